@@ -1,0 +1,1 @@
+"""Triptych turns a pile of images into a caption dataset."""

@@ -1,0 +1,1 @@
+"""Sets and single images to captions, through a vision-language model."""

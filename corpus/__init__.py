@@ -1,0 +1,1 @@
+"""The ground floor: records, image sources, the run folder, journals. Knows none of the stages."""

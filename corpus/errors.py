@@ -1,0 +1,33 @@
+"""Every error that Triptych raises on purpose.
+
+    TriptychError            the base; its message is the one line that a user reads
+    ├── UsageError           what was asked for can't be: option, config key, source      exit 2
+    ├── SetupError           the set-up can't do it: model, endpoint, run folder, space   exit 1
+    └── UnreadableImageError one image can't be decoded; becomes a record, never an exit
+
+A message says what was found, where, what was expected, and what to do next, in one line.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class TriptychError(Exception):
+    """The base. ``exit_code`` is what the command line ends with."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class UsageError(TriptychError):
+    """The request itself is wrong: an unknown option or key, a source that isn't there."""
+
+    exit_code: ClassVar[int] = 2
+
+
+class SetupError(TriptychError):
+    """The request is fine, but this machine, model, endpoint or run folder can't serve it."""
+
+
+class UnreadableImageError(TriptychError):
+    """One image can't be decoded. ``args[0]`` is the reason that its record keeps."""

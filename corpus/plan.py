@@ -1,0 +1,85 @@
+"""What each job has to caption: its targets, shard by shard, in the order they are exported.
+
+Comes in: images, duplicates and sets of a run. Goes out: targets. A single-image job covers every
+readable image that isn't a duplicate; a multi-image job covers every set, filed under the shard of
+its first image. Not its job: which of them are already captioned (see captioning).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+from collections.abc import Iterator
+
+import msgspec
+
+from corpus.records import ImageRecord, JobName, caption_id, is_multi
+from corpus.runfolder import RunFolder
+
+
+class Target(msgspec.Struct, frozen=True, kw_only=True):
+    """One caption to make. ``images`` are in the order in which the model sees them."""
+
+    id: str
+    images: tuple[ImageRecord, ...]
+
+
+def planned_targets(run: RunFolder, job: JobName, limit: int | None) -> Iterator[tuple[str, list[Target]]]:
+    """``(shard, targets)`` for every shard that has any, in shard order.
+
+    ``limit`` keeps that many targets of the whole job: those with the smallest hash of their id, so
+    the choice depends on nothing else. Targets are in key order; sets in that of their first image.
+    """
+    chosen = _smallest_hashes(run, job, limit) if limit is not None else None
+    per_shard = _sets_by_shard(run, job) if is_multi(job) else _images_by_shard(run, job)
+    for shard, targets in per_shard:
+        kept = targets if chosen is None else [t for t in targets if t.id in chosen]
+        if kept:
+            yield shard, kept
+
+
+def _images_by_shard(run: RunFolder, job: JobName) -> Iterator[tuple[str, list[Target]]]:
+    duplicates = {duplicate.key for duplicate in run.duplicates()}
+    for shard in run.shards():
+        yield (
+            shard,
+            [
+                Target(id=caption_id(job, record.key), images=(record,))
+                for record in run.images(shard)
+                if record.unreadable is None and record.key not in duplicates
+            ],
+        )
+
+
+def _sets_by_shard(run: RunFolder, job: JobName) -> Iterator[tuple[str, list[Target]]]:
+    sets = sorted(run.sets(), key=lambda image_set: image_set.keys[0])
+    members = {key for image_set in sets for key in image_set.keys}
+    record_of: dict[str, ImageRecord] = {}
+    shard_of: dict[str, str] = {}
+    for shard in run.shards():
+        for record in run.images(shard):
+            if record.key in members:
+                record_of[record.key] = record
+                shard_of[record.key] = shard
+    for shard in run.shards():
+        yield (
+            shard,
+            [
+                Target(id=caption_id(job, s.id), images=tuple(record_of[key] for key in s.keys))
+                for s in sets
+                if shard_of[s.keys[0]] == shard
+            ],
+        )
+
+
+def _smallest_hashes(run: RunFolder, job: JobName, limit: int) -> set[str]:
+    ids = (
+        target.id
+        for _, targets in (_sets_by_shard if is_multi(job) else _images_by_shard)(run, job)
+        for target in targets
+    )
+    return set(heapq.nsmallest(limit, ids, key=_hash_of))
+
+
+def _hash_of(identifier: str) -> bytes:
+    return hashlib.blake2b(identifier.encode(), digest_size=8).digest()

@@ -1,0 +1,102 @@
+"""What flows between the stages: the rows of the run folder's files.
+
+All are frozen msgspec Structs. An optional field at its default is left out of the file.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+JobName = Literal["single_en", "single_zh", "multi_en", "multi_zh"]
+Language = Literal["en", "zh"]
+
+JOB_NAMES: tuple[JobName, ...] = ("single_en", "single_zh", "multi_en", "multi_zh")
+
+
+def language_of(job: JobName) -> Language:
+    """The language that a job's captions are written in."""
+    return "zh" if job.endswith("_zh") else "en"
+
+
+def is_multi(job: JobName) -> bool:
+    """Whether a job captions sets (else single images)."""
+    return job.startswith("multi_")
+
+
+class ImageRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One file that was found in a source: a readable image, or why it isn't one.
+
+    ``width_px`` and ``height_px`` are those of the upright picture (EXIF orientation applied).
+    ``content_hash`` is BLAKE2b-128 of the file's bytes, in hex; empty where they could not be read.
+    """
+
+    key: str
+    width_px: int = 0
+    height_px: int = 0
+    size_bytes: int = 0
+    content_hash: str = ""
+    offset_bytes: int | None = None
+    """Where the member's bytes start inside its tar; None for a file of a folder."""
+    unreadable: str | None = None
+    """The reason, starting with its class and a colon: ``truncated: ...``; None if readable."""
+
+
+class Duplicate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An image that was set aside because ``of``, which stays, shows the same."""
+
+    key: str
+    of: str
+    reason: Literal["same bytes", "near duplicate"]
+    cosine_similarity: float
+
+
+class ImageSet(msgspec.Struct, frozen=True, kw_only=True):
+    """A few related images, in the order in which they are captioned.
+
+    ``id`` is derived from ``keys``, so a caption of a set stays valid for as long as the set exists.
+    Similarities are over all pairs, of the stored (float16) embeddings, in [-1, 1].
+    """
+
+    id: str
+    keys: tuple[str, ...]
+    min_cosine_similarity: float
+    mean_cosine_similarity: float
+
+
+class Caption(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the model wrote on an image or a set, or why there is nothing.
+
+    ``id`` is ``job:image key`` or ``job:set id``. ``failure`` starts with its class and a colon.
+    """
+
+    id: str
+    job: JobName
+    text: str = ""
+    finish_reason: str = ""
+    """``stop`` where the model ended by itself, ``length`` where the token limit cut it."""
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    attempts: int = 1
+    failure: str | None = None
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Whether a caption is kept. ``reason`` is the first rule, in order, that drops it."""
+
+    id: str
+    keep: bool
+    reason: str | None = None
+    scores: dict[str, float] = {}
+    """The score of every rule that drops this caption, by rule name."""
+
+
+def caption_id(job: JobName, target: str) -> str:
+    """The id of the caption of ``target`` (an image key or a set id) in ``job``."""
+    return f"{job}:{target}"
+
+
+def target_of(identifier: str) -> str:
+    """The image key or set id of a caption id."""
+    return identifier.partition(":")[2]

@@ -1,0 +1,241 @@
+"""The run folder: where everything of one run lies, and what state each stage is in.
+
+    RUN/run.json                        resolved config, versions, each stage's fingerprint
+    RUN/images/<shard>.jsonl            every file that was found: readable, or why not
+    RUN/embeddings/<shard>.npy          float16[n, dim]; row i is readable image i of the shard
+    RUN/sets.jsonl, duplicates.jsonl
+    RUN/captions/<job>/<shard>.jsonl    append-only journals
+    RUN/verdicts/<job>/<shard>.jsonl
+    RUN/export/                         the four files, dataset card, manifest
+
+Not its job: what the stages do. They ask for paths and say when they begin and end.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Literal, Self, get_args
+
+import msgspec
+
+from corpus.errors import SetupError
+from corpus.files import digest_of_files, read_jsonl, write_json
+from corpus.journal import read_journal
+from corpus.records import Caption, Duplicate, ImageRecord, ImageSet, JobName, Verdict
+
+FORMAT_VERSION = 1
+"""Of the run folder's layout. Raise it when an older Triptych could misread what a newer one wrote."""
+
+StageName = Literal["embeddings", "sets", "captions", "verdicts", "export"]
+STAGE_NAMES: tuple[StageName, ...] = get_args(StageName)
+
+Setting = str | int | float | bool | None
+
+
+class StageState(msgspec.Struct, kw_only=True):
+    """A stage's fingerprint and how far it got.
+
+    ``settings`` are its own config, flattened, and its code's data version: when they change, the
+    user decides. ``inputs`` are digests of what it reads: when only they change, it is done again.
+    """
+
+    settings: dict[str, Setting]
+    inputs: dict[str, str] = {}
+    finished: bool = False
+    notes: dict[str, Setting] = {}
+    """Figures a stage wants remembered: how long it took, what it chose."""
+
+
+class RunFile(msgspec.Struct, kw_only=True):
+    """The content of run.json."""
+
+    format_version: int
+    versions: dict[str, str] = {}
+    config: dict[str, object] = {}
+    stages: dict[str, StageState] = {}
+
+
+class RunFolder:
+    """Paths, records and stage states of one run. Writing stages hold the folder's lock (see lock)."""
+
+    def __init__(self, path: Path, run_file: RunFile) -> None:
+        self.path = path
+        self.run_file = run_file
+
+    @classmethod
+    def create_or_open(cls, path: Path) -> Self:
+        """Open the run in ``path``, or begin one there. Raises SetupError if neither can be."""
+        if (path / "run.json").exists():
+            return cls.open(path)
+        if path.is_file() or (path.is_dir() and not _only_lock_inside(path)):
+            raise SetupError(
+                f"{path} is not a run folder (no run.json) and not empty;"
+                " name a new or empty folder with --out"
+            )
+        path.mkdir(parents=True, exist_ok=True)
+        run = cls(path, RunFile(format_version=FORMAT_VERSION))
+        run.save()
+        return run
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open the run in ``path``. Raises SetupError where there is none or it is of another version."""
+        run_json = path / "run.json"
+        if not run_json.is_file():
+            raise SetupError(f"{path} is not a run folder: no run.json in it; `triptych run` makes one")
+        raw = run_json.read_bytes()
+        try:
+            version = msgspec.json.decode(raw, type=_VersionOnly).format_version
+            if version != FORMAT_VERSION:
+                raise SetupError(
+                    f"{path} has run format {version}, this Triptych reads format {FORMAT_VERSION};"
+                    " use the Triptych that made it, or another --out"
+                )
+            return cls(path, msgspec.json.decode(raw, type=RunFile))
+        except msgspec.MsgspecError as error:
+            raise SetupError(
+                f"{run_json} is damaged ({error}); restore it or start in another folder"
+            ) from None
+
+    def save(self) -> None:
+        """Write run.json, whole or not at all."""
+        write_json(self.path / "run.json", self.run_file)
+
+    # -- where things lie -------------------------------------------------------------------------
+
+    def images_file(self, shard: str) -> Path:
+        return self.path / "images" / f"{shard}.jsonl"
+
+    def embeddings_file(self, shard: str) -> Path:
+        return self.path / "embeddings" / f"{shard}.npy"
+
+    @property
+    def sets_file(self) -> Path:
+        return self.path / "sets.jsonl"
+
+    @property
+    def duplicates_file(self) -> Path:
+        return self.path / "duplicates.jsonl"
+
+    def captions_file(self, job: JobName, shard: str) -> Path:
+        return self.path / "captions" / job / f"{shard}.jsonl"
+
+    def verdicts_file(self, job: JobName, shard: str) -> Path:
+        return self.path / "verdicts" / job / f"{shard}.jsonl"
+
+    @property
+    def export_folder(self) -> Path:
+        return self.path / "export"
+
+    # -- what is in it ----------------------------------------------------------------------------
+
+    def shards(self) -> list[str]:
+        """The names of the shards whose images are listed, sorted. A name may contain ``/``."""
+        root = self.path / "images"
+        return sorted(p.relative_to(root).as_posix()[: -len(".jsonl")] for p in root.rglob("*.jsonl"))
+
+    def images(self, shard: str) -> Iterator[ImageRecord]:
+        """Every file found in ``shard``, in key order."""
+        return read_jsonl(self.images_file(shard), ImageRecord)
+
+    def all_images(self) -> Iterator[ImageRecord]:
+        """Every file found, shard by shard."""
+        for shard in self.shards():
+            yield from self.images(shard)
+
+    def sets(self) -> Iterator[ImageSet]:
+        return read_jsonl(self.sets_file, ImageSet)
+
+    def duplicates(self) -> Iterator[Duplicate]:
+        return read_jsonl(self.duplicates_file, Duplicate)
+
+    def captions(self, job: JobName, shard: str) -> Iterator[Caption]:
+        """The journalled captions of a job on a shard; nothing if none were made."""
+        return read_journal(self.captions_file(job, shard), Caption)
+
+    def verdicts(self, job: JobName, shard: str) -> Iterator[Verdict]:
+        """The verdicts of a job on a shard; nothing if none were made."""
+        return read_journal(self.verdicts_file(job, shard), Verdict)
+
+    # -- stages -----------------------------------------------------------------------------------
+
+    def begin_stage(
+        self, name: StageName, settings: Mapping[str, Setting], inputs: Mapping[str, str]
+    ) -> bool:
+        """Whether ``name`` has work to do. Call it before anything of the stage is written.
+
+        False: it finished with these very settings and inputs. True: it is new, or was interrupted
+        and goes on. Where only ``inputs`` differ, what the stage wrote is discarded and it is done
+        again (captions stay: each is valid for as long as its image or set is). Raises SetupError
+        where ``settings`` differ from those the folder was made with.
+        """
+        state = self.run_file.stages.get(name)
+        if state is not None:
+            for key in sorted(settings.keys() | state.settings.keys()):
+                before, now = state.settings.get(key), settings.get(key)
+                if before != now:
+                    raise SetupError(
+                        f"{name} in {self.path} were made with {key} = {before!r}, now it is {now!r};"
+                        f" add --fresh {name} to make them again, or name another folder with --out"
+                    )
+            if state.inputs == dict(inputs):
+                return not state.finished
+            if name != "captions":
+                self.discard(name)
+        self.run_file.stages[name] = StageState(settings=dict(settings), inputs=dict(inputs))
+        self.save()
+        return True
+
+    def finish_stage(self, name: StageName, notes: Mapping[str, Setting] | None = None) -> None:
+        """Mark ``name`` finished, with figures worth remembering."""
+        state = self.run_file.stages[name]
+        state.finished = True
+        state.notes = dict(notes or {})
+        self.save()
+
+    def is_finished(self, name: StageName) -> bool:
+        """Whether ``name`` has run to its end."""
+        state = self.run_file.stages.get(name)
+        return state is not None and state.finished
+
+    def discard(self, name: StageName) -> None:
+        """Remove everything that stage ``name`` wrote.
+
+        It is marked unfinished first and forgotten last, so that a crash in between is seen.
+        """
+        state = self.run_file.stages.get(name)
+        if state is not None:
+            state.finished = False
+            self.save()
+        match name:
+            case "embeddings":
+                doomed = [self.path / "images", self.path / "embeddings"]
+            case "sets":
+                doomed = [self.sets_file, self.duplicates_file]
+            case "captions" | "verdicts" | "export":
+                doomed = [self.path / name]
+        for path in doomed:
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+        if self.run_file.stages.pop(name, None) is not None:
+            self.save()
+
+    def digest(self, *names: str) -> str:
+        """One SHA-256 over the files and folders ``names`` of this run: what a later stage reads."""
+        paths: list[Path] = []
+        for name in names:
+            path = self.path / name
+            paths += [p for p in path.rglob("*") if p.is_file()] if path.is_dir() else [path]
+        return digest_of_files(self.path, paths)
+
+
+class _VersionOnly(msgspec.Struct):
+    format_version: int
+
+
+def _only_lock_inside(path: Path) -> bool:
+    return all(entry.name == ".lock" for entry in path.iterdir())

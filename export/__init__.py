@@ -1,0 +1,1 @@
+"""Kept captions to the four files, the dataset card and the manifest."""

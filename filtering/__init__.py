@@ -1,0 +1,1 @@
+"""Captions to verdicts: which to keep, and why the others go."""

@@ -1,0 +1,1 @@
+"""Images to CLIP embeddings, to neighbours, to sets of related images."""

@@ -29,6 +29,11 @@ class Brush:
         self._x_px, self._y_px = origin_px
         self._width_px, self._height_px = scale_px
 
+    @property
+    def aspect(self) -> float:
+        """Pixels per x unit over pixels per y unit."""
+        return abs(self._width_px / self._height_px)
+
     def polygon(self, points: Sequence[Point], fill: Colour) -> None:
         """Fill the shape with corners `points`."""
         self._draw.polygon([self._to_px(point) for point in points], fill=fill)
@@ -42,6 +47,12 @@ class Brush:
     def ellipse(self, centre: Point, radius: Point, fill: Colour) -> None:
         """Fill the ellipse around `centre`."""
         self._draw.ellipse(self._corners(centre, radius), fill=fill)
+
+    def disc(self, centre: Point, radius: float, fill: Colour) -> None:
+        """Fill a circle that stays round whatever the axes; `radius` in the smaller axis's units."""
+        smaller_px = min(abs(self._width_px), abs(self._height_px))
+        rx, ry = smaller_px / abs(self._width_px), smaller_px / abs(self._height_px)
+        self._draw.ellipse(self._corners(centre, (radius * rx, radius * ry)), fill=fill)
 
     def pie(self, centre: Point, radius: Point, start: float, end: float, fill: Colour) -> None:
         """Fill the slice from `start` to `end` (degrees, clockwise on the canvas from 3 o'clock)."""

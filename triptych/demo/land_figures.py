@@ -112,8 +112,9 @@ def draw_sled(brush: Brush, tint: Tint) -> None:
         brush.line([(x, 0.03), (x, 0.3)], tint.dark, 0.07)
     brush.line(runner, tint.dark, 0.065)
     brush.line([(0.4, 0.29), (0.34, 0.5)], SLATE, 0.03)
-    brush.box((-0.5, 0.26), (0.36, 0.44), tint.main, 0.05)
-    brush.polygon([(-0.5, 0.36), (-0.36, 0.36), (-0.4, 0.72), (-0.5, 0.72)], tint.main)
+    brush.box((-0.46, 0.25), (0.36, 0.48), tint.main, 0.05)
+    brush.polygon([(-0.46, 0.3), (-0.2, 0.46), (-0.4, 0.52), (-0.5, 0.72), (-0.56, 0.7)], tint.main)
+    brush.box((-0.4, 0.31), (0.3, 0.37), tint.light)
 
 
 def draw_gift(brush: Brush, tint: Tint) -> None:
@@ -129,10 +130,14 @@ def draw_rocket(brush: Brush, tint: Tint) -> None:
     """A rocket on a pale jet: pointed body, porthole, fins."""
     brush.polygon([(-0.13, 0.24), (0.13, 0.24), (0.0, -0.12)], (255, 244, 214))
     for side in (-1, 1):
-        brush.polygon([(side * 0.16, 0.6), (side * 0.4, 0.32), (side * 0.38, 0.14), (side * 0.12, 0.26)], tint.dark)
+        brush.polygon(
+            [(side * 0.16, 0.6), (side * 0.4, 0.32), (side * 0.38, 0.14), (side * 0.12, 0.26)], tint.dark
+        )
     body: list[Point] = [(0.21 * sin(pi * i / 10) ** 0.8, 0.2 + 0.11 * i) for i in range(2, 11)]
     brush.polygon([*body, *[(-x, y) for x, y in reversed(body)]], tint.main)
-    brush.polygon([(x, y) for x, y in body if y > 1.0] + [(-x, y) for x, y in reversed(body) if y > 1.0], tint.dark)
+    brush.polygon(
+        [(x, y) for x, y in body if y > 1.0] + [(-x, y) for x, y in reversed(body) if y > 1.0], tint.dark
+    )
     brush.ellipse((0, 0.8), (0.1, 0.1), SLATE)
     brush.ellipse((0, 0.8), (0.07, 0.07), GLASS)
 
@@ -140,7 +145,8 @@ def draw_rocket(brush: Brush, tint: Tint) -> None:
 def draw_lantern(brush: Brush, tint: Tint) -> None:
     """A glowing paper lantern hanging from a hooked post."""
     brush.line([(0.42, 0), (0.42, 1.16), (0, 1.16), (0, 1.0)], (128, 130, 146), 0.05)
-    brush.ellipse((-0.02, 0.62), (0.5, 0.52), (255, 240, 200, 40))
+    for radius in (0.52, 0.47, 0.42):
+        brush.ellipse((-0.02, 0.62), (radius, radius), (255, 240, 200, 18))
     brush.ellipse((-0.02, 0.62), (0.36, 0.34), tint.main)
     for rx in (0.22, 0.07):
         brush.ellipse((-0.02, 0.62), (rx, 0.34), tint.light if rx > 0.1 else tint.main)

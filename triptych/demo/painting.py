@@ -45,10 +45,12 @@ FIGURES: dict[str, Callable[[Brush, Tint], None]] = {
 _UNIT = {2: 0.34, 3: 0.285, 4: 0.225, 5: 0.188}
 #: A figure's unit is at most this share of the picture's height.
 _MAX_UNIT_HEIGHT = 0.37
+#: Vehicles on a street drive on the road, in front of the pavement.
+_ROAD, _PAVEMENT = 0.89, 0.815
 #: Where things stand, as a share of the height from the top.
 _GROUND = {
     "harbour": 0.79,
-    "street": 0.84,
+    "street": _PAVEMENT,
     "meadow": 0.84,
     "snowfield": 0.84,
     "night": 0.86,
@@ -57,18 +59,20 @@ _GROUND = {
 #: Kinds off the ground, and where they float.
 _AFLOAT = {"balloon": 0.64, "kite": 0.6, "rocket": 0.76}
 #: Where a sailboat floats off a beach.
-_BEACH_WATER = 0.63
+_BEACH_WATER = 0.59
+#: Where the shadow of a kind on a post falls: its middle, in units of the figure.
+_POST = {"flag": -0.36, "lantern": 0.42}
 
 
 def paint(scene: Scene, width_px: int, height_px: int) -> Image.Image:
-    """Paint `scene`, RGB, `width_px` by `height_px`; small pictures are smoothed."""
+    """Paint `scene`, RGB, `width_px` by `height_px`; edges are smooth."""
     factor = _supersampling(max(width_px, height_px))
     canvas = Image.new("RGB", (width_px * factor, height_px * factor))
     rng = Random(scene.seed)
     BACKDROPS[scene.theme](Brush(canvas, (0, 0), canvas.size), rng)
     for slot in range(len(scene.things)):
         _place(canvas, scene, slot, rng)
-    return canvas.reduce(factor) if factor > 1 else canvas
+    return canvas.reduce(factor)
 
 
 def _place(canvas: Image.Image, scene: Scene, slot: int, rng: Random) -> None:
@@ -79,30 +83,40 @@ def _place(canvas: Image.Image, scene: Scene, slot: int, rng: Random) -> None:
     stretch = min(1.25, max(0.85, (height / width) ** 0.5))
     rise = min(unit * stretch, height * _MAX_UNIT_HEIGHT)
     x = width * ((slot + 0.5 + rng.uniform(-0.03, 0.03)) / count)
-    y = height * (_base(thing.kind, scene.theme) + rng.uniform(-0.02, 0.02))
+    y = height * (_base(thing.kind, scene.theme) + rng.uniform(-0.015, 0.015))
+    brush = Brush(canvas, (x, y), (rng.choice((-1, 1)) * unit, -rise))
+    tint = TINTS[thing.colour]
     if thing.kind not in _AFLOAT:
-        _shade(Brush(canvas, (x, y), (unit, rise)), thing.kind, scene.theme)
-    facing = rng.choice((-1, 1))
-    FIGURES[thing.kind](Brush(canvas, (x, y), (facing * unit, -rise)), TINTS[thing.colour])
+        if scene.theme == "harbour" or thing.kind == "sailboat":
+            _reflect(brush, tint)
+        else:
+            _shade(brush, thing.kind)
+    FIGURES[thing.kind](brush, tint)
 
 
 def _base(kind: str, theme: str) -> float:
     if kind == "sailboat" and theme == "beach":
         return _BEACH_WATER
+    if kind in ("car", "bus"):
+        return _ROAD
     return _AFLOAT.get(kind, _GROUND[theme])
 
 
-def _shade(brush: Brush, kind: str, theme: str) -> None:
-    """A soft shadow on land, ripples on water."""
-    if theme == "harbour" or kind == "sailboat":
-        for width, y in ((0.56, 0.02), (0.44, 0.07), (0.3, 0.12)):
-            brush.ellipse((0, y), (width, 0.03), (14, 52, 96, 90))
-    else:
-        brush.ellipse((0, 0.0), (0.54, 0.07), (20, 24, 40, 70))
+def _reflect(brush: Brush, tint: Tint) -> None:
+    """Ripples below a thing on water, darker than the water and touched by its colour."""
+    r, g, b = tint.main[:3]
+    for half, y in ((0.52, 0.0), (0.44, -0.045), (0.34, -0.09), (0.2, -0.13)):
+        brush.ellipse((0, y), (half, 0.024), (14, 52, 96, 90))
+        brush.ellipse((0, y), (half * 0.8, 0.016), (r, g, b, 70))
+
+
+def _shade(brush: Brush, kind: str) -> None:
+    """A soft shadow on the ground, under the post of what hangs on one."""
+    half = 0.2 if kind in _POST else 0.5
+    for share in (1.0, 0.8):
+        brush.ellipse((_POST.get(kind, 0.0), 0), (half * share, 0.055 * share), (20, 24, 40, 50))
 
 
 def _supersampling(longer_side_px: int) -> int:
-    """How many times finer to draw than asked: large pictures look smooth as they are."""
-    if longer_side_px <= 160:
-        return 3
-    return 2 if longer_side_px < 1000 else 1
+    """How many times finer to draw than asked, so that edges come out smooth."""
+    return 3 if longer_side_px <= 256 else 2

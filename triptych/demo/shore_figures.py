@@ -61,7 +61,7 @@ def draw_whale(brush: Brush, tint: Tint) -> None:
     tail = [(0.2, 0.2), (0.34, 0.3), (0.38, 0.55), (0.46, 0.55), (0.48, 0.2), (0.3, 0)]
     brush.polygon(tail, tint.main)
     brush.polygon([(0.42, 0.5), (0.24, 0.62), (0.24, 0.74), (0.42, 0.64)], tint.main)
-    brush.polygon([(0.42, 0.5), (0.56, 0.62), (0.58, 0.76), (0.42, 0.64)], tint.main)
+    brush.polygon([(0.42, 0.5), (0.52, 0.62), (0.53, 0.76), (0.42, 0.64)], tint.main)
     brush.pie((0, 0.0), (0.5, 0.56), 180, 360, tint.main)
     brush.pie((-0.06, 0.0), (0.42, 0.17), 180, 360, tint.light)
     brush.ellipse((-0.3, 0.24), (0.04, 0.045), SLATE)

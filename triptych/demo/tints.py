@@ -33,7 +33,7 @@ class Tint:
 
 
 def _tint(main: Colour) -> Tint:
-    return Tint(main, blend(main, (255, 255, 255), 0.28), blend(main, (24, 20, 58), 0.26))
+    return Tint(main, blend(main, (255, 255, 255), 0.28), blend(main, (52, 22, 52), 0.26))
 
 
 TINTS: dict[str, Tint] = {name: _tint(main) for name, main in MAIN_TONES.items()}

@@ -59,8 +59,7 @@ def _describe_en(scene: Scene) -> str:
 def _describe_zh(scene: Scene) -> str:
     theme = THEMES_ZH[scene.theme]
     told = "，".join(
-        f"{PLACES_ZH[thing.place]}{'是' if theme.place_first else '有'}"
-        f"{named_zh(thing.kind, thing.colour)}"
+        f"{PLACES_ZH[thing.place]}{'是' if theme.place_first else '有'}{named_zh(thing.kind, thing.colour)}"
         for thing in scene.things
     )
     return f"{theme.opening}{told}。{theme.closing}"
@@ -75,7 +74,7 @@ def _shared_en(scenes: Sequence[Scene]) -> str:
     else:
         opening = f"These {count} images show {listed_en([THEMES_EN[t].name for t in themes])}"
     if not shared:
-        return f"{opening}, with nothing in common to all of them."
+        return f"{opening}, but no single thing appears in all of them."
     names = listed_en([named_en(kind, colour) for kind, colour in shared])
     return f"{opening}, each with {names}."
 

@@ -118,5 +118,7 @@ def _shade(brush: Brush, kind: str) -> None:
 
 
 def _supersampling(longer_side_px: int) -> int:
-    """How many times finer to draw than asked, so that edges come out smooth."""
-    return 3 if longer_side_px <= 256 else 2
+    """How many times finer to draw than asked, so that edges come out smooth; once when huge."""
+    if longer_side_px <= 256:
+        return 3
+    return 2 if longer_side_px <= 3000 else 1

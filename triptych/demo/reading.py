@@ -16,7 +16,7 @@ ColourAndKind = tuple[str, str]
 
 _WORD_TO_COLOUR: dict[Language, dict[str, str]] = {
     "en": {colour: colour for colour in COLOURS},
-    "zh": {COLOURS_ZH[colour]: colour for colour in COLOURS},
+    "zh": {COLOURS_ZH[colour]: colour for colour in COLOURS} | {"粉红色": "pink", "橘色": "orange"},
 }
 _WORD_TO_KIND: dict[Language, dict[str, str]] = {
     "en": {kind: kind for kind in KINDS} | {KINDS_EN[kind]: kind for kind in KINDS_EN},
@@ -71,7 +71,8 @@ def read_set(caption: str, language: Language, n_images: int) -> list[list[Colou
     an image that the caption does not number gets an empty list.
     """
     images: list[list[ColourAndKind]] = [[] for _ in range(n_images)]
-    marks = list(_IMAGE_NUMBER[language].finditer(caption.lower()))
+    caption = caption.lower()
+    marks = list(_IMAGE_NUMBER[language].finditer(caption))
     ends = [mark.start() for mark in marks[1:]] + [len(caption)]
     for mark, end in zip(marks, ends, strict=False):
         number = int(mark[1])

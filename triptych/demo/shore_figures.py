@@ -17,8 +17,8 @@ def draw_sailboat(brush: Brush, tint: Tint) -> None:
     brush.line([(-0.02, 0.1), (-0.02, 1.12)], WOOD, 0.035)
     brush.polygon([(0.02, 0.3), (0.02, 1.08), (0.2, 0.66), (0.42, 0.3)], tint.main)
     brush.polygon([(-0.06, 0.3), (-0.06, 0.98), (-0.22, 0.62), (-0.36, 0.3)], tint.light)
-    hull = [(-0.48, 0.22), (0.5, 0.22), (0.34, -0.02), (-0.34, -0.02)]
-    brush.polygon(hull, tint.dark)
+    brush.polygon([(-0.48, 0.22), (0.5, 0.22), (0.34, -0.02), (-0.34, -0.02)], tint.main)
+    brush.polygon([(-0.38, 0.05), (0.387, 0.05), (0.34, -0.02), (-0.34, -0.02)], tint.dark)
     brush.line([(-0.48, 0.22), (0.5, 0.22)], WOOD, 0.03)
 
 

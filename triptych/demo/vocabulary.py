@@ -188,10 +188,10 @@ def named_zh(kind: str, colour: str) -> str:
 
 
 def listed_en(names: Sequence[str]) -> str:
-    """ "a", "a and b", or "a, b and c"."""
+    """Join by commas and "and": "a, b and c"."""
     return ", ".join(names[:-1]) + " and " + names[-1] if len(names) > 1 else names[0]
 
 
 def listed_zh(names: Sequence[str]) -> str:
-    """ "甲", "甲和乙", or "甲、乙和丙"."""
+    """Join by 、 and 和: "甲、乙和丙"."""
     return "、".join(names[:-1]) + "和" + names[-1] if len(names) > 1 else names[0]

@@ -1,0 +1,36 @@
+# Everything a fresh machine needs, in .venv. `make demo` and `make test` set it up by themselves.
+PYTHON ?= python3
+BIN := .venv/bin
+TRIPTYCH_DEMO ?= triptych-demo
+
+.PHONY: setup demo test check format requirements
+
+setup: .venv/.ready
+
+.venv/.ready: pyproject.toml requirements.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --requirement requirements.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	touch $@
+
+demo: setup
+	$(BIN)/triptych demo $(TRIPTYCH_DEMO)
+
+test: setup
+	$(BIN)/python -m pytest
+
+check: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+requirements: setup
+	echo "# The versions that Triptych is developed and tested with. Made by: make requirements" > requirements.txt
+	$(BIN)/uv pip compile --quiet pyproject.toml --extra lmdeploy --group dev --no-header --no-annotate \
+		--python-version 3.11 >> requirements.txt
+
+format: setup
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .

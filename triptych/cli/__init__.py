@@ -1,0 +1,58 @@
+"""The ``triptych`` command: a skin over the Python API.
+
+Data goes to stdout, progress and notes to stderr. Exit codes: 0 finished, 1 failed, 2 wrong usage,
+130 interrupted. Nothing heavy is imported before a command needs it.
+"""
+
+from __future__ import annotations
+
+import errno
+import sys
+
+import click
+
+from corpus.errors import TriptychError
+from triptych.cli.inspect import doctor, status, verify
+from triptych.cli.stages import caption, demo, export, filter_, group, run
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="triptych")
+def cli() -> None:
+    """Turn a pile of images into a caption dataset.
+
+    Related images are grouped into small sets; sets and single images are captioned in English and
+    Chinese; bad captions are dropped; four JSONL files come out. Start with: triptych demo
+    """
+
+
+for command in (run, group, caption, filter_, export, status, verify, doctor, demo):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """The console entry point: every expected error becomes one line and an exit code."""
+    try:
+        cli.main(standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        sys.exit(2)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.exceptions.Exit as error:
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        _fail("interrupted; the same command goes on from here", 130)
+    except TriptychError as error:
+        _fail(str(error), error.exit_code)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM):
+            raise
+        where = f" at {error.filename}" if error.filename else ""
+        _fail(f"{error.strerror}{where}; mend that and run the same command: it goes on from here", 1)
+
+
+def _fail(line: str, exit_code: int) -> None:
+    print(f"triptych: {line}", file=sys.stderr)
+    sys.exit(exit_code)

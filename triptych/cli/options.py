@@ -1,0 +1,102 @@
+"""Options that several commands share, and how they become config keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from corpus.records import JOB_NAMES
+from corpus.runfolder import STAGE_NAMES
+from triptych.config import parse_assignment
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+FOLDER = click.Path(path_type=Path, file_okay=False)
+FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+def example(line: str) -> str:
+    """The epilog of a command's help."""
+    return f"Example: {line}"
+
+
+def sources_and_out(command: F) -> F:
+    """SOURCE... --out RUN --preset NAME."""
+    command = click.option(
+        "--preset", help="Settings to begin with: sa1b or demo. [default: none]", metavar="NAME"
+    )(command)
+    command = click.option(
+        "--out", type=FOLDER, required=True, metavar="RUN", help="The run folder; made if it isn't there."
+    )(command)
+    return click.argument(
+        "sources", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="SOURCE..."
+    )(command)
+
+
+def settings(command: F) -> F:
+    """--config FILE --set KEY=VALUE --fresh STAGE."""
+    command = click.option(
+        "--fresh",
+        type=click.Choice(STAGE_NAMES),
+        multiple=True,
+        help="Discard what this stage made and make it again. Repeatable.",
+    )(command)
+    command = click.option(
+        "--set",
+        "assignments",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="One config key, such as sets.max_sets=100. Repeatable; overrides --config.",
+    )(command)
+    return click.option(
+        "--config", "config_file", type=FILE, help="A TOML file of settings; overrides the preset."
+    )(command)
+
+
+def captioning(command: F) -> F:
+    """--model, --server, --job, --sample."""
+    command = click.option(
+        "--sample",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Caption only N targets of each job, always the same ones.",
+    )(command)
+    command = click.option(
+        "--job",
+        "jobs",
+        type=click.Choice(JOB_NAMES),
+        multiple=True,
+        help="Only this job. Repeatable. [default: all]",
+    )(command)
+    command = click.option(
+        "--server",
+        "servers",
+        multiple=True,
+        metavar="URL",
+        help="An OpenAI-compatible endpoint, such as http://host:23333/v1. Repeatable.",
+    )(command)
+    return click.option("--model", metavar="ID", help="The captioning model: a folder or a hub id.")(command)
+
+
+def flags_of(
+    assignments: Sequence[str] = (),
+    model: str | None = None,
+    servers: Sequence[str] = (),
+    jobs: Sequence[str] = (),
+    sample: int | None = None,
+) -> dict[str, object]:
+    """What was given on the command line, as dotted config keys."""
+    flags = dict(map(parse_assignment, assignments))
+    if model is not None:
+        flags["captioning.model"] = model
+    if servers:
+        flags["captioning.servers"] = list(servers)
+        flags.setdefault("captioning.engine", "server")
+    if jobs:
+        flags["captioning.jobs"] = list(jobs)
+    if sample is not None:
+        flags["captioning.sample"] = sample
+    return flags

@@ -1,0 +1,165 @@
+"""The commands that work on a run folder: run, group, caption, filter, export, demo."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from corpus.progress import for_stderr
+from triptych.cli import options
+
+if TYPE_CHECKING:
+    from corpus.runfolder import StageName
+    from triptych.pipeline import Pipeline
+
+
+@click.command(
+    epilog=options.example("triptych run sa1b/ --preset sa1b --out run --server http://gpu1:23333/v1")
+)
+@options.sources_and_out
+@options.settings
+@options.captioning
+def run(
+    sources: tuple[Path, ...],
+    out: Path,
+    preset: str | None,
+    config_file: Path | None,
+    assignments: tuple[str, ...],
+    fresh: tuple[StageName, ...],
+    model: str | None,
+    servers: tuple[str, ...],
+    jobs: tuple[str, ...],
+    sample: int | None,
+) -> None:
+    """Take images through all stages, to the four files.
+
+    SOURCE is a folder of images or tars, at any depth, or a tar. Run it again to go on from where it
+    stopped; a finished run does nothing.
+    """
+    flags = options.flags_of(assignments, model, servers, jobs, sample)
+    run_all(sources, out, preset, config_file, flags, fresh)
+
+
+@click.command(epilog=options.example("triptych group photos/ --out run"))
+@options.sources_and_out
+@options.settings
+def group(
+    sources: tuple[Path, ...],
+    out: Path,
+    preset: str | None,
+    config_file: Path | None,
+    assignments: tuple[str, ...],
+    fresh: tuple[StageName, ...],
+) -> None:
+    """Embed images, set duplicates aside, and make sets of related ones."""
+    from triptych.config import load_config
+    from triptych.pipeline import open_run
+
+    config = load_config(preset, config_file, options.flags_of(assignments))
+    with open_run(out, config, sources, for_stderr()) as pipeline:
+        pipeline.freshen(fresh)
+        _report(pipeline, pipeline.group())
+
+
+@click.command(epilog=options.example("triptych caption run --sample 20 --server http://gpu1:23333/v1"))
+@click.argument("folder", metavar="RUN", type=options.FOLDER)
+@options.settings
+@options.captioning
+def caption(
+    folder: Path,
+    config_file: Path | None,
+    assignments: tuple[str, ...],
+    fresh: tuple[StageName, ...],
+    model: str | None,
+    servers: tuple[str, ...],
+    jobs: tuple[str, ...],
+    sample: int | None,
+) -> None:
+    """Caption the sets and single images of a run."""
+    flags = options.flags_of(assignments, model, servers, jobs, sample)
+    _one_stage("caption", folder, config_file, flags, fresh)
+
+
+@click.command(
+    name="filter", epilog=options.example("triptych filter run --fresh verdicts --config stricter.toml")
+)
+@click.argument("folder", metavar="RUN", type=options.FOLDER)
+@options.settings
+def filter_(
+    folder: Path, config_file: Path | None, assignments: tuple[str, ...], fresh: tuple[StageName, ...]
+) -> None:
+    """Decide which captions of a run are kept."""
+    _one_stage("filter", folder, config_file, options.flags_of(assignments), fresh)
+
+
+@click.command(epilog=options.example("triptych export run --fresh export --set export.prefix=mine"))
+@click.argument("folder", metavar="RUN", type=options.FOLDER)
+@options.settings
+def export(
+    folder: Path, config_file: Path | None, assignments: tuple[str, ...], fresh: tuple[StageName, ...]
+) -> None:
+    """Write the four files of a run."""
+    _one_stage("export", folder, config_file, options.flags_of(assignments), fresh)
+
+
+@click.command(epilog=options.example("triptych demo my-demo"))
+@click.argument("folder", type=options.FOLDER, default="triptych-demo")
+def demo(folder: Path) -> None:
+    """The main job end to end on this machine, offline.
+
+    Draws scenes into FOLDER/images and does what `triptych run FOLDER/images --preset demo --out
+    FOLDER/run` does, with the nano models that are part of Triptych. [default: triptych-demo]
+    """
+    from triptych.demo.archive import draw_archive
+    from triptych.demo.samples import three_captions
+
+    progress = for_stderr()
+    draw_archive(folder, progress)
+    run_all([folder / "images"], folder / "run", "demo", None, {}, ())
+    click.echo("\nThree captions to read:")
+    for text in three_captions(folder / "run" / "export"):
+        click.echo(f"\n{text}")
+
+
+def run_all(
+    sources: Sequence[Path],
+    out: Path,
+    preset: str | None,
+    config_file: Path | None,
+    flags: dict[str, object],
+    fresh: Sequence[StageName],
+) -> None:
+    """What `triptych run` does."""
+    from triptych.config import load_config
+    from triptych.pipeline import open_run
+
+    config = load_config(preset, config_file, flags)
+    with open_run(out, config, sources, for_stderr()) as pipeline:
+        pipeline.freshen(fresh)
+        worked = pipeline.run()
+        _report(pipeline, worked)
+        click.echo(f"\nFiles in {pipeline.folder.export_folder}:")
+        for path in sorted(pipeline.folder.export_folder.iterdir()):
+            click.echo(f"  {path.name:<56} {path.stat().st_size:>12,} bytes")
+
+
+def _one_stage(
+    name: str, folder: Path, config_file: Path | None, flags: dict[str, object], fresh: Sequence[StageName]
+) -> None:
+    from triptych.pipeline import reopen_run
+
+    with reopen_run(folder, for_stderr(), config_file, flags) as pipeline:
+        pipeline.freshen(fresh)
+        _report(pipeline, getattr(pipeline, name)())
+
+
+def _report(pipeline: Pipeline, worked: bool) -> None:
+    from triptych.funnel import funnel_lines
+
+    if not worked:
+        click.echo("Nothing to do: everything was done already.", err=True)
+    for line in funnel_lines(pipeline.take_stock()):
+        click.echo(line)

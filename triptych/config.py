@@ -1,0 +1,133 @@
+"""The config of a run: preset, then TOML file, then flags, each over the one before.
+
+Comes in: a preset's name, a file, dotted flags. Goes out: one checked RunConfig. A key that doesn't
+exist is an error that names the closest one that does. Not its job: what a setting does; each
+stage's config says that.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from captioning.config import CaptioningConfig
+from corpus.errors import UsageError
+from export.config import ExportConfig
+from filtering.config import FilteringConfig
+from grouping.config import EmbeddingConfig, SetsConfig
+
+PRESETS = ("sa1b", "demo")
+
+
+class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything that can be set, one table a stage."""
+
+    embedding: EmbeddingConfig = EmbeddingConfig()
+    """How images become vectors."""
+    sets: SetsConfig = SetsConfig()
+    """Which images are duplicates, which belong together."""
+    captioning: CaptioningConfig = CaptioningConfig()
+    """What is asked of which model."""
+    filtering: FilteringConfig = FilteringConfig()
+    """Which captions are dropped."""
+    export: ExportConfig = ExportConfig()
+    """What the files are called."""
+
+
+def load_config(
+    preset: str | None = None,
+    file: Path | None = None,
+    flags: Mapping[str, object] | None = None,
+    base: Mapping[str, object] | None = None,
+) -> RunConfig:
+    """Merge ``base`` (a run's stored config), ``preset``, ``file`` and ``flags``, in this order.
+
+    ``flags`` has dotted keys (``sets.max_sets``). Raises UsageError for an unknown preset or key, a
+    value of the wrong kind, or a file that can't be read.
+    """
+    tree: dict[str, Any] = {}
+    if base is not None:
+        _merge(tree, base)
+    if preset is not None:
+        _merge(tree, _read_preset(preset))
+    if file is not None:
+        _merge(tree, _read_toml(file))
+    for dotted, value in (flags or {}).items():
+        table = tree
+        *parents, name = dotted.split(".")
+        for parent in parents:
+            table = table.setdefault(parent, {})
+            if not isinstance(table, dict):
+                raise UsageError(f"config key {dotted}: {parent} is a value, not a table")
+        table[name] = value
+    _refuse_unknown_keys(tree, RunConfig, "")
+    try:
+        return msgspec.convert(tree, RunConfig)
+    except (msgspec.ValidationError, ValueError) as error:
+        raise UsageError(f"config: {error}") from None
+
+
+def parse_assignment(text: str) -> tuple[str, object]:
+    """``sets.max_sets=100`` as a key and a TOML value; what isn't TOML is taken as a string."""
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise UsageError(f"--set {text!r}: expected KEY=VALUE, such as sets.max_sets=100")
+    try:
+        return key.strip(), tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return key.strip(), value
+
+
+def as_tree(config: RunConfig) -> dict[str, object]:
+    """The config as plain tables and values."""
+    tree: dict[str, object] = msgspec.to_builtins(config)
+    return tree
+
+
+def _read_preset(name: str) -> dict[str, Any]:
+    if name not in PRESETS:
+        raise UsageError(f"unknown preset {name!r}; there are {', '.join(PRESETS)}{_hint(name, PRESETS)}")
+    return tomllib.loads((resources.files("triptych") / "presets" / f"{name}.toml").read_text("utf-8"))
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise UsageError(f"config file {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"config file {path} is not TOML: {error}") from None
+
+
+def _merge(into: dict[str, Any], over: Mapping[str, Any]) -> None:
+    for key, value in over.items():
+        if isinstance(value, Mapping) and isinstance(into.get(key), dict):
+            _merge(into[key], value)
+        else:
+            into[key] = dict(value) if isinstance(value, Mapping) else value
+
+
+def _refuse_unknown_keys(tree: Mapping[str, Any], kind: type[msgspec.Struct], prefix: str) -> None:
+    fields = {field.name: field.type for field in msgspec.structs.fields(kind)}
+    for key, value in tree.items():
+        if key not in fields:
+            raise UsageError(
+                f"unknown config key {prefix}{key}{_hint(key, fields)};"
+                f" keys of {prefix.rstrip('.') or 'the run'} are {', '.join(fields)}"
+            )
+        field = fields[key]
+        if isinstance(field, type) and issubclass(field, msgspec.Struct):
+            if not isinstance(value, Mapping):
+                raise UsageError(f"config key {prefix}{key} is a table, found {value!r}")
+            _refuse_unknown_keys(value, field, f"{prefix}{key}.")
+
+
+def _hint(word: str, known: Mapping[str, object] | tuple[str, ...]) -> str:
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f" (did you mean {close[0]}?)" if close else ""

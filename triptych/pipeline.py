@@ -1,0 +1,231 @@
+"""The Python API: open a run folder and take it through its stages.
+
+    with open_run(Path("run"), load_config(preset="demo"), [Path("images")]) as pipeline:
+        pipeline.run()
+
+Comes in: a config, sources, a folder. Goes out: a run folder with its stages done. A stage that is
+done already does nothing; one that was interrupted goes on. Not its job: what the stages do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from corpus.errors import SetupError, UsageError
+from corpus.lock import owned
+from corpus.progress import Progress, Silent
+from corpus.records import JobName
+from corpus.runfolder import RunFolder, StageName
+from triptych.config import RunConfig, as_tree, load_config
+from triptych.embedded import CAUTION, is_embedded, resolve_model
+
+if TYPE_CHECKING:
+    from corpus.ledger import Ledger
+    from corpus.sources import Shard
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+MIN_FREE_BYTES = 64 * 1024 * 1024
+"""A run doesn't start on less: run.json, one shard's embeddings and one journal have to fit."""
+
+_RECORDED_VERSIONS = (
+    "triptych",
+    "lmdeploy",
+    "open_clip_torch",
+    "faiss-cpu",
+    "pillow",
+    "torch",
+    "transformers",
+)
+
+
+class Pipeline:
+    """The stages of one run folder, which this process owns. Made by ``open_run``."""
+
+    def __init__(
+        self, run: RunFolder, config: RunConfig, sources: Sequence[Path], progress: Progress
+    ) -> None:
+        self.folder = run
+        self.config = config
+        self._sources = [path.absolute() for path in sources]
+        self._progress = progress
+        self._shards: list[Shard] | None = None
+
+    def run(self) -> bool:
+        """All stages in order. Returns whether any had work to do."""
+        self.require_model()
+        # Not any(): every stage must be called.
+        return max(self.group(), self.caption(), self.filter(), self.export())
+
+    def group(self) -> bool:
+        """Embeddings, duplicates and sets. Returns whether there was work to do."""
+        from grouping.stage import embed_sources, make_sets
+
+        embedding = msgspec.structs.replace(
+            self.config.embedding, model=resolve_model(self.config.embedding.model)
+        )
+        self._record()
+        worked = embed_sources(self.folder, self.shards, embedding, self._progress)
+        return make_sets(self.folder, self.config.sets, self._progress) or worked
+
+    def caption(self) -> bool:
+        """The captions of all configured jobs. Returns whether there was work to do."""
+        from captioning.stage import caption_run
+
+        model = self.require_model()
+        self._require("sets", "triptych group")
+        if is_embedded(self.config.captioning.model):
+            self._progress.say(f"note: {CAUTION}")
+        captioning = msgspec.structs.replace(self.config.captioning, model=resolve_model(model))
+        self._record()
+        return caption_run(self.folder, self.shards, captioning, self._progress)
+
+    def filter(self) -> bool:
+        """Verdicts on all captions. Returns whether there was work to do."""
+        from filtering.stage import filter_run
+
+        self._require("captions", "triptych caption")
+        self._record()
+        return filter_run(self.folder, self.config.filtering, self.job_limit, self.jobs, self._progress)
+
+    def export(self) -> bool:
+        """The four files and what goes with them. Returns whether there was work to do."""
+        from captioning.prompts import load_prompts
+        from export.stage import export_run
+
+        self._require("verdicts", "triptych filter")
+        self._record()
+        prompts = {job: prompt.text for job, prompt in load_prompts(self.config.captioning.prompts).items()}
+        return export_run(self.folder, self.config.export, prompts, self.job_limit, self.jobs, self._progress)
+
+    def require_model(self) -> str:
+        """The configured captioning model. Raises UsageError where none is named."""
+        model = self.config.captioning.model
+        if model is None and not self.config.captioning.servers:
+            raise UsageError(
+                "no captioning model; name one with --model (a folder or a hub id), an endpoint with"
+                " --server URL, or a --preset"
+            )
+        return model or ""
+
+    @property
+    def shards(self) -> list[Shard]:
+        """The shards of the sources, listed once."""
+        from corpus.sources import open_sources
+
+        if self._shards is None:
+            self._shards = open_sources(self._sources)
+        return self._shards
+
+    @property
+    def jobs(self) -> tuple[JobName, ...]:
+        """The jobs of this run."""
+        return self.config.captioning.jobs
+
+    def job_limit(self, job: JobName) -> int | None:
+        """How many captions ``job`` is to make at most; None: all."""
+        from captioning.config import job_limit
+
+        return job_limit(self.config.captioning, job)
+
+    def take_stock(self) -> Ledger:
+        """Every count, from the files."""
+        from corpus.ledger import take_stock
+
+        return take_stock(self.folder, self.jobs, self.job_limit)
+
+    def freshen(self, stages: Sequence[StageName]) -> None:
+        """Discard what ``stages`` wrote, so that they are done again."""
+        for stage in stages:
+            self.folder.discard(stage)
+
+    def _record(self) -> None:
+        """What the next stage that has work to do saves with its state."""
+        self.folder.run_file.config = {
+            "sources": [str(path) for path in self._sources],
+            **as_tree(self.config),
+        }
+        self.folder.run_file.versions = installed_versions()
+
+    def _require(self, stage: StageName, command: str) -> None:
+        if not self.folder.is_finished(stage):
+            raise SetupError(f"{self.folder.path}: {stage} are not finished; run `{command}` first")
+
+
+@contextlib.contextmanager
+def open_run(
+    path: Path, config: RunConfig, sources: Sequence[Path], progress: Progress | None = None
+) -> Iterator[Pipeline]:
+    """Own the run folder ``path``, begun here if it is new, for the length of the block.
+
+    Raises UsageError where the sources can't be, before anything is written, and SetupError where
+    the folder can't serve: in use, of another version, not a run, no space.
+    """
+    from corpus.sources import open_sources
+
+    shards = open_sources([source.absolute() for source in sources])
+    if path.is_file():
+        raise SetupError(f"{path} is a file; name a folder with --out")
+    path.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(path).free
+    if free < MIN_FREE_BYTES:
+        raise SetupError(
+            f"{path}: {free // 1024**2} MiB free, at least {MIN_FREE_BYTES // 1024**2} MiB needed to begin;"
+            " free some space or name a folder on another disk with --out"
+        )
+    with owned(path):
+        run = RunFolder.create_or_open(path)
+        pipeline = Pipeline(run, config, sources, progress or Silent())
+        pipeline._shards = shards
+        yield pipeline
+
+
+@contextlib.contextmanager
+def reopen_run(
+    path: Path,
+    progress: Progress | None = None,
+    file: Path | None = None,
+    flags: dict[str, object] | None = None,
+) -> Iterator[Pipeline]:
+    """Own an existing run with the config it was made with, under ``file`` and ``flags``."""
+    RunFolder.open(path)
+    with owned(path):
+        run = RunFolder.open(path)
+        config, sources = stored_config(run)
+        if file is not None or flags:
+            config = load_config(base=as_tree(config), file=file, flags=flags)
+        yield Pipeline(run, config, sources, progress or Silent())
+
+
+def look_into(path: Path) -> Pipeline:
+    """A run to look at, not to work on: no lock is taken, so another process may be at it."""
+    run = RunFolder.open(path)
+    config, sources = stored_config(run)
+    return Pipeline(run, config, sources, Silent())
+
+
+def stored_config(run: RunFolder) -> tuple[RunConfig, list[Path]]:
+    """The config and sources that a run folder was made with."""
+    tree = dict(run.run_file.config)
+    sources = tree.pop("sources", [])
+    assert isinstance(sources, list)
+    return load_config(base=tree), [Path(source) for source in sources]
+
+
+def installed_versions() -> dict[str, str]:
+    """The versions of what shapes a run's output, without importing any of it."""
+    versions: dict[str, str] = {}
+    for name in _RECORDED_VERSIONS:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            versions[name] = metadata.version(name)
+    return versions
+
+
+Stage = Callable[[], bool]

@@ -1,0 +1,48 @@
+"""What was captioned, in the order of the plan.
+
+Comes in: the plan and the caption journals. Goes out: targets with their captions, and one digest of
+them. Journals are in the order in which answers came, and may hold captions of images and sets that
+are no longer planned; nothing downstream may depend on either, so it reads captions through here.
+Not its job: judging or writing captions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+
+import msgspec
+
+from corpus.plan import Target, planned_targets
+from corpus.records import Caption, JobName
+from corpus.runfolder import RunFolder
+
+PlanLimits = Callable[[JobName], int | None]
+"""How many targets of a job are captioned; None for all of them."""
+
+
+def captioned_targets(
+    run: RunFolder, job: JobName, limit: int | None
+) -> Iterator[tuple[str, list[tuple[Target, Caption]]]]:
+    """``(shard, [(target, caption)])`` in plan order, without targets that have no caption yet.
+
+    A caption whose ``failure`` is set is among them. Of several with one id the last counts.
+    """
+    for shard, targets in planned_targets(run, job, limit):
+        captions = {caption.id: caption for caption in run.captions(job, shard)}
+        yield shard, [(target, captions[target.id]) for target in targets if target.id in captions]
+
+
+def captions_digest(run: RunFolder, jobs: Sequence[JobName], plan_limits: PlanLimits) -> str:
+    """One SHA-256, in hex, over what the captions of ``jobs`` say, in plan order.
+
+    Covers id, text, finish reason and whether it failed; not how many attempts or tokens it took.
+    """
+    digest = hashlib.sha256()
+    encoder = msgspec.json.Encoder()
+    for job in jobs:
+        for _, pairs in captioned_targets(run, job, plan_limits(job)):
+            for _, caption in pairs:
+                said = (caption.id, caption.text, caption.finish_reason, caption.failure is not None)
+                digest.update(encoder.encode(said) + b"\n")
+    return digest.hexdigest()

@@ -85,7 +85,7 @@ def _lmdeploy() -> Finding:
 def _embedded(name: str) -> Finding:
     weights = sorted(Path(resolve_model(name)).glob("*.safetensors"))
     if not weights:
-        return Finding(name, "failed", "weights not found", "install Triptych again: its package is incomplete")
+        return Finding(name, "failed", "no weights", "install Triptych again: its package is incomplete")
     size_mb = sum(path.stat().st_size for path in weights) / 1e6
     return Finding(name, "ok", f"{size_mb:.1f} MB (for the demo only)")
 

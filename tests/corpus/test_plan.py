@@ -1,5 +1,6 @@
 """Each job's targets are decided by the corpus alone."""
 
+import itertools
 from pathlib import Path
 
 from corpus.files import write_jsonl
@@ -55,7 +56,7 @@ def test_a_larger_limit_keeps_what_a_smaller_one_chose(tmp_path: Path) -> None:
     chosen = [{t.id for _, p in planned_targets(run, "single_zh", limit) for t in p} for limit in range(10)]
 
     assert list(range(10)) == [len(ids) for ids in chosen]
-    assert all(small < large for small, large in zip(chosen, chosen[1:], strict=False))
+    assert all(small < large for small, large in itertools.pairwise(chosen))
 
 
 def test_jobs_sample_different_images(tmp_path: Path) -> None:

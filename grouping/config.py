@@ -1,0 +1,83 @@
+"""What a user can set about embeddings and sets, and the bounds that decide quality.
+
+Comes in: values from presets, a TOML file, flags. Goes out: two checked Structs. A value out of its
+range raises ValueError with what was found and what is expected. Not its job: merging the sources.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+RELATED_COSINE_SIMILARITY = 0.75
+"""For ViT-B/32. MMDU groups at a cosine of 0.75 (of captions, not of pictures: no source gives a bound for
+pictures); two photographs of one kind of subject are said to come out at 0.8 to 0.9 (CLIP-XAI-GAME's README).
+Taken from there, not measured: look at the sets of a first run before a large one."""
+
+DUPLICATE_COSINE_SIMILARITY = 0.94
+"""For ViT-B/32. What clip-retrieval's search page takes for non-unique (`get_non_uniques`)."""
+
+MAX_IMAGES_IN_SET = 16
+"""InternVL takes at most 40 tiles of an 8,192-token context; more images leave under 3 tiles each."""
+
+
+class EmbeddingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How images become vectors."""
+
+    model: str = "ViT-B-32"
+    """An open_clip model name, ``hf-hub:OWNER/NAME``, or a folder (its path, or ``local-dir:PATH``) with
+    open_clip_config.json and its weights."""
+    pretrained: str | None = "laion2b_s34b_b79k"
+    """The open_clip tag of the weights, or a weights file. Not used where ``model`` is a folder or
+    ``hf-hub:``."""
+    batch_size: int = 64
+    """Images that the model sees at once."""
+    decode_threads: int = 0
+    """Images that are decoded at the same time; 0 takes as many as there are cores."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where the model runs; ``auto`` takes a GPU if there is one. On a GPU it runs in float16."""
+
+    def __post_init__(self) -> None:
+        if not self.model:
+            raise ValueError("embedding.model is empty; expected an open_clip name or a model folder")
+        _check_at_least("embedding.batch_size", self.batch_size, 1)
+        _check_at_least("embedding.decode_threads", self.decode_threads, 0)
+
+
+class SetsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which images are duplicates, and which make a set. Similarities are cosines of CLIP embeddings."""
+
+    related_cosine_similarity: float = RELATED_COSINE_SIMILARITY
+    """Every pair of images in a set is at least this similar. The scale differs between encoders."""
+    duplicate_cosine_similarity: float = DUPLICATE_COSINE_SIMILARITY
+    """Two images at least this similar are near duplicates; only one of them stays."""
+    neighbours: int = 32
+    """Nearest neighbours of each image that may join it in a set."""
+    min_images: int = 2
+    """A set has at least this many images."""
+    max_images: int = 5
+    """A set has at most this many images."""
+    max_sets: int | None = None
+    """Keep this many sets, chosen by hash over the whole corpus; none keeps all."""
+
+    def __post_init__(self) -> None:
+        related, duplicate = self.related_cosine_similarity, self.duplicate_cosine_similarity
+        if not -1 <= related < duplicate <= 1:
+            raise ValueError(
+                f"sets.related_cosine_similarity is {related} and duplicate_cosine_similarity {duplicate};"
+                " expected -1 <= related < duplicate <= 1"
+            )
+        _check_at_least("sets.neighbours", self.neighbours, 1)
+        if not 2 <= self.min_images <= self.max_images <= MAX_IMAGES_IN_SET:
+            raise ValueError(
+                f"sets.min_images is {self.min_images} and sets.max_images {self.max_images};"
+                f" expected 2 <= min_images <= max_images <= {MAX_IMAGES_IN_SET}"
+            )
+        if self.max_sets is not None:
+            _check_at_least("sets.max_sets", self.max_sets, 0)
+
+
+def _check_at_least(name: str, found: int, least: int) -> None:
+    if found < least:
+        raise ValueError(f"{name} is {found}; expected {least} or more")

@@ -1,0 +1,69 @@
+"""Take real photographs through the whole run and account for every file.
+
+    python -m benchmarks.photographs FOLDER
+
+The embedded models know nothing of photographs; this shows that nothing is lost, not that captions
+are good.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tarfile
+import tempfile
+from pathlib import Path
+
+import click
+
+from benchmarks.kill_resume import triptych_run
+from benchmarks.record import record
+from corpus.found import is_sidecar
+
+
+def count_files(folder: Path) -> int:
+    """Every file below ``folder`` that isn't a sidecar; a tar counts its members instead of itself."""
+    total = 0
+    for path in folder.rglob("*"):
+        if path.suffix == ".tar":
+            with tarfile.open(path) as archive:
+                total += sum(member.isfile() and not is_sidecar(member.name) for member in archive)
+        elif path.is_file() and not is_sidecar(path.name):
+            total += 1
+    return total
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+def main(folder: Path) -> None:
+    """Run, verify and commit the funnel; exit 1 where a file is missing from it."""
+    with tempfile.TemporaryDirectory() as scratch:
+        out = Path(scratch, "run")
+        answer = subprocess.run(triptych_run(folder, out), capture_output=True, text=True)
+        verified = subprocess.run(
+            [sys.executable, "-m", "triptych", "verify", str(out)], capture_output=True, text=True
+        )
+        status = subprocess.run(
+            [sys.executable, "-m", "triptych", "status", str(out), "--json"], capture_output=True, check=True
+        )
+    ledger = json.loads(status.stdout)["ledger"]
+    files = count_files(folder)
+    record(
+        "photographs",
+        "python -m benchmarks.photographs FOLDER",
+        {
+            "files": files,
+            "accounted_for": ledger["images"]["found"],
+            "run_exit_code": answer.returncode,
+            "verify_exit_code": verified.returncode,
+            "says_that_captions_mean_nothing": "captions of any other picture mean nothing" in answer.stderr,
+            "ledger": ledger,
+        },
+    )
+    sound = files == ledger["images"]["found"] and answer.returncode == verified.returncode == 0
+    sys.exit(0 if sound else 1)
+
+
+if __name__ == "__main__":
+    main()

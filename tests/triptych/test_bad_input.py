@@ -1,0 +1,240 @@
+"""Whatever goes wrong ends in one clear line and the right exit code, or in a record."""
+
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.triptych.conftest import Command, Outcome
+
+DEMO = ("--preset", "demo")
+
+
+def assert_one_line(outcome: Outcome, exit_code: int, *words: str) -> None:
+    """The last line of stderr says it; there is no traceback."""
+    assert exit_code == outcome.exit_code, outcome.stderr
+    assert "Traceback" not in outcome.stderr
+    last = outcome.stderr.strip().splitlines()[-1]
+    for word in words:
+        assert word in last
+
+
+def test_a_source_that_is_not_there(triptych: Command, tmp_path: Path) -> None:
+    """And no run folder is left behind."""
+    outcome = triptych("run", tmp_path / "none", *DEMO, "--out", tmp_path / "run")
+
+    assert_one_line(outcome, 2, "none is not there", "expected a folder")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_source_with_no_images(triptych: Command, tmp_path: Path) -> None:
+    """An empty folder is a mistake, not an empty dataset."""
+    (tmp_path / "empty").mkdir()
+    outcome = triptych("run", tmp_path / "empty", *DEMO, "--out", tmp_path / "run")
+
+    assert_one_line(outcome, 2, "no images in", "expected files such as .jpg")
+
+
+def test_an_unknown_option(triptych: Command, few_images: Path, tmp_path: Path) -> None:
+    """click suggests the closest."""
+    outcome = triptych("run", few_images, "--prset", "demo", "--out", tmp_path / "run")
+
+    assert_one_line(outcome, 2, "--prset", "--preset")
+
+
+def test_an_unknown_config_key(triptych: Command, few_images: Path, tmp_path: Path) -> None:
+    """So does the config."""
+    file = tmp_path / "mine.toml"
+    file.write_text("[set]\nmax_sets = 3\n")
+    outcome = triptych("run", few_images, *DEMO, "--config", file, "--out", tmp_path / "run")
+
+    assert_one_line(outcome, 2, "unknown config key set", "did you mean sets?")
+
+
+def test_no_captioning_model_at_all(triptych: Command, few_images: Path, tmp_path: Path) -> None:
+    """The embedded models are never taken silently."""
+    outcome = triptych("run", few_images, "--out", tmp_path / "run")
+
+    assert_one_line(outcome, 2, "no captioning model", "--model")
+
+
+def test_a_model_folder_that_is_not_there(triptych: Command, few_images: Path, tmp_path: Path) -> None:
+    """The captioner's."""
+    outcome = triptych("run", few_images, *DEMO, "--model", tmp_path / "no-model", "--out", tmp_path / "run")
+
+    assert_one_line(outcome, 1, "no-model")
+
+
+def test_an_encoder_folder_that_is_not_there(triptych: Command, few_images: Path, tmp_path: Path) -> None:
+    """The encoder's."""
+    outcome = triptych(
+        "group", few_images, *DEMO, "--set", f"embedding.model={tmp_path}/no-clip", "--out", tmp_path / "run"
+    )
+
+    assert_one_line(outcome, 1, "no-clip")
+
+
+@pytest.mark.parametrize("stage", ["group", "run"])
+def test_a_hub_that_cannot_be_reached(stage: str, few_images: Path, tmp_path: Path) -> None:
+    """It ends in seconds, with what to do. In a child process, so that no cache or setting leaks."""
+    model = (
+        ["--set", "embedding.model=ViT-B-32", "--set", "embedding.pretrained=laion2b_s34b_b79k"]
+        if stage == "group"
+        else ["--model", "OpenGVLab/InternVL3-1B-hf"]
+    )
+    environment = {
+        **os.environ,
+        "HF_ENDPOINT": "http://127.0.0.1:9",
+        "HF_HOME": str(tmp_path / "cache"),
+    }
+    answer = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "triptych",
+            stage,
+            str(few_images),
+            *DEMO,
+            *model,
+            "--out",
+            str(tmp_path / "run"),
+        ],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+    assert_one_line(Outcome(answer.returncode, answer.stdout, answer.stderr), 1, "reach")
+
+
+def test_an_endpoint_that_is_not_there(triptych: Command, few_images: Path, tmp_path: Path) -> None:
+    """Before any image is captioned."""
+    outcome = triptych(
+        "run", few_images, *DEMO, "--server", "http://127.0.0.1:9/v1", "--out", tmp_path / "run"
+    )
+
+    assert_one_line(outcome, 1, "http://127.0.0.1:9")
+
+
+def test_a_run_folder_of_another_version(triptych: Command, few_images: Path, tmp_path: Path) -> None:
+    """Neither run nor status touches it."""
+    (tmp_path / "run.json").write_text('{"format_version": 999}')
+    for arguments in (("run", few_images, *DEMO, "--out", tmp_path), ("status", tmp_path)):
+        assert_one_line(triptych(*arguments), 1, "run format 999")
+
+
+def test_a_run_folder_in_use(triptych: Command, few_images: Path, tmp_path: Path) -> None:
+    """The owner is named."""
+    code = "import sys,time; from pathlib import Path; from corpus.lock import owned\n"
+    code += "with owned(Path(sys.argv[1])): print(flush=True); time.sleep(60)"
+    holder = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE)
+    try:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        outcome = triptych("run", few_images, *DEMO, "--out", tmp_path)
+
+        assert_one_line(outcome, 1, f"in use by process {holder.pid}")
+    finally:
+        holder.kill()
+        holder.communicate()
+
+
+def test_a_folder_that_is_no_run(triptych: Command, tmp_path: Path) -> None:
+    """For every command that takes one."""
+    for command in ("caption", "filter", "export", "status", "verify"):
+        assert_one_line(triptych(command, tmp_path), 1, "is not a run folder")
+
+
+def test_a_stage_before_its_time(triptych: Command, few_images: Path, tmp_path: Path) -> None:
+    """The command to run first is named."""
+    triptych("group", few_images, *DEMO, "--out", tmp_path / "run")
+    outcome = triptych("export", tmp_path / "run")
+
+    assert_one_line(outcome, 1, "run `triptych filter` first")
+
+
+def test_a_changed_setting(triptych: Command, few_images: Path, tmp_path: Path) -> None:
+    """The setting is named, and --fresh makes it go on."""
+    triptych("group", few_images, *DEMO, "--out", tmp_path / "run")
+    changed = ("group", few_images, *DEMO, "--set", "sets.max_images=3", "--out", tmp_path / "run")
+
+    assert_one_line(triptych(*changed), 1, "max_images", "--fresh sets")
+    assert 0 == triptych(*changed, "--fresh", "sets").exit_code
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 1 MiB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("mounting needs root")
+    yield disk
+    subprocess.run(["umount", disk], check=True)
+
+
+def test_too_little_space_to_begin(triptych: Command, few_images: Path, small_disk: Path) -> None:
+    """It is refused before work starts."""
+    outcome = triptych("group", few_images, *DEMO, "--out", small_disk / "run")
+
+    assert_one_line(outcome, 1, "MiB free", "another disk")
+
+
+def test_no_space_left_on_the_way(
+    triptych: Command, few_images: Path, small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that fills up ends the run in one line; with space again, it goes on."""
+    monkeypatch.setattr("triptych.pipeline.MIN_FREE_BYTES", 0)
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(bytes(shutil.disk_usage(small_disk).free - 12 * 1024))
+    arguments = ("group", few_images, *DEMO, "--out", small_disk / "run")
+
+    assert_one_line(triptych(*arguments), 1, "No space left on device", "goes on from here")
+
+    ballast.unlink()
+
+    assert 0 == triptych(*arguments).exit_code
+
+
+def test_unreadable_images_and_a_truncated_tar_are_recorded(
+    triptych: Command, few_images: Path, tmp_path: Path
+) -> None:
+    """They end nothing and are all accounted for."""
+    source = tmp_path / "images"
+    shutil.copytree(few_images, source)
+    (source / "empty.jpg").touch()
+    (source / "words.jpg").write_bytes(b"not a picture at all")
+    picture = (few_images / "00.png").read_bytes()
+    (source / "half.png").write_bytes(picture[: len(picture) // 2])
+    with tarfile.open(source / "cut.tar", "w") as archive:
+        for name in ("a.png", "b.png"):
+            header = tarfile.TarInfo(name)
+            header.size = len(picture)
+            archive.addfile(header, io.BytesIO(picture))
+    whole = (source / "cut.tar").read_bytes()
+    (source / "cut.tar").write_bytes(whole[: 512 + len(picture) + 1500])
+    outcome = triptych("group", source, *DEMO, "--out", tmp_path / "run")
+
+    assert 0 == outcome.exit_code, outcome.stderr
+
+    rows = [
+        json.loads(line)
+        for path in (tmp_path / "run" / "images").glob("*.jsonl")
+        for line in path.read_text().splitlines()
+    ]
+    reasons = {row["key"]: row["unreadable"].partition(":")[0] for row in rows if "unreadable" in row}
+
+    assert "empty" == reasons["empty.jpg"]
+    assert "unknown format" == reasons["words.jpg"]
+    assert "truncated" == reasons["half.png"]
+    assert "truncated archive" == reasons["cut.tar"]
+    assert "cut/a.png" in {row["key"] for row in rows} - reasons.keys()

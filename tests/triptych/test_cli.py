@@ -1,0 +1,49 @@
+"""The command explains itself."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.triptych.conftest import Command
+from triptych.cli import cli
+
+HEAVY = ("torch", "transformers", "open_clip", "faiss", "numpy", "PIL", "httpx", "rich")
+
+
+def test_help_loads_nothing_heavy() -> None:
+    """So that it answers at once. The time itself: python -m benchmarks.help_time."""
+    code = "import sys; sys.argv=['triptych','--help']; from triptych.cli import main\ntry: main()\n"
+    code += f"except SystemExit: pass\nprint([m for m in {HEAVY} if m in sys.modules], file=sys.stderr)"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+
+    assert "[]" == answer.stderr.strip()
+    assert "Turn a pile of images into a caption dataset" in answer.stdout
+
+
+@pytest.mark.parametrize("name", sorted(cli.commands))
+def test_every_command_has_help_and_an_example(name: str, triptych: Command) -> None:
+    """And every option says what it does."""
+    outcome = triptych(name, "--help")
+
+    assert 0 == outcome.exit_code
+    assert f"Example: triptych {name}" in outcome.stdout
+    for parameter in cli.commands[name].params:
+        if parameter.param_type_name == "option":
+            assert parameter.to_info_dict()["help"], parameter.name
+
+
+def test_no_command_shows_the_help(triptych: Command) -> None:
+    """A bare `triptych` is a question."""
+    outcome = triptych()
+
+    assert 2 == outcome.exit_code
+    assert "Commands:" in outcome.stderr
+
+
+def test_doctor_finds_the_embedded_models(triptych: Command) -> None:
+    """They are part of the package."""
+    outcome = triptych("doctor", "--json")
+
+    assert 0 == outcome.exit_code, outcome.stdout
+    assert '"builtin:nano-internvl"' in outcome.stdout

@@ -1,0 +1,73 @@
+"""Preset, then file, then flags; and no key that doesn't exist."""
+
+from pathlib import Path
+
+import pytest
+
+from corpus.errors import UsageError
+from triptych.config import PRESETS, as_tree, load_config, parse_assignment
+
+
+def test_flags_override_the_file_and_the_file_the_preset(tmp_path: Path) -> None:
+    """Each layer changes only the keys it names."""
+    file = tmp_path / "mine.toml"
+    file.write_text('[captioning]\ntile_px = 224\n[export]\nprefix = "from_file"\n')
+    config = load_config("demo", file, {"export.prefix": "from_flag"})
+
+    assert "builtin:nano-internvl" == config.captioning.model
+    assert 224 == config.captioning.tile_px
+    assert "from_flag" == config.export.prefix
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_loads_and_survives_storage(preset: str) -> None:
+    """What run.json keeps gives the same config again."""
+    config = load_config(preset)
+
+    assert config == load_config(base=as_tree(config))
+
+
+def test_an_unknown_key_is_refused_with_the_closest_known_one() -> None:
+    """A typo must not be silently ignored."""
+    with pytest.raises(UsageError, match=r"unknown config key sets\.max_set \(did you mean max_sets\?\)"):
+        load_config(flags={"sets.max_set": 5})
+
+
+def test_an_unknown_preset_is_refused_with_the_known_ones() -> None:
+    """Likewise for presets."""
+    with pytest.raises(
+        UsageError, match=r"unknown preset 'sa1'; there are sa1b, demo \(did you mean sa1b\?\)"
+    ):
+        load_config("sa1")
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [{"sets.max_sets": "many"}, {"captioning.jobs": ["single_fr"]}, {"sets": 3}, {"sets.max_sets.deep": 1}],
+)
+def test_a_value_of_the_wrong_kind_is_a_usage_error(flags: dict[str, object]) -> None:
+    """In one line that names the key."""
+    with pytest.raises(UsageError, match="config"):
+        load_config(flags=flags)
+
+
+def test_a_file_that_is_no_toml_or_not_there_is_a_usage_error(tmp_path: Path) -> None:
+    """With the file's name."""
+    (tmp_path / "bad.toml").write_text("[sets\n")
+    with pytest.raises(UsageError, match=r"bad\.toml is not TOML"):
+        load_config(file=tmp_path / "bad.toml")
+    with pytest.raises(UsageError, match=r"none\.toml: No such file"):
+        load_config(file=tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("sets.max_sets=100", ("sets.max_sets", 100)),
+        ("export.prefix=mine", ("export.prefix", "mine")),
+        ('captioning.jobs=["single_en"]', ("captioning.jobs", ["single_en"])),
+    ],
+)
+def test_an_assignment_takes_toml_values_and_bare_words(text: str, expected: tuple[str, object]) -> None:
+    """So that quotes are not needed for strings on a command line."""
+    assert expected == parse_assignment(text)

@@ -1,0 +1,100 @@
+"""The main job, end to end: what `triptych demo` promises, held against the truth of its scenes."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.demo_quality import missed_bounds, score_demo
+from benchmarks.kill_resume import export_digests
+from corpus.records import JOB_NAMES
+from corpus.runfolder import RunFolder
+from tests.triptych.conftest import Command
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The folder of one finished demo, and what it printed."""
+    folder = tmp_path_factory.mktemp("demo") / "demo"
+    answer = subprocess.run(
+        [sys.executable, "-m", "triptych", "demo", str(folder)], capture_output=True, text=True
+    )
+
+    assert 0 == answer.returncode, answer.stderr
+
+    return folder, answer.stdout
+
+
+def test_the_demo_ends_with_the_funnel_the_files_and_three_captions(demo: tuple[Path, str]) -> None:
+    """What a newcomer sees."""
+    folder, printed = demo
+
+    assert "images found                    256" in printed
+    assert str(folder / "run" / "export") in printed
+    assert 3 == printed.partition("Three captions to read:")[2].count("sa_00000") - _extra_images(printed)
+
+
+def test_the_four_files_are_there_and_named_after_their_counts(demo: tuple[Path, str]) -> None:
+    """None is empty."""
+    export = demo[0] / "run" / "export"
+    for kind in ("single_image_en", "single_image_zh", "multi_image_en", "multi_image_zh"):
+        (path,) = export.glob(f"triptych_demo_caption_*_{kind}.jsonl")
+        rows = len(path.read_bytes().splitlines())
+
+        assert rows > 0
+        assert f"triptych_demo_caption_{rows}_{kind}.jsonl" == path.name
+
+
+def test_captions_sets_and_duplicates_meet_their_bounds(demo: tuple[Path, str]) -> None:
+    """Against the truth, on scenes that the models were not trained on."""
+    assert [] == missed_bounds(score_demo(demo[0]))
+
+
+def test_the_damaged_files_are_the_unreadable_ones(demo: tuple[Path, str]) -> None:
+    """Exactly those that were planted."""
+    run = RunFolder.open(demo[0] / "run")
+
+    assert 6 == sum(record.unreadable is not None for record in run.all_images())
+
+
+def test_every_planned_caption_was_made(demo: tuple[Path, str]) -> None:
+    """No failures among readable images."""
+    run = RunFolder.open(demo[0] / "run")
+
+    assert not [c for job in JOB_NAMES for s in run.shards() for c in run.captions(job, s) if c.failure]
+
+
+def test_verify_finds_nothing_wrong(demo: tuple[Path, str], triptych: Command) -> None:
+    """And finds it, when a byte of the export is changed."""
+    run = demo[0] / "run"
+
+    assert 0 == triptych("verify", run).exit_code
+
+    (path,) = (run / "export").glob("*_multi_image_zh.jsonl")
+    content = path.read_bytes()
+    try:
+        path.write_bytes(content[:-3] + b'x"\n')
+        outcome = triptych("verify", run)
+
+        assert 1 == outcome.exit_code
+        assert path.name in outcome.stdout
+    finally:
+        path.write_bytes(content)
+
+
+def test_a_second_run_does_no_work_and_says_so(demo: tuple[Path, str], triptych: Command) -> None:
+    """Not a byte changes."""
+    before = export_digests(demo[0] / "run")
+    outcome = triptych("run", demo[0] / "images", "--preset", "demo", "--out", demo[0] / "run")
+
+    assert 0 == outcome.exit_code
+    assert "Nothing to do" in outcome.stderr
+    assert before == export_digests(demo[0] / "run")
+
+
+def _extra_images(printed: str) -> int:
+    """A set names more images than one."""
+    return printed.partition("Three captions to read:")[2].count(", sa_00000")

@@ -1,0 +1,71 @@
+"""Everything that a run wrote, read again and recounted: the content of `triptych verify`.
+
+Comes in: a run. Goes out: the checks that passed, with counts, and the offences. Not its job:
+mending anything.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from corpus.errors import TriptychError
+from triptych.pipeline import Pipeline
+
+
+class Verification(msgspec.Struct, frozen=True, kw_only=True):
+    """What was checked, and what doesn't add up."""
+
+    checks: list[str]
+    offences: list[str]
+
+
+def verify_run(pipeline: Pipeline) -> Verification:
+    """Check the ledger, the embeddings and, where there is one, the export. Never raises for damage."""
+    from export.check import check_export
+
+    checks: list[str] = []
+    offences: list[str] = []
+    run = pipeline.folder
+    try:
+        ledger = pipeline.take_stock()
+        found = ledger.offences()
+        offences += found
+        if not found:
+            planned = sum(counts.planned or 0 for counts in ledger.jobs.values())
+            checks.append(
+                f"the ledger closes: {ledger.images.found or 0:,} images, {planned:,} captions planned"
+            )
+        offences += [f"stage {stage} is not finished" for stage in ledger.unfinished]
+    except TriptychError as error:
+        offences.append(str(error))
+    _check_embeddings(pipeline, checks, offences)
+    if run.is_finished("export"):
+        try:
+            passed, found = check_export(run)
+            checks += passed
+            offences += found
+        except TriptychError as error:
+            offences.append(str(error))
+    return Verification(checks=checks, offences=offences)
+
+
+def _check_embeddings(pipeline: Pipeline, checks: list[str], offences: list[str]) -> None:
+    """Each shard's array has one row for each readable image."""
+    import numpy as np
+
+    run = pipeline.folder
+    rows = shards = 0
+    for shard in run.shards():
+        path = run.embeddings_file(shard)
+        try:
+            readable = sum(record.unreadable is None for record in run.images(shard))
+            array = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, TriptychError) as error:
+            offences.append(f"{path}: {error}")
+            continue
+        if array.ndim != 2 or array.dtype != np.float16 or len(array) != readable:
+            offences.append(f"{path}: {array.dtype}{list(array.shape)}, expected float16[{readable}, dim]")
+            continue
+        rows += len(array)
+        shards += 1
+    checks.append(f"{rows:,} embeddings in {shards:,} shards match their images")

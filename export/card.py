@@ -1,0 +1,183 @@
+"""The dataset card: README.md of the export folder, as the Hub reads it.
+
+Comes in: the manifest's content, the config, one example row a file. Goes out: Markdown under a YAML
+header that gives each file a config of its own. Not its job: counting.
+
+The header's strings are written as JSON strings, which YAML reads as such.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+
+from corpus.records import JobName, is_multi, language_of
+from corpus.recount_captions import JobCounts
+from export.config import ExportConfig
+from export.manifest import FileEntry, Fingerprint, Funnel
+
+_SIZE_CATEGORIES = (
+    (1_000, "n<1K"),
+    (10_000, "1K<n<10K"),
+    (100_000, "10K<n<100K"),
+    (1_000_000, "100K<n<1M"),
+    (10_000_000, "1M<n<10M"),
+    (100_000_000, "10M<n<100M"),
+)
+"""The Hub's own classes, by their upper end."""
+
+_SA1B_LICENCE = (
+    "The images are those of SA-1B. They are not included: get them from Meta under the SA-1B Dataset"
+    " Research License, which also binds what is done with them. `image` in a row is the path of the image"
+    " below the folder that the archives were unpacked to, one folder an archive:"
+    " `sa_000000/sa_1.jpg` is `sa_1.jpg` of `sa_000000.tar`."
+)
+_OWN_LICENCE = (
+    "The images are not included, and their rights stay with their owners. `image` in a row is the path of"
+    " the image below the folder that was captioned; a tar archive stands for a folder of its name."
+)
+
+
+def card(
+    config: ExportConfig,
+    files: Mapping[str, FileEntry],
+    examples: Mapping[JobName, bytes],
+    prompts: Mapping[JobName, str],
+    funnel: Funnel,
+    stages: Mapping[str, Fingerprint],
+) -> str:
+    """The whole card. ``examples`` are rows as they stand in the files, for jobs that have any."""
+    rows_files = {entry.job: (name, entry) for name, entry in files.items() if entry.job is not None}
+    captions = stages["captions"].settings if "captions" in stages else {}
+    filters = stages["verdicts"].settings if "verdicts" in stages else {}
+    model = str(captions.get("model") or "a model that the run doesn't name")
+    parts = [
+        "\n".join(_header(config, rows_files)),
+        f"# {config.prefix}",
+        config.card_note,
+        f"{_total(rows_files):,} captions of images and of small sets of related images, written by"
+        f" {_code(model)} and filtered by Triptych.",
+        "## Files",
+        _table(
+            ("config", "file", "rows", "bytes"),
+            [(job, _code(name), f"{e.rows:,}", f"{e.size_bytes:,}") for job, (name, e) in rows_files.items()],
+        ),
+        "Rows are InternVL chat rows: `<image>` stands once for each image."
+        " A file without rows has no config.",
+        "## Licence",
+        _SA1B_LICENCE if config.image_source == "sa-1b" else _OWN_LICENCE,
+        _captions_licence(config),
+        "## How it was made",
+        "Each file's captions answer this prompt:",
+        *(f"**{job}**\n\n{_fenced(prompts[job])}" for job in rows_files),
+        f"Settings of captioning:\n\n{_settings(captions)}",
+        "## Filters",
+        f"Bounds and settings:\n\n{_settings(filters)}",
+        f"Captions by the first rule that dropped them:\n\n{_drops(funnel.jobs)}",
+        "## From images to rows",
+        _table(("images", "count"), list(_image_lines(funnel))),
+        _jobs_table(funnel.jobs),
+        "## Example rows",
+        *(f"**{job}**\n\n{_fenced(row.decode().rstrip(), 'json')}" for job, row in examples.items()),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _header(config: ExportConfig, files: Mapping[JobName, tuple[str, FileEntry]]) -> Iterator[str]:
+    yield "---"
+    yield f"pretty_name: {_yaml(config.prefix)}"
+    if config.captions_licence is not None:
+        yield f"license: {_yaml(config.captions_licence)}"
+    languages = sorted({language_of(job) for job in files})
+    yield f"language: {_yaml(languages)}"
+    yield 'task_categories: ["image-to-text"]'
+    yield f"size_categories: {_yaml([_size_category(_total(files))])}"
+    filled = {job: name for job, (name, entry) in files.items() if entry.rows}
+    yield "configs:" if filled else "configs: []"
+    for job, name in filled.items():
+        yield f"- config_name: {job}"
+        yield "  data_files:"
+        yield "  - split: train"
+        yield f"    path: {_yaml(name)}"
+    yield "---"
+
+
+def _yaml(value: str | Sequence[str]) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _size_category(rows: int) -> str:
+    return next((name for below, name in _SIZE_CATEGORIES if rows < below), "100M<n<1B")
+
+
+def _total(files: Mapping[JobName, tuple[str, FileEntry]]) -> int:
+    return sum(entry.rows or 0 for _, entry in files.values())
+
+
+def _captions_licence(config: ExportConfig) -> str:
+    if config.captions_licence is None:
+        return (
+            "The licence of the captions has not been chosen yet. Whoever publishes them decides, with the"
+            " licences of the images and of the model in view."
+        )
+    return f"The captions are published under {_code(config.captions_licence)}."
+
+
+def _image_lines(funnel: Funnel) -> Iterator[tuple[str, str]]:
+    images = funnel.images
+    yield "found", _count(images.found)
+    for reason, count in (images.unreadable or {}).items():
+        yield f"unreadable: {reason}", _count(count)
+    for reason, count in (images.duplicates or {}).items():
+        yield f"duplicate: {reason}", _count(count)
+    yield f"in {_count(images.sets)} sets", _count(images.in_sets)
+    yield "single", _count(images.single)
+
+
+def _jobs_table(jobs: Mapping[JobName, JobCounts]) -> str:
+    lines = []
+    for job, counts in jobs.items():
+        failed = sum((counts.failed or {}).values())
+        dropped = sum((counts.dropped or {}).values())
+        figures = (counts.planned, failed, counts.captioned, dropped, counts.kept)
+        lines.append((job, "sets" if is_multi(job) else "images", *map(_count, figures)))
+    return _table(("job", "of", "planned", "failed", "captioned", "dropped", "kept"), lines)
+
+
+def _drops(jobs: Mapping[JobName, JobCounts]) -> str:
+    rules = sorted({rule for counts in jobs.values() for rule in counts.dropped or {}})
+    if not rules:
+        return "none was dropped."
+    return _table(
+        ("rule", *jobs),
+        [
+            (rule, *(_count((counts.dropped or {}).get(rule, 0)) for counts in jobs.values()))
+            for rule in rules
+        ],
+    )
+
+
+def _settings(settings: Mapping[str, object]) -> str:
+    return _table(("setting", "value"), [(_code(key), _code(str(value))) for key, value in settings.items()])
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [head, ("---",) * len(head), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def _count(count: int | None) -> str:
+    return "not known" if count is None else f"{count:,}"
+
+
+def _code(text: str) -> str:
+    """Inline code; line breaks and backquotes in ``text`` can't end it."""
+    return "`" + " ".join(text.replace("`", "'").split()) + "`"
+
+
+def _fenced(text: str, language: str = "text") -> str:
+    """A code block with a fence that ``text`` doesn't contain."""
+    fence = "```"
+    while fence in text:
+        fence += "`"
+    return f"{fence}{language}\n{text}\n{fence}"

@@ -1,0 +1,40 @@
+"""The export's settings: what the files are called and what the card says about rights.
+
+Not its job: which captions are kept (see filtering), what was asked for (see captioning).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+import msgspec
+
+from corpus.errors import UsageError
+
+_FILE_NAME_START = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+class ExportConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the kept captions are handed over."""
+
+    prefix: str = "triptych_caption"
+    """What every file name begins with: letters, digits, dots, dashes and underscores."""
+    image_root: str = ""
+    """Where a trainer finds the images, as written to the meta JSON; a row's path is below it. Empty:
+    the folder that the trainer is started in."""
+    image_source: Literal["own", "sa-1b"] = "own"
+    """Whose images they are: ``sa-1b`` puts SA-1B's research licence into the card."""
+    captions_licence: str | None = None
+    """The licence of the captions, as the Hub writes it (``mit``, ``cc-by-4.0``). It is the user's to
+    choose; until then the card says that it is open."""
+    card_note: str = ""
+    """A paragraph for the top of the card."""
+
+    def __post_init__(self) -> None:
+        """Raises UsageError where the prefix can't begin a file name."""
+        if not _FILE_NAME_START.fullmatch(self.prefix):
+            raise UsageError(
+                f"export.prefix is {self.prefix!r}; expected letters, digits, dots, dashes and"
+                " underscores, beginning with a letter or digit"
+            )

@@ -47,7 +47,7 @@ def decode_rgb(content: bytes, draft_side_px: int | None = None) -> tuple[Image.
     except Image.DecompressionBombError as error:
         raise UnreadableImageError(f"too large: {error}") from None
     except Exception as error:  # Pillow's decoders raise anything on damaged bytes
-        kind = "truncated" if "truncated" in str(error) else "damaged"
+        kind = "truncated" if "truncated" in str(error).lower() else "damaged"
         raise UnreadableImageError(f"{kind}: {error}") from None
 
 

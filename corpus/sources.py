@@ -47,7 +47,7 @@ class FolderShard:
         self._paths = paths
 
     def fingerprint(self) -> str:
-        return "\n".join(f"{key}\t{path.stat().st_size}" for key, path in self._paths.items())
+        return "\n".join(f"{key}\t{_size_of(path)}" for key, path in self._paths.items())
 
     def files(self) -> Iterator[FoundFile]:
         for key, path in self._paths.items():
@@ -114,6 +114,14 @@ def _found_in(source: Path) -> Iterator[tuple[str, Path]]:
                 yield key.removesuffix(".tar"), path
             elif not is_sidecar(name):
                 yield key, path
+
+
+def _size_of(path: Path) -> int | None:
+    """In bytes; None for a link to nothing and for a file that has just gone."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None
 
 
 def _refuse(error: OSError) -> None:

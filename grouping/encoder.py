@@ -18,6 +18,7 @@ import open_clip
 import torch
 from huggingface_hub import constants as hub_constants
 from numpy.typing import NDArray
+from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL import Image
 
 from corpus.errors import SetupError
@@ -34,8 +35,8 @@ class OpenClipEncoder:
         self._model = model
         self._device = device
         self._dtype = torch.float16 if device.type == "cuda" else torch.float32
-        settings = open_clip.PreprocessCfg(**model.visual.preprocess_cfg)  # type: ignore[union-attr,arg-type]
-        self._transform = open_clip.image_transform_v2(settings, is_train=False)
+        settings = PreprocessCfg(**model.visual.preprocess_cfg)  # type: ignore[union-attr,arg-type]
+        self._transform = image_transform_v2(settings, is_train=False)
         height, width = settings.size if isinstance(settings.size, (tuple, list)) else [settings.size] * 2
         self.input_side_px = max(height, width)
         """The longer side of what the model sees, in pixels."""

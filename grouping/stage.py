@@ -30,18 +30,13 @@ SETS_DATA_VERSION = 1
 
 
 def embed_sources(
-    run: RunFolder,
-    sources: Sequence[Shard],
-    config: EmbeddingConfig,
-    progress: Progress,
-    source_names: Sequence[str],
+    run: RunFolder, sources: Sequence[Shard], config: EmbeddingConfig, progress: Progress
 ) -> bool:
     """Embed every shard of ``sources`` that isn't whole yet. Returns whether there was work.
 
-    ``source_names`` are the sources as the user named them, for the record. Batch size, threads and
-    device are no part of the fingerprint: they change how fast rows come, not what they mean. Raises
-    SetupError where the model can't be loaded, or the folder was made from other sources or a model
-    that isn't this one.
+    Batch size, threads and device are no part of the fingerprint: they change how fast rows come,
+    not what they mean. Raises SetupError where the model can't be loaded, or the folder was made from
+    other sources or another model.
     """
     checkpoint = resolve_checkpoint(config.model, config.pretrained)
     settings: dict[str, Setting] = {
@@ -70,7 +65,6 @@ def embed_sources(
         f"embeddings: {found:,} files found, {found - unreadable:,} images, {unreadable:,} unreadable"
     )
     notes: dict[str, Setting] = {
-        "sources": ", ".join(source_names),
         "found": found,
         "unreadable": unreadable,
         "took_s": round(time.monotonic() - began, 1),

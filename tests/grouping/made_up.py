@@ -1,0 +1,73 @@
+"""A random CLIP small enough to make in a test, and run folders of made-up vectors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from corpus.files import write_jsonl, written_whole
+from corpus.records import ImageRecord
+from corpus.runfolder import RunFolder
+
+TINY_CONFIG = {
+    "embed_dim": 16,
+    "vision_cfg": {"image_size": 32, "patch_size": 16, "layers": 1, "width": 64, "head_width": 64},
+    "text_cfg": {"context_length": 8, "vocab_size": 64, "width": 64, "heads": 1, "layers": 1},
+}
+
+
+def save_tiny_clip(folder: Path, seed: int = 0) -> Path:
+    """An open_clip folder with random weights of TINY_CONFIG's shape."""
+    import open_clip
+    import torch
+    from safetensors.torch import save_file
+
+    torch.manual_seed(seed)
+    model = open_clip.CLIP(**TINY_CONFIG)
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(
+        {k: v.contiguous() for k, v in model.state_dict().items()}, folder / "open_clip_model.safetensors"
+    )
+    config = {"model_cfg": TINY_CONFIG, "preprocess_cfg": {"resize_mode": "squash"}}
+    (folder / "open_clip_config.json").write_text(json.dumps(config))
+    return folder
+
+
+def as_unit(rows: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Each row at length 1, in float32."""
+    wide = rows.astype(np.float64)
+    return (wide / np.linalg.norm(wide, axis=1, keepdims=True)).astype(np.float32)
+
+
+def make_run(
+    path: Path, vectors: Mapping[str, NDArray[np.float32]], shards: int = 1, **fields: Mapping[str, object]
+) -> RunFolder:
+    """A run folder of embedded images: ``vectors`` by key, dealt out to ``shards`` in turn.
+
+    ``fields`` has, for a field of ImageRecord, its values by key.
+    """
+    run = RunFolder.create_or_open(path)
+    for shard in range(shards):
+        keys = list(vectors)[shard::shards]
+        rows = np.array([vectors[key] for key in keys], np.float16).reshape(len(keys), -1 if keys else 2)
+        with written_whole(run.embeddings_file(f"shard-{shard}")) as file:
+            np.save(file, rows)
+        records = [
+            ImageRecord(
+                key=key,
+                **{  # type: ignore[arg-type]
+                    "width_px": 100,
+                    "height_px": 100,
+                    "size_bytes": 1000,
+                    "content_hash": key,
+                    **{name: values[key] for name, values in fields.items() if key in values},
+                },
+            )
+            for key in keys
+        ]
+        write_jsonl(run.images_file(f"shard-{shard}"), records)
+    return run

@@ -1,0 +1,244 @@
+"""Files of a shard to records and rows."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from corpus.errors import SetupError
+from corpus.found import FoundFile
+from corpus.progress import Silent
+from corpus.runfolder import RunFolder
+from corpus.sources import open_sources
+from grouping.checkpoint import resolve_checkpoint
+from grouping.config import EmbeddingConfig
+from grouping.embed import embed_shard
+from grouping.encoder import OpenClipEncoder, load_encoder
+from grouping.stage import embed_sources
+from tests.grouping.made_up import save_tiny_clip
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A folder with seven readable pictures, four other files, and a tar of two more pictures."""
+    folder = tmp_path / "source"
+    (folder / "deep").mkdir(parents=True)
+    rng = np.random.default_rng(5)
+    for number in range(7):
+        _noise(rng, 40 + number, 60).save(folder / "deep" / f"{number}.jpg")
+    (folder / "cut.jpg").write_bytes((folder / "deep" / "0.jpg").read_bytes()[:600])
+    (folder / "gone.jpg").symlink_to("nowhere.jpg")
+    (folder / "note.pdf").write_bytes(b"%PDF")
+    Image.new("RGB", (3000, 2)).save(folder / "thread.png")
+    with tarfile.open(folder / "more.tar", "w") as archive:
+        for number in range(2):
+            buffer = io.BytesIO()
+            _noise(rng, 30, 30).save(buffer, "PNG")
+            member = tarfile.TarInfo(f"sa_{number}.png")
+            member.size = len(buffer.getvalue())
+            archive.addfile(member, io.BytesIO(buffer.getvalue()))
+    return folder
+
+
+def _noise(rng: np.random.Generator, width: int, height: int) -> Image.Image:
+    return Image.fromarray(rng.integers(0, 256, (height, width, 3), np.uint8))
+
+
+def _embed(run_path: Path, source: Path, model: Path, batch_size: int = 3, threads: int = 2) -> RunFolder:
+    run = RunFolder.create_or_open(run_path)
+    config = EmbeddingConfig(model=str(model), batch_size=batch_size, decode_threads=threads)
+    embed_sources(run, open_sources([source]), config, Silent())
+    return run
+
+
+def _bytes_of(run: RunFolder) -> dict[str, bytes]:
+    return {
+        path.relative_to(run.path).as_posix(): path.read_bytes()
+        for path in sorted(run.path.rglob("*"))
+        if path.is_file() and path.name != "run.json"
+    }
+
+
+def test_every_file_found_is_recorded_in_file_order(source: Path, tiny_clip: Path, tmp_path: Path) -> None:
+    """Readable ones with size and hash, the others with their reason."""
+    run = _embed(tmp_path / "run", source, tiny_clip)
+
+    records = list(run.images("files-00000"))
+
+    assert [r.key for r in records] == [
+        "cut.jpg",
+        *(f"deep/{n}.jpg" for n in range(7)),
+        "gone.jpg",
+        "note.pdf",
+        "thread.png",
+    ]
+    assert {r.key: r.unreadable for r in records if r.unreadable is not None} == {
+        "cut.jpg": records[0].unreadable,
+        "gone.jpg": "read error: No such file or directory",
+        "note.pdf": "not an image: .pdf",
+        "thread.png": "too narrow: 3000 x 2 pixels",
+    }
+    assert str(records[0].unreadable).startswith("truncated: ")
+    assert (records[3].width_px, records[3].height_px) == (42, 60)
+    assert records[3].size_bytes == (source / "deep" / "2.jpg").stat().st_size
+    assert len(records[3].content_hash) == 32
+    assert [r.key for r in run.images("more")] == ["more/sa_0.png", "more/sa_1.png"]
+
+
+def test_row_i_is_readable_image_i_across_batches(source: Path, tiny_clip: Path, tmp_path: Path) -> None:
+    """Seven images in batches of three: each row is what the encoder gives for that picture alone."""
+    run = _embed(tmp_path / "run", source, tiny_clip)
+    encoder = load_encoder(resolve_checkpoint(str(tiny_clip), None), "cpu")
+
+    rows = np.load(run.embeddings_file("files-00000"))
+
+    assert rows.dtype == np.float16
+    assert rows.shape == (7, 16)
+    for number, row in enumerate(rows):
+        with Image.open(source / "deep" / f"{number}.jpg") as picture:
+            alone = encoder.encode([encoder.preprocess(picture.convert("RGB"))])[0]
+        assert np.allclose(row, alone, atol=2e-3)
+
+
+def test_the_same_bytes_come_out_whatever_the_threads(source: Path, tiny_clip: Path, tmp_path: Path) -> None:
+    """One decoding thread or eight: images/ and embeddings/ are the same."""
+    one = _embed(tmp_path / "one", source, tiny_clip, threads=1)
+    eight = _embed(tmp_path / "eight", source, tiny_clip, threads=8)
+
+    assert _bytes_of(one) == _bytes_of(eight)
+
+
+def test_a_shard_without_a_readable_image_has_no_rows(tiny_clip: Path, tmp_path: Path) -> None:
+    """Its file is there, of shape [0, dim]."""
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source" / "a.jpg").write_bytes(b"no picture")
+
+    run = _embed(tmp_path / "run", tmp_path / "source", tiny_clip)
+
+    assert np.load(run.embeddings_file("files-00000")).shape == (0, 16)
+    assert [r.unreadable for r in run.images("files-00000")] == [
+        "unknown format: no image format matches the bytes"
+    ]
+
+
+def test_embedding_again_does_nothing(source: Path, tiny_clip: Path, tmp_path: Path) -> None:
+    """The second call says that there was no work, and touches no file."""
+    run = RunFolder.create_or_open(tmp_path / "run")
+    config = EmbeddingConfig(model=str(tiny_clip))
+    sources = open_sources([source])
+
+    assert embed_sources(run, sources, config, Silent()) is True
+    before = {path: path.stat().st_mtime_ns for path in run.path.rglob("*")}
+    assert embed_sources(run, sources, config, Silent()) is False
+
+    assert {path: path.stat().st_mtime_ns for path in run.path.rglob("*")} == before
+
+
+class _Killed(BaseException):
+    """Stands for a kill: nothing catches it on the way out."""
+
+
+def test_a_killed_run_goes_on_with_the_shards_that_are_missing(
+    source: Path, tiny_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed in the second shard: the first is left as it is, and the end is the same bytes."""
+    undisturbed = _embed(tmp_path / "undisturbed", source, tiny_clip)
+    encode = OpenClipEncoder.encode
+
+    def die_in_the_second_shard(self: OpenClipEncoder, pictures: Sequence[NDArray[np.float32]]) -> object:
+        if (tmp_path / "run" / "images" / "files-00000.jsonl").exists():
+            raise _Killed
+        return encode(self, pictures)
+
+    with monkeypatch.context() as patched, pytest.raises(_Killed):
+        patched.setattr(OpenClipEncoder, "encode", die_in_the_second_shard)
+        _embed(tmp_path / "run", source, tiny_clip)
+    first = (tmp_path / "run" / "images" / "files-00000.jsonl").stat().st_mtime_ns
+    assert not (tmp_path / "run" / "images" / "more.jsonl").exists()
+
+    resumed = _embed(tmp_path / "run", source, tiny_clip)
+
+    assert (tmp_path / "run" / "images" / "files-00000.jsonl").stat().st_mtime_ns == first
+    assert _bytes_of(resumed) == _bytes_of(undisturbed)
+
+
+def test_a_changed_source_is_told_from_a_changed_model(source: Path, tiny_clip: Path, tmp_path: Path) -> None:
+    """One more file: ``source`` changed; other weights: ``encoder`` changed. Both ask for --fresh."""
+    _embed(tmp_path / "run", source, tiny_clip)
+
+    with pytest.raises(SetupError, match=r"made with encoder = .*add --fresh embeddings"):
+        _embed(tmp_path / "run", source, save_tiny_clip(tmp_path / "other", seed=1))
+    Image.new("RGB", (9, 9)).save(source / "new.png")
+    with pytest.raises(SetupError, match=r"made with source = '2 shards, files .*add --fresh embeddings"):
+        _embed(tmp_path / "run", source, tiny_clip)
+
+
+def test_a_model_that_fails_to_load_leaves_no_trace(source: Path, tiny_clip: Path, tmp_path: Path) -> None:
+    """After a wrong name, the right one works in the same folder without --fresh."""
+    run = RunFolder.create_or_open(tmp_path / "run")
+    with pytest.raises(SetupError, match="neither a folder nor a name"):
+        embed_sources(run, open_sources([source]), EmbeddingConfig(model="ViT-B-33"), Silent())
+
+    assert embed_sources(run, open_sources([source]), EmbeddingConfig(model=str(tiny_clip)), Silent()) is True
+
+
+def test_an_image_without_a_finite_vector_is_recorded_with_its_reason(
+    tiny_clip: Path, tmp_path: Path
+) -> None:
+    """It has no row, and the rows of the others stay with their images."""
+    encoder = load_encoder(resolve_checkpoint(str(tiny_clip), None), "cpu")
+    run = RunFolder.create_or_open(tmp_path / "run")
+    shard = _ThreePictures()
+
+    class Overflowing:
+        """The tiny CLIP, as it would be where its numbers overflow for white pictures."""
+
+        input_side_px = encoder.input_side_px
+
+        def preprocess(self, picture: Image.Image) -> NDArray[np.float32]:
+            pixels = encoder.preprocess(picture)
+            return np.full_like(pixels, np.inf) if picture.getpixel((0, 0)) == (255, 255, 255) else pixels
+
+        encode = staticmethod(encoder.encode)
+
+    embed_shard(run, shard, Overflowing(), 8, 2, _NoTask())
+
+    assert [record.unreadable for record in run.images("three")] == [
+        None,
+        "not embeddable: the embedding model gave no finite vector",
+        None,
+    ]
+    assert np.load(run.embeddings_file("three")).shape == (2, 16)
+
+
+class _ThreePictures:
+    """A shard of a black, a white and a grey picture."""
+
+    name = "three"
+
+    def fingerprint(self) -> str:
+        return "three"
+
+    def files(self) -> list[FoundFile]:  # type: ignore[override]
+        return [FoundFile(key=f"three/{level}.png", content=_png(level)) for level in (0, 255, 128)]
+
+    def read(self, key: str, offset_bytes: int | None, size_bytes: int) -> bytes:
+        raise OSError(key)
+
+
+class _NoTask:
+    def advance(self, count: int) -> None:
+        pass
+
+
+def _png(level: int) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (8, 8), (level, level, level)).save(buffer, "PNG")
+    return buffer.getvalue()

@@ -1,0 +1,135 @@
+"""Loading an open_clip model, and what it makes of pictures."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from corpus.errors import SetupError
+from grouping.checkpoint import resolve_checkpoint
+from grouping.encoder import load_encoder
+
+
+def test_rows_are_unit_vectors_in_float16(tiny_clip: Path) -> None:
+    """float16[n, dim], each of length 1 up to float16's rounding, equal pictures alike."""
+    encoder = load_encoder(resolve_checkpoint(str(tiny_clip), None), "cpu")
+    red, blue = Image.new("RGB", (64, 48), "red"), Image.new("RGB", (40, 90), "blue")
+
+    rows = encoder.encode([encoder.preprocess(picture) for picture in (red, blue, red)])
+
+    assert rows.dtype == np.float16
+    assert rows.shape == (3, 16)
+    assert np.allclose(np.linalg.norm(rows.astype(np.float32), axis=1), 1, atol=1e-3)
+    assert np.array_equal(rows[0], rows[2])
+    assert not np.array_equal(rows[0], rows[1])
+
+
+def test_a_picture_without_a_direction_gets_a_row_of_nan(tiny_clip: Path) -> None:
+    """Infinite input gives no vector, and the rows beside it are as without it."""
+    encoder = load_encoder(resolve_checkpoint(str(tiny_clip), None), "cpu")
+    fine = encoder.preprocess(Image.new("RGB", (32, 32), "green"))
+
+    rows = encoder.encode([fine, np.full_like(fine, np.inf)])
+
+    assert np.isfinite(rows[0]).all()
+    assert np.isnan(rows[1]).all()
+
+
+def test_a_folder_is_the_same_encoder_wherever_it_lies(tiny_clip: Path, tmp_path: Path) -> None:
+    """The identity covers config and weights, not the path; ``local-dir:`` and a bare path are one."""
+    moved = shutil.copytree(tiny_clip, tmp_path / "moved")
+
+    identities = {
+        resolve_checkpoint(name, "ignored").identity
+        for name in (str(tiny_clip), f"local-dir:{tiny_clip}", str(moved))
+    }
+
+    assert len(identities) == 1
+
+
+def test_other_weights_are_another_encoder(tiny_clip: Path, tmp_path: Path) -> None:
+    """A retrained checkpoint under the same path doesn't pass for the old one."""
+    retrained = shutil.copytree(tiny_clip, tmp_path / "retrained")
+    weights = retrained / "open_clip_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\x00")
+
+    assert (
+        resolve_checkpoint(str(retrained), None).identity != resolve_checkpoint(str(tiny_clip), None).identity
+    )
+
+
+@pytest.mark.parametrize(
+    ("model", "pretrained", "message"),
+    [
+        (
+            "./no/such/folder",
+            None,
+            "no/such/folder is not there; expected a folder with open_clip_config.json",
+        ),
+        ("ViT-B-33", "openai", r"neither a folder nor a name .* \(did you mean ViT-B-32"),
+        ("ViT-B-32", "laion2b_s34b_b78k", r"nor a tag of ViT-B-32 \(did you mean laion2b_s34b_b79k"),
+        ("ViT-B-32", None, "needs embedding.pretrained; expected a weights file or a tag such as openai"),
+    ],
+)
+def test_a_model_that_is_not_there_is_one_line_with_a_way_out(
+    model: str, pretrained: str | None, message: str
+) -> None:
+    """What was named, and what there is instead."""
+    with pytest.raises(SetupError, match=message) as caught:
+        load_encoder(resolve_checkpoint(model, pretrained), "cpu")
+
+    assert "\n" not in str(caught.value)
+
+
+def test_a_hub_that_cannot_be_reached_is_said_at_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """One refused connection and an empty cache: no retries, and what to do instead."""
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    checkpoint = resolve_checkpoint("hf-hub:nobody/nothing", None)
+
+    with pytest.raises(
+        SetupError, match=r"http://127\.0\.0\.1:9 can't be reached; on a machine with network"
+    ):
+        load_encoder(checkpoint, "cpu")
+
+
+def test_a_folder_that_is_not_open_clips_is_refused(tmp_path: Path) -> None:
+    """A folder without open_clip_config.json, and one without weights."""
+    with pytest.raises(SetupError, match=r"has no open_clip_config\.json"):
+        resolve_checkpoint(str(tmp_path), None)
+    (tmp_path / "open_clip_config.json").write_text("{}")
+    with pytest.raises(SetupError, match=r"has no weights; expected open_clip_model\.safetensors"):
+        resolve_checkpoint(str(tmp_path), None)
+
+
+def test_weights_that_do_not_fit_their_config_are_refused(tiny_clip: Path, tmp_path: Path) -> None:
+    """A config of another width beside the weights: one line, whatever torch says about it."""
+    folder = shutil.copytree(tiny_clip, tmp_path / "misfit")
+    config = json.loads((folder / "open_clip_config.json").read_text())
+    config["model_cfg"]["embed_dim"] = 24
+    (folder / "open_clip_config.json").write_text(json.dumps(config))
+
+    with pytest.raises(SetupError, match=r"can't be loaded .*check that its config and weights") as caught:
+        load_encoder(resolve_checkpoint(str(folder), None), "cpu")
+
+    assert "\n" not in str(caught.value)
+
+
+def test_weights_that_give_no_numbers_are_refused(tiny_clip: Path, tmp_path: Path) -> None:
+    """NaN in the weights is found before the first image, not after the last."""
+    from safetensors.torch import load_file, save_file
+
+    folder = shutil.copytree(tiny_clip, tmp_path / "broken")
+    weights = load_file(folder / "open_clip_model.safetensors")
+    weights["visual.proj"].fill_(float("nan"))
+    save_file(weights, folder / "open_clip_model.safetensors")
+
+    with pytest.raises(SetupError, match="no finite vector for a grey picture"):
+        load_encoder(resolve_checkpoint(str(folder), None), "cpu")

@@ -1,0 +1,41 @@
+"""What a grouping config refuses."""
+
+import pytest
+
+from grouping.config import EmbeddingConfig, SetsConfig
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"related_cosine_similarity": 0.95}, "related_cosine_similarity is 0.95 and duplicate_cosine_sim"),
+        ({"related_cosine_similarity": float("nan")}, "is nan"),
+        ({"duplicate_cosine_similarity": 1.5}, "1.5; expected -1 <= related < duplicate <= 1"),
+        ({"min_images": 1}, "sets.min_images is 1"),
+        ({"min_images": 4, "max_images": 3}, "expected 2 <= min_images <= max_images"),
+        ({"neighbours": 0}, "sets.neighbours is 0; expected 1 or more"),
+        ({"max_sets": -1}, "sets.max_sets is -1; expected 0 or more"),
+    ],
+)
+def test_a_sets_config_out_of_range_says_what_was_found_and_expected(
+    fields: dict[str, float], message: str
+) -> None:
+    """Bounds, sizes and counts are checked when the config is made."""
+    with pytest.raises(ValueError, match=message):
+        SetsConfig(**fields)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"model": ""}, "embedding.model is empty"),
+        ({"batch_size": 0}, "embedding.batch_size is 0; expected 1 or more"),
+        ({"decode_threads": -1}, "embedding.decode_threads is -1; expected 0 or more"),
+    ],
+)
+def test_an_embedding_config_out_of_range_says_what_was_found_and_expected(
+    fields: dict[str, object], message: str
+) -> None:
+    """No model, no batch, no threads: refused when the config is made."""
+    with pytest.raises(ValueError, match=message):
+        EmbeddingConfig(**fields)  # type: ignore[arg-type]

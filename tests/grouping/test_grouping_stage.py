@@ -1,0 +1,151 @@
+"""Both stages on run folders: what they write, and when they don't."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from corpus.errors import SetupError
+from corpus.progress import Silent
+from corpus.runfolder import RunFolder
+from corpus.sources import open_sources
+from grouping.config import EmbeddingConfig, SetsConfig
+from grouping.stage import embed_sources, make_sets
+from tests.grouping.made_up import as_unit, make_run
+
+BAND = SetsConfig(related_cosine_similarity=0.7, duplicate_cosine_similarity=0.95)
+
+
+def _corpus(seed: int = 7) -> dict[str, NDArray[np.float32]]:
+    """60 images in 15 groups of four, of which two are near duplicates."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for centre in rng.normal(size=(15, 16)):
+        three = centre + rng.normal(0, 0.5, (3, 16))
+        rows += [*three, three[0] + rng.normal(0, 0.01, 16)]
+    return {f"group/{number:03d}.jpg": row for number, row in enumerate(as_unit(np.array(rows)))}
+
+
+def _written(run: RunFolder) -> tuple[bytes, bytes]:
+    return run.sets_file.read_bytes(), run.duplicates_file.read_bytes()
+
+
+def test_sets_and_duplicates_are_written_sorted(tmp_path: Path) -> None:
+    """15 planted near duplicates are set aside, and what is grouped is none of them."""
+    run = make_run(tmp_path / "run", _corpus())
+
+    assert make_sets(run, BAND, Silent()) is True
+
+    duplicates, sets = list(run.duplicates()), list(run.sets())
+    assert len(duplicates) == 15
+    assert [d.key for d in duplicates] == sorted(d.key for d in duplicates)
+    assert len(sets) >= 10
+    assert not {d.key for d in duplicates} & {key for each in sets for key in each.keys}
+    assert run.run_file.stages["sets"].notes["duplicates"] == 15
+
+
+def test_sets_are_the_same_however_the_images_were_sharded(tmp_path: Path) -> None:
+    """One shard, or five in another order: the same bytes in sets.jsonl and duplicates.jsonl."""
+    corpus = _corpus()
+    shuffled = list(corpus.items())
+    Random(8).shuffle(shuffled)
+    one = make_run(tmp_path / "one", corpus)
+    five = make_run(tmp_path / "five", dict(shuffled), shards=5)
+
+    make_sets(one, BAND, Silent())
+    make_sets(five, BAND, Silent())
+
+    assert _written(one) == _written(five)
+
+
+def test_making_sets_again_does_nothing_until_embeddings_change(tmp_path: Path) -> None:
+    """Same inputs: no work. Other embeddings: made again. Other bounds: asks for --fresh."""
+    run = make_run(tmp_path / "run", _corpus())
+    make_sets(run, BAND, Silent())
+    before = _written(run)
+
+    assert make_sets(run, BAND, Silent()) is False
+    make_run(run.path, _corpus(seed=9))
+    assert make_sets(run, BAND, Silent()) is True
+    assert _written(run) != before
+    with pytest.raises(SetupError, match=r"related_cosine_similarity = 0\.7, now it is 0\.6"):
+        make_sets(run, SetsConfig(related_cosine_similarity=0.6, duplicate_cosine_similarity=0.95), Silent())
+
+
+@pytest.mark.parametrize(
+    ("vectors", "duplicates"),
+    [
+        ({}, 0),
+        ({"only.jpg": [1.0, 0.0]}, 0),
+        ({f"{n}.jpg": [1.0, 0.0] for n in range(30)}, 29),
+        ({"a.jpg": [1.0, 0.0], "b.jpg": [0.0, 1.0]}, 0),
+    ],
+    ids=["no image", "one image", "thirty alike", "two strangers"],
+)
+def test_a_corpus_without_related_images_has_an_empty_sets_file(
+    tmp_path: Path, vectors: Mapping[str, list[float]], duplicates: int
+) -> None:
+    """The stage finishes, and the file is there."""
+    run = make_run(tmp_path / "run", {key: np.array(row, np.float32) for key, row in vectors.items()})
+
+    assert make_sets(run, BAND, Silent()) is True
+
+    assert run.sets_file.read_bytes() == b""
+    assert len(list(run.duplicates())) == duplicates
+    assert run.is_finished("sets")
+
+
+def test_embeddings_that_do_not_match_their_images_are_refused(tmp_path: Path) -> None:
+    """A row too few, and a row of NaN: the file is named, and --fresh embeddings."""
+    run = make_run(tmp_path / "run", _corpus())
+    path = run.embeddings_file("shard-0")
+    rows = np.load(path)
+
+    np.save(path, rows[:-1])
+    with pytest.raises(SetupError, match=r"shard-0\.npy is damaged: shape \(59, 16\) for 60 readable images"):
+        make_sets(run, BAND, Silent())
+    rows[3, 2] = np.nan
+    np.save(path, rows)
+    with pytest.raises(SetupError, match=r"not finite .*--fresh embeddings"):
+        make_sets(run, BAND, Silent())
+
+
+def test_copies_of_one_picture_are_one_image_and_its_duplicates(tiny_clip: Path, tmp_path: Path) -> None:
+    """From files to duplicates.jsonl: equal bytes are found whatever the model thinks."""
+    source = tmp_path / "source"
+    source.mkdir()
+    for name in ("a.png", "b.png", "c.png"):
+        Image.new("RGB", (20, 20), "red").save(source / name)
+    run = RunFolder.create_or_open(tmp_path / "run")
+
+    embed_sources(run, open_sources([source]), EmbeddingConfig(model=str(tiny_clip)), Silent())
+    make_sets(run, SetsConfig(duplicate_cosine_similarity=1.0, related_cosine_similarity=0.9), Silent())
+
+    assert [(d.key, d.of, d.reason) for d in run.duplicates()] == [
+        ("b.png", "a.png", "same bytes"),
+        ("c.png", "a.png", "same bytes"),
+    ]
+    assert list(run.sets()) == []
+
+
+def test_real_photographs_are_all_accounted_for(photos: Path, tiny_clip: Path, tmp_path: Path) -> None:
+    """Photographs as they are found: each one is listed, and readable ones have a row."""
+    run = RunFolder.create_or_open(tmp_path / "run")
+    sources = open_sources([photos])
+    found = [file.key for shard in sources for file in shard.files()]
+
+    embed_sources(run, sources, EmbeddingConfig(model=str(tiny_clip)), Silent())
+    make_sets(run, SetsConfig(), Silent())
+
+    records = list(run.all_images())
+    assert sorted(record.key for record in records) == sorted(found)
+    readable = [record for record in records if record.unreadable is None]
+    rows = sum(len(np.load(run.embeddings_file(shard))) for shard in run.shards())
+    assert len(readable) == rows >= 1
+    assert all(min(record.width_px, record.height_px) > 0 for record in readable)

@@ -1,0 +1,95 @@
+"""What is left to caption, in groups that don't depend on what is already done.
+
+Comes in: the plan of a job, its journals, a group size. Goes out: counts, and the groups that miss a
+caption. A group is cut from the plan alone, so that a batch holds the same requests whenever it is
+asked: on resume a group with one caption missing is asked again as a whole, and rounds as it would
+have. Not its job: asking.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
+
+from corpus.files import write_jsonl
+from corpus.plan import Target, planned_targets
+from corpus.records import JobName
+from corpus.runfolder import RunFolder
+
+
+class Group(msgspec.Struct, frozen=True, kw_only=True):
+    """Requests that are asked together. All targets have equally many images."""
+
+    job: JobName
+    shard: str
+    targets: tuple[Target, ...]
+    missing: frozenset[str]
+    """Ids of those targets that have no row in the journal: only these are written."""
+
+
+class Tally(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a job is. ``planned`` = captioned + failed + missing."""
+
+    planned: int = 0
+    captioned: int = 0
+    failed: int = 0
+
+    @property
+    def missing(self) -> int:
+        """Targets without a row in the journal."""
+        return self.planned - self.captioned - self.failed
+
+
+def count_backlog(run: RunFolder, job: JobName, limit: int | None) -> Tally:
+    """Count the plan of ``job`` against its journals. Rows beyond the plan are not counted."""
+    planned = captioned = failed = 0
+    for shard, targets in planned_targets(run, job, limit):
+        is_failure = {caption.id: caption.failure is not None for caption in run.captions(job, shard)}
+        planned += len(targets)
+        found = [is_failure[target.id] for target in targets if target.id in is_failure]
+        failed += sum(found)
+        captioned += len(found) - sum(found)
+    return Tally(planned=planned, captioned=captioned, failed=failed)
+
+
+def pending_groups(run: RunFolder, job: JobName, limit: int | None, group_size: int) -> Iterator[Group]:
+    """The groups of ``job`` that miss a caption, shard by shard."""
+    for shard, targets in planned_targets(run, job, limit):
+        done = {caption.id for caption in run.captions(job, shard)}
+        for members in cut_into_groups(targets, group_size):
+            missing = frozenset(target.id for target in members) - done
+            if missing:
+                yield Group(job=job, shard=shard, targets=members, missing=missing)
+
+
+def cut_into_groups(targets: Iterable[Target], group_size: int) -> Iterator[tuple[Target, ...]]:
+    """At most ``group_size`` targets with equally many images each; otherwise in plan order."""
+    by_image_count: dict[int, list[Target]] = {}
+    for target in targets:
+        by_image_count.setdefault(len(target.images), []).append(target)
+    for image_count in sorted(by_image_count):
+        alike = by_image_count[image_count]
+        for start in range(0, len(alike), group_size):
+            yield tuple(alike[start : start + group_size])
+
+
+def forget_failures(run: RunFolder, jobs: Sequence[JobName]) -> int:
+    """Take the recorded failures of ``jobs`` out of their journals. Returns how many.
+
+    Each journal is replaced whole. The stage is marked unfinished first, so that a crash is seen.
+    """
+    forgotten = 0
+    for job in jobs:
+        for shard in run.shards():
+            rows = list(run.captions(job, shard))
+            kept = [row for row in rows if row.failure is None]
+            if len(kept) == len(rows):
+                continue
+            state = run.run_file.stages.get("captions")
+            if state is not None and state.finished:
+                state.finished = False
+                run.save()
+            write_jsonl(run.captions_file(job, shard), kept)
+            forgotten += len(rows) - len(kept)
+    return forgotten

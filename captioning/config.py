@@ -1,0 +1,124 @@
+"""What can be set about captioning, and what of it a caption depends on.
+
+Comes in: a table of a config file, or keywords. Goes out: one checked, frozen CaptioningConfig, how
+many targets a job has, and the settings that the run folder compares (see fingerprint). Not its job:
+reading files or reaching endpoints to see whether they are there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Literal
+
+import msgspec
+
+from corpus.errors import UsageError
+from corpus.records import JOB_NAMES, JobName, is_multi
+
+EngineName = Literal["auto", "transformers", "server"]
+
+_DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
+
+
+class CaptioningConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is asked of which model. Raises UsageError where a value can't be."""
+
+    engine: EngineName = "auto"
+    """Who runs the model: this process (transformers) or endpoints (server). auto: server where there are some."""
+    model: str | None = None
+    """A Hugging Face folder or a hub id; for servers the served name (None: the only one served)."""
+    servers: tuple[str, ...] = ()
+    """Base URLs of OpenAI-compatible endpoints that serve the same model, with or without /v1."""
+    api_key_env: str | None = None
+    """Name of the environment variable with the endpoints' key; the key itself is never written down."""
+    jobs: tuple[JobName, ...] = JOB_NAMES
+    """The jobs to do."""
+    limits: dict[JobName, int] = {}
+    """At most that many captions of a job, always the same ones, such as {single_zh = 1000000}."""
+    sample: int | None = None
+    """At most that many captions of every job, to read before spending GPU days; kept when it grows."""
+    prompts: dict[JobName, str] = {}
+    """TOML files with prompts (version, text) of your own, by job."""
+    tile_px: int = 448
+    """Side of the model's square tile in pixels. InternVL: 448."""
+    max_tiles: int = 12
+    """Tiles of one image at most; each of a set of n gets max_tiles // n, at least one. InternVL: 12."""
+    max_tokens_single: int = 512
+    """Caption of an image: tokens at most. The seed's average about 150."""
+    max_tokens_multi: int = 1024
+    """Caption of a set: tokens at most. The seed's are about twice as long as those of an image."""
+    batch_size: int = 16
+    """transformers: captions generated together. Rounding depends on it, so it can't change within a run."""
+    device: str = "auto"
+    """transformers: auto, cpu, cuda or cuda:N. auto takes a GPU where there is one."""
+    max_in_flight: int = 64
+    """server: requests in flight per endpoint. An lmdeploy server accepts more than it can hold."""
+    timeout_s: float = 300.0
+    """server: how long one answer may take."""
+    max_attempts: int = 4
+    """server: how often a request is sent before its failure is recorded."""
+    retry_failed: bool = False
+    """Ask again for captions whose failure an earlier run recorded; without it they stay failures."""
+
+    def __post_init__(self) -> None:
+        for name in _AT_LEAST_ONE:
+            _check(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
+        _check(self.sample is None or self.sample >= 1, "sample", self.sample, "1 or more")
+        for job, limit in self.limits.items():
+            _check(limit >= 0, f"limits.{job}", limit, "0 or more")
+        _check(self.timeout_s > 0, "timeout_s", self.timeout_s, "more than 0 seconds")
+        _check(len(set(self.jobs)) == len(self.jobs) > 0, "jobs", self.jobs, "one or more jobs, each once")
+        _check_known_jobs("jobs", self.jobs)
+        _check_known_jobs("limits", self.limits)
+        _check_known_jobs("prompts", self.prompts)
+        _check(_DEVICE.fullmatch(self.device) is not None, "device", self.device, "auto, cpu, cuda or cuda:N")
+        for url in self.servers:
+            _check(
+                url.startswith(("http://", "https://")), "servers", url, "http://HOST:PORT/v1 or https://..."
+            )
+        if self.engine == "server" and not self.servers:
+            raise UsageError("captioning.engine is server, but no endpoint is given; add --server URL")
+        if self.engine == "transformers" and self.servers:
+            raise UsageError(
+                f"captioning.engine is transformers, but servers are given ({self.servers[0]});"
+                " leave out one of the two"
+            )
+
+    @property
+    def resolved_engine(self) -> Literal["transformers", "server"]:
+        """The engine that ``auto`` stands for."""
+        if self.engine == "auto":
+            return "server" if self.servers else "transformers"
+        return self.engine
+
+    def max_tokens(self, job: JobName) -> int:
+        """How many tokens a caption of ``job`` has at most."""
+        return self.max_tokens_multi if is_multi(job) else self.max_tokens_single
+
+
+def job_limit(config: CaptioningConfig, job: JobName) -> int | None:
+    """How many targets ``job`` has at most: the smaller of its limit and the sample. None: all."""
+    bounds = [bound for bound in (config.limits.get(job), config.sample) if bound is not None]
+    return min(bounds, default=None)
+
+
+_AT_LEAST_ONE = (
+    "tile_px",
+    "max_tiles",
+    "max_tokens_single",
+    "max_tokens_multi",
+    "batch_size",
+    "max_in_flight",
+    "max_attempts",
+)
+
+
+def _check(ok: bool, name: str, found: object, expected: str) -> None:
+    if not ok:
+        raise UsageError(f"captioning.{name} is {found!r}; expected {expected}")
+
+
+def _check_known_jobs(name: str, jobs: Iterable[str]) -> None:
+    for job in jobs:
+        _check(job in JOB_NAMES, name, job, f"one of {', '.join(JOB_NAMES)}")

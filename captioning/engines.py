@@ -1,0 +1,82 @@
+"""The seam between what is to be captioned and who runs the model.
+
+Comes in: requests with a prompt and JPEGs. Goes out: one completion for each, in the same order. An
+engine is added by writing these five members in a file of its own and a line in ``open_engine``. Not
+an engine's job: reading images, choosing targets, writing journals (see schedule).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+
+from captioning.config import CaptioningConfig
+from corpus.errors import UsageError
+
+
+class CaptionRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """One caption to make. ``images`` are JPEGs at the size of their tile grid, in order."""
+
+    id: str
+    prompt: str
+    images: tuple[bytes, ...]
+    max_tokens: int
+
+
+class Completion(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of a request: a text, or a failure that starts with its class and a colon.
+
+    ``finish_reason`` is ``stop`` where the model ended by itself, ``length`` where max_tokens cut it.
+    """
+
+    id: str
+    text: str = ""
+    finish_reason: str = ""
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    attempts: int = 1
+    failure: str | None = None
+
+
+class Engine(Protocol):
+    """Something that captions. ``caption`` may be called from ``concurrency`` threads at a time."""
+
+    @property
+    def group_size(self) -> int:
+        """How many requests one call takes. What a group holds may change the rounding of its texts."""
+
+    @property
+    def concurrency(self) -> int:
+        """How many calls at a time keep it busy."""
+
+    @property
+    def identity(self) -> Mapping[str, str]:
+        """What it turned out to run (precision, served model): a run folder holds captions of one only."""
+
+    def describe(self) -> str:
+        """Half a line for a person: which model, where."""
+
+    def caption(self, requests: Sequence[CaptionRequest]) -> list[Completion]:
+        """One completion a request, in order. Greedy.
+
+        A request that can't be served is a completion with a failure. Raises SetupError where the
+        engine can serve none any more.
+        """
+
+    def close(self) -> None:
+        """Give back what it holds."""
+
+
+def open_engine(config: CaptioningConfig) -> Engine:
+    """Load or connect the configured engine. Raises SetupError in seconds where it isn't there."""
+    if config.resolved_engine == "server":
+        from captioning.server_engine import ServerEngine
+
+        return ServerEngine(config)
+    if not config.model:
+        raise UsageError("captioning needs a model; name a folder or a hub id with --model")
+    from captioning.transformers_engine import TransformersEngine
+
+    return TransformersEngine(config.model, batch_size=config.batch_size, device=config.device)

@@ -1,0 +1,63 @@
+"""What a caption depends on, as the run folder compares it.
+
+Comes in: a config and its prompts. Goes out: flat settings; where one of them changes, captions made
+before and after don't belong together. Servers, time limits, batches in flight, jobs, limits and
+samples are left out on purpose: they choose what is captioned and how fast, not what is written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from captioning.config import CaptioningConfig
+from captioning.prompts import Prompt
+from corpus.files import sha256_of
+from corpus.records import JOB_NAMES, JobName
+from corpus.runfolder import Setting
+
+DATA_VERSION = 1
+"""Of this package's code. Raise it when the same config would give other captions."""
+
+MAX_HASHED_BYTES = 64 * 1024 * 1024
+"""A model's file above this counts by its name and size: reading 150 GB at every start takes too long."""
+
+
+def caption_settings(config: CaptioningConfig, prompts: Mapping[JobName, Prompt]) -> dict[str, Setting]:
+    """Everything in ``config`` that a caption's text depends on.
+
+    Raises SetupError where the model is a folder that can't be read.
+    """
+    settings: dict[str, Setting] = {
+        "data_version": DATA_VERSION,
+        "engine": config.resolved_engine,
+        "model": model_identity(config.model) if config.model else None,
+        "sampling": "greedy",
+        "tile_px": config.tile_px,
+        "max_tiles": config.max_tiles,
+        "max_tokens_single": config.max_tokens_single,
+        "max_tokens_multi": config.max_tokens_multi,
+    }
+    if config.resolved_engine == "transformers":
+        settings["batch_size"] = config.batch_size
+    for job in JOB_NAMES:
+        settings[f"prompt_{job}"] = f"version {prompts[job].version}, sha256 {prompts[job].sha256[:16]}"
+    return settings
+
+
+def model_identity(model: str) -> str:
+    """A hub id or served name as it is; of a folder its name and a hash over its files.
+
+    So a folder may move, but when it is trained again its captions aren't mixed with the old ones.
+    """
+    folder = Path(model).expanduser()
+    if not folder.is_dir():
+        return model
+    digest = hashlib.sha256()
+    for path in sorted(folder.iterdir()):
+        if path.is_file() and not path.name.startswith("."):
+            size_bytes = path.stat().st_size
+            content = sha256_of(path) if size_bytes <= MAX_HASHED_BYTES else ""
+            digest.update(f"{path.name}\0{size_bytes}\0{content}\n".encode())
+    return f"{folder.resolve().name}, sha256 {digest.hexdigest()[:16]}"

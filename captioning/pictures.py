@@ -1,0 +1,113 @@
+"""From a target to a request: its images read, checked, decoded once and fitted to their tiles.
+
+Comes in: a target of the plan. Goes out: a request with JPEGs, or the reason why there can't be one.
+Fitted JPEGs are kept for the next job that asks for the same image, in bounded memory. Thread-safe.
+Not its job: who captions it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+
+from captioning.config import CaptioningConfig
+from captioning.engines import CaptionRequest
+from captioning.prompts import Prompt
+from captioning.tiles import draft_side_px, fit_to_tiles, tile_grid, tiles_per_image
+from corpus.errors import SetupError, UnreadableImageError
+from corpus.pixels import decode_rgb
+from corpus.plan import Target
+from corpus.records import ImageRecord, JobName
+from corpus.runfolder import RunFolder
+from corpus.sources import Shard
+
+KEPT_BYTES = 64 * 1024 * 1024
+"""Fitted JPEGs that wait for a second job: some 8,000 at 112 pixels, about 80 at twelve tiles of 448."""
+
+
+class PictureReader:
+    """Reads the images of a run from its sources."""
+
+    def __init__(self, run: RunFolder, sources: Sequence[Shard], config: CaptioningConfig) -> None:
+        """Raises SetupError where a shard of the run is not among ``sources``."""
+        self._sources = {shard.name: shard for shard in sources}
+        for name in run.shards():
+            if name not in self._sources:
+                raise SetupError(
+                    f"{run.path} lists images of {name}, but the sources hold no such shard;"
+                    " name the sources that it was grouped from"
+                )
+        self._shard_of = _shards_of_set_images(run)
+        self._config = config
+        # More decoded pictures at a time than cores would cost memory and gain nothing.
+        self._decoding = threading.BoundedSemaphore(len(os.sched_getaffinity(0)))
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[tuple[str, tuple[int, int]], bytes] = OrderedDict()
+        self._kept_bytes = 0
+
+    def request(self, job: JobName, shard: str, target: Target, prompt: Prompt) -> CaptionRequest:
+        """The request for ``target``, filed under ``shard``.
+
+        Raises UnreadableImageError, with a failure's class and reason, where an image can't be read
+        any more or is not the one that was grouped.
+        """
+        budget = tiles_per_image(self._config.max_tiles, len(target.images))
+        return CaptionRequest(
+            id=target.id,
+            prompt=prompt.text,
+            images=tuple(self._fitted(shard, image, budget) for image in target.images),
+            max_tokens=self._config.max_tokens(job),
+        )
+
+    def _fitted(self, shard: str, image: ImageRecord, budget: int) -> bytes:
+        grid = tile_grid(image.width_px, image.height_px, self._config.tile_px, budget)
+        with self._lock:
+            kept = self._kept.get((image.key, grid))
+            if kept is not None:
+                self._kept.move_to_end((image.key, grid))
+                return kept
+        with self._decoding:
+            content = self._read(self._shard_of.get(image.key, shard), image)
+            try:
+                picture, _, _ = decode_rgb(content, draft_side_px(grid, self._config.tile_px))
+            except UnreadableImageError as error:
+                raise UnreadableImageError(f"unreadable image: {image.key}: {error}") from None
+            jpeg = fit_to_tiles(picture, grid, self._config.tile_px)
+        self._keep((image.key, grid), jpeg)
+        return jpeg
+
+    def _read(self, shard: str, image: ImageRecord) -> bytes:
+        try:
+            content = self._sources[shard].read(image.key, image.offset_bytes, image.size_bytes)
+        except (OSError, KeyError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise UnreadableImageError(f"unreadable image: {image.key}: {reason}") from None
+        if image.content_hash and _content_hash(content) != image.content_hash:
+            raise UnreadableImageError(
+                f"changed image: {image.key}: its bytes are not those that were grouped"
+            )
+        return content
+
+    def _keep(self, name: tuple[str, tuple[int, int]], jpeg: bytes) -> None:
+        with self._lock:
+            if name in self._kept:
+                return
+            self._kept[name] = jpeg
+            self._kept_bytes += len(jpeg)
+            while self._kept_bytes > KEPT_BYTES:
+                self._kept_bytes -= len(self._kept.popitem(last=False)[1])
+
+
+def _content_hash(content: bytes) -> str:
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
+
+
+def _shards_of_set_images(run: RunFolder) -> Mapping[str, str]:
+    """The shard of each image of a set: a set is filed under its first image's, others may lie elsewhere."""
+    members = {key for image_set in run.sets() for key in image_set.keys}
+    return {
+        record.key: shard for shard in run.shards() for record in run.images(shard) if record.key in members
+    }

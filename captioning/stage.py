@@ -1,0 +1,153 @@
+"""The captions stage: every planned caption that is missing, job by job.
+
+Comes in: a run folder with images, duplicates and sets, and the sources of its images. Goes out: rows
+in ``captions/<job>/<shard>.jsonl``, one for each target. Not its job: judging captions (see filtering).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from captioning.backlog import Group, Tally, count_backlog, forget_failures, pending_groups
+from captioning.config import CaptioningConfig, job_limit
+from captioning.engines import CaptionRequest, Engine, open_engine
+from captioning.fingerprint import caption_settings
+from captioning.pictures import PictureReader
+from captioning.prompts import Prompt, load_prompts
+from captioning.schedule import caption_groups
+from corpus.errors import SetupError
+from corpus.plan import Target
+from corpus.progress import Progress
+from corpus.records import Caption, JobName
+from corpus.runfolder import RunFolder, Setting
+from corpus.sources import Shard
+
+
+def caption_run(
+    run: RunFolder, sources: Sequence[Shard], config: CaptioningConfig, progress: Progress
+) -> bool:
+    """Caption what ``config`` plans and isn't captioned yet. Returns whether any caption was made.
+
+    A failure is a row too, and stays one unless ``config.retry_failed``. The notes of the stage hold
+    for each job that was ever done: its ``limit``, and ``planned``, ``captioned``, ``failed`` as of
+    its last run, and ``made`` and ``seconds`` of the last run that made any. Raises UsageError or
+    SetupError where prompts, model, endpoints or sources aren't there.
+    """
+    if not run.is_finished("sets"):
+        raise SetupError(f"{run.path} has no finished sets to caption; run `triptych group` first")
+    prompts = load_prompts(config.prompts)
+    settings = caption_settings(config, prompts)
+    before = run.run_file.stages.get("captions")
+    notes = dict(before.notes) if before is not None else {}
+    has_work = run.begin_stage("captions", settings, _inputs(run, config))
+    if config.retry_failed and (forgotten := forget_failures(run, config.jobs)):
+        progress.say(f"captions: asking again for {forgotten:,} that had failed")
+        has_work = True
+    if not has_work:
+        return False
+    tallies = {job: count_backlog(run, job, job_limit(config, job)) for job in config.jobs}
+    for job, tally in tallies.items():
+        notes |= _job_notes(job, job_limit(config, job), tally)
+    _remember(run, notes)
+    worked = any(tally.missing for tally in tallies.values())
+    if worked:
+        reader = PictureReader(run, sources, config)
+        engine = open_engine(config)
+        try:
+            _check_same_engine(run, notes, engine)
+            _remember(run, notes)
+            progress.say(_which_engine(config, engine))
+            work = _Work(run, config, prompts, reader, engine, progress)
+            for job, tally in tallies.items():
+                if tally.missing:
+                    notes |= work.caption(job, tally)
+                    _remember(run, notes)
+        finally:
+            engine.close()
+    run.finish_stage("captions", notes)
+    return worked
+
+
+class _Work(msgspec.Struct, frozen=True):
+    """What captioning a job needs, besides the job."""
+
+    run: RunFolder
+    config: CaptioningConfig
+    prompts: Mapping[JobName, Prompt]
+    reader: PictureReader
+    engine: Engine
+    progress: Progress
+
+    def caption(self, job: JobName, tally: Tally) -> dict[str, Setting]:
+        """Make what ``tally`` misses; the notes of the job when it is done."""
+        limit = job_limit(self.config, job)
+        groups = pending_groups(self.run, job, limit, self.engine.group_size)
+        failed = 0
+        began = time.monotonic()
+
+        def make_request(group: Group, target: Target) -> CaptionRequest:
+            return self.reader.request(job, group.shard, target, self.prompts[job])
+
+        with self.progress.task(f"captions {job}", tally.missing, "captions") as task:
+
+            def on_written(rows: list[Caption]) -> None:
+                nonlocal failed
+                failed += sum(row.failure is not None for row in rows)
+                task.advance(len(rows))
+
+            caption_groups(self.run, groups, make_request, self.engine, on_written)
+        if failed:
+            self.progress.say(
+                f"captions {job}: {failed:,} of {tally.missing:,} failed; the journal has each one's reason"
+            )
+        made = tally.missing - failed
+        done = Tally(planned=tally.planned, captioned=tally.captioned + made, failed=tally.failed + failed)
+        seconds = round(time.monotonic() - began, 3)
+        return _job_notes(job, limit, done) | {f"{job}.made": made, f"{job}.seconds": seconds}
+
+
+def _inputs(run: RunFolder, config: CaptioningConfig) -> dict[str, str]:
+    """What is read, and what is planned of it: with another limit or other jobs the stage goes on."""
+    plan = ", ".join(f"{job} {job_limit(config, job) or 'all'}" for job in config.jobs)
+    return {
+        "images": run.digest("images"),
+        "duplicates": run.digest("duplicates.jsonl"),
+        "sets": run.digest("sets.jsonl"),
+        "plan": plan,
+    }
+
+
+def _job_notes(job: JobName, limit: int | None, tally: Tally) -> dict[str, Setting]:
+    return {
+        f"{job}.limit": limit,
+        f"{job}.planned": tally.planned,
+        f"{job}.captioned": tally.captioned,
+        f"{job}.failed": tally.failed,
+    }
+
+
+def _remember(run: RunFolder, notes: Mapping[str, Setting]) -> None:
+    run.run_file.stages["captions"].notes = dict(notes)
+    run.save()
+
+
+def _check_same_engine(run: RunFolder, notes: dict[str, Setting], engine: Engine) -> None:
+    """Refuse to go on with an engine that turned out other than the one that began; else note it."""
+    for name, now in engine.identity.items():
+        before = notes.get(f"engine.{name}")
+        if before is not None and before != now:
+            raise SetupError(
+                f"captions in {run.path} were begun with {name} {before}, now it is {now};"
+                " go on with the former, or make them again with --fresh captions"
+            )
+        notes[f"engine.{name}"] = now
+
+
+def _which_engine(config: CaptioningConfig, engine: Engine) -> str:
+    why = ""
+    if config.engine == "auto":
+        why = " (auto: servers are given)" if config.servers else " (auto: no server is given)"
+    return f"captions: {engine.describe()}{why}"

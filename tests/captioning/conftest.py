@@ -1,0 +1,40 @@
+"""Real parts for the tests of captioning: a small model, a small run, a server that runs the model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from chat_server import ChatServer
+from small_run import SmallRun, make_small_run
+from tiny_internvl import write_tiny_internvl
+
+from captioning.transformers_engine import TransformersEngine
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an InternVL with random weights."""
+    return write_tiny_internvl(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def tiny_engine(tiny_model: Path) -> Iterator[TransformersEngine]:
+    """That model, loaded; batches of 4."""
+    engine = TransformersEngine(str(tiny_model), batch_size=4, device="cpu")
+    yield engine
+    engine.close()
+
+
+@pytest.fixture
+def chat_server(tiny_engine: TransformersEngine) -> Iterator[ChatServer]:
+    """An endpoint that answers by running that model."""
+    with ChatServer(tiny_engine) as server:
+        yield server
+
+
+@pytest.fixture
+def small_run(tmp_path: Path) -> SmallRun:
+    """A grouped run of 14 images in two shards, with four sets, ready to be captioned."""
+    return make_small_run(tmp_path)

@@ -21,7 +21,7 @@ import msgspec
 from corpus.errors import SetupError, UsageError
 from corpus.lock import owned
 from corpus.progress import Progress, Silent
-from corpus.records import JobName
+from corpus.records import JOB_NAMES, JobName
 from corpus.runfolder import RunFolder, StageName
 from triptych.config import RunConfig, as_tree, load_config
 from triptych.embedded import CAUTION, is_embedded, resolve_model
@@ -75,15 +75,19 @@ class Pipeline:
         worked = embed_sources(self.folder, self.shards, embedding, self._progress)
         return make_sets(self.folder, self.config.sets, self._progress) or worked
 
-    def caption(self) -> bool:
-        """The captions of all configured jobs. Returns whether there was work to do."""
+    def caption(self, jobs: Sequence[JobName] = ()) -> bool:
+        """The captions of ``jobs``, else of all configured ones. Returns whether there was work to do."""
         from captioning.stage import caption_run
 
         model = self.require_model()
         self._require("sets", "triptych group")
         if is_embedded(self.config.captioning.model):
             self._progress.say(f"note: {CAUTION}")
-        captioning = msgspec.structs.replace(self.config.captioning, model=resolve_model(model))
+        captioning = msgspec.structs.replace(
+            self.config.captioning,
+            model=resolve_model(model) if model is not None else None,
+            jobs=tuple(jobs) or self.config.captioning.jobs,
+        )
         self._record()
         return caption_run(self.folder, self.shards, captioning, self._progress)
 
@@ -105,15 +109,15 @@ class Pipeline:
         prompts = {job: prompt.text for job, prompt in load_prompts(self.config.captioning.prompts).items()}
         return export_run(self.folder, self.config.export, prompts, self.job_limit, self.jobs, self._progress)
 
-    def require_model(self) -> str:
-        """The configured captioning model. Raises UsageError where none is named."""
+    def require_model(self) -> str | None:
+        """The configured captioning model. Raises UsageError where neither it nor an endpoint is named."""
         model = self.config.captioning.model
         if model is None and not self.config.captioning.servers:
             raise UsageError(
                 "no captioning model; name one with --model (a folder or a hub id), an endpoint with"
                 " --server URL, or a --preset"
             )
-        return model or ""
+        return model
 
     @property
     def shards(self) -> list[Shard]:
@@ -126,8 +130,11 @@ class Pipeline:
 
     @property
     def jobs(self) -> tuple[JobName, ...]:
-        """The jobs of this run."""
-        return self.config.captioning.jobs
+        """The jobs that were begun in this run; before that, those configured."""
+        captions = self.folder.run_file.stages.get("captions")
+        notes = captions.notes if captions is not None else {}
+        begun = tuple(job for job in JOB_NAMES if f"{job}.planned" in notes)
+        return begun or self.config.captioning.jobs
 
     def job_limit(self, job: JobName) -> int | None:
         """How many captions ``job`` is to make at most; None: all."""

@@ -42,7 +42,7 @@ def verify_run(pipeline: Pipeline) -> Verification:
     if run.is_finished("export"):
         try:
             passed, found = check_export(run)
-            checks += passed
+            checks += map(str, passed)
             offences += found
         except TriptychError as error:
             offences.append(str(error))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from corpus.progress import for_stderr
 from triptych.cli import options
 
 if TYPE_CHECKING:
+    from corpus.records import JobName
     from corpus.runfolder import StageName
     from triptych.pipeline import Pipeline
 
@@ -75,12 +76,12 @@ def caption(
     fresh: tuple[StageName, ...],
     model: str | None,
     servers: tuple[str, ...],
-    jobs: tuple[str, ...],
+    jobs: tuple[JobName, ...],
     sample: int | None,
 ) -> None:
     """Caption the sets and single images of a run."""
-    flags = options.flags_of(assignments, model, servers, jobs, sample)
-    _one_stage("caption", folder, config_file, flags, fresh)
+    flags = options.flags_of(assignments, model, servers, sample=sample)
+    _one_stage(folder, config_file, flags, fresh, lambda pipeline: pipeline.caption(jobs))
 
 
 @click.command(
@@ -92,7 +93,7 @@ def filter_(
     folder: Path, config_file: Path | None, assignments: tuple[str, ...], fresh: tuple[StageName, ...]
 ) -> None:
     """Decide which captions of a run are kept."""
-    _one_stage("filter", folder, config_file, options.flags_of(assignments), fresh)
+    _one_stage(folder, config_file, options.flags_of(assignments), fresh, lambda pipeline: pipeline.filter())
 
 
 @click.command(epilog=options.example("triptych export run --fresh export --set export.prefix=mine"))
@@ -102,7 +103,7 @@ def export(
     folder: Path, config_file: Path | None, assignments: tuple[str, ...], fresh: tuple[StageName, ...]
 ) -> None:
     """Write the four files of a run."""
-    _one_stage("export", folder, config_file, options.flags_of(assignments), fresh)
+    _one_stage(folder, config_file, options.flags_of(assignments), fresh, lambda pipeline: pipeline.export())
 
 
 @click.command(epilog=options.example("triptych demo my-demo"))
@@ -147,13 +148,17 @@ def run_all(
 
 
 def _one_stage(
-    name: str, folder: Path, config_file: Path | None, flags: dict[str, object], fresh: Sequence[StageName]
+    folder: Path,
+    config_file: Path | None,
+    flags: dict[str, object],
+    fresh: Sequence[StageName],
+    work: Callable[[Pipeline], bool],
 ) -> None:
     from triptych.pipeline import reopen_run
 
     with reopen_run(folder, for_stderr(), config_file, flags) as pipeline:
         pipeline.freshen(fresh)
-        _report(pipeline, getattr(pipeline, name)())
+        _report(pipeline, work(pipeline))
 
 
 def _report(pipeline: Pipeline, worked: bool) -> None:

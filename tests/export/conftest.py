@@ -1,0 +1,109 @@
+"""A run that is captioned and judged, written as the stages before export write it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from corpus.files import write_jsonl
+from corpus.journal import JournalWriter
+from corpus.plan import planned_targets
+from corpus.progress import Silent
+from corpus.records import JOB_NAMES, Caption, Duplicate, ImageRecord, ImageSet, JobName, Verdict
+from corpus.runfolder import RunFolder
+from export.config import ExportConfig
+from export.stage import export_run
+
+PROMPTS: dict[JobName, str] = {
+    "single_en": "Describe the image.",
+    "single_zh": "描述图像。",
+    "multi_en": "Describe the images.",
+    "multi_zh": "描述这些图像。",
+}
+
+
+@pytest.fixture
+def judged_run(tmp_path: Path) -> Callable[..., RunFolder]:
+    """``judged_run(name, text=..., newest_first=...)``: two shards of six files, one set, all four jobs.
+
+    Of the twelve files one is unreadable and one a duplicate. One caption of single_zh failed, and
+    every job drops its first caption, except multi_*, which keep their only one.
+    """
+
+    def make(
+        name: str = "run", text: str = "A red boat, 一艘船, said {id}.", *, newest_first: bool = False
+    ) -> RunFolder:
+        run = RunFolder.create_or_open(tmp_path / name)
+        run.run_file.versions = {"triptych": "0.1.0"}
+        _write_images(run)
+        for stage, settings in (
+            ("embeddings", {"model": "/opt/models/nano_clip"}),
+            ("sets", {}),
+            ("captions", {"model": "/opt/models/nano_internvl"}),
+            ("verdicts", {"min_words_single": 10}),
+        ):
+            run.begin_stage(stage, settings, {})
+            if stage in ("captions", "verdicts"):
+                for job in JOB_NAMES:
+                    _write_job(run, job, text, newest_first, stage)
+            run.finish_stage(stage)
+        return run
+
+    return make
+
+
+@pytest.fixture
+def export() -> Callable[..., bool]:
+    """``export(run, jobs=..., prefix=...)``: the stage, with the prompts above."""
+
+    def make(run: RunFolder, jobs: tuple[JobName, ...] = JOB_NAMES, **config: str) -> bool:
+        return export_run(run, ExportConfig(**config), PROMPTS, lambda job: None, jobs, Silent())
+
+    return make
+
+
+def _write_images(run: RunFolder) -> None:
+    for shard in ("a", "sub/b"):
+        write_jsonl(
+            run.images_file(shard),
+            [
+                ImageRecord(key=f"{shard}/{i}.jpg", width_px=1500 + i, height_px=2250)
+                if (shard, i) != ("a", 3)
+                else ImageRecord(key="a/3.jpg", unreadable="truncated: cut")
+                for i in range(6)
+            ],
+        )
+    write_jsonl(
+        run.duplicates_file,
+        [Duplicate(key="a/1.jpg", of="a/0.jpg", reason="same bytes", cosine_similarity=1)],
+    )
+    keys = ("sub/b/5.jpg", "a/2.jpg", "sub/b/1.jpg")
+    write_jsonl(
+        run.sets_file,
+        [ImageSet(id="s1", keys=keys, min_cosine_similarity=0.8, mean_cosine_similarity=0.9)],
+    )
+
+
+def _write_job(run: RunFolder, job: JobName, text: str, newest_first: bool, stage: str) -> None:
+    is_first = not job.startswith("multi")
+    for shard, targets in planned_targets(run, job, None):
+        captions = [
+            Caption(id=t.id, job=job, failure="timeout: no answer")
+            if t.id == "single_zh:sub/b/0.jpg"
+            else Caption(id=t.id, job=job, text=text.replace("{id}", t.id), finish_reason="stop")
+            for t in targets
+        ]
+        if stage == "captions":
+            with JournalWriter(run.captions_file(job, shard)) as journal:
+                journal.commit(captions[::-1] if newest_first else captions)
+            continue
+        verdicts = []
+        for caption in captions:
+            if caption.failure is None:
+                verdicts.append(
+                    Verdict(id=caption.id, keep=False, reason="too_short", scores={"too_short": 3})
+                    if is_first
+                    else Verdict(id=caption.id, keep=True)
+                )
+                is_first = False
+        write_jsonl(run.verdicts_file(job, shard), verdicts)

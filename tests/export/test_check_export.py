@@ -1,0 +1,103 @@
+"""What the check of an export finds."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from corpus.files import sha256_of
+from corpus.runfolder import RunFolder
+from export.check import check_export
+
+NAME = "triptych_caption_9_single_image_en.jsonl"
+
+
+@pytest.fixture
+def exported(judged_run, export) -> RunFolder:
+    """A sound export."""
+    run = judged_run()
+    export(run)
+    return run
+
+
+def rewrite(run: RunFolder, change: Callable[[list[dict]], object]) -> None:
+    """Change the rows of a file, and its manifest entry with it, as a careful forger would."""
+    path = run.export_folder / NAME
+    rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    change(rows)
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
+    manifest_path = run.export_folder / "manifest.json"
+    manifest = json.loads(manifest_path.read_text("utf-8"))
+    manifest["files"][NAME] |= {"sha256": sha256_of(path), "size_bytes": path.stat().st_size}
+    manifest_path.write_text(json.dumps(manifest), "utf-8")
+
+
+def first_offence(run: RunFolder) -> str:
+    return check_export(run)[1][0]
+
+
+def test_a_sound_export_has_no_offence(exported: RunFolder) -> None:
+    """And says what was looked at, with counts."""
+    checks, offences = check_export(exported)
+
+    assert [] == offences
+    assert f"export: rows of {NAME}: 9" in map(str, checks)
+
+
+def test_a_changed_file_is_found(exported: RunFolder) -> None:
+    """By its checksum, where its size is the same."""
+    path = exported.export_folder / NAME
+    path.write_bytes(path.read_bytes().replace(b"red", b"bed"))
+
+    assert "another checksum" in first_offence(exported)
+
+
+def test_a_missing_file_is_found(exported: RunFolder) -> None:
+    """The manifest names it."""
+    (exported.export_folder / NAME).unlink()
+
+    assert "not there" in first_offence(exported)
+
+
+def test_a_file_that_nobody_exported_is_found(exported: RunFolder) -> None:
+    """The manifest doesn't name it."""
+    (exported.export_folder / "extra.txt").write_text("?")
+
+    assert "extra.txt is not in the manifest" in first_offence(exported)
+
+
+def test_a_missing_export_is_an_offence(judged_run) -> None:
+    """Nothing was exported, or it was removed."""
+    assert "manifest.json is not there" in first_offence(judged_run())
+
+
+@pytest.mark.parametrize(
+    ("change", "offence"),
+    [
+        (lambda rows: rows[0].pop("width"), "row 1: .*width"),
+        (lambda rows: rows[0].update(extra=1), "row 1: .*extra"),
+        (lambda rows: rows[0].update(width=7), "is 7 x 2250 here, but 1502 x 2250 in the run"),
+        (lambda rows: rows[0].update(image="no.jpg"), "no.jpg is no readable image"),
+        (lambda rows: rows[0]["conversations"][0].update(value="?"), "0 <image> tags in the question"),
+        (lambda rows: rows[0]["conversations"][1].update(value="?"), "not the caption that was kept"),
+        (lambda rows: rows[0]["conversations"][0].update({"from": "gpt"}), "speakers are gpt and gpt"),
+        (lambda rows: rows.__setitem__(1, rows[0]), "id single_en:a/2.jpg came before"),
+        (lambda rows: rows.pop(), "1 kept captions are not in it"),
+    ],
+)
+def test_a_wrong_row_is_found(
+    exported: RunFolder, change: Callable[[list[dict]], object], offence: str
+) -> None:
+    """Even where the manifest's checksum was made to fit."""
+    rewrite(exported, change)
+
+    with pytest.raises(AssertionError, match=offence):
+        assert "" == "; ".join(check_export(exported)[1])
+
+
+def test_a_long_list_of_offences_is_cut_and_counted(exported: RunFolder, tmp_path: Path) -> None:
+    """One broken file doesn't flood the report."""
+    rewrite(exported, lambda rows: rows.extend([{}] * 100))
+
+    assert any("more offences" in offence for offence in check_export(exported)[1])

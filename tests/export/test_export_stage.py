@@ -1,0 +1,208 @@
+"""The stage: what lies in export/ afterwards."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from corpus.errors import SetupError
+from corpus.files import write_jsonl
+from corpus.records import JOB_NAMES, Verdict
+from corpus.runfolder import RunFolder
+from export.check import check_export
+from tests.export.internvl_reader import load_dataset_meta
+
+FILES = {
+    "triptych_caption_9_single_image_en.jsonl",
+    "triptych_caption_8_single_image_zh.jsonl",
+    "triptych_caption_1_multi_image_en.jsonl",
+    "triptych_caption_1_multi_image_zh.jsonl",
+    "triptych_caption_meta.json",
+    "README.md",
+    "manifest.json",
+}
+
+
+def contents(run: RunFolder) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in run.export_folder.iterdir()}
+
+
+def header(card: bytes) -> dict[str, object]:
+    loaded = yaml.safe_load(card.decode().split("---\n")[1])
+    assert isinstance(loaded, dict)
+    return loaded
+
+
+def test_four_files_named_by_their_counts_card_meta_and_manifest(judged_run, export) -> None:
+    """And nothing else: no part of the build is left."""
+    run = judged_run()
+
+    assert export(run)
+
+    assert contents(run).keys() == FILES
+    assert not (run.path / "export.part").exists()
+
+
+def test_internvls_loader_takes_every_file(judged_run, export) -> None:
+    """Through the meta JSON, with the strictness of its own loader."""
+    run = judged_run()
+    export(run, image_root="images")
+
+    loaded = load_dataset_meta(run.export_folder / "triptych_caption_meta.json")
+
+    assert {f"triptych_caption_{job}": n for job, n in zip(JOB_NAMES, (9, 8, 1, 1), strict=True)} == {
+        name: len(rows) for name, rows in loaded.items()
+    }
+
+
+def test_rows_are_the_kept_captions_in_plan_order(judged_run, export) -> None:
+    """Unreadable images, duplicates, failures and dropped captions have no row."""
+    run = judged_run()
+    export(run)
+
+    lines = contents(run)["triptych_caption_8_single_image_zh.jsonl"].splitlines()
+
+    assert [json.loads(line)["image"] for line in lines] == [
+        "a/2.jpg", "a/4.jpg", "a/5.jpg", *(f"sub/b/{i}.jpg" for i in (1, 2, 3, 4, 5)),
+    ]  # fmt: skip
+
+
+def test_text_is_utf8_without_escapes(judged_run, export) -> None:
+    """Chinese stays legible in the file."""
+    run = judged_run()
+    export(run)
+
+    assert "一艘船".encode() in contents(run)["triptych_caption_9_single_image_en.jsonl"]
+
+
+def test_the_card_gives_each_file_a_config(judged_run, export) -> None:
+    """Four viewer tabs on the Hub, each with one train split."""
+    run = judged_run()
+    export(run)
+
+    configs = header(contents(run)["README.md"])["configs"]
+
+    assert list(JOB_NAMES) == [config["config_name"] for config in configs]
+    for config in configs:
+        ((split, path),) = [tuple(entry.values()) for entry in config["data_files"]]
+        assert "train" == split and path in FILES
+
+
+def test_the_card_says_what_a_reader_must_know(judged_run, export) -> None:
+    """Model, prompts, bounds, drops, licence; and an example row a file."""
+    run = judged_run()
+    export(run, image_source="sa-1b")
+
+    card = contents(run)["README.md"].decode()
+
+    for said in ("nano_internvl", "描述这些图像。", "min_words_single", "too_short", "not included"):
+        assert said in card
+    assert "SA-1B Dataset Research License" in card
+    assert 4 == card.count("```json")
+
+
+def test_the_captions_licence_is_open_until_the_user_chooses(judged_run, export) -> None:
+    """No licence in the header unless one was named."""
+    run, other = judged_run("run"), judged_run("other")
+    export(run)
+    export(other, captions_licence="cc-by-4.0")
+
+    assert "license" not in header(contents(run)["README.md"])
+    assert "cc-by-4.0" == header(contents(other)["README.md"])["license"]
+
+
+def test_a_job_without_kept_captions_has_an_empty_file_and_no_config(judged_run, export) -> None:
+    """It was asked for, so its file is there; a loader can't make columns of nothing."""
+    run = judged_run()
+    for job in JOB_NAMES:
+        for path in (run.path / "verdicts" / job).rglob("*.jsonl"):
+            shard = path.relative_to(run.path / "verdicts" / job).with_suffix("").as_posix()
+            dropped = [Verdict(id=v.id, keep=False, reason="too_short") for v in run.verdicts(job, shard)]
+            write_jsonl(path, dropped)
+
+    export(run)
+
+    assert b"" == contents(run)["triptych_caption_0_single_image_en.jsonl"]
+    assert [] == header(contents(run)["README.md"])["configs"]
+    assert {} == json.loads(contents(run)["triptych_caption_meta.json"])
+    assert [] == check_export(run)[1]
+
+
+def test_a_job_that_was_not_asked_for_has_no_file(judged_run, export) -> None:
+    """Only what was asked for is handed over."""
+    run = judged_run()
+    export(run, ("single_en",))
+
+    assert 1 == sum(name.endswith(".jsonl") for name in contents(run))
+
+
+def test_two_runs_of_the_same_captions_have_the_same_bytes(judged_run, export) -> None:
+    """Wherever they lie, and in whatever order answers came."""
+    one, other = judged_run("one"), judged_run("deeper/two", newest_first=True)
+    export(one)
+    export(other)
+
+    assert contents(one) == contents(other)
+
+
+def test_no_path_of_this_machine_is_handed_over(judged_run, export, tmp_path: Path) -> None:
+    """Of a model's folder only its name is left."""
+    run = judged_run()
+    export(run)
+
+    everything = b"".join(contents(run).values())
+
+    assert str(tmp_path).encode() not in everything
+    assert b"/opt/models" not in everything
+
+
+def test_an_interrupted_export_is_done_again_with_the_same_bytes(judged_run, export) -> None:
+    """Stopped in the build, or between the rename and the word that it has finished."""
+    whole, stopped = judged_run("whole"), judged_run("stopped")
+    export(whole)
+    export(stopped)
+    stopped.run_file.stages["export"].finished = False
+    stopped.save()
+    shutil.copytree(stopped.export_folder, stopped.path / "export.part")
+    (stopped.export_folder / "README.md").unlink()
+
+    assert export(RunFolder.open(stopped.path))
+
+    assert contents(whole) == contents(stopped)
+
+
+def test_a_second_export_has_nothing_to_do(judged_run, export) -> None:
+    """Same captions, verdicts and settings."""
+    run = judged_run()
+
+    assert [True, False] == [export(run), export(run)]
+
+
+def test_another_prefix_asks_for_fresh(judged_run, export) -> None:
+    """As for every stage."""
+    run = judged_run()
+    export(run)
+
+    with pytest.raises(SetupError, match="--fresh export"):
+        export(run, prefix="other")
+
+
+def test_a_run_that_does_not_add_up_is_not_exported(judged_run, export) -> None:
+    """The error names the first offence."""
+    run = judged_run()
+    write_jsonl(run.verdicts_file("single_en", "a"), [])
+
+    with pytest.raises(SetupError, match=r"don't add up.*no verdict on single_en:a/0\.jpg"):
+        export(run)
+
+    assert not run.export_folder.exists()
+
+
+def test_unfiltered_captions_are_not_exported(tmp_path: Path, export) -> None:
+    """The error says which command comes first."""
+    run = RunFolder.create_or_open(tmp_path / "run")
+
+    with pytest.raises(SetupError, match="triptych filter"):
+        export(run)

@@ -50,7 +50,8 @@ def card(
     rows_files = {entry.job: (name, entry) for name, entry in files.items() if entry.job is not None}
     captions = stages["captions"].settings if "captions" in stages else {}
     filters = stages["verdicts"].settings if "verdicts" in stages else {}
-    model = str(captions.get("model") or "a model that the run doesn't name")
+    # A folder's setting goes on with a hash; the card names the model, the table below has the rest.
+    model = str(captions.get("model") or "a model that the run doesn't name").partition(", ")[0]
     parts = [
         "\n".join(_header(config, rows_files)),
         f"# {config.prefix}",

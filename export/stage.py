@@ -24,6 +24,8 @@ from export.config import ExportConfig
 DATA_VERSION = 1
 """Raise it when the same captions and settings would give other bytes."""
 
+_READ = ("images", "sets.jsonl", "duplicates.jsonl", "verdicts")
+
 
 def export_run(
     run: RunFolder,
@@ -46,8 +48,10 @@ def export_run(
         )
     asked = {job: prompts[job] for job in jobs}
     settings: dict[str, Setting] = {"data_version": DATA_VERSION, **msgspec.structs.asdict(config)}
+    # A run that plans no caption at all has no verdicts.
+    read = [name for name in _READ if (run.path / name).exists()]
     inputs = {
-        "images, sets, verdicts": run.digest("images", "sets.jsonl", "duplicates.jsonl", "verdicts"),
+        "images, sets, verdicts": run.digest(*read),
         "captions": captions_digest(run, jobs, plan_limits),
         "prompts": hashlib.sha256(msgspec.json.encode(asked)).hexdigest(),
         "jobs": ",".join(jobs),

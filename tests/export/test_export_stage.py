@@ -9,7 +9,7 @@ import yaml
 
 from corpus.errors import SetupError
 from corpus.files import write_jsonl
-from corpus.records import JOB_NAMES, Verdict
+from corpus.records import JOB_NAMES, ImageRecord, Verdict
 from corpus.runfolder import RunFolder
 from export.check import check_export
 from tests.export.internvl_reader import load_dataset_meta
@@ -128,6 +128,22 @@ def test_a_job_without_kept_captions_has_an_empty_file_and_no_config(judged_run,
     assert [] == header(contents(run)["README.md"])["configs"]
     assert {} == json.loads(contents(run)["triptych_caption_meta.json"])
     assert [] == check_export(run)[1]
+
+
+def test_a_run_without_readable_images_exports_empty_files(tmp_path: Path, export) -> None:
+    """Nothing was planned, so there are no captions and no verdicts; the funnel says why."""
+    run = RunFolder.create_or_open(tmp_path / "run")
+    write_jsonl(run.images_file("a"), [ImageRecord(key="a/0.jpg", unreadable="empty: no bytes")])
+    write_jsonl(run.duplicates_file, [])
+    write_jsonl(run.sets_file, [])
+    for stage in ("embeddings", "sets", "captions", "verdicts"):
+        run.begin_stage(stage, {}, {})
+        run.finish_stage(stage)
+
+    assert export(run)
+
+    assert 4 == sum(name.endswith(".jsonl") and not text for name, text in contents(run).items())
+    assert b"unreadable: empty" in contents(run)["README.md"]
 
 
 def test_a_job_that_was_not_asked_for_has_no_file(judged_run, export) -> None:

@@ -20,7 +20,6 @@ from corpus.runfolder import RunFolder, Setting
 from corpus.sources import Shard
 from grouping.checkpoint import resolve_checkpoint
 from grouping.config import EmbeddingConfig, SetsConfig
-from grouping.vectors import load_vectors
 
 EMBEDDINGS_DATA_VERSION = 1
 """Of embed and encoder. Raise it when the same images would get other rows."""
@@ -85,6 +84,7 @@ def make_sets(run: RunFolder, config: SetsConfig, progress: Progress) -> bool:
         return False
     from grouping.duplicates import find_duplicates
     from grouping.sets import make_image_sets
+    from grouping.vectors import load_vectors
 
     began = time.monotonic()
     vectors = load_vectors(run)

@@ -25,7 +25,7 @@ class CaptioningConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     """What is asked of which model. Raises UsageError where a value can't be."""
 
     engine: EngineName = "auto"
-    """Who runs the model: this process (transformers) or endpoints (server). auto: server where there are some."""
+    """Who runs the model: this process, or endpoints. auto: endpoints where servers are given."""
     model: str | None = None
     """A Hugging Face folder or a hub id; for servers the served name (None: the only one served)."""
     servers: tuple[str, ...] = ()

@@ -13,6 +13,7 @@ import os
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import httpx
@@ -74,16 +75,18 @@ class ServerEngine:
     def _caption_one(self, request: CaptionRequest) -> Completion:
         payload = _payload(self._model, request)
         fault = Transient("nothing was asked")
+        faults_at: Counter[Endpoint] = Counter()
         for attempt in range(1, self._max_attempts + 1):
             if attempt > 1:
                 time.sleep(self._pause_s(attempt))
-            endpoint = self._take_endpoint()
+            endpoint = self._take_endpoint(faults_at)
             try:
                 completion = self._ask(endpoint, payload, request.id, attempt)
             except Refused as error:
                 return self._failed(request, attempt, f"refused: {error}", endpoint)
             except Transient as error:
                 fault = error
+                faults_at[endpoint] += 1
             else:
                 self._failures_in_a_row = 0
                 return completion
@@ -125,11 +128,11 @@ class ServerEngine:
             )
         return Completion(id=request.id, attempts=attempts, failure=failure)
 
-    def _take_endpoint(self) -> Endpoint:
-        """The one with the fewest in flight; one that just broke only where all did."""
+    def _take_endpoint(self, faults_at: Counter[Endpoint]) -> Endpoint:
+        """Of those that failed this request least and aren't resting, the one with the fewest in flight."""
         now = time.monotonic()
         with self._lock:
-            chosen = min(self._endpoints, key=lambda e: (e.rests_until > now, e.in_flight))
+            chosen = min(self._endpoints, key=lambda e: (faults_at[e], e.rests_until > now, e.in_flight))
             chosen.in_flight += 1
         return chosen
 

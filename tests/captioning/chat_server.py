@@ -6,7 +6,9 @@ Each POST takes the next mishap of ``mishaps``, if there is one, instead of answ
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
+import socket
 import threading
 from collections import deque
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -46,6 +48,10 @@ class ChatServer:
         self.released.set()
         self._http.shutdown()
         self._http.server_close()
+        for connection in self._http.connections:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        self._http.connections.clear()
 
     def complete(self, payload: dict[str, Any]) -> dict[str, Any]:
         """The answer to a chat completion request, by the engine."""
@@ -79,6 +85,14 @@ class ChatServer:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     chat: ChatServer
+
+    def __init__(self, *arguments: Any) -> None:
+        self.connections: list[socket.socket] = []
+        super().__init__(*arguments)
+
+    def process_request(self, request: socket.socket, client_address: Any) -> None:
+        self.connections.append(request)
+        super().process_request(request, client_address)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that has gone away is no error of the server's."""

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from chat_server import ChatServer
-from small_run import SmallRun, make_small_run
-from tiny_internvl import write_tiny_internvl
 
 from captioning.transformers_engine import TransformersEngine
+from tests.captioning.chat_server import ChatServer
+from tests.captioning.small_run import SmallRun, make_small_run
+from tests.captioning.tiny_internvl import write_tiny_internvl
 
 
 @pytest.fixture(scope="session")

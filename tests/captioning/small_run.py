@@ -86,11 +86,7 @@ def make_small_run(folder: Path) -> SmallRun:
         write_jsonl(run.images_file(shard.name), map(_record, shard.files()))
     write_jsonl(
         run.duplicates_file,
-        [
-            Duplicate(
-                key="loose/p5.png", of="loose/p4.png", reason="near duplicate", cosine_similarity=0.99
-            )
-        ],
+        [Duplicate(key="loose/p5.png", of="loose/p4.png", reason="near duplicate", cosine_similarity=0.99)],
     )
     write_jsonl(run.sets_file, map(_image_set, SETS))
     run.run_file.stages["sets"] = StageState(settings={}, finished=True)

@@ -1,0 +1,110 @@
+"""What can be set, and what is refused in one line."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+import pytest
+
+from captioning.config import CaptioningConfig, job_limit
+from captioning.fingerprint import caption_settings
+from captioning.prompts import load_prompts
+from corpus.errors import UsageError
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"batch_size": 0}, "captioning.batch_size is 0; expected 1 or more"),
+        ({"sample": 0}, "captioning.sample is 0; expected 1 or more"),
+        ({"limits": {"single_zh": -1}}, "captioning.limits.single_zh is -1; expected 0 or more"),
+        ({"timeout_s": 0.0}, "captioning.timeout_s is 0.0; expected more than 0 seconds"),
+        ({"jobs": ()}, "captioning.jobs is (); expected one or more jobs, each once"),
+        ({"device": "gpu"}, "captioning.device is 'gpu'; expected auto, cpu, cuda or cuda:N"),
+        ({"servers": ("host:1",)}, "captioning.servers is 'host:1'; expected http://HOST:PORT/v1"),
+        ({"engine": "server"}, "captioning.engine is server, but no endpoint is given"),
+        ({"engine": "transformers", "servers": ("http://h:1",)}, "but servers are given (http://h:1)"),
+    ],
+)
+def test_a_value_that_cannot_be_is_refused_in_one_line(settings: dict[str, object], message: str) -> None:
+    """The line names the key, what was found and what was expected, however the config was made."""
+    with pytest.raises(UsageError, match=re.escape(message)):
+        CaptioningConfig(**settings)
+    with pytest.raises(UsageError, match=re.escape(message)):
+        msgspec.convert(settings, CaptioningConfig)
+
+
+def test_a_table_of_a_config_file_becomes_a_config() -> None:
+    """Tables keyed by job are read as they are written in TOML."""
+    table = {"limits": {"single_zh": 1000}, "prompts": {"multi_en": "mine.toml"}, "jobs": ["single_zh"]}
+
+    config = msgspec.convert(table, CaptioningConfig)
+
+    assert {"single_zh": 1000} == config.limits
+    assert ("single_zh",) == config.jobs
+    assert {"multi_en": "mine.toml"} == config.prompts
+
+
+def test_a_job_has_the_smaller_of_its_limit_and_the_sample() -> None:
+    """Without either, a job has no limit."""
+    config = CaptioningConfig(limits={"single_zh": 1000}, sample=50)
+
+    assert 50 == job_limit(config, "single_zh")
+    assert 50 == job_limit(config, "single_en")
+    assert 1000 == job_limit(CaptioningConfig(limits={"single_zh": 1000}), "single_zh")
+    assert job_limit(CaptioningConfig(), "multi_en") is None
+
+
+def test_auto_takes_servers_where_they_are_given() -> None:
+    """Else the model runs in this process."""
+    assert "server" == CaptioningConfig(servers=("http://host:1",)).resolved_engine
+    assert "transformers" == CaptioningConfig().resolved_engine
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"model": "b/b"},
+        {"tile_px": 112},
+        {"max_tiles": 6},
+        {"max_tokens_single": 100},
+        {"max_tokens_multi": 100},
+        {"batch_size": 8},
+        {"servers": ("http://h:1",)},
+    ],
+)
+def test_what_a_caption_depends_on_is_in_the_fingerprint(change: dict[str, object]) -> None:
+    """Captions made before and after such a change are not mixed."""
+    before = CaptioningConfig(model="a/a")
+    after = msgspec.structs.replace(before, **change)
+
+    prompts = load_prompts()
+
+    assert caption_settings(before, prompts) != caption_settings(after, prompts)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"jobs": ("single_en",)},
+        {"limits": {"single_zh": 7}},
+        {"sample": 7},
+        {"timeout_s": 1.0},
+        {"max_attempts": 9},
+        {"max_in_flight": 2},
+        {"api_key_env": "KEY"},
+        {"retry_failed": True},
+        {"device": "cpu"},
+        {"servers": ("http://other:2",)},
+        {"batch_size": 3},
+    ],
+)
+def test_what_only_chooses_targets_or_speed_is_not_in_the_fingerprint(change: dict[str, object]) -> None:
+    """With servers that includes the batch size, which they settle themselves."""
+    before = CaptioningConfig(model="a/a", servers=("http://h:1",))
+    after = msgspec.structs.replace(before, **change)
+
+    prompts = load_prompts()
+
+    assert caption_settings(before, prompts) == caption_settings(after, prompts)

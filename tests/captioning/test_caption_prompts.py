@@ -1,0 +1,95 @@
+"""What is asked, and how images and words are put in order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from captioning.prompts import load_prompts, message_parts, question
+from corpus.errors import UsageError
+from corpus.records import JOB_NAMES
+
+
+def test_every_job_has_a_prompt_that_ships() -> None:
+    """With a version and the hash of its text."""
+    prompts = load_prompts()
+
+    assert list(JOB_NAMES) == list(prompts)
+    assert all(prompt.version == 1 and len(prompt.sha256) == 64 for prompt in prompts.values())
+
+
+def test_the_prompts_of_single_images_are_those_of_the_seed_to_the_letter() -> None:
+    """As on the dataset's card, with its ASCII commas in the Chinese."""
+    prompts = load_prompts()
+
+    assert prompts["single_en"].text == (
+        "Generate an accurate, single-paragraph description based on the given image. Do not use multiple"
+        " paragraphs or line breaks. Avoid generating speculative content. Ensure that the description is"
+        " based on clearly visible information in the image and avoid any over-speculation."
+    )
+    assert prompts["single_zh"].text == (
+        "生成基于给定图像的准确单段描述。请勿使用多段或换行。避免生成带有推测性质的内容。"
+        "确保描述基于图像中清晰可见的信息,避免过度推测。"
+    )
+
+
+def test_a_question_on_one_image_has_one_tag_on_its_own_line() -> None:
+    """The form of InternVL's chat rows."""
+    assert "<image>\nDescribe it." == question("single_en", 1, "Describe it.")
+
+
+def test_a_question_on_a_set_numbers_its_images_from_1() -> None:
+    """As many tags as images, as InternVL's own evaluation writes them."""
+    asked = question("multi_zh", 3, "描述。")
+
+    assert "Image-1: <image>\nImage-2: <image>\nImage-3: <image>\n描述。" == asked
+
+
+@pytest.mark.parametrize("image_count", [1, 2, 5])
+def test_an_engine_is_asked_what_the_training_row_says(image_count: int) -> None:
+    """A chat template puts a newline after each image; then both are the same text."""
+    job = "multi_en" if image_count > 1 else "single_en"
+
+    rendered = "".join("<image>\n" if part is None else part for part in message_parts("Go.", image_count))
+
+    assert question(job, image_count, "Go.") == rendered
+
+
+def test_a_user_brings_a_prompt_by_file(tmp_path: Path) -> None:
+    """Only the job that it is named for is asked with it."""
+    own = tmp_path / "own.toml"
+    own.write_text('version = 7\ntext = "List what you see."\n', "utf-8")
+
+    prompts = load_prompts({"multi_en": str(own)})
+
+    assert (7, "List what you see.") == (prompts["multi_en"].version, prompts["multi_en"].text)
+    assert load_prompts()["single_en"] == prompts["single_en"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('text = "x"', "missing required field `version`"),
+        ('version = 1\ntext = " "', "text is empty"),
+        ("version = ", "expected TOML with version"),
+        ('version = 1\ntext = "x"\ntemperature = 1', "unknown field `temperature`"),
+        ('version = 1\ntext = "See <image> first."', "<image>, which stands for a picture"),
+    ],
+)
+def test_a_file_that_is_no_prompt_is_refused(tmp_path: Path, content: str, message: str) -> None:
+    """The line names the file and the job."""
+    own = tmp_path / "own.toml"
+    own.write_text(content, "utf-8")
+
+    with pytest.raises(UsageError) as caught:
+        load_prompts({"single_zh": str(own)})
+
+    assert message in str(caught.value)
+    assert f"{own} of single_zh" in str(caught.value)
+
+
+def test_a_prompt_file_that_is_not_there_is_refused() -> None:
+    """With the key that names it."""
+    with pytest.raises(UsageError, match=r"nowhere\.toml of single_en: No such file.*captioning\.prompts"):
+        load_prompts({"single_en": "nowhere.toml"})

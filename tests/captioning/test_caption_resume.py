@@ -1,0 +1,180 @@
+"""Captioning that was interrupted goes on, doubles nothing, and ends with the same captions."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from captioning.backlog import cut_into_groups, pending_groups
+from captioning.config import CaptioningConfig
+from captioning.engines import CaptionRequest, Completion, Engine
+from captioning.pictures import PictureReader
+from captioning.prompts import load_prompts
+from captioning.schedule import caption_groups
+from captioning.transformers_engine import TransformersEngine
+from corpus.plan import planned_targets
+from corpus.records import Caption
+from tests.captioning.small_run import SmallRun
+
+
+@pytest.fixture
+def config(tiny_model: Path) -> CaptioningConfig:
+    """Batches of 4 over pictures of one or two tiles."""
+    return CaptioningConfig(
+        model=str(tiny_model),
+        device="cpu",
+        batch_size=4,
+        tile_px=112,
+        max_tiles=2,
+        max_tokens_single=10,
+        max_tokens_multi=10,
+    )
+
+
+class Recording:
+    """The engine, with a list of the groups that it was asked for."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.group_size = engine.group_size
+        self.concurrency = 1
+        self.identity = engine.identity
+        self.groups: list[tuple[str, ...]] = []
+
+    def describe(self) -> str:
+        return self.engine.describe()
+
+    def caption(self, requests: Sequence[CaptionRequest]) -> list[Completion]:
+        self.groups.append(tuple(request.id for request in requests))
+        return self.engine.caption(requests)
+
+    def close(self) -> None:
+        pass
+
+
+def caption_singles(
+    small_run: SmallRun, config: CaptioningConfig, engine: Engine, on_written: object
+) -> None:
+    """The missing captions of single_en."""
+    reader = PictureReader(small_run.run, small_run.sources, config)
+    prompt = load_prompts()["single_en"]
+    caption_groups(
+        small_run.run,
+        pending_groups(small_run.run, "single_en", None, engine.group_size),
+        lambda group, target: reader.request(group.job, group.shard, target, prompt),
+        engine,
+        on_written,
+    )
+
+
+def test_journals_cut_at_any_byte_end_with_the_same_captions(
+    small_run: SmallRun, config: CaptioningConfig, tmp_path: Path
+) -> None:
+    """Twelve seeded cuts through one to all of the journals, each resumed on a copy."""
+    small_run.caption(config)
+    undisturbed = small_run.rows()
+    for seed in range(12):
+        copy = SmallRun(small_run.run, small_run.pile)
+        folder = tmp_path / f"cut-{seed}"
+        shutil.copytree(small_run.run.path, folder)
+        copy.run = small_run.run.open(folder)
+        _cut_journals(copy, random.Random(seed))
+
+        assert copy.caption(config) is True
+
+        assert undisturbed == copy.rows(), f"seed {seed}"
+        shutil.rmtree(folder)
+
+
+def _cut_journals(copy: SmallRun, rng: random.Random) -> None:
+    """Keep a random number of bytes of some journals, and mark the stage as interrupted."""
+    journals = sorted((copy.run.path / "captions").rglob("*.jsonl"))
+    for journal in rng.sample(journals, rng.randint(1, len(journals))):
+        content = journal.read_bytes()
+        journal.write_bytes(content[: rng.randrange(len(content))])
+    copy.run.run_file.stages["captions"].finished = False
+    copy.run.save()
+
+
+def test_a_group_with_one_caption_missing_is_asked_again_as_a_whole(
+    small_run: SmallRun, config: CaptioningConfig, tiny_engine: TransformersEngine
+) -> None:
+    """So that its batch rounds as it would have; only the missing row is written."""
+    first = Recording(tiny_engine)
+    caption_singles(small_run, config, first, lambda rows: None)
+    rows = small_run.rows()
+    journal = small_run.run.captions_file("single_en", "sa_000000")
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join(lines[:-1]))
+    again, written = Recording(tiny_engine), []
+
+    caption_singles(small_run, config, again, written.extend)
+
+    assert [group for group in first.groups if written[0].id in group] == again.groups
+    assert 1 == len(written)
+    assert rows == small_run.rows()
+
+
+def test_groups_depend_on_the_plan_alone(small_run: SmallRun) -> None:
+    """Equally many images in a group, never more than its size, every target once."""
+    targets = [t for _, shard in planned_targets(small_run.run, "multi_en", None) for t in shard]
+
+    groups = list(cut_into_groups(targets, 2))
+
+    assert [{2}, {2}, {3}] == [{len(target.images) for target in group} for group in groups]
+    assert sorted(t.id for t in targets) == sorted(t.id for group in groups for t in group)
+
+
+def test_an_interruption_writes_what_the_engine_has_and_drops_what_waits(
+    small_run: SmallRun, config: CaptioningConfig, tiny_engine: TransformersEngine
+) -> None:
+    """The journals stay valid, and the next run ends with the captions of an undisturbed one."""
+    interrupted = threading.Event()
+    commits = []
+
+    class Slow(Recording):
+        def caption(self, requests: Sequence[CaptionRequest]) -> list[Completion]:
+            if self.groups:
+                interrupted.wait()
+            return super().caption(requests)
+
+    def interrupt(rows: list[Caption]) -> None:
+        commits.append(len(rows))
+        if len(commits) == 1:
+            threading.Timer(0.2, interrupted.set).start()
+            raise KeyboardInterrupt
+
+    engine = Slow(tiny_engine)
+    with pytest.raises(KeyboardInterrupt):
+        caption_singles(small_run, config, engine, interrupt)
+    after_interruption = small_run.rows()
+    groups_with_the_engine = list(engine.groups)
+    caption_singles(small_run, config, engine, lambda rows: None)
+
+    assert 2 == len(groups_with_the_engine)
+    assert sum(commits) == sum(map(len, groups_with_the_engine)) == len(after_interruption)
+    assert after_interruption.items() <= small_run.rows().items()
+    assert 13 == len(small_run.rows())
+
+
+def test_a_fault_of_the_engine_is_raised_after_everything_else_was_written(
+    small_run: SmallRun, config: CaptioningConfig, tiny_engine: TransformersEngine
+) -> None:
+    """The second group breaks; the first is on disk."""
+
+    class Breaking(Recording):
+        def caption(self, requests: Sequence[CaptionRequest]) -> list[Completion]:
+            if len(self.groups) == 1:
+                raise RuntimeError("the engine broke")
+            return super().caption(requests)
+
+    engine = Breaking(tiny_engine)
+    with pytest.raises(RuntimeError, match="the engine broke"):
+        caption_singles(small_run, config, engine, lambda rows: None)
+
+    assert set(engine.groups[0]) == set(small_run.rows())

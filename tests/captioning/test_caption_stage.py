@@ -1,0 +1,288 @@
+"""The captions stage on a small run: what it writes, what it leaves, what it refuses."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from captioning.config import CaptioningConfig
+from captioning.prompts import load_prompts
+from corpus.errors import SetupError, UsageError
+from corpus.plan import planned_targets
+from corpus.records import JOB_NAMES
+from tests.captioning.chat_server import ChatServer
+from tests.captioning.small_run import PLANNED, SmallRun, picture
+
+
+@pytest.fixture
+def config(tiny_model: Path) -> CaptioningConfig:
+    """Short captions by the tiny model, in batches of 4."""
+    return CaptioningConfig(
+        model=str(tiny_model),
+        device="cpu",
+        batch_size=4,
+        tile_px=112,
+        max_tiles=2,
+        max_tokens_single=12,
+        max_tokens_multi=16,
+    )
+
+
+def changed(config: CaptioningConfig, **settings: object) -> CaptioningConfig:
+    """The config with some settings replaced."""
+    return msgspec.structs.replace(config, **settings)
+
+
+def test_every_planned_target_gets_one_row_in_the_journal_of_its_shard(
+    small_run: SmallRun, config: CaptioningConfig
+) -> None:
+    """Duplicates get none; a set is filed under the shard of its first image."""
+    assert small_run.caption(config) is True
+
+    small_run.rows()
+    for job in JOB_NAMES:
+        for shard, targets in planned_targets(small_run.run, job, None):
+            ids = {caption.id for caption in small_run.run.captions(job, shard)}
+            assert {target.id for target in targets} == ids, (job, shard)
+
+
+def test_captions_have_texts_and_counts(small_run: SmallRun, config: CaptioningConfig) -> None:
+    """And none failed."""
+    small_run.caption(config)
+
+    rows = small_run.rows().values()
+    assert sum(PLANNED.values()) == len(rows)
+    assert all(row.failure is None and row.text == row.text.strip() and row.attempts == 1 for row in rows)
+    assert all(row.prompt_tokens > 50 and row.completion_tokens > 0 for row in rows)
+
+
+def test_a_job_is_asked_with_its_own_prompt(small_run: SmallRun, chat_server: ChatServer) -> None:
+    """The words of the four prompts, each as often as its job has targets."""
+    config = CaptioningConfig(
+        servers=(chat_server.url,), tile_px=112, max_tiles=1, max_tokens_single=2, max_tokens_multi=3
+    )
+
+    small_run.caption(config)
+
+    asked = [payload["messages"][0]["content"][-1]["text"] for payload in chat_server.payloads]
+    prompts = load_prompts()
+    assert PLANNED == {job: asked.count(prompts[job].text) for job in JOB_NAMES}
+    assert {2: 26, 3: 8} == {n: [p["max_tokens"] for p in chat_server.payloads].count(n) for n in (2, 3)}
+
+
+def test_servers_and_the_in_process_engine_write_the_same_captions(
+    small_run: SmallRun, config: CaptioningConfig, chat_server: ChatServer, tmp_path: Path
+) -> None:
+    """Word for word, through the whole stage; bounded by max_in_flight on the way."""
+    shutil.copytree(small_run.run.path, tmp_path / "other")
+    small_run.caption(config)
+    in_process = small_run.rows()
+
+    over_http = SmallRun(small_run.run.open(tmp_path / "other"), small_run.pile)
+    over_http.caption(changed(config, model=None, servers=(chat_server.url,), max_in_flight=3))
+
+    assert in_process == over_http.rows()
+    assert 3 >= chat_server.most_at_once
+
+
+def test_a_finished_stage_does_nothing_again(small_run: SmallRun, config: CaptioningConfig) -> None:
+    """And says so."""
+    small_run.caption(config)
+    before = _journals(small_run)
+
+    assert small_run.caption(config) is False
+    assert before == _journals(small_run)
+
+
+def test_nothing_is_loaded_where_nothing_is_missing(small_run: SmallRun, chat_server: ChatServer) -> None:
+    """Fewer jobs than were done: the endpoint isn't even asked whether it's there."""
+    config = CaptioningConfig(
+        servers=(chat_server.url,), tile_px=112, max_tiles=1, max_tokens_single=2, max_tokens_multi=2
+    )
+    small_run.caption(config)
+    chat_server.stop()
+
+    assert small_run.caption(changed(config, jobs=("multi_zh",))) is False
+    assert small_run.run.is_finished("captions")
+
+
+def test_jobs_can_be_done_one_after_the_other(small_run: SmallRun, config: CaptioningConfig) -> None:
+    """Without --fresh, and nothing is asked twice."""
+    assert small_run.caption(changed(config, jobs=("multi_en",))) is True
+    first = small_run.rows()
+    assert small_run.caption(config) is True
+
+    assert 4 == len(first)
+    assert first.items() <= small_run.rows().items()
+    assert sum(PLANNED.values()) == len(small_run.rows())
+
+
+def test_a_raised_limit_goes_on_where_the_lower_one_ended(
+    small_run: SmallRun, config: CaptioningConfig
+) -> None:
+    """A sample is part of every larger one, and of the whole."""
+    small_run.caption(changed(config, sample=2))
+    sample = small_run.rows()
+    small_run.caption(changed(config, limits={"single_zh": 5}))
+
+    rows = small_run.rows()
+    assert 8 == len(sample)
+    assert sample.items() <= rows.items()
+    assert {**PLANNED, "single_zh": 5} == {job: _count(rows, job) for job in JOB_NAMES}
+
+
+def test_the_notes_say_what_was_planned_and_made(small_run: SmallRun, config: CaptioningConfig) -> None:
+    """Also of jobs that an earlier call did."""
+    small_run.caption(changed(config, jobs=("single_zh",), limits={"single_zh": 5}))
+    small_run.caption(changed(config, jobs=("multi_en",)))
+
+    notes = small_run.run.open(small_run.run.path).run_file.stages["captions"].notes
+    assert (5, 5, 5, 0) == tuple(notes[f"single_zh.{x}"] for x in ("limit", "planned", "captioned", "failed"))
+    assert (None, 4, 4) == tuple(notes[f"multi_en.{x}"] for x in ("limit", "planned", "made"))
+    assert "float32" == notes["engine.precision"]
+    assert "single_en.planned" not in notes
+
+
+def test_an_image_that_is_gone_is_a_recorded_failure(small_run: SmallRun, config: CaptioningConfig) -> None:
+    """Of the image, and of the set that holds it; everything else is captioned."""
+    sources = small_run.sources
+    (small_run.pile / "loose" / "p1.png").unlink()
+
+    small_run.caption(config, sources)
+
+    failures = [row.failure for row in small_run.rows().values() if row.failure]
+    assert ["unreadable image: loose/p1.png: No such file or directory"] * 4 == failures
+    assert sum(PLANNED.values()) == len(small_run.rows())
+
+
+def test_an_image_that_changed_is_a_recorded_failure(small_run: SmallRun, config: CaptioningConfig) -> None:
+    """Its caption would go to a picture that was never grouped."""
+    picture(999).save(small_run.pile / "loose" / "p4.png")
+
+    small_run.caption(config)
+
+    failures = {row.id: row.failure for row in small_run.rows().values() if row.failure}
+    reason = "changed image: loose/p4.png: its bytes are not those that were grouped"
+    assert {"single_en:loose/p4.png": reason, "single_zh:loose/p4.png": reason} == failures
+
+
+def test_failures_stay_until_they_are_asked_for_again(small_run: SmallRun, config: CaptioningConfig) -> None:
+    """retry_failed takes them out of the journals and asks; captions stay as they are."""
+    image = small_run.pile / "loose" / "p4.png"
+    content = image.read_bytes()
+    picture(999).save(image)
+    small_run.caption(config)
+    captioned = {id_: row for id_, row in small_run.rows().items() if row.failure is None}
+    image.write_bytes(content)
+
+    assert small_run.caption(config) is False
+    assert small_run.caption(changed(config, retry_failed=True)) is True
+
+    rows = small_run.rows()
+    assert captioned.items() <= rows.items()
+    assert [] == [row for row in rows.values() if row.failure]
+    assert small_run.caption(changed(config, retry_failed=True)) is False
+
+
+def test_another_prompt_asks_for_fresh(small_run: SmallRun, config: CaptioningConfig, tmp_path: Path) -> None:
+    """Captions of two prompts are not mixed."""
+    small_run.caption(config)
+    own = tmp_path / "own.toml"
+    own.write_text('version = 2\ntext = "List what you see."\n', "utf-8")
+
+    with pytest.raises(SetupError, match=r"made with prompt_single_en = 'version 1.*--fresh captions"):
+        small_run.caption(changed(config, prompts={"single_en": str(own)}))
+
+
+def test_a_retrained_model_in_the_same_folder_asks_for_fresh(
+    small_run: SmallRun, config: CaptioningConfig, tiny_model: Path, tmp_path: Path
+) -> None:
+    """A moved one doesn't."""
+    first = Path(shutil.copytree(tiny_model, tmp_path / "a" / "model"))
+    small_run.caption(changed(config, model=str(first)))
+    moved = Path(shutil.copytree(tiny_model, tmp_path / "b" / "model"))
+    assert small_run.caption(changed(config, model=str(moved))) is False
+    weights = bytearray((moved / "model.safetensors").read_bytes())
+    weights[-1] ^= 1
+    (moved / "model.safetensors").write_bytes(weights)
+
+    with pytest.raises(SetupError, match="were made with model = 'model, sha256"):
+        small_run.caption(changed(config, model=str(moved)))
+
+
+def test_an_endpoint_that_serves_another_model_than_before_is_refused(
+    small_run: SmallRun, chat_server: ChatServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where no model was named, so that no setting differs."""
+    config = CaptioningConfig(
+        servers=(chat_server.url,), tile_px=112, max_tiles=1, max_tokens_single=2, max_tokens_multi=2
+    )
+    small_run.caption(changed(config, jobs=("single_en",)))
+    monkeypatch.setattr("tests.captioning.chat_server.SERVED_MODEL", "another")
+
+    with pytest.raises(SetupError, match="begun with served_model tiny-internvl, now it is another"):
+        small_run.caption(config)
+
+
+def test_a_missing_source_is_one_line(small_run: SmallRun, config: CaptioningConfig) -> None:
+    """Rather than a failure for each of its images."""
+    (small_run.pile / "sa_000000.tar").unlink()
+
+    with pytest.raises(SetupError, match="lists images of sa_000000, but the sources hold no such shard"):
+        small_run.caption(config)
+
+
+def test_an_endpoint_that_goes_away_ends_the_stage_unfinished(
+    small_run: SmallRun, chat_server: ChatServer, config: CaptioningConfig
+) -> None:
+    """What was captioned stays; nothing is recorded as failed; the same command goes on."""
+    config = CaptioningConfig(
+        servers=(chat_server.url,),
+        tile_px=112,
+        max_tiles=1,
+        max_tokens_single=4,
+        max_in_flight=1,
+        max_attempts=1,
+    )
+    answer = chat_server.complete
+
+    def answer_five_times(payload: dict[str, object]) -> dict[str, object]:
+        if len(chat_server.payloads) == 5:
+            chat_server.stop()
+        return answer(payload)
+
+    chat_server.complete = answer_five_times
+
+    with pytest.raises(SetupError, match="serves no more"):
+        small_run.caption(config)
+
+    assert not small_run.run.is_finished("captions")
+    assert 5 == len(small_run.rows())
+    assert [] == [row for row in small_run.rows().values() if row.failure]
+
+
+def test_sets_must_be_made_first(small_run: SmallRun, config: CaptioningConfig) -> None:
+    """With the command that makes them."""
+    small_run.run.run_file.stages["sets"].finished = False
+    small_run.run.save()
+
+    with pytest.raises(SetupError, match="no finished sets to caption; run `triptych group` first"):
+        small_run.caption(config)
+
+
+def test_a_model_must_be_named(small_run: SmallRun) -> None:
+    """None is used silently."""
+    with pytest.raises(UsageError, match="captioning needs a model; name a folder or a hub id with --model"):
+        small_run.caption(CaptioningConfig())
+
+
+def _count(rows: dict[str, object], job: str) -> int:
+    return sum(identifier.startswith(f"{job}:") for identifier in rows)
+
+
+def _journals(small_run: SmallRun) -> dict[str, bytes]:
+    folder = small_run.run.path / "captions"
+    return {str(path): path.read_bytes() for path in sorted(folder.rglob("*.jsonl"))}

@@ -1,0 +1,71 @@
+"""The tile fit, against the model library's own choice of grids."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+from transformers.models.got_ocr2.image_processing_got_ocr2 import get_optimal_tiled_canvas
+
+from captioning.tiles import fit_to_tiles, tile_grid, tiles_per_image, unpack
+from tests.captioning.small_run import picture
+
+SIZES = [
+    (width, height)
+    for width in (90, 448, 600, 1500, 2250, 4000)
+    for height in (64, 448, 500, 1000, 1500, 3000)
+]
+
+
+@pytest.mark.parametrize("max_tiles", [1, 2, 4, 6, 12])
+def test_the_grid_is_the_one_that_the_models_processor_chooses(max_tiles: int) -> None:
+    """For tall, wide, small and large pictures, ties included."""
+    for width, height in SIZES:
+        theirs = get_optimal_tiled_canvas((height, width), (448, 448), 1, max_tiles)
+
+        assert theirs == tile_grid(width, height, 448, max_tiles), (width, height)
+
+
+@pytest.mark.parametrize("budget", [1, 2, 3, 4, 6, 12])
+def test_a_fitted_picture_keeps_its_grid_in_a_model_that_takes_12_tiles(budget: int) -> None:
+    """So the number of tiles is settled by the client, whatever the server's own limit is."""
+    for width, height in SIZES:
+        columns, rows = tile_grid(width, height, 448, budget)
+
+        theirs = get_optimal_tiled_canvas((rows * 448, columns * 448), (448, 448), 1, 12)
+
+        assert (columns, rows) == theirs
+
+
+def test_equally_close_grids_are_told_apart_by_pixels() -> None:
+    """A small square stays one tile, a large one gets as many as it has pixels for."""
+    assert (1, 1) == tile_grid(448, 448, 448, 12)
+    assert (2, 2) == tile_grid(700, 700, 448, 12)
+    assert (3, 3) == tile_grid(1500, 1500, 448, 12)
+
+
+def test_one_tile_squashes_any_picture_to_a_square() -> None:
+    """Which is what the embedded model was trained on."""
+    jpeg = fit_to_tiles(picture(1, 300, 100), tile_grid(300, 100, 112, 1), 112)
+
+    assert (112, 112) == unpack(jpeg).size
+
+
+def test_a_fitted_picture_is_a_jpeg_of_exactly_the_grid_with_full_chroma() -> None:
+    """4:4:4: no component is subsampled."""
+    jpeg = fit_to_tiles(picture(2, 800, 500), (3, 2), 112)
+
+    with Image.open(io.BytesIO(jpeg)) as image:
+        assert ("JPEG", (336, 224)) == (image.format, image.size)
+        assert {(1, 1)} == {(layer[1], layer[2]) for layer in image.layer}
+    assert (
+        np.abs(np.asarray(unpack(jpeg), int) - np.asarray(picture(2, 800, 500).resize((336, 224)))).mean() < 3
+    )
+
+
+@pytest.mark.parametrize(("image_count", "tiles"), [(1, 12), (2, 6), (3, 4), (5, 2), (20, 1)])
+def test_the_images_of_a_set_share_the_budget(image_count: int, tiles: int) -> None:
+    """In equal parts, and each has at least one tile."""
+    assert tiles == tiles_per_image(12, image_count)

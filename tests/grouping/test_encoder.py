@@ -1,5 +1,6 @@
 """Loading an open_clip model, and what it makes of pictures."""
 
+import io
 import json
 import shutil
 from pathlib import Path
@@ -11,6 +12,9 @@ from PIL import Image
 from corpus.errors import SetupError
 from grouping.checkpoint import resolve_checkpoint
 from grouping.encoder import load_encoder
+from triptych.demo.painting import paint
+from triptych.demo.scene import imagine_scene, vary_scene
+from triptych.embedded import resolve_model
 
 
 def test_rows_are_unit_vectors_in_float16(tiny_clip: Path) -> None:
@@ -133,3 +137,21 @@ def test_weights_that_give_no_numbers_are_refused(tiny_clip: Path, tmp_path: Pat
 
     with pytest.raises(SetupError, match="no finite vector for a grey picture"):
         load_encoder(resolve_checkpoint(str(folder), None), "cpu")
+
+
+def test_the_embedded_clip_tells_copies_from_relatives_from_strangers() -> None:
+    """Of drawn scenes: a squeezed copy is nearer than a variation, a variation nearer than another theme."""
+    encoder = load_encoder(resolve_checkpoint(resolve_model("builtin:nano-clip"), None), "cpu")
+    scene = imagine_scene("unseen", 7)
+    stranger = next(s for s in (imagine_scene("unseen", n) for n in range(99)) if s.theme != scene.theme)
+    drawn = [paint(each, 300, 200) for each in (scene, vary_scene(scene, "unseen", 0), stranger)]
+    buffer = io.BytesIO()
+    drawn[0].save(buffer, "JPEG", quality=45)
+    pictures = [*drawn, Image.open(buffer)]
+
+    rows = encoder.encode([encoder.preprocess(picture) for picture in pictures]).astype(np.float32)
+    variation, other_theme, copy = (rows[0] @ rows[1:].T).tolist()
+
+    assert copy > variation > other_theme
+    assert copy > 0.98
+    assert other_theme < 0.5

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from random import Random
@@ -149,3 +151,21 @@ def test_real_photographs_are_all_accounted_for(photos: Path, tiny_clip: Path, t
     rows = sum(len(np.load(run.embeddings_file(shard))) for shard in run.shards())
     assert len(readable) == rows >= 1
     assert all(min(record.width_px, record.height_px) > 0 for record in readable)
+
+
+def test_a_stage_that_has_nothing_to_do_loads_no_model(tmp_path: Path) -> None:
+    """torch, open_clip and faiss take seconds to import; a finished stage must not need them."""
+    run = make_run(tmp_path / "run", _corpus())
+    make_sets(run, BAND, Silent())
+    again = (
+        "import sys\nfrom pathlib import Path\n"
+        "from corpus.progress import Silent\nfrom corpus.runfolder import RunFolder\n"
+        "from grouping.config import SetsConfig\nfrom grouping.stage import make_sets\n"
+        "config = SetsConfig(related_cosine_similarity=0.7, duplicate_cosine_similarity=0.95)\n"
+        "assert make_sets(RunFolder.open(Path(sys.argv[1])), config, Silent()) is False\n"
+        "print(sorted({'torch', 'open_clip', 'faiss'} & set(sys.modules)))"
+    )
+
+    done = subprocess.run([sys.executable, "-c", again, run.path], capture_output=True, text=True, check=True)
+
+    assert done.stdout == "[]\n"

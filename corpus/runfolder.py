@@ -137,7 +137,7 @@ class RunFolder:
         return sorted(p.relative_to(root).as_posix()[: -len(".jsonl")] for p in root.rglob("*.jsonl"))
 
     def images(self, shard: str) -> Iterator[ImageRecord]:
-        """Every file found in ``shard``, in key order."""
+        """Every file found in ``shard``: a folder's in key order, a tar's in archive order."""
         return read_jsonl(self.images_file(shard), ImageRecord)
 
     def all_images(self) -> Iterator[ImageRecord]:

@@ -1,0 +1,80 @@
+"""Captions of unseen scenes against the truth: what they name of what is there, and what they make up.
+
+In: the captioner's folder. Out: recall, share of wrong things, share of captions right to the letter.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from caption_batches import read_prompt
+from transformers import AutoModelForImageTextToText, AutoProcessor
+from unseen_pictures import squashed, true_things, unseen_series
+
+from triptych.demo.reading import read_set, read_things
+from triptych.demo.scene import Scene, imagine_scene
+from triptych.demo.vocabulary import Language
+from triptych.demo.wording import describe, describe_set
+
+BATCH = 16
+MAX_NEW_TOKENS = 256
+
+
+def measure_captions(
+    folder: Path, language: Language, first: int, count: int, is_set: bool
+) -> dict[str, float]:
+    """Shares from 0 to 1 over `count` captions. A thing of a set counts for the image that it is told of."""
+    if is_set:
+        groups = [unseen_series(first, index) for index in range(count)]
+    else:
+        groups = [[imagine_scene("unseen", first + index)] for index in range(count)]
+    true, named, found, exact = 0, 0, 0, 0
+    for scenes, caption in zip(groups, _write_captions(folder, language, groups), strict=True):
+        told = read_set(caption, language, len(scenes)) if is_set else [read_things(caption, language)]
+        for things, shown in zip(true_things(scenes), told, strict=True):
+            true += len(things)
+            named += len(shown)
+            found += len(things & set(shown))
+            named -= len(shown) - len(set(shown))
+        exact += caption == (describe_set(scenes, language) if is_set else describe(scenes[0], language))
+    return {
+        "captions": count,
+        "recall": round(found / true, 4),
+        "wrong_share": round(1 - found / max(named, 1), 4),
+        "exact_share": round(exact / count, 4),
+    }
+
+
+def _write_captions(folder: Path, language: Language, groups: list[list[Scene]]) -> list[str]:
+    """One greedy caption a group, in order; groups of one size share batches."""
+    processor = AutoProcessor.from_pretrained(folder)
+    model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32).eval()
+    captions = [""] * len(groups)
+    for size in sorted({len(group) for group in groups}):
+        members = [index for index, group in enumerate(groups) if len(group) == size]
+        for start in range(0, len(members), BATCH):
+            batch = members[start : start + BATCH]
+            turns = [_turn(groups[index], index, language) for index in batch]
+            inputs = processor.apply_chat_template(
+                turns,
+                add_generation_prompt=True,
+                tokenize=True,
+                return_dict=True,
+                processor_kwargs={"padding": True, "return_tensors": "pt"},
+            )
+            with torch.inference_mode():
+                ids = model.generate(**inputs, do_sample=False, max_new_tokens=MAX_NEW_TOKENS)
+            answers = processor.batch_decode(ids[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
+            for index, answer in zip(batch, answers, strict=True):
+                captions[index] = answer.strip()
+    return captions
+
+
+def _turn(scenes: list[Scene], index: int, language: Language) -> list[dict[str, Any]]:
+    parts: list[dict[str, Any]] = []
+    for number, scene in enumerate(scenes, start=1):
+        if len(scenes) > 1:
+            parts.append({"type": "text", "text": f"Image-{number}: "})
+        parts.append({"type": "image", "image": squashed(scene, index)})
+    prompt = read_prompt("multi" if len(scenes) > 1 else "single", language)
+    return [{"role": "user", "content": [*parts, {"type": "text", "text": prompt}]}]

@@ -80,3 +80,16 @@ def open_engine(config: CaptioningConfig) -> Engine:
     from captioning.transformers_engine import TransformersEngine
 
     return TransformersEngine(config.model, batch_size=config.batch_size, device=config.device)
+
+
+def check_engine(config: CaptioningConfig) -> None:
+    """Raise in seconds what ``open_engine`` would raise, without loading any weights.
+
+    For a run that has hours of other work to do before it captions.
+    """
+    if config.resolved_engine == "server":
+        open_engine(config).close()
+    elif config.model:
+        from captioning.model_source import locate
+
+        locate(config.model)

@@ -82,8 +82,8 @@ class PictureReader:
     def _read(self, shard: str, image: ImageRecord) -> bytes:
         try:
             content = self._sources[shard].read(image.key, image.offset_bytes, image.size_bytes)
-        except (OSError, KeyError) as error:
-            reason = getattr(error, "strerror", None) or error
+        except OSError as error:
+            reason = error.strerror or error
             raise UnreadableImageError(f"unreadable image: {image.key}: {reason}") from None
         if image.content_hash and _content_hash(content) != image.content_hash:
             raise UnreadableImageError(

@@ -9,6 +9,7 @@ never copied or changed. Not its job: decoding (see pixels).
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -61,6 +62,8 @@ class FolderShard:
                 yield FoundFile(key=key, unreadable=f"read error: {error.strerror}")
 
     def read(self, key: str, offset_bytes: int | None, size_bytes: int) -> bytes:
+        if key not in self._paths:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), key)
         return self._paths[key].read_bytes()
 
 

@@ -146,9 +146,12 @@ def test_the_notes_say_what_was_planned_and_made(small_run: SmallRun, config: Ca
     assert "single_en.planned" not in notes
 
 
-def test_an_image_that_is_gone_is_a_recorded_failure(small_run: SmallRun, config: CaptioningConfig) -> None:
+@pytest.mark.parametrize("when", ["before the sources are listed", "after the sources are listed"])
+def test_an_image_that_is_gone_is_a_recorded_failure(
+    small_run: SmallRun, config: CaptioningConfig, when: str
+) -> None:
     """Of the image, and of the set that holds it; everything else is captioned."""
-    sources = small_run.sources
+    sources = small_run.sources if when.startswith("after") else None
     (small_run.pile / "loose" / "p1.png").unlink()
 
     small_run.caption(config, sources)

@@ -1,0 +1,65 @@
+"""The captioner that ships in the package, on a scene drawn by the demo that it was not trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from captioning.config import CaptioningConfig
+from captioning.engines import CaptionRequest
+from captioning.prompts import load_prompts
+from captioning.server_engine import ServerEngine
+from captioning.tiles import fit_to_tiles
+from captioning.transformers_engine import TransformersEngine
+from corpus.records import JOB_NAMES, is_multi, language_of
+from tests.captioning.chat_server import ChatServer
+from triptych.demo.painting import paint
+from triptych.demo.scene import imagine_scene, vary_scene
+from triptych.embedded import resolve_model
+
+
+@pytest.fixture(scope="module")
+def embedded_engine() -> Iterator[TransformersEngine]:
+    """The embedded model, loaded."""
+    engine = TransformersEngine(resolve_model("builtin:nano-internvl"), batch_size=16, device="cpu")
+    yield engine
+    engine.close()
+
+
+@pytest.fixture(scope="module")
+def requests() -> list[CaptionRequest]:
+    """One of each job, on a scene and two variations of it."""
+    first = imagine_scene("unseen", 0)
+    scenes = [first, vary_scene(first, "unseen", 0), vary_scene(first, "unseen", 1)]
+    images = tuple(fit_to_tiles(paint(scene, 336, 224), (1, 1), 112) for scene in scenes)
+    return [
+        CaptionRequest(
+            id=job, prompt=prompt.text, images=images if is_multi(job) else images[:1], max_tokens=320
+        )
+        for job, prompt in load_prompts().items()
+    ]
+
+
+def test_it_ends_every_job_by_itself_in_the_jobs_language(
+    embedded_engine: TransformersEngine, requests: list[CaptionRequest]
+) -> None:
+    """English in ASCII, Chinese in Han characters with a full stop."""
+    completions = embedded_engine.caption(requests)
+
+    for job, completion in zip(JOB_NAMES, completions, strict=True):
+        assert "stop" == completion.finish_reason
+        assert ("en" if completion.text.isascii() else "zh") == language_of(job), completion.text
+        assert completion.text.endswith("." if language_of(job) == "en" else "。")
+
+
+def test_it_says_word_for_word_the_same_behind_an_endpoint(
+    embedded_engine: TransformersEngine, requests: list[CaptionRequest]
+) -> None:
+    """Alone over HTTP as in a batch in process."""
+    with ChatServer(embedded_engine) as server:
+        engine = ServerEngine(CaptioningConfig(servers=(server.url,)))
+        over_http = engine.caption(requests)
+        engine.close()
+
+    assert embedded_engine.caption(requests) == over_http

@@ -27,6 +27,7 @@ from triptych.config import RunConfig, as_tree, load_config
 from triptych.embedded import CAUTION, is_embedded, resolve_model
 
 if TYPE_CHECKING:
+    from captioning.config import CaptioningConfig
     from corpus.ledger import Ledger
     from corpus.sources import Shard
 
@@ -60,7 +61,7 @@ class Pipeline:
 
     def run(self) -> bool:
         """All stages in order. Returns whether any had work to do."""
-        self.require_model()
+        self.check_captioner()
         # Not any(): every stage must be called.
         return max(self.group(), self.caption(), self.filter(), self.export())
 
@@ -79,15 +80,12 @@ class Pipeline:
         """The captions of ``jobs``, else of all configured ones. Returns whether there was work to do."""
         from captioning.stage import caption_run
 
-        model = self.require_model()
+        captioning = self._resolved_captioning()
         self._require("sets", "triptych group")
         if is_embedded(self.config.captioning.model):
             self._progress.say(f"note: {CAUTION}")
-        captioning = msgspec.structs.replace(
-            self.config.captioning,
-            model=resolve_model(model) if model is not None else None,
-            jobs=tuple(jobs) or self.config.captioning.jobs,
-        )
+        if jobs:
+            captioning = msgspec.structs.replace(captioning, jobs=tuple(jobs))
         self._record()
         return caption_run(self.folder, self.shards, captioning, self._progress)
 
@@ -109,15 +107,32 @@ class Pipeline:
         prompts = {job: prompt.text for job, prompt in load_prompts(self.config.captioning.prompts).items()}
         return export_run(self.folder, self.config.export, prompts, self.job_limit, self.jobs, self._progress)
 
-    def require_model(self) -> str | None:
-        """The configured captioning model. Raises UsageError where neither it nor an endpoint is named."""
-        model = self.config.captioning.model
-        if model is None and not self.config.captioning.servers:
+    def check_captioner(self) -> None:
+        """Raise UsageError or SetupError where captioning could not begin: before hours of grouping.
+
+        A run whose captions are all there needs no captioner any more.
+        """
+        from captioning.engines import check_engine
+        from captioning.prompts import load_prompts
+
+        captioning = self._resolved_captioning()
+        if not self.folder.is_finished("captions"):
+            load_prompts(captioning.prompts)
+            check_engine(captioning)
+
+    def _resolved_captioning(self) -> CaptioningConfig:
+        captioning = self.config.captioning
+        if captioning.model is None and not captioning.servers:
             raise UsageError(
                 "no captioning model; name one with --model (a folder or a hub id), an endpoint with"
                 " --server URL, or a --preset"
             )
-        return model
+        model = captioning.model
+        if captioning.resolved_engine == "server" and is_embedded(model):
+            model = None  # the preset's, which no endpoint serves: take the one that it does
+        elif model is not None:
+            model = resolve_model(model)
+        return msgspec.structs.replace(captioning, model=model)
 
     @property
     def shards(self) -> list[Shard]:

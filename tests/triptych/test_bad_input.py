@@ -66,10 +66,11 @@ def test_no_captioning_model_at_all(triptych: Command, few_images: Path, tmp_pat
 
 
 def test_a_model_folder_that_is_not_there(triptych: Command, few_images: Path, tmp_path: Path) -> None:
-    """The captioner's."""
+    """The captioner's: before hours of grouping."""
     outcome = triptych("run", few_images, *DEMO, "--model", tmp_path / "no-model", "--out", tmp_path / "run")
 
     assert_one_line(outcome, 1, "no-model")
+    assert not (tmp_path / "run" / "images").exists()
 
 
 def test_an_encoder_folder_that_is_not_there(triptych: Command, few_images: Path, tmp_path: Path) -> None:

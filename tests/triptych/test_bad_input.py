@@ -117,12 +117,13 @@ def test_a_hub_that_cannot_be_reached(stage: str, few_images: Path, tmp_path: Pa
 
 
 def test_an_endpoint_that_is_not_there(triptych: Command, few_images: Path, tmp_path: Path) -> None:
-    """Before any image is captioned."""
+    """Likewise."""
     outcome = triptych(
         "run", few_images, *DEMO, "--server", "http://127.0.0.1:9/v1", "--out", tmp_path / "run"
     )
 
     assert_one_line(outcome, 1, "http://127.0.0.1:9")
+    assert not (tmp_path / "run" / "images").exists()
 
 
 def test_a_run_folder_of_another_version(triptych: Command, few_images: Path, tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 """The seam between what is to be captioned and who runs the model.
 
 Comes in: requests with a prompt and JPEGs. Goes out: one completion for each, in the same order. An
-engine is added by writing these five members in a file of its own and a line in ``open_engine``. Not
-an engine's job: reading images, choosing targets, writing journals (see schedule).
+engine is added by writing these members in a file of its own and a branch in engine_choice. Not an
+engine's job: reading images, choosing targets, writing journals (see schedule).
 """
 
 from __future__ import annotations
@@ -11,9 +11,6 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import msgspec
-
-from captioning.config import CaptioningConfig
-from corpus.errors import UsageError
 
 
 class CaptionRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,29 +64,3 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Give back what it holds."""
-
-
-def open_engine(config: CaptioningConfig) -> Engine:
-    """Load or connect the configured engine. Raises SetupError in seconds where it isn't there."""
-    if config.resolved_engine == "server":
-        from captioning.server_engine import ServerEngine
-
-        return ServerEngine(config)
-    if not config.model:
-        raise UsageError("captioning needs a model; name a folder or a hub id with --model")
-    from captioning.transformers_engine import TransformersEngine
-
-    return TransformersEngine(config.model, batch_size=config.batch_size, device=config.device)
-
-
-def check_engine(config: CaptioningConfig) -> None:
-    """Raise in seconds what ``open_engine`` would raise, without loading any weights.
-
-    For a run that has hours of other work to do before it captions.
-    """
-    if config.resolved_engine == "server":
-        open_engine(config).close()
-    elif config.model:
-        from captioning.model_source import locate
-
-        locate(config.model)

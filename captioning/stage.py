@@ -13,7 +13,8 @@ import msgspec
 
 from captioning.backlog import Group, Tally, count_backlog, forget_failures, pending_groups
 from captioning.config import CaptioningConfig, job_limit
-from captioning.engines import CaptionRequest, Engine, open_engine
+from captioning.engine_choice import open_engine
+from captioning.engines import CaptionRequest, Engine
 from captioning.fingerprint import caption_settings
 from captioning.pictures import PictureReader
 from captioning.prompts import Prompt, load_prompts
@@ -111,7 +112,8 @@ class _Work(msgspec.Struct, frozen=True):
 
 def _inputs(run: RunFolder, config: CaptioningConfig) -> dict[str, str]:
     """What is read, and what is planned of it: with another limit or other jobs the stage goes on."""
-    plan = ", ".join(f"{job} {job_limit(config, job) or 'all'}" for job in config.jobs)
+    limits = {job: job_limit(config, job) for job in config.jobs}
+    plan = ", ".join(f"{job} {'all' if limit is None else limit}" for job, limit in limits.items())
     return {
         "images": run.digest("images"),
         "duplicates": run.digest("duplicates.jsonl"),

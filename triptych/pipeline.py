@@ -112,7 +112,7 @@ class Pipeline:
 
         A run whose captions are all there needs no captioner any more.
         """
-        from captioning.engines import check_engine
+        from captioning.engine_choice import check_engine
         from captioning.prompts import load_prompts
 
         captioning = self._resolved_captioning()

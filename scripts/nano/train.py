@@ -22,7 +22,7 @@ from triptych.demo.wording import describe, describe_set
 
 MODELS = Path(__file__).parents[2] / "triptych" / "models"
 FOLDERS = {"clip": "nano_clip", "captioner": "nano_internvl"}
-STEPS = {"clip": 1500, "captioner": 12000}
+STEPS = {"clip": 1019, "captioner": 5018}
 FAMILIES_FOR_TOKENIZER = 1500
 PROMPT_WEIGHT = 4000
 """How often each prompt counts in the tokenizer's corpus, so that it becomes few tokens."""

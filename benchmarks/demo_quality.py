@@ -101,8 +101,9 @@ def score_demo(folder: Path) -> dict[str, dict[str, float]]:
     run = RunFolder.open(folder / "run")
     lines = (folder / "truth.jsonl").read_bytes().splitlines()
     truth = {p.key: p for p in (msgspec.json.decode(line, type=Picture) for line in lines)}
-    scores = {job: score_captions(run, truth, job) for job in JOB_NAMES}
-    return {**scores, "grouping": score_grouping(run, truth)}
+    scores: dict[str, dict[str, float]] = {job: score_captions(run, truth, job) for job in JOB_NAMES}
+    scores["grouping"] = score_grouping(run, truth)
+    return scores
 
 
 @click.command()

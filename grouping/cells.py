@@ -47,13 +47,20 @@ def sample_images(images: int, seed: int) -> NDArray[np.int64]:
 
 
 def true_neighbours(
-    layout: Layout, rows: UnitRows, images: NDArray[np.int64], count: int
+    layout: Layout,
+    rows: UnitRows,
+    images: NDArray[np.int64],
+    count: int,
+    among: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.int64]:
     """``int64[len(images), count]``: the nearest other images, by a search through all; -1 where none is."""
 
     def everything() -> Iterator[Block]:
         for start in range(0, len(rows), ROWS_AT_ONCE):
-            yield Block(layout.order[start : start + ROWS_AT_ONCE], rows.span(start, start + ROWS_AT_ONCE))
+            numbers = layout.order[start : start + ROWS_AT_ONCE]
+            units = rows.span(start, start + ROWS_AT_ONCE)
+            inside = slice(None) if among is None else among[numbers]
+            yield Block(numbers[inside], units[inside])
 
     found, cosines = nearest_in_blocks(rows.take(images), everything(), count + 1)
     return without_self(images, found, cosines)[0]

@@ -109,11 +109,18 @@ class Join:
             yield Block(images, rows, asking)
 
 
-def recall_of(layout: Layout, neighbours: Neighbours, count: int, seed: int = 3) -> float:
-    """The share of the ``count`` true neighbours of a sample of images that were found."""
+def recall_of(
+    layout: Layout, neighbours: Neighbours, count: int, among: NDArray[np.bool_] | None = None
+) -> float:
+    """The share of the ``count`` true neighbours (``among`` the images looked through) that were found.
+
+    Measured on a sample of the images that looked, by an exact search.
+    """
     rows = layout.open_rows()
-    images = sample_images(len(rows), seed)
-    truth = true_neighbours(layout, rows, images, count)
+    images = sample_images(len(rows), seed=3)
+    if among is not None:
+        images = images[among[images]]
+    truth = true_neighbours(layout, rows, images, count, among)
     wanted = hits = 0
     for image, others in zip(images.tolist(), truth, strict=True):
         wanted += int((others >= 0).sum())

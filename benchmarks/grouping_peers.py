@@ -59,20 +59,27 @@ def constrained_kmeans(rows: np.ndarray, bound: float) -> np.ndarray:
     from k_means_constrained import KMeansConstrained
 
     model = KMeansConstrained(
-        len(rows) // IMAGES_PER_GROUP, size_min=2, size_max=LARGEST_GROUP, n_init=1, max_iter=5, random_state=1
+        len(rows) // IMAGES_PER_GROUP,
+        size_min=2,
+        size_max=LARGEST_GROUP,
+        n_init=1,
+        max_iter=5,
+        random_state=1,
     )
     return model.fit_predict(rows)
 
 
 def fastdup_components(rows: np.ndarray, bound: float) -> np.ndarray:
     """fastdup's connected components at ``bound``, from the same vectors."""
+    import os
     import tempfile
 
+    os.environ["SENTRY_OPT_OUT"] = "1"  # else it reports home
     import fastdup
 
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as empty:
         names = [f"{number}.jpg" for number in range(len(rows))]
-        session = fastdup.create(work_dir=folder, input_dir=folder)
+        session = fastdup.create(work_dir=folder, input_dir=empty)
         session.run(annotations=names, embeddings=rows, cc_threshold=bound, threshold=bound, overwrite=True)
         table, _ = session.connected_components()
     labels = np.full(len(rows), -1)

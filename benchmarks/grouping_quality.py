@@ -60,7 +60,13 @@ def group_ourselves(corpus: MadeUpCorpus, folder: Path, images: int) -> tuple[Se
         np.array([int(key.rpartition("/")[2]) for key in json.loads(line)["keys"]])
         for line in (run / "sets.jsonl").read_bytes().splitlines()
     ]
-    kept = ("related_cosine_similarity", "duplicate_cosine_similarity", "recall_at_32", "duplicates", "cells_searched")
+    kept = (
+        "related_cosine_similarity",
+        "duplicate_cosine_similarity",
+        "recall_at_32",
+        "duplicates",
+        "cells_searched",
+    )
     return sets, {
         "time_s": round(took_s, 1),
         "peak_memory_mb": round(peak_mb),

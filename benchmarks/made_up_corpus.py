@@ -89,9 +89,7 @@ def make_corpus(images: int, seed: int = 0, dimensions: int = DIMENSIONS) -> Mad
         of = originals[start : start + 65_536]
         noise = DUPLICATE_NOISE * _directions(rng, len(of), dimensions)
         rows[at + start : at + start + len(of)] = _unit(rows[of].astype(np.float32) + noise)
-    kind = np.repeat(
-        np.array([THEME_KIND, CHAIN_KIND, STRANGER_KIND], np.int8), [themed, chained, strangers]
-    )
+    kind = np.repeat(np.array([THEME_KIND, CHAIN_KIND, STRANGER_KIND], np.int8), [themed, chained, strangers])
     themes = int(theme_of[-1]) + 1
     chains = themes + np.arange(chained) // CHAIN_LENGTH
     alone = themes + chained // CHAIN_LENGTH + np.arange(strangers)
@@ -122,7 +120,7 @@ def _shuffled(
 
 def _theme_of_each(rng: np.random.Generator, themed: int) -> NDArray[np.int64]:
     sizes = np.arange(2, LARGEST_THEME + 1)
-    chances = sizes ** -POWER / (sizes ** -POWER).sum()
+    chances = sizes**-POWER / (sizes**-POWER).sum()
     drawn = rng.choice(sizes, size=themed // 2 + 1, p=chances)
     return np.repeat(np.arange(len(drawn)), drawn)[:themed]
 
@@ -165,7 +163,7 @@ def _mix(
 
 
 def _directions(rng: np.random.Generator, count: int, dimensions: int) -> NDArray[np.float32]:
-    """Random directions whose variance falls from dimension to dimension, as that of a trained encoder does."""
+    """Random directions whose variance falls from one dimension to the next, as a trained encoder's does."""
     spread = ((np.arange(dimensions) + SPECTRUM_KNEE) ** SPECTRUM_SLOPE).astype(np.float32)
     return _unit(rng.standard_normal((count, dimensions), np.float32) * spread)
 

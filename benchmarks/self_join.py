@@ -19,6 +19,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -44,7 +45,6 @@ def measure(folder: Path, images: int) -> dict[str, float]:
     corpus = folder / f"{images}.npy"
     scratch = folder / f"scratch-{images}"
     shutil.rmtree(scratch, ignore_errors=True)
-    stored = np.load(corpus, mmap_mode="r")
     times: dict[str, float] = {}
 
     def timed(name: str, work: Callable[[], T]) -> T:
@@ -53,7 +53,7 @@ def measure(folder: Path, images: int) -> dict[str, float]:
         times[f"{name}_s"] = round(time.monotonic() - began, 1)
         return result
 
-    blocks = [StoredBlock(np.arange(images), lambda: stored)]
+    blocks = [StoredBlock(np.arange(images), partial(np.load, corpus, mmap_mode="r"))]
     layout = timed("sort_into_cells", lambda: lay_out(blocks, images, DIMENSIONS, scratch, 0))
     rows = layout.open_rows()
     cells = timed("choose_cells", lambda: searched_cells(layout, rows, NEIGHBOURS, WANTED_RECALL))
@@ -113,7 +113,15 @@ def main(folder: Path, images: tuple[int, ...], only: bool) -> None:
     sizes = []
     for count in images:
         np.save(folder / f"{count}.npy", make_corpus(count).rows)
-        command = [sys.executable, "-m", "benchmarks.self_join", str(folder), "--only", "--images", str(count)]
+        command = [
+            sys.executable,
+            "-m",
+            "benchmarks.self_join",
+            str(folder),
+            "--only",
+            "--images",
+            str(count),
+        ]
         answer = subprocess.run(command, capture_output=True, text=True, check=True)
         sizes.append(json.loads(answer.stdout))
         print(sizes[-1], flush=True)

@@ -13,9 +13,7 @@ from collections.abc import Callable, Sequence
 from corpus.records import ImageSet
 
 
-def keep_spread(
-    sets: Sequence[ImageSet], wanted: int, cell_of: Callable[[str], int]
-) -> list[ImageSet]:
+def keep_spread(sets: Sequence[ImageSet], wanted: int, cell_of: Callable[[str], int]) -> list[ImageSet]:
     """``wanted`` of ``sets``, in their order. ``cell_of`` tells the cell of an image key."""
     turns: list[tuple[int, str]] = []
     given: Counter[int] = Counter()

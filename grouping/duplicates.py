@@ -58,7 +58,9 @@ def find_duplicates(
     distinct = np.ones(len(corpus.table.keys), bool)
     distinct[list(copies)] = False
     nearer = _near_duplicates(corpus, neighbours, distinct, band, threads)
-    duplicates = [_describe(corpus.table, image, kept, band, cosine) for image, (kept, cosine) in nearer.items()]
+    duplicates = [
+        _describe(corpus.table, image, kept, band, cosine) for image, (kept, cosine) in nearer.items()
+    ]
     for image, first in copies.items():
         if first in nearer:
             kept, cosine = nearer[first]
@@ -124,9 +126,7 @@ def _are_copies(
     return near
 
 
-def _all_near(
-    corpus: Corpus, image: int, at_least: float, distinct: NDArray[np.bool_]
-) -> NDArray[np.int64]:
+def _all_near(corpus: Corpus, image: int, at_least: float, distinct: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Every other image of the searched cells that may reach ``at_least``."""
     layout, rows = corpus.layout, corpus.rows
     row = rows.take(np.array([image]))
@@ -138,7 +138,8 @@ def _all_near(
             enough = rows.span(start, stop) @ row[0] >= at_least - SEARCH_SLACK
             near.append(layout.order[start:stop][enough])
     found = np.concatenate(near)
-    return found[distinct[found] & (found != image)]
+    others: NDArray[np.int64] = found[distinct[found] & (found != image)]
+    return others
 
 
 def _describe(table: ImageTable, image: int, kept: int, band: Band, cosine: float) -> Duplicate:

@@ -47,9 +47,7 @@ def explain(run: RunFolder, key: str) -> Iterator[str]:
     if not run.is_finished("sets"):
         raise SetupError(f"{run.path}: sets are not finished; run `triptych group` first")
     notes = run.run_file.stages["sets"].notes
-    related, duplicate = (
-        float(str(notes[f"{name}_cosine_similarity"])) for name in ("related", "duplicate")
-    )
+    related, duplicate = (float(str(notes[f"{name}_cosine_similarity"])) for name in ("related", "duplicate"))
     row = _row_of(run, key)
     if isinstance(row, str):
         yield f"{key} can't be read: {row}"
@@ -126,7 +124,11 @@ def _why(
     staying = [each for each in nearest if each.key not in fates.duplicates]
     near = [each for each in staying if related <= each.cosine < duplicate]
     if not near:
-        top = f"the nearest that stays, {staying[0].key}, has {staying[0].cosine:.4f}" if staying else "none stays"
+        top = (
+            f"the nearest that stays, {staying[0].key}, has {staying[0].cosine:.4f}"
+            if staying
+            else "none stays"
+        )
         yield f"{key} is in no set: no other image lies in the band; {top}"
         return
     taken = [each for each in near if each.key in fates.set_of]

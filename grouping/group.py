@@ -27,7 +27,6 @@ from grouping.selfjoin import Join, recall_of
 from grouping.sets import make_image_sets
 from grouping.table import ImageTable
 
-
 MOST_LOST = 0.25
 """Of an image's neighbours, to duplicates, before it looks for others."""
 
@@ -54,9 +53,7 @@ def group_images(table: ImageTable, config: SetsConfig, scratch: Path, progress:
     join = Join(layout, cells, config.neighbours, looking=distinct, found=distinct)
     neighbours = join.run(scratch / "neighbours", threads, progress)
     recall = recall_of(layout, neighbours, config.neighbours, distinct)
-    band = choose_band(
-        config, rows, neighbours, distinct, with_hashes=bool(table.has_picture_hash.all())
-    )
+    band = choose_band(config, rows, neighbours, distinct, with_hashes=bool(table.has_picture_hash.all()))
     corpus = Corpus(table, layout, rows, cells)
     duplicates, stays = find_duplicates(corpus, neighbours, copies, band, threads)
 

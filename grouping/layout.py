@@ -8,9 +8,10 @@ appears whole; what is there already is taken over. Not its job: which cells are
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +40,7 @@ class StoredBlock(NamedTuple):
 
     images: NDArray[np.int64]
     load: Callable[[], NDArray[np.float16]]
+    """Maps the file anew at each call, so that what was read of it can be let go."""
 
 
 class Layout:
@@ -93,22 +95,21 @@ def _made_once(path: Path, make: Callable[[], NDArray[np.generic]]) -> NDArray: 
         made = make()
         with written_whole(path) as file:
             np.save(file, made)
-    return np.load(path)
+    made_before: NDArray[Any] = np.load(path)
+    return made_before
 
 
-def _train(
-    blocks: Sequence[StoredBlock], images: int, dimensions: int, threads: int
-) -> NDArray[np.float32]:
+def _train(blocks: Sequence[StoredBlock], images: int, dimensions: int, threads: int) -> NDArray[np.float32]:
     cells = cells_for(images)
     size = min(images, cells * SAMPLE_PER_CELL)
     chosen = np.zeros(images, bool)
     chosen[np.random.default_rng(1).choice(images, size, replace=False)] = True
     numbers: list[NDArray[np.int64]] = []
     sampled: list[NDArray[np.float16]] = []
-    for block in blocks:
-        inside = chosen[block.images]
-        numbers.append(block.images[inside])
-        sampled.append(block.load()[inside])
+    for some, stored in _chunks(blocks):
+        inside = chosen[some]
+        numbers.append(some[inside])
+        sampled.append(stored[inside])
     by_number = np.argsort(np.concatenate(numbers))
     sample = as_units(np.concatenate(sampled).reshape(size, dimensions)[by_number])
     return find_centres(sample, cells, threads)
@@ -130,19 +131,20 @@ def _assign(
 
 def _sort_rows(blocks: Sequence[StoredBlock], layout: Layout, dimensions: int) -> None:
     part = layout.rows_path.with_suffix(".part")
-    sorted_rows = np.lib.format.open_memmap(  # type: ignore[no-untyped-call]
-        part, mode="w+", dtype=np.float16, shape=(len(layout.order), dimensions)
-    )
+    shape = (len(layout.order), dimensions)
+    np.lib.format.open_memmap(part, mode="w+", dtype=np.float16, shape=shape)
     for numbers, stored in _chunks(blocks):
+        # Mapped anew for each chunk: what was touched before then no longer counts as this process's memory.
+        sorted_rows = np.lib.format.open_memmap(part, mode="r+")
         sorted_rows[layout.place[numbers]] = stored
-    sorted_rows.flush()
-    del sorted_rows
+        del sorted_rows
+    with part.open("rb+") as file:
+        os.fsync(file.fileno())
     part.replace(layout.rows_path)
 
 
 def _chunks(blocks: Sequence[StoredBlock]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float16]]]:
     for block in blocks:
-        stored = block.load()
-        for start in range(0, len(stored), ROWS_AT_ONCE):
+        for start in range(0, len(block.images), ROWS_AT_ONCE):
             some = slice(start, start + ROWS_AT_ONCE)
-            yield block.images[some], stored[some]
+            yield block.images[some], block.load()[some]

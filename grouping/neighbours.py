@@ -55,9 +55,7 @@ def nearest_in_blocks(
     return heap.I, heap.D
 
 
-def nearest_centres(
-    rows: NDArray[np.float32], centres: NDArray[np.float32], count: int
-) -> NDArray[np.int64]:
+def nearest_centres(rows: NDArray[np.float32], centres: NDArray[np.float32], count: int) -> NDArray[np.int64]:
     """``int64[n, count]``: the nearest cells of each row, nearest first."""
     _, found = faiss.knn(rows, centres, min(count, len(centres)), metric=faiss.METRIC_INNER_PRODUCT)
     nearest: NDArray[np.int64] = found

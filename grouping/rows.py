@@ -52,9 +52,7 @@ def as_units(stored: NDArray[np.float16]) -> NDArray[np.float32]:
     return units
 
 
-def pair_cosines(
-    rows: UnitRows, left: NDArray[np.int64], right: NDArray[np.int64]
-) -> NDArray[np.float32]:
+def pair_cosines(rows: UnitRows, left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.float32]:
     """The cosine of every pair ``(left[i], right[i])`` of images, in [-1, 1].
 
     The one place where a cosine that decides something is computed: the same bits for (a, b) as for
@@ -67,10 +65,11 @@ def pair_cosines(
     return np.clip(cosines, -1.0, 1.0)
 
 
-def cosines_with_each(
-    rows: UnitRows, members: list[int], others: NDArray[np.int64]
-) -> NDArray[np.float32]:
+def cosines_with_each(rows: UnitRows, members: list[int], others: NDArray[np.int64]) -> NDArray[np.float32]:
     """``float32[members, others]``: the very cosines that pair_cosines gives, rows taken once."""
     own, theirs = rows.take(np.array(members, np.int64)), rows.take(others)
-    cosines = np.stack([np.einsum("ij,ij->i", np.broadcast_to(row, theirs.shape), theirs) for row in own])
-    return np.clip(cosines, -1.0, 1.0)
+    cosines: NDArray[np.float32] = np.stack(
+        [np.einsum("ij,ij->i", np.broadcast_to(row, theirs.shape), theirs) for row in own]
+    )
+    np.clip(cosines, -1.0, 1.0, out=cosines)
+    return cosines

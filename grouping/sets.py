@@ -85,7 +85,7 @@ class _Packing:
                 self.sets[at] = better
 
     def _grow(self, members: list[int], wanted: int) -> list[int]:
-        """Add the best free one of the seeds' neighbours until ``wanted``, or none is in the band with all."""
+        """Add the best free one of the seeds' neighbours until ``wanted`` or none fits all."""
         if len(members) >= wanted:
             return members
         near = self._free_near(members)
@@ -123,7 +123,8 @@ class _Packing:
 
     def _free_near(self, members: list[int]) -> NDArray[np.int64]:
         near = np.unique(np.concatenate([self._graph.of(member) for member in members]))
-        return near[self._free[near] & ~np.isin(near, members)]
+        free: NDArray[np.int64] = near[self._free[near] & ~np.isin(near, members)]
+        return free
 
     def _in_band(self, cosines: NDArray[np.float32]) -> NDArray[np.bool_]:
         as_double = cosines.astype(np.float64)  # numpy would round the bounds to float32

@@ -12,7 +12,7 @@ import os
 import shutil
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -150,7 +150,14 @@ def make_sets(run: RunFolder, config: SetsConfig, progress: Progress) -> bool:
     return True
 
 
-def _describe_sources(sources: Sequence[Shard] | Sequence[StoredShard]) -> str:
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+    def fingerprint(self) -> str: ...
+
+
+def _describe_sources(sources: Sequence[_Named]) -> str:
     """How many shards, and a digest that changes when a file was added, removed or resized."""
     digest = hashlib.sha256()
     for shard in sorted(sources, key=lambda each: each.name):

@@ -56,7 +56,7 @@ def adopt(run: RunFolder, shard: StoredShard) -> None:
     sound = np.concatenate([*(_sound(block) for block in _blocks(rows)), np.zeros(0, bool)])
     header = {"descr": "<f2", "fortran_order": False, "shape": (int(sound.sum()), rows.shape[1])}
     with written_whole(run.embeddings_file(shard.name)) as file:
-        np.lib.format.write_array_header_1_0(file, header)  # type: ignore[no-untyped-call]
+        np.lib.format.write_array_header_1_0(file, header)
         for block in _blocks(rows):
             kept = block[_sound(block)].astype(np.float32)
             kept /= np.sqrt(np.einsum("ij,ij->i", kept, kept))[:, None]
@@ -81,7 +81,8 @@ def _sound(block: NDArray[np.floating]) -> NDArray[np.bool_]:
     wide = block.astype(np.float32)
     with np.errstate(over="ignore", invalid="ignore"):
         squared = np.einsum("ij,ij->i", wide, wide)
-    return np.isfinite(squared) & (squared > 1e-12)
+    sound: NDArray[np.bool_] = np.isfinite(squared) & (squared > 1e-12)
+    return sound
 
 
 def open_stored(embeddings: Path, keys_file: Path | None) -> list[StoredShard]:
@@ -96,7 +97,9 @@ def open_stored(embeddings: Path, keys_file: Path | None) -> list[StoredShard]:
     shapes = [_shape(path) for path in paths]
     for path, (_, width) in zip(paths, shapes, strict=True):
         if width != shapes[0][1]:
-            raise UsageError(f"{path} has {width} dimensions, {paths[0]} has {shapes[0][1]}; group them apart")
+            raise UsageError(
+                f"{path} has {width} dimensions, {paths[0]} has {shapes[0][1]}; group them apart"
+            )
     keys = _read_keys(keys_file, sum(rows for rows, _ in shapes)) if keys_file is not None else None
     shards, first = [], 0
     for path, (rows, _) in zip(paths, shapes, strict=True):
@@ -122,9 +125,13 @@ def _read_keys(path: Path, expected: int) -> list[str]:
     try:
         keys = path.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"keys file {path} can't be read ({error}); expected a key a line in UTF-8") from None
+        raise UsageError(
+            f"keys file {path} can't be read ({error}); expected a key a line in UTF-8"
+        ) from None
     if len(keys) != expected:
-        raise UsageError(f"{path} has {len(keys):,} keys, the embeddings {expected:,} rows; expected one each")
+        raise UsageError(
+            f"{path} has {len(keys):,} keys, the embeddings {expected:,} rows; expected one each"
+        )
     seen: set[str] = set()
     for number, key in enumerate(keys, start=1):
         if not key or key in seen:

@@ -28,4 +28,5 @@ def picture_hash(picture: Image.Image) -> str:
 
 def bits_apart(left: NDArray[np.uint8], right: NDArray[np.uint8]) -> NDArray[np.int64]:
     """How many bits differ between each pair of lines."""
-    return np.bitwise_count(left ^ right).sum(axis=1, dtype=np.int64)
+    apart: NDArray[np.int64] = np.bitwise_count(left ^ right).sum(axis=1, dtype=np.int64)
+    return apart

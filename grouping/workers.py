@@ -25,9 +25,7 @@ def in_threads(work: Callable[[T], R], pieces: Iterable[T], threads: int) -> Ite
     """
     count = threads or len(os.sched_getaffinity(0))
     waiting: deque[Future[R]] = deque()
-    with ThreadPoolExecutor(
-        count, thread_name_prefix="neighbours", initializer=work_in_one_thread
-    ) as pool:
+    with ThreadPoolExecutor(count, thread_name_prefix="neighbours", initializer=work_in_one_thread) as pool:
         try:
             for piece in pieces:
                 waiting.append(pool.submit(work, piece))

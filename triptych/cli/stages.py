@@ -50,7 +50,10 @@ def run(
 @options.preset_and_out
 @options.stored_embeddings
 @click.option(
-    "--explain", "explained", metavar="IMAGE", help="Say why this image of a grouped RUN is in its set, or in none."
+    "--explain",
+    "explained",
+    metavar="IMAGE",
+    help="Say why this image of a grouped RUN is in its set, or in none.",
 )
 @options.settings
 def group(

@@ -119,6 +119,7 @@ def make_sets(run: RunFolder, config: SetsConfig, progress: Progress) -> bool:
     del settings["threads"]  # changes how fast sets come, not which
     inputs = {"images": run.digest("images"), "embeddings": run.digest("embeddings")}
     if not run.begin_stage("sets", settings, inputs):
+        shutil.rmtree(run.scratch_folder, ignore_errors=True)  # of a run that was killed in its last instant
         return False
     from grouping.group import group_images
     from grouping.table import load_table

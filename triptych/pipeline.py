@@ -42,6 +42,7 @@ _RECORDED_VERSIONS = (
     "lmdeploy",
     "open_clip_torch",
     "faiss-cpu",
+    "imagehash",
     "pillow",
     "torch",
     "transformers",

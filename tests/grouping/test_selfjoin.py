@@ -81,7 +81,8 @@ def test_the_result_does_not_depend_on_threads_or_blocks(tmp_path: Path) -> None
     assert np.array_equal(one.centres, four.centres)
     assert one.rows_path.read_bytes() == four.rows_path.read_bytes()
     assert _same(
-        Join(one, 6, COUNT).run(tmp_path / "a", threads=1), Join(four, 6, COUNT).run(tmp_path / "b", threads=4)
+        Join(one, 6, COUNT).run(tmp_path / "a", threads=1),
+        Join(four, 6, COUNT).run(tmp_path / "b", threads=4),
     )
 
 

@@ -107,7 +107,7 @@ def test_equal_similarities_are_settled_by_key(tmp_path: Path) -> None:
 
 
 def test_only_mutual_neighbours_seed_a_set(tmp_path: Path) -> None:
-    """With one neighbour each: 0 and 20 have each other; 50 has 20, which doesn't have it, and stays single."""
+    """With one neighbour each: 0 and 20 have each other; 50 has 20, which doesn't have it: single."""
     config = SetsConfig(related_cosine_similarity=0.7, duplicate_cosine_similarity=0.95, neighbours=1)
 
     sets = group(at_degrees(0, 20, 50), config, tmp_path).sets
@@ -116,7 +116,7 @@ def test_only_mutual_neighbours_seed_a_set(tmp_path: Path) -> None:
 
 
 def test_a_set_swaps_a_member_for_a_free_image_that_lifts_its_worst_pair(tmp_path: Path) -> None:
-    """a and b are the closest pair and take c, 45 degrees from a; d is 30 from b and c, and takes a's place."""
+    """a and b are the closest pair and take c, 45 degrees from a; d, 30 from b and c, takes a's place."""
 
     def away_from_b(degrees: float, direction: float) -> list[float]:
         away, turn = np.radians(degrees), np.radians(direction)

@@ -52,7 +52,7 @@ def _tar_of(number: int) -> bytes:
 
 @pytest.mark.slow
 def test_every_one_of_a_thousand_shards_is_accounted_for(tiny_clip: Path, tmp_path: Path) -> None:
-    """A corrupt, an empty, a truncated one, one that goes half-way: 996 images, 4 records of what is wrong."""
+    """A corrupt, an empty, a truncated one, one that goes half-way: 996 images, 4 records of damage."""
     source = tmp_path / "source"
     source.mkdir()
     for number in range(SHARDS):

@@ -83,7 +83,7 @@ def fastdup_components(rows: np.ndarray, bound: float) -> np.ndarray:
         session.run(annotations=names, embeddings=rows, cc_threshold=bound, threshold=bound, overwrite=True)
         table, _ = session.connected_components()
     labels = np.full(len(rows), -1)
-    labels[table["fastdup_id"].to_numpy()] = table["component_id"].to_numpy()
+    labels[table["index"].to_numpy()] = table["component_id"].to_numpy()
     return labels
 
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -24,6 +23,7 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.grouping_peers import peak_memory_mb
 from benchmarks.made_up_corpus import MadeUpCorpus, make_corpus
 from benchmarks.record import record
 
@@ -46,9 +46,9 @@ def group_ourselves(corpus: MadeUpCorpus, folder: Path, images: int) -> tuple[Se
     np.save(folder / "rows.npy", corpus.rows)
     run = folder / f"run-{images}"
     code = (
-        "import resource, sys, time; from triptych.cli import cli; began = time.monotonic();"
+        "import sys, time; from benchmarks.grouping_peers import peak_memory_mb; from triptych.cli import cli; began = time.monotonic();"
         "cli(['group', '--embeddings', sys.argv[1], '--out', sys.argv[2]], standalone_mode=False);"
-        "print(time.monotonic() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
+        "print(time.monotonic() - began, peak_memory_mb())"
     )
     answer = subprocess.run(
         [sys.executable, "-c", code, str(folder / "rows.npy"), str(run)],
@@ -180,7 +180,7 @@ def main(folder: Path, images: int, peer_python: str, fastdup_python: str) -> No
         {
             "load_average_15_min": round(os.getloadavg()[2], 1),
             "took_s": round(time.monotonic() - began),
-            "peak_memory_of_the_judge_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+            "peak_memory_of_the_judge_mb": round(peak_memory_mb()),
             "tables": tables,
         },
     )

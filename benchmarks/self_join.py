@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import shutil
 import statistics
 import subprocess
@@ -26,6 +25,7 @@ from typing import TypeVar
 import click
 import numpy as np
 
+from benchmarks.grouping_peers import peak_memory_mb
 from benchmarks.made_up_corpus import DIMENSIONS, make_corpus
 from benchmarks.record import record
 from grouping.cells import searched_cells
@@ -58,7 +58,7 @@ def measure(folder: Path, images: int) -> dict[str, float]:
     rows = layout.open_rows()
     cells = timed("choose_cells", lambda: searched_cells(layout, rows, NEIGHBOURS, WANTED_RECALL))
     found = timed("join", lambda: Join(layout, cells, NEIGHBOURS).run(scratch / "neighbours"))
-    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak_mb = peak_memory_mb()
     recall = recall_of(layout, found, NEIGHBOURS)
     peer = _peer_queries_per_s(layout, cells)
     ours = images / times["join_s"]

@@ -37,6 +37,8 @@ class ImageRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     height_px: int = 0
     size_bytes: int = 0
     content_hash: str = ""
+    picture_hash: str = ""
+    """A perceptual hash of what it shows, 256 bits in hex; empty where only an embedding is known."""
     offset_bytes: int | None = None
     """Where the member's bytes start inside its tar; None for a file of a folder."""
     unreadable: str | None = None
@@ -48,7 +50,7 @@ class Duplicate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     key: str
     of: str
-    reason: Literal["same bytes", "near duplicate"]
+    reason: Literal["same bytes", "near duplicate", "hashes agree"]
     cosine_similarity: float
 
 

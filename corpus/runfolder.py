@@ -4,6 +4,7 @@
     RUN/images/<shard>.jsonl            every file that was found: readable, or why not
     RUN/embeddings/<shard>.npy          float16[n, dim]; row i is readable image i of the shard
     RUN/sets.jsonl, duplicates.jsonl
+    RUN/grouping/                       checkpoints, only while sets are made
     RUN/captions/<job>/<shard>.jsonl    append-only journals
     RUN/verdicts/<job>/<shard>.jsonl
     RUN/export/                         the four files, dataset card, manifest
@@ -116,6 +117,11 @@ class RunFolder:
         return self.path / "sets.jsonl"
 
     @property
+    def scratch_folder(self) -> Path:
+        """Checkpoints of sets while they are made; gone when they are."""
+        return self.path / "grouping"
+
+    @property
     def duplicates_file(self) -> Path:
         return self.path / "duplicates.jsonl"
 
@@ -213,7 +219,7 @@ class RunFolder:
             case "embeddings":
                 doomed = [self.path / "images", self.path / "embeddings"]
             case "sets":
-                doomed = [self.sets_file, self.duplicates_file]
+                doomed = [self.sets_file, self.duplicates_file, self.scratch_folder]
             case "captions" | "verdicts" | "export":
                 doomed = [self.path / name]
         for path in doomed:

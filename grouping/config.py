@@ -48,9 +48,10 @@ class EmbeddingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 class SetsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which images are duplicates, and which make a set. Similarities are cosines of CLIP embeddings."""
 
-    related_cosine_similarity: float = RELATED_COSINE_SIMILARITY
-    """Every pair of images in a set is at least this similar. The scale differs between encoders."""
-    duplicate_cosine_similarity: float = DUPLICATE_COSINE_SIMILARITY
+    related_cosine_similarity: float | Literal["auto"] = "auto"
+    """Every pair of images in a set is at least this similar. The scale differs between encoders; ``auto``
+    reads it off the corpus (see band)."""
+    duplicate_cosine_similarity: float | Literal["auto"] = "auto"
     """Two images at least this similar are near duplicates; only one of them stays."""
     neighbours: int = 32
     """Nearest neighbours of each image that may join it in a set."""
@@ -59,11 +60,18 @@ class SetsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     max_images: int = 5
     """A set has at most this many images."""
     max_sets: int | None = None
-    """Keep this many sets, chosen by hash over the whole corpus; none keeps all."""
+    """Keep this many sets, spread over the whole corpus; none keeps all."""
+    min_recall: float = 0.95
+    """The share of true nearest neighbours that the search is to find, above the size up to which it is
+    exact. More costs time."""
+    threads: int = 0
+    """Of the search; 0 takes as many as there are cores. The result doesn't depend on it."""
 
     def __post_init__(self) -> None:
         related, duplicate = self.related_cosine_similarity, self.duplicate_cosine_similarity
-        if not -1 <= related < duplicate <= 1:
+        lowest = -1 if related == "auto" else related
+        highest = 1 if duplicate == "auto" else duplicate
+        if not -1 <= lowest < highest <= 1:
             raise ValueError(
                 f"sets.related_cosine_similarity is {related} and duplicate_cosine_similarity {duplicate};"
                 " expected -1 <= related < duplicate <= 1"
@@ -74,6 +82,9 @@ class SetsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
                 f"sets.min_images is {self.min_images} and sets.max_images {self.max_images};"
                 f" expected 2 <= min_images <= max_images <= {MAX_IMAGES_IN_SET}"
             )
+        if not 0 < self.min_recall <= 1:
+            raise ValueError(f"sets.min_recall is {self.min_recall}; expected more than 0, at most 1")
+        _check_at_least("sets.threads", self.threads, 0)
         if self.max_sets is not None:
             _check_at_least("sets.max_sets", self.max_sets, 0)
 

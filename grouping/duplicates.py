@@ -1,86 +1,149 @@
 """Images that show the same as a better one, set aside.
 
-Comes in: records and vectors in key order. Goes out: Duplicate rows, each naming an image that stays,
-and the rows that stay. Images are taken from best to worst; one that nothing better covers stays and
-covers all that are near it. So a duplicate is always near the very image it names, never only near
-another duplicate, and no two images that stay are near. Not its job: related images (see sets).
+Comes in: the table, neighbours, bounds. Goes out: Duplicate rows, each naming an image that stays,
+and which images stay. Images are taken from best to worst; one that nothing better covers stays and
+covers all its copies. So a duplicate is always a copy of the very image it names, never only of another
+duplicate. Two images are copies if their cosine reaches the duplicate bound, or if it reaches a lower
+one and their perceptual hashes agree. Not its job: related images (see sets).
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from corpus.records import Duplicate, ImageRecord
-from grouping.neighbours import NeighbourSearch
-from grouping.vectors import Vectors, pair_cosines
+from corpus.records import Duplicate
+from grouping.band import Band
+from grouping.layout import ROWS_AT_ONCE, Layout
+from grouping.neighbours import SEARCH_SLACK, nearest_centres
+from grouping.pairs import Graph, pairs_from
+from grouping.rows import UnitRows, pair_cosines
+from grouping.selfjoin import Neighbours
+from grouping.table import ImageTable
+from grouping.witness import MOST_BITS_APART, bits_apart
 
-Reason = Literal["same bytes", "near duplicate"]
-
-QUERIES_AT_ONCE = 256
-"""Rows searched at a time, which bounds what a corpus of equal pictures can bring into memory."""
-
-
-def find_duplicates(vectors: Vectors, duplicate_bound: float) -> tuple[list[Duplicate], NDArray[np.int64]]:
-    """The duplicates of a run, sorted by key, and the rows of ``vectors`` that stay, ascending.
-
-    Same bytes are found by content hash, near duplicates by a cosine of at least ``duplicate_bound``.
-    """
-    copies = _same_bytes(vectors.records)
-    distinct = np.array([row for row in range(len(vectors.records)) if row not in copies], np.int64)
-    nearer = _near_duplicates(vectors, distinct, duplicate_bound)
-    duplicates = [
-        _describe(vectors.records, row, kept, "near duplicate", cosine)
-        for row, (kept, cosine) in nearer.items()
-    ]
-    for row, first in copies.items():
-        if first in nearer:
-            kept, cosine = nearer[first]
-            duplicates.append(_describe(vectors.records, row, kept, "near duplicate", cosine))
-        else:
-            duplicates.append(_describe(vectors.records, row, first, "same bytes", 1.0))
-    stays = np.array([row for row in distinct.tolist() if row not in nearer], np.int64)
-    return sorted(duplicates, key=lambda duplicate: duplicate.key), stays
+Reason = Literal["same bytes", "near duplicate", "hashes agree"]
 
 
-def _same_bytes(records: list[ImageRecord]) -> dict[int, int]:
-    """Each row whose bytes an earlier row (of a smaller key) has, with that row."""
+class Corpus(NamedTuple):
+    """The images of a run as grouping works on them."""
+
+    table: ImageTable
+    layout: Layout
+    rows: UnitRows
+    cells_searched: int
+
+
+def same_bytes(content_hashes: Sequence[str]) -> dict[int, int]:
+    """Each image whose bytes an earlier one (of a smaller key) has, with that one."""
     first_of: dict[str, int] = {}
     copies: dict[int, int] = {}
-    for row, record in enumerate(records):
-        first = first_of.setdefault(record.content_hash, row) if record.content_hash else row
-        if first != row:
-            copies[row] = first
+    for image, content_hash in enumerate(content_hashes):
+        first = first_of.setdefault(content_hash, image) if content_hash else image
+        if first != image:
+            copies[image] = first
     return copies
 
 
-def _near_duplicates(vectors: Vectors, rows: NDArray[np.int64], bound: float) -> dict[int, tuple[int, float]]:
-    """Each of ``rows`` that is set aside, with the row that stays and their cosine."""
-    best_first = sorted(range(len(rows)), key=lambda at: _quality(vectors.records[rows[at]]))
-    search = NeighbourSearch(vectors.units[rows])
-    stays = np.zeros(len(rows), bool)
+def find_duplicates(
+    corpus: Corpus, neighbours: Neighbours, copies: dict[int, int], band: Band, threads: int = 0
+) -> tuple[list[Duplicate], NDArray[np.bool_]]:
+    """The duplicates of a run, sorted by key, and a mask of the images that stay.
+
+    ``copies`` are those of the same bytes (see same_bytes), among which no neighbours were looked for.
+    """
+    distinct = np.ones(len(corpus.table.keys), bool)
+    distinct[list(copies)] = False
+    nearer = _near_duplicates(corpus, neighbours, distinct, band, threads)
+    duplicates = [
+        _describe(corpus.table, image, kept, band, cosine) for image, (kept, cosine) in nearer.items()
+    ]
+    for image, first in copies.items():
+        if first in nearer:
+            kept, cosine = nearer[first]
+            duplicates.append(_describe(corpus.table, image, kept, band, cosine))
+        else:
+            duplicates.append(
+                Duplicate(
+                    key=corpus.table.keys[image],
+                    of=corpus.table.keys[first],
+                    reason="same bytes",
+                    cosine_similarity=1.0,
+                )
+            )
+    stays = distinct
+    stays[list(nearer)] = False
+    return sorted(duplicates, key=lambda duplicate: duplicate.key), stays
+
+
+def _near_duplicates(
+    corpus: Corpus, neighbours: Neighbours, distinct: NDArray[np.bool_], band: Band, threads: int
+) -> dict[int, tuple[int, float]]:
+    """Each image that is set aside, with the one that stays and their cosine."""
+    pairs = pairs_from(neighbours, corpus.rows, band.hashes_decide_from, threads, distinct)
+    pairs = pairs.where(_are_copies(corpus.table, pairs.left, pairs.right, pairs.cosines, band))
+    graph = Graph(pairs, len(distinct))
+    # Every place of its line is as near as a copy: there may be more copies than places.
+    crowded = neighbours.cosines[:, -1] >= band.hashes_decide_from - SEARCH_SLACK
+    table = corpus.table
+    best_first = np.lexsort((np.arange(len(distinct)), -table.size_bytes, -table.pixels))
+    paired = np.zeros(len(distinct), bool)
+    paired[pairs.left] = paired[pairs.right] = True
+    stays = np.zeros(len(distinct), bool)
     covered: dict[int, tuple[int, float]] = {}
-    for start in range(0, len(best_first), QUERIES_AT_ONCE):
-        queries = [at for at in best_first[start : start + QUERIES_AT_ONCE] if at not in covered]
-        for query, others in zip(queries, search.within(np.array(queries, np.int64), bound), strict=True):
-            if query in covered:
-                continue
-            stays[query] = True
-            cosines = pair_cosines(vectors.units, np.full(len(others), rows[query]), rows[others])
-            for other, cosine in zip(others.tolist(), cosines.tolist(), strict=True):
-                if cosine >= bound and other not in covered and not stays[other]:
-                    covered[other] = (query, cosine)
-    return {int(rows[at]): (int(rows[kept]), cosine) for at, (kept, cosine) in covered.items()}
+    for image in best_first[paired[best_first]].tolist():
+        if image in covered:
+            continue
+        stays[image] = True
+        others = graph.of(image)
+        if crowded[image]:
+            others = np.union1d(others, _all_near(corpus, image, band.hashes_decide_from, distinct))
+        ones = np.full(len(others), image)
+        cosines = pair_cosines(corpus.rows, ones, others)
+        copied = _are_copies(table, ones, others, cosines, band)
+        for other, cosine in zip(others[copied].tolist(), cosines[copied].tolist(), strict=True):
+            if other not in covered and not stays[other]:
+                covered[other] = (image, cosine)
+    return covered
 
 
-def _quality(record: ImageRecord) -> tuple[int, int, str]:
-    """Sorts the image to keep first: most pixels, then most bytes, then smallest key."""
-    return (-record.width_px * record.height_px, -record.size_bytes, record.key)
+def _are_copies(
+    table: ImageTable,
+    left: NDArray[np.integer],
+    right: NDArray[np.integer],
+    cosines: NDArray[np.float32],
+    band: Band,
+) -> NDArray[np.bool_]:
+    as_double = cosines.astype(np.float64)  # numpy would round the bounds to float32
+    near = as_double >= band.duplicate
+    asked = ~near & (as_double >= band.hashes_decide_from)
+    asked &= table.has_picture_hash[left] & table.has_picture_hash[right]
+    apart = bits_apart(table.picture_hashes[left[asked]], table.picture_hashes[right[asked]])
+    near[asked] = apart <= MOST_BITS_APART
+    return near
 
 
-def _describe(records: list[ImageRecord], row: int, kept: int, reason: Reason, cosine: float) -> Duplicate:
+def _all_near(corpus: Corpus, image: int, at_least: float, distinct: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Every other image of the searched cells that may reach ``at_least``."""
+    layout, rows = corpus.layout, corpus.rows
+    row = rows.take(np.array([image]))
+    near = []
+    for cell in nearest_centres(row, layout.centres, corpus.cells_searched)[0].tolist():
+        end = int(layout.starts[cell + 1])
+        for start in range(int(layout.starts[cell]), end, ROWS_AT_ONCE):
+            stop = min(start + ROWS_AT_ONCE, end)
+            enough = rows.span(start, stop) @ row[0] >= at_least - SEARCH_SLACK
+            near.append(layout.order[start:stop][enough])
+    found = np.concatenate(near)
+    others: NDArray[np.int64] = found[distinct[found] & (found != image)]
+    return others
+
+
+def _describe(table: ImageTable, image: int, kept: int, band: Band, cosine: float) -> Duplicate:
+    reason: Reason = "near duplicate" if cosine >= band.duplicate else "hashes agree"
     return Duplicate(
-        key=records[row].key, of=records[kept].key, reason=reason, cosine_similarity=round(cosine, 6)
+        key=table.keys[image], of=table.keys[kept], reason=reason, cosine_similarity=round(cosine, 6)
     )

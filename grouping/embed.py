@@ -26,6 +26,7 @@ from corpus.progress import Task
 from corpus.records import ImageRecord
 from corpus.runfolder import RunFolder
 from corpus.sources import Shard
+from grouping.witness import picture_hash
 
 DRAFT_OVER_INPUT = 2
 """JPEGs are decoded at a scale that leaves this many times the model's input: 2.7 times faster than a
@@ -136,6 +137,7 @@ def _prepare(file: FoundFile, encoder: Encoder) -> _Prepared:
         return _Prepared(ImageRecord(key=file.key, unreadable=file.unreadable), None)
     content_hash = hashlib.blake2b(file.content, digest_size=16).hexdigest()
     width_px = height_px = 0
+    shown = ""
     pixels: NDArray[np.float32] | None = None
     unreadable: str | None = None
     try:
@@ -144,6 +146,7 @@ def _prepare(file: FoundFile, encoder: Encoder) -> _Prepared:
         if max(width_px, height_px) > MAX_ASPECT_RATIO * min(width_px, height_px):
             raise UnreadableImageError(f"too narrow: {width_px} x {height_px} pixels")
         pixels = encoder.preprocess(picture)
+        shown = picture_hash(picture)
     except UnreadableImageError as error:
         unreadable = str(error)
     record = ImageRecord(
@@ -152,6 +155,7 @@ def _prepare(file: FoundFile, encoder: Encoder) -> _Prepared:
         height_px=height_px,
         size_bytes=len(file.content),
         content_hash=content_hash,
+        picture_hash=shown,
         offset_bytes=file.offset_bytes,
         unreadable=unreadable,
     )

@@ -1,51 +1,62 @@
-"""Who is near whom; the one file that imports faiss.
+"""Matrix products that answer who is near whom; the one file that imports faiss.
 
-Comes in: unit vectors, ``float32[n, dim]``. Goes out: row numbers of near ones. The search is exact;
-its cosines only preselect, those that decide are computed by vectors.pair_cosines. Not its job: what
-near means for duplicates and sets.
+Comes in: unit rows, ``float32[n, dim]``. Goes out: the nearest of them. The search
+within a block is exact; its cosines only preselect, those that decide are computed row by row (see
+rows). Not its job: which blocks to search (see cells), and going through all of them (see selfjoin).
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
 
 import faiss
 import numpy as np
 from numpy.typing import NDArray
 
 SEARCH_SLACK = 1e-4
-"""Searched below a bound by this much: a matrix product and a plain sum differ by less in float32."""
+"""A matrix product and a plain sum differ by less in float32. What preselects is searched below its bound
+by this much."""
 
 
-class NeighbourSearch:
-    """An exact search over fixed rows."""
+def work_in_one_thread() -> None:
+    """Keep what the calling thread asks of faiss in that thread, so that its sums don't depend on others."""
+    faiss.omp_set_num_threads(1)
 
-    def __init__(self, units: NDArray[np.float32]) -> None:
-        self._units = np.ascontiguousarray(units, dtype=np.float32)
-        self._index = faiss.IndexFlatIP(units.shape[1])
-        self._index.add(self._units)
 
-    def nearest(self, count: int) -> NDArray[np.int64]:
-        """The ``count`` nearest other rows of every row, as ``int64[n, count]``, nearest first.
+class Block(NamedTuple):
+    """Rows to search: their image numbers, and which of the queries search them (None: all)."""
 
-        Where there are fewer than ``count`` others, or a row crowds itself out among equals, a place
-        at the end holds -1.
-        """
-        rows = len(self._units)
-        if rows == 0:
-            return np.full((0, count), -1, np.int64)
-        _, found = self._index.search(self._units, min(count + 1, rows))
-        nearest = np.full((rows, count), -1, np.int64)
-        for row, others in enumerate(found):
-            kept = others[(others != row) & (others >= 0)][:count]
-            nearest[row, : len(kept)] = kept
-        return nearest
+    images: NDArray[np.int64]
+    rows: NDArray[np.float32]
+    queries: NDArray[np.int64] | None = None
 
-    def within(self, queries: NDArray[np.int64], min_cosine: float) -> list[NDArray[np.int64]]:
-        """For each row of ``queries``, every other row that may reach ``min_cosine``, ascending.
 
-        However many there are, none is missed; some may miss the bound by up to 2 * SEARCH_SLACK.
-        """
-        if len(queries) == 0:
-            return []
-        limits, _, found = self._index.range_search(self._units[queries], min_cosine - SEARCH_SLACK)
-        groups = np.split(found.astype(np.int64), limits[1:-1].astype(np.int64))
-        return [np.sort(group[group != row]) for row, group in zip(queries, groups, strict=True)]
+def nearest_in_blocks(
+    queries: NDArray[np.float32], blocks: Iterable[Block], count: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """The ``count`` nearest of all ``blocks`` to each query, nearest first.
+
+    Returns images ``int64[q, count]`` and cosines ``float32[q, count]``; where there are fewer rows
+    than ``count``, -1 ends a line.
+    """
+    heap = faiss.ResultHeap(len(queries), count, keep_max=True)
+    for block in blocks:
+        if not len(block.images):
+            continue
+        asking = queries if block.queries is None else queries[block.queries]
+        at_most = min(count, len(block.images))
+        cosines, found = faiss.knn(asking, block.rows, at_most, metric=faiss.METRIC_INNER_PRODUCT)
+        if block.queries is None:
+            heap.add_result(cosines, block.images[found])
+        else:
+            heap.add_result_subset(block.queries, cosines, block.images[found])
+    heap.finalize()
+    return heap.I, heap.D
+
+
+def nearest_centres(rows: NDArray[np.float32], centres: NDArray[np.float32], count: int) -> NDArray[np.int64]:
+    """``int64[n, count]``: the nearest cells of each row, nearest first."""
+    _, found = faiss.knn(rows, centres, min(count, len(centres)), metric=faiss.METRIC_INNER_PRODUCT)
+    nearest: NDArray[np.int64] = found
+    return nearest

@@ -1,9 +1,11 @@
 """Disjoint sets of related images.
 
-Comes in: vectors of images of which no two are duplicates. Goes out: ImageSets in which every pair's
-cosine lies in the band [related, duplicate), and no image is in two. Sets are seeded by the most
-similar pair of images that are free, and grown by the free image whose worst cosine to the members
-is best, up to a wanted size. Not its job: duplicates; how a set is worded.
+Comes in: pairs of mutual neighbours in the band [related, duplicate). Goes out: ImageSets in which
+every pair's cosine lies in the band, and no image is in two. Sets are seeded by the most similar pair
+of images that are free, and grown by the free image whose worst cosine to the members is best, up to a
+wanted size. Then each set may swap a member for a free image where that lifts its worst cosine, and
+what the swaps set free is packed once more. Not its job: duplicates; which sets are kept of many
+(see coverage); how a set is worded.
 
 The wanted size is drawn, by a hash of the seeding pair, with weights that fall evenly towards the
 largest size: 4, 3, 2, 1 for 2 to 5 images, 3.0 on average, which is MMDU's average. Where fewer
@@ -13,29 +15,33 @@ images are related than wanted, the set is smaller.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from corpus.records import ImageSet
+from grouping.band import Band
 from grouping.config import SetsConfig
-from grouping.neighbours import NeighbourSearch
-from grouping.vectors import pair_cosines
+from grouping.pairs import Graph, Pairs
+from grouping.rows import UnitRows, cosines_with_each
+
+PAIRS_AT_ONCE = 65_536
 
 
-def make_image_sets(keys: Sequence[str], units: NDArray[np.float32], config: SetsConfig) -> list[ImageSet]:
-    """Sets over the images ``keys`` (ascending) with vectors ``units`` (``float32[n, dim]``).
+def make_image_sets(
+    keys: Sequence[str], rows: UnitRows, pairs: Pairs, band: Band, config: SetsConfig
+) -> list[ImageSet]:
+    """Sets over images 0 to n - 1 with ``keys`` (ascending). Sorted by their smallest key.
 
-    Sorted by first key; the images of a set are in key order. The same for the same images, in
-    whatever order they were embedded.
+    The same for the same images, in whatever order they were embedded.
     """
-    nearest = NeighbourSearch(units).nearest(config.neighbours)
-    packing = _Packing(keys, units, nearest, config)
-    sets = [_describe(keys, units, rows) for rows in packing.sets()]
-    if config.max_sets is not None:
-        sets = sorted(sets, key=lambda each: each.id)[: config.max_sets]  # an id is a hash: an even sample
-    return sorted(sets, key=lambda each: each.keys[0])
+    packing = _Packing(keys, rows, pairs, band, config)
+    packing.pack()
+    packing.swap()
+    packing.pack()
+    found = sorted(packing.sets, key=min)
+    return [_describe(keys, rows, members) for members in found]
 
 
 def set_id(keys: Sequence[str]) -> str:
@@ -44,84 +50,109 @@ def set_id(keys: Sequence[str]) -> str:
 
 
 class _Packing:
-    """One greedy pass over all pairs of neighbours, most similar first."""
+    """Sets so far, and who is still free."""
 
     def __init__(
-        self,
-        keys: Sequence[str],
-        units: NDArray[np.float32],
-        nearest: NDArray[np.int64],
-        config: SetsConfig,
+        self, keys: Sequence[str], rows: UnitRows, pairs: Pairs, band: Band, config: SetsConfig
     ) -> None:
-        self._keys, self._units, self._config = keys, units, config
+        self._keys, self._rows, self._band, self._config = keys, rows, band, config
+        order = np.lexsort((pairs.right, pairs.left, -pairs.cosines))
+        self._left, self._right = pairs.left[order], pairs.right[order]
+        self._graph = Graph(pairs, len(keys))
         self._free = np.ones(len(keys), bool)
-        self._pairs = self._related_pairs(nearest)
-        self._neighbours = _both_ways(self._pairs, len(keys))
+        self.sets: list[list[int]] = []
 
-    def sets(self) -> Iterator[list[int]]:
-        """The rows of each set, ascending."""
-        for left, right in self._pairs.tolist():
-            if self._free[left] and self._free[right]:
-                members = self._grow([left, right], self._wanted_size(left, right))
-                if len(members) >= self._config.min_images:
-                    self._free[members] = False
-                    yield sorted(members)
+    def pack(self) -> None:
+        """One greedy pass over all pairs whose images are free, most similar first."""
+        for start in range(0, len(self._left), PAIRS_AT_ONCE):
+            left = self._left[start : start + PAIRS_AT_ONCE]
+            right = self._right[start : start + PAIRS_AT_ONCE]
+            both = self._free[left] & self._free[right]
+            for one, other in zip(left[both].tolist(), right[both].tolist(), strict=True):
+                if self._free[one] and self._free[other]:
+                    members = self._grow([one, other], self._wanted_size(one, other))
+                    if len(members) >= self._config.min_images:
+                        self._free[members] = False
+                        self.sets.append(members)
 
-    def _related_pairs(self, nearest: NDArray[np.int64]) -> NDArray[np.int64]:
-        """``int64[m, 2]``: pairs of neighbours in the band, ascending, by falling cosine, then by key."""
-        left = np.repeat(np.arange(len(nearest)), nearest.shape[1])
-        pairs = np.stack([left, nearest.ravel()], axis=1)
-        pairs = np.unique(np.sort(pairs[pairs[:, 1] >= 0], axis=1), axis=0)
-        cosines = pair_cosines(self._units, pairs[:, 0], pairs[:, 1])
-        inside = self._in_band(cosines)
-        pairs, cosines = pairs[inside], cosines[inside]
-        ordered: NDArray[np.int64] = pairs[np.lexsort((pairs[:, 1], pairs[:, 0], -cosines))]
-        return ordered
-
-    def _in_band(self, cosines: NDArray[np.float32]) -> NDArray[np.bool_]:
-        related, duplicate = self._config.related_cosine_similarity, self._config.duplicate_cosine_similarity
-        as_double = cosines.astype(np.float64)  # numpy would round the bounds to float32
-        inside: NDArray[np.bool_] = (as_double >= related) & (as_double < duplicate)
-        return inside
+    def swap(self) -> None:
+        """In each set, in turn, the one swap for a free image that lifts its worst cosine most."""
+        for at, members in enumerate(self.sets):
+            better = self._best_swap(members)
+            if better is not None:
+                self._free[members] = True
+                self._free[better] = False
+                self.sets[at] = better
 
     def _grow(self, members: list[int], wanted: int) -> list[int]:
-        """Add the best free neighbour until ``wanted`` is reached or none is in the band with all."""
-        while len(members) < wanted:
-            near = np.unique(np.concatenate([self._neighbours[row] for row in members]))
-            near = near[self._free[near] & ~np.isin(near, members)]
-            if len(near) == 0:
+        """Add the best free one of the seeds' neighbours until ``wanted`` or none fits all."""
+        if len(members) >= wanted:
+            return members
+        near = self._free_near(members)
+        if not len(near):
+            return members
+        cosines = cosines_with_each(self._rows, members, near)
+        worst = np.where(self._in_band(cosines).all(axis=0), cosines.min(axis=0), -np.inf)
+        while np.isfinite(worst).any():
+            best = int(np.argmax(worst))  # of equals the first: the smallest key
+            members = [*members, int(near[best])]
+            if len(members) == wanted:
                 break
-            cosines = np.stack([pair_cosines(self._units, np.full(len(near), row), near) for row in members])
-            fits = self._in_band(cosines).all(axis=0)
-            if not fits.any():
-                break
-            worst = np.where(fits, cosines.min(axis=0), -np.inf)
-            members = [*members, int(near[np.argmax(worst)])]  # of equals the first: the smallest key
+            cosines = cosines_with_each(self._rows, members[-1:], near)
+            worst = np.where(self._in_band(cosines[0]), np.minimum(worst, cosines[0]), -np.inf)
+            worst[best] = -np.inf
         return members
 
-    def _wanted_size(self, left: int, right: int) -> int:
+    def _best_swap(self, members: list[int]) -> list[int] | None:
+        near = self._free_near(members)
+        if not len(near):
+            return None
+        inside = cosines_with_each(self._rows, members, np.array(members, np.int64))
+        np.fill_diagonal(inside, 1.0)
+        outside = cosines_with_each(self._rows, members, near)
+        fits = self._in_band(outside)
+        best, lift = None, float(inside.min())
+        for at in range(len(members)):
+            stay = np.arange(len(members)) != at
+            worst = np.minimum(outside[stay].min(axis=0), inside[np.ix_(stay, stay)].min())
+            worst = np.where(fits[stay].all(axis=0), worst, -np.inf)
+            if worst.max() > lift:
+                lift, other = float(worst.max()), int(near[np.argmax(worst)])
+                best = [*(member for member in members if member != members[at]), other]
+        return best
+
+    def _free_near(self, members: list[int]) -> NDArray[np.int64]:
+        near = np.unique(np.concatenate([self._graph.of(member) for member in members]))
+        free: NDArray[np.int64] = near[self._free[near] & ~np.isin(near, members)]
+        return free
+
+    def _in_band(self, cosines: NDArray[np.float32]) -> NDArray[np.bool_]:
+        as_double = cosines.astype(np.float64)  # numpy would round the bounds to float32
+        inside: NDArray[np.bool_] = (as_double >= self._band.related) & (as_double < self._band.duplicate)
+        return inside
+
+    def _wanted_size(self, one: int, other: int) -> int:
         smallest, largest = self._config.min_images, self._config.max_images
         shares = [size for size in range(smallest, largest + 1) for _ in range(largest + 1 - size)]
-        seed = f"{self._keys[left]}\n{self._keys[right]}".encode()
+        seed = f"{self._keys[one]}\n{self._keys[other]}".encode()
         return shares[int.from_bytes(hashlib.blake2b(seed, digest_size=8).digest()) % len(shares)]
 
 
-def _both_ways(pairs: NDArray[np.int64], rows: int) -> list[NDArray[np.int64]]:
-    """For each row, those it makes a pair with, whichever of the two found the other."""
-    source, target = np.concatenate([pairs, pairs[:, ::-1]]).T
-    order = np.argsort(source, kind="stable")
-    ends = np.cumsum(np.bincount(source, minlength=rows))
-    return np.split(target[order], ends[:-1]) if rows else []
-
-
-def _describe(keys: Sequence[str], units: NDArray[np.float32], rows: list[int]) -> ImageSet:
-    first, second = np.triu_indices(len(rows), k=1)
-    at = np.array(rows, np.int64)
-    cosines = pair_cosines(units, at[first], at[second])
-    names = tuple(keys[row] for row in rows)
+def _describe(keys: Sequence[str], rows: UnitRows, members: list[int]) -> ImageSet:
+    """The set, its most central image first, then always the nearest to the one before."""
+    members = sorted(members)
+    cosines = cosines_with_each(rows, members, np.array(members, np.int64))
+    pairs = cosines[np.triu_indices(len(members), k=1)]
+    left = set(range(len(members)))
+    order = [int(np.argmax(cosines.sum(axis=1)))]
+    left.remove(order[0])
+    while left:
+        order.append(max(sorted(left), key=lambda at: cosines[order[-1], at]))
+        left.remove(order[-1])
+    names = tuple(keys[members[at]] for at in order)
     return ImageSet(
         id=set_id(names),
         keys=names,
-        min_cosine_similarity=round(float(cosines.min()), 6),
-        mean_cosine_similarity=round(float(cosines.mean()), 6),
+        min_cosine_similarity=round(float(pairs.min()), 6),
+        mean_cosine_similarity=round(float(pairs.mean()), 6),
     )

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -21,11 +23,14 @@ from corpus.sources import Shard
 from grouping.checkpoint import resolve_checkpoint
 from grouping.config import EmbeddingConfig, SetsConfig
 
-EMBEDDINGS_DATA_VERSION = 1
+if TYPE_CHECKING:
+    from grouping.stored import StoredShard
+
+EMBEDDINGS_DATA_VERSION = 2
 """Of embed and encoder. Raise it when the same images would get other rows."""
 
-SETS_DATA_VERSION = 1
-"""Of duplicates and sets. Raise it when the same embeddings would give other sets."""
+SETS_DATA_VERSION = 2
+"""Of group and all that it calls. Raise it when the same embeddings would give other sets."""
 
 
 def embed_sources(
@@ -72,6 +77,38 @@ def embed_sources(
     return True
 
 
+def adopt_embeddings(run: RunFolder, stored: Sequence[StoredShard], progress: Progress) -> bool:
+    """Take over embeddings from elsewhere in place of embed_sources. Returns whether there was work.
+
+    Raises SetupError where the folder was made from other embeddings.
+    """
+    settings: dict[str, Setting] = {
+        "data_version": EMBEDDINGS_DATA_VERSION,
+        "encoder": "stored embeddings",
+        "source": _describe_sources(stored),
+    }
+    if not run.begin_stage("embeddings", settings, {}):
+        return False
+    from grouping.stored import adopt
+
+    began = time.monotonic()
+    for shard in stored:
+        if not run.images_file(shard.name).exists():
+            adopt(run, shard)
+    found = unreadable = 0
+    for record in run.all_images():
+        found += 1
+        unreadable += record.unreadable is not None
+    progress.say(f"embeddings: {found:,} stored rows taken over, {unreadable:,} of them without a direction")
+    notes: dict[str, Setting] = {
+        "found": found,
+        "unreadable": unreadable,
+        "took_s": round(time.monotonic() - began, 1),
+    }
+    run.finish_stage("embeddings", notes)
+    return True
+
+
 def make_sets(run: RunFolder, config: SetsConfig, progress: Progress) -> bool:
     """Set duplicates aside and group what stays. Returns whether there was work.
 
@@ -79,36 +116,49 @@ def make_sets(run: RunFolder, config: SetsConfig, progress: Progress) -> bool:
     is damaged.
     """
     settings: dict[str, Setting] = {"data_version": SETS_DATA_VERSION, **msgspec.to_builtins(config)}
+    del settings["threads"]  # changes how fast sets come, not which
     inputs = {"images": run.digest("images"), "embeddings": run.digest("embeddings")}
     if not run.begin_stage("sets", settings, inputs):
+        shutil.rmtree(run.scratch_folder, ignore_errors=True)  # of a run that was killed in its last instant
         return False
-    from grouping.duplicates import find_duplicates
-    from grouping.sets import make_image_sets
-    from grouping.vectors import load_vectors
+    from grouping.group import group_images
+    from grouping.table import load_table
 
     began = time.monotonic()
-    vectors = load_vectors(run)
-    duplicates, stays = find_duplicates(vectors, config.duplicate_cosine_similarity)
+    table = load_table(run)
+    duplicates, sets, notes = group_images(table, config, run.scratch_folder, progress)
     write_jsonl(run.duplicates_file, duplicates)
-    keys = [vectors.records[row].key for row in stays.tolist()]
-    sets = make_image_sets(keys, vectors.units[stays], config)
     write_jsonl(run.sets_file, sets)
     grouped = sum(len(each.keys) for each in sets)
     progress.say(
-        f"sets: {len(sets):,} of {grouped:,} images;"
-        f" {len(duplicates):,} duplicates set aside, {len(keys) - grouped:,} images single"
+        f"sets: {len(sets):,} of {grouped:,} images; {len(duplicates):,} duplicates set aside,"
+        f" {len(table.keys) - len(duplicates) - grouped:,} images single"
     )
-    notes: dict[str, Setting] = {
+    if notes:
+        progress.say(
+            f"sets: related from {notes['related_cosine_similarity']}, duplicates from"
+            f" {notes['duplicate_cosine_similarity']} ({notes['band_why']})"
+        )
+    figures: dict[str, Setting] = {
         "sets": len(sets),
         "images_in_sets": grouped,
         "duplicates": len(duplicates),
+        **notes,
         "took_s": round(time.monotonic() - began, 1),
     }
-    run.finish_stage("sets", notes)
+    run.finish_stage("sets", figures)
+    shutil.rmtree(run.scratch_folder, ignore_errors=True)
     return True
 
 
-def _describe_sources(sources: Sequence[Shard]) -> str:
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+    def fingerprint(self) -> str: ...
+
+
+def _describe_sources(sources: Sequence[_Named]) -> str:
     """How many shards, and a digest that changes when a file was added, removed or resized."""
     digest = hashlib.sha256()
     for shard in sorted(sources, key=lambda each: each.name):

@@ -21,7 +21,16 @@ from triptych.embedded import resolve_model
 
 Level = Literal["ok", "missing", "failed"]
 
-_ALWAYS_NEEDED = ("open_clip_torch", "faiss-cpu", "torch", "transformers", "pillow", "msgspec", "httpx")
+_ALWAYS_NEEDED = (
+    "open_clip_torch",
+    "faiss-cpu",
+    "imagehash",
+    "torch",
+    "transformers",
+    "pillow",
+    "msgspec",
+    "httpx",
+)
 
 
 class Finding(msgspec.Struct, frozen=True):

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from captioning.config import CaptioningConfig
     from corpus.ledger import Ledger
     from corpus.sources import Shard
+    from grouping.stored import StoredShard
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -41,6 +42,7 @@ _RECORDED_VERSIONS = (
     "lmdeploy",
     "open_clip_torch",
     "faiss-cpu",
+    "imagehash",
     "pillow",
     "torch",
     "transformers",
@@ -51,13 +53,19 @@ class Pipeline:
     """The stages of one run folder, which this process owns. Made by ``open_run``."""
 
     def __init__(
-        self, run: RunFolder, config: RunConfig, sources: Sequence[Path], progress: Progress
+        self,
+        run: RunFolder,
+        config: RunConfig,
+        sources: Sequence[Path],
+        progress: Progress,
+        stored: Sequence[StoredShard] = (),
     ) -> None:
         self.folder = run
         self.config = config
         self._sources = [path.absolute() for path in sources]
         self._progress = progress
         self._shards: list[Shard] | None = None
+        self._stored = stored
 
     def run(self) -> bool:
         """All stages in order. Returns whether any had work to do."""
@@ -67,8 +75,12 @@ class Pipeline:
 
     def group(self) -> bool:
         """Embeddings, duplicates and sets. Returns whether there was work to do."""
-        from grouping.stage import embed_sources, make_sets
+        from grouping.stage import adopt_embeddings, embed_sources, make_sets
 
+        if self._stored:
+            self._record()
+            worked = adopt_embeddings(self.folder, self._stored, self._progress)
+            return make_sets(self.folder, self.config.sets, self._progress) or worked
         embedding = msgspec.structs.replace(
             self.config.embedding, model=resolve_model(self.config.embedding.model)
         )
@@ -82,6 +94,11 @@ class Pipeline:
 
         captioning = self._resolved_captioning()
         self._require("sets", "triptych group")
+        if not self._sources:
+            raise SetupError(
+                f"{self.folder.path} was grouped from stored embeddings, so there are no images to caption;"
+                " group the images themselves"
+            )
         if is_embedded(self.config.captioning.model):
             self._progress.say(f"note: {CAUTION}")
         if jobs:
@@ -183,16 +200,22 @@ class Pipeline:
 
 @contextlib.contextmanager
 def open_run(
-    path: Path, config: RunConfig, sources: Sequence[Path], progress: Progress | None = None
+    path: Path,
+    config: RunConfig,
+    sources: Sequence[Path],
+    progress: Progress | None = None,
+    stored: Sequence[StoredShard] = (),
 ) -> Iterator[Pipeline]:
     """Own the run folder ``path``, begun here if it is new, for the length of the block.
+
+    ``stored`` are embeddings in place of ``sources``; such a run can be grouped, not captioned.
 
     Raises UsageError where the sources can't be, before anything is written, and SetupError where
     the folder can't serve: in use, of another version, not a run, no space.
     """
     from corpus.sources import open_sources
 
-    shards = open_sources([source.absolute() for source in sources])
+    shards = [] if stored else open_sources([source.absolute() for source in sources])
     if path.is_file():
         raise SetupError(f"{path} is a file; name a folder with --out")
     path.mkdir(parents=True, exist_ok=True)
@@ -204,7 +227,7 @@ def open_run(
         )
     with owned(path):
         run = RunFolder.create_or_open(path)
-        pipeline = Pipeline(run, config, sources, progress or Silent())
+        pipeline = Pipeline(run, config, sources, progress or Silent(), stored)
         pipeline._shards = shards
         yield pipeline
 

@@ -10,8 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from corpus.files import write_jsonl, written_whole
+from corpus.progress import Silent
 from corpus.records import ImageRecord
 from corpus.runfolder import RunFolder
+from grouping.config import SetsConfig
+from grouping.group import Grouped, group_images
+from grouping.table import load_table
 
 TINY_CONFIG = {
     "embed_dim": 16,
@@ -71,3 +75,17 @@ def make_run(
         ]
         write_jsonl(run.images_file(f"shard-{shard}"), records)
     return run
+
+
+def group(units: NDArray[np.float32], config: SetsConfig, folder: Path, **fields: list[object]) -> Grouped:
+    """Group images 000.jpg, 001.jpg... with these vectors. ``fields`` has values of ImageRecord, in order."""
+    keys = [f"{number:03d}.jpg" for number in range(len(units))]
+    named = {name: dict(zip(keys, values, strict=True)) for name, values in fields.items()}
+    run = make_run(folder / "run", dict(zip(keys, units, strict=True)), **named)
+    return group_images(load_table(run), config, folder / "scratch", Silent())
+
+
+def at_degrees(*degrees: float) -> NDArray[np.float32]:
+    """Unit vectors in a plane."""
+    angles = np.radians(degrees)
+    return np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)

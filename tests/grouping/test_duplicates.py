@@ -3,138 +3,128 @@
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+import pytest
 
-from corpus.records import Duplicate, ImageRecord
-from grouping.duplicates import find_duplicates
-from grouping.neighbours import NeighbourSearch
-from grouping.vectors import Vectors, load_vectors, pair_cosines
-from tests.grouping.made_up import as_unit, make_run
+from corpus.records import Duplicate
+from grouping.config import SetsConfig
+from grouping.rows import UnitRows, cosines_with_each, pair_cosines
+from tests.grouping.made_up import as_unit, at_degrees, group, make_run
 
-BOUND = 0.9
-
-
-def _at(*degrees: float) -> NDArray[np.float32]:
-    """Unit vectors in a plane; 25.8 degrees apart is a cosine of 0.9."""
-    angles = np.radians(degrees)
-    return np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+BAND = SetsConfig(related_cosine_similarity=0.5, duplicate_cosine_similarity=0.9)
+"""25.8 degrees apart is a cosine of 0.9; hashes decide from 0.7 on, 45.6 degrees."""
 
 
-def _vectors(units: NDArray[np.float32], **fields: list[object]) -> Vectors:
-    """Images a, b, c... of 100 x 100 pixels and 1,000 bytes, with ``fields`` of theirs replaced."""
-    records = []
-    for row in range(len(units)):
-        key = f"{row:03d}.jpg"
-        plain = {"width_px": 100, "height_px": 100, "size_bytes": 1000, "content_hash": key}
-        own = {name: values[row] for name, values in fields.items()}
-        records.append(ImageRecord(key=key, **{**plain, **own}))  # type: ignore[arg-type]
-    return Vectors(records, units)
+def _rows(units: np.ndarray) -> UnitRows:
+    return UnitRows(units.astype(np.float16), np.arange(len(units), dtype=np.int32))
 
 
-def test_same_bytes_keep_the_smallest_key() -> None:
+def test_same_bytes_keep_the_smallest_key(tmp_path: Path) -> None:
     """Three files of one content: the first by key stays, the others name it."""
-    vectors = _vectors(_at(0, 0, 90, 0), content_hash=["same", "same", "other", "same"])
+    grouped = group(at_degrees(0, 0, 90, 0), BAND, tmp_path, content_hash=["same", "same", "other", "same"])
 
-    duplicates, stays = find_duplicates(vectors, BOUND)
-
-    assert duplicates == [
+    assert grouped.duplicates == [
         Duplicate(key="001.jpg", of="000.jpg", reason="same bytes", cosine_similarity=1.0),
         Duplicate(key="003.jpg", of="000.jpg", reason="same bytes", cosine_similarity=1.0),
     ]
-    assert stays.tolist() == [0, 2]
 
 
-def test_of_near_duplicates_the_largest_stays() -> None:
-    """By pixels first, then by bytes, then by key."""
-    by_pixels, _ = find_duplicates(_vectors(_at(0, 5), width_px=[100, 200], size_bytes=[9000, 1]), BOUND)
-    by_bytes, _ = find_duplicates(_vectors(_at(0, 5), size_bytes=[1000, 2000]), BOUND)
-    by_key, _ = find_duplicates(_vectors(_at(0, 5)), BOUND)
+@pytest.mark.parametrize(
+    ("fields", "kept"),
+    [
+        ({"width_px": [100, 200], "size_bytes": [9000, 1]}, "001.jpg"),
+        ({"size_bytes": [1000, 2000]}, "001.jpg"),
+        ({}, "000.jpg"),
+    ],
+    ids=["by pixels", "then by bytes", "then by key"],
+)
+def test_of_near_duplicates_the_largest_stays(
+    fields: dict[str, list[object]], kept: str, tmp_path: Path
+) -> None:
+    """The other names it, with their cosine."""
+    [duplicate] = group(at_degrees(0, 5), BAND, tmp_path, **fields).duplicates
 
-    assert [(d.key, d.of, d.reason) for d in by_pixels] == [("000.jpg", "001.jpg", "near duplicate")]
-    assert [(d.key, d.of) for d in by_bytes] == [("000.jpg", "001.jpg")]
-    assert [(d.key, d.of) for d in by_key] == [("001.jpg", "000.jpg")]
-    assert by_pixels[0].cosine_similarity == round(float(np.cos(np.radians(5))), 6)
+    assert (kept, "near duplicate") == (duplicate.of, duplicate.reason)
+    assert duplicate.cosine_similarity == pytest.approx(np.cos(np.radians(5)), abs=1e-3)
 
 
-def test_a_chain_of_near_duplicates_is_not_followed() -> None:
+def test_a_chain_of_near_duplicates_is_not_followed(tmp_path: Path) -> None:
     """0 is near 20, 20 near 40, but 0 is not near 40: 40 stays, and 20 names the better one of the two."""
-    duplicates, stays = find_duplicates(_vectors(_at(0, 20, 40)), BOUND)
+    grouped = group(at_degrees(0, 20, 40), BAND, tmp_path)
 
-    assert [(d.key, d.of) for d in duplicates] == [("001.jpg", "000.jpg")]
-    assert stays.tolist() == [0, 2]
+    assert [(d.key, d.of) for d in grouped.duplicates] == [("001.jpg", "000.jpg")]
 
 
-def test_a_copy_of_a_near_duplicate_names_the_image_that_stays() -> None:
+def test_a_copy_of_a_near_duplicate_names_the_image_that_stays(tmp_path: Path) -> None:
     """Two files of one content near a larger image: both name the larger one."""
-    vectors = _vectors(_at(0, 5, 5), width_px=[200, 100, 100], content_hash=["a", "b", "b"])
+    grouped = group(
+        at_degrees(0, 5, 5), BAND, tmp_path, width_px=[200, 100, 100], content_hash=["a", "b", "b"]
+    )
 
-    duplicates, stays = find_duplicates(vectors, BOUND)
-
-    assert [(d.key, d.of, d.reason) for d in duplicates] == [
+    assert [(d.key, d.of, d.reason) for d in grouped.duplicates] == [
         ("001.jpg", "000.jpg", "near duplicate"),
         ("002.jpg", "000.jpg", "near duplicate"),
     ]
-    assert stays.tolist() == [0]
 
 
-def test_however_many_copies_there_are_none_is_missed() -> None:
-    """700 near copies, more than are searched at a time, and a stranger: two stay."""
+def test_however_many_copies_there_are_none_is_missed(tmp_path: Path) -> None:
+    """300 near copies, many more than an image has neighbours, and a stranger: two stay."""
     rng = np.random.default_rng(1)
-    copies = np.array([1.0, 0, 0, 0]) + rng.normal(0, 1e-3, (700, 4))
-    vectors = _vectors(as_unit(np.concatenate([copies, [[0, 1, 0, 0]]])))
+    copies = np.array([1.0, 0, 0, 0]) + rng.normal(0, 1e-3, (300, 4))
 
-    duplicates, stays = find_duplicates(vectors, BOUND)
+    grouped = group(as_unit(np.concatenate([copies, [[0, 1, 0, 0]]])), BAND, tmp_path)
 
-    assert len(duplicates) == 699
-    assert {duplicate.of for duplicate in duplicates} == {"000.jpg"}
-    assert stays.tolist() == [0, 700]
+    assert len(grouped.duplicates) == 299
+    assert {duplicate.of for duplicate in grouped.duplicates} == {"000.jpg"}
 
 
-def test_the_bound_itself_is_a_duplicate() -> None:
-    """A pair exactly at the bound is set aside; with the bound just above it, it stays."""
-    vectors = _vectors(_at(0, 20))
-    cosine = float(pair_cosines(vectors.units, np.array([0]), np.array([1]))[0])
+def test_copies_do_not_hide_who_is_related(tmp_path: Path) -> None:
+    """An image whose nearest neighbours are all copies still finds the related one behind them."""
+    rng = np.random.default_rng(2)
+    copies = np.array([1.0, 0, 0, 0]) + rng.normal(0, 1e-3, (60, 4))
+    related = [np.cos(0.8), np.sin(0.8), 0, 0]
 
-    assert len(find_duplicates(vectors, cosine)[0]) == 1
-    assert find_duplicates(vectors, cosine + 1e-6)[0] == []
+    grouped = group(as_unit(np.concatenate([copies, [related]])), BAND, tmp_path)
+
+    assert [{"000.jpg", "060.jpg"}] == [set(each.keys) for each in grouped.sets]
 
 
-def test_no_image_and_one_image_have_no_duplicates() -> None:
-    """Nothing to compare is not an error."""
-    nothing, stays_of_none = find_duplicates(Vectors([], np.zeros((0, 1), np.float32)), BOUND)
-    alone, stays_of_one = find_duplicates(_vectors(_at(0)), BOUND)
+@pytest.mark.parametrize(("bits", "reason"), [(24, "hashes agree"), (50, None)])
+def test_below_the_bound_the_perceptual_hash_decides(bits: int, reason: str | None, tmp_path: Path) -> None:
+    """At a cosine of 0.82: 24 bits apart is a copy, 50 bits is another picture."""
+    flipped = (1 << bits) - 1
+    grouped = group(at_degrees(0, 35), BAND, tmp_path, picture_hash=[f"{0:064x}", f"{flipped:064x}"])
 
-    assert (nothing, stays_of_none.tolist()) == ([], [])
-    assert (alone, stays_of_one.tolist()) == ([], [0])
+    assert ([reason] if reason else []) == [duplicate.reason for duplicate in grouped.duplicates]
+    assert len(grouped.sets) == (0 if reason else 1)
+
+
+def test_equal_hashes_of_unlike_embeddings_are_no_copies(tmp_path: Path) -> None:
+    """Below the middle of the band a hash is not asked."""
+    grouped = group(at_degrees(0, 50), BAND, tmp_path, picture_hash=["0" * 64, "0" * 64])
+
+    assert [] == grouped.duplicates
 
 
 def test_duplicates_are_found_across_shards(tmp_path: Path) -> None:
     """The copy lies in another shard than the image it copies."""
-    units = _at(0, 1, 90, 180)
+    from corpus.progress import Silent
+    from grouping.stage import make_sets
+
+    units = at_degrees(0, 1, 90, 180)
     run = make_run(tmp_path / "run", dict(zip("abcd", units, strict=True)), shards=4)
+    make_sets(run, BAND, Silent())
 
-    duplicates, _ = find_duplicates(load_vectors(run), BOUND)
-
-    assert [(d.key, d.of) for d in duplicates] == [("b", "a")]
+    assert [("b", "a")] == [(d.key, d.of) for d in run.duplicates()]
 
 
 def test_a_pair_has_the_same_cosine_both_ways_and_in_any_company() -> None:
     """What decides about a pair doesn't depend on what else is computed with it."""
-    units = as_unit(np.random.default_rng(2).normal(size=(300, 67)))
+    rows = _rows(as_unit(np.random.default_rng(2).normal(size=(300, 67))))
     left, right = np.triu_indices(300, k=1)
 
-    together = pair_cosines(units, left, right)
+    together = pair_cosines(rows, left, right)
 
-    assert np.array_equal(together, pair_cosines(units, right, left))
+    assert np.array_equal(together, pair_cosines(rows, right, left))
     some = np.arange(0, len(left), 997)
-    assert np.array_equal(together[some], [pair_cosines(units, left[[i]], right[[i]])[0] for i in some])
-
-
-def test_the_nearest_exclude_the_image_itself_even_among_equals() -> None:
-    """Ten equal rows: each has the nine others or fewer, never itself."""
-    nearest = NeighbourSearch(np.repeat(_at(30), 10, axis=0)).nearest(12)
-
-    assert nearest.shape == (10, 12)
-    assert all(row not in others for row, others in enumerate(nearest.tolist()))
-    assert (nearest[:, :9] >= 0).all()
-    assert (nearest[:, 9:] == -1).all()
+    assert np.array_equal(together[some], [pair_cosines(rows, left[[i]], right[[i]])[0] for i in some])
+    assert np.array_equal(together[:299], cosines_with_each(rows, [0], np.arange(1, 300))[0])

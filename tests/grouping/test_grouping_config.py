@@ -8,12 +8,17 @@ from grouping.config import EmbeddingConfig, SetsConfig
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"related_cosine_similarity": 0.95}, "related_cosine_similarity is 0.95 and duplicate_cosine_sim"),
+        (
+            {"related_cosine_similarity": 0.95, "duplicate_cosine_similarity": 0.94},
+            "related_cosine_similarity is 0.95 and duplicate_cosine_similarity 0.94",
+        ),
         ({"related_cosine_similarity": float("nan")}, "is nan"),
         ({"duplicate_cosine_similarity": 1.5}, "1.5; expected -1 <= related < duplicate <= 1"),
         ({"min_images": 1}, "sets.min_images is 1"),
         ({"min_images": 4, "max_images": 3}, "expected 2 <= min_images <= max_images"),
         ({"neighbours": 0}, "sets.neighbours is 0; expected 1 or more"),
+        ({"min_recall": 0.0}, "sets.min_recall is 0.0; expected more than 0, at most 1"),
+        ({"threads": -1}, "sets.threads is -1; expected 0 or more"),
         ({"max_sets": -1}, "sets.max_sets is -1; expected 0 or more"),
     ],
 )

@@ -25,14 +25,39 @@ def example(line: str) -> str:
 
 def sources_and_out(command: F) -> F:
     """SOURCE... --out RUN --preset NAME."""
+    return sources(required=True)(preset_and_out(command))
+
+
+def sources(*, required: bool) -> Callable[[F], F]:
+    """SOURCE..."""
+    return click.argument(
+        "sources", nargs=-1, required=required, type=click.Path(path_type=Path), metavar="SOURCE..."
+    )
+
+
+def preset_and_out(command: F) -> F:
+    """--out RUN --preset NAME."""
     command = click.option(
         "--preset", help="Settings to begin with: sa1b or demo. [default: none]", metavar="NAME"
     )(command)
-    command = click.option(
+    return click.option(
         "--out", type=FOLDER, required=True, metavar="RUN", help="The run folder; made if it isn't there."
     )(command)
-    return click.argument(
-        "sources", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="SOURCE..."
+
+
+def stored_embeddings(command: F) -> F:
+    """--embeddings PATH --keys FILE."""
+    command = click.option(
+        "--keys",
+        "keys_file",
+        type=FILE,
+        help="With --embeddings: a file with one key a row. [default: FILE-STEM/ROW]",
+    )(command)
+    return click.option(
+        "--embeddings",
+        type=click.Path(path_type=Path, exists=True),
+        metavar="PATH",
+        help="Group these .npy embeddings (a file or a folder) in place of images.",
     )(command)
 
 

@@ -14,6 +14,7 @@ from triptych.cli import options
 if TYPE_CHECKING:
     from corpus.records import JobName
     from corpus.runfolder import StageName
+    from grouping.stored import StoredShard
     from triptych.pipeline import Pipeline
 
 
@@ -45,24 +46,60 @@ def run(
 
 
 @click.command(epilog=options.example("triptych group photos/ --out run"))
-@options.sources_and_out
+@options.sources(required=False)
+@options.preset_and_out
+@options.stored_embeddings
+@click.option(
+    "--explain",
+    "explained",
+    metavar="IMAGE",
+    help="Say why this image of a grouped RUN is in its set, or in none.",
+)
 @options.settings
 def group(
     sources: tuple[Path, ...],
     out: Path,
     preset: str | None,
+    embeddings: Path | None,
+    keys_file: Path | None,
+    explained: str | None,
     config_file: Path | None,
     assignments: tuple[str, ...],
     fresh: tuple[StageName, ...],
 ) -> None:
-    """Embed images, set duplicates aside, and make sets of related ones."""
+    """Embed images, set duplicates aside, and make sets of related ones.
+
+    SOURCE is as for `triptych run`; or name stored --embeddings in place of images.
+    """
     from triptych.config import load_config
     from triptych.pipeline import open_run
 
+    if explained is not None:
+        _explain(out, explained)
+        return
+    if bool(sources) == (embeddings is not None):
+        raise click.UsageError("name either SOURCE... or --embeddings PATH: what is to be grouped?")
+    if keys_file is not None and embeddings is None:
+        raise click.UsageError("--keys names the rows of --embeddings PATH; images have keys of their own")
     config = load_config(preset, config_file, options.flags_of(assignments))
-    with open_run(out, config, sources, for_stderr()) as pipeline:
+    stored = _open_stored(embeddings, keys_file) if embeddings is not None else []
+    with open_run(out, config, sources, for_stderr(), stored) as pipeline:
         pipeline.freshen(fresh)
         _report(pipeline, pipeline.group())
+
+
+def _open_stored(embeddings: Path, keys_file: Path | None) -> list[StoredShard]:
+    from grouping.stored import open_stored
+
+    return open_stored(embeddings, keys_file)
+
+
+def _explain(folder: Path, key: str) -> None:
+    from corpus.runfolder import RunFolder
+    from grouping.explain import explain
+
+    for line in explain(RunFolder.open(folder), key):
+        click.echo(line)
 
 
 @click.command(epilog=options.example("triptych caption run --sample 20 --server http://gpu1:23333/v1"))

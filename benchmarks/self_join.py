@@ -1,0 +1,150 @@
+"""The self-join against IndexIVFFlat.search on the same cells, and how it grows.
+
+    python -m benchmarks.self_join FOLDER [--images N ...]
+
+For each size, in a process of its own: a made-up corpus is written to FOLDER, sorted into cells, and
+joined. The peer searches the very same cells, as many of them an image, on as many threads: its
+recall is ours, and what differs is the throughput. It answers samples of the images, since all of
+them would take hours; the median of three samples counts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import click
+import numpy as np
+
+from benchmarks.grouping_peers import peak_memory_mb
+from benchmarks.made_up_corpus import DIMENSIONS, make_corpus
+from benchmarks.record import record
+from grouping.cells import searched_cells
+from grouping.layout import Layout, StoredBlock, lay_out
+from grouping.selfjoin import Join, recall_of
+
+T = TypeVar("T")
+
+NEIGHBOURS = 16
+WANTED_RECALL = 0.96
+PEER_QUERIES = 2_000
+ROUNDS = 3
+
+
+def measure(folder: Path, images: int) -> dict[str, float]:
+    """Figures of one size. Run in a fresh process, so that its peak memory is that of this size."""
+    corpus = folder / f"{images}.npy"
+    scratch = folder / f"scratch-{images}"
+    shutil.rmtree(scratch, ignore_errors=True)
+    times: dict[str, float] = {}
+
+    def timed(name: str, work: Callable[[], T]) -> T:
+        began = time.monotonic()
+        result = work()
+        times[f"{name}_s"] = round(time.monotonic() - began, 1)
+        return result
+
+    blocks = [StoredBlock(np.arange(images), partial(np.load, corpus, mmap_mode="r"))]
+    layout = timed("sort_into_cells", lambda: lay_out(blocks, images, DIMENSIONS, scratch, 0))
+    rows = layout.open_rows()
+    cells = timed("choose_cells", lambda: searched_cells(layout, rows, NEIGHBOURS, WANTED_RECALL))
+    found = timed("join", lambda: Join(layout, cells, NEIGHBOURS).run(scratch / "neighbours"))
+    peak_mb = peak_memory_mb()
+    recall = recall_of(layout, found, NEIGHBOURS)
+    peer = _peer_queries_per_s(layout, cells)
+    ours = images / times["join_s"]
+    shutil.rmtree(scratch)
+    return {
+        "images": images,
+        "cells": layout.cells,
+        "cells_searched": cells,
+        "recall_at_16": round(recall, 4),
+        **times,
+        "images_per_s": round(ours, 1),
+        "peer_queries_per_s": round(statistics.median(peer), 1),
+        "times_the_peer": round(ours / statistics.median(peer), 2),
+        "times_the_peer_with_preparation": round(images / sum(times.values()) / statistics.median(peer), 2),
+        "peak_memory_mb": round(peak_mb),
+        "embeddings_mb": round(images * DIMENSIONS * 2 / 1024**2),
+    }
+
+
+def _peer_queries_per_s(layout: Layout, cells: int) -> list[float]:
+    import faiss
+
+    quantizer = faiss.IndexFlatIP(DIMENSIONS)
+    quantizer.add(layout.centres)
+    index = faiss.IndexIVFFlat(quantizer, DIMENSIONS, layout.cells, faiss.METRIC_INNER_PRODUCT)
+    index.is_trained = True
+    rows = layout.open_rows()
+    for start in range(0, len(rows), 65_536):
+        index.add(rows.span(start, min(start + 65_536, len(rows))))
+    index.nprobe = cells
+    faiss.omp_set_num_threads(len(os.sched_getaffinity(0)))
+    rates = []
+    for seed in range(ROUNDS):
+        chosen = np.random.default_rng(seed).choice(len(rows), PEER_QUERIES, replace=False)
+        queries = rows.take(np.sort(chosen))
+        began = time.monotonic()
+        index.search(queries, NEIGHBOURS + 1)
+        rates.append(PEER_QUERIES / (time.monotonic() - began))
+    return rates
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--images", multiple=True, type=int, default=(125_000, 250_000, 500_000, 1_000_000))
+@click.option("--only", is_flag=True, hidden=True)
+def main(folder: Path, images: tuple[int, ...], only: bool) -> None:
+    """Measure each size, extrapolate to 11 million, and commit the result."""
+    if only:
+        print(json.dumps(measure(folder, images[0])))
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    sizes = []
+    for count in images:
+        np.save(folder / f"{count}.npy", make_corpus(count).rows)
+        command = [
+            sys.executable,
+            "-m",
+            "benchmarks.self_join",
+            str(folder),
+            "--only",
+            "--images",
+            str(count),
+        ]
+        answer = subprocess.run(command, capture_output=True, text=True, check=True)
+        sizes.append(json.loads(answer.stdout))
+        print(sizes[-1], flush=True)
+        (folder / f"{count}.npy").unlink()
+    load = os.getloadavg()[2]
+    record(
+        "self_join",
+        "python -m benchmarks.self_join FOLDER",
+        {"load_average_15_min": round(load, 1), "sizes": sizes, "at_11_million": _extrapolated(sizes)},
+    )
+
+
+def _extrapolated(sizes: list[dict[str, float]]) -> dict[str, float]:
+    """Join time at 11 million by the power law through the measured sizes; memory by a line."""
+    counts = np.log([size["images"] for size in sizes])
+    exponent, scale = np.polyfit(counts, np.log([size["join_s"] for size in sizes]), 1)
+    slope, fixed = np.polyfit([s["images"] for s in sizes], [s["peak_memory_mb"] for s in sizes], 1)
+    return {
+        "join_time_grows_with_images_to_the": round(float(exponent), 2),
+        "join_hours": round(float(np.exp(scale + exponent * np.log(11e6))) / 3600, 1),
+        "peak_memory_gb": round(float(fixed + slope * 11e6) / 1024, 1),
+    }
+
+
+if __name__ == "__main__":
+    main()

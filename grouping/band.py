@@ -1,0 +1,93 @@
+"""The bounds between unrelated, related and duplicate images, for the encoder and corpus at hand.
+
+Comes in: the config, rows, neighbours. Goes out: a Band and why. Cosines mean different things to
+different encoders, so ``auto`` reads them off the corpus: how similar two images are by chance, and how
+similar an image and its nearest neighbour are. Not its job: applying the bounds.
+"""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from grouping.config import DUPLICATE_COSINE_SIMILARITY, RELATED_COSINE_SIMILARITY, SetsConfig
+from grouping.rows import UnitRows, pair_cosines
+from grouping.selfjoin import Neighbours
+
+FEWEST_IMAGES = 50
+"""Fewer tell nothing about chance; then the bounds of ViT-B/32 are taken."""
+
+CHANCE_PAIRS = 20_000
+
+CHANCE_DEVIATIONS = 2.33
+"""The 99th percentile of unrelated pairs, if they were spread upwards as they are downwards from their
+median. The upward side itself is mixed with related pairs. On the demo's scenes this gives 0.22 as
+chance and 0.6 as the related bound, where a bound set by hand against their truth had been put."""
+
+DUPLICATE_SHARE = 0.10
+"""Duplicates are nearer than this share of the usual distance (1 - cosine) to a nearest neighbour. On
+the demo's scenes this gives 0.993; against their truth, 0.992 had been set by hand."""
+
+DUPLICATE_SHARE_WITHOUT_HASHES = 0.20
+"""Where no perceptual hash can find the copies that lie below the bound, it has to be lower itself."""
+
+
+class Band(msgspec.Struct, frozen=True, kw_only=True):
+    """Cosines: related from ``related`` up to below ``duplicate``, at which duplicates begin."""
+
+    related: float
+    duplicate: float
+    hashes_decide_from: float
+    """From here up to ``duplicate``, images are duplicates whose perceptual hashes agree."""
+    why: str
+
+
+def choose_band(
+    config: SetsConfig,
+    rows: UnitRows,
+    neighbours: Neighbours,
+    distinct: NDArray[np.bool_],
+    *,
+    with_hashes: bool,
+) -> Band:
+    """The explicit bounds of ``config``; those left to ``auto`` from images that ``distinct`` masks."""
+    related, duplicate = config.related_cosine_similarity, config.duplicate_cosine_similarity
+    why = "as configured"
+    if "auto" in (related, duplicate):
+        auto_related, auto_duplicate, why = _derive(rows, neighbours, distinct, with_hashes)
+        related = auto_related if related == "auto" else related
+        duplicate = max(auto_duplicate, (1 + float(related)) / 2) if duplicate == "auto" else duplicate
+        related = min(float(related), float(duplicate) - 1e-3)
+    related, duplicate = float(related), float(duplicate)
+    return Band(
+        related=related,
+        duplicate=duplicate,
+        hashes_decide_from=round((related + duplicate) / 2, 4),
+        why=why,
+    )
+
+
+def _derive(
+    rows: UnitRows, neighbours: Neighbours, distinct: NDArray[np.bool_], with_hashes: bool
+) -> tuple[float, float, str]:
+    images = np.flatnonzero(distinct)
+    if len(images) < FEWEST_IMAGES:
+        why = f"{len(images)} images are too few to tell; bounds of ViT-B/32"
+        return RELATED_COSINE_SIMILARITY, DUPLICATE_COSINE_SIMILARITY, why
+    drawn = np.random.default_rng(4).choice(images, (2, CHANCE_PAIRS))
+    left, right = drawn[:, drawn[0] != drawn[1]]
+    by_chance = pair_cosines(rows, left, right).astype(np.float64)
+    median = float(np.median(by_chance))
+    deviation = median - float(np.quantile(by_chance, 0.1587))
+    chance = median + CHANCE_DEVIATIONS * deviation
+    nearest = float(np.median(neighbours.cosines[images, 0]))
+    related = round((chance + nearest) / 2, 4)
+    share = DUPLICATE_SHARE if with_hashes else DUPLICATE_SHARE_WITHOUT_HASHES
+    duplicate = round(1 - share * (1 - nearest), 4)
+    why = (
+        f"random pairs have a median cosine of {median:.3f} and reach {chance:.3f} by chance; a nearest"
+        f" neighbour has {nearest:.3f}: related from midway between the two, duplicates within"
+        f" {share:.0%} of a nearest neighbour's distance"
+    )
+    return related, duplicate, why

@@ -1,0 +1,83 @@
+"""From stored embeddings to duplicates and sets.
+
+Comes in: a table of images, a config, a scratch folder. Goes out: duplicates, sets, and the figures
+worth remembering. Work that takes long leaves checkpoints in the scratch folder, so that a killed
+run goes on. Not its job: where embeddings come from, and where results go (see stage).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from corpus.progress import Progress
+from corpus.records import Duplicate, ImageSet
+from corpus.runfolder import Setting
+from grouping.band import choose_band
+from grouping.cells import searched_cells
+from grouping.config import SetsConfig
+from grouping.coverage import keep_spread
+from grouping.duplicates import Corpus, find_duplicates, same_bytes
+from grouping.layout import lay_out
+from grouping.neighbours import SEARCH_SLACK
+from grouping.pairs import pairs_from
+from grouping.selfjoin import Join, recall_of
+from grouping.sets import make_image_sets
+from grouping.table import ImageTable
+
+MOST_LOST = 0.25
+"""Of an image's neighbours, to duplicates, before it looks for others."""
+
+
+class Grouped(NamedTuple):
+    """What became of the images."""
+
+    duplicates: list[Duplicate]
+    sets: list[ImageSet]
+    notes: dict[str, Setting]
+
+
+def group_images(table: ImageTable, config: SetsConfig, scratch: Path, progress: Progress) -> Grouped:
+    """Duplicates and sets of ``table``: the same for any number of threads and after any restart."""
+    count, threads = len(table.keys), config.threads
+    if count == 0:
+        return Grouped([], [], {})
+    layout = lay_out(table.blocks, count, table.dimensions, scratch, threads)
+    rows = layout.open_rows()
+    cells = searched_cells(layout, rows, config.neighbours, config.min_recall)
+    copies = same_bytes(table.content_hashes)
+    distinct = np.ones(count, bool)
+    distinct[list(copies)] = False
+    join = Join(layout, cells, config.neighbours, looking=distinct, found=distinct)
+    neighbours = join.run(scratch / "neighbours", threads, progress)
+    recall = recall_of(layout, neighbours, config.neighbours, distinct)
+    band = choose_band(config, rows, neighbours, distinct, with_hashes=bool(table.has_picture_hash.all()))
+    corpus = Corpus(table, layout, rows, cells)
+    duplicates, stays = find_duplicates(corpus, neighbours, copies, band, threads)
+
+    # A line that is full of related images and lost many to duplicates has others waiting behind its end.
+    share_lost = (distinct & ~stays)[neighbours.images].mean(axis=1)
+    lost = stays & (share_lost > MOST_LOST) & (neighbours.cosines[:, -1] >= band.related - SEARCH_SLACK)
+    if lost.any():
+        again = Join(layout, cells, config.neighbours, looking=lost, found=stays)
+        filled = again.run(scratch / "neighbours-again", threads, progress)
+        neighbours.images[lost], neighbours.cosines[lost] = filled.images[lost], filled.cosines[lost]
+
+    pairs = pairs_from(neighbours, rows, band.related, threads, stays)
+    pairs = pairs.where(pairs.mutual & (pairs.cosines.astype(np.float64) < band.duplicate))
+    sets = make_image_sets(table.keys, rows, pairs, band, config)
+    if config.max_sets is not None:
+        number = {key: image for image, key in enumerate(table.keys)}
+        sets = keep_spread(sets, config.max_sets, lambda key: int(layout.cell_of[number[key]]))
+    notes: dict[str, Setting] = {
+        "related_cosine_similarity": band.related,
+        "duplicate_cosine_similarity": band.duplicate,
+        "hashes_decide_from": band.hashes_decide_from,
+        "band_why": band.why,
+        "cells": layout.cells,
+        "cells_searched": cells,
+        f"recall_at_{config.neighbours}": round(recall, 4),
+    }
+    return Grouped(duplicates, sets, notes)

@@ -1,0 +1,75 @@
+"""Embeddings as unit rows, on disk in the order of cells, and cosines between them.
+
+Comes in: a file of ``float16[n, dim]`` and where each image's row lies in it. Goes out: unit rows in
+float32, for as many images as are asked for at a time. Memory holds what was asked for, and whatever
+part of the file the system keeps cached. Not its job: what is in the file (see layout).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+PAIRS_AT_ONCE = 16_384
+"""Pairs gathered at a time: two blocks of this many rows, 64 MB at 512 dimensions."""
+
+
+class UnitRows:
+    """The rows of images 0 to n - 1, brought back to length 1 when they are taken. Safe in many threads."""
+
+    def __init__(self, stored: NDArray[np.float16], place: NDArray[np.int32]) -> None:
+        """``stored`` is ``float16[n, dim]``; image i has row ``place[i]`` of it."""
+        self._stored = stored
+        self._place = place
+
+    @classmethod
+    def open(cls, path: Path, place: NDArray[np.int32]) -> UnitRows:
+        """Map the ``.npy`` file at ``path``."""
+        return cls(np.load(path, mmap_mode="r"), place)
+
+    def __len__(self) -> int:
+        return len(self._stored)
+
+    @property
+    def dimensions(self) -> int:
+        return int(self._stored.shape[1])
+
+    def take(self, images: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The rows of ``images``, in that order."""
+        return as_units(self._stored[self._place[images]])
+
+    def span(self, start: int, stop: int) -> NDArray[np.float32]:
+        """The rows that lie at ``start`` to ``stop`` in the file: those of neighbouring cells at once."""
+        return as_units(self._stored[start:stop])
+
+
+def as_units(stored: NDArray[np.float16]) -> NDArray[np.float32]:
+    """Stored rows at length 1, in float32. A row's result doesn't depend on the others."""
+    units = stored.astype(np.float32)
+    units /= np.sqrt(np.einsum("ij,ij->i", units, units))[:, None]
+    return units
+
+
+def pair_cosines(rows: UnitRows, left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.float32]:
+    """The cosine of every pair ``(left[i], right[i])`` of images, in [-1, 1].
+
+    The one place where a cosine that decides something is computed: the same bits for (a, b) as for
+    (b, a), whatever else is asked at the same time, which a matrix product doesn't promise.
+    """
+    cosines = np.empty(len(left), np.float32)
+    for start in range(0, len(left), PAIRS_AT_ONCE):
+        some = slice(start, start + PAIRS_AT_ONCE)
+        cosines[some] = np.einsum("ij,ij->i", rows.take(left[some]), rows.take(right[some]))
+    return np.clip(cosines, -1.0, 1.0)
+
+
+def cosines_with_each(rows: UnitRows, members: list[int], others: NDArray[np.int64]) -> NDArray[np.float32]:
+    """``float32[members, others]``: the very cosines that pair_cosines gives, rows taken once."""
+    own, theirs = rows.take(np.array(members, np.int64)), rows.take(others)
+    cosines: NDArray[np.float32] = np.stack(
+        [np.einsum("ij,ij->i", np.broadcast_to(row, theirs.shape), theirs) for row in own]
+    )
+    np.clip(cosines, -1.0, 1.0, out=cosines)
+    return cosines

@@ -1,0 +1,84 @@
+"""Bounds that calibrate themselves, and bounds that are given."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from corpus.runfolder import Setting
+from grouping.config import SetsConfig
+from tests.grouping.made_up import as_unit, at_degrees, group
+
+AUTO = SetsConfig()
+
+
+def _themes(within: float, by_chance: float, seed: int = 3) -> np.ndarray:
+    """40 themes of 8 images with about these cosines inside a theme and between themes."""
+    rng = np.random.default_rng(seed)
+    directions = rng.normal(size=(40, 256)), rng.normal(size=(40, 8, 256))
+    shared = rng.normal(size=256)
+    parts = [
+        np.sqrt(by_chance) * shared / np.linalg.norm(shared),
+        np.sqrt(within - by_chance) * as_unit(directions[0])[:, None, :],
+        np.sqrt(1 - within) * as_unit(directions[1].reshape(-1, 256)).reshape(40, 8, 256),
+    ]
+    return as_unit((parts[0] + parts[1] + parts[2]).reshape(-1, 256))
+
+
+def _bounds(notes: dict[str, Setting]) -> tuple[float, float]:
+    """Related, duplicate."""
+    related, duplicate = notes["related_cosine_similarity"], notes["duplicate_cosine_similarity"]
+    return float(str(related)), float(str(duplicate))
+
+
+@pytest.mark.parametrize(("within", "by_chance"), [(0.9, 0.5), (0.8, 0.2), (0.6, 0.0)])
+def test_auto_puts_the_band_between_chance_and_the_themes(
+    within: float, by_chance: float, tmp_path: Path
+) -> None:
+    """For encoders with different scales: all images are grouped, each set by theme."""
+    grouped = group(_themes(within, by_chance), AUTO, tmp_path)
+
+    related, duplicate = _bounds(grouped.notes)
+    assert by_chance < related < within < duplicate < 1
+    assert sum(len(each.keys) for each in grouped.sets) > 0.8 * 320
+    assert all(len({int(key[:3]) // 8 for key in each.keys}) == 1 for each in grouped.sets)
+
+
+def test_what_auto_chose_is_written_with_its_reason(tmp_path: Path) -> None:
+    """The similarity of random pairs and of nearest neighbours, in words."""
+    notes = group(_themes(0.8, 0.2), AUTO, tmp_path).notes
+
+    said = re.search(r"median cosine of (0\.\d+) .* a nearest neighbour has (0\.\d+)", str(notes["band_why"]))
+    assert said is not None
+    assert [0.2, 0.82] == pytest.approx([float(said[1]), float(said[2])], abs=0.05)
+
+
+def test_explicit_bounds_are_taken_as_they_are(tmp_path: Path) -> None:
+    """Whatever the corpus says."""
+    config = SetsConfig(related_cosine_similarity=0.3, duplicate_cosine_similarity=0.97)
+
+    notes = group(_themes(0.8, 0.2), config, tmp_path).notes
+
+    assert (0.3, 0.97, "as configured") == (
+        notes["related_cosine_similarity"],
+        notes["duplicate_cosine_similarity"],
+        notes["band_why"],
+    )
+
+
+def test_a_few_images_tell_nothing(tmp_path: Path) -> None:
+    """Then the bounds of ViT-B/32 are taken, and the run says so."""
+    notes = group(at_degrees(0, 10, 40, 90), AUTO, tmp_path).notes
+
+    assert (0.75, 0.94) == (notes["related_cosine_similarity"], notes["duplicate_cosine_similarity"])
+    assert "4 images are too few" in str(notes["band_why"])
+
+
+def test_a_corpus_full_of_copies_still_gets_a_band(tmp_path: Path) -> None:
+    """Where every image has a copy, the nearest neighbour is no measure; the bounds stay in order."""
+    one = _themes(0.8, 0.2)[:60]
+    notes = group(np.concatenate([one, one]), AUTO, tmp_path).notes
+
+    related, duplicate = _bounds(notes)
+    assert 0 < related < duplicate <= 1

@@ -1,0 +1,143 @@
+"""The self-join: what it finds, that it doesn't depend on how it was run, and that it goes on."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from grouping import cells, layout, selfjoin
+from grouping.cells import searched_cells, true_neighbours
+from grouping.layout import Layout, StoredBlock, lay_out
+from grouping.selfjoin import Join, Neighbours, recall_of
+from tests.grouping.made_up import as_unit
+
+COUNT = 8
+
+
+@pytest.fixture
+def small_cells(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small corpora are searched as large ones are."""
+    monkeypatch.setattr(layout, "IMAGES_PER_CELL", 50)
+    monkeypatch.setattr(cells, "EXACT_BELOW_IMAGES", 100)
+    monkeypatch.setattr(selfjoin, "SMALLEST_PIECE", 200)
+
+
+def _rows(images: int = 3_000) -> NDArray[np.float16]:
+    """Clusters of about ten rows each."""
+    rng = np.random.default_rng(5)
+    centres = rng.normal(size=(images // 10, 24))
+    return as_unit(centres[rng.integers(0, len(centres), images)] + rng.normal(0, 0.6, (images, 24))).astype(
+        np.float16
+    )
+
+
+def _lay_out(rows: NDArray[np.float16], folder: Path, threads: int = 2, blocks: int = 3) -> Layout:
+    parts = np.array_split(np.arange(len(rows)), blocks)
+    made = [StoredBlock(part, lambda part=part: rows[part]) for part in parts]  # type: ignore[misc]
+    return lay_out(made, len(rows), rows.shape[1], folder, threads)
+
+
+def _same(one: Neighbours, other: Neighbours) -> bool:
+    return np.array_equal(one.images, other.images) and np.array_equal(one.cosines, other.cosines)
+
+
+def test_searching_every_cell_finds_exactly_the_nearest(tmp_path: Path) -> None:
+    """As a plain product of all with all says."""
+    rows = _rows(600)
+    made = _lay_out(rows, tmp_path)
+    units = made.open_rows().take(np.arange(600))
+    cosines = units.astype(np.float64) @ units.T
+    np.fill_diagonal(cosines, -2)
+    expected = np.sort(cosines, axis=1)[:, ::-1][:, :COUNT]
+
+    found = Join(made, made.cells, COUNT).run(tmp_path / "join")
+
+    assert np.allclose(expected, found.cosines, atol=1e-5)
+    assert np.allclose(expected, np.take_along_axis(cosines, found.images, axis=1), atol=1e-5)
+
+
+@pytest.mark.usefixtures("small_cells")
+def test_searching_few_cells_reaches_the_wanted_recall(tmp_path: Path) -> None:
+    """With far fewer cells than there are; and with one cell alone it would not."""
+    made = _lay_out(_rows(), tmp_path)
+    wanted = searched_cells(made, made.open_rows(), COUNT, 0.95)
+
+    found = Join(made, wanted, COUNT).run(tmp_path / "join")
+    alone = Join(made, 1, COUNT).run(tmp_path / "alone")
+
+    assert 1 < wanted < made.cells / 2
+    assert recall_of(made, found, COUNT) > 0.93
+    assert recall_of(made, alone, COUNT) < 0.9
+
+
+@pytest.mark.usefixtures("small_cells")
+def test_the_result_does_not_depend_on_threads_or_blocks(tmp_path: Path) -> None:
+    """One thread and one block, or four and seven: the same cells, rows and neighbours."""
+    rows = _rows()
+    one = _lay_out(rows, tmp_path / "one", threads=1, blocks=1)
+    four = _lay_out(rows, tmp_path / "four", threads=4, blocks=7)
+
+    assert np.array_equal(one.centres, four.centres)
+    assert one.rows_path.read_bytes() == four.rows_path.read_bytes()
+    assert _same(
+        Join(one, 6, COUNT).run(tmp_path / "a", threads=1),
+        Join(four, 6, COUNT).run(tmp_path / "b", threads=4),
+    )
+
+
+@pytest.mark.usefixtures("small_cells")
+def test_a_killed_join_takes_over_the_pieces_that_are_there(tmp_path: Path) -> None:
+    """Of 15 pieces 5 are gone: those are made again, the others are not touched, the result is the same."""
+    made = _lay_out(_rows(), tmp_path)
+    before = Join(made, 6, COUNT).run(tmp_path / "join")
+    pieces = sorted((tmp_path / "join").iterdir())
+    for piece in pieces[::3]:
+        piece.unlink()
+    untouched = [piece.stat().st_mtime_ns for piece in pieces if piece.exists()]
+
+    after = Join(made, 6, COUNT).run(tmp_path / "join")
+
+    assert 15 == len(pieces)
+    assert _same(before, after)
+    assert untouched == [piece.stat().st_mtime_ns for at, piece in enumerate(pieces) if at % 3]
+
+
+@pytest.mark.usefixtures("small_cells")
+def test_masks_say_who_looks_and_who_is_found(tmp_path: Path) -> None:
+    """Only even images look, only odd ones are found."""
+    made = _lay_out(_rows(), tmp_path)
+    even = np.arange(3_000) % 2 == 0
+
+    found = Join(made, 6, COUNT, looking=even, found=~even).run(tmp_path / "join")
+
+    assert (found.images[~even] == -1).all()
+    assert (found.images[even] % 2 == 1).all()
+
+
+def test_an_image_is_never_its_own_neighbour_even_among_equals(tmp_path: Path) -> None:
+    """Ten equal rows: each has the nine others or fewer, and then nothing."""
+    made = _lay_out(np.repeat(_rows(20)[:1], 10, axis=0), tmp_path)
+
+    found = Join(made, made.cells, 12).run(tmp_path / "join")
+
+    assert all(image not in others for image, others in enumerate(found.images.tolist()))
+    assert (found.images[:, :8] >= 0).all()
+    assert (found.images[:, 9:] == -1).all()
+
+
+def test_true_neighbours_are_found_among_those_asked_for(tmp_path: Path) -> None:
+    """The measure of recall itself: against a plain product of all with all."""
+    rows = _rows(400)
+    made = _lay_out(rows, tmp_path)
+    odd = np.arange(400) % 2 == 1
+    units = made.open_rows().take(np.arange(400)).astype(np.float64)
+    cosines = units @ units.T
+    np.fill_diagonal(cosines, -2)
+    cosines[:, ~odd] = -2
+    images = np.array([3, 44, 399])
+
+    found = true_neighbours(made, made.open_rows(), images, 5, odd)
+
+    expected = np.argsort(-cosines[images], axis=1)[:, :5]
+    assert expected.tolist() == found.tolist()

@@ -1,0 +1,183 @@
+"""Grouping embeddings from elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from numpy.typing import NDArray
+
+from corpus.runfolder import RunFolder
+from tests.grouping.made_up import as_unit
+from triptych.cli import cli
+
+
+def _rows() -> NDArray[np.float32]:
+    """Five themes of four, and a copy of the first image; not of length 1."""
+    rng = np.random.default_rng(9)
+    themes = np.repeat(rng.normal(size=(5, 32)), 4, axis=0)
+    rows = as_unit(themes + rng.normal(0, 0.5, themes.shape))
+    return 3 * np.concatenate([rows, rows[:1]])
+
+
+def _group(*arguments: object) -> Result:
+    bounds = ["--set", "sets.related_cosine_similarity=0.6", "--set", "sets.duplicate_cosine_similarity=0.98"]
+    return CliRunner().invoke(cli, ["group", *map(str, arguments), *bounds])
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_stored_embeddings_are_grouped_without_images(dtype: type, tmp_path: Path) -> None:
+    """Keys are the file's stem and the row's number; sets stay inside themes; the copy is set aside."""
+    np.save(tmp_path / "img_emb_0.npy", _rows().astype(dtype))
+
+    outcome = _group("--embeddings", tmp_path / "img_emb_0.npy", "--out", tmp_path / "run")
+
+    assert 0 == outcome.exit_code, outcome.output
+    run = RunFolder.open(tmp_path / "run")
+    assert [("img_emb_0/20", "img_emb_0/0")] == [(d.key, d.of) for d in run.duplicates()]
+    themes = [{int(key.partition("/")[2]) // 4 for key in each.keys} for each in run.sets()]
+    assert len(themes) >= 5
+    assert all(len(theme) == 1 for theme in themes)
+
+
+def test_a_folder_of_files_and_a_file_of_keys(tmp_path: Path) -> None:
+    """Keys go to the rows of the files in the order of their names."""
+    (tmp_path / "stored").mkdir()
+    np.save(tmp_path / "stored" / "b.npy", _rows()[9:])
+    np.save(tmp_path / "stored" / "a.npy", _rows()[:9])
+    (tmp_path / "keys.txt").write_text("".join(f"photo {n}.jpg\n" for n in range(21)))
+
+    outcome = _group(
+        "--embeddings", tmp_path / "stored", "--keys", tmp_path / "keys.txt", "--out", tmp_path / "run"
+    )
+
+    assert 0 == outcome.exit_code, outcome.output
+    run = RunFolder.open(tmp_path / "run")
+    assert [f"photo {n}.jpg" for n in range(21)] == [record.key for record in run.all_images()]
+    assert [("photo 20.jpg", "photo 0.jpg")] == [(d.key, d.of) for d in run.duplicates()]
+
+
+def test_a_row_without_a_direction_is_recorded_as_unreadable(tmp_path: Path) -> None:
+    """Zeros and NaN: two records with a reason, and the others are grouped."""
+    rows = _rows()
+    rows[3], rows[7, 2] = 0, np.nan
+    np.save(tmp_path / "e.npy", rows)
+
+    outcome = _group("--embeddings", tmp_path / "e.npy", "--out", tmp_path / "run")
+
+    assert 0 == outcome.exit_code, outcome.output
+    records = list(RunFolder.open(tmp_path / "run").all_images())
+    assert ["e/3", "e/7"] == [record.key for record in records if record.unreadable]
+    assert 19 == len(np.load(tmp_path / "run" / "embeddings" / "e.npy"))
+
+
+def test_a_second_run_does_nothing_and_other_embeddings_are_refused(tmp_path: Path) -> None:
+    """As with images."""
+    path = tmp_path / "e.npy"
+    np.save(path, _rows())
+    first = _group("--embeddings", path, "--out", tmp_path / "run")
+    again = _group("--embeddings", path, "--out", tmp_path / "run")
+    np.save(path, _rows()[::-1])
+    other = _group("--embeddings", path, "--out", tmp_path / "run")
+
+    assert (0, 0, 1) == (first.exit_code, again.exit_code, other.exit_code)
+    assert "Nothing to do" in again.output
+    assert "embeddings" in str(other.exception)
+
+
+@pytest.mark.parametrize(
+    ("saved", "message"),
+    [
+        (np.zeros((3, 4), np.int64), "holds int64[3, 4]; expected float16 or float32"),
+        (np.zeros(3, np.float32), "holds float32[3]; expected"),
+        (b"no array", "can't be read as embeddings"),
+    ],
+    ids=["integers", "one dimension", "not an array"],
+)
+def test_what_is_no_matrix_of_floats_is_refused(
+    saved: NDArray[np.generic] | bytes, message: str, tmp_path: Path
+) -> None:
+    """With what was found and what is expected; nothing is begun."""
+    path = tmp_path / "e.npy"
+    if isinstance(saved, bytes):
+        path.write_bytes(saved)
+    else:
+        np.save(path, saved)
+
+    outcome = _group("--embeddings", path, "--out", tmp_path / "run")
+
+    assert message in str(outcome.exception)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (["a", "b"], "has 2 keys, the embeddings 21 rows"),
+        (["a"] * 21, "line 2: the key comes twice: a"),
+        ([*map(str, range(20)), ""], "line 21: the key is empty"),
+    ],
+    ids=["too few", "twice", "empty"],
+)
+def test_keys_that_do_not_fit_are_refused(lines: list[str], message: str, tmp_path: Path) -> None:
+    """The line is named."""
+    np.save(tmp_path / "e.npy", _rows())
+    (tmp_path / "keys.txt").write_text("".join(f"{line}\n" for line in lines))
+
+    outcome = _group(
+        "--embeddings", tmp_path / "e.npy", "--keys", tmp_path / "keys.txt", "--out", tmp_path / "run"
+    )
+
+    assert message in str(outcome.exception)
+
+
+@pytest.mark.parametrize("arguments", [[], ["photos", "--embeddings", "."], ["photos", "--keys", "k.txt"]])
+def test_sources_and_embeddings_exclude_each_other(arguments: list[str], tmp_path: Path) -> None:
+    """Neither, both, and keys for images: wrong usage."""
+    outcome = _group(*arguments, "--out", tmp_path / "run")
+
+    assert 2 == outcome.exit_code
+    assert "Usage" in outcome.output
+
+
+def test_a_run_without_images_can_not_be_captioned(tmp_path: Path) -> None:
+    """It says why, in place of failing image by image."""
+    np.save(tmp_path / "e.npy", _rows())
+    _group("--embeddings", tmp_path / "e.npy", "--out", tmp_path / "run")
+
+    outcome = CliRunner().invoke(cli, ["caption", str(tmp_path / "run"), "--model", "builtin:nano-internvl"])
+
+    assert "was grouped from stored embeddings" in str(outcome.exception)
+
+
+def test_explain_says_why_an_image_is_where_it_is(tmp_path: Path) -> None:
+    """A member of a set, a duplicate, a stranger; each with its nearest neighbours."""
+    rows = np.concatenate([_rows(), -_rows()[:1]])
+    np.save(tmp_path / "e.npy", rows)
+    _group("--embeddings", tmp_path / "e.npy", "--out", tmp_path / "run")
+    run = RunFolder.open(tmp_path / "run")
+    member = next(run.sets())
+
+    def explain(key: str) -> list[str]:
+        outcome = CliRunner().invoke(cli, ["group", "--out", str(tmp_path / "run"), "--explain", key])
+        assert 0 == outcome.exit_code, outcome.output
+        return outcome.stdout.splitlines()
+
+    own, copy, stranger = explain(member.keys[0]), explain("e/20"), explain("e/21")
+    assert f"{member.keys[0]} is in {member.id} of {len(member.keys)} images" in own[0]
+    assert member.keys[1] in own[1]
+    assert "e/20 is set aside: near duplicate as e/0 (cosine 1.0)" == copy[0]
+    assert "  1.0000  e/0" in "\n".join(copy)
+    assert "e/21 is in no set: no other image lies in the band" in stranger[0]
+
+
+def test_explain_knows_only_images_of_the_run(tmp_path: Path) -> None:
+    """Another key is an error that says where keys are listed."""
+    np.save(tmp_path / "e.npy", _rows())
+    _group("--embeddings", tmp_path / "e.npy", "--out", tmp_path / "run")
+
+    outcome = CliRunner().invoke(cli, ["group", "--out", str(tmp_path / "run"), "--explain", "e/99"])
+
+    assert "no image e/99" in str(outcome.exception)

@@ -102,7 +102,8 @@ class CaptionReader:
                     if draws_singles:
                         record = target.images[0]
                         singles.offer(record.key, (record, caption_shown(job, caption, verdict)))
-                self.made[job, shard] = len(pairs)
+                if pairs:
+                    self.made[job, shard] = len(pairs)
                 task.advance(len(pairs))
         if draws_singles:
             self._singles = [record for record, _ in singles.taken()]

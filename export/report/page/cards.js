@@ -43,12 +43,12 @@ const setCard = (set, number) => {
   return fill(node, {}, [
     el("header", {}, el("span.ordinal", {}, String(number + 1).padStart(2, "0")), name(set.id), rare(set.how),
       el("span.facts", {}, `${set.pictures.length} images · weakest ${cosine(Math.min(...off))} · mean ${cosine(mean)}`), buttons),
-    el("div.sheet", {},
+    el("div.beside", {}, el("div.sheet", {},
       set.pictures.map((picture, i) => el("figure", {}, el("span.badge", {}, i + 1), thumbnail(picture),
         el("figcaption", {}, keyOf(picture), el("small", {}, set.why_joined[i])))),
       set.left_out && el("figure.left-out", {}, el("span.badge", {}, "left out"), thumbnail(set.left_out.picture),
-        el("figcaption", {}, keyOf(set.left_out.picture), el("small", {}, set.left_out.why)))),
-    el("div.beside", {}, el("div.captions", {}, set.captions.map((caption) => captionBlock(caption, set.how))), similarityMatrix(set.cosine_similarities)),
+        el("figcaption", {}, keyOf(set.left_out.picture), el("small", {}, set.left_out.why)))), similarityMatrix(set.cosine_similarities)),
+    el("div.captions", {}, set.captions.map((caption) => captionBlock(caption, set.how))),
   ]);
 };
 

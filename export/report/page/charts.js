@@ -46,8 +46,7 @@ const ridges = (similarity) => {
   const band = () => hasBand && el("span.band", { style: { left: percentAt(similarity.related), right: `${100 - 100 * at(similarity.duplicate)}%` } });
   return el("div.ridges", {},
     hasBand && el("div.ridge.head", {}, el("span"), el("div.ridge-plot.marks", {},
-      el("span.mark.left", { style: { right: `${100 - 100 * at(similarity.related)}%` } }, `related ${similarity.related}`),
-      el("span.mark.right", { style: { left: percentAt(similarity.duplicate) } }, `${similarity.duplicate} duplicate`))),
+      el("span.mark", { style: { right: `${100 - 100 * at(similarity.duplicate)}%` } }, `related ${similarity.related} to ${similarity.duplicate} duplicate`))),
     similarity.histograms.map((each) => {
       const most = Math.max(1, ...each.counts);
       const points = each.counts.map((value, i) =>

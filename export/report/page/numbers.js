@@ -15,7 +15,7 @@ const keyNumbers = () => {
     [seconds(content.pace.stages.reduce((all, stage) => all + stage.seconds, 0)), "of recorded work"],
   ];
   return el("dl.key-numbers", {}, cells.map(([value, label, note]) =>
-    el("div", {}, el("dt", {}, label), el("dd", {}, value, note && el("small", {}, note)))));
+    el("div", {}, el("dt", {}, label, note && `, ${note}`), el("dd", {}, value))));
 };
 
 const shapesSection = () => [

@@ -101,7 +101,7 @@ const review = (() => {
       button("✗", "bad (b)", () => judgeCurrent(false), ".bad"), button("›", "next (j)", next),
       bar.question, bar.tally,
       el("span.keys", {}, ["j", "k", "g", "b", "u"].map((key, i) => [el("kbd", {}, key), ["next", "previous", "good", "bad", "undo"][i]])),
-      button("Download", "verdicts as JSON Lines, for triptych report --verdicts", download, ".download"));
+      button([el("span.wide", {}, "Download"), el("span.narrow", {}, "↓")], "verdicts as JSON Lines, for triptych report --verdicts", download, ".download"));
   };
 
   return { go, judge, dock };

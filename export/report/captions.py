@@ -46,7 +46,7 @@ class Rejected(NamedTuple):
 
 
 class CaptionReader:
-    """What the passes have seen. Sets come first, then the single jobs from the smallest up."""
+    """What the passes have seen. Sets come first, then the job that single images are drawn from."""
 
     def __init__(
         self, run: RunFolder, plan_limits: PlanLimits, set_ids: set[str], progress: Progress
@@ -64,10 +64,16 @@ class CaptionReader:
     def read(self, jobs: Sequence[JobName], ledger: Ledger) -> None:
         """Pass over the captions of all ``jobs``.
 
-        Single images are drawn from the job that plans fewest, so that they have captions in both:
-        its targets are themselves chosen by a hash, so they are an even sample for the other job too.
+        Single images are drawn from the smallest job that has enough, so that they have captions in
+        all: its targets are themselves chosen by a hash, so they are even for a larger job too.
         """
-        for job in sorted(jobs, key=lambda job: (not is_multi(job), ledger.jobs[job].planned or 0)):
+        made = {job: ledger.jobs[job].captioned or 0 for job in jobs}
+
+        def turn(job: JobName) -> tuple[bool, bool, int]:
+            enough = made[job] >= EVEN_SINGLES
+            return not is_multi(job), not enough, made[job] if enough else -made[job]
+
+        for job in sorted(jobs, key=turn):
             self._read_job(job, ledger.jobs[job].planned)
 
     def shown(self, job: JobName, target: str) -> CaptionShown:

@@ -11,6 +11,7 @@ from corpus.errors import SetupError
 from corpus.progress import Silent
 from corpus.records import JOB_NAMES
 from corpus.runfolder import RunFolder
+from corpus.sources import open_sources
 from export.report.identity import report_id
 from export.report.stage import write_report
 from tests.export.report.conftest import CLOSES_SCRIPT, PROMPTS, RIGHT_TO_LEFT, SET_ID, SET_KEYS, Shown, shown
@@ -98,6 +99,28 @@ def test_a_picture_that_was_damaged_since_says_so(own_run) -> None:
 
     assert ("single a.png", None) == (damaged["key"], damaged["url"])
     assert damaged["why_not"].startswith("unknown format")
+
+
+def test_a_job_with_few_captions_does_not_hide_the_single_images_of_another(own_run) -> None:
+    """Single images are drawn from single_en where single_zh was limited to nothing."""
+    run, images = own_run()
+    for made in (run.captions_file, run.verdicts_file):
+        made("single_zh", "files-00000").unlink()
+    written = write_report(
+        run,
+        open_sources([images]),
+        PROMPTS,
+        [],
+        lambda job: 0 if job == "single_zh" else None,
+        JOB_NAMES,
+        Silent(),
+    )
+    singles = content_of(Shown(run, [], written))["singles"]
+
+    assert 6 == len(singles)
+    assert {("single_zh", "not made")} == {
+        (c["job"], c["state"]) for s in singles for c in s["captions"] if c["language"] == "zh"
+    }
 
 
 def test_a_run_without_captions_is_shown_with_its_sets(own_run) -> None:

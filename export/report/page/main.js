@@ -1,7 +1,8 @@
 // The page: its sections in order, the way through them, light and dark.
 
 const sampleNote = (shown, all, what) => {
-  if (shown.length >= (all || 0)) return `All ${count(shown.length)} ${what}.`;
+  if (!all) return `No ${what.split(",")[0]}.`;
+  if (shown.length >= all) return `All ${count(shown.length)} ${what}.`;
   const rareOnes = shown.filter((each) => each.how === "rare").length;
   return `${count(shown.length)} of ${count(all)} ${what}; drawn evenly by a hash of their names, the same ones every time` +
     (rareOnes ? `, but for ${rareOnes} that were added because their kind is rare.` : ".");

@@ -54,10 +54,13 @@ const pairs = (entries) => el("dl.pairs", {}, entries.map(([key, value]) =>
 
 const identitySection = () => {
   const { identity } = content;
+  const fingerprint = (stage, setting) => identity.stages.find((each) => each.name === stage)?.settings[setting] ?? null;
   return [
     el("div.split", {},
       el("div", {}, el("h3", {}, "Made by"), pairs([
-        ["captioner", identity.model], ["engine", identity.engine], ["encoder", identity.encoder], ["report", identity.report],
+        ["captioner", identity.model], ["its fingerprint", fingerprint("captions", "model")], ["engine", identity.engine],
+        ["encoder", identity.encoder], ["its fingerprint", fingerprint("embeddings", "encoder")],
+        ["images", fingerprint("embeddings", "source")], ["report", identity.report],
       ])),
       el("div", {}, el("h3", {}, "Versions"), pairs(Object.entries(identity.versions)))),
     el("h3", {}, "Prompts"),

@@ -13,6 +13,7 @@ import click
 
 from corpus.errors import TriptychError
 from triptych.cli.inspect import doctor, status, verify
+from triptych.cli.report import report
 from triptych.cli.stages import caption, demo, export, filter_, group, run
 
 
@@ -26,7 +27,7 @@ def cli() -> None:
     """
 
 
-for command in (run, group, caption, filter_, export, status, verify, doctor, demo):
+for command in (run, group, caption, filter_, export, report, status, verify, doctor, demo):
     cli.add_command(command)
 
 

@@ -1,0 +1,179 @@
+"""How large the report's page is, and what making it takes, over a made-up run of any size.
+
+    python -m benchmarks.report_size 11000000 /tmp/large-run
+
+Comes in: a number of images, a folder for the run (about 1.1 kB an image; it is removed afterwards). Goes
+out: page size, seconds, peak memory of the process that makes the page. The run has the seed's proportions
+(one ZH caption to eleven EN, 7 sets to 1,000 images) and 5 % duplicates. Every picture is noise, which
+compresses worst. Not its job: whether the page is right (see tests/export/report).
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from PIL import Image
+
+from benchmarks.record import record
+from corpus.found import FoundFile
+from corpus.plan import Target, planned_targets
+from corpus.progress import Lines
+from corpus.records import JOB_NAMES, JobName, is_multi
+from corpus.runfolder import RunFolder
+
+IMAGES_PER_SHARD = 11_186
+"""SA-1B's."""
+DIMENSIONS = 32
+IMAGES_PER_SET = 3
+MOST_PAGE_BYTES = 10_000_000
+SENTENCE = "A red boat lies on the sand in front of a row of white houses, and two people walk past it. "
+
+
+class NoiseShard:
+    """A shard whose every image is the same hard picture."""
+
+    def __init__(self, name: str, content: bytes) -> None:
+        self.name, self._content = name, content
+
+    def fingerprint(self) -> str:
+        return self.name
+
+    def files(self) -> Iterator[FoundFile]:
+        return iter(())
+
+    def read(self, key: str, offset_bytes: int | None, size_bytes: int) -> bytes:
+        return self._content
+
+
+def limit_of(job: JobName, images: int) -> int | None:
+    """One Chinese caption to eleven English ones, as in the seed."""
+    return images // 11 if job == "single_zh" else None
+
+
+def make_run(path: Path, images: int) -> None:
+    """Write images, embeddings, sets, duplicates, captions and verdicts as the stages would."""
+    run = RunFolder.create_or_open(path)
+    run.run_file.config = {
+        "captioning": {"model": "InternVL2-Llama3-76B"},
+        "embedding": {"model": "ViT-B-32"},
+    }
+    band = {"related_cosine_similarity": 0.75, "duplicate_cosine_similarity": 0.94}
+    run.begin_stage("embeddings", {}, {})
+    run.begin_stage("sets", band, {})
+    rng = np.random.default_rng(1)
+    with run.sets_file.open("w") as sets, run.duplicates_file.open("w") as duplicates:
+        for number, start in enumerate(range(0, images, IMAGES_PER_SHARD)):
+            shard = f"sa_{number:06d}"
+            keys = [f"{shard}/sa_{i}.jpg" for i in range(start, min(start + IMAGES_PER_SHARD, images))]
+            _write_images(run, shard, keys, rng)
+            _write_groups(keys, sets, duplicates)
+    run.finish_stage("embeddings")
+    run.finish_stage("sets")
+    run.begin_stage("captions", {"engine": "server"}, {})
+    run.begin_stage("verdicts", {"max_repeated_share": 0.15}, {})
+    for job in JOB_NAMES:
+        for shard, targets in planned_targets(run, job, limit_of(job, images)):
+            _write_captions(run, job, shard, targets)
+    run.finish_stage("captions")
+    run.finish_stage("verdicts")
+
+
+def _write_images(run: RunFolder, shard: str, keys: list[str], rng: np.random.Generator) -> None:
+    size = '"width_px":1500,"height_px":2250,"size_bytes":1000000'
+    _write(
+        run.images_file(shard),
+        (f'{{"key":"{key}",{size},"content_hash":"{i:032x}"}}\n' for i, key in enumerate(keys)),
+    )
+    path = run.embeddings_file(shard)
+    path.parent.mkdir(exist_ok=True)
+    np.save(path, rng.normal(size=(len(keys), DIMENSIONS)).astype(np.float16))
+
+
+def _write_groups(keys: list[str], sets: IO[str], duplicates: IO[str]) -> None:
+    for i, key in enumerate(keys[19::20]):
+        row = {
+            "key": key,
+            "of": keys[0],
+            "reason": "near duplicate",
+            "cosine_similarity": 0.94 + i % 60 / 1000,
+        }
+        duplicates.write(json.dumps(row) + "\n")
+    free = [key for i, key in enumerate(keys) if i % 20 != 19]
+    for i in range(len(keys) * 7 // 1000):
+        group = free[i * IMAGES_PER_SET : (i + 1) * IMAGES_PER_SET]
+        row = {"id": f"set_of_{group[0]}", "keys": group, "min_cosine_similarity": 0.75 + i % 19 / 100}
+        sets.write(json.dumps(row | {"mean_cosine_similarity": 0.85}) + "\n")
+
+
+def _write_captions(run: RunFolder, job: JobName, shard: str, targets: list[Target]) -> None:
+    """Long captions, of which every 33rd is dropped."""
+    text = SENTENCE * (12 if is_multi(job) else 5)
+    _write(
+        run.captions_file(job, shard),
+        (f'{{"id":"{t.id}","job":"{job}","text":"{text}","finish_reason":"stop"}}\n' for t in targets),
+    )
+    _write(
+        run.verdicts_file(job, shard),
+        (
+            f'{{"id":"{t.id}","keep":true}}\n'
+            if i % 33
+            else f'{{"id":"{t.id}","keep":false,"reason":"repeated",'
+            f'"scores":{{"repeated":{0.16 + i % 71 / 100:.2f}}}}}\n'
+            for i, t in enumerate(targets)
+        ),
+    )
+
+
+def _write(path: Path, lines: Iterator[str]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        file.writelines(lines)
+
+
+def measure(path: Path, images: int) -> dict[str, object]:
+    """Make the page in this process."""
+    from export.report.stage import write_report
+
+    run = RunFolder.open(path)
+    noise = np.random.default_rng(2).integers(0, 256, (500, 500, 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(noise).save(buffer, "JPEG", quality=95)
+    sources = [NoiseShard(shard, buffer.getvalue()) for shard in run.shards()]
+    prompts = dict.fromkeys(JOB_NAMES, "Describe the image.")
+    began = time.monotonic()
+    written = write_report(run, sources, prompts, [], lambda job: limit_of(job, images), JOB_NAMES, Lines())
+    return {
+        "images": images,
+        "page_bytes": written.size_bytes,
+        "pictures": written.pictures,
+        "seconds": round(time.monotonic() - began, 1),
+        "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+    }
+
+
+def main() -> None:
+    """Make the run, measure in a process of its own, commit the result; exit 1 above MOST_PAGE_BYTES."""
+    images, path = int(sys.argv[1]), Path(sys.argv[2])
+    if len(sys.argv) > 3:
+        print(json.dumps(measure(path, images)))
+        return
+    make_run(path, images)
+    command = [sys.executable, "-m", "benchmarks.report_size", str(images), str(path), "measure"]
+    measured = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+    shutil.rmtree(path)
+    record("report_size", f"python -m benchmarks.report_size {images} FOLDER", measured)
+    sys.exit(0 if measured["page_bytes"] < MOST_PAGE_BYTES else 1)
+
+
+if __name__ == "__main__":
+    main()

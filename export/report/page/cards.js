@@ -1,0 +1,95 @@
+// Cards: sets as contact sheets, single images, what was dropped, duplicates.
+
+const thumbnail = (number) => {
+  const picture = content.pictures[number];
+  return picture.url
+    ? el("img", { src: picture.url, alt: picture.key, title: `${picture.key}, ${picture.width_px} × ${picture.height_px}`, decoding: "async" })
+    : el("span.no-picture", { title: picture.key }, picture.why_not);
+};
+const keyOf = (number) => name(content.pictures[number].key);
+
+const captionText = (caption) => el("p.text", { lang: caption.language, dir: "auto" }, caption.text);
+
+const captionBlock = (caption, how) => {
+  const node = el(`section.caption.${words(caption.state).replaceAll(" ", "-")}`, {});
+  const buttons = caption.state === "kept" && judged(node, caption.job, caption.id, how);
+  return fill(node, {}, [
+    el("header", {}, el("span.language", {}, caption.language === "zh" ? "中文" : "EN"),
+      caption.state !== "kept" && el("span.state", {}, caption.state, caption.why && caption.state === "dropped" && `: ${words(caption.why)}`),
+      buttons),
+    caption.text ? captionText(caption) : el("p.none", {}, caption.why || "No caption."),
+  ]);
+};
+
+const similarityMatrix = (rows) => {
+  const { related, duplicate } = content.similarity;
+  const low = related ?? 0;
+  const high = duplicate ?? 1;
+  const cell = (value, i, j) => {
+    if (i === j) return el("td.same", {}, "");
+    const strength = Math.max(0, Math.min(1, (value - low) / Math.max(high - low, 1e-9)));
+    return el(value < low || value >= high ? "td.outside" : "td", { style: { "--strength": (0.12 + 0.68 * strength).toFixed(3) }, title: `image ${i + 1} and image ${j + 1}: ${cosine(value)}` }, value.toFixed(2).replace(/^0/, ""));
+  };
+  return el("table.matrix", { "aria-label": "cosine similarities" },
+    el("thead", {}, el("tr", {}, el("th"), rows.map((_, i) => el("th", {}, i + 1)))),
+    el("tbody", {}, rows.map((row, i) => el("tr", {}, el("th", {}, i + 1), row.map((value, j) => cell(value, i, j))))));
+};
+
+const setCard = (set, number) => {
+  const node = el("article.card.set", {});
+  const buttons = judged(node, "set", set.id, set.how);
+  const off = set.cosine_similarities.flatMap((row, i) => row.slice(i + 1));
+  const mean = off.reduce((sum, value) => sum + value, 0) / Math.max(1, off.length);
+  return fill(node, {}, [
+    el("header", {}, el("span.ordinal", {}, String(number + 1).padStart(2, "0")), name(set.id), rare(set.how),
+      el("span.facts", {}, `${set.pictures.length} images · weakest ${cosine(Math.min(...off))} · mean ${cosine(mean)}`), buttons),
+    el("div.beside", {}, el("div.sheet", {},
+      set.pictures.map((picture, i) => el("figure", {}, el("span.badge", {}, i + 1), thumbnail(picture),
+        el("figcaption", {}, keyOf(picture), el("small", {}, set.why_joined[i])))),
+      set.left_out && el("figure.left-out", {}, el("span.badge", {}, "left out"), thumbnail(set.left_out.picture),
+        el("figcaption", {}, keyOf(set.left_out.picture), el("small", {}, set.left_out.why)))), similarityMatrix(set.cosine_similarities)),
+    el("div.captions", {}, set.captions.map((caption) => captionBlock(caption, set.how))),
+  ]);
+};
+
+const singleCard = (single) => el("article.card.single", {},
+  el("figure", {}, thumbnail(single.picture), el("figcaption", {}, keyOf(single.picture))),
+  el("div.captions.stack", {}, single.captions.map((caption) => captionBlock(caption, single.how))));
+
+const rejectedCard = (rule, rejected) => {
+  const node = el("article.card.rejected", {});
+  const { caption } = rejected;
+  const buttons = judged(node, `dropped: ${rule}`, caption.id, rejected.how);
+  const score = (value) => (Number.isInteger(value) ? count(value) : value.toFixed(2));
+  return fill(node, {}, [
+    el("header", {}, el("span.language", {}, jobLabel(caption.job)), rare(rejected.how),
+      el("span.scores", {}, Object.entries(rejected.scores).map(([each, value]) => el("span.tag", {}, `${words(each)} ${score(value)}`))), buttons),
+    el("div.strip", {}, rejected.pictures.map(thumbnail)),
+    captionText(caption),
+    el("footer", {}, name(caption.id)),
+  ]);
+};
+
+const ruleBlock = (rule) => {
+  const caught = rule.jobs.reduce((sum, counts) => sum + counts.caught, 0);
+  const first = rule.jobs.reduce((sum, counts) => sum + counts.first, 0);
+  const bounded = rule.jobs.filter((counts) => counts.bound);
+  const unbounded = rule.jobs.filter((counts) => !counts.bound);
+  return el("div.rule", {},
+    el("h3", {}, words(rule.rule), el("small", {}, `${counted(caught, "caption")} caught, the first reason of ${count(first)}`)),
+    el("div.curves", {}, bounded.map((counts) => boundCurve(rule.rule, counts)),
+      unbounded.length > 0 && el("p.unbounded", {}, unbounded.map((counts, i) => [i > 0 && " · ", jobLabel(counts.job), " ", el("b", {}, count(counts.caught)), `, ${count(counts.alone)} by no other rule`]), ". The rule has no bound to move.")),
+    el("div.grid.rejects", {}, rule.examples.map((each) => rejectedCard(rule.rule, each))));
+};
+
+const duplicateCard = (pair) => {
+  const node = el("article.card.duplicate", {});
+  const near = pair.reason === "near duplicate";
+  const buttons = near && judged(node, "near duplicate", pair.key, pair.how);
+  return fill(node, {}, [
+    el("header", {}, el("span.facts", {}, near ? `cosine ${cosine(pair.cosine_similarity)}` : "same bytes"), rare(pair.how), buttons),
+    el("div.pair", {},
+      el("figure.set-aside", {}, thumbnail(pair.picture), el("figcaption", {}, el("small", {}, "set aside"), keyOf(pair.picture))),
+      el("figure", {}, thumbnail(pair.stays), el("figcaption", {}, el("small", {}, "stays"), keyOf(pair.stays)))),
+  ]);
+};

@@ -1,0 +1,76 @@
+// The page: its sections in order, the way through them, light and dark.
+
+const sampleNote = (shown, all, what) => {
+  if (!all) return `No ${what.split(",")[0]}.`;
+  if (shown.length >= all) return `All ${count(shown.length)} ${what}.`;
+  const rareOnes = shown.filter((each) => each.how === "rare").length;
+  return `${count(shown.length)} of ${count(all)} ${what}; drawn evenly by a hash of their names, the same ones every time` +
+    (rareOnes ? `, but for ${rareOnes} that were added because their kind is rare.` : ".");
+};
+
+const imagesThatStay = (ledger.images.in_sets || 0) + (ledger.images.single || 0);
+const droppedInAll = Object.values(ledger.jobs).reduce((sum, counts) => sum + total(counts.dropped), 0);
+const failedInAll = content.failures.reduce((sum, each) => sum + each.count, 0);
+
+const SECTIONS = [
+  ["funnel", "Funnel", null, "What became of every image and every planned caption, recounted from the files.", funnelSection],
+  ["shapes", "Sets in numbers", null, "How large sets are, and how similar images are: by chance, to their nearest, within sets.", shapesSection],
+  ["sets", "Sets", ledger.images.sets, sampleNote(content.sets, ledger.images.sets, "sets"),
+    () => el("div.list", {}, content.sets.map(setCard))],
+  ["singles", "Single images", imagesThatStay, sampleNote(content.singles, imagesThatStay, "images that stay, with their captions"),
+    () => (content.singles.length ? el("div.grid.singles", {}, content.singles.map(singleCard)) : el("p.none", {}, "No captions of single images yet."))],
+  ["dropped", "Dropped", droppedInAll, "By rule, with examples. Verdicts keep the scores of captions that a rule drops, so a bound can be seen loosened here, not tightened.",
+    () => (content.rules.length ? content.rules.map(ruleBlock) : el("p.none", {}, "No caption was dropped."))],
+  ["duplicates", "Duplicates", total(ledger.images.duplicates), sampleNote(content.duplicates, total(ledger.images.duplicates), "duplicates, each beside the image that stays for it"),
+    () => el("div.grid.duplicates", {}, content.duplicates.map(duplicateCard))],
+  ["failures", "Failures", failedInAll, "Files that can't be read and captions that couldn't be made, by class.", failuresSection],
+  ["pace", "Pace", null, "How long each stage took, as the run recorded it.", paceSection],
+  ["identity", "Identity", null, "What made this run, and the settings it was made with.", identitySection],
+];
+
+const themeSwitch = () => {
+  const root = document.documentElement;
+  const options = ["auto", "light", "dark"];
+  const buttons = options.map((option) => el("button", { type: "button", onclick: () => set(option) }, option));
+  const set = (option) => {
+    if (option === "auto") delete root.dataset.theme;
+    else root.dataset.theme = option;
+    buttons.forEach((button, i) => button.setAttribute("aria-pressed", String(options[i] === option)));
+    stored.write("triptych-theme", option);
+  };
+  set(options.includes(stored.read("triptych-theme")) ? stored.read("triptych-theme") : "auto");
+  return el("div.theme", { role: "group", "aria-label": "colours" }, buttons);
+};
+
+const masthead = () => el("header.masthead", {},
+  el("div", {},
+    el("p.label", {}, "Triptych report"),
+    el("h1", {}, name(content.identity.name)),
+    el("p.made-by", {}, "captions by ", el("b", {}, content.identity.model), ", embeddings by ", el("b", {}, content.identity.encoder), ", report ", el("code", {}, content.identity.report))),
+  themeSwitch());
+
+const section = ([id, title, size, note, build]) => el("section.section", { id },
+  el("div.section-head", {}, el("h2", {}, title, size !== null && size !== undefined && el("small", {}, count(size))), el("p", {}, note)),
+  build());
+
+const nav = () => el("nav", { "aria-label": "sections" }, SECTIONS.map(([id, title, size]) =>
+  el("a", { href: `#${id}` }, title, size !== null && size !== undefined && el("small", {}, count(size)))));
+
+document.body.append(
+  el("div.page", {}, nav(), el("main", {},
+    masthead(),
+    content.identity.cautions.map((line) => el("p.notice", {}, line)),
+    keyNumbers(),
+    SECTIONS.map(section))),
+  review.dock());
+
+const links = new Map([...document.querySelectorAll("nav a")].map((link) => [link.getAttribute("href").slice(1), link]));
+const watcher = new IntersectionObserver((entries) => {
+  for (const entry of entries) {
+    if (!entry.isIntersecting) continue;
+    links.forEach((link, id) => link.classList.toggle("here", id === entry.target.id));
+    const link = links.get(entry.target.id);
+    link.parentElement.scrollLeft = link.offsetLeft - 40;  // where the links are one line that scrolls
+  }
+}, { rootMargin: "-10% 0px -80% 0px" });
+document.querySelectorAll("section.section").forEach((each) => watcher.observe(each));

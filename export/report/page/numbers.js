@@ -1,0 +1,74 @@
+// Sections of figures: key numbers, sizes and similarities, failures, pace, identity.
+
+const keyNumbers = () => {
+  const images = ledger.images;
+  const jobs = Object.values(ledger.jobs);
+  const sum = (field) => jobs.reduce((all, counts) => all + (counts[field] || 0), 0);
+  const kept = sum("kept");
+  const judged = jobs.some((counts) => counts.kept !== null);
+  const cells = [
+    [count(images.found), "images found"],
+    [count(images.sets), "sets", images.sets ? `${(images.in_sets / images.sets).toFixed(1)} images each` : ""],
+    [count(images.duplicates && total(images.duplicates)), "duplicates set aside"],
+    [count(sum("captioned")), "captions made"],
+    [judged ? count(kept) : "–", "captions kept", judged ? percent(kept, sum("captioned")) : ""],
+    [seconds(content.pace.stages.reduce((all, stage) => all + stage.seconds, 0)), "of recorded work"],
+  ];
+  return el("dl.key-numbers", {}, cells.map(([value, label, note]) =>
+    el("div", {}, el("dt", {}, label, note && `, ${note}`), el("dd", {}, value))));
+};
+
+const shapesSection = () => [
+  el("div.split", {},
+    el("div", {}, el("h3", {}, "Images in a set"),
+      Object.keys(content.set_sizes).length ? columnBars(Object.entries(content.set_sizes).map(([size, value]) => [counted(Number(size), "image"), value])) : el("p.none", {}, "No sets.")),
+    el("div", {}, el("h3", {}, "Cosine similarity, and the band that sets are made in"), ridges(content.similarity))),
+];
+
+const failuresSection = () => content.failures.length
+  ? el("div.table-frame", {}, el("table", {},
+    el("thead", {}, el("tr", {}, ["where", "class", "count", "examples"].map((head) => el("th", {}, head)))),
+    el("tbody", {}, content.failures.map((each) => el("tr", {},
+      el("td", {}, each.where === "images" ? "unreadable images" : `${jobLabel(each.where)} captions`),
+      el("td", {}, el("b", {}, each.name)),
+      el("td.number", {}, count(each.count)),
+      el("td", {}, each.examples.map(([id, reason]) => el("div.example", {}, name(id), el("small", {}, reason))))))))
+  )
+  : el("p.none", {}, "Nothing failed: every file could be read, every request was answered.");
+
+const paceSection = () => {
+  const { stages, points, note } = content.pace;
+  const longest = Math.max(1e-9, ...stages.map((stage) => stage.seconds));
+  return el("div.split", {},
+    el("div", {}, el("h3", {}, "By stage"), stages.length
+      ? el("div.bars.pace-bars", {}, stages.map((stage) => el("div.bar", {},
+        el("span.bar-label", {}, JOB_LABELS[stage.name] ? `captions ${jobLabel(stage.name)}` : stage.name),
+        el("span.bar-track", {}, el("span.bar-fill", { style: { width: `${(100 * stage.seconds) / longest}%` } })),
+        el("span.bar-count", {}, seconds(stage.seconds),
+          el("small", {}, stage.seconds > 0 ? ` ${(stage.count / stage.seconds).toFixed(1)} ${stage.unit}/s` : ""))))) : el("p.none", {}, "No stage has recorded how long it took.")),
+    el("div", {}, el("h3", {}, "Captions over time"), points.length > 0 && paceCurve(points), el("p.note", {}, note)));
+};
+
+const pairs = (entries) => el("dl.pairs", {}, entries.map(([key, value]) =>
+  el("div", {}, el("dt", {}, key), el("dd", {}, value === null || value === "" ? "–" : String(value)))));
+
+const identitySection = () => {
+  const { identity } = content;
+  const fingerprint = (stage, setting) => identity.stages.find((each) => each.name === stage)?.settings[setting] ?? null;
+  return [
+    el("div.split", {},
+      el("div", {}, el("h3", {}, "Made by"), pairs([
+        ["captioner", identity.model], ["its fingerprint", fingerprint("captions", "model")], ["engine", identity.engine],
+        ["encoder", identity.encoder], ["its fingerprint", fingerprint("embeddings", "encoder")],
+        ["images", fingerprint("embeddings", "source")], ["report", identity.report],
+      ])),
+      el("div", {}, el("h3", {}, "Versions"), pairs(Object.entries(identity.versions)))),
+    el("h3", {}, "Prompts"),
+    el("div.prompts", {}, Object.entries(identity.prompts).map(([job, text]) =>
+      el("figure", {}, el("figcaption", {}, jobLabel(job)), el("blockquote", { lang: job.endsWith("_zh") ? "zh" : "en", dir: "auto" }, text)))),
+    el("h3", {}, "Stages: settings and fingerprints"),
+    identity.stages.map((stage) => el("details", {},
+      el("summary", {}, stage.name, el("small", {}, stage.finished ? "finished" : "begun, not finished")),
+      pairs([...Object.entries(stage.settings), ...Object.entries(stage.inputs).map(([key, value]) => [`input: ${key}`, value]), ...Object.entries(stage.notes).map(([key, value]) => [`noted: ${key}`, value])]))),
+  ];
+};

@@ -1,0 +1,72 @@
+"""`triptych report`, as a user calls it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from export.report.identity import report_id
+from tests.export.report.conftest import make_run
+from tests.triptych.conftest import Command
+
+
+@pytest.fixture
+def run_path(tmp_path: Path) -> Path:
+    """A finished run with its sources beside it."""
+    return make_run(tmp_path).path
+
+
+def test_report_writes_the_page_and_says_where(run_path: Path, triptych: Command) -> None:
+    """On stdout, with its size."""
+    outcome = triptych("report", run_path)
+    page = run_path / "report" / "index.html"
+
+    assert 0 == outcome.exit_code
+    assert f"{page}  {page.stat().st_size:,} bytes, 7 pictures\n" == outcome.stdout
+
+
+def test_report_goes_on_without_the_sources(run_path: Path, triptych: Command) -> None:
+    """With a note, and the pictures counted as missing."""
+    (run_path.parent / "images").rename(run_path.parent / "elsewhere")
+    outcome = triptych("report", run_path)
+
+    assert 0 == outcome.exit_code
+    assert "note: pictures are missing" in outcome.stderr
+    assert "0 pictures, 7 missing" in outcome.stdout
+
+
+def test_verdicts_become_a_table(run_path: Path, tmp_path: Path, triptych: Command) -> None:
+    """Precision, interval, and what doesn't count."""
+    from corpus.runfolder import RunFolder
+
+    report = report_id(RunFolder.open(run_path))
+    rows = [("s1", True, "even"), ("s2", True, "even"), ("s3", False, "even"), ("s4", True, "rare")]
+    path = tmp_path / "v.jsonl"
+    path.write_text(
+        "\n".join(
+            json.dumps({"report": report, "kind": "set", "id": i, "good": g, "drawn": d}) for i, g, d in rows
+        )
+    )
+    lines = triptych("report", run_path, "--verdicts", path).stdout.splitlines()
+
+    assert ["set", "2", "3", "0.667", "0.208", "to", "0.939"] == lines[1].split()[:7]
+    assert lines[1].endswith("not counted: 1 good of 1 added as rare")
+    assert not (run_path / "report").exists()
+
+
+def test_verdicts_on_another_run_are_refused(run_path: Path, tmp_path: Path, triptych: Command) -> None:
+    """In one line, as a usage error."""
+    path = tmp_path / "v.jsonl"
+    path.write_text('{"report": "x", "kind": "set", "id": "s", "good": true, "drawn": "even"}')
+    outcome = triptych("report", run_path, "--verdicts", path)
+
+    assert 2 == outcome.exit_code
+    assert "line 1: a verdict on report x" in outcome.stderr
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path: Path, triptych: Command) -> None:
+    """Not a traceback."""
+    outcome = triptych("report", tmp_path)
+
+    assert 1 == outcome.exit_code
+    assert "is not a run folder" in outcome.stderr

@@ -1,0 +1,89 @@
+"""The command that shows a run to a person, and counts what the person says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from corpus.errors import UsageError
+from corpus.progress import for_stderr
+from triptych.cli import options
+
+if TYPE_CHECKING:
+    from corpus.sources import Shard
+    from export.report.precision import Precision
+    from triptych.pipeline import Pipeline
+
+
+@click.command(epilog=options.example("triptych report run --verdicts verdicts-run.jsonl"))
+@click.argument("folder", metavar="RUN", type=options.FOLDER)
+@click.option(
+    "--verdicts",
+    "verdicts_file",
+    type=options.FILE,
+    metavar="FILE",
+    help="Instead of a page: the precision that verdicts downloaded from the page come to.",
+)
+def report(folder: Path, verdicts_file: Path | None) -> None:
+    """Show what is in a run: one HTML page with samples of everything, to read and to judge.
+
+    The page opens from a file and needs no network. Keys in it: j and k for the next and the previous
+    item, g and b for good and bad; a button downloads the verdicts.
+    """
+    from captioning.prompts import load_prompts
+    from export.report.identity import report_id
+    from export.report.precision import precisions, read_verdicts
+    from export.report.stage import write_report
+    from triptych.pipeline import look_into
+
+    pipeline = look_into(folder)
+    if verdicts_file is not None:
+        for line in _precision_lines(precisions(read_verdicts(verdicts_file, report_id(pipeline.folder)))):
+            click.echo(line)
+        return
+    progress = for_stderr()
+    sources, lost = _sources_still_there(pipeline)
+    cautions = [*_cautions(pipeline), *lost]
+    prompts = {job: prompt.text for job, prompt in load_prompts(pipeline.config.captioning.prompts).items()}
+    written = write_report(
+        pipeline.folder, sources, prompts, cautions, pipeline.job_limit, pipeline.jobs, progress
+    )
+    for line in lost:
+        progress.say(f"note: {line}")
+    missing = f", {written.missing_pictures:,} missing" if written.missing_pictures else ""
+    click.echo(f"{written.path}  {written.size_bytes:,} bytes, {written.pictures:,} pictures{missing}")
+
+
+def _sources_still_there(pipeline: Pipeline) -> tuple[list[Shard], list[str]]:
+    """The shards of the sources, and a caution where they can't be opened any more."""
+    try:
+        return pipeline.shards, []
+    except UsageError as error:
+        return [], [f"pictures are missing, as the sources can't be opened: {error}"]
+
+
+def _cautions(pipeline: Pipeline) -> Iterator[str]:
+    from corpus.runfolder import STAGE_NAMES
+    from triptych.embedded import CAUTION, is_embedded
+
+    if is_embedded(pipeline.config.captioning.model) or is_embedded(pipeline.config.embedding.model):
+        yield CAUTION
+    unfinished = [name for name in STAGE_NAMES if not pipeline.folder.is_finished(name)]
+    if unfinished:
+        yield f"the run is not finished: {', '.join(unfinished)} still to do"
+
+
+def _precision_lines(found: list[Precision]) -> Iterator[str]:
+    yield f"{'kind':<28} {'good':>6} {'judged':>7} {'precision':>10}   95 % interval (Wilson)"
+    for each in found:
+        if each.low is None or each.high is None:
+            share, interval = "-", "none: no evenly drawn item was judged"
+        else:
+            share, interval = f"{each.good / each.judged:.3f}", f"{each.low:.3f} to {each.high:.3f}"
+        beside = ""
+        if each.rare_judged:
+            beside = f"   not counted: {each.rare_good} good of {each.rare_judged} added as rare"
+        yield f"{each.kind:<28} {each.good:>6} {each.judged:>7} {share:>10}   {interval}{beside}"

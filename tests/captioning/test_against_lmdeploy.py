@@ -67,6 +67,19 @@ def four_jobs() -> list[list[CaptionRequest]]:
     return [_four_jobs(number, variations=1 + number) for number in range(3)]
 
 
+Exchanged = tuple[CaptionRequest, tuple[list[int], np.ndarray]]
+
+
+@pytest.fixture(scope="module")
+def exchanged(lmdeploy: LmdeployOnCpu) -> list[Exchanged]:
+    """The four jobs on one scene and its variations, and what the model below lmdeploy got of each."""
+    requests = _four_jobs(3, variations=4)
+    engine = ServerEngine(CaptioningConfig(servers=(lmdeploy.url,)))
+    engine.caption(requests)
+    engine.close()
+    return list(zip(requests, lmdeploy.inputs()[-len(requests) :], strict=True))
+
+
 def _four_jobs(number: int, variations: int) -> list[CaptionRequest]:
     first = imagine_scene("unseen", number)
     scenes = [first, *(vary_scene(first, "unseen", n) for n in range(variations))]
@@ -99,33 +112,21 @@ def test_the_four_jobs_say_word_for_word_what_the_in_process_engine_says(
     assert all(completion.text and completion.finish_reason == "stop" for completion in asked)
 
 
-def test_the_model_gets_the_same_tokens(
-    lmdeploy: LmdeployOnCpu,
-    over_http: ServerEngine,
-    in_process: TransformersEngine,
-    four_jobs: list[list[CaptionRequest]],
-) -> None:
+def test_the_model_gets_the_same_tokens(exchanged: list[Exchanged], in_process: TransformersEngine) -> None:
     """Chat template, numbered images, prompt, tokenizer and the place of every image token."""
-    over_http.caption(four_jobs[2])
-
-    got = [tokens for tokens, _ in lmdeploy.inputs()[-4:]]
-
-    assert [in_process.model_inputs([r])["input_ids"][0].tolist() for r in four_jobs[2]] == got
+    for request, (tokens, _) in exchanged:
+        assert in_process.model_inputs([request])["input_ids"][0].tolist() == tokens
 
 
 def test_the_model_gets_the_same_pixels_but_for_float16(
-    lmdeploy: LmdeployOnCpu,
-    over_http: ServerEngine,
-    in_process: TransformersEngine,
-    four_jobs: list[list[CaptionRequest]],
+    exchanged: list[Exchanged], in_process: TransformersEngine
 ) -> None:
     """lmdeploy casts them to the checkpoint's dtype on the CPU: at most half a step of float16."""
-    over_http.caption(four_jobs[2])
-
-    for request, (_, got) in zip(four_jobs[2], lmdeploy.inputs()[-4:], strict=True):
+    for request, (_, pixels) in exchanged:
         ours = in_process.model_inputs([request])["pixel_values"].numpy()
-        assert np.array_equal(ours.astype(np.float16), got)
-        assert 0 < np.abs(ours - got).max() < 2**-10  # normalised values lie within -2.2 and 2.7
+
+        assert np.array_equal(ours.astype(np.float16), pixels)
+        assert 0 < np.abs(ours - pixels).max() < 2**-10  # normalised values lie within -2.2 and 2.7
 
 
 def test_a_caption_that_max_tokens_cuts_is_cut_at_the_same_word(

@@ -11,17 +11,27 @@ import msgspec
 from corpus.errors import SetupError
 
 PASSING_STATUS = frozenset({408, 409, 425, 429})
-"""Of the 4xx: those that say "not now". All of 5xx may pass, all other 4xx are for good."""
+"""Of the 4xx: those that say "not now". All of 5xx may pass, all other 4xx but 404 are for good."""
+
+UNAVAILABLE_STATUS = frozenset({404, 503})
+"""It isn't the request: the engine sleeps or is dead, or another model is served there by now."""
+
+UNFINISHED = frozenset({"abort", "error"})
+"""Finish reasons that lmdeploy gives, in a 200, to an answer that was broken off half way."""
 
 _SHOWN = 300
 
 
 class Refused(Exception):
-    """The request will never be served: a bad image, too long, an unknown model."""
+    """The request will never be served: a bad image, too long."""
 
 
 class Transient(Exception):
     """The same request may well be served later or elsewhere."""
+
+
+class Unavailable(Transient):
+    """The endpoint serves nobody at the moment: others are to be asked."""
 
 
 class Said(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,9 +72,9 @@ class _Body(msgspec.Struct, frozen=True):
 def read_answer(status: int, content: bytes, url: str) -> Said:
     """The caption in an answer.
 
-    Raises Refused, Transient, or SetupError where the endpoint refuses the key. lmdeploy's proxy hands
-    an upstream error on as HTTP 200 with ``object: error`` and its code, and reports a dead node as
-    HTTP 200 with ``error_code``; both count as the errors that they are, from any endpoint.
+    Raises Refused, Transient, Unavailable, or SetupError where the endpoint refuses the key. lmdeploy's
+    proxy hands an upstream error on as HTTP 200 with ``object: error`` and its code, and reports a dead
+    node as HTTP 200 with ``error_code``; both count as the errors that they are, from any endpoint.
     """
     if status != 200:
         _raise_for(status, _shown(content), url)
@@ -81,10 +91,13 @@ def read_answer(status: int, content: bytes, url: str) -> Said:
         )
     if not body.choices:
         raise Transient(f"{url} sent a completion without choices: {_shown(content)}")
+    choice = body.choices[0]
+    if choice.finish_reason in UNFINISHED:
+        raise Transient(f"{url} broke off its answer (finish_reason {choice.finish_reason} in a 200)")
     usage = body.usage or _Usage()
     return Said(
-        text=body.choices[0].message.content or "",
-        finish_reason=body.choices[0].finish_reason or "",
+        text=choice.message.content or "",
+        finish_reason=choice.finish_reason or "",
         prompt_tokens=usage.prompt_tokens or 0,
         completion_tokens=usage.completion_tokens or 0,
     )
@@ -96,6 +109,8 @@ def _raise_for(code: int, message: str, url: str) -> None:
             f"{url} refuses access (HTTP {code}: {message});"
             " name the environment variable of its key in captioning.api_key_env"
         )
+    if code in UNAVAILABLE_STATUS:
+        raise Unavailable(f"{url}, HTTP {code}: {message}")
     if code >= 500 or code in PASSING_STATUS:
         raise Transient(f"{url}, HTTP {code}: {message}")
     raise Refused(f"{url}, HTTP {code}: {message}")

@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 
 import httpx
 
-from captioning.chat_answers import Refused, Transient, read_answer
+from captioning.chat_answers import Refused, Transient, Unavailable, read_answer
 from captioning.config import CaptioningConfig
 from captioning.endpoints import Endpoint, connect, served_models
 from captioning.engines import CaptionRequest, Completion
@@ -92,9 +92,9 @@ class ServerEngine:
                 return completion
             finally:
                 self._give_back(endpoint)
-        if not any(served_models(endpoint) for endpoint in self._endpoints):
+        if not any(self._model in served_models(endpoint) for endpoint in self._endpoints):
             raise SetupError(
-                f"{endpoint.url} serves no more ({fault}, {self._max_attempts} attempts);"
+                f"{endpoint.url} no longer serves {self._model} ({fault}, {self._max_attempts} attempts);"
                 " start it again and run the same command: captions so far stay"
             )
         return self._failed(request, self._max_attempts, f"no answer: {fault}", endpoint)
@@ -107,7 +107,11 @@ class ServerEngine:
             if isinstance(error, httpx.ReadTimeout):
                 raise Transient(f"{endpoint.url} gave none within {self._timeout_s:g} s") from None
             raise Transient(f"{endpoint.url}, {type(error).__name__}: {error}") from None
-        said = read_answer(answer.status_code, answer.content, endpoint.url)
+        try:
+            said = read_answer(answer.status_code, answer.content, endpoint.url)
+        except Unavailable:
+            endpoint.rest(self._pause_s(attempt + 1))
+            raise
         return Completion(
             id=request_id,
             text=said.text,

@@ -63,14 +63,7 @@ class TransformersEngine:
         """One batch. Texts depend on the batch only by the rounding of its padding."""
         if not requests:
             return []
-        inputs = self._processor.apply_chat_template(
-            [_conversation(request) for request in requests],
-            add_generation_prompt=True,
-            tokenize=True,
-            return_dict=True,
-            return_tensors="pt",
-            processor_kwargs={"padding": True},
-        )
+        inputs = self.model_inputs(requests)
         prompt_tokens = inputs["attention_mask"].sum(dim=1).tolist()
         try:
             with torch.inference_mode():
@@ -91,6 +84,18 @@ class TransformersEngine:
             self._completion(request, row, prompt)
             for request, row, prompt in zip(requests, rows, prompt_tokens, strict=True)
         ]
+
+    def model_inputs(self, requests: Sequence[CaptionRequest]) -> Any:
+        """What the model gets, by name: ``input_ids`` int64[n, length], padded on the left,
+        ``attention_mask`` alike, and ``pixel_values`` float32[n_tiles, 3, side_px, side_px], normalised."""
+        return self._processor.apply_chat_template(
+            [_conversation(request) for request in requests],
+            add_generation_prompt=True,
+            tokenize=True,
+            return_dict=True,
+            return_tensors="pt",
+            processor_kwargs={"padding": True},
+        )
 
     def close(self) -> None:
         torch.set_num_threads(self._threads_before)

@@ -112,7 +112,7 @@ class _Handler(BaseHTTPRequestHandler):
         match chat.mishaps.popleft() if chat.mishaps else None:
             case None:
                 self._send(200, json.dumps(chat.complete(payload)))
-            case "500" | "503" | "400" | "404" | "401" as status:
+            case "500" | "503" | "400" | "404" | "413" | "401" as status:
                 self._send(int(status), json.dumps({"object": "error", "message": f"planned {status}"}))
             case "400 in a 200":
                 self._send(
@@ -124,6 +124,9 @@ class _Handler(BaseHTTPRequestHandler):
                 )
             case "dead node in a 200":
                 self._send(200, json.dumps({"error_code": 10402, "text": "api service timeout"}))
+            case "abort":
+                half = {"index": 0, "message": {"content": "This image"}, "finish_reason": "abort"}
+                self._send(200, json.dumps({"object": "chat.completion", "choices": [half]}))
             case "malformed":
                 self._send(200, '{"choices": [')
             case "no choices":

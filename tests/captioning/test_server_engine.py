@@ -106,7 +106,8 @@ def test_a_key_variable_that_is_not_set_is_one_line(chat_server: ChatServer) -> 
 
 
 @pytest.mark.parametrize(
-    "mishap", ["500", "503", "500 in a 200", "dead node in a 200", "malformed", "no choices", "reset"]
+    "mishap",
+    ["500", "503", "404", "500 in a 200", "dead node in a 200", "abort", "malformed", "no choices", "reset"],
 )
 def test_a_fault_that_may_pass_is_tried_again(chat_server: ChatServer, mishap: str) -> None:
     """Twice the fault, then the caption, which counts its attempts."""
@@ -128,7 +129,7 @@ def test_an_answer_that_does_not_come_in_time_is_tried_again(chat_server: ChatSe
 
 
 @pytest.mark.parametrize(
-    ("mishap", "said"), [("400", "planned 400"), ("404", "planned 404"), ("400 in a 200", "too long")]
+    ("mishap", "said"), [("400", "planned 400"), ("413", "planned 413"), ("400 in a 200", "too long")]
 )
 def test_a_refusal_is_recorded_at_once(chat_server: ChatServer, mishap: str, said: str) -> None:
     """With the endpoint's own words."""
@@ -159,7 +160,7 @@ def test_an_endpoint_that_is_gone_ends_the_run_instead_of_failing_every_caption(
     engine = asking(chat_server, max_attempts=2)
     chat_server.stop()
 
-    with pytest.raises(SetupError, match=r"serves no more .*captions so far stay"):
+    with pytest.raises(SetupError, match=rf"no longer serves {SERVED_MODEL} .*captions so far stay"):
         engine.caption([REQUEST])
     engine.close()
 
@@ -218,6 +219,21 @@ def test_requests_go_to_the_endpoint_with_the_fewest_in_flight(tiny_engine: Tran
     assert 2 == engine.concurrency
     assert all(completion.failure is None for completion in completions)
     assert len(quick.payloads) >= 5
+
+
+def test_an_endpoint_that_says_unavailable_is_left_alone_for_a_while(
+    tiny_engine: TransformersEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It answers at once, so it always has the fewest in flight, and would be asked first every time."""
+    monkeypatch.setattr("captioning.server_engine.time.sleep", lambda _: None)
+    with ChatServer(tiny_engine) as asleep, ChatServer(tiny_engine) as awake:
+        asleep.mishaps.extend(["503"] * 9)
+        engine = ServerEngine(CaptioningConfig(servers=(asleep.url, awake.url)), first_pause_s=60.0)
+        completions = engine.caption([REQUEST] * 5)
+        engine.close()
+
+    assert [2, 1, 1, 1, 1] == [completion.attempts for completion in completions]
+    assert 1 == len(asleep.headers)
 
 
 def test_another_endpoint_takes_over_from_one_that_is_gone(tiny_engine: TransformersEngine) -> None:

@@ -1,0 +1,249 @@
+"""Captioning through lmdeploy's real server code, with the embedded model below it on a CPU.
+
+Real: lmdeploy's app, request checks, chat template, tokenizer, InternVL preprocessing, detokenizer and
+errors, and uvicorn. Not: its GPU engine, in whose place transformers searches greedily.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from captioning.config import CaptioningConfig
+from captioning.engines import CaptionRequest
+from captioning.prompts import load_prompts
+from captioning.server_engine import ServerEngine
+from captioning.tiles import fit_to_tiles
+from captioning.transformers_engine import TransformersEngine
+from corpus.errors import SetupError, UnreadableImageError
+from corpus.pixels import decode_rgb
+from corpus.records import is_multi
+from tests.captioning.lmdeploy_on_cpu import LmdeployOnCpu
+from triptych.demo.painting import paint
+from triptych.demo.scene import imagine_scene, vary_scene
+from triptych.embedded import resolve_model
+
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("lmdeploy") is None, reason="lmdeploy is not installed"
+)
+
+MODEL = resolve_model("builtin:nano-internvl")
+SERVED = "nano-internvl"
+CONTEXT_TOKENS = 1024
+
+
+@pytest.fixture(scope="module")
+def lmdeploy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LmdeployOnCpu]:
+    """The server."""
+    with LmdeployOnCpu(Path(MODEL), SERVED, tmp_path_factory.mktemp("lmdeploy")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def in_process() -> Iterator[TransformersEngine]:
+    """The same model, by the in-process engine."""
+    engine = TransformersEngine(MODEL, batch_size=16, device="cpu")
+    yield engine
+    engine.close()
+
+
+@pytest.fixture
+def over_http(lmdeploy: LmdeployOnCpu) -> Iterator[ServerEngine]:
+    """The engine that asks the server; it hardly pauses."""
+    engine = ServerEngine(CaptioningConfig(servers=(lmdeploy.url,), max_attempts=2), first_pause_s=0.01)
+    yield engine
+    engine.close()
+
+
+@pytest.fixture(scope="module")
+def four_jobs() -> list[list[CaptionRequest]]:
+    """The four jobs on three unseen scenes with one, two and three variations."""
+    return [_four_jobs(number, variations=1 + number) for number in range(3)]
+
+
+Exchanged = tuple[CaptionRequest, tuple[list[int], np.ndarray]]
+
+
+@pytest.fixture(scope="module")
+def exchanged(lmdeploy: LmdeployOnCpu) -> list[Exchanged]:
+    """The four jobs on one scene and its variations, and what the model below lmdeploy got of each."""
+    requests = _four_jobs(3, variations=4)
+    engine = ServerEngine(CaptioningConfig(servers=(lmdeploy.url,)))
+    engine.caption(requests)
+    engine.close()
+    return list(zip(requests, lmdeploy.inputs()[-len(requests) :], strict=True))
+
+
+def _four_jobs(number: int, variations: int) -> list[CaptionRequest]:
+    first = imagine_scene("unseen", number)
+    scenes = [first, *(vary_scene(first, "unseen", n) for n in range(variations))]
+    images = tuple(fit_to_tiles(paint(scene, 336, 224), (1, 1), 112) for scene in scenes)
+    return [
+        CaptionRequest(
+            id=f"{job}:{number}",
+            prompt=prompt.text,
+            images=images if is_multi(job) else images[:1],
+            max_tokens=320,
+        )
+        for job, prompt in load_prompts().items()
+    ]
+
+
+def _single(image: bytes, prompt: str = "Describe the image.") -> CaptionRequest:
+    return CaptionRequest(id="single_en:a.jpg", prompt=prompt, images=(image,), max_tokens=16)
+
+
+def test_the_four_jobs_say_word_for_word_what_the_in_process_engine_says(
+    over_http: ServerEngine, in_process: TransformersEngine, four_jobs: list[list[CaptionRequest]]
+) -> None:
+    """Four requests at a time: texts, finish reasons and token counts."""
+    requests = [request for scene in four_jobs for request in scene]
+
+    with ThreadPoolExecutor(4) as pool:
+        asked = [completions[0] for completions in pool.map(lambda r: over_http.caption([r]), requests)]
+
+    assert in_process.caption(requests) == asked
+    assert all(completion.text and completion.finish_reason == "stop" for completion in asked)
+
+
+def test_the_model_gets_the_same_tokens(exchanged: list[Exchanged], in_process: TransformersEngine) -> None:
+    """Chat template, numbered images, prompt, tokenizer and the place of every image token."""
+    for request, (tokens, _) in exchanged:
+        assert in_process.model_inputs([request])["input_ids"][0].tolist() == tokens
+
+
+def test_the_model_gets_the_same_pixels_but_for_float16(
+    exchanged: list[Exchanged], in_process: TransformersEngine
+) -> None:
+    """lmdeploy casts them to the checkpoint's dtype on the CPU: at most half a step of float16."""
+    for request, (_, pixels) in exchanged:
+        ours = in_process.model_inputs([request])["pixel_values"].numpy()
+
+        assert np.array_equal(ours.astype(np.float16), pixels)
+        assert 0 < np.abs(ours - pixels).max() < 2**-10  # normalised values lie within -2.2 and 2.7
+
+
+def test_a_caption_that_max_tokens_cuts_is_cut_at_the_same_word(
+    over_http: ServerEngine, in_process: TransformersEngine, four_jobs: list[list[CaptionRequest]]
+) -> None:
+    """Also in Chinese, where a cut may fall into a character."""
+    cut = [CaptionRequest(id=r.id, prompt=r.prompt, images=r.images, max_tokens=9) for r in four_jobs[0]]
+
+    asked = over_http.caption(cut)
+
+    assert ["length"] * 4 == [completion.finish_reason for completion in asked]
+    assert in_process.caption(cut) == asked
+
+
+def test_too_long_is_a_failure_at_once(
+    over_http: ServerEngine, four_jobs: list[list[CaptionRequest]]
+) -> None:
+    """HTTP 400: asked again it would be as long."""
+    completion = over_http.caption([_single(four_jobs[0][0].images[0], "word " * CONTEXT_TOKENS)])[0]
+
+    assert 1 == completion.attempts
+    assert completion.failure is not None
+    assert completion.failure.startswith("refused: ")
+    assert f"must be smaller than the model context length ({CONTEXT_TOKENS})" in completion.failure
+
+
+def test_bytes_that_are_no_image_are_a_failure_at_once(over_http: ServerEngine) -> None:
+    """HTTP 400, in lmdeploy's words."""
+    completion = over_http.caption([_single(b"not an image")])[0]
+
+    assert 1 == completion.attempts
+    assert completion.failure is not None
+    assert completion.failure.startswith("refused: ")
+    assert "HTTP 400" in completion.failure
+
+
+def test_only_the_client_sees_that_half_an_image_is_missing(over_http: ServerEngine) -> None:
+    """lmdeploy fills it up with grey and captions it, so no damaged file may get that far."""
+    whole = fit_to_tiles(paint(imagine_scene("unseen", 0), 336, 224), (1, 1), 112)
+    half = whole[: len(whole) // 2]
+
+    completion = over_http.caption([_single(half)])[0]
+
+    assert completion.failure is None
+    with pytest.raises(UnreadableImageError, match="truncated"):
+        decode_rgb(half)
+
+
+@pytest.mark.parametrize("status", ["INTERNAL_ENGINE_ERROR", "OUT_OF_MEMORY", "ENGINE_STOP_ERROR", "CANCEL"])
+def test_a_request_that_fails_in_the_engine_is_asked_again(
+    lmdeploy: LmdeployOnCpu,
+    over_http: ServerEngine,
+    in_process: TransformersEngine,
+    four_jobs: list[list[CaptionRequest]],
+    status: str,
+) -> None:
+    """HTTP 500, 500 and 503; and for a cancelled one a 200 with half a caption, which is none."""
+    request = four_jobs[0][0]
+    lmdeploy.fail_with(status)
+
+    completion = over_http.caption([request])[0]
+
+    assert (None, 2) == (completion.failure, completion.attempts)
+    assert in_process.caption([request])[0].text == completion.text
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        ("INTERNAL_ENGINE_ERROR", "HTTP 500: .*internal server error"),
+        ("ENGINE_STOP_ERROR", "HTTP 503: .*engine is unavailable"),
+        ("CANCEL", "broke off its answer"),
+    ],
+)
+def test_a_request_that_fails_every_time_is_recorded_with_the_last_fault(
+    lmdeploy: LmdeployOnCpu,
+    over_http: ServerEngine,
+    four_jobs: list[list[CaptionRequest]],
+    status: str,
+    said: str,
+) -> None:
+    """After max_attempts, while the server still lists the model."""
+    lmdeploy.fail_with(status, status)
+
+    completion = over_http.caption([four_jobs[0][0]])[0]
+
+    assert 2 == completion.attempts
+    assert completion.failure is not None
+    assert re.match(f"no answer: .*{said}", completion.failure)
+
+
+def test_a_server_that_sleeps_is_a_passing_fault(
+    lmdeploy: LmdeployOnCpu, over_http: ServerEngine, four_jobs: list[list[CaptionRequest]]
+) -> None:
+    """HTTP 503 until it is woken up."""
+    lmdeploy.sleep()
+    try:
+        asleep = over_http.caption([four_jobs[0][0]])[0]
+    finally:
+        lmdeploy.wake_up()
+    awake = over_http.caption([four_jobs[0][0]])[0]
+
+    assert re.match("no answer: .*HTTP 503: .*sleeping", asleep.failure or "")
+    assert (None, 1) == (awake.failure, awake.attempts)
+
+
+def test_a_model_that_is_not_served_is_one_line_at_the_start(lmdeploy: LmdeployOnCpu) -> None:
+    """With what is served."""
+    with pytest.raises(SetupError, match=f"serves {SERVED}, not other/model; name a served model"):
+        ServerEngine(CaptioningConfig(servers=(lmdeploy.url,), model="other/model"))
+
+
+def test_a_model_that_is_no_longer_served_ends_the_run(
+    over_http: ServerEngine, four_jobs: list[list[CaptionRequest]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """HTTP 404, as after a restart with another model: a fault of the set-up, and of no request."""
+    monkeypatch.setattr(over_http, "_model", "served/before")
+
+    with pytest.raises(SetupError, match=r"no longer serves served/before .*HTTP 404.*captions so far stay"):
+        over_http.caption([four_jobs[0][0]])

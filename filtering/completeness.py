@@ -19,7 +19,9 @@ not among them: a description that trails off has stopped mid-sentence."""
 _MAY_FOLLOW_THE_END = frozenset({"Pe", "Pf", "Pi", "So", "Sk", "Mn", "Cf", "Cc", "Zs", "Zl", "Zp"})
 """Unicode categories: closing brackets, quotation marks, emoji and what modifies them, white space."""
 
-_DANGLING = frozenset("a an the and or of with into onto beside while which their its were".split())
+_DANGLING = frozenset(
+    ("a", "an", "the", "and", "or", "of", "with", "into", "onto", "beside", "while", "which", "their", "its")
+)
 """No sentence ends in one of these: a point behind it only closes what was cut ("beside a.")."""
 
 

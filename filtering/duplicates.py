@@ -52,10 +52,11 @@ class DuplicateIndex:
                 any_kept = any_kept or not dropped[at]
         return found
 
-    def near(self, dropped: NDArray[np.bool_], min_similarity: float) -> NDArray[np.float32]:
+    def near(self, dropped: NDArray[np.bool_], min_similarity: NDArray[np.float32]) -> NDArray[np.float32]:
         """``float32[n]``: the similarity to an earlier kept caption, 0 where it is below the minimum.
 
-        ``dropped`` captions are compared, but nothing is compared with them.
+        ``min_similarity`` is each caption's. ``dropped`` captions are compared, but nothing is compared
+        with them.
         """
         self._flush()
         groups_of: dict[int, list[int]] = defaultdict(list)
@@ -72,7 +73,7 @@ class DuplicateIndex:
             earlier = sorted({each for group in groups_of[at] for each in kept_in[group]})
             if earlier:
                 best = float((minhash[earlier] == minhash[at]).mean(axis=1).max())
-                if best >= min_similarity:
+                if best >= min_similarity[at]:
                     similarity[at] = best
                     continue
             if not dropped[at]:

@@ -14,7 +14,8 @@ MOST_CHARACTERS = 400
 
 IN_LATIN_LETTERS = (
     "en", "fr", "de", "es", "it", "pt", "nl", "sv", "da", "no", "fi", "pl", "cs", "sk", "ro", "hu", "tr",
-    "id", "ms", "vi", "hr", "sl", "et", "lv", "lt", "ca", "la", "af", "sw", "tl", "is", "ga", "cy", "sq", "eu", "gl",
+    "id", "ms", "vi", "hr", "sl", "et", "lv", "lt", "ca", "la", "af", "sw", "tl", "is", "ga", "cy", "sq", "eu",
+    "gl",
 )  # fmt: skip
 """The languages that it chooses from, in ISO 639."""
 

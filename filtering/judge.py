@@ -25,7 +25,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from corpus.records import JOB_NAMES, JobName, Verdict
+from corpus.records import JOB_NAMES, JobName, Verdict, language_of
 from filtering.candidate import Candidate
 from filtering.config import FilteringConfig, RuleName
 from filtering.duplicates import DuplicateIndex
@@ -79,9 +79,7 @@ class Judge:
         self._order = config.rules
         self._bounds: dict[JobName, list[tuple[RuleName, Rule, float]]] = {
             job: [
-                (name, RULES[name], RULES[name].bound(config, job))
-                for name in config.rules
-                if name in RULES
+                (name, RULES[name], RULES[name].bound(config, job)) for name in config.rules if name in RULES
             ]
             for job in JOB_NAMES
         }
@@ -125,6 +123,7 @@ class Court:
         self._folder = Path(self._scratch.name)
         self._index = DuplicateIndex(self._folder)
         self._dropped: list[NDArray[np.bool_]] = []
+        self._near_from: list[NDArray[np.float32]] = []
         self._exact: NDArray[np.bool_] | None = None
         self._near: NDArray[np.float32] | None = None
 
@@ -140,17 +139,18 @@ class Court:
     def hear(self, blocks: Iterable[list[Row]]) -> Iterator[int]:
         """Run every rule; yields how many captions each block had, as they get done."""
         with (self._folder / "judged").open("wb") as file:
-            for lines, dropped, sketches in _judged_blocks(self._config, blocks):
-                file.write(lines)
-                self._dropped.append(dropped)
-                self._index.add(sketches)
-                yield len(dropped)
+            for block in _judged_blocks(self._config, blocks):
+                file.write(block.lines)
+                self._dropped.append(block.dropped)
+                self._near_from.append(block.near_from)
+                self._index.add(block.sketches)
+                yield len(block.dropped)
         dropped = np.concatenate(self._dropped) if self._dropped else np.zeros(0, np.bool_)
         rules = self._config.rules
         self._exact = self._index.exact(dropped) if "exact_duplicate" in rules else None
         if "near_duplicate" in rules:
             gone = dropped if self._exact is None else dropped | self._exact
-            self._near = self._index.near(gone, self._config.min_near_duplicate_similarity)
+            self._near = self._index.near(gone, np.concatenate([*self._near_from, np.zeros(0, np.float32)]))
 
     def judged(self) -> Iterator[Judged]:
         """Every caption with its scores, in order. Can be gone through again."""
@@ -170,7 +170,15 @@ class Court:
             yield self.judge.verdict(judged.id, judged.scores)
 
 
-_Block = tuple[bytes, NDArray[np.bool_], Sketches]
+class _Block(NamedTuple):
+    """What a worker makes of n captions."""
+
+    lines: bytes
+    """A Judged in JSON a line."""
+    dropped: NDArray[np.bool_]
+    near_from: NDArray[np.float32]
+    """The similarity from which each is a near duplicate."""
+    sketches: Sketches
 
 
 def _judged_blocks(config: FilteringConfig, blocks: Iterable[list[Row]]) -> Iterator[_Block]:
@@ -193,16 +201,16 @@ def _judged_blocks(config: FilteringConfig, blocks: Iterable[list[Row]]) -> Iter
             yield under_way.popleft().result()
 
 
-_worker: tuple[Judge, Sketcher]
+_worker: tuple[FilteringConfig, Judge, Sketcher]
 
 
 def _begin_worker(config: FilteringConfig) -> None:
     global _worker
-    _worker = Judge(config), Sketcher()
+    _worker = config, Judge(config), Sketcher()
 
 
 def _judge_block(rows: list[Row]) -> _Block:
-    judge, sketcher = _worker
+    config, judge, sketcher = _worker
     encoder = msgspec.json.Encoder()
     lines: list[bytes] = []
     dropped = np.zeros(len(rows), np.bool_)
@@ -214,4 +222,10 @@ def _judge_block(rows: list[Row]) -> _Block:
         lines.append(encoder.encode(Judged(row.id, row.job, scores, row.text[:SNIPPET_CHARACTERS])))
         # Without units there is nothing to repeat: an id of its own keeps such captions apart.
         salted_units.append((row.job if candidate.units else f"{row.job} {row.id}", candidate.units))
-    return b"".join(line + b"\n" for line in lines), dropped, sketcher.sketch(salted_units)
+    bounds = {"en": config.min_near_duplicate_similarity_en, "zh": config.min_near_duplicate_similarity_zh}
+    return _Block(
+        lines=b"".join(line + b"\n" for line in lines),
+        dropped=dropped,
+        near_from=np.array([bounds[language_of(row.job)] for row in rows], np.float32),
+        sketches=sketcher.sketch(salted_units),
+    )

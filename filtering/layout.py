@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from filtering.candidate import Candidate
+from filtering.candidate import Candidate, any_in
 
 _ESCAPED_BREAK = re.compile(r"\\r?\\n|\\n|<br\s*/?>|</p>\s*<p>", re.IGNORECASE)
 
@@ -32,16 +32,29 @@ _MARKUP: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = (
     (("---", "===", "***"), re.compile(r"(?:^|\n)\s*(?:-{3,}|={3,}|\*{3,})\s*(?:\n|$)")),
     (
         (" - ", " * ", "•", "▪", "●", "■", "◆", "○", "➤", "✓", "· "),
-        re.compile(rf"[:：;；。.]\s*([{_BULLETS}])\s+\S[^\n]{{0,400}}?[;；。.,，\s]\1\s+\S|([•▪●■◆➤✓])[^\n]{{1,400}}?\2"),
+        re.compile(
+            rf"[:：;；。.]\s*([{_BULLETS}])\s+\S[^\n]{{0,400}}?[;；。.,，\s]\1\s+\S|([•▪●■◆➤✓])[^\n]{{1,400}}?\2"
+        ),
     ),
-    (("1.", "1)", "1、", "1）", "1．"), re.compile(r"(?:^|[\s:：;；。.,，!！?？])[(（]?1[.)、）．](?!\d)\s*\S[^\n]{1,1500}?[\s:：;；。.,，!！?？][(（]?2[.)、）．](?!\d)\s*\S", re.S)),
-    (("一、", "一）", "一)"), re.compile(r"(?:^|[\s:：;；。，])[(（]?一[)）、].{1,1500}?(?:^|[\s:：;；。，])[(（]?二[)）、]", re.S)),
-    (("①",), re.compile(r"(?<!图)①.{1,1500}?②", re.S)),
-    (("a)", "A)"), re.compile(r"(?:^|[\s:;.,])[(]?([aA])[)]\s\S.{1,1500}?[\s:;.,][(]?[bB][)]\s", re.S)),
 )
-"""What a pattern can't do without, tested first, and the pattern. A numbered list takes a 1 and a 2."""
+"""What a pattern can't do without, tested first, and the pattern."""
 
-_LEADS_A_LINE = re.compile(r"\s{0,3}(?:#{1,6}\s|>\s|[-*+•·▪●■◆○➤→✓]\s?\S|(?:step\s+)?1[.)、]\s*\S)", re.IGNORECASE)
+_BEFORE_A_NUMBER = r"(?:^|[\s:：;；。.,，!！?？])"
+
+_NUMBERED: tuple[tuple[tuple[str, ...], re.Pattern[str], re.Pattern[str]], ...] = tuple(
+    (needed, re.compile(_BEFORE_A_NUMBER + one), re.compile(_BEFORE_A_NUMBER + two))
+    for needed, one, two in (
+        (("1.", "1)", "1、", "1）", "1．"), r"[(（]?1[.)、）．](?!\d)\s{0,3}\S", r"[(（]?2[.)、）．](?!\d)\s{0,3}\S"),
+        (("一、", "一）", "一)"), r"[(（]?一[)）、]", r"[(（]?二[)）、]"),
+        (("①",), "①", "②"),
+        (("a)", "A)"), r"[(]?[aA][)]\s", r"[(]?[bB][)]\s"),
+    )
+)
+"""Numbers that lead the points of a list, on one line or several: it takes a 1 and, later, a 2."""
+
+_LEADS_A_LINE = re.compile(
+    r"\s{0,3}(?:#{1,6}\s|>\s|[-*+•·▪●■◆○➤→✓]\s?\S|(?:step\s+)?1[.)、]\s*\S)", re.IGNORECASE
+)
 
 _LABEL = re.compile(
     r"\s*(?:\*\*|#+\s*)?(?:(?:detailed |accurate |image |picture |photo |final |short |generated )*(?:description|caption|answer|output"
@@ -68,4 +81,7 @@ def markup(candidate: Candidate) -> float:
                 if pattern.search(text):
                     return 1.0
                 break
+    for needed, one, two in _NUMBERED:
+        if any_in(text, needed) and (first := one.search(text)) and two.search(text, first.end()):
+            return 1.0
     return float(bool(_LEADS_A_LINE.match(text) or _LABEL.match(text)))

@@ -26,7 +26,20 @@ class References(NamedTuple):
     counted: frozenset[int]
 
 
-_EN_WORDS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+_EN_WORDS = (
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+)
 _EN_ORDINALS = (
     "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth",
     "eleventh", "twelfth",
@@ -37,7 +50,13 @@ _NUMBER: dict[str, int] = {
     **{word: at for at, word in enumerate("一二三四五六七八九十", 1)},
     **{word: at for at, word in enumerate("①②③④⑤⑥⑦⑧⑨⑩", 1)},
     **{word: at for at, word in enumerate("壹贰叁肆伍陆柒捌玖拾", 1)},
-    **{"十一": 11, "十二": 12, "两": 2, "俩": 2, "首": 1, "initial": 1, "opening": 1},
+    "十一": 11,
+    "十二": 12,
+    "两": 2,
+    "俩": 2,
+    "首": 1,
+    "initial": 1,
+    "opening": 1,
 }
 
 
@@ -113,10 +132,10 @@ _OPENING_CHARACTERS = 60
 _ZH_DIGIT = r"(?:\d{1,2}|十[一二]|[一二三四五六七八九十①②③④⑤⑥⑦⑧⑨⑩壹贰叁肆伍])"
 _ZH_NOUN = r"(?:图像|图片|照片|画面|影像|相片|图画|图(?!案|书|标|形|表|腾|纸|中文))"
 _ZH_NUMBERED = re.compile(
-    rf"(?:图像|图片|照片|画面|图|影像|[Ii]mage|[Pp]icture|[Pp]hoto)\s*[-–—－_#＃:：]?\s*[（(\[【「“]?(?P<first>\d{{1,2}}(?!\d)|十[一二]|[一二三四五六七八九十①②③④⑤⑥⑦⑧⑨⑩壹贰叁肆伍])"
-    rf"(?!\s*[个张幅条只座辆棵排片些位名把艘匹头间家组层根件朵台株种者边起般直旁侧对群路共样致款块盏盘杯碗年月日点分岁米角半份套本部堆串])"
-    rf"(?P<more>(?:[）)\]】」”]?\s*(?:和|与|及|以及|、|，|,|/|跟|至|到|-|–|—|~|～)\s*(?:图像|图片|照片|图|[Ii]mage)?\s*[-–（(]?\s*\d{{1,2}}(?![\d个张幅条只座辆棵排片些位名把艘点年月日]))*"
-    rf"(?:[）)]?\s*(?:和|与|及|以及|、|至|到)\s*(?:图像|图片|照片|图)\s*[一二三四五六七八九十])*)"
+    r"(?:图像|图片|照片|画面|图|影像|[Ii]mage|[Pp]icture|[Pp]hoto)\s*[-–—－_#＃:：]?\s*[（(\[【「“]?(?P<first>\d{1,2}(?!\d)|十[一二]|[一二三四五六七八九十①②③④⑤⑥⑦⑧⑨⑩壹贰叁肆伍])"
+    r"(?!\s*[个张幅条只座辆棵排片些位名把艘匹头间家组层根件朵台株种者边起般直旁侧对群路共样致款块盏盘杯碗年月日点分岁米角半份套本部堆串])"
+    r"(?P<more>(?:[）)\]】」”]?\s*(?:和|与|及|以及|、|，|,|/|跟|至|到|-|–|—|~|～)\s*(?:图像|图片|照片|图|[Ii]mage)?\s*[-–（(]?\s*\d{1,2}(?![\d个张幅条只座辆棵排片些位名把艘点年月日]))*"
+    r"(?:[）)]?\s*(?:和|与|及|以及|、|至|到)\s*(?:图像|图片|照片|图)\s*[一二三四五六七八九十])*)"
 )
 _ZH_ORDINAL = re.compile(
     rf"第\s*(?P<list>{_ZH_DIGIT}(?:\s*(?:张|幅|副|个)?(?:{_ZH_NOUN})?\s*(?:和|与|及|以及|、|到|至|-)\s*第?\s*{_ZH_DIGIT})*)\s*"
@@ -125,23 +144,38 @@ _ZH_ORDINAL = re.compile(
 _ZH_NOT_AN_IMAGE = re.compile(
     r"[\w]{0,2}?(?:桌|床|椅|凳|纸|脸|面孔|嘴|票|沙发|卡|海报|画(?!面)|牌|饼|皮|网|弓|茶几|长椅|垫|地毯|毯|席|名片|邮票|贴|壁画|油画|书法|字画|对联|挂|CD|唱片|光盘|台|餐|办公|圆|方桌|木|长)"
 )
-_ZH_STRICT_AFTER = re.compile(r"\s*(?:中|里|则|是|展|显|呈|上|为|，|、|的|描|拍|主|：|:|同|也|和|与|有|聚|突|内|以|又|却|还|当|捕|记|画面|$)")
-_ZH_FIRST_FEW = re.compile(rf"(?P<end>前|头|最?后|末|最末|其余|其他|另外?|剩下的?|余下的?|剩余的?)\s*(?P<some>[一两二三四五六七八\d几])?\s*(?:张|幅)(?:\s*{_ZH_NOUN})?")
-_ZH_ENDS = re.compile(rf"(?P<first>首(?:张|幅|图)|(?:张|幅)首图|开头的?一?(?:张|幅)|第一图)|(?P<last>最后(?:的)?一?(?:张|幅|图|个画面)|末(?:张|幅|图)|尾图|压轴)")
-_ZH_REST = re.compile(r"其余(?:图|的|各|照|画)|其他(?:图|照|画|几|各)|剩(?:余|下)的?(?:图|照|画|几)|余下|后者|另一(?:张|幅|个画面|图|侧图)")
-_ZH_POSITION = re.compile(rf"(?P<where>左|右|上|下|中)(?:边|侧|方|面|间|部)?(?:的)?(?:那|这)?(?:张|幅|一张|一幅)?{_ZH_NOUN}(?!中|是|像是|的(?:左|右|上|下|中))")
-_ZH_ONE_OTHER = re.compile(r"(?<!第)(?<!每)(?<!另)一(?:张|幅)(?:图|照|展|显|呈|是|拍|为|中|里|则|，)|有(?:一|的)(?:张|幅)?(?:图|照)")
+_ZH_STRICT_AFTER = re.compile(
+    r"\s*(?:中|里|则|是|展|显|呈|上|为|，|、|的|描|拍|主|：|:|同|也|和|与|有|聚|突|内|以|又|却|还|当|捕|记|画面|$)"
+)
+_ZH_FIRST_FEW = re.compile(
+    rf"(?P<end>前|头|最?后|末|最末|其余|其他|另外?|剩下的?|余下的?|剩余的?)\s*(?P<some>[一两二三四五六七八\d几])?\s*(?:张|幅)(?:\s*{_ZH_NOUN})?"
+)
+_ZH_ENDS = re.compile(
+    r"(?P<first>首(?:张|幅|图)|(?:张|幅)首图|开头的?一?(?:张|幅)|第一图)|(?P<last>最后(?:的)?一?(?:张|幅|图|个画面)|末(?:张|幅|图)|尾图|压轴)"
+)
+_ZH_REST = re.compile(
+    r"其余(?:图|的|各|照|画)|其他(?:图|照|画|几|各)|剩(?:余|下)的?(?:图|照|画|几)|余下|后者|另一(?:张|幅|个画面|图|侧图)"
+)
+_ZH_POSITION = re.compile(
+    rf"(?P<where>左|右|上|下|中间)(?:边|侧|方|面|部)?(?:的)?(?:那|这)?(?:张|幅|一张|一幅)?{_ZH_NOUN}(?!像是|的(?:左|右|上|下|中))"
+)
+_ZH_ONE_OTHER = re.compile(
+    r"(?<!第)(?<!每)(?<!另)一(?:张|幅)(?:图|照|展|显|呈|是|拍|为|中|里|则|，)|有(?:一|的)(?:张|幅)?(?:图|照)"
+)
 _ZH_TOGETHER = re.compile(
     rf"(?:[两二三四五六七八九十\d]|每一?|各|几|多|所有|全部|这些|这组|该组|本组|这|整组|一组|各个)\s*(?:张|幅|个)?(?:的)?\s*{_ZH_NOUN}|每(?:一)?(?:张|幅)|各(?:张|幅)|(?:张|幅)(?:图像|图片|照片)(?:均|都)|两者|二者|三者"
 )
 _ZH_COUNTED = re.compile(
     rf"(?P<lead>这|该|以上|上述|本组|一共|共有?|总共|全部|所有|以下|给定的?|一组|^)?\s*(?P<number>{_ZH_DIGIT}|两)\s*(?:张|幅)(?:不同的?|相关的?|相似的?)?{_ZH_NOUN}"
 )
-_ZH_NOT_COUNTED_AFTER = re.compile(r"(?:前|后|头|末|最后|其中|另|另外|其他|其余|剩下|剩余|余下|余|第|有|中的|的|图|每|和|与|\d|[一二三四五六七八九十])$")
+_ZH_NOT_COUNTED_AFTER = re.compile(
+    r"(?:前|后|头|末|最后|其中|另|另外|其他|其余|剩下|剩余|余下|余|第|有|中的|的|图|每|和|与|\d|[一二三四五六七八九十])$"
+)
 
 
 def references(text: str, words: frozenset[str], language: Language, image_count: int) -> References:
     """What ``text``, whose different units are ``words``, says of the images of a set of ``image_count``."""
+    text = " ".join(text.split())
     return _chinese(text, image_count) if language == "zh" else _english(text, words, image_count)
 
 
@@ -235,7 +269,10 @@ def _chinese(text: str, count: int) -> References:
         for match in _ZH_COUNTED.finditer(text)
         if (number := number_of(match["number"])) is not None
         and number > 1
-        and not (match["lead"] is None and _ZH_NOT_COUNTED_AFTER.search(text, max(0, match.start() - 3), match.start()))
+        and not (
+            match["lead"] is None
+            and _ZH_NOT_COUNTED_AFTER.search(text, max(0, match.start() - 3), match.start())
+        )
         and (number > count or (match["lead"] and match.start() < _OPENING_CHARACTERS // 2))
     }
     return References(frozenset(named), covered, frozenset(counted))

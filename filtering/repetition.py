@@ -35,6 +35,9 @@ and a blue boat" to stay clear, at about 1.5 characters a word (the seed's 150 t
 SHORTEST_SENTENCE = {"en": 6, "zh": 8}
 """In units. Shorter sentences may come again: "The sky is blue."."""
 
+MOST_UNITS = 2500
+"""Twice the longest caption that any job allows; what comes later is too long in any case."""
+
 _SCREEN_WORDS, _SCREEN_HAN = 6, 8
 """In units. Every loop, stretch and sentence above has a stretch of this length twice. The longer one is
 for a text of nothing but Han characters."""
@@ -49,7 +52,7 @@ def repetition(candidate: Candidate) -> float:
 
     A stretch may come once for each image of a set and once for all of them.
     """
-    units, language = candidate.units, candidate.language
+    units, language = candidate.units[:MOST_UNITS], candidate.language
     if language == "zh":
         # Letters of foreign words count one by one: what comes twice in units also does in characters.
         twice = _any_slice_twice("".join(units), _SCREEN_HAN)
@@ -60,7 +63,7 @@ def repetition(candidate: Candidate) -> float:
     text = _as_code_points(units)
     return max(
         _loop_score(text, language),
-        sentence_share(candidate.sentences, SHORTEST_SENTENCE[language]),
+        sentence_share(candidate.sentences[:MOST_UNITS], SHORTEST_SENTENCE[language]),
         stretch_share(text, STRETCH[language], allowed=candidate.image_count),
     )
 

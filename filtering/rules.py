@@ -61,9 +61,9 @@ RULES: Mapping[RuleName, Rule] = {
     "prompt_leak": Rule(prompt_leaks, lambda config, job: config.max_prompt_leaks),
     "wrong_language": Rule(
         foreign_share,
-        lambda config, job: config.max_foreign_share_zh
-        if language_of(job) == "zh"
-        else config.max_foreign_share_en,
+        lambda config, job: (
+            config.max_foreign_share_zh if language_of(job) == "zh" else config.max_foreign_share_en
+        ),
     ),
     "traditional": Rule(traditional_share, lambda config, job: config.max_traditional_share),
     "truncated": Rule(truncation, lambda config, job: 0.0),

@@ -23,7 +23,9 @@ BANDS, ROWS = 20, 6
 
 SEED = 20260101
 
-_MULTIPLIERS = np.random.default_rng(SEED).integers(1, 2**63, SHINGLE_UNITS + ROWS, dtype=np.uint64) | np.uint64(1)
+_MULTIPLIERS = np.random.default_rng(SEED).integers(
+    1, 2**63, SHINGLE_UNITS + ROWS, dtype=np.uint64
+) | np.uint64(1)
 
 
 class Sketches(NamedTuple):

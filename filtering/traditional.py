@@ -35,5 +35,7 @@ def traditional_only() -> frozenset[str]:
     import opencc
 
     to_simplified = opencc.OpenCC("t2s")
-    common = (chr(code) for first, last in ((0x3400, 0x4DBF), (0x4E00, 0x9FFF)) for code in range(first, last))
+    common = (
+        chr(code) for first, last in ((0x3400, 0x4DBF), (0x4E00, 0x9FFF)) for code in range(first, last)
+    )
     return frozenset(each for each in common if to_simplified.convert(each) != each)

@@ -63,7 +63,10 @@ _TALK = _phrases(
         "please kindly",
         r"\b(?:please|kindly) (?:provide|upload|share|let|note|try|feel|attach|send|specify|clarify|give|keep|see|remember|be aware)",
     ),
-    ("feel free hope happy glad let", r"\bfeel free\b|\blet me know\b|\bhope (?:this|that|it|you)\b|\b(?:happy|glad) to (?:help|assist|describe|provide)"),
+    (
+        "feel free hope happy glad let",
+        r"\bfeel free\b|\blet me know\b|\bhope (?:this|that|it|you)\b|\b(?:happy|glad) to (?:help|assist|describe|provide)",
+    ),
     (
         "you your youve user request requested instructed thank",
         r"\b(?:would|do|can|could|if|should) you (?:like|want|need|have any|would|prefer|could|please|provide|require)"
@@ -82,7 +85,10 @@ _TALK = _phrases(
         rf"|\b(?:this|the above|the|my|the previous) (?:\w+ )?{_ANSWER} (?:above |below |provided |given )?(?:is (?:based|meant|intended|accurate|as|only|purely|strictly|written)|avoids?|focuses|does not|provides|captures|aims|adheres|contains no|includes only|of the image|should|relies)"
         rf"|\b(?:end of|rewritten|revised|updated) (?:the )?{_ANSWER}|\bin (?:this|the|my) (?:response|answer)\b|\bnote that (?:this|the|my)\b",
     ),
-    ("note disclaimer remark important", r"(?:^|[.!(*]\s*)(?:please )?(?:note|disclaimer|important|remark)\s*:|\bnote that (?:this (?:is|image)|i\b|my)"),
+    (
+        "note disclaimer remark important",
+        r"(?:^|[.!(*]\s*)(?:please )?(?:note|disclaimer|important|remark)\s*:|\bnote that (?:this (?:is|image)|i\b|my)",
+    ),
     ("count", r"\bword count\b"),
 )
 
@@ -114,7 +120,10 @@ _TALK_HAN = _phrases_han(
         r"(?:没有|未)(?:看到|提供|上传|收到|检测到|附上|接收到|找到)(?:任何|有效|具体|相关|可用)?(?:的)?(?:图|照片)"
         r"|图(?:片|像)(?:未能|无法|没有|未)(?:加载|显示|上传|打开|提供|成功|正常)",
     ),
-    ("以下 下面 如下", r"(?:以下|下面|如下)(?:是|为|[：:])[^。]{0,20}(?:描述|说明|介绍|段落|回答|内容)|(?:描述|说明|介绍)如下|如下(?:描述|说明)|^(?:以下|下面)是"),
+    (
+        "以下 下面 如下",
+        r"(?:以下|下面|如下)(?:是|为|[：:])[^。]{0,20}(?:描述|说明|介绍|段落|回答|内容)|(?:描述|说明|介绍)如下|如下(?:描述|说明)|^(?:以下|下面)是",
+    ),
     (
         "好的 当然 没问题 明白 收到 了解 可以的 是的",
         r"(?:^|[。！!]|“)\s*(?:好的|当然(?:可以|了|没问题)?|没问题|明白了?|收到|了解|可以的|好呀|是的)[，,。！!：:]",
@@ -125,7 +134,10 @@ _TALK_HAN = _phrases_han(
         r"|注意(?:的是)?[，,：:]?[^。]{0,4}描述|(?:描述|回答)(?:完毕|结束|到此)",
     ),
     ("根据 按照 遵照 应 依照", r"(?:根据|按照|遵照|应|依照)(?:您|你|用户|要求|指令|提示|上述要求|以上要求)"),
-    ("如果 如需 如有", r"如(?:果|需|有)[^。]{0,12}(?:需要|帮助|其他问题|疑问|更多|进一步)[^。]{0,14}(?:请|随时|告诉|告知|欢迎|可以|我)"),
+    (
+        "如果 如需 如有",
+        r"如(?:果|需|有)[^。]{0,12}(?:需要|帮助|其他问题|疑问|更多|进一步)[^。]{0,14}(?:请|随时|告诉|告知|欢迎|可以|我)",
+    ),
     ("用户", r"用户(?:要求|提供|上传|想|的问题|的图|需要|希望|请求)"),
     ("感谢 谢谢", r"感谢(?:您|你)|谢谢(?:您|你)"),
     ("你", r"你(?:提供|上传|的图|好|可以|想|需要|发|给|要求|是否|能|所|有什么)"),
@@ -139,13 +151,22 @@ _PROMPT = _phrases(
     ),
     ("paragraph paragraphs", r"\b(?:single|one)[ -]paragraph\b|\bmultiple paragraphs\b"),
     ("break breaks", r"\bline[ -]?breaks?\b"),
-    ("generate generating given accurate", r"\bgenerat(?:e|ing) an? (?:accurate|detailed|description|single|caption)|\bbased on (?:the|these) given images?\b|\baccurate(?:,| and)? (?:single|concise)"),
+    (
+        "generate generating given accurate",
+        r"\bgenerat(?:e|ing) an? (?:accurate|detailed|description|single|caption)|\bbased on (?:the|these) given images?\b|\baccurate(?:,| and)? (?:single|concise)",
+    ),
     (
         "information evidence content contents elements",
         r"\b(?:based|rely|relies|relying|focus\w*) (?:only |solely |strictly |purely |exclusively )?on (?:the |what is )?(?:clearly |directly )?(?:visible )?(?:information|evidence|content|elements) ?(?:visible|in the image|that|$|\.|,)?|\bclearly visible information\b",
     ),
-    ("not ensure refer state describe", r"\bdo not (?:use|include|generate|mention|speculate|add)\b|\brefer to each image\b|\bensure (?:that )?(?:the|your) description|\bstate what the images share\b|\bdescribe (?:the|this|these|each) (?:following )?(?:image|picture|photo)s?\b(?! as| is)"),
-    ("instruction instructions prompt guidelines", r"\b(?:given|following|your|above|these|provided|the prompt) (?:instructions?|prompt|guidelines)\b|\b(?:as|per) (?:the )?(?:instructions|instructed|guidelines)|\bthe prompt\b"),
+    (
+        "not ensure refer state describe",
+        r"\bdo not (?:use|include|generate|mention|speculate|add)\b|\brefer to each image\b|\bensure (?:that )?(?:the|your) description|\bstate what the images share\b|\bdescribe (?:the|this|these|each) (?:following )?(?:image|picture|photo)s?\b(?! as| is)",
+    ),
+    (
+        "instruction instructions prompt guidelines",
+        r"\b(?:given|following|your|above|these|provided|the prompt) (?:instructions?|prompt|guidelines)\b|\b(?:as|per) (?:the )?(?:instructions|instructed|guidelines)|\bthe prompt\b",
+    ),
     (
         "user human assistant system instruction instructions question answer prompt input output response q",
         r"(?:^|[\n.!?]\s*)[#*\s]*(?:user|human|assistant|system|instructions?|question|answer|prompt|input|output|response|q|a)\**\s*[:：]|\bwhat (?:is|are|can be) (?:shown|seen|visible|depicted)[^.?]{0,30}\?",
@@ -153,7 +174,10 @@ _PROMPT = _phrases(
 )
 
 _PROMPT_HAN = _phrases_han(
-    ("单段 多段 换行", r"单段(?:落)?(?:的)?(?:描述|文字|落)|准确(?:的)?单段|多段(?:落)?或|换行符|(?:使用|不要|无|没有|多段|段落|避免|未)[^，。]{0,4}换行"),
+    (
+        "单段 多段 换行",
+        r"单段(?:落)?(?:的)?(?:描述|文字|落)|准确(?:的)?单段|多段(?:落)?或|换行符|(?:使用|不要|无|没有|多段|段落|避免|未)[^，。]{0,4}换行",
+    ),
     ("请勿", r"请勿(?:使用|换|多段|推|生成|包含)"),
     (
         "推测 猜测 臆测 揣测",
@@ -168,7 +192,10 @@ _PROMPT_HAN = _phrases_han(
         "请",
         r"(?<![邀申聘宴提约])请(?:按|用(?!餐)|描述|生成|详细|根据|说明|为(?:这|图|以)|写|简要|确保|不要(?:使用|换|推)|避免|仔细(?:观|描)|以(?:一|单)|使用(?:一|单|中|简)|将(?:图|这)|基于)",
     ),
-    ("： :", r"(?:^|[\n。！？])\s*(?:用户|助手|系统|问题?|答案?|提示词?|指令|任务|输入|输出|人类|回答)\s*[：:]"),
+    (
+        "： :",
+        r"(?:^|[\n。！？])\s*(?:用户|助手|系统|问题?|答案?|提示词?|指令|任务|输入|输出|人类|回答)\s*[：:]",
+    ),
     ("提示词 指令 任务要求 系统提示", r"提示词|(?:该|上述|以下|给定|根据)指令|指令要求|任务要求|系统提示"),
     ("描述", r"(?:^|[。！？：:])\s*描述(?:这|该|以下|下面|此)(?:张|幅|些|组)?(?:图像|图片|照片)[。：:？]"),
     ("什么", r"(?:图中|图片中|照片里|图像中|图片里)(?:有|是|展示了)什么"),
@@ -187,11 +214,15 @@ _NOT_A_HEDGE = re.compile(
     r"|\bMay (?:\d|Day\b)|\b(?:in|of|on|early|late|until|since) May\b|\bas (?:wide|far|much|close|large|many) as possible"
 )
 _HEDGES_HAN = _phrases_han(
-    ("可能 或许 也许 大概 似乎 好像 恐怕 想必 猜 推 估计 疑似 多半 不排除 说不定 应该 貌似 八成 没准",
-     r"(?<![不尽])可能(?!性不)|或许|也许|大概(?![是的]?[0-9一二三四五六七八九十])|似乎|好像|恐怕|想必|猜测|推测|估计|疑似|多半|不排除"
-     r"|说不定|应该(?:是|会|在|正|刚|为)|貌似|推断|猜想|八成|没准"),
-    ("看起来 看上去 看似 暗示 预示 表明 像是 联想 仿佛 透露 意味着",
-     r"看起来|看上去|看似|暗示|预示|表明|像是|让人联想|仿佛|透露出|意味着"),
+    (
+        "可能 或许 也许 大概 似乎 好像 恐怕 想必 猜 推 估计 疑似 多半 不排除 说不定 应该 貌似 八成 没准",
+        r"(?<![不尽])可能(?!性不)|或许|也许|大概(?![是的]?[0-9一二三四五六七八九十])|似乎|好像|恐怕|想必|猜测|推测|估计|疑似|多半|不排除"
+        r"|说不定|应该(?:是|会|在|正|刚|为)|貌似|推断|猜想|八成|没准",
+    ),
+    (
+        "看起来 看上去 看似 暗示 预示 表明 像是 联想 仿佛 透露 意味着",
+        r"看起来|看上去|看似|暗示|预示|表明|像是|让人联想|仿佛|透露出|意味着",
+    ),
 )
 _HEDGE_WEIGHTS = (1.0, 0.5)
 

@@ -29,6 +29,10 @@ LONGEST_WORD = 40
 LONGEST_QUOTE = 80
 """In characters. What a sign says is shorter; a longer stretch between quotation marks is the caption."""
 
+LONGEST_READ = 8000
+"""Characters that the costly views read: half as many again as the longest caption that any job allows.
+What is longer is dropped for its length."""
+
 _UNIT = re.compile(rf"[{HAN}]|[^\W_{HAN}]+")
 _NOT_LETTERS = re.compile(r"[\W_]+")
 _LATIN_WORD = re.compile(rf"([{LATIN}\d]+)")
@@ -86,12 +90,12 @@ class Candidate:
     @cached_property
     def references(self) -> References:
         """Which images of its set the caption speaks of."""
-        return references(self.unquoted, self.words, self.language, self.image_count)
+        return references(self.unquoted[:LONGEST_READ], self.words, self.language, self.image_count)
 
     @cached_property
     def sentences(self) -> list[list[str]]:
         """The units of each sentence. A line break or semicolon ends one, a point after a digit doesn't."""
-        return [units for part in _SENTENCE_END.split(self.text) if (units := units_of(part))]
+        return [units for part in _SENTENCE_END.split(self.text[:LONGEST_READ]) if (units := units_of(part))]
 
 
 def units_of(text: str) -> list[str]:

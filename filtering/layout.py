@@ -39,7 +39,7 @@ _MARKUP: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = (
 )
 """What a pattern can't do without, tested first, and the pattern."""
 
-_BEFORE_A_NUMBER = r"(?:^|[\s:：;；。.,，!！?？])"
+_BEFORE_A_NUMBER = r"(?<![Ii]mage)(?<![Pp]icture)(?<![Pp]hoto)(?:^|[\s:：;；。.,，!！?？])"
 
 _NUMBERED: tuple[tuple[tuple[str, ...], re.Pattern[str], re.Pattern[str]], ...] = tuple(
     (needed, re.compile(_BEFORE_A_NUMBER + one), re.compile(_BEFORE_A_NUMBER + two))

@@ -75,9 +75,9 @@ def number_of(word: str) -> int | None:
 _NOUN = r"(?:images?|pictures?|photos?|photographs?|pics?|shots?|frames?|panels?|snapshots?|scenes?|views?)"
 _STRICT_NOUN = r"(?:images?|pictures?|photos?|photographs?|pics?)"
 _CARDINAL = rf"(?:\d{{1,3}}|{'|'.join(_EN_WORDS)})"
-_ORDINAL = rf"(?:{'|'.join(_EN_ORDINALS)}|\d{{1,2}}(?:st|nd|rd|th))"
+_ORDINAL = rf"(?:{'|'.join(_EN_ORDINALS)}|initial|opening|\d{{1,2}}(?:st|nd|rd|th))"
 
-_ORDINAL_WORDS = frozenset((*_EN_ORDINALS, "1st", "2nd", "3rd", *(f"{at}th" for at in range(4, 13))))
+_ORDINAL_WORDS = frozenset((*_EN_ORDINALS, "initial", "opening", "1st", "2nd", "3rd", *(f"{at}th" for at in range(4, 13))))
 _LAST_WORDS = frozenset({"last", "final", "closing"})
 _PLURALS = frozenset({"images", "pictures", "photos", "photographs", "pics"})
 _IS_STRICT = re.compile(_STRICT_NOUN)
@@ -93,7 +93,7 @@ _BY_ORDINAL = re.compile(
 )
 _ORDINAL_PRONOUN = re.compile(
     rf"\bthe\s+(?P<list>{_ORDINAL}(?:(?:,\s*|,?\s*and\s+)(?:the\s+)?{_ORDINAL})*)(?:\s+(?P<some>two|three|four))?"
-    r"(?=\s*(?:[,;:.]|\(|—|–)|\s+(?:also\s+|then\s+|instead\s+|simply\s+|again\s+)?(?:was|were|stands?|comes?|lies|sits|can|could|does|captured|centers?|centres?|concentrates|depicted|appears?|seems|looks|closes|opens|ends|continues|follows|documents|places|leaves|draws|shifts|feels|makes|sees|finds|sets|carries|differs|shares|repeats|returns|pulls|gets|goes|becomes|describes|records|shot|taken|wears|holds|concludes|contrasts|switches|completes|covers|emphasi[sz]es|shows?|depicts?|features?|is|are|has|have|captures?|presents?|displays?|includes?|contains?"
+    r"(?=\s*(?:[,;:.]|\(|—|–)|\s+(?:also\s+|then\s+|instead\s+|simply\s+|again\s+)?(?:the|an?|was|were|stands?|comes?|lies|sits|can|could|does|captured|centers?|centres?|concentrates|depicted|appears?|seems|looks|closes|opens|ends|continues|follows|documents|places|leaves|draws|shifts|feels|makes|sees|finds|sets|carries|differs|shares|repeats|returns|pulls|gets|goes|becomes|describes|records|shot|taken|wears|holds|concludes|contrasts|switches|completes|covers|emphasi[sz]es|shows?|depicts?|features?|is|are|has|have|captures?|presents?|displays?|includes?|contains?"
     r"|portrays?|focuse?s?|highlights?|reveals?|offers?|showcases?|illustrates?|adds?|uses|with|being|provides?|zooms|"
     r"looks|frames|replaces|swaps|lacks|moves|turns|shifts|gives|pictures|brings|takes|zeroes|keeps|holds|omits|introduces|and\s+(?:the\s+)?(?:third|fourth|last|final))\b)",
 )
@@ -294,7 +294,7 @@ def _covered_otherwise(numbers: set[int], count: int, extra: int, *, rest: bool,
 
 
 _PIECE = re.compile(
-    rf"(?P<number>\d{{1,3}}(?:st|nd|rd|th)?|{'|'.join(_EN_ORDINALS)}|{'|'.join(_EN_WORDS)}|十[一二]|[一二三四五六七八九十①②③④⑤⑥⑦⑧⑨⑩壹贰叁肆伍])"
+    rf"(?P<number>\d{{1,3}}(?:st|nd|rd|th)?|{'|'.join(_EN_ORDINALS)}|{'|'.join(_EN_WORDS)}|initial|opening|十[一二]|[一二三四五六七八九十①②③④⑤⑥⑦⑧⑨⑩壹贰叁肆伍])"
     r"|(?P<to>-|–|—|~|～|至|到|\bto\b|\bthrough\b)",
     re.IGNORECASE,
 )

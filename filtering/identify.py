@@ -12,11 +12,10 @@ from collections.abc import Callable
 MOST_CHARACTERS = 400
 """Read of a sentence: enough to be sure, and a bound on the time for a text without full stops."""
 
-IN_LATIN_LETTERS = (
-    "en", "fr", "de", "es", "it", "pt", "nl", "sv", "da", "no", "fi", "pl", "cs", "sk", "ro", "hu", "tr",
-    "id", "ms", "vi", "hr", "sl", "et", "lv", "lt", "ca", "la", "af", "sw", "tl", "is", "ga", "cy", "sq", "eu",
-    "gl",
-)  # fmt: skip
+IN_LATIN_LETTERS = tuple(
+    "en fr de es it pt nl sv da no fi pl cs sk ro hu tr id ms vi hr sl et lv lt ca la af sw tl is ga cy"
+    " sq eu gl".split()
+)
 """The languages that it chooses from, in ISO 639."""
 
 

@@ -44,7 +44,11 @@ _BEFORE_A_NUMBER = r"(?<![Ii]mage)(?<![Pp]icture)(?<![Pp]hoto)(?:^|[\s:：;；�
 _NUMBERED: tuple[tuple[tuple[str, ...], re.Pattern[str], re.Pattern[str]], ...] = tuple(
     (needed, re.compile(_BEFORE_A_NUMBER + one), re.compile(_BEFORE_A_NUMBER + two))
     for needed, one, two in (
-        (("1.", "1)", "1、", "1）", "1．"), r"[(（]?1[.)、）．](?!\d)\s{0,3}\S", r"[(（]?2[.)、）．](?!\d)\s{0,3}\S"),
+        (
+            ("1.", "1)", "1、", "1）", "1．"),
+            r"[(（]?1[.)、）．](?!\d)\s{0,3}\S",
+            r"[(（]?2[.)、）．](?!\d)\s{0,3}\S",
+        ),
         (("一、", "一）", "一)"), r"[(（]?一[)）、]", r"[(（]?二[)）、]"),
         (("①",), "①", "②"),
         (("a)", "A)"), r"[(]?[aA][)]\s", r"[(]?[bB][)]\s"),

@@ -77,7 +77,9 @@ _STRICT_NOUN = r"(?:images?|pictures?|photos?|photographs?|pics?)"
 _CARDINAL = rf"(?:\d{{1,3}}|{'|'.join(_EN_WORDS)})"
 _ORDINAL = rf"(?:{'|'.join(_EN_ORDINALS)}|initial|opening|\d{{1,2}}(?:st|nd|rd|th))"
 
-_ORDINAL_WORDS = frozenset((*_EN_ORDINALS, "initial", "opening", "1st", "2nd", "3rd", *(f"{at}th" for at in range(4, 13))))
+_ORDINAL_WORDS = frozenset(
+    (*_EN_ORDINALS, "initial", "opening", "1st", "2nd", "3rd", *(f"{at}th" for at in range(4, 13)))
+)
 _LAST_WORDS = frozenset({"last", "final", "closing"})
 _PLURALS = frozenset({"images", "pictures", "photos", "photographs", "pics"})
 _IS_STRICT = re.compile(_STRICT_NOUN)

@@ -15,8 +15,10 @@ SECONDS_FOR_ALL_RULES = 2.0
 
 PIECES = [
     *" a1-*#.,;:!?()[]{}<>|`\"'“”「」\n\t\\/@&第张图一二的船，。、",
-    "image 1 ", "Image-", "the first ", "images 1, 2 and ", "第一张图片", "图1和", "1. x 2. ", "**", "a, b, ", "\\n",
-    "I am ", "please ", "(1) ", " - ", "<|im", "abab", "12 34 56 78 ", "a@b.c", "two men ", "两名", "é", "한", "🙂", "\ud800",
+    "image 1 ", "Image-", "the first ", "images 1, 2 and ", "第一张图片", "图1和", "1. x 2. ", "**",
+    "a, b, ", "\\n",
+    "I am ", "please ", "(1) ", " - ", "<|im", "abab", "12 34 56 78 ", "a@b.c", "two men ", "两名",
+    "é", "한", "🙂", "\ud800",
 ]  # fmt: skip
 
 

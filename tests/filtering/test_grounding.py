@@ -106,7 +106,10 @@ def test_a_language_that_the_tower_does_not_read_is_skipped_and_said(drawn: RunF
 
 def test_sentences_of_a_set_go_with_the_images_they_name() -> None:
     """A sentence without a number goes on about the one before."""
-    text = "These two images show cats. Image 1 shows a black cat. It sleeps on a mat. Image 2 shows a white cat."
+    text = (
+        "These two images show cats. Image 1 shows a black cat. It sleeps on a mat."
+        " Image 2 shows a white cat."
+    )
 
     assert [(0, 1), (0,), (0,), (1,)] == [each.images for each in split_sentences(text, "en", 2, 0)]
 

@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from tests.filtering.test_guard import GOOD
 from triptych.cli.filtering import filter_
-from click.testing import CliRunner
 
 ROWS = [
     {"id": "a", "job": "single_en", "text": GOOD[0]},

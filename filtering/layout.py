@@ -85,7 +85,7 @@ def markup(candidate: Candidate) -> float:
                 if pattern.search(text):
                     return 1.0
                 break
-    for needed, one, two in _NUMBERED:
-        if any_in(text, needed) and (first := one.search(text)) and two.search(text, first.end()):
+    for needed, leads, follows in _NUMBERED:
+        if any_in(text, needed) and (first := leads.search(text)) and follows.search(text, first.end()):
             return 1.0
     return float(bool(_LEADS_A_LINE.match(text) or _LABEL.match(text)))

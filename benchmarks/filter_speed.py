@@ -3,7 +3,7 @@
     python -m benchmarks.filter_speed [--peers PYTHON]
 
 PYTHON is an interpreter with py-data-juicer and datatrove. All three judge the good labelled captions
-of each job, one process, in processor time, the median of five rounds. Ours run every rule; the peers
+of each job, one process, in processor time, the median of three rounds. Ours run every rule; the peers
 run those of their operators that have a counterpart here: repetition and length (and, for datatrove,
 its quality rules), which is less.
 """
@@ -27,8 +27,8 @@ from filtering.config import FilteringConfig
 from filtering.judge import Judge
 
 LABELLED = Path("tests/filtering/labelled/captions.jsonl")
-ROUNDS = 5
-SWEEPS = 10
+ROUNDS = 3
+SWEEPS = 3
 
 PEERS = """
 import json, statistics, sys, time
@@ -64,10 +64,10 @@ try:
         steps = [WordRepetitionFilter(lang=language), CharacterRepetitionFilter()]
         steps += [SpecialCharactersFilter(), TextLengthFilter()]
         def juicer(text):
-            sample = {"text": text, "__dj__stats__": {}}
+            sample = {"text": [text], "__dj__stats__": [{}]}
             for step in steps:
-                sample = step.compute_stats_single(sample)
-                step.process_single(sample)
+                sample = step.compute_stats_batched(sample)
+                list(step.process_batched(sample))
         juicer(some[0])
         found.setdefault("data-juicer", {})[job] = rate(juicer, some)
 except Exception as error:

@@ -91,7 +91,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     keep: bool
     reason: str | None = None
     scores: dict[str, float] = {}
-    """The score of every rule that drops this caption, by rule name."""
+    """The score of every rule that drops or flags this caption, by rule name."""
 
 
 def caption_id(job: JobName, target: str) -> str:

@@ -1,34 +1,110 @@
-"""Captions that say exactly what an earlier caption of the job says.
+"""Captions that say what an earlier caption of their job says: exactly, or nearly.
 
-Comes in: the captions of one job, in export order. Goes out: whether each is a repetition of an
-earlier one. Not its job: captions that say nearly the same.
+Comes in: sketches of captions in order, and which of them other rules drop. Goes out: for each caption
+its similarity to an earlier one, in [0, 1]. The earliest stays. Sketches lie in files, and one band
+of them is in memory at a time: 8 bytes a caption, twice. Not its job: making sketches.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
+from collections import defaultdict
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from filtering.sketches import BANDS, ROWS, Sketches
+
+MOST_COMPARED = 16
+"""Kept captions of one band that a caption is compared with, the earliest. Of a crowd that meets in a
+band all are near copies of few, or the crowd is a template that other rules have to judge."""
 
 
-class ExactDuplicates:
-    """Remembers what the captions of one job said: 16 bytes of each different text."""
+class DuplicateIndex:
+    """Takes sketches, then tells duplicates. Uses files in ``folder``, which the caller removes."""
 
-    def __init__(self) -> None:
-        self._said: set[bytes] = set()
-        self._kept: set[bytes] = set()
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._count = 0
+        self._files: list[IO[bytes]] = [self._path(at).open("wb") for at in range(BANDS + 2)]
 
-    def said_before(self, units: Sequence[str], *, dropped: bool) -> bool:
-        """Whether an earlier caption has these ``units``, and remember them.
+    def add(self, sketches: Sketches) -> None:
+        """The sketches of the next captions."""
+        self._count += len(sketches.exact)
+        self._files[BANDS].write(sketches.exact.tobytes())
+        self._files[BANDS + 1].write(sketches.minhash.tobytes())
+        for at in range(BANDS):
+            self._files[at].write(np.ascontiguousarray(sketches.bands[:, at]).tobytes())
 
-        Equal in words and characters is equal: case, punctuation and spacing don't count. A caption
-        that no other rule drops only counts as a duplicate of one that is kept, so that of several
-        equal captions one always stays. A text without any unit has nothing to repeat.
+    def exact(self, dropped: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """``bool[n]``: whether an earlier caption has the same units.
+
+        A caption that no other rule drops is only a duplicate of one that is kept, so that of several
+        equal ones one always stays.
         """
-        if not units:
-            return False
-        key = hashlib.blake2b(" ".join(units).encode("utf-8", "surrogatepass"), digest_size=16).digest()
-        before = key in (self._said if dropped else self._kept)
-        self._said.add(key)
-        if not dropped:
-            self._kept.add(key)
-        return before
+        self._flush()
+        found = np.zeros(self._count, np.bool_)
+        for members in _groups(self._read(BANDS, np.uint64)):
+            any_kept = False
+            for rank, at in enumerate(members):
+                found[at] = any_kept or (bool(dropped[at]) and rank > 0)
+                any_kept = any_kept or not dropped[at]
+        return found
+
+    def near(self, dropped: NDArray[np.bool_], min_similarity: NDArray[np.float32]) -> NDArray[np.float32]:
+        """``float32[n]``: the similarity to an earlier kept caption, 0 where it is below the minimum.
+
+        ``min_similarity`` is each caption's. ``dropped`` captions are compared, but nothing is compared
+        with them.
+        """
+        self._flush()
+        groups_of: dict[int, list[int]] = defaultdict(list)
+        group_count = 0
+        for band in range(BANDS):
+            for members in _groups(self._read(band, np.uint64)):
+                for at in members:
+                    groups_of[at].append(group_count)
+                group_count += 1
+        minhash = self._read(BANDS + 1, np.uint16).reshape(-1, BANDS * ROWS)
+        kept_in: list[list[int]] = [[] for _ in range(group_count)]
+        similarity = np.zeros(self._count, np.float32)
+        for at in sorted(groups_of):
+            earlier = sorted({each for group in groups_of[at] for each in kept_in[group]})
+            if earlier:
+                best = float((minhash[earlier] == minhash[at]).mean(axis=1).max())
+                if best >= min_similarity[at]:
+                    similarity[at] = best
+                    continue
+            if not dropped[at]:
+                for group in groups_of[at]:
+                    if len(kept_in[group]) < MOST_COMPARED:
+                        kept_in[group].append(at)
+        return similarity
+
+    def close(self) -> None:
+        """Let go of the files."""
+        for file in self._files:
+            file.close()
+
+    def _path(self, at: int) -> Path:
+        return self._folder / f"sketches-{at:02d}"
+
+    def _flush(self) -> None:
+        for file in self._files:
+            file.flush()
+
+    def _read(self, at: int, kind: type[np.generic]) -> NDArray[np.generic]:
+        if self._count == 0:
+            return np.zeros(0, kind)
+        return np.memmap(self._path(at), dtype=kind, mode="r")
+
+
+def _groups(keys: NDArray[np.generic]) -> list[list[int]]:
+    """The places that share a key with others, by key, each in order."""
+    order = np.argsort(keys, kind="stable")
+    ordered = keys[order]
+    is_same = np.concatenate([[False], ordered[1:] == ordered[:-1], [False]])
+    begins = np.flatnonzero(~is_same[:-1] & is_same[1:])
+    ends = np.flatnonzero(is_same[:-1] & ~is_same[1:]) + 1
+    return [order[begin:end].tolist() for begin, end in zip(begins, ends, strict=True)]

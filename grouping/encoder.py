@@ -1,6 +1,6 @@
-"""Pictures to CLIP vectors; the one file that imports open_clip and torch.
+"""Pictures and sentences to CLIP vectors; the one file that imports open_clip and torch.
 
-Comes in: a checkpoint, upright RGB pictures. Goes out: unit vectors in float16. Every way in which
+Comes in: a checkpoint, upright RGB pictures or sentences. Goes out: unit vectors. Every way in which
 a checkpoint can't be loaded ends in one SetupError with one line, in seconds. Not its job: reading
 and decoding (see embed). Import this file only when there is something to embed: it takes seconds.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import httpx
 import numpy as np
@@ -22,18 +22,26 @@ from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL import Image
 
 from corpus.errors import SetupError
+from corpus.records import Language
 from grouping.checkpoint import HUB_PREFIX, Checkpoint
 
 HUB_ANSWERS_WITHIN_S = 10.0
 """huggingface_hub by itself retries for 46 s before it says that there is no network."""
+
+TEXTS_AT_ONCE = 256
+
+CHINESE_PROBE = "图中有一座红色的房子"
+"""The commonest characters of any Chinese caption. An English byte vocabulary takes 2 to 3 pieces a
+character for it, a multilingual one 1 or fewer."""
+MOST_PIECES_A_CHARACTER = 1.5
 
 
 class OpenClipEncoder:
     """An open_clip image tower. ``encode`` is for one thread at a time, ``preprocess`` for any number."""
 
     def __init__(self, model: torch.nn.Module, device: torch.device) -> None:
-        self._model = model
-        self._device = device
+        self.model = model
+        self.device = device
         self._dtype = torch.float16 if device.type == "cuda" else torch.float32
         settings = PreprocessCfg(**model.visual.preprocess_cfg)  # type: ignore[union-attr,arg-type]
         self._transform = image_transform_v2(settings, is_train=False)
@@ -53,8 +61,8 @@ class OpenClipEncoder:
         A picture for which the model gives no direction (zeros, infinities) gets a row of NaN.
         """
         with torch.inference_mode():
-            pixels = torch.from_numpy(np.stack(pictures)).to(self._device, self._dtype)
-            raw = self._model.encode_image(pixels).float()  # type: ignore[operator]
+            pixels = torch.from_numpy(np.stack(pictures)).to(self.device, self._dtype)
+            raw = self.model.encode_image(pixels).float()  # type: ignore[operator]
             lengths = raw.norm(dim=1, keepdim=True)
             unit = torch.where(torch.isfinite(lengths) & (lengths > 0), raw / lengths, torch.nan)
         rows: NDArray[np.float16] = unit.cpu().numpy().astype(np.float16)
@@ -66,6 +74,57 @@ class OpenClipEncoder:
         row = self.encode([np.zeros((3, height, width), np.float32)])
         if not np.isfinite(row).all():
             raise SetupError("gives no finite vector for a grey picture; its weights are damaged")
+
+
+class OpenClipTextEncoder:
+    """An open_clip text tower. Its vectors compare with those of the same checkpoint's image tower."""
+
+    def __init__(
+        self, model: torch.nn.Module, tokenizer: Callable[..., torch.Tensor], device: torch.device
+    ) -> None:
+        self._model, self._tokenizer, self._device = model, tokenizer, device
+        self._languages = _languages_of(tokenizer)
+
+    def reads(self, language: Language) -> bool:
+        """Whether the tower's vocabulary has words of ``language``."""
+        return language in self._languages
+
+    def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """``float32[n, dim]``, each row of length 1. What is longer than the tower reads is cut off."""
+        blocks = []
+        with torch.inference_mode():
+            for start in range(0, len(texts), TEXTS_AT_ONCE):
+                tokens = self._tokenizer(list(texts[start : start + TEXTS_AT_ONCE])).to(self._device)
+                raw = self._model.encode_text(tokens).float()  # type: ignore[operator]
+                blocks.append((raw / raw.norm(dim=1, keepdim=True)).cpu().numpy())
+        return np.concatenate(blocks)
+
+
+def load_text_encoder(checkpoint: Checkpoint, device: str) -> OpenClipTextEncoder:
+    """Load the text tower of ``checkpoint``. Raises SetupError as load_encoder does."""
+    encoder = load_encoder(checkpoint, device)
+    with _quiet(), _offline():
+        try:
+            tokenizer = open_clip.get_tokenizer(checkpoint.model)
+        except Exception as error:  # whatever a tokenizer's files make it raise
+            reason = " ".join(str(error).split())[:300]
+            raise SetupError(
+                f"embedding model {checkpoint.model} has no tokenizer on this machine"
+                f" ({type(error).__name__}: {reason}); set filtering.grounding=false or get its files"
+            ) from None
+    return OpenClipTextEncoder(encoder.model, tokenizer, encoder.device)
+
+
+def _languages_of(tokenizer: Callable[..., torch.Tensor]) -> frozenset[Language]:
+    """English always; Chinese where the vocabulary has its characters, whole and not as bytes."""
+    inner = getattr(tokenizer, "tokenizer", None)
+    if inner is None:  # open_clip's own vocabulary, of English words and bytes
+        return frozenset({"en"})
+    pieces = inner(CHINESE_PROBE, add_special_tokens=False)["input_ids"]
+    unknown = sum(piece == inner.unk_token_id for piece in pieces)
+    if unknown or len(pieces) > MOST_PIECES_A_CHARACTER * len(CHINESE_PROBE):
+        return frozenset({"en"})
+    return frozenset({"en", "zh"})
 
 
 def load_encoder(checkpoint: Checkpoint, device: str) -> OpenClipEncoder:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from captioning.config import CaptioningConfig
     from corpus.ledger import Ledger
     from corpus.sources import Shard
+    from filtering.grounding import TextEncoder
+    from filtering.stage import Session
     from grouping.stored import StoredShard
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -46,6 +48,9 @@ _RECORDED_VERSIONS = (
     "pillow",
     "torch",
     "transformers",
+    "rensa",
+    "py3langid",
+    "opencc",
 )
 
 
@@ -108,11 +113,38 @@ class Pipeline:
 
     def filter(self) -> bool:
         """Verdicts on all captions. Returns whether there was work to do."""
-        from filtering.stage import filter_run
-
         self._require("captions", "triptych caption")
         self._record()
-        return filter_run(self.folder, self.config.filtering, self.job_limit, self.jobs, self._progress)
+        return self.filter_session().write_verdicts()
+
+    def filter_session(self) -> Session:
+        """The filter over this run's captions, to write verdicts with or to ask what it would do."""
+        from filtering.stage import Session
+
+        return Session(
+            self.folder,
+            self.config.filtering,
+            self.job_limit,
+            self.jobs,
+            self._progress,
+            load_text_encoder=self._load_text_encoder,
+        )
+
+    def _load_text_encoder(self) -> TextEncoder:
+        """The text tower of the model that made this run's embeddings."""
+        from grouping.checkpoint import resolve_checkpoint
+        from grouping.encoder import load_text_encoder
+
+        embedding = self.config.embedding
+        checkpoint = resolve_checkpoint(resolve_model(embedding.model), embedding.pretrained)
+        made_with = self.folder.run_file.stages["embeddings"].settings["encoder"]
+        if checkpoint.identity != made_with:
+            raise SetupError(
+                f"the embeddings of {self.folder.path} were made with {made_with}, and embedding.model"
+                f" {embedding.model} is now {checkpoint.identity}; expected the same model: name it, or make"
+                " the embeddings again with --fresh embeddings"
+            )
+        return load_text_encoder(checkpoint, embedding.device)
 
     def export(self) -> bool:
         """The four files and what goes with them. Returns whether there was work to do."""

@@ -31,8 +31,9 @@ GOOD_SET_ZH = (
 
 
 def scores(text: str, job: JobName = "single_en", images: int = 1, end: str = "stop") -> dict[str, float]:
-    candidate = Candidate(text=text, job=job, image_count=images, finish_reason=end)
-    return Judge(FilteringConfig()).verdict("x", candidate).scores
+    return Judge(FilteringConfig()).scores(
+        Candidate(text=text, job=job, image_count=images, finish_reason=end)
+    )
 
 
 @pytest.mark.parametrize(
@@ -88,10 +89,10 @@ def test_a_short_chinese_caption_is_counted_in_characters() -> None:
 
 def test_a_set_must_say_more_than_one_image() -> None:
     """A length that is enough for one image is too short for a set."""
-    text = "A red boat lies beside the wooden pier in the morning light."
+    text = "In both images, a red boat lies beside the wooden pier in the soft morning light."
 
     assert {} == scores(text, "single_en")
-    assert {"too_short": 12.0} == scores(text, "multi_en", images=2)
+    assert {"too_short": 16.0} == scores(text, "multi_en", images=2)
 
 
 @pytest.mark.parametrize(("job", "unit"), [("single_en", "word{}"), ("single_zh", "船{}")])
@@ -100,7 +101,7 @@ def test_a_caption_beyond_the_maximum_is_too_long(job: JobName, unit: str) -> No
     config = FilteringConfig(rules=("too_long",))
     text = " ".join(unit.format(i) for i in range(700)) + "."
 
-    assert "too_long" == Judge(config).verdict("x", Candidate(text=text, job=job)).reason
+    assert ["too_long"] == list(Judge(config).scores(Candidate(text=text, job=job)))
 
 
 @pytest.mark.parametrize(
@@ -133,7 +134,11 @@ def test_repetition_weighs_by_occurrence() -> None:
     ("job", "text", "images"),
     [
         ("single_en", "On the shore there is a red boat and a blue boat, a red car and a blue car.", 1),
-        ("single_en", "The very, very, very large balloon floats over the meadow in the evening sun.", 1),
+        (
+            "single_en",
+            "The very, very, very large balloon floats over the meadow in the warm evening sun.",
+            1,
+        ),
         (
             "single_zh",
             "图中左边有一艘红色的船，右边有一艘蓝色的船，中间有一艘绿色的船，远处有一艘白色的船。",
@@ -178,10 +183,12 @@ def test_signs_and_brands_in_the_other_script_are_fine(job: JobName, text: str) 
     assert {} == scores(text, job)
 
 
-@pytest.mark.parametrize("line_break", ["\n", "\n\n", "\r\n", "\u2028", "\u2029"])
+@pytest.mark.parametrize("line_break", ["\n", "\n\n", "\r\n", "\u2028", "\u2029", "\\n\\n", "<br>"])
 def test_text_after_a_line_break_is_another_paragraph(line_break: str) -> None:
     """The score is the number of lines with text."""
-    assert {"multi_paragraph": 2.0} == scores(GOOD_EN + line_break + "The sky above is pale and clear.")
+    found = scores(GOOD_EN + line_break + "The sky above is pale and clear.")
+
+    assert 2.0 == found["multi_paragraph"]
 
 
 def test_line_breaks_around_the_text_are_not_paragraphs() -> None:
@@ -190,15 +197,25 @@ def test_line_breaks_around_the_text_are_not_paragraphs() -> None:
 
 
 def test_the_first_rule_in_order_is_the_reason_and_every_rule_scores() -> None:
-    """`reason` follows the config's order; `scores` has all that drop."""
-    candidate = Candidate(text="Boat\nboat", job="single_en")
+    """`reason` follows the config's order; `scores` has all that speak against it."""
+    found = scores("Boat\nboat")
 
-    verdict = Judge(FilteringConfig()).verdict("x", candidate)
-    turned = Judge(FilteringConfig(rules=RULE_NAMES[::-1])).verdict("x", candidate)
+    verdict = Judge(FilteringConfig()).verdict("x", found)
+    turned = Judge(FilteringConfig(rules=RULE_NAMES[::-1])).verdict("x", found)
 
     assert ("truncated", "multi_paragraph") == (verdict.reason, turned.reason)
-    assert {"truncated", "too_short", "repeated", "multi_paragraph"} == set(verdict.scores)
+    assert {"truncated", "too_short", "multi_paragraph"} == set(verdict.scores)
     assert verdict.scores == turned.scores
+
+
+def test_a_flag_scores_and_drops_nothing() -> None:
+    """An e-mail address stays visible in the verdict; as an ordinary rule it would drop."""
+    found = scores(GOOD_EN + ' A board reads "info@harbour.org".')
+    strict = FilteringConfig(flags=())
+
+    assert {"personal_data": 1.0} == found
+    assert Judge(FilteringConfig()).verdict("x", found).keep
+    assert "personal_data" == Judge(strict).verdict("x", found).reason
 
 
 def test_an_empty_caption_is_too_short_and_nothing_else() -> None:
@@ -217,12 +234,13 @@ def test_bounds_that_cannot_be_are_a_usage_error(bounds: dict[str, object]) -> N
 
 @settings(derandomize=True, max_examples=300, deadline=None)
 @given(
-    text=st.text(max_size=400) | st.text(alphabet='船的a "“”(.。!\n…\u0301👩\u200d', max_size=400),
+    text=st.text(max_size=400) | st.text(alphabet='船的a1第图张 "“”(.。!\n…\u0301👩\u200d', max_size=400),
     job=st.sampled_from(JOB_NAMES),
     images=st.integers(1, 5),
 )
 def test_no_text_makes_a_rule_raise(text: str, job: JobName, images: int) -> None:
-    """Any text gets a verdict, kept exactly where no rule has a score."""
-    verdict = Judge(FilteringConfig()).verdict("x", Candidate(text=text, job=job, image_count=images))
+    """Any text gets a verdict, kept exactly where no rule but a flag has a score."""
+    judge = Judge(FilteringConfig())
+    verdict = judge.verdict("x", judge.scores(Candidate(text=text, job=job, image_count=images)))
 
-    assert verdict.keep == (verdict.reason is None) == (not verdict.scores)
+    assert verdict.keep == (verdict.reason is None) == (not judge.drops(verdict.scores))

@@ -10,7 +10,7 @@ from corpus.progress import Silent
 from corpus.records import Caption, JobName, Verdict
 from corpus.runfolder import RunFolder
 from filtering.config import FilteringConfig
-from filtering.stage import filter_run
+from filtering.stage import Session
 
 JOB: JobName = "single_en"
 SHARD = "sa_000000"
@@ -21,7 +21,7 @@ def said(what: str) -> str:
 
 
 def judge(run: RunFolder, job: JobName = JOB, **bounds: int) -> bool:
-    return filter_run(run, FilteringConfig(**bounds), lambda job: None, [job], Silent())
+    return Session(run, FilteringConfig(**bounds), lambda job: None, [job], Silent()).write_verdicts()
 
 
 def verdicts(run: RunFolder, job: JobName = JOB) -> list[Verdict]:
@@ -118,7 +118,7 @@ def test_other_bounds_ask_for_fresh(make_run) -> None:
     run = make_run([said("a boat")])
     judge(run)
 
-    with pytest.raises(SetupError, match=r"min_words_single = 10, now it is 11.*--fresh verdicts"):
+    with pytest.raises(SetupError, match=r"min_words_single = 15, now it is 11.*--fresh verdicts"):
         judge(run, min_words_single=11)
 
 

@@ -12,9 +12,10 @@ import sys
 import click
 
 from corpus.errors import TriptychError
+from triptych.cli.filtering import filter_
 from triptych.cli.inspect import doctor, status, verify
 from triptych.cli.report import report
-from triptych.cli.stages import caption, demo, export, filter_, group, run
+from triptych.cli.stages import caption, demo, export, group, run
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

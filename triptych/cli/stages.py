@@ -1,4 +1,4 @@
-"""The commands that work on a run folder: run, group, caption, filter, export, demo."""
+"""The commands that work on a run folder: run, group, caption, export, demo."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def group(
     stored = _open_stored(embeddings, keys_file) if embeddings is not None else []
     with open_run(out, config, sources, for_stderr(), stored) as pipeline:
         pipeline.freshen(fresh)
-        _report(pipeline, pipeline.group())
+        report(pipeline, pipeline.group())
 
 
 def _open_stored(embeddings: Path, keys_file: Path | None) -> list[StoredShard]:
@@ -119,18 +119,6 @@ def caption(
     """Caption the sets and single images of a run."""
     flags = options.flags_of(assignments, model, servers, sample=sample)
     _one_stage(folder, config_file, flags, fresh, lambda pipeline: pipeline.caption(jobs))
-
-
-@click.command(
-    name="filter", epilog=options.example("triptych filter run --fresh verdicts --config stricter.toml")
-)
-@click.argument("folder", metavar="RUN", type=options.FOLDER)
-@options.settings
-def filter_(
-    folder: Path, config_file: Path | None, assignments: tuple[str, ...], fresh: tuple[StageName, ...]
-) -> None:
-    """Decide which captions of a run are kept."""
-    _one_stage(folder, config_file, options.flags_of(assignments), fresh, lambda pipeline: pipeline.filter())
 
 
 @click.command(epilog=options.example("triptych export run --fresh export --set export.prefix=mine"))
@@ -178,7 +166,7 @@ def run_all(
     with open_run(out, config, sources, for_stderr()) as pipeline:
         pipeline.freshen(fresh)
         worked = pipeline.run()
-        _report(pipeline, worked)
+        report(pipeline, worked)
         click.echo(f"\nFiles in {pipeline.folder.export_folder}:")
         for path in sorted(pipeline.folder.export_folder.iterdir()):
             click.echo(f"  {path.name:<56} {path.stat().st_size:>12,} bytes")
@@ -195,10 +183,11 @@ def _one_stage(
 
     with reopen_run(folder, for_stderr(), config_file, flags) as pipeline:
         pipeline.freshen(fresh)
-        _report(pipeline, work(pipeline))
+        report(pipeline, work(pipeline))
 
 
-def _report(pipeline: Pipeline, worked: bool) -> None:
+def report(pipeline: Pipeline, worked: bool) -> None:
+    """The funnel of a run, and whether there was anything to do."""
     from triptych.funnel import funnel_lines
 
     if not worked:

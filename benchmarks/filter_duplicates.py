@@ -1,0 +1,104 @@
+"""Find near duplicates among a million captions of realistic length: time and memory.
+
+    python -m benchmarks.filter_duplicates [--captions 1000000]
+
+Captions are 95 words drawn from the vocabulary of the labelled ones, so that they are as
+long as real ones; one in twenty is an earlier one with one word changed. All rules are off but the two
+that compare, so the time is theirs.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import resource
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import msgspec
+
+from benchmarks.record import record
+from filtering.config import FilteringConfig
+from filtering.judge import BLOCK_CAPTIONS, Court, Row
+
+LABELLED = Path("tests/filtering/labelled/captions.jsonl")
+PLANTED_ONE_IN = 20
+WORDS = 95
+"""The seed's mean."""
+
+
+def made_up(count: int) -> Iterator[tuple[str, bool]]:
+    """``(caption, whether it is a planted copy)``, always the same ones."""
+    dice = random.Random(20260101)
+    rows = map(msgspec.json.decode, LABELLED.read_bytes().splitlines())
+    texts = [row["text"] for row in rows if row["job"] == "single_en" and row["fault"] is None]
+    vocabulary = sorted({word for text in texts for word in re.findall(r"[a-z]{3,}", text.lower())})
+    said: list[str] = []
+    for at in range(count):
+        if at % PLANTED_ONE_IN == PLANTED_ONE_IN - 1:
+            words = dice.choice(said).split()
+            words[dice.randrange(len(words))] = "changed"
+            yield " ".join(words), True
+            continue
+        text = " ".join(dice.choices(vocabulary, k=WORDS)) + "."
+        said = [*said[-999:], text]
+        yield text, False
+
+
+def blocks(count: int, planted: list[bool]) -> Iterator[list[Row]]:
+    """As the stage gives them."""
+    block = []
+    for at, (text, is_copy) in enumerate(made_up(count)):
+        planted.append(is_copy)
+        block.append(Row(str(at), "single_en", text, 1, "stop"))
+        if len(block) == BLOCK_CAPTIONS:
+            yield block
+            block = []
+    if block:
+        yield block
+
+
+@click.command()
+@click.option("--captions", default=1_000_000)
+@click.option("--workers", default=2)
+def main(captions: int, workers: int) -> None:
+    """Measure and commit."""
+    config = FilteringConfig(rules=("exact_duplicate", "near_duplicate"), workers=workers)
+    planted: list[bool] = []
+    began = time.monotonic()
+    for _ in made_up(captions):
+        pass
+    making_s = time.monotonic() - began
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder, Court(config, Path(folder)) as court:
+        for _ in court.hear(blocks(captions, planted)):
+            pass
+        took_s = time.monotonic() - began
+        found = [bool(judged.scores) for judged in court.judged()]
+    peak_gib = (
+        sum(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        / 1024**2
+    )
+    copies = sum(planted)
+    record(
+        "filter_duplicates",
+        f"python -m benchmarks.filter_duplicates --captions {captions}",
+        {
+            "captions": captions,
+            "workers": workers,
+            "took_s": round(took_s, 1),
+            "of_which_making_captions_s": round(making_s, 1),
+            "peak_gib_of_parent_and_largest_child": round(peak_gib, 2),
+            "planted_copies": copies,
+            "planted_found": round(sum(f for f, p in zip(found, planted, strict=True) if p) / copies, 4),
+            "others_taken_for_copies": sum(f for f, p in zip(found, planted, strict=True) if not p),
+            "note": "the machine was shared with other heavy work",
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()

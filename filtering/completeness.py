@@ -1,0 +1,46 @@
+"""Rules: whether a caption is all there. Cut off, too short, too long.
+
+Comes in: a candidate. Goes out: scores. Not its job: the bounds (see config).
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+from filtering.candidate import Candidate
+
+FINISHED = frozenset({"", "stop", "eos", "eos_token", "end_turn", "stop_sequence"})
+"""Finish reasons of a model that ended by itself, in the words of several servers; others mean a cut."""
+
+_SENTENCE_ENDS = frozenset(".!?。！？．｡")
+"""Of both scripts, so that a caption in the wrong language isn't taken for a cut one. An ellipsis is
+not among them: a description that trails off has stopped mid-sentence."""
+
+_MAY_FOLLOW_THE_END = frozenset({"Pe", "Pf", "Pi", "So", "Sk", "Mn", "Cf", "Cc", "Zs", "Zl", "Zp"})
+"""Unicode categories: closing brackets, quotation marks, emoji and what modifies them, white space."""
+
+_DANGLING = frozenset(
+    ("a", "an", "the", "and", "or", "of", "with", "into", "onto", "beside", "while", "which", "their", "its")
+)
+"""No sentence ends in one of these: a point behind it only closes what was cut ("beside a.")."""
+
+
+def truncation(candidate: Candidate) -> float:
+    """1 where the token limit cut the caption, or it ends without the end of a sentence; else 0."""
+    if candidate.finish_reason not in FINISHED:
+        return 1.0
+    text = candidate.text.rstrip()
+    if text and text[-1] in _SENTENCE_ENDS and not text.endswith(".."):
+        return float(text[:-1].rpartition(" ")[2] in _DANGLING)
+    at = len(text)
+    while at > 0 and (text[at - 1] in "\"'*_" or unicodedata.category(text[at - 1]) in _MAY_FOLLOW_THE_END):
+        at -= 1
+    if at == 0:
+        return 0.0
+    trails_off = text[:at].endswith("..") and at == len(text)
+    return float(trails_off or text[at - 1] not in _SENTENCE_ENDS)
+
+
+def length(candidate: Candidate) -> float:
+    """The length, in words and Han characters."""
+    return float(len(candidate.units))

@@ -1,0 +1,77 @@
+"""Rules: what no person would have typed, and what a person would not want passed on.
+
+Comes in: a candidate. Goes out: counts of special tokens, control and replacement characters, and
+wrongly decoded text (garbled); of e-mail addresses and telephone numbers (personal data). Not its
+job: markup (see layout).
+"""
+
+from __future__ import annotations
+
+import re
+
+from filtering.candidate import Candidate, has_any
+
+_SPECIAL_TOKEN = re.compile(
+    r"<\|[^|<>\n]{1,40}\|>"  # <|im_end|>
+    r"|<\s*/?\s*(?:s|pad|unk|bos|eos|sep|cls|mask|image|img|img_context|image_token|box|ref|quad|think|tool_call)\s*>"
+    r"|<0x[0-9a-f]{2}>|<image_?\d*>|<｜[^｜]{1,40}｜>"
+    r"|\[(?:unk|pad|sep|cls|mask|inst|/inst|unused\d+)\]|<</?sys>>"
+    r"|&(?:amp|quot|nbsp|lt|gt|apos|#\d{2,6}|#x[0-9a-f]{2,6});"
+    r"|\\u[0-9a-f]{4}|\\x[0-9a-f]{2}",
+    re.IGNORECASE,
+)
+_TOKEN_CHARACTERS = "<[&\\"
+
+_BAD_CHARACTER = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffd\ufffc\ufeff\u200b\u200e\u200f\u202a-\u202e\u2060"
+    "\ue000-\uf8ff\ufff9-\ufffb\ufdd0-\ufdef\ud800-\udfff\U000f0000-\U0010fffd▁Ġ�□]"
+)
+"""Control, format, private, surrogate and replacement characters, and two tokenizers' marks for a space."""
+
+_WRONGLY_DECODED = re.compile(
+    r"Ã[\x80-\xbf©¨ª«¢£¤¥§¶¼½¾‰“”€‚]|â€[™œ\x9d“”˜¦\x9c]?|Â[°\xa0·»«]|[åäæçèé][\x80-\xbf“”‘’™–—ˆ‰¸¹º»¼½¾¿]{1,2}[åäæçèé\x80-\xbf]?"
+    r"|锟斤拷|锟斤|烫烫|屯屯|ï¿½|娴嬭|鐨勫|鍥剧|涓€|銆�"
+)
+
+_PRINTABLE_BUT_BAD = "\ufffd\ufffc▁Ġ□"
+_STARTS_WRONGLY_DECODED = "Ãâï锟烫屯åäæç娴鐨鍥銆"
+_SYMBOLS = "@#$%^&*+=|\\~<>/{}[]"
+_RUNS = (",,,,", ";;;;", "::::", "????", "，，，，", "、、、、", "。。。。", "；；；；")
+
+_SYMBOL_RUN = re.compile(
+    r"([^\w\s.!?…。！？—\-~～*=_哈])\1{3,}|[@#$%^&*+=|\\~<>/{}\[\]]{5,}|(?:[^\w\s一-鿿]\s?){9,}"
+)
+"""The same sign four times, or a heap of signs."""
+
+_EMAIL = re.compile(r"[\w.+\-]{1,64}\s?@\s?[\w\-]{1,63}(?:\.[\w\-]{1,63}){1,4}")
+_PHONE = re.compile(
+    r"(?<![\w.,])(?:\+\d{1,3}[\s.\-]?(?:\(?\d{1,4}\)?[\s.\-]?){2,5}\d{2,4}"  # +44 20 7946 0000
+    r"|\(?\d{3}\)?[\s.\-]\d{3}[\s.\-]\d{4}"  # (212) 555-0143
+    r"|0\d{2,3}[\s\-]?\d{7,8}|1[3-9]\d[\s\-]?\d{4}[\s\-]?\d{4}|[48]00[\s\-]\d{3,4}[\s\-]\d{3,4}"  # China
+    r"|0\d{2,4}[\s\-]\d{3,4}[\s\-]\d{3,4}|\d{3}-\d{4})(?![\w])"
+)
+_THREE_DIGITS = re.compile(r"\d{3}")
+
+
+def garbling(candidate: Candidate) -> float:
+    """The number of places that are not text."""
+    text = candidate.text
+    found = 0
+    if has_any(text, _TOKEN_CHARACTERS):
+        found += len(_SPECIAL_TOKEN.findall(text))
+    if not text.isprintable() or (not text.isascii() and has_any(text, _PRINTABLE_BUT_BAD)):
+        found += len(_BAD_CHARACTER.findall(text))
+    if has_any(text, _STARTS_WRONGLY_DECODED):
+        found += len(_WRONGLY_DECODED.findall(text))
+    if has_any(text, _SYMBOLS) or any(run in text for run in _RUNS):
+        found += len(_SYMBOL_RUN.findall(text))
+    return float(found)
+
+
+def personal_data(candidate: Candidate) -> float:
+    """The number of e-mail addresses and telephone numbers."""
+    text = candidate.text
+    found = len(_EMAIL.findall(text)) if "@" in text else 0
+    if has_any(text, "0123456789") and _THREE_DIGITS.search(text):
+        found += len(_PHONE.findall(text))
+    return float(found)

@@ -1,0 +1,26 @@
+"""Rules for captions of sets: every image is spoken of, and none that isn't there.
+
+Comes in: a candidate. Goes out: numbers of images. Captions of one image have 0. Not its job: finding
+out which images a text speaks of (see references), whether what it says of them is true (see grounding).
+"""
+
+from __future__ import annotations
+
+from filtering.candidate import Candidate
+
+
+def missing_images(candidate: Candidate) -> float:
+    """The number of the set's images that the caption says nothing of."""
+    if not candidate.is_multi or not candidate.units:
+        return 0.0
+    return float(candidate.image_count - candidate.references.covered)
+
+
+def unknown_images(candidate: Candidate) -> float:
+    """How often the caption names an image that isn't in the set, or says there are more or fewer."""
+    if not candidate.is_multi or not candidate.units:
+        return 0.0
+    found = candidate.references
+    beyond = [number for number in found.named if not 1 <= number <= candidate.image_count]
+    miscounted = [number for number in found.counted if number != candidate.image_count]
+    return float(len(beyond) + len(miscounted))

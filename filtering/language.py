@@ -1,0 +1,114 @@
+"""Rule: whether a caption is in the language that was asked for.
+
+Comes in: a candidate. Goes out: the share of it that isn't, in [0, 1]. The script decides first, and
+decides nearly always; English is then told from other languages in Latin letters by its commonest
+words, and only sentences without those go to a language identifier. Not its job: traditional
+characters (see traditional).
+"""
+
+from __future__ import annotations
+
+import re
+
+from filtering.candidate import HAN, LATIN, Candidate, units_of
+from filtering.identify import is_english
+
+ENGLISH_WORDS = frozenset(
+    "the and of with is are to this that its there from by which while has other at on it their was he she"
+    " his her they where these as for an being image each both".split()
+)
+"""Words that make up a third of any English description and little of any other language."""
+
+SURELY_ENGLISH_SHARE = 0.22
+"""Of the units. The captions of tests/filtering/labelled have 0.25 and more; one with a foreign sentence
+among four falls below, and then sentences are looked at one by one."""
+
+SURE_WORDS_IN_SENTENCE = 0.12
+"""A sentence with this share of ENGLISH_WORDS is English without being asked about."""
+
+SHORTEST_IDENTIFIED = 5
+"""In units. A shorter sentence is too little for an identifier."""
+
+FOREIGN_RUN_WORDS = 6
+"""Latin words in a row outside quotation marks that make an English clause in a Chinese caption, where
+one of ENGLISH_WORDS is among them. Names and brands are shorter and have none."""
+
+FOREIGN_RUN_HAN = 10
+"""Han characters in a row outside quotation marks that make a Chinese clause in an English caption."""
+
+_LATIN_WORD = re.compile(rf"[{LATIN}]+(?:['’\-][{LATIN}]+)*")
+_HAN_CHARACTER = re.compile(rf"[{HAN}]")
+_OTHER_LETTER = re.compile(rf"[^\W\d_{LATIN}{HAN}]")
+_NEITHER_HAN_NOR_DIGIT = re.compile(rf"[^{HAN}\d]")
+_BRACKETED = re.compile(r"\([^()\n]{1,80}\)|（[^（）\n]{1,80}）")
+_LATIN_RUN = re.compile(rf"[{LATIN}]+(?:[\s,'’\-]+[{LATIN}]+){{{FOREIGN_RUN_WORDS - 1},}}")
+_HAN_RUN = re.compile(rf"[{HAN}](?:[{HAN}，、：]){{{FOREIGN_RUN_HAN - 1},}}")
+_SIGN = re.compile(
+    r"(?:写着|写有|标有|标着|印有|印着|标注|字样|文字|名为|显示|read|say|written|text|character|letter|label|word"
+    r"|inscri|print|titled|display)[^.。!?！？]{0,40}$",
+    re.IGNORECASE,
+)
+"""What goes before an unquoted inscription, in the same sentence."""
+
+_SENTENCE = re.compile(r"[^.!?;\n]+")
+
+
+def foreign_share(candidate: Candidate) -> float:
+    """The share of the text that is in another language, quotations and brackets aside."""
+    text = candidate.text
+    if not text.strip():
+        return 0.0
+    if candidate.language == "zh":
+        return _not_chinese(candidate)
+    if text.isascii() and not candidate.words.isdisjoint(ENGLISH_WORDS):
+        return _not_english(candidate, candidate.units)
+    return _other_script(candidate, _HAN_RUN) or _not_english(candidate, candidate.units)
+
+
+def _not_chinese(candidate: Candidate) -> float:
+    joined = "".join(candidate.units)
+    if joined and not _NEITHER_HAN_NOR_DIGIT.search(joined):
+        return 0.0 if not joined.isdigit() else 1.0
+    foreign = len(_LATIN_WORD.findall(candidate.text))
+    if foreign < FOREIGN_RUN_WORDS and not _OTHER_LETTER.search(joined):
+        return foreign / len(candidate.units) if len(candidate.units) > 3 * foreign else 1.0
+    return _other_script(candidate, _LATIN_RUN)
+
+
+def _other_script(candidate: Candidate, foreign_run: re.Pattern[str]) -> float:
+    text = _BRACKETED.sub(" ", candidate.unquoted)
+    latin, han, other = _counts(text)
+    if latin + han + other == 0:
+        latin, han, other = _counts(candidate.text)
+    own = han if candidate.language == "zh" else latin
+    share = 1.0 - own / max(latin + han + other, 1)
+    if share == 0.0:
+        return share
+    for run in foreign_run.finditer(text):
+        is_clause = candidate.language == "en" or not ENGLISH_WORDS.isdisjoint(run[0].lower().split())
+        if is_clause and not _SIGN.search(text, max(0, run.start() - 60), run.start()):
+            return 1.0
+    return share
+
+
+def _counts(text: str) -> tuple[int, int, int]:
+    return (
+        len(_LATIN_WORD.findall(text)),
+        len(_HAN_CHARACTER.findall(text)),
+        len(_OTHER_LETTER.findall(text)),
+    )
+
+
+def _not_english(candidate: Candidate, units: list[str]) -> float:
+    sure = sum(map(ENGLISH_WORDS.__contains__, units))
+    if sure >= SURELY_ENGLISH_SHARE * len(units):
+        return 0.0
+    foreign = total = 0
+    for sentence in _SENTENCE.findall(candidate.unquoted):
+        words = units_of(sentence)
+        total += len(words)
+        if len(words) < SHORTEST_IDENTIFIED:
+            continue
+        if sum(map(ENGLISH_WORDS.__contains__, words)) < SURE_WORDS_IN_SENTENCE * len(words):
+            foreign += 0 if is_english(sentence.strip()) else len(words)
+    return foreign / max(total, 1)

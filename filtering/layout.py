@@ -1,0 +1,91 @@
+"""Rules: one paragraph of plain prose. Line breaks, lists, headings, markup.
+
+Comes in: a candidate. Goes out: counts. Not its job: special tokens (see garbled).
+"""
+
+from __future__ import annotations
+
+import re
+
+from filtering.candidate import Candidate, any_in
+
+_ESCAPED_BREAK = re.compile(r"\\r?\\n|\\n|<br\s*/?>|</p>\s*<p>", re.IGNORECASE)
+
+_BULLETS = "-*+•·▪●■◆○➤→✓"
+
+_MARKUP: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = (
+    (("**",), re.compile(r"\*\*[^*\n]+(?:\*\*|$)")),
+    (("__",), re.compile(r"(?<!\w)__[^_\n]+__(?!\w)")),
+    (("`",), re.compile(r"```|`[^`\n]{1,80}`")),
+    (("|",), re.compile(r"\|\s*:?-{2,}|\|[^|\n]+\|[^|\n]+\|")),
+    (("](",), re.compile(r"\[[^\]\n]{1,80}\]\([^)\n]{1,200}\)")),
+    (
+        ("<",),
+        re.compile(
+            r"</?(?:p|b|i|u|br|em|strong|ul|ol|li|div|span|h[1-6]|html|body|caption|description|answer|table|tr|td)"
+            r"\s*/?>",
+            re.IGNORECASE,
+        ),
+    ),
+    (("{", "["), re.compile(r"\A\s*[{\[]\s*[\"'{]|\"\s*:\s*\"")),
+    (("\n#", "\n-", "\n*", "\n>", "\n•"), re.compile(r"\n\s{0,3}(?:#{1,6}\s|>\s|[-*+•]\s?\S)")),
+    (("---", "===", "***"), re.compile(r"(?:^|\n)\s*(?:-{3,}|={3,}|\*{3,})\s*(?:\n|$)")),
+    (
+        (" - ", " * ", "•", "▪", "●", "■", "◆", "○", "➤", "✓", "· "),
+        re.compile(
+            rf"[:：;；。.]\s*([{_BULLETS}])\s+\S[^\n]{{0,400}}?[;；。.,，\s]\1\s+\S|([•▪●■◆➤✓])[^\n]{{1,400}}?\2"
+        ),
+    ),
+)
+"""What a pattern can't do without, tested first, and the pattern."""
+
+_BEFORE_A_NUMBER = r"(?<![Ii]mage)(?<![Pp]icture)(?<![Pp]hoto)(?:^|[\s:：;；。.,，!！?？])"
+
+_NUMBERED: tuple[tuple[tuple[str, ...], re.Pattern[str], re.Pattern[str]], ...] = tuple(
+    (needed, re.compile(_BEFORE_A_NUMBER + one), re.compile(_BEFORE_A_NUMBER + two))
+    for needed, one, two in (
+        (
+            ("1.", "1)", "1、", "1）", "1．"),
+            r"[(（]?1[.)、）．](?!\d)\s{0,3}\S",
+            r"[(（]?2[.)、）．](?!\d)\s{0,3}\S",
+        ),
+        (("一、", "一）", "一)"), r"[(（]?一[)）、]", r"[(（]?二[)）、]"),
+        (("①",), "①", "②"),
+        (("a)", "A)"), r"[(]?[aA][)]\s", r"[(]?[bB][)]\s"),
+    )
+)
+"""Numbers that lead the points of a list, on one line or several: it takes a 1 and, later, a 2."""
+
+_LEADS_A_LINE = re.compile(
+    r"\s{0,3}(?:#{1,6}\s|>\s|[-*+•·▪●■◆○➤→✓]\s?\S|(?:step\s+)?1[.)、]\s*\S)", re.IGNORECASE
+)
+
+_LABEL = re.compile(
+    r"\s*(?:\*\*|#+\s*)?(?:(?:detailed |accurate |image |picture |photo |final |short |generated )*(?:description|caption|answer|output"
+    r"|response|summary|paragraph|title)|(?:图像|图片|画面|详细|准确)*(?:描述|说明|标题|回答|答案|输出|答))\s*(?:\*\*)?\s*[:：]",
+    re.IGNORECASE,
+)
+"""A heading before the text, on its own line or not: "Description: ...", "图像描述：..."."""
+
+
+def paragraphs(candidate: Candidate) -> float:
+    """The number of lines with text; a line break that is spelled out counts."""
+    text = candidate.text
+    if text.isprintable() and "\\" not in text and "<" not in text:
+        return float(bool(text.strip()))
+    return float(sum(1 for line in _ESCAPED_BREAK.sub("\n", text).splitlines() if line.strip()))
+
+
+def markup(candidate: Candidate) -> float:
+    """1 where there is markdown, HTML, a heading or a list, else 0."""
+    text = candidate.text
+    for needed, pattern in _MARKUP:
+        for one in needed:
+            if one in text:
+                if pattern.search(text):
+                    return 1.0
+                break
+    for needed, leads, follows in _NUMBERED:
+        if any_in(text, needed) and (first := leads.search(text)) and follows.search(text, first.end()):
+            return 1.0
+    return float(bool(_LEADS_A_LINE.match(text) or _LABEL.match(text)))

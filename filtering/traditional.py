@@ -1,0 +1,41 @@
+"""Rule: traditional characters where Simplified Chinese was asked for; the one file that imports opencc.
+
+Comes in: a candidate. Goes out: the share of its Han characters that only Traditional Chinese writes.
+Not its job: other languages (see language).
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+
+from filtering.candidate import HAN, Candidate
+
+FEWEST = 3
+"""Different characters. One or two are a name, or a character that both write (乾隆, 著名)."""
+
+_HAN_CHARACTER = re.compile(rf"[{HAN}]")
+
+
+def traditional_share(candidate: Candidate) -> float:
+    """The share, in [0, 1], of the Han characters outside quotation marks; 0 for an English caption."""
+    if candidate.language == "en":
+        return 0.0
+    only = traditional_only()
+    if len(candidate.words & only) < FEWEST:
+        return 0.0
+    characters = _HAN_CHARACTER.findall(candidate.unquoted)
+    found = [character for character in characters if character in only]
+    return len(found) / len(characters) if len(set(found)) >= FEWEST else 0.0
+
+
+@functools.cache
+def traditional_only() -> frozenset[str]:
+    """Every character of the common blocks that opencc turns into another one for Simplified Chinese."""
+    import opencc
+
+    to_simplified = opencc.OpenCC("t2s")
+    common = (
+        chr(code) for first, last in ((0x3400, 0x4DBF), (0x4E00, 0x9FFF)) for code in range(first, last)
+    )
+    return frozenset(each for each in common if to_simplified.convert(each) != each)

@@ -1,0 +1,123 @@
+"""Sentences against images, with the nano CLIP on drawn scenes."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from corpus.errors import SetupError
+from corpus.files import write_jsonl
+from corpus.progress import Silent
+from corpus.records import ImageRecord, ImageSet, Language
+from corpus.runfolder import RunFolder
+from filtering.config import FilteringConfig
+from filtering.grounding import Grounding, split_sentences
+from filtering.stage import Session
+from grouping.checkpoint import resolve_checkpoint
+from grouping.encoder import load_encoder, load_text_encoder
+from triptych.demo.painting import paint
+from triptych.demo.scene import imagine_scene
+from triptych.demo.wording import describe, describe_set
+from triptych.embedded import resolve_model
+
+SHARD = "drawn"
+COUNT = 24
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """A run with 24 drawn scenes, embedded by the nano CLIP, the first three of them a set."""
+    run = RunFolder.create_or_open(tmp_path_factory.mktemp("grounding") / "run")
+    encoder = load_encoder(resolve_checkpoint(resolve_model("builtin:nano-clip"), None), "cpu")
+    pictures = [paint(imagine_scene("unseen", index), 336, 224) for index in range(COUNT)]
+    keys = [f"{SHARD}/{index:02d}.png" for index in range(COUNT)]
+    write_jsonl(run.images_file(SHARD), [ImageRecord(key=key, width_px=336, height_px=224) for key in keys])
+    run.embeddings_file(SHARD).parent.mkdir(parents=True)
+    np.save(run.embeddings_file(SHARD), encoder.encode([encoder.preprocess(each) for each in pictures]))
+    write_jsonl(
+        run.sets_file,
+        [ImageSet(id="set", keys=tuple(keys[:3]), min_cosine_similarity=0.5, mean_cosine_similarity=0.5)],
+    )
+    return run
+
+
+@pytest.fixture(scope="module")
+def grounding(drawn: RunFolder) -> Grounding:
+    encoder = load_text_encoder(resolve_checkpoint(resolve_model("builtin:nano-clip"), None), "cpu")
+    return Grounding(drawn, encoder, 512, ["single_en", "multi_en"], Silent())
+
+
+@pytest.mark.parametrize(("job", "language"), [("single_en", "en"), ("single_zh", "zh")])
+def test_captions_of_other_images_rank_worse(grounding: Grounding, job, language: Language) -> None:
+    """Each scene told truly, and each image with the words of the scene after it."""
+    said = [describe(imagine_scene("unseen", index), language) for index in range(COUNT)]
+    keys = [[f"{SHARD}/{index:02d}.png"] for index in range(COUNT)]
+
+    true = grounding.ranks(job, SHARD, list(zip(keys, said, strict=True)))
+    turned = grounding.ranks(job, SHARD, list(zip(keys, said[7:] + said[:7], strict=True)))
+
+    assert np.mean(true) + 0.2 < np.mean(turned)
+
+
+def test_each_image_of_a_set_has_to_be_covered(grounding: Grounding) -> None:
+    """A set's true caption ranks better than one whose numbers are turned round."""
+    scenes = [imagine_scene("unseen", index) for index in range(3)]
+    keys = [f"{SHARD}/{index:02d}.png" for index in range(3)]
+    turned = [scenes[2], scenes[0], scenes[1]]
+
+    (true,) = grounding.ranks("multi_en", SHARD, [(keys, describe_set(scenes, "en"))])
+    (wrong,) = grounding.ranks("multi_en", SHARD, [(keys, describe_set(turned, "en"))])
+
+    assert true is not None and wrong is not None
+    assert true < wrong
+
+
+class EnglishOnly:
+    """A text tower that reads no Chinese."""
+
+    def reads(self, language: Language) -> bool:
+        return language == "en"
+
+    def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        raise AssertionError("nothing should be encoded")
+
+
+class Noting(Silent):
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+
+def test_a_language_that_the_tower_does_not_read_is_skipped_and_said(drawn: RunFolder) -> None:
+    """Once, and the captions have no rank."""
+    progress = Noting()
+    grounding = Grounding(drawn, EnglishOnly(), 512, ["single_zh"], progress)
+
+    ranks = [grounding.ranks("single_zh", SHARD, [([f"{SHARD}/00.png"], "一只狗。")]) for _ in range(2)]
+
+    assert [[None], [None]] == ranks
+    assert 1 == len(progress.lines)
+    assert "grounding is skipped for zh" in progress.lines[0]
+
+
+def test_sentences_of_a_set_go_with_the_images_they_name() -> None:
+    """A sentence without a number goes on about the one before."""
+    text = (
+        "These two images show cats. Image 1 shows a black cat. It sleeps on a mat."
+        " Image 2 shows a white cat."
+    )
+
+    assert [(0, 1), (0,), (0,), (1,)] == [each.images for each in split_sentences(text, "en", 2, 0)]
+
+
+def test_grounding_without_an_encoder_is_an_error(make_run, tmp_path: Path) -> None:
+    """It says which setting turns it off."""
+    run = make_run(["A red boat."])
+    session = Session(run, FilteringConfig(grounding=True), lambda job: None, ["single_en"], Silent())
+
+    with pytest.raises(SetupError, match=r"filtering\.grounding=false"):
+        session.funnel()

@@ -1,0 +1,77 @@
+"""Captions from elsewhere, through the command."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from tests.filtering.test_guard import GOOD
+from triptych.cli.filtering import filter_
+
+ROWS = [
+    {"id": "a", "job": "single_en", "text": GOOD[0]},
+    {"id": "b", "job": "single_en", "text": GOOD[1], "finish_reason": "length"},
+    {"id": "c", "job": "multi_en", "text": GOOD[2], "images": 3, "source": "elsewhere"},
+    {"id": "d", "job": "single_en", "text": GOOD[0].upper()},
+    {"id": "e", "job": "single_zh", "text": ""},
+]
+
+
+@pytest.fixture
+def captions(tmp_path: Path) -> Path:
+    path = tmp_path / "captions.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in ROWS), "utf-8")
+    return path
+
+
+def test_every_caption_gets_one_verdict_row_in_file_order(captions: Path, tmp_path: Path) -> None:
+    """All four keys, always; other keys of the input are passed over."""
+    out = tmp_path / "verdicts.jsonl"
+
+    answer = CliRunner().invoke(filter_, [str(captions), "--out", str(out)])
+
+    verdicts = [json.loads(line) for line in out.read_text("utf-8").splitlines()]
+    assert 0 == answer.exit_code
+    assert [
+        ("a", True, None),
+        ("b", False, "truncated"),
+        ("c", False, "missing_image"),
+        ("d", False, "exact_duplicate"),
+        ("e", False, "too_short"),
+    ] == [(row["id"], row["keep"], row["reason"]) for row in verdicts]
+    assert {"id", "keep", "reason", "scores"} == set().union(*verdicts)
+
+
+def test_a_dry_run_prints_the_funnel_and_writes_nothing(captions: Path) -> None:
+    """Per rule and job."""
+    answer = CliRunner().invoke(filter_, [str(captions), "--dry-run"])
+
+    assert "truncated                     1 dropped, alone 1 (33.33%)" in answer.stdout
+    assert [captions] == list(captions.parent.iterdir())
+
+
+def test_explain_prints_every_rules_score(captions: Path) -> None:
+    """Also of the rules that keep it, with their bounds."""
+    answer = CliRunner().invoke(filter_, [str(captions), "--explain", "b"])
+
+    assert "truncated            drops           1   bound 0" in answer.stdout
+    assert "repeated             keeps           0   bound 0.1" in answer.stdout
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [('{"id": "x"}', r"line 6: expected a PlainCaption"), ('{"id": "x", "job": "de", "text": ""}', "line 6")],
+)
+def test_a_row_that_is_no_caption_is_named_by_its_line(
+    captions: Path, tmp_path: Path, line: str, said: str
+) -> None:
+    """Nothing is written."""
+    with captions.open("a") as file:
+        file.write(line + "\n")
+    out = tmp_path / "verdicts.jsonl"
+
+    answer = CliRunner().invoke(filter_, [str(captions), "--out", str(out)])
+
+    assert said in str(answer.exception)
+    assert not out.exists()

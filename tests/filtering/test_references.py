@@ -1,0 +1,84 @@
+"""Which images of a set a caption speaks of."""
+
+import pytest
+
+from corpus.records import Language
+from filtering.candidate import units_of
+from filtering.references import References, references
+
+
+def read(text: str, language: Language, images: int) -> References:
+    return references(text, frozenset(units_of(text)), language, images)
+
+
+@pytest.mark.parametrize(
+    ("text", "images", "named"),
+    [
+        ("Image-1 shows a dog. Image-2 shows a cat.", 2, {1, 2}),
+        ("Images 1 to 3 show dogs, Image 4 a cat.", 4, {1, 2, 3, 4}),
+        ("Images 1, 2 and 4 show dogs.", 4, {1, 2, 4}),
+        ("The first and second images show dogs; the 3rd photo a cat.", 3, {1, 2, 3}),
+        ("The first two pictures show dogs.", 3, {1, 2}),
+        ("Image A shows a dog, image B a cat.", 2, {1, 2}),
+        ("Image 4 shows a tree.", 3, {4}),
+        ("The second floor has three windows; the fifth runner falls.", 2, set()),
+    ],
+)
+def test_english_images_are_named_in_many_ways(text: str, images: int, named: set[int]) -> None:
+    """Figures, words, ordinals, ranges and letters; ordinals of other things don't count."""
+    assert named == read(text, "en", images).named
+
+
+@pytest.mark.parametrize(
+    ("text", "images", "named"),
+    [
+        ("图1中有一只狗，图2中有一只猫。", 2, {1, 2}),
+        ("图像1至图像3展示了狗，图像4是猫。", 4, {1, 2, 3, 4}),
+        ("第一张图片是狗，第二幅图是猫，第3张照片是鸟。", 3, {1, 2, 3}),
+        ("图一是狗，图二是猫。", 2, {1, 2}),
+        ("图①是狗，图②是猫。", 2, {1, 2}),
+        ("第一、二张图展示了狗。", 3, {1, 2}),
+        ("第五张图中有一棵树。", 3, {5}),
+        ("第五张桌子旁坐着一位女士，图案一共有三种。", 3, set()),
+    ],
+)
+def test_chinese_images_are_named_in_many_ways(text: str, images: int, named: set[int]) -> None:
+    """Figures, characters, ordinals and ranges; a measure word for tables is no image."""
+    assert named == read(text, "zh", images).named
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "images", "covered"),
+    [
+        ("In the first, a dog runs; the second was taken later, and the last shows a cat.", "en", 3, 3),
+        ("Both images show a bus.", "en", 2, 2),
+        ("The image on the left shows a dog, the image on the right a cat.", "en", 2, 2),
+        ("One image shows a dog. The other image shows a cat.", "en", 2, 2),
+        ("All four images show a dog. Image 1 is bright. Image 2 is dark.", "en", 4, 2),
+        ("A dog runs on both sides of the road.", "en", 2, 0),
+        ("左图是狗，右图是猫。", "zh", 2, 2),
+        ("前两张图片是狗，后两张图片是猫。", "zh", 4, 4),
+        ("第一张是狗，另一张是猫。", "zh", 2, 2),
+        ("这四张图都是狗。图1较亮，图2较暗。", "zh", 4, 2),
+        ("一只狗在路上奔跑，两侧是树。", "zh", 2, 0),
+    ],
+)
+def test_images_are_covered_one_by_one_or_all_together(
+    text: str, language: Language, images: int, covered: int
+) -> None:
+    """Once single images are named, speaking of all of them together covers no other."""
+    assert covered == read(text, language, images).covered
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "counted"),
+    [
+        ("These four images show a market.", "en", {4}),
+        ("Image 1 shows a dog. The other two images show cats.", "en", set()),
+        ("这五张图片展示了集市。", "zh", {5}),
+        ("前两张图片是狗。", "zh", set()),
+    ],
+)
+def test_a_wrong_number_of_images_is_seen(text: str, language: Language, counted: set[int]) -> None:
+    """Of three: only what is said of all of them."""
+    assert counted == read(text, language, 3).counted

@@ -8,16 +8,16 @@ its first image. Not its job: which of them are already captioned (see captionin
 from __future__ import annotations
 
 import hashlib
-import heapq
+from array import array
 from collections.abc import Iterator
 
 import msgspec
 
-from corpus.records import ImageRecord, JobName, caption_id, is_multi
+from corpus.records import ImageRecord, ImageSet, JobName, caption_id, is_multi
 from corpus.runfolder import RunFolder
 
 
-class Target(msgspec.Struct, frozen=True, kw_only=True):
+class Target(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One caption to make. ``images`` are in the order in which the model sees them."""
 
     id: str
@@ -30,12 +30,15 @@ def planned_targets(run: RunFolder, job: JobName, limit: int | None) -> Iterator
     ``limit`` keeps that many targets of the whole job: those with the smallest hash of their id, so
     the choice depends on nothing else. Targets are in key order; sets in that of their first image.
     """
-    chosen = _smallest_hashes(run, job, limit) if limit is not None else None
-    per_shard = _sets_by_shard(run, job) if is_multi(job) else _images_by_shard(run, job)
-    for shard, targets in per_shard:
-        kept = targets if chosen is None else [t for t in targets if t.id in chosen]
+    last_hash = _last_hash(run, job, limit) if limit is not None else None
+    for shard, targets in _targets_by_shard(run, job):
+        kept = targets if last_hash is None else [t for t in targets if _hash_of(t.id) <= last_hash]
         if kept:
             yield shard, kept
+
+
+def _targets_by_shard(run: RunFolder, job: JobName) -> Iterator[tuple[str, list[Target]]]:
+    return _sets_by_shard(run, job) if is_multi(job) else _images_by_shard(run, job)
 
 
 def _images_by_shard(run: RunFolder, job: JobName) -> Iterator[tuple[str, list[Target]]]:
@@ -61,25 +64,31 @@ def _sets_by_shard(run: RunFolder, job: JobName) -> Iterator[tuple[str, list[Tar
             if record.key in members:
                 record_of[record.key] = record
                 shard_of[record.key] = shard
+    sets_of: dict[str, list[ImageSet]] = {}
+    for image_set in sets:
+        sets_of.setdefault(shard_of[image_set.keys[0]], []).append(image_set)
     for shard in run.shards():
         yield (
             shard,
             [
                 Target(id=caption_id(job, s.id), images=tuple(record_of[key] for key in s.keys))
-                for s in sets
-                if shard_of[s.keys[0]] == shard
+                for s in sets_of.get(shard, [])
             ],
         )
 
 
-def _smallest_hashes(run: RunFolder, job: JobName, limit: int) -> set[str]:
-    ids = (
-        target.id
-        for _, targets in (_sets_by_shard if is_multi(job) else _images_by_shard)(run, job)
-        for target in targets
-    )
-    return set(heapq.nsmallest(limit, ids, key=_hash_of))
+def _last_hash(run: RunFolder, job: JobName, limit: int) -> int:
+    """The largest of the ``limit`` smallest hashes; -1 for none. Holds 8 bytes a target, no ids."""
+    import numpy as np
+
+    hashes = array("Q")
+    for _, targets in _targets_by_shard(run, job):
+        hashes.extend(_hash_of(target.id) for target in targets)
+    if limit == 0 or not hashes:
+        return -1
+    last = min(limit, len(hashes)) - 1
+    return int(np.partition(np.frombuffer(hashes, np.uint64), last)[last])
 
 
-def _hash_of(identifier: str) -> bytes:
-    return hashlib.blake2b(identifier.encode(), digest_size=8).digest()
+def _hash_of(identifier: str) -> int:
+    return int.from_bytes(hashlib.blake2b(identifier.encode(), digest_size=8).digest())

@@ -7,14 +7,14 @@ its first image. Not its job: which of them are already captioned (see captionin
 
 from __future__ import annotations
 
-import hashlib
-from array import array
+import itertools
 from collections.abc import Iterator
 
 import msgspec
 
 from corpus.records import ImageRecord, ImageSet, JobName, caption_id, is_multi
 from corpus.runfolder import RunFolder
+from corpus.sampling import hash64, last_sampled
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -30,9 +30,12 @@ def planned_targets(run: RunFolder, job: JobName, limit: int | None) -> Iterator
     ``limit`` keeps that many targets of the whole job: those with the smallest hash of their id, so
     the choice depends on nothing else. Targets are in key order; sets in that of their first image.
     """
-    last_hash = _last_hash(run, job, limit) if limit is not None else None
+    last_hash = None
+    if limit is not None:
+        everything = itertools.chain.from_iterable(targets for _, targets in _targets_by_shard(run, job))
+        last_hash = last_sampled((target.id for target in everything), limit)
     for shard, targets in _targets_by_shard(run, job):
-        kept = targets if last_hash is None else [t for t in targets if _hash_of(t.id) <= last_hash]
+        kept = targets if last_hash is None else [t for t in targets if hash64(t.id) <= last_hash]
         if kept:
             yield shard, kept
 
@@ -75,20 +78,3 @@ def _sets_by_shard(run: RunFolder, job: JobName) -> Iterator[tuple[str, list[Tar
                 for s in sets_of.get(shard, [])
             ],
         )
-
-
-def _last_hash(run: RunFolder, job: JobName, limit: int) -> int:
-    """The largest of the ``limit`` smallest hashes; -1 for none. Holds 8 bytes a target, no ids."""
-    import numpy as np
-
-    hashes = array("Q")
-    for _, targets in _targets_by_shard(run, job):
-        hashes.extend(_hash_of(target.id) for target in targets)
-    if limit == 0 or not hashes:
-        return -1
-    last = min(limit, len(hashes)) - 1
-    return int(np.partition(np.frombuffer(hashes, np.uint64), last)[last])
-
-
-def _hash_of(identifier: str) -> int:
-    return int.from_bytes(hashlib.blake2b(identifier.encode(), digest_size=8).digest())

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from corpus.files import sha256_of
+from corpus.progress import Silent
 from corpus.runfolder import RunFolder
 from export.check import check_export
 
@@ -34,12 +35,12 @@ def rewrite(run: RunFolder, change: Callable[[list[dict]], object]) -> None:
 
 
 def first_offence(run: RunFolder) -> str:
-    return check_export(run)[1][0]
+    return check_export(run, Silent())[1][0]
 
 
 def test_a_sound_export_has_no_offence(exported: RunFolder) -> None:
     """And says what was looked at, with counts."""
-    checks, offences = check_export(exported)
+    checks, offences = check_export(exported, Silent())
 
     assert [] == offences
     assert f"export: rows of {NAME}: 9" in map(str, checks)
@@ -78,7 +79,7 @@ def test_a_missing_export_is_an_offence(judged_run) -> None:
         (lambda rows: rows[0].pop("width"), "row 1: .*width"),
         (lambda rows: rows[0].update(extra=1), "row 1: .*extra"),
         (lambda rows: rows[0].update(width=7), "is 7 x 2250 here, but 1502 x 2250 in the run"),
-        (lambda rows: rows[0].update(image="no.jpg"), "no.jpg is no readable image"),
+        (lambda rows: rows[0].update(image="no.jpg"), "its images are no.jpg, expected a/2.jpg"),
         (lambda rows: rows[0]["conversations"][0].update(value="?"), "0 <image> tags in the question"),
         (lambda rows: rows[0]["conversations"][1].update(value="?"), "not the caption that was kept"),
         (lambda rows: rows[0]["conversations"][0].update({"from": "gpt"}), "speakers are gpt and gpt"),
@@ -93,11 +94,11 @@ def test_a_wrong_row_is_found(
     rewrite(exported, change)
 
     with pytest.raises(AssertionError, match=offence):
-        assert "" == "; ".join(check_export(exported)[1])
+        assert "" == "; ".join(check_export(exported, Silent())[1])
 
 
 def test_a_long_list_of_offences_is_cut_and_counted(exported: RunFolder, tmp_path: Path) -> None:
     """One broken file doesn't flood the report."""
     rewrite(exported, lambda rows: rows.extend([{}] * 100))
 
-    assert any("more offences" in offence for offence in check_export(exported)[1])
+    assert any("more offences" in offence for offence in check_export(exported, Silent())[1])

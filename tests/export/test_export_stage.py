@@ -9,6 +9,7 @@ import yaml
 
 from corpus.errors import SetupError
 from corpus.files import write_jsonl
+from corpus.progress import Silent
 from corpus.records import JOB_NAMES, ImageRecord, Verdict
 from corpus.runfolder import RunFolder
 from export.check import check_export
@@ -21,6 +22,7 @@ FILES = {
     "triptych_caption_1_multi_image_zh.jsonl",
     "triptych_caption_meta.json",
     "README.md",
+    "croissant.json",
     "manifest.json",
 }
 
@@ -127,7 +129,7 @@ def test_a_job_without_kept_captions_has_an_empty_file_and_no_config(judged_run,
     assert b"" == contents(run)["triptych_caption_0_single_image_en.jsonl"]
     assert [] == header(contents(run)["README.md"])["configs"]
     assert {} == json.loads(contents(run)["triptych_caption_meta.json"])
-    assert [] == check_export(run)[1]
+    assert [] == check_export(run, Silent())[1]
 
 
 def test_a_run_without_readable_images_exports_empty_files(tmp_path: Path, export) -> None:

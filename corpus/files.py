@@ -103,7 +103,7 @@ def decode_lines(file: IO[bytes], kind: type[T], *, is_journal: bool = False) ->
             chunk = chunk[: chunk.rfind(b"\n") + 1]
         try:
             records = decoder.decode_lines(chunk)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeDecodeError):
             yield from _line_by_line(chunk, decoder, lines_before)
             raise
         lines_before += len(records)
@@ -129,7 +129,7 @@ def _line_by_line(chunk: bytes, decoder: msgspec.json.Decoder[T], lines_before: 
     for number, line in enumerate(chunk.splitlines(), start=lines_before + 1):
         try:
             yield decoder.decode(line)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             name = getattr(decoder.type, "__name__", "record")
             raise DamagedLineError(f"line {number}: expected a {name} in JSON, found {error}") from None
 

@@ -7,7 +7,6 @@ its first image. Not its job: which of them are already captioned (see captionin
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 
 import msgspec
@@ -30,31 +29,51 @@ def planned_targets(run: RunFolder, job: JobName, limit: int | None) -> Iterator
     ``limit`` keeps that many targets of the whole job: those with the smallest hash of their id, so
     the choice depends on nothing else. Targets are in key order; sets in that of their first image.
     """
-    last_hash = None
-    if limit is not None:
-        everything = itertools.chain.from_iterable(targets for _, targets in _targets_by_shard(run, job))
-        last_hash = last_sampled((target.id for target in everything), limit)
-    for shard, targets in _targets_by_shard(run, job):
-        kept = targets if last_hash is None else [t for t in targets if hash64(t.id) <= last_hash]
-        if kept:
-            yield shard, kept
+    if is_multi(job):
+        last_hash = last_planned(run, job, limit)
+        for shard, targets in _sets_by_shard(run, job):
+            if kept := _up_to(last_hash, targets):
+                yield shard, kept
+    else:
+        plan = ImagePlan(run, job, last_planned(run, job, limit))
+        for shard in run.shards():
+            if targets := plan.targets(shard):
+                yield shard, targets
 
 
-def _targets_by_shard(run: RunFolder, job: JobName) -> Iterator[tuple[str, list[Target]]]:
-    return _sets_by_shard(run, job) if is_multi(job) else _images_by_shard(run, job)
+def last_planned(run: RunFolder, job: JobName, limit: int | None) -> int | None:
+    """The largest hash that ``limit`` lets through; None: all. Reads the whole plan, if there is one."""
+    if limit is None:
+        return None
+    if is_multi(job):
+        per_shard = (targets for _, targets in _sets_by_shard(run, job))
+    else:
+        everything = ImagePlan(run, job, None)
+        per_shard = (everything.targets(shard) for shard in run.shards())
+    return last_sampled((target.id for targets in per_shard for target in targets), limit)
 
 
-def _images_by_shard(run: RunFolder, job: JobName) -> Iterator[tuple[str, list[Target]]]:
-    duplicates = {duplicate.key for duplicate in run.duplicates()}
-    for shard in run.shards():
-        yield (
-            shard,
-            [
-                Target(id=caption_id(job, record.key), images=(record,))
-                for record in run.images(shard)
-                if record.unreadable is None and record.key not in duplicates
-            ],
-        )
+class ImagePlan:
+    """The targets of a job on single images, for any shard by itself."""
+
+    def __init__(self, run: RunFolder, job: JobName, last_hash: int | None) -> None:
+        self._run, self._job, self._last_hash = run, job, last_hash
+        self._duplicates = {duplicate.key for duplicate in run.duplicates()}
+
+    def targets(self, shard: str) -> list[Target]:
+        """Every readable image of ``shard`` that is no duplicate, as far as the limit goes."""
+        targets = [
+            Target(id=caption_id(self._job, record.key), images=(record,))
+            for record in self._run.images(shard)
+            if record.unreadable is None and record.key not in self._duplicates
+        ]
+        return _up_to(self._last_hash, targets)
+
+
+def _up_to(last_hash: int | None, targets: list[Target]) -> list[Target]:
+    if last_hash is None:
+        return targets
+    return [target for target in targets if hash64(target.id) <= last_hash]
 
 
 def _sets_by_shard(run: RunFolder, job: JobName) -> Iterator[tuple[str, list[Target]]]:

@@ -15,9 +15,6 @@ import msgspec
 from corpus.errors import SetupError
 from export.rows_file import HashedFile
 
-ZSTD_LEVEL = 3
-"""zstd's own default: on captions a third of the size; the higher levels gain little and cost much."""
-
 ROWS_A_GROUP = 4096
 """Of a Parquet row group: a few megabytes of captions, which is what a reader holds at a time."""
 
@@ -39,11 +36,10 @@ class ZstdLines:
     def __init__(self, file: HashedFile) -> None:
         import pyarrow as pa
 
-        codec = pa.Codec("zstd", compression_level=ZSTD_LEVEL)
-        self._stream = pa.CompressedOutputStream(pa.PythonFile(file, "w"), codec)
+        self._stream = pa.CompressedOutputStream(pa.PythonFile(file, "w"), "zstd")
 
-    def write(self, lines: Sequence[bytes]) -> None:
-        self._stream.write(b"".join(lines))
+    def write(self, lines: bytes) -> None:
+        self._stream.write(lines)
 
     def close(self) -> None:
         self._stream.close()
@@ -56,11 +52,11 @@ class ParquetRows:
         import pyarrow.parquet as pq
 
         self._schema = _schema(row_type)
-        self._writer = pq.ParquetWriter(file, self._schema, compression="zstd", compression_level=ZSTD_LEVEL)
+        self._writer = pq.ParquetWriter(file, self._schema, compression="zstd")
         self._held: list[bytes] = []
 
-    def write(self, lines: Sequence[bytes]) -> None:
-        self._held += lines
+    def write(self, lines: bytes) -> None:
+        self._held += lines.splitlines()
         while len(self._held) >= ROWS_A_GROUP:
             self._write_group(self._held[:ROWS_A_GROUP])
             self._held = self._held[ROWS_A_GROUP:]

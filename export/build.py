@@ -1,13 +1,13 @@
 """The export folder in the making: built beside its final place, and renamed to it when it is whole.
 
-Comes in: a run whose ledger closes. Goes out: ``export/``. One shard's captions are in memory
-at a time. Not its job: whether there is anything to do (see stage).
+Comes in: a run whose ledger closes. Goes out: ``export/``. Not its job: whether there is anything to do
+(see stage), making rows (see workers).
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -20,28 +20,13 @@ from corpus.progress import Progress
 from corpus.records import JobName
 from corpus.runfolder import RunFolder
 from export.card import card
-from export.config import ExportConfig
+from export.config import ExportConfig, FileType
 from export.croissant import croissant
 from export.formats import FORMATS, layout_of
-from export.kept import kept_captions
 from export.manifest import FileEntry, Manifest, fingerprints, funnel_of
 from export.names import CARD_NAME, CROISSANT_NAME, MANIFEST_NAME, rows_file_name
-from export.row_format import Layout
 from export.rows_file import RowsFile
-from export.wording import answer_json, question_json
-
-ROWS_A_BATCH = 4096
-"""Handed to the writer at a time: some 4 MB of the seed's rows."""
-
-
-class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """One file of rows to write."""
-
-    name: JobName
-    prompt: str
-    limit: int | None
-    expected: int | None
-    """Kept captions by the ledger."""
+from export.workers import Job, rows_of
 
 
 class Written(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,27 +37,26 @@ class Written(msgspec.Struct, frozen=True, kw_only=True):
     """Its first row, as JSON."""
 
 
-def write_rows(run: RunFolder, config: ExportConfig, job: Job, path: Path, progress: Progress) -> Written:
+def write_rows(run: RunFolder, job: Job, file_type: FileType, path: Path, progress: Progress) -> Written:
     """The kept captions of ``job`` in plan order, in a file at ``path``.
 
     Raises SetupError where there are not as many as the ledger counted.
     """
-    layout = layout_of(job.name)
     rows = rewritten = 0
     example: bytes | None = None
-    row_type = FORMATS[config.format].row_type(layout)
+    row_type = FORMATS[job.row_format].row_type(layout_of(job.name))
     with (
         progress.task(f"export {job.name}", job.expected, "rows") as task,
-        RowsFile(path, config.file_type, row_type) as file,
+        RowsFile(path, file_type, row_type) as file,
     ):
-        for lines, rewritten_here in _batches(run, config, job, layout):
-            if example is None:
-                example = lines[0]
-            file.write(lines)
-            rows += len(lines)
-            rewritten += rewritten_here
-            task.advance(len(lines))
-    if job.expected is not None and rows != job.expected:
+        for lines in rows_of(run, job):
+            if example is None and lines.rows:
+                example = lines.first
+            file.write(lines.text)
+            rows += lines.rows
+            rewritten += lines.rewritten
+            task.advance(lines.rows)
+    if rows != job.expected:
         raise SetupError(
             f"{run.path}: {job.expected:,} captions of {job.name} are kept by the ledger, but {rows:,} were"
             " found to export; was the run changed meanwhile? Run it again"
@@ -81,22 +65,6 @@ def write_rows(run: RunFolder, config: ExportConfig, job: Job, path: Path, progr
         sha256=file.sha256, size_bytes=file.size_bytes, job=job.name, rows=rows, rewritten=rewritten
     )
     return Written(entry=entry, example=example)
-
-
-def _batches(
-    run: RunFolder, config: ExportConfig, job: Job, layout: Layout
-) -> Iterator[tuple[Sequence[bytes], int]]:
-    """``(lines, how many of their captions had to be rewritten)``, up to ROWS_A_BATCH at a time."""
-    line = FORMATS[config.format].line
-    for _, kept in kept_captions(run, job.name, job.limit):
-        for start in range(0, len(kept), ROWS_A_BATCH):
-            lines, rewritten = [], 0
-            for target, text in kept[start : start + ROWS_A_BATCH]:
-                answer, was_rewritten = answer_json(text)
-                question = question_json(layout, len(target.images), job.prompt)
-                lines.append(line(layout, target, question, answer))
-                rewritten += was_rewritten
-            yield lines, rewritten
 
 
 class Build:
@@ -121,7 +89,7 @@ class Build:
         shutil.rmtree(self._folder, ignore_errors=True)
         self._folder.mkdir(parents=True)
         try:
-            for job in jobs_of(self._prompts, self._plan_limits, ledger):
+            for job in jobs_of(self._config, self._prompts, self._plan_limits, ledger):
                 self._write_job(job)
             self._write_about(ledger)
             sync_directory(self._folder)
@@ -136,7 +104,7 @@ class Build:
 
     def _write_job(self, job: Job) -> None:
         growing = self._folder / f"{job.name}.part"
-        written = write_rows(self._run, self._config, job, growing, self._progress)
+        written = write_rows(self._run, job, self._config.file_type, growing, self._progress)
         name = rows_file_name(self._config.prefix, job.name, written.entry.rows or 0, self._config.file_type)
         growing.rename(self._folder / name)
         self._files[name] = written.entry
@@ -174,10 +142,18 @@ class Build:
         self._files[name] = FileEntry(sha256=sha256_of(path), size_bytes=path.stat().st_size)
 
 
-def jobs_of(prompts: Mapping[JobName, str], plan_limits: PlanLimits, ledger: Ledger) -> list[Job]:
-    """What is to be written, in order."""
+def jobs_of(
+    config: ExportConfig, prompts: Mapping[JobName, str], plan_limits: PlanLimits, ledger: Ledger
+) -> list[Job]:
+    """What is to be written, in order. ``ledger`` has counted the kept captions of each job."""
     return [
-        Job(name=name, prompt=prompt, limit=plan_limits(name), expected=ledger.jobs[name].kept)
+        Job(
+            name=name,
+            prompt=prompt,
+            limit=plan_limits(name),
+            row_format=config.format,
+            expected=ledger.jobs[name].kept or 0,
+        )
         for name, prompt in prompts.items()
     ]
 

@@ -112,17 +112,20 @@ def _record_set(config: ExportConfig, name: str, entry: FileEntry) -> Json:
 
 
 def _fields(config: ExportConfig, name: str, job: JobName) -> Iterator[Json]:
-    """One field a column; of the conversation, one for the question and one for the answer."""
+    """One field a column; of the conversation, the words of both sides."""
     row = msgspec.inspect.type_info(FORMATS[config.format].row_type(layout_of(job)))
     assert isinstance(row, msgspec.inspect.StructType)
     for column in row.fields:
         match column.type:
             case msgspec.inspect.TupleType(item_types=(msgspec.inspect.StructType(fields=turn), *_)):
-                for index, side in enumerate(("question", "answer")):
-                    path = {"jsonPath": f"$[{index}].{turn[1].encode_name}"}
-                    yield _field(job, side, name, column.encode_name, "sc:Text") | {
-                        "source": _source(name, column.encode_name) | {"transform": path}
-                    }
+                field = _field(job, column.encode_name, name, column.encode_name, "sc:Text")
+                words = {"transform": {"jsonPath": turn[1].encode_name}}
+                yield field | {
+                    "description": "The question and the answer.",
+                    "isArray": True,
+                    "arrayShape": "2",
+                    "source": _source(name, column.encode_name) | words,
+                }
             case msgspec.inspect.ListType(item_type=item):
                 listed = {"isArray": True, "arrayShape": "-1"}
                 yield _field(job, column.encode_name, name, column.encode_name, _data_type(item)) | listed

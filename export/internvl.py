@@ -36,11 +36,6 @@ class MultiRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     conversations: tuple[Turn, Turn]
 
 
-_TURNS = b'"conversations":[{"from":"human","value":%b},{"from":"gpt","value":%b}]}\n'
-_SINGLE = b'{"id":%b,"image":%b,"width":%d,"height":%d,' + _TURNS
-_MULTI = b'{"id":%b,"image":[%b],"width_list":[%b],"height_list":[%b],' + _TURNS
-
-
 class InternVL:
     """The default format."""
 
@@ -50,14 +45,30 @@ class InternVL:
         return SingleRow if layout == "one image" else MultiRow
 
     def line(self, layout: Layout, target: Target, question: bytes, answer: bytes) -> bytes:
-        identifier = json_text(target.id)
         if layout == "one image":
             (image,) = target.images
-            key = json_text(image.key)
-            return _SINGLE % (identifier, key, image.width_px, image.height_px, question, answer)
-        widths = b",".join([b"%d" % image.width_px for image in target.images])
-        heights = b",".join([b"%d" % image.height_px for image in target.images])
-        return _MULTI % (identifier, json_keys(target), widths, heights, question, answer)
+            about = b',"width":%d,"height":%d' % (image.width_px, image.height_px)
+            keys = json_text(image.key)
+        else:
+            widths = b",".join([b"%d" % image.width_px for image in target.images])
+            heights = b",".join([b"%d" % image.height_px for image in target.images])
+            about = b',"width_list":[%b],"height_list":[%b]' % (widths, heights)
+            keys = b"[%b]" % json_keys(target)
+        # Joined, not formatted: most of a row is copied once, which is half of what a row costs.
+        return b"".join(
+            (
+                b'{"id":',
+                json_text(target.id),
+                b',"image":',
+                keys,
+                about,
+                b',"conversations":[{"from":"human","value":',
+                question,
+                b'},{"from":"gpt","value":',
+                answer,
+                b"}]}\n",
+            )
+        )
 
     def facts(self, row: msgspec.Struct) -> RowFacts:
         if isinstance(row, SingleRow):

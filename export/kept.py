@@ -1,23 +1,27 @@
-"""The kept captions of a job, shard by shard, as cheaply as they can be read.
+"""The kept captions of a shard as rows, as cheaply as they can be made.
 
-Comes in: a run folder. Goes out: targets in plan order, each with its caption's text as the JSON string
-that the journal holds. Not its job: whether the counts add up (see corpus.ledger).
+Comes in: targets of a shard, and the run that has their captions and verdicts. Goes out: JSON lines in the
+order of the targets. A caption's text is not decoded: its row repeats the journal's bytes. Not its job:
+whether the counts add up (see corpus.ledger), which also is what reads every caption in full.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 import msgspec
 
 from corpus.journal import read_journal
-from corpus.plan import Target, planned_targets
+from corpus.plan import Target
 from corpus.records import JobName
 from corpus.runfolder import RunFolder
+from export.formats import layout_of
+from export.row_format import RowFormat
+from export.wording import answer_json, question_json
 
 
 class _RawCaption(msgspec.Struct, frozen=True, gc=False):
-    """Of a Caption, what a row needs. The text is not decoded: a row repeats its bytes."""
+    """Of a Caption, what a row needs."""
 
     id: str
     text: msgspec.Raw = msgspec.Raw(b'""')
@@ -30,16 +34,33 @@ class _KeepOrNot(msgspec.Struct, frozen=True, gc=False):
     keep: bool
 
 
-def kept_captions(
-    run: RunFolder, job: JobName, limit: int | None
-) -> Iterator[tuple[str, list[tuple[Target, bytes]]]]:
-    """``(shard, [(target, caption as a JSON string)])``. Of several captions of one id the last counts.
+class Lines(msgspec.Struct, frozen=True, gc=False):
+    """Rows as JSON lines, in one piece."""
 
-    One shard is in memory at a time.
-    """
-    for shard, targets in planned_targets(run, job, limit):
-        verdicts = read_journal(run.verdicts_file(job, shard), _KeepOrNot)
-        kept = {verdict.id for verdict in verdicts if verdict.keep}
-        captions = read_journal(run.captions_file(job, shard), _RawCaption)
-        texts = {caption.id: caption.text for caption in captions if caption.id in kept}
-        yield shard, [(target, bytes(texts[target.id])) for target in targets if target.id in texts]
+    text: bytes
+    rows: int
+    rewritten: int
+    """Of the captions in them, those whose text spelled a reserved tag."""
+
+    @property
+    def first(self) -> bytes:
+        """The first of them, without its newline."""
+        return self.text.partition(b"\n")[0]
+
+
+def shard_lines(
+    run: RunFolder, row_format: RowFormat, job: JobName, prompt: str, shard: str, targets: Sequence[Target]
+) -> Lines:
+    """The rows of one shard. Of several captions with one id the last counts."""
+    verdicts = read_journal(run.verdicts_file(job, shard), _KeepOrNot)
+    kept = {verdict.id for verdict in verdicts if verdict.keep}
+    captions = read_journal(run.captions_file(job, shard), _RawCaption)
+    texts = {caption.id: caption.text for caption in captions}
+    layout, line = layout_of(job), row_format.line
+    lines, rewritten = [], 0
+    for target in targets:
+        if target.id in kept and (text := texts.get(target.id)) is not None:
+            answer, was_rewritten = answer_json(bytes(text))
+            lines.append(line(layout, target, question_json(layout, len(target.images), prompt), answer))
+            rewritten += was_rewritten
+    return Lines(b"".join(lines), len(lines), rewritten)

@@ -1,6 +1,6 @@
 """One file of rows in the making: written and hashed beside the rows being made.
 
-Comes in: batches of JSON lines. Goes out: a file on disk, its size and checksum. Memory: two batches.
+Comes in: JSON lines, many in a piece. Goes out: a file on disk, its size and checksum. Memory: two pieces.
 Not its job: what stands in a row, what the file is called in the end.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -23,7 +23,7 @@ from export.config import FileType
 class Container(Protocol):
     """What lies between lines and the bytes of a file."""
 
-    def write(self, lines: Sequence[bytes]) -> None:
+    def write(self, lines: bytes) -> None:
         """Add rows."""
 
     def close(self) -> None:
@@ -65,12 +65,16 @@ class RowsFile:
         """``path`` may be the null device, to learn a size without writing anything."""
         self._file = path.open("wb", buffering=0)
         self._hashed = HashedFile(self._file)
-        self._container = _open_container(self._hashed, file_type, row_type)
+        try:
+            self._container = _open_container(self._hashed, file_type, row_type)
+        except BaseException:
+            self._file.close()
+            raise
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="rows")
         self._pending: Future[None] | None = None
 
-    def write(self, lines: Sequence[bytes]) -> None:
-        """Add rows. Raises what went wrong with the batch before, such as OSError on a full disk."""
+    def write(self, lines: bytes) -> None:
+        """Add rows. Raises what went wrong with the piece before, such as OSError on a full disk."""
         self._wait()
         self._pending = self._thread.submit(self._container.write, lines)
 
@@ -114,8 +118,8 @@ class _JsonLines:
     def __init__(self, file: HashedFile) -> None:
         self._file = file
 
-    def write(self, lines: Sequence[bytes]) -> None:
-        self._file.write(b"".join(lines))
+    def write(self, lines: bytes) -> None:
+        self._file.write(lines)
 
     def close(self) -> None:
         pass

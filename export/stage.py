@@ -95,8 +95,8 @@ def try_export(
     _check_set_up(run, config)
     ledger = _closed_ledger(run, jobs, plan_limits, progress)
     files = []
-    for job in jobs_of({job: prompts[job] for job in jobs}, plan_limits, ledger):
-        entry = write_rows(run, config, job, Path(os.devnull), progress).entry
+    for job in jobs_of(config, {job: prompts[job] for job in jobs}, plan_limits, ledger):
+        entry = write_rows(run, job, config.file_type, Path(os.devnull), progress).entry
         name = rows_file_name(config.prefix, job.name, entry.rows or 0, config.file_type)
         files.append(PlannedFile(name=name, rows=entry.rows or 0, size_bytes=entry.size_bytes))
     return DryRun(files=files, free_bytes=shutil.disk_usage(run.path).free)

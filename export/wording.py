@@ -52,9 +52,10 @@ def question_json(layout: Layout, images: int, prompt: str) -> bytes:
 def answer_json(text: bytes) -> tuple[bytes, bool]:
     """A caption's JSON string as its row has it, and whether that differs from what the model wrote.
 
-    Most captions are ASCII without escapes or angle brackets: their bytes are taken as they are.
+    Most captions have no angle bracket and no escape that could stand for one: their bytes are taken
+    as they are, if they are UTF-8.
     """
-    if b"<" not in text and b"\\" not in text and text.isascii():
+    if b"<" not in text and b"\\u" not in text and b"\\/" not in text and text.isascii():
         return text, False
     written: str = msgspec.json.decode(text, type=str)
     kept = without_tags(written)

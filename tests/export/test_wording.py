@@ -1,4 +1,4 @@
-"""Rows as InternVL's loader wants them."""
+"""What the two sides of a row say."""
 
 import json
 
@@ -7,57 +7,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from corpus.plan import Target
-from corpus.records import ImageRecord
-from export.rows import multi_row, single_row, without_tags
-from tests.export.internvl_reader import check_row
-
-ONE = Target(
-    id="single_en:sa_000000/sa_1.jpg",
-    images=(ImageRecord(key="sa_000000/sa_1.jpg", width_px=1500, height_px=2250),),
-)
-THREE = Target(
-    id="multi_en:s1",
-    images=tuple(ImageRecord(key=f"k{i}.jpg", width_px=i, height_px=10 * i) for i in (1, 2, 3)),
-)
-
-TROUBLE = ["<image>", "<IMAGE>", "<ima", "ge>", "<", ">", "<img>", "<IMG_CONTEXT>", "<|im_end|>", "</script>"]
-TROUBLE += ['"', "\\", "\n", "\x00", "\u2028", "\u202e", "🙂", "مرحبا", "船"]
-
-HARD = st.text() | st.lists(st.sampled_from(TROUBLE)).map("".join)
+from export.wording import answer_json, question, without_tags
 
 
-def test_a_single_row_is_field_for_field_what_internvl_documents() -> None:
-    """Tag once, line break, prompt; the caption as the answer."""
-    expected = {
-        "id": "single_en:sa_000000/sa_1.jpg",
-        "image": "sa_000000/sa_1.jpg",
-        "width": 1500,
-        "height": 2250,
-        "conversations": [
-            {"from": "human", "value": "<image>\nDescribe it."},
-            {"from": "gpt", "value": "A red boat."},
-        ],
-    }
-
-    assert expected == json.loads(msgspec.json.encode(single_row(ONE, "A red boat.", "Describe it.")))
+def test_a_question_about_one_image_begins_with_its_tag() -> None:
+    """As InternVL documents it."""
+    assert "<image>\nDescribe it." == question("one image", 1, "Describe it.")
 
 
-def test_a_multi_row_numbers_its_images() -> None:
-    """Lists with one entry an image, in the order of the numbered tags."""
-    row = multi_row(THREE, "Three boats.", "Describe them.")
+def test_a_question_about_several_images_numbers_them() -> None:
+    """As InternVL's own evaluation does."""
+    asked = question("several images", 3, "Describe them.")
 
-    assert (
-        "Image-1: <image>\nImage-2: <image>\nImage-3: <image>\nDescribe them." == row.conversations[0].value
-    )
-    assert (["k1.jpg", "k2.jpg", "k3.jpg"], [1, 2, 3], [10, 20, 30]) == (
-        row.image,
-        row.width_list,
-        row.height_list,
-    )
+    assert "Image-1: <image>\nImage-2: <image>\nImage-3: <image>\nDescribe them." == asked
 
 
-@pytest.mark.parametrize("tag", ["image", "IMAGE", "img", "/img", "IMG_CONTEXT", "video", "|im_end|"])
+TAGS = ["image", "IMAGE", "img", "/img", "IMG_CONTEXT", "video", "audio", "bbox", "ref-object", "|im_end|"]
+
+
+@pytest.mark.parametrize("tag", TAGS)
 def test_a_tag_in_a_caption_becomes_readable_text(tag: str) -> None:
     """It would be taken for an image or a special token otherwise."""
     assert f"A sign says ‹{tag}› here." == without_tags(f"A sign says <{tag}> here.")
@@ -68,21 +36,36 @@ def test_other_angle_brackets_stay() -> None:
     assert "a < b > c <b>bold</b>" == without_tags("a < b > c <b>bold</b>")
 
 
-@settings(derandomize=True, deadline=None)
-@given(text=HARD, prompt=HARD)
-def test_no_text_breaks_a_row(text: str, prompt: str) -> None:
-    """One line, valid JSON, tags equal images, whatever the caption or prompt says."""
-    for row in (single_row(ONE, text, prompt), multi_row(THREE, text, prompt)):
-        line = msgspec.json.encode(row)
+@pytest.mark.parametrize(
+    ("journalled", "expected"),
+    [
+        (b'"A red boat."', ("A red boat.", False)),
+        (b'"A \\"red\\" boat\\n"', ('A "red" boat\n', False)),
+        (b'"A <image> sign"', ("A ‹image› sign", True)),
+        (b'"A \\u003cimage\\u003e sign"', ("A ‹image› sign", True)),
+        (b'"A \\u003c/img\\u003e, <\\/img>"', ("A ‹/img›, ‹/img›", True)),
+        ('"一艘船 🙂"'.encode(), ("一艘船 🙂", False)),
+    ],
+)
+def test_an_answer_is_the_caption_however_it_was_escaped(
+    journalled: bytes, expected: tuple[str, bool]
+) -> None:
+    """The bytes of a journal are repeated only where no tag can hide in them."""
+    answer, was_rewritten = answer_json(journalled)
 
-        assert b"\n" not in line
-        check_row(json.loads(line))
+    assert expected == (json.loads(answer), was_rewritten)
+
+
+def test_an_answer_that_is_not_utf8_is_refused() -> None:
+    """It must not get into a file that says it is UTF-8."""
+    with pytest.raises(UnicodeDecodeError):
+        answer_json(b'"\xff"')
 
 
 @settings(derandomize=True, deadline=None)
 @given(text=st.text(alphabet=st.characters(exclude_categories=("Cs",), exclude_characters="<")))
 def test_a_text_without_tags_comes_through_unchanged(text: str) -> None:
-    """Letter for letter, without escapes that a reader would have to undo."""
-    row = json.loads(msgspec.json.encode(single_row(ONE, text, "Describe it.")))
+    """Letter for letter, and without escapes that JSON doesn't ask for."""
+    answer, was_rewritten = answer_json(msgspec.json.encode(text))
 
-    assert text == row["conversations"][1]["value"]
+    assert (msgspec.json.encode(text), False) == (answer, was_rewritten)

@@ -23,11 +23,11 @@ SEED_BYTES_A_ROW = 1_040
 CAPTION_LETTERS = 555
 """What brings a row to SEED_BYTES_A_ROW with the seed's prompt."""
 
-_WORDS = (
+_WORDS = (  # noqa: SIM905
     "a the of in on with and red white small tall wooden stone open narrow street harbour boat building tree"
     " window sign people standing walking visible background foreground sky cloudy bright shadow left right"
     " centre near behind several two image shows depicts photograph wall door roof bridge water light"
-).split()  # noqa: SIM905
+).split()
 
 
 def make_run(path: Path, rows: int, seed: int = 1) -> RunFolder:

@@ -10,6 +10,7 @@ from corpus.files import sha256_of
 from corpus.progress import Silent
 from corpus.runfolder import RunFolder
 from export.check import check_export
+from export.config import FILE_TYPES, FORMAT_NAMES, FileType, FormatName
 
 NAME = "triptych_caption_9_single_image_en.jsonl"
 
@@ -44,6 +45,24 @@ def test_a_sound_export_has_no_offence(exported: RunFolder) -> None:
 
     assert [] == offences
     assert f"export: rows of {NAME}: 9" in map(str, checks)
+
+
+@pytest.mark.parametrize("name", FORMAT_NAMES)
+@pytest.mark.parametrize("file_type", FILE_TYPES)
+def test_an_export_of_any_kind_is_checked_row_by_row(
+    judged_run, export, name: FormatName, file_type: FileType
+) -> None:
+    """It has no offence; and where a caption is another now, the check sees it."""
+    run = judged_run()
+    export(run, format=name, file_type=file_type)
+
+    assert [] == check_export(run, Silent())[1]
+
+    path = run.captions_file("multi_zh", "sub/b")
+    path.write_bytes(path.read_bytes().replace("一艘船".encode(), "两艘船".encode()))
+
+    (offence,) = check_export(run, Silent())[1]
+    assert "not the caption that was kept in this place" in offence
 
 
 def test_a_changed_file_is_found(exported: RunFolder) -> None:

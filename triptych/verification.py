@@ -79,11 +79,13 @@ def _check_images(pipeline: Pipeline, asked: ImageCheck, checks: list[str], offe
     except TriptychError as error:
         offences.append(f"images: {error}")
         return
+    where = "their sources" if asked.root is None else str(asked.root)
+    if not found:
+        checks.append(f"{looked_at:,} of {looked_at:,} images in {where} have their bytes and size")
+        return
     offences += found[:MOST_IMAGE_OFFENCES]
     if len(found) > MOST_IMAGE_OFFENCES:
         offences.append(f"images: {len(found) - MOST_IMAGE_OFFENCES:,} more offences")
-    where = "their sources" if asked.root is None else str(asked.root)
-    checks.append(f"{looked_at - len(found):,} of {looked_at:,} images in {where} have their bytes and size")
 
 
 def _check_embeddings(pipeline: Pipeline, checks: list[str], offences: list[str]) -> None:

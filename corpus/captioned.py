@@ -14,7 +14,9 @@ from collections.abc import Callable, Iterator, Sequence
 import msgspec
 
 from corpus.plan import Target, planned_targets
+from corpus.progress import Progress, Silent
 from corpus.records import Caption, JobName
+from corpus.remembered import remembered_digest
 from corpus.runfolder import RunFolder
 
 PlanLimits = Callable[[JobName], int | None]
@@ -33,16 +35,34 @@ def captioned_targets(
         yield shard, [(target, captions[target.id]) for target in targets if target.id in captions]
 
 
-def captions_digest(run: RunFolder, jobs: Sequence[JobName], plan_limits: PlanLimits) -> str:
+def captions_digest(
+    run: RunFolder, jobs: Sequence[JobName], plan_limits: PlanLimits, progress: Progress | None = None
+) -> str:
     """One SHA-256, in hex, over what the captions of ``jobs`` say, in plan order.
 
     Covers id, text, finish reason and whether it failed; not how many attempts or tokens it took.
+    Not computed again for files that nobody has touched since (see remembered).
     """
+    planned_by = [name for name in ("images", "sets.jsonl", "duplicates.jsonl") if (run.path / name).exists()]
+    files = run.files_of(*planned_by, *(f"captions/{job}" for job in jobs if _has_captions(run, job)))
+    plan = ", ".join(f"{job} {plan_limits(job)}" for job in jobs)
+    return remembered_digest(
+        run.path, "captions", files, plan, lambda: _digest(run, jobs, plan_limits, progress or Silent())
+    )
+
+
+def _has_captions(run: RunFolder, job: JobName) -> bool:
+    return (run.path / "captions" / job).is_dir()
+
+
+def _digest(run: RunFolder, jobs: Sequence[JobName], plan_limits: PlanLimits, progress: Progress) -> str:
     digest = hashlib.sha256()
     encoder = msgspec.json.Encoder()
-    for job in jobs:
-        for _, pairs in captioned_targets(run, job, plan_limits(job)):
-            for _, caption in pairs:
-                said = (caption.id, caption.text, caption.finish_reason, caption.failure is not None)
-                digest.update(encoder.encode(said) + b"\n")
+    with progress.task("digest", None, "captions") as task:
+        for job in jobs:
+            for _, pairs in captioned_targets(run, job, plan_limits(job)):
+                for _, caption in pairs:
+                    said = (caption.id, caption.text, caption.finish_reason, caption.failure is not None)
+                    digest.update(encoder.encode(said) + b"\n")
+                task.advance(len(pairs))
     return digest.hexdigest()

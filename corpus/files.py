@@ -21,6 +21,10 @@ T = TypeVar("T")
 
 _PART_SUFFIX = ".part"
 
+CHUNK_BYTES = 1024 * 1024
+"""What is read of a JSON Lines file at a time: large enough for msgspec to be twice as fast as line by
+line, small enough to be nothing beside a shard."""
+
 
 @contextlib.contextmanager
 def written_whole(path: Path) -> Iterator[IO[bytes]]:
@@ -70,20 +74,64 @@ def write_json(path: Path, value: object) -> None:
 
 
 def read_jsonl(path: Path, kind: type[T]) -> Iterator[T]:
-    """The records of a JSON Lines file, in order.
+    """The records of a JSON Lines file, in order. At most CHUNK_BYTES of it are in memory at a time.
 
     Raises SetupError that names the file and line where one is not a ``kind``.
     """
-    decoder = msgspec.json.Decoder(kind)
     with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                yield decoder.decode(line)
-            except msgspec.MsgspecError as error:
-                raise SetupError(
-                    f"{path}, line {number}: expected a {kind.__name__} in JSON, found {error};"
-                    " the file was damaged or edited: remove it and run again"
-                ) from None
+        try:
+            yield from decode_lines(file, kind)
+        except DamagedLineError as damage:
+            raise SetupError(
+                f"{path}, {damage}; the file was damaged or edited: remove it and run again"
+            ) from None
+
+
+class DamagedLineError(Exception):
+    """A line that isn't what its file should hold: ``line N: expected ..., found ...``."""
+
+
+def decode_lines(file: IO[bytes], kind: type[T], *, is_journal: bool = False) -> Iterator[T]:
+    """The records of an open JSON Lines file. Of a journal, a last line without its newline is left out.
+
+    Raises DamagedLineError at the first line that is not a ``kind``.
+    """
+    decoder = msgspec.json.Decoder(kind)
+    lines_before = 0
+    for chunk in _whole_lines(file):
+        if is_journal and not chunk.endswith(b"\n"):
+            chunk = chunk[: chunk.rfind(b"\n") + 1]
+        try:
+            records = decoder.decode_lines(chunk)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            yield from _line_by_line(chunk, decoder, lines_before)
+            raise
+        lines_before += len(records)
+        yield from records
+
+
+def _whole_lines(file: IO[bytes]) -> Iterator[bytes]:
+    """The file in chunks that end with a newline; the last one may not."""
+    rest = b""
+    while block := file.read(CHUNK_BYTES):
+        cut = block.rfind(b"\n") + 1
+        if cut:
+            yield rest + block[:cut]
+            rest = block[cut:]
+        else:
+            rest += block
+    if rest:
+        yield rest
+
+
+def _line_by_line(chunk: bytes, decoder: msgspec.json.Decoder[T], lines_before: int) -> Iterator[T]:
+    """The records up to the damaged line, at which it raises DamagedLineError."""
+    for number, line in enumerate(chunk.splitlines(), start=lines_before + 1):
+        try:
+            yield decoder.decode(line)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            name = getattr(decoder.type, "__name__", "record")
+            raise DamagedLineError(f"line {number}: expected a {name} in JSON, found {error}") from None
 
 
 def sha256_of(path: Path) -> str:

@@ -16,7 +16,7 @@ from typing import Self, TypeVar
 import msgspec
 
 from corpus.errors import SetupError
-from corpus.files import sync_directory
+from corpus.files import DamagedLineError, decode_lines, sync_directory
 
 T = TypeVar("T")
 
@@ -61,18 +61,13 @@ def read_journal(path: Path, kind: type[T]) -> Iterator[T]:
     """
     if not path.exists():
         return
-    decoder = msgspec.json.Decoder(kind)
     with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.endswith(b"\n"):
-                return
-            try:
-                yield decoder.decode(line)
-            except msgspec.MsgspecError as error:
-                raise SetupError(
-                    f"{path}, line {number}: expected a {kind.__name__} in JSON, found {error};"
-                    " the journal was damaged or edited: remove the line and run again"
-                ) from None
+        try:
+            yield from decode_lines(file, kind, is_journal=True)
+        except DamagedLineError as damage:
+            raise SetupError(
+                f"{path}, {damage}; the journal was damaged or edited: remove the line and run again"
+            ) from None
 
 
 def _cut_torn_tail(path: Path) -> None:

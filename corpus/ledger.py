@@ -16,6 +16,7 @@ from collections.abc import Sequence
 import msgspec
 
 from corpus.captioned import PlanLimits
+from corpus.progress import Progress, Silent
 from corpus.records import JobName
 from corpus.recount_captions import JobCounts, recount_captions
 from corpus.recount_images import ImageCounts, recount_images
@@ -41,7 +42,9 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
         return offences
 
 
-def take_stock(run: RunFolder, jobs: Sequence[JobName], plan_limits: PlanLimits) -> Ledger:
+def take_stock(
+    run: RunFolder, jobs: Sequence[JobName], plan_limits: PlanLimits, progress: Progress | None = None
+) -> Ledger:
     """Recount everything. Figures that a stage still has to make are None.
 
     Raises SetupError where a file can't be read as what it should be.
@@ -50,11 +53,12 @@ def take_stock(run: RunFolder, jobs: Sequence[JobName], plan_limits: PlanLimits)
     # Where images and sets contradict each other there is no plan to count captions against.
     has_plan = images.sets is not None and not contradictions
     counted: dict[JobName, JobCounts] = {}
-    for job in jobs:
-        counted[job] = JobCounts()
-        if has_plan:
-            counted[job], found = recount_captions(run, job, plan_limits(job))
-            contradictions += found
+    with (progress or Silent()).task("recount", None, "captions") as task:
+        for job in jobs:
+            counted[job] = JobCounts()
+            if has_plan:
+                counted[job], found = recount_captions(run, job, plan_limits(job), task)
+                contradictions += found
     return Ledger(
         images=images,
         jobs=counted,

@@ -34,8 +34,7 @@ def decode_rgb(content: bytes, draft_side_px: int | None = None) -> tuple[Image.
             with Image.open(io.BytesIO(content)) as image:
                 if image.width * image.height > MAX_PIXELS:
                     raise UnreadableImageError(f"too large: {image.width} x {image.height} pixels")
-                turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
-                width, height = (image.height, image.width) if turned else (image.width, image.height)
+                width, height = _upright_size(image)
                 if draft_side_px is not None:
                     image.draft("RGB", (draft_side_px, draft_side_px))
                 upright = ImageOps.exif_transpose(image)
@@ -49,6 +48,25 @@ def decode_rgb(content: bytes, draft_side_px: int | None = None) -> tuple[Image.
     except Exception as error:  # Pillow's decoders raise anything on damaged bytes
         kind = "truncated" if "truncated" in str(error).lower() else "damaged"
         raise UnreadableImageError(f"{kind}: {error}") from None
+
+
+def upright_size(content: bytes) -> tuple[int, int]:
+    """Width and height in pixels of the upright picture, from the header alone.
+
+    Raises UnreadableImageError where there is no header to read. What follows it may be damaged.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(io.BytesIO(content)) as image:
+                return _upright_size(image)
+    except Exception as error:  # as above
+        raise UnreadableImageError(f"damaged: {error}") from None
+
+
+def _upright_size(image: Image.Image) -> tuple[int, int]:
+    turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+    return (image.height, image.width) if turned else (image.width, image.height)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

@@ -7,17 +7,16 @@ its first image. Not its job: which of them are already captioned (see captionin
 
 from __future__ import annotations
 
-import hashlib
-import heapq
 from collections.abc import Iterator
 
 import msgspec
 
-from corpus.records import ImageRecord, JobName, caption_id, is_multi
+from corpus.records import ImageRecord, ImageSet, JobName, caption_id, is_multi
 from corpus.runfolder import RunFolder
+from corpus.sampling import hash64, last_sampled
 
 
-class Target(msgspec.Struct, frozen=True, kw_only=True):
+class Target(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One caption to make. ``images`` are in the order in which the model sees them."""
 
     id: str
@@ -30,25 +29,51 @@ def planned_targets(run: RunFolder, job: JobName, limit: int | None) -> Iterator
     ``limit`` keeps that many targets of the whole job: those with the smallest hash of their id, so
     the choice depends on nothing else. Targets are in key order; sets in that of their first image.
     """
-    chosen = _smallest_hashes(run, job, limit) if limit is not None else None
-    per_shard = _sets_by_shard(run, job) if is_multi(job) else _images_by_shard(run, job)
-    for shard, targets in per_shard:
-        kept = targets if chosen is None else [t for t in targets if t.id in chosen]
-        if kept:
-            yield shard, kept
+    if is_multi(job):
+        last_hash = last_planned(run, job, limit)
+        for shard, targets in _sets_by_shard(run, job):
+            if kept := _up_to(last_hash, targets):
+                yield shard, kept
+    else:
+        plan = ImagePlan(run, job, last_planned(run, job, limit))
+        for shard in run.shards():
+            if targets := plan.targets(shard):
+                yield shard, targets
 
 
-def _images_by_shard(run: RunFolder, job: JobName) -> Iterator[tuple[str, list[Target]]]:
-    duplicates = {duplicate.key for duplicate in run.duplicates()}
-    for shard in run.shards():
-        yield (
-            shard,
-            [
-                Target(id=caption_id(job, record.key), images=(record,))
-                for record in run.images(shard)
-                if record.unreadable is None and record.key not in duplicates
-            ],
-        )
+def last_planned(run: RunFolder, job: JobName, limit: int | None) -> int | None:
+    """The largest hash that ``limit`` lets through; None: all. Reads the whole plan, if there is one."""
+    if limit is None:
+        return None
+    if is_multi(job):
+        per_shard = (targets for _, targets in _sets_by_shard(run, job))
+    else:
+        everything = ImagePlan(run, job, None)
+        per_shard = (everything.targets(shard) for shard in run.shards())
+    return last_sampled((target.id for targets in per_shard for target in targets), limit)
+
+
+class ImagePlan:
+    """The targets of a job on single images, for any shard by itself."""
+
+    def __init__(self, run: RunFolder, job: JobName, last_hash: int | None) -> None:
+        self._run, self._job, self._last_hash = run, job, last_hash
+        self._duplicates = {duplicate.key for duplicate in run.duplicates()}
+
+    def targets(self, shard: str) -> list[Target]:
+        """Every readable image of ``shard`` that is no duplicate, as far as the limit goes."""
+        targets = [
+            Target(id=caption_id(self._job, record.key), images=(record,))
+            for record in self._run.images(shard)
+            if record.unreadable is None and record.key not in self._duplicates
+        ]
+        return _up_to(self._last_hash, targets)
+
+
+def _up_to(last_hash: int | None, targets: list[Target]) -> list[Target]:
+    if last_hash is None:
+        return targets
+    return [target for target in targets if hash64(target.id) <= last_hash]
 
 
 def _sets_by_shard(run: RunFolder, job: JobName) -> Iterator[tuple[str, list[Target]]]:
@@ -61,25 +86,14 @@ def _sets_by_shard(run: RunFolder, job: JobName) -> Iterator[tuple[str, list[Tar
             if record.key in members:
                 record_of[record.key] = record
                 shard_of[record.key] = shard
+    sets_of: dict[str, list[ImageSet]] = {}
+    for image_set in sets:
+        sets_of.setdefault(shard_of[image_set.keys[0]], []).append(image_set)
     for shard in run.shards():
         yield (
             shard,
             [
                 Target(id=caption_id(job, s.id), images=tuple(record_of[key] for key in s.keys))
-                for s in sets
-                if shard_of[s.keys[0]] == shard
+                for s in sets_of.get(shard, [])
             ],
         )
-
-
-def _smallest_hashes(run: RunFolder, job: JobName, limit: int) -> set[str]:
-    ids = (
-        target.id
-        for _, targets in (_sets_by_shard if is_multi(job) else _images_by_shard)(run, job)
-        for target in targets
-    )
-    return set(heapq.nsmallest(limit, ids, key=_hash_of))
-
-
-def _hash_of(identifier: str) -> bytes:
-    return hashlib.blake2b(identifier.encode(), digest_size=8).digest()

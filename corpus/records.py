@@ -1,6 +1,8 @@
 """What flows between the stages: the rows of the run folder's files.
 
-All are frozen msgspec Structs. An optional field at its default is left out of the file.
+All are frozen msgspec Structs. An optional field at its default is left out of the file. They hold no
+reference to each other, so the garbage collector needn't walk them (``gc=False``): it would at every
+few hundred of the millions that are read.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ def is_multi(job: JobName) -> bool:
     return job.startswith("multi_")
 
 
-class ImageRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ImageRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One file that was found in a source: a readable image, or why it isn't one.
 
     ``width_px`` and ``height_px`` are those of the upright picture (EXIF orientation applied).
@@ -45,7 +47,7 @@ class ImageRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """The reason, starting with its class and a colon: ``truncated: ...``; None if readable."""
 
 
-class Duplicate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Duplicate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """An image that was set aside because ``of``, which stays, shows the same."""
 
     key: str
@@ -54,7 +56,7 @@ class Duplicate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     cosine_similarity: float
 
 
-class ImageSet(msgspec.Struct, frozen=True, kw_only=True):
+class ImageSet(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A few related images, in the order in which they are captioned.
 
     ``id`` is derived from ``keys``, so a caption of a set stays valid for as long as the set exists.
@@ -67,7 +69,7 @@ class ImageSet(msgspec.Struct, frozen=True, kw_only=True):
     mean_cosine_similarity: float
 
 
-class Caption(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Caption(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What the model wrote on an image or a set, or why there is nothing.
 
     ``id`` is ``job:image key`` or ``job:set id``. ``failure`` starts with its class and a colon.
@@ -84,7 +86,7 @@ class Caption(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     failure: str | None = None
 
 
-class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Whether a caption is kept. ``reason`` is the first rule, in order, that drops it."""
 
     id: str

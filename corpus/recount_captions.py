@@ -13,6 +13,7 @@ from typing import TypeVar
 import msgspec
 
 from corpus.plan import planned_targets
+from corpus.progress import Task
 from corpus.records import Caption, JobName, Verdict
 from corpus.recount_images import reason_class
 from corpus.runfolder import RunFolder
@@ -35,11 +36,14 @@ class JobCounts(msgspec.Struct, frozen=True, kw_only=True):
     """By the first rule that drops."""
 
 
-def recount_captions(run: RunFolder, job: JobName, limit: int | None) -> tuple[JobCounts, list[str]]:
+def recount_captions(
+    run: RunFolder, job: JobName, limit: int | None, task: Task
+) -> tuple[JobCounts, list[str]]:
     """The counts, and one offence a contradiction. Needs finished sets that don't contradict themselves."""
     tally = _Tally(run, job)
     for shard, targets in planned_targets(run, job, limit):
         tally.add_shard(shard, [target.id for target in targets])
+        task.advance(len(targets))
     tally.find_stray_files()
     return tally.counts(), tally.offences
 

@@ -25,6 +25,7 @@ from corpus.errors import SetupError
 from corpus.files import digest_of_files, read_jsonl, write_json
 from corpus.journal import read_journal
 from corpus.records import Caption, Duplicate, ImageRecord, ImageSet, JobName, Verdict
+from corpus.remembered import remembered_digest
 
 FORMAT_VERSION = 1
 """Of the run folder's layout. Raise it when an older Triptych could misread what a newer one wrote."""
@@ -177,15 +178,9 @@ class RunFolder:
         again (captions stay: each is valid for as long as its image or set is). Raises SetupError
         where ``settings`` differ from those the folder was made with.
         """
+        self.refuse_other_settings(name, settings)
         state = self.run_file.stages.get(name)
         if state is not None:
-            for key in sorted(settings.keys() | state.settings.keys()):
-                before, now = state.settings.get(key), settings.get(key)
-                if before != now:
-                    raise SetupError(
-                        f"{name} in {self.path} were made with {key} = {before!r}, now it is {now!r};"
-                        f" add --fresh {name} to make them again, or name another folder with --out"
-                    )
             if state.inputs == dict(inputs):
                 return not state.finished
             if name != "captions":
@@ -193,6 +188,19 @@ class RunFolder:
         self.run_file.stages[name] = StageState(settings=dict(settings), inputs=dict(inputs))
         self.save()
         return True
+
+    def refuse_other_settings(self, name: StageName, settings: Mapping[str, Setting]) -> None:
+        """Raise SetupError where ``name`` was done or begun with other settings. Changes nothing."""
+        state = self.run_file.stages.get(name)
+        if state is None:
+            return
+        for key in sorted(settings.keys() | state.settings.keys()):
+            before, now = state.settings.get(key), settings.get(key)
+            if before != now:
+                raise SetupError(
+                    f"{name} in {self.path} were made with {key} = {before!r}, now it is {now!r};"
+                    f" add --fresh {name} to make them again, or name another folder with --out"
+                )
 
     def finish_stage(self, name: StageName, notes: Mapping[str, Setting] | None = None) -> None:
         """Mark ``name`` finished, with figures worth remembering."""
@@ -230,13 +238,19 @@ class RunFolder:
         if self.run_file.stages.pop(name, None) is not None:
             self.save()
 
-    def digest(self, *names: str) -> str:
-        """One SHA-256 over the files and folders ``names`` of this run: what a later stage reads."""
+    def files_of(self, *names: str) -> list[Path]:
+        """The files that the files and folders ``names`` of this run come to."""
         paths: list[Path] = []
         for name in names:
             path = self.path / name
             paths += [p for p in path.rglob("*") if p.is_file()] if path.is_dir() else [path]
-        return digest_of_files(self.path, paths)
+        return paths
+
+    def digest(self, *names: str) -> str:
+        """One SHA-256 over the files and folders ``names`` of this run: what a later stage reads."""
+        paths = self.files_of(*names)
+        what = "files: " + ", ".join(names)
+        return remembered_digest(self.path, what, paths, "", lambda: digest_of_files(self.path, paths))
 
 
 class _VersionOnly(msgspec.Struct):

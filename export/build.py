@@ -1,30 +1,70 @@
 """The export folder in the making: built beside its final place, and renamed to it when it is whole.
 
-Comes in: a run whose ledger closes. Goes out: ``export/``. One shard's captions are in memory
-at a time. Not its job: whether there is anything to do (see stage).
+Comes in: a run whose ledger closes. Goes out: ``export/``. Not its job: whether there is anything to do
+(see stage), making rows (see workers).
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
-from corpus.captioned import PlanLimits, captioned_targets
+from corpus.captioned import PlanLimits
+from corpus.errors import SetupError
 from corpus.files import sha256_of, sync_directory, write_json, written_whole
 from corpus.ledger import Ledger
 from corpus.progress import Progress
-from corpus.records import JobName, is_multi
+from corpus.records import JobName
 from corpus.runfolder import RunFolder
 from export.card import card
-from export.config import ExportConfig
+from export.config import ExportConfig, FileType
+from export.croissant import croissant
+from export.formats import FORMATS, layout_of
 from export.manifest import FileEntry, Manifest, fingerprints, funnel_of
-from export.names import CARD_NAME, MANIFEST_NAME, meta_file_name, rows_file_name
-from export.rows import MultiRow, SingleRow, multi_row, single_row, without_tags
+from export.names import CARD_NAME, CROISSANT_NAME, MANIFEST_NAME, rows_file_name
+from export.rows_file import RowsFile
+from export.workers import Job, rows_of
+
+
+class Written(msgspec.Struct, frozen=True, kw_only=True):
+    """One file of rows that was written."""
+
+    entry: FileEntry
+    example: bytes | None
+    """Its first row, as JSON."""
+
+
+def write_rows(run: RunFolder, job: Job, file_type: FileType, path: Path, progress: Progress) -> Written:
+    """The kept captions of ``job`` in plan order, in a file at ``path``.
+
+    Raises SetupError where there are not as many as the ledger counted.
+    """
+    rows = rewritten = 0
+    example: bytes | None = None
+    row_type = FORMATS[job.row_format].row_type(layout_of(job.name))
+    with (
+        progress.task(f"export {job.name}", job.expected, "rows") as task,
+        RowsFile(path, file_type, row_type) as file,
+    ):
+        for lines in rows_of(run, job):
+            if example is None and lines.rows:
+                example = lines.first
+            file.write(lines.text)
+            rows += lines.rows
+            rewritten += lines.rewritten
+            task.advance(lines.rows)
+    if rows != job.expected:
+        raise SetupError(
+            f"{run.path}: {job.expected:,} captions of {job.name} are kept by the ledger, but {rows:,} were"
+            " found to export; was the run changed meanwhile? Run it again"
+        )
+    entry = FileEntry(
+        sha256=file.sha256, size_bytes=file.size_bytes, job=job.name, rows=rows, rewritten=rewritten
+    )
+    return Written(entry=entry, example=example)
 
 
 class Build:
@@ -49,10 +89,9 @@ class Build:
         shutil.rmtree(self._folder, ignore_errors=True)
         self._folder.mkdir(parents=True)
         try:
-            for job in self._prompts:
-                self._write_rows(job, ledger.jobs[job].kept)
-            self._write_meta()
-            self._write_card_and_manifest(ledger)
+            for job in jobs_of(self._config, self._prompts, self._plan_limits, ledger):
+                self._write_job(job)
+            self._write_about(ledger)
             sync_directory(self._folder)
             # What lies there is left from a run that was stopped before it could say it had finished.
             if self._run.export_folder.exists():
@@ -63,64 +102,29 @@ class Build:
             raise
         sync_directory(self._run.path)
 
-    def _write_rows(self, job: JobName, expected: int | None) -> None:
-        growing = self._folder / f"{job}.jsonl.part"
-        digest = hashlib.sha256()
-        encoder = msgspec.json.Encoder()
-        rows = rewritten = size_bytes = 0
-        with self._progress.task(f"export {job}", expected, "rows") as task, growing.open("wb") as file:
-            for row, was_rewritten in self._rows(job):
-                line = encoder.encode(row) + b"\n"
-                if rows == 0:
-                    self._examples[job] = line
-                file.write(line)
-                digest.update(line)
-                rows += 1
-                rewritten += was_rewritten
-                size_bytes += len(line)
-                task.advance(1)
-            file.flush()
-            os.fsync(file.fileno())
-        name = rows_file_name(self._config.prefix, job, rows)
+    def _write_job(self, job: Job) -> None:
+        growing = self._folder / f"{job.name}.part"
+        written = write_rows(self._run, job, self._config.file_type, growing, self._progress)
+        name = rows_file_name(self._config.prefix, job.name, written.entry.rows or 0, self._config.file_type)
         growing.rename(self._folder / name)
-        self._files[name] = FileEntry(
-            sha256=digest.hexdigest(), size_bytes=size_bytes, job=job, rows=rows, rewritten=rewritten
-        )
+        self._files[name] = written.entry
+        if written.example is not None:
+            self._examples[job.name] = written.example
 
-    def _rows(self, job: JobName) -> Iterator[tuple[SingleRow | MultiRow, bool]]:
-        """Kept captions in plan order as rows, and whether the caption's text had to be rewritten."""
-        make_row = multi_row if is_multi(job) else single_row
-        for shard, pairs in captioned_targets(self._run, job, self._plan_limits(job)):
-            kept = {verdict.id for verdict in self._run.verdicts(job, shard) if verdict.keep}
-            for target, caption in pairs:
-                if caption.id in kept:
-                    row = make_row(target, caption.text, self._prompts[job])
-                    yield row, without_tags(caption.text) != caption.text
-
-    def _write_meta(self) -> None:
-        """InternVL's meta JSON. A file without rows is left out: its loader can't sample from nothing."""
-        meta = {
-            f"{self._config.prefix}_{entry.job}": {
-                "root": self._config.image_root,
-                "annotation": name,
-                "data_augment": False,
-                "repeat_time": 1,
-                "length": entry.rows,
-            }
-            for name, entry in self._files.items()
-            if entry.rows
-        }
-        name = meta_file_name(self._config.prefix)
-        write_json(self._folder / name, meta)
-        self._add_plain(self._folder / name)
-
-    def _write_card_and_manifest(self, ledger: Ledger) -> None:
+    def _write_about(self, ledger: Ledger) -> None:
+        """What trainers are started with, Croissant metadata, the card, and last the manifest."""
+        with_rows = {name: entry for name, entry in self._files.items() if entry.rows}
+        for name, content in companions(self._config, with_rows).items():
+            self._write_json(name, content)
         funnel, stages = funnel_of(ledger), fingerprints(self._run)
+        self._write_json(CROISSANT_NAME, croissant(self._config, self._files, self._prompts, funnel, stages))
         text = card(self._config, self._files, self._examples, self._prompts, funnel, stages)
         with written_whole(self._folder / CARD_NAME) as file:
             file.write(text.encode())
-        self._add_plain(self._folder / CARD_NAME)
+        self._add_plain(CARD_NAME)
         manifest = Manifest(
+            row_format=self._config.format,
+            file_type=self._config.file_type,
             files=self._files,
             prompts=dict(self._prompts),
             funnel=funnel,
@@ -129,5 +133,36 @@ class Build:
         )
         write_json(self._folder / MANIFEST_NAME, manifest)
 
-    def _add_plain(self, path: Path) -> None:
-        self._files[path.name] = FileEntry(sha256=sha256_of(path), size_bytes=path.stat().st_size)
+    def _write_json(self, name: str, content: Mapping[str, object]) -> None:
+        write_json(self._folder / name, content)
+        self._add_plain(name)
+
+    def _add_plain(self, name: str) -> None:
+        path = self._folder / name
+        self._files[name] = FileEntry(sha256=sha256_of(path), size_bytes=path.stat().st_size)
+
+
+def jobs_of(
+    config: ExportConfig, prompts: Mapping[JobName, str], plan_limits: PlanLimits, ledger: Ledger
+) -> list[Job]:
+    """What is to be written, in order. ``ledger`` has counted the kept captions of each job."""
+    return [
+        Job(
+            name=name,
+            prompt=prompt,
+            limit=plan_limits(name),
+            row_format=config.format,
+            expected=ledger.jobs[name].kept or 0,
+        )
+        for name, prompt in prompts.items()
+    ]
+
+
+def companions(
+    config: ExportConfig, with_rows: Mapping[str, FileEntry]
+) -> Mapping[str, Mapping[str, object]]:
+    """The files that trainers are started with. They name JSON Lines, so only those have any.
+
+    A file without rows is left out of them: a trainer can't sample from nothing.
+    """
+    return FORMATS[config.format].companions(config, with_rows) if config.file_type == "jsonl" else {}

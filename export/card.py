@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from corpus.records import JobName, is_multi, language_of
 from corpus.recount_captions import JobCounts
 from export.config import ExportConfig
+from export.formats import FORMATS
 from export.manifest import FileEntry, Fingerprint, Funnel
 
 _SIZE_CATEGORIES = (
@@ -63,8 +64,8 @@ def card(
             ("config", "file", "rows", "bytes"),
             [(job, _code(name), f"{e.rows:,}", f"{e.size_bytes:,}") for job, (name, e) in rows_files.items()],
         ),
-        "Rows are InternVL chat rows: `<image>` stands once for each image."
-        " A file without rows has no config.",
+        f"{FORMATS[config.format].hint(config)} `<image>` stands in a row once for each image. A file without"
+        " rows has no config. `croissant.json` is Croissant metadata, `manifest.json` has every checksum.",
         "## Licence",
         _SA1B_LICENCE if config.image_source == "sa-1b" else _OWN_LICENCE,
         _captions_licence(config),

@@ -1,26 +1,35 @@
 """Reloads an export and checks it against its manifest and against the run it was made from.
 
 Comes in: a run folder with an export. Goes out: what was checked, with counts, and what is wrong, in
-words. Nothing is believed that can be recounted. Not its job: the ledger (see corpus.ledger).
+words. Nothing is believed that can be recounted. Memory: one shard, and 8 bytes a row. Not its job: the
+ledger (see corpus.ledger), the images themselves (see corpus.recheck_images).
 """
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 from collections.abc import Iterator
 
 import msgspec
 
 from corpus.files import sha256_of
-from corpus.records import JobName, is_multi
+from corpus.progress import Progress, Task
+from corpus.records import JobName
 from corpus.runfolder import RunFolder
+from export.check_rows import row_offences
+from export.expected import ExpectedRow, expected_rows
+from export.formats import FORMATS, layout_of
 from export.manifest import FileEntry, Manifest
-from export.names import CARD_NAME, MANIFEST_NAME, rows_file_name
-from export.rows import IMAGE_TAG, MultiRow, SingleRow, without_tags
+from export.names import CARD_NAME, CROISSANT_NAME, MANIFEST_NAME, rows_file_name
+from export.rows_file import read_lines
+from export.unique import UniqueIds
 
 MOST_OFFENCES_A_FILE = 20
 """More are counted, not listed."""
 
-Size = tuple[int, int]
+_ROWS_A_TICK = 1024
+"""Progress is told of so many at a time."""
 
 
 class Check(msgspec.Struct, frozen=True):
@@ -33,7 +42,7 @@ class Check(msgspec.Struct, frozen=True):
         return f"{self.what}: {self.count:,}"
 
 
-def check_export(run: RunFolder) -> tuple[list[Check], list[str]]:
+def check_export(run: RunFolder, progress: Progress) -> tuple[list[Check], list[str]]:
     """What was checked, and every offence (up to MOST_OFFENCES_A_FILE a file). Changes nothing."""
     path = run.export_folder / MANIFEST_NAME
     try:
@@ -42,107 +51,94 @@ def check_export(run: RunFolder) -> tuple[list[Check], list[str]]:
         return [], [f"{path} is not there: nothing was exported, or it was removed"]
     except msgspec.MsgspecError as error:
         return [], [f"{path} is not a manifest: {error}"]
-    intact, offences = _check_files(run, manifest)
+    intact, offences = _check_files(run, manifest, progress)
     checks = [Check("export: files with the manifest's checksum", len(intact))]
-    sizes = {
-        image.key: (image.width_px, image.height_px) for image in run.all_images() if not image.unreadable
-    }
     for name, entry in manifest.files.items():
         if entry.job is None or name not in intact:
             continue
-        found = list(_file_offences(run, name, entry, entry.job, sizes))
-        offences += found[:MOST_OFFENCES_A_FILE]
-        if len(found) > MOST_OFFENCES_A_FILE:
-            offences.append(f"{name}: {len(found) - MOST_OFFENCES_A_FILE:,} more offences")
+        with progress.task(f"check {entry.job}", entry.rows, "rows") as task:
+            found = _FileCheck(run, manifest, name, entry, entry.job).offences(task)
+            offences += itertools.islice(found, MOST_OFFENCES_A_FILE)
+            more = sum(1 for _ in found)
+        if more:
+            offences.append(f"{name}: {more:,} more offences")
         checks.append(Check(f"export: rows of {name}", entry.rows or 0))
     return checks, offences
 
 
-def _check_files(run: RunFolder, manifest: Manifest) -> tuple[set[str], list[str]]:
+def _check_files(run: RunFolder, manifest: Manifest, progress: Progress) -> tuple[set[str], list[str]]:
     """The names of the files that are as the manifest says, and offences."""
     intact, offences = set(), []
-    for name, entry in manifest.files.items():
-        path = run.export_folder / name
-        if not path.is_file():
-            offences.append(f"{path} is in the manifest, but not there")
-        elif path.stat().st_size != entry.size_bytes:
-            offences.append(
-                f"{path} has {path.stat().st_size:,} bytes, the manifest says {entry.size_bytes:,}"
-            )
-        elif sha256_of(path) != entry.sha256:
-            offences.append(f"{path} has another checksum than in the manifest: it was changed")
-        else:
-            intact.add(name)
+    with progress.task("check files", len(manifest.files), "files") as task:
+        for name, entry in manifest.files.items():
+            path = run.export_folder / name
+            if not path.is_file():
+                offences.append(f"{path} is in the manifest, but not there")
+            elif path.stat().st_size != entry.size_bytes:
+                offences.append(
+                    f"{path} has {path.stat().st_size:,} bytes, the manifest says {entry.size_bytes:,}"
+                )
+            elif sha256_of(path) != entry.sha256:
+                offences.append(f"{path} has another checksum than in the manifest: it was changed")
+            else:
+                intact.add(name)
+            task.advance(1)
     known = {MANIFEST_NAME, *manifest.files}
     there = sorted(path for path in run.export_folder.rglob("*") if path.is_file())
     offences += [f"{path} is not in the manifest" for path in there if path.name not in known]
-    if CARD_NAME not in manifest.files:
-        offences.append(f"{run.export_folder / MANIFEST_NAME} names no {CARD_NAME}")
+    for needed in (CARD_NAME, CROISSANT_NAME):
+        if needed not in manifest.files:
+            offences.append(f"{run.export_folder / MANIFEST_NAME} names no {needed}")
     return intact, offences
 
 
-def _file_offences(
-    run: RunFolder, name: str, entry: FileEntry, job: JobName, sizes: dict[str, Size]
-) -> Iterator[str]:
-    """One line for each thing wrong with a file or with one of its rows."""
-    decoder = msgspec.json.Decoder[SingleRow | MultiRow](MultiRow if is_multi(job) else SingleRow)
-    kept = _kept_captions(run, job)
-    ids: set[str] = set()
-    rows = 0
-    with (run.export_folder / name).open("rb") as file:
-        for line in file:
+class _FileCheck:
+    """One file of rows against the kept captions of the run."""
+
+    def __init__(self, run: RunFolder, manifest: Manifest, name: str, entry: FileEntry, job: JobName) -> None:
+        self._run, self._manifest, self._name = run, manifest, name
+        self._entry, self._job = entry, job
+        self._format = FORMATS[manifest.row_format]
+        self._decoder = msgspec.json.Decoder(self._format.row_type(layout_of(job)))
+        self._ids = UniqueIds()
+
+    def offences(self, task: Task) -> Iterator[str]:
+        """One line for each thing wrong with the file or with one of its rows."""
+        expected = expected_rows(self._run, self._job, self._manifest.prompts[self._job])
+        rows = 0
+        for line in self._lines():
             rows += 1
-            try:
-                row = decoder.decode(line)
-            except msgspec.MsgspecError as error:
-                yield f"{name}, row {rows}: {error}"
-                continue
-            for offence in _row_offences(row, sizes):
-                yield f"{name}, row {rows} ({row.id}): {offence}"
-            if row.id in ids:
-                yield f"{name}, row {rows}: id {row.id} came before"
-            ids.add(row.id)
-            if next(kept, None) != (row.id, row.conversations[1].value):
-                yield f"{name}, row {rows} ({row.id}): not the caption that was kept in this place"
-    missing = sum(1 for _ in kept)
-    if missing:
-        yield f"{name}: {missing:,} kept captions are not in it"
-    if rows != entry.rows:
-        yield f"{name} has {rows:,} rows, the manifest says {entry.rows}"
-    if not name.endswith(rows_file_name("", job, rows)):
-        yield f"{name} has {rows:,} rows, so its name should end in {rows_file_name('', job, rows)}"
+            if rows % _ROWS_A_TICK == 0:
+                task.advance(_ROWS_A_TICK)
+            yield from self._row(rows, line, expected)
+        task.advance(rows % _ROWS_A_TICK)
+        for identifier in self._ids.repeated(self._ids_again):
+            yield f"{self._name}: id {identifier} came before"
+        missing = sum(1 for _ in expected)
+        if missing:
+            yield f"{self._name}: {missing:,} kept captions are not in it"
+        if rows != self._entry.rows:
+            yield f"{self._name} has {rows:,} rows, the manifest says {self._entry.rows}"
+        end = rows_file_name("", self._job, rows, self._manifest.file_type)
+        if not self._name.endswith(end):
+            yield f"{self._name} has {rows:,} rows, so its name should end in {end}"
 
-
-def _kept_captions(run: RunFolder, job: JobName) -> Iterator[tuple[str, str]]:
-    """``(id, text as exported)`` of every kept caption, in the order of the verdicts."""
-    for shard in run.shards():
-        texts = {caption.id: caption.text for caption in run.captions(job, shard)}
-        for verdict in run.verdicts(job, shard):
-            if verdict.keep:
-                yield verdict.id, without_tags(texts.get(verdict.id, ""))
-
-
-def _row_offences(row: SingleRow | MultiRow, sizes: dict[str, Size]) -> Iterator[str]:
-    """What is wrong with a row by itself: speakers, tags, image keys, sizes."""
-    human, gpt = row.conversations
-    if (human.speaker, gpt.speaker) != ("human", "gpt"):
-        yield f"speakers are {human.speaker} and {gpt.speaker}, expected human and gpt"
-    if isinstance(row, SingleRow):
-        images, stated = [row.image], [(row.width, row.height)]
-    else:
-        images = row.image
-        if not len(images) == len(row.width_list) == len(row.height_list):
-            yield f"{len(images)} images, {len(row.width_list)} widths, {len(row.height_list)} heights"
+    def _row(self, number: int, line: bytes, expected: Iterator[ExpectedRow]) -> Iterator[str]:
+        wanted = next(expected, None)
+        try:
+            row = self._decoder.decode(line)
+            facts = self._format.facts(row)
+        except (msgspec.MsgspecError, ValueError) as error:
+            yield f"{self._name}, row {number}: {error}"
             return
-        stated = list(zip(row.width_list, row.height_list, strict=True))
-    tags = human.value.count(IMAGE_TAG)
-    if tags != len(images) or IMAGE_TAG in gpt.value:
-        yield (
-            f"{tags} {IMAGE_TAG} tags in the question and {gpt.value.count(IMAGE_TAG)} in the answer,"
-            f" expected {len(images)} and 0"
-        )
-    for key, size in zip(images, stated, strict=True):
-        if key not in sizes:
-            yield f"{key} is no readable image of the run"
-        elif sizes[key] != size:
-            yield f"{key} is {size[0]} x {size[1]} here, but {sizes[key][0]} x {sizes[key][1]} in the run"
+        self._ids.add(facts.id)
+        for offence in row_offences(facts, wanted, self._format.speakers):
+            yield f"{self._name}, row {number} ({facts.id}): {offence}"
+
+    def _lines(self) -> Iterator[bytes]:
+        return read_lines(self._run.export_folder / self._name, self._manifest.file_type)
+
+    def _ids_again(self) -> Iterator[str]:
+        for line in self._lines():
+            with contextlib.suppress(msgspec.MsgspecError, ValueError):
+                yield self._format.facts(self._decoder.decode(line)).id

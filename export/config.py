@@ -1,4 +1,4 @@
-"""The export's settings: what the files are called and what the card says about rights.
+"""The export's settings: which rows, in which files, what they are called, and what the card says.
 
 Not its job: which captions are kept (see filtering), what was asked for (see captioning).
 """
@@ -6,11 +6,17 @@ Not its job: which captions are kept (see filtering), what was asked for (see ca
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
 from corpus.errors import UsageError
+
+FormatName = Literal["internvl", "llava", "ms-swift", "llama-factory"]
+FORMAT_NAMES: tuple[FormatName, ...] = get_args(FormatName)
+
+FileType = Literal["jsonl", "jsonl.zst", "parquet"]
+FILE_TYPES: tuple[FileType, ...] = get_args(FileType)
 
 _FILE_NAME_START = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -18,11 +24,16 @@ _FILE_NAME_START = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 class ExportConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How the kept captions are handed over."""
 
+    format: FormatName = "internvl"
+    """Whose rows: InternVL's, LLaVA's, ms-swift's or LLaMA-Factory's."""
+    file_type: FileType = "jsonl"
+    """What the rows lie in: ``jsonl`` as trainers read it, the same compressed, or Parquet. The latter
+    two need pyarrow, and have no trainer's start file beside them, as those name JSON Lines."""
     prefix: str = "triptych_caption"
     """What every file name begins with: letters, digits, dots, dashes and underscores."""
     image_root: str = ""
-    """Where a trainer finds the images, as written to the meta JSON; a row's path is below it. Empty:
-    the folder that the trainer is started in."""
+    """Where a trainer finds the images: the path of an image in a row is below it. Written to the files
+    that a trainer is started with, and to the card. Empty: the folder that the trainer is started in."""
     image_source: Literal["own", "sa-1b"] = "own"
     """Whose images they are: ``sa-1b`` puts SA-1B's research licence into the card."""
     captions_licence: str | None = None

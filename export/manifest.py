@@ -16,8 +16,9 @@ from corpus.records import JobName
 from corpus.recount_captions import JobCounts
 from corpus.recount_images import ImageCounts
 from corpus.runfolder import STAGE_NAMES, RunFolder, Setting
+from export.config import FileType, FormatName
 
-MANIFEST_VERSION = 1
+MANIFEST_VERSION = 2
 
 
 class FileEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -29,7 +30,7 @@ class FileEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, f
     """Whose rows it has; None for a file without rows."""
     rows: int | None = None
     rewritten: int | None = None
-    """Captions in it whose text spelled a reserved tag (see rows.without_tags)."""
+    """Captions in it whose text spelled a reserved tag (see wording.without_tags)."""
 
 
 class Funnel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -50,7 +51,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """The content of manifest.json."""
 
     manifest_version: int = MANIFEST_VERSION
-    row_format: str = "internvl"
+    row_format: FormatName
+    file_type: FileType
     files: dict[str, FileEntry]
     """By name, all but the manifest itself."""
     prompts: dict[JobName, str]

@@ -7,15 +7,17 @@ Comes in: prefix, job, row count. Goes out: a name as the seed has it, such as
 from __future__ import annotations
 
 from corpus.records import JobName, is_multi, language_of
+from export.config import FileType
 
 MANIFEST_NAME = "manifest.json"
 CARD_NAME = "README.md"
+CROISSANT_NAME = "croissant.json"
 
 
-def rows_file_name(prefix: str, job: JobName, count: int) -> str:
-    """``<prefix>_<count>_<single|multi>_image_<en|zh>.jsonl``."""
+def rows_file_name(prefix: str, job: JobName, count: int, file_type: FileType) -> str:
+    """``<prefix>_<count>_<single|multi>_image_<en|zh>.jsonl``, or ``.jsonl.zst``, ``.parquet``."""
     kind = "multi" if is_multi(job) else "single"
-    return f"{prefix}_{short_count(count)}_{kind}_image_{language_of(job)}.jsonl"
+    return f"{prefix}_{short_count(count)}_{kind}_image_{language_of(job)}.{file_type}"
 
 
 def short_count(count: int) -> str:
@@ -29,8 +31,3 @@ def short_count(count: int) -> str:
     if count < 1_000_000:
         return f"{count // 1_000}k"
     return f"{count // 1_000_000}m"
-
-
-def meta_file_name(prefix: str) -> str:
-    """The meta JSON that InternVL's trainer is started with."""
-    return f"{prefix}_meta.json"

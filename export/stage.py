@@ -1,14 +1,18 @@
 """The stage ``export``: the kept captions as files to train on.
 
-Comes in: images, sets, captions and verdicts of a run. Goes out: ``export/`` with a JSONL file a job,
-InternVL's meta JSON, the dataset card and the manifest; all of it or none of it, the same bytes for
-the same run however often it was interrupted. Not its job: writing them (see build).
+Comes in: images, sets, captions and verdicts of a run. Goes out: ``export/`` with a file of rows a job,
+what trainers are started with, the dataset card, Croissant metadata and the manifest; all of it or none
+of it, the same bytes for the same run however often it was interrupted. Not its job: writing them (see
+build).
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
+import shutil
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import msgspec
 
@@ -18,10 +22,11 @@ from corpus.ledger import Ledger, take_stock
 from corpus.progress import Progress
 from corpus.records import JobName
 from corpus.runfolder import RunFolder, Setting
-from export.build import Build
+from export.build import Build, jobs_of, write_rows
 from export.config import ExportConfig
+from export.names import rows_file_name
 
-DATA_VERSION = 1
+DATA_VERSION = 2
 """Raise it when the same captions and settings would give other bytes."""
 
 _READ = ("images", "sets.jsonl", "duplicates.jsonl", "verdicts")
@@ -41,31 +46,84 @@ def export_run(
     still gets its file, with no rows. Raises SetupError where the verdicts aren't finished, the
     ledger doesn't close, or the export was made with other settings.
     """
-    if not run.is_finished("verdicts"):
-        raise SetupError(
-            f"the captions of {run.path} are not filtered yet, so they can't be exported;"
-            f" run `triptych filter {run.path}` first"
-        )
     asked = {job: prompts[job] for job in jobs}
-    settings: dict[str, Setting] = {"data_version": DATA_VERSION, **msgspec.structs.asdict(config)}
+    _check_set_up(run, config)
     # A run that plans no caption at all has no verdicts.
     read = [name for name in _READ if (run.path / name).exists()]
     inputs = {
         "images, sets, verdicts": run.digest(*read),
-        "captions": captions_digest(run, jobs, plan_limits),
+        "captions": captions_digest(run, jobs, plan_limits, progress),
         "prompts": hashlib.sha256(msgspec.json.encode(asked)).hexdigest(),
         "jobs": ",".join(jobs),
     }
-    if not run.begin_stage("export", settings, inputs):
+    if not run.begin_stage("export", _settings(config), inputs):
         return False
-    ledger = _closed_ledger(run, jobs, plan_limits)
+    ledger = _closed_ledger(run, jobs, plan_limits, progress)
     Build(run, config, asked, plan_limits, progress).all_files(ledger)
     run.finish_stage("export")
     return True
 
 
-def _closed_ledger(run: RunFolder, jobs: Sequence[JobName], plan_limits: PlanLimits) -> Ledger:
-    ledger = take_stock(run, jobs, plan_limits)
+class PlannedFile(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that an export would write."""
+
+    name: str
+    rows: int
+    size_bytes: int
+
+
+class DryRun(msgspec.Struct, frozen=True, kw_only=True):
+    """What an export would come to."""
+
+    files: list[PlannedFile]
+    """Those with rows; card, metadata and manifest add some kilobytes."""
+    free_bytes: int
+
+
+def try_export(
+    run: RunFolder,
+    config: ExportConfig,
+    prompts: Mapping[JobName, str],
+    plan_limits: PlanLimits,
+    jobs: Sequence[JobName],
+    progress: Progress,
+) -> DryRun:
+    """What ``export_run`` would write, with exact sizes: every row is made, none is kept.
+
+    Changes nothing, and raises what ``export_run`` would raise.
+    """
+    _check_set_up(run, config)
+    ledger = _closed_ledger(run, jobs, plan_limits, progress)
+    files = []
+    for job in jobs_of(config, {job: prompts[job] for job in jobs}, plan_limits, ledger):
+        entry = write_rows(run, job, config.file_type, Path(os.devnull), progress).entry
+        name = rows_file_name(config.prefix, job.name, entry.rows or 0, config.file_type)
+        files.append(PlannedFile(name=name, rows=entry.rows or 0, size_bytes=entry.size_bytes))
+    return DryRun(files=files, free_bytes=shutil.disk_usage(run.path).free)
+
+
+def _check_set_up(run: RunFolder, config: ExportConfig) -> None:
+    """Raises SetupError where this run can't be exported with these settings."""
+    if not run.is_finished("verdicts"):
+        raise SetupError(
+            f"the captions of {run.path} are not filtered yet, so they can't be exported;"
+            f" run `triptych filter {run.path}` first"
+        )
+    if config.file_type != "jsonl":
+        from export.arrow import require_pyarrow
+
+        require_pyarrow()
+    run.refuse_other_settings("export", _settings(config))
+
+
+def _settings(config: ExportConfig) -> dict[str, Setting]:
+    return {"data_version": DATA_VERSION, **msgspec.structs.asdict(config)}
+
+
+def _closed_ledger(
+    run: RunFolder, jobs: Sequence[JobName], plan_limits: PlanLimits, progress: Progress
+) -> Ledger:
+    ledger = take_stock(run, jobs, plan_limits, progress)
     offences = ledger.offences()
     if offences:
         raise SetupError(

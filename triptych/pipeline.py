@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from captioning.config import CaptioningConfig
     from corpus.ledger import Ledger
     from corpus.sources import Shard
+    from export.stage import DryRun
     from filtering.grounding import TextEncoder
     from filtering.stage import Session
     from grouping.stored import StoredShard
@@ -46,6 +47,7 @@ _RECORDED_VERSIONS = (
     "faiss-cpu",
     "imagehash",
     "pillow",
+    "pyarrow",
     "torch",
     "transformers",
     "rensa",
@@ -68,7 +70,7 @@ class Pipeline:
         self.folder = run
         self.config = config
         self._sources = [path.absolute() for path in sources]
-        self._progress = progress
+        self.progress = progress
         self._shards: list[Shard] | None = None
         self._stored = stored
 
@@ -84,14 +86,14 @@ class Pipeline:
 
         if self._stored:
             self._record()
-            worked = adopt_embeddings(self.folder, self._stored, self._progress)
-            return make_sets(self.folder, self.config.sets, self._progress) or worked
+            worked = adopt_embeddings(self.folder, self._stored, self.progress)
+            return make_sets(self.folder, self.config.sets, self.progress) or worked
         embedding = msgspec.structs.replace(
             self.config.embedding, model=resolve_model(self.config.embedding.model)
         )
         self._record()
-        worked = embed_sources(self.folder, self.shards, embedding, self._progress)
-        return make_sets(self.folder, self.config.sets, self._progress) or worked
+        worked = embed_sources(self.folder, self.shards, embedding, self.progress)
+        return make_sets(self.folder, self.config.sets, self.progress) or worked
 
     def caption(self, jobs: Sequence[JobName] = ()) -> bool:
         """The captions of ``jobs``, else of all configured ones. Returns whether there was work to do."""
@@ -105,11 +107,11 @@ class Pipeline:
                 " group the images themselves"
             )
         if is_embedded(self.config.captioning.model):
-            self._progress.say(f"note: {CAUTION}")
+            self.progress.say(f"note: {CAUTION}")
         if jobs:
             captioning = msgspec.structs.replace(captioning, jobs=tuple(jobs))
         self._record()
-        return caption_run(self.folder, self.shards, captioning, self._progress)
+        return caption_run(self.folder, self.shards, captioning, self.progress)
 
     def filter(self) -> bool:
         """Verdicts on all captions. Returns whether there was work to do."""
@@ -126,7 +128,7 @@ class Pipeline:
             self.config.filtering,
             self.job_limit,
             self.jobs,
-            self._progress,
+            self.progress,
             load_text_encoder=self._load_text_encoder,
         )
 
@@ -148,13 +150,21 @@ class Pipeline:
 
     def export(self) -> bool:
         """The four files and what goes with them. Returns whether there was work to do."""
-        from captioning.prompts import load_prompts
         from export.stage import export_run
 
         self._require("verdicts", "triptych filter")
         self._record()
-        prompts = {job: prompt.text for job, prompt in load_prompts(self.config.captioning.prompts).items()}
-        return export_run(self.folder, self.config.export, prompts, self.job_limit, self.jobs, self._progress)
+        return export_run(
+            self.folder, self.config.export, self._prompts(), self.job_limit, self.jobs, self.progress
+        )
+
+    def try_export(self) -> DryRun:
+        """What ``export`` would write. Changes nothing."""
+        from export.stage import try_export
+
+        return try_export(
+            self.folder, self.config.export, self._prompts(), self.job_limit, self.jobs, self.progress
+        )
 
     def check_captioner(self) -> None:
         """Raise UsageError or SetupError where captioning could not begin: before hours of grouping.
@@ -206,16 +216,21 @@ class Pipeline:
 
         return job_limit(self.config.captioning, job)
 
-    def take_stock(self) -> Ledger:
+    def take_stock(self, progress: Progress | None = None) -> Ledger:
         """Every count, from the files."""
         from corpus.ledger import take_stock
 
-        return take_stock(self.folder, self.jobs, self.job_limit)
+        return take_stock(self.folder, self.jobs, self.job_limit, progress)
 
     def freshen(self, stages: Sequence[StageName]) -> None:
         """Discard what ``stages`` wrote, so that they are done again."""
         for stage in stages:
             self.folder.discard(stage)
+
+    def _prompts(self) -> dict[JobName, str]:
+        from captioning.prompts import load_prompts
+
+        return {job: prompt.text for job, prompt in load_prompts(self.config.captioning.prompts).items()}
 
     def _record(self) -> None:
         """What the next stage that has work to do saves with its state."""
@@ -275,17 +290,28 @@ def reopen_run(
     RunFolder.open(path)
     with owned(path):
         run = RunFolder.open(path)
-        config, sources = stored_config(run)
-        if file is not None or flags:
-            config = load_config(base=as_tree(config), file=file, flags=flags)
-        yield Pipeline(run, config, sources, progress or Silent())
+        yield Pipeline(run, *_config_under(run, file, flags), progress or Silent())
 
 
-def look_into(path: Path) -> Pipeline:
+def look_into(
+    path: Path,
+    progress: Progress | None = None,
+    file: Path | None = None,
+    flags: dict[str, object] | None = None,
+) -> Pipeline:
     """A run to look at, not to work on: no lock is taken, so another process may be at it."""
     run = RunFolder.open(path)
+    return Pipeline(run, *_config_under(run, file, flags), progress or Silent())
+
+
+def _config_under(
+    run: RunFolder, file: Path | None, flags: dict[str, object] | None
+) -> tuple[RunConfig, list[Path]]:
+    """The stored config with ``file`` and ``flags`` over it, and the sources."""
     config, sources = stored_config(run)
-    return Pipeline(run, config, sources, Silent())
+    if file is not None or flags:
+        config = load_config(base=as_tree(config), file=file, flags=flags)
+    return config, sources
 
 
 def stored_config(run: RunFolder) -> tuple[RunConfig, list[Path]]:

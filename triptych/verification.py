@@ -6,10 +6,15 @@ mending anything.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 
 from corpus.errors import TriptychError
 from triptych.pipeline import Pipeline
+
+MOST_IMAGE_OFFENCES = 20
+"""More are counted, not listed."""
 
 
 class Verification(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,15 +24,27 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     offences: list[str]
 
 
-def verify_run(pipeline: Pipeline) -> Verification:
-    """Check the ledger, the embeddings and, where there is one, the export. Never raises for damage."""
+class ImageCheck(msgspec.Struct, frozen=True, kw_only=True):
+    """Which images are looked at again, and where."""
+
+    count: int | None = 100
+    """How many, spread over the run; None: all."""
+    root: Path | None = None
+    """The folder that rows' paths are below; None: where the run found the images."""
+
+
+def verify_run(pipeline: Pipeline, images: ImageCheck) -> Verification:
+    """Check the ledger, the embeddings, the images and, where there is one, the export.
+
+    Never raises for damage.
+    """
     from export.check import check_export
 
     checks: list[str] = []
     offences: list[str] = []
     run = pipeline.folder
     try:
-        ledger = pipeline.take_stock()
+        ledger = pipeline.take_stock(pipeline.progress)
         found = ledger.offences()
         offences += found
         if not found:
@@ -39,14 +56,36 @@ def verify_run(pipeline: Pipeline) -> Verification:
     except TriptychError as error:
         offences.append(str(error))
     _check_embeddings(pipeline, checks, offences)
+    _check_images(pipeline, images, checks, offences)
     if run.is_finished("export"):
         try:
-            passed, found = check_export(run)
+            passed, found = check_export(run, pipeline.progress)
             checks += map(str, passed)
             offences += found
         except TriptychError as error:
             offences.append(str(error))
     return Verification(checks=checks, offences=offences)
+
+
+def _check_images(pipeline: Pipeline, asked: ImageCheck, checks: list[str], offences: list[str]) -> None:
+    """Each image is where it was, with the bytes and the size that the run noted."""
+    from corpus.recheck_images import from_folder, from_sources, recheck_images
+
+    if asked.count == 0:
+        return
+    try:
+        read = from_folder(asked.root) if asked.root is not None else from_sources(pipeline.shards)
+        looked_at, found = recheck_images(pipeline.folder, read, asked.count, pipeline.progress)
+    except TriptychError as error:
+        offences.append(f"images: {error}")
+        return
+    where = "their sources" if asked.root is None else str(asked.root)
+    if not found:
+        checks.append(f"{looked_at:,} of {looked_at:,} images in {where} have their bytes and size")
+        return
+    offences += found[:MOST_IMAGE_OFFENCES]
+    if len(found) > MOST_IMAGE_OFFENCES:
+        offences.append(f"images: {len(found) - MOST_IMAGE_OFFENCES:,} more offences")
 
 
 def _check_embeddings(pipeline: Pipeline, checks: list[str], offences: list[str]) -> None:

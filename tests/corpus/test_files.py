@@ -36,6 +36,23 @@ def test_a_damaged_row_is_named(tmp_path: Path) -> None:
         list(read_jsonl(tmp_path / "rows.jsonl", Duplicate))
 
 
+@pytest.mark.parametrize("damage", [b"{}", b'{"key":"\xff"}', b"\x00"])
+def test_a_damaged_row_is_named_by_its_number_far_into_a_file(tmp_path: Path, damage: bytes) -> None:
+    """Files are read a megabyte at a time; lines are counted over all of them, and read up to the damage."""
+    row = Duplicate(key="k" * 1000, of="o", reason="same bytes", cosine_similarity=1.0)
+    path = tmp_path / "rows.jsonl"
+    write_jsonl(path, [row] * 3000)
+    lines = path.read_bytes().splitlines()
+    lines[2500] = damage
+    path.write_bytes(b"\n".join(lines) + b"\n" + b"{broken\n")
+    read = []
+
+    with pytest.raises(SetupError, match="line 2501:"):
+        read.extend(read_jsonl(path, Duplicate))
+
+    assert 2500 == len(read)
+
+
 def test_a_digest_depends_on_names_and_bytes_but_not_on_order(tmp_path: Path) -> None:
     """What a stage reads is the set of its input files."""
     one, two = tmp_path / "one", tmp_path / "two"

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from corpus.files import write_jsonl
@@ -12,7 +13,8 @@ from corpus.progress import Silent
 from corpus.records import JOB_NAMES, Caption, Duplicate, ImageRecord, ImageSet, JobName, Verdict
 from corpus.runfolder import RunFolder
 from export.config import ExportConfig
-from export.stage import export_run
+from export.stage import DryRun, export_run
+from export.stage import try_export as try_stage
 
 PROMPTS: dict[JobName, str] = {
     "single_en": "Describe the image.",
@@ -31,11 +33,15 @@ def judged_run(tmp_path: Path) -> Callable[..., RunFolder]:
     """
 
     def make(
-        name: str = "run", text: str = "A red boat, 一艘船, said {id}.", *, newest_first: bool = False
+        name: str = "run",
+        text: str = "A red boat, 一艘船, said {id}.",
+        *,
+        key_part: str = "",
+        newest_first: bool = False,
     ) -> RunFolder:
         run = RunFolder.create_or_open(tmp_path / name)
         run.run_file.versions = {"triptych": "0.1.0"}
-        _write_images(run)
+        _write_images(run, key_part)
         for stage, settings in (
             ("embeddings", {"model": "/opt/models/nano_clip"}),
             ("sets", {}),
@@ -57,27 +63,40 @@ def export() -> Callable[..., bool]:
     """``export(run, jobs=..., prefix=...)``: the stage, with the prompts above."""
 
     def make(run: RunFolder, jobs: tuple[JobName, ...] = JOB_NAMES, **config: str) -> bool:
-        return export_run(run, ExportConfig(**config), PROMPTS, lambda job: None, jobs, Silent())
+        return export_run(
+            run, msgspec.convert(config, ExportConfig), PROMPTS, lambda job: None, jobs, Silent()
+        )
 
     return make
 
 
-def _write_images(run: RunFolder) -> None:
+@pytest.fixture
+def try_export() -> Callable[..., DryRun]:
+    """``try_export(run, prefix=...)``: what the stage would write, with the prompts above."""
+
+    def make(run: RunFolder, **config: str) -> DryRun:
+        wanted = msgspec.convert(config, ExportConfig)
+        return try_stage(run, wanted, PROMPTS, lambda job: None, JOB_NAMES, Silent())
+
+    return make
+
+
+def _write_images(run: RunFolder, part: str) -> None:
     for shard in ("a", "sub/b"):
         write_jsonl(
             run.images_file(shard),
             [
-                ImageRecord(key=f"{shard}/{i}.jpg", width_px=1500 + i, height_px=2250)
+                ImageRecord(key=f"{shard}/{part}{i}.jpg", width_px=1500 + i, height_px=2250)
                 if (shard, i) != ("a", 3)
-                else ImageRecord(key="a/3.jpg", unreadable="truncated: cut")
+                else ImageRecord(key=f"a/{part}3.jpg", unreadable="truncated: cut")
                 for i in range(6)
             ],
         )
     write_jsonl(
         run.duplicates_file,
-        [Duplicate(key="a/1.jpg", of="a/0.jpg", reason="same bytes", cosine_similarity=1)],
+        [Duplicate(key=f"a/{part}1.jpg", of=f"a/{part}0.jpg", reason="same bytes", cosine_similarity=1)],
     )
-    keys = ("sub/b/5.jpg", "a/2.jpg", "sub/b/1.jpg")
+    keys = (f"sub/b/{part}5.jpg", f"a/{part}2.jpg", f"sub/b/{part}1.jpg")
     write_jsonl(
         run.sets_file,
         [ImageSet(id="s1", keys=keys, min_cosine_similarity=0.8, mean_cosine_similarity=0.9)],
@@ -89,7 +108,7 @@ def _write_job(run: RunFolder, job: JobName, text: str, newest_first: bool, stag
     for shard, targets in planned_targets(run, job, None):
         captions = [
             Caption(id=t.id, job=job, failure="timeout: no answer")
-            if t.id == "single_zh:sub/b/0.jpg"
+            if t.id.startswith("single_zh:sub/b/") and t.id.endswith("0.jpg")
             else Caption(id=t.id, job=job, text=text.replace("{id}", t.id), finish_reason="stop")
             for t in targets
         ]

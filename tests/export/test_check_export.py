@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from corpus.files import sha256_of
+from corpus.progress import Silent
 from corpus.runfolder import RunFolder
 from export.check import check_export
+from export.config import FILE_TYPES, FORMAT_NAMES, FileType, FormatName
 
 NAME = "triptych_caption_9_single_image_en.jsonl"
 
@@ -34,15 +36,33 @@ def rewrite(run: RunFolder, change: Callable[[list[dict]], object]) -> None:
 
 
 def first_offence(run: RunFolder) -> str:
-    return check_export(run)[1][0]
+    return check_export(run, Silent())[1][0]
 
 
 def test_a_sound_export_has_no_offence(exported: RunFolder) -> None:
     """And says what was looked at, with counts."""
-    checks, offences = check_export(exported)
+    checks, offences = check_export(exported, Silent())
 
     assert [] == offences
     assert f"export: rows of {NAME}: 9" in map(str, checks)
+
+
+@pytest.mark.parametrize("name", FORMAT_NAMES)
+@pytest.mark.parametrize("file_type", FILE_TYPES)
+def test_an_export_of_any_kind_is_checked_row_by_row(
+    judged_run, export, name: FormatName, file_type: FileType
+) -> None:
+    """It has no offence; and where a caption is another now, the check sees it."""
+    run = judged_run()
+    export(run, format=name, file_type=file_type)
+
+    assert [] == check_export(run, Silent())[1]
+
+    path = run.captions_file("multi_zh", "sub/b")
+    path.write_bytes(path.read_bytes().replace("一艘船".encode(), "两艘船".encode()))
+
+    (offence,) = check_export(run, Silent())[1]
+    assert "not the caption that was kept in this place" in offence
 
 
 def test_a_changed_file_is_found(exported: RunFolder) -> None:
@@ -78,7 +98,7 @@ def test_a_missing_export_is_an_offence(judged_run) -> None:
         (lambda rows: rows[0].pop("width"), "row 1: .*width"),
         (lambda rows: rows[0].update(extra=1), "row 1: .*extra"),
         (lambda rows: rows[0].update(width=7), "is 7 x 2250 here, but 1502 x 2250 in the run"),
-        (lambda rows: rows[0].update(image="no.jpg"), "no.jpg is no readable image"),
+        (lambda rows: rows[0].update(image="no.jpg"), "its images are no.jpg, expected a/2.jpg"),
         (lambda rows: rows[0]["conversations"][0].update(value="?"), "0 <image> tags in the question"),
         (lambda rows: rows[0]["conversations"][1].update(value="?"), "not the caption that was kept"),
         (lambda rows: rows[0]["conversations"][0].update({"from": "gpt"}), "speakers are gpt and gpt"),
@@ -93,11 +113,11 @@ def test_a_wrong_row_is_found(
     rewrite(exported, change)
 
     with pytest.raises(AssertionError, match=offence):
-        assert "" == "; ".join(check_export(exported)[1])
+        assert "" == "; ".join(check_export(exported, Silent())[1])
 
 
 def test_a_long_list_of_offences_is_cut_and_counted(exported: RunFolder, tmp_path: Path) -> None:
     """One broken file doesn't flood the report."""
     rewrite(exported, lambda rows: rows.extend([{}] * 100))
 
-    assert any("more offences" in offence for offence in check_export(exported)[1])
+    assert any("more offences" in offence for offence in check_export(exported, Silent())[1])

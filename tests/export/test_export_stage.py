@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,11 @@ import yaml
 
 from corpus.errors import SetupError
 from corpus.files import write_jsonl
+from corpus.progress import Silent
 from corpus.records import JOB_NAMES, ImageRecord, Verdict
 from corpus.runfolder import RunFolder
 from export.check import check_export
+from export.config import FILE_TYPES, FileType
 from tests.export.internvl_reader import load_dataset_meta
 
 FILES = {
@@ -21,6 +24,7 @@ FILES = {
     "triptych_caption_1_multi_image_zh.jsonl",
     "triptych_caption_meta.json",
     "README.md",
+    "croissant.json",
     "manifest.json",
 }
 
@@ -127,7 +131,7 @@ def test_a_job_without_kept_captions_has_an_empty_file_and_no_config(judged_run,
     assert b"" == contents(run)["triptych_caption_0_single_image_en.jsonl"]
     assert [] == header(contents(run)["README.md"])["configs"]
     assert {} == json.loads(contents(run)["triptych_caption_meta.json"])
-    assert [] == check_export(run)[1]
+    assert [] == check_export(run, Silent())[1]
 
 
 def test_a_run_without_readable_images_exports_empty_files(tmp_path: Path, export) -> None:
@@ -222,3 +226,70 @@ def test_unfiltered_captions_are_not_exported(tmp_path: Path, export) -> None:
 
     with pytest.raises(SetupError, match="triptych filter"):
         export(run)
+
+
+TROUBLE = '\u202eمرحبا\u202c "🙂" \\ </script>\n\u2028'
+
+
+def test_file_names_and_captions_of_every_kind_come_through(judged_run, export) -> None:
+    """Quotes, newlines, emoji, right-to-left text, tags: row by row what the run has."""
+    run = judged_run(text=TROUBLE + "{id} <image>", key_part=TROUBLE)
+    export(run)
+    (path,) = run.export_folder.glob("*_single_image_en.jsonl")
+
+    rows = [json.loads(line) for line in path.read_bytes().split(b"\n")[:-1]]
+
+    assert 9 == len(rows)
+    for row in rows:
+        assert TROUBLE in row["image"]
+        assert f"{TROUBLE}{row['id']} ‹image›" == row["conversations"][1]["value"]
+    assert [] == check_export(run, Silent())[1]
+
+
+@pytest.mark.parametrize("file_type", FILE_TYPES)
+def test_a_trial_says_what_an_export_writes_and_writes_nothing(
+    judged_run, try_export, export, file_type: FileType
+) -> None:
+    """Names, rows and bytes."""
+    run = judged_run()
+    before = sorted(run.path.rglob("*"))
+
+    found = try_export(run, file_type=file_type)
+
+    assert before == sorted(run.path.rglob("*"))
+    assert "export" not in RunFolder.open(run.path).run_file.stages
+    export(run, file_type=file_type)
+    rows_files = {path.name: path.stat().st_size for path in run.export_folder.glob(f"*.{file_type}")}
+    assert rows_files == {file.name: file.size_bytes for file in found.files}
+    assert [9, 8, 1, 1] == [file.rows for file in found.files]
+
+
+def test_a_trial_fails_where_the_export_would(judged_run, try_export, export) -> None:
+    """Made with other settings."""
+    run = judged_run()
+    export(run)
+
+    with pytest.raises(SetupError, match="--fresh export"):
+        try_export(run, format="llava")
+
+
+@pytest.mark.parametrize("file_type", ["jsonl.zst", "parquet"])
+def test_without_pyarrow_the_error_says_what_to_install(
+    judged_run, export, monkeypatch: pytest.MonkeyPatch, file_type: FileType
+) -> None:
+    """Before anything is written."""
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    run = judged_run()
+
+    with pytest.raises(SetupError, match=r"install triptych\[arrow\]"):
+        export(run, file_type=file_type)
+
+    assert not run.export_folder.exists()
+
+
+def test_only_plain_lines_have_what_a_trainer_is_started_with(judged_run, export) -> None:
+    """A trainer's start file names JSON Lines."""
+    run = judged_run()
+    export(run, file_type="parquet", format="llama-factory")
+
+    assert "dataset_info.json" not in contents(run)

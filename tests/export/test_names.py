@@ -29,10 +29,10 @@ def test_a_count_is_shortened_downwards(count: int, short: str) -> None:
 def test_names_are_those_of_the_seed() -> None:
     """With the seed's prefix and counts."""
     assert "internvl_sa1b_caption_11m_single_image_en.jsonl" == rows_file_name(
-        "internvl_sa1b_caption", "single_en", 11_185_362
+        "internvl_sa1b_caption", "single_en", 11_185_362, "jsonl"
     )
     assert "internvl_sa1b_caption_77k_multi_image_zh.jsonl" == rows_file_name(
-        "internvl_sa1b_caption", "multi_zh", 77_017
+        "internvl_sa1b_caption", "multi_zh", 77_017, "jsonl"
     )
 
 

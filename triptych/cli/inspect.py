@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from corpus.progress import for_stderr
 from triptych.cli import options
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document instead of text.")
@@ -29,15 +30,48 @@ def status(folder: Path, as_json: bool) -> None:
         click.echo(line)
 
 
-@click.command(epilog=options.example("triptych verify run && echo all there"))
-@click.argument("folder", metavar="RUN", type=options.FOLDER)
-@_JSON
-def verify(folder: Path, as_json: bool) -> None:
-    """Reload all that a run wrote and recount it; exit 1 where anything doesn't add up."""
-    from triptych.pipeline import look_into
-    from triptych.verification import verify_run
+class _HowMany(click.ParamType[int | None]):
+    """A number, or ``all``."""
 
-    result = verify_run(look_into(folder))
+    name = "N|all"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, context: click.Context | None
+    ) -> int | None:
+        text = str(value)
+        if text == "all":
+            return None
+        if not text.isdecimal():
+            self.fail(f"{text!r} is neither a number nor all", param, context)
+        return int(text)
+
+
+@click.command(epilog=options.example("triptych verify run --images all && echo all there"))
+@click.argument("folder", metavar="RUN", type=options.FOLDER)
+@click.option(
+    "--images",
+    type=_HowMany(),
+    default="100",
+    show_default=True,
+    help="How many images to read again, spread over the run: are they there, with their bytes and size?",
+)
+@click.option(
+    "--image-root",
+    type=options.FOLDER,
+    metavar="FOLDER",
+    help="Look for the images below FOLDER, as a trainer would. [default: where the run found them]",
+)
+@_JSON
+def verify(folder: Path, images: int | None, image_root: Path | None, as_json: bool) -> None:
+    """Reload all that a run wrote and recount it; exit 1 where anything doesn't add up.
+
+    Checks the ledger, the embeddings, the exported files against their checksums, every exported row
+    against its format, its caption and its images, and the images themselves.
+    """
+    from triptych.pipeline import look_into
+    from triptych.verification import ImageCheck, verify_run
+
+    result = verify_run(look_into(folder, for_stderr()), ImageCheck(count=images, root=image_root))
     if as_json:
         _print_json(result)
     else:

@@ -10,6 +10,7 @@ import click
 
 from corpus.records import JOB_NAMES
 from corpus.runfolder import STAGE_NAMES
+from export.config import FILE_TYPES, FORMAT_NAMES
 from triptych.config import parse_assignment
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -104,6 +105,32 @@ def captioning(command: F) -> F:
         help="An OpenAI-compatible endpoint, such as http://host:23333/v1. Repeatable.",
     )(command)
     return click.option("--model", metavar="ID", help="The captioning model: a folder or a hub id.")(command)
+
+
+def exporting(command: F) -> F:
+    """--format, --file-type, --image-root."""
+    command = click.option(
+        "--image-root",
+        metavar="PATH",
+        help="Where the trainer will find the images; rows' paths are below it.",
+    )(command)
+    command = click.option(
+        "--file-type",
+        type=click.Choice(FILE_TYPES),
+        help="What the rows lie in. zst and Parquet need pyarrow. [default: jsonl]",
+    )(command)
+    return click.option(
+        "--format",
+        "row_format",
+        type=click.Choice(FORMAT_NAMES),
+        help="Whose rows to write. [default: internvl]",
+    )(command)
+
+
+def export_flags(row_format: str | None, file_type: str | None, image_root: str | None) -> dict[str, object]:
+    """What was given of --format, --file-type and --image-root, as dotted config keys."""
+    given = {"export.format": row_format, "export.file_type": file_type, "export.image_root": image_root}
+    return {key: value for key, value in given.items() if value is not None}
 
 
 def flags_of(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from corpus.errors import UsageError
 from corpus.progress import for_stderr
 from triptych.cli import options
 
@@ -121,14 +122,49 @@ def caption(
     _one_stage(folder, config_file, flags, fresh, lambda pipeline: pipeline.caption(jobs))
 
 
-@click.command(epilog=options.example("triptych export run --fresh export --set export.prefix=mine"))
+@click.command(
+    epilog=options.example("triptych export run --fresh export --format llama-factory --image-root /sa1b")
+)
 @click.argument("folder", metavar="RUN", type=options.FOLDER)
+@options.exporting
+@click.option("--dry-run", is_flag=True, help="Say what would be written, with exact sizes; write nothing.")
 @options.settings
 def export(
-    folder: Path, config_file: Path | None, assignments: tuple[str, ...], fresh: tuple[StageName, ...]
+    folder: Path,
+    row_format: str | None,
+    file_type: str | None,
+    image_root: str | None,
+    dry_run: bool,
+    config_file: Path | None,
+    assignments: tuple[str, ...],
+    fresh: tuple[StageName, ...],
 ) -> None:
-    """Write the four files of a run."""
-    _one_stage(folder, config_file, options.flags_of(assignments), fresh, lambda pipeline: pipeline.export())
+    """Write the four files of a run, with dataset card, metadata and manifest."""
+    flags = options.flags_of(assignments) | options.export_flags(row_format, file_type, image_root)
+    if dry_run:
+        _say_what_export_would_write(folder, config_file, flags, fresh)
+    else:
+        _one_stage(folder, config_file, flags, fresh, lambda pipeline: pipeline.export())
+
+
+def _say_what_export_would_write(
+    folder: Path, config_file: Path | None, flags: dict[str, object], fresh: Sequence[StageName]
+) -> None:
+    from triptych.pipeline import look_into
+
+    if any(stage != "export" for stage in fresh):
+        raise UsageError(
+            "--dry-run can't tell what another stage would write; use it with --fresh export only"
+        )
+    pipeline = look_into(folder, for_stderr(), config_file, flags)
+    if fresh:
+        pipeline.folder.run_file.stages.pop("export", None)  # in memory only
+    found = pipeline.try_export()
+    click.echo(f"Would write to {pipeline.folder.export_folder}:")
+    for file in found.files:
+        click.echo(f"  {file.name:<56} {file.rows:>12,} rows {file.size_bytes:>16,} bytes")
+    total = sum(file.size_bytes for file in found.files)
+    click.echo(f"{total:,} bytes in all, and some kilobytes beside; {found.free_bytes:,} are free there.")
 
 
 @click.command(epilog=options.example("triptych demo my-demo"))

@@ -1,0 +1,75 @@
+"""LLaVA conversations, and the YAML that LLaVA-NeXT's trainer is started with.
+
+Source: LLaVA's "Finetune on custom datasets" and LLaVA-NeXT's training loader, which takes a list of
+images as well, and JSON Lines through a YAML. LLaVA's first trainer takes one JSON array instead.
+Not its job: tags and words (see wording).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from corpus.plan import Target
+from export.config import ExportConfig
+from export.manifest import FileEntry
+from export.row_format import Layout, RowFacts, Turn, json_keys, json_text, root_or_here
+
+
+class SingleRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
+    """A caption of one image."""
+
+    id: str
+    image: str
+    conversations: tuple[Turn, Turn]
+
+
+class MultiRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
+    """A caption of a set, images in the order of the tags."""
+
+    id: str
+    image: list[str]
+    conversations: tuple[Turn, Turn]
+
+
+_TURNS = b'"conversations":[{"from":"human","value":%b},{"from":"gpt","value":%b}]}\n'
+_SINGLE = b'{"id":%b,"image":%b,' + _TURNS
+_MULTI = b'{"id":%b,"image":[%b],' + _TURNS
+
+
+class Llava:
+    """``--format llava``."""
+
+    speakers = ("human", "gpt")
+
+    def row_type(self, layout: Layout) -> type[msgspec.Struct]:
+        return SingleRow if layout == "one image" else MultiRow
+
+    def line(self, layout: Layout, target: Target, question: bytes, answer: bytes) -> bytes:
+        template = _SINGLE if layout == "one image" else _MULTI
+        return template % (json_text(target.id), json_keys(target), question, answer)
+
+    def facts(self, row: msgspec.Struct) -> RowFacts:
+        assert isinstance(row, SingleRow | MultiRow)
+        human, gpt = row.conversations
+        return RowFacts(
+            id=row.id,
+            images=[row.image] if isinstance(row, SingleRow) else row.image,
+            sizes_px=None,
+            speakers=(human.speaker, gpt.speaker),
+            question=human.value,
+            answer=gpt.value,
+        )
+
+    def companions(
+        self, config: ExportConfig, files: Mapping[str, FileEntry]
+    ) -> Mapping[str, Mapping[str, object]]:
+        datasets = [{"json_path": name, "sampling_strategy": "all"} for name in files]
+        return {f"{config.prefix}_llava.yaml": {"datasets": datasets}}  # JSON is YAML
+
+    def hint(self, config: ExportConfig) -> str:
+        return (
+            f"LLaVA conversations. `{config.prefix}_llava.yaml` is LLaVA-NeXT's `--data_path`, when it is"
+            f" started in this folder; its `--image_folder` is {root_or_here(config)}."
+        )

@@ -1,0 +1,85 @@
+"""What every row format offers, and what a row of any format says.
+
+Not its job: which formats there are (see formats), the words in them (see wording).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, Protocol
+
+import msgspec
+
+from corpus.plan import Target
+from corpus.records import JobName
+from export.config import ExportConfig
+from export.manifest import FileEntry
+
+Layout = Literal["one image", "several images"]
+
+
+class RowFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a row says, whatever its format."""
+
+    id: str
+    images: list[str]
+    sizes_px: list[tuple[int, int]] | None
+    """Width and height of each image; None where the format has no place for them."""
+    speakers: tuple[str, str]
+    question: str
+    answer: str
+
+
+class RowFormat(Protocol):
+    """A trainer's own JSON Lines. A new one is a file with such a class, and a line in ``formats``."""
+
+    @property
+    def speakers(self) -> tuple[str, str]:
+        """What the one who asks and the one who answers are called."""
+
+    def row_type(self, layout: Layout) -> type[msgspec.Struct]:
+        """A row as its loader documents it: these fields in this order, no others."""
+
+    def line(self, layout: Layout, target: Target, question: bytes, answer: bytes) -> bytes:
+        """One row as JSON with its newline. ``question`` and ``answer`` are JSON strings already."""
+
+    def facts(self, row: msgspec.Struct) -> RowFacts:
+        """What a decoded row says. A row whose lists differ in length raises ValueError."""
+
+    def companions(
+        self, config: ExportConfig, files: Mapping[str, FileEntry]
+    ) -> Mapping[str, Mapping[str, object]]:
+        """Files that the trainer is started with, by name, as JSON. ``files`` are those with rows."""
+
+    def hint(self, config: ExportConfig) -> str:
+        """For the card: how the trainer is told where the images are."""
+
+
+class Turn(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+    """One side's words, as InternVL and LLaVA have them."""
+
+    speaker: str = msgspec.field(name="from")
+    value: str
+
+
+def json_text(text: str) -> bytes:
+    """``text`` as a JSON string, UTF-8 without needless escapes."""
+    return _ENCODER.encode(text)
+
+
+def json_keys(target: Target) -> bytes:
+    """The image keys of ``target`` as the inside of a JSON list."""
+    return b",".join([json_text(image.key) for image in target.images])
+
+
+def root_or_here(config: ExportConfig) -> str:
+    """The image root for prose."""
+    return config.image_root or "the folder that the trainer is started in"
+
+
+def entry_name(config: ExportConfig, job: JobName) -> str:
+    """What a companion file calls the rows of ``job``."""
+    return f"{config.prefix}_{job}"
+
+
+_ENCODER = msgspec.json.Encoder()

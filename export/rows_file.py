@@ -1,0 +1,144 @@
+"""One file of rows in the making: written and hashed beside the rows being made.
+
+Comes in: JSON lines, many in a piece. Goes out: a file on disk, its size and checksum. Memory: two pieces.
+Not its job: what stands in a row, what the file is called in the end.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Protocol, Self
+
+import msgspec
+
+from export.config import FileType
+
+
+class Container(Protocol):
+    """What lies between lines and the bytes of a file."""
+
+    def write(self, lines: bytes) -> None:
+        """Add rows."""
+
+    def close(self) -> None:
+        """Write what is still held back; the file below stays open."""
+
+
+class HashedFile:
+    """A file for writing that knows its size and SHA-256. Has what pyarrow asks of a Python file."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._digest = hashlib.sha256()
+        self.size_bytes = 0
+        self.closed = False
+
+    def write(self, content: bytes) -> int:
+        self._digest.update(content)
+        self._file.write(content)
+        self.size_bytes += len(content)
+        return len(content)
+
+    def tell(self) -> int:
+        return self.size_bytes
+
+    def flush(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+    def hexdigest(self) -> str:
+        return self._digest.hexdigest()
+
+
+class RowsFile:
+    """Writes in a thread of its own: hashing and writing leave the interpreter free for the next rows."""
+
+    def __init__(self, path: Path, file_type: FileType, row_type: type[msgspec.Struct]) -> None:
+        """``path`` may be the null device, to learn a size without writing anything."""
+        self._file = path.open("wb", buffering=0)
+        self._hashed = HashedFile(self._file)
+        try:
+            self._container = _open_container(self._hashed, file_type, row_type)
+        except BaseException:
+            self._file.close()
+            raise
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="rows")
+        self._pending: Future[None] | None = None
+
+    def write(self, lines: bytes) -> None:
+        """Add rows. Raises what went wrong with the piece before, such as OSError on a full disk."""
+        self._wait()
+        self._pending = self._thread.submit(self._container.write, lines)
+
+    def close(self) -> None:
+        """Everything is on disk when it returns."""
+        self._wait()
+        self._container.close()
+        if stat.S_ISREG(os.fstat(self._file.fileno()).st_mode):
+            os.fsync(self._file.fileno())
+
+    @property
+    def size_bytes(self) -> int:
+        return self._hashed.size_bytes
+
+    @property
+    def sha256(self) -> str:
+        return self._hashed.hexdigest()
+
+    def _wait(self) -> None:
+        if self._pending is not None:
+            self._pending.result()
+            self._pending = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                self.close()
+        finally:
+            self._thread.shutdown()
+            self._file.close()
+
+
+class _JsonLines:
+    """The lines themselves."""
+
+    def __init__(self, file: HashedFile) -> None:
+        self._file = file
+
+    def write(self, lines: bytes) -> None:
+        self._file.write(lines)
+
+    def close(self) -> None:
+        pass
+
+
+def _open_container(file: HashedFile, file_type: FileType, row_type: type[msgspec.Struct]) -> Container:
+    if file_type == "jsonl":
+        return _JsonLines(file)
+    from export.arrow import ParquetRows, ZstdLines
+
+    return ZstdLines(file) if file_type == "jsonl.zst" else ParquetRows(file, row_type)
+
+
+def read_lines(path: Path, file_type: FileType) -> Iterator[bytes]:
+    """The rows of a file as JSON lines, in order. Raises OSError or ValueError where it is damaged."""
+    if file_type == "jsonl":
+        with path.open("rb") as file:
+            yield from file
+        return
+    from export.arrow import read_parquet, read_zstd
+
+    yield from read_zstd(path) if file_type == "jsonl.zst" else read_parquet(path)

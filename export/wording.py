@@ -1,0 +1,62 @@
+"""What the two sides of a row say: the question with a tag for each image, and the caption.
+
+Comes in: a prompt, a caption. Goes out: JSON strings, or text. ``<image>`` stands in the question
+exactly once for each image and never in the answer. Not its job: the fields around them (see formats).
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+
+import msgspec
+
+from export.row_format import Layout, json_text
+
+IMAGE_TAG = "<image>"
+
+_RESERVED_TAG = re.compile(
+    r"<(/?(?:image|video|audio|img|img_context|image_token|start-image|quad|ref|ref-object|box|bbox"
+    r"|cot-process)|\|\w+\|)>",
+    re.IGNORECASE,
+)
+"""What the loaders of InternVL, LLaVA, lmdeploy, ms-swift and LLaMA-Factory take for an image or another
+special token wherever it stands."""
+
+
+def without_tags(text: str) -> str:
+    """``text`` with reserved tags in single guillemets: ``<image>`` becomes ``‹image›``.
+
+    A trainer replaces tags by images wherever they stand, so a caption or prompt that spells one
+    would shift or break a row. It stays readable, and the row stays whole.
+    """
+    return _RESERVED_TAG.sub(r"‹\1›", text)
+
+
+@functools.lru_cache(maxsize=256)
+def question(layout: Layout, images: int, prompt: str) -> str:
+    """Tags, then the prompt. Several images are numbered from 1, as InternVL's own evaluation does."""
+    if layout == "one image":
+        tags = f"{IMAGE_TAG}\n"
+    else:
+        tags = "".join(f"Image-{number}: {IMAGE_TAG}\n" for number in range(1, images + 1))
+    return tags + without_tags(prompt)
+
+
+@functools.lru_cache(maxsize=256)
+def question_json(layout: Layout, images: int, prompt: str) -> bytes:
+    """The question as a JSON string."""
+    return json_text(question(layout, images, prompt))
+
+
+def answer_json(text: bytes) -> tuple[bytes, bool]:
+    """A caption's JSON string as its row has it, and whether that differs from what the model wrote.
+
+    Most captions have no angle bracket and no escape that could stand for one: their bytes are taken
+    as they are, if they are UTF-8.
+    """
+    if b"<" not in text and b"\\u" not in text and b"\\/" not in text and text.isascii():
+        return text, False
+    written: str = msgspec.json.decode(text, type=str)
+    kept = without_tags(written)
+    return json_text(kept), kept != written

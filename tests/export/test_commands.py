@@ -1,0 +1,93 @@
+"""`triptych export` and its options, on a run that is judged."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import pytest
+
+from corpus.errors import SetupError, UsageError
+from corpus.records import JOB_NAMES
+from corpus.runfolder import RunFolder
+from triptych.cli import cli
+
+
+@pytest.fixture
+def run(judged_run) -> RunFolder:
+    """As the stages leave it: with its config and the jobs that were done."""
+    run: RunFolder = judged_run()
+    run.run_file.stages["captions"].notes = {f"{job}.planned": 1 for job in JOB_NAMES}
+    run.save()
+    return run
+
+
+@pytest.fixture
+def call(run: RunFolder, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """``call("--dry-run")``: what `triptych export RUN --dry-run` prints to stdout."""
+
+    def export(*options: str) -> str:
+        cli.main(["export", str(run.path), *options], standalone_mode=False)
+        return capsys.readouterr().out
+
+    return export
+
+
+def files_in(run: RunFolder) -> set[str]:
+    return {path.name for path in run.export_folder.iterdir()} if run.export_folder.exists() else set()
+
+
+def test_a_dry_run_names_files_rows_and_bytes_and_writes_nothing(run: RunFolder, call) -> None:
+    """Also for another format than was exported before."""
+    printed = call("--dry-run", "--format", "llava")
+
+    assert "triptych_caption_9_single_image_en.jsonl" in printed
+    assert " 9 rows " in printed
+    assert set() == files_in(run)
+
+
+def test_a_dry_run_of_a_fresh_export_leaves_the_old_one(run: RunFolder, call) -> None:
+    """It says what --fresh export would write, and discards nothing."""
+    call()
+    before = files_in(run)
+
+    printed = call("--dry-run", "--fresh", "export", "--file-type", "parquet")
+
+    assert "triptych_caption_9_single_image_en.parquet" in printed
+    assert before == files_in(run)
+    assert "jsonl" == RunFolder.open(run.path).run_file.stages["export"].settings["file_type"]
+
+
+def test_a_dry_run_knows_only_the_export(call) -> None:
+    """What other captions would come to, it can't say."""
+    with pytest.raises(UsageError, match="--fresh export only"):
+        call("--dry-run", "--fresh", "captions")
+
+
+def test_another_format_asks_for_fresh(run: RunFolder, call) -> None:
+    """A format is a setting like any other."""
+    call()
+
+    with pytest.raises(SetupError, match="format = 'internvl', now it is 'llama-factory'"):
+        call("--format", "llama-factory")
+
+    call("--format", "llama-factory", "--fresh", "export", "--image-root", "/data/sa1b")
+    assert "dataset_info.json" in files_in(run)
+    assert "`media_dir` is /data/sa1b" in Path(run.export_folder, "README.md").read_text("utf-8")
+
+
+def test_an_unknown_format_is_a_usage_error(call) -> None:
+    """It names those there are."""
+    with pytest.raises(click.BadParameter, match="'internvl', 'llava', 'ms-swift', 'llama-factory'"):
+        call("--format", "coco")
+
+
+def test_progress_is_told_of_reading_counting_and_writing(
+    run: RunFolder, call, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On stderr, one line a task where there is no terminal."""
+    capsys.readouterr()
+    cli.main(["export", str(run.path)], standalone_mode=False)
+    told = capsys.readouterr().err
+
+    for task in ("digest: ", "recount: ", *(f"export {job}: " for job in JOB_NAMES)):
+        assert task in told

@@ -1,0 +1,68 @@
+"""A file of rows in the making."""
+
+from pathlib import Path
+
+import pytest
+
+from corpus.files import sha256_of
+from export.arrow import ROWS_A_GROUP
+from export.config import FILE_TYPES, FileType
+from export.internvl import SingleRow
+from export.rows_file import RowsFile, read_lines
+
+ROW = (
+    '{"id":"%d","image":"%d.jpg","width":3,"height":4,"conversations":'
+    '[{"from":"human","value":"<image>\\n描"},{"from":"gpt","value":"\\"船\\" \u2028"}]}\n'
+)
+
+
+def lines(count: int) -> list[bytes]:
+    return [(ROW % (number, number)).encode() for number in range(count)]
+
+
+def write(path: Path, file_type: FileType, pieces: list[bytes]) -> RowsFile:
+    with RowsFile(path, file_type, SingleRow) as file:
+        for piece in pieces:
+            file.write(piece)
+    return file
+
+
+@pytest.mark.parametrize("count", [0, 1, ROWS_A_GROUP + 3])
+@pytest.mark.parametrize("file_type", FILE_TYPES)
+def test_rows_come_back_as_they_went_in(tmp_path: Path, file_type: FileType, count: int) -> None:
+    """Byte for byte, in order, from every kind of file."""
+    rows = lines(count)
+    write(tmp_path / "rows", file_type, [b"".join(rows[:5]), b"".join(rows[5:])])
+
+    assert rows == list(read_lines(tmp_path / "rows", file_type))
+
+
+@pytest.mark.parametrize("file_type", FILE_TYPES)
+def test_size_and_checksum_are_those_of_the_file(tmp_path: Path, file_type: FileType) -> None:
+    """They go into the manifest without the file being read again."""
+    written = write(tmp_path / "rows", file_type, lines(10))
+
+    assert (tmp_path / "rows").stat().st_size == written.size_bytes
+    assert sha256_of(tmp_path / "rows") == written.sha256
+
+
+@pytest.mark.parametrize("file_type", FILE_TYPES)
+def test_the_same_rows_give_the_same_bytes(tmp_path: Path, file_type: FileType) -> None:
+    """In however many pieces they come."""
+    rows = lines(50)
+
+    one = write(tmp_path / "one", file_type, [b"".join(rows)])
+    many = write(tmp_path / "many", file_type, rows)
+
+    assert one.sha256 == many.sha256
+
+
+def test_the_null_device_tells_the_size_and_keeps_nothing() -> None:
+    """What --dry-run writes to."""
+    assert sum(map(len, lines(3))) == write(Path("/dev/null"), "jsonl", lines(3)).size_bytes
+
+
+def test_a_full_disk_is_an_error_at_the_latest_when_the_file_is_closed() -> None:
+    """Though a thread writes."""
+    with pytest.raises(OSError, match="No space left"):
+        write(Path("/dev/full"), "jsonl", lines(1))

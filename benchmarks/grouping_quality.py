@@ -46,7 +46,9 @@ def group_ourselves(corpus: MadeUpCorpus, folder: Path, images: int) -> tuple[Se
     np.save(folder / "rows.npy", corpus.rows)
     run = folder / f"run-{images}"
     code = (
-        "import sys, time; from benchmarks.grouping_peers import peak_memory_mb; from triptych.cli import cli; began = time.monotonic();"
+        "import sys, time; from benchmarks.grouping_peers import peak_memory_mb;"
+        "from triptych.cli import cli;"
+        "began = time.monotonic();"
         "cli(['group', '--embeddings', sys.argv[1], '--out', sys.argv[2]], standalone_mode=False);"
         "print(time.monotonic() - began, peak_memory_mb())"
     )

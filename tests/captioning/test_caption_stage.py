@@ -259,7 +259,7 @@ def test_an_endpoint_that_goes_away_ends_the_stage_unfinished(
 
     chat_server.complete = answer_five_times
 
-    with pytest.raises(SetupError, match="serves no more"):
+    with pytest.raises(SetupError, match="no longer serves"):
         small_run.caption(config)
 
     assert not small_run.run.is_finished("captions")

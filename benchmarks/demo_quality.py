@@ -4,8 +4,9 @@
 
 A caption names ``(colour, kind)`` pairs. Recall: the share of the things shown that the caption
 names with the right colour. Wrong share: the share of the things named that are not there. For a
-set, a thing counts for the image that the caption puts it in. All captions count, also those that
-the filter drops.
+set, a thing counts for the image that the caption puts it in; what its opening says that all images
+share is held against each of them in the two figures with "opening" in their name. All captions
+count, also those that the filter drops.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from benchmarks.record import record
 from corpus.records import JOB_NAMES, JobName, is_multi, language_of
 from corpus.runfolder import RunFolder
 from triptych.demo.cast import Picture
-from triptych.demo.reading import read_set, read_things
+from triptych.demo.reading import read_set, read_shared, read_things
 
 BOUNDS = {"single": (0.90, 0.10), "multi": (0.80, 0.20)}
 """Least recall and largest wrong share that the demo is held to."""
@@ -30,7 +31,7 @@ BOUNDS = {"single": (0.90, 0.10), "multi": (0.80, 0.20)}
 def score_captions(run: RunFolder, truth: dict[str, Picture], job: JobName) -> dict[str, float]:
     """Recall and wrong share over all captions of a job."""
     sets = {image_set.id: image_set.keys for image_set in run.sets()}
-    shown = named = right = captions = 0
+    shown = named = right = captions = opening_named = opening_wrong = untrue_openings = 0
     for shard in run.shards():
         for caption in run.captions(job, shard):
             if caption.failure is not None:
@@ -48,11 +49,22 @@ def score_captions(run: RunFolder, truth: dict[str, Picture], job: JobName) -> d
                 shown += there.total()
                 named += told.total()
                 right += (there & told).total()
+            if is_multi(job):
+                claimed = set(read_shared(caption.text, language_of(job)))
+                missing = [len(claimed - set(map(tuple, truth[key].things))) for key in keys]
+                opening_named += len(claimed) * len(keys)
+                opening_wrong += sum(missing)
+                untrue_openings += any(missing)
+    opening = {
+        "wrong_share_with_opening": round((named - right + opening_wrong) / max(named + opening_named, 1), 4),
+        "untrue_openings_share": round(untrue_openings / max(captions, 1), 4),
+    }
     return {
         "captions": captions,
         "things_shown": shown,
         "recall": round(right / max(shown, 1), 4),
         "wrong_share": round(1 - right / max(named, 1), 4),
+        **(opening if is_multi(job) else {}),
     }
 
 

@@ -81,6 +81,12 @@ def read_set(caption: str, language: Language, n_images: int) -> list[list[Colou
     return images
 
 
+def read_shared(caption: str, language: Language) -> list[ColourAndKind]:
+    """What `caption` says that all images of a set share: the things named before the first number."""
+    first = _IMAGE_NUMBER[language].search(caption.lower())
+    return read_things(caption[: first.start()] if first else caption, language)
+
+
 def theme_of(caption: str, language: Language) -> str | None:
     """The first theme that `caption` names, or None."""
     found = _THEME[language].search(caption.lower())

@@ -20,7 +20,8 @@ from pathlib import Path
 import click
 
 from benchmarks.record import record
-from triptych.pipeline import Pipeline, look_into
+from triptych.opening import look_into
+from triptych.pipeline import Pipeline
 
 MS_SWIFT = """
 import json, os, sys

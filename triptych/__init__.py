@@ -5,6 +5,7 @@ The public Python API: ``open_run`` and ``reopen_run`` give a Pipeline whose sta
 """
 
 from triptych.config import RunConfig, load_config
-from triptych.pipeline import Pipeline, open_run, reopen_run
+from triptych.opening import open_run, reopen_run
+from triptych.pipeline import Pipeline
 
 __all__ = ["Pipeline", "RunConfig", "load_config", "open_run", "reopen_run"]

@@ -1,30 +1,25 @@
-"""The Python API: open a run folder and take it through its stages.
+"""The stages of a run, in order, with everything that one needs of another.
 
-    with open_run(Path("run"), load_config(preset="demo"), [Path("images")]) as pipeline:
-        pipeline.run()
-
-Comes in: a config, sources, a folder. Goes out: a run folder with its stages done. A stage that is
-done already does nothing; one that was interrupted goes on. Not its job: what the stages do.
+Comes in: an open run folder, a config, sources. Goes out: the folder with its stages done. A stage that
+is done already does nothing; one that was interrupted goes on. Not its job: what the stages do; opening
+the folder (see opening).
 """
 
 from __future__ import annotations
 
-import contextlib
-import shutil
-from collections.abc import Iterator, Sequence
-from importlib import metadata
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from corpus.errors import SetupError, UsageError
-from corpus.lock import owned
-from corpus.progress import Progress, Silent
+from corpus.progress import Progress
 from corpus.records import JOB_NAMES, JobName
 from corpus.runfolder import RunFolder, StageName
-from triptych.config import RunConfig, as_tree, load_config
+from triptych.config import RunConfig, as_tree
 from triptych.embedded import CAUTION, is_embedded, resolve_model
+from triptych.versions import installed_versions
 
 if TYPE_CHECKING:
     from captioning.config import CaptioningConfig
@@ -34,26 +29,6 @@ if TYPE_CHECKING:
     from filtering.grounding import TextEncoder
     from filtering.stage import Session
     from grouping.stored import StoredShard
-
-T = TypeVar("T", bound=msgspec.Struct)
-
-MIN_FREE_BYTES = 64 * 1024 * 1024
-"""A run doesn't start on less: run.json, one shard's embeddings and one journal have to fit."""
-
-_RECORDED_VERSIONS = (
-    "triptych",
-    "lmdeploy",
-    "open_clip_torch",
-    "faiss-cpu",
-    "imagehash",
-    "pillow",
-    "pyarrow",
-    "torch",
-    "transformers",
-    "rensa",
-    "py3langid",
-    "opencc",
-)
 
 
 class Pipeline:
@@ -166,16 +141,16 @@ class Pipeline:
             self.folder, self.config.export, self._prompts(), self.job_limit, self.jobs, self.progress
         )
 
-    def check_captioner(self) -> None:
+    def check_captioner(self, *, again: bool = False) -> None:
         """Raise UsageError or SetupError where captioning could not begin: before hours of grouping.
 
-        A run whose captions are all there needs no captioner any more.
+        A run whose captions are all there needs no captioner any more, but to make them ``again``.
         """
         from captioning.engine_choice import check_engine
         from captioning.prompts import load_prompts
 
         captioning = self._resolved_captioning()
-        if not self.folder.is_finished("captions"):
+        if again or not self.folder.is_finished("captions"):
             load_prompts(captioning.prompts)
             check_engine(captioning)
 
@@ -223,7 +198,12 @@ class Pipeline:
         return take_stock(self.folder, self.jobs, self.job_limit, progress)
 
     def freshen(self, stages: Sequence[StageName]) -> None:
-        """Discard what ``stages`` wrote, so that they are done again."""
+        """Discard what ``stages`` wrote, so that they are done again.
+
+        What has cost days is not discarded while the model that has to make it again isn't there.
+        """
+        if "captions" in stages:
+            self.check_captioner(again=True)
         for stage in stages:
             self.folder.discard(stage)
 
@@ -243,89 +223,3 @@ class Pipeline:
     def _require(self, stage: StageName, command: str) -> None:
         if not self.folder.is_finished(stage):
             raise SetupError(f"{self.folder.path}: {stage} are not finished; run `{command}` first")
-
-
-@contextlib.contextmanager
-def open_run(
-    path: Path,
-    config: RunConfig,
-    sources: Sequence[Path],
-    progress: Progress | None = None,
-    stored: Sequence[StoredShard] = (),
-) -> Iterator[Pipeline]:
-    """Own the run folder ``path``, begun here if it is new, for the length of the block.
-
-    ``stored`` are embeddings in place of ``sources``; such a run can be grouped, not captioned.
-
-    Raises UsageError where the sources can't be, before anything is written, and SetupError where
-    the folder can't serve: in use, of another version, not a run, no space.
-    """
-    from corpus.sources import open_sources
-
-    shards = [] if stored else open_sources([source.absolute() for source in sources])
-    if path.is_file():
-        raise SetupError(f"{path} is a file; name a folder with --out")
-    path.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(path).free
-    if free < MIN_FREE_BYTES:
-        raise SetupError(
-            f"{path}: {free // 1024**2} MiB free, at least {MIN_FREE_BYTES // 1024**2} MiB needed to begin;"
-            " free some space or name a folder on another disk with --out"
-        )
-    with owned(path):
-        run = RunFolder.create_or_open(path)
-        pipeline = Pipeline(run, config, sources, progress or Silent(), stored)
-        pipeline._shards = shards
-        yield pipeline
-
-
-@contextlib.contextmanager
-def reopen_run(
-    path: Path,
-    progress: Progress | None = None,
-    file: Path | None = None,
-    flags: dict[str, object] | None = None,
-) -> Iterator[Pipeline]:
-    """Own an existing run with the config it was made with, under ``file`` and ``flags``."""
-    RunFolder.open(path)
-    with owned(path):
-        run = RunFolder.open(path)
-        yield Pipeline(run, *_config_under(run, file, flags), progress or Silent())
-
-
-def look_into(
-    path: Path,
-    progress: Progress | None = None,
-    file: Path | None = None,
-    flags: dict[str, object] | None = None,
-) -> Pipeline:
-    """A run to look at, not to work on: no lock is taken, so another process may be at it."""
-    run = RunFolder.open(path)
-    return Pipeline(run, *_config_under(run, file, flags), progress or Silent())
-
-
-def _config_under(
-    run: RunFolder, file: Path | None, flags: dict[str, object] | None
-) -> tuple[RunConfig, list[Path]]:
-    """The stored config with ``file`` and ``flags`` over it, and the sources."""
-    config, sources = stored_config(run)
-    if file is not None or flags:
-        config = load_config(base=as_tree(config), file=file, flags=flags)
-    return config, sources
-
-
-def stored_config(run: RunFolder) -> tuple[RunConfig, list[Path]]:
-    """The config and sources that a run folder was made with."""
-    tree = dict(run.run_file.config)
-    sources = tree.pop("sources", [])
-    assert isinstance(sources, list)
-    return load_config(base=tree), [Path(source) for source in sources]
-
-
-def installed_versions() -> dict[str, str]:
-    """The versions of what shapes a run's output, without importing any of it."""
-    versions: dict[str, str] = {}
-    for name in _RECORDED_VERSIONS:
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            versions[name] = metadata.version(name)
-    return versions

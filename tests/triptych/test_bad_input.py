@@ -73,6 +73,22 @@ def test_a_model_folder_that_is_not_there(triptych: Command, few_images: Path, t
     assert not (tmp_path / "run" / "images").exists()
 
 
+def test_captions_stay_while_the_model_that_would_make_them_again_is_missing(
+    triptych: Command, few_images: Path, tmp_path: Path
+) -> None:
+    """--fresh throws nothing away that can't be made again."""
+    arguments = ("run", few_images, *DEMO, "--job", "single_en", "--out", tmp_path / "run")
+
+    assert 0 == triptych(*arguments).exit_code
+
+    (journal,) = (tmp_path / "run" / "captions" / "single_en").glob("*.jsonl")
+    before = journal.read_bytes()
+    outcome = triptych(*arguments, "--fresh", "captions", "--model", tmp_path / "no-model")
+
+    assert_one_line(outcome, 1, "no-model")
+    assert before == journal.read_bytes()
+
+
 def test_an_encoder_folder_that_is_not_there(triptych: Command, few_images: Path, tmp_path: Path) -> None:
     """The encoder's."""
     outcome = triptych(
@@ -195,7 +211,7 @@ def test_no_space_left_on_the_way(
     triptych: Command, few_images: Path, small_disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A disk that fills up ends the run in one line; with space again, it goes on."""
-    monkeypatch.setattr("triptych.pipeline.MIN_FREE_BYTES", 0)
+    monkeypatch.setattr("triptych.opening.MIN_FREE_BYTES", 0)
     ballast = small_disk / "ballast"
     ballast.write_bytes(bytes(shutil.disk_usage(small_disk).free - 12 * 1024))
     arguments = ("group", few_images, *DEMO, "--out", small_disk / "run")

@@ -68,7 +68,7 @@ def _filter_run(
     fresh: Sequence[StageName],
 ) -> None:
     from filtering.tally import funnel_lines
-    from triptych.pipeline import reopen_run
+    from triptych.opening import reopen_run
 
     with reopen_run(folder, for_stderr(), config_file, flags) as pipeline:
         config = pipeline.config.filtering

@@ -19,7 +19,7 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document 
 def status(folder: Path, as_json: bool) -> None:
     """Show where a run is: its funnel, its stages, and failures by class. Works while it runs."""
     from triptych.funnel import funnel_lines, stage_lines
-    from triptych.pipeline import look_into
+    from triptych.opening import look_into
 
     pipeline = look_into(folder)
     ledger = pipeline.take_stock()
@@ -68,7 +68,7 @@ def verify(folder: Path, images: int | None, image_root: Path | None, as_json: b
     Checks the ledger, the embeddings, the exported files against their checksums, every exported row
     against its format, its caption and its images, and the images themselves.
     """
-    from triptych.pipeline import look_into
+    from triptych.opening import look_into
     from triptych.verification import ImageCheck, verify_run
 
     result = verify_run(look_into(folder, for_stderr()), ImageCheck(count=images, root=image_root))

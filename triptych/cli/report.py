@@ -37,7 +37,7 @@ def report(folder: Path, verdicts_file: Path | None) -> None:
     from export.report.identity import report_id
     from export.report.precision import precisions, read_verdicts
     from export.report.stage import write_report
-    from triptych.pipeline import look_into
+    from triptych.opening import look_into
 
     pipeline = look_into(folder)
     if verdicts_file is not None:

@@ -73,7 +73,7 @@ def group(
     SOURCE is as for `triptych run`; or name stored --embeddings in place of images.
     """
     from triptych.config import load_config
-    from triptych.pipeline import open_run
+    from triptych.opening import open_run
 
     if explained is not None:
         _explain(out, explained)
@@ -150,7 +150,7 @@ def export(
 def _say_what_export_would_write(
     folder: Path, config_file: Path | None, flags: dict[str, object], fresh: Sequence[StageName]
 ) -> None:
-    from triptych.pipeline import look_into
+    from triptych.opening import look_into
 
     if any(stage != "export" for stage in fresh):
         raise UsageError(
@@ -196,7 +196,7 @@ def run_all(
 ) -> None:
     """What `triptych run` does."""
     from triptych.config import load_config
-    from triptych.pipeline import open_run
+    from triptych.opening import open_run
 
     config = load_config(preset, config_file, flags)
     with open_run(out, config, sources, for_stderr()) as pipeline:
@@ -215,7 +215,7 @@ def _one_stage(
     fresh: Sequence[StageName],
     work: Callable[[Pipeline], bool],
 ) -> None:
-    from triptych.pipeline import reopen_run
+    from triptych.opening import reopen_run
 
     with reopen_run(folder, for_stderr(), config_file, flags) as pipeline:
         pipeline.freshen(fresh)

@@ -9,6 +9,7 @@ that compare, so the time is theirs.
 
 from __future__ import annotations
 
+import os
 import random
 import re
 import resource
@@ -66,6 +67,7 @@ def blocks(count: int, planted: list[bool]) -> Iterator[list[Row]]:
 @click.option("--workers", default=2)
 def main(captions: int, workers: int) -> None:
     """Measure and commit."""
+    load_average = round(os.getloadavg()[0], 1)
     config = FilteringConfig(rules=("exact_duplicate", "near_duplicate"), workers=workers)
     planted: list[bool] = []
     began = time.monotonic()
@@ -95,7 +97,7 @@ def main(captions: int, workers: int) -> None:
             "planted_copies": copies,
             "planted_found": round(sum(f for f, p in zip(found, planted, strict=True) if p) / copies, 4),
             "others_taken_for_copies": sum(f for f, p in zip(found, planted, strict=True) if not p),
-            "note": "the machine was shared with other heavy work",
+            "load_average_before": load_average,
         },
     )
 

@@ -11,6 +11,7 @@ its quality rules), which is less.
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -95,6 +96,7 @@ def ours(rows: list[dict[str, object]]) -> int:
 @click.option("--peers", default=sys.executable, help="An interpreter that has both peers.")
 def main(peers: str) -> None:
     """Measure and commit."""
+    load_average = round(os.getloadavg()[0], 1)
     rows = [msgspec.json.decode(line) for line in LABELLED.read_bytes().splitlines()]
     good = {job: [r for r in rows if r["job"] == job and r["fault"] is None] for job in JOB_NAMES}
     measured: dict[str, object] = {
@@ -110,7 +112,7 @@ def main(peers: str) -> None:
     )
     line = next((each for each in answer.stdout.splitlines() if each.startswith("FOUND")), None)
     measured["peers"] = json.loads(line[5:]) if line else answer.stderr[-300:]
-    measured["note"] = "the machine was shared with other heavy work; compare within this run"
+    measured["load_average_before"] = load_average
     record("filter_speed", "python -m benchmarks.filter_speed --peers PYTHON", measured)
 
 

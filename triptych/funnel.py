@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from corpus.ledger import Ledger
     from triptych.pipeline import Pipeline
 
-_LABEL_WIDTH = 22
+_LABEL_WIDTH = 30
+_IN_FUNNEL = (".limit", ".planned", ".captioned", ".failed")
+"""Notes of the captions stage that the funnel has recounted."""
 
 
 def funnel_lines(ledger: Ledger) -> Iterator[str]:
@@ -36,15 +38,16 @@ def funnel_lines(ledger: Ledger) -> Iterator[str]:
 
 
 def stage_lines(pipeline: Pipeline) -> Iterator[str]:
-    """Each stage: finished, begun or not begun, and what it noted."""
+    """Each stage: finished, begun or not begun; below it what it noted that isn't in the funnel."""
     for name in STAGE_NAMES:
         state = pipeline.folder.run_file.stages.get(name)
         if state is None:
             yield f"{name:<{_LABEL_WIDTH}} not begun"
-        else:
-            parts = ["finished" if state.finished else "begun"]
-            parts += [f"{key} {value}" for key, value in state.notes.items()]
-            yield f"{name:<{_LABEL_WIDTH}} {', '.join(parts)}"
+            continue
+        yield f"{name:<{_LABEL_WIDTH}} {'finished' if state.finished else 'begun'}"
+        for key, value in state.notes.items():
+            if not key.endswith(_IN_FUNNEL):
+                yield f"  {key:<{_LABEL_WIDTH - 2}} {value}"
 
 
 def _line(label: str, count: int | None, parts: Mapping[str, int] | None = None) -> str:

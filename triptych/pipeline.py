@@ -202,6 +202,10 @@ class Pipeline:
 
         What has cost days is not discarded while the model that has to make it again isn't there.
         """
+        if "embeddings" in stages and not self._stored:
+            from grouping.checkpoint import resolve_checkpoint
+
+            resolve_checkpoint(resolve_model(self.config.embedding.model), self.config.embedding.pretrained)
         if "captions" in stages:
             self.check_captioner(again=True)
         for stage in stages:

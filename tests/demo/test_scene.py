@@ -103,3 +103,9 @@ def test_every_theme_kind_and_colour_occurs_in_both_splits(train: list[Scene], u
         assert set(THEMES) == {scene.theme for scene in scenes}
         assert set(KINDS) == {thing.kind for thing in things}
         assert set(COLOURS) == {thing.colour for thing in things}
+
+
+def test_a_split_that_does_not_exist_is_refused() -> None:
+    """It has no content, so the search for some would never end."""
+    with pytest.raises(ValueError, match="no split 'demo'; there are train, unseen"):
+        imagine_scene("demo", 0)  # type: ignore[arg-type]

@@ -98,6 +98,20 @@ def test_an_encoder_folder_that_is_not_there(triptych: Command, few_images: Path
     assert_one_line(outcome, 1, "no-clip")
 
 
+def test_embeddings_stay_while_the_encoder_that_would_make_them_again_is_missing(
+    triptych: Command, few_images: Path, tmp_path: Path
+) -> None:
+    """Likewise for what costs hours."""
+    arguments = ("group", few_images, *DEMO, "--out", tmp_path / "run")
+
+    assert 0 == triptych(*arguments).exit_code
+
+    outcome = triptych(*arguments, "--fresh", "embeddings", "--set", f"embedding.model={tmp_path}/no-clip")
+
+    assert_one_line(outcome, 1, "no-clip")
+    assert list((tmp_path / "run" / "embeddings").glob("*.npy"))
+
+
 @pytest.mark.parametrize("stage", ["group", "run"])
 def test_a_hub_that_cannot_be_reached(stage: str, few_images: Path, tmp_path: Path) -> None:
     """It ends in seconds, with what to do. In a child process, so that no cache or setting leaks."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from hashlib import blake2b
 from random import Random
-from typing import Literal
+from typing import Literal, get_args
 
 Split = Literal["train", "unseen"]
 
@@ -103,7 +103,12 @@ def split_of(scene: Scene) -> Split:
 
 
 def imagine_scene(split: Split, index: int) -> Scene:
-    """The scene number `index` of `split`; deterministic, and always of that split's content."""
+    """The scene number `index` of `split`; deterministic, and always of that split's content.
+
+    Raises ValueError for a split that doesn't exist.
+    """
+    if split not in get_args(Split):
+        raise ValueError(f"no split {split!r}; there are {', '.join(get_args(Split))}")
     rng = Random(_stable_hash(f"imagine {split} {index}"))
     while True:
         theme = rng.choice(_THEME_NAMES)

@@ -58,9 +58,7 @@ def open_run(
         )
     with owned(path):
         run = RunFolder.create_or_open(path)
-        pipeline = Pipeline(run, config, sources, progress or Silent(), stored)
-        pipeline._shards = shards
-        yield pipeline
+        yield Pipeline(run, config, sources, progress or Silent(), stored, shards)
 
 
 @contextlib.contextmanager

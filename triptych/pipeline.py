@@ -41,12 +41,14 @@ class Pipeline:
         sources: Sequence[Path],
         progress: Progress,
         stored: Sequence[StoredShard] = (),
+        shards: list[Shard] | None = None,
     ) -> None:
+        """``shards`` are those of ``sources``, where they were listed already."""
         self.folder = run
         self.config = config
         self._sources = [path.absolute() for path in sources]
         self.progress = progress
-        self._shards: list[Shard] | None = None
+        self._shards = shards
         self._stored = stored
 
     def run(self) -> bool:

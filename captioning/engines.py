@@ -13,6 +13,24 @@ from typing import Protocol
 import msgspec
 
 
+class Sampling(msgspec.Struct, frozen=True, kw_only=True):
+    """How the next token is chosen. The default is greedy."""
+
+    temperature: float = 0.0
+    """0: the likeliest token. Higher: flatter chances."""
+    top_k: int = 1
+    """Among that many likeliest tokens; 1 is greedy whatever else is said."""
+    top_p: float = 1.0
+    """Among the likeliest tokens that together have this chance."""
+    repetition_penalty: float = 1.0
+    """Chances of tokens that were there before are divided by it. 1: none."""
+    seed: int | None = None
+    """Of the random choice; None: the engine's own."""
+
+
+GREEDY = Sampling()
+
+
 class CaptionRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One caption to make. ``images`` are JPEGs at the size of their tile grid, in order."""
 
@@ -20,6 +38,7 @@ class CaptionRequest(msgspec.Struct, frozen=True, kw_only=True):
     prompt: str
     images: tuple[bytes, ...]
     max_tokens: int
+    sampling: Sampling = GREEDY
 
 
 class Completion(msgspec.Struct, frozen=True, kw_only=True):

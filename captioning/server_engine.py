@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import httpx
+import msgspec
 
 from captioning.chat_answers import Refused, Transient, Unavailable, read_answer
 from captioning.config import CaptioningConfig
@@ -150,7 +151,7 @@ class ServerEngine:
 
 
 def _payload(model: str, request: CaptionRequest) -> dict[str, object]:
-    """Greedy: temperature 0, and top_k 1 because lmdeploy's server samples whatever else is said."""
+    """Greedy has top_k 1 because lmdeploy's server samples whatever the temperature."""
     pictures = iter(request.images)
     content = [
         {"type": "image_url", "image_url": {"url": _data_url(next(pictures))}}
@@ -158,12 +159,14 @@ def _payload(model: str, request: CaptionRequest) -> dict[str, object]:
         else {"type": "text", "text": part}
         for part in message_parts(request.prompt, len(request.images))
     ]
+    sampling = msgspec.to_builtins(request.sampling)
     return {
         "model": model,
         "messages": [{"role": "user", "content": content}],
         "max_tokens": request.max_tokens,
-        "temperature": 0.0,
-        "top_k": 1,
+        "temperature": sampling.pop("temperature"),
+        "top_k": sampling.pop("top_k"),
+        **{name: value for name, value in sampling.items() if value not in (None, 1.0)},
     }
 
 

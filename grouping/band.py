@@ -18,7 +18,8 @@ from grouping.selfjoin import Neighbours
 FEWEST_IMAGES = 50
 """Fewer tell nothing about chance; then the bounds of ViT-B/32 are taken."""
 
-CHANCE_PAIRS = 20_000
+CHANCE_IMAGES, CHANCE_OTHERS = 512, 64
+"""So many images are each compared with so many random others."""
 
 CHANCE_DEVIATIONS = 2.33
 """The 99th percentile of unrelated pairs, if they were spread upwards as they are downwards from their
@@ -75,13 +76,11 @@ def _derive(
     if len(images) < FEWEST_IMAGES:
         why = f"{len(images)} images are too few to tell; bounds of ViT-B/32"
         return RELATED_COSINE_SIMILARITY, DUPLICATE_COSINE_SIMILARITY, why
-    drawn = np.random.default_rng(4).choice(images, (2, CHANCE_PAIRS))
-    left, right = drawn[:, drawn[0] != drawn[1]]
-    by_chance = pair_cosines(rows, left, right).astype(np.float64)
+    nearest = float(np.median(neighbours.cosines[images, 0]))
+    by_chance = _cosines_by_chance(rows, images, nearest)
     median = float(np.median(by_chance))
     deviation = median - float(np.quantile(by_chance, 0.1587))
-    chance = median + CHANCE_DEVIATIONS * deviation
-    nearest = float(np.median(neighbours.cosines[images, 0]))
+    chance = min(median + CHANCE_DEVIATIONS * deviation, nearest)
     related = round((chance + nearest) / 2, 4)
     share = DUPLICATE_SHARE if with_hashes else DUPLICATE_SHARE_WITHOUT_HASHES
     duplicate = round(1 - share * (1 - nearest), 4)
@@ -91,3 +90,19 @@ def _derive(
         f" {share:.0%} of a nearest neighbour's distance"
     )
     return related, duplicate, why
+
+
+def _cosines_by_chance(rows: UnitRows, images: NDArray[np.int64], nearest: float) -> NDArray[np.float64]:
+    """Cosines of random pairs, without those of images that are like most of the corpus.
+
+    Where one theme makes up most of a corpus, its own pairs are what is usual, and would pass for
+    chance. Its images are told by a usual cosine nearer to ``nearest`` than to that of the others.
+    """
+    drawn = np.random.default_rng(4)
+    left = drawn.choice(images, CHANCE_IMAGES)[:, None]
+    right = drawn.choice(images, (CHANCE_IMAGES, CHANCE_OTHERS))
+    ones = np.broadcast_to(left, right.shape)
+    cosines = pair_cosines(rows, ones.ravel(), right.ravel()).astype(np.float64).reshape(right.shape)
+    usual = np.median(cosines, axis=1)
+    apart = usual <= (np.quantile(usual, 0.05) + nearest) / 2
+    return cosines[apart[:, None] & (left != right)]

@@ -1,8 +1,8 @@
 """Images that show the same as a better one, set aside.
 
 Comes in: the table, neighbours, bounds. Goes out: Duplicate rows, each naming an image that stays,
-and which images stay. Images are taken from best to worst; one that nothing better covers stays and
-covers all its copies. So a duplicate is always a copy of the very image it names, never only of another
+and which images stay. Images are taken from best to worst (the largest; of equals the one with most
+copies); one that nothing better covers stays and covers all its copies. So a duplicate is always a copy of the very image it names, never only of another
 duplicate. Two images are copies if their cosine reaches the duplicate bound, or if it reaches a lower
 one and their perceptual hashes agree. Not its job: related images (see sets).
 """
@@ -89,7 +89,8 @@ def _near_duplicates(
     # Every place of its line is as near as a copy: there may be more copies than places.
     crowded = neighbours.cosines[:, -1] >= band.hashes_decide_from - SEARCH_SLACK
     table = corpus.table
-    best_first = np.lexsort((np.arange(len(distinct)), -table.size_bytes, -table.pixels))
+    copies_found = np.bincount(np.concatenate([pairs.left, pairs.right]), minlength=len(distinct))
+    best_first = np.lexsort((np.arange(len(distinct)), -copies_found, -table.size_bytes, -table.pixels))
     paired = np.zeros(len(distinct), bool)
     paired[pairs.left] = paired[pairs.right] = True
     stays = np.zeros(len(distinct), bool)

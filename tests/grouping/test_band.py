@@ -45,6 +45,18 @@ def test_auto_puts_the_band_between_chance_and_the_themes(
     assert all(len({int(key[:3]) // 8 for key in each.keys}) == 1 for each in grouped.sets)
 
 
+def test_a_theme_that_is_most_of_the_corpus_does_not_pass_for_chance(tmp_path: Path) -> None:
+    """Three images of four are of one theme: the bound stays where the other themes alone put it."""
+    themes = _themes(0.8, 0.2)
+    rng = np.random.default_rng(5)
+    more = as_unit(themes[:8].sum(axis=0, keepdims=True)) * np.sqrt(0.8) + np.sqrt(0.2) * as_unit(rng.normal(size=(960, 256)))
+
+    alone, _ = _bounds(group(themes, AUTO, tmp_path / "alone").notes)
+    dominated, _ = _bounds(group(np.concatenate([themes, as_unit(more)]), AUTO, tmp_path / "both").notes)
+
+    assert alone == pytest.approx(dominated, abs=0.06)
+
+
 def test_what_auto_chose_is_written_with_its_reason(tmp_path: Path) -> None:
     """The similarity of random pairs and of nearest neighbours, in words."""
     notes = group(_themes(0.8, 0.2), AUTO, tmp_path).notes

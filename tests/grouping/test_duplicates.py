@@ -48,10 +48,17 @@ def test_of_near_duplicates_the_largest_stays(
 
 
 def test_a_chain_of_near_duplicates_is_not_followed(tmp_path: Path) -> None:
-    """0 is near 20, 20 near 40, but 0 is not near 40: 40 stays, and 20 names the better one of the two."""
-    grouped = group(at_degrees(0, 20, 40), BAND, tmp_path)
+    """0 is near 20, 20 near 40, but 0 is not near 40: 40 stays, and 20 names the larger one of the two."""
+    grouped = group(at_degrees(0, 20, 40), BAND, tmp_path, width_px=[300, 200, 100])
 
     assert [(d.key, d.of) for d in grouped.duplicates] == [("001.jpg", "000.jpg")]
+
+
+def test_of_equals_the_one_that_most_others_copy_stays(tmp_path: Path) -> None:
+    """0 and 40 both copy 20, which stays for both: else 40 would be left beside 0."""
+    grouped = group(at_degrees(0, 20, 40), BAND, tmp_path)
+
+    assert [(d.key, d.of) for d in grouped.duplicates] == [("000.jpg", "001.jpg"), ("002.jpg", "001.jpg")]
 
 
 def test_a_copy_of_a_near_duplicate_names_the_image_that_stays(tmp_path: Path) -> None:
@@ -74,7 +81,7 @@ def test_however_many_copies_there_are_none_is_missed(tmp_path: Path) -> None:
     grouped = group(as_unit(np.concatenate([copies, [[0, 1, 0, 0]]])), BAND, tmp_path)
 
     assert len(grouped.duplicates) == 299
-    assert {duplicate.of for duplicate in grouped.duplicates} == {"000.jpg"}
+    assert len({duplicate.of for duplicate in grouped.duplicates}) == 1
 
 
 def test_copies_do_not_hide_who_is_related(tmp_path: Path) -> None:
@@ -85,7 +92,8 @@ def test_copies_do_not_hide_who_is_related(tmp_path: Path) -> None:
 
     grouped = group(as_unit(np.concatenate([copies, [related]])), BAND, tmp_path)
 
-    assert [{"000.jpg", "060.jpg"}] == [set(each.keys) for each in grouped.sets]
+    [kept] = {duplicate.of for duplicate in grouped.duplicates}
+    assert [{kept, "060.jpg"}] == [set(each.keys) for each in grouped.sets]
 
 
 @pytest.mark.parametrize(("bits", "reason"), [(24, "hashes agree"), (50, None)])

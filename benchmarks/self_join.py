@@ -30,12 +30,13 @@ from benchmarks.made_up_corpus import DIMENSIONS, make_corpus
 from benchmarks.record import record
 from grouping.cells import searched_cells
 from grouping.layout import Layout, StoredBlock, lay_out
+from grouping.neighbours import FaissSearcher
 from grouping.selfjoin import Join, recall_of
 
 T = TypeVar("T")
 
 NEIGHBOURS = 16
-WANTED_RECALL = 0.96
+WANTED_RECALL = 0.95
 PEER_QUERIES = 2_000
 ROUNDS = 3
 
@@ -53,13 +54,13 @@ def measure(folder: Path, images: int) -> dict[str, float]:
         times[f"{name}_s"] = round(time.monotonic() - began, 1)
         return result
 
+    searcher = FaissSearcher()
     blocks = [StoredBlock(np.arange(images), partial(np.load, corpus, mmap_mode="r"))]
-    layout = timed("sort_into_cells", lambda: lay_out(blocks, images, DIMENSIONS, scratch, 0))
-    rows = layout.open_rows()
-    cells = timed("choose_cells", lambda: searched_cells(layout, rows, NEIGHBOURS, WANTED_RECALL))
-    found = timed("join", lambda: Join(layout, cells, NEIGHBOURS).run(scratch / "neighbours"))
+    layout = timed("sort_into_cells", lambda: lay_out(blocks, images, DIMENSIONS, scratch, searcher))
+    cells = timed("choose_cells", lambda: searched_cells(layout, searcher, NEIGHBOURS, WANTED_RECALL))
+    found = timed("join", lambda: Join(layout, searcher, cells, NEIGHBOURS).run(scratch / "neighbours"))
     peak_mb = peak_memory_mb()
-    recall = recall_of(layout, found, NEIGHBOURS)
+    recall = recall_of(layout, searcher, found, NEIGHBOURS)
     peer = _peer_queries_per_s(layout, cells)
     ours = images / times["join_s"]
     shutil.rmtree(scratch)
@@ -85,7 +86,7 @@ def _peer_queries_per_s(layout: Layout, cells: int) -> list[float]:
     quantizer.add(layout.centres)
     index = faiss.IndexIVFFlat(quantizer, DIMENSIONS, layout.cells, faiss.METRIC_INNER_PRODUCT)
     index.is_trained = True
-    rows = layout.open_rows()
+    rows = layout.rows
     for start in range(0, len(rows), 65_536):
         index.add(rows.span(start, min(start + 65_536, len(rows))))
     index.nprobe = cells

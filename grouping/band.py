@@ -105,4 +105,5 @@ def _cosines_by_chance(rows: UnitRows, images: NDArray[np.int64], nearest: float
     cosines = pair_cosines(rows, ones.ravel(), right.ravel()).astype(np.float64).reshape(right.shape)
     usual = np.median(cosines, axis=1)
     apart = usual <= (np.quantile(usual, 0.05) + nearest) / 2
-    return cosines[apart[:, None] & (left != right)]
+    chance: NDArray[np.float64] = cosines[apart[:, None] & (left != right)]
+    return chance

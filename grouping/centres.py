@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from grouping.neighbours import nearest_centres
+from grouping.neighbours import Searcher
 from grouping.workers import in_threads
 
 TRAINING_ROUNDS = 6
@@ -19,7 +19,7 @@ TRAINING_ROUNDS = 6
 ROWS_AT_ONCE = 4_096
 
 
-def find_centres(sample: NDArray[np.float32], cells: int, threads: int) -> NDArray[np.float32]:
+def find_centres(sample: NDArray[np.float32], cells: int, searcher: Searcher) -> NDArray[np.float32]:
     """``float32[cells, dim]``: unit centres. ``sample`` is ``float32[n, dim]`` with n >= cells."""
     first = np.random.default_rng(1).choice(len(sample), cells, replace=False)
     centres: NDArray[np.float32] = sample[np.sort(first)]
@@ -28,9 +28,9 @@ def find_centres(sample: NDArray[np.float32], cells: int, threads: int) -> NDArr
         now = centres
 
         def look(start: int, centres: NDArray[np.float32] = now) -> NDArray[np.int64]:
-            return nearest_centres(sample[start : start + ROWS_AT_ONCE], centres, 1)[:, 0]
+            return searcher.among(sample[start : start + ROWS_AT_ONCE], centres, 1)[:, 0]
 
-        centres = _means(sample, np.concatenate(list(in_threads(look, starts, threads))), now)
+        centres = _means(sample, np.concatenate(list(in_threads(look, starts, searcher))), now)
     return _chained(centres)
 
 

@@ -22,6 +22,9 @@ MAX_IMAGES_IN_SET = 16
 """InternVL takes at most 40 tiles of an 8,192-token context; more images leave under 3 tiles each."""
 
 
+SearchDevice = Literal["auto", "cpu", "cuda"]
+
+
 class EmbeddingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How images become vectors."""
 
@@ -64,8 +67,10 @@ class SetsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     min_recall: float = 0.95
     """The share of true nearest neighbours that the search is to find, above the size up to which it is
     exact. More costs time."""
+    device: SearchDevice = "auto"
+    """Where neighbours are searched; ``auto`` takes a GPU if torch finds one."""
     threads: int = 0
-    """Of the search; 0 takes as many as there are cores. The result doesn't depend on it."""
+    """Of the search on a CPU; 0 takes as many as there are cores. The result doesn't depend on it."""
 
     def __post_init__(self) -> None:
         related, duplicate = self.related_cosine_similarity, self.duplicate_cosine_similarity

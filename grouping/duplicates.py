@@ -2,9 +2,10 @@
 
 Comes in: the table, neighbours, bounds. Goes out: Duplicate rows, each naming an image that stays,
 and which images stay. Images are taken from best to worst (the largest; of equals the one with most
-copies); one that nothing better covers stays and covers all its copies. So a duplicate is always a copy of the very image it names, never only of another
-duplicate. Two images are copies if their cosine reaches the duplicate bound, or if it reaches a lower
-one and their perceptual hashes agree. Not its job: related images (see sets).
+copies); one that nothing better covers stays and covers all its copies. So a duplicate is always a copy
+of the very image it names, never only of another duplicate. Two images are copies if their cosine
+reaches the duplicate bound, or if it reaches a lower one and their perceptual hashes agree. Not its
+job: related images (see sets).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from corpus.records import Duplicate
 from grouping.band import Band
 from grouping.layout import ROWS_AT_ONCE, Layout
-from grouping.neighbours import SEARCH_SLACK, nearest_centres
+from grouping.neighbours import SEARCH_SLACK, Searcher
 from grouping.pairs import Graph, pairs_from
 from grouping.rows import UnitRows, pair_cosines
 from grouping.selfjoin import Neighbours
@@ -34,6 +35,7 @@ class Corpus(NamedTuple):
     table: ImageTable
     layout: Layout
     rows: UnitRows
+    searcher: Searcher
     cells_searched: int
 
 
@@ -49,7 +51,7 @@ def same_bytes(content_hashes: Sequence[str]) -> dict[int, int]:
 
 
 def find_duplicates(
-    corpus: Corpus, neighbours: Neighbours, copies: dict[int, int], band: Band, threads: int = 0
+    corpus: Corpus, neighbours: Neighbours, copies: dict[int, int], band: Band
 ) -> tuple[list[Duplicate], NDArray[np.bool_]]:
     """The duplicates of a run, sorted by key, and a mask of the images that stay.
 
@@ -57,7 +59,7 @@ def find_duplicates(
     """
     distinct = np.ones(len(corpus.table.keys), bool)
     distinct[list(copies)] = False
-    nearer = _near_duplicates(corpus, neighbours, distinct, band, threads)
+    nearer = _near_duplicates(corpus, neighbours, distinct, band)
     duplicates = [
         _describe(corpus.table, image, kept, band, cosine) for image, (kept, cosine) in nearer.items()
     ]
@@ -80,10 +82,10 @@ def find_duplicates(
 
 
 def _near_duplicates(
-    corpus: Corpus, neighbours: Neighbours, distinct: NDArray[np.bool_], band: Band, threads: int
+    corpus: Corpus, neighbours: Neighbours, distinct: NDArray[np.bool_], band: Band
 ) -> dict[int, tuple[int, float]]:
     """Each image that is set aside, with the one that stays and their cosine."""
-    pairs = pairs_from(neighbours, corpus.rows, band.hashes_decide_from, threads, distinct)
+    pairs = pairs_from(neighbours, corpus.rows, band.hashes_decide_from, corpus.searcher, distinct)
     pairs = pairs.where(_are_copies(corpus.table, pairs.left, pairs.right, pairs.cosines, band))
     graph = Graph(pairs, len(distinct))
     # Every place of its line is as near as a copy: there may be more copies than places.
@@ -132,7 +134,7 @@ def _all_near(corpus: Corpus, image: int, at_least: float, distinct: NDArray[np.
     layout, rows = corpus.layout, corpus.rows
     row = rows.take(np.array([image]))
     near = []
-    for cell in nearest_centres(row, layout.centres, corpus.cells_searched)[0].tolist():
+    for cell in corpus.searcher.among(row, layout.centres, corpus.cells_searched)[0].tolist():
         end = int(layout.starts[cell + 1])
         for start in range(int(layout.starts[cell]), end, ROWS_AT_ONCE):
             stop = min(start + ROWS_AT_ONCE, end)

@@ -23,6 +23,7 @@ from grouping.duplicates import Corpus, find_duplicates, same_bytes
 from grouping.layout import lay_out
 from grouping.neighbours import SEARCH_SLACK
 from grouping.pairs import pairs_from
+from grouping.search_choice import open_searcher
 from grouping.selfjoin import Join, recall_of
 from grouping.sets import make_image_sets
 from grouping.table import ImageTable
@@ -41,31 +42,32 @@ class Grouped(NamedTuple):
 
 def group_images(table: ImageTable, config: SetsConfig, scratch: Path, progress: Progress) -> Grouped:
     """Duplicates and sets of ``table``: the same for any number of threads and after any restart."""
-    count, threads = len(table.keys), config.threads
+    count = len(table.keys)
     if count == 0:
         return Grouped([], [], {})
-    layout = lay_out(table.blocks, count, table.dimensions, scratch, threads)
-    rows = layout.open_rows()
-    cells = searched_cells(layout, rows, config.neighbours, config.min_recall)
+    searcher = open_searcher(config.device, config.threads)
+    layout = lay_out(table.blocks, count, table.dimensions, scratch, searcher)
+    rows = layout.rows
+    cells = searched_cells(layout, searcher, config.neighbours, config.min_recall)
     copies = same_bytes(table.content_hashes)
     distinct = np.ones(count, bool)
     distinct[list(copies)] = False
-    join = Join(layout, cells, config.neighbours, looking=distinct, found=distinct)
-    neighbours = join.run(scratch / "neighbours", threads, progress)
-    recall = recall_of(layout, neighbours, config.neighbours, distinct)
+    join = Join(layout, searcher, cells, config.neighbours, looking=distinct, found=distinct)
+    neighbours = join.run(scratch / "neighbours", progress)
+    recall = recall_of(layout, searcher, neighbours, config.neighbours, distinct)
     band = choose_band(config, rows, neighbours, distinct, with_hashes=bool(table.has_picture_hash.all()))
-    corpus = Corpus(table, layout, rows, cells)
-    duplicates, stays = find_duplicates(corpus, neighbours, copies, band, threads)
+    corpus = Corpus(table, layout, rows, searcher, cells)
+    duplicates, stays = find_duplicates(corpus, neighbours, copies, band)
 
     # A line that is full of related images and lost many to duplicates has others waiting behind its end.
     share_lost = (distinct & ~stays)[neighbours.images].mean(axis=1)
     lost = stays & (share_lost > MOST_LOST) & (neighbours.cosines[:, -1] >= band.related - SEARCH_SLACK)
     if lost.any():
-        again = Join(layout, cells, config.neighbours, looking=lost, found=stays)
-        filled = again.run(scratch / "neighbours-again", threads, progress)
+        again = Join(layout, searcher, cells, config.neighbours, looking=lost, found=stays)
+        filled = again.run(scratch / "neighbours-again", progress)
         neighbours.images[lost], neighbours.cosines[lost] = filled.images[lost], filled.cosines[lost]
 
-    pairs = pairs_from(neighbours, rows, band.related, threads, stays)
+    pairs = pairs_from(neighbours, rows, band.related, searcher, stays)
     pairs = pairs.where(pairs.mutual & (pairs.cosines.astype(np.float64) < band.duplicate))
     sets = make_image_sets(table.keys, rows, pairs, band, config)
     if config.max_sets is not None:
@@ -76,6 +78,7 @@ def group_images(table: ImageTable, config: SetsConfig, scratch: Path, progress:
         "duplicate_cosine_similarity": band.duplicate,
         "hashes_decide_from": band.hashes_decide_from,
         "band_why": band.why,
+        "searched_with": searcher.name,
         "cells": layout.cells,
         "cells_searched": cells,
         f"recall_at_{config.neighbours}": round(recall, 4),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 from corpus.files import written_whole
 from grouping.centres import find_centres
-from grouping.neighbours import nearest_centres
+from grouping.neighbours import Searcher
 from grouping.rows import UnitRows, as_units
 from grouping.workers import in_threads
 
@@ -65,7 +66,9 @@ class Layout:
     def cells(self) -> int:
         return len(self.centres)
 
-    def open_rows(self) -> UnitRows:
+    @cached_property
+    def rows(self) -> UnitRows:
+        """The rows of all images; mapped once, so that what is cached of the file is counted once."""
         return UnitRows.open(self.rows_path, self.place)
 
 
@@ -75,15 +78,15 @@ def cells_for(images: int) -> int:
 
 
 def lay_out(
-    blocks: Sequence[StoredBlock], images: int, dimensions: int, folder: Path, threads: int
+    blocks: Sequence[StoredBlock], images: int, dimensions: int, folder: Path, searcher: Searcher
 ) -> Layout:
     """Make what isn't there yet of the files of ``folder``, and open them.
 
     The same for the same images in whatever blocks they come: the sample is drawn from key order.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    centres = _made_once(folder / "centres.npy", lambda: _train(blocks, images, dimensions, threads))
-    cell_of = _made_once(folder / "cell_of.npy", lambda: _assign(blocks, images, centres, threads))
+    centres = _made_once(folder / "centres.npy", lambda: _train(blocks, images, dimensions, searcher))
+    cell_of = _made_once(folder / "cell_of.npy", lambda: _assign(blocks, images, centres, searcher))
     layout = Layout(folder, cell_of, centres)
     if not layout.rows_path.exists():
         _sort_rows(blocks, layout, dimensions)
@@ -99,7 +102,9 @@ def _made_once(path: Path, make: Callable[[], NDArray[np.generic]]) -> NDArray: 
     return made_before
 
 
-def _train(blocks: Sequence[StoredBlock], images: int, dimensions: int, threads: int) -> NDArray[np.float32]:
+def _train(
+    blocks: Sequence[StoredBlock], images: int, dimensions: int, searcher: Searcher
+) -> NDArray[np.float32]:
     cells = cells_for(images)
     size = min(images, cells * SAMPLE_PER_CELL)
     chosen = np.zeros(images, bool)
@@ -112,19 +117,19 @@ def _train(blocks: Sequence[StoredBlock], images: int, dimensions: int, threads:
         sampled.append(stored[inside])
     by_number = np.argsort(np.concatenate(numbers))
     sample = as_units(np.concatenate(sampled).reshape(size, dimensions)[by_number])
-    return find_centres(sample, cells, threads)
+    return find_centres(sample, cells, searcher)
 
 
 def _assign(
-    blocks: Sequence[StoredBlock], images: int, centres: NDArray[np.float32], threads: int
+    blocks: Sequence[StoredBlock], images: int, centres: NDArray[np.float32], searcher: Searcher
 ) -> NDArray[np.int16]:
     cell_of = np.empty(images, np.int16)
 
     def look(chunk: tuple[NDArray[np.int64], NDArray[np.float16]]) -> None:
         numbers, stored = chunk
-        cell_of[numbers] = nearest_centres(as_units(stored), centres, 1)[:, 0]
+        cell_of[numbers] = searcher.among(as_units(stored), centres, 1)[:, 0]
 
-    for _ in in_threads(look, _chunks(blocks), threads):
+    for _ in in_threads(look, _chunks(blocks), searcher):
         pass
     return cell_of
 

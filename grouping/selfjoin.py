@@ -20,7 +20,7 @@ from corpus.files import written_whole
 from corpus.progress import Progress, Silent
 from grouping.cells import sample_images, true_neighbours, without_self
 from grouping.layout import ROWS_AT_ONCE, Layout
-from grouping.neighbours import Block, nearest_centres, nearest_in_blocks
+from grouping.neighbours import Block, Searcher
 from grouping.workers import in_threads
 
 SMALLEST_PIECE, LARGEST_PIECE = 1_024, 32_768
@@ -46,17 +46,19 @@ class Join:
     def __init__(
         self,
         layout: Layout,
+        searcher: Searcher,
         searched: int,
         count: int,
         looking: NDArray[np.bool_] | None = None,
         found: NDArray[np.bool_] | None = None,
     ) -> None:
         """``looking`` and ``found`` are masks over images; ``searched`` is in cells an image."""
-        self._layout, self._searched, self._count = layout, searched, count
+        self._layout, self._searcher = layout, searcher
+        self._searched, self._count = searched, count
         self._looking, self._found = looking, found
-        self._rows = layout.open_rows()
+        self._rows = layout.rows
 
-    def run(self, folder: Path, threads: int = 0, progress: Progress | None = None) -> Neighbours:
+    def run(self, folder: Path, progress: Progress | None = None) -> Neighbours:
         """All neighbours; checkpoints go to ``folder``, and those that are there are taken over."""
         folder.mkdir(parents=True, exist_ok=True)
         total = len(self._rows)
@@ -73,7 +75,7 @@ class Join:
             return path
 
         with (progress or Silent()).task("neighbours", total, "images") as task:
-            for start, path in zip(starts, in_threads(checkpoint, starts, threads), strict=True):
+            for start, path in zip(starts, in_threads(checkpoint, starts, self._searcher), strict=True):
                 with np.load(path) as piece:
                     result.images[piece["looking"]] = piece["images"]
                     result.cosines[piece["looking"]] = piece["cosines"]
@@ -84,7 +86,7 @@ class Join:
         if self._looking is not None:
             images = images[self._looking[images]]
         queries = self._rows.take(images)
-        found, cosines = nearest_in_blocks(queries, self._blocks(queries), self._count + 1)
+        found, cosines = self._searcher.in_blocks(queries, self._blocks(queries), self._count + 1)
         found, cosines = without_self(images, found, cosines)
         with written_whole(path) as file:
             np.savez(file, looking=images, images=found.astype(np.int32), cosines=cosines)
@@ -93,7 +95,7 @@ class Join:
         """The rows of every cell that any of ``queries`` searches, with those of them that do."""
         if not len(queries):
             return
-        reach = nearest_centres(queries, self._layout.centres, self._searched)
+        reach = self._searcher.among(queries, self._layout.centres, self._searched)
         by_cell = np.argsort(reach, axis=None, kind="stable")
         cells, starts = np.unique(reach.ravel()[by_cell], return_index=True)
         for cell, places in zip(cells.tolist(), np.split(by_cell, starts[1:]), strict=True):
@@ -110,17 +112,21 @@ class Join:
 
 
 def recall_of(
-    layout: Layout, neighbours: Neighbours, count: int, among: NDArray[np.bool_] | None = None
+    layout: Layout,
+    searcher: Searcher,
+    neighbours: Neighbours,
+    count: int,
+    among: NDArray[np.bool_] | None = None,
 ) -> float:
     """The share of the ``count`` true neighbours (``among`` the images looked through) that were found.
 
     Measured on a sample of the images that looked, by an exact search.
     """
-    rows = layout.open_rows()
+    rows = layout.rows
     images = sample_images(len(rows), seed=3)
     if among is not None:
         images = images[among[images]]
-    truth = true_neighbours(layout, rows, images, count, among)
+    truth = true_neighbours(layout, searcher, images, count, among)
     wanted = hits = 0
     for image, others in zip(images.tolist(), truth, strict=True):
         wanted += int((others >= 0).sum())

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 EMBEDDINGS_DATA_VERSION = 2
 """Of embed and encoder. Raise it when the same images would get other rows."""
 
-SETS_DATA_VERSION = 2
+SETS_DATA_VERSION = 3
 """Of group and all that it calls. Raise it when the same embeddings would give other sets."""
 
 
@@ -116,7 +116,7 @@ def make_sets(run: RunFolder, config: SetsConfig, progress: Progress) -> bool:
     is damaged.
     """
     settings: dict[str, Setting] = {"data_version": SETS_DATA_VERSION, **msgspec.to_builtins(config)}
-    del settings["threads"]  # changes how fast sets come, not which
+    del settings["threads"], settings["device"]  # they change how fast sets come, not which
     inputs = {"images": run.digest("images"), "embeddings": run.digest("embeddings")}
     if not run.begin_stage("sets", settings, inputs):
         shutil.rmtree(run.scratch_folder, ignore_errors=True)  # of a run that was killed in its last instant

@@ -6,26 +6,25 @@ in: a function and its arguments. Goes out: results in the order of the argument
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-from grouping.neighbours import work_in_one_thread
+from grouping.neighbours import Searcher
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
-def in_threads(work: Callable[[T], R], pieces: Iterable[T], threads: int) -> Iterator[R]:
-    """``work`` of each piece, in order. ``threads`` 0 takes as many as this process may use cores.
+def in_threads(work: Callable[[T], R], pieces: Iterable[T], searcher: Searcher) -> Iterator[R]:
+    """``work`` of each piece, in order, in the searcher's threads.
 
     At most two pieces a thread are begun before the first is taken.
     """
-    count = threads or len(os.sched_getaffinity(0))
+    count, begin = searcher.threads, searcher.work_in_one_thread
     waiting: deque[Future[R]] = deque()
-    with ThreadPoolExecutor(count, thread_name_prefix="neighbours", initializer=work_in_one_thread) as pool:
+    with ThreadPoolExecutor(count, thread_name_prefix="neighbours", initializer=begin) as pool:
         try:
             for piece in pieces:
                 waiting.append(pool.submit(work, piece))

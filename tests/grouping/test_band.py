@@ -49,7 +49,9 @@ def test_a_theme_that_is_most_of_the_corpus_does_not_pass_for_chance(tmp_path: P
     """Three images of four are of one theme: the bound stays where the other themes alone put it."""
     themes = _themes(0.8, 0.2)
     rng = np.random.default_rng(5)
-    more = as_unit(themes[:8].sum(axis=0, keepdims=True)) * np.sqrt(0.8) + np.sqrt(0.2) * as_unit(rng.normal(size=(960, 256)))
+    more = as_unit(themes[:8].sum(axis=0, keepdims=True)) * np.sqrt(0.8) + np.sqrt(0.2) * as_unit(
+        rng.normal(size=(960, 256))
+    )
 
     alone, _ = _bounds(group(themes, AUTO, tmp_path / "alone").notes)
     dominated, _ = _bounds(group(np.concatenate([themes, as_unit(more)]), AUTO, tmp_path / "both").notes)

@@ -10,12 +10,13 @@ job: related images (see sets).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from corpus.progress import Progress
 from corpus.records import Duplicate
 from grouping.band import Band
 from grouping.layout import ROWS_AT_ONCE, Layout
@@ -25,6 +26,7 @@ from grouping.rows import UnitRows, pair_cosines
 from grouping.selfjoin import Neighbours
 from grouping.table import ImageTable
 from grouping.witness import MOST_BITS_APART, bits_apart
+from grouping.workers import in_threads
 
 Reason = Literal["same bytes", "near duplicate", "hashes agree"]
 
@@ -51,7 +53,7 @@ def same_bytes(content_hashes: Sequence[str]) -> dict[int, int]:
 
 
 def find_duplicates(
-    corpus: Corpus, neighbours: Neighbours, copies: dict[int, int], band: Band
+    corpus: Corpus, neighbours: Neighbours, copies: dict[int, int], band: Band, progress: Progress
 ) -> tuple[list[Duplicate], NDArray[np.bool_]]:
     """The duplicates of a run, sorted by key, and a mask of the images that stay.
 
@@ -59,7 +61,7 @@ def find_duplicates(
     """
     distinct = np.ones(len(corpus.table.keys), bool)
     distinct[list(copies)] = False
-    nearer = _near_duplicates(corpus, neighbours, distinct, band)
+    nearer = _near_duplicates(corpus, neighbours, distinct, band, progress)
     duplicates = [
         _describe(corpus.table, image, kept, band, cosine) for image, (kept, cosine) in nearer.items()
     ]
@@ -82,14 +84,15 @@ def find_duplicates(
 
 
 def _near_duplicates(
-    corpus: Corpus, neighbours: Neighbours, distinct: NDArray[np.bool_], band: Band
+    corpus: Corpus, neighbours: Neighbours, distinct: NDArray[np.bool_], band: Band, progress: Progress
 ) -> dict[int, tuple[int, float]]:
     """Each image that is set aside, with the one that stays and their cosine."""
-    pairs = pairs_from(neighbours, corpus.rows, band.hashes_decide_from, corpus.searcher, distinct)
+    lowest = band.hashes_decide_from if corpus.table.has_picture_hash.any() else band.duplicate
+    pairs = pairs_from(neighbours, corpus.rows, lowest, corpus.searcher, distinct)
     pairs = pairs.where(_are_copies(corpus.table, pairs.left, pairs.right, pairs.cosines, band))
     graph = Graph(pairs, len(distinct))
     # Every place of its line is as near as a copy: there may be more copies than places.
-    crowded = neighbours.cosines[:, -1] >= band.hashes_decide_from - SEARCH_SLACK
+    crowded = neighbours.cosines[:, -1] >= lowest - SEARCH_SLACK
     table = corpus.table
     copies_found = np.bincount(np.concatenate([pairs.left, pairs.right]), minlength=len(distinct))
     best_first = np.lexsort((np.arange(len(distinct)), -copies_found, -table.size_bytes, -table.pixels))
@@ -97,19 +100,31 @@ def _near_duplicates(
     paired[pairs.left] = paired[pairs.right] = True
     stays = np.zeros(len(distinct), bool)
     covered: dict[int, tuple[int, float]] = {}
-    for image in best_first[paired[best_first]].tolist():
-        if image in covered:
-            continue
-        stays[image] = True
+
+    def look(image: int) -> tuple[int, NDArray[np.int64]]:
         others = graph.of(image)
-        if crowded[image]:
-            others = np.union1d(others, _all_near(corpus, image, band.hashes_decide_from, distinct))
-        ones = np.full(len(others), image)
-        cosines = pair_cosines(corpus.rows, ones, others)
-        copied = _are_copies(table, ones, others, cosines, band)
-        for other, cosine in zip(others[copied].tolist(), cosines[copied].tolist(), strict=True):
-            if other not in covered and not stays[other]:
-                covered[other] = (image, cosine)
+        return image, np.union1d(others, _all_near(corpus, image, lowest, distinct)) if crowded[
+            image
+        ] else others
+
+    with progress.task("duplicates", int(paired.sum()), "images") as task:
+
+        def uncovered() -> Iterator[int]:
+            for image in best_first[paired[best_first]].tolist():
+                task.advance(1)
+                if image not in covered:
+                    yield image
+
+        for image, others in in_threads(look, uncovered(), corpus.searcher):
+            if image in covered:  # since it was begun
+                continue
+            stays[image] = True
+            ones = np.full(len(others), image)
+            cosines = pair_cosines(corpus.rows, ones, others)
+            copied = _are_copies(table, ones, others, cosines, band)
+            for other, cosine in zip(others[copied].tolist(), cosines[copied].tolist(), strict=True):
+                if other not in covered and not stays[other]:
+                    covered[other] = (image, cosine)
     return covered
 
 

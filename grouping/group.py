@@ -46,7 +46,7 @@ def group_images(table: ImageTable, config: SetsConfig, scratch: Path, progress:
     if count == 0:
         return Grouped([], [], {})
     searcher = open_searcher(config.device, config.threads)
-    layout = lay_out(table.blocks, count, table.dimensions, scratch, searcher)
+    layout = lay_out(table.blocks, count, table.dimensions, scratch, searcher, progress)
     rows = layout.rows
     cells = searched_cells(layout, searcher, config.neighbours, config.min_recall)
     copies = same_bytes(table.content_hashes)
@@ -57,7 +57,7 @@ def group_images(table: ImageTable, config: SetsConfig, scratch: Path, progress:
     recall = recall_of(layout, searcher, neighbours, config.neighbours, distinct)
     band = choose_band(config, rows, neighbours, distinct, with_hashes=bool(table.has_picture_hash.all()))
     corpus = Corpus(table, layout, rows, searcher, cells)
-    duplicates, stays = find_duplicates(corpus, neighbours, copies, band)
+    duplicates, stays = find_duplicates(corpus, neighbours, copies, band, progress)
 
     # A line that is full of related images and lost many to duplicates has others waiting behind its end.
     share_lost = (distinct & ~stays)[neighbours.images].mean(axis=1)
@@ -69,7 +69,7 @@ def group_images(table: ImageTable, config: SetsConfig, scratch: Path, progress:
 
     pairs = pairs_from(neighbours, rows, band.related, searcher, stays)
     pairs = pairs.where(pairs.mutual & (pairs.cosines.astype(np.float64) < band.duplicate))
-    sets = make_image_sets(table.keys, rows, pairs, band, config)
+    sets = make_image_sets(table.keys, rows, pairs, band, config, progress)
     if config.max_sets is not None:
         number = {key: image for image, key in enumerate(table.keys)}
         sets = keep_spread(sets, config.max_sets, lambda key: int(layout.cell_of[number[key]]))

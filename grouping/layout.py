@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from corpus.files import written_whole
+from corpus.progress import Progress, Silent
 from grouping.centres import find_centres
 from grouping.neighbours import Searcher
 from grouping.rows import UnitRows, as_units
@@ -78,7 +79,12 @@ def cells_for(images: int) -> int:
 
 
 def lay_out(
-    blocks: Sequence[StoredBlock], images: int, dimensions: int, folder: Path, searcher: Searcher
+    blocks: Sequence[StoredBlock],
+    images: int,
+    dimensions: int,
+    folder: Path,
+    searcher: Searcher,
+    progress: Progress | None = None,
 ) -> Layout:
     """Make what isn't there yet of the files of ``folder``, and open them.
 
@@ -86,7 +92,9 @@ def lay_out(
     """
     folder.mkdir(parents=True, exist_ok=True)
     centres = _made_once(folder / "centres.npy", lambda: _train(blocks, images, dimensions, searcher))
-    cell_of = _made_once(folder / "cell_of.npy", lambda: _assign(blocks, images, centres, searcher))
+    cell_of = _made_once(
+        folder / "cell_of.npy", lambda: _assign(blocks, images, centres, searcher, progress or Silent())
+    )
     layout = Layout(folder, cell_of, centres)
     if not layout.rows_path.exists():
         _sort_rows(blocks, layout, dimensions)
@@ -121,16 +129,22 @@ def _train(
 
 
 def _assign(
-    blocks: Sequence[StoredBlock], images: int, centres: NDArray[np.float32], searcher: Searcher
+    blocks: Sequence[StoredBlock],
+    images: int,
+    centres: NDArray[np.float32],
+    searcher: Searcher,
+    progress: Progress,
 ) -> NDArray[np.int16]:
     cell_of = np.empty(images, np.int16)
 
-    def look(chunk: tuple[NDArray[np.int64], NDArray[np.float16]]) -> None:
+    def look(chunk: tuple[NDArray[np.int64], NDArray[np.float16]]) -> int:
         numbers, stored = chunk
         cell_of[numbers] = searcher.among(as_units(stored), centres, 1)[:, 0]
+        return len(numbers)
 
-    for _ in in_threads(look, _chunks(blocks), searcher):
-        pass
+    with progress.task("sorting into cells", images, "images") as task:
+        for sorted_by_now in in_threads(look, _chunks(blocks), searcher):
+            task.advance(sorted_by_now)
     return cell_of
 
 

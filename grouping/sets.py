@@ -20,6 +20,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from corpus.progress import Progress, Silent, Task
 from corpus.records import ImageSet
 from grouping.band import Band
 from grouping.config import SetsConfig
@@ -30,16 +31,22 @@ PAIRS_AT_ONCE = 65_536
 
 
 def make_image_sets(
-    keys: Sequence[str], rows: UnitRows, pairs: Pairs, band: Band, config: SetsConfig
+    keys: Sequence[str],
+    rows: UnitRows,
+    pairs: Pairs,
+    band: Band,
+    config: SetsConfig,
+    progress: Progress | None = None,
 ) -> list[ImageSet]:
     """Sets over images 0 to n - 1 with ``keys`` (ascending). Sorted by their smallest key.
 
     The same for the same images, in whatever order they were embedded.
     """
     packing = _Packing(keys, rows, pairs, band, config)
-    packing.pack()
-    packing.swap()
-    packing.pack()
+    with (progress or Silent()).task("packing sets", 2 * len(pairs.left), "pairs") as task:
+        packing.pack(task)
+        packing.swap()
+        packing.pack(task)
     found = sorted(packing.sets, key=min)
     return [_describe(keys, rows, members) for members in found]
 
@@ -62,7 +69,7 @@ class _Packing:
         self._free = np.ones(len(keys), bool)
         self.sets: list[list[int]] = []
 
-    def pack(self) -> None:
+    def pack(self, task: Task) -> None:
         """One greedy pass over all pairs whose images are free, most similar first."""
         for start in range(0, len(self._left), PAIRS_AT_ONCE):
             left = self._left[start : start + PAIRS_AT_ONCE]
@@ -74,6 +81,7 @@ class _Packing:
                     if len(members) >= self._config.min_images:
                         self._free[members] = False
                         self.sets.append(members)
+            task.advance(len(left))
 
     def swap(self) -> None:
         """In each set, in turn, the one swap for a free image that lifts its worst cosine most."""

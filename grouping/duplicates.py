@@ -21,7 +21,7 @@ from corpus.records import Duplicate
 from grouping.band import Band
 from grouping.layout import ROWS_AT_ONCE, Layout
 from grouping.neighbours import SEARCH_SLACK, Searcher
-from grouping.pairs import Graph, pairs_from
+from grouping.pairs import Graph, Pairs, pairs_from
 from grouping.rows import UnitRows, pair_cosines
 from grouping.selfjoin import Neighbours
 from grouping.table import ImageTable
@@ -93,24 +93,20 @@ def _near_duplicates(
     graph = Graph(pairs, len(distinct))
     # Every place of its line is as near as a copy: there may be more copies than places.
     crowded = neighbours.cosines[:, -1] >= lowest - SEARCH_SLACK
-    table = corpus.table
-    copies_found = np.bincount(np.concatenate([pairs.left, pairs.right]), minlength=len(distinct))
-    best_first = np.lexsort((np.arange(len(distinct)), -copies_found, -table.size_bytes, -table.pixels))
-    paired = np.zeros(len(distinct), bool)
-    paired[pairs.left] = paired[pairs.right] = True
-    stays = np.zeros(len(distinct), bool)
-    covered: dict[int, tuple[int, float]] = {}
 
     def look(image: int) -> tuple[int, NDArray[np.int64]]:
         others = graph.of(image)
-        return image, np.union1d(others, _all_near(corpus, image, lowest, distinct)) if crowded[
-            image
-        ] else others
+        if crowded[image]:
+            others = np.union1d(others, _all_near(corpus, image, lowest, distinct))
+        return image, others
 
-    with progress.task("duplicates", int(paired.sum()), "images") as task:
+    paired = _best_first(corpus.table, pairs)
+    covered: dict[int, tuple[int, float]] = {}
+    stays = np.zeros(len(distinct), bool)
+    with progress.task("duplicates", len(paired), "images") as task:
 
         def uncovered() -> Iterator[int]:
-            for image in best_first[paired[best_first]].tolist():
+            for image in paired.tolist():
                 task.advance(1)
                 if image not in covered:
                     yield image
@@ -121,11 +117,20 @@ def _near_duplicates(
             stays[image] = True
             ones = np.full(len(others), image)
             cosines = pair_cosines(corpus.rows, ones, others)
-            copied = _are_copies(table, ones, others, cosines, band)
+            copied = _are_copies(corpus.table, ones, others, cosines, band)
             for other, cosine in zip(others[copied].tolist(), cosines[copied].tolist(), strict=True):
                 if other not in covered and not stays[other]:
                     covered[other] = (image, cosine)
     return covered
+
+
+def _best_first(table: ImageTable, copies: Pairs) -> NDArray[np.int64]:
+    """The images that have copies: the largest first, of equals the one with most copies, then by key."""
+    times = np.bincount(np.concatenate([copies.left, copies.right]), minlength=len(table.keys))
+    paired = np.flatnonzero(times)
+    order = np.lexsort((paired, -times[paired], -table.size_bytes[paired], -table.pixels[paired]))
+    best: NDArray[np.int64] = paired[order]
+    return best
 
 
 def _are_copies(

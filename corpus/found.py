@@ -7,8 +7,14 @@ import os
 import msgspec
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"})
-SIDECAR_SUFFIXES = frozenset({".json", ".txt", ".xml"})
-"""Files that describe an image. They are passed over; any other file is listed as not an image."""
+SIDECAR_SUFFIXES = frozenset(
+    {".json", ".jsonl", ".txt", ".xml", ".caption", ".transcript", ".cls", ".cls2", ".id", ".index", ".inx"}
+    | {".csv", ".tsv", ".yaml", ".yml", ".npy", ".npz", ".pyd", ".pickle", ".pth", ".cbor", ".msg", ".mp"}
+)
+"""Files that describe an image: what WebDataset's decoders know besides pictures, and the usual lists. They
+are passed over; any other file is listed as not an image."""
+
+COMPRESSED_TAR_SUFFIXES = (".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst")
 
 
 class FoundFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,9 +31,25 @@ def why_not_an_image(name: str) -> str | None:
     suffix = os.path.splitext(name)[1].lower()
     if suffix in IMAGE_SUFFIXES:
         return None
+    if name.lower().endswith(COMPRESSED_TAR_SUFFIXES):
+        return "compressed tar: its images can't be read one by one; unpack it to a plain .tar"
     return f"not an image: {suffix or 'no suffix'}"
 
 
 def is_sidecar(name: str) -> bool:
     """Whether ``name`` ends like a file that describes an image beside it."""
     return os.path.splitext(name)[1].lower() in SIDECAR_SUFFIXES
+
+
+def usable_key(name: str) -> tuple[str, str | None]:
+    """``name`` as a key, and why nothing of that name can have one.
+
+    A key is written as JSON, in UTF-8, and a trainer looks for a file of that name: bytes that are no
+    UTF-8 are shown as ``\\xNN``, in a key that only the record of the failure has.
+    """
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        shown = name.encode(errors="surrogateescape").decode(errors="backslashreplace")
+        return shown, "unusable name: it is not UTF-8; rename the file"
+    return name, None

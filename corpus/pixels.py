@@ -7,14 +7,30 @@ A file that is cut short or damaged is refused, never greyed out. Not its job: f
 from __future__ import annotations
 
 import io
+import struct
 import warnings
 
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
+from PIL.PngImagePlugin import PngImageFile
+from PIL.TiffImagePlugin import TiffImageFile
 
 from corpus.errors import UnreadableImageError
 
 MAX_PIXELS = 400_000_000
 """More is refused: a decompression bomb or a scan that no vision tower can use."""
+
+WHITES = {"I": (255, 65535), "F": (1, 255, 65535)}
+"""What white may be in pictures of 32-bit integers or floats, which don't say it: the ranges of 8 and 16
+bits, and of floats from 0 to 1."""
+
+ORIENTATION_TAG = 0x0112
+"""The EXIF and TIFF tag."""
+
+PNG_CHUNK_HEAD_BYTES = 32
+"""Length, name and the start of what a chunk holds."""
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+PNG_ORIENTATION_CHUNKS = (b"eXIf", b"iTXtXML:com.adobe.xmp", b"tEXtRaw profile type", b"zTXtRaw profile type")
+"""How a chunk begins that may hold an orientation: its name, and for text the start of its keyword."""
 
 
 def decode_rgb(content: bytes, draft_side_px: int | None = None) -> tuple[Image.Image, int, int]:
@@ -65,15 +81,57 @@ def upright_size(content: bytes) -> tuple[int, int]:
 
 
 def _upright_size(image: Image.Image) -> tuple[int, int]:
-    turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+    """From what stands before the pixels, without decoding them, wherever the format puts it there."""
+    if isinstance(image, TiffImageFile) and ORIENTATION_TAG in image.tag_v2:
+        return image.size  # Pillow has turned it already
+    turned = _exif(image).get(ORIENTATION_TAG, 1) in (5, 6, 7, 8)
     return (image.height, image.width) if turned else (image.width, image.height)
 
 
+def _exif(image: Image.Image) -> Image.Exif:
+    """Pillow decodes a whole PNG to look for an orientation behind its pixels. Few have anything there."""
+    if isinstance(image, PngImageFile) and not _has_metadata_behind_pixels(image):
+        return Image.Image.getexif(image)
+    return image.getexif()
+
+
+def _has_metadata_behind_pixels(image: PngImageFile) -> bool:
+    """Whether the chunks after the first IDAT could hold an orientation: walks lengths, decodes nothing."""
+    file = image.fp
+    assert file is not None
+    before = file.tell()
+    try:
+        file.seek(len(PNG_SIGNATURE))
+        pixels_seen = False
+        while len(head := file.read(PNG_CHUNK_HEAD_BYTES)) >= 12:
+            (length,), chunk = struct.unpack_from(">I", head), head[4:]
+            pixels_seen = pixels_seen or chunk.startswith(b"IDAT")
+            if pixels_seen and chunk.startswith(PNG_ORIENTATION_CHUNKS):
+                return True
+            file.seek(length + 12 - len(head), io.SEEK_CUR)
+        return False
+    finally:
+        file.seek(before)
+
+
 def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I;16"):
+        return image.convert("I").point(lambda value: value / 256).convert("L").convert("RGB")
+    if image.mode in WHITES:
+        return _wide_to_grey(image).convert("RGB")
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
         layered = image.convert("RGBA")
         white = Image.new("RGBA", layered.size, "white")
         return Image.alpha_composite(white, layered).convert("RGB")
-    if image.mode.startswith("I;16") or image.mode == "I":
-        return image.point(lambda value: value / 256).convert("L").convert("RGB")
     return image.convert("RGB")
+
+
+def _wide_to_grey(image: Image.Image) -> Image.Image:
+    """32-bit integers or floats to 8 bits: white is the first of WHITES that nothing exceeds, else the
+    brightest pixel. What is no number, or negative, is black."""
+    import numpy as np
+
+    levels = np.nan_to_num(np.asarray(image, np.float64), nan=0.0, posinf=0.0, neginf=0.0)
+    brightest = float(levels.max())
+    white = next((white for white in WHITES[image.mode] if brightest <= white), brightest)
+    return Image.fromarray(np.clip(levels * (255 / white), 0, 255).astype(np.uint8))

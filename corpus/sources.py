@@ -1,25 +1,32 @@
-"""Where images come from: folders and tars, as shards of files with stable keys.
+"""Where images come from, as shards of files with stable keys.
 
-Comes in: the paths a user named. Goes out: shards, which list their members and read their bytes.
-A folder may hold images and tars, nested. The key of an image is its path below the folder that was
-named, a tar standing for a folder of its own name: ``sub/sa_000000.tar`` with member ``sa_1.jpg``
-gives ``sub/sa_000000/sa_1.jpg``; a tar named by itself gives ``sa_000000/sa_1.jpg``. Originals are
-never copied or changed. Not its job: decoding (see pixels).
+Comes in: what a user named: folders, tars, Parquet files, lists, patterns, images. Goes out: shards, which
+list their files and read their bytes. The key of an image is its path below the folder that was named, a
+tar standing for a folder of its own name: ``sub/sa_000000.tar`` with member ``sa_1.jpg`` gives
+``sub/sa_000000/sa_1.jpg``; a tar named by itself gives ``sa_000000/sa_1.jpg``. In a Parquet file the row's
+number stands for the name. Originals are never copied or changed. Not its job: decoding (see pixels);
+finding the files (see listing).
 """
 
 from __future__ import annotations
 
-import errno
-import os
+import bisect
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from corpus.errors import UsageError
-from corpus.found import FoundFile, is_sidecar, why_not_an_image
+from corpus.folders import FILES_PER_SHARD, FolderShard
+from corpus.found import FoundFile, usable_key, why_not_an_image
+from corpus.listing import ARCHIVE_SUFFIXES, list_source
+from corpus.parquet import UnreadableTable, open_table
 from corpus.tars import TarShard
 
-FILES_PER_SHARD = 4096
+LOOSE_PREFIX = "files-"
+"""What the names of shards of loose files begin with."""
+
+MAX_NAME_BYTES = 200
+"""Of an archive, as its shard's files have its name and a longer suffix; file systems allow 255."""
 
 
 class Shard(Protocol):
@@ -29,103 +36,120 @@ class Shard(Protocol):
     def name(self) -> str:
         """Unique in a run; what the shard's files in the run folder are called."""
 
+    @property
+    def file_count(self) -> int | None:
+        """How many files it holds; None where only a walk through it would tell."""
+
+    @property
+    def size_bytes(self) -> int | None:
+        """How many bytes a walk through it reads, where ``file_count`` is not known."""
+
     def fingerprint(self) -> str:
-        """Changes when files were added, removed or resized."""
+        """One line that changes when files were added, removed or resized."""
 
     def files(self) -> Iterator[FoundFile]:
-        """Every file, in key order for folders and in archive order for tars."""
+        """Every file, in key order for folders, in archive order for tars, in row order for Parquet."""
 
     def read(self, key: str, offset_bytes: int | None, size_bytes: int) -> bytes:
         """The bytes of one image found before. Raises OSError if it is gone."""
 
 
-class FolderShard:
-    """Up to FILES_PER_SHARD files that lie in folders."""
-
-    def __init__(self, name: str, paths: Mapping[str, Path]) -> None:
-        """``paths`` maps keys, in order, to the files."""
-        self.name = name
-        self._paths = paths
-
-    def fingerprint(self) -> str:
-        return "\n".join(f"{key}\t{_size_of(path)}" for key, path in self._paths.items())
-
-    def files(self) -> Iterator[FoundFile]:
-        for key, path in self._paths.items():
-            reason = why_not_an_image(key)
-            if reason is not None:
-                yield FoundFile(key=key, unreadable=reason)
-                continue
-            try:
-                yield FoundFile(key=key, content=path.read_bytes())
-            except OSError as error:
-                yield FoundFile(key=key, unreadable=f"read error: {error.strerror}")
-
-    def read(self, key: str, offset_bytes: int | None, size_bytes: int) -> bytes:
-        if key not in self._paths:
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), key)
-        return self._paths[key].read_bytes()
-
-
-def open_sources(sources: Sequence[Path]) -> list[Shard]:
+def open_sources(sources: Sequence[Path], image_column: str | None = None) -> list[Shard]:
     """The shards of everything in ``sources``, sorted by name.
 
-    Raises UsageError where a source isn't there or is neither a folder nor a tar, where two sources
-    give two files one key, and where no image and no tar is found at all.
+    Raises UsageError where a source isn't there or is nothing that can be one, where two sources give two
+    files one key, and where no image and no archive is found at all; SetupError where pyarrow is missing
+    for a Parquet file.
     """
-    tars: dict[str, Path] = {}
-    files: dict[str, Path] = {}
+    found = _Found()
     for source in sources:
-        for key, path in _found_in(source):
-            claimed = tars if path.suffix == ".tar" else files
-            if key in claimed:
+        for root, path, unreadable in list_source(source):
+            found.add(root, path, unreadable)
+    found.refuse_shared_keys()
+    shards: list[Shard] = []
+    for name, (root, suffix) in found.archives.items():
+        path = f"{root}/{name}{suffix}"
+        shards += [TarShard(name, path)] if suffix == ".tar" else open_table(name, path, image_column)
+    _refuse_no_images(sources, shards, found.files)
+    return sorted([*shards, *found.folder_shards()], key=lambda shard: shard.name)
+
+
+class _Found:
+    """All files of all sources. The root of a file is that which its key is a path below."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, str] = {}
+        self.archives: dict[str, tuple[str, str]] = {}
+        """Root and suffix of each, by its key without the suffix."""
+        self._unreadable: dict[str, str] = {}
+
+    def add(self, root: str, path: str, unreadable: str | None) -> None:
+        """Take in a file. One that was named twice is the same file."""
+        key, unusable = usable_key(path)
+        unreadable = unreadable or unusable
+        if unreadable is not None:
+            self._unreadable[key] = unreadable
+        elif key.endswith(ARCHIVE_SUFFIXES):
+            self._add_archive(root, key)
+            return
+        _refuse_other(key, root, self.files.setdefault(key, root))
+
+    def _add_archive(self, root: str, path: str) -> None:
+        name, dot, ending = path.rpartition(".")
+        if len(name.rpartition("/")[2].encode()) > MAX_NAME_BYTES:
+            raise UsageError(
+                f"{root}/{path}: the name has more than {MAX_NAME_BYTES} bytes; give it a shorter one"
+            )
+        if name.startswith(LOOSE_PREFIX):
+            raise UsageError(
+                f"{root}/{path} is called as Triptych calls its shards of loose files; rename it"
+            )
+        known, suffix = self.archives.setdefault(name, (root, dot + ending))
+        _refuse_other(path, root, known, name + suffix)
+
+    def refuse_shared_keys(self) -> None:
+        """Raise UsageError where a loose file could have the key of an archive's member."""
+        keys = sorted(self.files)
+        for name, (root, suffix) in self.archives.items():
+            at = bisect.bisect_left(keys, f"{name}/")
+            if at < len(keys) and keys[at].startswith(f"{name}/"):
                 raise UsageError(
-                    f"{claimed[key]} and {path} would both get the key {key};"
-                    " name one folder above both as the source, so that keys stay unique"
+                    f"{root}/{name}{suffix} and {self.files[keys[at]]}/{keys[at]} would share keys, as an"
+                    " archive stands for a folder of its name; rename one, or name only one as a source"
                 )
-            claimed[key] = path
-    for folder in {os.path.dirname(key) for key in files} & tars.keys():
-        raise UsageError(f"{tars[folder]} and the folder beside it would share keys; rename one of them")
-    if not tars and not any(why_not_an_image(key) is None for key in files):
+
+    def folder_shards(self) -> Iterator[FolderShard]:
+        """The loose files in key order, FILES_PER_SHARD at a time."""
+        keys = sorted(self.files)
+        for number, start in enumerate(range(0, len(keys), FILES_PER_SHARD)):
+            own = keys[start : start + FILES_PER_SHARD]
+            unreadable: Mapping[str, str] = {
+                key: self._unreadable[key] for key in own if key in self._unreadable
+            }
+            name = f"{LOOSE_PREFIX}{number:05d}"
+            yield FolderShard(name, own, [self.files[key] for key in own], unreadable)
+
+
+def _refuse_other(path: str, root: str, known_root: str, known_path: str | None = None) -> None:
+    if (root, path) != (known_root, known_path or path):
         raise UsageError(
-            f"no images in {', '.join(map(str, sources))};"
-            " expected files such as .jpg or .png, or .tar files, at any depth"
+            f"{known_root}/{known_path or path} and {root}/{path} would both get the key"
+            f" {path if known_path is None else path.rpartition('.')[0]}; name one folder above both as the"
+            " source, or a folder with a link to each, so that keys stay unique"
         )
-    shards: list[Shard] = [TarShard(name, path) for name, path in tars.items()]
-    keys = sorted(files)
-    for start in range(0, len(keys), FILES_PER_SHARD):
-        name = f"files-{start // FILES_PER_SHARD:05d}"
-        shards.append(FolderShard(name, {key: files[key] for key in keys[start : start + FILES_PER_SHARD]}))
-    return sorted(shards, key=lambda shard: shard.name)
 
 
-def _found_in(source: Path) -> Iterator[tuple[str, Path]]:
-    """``(key, path)`` of each tar (its key without the suffix) and each file that isn't a sidecar."""
-    if source.is_file() and source.suffix == ".tar":
-        yield source.stem, source.absolute()
+def _refuse_no_images(sources: Sequence[Path], shards: Sequence[Shard], files: Mapping[str, str]) -> None:
+    without = [
+        shard.reason
+        for shard in shards
+        if isinstance(shard, UnreadableTable)
+        if "not an image" in shard.reason
+    ]
+    if len(without) < len(shards) or any(why_not_an_image(key) is None for key in files):
         return
-    if not source.is_dir():
-        found = "neither a folder nor a .tar file" if source.exists() else "not there"
-        raise UsageError(f"source {source} is {found}; expected a folder of images or tars, or a .tar file")
-    root = source.absolute()
-    for folder, subfolders, names in os.walk(root, onerror=_refuse):
-        subfolders.sort()
-        for name in sorted(names):
-            path = Path(folder, name)
-            key = path.relative_to(root).as_posix()
-            if path.suffix == ".tar":
-                yield key.removesuffix(".tar"), path
-            elif not is_sidecar(name):
-                yield key, path
-
-
-def _size_of(path: Path) -> int | None:
-    """In bytes; None for a link to nothing and for a file that has just gone."""
-    try:
-        return path.stat().st_size
-    except OSError:
-        return None
-
-
-def _refuse(error: OSError) -> None:
-    raise UsageError(f"can't list {error.filename}: {error.strerror}; make it readable or leave it out")
+    kinds = without or sorted({why_not_an_image(key) or "" for key in files})[:3]
+    raise UsageError(
+        f"no images in {', '.join(map(str, sources))}; expected files such as .jpg or .png, .tar or .parquet"
+        f" files, at any depth{'; found ' if kinds else ''}{', '.join(kinds)}"
+    )

@@ -18,6 +18,7 @@ import msgspec
 
 from captioning.config import CaptioningConfig
 from corpus.errors import UsageError
+from corpus.input_config import InputConfig
 from export.config import ExportConfig
 from filtering.config import FilteringConfig
 from grouping.config import EmbeddingConfig, SetsConfig
@@ -28,6 +29,8 @@ PRESETS = ("sa1b", "demo")
 class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything that can be set, one table a stage."""
 
+    input: InputConfig = InputConfig()
+    """How sources are read."""
     embedding: EmbeddingConfig = EmbeddingConfig()
     """How images become vectors."""
     sets: SetsConfig = SetsConfig()

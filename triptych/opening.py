@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from corpus.errors import SetupError
+from corpus.errors import SetupError, UsageError
 from corpus.lock import owned
 from corpus.progress import Progress, Silent
 from corpus.runfolder import RunFolder
@@ -46,7 +46,10 @@ def open_run(
     """
     from corpus.sources import open_sources
 
-    shards = [] if stored else open_sources([source.absolute() for source in sources])
+    _refuse_inside(path, sources)
+    shards = (
+        [] if stored else open_sources([source.absolute() for source in sources], config.input.image_column)
+    )
     if path.is_file():
         raise SetupError(f"{path} is a file; name a folder with --out")
     path.mkdir(parents=True, exist_ok=True)
@@ -59,6 +62,16 @@ def open_run(
     with owned(path):
         run = RunFolder.create_or_open(path)
         yield Pipeline(run, config, sources, progress or Silent(), stored, shards)
+
+
+def _refuse_inside(path: Path, sources: Sequence[Path]) -> None:
+    """Raise UsageError where the run's own files would be among its sources."""
+    for source in sources:
+        if path.resolve().is_relative_to(source.resolve()):
+            raise UsageError(
+                f"the run folder {path} lies in the source {source}, so its files would be taken for images;"
+                " name a folder elsewhere with --out"
+            )
 
 
 @contextlib.contextmanager

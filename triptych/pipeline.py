@@ -176,7 +176,7 @@ class Pipeline:
         from corpus.sources import open_sources
 
         if self._shards is None:
-            self._shards = open_sources(self._sources)
+            self._shards = open_sources(self._sources, self.config.input.image_column)
         return self._shards
 
     @property

@@ -1,92 +1,33 @@
 """Sources become shards with stable, unique keys, and every file is accounted for."""
 
-import io
-import tarfile
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 from corpus.errors import UsageError
 from corpus.sources import FILES_PER_SHARD, open_sources
-
-
-def _jpeg(shade: int = 0) -> bytes:
-    buffer = io.BytesIO()
-    Image.new("RGB", (8, 6), (shade, 0, 0)).save(buffer, "JPEG")
-    return buffer.getvalue()
-
-
-def _write_tar(path: Path, members: dict[str, bytes]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(path, "w") as archive:
-        for name, content in members.items():
-            header = tarfile.TarInfo(name)
-            header.size = len(content)
-            archive.addfile(header, io.BytesIO(content))
+from tests.corpus.pile import jpeg, keys, read_again, reasons, write_file, write_tar
 
 
 def test_a_folder_may_hold_images_and_tars_nested(tmp_path: Path) -> None:
     """Keys are paths below the source, a tar standing for a folder of its name."""
-    (tmp_path / "deep" / "er").mkdir(parents=True)
-    (tmp_path / "deep" / "er" / "one.JPG").write_bytes(_jpeg())
-    _write_tar(tmp_path / "deep" / "sa_000000.tar", {"sa_1.jpg": _jpeg(), "sa_1.json": b"{}"})
-    _write_tar(tmp_path / "sa_000001.tar", {"./sa_2.jpg": _jpeg()})
-    shards = open_sources([tmp_path])
+    write_file(tmp_path / "deep" / "er" / "one.JPG")
+    write_tar(tmp_path / "deep" / "sa_000000.tar", {"sa_1.jpg": jpeg(), "sa_1.json": b"{}"})
+    write_tar(tmp_path / "sa_000001.tar", {"./sa_2.jpg": jpeg()})
 
-    assert [shard.name for shard in shards] == ["deep/sa_000000", "files-00000", "sa_000001"]
-    assert [file.key for shard in shards for file in shard.files()] == [
-        "deep/sa_000000/sa_1.jpg",
-        "deep/er/one.JPG",
-        "sa_000001/sa_2.jpg",
+    assert ["deep/sa_000000", "files-00000", "sa_000001"] == [
+        shard.name for shard in open_sources([tmp_path])
     ]
-
-
-def test_a_member_is_found_again_by_its_offset(tmp_path: Path) -> None:
-    """The bytes of a later read are those of the first."""
-    _write_tar(tmp_path / "a.tar", {f"{n}.jpg": _jpeg(n) for n in range(5)})
-    (shard,) = open_sources([tmp_path / "a.tar"])
-    for file in shard.files():
-        assert file.content == shard.read(file.key, file.offset_bytes, len(file.content))
+    assert ["deep/sa_000000/sa_1.jpg", "deep/er/one.JPG", "sa_000001/sa_2.jpg"] == keys(tmp_path)
 
 
 def test_what_is_no_image_is_listed_with_its_reason(tmp_path: Path) -> None:
     """Only sidecars are passed over."""
-    (tmp_path / "a.jpg").write_bytes(_jpeg())
-    (tmp_path / "a.json").write_bytes(b"{}")
-    (tmp_path / "notes.md").write_bytes(b"hello")
-    (shard,) = open_sources([tmp_path])
+    write_file(tmp_path / "a.jpg")
+    for name in ("a.json", "metadata.csv", "notes.md", "more.tar.gz"):
+        write_file(tmp_path / name, b"x")
 
-    assert {f.key: f.unreadable for f in shard.files()} == {"a.jpg": None, "notes.md": "not an image: .md"}
-
-
-@pytest.mark.parametrize("keep_bytes", [0, 100, 512, 700, 3000])
-def test_a_truncated_tar_says_so_and_gives_what_is_whole(tmp_path: Path, keep_bytes: int) -> None:
-    """Whole members are read; the cut is a record, never an exception."""
-    whole = tmp_path / "whole.tar"
-    _write_tar(whole, {f"{n}.jpg": _jpeg(n) for n in range(3)})
-    (tmp_path / "cut.tar").write_bytes(whole.read_bytes()[:keep_bytes])
-    (shard,) = open_sources([tmp_path / "cut.tar"])
-    files = list(shard.files())
-
-    assert all(Image.open(io.BytesIO(f.content)) for f in files if f.unreadable is None)
-    assert any(f.unreadable is not None and f.unreadable.startswith("truncated archive: ") for f in files)
-
-
-def test_a_member_name_that_comes_twice_is_listed_as_unreadable(tmp_path: Path) -> None:
-    """Two members can't share a key."""
-    with tarfile.open(tmp_path / "a.tar", "w") as archive:
-        for shade in (1, 2):
-            header = tarfile.TarInfo("same.jpg")
-            header.size = len(_jpeg(shade))
-            archive.addfile(header, io.BytesIO(_jpeg(shade)))
-    (shard,) = open_sources([tmp_path])
-    first, second = shard.files()
-
-    assert first.unreadable is None
-    assert second.unreadable is not None
-    assert second.unreadable.startswith("name twice: ")
-    assert first.key != second.key
+    assert {"notes.md": "not an image", "more.tar.gz": "compressed tar"} == reasons(tmp_path)
 
 
 def test_a_large_folder_is_cut_into_shards(tmp_path: Path) -> None:
@@ -94,25 +35,121 @@ def test_a_large_folder_is_cut_into_shards(tmp_path: Path) -> None:
     for n in range(FILES_PER_SHARD + 1):
         (tmp_path / f"{n:05d}.jpg").touch()
 
-    assert [len(list(shard.files())) for shard in open_sources([tmp_path])] == [FILES_PER_SHARD, 1]
+    assert [FILES_PER_SHARD, 1] == [shard.file_count for shard in open_sources([tmp_path])]
 
 
-def test_sources_that_cannot_be_are_usage_errors(tmp_path: Path) -> None:
+def test_a_file_that_has_gone_is_a_record(tmp_path: Path) -> None:
+    """Between listing and reading."""
+    gone = write_file(tmp_path / "a.jpg")
+    write_file(tmp_path / "b.jpg")
+    (shard,) = open_sources([tmp_path])
+    gone.unlink()
+
+    assert {"a.jpg": "read error: No such file or directory", "b.jpg": None} == {
+        file.key: file.unreadable for file in shard.files()
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"), [("none", "is not there"), ("empty", "no images in"), ("x.zip", "no known kind")]
+)
+def test_sources_that_cannot_be_are_usage_errors(tmp_path: Path, name: str, problem: str) -> None:
     """Each with what was found and what was expected."""
     (tmp_path / "empty").mkdir()
-    (tmp_path / "file.zip").touch()
-    with pytest.raises(UsageError, match="not there"):
-        open_sources([tmp_path / "none"])
-    with pytest.raises(UsageError, match="no images in"):
-        open_sources([tmp_path / "empty"])
-    with pytest.raises(UsageError, match="neither a folder nor"):
-        open_sources([tmp_path / "file.zip"])
+    (tmp_path / "x.zip").touch()
+    with pytest.raises(UsageError, match=f"{problem}.*expected"):
+        open_sources([tmp_path / name])
 
 
-def test_two_sources_that_would_share_a_key_are_refused(tmp_path: Path) -> None:
-    """Keys are unique in a run; the error names both files."""
-    for name in ("a", "b"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "x.jpg").touch()
-    with pytest.raises(UsageError, match=r"both get the key x\.jpg"):
-        open_sources([tmp_path / "a", tmp_path / "b"])
+def test_several_sources_of_several_kinds_make_one_run(tmp_path: Path) -> None:
+    """A folder, a tar and an image by themselves."""
+    write_file(tmp_path / "photos" / "a" / "x.jpg")
+    write_tar(tmp_path / "sa1b" / "sa_000000.tar", {"sa_1.jpg": jpeg()})
+    write_file(tmp_path / "lone.jpg")
+
+    assert ["a/x.jpg", "lone.jpg", "sa_000000/sa_1.jpg"] == keys(
+        tmp_path / "photos", tmp_path / "sa1b" / "sa_000000.tar", tmp_path / "lone.jpg"
+    )
+
+
+def test_a_source_that_is_named_twice_counts_once(tmp_path: Path) -> None:
+    """Its files have the same keys and are the same files."""
+    write_file(tmp_path / "x.jpg")
+    write_tar(tmp_path / "a.tar", {"1.jpg": jpeg()})
+
+    assert ["a/1.jpg", "x.jpg"] == keys(tmp_path, tmp_path / "a.tar", tmp_path, tmp_path / "x.jpg")
+
+
+@pytest.mark.parametrize("name", ["x.jpg", "sa_0.tar"])
+def test_two_sources_that_would_share_a_key_are_refused(tmp_path: Path, name: str) -> None:
+    """Keys are unique in a run; the error names both files and a way out."""
+    for folder in ("one", "two"):
+        write_tar(tmp_path / folder / name, {"x.jpg": jpeg()})
+    with pytest.raises(UsageError, match=r"one/.* and .*two/.* would both get the key .* a link to each"):
+        open_sources([tmp_path / "one", tmp_path / "two"])
+
+    (tmp_path / "both").mkdir()
+    for folder in ("one", "two"):
+        (tmp_path / "both" / folder).symlink_to(tmp_path / folder)
+
+    assert {"one", "two"} == {
+        key.partition("/")[0] for key in (keys(tmp_path / "both") or reasons(tmp_path / "both"))
+    }
+
+
+@pytest.mark.parametrize("beside", ["a/x.jpg", "a/deeper/x.jpg"])
+def test_a_tar_beside_the_folder_that_it_was_unpacked_to_is_refused(tmp_path: Path, beside: str) -> None:
+    """Its members could have the keys of the folder's files."""
+    write_tar(tmp_path / "a.tar", {"x.jpg": jpeg()})
+    write_file(tmp_path / beside)
+    with pytest.raises(UsageError, match="share keys"):
+        open_sources([tmp_path])
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"), [("files-00000.tar", "rename"), ("x" * 201 + ".tar", "200 bytes")]
+)
+def test_names_that_the_run_folder_cannot_hold_are_refused(tmp_path: Path, name: str, problem: str) -> None:
+    """Before work starts."""
+    write_tar(tmp_path / name, {"x.jpg": jpeg()})
+    with pytest.raises(UsageError, match=problem):
+        open_sources([tmp_path])
+
+
+def test_names_with_spaces_newlines_and_emoji_are_keys(tmp_path: Path) -> None:
+    """As they are; a file is found again by its key."""
+    names = sorted(["a b.jpg", "new\nline.jpg", "🙂/ñ 图.jpg", "%41.jpg", "-x.jpg"])
+    for name in names:
+        write_file(tmp_path / name)
+    (shard,) = open_sources([tmp_path])
+
+    assert names == keys(tmp_path)
+    assert [True] * 5 == read_again(shard)
+
+
+def test_a_name_that_is_not_utf_8_is_a_record(tmp_path: Path) -> None:
+    """It can't be written into a row; neither can that of a tar."""
+    write_file(tmp_path / "good.jpg")
+    write_file(tmp_path / "caf\udce9.jpg")
+    write_file(tmp_path / "caf\udce9.tar")
+
+    assert ["good.jpg"] == keys(tmp_path)
+    assert {"caf\\xe9.jpg": "unusable name", "caf\\xe9.tar": "unusable name"} == reasons(tmp_path)
+
+
+def test_links_to_folders_are_followed(tmp_path: Path) -> None:
+    """Piles are often links to other disks; one that leads back above itself is a record."""
+    write_file(tmp_path / "disk" / "deep" / "x.jpg")
+    (tmp_path / "pile").mkdir()
+    write_file(tmp_path / "pile" / "own.jpg")
+    (tmp_path / "pile" / "link").symlink_to(tmp_path / "disk")
+    (tmp_path / "disk" / "deep" / "back").symlink_to(tmp_path / "disk")
+    (tmp_path / "pile" / "itself").symlink_to(tmp_path / "pile" / "itself")
+    (tmp_path / "pile" / "nowhere.jpg").symlink_to(tmp_path / "none.jpg")
+
+    assert ["link/deep/x.jpg", "own.jpg"] == keys(tmp_path / "pile")
+    assert {
+        "itself": "not an image",
+        "link/deep/back": "link loop",
+        "nowhere.jpg": "read error",
+    } == reasons(tmp_path / "pile")

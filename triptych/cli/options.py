@@ -25,15 +25,24 @@ def example(line: str) -> str:
 
 
 def sources_and_out(command: F) -> F:
-    """SOURCE... --out RUN --preset NAME."""
+    """SOURCE... --image-column NAME --out RUN --preset NAME."""
     return sources(required=True)(preset_and_out(command))
 
 
 def sources(*, required: bool) -> Callable[[F], F]:
-    """SOURCE..."""
-    return click.argument(
-        "sources", nargs=-1, required=required, type=click.Path(path_type=Path), metavar="SOURCE..."
-    )
+    """SOURCE... --image-column NAME."""
+
+    def both(command: F) -> F:
+        command = click.option(
+            "--image-column",
+            metavar="NAME",
+            help="Of Parquet files: where the images are, if more than one column could hold them.",
+        )(command)
+        return click.argument(
+            "sources", nargs=-1, required=required, type=click.Path(path_type=Path), metavar="SOURCE..."
+        )(command)
+
+    return both
 
 
 def preset_and_out(command: F) -> F:
@@ -139,9 +148,12 @@ def flags_of(
     servers: Sequence[str] = (),
     jobs: Sequence[str] = (),
     sample: int | None = None,
+    image_column: str | None = None,
 ) -> dict[str, object]:
     """What was given on the command line, as dotted config keys."""
     flags = dict(map(parse_assignment, assignments))
+    if image_column is not None:
+        flags["input.image_column"] = image_column
     if model is not None:
         flags["captioning.model"] = model
     if servers:

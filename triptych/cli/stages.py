@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 @options.captioning
 def run(
     sources: tuple[Path, ...],
+    image_column: str | None,
     out: Path,
     preset: str | None,
     config_file: Path | None,
@@ -39,10 +40,11 @@ def run(
 ) -> None:
     """Take images through all stages, to the four files.
 
-    SOURCE is a folder of images or tars, at any depth, or a tar. Run it again to go on from where it
-    stopped; a finished run does nothing.
+    SOURCE is a folder of images, tars and Parquet files, at any depth; one of these; a .txt or .lst file
+    with a path a line; or a quoted pattern such as 'photos/**/*.jpg'. Run it again to go on from where
+    it stopped; a finished run does nothing.
     """
-    flags = options.flags_of(assignments, model, servers, jobs, sample)
+    flags = options.flags_of(assignments, model, servers, jobs, sample, image_column)
     run_all(sources, out, preset, config_file, flags, fresh)
 
 
@@ -59,6 +61,7 @@ def run(
 @options.settings
 def group(
     sources: tuple[Path, ...],
+    image_column: str | None,
     out: Path,
     preset: str | None,
     embeddings: Path | None,
@@ -82,7 +85,7 @@ def group(
         raise click.UsageError("name either SOURCE... or --embeddings PATH: what is to be grouped?")
     if keys_file is not None and embeddings is None:
         raise click.UsageError("--keys names the rows of --embeddings PATH; images have keys of their own")
-    config = load_config(preset, config_file, options.flags_of(assignments))
+    config = load_config(preset, config_file, options.flags_of(assignments, image_column=image_column))
     stored = _open_stored(embeddings, keys_file) if embeddings is not None else []
     with open_run(out, config, sources, for_stderr(), stored) as pipeline:
         pipeline.freshen(fresh)

@@ -25,9 +25,9 @@ ROWS_AT_ONCE = 16
 READ_AHEAD_BYTES = 1024 * 1024
 """Of a column that is gone through: without it, pyarrow reads all of a row group's column at once."""
 
-MAX_ROW_GROUP_BYTES = 2 * 1024**3
-"""Of images, uncompressed: to read one of them again, its row group has to be in memory. `datasets` writes
-about 100 rows a group."""
+MAX_ROW_GROUP_BYTES = 512 * 1024**2
+"""Of images, uncompressed. To read one of them again, its row group has to be read, which took 4.3 times
+as much memory for a moment (pyarrow 26, 400 values of 1 MB). `datasets` writes about 100 rows a group."""
 
 KEPT_ROW_GROUPS = 2
 """Whose images stay in memory for the next that is read again: a set's images may lie in two."""
@@ -52,7 +52,7 @@ class ParquetShard:
         return f"{self._prefix}.parquet\t{rows}\t{size_of(self._path)}"
 
     def files(self) -> Iterator[FoundFile]:
-        """A file for every row, in row order; a row group that breaks off is one record for its other rows."""
+        """A file for every row, in row order; where a row group breaks off, one for its other rows."""
         pa, pq = import_parquet(self._path)
         row = self._starts[0]
         try:
@@ -155,9 +155,9 @@ def _refuse_too_large(group: Any, column: ImageColumn, path: str) -> None:
         chunk = group.column(at)
         if chunk.path_in_schema == column.leaf and chunk.total_uncompressed_size > MAX_ROW_GROUP_BYTES:
             raise UsageError(
-                f"{path} has {chunk.total_uncompressed_size / 1024**3:.1f} GiB of images in one row group;"
-                f" expected at most {MAX_ROW_GROUP_BYTES // 1024**3}, as all are in memory to read one of"
-                " them again: write it with smaller ones (to_parquet(..., row_group_size=100))"
+                f"{path} has {chunk.total_uncompressed_size // 1024**2:,} MiB of images in one row group;"
+                f" expected at most {MAX_ROW_GROUP_BYTES // 1024**2:,}, as all are read to find one of them"
+                " again: write it with smaller ones (to_parquet(..., row_group_size=100))"
             )
 
 

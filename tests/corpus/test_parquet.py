@@ -145,9 +145,8 @@ def test_the_row_groups_around_a_damaged_one_are_read(tmp_path: Path) -> None:
     source = _write(tmp_path / "a.parquet", {"image": _structs([jpeg(n) for n in range(30)])}, 10)
     chunk = pq.ParquetFile(source).metadata.row_group(1).column(0)
     content = bytearray(source.read_bytes())
-    content[chunk.data_page_offset : chunk.data_page_offset + chunk.total_compressed_size] = (
-        b"\xff" * chunk.total_compressed_size
-    )
+    begin = chunk.data_page_offset
+    content[begin : begin + 100] = b"\xff" * 100
     source.write_bytes(content)
 
     assert [f"a/{row}" for row in (*range(10), *range(20, 30))] == keys(source)
@@ -161,7 +160,7 @@ def test_a_file_that_has_gone_is_a_record(tmp_path: Path) -> None:
     (lost,) = shard.files()
 
     assert lost.unreadable is not None and lost.unreadable.startswith("read error: ")
-    with pytest.raises(OSError, match="Failed to open|No such file"):
+    with pytest.raises(OSError, match="No such file"):
         shard.read("a/0", None, 10)
 
 

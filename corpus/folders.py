@@ -10,50 +10,88 @@ import bisect
 import errno
 import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 from corpus.found import FoundFile, why_not_an_image
 
 FILES_PER_SHARD = 4096
 
+LOOSE_PREFIX = "files-"
+"""What the names of shards of loose files begin with."""
+
+
+class LooseFiles:
+    """All loose files of a run, by key: of eleven million, two words a file besides its key are held."""
+
+    def __init__(self, roots: Mapping[str, str], unreadable: Mapping[str, str]) -> None:
+        """``roots`` has each key's root; ``unreadable`` those keys that are no files after all."""
+        self.keys = sorted(roots)
+        self._roots = [roots[key] for key in self.keys]
+        self._unreadable = unreadable
+
+    def shards(self) -> Iterator[FolderShard]:
+        """In key order, FILES_PER_SHARD files at a time."""
+        for number, start in enumerate(range(0, len(self.keys), FILES_PER_SHARD)):
+            end = min(start + FILES_PER_SHARD, len(self.keys))
+            yield FolderShard(f"{LOOSE_PREFIX}{number:05d}", self, start, end)
+
+    def part(self, start: int, end: int) -> LooseFiles:
+        """The files from ``start`` to ``end`` by themselves."""
+        roots = dict(zip(self.keys[start:end], self._roots[start:end], strict=True))
+        return LooseFiles(roots, {key: self._unreadable[key] for key in roots if key in self._unreadable})
+
+    def path(self, at: int) -> str:
+        return f"{self._roots[at]}/{self.keys[at]}"
+
+    def why_not(self, key: str) -> str | None:
+        """Why the file of ``key`` is no image, as far as can be told without opening it."""
+        return self._unreadable.get(key) or why_not_an_image(key)
+
+    def read(self, key: str) -> bytes:
+        """Raises OSError where there is no such file, or none any more."""
+        at = bisect.bisect_left(self.keys, key)
+        if at == len(self.keys) or self.keys[at] != key or key in self._unreadable:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), key)
+        return _content_of(self.path(at))
+
 
 class FolderShard:
-    """Up to FILES_PER_SHARD files that lie in folders. Of eleven million, two words a file are held."""
+    """The loose files from ``start`` to ``end``. It reads any loose file again: when some have gone, those
+    behind them are in other shards than before."""
 
     size_bytes = None
 
-    def __init__(
-        self, name: str, keys: Sequence[str], roots: Sequence[str], unreadable: Mapping[str, str]
-    ) -> None:
-        """``keys`` are sorted; ``roots`` has one for each. ``unreadable`` has the keys that are no files."""
+    def __init__(self, name: str, files: LooseFiles, start: int, end: int) -> None:
         self.name = name
-        self._keys, self._roots = keys, roots
-        self._unreadable = unreadable
-        self.file_count = len(keys)
+        self.loose = files
+        self._range = range(start, end)
+        self.file_count = end - start
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """To another process goes the shard's own part of the list."""
+        own = self.loose.part(self._range.start, self._range.stop)
+        return FolderShard, (self.name, own, 0, len(self._range))
 
     def fingerprint(self) -> str:
         digest = hashlib.sha256()
-        for key, root in zip(self._keys, self._roots, strict=True):
-            size = None if key in self._unreadable else size_of(f"{root}/{key}")
-            digest.update(f"{key}\t{size}\n".encode())
-        return f"{self.file_count} files {digest.hexdigest()}"
+        for at in self._range:
+            digest.update(f"{self.loose.keys[at]}\t{size_of(self.loose.path(at))}\n".encode())
+        return f"{self.file_count} files\t{digest.hexdigest()}"
 
     def files(self) -> Iterator[FoundFile]:
-        for key, root in zip(self._keys, self._roots, strict=True):
-            reason = self._unreadable.get(key) or why_not_an_image(key)
+        for at in self._range:
+            key = self.loose.keys[at]
+            reason = self.loose.why_not(key)
             if reason is not None:
                 yield FoundFile(key=key, unreadable=reason)
                 continue
             try:
-                yield FoundFile(key=key, content=_content_of(f"{root}/{key}"))
+                yield FoundFile(key=key, content=_content_of(self.loose.path(at)))
             except OSError as error:
                 yield FoundFile(key=key, unreadable=f"read error: {error.strerror}")
 
     def read(self, key: str, offset_bytes: int | None, size_bytes: int) -> bytes:
-        at = bisect.bisect_left(self._keys, key)
-        if at == len(self._keys) or self._keys[at] != key or key in self._unreadable:
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), key)
-        return _content_of(f"{self._roots[at]}/{key}")
+        return self.loose.read(key)
 
 
 def _content_of(path: str) -> bytes:

@@ -111,7 +111,7 @@ class _LineTask:
         if done:
             line += f", took {elapsed_s:.0f} s"
         elif self._total and rate > 0:
-            line += f", {(self._total - self._done) / rate:.0f} s left"
+            line += f", {max(self._total - self._done, 0) / rate:.0f} s left"
         print(line, file=sys.stderr, flush=True)
 
 

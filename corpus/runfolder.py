@@ -1,6 +1,7 @@
 """The run folder: where everything of one run lies, and what state each stage is in.
 
     RUN/run.json                        resolved config, versions, each stage's fingerprint
+    RUN/sources.jsonl                   the shards of the sources, as they were listed
     RUN/images/<shard>.jsonl            every file that was found: readable, or why not
     RUN/embeddings/<shard>.npy          float16[n, dim]; row i is readable image i of the shard
     RUN/sets.jsonl, duplicates.jsonl
@@ -106,6 +107,10 @@ class RunFolder:
         write_json(self.path / "run.json", self.run_file)
 
     # -- where things lie -------------------------------------------------------------------------
+
+    @property
+    def sources_file(self) -> Path:
+        return self.path / "sources.jsonl"
 
     def images_file(self, shard: str) -> Path:
         return self.path / "images" / f"{shard}.jsonl"
@@ -225,7 +230,7 @@ class RunFolder:
             self.save()
         match name:
             case "embeddings":
-                doomed = [self.path / "images", self.path / "embeddings"]
+                doomed = [self.sources_file, self.path / "images", self.path / "embeddings"]
             case "sets":
                 doomed = [self.sets_file, self.duplicates_file, self.scratch_folder]
             case "captions" | "verdicts" | "export":

@@ -16,14 +16,11 @@ from pathlib import Path
 from typing import Protocol
 
 from corpus.errors import UsageError
-from corpus.folders import FILES_PER_SHARD, FolderShard
+from corpus.folders import LOOSE_PREFIX, LooseFiles
 from corpus.found import FoundFile, usable_key, why_not_an_image
 from corpus.listing import ARCHIVE_SUFFIXES, list_source
 from corpus.parquet import UnreadableTable, open_table
 from corpus.tars import TarShard
-
-LOOSE_PREFIX = "files-"
-"""What the names of shards of loose files begin with."""
 
 MAX_NAME_BYTES = 200
 """Of an archive, as its shard's files have its name and a longer suffix; file systems allow 255."""
@@ -65,13 +62,14 @@ def open_sources(sources: Sequence[Path], image_column: str | None = None) -> li
     for source in sources:
         for root, path, unreadable in list_source(source):
             found.add(root, path, unreadable)
-    found.refuse_shared_keys()
+    loose = LooseFiles(found.files, found.unreadable)
+    found.refuse_shared_keys(loose.keys)
     shards: list[Shard] = []
     for name, (root, suffix) in found.archives.items():
         path = f"{root}/{name}{suffix}"
         shards += [TarShard(name, path)] if suffix == ".tar" else open_table(name, path, image_column)
     _refuse_no_images(sources, shards, found.files)
-    return sorted([*shards, *found.folder_shards()], key=lambda shard: shard.name)
+    return sorted([*shards, *loose.shards()], key=lambda shard: shard.name)
 
 
 class _Found:
@@ -81,14 +79,14 @@ class _Found:
         self.files: dict[str, str] = {}
         self.archives: dict[str, tuple[str, str]] = {}
         """Root and suffix of each, by its key without the suffix."""
-        self._unreadable: dict[str, str] = {}
+        self.unreadable: dict[str, str] = {}
 
     def add(self, root: str, path: str, unreadable: str | None) -> None:
         """Take in a file. One that was named twice is the same file."""
         key, unusable = usable_key(path)
         unreadable = unreadable or unusable
         if unreadable is not None:
-            self._unreadable[key] = unreadable
+            self.unreadable[key] = unreadable
         elif key.endswith(ARCHIVE_SUFFIXES):
             self._add_archive(root, key)
             return
@@ -107,9 +105,8 @@ class _Found:
         known, suffix = self.archives.setdefault(name, (root, dot + ending))
         _refuse_other(path, root, known, name + suffix)
 
-    def refuse_shared_keys(self) -> None:
-        """Raise UsageError where a loose file could have the key of an archive's member."""
-        keys = sorted(self.files)
+    def refuse_shared_keys(self, keys: Sequence[str]) -> None:
+        """Raise UsageError where one of the loose ``keys``, sorted, could be that of an archive's member."""
         for name, (root, suffix) in self.archives.items():
             at = bisect.bisect_left(keys, f"{name}/")
             if at < len(keys) and keys[at].startswith(f"{name}/"):
@@ -117,17 +114,6 @@ class _Found:
                     f"{root}/{name}{suffix} and {self.files[keys[at]]}/{keys[at]} would share keys, as an"
                     " archive stands for a folder of its name; rename one, or name only one as a source"
                 )
-
-    def folder_shards(self) -> Iterator[FolderShard]:
-        """The loose files in key order, FILES_PER_SHARD at a time."""
-        keys = sorted(self.files)
-        for number, start in enumerate(range(0, len(keys), FILES_PER_SHARD)):
-            own = keys[start : start + FILES_PER_SHARD]
-            unreadable: Mapping[str, str] = {
-                key: self._unreadable[key] for key in own if key in self._unreadable
-            }
-            name = f"{LOOSE_PREFIX}{number:05d}"
-            yield FolderShard(name, own, [self.files[key] for key in own], unreadable)
 
 
 def _refuse_other(path: str, root: str, known_root: str, known_path: str | None = None) -> None:

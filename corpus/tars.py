@@ -69,6 +69,20 @@ class TarShard:
         except OSError as error:
             yield FoundFile(key=f"{self.name}.tar", unreadable=f"read error: {error.strerror}")
 
+    def peek(self, most_members: int) -> tuple[int, int]:
+        """How many files the archive's beginning lists, and how many bytes long it is; 0, 0 if damaged."""
+        files = 0
+        try:
+            with open(self._path, "rb") as raw, tarfile.open(fileobj=raw, mode="r:") as archive:
+                for _ in range(most_members):
+                    member = archive.next()
+                    if member is None:
+                        return files, self.size_bytes or 0
+                    files += not (member.isdir() or is_sidecar(member.name))
+                return files, archive.offset
+        except (OSError, tarfile.ReadError):
+            return 0, 0
+
     def read(self, key: str, offset_bytes: int | None, size_bytes: int) -> bytes:
         """The bytes of one member found before. Raises OSError if they aren't there any more."""
         if offset_bytes is None:

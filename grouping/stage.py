@@ -16,7 +16,10 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from corpus.damage import ArchiveDamage
 from corpus.files import write_jsonl
+from corpus.forecast import forecast_files
+from corpus.inventory import note_sources
 from corpus.progress import Progress
 from corpus.runfolder import RunFolder, Setting
 from corpus.sources import Shard
@@ -26,7 +29,7 @@ from grouping.config import EmbeddingConfig, SetsConfig
 if TYPE_CHECKING:
     from grouping.stored import StoredShard
 
-EMBEDDINGS_DATA_VERSION = 2
+EMBEDDINGS_DATA_VERSION = 3
 """Of embed and encoder. Raise it when the same images would get other rows."""
 
 SETS_DATA_VERSION = 3
@@ -56,15 +59,20 @@ def embed_sources(
     began = time.monotonic()
     encoder = load_encoder(checkpoint, config.device)  # first: a model that fails must leave no trace
     run.begin_stage("embeddings", settings, {})
+    note_sources(run, sources)
     threads = config.decode_threads or os.cpu_count() or 1
-    with progress.task("embeddings", None, "images") as task:
-        for shard in sources:
-            if not is_whole(run, shard):
-                embed_shard(run, shard, encoder, config.batch_size, threads, task)
+    todo = [shard for shard in sources if not is_whole(run, shard)]
+    with progress.task("embeddings", _say_how_many(todo, progress), "images") as task:
+        for shard in todo:
+            embed_shard(run, shard, encoder, config.batch_size, threads, task)
     found = unreadable = 0
+    damage = ArchiveDamage()
     for record in run.all_images():
         found += 1
         unreadable += record.unreadable is not None
+        damage.look_at(record)
+    for line in damage.lines():
+        progress.say(f"note: {line}")
     progress.say(
         f"embeddings: {found:,} files found, {found - unreadable:,} images, {unreadable:,} unreadable"
     )
@@ -75,6 +83,18 @@ def embed_sources(
     }
     run.finish_stage("embeddings", notes)
     return True
+
+
+def _say_how_many(shards: Sequence[Shard], progress: Progress) -> int | None:
+    """The files that ``shards`` will come to, as far as that can be told beforehand."""
+    forecast = forecast_files(shards)
+    if forecast is None:
+        return None
+    if forecast.is_estimate:
+        progress.say(
+            f"embeddings: about {forecast.files:,} files in {len(shards):,} shards, by a few tars' headers"
+        )
+    return forecast.files
 
 
 def adopt_embeddings(run: RunFolder, stored: Sequence[StoredShard], progress: Progress) -> bool:

@@ -172,12 +172,13 @@ class Pipeline:
 
     @property
     def shards(self) -> list[Shard]:
-        """The shards of the sources, listed once."""
+        """The shards of the sources, listed once, with stand-ins for archives that have gone."""
+        from corpus.inventory import with_gone_shards
         from corpus.sources import open_sources
 
         if self._shards is None:
             self._shards = open_sources(self._sources, self.config.input.image_column)
-        return self._shards
+        return with_gone_shards(self.folder, self._shards)
 
     @property
     def jobs(self) -> tuple[JobName, ...]:

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from corpus.errors import UsageError
-from corpus.sources import FILES_PER_SHARD, open_sources
+from corpus.folders import FILES_PER_SHARD
+from corpus.sources import open_sources
 from tests.corpus.pile import jpeg, keys, read_again, reasons, write_file, write_tar
 
 

@@ -1,8 +1,8 @@
 """Images read again: is each still there, and is it what the run's files say?
 
 Comes in: a run folder, the shards of its sources, how many images to look at. Goes out: how many were
-looked at, and offences. Checked are the bytes (length and hash) and the size of the picture. Not its job:
-decoding every pixel again; equal bytes are the bytes that were decoded before.
+looked at, which have gone, and which have changed. Checked are the bytes (length and hash) and the size of
+the picture. Not its job: decoding every pixel again; equal bytes are the bytes that were decoded before.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from corpus.errors import UnreadableImageError
 from corpus.pixels import upright_size
@@ -43,29 +44,35 @@ def from_folder(root: Path) -> ReadImage:
     return lambda _, image: (root / image.key).read_bytes()
 
 
-def recheck_images(
-    run: RunFolder, read: ReadImage, count: int | None, progress: Progress
-) -> tuple[int, list[str]]:
+class Rechecked(NamedTuple):
+    """What became of the images that were looked at. Both have offences in words, by key."""
+
+    looked_at: int
+    gone: dict[str, str]
+    changed: dict[str, str]
+
+
+def recheck_images(run: RunFolder, read: ReadImage, count: int | None, progress: Progress) -> Rechecked:
     """Look at ``count`` readable images, spread over the whole run and always the same; None: at all."""
     chosen = list(_chosen(run, count)) if count is not None else None
-    offences = []
+    gone: dict[str, str] = {}
+    changed: dict[str, str] = {}
     looked_at = 0
     images = chosen if chosen is not None else _readable(run)
     with progress.task("check images", count if chosen is None else len(chosen), "images") as task:
         for shard, image in images:
-            offence = _offence(image, shard, read)
-            if offence is not None:
-                offences.append(f"{image.key}: {offence}")
+            try:
+                offence = _offence(image, read(shard, image))
+                if offence is not None:
+                    changed[image.key] = f"{image.key}: {offence}"
+            except OSError as error:
+                gone[image.key] = f"{image.key}: can't be read: {error.strerror or error}"
             looked_at += 1
             task.advance(1)
-    return looked_at, offences
+    return Rechecked(looked_at, gone, changed)
 
 
-def _offence(image: ImageRecord, shard: str, read: ReadImage) -> str | None:
-    try:
-        content = read(shard, image)
-    except OSError as error:
-        return f"can't be read: {error.strerror or error}"
+def _offence(image: ImageRecord, content: bytes) -> str | None:
     if len(content) != image.size_bytes:
         return f"has {len(content):,} bytes, {image.size_bytes:,} when it was embedded"
     if hashlib.blake2b(content, digest_size=16).hexdigest() != image.content_hash:

@@ -69,19 +69,28 @@ def verify_run(pipeline: Pipeline, images: ImageCheck) -> Verification:
 
 def _check_images(pipeline: Pipeline, asked: ImageCheck, checks: list[str], offences: list[str]) -> None:
     """Each image is where it was, with the bytes and the size that the run noted."""
+    from corpus.kept_images import kept_among
     from corpus.recheck_images import from_folder, from_sources, recheck_images
 
     if asked.count == 0:
         return
+    run = pipeline.folder
     try:
         read = from_folder(asked.root) if asked.root is not None else from_sources(pipeline.shards)
-        looked_at, found = recheck_images(pipeline.folder, read, asked.count, pipeline.progress)
+        looked_at, gone, changed = recheck_images(run, read, asked.count, pipeline.progress)
+        needed = set(gone)
+        if gone and run.is_finished("export"):
+            needed = kept_among(run, pipeline.jobs, pipeline.job_limit, gone)
     except TriptychError as error:
         offences.append(f"images: {error}")
         return
     where = "their sources" if asked.root is None else str(asked.root)
+    found = [*changed.values(), *(gone[key] for key in gone if key in needed)]
     if not found:
-        checks.append(f"{looked_at:,} of {looked_at:,} images in {where} have their bytes and size")
+        there = looked_at - len(gone)
+        checks.append(f"{there:,} of {looked_at:,} images in {where} have their bytes and size")
+        if gone:
+            checks.append(f"{len(gone):,} have gone since, and no exported row shows any of them")
         return
     offences += found[:MOST_IMAGE_OFFENCES]
     if len(found) > MOST_IMAGE_OFFENCES:

@@ -12,7 +12,7 @@ from corpus.errors import UnreadableImageError
 from corpus.files import write_jsonl
 from corpus.pixels import upright_size
 from corpus.progress import Silent
-from corpus.recheck_images import from_folder, from_sources, recheck_images
+from corpus.recheck_images import Rechecked, from_folder, from_sources, recheck_images
 from corpus.records import ImageRecord
 from corpus.runfolder import RunFolder
 from corpus.sources import open_sources
@@ -56,21 +56,21 @@ def run(tmp_path: Path, images: Path) -> RunFolder:
 
 
 @pytest.fixture
-def recheck(run: RunFolder, images: Path) -> Callable[..., tuple[int, list[str]]]:
+def recheck(run: RunFolder, images: Path) -> Callable[..., Rechecked]:
     """``recheck(count)``, in the sources."""
     return lambda count=None: recheck_images(run, from_sources(open_sources([images])), count, Silent())
 
 
 def test_untouched_images_are_in_order(run: RunFolder, images: Path, recheck) -> None:
     """In the sources, and below the root that a trainer would be given."""
-    assert (3, []) == recheck()
-    assert (3, []) == recheck_images(run, from_folder(images), None, Silent())
+    assert (3, {}, {}) == recheck()
+    assert (3, {}, {}) == recheck_images(run, from_folder(images), None, Silent())
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 7])
 def test_a_sample_has_as_many_images_as_were_asked_for(recheck, count: int) -> None:
     """Or all there are."""
-    assert min(count, 3) == recheck(count)[0]
+    assert min(count, 3) == recheck(count).looked_at
 
 
 @pytest.mark.parametrize(
@@ -87,10 +87,12 @@ def test_an_image_that_is_not_what_it_was_is_an_offence(
     """Gone, of another length, or changed."""
     damage(images / "plain.png")
 
-    looked_at, offences = recheck()
+    looked_at, gone, changed = recheck()
+    (found,) = [*gone.values(), *changed.values()]
 
-    assert (3, 1) == (looked_at, len(offences))
-    assert "plain.png: " in offences[0] and offence in offences[0]
+    assert 3 == looked_at
+    assert "plain.png: " in found and offence in found
+    assert bool(gone) == (offence == "can't be read")
 
 
 def test_a_stated_size_that_is_not_the_pictures_is_an_offence(run: RunFolder, recheck) -> None:
@@ -101,7 +103,7 @@ def test_a_stated_size_that_is_not_the_pictures_is_an_offence(run: RunFolder, re
     )
     write_jsonl(run.images_file("files-00000"), [wrong, *others])
 
-    assert ["plain.png: is 10 x 20 pixels, stated are 99 x 20"] == recheck()[1]
+    assert ["plain.png: is 10 x 20 pixels, stated are 99 x 20"] == list(recheck().changed.values())
 
 
 def test_a_turned_picture_has_the_size_of_the_upright_one() -> None:

@@ -1,0 +1,140 @@
+"""A thousand archives, some of them damaged, some of which go away: all accounted for, nothing else lost."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from corpus.found import FoundFile
+from corpus.tars import TarShard
+from tests.grouping.made_up import save_tiny_clip
+from tests.triptych.conftest import Command
+from triptych.demo.painting import paint
+from triptych.demo.scene import imagine_scene
+from triptych.pipeline import Pipeline
+
+SHARDS = 1000
+SCENES = 8
+"""So few different pictures, as captions cost time: the other 992 are duplicates of them."""
+GARBAGE, EMPTY, NO_MEMBERS, CUT, SPOILT = 100, 200, 300, 400, 600
+GONE_BEFORE_EMBEDDING, GONE_BEFORE_CAPTIONING = 500, 3
+"""The latter holds a picture that no other shard before it has, so it is to be captioned."""
+
+NOTED = [
+    "note: sa_000100.tar: damaged archive",
+    "note: sa_000200.tar: empty archive",
+    "note: sa_000300.tar: empty archive",
+    "note: sa_000400.tar#: truncated archive",
+    "note: sa_000500.tar: read error",
+    "note: sa_000600.tar#: damaged archive",
+]
+"""What the run says of them. Of the tar that goes before captioning it says how many captions failed."""
+
+
+@pytest.fixture(scope="module")
+def pile(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One picture and its sidecar a tar, and two in the tar that is spoilt between them."""
+    folder = tmp_path_factory.mktemp("pile") / "sa1b"
+    folder.mkdir()
+    scenes = []
+    for number in range(SCENES):
+        buffer = io.BytesIO()
+        paint(imagine_scene("unseen", 900 + number), 168, 112).save(buffer, "JPEG", quality=90)
+        scenes.append(buffer.getvalue())
+    for number in range(SHARDS):
+        pictures = 2 if number == SPOILT else 1
+        with tarfile.open(folder / f"sa_{number:06d}.tar", "w") as archive:
+            for at in range(pictures):
+                content = scenes[(number + at) % SCENES]
+                for name, member in ((f"sa_{number}{at}.jpg", content), (f"sa_{number}{at}.json", b"{}")):
+                    header = tarfile.TarInfo(name)
+                    header.size = len(member)
+                    archive.addfile(header, io.BytesIO(member))
+    tar = {number: folder / f"sa_{number:06d}.tar" for number in range(SHARDS)}
+    tar[GARBAGE].write_bytes(b"<html>502 bad gateway</html>" * 100)
+    tar[EMPTY].write_bytes(b"")
+    tar[NO_MEMBERS].write_bytes(bytes(10240))
+    tar[CUT].write_bytes(tar[CUT].read_bytes()[:2000])
+    with tar[SPOILT].open("r+b") as file:  # the header of the sidecar, and with it where the next begins
+        file.seek(512 + -(-len(scenes[SPOILT % SCENES]) // 512) * 512)
+        file.write(b"\xa5" * 512)
+    return folder
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """One thread for batches of one image, and no waiting for a disk 4,000 times: power doesn't fail here."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    monkeypatch.setattr("os.fsync", lambda _: None)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def losing(pile: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One tar goes while the first is read, another between embedding and captioning."""
+    read, caption = TarShard.files, Pipeline.caption
+
+    def files(self: TarShard) -> Iterator[FoundFile]:
+        if self.name == "sa_000000":
+            (pile / f"sa_{GONE_BEFORE_EMBEDDING:06d}.tar").unlink()
+        return read(self)
+
+    def caption_with_less(self: Pipeline) -> bool:
+        (pile / f"sa_{GONE_BEFORE_CAPTIONING:06d}.tar").unlink(missing_ok=True)
+        return caption(self)
+
+    monkeypatch.setattr(TarShard, "files", files)
+    monkeypatch.setattr(Pipeline, "caption", caption_with_less)
+
+
+def test_a_thousand_archives_are_all_accounted_for(
+    triptych: Command, pile: Path, losing: None, quick: None, tmp_path: Path
+) -> None:
+    """The run says each loss in a line, finishes, can be run again, and verifies."""
+    clip = save_tiny_clip(tmp_path / "clip")
+    arguments = (
+        *("run", pile, "--preset", "demo", "--out", tmp_path / "run", "--job", "single_en"),
+        *("--set", f"embedding.model={clip}", "--set", "filtering.grounding=false"),
+        *("--set", "sets.duplicate_cosine_similarity=1.0", "--set", "sets.related_cosine_similarity=0.999"),
+        *("--set", "filtering.max_dropped_share=1.0"),
+    )
+    first = triptych(*arguments)
+
+    assert 0 == first.exit_code, first.stderr
+
+    notes = [line for line in first.stderr.splitlines() if line.startswith("note: sa_")]
+
+    assert NOTED == [re.sub(r"#\d+", "#", ":".join(line.split(":")[:3])) for line in notes]
+    assert "captions single_en: 1 of 8 failed" in first.stderr
+
+    ledger = json.loads(triptych("status", tmp_path / "run", "--json").stdout)["ledger"]
+    images, captions = ledger["images"], ledger["jobs"]["single_en"]
+    in_order = {"empty archive": 2, "damaged archive": 2, "read error": 1, "truncated archive": 2}
+
+    assert SHARDS + 3 == images["found"]  # the cut picture and its tar; two pictures and what is between
+    assert dict(sorted(in_order.items())) == images["unreadable"]
+    assert (SCENES, SCENES - 1, {"unreadable image": 1}) == (
+        captions["planned"], captions["captioned"], captions["failed"]
+    )  # fmt: skip
+    assert [] == ledger["contradictions"]
+
+    again = triptych(*arguments)
+
+    assert 0 == again.exit_code, again.stderr
+    assert "Nothing to do" in again.stderr
+
+    verified = triptych("verify", tmp_path / "run", "--images", "all")
+
+    assert 0 == verified.exit_code, verified.stdout
+    assert "995 of 996 images" in verified.stdout
+    assert "1 have gone since, and no exported row shows any of them" in verified.stdout

@@ -29,7 +29,7 @@ class ArchiveDamage:
         if record.key.partition("#")[0].endswith(ARCHIVE_SUFFIXES):
             self._count += 1
             if len(self._lines) < MOST_LINES:
-                self._lines.append(f"{record.key}: {reason}")
+                self._lines.append(" ".join(f"{record.key}: {reason}".split()))
 
     def lines(self) -> Iterator[str]:
         """One an archive; at the end how many more there are."""

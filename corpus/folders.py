@@ -66,6 +66,7 @@ class FolderShard:
         self.loose = files
         self._range = range(start, end)
         self.file_count = end - start
+        self._fingerprint = ""
 
     def __reduce__(self) -> tuple[object, ...]:
         """To another process goes the shard's own part of the list."""
@@ -73,10 +74,17 @@ class FolderShard:
         return FolderShard, (self.name, own, 0, len(self._range))
 
     def fingerprint(self) -> str:
-        digest = hashlib.sha256()
-        for at in self._range:
-            digest.update(f"{self.loose.keys[at]}\t{size_of(self.loose.path(at))}\n".encode())
-        return f"{self.file_count} files\t{digest.hexdigest()}"
+        """As it was when it was first asked for: a look at every file is what it costs."""
+        if not self._fingerprint:
+            digest = hashlib.sha256()
+            for at in self._range:
+                digest.update(f"{self.loose.keys[at]}\t{size_of(self.loose.path(at))}\n".encode())
+            self._fingerprint = f"{self.file_count} files\t{digest.hexdigest()}"
+        return self._fingerprint
+
+    def stand_for(self, fingerprint: str) -> None:
+        """From now on it is the shard that had this fingerprint, though some of its files have gone."""
+        self._fingerprint = fingerprint
 
     def files(self) -> Iterator[FoundFile]:
         for at in self._range:

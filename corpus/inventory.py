@@ -3,22 +3,31 @@
 Comes in: a run folder, the shards that its sources come to now. Goes out: the same with a stand-in for each
 archive that has gone since, so that a run of a thousand archives goes on when a disk has lost one: what was
 embedded stays, what wasn't is a record, and a caption that needs the archive fails with that reason.
-Not its job: archives that have changed or were added (see grouping.stage, which refuses them).
+What was added or has changed is refused: a run never mixes old and new.
 """
 
 from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 import msgspec
 
+from corpus.errors import SetupError
 from corpus.files import read_jsonl, write_jsonl
-from corpus.folders import LOOSE_PREFIX, FolderShard, LooseFiles
+from corpus.folders import LOOSE_PREFIX, FolderShard, LooseFiles, size_of
 from corpus.found import FoundFile
+from corpus.listing import ARCHIVE_SUFFIXES
 from corpus.runfolder import RunFolder
 from corpus.sources import Shard
+
+MOST_LINES = 20
+"""Of archives that have gone; more are counted."""
+
+MOST_SHOWN = 60
+"""Letters of a part of a fingerprint: a digest says nothing to a person."""
 
 
 class ListedShard(msgspec.Struct, frozen=True):
@@ -57,6 +66,75 @@ def note_sources(run: RunFolder, shards: Sequence[Shard]) -> None:
     """Write down what the sources are, if it isn't written yet."""
     if not run.sources_file.exists():
         write_jsonl(run.sources_file, (ListedShard(shard.name, shard.fingerprint()) for shard in shards))
+
+
+def settle_sources(run: RunFolder, shards: Sequence[Shard]) -> list[str]:
+    """What has gone since the sources were noted, in one line each; ``shards`` then stand for the noted ones.
+
+    Raises SetupError, naming some, where shards were added or have changed. Of loose files, some may have
+    gone only when all are embedded: before that, those that are left would be cut into other shards.
+    """
+    if not run.sources_file.exists():
+        return []
+    noted = {listed.name: listed.fingerprint for listed in read_jsonl(run.sources_file, ListedShard)}
+    gone = [shard.key for shard in shards if isinstance(shard, GoneShard)]
+    lines = [f"{key} is not in the sources any more" for key in gone[:MOST_LINES]]
+    if len(gone) > MOST_LINES:
+        lines.append(f"{len(gone) - MOST_LINES:,} more archives are not in the sources any more")
+    other = [shard for shard in shards if noted.get(shard.name) != shard.fingerprint()]
+    loose = [shard for shard in other if isinstance(shard, FolderShard)]
+    if loose and run.is_finished("embeddings") and (lost := _lost_files(run, loose[0].loose)):
+        for shard in loose:
+            shard.stand_for(noted[shard.name])
+        lines.append(f"{lost:,} loose files are not in the sources any more")
+        other = [shard for shard in other if not isinstance(shard, FolderShard)]
+    if other:
+        _refuse(run, noted, other)
+    return lines
+
+
+def _lost_files(run: RunFolder, loose: LooseFiles) -> int:
+    """How many files of the run's records aren't there; 0 where others are new or have another size."""
+    at = lost = 0
+    for name in run.shards():
+        for record in run.images(name) if name.startswith(LOOSE_PREFIX) else ():
+            if at == len(loose.keys) or loose.keys[at] != record.key:
+                lost += 1
+                continue
+            if record.content_hash and record.size_bytes != size_of(loose.path(at)):
+                return 0
+            at += 1
+    return lost if at == len(loose.keys) else 0
+
+
+def _refuse(run: RunFolder, noted: Mapping[str, str], other: Sequence[Shard]) -> None:
+    how = []
+    for shard in other[:3]:
+        before = noted.get(shard.name)
+        changed = f"has changed ({_differing(before, shard.fingerprint())})" if before else "is new"
+        how.append(f"{shard.name} {changed}")
+    more = f" and {len(other) - 3:,} more" if len(other) > 3 else ""
+    raise SetupError(
+        f"the sources of {run.path} are not those that it was begun with: {', '.join(how)}{more};"
+        " put back what there was, add --fresh embeddings to make them again, or name another --out"
+    )
+
+
+def _differing(before: str, now: str) -> str:
+    """The first part of two fingerprints that differs, unless it is a digest."""
+    for was, found in zip(before.split("\t"), now.split("\t"), strict=False):
+        if was != found and len(was) < MOST_SHOWN:
+            return f"{was}, now {found}"
+    return "files were replaced, resized or renamed"
+
+
+def without_gone_archives(run: RunFolder, sources: Sequence[Path]) -> Sequence[Path]:
+    """``sources`` without the archives that were named by themselves and have gone, if others are left."""
+    if not run.sources_file.exists():
+        return sources
+    return [
+        source for source in sources if source.suffix not in ARCHIVE_SUFFIXES or source.exists()
+    ] or sources
 
 
 def with_gone_shards(run: RunFolder, shards: Sequence[Shard]) -> list[Shard]:

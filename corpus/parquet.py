@@ -46,10 +46,11 @@ class ParquetShard:
         self._prefix, self._path, self._column = prefix, path, column
         self._first_group, self._starts = first_group, starts
         self.file_count = starts[-1] - starts[0]
+        self._bytes_in_all = size_of(path)
 
     def fingerprint(self) -> str:
         rows = f"rows {self._starts[0]} to {self._starts[-1]} of {self._column.name}"
-        return f"{self._prefix}.parquet\t{rows}\t{size_of(self._path)}"
+        return f"{self._prefix}.parquet\t{rows}\t{self._bytes_in_all}"
 
     def files(self) -> Iterator[FoundFile]:
         """A file for every row, in row order; where a row group breaks off, one for its other rows."""
@@ -105,9 +106,10 @@ class UnreadableTable:
         self.name = name
         self.reason = reason
         self._path = path
+        self._bytes_in_all = size_of(path)
 
     def fingerprint(self) -> str:
-        return f"{self.name}.parquet\tdamaged\t{size_of(self._path)}"
+        return f"{self.name}.parquet\tdamaged\t{self._bytes_in_all}"
 
     def files(self) -> Iterator[FoundFile]:
         yield FoundFile(key=f"{self.name}.parquet", unreadable=self.reason)

@@ -59,6 +59,7 @@ class Pipeline:
 
     def group(self) -> bool:
         """Embeddings, duplicates and sets. Returns whether there was work to do."""
+        from corpus.inventory import settle_sources
         from grouping.stage import adopt_embeddings, embed_sources, make_sets
 
         if self._stored:
@@ -68,8 +69,11 @@ class Pipeline:
         embedding = msgspec.structs.replace(
             self.config.embedding, model=resolve_model(self.config.embedding.model)
         )
+        shards = self.shards
+        for line in settle_sources(self.folder, shards):
+            self.progress.say(f"note: {line}")
         self._record()
-        worked = embed_sources(self.folder, self.shards, embedding, self.progress)
+        worked = embed_sources(self.folder, shards, embedding, self.progress)
         return make_sets(self.folder, self.config.sets, self.progress) or worked
 
     def caption(self, jobs: Sequence[JobName] = ()) -> bool:
@@ -173,11 +177,12 @@ class Pipeline:
     @property
     def shards(self) -> list[Shard]:
         """The shards of the sources, listed once, with stand-ins for archives that have gone."""
-        from corpus.inventory import with_gone_shards
+        from corpus.inventory import with_gone_shards, without_gone_archives
         from corpus.sources import open_sources
 
         if self._shards is None:
-            self._shards = open_sources(self._sources, self.config.input.image_column)
+            sources = without_gone_archives(self.folder, self._sources)
+            self._shards = open_sources(sources, self.config.input.image_column)
         return with_gone_shards(self.folder, self._shards)
 
     @property

@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 
 from corpus import folders
-from corpus.inventory import note_sources, with_gone_shards
-from corpus.runfolder import RunFolder
+from corpus.errors import SetupError
+from corpus.files import write_jsonl
+from corpus.inventory import note_sources, settle_sources, with_gone_shards, without_gone_archives
+from corpus.records import ImageRecord
+from corpus.runfolder import RunFolder, StageState
 from corpus.sources import Shard, open_sources
 from tests.corpus.pile import jpeg, write_file, write_tar
 
@@ -73,6 +76,66 @@ def test_a_shard_that_goes_to_another_process_takes_its_own_files_only(
     assert b"4.jpg" not in sent
     assert list(shard.files()) == list(pickle.loads(sent).files())
     assert shard.fingerprint() == pickle.loads(sent).fingerprint()
+
+
+def test_a_new_archive_and_a_changed_one_are_refused_by_name(tmp_path: Path, run: RunFolder) -> None:
+    """A run never mixes old and new."""
+    write_tar(tmp_path / "pile" / "a.tar", {"x.jpg": jpeg()})
+    note_sources(run, open_sources([tmp_path / "pile"]))
+    settle_sources(run, open_sources([tmp_path / "pile"]))
+    write_tar(tmp_path / "pile" / "a.tar", {f"{n}.jpg": jpeg() for n in range(20)})
+    write_tar(tmp_path / "pile" / "b.tar", {"x.jpg": jpeg()})
+    with pytest.raises(
+        SetupError, match=r"a has changed \(10240, now 40960\), b is new; .*--fresh embeddings"
+    ):
+        settle_sources(run, open_sources([tmp_path / "pile"]))
+
+
+def test_changed_files_of_a_folder_are_refused(tmp_path: Path, run: RunFolder) -> None:
+    """With how many there were."""
+    write_file(tmp_path / "pile" / "x.jpg")
+    note_sources(run, open_sources([tmp_path / "pile"]))
+    write_file(tmp_path / "pile" / "y.jpg")
+    with pytest.raises(SetupError, match=r"files-00000 has changed \(1 files, now 2 files\)"):
+        settle_sources(run, open_sources([tmp_path / "pile"]))
+
+
+@pytest.mark.parametrize("finished", [False, True])
+def test_loose_files_may_go_when_all_are_embedded(tmp_path: Path, run: RunFolder, finished: bool) -> None:
+    """Before that, the shards that are still to do would be others."""
+    for number in range(5):
+        write_file(tmp_path / "pile" / f"{number}.jpg", jpeg(number))
+    before = open_sources([tmp_path / "pile"])
+    note_sources(run, before)
+    for shard in before:
+        files = (
+            {"key": file.key, "size_bytes": len(file.content), "content_hash": "x"} for file in shard.files()
+        )
+        write_jsonl(run.images_file(shard.name), (ImageRecord(**fields) for fields in files))
+    run.run_file.stages["embeddings"] = StageState(settings={}, finished=finished)
+    (tmp_path / "pile" / "2.jpg").unlink()
+    now = with_gone_shards(run, open_sources([tmp_path / "pile"]))
+    if not finished:
+        with pytest.raises(SetupError, match=r"5 files, now 4 files"):
+            settle_sources(run, now)
+        return
+
+    assert ["1 loose files are not in the sources any more"] == settle_sources(run, now)
+    assert _described(before) == _described(now)
+
+    write_file(tmp_path / "pile" / "new.jpg")
+    with pytest.raises(SetupError, match="has changed"):
+        settle_sources(run, open_sources([tmp_path / "pile"]))
+
+
+def test_archives_that_were_named_by_themselves_may_go_too(tmp_path: Path, run: RunFolder) -> None:
+    """A stored command line names files that aren't there any more; a folder must be."""
+    kept, gone = (write_tar(tmp_path / f"{name}.tar", {"x.jpg": jpeg()}) for name in "ab")
+    note_sources(run, open_sources([kept, gone]))
+    gone.unlink()
+
+    assert [kept, tmp_path / "folder"] == without_gone_archives(run, [kept, gone, tmp_path / "folder"])
+    assert [gone] == without_gone_archives(run, [gone])
 
 
 def test_the_first_note_stays(tmp_path: Path, run: RunFolder) -> None:

@@ -49,7 +49,7 @@ def pile(tmp_path: Path) -> Path:
     """A folder of every format, a WebDataset tar, a Parquet file, a list and what a pattern is to match."""
     pile = tmp_path / "pile"
     for number, (kind, suffix) in enumerate(FORMATS.items()):
-        path = pile / "folder" / "deep er" / f"{number} ☀.{suffix}"
+        path = pile / "folder" / "deep er" / f"{number} ☀\n.{suffix}"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(_encode(_scene(number), kind))
     with tarfile.open(pile / "train-0.tar", "w") as archive:
@@ -89,7 +89,7 @@ def test_every_kind_of_source_in_one_run(triptych: Command, pile: Path, tmp_path
     sizes = {
         each["key"]: (each["width_px"], each["height_px"]) for each in records if "unreadable" not in each
     }
-    keys = {f"deep er/{number} ☀.{suffix}" for number, suffix in enumerate(FORMATS.values())}
+    keys = {f"deep er/{number} ☀\n.{suffix}" for number, suffix in enumerate(FORMATS.values())}
 
     assert keys | {"train-0/a/1.jpg", "validation/0", "validation/1", "here.jpg", "x/y.jpg"} == sizes.keys()
     assert {(168, 112)} == set(sizes.values())

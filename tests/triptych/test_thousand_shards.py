@@ -132,6 +132,9 @@ def test_a_thousand_archives_are_all_accounted_for(
 
     assert 0 == again.exit_code, again.stderr
     assert "Nothing to do" in again.stderr
+    assert ["note: sa_000003.tar is", "note: sa_000500.tar is"] == [
+        line.partition(" not in the sources")[0] for line in again.stderr.splitlines() if "any more" in line
+    ]
 
     verified = triptych("verify", tmp_path / "run", "--images", "all")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from corpus.errors import UsageError
+from corpus.errors import TriptychError
 from corpus.progress import for_stderr
 from triptych.cli import options
 
@@ -61,7 +61,7 @@ def _sources_still_there(pipeline: Pipeline) -> tuple[list[Shard], list[str]]:
     """The shards of the sources, and a caution where they can't be opened any more."""
     try:
         return pipeline.shards, []
-    except UsageError as error:
+    except TriptychError as error:
         return [], [f"pictures are missing, as the sources can't be opened: {error}"]
 
 

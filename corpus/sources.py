@@ -117,9 +117,12 @@ class _Found:
 
 
 def _refuse_other(path: str, root: str, known_root: str, known_path: str | None = None) -> None:
-    if (root, path) != (known_root, known_path or path):
+    if (root, path) == (known_root, known_path or path):
+        return
+    known, found = Path(known_root, known_path or path), Path(root, path)
+    if not (known.exists() and found.exists() and known.samefile(found)):
         raise UsageError(
-            f"{known_root}/{known_path or path} and {root}/{path} would both get the key"
+            f"{known} and {found} would both get the key"
             f" {path if known_path is None else path.rpartition('.')[0]}; name one folder above both as the"
             " source, or a folder with a link to each, so that keys stay unique"
         )

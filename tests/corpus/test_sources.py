@@ -81,6 +81,14 @@ def test_a_source_that_is_named_twice_counts_once(tmp_path: Path) -> None:
     assert ["a/1.jpg", "x.jpg"] == keys(tmp_path, tmp_path / "a.tar", tmp_path, tmp_path / "x.jpg")
 
 
+def test_a_source_and_a_link_to_it_are_the_same_source(tmp_path: Path) -> None:
+    """The same files by another way."""
+    write_file(tmp_path / "photos" / "x.jpg")
+    (tmp_path / "link").symlink_to(tmp_path / "photos")
+
+    assert ["x.jpg"] == keys(tmp_path / "photos", tmp_path / "link")
+
+
 @pytest.mark.parametrize("name", ["x.jpg", "sa_0.tar"])
 def test_two_sources_that_would_share_a_key_are_refused(tmp_path: Path, name: str) -> None:
     """Keys are unique in a run; the error names both files and a way out."""

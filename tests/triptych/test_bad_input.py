@@ -263,7 +263,11 @@ def test_unreadable_images_and_a_truncated_tar_are_recorded(
         for path in (tmp_path / "run" / "images").glob("*.jsonl")
         for line in path.read_text().splitlines()
     ]
-    reasons = {row["key"]: row["unreadable"].partition(":")[0] for row in rows if "unreadable" in row}
+    reasons = {
+        row["key"].partition("#")[0]: row["unreadable"].partition(":")[0]
+        for row in rows
+        if "unreadable" in row
+    }
 
     assert "empty" == reasons["empty.jpg"]
     assert "unknown format" == reasons["words.jpg"]

@@ -68,6 +68,15 @@ def note_sources(run: RunFolder, shards: Sequence[Shard]) -> None:
         write_jsonl(run.sources_file, (ListedShard(shard.name, shard.fingerprint()) for shard in shards))
 
 
+def gone_archives(shards: Sequence[Shard]) -> list[str]:
+    """Those of ``shards`` that only stand for one, in one line each."""
+    gone = [shard.key for shard in shards if isinstance(shard, GoneShard)]
+    lines = [f"{key} is not in the sources any more" for key in gone[:MOST_LINES]]
+    if len(gone) > MOST_LINES:
+        lines.append(f"{len(gone) - MOST_LINES:,} more archives are not in the sources any more")
+    return lines
+
+
 def settle_sources(run: RunFolder, shards: Sequence[Shard]) -> list[str]:
     """What has gone since the sources were noted, in one line each; ``shards`` then stand for the noted ones.
 
@@ -77,10 +86,7 @@ def settle_sources(run: RunFolder, shards: Sequence[Shard]) -> list[str]:
     if not run.sources_file.exists():
         return []
     noted = {listed.name: listed.fingerprint for listed in read_jsonl(run.sources_file, ListedShard)}
-    gone = [shard.key for shard in shards if isinstance(shard, GoneShard)]
-    lines = [f"{key} is not in the sources any more" for key in gone[:MOST_LINES]]
-    if len(gone) > MOST_LINES:
-        lines.append(f"{len(gone) - MOST_LINES:,} more archives are not in the sources any more")
+    lines = gone_archives(shards)
     other = [shard for shard in shards if noted.get(shard.name) != shard.fingerprint()]
     loose = [shard for shard in other if isinstance(shard, FolderShard)]
     if loose and run.is_finished("embeddings") and (lost := _lost_files(run, loose[0].loose)):

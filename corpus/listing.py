@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from corpus.errors import UsageError
-from corpus.found import IMAGE_SUFFIXES, is_sidecar
+from corpus.found import IMAGE_SUFFIXES, is_sidecar, why_not_an_image
 
 ARCHIVE_SUFFIXES = (".tar", ".parquet")
 LIST_SUFFIXES = (".txt", ".lst")
@@ -47,7 +47,7 @@ def list_source(source: Path) -> Iterator[Listed]:
         elif suffix in IMAGE_SUFFIXES or name.endswith(ARCHIVE_SUFFIXES):
             yield Listed(*os.path.split(name))
         else:
-            raise UsageError(f"source {source} is a file of no known kind; {EXPECTED}")
+            raise UsageError(f"source {source} is no source ({why_not_an_image(name)}); {EXPECTED}")
     elif not os.path.lexists(name) and any(map(_is_pattern, source.parts)):
         yield from _match(name, source)
     else:

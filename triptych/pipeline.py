@@ -50,6 +50,7 @@ class Pipeline:
         self.progress = progress
         self._shards = shards
         self._stored = stored
+        self._noted: set[str] = set()
 
     def run(self) -> bool:
         """All stages in order. Returns whether any had work to do."""
@@ -70,8 +71,7 @@ class Pipeline:
             self.config.embedding, model=resolve_model(self.config.embedding.model)
         )
         shards = self.shards
-        for line in settle_sources(self.folder, shards):
-            self.progress.say(f"note: {line}")
+        self._note(settle_sources(self.folder, shards))
         self._record()
         worked = embed_sources(self.folder, shards, embedding, self.progress)
         return make_sets(self.folder, self.config.sets, self.progress) or worked
@@ -79,6 +79,7 @@ class Pipeline:
     def caption(self, jobs: Sequence[JobName] = ()) -> bool:
         """The captions of ``jobs``, else of all configured ones. Returns whether there was work to do."""
         from captioning.stage import caption_run
+        from corpus.inventory import gone_archives
 
         captioning = self._resolved_captioning()
         self._require("sets", "triptych group")
@@ -92,7 +93,9 @@ class Pipeline:
         if jobs:
             captioning = msgspec.structs.replace(captioning, jobs=tuple(jobs))
         self._record()
-        return caption_run(self.folder, self.shards, captioning, self.progress)
+        shards = self.shards
+        self._note(gone_archives(shards))
+        return caption_run(self.folder, shards, captioning, self.progress)
 
     def filter(self) -> bool:
         """Verdicts on all captions. Returns whether there was work to do."""
@@ -231,6 +234,13 @@ class Pipeline:
             **as_tree(self.config),
         }
         self.folder.run_file.versions = installed_versions()
+
+    def _note(self, lines: Sequence[str]) -> None:
+        """Say each of ``lines``, unless it was said before."""
+        for line in lines:
+            if line not in self._noted:
+                self.progress.say(f"note: {line}")
+        self._noted.update(lines)
 
     def _require(self, stage: StageName, command: str) -> None:
         if not self.folder.is_finished(stage):

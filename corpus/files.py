@@ -78,13 +78,25 @@ def read_jsonl(path: Path, kind: type[T]) -> Iterator[T]:
 
     Raises SetupError that names the file and line where one is not a ``kind``.
     """
-    with path.open("rb") as file:
-        try:
-            yield from decode_lines(file, kind)
-        except DamagedLineError as damage:
-            raise SetupError(
-                f"{path}, {damage}; the file was damaged or edited: remove it and run again"
-            ) from None
+    with path.open("rb") as file, _said_of(path):
+        yield from decode_lines(file, kind)
+
+
+def read_whole_jsonl(path: Path, kind: type[T]) -> list[T]:
+    """The same at once: twice as fast, with the whole file in memory."""
+    with _said_of(path):
+        return decode_all(path.read_bytes(), kind)
+
+
+@contextlib.contextmanager
+def _said_of(path: Path) -> Iterator[None]:
+    """Damage, as a user reads it."""
+    try:
+        yield
+    except DamagedLineError as damage:
+        raise SetupError(
+            f"{path}, {damage}; the file was damaged or edited: remove it and run again"
+        ) from None
 
 
 class DamagedLineError(Exception):
@@ -101,13 +113,24 @@ def decode_lines(file: IO[bytes], kind: type[T], *, is_journal: bool = False) ->
     for chunk in _whole_lines(file):
         if is_journal and not chunk.endswith(b"\n"):
             chunk = chunk[: chunk.rfind(b"\n") + 1]
-        try:
-            records = decoder.decode_lines(chunk)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
-            yield from _line_by_line(chunk, decoder, lines_before)
-            raise
+        records = _decoded(chunk, decoder, lines_before)
         lines_before += len(records)
         yield from records
+
+
+def decode_all(content: bytes, kind: type[T]) -> list[T]:
+    """The records of JSON Lines that are in memory: cheaper than one by one, where all are wanted.
+
+    Raises DamagedLineError at the first line that is not a ``kind``.
+    """
+    return _decoded(content, msgspec.json.Decoder(kind), 0)
+
+
+def _decoded(chunk: bytes, decoder: msgspec.json.Decoder[T], lines_before: int) -> list[T]:
+    try:
+        return decoder.decode_lines(chunk)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return list(_line_by_line(chunk, decoder, lines_before))
 
 
 def _whole_lines(file: IO[bytes]) -> Iterator[bytes]:

@@ -113,7 +113,11 @@ def decode_lines(file: IO[bytes], kind: type[T], *, is_journal: bool = False) ->
     for chunk in _whole_lines(file):
         if is_journal and not chunk.endswith(b"\n"):
             chunk = chunk[: chunk.rfind(b"\n") + 1]
-        records = _decoded(chunk, decoder, lines_before)
+        try:
+            records = decoder.decode_lines(chunk)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            yield from _line_by_line(chunk, decoder, lines_before)
+            raise
         lines_before += len(records)
         yield from records
 
@@ -123,14 +127,11 @@ def decode_all(content: bytes, kind: type[T]) -> list[T]:
 
     Raises DamagedLineError at the first line that is not a ``kind``.
     """
-    return _decoded(content, msgspec.json.Decoder(kind), 0)
-
-
-def _decoded(chunk: bytes, decoder: msgspec.json.Decoder[T], lines_before: int) -> list[T]:
+    decoder = msgspec.json.Decoder(kind)
     try:
-        return decoder.decode_lines(chunk)
+        return decoder.decode_lines(content)
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        return list(_line_by_line(chunk, decoder, lines_before))
+        return list(_line_by_line(content, decoder, 0))
 
 
 def _whole_lines(file: IO[bytes]) -> Iterator[bytes]:

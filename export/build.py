@@ -49,7 +49,7 @@ def write_rows(run: RunFolder, job: Job, file_type: FileType, path: Path, progre
     example: bytes | None = None
     row_type = FORMATS[job.row_format].row_type(layout_of(job.name))
     with (
-        progress.task(f"export {job.name}", len(run.shards()), "shards") as task,
+        progress.task(f"export {job.name}", _planned(run, job.name), "captions") as task,
         RowsFile(path, file_type, row_type) as file,
     ):
         for part in rows_of(run, job):
@@ -57,7 +57,7 @@ def write_rows(run: RunFolder, job: Job, file_type: FileType, path: Path, progre
                 recount.add(part.shard, part.counts)
                 rows += part.counts.kept
                 rewritten += part.rewritten
-                task.advance(1)
+                task.advance(part.counts.planned)
             else:
                 if example is None:
                     example = part.partition(b"\n")[0]
@@ -66,6 +66,13 @@ def write_rows(run: RunFolder, job: Job, file_type: FileType, path: Path, progre
         sha256=file.sha256, size_bytes=file.size_bytes, job=job.name, rows=rows, rewritten=rewritten
     )
     return Written(entry=entry, example=example, counts=recount.counts(), offences=recount.offences())
+
+
+def _planned(run: RunFolder, job: JobName) -> int | None:
+    """How many captions were planned when they were made, for the progress alone."""
+    captions = run.run_file.stages.get("captions")
+    planned = captions.notes.get(f"{job}.planned") if captions is not None else None
+    return planned if isinstance(planned, int) else None
 
 
 def write_jobs(

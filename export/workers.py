@@ -7,6 +7,7 @@ time: a full pipe makes it wait, so a shard a process is in memory. Not its job:
 
 from __future__ import annotations
 
+import fcntl
 import multiprocessing
 import os
 import signal
@@ -24,6 +25,9 @@ from export.kept import Job, ShardDone, image_rows, set_rows
 
 MIN_BYTES_FOR_WORKERS = 64 * 1024 * 1024
 """Of captions, about 100,000. Below, one process is done in about the time that others take to start."""
+
+PIPE_BYTES = 1024 * 1024
+"""Linux's limit for a user's pipes: room for about one piece, so that neither side waits at every 64 KiB."""
 
 _END_OF_SHARD = b""
 
@@ -69,6 +73,7 @@ def _rows_by_workers(
             worker = context.Process(
                 target=_work, args=(run.path, job, last_hash, shards[number::processes], theirs), daemon=True
             )
+            fcntl.fcntl(ours, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
             worker.start()
             theirs.close()
             stack.callback(_end, worker)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from corpus.records import Duplicate, ImageRecord, ImageSet, JobName
-from corpus.runfolder import RunFolder, Setting
+from corpus.runfolder import RunFolder
 from export.report.captions import CaptionReader, caption_shown
 from export.report.content import (
     DuplicateShown,
@@ -75,14 +75,12 @@ class Assembly:
             if record.key in self._places
         ]
 
-    def rules(
-        self, rules: Sequence[str], jobs: Sequence[JobName], settings: Mapping[str, Setting]
-    ) -> list[RuleShown]:
+    def rules(self, rules: Sequence[str], jobs: Sequence[JobName]) -> list[RuleShown]:
         """One section a rule, with what it dropped."""
         return [
             RuleShown(
                 rule=rule,
-                jobs=self._reader.tallies.counts(rule, jobs, settings),
+                jobs=self._reader.tallies.counts(rule, jobs),
                 examples=[
                     RejectedShown(
                         how=how,

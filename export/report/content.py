@@ -10,6 +10,7 @@ import msgspec
 
 from corpus.ledger import Ledger
 from corpus.records import JobName, Language
+from corpus.rule_scores import RuleScores
 from corpus.runfolder import Setting
 from export.report.sampling import How
 
@@ -76,15 +77,6 @@ class RejectedShown(msgspec.Struct, frozen=True, kw_only=True):
     scores: dict[str, float]
 
 
-class Bound(msgspec.Struct, frozen=True, kw_only=True):
-    """The setting that a rule's score is held against."""
-
-    setting: str
-    value: float
-    drops: str
-    """``below`` or ``above`` the bound."""
-
-
 class RuleCounts(msgspec.Struct, frozen=True, kw_only=True):
     """One rule in one job."""
 
@@ -94,10 +86,9 @@ class RuleCounts(msgspec.Struct, frozen=True, kw_only=True):
     caught: int
     """Captions that it drops, alone or with others."""
     alone: int
-    """Captions that no other rule drops: they come back where the bound lets them."""
-    bound: Bound | None
-    scores: list[tuple[float, int, int]]
-    """``(score, caught, alone)`` by rising score."""
+    """Captions that no other rule drops."""
+    scores: RuleScores | None
+    """What it would drop with another bound; None where there is none to move."""
 
 
 class RuleShown(msgspec.Struct, frozen=True, kw_only=True):

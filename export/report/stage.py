@@ -124,7 +124,7 @@ def read_content(
         ),
         sets=shown.sets(drawn_sets, sets, nearness, multi, band),
         singles=shown.singles([job for job in jobs if not is_multi(job)]),
-        rules=shown.rules(rules, jobs, _settings(run, "verdicts")),
+        rules=shown.rules(rules, jobs),
         duplicates=shown.duplicates(groups.duplicates),
         failures=_failures(ledger, reader, places.unreadable),
         pace=pace_of(run, reader.made),

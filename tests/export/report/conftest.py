@@ -14,6 +14,7 @@ from corpus.journal import JournalWriter
 from corpus.plan import planned_targets
 from corpus.progress import Silent
 from corpus.records import JOB_NAMES, Caption, Duplicate, ImageRecord, ImageSet, Verdict, is_multi
+from corpus.rule_scores import RuleScores
 from corpus.runfolder import RunFolder
 from corpus.sources import Shard, open_sources
 from export.report.stage import ReportWritten, write_report
@@ -40,6 +41,18 @@ BREAKS_OUT = (
 )
 """What a caption may say without harm."""
 PROMPTS = {job: f"Describe, {job}: <b>{{{{content}}}}</b>" for job in JOB_NAMES}
+
+
+FIFTEEN_WORDS = RuleScores(
+    job="single_en",
+    rule="too_short",
+    setting="min_words_single",
+    bound=10,
+    drops="below",
+    step=1,
+    bins=[(-6, 1, 0), (5, 5, 5)],
+)
+"""One caption of 4 words, which another rule drops as well, and five of 15."""
 
 
 class Shown(NamedTuple):
@@ -128,6 +141,7 @@ def _write_groups(run: RunFolder) -> None:
 
 
 def _write_captions(run: RunFolder) -> None:
+    write_jsonl(run.rule_scores_file, [FIFTEEN_WORDS])
     for job in JOB_NAMES:
         for shard, targets in planned_targets(run, job, None):
             captions, verdicts = [], []

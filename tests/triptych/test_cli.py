@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from scripts.cli_reference import COMMAND, PATH, reference
 from tests.triptych.conftest import Command
 from triptych.cli import cli
 
@@ -31,6 +32,11 @@ def test_every_command_has_help_and_an_example(name: str, triptych: Command) -> 
     for parameter in cli.commands[name].params:
         if parameter.param_type_name == "option":
             assert parameter.to_info_dict()["help"], parameter.name
+
+
+def test_the_reference_is_what_the_commands_say() -> None:
+    """docs/cli.md is made, not written."""
+    assert reference() == PATH.read_text("utf-8"), f"run `{COMMAND}`"
 
 
 def test_no_command_shows_the_help(triptych: Command) -> None:

@@ -135,6 +135,8 @@ class Similarity(msgspec.Struct, frozen=True, kw_only=True):
 
     related: float | None
     duplicate: float | None
+    why: str
+    """Why the band is where it is, as grouping said; empty where it was set by hand."""
     histograms: list[Histogram]
 
 

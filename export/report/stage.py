@@ -19,12 +19,13 @@ from corpus.files import written_whole
 from corpus.ledger import Ledger, take_stock
 from corpus.progress import Progress
 from corpus.records import JobName, is_multi
-from corpus.runfolder import RunFolder, Setting
+from corpus.runfolder import RunFolder
 from corpus.sources import Shard
-from export.report.assembly import Assembly
+from export.report.assembly import Assembly, Band
 from export.report.captions import CaptionReader
 from export.report.content import Content, FailureShown, Similarity
 from export.report.groups import read_groups
+from export.report.histogram import CosineHistogram
 from export.report.identity import identity_of
 from export.report.nearness import measure
 from export.report.pace import pace_of
@@ -87,7 +88,7 @@ def read_content(
 ) -> Content:
     """Everything on the page, read from the run's files."""
     ledger = take_stock(run, jobs, plan_limits)
-    band = _number(run, "related_cosine_similarity"), _number(run, "duplicate_cosine_similarity")
+    band = _band(run)
     groups = read_groups(run, *band)
     reader = CaptionReader(run, plan_limits, {each.item.id for each in groups.sets}, progress)
     if not ledger.contradictions:  # else there is no plan
@@ -119,9 +120,7 @@ def read_content(
         ledger=ledger,
         offences=ledger.offences(),
         set_sizes={str(size): groups.sizes[size] for size in sorted(groups.sizes)},
-        similarity=Similarity(
-            related=band[0], duplicate=band[1], histograms=[each.shown() for each in histograms]
-        ),
+        similarity=_similarity(run, histograms),
         sets=shown.sets(drawn_sets, sets, nearness, multi, band),
         singles=shown.singles([job for job in jobs if not is_multi(job)]),
         rules=shown.rules(rules, jobs),
@@ -148,11 +147,23 @@ def _failures(
     return found
 
 
-def _settings(run: RunFolder, stage: str) -> Mapping[str, Setting]:
-    state = run.run_file.stages.get(stage)
-    return state.settings if state is not None else {}
+def _similarity(run: RunFolder, histograms: Sequence[CosineHistogram]) -> Similarity:
+    related, duplicate = _band(run)
+    state = run.run_file.stages.get("sets")
+    why = state.notes.get("band_why") if state is not None else None
+    return Similarity(
+        related=related,
+        duplicate=duplicate,
+        why=str(why or ""),
+        histograms=[each.shown() for each in histograms],
+    )
 
 
-def _number(run: RunFolder, name: str) -> float | None:
-    value = _settings(run, "sets").get(name)
-    return float(value) if isinstance(value, int | float) else None
+def _band(run: RunFolder) -> Band:
+    """What sets were made between: read off the corpus and noted, or as it was set."""
+    state = run.run_file.stages.get("sets")
+    found: list[float | None] = []
+    for name in ("related_cosine_similarity", "duplicate_cosine_similarity"):
+        value = state.notes.get(name, state.settings.get(name)) if state is not None else None
+        found.append(float(value) if isinstance(value, int | float) else None)
+    return found[0], found[1]

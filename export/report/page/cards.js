@@ -98,10 +98,10 @@ const rulesSection = () => {
 
 const duplicateCard = (pair) => {
   const node = el("article.card.duplicate", {});
-  const near = pair.reason === "near duplicate";
+  const near = pair.reason !== "same bytes";
   const buttons = near && judged(node, "near duplicate", pair.key, pair.how);
   return fill(node, {}, [
-    el("header", {}, el("span.facts", {}, near ? `cosine ${cosine(pair.cosine_similarity)}` : "same bytes"), rare(pair.how), buttons),
+    el("header", {}, el("span.facts", {}, near ? `${pair.reason}, cosine ${cosine(pair.cosine_similarity)}` : pair.reason), rare(pair.how), buttons),
     el("div.pair", {},
       el("figure.set-aside", {}, thumbnail(pair.picture), el("figcaption", {}, el("small", {}, "set aside"), keyOf(pair.picture))),
       el("figure", {}, thumbnail(pair.stays), el("figcaption", {}, el("small", {}, "stays"), keyOf(pair.stays)))),

@@ -96,9 +96,10 @@ const boundCurve = (rule, counts) => {
     const effect = other > 0 ? `${counted(other, "more caption")} dropped` : `${counted(-other, "caption")} back among the kept`;
     cursor.style.left = `${(100 * (at - low)) / span}%`;
     slider.setAttribute("aria-valuetext", show(valueAt(at)));
-    said.replaceChildren(
-      el("b", {}, show(valueAt(at))), at === 0 ? " as set: " : ": ", `${count(beyond(at, 1))} caught, `,
-      at === 0 ? `${count(alone)} by no other rule` : other ? effect : "the same captions kept");
+    said.replaceChildren();
+    fill(said, {}, [
+      el("b", {}, show(valueAt(at))), at === 0 ? " as set: " : ": ", `${count(beyond(at, 1))} caught`,
+      at === 0 ? beyond(0, 1) > 0 && `, ${count(alone)} by no other rule` : `, ${other ? effect : "the same captions kept"}`]);
   };
   tell(0);
   return el("div.curve", {},

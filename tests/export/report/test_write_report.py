@@ -45,6 +45,18 @@ def test_a_set_is_shown_with_its_cosines_and_the_nearest_image_left_out(nasty_ru
     assert left_out["why"].startswith("0.470 to image 1, below the band")
 
 
+def test_a_band_that_was_read_off_the_corpus_is_marked_and_explained(own_run) -> None:
+    """The setting says only that it was to be read; the stage noted what it found."""
+    run, images = own_run()
+    state = run.run_file.stages["sets"]
+    state.settings = dict.fromkeys(("related_cosine_similarity", "duplicate_cosine_similarity"), "auto")
+    noted = {"related_cosine_similarity": 0.6, "duplicate_cosine_similarity": 0.97, "band_why": "midway"}
+    run.finish_stage("sets", noted)
+    similarity = content_of(shown(run, images))["similarity"]
+
+    assert (0.6, 0.97, "midway") == tuple(similarity[key] for key in ("related", "duplicate", "why"))
+
+
 def test_every_caption_is_shown_with_what_became_of_it(nasty_run: Shown) -> None:
     """Kept, dropped with the rules, failed with the reason."""
     content = content_of(nasty_run)

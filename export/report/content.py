@@ -68,6 +68,15 @@ class SingleShown(msgspec.Struct, frozen=True, kw_only=True):
     captions: list[CaptionShown]
 
 
+class RepeatedShown(msgspec.Struct, frozen=True, kw_only=True):
+    """The earlier caption that a copy repeats."""
+
+    id: str
+    language: Language
+    pictures: list[int]
+    text: str
+
+
 class RejectedShown(msgspec.Struct, frozen=True, kw_only=True):
     """A caption that a rule dropped, with the score of every rule that did."""
 
@@ -75,6 +84,7 @@ class RejectedShown(msgspec.Struct, frozen=True, kw_only=True):
     pictures: list[int]
     caption: CaptionShown
     scores: dict[str, float]
+    repeats: RepeatedShown | None
 
 
 class RuleCounts(msgspec.Struct, frozen=True, kw_only=True):

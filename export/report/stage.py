@@ -32,6 +32,7 @@ from export.report.pace import pace_of
 from export.report.page import render
 from export.report.places import find_places
 from export.report.thumbnails import Thumbnails
+from export.report.twins import keys_of
 
 
 class ReportWritten(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,6 +101,9 @@ def read_content(
     keys |= {
         image.key for rule in rules for each in reader.rejected(rule) for image in each.item.target.images
     }
+    repeated = (each.item.verdict.repeats for rule in rules for each in reader.rejected(rule))
+    twins = keys_of(run, {identifier for identifier in repeated if identifier is not None})
+    keys |= {key for of_twin in twins.values() for key in of_twin}
     places = find_places(run, keys, groups.set_aside, progress)
     # All of them, but in a damaged run: the ledger's offences, on the page, then name the others.
     drawn_sets = [each for each in groups.sets if all(key in places.of_key for key in each.item.keys)]
@@ -123,7 +127,7 @@ def read_content(
         similarity=_similarity(run, histograms),
         sets=shown.sets(drawn_sets, sets, nearness, multi, band),
         singles=shown.singles([job for job in jobs if not is_multi(job)]),
-        rules=shown.rules(rules, jobs),
+        rules=shown.rules(rules, jobs, twins),
         duplicates=shown.duplicates(groups.duplicates),
         failures=_failures(ledger, reader, places.unreadable),
         pace=pace_of(run, reader.made),

@@ -67,6 +67,10 @@ const rejectedCard = (rule, rejected) => {
     el("div.strip", {}, rejected.pictures.map(thumbnail)),
     captionText(caption),
     el("footer", {}, name(caption.id)),
+    rejected.repeats && el("div.repeats", {},
+      el("header", {}, el("small", {}, "repeats"), name(rejected.repeats.id)),
+      el("div.strip", {}, rejected.repeats.pictures.map(thumbnail)),
+      captionText(rejected.repeats)),
   ]);
 };
 

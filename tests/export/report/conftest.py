@@ -152,8 +152,9 @@ def _write_captions(run: RunFolder) -> None:
                 captions.append(Caption(id=target.id, job=job, text=BREAKS_OUT, finish_reason="stop"))
                 drops = (job == "multi_zh") or target.id == "single_en:single b.png"
                 scores = {"too_short": 7.0} if is_multi(job) else {"too_short": 4.0, "exact_duplicate": 1.0}
+                twin = None if is_multi(job) else "single_en:single a.png"
                 verdicts.append(
-                    Verdict(id=target.id, keep=False, reason="too_short", scores=scores)
+                    Verdict(id=target.id, keep=False, reason="too_short", scores=scores, repeats=twin)
                     if drops
                     else Verdict(id=target.id, keep=True)
                 )

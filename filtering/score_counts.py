@@ -57,11 +57,16 @@ class ScoreCounter:
 
     def add(self, job: JobName, scores: Iterable[float], beyond: Collection[str]) -> None:
         """A caption: the score of each rule in the config's order, and the rules that it is beyond."""
-        dropping = [rule for rule in beyond if rule not in self._flags]
-        for place, (scale, score) in enumerate(zip(self._scales[job], scores, strict=True)):
-            if score or not scale.is_above:
-                alone = not dropping or dropping == [scale.rule]
-                self.counts[job, place, _bin(scale, score), alone] += 1
+        dropping = [rule for rule in beyond if rule not in self._flags] if beyond else []
+        counts, scales = self.counts, self._scales[job]
+        for place, score in enumerate(scores):
+            rule, bound, step, is_above = scales[place]
+            if score or not is_above:
+                away = (score - bound) / step
+                k = math.ceil(away - _ROUNDING) if is_above else math.floor(away + _ROUNDING)
+                if not -MOST_STEPS <= k <= MOST_STEPS:
+                    k = MOST_STEPS if k > 0 else -MOST_STEPS
+                counts[job, place, k, not dropping or dropping == [rule]] += 1
 
 
 def rule_scores(
@@ -85,12 +90,6 @@ def rule_scores(
                 step=scale.step,
                 bins=[(k, bins[k][0], bins[k][1]) for k in sorted(bins)],
             )
-
-
-def _bin(scale: _Scale, score: float) -> int:
-    away = (score - scale.bound) / scale.step
-    k = math.ceil(away - _ROUNDING) if scale.is_above else math.floor(away + _ROUNDING)
-    return max(-MOST_STEPS, min(MOST_STEPS, k))
 
 
 def _scales(config: FilteringConfig, job: JobName) -> list[_Scale]:

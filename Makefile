@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 TRIPTYCH_DEMO ?= triptych-demo
 
-.PHONY: setup demo test check format requirements
+.PHONY: setup demo test check format requirements reference
 
 setup: .venv/.ready
 
@@ -25,11 +25,15 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m scripts.cli_reference --check
 
 requirements: setup
 	echo "# The versions that Triptych is developed and tested with. Made by: make requirements" > requirements.txt
 	$(BIN)/uv pip compile --quiet pyproject.toml --extra lmdeploy --group dev --no-header --no-annotate \
 		--python-version 3.11 >> requirements.txt
+
+reference: setup
+	$(BIN)/python -m scripts.cli_reference
 
 format: setup
 	$(BIN)/ruff format .

@@ -1,21 +1,22 @@
 """Millions of captions through export, against what one would write rows with otherwise.
 
-    python -m benchmarks.export_speed [--rows 11000000] [--peer-rows 1000000] [--scratch FOLDER]
+    python -m benchmarks.export_speed [--rows 11000000] [--peer-rows 500000] [--scratch FOLDER]
 
-Makes a run with captions of the seed's length (see synthetic_run), then measures in one sitting:
+Makes a run with captions of the seed's length (see synthetic_run), as `triptych filter` leaves it: digests
+of images, sets and captions are remembered. Then measures in one sitting:
 
 - ``export``: the whole stage (``export.stage.export_run``) in a process of its own, which reads images,
-  captions and verdicts, digests and recounts them, makes the rows, hashes, writes and syncs them;
+  captions and verdicts, recounts them, makes the rows, hashes, writes and syncs them;
 - ``rows``: of that, making and writing the rows, from the run folder's files to the exported file;
 - peers on the first ``--peer-rows`` of the exported rows, which are handed to each in memory, in the form
   that it wants, loaded beforehand: ``json.dumps`` line by line, ``pandas.DataFrame.to_json``, and
   ``datasets.Dataset.to_json`` in one process and in as many as there are cores. They neither read, join,
-  hash, count nor sync anything.
+  hash, count nor sync anything, and take as long for each row however many there are.
 - ``json_from_files``: the plain loop that reads the same three files a shard with ``json.loads`` and writes
   rows with ``json.dumps``, on the shards of the first ``--peer-rows``: the job of ``rows`` in plain Python.
 
-Each peer runs RUNS times; the median counts. CPU seconds stand beside wall seconds, as on a machine with
-other work only the former can be compared. Memory is the peak of the export's processes, added up.
+Everything lies below ``--scratch`` and is removed at the end. 11 million rows need 28 GB there, and about a
+quarter of an hour on two cores.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
@@ -36,9 +38,14 @@ import click
 
 from benchmarks.record import record
 from benchmarks.synthetic_run import ROWS_A_SHARD, make_run
+from corpus.captioned import captions_digest
 from corpus.progress import Silent
 from corpus.records import JobName
+from corpus.remembered import MIN_AGE_S
 from corpus.runfolder import RunFolder
+
+BYTES_A_ROW = 2_400
+"""On disk: images, captions and verdicts 1,050, the export 1,010, and room."""
 
 RUNS = 3
 MIN_RATIO = 3.0
@@ -70,6 +77,14 @@ def seed_prompt() -> str:
     from captioning.prompts import load_prompts
 
     return load_prompts(CaptioningConfig().prompts)[JOB].text
+
+
+def remember_digests(run: RunFolder) -> None:
+    """What the stages before export leave in a run folder."""
+    time.sleep(MIN_AGE_S)  # Files that were just written are not remembered.
+    for name in ("images", "sets.jsonl", "duplicates.jsonl"):
+        run.digest(name)
+    captions_digest(run, [JOB], lambda job: None)
 
 
 # -- the export, in a process of its own --------------------------------------------------------------
@@ -208,7 +223,7 @@ def measure_peers(run: RunFolder, exported: Path, peer_rows: int, scratch: Path)
         rows = [json.loads(line) for line, _ in zip(file, range(peer_rows), strict=False)]
     measured = {"json_dumps": _median(lambda: json_dumps_loop(rows, out), out)}
     measured["pandas_to_json"] = _measure_pandas(rows, out)
-    measured |= _measure_datasets(rows, out)
+    measured |= _measure_datasets(rows, out, scratch)
     shards = run.shards()[: max(1, peer_rows // ROWS_A_SHARD)]
     joined = _median(lambda: json_from_files(run, shards, seed_prompt(), out), out)
     made = _count_same_rows(out, exported)
@@ -223,12 +238,14 @@ def _measure_pandas(rows: list[dict[str, object]], out: Path) -> list[float]:
     return _median(lambda: frame.to_json(out, orient="records", lines=True), out)
 
 
-def _measure_datasets(rows: list[dict[str, object]], out: Path) -> dict[str, list[float]]:
+def _measure_datasets(rows: list[dict[str, object]], out: Path, scratch: Path) -> dict[str, list[float]]:
+    """From disk, as datasets holds what it has loaded: one from memory is pickled whole for every batch."""
     import datasets
 
     datasets.disable_progress_bars()
     cores = len(os.sched_getaffinity(0))
-    dataset = datasets.Dataset.from_list(rows)
+    datasets.Dataset.from_list(rows).save_to_disk(scratch / "dataset")
+    dataset = datasets.load_from_disk(scratch / "dataset")
     return {
         "datasets_to_json": _median(lambda: dataset.to_json(out), out),
         f"datasets_to_json_{cores}_processes": _median(lambda: dataset.to_json(out, num_proc=cores), out),
@@ -293,8 +310,8 @@ def result_of(
 
 @click.command()
 @click.option("--rows", default=11_000_000, show_default=True)
-@click.option("--peer-rows", default=1_000_000, show_default=True)
-@click.option("--scratch", type=click.Path(path_type=Path), help="Where there are 25 GB for 11 million rows.")
+@click.option("--peer-rows", default=500_000, show_default=True)
+@click.option("--scratch", type=click.Path(path_type=Path), help="Where there are 28 GB for 11 million rows.")
 @click.option("--verify", is_flag=True, help="Measure `triptych verify`'s look at the export as well.")
 @click.option("--only", type=click.Choice(["export", "verify"]), hidden=True)
 def main(rows: int, peer_rows: int, scratch: Path | None, verify: bool, only: str | None) -> None:
@@ -304,7 +321,14 @@ def main(rows: int, peer_rows: int, scratch: Path | None, verify: bool, only: st
         return
     with tempfile.TemporaryDirectory(dir=scratch) as name:
         folder = Path(name)
+        free, needed = shutil.disk_usage(folder).free, rows * BYTES_A_ROW + min(peer_rows, rows) * 2_500
+        if free < needed:
+            raise click.ClickException(
+                f"{folder.parent} has {free / 1e9:.0f} GB free, {needed / 1e9:.0f} GB are needed;"
+                " name another folder with --scratch, or fewer --rows"
+            )
         run = make_run(folder / "run", rows)
+        remember_digests(run)
         ours = in_a_process("export", run.path)
         if verify:
             ours |= in_a_process("verify", run.path)

@@ -34,6 +34,7 @@ from corpus.runfolder import RunFolder
 IMAGES_PER_SHARD = 11_186
 """SA-1B's."""
 DIMENSIONS = 32
+BYTES_AN_IMAGE = 1_200
 IMAGES_PER_SET = 3
 MOST_PAGE_BYTES = 10_000_000
 SENTENCE = "A red boat lies on the sand in front of a row of white houses, and two people walk past it. "
@@ -164,6 +165,9 @@ def measure(path: Path, images: int) -> dict[str, object]:
 def main() -> None:
     """Make the run, measure in a process of its own, commit the result; exit 1 above MOST_PAGE_BYTES."""
     images, path = int(sys.argv[1]), Path(sys.argv[2])
+    needed = images * BYTES_AN_IMAGE
+    if len(sys.argv) == 3 and (free := shutil.disk_usage(path.parent).free) < needed:
+        sys.exit(f"{path.parent} has {free / 1e9:.0f} GB free, {needed / 1e9:.0f} GB are needed")
     if len(sys.argv) > 3:
         print(json.dumps(measure(path, images)))
         return

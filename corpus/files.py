@@ -78,13 +78,25 @@ def read_jsonl(path: Path, kind: type[T]) -> Iterator[T]:
 
     Raises SetupError that names the file and line where one is not a ``kind``.
     """
-    with path.open("rb") as file:
-        try:
-            yield from decode_lines(file, kind)
-        except DamagedLineError as damage:
-            raise SetupError(
-                f"{path}, {damage}; the file was damaged or edited: remove it and run again"
-            ) from None
+    with path.open("rb") as file, _said_of(path):
+        yield from decode_lines(file, kind)
+
+
+def read_whole_jsonl(path: Path, kind: type[T]) -> list[T]:
+    """The same at once: twice as fast, with the whole file in memory."""
+    with _said_of(path):
+        return decode_all(path.read_bytes(), kind)
+
+
+@contextlib.contextmanager
+def _said_of(path: Path) -> Iterator[None]:
+    """Damage, as a user reads it."""
+    try:
+        yield
+    except DamagedLineError as damage:
+        raise SetupError(
+            f"{path}, {damage}; the file was damaged or edited: remove it and run again"
+        ) from None
 
 
 class DamagedLineError(Exception):
@@ -108,6 +120,18 @@ def decode_lines(file: IO[bytes], kind: type[T], *, is_journal: bool = False) ->
             raise
         lines_before += len(records)
         yield from records
+
+
+def decode_all(content: bytes, kind: type[T]) -> list[T]:
+    """The records of JSON Lines that are in memory: cheaper than one by one, where all are wanted.
+
+    Raises DamagedLineError at the first line that is not a ``kind``.
+    """
+    decoder = msgspec.json.Decoder(kind)
+    try:
+        return decoder.decode_lines(content)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return list(_line_by_line(content, decoder, 0))
 
 
 def _whole_lines(file: IO[bytes]) -> Iterator[bytes]:

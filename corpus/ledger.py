@@ -11,7 +11,7 @@ what was exported (see export).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -59,9 +59,19 @@ def take_stock(
             if has_plan:
                 counted[job], found = recount_captions(run, job, plan_limits(job), task)
                 contradictions += found
+    return ledger_of(run, images, counted, contradictions)
+
+
+def ledger_of(
+    run: RunFolder,
+    images: ImageCounts,
+    jobs: Mapping[JobName, JobCounts],
+    contradictions: Sequence[str],
+) -> Ledger:
+    """The ledger of figures that somebody has counted."""
     return Ledger(
         images=images,
-        jobs=counted,
+        jobs=dict(jobs),
         unfinished=tuple(stage for stage in STAGE_NAMES if not run.is_finished(stage)),
         contradictions=tuple(contradictions),
     )

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from corpus.files import read_whole_jsonl
 from corpus.records import ImageRecord, ImageSet, JobName, caption_id, is_multi
 from corpus.runfolder import RunFolder
 from corpus.sampling import hash64, last_sampled
@@ -60,14 +61,20 @@ class ImagePlan:
         self._run, self._job, self._last_hash = run, job, last_hash
         self._duplicates = {duplicate.key for duplicate in run.duplicates()}
 
-    def targets(self, shard: str) -> list[Target]:
+    def images(self, shard: str) -> list[ImageRecord]:
         """Every readable image of ``shard`` that is no duplicate, as far as the limit goes."""
-        targets = [
-            Target(id=caption_id(self._job, record.key), images=(record,))
-            for record in self._run.images(shard)
+        images = [
+            record
+            for record in read_whole_jsonl(self._run.images_file(shard), ImageRecord)
             if record.unreadable is None and record.key not in self._duplicates
         ]
-        return _up_to(self._last_hash, targets)
+        if self._last_hash is None:
+            return images
+        return [image for image in images if hash64(caption_id(self._job, image.key)) <= self._last_hash]
+
+    def targets(self, shard: str) -> list[Target]:
+        """Those images as targets."""
+        return [Target(id=caption_id(self._job, image.key), images=(image,)) for image in self.images(shard)]
 
 
 def _up_to(last_hash: int | None, targets: list[Target]) -> list[Target]:

@@ -1,24 +1,22 @@
 """Counts of one job's captions and verdicts, from the journals and verdict files.
 
-Comes in: a run folder, a job, its limit. Goes out: counts, and what contradicts itself, in words.
-Not its job: images and sets (see recount_images).
+Comes in: a run folder, a job, its limit; or, shard by shard, what somebody has read of them already.
+Goes out: counts, and what contradicts itself, in words. Not its job: images and sets (see recount_images).
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from typing import TypeVar
+from collections.abc import Collection, Sequence
+from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
 from corpus.plan import planned_targets
 from corpus.progress import Task
-from corpus.records import Caption, JobName, Verdict
+from corpus.records import JobName
 from corpus.recount_images import reason_class
 from corpus.runfolder import RunFolder
-
-_R = TypeVar("_R", Caption, Verdict)
 
 
 class JobCounts(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,20 +34,109 @@ class JobCounts(msgspec.Struct, frozen=True, kw_only=True):
     """By the first rule that drops."""
 
 
-def recount_captions(
-    run: RunFolder, job: JobName, limit: int | None, task: Task
-) -> tuple[JobCounts, list[str]]:
-    """The counts, and one offence a contradiction. Needs finished sets that don't contradict themselves."""
-    tally = _Tally(run, job)
-    for shard, targets in planned_targets(run, job, limit):
-        tally.add_shard(shard, [target.id for target in targets])
-        task.advance(len(targets))
-    tally.find_stray_files()
-    return tally.counts(), tally.offences
+class ShardCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of what a job plans in one shard, and what contradicts itself there."""
+
+    planned: int
+    captioned: int
+    pending: int
+    kept: int
+    failed: dict[str, int]
+    dropped: dict[str, int]
+    offences: list[str]
 
 
-class _Tally:
-    """Adds up one job, shard by shard."""
+class Identified(Protocol):
+    """A record of a journal."""
+
+    @property
+    def id(self) -> str: ...
+
+
+class Outcome(Identified, Protocol):
+    """Of a Caption, what is counted."""
+
+    @property
+    def failure(self) -> str | None: ...
+
+
+class Judgement(Identified, Protocol):
+    """Of a Verdict, what is counted."""
+
+    @property
+    def keep(self) -> bool: ...
+
+    @property
+    def reason(self) -> str | None: ...
+
+
+_I = TypeVar("_I", bound=Identified)
+_C = TypeVar("_C", bound=Outcome)
+
+
+class ShardRecount(Generic[_C]):
+    """One shard of a job, counted."""
+
+    def __init__(
+        self,
+        shard: str,
+        planned: Sequence[str],
+        captions: Sequence[_C],
+        verdicts: Sequence[Judgement],
+        *,
+        all_judged: bool,
+    ) -> None:
+        """``planned`` are caption ids. ``all_judged``: every caption is to have a verdict."""
+        offences: list[str] = []
+        self.captions = {caption.id: caption for caption in captions}
+        """By id; of several with one id the last."""
+        offences += _repeated(captions, self.captions.keys(), "captioned", shard)
+        outcomes = list(map(self.captions.get, planned))
+        captioned = [one.id for one in outcomes if one is not None and one.failure is None]
+        failures = [one.failure for one in outcomes if one is not None and one.failure is not None]
+        # As the filter writes them. Comparing lists is several times cheaper than looking up each.
+        if [verdict.id for verdict in verdicts] != captioned:
+            verdicts = self._reconciled(verdicts, captioned, offences, shard, all_judged=all_judged)
+        self.kept = {verdict.id for verdict in verdicts if verdict.keep and verdict.reason is None}
+        """The ids of the captions that are kept."""
+        reasons = [verdict.reason for verdict in verdicts if not verdict.keep and verdict.reason is not None]
+        if len(self.kept) + len(reasons) != len(verdicts):
+            offences += [
+                f"verdict on {verdict.id}: keep is {verdict.keep}, reason {verdict.reason}"
+                for verdict in verdicts
+                if verdict.keep == (verdict.reason is not None)
+            ]
+        self.counts = ShardCounts(
+            planned=len(planned),
+            captioned=len(captioned),
+            pending=outcomes.count(None),
+            kept=len(self.kept),
+            failed=Counter(map(reason_class, failures)),
+            dropped=Counter(reasons),
+            offences=offences,
+        )
+
+    def _reconciled(
+        self,
+        verdicts: Sequence[Judgement],
+        captioned: Sequence[str],
+        offences: list[str],
+        shard: str,
+        *,
+        all_judged: bool,
+    ) -> list[Judgement]:
+        """The verdicts on captions of the plan, each once. Adds an offence for everything else."""
+        by_id = {verdict.id: verdict for verdict in verdicts}
+        offences += _repeated(verdicts, by_id.keys(), "judged", shard)
+        strays = by_id.keys() - set(captioned)
+        offences += [f"verdict on {i}, which has no caption in the plan" for i in sorted(strays)]
+        if all_judged:
+            offences += [f"no verdict on {i}" for i in sorted(set(captioned) - by_id.keys())]
+        return [verdict for identifier, verdict in by_id.items() if identifier not in strays]
+
+
+class JobRecount:
+    """One job, added up shard by shard."""
 
     def __init__(self, run: RunFolder, job: JobName) -> None:
         self._run, self._job = run, job
@@ -57,47 +144,17 @@ class _Tally:
         self._failed: Counter[str] = Counter()
         self._dropped: Counter[str] = Counter()
         self._shards: set[str] = set()
-        self.offences: list[str] = []
+        self._offences: list[str] = []
 
-    def add_shard(self, shard: str, planned: list[str]) -> None:
+    def add(self, shard: str, counts: ShardCounts) -> None:
         self._shards.add(shard)
-        captions = self._once(self._run.captions(self._job, shard), "captioned", shard)
-        captioned = set()
-        for identifier in planned:
-            self._planned += 1
-            caption = captions.get(identifier)
-            if caption is None:
-                self._pending += 1
-            elif caption.failure is not None:
-                self._failed[reason_class(caption.failure)] += 1
-            else:
-                self._captioned += 1
-                captioned.add(identifier)
-        self._add_verdicts(shard, captioned)
-
-    def _add_verdicts(self, shard: str, captioned: set[str]) -> None:
-        verdicts = self._once(self._run.verdicts(self._job, shard), "judged", shard)
-        for identifier, verdict in verdicts.items():
-            if identifier not in captioned:
-                self.offences.append(f"verdict on {identifier}, which has no caption in the plan")
-            elif verdict.keep and verdict.reason is None:
-                self._kept += 1
-            elif not verdict.keep and verdict.reason is not None:
-                self._dropped[verdict.reason] += 1
-            else:
-                self.offences.append(
-                    f"verdict on {identifier}: keep is {verdict.keep}, reason {verdict.reason}"
-                )
-        if self._run.is_finished("verdicts"):
-            self.offences += [f"no verdict on {i}" for i in sorted(captioned - verdicts.keys())]
-
-    def find_stray_files(self) -> None:
-        """Verdicts filed under a shard that plans nothing for this job."""
-        root = self._run.path / "verdicts" / self._job
-        for path in sorted(root.rglob("*.jsonl")):
-            shard = path.relative_to(root).as_posix()[: -len(".jsonl")]
-            if shard not in self._shards:
-                self.offences.append(f"{path}: verdicts of a shard that plans nothing for {self._job}")
+        self._planned += counts.planned
+        self._captioned += counts.captioned
+        self._pending += counts.pending
+        self._kept += counts.kept
+        self._failed.update(counts.failed)
+        self._dropped.update(counts.dropped)
+        self._offences += counts.offences
 
     def counts(self) -> JobCounts:
         judged = self._run.is_finished("verdicts")
@@ -110,11 +167,36 @@ class _Tally:
             dropped=dict(sorted(self._dropped.items())) if judged else None,
         )
 
-    def _once(self, records: Iterable[_R], what: str, shard: str) -> dict[str, _R]:
-        """The records by id; an id that comes again is an offence."""
-        by_id: dict[str, _R] = {}
-        for record in records:
-            if record.id in by_id:
-                self.offences.append(f"{record.id} is {what} twice in shard {shard}")
-            by_id[record.id] = record
-        return by_id
+    def offences(self) -> list[str]:
+        """Those of the shards, and verdicts filed under a shard that plans nothing for this job."""
+        root = self._run.path / "verdicts" / self._job
+        filed = ((path, path.relative_to(root).as_posix()) for path in sorted(root.rglob("*.jsonl")))
+        return self._offences + [
+            f"{path}: verdicts of a shard that plans nothing for {self._job}"
+            for path, name in filed
+            if name.removesuffix(".jsonl") not in self._shards
+        ]
+
+
+def recount_captions(
+    run: RunFolder, job: JobName, limit: int | None, task: Task
+) -> tuple[JobCounts, list[str]]:
+    """The counts, and one offence a contradiction. Needs finished sets that don't contradict themselves."""
+    recount = JobRecount(run, job)
+    all_judged = run.is_finished("verdicts")
+    for shard, targets in planned_targets(run, job, limit):
+        planned = [target.id for target in targets]
+        captions = list(run.captions(job, shard))
+        verdicts = list(run.verdicts(job, shard))
+        one = ShardRecount(shard, planned, captions, verdicts, all_judged=all_judged)
+        recount.add(shard, one.counts)
+        task.advance(len(targets))
+    return recount.counts(), recount.offences()
+
+
+def _repeated(records: Sequence[_I], ids: Collection[str], what: str, shard: str) -> list[str]:
+    """An offence for each record whose id came before."""
+    if len(records) == len(ids):
+        return []
+    times = Counter(record.id for record in records)
+    return [f"{i} is {what} twice in shard {shard}" for i, n in times.items() for _ in range(n - 1)]

@@ -11,7 +11,8 @@ from collections import Counter
 
 import msgspec
 
-from corpus.records import Duplicate, ImageSet
+from corpus.files import read_whole_jsonl
+from corpus.records import Duplicate, ImageRecord, ImageSet
 from corpus.runfolder import RunFolder
 
 
@@ -69,19 +70,18 @@ def _walk(run: RunFolder, keys: _Keys) -> tuple[int, dict[str, int], int, list[s
     unreadable: Counter[str] = Counter()
     offences = []
     for shard in run.shards():
-        seen: set[str] = set()
-        for record in run.images(shard):
-            found += 1
-            if record.key in seen:
-                offences.append(f"image {record.key} is listed twice in {run.images_file(shard)}")
-            seen.add(record.key)
-            if record.unreadable is not None:
-                unreadable[reason_class(record.unreadable)] += 1
-                continue
-            if record.key in keys.named:
-                keys.readable.add(record.key)
-            if record.key not in keys.duplicates and record.key not in keys.members:
-                single += 1
+        records = read_whole_jsonl(run.images_file(shard), ImageRecord)
+        found += len(records)
+        times = Counter(record.key for record in records)
+        if len(times) != len(records):
+            where = run.images_file(shard)
+            offences += [f"image {key} is listed twice in {where}" for key, n in times.items() if n > 1]
+        unreadable.update(
+            reason_class(record.unreadable) for record in records if record.unreadable is not None
+        )
+        readable = [record.key for record in records if record.unreadable is None]
+        keys.readable.update(key for key in readable if key in keys.named)
+        single += sum(1 for key in readable if key not in keys.duplicates and key not in keys.members)
     return found, dict(sorted(unreadable.items())), single, offences
 
 

@@ -7,7 +7,7 @@
     RUN/sets.jsonl, duplicates.jsonl
     RUN/grouping/                       checkpoints, only while sets are made
     RUN/captions/<job>/<shard>.jsonl    append-only journals
-    RUN/verdicts/<job>/<shard>.jsonl
+    RUN/verdicts/<job>/<shard>.jsonl    and scores.jsonl: what other bounds would drop
     RUN/export/                         the four files, dataset card, manifest
 
 Not its job: what the stages do. They ask for paths and say when they begin and end.
@@ -27,6 +27,7 @@ from corpus.files import digest_of_files, read_jsonl, write_json
 from corpus.journal import read_journal
 from corpus.records import Caption, Duplicate, ImageRecord, ImageSet, JobName, Verdict
 from corpus.remembered import remembered_digest
+from corpus.rule_scores import RuleScores
 
 FORMAT_VERSION = 1
 """Of the run folder's layout. Raise it when an older Triptych could misread what a newer one wrote."""
@@ -138,6 +139,10 @@ class RunFolder:
         return self.path / "verdicts" / job / f"{shard}.jsonl"
 
     @property
+    def rule_scores_file(self) -> Path:
+        return self.path / "verdicts" / "scores.jsonl"
+
+    @property
     def export_folder(self) -> Path:
         return self.path / "export"
 
@@ -170,6 +175,10 @@ class RunFolder:
     def verdicts(self, job: JobName, shard: str) -> Iterator[Verdict]:
         """The verdicts of a job on a shard; nothing if none were made."""
         return read_journal(self.verdicts_file(job, shard), Verdict)
+
+    def rule_scores(self) -> Iterator[RuleScores]:
+        """What each rule's bound would drop elsewhere; nothing where the filter was asked for no rule."""
+        return read_journal(self.rule_scores_file, RuleScores)
 
     # -- stages -----------------------------------------------------------------------------------
 

@@ -1,32 +1,34 @@
 """The export folder in the making: built beside its final place, and renamed to it when it is whole.
 
-Comes in: a run whose ledger closes. Goes out: ``export/``. Not its job: whether there is anything to do
+Comes in: a run with verdicts. Goes out: ``export/``. Not its job: whether there is anything to do
 (see stage), making rows (see workers).
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
 from corpus.captioned import PlanLimits
-from corpus.errors import SetupError
 from corpus.files import sha256_of, sync_directory, write_json, written_whole
-from corpus.ledger import Ledger
+from corpus.ledger import Ledger, ledger_of
 from corpus.progress import Progress
-from corpus.records import JobName
+from corpus.records import JobName, is_multi
+from corpus.recount_captions import JobCounts, JobRecount
 from corpus.runfolder import RunFolder
+from export.account import images_recounted, refuse_open
 from export.card import card
 from export.config import ExportConfig, FileType
 from export.croissant import croissant
 from export.formats import FORMATS, layout_of
+from export.kept import Job, ShardDone
 from export.manifest import FileEntry, Manifest, fingerprints, funnel_of
 from export.names import CARD_NAME, CROISSANT_NAME, MANIFEST_NAME, rows_file_name
 from export.rows_file import RowsFile
-from export.workers import Job, rows_of
+from export.workers import rows_of
 
 
 class Written(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,36 +37,68 @@ class Written(msgspec.Struct, frozen=True, kw_only=True):
     entry: FileEntry
     example: bytes | None
     """Its first row, as JSON."""
+    counts: JobCounts
+    offences: list[str]
+    """What the captions and verdicts that were read for it say against each other."""
 
 
 def write_rows(run: RunFolder, job: Job, file_type: FileType, path: Path, progress: Progress) -> Written:
-    """The kept captions of ``job`` in plan order, in a file at ``path``.
-
-    Raises SetupError where there are not as many as the ledger counted.
-    """
+    """The kept captions of ``job`` in plan order, in a file at ``path``."""
+    recount = JobRecount(run, job.name)
     rows = rewritten = 0
     example: bytes | None = None
     row_type = FORMATS[job.row_format].row_type(layout_of(job.name))
     with (
-        progress.task(f"export {job.name}", job.expected, "rows") as task,
+        progress.task(f"export {job.name}", _planned(run, job.name), "captions") as task,
         RowsFile(path, file_type, row_type) as file,
     ):
-        for lines in rows_of(run, job):
-            if example is None and lines.rows:
-                example = lines.first
-            file.write(lines.text)
-            rows += lines.rows
-            rewritten += lines.rewritten
-            task.advance(lines.rows)
-    if rows != job.expected:
-        raise SetupError(
-            f"{run.path}: {job.expected:,} captions of {job.name} are kept by the ledger, but {rows:,} were"
-            " found to export; was the run changed meanwhile? Run it again"
-        )
+        for part in rows_of(run, job):
+            if isinstance(part, ShardDone):
+                recount.add(part.shard, part.counts)
+                rows += part.counts.kept
+                rewritten += part.rewritten
+                task.advance(part.counts.planned)
+            else:
+                if example is None:
+                    example = part.partition(b"\n")[0]
+                file.write(part)
     entry = FileEntry(
         sha256=file.sha256, size_bytes=file.size_bytes, job=job.name, rows=rows, rewritten=rewritten
     )
-    return Written(entry=entry, example=example)
+    return Written(entry=entry, example=example, counts=recount.counts(), offences=recount.offences())
+
+
+def _planned(run: RunFolder, job: JobName) -> int | None:
+    """How many captions were planned when they were made, for the progress alone."""
+    captions = run.run_file.stages.get("captions")
+    planned = captions.notes.get(f"{job}.planned") if captions is not None else None
+    return planned if isinstance(planned, int) else None
+
+
+def write_jobs(
+    run: RunFolder,
+    jobs: Sequence[Job],
+    file_type: FileType,
+    path_of: Callable[[JobName], Path],
+    progress: Progress,
+) -> tuple[dict[JobName, Written], Ledger]:
+    """A file for each job, and the ledger that was counted on the way.
+
+    Raises SetupError where it doesn't close: then the files are no good.
+    """
+    written: dict[JobName, Written] = {}
+    with images_recounted(run) as recounted:
+        for job in jobs:
+            if is_multi(job.name):
+                # Sets that contradict the images can't be looked up.
+                refuse_open(run, recounted()[1])
+            written[job.name] = write_rows(run, job, file_type, path_of(job.name), progress)
+        images, contradictions = recounted()
+    for one in written.values():
+        contradictions = contradictions + one.offences
+    ledger = ledger_of(run, images, {name: one.counts for name, one in written.items()}, contradictions)
+    refuse_open(run, ledger.offences())
+    return written, ledger
 
 
 class Build:
@@ -84,13 +118,20 @@ class Build:
         self._files: dict[str, FileEntry] = {}
         self._examples: dict[JobName, bytes] = {}
 
-    def all_files(self, ledger: Ledger) -> None:
-        """Write everything, then give the folder its name."""
+    def all_files(self) -> None:
+        """Write everything, then give the folder its name.
+
+        Raises SetupError where the ledger doesn't close; then nothing is left of what was written.
+        """
         shutil.rmtree(self._folder, ignore_errors=True)
         self._folder.mkdir(parents=True)
         try:
-            for job in jobs_of(self._config, self._prompts, self._plan_limits, ledger):
-                self._write_job(job)
+            jobs = jobs_of(self._config, self._prompts, self._plan_limits)
+            written, ledger = write_jobs(
+                self._run, jobs, self._config.file_type, self._growing, self._progress
+            )
+            for name, one in written.items():
+                self._name(name, one)
             self._write_about(ledger)
             sync_directory(self._folder)
             # What lies there is left from a run that was stopped before it could say it had finished.
@@ -102,14 +143,16 @@ class Build:
             raise
         sync_directory(self._run.path)
 
-    def _write_job(self, job: Job) -> None:
-        growing = self._folder / f"{job.name}.part"
-        written = write_rows(self._run, job, self._config.file_type, growing, self._progress)
-        name = rows_file_name(self._config.prefix, job.name, written.entry.rows or 0, self._config.file_type)
-        growing.rename(self._folder / name)
+    def _growing(self, job: JobName) -> Path:
+        """The rows of ``job`` before they are counted, and so named."""
+        return self._folder / f"{job}.part"
+
+    def _name(self, job: JobName, written: Written) -> None:
+        name = rows_file_name(self._config.prefix, job, written.entry.rows or 0, self._config.file_type)
+        self._growing(job).rename(self._folder / name)
         self._files[name] = written.entry
         if written.example is not None:
-            self._examples[job.name] = written.example
+            self._examples[job] = written.example
 
     def _write_about(self, ledger: Ledger) -> None:
         """What trainers are started with, Croissant metadata, the card, and last the manifest."""
@@ -142,18 +185,10 @@ class Build:
         self._files[name] = FileEntry(sha256=sha256_of(path), size_bytes=path.stat().st_size)
 
 
-def jobs_of(
-    config: ExportConfig, prompts: Mapping[JobName, str], plan_limits: PlanLimits, ledger: Ledger
-) -> list[Job]:
-    """What is to be written, in order. ``ledger`` has counted the kept captions of each job."""
+def jobs_of(config: ExportConfig, prompts: Mapping[JobName, str], plan_limits: PlanLimits) -> list[Job]:
+    """What is to be written, in order."""
     return [
-        Job(
-            name=name,
-            prompt=prompt,
-            limit=plan_limits(name),
-            row_format=config.format,
-            expected=ledger.jobs[name].kept or 0,
-        )
+        Job(name=name, prompt=prompt, limit=plan_limits(name), row_format=config.format)
         for name, prompt in prompts.items()
     ]
 

@@ -1,66 +1,120 @@
-"""The kept captions of a shard as rows, as cheaply as they can be made.
+"""The kept captions of a shard as rows, as cheaply as they can be made, and counted on the way.
 
-Comes in: targets of a shard, and the run that has their captions and verdicts. Goes out: JSON lines in the
-order of the targets. A caption's text is not decoded: its row repeats the journal's bytes. Not its job:
-whether the counts add up (see corpus.ledger), which also is what reads every caption in full.
+Comes in: what a job plans in a shard, and the run that has its captions and verdicts. Goes out: JSON lines
+in the order of the plan, in pieces of a megabyte or so, and counts. A caption's text is not decoded: its row
+repeats the journal's bytes. Not its job: whether the counts add up (see corpus.ledger), and whether each
+journalled record is whole (the digest of the captions has read every one).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import compress
+from typing import TypeVar
 
 import msgspec
 
-from corpus.journal import read_journal
+from corpus.journal import read_whole_journal
 from corpus.plan import Target
-from corpus.records import JobName
+from corpus.records import ImageRecord, JobName, caption_id
+from corpus.recount_captions import ShardCounts, ShardRecount
 from corpus.runfolder import RunFolder
-from export.formats import layout_of
-from export.row_format import RowFormat
-from export.wording import answer_json, question_json
+from export.config import FormatName
+from export.formats import FORMATS, layout_of
+from export.row_columns import MakeColumn, fill, image_columns, set_columns
+from export.wording import answers_json, question_json
+
+ROWS_A_PIECE = 1024
+"""About a megabyte: joined, sent and hashed while it is in the processor's cache."""
 
 
-class _RawCaption(msgspec.Struct, frozen=True, gc=False):
-    """Of a Caption, what a row needs."""
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """One file of rows to make."""
+
+    name: JobName
+    prompt: str
+    limit: int | None
+    row_format: FormatName
+
+
+class _Caption(msgspec.Struct, frozen=True, gc=False):
+    """Of a Caption, what a row and the counts need."""
 
     id: str
     text: msgspec.Raw = msgspec.Raw(b'""')
+    failure: str | None = None
 
 
-class _KeepOrNot(msgspec.Struct, frozen=True, gc=False):
-    """Of a Verdict, what a row needs."""
+class _Verdict(msgspec.Struct, frozen=True, gc=False):
+    """Of a Verdict, the same."""
 
     id: str
     keep: bool
+    reason: str | None = None
 
 
-class Lines(msgspec.Struct, frozen=True, gc=False):
-    """Rows as JSON lines, in one piece."""
+class ShardDone(msgspec.Struct, frozen=True, gc=False):
+    """What comes after the rows of a shard."""
 
-    text: bytes
-    rows: int
+    shard: str
+    counts: ShardCounts
     rewritten: int
-    """Of the captions in them, those whose text spelled a reserved tag."""
-
-    @property
-    def first(self) -> bytes:
-        """The first of them, without its newline."""
-        return self.text.partition(b"\n")[0]
+    """Of the captions in its rows, those whose text spelled a reserved tag."""
 
 
-def shard_lines(
-    run: RunFolder, row_format: RowFormat, job: JobName, prompt: str, shard: str, targets: Sequence[Target]
-) -> Lines:
-    """The rows of one shard. Of several captions with one id the last counts."""
-    verdicts = read_journal(run.verdicts_file(job, shard), _KeepOrNot)
-    kept = {verdict.id for verdict in verdicts if verdict.keep}
-    captions = read_journal(run.captions_file(job, shard), _RawCaption)
-    texts = {caption.id: caption.text for caption in captions}
-    layout, line = layout_of(job), row_format.line
-    lines, rewritten = [], 0
-    for target in targets:
-        if target.id in kept and (text := texts.get(target.id)) is not None:
-            answer, was_rewritten = answer_json(bytes(text))
-            lines.append(line(layout, target, question_json(layout, len(target.images), prompt), answer))
-            rewritten += was_rewritten
-    return Lines(b"".join(lines), len(lines), rewritten)
+_S = TypeVar("_S", ImageRecord, Target)
+
+
+def image_rows(
+    run: RunFolder, job: Job, shard: str, images: Sequence[ImageRecord]
+) -> Iterator[bytes | ShardDone]:
+    """The rows of a job on single images, then what they came to."""
+    ids = [caption_id(job.name, image.key) for image in images]
+    # The id of a caption is its image's key behind a constant: one column less to make.
+    template = _template(job).replace(b"$id", caption_id(job.name, "$image").encode())
+    question = question_json("one image", 1, job.prompt)
+
+    def columns(images: Sequence[ImageRecord]) -> Mapping[str, MakeColumn]:
+        return {**image_columns(images), "question": lambda: question}
+
+    return _rows(run, job, template, shard, ids, images, columns)
+
+
+def set_rows(run: RunFolder, job: Job, shard: str, targets: Sequence[Target]) -> Iterator[bytes | ShardDone]:
+    """The rows of a job on sets, then what they came to."""
+
+    def columns(targets: Sequence[Target]) -> Mapping[str, MakeColumn]:
+        questions = [question_json("several images", len(target.images), job.prompt) for target in targets]
+        return {**set_columns(targets), "question": lambda: questions}
+
+    ids = [target.id for target in targets]
+    return _rows(run, job, _template(job), shard, ids, targets, columns)
+
+
+def _template(job: Job) -> bytes:
+    return FORMATS[job.row_format].template(layout_of(job.name))
+
+
+def _rows(
+    run: RunFolder,
+    job: Job,
+    template: bytes,
+    shard: str,
+    ids: Sequence[str],
+    subjects: Sequence[_S],
+    columns: Callable[[Sequence[_S]], Mapping[str, MakeColumn]],
+) -> Iterator[bytes | ShardDone]:
+    """``subjects`` are what the captions ``ids`` are on."""
+    captions = read_whole_journal(run.captions_file(job.name, shard), _Caption)
+    verdicts = read_whole_journal(run.verdicts_file(job.name, shard), _Verdict)
+    recount = ShardRecount(shard, ids, captions, verdicts, all_judged=True)
+    is_kept = [identifier in recount.kept for identifier in ids]
+    texts = [recount.captions[identifier].text for identifier in compress(ids, is_kept)]
+    kept = list(compress(subjects, is_kept))
+    rewritten = 0
+    for start in range(0, len(kept), ROWS_A_PIECE):
+        piece = slice(start, start + ROWS_A_PIECE)
+        answers, were_rewritten = answers_json(texts[piece])
+        rewritten += were_rewritten
+        yield fill(template, {"answer": answers}, columns(kept[piece]))
+    yield ShardDone(shard, recount.counts, rewritten)

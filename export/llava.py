@@ -11,10 +11,9 @@ from collections.abc import Mapping
 
 import msgspec
 
-from corpus.plan import Target
 from export.config import ExportConfig
 from export.manifest import FileEntry
-from export.row_format import Layout, RowFacts, Turn, json_keys, json_text, root_or_here
+from export.row_format import Layout, RowFacts, Turn, root_or_here
 
 
 class SingleRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
@@ -33,9 +32,9 @@ class MultiRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     conversations: tuple[Turn, Turn]
 
 
-_TURNS = b'"conversations":[{"from":"human","value":%b},{"from":"gpt","value":%b}]}\n'
-_SINGLE = b'{"id":%b,"image":%b,' + _TURNS
-_MULTI = b'{"id":%b,"image":[%b],' + _TURNS
+_TURNS = b'"conversations":[{"from":"human","value":$question},{"from":"gpt","value":$answer}]}'
+_SINGLE = b'{"id":"$id","image":"$image",' + _TURNS
+_MULTI = b'{"id":"$id","image":[$images],' + _TURNS
 
 
 class Llava:
@@ -46,9 +45,8 @@ class Llava:
     def row_type(self, layout: Layout) -> type[msgspec.Struct]:
         return SingleRow if layout == "one image" else MultiRow
 
-    def line(self, layout: Layout, target: Target, question: bytes, answer: bytes) -> bytes:
-        template = _SINGLE if layout == "one image" else _MULTI
-        return template % (json_text(target.id), json_keys(target), question, answer)
+    def template(self, layout: Layout) -> bytes:
+        return _SINGLE if layout == "one image" else _MULTI
 
     def facts(self, row: msgspec.Struct) -> RowFacts:
         assert isinstance(row, SingleRow | MultiRow)

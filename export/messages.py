@@ -11,10 +11,9 @@ from collections.abc import Mapping
 
 import msgspec
 
-from corpus.plan import Target
 from export.config import ExportConfig
 from export.manifest import FileEntry
-from export.row_format import Layout, RowFacts, entry_name, json_keys, json_text, root_or_here
+from export.row_format import Layout, RowFacts, entry_name, root_or_here
 
 
 class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
@@ -32,9 +31,9 @@ class MessagesRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     images: list[str]
 
 
-_ROW = (
-    b'{"id":%b,"messages":[{"role":"user","content":%b},{"role":"assistant","content":%b}],"images":[%b]}\n'
-)
+_TURNS = b'"messages":[{"role":"user","content":$question},{"role":"assistant","content":$answer}]'
+_SINGLE = b'{"id":"$id",' + _TURNS + b',"images":["$image"]}'
+_MULTI = b'{"id":"$id",' + _TURNS + b',"images":[$images]}'
 
 
 class _Messages:
@@ -43,8 +42,8 @@ class _Messages:
     def row_type(self, layout: Layout) -> type[msgspec.Struct]:
         return MessagesRow
 
-    def line(self, layout: Layout, target: Target, question: bytes, answer: bytes) -> bytes:
-        return _ROW % (json_text(target.id), question, answer, json_keys(target))
+    def template(self, layout: Layout) -> bytes:
+        return _SINGLE if layout == "one image" else _MULTI
 
     def facts(self, row: msgspec.Struct) -> RowFacts:
         assert isinstance(row, MessagesRow)

@@ -10,7 +10,6 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from corpus.plan import Target
 from corpus.records import JobName
 from export.config import ExportConfig
 from export.manifest import FileEntry
@@ -40,8 +39,8 @@ class RowFormat(Protocol):
     def row_type(self, layout: Layout) -> type[msgspec.Struct]:
         """A row as its loader documents it: these fields in this order, no others."""
 
-    def line(self, layout: Layout, target: Target, question: bytes, answer: bytes) -> bytes:
-        """One row as JSON with its newline. ``question`` and ``answer`` are JSON strings already."""
+    def template(self, layout: Layout) -> bytes:
+        """A row as JSON, with a ``$name`` for each thing that differs (see ``row_columns``)."""
 
     def facts(self, row: msgspec.Struct) -> RowFacts:
         """What a decoded row says. A row whose lists differ in length raises ValueError."""
@@ -65,11 +64,6 @@ class Turn(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
 def json_text(text: str) -> bytes:
     """``text`` as a JSON string, UTF-8 without needless escapes."""
     return _ENCODER.encode(text)
-
-
-def json_keys(target: Target) -> bytes:
-    """The image keys of ``target`` as the inside of a JSON list."""
-    return b",".join([json_text(image.key) for image in target.images])
 
 
 def root_or_here(config: ExportConfig) -> str:

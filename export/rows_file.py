@@ -1,6 +1,6 @@
-"""One file of rows in the making: written and hashed beside the rows being made.
+"""One file of rows in the making: written and hashed as the rows come.
 
-Comes in: JSON lines, many in a piece. Goes out: a file on disk, its size and checksum. Memory: two pieces.
+Comes in: JSON lines, many in a piece. Goes out: a file on disk, its size and checksum. Memory: one piece.
 Not its job: what stands in a row, what the file is called in the end.
 """
 
@@ -10,7 +10,6 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Protocol, Self
@@ -59,7 +58,7 @@ class HashedFile:
 
 
 class RowsFile:
-    """Writes in a thread of its own: hashing and writing leave the interpreter free for the next rows."""
+    """Rows in one of the containers."""
 
     def __init__(self, path: Path, file_type: FileType, row_type: type[msgspec.Struct]) -> None:
         """``path`` may be the null device, to learn a size without writing anything."""
@@ -70,17 +69,13 @@ class RowsFile:
         except BaseException:
             self._file.close()
             raise
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="rows")
-        self._pending: Future[None] | None = None
 
     def write(self, lines: bytes) -> None:
-        """Add rows. Raises what went wrong with the piece before, such as OSError on a full disk."""
-        self._wait()
-        self._pending = self._thread.submit(self._container.write, lines)
+        """Add rows. Raises OSError, as on a full disk."""
+        self._container.write(lines)
 
     def close(self) -> None:
         """Everything is on disk when it returns."""
-        self._wait()
         self._container.close()
         if stat.S_ISREG(os.fstat(self._file.fileno()).st_mode):
             os.fsync(self._file.fileno())
@@ -93,11 +88,6 @@ class RowsFile:
     def sha256(self) -> str:
         return self._hashed.hexdigest()
 
-    def _wait(self) -> None:
-        if self._pending is not None:
-            self._pending.result()
-            self._pending = None
-
     def __enter__(self) -> Self:
         return self
 
@@ -108,7 +98,6 @@ class RowsFile:
             if kind is None:
                 self.close()
         finally:
-            self._thread.shutdown()
             self._file.close()
 
 

@@ -18,11 +18,10 @@ import msgspec
 
 from corpus.captioned import PlanLimits, captions_digest
 from corpus.errors import SetupError
-from corpus.ledger import Ledger, take_stock
 from corpus.progress import Progress
 from corpus.records import JobName
 from corpus.runfolder import RunFolder, Setting
-from export.build import Build, jobs_of, write_rows
+from export.build import Build, jobs_of, write_jobs
 from export.config import ExportConfig
 from export.names import rows_file_name
 
@@ -51,15 +50,15 @@ def export_run(
     # A run that plans no caption at all has no verdicts.
     read = [name for name in _READ if (run.path / name).exists()]
     inputs = {
-        "images, sets, verdicts": run.digest(*read),
+        # One by one: that of a million images is remembered from the stages before.
+        **{name.removesuffix(".jsonl"): run.digest(name) for name in read},
         "captions": captions_digest(run, jobs, plan_limits, progress),
         "prompts": hashlib.sha256(msgspec.json.encode(asked)).hexdigest(),
         "jobs": ",".join(jobs),
     }
     if not run.begin_stage("export", _settings(config), inputs):
         return False
-    ledger = _closed_ledger(run, jobs, plan_limits, progress)
-    Build(run, config, asked, plan_limits, progress).all_files(ledger)
+    Build(run, config, asked, plan_limits, progress).all_files()
     run.finish_stage("export")
     return True
 
@@ -93,12 +92,13 @@ def try_export(
     Changes nothing, and raises what ``export_run`` would raise.
     """
     _check_set_up(run, config)
-    ledger = _closed_ledger(run, jobs, plan_limits, progress)
+    planned = jobs_of(config, {job: prompts[job] for job in jobs}, plan_limits)
+    written, _ = write_jobs(run, planned, config.file_type, lambda _: Path(os.devnull), progress)
     files = []
-    for job in jobs_of(config, {job: prompts[job] for job in jobs}, plan_limits, ledger):
-        entry = write_rows(run, job, config.file_type, Path(os.devnull), progress).entry
-        name = rows_file_name(config.prefix, job.name, entry.rows or 0, config.file_type)
-        files.append(PlannedFile(name=name, rows=entry.rows or 0, size_bytes=entry.size_bytes))
+    for job, one in written.items():
+        rows = one.entry.rows or 0
+        name = rows_file_name(config.prefix, job, rows, config.file_type)
+        files.append(PlannedFile(name=name, rows=rows, size_bytes=one.entry.size_bytes))
     return DryRun(files=files, free_bytes=shutil.disk_usage(run.path).free)
 
 
@@ -118,16 +118,3 @@ def _check_set_up(run: RunFolder, config: ExportConfig) -> None:
 
 def _settings(config: ExportConfig) -> dict[str, Setting]:
     return {"data_version": DATA_VERSION, **msgspec.structs.asdict(config)}
-
-
-def _closed_ledger(
-    run: RunFolder, jobs: Sequence[JobName], plan_limits: PlanLimits, progress: Progress
-) -> Ledger:
-    ledger = take_stock(run, jobs, plan_limits, progress)
-    offences = ledger.offences()
-    if offences:
-        raise SetupError(
-            f"the counts of {run.path} don't add up, so nothing was exported: {offences[0]}"
-            f" ({len(offences)} in all; `triptych verify {run.path}` lists them)"
-        )
-    return ledger

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Sequence
 
 import msgspec
 
@@ -49,14 +50,34 @@ def question_json(layout: Layout, images: int, prompt: str) -> bytes:
     return json_text(question(layout, images, prompt))
 
 
-def answer_json(text: bytes) -> tuple[bytes, bool]:
-    """A caption's JSON string as its row has it, and whether that differs from what the model wrote.
+_ESCAPE = re.compile(rb"\\[u/]")
+"""An escape that could stand for an angle bracket or a slash."""
 
-    Most captions have no angle bracket and no escape that could stand for one: their bytes are taken
-    as they are, if they are UTF-8.
+
+def answers_json(texts: Sequence[msgspec.Raw]) -> tuple[Sequence[msgspec.Raw | bytes], int]:
+    """Journalled captions, JSON strings, as their rows have them; and how many differ from what was written.
+
+    Where none of them has an angle bracket or an escape that could stand for one, they are taken as they
+    are, if they are UTF-8. Raises ValueError where one is not.
     """
-    if b"<" not in text and b"\\u" not in text and b"\\/" not in text and text.isascii():
-        return text, False
+    block = b"".join(texts)
+    if _is_utf8(block) and b"<" not in block and not _ESCAPE.search(block):
+        return texts, 0
+    answers = [_answer_json(bytes(text)) for text in texts]
+    return [answer for answer, _ in answers], sum(was_rewritten for _, was_rewritten in answers)
+
+
+def _answer_json(text: bytes) -> tuple[bytes, bool]:
     written: str = msgspec.json.decode(text, type=str)
     kept = without_tags(written)
     return json_text(kept), kept != written
+
+
+def _is_utf8(text: bytes) -> bool:
+    if text.isascii():
+        return True
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -1,90 +1,128 @@
 """The rows of a job, shard by shard in order, made by as many processes as there are cores.
 
 Comes in: a run folder, a job. Goes out: lines, in an order and with bytes that don't depend on the number
-of processes. Memory: one shard a process, and as many finished ones. Not its job: writing them.
+of processes. Each worker makes every so-manieth shard and sends it through a pipe of its own, a piece at a
+time: a full pipe makes it wait, so a shard a process is in memory. Not its job: writing them.
 """
 
 from __future__ import annotations
 
+import fcntl
 import multiprocessing
 import os
-from collections import deque
+import signal
 from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import ExitStack, closing
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-import msgspec
-
+from corpus.errors import SetupError
 from corpus.plan import ImagePlan, last_planned, planned_targets
-from corpus.records import JobName, is_multi
+from corpus.records import is_multi
 from corpus.runfolder import RunFolder
-from export.config import FormatName
-from export.formats import FORMATS
-from export.kept import Lines, shard_lines
+from export.kept import Job, ShardDone, image_rows, set_rows
 
-MIN_ROWS_FOR_WORKERS = 100_000
-"""Below, one process makes the rows in about the time that others take to start (0.3 s)."""
+MIN_BYTES_FOR_WORKERS = 64 * 1024 * 1024
+"""Of captions, about 100,000. Below, one process is done in about the time that others take to start."""
 
+PIPE_BYTES = 1024 * 1024
+"""Linux's limit for a user's pipes: room for about one piece, so that neither side waits at every 64 KiB."""
 
-class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """One file of rows to make."""
-
-    name: JobName
-    prompt: str
-    limit: int | None
-    row_format: FormatName
-    expected: int
-    """Kept captions by the ledger."""
+_END_OF_SHARD = b""
 
 
-def rows_of(run: RunFolder, job: Job) -> Iterator[Lines]:
-    """The kept captions of ``job`` in plan order, one shard after the other."""
-    processes = len(os.sched_getaffinity(0))
-    if is_multi(job.name) or processes == 1 or job.expected < MIN_ROWS_FOR_WORKERS:
-        row_format = FORMATS[job.row_format]
+def rows_of(run: RunFolder, job: Job) -> Iterator[bytes | ShardDone]:
+    """The kept captions of ``job`` in plan order: for each shard its lines, then what they came to."""
+    if is_multi(job.name):
         for shard, targets in planned_targets(run, job.name, job.limit):
-            yield shard_lines(run, row_format, job.name, job.prompt, shard, targets)
-    else:
-        yield from _rows_by_workers(run, job, processes)
-
-
-def _rows_by_workers(run: RunFolder, job: Job, processes: int) -> Iterator[Lines]:
+            yield from set_rows(run, job, shard, targets)
+        return
+    processes = len(os.sched_getaffinity(0)) if _is_large(run, job) else 1
     last_hash = last_planned(run, job.name, job.limit)
+    if processes == 1:
+        plan = ImagePlan(run, job.name, last_hash)
+        for shard in run.shards():
+            yield from _shard_rows(run, job, plan, shard)
+    else:
+        yield from _rows_by_workers(run, job, last_hash, processes)
+
+
+def _is_large(run: RunFolder, job: Job) -> bool:
+    journals = (run.path / "captions" / job.name).rglob("*.jsonl")
+    return sum(path.stat().st_size for path in journals) >= MIN_BYTES_FOR_WORKERS
+
+
+def _shard_rows(run: RunFolder, job: Job, plan: ImagePlan, shard: str) -> Iterator[bytes | ShardDone]:
+    images = plan.images(shard)
+    if images:
+        yield from image_rows(run, job, shard, images)
+
+
+def _rows_by_workers(
+    run: RunFolder, job: Job, last_hash: int | None, processes: int
+) -> Iterator[bytes | ShardDone]:
+    shards = run.shards()
     # Not fork: the progress display has threads.
     context = multiprocessing.get_context("spawn")
-    pending: deque[Future[Lines]] = deque()
-    with ProcessPoolExecutor(processes, context, _begin, (run.path, job, last_hash)) as pool:
-        try:
-            for shard in run.shards():
-                pending.append(pool.submit(_make_shard, shard))
-                if len(pending) > processes:
-                    yield pending.popleft().result()
-            while pending:
-                yield pending.popleft().result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+    with ExitStack() as stack:
+        pipes: list[tuple[BaseProcess, Connection]] = []
+        for number in range(processes):
+            ours, theirs = context.Pipe(duplex=False)
+            stack.enter_context(closing(ours))
+            worker = context.Process(
+                target=_work, args=(run.path, job, last_hash, shards[number::processes], theirs), daemon=True
+            )
+            fcntl.fcntl(ours, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+            worker.start()
+            theirs.close()
+            stack.callback(_end, worker)
+            pipes.append((worker, ours))
+        for index in range(len(shards)):
+            yield from _received(*pipes[index % processes])
 
 
-class _Worker:
-    """What a worker process holds on to between shards."""
-
-    def __init__(self, run: RunFolder, job: Job, plan: ImagePlan) -> None:
-        self._run, self._job, self._plan = run, job, plan
-
-    def make(self, shard: str) -> Lines:
-        job = self._job
-        targets = self._plan.targets(shard)
-        return shard_lines(self._run, FORMATS[job.row_format], job.name, job.prompt, shard, targets)
-
-
-_worker: _Worker
-
-
-def _begin(path: Path, job: Job, last_hash: int | None) -> None:
-    global _worker
-    run = RunFolder.open(path)
-    _worker = _Worker(run, job, ImagePlan(run, job.name, last_hash))
+def _received(worker: BaseProcess, pipe: Connection) -> Iterator[bytes | ShardDone]:
+    """One shard. Raises what the worker raised."""
+    try:
+        while piece := pipe.recv_bytes():
+            yield piece
+        last = pipe.recv()
+    except EOFError:
+        worker.join()
+        raise SetupError(
+            f"a process that made rows ended early (exit code {worker.exitcode}; -9 is often a lack of"
+            " memory), so nothing was exported; run it again"
+        ) from None
+    if isinstance(last, BaseException):
+        raise last
+    if last is not None:
+        yield last
 
 
-def _make_shard(shard: str) -> Lines:
-    return _worker.make(shard)
+def _end(worker: BaseProcess) -> None:
+    """It has ended by itself, unless the rows are not wanted any more."""
+    worker.terminate()
+    worker.join()
+
+
+def _work(path: Path, job: Job, last_hash: int | None, shards: list[str], pipe: Connection) -> None:
+    """In the worker: make ``shards`` and send them."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which ends its workers.
+    try:
+        run = RunFolder.open(path)
+        plan = ImagePlan(run, job.name, last_hash)
+        for shard in shards:
+            done: ShardDone | None = None
+            for part in _shard_rows(run, job, plan, shard):
+                if isinstance(part, ShardDone):
+                    done = part
+                else:
+                    pipe.send_bytes(part)
+            pipe.send_bytes(_END_OF_SHARD)
+            pipe.send(done)
+    except BrokenPipeError:
+        pass  # The rows are not wanted any more.
+    except Exception as error:
+        pipe.send_bytes(_END_OF_SHARD)
+        pipe.send(error)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import tempfile
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from itertools import chain, islice
@@ -30,6 +30,7 @@ from filtering.candidate import Candidate
 from filtering.config import FilteringConfig, RuleName
 from filtering.duplicates import DuplicateIndex
 from filtering.rules import RULES, Rule
+from filtering.score_counts import Key, ScoreCounter
 from filtering.sketches import Sketcher, Sketches
 
 BLOCK_CAPTIONS = 4096
@@ -88,13 +89,17 @@ class Judge:
         """The bound of each rule that looks at one caption, in order."""
         return {name: bound for name, _, bound in self._bounds[job]}
 
-    def scores(self, candidate: Candidate) -> dict[str, float]:
+    def scores(self, candidate: Candidate, counter: ScoreCounter | None = None) -> dict[str, float]:
         """The score of every rule that looks at one caption and speaks against this one."""
         found: dict[str, float] = {}
+        scores: list[float] = []
         for name, rule, bound in self._bounds[candidate.job]:
             score = rule.measure(candidate)
+            scores.append(score)
             if score > bound if rule.drops == "above" else score < bound:
                 found[name] = score
+        if counter is not None:
+            counter.add(candidate.job, scores, found)
         return found
 
     def all_scores(self, candidate: Candidate) -> dict[RuleName, float]:
@@ -124,6 +129,8 @@ class Court:
         self._index = DuplicateIndex(self._folder)
         self._dropped: list[NDArray[np.bool_]] = []
         self._near_from: list[NDArray[np.float32]] = []
+        self.score_counts: Counter[Key] = Counter()
+        """Of all captions that were heard."""
         self._exact: NDArray[np.bool_] | None = None
         self._near: NDArray[np.float32] | None = None
 
@@ -144,6 +151,7 @@ class Court:
                 self._dropped.append(block.dropped)
                 self._near_from.append(block.near_from)
                 self._index.add(block.sketches)
+                self.score_counts.update(block.score_counts)
                 yield len(block.dropped)
         dropped = np.concatenate(self._dropped) if self._dropped else np.zeros(0, np.bool_)
         rules = self._config.rules
@@ -179,6 +187,7 @@ class _Block(NamedTuple):
     near_from: NDArray[np.float32]
     """The similarity from which each is a near duplicate."""
     sketches: Sketches
+    score_counts: Counter[Key]
 
 
 def _judged_blocks(config: FilteringConfig, blocks: Iterable[list[Row]]) -> Iterator[_Block]:
@@ -211,13 +220,14 @@ def _begin_worker(config: FilteringConfig) -> None:
 
 def _judge_block(rows: list[Row]) -> _Block:
     config, judge, sketcher = _worker
+    counter = ScoreCounter(config)
     encoder = msgspec.json.Encoder()
     lines: list[bytes] = []
     dropped = np.zeros(len(rows), np.bool_)
     salted_units: list[tuple[str, list[str]]] = []
     for at, row in enumerate(rows):
         candidate = row.candidate()
-        scores = judge.scores(candidate)
+        scores = judge.scores(candidate, counter)
         dropped[at] = judge.drops(scores)
         lines.append(encoder.encode(Judged(row.id, row.job, scores, row.text[:SNIPPET_CHARACTERS])))
         # Without units there is nothing to repeat: an id of its own keeps such captions apart.
@@ -228,4 +238,5 @@ def _judge_block(rows: list[Row]) -> _Block:
         dropped=dropped,
         near_from=np.array([bounds[language_of(row.job)] for row in rows], np.float32),
         sketches=sketcher.sketch(salted_units),
+        score_counts=counter.counts,
     )

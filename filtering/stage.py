@@ -24,6 +24,7 @@ from filtering.config import FilteringConfig
 from filtering.grounding import Grounding, LoadTextEncoder
 from filtering.guard import check_shares
 from filtering.judge import BLOCK_CAPTIONS, Court, Row
+from filtering.score_counts import rule_scores
 from filtering.tally import JobTally, tally
 
 DATA_VERSION = 2
@@ -75,6 +76,7 @@ class Session:
             verdicts = court.verdicts()
             for job, shard, count in self._shards:
                 write_jsonl(run.verdicts_file(job, shard), _next(verdicts, count))
+            write_jsonl(run.rule_scores_file, rule_scores(config, court.score_counts, self._jobs))
         run.finish_stage("verdicts")
         return True
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from corpus.records import Duplicate, ImageRecord, ImageSet, JobName
-from corpus.runfolder import RunFolder, Setting
+from corpus.records import Duplicate, ImageRecord, ImageSet, JobName, language_of
+from corpus.runfolder import RunFolder
 from export.report.captions import CaptionReader, caption_shown
 from export.report.content import (
     DuplicateShown,
     LeftOut,
     RejectedShown,
+    RepeatedShown,
     RuleShown,
     SetShown,
     SingleShown,
@@ -24,6 +25,7 @@ from export.report.places import Place
 from export.report.sampling import Drawn
 from export.report.sheets import matrix, why_joined, why_left_out
 from export.report.thumbnails import Thumbnails
+from export.report.twins import job_of, texts_of
 
 Band = tuple[float | None, float | None]
 """Related and duplicate cosine similarity."""
@@ -76,25 +78,40 @@ class Assembly:
         ]
 
     def rules(
-        self, rules: Sequence[str], jobs: Sequence[JobName], settings: Mapping[str, Setting]
+        self, rules: Sequence[str], jobs: Sequence[JobName], twins: Mapping[str, tuple[str, ...]]
     ) -> list[RuleShown]:
-        """One section a rule, with what it dropped."""
+        """One section a rule, with what it dropped. ``twins``: image keys of captions that others repeat."""
+        texts = texts_of(self._run, twins, self._places)
         return [
             RuleShown(
                 rule=rule,
-                jobs=self._reader.tallies.counts(rule, jobs, settings),
+                jobs=self._reader.tallies.counts(rule, jobs),
                 examples=[
                     RejectedShown(
                         how=how,
                         pictures=[self._picture(image) for image in rejected.target.images],
                         caption=caption_shown(rejected.caption.job, rejected.caption, rejected.verdict),
                         scores=rejected.verdict.scores,
+                        repeats=self._repeated(rejected.verdict.repeats, twins, texts),
                     )
                     for rejected, how in self._reader.rejected(rule)
                 ],
             )
             for rule in rules
         ]
+
+    def _repeated(
+        self, identifier: str | None, twins: Mapping[str, tuple[str, ...]], texts: Mapping[str, str]
+    ) -> RepeatedShown | None:
+        if identifier is None or identifier not in texts:
+            return None
+        keys = [key for key in twins[identifier] if key in self._places]
+        return RepeatedShown(
+            id=identifier,
+            language=language_of(job_of(identifier)),
+            pictures=[self._thumbnails.place_of(self._places[key]) for key in keys],
+            text=texts[identifier],
+        )
 
     def duplicates(self, drawn: Sequence[Drawn[Duplicate]]) -> list[DuplicateShown]:
         """One card a pair."""

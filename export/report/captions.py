@@ -57,7 +57,7 @@ class CaptionReader:
         self._singles: list[ImageRecord] | None = None
         self._rejected: dict[str, StratifiedDraw[Rejected]] = {}
         self._failures: dict[tuple[JobName, str], Draw[tuple[str, str]]] = {}
-        self.tallies = RuleTallies()
+        self.tallies = RuleTallies(run.rule_scores())
         self.made: dict[tuple[JobName, str], int] = {}
         """By job and shard: how many captions, failed ones among them."""
 

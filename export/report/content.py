@@ -10,6 +10,7 @@ import msgspec
 
 from corpus.ledger import Ledger
 from corpus.records import JobName, Language
+from corpus.rule_scores import RuleScores
 from corpus.runfolder import Setting
 from export.report.sampling import How
 
@@ -67,6 +68,15 @@ class SingleShown(msgspec.Struct, frozen=True, kw_only=True):
     captions: list[CaptionShown]
 
 
+class RepeatedShown(msgspec.Struct, frozen=True, kw_only=True):
+    """The earlier caption that a copy repeats."""
+
+    id: str
+    language: Language
+    pictures: list[int]
+    text: str
+
+
 class RejectedShown(msgspec.Struct, frozen=True, kw_only=True):
     """A caption that a rule dropped, with the score of every rule that did."""
 
@@ -74,15 +84,7 @@ class RejectedShown(msgspec.Struct, frozen=True, kw_only=True):
     pictures: list[int]
     caption: CaptionShown
     scores: dict[str, float]
-
-
-class Bound(msgspec.Struct, frozen=True, kw_only=True):
-    """The setting that a rule's score is held against."""
-
-    setting: str
-    value: float
-    drops: str
-    """``below`` or ``above`` the bound."""
+    repeats: RepeatedShown | None
 
 
 class RuleCounts(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,10 +96,9 @@ class RuleCounts(msgspec.Struct, frozen=True, kw_only=True):
     caught: int
     """Captions that it drops, alone or with others."""
     alone: int
-    """Captions that no other rule drops: they come back where the bound lets them."""
-    bound: Bound | None
-    scores: list[tuple[float, int, int]]
-    """``(score, caught, alone)`` by rising score."""
+    """Captions that no other rule drops."""
+    scores: RuleScores | None
+    """What it would drop with another bound; None where there is none to move."""
 
 
 class RuleShown(msgspec.Struct, frozen=True, kw_only=True):
@@ -144,6 +145,8 @@ class Similarity(msgspec.Struct, frozen=True, kw_only=True):
 
     related: float | None
     duplicate: float | None
+    why: str
+    """Why the band is where it is, as grouping said; empty where it was set by hand."""
     histograms: list[Histogram]
 
 

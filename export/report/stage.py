@@ -19,18 +19,20 @@ from corpus.files import written_whole
 from corpus.ledger import Ledger, take_stock
 from corpus.progress import Progress
 from corpus.records import JobName, is_multi
-from corpus.runfolder import RunFolder, Setting
+from corpus.runfolder import RunFolder
 from corpus.sources import Shard
-from export.report.assembly import Assembly
+from export.report.assembly import Assembly, Band
 from export.report.captions import CaptionReader
 from export.report.content import Content, FailureShown, Similarity
 from export.report.groups import read_groups
+from export.report.histogram import CosineHistogram
 from export.report.identity import identity_of
 from export.report.nearness import measure
 from export.report.pace import pace_of
 from export.report.page import render
 from export.report.places import find_places
 from export.report.thumbnails import Thumbnails
+from export.report.twins import keys_of
 
 
 class ReportWritten(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,7 +89,7 @@ def read_content(
 ) -> Content:
     """Everything on the page, read from the run's files."""
     ledger = take_stock(run, jobs, plan_limits)
-    band = _number(run, "related_cosine_similarity"), _number(run, "duplicate_cosine_similarity")
+    band = _band(run)
     groups = read_groups(run, *band)
     reader = CaptionReader(run, plan_limits, {each.item.id for each in groups.sets}, progress)
     if not ledger.contradictions:  # else there is no plan
@@ -99,6 +101,9 @@ def read_content(
     keys |= {
         image.key for rule in rules for each in reader.rejected(rule) for image in each.item.target.images
     }
+    repeated = (each.item.verdict.repeats for rule in rules for each in reader.rejected(rule))
+    twins = keys_of(run, {identifier for identifier in repeated if identifier is not None})
+    keys |= {key for of_twin in twins.values() for key in of_twin}
     places = find_places(run, keys, groups.set_aside, progress)
     # All of them, but in a damaged run: the ledger's offences, on the page, then name the others.
     drawn_sets = [each for each in groups.sets if all(key in places.of_key for key in each.item.keys)]
@@ -119,12 +124,10 @@ def read_content(
         ledger=ledger,
         offences=ledger.offences(),
         set_sizes={str(size): groups.sizes[size] for size in sorted(groups.sizes)},
-        similarity=Similarity(
-            related=band[0], duplicate=band[1], histograms=[each.shown() for each in histograms]
-        ),
+        similarity=_similarity(run, histograms),
         sets=shown.sets(drawn_sets, sets, nearness, multi, band),
         singles=shown.singles([job for job in jobs if not is_multi(job)]),
-        rules=shown.rules(rules, jobs, _settings(run, "verdicts")),
+        rules=shown.rules(rules, jobs, twins),
         duplicates=shown.duplicates(groups.duplicates),
         failures=_failures(ledger, reader, places.unreadable),
         pace=pace_of(run, reader.made),
@@ -148,11 +151,23 @@ def _failures(
     return found
 
 
-def _settings(run: RunFolder, stage: str) -> Mapping[str, Setting]:
-    state = run.run_file.stages.get(stage)
-    return state.settings if state is not None else {}
+def _similarity(run: RunFolder, histograms: Sequence[CosineHistogram]) -> Similarity:
+    related, duplicate = _band(run)
+    state = run.run_file.stages.get("sets")
+    why = state.notes.get("band_why") if state is not None else None
+    return Similarity(
+        related=related,
+        duplicate=duplicate,
+        why=str(why or ""),
+        histograms=[each.shown() for each in histograms],
+    )
 
 
-def _number(run: RunFolder, name: str) -> float | None:
-    value = _settings(run, "sets").get(name)
-    return float(value) if isinstance(value, int | float) else None
+def _band(run: RunFolder) -> Band:
+    """What sets were made between: read off the corpus and noted, or as it was set."""
+    state = run.run_file.stages.get("sets")
+    found: list[float | None] = []
+    for name in ("related_cosine_similarity", "duplicate_cosine_similarity"):
+        value = state.notes.get(name, state.settings.get(name)) if state is not None else None
+        found.append(float(value) if isinstance(value, int | float) else None)
+    return found[0], found[1]

@@ -1,29 +1,27 @@
-"""How many captions each rule drops, by score: what shows how the count would move with its bound.
+"""How many captions each rule drops, and what it would drop with its bound elsewhere.
 
-Comes in: verdicts, one at a time. Goes out: counts. Verdicts hold the scores of rules that drop, so a
-bound can be seen loosened, not tightened. Not its job: what the scores mean (see bounds).
+Comes in: verdicts, one at a time, and the filter's counts of scores. Goes out: counts, by rule and job. Not
+its job: counting scores (see corpus.rule_scores).
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from corpus.records import JobName, Verdict
-from corpus.runfolder import Setting
-from export.report.bounds import bound_of
+from corpus.rule_scores import RuleScores
 from export.report.content import RuleCounts
-
-MOST_SCORES = 120
-"""Points of a curve. More scores are put into as many bins of one width."""
 
 
 class RuleTallies:
     """The tallies of every rule in every job."""
 
-    def __init__(self) -> None:
+    def __init__(self, scores: Iterable[RuleScores]) -> None:
+        self._scores = {(each.rule, each.job): each for each in scores}
         self._first: Counter[tuple[str, JobName]] = Counter()
-        self._scores: dict[tuple[str, JobName], Counter[tuple[float, bool]]] = {}
+        self._caught: Counter[tuple[str, JobName]] = Counter()
+        self._alone: Counter[tuple[str, JobName]] = Counter()
 
     def add(self, job: JobName, verdict: Verdict) -> None:
         """Count a verdict that drops."""
@@ -31,41 +29,38 @@ class RuleTallies:
             return
         self._first[verdict.reason, job] += 1
         scores = verdict.scores or {verdict.reason: 0.0}
-        for rule, score in scores.items():
-            tally = self._scores.setdefault((rule, job), Counter())
-            tally[round(score, 2), len(scores) == 1] += 1
+        for rule in scores:
+            self._caught[rule, job] += 1
+            self._alone[rule, job] += len(scores) == 1
 
     def rules(self) -> list[str]:
-        """Every rule that dropped anything, by how often it is the reason."""
+        """The rules that dropped anything, by how often they are the reason; then those that could."""
         totals: Counter[str] = Counter()
-        for rule, job in self._scores:  # a rule that is never the first is listed too
+        for rule, job in self._caught:  # a rule that is never the first is listed too
             totals[rule] += self._first[rule, job]
-        return sorted(totals, key=lambda rule: (-totals[rule], rule))
+        dropped = sorted(totals, key=lambda rule: (-totals[rule], rule))
+        could = {rule: None for (rule, _), each in self._scores.items() if _is_movable(each)}
+        return dropped + [rule for rule in could if rule not in totals]
 
-    def counts(self, rule: str, jobs: Sequence[JobName], settings: Mapping[str, Setting]) -> list[RuleCounts]:
-        """``rule`` in each of ``jobs`` where it dropped anything."""
-        return [
-            RuleCounts(
-                job=job,
-                first=self._first[rule, job],
-                caught=sum(tally.values()),
-                alone=sum(count for (_, alone), count in tally.items() if alone),
-                bound=bound_of(rule, job, settings),
-                scores=_by_score(tally),
-            )
-            for job in jobs
-            if (tally := self._scores.get((rule, job))) is not None
-        ]
+    def counts(self, rule: str, jobs: Sequence[JobName]) -> list[RuleCounts]:
+        """``rule`` in each of ``jobs`` where it dropped anything, or would with another bound."""
+        rows = []
+        for job in jobs:
+            scores = self._scores.get((rule, job))
+            movable = scores is not None and _is_movable(scores)
+            if movable or self._caught[rule, job]:
+                rows.append(
+                    RuleCounts(
+                        job=job,
+                        first=self._first[rule, job],
+                        caught=self._caught[rule, job],
+                        alone=self._alone[rule, job],
+                        scores=scores if movable else None,
+                    )
+                )
+        return rows
 
 
-def _by_score(tally: Counter[tuple[float, bool]]) -> list[tuple[float, int, int]]:
-    caught: Counter[float] = Counter()
-    alone: Counter[float] = Counter()
-    scores = {score for score, _ in tally}
-    low, high = min(scores), max(scores)
-    width = (high - low) / (MOST_SCORES - 1) if len(scores) > MOST_SCORES else 0.0
-    for (score, is_alone), count in tally.items():
-        at = low + width * round((score - low) / width) if width else score
-        caught[at] += count
-        alone[at] += count * is_alone
-    return [(round(score, 2), caught[score], alone[score]) for score in sorted(caught)]
+def _is_movable(scores: RuleScores) -> bool:
+    """Whether its bound is a setting, and another one would change anything."""
+    return bool(scores.setting and scores.bins)

@@ -44,7 +44,16 @@ def test_a_sound_export_has_no_offence(exported: RunFolder) -> None:
     checks, offences = check_export(exported, Silent())
 
     assert [] == offences
-    assert f"export: rows of {NAME}: 9" in map(str, checks)
+    assert f"export: rows of {NAME}, each the caption that was kept: 9" in map(str, checks)
+
+
+def test_rows_with_an_offence_are_not_said_to_be_in_order(exported: RunFolder) -> None:
+    """The other files are."""
+    rewrite(exported, lambda rows: rows.reverse())
+    said = [str(check) for check in check_export(exported, Silent())[0] if "rows of" in str(check)]
+
+    assert 3 == len(said)
+    assert not [line for line in said if NAME in line]
 
 
 @pytest.mark.parametrize("name", FORMAT_NAMES)

@@ -81,7 +81,7 @@ def test_an_unknown_format_is_a_usage_error(call) -> None:
         call("--format", "coco")
 
 
-def test_progress_is_told_of_reading_counting_and_writing(
+def test_progress_is_told_of_reading_and_writing(
     run: RunFolder, call, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """On stderr, one line a task where there is no terminal."""
@@ -89,5 +89,5 @@ def test_progress_is_told_of_reading_counting_and_writing(
     cli.main(["export", str(run.path)], standalone_mode=False)
     told = capsys.readouterr().err
 
-    for task in ("digest: ", "recount: ", *(f"export {job}: " for job in JOB_NAMES)):
+    for task in ("digest: ", *(f"export {job}: " for job in JOB_NAMES)):
         assert task in told

@@ -12,8 +12,9 @@ from corpus.records import ImageRecord
 from export.config import FORMAT_NAMES, ExportConfig, FormatName
 from export.formats import FORMATS
 from export.manifest import FileEntry
-from export.row_format import Layout
-from export.wording import answer_json, question_json
+from export.row_columns import fill, image_columns, set_columns
+from export.row_format import Layout, json_text
+from export.wording import answers_json, question_json
 from tests.export.internvl_reader import check_row
 
 ONE = Target(
@@ -68,9 +69,14 @@ HARD = st.text(st.characters(exclude_categories=("Cs",))) | st.lists(st.sampled_
 def line_of(name: FormatName, target: Target, prompt: str, text: str) -> bytes:
     """The row as export makes it from a journalled caption."""
     layout = layout_for(target)
-    answer, _ = answer_json(msgspec.json.encode(text))
-    question = question_json(layout, len(target.images), prompt)
-    return FORMATS[name].line(layout, target, question, answer)
+    answers, _ = answers_json([msgspec.Raw(msgspec.json.encode(text))])
+    given = {
+        "id": [json_text(target.id)[1:-1]],
+        "question": question_json(layout, len(target.images), prompt),
+        "answer": answers,
+    }
+    made = image_columns(target.images) if layout == "one image" else set_columns([target])
+    return fill(FORMATS[name].template(layout), given, made)
 
 
 def layout_for(target: Target) -> Layout:

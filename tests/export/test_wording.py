@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from export.wording import answer_json, question, without_tags
+from export.wording import answers_json, question, without_tags
 
 
 def test_a_question_about_one_image_begins_with_its_tag() -> None:
@@ -51,21 +51,31 @@ def test_an_answer_is_the_caption_however_it_was_escaped(
     journalled: bytes, expected: tuple[str, bool]
 ) -> None:
     """The bytes of a journal are repeated only where no tag can hide in them."""
-    answer, was_rewritten = answer_json(journalled)
+    (answer,), rewritten = answers_json([msgspec.Raw(journalled)])
 
-    assert expected == (json.loads(answer), was_rewritten)
+    assert expected == (json.loads(bytes(answer)), rewritten == 1)
 
 
 def test_an_answer_that_is_not_utf8_is_refused() -> None:
     """It must not get into a file that says it is UTF-8."""
     with pytest.raises(UnicodeDecodeError):
-        answer_json(b'"\xff"')
+        answers_json([msgspec.Raw(b'"\xff"')])
+
+
+def test_one_tag_changes_no_other_answer() -> None:
+    """Captions are looked at many at a time."""
+    journalled = [b'"A red boat."', b'"A <image> sign"', '"一艘 \\"船\\""'.encode()]
+
+    answers, rewritten = answers_json([msgspec.Raw(one) for one in journalled])
+
+    assert [journalled[0], '"A ‹image› sign"'.encode(), journalled[2]] == [bytes(one) for one in answers]
+    assert 1 == rewritten
 
 
 @settings(derandomize=True, deadline=None)
 @given(text=st.text(alphabet=st.characters(exclude_categories=("Cs",), exclude_characters="<")))
 def test_a_text_without_tags_comes_through_unchanged(text: str) -> None:
     """Letter for letter, and without escapes that JSON doesn't ask for."""
-    answer, was_rewritten = answer_json(msgspec.json.encode(text))
+    (answer,), rewritten = answers_json([msgspec.Raw(msgspec.json.encode(text))])
 
-    assert (msgspec.json.encode(text), False) == (answer, was_rewritten)
+    assert (msgspec.json.encode(text), 0) == (bytes(answer), rewritten)

@@ -1,13 +1,17 @@
 """Rows made by many processes."""
 
+import multiprocessing
 import os
+from contextlib import closing
 
 import pytest
 
+from corpus.errors import SetupError
 from corpus.progress import Silent
 from corpus.runfolder import RunFolder
 from export.build import write_rows
-from export.workers import Job
+from export.kept import Job
+from export.workers import _received
 from tests.export.conftest import PROMPTS
 
 
@@ -17,18 +21,49 @@ def test_many_processes_write_the_bytes_of_one(
 ) -> None:
     """Also of a job that covers a sample only."""
     run: RunFolder = judged_run()
-    kept = len(_ids(run, limit))
-    job = Job(
-        name="single_en", prompt=PROMPTS["single_en"], limit=limit, row_format="internvl", expected=kept
-    )
+    job = job_with(limit)
 
     one = write_rows(run, job, "jsonl", run.path / "one", Silent())
-    monkeypatch.setattr("export.workers.MIN_ROWS_FOR_WORKERS", 0)
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    with_workers(monkeypatch)
     many = write_rows(run, job, "jsonl", run.path / "many", Silent())
 
     assert (run.path / "one").read_bytes() == (run.path / "many").read_bytes() != b""
+    assert len(_ids(run, limit)) == one.entry.rows
     assert one == many
+
+
+def test_what_a_worker_finds_wrong_is_said_as_if_it_were_alone(
+    judged_run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the file and the line."""
+    run: RunFolder = judged_run()
+    with_workers(monkeypatch)
+    journal = next((run.path / "captions" / "single_en").rglob("*.jsonl"))
+    journal.write_bytes(b'{"id": 5}\n' + journal.read_bytes())
+
+    with pytest.raises(SetupError, match=rf"{journal.name}, line 1: expected"):
+        write_rows(run, job_with(None), "jsonl", run.path / "rows", Silent())
+
+
+def test_a_worker_that_dies_is_an_error_and_not_an_endless_wait() -> None:
+    """As where the machine runs out of memory and kills it."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe(duplex=False)
+    worker = context.Process(target=os._exit, args=(9,))
+    worker.start()
+    theirs.close()
+
+    with closing(ours), pytest.raises(SetupError, match=r"ended early \(exit code 9;"):
+        list(_received(worker, ours))
+
+
+def with_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("export.workers.MIN_BYTES_FOR_WORKERS", 0)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+
+
+def job_with(limit: int | None) -> Job:
+    return Job(name="single_en", prompt=PROMPTS["single_en"], limit=limit, row_format="internvl")
 
 
 def _ids(run: RunFolder, limit: int | None) -> list[str]:

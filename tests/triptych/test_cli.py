@@ -33,6 +33,15 @@ def test_every_command_has_help_and_an_example(name: str, triptych: Command) -> 
             assert parameter.to_info_dict()["help"], parameter.name
 
 
+def test_the_reference_is_what_the_commands_say() -> None:
+    """docs/cli.md is made, not written. In a process of its own: click remembers how help was asked for."""
+    answer = subprocess.run(
+        [sys.executable, "-m", "scripts.cli_reference", "--check"], capture_output=True, text=True
+    )
+
+    assert (0, "") == (answer.returncode, answer.stderr)
+
+
 def test_no_command_shows_the_help(triptych: Command) -> None:
     """A bare `triptych` is a question."""
     outcome = triptych()

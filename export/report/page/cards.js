@@ -67,27 +67,45 @@ const rejectedCard = (rule, rejected) => {
     el("div.strip", {}, rejected.pictures.map(thumbnail)),
     captionText(caption),
     el("footer", {}, name(caption.id)),
+    rejected.repeats && el("div.repeats", {},
+      el("header", {}, el("small", {}, "repeats"), name(rejected.repeats.id)),
+      el("div.strip", {}, rejected.repeats.pictures.map(thumbnail)),
+      captionText(rejected.repeats)),
   ]);
 };
 
 const ruleBlock = (rule) => {
   const caught = rule.jobs.reduce((sum, counts) => sum + counts.caught, 0);
   const first = rule.jobs.reduce((sum, counts) => sum + counts.first, 0);
-  const bounded = rule.jobs.filter((counts) => counts.bound);
-  const unbounded = rule.jobs.filter((counts) => !counts.bound);
+  const movable = rule.jobs.filter((counts) => counts.scores);
+  const fixed = rule.jobs.filter((counts) => !counts.scores);
   return el("div.rule", {},
-    el("h3", {}, words(rule.rule), el("small", {}, `${counted(caught, "caption")} caught, the first reason of ${count(first)}`)),
-    el("div.curves", {}, bounded.map((counts) => boundCurve(rule.rule, counts)),
-      unbounded.length > 0 && el("p.unbounded", {}, unbounded.map((counts, i) => [i > 0 && " · ", jobLabel(counts.job), " ", el("b", {}, count(counts.caught)), `, ${count(counts.alone)} by no other rule`]), ". The rule has no bound to move.")),
-    el("div.grid.rejects", {}, rule.examples.map((each) => rejectedCard(rule.rule, each))));
+    el("h3", {}, words(rule.rule), el("small", {}, caught
+      ? `${counted(caught, "caption")} caught, the first reason of ${count(first)}`
+      : "nothing caught")),
+    el("div.curves", {}, movable.map((counts) => boundCurve(rule.rule, counts)),
+      fixed.length > 0 && el("p.unbounded", {}, fixed.map((counts, i) => [i > 0 && " · ", jobLabel(counts.job), " ", el("b", {}, count(counts.caught)), `, ${count(counts.alone)} by no other rule`]), ".")),
+    rule.examples.length > 0 && el("div.grid.rejects", {}, rule.examples.map((each) => rejectedCard(rule.rule, each))));
+};
+
+// Rules that dropped something, then, folded away, those that would with another bound.
+const rulesSection = () => {
+  const dropped = content.rules.filter((rule) => rule.jobs.some((counts) => counts.caught));
+  const others = content.rules.filter((rule) => !dropped.includes(rule));
+  return [
+    dropped.length ? dropped.map(ruleBlock) : el("p.none", {}, "No caption was dropped."),
+    others.length > 0 && el("details.other-rules", {},
+      el("summary", {}, "Rules that dropped nothing", el("small", {}, `and what ${others.length === 1 ? "another bound" : "other bounds"} would drop`)),
+      others.map(ruleBlock)),
+  ];
 };
 
 const duplicateCard = (pair) => {
   const node = el("article.card.duplicate", {});
-  const near = pair.reason === "near duplicate";
+  const near = pair.reason !== "same bytes";
   const buttons = near && judged(node, "near duplicate", pair.key, pair.how);
   return fill(node, {}, [
-    el("header", {}, el("span.facts", {}, near ? `cosine ${cosine(pair.cosine_similarity)}` : "same bytes"), rare(pair.how), buttons),
+    el("header", {}, el("span.facts", {}, near ? `${pair.reason}, cosine ${cosine(pair.cosine_similarity)}` : pair.reason), rare(pair.how), buttons),
     el("div.pair", {},
       el("figure.set-aside", {}, thumbnail(pair.picture), el("figcaption", {}, el("small", {}, "set aside"), keyOf(pair.picture))),
       el("figure", {}, thumbnail(pair.stays), el("figcaption", {}, el("small", {}, "stays"), keyOf(pair.stays)))),

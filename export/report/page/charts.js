@@ -60,44 +60,54 @@ const ridges = (similarity) => {
 };
 
 // How many captions a rule would drop, were its bound elsewhere; with a slider to try it.
+// Bins are counted in steps from the bound (see corpus/rule_scores.py): exact at every place of the slider.
 const boundCurve = (rule, counts) => {
-  const { bound, scores } = counts;
-  const beyond = (at, column) => scores.reduce((sum, row) =>
-    sum + ((bound.drops === "below" ? row[0] < at : row[0] > at) ? row[column] : 0), 0);
-  const values = scores.map((row) => row[0]);
-  const isShare = bound.value <= 1;
-  const low = bound.drops === "below" ? Math.min(...values, bound.value) * (isShare ? 1 : 0.9) : bound.value;
-  const farthest = Math.max(...values, bound.value);
-  const high = bound.drops === "below" ? bound.value : isShare ? Math.min(1, farthest + 0.02) : Math.ceil(farthest * 1.05);
-  const span = Math.max(high - low, 1e-9);
-  const corners = [low, ...values.filter((value) => value > low && value < high), high];
-  const path = (column) => steps(corners.slice(0, -1).map((from, i) => {
-    const middle = (from + corners[i + 1]) / 2;
-    return [(from - low) / span, (corners[i + 1] - low) / span, beyond(middle, column) / Math.max(1, counts.caught)];
-  }), 1000, 100);
-  const show = (value) => (isShare ? value.toFixed(2) : count(Math.round(value)));
+  const { bound, step, drops, setting, bins } = counts.scores;
+  const above = drops === "above";
+  const beyond = (at, column) => bins.reduce((sum, row) =>
+    sum + ((above ? row[0] > at : row[0] < at) ? row[column] : 0), 0);
+  // On the looser side until nothing is dropped, on the tighter side until half of all captions are.
+  const half = (ledger.jobs[counts.job].captioned || 0) / 2;
+  const outermost = (from, towards, enough) => {
+    let at = from;
+    while (Math.abs(at) < 100 && bound + (at + towards) * step >= 0 && !enough(at)) at += towards;
+    return at;
+  };
+  const looser = outermost(0, above ? 1 : -1, (at) => beyond(at, 1) === 0);
+  const tighter = outermost(0, above ? -1 : 1, (at) => beyond(at, 1) > half);
+  const low = Math.min(looser, tighter);
+  const high = Math.max(looser, tighter);
+  const span = Math.max(high - low, 1);
+  const most = Math.max(1, beyond(tighter, 1));
+  const path = (column) => steps(Array.from({ length: high - low }, (_, i) =>
+    [i / span, (i + 1) / span, beyond(low + i, column) / most]), 1000, 100);
+  const valueAt = (at) => bound + at * step;
+  const show = (value) => (Number.isInteger(step) ? count(Math.round(value)) : value.toFixed(step < 0.1 ? 2 : 1));
   const said = el("output.said", {});
   const cursor = el("span.cursor");
   const slider = el("input", {
-    type: "range", min: low, max: high, step: isShare ? 0.01 : 1, value: bound.value,
+    type: "range", min: low, max: high, step: 1, value: 0,
     "aria-label": `${words(rule)}, ${jobLabel(counts.job)}: another bound`,
     oninput: () => tell(Number(slider.value)),
   });
-  const tell = (value) => {
-    const now = value === bound.value;
-    const caught = now ? counts.caught : beyond(value, 1);
-    const back = counts.alone - (now ? counts.alone : beyond(value, 2));
-    cursor.style.left = `${(100 * (value - low)) / span}%`;
-    said.textContent = now
-      ? `at ${show(value)}, as set: ${count(caught)} caught, ${count(counts.alone)} of them by no other rule`
-      : `at ${show(value)}: ${count(caught)} caught, ${counted(back, "caption")} back among the kept`;
+  const alone = beyond(0, 2);
+  const tell = (at) => {
+    const other = beyond(at, 2) - alone;
+    const effect = other > 0 ? `${counted(other, "more caption")} dropped` : `${counted(-other, "caption")} back among the kept`;
+    cursor.style.left = `${(100 * (at - low)) / span}%`;
+    slider.setAttribute("aria-valuetext", show(valueAt(at)));
+    said.replaceChildren();
+    fill(said, {}, [
+      el("b", {}, show(valueAt(at))), at === 0 ? " as set: " : ": ", `${count(beyond(at, 1))} caught`,
+      at === 0 ? beyond(0, 1) > 0 && `, ${count(alone)} by no other rule` : `, ${other ? effect : "the same captions kept"}`]);
   };
-  tell(bound.value);
+  tell(0);
   return el("div.curve", {},
-    el("div.curve-head", {}, el("b", {}, jobLabel(counts.job)), el("code", {}, bound.setting), " = ", show(bound.value)),
-    el("div.curve-plot", {}, shape(path(1), "faint"), shape(path(2), "filled"), cursor),
+    el("div.curve-head", {}, el("b", {}, jobLabel(counts.job)), el("code", {}, setting), " = ", show(bound)),
+    el("div.curve-plot", {}, shape(path(1), "faint"), shape(path(2), "filled"),
+      el("span.as-set", { style: { left: `${(-100 * low) / span}%` }, title: "as set" }), cursor),
     slider,
-    el("div.curve-ends", {}, el("span", {}, show(low)), el("span", {}, show(high))),
+    el("div.curve-ends", {}, el("span", {}, show(valueAt(low))), el("span", {}, show(valueAt(high)))),
     said);
 };
 

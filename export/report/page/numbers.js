@@ -22,7 +22,8 @@ const shapesSection = () => [
   el("div.split", {},
     el("div", {}, el("h3", {}, "Images in a set"),
       Object.keys(content.set_sizes).length ? columnBars(Object.entries(content.set_sizes).map(([size, value]) => [counted(Number(size), "image"), value])) : el("p.none", {}, "No sets.")),
-    el("div", {}, el("h3", {}, "Cosine similarity, and the band that sets are made in"), ridges(content.similarity))),
+    el("div", {}, el("h3", {}, "Cosine similarity, and the band that sets are made in"), ridges(content.similarity),
+      content.similarity.why && el("p.note", {}, "The band was read off these images: ", content.similarity.why, "."))),
 ];
 
 const failuresSection = () => content.failures.length

@@ -14,6 +14,7 @@ from corpus.journal import JournalWriter
 from corpus.plan import planned_targets
 from corpus.progress import Silent
 from corpus.records import JOB_NAMES, Caption, Duplicate, ImageRecord, ImageSet, Verdict, is_multi
+from corpus.rule_scores import RuleScores
 from corpus.runfolder import RunFolder
 from corpus.sources import Shard, open_sources
 from export.report.stage import ReportWritten, write_report
@@ -40,6 +41,18 @@ BREAKS_OUT = (
 )
 """What a caption may say without harm."""
 PROMPTS = {job: f"Describe, {job}: <b>{{{{content}}}}</b>" for job in JOB_NAMES}
+
+
+FIFTEEN_WORDS = RuleScores(
+    job="single_en",
+    rule="too_short",
+    setting="min_words_single",
+    bound=10,
+    drops="below",
+    step=1,
+    bins=[(-6, 1, 0), (5, 5, 5)],
+)
+"""One caption of 4 words, which another rule drops as well, and five of 15."""
 
 
 class Shown(NamedTuple):
@@ -128,6 +141,7 @@ def _write_groups(run: RunFolder) -> None:
 
 
 def _write_captions(run: RunFolder) -> None:
+    write_jsonl(run.rule_scores_file, [FIFTEEN_WORDS])
     for job in JOB_NAMES:
         for shard, targets in planned_targets(run, job, None):
             captions, verdicts = [], []
@@ -138,8 +152,9 @@ def _write_captions(run: RunFolder) -> None:
                 captions.append(Caption(id=target.id, job=job, text=BREAKS_OUT, finish_reason="stop"))
                 drops = (job == "multi_zh") or target.id == "single_en:single b.png"
                 scores = {"too_short": 7.0} if is_multi(job) else {"too_short": 4.0, "exact_duplicate": 1.0}
+                twin = None if is_multi(job) else "single_en:single a.png"
                 verdicts.append(
-                    Verdict(id=target.id, keep=False, reason="too_short", scores=scores)
+                    Verdict(id=target.id, keep=False, reason="too_short", scores=scores, repeats=twin)
                     if drops
                     else Verdict(id=target.id, keep=True)
                 )

@@ -131,16 +131,20 @@ def test_a_click_judges_too(visit: Visit) -> None:
     assert [("set", False)] == [(row["kind"], row["good"]) for row in downloaded(visit.page)]
 
 
-def test_a_bound_can_be_moved(visit: Visit) -> None:
-    """Of single_en, one caption of 4 words is caught; at 4 none is, and it stays dropped by another rule."""
+def test_a_bound_can_be_moved_both_ways(visit: Visit) -> None:
+    """Of single_en, one caption of 4 words is caught, and stays dropped by another rule; five have 15."""
     slider = visit.page.get_by_label("too short, Single EN: another bound")
     said = visit.page.locator(".curve", has=slider).locator(".said")
 
-    assert "at 10, as set: 1 caught, 0 of them by no other rule" == said.inner_text()
+    assert "10 as set: 1 caught, 0 by no other rule" == said.inner_text()
 
-    slider.fill("4")
+    slider.fill("-6")
 
-    assert "at 4: 0 caught, 0 captions back among the kept" == said.inner_text()
+    assert "4: 0 caught, the same captions kept" == said.inner_text()
+
+    slider.fill("6")
+
+    assert "16: 6 caught, 5 more captions dropped" == said.inner_text()
 
 
 @pytest.mark.parametrize("width", [390, 1440])

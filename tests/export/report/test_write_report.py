@@ -14,7 +14,16 @@ from corpus.runfolder import RunFolder
 from corpus.sources import open_sources
 from export.report.identity import report_id
 from export.report.stage import write_report
-from tests.export.report.conftest import CLOSES_SCRIPT, PROMPTS, RIGHT_TO_LEFT, SET_ID, SET_KEYS, Shown, shown
+from tests.export.report.conftest import (
+    BREAKS_OUT,
+    CLOSES_SCRIPT,
+    PROMPTS,
+    RIGHT_TO_LEFT,
+    SET_ID,
+    SET_KEYS,
+    Shown,
+    shown,
+)
 
 
 def content_of(shown: Shown) -> dict:
@@ -45,6 +54,18 @@ def test_a_set_is_shown_with_its_cosines_and_the_nearest_image_left_out(nasty_ru
     assert left_out["why"].startswith("0.470 to image 1, below the band")
 
 
+def test_a_band_that_was_read_off_the_corpus_is_marked_and_explained(own_run) -> None:
+    """The setting says only that it was to be read; the stage noted what it found."""
+    run, images = own_run()
+    state = run.run_file.stages["sets"]
+    state.settings = dict.fromkeys(("related_cosine_similarity", "duplicate_cosine_similarity"), "auto")
+    noted = {"related_cosine_similarity": 0.6, "duplicate_cosine_similarity": 0.97, "band_why": "midway"}
+    run.finish_stage("sets", noted)
+    similarity = content_of(shown(run, images))["similarity"]
+
+    assert (0.6, 0.97, "midway") == tuple(similarity[key] for key in ("related", "duplicate", "why"))
+
+
 def test_every_caption_is_shown_with_what_became_of_it(nasty_run: Shown) -> None:
     """Kept, dropped with the rules, failed with the reason."""
     content = content_of(nasty_run)
@@ -55,6 +76,18 @@ def test_every_caption_is_shown_with_what_became_of_it(nasty_run: Shown) -> None
     assert ("failed", "timeout: <b>no</b> answer") == found["single_zh:single a.png"]
     assert ("dropped", "too_short, exact_duplicate") == found["single_en:single b.png"]
     assert ("dropped", "too_short") == found[f"multi_zh:{SET_ID}"]
+
+
+def test_a_copy_is_shown_beside_the_caption_that_it_repeats(nasty_run: Shown) -> None:
+    """With its text and its image; others repeat none."""
+    content = content_of(nasty_run)
+    (rule,) = [rule for rule in content["rules"] if rule["rule"] == "too_short"]
+    repeats = {each["caption"]["id"]: each["repeats"] for each in rule["examples"]}
+    twin = repeats["single_en:single b.png"]
+
+    assert ("single_en:single a.png", BREAKS_OUT) == (twin["id"], twin["text"])
+    assert ["single a.png"] == [content["pictures"][place]["key"] for place in twin["pictures"]]
+    assert repeats[f"multi_zh:{SET_ID}"] is None
 
 
 def test_failures_are_listed_by_class(nasty_run: Shown) -> None:

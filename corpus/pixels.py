@@ -66,6 +66,17 @@ def decode_rgb(content: bytes, draft_side_px: int | None = None) -> tuple[Image.
         raise UnreadableImageError(f"{kind}: {error}") from None
 
 
+def pixel_count(content: bytes) -> int:
+    """How many pixels the file says it has; 0 where it has no header. Decodes nothing."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(io.BytesIO(content)) as image:
+                return image.width * image.height
+    except Exception:  # Pillow's decoders raise anything on damaged bytes
+        return 0
+
+
 def upright_size(content: bytes) -> tuple[int, int]:
     """Width and height in pixels of the upright picture, from the header alone.
 

@@ -21,6 +21,9 @@ class Task(Protocol):
     def advance(self, count: int) -> None:
         """``count`` more units are done."""
 
+    def note(self, text: str) -> None:
+        """What else is to be shown beside the count from now on."""
+
 
 class Progress(Protocol):
     """Where stages report to."""
@@ -69,12 +72,14 @@ class Bars:
             rich_progress.BarColumn(),
             rich_progress.MofNCompleteColumn(),
             rich_progress.TextColumn(unit),
+            rich_progress.TextColumn("{task.fields[pace]}"),
             rich_progress.TimeElapsedColumn(),
             rich_progress.TextColumn("left"),
             rich_progress.TimeRemainingColumn(),
+            rich_progress.TextColumn("{task.fields[note]}"),
         )
         with rich_progress.Progress(*columns, console=Console(stderr=True)) as bars:
-            identifier = bars.add_task(label, total=total)
+            identifier = bars.add_task(label, total=total, note="", pace="")
             yield _BarTask(bars, identifier)
 
     def say(self, line: str) -> None:
@@ -90,9 +95,13 @@ class _NoTask:
     def advance(self, count: int) -> None:
         pass
 
+    def note(self, text: str) -> None:
+        pass
+
 
 class _LineTask:
     def __init__(self, label: str, total: int | None, unit: str) -> None:
+        self._note = ""
         self._label, self._total, self._unit = label, total, unit
         self._done = 0
         self._began = self._last = time.monotonic()
@@ -101,6 +110,9 @@ class _LineTask:
         self._done += count
         if time.monotonic() - self._last >= LINE_EVERY_S:
             self.print_line(done=False)
+
+    def note(self, text: str) -> None:
+        self._note = text
 
     def print_line(self, *, done: bool) -> None:
         self._last = time.monotonic()
@@ -112,12 +124,21 @@ class _LineTask:
             line += f", took {elapsed_s:.0f} s"
         elif self._total and rate > 0:
             line += f", {max(self._total - self._done, 0) / rate:.0f} s left"
+        if self._note:
+            line += f"; {self._note}"
         print(line, file=sys.stderr, flush=True)
 
 
 class _BarTask:
     def __init__(self, bars: object, identifier: object) -> None:
         self._bars, self._identifier = bars, identifier
+        self._done = 0
+        self._began = time.monotonic()
 
     def advance(self, count: int) -> None:
-        self._bars.advance(self._identifier, count)  # type: ignore[attr-defined]
+        self._done += count
+        pace = f"{self._done / max(time.monotonic() - self._began, 1e-9):,.1f}/s"
+        self._bars.update(self._identifier, advance=count, pace=pace)  # type: ignore[attr-defined]
+
+    def note(self, text: str) -> None:
+        self._bars.update(self._identifier, note=text)  # type: ignore[attr-defined]

@@ -6,6 +6,7 @@ range raises ValueError with what was found and what is expected. Not its job: m
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 import msgspec
@@ -23,6 +24,9 @@ MAX_IMAGES_IN_SET = 16
 
 
 SearchDevice = Literal["auto", "cpu", "cuda"]
+Precision = Literal["auto", "fp32", "fp16", "bf16"]
+
+_DEVICE = re.compile(r"cpu|cuda(:\d+)?")
 
 
 class EmbeddingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -37,15 +41,23 @@ class EmbeddingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     batch_size: int = 64
     """Images that the model sees at once."""
     decode_threads: int = 0
-    """Images that are decoded at the same time; 0 takes as many as there are cores."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where the model runs; ``auto`` takes a GPU if there is one. On a GPU it runs in float16."""
+    """Images that are decoded at the same time, shared out to the devices; 0 takes as many as there are
+    cores."""
+    devices: Literal["auto"] | tuple[str, ...] = "auto"
+    """Where the model runs: a process each, with a model each. ``auto`` takes all GPUs, or the CPU where
+    there is none; else a list of ``cpu``, ``cuda`` or ``cuda:N``, which may repeat one."""
+    precision: Precision = "auto"
+    """Of the model's numbers: ``auto`` is fp16 on a GPU and fp32 on a CPU."""
 
     def __post_init__(self) -> None:
         if not self.model:
             raise ValueError("embedding.model is empty; expected an open_clip name or a model folder")
         _check_at_least("embedding.batch_size", self.batch_size, 1)
         _check_at_least("embedding.decode_threads", self.decode_threads, 0)
+        if self.devices != "auto" and not (self.devices and all(map(_DEVICE.fullmatch, self.devices))):
+            raise ValueError(
+                f"embedding.devices is {list(self.devices)}; expected auto, or a list of cpu, cuda or cuda:N"
+            )
 
 
 class SetsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

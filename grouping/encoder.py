@@ -1,32 +1,30 @@
 """Pictures and sentences to CLIP vectors; the one file that imports open_clip and torch.
 
-Comes in: a checkpoint, upright RGB pictures or sentences. Goes out: unit vectors. Every way in which
-a checkpoint can't be loaded ends in one SetupError with one line, in seconds. Not its job: reading
-and decoding (see embed). Import this file only when there is something to embed: it takes seconds.
+Comes in: a checkpoint, pictures as the tower sees them (see resize), or sentences. Goes out: unit
+vectors. Every way in which a checkpoint can't be loaded ends in one SetupError with one line, in seconds.
+Not its job: reading and decoding (see prepare). Import this file only when there is something to embed:
+it takes seconds.
 """
 
 from __future__ import annotations
 
-import contextlib
 import difflib
-import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
-import httpx
 import numpy as np
 import open_clip
 import torch
 from huggingface_hub import constants as hub_constants
 from numpy.typing import NDArray
-from open_clip.transform import PreprocessCfg, image_transform_v2
-from PIL import Image
+from open_clip.transform import PreprocessCfg
 
 from corpus.errors import SetupError
 from corpus.records import Language
 from grouping.checkpoint import HUB_PREFIX, Checkpoint
-
-HUB_ANSWERS_WITHIN_S = 10.0
-"""huggingface_hub by itself retries for 46 s before it says that there is no network."""
+from grouping.config import Precision
+from grouping.hub import hub_answers, offline, quiet
+from grouping.resize import InputShape
 
 TEXTS_AT_ONCE = 256
 
@@ -35,34 +33,71 @@ CHINESE_PROBE = "图中有一座红色的房子"
 character for it, a multilingual one 1 or fewer."""
 MOST_PIECES_A_CHARACTER = 1.5
 
+DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+
+
+ENCODED_TOGETHER = 16
+"""Images that one thread of a CPU encodes at once. torch's own threads would change the last bits of rows
+with their number (seen at 7 images: 1 thread against 2); slices of this size, each in one thread, don't."""
+
 
 class OpenClipEncoder:
-    """An open_clip image tower. ``encode`` is for one thread at a time, ``preprocess`` for any number."""
+    """An open_clip image tower. ``encode`` is for one thread at a time."""
 
-    def __init__(self, model: torch.nn.Module, device: torch.device) -> None:
+    def __init__(
+        self, model: torch.nn.Module, device: torch.device, dtype: torch.dtype, cpu_threads: int
+    ) -> None:
         self.model = model
         self.device = device
-        self._dtype = torch.float16 if device.type == "cuda" else torch.float32
+        self._dtype = dtype
+        self._cpu_threads = cpu_threads
         settings = PreprocessCfg(**model.visual.preprocess_cfg)  # type: ignore[union-attr,arg-type]
-        self._transform = image_transform_v2(settings, is_train=False)
         height, width = settings.size if isinstance(settings.size, (tuple, list)) else [settings.size] * 2
-        self.input_side_px = max(height, width)
-        """The longer side of what the model sees, in pixels."""
-        self._input_size = (height, width)
+        self.shape = InputShape(
+            height_px=height,
+            width_px=width,
+            resize_mode=settings.resize_mode,
+            interpolation="bilinear" if settings.interpolation == "bilinear" else "bicubic",
+            fill=settings.fill_color,
+        )
+        """What pictures are brought to."""
+        mean, std = (
+            torch.tensor(three, device=device).view(1, 3, 1, 1) for three in (settings.mean, settings.std)
+        )
+        self._scale, self._shift = 1 / (255 * std), -mean / std
 
-    def preprocess(self, picture: Image.Image) -> NDArray[np.float32]:
-        """One RGB picture as ``float32[3, height, width]``, resized and normalised as the model wants."""
-        pixels: NDArray[np.float32] = self._transform(picture).numpy()
-        return pixels
+    def encode(self, pixels: NDArray[np.uint8]) -> NDArray[np.float16]:
+        """``uint8[n, height, width, 3]`` to ``float16[n, dim]``; rows are scaled to length 1 in float32.
 
-    def encode(self, pictures: Sequence[NDArray[np.float32]]) -> NDArray[np.float16]:
-        """Preprocessed pictures to ``float16[n, dim]``, each row scaled to length 1 in float32 first.
-
-        A picture for which the model gives no direction (zeros, infinities) gets a row of NaN.
+        A picture for which the model gives no direction (zeros, infinities) gets a row of NaN. Rows are
+        the same bytes for any number of threads. Raises SetupError where a GPU has too little memory.
         """
+        if self.device.type == "cpu":
+            return self._encode_in_threads(pixels)
+        try:
+            return self._encode_at_once(pixels)
+        except torch.OutOfMemoryError:
+            raise SetupError(
+                f"{self.device} has too little memory for {len(pixels)} images at once; lower"
+                " embedding.batch_size, or free the GPU"
+            ) from None
+
+    def _encode_in_threads(self, pixels: NDArray[np.uint8]) -> NDArray[np.float16]:
+        slices = [
+            pixels[start : start + ENCODED_TOGETHER] for start in range(0, len(pixels), ENCODED_TOGETHER)
+        ]
+        threads_before = torch.get_num_threads()
+        try:
+            with ThreadPoolExecutor(self._cpu_threads, "encode", torch.set_num_threads, (1,)) as pool:
+                return np.concatenate(list(pool.map(self._encode_at_once, slices)))
+        finally:
+            torch.set_num_threads(threads_before)
+
+    def _encode_at_once(self, pixels: NDArray[np.uint8]) -> NDArray[np.float16]:
         with torch.inference_mode():
-            pixels = torch.from_numpy(np.stack(pictures)).to(self.device, self._dtype)
-            raw = self.model.encode_image(pixels).float()  # type: ignore[operator]
+            levels = torch.from_numpy(pixels).to(self.device).permute(0, 3, 1, 2).float().contiguous()
+            inputs = levels.mul_(self._scale).add_(self._shift).to(self._dtype)
+            raw = self.model.encode_image(inputs).float()  # type: ignore[operator]
             lengths = raw.norm(dim=1, keepdim=True)
             unit = torch.where(torch.isfinite(lengths) & (lengths > 0), raw / lengths, torch.nan)
         rows: NDArray[np.float16] = unit.cpu().numpy().astype(np.float16)
@@ -70,8 +105,7 @@ class OpenClipEncoder:
 
     def check(self) -> None:
         """Raise SetupError if the model gives nothing finite for a plain grey picture."""
-        height, width = self._input_size
-        row = self.encode([np.zeros((3, height, width), np.float32)])
+        row = self.encode(np.full((1, self.shape.height_px, self.shape.width_px, 3), 128, np.uint8))
         if not np.isfinite(row).all():
             raise SetupError("gives no finite vector for a grey picture; its weights are damaged")
 
@@ -103,7 +137,7 @@ class OpenClipTextEncoder:
 def load_text_encoder(checkpoint: Checkpoint, device: str) -> OpenClipTextEncoder:
     """Load the text tower of ``checkpoint``. Raises SetupError as load_encoder does."""
     encoder = load_encoder(checkpoint, device)
-    with _quiet(), _offline():
+    with quiet(), offline():
         try:
             tokenizer = open_clip.get_tokenizer(checkpoint.model)
         except Exception as error:  # whatever a tokenizer's files make it raise
@@ -127,19 +161,23 @@ def _languages_of(tokenizer: Callable[..., torch.Tensor]) -> frozenset[Language]
     return frozenset({"en", "zh"})
 
 
-def load_encoder(checkpoint: Checkpoint, device: str) -> OpenClipEncoder:
-    """Load ``checkpoint`` on ``device`` (``auto``, ``cpu``, ``cuda``).
+def load_encoder(
+    checkpoint: Checkpoint, device: str, precision: Precision = "auto", cpu_threads: int = 1
+) -> OpenClipEncoder:
+    """Load ``checkpoint`` on ``device`` (``cpu``, ``cuda``, ``cuda:N``; see devices).
 
     Raises SetupError: an unknown name or tag, weights that are neither on disk nor to be had, weights
-    that don't fit the config, no GPU where one was asked for.
+    that don't fit the config, too little memory.
     """
-    where = _pick_device(device)
+    where = torch.device(device)
+    if precision == "auto":
+        precision = "fp32" if where.type == "cpu" else "fp16"
     if checkpoint.folder is None and not checkpoint.model.startswith(HUB_PREFIX):
         _check_known(checkpoint)
     try:
-        with _quiet():
-            model = _create(checkpoint, where)
-            encoder = OpenClipEncoder(model.eval(), where)
+        with quiet():
+            model = _create(checkpoint, where, precision)
+            encoder = OpenClipEncoder(model.eval(), where, DTYPES[precision], cpu_threads)
             encoder.check()
     except SetupError as error:
         raise SetupError(f"embedding model {checkpoint.model}: {error}") from None
@@ -150,15 +188,6 @@ def load_encoder(checkpoint: Checkpoint, device: str) -> OpenClipEncoder:
             " check that its config and weights belong together, or name another with embedding.model"
         ) from None
     return encoder
-
-
-def _pick_device(device: str) -> torch.device:
-    has_gpu = torch.cuda.is_available()
-    if device == "cuda" and not has_gpu:
-        raise SetupError(
-            "embedding.device is cuda, but torch finds no GPU here; set it to auto or cpu, or fix the driver"
-        )
-    return torch.device("cuda" if has_gpu and device != "cpu" else "cpu")
 
 
 def _check_known(checkpoint: Checkpoint) -> None:
@@ -195,66 +224,29 @@ def _some(tags: Sequence[str]) -> str:
     return f"{', '.join(tags[:5])}{more}" if tags else "none: its weights were not published"
 
 
-def _create(checkpoint: Checkpoint, where: torch.device) -> torch.nn.Module:
+def _create(checkpoint: Checkpoint, where: torch.device, precision: str) -> torch.nn.Module:
     """The model with its weights: from a folder or the hub's cache; else downloaded, if the hub answers."""
     try:
-        with _offline():
-            return _create_now(checkpoint, where)
+        with offline():
+            return _create_now(checkpoint, where, precision)
     except Exception:
         if checkpoint.folder is not None or hub_constants.is_offline_mode():
             raise
-    if not _hub_answers():
+    if not hub_answers():
         raise SetupError(
             f"its weights are not on this machine and {hub_constants.ENDPOINT} can't be reached; on a machine"
             " with network, download a folder with open_clip_config.json and weights, and name it as"
             " embedding.model"
         )
-    return _create_now(checkpoint, where)
+    return _create_now(checkpoint, where, precision)
 
 
-def _create_now(checkpoint: Checkpoint, where: torch.device) -> torch.nn.Module:
+def _create_now(checkpoint: Checkpoint, where: torch.device, precision: str) -> torch.nn.Module:
     model: torch.nn.Module = open_clip.create_model(
         checkpoint.model,
         pretrained=checkpoint.pretrained,
-        precision="fp16" if where.type == "cuda" else "fp32",
+        precision=precision,
         device=where,
         require_pretrained=True,
     )
     return model
-
-
-def _hub_answers() -> bool:
-    """Whether the hub gives any answer at all: one request, no retries."""
-    try:
-        httpx.head(hub_constants.ENDPOINT, timeout=HUB_ANSWERS_WITHIN_S, follow_redirects=False)
-    except httpx.HTTPError:
-        return False
-    return True
-
-
-@contextlib.contextmanager
-def _offline() -> Iterator[None]:
-    """Let huggingface_hub look at its cache only: a cached model loads at once, with or without network."""
-    before = hub_constants.HF_HUB_OFFLINE
-    hub_constants.HF_HUB_OFFLINE = True
-    try:
-        yield
-    finally:
-        hub_constants.HF_HUB_OFFLINE = before
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep open_clip's log off stderr: what matters of it comes out as an error.
-
-    The root logger gets a handler that drops everything, as ``logging.info`` would give it one that prints.
-    """
-    root, drop = logging.getLogger(), logging.NullHandler()
-    before = logging.root.manager.disable
-    root.addHandler(drop)
-    logging.disable(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logging.disable(before)
-        root.removeHandler(drop)

@@ -7,11 +7,12 @@ the folder's lock and ``--fresh`` (see triptych).
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -20,17 +21,19 @@ from corpus.damage import ArchiveDamage
 from corpus.files import write_jsonl
 from corpus.forecast import forecast_files
 from corpus.inventory import note_sources
-from corpus.progress import Progress
+from corpus.progress import Progress, Task
 from corpus.runfolder import RunFolder, Setting
 from corpus.sources import Shard
-from grouping.checkpoint import resolve_checkpoint
-from grouping.config import EmbeddingConfig, SetsConfig
+from grouping.checkpoint import Checkpoint, resolve_checkpoint
+from grouping.config import EmbeddingConfig, Precision, SetsConfig
 
 if TYPE_CHECKING:
+    from grouping.embed import Encoder
+    from grouping.pace import Pace
     from grouping.stored import StoredShard
 
 EMBEDDINGS_DATA_VERSION = 3
-"""Of embed and encoder. Raise it when the same images would get other rows."""
+"""Of prepare, embed and encoder. Raise it when the same images would get other rows."""
 
 SETS_DATA_VERSION = 3
 """Of group and all that it calls. Raise it when the same embeddings would give other sets."""
@@ -41,7 +44,7 @@ def embed_sources(
 ) -> bool:
     """Embed every shard of ``sources`` that isn't whole yet. Returns whether there was work.
 
-    Batch size, threads and device are no part of the fingerprint: they change how fast rows come,
+    Batch size, threads and devices are no part of the fingerprint: they change how fast rows come,
     not what they mean. Raises SetupError where the model can't be loaded, or the folder was made from
     other sources or another model.
     """
@@ -49,22 +52,22 @@ def embed_sources(
     settings: dict[str, Setting] = {
         "data_version": EMBEDDINGS_DATA_VERSION,
         "encoder": checkpoint.identity,
+        "precision": config.precision,
         "source": _describe_sources(sources),
     }
     if run.is_finished("embeddings"):
         return run.begin_stage("embeddings", settings, {})  # False, or says which setting changed
-    from grouping.embed import embed_shard, is_whole
-    from grouping.encoder import load_encoder
+    run.refuse_other_settings("embeddings", settings)  # before a model is loaded
+    from grouping.embed import is_whole
 
     began = time.monotonic()
-    encoder = load_encoder(checkpoint, config.device)  # first: a model that fails must leave no trace
-    run.begin_stage("embeddings", settings, {})
-    note_sources(run, sources)
-    threads = config.decode_threads or os.cpu_count() or 1
     todo = [shard for shard in sources if not is_whole(run, shard)]
-    with progress.task("embeddings", _say_how_many(todo, progress), "images") as task:
-        for shard in todo:
-            embed_shard(run, shard, encoder, config.batch_size, threads, task)
+    with _embedding_processes(run, checkpoint, config, len(todo), progress) as embed:
+        run.begin_stage("embeddings", settings, {})  # now: a model that fails must leave no trace
+        note_sources(run, sources)
+        with progress.task("embeddings", _say_how_many(todo, progress), "images") as task:
+            report = _Report(run, task, len(sources), len(todo))
+            embed(todo, report)
     found = unreadable = 0
     damage = ArchiveDamage()
     for record in run.all_images():
@@ -79,6 +82,7 @@ def embed_sources(
     notes: dict[str, Setting] = {
         "found": found,
         "unreadable": unreadable,
+        **report.notes,
         "took_s": round(time.monotonic() - began, 1),
     }
     run.finish_stage("embeddings", notes)
@@ -95,6 +99,84 @@ def _say_how_many(shards: Sequence[Shard], progress: Progress) -> int | None:
             f"embeddings: about {forecast.files:,} files in {len(shards):,} shards, by a few tars' headers"
         )
     return forecast.files
+
+
+Embed = Callable[[Sequence[Shard], "_Report"], object]
+
+
+@contextlib.contextmanager
+def _embedding_processes(
+    run: RunFolder, checkpoint: Checkpoint, config: EmbeddingConfig, shards: int, progress: Progress
+) -> Iterator[Embed]:
+    """What embeds shards, with its models loaded: this process on one CPU, else a process a device.
+
+    A GPU's model is in a process of its own even if it is the only one, so that its memory is free when
+    captioning begins. More processes than shards would have nothing to do.
+    """
+    from grouping.devices import usable_devices
+    from grouping.embed import Pipeline
+
+    devices = usable_devices(config.devices)[: max(1, shards)]
+    cores = len(os.sched_getaffinity(0))
+    decode_threads = max(1, (config.decode_threads or cores) // len(devices))
+    load = OpenClipOn(checkpoint, config.precision, cpu_threads=max(1, cores // len(devices)))
+    if devices == ["cpu"]:
+        encoder = load("cpu")
+        yield lambda todo, report: Pipeline(run, encoder, config.batch_size, decode_threads).run(todo, report)
+        return
+    from grouping.device_process import PipelineSettings
+    from grouping.dispatch import Dispatch
+
+    settings = PipelineSettings(config.batch_size, decode_threads)
+    with Dispatch(run.path, devices, load, settings, progress.say) as dispatch:
+        yield dispatch.run
+
+
+class OpenClipOn(msgspec.Struct, frozen=True):
+    """Loads a checkpoint on a device. Small, so that it can be sent to a process before it has torch."""
+
+    checkpoint: Checkpoint
+    precision: Precision
+    cpu_threads: int
+
+    def __call__(self, device: str) -> Encoder:
+        from grouping.encoder import load_encoder
+
+        return load_encoder(self.checkpoint, device, self.precision, self.cpu_threads)
+
+
+class _Report:
+    """Shows how far embedding is, and notes it in the run, for `triptych status` while it goes on."""
+
+    def __init__(self, run: RunFolder, task: Task, shards: int, todo: int) -> None:
+        self._run, self._task = run, task
+        self._shards, self._whole = shards, shards - todo
+        self._files = 0
+        self._began = time.monotonic()
+        self._pace: Pace | None = None
+
+    def advance(self, shard: str, files: int, pace: Pace) -> None:
+        self._files += files
+        self._pace = pace
+        self._task.advance(files)
+        self._task.note(f"bounded by {pace.bounded_by}")
+
+    def wrote(self, shard: str) -> None:
+        self._whole += 1
+        self._run.run_file.stages["embeddings"].notes = {
+            "shards_whole": f"{self._whole:,} of {self._shards:,}",
+            **self.notes,
+        }
+        self._run.save()
+
+    @property
+    def notes(self) -> dict[str, Setting]:
+        """Images per second since this process began, which part bounds them, and how busy each part is."""
+        if self._pace is None:
+            return {}
+        busy = ", ".join(f"{part} {share:.0%}" for part, share in self._pace.shares.items())
+        per_s = self._files / max(time.monotonic() - self._began, 1e-9)
+        return {"images_per_s": round(per_s, 1), "bounded_by": self._pace.bounded_by, "busy": busy}
 
 
 def adopt_embeddings(run: RunFolder, stored: Sequence[StoredShard], progress: Progress) -> bool:

@@ -119,6 +119,7 @@ class Pipeline:
     def _load_text_encoder(self) -> TextEncoder:
         """The text tower of the model that made this run's embeddings."""
         from grouping.checkpoint import resolve_checkpoint
+        from grouping.devices import usable_devices
         from grouping.encoder import load_text_encoder
 
         embedding = self.config.embedding
@@ -130,7 +131,7 @@ class Pipeline:
                 f" {embedding.model} is now {checkpoint.identity}; expected the same model: name it, or make"
                 " the embeddings again with --fresh embeddings"
             )
-        return load_text_encoder(checkpoint, embedding.device)
+        return load_text_encoder(checkpoint, usable_devices(embedding.devices)[0])
 
     def export(self) -> bool:
         """The four files and what goes with them. Returns whether there was work to do."""

@@ -17,6 +17,7 @@ from filtering.grounding import Grounding, split_sentences
 from filtering.stage import Session
 from grouping.checkpoint import resolve_checkpoint
 from grouping.encoder import load_encoder, load_text_encoder
+from tests.grouping.made_up import seen_by
 from triptych.demo.painting import paint
 from triptych.demo.scene import imagine_scene
 from triptych.demo.wording import describe, describe_set
@@ -35,7 +36,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     keys = [f"{SHARD}/{index:02d}.png" for index in range(COUNT)]
     write_jsonl(run.images_file(SHARD), [ImageRecord(key=key, width_px=336, height_px=224) for key in keys])
     run.embeddings_file(SHARD).parent.mkdir(parents=True)
-    np.save(run.embeddings_file(SHARD), encoder.encode([encoder.preprocess(each) for each in pictures]))
+    np.save(run.embeddings_file(SHARD), encoder.encode(seen_by(encoder.shape, pictures)))
     write_jsonl(
         run.sets_file,
         [ImageSet(id="set", keys=tuple(keys[:3]), min_cosine_similarity=0.5, mean_cosine_similarity=0.5)],

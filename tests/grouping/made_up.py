@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from corpus.files import write_jsonl, written_whole
 from corpus.progress import Silent
@@ -15,6 +16,7 @@ from corpus.records import ImageRecord
 from corpus.runfolder import RunFolder
 from grouping.config import SetsConfig
 from grouping.group import Grouped, group_images
+from grouping.resize import InputShape, resize_to
 from grouping.table import load_table
 
 TINY_CONFIG = {
@@ -39,6 +41,11 @@ def save_tiny_clip(folder: Path, seed: int = 0) -> Path:
     config = {"model_cfg": TINY_CONFIG, "preprocess_cfg": {"resize_mode": "squash"}}
     (folder / "open_clip_config.json").write_text(json.dumps(config))
     return folder
+
+
+def seen_by(shape: InputShape, pictures: Sequence[Image.Image]) -> NDArray[np.uint8]:
+    """RGB pictures as a tower of ``shape`` sees them: ``uint8[n, height, width, 3]``."""
+    return np.stack([resize_to(shape, picture, *picture.size).framed for picture in pictures])
 
 
 def as_unit(rows: NDArray[np.floating]) -> NDArray[np.float32]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import Sequence
+import time
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +19,11 @@ from corpus.runfolder import RunFolder
 from corpus.sources import open_sources
 from grouping.checkpoint import resolve_checkpoint
 from grouping.config import EmbeddingConfig
-from grouping.embed import embed_shard
+from grouping.embed import Pipeline
 from grouping.encoder import OpenClipEncoder, load_encoder
+from grouping.pace import Pace
 from grouping.stage import embed_sources
-from tests.grouping.made_up import save_tiny_clip
+from tests.grouping.made_up import save_tiny_clip, seen_by
 
 
 @pytest.fixture
@@ -103,7 +104,7 @@ def test_row_i_is_readable_image_i_across_batches(source: Path, tiny_clip: Path,
     assert rows.shape == (7, 16)
     for number, row in enumerate(rows):
         with Image.open(source / "deep" / f"{number}.jpg") as picture:
-            alone = encoder.encode([encoder.preprocess(picture.convert("RGB"))])[0]
+            alone = encoder.encode(seen_by(encoder.shape, [picture.convert("RGB")]))[0]
         assert np.allclose(row, alone, atol=2e-3)
 
 
@@ -152,10 +153,12 @@ def test_a_killed_run_goes_on_with_the_shards_that_are_missing(
     undisturbed = _embed(tmp_path / "undisturbed", source, tiny_clip)
     encode = OpenClipEncoder.encode
 
-    def die_in_the_second_shard(self: OpenClipEncoder, pictures: Sequence[NDArray[np.float32]]) -> object:
-        if (tmp_path / "run" / "images" / "files-00000.jsonl").exists():
+    def die_in_the_second_shard(self: OpenClipEncoder, pixels: NDArray[np.uint8]) -> object:
+        if len(pixels) == 2:
+            while not (tmp_path / "run" / "images" / "files-00000.jsonl").exists():
+                time.sleep(0.01)
             raise _Killed
-        return encode(self, pictures)
+        return encode(self, pixels)
 
     with monkeypatch.context() as patched, pytest.raises(_Killed):
         patched.setattr(OpenClipEncoder, "encode", die_in_the_second_shard)
@@ -195,20 +198,18 @@ def test_an_image_without_a_finite_vector_is_recorded_with_its_reason(
     """It has no row, and the rows of the others stay with their images."""
     encoder = load_encoder(resolve_checkpoint(str(tiny_clip), None), "cpu")
     run = RunFolder.create_or_open(tmp_path / "run")
-    shard = _ThreePictures()
 
     class Overflowing:
         """The tiny CLIP, as it would be where its numbers overflow for white pictures."""
 
-        input_side_px = encoder.input_side_px
+        shape = encoder.shape
 
-        def preprocess(self, picture: Image.Image) -> NDArray[np.float32]:
-            pixels = encoder.preprocess(picture)
-            return np.full_like(pixels, np.inf) if picture.getpixel((0, 0)) == (255, 255, 255) else pixels
+        def encode(self, pixels: NDArray[np.uint8]) -> NDArray[np.float16]:
+            rows = encoder.encode(pixels)
+            rows[pixels.min(axis=(1, 2, 3)) == 255] = np.nan
+            return rows
 
-        encode = staticmethod(encoder.encode)
-
-    embed_shard(run, shard, Overflowing(), 8, 2, _NoTask())
+    Pipeline(run, Overflowing(), 8, 2).run([_ThreePictures()], _NoReport())
 
     assert [record.unreadable for record in run.images("three")] == [
         None,
@@ -233,8 +234,11 @@ class _ThreePictures:
         raise OSError(key)
 
 
-class _NoTask:
-    def advance(self, count: int) -> None:
+class _NoReport:
+    def advance(self, shard: str, files: int, pace: Pace) -> None:
+        pass
+
+    def wrote(self, shard: str) -> None:
         pass
 
 

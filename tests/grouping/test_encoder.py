@@ -6,12 +6,17 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import open_clip
 import pytest
+import torch
+from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL import Image
 
 from corpus.errors import SetupError
 from grouping.checkpoint import resolve_checkpoint
+from grouping.devices import usable_devices
 from grouping.encoder import load_encoder
+from tests.grouping.made_up import TINY_CONFIG, seen_by
 from triptych.demo.painting import paint
 from triptych.demo.scene import imagine_scene, vary_scene
 from triptych.embedded import resolve_model
@@ -22,7 +27,7 @@ def test_rows_are_unit_vectors_in_float16(tiny_clip: Path) -> None:
     encoder = load_encoder(resolve_checkpoint(str(tiny_clip), None), "cpu")
     red, blue = Image.new("RGB", (64, 48), "red"), Image.new("RGB", (40, 90), "blue")
 
-    rows = encoder.encode([encoder.preprocess(picture) for picture in (red, blue, red)])
+    rows = encoder.encode(seen_by(encoder.shape, [red, blue, red]))
 
     assert rows.dtype == np.float16
     assert rows.shape == (3, 16)
@@ -31,15 +36,93 @@ def test_rows_are_unit_vectors_in_float16(tiny_clip: Path) -> None:
     assert not np.array_equal(rows[0], rows[1])
 
 
-def test_a_picture_without_a_direction_gets_a_row_of_nan(tiny_clip: Path) -> None:
-    """Infinite input gives no vector, and the rows beside it are as without it."""
+def test_a_picture_without_a_direction_gets_a_row_of_nan(
+    tiny_clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the tower's numbers overflow, for white, there is no vector; the row beside it is finite."""
     encoder = load_encoder(resolve_checkpoint(str(tiny_clip), None), "cpu")
-    fine = encoder.preprocess(Image.new("RGB", (32, 32), "green"))
+    encode_image = encoder.model.encode_image
+    monkeypatch.setattr(
+        encoder.model,
+        "encode_image",
+        lambda x: encode_image(torch.where(x > x.new_tensor(1.9), torch.inf, x)),
+    )
 
-    rows = encoder.encode([fine, np.full_like(fine, np.inf)])
+    rows = encoder.encode(seen_by(encoder.shape, [Image.new("RGB", (32, 32), c) for c in ("black", "white")]))
 
     assert np.isfinite(rows[0]).all()
     assert np.isnan(rows[1]).all()
+
+
+@pytest.mark.parametrize("count", [64, 23, 7, 1])
+def test_rows_are_the_same_bytes_for_any_number_of_threads(tiny_clip: Path, count: int) -> None:
+    """One thread or three: torch's own threads would change the last bits."""
+    checkpoint = resolve_checkpoint(str(tiny_clip), None)
+    pixels = np.random.default_rng(3).integers(0, 256, (count, 32, 32, 3), np.uint8)
+
+    one, three = (load_encoder(checkpoint, "cpu", cpu_threads=n).encode(pixels) for n in (1, 3))
+
+    assert one.tobytes() == three.tobytes()
+
+
+def test_half_precision_stays_near_full_precision(tiny_clip: Path) -> None:
+    """fp16 and bf16 models take the same pixels and give unit rows in the same directions."""
+    checkpoint = resolve_checkpoint(str(tiny_clip), None)
+    pixels = np.random.default_rng(3).integers(0, 256, (8, 32, 32, 3), np.uint8)
+    full, half, brain = (
+        load_encoder(checkpoint, "cpu", precision).encode(pixels).astype(np.float32)
+        for precision in ("fp32", "fp16", "bf16")
+    )
+
+    assert (full * half).sum(axis=1).min() > 0.999
+    assert (full * brain).sum(axis=1).min() > 0.99
+
+
+def test_weights_of_ones_own_are_loaded_from_a_file(tmp_path: Path) -> None:
+    """A known architecture with a weights file as ``pretrained``: the rows are those of its weights."""
+    (tmp_path / "tiny-known.json").write_text(json.dumps(TINY_CONFIG))
+    open_clip.add_model_config(tmp_path / "tiny-known.json")
+    model = open_clip.create_model("tiny-known")
+    weights = tmp_path / "mine.pt"
+    torch.save(model.state_dict(), weights)
+    encoder = load_encoder(resolve_checkpoint("tiny-known", str(weights)), "cpu")
+    pixels = np.random.default_rng(3).integers(0, 256, (2, 32, 32, 3), np.uint8)
+    normalise = image_transform_v2(PreprocessCfg(**model.visual.preprocess_cfg), is_train=False)
+
+    rows = encoder.encode(pixels).astype(np.float32)
+
+    with torch.inference_mode():
+        inputs = torch.stack([normalise(Image.fromarray(each)) for each in pixels])
+        expected = model.eval().encode_image(inputs, normalize=True).numpy()
+    assert np.allclose(expected, rows, atol=1e-3)
+
+
+def test_a_gpu_without_memory_is_one_line(tiny_clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What to lower. The device is named cuda here; the error is torch's own class."""
+    encoder = load_encoder(resolve_checkpoint(str(tiny_clip), None), "cpu")
+
+    def out_of_memory(pixels: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(encoder, "_encode_at_once", out_of_memory)
+    monkeypatch.setattr(encoder, "device", torch.device("cuda:1"))
+    with pytest.raises(SetupError, match=r"cuda:1 has too little memory for 8 images at once; lower"):
+        encoder.encode(np.zeros((8, 32, 32, 3), np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("devices", "message"),
+    [(("cuda:99",), "names cuda:99, but torch finds"), (("cpu", "cuda:98"), "names cuda:98")],
+)
+def test_a_gpu_that_is_not_there_is_refused(devices: tuple[str, ...], message: str) -> None:
+    """By its name, and what torch finds."""
+    with pytest.raises(SetupError, match=message):
+        usable_devices(devices)
+
+
+def test_devices_may_repeat() -> None:
+    """Two processes on one device."""
+    assert ["cpu", "cpu"] == usable_devices(("cpu", "cpu"))
 
 
 def test_a_folder_is_the_same_encoder_wherever_it_lies(tiny_clip: Path, tmp_path: Path) -> None:
@@ -149,7 +232,7 @@ def test_the_embedded_clip_tells_copies_from_relatives_from_strangers() -> None:
     drawn[0].save(buffer, "JPEG", quality=45)
     pictures = [*drawn, Image.open(buffer)]
 
-    rows = encoder.encode([encoder.preprocess(picture) for picture in pictures]).astype(np.float32)
+    rows = encoder.encode(seen_by(encoder.shape, pictures)).astype(np.float32)
     variation, other_theme, copy = (rows[0] @ rows[1:].T).tolist()
 
     assert copy > variation > other_theme

@@ -36,6 +36,8 @@ def test_a_sets_config_out_of_range_says_what_was_found_and_expected(
         ({"model": ""}, "embedding.model is empty"),
         ({"batch_size": 0}, "embedding.batch_size is 0; expected 1 or more"),
         ({"decode_threads": -1}, "embedding.decode_threads is -1; expected 0 or more"),
+        ({"devices": ()}, r"embedding.devices is \[\]; expected auto, or a list of cpu, cuda or cuda:N"),
+        ({"devices": ("cpu", "gpu0")}, r"embedding.devices is \['cpu', 'gpu0'\]"),
     ],
 )
 def test_an_embedding_config_out_of_range_says_what_was_found_and_expected(

@@ -1,0 +1,224 @@
+"""Images per second from bytes to model input, beside open_clip's own transform, and what that costs.
+
+    python -m benchmarks.decode_speed [PHOTOGRAPHS] [--images 24]
+
+On drawn scenes of 2250 x 1500 pixels and 1 MB and, where a folder or tar is named, on its photographs of at
+least 1500 pixels on the shorter side; at the nano CLIP's 112 pixels and at 224, 336 and 384. Both ways take
+turns, picture by picture, in one thread, and processor time is counted. Ours is timed three ways: decoding
+and resizing, which is what open_clip's transform does (with our normalising, a batch at a time); all that
+is done with a file (both hashes, the record); and the same without draft scaling. Accuracy: cosines of
+nano CLIP embeddings of drawn scenes, also at other factors between what is decoded and what is needed; and
+pixels apart, in the tower's normalised units.
+"""
+
+from __future__ import annotations
+
+import io
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from open_clip.transform import PreprocessCfg, image_transform_v2
+from PIL import Image
+
+from benchmarks.large_pictures import large_jpeg
+from benchmarks.record import record
+from corpus.errors import UnreadableImageError
+from corpus.found import FoundFile
+from corpus.pixels import decode_rgb, upright_size
+from corpus.sources import open_sources
+from grouping.checkpoint import resolve_checkpoint
+from grouping.encoder import OpenClipEncoder, load_encoder
+from grouping.prepare import DRAFT_OVER_INPUT, decode_to, prepare
+from grouping.resize import InputShape, resize_to
+from grouping.room import Room
+from triptych.embedded import resolve_model
+
+SIDES_PX = (224, 336, 384)
+RUNS = 3
+LEAST_RATIO = 2.5
+REQUIRED_SIDES_PX = (112, 224, 336)
+LEAST_MEAN_COSINE, LEAST_COSINE = 0.995, 0.98
+FACTORS = (1.0, 1.25, 1.5, 1.75, 1.9, 2.0, 2.5)
+SHORTER_SIDE_PX = 1500
+
+NO_BOUND = Room(sys.maxsize)
+
+
+def timed_ms(ways: dict[str, Callable[[bytes], object]], pictures: Sequence[bytes]) -> dict[str, float]:
+    """Median processor time a picture of each way, in turns."""
+    spent: dict[str, list[float]] = {name: [] for name in ways}
+    for picture in [pictures[0], *pictures * RUNS]:
+        for name, way in ways.items():
+            began = time.thread_time()
+            way(picture)
+            spent[name].append(1000 * (time.thread_time() - began))
+    return {name: round(statistics.median(each[1:]), 2) for name, each in spent.items()}
+
+
+def speed(settings: PreprocessCfg, pictures: Sequence[bytes]) -> dict[str, Any]:
+    """Milliseconds a picture of every way, and the ratios that count."""
+    shape, transform = shape_of(settings), image_transform_v2(settings, is_train=False)
+    mean, std = (torch.tensor(three).view(1, 3, 1, 1) for three in (settings.mean, settings.std))
+    scale, shift = 1 / (255 * std), -mean / std
+
+    def ours(content: bytes) -> object:
+        framed = decode_to(shape, content, NO_BOUND)[0].framed
+        levels = torch.from_numpy(np.stack([framed])).permute(0, 3, 1, 2).float().contiguous()
+        return levels.mul_(scale).add_(shift)
+
+    def without_draft(content: bytes) -> object:
+        picture, width_px, height_px = decode_rgb(content)
+        return resize_to(shape, picture, width_px, height_px)
+
+    spent = timed_ms(
+        {
+            "open_clip_ms": lambda content: transform(Image.open(io.BytesIO(content))),
+            "ours_ms": ours,
+            "ours_with_hashes_ms": lambda content: prepare(
+                FoundFile(key="a.jpg", content=content), shape, NO_BOUND
+            ),
+            "ours_without_draft_ms": without_draft,
+            "only_decoding_at_that_scale_ms": lambda content: decode_rgb(
+                content, int(DRAFT_OVER_INPUT * shape.longer_side_px)
+            ),
+        },
+        pictures,
+    )
+    return {
+        **spent,
+        "ratio": round(spent["open_clip_ms"] / spent["ours_ms"], 2),
+        "ratio_with_hashes": round(spent["open_clip_ms"] / spent["ours_with_hashes_ms"], 2),
+        "ratio_without_draft": round(spent["open_clip_ms"] / spent["ours_without_draft_ms"], 2),
+    }
+
+
+def pixels_apart(settings: PreprocessCfg, pictures: Sequence[bytes]) -> dict[str, float]:
+    """Mean absolute difference of model inputs, in the tower's normalised units: over all, and the worst."""
+    shape, transform = shape_of(settings), image_transform_v2(settings, is_train=False)
+    apart = []
+    for content in pictures:
+        framed = decode_to(shape, content, NO_BOUND)[0].framed.astype(np.float32)
+        ours = (framed / 255 - np.array(settings.mean)) / np.array(settings.std)
+        theirs = transform(Image.open(io.BytesIO(content))).permute(1, 2, 0).numpy()
+        apart.append(float(np.abs(ours - theirs).mean()))
+    return {"mean": round(statistics.mean(apart), 4), "worst": round(max(apart), 4)}
+
+
+def cosines(encoder: OpenClipEncoder, pictures: Sequence[bytes]) -> dict[str, Any]:
+    """Of our embeddings with those of open_clip's transform, and what other factors would give.
+
+    At each factor the picture is first brought to a size at which 1/8 (of which libjpeg keeps the least) is
+    just that much larger than the input.
+    """
+    side_px = encoder.shape.longer_side_px
+    ours = encoder.encode(np.stack([decode_to(encoder.shape, each, NO_BOUND)[0].framed for each in pictures]))
+    by_factor = {}
+    for factor in FACTORS:
+        shorter_px = 8 * round(factor * side_px)
+        resized = [_resaved(each, shorter_px) for each in pictures]
+        frames = []
+        for content in resized:
+            picture, width_px, height_px = decode_rgb(content, round(factor * side_px))
+            frames.append(resize_to(encoder.shape, picture, width_px, height_px).framed)
+        by_factor[str(factor)] = _compared(encoder.encode(np.stack(frames)), _by_open_clip(encoder, resized))
+    return {"ours": _compared(ours, _by_open_clip(encoder, pictures)), "by_factor_at_one_eighth": by_factor}
+
+
+def _resaved(content: bytes, shorter_px: int) -> bytes:
+    picture = Image.open(io.BytesIO(content))
+    scale = shorter_px / min(picture.size)
+    buffer = io.BytesIO()
+    picture.resize((round(picture.width * scale), round(picture.height * scale))).save(
+        buffer, "JPEG", quality=90
+    )
+    return buffer.getvalue()
+
+
+def _by_open_clip(encoder: OpenClipEncoder, pictures: Sequence[bytes]) -> NDArray[np.float32]:
+    settings = PreprocessCfg(**encoder.model.visual.preprocess_cfg)  # type: ignore[union-attr,arg-type]
+    transform = image_transform_v2(settings, is_train=False)
+    with torch.inference_mode():
+        inputs = torch.stack([transform(Image.open(io.BytesIO(each))) for each in pictures])
+        rows: NDArray[np.float32] = encoder.model.encode_image(inputs, normalize=True).numpy()  # type: ignore[operator]
+    return rows
+
+
+def _compared(ours: NDArray[np.float16], theirs: NDArray[np.float32]) -> dict[str, float]:
+    wide = ours.astype(np.float32)
+    similar = (wide * theirs).sum(axis=1) / np.linalg.norm(wide, axis=1)
+    return {"mean": round(float(similar.mean()), 5), "worst": round(float(similar.min()), 5)}
+
+
+def shape_of(settings: PreprocessCfg) -> InputShape:
+    """Of a square tower."""
+    assert isinstance(settings.size, int)
+    return InputShape(height_px=settings.size, width_px=settings.size, resize_mode=settings.resize_mode)  # type: ignore[arg-type]
+
+
+def large_photographs(source: Path, most: int) -> Iterator[bytes]:
+    """JPEGs of at least SHORTER_SIDE_PX, at most ``most``."""
+    for shard in open_sources([source]):
+        for file in shard.files():
+            if most and _is_large_jpeg(file.content):
+                most -= 1
+                yield file.content
+
+
+def _is_large_jpeg(content: bytes) -> bool:
+    try:
+        return content[:2] == b"\xff\xd8" and min(upright_size(content)) >= SHORTER_SIDE_PX
+    except UnreadableImageError:
+        return False
+
+
+@click.command()
+@click.argument("photographs", type=click.Path(path_type=Path, exists=True), required=False)
+@click.option("--images", default=24, show_default=True)
+def main(photographs: Path | None, images: int) -> None:
+    """Measure and commit; exit 1 below the wanted ratio or cosines."""
+    torch.set_num_threads(1)
+    encoder = load_encoder(resolve_checkpoint(resolve_model("builtin:nano-clip"), None), "cpu")
+    nano = PreprocessCfg(**encoder.model.visual.preprocess_cfg)  # type: ignore[union-attr,arg-type]
+    if isinstance(nano.size, (tuple, list)):
+        nano.size = nano.size[0]
+    towers = {f"nano CLIP, {nano.size}": nano, **{f"{side}": PreprocessCfg(size=side) for side in SIDES_PX}}
+    sources = {"drawn": [large_jpeg(number) for number in range(images)]}
+    if photographs is not None:
+        sources["photographs"] = list(large_photographs(photographs, images))
+    measured: dict[str, Any] = {
+        name: {
+            "images": len(pictures),
+            "mean_bytes": round(statistics.mean(map(len, pictures))),
+            "by_input_side_px": {
+                tower: {**speed(settings, pictures), "pixels_apart": pixels_apart(settings, pictures)}
+                for tower, settings in towers.items()
+            },
+        }
+        for name, pictures in sources.items()
+    }
+    measured["cosine"] = cosines(encoder, sources["drawn"])
+    named = " PHOTOGRAPHS" if photographs else ""
+    record("decode_speed", f"python -m benchmarks.decode_speed{named} --images {images}", measured)
+    required = [
+        each["ratio"]
+        for name in sources
+        for tower, each in measured[name]["by_input_side_px"].items()
+        if towers[tower].size in REQUIRED_SIDES_PX
+    ]
+    ours = measured["cosine"]["ours"]
+    fine = (
+        min(required) >= LEAST_RATIO and ours["mean"] >= LEAST_MEAN_COSINE and ours["worst"] >= LEAST_COSINE
+    )
+    sys.exit(0 if fine else 1)
+
+
+if __name__ == "__main__":
+    main()

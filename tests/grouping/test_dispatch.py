@@ -1,0 +1,182 @@
+"""Shards that are handed out to processes: real ones, started as for GPUs, on CPUs."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from corpus.errors import SetupError
+from corpus.progress import Silent
+from corpus.runfolder import RunFolder
+from corpus.sources import open_sources
+from grouping.config import EmbeddingConfig
+from grouping.device_process import PipelineSettings
+from grouping.dispatch import Dispatch
+from grouping.embed import Pipeline
+from grouping.pace import Pace
+from grouping.stage import embed_sources
+from tests.grouping.colour_encoder import ColourOn, bytes_of, save_tars
+
+PATIENCE_S = 90
+"""For what takes seconds on a machine that has nothing else to do."""
+
+
+class _Counted:
+    """A Report that adds up."""
+
+    def __init__(self) -> None:
+        self.files: Counter[str] = Counter()
+        self.whole: list[str] = []
+
+    def advance(self, shard: str, files: int, pace: Pace) -> None:
+        self.files[shard] += files
+
+    def wrote(self, shard: str) -> None:
+        self.whole.append(shard)
+
+
+@pytest.fixture
+def tars(tmp_path: Path) -> Path:
+    """Five tars of five pictures; the last picture of the fourth is white."""
+    return save_tars(tmp_path / "tars", count=5, images=5, white_in=3)
+
+
+@pytest.fixture
+def undisturbed(tars: Path, tmp_path: Path) -> dict[str, bytes]:
+    """What one process makes of the tars."""
+    run = RunFolder.create_or_open(tmp_path / "undisturbed")
+    Pipeline(run, ColourOn()("cpu"), 2, 1).run(open_sources([tars]), _Counted())
+    return bytes_of(run.path)
+
+
+def _dispatch(run: Path, tars: Path, encoder: ColourOn, devices: int = 2) -> tuple[_Counted, list[str]]:
+    RunFolder.create_or_open(run)
+    report, said = _Counted(), []
+    with Dispatch(run, ["cpu"] * devices, encoder, PipelineSettings(2, 1), said.append) as dispatch:
+        dispatch.run(open_sources([tars]), report)
+    return report, said
+
+
+def test_two_processes_write_the_bytes_of_one(tars: Path, tiny_clip: Path, tmp_path: Path) -> None:
+    """With a real open_clip model in each, through the stage; every image is counted in its notes."""
+    runs = {}
+    for name, devices in (("one", ("cpu",)), ("two", ("cpu", "cpu"))):
+        run = RunFolder.create_or_open(tmp_path / name)
+        config = EmbeddingConfig(model=str(tiny_clip), batch_size=3, devices=devices)
+        assert embed_sources(run, open_sources([tars]), config, Silent()) is True
+        notes = run.run_file.stages["embeddings"].notes
+        assert notes["found"] == 25
+        assert notes["bounded_by"] in ("reading", "decoding", "model")
+        runs[name] = bytes_of(run.path)
+
+    assert len(runs["one"]) == 10
+    assert runs["one"] == runs["two"]
+
+
+@pytest.mark.parametrize(
+    ("at_white", "devices", "why"),
+    [("die once", 2, "was killed"), ("fail once", 1, "ended with RuntimeError: CUDA error")],
+)
+def test_a_process_that_dies_is_replaced(
+    tars: Path, undisturbed: dict[str, bytes], tmp_path: Path, at_white: str, devices: int, why: str
+) -> None:
+    """Its shard is tried again, each file counts once, and the end is the same bytes."""
+    encoder = ColourOn(at_white, str(tmp_path / "met"))  # type: ignore[arg-type]
+
+    report, said = _dispatch(tmp_path / "run", tars, encoder, devices)
+
+    assert bytes_of(tmp_path / "run") == undisturbed
+    assert set(report.files.values()) == {5}
+    assert sorted(report.whole) == [f"sa_{number:06d}" for number in range(5)]
+    assert len(said) == 1
+    assert f"the embedding process on cpu {why}" in said[0]
+    assert "sa_000003" in said[0]
+
+
+def test_a_shard_at_which_processes_keep_dying_is_one_error(tars: Path, tmp_path: Path) -> None:
+    """It names the shard and what happened; what was whole before stays."""
+    with pytest.raises(SetupError, match=r"on cpu was killed .* with shard .*sa_000003.* as one did before"):
+        _dispatch(tmp_path / "run", tars, ColourOn("die", str(tmp_path / "met")), devices=1)
+
+    assert (tmp_path / "run" / "images" / "sa_000001.jsonl").exists()
+    assert not (tmp_path / "run" / "images" / "sa_000003.jsonl").exists()
+
+
+def test_processes_end_with_a_parent_that_was_killed(
+    tars: Path, undisturbed: dict[str, bytes], tmp_path: Path
+) -> None:
+    """SIGKILL to the parent alone, in the middle of a shard: nobody stays; resumed, it is the same bytes."""
+    met = tmp_path / "met"
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom tests.grouping.test_dispatch import _dispatch\n"
+        "from tests.grouping.colour_encoder import ColourOn\n"
+        "_dispatch(Path(sys.argv[1]), Path(sys.argv[2]), ColourOn('wait', sys.argv[3]))"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code, tmp_path / "run", tars, met])
+    _wait_for(met.exists)
+    children = _children_of(parent.pid)
+    parent.kill()
+    parent.wait()
+    _wait_for(lambda: not any(map(_is_alive, children)))
+    before = bytes_of(tmp_path / "run")
+
+    run = RunFolder.open(tmp_path / "run")
+    rest = [shard for shard in open_sources([tars]) if not run.images_file(shard.name).exists()]
+    Pipeline(run, ColourOn()("cpu"), 2, 1).run(rest, _Counted())
+
+    assert len(children) >= 2
+    assert before.items() < undisturbed.items()
+    assert bytes_of(run.path) == undisturbed
+
+
+def test_ctrl_c_ends_every_process_without_a_traceback(tars: Path, tiny_clip: Path, tmp_path: Path) -> None:
+    """Sent to the whole group, as a terminal does, while models are loaded: 130, one line, nobody stays."""
+    command = [sys.executable, "-m", "triptych", "group", tars, "--out", tmp_path / "run"]
+    command += ["--set", f"embedding.model={tiny_clip}", "--set", 'embedding.devices=["cpu","cpu"]']
+    parent = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    _wait_for(lambda: len(_children_of(parent.pid)) >= 3)  # both, and multiprocessing's own
+    children = _children_of(parent.pid)
+    os.killpg(parent.pid, signal.SIGINT)
+    _, said = parent.communicate(timeout=PATIENCE_S)
+    _wait_for(lambda: not any(map(_is_alive, children)))
+
+    assert said.strip() == "triptych: interrupted; the same command goes on from here"
+    assert parent.returncode == 130
+
+
+def _wait_for(condition) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+def _children_of(pid: int) -> list[int]:
+    found = []
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if entry.name.isdecimal() and _stat_of(int(entry.name))[1] == str(pid):
+                found.append(int(entry.name))
+    return found
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        return _stat_of(pid)[0] != "Z"
+    except OSError:
+        return False
+
+
+def _stat_of(pid: int) -> list[str]:
+    """State, parent and more of a process (proc(5)), behind its name in brackets."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()

@@ -1,0 +1,183 @@
+"""What the pipeline holds in memory, in what order it works, and how it ends."""
+
+from __future__ import annotations
+
+import errno
+import io
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from corpus.found import FoundFile
+from corpus.runfolder import RunFolder
+from grouping import embed as embed_module
+from grouping.embed import Pipeline
+from grouping.pace import Pace, sum_of
+from tests.grouping.colour_encoder import ColourEncoder, ColourOn
+
+PATIENCE_S = 60
+
+
+class _Endless:
+    """A shard of so many files that counts how many were read."""
+
+    def __init__(self, files: int, name: str = "many") -> None:
+        self.name = name
+        self._files = files
+        self.read_so_far = 0
+        buffer = io.BytesIO()
+        Image.new("RGB", (20, 20), "red").save(buffer, "PNG", compress_level=0)
+        self.content = buffer.getvalue()
+
+    def fingerprint(self) -> str:
+        return self.name
+
+    def files(self) -> Iterator[FoundFile]:
+        for number in range(self._files):
+            self.read_so_far += 1
+            yield FoundFile(key=f"{self.name}/{number}.png", content=self.content)
+
+    def read(self, key: str, offset_bytes: int | None, size_bytes: int) -> bytes:
+        raise OSError(key)
+
+
+class _Stalled(ColourEncoder):
+    """Encodes nothing until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__(ColourOn())
+        self.go = threading.Event()
+
+    def encode(self, pixels: NDArray[np.uint8]) -> NDArray[np.float16]:
+        assert self.go.wait(PATIENCE_S)
+        return super().encode(pixels)
+
+
+class _Report:
+    def __init__(self) -> None:
+        self.whole: list[str] = []
+
+    def advance(self, shard: str, files: int, pace: Pace) -> None:
+        pass
+
+    def wrote(self, shard: str) -> None:
+        self.whole.append(shard)
+
+
+def test_a_stalled_encoder_stops_reading_at_the_bound(tmp_path: Path) -> None:
+    """300 files, an encoder that takes none: no more than most_images are read; let go, all are embedded."""
+    shard, encoder = _Endless(300), _Stalled()
+    pipeline = Pipeline(RunFolder.create_or_open(tmp_path / "run"), encoder, 4, 2)
+    work = threading.Thread(target=pipeline.run, args=([shard], _Report()))
+    work.start()
+    deadline = time.monotonic() + PATIENCE_S
+    while shard.read_so_far < pipeline.most_images and time.monotonic() < deadline:
+        time.sleep(0.01)
+    time.sleep(0.1)  # were there no bound, it would go on now
+    read_while_stalled = shard.read_so_far
+    encoder.go.set()
+    work.join()
+
+    assert pipeline.most_images == read_while_stalled == 3 * 4 + 2 * 2
+    assert pipeline.images.most_held == pipeline.most_images
+    assert shard.read_so_far == 300
+    assert len(np.load(tmp_path / "run" / "embeddings" / "many.npy")) == 300
+
+
+def test_files_that_were_read_are_bounded_in_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With decoding held up, reading stops at the bound: one file beyond it at most."""
+    shard = _Endless(50)
+    monkeypatch.setattr(embed_module, "READ_AHEAD_BYTES", 4 * len(shard.content))
+    held_up = threading.Event()
+    prepare = embed_module.prepare
+
+    def when_let_go(*arguments: object) -> object:
+        assert held_up.wait(PATIENCE_S)
+        return prepare(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(embed_module, "prepare", when_let_go)
+    pipeline = Pipeline(RunFolder.create_or_open(tmp_path / "run"), ColourOn()("cpu"), 16, 2)
+    work = threading.Thread(target=pipeline.run, args=([shard], _Report()))
+    work.start()
+    deadline = time.monotonic() + PATIENCE_S
+    while shard.read_so_far < 5 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    time.sleep(0.1)
+    read_while_held_up = shard.read_so_far
+    held_up.set()
+    work.join()
+
+    assert read_while_held_up == 5
+    assert shard.read_so_far == 50
+
+
+def test_the_next_shard_is_read_while_one_is_encoded(tmp_path: Path) -> None:
+    """The pipeline doesn't run dry at the border of two shards."""
+    first, second, encoder = _Endless(3, "first"), _Endless(3, "second"), _Stalled()
+    pipeline = Pipeline(RunFolder.create_or_open(tmp_path / "run"), encoder, 4, 1)
+    report = _Report()
+    work = threading.Thread(target=pipeline.run, args=([first, second], report))
+    work.start()
+    deadline = time.monotonic() + PATIENCE_S
+    while second.read_so_far < 3 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    read_before_anything_was_encoded = second.read_so_far
+    encoder.go.set()
+    work.join()
+
+    assert 3 == read_before_anything_was_encoded
+    assert ["first", "second"] == report.whole
+
+
+@pytest.mark.parametrize("where", ["encode", "files"])
+def test_an_error_anywhere_ends_the_pipeline_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """In the encoder's thread or in the reader's: the caller gets it, and no thread stays."""
+    before = threading.active_count()
+    shard, encoder = _Endless(100), ColourOn()("cpu")
+
+    def broken(*_: object) -> Iterator[FoundFile]:
+        raise OSError("no such device")
+
+    monkeypatch.setattr(*((encoder, "encode") if where == "encode" else (shard, "files")), broken)
+    with pytest.raises(OSError, match="no such device"):
+        Pipeline(RunFolder.create_or_open(tmp_path / "run"), encoder, 4, 2).run([shard], _Report())
+
+    assert before == threading.active_count()
+    assert not (tmp_path / "run" / "images").exists()
+
+
+def test_a_full_disk_is_said_while_no_shard_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last write fails while the next shard is waited for: the caller gets the error all the same."""
+    never = threading.Event()
+
+    def one_and_no_end() -> Iterator[_Endless]:
+        yield _Endless(3)
+        never.wait(PATIENCE_S)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(embed_module, "_write", full)
+    with pytest.raises(OSError, match="No space left"):
+        Pipeline(RunFolder.create_or_open(tmp_path / "run"), ColourOn()("cpu"), 4, 2).run(
+            one_and_no_end(), _Report()
+        )
+    never.set()
+
+
+def test_the_busiest_part_bounds_the_pace() -> None:
+    """Shares are of the time that passed, summed over pipelines side by side."""
+    one = Pace(passed_s=10, reading_s=1, decoding_s=9, model_s=4)
+    other = Pace(passed_s=10, reading_s=1, decoding_s=3, model_s=10)
+
+    assert "decoding" == one.bounded_by
+    assert "model" == other.bounded_by
+    assert {"reading": 0.1, "decoding": 0.6, "model": 0.7} == sum_of([one, other]).shares

@@ -1,0 +1,89 @@
+"""One file to its record and pixels."""
+
+from __future__ import annotations
+
+import io
+import threading
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from corpus.found import FoundFile
+from grouping import prepare as prepare_module
+from grouping.prepare import decode_to, prepare
+from grouping.resize import InputShape, resize_to
+from grouping.room import Room
+
+SHAPE = InputShape(height_px=32, width_px=32)
+
+
+def _smooth(width: int, height: int, seed: int = 4) -> Image.Image:
+    noise = np.random.default_rng(seed).integers(0, 256, (6, 9, 3), np.uint8)
+    return Image.fromarray(noise).resize((width, height), Image.Resampling.BICUBIC)
+
+
+def _jpeg(picture: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=95, subsampling=0)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("size", [(450, 300), (300, 451), (455, 305)], ids=str)
+def test_a_jpeg_decoded_at_an_eighth_lies_where_the_whole_one_does(size: tuple[int, int]) -> None:
+    """300 pixels at 1/8 are 37.5: the frame isn't stretched by the half pixel that libjpeg adds."""
+    picture = _smooth(*size)
+
+    drafted = decode_to(SHAPE, _jpeg(picture), Room(10**9))[0].framed
+    in_full = resize_to(SHAPE, picture, *size).framed
+
+    apart = np.abs(drafted.astype(float) - in_full)
+    assert apart.mean() < 1.0
+
+
+def test_pictures_are_decoded_while_there_is_room_for_their_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Room for two and a half pictures: of eight threads at most two decode at once, and all get through."""
+    content, decode = _jpeg(_smooth(450, 300)), prepare_module.decode_rgb
+    decoding, seen, lock = [0], [0], threading.Lock()
+
+    def counted(*arguments: object) -> object:
+        with lock:
+            decoding[0] += 1
+            seen[0] = max(seen[0], decoding[0])
+        try:
+            return decode(*arguments)  # type: ignore[arg-type]
+        finally:
+            with lock:
+                decoding[0] -= 1
+
+    monkeypatch.setattr(prepare_module, "decode_rgb", counted)
+    room = Room(int(2.5 * 450 * 300))
+    work = [
+        threading.Thread(target=prepare, args=(FoundFile(key=f"{n}.jpg", content=content), SHAPE, room))
+        for n in range(8)
+    ]
+    for thread in work:
+        thread.start()
+    for thread in work:
+        thread.join()
+
+    assert 1 <= seen[0] <= 2
+    assert room.most_held <= 2 * 450 * 300
+
+
+def test_a_file_is_decoded_once_for_all_that_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pixels, size and both hashes come of one decoding."""
+    calls = []
+    decode = prepare_module.decode_rgb
+    monkeypatch.setattr(prepare_module, "decode_rgb", lambda *a: calls.append(1) or decode(*a))
+
+    record, pixels = prepare(FoundFile(key="a.jpg", content=_jpeg(_smooth(450, 300))), SHAPE, Room(10**9))
+
+    assert calls == [1]
+    assert pixels is not None
+    assert (record.width_px, record.height_px, len(record.content_hash), len(record.picture_hash)) == (
+        450,
+        300,
+        32,
+        64,
+    )

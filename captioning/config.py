@@ -54,10 +54,21 @@ class CaptioningConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     """transformers: auto, cpu, cuda or cuda:N. auto takes a GPU where there is one."""
     max_in_flight: int = 64
     """server: requests in flight per endpoint. An lmdeploy server accepts more than it can hold."""
-    timeout_s: float = 300.0
-    """server: how long one answer may take."""
+    timeout_s: float = 1800.0
+    """server: how long one answer may take in all."""
+    first_token_timeout_s: float = 600.0
+    """server: how long an answer may take to begin, its time in the server's queue included."""
+    token_timeout_s: float = 120.0
+    """server: how long an answer that has begun may pause."""
     max_attempts: int = 4
-    """server: how often a request is sent before its failure is recorded."""
+    """server: how often a request may fail before its failure is recorded. Times when the server said
+    that it could not take any don't count."""
+    patience_s: float = 900.0
+    """server: how long requests wait while no endpoint answers, before the run stops."""
+    ask_again: int = 2
+    """How often a caption that is plainly unusable is asked again, with other sampling. 0: never."""
+    max_request_mib: int = 1024
+    """Fitted images that are in flight or wait for it, at most, in MiB of this process's memory."""
     retry_failed: bool = False
     """Ask again for captions whose failure an earlier run recorded; without it they stay failures."""
 
@@ -67,7 +78,9 @@ class CaptioningConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         _check(self.sample is None or self.sample >= 1, "sample", self.sample, "1 or more")
         for job, limit in self.limits.items():
             _check(limit >= 0, f"limits.{job}", limit, "0 or more")
-        _check(self.timeout_s > 0, "timeout_s", self.timeout_s, "more than 0 seconds")
+        for name in ("timeout_s", "first_token_timeout_s", "token_timeout_s", "patience_s"):
+            _check(getattr(self, name) > 0, name, getattr(self, name), "more than 0 seconds")
+        _check(self.ask_again >= 0, "ask_again", self.ask_again, "0 or more")
         _check(len(set(self.jobs)) == len(self.jobs) > 0, "jobs", self.jobs, "one or more jobs, each once")
         _check_known_jobs("jobs", self.jobs)
         _check_known_jobs("limits", self.limits)
@@ -111,6 +124,7 @@ _AT_LEAST_ONE = (
     "batch_size",
     "max_in_flight",
     "max_attempts",
+    "max_request_mib",
 )
 
 

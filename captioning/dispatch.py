@@ -38,7 +38,7 @@ class Dispatch:
         self._slots_taken = 0
         self._counted_at = time.monotonic()
         for endpoint in endpoints:
-            endpoint.on_change = lambda: loop.call_soon_threadsafe(self.hand_out)
+            endpoint.on_change = self._look_again
 
     async def take(self, faults_at: Counter[Endpoint]) -> Endpoint:
         """A slot at an endpoint. Raises AllDown where there is none for too long."""
@@ -72,18 +72,23 @@ class Dispatch:
             roomy = [endpoint for endpoint in self._endpoints if endpoint.has_room]
             if not roomy:
                 break
-            chosen = min(roomy, key=lambda e: (faults_at[e], (e.in_flight + 1) * e.mean_latency_s, e.in_flight))
             self._waiting.popleft()
+            chosen = _first_done(roomy, faults_at)
             self._count_slots(+1)
             chosen.in_flight += 1
             waiter.set_result(chosen)
         self._watch_patience()
 
+    def _look_again(self) -> None:
+        """From any thread."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self.hand_out)
+
     def _watch_patience(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if any(endpoint.is_well for endpoint in self._endpoints):
+        if not self.is_down:
             self._down_since = None
         elif self._down_since is None:
             self._down_since = time.monotonic()
@@ -99,6 +104,11 @@ class Dispatch:
         if rests:
             self._timer = self._loop.call_later(min(rests) + 0.001, self.hand_out)
 
+    @property
+    def is_down(self) -> bool:
+        """Whether no endpoint has answered since it last rested."""
+        return not any(endpoint.is_well for endpoint in self._endpoints)
+
     def _give_up(self) -> None:
         while self._waiting:
             waiter, _ = self._waiting.popleft()
@@ -110,3 +120,7 @@ class Dispatch:
         self._slot_s += self._slots_taken * (now - self._counted_at)
         self._counted_at = now
         self._slots_taken += change
+
+
+def _first_done(roomy: Sequence[Endpoint], faults_at: Counter[Endpoint]) -> Endpoint:
+    return min(roomy, key=lambda e: (faults_at[e], (e.in_flight + 1) * e.mean_latency_s, e.in_flight))

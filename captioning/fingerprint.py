@@ -34,6 +34,7 @@ def caption_settings(config: CaptioningConfig, prompts: Mapping[JobName, Prompt]
         "engine": config.resolved_engine,
         "model": model_identity(config.model) if config.model else None,
         "sampling": "greedy",
+        "ask_again": config.ask_again,
         "tile_px": config.tile_px,
         "max_tiles": config.max_tiles,
         "max_tokens_single": config.max_tokens_single,

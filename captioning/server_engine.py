@@ -126,6 +126,8 @@ class ServerEngine:
                 return self._failed(request, tries, f"{kind}: {refusal}")
             except Transient as fault:
                 tries.add(fault)
+                if tries.took_s >= self._patience_s and self._dispatch.is_down:
+                    raise SetupError(self._all_down(tries)) from None
                 if tries.blamed >= self._max_attempts or tries.took_s >= self._patience_s:
                     return self._failed(request, tries, f"no answer: {fault}")
             else:
@@ -145,9 +147,7 @@ class ServerEngine:
         tries.sent += 1
         began = time.monotonic()
         try:
-            said = await exchange(
-                self._session, endpoint, chat_body(self._model, request), self._time_limits
-            )
+            said = await exchange(self._session, endpoint, chat_body(self._model, request), self._time_limits)
         except Refused:
             endpoint.answered(time.monotonic() - began)
             raise
@@ -156,8 +156,7 @@ class ServerEngine:
             not_now = isinstance(fault, NotNow)
             unavailable = isinstance(fault, Unavailable)
             endpoint.failed(
-                overloaded=isinstance(fault, TimedOut)
-                or (not_now and not isinstance(fault, Unreachable)),
+                overloaded=isinstance(fault, TimedOut) or (not_now and not isinstance(fault, Unreachable)),
                 is_its_own=unavailable or not not_now,
                 is_gone=isinstance(fault, Unreachable),
                 retry_after_s=fault.retry_after_s if isinstance(fault, Unavailable) else 0.0,

@@ -21,6 +21,9 @@ class Task(Protocol):
     def advance(self, count: int) -> None:
         """``count`` more units are done."""
 
+    def note(self, text: str) -> None:
+        """What else is to be shown beside the count from now on."""
+
 
 class Progress(Protocol):
     """Where stages report to."""
@@ -72,9 +75,10 @@ class Bars:
             rich_progress.TimeElapsedColumn(),
             rich_progress.TextColumn("left"),
             rich_progress.TimeRemainingColumn(),
+            rich_progress.TextColumn("{task.fields[note]}"),
         )
         with rich_progress.Progress(*columns, console=Console(stderr=True)) as bars:
-            identifier = bars.add_task(label, total=total)
+            identifier = bars.add_task(label, total=total, note="")
             yield _BarTask(bars, identifier)
 
     def say(self, line: str) -> None:
@@ -90,9 +94,13 @@ class _NoTask:
     def advance(self, count: int) -> None:
         pass
 
+    def note(self, text: str) -> None:
+        pass
+
 
 class _LineTask:
     def __init__(self, label: str, total: int | None, unit: str) -> None:
+        self._note = ""
         self._label, self._total, self._unit = label, total, unit
         self._done = 0
         self._began = self._last = time.monotonic()
@@ -101,6 +109,9 @@ class _LineTask:
         self._done += count
         if time.monotonic() - self._last >= LINE_EVERY_S:
             self.print_line(done=False)
+
+    def note(self, text: str) -> None:
+        self._note = text
 
     def print_line(self, *, done: bool) -> None:
         self._last = time.monotonic()
@@ -112,6 +123,8 @@ class _LineTask:
             line += f", took {elapsed_s:.0f} s"
         elif self._total and rate > 0:
             line += f", {(self._total - self._done) / rate:.0f} s left"
+        if self._note:
+            line += f"; {self._note}"
         print(line, file=sys.stderr, flush=True)
 
 
@@ -121,3 +134,6 @@ class _BarTask:
 
     def advance(self, count: int) -> None:
         self._bars.advance(self._identifier, count)  # type: ignore[attr-defined]
+
+    def note(self, text: str) -> None:
+        self._bars.update(self._identifier, note=text)  # type: ignore[attr-defined]

@@ -158,7 +158,9 @@ class _Endpoint:
                 stays = await answer
                 if stays is None:
                     chinese = "图" in messages.decode() or "\\u56fe" in messages.decode()
-                    stays = await self._caption(writer, payload.stream, mishap, *text_for(key, chinese, mishap))
+                    stays = await self._caption(
+                        writer, payload.stream, mishap, *text_for(key, chinese, mishap)
+                    )
                     if stays and mishap not in BAD_TEXT:
                         stats.good[key] = stats.good.get(key, 0) + 1
             finally:

@@ -21,8 +21,8 @@ MISHAPS = (*NO_ANSWER, *BAD_TEXT, "slow")
 """slow: a good caption that takes ten times as long."""
 
 _EN = (
-    "The image shows number {key}: a quiet harbour in the morning, where three wooden boats lie beside a stone"
-    " wall. Behind them stands a row of white houses with red roofs, and a church tower rises on the left."
+    "The image shows number {key}: a quiet harbour in the morning, where three wooden boats lie beside a"
+    " stone wall. Behind them stands a row of white houses with red roofs, and a church tower rises on the left."
     " A person in a blue coat walks along the quay with a small dog; the sky is pale and without clouds."
 )
 _ZH = (
@@ -50,6 +50,7 @@ def text_for(key: str, chinese: bool, mishap: str | None) -> tuple[str, str]:
         case "wrong language":
             return (_EN if chinese else _ZH).format(key=key), "stop"
         case "refusal":
-            return ("很抱歉,我无法描述这张图片。" if chinese else "I'm sorry, but I can't help with that."), "stop"
+            refusal = "很抱歉,我无法描述这张图片。" if chinese else "I'm sorry, but I can't help with that."
+            return refusal, "stop"
         case _:
             return good, "stop"

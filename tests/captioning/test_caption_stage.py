@@ -28,6 +28,7 @@ def config(tiny_model: Path) -> CaptioningConfig:
         max_tiles=2,
         max_tokens_single=12,
         max_tokens_multi=16,
+        ask_again=0,
     )
 
 
@@ -62,7 +63,12 @@ def test_captions_have_texts_and_counts(small_run: SmallRun, config: CaptioningC
 def test_a_job_is_asked_with_its_own_prompt(small_run: SmallRun, chat_server: ChatServer) -> None:
     """The words of the four prompts, each as often as its job has targets."""
     config = CaptioningConfig(
-        servers=(chat_server.url,), tile_px=112, max_tiles=1, max_tokens_single=2, max_tokens_multi=3
+        servers=(chat_server.url,),
+        tile_px=112,
+        max_tiles=1,
+        max_tokens_single=2,
+        max_tokens_multi=3,
+        ask_again=0,
     )
 
     small_run.caption(config)
@@ -100,7 +106,12 @@ def test_a_finished_stage_does_nothing_again(small_run: SmallRun, config: Captio
 def test_nothing_is_loaded_where_nothing_is_missing(small_run: SmallRun, chat_server: ChatServer) -> None:
     """Fewer jobs than were done: the endpoint isn't even asked whether it's there."""
     config = CaptioningConfig(
-        servers=(chat_server.url,), tile_px=112, max_tiles=1, max_tokens_single=2, max_tokens_multi=2
+        servers=(chat_server.url,),
+        tile_px=112,
+        max_tiles=1,
+        max_tokens_single=2,
+        max_tokens_multi=2,
+        ask_again=0,
     )
     small_run.caption(config)
     chat_server.stop()
@@ -221,7 +232,12 @@ def test_an_endpoint_that_serves_another_model_than_before_is_refused(
 ) -> None:
     """Also where no model was named, so that no setting differs."""
     config = CaptioningConfig(
-        servers=(chat_server.url,), tile_px=112, max_tiles=1, max_tokens_single=2, max_tokens_multi=2
+        servers=(chat_server.url,),
+        tile_px=112,
+        max_tiles=1,
+        max_tokens_single=2,
+        max_tokens_multi=2,
+        ask_again=0,
     )
     small_run.caption(changed(config, jobs=("single_en",)))
     monkeypatch.setattr("tests.captioning.chat_server.SERVED_MODEL", "another")
@@ -248,7 +264,8 @@ def test_an_endpoint_that_goes_away_ends_the_stage_unfinished(
         max_tiles=1,
         max_tokens_single=4,
         max_in_flight=1,
-        max_attempts=1,
+        patience_s=0.5,
+        ask_again=0,
     )
     answer = chat_server.complete
 
@@ -259,7 +276,7 @@ def test_an_endpoint_that_goes_away_ends_the_stage_unfinished(
 
     chat_server.complete = answer_five_times
 
-    with pytest.raises(SetupError, match="no longer serves"):
+    with pytest.raises(SetupError, match="gave no answer for 0.5 s.*captions so far stay"):
         small_run.caption(config)
 
     assert not small_run.run.is_finished("captions")

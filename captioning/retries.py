@@ -18,10 +18,10 @@ LONGEST_RETRY_AFTER_S = 120.0
 """A server that asks for more is asked again after that much: it may have been mistaken."""
 
 RETRY_SHARE = 0.3
-FREE_RETRIES_A_SECOND = 5.0
-SAVED_RETRIES = 50.0
-"""Retries are at most this share of what is asked for the first time, and a few a second besides, so
-that a sick server is not asked several times as often as a healthy one. The share is above the 0.2 of
+FREE_RETRIES_A_SECOND = 1.0
+"""Retries are at most this share of what is asked for the first time, and one a second besides, so that a
+sick server is not asked several times as often as a healthy one. As many as there are slots can be saved
+up: all that was in flight at a server that died is asked again at once. The share is above the 0.2 of
 Finagle's budget, because a batch gives nothing up: a retry without budget waits for it."""
 
 
@@ -48,18 +48,18 @@ def retry_after_s(header: str | None) -> float:
 class RetryBudget:
     """A bucket of retries. Belongs to the event loop's thread."""
 
-    def __init__(self) -> None:
-        self._saved = SAVED_RETRIES
+    def __init__(self, slots: int) -> None:
+        self._most = self._saved = float(slots)
         self._at = time.monotonic()
 
     def asked_first(self) -> None:
         """A request was sent for the first time."""
-        self._saved = min(SAVED_RETRIES, self._saved + RETRY_SHARE)
+        self._saved = min(self._most, self._saved + RETRY_SHARE)
 
     def wait_s(self) -> float:
         """Takes one retry, and says how long it has to wait until there is one."""
         now = time.monotonic()
-        self._saved = min(SAVED_RETRIES, self._saved + (now - self._at) * FREE_RETRIES_A_SECOND)
+        self._saved = min(self._most, self._saved + (now - self._at) * FREE_RETRIES_A_SECOND)
         self._at = now
         self._saved -= 1
         return max(0.0, -self._saved / FREE_RETRIES_A_SECOND)

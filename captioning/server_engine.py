@@ -54,7 +54,7 @@ class ServerEngine:
         api_key = _api_key(config.api_key_env)
         self.endpoints = [Endpoint(url, config.max_in_flight, first_pause_s) for url in config.servers]
         self._model, self._absent = check_endpoints(self.endpoints, config.model or None, api_key)
-        self._budget = RetryBudget()
+        self._budget = RetryBudget(self._slots)
         self._failures_in_a_row = 0
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="endpoints", daemon=True)
@@ -114,7 +114,8 @@ class ServerEngine:
         tries = _Tries()
         while True:
             if tries.fault is not None:
-                await asyncio.sleep(tries.pause_s(self._first_pause_s) + self._budget.wait_s())
+                budget_s = 0.0 if isinstance(tries.fault, Unreachable) else self._budget.wait_s()
+                await asyncio.sleep(tries.pause_s(self._first_pause_s) + budget_s)
             else:
                 self._budget.asked_first()
             try:
@@ -153,6 +154,7 @@ class ServerEngine:
             raise
         except Transient as fault:
             tries.faults_at[endpoint] += 1
+            tries.sent -= isinstance(fault, Unreachable)
             not_now = isinstance(fault, NotNow)
             unavailable = isinstance(fault, Unavailable)
             endpoint.failed(

@@ -26,7 +26,7 @@ from typing import Any, Self
 
 import msgspec
 
-from tests.captioning.mishaps import BAD_TEXT, draw_mishap, text_for
+from tests.captioning.mishaps import draw_mishap, text_for
 
 ROOT = Path(__file__).parents[2]
 MODEL = "made-up"
@@ -161,7 +161,7 @@ class _Endpoint:
                     stays = await self._caption(
                         writer, payload.stream, mishap, *text_for(key, chinese, mishap)
                     )
-                    if stays and mishap not in BAD_TEXT:
+                    if stays and mishap in (None, "slow"):
                         stats.good[key] = stats.good.get(key, 0) + 1
             finally:
                 self._at_once -= 1

@@ -23,7 +23,7 @@ MISHAPS = (*NO_ANSWER, *BAD_TEXT, "slow")
 _EN = (
     "The image shows number {key}: a quiet harbour in the morning, where three wooden boats lie beside a"
     " stone wall. Behind them stands a row of white houses with red roofs, and a church tower rises on the"
-    " left. A person in a blue coat walks along the quay with a small dog; the sky is pale and without clouds."
+    " left. A person in a blue coat walks along the quay with a small dog; the sky is pale and cloudless."
 )
 _ZH = (
     "图中编号为{key}:清晨一个安静的港口,三只木船停靠在石墙旁边。后面是一排红色屋顶的白色房子,左边有一座教堂的塔楼。"

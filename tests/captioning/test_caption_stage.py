@@ -276,7 +276,7 @@ def test_an_endpoint_that_goes_away_ends_the_stage_unfinished(
 
     chat_server.complete = answer_five_times
 
-    with pytest.raises(SetupError, match="gave no answer for 0.5 s.*captions so far stay"):
+    with pytest.raises(SetupError, match=r"gave no answer for 0\.5 s.*captions so far stay"):
         small_run.caption(config)
 
     assert not small_run.run.is_finished("captions")

@@ -181,7 +181,7 @@ def test_requests_wait_for_endpoints_that_are_down_without_losing_attempts(
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(engine.caption, [REQUEST])
         while not engine.endpoints[0].rests_for_s:
-            pass
+            time.sleep(0.01)
         with ChatServer(tiny_engine, port=port):
             completion = waiting.result()[0]
         engine.close()
@@ -199,11 +199,9 @@ def test_an_endpoint_that_is_missing_at_the_start_is_used_when_it_comes(
             CaptioningConfig(servers=(f"http://127.0.0.1:{port}", there.url)), first_pause_s=0.01
         )
         assert "going on without those not there" in engine.describe()
-        there.mishaps.extend(["hang"])
-        with ThreadPoolExecutor(1) as pool, ChatServer(tiny_engine, port=port) as late:
+        with ChatServer(tiny_engine, port=port) as late:
             while not late.payloads:
-                pool.submit(engine.caption, [REQUEST]).result()
-            there.released.set()
+                assert engine.caption([REQUEST])[0].failure is None
             engine.close()
 
     assert late.payloads
@@ -254,7 +252,7 @@ def test_a_slow_endpoint_does_not_hold_up_the_others(tiny_engine: TransformersEn
         with ThreadPoolExecutor(2) as pool:
             held = pool.submit(engine.caption, [REQUEST])
             while not slow.headers:
-                pass
+                time.sleep(0.01)
             completions = pool.submit(engine.caption, [REQUEST] * 5).result()
             in_flight = [endpoint.in_flight for endpoint in engine.endpoints]
             slow.released.set()

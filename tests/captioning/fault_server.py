@@ -201,11 +201,14 @@ class _Endpoint:
     ) -> bool:
         """Whether the whole answer was sent."""
         latency_s = self._options.latency_s * (10 if mishap == "slow" else 1)
-        usage = {"prompt_tokens": 300, "completion_tokens": max(1, len(text) // 4)}
+        words = max(1, len(text) // 4)
+        usage = {"prompt_tokens": 300, "completion_tokens": words, "total_tokens": 300 + words}
         if not stream:
             await asyncio.sleep(latency_s)
-            choice = {"message": {"content": text}, "finish_reason": finish_reason}
-            writer.write(_whole(200, {"choices": [choice], "usage": usage}))
+            message = {"role": "assistant", "content": text}
+            choice = {"index": 0, "message": message, "finish_reason": finish_reason}
+            whole = {"id": "1", "object": "chat.completion", "created": 1, "model": MODEL, "usage": usage}
+            writer.write(_whole(200, whole | {"choices": [choice]}))
             return True
         writer.write(_head(200, "text/event-stream", None))
         pieces = self._options.pieces

@@ -71,7 +71,9 @@ def test_what_stays_unusable_is_kept_and_says_why_it_was_asked_again(made_up: Ma
     assert all(len(row.asked_again) == 2 for row in bad)
     assert len(again) > len(bad)
     assert all(row.attempts > len(row.asked_again) for row in again)
-    assert {"empty", "refusal", "wrong language", "loop", "cut"} == {w for row in again for w in row.asked_again}
+    assert {"empty", "refusal", "wrong language", "loop", "cut"} == {
+        w for row in again for w in row.asked_again
+    }
 
 
 def test_a_killed_client_loses_nothing_and_asks_again_only_for_what_was_in_flight(

@@ -17,16 +17,27 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document 
 @click.argument("folder", metavar="RUN", type=options.FOLDER)
 @_JSON
 def status(folder: Path, as_json: bool) -> None:
-    """Show where a run is: its funnel, its stages, and failures by class. Works while it runs."""
+    """Show where a run is: its funnel, failures by class, the captions' pace and what the rest takes.
+
+    Works while it runs. After `triptych caption RUN --sample N` it says how long all of it would take.
+    """
     from triptych.funnel import funnel_lines, stage_lines
     from triptych.opening import look_into
+    from triptych.pace import pace_lines, pace_of
 
     pipeline = look_into(folder)
     ledger = pipeline.take_stock()
+    paces = pace_of(pipeline, ledger)
     if as_json:
-        _print_json({"stages": pipeline.folder.run_file.stages, "ledger": ledger})
+        _print_json({"stages": pipeline.folder.run_file.stages, "ledger": ledger, "pace": paces})
         return
-    for line in (*funnel_lines(ledger), "", *stage_lines(pipeline)):
+    for line in (
+        *funnel_lines(ledger),
+        "",
+        *pace_lines(paces),
+        *([""] if paces else []),
+        *stage_lines(pipeline),
+    ):
         click.echo(line)
 
 

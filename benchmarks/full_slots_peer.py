@@ -72,13 +72,21 @@ def with_curator(url: str, requests: Path, slots: int) -> int:
 
 
 def with_ray(url: str, requests: Path, slots: int) -> int:
-    """Ray Data's HTTP processor: one actor, batches of as many rows as there are slots, cut so beforehand."""
+    """Ray Data's HTTP processor, one actor.
+
+    It awaits a batch's requests one after the other (ray 2.60, http_request_stage.py), so batches are of
+    one row, and as many of them as there are slots are given to the actor at a time.
+    """
     import ray
     from ray.data.llm import HttpRequestProcessorConfig, build_processor
 
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
     config = HttpRequestProcessorConfig(
-        url=f"{url}/chat/completions", batch_size=slots, qps=100_000, concurrency=1
+        url=f"{url}/chat/completions",
+        batch_size=1,
+        qps=100_000,
+        concurrency=1,
+        experimental={"max_tasks_in_flight_per_actor": slots},
     )
     processor = build_processor(
         config,
@@ -88,7 +96,7 @@ def with_ray(url: str, requests: Path, slots: int) -> int:
         postprocess=lambda row: {"text": row["http_response"]["choices"][0]["message"]["content"]},
     )
     rows = [{"messages": line} for line in requests.read_text().splitlines()]
-    table = ray.data.from_items(rows, override_num_blocks=max(1, len(rows) // slots))
+    table = ray.data.from_items(rows, override_num_blocks=len(rows))
     return sum(bool(row["text"]) for row in processor(table).take_all())
 
 

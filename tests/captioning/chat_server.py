@@ -114,6 +114,9 @@ class _Handler(BaseHTTPRequestHandler):
                 self._send(200, json.dumps(chat.complete(payload)))
             case "500" | "503" | "400" | "404" | "413" | "401" as status:
                 self._send(int(status), json.dumps({"object": "error", "message": f"planned {status}"}))
+            case "too long":
+                words = "Input length (9) must be smaller than the model context length (8)."
+                self._send(400, json.dumps({"object": "error", "message": words, "code": 400}))
             case "400 in a 200":
                 self._send(
                     200, json.dumps({"object": "error", "code": 400, "message": "bad image", "type": "x"})

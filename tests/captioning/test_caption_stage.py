@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import shutil
 from pathlib import Path
 
 import msgspec
 import pytest
+from PIL import Image
 
 from captioning.config import CaptioningConfig
 from captioning.prompts import load_prompts
 from corpus.errors import SetupError, UsageError
 from corpus.plan import planned_targets
 from corpus.records import JOB_NAMES
+from corpus.runfolder import RunFolder
 from tests.captioning.chat_server import ChatServer
+from tests.captioning.made_up_run import make_up_run
 from tests.captioning.small_run import PLANNED, SmallRun, picture
 
 
@@ -282,6 +287,27 @@ def test_an_endpoint_that_goes_away_ends_the_stage_unfinished(
     assert not small_run.run.is_finished("captions")
     assert 5 == len(small_run.rows())
     assert [] == [row for row in small_run.rows().values() if row.failure]
+
+
+def test_what_is_too_long_is_sent_with_half_its_tiles(chat_server: ChatServer, tmp_path: Path) -> None:
+    """Once, and the row says so; where that is too long as well, it is a failure."""
+    made_up = make_up_run(tmp_path, 1)
+    chat_server.mishaps.extend(["too long", "too long", "too long"])
+    config = CaptioningConfig(
+        servers=(chat_server.url,), tile_px=112, max_tiles=12, max_tokens_single=2, ask_again=0
+    )
+    small = SmallRun(RunFolder.open(made_up.path), made_up.pile)
+    small.caption(changed(config, jobs=("single_en",)))
+    small.caption(changed(config, jobs=("single_zh",)))
+    failed = made_up.rows("single_en")[0]
+    captioned = made_up.rows("single_zh")[0]
+
+    content = chat_server.payloads[0]["messages"][0]["content"]
+    with Image.open(io.BytesIO(base64.b64decode(content[0]["image_url"]["url"].partition(",")[2]))) as sent:
+        assert (3 * 112, 2 * 112) == sent.size
+    assert (("too long",), 2) == (failed.asked_again, failed.attempts)
+    assert (failed.failure or "").startswith("too long: ")
+    assert (("too long",), 2, None) == (captioned.asked_again, captioned.attempts, captioned.failure)
 
 
 def test_sets_must_be_made_first(small_run: SmallRun, config: CaptioningConfig) -> None:

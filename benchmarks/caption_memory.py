@@ -5,7 +5,8 @@
 `triptych caption` on a made-up run, two jobs on half as many small images, against a local server with
 1,024 slots of 250 ms; a hundredth of the requests meets a mishap, so that retries are part of it. Its
 resident memory is read every second. Flat: the mean of the last quarter is at most MOST_GROWTH_MIB above
-that of the second (the first fills caches whose size is bounded). Exits 1 where it isn't.
+that of the third. The first job, which is the first half, fills caches whose size is bounded (64 MiB of
+fitted images), and the start of the second is a step. Exits 1 where it isn't.
 """
 
 from __future__ import annotations
@@ -44,8 +45,8 @@ def main(requests: int) -> None:
             points, cpu_s, exit_code = _watch(made_up, server)
         rows = sum(len(made_up.rows(job)) for job in JOBS)
     quarter = len(points) // 4
-    second, last = points[quarter : 2 * quarter], points[-quarter:]
-    growth = statistics.mean(mib for _, mib in last) - statistics.mean(mib for _, mib in second)
+    third, last = points[2 * quarter : 3 * quarter], points[-quarter:]
+    growth = statistics.mean(mib for _, mib in last) - statistics.mean(mib for _, mib in third)
     command = f"python -m benchmarks.caption_memory --requests {requests}"
     record(
         "caption_memory",

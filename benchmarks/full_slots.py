@@ -43,6 +43,8 @@ LATENCY_S = 0.5
 IDEAL_PER_S = SLOTS / LATENCY_S
 LEAST_SHARE = 0.95
 PEER_TIMEOUT_S = 600
+FEWER = {"ray": 256}
+"""Of a client that is far slower, so many requests: its throughput is as well seen from them. It is last."""
 PEER_SCRIPT = Path(__file__).with_name("full_slots_peer.py")
 
 
@@ -62,11 +64,14 @@ def main(requests: int, peers: Path | None, names: Sequence[str]) -> None:
             command = made_up.command(server.urls, ("single_en",), max_in_flight=SLOTS)
             clients["triptych"] = _measure(command, server, requests)
         for name in names if peers is not None else ():
+            if name in FEWER:
+                lines = encoded.read_text().splitlines(keepends=True)
+                encoded.write_text("".join(lines[: FEWER[name]]))
             with FaultServer(slots=SLOTS, latency_s=LATENCY_S) as server:
                 url = f"{server.urls[0]}/v1"
                 python = str(peers / "bin" / "python")  # type: ignore[operator]
                 command = [python, str(PEER_SCRIPT), name, url, str(encoded), str(SLOTS)]
-                clients[name] = _measure(command, server, requests)
+                clients[name] = _measure(command, server, len(encoded.read_text().splitlines()))
     measured: dict[str, object] = {
         "requests": requests,
         "slots": SLOTS,
@@ -101,6 +106,7 @@ def _measure(command: Sequence[str], server: FaultServer, requests: int) -> dict
     cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     rate = _rate(stats)
     return {
+        "requests": requests,
         "per_s": round(rate, 2),
         "share_of_ideal": round(rate / IDEAL_PER_S, 4),
         "per_s_with_start_and_end": round(requests / wall_s, 2),

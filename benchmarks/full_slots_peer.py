@@ -17,6 +17,7 @@ from pathlib import Path
 
 MODEL = "made-up"
 MAX_TOKENS = 512
+RAY_ACTORS = 4
 
 
 def with_openai(url: str, requests: Path, slots: int) -> int:
@@ -72,21 +73,17 @@ def with_curator(url: str, requests: Path, slots: int) -> int:
 
 
 def with_ray(url: str, requests: Path, slots: int) -> int:
-    """Ray Data's HTTP processor, one actor.
+    """Ray Data's HTTP processor.
 
-    It awaits a batch's requests one after the other (ray 2.60, http_request_stage.py), so batches are of
-    one row, and as many of them as there are slots are given to the actor at a time.
+    An actor awaits a batch's requests one after the other (ray 2.60, http_request_stage.py), so only more
+    actors, which are processes, have more in flight.
     """
     import ray
     from ray.data.llm import HttpRequestProcessorConfig, build_processor
 
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    ray.init(num_cpus=2 * RAY_ACTORS, include_dashboard=False, log_to_driver=False)
     config = HttpRequestProcessorConfig(
-        url=f"{url}/chat/completions",
-        batch_size=1,
-        qps=100_000,
-        concurrency=1,
-        experimental={"max_tasks_in_flight_per_actor": slots},
+        url=f"{url}/chat/completions", batch_size=16, qps=100_000, concurrency=RAY_ACTORS
     )
     processor = build_processor(
         config,
@@ -96,7 +93,7 @@ def with_ray(url: str, requests: Path, slots: int) -> int:
         postprocess=lambda row: {"text": row["http_response"]["choices"][0]["message"]["content"]},
     )
     rows = [{"messages": line} for line in requests.read_text().splitlines()]
-    table = ray.data.from_items(rows, override_num_blocks=len(rows))
+    table = ray.data.from_items(rows, override_num_blocks=max(1, len(rows) // 16))
     return sum(bool(row["text"]) for row in processor(table).take_all())
 
 

@@ -127,9 +127,10 @@ class ServerEngine:
                 return self._failed(request, tries, f"{kind}: {refusal}")
             except Transient as fault:
                 tries.add(fault)
-                if tries.took_s >= self._patience_s and self._dispatch.is_down:
+                impatient = isinstance(fault, NotNow) and tries.took_s >= self._patience_s
+                if impatient and self._dispatch.is_down:
                     raise SetupError(self._all_down(tries)) from None
-                if tries.blamed >= self._max_attempts or tries.took_s >= self._patience_s:
+                if impatient or tries.blamed >= self._max_attempts:
                     return self._failed(request, tries, f"no answer: {fault}")
             else:
                 self._failures_in_a_row = 0
@@ -144,9 +145,11 @@ class ServerEngine:
 
     async def _ask(self, request: CaptionRequest, tries: _Tries) -> Said:
         """One attempt, and what it says about its endpoint."""
+        in_line_since = time.monotonic()
         endpoint = await self._dispatch.take(tries.faults_at)
-        tries.sent += 1
         began = time.monotonic()
+        tries.sent += 1
+        tries.stood_in_line_s += began - in_line_since
         try:
             said = await exchange(self._session, endpoint, chat_body(self._model, request), self._time_limits)
         except Refused:
@@ -193,6 +196,7 @@ class _Tries:
 
     def __init__(self) -> None:
         self.sent = 0
+        self.stood_in_line_s = 0.0
         self.blamed = 0
         self.fault: Fault | None = None
         self.faults_at: Counter[Endpoint] = Counter()
@@ -206,7 +210,8 @@ class _Tries:
 
     @property
     def took_s(self) -> float:
-        return time.monotonic() - self._began
+        """Since the first attempt, without the time in line: others were served then, or nobody was."""
+        return time.monotonic() - self._began - self.stood_in_line_s
 
     def pause_s(self, first_s: float) -> float:
         asked_for = self.fault.retry_after_s if isinstance(self.fault, NotNow) else 0.0

@@ -81,7 +81,8 @@ def main(requests: int, peers: Path | None, names: Sequence[str]) -> None:
         "clients": clients,
         "fitting": fitted_per_core_second(),
     }
-    record("full_slots", f"python -m benchmarks.full_slots --requests {requests} --peers VENV", measured)
+    with_peers = "" if peers is None else " --peers VENV" + "".join(f" --peer {name}" for name in names)
+    record("full_slots", f"python -m benchmarks.full_slots --requests {requests}{with_peers}", measured)
     ours = clients["triptych"]
     assert isinstance(ours, dict)
     if ours.get("share_of_ideal", 0.0) < LEAST_SHARE:

@@ -33,7 +33,8 @@ MAX_GROUPS_AHEAD = 8
 
 COMMIT_EVERY_S = 0.1
 """Rows are gathered for so long, then written with one fsync a journal. What a crash loses besides what
-was in flight is at most that; an fsync took 1 to 6 ms here, so it is a few percent of the time."""
+was in flight is at most that. A commit of 13 rows took 1 ms here, 20 ms at the 95th percentile (100
+commits, shared disk and machine); requests go on meanwhile."""
 
 LOOK_EVERY_S = 0.2
 """How soon an interruption is seen while nothing comes back."""

@@ -103,11 +103,18 @@ class ServerEngine:
     async def _open(self, api_key: str | None) -> tuple[Dispatch, Any]:
         return Dispatch(self.endpoints, self._patience_s, self._loop), open_session(api_key)
 
-    async def _close(self) -> None:
+    def drop(self) -> None:
+        """Drop what is in flight or waits: who called ``caption`` gets a CancelledError."""
+        self._in_loop(self._drop())
+
+    async def _drop(self) -> None:
         others = asyncio.all_tasks() - {asyncio.current_task()}
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
+
+    async def _close(self) -> None:
+        await self._drop()
         await self._session.close()
 
     async def _caption(self, request: CaptionRequest) -> Completion:

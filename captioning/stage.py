@@ -13,8 +13,9 @@ import msgspec
 
 from captioning.backlog import Tally, count_backlog, forget_failures, pending_groups
 from captioning.config import CaptioningConfig, job_limit
-from captioning.engine_choice import open_engine
+from captioning.engine_choice import choose_engine, open_engine
 from captioning.engines import Engine
+from captioning.expectation import which_engine
 from captioning.figures import as_notes, from_notes
 from captioning.fingerprint import caption_settings
 from captioning.interrupts import Interrupts
@@ -45,8 +46,9 @@ def caption_run(
     if not run.is_finished("sets"):
         raise SetupError(f"{run.path} has no finished sets to caption; run `triptych group` first")
     prompts = load_prompts(config.prompts)
-    settings = caption_settings(config, prompts)
     before = run.run_file.stages.get("captions")
+    config, why = choose_engine(config, before.settings.get("engine") if before is not None else None)
+    settings = caption_settings(config, prompts)
     notes = dict(before.notes) if before is not None else {}
     has_work = run.begin_stage("captions", settings, _inputs(run, config))
     if config.retry_failed and (forgotten := forget_failures(run, config.jobs)):
@@ -61,11 +63,11 @@ def caption_run(
     worked = any(tally.missing for tally in tallies.values())
     if worked:
         reader = PictureReader(run, sources, config)
-        engine = open_engine(config)
+        engine = open_engine(config, run.logs_folder, progress.say)
         try:
             _check_same_engine(run, notes, engine)
             _remember(run, notes)
-            progress.say(_which_engine(config, engine))
+            progress.say(which_engine(engine, why, notes, tallies))
             with Interrupts() as interrupts:
                 work = _Work(run, config, prompts, reader, engine, progress, interrupts)
                 for job, tally in tallies.items():
@@ -168,10 +170,3 @@ def _check_same_engine(run: RunFolder, notes: dict[str, Setting], engine: Engine
                 " go on with the former, or make them again with --fresh captions"
             )
         notes[f"engine.{name}"] = now
-
-
-def _which_engine(config: CaptioningConfig, engine: Engine) -> str:
-    why = ""
-    if config.engine == "auto":
-        why = " (auto: servers are given)" if config.servers else " (auto: no server is given)"
-    return f"captions: {engine.describe()}{why}"

@@ -23,13 +23,11 @@ from captioning.engines import GREEDY, CaptionRequest, Completion
 from captioning.model_source import locate
 from captioning.prompts import message_parts
 from captioning.tiles import unpack
+from captioning.token_choice import TokenChoice
 from corpus.errors import SetupError
 
 MAX_CPU_BATCHES = 8
 """Batches side by side on a CPU. Each holds a cache of its own; with more, Python's lock is what bounds."""
-
-
-_CHANCE = threading.Lock()
 
 
 class TransformersEngine:
@@ -78,13 +76,10 @@ class TransformersEngine:
     def caption(self, requests: Sequence[CaptionRequest]) -> list[Completion]:
         """One batch. Texts depend on the batch only by the rounding of its padding.
 
-        Requests that aren't greedy are run one by one, each with its own seed: what they bring does not
-        depend on the others.
+        Each request's tokens are chosen by its own sampling, whatever the others' are.
         """
         with self._busy():
-            if all(request.sampling == GREEDY for request in requests):
-                return self._generate(requests, {"do_sample": False}) if requests else []
-            return [self._caption_sampled(request) for request in requests]
+            return self._generate(requests) if requests else []
 
     @contextlib.contextmanager
     def _busy(self) -> Iterator[None]:
@@ -98,32 +93,17 @@ class TransformersEngine:
                 del self._began[me]
                 self._busy_s += time.monotonic() - began
 
-    def _caption_sampled(self, request: CaptionRequest) -> Completion:
-        """torch has one source of chance a process, so that one request draws from it at a time."""
-        sampling = request.sampling
-        options: dict[str, object] = {"do_sample": False}
-        if sampling.temperature > 0 and sampling.top_k != 1:
-            options = {
-                "do_sample": True,
-                "temperature": sampling.temperature,
-                "top_k": sampling.top_k,
-                "top_p": sampling.top_p,
-            }
-        options["repetition_penalty"] = sampling.repetition_penalty
-        devices = [self._device] if self._device.type == "cuda" else []
-        with _CHANCE, torch.random.fork_rng(devices):
-            if sampling.seed is not None:
-                torch.manual_seed(sampling.seed)
-            return self._generate([request], options)[0]
-
-    def _generate(self, requests: Sequence[CaptionRequest], options: dict[str, object]) -> list[Completion]:
+    def _generate(self, requests: Sequence[CaptionRequest]) -> list[Completion]:
         inputs = self.model_inputs(requests)
         prompt_tokens = inputs["attention_mask"].sum(dim=1).tolist()
+        samplings = [request.sampling for request in requests]
+        greedy = all(sampling == GREEDY for sampling in samplings)
         try:
             with torch.inference_mode():
                 generated = self._model.generate(
                     **inputs.to(self._device, dtype=self._dtype),
-                    **options,
+                    do_sample=False,
+                    logits_processor=[] if greedy else [TokenChoice(samplings, inputs["input_ids"].shape[1])],
                     max_new_tokens=max(request.max_tokens for request in requests),
                 )
         except RuntimeError as error:

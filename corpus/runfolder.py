@@ -7,6 +7,7 @@
     RUN/grouping/                       checkpoints, only while sets are made
     RUN/captions/<job>/<shard>.jsonl    append-only journals
     RUN/verdicts/<job>/<shard>.jsonl
+    RUN/logs/                           of the servers that Triptych started
     RUN/export/                         the four files, dataset card, manifest
 
 Not its job: what the stages do. They ask for paths and say when they begin and end.
@@ -131,6 +132,11 @@ class RunFolder:
 
     def verdicts_file(self, job: JobName, shard: str) -> Path:
         return self.path / "verdicts" / job / f"{shard}.jsonl"
+
+    @property
+    def logs_folder(self) -> Path:
+        """Logs of servers that were started for this run. Nothing reads them but a person."""
+        return self.path / "logs"
 
     @property
     def export_folder(self) -> Path:

@@ -25,6 +25,8 @@ from corpus.errors import SetupError, UnreadableImageError
 from corpus.pixels import decode_rgb
 from corpus.records import is_multi
 from tests.captioning.lmdeploy_on_cpu import LmdeployOnCpu
+from triptych.checkup_captioning import examine_captioning
+from triptych.config import RunConfig
 from triptych.demo.painting import paint
 from triptych.demo.scene import imagine_scene, vary_scene
 from triptych.embedded import resolve_model
@@ -248,3 +250,33 @@ def test_a_model_that_is_no_longer_served_ends_the_run(
 
     with pytest.raises(SetupError, match=r"gave no answer for 2 s .*HTTP 404.*start served/before there"):
         over_http.caption([four_jobs[0][0]])
+
+
+def test_doctor_sends_an_image_and_says_what_came_back(lmdeploy: LmdeployOnCpu) -> None:
+    """Sixteen tokens of the image among those of the prompt; eight of a caption."""
+    config = RunConfig(captioning=CaptioningConfig(servers=(lmdeploy.url,), tile_px=112))
+
+    engine, endpoint = examine_captioning(config)
+
+    assert ("engine", "ok", "server (auto: servers are given)") == (engine.name, engine.level, engine.found)
+    assert ("endpoint", "ok") == (endpoint.name, endpoint.level)
+    assert re.match(
+        rf"{lmdeploy.url} serves {SERVED}; an image, \d\d tokens with its prompt, came back as 8 tokens in",
+        endpoint.found,
+    )
+
+
+def test_doctor_finds_an_endpoint_that_serves_another_model(lmdeploy: LmdeployOnCpu) -> None:
+    """And one whose engine fails, in lmdeploy's own words."""
+    other = CaptioningConfig(servers=(lmdeploy.url,), model="other/model", tile_px=112)
+    lmdeploy.fail_with("INTERNAL_ENGINE_ERROR")
+
+    *_, unknown = examine_captioning(RunConfig(captioning=other))
+    *_, broken = examine_captioning(
+        RunConfig(captioning=CaptioningConfig(servers=(lmdeploy.url,), tile_px=112))
+    )
+
+    assert "failed" == unknown.level
+    assert f"serves {SERVED}, not other/model" in unknown.found
+    assert "failed" == broken.level
+    assert "refused an image of 112 x 112 (no answer: " in broken.found

@@ -95,13 +95,32 @@ def verify(folder: Path, images: int | None, image_root: Path | None, as_json: b
         sys.exit(1)
 
 
-@click.command(epilog=options.example("triptych doctor"))
+@click.command(epilog=options.example("triptych doctor --model OpenGVLab/InternVL3-8B-hf --tp 2"))
+@options.preset
+@options.config
+@options.serving
 @_JSON
-def doctor(as_json: bool) -> None:
-    """Say what this machine can run, what is missing, and what to install."""
-    from triptych.checkup import examine
+def doctor(
+    preset: str | None,
+    config_file: Path | None,
+    assignments: tuple[str, ...],
+    model: str | None,
+    engine: str | None,
+    servers: tuple[str, ...],
+    tp: int | None,
+    as_json: bool,
+) -> None:
+    """Say what this machine can run, what is missing, and what to install.
 
-    findings = examine(Path())
+    With a model or endpoints also whether captioning could begin: GPU memory, the model's folder, the
+    context against tiles and prompt, and one small image to each endpoint. Exit 1 where anything failed.
+    """
+    from triptych.checkup import examine
+    from triptych.checkup_captioning import examine_captioning
+    from triptych.config import load_config
+
+    flags = options.flags_of(assignments, model, servers, engine=engine, tp=tp)
+    findings = [*examine(Path()), *examine_captioning(load_config(preset, config_file, flags))]
     if as_json:
         _print_json(findings)
     else:

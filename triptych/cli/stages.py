@@ -33,16 +33,19 @@ def run(
     assignments: tuple[str, ...],
     fresh: tuple[StageName, ...],
     model: str | None,
+    engine: str | None,
     servers: tuple[str, ...],
+    tp: int | None,
     jobs: tuple[str, ...],
     sample: int | None,
+    no_tile_fit: bool,
 ) -> None:
     """Take images through all stages, to the four files.
 
     SOURCE is a folder of images or tars, at any depth, or a tar. Run it again to go on from where it
     stopped; a finished run does nothing.
     """
-    flags = options.flags_of(assignments, model, servers, jobs, sample)
+    flags = options.flags_of(assignments, model, servers, jobs, sample, engine, tp, no_tile_fit)
     run_all(sources, out, preset, config_file, flags, fresh)
 
 
@@ -113,12 +116,15 @@ def caption(
     assignments: tuple[str, ...],
     fresh: tuple[StageName, ...],
     model: str | None,
+    engine: str | None,
     servers: tuple[str, ...],
+    tp: int | None,
     jobs: tuple[JobName, ...],
     sample: int | None,
+    no_tile_fit: bool,
 ) -> None:
     """Caption the sets and single images of a run."""
-    flags = options.flags_of(assignments, model, servers, sample=sample)
+    flags = options.flags_of(assignments, model, servers, (), sample, engine, tp, no_tile_fit)
     _one_stage(folder, config_file, flags, fresh, lambda pipeline: pipeline.caption(jobs))
 
 

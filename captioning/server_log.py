@@ -19,7 +19,7 @@ MAX_BYTES = 32 * 1024 * 1024
 """A log that has grown beyond becomes that of an earlier start, and begins anew: a server runs for days."""
 
 _TAIL_BYTES = 16 * 1024
-_SHOWN = 400
+_SHOWN = 600
 
 
 class ServerLog:

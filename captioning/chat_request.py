@@ -15,7 +15,8 @@ from captioning.prompts import message_parts
 
 
 def chat_body(model: str, request: CaptionRequest) -> bytes:
-    """The JSON. Greedy has top_k 1 because lmdeploy's server samples whatever the temperature.
+    """The JSON. Greedy has top_k 1 because lmdeploy's server samples whatever the temperature. Everything
+    but a seed is always said: what is left out a server fills in from the model's generation_config.json.
 
     It streams: a request without streaming keeps its engine slot when its client has given up.
     """
@@ -34,9 +35,7 @@ def chat_body(model: str, request: CaptionRequest) -> bytes:
             "stream": True,
             "stream_options": {"include_usage": True},
             "max_tokens": request.max_tokens,
-            "temperature": sampling.pop("temperature"),
-            "top_k": sampling.pop("top_k"),
-            **{name: value for name, value in sampling.items() if value not in (None, 1.0)},
+            **{name: value for name, value in sampling.items() if value is not None},
         }
     )
 

@@ -7,6 +7,7 @@ one line that says why. A thread of its own for each server. Not its job: reques
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -72,6 +73,13 @@ class Watch:
         self._thread.join()
 
     def _run(self) -> None:
+        """A watch that fell asleep would leave requests waiting for a server that never comes back."""
+        try:
+            self._watch()
+        except Exception as error:
+            self._give_up(f"could not be watched any more ({type(error).__name__}: {error})")
+
+    def _watch(self) -> None:
         while not self._stopping.wait(LOOK_EVERY_S):
             fault = self._fault()
             if fault is not None:
@@ -92,7 +100,8 @@ class Watch:
             return f"has {self._asked.in_flight} requests and sent no byte for {silent_s:.0f} s"
         if now - self._health_asked_at > HEALTH_EVERY_S:
             self._health_asked_at = now
-            self._child.log.bound()
+            with contextlib.suppress(OSError):  # a full disk is no fault of the server's
+                self._child.log.bound()
             if self._child.is_healthy():
                 self._healthy_at = time.monotonic()
         sign_at = max(self._healthy_at, self._asked.last_sign_at)
@@ -113,7 +122,9 @@ class Watch:
         """Start it until it serves. Whether it does; not where it was given up or the watch is to end."""
         while True:
             if self._deaths >= self._config.max_deaths:
-                self._give_up(fault)
+                self._give_up(
+                    f"died {self._deaths} times without a caption between, the last time it {fault}"
+                )
                 return False
             if self._stopping.wait(min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** (self._deaths - 1))):
                 return False
@@ -134,9 +145,8 @@ class Watch:
     def _give_up(self, fault: str) -> None:
         """Say why until the watch is ended: a request that came at this very moment has to hear it too."""
         why = (
-            f"lmdeploy server {self._child.number} died {self._deaths} times without a caption between,"
-            f" the last time it {fault}; its last words: {self._child.log.last_words()} ({self._where()});"
-            " mend that and run the same command: captions so far stay"
+            f"lmdeploy server {self._child.number} {fault}; its last words: {self._child.log.last_words()}"
+            f" ({self._where()}); mend that and run the same command: captions so far stay"
         )
         self._on_hopeless(why)
         while not self._stopping.wait(LOOK_EVERY_S):

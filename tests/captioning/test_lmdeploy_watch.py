@@ -94,6 +94,31 @@ def test_a_server_that_dies_again_and_again_is_given_up(
     assert all("starting it again" in words or "is back" in words for words in said)
 
 
+def test_a_server_that_can_not_be_started_again_is_given_up(
+    notes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as on a disk that can't take its log; the requests that wait for it are told."""
+    monkeypatch.setattr(lmdeploy_watch, "LOOK_EVERY_S", 0.02)
+    monkeypatch.setattr(lmdeploy_watch, "FIRST_PAUSE_S", 0.01)
+    given_up: list[str] = []
+    with HeldPorts(1) as ports:
+        command = [sys.executable, *STAND_IN, "model", "--server-port", str(ports.numbers[0])]
+        log = ServerLog(tmp_path / "logs" / "lmdeploy-0.log")
+        child = LmdeployChild(0, command, os.environ, ports.numbers[0], log)
+        child.start()
+        assert why_not_serving([child], 30.0) is None
+        watch = Watch(child, Idle(), LmdeployConfig(), lambda _: None, given_up.append)
+        (tmp_path / "logs").rename(tmp_path / "moved")
+        (tmp_path / "logs").write_text("a file where the folder was")
+
+        child.kill()
+
+        assert until(lambda: bool(given_up))
+        watch.end()
+
+    assert given_up[0].startswith("lmdeploy server 0 could not be watched any more (FileExistsError")
+
+
 def test_no_server_is_left_when_the_run_is_killed(notes: Path, tmp_path: Path) -> None:
     """By SIGKILL: neither of two servers, nor what they had started."""
     run = subprocess.Popen(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import msgspec
 import pytest
 
+from captioning.chat_request import chat_body
 from captioning.config import CaptioningConfig
-from captioning.engines import GREEDY, Sampling
+from captioning.engines import GREEDY, CaptionRequest, Sampling
 from captioning.sampling_config import JobSampling
 from corpus.errors import UsageError
 
@@ -79,3 +81,19 @@ def test_every_request_draws_with_a_seed_of_its_own() -> None:
     assert seeds[5] == job.of_request("single_en:5.jpg").seed
     assert seeds[5] != JobSampling(temperature=0.7, seed=4).of_request("single_en:5.jpg").seed
     assert 50 == job.of_request("x").top_k
+
+
+def test_a_greedy_request_says_all_of_it() -> None:
+    """What is left out, a server fills in from the model's generation_config.json, penalties too."""
+    body = json.loads(chat_body("m", CaptionRequest(id="a", prompt="Go.", images=(b"jpeg",), max_tokens=7)))
+
+    said = {name: value for name, value in body.items() if name not in ("model", "messages")}
+    assert {
+        "stream": True,
+        "stream_options": {"include_usage": True},
+        "max_tokens": 7,
+        "temperature": 0.0,
+        "top_k": 1,
+        "top_p": 1.0,
+        "repetition_penalty": 1.0,
+    } == said

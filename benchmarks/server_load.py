@@ -30,7 +30,7 @@ from PIL import Image
 
 from benchmarks.internvl_folders import MAX_TILES, TILE_PX, write_chat_format, write_hf_format
 from benchmarks.record import record
-from captioning.tiles import draft_side_px, fit_to_tiles, tile_grid, unpack
+from captioning.tiles import draft_side_px, fit_to_tiles, grid_size, tile_grid, unpack
 from corpus.errors import UnreadableImageError
 from corpus.pixels import decode_rgb
 from corpus.sources import open_sources
@@ -97,7 +97,7 @@ def _fit(kind: str, raw: bytes) -> Picture:
     times = []
     for _ in range(RUNS):
         began = time.thread_time()
-        picture, _, _ = decode_rgb(raw, draft_side_px(grid, TILE_PX))
+        picture, _, _ = decode_rgb(raw, draft_side_px(grid_size(grid, TILE_PX)))
         fitted = fit_to_tiles(picture, grid, TILE_PX)
         times.append(1000 * (time.thread_time() - began))
     lossless = picture.resize(unpack(fitted).size, Image.Resampling.BICUBIC)

@@ -68,6 +68,13 @@ class Engine(Protocol):
         """How many calls at a time keep it busy."""
 
     @property
+    def slots(self) -> int:
+        """How many requests it works on at a time when it is full."""
+
+    def slot_s(self) -> float:
+        """The integral so far, in seconds, of how many of its slots were taken."""
+
+    @property
     def identity(self) -> Mapping[str, str]:
         """What it turned out to run (precision, served model): a run folder holds captions of one only."""
 
@@ -75,9 +82,10 @@ class Engine(Protocol):
         """Half a line for a person: which model, where."""
 
     def caption(self, requests: Sequence[CaptionRequest]) -> list[Completion]:
-        """One completion a request, in order. Greedy.
+        """One completion a request, in order, sampled as each asks.
 
-        A request that can't be served is a completion with a failure. Raises SetupError where the
+        A request that can't be served is a completion with a failure, one that begins with ``too long:``
+        where fewer tiles may help. Raises SetupError where the
         engine can serve none any more.
         """
 

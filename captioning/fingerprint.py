@@ -13,6 +13,7 @@ from pathlib import Path
 
 from captioning.config import CaptioningConfig
 from captioning.prompts import Prompt
+from captioning.tiles import JPEG_QUALITY
 from corpus.files import sha256_of
 from corpus.records import JOB_NAMES, JobName
 from corpus.runfolder import Setting
@@ -25,23 +26,27 @@ MAX_HASHED_BYTES = 64 * 1024 * 1024
 
 
 def caption_settings(config: CaptioningConfig, prompts: Mapping[JobName, Prompt]) -> dict[str, Setting]:
-    """Everything in ``config`` that a caption's text depends on.
+    """Everything in ``config`` that a caption's text depends on. Its engine is a chosen one, not auto.
 
     Raises SetupError where the model is a folder that can't be read.
     """
     settings: dict[str, Setting] = {
         "data_version": DATA_VERSION,
-        "engine": config.resolved_engine,
+        "engine": config.engine,
         "model": model_identity(config.model) if config.model else None,
-        "sampling": "greedy",
-        "tile_px": config.tile_px,
-        "max_tiles": config.max_tiles,
-        "max_tokens_single": config.max_tokens_single,
-        "max_tokens_multi": config.max_tokens_multi,
+        "ask_again": config.ask_again,
+        "jpeg_quality": JPEG_QUALITY,
+        "tile_fit": config.tile_fit,
     }
-    if config.resolved_engine == "transformers":
+    if config.tile_fit:
+        settings |= {"tile_px": config.tile_px, "max_tiles": config.max_tiles}
+    else:
+        settings["max_side_px"] = config.max_side_px
+    if config.engine == "transformers":
         settings["batch_size"] = config.batch_size
     for job in JOB_NAMES:
+        settings[f"sampling_{job}"] = config.sampling_of(job).words()
+        settings[f"max_tokens_{job}"] = config.max_tokens(job)
         settings[f"prompt_{job}"] = f"version {prompts[job].version}, sha256 {prompts[job].sha256[:16]}"
     return settings
 

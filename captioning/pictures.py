@@ -1,22 +1,33 @@
-"""From a target to a request: its images read, checked, decoded once and fitted to their tiles.
+"""From a target to a request: its images read, checked, decoded once and resized to what is sent.
 
 Comes in: a target of the plan. Goes out: a request with JPEGs, or the reason why there can't be one.
-Fitted JPEGs are kept for the next job that asks for the same image, in bounded memory. Thread-safe.
+The JPEGs are kept for the next job that asks for the same image, in bounded memory. Thread-safe.
 Not its job: who captions it.
 """
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import os
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 
+import msgspec
+
 from captioning.config import CaptioningConfig
 from captioning.engines import CaptionRequest
 from captioning.prompts import Prompt
-from captioning.tiles import draft_side_px, fit_to_tiles, tile_grid, tiles_per_image
+from captioning.tiles import (
+    bounded_size,
+    draft_side_px,
+    grid_size,
+    resized_jpeg,
+    side_per_image,
+    tile_grid,
+    tiles_per_image,
+)
 from corpus.errors import SetupError, UnreadableImageError
 from corpus.pixels import decode_rgb
 from corpus.plan import Target
@@ -47,6 +58,18 @@ class PictureReader:
         self._lock = threading.Lock()
         self._kept: OrderedDict[tuple[str, tuple[int, int]], bytes] = OrderedDict()
         self._kept_bytes = 0
+        self._max_kept_bytes = KEPT_BYTES
+
+    def with_half_the_tiles(self) -> PictureReader:
+        """One that sends the same images in half as many tiles or pixels; it keeps none of them."""
+        other = copy.copy(self)
+        other._config = msgspec.structs.replace(
+            self._config,
+            max_tiles=max(1, self._config.max_tiles // 2),
+            max_side_px=side_per_image(self._config.max_side_px, 2),
+        )
+        other._kept, other._kept_bytes, other._max_kept_bytes = OrderedDict(), 0, 0
+        return other
 
     def request(self, job: JobName, shard: str, target: Target, prompt: Prompt) -> CaptionRequest:
         """The request for ``target``, filed under ``shard``.
@@ -54,29 +77,38 @@ class PictureReader:
         Raises UnreadableImageError, with a failure's class and reason, where an image can't be read
         any more or is not the one that was grouped.
         """
-        budget = tiles_per_image(self._config.max_tiles, len(target.images))
+        count = len(target.images)
         return CaptionRequest(
             id=target.id,
             prompt=prompt.text,
-            images=tuple(self._fitted(shard, image, budget) for image in target.images),
+            images=tuple(self._jpeg(shard, image, self._size(image, count)) for image in target.images),
             max_tokens=self._config.max_tokens(job),
+            sampling=self._config.sampling_of(job).of_request(target.id),
         )
 
-    def _fitted(self, shard: str, image: ImageRecord, budget: int) -> bytes:
-        grid = tile_grid(image.width_px, image.height_px, self._config.tile_px, budget)
+    def _size(self, image: ImageRecord, image_count: int) -> tuple[int, int]:
+        """The width and height at which an image of ``image_count`` is sent."""
+        config = self._config
+        if not config.tile_fit:
+            side_px = side_per_image(config.max_side_px, image_count)
+            return bounded_size(image.width_px, image.height_px, side_px)
+        budget = tiles_per_image(config.max_tiles, image_count)
+        return grid_size(tile_grid(image.width_px, image.height_px, config.tile_px, budget), config.tile_px)
+
+    def _jpeg(self, shard: str, image: ImageRecord, size: tuple[int, int]) -> bytes:
         with self._lock:
-            kept = self._kept.get((image.key, grid))
+            kept = self._kept.get((image.key, size))
             if kept is not None:
-                self._kept.move_to_end((image.key, grid))
+                self._kept.move_to_end((image.key, size))
                 return kept
         with self._decoding:
             content = self._read(self._shard_of.get(image.key, shard), image)
             try:
-                picture, _, _ = decode_rgb(content, draft_side_px(grid, self._config.tile_px))
+                picture, _, _ = decode_rgb(content, draft_side_px(size))
             except UnreadableImageError as error:
                 raise UnreadableImageError(f"unreadable image: {image.key}: {error}") from None
-            jpeg = fit_to_tiles(picture, grid, self._config.tile_px)
-        self._keep((image.key, grid), jpeg)
+            jpeg = resized_jpeg(picture, size)
+        self._keep((image.key, size), jpeg)
         return jpeg
 
     def _read(self, shard: str, image: ImageRecord) -> bytes:
@@ -97,7 +129,7 @@ class PictureReader:
                 return
             self._kept[name] = jpeg
             self._kept_bytes += len(jpeg)
-            while self._kept_bytes > KEPT_BYTES:
+            while self._kept_bytes > self._max_kept_bytes:
                 self._kept_bytes -= len(self._kept.popitem(last=False)[1])
 
 

@@ -18,8 +18,11 @@ import msgspec
 from corpus.errors import UsageError
 from corpus.records import JOB_NAMES, JobName, is_multi
 
-PLACEHOLDERS = ("<image>", "<IMG_CONTEXT>", "<IMAGE_TOKEN>", "<img>", "</img>")
+PLACEHOLDERS = ("<image>", "<IMG_CONTEXT>", "<IMAGE_TOKEN>", "<img>", "</img>", "<video>", "<|image_pad|>")
 """Words that models, servers or trainers take for a picture: in a prompt they would move the images."""
+
+TURN_MARKS = ("<|im_start|>", "<|im_end|>", "<|eot_id|>", "<|endoftext|>")
+"""Words that a chat template begins and ends a message with: in a prompt they would cut it short."""
 
 
 class Prompt(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,10 +77,11 @@ def _parse(job: JobName, content: str, where: str) -> Prompt:
     text = file.text.strip()
     if not text:
         raise UsageError(f"prompt file {where} of {job}: text is empty; write what to ask")
-    for word in PLACEHOLDERS:
+    for word in (*PLACEHOLDERS, *TURN_MARKS):
         if word in text:
+            meaning = "stands for a picture" if word in PLACEHOLDERS else "begins or ends a message"
             raise UsageError(
-                f"prompt file {where} of {job}: text holds {word}, which stands for a picture;"
+                f"prompt file {where} of {job}: text holds {word}, which {meaning};"
                 " leave it out, images are placed before the text"
             )
     return Prompt(job=job, version=file.version, text=text)

@@ -11,20 +11,26 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from captioning.backlog import Group, Tally, count_backlog, forget_failures, pending_groups
+from captioning.backlog import Tally, count_backlog, forget_failures, pending_groups
 from captioning.config import CaptioningConfig, job_limit
-from captioning.engine_choice import open_engine
-from captioning.engines import CaptionRequest, Engine
+from captioning.engine_choice import choose_engine, open_engine
+from captioning.engines import Engine
+from captioning.expectation import which_engine
+from captioning.figures import as_notes, from_notes
 from captioning.fingerprint import caption_settings
+from captioning.interrupts import Interrupts
+from captioning.pace import Pace
 from captioning.pictures import PictureReader
 from captioning.prompts import Prompt, load_prompts
-from captioning.schedule import caption_groups
+from captioning.schedule import Making, Written, caption_groups
 from corpus.errors import SetupError
-from corpus.plan import Target
 from corpus.progress import Progress
-from corpus.records import Caption, JobName
+from corpus.records import JobName
 from corpus.runfolder import RunFolder, Setting
 from corpus.sources import Shard
+
+NOTE_EVERY_S = 10.0
+"""How often run.json is written meanwhile; what `triptych status` shows is so old at most."""
 
 
 def caption_run(
@@ -33,15 +39,16 @@ def caption_run(
     """Caption what ``config`` plans and isn't captioned yet. Returns whether any caption was made.
 
     A failure is a row too, and stays one unless ``config.retry_failed``. The notes of the stage hold
-    for each job that was ever done: its ``limit``, and ``planned``, ``captioned``, ``failed`` as of
-    its last run, and ``made`` and ``seconds`` of the last run that made any. Raises UsageError or
-    SetupError where prompts, model, endpoints or sources aren't there.
+    for each job that was ever done: its ``limit``, ``planned``, ``captioned`` and ``failed`` as of now,
+    and its Figures (see figures), all while it is at work at most NOTE_EVERY_S old. Raises UsageError or
+    SetupError where prompts, model, endpoints or sources aren't there, KeyboardInterrupt after Ctrl-C.
     """
     if not run.is_finished("sets"):
         raise SetupError(f"{run.path} has no finished sets to caption; run `triptych group` first")
     prompts = load_prompts(config.prompts)
-    settings = caption_settings(config, prompts)
     before = run.run_file.stages.get("captions")
+    config, why = choose_engine(config, before.settings.get("engine") if before is not None else None)
+    settings = caption_settings(config, prompts)
     notes = dict(before.notes) if before is not None else {}
     has_work = run.begin_stage("captions", settings, _inputs(run, config))
     if config.retry_failed and (forgotten := forget_failures(run, config.jobs)):
@@ -56,16 +63,16 @@ def caption_run(
     worked = any(tally.missing for tally in tallies.values())
     if worked:
         reader = PictureReader(run, sources, config)
-        engine = open_engine(config)
+        engine = open_engine(config, run.logs_folder, progress.say)
         try:
             _check_same_engine(run, notes, engine)
             _remember(run, notes)
-            progress.say(_which_engine(config, engine))
-            work = _Work(run, config, prompts, reader, engine, progress)
-            for job, tally in tallies.items():
-                if tally.missing:
-                    notes |= work.caption(job, tally)
-                    _remember(run, notes)
+            progress.say(which_engine(engine, why, notes, tallies))
+            with Interrupts() as interrupts:
+                work = _Work(run, config, prompts, reader, engine, progress, interrupts)
+                for job, tally in tallies.items():
+                    if tally.missing and not interrupts.was_asked:
+                        work.caption(job, tally, notes)
         finally:
             engine.close()
     run.finish_stage("captions", notes)
@@ -81,33 +88,50 @@ class _Work(msgspec.Struct, frozen=True):
     reader: PictureReader
     engine: Engine
     progress: Progress
+    interrupts: Interrupts
 
-    def caption(self, job: JobName, tally: Tally) -> dict[str, Setting]:
-        """Make what ``tally`` misses; the notes of the job when it is done."""
+    def caption(self, job: JobName, tally: Tally, notes: dict[str, Setting]) -> None:
+        """Make what ``tally`` misses. ``notes`` are kept up to date, in run.json as well."""
         limit = job_limit(self.config, job)
         groups = pending_groups(self.run, job, limit, self.engine.group_size)
-        failed = 0
-        began = time.monotonic()
+        smaller = self.reader.with_half_the_tiles()
+        making = Making(
+            request=lambda group, target: self.reader.request(job, group.shard, target, self.prompts[job]),
+            smaller=lambda group, target: smaller.request(job, group.shard, target, self.prompts[job]),
+            ask_again=self.config.ask_again,
+            max_request_mib=self.config.max_request_mib,
+        )
+        pace = Pace(from_notes(job, notes), self.engine)
+        captioned, failed = tally.captioned, tally.failed
+        noted_at = time.monotonic()
 
-        def make_request(group: Group, target: Target) -> CaptionRequest:
-            return self.reader.request(job, group.shard, target, self.prompts[job])
+        def remember() -> None:
+            done = Tally(planned=tally.planned, captioned=captioned, failed=failed)
+            notes.update(_job_notes(job, limit, done) | as_notes(job, pace.figures()))
+            _remember(self.run, notes)
 
         with self.progress.task(f"captions {job}", tally.missing, "captions") as task:
 
-            def on_written(rows: list[Caption]) -> None:
-                nonlocal failed
-                failed += sum(row.failure is not None for row in rows)
-                task.advance(len(rows))
+            def on_written(written: Written) -> None:
+                nonlocal captioned, failed, noted_at
+                lost = sum(row.failure is not None for row in written.rows)
+                captioned, failed = captioned + len(written.rows) - lost, failed + lost
+                pace.count(written)
+                task.note(pace.line())
+                task.advance(len(written.rows))
+                if time.monotonic() - noted_at >= NOTE_EVERY_S:
+                    noted_at = time.monotonic()
+                    remember()
 
-            caption_groups(self.run, groups, make_request, self.engine, on_written)
-        if failed:
+            try:
+                caption_groups(self.run, groups, making, self.engine, on_written, self.interrupts.stopping)
+            finally:
+                remember()
+        if failed > tally.failed:
             self.progress.say(
-                f"captions {job}: {failed:,} of {tally.missing:,} failed; the journal has each one's reason"
+                f"captions {job}: {failed - tally.failed:,} of {tally.missing:,} failed;"
+                " the journal has each one's reason"
             )
-        made = tally.missing - failed
-        done = Tally(planned=tally.planned, captioned=tally.captioned + made, failed=tally.failed + failed)
-        seconds = round(time.monotonic() - began, 3)
-        return _job_notes(job, limit, done) | {f"{job}.made": made, f"{job}.seconds": seconds}
 
 
 def _inputs(run: RunFolder, config: CaptioningConfig) -> dict[str, str]:
@@ -146,10 +170,3 @@ def _check_same_engine(run: RunFolder, notes: dict[str, Setting], engine: Engine
                 " go on with the former, or make them again with --fresh captions"
             )
         notes[f"engine.{name}"] = now
-
-
-def _which_engine(config: CaptioningConfig, engine: Engine) -> str:
-    why = ""
-    if config.engine == "auto":
-        why = " (auto: servers are given)" if config.servers else " (auto: no server is given)"
-    return f"captions: {engine.describe()}{why}"

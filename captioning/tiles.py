@@ -1,14 +1,16 @@
-"""The tile fit: a picture is resized to the grid of tiles that an InternVL model would cut it into.
+"""The size at which a picture is sent: that of its tiles, or within a plain bound for models without tiles.
 
-Comes in: an upright RGB picture and a budget of tiles. Goes out: JPEG bytes of exactly
-``tile_px * columns`` by ``tile_px * rows`` pixels, which every server and the model's own processor
-leave as they are: the number of tiles is settled here, and the server has little left to do. Not its
-job: cutting, the thumbnail and normalising, which the model's processor does.
+Comes in: an upright RGB picture, and a budget of tiles or a bound on its longer side. Goes out: JPEG bytes.
+With tiles they have exactly ``tile_px * columns`` by ``tile_px * rows`` pixels, the grid that an InternVL
+model would cut the picture into, which every server and the model's own processor leave as they are: the
+number of tiles is settled here, and the server has little left to do. Not its job: cutting, the thumbnail
+and normalising, which the model's processor does.
 """
 
 from __future__ import annotations
 
 import io
+import math
 from functools import lru_cache
 
 from PIL import Image
@@ -45,18 +47,39 @@ def tile_grid(width_px: int, height_px: int, tile_px: int, max_tiles: int) -> tu
     return best
 
 
-def draft_side_px(grid: tuple[int, int], tile_px: int) -> int:
-    """How small a JPEG may be decoded before it is resized to ``grid``, in pixels of its shorter side."""
-    return DRAFT_FACTOR * tile_px * max(grid)
+def grid_size(grid: tuple[int, int], tile_px: int) -> tuple[int, int]:
+    """Width and height of a grid (columns, rows) of tiles."""
+    columns, rows = grid
+    return columns * tile_px, rows * tile_px
+
+
+def side_per_image(max_side_px: int, image_count: int) -> int:
+    """The bound of each image of a set: an equal share of the pixels of one."""
+    return max(1, int(max_side_px / math.sqrt(image_count)))
+
+
+def bounded_size(width_px: int, height_px: int, max_side_px: int) -> tuple[int, int]:
+    """Width and height within ``max_side_px``, in the same proportion, never larger than they are."""
+    scale = min(1.0, max_side_px / max(width_px, height_px))
+    return max(1, round(width_px * scale)), max(1, round(height_px * scale))
+
+
+def draft_side_px(size: tuple[int, int]) -> int:
+    """How small a JPEG may be decoded before it is resized to ``size``, in pixels of its shorter side."""
+    return DRAFT_FACTOR * max(size)
+
+
+def resized_jpeg(picture: Image.Image, size: tuple[int, int]) -> bytes:
+    """The JPEG of ``picture`` (RGB) at ``size`` (width, height), whatever becomes of its proportion."""
+    fitted = picture if picture.size == size else picture.resize(size, Image.Resampling.BICUBIC)
+    buffer = io.BytesIO()
+    fitted.save(buffer, "JPEG", quality=JPEG_QUALITY, subsampling=0)
+    return buffer.getvalue()
 
 
 def fit_to_tiles(picture: Image.Image, grid: tuple[int, int], tile_px: int) -> bytes:
     """The JPEG of ``picture`` (RGB) resized to ``grid`` (columns, rows); its aspect ratio gives way."""
-    columns, rows = grid
-    fitted = picture.resize((columns * tile_px, rows * tile_px), Image.Resampling.BICUBIC)
-    buffer = io.BytesIO()
-    fitted.save(buffer, "JPEG", quality=JPEG_QUALITY, subsampling=0)
-    return buffer.getvalue()
+    return resized_jpeg(picture, grid_size(grid, tile_px))
 
 
 def unpack(jpeg: bytes) -> Image.Image:

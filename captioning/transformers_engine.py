@@ -1,6 +1,6 @@
 """The in-process engine, and the one file that imports transformers.
 
-Comes in: requests. Goes out: greedy completions, batched, on a CPU in float32 or on a GPU in
+Comes in: requests. Goes out: completions, batched, on a CPU in float32 or on a GPU in
 bfloat16. On a CPU several batches run side by side with one thread each: threads inside one operation
 wait for each other at every step, and as soon as another process takes a core that made a step 30
 times slower here (2 cores); single-threaded arithmetic also rounds alike whatever the number of cores.
@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -17,10 +19,11 @@ import torch
 import transformers
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
-from captioning.engines import CaptionRequest, Completion
+from captioning.engines import GREEDY, CaptionRequest, Completion
 from captioning.model_source import locate
 from captioning.prompts import message_parts
 from captioning.tiles import unpack
+from captioning.token_choice import TokenChoice
 from corpus.errors import SetupError
 
 MAX_CPU_BATCHES = 8
@@ -38,6 +41,9 @@ class TransformersEngine:
         self._dtype = torch.float32 if self._device.type == "cpu" else torch.bfloat16
         self._processor, self._model = _load(model, self._device, self._dtype)
         self._end_ids = _end_token_ids(self._model, self._processor.tokenizer)
+        self._busy_lock = threading.Lock()
+        self._busy_s = 0.0
+        self._began: dict[int, float] = {}
         self._threads_before = torch.get_num_threads()
         if self._device.type == "cpu":
             torch.set_num_threads(1)
@@ -53,6 +59,14 @@ class TransformersEngine:
         return min(len(os.sched_getaffinity(0)), MAX_CPU_BATCHES)
 
     @property
+    def slots(self) -> int:
+        return self.concurrency
+
+    def slot_s(self) -> float:
+        with self._busy_lock:
+            return self._busy_s + sum(time.monotonic() - began for began in self._began.values())
+
+    @property
     def identity(self) -> Mapping[str, str]:
         return {"precision": str(self._dtype).removeprefix("torch.")}
 
@@ -60,16 +74,36 @@ class TransformersEngine:
         return f"transformers, {self._name} on {self._device} in {self.identity['precision']}"
 
     def caption(self, requests: Sequence[CaptionRequest]) -> list[Completion]:
-        """One batch. Texts depend on the batch only by the rounding of its padding."""
-        if not requests:
-            return []
+        """One batch. Texts depend on the batch only by the rounding of its padding.
+
+        Each request's tokens are chosen by its own sampling, whatever the others' are.
+        """
+        with self._busy():
+            return self._generate(requests) if requests else []
+
+    @contextlib.contextmanager
+    def _busy(self) -> Iterator[None]:
+        me, began = threading.get_ident(), time.monotonic()
+        with self._busy_lock:
+            self._began[me] = began
+        try:
+            yield
+        finally:
+            with self._busy_lock:
+                del self._began[me]
+                self._busy_s += time.monotonic() - began
+
+    def _generate(self, requests: Sequence[CaptionRequest]) -> list[Completion]:
         inputs = self.model_inputs(requests)
         prompt_tokens = inputs["attention_mask"].sum(dim=1).tolist()
+        samplings = [request.sampling for request in requests]
+        greedy = all(sampling == GREEDY for sampling in samplings)
         try:
             with torch.inference_mode():
                 generated = self._model.generate(
                     **inputs.to(self._device, dtype=self._dtype),
                     do_sample=False,
+                    logits_processor=[] if greedy else [TokenChoice(samplings, inputs["input_ids"].shape[1])],
                     max_new_tokens=max(request.max_tokens for request in requests),
                 )
         except RuntimeError as error:

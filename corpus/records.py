@@ -83,6 +83,10 @@ class Caption(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
     prompt_tokens: int = 0
     completion_tokens: int = 0
     attempts: int = 1
+    """How often it was asked, faults and unusable answers included."""
+    asked_again: tuple[str, ...] = ()
+    """Why its answers were not taken, in order: ``too long`` (half the tiles were sent then), ``empty``,
+    ``refusal``, ``wrong language``, ``loop``, ``cut``. As many as the limit: the least bad was kept."""
     failure: str | None = None
 
 

@@ -8,6 +8,7 @@
     RUN/grouping/                       checkpoints, only while sets are made
     RUN/captions/<job>/<shard>.jsonl    append-only journals
     RUN/verdicts/<job>/<shard>.jsonl    and scores.jsonl: what other bounds would drop
+    RUN/logs/                           of the servers that Triptych started
     RUN/export/                         the four files, dataset card, manifest
 
 Not its job: what the stages do. They ask for paths and say when they begin and end.
@@ -141,6 +142,11 @@ class RunFolder:
     @property
     def rule_scores_file(self) -> Path:
         return self.path / "verdicts" / "scores.jsonl"
+
+    @property
+    def logs_folder(self) -> Path:
+        """Logs of servers that were started for this run. Nothing reads them but a person."""
+        return self.path / "logs"
 
     @property
     def export_folder(self) -> Path:

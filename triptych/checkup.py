@@ -1,7 +1,8 @@
-"""What this machine can run, what is missing, and what to install: the content of `triptych doctor`.
+"""What this machine can run, what is missing, and what to install: the first half of `triptych doctor`.
 
 Comes in: nothing but the machine. Goes out: one Finding a question. Nothing heavy is imported:
-packages are looked up, GPUs are asked of the driver's own tool. Not its job: trying a model out.
+packages are looked up, GPUs are asked of the driver's own tool. Not its job: whether captioning can begin
+with a config (see checkup_captioning).
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -17,6 +17,9 @@ from typing import Literal
 
 import msgspec
 
+from captioning.engine_choice import lmdeploy_fault
+from captioning.gpus import visible_gpus
+from corpus.errors import SetupError
 from triptych.embedded import resolve_model
 
 Level = Literal["ok", "missing", "failed"]
@@ -60,18 +63,16 @@ def _memory_gib() -> float:
 
 
 def _gpus() -> Finding:
-    tool = shutil.which("nvidia-smi")
-    if tool is None:
+    try:
+        gpus = visible_gpus()
+    except SetupError as error:
+        return Finding("gpu", "missing", str(error))
+    if not gpus:
         return Finding(
-            "gpu", "missing", "none (no nvidia-smi)",
+            "gpu", "missing", "none (no nvidia-smi, or none in CUDA_VISIBLE_DEVICES)",
             "the transformers engine captions on the CPU; for real models name GPU machines with --server",
         )  # fmt: skip
-    query = [tool, "--query-gpu=name,memory.total", "--format=csv,noheader"]
-    try:
-        answer = subprocess.run(query, capture_output=True, text=True, timeout=20, check=True)
-    except (subprocess.SubprocessError, OSError) as error:
-        return Finding("gpu", "missing", f"nvidia-smi does not answer ({error})", "look at the driver")
-    return Finding("gpu", "ok", "; ".join(answer.stdout.strip().splitlines()))
+    return Finding("gpu", "ok", "; ".join(f"{g.name}, {g.memory_bytes / 1024**3:.0f} GiB" for g in gpus))
 
 
 def _package(name: str) -> Finding:
@@ -82,13 +83,11 @@ def _package(name: str) -> Finding:
 
 
 def _lmdeploy() -> Finding:
-    try:
+    fault = lmdeploy_fault()
+    if fault is None:
         return Finding("lmdeploy", "ok", metadata.version("lmdeploy"))
-    except metadata.PackageNotFoundError:
-        return Finding(
-            "lmdeploy", "missing", "not installed",
-            "needed only to serve models on this machine's GPUs: pip install 'triptych[lmdeploy]'",
-        )  # fmt: skip
+    advice = "needed only to serve models on this machine's GPUs: pip install 'triptych[lmdeploy]'"
+    return Finding("lmdeploy", "missing", fault, advice)
 
 
 def _embedded(name: str) -> Finding:

@@ -15,8 +15,12 @@ if TYPE_CHECKING:
     from triptych.pipeline import Pipeline
 
 _LABEL_WIDTH = 30
-_IN_FUNNEL = (".limit", ".planned", ".captioned", ".failed")
-"""Notes of the captions stage that the funnel has recounted."""
+_SHOWN_ELSEWHERE = (
+    *(".limit", ".planned", ".captioned", ".failed"),
+    *(".made", ".failed_requests", ".seconds", ".prompt_tokens", ".completion_tokens", ".retried"),
+    *(".asked_again", ".slot_s", ".slots", ".latencies"),
+)
+"""Notes of the captions stage that the funnel has recounted, and those that the pace is read off."""
 
 
 def funnel_lines(ledger: Ledger) -> Iterator[str]:
@@ -46,7 +50,7 @@ def stage_lines(pipeline: Pipeline) -> Iterator[str]:
             continue
         yield f"{name:<{_LABEL_WIDTH}} {'finished' if state.finished else 'begun'}"
         for key, value in state.notes.items():
-            if not key.endswith(_IN_FUNNEL):
+            if not key.endswith(_SHOWN_ELSEWHERE):
                 yield f"  {key:<{_LABEL_WIDTH - 2}} {value}"
 
 

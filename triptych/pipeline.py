@@ -156,13 +156,15 @@ class Pipeline:
 
         A run whose captions are all there needs no captioner any more, but to make them ``again``.
         """
-        from captioning.engine_choice import check_engine
+        from captioning.engine_choice import check_engine, choose_engine
         from captioning.prompts import load_prompts
 
         captioning = self._resolved_captioning()
         if again or not self.folder.is_finished("captions"):
             load_prompts(captioning.prompts)
-            check_engine(captioning)
+            before = self.folder.run_file.stages.get("captions")
+            begun_with = before.settings.get("engine") if before is not None and not again else None
+            check_engine(choose_engine(captioning, begun_with)[0])
 
     def _resolved_captioning(self) -> CaptioningConfig:
         captioning = self.config.captioning
@@ -172,7 +174,7 @@ class Pipeline:
                 " --server URL, or a --preset"
             )
         model = captioning.model
-        if captioning.resolved_engine == "server" and is_embedded(model):
+        if captioning.servers and is_embedded(model):
             model = None  # the preset's, which no endpoint serves: take the one that it does
         elif model is not None:
             model = resolve_model(model)

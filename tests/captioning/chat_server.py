@@ -22,7 +22,7 @@ SERVED_MODEL = "tiny-internvl"
 class ChatServer:
     """``url`` is its base URL, ``payloads`` what it was sent, ``mishaps`` what it does next."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, port: int = 0) -> None:
         self.engine = engine
         self.payloads: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
@@ -31,7 +31,7 @@ class ChatServer:
         self.released = threading.Event()
         self._at_once = 0
         self._lock = threading.Lock()
-        self._http = _Server(("127.0.0.1", 0), _Handler)
+        self._http = _Server(("127.0.0.1", port), _Handler)
         self._http.chat = self
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True)
         self.url = f"http://127.0.0.1:{self._http.server_port}"
@@ -114,9 +114,12 @@ class _Handler(BaseHTTPRequestHandler):
                 self._send(200, json.dumps(chat.complete(payload)))
             case "500" | "503" | "400" | "404" | "413" | "401" as status:
                 self._send(int(status), json.dumps({"object": "error", "message": f"planned {status}"}))
+            case "too long":
+                words = "Input length (9) must be smaller than the model context length (8)."
+                self._send(400, json.dumps({"object": "error", "message": words, "code": 400}))
             case "400 in a 200":
                 self._send(
-                    200, json.dumps({"object": "error", "code": 400, "message": "too long", "type": "x"})
+                    200, json.dumps({"object": "error", "code": 400, "message": "bad image", "type": "x"})
                 )
             case "500 in a 200":
                 self._send(
@@ -133,6 +136,16 @@ class _Handler(BaseHTTPRequestHandler):
                 self._send(200, '{"object": "chat.completion", "choices": []}')
             case "reset":
                 self.close_connection = True
+            case "429":
+                self._send(429, json.dumps({"message": "planned 429"}), {"Retry-After": "1"})
+            case "hang after a token":
+                self.send_response(200)
+                self.send_header("Content-Type", "text/event-stream")
+                self.end_headers()
+                self.wfile.write(b'data: {"choices": [{"delta": {"content": "This"}}]}\n\n')
+                self.wfile.flush()
+                chat.released.wait()
+                self.close_connection = True
             case "hang":
                 chat.released.wait()
                 self.close_connection = True
@@ -140,11 +153,13 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:
         pass
 
-    def _send(self, status: int, body: str) -> None:
+    def _send(self, status: int, body: str, headers: dict[str, str] | None = None) -> None:
         content = body.encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(content)))
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(content)
 

@@ -61,7 +61,7 @@ class GreedyEngine:
         pass
 
     def write_down(self, input_ids: list[int], pixel_values: torch.Tensor | None) -> None:
-        pixels = np.zeros(0) if pixel_values is None else pixel_values.numpy()
+        pixels = np.zeros(0) if pixel_values is None else pixel_values.float().numpy()
         np.savez(self._inputs / f"{next(self._numbers)}.npz", input_ids=input_ids, pixel_values=pixels)
 
     def take_mishap(self) -> ResponseType | None:

@@ -25,6 +25,8 @@ from corpus.errors import SetupError, UnreadableImageError
 from corpus.pixels import decode_rgb
 from corpus.records import is_multi
 from tests.captioning.lmdeploy_on_cpu import LmdeployOnCpu
+from triptych.checkup_captioning import examine_captioning
+from triptych.config import RunConfig
 from triptych.demo.painting import paint
 from triptych.demo.scene import imagine_scene, vary_scene
 from triptych.embedded import resolve_model
@@ -56,7 +58,8 @@ def in_process() -> Iterator[TransformersEngine]:
 @pytest.fixture
 def over_http(lmdeploy: LmdeployOnCpu) -> Iterator[ServerEngine]:
     """The engine that asks the server; it hardly pauses."""
-    engine = ServerEngine(CaptioningConfig(servers=(lmdeploy.url,), max_attempts=2), first_pause_s=0.01)
+    config = CaptioningConfig(servers=(lmdeploy.url,), max_attempts=2, patience_s=2.0)
+    engine = ServerEngine(config, first_pause_s=0.01)
     yield engine
     engine.close()
 
@@ -144,12 +147,12 @@ def test_a_caption_that_max_tokens_cuts_is_cut_at_the_same_word(
 def test_too_long_is_a_failure_at_once(
     over_http: ServerEngine, four_jobs: list[list[CaptionRequest]]
 ) -> None:
-    """HTTP 400: asked again it would be as long."""
+    """HTTP 400, told from others by lmdeploy's words: only fewer tiles could help."""
     completion = over_http.caption([_single(four_jobs[0][0].images[0], "word " * CONTEXT_TOKENS)])[0]
 
     assert 1 == completion.attempts
     assert completion.failure is not None
-    assert completion.failure.startswith("refused: ")
+    assert completion.failure.startswith("too long: ")
     assert f"must be smaller than the model context length ({CONTEXT_TOKENS})" in completion.failure
 
 
@@ -197,7 +200,6 @@ def test_a_request_that_fails_in_the_engine_is_asked_again(
     ("status", "said"),
     [
         ("INTERNAL_ENGINE_ERROR", "HTTP 500: .*internal server error"),
-        ("ENGINE_STOP_ERROR", "HTTP 503: .*engine is unavailable"),
         ("CANCEL", "broke off its answer"),
     ],
 )
@@ -218,18 +220,19 @@ def test_a_request_that_fails_every_time_is_recorded_with_the_last_fault(
     assert re.match(f"no answer: .*{said}", completion.failure)
 
 
-def test_a_server_that_sleeps_is_a_passing_fault(
+def test_a_server_that_sleeps_is_waited_for(
     lmdeploy: LmdeployOnCpu, over_http: ServerEngine, four_jobs: list[list[CaptionRequest]]
 ) -> None:
-    """HTTP 503 until it is woken up."""
+    """HTTP 503 until it is woken up: for as long as there is patience, at the cost of no caption."""
     lmdeploy.sleep()
     try:
-        asleep = over_http.caption([four_jobs[0][0]])[0]
+        with pytest.raises(SetupError, match=r"gave no answer for 2 s .*HTTP 503: .*sleeping"):
+            over_http.caption([four_jobs[0][0]])
     finally:
         lmdeploy.wake_up()
+    over_http.endpoints[0].wake()
     awake = over_http.caption([four_jobs[0][0]])[0]
 
-    assert re.match("no answer: .*HTTP 503: .*sleeping", asleep.failure or "")
     assert (None, 1) == (awake.failure, awake.attempts)
 
 
@@ -245,5 +248,35 @@ def test_a_model_that_is_no_longer_served_ends_the_run(
     """HTTP 404, as after a restart with another model: a fault of the set-up, and of no request."""
     monkeypatch.setattr(over_http, "_model", "served/before")
 
-    with pytest.raises(SetupError, match=r"no longer serves served/before .*HTTP 404.*captions so far stay"):
+    with pytest.raises(SetupError, match=r"gave no answer for 2 s .*HTTP 404.*start served/before there"):
         over_http.caption([four_jobs[0][0]])
+
+
+def test_doctor_sends_an_image_and_says_what_came_back(lmdeploy: LmdeployOnCpu) -> None:
+    """Sixteen tokens of the image among those of the prompt; eight of a caption."""
+    config = RunConfig(captioning=CaptioningConfig(servers=(lmdeploy.url,), tile_px=112))
+
+    engine, endpoint = examine_captioning(config)
+
+    assert ("engine", "ok", "server (auto: servers are given)") == (engine.name, engine.level, engine.found)
+    assert ("endpoint", "ok") == (endpoint.name, endpoint.level)
+    assert re.match(
+        rf"{lmdeploy.url} serves {SERVED}; an image, \d\d tokens with its prompt, came back as 8 tokens in",
+        endpoint.found,
+    )
+
+
+def test_doctor_finds_an_endpoint_that_serves_another_model(lmdeploy: LmdeployOnCpu) -> None:
+    """And one whose engine fails, in lmdeploy's own words."""
+    other = CaptioningConfig(servers=(lmdeploy.url,), model="other/model", tile_px=112)
+    lmdeploy.fail_with("INTERNAL_ENGINE_ERROR")
+
+    *_, unknown = examine_captioning(RunConfig(captioning=other))
+    *_, broken = examine_captioning(
+        RunConfig(captioning=CaptioningConfig(servers=(lmdeploy.url,), tile_px=112))
+    )
+
+    assert "failed" == unknown.level
+    assert f"serves {SERVED}, not other/model" in unknown.found
+    assert "failed" == broken.level
+    assert "refused an image of 112 x 112 (no answer: " in broken.found

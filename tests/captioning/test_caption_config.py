@@ -9,7 +9,9 @@ import pytest
 
 from captioning.config import CaptioningConfig, job_limit
 from captioning.fingerprint import caption_settings
+from captioning.lmdeploy_config import LmdeployConfig
 from captioning.prompts import load_prompts
+from captioning.sampling_config import JobSampling
 from corpus.errors import UsageError
 
 
@@ -24,6 +26,8 @@ from corpus.errors import UsageError
         ({"device": "gpu"}, "captioning.device is 'gpu'; expected auto, cpu, cuda or cuda:N"),
         ({"servers": ("host:1",)}, "captioning.servers is 'host:1'; expected http://HOST:PORT/v1"),
         ({"engine": "server"}, "captioning.engine is server, but no endpoint is given"),
+        ({"engine": "lmdeploy", "servers": ("http://h:1",)}, "engine is lmdeploy, but servers are given"),
+        ({"max_side_px": 0}, "captioning.max_side_px is 0; expected 1 or more"),
         ({"engine": "transformers", "servers": ("http://h:1",)}, "but servers are given (http://h:1)"),
     ],
 )
@@ -56,12 +60,6 @@ def test_a_job_has_the_smaller_of_its_limit_and_the_sample() -> None:
     assert job_limit(CaptioningConfig(), "multi_en") is None
 
 
-def test_auto_takes_servers_where_they_are_given() -> None:
-    """Else the model runs in this process."""
-    assert "server" == CaptioningConfig(servers=("http://host:1",)).resolved_engine
-    assert "transformers" == CaptioningConfig().resolved_engine
-
-
 @pytest.mark.parametrize(
     "change",
     [
@@ -71,12 +69,16 @@ def test_auto_takes_servers_where_they_are_given() -> None:
         {"max_tokens_single": 100},
         {"max_tokens_multi": 100},
         {"batch_size": 8},
-        {"servers": ("http://h:1",)},
+        {"engine": "lmdeploy"},
+        {"tile_fit": False},
+        {"sampling": {"multi_zh": JobSampling(repetition_penalty=1.05)}},
+        {"sampling": {"multi_zh": JobSampling(temperature=0.5, seed=7)}},
+        {"sampling": {"single_en": JobSampling(max_tokens=100)}},
     ],
 )
 def test_what_a_caption_depends_on_is_in_the_fingerprint(change: dict[str, object]) -> None:
     """Captions made before and after such a change are not mixed."""
-    before = CaptioningConfig(model="a/a")
+    before = CaptioningConfig(model="a/a", engine="transformers")
     after = msgspec.structs.replace(before, **change)
 
     prompts = load_prompts()
@@ -98,11 +100,13 @@ def test_what_a_caption_depends_on_is_in_the_fingerprint(change: dict[str, objec
         {"device": "cpu"},
         {"servers": ("http://other:2",)},
         {"batch_size": 3},
+        {"max_side_px": 999},
+        {"lmdeploy": LmdeployConfig(tp=4, max_batch=7)},
     ],
 )
 def test_what_only_chooses_targets_or_speed_is_not_in_the_fingerprint(change: dict[str, object]) -> None:
-    """With servers that includes the batch size, which they settle themselves."""
-    before = CaptioningConfig(model="a/a", servers=("http://h:1",))
+    """With servers that includes the batch size, which they settle; with tiles, the other bound."""
+    before = CaptioningConfig(model="a/a", engine="server", servers=("http://h:1",))
     after = msgspec.structs.replace(before, **change)
 
     prompts = load_prompts()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
-from captioning.prompts import load_prompts, message_parts, question
+from captioning.prompts import PLACEHOLDERS, TURN_MARKS, load_prompts, message_parts, question
 from corpus.errors import UsageError
 from corpus.records import JOB_NAMES
 
@@ -74,7 +75,6 @@ def test_a_user_brings_a_prompt_by_file(tmp_path: Path) -> None:
         ('version = 1\ntext = " "', "text is empty"),
         ("version = ", "expected TOML with version"),
         ('version = 1\ntext = "x"\ntemperature = 1', "unknown field `temperature`"),
-        ('version = 1\ntext = "See <image> first."', "<image>, which stands for a picture"),
     ],
 )
 def test_a_file_that_is_no_prompt_is_refused(tmp_path: Path, content: str, message: str) -> None:
@@ -87,6 +87,33 @@ def test_a_file_that_is_no_prompt_is_refused(tmp_path: Path, content: str, messa
 
     assert message in str(caught.value)
     assert f"{own} of single_zh" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("word", "meaning"),
+    [
+        *((word, "stands for a picture") for word in PLACEHOLDERS),
+        *((word, "begins or ends a message") for word in TURN_MARKS),
+    ],
+)
+def test_a_word_that_means_more_than_itself_is_refused(tmp_path: Path, word: str, meaning: str) -> None:
+    """lmdeploy answers <IMG_CONTEXT> with 400 and moves the images to <IMAGE_TOKEN>, to name two."""
+    own = tmp_path / "own.toml"
+    own.write_text(f'version = 1\ntext = "Describe {word} well."\n', "utf-8")
+
+    with pytest.raises(UsageError, match=re.escape(f"text holds {word}, which {meaning}; leave it out")):
+        load_prompts({"multi_zh": str(own)})
+
+
+def test_the_prompts_of_sets_ask_for_each_image_and_for_what_they_share() -> None:
+    """In one paragraph, without speculation, by number; in both languages."""
+    prompts = load_prompts()
+
+    for job, words in {
+        "multi_en": ("single-paragraph", "by its number", "share", "differ", "speculat"),
+        "multi_zh": ("单段", "按编号", "共同点", "不同之处", "推测"),
+    }.items():
+        assert [word for word in words if word not in prompts[job].text] == []
 
 
 def test_a_prompt_file_that_is_not_there_is_refused() -> None:

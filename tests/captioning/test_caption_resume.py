@@ -5,19 +5,19 @@ from __future__ import annotations
 import random
 import shutil
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
-from captioning.backlog import cut_into_groups, pending_groups
+from captioning.backlog import Group, cut_into_groups, pending_groups
 from captioning.config import CaptioningConfig
 from captioning.engines import CaptionRequest, Completion, Engine
 from captioning.pictures import PictureReader
 from captioning.prompts import load_prompts
-from captioning.schedule import caption_groups
+from captioning.schedule import Making, caption_groups
 from captioning.transformers_engine import TransformersEngine
-from corpus.plan import planned_targets
+from corpus.plan import Target, planned_targets
 from corpus.records import Caption
 from tests.captioning.small_run import SmallRun
 
@@ -33,6 +33,7 @@ def config(tiny_model: Path) -> CaptioningConfig:
         max_tiles=2,
         max_tokens_single=10,
         max_tokens_multi=10,
+        ask_again=0,
     )
 
 
@@ -42,12 +43,15 @@ class Recording:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.group_size = engine.group_size
-        self.concurrency = 1
+        self.concurrency = self.slots = 1
         self.identity = engine.identity
         self.groups: list[tuple[str, ...]] = []
 
     def describe(self) -> str:
         return self.engine.describe()
+
+    def slot_s(self) -> float:
+        return self.engine.slot_s()
 
     def caption(self, requests: Sequence[CaptionRequest]) -> list[Completion]:
         self.groups.append(tuple(request.id for request in requests))
@@ -58,17 +62,26 @@ class Recording:
 
 
 def caption_singles(
-    small_run: SmallRun, config: CaptioningConfig, engine: Engine, on_written: object
+    small_run: SmallRun,
+    config: CaptioningConfig,
+    engine: Engine,
+    on_rows: Callable[[list[Caption]], None] = lambda rows: None,
+    stopping: threading.Event | None = None,
 ) -> None:
     """The missing captions of single_en."""
     reader = PictureReader(small_run.run, small_run.sources, config)
     prompt = load_prompts()["single_en"]
+
+    def request(group: Group, target: Target) -> CaptionRequest:
+        return reader.request(group.job, group.shard, target, prompt)
+
     caption_groups(
         small_run.run,
         pending_groups(small_run.run, "single_en", None, engine.group_size),
-        lambda group, target: reader.request(group.job, group.shard, target, prompt),
+        Making(request=request, smaller=request),
         engine,
-        on_written,
+        lambda written: on_rows(written.rows),
+        stopping or threading.Event(),
     )
 
 
@@ -106,7 +119,7 @@ def test_a_group_with_one_caption_missing_is_asked_again_as_a_whole(
 ) -> None:
     """So that its batch rounds as it would have; only the missing row is written."""
     first = Recording(tiny_engine)
-    caption_singles(small_run, config, first, lambda rows: None)
+    caption_singles(small_run, config, first)
     rows = small_run.rows()
     journal = small_run.run.captions_file("single_en", "sa_000000")
     lines = journal.read_bytes().splitlines(keepends=True)
@@ -134,7 +147,7 @@ def test_an_interruption_writes_what_the_engine_has_and_drops_what_waits(
     small_run: SmallRun, config: CaptioningConfig, tiny_engine: TransformersEngine
 ) -> None:
     """The journals stay valid, and the next run ends with the captions of an undisturbed one."""
-    interrupted = threading.Event()
+    interrupted, stopping = threading.Event(), threading.Event()
     commits = []
 
     class Slow(Recording):
@@ -146,15 +159,14 @@ def test_an_interruption_writes_what_the_engine_has_and_drops_what_waits(
     def interrupt(rows: list[Caption]) -> None:
         commits.append(len(rows))
         if len(commits) == 1:
+            stopping.set()
             threading.Timer(0.2, interrupted.set).start()
-            raise KeyboardInterrupt
 
     engine = Slow(tiny_engine)
-    with pytest.raises(KeyboardInterrupt):
-        caption_singles(small_run, config, engine, interrupt)
+    caption_singles(small_run, config, engine, interrupt, stopping)
     after_interruption = small_run.rows()
     groups_with_the_engine = list(engine.groups)
-    caption_singles(small_run, config, engine, lambda rows: None)
+    caption_singles(small_run, config, engine)
 
     assert 2 == len(groups_with_the_engine)
     assert sum(commits) == sum(map(len, groups_with_the_engine)) == len(after_interruption)
@@ -175,6 +187,6 @@ def test_a_fault_of_the_engine_is_raised_after_everything_else_was_written(
 
     engine = Breaking(tiny_engine)
     with pytest.raises(RuntimeError, match="the engine broke"):
-        caption_singles(small_run, config, engine, lambda rows: None)
+        caption_singles(small_run, config, engine)
 
     assert set(engine.groups[0]) == set(small_run.rows())

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import shutil
 from pathlib import Path
 
 import msgspec
 import pytest
+from PIL import Image
 
 from captioning.config import CaptioningConfig
 from captioning.prompts import load_prompts
 from corpus.errors import SetupError, UsageError
 from corpus.plan import planned_targets
 from corpus.records import JOB_NAMES
+from corpus.runfolder import RunFolder
 from tests.captioning.chat_server import ChatServer
+from tests.captioning.made_up_run import make_up_run
 from tests.captioning.small_run import PLANNED, SmallRun, picture
 
 
@@ -28,6 +33,7 @@ def config(tiny_model: Path) -> CaptioningConfig:
         max_tiles=2,
         max_tokens_single=12,
         max_tokens_multi=16,
+        ask_again=0,
     )
 
 
@@ -62,7 +68,12 @@ def test_captions_have_texts_and_counts(small_run: SmallRun, config: CaptioningC
 def test_a_job_is_asked_with_its_own_prompt(small_run: SmallRun, chat_server: ChatServer) -> None:
     """The words of the four prompts, each as often as its job has targets."""
     config = CaptioningConfig(
-        servers=(chat_server.url,), tile_px=112, max_tiles=1, max_tokens_single=2, max_tokens_multi=3
+        servers=(chat_server.url,),
+        tile_px=112,
+        max_tiles=1,
+        max_tokens_single=2,
+        max_tokens_multi=3,
+        ask_again=0,
     )
 
     small_run.caption(config)
@@ -100,7 +111,12 @@ def test_a_finished_stage_does_nothing_again(small_run: SmallRun, config: Captio
 def test_nothing_is_loaded_where_nothing_is_missing(small_run: SmallRun, chat_server: ChatServer) -> None:
     """Fewer jobs than were done: the endpoint isn't even asked whether it's there."""
     config = CaptioningConfig(
-        servers=(chat_server.url,), tile_px=112, max_tiles=1, max_tokens_single=2, max_tokens_multi=2
+        servers=(chat_server.url,),
+        tile_px=112,
+        max_tiles=1,
+        max_tokens_single=2,
+        max_tokens_multi=2,
+        ask_again=0,
     )
     small_run.caption(config)
     chat_server.stop()
@@ -221,7 +237,12 @@ def test_an_endpoint_that_serves_another_model_than_before_is_refused(
 ) -> None:
     """Also where no model was named, so that no setting differs."""
     config = CaptioningConfig(
-        servers=(chat_server.url,), tile_px=112, max_tiles=1, max_tokens_single=2, max_tokens_multi=2
+        servers=(chat_server.url,),
+        tile_px=112,
+        max_tiles=1,
+        max_tokens_single=2,
+        max_tokens_multi=2,
+        ask_again=0,
     )
     small_run.caption(changed(config, jobs=("single_en",)))
     monkeypatch.setattr("tests.captioning.chat_server.SERVED_MODEL", "another")
@@ -248,7 +269,8 @@ def test_an_endpoint_that_goes_away_ends_the_stage_unfinished(
         max_tiles=1,
         max_tokens_single=4,
         max_in_flight=1,
-        max_attempts=1,
+        patience_s=0.5,
+        ask_again=0,
     )
     answer = chat_server.complete
 
@@ -259,12 +281,33 @@ def test_an_endpoint_that_goes_away_ends_the_stage_unfinished(
 
     chat_server.complete = answer_five_times
 
-    with pytest.raises(SetupError, match="no longer serves"):
+    with pytest.raises(SetupError, match=r"gave no answer for 0\.5 s.*captions so far stay"):
         small_run.caption(config)
 
     assert not small_run.run.is_finished("captions")
     assert 5 == len(small_run.rows())
     assert [] == [row for row in small_run.rows().values() if row.failure]
+
+
+def test_what_is_too_long_is_sent_with_half_its_tiles(chat_server: ChatServer, tmp_path: Path) -> None:
+    """Once, and the row says so; where that is too long as well, it is a failure."""
+    made_up = make_up_run(tmp_path, 1)
+    chat_server.mishaps.extend(["too long", "too long", "too long"])
+    config = CaptioningConfig(
+        servers=(chat_server.url,), tile_px=112, max_tiles=12, max_tokens_single=2, ask_again=0
+    )
+    small = SmallRun(RunFolder.open(made_up.path), made_up.pile)
+    small.caption(changed(config, jobs=("single_en",)))
+    small.caption(changed(config, jobs=("single_zh",)))
+    failed = made_up.rows("single_en")[0]
+    captioned = made_up.rows("single_zh")[0]
+
+    content = chat_server.payloads[0]["messages"][0]["content"]
+    with Image.open(io.BytesIO(base64.b64decode(content[0]["image_url"]["url"].partition(",")[2]))) as sent:
+        assert (3 * 112, 2 * 112) == sent.size
+    assert (("too long",), 2) == (failed.asked_again, failed.attempts)
+    assert (failed.failure or "").startswith("too long: ")
+    assert (("too long",), 2, None) == (captioned.asked_again, captioned.attempts, captioned.failure)
 
 
 def test_sets_must_be_made_first(small_run: SmallRun, config: CaptioningConfig) -> None:

@@ -9,7 +9,15 @@ import pytest
 from PIL import Image
 from transformers.models.got_ocr2.image_processing_got_ocr2 import get_optimal_tiled_canvas
 
-from captioning.tiles import fit_to_tiles, tile_grid, tiles_per_image, unpack
+from captioning.tiles import (
+    bounded_size,
+    fit_to_tiles,
+    resized_jpeg,
+    side_per_image,
+    tile_grid,
+    tiles_per_image,
+    unpack,
+)
 from tests.captioning.small_run import picture
 
 SIZES = [
@@ -69,3 +77,38 @@ def test_a_fitted_picture_is_a_jpeg_of_exactly_the_grid_with_full_chroma() -> No
 def test_the_images_of_a_set_share_the_budget(image_count: int, tiles: int) -> None:
     """In equal parts, and each has at least one tile."""
     assert tiles == tiles_per_image(12, image_count)
+
+
+@pytest.mark.parametrize(
+    ("size", "bound_px", "expected"),
+    [
+        ((3000, 2000), 1540, (1540, 1027)),
+        ((2000, 3000), 1540, (1027, 1540)),
+        ((800, 600), 1540, (800, 600)),
+        ((5000, 1), 100, (100, 1)),
+    ],
+)
+def test_without_tiles_the_longer_side_is_bounded(
+    size: tuple[int, int], bound_px: int, expected: tuple[int, int]
+) -> None:
+    """Proportions stay; nothing is enlarged."""
+    assert expected == bounded_size(*size, bound_px)
+
+
+def test_without_tiles_the_images_of_a_set_share_the_pixels_of_one() -> None:
+    """As they share its tiles."""
+    assert [1540, 1088, 770, 1] == [
+        side_per_image(1540, 1),
+        side_per_image(1540, 2),
+        side_per_image(1540, 4),
+        side_per_image(1, 9),
+    ]
+
+
+def test_a_picture_that_is_small_enough_is_not_resampled() -> None:
+    """Its pixels are those of the original but for JPEG, at full chroma too."""
+    whole = picture(3, 300, 200)
+
+    sent = unpack(resized_jpeg(whole, (300, 200)))
+
+    assert 1.5 > np.abs(np.asarray(sent, int) - np.asarray(whole, int)).mean()

@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import re
 import socket
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from captioning.config import CaptioningConfig
+from captioning.endpoints import FAULTS_BEFORE_REST
 from captioning.engines import CaptionRequest, Completion
 from captioning.server_engine import HOPELESS_STREAK, ServerEngine
 from captioning.tiles import fit_to_tiles
@@ -119,17 +121,18 @@ def test_a_fault_that_may_pass_is_tried_again(chat_server: ChatServer, mishap: s
     assert completion.text
 
 
-def test_an_answer_that_does_not_come_in_time_is_tried_again(chat_server: ChatServer) -> None:
-    """A hanging request doesn't hold up the run for ever."""
-    chat_server.mishaps.append("hang")
+@pytest.mark.parametrize("limit", ["timeout_s", "first_token_timeout_s", "token_timeout_s"])
+def test_an_answer_that_does_not_come_in_time_is_tried_again(chat_server: ChatServer, limit: str) -> None:
+    """A hanging request doesn't hold up the run for ever, wherever it hangs."""
+    chat_server.mishaps.append("hang after a token" if limit == "token_timeout_s" else "hang")
 
-    completion = ask(chat_server, timeout_s=3.0)
+    completion = ask(chat_server, **{limit: 3.0})
 
     assert (None, 2) == (completion.failure, completion.attempts)
 
 
 @pytest.mark.parametrize(
-    ("mishap", "said"), [("400", "planned 400"), ("413", "planned 413"), ("400 in a 200", "too long")]
+    ("mishap", "said"), [("400", "planned 400"), ("413", "planned 413"), ("400 in a 200", "bad image")]
 )
 def test_a_refusal_is_recorded_at_once(chat_server: ChatServer, mishap: str, said: str) -> None:
     """With the endpoint's own words."""
@@ -153,16 +156,55 @@ def test_a_fault_that_does_not_pass_is_recorded(chat_server: ChatServer) -> None
     assert re.fullmatch(r"no answer: http://.*/v1, HTTP 500: .*planned 500.*", completion.failure or "")
 
 
-def test_an_endpoint_that_is_gone_ends_the_run_instead_of_failing_every_caption(
+def test_endpoints_that_are_all_gone_end_the_run_instead_of_failing_every_caption(
     chat_server: ChatServer,
 ) -> None:
-    """A million recorded failures would have to be asked again."""
-    engine = asking(chat_server, max_attempts=2)
+    """When patience is up. A million recorded failures would have to be asked again."""
+    engine = asking(chat_server, max_attempts=2, patience_s=0.5)
     chat_server.stop()
 
-    with pytest.raises(SetupError, match=rf"no longer serves {SERVED_MODEL} .*captions so far stay"):
+    with pytest.raises(
+        SetupError,
+        match=rf"gave no answer for 0.5 s .*start {SERVED_MODEL} there again.*captions so far stay",
+    ):
         engine.caption([REQUEST])
     engine.close()
+
+
+def test_requests_wait_for_endpoints_that_are_down_without_losing_attempts(
+    tiny_engine: TransformersEngine,
+) -> None:
+    """One that comes back on its port serves them."""
+    with ChatServer(tiny_engine) as first:
+        engine = asking(first, max_attempts=1)
+        port = int(first.url.rpartition(":")[2])
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(engine.caption, [REQUEST])
+        while not engine.endpoints[0].rests_for_s:
+            time.sleep(0.01)
+        with ChatServer(tiny_engine, port=port):
+            completion = waiting.result()[0]
+        engine.close()
+
+    assert completion.failure is None
+
+
+def test_an_endpoint_that_is_missing_at_the_start_is_used_when_it_comes(
+    tiny_engine: TransformersEngine,
+) -> None:
+    """One node of many is down when a run goes on: the others do."""
+    port = closed_port()
+    with ChatServer(tiny_engine) as there:
+        engine = ServerEngine(
+            CaptioningConfig(servers=(f"http://127.0.0.1:{port}", there.url)), first_pause_s=0.01
+        )
+        assert "going on without those not there" in engine.describe()
+        with ChatServer(tiny_engine, port=port) as late:
+            while not late.payloads:
+                assert engine.caption([REQUEST])[0].failure is None
+            engine.close()
+
+    assert late.payloads
 
 
 def test_an_endpoint_that_refuses_everything_ends_the_run(chat_server: ChatServer) -> None:
@@ -172,7 +214,7 @@ def test_an_endpoint_that_refuses_everything_ends_the_run(chat_server: ChatServe
 
     failures = engine.caption([REQUEST] * (HOPELESS_STREAK - 1))
     with pytest.raises(
-        SetupError, match=f"failed {HOPELESS_STREAK} requests in a row, the last with: refused"
+        SetupError, match=f"{HOPELESS_STREAK} requests failed in a row, the last with: refused"
     ):
         engine.caption([REQUEST])
     engine.close()
@@ -202,38 +244,66 @@ def test_a_model_that_an_endpoint_does_not_serve_is_one_line(chat_server: ChatSe
         asking(chat_server, model="other/model")
 
 
-def test_requests_go_to_the_endpoint_with_the_fewest_in_flight(tiny_engine: TransformersEngine) -> None:
-    """While one hangs on to a request, the others get the rest."""
+def test_a_slow_endpoint_does_not_hold_up_the_others(tiny_engine: TransformersEngine) -> None:
+    """While one hangs on to a request, the others get the rest; never more than max_in_flight each."""
     with ChatServer(tiny_engine) as slow, ChatServer(tiny_engine) as quick:
         engine = asking(slow, quick, max_in_flight=1)
         slow.mishaps.append("hang")
         with ThreadPoolExecutor(2) as pool:
             held = pool.submit(engine.caption, [REQUEST])
             while not slow.headers:
-                pass
+                time.sleep(0.01)
             completions = pool.submit(engine.caption, [REQUEST] * 5).result()
+            in_flight = [endpoint.in_flight for endpoint in engine.endpoints]
             slow.released.set()
             held.result()
         engine.close()
 
-    assert 2 == engine.concurrency
+    assert [1, 0] == in_flight
     assert all(completion.failure is None for completion in completions)
     assert len(quick.payloads) >= 5
 
 
-def test_an_endpoint_that_says_unavailable_is_left_alone_for_a_while(
-    tiny_engine: TransformersEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_endpoint_that_only_fails_is_left_alone_for_a_while(tiny_engine: TransformersEngine) -> None:
     """It answers at once, so it always has the fewest in flight, and would be asked first every time."""
-    monkeypatch.setattr("captioning.server_engine.time.sleep", lambda _: None)
     with ChatServer(tiny_engine) as asleep, ChatServer(tiny_engine) as awake:
-        asleep.mishaps.extend(["503"] * 9)
-        engine = ServerEngine(CaptioningConfig(servers=(asleep.url, awake.url)), first_pause_s=60.0)
-        completions = engine.caption([REQUEST] * 5)
+        asleep.mishaps.extend(["503"] * 99)
+        engine = asking(asleep, awake)
+        for endpoint in engine.endpoints:
+            endpoint._first_pause_s = 60.0
+        completions = engine.caption([REQUEST] * 12)
         engine.close()
 
-    assert [2, 1, 1, 1, 1] == [completion.attempts for completion in completions]
-    assert 1 == len(asleep.headers)
+    assert [None] * 12 == [completion.failure for completion in completions]
+    assert FAULTS_BEFORE_REST == len(asleep.headers)
+
+
+def test_a_supervisor_can_take_an_endpoint_out_and_put_it_back(tiny_engine: TransformersEngine) -> None:
+    """rest and wake, from another thread than the engine's; the last sign of life is seen."""
+    with ChatServer(tiny_engine) as one, ChatServer(tiny_engine) as other:
+        engine = asking(one, other)
+        began = engine.endpoints[0].last_sign_at
+        engine.endpoints[0].rest(600.0)
+        engine.caption([REQUEST] * 3)
+        while_resting = len(one.payloads)
+        engine.endpoints[1].rest(600.0)
+        engine.endpoints[0].wake()
+        engine.caption([REQUEST])
+        engine.close()
+
+    assert (0, 1, 3) == (while_resting, len(one.payloads), len(other.payloads))
+    assert engine.endpoints[0].last_sign_at > began
+
+
+def test_a_retry_comes_no_sooner_than_the_server_asks(chat_server: ChatServer) -> None:
+    """Retry-After, which does not count as a failed attempt."""
+    chat_server.mishaps.append("429")
+    began = time.monotonic()
+
+    completion = ask(chat_server, max_attempts=1)
+
+    assert (None, 2) == (completion.failure, completion.attempts)
+    assert time.monotonic() - began >= 1.0
 
 
 def test_another_endpoint_takes_over_from_one_that_is_gone(tiny_engine: TransformersEngine) -> None:

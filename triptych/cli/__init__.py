@@ -7,7 +7,9 @@ Data goes to stdout, progress and notes to stderr. Exit codes: 0 finished, 1 fai
 from __future__ import annotations
 
 import errno
+import os
 import sys
+import threading
 
 import click
 
@@ -16,6 +18,8 @@ from triptych.cli.filtering import filter_
 from triptych.cli.inspect import doctor, status, verify
 from triptych.cli.report import report
 from triptych.cli.stages import caption, demo, export, group, run
+
+_INTERRUPTED = "interrupted; the same command goes on from here"
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -45,7 +49,8 @@ def main() -> None:
     except click.exceptions.Exit as error:
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        _fail("interrupted; the same command goes on from here", 130)
+        _leave_captions_in_the_making()
+        _fail(_INTERRUPTED, 130)
     except TriptychError as error:
         _fail(str(error), error.exit_code)
     except OSError as error:
@@ -53,6 +58,14 @@ def main() -> None:
             raise
         where = f" at {error.filename}" if error.filename else ""
         _fail(f"{error.strerror}{where}; mend that and run the same command: it goes on from here", 1)
+
+
+def _leave_captions_in_the_making() -> None:
+    """Interrupted twice: a model in the middle of a batch can't be stopped otherwise."""
+    if any(thread.name.startswith("caption-") for thread in threading.enumerate()):
+        print(f"triptych: {_INTERRUPTED}", file=sys.stderr, flush=True)
+        sys.stdout.flush()
+        os._exit(130)
 
 
 def _fail(line: str, exit_code: int) -> None:

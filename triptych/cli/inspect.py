@@ -17,16 +17,27 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document 
 @click.argument("folder", metavar="RUN", type=options.FOLDER)
 @_JSON
 def status(folder: Path, as_json: bool) -> None:
-    """Show where a run is: its funnel, its stages, and failures by class. Works while it runs."""
+    """Show where a run is: its funnel, failures by class, the captions' pace and what the rest takes.
+
+    Works while it runs. After `triptych caption RUN --sample N` it says how long all of it would take.
+    """
     from triptych.funnel import funnel_lines, stage_lines
     from triptych.opening import look_into
+    from triptych.pace import pace_lines, pace_of
 
     pipeline = look_into(folder)
     ledger = pipeline.take_stock()
+    paces = pace_of(pipeline, ledger)
     if as_json:
-        _print_json({"stages": pipeline.folder.run_file.stages, "ledger": ledger})
+        _print_json({"stages": pipeline.folder.run_file.stages, "ledger": ledger, "pace": paces})
         return
-    for line in (*funnel_lines(ledger), "", *stage_lines(pipeline)):
+    for line in (
+        *funnel_lines(ledger),
+        "",
+        *pace_lines(paces),
+        *([""] if paces else []),
+        *stage_lines(pipeline),
+    ):
         click.echo(line)
 
 
@@ -84,13 +95,32 @@ def verify(folder: Path, images: int | None, image_root: Path | None, as_json: b
         sys.exit(1)
 
 
-@click.command(epilog=options.example("triptych doctor"))
+@click.command(epilog=options.example("triptych doctor --model OpenGVLab/InternVL3-8B-hf --tp 2"))
+@options.preset
+@options.config
+@options.serving
 @_JSON
-def doctor(as_json: bool) -> None:
-    """Say what this machine can run, what is missing, and what to install."""
-    from triptych.checkup import examine
+def doctor(
+    preset: str | None,
+    config_file: Path | None,
+    assignments: tuple[str, ...],
+    model: str | None,
+    engine: str | None,
+    servers: tuple[str, ...],
+    tp: int | None,
+    as_json: bool,
+) -> None:
+    """Say what this machine can run, what is missing, and what to install.
 
-    findings = examine(Path())
+    With a model or endpoints also whether captioning could begin: GPU memory, the model's folder, the
+    context against tiles and prompt, and one small image to each endpoint. Exit 1 where anything failed.
+    """
+    from triptych.checkup import examine
+    from triptych.checkup_captioning import examine_captioning
+    from triptych.config import load_config
+
+    flags = options.flags_of(assignments, model, servers, engine=engine, tp=tp)
+    findings = [*examine(Path()), *examine_captioning(load_config(preset, config_file, flags))]
     if as_json:
         _print_json(findings)
     else:

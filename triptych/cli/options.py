@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from captioning.config import ENGINE_NAMES
 from corpus.records import JOB_NAMES
 from corpus.runfolder import STAGE_NAMES
 from export.config import FILE_TYPES, FORMAT_NAMES
@@ -47,11 +48,15 @@ def sources(*, required: bool) -> Callable[[F], F]:
 
 def preset_and_out(command: F) -> F:
     """--out RUN --preset NAME."""
-    command = click.option(
-        "--preset", help="Settings to begin with: sa1b or demo. [default: none]", metavar="NAME"
-    )(command)
     return click.option(
         "--out", type=FOLDER, required=True, metavar="RUN", help="The run folder; made if it isn't there."
+    )(preset(command))
+
+
+def preset(command: F) -> F:
+    """--preset NAME."""
+    return click.option(
+        "--preset", help="Settings to begin with: sa1b or demo. [default: none]", metavar="NAME"
     )(command)
 
 
@@ -79,6 +84,11 @@ def settings(command: F) -> F:
         multiple=True,
         help="Discard what this stage made and make it again. Repeatable.",
     )(command)
+    return config(command)
+
+
+def config(command: F) -> F:
+    """--config FILE --set KEY=VALUE."""
     command = click.option(
         "--set",
         "assignments",
@@ -92,7 +102,12 @@ def settings(command: F) -> F:
 
 
 def captioning(command: F) -> F:
-    """--model, --server, --job, --sample."""
+    """--model, --engine, --server, --tp, --no-tile-fit, --job, --sample."""
+    command = click.option(
+        "--no-tile-fit",
+        is_flag=True,
+        help="For models without InternVL's tiles: only bound each image's longer side.",
+    )(command)
     command = click.option(
         "--sample",
         type=click.IntRange(min=1),
@@ -106,12 +121,29 @@ def captioning(command: F) -> F:
         multiple=True,
         help="Only this job. Repeatable. [default: all]",
     )(command)
+    return serving(command)
+
+
+def serving(command: F) -> F:
+    """--model, --engine, --server, --tp."""
+    command = click.option(
+        "--tp",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="GPUs that share one model when Triptych starts lmdeploy. [default: 1]",
+    )(command)
     command = click.option(
         "--server",
         "servers",
         multiple=True,
         metavar="URL",
         help="An OpenAI-compatible endpoint, such as http://host:23333/v1. Repeatable.",
+    )(command)
+    command = click.option(
+        "--engine",
+        type=click.Choice(ENGINE_NAMES),
+        help="Who runs the model. auto: --server where given, lmdeploy on a GPU, else transformers."
+        " [default: auto]",
     )(command)
     return click.option("--model", metavar="ID", help="The captioning model: a folder or a hub id.")(command)
 
@@ -149,6 +181,9 @@ def flags_of(
     jobs: Sequence[str] = (),
     sample: int | None = None,
     image_column: str | None = None,
+    engine: str | None = None,
+    tp: int | None = None,
+    no_tile_fit: bool = False,
 ) -> dict[str, object]:
     """What was given on the command line, as dotted config keys."""
     flags = dict(map(parse_assignment, assignments))
@@ -159,6 +194,14 @@ def flags_of(
     if servers:
         flags["captioning.servers"] = list(servers)
         flags.setdefault("captioning.engine", "server")
+    elif engine in ("lmdeploy", "transformers"):
+        flags.setdefault("captioning.servers", [])  # those of an earlier call
+    if engine is not None:
+        flags["captioning.engine"] = engine
+    if tp is not None:
+        flags["captioning.lmdeploy.tp"] = tp
+    if no_tile_fit:
+        flags["captioning.tile_fit"] = False
     if jobs:
         flags["captioning.jobs"] = list(jobs)
     if sample is not None:

@@ -34,9 +34,12 @@ def run(
     assignments: tuple[str, ...],
     fresh: tuple[StageName, ...],
     model: str | None,
+    engine: str | None,
     servers: tuple[str, ...],
+    tp: int | None,
     jobs: tuple[str, ...],
     sample: int | None,
+    no_tile_fit: bool,
 ) -> None:
     """Take images through all stages, to the four files.
 
@@ -44,7 +47,7 @@ def run(
     with a path a line; or a quoted pattern such as 'photos/**/*.jpg'. Run it again to go on from where
     it stopped; a finished run does nothing.
     """
-    flags = options.flags_of(assignments, model, servers, jobs, sample, image_column)
+    flags = options.flags_of(assignments, model, servers, jobs, sample, image_column, engine, tp, no_tile_fit)
     run_all(sources, out, preset, config_file, flags, fresh)
 
 
@@ -116,12 +119,17 @@ def caption(
     assignments: tuple[str, ...],
     fresh: tuple[StageName, ...],
     model: str | None,
+    engine: str | None,
     servers: tuple[str, ...],
+    tp: int | None,
     jobs: tuple[JobName, ...],
     sample: int | None,
+    no_tile_fit: bool,
 ) -> None:
     """Caption the sets and single images of a run."""
-    flags = options.flags_of(assignments, model, servers, sample=sample)
+    flags = options.flags_of(
+        assignments, model, servers, sample=sample, engine=engine, tp=tp, no_tile_fit=no_tile_fit
+    )
     _one_stage(folder, config_file, flags, fresh, lambda pipeline: pipeline.caption(jobs))
 
 

@@ -1,0 +1,47 @@
+"""lmdeploy's own pipeline on a folder of images, without Triptych: what it is held against.
+
+    python -m benchmarks.bare_lmdeploy MODEL IMAGES BACKEND MAX_TOKENS
+
+Prints one JSON line: captions, seconds, tokens. Loading the model and a first batch of four don't count;
+reading and decoding images does, as a user of the pipeline has to do that too. A process of its own,
+because importing lmdeploy makes Pillow accept damaged images.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from lmdeploy import GenerationConfig, PytorchEngineConfig, TurbomindEngineConfig, pipeline
+from lmdeploy.vl import load_image
+
+from captioning.prompts import load_prompts
+
+WARM_UP = 4
+
+
+def main(model: str, images: Path, backend: str, max_tokens: int) -> None:
+    """Caption every image of the folder."""
+    engine = PytorchEngineConfig() if backend == "pytorch" else TurbomindEngineConfig()
+    generation = GenerationConfig(do_sample=False, max_new_tokens=max_tokens)
+    prompt = load_prompts()["single_en"].text
+    paths = sorted(images.iterdir())
+    with pipeline(model, backend_config=engine) as pipe:
+        _caption(pipe, paths[:WARM_UP], prompt, generation)
+        began = time.monotonic()
+        answers = _caption(pipe, paths, prompt, generation)
+        seconds = time.monotonic() - began
+    tokens = sum(answer.generate_token_len for answer in answers)
+    print(json.dumps({"captions": len(answers), "seconds": round(seconds, 2), "tokens": tokens}))
+
+
+def _caption(pipe: Any, paths: list[Path], prompt: str, generation: GenerationConfig) -> list[Any]:
+    answers: list[Any] = pipe([(prompt, load_image(str(path))) for path in paths], gen_config=generation)
+    return answers
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]), sys.argv[3], int(sys.argv[4]))

@@ -1,0 +1,171 @@
+"""The parts of gpu_captioning, each of which measures one thing and gives it as a table.
+
+Comes in: folders of a model and of images. Goes out: figures. Not its job: which parts, and their order.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from captioning.config import CaptioningConfig
+from captioning.engine_choice import open_engine
+from captioning.engines import CaptionRequest, Engine
+from captioning.lmdeploy_config import Backend, LmdeployConfig
+from captioning.prompts import load_prompts
+from captioning.stage import caption_run
+from captioning.tiles import fit_to_tiles
+from corpus.files import write_jsonl
+from corpus.pixels import upright_size
+from corpus.progress import Lines
+from corpus.records import ImageRecord, is_multi
+from corpus.runfolder import RunFolder, StageState
+from corpus.sources import Shard, open_sources
+from triptych.demo.painting import paint
+from triptych.demo.scene import imagine_scene, vary_scene
+from triptych.embedded import resolve_model
+
+WIDTH_PX, HEIGHT_PX = 2250, 1500
+SCENES = 10
+NANO_MAX_TOKENS = 320
+
+Measured = dict[str, object]
+
+
+def draw_images(folder: Path, count: int) -> Path:
+    """``count`` JPEGs of SA-1B's size; those that are there already stay."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(count):
+        path = folder / f"{number:05}.jpg"
+        if not path.exists():
+            begun = path.with_suffix(".begun")
+            paint(imagine_scene("unseen", number), WIDTH_PX, HEIGHT_PX).save(begun, "JPEG", quality=90)
+            begun.replace(path)
+    return folder
+
+
+def same_captions(logs: Path, backend: Backend) -> Measured:
+    """The embedded model, served by lmdeploy, against the in-process engine on the CPU."""
+    in_process = CaptioningConfig(
+        engine="transformers", model=resolve_model("builtin:nano-internvl"), device="cpu"
+    )
+    served = CaptioningConfig(
+        engine="lmdeploy", model=in_process.model, lmdeploy=LmdeployConfig(backend=backend, max_deaths=1)
+    )
+    asked = four_jobs(SCENES)
+    expected, found = (_ask(open_engine(config, logs, print), asked) for config in (in_process, served))
+    same = sum(ours == theirs for ours, theirs in zip(expected, found, strict=True))
+    other = [pair for pair in zip(expected, found, strict=True) if pair[0] != pair[1]]
+    return {"captions": len(asked), "same": same, "first_that_differs": list(other[0]) if other else None}
+
+
+def four_jobs(scenes: int) -> list[CaptionRequest]:
+    """The four jobs on unseen scenes with two variations each, in the embedded model's tiles."""
+    requests = []
+    for number in range(scenes):
+        first = imagine_scene("unseen", 900 + number)
+        shown = [first, *(vary_scene(first, "unseen", n) for n in range(2))]
+        images = tuple(fit_to_tiles(paint(scene, 336, 224), (1, 1), 112) for scene in shown)
+        requests += [
+            CaptionRequest(
+                id=f"{job}:{number}",
+                prompt=prompt.text,
+                images=images if is_multi(job) else images[:1],
+                max_tokens=NANO_MAX_TOKENS,
+            )
+            for job, prompt in load_prompts().items()
+        ]
+    return requests
+
+
+def _ask(engine: Engine, requests: Sequence[CaptionRequest]) -> list[str]:
+    try:
+        completions = engine.caption(requests)
+    finally:
+        engine.close()
+    return [completion.failure or completion.text for completion in completions]
+
+
+def triptych_stage(
+    model: Path, images: Path, *, engine: str, captions: int, max_tokens: int, backend: Backend = "pytorch"
+) -> Measured:
+    """The captions stage from files to journals, on one GPU."""
+    config = CaptioningConfig(
+        engine=engine,
+        model=str(model),
+        jobs=("single_en",),
+        sample=captions,
+        max_tokens_single=max_tokens,
+        max_in_flight=256,
+        batch_size=8,
+        ask_again=0,  # each caption is cut by length: on purpose, not for want of another answer
+        lmdeploy=LmdeployConfig(backend=backend, max_deaths=2),
+    )
+    with tempfile.TemporaryDirectory(dir=model.parent) as scratch:
+        run, sources = grouped_run(Path(scratch) / "run", images)
+        try:
+            caption_run(run, sources, config, Lines())
+        finally:
+            if run.logs_folder.is_dir():
+                shutil.copytree(run.logs_folder, model.parent / "logs", dirs_exist_ok=True)
+        notes = run.run_file.stages["captions"].notes
+        rows = [row for shard in run.shards() for row in run.captions("single_en", shard)]
+    failures = [row.failure for row in rows if row.failure is not None]
+    if failures:
+        raise RuntimeError(f"{len(failures)} of {captions} captions failed, the first with: {failures[0]}")
+    seconds = float(str(notes["single_en.seconds"]))
+    return _rate(int(str(notes["single_en.made"])), seconds, sum(row.completion_tokens for row in rows))
+
+
+def grouped_run(path: Path, images: Path) -> tuple[RunFolder, list[Shard]]:
+    """A run of single images that is ready to be captioned."""
+    run = RunFolder.create_or_open(path)
+    sources = open_sources([images])
+    for shard in sources:
+        records = []
+        for file in shard.files():
+            width_px, height_px = upright_size(file.content)
+            records.append(
+                ImageRecord(
+                    key=file.key, width_px=width_px, height_px=height_px, size_bytes=len(file.content),
+                    offset_bytes=file.offset_bytes,
+                )
+            )  # fmt: skip
+        write_jsonl(run.images_file(shard.name), records)
+    write_jsonl(run.duplicates_file, [])
+    write_jsonl(run.sets_file, [])
+    run.run_file.stages["sets"] = StageState(settings={}, finished=True)
+    run.save()
+    return run, sources
+
+
+def bare_pipeline(model: Path, images: Path, backend: Backend, max_tokens: int) -> Measured:
+    """lmdeploy without Triptych. Raises RuntimeError with its last words where it fails."""
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.bare_lmdeploy",
+        str(model),
+        str(images),
+        backend,
+        str(max_tokens),
+    ]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    if answer.returncode != 0:
+        raise RuntimeError(" | ".join(answer.stderr.strip().splitlines()[-3:]))
+    last = json.loads(answer.stdout.strip().splitlines()[-1])
+    return _rate(last["captions"], last["seconds"], last["tokens"])
+
+
+def _rate(captions: int, seconds: float, tokens: int) -> Measured:
+    return {
+        "captions": captions,
+        "seconds": seconds,
+        "captions_per_s": round(captions / seconds, 3),
+        "tokens_per_s": round(tokens / seconds, 1),
+    }

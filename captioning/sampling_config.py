@@ -1,0 +1,89 @@
+"""How a job's next tokens are chosen, as a user sets it.
+
+Comes in: a table such as ``[captioning.sampling.single_en]``. Goes out: one checked, frozen JobSampling,
+and the Sampling of each of its requests. What an engine would ignore or bend is refused here, because a
+setting that does nothing is worse than none. Not its job: choosing (see engines).
+
+What lmdeploy 0.18 does, from its source: its server always samples, so that top_k 1 is what makes it
+greedy, and a repetition penalty counts in greedy search too (its Python pipeline resets it there); a
+penalty of 0 or less silently becomes 1; TurboMind fails on a top_k above 1024; a temperature above 2 is an
+error; a seed without sampling does nothing. Its PyTorch engine and Triptych's transformers engine penalise
+tokens of the caption so far, TurboMind those of the prompt too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import msgspec
+
+from captioning.engines import Sampling
+from corpus.errors import UsageError
+
+DEFAULT_TOP_K = 50
+"""Where a temperature is given without top_k: the default of lmdeploy and of transformers."""
+
+MAX_TOP_K = 1024
+MAX_TEMPERATURE = 2.0
+
+
+class JobSampling(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Greedy by default. Raises UsageError where a value can't be, or would do nothing."""
+
+    temperature: float = 0.0
+    """0: the likeliest token, always. Up to 2: flatter chances."""
+    top_k: int | None = None
+    """Among that many likeliest tokens; 0: all. None: 50 where a temperature is given."""
+    top_p: float = 1.0
+    """Among the likeliest tokens that together have this chance."""
+    repetition_penalty: float = 1.0
+    """Divides the chances of tokens that the caption has already. 1: none; 1.05 is much."""
+    seed: int | None = None
+    """Of the random choice; each request draws with one of its own made from it. None: 0."""
+    max_tokens: int | None = None
+    """Tokens at most; None: captioning.max_tokens_single or max_tokens_multi."""
+
+    def __post_init__(self) -> None:
+        self._check(0 <= self.temperature <= MAX_TEMPERATURE, "temperature", "0 to 2")
+        self._check(self.top_k is None or 0 <= self.top_k <= MAX_TOP_K, "top_k", "0 (all) to 1024")
+        self._check(0 < self.top_p <= 1, "top_p", "more than 0, at most 1")
+        self._check(self.repetition_penalty > 0, "repetition_penalty", "more than 0")
+        self._check(self.seed is None or self.seed >= 0, "seed", "0 or more")
+        self._check(self.max_tokens is None or self.max_tokens >= 1, "max_tokens", "1 or more")
+        if self.temperature > 0:
+            self._check(
+                self.top_k != 1,
+                "top_k",
+                f"0 or 2 to 1024: with 1, temperature {self.temperature:g} does nothing",
+            )
+        else:
+            why = "no value without a temperature: the likeliest token is taken, so it would do nothing"
+            self._check(self.top_k in (None, 1), "top_k", why)
+            self._check(self.top_p == 1, "top_p", why)
+            self._check(self.seed is None, "seed", why)
+
+    def of_request(self, request_id: str) -> Sampling:
+        """The sampling of one request: always the same, and with another seed than any other's."""
+        if self.temperature == 0:
+            return Sampling(repetition_penalty=self.repetition_penalty)
+        digest = hashlib.blake2b(f"{self.seed or 0} {request_id}".encode(), digest_size=4).digest()
+        return Sampling(
+            temperature=self.temperature,
+            top_k=DEFAULT_TOP_K if self.top_k is None else self.top_k,
+            top_p=self.top_p,
+            repetition_penalty=self.repetition_penalty,
+            seed=int.from_bytes(digest) >> 1,  # 31 bits: some servers take no more
+        )
+
+    def words(self) -> str:
+        """As the run folder keeps it, without max_tokens."""
+        given = [f"repetition_penalty {self.repetition_penalty:g}"] if self.repetition_penalty != 1 else []
+        if self.temperature == 0:
+            return ", ".join(["greedy", *given])
+        top_k = DEFAULT_TOP_K if self.top_k is None else self.top_k
+        drawn = f"temperature {self.temperature:g}, top_k {top_k}, top_p {self.top_p:g}"
+        return ", ".join([drawn, *given, f"seed {self.seed or 0}"])
+
+    def _check(self, ok: bool, name: str, expected: str) -> None:
+        if not ok:
+            raise UsageError(f"{name} {getattr(self, name)} in captioning.sampling: expected {expected}")

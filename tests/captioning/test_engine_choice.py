@@ -1,0 +1,117 @@
+"""Which engine auto stands for, and what is found before hours of other work."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from captioning.config import CaptioningConfig
+from captioning.engine_choice import check_engine, choose_engine
+from corpus.errors import SetupError
+from tests.captioning.fake_gpus import show_gpus
+
+needs_lmdeploy = pytest.mark.skipif(
+    importlib.util.find_spec("lmdeploy") is None, reason="lmdeploy is not installed"
+)
+
+
+def chosen(config: CaptioningConfig, begun_with: str | None = None) -> tuple[str, str]:
+    """Engine and reason."""
+    changed, why = choose_engine(config, begun_with)
+    return changed.engine, why
+
+
+def without_gpus(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """No driver's tool on the PATH."""
+    monkeypatch.setenv("PATH", str(folder))
+
+
+def test_servers_come_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where there is a GPU."""
+    show_gpus(monkeypatch, tmp_path, 1)
+
+    assert ("server", "auto: servers are given") == chosen(CaptioningConfig(servers=("http://h:1",)))
+
+
+@needs_lmdeploy
+def test_a_gpu_means_lmdeploy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reason names the GPUs."""
+    show_gpus(monkeypatch, tmp_path, 8)
+
+    assert ("lmdeploy", "auto: 8 x NVIDIA H100 80GB HBM3") == chosen(CaptioningConfig(model="a/b"))
+
+
+def test_no_gpu_means_transformers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reason says so."""
+    without_gpus(monkeypatch, tmp_path)
+
+    found = chosen(CaptioningConfig(model="a/b"))
+
+    assert ("transformers", "auto: no server is given and this machine shows no GPU") == found
+
+
+@pytest.mark.parametrize("version", [None, "0.9.1", "0.19.0"])
+def test_an_lmdeploy_that_was_not_tested_is_not_chosen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str | None
+) -> None:
+    """And refused where it is named."""
+    from importlib import metadata
+
+    def installed(name: str) -> str:
+        if version is None:
+            raise metadata.PackageNotFoundError(name)
+        return version
+
+    show_gpus(monkeypatch, tmp_path, 1)
+    monkeypatch.setattr(metadata, "version", installed)
+    said = (
+        "lmdeploy is not installed" if version is None else f"lmdeploy is {version}, and Triptych starts 0.18"
+    )
+
+    engine, why = chosen(CaptioningConfig(model="a/b"))
+
+    assert "transformers" == engine
+    assert said in why
+    with pytest.raises(SetupError, match=said):
+        check_engine(CaptioningConfig(engine="lmdeploy", model="a/b"))
+
+
+def test_a_driver_that_does_not_answer_means_transformers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reason is the driver's."""
+    show_gpus(monkeypatch, tmp_path, 0)
+
+    engine, why = chosen(CaptioningConfig(model="a/b"))
+
+    assert "transformers" == engine
+    assert "nvidia-smi does not list the GPUs" in why
+
+
+def test_a_run_goes_on_with_the_engine_that_began_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A finished one can be looked at on a machine without a GPU."""
+    without_gpus(monkeypatch, tmp_path)
+
+    assert ("lmdeploy", "auto: this run was begun with it") == chosen(
+        CaptioningConfig(model="a/b"), "lmdeploy"
+    )
+
+
+def test_a_named_engine_is_taken_without_a_reason() -> None:
+    """The config stays as it is."""
+    config = CaptioningConfig(engine="transformers", model="a/b")
+
+    assert (config, "") == choose_engine(config, "lmdeploy")
+
+
+@needs_lmdeploy
+def test_lmdeploy_without_a_gpu_is_refused_before_anything_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With what can be done instead."""
+    without_gpus(monkeypatch, tmp_path)
+
+    with pytest.raises(SetupError, match="lmdeploy needs a GPU and this machine shows none"):
+        check_engine(CaptioningConfig(engine="lmdeploy", model="a/b"))

@@ -1,0 +1,158 @@
+"""Command lines, GPU groups and ports of the servers that Triptych starts."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from captioning.gpus import visible_gpus
+from captioning.lmdeploy_command import gpu_groups, serve_command, serve_environment, served_name
+from captioning.lmdeploy_config import LmdeployConfig
+from captioning.ports import FIRST_PORT, HeldPorts
+from corpus.errors import SetupError, UsageError
+from tests.captioning.fake_gpus import show_gpus
+from tests.captioning.lmdeploy_on_cpu import ROOT
+
+
+def devices(*arguments: object) -> list[tuple[str, ...]]:
+    """The groups by their names in CUDA_VISIBLE_DEVICES."""
+    return [tuple(gpu.device for gpu in group) for group in gpu_groups(*arguments)]
+
+
+@pytest.mark.skipif(importlib.util.find_spec("lmdeploy") is None, reason="lmdeploy is not installed")
+def test_lmdeploys_own_parser_understands_the_command_line(tmp_path: Path) -> None:
+    """Every option that Triptych knows, as lmdeploy names it."""
+    model = tmp_path / "InternVL3-8B"
+    model.mkdir()
+    config = LmdeployConfig(
+        backend="pytorch",
+        tp=2,
+        session_len=8192,
+        cache_share=0.7,
+        max_batch=96,
+        log_level="ERROR",
+        trust_remote_code=True,
+        extra_args=("--quant-policy", "8"),
+    )
+    arguments = serve_command(str(model), config, 23335)
+    assert [sys.executable, "-m", "lmdeploy", "serve", "api_server"] == arguments[:5]
+
+    printed = subprocess.run(
+        [sys.executable, "-m", "tests.captioning.lmdeploy_serve_on_cpu", *arguments[3:]],
+        env=os.environ | {"PARSE_ONLY": "1", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    understood = json.loads(printed.stdout.splitlines()[-1])
+    expected = {
+        "model_path": str(model),
+        "model_name": "InternVL3-8B",
+        "server_name": "127.0.0.1",
+        "server_port": 23335,
+        "backend": "pytorch",
+        "tp": 2,
+        "session_len": 8192,
+        "cache_max_entry_count": 0.7,
+        "max_batch_size": 96,
+        "log_level": "ERROR",
+        "generation_config": "lmdeploy",
+        "trust_remote_code": True,
+        "quant_policy": 8,
+    }
+    assert expected == {name: understood[name] for name in expected}
+
+
+def test_what_is_not_set_is_left_to_lmdeploy() -> None:
+    """No option without a value."""
+    command = serve_command("OpenGVLab/InternVL3-8B-hf", LmdeployConfig(), 1)
+
+    assert not {"--session-len", "--max-batch-size", "--trust-remote-code", "None"} & set(command)
+    assert "OpenGVLab/InternVL3-8B-hf" == served_name("OpenGVLab/InternVL3-8B-hf")
+
+
+def test_gpus_make_groups_of_tp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is left over stays idle."""
+    show_gpus(monkeypatch, tmp_path, 5)
+
+    assert [("0",), ("1",), ("2",), ("3",), ("4",)] == devices(visible_gpus(), 1)
+    assert [("0", "1"), ("2", "3")] == devices(visible_gpus(), 2)
+    with pytest.raises(SetupError, match="--tp 8 needs 8 GPUs and this machine shows 5"):
+        gpu_groups(visible_gpus(), 8)
+
+
+@pytest.mark.parametrize(
+    ("visible", "expected"),
+    [("3,1", ["3", "1"]), ("GPU-2a,0", ["GPU-2a", "0"]), ("", []), ("1,7,2", ["1"])],
+)
+def test_cuda_visible_devices_is_heeded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, visible: str, expected: list[str]
+) -> None:
+    """By number or UUID, in its order; as in CUDA, what follows an unknown name doesn't count."""
+    show_gpus(monkeypatch, tmp_path, 4)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+
+    assert expected == [gpu.device for gpu in visible_gpus()]
+
+
+def test_a_server_sees_the_gpus_of_its_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And starts no threads that would fight for the cores."""
+    show_gpus(monkeypatch, tmp_path, 4)
+
+    environment = serve_environment(gpu_groups(visible_gpus(), 2)[1])
+
+    assert ("2,3", "1") == (environment["CUDA_VISIBLE_DEVICES"], environment["OMP_NUM_THREADS"])
+
+
+def test_a_machine_without_a_gpu_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """With what can be done instead."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(SetupError, match=r"lmdeploy needs a GPU and this machine shows none.*--server"):
+        gpu_groups(visible_gpus(), 1)
+
+
+def test_two_runs_never_hold_the_same_port() -> None:
+    """Although neither listens there yet; closed, a port is free again."""
+    with HeldPorts(3) as first, HeldPorts(3) as second:
+        assert not set(first.numbers) & set(second.numbers)
+        with pytest.raises(SetupError, match=f"port {first.numbers[0]} is in use on this machine"):
+            HeldPorts(1, first.numbers[0])
+
+    with HeldPorts(1, first.numbers[0]) as again:
+        assert first.numbers[:1] == again.numbers
+
+
+def test_a_port_that_somebody_listens_at_is_passed_over() -> None:
+    """Of whichever program."""
+    with HeldPorts(1) as held:
+        number = held.numbers[0]
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", number))
+        listener.listen()
+
+        with HeldPorts(1) as other:
+            assert FIRST_PORT <= number != other.numbers[0]
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"tp": 3}, r"captioning.lmdeploy.tp is 3; expected a power of two"),
+        ({"cache_share": 1.5}, r"cache_share is 1.5; expected more than 0, less than 1"),
+        ({"session_len": 0}, r"session_len is 0; expected 1 or more"),
+    ],
+)
+def test_a_setting_that_can_not_be_is_refused(setting: dict[str, object], message: str) -> None:
+    """Before anything is started."""
+    with pytest.raises(UsageError, match=message):
+        LmdeployConfig(**setting)

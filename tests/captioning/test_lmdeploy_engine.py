@@ -1,0 +1,128 @@
+"""lmdeploy servers that Triptych starts: lmdeploy's real command line and server, killed and stopped.
+
+Real: everything but the GPU engine below the server (see lmdeploy_serve_on_cpu), and the GPUs themselves.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import signal
+import threading
+from pathlib import Path
+
+import pytest
+
+from captioning import lmdeploy_command
+from captioning.config import CaptioningConfig
+from captioning.lmdeploy_config import LmdeployConfig
+from captioning.lmdeploy_engine import LmdeployEngine
+from corpus.errors import SetupError
+from tests.captioning.fake_gpus import show_gpus
+from tests.captioning.lmdeploy_on_cpu import ROOT
+from tests.captioning.small_run import PLANNED, SmallRun
+from tests.captioning.test_leash import is_alive, until
+from triptych.embedded import resolve_model
+
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("lmdeploy") is None, reason="lmdeploy is not installed"
+)
+
+MODEL = resolve_model("builtin:nano-internvl")
+ON_CPU = ("-m", "tests.captioning.lmdeploy_serve_on_cpu", "serve", "api_server")
+
+
+@pytest.fixture
+def notes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine with a GPU, as far as Triptych can tell; each server leaves a folder here."""
+    show_gpus(monkeypatch, tmp_path, 1)
+    folder = tmp_path / "notes"
+    folder.mkdir()
+    monkeypatch.setattr(lmdeploy_command, "SERVE", ON_CPU)
+    monkeypatch.setenv("LMDEPLOY_NOTES", str(folder))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    return folder
+
+
+def config(engine: str, **lmdeploy: object) -> CaptioningConfig:
+    """Captions by the nano model."""
+    return CaptioningConfig(
+        engine=engine,
+        model=MODEL,
+        device="cpu",
+        batch_size=4,
+        tile_px=112,
+        max_tiles=2,
+        max_tokens_single=40,
+        max_tokens_multi=60,
+        max_in_flight=3,
+        ask_again=0,
+        lmdeploy=LmdeployConfig(backend="pytorch", max_batch=4, hang_timeout_s=4.0, **lmdeploy),
+    )
+
+
+def newest_server(notes: Path) -> int:
+    """The number of the process that was started last."""
+    return int(max(notes.iterdir(), key=lambda path: path.stat().st_mtime).name)
+
+
+def test_a_run_goes_on_when_its_server_is_killed_and_when_it_hangs(
+    small_run: SmallRun, notes: Path, tmp_path: Path
+) -> None:
+    """Every caption comes once, and is that of the in-process engine; then no server is left."""
+    shutil.copytree(small_run.run.path, tmp_path / "other")
+    in_process = SmallRun(small_run.run.open(tmp_path / "other"), small_run.pile)
+    in_process.caption(config("transformers"))
+    harmed: list[tuple[int, int]] = []
+
+    def harm() -> None:
+        for how, rows in ((signal.SIGKILL, 3), (signal.SIGSTOP, 9)):
+            assert until(lambda rows=rows: _lines(small_run) >= rows)
+            harmed.append((newest_server(notes), _lines(small_run)))
+            os.kill(harmed[-1][0], how)
+
+    villain = threading.Thread(target=harm)
+    villain.start()
+    small_run.caption(config("lmdeploy"))
+    villain.join()
+
+    assert said_in(in_process) == said_in(small_run)
+    assert 3 == len(list(notes.iterdir()))
+    assert all(rows < sum(PLANNED.values()) for _, rows in harmed)
+    assert not any(is_alive(int(path.name)) for path in notes.iterdir())
+    logs = {path.name for path in (small_run.run.path / "logs").iterdir()}
+    assert {"lmdeploy-0.log", "lmdeploy-0.1.log", "lmdeploy-0.2.log"} == logs
+
+
+def said_in(run: SmallRun) -> dict[str, tuple[object, ...]]:
+    """All captions, but for how often each was asked: what a server had when it died is asked again."""
+    return {
+        key: (row.text, row.finish_reason, row.prompt_tokens, row.completion_tokens, row.failure)
+        for key, row in run.rows().items()
+    }
+
+
+def _lines(small_run: SmallRun) -> int:
+    return sum(path.read_bytes().count(b"\n") for path in (small_run.run.path / "captions").rglob("*.jsonl"))
+
+
+def test_a_model_that_can_not_be_served_is_one_line_with_the_logs_last_words(
+    notes: Path, tmp_path: Path
+) -> None:
+    """And with the log's path."""
+    model = tmp_path / "model"
+    shutil.copytree(MODEL, model)
+    (model / "config.json").write_text('{"model_type": "unheard_of"}')
+    broken = CaptioningConfig(
+        engine="lmdeploy", model=str(model), lmdeploy=LmdeployConfig(backend="pytorch", max_batch=4)
+    )
+
+    with pytest.raises(SetupError) as raised:
+        LmdeployEngine(broken, tmp_path / "logs", lambda _: None)
+
+    line = str(raised.value)
+    assert "lmdeploy server 0 ended with exit code 1 at its start; its last words: " in line
+    assert "find model architecture from config" in line
+    assert f"(log: {tmp_path / 'logs' / 'lmdeploy-0.log'})" in line
+    assert "\n" not in line

@@ -1,0 +1,147 @@
+"""Who watches the servers that Triptych starts: what it gives up, and what it leaves behind."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from captioning import lmdeploy_command, lmdeploy_watch
+from captioning.config import CaptioningConfig
+from captioning.lmdeploy_child import LmdeployChild
+from captioning.lmdeploy_config import LmdeployConfig
+from captioning.lmdeploy_engine import LmdeployEngine
+from captioning.lmdeploy_watch import Watch, why_not_serving
+from captioning.ports import HeldPorts
+from captioning.server_log import ServerLog
+from corpus.errors import SetupError
+from tests.captioning.fake_gpus import show_gpus
+from tests.captioning.lmdeploy_on_cpu import ROOT
+from tests.captioning.test_leash import is_alive, until
+
+STAND_IN = ("-m", "tests.captioning.stand_in_server", "serve", "api_server")
+
+START_AN_ENGINE = f"""
+from pathlib import Path
+from captioning import lmdeploy_command
+from captioning.config import CaptioningConfig
+from captioning.lmdeploy_engine import LmdeployEngine
+lmdeploy_command.SERVE = {STAND_IN!r}
+LmdeployEngine(CaptioningConfig(engine="lmdeploy", model="some/model"), Path("logs"), lambda _: None)
+print("ready", flush=True)
+input()
+"""
+
+
+class Idle:
+    """A server that nobody asks anything."""
+
+    in_flight = 0
+    last_sign_at = 0.0
+
+    def rest(self, pause_s: float) -> None:
+        """Nothing to keep from it."""
+
+    def wake(self) -> None:
+        """Nothing to send it."""
+
+
+@pytest.fixture
+def notes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where each process of a stand-in leaves its number; two GPUs are shown."""
+    show_gpus(monkeypatch, tmp_path, 2)
+    folder = tmp_path / "notes"
+    folder.mkdir()
+    monkeypatch.setenv("LMDEPLOY_NOTES", str(folder))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    return folder
+
+
+def pids(notes: Path) -> list[int]:
+    """Of all servers so far and their helpers."""
+    return [int(path.name) for path in notes.iterdir()]
+
+
+def test_a_server_that_dies_again_and_again_is_given_up(
+    notes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After max_deaths without a caption between, with its last words and its log."""
+    for name, value in (("LOOK_EVERY_S", 0.02), ("HEALTH_EVERY_S", 0.02), ("FIRST_PAUSE_S", 0.01)):
+        monkeypatch.setattr(lmdeploy_watch, name, value)
+    said: list[str] = []
+    given_up: list[str] = []
+    with HeldPorts(1) as ports:
+        command = [sys.executable, *STAND_IN, "model", "--server-port", str(ports.numbers[0])]
+        log = ServerLog(tmp_path / "lmdeploy-0.log")
+        environment = os.environ | {"STAND_IN_DIES": "after 3"}
+        child = LmdeployChild(0, command, environment, ports.numbers[0], log)
+        child.start()
+        assert why_not_serving([child], 30.0) is None
+        watch = Watch(child, Idle(), LmdeployConfig(max_deaths=3), said.append, given_up.append)
+
+        assert until(lambda: bool(given_up))
+        watch.end()
+
+    (line,) = set(given_up)
+    assert line.startswith("lmdeploy server 0 died 3 times without a caption between, the last time it ended")
+    assert "exit code 3; its last words: RuntimeError: CUDA error: an illegal memory access" in line
+    assert f"(log: {log.path})" in line
+    assert 6 == len(pids(notes))  # three servers with a helper each
+    assert not any(map(is_alive, pids(notes)))
+    assert all("starting it again" in words or "is back" in words for words in said)
+
+
+def test_a_server_that_can_not_be_started_again_is_given_up(
+    notes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as on a disk that can't take its log; the requests that wait for it are told."""
+    monkeypatch.setattr(lmdeploy_watch, "LOOK_EVERY_S", 0.02)
+    monkeypatch.setattr(lmdeploy_watch, "FIRST_PAUSE_S", 0.01)
+    given_up: list[str] = []
+    with HeldPorts(1) as ports:
+        command = [sys.executable, *STAND_IN, "model", "--server-port", str(ports.numbers[0])]
+        log = ServerLog(tmp_path / "logs" / "lmdeploy-0.log")
+        child = LmdeployChild(0, command, os.environ, ports.numbers[0], log)
+        child.start()
+        assert why_not_serving([child], 30.0) is None
+        watch = Watch(child, Idle(), LmdeployConfig(), lambda _: None, given_up.append)
+        (tmp_path / "logs").rename(tmp_path / "moved")
+        (tmp_path / "logs").write_text("a file where the folder was")
+
+        child.kill()
+
+        assert until(lambda: bool(given_up))
+        watch.end()
+
+    assert given_up[0].startswith("lmdeploy server 0 could not be watched any more (FileExistsError")
+
+
+def test_no_server_is_left_when_the_run_is_killed(notes: Path, tmp_path: Path) -> None:
+    """By SIGKILL: neither of two servers, nor what they had started."""
+    run = subprocess.Popen(
+        [sys.executable, "-c", START_AN_ENGINE], cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert run.stdout is not None
+    assert b"ready\n" == run.stdout.readline()
+    assert [True] * 4 == [is_alive(pid) for pid in pids(notes)]
+
+    run.kill()
+    run.communicate()
+
+    assert until(lambda: not any(map(is_alive, pids(notes))))
+
+
+def test_a_server_that_never_serves_ends_the_start(
+    notes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After startup_timeout_s; nothing is left of it."""
+    monkeypatch.setattr(lmdeploy_command, "SERVE", ("-c", "import time; print('loading'); time.sleep(300)"))
+    config = CaptioningConfig(
+        engine="lmdeploy", model="some/model", lmdeploy=LmdeployConfig(startup_timeout_s=0.5)
+    )
+
+    with pytest.raises(SetupError, match=r"server 0 did not serve within 0.5 s at its start; its last words"):
+        LmdeployEngine(config, tmp_path / "logs", lambda _: None)

@@ -1,0 +1,99 @@
+"""How tokens are chosen: what can be set for a job, and what is refused because it would do nothing."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import msgspec
+import pytest
+
+from captioning.chat_request import chat_body
+from captioning.config import CaptioningConfig
+from captioning.engines import GREEDY, CaptionRequest, Sampling
+from captioning.sampling_config import JobSampling
+from corpus.errors import UsageError
+
+NOTHING = "no value without a temperature: the likeliest token is taken, so it would do nothing"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"temperature": 2.5}, "temperature 2.5 in captioning.sampling: expected 0 to 2"),
+        ({"temperature": 0.7, "top_k": 1}, "expected 0 or 2 to 1024: with 1, temperature 0.7 does nothing"),
+        ({"temperature": 0.7, "top_k": 2000}, "top_k 2000 in captioning.sampling: expected 0 (all) to 1024"),
+        (
+            {"temperature": 0.7, "top_p": 0.0},
+            "top_p 0.0 in captioning.sampling: expected more than 0, at most 1",
+        ),
+        ({"repetition_penalty": 0.0}, "repetition_penalty 0.0 in captioning.sampling: expected more than 0"),
+        ({"top_k": 40}, f"top_k 40 in captioning.sampling: expected {NOTHING}"),
+        ({"top_p": 0.9}, f"top_p 0.9 in captioning.sampling: expected {NOTHING}"),
+        ({"seed": 7}, f"seed 7 in captioning.sampling: expected {NOTHING}"),
+        ({"temperature": 1.0, "seed": -1}, "seed -1 in captioning.sampling: expected 0 or more"),
+        ({"max_tokens": 0}, "max_tokens 0 in captioning.sampling: expected 1 or more"),
+    ],
+)
+def test_what_an_engine_would_ignore_or_bend_is_refused(settings: dict[str, object], message: str) -> None:
+    """With the reason, also when it comes from a file."""
+    with pytest.raises(UsageError, match=re.escape(message)):
+        JobSampling(**settings)
+    with pytest.raises(UsageError, match=re.escape(message)):
+        msgspec.convert({"sampling": {"single_en": settings}}, CaptioningConfig)
+
+
+def test_an_unknown_setting_is_refused() -> None:
+    """With its name and where it stands."""
+    with pytest.raises(msgspec.ValidationError, match=r"unknown field `temprature`.*sampling"):
+        msgspec.convert({"sampling": {"single_en": {"temprature": 1.0}}}, CaptioningConfig)
+
+
+def test_an_unknown_job_is_refused() -> None:
+    """Rather than passed over."""
+    with pytest.raises(UsageError, match=r"captioning.sampling is 'single_fr'; expected one of single_en"):
+        CaptioningConfig(sampling={"single_fr": JobSampling()})
+
+
+def test_a_job_of_which_nothing_is_said_is_greedy() -> None:
+    """With the tokens of its kind."""
+    config = CaptioningConfig(sampling={"multi_zh": JobSampling(temperature=0.5, max_tokens=99)})
+
+    assert GREEDY == config.sampling_of("single_en").of_request("single_en:a.jpg")
+    assert (512, 1024, 99) == tuple(map(config.max_tokens, ("single_en", "multi_en", "multi_zh")))
+
+
+def test_a_penalty_counts_in_greedy_search_too() -> None:
+    """Nothing else changes."""
+    asked = JobSampling(repetition_penalty=1.05).of_request("single_en:a.jpg")
+
+    assert Sampling(repetition_penalty=1.05) == asked
+
+
+def test_every_request_draws_with_a_seed_of_its_own() -> None:
+    """Always the same one for the same request; another with another seed of the job."""
+    job = JobSampling(temperature=0.7, seed=3)
+
+    seeds = [job.of_request(f"single_en:{n}.jpg").seed for n in range(100)]
+
+    assert 100 == len(set(seeds))
+    assert all(seed is not None and 0 <= seed < 2**31 for seed in seeds)
+    assert seeds[5] == job.of_request("single_en:5.jpg").seed
+    assert seeds[5] != JobSampling(temperature=0.7, seed=4).of_request("single_en:5.jpg").seed
+    assert 50 == job.of_request("x").top_k
+
+
+def test_a_greedy_request_says_all_of_it() -> None:
+    """What is left out, a server fills in from the model's generation_config.json, penalties too."""
+    body = json.loads(chat_body("m", CaptionRequest(id="a", prompt="Go.", images=(b"jpeg",), max_tokens=7)))
+
+    said = {name: value for name, value in body.items() if name not in ("model", "messages")}
+    assert {
+        "stream": True,
+        "stream_options": {"include_usage": True},
+        "max_tokens": 7,
+        "temperature": 0.0,
+        "top_k": 1,
+        "top_p": 1.0,
+        "repetition_penalty": 1.0,
+    } == said

@@ -1,0 +1,45 @@
+"""Logs of servers: of bounded size, with those of the starts before beside them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from captioning import server_log
+from captioning.server_log import ServerLog
+
+
+def test_each_start_has_a_log_and_the_oldest_goes(tmp_path: Path) -> None:
+    """The current one and three before it."""
+    log = ServerLog(tmp_path / "logs" / "lmdeploy-0.log")
+    for start in range(6):
+        with log.begin() as file:
+            file.write(f"start {start}\n".encode())
+
+    kept = {path.name: path.read_text() for path in log.path.parent.iterdir()}
+    names = ("lmdeploy-0.log", "lmdeploy-0.1.log", "lmdeploy-0.2.log", "lmdeploy-0.3.log")
+    assert {name: f"start {5 - age}\n" for age, name in enumerate(names)} == kept
+
+
+def test_a_log_that_grows_too_large_begins_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the server goes on appending to it."""
+    monkeypatch.setattr(server_log, "MAX_BYTES", 10)
+    log = ServerLog(tmp_path / "a.log")
+    with log.begin() as file:
+        file.write(b"much has been said\n")
+        file.flush()
+        log.bound()
+        file.write(b"more\n")
+
+    assert ("more\n", "much has been said\n") == (log.path.read_text(), (tmp_path / "a.1.log").read_text())
+
+
+def test_the_last_words_are_one_line(tmp_path: Path) -> None:
+    """Of bounded length, from the end of the log."""
+    log = ServerLog(tmp_path / "a.log")
+    with log.begin() as file:
+        file.write(b"x" * 10_000 + b"\nTraceback:\n\n  File a\nValueError: no such thing\n")
+
+    assert log.last_words().endswith("Traceback: | File a | ValueError: no such thing")
+    assert 610 > len(log.last_words())

@@ -1,0 +1,97 @@
+"""How tokens are chosen in this process, against transformers' own processors and against the chances."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+import torch
+from transformers import RepetitionPenaltyLogitsProcessor, TopKLogitsWarper, TopPLogitsWarper
+
+from captioning.engines import GREEDY, CaptionRequest, Sampling
+from captioning.sampling_config import JobSampling
+from captioning.token_choice import TokenChoice
+from captioning.transformers_engine import TransformersEngine
+from tests.captioning.test_transformers_engine import request
+
+DRAWS = 4000
+LOGITS = torch.tensor([2.0, 1.5, 1.0, 0.5, 0.0, -0.5, -1.0, -4.0])
+NOTHING_SAID = torch.zeros(1, 1, dtype=torch.int64)
+
+
+def drawn_shares(sampling: Sampling) -> torch.Tensor:
+    """How often each token is chosen, in many rows of a batch."""
+    samplings = [msgspec.structs.replace(sampling, seed=seed) for seed in range(DRAWS)]
+    choice = TokenChoice(samplings, prompt_length=1)
+    chosen = choice(NOTHING_SAID.expand(DRAWS, 1), LOGITS.expand(DRAWS, -1)).argmax(dim=1)
+    return torch.bincount(chosen, minlength=len(LOGITS)) / DRAWS
+
+
+@pytest.mark.parametrize(
+    ("temperature", "top_k", "top_p"), [(1.0, 0, 1.0), (0.7, 4, 1.0), (1.3, 0, 0.8), (1.0, 6, 0.7)]
+)
+def test_tokens_are_drawn_with_the_chances_that_transformers_gives_them(
+    temperature: float, top_k: int, top_p: float
+) -> None:
+    """Which it sets by the same temperature, top_k and top_p; within four standard errors."""
+    logits = LOGITS[None] / temperature
+    if top_k:
+        logits = TopKLogitsWarper(top_k)(NOTHING_SAID, logits)
+    if top_p < 1:
+        logits = TopPLogitsWarper(top_p)(NOTHING_SAID, logits)
+    chances = torch.softmax(logits[0], dim=0)
+
+    shares = drawn_shares(Sampling(temperature=temperature, top_k=top_k, top_p=top_p))
+
+    four_errors = 4 * torch.sqrt(chances * (1 - chances) / DRAWS)
+    assert bool(((shares - chances).abs() <= four_errors).all()), (shares, chances)
+    assert not shares[chances == 0].any()
+
+
+def test_a_penalty_is_that_of_transformers_on_what_was_said() -> None:
+    """Positive logits are divided, negative ones multiplied; the prompt's tokens are left alone."""
+    tokens = torch.tensor([[3, 3, 0, 7, 0], [1, 2, 2, 2, 6]])
+    scores = torch.stack([LOGITS, LOGITS.flip(0)])
+    penalise = RepetitionPenaltyLogitsProcessor(1.3)
+
+    ours = TokenChoice([Sampling(repetition_penalty=1.3)] * 2, prompt_length=2)(tokens, scores)
+
+    assert torch.equal(penalise(tokens[:, 2:], scores.clone()), ours)
+
+
+def test_a_row_does_not_depend_on_its_neighbours() -> None:
+    """Nor on whether they are drawn at all."""
+    drawn = Sampling(temperature=1.0, top_k=0, seed=11)
+    scores = LOGITS.expand(3, -1)
+    ids = NOTHING_SAID.expand(3, 1)
+
+    among = TokenChoice([GREEDY, drawn, Sampling(temperature=2.0, top_k=0, seed=5)], 1)(ids, scores)
+    alone = TokenChoice([drawn], 1)(ids[:1], scores[:1])
+
+    assert torch.equal(alone[0], among[1])
+    assert torch.equal(LOGITS, among[0])
+
+
+def test_a_sampled_caption_is_the_same_alone_and_in_a_batch(tiny_engine: TransformersEngine) -> None:
+    """Word for word, and again in a second call; another seed says something else; greedy ones stay."""
+    job = JobSampling(temperature=1.0, top_k=0)
+    greedy = [request(1), request(2, 3)]
+    sampled = [_with(request(seed), job.of_request(f"single_en:{seed}.jpg")) for seed in (4, 5, 6)]
+    other = _with(sampled[0], JobSampling(temperature=1.0, top_k=0, seed=1).of_request("single_en:4.jpg"))
+
+    batch = tiny_engine.caption([*greedy, *sampled])
+
+    assert batch[2:] == [tiny_engine.caption([each])[0] for each in sampled]
+    assert batch[:2] == tiny_engine.caption(greedy)
+    assert batch[2].text != tiny_engine.caption([other])[0].text
+
+
+def test_a_penalty_changes_a_greedy_caption(tiny_engine: TransformersEngine) -> None:
+    """One that repeats itself."""
+    plain = tiny_engine.caption([request(1)])[0].text
+    penalised = tiny_engine.caption([_with(request(1), Sampling(repetition_penalty=5.0))])[0].text
+
+    assert plain != penalised
+
+
+def _with(asked: CaptionRequest, sampling: Sampling) -> CaptionRequest:
+    return msgspec.structs.replace(asked, sampling=sampling)

@@ -2,8 +2,9 @@
 
     python -m benchmarks.filter_quality
 
-``captions`` is the set that the bounds were chosen on. ``held_out`` was written after the rules, by
-other patterns; its first measurement is in docs/decisions/0030. Rules that look at one caption only.
+``captions`` is the set that the bounds were chosen on. ``held_out`` and ``second_held_out`` were written
+after the rules, by other patterns; how the rules did on them before they were mended is in
+docs/decisions/0031 and 0032. Rules that look at one caption only.
 """
 
 from __future__ import annotations

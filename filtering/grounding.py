@@ -24,8 +24,8 @@ from corpus.errors import SetupError
 from corpus.progress import Progress
 from corpus.records import JobName, Language, is_multi, language_of
 from corpus.runfolder import RunFolder
-from filtering.candidate import units_of
 from filtering.references import references
+from filtering.units import units_of
 
 SHORTEST_UNITS = 3
 """A sentence of fewer words or characters says too little to be compared."""

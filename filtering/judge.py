@@ -29,7 +29,7 @@ from corpus.records import JOB_NAMES, JobName, Verdict, language_of
 from filtering.candidate import Candidate
 from filtering.config import FilteringConfig, RuleName
 from filtering.duplicates import DuplicateIndex
-from filtering.rules import RULES, Rule
+from filtering.rules import RULES, Measure
 from filtering.sketches import Sketcher, Sketches
 
 BLOCK_CAPTIONS = 4096
@@ -77,29 +77,31 @@ class Judge:
     def __init__(self, config: FilteringConfig) -> None:
         self._flags = frozenset(config.flags)
         self._order = config.rules
-        self._bounds: dict[JobName, list[tuple[RuleName, Rule, float]]] = {
+        self._bounds: dict[JobName, list[tuple[RuleName, Measure, float, bool]]] = {
             job: [
-                (name, RULES[name], RULES[name].bound(config, job)) for name in config.rules if name in RULES
+                (name, RULES[name].measure, RULES[name].bound(config, job), RULES[name].drops == "above")
+                for name in config.rules
+                if name in RULES
             ]
             for job in JOB_NAMES
         }
 
     def bounds(self, job: JobName) -> Mapping[RuleName, float]:
         """The bound of each rule that looks at one caption, in order."""
-        return {name: bound for name, _, bound in self._bounds[job]}
+        return {name: bound for name, _, bound, _ in self._bounds[job]}
 
     def scores(self, candidate: Candidate) -> dict[str, float]:
         """The score of every rule that looks at one caption and speaks against this one."""
         found: dict[str, float] = {}
-        for name, rule, bound in self._bounds[candidate.job]:
-            score = rule.measure(candidate)
-            if score > bound if rule.drops == "above" else score < bound:
+        for name, measure, bound, is_above in self._bounds[candidate.job]:
+            score = measure(candidate)
+            if score > bound if is_above else score < bound:
                 found[name] = score
         return found
 
     def all_scores(self, candidate: Candidate) -> dict[RuleName, float]:
         """The score of every rule that looks at one caption."""
-        return {name: rule.measure(candidate) for name, rule, _ in self._bounds[candidate.job]}
+        return {name: measure(candidate) for name, measure, _, _ in self._bounds[candidate.job]}
 
     def drops(self, scores: Mapping[str, float]) -> bool:
         """Whether any of these rules does more than flag."""

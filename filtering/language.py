@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 
-from filtering.candidate import HAN, LATIN, Candidate, units_of
+from filtering.candidate import Candidate
 from filtering.identify import is_english
+from filtering.units import HAN, LATIN, units_of
 
 ENGLISH_WORDS = frozenset(
     "the and of with is are to this that its there from by which while has other at on it their was he she"
@@ -66,7 +67,7 @@ def foreign_share(candidate: Candidate) -> float:
 
 
 def _not_chinese(candidate: Candidate) -> float:
-    joined = "".join(candidate.units)
+    joined = candidate.joined
     if joined and not _NEITHER_HAN_NOR_DIGIT.search(joined):
         return 0.0 if not joined.isdigit() else 1.0
     foreign = len(_LATIN_WORD.findall(candidate.text))
@@ -100,7 +101,7 @@ def _counts(text: str) -> tuple[int, int, int]:
 
 
 def _not_english(candidate: Candidate, units: list[str]) -> float:
-    sure = sum(map(ENGLISH_WORDS.__contains__, units))
+    sure = len(list(filter(ENGLISH_WORDS.__contains__, units)))
     if sure >= SURELY_ENGLISH_SHARE * len(units):
         return 0.0
     foreign = total = 0

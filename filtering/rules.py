@@ -24,11 +24,13 @@ from filtering.repetition import repetition
 from filtering.traditional import traditional_share
 from filtering.voice import hedges, prompt_leaks, self_talk
 
+Measure = Callable[[Candidate], float]
+
 
 class Rule(NamedTuple):
     """One rule that looks at one caption. It drops where the score is beyond the bound of the job."""
 
-    measure: Callable[[Candidate], float]
+    measure: Measure
     bound: Callable[[FilteringConfig, JobName], float]
     drops: Literal["above", "below"] = "above"
 

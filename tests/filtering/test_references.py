@@ -3,8 +3,8 @@
 import pytest
 
 from corpus.records import Language
-from filtering.candidate import units_of
 from filtering.references import References, references
+from filtering.units import units_of
 
 
 def read(text: str, language: Language, images: int) -> References:

@@ -22,6 +22,9 @@ LONGEST_READ = 8000
 """Characters that the costly views read: half as many again as the longest caption that any job allows.
 What is longer is dropped for its length."""
 
+MOST_SENTENCES = 500
+"""Looked at one by one. The longest caption that any job allows has a tenth of that."""
+
 _SENTENCE_END = re.compile(r"(?<!\d)[.．]|[!?！？。…;；]|[\r\n]")
 _QUOTED = re.compile(
     "|".join(
@@ -102,4 +105,5 @@ class Candidate:
     @property
     def sentences(self) -> list[list[str]]:
         """The units of each sentence. A line break or semicolon ends one, a point after a digit doesn't."""
-        return [units for part in _SENTENCE_END.split(self.text[:LONGEST_READ]) if (units := units_of(part))]
+        parts = _SENTENCE_END.split(self.text[:LONGEST_READ], MOST_SENTENCES)
+        return [units for part in parts if (units := units_of(part))]

@@ -94,7 +94,7 @@ _NUMBERED = tuple(
         stem,
         re.compile(
             rf"{stem}{ending}s?\s?(?:[#_:№]|\bno\.?|\bnumber)?\s?[-–]?\s?[#(\[]?(?P<first>{_CARDINAL})\b(?![.:]\d)"
-            rf"(?P<more>(?:\)?\s*(?:,?\s*(?:and|or|&)|,|/|-|–|—|~|to|through)\s*(?:{_STRICT_NOUN}\s?[-#(]?\s?)?(?:\d{{1,2}})\b(?!\s+[a-z]+s\b))*)"
+            rf"(?P<more>(?:\)?\s*(?:,?\s*(?:and|or|&)|,|/|-|–|—|~|to|through)\s*(?:{_STRICT_NOUN}\s?[-#(]?\s?)?(?:\d{{1,2}})\b(?!\s+[a-z]+s\b)){{0,11}})"
         ),
     )
     for stem, ending in (("image", ""), ("pic", "(?:ture)?"), ("photo", "(?:graph)?"))
@@ -102,11 +102,11 @@ _NUMBERED = tuple(
 """What a text has to have, and the pattern, which begins with it: such a search is quick."""
 _LETTERED = re.compile(r"\b(?:image|picture|photo)\s([a-f])(?=[\s,:;]+(?!of\b))")
 _BY_ORDINAL = re.compile(
-    rf"\b(?P<list>{_ORDINAL}(?:\s*(?:,\s*(?:and\s+)?|and\s+|&\s*|to\s+|through\s+|or\s+)(?:the\s+)?{_ORDINAL})*)\s+"
+    rf"\b(?P<list>{_ORDINAL}(?:\s*(?:,\s*(?:and\s+)?|and\s+|&\s*|to\s+|through\s+|or\s+)(?:the\s+)?{_ORDINAL}){{0,11}})\s+"
     rf"(?:(?P<some>{'|'.join(_EN_WORDS[1:8])}|\d)\s+)?(?:(?!of|is|has|and|in|on|the)[a-z]+\s)??(?P<noun>{_NOUN}|one)\b",
 )
 _ORDINAL_PRONOUN = re.compile(
-    rf"\bthe\s+(?P<list>{_ORDINAL}(?:(?:,\s*|,?\s*and\s+)(?:the\s+)?{_ORDINAL})*)(?:\s+(?P<some>two|three|four))?"
+    rf"\bthe\s+(?P<list>{_ORDINAL}(?:(?:,\s*|,?\s*and\s+)(?:the\s+)?{_ORDINAL}){{0,11}})(?:\s+(?P<some>two|three|four))?"
     r"(?=\s*(?:[,;:.]|\(|—|–)|\s+(?:also\s+|then\s+|instead\s+|simply\s+|again\s+)?(?:the|an?|was|were|stands?|comes?|lies|sits|can|could|does|captured|centers?|centres?|concentrates|depicted|appears?|seems|looks|closes|opens|ends|continues|follows|documents|places|leaves|draws|shifts|feels|makes|sees|finds|sets|carries|differs|shares|repeats|returns|pulls|gets|goes|becomes|describes|records|shot|taken|wears|holds|concludes|contrasts|switches|completes|covers|emphasi[sz]es|shows?|depicts?|features?|is|are|has|have|captures?|presents?|displays?|includes?|contains?"
     r"|portrays?|focuse?s?|highlights?|reveals?|offers?|showcases?|illustrates?|adds?|uses|with|being|provides?|zooms|"
     r"looks|frames|replaces|swaps|lacks|moves|turns|shifts|gives|pictures|brings|takes|zeroes|keeps|holds|omits|introduces|and\s+(?:the\s+)?(?:third|fourth|last|final))\b)",
@@ -163,11 +163,11 @@ _ZH_NOUN = r"(?:图像|图片|照片|画面|影像|相片|图画|图(?!案|书|�
 _ZH_NUMBERED = re.compile(
     r"(?:图像|图片|照片|画面|图|影像|Image|image|Picture|picture|Photo|photo)\s*[-–—－_#＃:：]?\s*[（(\[【「“]?(?P<first>\d{1,2}(?!\d)|十[一二]|[一二三四五六七八九十①②③④⑤⑥⑦⑧⑨⑩壹贰叁肆伍])"
     r"(?!\s*[个张幅条只座辆棵排片些位名把艘匹头间家组层根件朵台株种者边起般直旁侧对群路共样致款块盏盘杯碗年月日点分岁米角半份套本部堆串])"
-    r"(?P<more>(?:[）)\]】」”]?\s*(?:和|与|及|以及|、|，|,|/|跟|至|到|-|–|—|~|～)\s*(?:图像|图片|照片|图|[Ii]mage)?\s*[-–（(]?\s*\d{1,2}(?![\d个张幅条只座辆棵排片些位名把艘点年月日]))*"
-    r"(?:[）)]?\s*(?:和|与|及|以及|、|至|到)\s*(?:图像|图片|照片|图)\s*[一二三四五六七八九十])*)"
+    r"(?P<more>(?:[）)\]】」”]?\s*(?:和|与|及|以及|、|，|,|/|跟|至|到|-|–|—|~|～)\s*(?:图像|图片|照片|图|[Ii]mage)?\s*[-–（(]?\s*\d{1,2}(?![\d个张幅条只座辆棵排片些位名把艘点年月日])){0,11}"
+    r"(?:[）)]?\s*(?:和|与|及|以及|、|至|到)\s*(?:图像|图片|照片|图)\s*[一二三四五六七八九十]){0,11})"
 )
 _ZH_ORDINAL = re.compile(
-    rf"第\s*(?P<list>{_ZH_DIGIT}(?:\s*(?:张|幅|副|个)?(?:{_ZH_NOUN})?\s*(?:和|与|及|以及|、|到|至|-)\s*第?\s*{_ZH_DIGIT})*)\s*"
+    rf"第\s*(?P<list>{_ZH_DIGIT}(?:\s*(?:张|幅|副|个)?(?:{_ZH_NOUN})?\s*(?:和|与|及|以及|、|到|至|-)\s*第?\s*{_ZH_DIGIT}){{0,11}})\s*"
     rf"(?:(?P<some>[两二三四五\d])\s*)?(?:(?:张|幅|副)(?P<after>\s*{_ZH_NOUN})?(?P<thing>\S{{0,3}})|(?:个|组)?\s*(?P<noun>{_ZH_NOUN}))"
 )
 _ZH_NOT_AN_IMAGE = re.compile(

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from corpus.records import Language
-from filtering.candidate import Candidate
+from filtering.candidate import LONGEST_READ, MOST_SENTENCES, Candidate
 from filtering.units import LONGEST_WORD
 
 LONGEST_PERIOD = 12
@@ -74,8 +74,8 @@ def repetition(candidate: Candidate) -> float:
     if not _any_more_often(keys, 1):
         return 0.0
     units, score, text = candidate.units[:MOST_UNITS], 0.0, ""
-    if _any_sentence_twice(candidate.text):
-        score = sentence_share(candidate.sentences[:MOST_UNITS], SHORTEST_SENTENCE[language])
+    if _any_sentence_twice(candidate.text[:LONGEST_READ]):
+        score = sentence_share(candidate.sentences, SHORTEST_SENTENCE[language])
     is_by_letter = len(symbols) > len(units)
     if is_by_letter or _shortest_gap(keys) <= LONGEST_PERIOD:
         text = _as_code_points(units)
@@ -128,7 +128,8 @@ def _any_sentence_twice(text: str) -> bool:
     if text.isascii():
         parts = text.encode().translate(_TO_LETTERS, _NO_LETTERS).decode().split("\n")
     else:
-        parts = [_NOT_LETTERS.sub("", part) for part in _ANY_SENTENCE_END.split(text.lower())]
+        parts = _ANY_SENTENCE_END.split(text.lower(), MOST_SENTENCES)
+        parts = [_NOT_LETTERS.sub("", part) for part in parts]
     said = [part for part in parts if part]
     return len(set(said)) < len(said)
 

@@ -94,6 +94,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
     reason: str | None = None
     scores: dict[str, float] = {}
     """The score of every rule that drops or flags this caption, by rule name."""
+    repeats: str | None = None
+    """Of an exact or near duplicate: the id of the earlier caption that it repeats."""
 
 
 def caption_id(job: JobName, target: str) -> str:

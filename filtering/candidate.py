@@ -12,7 +12,8 @@ from __future__ import annotations
 import re
 
 from corpus.records import JobName, Language, is_multi, language_of
-from filtering.references import References, references
+from filtering.image_numbers import References
+from filtering.references import references
 from filtering.units import take_apart, units_of
 
 LONGEST_QUOTE = 80

@@ -3,7 +3,8 @@
 import pytest
 
 from corpus.records import Language
-from filtering.references import References, references
+from filtering.image_numbers import References
+from filtering.references import references
 from filtering.units import units_of
 
 

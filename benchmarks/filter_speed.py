@@ -2,10 +2,11 @@
 
     python -m benchmarks.filter_speed [--peers PYTHON]
 
-PYTHON is an interpreter with py-data-juicer and datatrove. All three judge the good labelled captions
-of each job, one process, in processor time, the median of three rounds. Ours run every rule; the peers
-run those of their operators that have a counterpart here: repetition and length (and, for datatrove,
-its quality rules), which is less.
+PYTHON is an interpreter with py-data-juicer and datatrove. All three judge the same good captions of
+each job, of the seed's lengths (see seed_length_captions), one process, in processor time, the median
+of several rounds. ``all_rules`` is every rule of ours. The peers have a counterpart to a few of them, and
+run those: data-juicer repetition, special characters and length, datatrove Gopher's repetition and
+quality rules. ``matching_rules`` is ours with no more than that: repetition, garbled text and length.
 """
 
 from __future__ import annotations
@@ -16,20 +17,21 @@ import statistics
 import subprocess
 import sys
 import time
-from pathlib import Path
+from collections.abc import Sequence
 
 import click
-import msgspec
 
 from benchmarks.record import record
-from corpus.records import JOB_NAMES
+from benchmarks.seed_length_captions import MadeUp, make_captions, row_of
+from corpus.records import JobName
 from filtering.candidate import Candidate
-from filtering.config import FilteringConfig
+from filtering.config import FilteringConfig, RuleName
 from filtering.judge import Judge
 
-LABELLED = Path("tests/filtering/labelled/captions.jsonl")
-ROUNDS = 3
-SWEEPS = 3
+ROUNDS = 5
+CAPTIONS_A_JOB = 400
+MATCHING: tuple[RuleName, ...] = ("garbled", "too_short", "repeated", "too_long")
+"""What the peers' operators below look for."""
 
 PEERS = """
 import json, statistics, sys, time
@@ -77,19 +79,23 @@ print("FOUND" + json.dumps(found))
 """
 
 
-def ours(rows: list[dict[str, object]]) -> int:
-    """Captions a second with every rule."""
-    judge = Judge(FilteringConfig())
+def ours(captions: Sequence[MadeUp], config: FilteringConfig) -> int:
+    """Captions a second with the rules of ``config``."""
+    judge = Judge(config)
     rounds = []
     for _ in range(ROUNDS):
         began = time.process_time()
-        for _ in range(SWEEPS):
-            for row in rows:
-                judge.scores(
-                    Candidate(text=row["text"], job=row["job"], image_count=row["images"])  # type: ignore[arg-type]
-                )
-        rounds.append(SWEEPS * len(rows) / (time.process_time() - began))
+        for each in captions:
+            judge.scores(Candidate(text=each.text, job=each.job, image_count=each.image_count))
+        rounds.append(len(captions) / (time.process_time() - began))
     return round(statistics.median(rounds))
+
+
+def lengths(job: JobName, captions: Sequence[MadeUp]) -> dict[str, int]:
+    """Means: bytes of a row as the seed has them, words or Han characters of a caption."""
+    rows = [len(row_of(job, each.text, each.image_count)) for each in captions]
+    units = [len(Candidate(text=each.text, job=job).units) for each in captions]
+    return {"bytes_a_row": round(statistics.mean(rows)), "units": round(statistics.mean(units))}
 
 
 @click.command()
@@ -97,19 +103,20 @@ def ours(rows: list[dict[str, object]]) -> int:
 def main(peers: str) -> None:
     """Measure and commit."""
     load_average = round(os.getloadavg()[0], 1)
-    rows = [msgspec.json.decode(line) for line in LABELLED.read_bytes().splitlines()]
-    good = {job: [r for r in rows if r["job"] == job and r["fault"] is None] for job in JOB_NAMES}
+    made = make_captions(CAPTIONS_A_JOB)
+    texts = json.dumps({job: [each.text for each in captions] for job, captions in made.items()})
+    peer_command = [peers, "-c", PEERS.replace("ROUNDS", str(ROUNDS))]
     measured: dict[str, object] = {
-        "captions_per_s_and_core": {job: ours(some) for job, some in good.items()},
-        "mean_units": {
-            job: round(statistics.mean(len(Candidate(text=r["text"], job=job).units) for r in some))
-            for job, some in good.items()
+        "mean_lengths": {job: lengths(job, captions) for job, captions in made.items()},
+        "captions_per_s_and_core": {
+            name: {job: ours(captions, config) for job, captions in made.items()}
+            for name, config in (
+                ("all_rules", FilteringConfig()),
+                ("matching_rules", FilteringConfig(rules=MATCHING)),
+            )
         },
     }
-    texts = json.dumps({job: [r["text"] for r in some] for job, some in good.items()})
-    answer = subprocess.run(
-        [peers, "-c", PEERS.replace("ROUNDS", str(ROUNDS))], input=texts, capture_output=True, text=True
-    )
+    answer = subprocess.run(peer_command, input=texts, capture_output=True, text=True)
     line = next((each for each in answer.stdout.splitlines() if each.startswith("FOUND")), None)
     measured["peers"] = json.loads(line[5:]) if line else answer.stderr[-300:]
     measured["load_average_before"] = load_average

@@ -12,7 +12,7 @@ import re
 
 from corpus.records import Language
 from filtering.candidate import Candidate
-from filtering.references import number_of
+from filtering.image_numbers import number_of
 
 LARGEST = 12
 """Beyond a dozen, captions round."""

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from filtering.sketches import BANDS, ROWS, Sketches
 
+NO_TWIN = -1
+
 MOST_COMPARED = 16
 """Kept captions of one band that a caption is compared with, the earliest. Of a crowd that meets in a
 band all are near copies of few, or the crowd is a template that other rules have to judge."""
@@ -37,23 +39,30 @@ class DuplicateIndex:
         for at in range(BANDS):
             self._files[at].write(np.ascontiguousarray(sketches.bands[:, at]).tobytes())
 
-    def exact(self, dropped: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """``bool[n]``: whether an earlier caption has the same units.
+    def exact(self, dropped: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """``int64[n]``: which earlier caption has the same units, -1 where none has.
 
         A caption that no other rule drops is only a duplicate of one that is kept, so that of several
         equal ones one always stays.
         """
         self._flush()
-        found = np.zeros(self._count, np.bool_)
+        twin = np.full(self._count, NO_TWIN, np.int64)
         for members in _groups(self._read(BANDS, np.uint64)):
-            any_kept = False
-            for rank, at in enumerate(members):
-                found[at] = any_kept or (bool(dropped[at]) and rank > 0)
-                any_kept = any_kept or not dropped[at]
-        return found
+            kept = NO_TWIN
+            for at in members:
+                if kept != NO_TWIN:
+                    twin[at] = kept
+                elif dropped[at] and at != members[0]:
+                    twin[at] = members[0]
+                if kept == NO_TWIN and not dropped[at]:
+                    kept = at
+        return twin
 
-    def near(self, dropped: NDArray[np.bool_], min_similarity: NDArray[np.float32]) -> NDArray[np.float32]:
-        """``float32[n]``: the similarity to an earlier kept caption, 0 where it is below the minimum.
+    def near(
+        self, dropped: NDArray[np.bool_], min_similarity: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """``float32[n]`` and ``int64[n]``: the similarity to an earlier kept caption, and which that is; 0
+        and -1 where the similarity is below the minimum.
 
         ``min_similarity`` is each caption's. ``dropped`` captions are compared, but nothing is compared
         with them.
@@ -69,18 +78,20 @@ class DuplicateIndex:
         minhash = self._read(BANDS + 1, np.uint16).reshape(-1, BANDS * ROWS)
         kept_in: list[list[int]] = [[] for _ in range(group_count)]
         similarity = np.zeros(self._count, np.float32)
+        twin = np.full(self._count, NO_TWIN, np.int64)
         for at in sorted(groups_of):
             earlier = sorted({each for group in groups_of[at] for each in kept_in[group]})
             if earlier:
-                best = float((minhash[earlier] == minhash[at]).mean(axis=1).max())
-                if best >= min_similarity[at]:
-                    similarity[at] = best
+                similarities = (minhash[earlier] == minhash[at]).mean(axis=1)
+                best = int(similarities.argmax())
+                if similarities[best] >= min_similarity[at]:
+                    similarity[at], twin[at] = similarities[best], earlier[best]
                     continue
             if not dropped[at]:
                 for group in groups_of[at]:
                     if len(kept_in[group]) < MOST_COMPARED:
                         kept_in[group].append(at)
-        return similarity
+        return similarity, twin
 
     def close(self) -> None:
         """Let go of the files."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 
-from filtering.candidate import Candidate, has_any
+from filtering.candidate import Candidate
+from filtering.units import any_in
 
 _SPECIAL_TOKEN = re.compile(
     r"<\|[^|<>\n]{1,40}\|>"  # <|im_end|>
@@ -20,7 +21,7 @@ _SPECIAL_TOKEN = re.compile(
     r"|\\u[0-9a-f]{4}|\\x[0-9a-f]{2}",
     re.IGNORECASE,
 )
-_TOKEN_CHARACTERS = "<[&\\"
+_TOKEN_CHARACTERS = frozenset("<[&\\")
 
 _BAD_CHARACTER = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffd\ufffc\ufeff\u200b\u200e\u200f\u202a-\u202e\u2060"
@@ -33,9 +34,10 @@ _WRONGLY_DECODED = re.compile(
     r"|锟斤拷|锟斤|烫烫|屯屯|ï¿½|娴嬭|鐨勫|鍥剧|涓€|銆�"
 )
 
-_PRINTABLE_BUT_BAD = "\ufffd\ufffc▁Ġ□"
-_STARTS_WRONGLY_DECODED = "Ãâï锟烫屯åäæç娴鐨鍥銆"
-_SYMBOLS = "@#$%^&*+=|\\~<>/{}[]"
+_PRINTABLE_BUT_BAD = frozenset("\ufffd\ufffc▁Ġ□")
+_STARTS_WRONGLY_DECODED = frozenset("Ãâïåäæç")
+_HAN_WRONGLY_DECODED = frozenset("锟烫屯娴鐨鍥銆")
+_SYMBOLS = frozenset("@#$%^&*+=|\\~<>/{}[]")
 _RUNS = (",,,,", ";;;;", "::::", "????", "，，，，", "、、、、", "。。。。", "；；；；")
 
 _SYMBOL_RUN = re.compile(
@@ -50,28 +52,29 @@ _PHONE = re.compile(
     r"|0\d{2,3}[\s\-]?\d{7,8}|1[3-9]\d[\s\-]?\d{4}[\s\-]?\d{4}|[48]00[\s\-]\d{3,4}[\s\-]\d{3,4}"  # China
     r"|0\d{2,4}[\s\-]\d{3,4}[\s\-]\d{3,4}|\d{3}-\d{4})(?![\w])"
 )
-_THREE_DIGITS = re.compile(r"\d{3}")
+_SEVEN_DIGITS = re.compile(r"(?:\d\D{0,12}){7}")
+"""Of a caption's marks: no telephone number has fewer, or has them further apart."""
 
 
 def garbling(candidate: Candidate) -> float:
     """The number of places that are not text."""
-    text = candidate.text
+    text, marks = candidate.text, candidate.marks
     found = 0
-    if has_any(text, _TOKEN_CHARACTERS):
+    if not _TOKEN_CHARACTERS.isdisjoint(marks):
         found += len(_SPECIAL_TOKEN.findall(text))
-    if not text.isprintable() or (not text.isascii() and has_any(text, _PRINTABLE_BUT_BAD)):
+    if not marks.isprintable() or not _PRINTABLE_BUT_BAD.isdisjoint(marks):
         found += len(_BAD_CHARACTER.findall(text))
-    if has_any(text, _STARTS_WRONGLY_DECODED):
+    if not _STARTS_WRONGLY_DECODED.isdisjoint(marks) or not _HAN_WRONGLY_DECODED.isdisjoint(candidate.words):
         found += len(_WRONGLY_DECODED.findall(text))
-    if has_any(text, _SYMBOLS) or any(run in text for run in _RUNS):
+    if not _SYMBOLS.isdisjoint(marks) or any_in(text, _RUNS):
         found += len(_SYMBOL_RUN.findall(text))
     return float(found)
 
 
 def personal_data(candidate: Candidate) -> float:
     """The number of e-mail addresses and telephone numbers."""
-    text = candidate.text
-    found = len(_EMAIL.findall(text)) if "@" in text else 0
-    if has_any(text, "0123456789") and _THREE_DIGITS.search(text):
+    text, marks = candidate.text, candidate.marks
+    found = len(_EMAIL.findall(text)) if "@" in marks else 0
+    if _SEVEN_DIGITS.search(marks):
         found += len(_PHONE.findall(text))
     return float(found)

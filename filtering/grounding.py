@@ -1,10 +1,14 @@
-"""Whether a caption fits its own images better than it fits others: sentence by sentence, by rank.
+"""Whether a caption fits its own images better than it fits others: phrase by phrase, by rank.
 
 Comes in: captions with the images that they are of, the run's stored embeddings, and a text encoder
-that whoever calls this hands in. Goes out: for each caption a rank, the share, in [0, 1], of other
-images of the corpus that fit a sentence better than its own image does. For one image it is the rank of
-the least fitting sentence. For a set each image has to be covered: of the sentences that name it (or
-that name none) the best fitting counts, and of the images the worst. Not its job: making the vectors.
+that whoever calls this hands in. Goes out: for each caption a rank, a share, in [0, 1], of other images of
+the corpus. Not its job: making the vectors.
+
+For one image it is that of the least fitting phrase: each is left out of its sentence in turn, and ranked
+by how much it adds to the fit with its own image, beside what it adds with others. One thing that isn't
+there hardly moves the fit of a whole sentence, but it adds less than nothing. A sentence of one phrase is
+ranked by its fit. For a set each image has to be covered: of the sentences that name it (or that name none)
+the best fitting counts, and of the images the worst.
 
 A rank needs no scale: cosines differ between encoders, languages and long and short sentences.
 """
@@ -24,11 +28,17 @@ from corpus.errors import SetupError
 from corpus.progress import Progress
 from corpus.records import JobName, Language, is_multi, language_of
 from corpus.runfolder import RunFolder
-from filtering.candidate import units_of
 from filtering.references import references
+from filtering.units import units_of
 
 SHORTEST_UNITS = 3
 """A sentence of fewer words or characters says too little to be compared."""
+
+_BETWEEN_PHRASES = {
+    "en": re.compile(r"(,\s*(?:and\s+)?|\s+and\s+|\s+with\s+)"),
+    "zh": re.compile(r"([、，]|和)"),
+}
+SHORTEST_PHRASE_UNITS = 2
 
 _SENTENCE = {
     "en": re.compile(r"(?<=[a-z\"”)])[.!?;]+(?=\s|$)|[\r\n]+", re.IGNORECASE),
@@ -100,16 +110,19 @@ class Grounding:
             return [None] * len(captions)
         # Models like to close with the same words: each different sentence is encoded once.
         place: dict[str, int] = {}
-        for sentence in sentences:
-            place.setdefault(sentence.text, len(place))
+        shortened = [[] if is_multi(job) else without_each_phrase(s.text, language) for s in sentences]
+        for sentence, shorter in zip(sentences, shortened, strict=True):
+            for text in (sentence.text, *shorter):
+                place.setdefault(text, len(place))
         different = self._encoder.encode_texts(list(place))
         vectors = different[[place[sentence.text] for sentence in sentences]]
+        rests = [different[[place[text] for text in shorter]] for shorter in shortened]
         of_caption: dict[int, list[int]] = {}
         for at, sentence in enumerate(sentences):
             of_caption.setdefault(sentence.caption, []).append(at)
         own = self._vectors_of(shard) if not is_multi(job) else self._members
         return [
-            self._rank(keys, own, [sentences[at] for at in mine], vectors[mine])
+            self._rank(keys, own, [sentences[at] for at in mine], vectors[mine], [rests[at] for at in mine])
             if (mine := of_caption.get(number))
             else None
             for number, (keys, _) in enumerate(captions)
@@ -121,14 +134,19 @@ class Grounding:
         own: Mapping[str, NDArray[np.float32]],
         sentences: Sequence[_Sentence],
         vectors: NDArray[np.float32],
+        rests: Sequence[NDArray[np.float32]],
     ) -> float:
+        """``vectors``: float32[sentences, dim]. ``rests``: of each sentence float32[phrases, dim], it without
+        one phrase."""
         images = np.stack([own[key] for key in keys])
         others = self._others[~np.isin(self._other_keys, list(keys))]
-        fit_own, fit_others = vectors @ images.T, vectors @ others.T
-        # ranks[i, j]: the share of other images that sentence i fits better than image j.
-        ranks = (fit_others[:, None, :] > fit_own[:, :, None]).mean(axis=2)
         if len(keys) == 1:
-            return round(float(ranks.max()), 4)
+            added = [
+                vector - rest if len(rest) else vector[None]
+                for vector, rest in zip(vectors, rests, strict=True)
+            ]
+            return round(float(_ranks(np.concatenate(added), images, others).max()), 4)
+        ranks = _ranks(vectors, images, others)
         fits = (
             [ranks[at, image] for at, each in enumerate(sentences) if image in each.images]
             for image in range(len(keys))
@@ -159,6 +177,27 @@ class Grounding:
             rows /= np.linalg.norm(rows, axis=1, keepdims=True)
             self._shard = shard, dict(zip(readable, rows, strict=True))
         return self._shard[1]
+
+
+def _ranks(
+    vectors: NDArray[np.float32], images: NDArray[np.float32], others: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    """``float64[n, images]``: the share of ``others`` that vector i fits better than image j."""
+    fit_own, fit_others = vectors @ images.T, vectors @ others.T
+    shares: NDArray[np.float64] = (fit_others[:, None, :] > fit_own[:, :, None]).mean(axis=2)
+    return shares
+
+
+def without_each_phrase(sentence: str, language: Language) -> list[str]:
+    """The sentence once for each phrase, without it; nothing for a sentence of one phrase."""
+    parts = _BETWEEN_PHRASES[language].split(sentence)
+    if len(parts) < 3:
+        return []
+    return [
+        "".join(parts[:at] + parts[at + 2 :] if at + 1 < len(parts) else parts[: at - 1])
+        for at in range(0, len(parts), 2)
+        if len(units_of(parts[at])) >= SHORTEST_PHRASE_UNITS
+    ]
 
 
 def split_sentences(text: str, language: Language, image_count: int, caption: int) -> list[_Sentence]:

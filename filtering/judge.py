@@ -28,8 +28,8 @@ from numpy.typing import NDArray
 from corpus.records import JOB_NAMES, JobName, Verdict, language_of
 from filtering.candidate import Candidate
 from filtering.config import FilteringConfig, RuleName
-from filtering.duplicates import DuplicateIndex
-from filtering.rules import RULES, Rule
+from filtering.duplicates import NO_TWIN, DuplicateIndex
+from filtering.rules import RULES, Measure
 from filtering.score_counts import Key, ScoreCounter
 from filtering.sketches import Sketcher, Sketches
 
@@ -70,6 +70,8 @@ class Judged(NamedTuple):
     job: JobName
     scores: dict[str, float]
     snippet: str
+    repeats: str | None = None
+    """The id of the earlier caption that it repeats."""
 
 
 class Judge:
@@ -78,25 +80,27 @@ class Judge:
     def __init__(self, config: FilteringConfig) -> None:
         self._flags = frozenset(config.flags)
         self._order = config.rules
-        self._bounds: dict[JobName, list[tuple[RuleName, Rule, float]]] = {
+        self._bounds: dict[JobName, list[tuple[RuleName, Measure, float, bool]]] = {
             job: [
-                (name, RULES[name], RULES[name].bound(config, job)) for name in config.rules if name in RULES
+                (name, RULES[name].measure, RULES[name].bound(config, job), RULES[name].drops == "above")
+                for name in config.rules
+                if name in RULES
             ]
             for job in JOB_NAMES
         }
 
     def bounds(self, job: JobName) -> Mapping[RuleName, float]:
         """The bound of each rule that looks at one caption, in order."""
-        return {name: bound for name, _, bound in self._bounds[job]}
+        return {name: bound for name, _, bound, _ in self._bounds[job]}
 
     def scores(self, candidate: Candidate, counter: ScoreCounter | None = None) -> dict[str, float]:
         """The score of every rule that looks at one caption and speaks against this one."""
         found: dict[str, float] = {}
         scores: list[float] = []
-        for name, rule, bound in self._bounds[candidate.job]:
-            score = rule.measure(candidate)
+        for name, measure, bound, is_above in self._bounds[candidate.job]:
+            score = measure(candidate)
             scores.append(score)
-            if score > bound if rule.drops == "above" else score < bound:
+            if score > bound if is_above else score < bound:
                 found[name] = score
         if counter is not None:
             counter.add(candidate.job, scores, found)
@@ -104,17 +108,17 @@ class Judge:
 
     def all_scores(self, candidate: Candidate) -> dict[RuleName, float]:
         """The score of every rule that looks at one caption."""
-        return {name: rule.measure(candidate) for name, rule, _ in self._bounds[candidate.job]}
+        return {name: measure(candidate) for name, measure, _, _ in self._bounds[candidate.job]}
 
     def drops(self, scores: Mapping[str, float]) -> bool:
         """Whether any of these rules does more than flag."""
         return not self._flags.issuperset(scores)
 
-    def verdict(self, identifier: str, scores: Mapping[str, float]) -> Verdict:
+    def verdict(self, identifier: str, scores: Mapping[str, float], repeats: str | None = None) -> Verdict:
         """The first of the rules in the config's order that does more than flag is the reason."""
         in_order: dict[str, float] = {name: scores[name] for name in self._order if name in scores}
         reason = next((name for name in in_order if name not in self._flags), None)
-        return Verdict(id=identifier, keep=reason is None, reason=reason, scores=in_order)
+        return Verdict(id=identifier, keep=reason is None, reason=reason, scores=in_order, repeats=repeats)
 
 
 class Court:
@@ -131,8 +135,10 @@ class Court:
         self._near_from: list[NDArray[np.float32]] = []
         self.score_counts: Counter[Key] = Counter()
         """Of all captions that were heard."""
-        self._exact: NDArray[np.bool_] | None = None
+        self._exact: NDArray[np.int64] | None = None
         self._near: NDArray[np.float32] | None = None
+        self._twin: dict[int, str] = {}
+        """By the place of each duplicate, the id of the caption that it repeats."""
 
     def __enter__(self) -> Self:
         return self
@@ -157,8 +163,14 @@ class Court:
         rules = self._config.rules
         self._exact = self._index.exact(dropped) if "exact_duplicate" in rules else None
         if "near_duplicate" in rules:
-            gone = dropped if self._exact is None else dropped | self._exact
-            self._near = self._index.near(gone, np.concatenate([*self._near_from, np.zeros(0, np.float32)]))
+            gone = dropped if self._exact is None else dropped | (self._exact != NO_TWIN)
+            near_from = np.concatenate([*self._near_from, np.zeros(0, np.float32)])
+            self._near, twins = self._index.near(gone, near_from)
+        else:
+            twins = np.full(len(dropped), NO_TWIN, np.int64)
+        self._twin = self._ids_of(
+            twins if self._exact is None else np.where(self._exact < 0, twins, self._exact)
+        )
 
     def judged(self) -> Iterator[Judged]:
         """Every caption with its scores, in order. Can be gone through again."""
@@ -166,16 +178,25 @@ class Court:
         with (self._folder / "judged").open("rb") as file:
             for at, line in enumerate(file):
                 judged = decoder.decode(line)
-                if self._exact is not None and self._exact[at]:
+                if self._exact is not None and self._exact[at] != NO_TWIN:
                     judged.scores["exact_duplicate"] = 1.0
                 if self._near is not None and self._near[at] > 0:
                     judged.scores["near_duplicate"] = round(float(self._near[at]), 4)
-                yield judged
+                yield judged._replace(repeats=self._twin[at]) if at in self._twin else judged
+
+    def _ids_of(self, twins: NDArray[np.int64]) -> dict[int, str]:
+        wanted = set(twins[twins != NO_TWIN].tolist())
+        decoder, ids = msgspec.json.Decoder(Judged), dict[int, str]()
+        with (self._folder / "judged").open("rb") as file:
+            for at, line in enumerate(file):
+                if at in wanted:
+                    ids[at] = decoder.decode(line).id
+        return {int(at): ids[int(twins[at])] for at in np.flatnonzero(twins != NO_TWIN)}
 
     def verdicts(self) -> Iterator[Verdict]:
         """Every caption's verdict, in order."""
         for judged in self.judged():
-            yield self.judge.verdict(judged.id, judged.scores)
+            yield self.judge.verdict(judged.id, judged.scores, judged.repeats)
 
 
 class _Block(NamedTuple):

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 
-from filtering.candidate import HAN, LATIN, Candidate, units_of
+from filtering.candidate import Candidate
 from filtering.identify import is_english
+from filtering.units import HAN, LATIN, units_of
 
 ENGLISH_WORDS = frozenset(
     "the and of with is are to this that its there from by which while has other at on it their was he she"
@@ -29,6 +30,9 @@ SURE_WORDS_IN_SENTENCE = 0.12
 SHORTEST_IDENTIFIED = 5
 """In units. A shorter sentence is too little for an identifier."""
 
+MOST_IDENTIFIED = 50
+"""Sentences of a caption that are asked about: more than the longest caption that any job allows has."""
+
 FOREIGN_RUN_WORDS = 6
 """Latin words in a row outside quotation marks that make an English clause in a Chinese caption, where
 one of ENGLISH_WORDS is among them. Names and brands are shorter and have none."""
@@ -41,7 +45,7 @@ _HAN_CHARACTER = re.compile(rf"[{HAN}]")
 _OTHER_LETTER = re.compile(rf"[^\W\d_{LATIN}{HAN}]")
 _NEITHER_HAN_NOR_DIGIT = re.compile(rf"[^{HAN}\d]")
 _BRACKETED = re.compile(r"\([^()\n]{1,80}\)|（[^（）\n]{1,80}）")
-_LATIN_RUN = re.compile(rf"[{LATIN}]+(?:[\s,'’\-]+[{LATIN}]+){{{FOREIGN_RUN_WORDS - 1},}}")
+_LATIN_RUN = re.compile(rf"(?<![{LATIN}])[{LATIN}]++(?:[\s,'’\-]++[{LATIN}]++){{{FOREIGN_RUN_WORDS - 1},}}")
 _HAN_RUN = re.compile(rf"[{HAN}](?:[{HAN}，、：]){{{FOREIGN_RUN_HAN - 1},}}")
 _SIGN = re.compile(
     r"(?:写着|写有|标有|标着|印有|印着|标注|字样|文字|名为|显示|read|say|written|text|character|letter|label|word"
@@ -66,7 +70,7 @@ def foreign_share(candidate: Candidate) -> float:
 
 
 def _not_chinese(candidate: Candidate) -> float:
-    joined = "".join(candidate.units)
+    joined = candidate.joined
     if joined and not _NEITHER_HAN_NOR_DIGIT.search(joined):
         return 0.0 if not joined.isdigit() else 1.0
     foreign = len(_LATIN_WORD.findall(candidate.text))
@@ -100,10 +104,10 @@ def _counts(text: str) -> tuple[int, int, int]:
 
 
 def _not_english(candidate: Candidate, units: list[str]) -> float:
-    sure = sum(map(ENGLISH_WORDS.__contains__, units))
+    sure = len(list(filter(ENGLISH_WORDS.__contains__, units)))
     if sure >= SURELY_ENGLISH_SHARE * len(units):
         return 0.0
-    foreign = total = 0
+    foreign = total = identified = 0
     for sentence in _SENTENCE.findall(candidate.unquoted):
         words = units_of(sentence)
         total += len(words)
@@ -111,4 +115,7 @@ def _not_english(candidate: Candidate, units: list[str]) -> float:
             continue
         if sum(map(ENGLISH_WORDS.__contains__, words)) < SURE_WORDS_IN_SENTENCE * len(words):
             foreign += 0 if is_english(sentence.strip()) else len(words)
+            identified += 1
+            if identified == MOST_IDENTIFIED:
+                break
     return foreign / max(total, 1)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from filtering.candidate import Candidate, any_in
+from filtering.candidate import Candidate
 
 _ESCAPED_BREAK = re.compile(r"\\r?\\n|\\n|<br\s*/?>|</p>\s*<p>", re.IGNORECASE)
 
@@ -56,6 +56,31 @@ _NUMBERED: tuple[tuple[tuple[str, ...], re.Pattern[str], re.Pattern[str]], ...] 
 )
 """Numbers that lead the points of a list, on one line or several: it takes a 1 and, later, a 2."""
 
+_Test = tuple[str, re.Pattern[str], re.Pattern[str] | None]
+
+
+def _by_mark() -> dict[str, list[_Test]]:
+    """Each test under one character of its needle that is among a candidate's marks, or under "-"."""
+    tests: dict[str, list[_Test]] = {"-": []}
+    for needles, pattern in _MARKUP:
+        for needle in needles:
+            tests.setdefault(_mark_in(needle), []).append((needle, pattern, None))
+    for needles, one, two in _NUMBERED:
+        for needle in needles:
+            tests.setdefault(_mark_in(needle), []).append((needle, one, two))
+    return tests
+
+
+def _mark_in(needle: str) -> str:
+    return next((character for character in needle if character not in _NO_MARKS), "-")
+
+
+_NO_MARKS = "aA-. 一"
+"""Of the needles' characters, those that are no marks in every script."""
+
+_BY_MARK = _by_mark()
+_FIRST_MARKS = frozenset(_BY_MARK) - {"-"}
+
 _LEADS_A_LINE = re.compile(
     r"\s{0,3}(?:#{1,6}\s|>\s|[-*+•·▪●■◆○➤→✓]\s?\S|(?:step\s+)?1[.)、]\s*\S)", re.IGNORECASE
 )
@@ -70,22 +95,20 @@ _LABEL = re.compile(
 
 def paragraphs(candidate: Candidate) -> float:
     """The number of lines with text; a line break that is spelled out counts."""
-    text = candidate.text
-    if text.isprintable() and "\\" not in text and "<" not in text:
+    text, marks = candidate.text, candidate.marks
+    if marks.isprintable() and "\\" not in marks and "<" not in marks:
         return float(bool(text.strip()))
     return float(sum(1 for line in _ESCAPED_BREAK.sub("\n", text).splitlines() if line.strip()))
 
 
 def markup(candidate: Candidate) -> float:
     """1 where there is markdown, HTML, a heading or a list, else 0."""
-    text = candidate.text
-    for needed, pattern in _MARKUP:
-        for one in needed:
-            if one in text:
-                if pattern.search(text):
-                    return 1.0
-                break
-    for needed, leads, follows in _NUMBERED:
-        if any_in(text, needed) and (first := leads.search(text)) and follows.search(text, first.end()):
+    text, marks = candidate.text, candidate.marks
+    tests = [test for mark in _FIRST_MARKS.intersection(marks) for test in _BY_MARK[mark]]
+    for needle, leads, follows in (*tests, *_BY_MARK["-"]):
+        first = leads.search(text) if needle in text else None
+        if first and (follows is None or follows.search(text, first.end())):
             return 1.0
-    return float(bool(_LEADS_A_LINE.match(text) or _LABEL.match(text)))
+    if (not text[:1].isalpha() or "1" in marks) and _LEADS_A_LINE.match(text):
+        return 1.0
+    return float((":" in marks or "：" in marks) and _LABEL.match(text) is not None)

@@ -2,8 +2,9 @@
 
 Comes in: rows ``{"id", "job", "text", "images" (how many, default 1), "finish_reason" (default "stop")}``;
 other keys are passed over. Goes out: ``{"id", "keep", "reason", "scores"}``, one row a caption, in the
-order of the file. Duplicates are found within each job; grounding and agreement need a run's images and
-both its languages, so their scores are never there. Not its job: the guard, since nothing is lost.
+order of the file; a duplicate has ``"repeats"`` besides, the id of the earlier caption. Duplicates are
+found within each job; grounding and agreement need a run's images and both its languages, so their scores
+are never there. Not its job: the guard, since nothing is lost.
 """
 
 from __future__ import annotations
@@ -33,12 +34,13 @@ class PlainCaption(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PlainVerdict(msgspec.Struct, frozen=True, kw_only=True):
-    """One row of the answer: all four keys, always."""
+    """One row of the answer: the first four keys, always."""
 
     id: str
     keep: bool
     reason: str | None
     scores: dict[str, float]
+    repeats: str | msgspec.UnsetType = msgspec.UNSET
 
 
 def filter_file(
@@ -86,4 +88,10 @@ def _row(caption: PlainCaption) -> Row:
 
 
 def _plain(verdict: Verdict) -> PlainVerdict:
-    return PlainVerdict(id=verdict.id, keep=verdict.keep, reason=verdict.reason, scores=verdict.scores)
+    return PlainVerdict(
+        id=verdict.id,
+        keep=verdict.keep,
+        reason=verdict.reason,
+        scores=verdict.scores,
+        repeats=verdict.repeats or msgspec.UNSET,
+    )

@@ -13,8 +13,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from corpus.records import Language
-from filtering.candidate import Candidate
+from filtering.candidate import LONGEST_READ, MOST_SENTENCES, Candidate
+from filtering.units import LONGEST_WORD
 
 LONGEST_PERIOD = 12
 """In units. Longer things that come again and again are found as stretches and as sentences."""
@@ -28,9 +32,14 @@ SHORTEST_LOOP = {"en": 8, "zh": 12}
 LOOP_SCORE = 0.5
 """The least score of a caption with a loop, also where a long good text goes before it."""
 
-STRETCH = {"en": 8, "zh": 12}
+STRETCH = {"en": 8, "zh": 15}
 """In units. A stretch of so many said again is a repetition. Long enough for a listing such as "a red boat
-and a blue boat" to stay clear, at about 1.5 characters a word (the seed's 150 to 95)."""
+and a blue boat" to stay clear; Chinese listings need more ("饺子，一排白色饺子，一排绿色饺子" has 14)."""
+
+LONG_STRETCH = {"en": 14, "zh": 22}
+"""In units. So much the same may be said of two images of a set, not of three."""
+
+LONG_STRETCH_TIMES = 2
 
 SHORTEST_SENTENCE = {"en": 6, "zh": 8}
 """In units. Shorter sentences may come again: "The sky is blue."."""
@@ -38,11 +47,18 @@ SHORTEST_SENTENCE = {"en": 6, "zh": 8}
 MOST_UNITS = 2500
 """Twice the longest caption that any job allows; what comes later is too long in any case."""
 
-_SCREEN_WORDS, _SCREEN_HAN = 6, 8
-"""In units. Every loop, stretch and sentence above has a stretch of this length twice. The longer one is
-for a text of nothing but Han characters."""
+_SCREEN = {"en": 6, "zh": 8}
+"""In units. Every loop, stretch and sentence above has a stretch of this length twice."""
 
-_SLICES = [slice(at, at + _SCREEN_HAN) for at in range(1024)]
+_ANY_SENTENCE_END = re.compile("[.．!?！？。…;；\r\n]+")
+_NOT_LETTERS = re.compile(r"[\W_]+")
+_TO_LETTERS = bytes(
+    ord("\n") if chr(code) in ".!?;\r" else ord(chr(code).lower()) if code < 128 else code
+    for code in range(256)
+)
+_NO_LETTERS = bytes(code for code in range(128) if not chr(code).isalnum() and chr(code) not in ".!?;\r\n")
+
+_MULTIPLIER = np.uint32(0x9E3779B1)
 
 _LOOP = re.compile(rf"(.{{1,{LONGEST_PERIOD}}}?)\1{{{LOOP_COPIES - 1},}}", re.DOTALL)
 
@@ -50,33 +66,72 @@ _LOOP = re.compile(rf"(.{{1,{LONGEST_PERIOD}}}?)\1{{{LOOP_COPIES - 1},}}", re.DO
 def repetition(candidate: Candidate) -> float:
     """The largest of three shares: loops, sentences that come again, and long stretches that do.
 
-    A stretch may come once for each image of a set and once for all of them.
+    A stretch may come once for each image of a set, a long one for two of them.
     """
-    units, language = candidate.units[:MOST_UNITS], candidate.language
-    if language == "zh":
-        # Letters of foreign words count one by one: what comes twice in units also does in characters.
-        twice = _any_slice_twice("".join(units), _SCREEN_HAN)
-    else:
-        twice = _any_stretch_twice(units, _SCREEN_WORDS)
-    if not twice:
+    language = candidate.language
+    symbols = _symbols(candidate)
+    keys = _stretch_keys(symbols, _SCREEN[language])
+    if not _any_more_often(keys, 1):
         return 0.0
-    text = _as_code_points(units)
-    return max(
-        _loop_score(text, language),
-        sentence_share(candidate.sentences[:MOST_UNITS], SHORTEST_SENTENCE[language]),
-        stretch_share(text, STRETCH[language], allowed=candidate.image_count),
-    )
+    units, score, text = candidate.units[:MOST_UNITS], 0.0, ""
+    if _any_sentence_twice(candidate.text[:LONGEST_READ]):
+        score = sentence_share(candidate.sentences, SHORTEST_SENTENCE[language])
+    is_by_letter = len(symbols) > len(units)
+    if is_by_letter or _shortest_gap(keys) <= LONGEST_PERIOD:
+        text = _as_code_points(units)
+        score = max(score, _loop_score(text, language))
+    for n, allowed in (
+        (STRETCH[language], candidate.image_count),
+        (LONG_STRETCH[language], min(candidate.image_count, LONG_STRETCH_TIMES)),
+    ):
+        if is_by_letter or _any_more_often(_stretch_keys(symbols, n), allowed):
+            text = text or _as_code_points(units)
+            score = max(score, stretch_share(text, n, allowed))
+    return score
 
 
-def _any_stretch_twice(units: Sequence[str], n: int) -> bool:
-    starts = len(units) - n + 1
-    return starts > 1 and len(set(zip(*(units[at : starts + at] for at in range(n)), strict=True))) < starts
+def _symbols(candidate: Candidate) -> NDArray[np.uint32]:
+    """A number for each unit; for Chinese, where the letters of foreign words count one by one, for each
+    character: what comes twice in units also does in characters."""
+    if candidate.language == "zh":
+        encoded = candidate.joined[: MOST_UNITS * LONGEST_WORD].encode("utf-32-le", "surrogatepass")
+        return np.frombuffer(encoded, np.uint32)
+    units = candidate.units[:MOST_UNITS]
+    return np.fromiter(map(hash, units), np.int64, len(units)).astype(np.uint32)
 
 
-def _any_slice_twice(text: str, n: int) -> bool:
-    starts = len(text) - n + 1
-    slices = _SLICES[:starts] if starts <= len(_SLICES) else [slice(at, at + n) for at in range(starts)]
-    return starts > 1 and len(set(map(text.__getitem__, slices))) < starts
+def _stretch_keys(symbols: NDArray[np.uint32], n: int) -> NDArray[np.uint32]:
+    """One number for every ``n`` symbols in a row. Equal stretches have equal numbers."""
+    length, keys = 1, symbols
+    while 2 * length <= n:
+        keys = keys[:-length] * _MULTIPLIER + keys[length:]
+        length *= 2
+    return keys if length == n else keys[: length - n] * _MULTIPLIER + keys[n - length :]
+
+
+def _any_more_often(keys: NDArray[np.uint32], times: int) -> bool:
+    ordered = keys.copy()
+    ordered.sort()
+    return int(np.count_nonzero(ordered[times:] == ordered[:-times])) > 0
+
+
+def _shortest_gap(keys: NDArray[np.uint32]) -> int:
+    """How far apart the nearest two equal keys are."""
+    order = keys.argsort(kind="stable")
+    ordered = keys[order]
+    gaps = (order[1:] - order[:-1])[ordered[1:] == ordered[:-1]]
+    return int(gaps.min())
+
+
+def _any_sentence_twice(text: str) -> bool:
+    """False where no two sentences have the same units: then all that lies between marks is different."""
+    if text.isascii():
+        parts = text.encode().translate(_TO_LETTERS, _NO_LETTERS).decode().split("\n")
+    else:
+        parts = _ANY_SENTENCE_END.split(text.lower(), MOST_SENTENCES)
+        parts = [_NOT_LETTERS.sub("", part) for part in parts]
+    said = [part for part in parts if part]
+    return len(set(said)) < len(said)
 
 
 def _loop_score(text: str, language: Language) -> float:

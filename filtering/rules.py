@@ -24,11 +24,13 @@ from filtering.repetition import repetition
 from filtering.traditional import traditional_share
 from filtering.voice import hedges, prompt_leaks, self_talk
 
+Measure = Callable[[Candidate], float]
+
 
 class Rule(NamedTuple):
     """One rule that looks at one caption. It drops where the score is beyond the bound of the job."""
 
-    measure: Callable[[Candidate], float]
+    measure: Measure
     bound: Callable[[FilteringConfig, JobName], float]
     drops: Literal["above", "below"] = "above"
 
@@ -77,7 +79,12 @@ RULES: Mapping[RuleName, Rule] = {
     ),
     "unknown_image": Rule(unknown_images, lambda config, job: 0.0),
     "missing_image": Rule(missing_images, lambda config, job: config.max_missing_images),
-    "ungrounded": Rule(_grounding_rank, lambda config, job: config.max_grounding_rank),
+    "ungrounded": Rule(
+        _grounding_rank,
+        lambda config, job: (
+            config.max_grounding_rank_multi if is_multi(job) else config.max_grounding_rank_single
+        ),
+    ),
     "personal_data": Rule(personal_data, lambda config, job: config.max_personal_data),
     "disagreement": Rule(disagreement, lambda config, job: config.max_disagreements),
 }

@@ -27,7 +27,7 @@ from filtering.judge import BLOCK_CAPTIONS, Court, Row
 from filtering.score_counts import rule_scores
 from filtering.tally import JobTally, tally
 
-DATA_VERSION = 2
+DATA_VERSION = 3
 """Raise it when the same captions and bounds would get other verdicts."""
 
 _NO_PART_OF_VERDICTS = ("max_dropped_share", "guarded_from", "accepted", "workers")

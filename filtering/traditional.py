@@ -9,7 +9,8 @@ from __future__ import annotations
 import functools
 import re
 
-from filtering.candidate import HAN, Candidate
+from filtering.candidate import Candidate
+from filtering.units import HAN
 
 FEWEST = 3
 """Different characters. One or two are a name, or a character that both write (乾隆, 著名)."""
@@ -22,7 +23,7 @@ def traditional_share(candidate: Candidate) -> float:
     if candidate.language == "en":
         return 0.0
     only = traditional_only()
-    if len(candidate.words & only) < FEWEST:
+    if only.isdisjoint(candidate.words) or len(candidate.words & only) < FEWEST:
         return 0.0
     characters = _HAN_CHARACTER.findall(candidate.unquoted)
     found = [character for character in characters if character in only]

@@ -8,26 +8,12 @@ from __future__ import annotations
 
 import re
 
-from filtering.candidate import Candidate, any_in
-
-Phrases = tuple[tuple[frozenset[str], re.Pattern[str]], ...]
-"""Words, one of which has to be there, and the pattern: looking up words costs next to nothing."""
-
-PhrasesHan = tuple[tuple[tuple[str, ...], re.Pattern[str]], ...]
-"""The same for Chinese, where words have no borders: strings, one of which has to be in the text."""
-
-
-def _phrases(*pairs: tuple[str, str]) -> Phrases:
-    return tuple((frozenset(words.split()), re.compile(pattern, re.IGNORECASE)) for words, pattern in pairs)
-
-
-def _phrases_han(*pairs: tuple[str, str]) -> PhrasesHan:
-    return tuple((tuple(needles.split()), re.compile(pattern)) for needles, pattern in pairs)
-
+from filtering.candidate import Candidate
+from filtering.cues import Cues
 
 _ANSWER = r"(?:descriptions?|captions?|paragraphs?|summary|response|answer)"
 
-_TALK = _phrases(
+_TALK = Cues(
     (
         "i im id ill ive my me",
         r"\b(?:i['’]m|i am)\s+(?:very |so |really |truly )?(?:sorry|unable|not able|afraid|an ai|a (?:large )?language|happy|glad"
@@ -54,10 +40,16 @@ _TALK = _phrases(
         r"|\bcan(?:not|['’]t) (?:be )?(?:assist|help with|fulfil|comply|provide|describe|process|view|access|generate|identify (?:real )?people)",
     ),
     (
-        "provided attached uploaded available load loaded display accessible received",
-        r"\bno (?:image|picture|photo)s? (?:was |were |has been |is |have been )?(?:provided|attached|uploaded|available|received|included)"
-        r"|\b(?:image|picture|photo)s? (?:was |is |has |could |did |were |can )?(?:not|n['’]t)(?: been| be)? (?:provided|attached|uploaded|available|load|loaded|display|displayed|accessible|accessed|received)"
-        r"|\b(?:the )?(?:provided|attached|uploaded) (?:image|images|picture|photo|photograph|description|text|caption|prompt)\b",
+        "no",
+        r"\bno (?:image|picture|photo)s? (?:was |were |has been |is |have been )?(?:provided|attached|uploaded|available|received|included)",
+    ),
+    (
+        "not nt",
+        r"\b(?:image|picture|photo)s? (?:was |is |has |could |did |were |can )?(?:not|n['’]t)(?: been| be)? (?:provided|attached|uploaded|available|load|loaded|display|displayed|accessible|accessed|received)",
+    ),
+    (
+        "provided attached uploaded",
+        r"\b(?:the )?(?:provided|attached|uploaded) (?:image|images|picture|photo|photograph|description|text|caption|prompt)\b",
     ),
     (
         "please kindly",
@@ -92,7 +84,7 @@ _TALK = _phrases(
     ("count", r"\bword count\b"),
 )
 
-_TALK_HAN = _phrases_han(
+_TALK_HAN = Cues(
     ("歉 对不起 遗憾", r"抱歉|道歉[，。]|(?:真的|非常|十分)?对不起|(?:很|非常)遗憾|(?:^|[，。！])遗憾的是"),
     (
         "作为 模型 人工智能 助手 机器人",
@@ -142,15 +134,16 @@ _TALK_HAN = _phrases_han(
     ("感谢 谢谢", r"感谢(?:您|你)|谢谢(?:您|你)"),
     ("你", r"你(?:提供|上传|的图|好|可以|想|需要|发|给|要求|是否|能|所|有什么)"),
     ("字数 注： 注: 备注 声明 提示：", r"字数[：:]|(?:^|[。（(])(?:注|备注|说明|提示|声明|免责声明)[：:]"),
+    han=True,
 )
 
-_PROMPT = _phrases(
+_PROMPT = Cues(
     (
         "speculative speculation speculations speculate speculating overspeculation speculated",
         r"\bover[ -]?speculat|\b(?:avoid(?:s|ed|ing)?|without|no|any|free (?:of|from)|refrain\w* from|not?) (?:any |generating |making |further |unnecessary |undue )*speculat|\bspeculative content\b",
     ),
     ("paragraph paragraphs", r"\b(?:single|one)[ -]paragraph\b|\bmultiple paragraphs\b"),
-    ("break breaks", r"\bline[ -]?breaks?\b"),
+    ("break breaks", r"line(?<=\bline)[ -]?breaks?\b"),
     (
         "generate generating given accurate",
         r"\bgenerat(?:e|ing) an? (?:accurate|detailed|description|single|caption)|\bbased on (?:the|these) given images?\b|\baccurate(?:,| and)? (?:single|concise)",
@@ -173,7 +166,7 @@ _PROMPT = _phrases(
     ),
 )
 
-_PROMPT_HAN = _phrases_han(
+_PROMPT_HAN = Cues(
     (
         "单段 多段 换行",
         r"单段(?:落)?(?:的)?(?:描述|文字|落)|准确(?:的)?单段|多段(?:落)?或|换行符|(?:使用|不要|无|没有|多段|段落|避免|未)[^，。]{0,4}换行",
@@ -193,12 +186,13 @@ _PROMPT_HAN = _phrases_han(
         r"(?<![邀申聘宴提约])请(?:按|用(?!餐)|描述|生成|详细|根据|说明|为(?:这|图|以)|写|简要|确保|不要(?:使用|换|推)|避免|仔细(?:观|描)|以(?:一|单)|使用(?:一|单|中|简)|将(?:图|这)|基于)",
     ),
     (
-        "： :",
+        "用户 助手 系统 问 答 提示 指令 任务 输入 输出 人类",
         r"(?:^|[\n。！？])\s*(?:用户|助手|系统|问题?|答案?|提示词?|指令|任务|输入|输出|人类|回答)\s*[：:]",
     ),
     ("提示词 指令 任务要求 系统提示", r"提示词|(?:该|上述|以下|给定|根据)指令|指令要求|任务要求|系统提示"),
     ("描述", r"(?:^|[。！？：:])\s*描述(?:这|该|以下|下面|此)(?:张|幅|些|组)?(?:图像|图片|照片)[。：:？]"),
     ("什么", r"(?:图中|图片中|照片里|图像中|图片里)(?:有|是|展示了)什么"),
+    han=True,
 )
 
 _STRONG_HEDGES = frozenset(
@@ -209,22 +203,34 @@ _WEAK_HEDGES = frozenset(
     "seems seem seemingly appears appear suggests suggest suggesting suggestive implies implying indicating indicates hinting hints"
     " hint evoking possible may".split()
 )
+_HEDGES = _STRONG_HEDGES | _WEAK_HEDGES
 _NOT_A_HEDGE = re.compile(
     r"\bcould (?:be|also be|clearly be) (?:seen|found|read|made out)|\b(?:un|not )likely|\blikely to\b(?! be)|\bappears? (?:on|in|at|behind|beside|below|above|near|next|under|along|twice|again|only|to the (?:left|right))"
     r"|\bMay (?:\d|Day\b)|\b(?:in|of|on|early|late|until|since) May\b|\bas (?:wide|far|much|close|large|many) as possible"
 )
-_HEDGES_HAN = _phrases_han(
+_HEDGES_HAN = (
     (
-        "可能 或许 也许 大概 似乎 好像 恐怕 想必 猜 推 估计 疑似 多半 不排除 说不定 应该 貌似 八成 没准",
-        r"(?<![不尽])可能(?!性不)|或许|也许|大概(?![是的]?[0-9一二三四五六七八九十])|似乎|好像|恐怕|想必|猜测|推测|估计|疑似|多半|不排除"
-        r"|说不定|应该(?:是|会|在|正|刚|为)|貌似|推断|猜想|八成|没准",
+        1.0,
+        Cues(
+            (
+                "可能 或许 也许 大概 似乎 好像 恐怕 想必 猜 推 估计 疑似 多半 不排除 说不定 应该 貌似 八成 没准",
+                r"(?<![不尽])可能(?!性不)|或许|也许|大概(?![是的]?[0-9一二三四五六七八九十])|似乎|好像|恐怕|想必|猜测|推测|估计|疑似|多半|不排除"
+                r"|说不定|应该(?:是|会|在|正|刚|为)|貌似|推断|猜想|八成|没准",
+            ),
+            han=True,
+        ),
     ),
     (
-        "看起来 看上去 看似 暗示 预示 表明 像是 联想 仿佛 透露 意味着",
-        r"看起来|看上去|看似|暗示|预示|表明|像是|让人联想|仿佛|透露出|意味着",
+        0.5,
+        Cues(
+            (
+                "看起来 看上去 看似 暗示 预示 表明 像是 联想 仿佛 透露 意味着",
+                r"看起来|看上去|看似|暗示|预示|表明|像是|让人联想|仿佛|透露出|意味着",
+            ),
+            han=True,
+        ),
     ),
 )
-_HEDGE_WEIGHTS = (1.0, 0.5)
 
 
 def self_talk(candidate: Candidate) -> float:
@@ -239,28 +245,25 @@ def prompt_leaks(candidate: Candidate) -> float:
 
 def hedges(candidate: Candidate) -> float:
     """How much is guessed: 1 for "perhaps" and its like, 0.5 for "seems" and its like."""
+    words = candidate.words
     if candidate.language == "zh":
+        text = candidate.text
         return sum(
             weight * len(pattern.findall(candidate.unquoted))
-            for weight, (needles, pattern) in zip(_HEDGE_WEIGHTS, _HEDGES_HAN, strict=True)
-            if any_in(candidate.text, needles)
+            for weight, cues in _HEDGES_HAN
+            for pattern in cues.found(words, text)
         )
-    words = candidate.words
-    if words.isdisjoint(_STRONG_HEDGES) and words.isdisjoint(_WEAK_HEDGES):
+    if _HEDGES.isdisjoint(words):
         return 0.0
     units = candidate.units
-    weight = sum(map(_STRONG_HEDGES.__contains__, units)) + 0.5 * sum(map(_WEAK_HEDGES.__contains__, units))
+    weight = sum(map(units.count, _STRONG_HEDGES & words)) + 0.5 * sum(map(units.count, _WEAK_HEDGES & words))
     return max(0.0, weight - len(_NOT_A_HEDGE.findall(candidate.text))) if weight > 1 else weight
 
 
-def _count(candidate: Candidate, phrases: Phrases, phrases_han: PhrasesHan) -> float:
-    found = 0
+def _count(candidate: Candidate, cues: Cues, cues_han: Cues) -> float:
     words = candidate.words
-    for needed, pattern in phrases:
-        if not words.isdisjoint(needed):
-            found += len(pattern.findall(candidate.unquoted))
+    found = sum(len(pattern.findall(candidate.unquoted_lowered)) for pattern in cues.found(words, ""))
     if not candidate.text.isascii():
-        for needles, pattern in phrases_han:
-            if any_in(candidate.text, needles):
-                found += len(pattern.findall(candidate.unquoted))
+        for pattern in cues_han.found(words, candidate.text):
+            found += len(pattern.findall(candidate.unquoted))
     return float(found)

@@ -36,6 +36,14 @@ def test_one_word_of_sixty_makes_a_near_duplicate(tmp_path: Path) -> None:
     assert pytest.approx(0.85, abs=0.08) == second.scores["near_duplicate"]
 
 
+def test_a_duplicate_names_the_caption_that_it_repeats(tmp_path: Path) -> None:
+    """Exact or near; of several the one that stays. Others name none."""
+    near = text_of(3).replace(text_of(3).split()[30], "palace")
+    verdicts = judge(tmp_path, [text_of(1), text_of(3), text_of(3).upper(), near, text_of(2)])
+
+    assert [None, None, "0.1", "0.1", None] == [verdict.repeats for verdict in verdicts]
+
+
 def test_captions_of_other_things_are_no_duplicates(tmp_path: Path) -> None:
     """However many there are."""
     assert all(verdict.keep for verdict in judge(tmp_path, [text_of(seed) for seed in range(1, 300)]))

@@ -2,24 +2,29 @@
 
 import time
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.filter_worst import MOST_BYTES, PIECES, Worst, cut
 from corpus.records import JOB_NAMES, JobName
 from filtering.candidate import Candidate
 from filtering.rules import RULES
 
-MOST_BYTES = 20_000
+MOST_MS_A_RULE = 100.0
+"""Of processor time: ten times what the issue allows, and a sixth of what a quadratic pattern took."""
 SECONDS_FOR_ALL_RULES = 2.0
 """A hundred times what the slowest rule takes; a pattern that explodes takes minutes."""
 
-PIECES = [
-    *" a1-*#.,;:!?()[]{}<>|`\"'“”「」\n\t\\/@&第张图一二的船，。、",
-    "image 1 ", "Image-", "the first ", "images 1, 2 and ", "第一张图片", "图1和", "1. x 2. ", "**",
-    "a, b, ", "\\n",
-    "I am ", "please ", "(1) ", " - ", "<|im", "abab", "12 34 56 78 ", "a@b.c", "two men ", "两名",
-    "é", "한", "🙂", "\ud800",
-]  # fmt: skip
+
+@pytest.mark.parametrize("job", ["multi_en", "multi_zh"])
+def test_no_rule_is_slow_on_what_patterns_choke_on(job: JobName) -> None:
+    """20 KB of each piece again and again: quadratic time would be far beyond the bound."""
+    worst = Worst()
+    for piece in PIECES:
+        worst.see(cut(piece * MOST_BYTES), job, 3)
+
+    assert {name: ms for name, (ms, _, _) in worst.ms.items() if ms > MOST_MS_A_RULE} == {}
 
 
 @st.composite

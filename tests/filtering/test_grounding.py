@@ -1,5 +1,6 @@
 """Sentences against images, with the nano CLIP on drawn scenes."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,13 +14,13 @@ from corpus.progress import Silent
 from corpus.records import ImageRecord, ImageSet, Language
 from corpus.runfolder import RunFolder
 from filtering.config import FilteringConfig
-from filtering.grounding import Grounding, split_sentences
+from filtering.grounding import Grounding, split_sentences, without_each_phrase
 from filtering.stage import Session
 from grouping.checkpoint import resolve_checkpoint
 from grouping.encoder import load_encoder, load_text_encoder
 from tests.grouping.made_up import seen_by
 from triptych.demo.painting import paint
-from triptych.demo.scene import imagine_scene
+from triptych.demo.scene import COLOURS, imagine_scene
 from triptych.demo.wording import describe, describe_set
 from triptych.embedded import resolve_model
 
@@ -122,3 +123,39 @@ def test_grounding_without_an_encoder_is_an_error(make_run, tmp_path: Path) -> N
 
     with pytest.raises(SetupError, match=r"filtering\.grounding=false"):
         session.funnel()
+
+
+@pytest.mark.parametrize(("job", "language"), [("single_en", "en"), ("single_zh", "zh")])
+def test_one_thing_that_is_not_there_ranks_worse(grounding: Grounding, job, language: Language) -> None:
+    """Each scene told truly, and with one thing of the scene after it in the place of one of its own."""
+    scenes = [imagine_scene("unseen", index) for index in range(COUNT + 1)]
+    phrases = [_things(describe(scene, language), language) for scene in scenes]
+    pairs = []
+    for index in range(COUNT):
+        own, strange = phrases[index], [each for each in phrases[index + 1] if each not in phrases[index]]
+        if len(own) > 1 and strange:
+            told = describe(scenes[index], language)
+            pairs.append((index, told, told.replace(own[-1], strange[0])))
+    keys = [[f"{SHARD}/{index:02d}.png"] for index, _, _ in pairs]
+
+    true = grounding.ranks(job, SHARD, [(k, told) for k, (_, told, _) in zip(keys, pairs, strict=True)])
+    turned = grounding.ranks(job, SHARD, [(k, other) for k, (_, _, other) in zip(keys, pairs, strict=True)])
+    worse = [(b or 0.0) > (a or 0.0) for a, b in zip(true, turned, strict=True)]
+    assert sum(worse) >= 2 / 3 * len(worse) > 10
+
+
+def _things(text: str, language: Language) -> list[str]:
+    """The things as the text words them: "red boat", "红色的帆船"."""
+    if language == "zh":
+        return re.findall(r"\w色的\w{2,3}(?=[，、。和；]|$)", text)
+    return re.findall(rf"(?:{'|'.join(COLOURS)}) \w+", text)
+
+
+def test_each_phrase_is_left_out_in_turn() -> None:
+    """With what joins it to the next, the last with what joins it to the one before; a single one stays."""
+    assert [
+        "a blue boat and a cat",
+        "A red kite, a cat",
+        "A red kite, a blue boat",
+    ] == without_each_phrase("A red kite, a blue boat and a cat", "en")
+    assert [] == without_each_phrase("一只猫坐在窗台上", "zh")

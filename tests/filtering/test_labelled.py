@@ -48,7 +48,7 @@ def test_the_set_has_what_it_must() -> None:
     assert sum(caption.hard for caption in captions) >= 100
 
 
-@pytest.mark.parametrize("name", ["captions.jsonl", "held_out.jsonl"])
+@pytest.mark.parametrize("name", ["captions.jsonl", "held_out.jsonl", "second_held_out.jsonl"])
 @pytest.mark.parametrize("job", JOB_NAMES)
 def test_bad_captions_go_and_good_ones_stay(job: JobName, name: str) -> None:
     """Recall of the bad and share of the good that stay, per job."""

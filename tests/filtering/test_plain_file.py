@@ -26,7 +26,7 @@ def captions(tmp_path: Path) -> Path:
 
 
 def test_every_caption_gets_one_verdict_row_in_file_order(captions: Path, tmp_path: Path) -> None:
-    """All four keys, always; other keys of the input are passed over."""
+    """Four keys always, and what a duplicate repeats; other keys of the input are passed over."""
     out = tmp_path / "verdicts.jsonl"
 
     answer = CliRunner().invoke(filter_, [str(captions), "--out", str(out)])
@@ -40,7 +40,8 @@ def test_every_caption_gets_one_verdict_row_in_file_order(captions: Path, tmp_pa
         ("d", False, "exact_duplicate"),
         ("e", False, "too_short"),
     ] == [(row["id"], row["keep"], row["reason"]) for row in verdicts]
-    assert {"id", "keep", "reason", "scores"} == set().union(*verdicts)
+    assert [{"id", "keep", "reason", "scores"}] * 4 == [set(row) for row in (*verdicts[:3], verdicts[4])]
+    assert "a" == verdicts[3]["repeats"]
 
 
 def test_a_dry_run_prints_the_funnel_and_writes_nothing(captions: Path) -> None:

@@ -3,8 +3,9 @@
 import pytest
 
 from corpus.records import Language
-from filtering.candidate import units_of
-from filtering.references import References, references
+from filtering.image_numbers import References
+from filtering.references import references
+from filtering.units import units_of
 
 
 def read(text: str, language: Language, images: int) -> References:

@@ -46,7 +46,8 @@ def filter_(
     """Decide which captions are kept: those of a run, or those of a plain JSON Lines file.
 
     A row of FILE.jsonl is {"id", "job", "text", "images", "finish_reason"}; images is their number (1 if
-    left out). Its verdicts {"id", "keep", "reason", "scores"} go to --out, in the same order.
+    left out). Its verdicts {"id", "keep", "reason", "scores"} go to --out, in the same order; that on a
+    duplicate has "repeats", the id of the earlier caption.
     """
     flags = options.flags_of(assignments)
     if accept:
@@ -126,4 +127,7 @@ def _explain(config: FilteringConfig, row: Row, verdict: Verdict | None) -> None
             )
         else:
             effect = "drops" if name in verdict.scores else "keeps"
-            click.echo(f"{name:<20} {effect:<6} {verdict.scores.get(name, 0.0):>10.4g}   as last filtered")
+            of = f": repeats {verdict.repeats}" if name in verdict.scores and verdict.repeats else ""
+            click.echo(
+                f"{name:<20} {effect:<6} {verdict.scores.get(name, 0.0):>10.4g}   as last filtered{of}"
+            )

@@ -1,0 +1,75 @@
+"""Scenes that no model was trained on and no demo draws, captioned by the nano models.
+
+Comes in: a folder, a number. Goes out: ``images/`` with that many drawn scenes in series of related ones,
+``truth.jsonl`` (what is in each), and ``run``, what `triptych run --preset demo` makes of them. What is
+there already is not made again. Not its job: judging the captions (see grounding_roc).
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from itertools import cycle
+from pathlib import Path
+
+import msgspec
+
+from corpus.files import write_jsonl
+from triptych.demo.cast import SERIES_SIZES
+from triptych.demo.painting import paint
+from triptych.demo.scene import Scene, imagine_scene, vary_scene
+
+FIRST_SERIES = 50_000
+"""Scenes of the unseen split are drawn by number; the demo's and the tests' are far below."""
+SIZE_PX = (750, 500)
+
+
+class Truth(msgspec.Struct, frozen=True, kw_only=True):
+    """What is in one picture."""
+
+    key: str
+    things: list[tuple[str, str]]
+    """``(colour, kind)`` from left to right."""
+
+
+def run_on_fresh_scenes(folder: Path, count: int) -> dict[str, Truth]:
+    """The finished run lies in ``folder/run``. Returns the truth by key."""
+    truth_file = folder / "truth.jsonl"
+    if not truth_file.exists():
+        (folder / "images").mkdir(parents=True, exist_ok=True)
+        write_jsonl(truth_file, [_draw(folder, number, scene) for number, scene in _scenes(count)])
+    subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "triptych",
+            "run",
+            folder / "images",
+            "--preset",
+            "demo",
+            "--out",
+            folder / "run",
+        ],
+        check=True,
+    )
+    decoder = msgspec.json.Decoder(Truth)
+    truths = (decoder.decode(line) for line in truth_file.read_bytes().splitlines())
+    return {truth.key: truth for truth in truths}
+
+
+def _scenes(count: int) -> Iterator[tuple[int, Scene]]:
+    made = 0
+    for series, size in enumerate(cycle(SERIES_SIZES)):
+        first = imagine_scene("unseen", FIRST_SERIES + series)
+        for scene in (first, *(vary_scene(first, "unseen", index) for index in range(size - 1))):
+            if made == count:
+                return
+            yield made, scene
+            made += 1
+
+
+def _draw(folder: Path, number: int, scene: Scene) -> Truth:
+    name = f"{number:04d}.jpg"
+    paint(scene, *SIZE_PX).save(folder / "images" / name, quality=90)
+    return Truth(key=name, things=[(thing.colour, thing.kind) for thing in scene.things])

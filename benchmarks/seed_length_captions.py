@@ -1,0 +1,92 @@
+"""Good captions of the seed's lengths, for measuring speed on.
+
+Comes in: the good labelled captions. Goes out: captions of each job whose rows are as long as the seed's,
+on average: 1,040 and 830 bytes for one image, 1,990 and 1,580 for a set, prompt and JSON included. A
+labelled caption gives the frame, and sentences of other good captions of the language are put between
+its own, each at most once, until a drawn length is reached. Not its job: being true.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from captioning.prompts import load_prompts, question
+from corpus.records import JOB_NAMES, JobName, is_multi, language_of
+
+LABELLED = Path("tests/filtering/labelled/captions.jsonl")
+
+SEED_BYTES_A_ROW: dict[JobName, int] = {
+    "single_en": 1_040,
+    "single_zh": 830,
+    "multi_en": 1_990,
+    "multi_zh": 1_580,
+}
+"""The seed's files, over their nominal counts."""
+
+SHORTEST, LONGEST = 0.6, 1.4
+"""Of the mean: lengths are drawn evenly between."""
+
+_BETWEEN_SENTENCES = re.compile(r"(?<=[a-z]\.)\s+(?=[A-Z])|(?<=。)")
+_SPEAKS_OF_IMAGES = re.compile(r"image|picture|photo|scene|shot|图|张|照片|画面", re.IGNORECASE)
+
+
+class MadeUp(msgspec.Struct, frozen=True):
+    """A good caption."""
+
+    text: str
+    job: JobName
+    image_count: int
+
+
+def make_captions(per_job: int, seed: int = 5) -> dict[JobName, list[MadeUp]]:
+    """``per_job`` captions of each job."""
+    rng = random.Random(seed)
+    labelled = [msgspec.json.decode(line) for line in LABELLED.read_bytes().splitlines()]
+    good = [row for row in labelled if row["fault"] is None and "\n" not in row["text"]]
+    made: dict[JobName, list[MadeUp]] = {}
+    for job in JOB_NAMES:
+        frames = [row for row in good if row["job"] == job]
+        fillers = sorted(
+            {
+                sentence
+                for row in good
+                if not row["hard"]
+                and language_of(row["job"]) == language_of(job)
+                and not is_multi(row["job"])
+                for sentence in _BETWEEN_SENTENCES.split(row["text"])
+                if not _SPEAKS_OF_IMAGES.search(sentence) and len(sentence) > 15
+            }
+        )
+        room = [SEED_BYTES_A_ROW[job] - len(row_of(job, "", row["images"])) for row in frames]
+        made[job] = []
+        for number in range(per_job):
+            frame, mean = frames[number % len(frames)], room[number % len(frames)]
+            target_bytes = round(mean * rng.uniform(SHORTEST, LONGEST))
+            text = _grown(rng, frame["text"], fillers, target_bytes, " " if job.endswith("en") else "")
+            made[job].append(MadeUp(text, job, frame["images"]))
+    return made
+
+
+def row_of(job: JobName, text: str, image_count: int) -> bytes:
+    """The row that the seed's format makes of a caption."""
+    keys = [f"sa_000{at:03d}/sa_1234{at:02d}.jpg" for at in range(image_count)]
+    asked = question(job, image_count, load_prompts()[job].text)
+    sizes: dict[str, object] = {"image": keys[0], "width": 2250, "height": 1500}
+    if is_multi(job):
+        sizes = {"image": keys, "width_list": [2250] * image_count, "height_list": [1500] * image_count}
+    turns = [{"from": "human", "value": asked}, {"from": "gpt", "value": text}]
+    return msgspec.json.encode({"id": f"{job}:set_0123456789ab", **sizes, "conversations": turns})
+
+
+def _grown(rng: random.Random, text: str, fillers: Sequence[str], target_bytes: int, space: str) -> str:
+    parts = [part for part in _BETWEEN_SENTENCES.split(text) if part]
+    for sentence in rng.sample(fillers, len(fillers)):
+        if len(space.join(parts).encode()) + len(sentence.encode()) / 2 >= target_bytes:
+            break
+        parts.insert(rng.randint(1, len(parts)), sentence)
+    return space.join(parts)

@@ -32,6 +32,7 @@ _ALWAYS_NEEDED = (
     "transformers",
     "pillow",
     "msgspec",
+    "aiohttp",
     "httpx",
 )
 

@@ -214,7 +214,7 @@ class RunFolder:
         state = self.run_file.stages.get(name)
         if state is None:
             return
-        for key in sorted(settings.keys() | state.settings.keys()):
+        for key in dict.fromkeys([*settings, *state.settings]):  # what decides most comes first
             before, now = state.settings.get(key), settings.get(key)
             if before != now:
                 raise SetupError(

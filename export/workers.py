@@ -10,7 +10,6 @@ from __future__ import annotations
 import fcntl
 import multiprocessing
 import os
-import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from multiprocessing.connection import Connection
@@ -19,6 +18,7 @@ from pathlib import Path
 
 from corpus.errors import SetupError
 from corpus.plan import ImagePlan, last_planned, planned_targets
+from corpus.processes import without_interrupts
 from corpus.records import is_multi
 from corpus.runfolder import RunFolder
 from export.kept import Job, ShardDone, image_rows, set_rows
@@ -74,7 +74,8 @@ def _rows_by_workers(
                 target=_work, args=(run.path, job, last_hash, shards[number::processes], theirs), daemon=True
             )
             fcntl.fcntl(ours, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
-            worker.start()
+            with without_interrupts():
+                worker.start()
             theirs.close()
             stack.callback(_end, worker)
             pipes.append((worker, ours))
@@ -108,7 +109,6 @@ def _end(worker: BaseProcess) -> None:
 
 def _work(path: Path, job: Job, last_hash: int | None, shards: list[str], pipe: Connection) -> None:
     """In the worker: make ``shards`` and send them."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which ends its workers.
     try:
         run = RunFolder.open(path)
         plan = ImagePlan(run, job.name, last_hash)

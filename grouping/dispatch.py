@@ -11,14 +11,14 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import signal
-import threading
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from multiprocessing import connection
 from pathlib import Path
 from typing import Self
 
 from corpus.errors import SetupError
+from corpus.processes import without_interrupts
 from corpus.sources import Shard
 from grouping.device_process import (
     Advanced,
@@ -159,7 +159,7 @@ class _Process:
 
     def start(self) -> None:
         """Begin loading the model. Messages follow."""
-        with _without_interrupts():
+        with without_interrupts():
             self._process.start()
             self._theirs.close()
 
@@ -220,24 +220,3 @@ def _describe(exit_code: int | None) -> str:
     if exit_code is not None and exit_code < 0:
         return f"was ended by {signal.Signals(-exit_code).name}"
     return f"ended with exit code {exit_code}"
-
-
-@contextlib.contextmanager
-def _without_interrupts() -> Iterator[None]:
-    """What is started inside never sees Ctrl-C, which a terminal sends to everyone: its parent ends it.
-
-    It inherits the blocked signal. This process gets one that came in the meantime afterwards: another of
-    its threads can take it in spite of the block, so the handler is put off, too.
-    """
-    came: list[int] = []
-    is_main = threading.current_thread() is threading.main_thread()
-    handler = signal.signal(signal.SIGINT, lambda number, _: came.append(number)) if is_main else None
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        if is_main:
-            signal.signal(signal.SIGINT, handler)
-        if came:
-            signal.raise_signal(signal.SIGINT)

@@ -21,6 +21,8 @@ T = TypeVar("T")
 
 _PART_SUFFIX = ".part"
 
+_MAKE_IT_AGAIN = "the file was damaged or edited: remove it and run again"
+
 CHUNK_BYTES = 1024 * 1024
 """What is read of a JSON Lines file at a time: large enough for msgspec to be twice as fast as line by
 line, small enough to be nothing beside a shard."""
@@ -78,25 +80,23 @@ def read_jsonl(path: Path, kind: type[T]) -> Iterator[T]:
 
     Raises SetupError that names the file and line where one is not a ``kind``.
     """
-    with path.open("rb") as file, _said_of(path):
+    with path.open("rb") as file, damage_said(path, _MAKE_IT_AGAIN):
         yield from decode_lines(file, kind)
 
 
 def read_whole_jsonl(path: Path, kind: type[T]) -> list[T]:
     """The same at once: twice as fast, with the whole file in memory."""
-    with _said_of(path):
+    with damage_said(path, _MAKE_IT_AGAIN):
         return decode_all(path.read_bytes(), kind)
 
 
 @contextlib.contextmanager
-def _said_of(path: Path) -> Iterator[None]:
-    """Damage, as a user reads it."""
+def damage_said(path: Path, what_to_do: str) -> Iterator[None]:
+    """A DamagedLineError inside, as a user reads it: a SetupError that ends with ``what_to_do``."""
     try:
         yield
     except DamagedLineError as damage:
-        raise SetupError(
-            f"{path}, {damage}; the file was damaged or edited: remove it and run again"
-        ) from None
+        raise SetupError(f"{path}, {damage}; {what_to_do}") from None
 
 
 class DamagedLineError(Exception):

@@ -7,7 +7,6 @@ passed over when it is read. Not its job: deciding which records to make (see ca
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -16,10 +15,11 @@ from typing import Self, TypeVar
 
 import msgspec
 
-from corpus.errors import SetupError
-from corpus.files import DamagedLineError, decode_all, decode_lines, sync_directory
+from corpus.files import damage_said, decode_all, decode_lines, sync_directory
 
 T = TypeVar("T")
+
+_REMOVE_THE_LINE = "the journal was damaged or edited: remove the line and run again"
 
 
 class JournalWriter:
@@ -62,7 +62,7 @@ def read_journal(path: Path, kind: type[T]) -> Iterator[T]:
     """
     if not path.exists():
         return
-    with path.open("rb") as file, _said_of(path):
+    with path.open("rb") as file, damage_said(path, _REMOVE_THE_LINE):
         yield from decode_lines(file, kind, is_journal=True)
 
 
@@ -74,19 +74,8 @@ def read_whole_journal(path: Path, kind: type[T]) -> list[T]:
         return []
     if not content.endswith(b"\n"):
         content = content[: content.rfind(b"\n") + 1]
-    with _said_of(path):
+    with damage_said(path, _REMOVE_THE_LINE):
         return decode_all(content, kind)
-
-
-@contextlib.contextmanager
-def _said_of(path: Path) -> Iterator[None]:
-    """Damage, as a user reads it."""
-    try:
-        yield
-    except DamagedLineError as damage:
-        raise SetupError(
-            f"{path}, {damage}; the journal was damaged or edited: remove the line and run again"
-        ) from None
 
 
 def _cut_torn_tail(path: Path) -> None:

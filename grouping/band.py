@@ -33,11 +33,19 @@ the demo's scenes this gives 0.993; against their truth, 0.992 had been set by h
 DUPLICATE_SHARE_WITHOUT_HASHES = 0.20
 """Where no perceptual hash can find the copies that lie below the bound, it has to be lower itself."""
 
+CLOSE_SHARE = 0.2
+"""Of the way from ``related`` to ``duplicate``. Of the pairs below it that no third image stands beside, one
+in five was unrelated in made-up corpora of 20,000, of those above one in eighty
+(`python -m benchmarks.grouping_quality`; docs/decisions/0014-leftovers-join-sets.md)."""
+
 
 class Band(msgspec.Struct, frozen=True, kw_only=True):
     """Cosines: related from ``related`` up to below ``duplicate``, at which duplicates begin."""
 
     related: float
+    close: float
+    """Asked of two images that make a set alone, with no third one related to both, and of an image that
+    joins a set at the end."""
     duplicate: float
     hashes_decide_from: float
     """From here up to ``duplicate``, images are duplicates whose perceptual hashes agree."""
@@ -63,6 +71,7 @@ def choose_band(
     related, duplicate = float(related), float(duplicate)
     return Band(
         related=related,
+        close=round(related + CLOSE_SHARE * (duplicate - related), 4),
         duplicate=duplicate,
         hashes_decide_from=round((related + duplicate) / 2, 4),
         why=why,

@@ -47,7 +47,9 @@ def explain(run: RunFolder, key: str) -> Iterator[str]:
     if not run.is_finished("sets"):
         raise SetupError(f"{run.path}: sets are not finished; run `triptych group` first")
     notes = run.run_file.stages["sets"].notes
-    related, duplicate = (float(str(notes[f"{name}_cosine_similarity"])) for name in ("related", "duplicate"))
+    related, close, duplicate = (
+        float(str(notes[f"{name}_cosine_similarity"])) for name in ("related", "close", "duplicate")
+    )
     row = _row_of(run, key)
     if isinstance(row, str):
         yield f"{key} can't be read: {row}"
@@ -58,7 +60,7 @@ def explain(run: RunFolder, key: str) -> Iterator[str]:
     )
     cosine_to: dict[str, float] = {}
     nearest = _nearest(run, key, row, cosine_to, fates)
-    yield from _why(key, fates, nearest, cosine_to, related, duplicate)
+    yield from _why(key, fates, nearest, cosine_to, related, close, duplicate)
     yield f"band: related from {related}, duplicates from {duplicate} ({notes['band_why']})"
     yield "nearest neighbours:"
     for neighbour in nearest[:NEIGHBOURS_SHOWN]:
@@ -105,6 +107,7 @@ def _why(
     nearest: list[_Neighbour],
     cosine_to: dict[str, float],
     related: float,
+    close: float,
     duplicate: float,
 ) -> Iterator[str]:
     if key in fates.duplicates:
@@ -134,6 +137,6 @@ def _why(
     taken = [each for each in near if each.key in fates.set_of]
     yield (
         f"{key} is in no set: {len(near)} of its nearest lie in the band; {len(taken)} of them are in sets"
-        " that were full, or whose other members lie outside its band; the others are not mutual"
-        " neighbours, or their set was not among those kept"
+        " that were full, or whose other members it is not close to; the others are not mutual neighbours,"
+        f" or are below {close} with no third image related to both, or their set was not among those kept"
     )

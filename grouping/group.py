@@ -75,6 +75,7 @@ def group_images(table: ImageTable, config: SetsConfig, scratch: Path, progress:
         sets = keep_spread(sets, config.max_sets, lambda key: int(layout.cell_of[number[key]]))
     notes: dict[str, Setting] = {
         "related_cosine_similarity": band.related,
+        "close_cosine_similarity": band.close,
         "duplicate_cosine_similarity": band.duplicate,
         "hashes_decide_from": band.hashes_decide_from,
         "band_why": band.why,

@@ -105,3 +105,7 @@ class Graph:
     def of(self, image: int) -> NDArray[np.int64]:
         """The images that ``image`` is paired with."""
         return self._others[self._starts[image] : self._starts[image + 1]]
+
+    def share_any(self, one: int, other: int) -> bool:
+        """Whether some image is paired with both."""
+        return bool(np.intersect1d(self.of(one), self.of(other)).size)

@@ -4,8 +4,10 @@ Comes in: pairs of mutual neighbours in the band [related, duplicate). Goes out:
 every pair's cosine lies in the band, and no image is in two. Sets are seeded by the most similar pair
 of images that are free, and grown by the free image whose worst cosine to the members is best, up to a
 wanted size. Then each set may swap a member for a free image where that lifts its worst cosine, and
-what the swaps set free is packed once more. Not its job: duplicates; which sets are kept of many
-(see coverage); how a set is worded.
+what the swaps set free is packed once more. Who is left over in the end joins a set that has room and
+is close to it throughout, or takes a member of a larger set as its own partner. Two images alone need
+a third that is related to both, or have to be close. Not its job: duplicates; which sets are kept of
+many (see coverage); how a set is worded.
 
 The wanted size is drawn, by a hash of the seeding pair, with weights that fall evenly towards the
 largest size: 4, 3, 2, 1 for 2 to 5 images, 3.0 on average, which is MMDU's average. Where fewer
@@ -15,7 +17,7 @@ images are related than wanted, the set is smaller.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +49,7 @@ def make_image_sets(
         packing.pack(task)
         packing.swap()
         packing.pack(task)
+        packing.place_leftovers()
     found = sorted(packing.sets, key=min)
     return [_describe(keys, rows, members) for members in found]
 
@@ -64,7 +67,9 @@ class _Packing:
     ) -> None:
         self._keys, self._rows, self._band, self._config = keys, rows, band, config
         order = np.lexsort((pairs.right, pairs.left, -pairs.cosines))
-        self._left, self._right = pairs.left[order], pairs.right[order]
+        self._left, self._right, self._cosines = (
+            pairs.left[order], pairs.right[order], pairs.cosines[order].astype(np.float64)
+        )  # fmt: skip
         self._graph = Graph(pairs, len(keys))
         self._free = np.ones(len(keys), bool)
         self.sets: list[list[int]] = []
@@ -78,7 +83,7 @@ class _Packing:
             for one, other in zip(left[both].tolist(), right[both].tolist(), strict=True):
                 if self._free[one] and self._free[other]:
                     members = self._grow([one, other], self._wanted_size(one, other))
-                    if len(members) >= self._config.min_images:
+                    if len(members) >= self._config.min_images and self._is_sound(members):
                         self._free[members] = False
                         self.sets.append(members)
             task.advance(len(left))
@@ -87,10 +92,47 @@ class _Packing:
         """In each set, in turn, the one swap for a free image that lifts its worst cosine most."""
         for at, members in enumerate(self.sets):
             better = self._best_swap(members)
-            if better is not None:
+            if better is not None and self._is_sound(better):
                 self._free[members] = True
                 self._free[better] = False
                 self.sets[at] = better
+
+    def place_leftovers(self) -> None:
+        """Images that are free join the set of one that they are paired with, or else take it from there."""
+        set_of = np.full(len(self._free), -1)
+        for number, members in enumerate(self.sets):
+            set_of[members] = number
+        for leftover, mate in self._leftovers(at_least=self._band.close):
+            members = self.sets[set_of[mate]]
+            if len(members) < self._config.max_images and self._is_close(leftover, members):
+                members.append(leftover)
+                self._free[leftover], set_of[leftover] = False, set_of[mate]
+        for leftover, mate in self._leftovers(at_least=self._band.related):
+            members = self.sets[set_of[mate]]
+            if len(members) > self._config.min_images == 2 and self._is_sound([leftover, mate]):
+                members.remove(mate)
+                self._free[leftover], set_of[[leftover, mate]] = False, len(self.sets)
+                self.sets.append([leftover, mate])
+
+    def _leftovers(self, at_least: float) -> Iterator[tuple[int, int]]:
+        """Images that are free, each with one that is in a set, the most similar first."""
+        stop = int(np.searchsorted(-self._cosines, -at_least, side="right"))
+        for start in range(0, stop, PAIRS_AT_ONCE):
+            some = slice(start, min(start + PAIRS_AT_ONCE, stop))
+            left, right = self._left[some], self._right[some]
+            is_left, one_is = self._free[left], self._free[left] != self._free[right]
+            leftovers, mates = np.where(is_left, left, right)[one_is], np.where(is_left, right, left)[one_is]
+            for leftover, mate in zip(leftovers.tolist(), mates.tolist(), strict=True):
+                if self._free[leftover]:
+                    yield leftover, mate
+
+    def _is_sound(self, members: list[int]) -> bool:
+        """Two images alone are close, or a third is related to both."""
+        return len(members) > 2 or self._graph.share_any(*members) or self._is_close(members[0], members[1:])
+
+    def _is_close(self, image: int, members: list[int]) -> bool:
+        cosines = cosines_with_each(self._rows, members, np.array([image])).astype(np.float64)
+        return bool((cosines >= self._band.close).all() and (cosines < self._band.duplicate).all())
 
     def _grow(self, members: list[int], wanted: int) -> list[int]:
         """Add the best free one of the seeds' neighbours until ``wanted`` or none fits all."""

@@ -142,7 +142,7 @@ def test_two_images_alone_have_to_be_close(tmp_path: Path) -> None:
 
 
 def test_who_is_left_over_joins_a_set_that_it_is_close_to(tmp_path: Path) -> None:
-    """The hash of the first two keys wants a pair; the third image is close to both, so it isn't left alone."""
+    """The hash of the first two keys wants a pair; a third image close to both isn't left alone."""
     [image_set] = group(at_degrees(0, 20, 40), BAND, tmp_path / "close").sets
     [pair] = group(at_degrees(0, 20, 43), BAND, tmp_path / "not close").sets
 

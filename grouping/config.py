@@ -7,6 +7,7 @@ range raises ValueError with what was found and what is expected. Not its job: m
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -74,6 +75,9 @@ class SetsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """A set has at least this many images."""
     max_images: int = 5
     """A set has at most this many images."""
+    size_weights: tuple[int, ...] | None = None
+    """How often sets of ``min_images`` up to ``max_images`` are wanted, one weight a size, where enough
+    images are related; none falls evenly towards the largest: 4, 3, 2, 1 for 2 to 5 images."""
     max_sets: int | None = None
     """Keep this many sets, spread over the whole corpus; none keeps all."""
     min_recall: float = 0.95
@@ -99,11 +103,21 @@ class SetsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
                 f"sets.min_images is {self.min_images} and sets.max_images {self.max_images};"
                 f" expected 2 <= min_images <= max_images <= {MAX_IMAGES_IN_SET}"
             )
+        weights, sizes = self.weight_of_sizes(), self.max_images - self.min_images + 1
+        if len(weights) != sizes or min(weights) < 0 or not any(weights):
+            raise ValueError(
+                f"sets.size_weights is {list(weights)}; expected {sizes} weights of 0 or more, not all 0: one"
+                f" for each size from {self.min_images} to {self.max_images} images"
+            )
         if not 0 < self.min_recall <= 1:
             raise ValueError(f"sets.min_recall is {self.min_recall}; expected more than 0, at most 1")
         _check_at_least("sets.threads", self.threads, 0)
         if self.max_sets is not None:
             _check_at_least("sets.max_sets", self.max_sets, 0)
+
+    def weight_of_sizes(self) -> Sequence[int]:
+        """How often each size from ``min_images`` to ``max_images`` is wanted."""
+        return self.size_weights or range(self.max_images - self.min_images + 1, 0, -1)
 
 
 def _check_at_least(name: str, found: int, least: int) -> None:

@@ -9,9 +9,9 @@ is close to it throughout, or takes a member of a larger set as its own partner.
 a third that is related to both, or have to be close. Not its job: duplicates; which sets are kept of
 many (see coverage); how a set is worded.
 
-The wanted size is drawn, by a hash of the seeding pair, with weights that fall evenly towards the
-largest size: 4, 3, 2, 1 for 2 to 5 images, 3.0 on average, which is MMDU's average. Where fewer
-images are related than wanted, the set is smaller.
+The wanted size is drawn, by a hash of the seeding pair, with the config's weights: 4, 3, 2, 1 for 2 to 5
+images unless others are given, 3.0 on average, which is MMDU's average. Where fewer images are related
+than wanted, the set is smaller.
 """
 
 from __future__ import annotations
@@ -71,6 +71,7 @@ class _Packing:
             pairs.left[order], pairs.right[order], pairs.cosines[order].astype(np.float64)
         )  # fmt: skip
         self._graph = Graph(pairs, len(keys))
+        self._shares = np.cumsum(config.weight_of_sizes())
         self._free = np.ones(len(keys), bool)
         self.sets: list[list[int]] = []
 
@@ -182,10 +183,9 @@ class _Packing:
         return inside
 
     def _wanted_size(self, one: int, other: int) -> int:
-        smallest, largest = self._config.min_images, self._config.max_images
-        shares = [size for size in range(smallest, largest + 1) for _ in range(largest + 1 - size)]
         seed = f"{self._keys[one]}\n{self._keys[other]}".encode()
-        return shares[int.from_bytes(hashlib.blake2b(seed, digest_size=8).digest()) % len(shares)]
+        drawn = int.from_bytes(hashlib.blake2b(seed, digest_size=8).digest()) % int(self._shares[-1])
+        return self._config.min_images + int(np.searchsorted(self._shares, drawn, side="right"))
 
 
 def _describe(keys: Sequence[str], rows: UnitRows, members: list[int]) -> ImageSet:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 EMBEDDINGS_DATA_VERSION = 3
 """Of prepare, embed and encoder. Raise it when the same images would get other rows."""
 
-SETS_DATA_VERSION = 3
+SETS_DATA_VERSION = 4
 """Of group and all that it calls. Raise it when the same embeddings would give other sets."""
 
 

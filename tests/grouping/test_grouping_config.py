@@ -19,6 +19,8 @@ from grouping.config import EmbeddingConfig, SetsConfig
         ({"neighbours": 0}, "sets.neighbours is 0; expected 1 or more"),
         ({"min_recall": 0.0}, "sets.min_recall is 0.0; expected more than 0, at most 1"),
         ({"threads": -1}, "sets.threads is -1; expected 0 or more"),
+        ({"size_weights": (1, 1)}, r"sets.size_weights is \[1, 1\]; expected 4 weights of 0 or more"),
+        ({"size_weights": (0, 0, 0, 0)}, "not all 0: one for each size from 2 to 5 images"),
         ({"max_sets": -1}, "sets.max_sets is -1; expected 0 or more"),
     ],
 )

@@ -174,17 +174,29 @@ def test_images_are_ordered_from_the_most_central_one_on(tmp_path: Path) -> None
 
 def test_sizes_spread_over_the_range_where_enough_images_are_related(tmp_path: Path) -> None:
     """In one big cluster every size from 2 to 5 turns up, the larger the rarer, 3 on average."""
-    rng = np.random.default_rng(3)
-    directions = rng.normal(size=(900, 64))
-    units = as_unit(
-        directions / np.linalg.norm(directions, axis=1, keepdims=True) * 0.35 + np.eye(64)[0] * 0.8
-    )
-
-    sizes = Counter(len(each.keys) for each in group(units, BAND, tmp_path).sets)
+    sizes = Counter(len(each.keys) for each in group(_one_cluster(900), BAND, tmp_path).sets)
 
     assert set(sizes) == {2, 3, 4, 5}
     assert sizes[2] > sizes[3] >= sizes[4] > sizes[5]
     assert 2.6 < sum(size * count for size, count in sizes.items()) / sizes.total() < 3.2
+
+
+def test_sizes_follow_the_weights_of_the_config(tmp_path: Path) -> None:
+    """Fours and fives, as often: smaller sets are only what is left in the end."""
+    weighted = SetsConfig(
+        related_cosine_similarity=0.7, duplicate_cosine_similarity=0.95, size_weights=(0, 0, 1, 1)
+    )
+
+    sizes = Counter(len(each.keys) for each in group(_one_cluster(900), weighted, tmp_path).sets)
+
+    assert sizes[4] + sizes[5] > 0.8 * sizes.total()
+    assert 0.5 < sizes[4] / sizes[5] < 2
+
+
+def _one_cluster(count: int) -> NDArray[np.float32]:
+    rng = np.random.default_rng(3)
+    directions = as_unit(rng.normal(size=(count, 64)))
+    return as_unit(directions * 0.35 + np.eye(64)[0] * 0.8)
 
 
 def test_an_id_is_a_hash_of_the_keys(tmp_path: Path) -> None:

@@ -21,6 +21,14 @@ from filtering.image_numbers import (
 )
 
 _NOUN = r"(?:images?|pictures?|photos?|photographs?|pics?|shots?|frames?|panels?|snapshots?|scenes?|views?)"
+_SHOWS = (
+    r"(?:shows?|depicts?|features?|is|are|has|have|captures?|presents?|displays?|includes?|contains?|portrays?"
+    r"|focus(?:es)?|highlights?|reveals?|offers?|showcases?|illustrates?|with)"
+)
+_OF_THE_SET = (
+    rf"of\s+(?:them|these|those|(?:the|these)\s+(?:set|series|sequence|group|collection|(?:(?:{'|'.join(EN_WORDS[1:8])}|\d)\s+)?{_NOUN}"
+    r"|two|three|four|five|six))\b"
+)
 _STRICT_NOUN = r"(?:images?|pictures?|photos?|photographs?|pics?)"
 _CARDINAL = rf"(?:\d{{1,3}}|{'|'.join(EN_WORDS)})"
 _ORDINAL = rf"(?:{'|'.join(EN_ORDINALS)}|initial|opening|\d{{1,2}}(?:st|nd|rd|th))"
@@ -28,7 +36,7 @@ _ORDINAL = rf"(?:{'|'.join(EN_ORDINALS)}|initial|opening|\d{{1,2}}(?:st|nd|rd|th
 _ORDINAL_WORDS = frozenset(
     (*EN_ORDINALS, "initial", "opening", "1st", "2nd", "3rd", *(f"{at}th" for at in range(4, 21)))
 )
-_LAST_WORDS = frozenset({"last", "final", "closing"})
+_LAST_WORDS = frozenset({"last", "final", "closing", "concluding"})
 _PLURALS = frozenset({"images", "pictures", "photos", "photographs", "pics"})
 _STRICT_NOUNS = frozenset(
     noun + ending for noun in ("image", "picture", "photo", "photograph", "pic") for ending in ("", "s")
@@ -39,13 +47,32 @@ _NUMBERED = tuple(
         stem,
         re.compile(
             rf"{stem}{ending}s?\s?(?:[#_:№]|\bno\.?|\bnumber)?\s?[-–]?\s?[#(\[]?(?P<first>{_CARDINAL})\b(?![.:]\d)"
-            rf"(?P<more>(?:\)?\s*(?:,?\s*(?:and|or|&)|,|/|-|–|—|~|to|through)\s*(?:{_STRICT_NOUN}\s?[-#(]?\s?)?(?:\d{{1,2}})\b(?!\s+[a-z]+s\b)){{0,11}})"
+            rf"(?P<more>(?:\)?\s*(?:,?\s*(?:and|or|&)|,|/|-|–|—|~|to|through)\s*(?:{_STRICT_NOUN}\s?[-#(]?\s?)?(?:\d{{1,2}}|{'|'.join(EN_WORDS)})\b(?!\s+[a-z]+s\b)){{0,11}})"
+            r"(?:\s*(?:of|/)\s*(?P<total>\d{1,3})\b)?"
         ),
     )
-    for stem, ending in (("image", ""), ("pic", "(?:ture)?"), ("photo", "(?:graph)?"))
+    for stem, ending in (
+        ("image", ""),
+        ("pic", "(?:ture)?"),
+        ("photo", "(?:graph)?"),
+        ("frame", ""),
+        ("panel", ""),
+        ("scene", ""),
+        ("shot", ""),
+        ("figure", ""),
+    )
 )
 """What a text has to have, and the pattern, which begins with it: such a search is quick."""
+_STRICT_STEMS = frozenset({"image", "pic", "photo"})
+_TAKES_NO_NUMBER = frozenset(
+    (*EN_ORDINALS, "initial", "opening", "last", "final", "left", "right", "top", "bottom", "middle", "other")
+)
+"""Before "image": the number behind it counts what is seen ("in the first image two women ...")."""
+_DETERMINERS = _TAKES_NO_NUMBER | {"the", "this", "that", "each", "one", "same", "every", "a", "another"}
+_SHOWS_NEXT = re.compile(rf"\s*[,:;)]|\s+{_SHOWS}\b")
 _LETTERED = re.compile(r"\b(?:image|picture|photo)\s([a-f])(?=[\s,:;]+(?!of\b))")
+_ROMAN = re.compile(r"\b(?:image|picture|photo)s?\s(i{1,3}|iv|vi{0,3})\b")
+_ROMAN_NUMBERS = {"i": 1, "ii": 2, "iii": 3, "iv": 4, "v": 5, "vi": 6, "vii": 7, "viii": 8}
 _BY_ORDINAL = re.compile(
     rf"\b(?P<list>{_ORDINAL}(?:\s*(?:,\s*(?:and\s+)?|and\s+|&\s*|to\s+|through\s+|or\s+)(?:the\s+)?{_ORDINAL}){{0,11}})\s+"
     rf"(?:(?P<some>{'|'.join(EN_WORDS[1:8])}|\d)\s+)?(?:(?!of|is|has|and|in|on|the)[a-z]+\s)??(?P<noun>{_NOUN}|one)\b",
@@ -54,21 +81,45 @@ _ORDINAL_PRONOUN = re.compile(
     rf"\bthe\s+(?P<list>{_ORDINAL}(?:(?:,\s*|,?\s*and\s+)(?:the\s+)?{_ORDINAL}){{0,11}})(?:\s+(?P<some>two|three|four))?"
     r"(?=\s*(?:[,;:.]|\(|—|–)|\s+(?:also\s+|then\s+|instead\s+|simply\s+|again\s+)?(?:the|an?|was|were|stands?|comes?|lies|sits|can|could|does|captured|centers?|centres?|concentrates|depicted|appears?|seems|looks|closes|opens|ends|continues|follows|documents|places|leaves|draws|shifts|feels|makes|sees|finds|sets|carries|differs|shares|repeats|returns|pulls|gets|goes|becomes|describes|records|shot|taken|wears|holds|concludes|contrasts|switches|completes|covers|emphasi[sz]es|shows?|depicts?|features?|is|are|has|have|captures?|presents?|displays?|includes?|contains?"
     r"|portrays?|focuse?s?|highlights?|reveals?|offers?|showcases?|illustrates?|adds?|uses|with|being|provides?|zooms|"
-    r"looks|frames|replaces|swaps|lacks|moves|turns|shifts|gives|pictures|brings|takes|zeroes|keeps|holds|omits|introduces|and\s+(?:the\s+)?(?:third|fourth|last|final))\b)",
+    r"looks|frames|replaces|swaps|lacks|moves|turns|shifts|gives|pictures|brings|takes|zeroes|keeps|holds|omits|introduces|and\s+(?:the\s+)?(?:third|fourth|last|final))\b"
+    rf"|\s+{_OF_THE_SET})",
 )
+_AFTER_IN = re.compile(
+    rf"\bthe\s+(?P<list>{_ORDINAL})(?=\s+(?:and|but|while|whereas|or)\s+(?!(?:the\s+)?(?:{_ORDINAL}|last|final)\b))"
+)
+"""What "in" goes before: "parked in the first and moving in the second"."""
 _ORDINAL_HEADING = re.compile(rf"(?:{_ORDINAL})\s?[:：]")
 """An ordinal that opens a sentence and has a colon: "1st: the lid of the box. 2nd: ..."."""
-_LAST = re.compile(
-    rf"\b(?:last|final|closing)(?:\s+(?P<some>{'|'.join(EN_WORDS[1:8])}|\d))?(?:\s+(?:{_NOUN}|ones?)\b"
-    r"|(?=\s*,|\s+of\s+(?:them|these|the\s+(?:set|series|images|pictures|photos|two|three|four|five|six))\b"
-    r"|\s+(?:shows?|depicts?|features?|is|are|has|have|captures?|presents?|displays?|includes?|contains?|portrays?|focuses|highlights?|reveals?|offers?|showcases?|illustrates?|with)\b))",
+_ORDINAL_OPENING = re.compile(r"\A|[.;:!?]\s")
+_OPENING_ORDINAL = re.compile(rf"(?:{_ORDINAL})(?:ly)?,\s")
+"""An ordinal with a comma, which opens a sentence: "Second, a tram crosses a bridge."."""
+_IN_BRACKETS = re.compile(
+    rf"(?:the\s+)?(?P<list>{_ORDINAL}(?:,?\s*(?:and\s+|&\s*|to\s+|through\s+)?(?:the\s+)?{_ORDINAL}){{0,11}})(?=\)|\s+and\s+last\))"
 )
+"""Ordinals between brackets: "a tram (second)", "the outer views (first and last)"."""
+_GROUP = re.compile(
+    r"(?P<which>first|second|third|fourth)\s+(?P<group>pair|half|trio)\b"
+    rf"(?=\s+{_SHOWS}\b|\s+of\s+(?:(?:the|these)\s+)?(?:set|series|sequence|group|collection|{_NOUN})\b|\s*[,:])"
+)
+_LAST = re.compile(
+    rf"\b(?:last|final|closing|concluding)(?:\s+(?P<some>{'|'.join(EN_WORDS[1:8])}|\d))?(?:\s+(?:{_NOUN}|ones?)\b"
+    rf"|(?=\s*[,)]|\s+{_OF_THE_SET}|\s+{_SHOWS}\b))",
+)
+_PENULTIMATE = re.compile(rf"\b(?:penultimate|(?:second|next)[- ]to[- ]last)\s+(?:{_NOUN}|one)\b")
 _REST = re.compile(
-    rf"\b(?:remaining|the\s+others?|the\s+rest)\b(?:\s+(?:{_CARDINAL}))?(?:\s+(?:{_NOUN}|ones?)|(?=\s*,|\s+(?:shows?|depicts?|features?|is|are|has|have|captures?|presents?|displays?|includes?|contains?|portrays?|focus|with|of)\b))",
+    rf"\b(?:remaining|the\s+others?|the\s+rest)\b(?:\s+(?:{_CARDINAL}))?(?:\s+(?:{_NOUN}|ones?)"
+    rf"|(?=\s*,|\s+(?:{_SHOWS}|an?|the)\b|\s+{_OF_THE_SET}))",
 )
 _ANOTHER = re.compile(
-    rf"\b(?:another|a\s+(?:second|third|fourth|fifth)|the\s+next|a\s+further|one)\b(?:\s+{_NOUN}|\s+one\b(?=\s+(?:shows?|depicts?))|(?=\s*,|\s+(?:shows|depicts|features|captures|presents|displays|portrays|highlights)\b))",
+    r"\b(?:another|a\s+(?:second|third|fourth|fifth)|the\s+(?:next|following|subsequent)|a\s+further|one)\b"
+    rf"(?:\s+(?:{_NOUN}|{_OF_THE_SET})|\s+one\b(?=\s+{_SHOWS}\b)"
+    rf"|(?=\s*,|\s+{_SHOWS}\b)|(?<=another)(?=\s+an?\s))",
 )
+_THE_ONE = re.compile(
+    r"the\s+one\s+(?:(?:right\s+|just\s+)?(?:after|following|next\s+to|beside|below|beneath|above)\s+(?:that|it|this|them)\b"
+    r"|(?:in|at|on)\s+(?:the\s+)?(?:middle|cent(?:er|re)|between|left|right|top|bottom)\b)"
+)
+"""An image by its place: "the one after that", "the one in the middle"."""
 _SIDE = "left|right|top|bottom|upper|lower|middle|center|centre|central"
 _POSITION_WORDS = frozenset(
     (*_SIDE.split("|"), "leftmost", "rightmost", "topmost", "bottommost", "uppermost", "lowermost")
@@ -77,24 +128,40 @@ _POSITION_BEFORE = re.compile(rf"\b(?P<where>{_SIDE})(?:most|-hand)?\s+{_NOUN}\b
 _CORNER_BEFORE = re.compile(r"\b(?:top|bottom|upper|lower|middle)[ -]$")
 _POSITION_AFTER = re.compile(r"the (?P<there>left|right|top|bottom|middle|center|centre)\b")
 _PICTURE_AT = re.compile(rf"\b{_NOUN} (?:on|at|to|in) $")
+_SOME = r"(?:set|series|pair|duo|group|collection|collage|sequence|trio|quartet|triptych)"
 _TOGETHER = re.compile(
-    rf"\b(?:both|all|each|every|these|this\s+(?:set|series|pair|group|collection|sequence|trio)\s+of)\b(?:\s+of)?"
+    rf"\b(?:both|all|each|every|these|this\s+{_SOME}\s+of)\b(?:\s+of)?"
     rf"(?:\s+(?:the|these))?(?:\s+{_CARDINAL})?\s+(?:\w+\s)?{_NOUN}\b"
     r"|\b(?:both|each|all\s+(?:two|three|four|five))\s+(?:shows?|depicts?|features?|captures?|presents?|share|of\s+them)\b"
+    r"|\ball\s+of\s+them\b"
     r"|\bin\s+(?:both|each|all\s+(?:three|four|five))\s*[,;]",
 )
+_SOME_OF = re.compile(rf"(?:the|an?)\s+{_SOME}\s+of\s+(?:{_CARDINAL}\s+)?(?:\w+\s)?{_NOUN}\b")
+_SOME_WORDS = frozenset(_SOME.strip("(?:)").split("|"))
+_OPENING_COUNT = re.compile(
+    rf"\s*(?:an?\s+{_SOME}\s+of\s+|the\s+)?{_CARDINAL}\s+(?:[\w-]+\s)?(?:images|pictures|photos|photographs|shots|frames|panels|snapshots|scenes|views)\b"
+)
+"""A caption that opens with them all: "Three photographs of the same bus stop: ..."."""
 _THE_IMAGES_SHARE = re.compile(
     rf"\bthe\s+(?:{_CARDINAL}\s+)?(?:images|pictures|photos|photographs)\s+(?:all\s+|both\s+)?"
     r"(?:show|depict|feature|capture|present|share|display|portray|are|have|differ|contrast|illustrate|document)\b"
 )
+_INNER = re.compile(
+    rf"\b(?:{_CARDINAL}|several|many|some|framed|of)\s+(?:[\w-]+\s){{0,2}}(?:photographs|photos|pictures|images|paintings|posters|portraits|prints)\b"
+)
+"""Pictures that a picture shows, told before they are counted."""
+_INNER_CHARACTERS = 200
 _ANYTHING = re.compile("")
-_ANOTHER_WORDS = frozenset({"another", "second", "third", "fourth", "fifth", "next", "further", "one"})
+_ANOTHER_WORDS = frozenset(
+    {"another", "second", "third", "fourth", "fifth", "next", "following", "subsequent", "further", "one"}
+)
 _REST_WORDS = frozenset({"remaining", "other", "others", "rest"})
 _TOGETHER_WORDS = frozenset({"both", "all", "each", "every", "these", "this"})
 _CARDINAL_WORDS = frozenset(EN_WORDS)
 _COUNTED_BEFORE = re.compile(
-    r"(?<!first )(?<!last )(?<!other )(?<!final )(?<!remaining )(?<!next )(?<!of )\b(?P<lead>these|all|this (?:set|series|group"
-    r"|collection|sequence) of|(?:set|series|group|collection|sequence|total) of|across|the(?: given| provided| following)?)"
+    r"(?<!first )(?<!last )(?<!other )(?<!final )(?<!remaining )(?<!next )(?<!of )(?:\b(?P<lead>these|all"
+    r"|(?:this|the) (?:set|series|group|collection|sequence) of|(?:total) of|across|the(?: given| provided| following)?)"
+    r"|\A\s*an? (?:set|series|group|collection|sequence) of)"
     rf"\s+(?:of\s+)?(?:the\s+|these\s+)?(?P<number>{_CARDINAL})\s+(?:[\w-]+\s+)?$"
 )
 _BEFORE_CHARACTERS = 60
@@ -105,46 +172,111 @@ _OPENING_CHARACTERS = 60
 
 def english_references(text: str, words: AbstractSet[str], count: int) -> References:
     text = text.lower()
-    named: set[int] = set()
-    spoken_of: set[int] = set()
-    for stem, pattern in _NUMBERED:
-        if stem in text:
-            for match in pattern.finditer(text):
-                named |= expand(match["first"] + (match["more"] or ""))
+    named, spoken_of = _numbered(text)
     if "b" in words:
         letters = {ord(match[1]) - ord("a") + 1 for match in _LETTERED.finditer(text)}
         named |= letters if 2 in letters else set()
+    if "ii" in words:
+        named |= {_ROMAN_NUMBERS[match[1]] for match in _ROMAN.finditer(text)}
     for ordinal in _ORDINAL_WORDS & words:
         at = text.find(ordinal)
         while at >= 0:
-            noun = _BY_ORDINAL.match(text, at)
-            if noun:
-                numbers = _first_few(expand(noun["list"]), noun["some"])
-                (named if noun["noun"] in _STRICT_NOUNS else spoken_of).update(numbers)
-            elif text.startswith("the ", max(0, at - 4)):
-                pronoun = _ORDINAL_PRONOUN.match(text, at - 4)
-                if pronoun:
-                    spoken_of |= _first_few(expand(pronoun["list"]), pronoun["some"])
-            elif _ORDINAL_HEADING.match(text, at):
-                spoken_of |= expand(ordinal)
+            by_name, by_pronoun = _by_ordinal(text, at, count)
+            named |= by_name
+            spoken_of |= by_pronoun
             at = text.find(ordinal, at + 1)
     if last := _LAST_WORDS & words:
         for match in _matches(_LAST, text, last):
             some = number_of(match["some"]) if match["some"] else 1
             spoken_of |= set(range(max(count - (some or 1) + 1, 1), count + 1))
+    if not words.isdisjoint(("penultimate", "last")) and _PENULTIMATE.search(text):
+        spoken_of.add(max(count - 1, 1))
     plurals = _PLURALS & words
     counted = _counted_english(text, plurals, count) if plurals else frozenset()
-    numbers = named | spoken_of
-    covered = covered_by_name(numbers, count)
+    covered = covered_by_name(named | spoken_of, count)
     if covered is None:
-        extra = len(_positions(text, words))
-        extra += sum(1 for _ in _matches(_ANOTHER, text, _ANOTHER_WORDS & words, "", "a ", "the "))
-        rest = any(_matches(_REST, text, _REST_WORDS & words, "", "the "))
-        together = any(_matches(_TOGETHER, text, _TOGETHER_WORDS & words, "", "in ")) or bool(
-            plurals and _THE_IMAGES_SHARE.search(text)
-        )
-        covered = covered_otherwise(numbers, count, extra, rest=rest, together=together)
+        covered = _covered_otherwise(text, words, count, named | spoken_of)
     return References(frozenset(named), covered, counted)
+
+
+def _numbered(text: str) -> tuple[set[int], set[int]]:
+    """Images by their numbers, "image 2", and what may be one, "scene 2"."""
+    named: set[int] = set()
+    spoken_of: set[int] = set()
+    for stem, pattern in _NUMBERED:
+        if stem not in text:
+            continue
+        for match in pattern.finditer(text):
+            before = text[max(0, match.start() - 14) : match.start()].split()[-1:]
+            is_figure = match["first"].isdigit()
+            if before and before[0] in (_TAKES_NO_NUMBER if is_figure else _DETERMINERS):
+                if before[0] in _TAKES_NO_NUMBER or not _SHOWS_NEXT.match(text, match.end()):
+                    continue
+            if match["total"] and int(match["first"] if is_figure else 0) > 1 and stem != "image":
+                continue
+            numbers = expand(match["first"] + (match["more"] or ""))
+            (named if stem in _STRICT_STEMS else spoken_of).update(numbers)
+    return named, spoken_of
+
+
+def _by_ordinal(text: str, at: int, count: int) -> tuple[set[int], set[int]]:
+    """What the ordinal at ``at`` says: images by name, and what may be one."""
+    if noun := _BY_ORDINAL.match(text, at):
+        numbers = _first_few(expand(noun["list"]), noun["some"])
+        if noun["noun"] not in _STRICT_NOUNS or (max(numbers) > count and _is_within(text, at, noun["noun"])):
+            return set(), numbers
+        return numbers, set()
+    if group := _GROUP.match(text, at):
+        return set(), _group(group["which"], group["group"], count)
+    before = text[max(0, at - 4) : at]
+    if before == "the ":
+        pronoun = _ORDINAL_PRONOUN.match(text, at - 4)
+        if pronoun is None and text.startswith("in ", max(0, at - 7)):
+            pronoun = _AFTER_IN.match(text, at - 4)
+        if pronoun:
+            some = pronoun["some"] if "some" in pronoun.re.groupindex else None
+            return set(), _first_few(expand(pronoun["list"]), some)
+    if before.endswith("(") or before == "the (":
+        bracketed = _IN_BRACKETS.match(text, at)
+        return set(), expand(bracketed["list"]) if bracketed else set()
+    if _ORDINAL_HEADING.match(text, at):
+        return set(), expand(text[at : at + 10].partition(":")[0].strip())
+    is_opening = at == 0 or text[max(0, at - 2) : at] in (". ", "; ", ": ")
+    if is_opening and (opening := _OPENING_ORDINAL.match(text, at)):
+        return set(), expand(opening[0].rstrip(", ").removesuffix("ly"))
+    return set(), set()
+
+
+def _is_within(text: str, at: int, noun: str) -> bool:
+    """Whether an ordinal counts pictures in a picture: "a wall with five photos; the fifth photo ..."."""
+    before = text[max(0, at - _INNER_CHARACTERS) : at]
+    if noun.rstrip("s") == "image":
+        before = before[before.rfind(". ") + 1 :]
+    return _INNER.search(before) is not None
+
+
+def _group(which: str, group: str, count: int) -> set[int]:
+    """ "The second pair", "the first half": of ``count`` images."""
+    at = expand(which).pop()
+    size = {"pair": 2, "trio": 3, "half": (count + 1) // 2}[group]
+    return set(range((at - 1) * size + 1, min(at * size, count) + 1))
+
+
+def _covered_otherwise(text: str, words: AbstractSet[str], count: int, numbers: set[int]) -> int:
+    """How many images are spoken of by position, one after the other, as the rest or all together."""
+    extra = len(_positions(text, words))
+    another = _ANOTHER_WORDS & words
+    extra += sum(1 for _ in _matches(_ANOTHER, text, another, "", "a ", "the "))
+    if "one" in words:
+        extra += len(_THE_ONE.findall(text))
+    rest = any(_matches(_REST, text, _REST_WORDS & words, "", "the "))
+    together = (
+        any(_matches(_TOGETHER, text, _TOGETHER_WORDS & words, "", "in "))
+        or any(_matches(_SOME_OF, text, _SOME_WORDS & words, "the ", "a "))
+        or _OPENING_COUNT.match(text) is not None
+        or (not _PLURALS.isdisjoint(words) and _THE_IMAGES_SHARE.search(text) is not None)
+    )
+    return covered_otherwise(numbers, count, extra, rest=rest, together=together)
 
 
 def _matches(

@@ -23,18 +23,22 @@ _ZH_NUMBERED = re.compile(
     r"(?P<more>(?:[）)\]】」”]?\s*(?:和|与|及|以及|、|，|,|/|跟|至|到|-|–|—|~|～)\s*(?:图像|图片|照片|图|[Ii]mage)?\s*[-–（(]?\s*\d{1,2}(?![\d个张幅条只座辆棵排片些位名把艘点年月日])){0,11}"
     r"(?:[）)]?\s*(?:和|与|及|以及|、|至|到)\s*(?:图像|图片|照片|图)\s*[一二三四五六七八九十]){0,11})"
 )
+_ZH_LETTERED = re.compile(r"(?:图像|图片|照片|图)\s?([A-Fa-f])(?![A-Za-z])")
 _ZH_ORDINAL = re.compile(
-    rf"第\s*(?P<list>{_ZH_DIGIT}(?:\s*(?:张|幅|副|个)?(?:{_ZH_NOUN})?\s*(?:和|与|及|以及|、|到|至|-)\s*第?\s*{_ZH_DIGIT}){{0,11}})\s*"
-    rf"(?:(?P<some>[两二三四五\d])\s*)?(?:(?:张|幅|副)(?P<after>\s*{_ZH_NOUN})?(?P<thing>\S{{0,3}})|(?:个|组)?\s*(?P<noun>{_ZH_NOUN}))"
+    rf"第\s*(?P<list>{_ZH_DIGIT}(?:\s*(?:张|幅|副|帧|个)?(?:{_ZH_NOUN})?\s*(?:和|与|及|以及|、|到|至|-)\s*第?\s*{_ZH_DIGIT}){{0,11}})\s*"
+    rf"(?:(?P<some>[两二三四五\d])\s*)?(?:(?:张|幅|副)(?P<after>\s*{_ZH_NOUN})?(?P<thing>\S{{0,3}})"
+    rf"|(?P<group>组)\s*{_ZH_NOUN}|个?\s*(?P<noun>{_ZH_NOUN})|(?P<frame>帧|个?\s*(?:场景|镜头|片段)))"
 )
 _ZH_NOT_AN_IMAGE = re.compile(
     r"[\w]{0,2}?(?:桌|床|椅|凳|纸|脸|面孔|嘴|票|沙发|卡|海报|画(?!面)|牌|饼|皮|网|弓|茶几|长椅|垫|地毯|毯|席|名片|邮票|贴|壁画|油画|书法|字画|对联|挂|CD|唱片|光盘|台|餐|办公|圆|方桌|木|长)"
 )
 _ZH_STRICT_AFTER = re.compile(
-    r"\s*(?:中|里|则|是|展|显|呈|上|为|，|、|的|描|拍|主|：|:|同|也|和|与|有|聚|突|内|以|又|却|还|当|捕|记|画面|$)"
+    r"\s*(?:中(?!式|间的)|里|则|是|展(?![台桌柜])|显|呈|上(?!铺)|为|，|、|的|描|拍|主(?!桌)|：|:|同|也|和|与|有|聚|突|内|以|又|却|还|当|捕|记|画面|$)"
 )
+_ZH_PREVIOUS = ("前一张", "前一幅", "上一张", "上一幅")
+"""Of two that were just named: "前一张是晴天，后一张是室内"."""
 _ZH_FIRST_FEW = re.compile(
-    rf"(?P<end>前|头|最后|后|末|最末|其余|其他|另外?|剩下的?|余下的?|剩余的?)\s*(?P<some>[一两二三四五六七八\d几])?\s*(?:张|幅)(?:\s*{_ZH_NOUN})?"
+    rf"(?P<end>前|头|最后|后|末尾|末|最末|其余|其他|另外?|剩下的?|余下的?|剩余的?)\s*(?P<some>[一两二三四五六七八\d几])?\s*(?:张|幅)(?:\s*{_ZH_NOUN})?"
 )
 _ZH_ENDS = re.compile(
     r"(?P<first>首(?:张|幅|图)|(?:张|幅)首图|开头的?一?(?:张|幅)|第一图)|(?P<last>最后(?:的)?一?(?:张|幅|图|个画面)|末(?:张|幅|图)|尾图|压轴)"
@@ -44,40 +48,44 @@ _ZH_REST = re.compile(
     r"其余(?:图|的|各|照|画)|其他(?:图|照|画|几|各)|剩(?:余|下)的?(?:图|照|画|几)|余下|后者|另一(?:张|幅|个画面|图|侧图)"
 )
 _ZH_POSITION = re.compile(
-    rf"(?P<where>左|右|上|下|中间)(?:边|侧|方|面|部)?(?:的)?(?:那|这)?(?:张|幅|一张|一幅)?{_ZH_NOUN}(?!像是|的(?:左|右|上|下|中))"
+    rf"(?P<where>[左右][上下]|左|右|上|下|中间)(?:边|侧|方|面|部)?(?:的)?(?:那|这)?(?:张|幅|一张|一幅)?{_ZH_NOUN}(?!像是|的(?:左|右|上|下|中))"
 )
 _ZH_ONE_OTHER = re.compile(
-    r"一(?<![第每另]一)(?:张|幅)(?:图|照|展|显|呈|是|拍|为|中|里|则|，)|有(?:一|的)(?:张|幅)?(?:图|照)"
+    r"一(?<![第每另前后上]一)(?:张|幅)(?:图|照|展|显|呈|是|拍|为|中|里|则|，)|有(?:一|的)(?:张|幅)?(?:图|照)"
+    r"|(?:首先|其次|再次|接着|然后|随后|最后)(?:展示|呈现|出现)?的?是一[张幅](?!图|照|展|显|呈|是|拍|为|中|里|则|，)"
 )
+_ZH_INNER = re.compile(
+    rf"(?:挂|贴|摆|放|陈列|展示|投影|显示|钉|有|印)[着了满出有]{{0,2}}[^，。；]{{0,6}}?(?:{_ZH_DIGIT}|两|几|多)\s*[张幅](?!图)[^，。；]{{0,8}}"
+)
+"""Pictures that a picture shows, told before they are counted: "墙上挂着五张照片，第一张是……"."""
+_INNER_CHARACTERS = 80
 _ZH_TOGETHER = re.compile(
-    rf"(?:[两二三四五六七八九十\d]|每一?|各|几|多|所有|全部|这些|这组|该组|本组|这|整组|一组|各个)\s*(?:张|幅|个)?(?:的)?\s*{_ZH_NOUN}|每(?:一)?(?:张|幅)|各(?:张|幅)|(?:张|幅)(?:图像|图片|照片)(?:均|都)|两者|二者|三者"
+    rf"(?:[两二三四五六七八九十\d]|每一?|各|几|多|所有|全部|这些|这组|该组|本组|这|整组|一组|各个)\s*(?:张|幅|帧|个)?(?:连续|不同|相关|相似)?(?:的)?\s*{_ZH_NOUN}|每(?:一)?(?:张|幅|帧)|各(?:张|幅)|(?:张|幅)(?:图像|图片|照片)(?:均|都)|两者|二者|三者"
 )
 _ZH_COUNTED = re.compile(rf"[张幅](?:不同的?|相关的?|相似的?)?{_ZH_NOUN}")
 _ZH_NUMBER_AT = re.compile(rf"(?P<number>{_ZH_DIGIT}|两)\s*$")
 _ZH_COUNTS = re.compile(r"(?:这|该|以上|上述|本组|一共|共有?|总共|全部|所有|以下|给定的?|一组)\s*$")
 _ZH_NOT_COUNTED_AFTER = re.compile(
-    r"(?:前|后|头|末|最后|其中|另|另外|其他|其余|剩下|剩余|余下|余|第|有|中的|的|图|每|和|与|\d|[一二三四五六七八九十])$"
+    r"(?:前|后|头|末|最后|其中|另|另外|其他|其余|剩下|剩余|余下|余|第|有|中的|的|图|每|和|与|\d|[一二三四五六七八九十]|[挂贴摆放列钉印][着了满有])$"
 )
 
 
 def chinese_references(text: str, count: int) -> References:
     named: set[int] = set()
-    spoken_of: set[int] = set()
     for match in _ZH_NUMBERED.finditer(text):
         named |= expand(match["first"] + (match["more"] or ""))
-    for match in _ZH_ORDINAL.finditer(text):
-        numbers = expand(match["list"])
-        thing = match["thing"] or ""
-        if match["noun"] or match["after"]:
-            named |= numbers
-        elif not _ZH_NOT_AN_IMAGE.match(thing):
-            (named if _ZH_STRICT_AFTER.match(thing) else spoken_of).update(numbers)
+    letters = {ord(match[1].lower()) - ord("a") + 1 for match in _ZH_LETTERED.finditer(text)}
+    named |= letters if 2 in letters else set()
+    by_name, spoken_of = _by_ordinal(text, count)
+    named |= by_name
+    has_previous = count > 2 and any_in(text, _ZH_PREVIOUS)
     for match in _ZH_FIRST_FEW.finditer(text):
         some = number_of(match["some"] or "一") or 1
         if match["end"] in ("前", "头"):
-            spoken_of |= set(range(1, some + 1)) if match["some"] else set()
+            spoken_of |= set(range(1, some + 1)) if match["some"] and some > has_previous else set()
         elif "后" in match["end"] or "末" in match["end"]:
-            spoken_of |= set(range(max(count - some + 1, 1), count + 1))
+            if match["end"] != "后" or some > has_previous:
+                spoken_of |= set(range(max(count - some + 1, 1), count + 1))
         elif match["some"] or match["end"] != "其他":
             spoken_of |= set(range(1, count + 1)) if (spoken_of | named) else set()
     if any_in(text, _ZH_ENDS_NEED):
@@ -91,6 +99,33 @@ def chinese_references(text: str, count: int) -> References:
         rest, together = bool(_ZH_REST.search(text)), bool(_ZH_TOGETHER.search(text))
         covered = covered_otherwise(numbers, count, extra, rest=rest, together=together)
     return References(frozenset(named), covered, _counted_chinese(text, count))
+
+
+def _by_ordinal(text: str, count: int) -> tuple[set[int], set[int]]:
+    """What ordinals say: images by name, and what may be one."""
+    named: set[int] = set()
+    spoken_of: set[int] = set()
+    groups: set[int] = set()
+    for match in _ZH_ORDINAL.finditer(text):
+        numbers = expand(match["list"])
+        thing = match["thing"] or ""
+        if match["group"]:
+            groups |= numbers
+        elif match["frame"] or (numbers and max(numbers) > count and _is_within(text, match)):
+            spoken_of |= numbers
+        elif match["noun"] or match["after"] or _ZH_STRICT_AFTER.match(thing):
+            named |= numbers
+        elif not _ZH_NOT_AN_IMAGE.match(thing):
+            spoken_of |= numbers
+    if len(groups) > 1:  # how many images a group has isn't said
+        spoken_of |= set(range(1, count + 1))
+    return named, spoken_of
+
+
+def _is_within(text: str, match: re.Match[str]) -> bool:
+    """Whether an ordinal counts pictures in a picture, told of in the same sentence."""
+    before = text[max(0, match.start() - _INNER_CHARACTERS) : match.start()]
+    return match["noun"] is None and _ZH_INNER.search(before[before.rfind("。") + 1 :]) is not None
 
 
 def _counted_chinese(text: str, count: int) -> frozenset[int]:

@@ -125,6 +125,11 @@ _POSITION_WORDS = frozenset(
     (*_SIDE.split("|"), "leftmost", "rightmost", "topmost", "bottommost", "uppermost", "lowermost")
 )
 _POSITION_BEFORE = re.compile(rf"\b(?P<where>{_SIDE})(?:most|-hand)?\s+{_NOUN}\b")
+_POSITION_ALONE = re.compile(
+    rf"(?<!on )(?<!to )(?<!at )(?<!in )(?<!from )the\s+(?P<where>(?:(?:top|bottom|upper|lower)[- ])?(?:left|right)|middle|cent(?:er|re))(?:\s+one)?"
+    rf"(?=\s+(?:an?|{_SHOWS})\b|\s*:)"
+)
+"""Once a side was an image's: "the top-left image shows a bus, the top-right a tram"."""
 _CORNER_BEFORE = re.compile(r"\b(?:top|bottom|upper|lower|middle)[ -]$")
 _POSITION_AFTER = re.compile(r"the (?P<there>left|right|top|bottom|middle|center|centre)\b")
 _PICTURE_AT = re.compile(rf"\b{_NOUN} (?:on|at|to|in) $")
@@ -313,7 +318,9 @@ def _positions(text: str, words: AbstractSet[str]) -> set[str]:
         before = text[max(0, match.start() - _BEFORE_CHARACTERS) : match.start()]
         if _PICTURE_AT.search(before):
             sides.add(match["there"])
-    return sides
+    if sides:
+        sides |= {match["where"].replace(" ", "-") for match in _POSITION_ALONE.finditer(text)}
+    return {side.replace(" ", "-") for side in sides}
 
 
 def _counted_english(text: str, plurals: AbstractSet[str], count: int) -> frozenset[int]:

@@ -30,7 +30,7 @@ _BAD_CHARACTER = re.compile(
 """Control, format, private, surrogate and replacement characters, and two tokenizers' marks for a space."""
 
 _WRONGLY_DECODED = re.compile(
-    r"Ã[\x80-\xbf©¨ª«¢£¤¥§¶¼½¾‰“”€‚]|â€[™œ\x9d“”˜¦\x9c]?|Â[°\xa0·»«]|[åäæçèé][\x80-\xbf“”‘’™–—ˆ‰¸¹º»¼½¾¿]{1,2}[åäæçèé\x80-\xbf]?"
+    r"Ã[\x80-\xbf©¨ª«¢£¤¥§¶¼½¾‰“”€‚]|â€[™œ\x9d“”˜¦\x9c]?|Â[°\xa0·»«]|[åäæçèé](?:[\x80-\xbfˆ‰€‚ƒ„…†‡Š‹Œ›œžŸ][\x80-\xbf“”‘’™–—ˆ‰€‚ƒ„…†‡Š‹Œ›œžŸ˜•]|[“”‘’™–—˜•][\x80-\xbfˆ‰€‚ƒ„†‡Š‹Œ›œžŸ])"
     r"|锟斤拷|锟斤|烫烫|屯屯|ï¿½|娴嬭|鐨勫|鍥剧|涓€|銆�"
 )
 
@@ -38,10 +38,12 @@ _PRINTABLE_BUT_BAD = frozenset("\ufffd\ufffc▁Ġ□")
 _STARTS_WRONGLY_DECODED = frozenset("Ãâïåäæç")
 _HAN_WRONGLY_DECODED = frozenset("锟烫屯娴鐨鍥銆")
 _SYMBOLS = frozenset("@#$%^&*+=|\\~<>/{}[]")
-_RUNS = (",,,,", ";;;;", "::::", "????", "，，，，", "、、、、", "。。。。", "；；；；")
+_RUNS = (
+    ",,,,", ";;;;", "::::", "????", "，，，，", "、、、、", "。。。。", "；；；；", "!!!!!!", "！！！！！！", ". . . . . .",
+)  # fmt: skip
 
 _SYMBOL_RUN = re.compile(
-    r"([^\w\s.!?…。！？—\-~～*=_哈])\1{3,}|[@#$%^&*+=|\\~<>/{}\[\]]{5,}|(?:[^\w\s一-鿿]\s?){9,}"
+    r"([^\w\s.!?…。！？—\-~～*=_哈★☆⭐•●])\1{3,}|([!！])\2{5,}|(?:[.。]\s){6,}|([\u2190-\u2bff\U0001f000-\U0001faff])(?:\ufe0f?\s?\3){5,}|[@#$%^&*+=|\\~<>/{}\[\]]{5,}|(?:[^\w\s一-鿿]\s?){9,}"
 )
 """The same sign four times, or a heap of signs."""
 
@@ -66,9 +68,15 @@ def garbling(candidate: Candidate) -> float:
         found += len(_BAD_CHARACTER.findall(text))
     if not _STARTS_WRONGLY_DECODED.isdisjoint(marks) or not _HAN_WRONGLY_DECODED.isdisjoint(candidate.words):
         found += len(_WRONGLY_DECODED.findall(text))
-    if not _SYMBOLS.isdisjoint(marks) or any_in(text, _RUNS):
-        found += len(_SYMBOL_RUN.findall(text))
+    if not _SYMBOLS.isdisjoint(marks) or any_in(text, _RUNS) or _has_emoji(marks):
+        found += len(_SYMBOL_RUN.findall(candidate.unquoted))
     return float(found)
+
+
+def _has_emoji(marks: str) -> bool:
+    return not marks.isascii() and any(
+        mark >= "\U0001f000" or "\u2190" <= mark <= "\u2bff" for mark in set(marks)
+    )
 
 
 def personal_data(candidate: Candidate) -> float:

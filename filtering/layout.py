@@ -17,7 +17,7 @@ _MARKUP: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = (
     (("**",), re.compile(r"\*\*[^*\n]+(?:\*\*|$)")),
     (("__",), re.compile(r"(?<!\w)__[^_\n]+__(?!\w)")),
     (("`",), re.compile(r"```|`[^`\n]{1,80}`")),
-    (("|",), re.compile(r"\|\s*:?-{2,}|\|[^|\n]+\|[^|\n]+\|")),
+    (("|",), re.compile(r"\|\s*:?-{2,}|(?:\A|\n)\s{0,3}\|[^|\n]+\|")),
     (("](",), re.compile(r"\[[^\]\n]{1,80}\]\([^)\n]{1,200}\)")),
     (
         ("<",),
@@ -28,6 +28,7 @@ _MARKUP: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = (
         ),
     ),
     (("{", "["), re.compile(r"\A\s*[{\[]\s*[\"'{]|\"\s*:\s*\"")),
+    (('"',), re.compile(r"\A\s*\"[\w ]{1,30}\"\s*[:：]")),
     (("\n#", "\n-", "\n*", "\n>", "\n•"), re.compile(r"\n\s{0,3}(?:#{1,6}\s|>\s|[-*+•]\s?\S)")),
     (("---", "===", "***"), re.compile(r"(?:^|\n)\s*(?:-{3,}|={3,}|\*{3,})\s*(?:\n|$)")),
     (
@@ -40,21 +41,29 @@ _MARKUP: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = (
 """What a pattern can't do without, tested first, and the pattern."""
 
 _BEFORE_A_NUMBER = r"(?<![Ii]mage)(?<![Pp]icture)(?<![Pp]hoto)(?:^|[\s:：;；。.,，!！?？])"
+_POINT_ENDS = r"[;；。.!！?？\n]\s{0,3}"
+_ITEM_ENDS = r"[;；。.!！?？\n,，]\s{0,3}"
 
 _NUMBERED: tuple[tuple[tuple[str, ...], re.Pattern[str], re.Pattern[str]], ...] = tuple(
-    (needed, re.compile(_BEFORE_A_NUMBER + one), re.compile(_BEFORE_A_NUMBER + two))
-    for needed, one, two in (
+    (needed, re.compile(_BEFORE_A_NUMBER + one), re.compile(end + two))
+    for needed, one, end, two in (
+        (("1.", "1．"), r"1[.．](?!\d)\s{0,3}\S", _POINT_ENDS, r"2[.．](?!\d)\s{0,3}\S"),
         (
-            ("1.", "1)", "1、", "1）", "1．"),
-            r"[(（]?1[.)、）．](?!\d)\s{0,3}\S",
-            r"[(（]?2[.)、）．](?!\d)\s{0,3}\S",
+            ("1)", "1、", "1）"),
+            r"[(（]?1[)、）](?!\d)\s{0,3}\S",
+            _ITEM_ENDS,
+            r"[(（]?2[)、）](?!\d)\s{0,3}\S",
         ),
-        (("一、", "一）", "一)"), r"[(（]?一[)）、]", r"[(（]?二[)）、]"),
-        (("①",), "①", "②"),
-        (("a)", "A)"), r"[(]?[aA][)]\s", r"[(]?[bB][)]\s"),
+        (("一、", "一）", "一)"), r"[(（]?一[)）、]", _ITEM_ENDS, r"[(（]?二[)）、]"),
+        (("①",), "①", "", "②"),
+        (("a)", "A)"), r"[(]?[aA][)]\s", _ITEM_ENDS, r"[(]?[bB][)]\s"),
     )
 )
-"""Numbers that lead the points of a list, on one line or several: it takes a 1 and, later, a 2."""
+"""Numbers that lead the points of a list, on one line or several: it takes a 1 and, behind the end of
+a point, a 2: "two columns, (1) departures and (2) arrivals" is a sentence."""
+
+_IN_QUOTES_TOO = frozenset(("`", "{", "[", '"', "|", "<"))
+"""Needles of what no sign says."""
 
 _Test = tuple[str, re.Pattern[str], re.Pattern[str] | None]
 
@@ -87,10 +96,24 @@ _LEADS_A_LINE = re.compile(
 
 _LABEL = re.compile(
     r"\s*(?:\*\*|#+\s*)?(?:(?:detailed |accurate |image |picture |photo |final |short |generated )*(?:description|caption|answer|output"
-    r"|response|summary|paragraph|title)|(?:图像|图片|画面|详细|准确)*(?:描述|说明|标题|回答|答案|输出|答))\s*(?:\*\*)?\s*[:：]",
+    r"|response|summary|paragraph|title)(?: of (?:the|this) (?:image|picture|photo))?|(?:图像|图片|画面|详细|准确)*(?:描述|说明|标题|回答|答案|输出|答))\s*(?:\*\*)?\s*[:：]",
     re.IGNORECASE,
 )
 """A heading before the text, on its own line or not: "Description: ...", "图像描述：..."."""
+
+_NUMBER_OF_ONE = re.compile(
+    r"\s*(?:image|picture|photo|图像?|图片|照片)\s?[-#]?\s?\d{1,2}\s?[:：]", re.IGNORECASE
+)
+"""A number before the caption of a single image: "Image-1: ..."."""
+
+_FIELD = re.compile(
+    r"(?:^|[.;。；\n]\s{0,3})(objects?|subjects?|setting|mood|colou?rs?|lighting|light|background|foreground|midground"
+    r"|composition|style|atmosphere|details|people|location|weather|text|actions?|environment|perspective|theme"
+    r"|主体|前景|中景|背景|远景|近景|氛围|色调|颜色|构图|光线|人物|环境|场景|物体|主题|风格|细节|地点|动作|天气|视角|整体)\s?[:：]",
+    re.IGNORECASE,
+)
+FEWEST_FIELDS = 3
+"""Different ones that make a form of a text: "Objects: ... Setting: ... Mood: ...". Two are a style."""
 
 
 def paragraphs(candidate: Candidate) -> float:
@@ -102,13 +125,25 @@ def paragraphs(candidate: Candidate) -> float:
 
 
 def markup(candidate: Candidate) -> float:
-    """1 where there is markdown, HTML, a heading or a list, else 0."""
+    """1 where there is markdown, HTML, a heading, a form or a list outside quotation marks, else 0."""
     text, marks = candidate.text, candidate.marks
     tests = [test for mark in _FIRST_MARKS.intersection(marks) for test in _BY_MARK[mark]]
     for needle, leads, follows in (*tests, *_BY_MARK["-"]):
-        first = leads.search(text) if needle in text else None
-        if first and (follows is None or follows.search(text, first.end())):
+        if needle not in text:
+            continue
+        read = text if needle in _IN_QUOTES_TOO else candidate.unquoted
+        first = leads.search(read)
+        if first and (follows is None or follows.search(read, first.end() - 1)):
             return 1.0
     if (not text[:1].isalpha() or "1" in marks) and _LEADS_A_LINE.match(text):
         return 1.0
-    return float((":" in marks or "：" in marks) and _LABEL.match(text) is not None)
+    return float((":" in marks or "：" in marks) and _is_labelled(candidate))
+
+
+def _is_labelled(candidate: Candidate) -> bool:
+    text = candidate.text
+    if _LABEL.match(text) or (not candidate.is_multi and _NUMBER_OF_ONE.match(text)):
+        return True
+    if text.count(":") + text.count("：") < FEWEST_FIELDS:
+        return False
+    return len({field.lower() for field in _FIELD.findall(text)}) >= FEWEST_FIELDS

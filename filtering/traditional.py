@@ -15,6 +15,11 @@ from filtering.units import HAN
 FEWEST = 3
 """Different characters. One or two are a name, or a character that both write (乾隆, 著名)."""
 
+_INSCRIBED = re.compile(
+    rf"(?:[写寫題题刻印标標书書][着著有了]|字样|匾额|招牌|店名|牌匾)(?:是|为|上?[的]?)?[：:]?[{HAN}·]{{1,12}}"
+)
+"""What a sign says without quotation marks, as far as a sign goes."""
+
 _HAN_CHARACTER = re.compile(rf"[{HAN}]")
 
 
@@ -25,7 +30,7 @@ def traditional_share(candidate: Candidate) -> float:
     only = traditional_only()
     if only.isdisjoint(candidate.words) or len(candidate.words & only) < FEWEST:
         return 0.0
-    characters = _HAN_CHARACTER.findall(candidate.unquoted)
+    characters = _HAN_CHARACTER.findall(_INSCRIBED.sub(" ", candidate.unquoted))
     found = [character for character in characters if character in only]
     return len(found) / len(characters) if len(set(found)) >= FEWEST else 0.0
 

@@ -35,7 +35,7 @@ _ZH_NOT_AN_IMAGE = re.compile(
 _ZH_STRICT_AFTER = re.compile(
     r"\s*(?:中(?!式|间的)|里|则|是|展(?![台桌柜])|显|呈|上(?!铺)|为|，|、|的|描|拍|主(?!桌)|：|:|同|也|和|与|有|聚|突|内|以|又|却|还|当|捕|记|画面|$)"
 )
-_ZH_PREVIOUS = ("前一张", "前一幅", "上一张", "上一幅")
+_ZH_PREVIOUS = ("前一张", "前一幅")
 """Of two that were just named: "前一张是晴天，后一张是室内"."""
 _ZH_FIRST_FEW = re.compile(
     rf"(?P<end>前|头|最后|后|末尾|末|最末|其余|其他|另外?|剩下的?|余下的?|剩余的?)\s*(?P<some>[一两二三四五六七八\d几])?\s*(?:张|幅)(?:\s*{_ZH_NOUN})?"
@@ -74,11 +74,12 @@ def chinese_references(text: str, count: int) -> References:
     named: set[int] = set()
     for match in _ZH_NUMBERED.finditer(text):
         named |= expand(match["first"] + (match["more"] or ""))
-    letters = {ord(match[1].lower()) - ord("a") + 1 for match in _ZH_LETTERED.finditer(text)}
-    named |= letters if 2 in letters else set()
+    if "B" in text or "b" in text:
+        letters = {ord(match[1].lower()) - ord("a") + 1 for match in _ZH_LETTERED.finditer(text)}
+        named |= letters if 2 in letters else set()
     by_name, spoken_of = _by_ordinal(text, count)
     named |= by_name
-    has_previous = count > 2 and any_in(text, _ZH_PREVIOUS)
+    has_previous = count > 2 and "前一" in text and any_in(text, _ZH_PREVIOUS)
     for match in _ZH_FIRST_FEW.finditer(text):
         some = number_of(match["some"] or "一") or 1
         if match["end"] in ("前", "头"):

@@ -7,7 +7,7 @@ numbers as such (see image_numbers).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 
 from filtering.image_numbers import (
@@ -42,33 +42,30 @@ _STRICT_NOUNS = frozenset(
     noun + ending for noun in ("image", "picture", "photo", "photograph", "pic") for ending in ("", "s")
 )
 
-_NUMBERED = tuple(
-    (
-        stem,
-        re.compile(
-            rf"{stem}{ending}s?\s?(?:[#_:№]|\bno\.?|\bnumber)?\s?[-–]?\s?[#(\[]?(?P<first>{_CARDINAL})\b(?![.:]\d)"
-            rf"(?P<more>(?:\)?\s*(?:,?\s*(?:and|or|&)|,|/|-|–|—|~|to|through)\s*(?:{_STRICT_NOUN}\s?[-#(]?\s?)?(?:\d{{1,2}}|{'|'.join(EN_WORDS)})\b(?!\s+[a-z]+s\b)){{0,11}})"
-            r"(?:\s*(?:of|/)\s*(?P<total>\d{1,3})\b)?"
-        ),
+
+def _numbered_after(stem: str, ending: str = "") -> tuple[str, re.Pattern[str]]:
+    """What a text has to have, and the pattern, which begins with it: such a search is quick."""
+    return stem, re.compile(
+        rf"{stem}{ending}s?\s?(?:[#_:№]|\bno\.?|\bnumber)?\s?[-–]?\s?[#(\[]?(?P<first>{_CARDINAL})\b(?![.:]\d)"
+        rf"(?P<more>(?:\)?\s*(?:,?\s*(?:and|or|&)|,|/|-|–|—|~|to|through)\s*(?:{_STRICT_NOUN}\s?[-#(]?\s?)?"
+        rf"(?:\d{{1,2}}|{'|'.join(EN_WORDS)})\b(?!\s+[a-z]+s\b)){{0,11}})"
+        r"(?:\s*(?:of|/)\s*(?P<total>\d{1,3})\b)?"
     )
-    for stem, ending in (
-        ("image", ""),
-        ("pic", "(?:ture)?"),
-        ("photo", "(?:graph)?"),
-        ("frame", ""),
-        ("panel", ""),
-        ("scene", ""),
-        ("shot", ""),
-        ("figure", ""),
-    )
+
+
+_NUMBERED = (
+    _numbered_after("image"),
+    _numbered_after("pic", "(?:ture)?"),
+    _numbered_after("photo", "(?:graph)?"),
 )
-"""What a text has to have, and the pattern, which begins with it: such a search is quick."""
-_STRICT_STEMS = frozenset({"image", "pic", "photo"})
+_LOOSELY_NUMBERED = tuple(map(_numbered_after, ("frame", "panel", "scene", "shot", "figure")))
+"""These may number other things: they cover an image, and name none that isn't there."""
 _TAKES_NO_NUMBER = frozenset(
     (*EN_ORDINALS, "initial", "opening", "last", "final", "left", "right", "top", "bottom", "middle", "other")
 )
 """Before "image": the number behind it counts what is seen ("in the first image two women ...")."""
 _DETERMINERS = _TAKES_NO_NUMBER | {"the", "this", "that", "each", "one", "same", "every", "a", "another"}
+_ENDS_NO_DETERMINER = ".,;:(n"
 _SHOWS_NEXT = re.compile(rf"\s*[,:;)]|\s+{_SHOWS}\b")
 _LETTERED = re.compile(r"\b(?:image|picture|photo)\s([a-f])(?=[\s,:;]+(?!of\b))")
 _ROMAN = re.compile(r"\b(?:image|picture|photo)s?\s(i{1,3}|iv|vi{0,3})\b")
@@ -177,7 +174,8 @@ _OPENING_CHARACTERS = 60
 
 def english_references(text: str, words: AbstractSet[str], count: int) -> References:
     text = text.lower()
-    named, spoken_of = _numbered(text)
+    named = _numbered(text, _NUMBERED)
+    spoken_of: set[int] = set()
     if "b" in words:
         letters = {ord(match[1]) - ord("a") + 1 for match in _LETTERED.finditer(text)}
         named |= letters if 2 in letters else set()
@@ -194,34 +192,40 @@ def english_references(text: str, words: AbstractSet[str], count: int) -> Refere
         for match in _matches(_LAST, text, last):
             some = number_of(match["some"]) if match["some"] else 1
             spoken_of |= set(range(max(count - (some or 1) + 1, 1), count + 1))
-    if not words.isdisjoint(("penultimate", "last")) and _PENULTIMATE.search(text):
-        spoken_of.add(max(count - 1, 1))
     plurals = _PLURALS & words
     counted = _counted_english(text, plurals, count) if plurals else frozenset()
-    covered = covered_by_name(named | spoken_of, count)
+    numbers = named | spoken_of
+    covered = covered_by_name(numbers, count)
     if covered is None:
-        covered = _covered_otherwise(text, words, count, named | spoken_of)
+        numbers |= _numbered(text, _LOOSELY_NUMBERED)
+        if _PENULTIMATE.search(text):
+            numbers.add(max(count - 1, 1))
+        covered = _covered_otherwise(text, words, count, numbers)
     return References(frozenset(named), covered, counted)
 
 
-def _numbered(text: str) -> tuple[set[int], set[int]]:
-    """Images by their numbers, "image 2", and what may be one, "scene 2"."""
+def _numbered(text: str, patterns: Iterable[tuple[str, re.Pattern[str]]]) -> set[int]:
+    """Images by their numbers: "image 2", "images 1 and 3"."""
     named: set[int] = set()
-    spoken_of: set[int] = set()
-    for stem, pattern in _NUMBERED:
+    for stem, pattern in patterns:
         if stem not in text:
             continue
         for match in pattern.finditer(text):
-            before = text[max(0, match.start() - 14) : match.start()].split()[-1:]
-            is_figure = match["first"].isdigit()
-            if before and before[0] in (_TAKES_NO_NUMBER if is_figure else _DETERMINERS):
-                if before[0] in _TAKES_NO_NUMBER or not _SHOWS_NEXT.match(text, match.end()):
+            start, first = match.start(), match["first"]
+            if start > 1 and text[start - 2] not in _ENDS_NO_DETERMINER:
+                before = text[max(0, start - 14) : start].rpartition(" ")[0].rpartition(" ")[2]
+                if before in _TAKES_NO_NUMBER:
                     continue
-            if match["total"] and int(match["first"] if is_figure else 0) > 1 and stem != "image":
+                if (
+                    before in _DETERMINERS
+                    and not first.isdigit()
+                    and not _SHOWS_NEXT.match(text, match.end())
+                ):
+                    continue
+            if match["total"] and first != "1" and stem != "image":
                 continue
-            numbers = expand(match["first"] + (match["more"] or ""))
-            (named if stem in _STRICT_STEMS else spoken_of).update(numbers)
-    return named, spoken_of
+            named |= expand(first + (match["more"] or ""))
+    return named
 
 
 def _by_ordinal(text: str, at: int, count: int) -> tuple[set[int], set[int]]:

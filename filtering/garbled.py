@@ -38,14 +38,16 @@ _PRINTABLE_BUT_BAD = frozenset("\ufffd\ufffc▁Ġ□")
 _STARTS_WRONGLY_DECODED = frozenset("Ãâïåäæç")
 _HAN_WRONGLY_DECODED = frozenset("锟烫屯娴鐨鍥銆")
 _SYMBOLS = frozenset("@#$%^&*+=|\\~<>/{}[]")
-_RUNS = (
-    ",,,,", ";;;;", "::::", "????", "，，，，", "、、、、", "。。。。", "；；；；", "!!!!!!", "！！！！！！", ". . . . . .",
-)  # fmt: skip
+_RUNS = (",,,,", ";;;;", "::::", "????", "!!!!!!", ". . . . . .")
+_WIDE_RUNS = ("，，，，", "、、、、", "。。。。", "；；；；", "！！！！！！")
 
 _SYMBOL_RUN = re.compile(
     r"([^\w\s.!?…。！？—\-~～*=_哈★☆⭐•●])\1{3,}|([!！])\2{5,}|(?:[.。]\s){6,}|([\u2190-\u2bff\U0001f000-\U0001faff])(?:\ufe0f?\s?\3){5,}|[@#$%^&*+=|\\~<>/{}\[\]]{5,}|(?:[^\w\s一-鿿]\s?){9,}"
 )
 """The same sign four times, or a heap of signs."""
+
+_PICTURE_SIGN = re.compile("[\u2190-\u2bff\U0001f000-\U0001faff]")
+"""Arrows, shapes, emoji."""
 
 _EMAIL = re.compile(r"[\w.+\-]{1,64}\s?@\s?[\w\-]{1,63}(?:\.[\w\-]{1,63}){1,4}")
 _PHONE = re.compile(
@@ -68,15 +70,12 @@ def garbling(candidate: Candidate) -> float:
         found += len(_BAD_CHARACTER.findall(text))
     if not _STARTS_WRONGLY_DECODED.isdisjoint(marks) or not _HAN_WRONGLY_DECODED.isdisjoint(candidate.words):
         found += len(_WRONGLY_DECODED.findall(text))
-    if not _SYMBOLS.isdisjoint(marks) or any_in(text, _RUNS) or _has_emoji(marks):
+    has_run = not _SYMBOLS.isdisjoint(marks) or any_in(text, _RUNS)
+    if not has_run and not marks.isascii():
+        has_run = any_in(text, _WIDE_RUNS) or _PICTURE_SIGN.search(marks) is not None
+    if has_run:
         found += len(_SYMBOL_RUN.findall(candidate.unquoted))
     return float(found)
-
-
-def _has_emoji(marks: str) -> bool:
-    return not marks.isascii() and any(
-        mark >= "\U0001f000" or "\u2190" <= mark <= "\u2bff" for mark in set(marks)
-    )
 
 
 def personal_data(candidate: Candidate) -> float:

@@ -41,9 +41,9 @@ _ZH_FIRST_FEW = re.compile(
     rf"(?P<end>前|头|最后|后|末尾|末|最末|其余|其他|另外?|剩下的?|余下的?|剩余的?)\s*(?P<some>[一两二三四五六七八\d几])?\s*(?:张|幅)(?:\s*{_ZH_NOUN})?"
 )
 _ZH_ENDS = re.compile(
-    r"(?P<first>首(?:张|幅|图)|(?:张|幅)首图|开头的?一?(?:张|幅)|第一图)|(?P<last>最后(?:的)?一?(?:张|幅|图|个画面)|末(?:张|幅|图)|尾图|压轴)"
+    r"(?P<second>次(?:张|幅|图))|(?P<first>首(?:张|幅|图)|(?:张|幅)首图|开头的?一?(?:张|幅)|第一图)|(?P<last>最后(?:的)?一?(?:张|幅|图|个画面)|末(?:张|幅|图)|尾图|压轴)"
 )
-_ZH_ENDS_NEED = ("首", "开头", "第一图", "最后", "末", "尾图", "压轴")
+_ZH_ENDS_NEED = ("首", "次张", "次幅", "次图", "开头", "第一图", "最后", "末", "尾图", "压轴")
 _ZH_REST = re.compile(
     r"其余(?:图|的|各|照|画)|其他(?:图|照|画|几|各)|剩(?:余|下)的?(?:图|照|画|几)|余下|后者|另一(?:张|幅|个画面|图|侧图)"
 )
@@ -56,6 +56,7 @@ _ZH_ONE_OTHER = re.compile(
 )
 _ZH_INNER = re.compile(
     rf"(?:挂|贴|摆|放|陈列|展示|投影|显示|钉|有|印)[着了满出有]{{0,2}}[^，。；]{{0,6}}?(?:{_ZH_DIGIT}|两|几|多)\s*[张幅](?!图)[^，。；]{{0,8}}"
+    rf"|(?:挂|贴|摆|放|陈列|投影|显示|钉|印)[着满][^，。；]{{0,6}}?(?:{_ZH_DIGIT}|两|几|多)\s*[张幅]图"
 )
 """Pictures that a picture shows, told before they are counted: "墙上挂着五张照片，第一张是……"."""
 _INNER_CHARACTERS = 80
@@ -66,7 +67,7 @@ _ZH_COUNTED = re.compile(rf"[张幅](?:不同的?|相关的?|相似的?)?{_ZH_NO
 _ZH_NUMBER_AT = re.compile(rf"(?P<number>{_ZH_DIGIT}|两)\s*$")
 _ZH_COUNTS = re.compile(r"(?:这|该|以上|上述|本组|一共|共有?|总共|全部|所有|以下|给定的?|一组)\s*$")
 _ZH_NOT_COUNTED_AFTER = re.compile(
-    r"(?:前|后|头|末|最后|其中|另|另外|其他|其余|剩下|剩余|余下|余|第|有|中的|的|图|每|和|与|\d|[一二三四五六七八九十]|[挂贴摆放列钉印][着了满有])$"
+    r"(?:前|后|头|末|最后|其中|另|另外|其他|其余|剩下|剩余|余下|余|第|有|中的|的|图|每|和|与|\d|[一二三四五六七八九十]|[挂贴摆放列钉印][着了满有]|显示着)$"
 )
 
 
@@ -91,7 +92,7 @@ def chinese_references(text: str, count: int) -> References:
             spoken_of |= set(range(1, count + 1)) if (spoken_of | named) else set()
     if any_in(text, _ZH_ENDS_NEED):
         for match in _ZH_ENDS.finditer(text):
-            spoken_of.add(1 if match["first"] else count)
+            spoken_of.add(1 if match["first"] else 2 if match["second"] else count)
     numbers = named | spoken_of
     covered = covered_by_name(numbers, count)
     if covered is None:

@@ -81,6 +81,8 @@ _ORDINAL_PRONOUN = re.compile(
     r"looks|frames|replaces|swaps|lacks|moves|turns|shifts|gives|pictures|brings|takes|zeroes|keeps|holds|omits|introduces|and\s+(?:the\s+)?(?:third|fourth|last|final))\b"
     rf"|\s+{_OF_THE_SET})",
 )
+_SHOWS_WHAT = re.compile(r"\s+(?:shows|depicts|features|captures|presents|displays|portrays)\b")
+"""What only an image does: "the fourth shows a garden" of three is an image that isn't there."""
 _AFTER_IN = re.compile(
     rf"\bthe\s+(?P<list>{_ORDINAL})(?=\s+(?:and|but|while|whereas|or)\s+(?!(?:the\s+)?(?:{_ORDINAL}|last|final)\b))"
 )
@@ -108,15 +110,19 @@ _REST = re.compile(
     rf"|(?=\s*,|\s+(?:{_SHOWS}|an?|the)\b|\s+{_OF_THE_SET}))",
 )
 _ANOTHER = re.compile(
-    r"\b(?:another|a\s+(?:second|third|fourth|fifth)|the\s+(?:next|following|subsequent)|a\s+further|one)\b"
+    r"\b(?:(?P<one>one)|another|a\s+(?:second|third|fourth|fifth)|a\s+further"
+    rf"|the\s+(?:next|following|subsequent)(?:\s+(?P<some>{'|'.join(EN_WORDS[1:5])}))?)\b"
     rf"(?:\s+(?:{_NOUN}|{_OF_THE_SET})|\s+one\b(?=\s+{_SHOWS}\b)"
-    rf"|(?=\s*,|\s+{_SHOWS}\b)|(?<=another)(?=\s+an?\s))",
+    r"|(?=\s*,|\s+(?:shows?|depicts?|features?|captures?|presents?|displays?|portrays?|highlights?)\b)"
+    rf"|(?<=another)(?=\s+an?\s)|(?<!one)(?=\s+{_SHOWS}\b))",
 )
 _THE_ONE = re.compile(
     r"the\s+one\s+(?:(?:right\s+|just\s+)?(?:after|following|next\s+to|beside|below|beneath|above)\s+(?:that|it|this|them)\b"
     r"|(?:in|at|on)\s+(?:the\s+)?(?:middle|cent(?:er|re)|between|left|right|top|bottom)\b)"
+    rf"|the\s+(?:one|{_NOUN})\s+(?:on\s+top|above|below|beneath)(?=\s+{_SHOWS}\b)"
 )
-"""An image by its place: "the one after that", "the one in the middle"."""
+"""An image by its place: "the one after that", "the one in the middle", "the image below"."""
+_THE_ONE_WORDS = frozenset({"one", "top", "above", "below", "beneath"})
 _SIDE = "left|right|top|bottom|upper|lower|middle|center|centre|central"
 _POSITION_WORDS = frozenset(
     (*_SIDE.split("|"), "leftmost", "rightmost", "topmost", "bottommost", "uppermost", "lowermost")
@@ -152,6 +158,8 @@ _INNER = re.compile(
     rf"\b(?:{_CARDINAL}|several|many|some|framed|of)\s+(?:[\w-]+\s){{0,2}}(?:photographs|photos|pictures|images|paintings|posters|portraits|prints)\b"
 )
 """Pictures that a picture shows, told before they are counted."""
+_INNER_PLACE = re.compile(r"\bimage\b.*\b(?:walls?|screen|monitor|gallery|album|shelf|exhibition)\b")
+"""Where a picture has pictures, told of in a sentence about an image."""
 _INNER_CHARACTERS = 200
 _ANYTHING = re.compile("")
 _ANOTHER_WORDS = frozenset(
@@ -244,7 +252,13 @@ def _by_ordinal(text: str, at: int, count: int) -> tuple[set[int], set[int]]:
             pronoun = _AFTER_IN.match(text, at - 4)
         if pronoun:
             some = pronoun["some"] if "some" in pronoun.re.groupindex else None
-            return set(), _first_few(expand(pronoun["list"]), some)
+            numbers = _first_few(expand(pronoun["list"]), some)
+            is_image = (
+                max(numbers) > count
+                and _SHOWS_WHAT.match(text, pronoun.end())
+                and not _is_within(text, at, "")
+            )
+            return (numbers, set()) if is_image else (set(), numbers)
     if before.endswith("(") or before == "the (":
         bracketed = _IN_BRACKETS.match(text, at)
         return set(), expand(bracketed["list"]) if bracketed else set()
@@ -259,9 +273,10 @@ def _by_ordinal(text: str, at: int, count: int) -> tuple[set[int], set[int]]:
 def _is_within(text: str, at: int, noun: str) -> bool:
     """Whether an ordinal counts pictures in a picture: "a wall with five photos; the fifth photo ..."."""
     before = text[max(0, at - _INNER_CHARACTERS) : at]
+    sentence = before[before.rfind(". ") + 1 :]
     if noun.rstrip("s") == "image":
-        before = before[before.rfind(". ") + 1 :]
-    return _INNER.search(before) is not None
+        return _INNER.search(sentence) is not None
+    return _INNER.search(before) is not None or _INNER_PLACE.search(sentence) is not None
 
 
 def _group(which: str, group: str, count: int) -> set[int]:
@@ -275,8 +290,9 @@ def _covered_otherwise(text: str, words: AbstractSet[str], count: int, numbers: 
     """How many images are spoken of by position, one after the other, as the rest or all together."""
     extra = len(_positions(text, words))
     another = _ANOTHER_WORDS & words
-    extra += sum(1 for _ in _matches(_ANOTHER, text, another, "", "a ", "the "))
-    if "one" in words:
+    for match in _matches(_ANOTHER, text, another, "", "a ", "the "):
+        extra += number_of(match["some"] or "one") or 1
+    if not _THE_ONE_WORDS.isdisjoint(words):
         extra += len(_THE_ONE.findall(text))
     rest = any(_matches(_REST, text, _REST_WORDS & words, "", "the "))
     together = (

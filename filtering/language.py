@@ -54,6 +54,9 @@ _SIGN = re.compile(
 )
 """What goes before an unquoted inscription, in the same sentence."""
 
+_INSCRIPTION = re.compile(rf"[{HAN}]{{1,24}}(?![{HAN}])")
+"""As long as a sign or a banner is, in one go."""
+
 _SENTENCE = re.compile(r"[^.!?;\n]+")
 
 
@@ -84,6 +87,12 @@ def _other_script(candidate: Candidate, foreign_run: re.Pattern[str]) -> float:
     latin, han, other = _counts(text)
     if latin + han + other == 0:
         latin, han, other = _counts(candidate.text)
+    if han and candidate.language == "en":
+        han -= sum(
+            len(run[0])
+            for run in _INSCRIPTION.finditer(text)
+            if _SIGN.search(text, max(0, run.start() - 60), run.start())
+        )
     own = han if candidate.language == "zh" else latin
     share = 1.0 - own / max(latin + han + other, 1)
     if share == 0.0:

@@ -56,6 +56,7 @@ _NUMBERED: tuple[tuple[tuple[str, ...], re.Pattern[str], re.Pattern[str]], ...] 
         ),
         (("一、", "一）", "一)"), r"[(（]?一[)）、]", _ITEM_ENDS, r"[(（]?二[)）、]"),
         (("①",), "①", "", "②"),
+        (("A、", "A．"), r"[AＡ][、．]", _ITEM_ENDS, r"[BＢ][、．]"),
         (("a)", "A)"), r"[(]?[aA][)]\s", _ITEM_ENDS, r"[(]?[bB][)]\s"),
     )
 )
@@ -96,7 +97,7 @@ _LEADS_A_LINE = re.compile(
 
 _LABEL = re.compile(
     r"\s*(?:\*\*|#+\s*)?(?:(?:detailed |accurate |image |picture |photo |final |short |generated )*(?:description|caption|answer|output"
-    r"|response|summary|paragraph|title)(?: of (?:the|this) (?:image|picture|photo))?|(?:图像|图片|画面|详细|准确)*(?:描述|说明|标题|回答|答案|输出|答))\s*(?:\*\*)?\s*[:：]",
+    r"|response|summary|paragraph|title|step \d)(?: of (?:the|this) (?:image|picture|photo))?|(?:图像|图片|画面|详细|准确)*(?:描述|说明|标题|回答|答案|输出|答|第一步))\s*(?:\*\*)?\s*[:：]",
     re.IGNORECASE,
 )
 """A heading before the text, on its own line or not: "Description: ...", "图像描述：..."."""
@@ -105,6 +106,10 @@ _NUMBER_OF_ONE = re.compile(
     r"\s*(?:image|picture|photo|图像?|图片|照片)\s?[-#]?\s?\d{1,2}\s?[:：]", re.IGNORECASE
 )
 """A number before the caption of a single image: "Image-1: ..."."""
+
+_KEYWORDS = re.compile(
+    r"(?:^|[.!?。！？\n]\s{0,3})(?:key ?words?|(?:hash)?tags?|关键词|关键字|标签)\s?[:：]", re.IGNORECASE
+)
 
 _FIELD = re.compile(
     r"(?:^|[.;。；\n]\s{0,3})(objects?|subjects?|setting|mood|colou?rs?|lighting|light|background|foreground|midground"
@@ -143,6 +148,8 @@ def markup(candidate: Candidate) -> float:
 def _is_labelled(candidate: Candidate) -> bool:
     text = candidate.text
     if _LABEL.match(text) or (not candidate.is_multi and _NUMBER_OF_ONE.match(text)):
+        return True
+    if _KEYWORDS.search(text):
         return True
     if text.count(":") + text.count("：") < FEWEST_FIELDS:
         return False

@@ -50,8 +50,9 @@ _TALK = Cues(
         r"\b(?:image|picture|photo)s? (?:was |is |has |could |did |were |can )?(?:not|n['’]t)(?: been| be)? (?:provided|attached|uploaded|available|load|loaded|display|displayed|accessible|accessed|received)",
     ),
     (
-        "provided attached uploaded",
-        r"\b(?:the )?(?:provided|attached|uploaded) (?:image|images|picture|photo|photograph|description|text|caption|prompt)\b",
+        "provided given attached uploaded",
+        r"\b(?:the )?(?:provided|attached|uploaded) (?:image|images|picture|photo|photograph|description|text|caption|prompt)\b"
+        r"|\b(?:based on|in|from) the (?:images?|pictures?|photos?) (?:provided|given|attached|uploaded)\b",
     ),
     (
         "please kindly",
@@ -100,7 +101,7 @@ _TALK_HAN = Cues(
     (
         "作为 模型 人工智能 助手 机器人",
         r"作为(?:一[个名款位种])?[^，。]{0,8}(?:人工智能|AI|语言模型|大模型|助手|模型|智能体|机器人)"
-        r"|(?:人工智能|AI|语言|大语言|视觉语言|多模态)(?:大)?模型|智能助手|AI助手|助手[：:]",
+        r"|(?:语言|多模态)大?模型|助手[：:]",
     ),
     (
         "我",

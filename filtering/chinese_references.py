@@ -38,20 +38,22 @@ _ZH_STRICT_AFTER = re.compile(
 _ZH_PREVIOUS = ("前一张", "前一幅")
 """Of two that were just named: "前一张是晴天，后一张是室内"."""
 _ZH_FIRST_FEW = re.compile(
-    rf"(?P<end>前|头|最后|后|末尾|末|最末|其余|其他|另外?|剩下的?|余下的?|剩余的?)\s*(?P<some>[一两二三四五六七八\d几])?\s*(?:张|幅)(?:\s*{_ZH_NOUN})?"
+    rf"(?P<end>前|头|最后|后|末尾|末|最末|其余|其他|另外?|剩下的?|余下的?|剩余的?)\s*(?P<some>[一两二三四五六七八\d几])?\s*(?:张|幅)(?P<is_image>\s*(?:{_ZH_NOUN}|(?:[是为则均都也又还却展显呈拍摄捕聚描，、：:里]|中(?![国式])|分别)))?"
 )
 _ZH_ENDS = re.compile(
     r"(?P<second>次(?:张|幅|图))|(?P<first>首(?:张|幅|图)|(?:张|幅)首图|开头的?一?(?:张|幅)|第一图)|(?P<last>最后(?:的)?一?(?:张|幅|图|个画面)|末(?:张|幅|图)|尾图|压轴)"
 )
 _ZH_ENDS_NEED = ("首", "次张", "次幅", "次图", "开头", "第一图", "最后", "末", "尾图", "压轴")
 _ZH_REST = re.compile(
-    r"其余(?:图|的|各|照|画)|其他(?:图|照|画|几|各)|剩(?:余|下)的?(?:图|照|画|几)|余下|后者|另一(?:张|幅|个画面|图|侧图)"
+    r"其余(?:的)?(?:图|各[张幅图]|照|画面|几[张幅])|其他(?:图|照|画面|几[张幅]|各[张幅图])|(?:剩余|剩下|余下)的?(?:图|照|画面|几[张幅])"
+    r"|(?P<one>后者|另一(?:个画面|图|侧图|[张幅](?=\s*(?:图|照|画面|[是为则均也又还却展显呈拍摄捕聚描，、：:里]|中(?![国式])))))"
 )
 _ZH_POSITION = re.compile(
     rf"(?P<where>[左右][上下]|左|右|上|下|中间)(?:边|侧|方|面|部)?(?:的)?(?:那|这)?(?:张|幅|一张|一幅)?{_ZH_NOUN}(?!像是|的(?:左|右|上|下|中))"
 )
+_ZH_BETWEEN = frozenset(("中间",))
 _ZH_ONE_OTHER = re.compile(
-    r"一(?<![第每另前后上]一)(?:张|幅)(?:图|照|展|显|呈|是|拍|为|中|里|则|，)|有(?:一|的)(?:张|幅)?(?:图|照)"
+    r"一(?<![第每另前后上]一)(?:张|幅)(?:图(?![案书标形表纸])|照|展|显|呈|是|拍|为|中(?![国式])|里|则|，)|有(?:一|的)(?:张|幅)?(?:图|照)"
     r"|(?:首先|其次|再次|接着|然后|随后|最后)(?:展示|呈现|出现)?的?是一[张幅](?!图|照|展|显|呈|是|拍|为|中|里|则|，)"
 )
 _ZH_INNER = re.compile(
@@ -78,6 +80,7 @@ def chinese_references(text: str, count: int) -> References:
     if "B" in text or "b" in text:
         letters = {ord(match[1].lower()) - ord("a") + 1 for match in _ZH_LETTERED.finditer(text)}
         named |= letters if 2 in letters else set()
+    is_numbered = bool(named)
     by_name, spoken_of = _by_ordinal(text, count)
     named |= by_name
     has_previous = count > 2 and "前一" in text and any_in(text, _ZH_PREVIOUS)
@@ -88,19 +91,37 @@ def chinese_references(text: str, count: int) -> References:
         elif "后" in match["end"] or "末" in match["end"]:
             if match["end"] != "后" or some > has_previous:
                 spoken_of |= set(range(max(count - some + 1, 1), count + 1))
-        elif match["some"] or match["end"] != "其他":
-            spoken_of |= set(range(1, count + 1)) if (spoken_of | named) else set()
+        elif match["is_image"]:
+            own = {number for number in spoken_of | named if number <= count}
+            if own and (match["some"] == "几" or some == count - len(own)):
+                spoken_of |= set(range(1, count + 1))
     if any_in(text, _ZH_ENDS_NEED):
         for match in _ZH_ENDS.finditer(text):
             spoken_of.add(1 if match["first"] else 2 if match["second"] else count)
     numbers = named | spoken_of
     covered = covered_by_name(numbers, count)
     if covered is None:
-        extra = len({match["where"] for match in _ZH_POSITION.finditer(text)})
-        extra += len(_ZH_ONE_OTHER.findall(text)) + ("前者" in text)
-        rest, together = bool(_ZH_REST.search(text)), bool(_ZH_TOGETHER.search(text))
-        covered = covered_otherwise(numbers, count, extra, rest=rest, together=together)
+        covered = _covered_otherwise(text, count, numbers, is_numbered=is_numbered)
     return References(frozenset(named), covered, _counted_chinese(text, count))
+
+
+def _covered_otherwise(text: str, count: int, numbers: set[int], *, is_numbered: bool) -> int:
+    """How many images are spoken of by position, one after the other, as the rest or all together.
+
+    Once images have numbers, "一张是" and a side are no images any more.
+    """
+    own = len(numbers & set(range(1, count + 1)))
+    extra = 0
+    if not is_numbered:
+        sides = {match["where"] for match in _ZH_POSITION.finditer(text)}
+        extra = len(sides & _ZH_BETWEEN if own else sides) + len(_ZH_ONE_OTHER.findall(text))
+        extra += "前者" in text and not own
+    rest = any(
+        not match["one"] or count - (own or extra) == 1 or (not own and match["one"] == "后者")
+        for match in _ZH_REST.finditer(text)
+    )
+    together = _ZH_TOGETHER.search(text) is not None
+    return covered_otherwise(numbers, count, extra, rest=rest, together=together)
 
 
 def _by_ordinal(text: str, count: int) -> tuple[set[int], set[int]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
+from typing import Literal
 
 from filtering.image_numbers import (
     EN_ORDINALS,
@@ -81,7 +82,7 @@ _ORDINAL_PRONOUN = re.compile(
     r"looks|frames|replaces|swaps|lacks|moves|turns|shifts|gives|pictures|brings|takes|zeroes|keeps|holds|omits|introduces|and\s+(?:the\s+)?(?:third|fourth|last|final))\b"
     rf"|\s+{_OF_THE_SET})",
 )
-_SHOWS_WHAT = re.compile(r"\s+(?:shows|depicts|features|captures|presents|displays|portrays)\b")
+_SHOWS_WHAT = re.compile(r"\s+(?:shows?|depicts?|features?|captures?|presents?|displays?|portrays?)\b")
 """What only an image does: "the fourth shows a garden" of three is an image that isn't there."""
 _AFTER_IN = re.compile(
     rf"\bthe\s+(?P<list>{_ORDINAL})(?=\s+(?:and|but|while|whereas|or)\s+(?!(?:the\s+)?(?:{_ORDINAL}|last|final)\b))"
@@ -106,13 +107,13 @@ _LAST = re.compile(
 )
 _PENULTIMATE = re.compile(rf"\b(?:penultimate|(?:second|next)[- ]to[- ]last)\s+(?:{_NOUN}|one)\b")
 _REST = re.compile(
-    rf"\b(?:remaining|the\s+others?|the\s+rest)\b(?:\s+(?:{_CARDINAL}))?(?:\s+(?:{_NOUN}|ones?)"
+    rf"\b(?:remaining|the\s+(?P<other>other)(?P<others>s)?|the\s+rest)\b(?:\s+(?P<some>{_CARDINAL}))?(?:\s+(?P<noun>{_NOUN}|ones?)"
     rf"|(?=\s*,|\s+(?:{_SHOWS}|an?|the)\b|\s+{_OF_THE_SET}))",
 )
 _ANOTHER = re.compile(
     r"\b(?:(?P<one>one)|another|a\s+(?:second|third|fourth|fifth)|a\s+further"
     rf"|the\s+(?:next|following|subsequent)(?:\s+(?P<some>{'|'.join(EN_WORDS[1:5])}))?)\b"
-    rf"(?:\s+(?:{_NOUN}|{_OF_THE_SET})|\s+one\b(?=\s+{_SHOWS}\b)"
+    rf"(?:\s+(?P<noun>{_NOUN})|\s+(?P<of>{_OF_THE_SET})|\s+one\b(?=\s+{_SHOWS}\b)"
     r"|(?=\s*,|\s+(?:shows?|depicts?|features?|captures?|presents?|displays?|portrays?|highlights?)\b)"
     rf"|(?<=another)(?=\s+an?\s)|(?<!one)(?=\s+{_SHOWS}\b))",
 )
@@ -124,6 +125,7 @@ _THE_ONE = re.compile(
 """An image by its place: "the one after that", "the one in the middle", "the image below"."""
 _THE_ONE_WORDS = frozenset({"one", "top", "above", "below", "beneath"})
 _SIDE = "left|right|top|bottom|upper|lower|middle|center|centre|central"
+_BETWEEN = frozenset(("middle", "center", "centre", "central"))
 _POSITION_WORDS = frozenset(
     (*_SIDE.split("|"), "leftmost", "rightmost", "topmost", "bottommost", "uppermost", "lowermost")
 )
@@ -182,19 +184,20 @@ _OPENING_CHARACTERS = 60
 
 def english_references(text: str, words: AbstractSet[str], count: int) -> References:
     text = text.lower()
-    named = _numbered(text, _NUMBERED)
+    by_number = _numbered(text, _NUMBERED)
     spoken_of: set[int] = set()
+    loose: set[int] = set()
     if "b" in words:
         letters = {ord(match[1]) - ord("a") + 1 for match in _LETTERED.finditer(text)}
-        named |= letters if 2 in letters else set()
+        by_number |= letters if 2 in letters else set()
     if "ii" in words:
-        named |= {_ROMAN_NUMBERS[match[1]] for match in _ROMAN.finditer(text)}
+        by_number |= {_ROMAN_NUMBERS[match[1]] for match in _ROMAN.finditer(text)}
+    named = set(by_number)
     for ordinal in _ORDINAL_WORDS & words:
         at = text.find(ordinal)
         while at >= 0:
-            by_name, by_pronoun = _by_ordinal(text, at, count)
-            named |= by_name
-            spoken_of |= by_pronoun
+            kind, numbers = _by_ordinal(text, at, count)
+            (named if kind == "image" else spoken_of if kind == "pronoun" else loose).update(numbers)
             at = text.find(ordinal, at + 1)
     if last := _LAST_WORDS & words:
         for match in _matches(_LAST, text, last):
@@ -205,10 +208,11 @@ def english_references(text: str, words: AbstractSet[str], count: int) -> Refere
     numbers = named | spoken_of
     covered = covered_by_name(numbers, count)
     if covered is None:
-        numbers |= _numbered(text, _LOOSELY_NUMBERED)
         if _PENULTIMATE.search(text):
             numbers.add(max(count - 1, 1))
-        covered = _covered_otherwise(text, words, count, numbers)
+        if not by_number:
+            numbers |= loose | _numbered(text, _LOOSELY_NUMBERED)
+        covered = _covered_otherwise(text, words, count, numbers, is_numbered=bool(by_number))
     return References(frozenset(named), covered, counted)
 
 
@@ -236,38 +240,43 @@ def _numbered(text: str, patterns: Iterable[tuple[str, re.Pattern[str]]]) -> set
     return named
 
 
-def _by_ordinal(text: str, at: int, count: int) -> tuple[set[int], set[int]]:
-    """What the ordinal at ``at`` says: images by name, and what may be one."""
+def _by_ordinal(text: str, at: int, count: int) -> tuple[Literal["image", "pronoun", "loose"], set[int]]:
+    """What the ordinal at ``at`` numbers: an image, what "the second" stands for, or a scene or a view."""
     if noun := _BY_ORDINAL.match(text, at):
         numbers = _first_few(expand(noun["list"]), noun["some"])
-        if noun["noun"] not in _STRICT_NOUNS or (max(numbers) > count and _is_within(text, at, noun["noun"])):
-            return set(), numbers
-        return numbers, set()
+        is_image = noun["noun"] in _STRICT_NOUNS
+        if max(numbers) > count and _is_within(text, at, noun["noun"]):
+            is_image = False
+        return "image" if is_image else "loose", numbers
     if group := _GROUP.match(text, at):
-        return set(), _group(group["which"], group["group"], count)
+        return "pronoun", _group(group["which"], group["group"], count)
     before = text[max(0, at - 4) : at]
-    if before == "the ":
-        pronoun = _ORDINAL_PRONOUN.match(text, at - 4)
-        if pronoun is None and text.startswith("in ", max(0, at - 7)):
-            pronoun = _AFTER_IN.match(text, at - 4)
-        if pronoun:
-            some = pronoun["some"] if "some" in pronoun.re.groupindex else None
-            numbers = _first_few(expand(pronoun["list"]), some)
-            is_image = (
-                max(numbers) > count
-                and _SHOWS_WHAT.match(text, pronoun.end())
-                and not _is_within(text, at, "")
-            )
-            return (numbers, set()) if is_image else (set(), numbers)
-    if before.endswith("(") or before == "the (":
-        bracketed = _IN_BRACKETS.match(text, at)
-        return set(), expand(bracketed["list"]) if bracketed else set()
+    if before == "the " and (pronoun := _pronoun(text, at)):
+        some = pronoun["some"] if "some" in pronoun.re.groupindex else None
+        numbers = _first_few(expand(pronoun["list"]), some)
+        is_image = max(numbers) > count and not _is_within(text, at, "")
+        return "image" if is_image and _is_told(text, at, pronoun.end()) else "pronoun", numbers
+    if (before.endswith("(") or before == "the (") and (bracketed := _IN_BRACKETS.match(text, at)):
+        return "pronoun", expand(bracketed["list"])
     if _ORDINAL_HEADING.match(text, at):
-        return set(), expand(text[at : at + 10].partition(":")[0].strip())
+        return "pronoun", expand(text[at : at + 10].partition(":")[0].strip())
     is_opening = at == 0 or text[max(0, at - 2) : at] in (". ", "; ", ": ")
     if is_opening and (opening := _OPENING_ORDINAL.match(text, at)):
-        return set(), expand(opening[0].rstrip(", ").removesuffix("ly"))
-    return set(), set()
+        return "pronoun", expand(opening[0].rstrip(", ").removesuffix("ly"))
+    return "loose", set()
+
+
+def _pronoun(text: str, at: int) -> re.Match[str] | None:
+    """ "The second", with the words that show that an image is meant."""
+    return _ORDINAL_PRONOUN.match(text, at - 4) or (
+        _AFTER_IN.match(text, at - 4) if text.startswith("in ", max(0, at - 7)) else None
+    )
+
+
+def _is_told(text: str, at: int, end: int) -> bool:
+    """Whether "the fourth" does what only an image does: "the fourth shows", "In the fourth, ..."."""
+    opens = text[max(0, at - 9) : at] in (". in the ", "; in the ")
+    return _SHOWS_WHAT.match(text, end) is not None or (opens and text.startswith(",", end))
 
 
 def _is_within(text: str, at: int, noun: str) -> bool:
@@ -286,15 +295,28 @@ def _group(which: str, group: str, count: int) -> set[int]:
     return set(range((at - 1) * size + 1, min(at * size, count) + 1))
 
 
-def _covered_otherwise(text: str, words: AbstractSet[str], count: int, numbers: set[int]) -> int:
-    """How many images are spoken of by position, one after the other, as the rest or all together."""
-    extra = len(_positions(text, words))
-    another = _ANOTHER_WORDS & words
-    for match in _matches(_ANOTHER, text, another, "", "a ", "the "):
+def _covered_otherwise(
+    text: str, words: AbstractSet[str], count: int, numbers: set[int], *, is_numbered: bool
+) -> int:
+    """How many images are spoken of by position, one after the other, as the rest or all together.
+
+    Once images are named by ``numbers``, less counts as another one: "one of them" is a man by then.
+    """
+    own = len(numbers & set(range(1, count + 1)))
+    sides = _positions(text, words)
+    extra = len(sides if not own else sides & _BETWEEN if not is_numbered else ())
+    is_begun = is_numbered or 1 in numbers
+    for match in _matches(_ANOTHER, text, _ANOTHER_WORDS & words, "", "a ", "the "):
+        is_next = match["of"] or match[0].startswith("the ") or _SHOWS_WHAT.match(text, match.end())
+        if is_begun and not match["noun"] and (is_numbered or match["one"] or not is_next):
+            continue
         extra += number_of(match["some"] or "one") or 1
-    if not _THE_ONE_WORDS.isdisjoint(words):
+    if not is_numbered and not _THE_ONE_WORDS.isdisjoint(words):
         extra += len(_THE_ONE.findall(text))
-    rest = any(_matches(_REST, text, _REST_WORDS & words, "", "the "))
+    rest = any(
+        _is_rest(match, count - (own or extra), is_numbered=is_numbered)
+        for match in _matches(_REST, text, _REST_WORDS & words, "", "the ")
+    )
     together = (
         any(_matches(_TOGETHER, text, _TOGETHER_WORDS & words, "", "in "))
         or any(_matches(_SOME_OF, text, _SOME_WORDS & words, "the ", "a "))
@@ -302,6 +324,17 @@ def _covered_otherwise(text: str, words: AbstractSet[str], count: int, numbers: 
         or (not _PLURALS.isdisjoint(words) and _THE_IMAGES_SHARE.search(text) is not None)
     )
     return covered_otherwise(numbers, count, extra, rest=rest, together=together)
+
+
+def _is_rest(match: re.Match[str], left: int, *, is_numbered: bool) -> bool:
+    """Whether "the other three" can be the images that are ``left``."""
+    some = number_of(match["some"]) if match["some"] else None
+    if some is not None:
+        return some == left
+    if is_numbered and not (match["noun"] or match["others"]):
+        return False
+    is_one = match["other"] and not match["others"] and not (match["noun"] or "").endswith("s")
+    return left == 1 if is_one else True
 
 
 def _matches(

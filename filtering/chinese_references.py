@@ -57,7 +57,7 @@ _ZH_ONE_OTHER = re.compile(
     r"|(?:首先|其次|再次|接着|然后|随后|最后)(?:展示|呈现|出现)?的?是一[张幅](?!图|照|展|显|呈|是|拍|为|中|里|则|，)"
 )
 _ZH_INNER = re.compile(
-    rf"(?:挂|贴|摆|放|陈列|展示|投影|显示|钉|有|印)[着了满出有]{{0,2}}[^，。；]{{0,6}}?(?:{_ZH_DIGIT}|两|几|多)\s*[张幅](?!图)[^，。；]{{0,8}}"
+    rf"(?:挂|贴|摆|放|陈列|展示|投影|显示|钉|有|印)[着了满出有]{{0,2}}[^，。；]{{0,6}}?(?:{_ZH_DIGIT}|两|几|多)\s*(?:[张幅](?!图)[^，。；]{{0,8}}|个小?画面)"
     rf"|(?:挂|贴|摆|放|陈列|投影|显示|钉|印)[着满][^，。；]{{0,6}}?(?:{_ZH_DIGIT}|两|几|多)\s*[张幅]图"
 )
 """Pictures that a picture shows, told before they are counted: "墙上挂着五张照片，第一张是……"."""
@@ -148,7 +148,7 @@ def _by_ordinal(text: str, count: int) -> tuple[set[int], set[int]]:
 def _is_within(text: str, match: re.Match[str]) -> bool:
     """Whether an ordinal counts pictures in a picture, told of in the same sentence."""
     before = text[max(0, match.start() - _INNER_CHARACTERS) : match.start()]
-    return match["noun"] is None and _ZH_INNER.search(before[before.rfind("。") + 1 :]) is not None
+    return match["noun"] in (None, "画面") and _ZH_INNER.search(before[before.rfind("。") + 1 :]) is not None
 
 
 def _counted_chinese(text: str, count: int) -> frozenset[int]:

@@ -21,8 +21,9 @@ from filtering.images import missing_images, unknown_images
 from filtering.language import foreign_share
 from filtering.layout import markup, paragraphs
 from filtering.repetition import repetition
+from filtering.speculation import hedges
 from filtering.traditional import traditional_share
-from filtering.voice import hedges, prompt_leaks, self_talk
+from filtering.voice import prompt_leaks, self_talk
 
 Measure = Callable[[Candidate], float]
 

@@ -1,0 +1,172 @@
+"""Patterns for the ways in which English captions name the images of a set.
+
+Goes out: compiled patterns for lower-case text in one line, and the words without which each can't match.
+Not its job: what a match says (see english_references).
+"""
+
+from __future__ import annotations
+
+import re
+
+from filtering.image_numbers import EN_ORDINALS, EN_WORDS
+
+_NOUN = r"(?:images?|pictures?|photos?|photographs?|pics?|shots?|frames?|panels?|snapshots?|scenes?|views?)"
+_SHOWS = (
+    r"(?:shows?|depicts?|features?|is|are|has|have|captures?|presents?|displays?|includes?|contains?|portrays?"
+    r"|focus(?:es)?|highlights?|reveals?|offers?|showcases?|illustrates?|with)"
+)
+_OF_THE_SET = (
+    rf"of\s+(?:them|these|those|(?:the|these)\s+(?:set|series|sequence|group|collection|(?:(?:{'|'.join(EN_WORDS[1:8])}|\d)\s+)?{_NOUN}"
+    r"|two|three|four|five|six))\b"
+)
+_STRICT_NOUN = r"(?:images?|pictures?|photos?|photographs?|pics?)"
+_CARDINAL = rf"(?:\d{{1,3}}|{'|'.join(EN_WORDS)})"
+_ORDINAL = rf"(?:{'|'.join(EN_ORDINALS)}|initial|opening|\d{{1,2}}(?:st|nd|rd|th))"
+
+ORDINAL_WORDS = frozenset(
+    (*EN_ORDINALS, "initial", "opening", "1st", "2nd", "3rd", *(f"{at}th" for at in range(4, 21)))
+)
+LAST_WORDS = frozenset({"last", "final", "closing", "concluding"})
+PLURALS = frozenset({"images", "pictures", "photos", "photographs", "pics"})
+STRICT_NOUNS = frozenset(
+    noun + ending for noun in ("image", "picture", "photo", "photograph", "pic") for ending in ("", "s")
+)
+
+
+def _numbered_after(stem: str, ending: str = "") -> tuple[str, re.Pattern[str]]:
+    """What a text has to have, and the pattern, which begins with it: such a search is quick."""
+    return stem, re.compile(
+        rf"{stem}{ending}s?\s?(?:[#_:№]|\bno\.?|\bnumber)?\s?[-–]?\s?[#(\[]?(?P<first>{_CARDINAL})\b(?![.:]\d)"
+        rf"(?P<more>(?:\)?\s*(?:,?\s*(?:and|or|&)|,|/|-|–|—|~|to|through)\s*(?:{_STRICT_NOUN}\s?[-#(]?\s?)?"
+        r"\d{1,2}\b(?!\s+(?:[a-z]+s|men|women|people|children|sheep|fish|geese)\b)"
+        rf"|\s+(?:and|or|to|through)\s+(?:{'|'.join(EN_WORDS)})\b(?=\s+{_SHOWS}\b|\s*[,;:.])){{0,11}})"
+        r"(?:\s*(?:of|/)\s*(?P<total>\d{1,3})\b)?"
+    )
+
+
+NUMBERED = (
+    _numbered_after("image"),
+    _numbered_after("pic", "(?:ture)?"),
+    _numbered_after("photo", "(?:graph)?"),
+)
+LOOSELY_NUMBERED = tuple(map(_numbered_after, ("frame", "panel", "scene", "shot", "figure")))
+"""These may number other things: they cover an image, and name none that isn't there."""
+TAKES_NO_NUMBER = frozenset(
+    (*EN_ORDINALS, "initial", "opening", "last", "final", "left", "right", "top", "bottom", "middle", "other")
+)
+"""Before "image": the number behind it counts what is seen ("in the first image two women ...")."""
+DETERMINERS = TAKES_NO_NUMBER | {"the", "this", "that", "each", "one", "same", "every", "a", "another"}
+ENDS_NO_DETERMINER = ".,;:(n"
+SHOWS_NEXT = re.compile(rf"\s*[,:;)]|\s+{_SHOWS}\b")
+LETTERED = re.compile(r"\b(?:image|picture|photo)\s([a-f])(?=[\s,:;]+(?!of\b))")
+ROMAN = re.compile(r"\b(?:image|picture|photo)s?\s(i{1,3}|iv|vi{0,3})\b")
+ROMAN_NUMBERS = {"i": 1, "ii": 2, "iii": 3, "iv": 4, "v": 5, "vi": 6, "vii": 7, "viii": 8}
+BY_ORDINAL = re.compile(
+    rf"\b(?P<list>{_ORDINAL}(?:\s*(?:,\s*(?:and\s+)?|and\s+|&\s*|to\s+|through\s+|or\s+)(?:the\s+)?{_ORDINAL}){{0,11}})\s+"
+    rf"(?:(?P<some>{'|'.join(EN_WORDS[1:8])}|\d)\s+)?(?:(?!of|is|has|and|in|on|the)[a-z]+\s)??(?P<noun>{_NOUN}|one)\b",
+)
+ORDINAL_PRONOUN = re.compile(
+    rf"\bthe\s+(?P<list>{_ORDINAL}(?:(?:,\s*|,?\s*and\s+)(?:the\s+)?{_ORDINAL}){{0,11}})(?:\s+(?P<some>two|three|four))?"
+    r"(?=\s*(?:[,;:.]|\(|—|–)|\s+(?:also\s+|then\s+|instead\s+|simply\s+|again\s+)?(?:the|an?|was|were|stands?|comes?|lies|sits|can|could|does|captured|centers?|centres?|concentrates|depicted|appears?|seems|looks|closes|opens|ends|continues|follows|documents|places|leaves|draws|shifts|feels|makes|sees|finds|sets|carries|differs|shares|repeats|returns|pulls|gets|goes|becomes|describes|records|shot|taken|wears|holds|concludes|contrasts|switches|completes|covers|emphasi[sz]es|shows?|depicts?|features?|is|are|has|have|captures?|presents?|displays?|includes?|contains?"
+    r"|portrays?|focuse?s?|highlights?|reveals?|offers?|showcases?|illustrates?|adds?|uses|with|being|provides?|zooms|"
+    r"looks|frames|replaces|swaps|lacks|moves|turns|shifts|gives|pictures|brings|takes|zeroes|keeps|holds|omits|introduces|and\s+(?:the\s+)?(?:third|fourth|last|final))\b"
+    rf"|\s+{_OF_THE_SET})",
+)
+SHOWS_WHAT = re.compile(r"\s+(?:shows?|depicts?|features?|captures?|presents?|displays?|portrays?)\b")
+"""What only an image does: "the fourth shows a garden" of three is an image that isn't there."""
+AFTER_IN = re.compile(
+    rf"\bthe\s+(?P<list>{_ORDINAL})(?=\s+(?:and|but|while|whereas|or)\s+(?!(?:the\s+)?(?:{_ORDINAL}|last|final)\b))"
+)
+"""What "in" goes before: "parked in the first and moving in the second"."""
+ORDINAL_HEADING = re.compile(rf"(?:{_ORDINAL})\s?[:：]")
+"""An ordinal that opens a sentence and has a colon: "1st: the lid of the box. 2nd: ..."."""
+_ORDINAL_OPENING = re.compile(r"\A|[.;:!?]\s")
+OPENING_ORDINAL = re.compile(rf"(?:{_ORDINAL})(?:ly)?,\s")
+"""An ordinal with a comma, which opens a sentence: "Second, a tram crosses a bridge."."""
+IN_BRACKETS = re.compile(
+    rf"(?:the\s+)?(?P<list>{_ORDINAL}(?:,?\s*(?:and\s+|&\s*|to\s+|through\s+)?(?:the\s+)?{_ORDINAL}){{0,11}})(?=\)|\s+and\s+last\))"
+)
+"""Ordinals between brackets: "a tram (second)", "the outer views (first and last)"."""
+GROUP = re.compile(
+    r"(?P<which>first|second|third|fourth)\s+(?P<group>pair|half|trio)\b"
+    rf"(?=\s+{_SHOWS}\b|\s+of\s+(?:(?:the|these)\s+)?(?:set|series|sequence|group|collection|{_NOUN})\b|\s*[,:])"
+)
+LAST = re.compile(
+    rf"\b(?:last|final|closing|concluding)(?:\s+(?P<some>{'|'.join(EN_WORDS[1:8])}|\d))?(?:\s+(?:{_NOUN}|ones?)\b"
+    rf"|(?=\s*[,)]|\s+{_OF_THE_SET}|\s+{_SHOWS}\b))",
+)
+PENULTIMATE = re.compile(rf"\b(?:penultimate|(?:second|next)[- ]to[- ]last)\s+(?:{_NOUN}|one)\b")
+REST = re.compile(
+    rf"\b(?:remaining|the\s+(?P<other>other)(?P<others>s)?|the\s+rest)\b(?:\s+(?P<some>{_CARDINAL}))?(?:\s+(?P<noun>{_NOUN}|ones?)"
+    rf"|(?=\s*,|\s+(?:{_SHOWS}|an?|the)\b|\s+{_OF_THE_SET}))",
+)
+ANOTHER = re.compile(
+    r"\b(?:(?P<one>one)|another|a\s+(?:second|third|fourth|fifth)|a\s+further"
+    rf"|the\s+(?:next|following|subsequent)(?:\s+(?P<some>{'|'.join(EN_WORDS[1:5])}))?)\b"
+    rf"(?:\s+(?P<noun>{_NOUN})|\s+(?P<of>{_OF_THE_SET})|\s+one\b(?=\s+{_SHOWS}\b)"
+    r"|(?=\s*,|\s+(?:shows?|depicts?|features?|captures?|presents?|displays?|portrays?|highlights?)\b)"
+    rf"|(?<=another)(?=\s+an?\s)|(?<!one)(?=\s+{_SHOWS}\b))",
+)
+THE_ONE = re.compile(
+    r"the\s+one\s+(?:(?:right\s+|just\s+)?(?:after|following|next\s+to|beside|below|beneath|above)\s+(?:that|it|this|them)\b"
+    r"|(?:in|at|on)\s+(?:the\s+)?(?:middle|cent(?:er|re)|between|left|right|top|bottom)\b)"
+    rf"|the\s+(?:one|{_NOUN})\s+(?:on\s+top|above|below|beneath)(?=\s+{_SHOWS}\b)"
+)
+"""An image by its place: "the one after that", "the one in the middle", "the image below"."""
+THE_ONE_WORDS = frozenset({"one", "top", "above", "below", "beneath"})
+_SIDE = "left|right|top|bottom|upper|lower|middle|center|centre|central"
+BETWEEN = frozenset(("middle", "center", "centre", "central"))
+POSITION_WORDS = frozenset(
+    (*_SIDE.split("|"), "leftmost", "rightmost", "topmost", "bottommost", "uppermost", "lowermost")
+)
+POSITION_BEFORE = re.compile(rf"\b(?P<where>{_SIDE})(?:most|-hand)?\s+{_NOUN}\b")
+POSITION_ALONE = re.compile(
+    rf"(?<!on )(?<!to )(?<!at )(?<!in )(?<!from )the\s+(?P<where>(?:(?:top|bottom|upper|lower)[- ])?(?:left|right)|middle|cent(?:er|re))(?:\s+one)?"
+    rf"(?=\s+(?:an?|{_SHOWS})\b|\s*:)"
+)
+"""Once a side was an image's: "the top-left image shows a bus, the top-right a tram"."""
+CORNER_BEFORE = re.compile(r"\b(?:top|bottom|upper|lower|middle)[ -]$")
+POSITION_AFTER = re.compile(r"the (?P<there>left|right|top|bottom|middle|center|centre)\b")
+PICTURE_AT = re.compile(rf"\b{_NOUN} (?:on|at|to|in) $")
+_SOME = r"(?:set|series|pair|duo|group|collection|collage|sequence|trio|quartet|triptych)"
+TOGETHER = re.compile(
+    rf"\b(?:both|all|each|every|these|this\s+{_SOME}\s+of)\b(?:\s+of)?"
+    rf"(?:\s+(?:the|these))?(?:\s+{_CARDINAL})?\s+(?:\w+\s)?{_NOUN}\b"
+    r"|\b(?:both|each|all\s+(?:two|three|four|five))\s+(?:shows?|depicts?|features?|captures?|presents?|share|of\s+them)\b"
+    r"|\ball\s+of\s+them\b"
+    r"|\bin\s+(?:both|each|all\s+(?:three|four|five))\s*[,;]",
+)
+SOME_OF = re.compile(rf"(?:the|an?)\s+{_SOME}\s+of\s+(?:{_CARDINAL}\s+)?(?:\w+\s)?{_NOUN}\b")
+SOME_WORDS = frozenset(_SOME.strip("(?:)").split("|"))
+OPENING_COUNT = re.compile(
+    rf"\s*(?:an?\s+{_SOME}\s+of\s+|the\s+)?{_CARDINAL}\s+(?:[\w-]+\s)?(?:images|pictures|photos|photographs|shots|frames|panels|snapshots|scenes|views)\b"
+)
+"""A caption that opens with them all: "Three photographs of the same bus stop: ..."."""
+THE_IMAGES_SHARE = re.compile(
+    rf"\bthe\s+(?:{_CARDINAL}\s+)?(?:images|pictures|photos|photographs)\s+(?:all\s+|both\s+)?"
+    r"(?:show|depict|feature|capture|present|share|display|portray|are|have|differ|contrast|illustrate|document)\b"
+)
+INNER = re.compile(
+    rf"\b(?:{_CARDINAL}|several|many|some|framed|of)\s+(?:[\w-]+\s){{0,2}}(?:photographs|photos|pictures|images|paintings|posters|portraits|prints)\b"
+)
+"""Pictures that a picture shows, told before they are counted."""
+INNER_PLACE = re.compile(r"\bimage\b.*\b(?:walls?|screen|monitor|gallery|album|shelf|exhibition)\b")
+"""Where a picture has pictures, told of in a sentence about an image."""
+INNER_CHARACTERS = 200
+ANYTHING = re.compile("")
+ANOTHER_WORDS = frozenset(
+    {"another", "second", "third", "fourth", "fifth", "next", "following", "subsequent", "further", "one"}
+)
+REST_WORDS = frozenset({"remaining", "other", "others", "rest"})
+TOGETHER_WORDS = frozenset({"both", "all", "each", "every", "these", "this"})
+CARDINAL_WORDS = frozenset(EN_WORDS)
+COUNTED_BEFORE = re.compile(
+    r"(?<!first )(?<!last )(?<!other )(?<!final )(?<!remaining )(?<!next )(?<!of )(?:\b(?P<lead>these|all"
+    r"|(?:this|the) (?:set|series|group|collection|sequence) of|(?:total) of|across|the(?: given| provided| following)?)"
+    r"|\A\s*an? (?:set|series|group|collection|sequence) of)"
+    rf"\s+(?:of\s+)?(?:the\s+|these\s+)?(?P<number>{_CARDINAL})\s+(?:[\w-]+\s+)?$"
+)
+BEFORE_CHARACTERS = 60
+LONGEST_SIDE = 8
+OPENING_CHARACTERS = 60
+"""Where "these two images" speaks of the whole set; later it may speak of two that were just named."""

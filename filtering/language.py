@@ -9,6 +9,7 @@ characters (see traditional).
 from __future__ import annotations
 
 import re
+from itertools import islice
 
 from filtering.candidate import Candidate
 from filtering.identify import is_english
@@ -56,6 +57,8 @@ _SIGN = re.compile(
 
 _INSCRIPTION = re.compile(rf"[{HAN}]{{1,24}}(?![{HAN}])")
 """As long as a sign or a banner is, in one go."""
+MOST_INSCRIPTIONS = 50
+"""More than these have no sign each."""
 
 _SENTENCE = re.compile(r"[^.!?;\n]+")
 
@@ -90,7 +93,7 @@ def _other_script(candidate: Candidate, foreign_run: re.Pattern[str]) -> float:
     if han and candidate.language == "en":
         han -= sum(
             len(run[0])
-            for run in _INSCRIPTION.finditer(text)
+            for run in islice(_INSCRIPTION.finditer(text), MOST_INSCRIPTIONS)
             if _SIGN.search(text, max(0, run.start() - 60), run.start())
         )
     own = han if candidate.language == "zh" else latin

@@ -7,6 +7,7 @@ the picture's, not the model's. Not its job: the bounds (see config), guesses (s
 from __future__ import annotations
 
 import re
+from itertools import islice
 
 from filtering.candidate import Candidate
 from filtering.cues import Cues
@@ -228,6 +229,8 @@ _INSCRIBED = re.compile(
 )
 """What goes before an inscription, in the same sentence or clause."""
 _INSCRIBED_CHARACTERS = 70
+MOST_COUNTED = 100
+"""Places of a pattern: one is enough to drop a caption."""
 
 
 def self_talk(candidate: Candidate) -> float:
@@ -252,5 +255,5 @@ def _said(pattern: re.Pattern[str], text: str) -> int:
     """How often the caption itself says it: a sign may say it without quotation marks."""
     return sum(
         not _INSCRIBED.search(text, max(0, match.start() - _INSCRIBED_CHARACTERS), match.start())
-        for match in pattern.finditer(text)
+        for match in islice(pattern.finditer(text), MOST_COUNTED)
     )

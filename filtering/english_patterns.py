@@ -113,7 +113,7 @@ THE_ONE = re.compile(
     rf"|the\s+(?:one|{_NOUN})\s+(?:on\s+top|above|below|beneath)(?=\s+{_SHOWS}\b)"
 )
 """An image by its place: "the one after that", "the one in the middle", "the image below"."""
-THE_ONE_WORDS = frozenset({"one", "top", "above", "below", "beneath"})
+THE_ONE_WORDS = frozenset({"one", "above", "below", "beneath"})
 _SIDE = "left|right|top|bottom|upper|lower|middle|center|centre|central"
 BETWEEN = frozenset(("middle", "center", "centre", "central"))
 POSITION_WORDS = frozenset(

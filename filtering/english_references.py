@@ -47,7 +47,7 @@ def english_references(text: str, words: AbstractSet[str], count: int) -> Refere
     numbers = named | spoken_of
     covered = covered_by_name(numbers, count)
     if covered is None:
-        if en.PENULTIMATE.search(text):
+        if ("penultimate" in words or "last" in words) and en.PENULTIMATE.search(text):
             numbers.add(max(count - 1, 1))
         if not by_number:
             numbers |= loose | _numbered(text, en.LOOSELY_NUMBERED)

@@ -111,6 +111,12 @@ _KEYWORDS = re.compile(
     r"(?:^|[.!?。！？\n]\s{0,3})(?:key ?words?|(?:hash)?tags?|关键词|关键字|标签)\s?[:：]", re.IGNORECASE
 )
 
+_KEYWORD_WORDS = frozenset("keyword keywords key words tag tags hashtag hashtags 键 签".split())
+_FIELD_WORDS = frozenset(
+    "object objects subject subjects setting mood color colors colour colours lighting light background foreground midground"
+    " composition style atmosphere details people location weather text action actions environment perspective theme".split()
+)
+
 _FIELD = re.compile(
     r"(?:^|[.;。；\n]\s{0,3})(objects?|subjects?|setting|mood|colou?rs?|lighting|light|background|foreground|midground"
     r"|composition|style|atmosphere|details|people|location|weather|text|actions?|environment|perspective|theme"
@@ -149,8 +155,11 @@ def _is_labelled(candidate: Candidate) -> bool:
     text = candidate.text
     if _LABEL.match(text) or (not candidate.is_multi and _NUMBER_OF_ONE.match(text)):
         return True
-    if _KEYWORDS.search(text):
+    words = candidate.words
+    if not _KEYWORD_WORDS.isdisjoint(words) and _KEYWORDS.search(text):
         return True
+    if text.isascii() and len(_FIELD_WORDS & words) < FEWEST_FIELDS:
+        return False
     if text.count(":") + text.count("：") < FEWEST_FIELDS:
         return False
     return len({field.lower() for field in _FIELD.findall(text)}) >= FEWEST_FIELDS

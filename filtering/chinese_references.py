@@ -30,7 +30,7 @@ _ZH_ORDINAL = re.compile(
     rf"|(?P<group>组)\s*{_ZH_NOUN}|个?\s*(?P<noun>{_ZH_NOUN})|(?P<frame>帧|个?\s*(?:场景|镜头|片段)))"
 )
 _ZH_NOT_AN_IMAGE = re.compile(
-    r"[\w]{0,2}?(?:桌|床|椅|凳|纸|脸|面孔|嘴|票|沙发|卡|海报|画(?!面)|牌|饼|皮|网|弓|茶几|长椅|垫|地毯|毯|席|名片|邮票|贴|壁画|油画|书法|字画|对联|挂|CD|唱片|光盘|台|餐|办公|圆|方桌|木|长)"
+    r"(?![在由被没仍靠摄])[\w]{0,2}?(?:桌|床|椅|凳|纸|脸|面孔|嘴|票|沙发|卡|海报|画(?!面)|牌|饼|皮|网|弓|茶几|长椅|垫|地毯|毯|席|名片|邮票|贴|壁画|油画|书法|字画|对联|挂|CD|唱片|光盘|台|餐|办公|圆|方桌|木|长)"
 )
 _ZH_STRICT_AFTER = re.compile(
     r"\s*(?:中(?!式|间的)|里|则|是|展(?![台桌柜])|显|呈|上(?!铺)|为|，|、|的|描|拍|主(?!桌)|：|:|同|也|和|与|有|聚|突|内|以|又|却|还|当|捕|记|画面|$)"
@@ -50,6 +50,9 @@ _ZH_REST = re.compile(
 )
 _ZH_POSITION = re.compile(
     rf"(?P<where>[左右][上下]|左|右|上|下|中间)(?:边|侧|方|面|部)?(?:的)?(?:那|这)?(?:张|幅|一张|一幅)?{_ZH_NOUN}(?!像是|的(?:左|右|上|下|中))"
+)
+_ZH_NEXT = re.compile(
+    r"(?:接着|接下来|随后|然后|其后|之后)的?(?P<some>[两二三四])[张幅](?=图|照|画面|[是为则均都展显呈拍分])"
 )
 _ZH_BETWEEN = frozenset(("中间",))
 _ZH_ONE_OTHER = re.compile(
@@ -116,6 +119,7 @@ def _covered_otherwise(text: str, count: int, numbers: set[int], *, is_numbered:
         sides = {match["where"] for match in _ZH_POSITION.finditer(text)}
         extra = len(sides & _ZH_BETWEEN if own else sides) + len(_ZH_ONE_OTHER.findall(text))
         extra += "前者" in text and not own
+        extra += sum(number_of(match["some"]) or 1 for match in _ZH_NEXT.finditer(text))
     rest = any(
         not match["one"] or count - (own or extra) == 1 or (not own and match["one"] == "后者")
         for match in _ZH_REST.finditer(text)

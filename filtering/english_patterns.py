@@ -113,15 +113,19 @@ THE_ONE = re.compile(
     rf"|the\s+(?:one|{_NOUN})\s+(?:on\s+top|above|below|beneath)(?=\s+{_SHOWS}\b)"
 )
 """An image by its place: "the one after that", "the one in the middle", "the image below"."""
+THAT_FOLLOW = re.compile(
+    r"\bthe\s+(?P<some>one|two|three|four)\s+(?:that|which)\s+(?:follows?|comes?\s+(?:after|next))\b"
+)
 THE_ONE_WORDS = frozenset({"one", "above", "below", "beneath"})
 _SIDE = "left|right|top|bottom|upper|lower|middle|center|centre|central"
 BETWEEN = frozenset(("middle", "center", "centre", "central"))
 POSITION_WORDS = frozenset(
     (*_SIDE.split("|"), "leftmost", "rightmost", "topmost", "bottommost", "uppermost", "lowermost")
 )
-POSITION_BEFORE = re.compile(rf"\b(?P<where>{_SIDE})(?:most|-hand)?\s+{_NOUN}\b")
+POSITION_BEFORE = re.compile(rf"\b(?P<where>{_SIDE})(?:most|-hand)?(?:\s+(?P<some>two|three))?\s+{_NOUN}\b")
 POSITION_ALONE = re.compile(
-    rf"(?<!on )(?<!to )(?<!at )(?<!in )(?<!from )the\s+(?P<where>(?:(?:top|bottom|upper|lower)[- ])?(?:left|right)|middle|cent(?:er|re))(?:\s+one)?"
+    r"(?<!on )(?<!to )(?<!at )(?<!in )(?<!from )the\s+(?P<where>(?:(?:top|bottom|upper|lower)[- ])?(?:left|right)|middle|cent(?:er|re)"
+    r"|(?:top|bottom|upper|lower)(?=\s+(?:one|two|three)\b))(?:\s+(?P<some>one|two|three))?"
     rf"(?=\s+(?:an?|{_SHOWS})\b|\s*:)"
 )
 """Once a side was an image's: "the top-left image shows a bus, the top-right a tram"."""
@@ -132,11 +136,18 @@ _SOME = r"(?:set|series|pair|duo|group|collection|collage|sequence|trio|quartet|
 TOGETHER = re.compile(
     rf"\b(?:both|all|each|every|these|this\s+{_SOME}\s+of)\b(?:\s+of)?"
     rf"(?:\s+(?:the|these))?(?:\s+{_CARDINAL})?\s+(?:\w+\s)?{_NOUN}\b"
-    r"|\b(?:both|each|all\s+(?:two|three|four|five))\s+(?:shows?|depicts?|features?|captures?|presents?|share|of\s+them)\b"
+    r"|\b(?:both|each|all\s+(?:two|three|four|five|six))\s+(?:shows?|depicts?|features?|captures?|presents?|share|of\s+them|were\s+taken)\b"
     r"|\ball\s+of\s+them\b"
     r"|\bin\s+(?:both|each|all\s+(?:three|four|five))\s*[,;]",
 )
 SOME_OF = re.compile(rf"(?:the|an?)\s+{_SOME}\s+of\s+(?:{_CARDINAL}\s+)?(?:\w+\s)?{_NOUN}\b")
+THE_SERIES = re.compile(
+    r"\bth(?:e|is)\s+(?:trio|series|sequence|set|collection|collage|triptych|quartet|duo)\s+"
+    r"(?:begins|opens|starts|moves|shows|presents|depicts|documents|follows|records|traces|contrasts|compares|features)\b"
+)
+ALL_COUNTED = re.compile(
+    rf"\b(?:the|all)\s+(?P<number>{_CARDINAL})\s+(?:\w+\s)?(?:images|pictures|photos|photographs|shots|frames|snapshots)\b"
+)
 SOME_WORDS = frozenset(_SOME.strip("(?:)").split("|"))
 OPENING_COUNT = re.compile(
     rf"\s*(?:an?\s+{_SOME}\s+of\s+|the\s+)?{_CARDINAL}\s+(?:[\w-]+\s)?(?:images|pictures|photos|photographs|shots|frames|panels|snapshots|scenes|views)\b"

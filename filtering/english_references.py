@@ -143,7 +143,11 @@ def _covered_otherwise(
     """
     own = len(numbers & set(range(1, count + 1)))
     sides = _positions(text, words)
-    extra = len(sides if not own else sides & en.BETWEEN if not is_numbered else ())
+    extra = sum(
+        number for side, number in sides.items() if not own or (side in en.BETWEEN and not is_numbered)
+    )
+    if not own:
+        extra += len(words & {"former", "latter"})
     is_begun = is_numbered or 1 in numbers
     for match in _matches(en.ANOTHER, text, en.ANOTHER_WORDS & words, "", "a ", "the "):
         is_next = match["of"] or match[0].startswith("the ") or en.SHOWS_WHAT.match(text, match.end())
@@ -152,6 +156,8 @@ def _covered_otherwise(
         extra += number_of(match["some"] or "one") or 1
     if not is_numbered and not en.THE_ONE_WORDS.isdisjoint(words):
         extra += len(en.THE_ONE.findall(text))
+    if not is_numbered and not words.isdisjoint(("follow", "follows", "comes", "come")):
+        extra += sum(number_of(match["some"]) or 1 for match in en.THAT_FOLLOW.finditer(text))
     rest = any(
         _is_rest(match, count - (own or extra), is_numbered=is_numbered)
         for match in _matches(en.REST, text, en.REST_WORDS & words, "", "the ")
@@ -160,6 +166,8 @@ def _covered_otherwise(
         any(_matches(en.TOGETHER, text, en.TOGETHER_WORDS & words, "", "in "))
         or any(_matches(en.SOME_OF, text, en.SOME_WORDS & words, "the ", "a "))
         or en.OPENING_COUNT.match(text) is not None
+        or en.THE_SERIES.search(text) is not None
+        or any(number_of(match["number"]) == count for match in en.ALL_COUNTED.finditer(text))
         or (not en.PLURALS.isdisjoint(words) and en.THE_IMAGES_SHARE.search(text) is not None)
     )
     return covered_otherwise(numbers, count, extra, rest=rest, together=together)
@@ -199,20 +207,22 @@ def _matches(
                 break
 
 
-def _positions(text: str, words: AbstractSet[str]) -> set[str]:
-    """The sides that a picture is said to be on: "the left image", "the image at the top"."""
+def _positions(text: str, words: AbstractSet[str]) -> dict[str, int]:
+    """The sides that pictures are said to be on, "the left image", "the upper two"; and how many there."""
     cues = en.POSITION_WORDS & words
-    sides = set()
+    sides: dict[str, int] = {}
     for match in _matches(en.POSITION_BEFORE, text, cues):
         corner = en.CORNER_BEFORE.search(text, max(0, match.start() - en.LONGEST_SIDE), match.start())
-        sides.add((corner[0] if corner else "") + match["where"])
+        where = (corner[0] if corner else "") + match["where"]
+        sides[where.replace(" ", "-")] = number_of(match["some"] or "one") or 1
     for match in _matches(en.POSITION_AFTER, text, cues, "the "):
         before = text[max(0, match.start() - en.BEFORE_CHARACTERS) : match.start()]
         if en.PICTURE_AT.search(before):
-            sides.add(match["there"])
+            sides[match["there"]] = 1
     if sides:
-        sides |= {match["where"].replace(" ", "-") for match in en.POSITION_ALONE.finditer(text)}
-    return {side.replace(" ", "-") for side in sides}
+        for match in en.POSITION_ALONE.finditer(text):
+            sides.setdefault(match["where"].replace(" ", "-"), number_of(match["some"] or "one") or 1)
+    return sides
 
 
 def _counted_english(text: str, plurals: AbstractSet[str], count: int) -> frozenset[int]:

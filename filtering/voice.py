@@ -228,6 +228,8 @@ _INSCRIBED = re.compile(
     r"[^.!?;\n]{0,50}\Z|(?:写着|写有|印有|印着|标有|标着|刻着|刻有|贴着|字样|标语|显示|提示|文字)[^，。；！？\n]{0,20}\Z"
 )
 """What goes before an inscription, in the same sentence or clause."""
+_SPELT = re.compile(r"[^，。；！？\n]{0,8}?(?:[两二三四五六七八几]个(?:大)?字|字样)")
+"""What goes behind one: "您好两个字"."""
 _INSCRIBED_CHARACTERS = 70
 MOST_COUNTED = 100
 """Places of a pattern: one is enough to drop a caption."""
@@ -255,5 +257,6 @@ def _said(pattern: re.Pattern[str], text: str) -> int:
     """How often the caption itself says it: a sign may say it without quotation marks."""
     return sum(
         not _INSCRIBED.search(text, max(0, match.start() - _INSCRIBED_CHARACTERS), match.start())
+        and not _SPELT.match(text, match.end())
         for match in islice(pattern.finditer(text), MOST_COUNTED)
     )

@@ -116,7 +116,7 @@ THE_ONE = re.compile(
 THAT_FOLLOW = re.compile(
     r"\bthe\s+(?P<some>one|two|three|four)\s+(?:that|which)\s+(?:follows?|comes?\s+(?:after|next))\b"
 )
-THE_ONE_WORDS = frozenset({"one", "above", "below", "beneath"})
+THE_ONE_WORDS = frozenset({"above", "below", "beneath"})
 _SIDE = "left|right|top|bottom|upper|lower|middle|center|centre|central"
 BETWEEN = frozenset(("middle", "center", "centre", "central"))
 POSITION_WORDS = frozenset(

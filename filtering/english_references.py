@@ -154,7 +154,7 @@ def _covered_otherwise(
         if is_begun and not match["noun"] and (is_numbered or match["one"] or not is_next):
             continue
         extra += number_of(match["some"] or "one") or 1
-    if not is_numbered and not en.THE_ONE_WORDS.isdisjoint(words):
+    if not is_numbered and ("the one " in text or not en.THE_ONE_WORDS.isdisjoint(words)):
         extra += len(en.THE_ONE.findall(text))
     if not is_numbered and not words.isdisjoint(("follow", "follows", "comes", "come")):
         extra += sum(number_of(match["some"]) or 1 for match in en.THAT_FOLLOW.finditer(text))
@@ -162,15 +162,21 @@ def _covered_otherwise(
         _is_rest(match, count - (own or extra), is_numbered=is_numbered)
         for match in _matches(en.REST, text, en.REST_WORDS & words, "", "the ")
     )
-    together = (
+    if own or extra:
+        return covered_otherwise(numbers, count, extra, rest=rest, together=False)
+    return covered_otherwise(numbers, count, 0, rest=rest, together=_together(text, words, count))
+
+
+def _together(text: str, words: AbstractSet[str], count: int) -> bool:
+    """Whether the caption speaks of all images at once: "both images", "the series follows"."""
+    return (
         any(_matches(en.TOGETHER, text, en.TOGETHER_WORDS & words, "", "in "))
         or any(_matches(en.SOME_OF, text, en.SOME_WORDS & words, "the ", "a "))
         or en.OPENING_COUNT.match(text) is not None
+        or (not en.PLURALS.isdisjoint(words) and en.THE_IMAGES_SHARE.search(text) is not None)
         or en.THE_SERIES.search(text) is not None
         or any(number_of(match["number"]) == count for match in en.ALL_COUNTED.finditer(text))
-        or (not en.PLURALS.isdisjoint(words) and en.THE_IMAGES_SHARE.search(text) is not None)
     )
-    return covered_otherwise(numbers, count, extra, rest=rest, together=together)
 
 
 def _is_rest(match: re.Match[str], left: int, *, is_numbered: bool) -> bool:

@@ -158,8 +158,8 @@ def _is_labelled(candidate: Candidate) -> bool:
     words = candidate.words
     if not _KEYWORD_WORDS.isdisjoint(words) and _KEYWORDS.search(text):
         return True
-    if text.isascii() and len(_FIELD_WORDS & words) < FEWEST_FIELDS:
-        return False
     if text.count(":") + text.count("：") < FEWEST_FIELDS:
+        return False
+    if text.isascii() and len(_FIELD_WORDS & words) < FEWEST_FIELDS:
         return False
     return len({field.lower() for field in _FIELD.findall(text)}) >= FEWEST_FIELDS

@@ -88,10 +88,10 @@ class ShardRecount(Generic[_C]):
     ) -> None:
         """``planned`` are caption ids. ``all_judged``: every caption is to have a verdict."""
         offences: list[str] = []
-        self.captions = {caption.id: caption for caption in captions}
-        """By id; of several with one id the last."""
-        offences += _repeated(captions, self.captions.keys(), "captioned", shard)
-        outcomes = list(map(self.captions.get, planned))
+        by_id = {caption.id: caption for caption in captions}
+        offences += _repeated(captions, by_id.keys(), "captioned", shard)
+        outcomes = self.outcomes = list(map(by_id.get, planned))
+        """What came of each that is planned; of several captions with one id the last."""
         captioned = [one.id for one in outcomes if one is not None and one.failure is None]
         failures = [one.failure for one in outcomes if one is not None and one.failure is not None]
         # As the filter writes them. Comparing lists is several times cheaper than looking up each.

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from corpus.errors import SetupError
-from export.rows_file import HashedFile
+from export.rows_file import HashedFile, Rows
 
 ROWS_A_GROUP = 4096
 """Of a Parquet row group: a few megabytes of captions, which is what a reader holds at a time."""
@@ -38,7 +38,7 @@ class ZstdLines:
 
         self._stream = pa.CompressedOutputStream(pa.PythonFile(file, "w"), "zstd")
 
-    def write(self, lines: bytes) -> None:
+    def write(self, lines: Rows) -> None:
         self._stream.write(lines)
 
     def close(self) -> None:
@@ -55,8 +55,8 @@ class ParquetRows:
         self._writer = pq.ParquetWriter(file, self._schema, compression="zstd")
         self._held: list[bytes] = []
 
-    def write(self, lines: bytes) -> None:
-        self._held += lines.splitlines()
+    def write(self, lines: Rows) -> None:
+        self._held += bytes(lines).splitlines()
         while len(self._held) >= ROWS_A_GROUP:
             self._write_group(self._held[:ROWS_A_GROUP])
             self._held = self._held[ROWS_A_GROUP:]

@@ -60,7 +60,7 @@ def write_rows(run: RunFolder, job: Job, file_type: FileType, path: Path, progre
                 task.advance(part.counts.planned)
             else:
                 if example is None:
-                    example = part.partition(b"\n")[0]
+                    example = bytes(part).partition(b"\n")[0]
                 file.write(part)
     entry = FileEntry(
         sha256=file.sha256, size_bytes=file.size_bytes, job=job.name, rows=rows, rewritten=rewritten

@@ -6,13 +6,13 @@ several: lists ``image``, ``width_list``, ``height_list``. Not its job: tags and
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from export.config import ExportConfig
 from export.manifest import FileEntry
-from export.row_format import Layout, RowFacts, Turn, entry_name, root_or_here
+from export.row_format import Layout, RowFacts, ShownImage, Turn, entry_name, root_or_here
 
 
 class SingleRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
@@ -35,11 +35,6 @@ class MultiRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     conversations: tuple[Turn, Turn]
 
 
-_TURNS = b'"conversations":[{"from":"human","value":$question},{"from":"gpt","value":$answer}]}'
-_SINGLE = b'{"id":"$id","image":"$image","width":$width,"height":$height,' + _TURNS
-_MULTI = b'{"id":"$id","image":[$images],"width_list":[$widths],"height_list":[$heights],' + _TURNS
-
-
 class InternVL:
     """The default format."""
 
@@ -48,8 +43,25 @@ class InternVL:
     def row_type(self, layout: Layout) -> type[msgspec.Struct]:
         return SingleRow if layout == "one image" else MultiRow
 
-    def template(self, layout: Layout) -> bytes:
-        return _SINGLE if layout == "one image" else _MULTI
+    def single_row(self, identifier: str, image: ShownImage, question: str, answer: str) -> SingleRow:
+        return SingleRow(
+            id=identifier,
+            image=image.key,
+            width=image.width_px,
+            height=image.height_px,
+            conversations=(Turn("human", question), Turn("gpt", answer)),
+        )
+
+    def multi_row(
+        self, identifier: str, images: Sequence[ShownImage], question: str, answer: str
+    ) -> MultiRow:
+        return MultiRow(
+            id=identifier,
+            image=[image.key for image in images],
+            width_list=[image.width_px for image in images],
+            height_list=[image.height_px for image in images],
+            conversations=(Turn("human", question), Turn("gpt", answer)),
+        )
 
     def facts(self, row: msgspec.Struct) -> RowFacts:
         if isinstance(row, SingleRow):

@@ -7,13 +7,13 @@ Not its job: tags and words (see wording).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from export.config import ExportConfig
 from export.manifest import FileEntry
-from export.row_format import Layout, RowFacts, Turn, root_or_here
+from export.row_format import Layout, RowFacts, ShownImage, Turn, root_or_here
 
 
 class SingleRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
@@ -32,11 +32,6 @@ class MultiRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     conversations: tuple[Turn, Turn]
 
 
-_TURNS = b'"conversations":[{"from":"human","value":$question},{"from":"gpt","value":$answer}]}'
-_SINGLE = b'{"id":"$id","image":"$image",' + _TURNS
-_MULTI = b'{"id":"$id","image":[$images],' + _TURNS
-
-
 class Llava:
     """``--format llava``."""
 
@@ -45,8 +40,15 @@ class Llava:
     def row_type(self, layout: Layout) -> type[msgspec.Struct]:
         return SingleRow if layout == "one image" else MultiRow
 
-    def template(self, layout: Layout) -> bytes:
-        return _SINGLE if layout == "one image" else _MULTI
+    def single_row(self, identifier: str, image: ShownImage, question: str, answer: str) -> SingleRow:
+        turns = Turn("human", question), Turn("gpt", answer)
+        return SingleRow(id=identifier, image=image.key, conversations=turns)
+
+    def multi_row(
+        self, identifier: str, images: Sequence[ShownImage], question: str, answer: str
+    ) -> MultiRow:
+        turns = Turn("human", question), Turn("gpt", answer)
+        return MultiRow(id=identifier, image=[image.key for image in images], conversations=turns)
 
     def facts(self, row: msgspec.Struct) -> RowFacts:
         assert isinstance(row, SingleRow | MultiRow)

@@ -7,13 +7,13 @@ The rows are the same; how the trainer is told of them isn't. Not its job: tags 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from export.config import ExportConfig
 from export.manifest import FileEntry
-from export.row_format import Layout, RowFacts, entry_name, root_or_here
+from export.row_format import Layout, RowFacts, ShownImage, entry_name, root_or_here
 
 
 class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
@@ -31,19 +31,20 @@ class MessagesRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     images: list[str]
 
 
-_TURNS = b'"messages":[{"role":"user","content":$question},{"role":"assistant","content":$answer}]'
-_SINGLE = b'{"id":"$id",' + _TURNS + b',"images":["$image"]}'
-_MULTI = b'{"id":"$id",' + _TURNS + b',"images":[$images]}'
-
-
 class _Messages:
     speakers = ("user", "assistant")
 
     def row_type(self, layout: Layout) -> type[msgspec.Struct]:
         return MessagesRow
 
-    def template(self, layout: Layout) -> bytes:
-        return _SINGLE if layout == "one image" else _MULTI
+    def single_row(self, identifier: str, image: ShownImage, question: str, answer: str) -> MessagesRow:
+        return self.multi_row(identifier, [image], question, answer)
+
+    def multi_row(
+        self, identifier: str, images: Sequence[ShownImage], question: str, answer: str
+    ) -> MessagesRow:
+        turns = Message("user", question), Message("assistant", answer)
+        return MessagesRow(id=identifier, messages=turns, images=[image.key for image in images])
 
     def facts(self, row: msgspec.Struct) -> RowFacts:
         assert isinstance(row, MessagesRow)

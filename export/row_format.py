@@ -5,7 +5,7 @@ Not its job: which formats there are (see formats), the words in them (see wordi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol
 
 import msgspec
@@ -29,6 +29,19 @@ class RowFacts(msgspec.Struct, frozen=True, kw_only=True):
     answer: str
 
 
+class ShownImage(Protocol):
+    """Of an ImageRecord, what a row says."""
+
+    @property
+    def key(self) -> str: ...
+
+    @property
+    def width_px(self) -> int: ...
+
+    @property
+    def height_px(self) -> int: ...
+
+
 class RowFormat(Protocol):
     """A trainer's own JSON Lines. A new one is a file with such a class, and a line in ``formats``."""
 
@@ -39,8 +52,13 @@ class RowFormat(Protocol):
     def row_type(self, layout: Layout) -> type[msgspec.Struct]:
         """A row as its loader documents it: these fields in this order, no others."""
 
-    def template(self, layout: Layout) -> bytes:
-        """A row as JSON, with a ``$name`` for each thing that differs (see ``row_columns``)."""
+    def single_row(self, identifier: str, image: ShownImage, question: str, answer: str) -> msgspec.Struct:
+        """A row of the first layout."""
+
+    def multi_row(
+        self, identifier: str, images: Sequence[ShownImage], question: str, answer: str
+    ) -> msgspec.Struct:
+        """A row of the second, images in the order of the tags."""
 
     def facts(self, row: msgspec.Struct) -> RowFacts:
         """What a decoded row says. A row whose lists differ in length raises ValueError."""
@@ -61,11 +79,6 @@ class Turn(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     value: str
 
 
-def json_text(text: str) -> bytes:
-    """``text`` as a JSON string, UTF-8 without needless escapes."""
-    return _ENCODER.encode(text)
-
-
 def root_or_here(config: ExportConfig) -> str:
     """The image root for prose."""
     return config.image_root or "the folder that the trainer is started in"
@@ -74,6 +87,3 @@ def root_or_here(config: ExportConfig) -> str:
 def entry_name(config: ExportConfig, job: JobName) -> str:
     """What a companion file calls the rows of ``job``."""
     return f"{config.prefix}_{job}"
-
-
-_ENCODER = msgspec.json.Encoder()

@@ -18,11 +18,14 @@ import msgspec
 
 from export.config import FileType
 
+Rows = bytes | memoryview
+"""JSON lines. A view is good until the next is asked for."""
+
 
 class Container(Protocol):
     """What lies between lines and the bytes of a file."""
 
-    def write(self, lines: bytes) -> None:
+    def write(self, lines: Rows) -> None:
         """Add rows."""
 
     def close(self) -> None:
@@ -38,9 +41,11 @@ class HashedFile:
         self.size_bytes = 0
         self.closed = False
 
-    def write(self, content: bytes) -> int:
+    def write(self, content: Rows) -> int:
         self._digest.update(content)
-        self._file.write(content)
+        written = self._file.write(content)
+        while written < len(content):  # a disk that is nearly full takes a part
+            written += self._file.write(memoryview(content)[written:])
         self.size_bytes += len(content)
         return len(content)
 
@@ -70,7 +75,7 @@ class RowsFile:
             self._file.close()
             raise
 
-    def write(self, lines: bytes) -> None:
+    def write(self, lines: Rows) -> None:
         """Add rows. Raises OSError, as on a full disk."""
         self._container.write(lines)
 
@@ -107,7 +112,7 @@ class _JsonLines:
     def __init__(self, file: HashedFile) -> None:
         self._file = file
 
-    def write(self, lines: bytes) -> None:
+    def write(self, lines: Rows) -> None:
         self._file.write(lines)
 
     def close(self) -> None:

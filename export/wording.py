@@ -1,18 +1,17 @@
 """What the two sides of a row say: the question with a tag for each image, and the caption.
 
-Comes in: a prompt, a caption. Goes out: JSON strings, or text. ``<image>`` stands in the question
+Comes in: a prompt, a caption. Goes out: text. ``<image>`` stands in the question
 exactly once for each image and never in the answer. Not its job: the fields around them (see formats).
 """
 
 from __future__ import annotations
 
 import functools
+import operator
 import re
 from collections.abc import Sequence
 
-import msgspec
-
-from export.row_format import Layout, json_text
+from export.row_format import Layout
 
 IMAGE_TAG = "<image>"
 
@@ -44,40 +43,7 @@ def question(layout: Layout, images: int, prompt: str) -> str:
     return tags + without_tags(prompt)
 
 
-@functools.lru_cache(maxsize=256)
-def question_json(layout: Layout, images: int, prompt: str) -> bytes:
-    """The question as a JSON string."""
-    return json_text(question(layout, images, prompt))
-
-
-_ESCAPE = re.compile(rb"\\[u/]")
-"""An escape that could stand for an angle bracket or a slash."""
-
-
-def answers_json(texts: Sequence[msgspec.Raw]) -> tuple[Sequence[msgspec.Raw | bytes], int]:
-    """Journalled captions, JSON strings, as their rows have them; and how many differ from what was written.
-
-    Where none of them has an angle bracket or an escape that could stand for one, they are taken as they
-    are, if they are UTF-8. Raises ValueError where one is not.
-    """
-    block = b"".join(texts)
-    if _is_utf8(block) and b"<" not in block and not _ESCAPE.search(block):
-        return texts, 0
-    answers = [_answer_json(bytes(text)) for text in texts]
-    return [answer for answer, _ in answers], sum(was_rewritten for _, was_rewritten in answers)
-
-
-def _answer_json(text: bytes) -> tuple[bytes, bool]:
-    written: str = msgspec.json.decode(text, type=str)
-    kept = without_tags(written)
-    return json_text(kept), kept != written
-
-
-def _is_utf8(text: bytes) -> bool:
-    if text.isascii():
-        return True
-    try:
-        text.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
+def answers(texts: Sequence[str]) -> tuple[list[str], int]:
+    """Captions as their rows have them, and how many of them spelled a tag."""
+    cleaned = [without_tags(text) if "<" in text else text for text in texts]
+    return cleaned, sum(map(operator.ne, texts, cleaned))

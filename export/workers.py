@@ -7,7 +7,6 @@ time: a full pipe makes it wait, so a shard a process is in memory. Not its job:
 
 from __future__ import annotations
 
-import fcntl
 import multiprocessing
 import os
 from collections.abc import Iterator
@@ -21,18 +20,15 @@ from corpus.plan import ImagePlan, last_planned, planned_targets
 from corpus.processes import without_interrupts
 from corpus.records import is_multi
 from corpus.runfolder import RunFolder
-from export.kept import Job, ShardDone, image_rows, set_rows
+from export.kept import Image, Job, ShardDone, image_rows, set_rows
+from export.pieces import Memory, Sender, received, shared_memory
+from export.rows_file import Rows
 
 MIN_BYTES_FOR_WORKERS = 64 * 1024 * 1024
 """Of captions, about 100,000. Below, one process is done in about the time that others take to start."""
 
-PIPE_BYTES = 1024 * 1024
-"""Linux's limit for a user's pipes: room for about one piece, so that neither side waits at every 64 KiB."""
 
-_END_OF_SHARD = b""
-
-
-def rows_of(run: RunFolder, job: Job) -> Iterator[bytes | ShardDone]:
+def rows_of(run: RunFolder, job: Job) -> Iterator[Rows | ShardDone]:
     """The kept captions of ``job`` in plan order: for each shard its lines, then what they came to."""
     if is_multi(job.name):
         for shard, targets in planned_targets(run, job.name, job.limit):
@@ -54,51 +50,52 @@ def _is_large(run: RunFolder, job: Job) -> bool:
 
 
 def _shard_rows(run: RunFolder, job: Job, plan: ImagePlan, shard: str) -> Iterator[bytes | ShardDone]:
-    images = plan.images(shard)
+    images = plan.images(shard, Image)
     if images:
         yield from image_rows(run, job, shard, images)
 
 
 def _rows_by_workers(
     run: RunFolder, job: Job, last_hash: int | None, processes: int
-) -> Iterator[bytes | ShardDone]:
+) -> Iterator[Rows | ShardDone]:
     shards = run.shards()
     # Not fork: the progress display has threads.
     context = multiprocessing.get_context("spawn")
     with ExitStack() as stack:
-        pipes: list[tuple[BaseProcess, Connection]] = []
+        workers: list[tuple[BaseProcess, Iterator[object]]] = []
         for number in range(processes):
-            ours, theirs = context.Pipe(duplex=False)
+            ours, theirs = context.Pipe()
             stack.enter_context(closing(ours))
-            worker = context.Process(
-                target=_work, args=(run.path, job, last_hash, shards[number::processes], theirs), daemon=True
-            )
-            fcntl.fcntl(ours, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+            memory = shared_memory(context)
+            arguments = (run.path, job, last_hash, shards[number::processes], theirs, memory)
+            worker = context.Process(target=_work, args=arguments, daemon=True)
             with without_interrupts():
                 worker.start()
             theirs.close()
             stack.callback(_end, worker)
-            pipes.append((worker, ours))
+            workers.append((worker, received(ours, memory)))
         for index in range(len(shards)):
-            yield from _received(*pipes[index % processes])
+            yield from _shard_received(*workers[index % processes])
 
 
-def _received(worker: BaseProcess, pipe: Connection) -> Iterator[bytes | ShardDone]:
-    """One shard. Raises what the worker raised."""
+def _shard_received(worker: BaseProcess, messages: Iterator[object]) -> Iterator[Rows | ShardDone]:
+    """Raises what the worker raised."""
     try:
-        while piece := pipe.recv_bytes():
-            yield piece
-        last = pipe.recv()
+        for message in messages:
+            if isinstance(message, BaseException):
+                raise message
+            if isinstance(message, Rows):
+                yield message
+                continue
+            if isinstance(message, ShardDone):
+                yield message
+            return
     except EOFError:
         worker.join()
         raise SetupError(
             f"a process that made rows ended early (exit code {worker.exitcode}; -9 is often a lack of"
             " memory), so nothing was exported; run it again"
         ) from None
-    if isinstance(last, BaseException):
-        raise last
-    if last is not None:
-        yield last
 
 
 def _end(worker: BaseProcess) -> None:
@@ -107,8 +104,11 @@ def _end(worker: BaseProcess) -> None:
     worker.join()
 
 
-def _work(path: Path, job: Job, last_hash: int | None, shards: list[str], pipe: Connection) -> None:
+def _work(
+    path: Path, job: Job, last_hash: int | None, shards: list[str], pipe: Connection, memory: Memory
+) -> None:
     """In the worker: make ``shards`` and send them."""
+    sender = Sender(pipe, memory)
     try:
         run = RunFolder.open(path)
         plan = ImagePlan(run, job.name, last_hash)
@@ -118,11 +118,10 @@ def _work(path: Path, job: Job, last_hash: int | None, shards: list[str], pipe: 
                 if isinstance(part, ShardDone):
                     done = part
                 else:
-                    pipe.send_bytes(part)
-            pipe.send_bytes(_END_OF_SHARD)
-            pipe.send(done)
-    except BrokenPipeError:
+                    sender.send_rows(part)
+            sender.send(done)
+        sender.finish()
+    except (EOFError, BrokenPipeError):
         pass  # The rows are not wanted any more.
     except Exception as error:
-        pipe.send_bytes(_END_OF_SHARD)
-        pipe.send(error)
+        sender.send(error)

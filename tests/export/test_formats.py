@@ -12,9 +12,8 @@ from corpus.records import ImageRecord
 from export.config import FORMAT_NAMES, ExportConfig, FormatName
 from export.formats import FORMATS
 from export.manifest import FileEntry
-from export.row_columns import fill, image_columns, set_columns
-from export.row_format import Layout, json_text
-from export.wording import answers_json, question_json
+from export.row_format import Layout
+from export.wording import answers, question
 from tests.export.internvl_reader import check_row
 
 ONE = Target(
@@ -67,16 +66,15 @@ HARD = st.text(st.characters(exclude_categories=("Cs",))) | st.lists(st.sampled_
 
 
 def line_of(name: FormatName, target: Target, prompt: str, text: str) -> bytes:
-    """The row as export makes it from a journalled caption."""
-    layout = layout_for(target)
-    answers, _ = answers_json([msgspec.Raw(msgspec.json.encode(text))])
-    given = {
-        "id": [json_text(target.id)[1:-1]],
-        "question": question_json(layout, len(target.images), prompt),
-        "answer": answers,
-    }
-    made = image_columns(target.images) if layout == "one image" else set_columns([target])
-    return fill(FORMATS[name].template(layout), given, made)
+    """The row as export makes it from a caption."""
+    row_format = FORMATS[name]
+    asked = question(layout_for(target), len(target.images), prompt)
+    (answer,), _ = answers([text])
+    if layout_for(target) == "one image":
+        row = row_format.single_row(target.id, target.images[0], asked, answer)
+    else:
+        row = row_format.multi_row(target.id, target.images, asked, answer)
+    return msgspec.json.encode(row) + b"\n"
 
 
 def layout_for(target: Target) -> Layout:

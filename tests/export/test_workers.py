@@ -11,7 +11,8 @@ from corpus.progress import Silent
 from corpus.runfolder import RunFolder
 from export.build import write_rows
 from export.kept import Job
-from export.workers import _received
+from export.pieces import received, shared_memory
+from export.workers import _shard_received
 from tests.export.conftest import PROMPTS
 
 
@@ -48,13 +49,14 @@ def test_what_a_worker_finds_wrong_is_said_as_if_it_were_alone(
 def test_a_worker_that_dies_is_an_error_and_not_an_endless_wait() -> None:
     """As where the machine runs out of memory and kills it."""
     context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe(duplex=False)
+    ours, theirs = context.Pipe()
     worker = context.Process(target=os._exit, args=(9,))
     worker.start()
     theirs.close()
+    messages = received(ours, shared_memory(context))
 
     with closing(ours), pytest.raises(SetupError, match=r"ended early \(exit code 9;"):
-        list(_received(worker, ours))
+        list(_shard_received(worker, messages))
 
 
 def with_workers(monkeypatch: pytest.MonkeyPatch) -> None:

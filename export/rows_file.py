@@ -22,6 +22,11 @@ Rows = bytes | memoryview
 """JSON lines. A view is good until the next is asked for."""
 
 
+WRITE_BACK_BYTES = 32 * 1024 * 1024
+"""What is handed to the disk at a time, while more rows are made. Left to itself, Linux begins when a tenth
+of the memory waits, and looks for new memory for every page: 1.6 µs a kilobyte against 0.3."""
+
+
 class Container(Protocol):
     """What lies between lines and the bytes of a file."""
 
@@ -38,7 +43,7 @@ class HashedFile:
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self._digest = hashlib.sha256()
-        self.size_bytes = 0
+        self.size_bytes = self._handed_over_bytes = 0
         self.closed = False
 
     def write(self, content: Rows) -> int:
@@ -47,7 +52,14 @@ class HashedFile:
         while written < len(content):  # a disk that is nearly full takes a part
             written += self._file.write(memoryview(content)[written:])
         self.size_bytes += len(content)
+        if self.size_bytes - self._handed_over_bytes >= WRITE_BACK_BYTES:
+            self._hand_over()
         return len(content)
+
+    def _hand_over(self) -> None:
+        """Begin to write what is not on disk yet, and give up the memory of what is."""
+        os.posix_fadvise(self._file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        self._handed_over_bytes = self.size_bytes
 
     def tell(self) -> int:
         return self.size_bytes

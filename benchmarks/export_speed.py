@@ -1,51 +1,61 @@
 """Millions of captions through export, against what one would write rows with otherwise.
 
-    python -m benchmarks.export_speed [--rows 11000000] [--peer-rows 500000] [--scratch FOLDER]
+    python -m benchmarks.export_speed [--rows 11000000] [--scratch FOLDER]     # on a disk
+    python -m benchmarks.export_speed --in-memory [--rows 5000000]             # where no disk is the limit
 
 Makes a run with captions of the seed's length (see synthetic_run), as `triptych filter` leaves it: digests
-of images, sets and captions are remembered. Then measures in one sitting:
+of images, sets and captions are remembered. Then measures in turns, three times in one sitting:
 
 - ``export``: the whole stage (``export.stage.export_run``) in a process of its own, which reads images,
   captions and verdicts, recounts them, makes the rows, hashes, writes and syncs them;
-- ``rows``: of that, making and writing the rows, from the run folder's files to the exported file;
+- ``rows``: of that, making and writing the rows, from the run folder's files to the synced file;
 - peers on the first ``--peer-rows`` of the exported rows, which are handed to each in memory, in the form
   that it wants, loaded beforehand: ``json.dumps`` line by line, ``pandas.DataFrame.to_json``, and
   ``datasets.Dataset.to_json`` in one process and in as many as there are cores. They neither read, join,
-  hash, count nor sync anything, and take as long for each row however many there are.
+  hash, count nor sync anything, and take as long for each row however many there are;
 - ``json_from_files``: the plain loop that reads the same three files a shard with ``json.loads`` and writes
-  rows with ``json.dumps``, on the shards of the first ``--peer-rows``: the job of ``rows`` in plain Python.
+  rows with ``json.dumps``, on the shards of the first ``--peer-rows``: the job of ``rows`` in plain Python;
+- ``bytes_alone``, on a disk: as many bytes as the export has, written and synced, from nothing, in two
+  ways. The faster one is the limit: no program can write these rows faster to the same place.
 
-Everything lies below ``--scratch`` and is removed at the end. 11 million rows need 28 GB there, and about a
-quarter of an hour on two cores.
+All write into the same folder, below ``--scratch``, which is removed at the end. 11 million rows need 35 GB
+there and about ten minutes on two cores; in memory, 5 million need 17 GB and five minutes.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import resource
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import click
 
+from benchmarks.export_peers import Write, bytes_alone, json_from_files, peers_in_memory
 from benchmarks.record import record
+from benchmarks.stopwatch import PeakMemory, Stopwatch
 from benchmarks.synthetic_run import ROWS_A_SHARD, make_run
 from corpus.captioned import captions_digest
 from corpus.progress import Silent
 from corpus.records import JobName
 from corpus.remembered import MIN_AGE_S
 from corpus.runfolder import RunFolder
+from export.rows_file import WRITE_BACK_BYTES
 
-BYTES_A_ROW = 2_400
-"""On disk: images, captions and verdicts 1,050, the export 1,010, and room."""
+BYTES_A_ROW = 3_100
+"""In the scratch folder: images, captions and verdicts 910, the export 1,035, and bytes alone as many."""
+
+PEER_BYTES_A_ROW = 2_500
+MEMORY_FILE_SYSTEM = Path("/dev/shm")
+ROWS_ON_DISK, ROWS_IN_MEMORY = 11_000_000, 5_000_000
 
 RUNS = 3
 MIN_RATIO = 3.0
@@ -53,22 +63,7 @@ MAX_MEMORY_MIB = 600
 
 JOB: JobName = "single_en"
 
-
-class Stopwatch:
-    """Wall seconds, and CPU seconds of this process and of the children that have ended."""
-
-    def __enter__(self) -> Stopwatch:
-        self._wall, self._cpu = time.perf_counter(), _cpu_s()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.wall_s = time.perf_counter() - self._wall
-        self.cpu_s = _cpu_s() - self._cpu
-
-
-def _cpu_s() -> float:
-    spent = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(usage.ru_utime + usage.ru_stime for usage in spent)
+Measured = dict[str, float]
 
 
 def seed_prompt() -> str:
@@ -90,7 +85,7 @@ def remember_digests(run: RunFolder) -> None:
 # -- the export, in a process of its own --------------------------------------------------------------
 
 
-def export_here(folder: Path) -> dict[str, float]:
+def export_here(folder: Path) -> Measured:
     """The whole stage on a run that was never exported; of it, the rows."""
     import export.build
     from export.config import ExportConfig
@@ -120,7 +115,7 @@ def export_here(folder: Path) -> dict[str, float]:
     }
 
 
-def verify_here(folder: Path) -> dict[str, float]:
+def verify_here(folder: Path) -> Measured:
     """`triptych verify`'s look at the export."""
     from export.check import check_export
 
@@ -131,197 +126,146 @@ def verify_here(folder: Path) -> dict[str, float]:
     return {"verify_s": watch.wall_s, "verify_cpu_s": watch.cpu_s}
 
 
-def in_a_process(what: str, folder: Path) -> dict[str, float]:
+def in_a_process(what: str, folder: Path) -> Measured:
     """Run ``export_here`` or ``verify_here`` alone; what it measured, and the peak of its memory."""
     command = [sys.executable, "-m", "benchmarks.export_speed", "--only", what, "--scratch", str(folder)]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    peak = _PeakMemory(child.pid)
+    peak = PeakMemory(child.pid)
     printed, _ = child.communicate()
     if child.returncode:
         raise SystemExit(f"{what} failed")
-    measured: dict[str, float] = json.loads(printed)
+    measured: Measured = json.loads(printed)
     return measured | {f"{what}_peak_memory_mib": round(peak.stop())}
 
 
-class _PeakMemory:
-    """The most that a process and its children had in memory at one time, looked at 20 times a second."""
-
-    def __init__(self, pid: int) -> None:
-        self._pid, self._peak_kib, self._over = pid, 0, threading.Event()
-        self._thread = threading.Thread(target=self._watch)
-        self._thread.start()
-
-    def stop(self) -> float:
-        """In MiB."""
-        self._over.set()
-        self._thread.join()
-        return self._peak_kib / 1024
-
-    def _watch(self) -> None:
-        while not self._over.wait(0.05):
-            self._peak_kib = max(self._peak_kib, sum(map(_rss_kib, _family(self._pid))))
+def fresh_export(run: RunFolder) -> Measured:
+    """One more export of a run that may have one."""
+    RunFolder.open(run.path).discard("export")
+    return in_a_process("export", run.path)
 
 
-def _family(pid: int) -> list[int]:
-    try:
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except OSError:
-        return [pid]
-    return [pid, *(member for child in children for member in _family(int(child)))]
+# -- all of it ----------------------------------------------------------------------------------------
 
 
-def _rss_kib(pid: int) -> int:
-    """Resident memory, pages shared with other processes divided among them."""
-    try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    except OSError:
-        return 0
-    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
-
-
-# -- the peers ----------------------------------------------------------------------------------------
-
-
-def json_dumps_loop(rows: list[dict[str, object]], path: Path) -> None:
-    """Plain Python. The captions are ASCII, for which the default is faster than ensure_ascii=False."""
-    with path.open("w", encoding="utf-8") as file:
-        for row in rows:
-            file.write(json.dumps(row) + "\n")
-
-
-def json_from_files(run: RunFolder, shards: list[str], prompt: str, path: Path) -> None:
-    """What export does to the rows, without hashing them: read, join, write."""
-    question = f"<image>\n{prompt}"
-    with path.open("w", encoding="utf-8") as file:
-        for shard in shards:
-            with run.verdicts_file(JOB, shard).open(encoding="utf-8") as verdicts:
-                kept = {verdict["id"] for verdict in map(json.loads, verdicts) if verdict["keep"]}
-            with run.captions_file(JOB, shard).open(encoding="utf-8") as captions:
-                texts = {caption["id"]: caption["text"] for caption in map(json.loads, captions)}
-            with run.images_file(shard).open(encoding="utf-8") as images:
-                for image in map(json.loads, images):
-                    identifier = f"{JOB}:{image['key']}"
-                    if identifier not in kept:
-                        continue
-                    row = {
-                        "id": identifier,
-                        "image": image["key"],
-                        "width": image["width_px"],
-                        "height": image["height_px"],
-                        "conversations": [
-                            {"from": "human", "value": question},
-                            {"from": "gpt", "value": texts[identifier]},
-                        ],
-                    }
-                    file.write(json.dumps(row, ensure_ascii=False) + "\n")
-
-
-def measure_peers(run: RunFolder, exported: Path, peer_rows: int, scratch: Path) -> dict[str, list[float]]:
-    """``{peer: [wall seconds, CPU seconds]}``, medians over RUNS."""
-    out = scratch / "peer.jsonl"
-    with exported.open("rb") as file:
-        rows = [json.loads(line) for line, _ in zip(file, range(peer_rows), strict=False)]
-    measured = {"json_dumps": _median(lambda: json_dumps_loop(rows, out), out)}
-    measured["pandas_to_json"] = _measure_pandas(rows, out)
-    measured |= _measure_datasets(rows, out, scratch)
+def measure(
+    run: RunFolder, rows: int, peer_rows: int, scratch: Path, *, on_disk: bool, verify: bool
+) -> dict[str, object]:
+    """Everything in turns, RUNS times."""
+    exports, others = [fresh_export(run)], defaultdict(list)
+    exported = rows_file(run)
+    size_bytes = exported.stat().st_size
+    peers = peers_in_memory(first_rows(exported, peer_rows), scratch)
     shards = run.shards()[: max(1, peer_rows // ROWS_A_SHARD)]
-    joined = _median(lambda: json_from_files(run, shards, seed_prompt(), out), out)
-    made = _count_same_rows(out, exported)
-    measured["json_from_files"] = [value * peer_rows / made for value in joined]
-    return measured
-
-
-def _measure_pandas(rows: list[dict[str, object]], out: Path) -> list[float]:
-    import pandas
-
-    frame = pandas.DataFrame(rows)
-    return _median(lambda: frame.to_json(out, orient="records", lines=True), out)
-
-
-def _measure_datasets(rows: list[dict[str, object]], out: Path, scratch: Path) -> dict[str, list[float]]:
-    """From disk, as datasets holds what it has loaded: one from memory is pickled whole for every batch."""
-    import datasets
-
-    datasets.disable_progress_bars()
-    cores = len(os.sched_getaffinity(0))
-    datasets.Dataset.from_list(rows).save_to_disk(scratch / "dataset")
-    dataset = datasets.load_from_disk(scratch / "dataset")
-    return {
-        "datasets_to_json": _median(lambda: dataset.to_json(out), out),
-        f"datasets_to_json_{cores}_processes": _median(lambda: dataset.to_json(out, num_proc=cores), out),
+    peers["json_from_files"] = partial(json_from_files, run, JOB, shards, seed_prompt())
+    limits: dict[str, Write] = {}
+    if on_disk:
+        limits["bytes_alone"] = partial(bytes_alone, size_bytes, None)
+        limits["bytes_alone_handed_over"] = partial(bytes_alone, size_bytes, WRITE_BACK_BYTES)
+    made = dict.fromkeys(peers, peer_rows) | dict.fromkeys(limits, rows)
+    made["json_from_files"] = check_same_rows(peers["json_from_files"], exported, scratch)
+    for turn in range(RUNS):
+        if turn:
+            exports.append(fresh_export(run))
+        for name, write in (peers | limits).items():
+            others[name].append(timed(write, scratch))
+    per_s = {
+        name: (
+            made[name] / statistics.median(watch.wall_s for watch in watches),
+            made[name] / statistics.median(watch.cpu_s for watch in watches),
+        )
+        for name, watches in others.items()
     }
+    ours = {name: statistics.median(one[name] for one in exports) for name in exports[0]}
+    if verify:
+        ours |= in_a_process("verify", run.path)
+    ours["bytes_a_row"] = size_bytes / rows
+    every_export_s = [round(one["export_s"], 1) for one in exports]
+    return {"rows": rows, "peer_rows": peer_rows, "runs": RUNS, "every_export_s": every_export_s} | result_of(
+        rows, ours, per_s, [name for name in peers if name != "json_from_files"], list(limits)
+    )
 
 
-def _count_same_rows(out: Path, exported: Path) -> int:
-    """How many rows the plain loop made; each must be the exported one, but for blanks."""
+def timed(write: Write, scratch: Path) -> Stopwatch:
+    """``write`` to a new file in ``scratch``, which is removed."""
+    out = scratch / "peer"
+    with Stopwatch() as watch:
+        write(out)
+    out.unlink()
+    return watch
+
+
+def rows_file(run: RunFolder) -> Path:
+    (path,) = run.export_folder.glob("*.jsonl")
+    return path
+
+
+def first_rows(exported: Path, count: int) -> list[dict[str, object]]:
+    with exported.open("rb") as file:
+        return [json.loads(line) for line, _ in zip(file, range(count), strict=False)]
+
+
+def check_same_rows(write: Write, exported: Path, scratch: Path) -> int:
+    """How many rows the plain loop makes; each must be the exported one, but for blanks."""
+    out = scratch / "peer"
+    write(out)
     made = 0
     with out.open("rb") as file, exported.open("rb") as ours:
         for line, expected in zip(file, ours, strict=False):
             if json.loads(line) != json.loads(expected):
                 raise SystemExit(f"row {made + 1} of the plain loop differs from export's")
             made += 1
+    out.unlink()
     return made
 
 
-def _median(write: Callable[[], object], out: Path) -> list[float]:
-    walls, cpus = [], []
-    for _ in range(RUNS):
-        out.unlink(missing_ok=True)
-        with Stopwatch() as watch:
-            write()
-        walls.append(watch.wall_s)
-        cpus.append(watch.cpu_s)
-    return [statistics.median(walls), statistics.median(cpus)]
-
-
-# -- all of it ----------------------------------------------------------------------------------------
-
-
 def result_of(
-    rows: int, peer_rows: int, ours: dict[str, float], peers: dict[str, list[float]]
+    rows: int, ours: Measured, per_s: dict[str, tuple[float, float]], in_memory: list[str], limits: list[str]
 ) -> dict[str, object]:
-    """Rows a second, ratios and bounds."""
-    wall = {name: round(peer_rows / seconds) for name, (seconds, _) in peers.items()}
-    cpu = {name: round(peer_rows / seconds) for name, (_, seconds) in peers.items()}
-    in_memory = [name for name in peers if name != "json_from_files"]
-    fastest = max(wall[name] for name in in_memory)
+    """Rows a second, ratios and bounds. ``per_s``: rows a second of wall and of processor time."""
+    wall = {name: speed for name, (speed, _) in per_s.items()}
     speeds = {"rows": rows / ours["rows_s"], "export": rows / ours["export_s"]}
-    return {
-        "rows": rows,
-        "peer_rows": peer_rows,
-        "runs_a_peer": RUNS,
+
+    def ratios(to: Callable[[dict[str, float]], float]) -> dict[str, float]:
+        return {name: round(speed / to(wall), 2) for name, speed in speeds.items()}
+
+    result: dict[str, object] = {
         "load_average_at_end": os.getloadavg()[0],
         "ours": {name: round(value, 1) for name, value in ours.items()},
-        "rows_per_s": {name: round(speed) for name, speed in speeds.items()} | wall,
-        "rows_per_cpu_s": {
-            "rows": round(rows / ours["rows_cpu_s"]),
-            "export": round(rows / ours["export_cpu_s"]),
-            **cpu,
+        "rows_per_s": {name: round(speed) for name, speed in (speeds | wall).items()},
+        "cpu_us_a_row": {
+            "rows": round(ours["rows_cpu_s"] / rows * 1e6, 2),
+            "export": round(ours["export_cpu_s"] / rows * 1e6, 2),
+            **{name: round(1e6 / speed, 2) for name, (_, speed) in per_s.items()},
         },
-        "ratio_to_fastest_peer_in_memory": {
-            name: round(speed / fastest, 2) for name, speed in speeds.items()
-        },
-        "ratio_to_json_from_files": {
-            name: round(speed / wall["json_from_files"], 2) for name, speed in speeds.items()
-        },
+        "ratio_to_fastest_peer_in_memory": ratios(lambda wall: max(wall[name] for name in in_memory)),
+        "ratio_to_json_from_files": ratios(lambda wall: wall["json_from_files"]),
         "wanted": {"ratio": MIN_RATIO, "memory_mib": MAX_MEMORY_MIB},
     }
+    if limits:
+        result["share_of_the_disks_limit"] = ratios(lambda wall: max(wall[name] for name in limits))
+    return result
 
 
 @click.command()
-@click.option("--rows", default=11_000_000, show_default=True)
+@click.option("--rows", type=int, help="11 million; in memory 5.")
 @click.option("--peer-rows", default=500_000, show_default=True)
-@click.option("--scratch", type=click.Path(path_type=Path), help="Where there are 28 GB for 11 million rows.")
+@click.option("--scratch", type=click.Path(path_type=Path), help="Where there are 35 GB for 11 million rows.")
+@click.option("--in-memory", is_flag=True, help=f"Below {MEMORY_FILE_SYSTEM}: 17 GB for 5 million rows.")
 @click.option("--verify", is_flag=True, help="Measure `triptych verify`'s look at the export as well.")
 @click.option("--only", type=click.Choice(["export", "verify"]), hidden=True)
-def main(rows: int, peer_rows: int, scratch: Path | None, verify: bool, only: str | None) -> None:
+def main(
+    rows: int | None, peer_rows: int, scratch: Path | None, in_memory: bool, verify: bool, only: str | None
+) -> None:
     """Measure and commit the result."""
     if only is not None and scratch is not None:
         print(json.dumps(export_here(scratch) if only == "export" else verify_here(scratch)))
         return
-    with tempfile.TemporaryDirectory(dir=scratch) as name:
+    rows = rows or (ROWS_IN_MEMORY if in_memory else ROWS_ON_DISK)
+    peer_rows = min(peer_rows, rows)
+    with tempfile.TemporaryDirectory(dir=MEMORY_FILE_SYSTEM if in_memory else scratch) as name:
         folder = Path(name)
-        free, needed = shutil.disk_usage(folder).free, rows * BYTES_A_ROW + min(peer_rows, rows) * 2_500
+        free = shutil.disk_usage(folder).free
+        needed = rows * BYTES_A_ROW + peer_rows * PEER_BYTES_A_ROW
         if free < needed:
             raise click.ClickException(
                 f"{folder.parent} has {free / 1e9:.0f} GB free, {needed / 1e9:.0f} GB are needed;"
@@ -329,14 +273,10 @@ def main(rows: int, peer_rows: int, scratch: Path | None, verify: bool, only: st
             )
         run = make_run(folder / "run", rows)
         remember_digests(run)
-        ours = in_a_process("export", run.path)
-        if verify:
-            ours |= in_a_process("verify", run.path)
-        (exported,) = run.export_folder.glob("*.jsonl")
-        ours["bytes_a_row"] = exported.stat().st_size / rows
-        peers = measure_peers(run, exported, min(peer_rows, rows), folder)
-    command = f"python -m benchmarks.export_speed --rows {rows} --peer-rows {min(peer_rows, rows)}"
-    record("export_speed", command, result_of(rows, min(peer_rows, rows), ours, peers))
+        measured = measure(run, rows, peer_rows, folder, on_disk=not in_memory, verify=verify)
+    where = " --in-memory" if in_memory else ""
+    command = f"python -m benchmarks.export_speed{where} --rows {rows} --peer-rows {peer_rows}"
+    record("export_speed_in_memory" if in_memory else "export_speed", command, measured)
 
 
 if __name__ == "__main__":

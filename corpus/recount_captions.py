@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Sequence
+from itertools import compress
 from typing import Generic, Protocol, TypeVar
 
 import msgspec
@@ -90,15 +91,21 @@ class ShardRecount(Generic[_C]):
         offences: list[str] = []
         by_id = {caption.id: caption for caption in captions}
         offences += _repeated(captions, by_id.keys(), "captioned", shard)
-        outcomes = self.outcomes = list(map(by_id.get, planned))
-        """What came of each that is planned; of several captions with one id the last."""
+        outcomes = list(map(by_id.get, planned))
         captioned = [one.id for one in outcomes if one is not None and one.failure is None]
         failures = [one.failure for one in outcomes if one is not None and one.failure is not None]
         # As the filter writes them. Comparing lists is several times cheaper than looking up each.
-        if [verdict.id for verdict in verdicts] != captioned:
+        is_one_to_one = [verdict.id for verdict in verdicts] == captioned
+        if not is_one_to_one:
             verdicts = self._reconciled(verdicts, captioned, offences, shard, all_judged=all_judged)
-        self.kept = {verdict.id for verdict in verdicts if verdict.keep and verdict.reason is None}
-        """The ids of the captions that are kept."""
+        keeps = [verdict.keep and verdict.reason is None for verdict in verdicts]
+        if not is_one_to_one or len(captioned) != len(planned):
+            kept = {verdict.id for verdict in compress(verdicts, keeps)}
+            keeps = [identifier in kept for identifier in planned]
+        self.is_kept = keeps
+        """Of each that is planned."""
+        self.kept = [one for one in compress(outcomes, keeps) if one is not None]
+        """The captions that are kept, in plan order; of several with one id the last."""
         reasons = [verdict.reason for verdict in verdicts if not verdict.keep and verdict.reason is not None]
         if len(self.kept) + len(reasons) != len(verdicts):
             offences += [

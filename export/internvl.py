@@ -12,7 +12,7 @@ import msgspec
 
 from export.config import ExportConfig
 from export.manifest import FileEntry
-from export.row_format import Layout, RowFacts, ShownImage, Turn, entry_name, root_or_here
+from export.row_format import Layout, RowFacts, ShownImage, Turn, encoded_once, entry_name, root_or_here
 
 
 class SingleRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
@@ -43,24 +43,25 @@ class InternVL:
     def row_type(self, layout: Layout) -> type[msgspec.Struct]:
         return SingleRow if layout == "one image" else MultiRow
 
-    def single_row(self, identifier: str, image: ShownImage, question: str, answer: str) -> SingleRow:
+    def asked(self, question: str) -> Turn:
+        return encoded_once(Turn("human", question))
+
+    def single_row(self, identifier: str, image: ShownImage, asked: Turn, answer: str) -> SingleRow:
         return SingleRow(
             id=identifier,
             image=image.key,
             width=image.width_px,
             height=image.height_px,
-            conversations=(Turn("human", question), Turn("gpt", answer)),
+            conversations=(asked, Turn("gpt", answer)),
         )
 
-    def multi_row(
-        self, identifier: str, images: Sequence[ShownImage], question: str, answer: str
-    ) -> MultiRow:
+    def multi_row(self, identifier: str, images: Sequence[ShownImage], asked: Turn, answer: str) -> MultiRow:
         return MultiRow(
             id=identifier,
             image=[image.key for image in images],
             width_list=[image.width_px for image in images],
             height_list=[image.height_px for image in images],
-            conversations=(Turn("human", question), Turn("gpt", answer)),
+            conversations=(asked, Turn("gpt", answer)),
         )
 
     def facts(self, row: msgspec.Struct) -> RowFacts:

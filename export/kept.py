@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import compress, islice, repeat
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -76,16 +76,20 @@ _S = TypeVar("_S")
 def image_rows(run: RunFolder, job: Job, shard: str, images: Sequence[Image]) -> Iterator[bytes | ShardDone]:
     """The rows of a job on single images, then what they came to."""
     ids = [caption_id(job.name, image.key) for image in images]
-    questions = repeat(question("one image", 1, job.prompt))
-    return _rows(run, job, shard, ids, images, questions, FORMATS[job.row_format].single_row)
+    row_format = FORMATS[job.row_format]
+    asked = repeat(row_format.asked(question("one image", 1, job.prompt)))
+    return _rows(run, job, shard, ids, images, asked, row_format.single_row)
 
 
 def set_rows(run: RunFolder, job: Job, shard: str, targets: Sequence[Target]) -> Iterator[bytes | ShardDone]:
     """The rows of a job on sets, then what they came to."""
     ids = [target.id for target in targets]
     images = [target.images for target in targets]
-    questions = [question("several images", len(shown), job.prompt) for shown in images]
-    return _rows(run, job, shard, ids, images, questions, FORMATS[job.row_format].multi_row)
+    row_format = FORMATS[job.row_format]
+    sizes = {len(shown) for shown in images}
+    asked_of = {size: row_format.asked(question("several images", size, job.prompt)) for size in sizes}
+    asked = [asked_of[len(shown)] for shown in images]
+    return _rows(run, job, shard, ids, images, asked, row_format.multi_row)
 
 
 def _rows(
@@ -94,17 +98,16 @@ def _rows(
     shard: str,
     ids: Sequence[str],
     shown: Sequence[_S],
-    questions: Iterable[str],
-    make_row: Callable[[str, _S, str, str], msgspec.Struct],
+    asked: Iterable[object],
+    make_row: Callable[[str, _S, Any, str], msgspec.Struct],
 ) -> Iterator[bytes | ShardDone]:
     """``shown`` is what the captions ``ids`` are on."""
     captions = read_whole_journal(run.captions_file(job.name, shard), _Caption)
     verdicts = read_whole_journal(run.verdicts_file(job.name, shard), _Verdict)
     recount = ShardRecount(shard, ids, captions, verdicts, all_judged=True)
-    is_kept = [identifier in recount.kept for identifier in ids]
-    texts = [caption.text for caption in compress(recount.outcomes, is_kept) if caption is not None]
-    said, rewritten = answers(texts)
-    rows = map(make_row, compress(ids, is_kept), compress(shown, is_kept), compress(questions, is_kept), said)
+    is_kept = recount.is_kept
+    said, rewritten = answers([caption.text for caption in recount.kept])
+    rows = map(make_row, compress(ids, is_kept), compress(shown, is_kept), compress(asked, is_kept), said)
     encoder = msgspec.json.Encoder()
     while piece := list(islice(rows, ROWS_A_PIECE)):
         yield encoder.encode_lines(piece)

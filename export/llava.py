@@ -13,7 +13,7 @@ import msgspec
 
 from export.config import ExportConfig
 from export.manifest import FileEntry
-from export.row_format import Layout, RowFacts, ShownImage, Turn, root_or_here
+from export.row_format import Layout, RowFacts, ShownImage, Turn, encoded_once, root_or_here
 
 
 class SingleRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
@@ -40,14 +40,15 @@ class Llava:
     def row_type(self, layout: Layout) -> type[msgspec.Struct]:
         return SingleRow if layout == "one image" else MultiRow
 
-    def single_row(self, identifier: str, image: ShownImage, question: str, answer: str) -> SingleRow:
-        turns = Turn("human", question), Turn("gpt", answer)
+    def asked(self, question: str) -> Turn:
+        return encoded_once(Turn("human", question))
+
+    def single_row(self, identifier: str, image: ShownImage, asked: Turn, answer: str) -> SingleRow:
+        turns = asked, Turn("gpt", answer)
         return SingleRow(id=identifier, image=image.key, conversations=turns)
 
-    def multi_row(
-        self, identifier: str, images: Sequence[ShownImage], question: str, answer: str
-    ) -> MultiRow:
-        turns = Turn("human", question), Turn("gpt", answer)
+    def multi_row(self, identifier: str, images: Sequence[ShownImage], asked: Turn, answer: str) -> MultiRow:
+        turns = asked, Turn("gpt", answer)
         return MultiRow(id=identifier, image=[image.key for image in images], conversations=turns)
 
     def facts(self, row: msgspec.Struct) -> RowFacts:

@@ -13,7 +13,7 @@ import msgspec
 
 from export.config import ExportConfig
 from export.manifest import FileEntry
-from export.row_format import Layout, RowFacts, ShownImage, entry_name, root_or_here
+from export.row_format import Layout, RowFacts, ShownImage, encoded_once, entry_name, root_or_here
 
 
 class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
@@ -37,13 +37,16 @@ class _Messages:
     def row_type(self, layout: Layout) -> type[msgspec.Struct]:
         return MessagesRow
 
-    def single_row(self, identifier: str, image: ShownImage, question: str, answer: str) -> MessagesRow:
-        return self.multi_row(identifier, [image], question, answer)
+    def asked(self, question: str) -> Message:
+        return encoded_once(Message("user", question))
+
+    def single_row(self, identifier: str, image: ShownImage, asked: Message, answer: str) -> MessagesRow:
+        return self.multi_row(identifier, [image], asked, answer)
 
     def multi_row(
-        self, identifier: str, images: Sequence[ShownImage], question: str, answer: str
+        self, identifier: str, images: Sequence[ShownImage], asked: Message, answer: str
     ) -> MessagesRow:
-        turns = Message("user", question), Message("assistant", answer)
+        turns = asked, Message("assistant", answer)
         return MessagesRow(id=identifier, messages=turns, images=[image.key for image in images])
 
     def facts(self, row: msgspec.Struct) -> RowFacts:

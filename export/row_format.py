@@ -6,7 +6,7 @@ Not its job: which formats there are (see formats), the words in them (see wordi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar, cast
 
 import msgspec
 
@@ -15,6 +15,8 @@ from export.config import ExportConfig
 from export.manifest import FileEntry
 
 Layout = Literal["one image", "several images"]
+
+_P = TypeVar("_P", bound=msgspec.Struct)
 
 
 class RowFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,11 +54,14 @@ class RowFormat(Protocol):
     def row_type(self, layout: Layout) -> type[msgspec.Struct]:
         """A row as its loader documents it: these fields in this order, no others."""
 
-    def single_row(self, identifier: str, image: ShownImage, question: str, answer: str) -> msgspec.Struct:
+    def asked(self, question: str) -> Any:
+        """The asking side of a row, ``encoded_once``."""
+
+    def single_row(self, identifier: str, image: ShownImage, asked: Any, answer: str) -> msgspec.Struct:
         """A row of the first layout."""
 
     def multi_row(
-        self, identifier: str, images: Sequence[ShownImage], question: str, answer: str
+        self, identifier: str, images: Sequence[ShownImage], asked: Any, answer: str
     ) -> msgspec.Struct:
         """A row of the second, images in the order of the tags."""
 
@@ -77,6 +82,11 @@ class Turn(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
 
     speaker: str = msgspec.field(name="from")
     value: str
+
+
+def encoded_once(part: _P) -> _P:
+    """What stands in many rows, as JSON already: an encoder puts it where ``part`` would stand."""
+    return cast(_P, msgspec.Raw(msgspec.json.encode(part)))
 
 
 def root_or_here(config: ExportConfig) -> str:

@@ -68,7 +68,7 @@ HARD = st.text(st.characters(exclude_categories=("Cs",))) | st.lists(st.sampled_
 def line_of(name: FormatName, target: Target, prompt: str, text: str) -> bytes:
     """The row as export makes it from a caption."""
     row_format = FORMATS[name]
-    asked = question(layout_for(target), len(target.images), prompt)
+    asked = row_format.asked(question(layout_for(target), len(target.images), prompt))
     (answer,), _ = answers([text])
     if layout_for(target) == "one image":
         row = row_format.single_row(target.id, target.images[0], asked, answer)

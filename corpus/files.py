@@ -154,7 +154,7 @@ def _line_by_line(chunk: bytes, decoder: msgspec.json.Decoder[T], lines_before: 
         try:
             yield decoder.decode(line)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            name = getattr(decoder.type, "__name__", "record")
+            name = getattr(decoder.type, "__name__", "record").lstrip("_")
             raise DamagedLineError(f"line {number}: expected a {name} in JSON, found {error}") from None
 
 

@@ -54,7 +54,7 @@ def recount_images(run: RunFolder) -> tuple[ImageCounts, list[str]]:
     return counts, offences
 
 
-class _Listed(msgspec.Struct, frozen=True, gc=False):
+class _Image(msgspec.Struct, frozen=True, gc=False):
     """Of an ImageRecord, what is counted: decoded at half of the cost."""
 
     key: str
@@ -78,7 +78,7 @@ def _walk(run: RunFolder, keys: _Keys) -> tuple[int, dict[str, int], int, list[s
     offences = []
     aside = keys.duplicates | keys.members
     for shard in run.shards():
-        records = read_whole_jsonl(run.images_file(shard), _Listed)
+        records = read_whole_jsonl(run.images_file(shard), _Image)
         found += len(records)
         if len({record.key for record in records}) != len(records):
             where, times = run.images_file(shard), Counter(record.key for record in records)

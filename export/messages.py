@@ -41,7 +41,8 @@ class _Messages:
         return encoded_once(Message("user", question))
 
     def single_row(self, identifier: str, image: ShownImage, asked: Message, answer: str) -> MessagesRow:
-        return self.multi_row(identifier, [image], asked, answer)
+        turns = asked, Message("assistant", answer)
+        return MessagesRow(id=identifier, messages=turns, images=[image.key])
 
     def multi_row(
         self, identifier: str, images: Sequence[ShownImage], asked: Message, answer: str

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Iterator
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnContext
 from typing import Any
 
 PLACES = 24
 PLACE_BYTES = 1024 * 1024
-"""Room for the rows of a shard: who makes them goes on to the next while these are written."""
+"""Room for the rows of an SA-1B tar: who makes them goes on to the next while these are written."""
 
 Memory = Any
 """An array of bytes that multiprocessing hands to a process that it starts."""
@@ -34,12 +35,13 @@ class Sender:
         self._next, self._free = 0, PLACES
 
     def send_rows(self, piece: bytes) -> None:
-        """Waits for a place. Raises EOFError or OSError where nobody receives any more."""
+        """Waits for a place. Raises EOFError or ConnectionError where nobody receives any more."""
         if len(piece) > PLACE_BYTES:
             self._pipe.send(piece)
             return
         if self._free == 0:
-            self._await_place()
+            self._pipe.recv_bytes()
+            self._free = 1
         start = self._next * PLACE_BYTES
         self._memory[start : start + len(piece)] = piece
         self._pipe.send(len(piece))
@@ -49,18 +51,9 @@ class Sender:
         """Anything but bytes and a number."""
         self._pipe.send(message)
 
-    def finish(self) -> None:
-        """Wait until everything was received."""
-        while self._free < PLACES:
-            self._await_place()
-
-    def _await_place(self) -> None:
-        self._pipe.recv_bytes()
-        self._free += 1
-
 
 def received(pipe: Connection, memory: Memory) -> Iterator[object]:
-    """What a Sender sends, pieces as views of the memory. Raises EOFError where the sender is gone."""
+    """What a Sender sent, pieces as views of the memory. Raises EOFError where it is gone."""
     view, place = memoryview(memory).cast("B"), 0
     try:
         while True:
@@ -70,7 +63,8 @@ def received(pipe: Connection, memory: Memory) -> Iterator[object]:
                 continue
             start = place * PLACE_BYTES
             yield view[start : start + message]
-            pipe.send_bytes(b"")
             place = (place + 1) % PLACES
+            with suppress(OSError):  # A sender that has ended waits for no place.
+                pipe.send_bytes(b"")
     except OSError:
         raise EOFError from None

@@ -1,8 +1,8 @@
-"""The rows of a job, shard by shard in order, made by as many processes as there are cores.
+"""The rows of a job, shard by shard in order, made by several processes.
 
 Comes in: a run folder, a job. Goes out: lines, in an order and with bytes that don't depend on the number
-of processes. Each worker makes every so-manieth shard and sends it through a pipe of its own, a piece at a
-time: a full pipe makes it wait, so a shard a process is in memory. Not its job: writing them.
+of processes. Each worker makes every so-manieth shard and hands it over a piece at a time; where nobody takes
+them it waits, so two shards a process are in memory. Not its job: writing them.
 """
 
 from __future__ import annotations
@@ -27,6 +27,9 @@ from export.rows_file import Rows
 MIN_BYTES_FOR_WORKERS = 64 * 1024 * 1024
 """Of captions, about 100,000. Below, one process is done in about the time that others take to start."""
 
+MOST_WORKERS = 4
+"""The one process that hashes and writes needs 1.0 µs a row, a worker 2: more of them would wait."""
+
 
 def rows_of(run: RunFolder, job: Job) -> Iterator[Rows | ShardDone]:
     """The kept captions of ``job`` in plan order: for each shard its lines, then what they came to."""
@@ -34,7 +37,7 @@ def rows_of(run: RunFolder, job: Job) -> Iterator[Rows | ShardDone]:
         for shard, targets in planned_targets(run, job.name, job.limit):
             yield from set_rows(run, job, shard, targets)
         return
-    processes = len(os.sched_getaffinity(0)) if _is_large(run, job) else 1
+    processes = min(len(os.sched_getaffinity(0)), MOST_WORKERS) if _is_large(run, job) else 1
     last_hash = last_planned(run, job.name, job.limit)
     if processes == 1:
         plan = ImagePlan(run, job.name, last_hash)
@@ -120,8 +123,7 @@ def _work(
                 else:
                     sender.send_rows(part)
             sender.send(done)
-        sender.finish()
-    except (EOFError, BrokenPipeError):
+    except (EOFError, ConnectionError):
         pass  # The rows are not wanted any more.
     except Exception as error:
         sender.send(error)

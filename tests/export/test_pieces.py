@@ -17,7 +17,6 @@ def send(pipe: Connection, memory: object, pieces: list[bytes]) -> None:
     for piece in pieces:
         sender.send_rows(piece)
     sender.send("the end")
-    sender.finish()
 
 
 @pytest.mark.parametrize(
@@ -35,6 +34,20 @@ def test_a_piece_that_is_too_large_for_a_place_comes_through() -> None:
     pieces = [b"a", b"b" * (PLACE_BYTES + 1), b"c" * PLACE_BYTES, b"d"]
 
     assert pieces == through(pieces)
+
+
+def test_what_a_sender_left_is_received_when_it_is_gone() -> None:
+    """As the error that ended it, behind the rows that it had made."""
+    ours, theirs = CONTEXT.Pipe()
+    memory = shared_memory(CONTEXT)
+    send(theirs, memory, [b"a", b"b"])
+    theirs.close()
+
+    with closing(ours):
+        messages = received(ours, memory)
+        came = [bytes(next(messages)), bytes(next(messages)), next(messages)]  # type: ignore[call-overload]
+
+    assert [b"a", b"b", "the end"] == came
 
 
 def test_a_sender_that_is_gone_is_the_end_of_the_file() -> None:

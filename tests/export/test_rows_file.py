@@ -1,5 +1,6 @@
 """A file of rows in the making."""
 
+import resource
 from pathlib import Path
 
 import pytest
@@ -62,7 +63,32 @@ def test_the_null_device_tells_the_size_and_keeps_nothing() -> None:
     assert sum(map(len, lines(3))) == write(Path("/dev/null"), "jsonl", lines(3)).size_bytes
 
 
-def test_a_full_disk_is_an_error_at_the_latest_when_the_file_is_closed() -> None:
-    """Though a thread writes."""
+def test_a_full_disk_is_an_error() -> None:
+    """Not a short file."""
     with pytest.raises(OSError, match="No space left"):
         write(Path("/dev/full"), "jsonl", lines(1))
+
+
+def test_a_disk_that_takes_a_part_is_an_error(tmp_path: Path) -> None:
+    """The system says so only when it is asked to write the rest."""
+    rows = b"".join(lines(3))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(rows) - 1, hard))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            write(tmp_path / "rows", "jsonl", [rows])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_file_that_is_handed_over_in_parts_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its memory is given up while it grows."""
+    monkeypatch.setattr("export.rows_file.WRITE_BACK_BYTES", 100)
+    rows = lines(50)
+
+    written = write(tmp_path / "rows", "jsonl", rows)
+
+    assert b"".join(rows) == (tmp_path / "rows").read_bytes()
+    assert sha256_of(tmp_path / "rows") == written.sha256

@@ -10,23 +10,24 @@ from corpus.errors import SetupError
 from corpus.progress import Silent
 from corpus.runfolder import RunFolder
 from export.build import write_rows
+from export.config import FILE_TYPES, FileType
 from export.kept import Job
 from export.pieces import received, shared_memory
 from export.workers import _shard_received
 from tests.export.conftest import PROMPTS
 
 
-@pytest.mark.parametrize("limit", [None, 5])
+@pytest.mark.parametrize(("limit", "file_type"), [(5, "jsonl"), *((None, kind) for kind in FILE_TYPES)])
 def test_many_processes_write_the_bytes_of_one(
-    judged_run, monkeypatch: pytest.MonkeyPatch, limit: int | None
+    judged_run, monkeypatch: pytest.MonkeyPatch, limit: int | None, file_type: FileType
 ) -> None:
-    """Also of a job that covers a sample only."""
+    """Also of a job that covers a sample only, and in every kind of file."""
     run: RunFolder = judged_run()
     job = job_with(limit)
 
-    one = write_rows(run, job, "jsonl", run.path / "one", Silent())
+    one = write_rows(run, job, file_type, run.path / "one", Silent())
     with_workers(monkeypatch)
-    many = write_rows(run, job, "jsonl", run.path / "many", Silent())
+    many = write_rows(run, job, file_type, run.path / "many", Silent())
 
     assert (run.path / "one").read_bytes() == (run.path / "many").read_bytes() != b""
     assert len(_ids(run, limit)) == one.entry.rows

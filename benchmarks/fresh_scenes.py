@@ -33,12 +33,14 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True):
     """``(colour, kind)`` from left to right."""
 
 
-def run_on_fresh_scenes(folder: Path, count: int) -> dict[str, Truth]:
+def run_on_fresh_scenes(folder: Path, count: int, first_series: int = FIRST_SERIES) -> dict[str, Truth]:
     """The finished run lies in ``folder/run``. Returns the truth by key."""
     truth_file = folder / "truth.jsonl"
     if not truth_file.exists():
         (folder / "images").mkdir(parents=True, exist_ok=True)
-        write_jsonl(truth_file, [_draw(folder, number, scene) for number, scene in _scenes(count)])
+        write_jsonl(
+            truth_file, [_draw(folder, number, scene) for number, scene in _scenes(count, first_series)]
+        )
     subprocess.run(
         [
             sys.executable,
@@ -58,10 +60,10 @@ def run_on_fresh_scenes(folder: Path, count: int) -> dict[str, Truth]:
     return {truth.key: truth for truth in truths}
 
 
-def _scenes(count: int) -> Iterator[tuple[int, Scene]]:
+def _scenes(count: int, first_series: int) -> Iterator[tuple[int, Scene]]:
     made = 0
     for series, size in enumerate(cycle(SERIES_SIZES)):
-        first = imagine_scene("unseen", FIRST_SERIES + series)
+        first = imagine_scene("unseen", first_series + series)
         for scene in (first, *(vary_scene(first, "unseen", index) for index in range(size - 1))):
             if made == count:
                 return

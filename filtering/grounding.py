@@ -1,73 +1,49 @@
-"""Whether a caption fits its own images better than it fits others: phrase by phrase, by rank.
+"""Whether a caption fits its own images: phrase by phrase, as phrases like it fit theirs.
 
-Comes in: captions with the images that they are of, the run's stored embeddings, and a text encoder
-that whoever calls this hands in. Goes out: for each caption a rank, a share, in [0, 1], of other images of
-the corpus. Not its job: making the vectors.
+Comes in: captions with the images that they are of, the run's stored embeddings and captions, and a text
+encoder that whoever calls this hands in. Goes out: for each caption how much its worst phrase lacks, in
+[0, 1]. Not its job: making the vectors; what a set's opening says of all images (see contradiction).
 
-For one image it is that of the least fitting phrase: each is left out of its sentence in turn, and ranked
-by how much it adds to the fit with its own image, beside what it adds with others. One thing that isn't
-there hardly moves the fit of a whole sentence, but it adds less than nothing. A sentence of one phrase is
-ranked by its fit. For a set each image has to be covered: of the sentences that name it (or that name none)
-the best fitting counts, and of the images the worst.
-
-A rank needs no scale: cosines differ between encoders, languages and long and short sentences.
+Of each phrase two things are measured (see phrase_fit). Its *fit*: of other images of the corpus the share
+that it says more of than of its own, by itself and by what it adds to its sentence. Its *support*: the
+similarity to the nearest phrase of what another caption says of the same image by itself. Both are compared
+with the median of the phrases most like it in captions of other images: some phrases fit no image, and some
+are never said twice. So neither needs a scale: cosines differ between encoders, languages, and
+long and short phrases.
 """
 
 from __future__ import annotations
 
-import hashlib
-import heapq
-import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from corpus.errors import SetupError
+from corpus.captioned import PlanLimits
 from corpus.progress import Progress
 from corpus.records import JobName, Language, is_multi, language_of
 from corpus.runfolder import RunFolder
-from filtering.references import references
-from filtering.units import units_of
+from filtering.grounding_sample import PlannedTexts, Vectors, gather, shard_vectors
+from filtering.phrase_fit import Images, Measured, measure, products
+from filtering.phrase_vectors import PhraseVectors, TextEncoder
 
-SHORTEST_UNITS = 3
-"""A sentence of fewer words or characters says too little to be compared."""
-
-_BETWEEN_PHRASES = {
-    "en": re.compile(r"(,\s*(?:and\s+)?|\s+and\s+|\s+with\s+)"),
-    "zh": re.compile(r"([、，]|和)"),
-}
-SHORTEST_PHRASE_UNITS = 2
-
-_SENTENCE = {
-    "en": re.compile(r"(?<=[a-z\"”)])[.!?;]+(?=\s|$)|[\r\n]+", re.IGNORECASE),
-    "zh": re.compile(r"[。！？；!?;\r\n]+"),
-}
+SUPPORT_WEIGHT = 2.0
+"""Of lacking support beside lacking fit: chosen on scenes that no figure is reported of (0038)."""
+ALIKE = 16
+"""Phrases that one is compared with: 8 and 32 did as well."""
 
 
-class TextEncoder(Protocol):
-    """The text tower of the model that made the embeddings."""
+class _References(NamedTuple):
+    """Phrases to calibrate by."""
 
-    def reads(self, language: Language) -> bool:
-        """Whether it knows words of ``language``."""
-
-    def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """``float32[n, dim]``, each row of length 1."""
-
-
-LoadTextEncoder = Callable[[], TextEncoder]
-
-
-class _Sentence(NamedTuple):
-    text: str
-    caption: int
-    images: tuple[int, ...]
-    """Which of its caption's images it may be of, from 0."""
+    measured: Measured
+    of_images: Mapping[tuple[str, ...], list[int]]
+    """Which of them are of these images."""
 
 
 class Grounding:
-    """Ranks captions of one run against its images."""
+    """Judges captions of one run against its images."""
 
     def __init__(
         self,
@@ -76,12 +52,16 @@ class Grounding:
         image_count: int,
         jobs: Sequence[JobName],
         progress: Progress,
+        plan_limits: PlanLimits = lambda job: None,
     ) -> None:
         self._run, self._encoder, self._progress = run, encoder, progress
-        members = {key for each in run.sets() for key in each.keys} if any(map(is_multi, jobs)) else set()
-        self._members: dict[str, NDArray[np.float32]] = {}
-        self._shard: tuple[str, dict[str, NDArray[np.float32]]] = "", {}
-        self._others, self._other_keys = self._choose_others(image_count, members)
+        self._vectors = PhraseVectors(encoder)
+        self._texts = PlannedTexts(run, jobs, plan_limits)
+        self._sample = gather(run, jobs, self._texts, image_count)
+        self._columns = {key: at for at, key in enumerate(self._sample.other_keys)}
+        self._shard: tuple[str, Vectors] = "", {}
+        self._told: tuple[tuple[JobName, str] | None, dict[str, str]] = None, {}
+        self._references: dict[JobName, _References | None] = {}
         self._skipped: set[Language] = set()
 
     def ranks(
@@ -101,126 +81,96 @@ class Grounding:
                     " read it; a multilingual model as embedding.model would"
                 )
             return [None] * len(captions)
-        sentences = [
-            sentence
-            for at, (keys, text) in enumerate(captions)
-            for sentence in split_sentences(text, language, len(keys), at)
-        ]
-        if not sentences:
+        if is_multi(job):
+            measured = self._measure(job, captions, self._sample.vectors, {})
+        else:
+            measured = self._measure(job, captions, self._vectors_of(shard), self._told_in(job, shard))
+        if measured is None:
             return [None] * len(captions)
-        # Models like to close with the same words: each different sentence is encoded once.
-        place: dict[str, int] = {}
-        shortened = [[] if is_multi(job) else without_each_phrase(s.text, language) for s in sentences]
-        for sentence, shorter in zip(sentences, shortened, strict=True):
-            for text in (sentence.text, *shorter):
-                place.setdefault(text, len(place))
-        different = self._encoder.encode_texts(list(place))
-        vectors = different[[place[sentence.text] for sentence in sentences]]
-        rests = [different[[place[text] for text in shorter]] for shorter in shortened]
-        of_caption: dict[int, list[int]] = {}
-        for at, sentence in enumerate(sentences):
-            of_caption.setdefault(sentence.caption, []).append(at)
-        own = self._vectors_of(shard) if not is_multi(job) else self._members
-        return [
-            self._rank(keys, own, [sentences[at] for at in mine], vectors[mine], [rests[at] for at in mine])
-            if (mine := of_caption.get(number))
-            else None
-            for number, (keys, _) in enumerate(captions)
-        ]
+        worst = np.full(len(captions), -1.0)
+        np.maximum.at(worst, measured.captions, self._lacks(job, measured, captions))
+        return [round(min(1.0, float(each)), 4) if each >= 0 else None for each in worst]
 
-    def _rank(
+    def _measure(
         self,
-        keys: Sequence[str],
-        own: Mapping[str, NDArray[np.float32]],
-        sentences: Sequence[_Sentence],
-        vectors: NDArray[np.float32],
-        rests: Sequence[NDArray[np.float32]],
-    ) -> float:
-        """``vectors``: float32[sentences, dim]. ``rests``: of each sentence float32[phrases, dim], it without
-        one phrase."""
-        images = np.stack([own[key] for key in keys])
-        others = self._others[~np.isin(self._other_keys, list(keys))]
-        if len(keys) == 1:
-            added = [
-                vector - rest if len(rest) else vector[None]
-                for vector, rest in zip(vectors, rests, strict=True)
-            ]
-            return round(float(_ranks(np.concatenate(added), images, others).max()), 4)
-        ranks = _ranks(vectors, images, others)
-        fits = (
-            [ranks[at, image] for at, each in enumerate(sentences) if image in each.images]
-            for image in range(len(keys))
-        )
-        return round(float(max(min(each, default=0.0) for each in fits)), 4)
+        job: JobName,
+        captions: Sequence[tuple[Sequence[str], str]],
+        own: Vectors,
+        told: Mapping[str, str],
+    ) -> Measured | None:
+        """``told``: what the other language says of the images of a job on single ones."""
+        mine = language_of(job)
+        other = other_language(mine)
 
-    def _choose_others(self, count: int, members: set[str]) -> tuple[NDArray[np.float32], NDArray[np.str_]]:
-        """``count`` images by hash over the corpus; on the way, the vectors of ``members``."""
-        chosen: list[tuple[bytes, str, NDArray[np.float32]]] = []
-        for shard in self._run.shards():
-            for key, vector in self._vectors_of(shard).items():
-                if key in members:
-                    self._members[key] = vector
-                entry = (_inverted(hashlib.blake2b(key.encode(), digest_size=8).digest()), key, vector)
-                if len(chosen) < count:
-                    heapq.heappush(chosen, entry)
-                elif entry[0] > chosen[0][0]:
-                    heapq.heapreplace(chosen, entry)
-        if not chosen:
-            raise SetupError(f"{self._run.path} has no readable image to compare captions with")
-        chosen.sort(key=lambda entry: entry[1])
-        return np.stack([vector for _, _, vector in chosen]), np.array([key for _, key, _ in chosen])
+        def said_of(key: str) -> tuple[str, Language] | None:
+            if not is_multi(job):
+                text = told.get(key)
+                return (text, other) if text is not None and self._encoder.reads(other) else None
+            for language in (other, mine):
+                text = self._sample.singles.get((language, key))
+                if text is not None and self._encoder.reads(language):
+                    return text, language
+            return None
 
-    def _vectors_of(self, shard: str) -> dict[str, NDArray[np.float32]]:
+        images = Images(own, self._sample.others, self._columns)
+        return measure(captions, mine, images, said_of, self._vectors)
+
+    def _lacks(
+        self, job: JobName, measured: Measured, captions: Sequence[tuple[Sequence[str], str]]
+    ) -> NDArray[np.float64]:
+        """What each phrase lacks in fit and support beside phrases like it."""
+        references = self._references_of(job)
+        if references is None:
+            return measured.fit
+        theirs = references.measured
+        places = np.arange(len(theirs.fit))
+        lacks = np.zeros(len(measured.fit))
+        for start, cosines in products(measured.vectors, theirs.vectors):
+            # The same text again is as near: of those the first ones, whatever the last bits say.
+            nearness = np.rint(cosines * 1e4).astype(np.int64) * len(places) - places
+            for at, near in enumerate(nearness, start):
+                own = references.of_images.get(tuple(captions[measured.captions[at]][0]), [])
+                near[own] = np.iinfo(np.int64).min
+                count = min(ALIKE, len(near) - len(own))
+                alike = np.argpartition(near, len(near) - count)[-count:] if count else places[:0]
+                lacks[at] = max(0.0, measured.fit[at] - _median(theirs.fit[alike]))
+                support = _median(theirs.support[alike]) - measured.support[at]
+                if support > 0:  # not where either is NaN
+                    lacks[at] += SUPPORT_WEIGHT * support
+        return lacks
+
+    def _references_of(self, job: JobName) -> _References | None:
+        if job not in self._references:
+            captions = [(told.keys, told.text) for told in self._sample.references.get(job, [])]
+            language = other_language(language_of(job))
+            told = {key: text for (known, key), text in self._sample.singles.items() if known == language}
+            measured = self._measure(job, captions, self._sample.vectors, told)
+            of_images: dict[tuple[str, ...], list[int]] = {}
+            if measured is not None:
+                for at, number in enumerate(measured.captions.tolist()):
+                    of_images.setdefault(tuple(captions[number][0]), []).append(at)
+            self._references[job] = None if measured is None else _References(measured, of_images)
+        return self._references[job]
+
+    def _told_in(self, job: JobName, shard: str) -> dict[str, str]:
+        """What the other language says of the images of ``shard``."""
+        other: JobName = "single_zh" if job == "single_en" else "single_en"
+        if self._told[0] != (other, shard):
+            self._told = (other, shard), self._texts.told(other, shard)
+        return self._told[1]
+
+    def _vectors_of(self, shard: str) -> Vectors:
         if self._shard[0] != shard:
-            rows = np.load(self._run.embeddings_file(shard), allow_pickle=False).astype(np.float32)
-            readable = [image.key for image in self._run.images(shard) if image.unreadable is None]
-            rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-            self._shard = shard, dict(zip(readable, rows, strict=True))
+            self._shard = shard, shard_vectors(self._run, shard)
         return self._shard[1]
 
 
-def _ranks(
-    vectors: NDArray[np.float32], images: NDArray[np.float32], others: NDArray[np.float32]
-) -> NDArray[np.float64]:
-    """``float64[n, images]``: the share of ``others`` that vector i fits better than image j."""
-    fit_own, fit_others = vectors @ images.T, vectors @ others.T
-    shares: NDArray[np.float64] = (fit_others[:, None, :] > fit_own[:, :, None]).mean(axis=2)
-    return shares
+def other_language(language: Language) -> Language:
+    """English for Chinese, and the other way round."""
+    return "en" if language == "zh" else "zh"
 
 
-def without_each_phrase(sentence: str, language: Language) -> list[str]:
-    """The sentence once for each phrase, without it; nothing for a sentence of one phrase."""
-    parts = _BETWEEN_PHRASES[language].split(sentence)
-    if len(parts) < 3:
-        return []
-    return [
-        "".join(parts[:at] + parts[at + 2 :] if at + 1 < len(parts) else parts[: at - 1])
-        for at in range(0, len(parts), 2)
-        if len(units_of(parts[at])) >= SHORTEST_PHRASE_UNITS
-    ]
-
-
-def split_sentences(text: str, language: Language, image_count: int, caption: int) -> list[_Sentence]:
-    """The sentences that can be compared, each with the images that it may be of.
-
-    In a caption of a set, a sentence without a number goes on about the images of the one before it.
-    """
-    everything = tuple(range(image_count))
-    found: list[_Sentence] = []
-    images = everything
-    for part in _SENTENCE[language].split(text):
-        units = units_of(part)
-        if len(units) < SHORTEST_UNITS:
-            continue
-        if image_count > 1:
-            named = references(part, frozenset(units), language, image_count).named
-            inside = tuple(sorted(number - 1 for number in named if 1 <= number <= image_count))
-            if inside:
-                images = inside
-        found.append(_Sentence(part.strip(), caption, images))
-    return found
-
-
-def _inverted(digest: bytes) -> bytes:
-    """So that the largest are those with the smallest hash."""
-    return bytes(255 - byte for byte in digest)
+def _median(values: NDArray[np.float64]) -> float:
+    """Of those that are known; 0 of nothing."""
+    known = values[~np.isnan(values)]
+    return float(np.median(known)) if len(known) else 0.0

@@ -29,6 +29,7 @@ LIKELY_CAUSES: dict[RuleName, str] = {
     "speculation": "a prompt that doesn't forbid guesses",
     "exact_duplicate": "the same image again and again, or a model that doesn't see the images",
     "near_duplicate": "images that are nearly alike, or a model that writes from a template",
+    "contradiction": "a model that doesn't keep the images of a set apart",
     "ungrounded": "captions of other images than their own, or an encoder that doesn't know such images",
 }
 _OTHER_CAUSE = "a bound that doesn't fit these captions"

@@ -16,6 +16,7 @@ from filtering.agreement import disagreement
 from filtering.candidate import Candidate
 from filtering.completeness import length, truncation
 from filtering.config import FilteringConfig, RuleName
+from filtering.contradiction import contradictions
 from filtering.garbled import garbling, personal_data
 from filtering.images import missing_images, unknown_images
 from filtering.language import foreign_share
@@ -88,5 +89,6 @@ RULES: Mapping[RuleName, Rule] = {
     ),
     "personal_data": Rule(personal_data, lambda config, job: config.max_personal_data),
     "disagreement": Rule(disagreement, lambda config, job: config.max_disagreements),
+    "contradiction": Rule(contradictions, lambda config, job: config.max_contradictions),
 }
 """Every rule that looks at one caption by itself; the other two compare captions (see duplicates)."""

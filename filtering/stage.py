@@ -21,13 +21,14 @@ from corpus.progress import Progress
 from corpus.records import Caption, JobName, Verdict, is_multi, target_of
 from corpus.runfolder import RunFolder, Setting
 from filtering.config import FilteringConfig
-from filtering.grounding import Grounding, LoadTextEncoder
+from filtering.grounding import Grounding
 from filtering.guard import check_shares
 from filtering.judge import BLOCK_CAPTIONS, Court, Row
+from filtering.phrase_vectors import LoadTextEncoder
 from filtering.score_counts import rule_scores
 from filtering.tally import JobTally, tally
 
-DATA_VERSION = 3
+DATA_VERSION = 4
 """Raise it when the same captions and bounds would get other verdicts."""
 
 _NO_PART_OF_VERDICTS = ("max_dropped_share", "guarded_from", "accepted", "workers")
@@ -170,7 +171,12 @@ class Session:
                 " expected load_text_encoder, or filtering.grounding=false"
             )
         return Grounding(
-            self._run, self._load_text_encoder(), self._config.grounding_images, self._jobs, self._progress
+            self._run,
+            self._load_text_encoder(),
+            self._config.grounding_images,
+            self._jobs,
+            self._progress,
+            self._plan_limits,
         )
 
 

@@ -1,15 +1,15 @@
-"""Pictures and sentences to CLIP vectors; the one file that imports open_clip and torch.
+"""Pictures to CLIP vectors, and text towers for texts; the one file that imports open_clip.
 
-Comes in: a checkpoint, pictures as the tower sees them (see resize), or sentences. Goes out: unit
-vectors. Every way in which a checkpoint can't be loaded ends in one SetupError with one line, in seconds.
-Not its job: reading and decoding (see prepare). Import this file only when there is something to embed:
-it takes seconds.
+Comes in: a checkpoint, pictures as the tower sees them (see resize). Goes out: unit vectors, or a text
+encoder (see text_encoder). Every way in which a checkpoint can't be loaded ends in one SetupError with one
+line, in seconds. Not its job: reading and decoding (see prepare). Import this file only when there is
+something to embed: it takes seconds.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -20,18 +20,11 @@ from numpy.typing import NDArray
 from open_clip.transform import PreprocessCfg
 
 from corpus.errors import SetupError
-from corpus.records import Language
 from grouping.checkpoint import HUB_PREFIX, Checkpoint
 from grouping.config import Precision
 from grouping.hub import hub_answers, offline, quiet
 from grouping.resize import InputShape
-
-TEXTS_AT_ONCE = 256
-
-CHINESE_PROBE = "图中有一座红色的房子"
-"""The commonest characters of any Chinese caption. An English byte vocabulary takes 2 to 3 pieces a
-character for it, a multilingual one 1 or fewer."""
-MOST_PIECES_A_CHARACTER = 1.5
+from grouping.text_encoder import OpenClipTextEncoder
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
@@ -110,31 +103,7 @@ class OpenClipEncoder:
             raise SetupError("gives no finite vector for a grey picture; its weights are damaged")
 
 
-class OpenClipTextEncoder:
-    """An open_clip text tower. Its vectors compare with those of the same checkpoint's image tower."""
-
-    def __init__(
-        self, model: torch.nn.Module, tokenizer: Callable[..., torch.Tensor], device: torch.device
-    ) -> None:
-        self._model, self._tokenizer, self._device = model, tokenizer, device
-        self._languages = _languages_of(tokenizer)
-
-    def reads(self, language: Language) -> bool:
-        """Whether the tower's vocabulary has words of ``language``."""
-        return language in self._languages
-
-    def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """``float32[n, dim]``, each row of length 1. What is longer than the tower reads is cut off."""
-        blocks = []
-        with torch.inference_mode():
-            for start in range(0, len(texts), TEXTS_AT_ONCE):
-                tokens = self._tokenizer(list(texts[start : start + TEXTS_AT_ONCE])).to(self._device)
-                raw = self._model.encode_text(tokens).float()  # type: ignore[operator]
-                blocks.append((raw / raw.norm(dim=1, keepdim=True)).cpu().numpy())
-        return np.concatenate(blocks)
-
-
-def load_text_encoder(checkpoint: Checkpoint, device: str) -> OpenClipTextEncoder:
+def load_text_encoder(checkpoint: Checkpoint, device: str, cpu_threads: int = 1) -> OpenClipTextEncoder:
     """Load the text tower of ``checkpoint``. Raises SetupError as load_encoder does."""
     encoder = load_encoder(checkpoint, device)
     with quiet(), offline():
@@ -146,19 +115,7 @@ def load_text_encoder(checkpoint: Checkpoint, device: str) -> OpenClipTextEncode
                 f"embedding model {checkpoint.model} has no tokenizer on this machine"
                 f" ({type(error).__name__}: {reason}); set filtering.grounding=false or get its files"
             ) from None
-    return OpenClipTextEncoder(encoder.model, tokenizer, encoder.device)
-
-
-def _languages_of(tokenizer: Callable[..., torch.Tensor]) -> frozenset[Language]:
-    """English always; Chinese where the vocabulary has its characters, whole and not as bytes."""
-    inner = getattr(tokenizer, "tokenizer", None)
-    if inner is None:  # open_clip's own vocabulary, of English words and bytes
-        return frozenset({"en"})
-    pieces = inner(CHINESE_PROBE, add_special_tokens=False)["input_ids"]
-    unknown = sum(piece == inner.unk_token_id for piece in pieces)
-    if unknown or len(pieces) > MOST_PIECES_A_CHARACTER * len(CHINESE_PROBE):
-        return frozenset({"en"})
-    return frozenset({"en", "zh"})
+    return OpenClipTextEncoder(encoder.model, tokenizer, encoder.device, cpu_threads)
 
 
 def load_encoder(

@@ -7,6 +7,7 @@ the folder (see opening).
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from corpus.ledger import Ledger
     from corpus.sources import Shard
     from export.stage import DryRun
-    from filtering.grounding import TextEncoder
+    from filtering.phrase_vectors import TextEncoder
     from filtering.stage import Session
     from grouping.stored import StoredShard
 
@@ -131,7 +132,8 @@ class Pipeline:
                 f" {embedding.model} is now {checkpoint.identity}; expected the same model: name it, or make"
                 " the embeddings again with --fresh embeddings"
             )
-        return load_text_encoder(checkpoint, usable_devices(embedding.devices)[0])
+        device = usable_devices(embedding.devices)[0]
+        return load_text_encoder(checkpoint, device, cpu_threads=len(os.sched_getaffinity(0)))
 
     def export(self) -> bool:
         """The four files and what goes with them. Returns whether there was work to do."""

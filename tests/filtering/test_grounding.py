@@ -1,6 +1,7 @@
-"""Sentences against images, with the nano CLIP on drawn scenes."""
+"""Phrases against images, with the nano CLIP on drawn scenes."""
 
 import re
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,11 +11,12 @@ from numpy.typing import NDArray
 
 from corpus.errors import SetupError
 from corpus.files import write_jsonl
+from corpus.journal import JournalWriter
 from corpus.progress import Silent
-from corpus.records import ImageRecord, ImageSet, Language
+from corpus.records import Caption, ImageRecord, ImageSet, JobName, Language, caption_id
 from corpus.runfolder import RunFolder
 from filtering.config import FilteringConfig
-from filtering.grounding import Grounding, split_sentences, without_each_phrase
+from filtering.grounding import Grounding
 from filtering.stage import Session
 from grouping.checkpoint import resolve_checkpoint
 from grouping.encoder import load_encoder, load_text_encoder
@@ -38,6 +40,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     write_jsonl(run.images_file(SHARD), [ImageRecord(key=key, width_px=336, height_px=224) for key in keys])
     run.embeddings_file(SHARD).parent.mkdir(parents=True)
     np.save(run.embeddings_file(SHARD), encoder.encode(seen_by(encoder.shape, pictures)))
+    write_jsonl(run.duplicates_file, [])
     write_jsonl(
         run.sets_file,
         [ImageSet(id="set", keys=tuple(keys[:3]), min_cosine_similarity=0.5, mean_cosine_similarity=0.5)],
@@ -106,16 +109,6 @@ def test_a_language_that_the_tower_does_not_read_is_skipped_and_said(drawn: RunF
     assert "grounding is skipped for zh" in progress.lines[0]
 
 
-def test_sentences_of_a_set_go_with_the_images_they_name() -> None:
-    """A sentence without a number goes on about the one before."""
-    text = (
-        "These two images show cats. Image 1 shows a black cat. It sleeps on a mat."
-        " Image 2 shows a white cat."
-    )
-
-    assert [(0, 1), (0,), (0,), (1,)] == [each.images for each in split_sentences(text, "en", 2, 0)]
-
-
 def test_grounding_without_an_encoder_is_an_error(make_run, tmp_path: Path) -> None:
     """It says which setting turns it off."""
     run = make_run(["A red boat."])
@@ -128,14 +121,7 @@ def test_grounding_without_an_encoder_is_an_error(make_run, tmp_path: Path) -> N
 @pytest.mark.parametrize(("job", "language"), [("single_en", "en"), ("single_zh", "zh")])
 def test_one_thing_that_is_not_there_ranks_worse(grounding: Grounding, job, language: Language) -> None:
     """Each scene told truly, and with one thing of the scene after it in the place of one of its own."""
-    scenes = [imagine_scene("unseen", index) for index in range(COUNT + 1)]
-    phrases = [_things(describe(scene, language), language) for scene in scenes]
-    pairs = []
-    for index in range(COUNT):
-        own, strange = phrases[index], [each for each in phrases[index + 1] if each not in phrases[index]]
-        if len(own) > 1 and strange:
-            told = describe(scenes[index], language)
-            pairs.append((index, told, told.replace(own[-1], strange[0])))
+    pairs = _with_a_strange_thing(language)
     keys = [[f"{SHARD}/{index:02d}.png"] for index, _, _ in pairs]
 
     true = grounding.ranks(job, SHARD, [(k, told) for k, (_, told, _) in zip(keys, pairs, strict=True)])
@@ -151,11 +137,74 @@ def _things(text: str, language: Language) -> list[str]:
     return re.findall(rf"(?:{'|'.join(COLOURS)}) \w+", text)
 
 
-def test_each_phrase_is_left_out_in_turn() -> None:
-    """With what joins it to the next, the last with what joins it to the one before; a single one stays."""
-    assert [
-        "a blue boat and a cat",
-        "A red kite, a cat",
-        "A red kite, a blue boat",
-    ] == without_each_phrase("A red kite, a blue boat and a cat", "en")
-    assert [] == without_each_phrase("一只猫坐在窗台上", "zh")
+def _add_captions(run: RunFolder, job: JobName, texts: Sequence[str]) -> None:
+    captions = [
+        Caption(id=caption_id(job, f"{SHARD}/{at:02d}.png"), job=job, text=text, finish_reason="stop")
+        for at, text in enumerate(texts)
+    ]
+    with JournalWriter(run.captions_file(job, SHARD)) as journal:
+        journal.commit(captions)
+
+
+@pytest.fixture(scope="module")
+def told(drawn: RunFolder, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """The same run with true captions of its images in both languages."""
+    folder = tmp_path_factory.mktemp("told") / "run"
+    shutil.copytree(drawn.path, folder)
+    run = RunFolder.create_or_open(folder)
+    scenes = [imagine_scene("unseen", index) for index in range(COUNT)]
+    _add_captions(run, "single_en", [describe(scene, "en") for scene in scenes])
+    _add_captions(run, "single_zh", [describe(scene, "zh") for scene in scenes])
+    return run
+
+
+def _grounding(run: RunFolder, jobs: Sequence[JobName]) -> Grounding:
+    encoder = load_text_encoder(resolve_checkpoint(resolve_model("builtin:nano-clip"), None), "cpu")
+    return Grounding(run, encoder, 512, jobs, Silent())
+
+
+def test_what_the_other_language_does_not_say_weighs(told: RunFolder) -> None:
+    """A caption with one thing of another scene lacks more where the Chinese caption is at hand."""
+    pairs = _with_a_strange_thing("en")
+    captions = [([f"{SHARD}/{index:02d}.png"], other) for index, _, other in pairs]
+
+    by_image = _grounding(told, ["single_en"]).ranks("single_en", SHARD, captions)
+    by_both = _grounding(told, ["single_en", "single_zh"]).ranks("single_en", SHARD, captions)
+
+    assert np.mean(by_image) + 0.2 < np.mean(by_both)
+
+
+def test_scores_depend_on_the_caption_alone(told: RunFolder) -> None:
+    """Not on what is judged with it, nor in which order: a resumed run has the same bytes."""
+    texts = [describe(imagine_scene("unseen", index + 3), "en") for index in range(COUNT)]
+    captions = [([f"{SHARD}/{at:02d}.png"], text) for at, text in enumerate(texts)]
+    together = _grounding(told, ["single_en", "single_zh"]).ranks("single_en", SHARD, captions)
+    other_way = _grounding(told, ["single_en", "single_zh"])
+
+    assert together[::-1] == [other_way.ranks("single_en", SHARD, [each])[0] for each in reversed(captions)]
+
+
+def test_captions_beyond_the_plan_support_nothing(told: RunFolder) -> None:
+    """A journal may hold captions of a larger plan; verdicts don't depend on them."""
+    captions = [([f"{SHARD}/00.png"], describe(imagine_scene("unseen", 5), "en"))]
+    encoder = load_text_encoder(resolve_checkpoint(resolve_model("builtin:nano-clip"), None), "cpu")
+    jobs: list[JobName] = ["single_en", "single_zh"]
+    limits = {"single_en": None, "single_zh": 0}
+    limited = Grounding(told, encoder, 512, jobs, Silent(), limits.__getitem__)
+
+    assert _grounding(told, ["single_en"]).ranks("single_en", SHARD, captions) == limited.ranks(
+        "single_en", SHARD, captions
+    )
+
+
+def _with_a_strange_thing(language: Language) -> list[tuple[int, str, str]]:
+    """Scenes told truly, and with one thing of the scene after each in the place of one of its own."""
+    scenes = [imagine_scene("unseen", index) for index in range(COUNT + 1)]
+    phrases = [_things(describe(scene, language), language) for scene in scenes]
+    pairs = []
+    for index in range(COUNT):
+        own, strange = phrases[index], [each for each in phrases[index + 1] if each not in phrases[index]]
+        if len(own) > 1 and strange:
+            told = describe(scenes[index], language)
+            pairs.append((index, told, told.replace(own[-1], strange[0])))
+    return pairs

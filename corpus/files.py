@@ -78,9 +78,13 @@ def write_json(path: Path, value: object) -> None:
 def read_jsonl(path: Path, kind: type[T]) -> Iterator[T]:
     """The records of a JSON Lines file, in order. At most CHUNK_BYTES of it are in memory at a time.
 
-    Raises SetupError that names the file and line where one is not a ``kind``.
+    Raises SetupError that names the file where it has gone, and the line where one is not a ``kind``.
     """
-    with path.open("rb") as file, damage_said(path, _MAKE_IT_AGAIN):
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        raise SetupError(f"{path} is not there any more; `triptych run` makes it again") from None
+    with file, damage_said(path, _MAKE_IT_AGAIN):
         yield from decode_lines(file, kind)
 
 

@@ -19,7 +19,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Literal, Self, get_args
+from typing import Literal, NamedTuple, Self, get_args
 
 import msgspec
 
@@ -36,7 +36,38 @@ FORMAT_VERSION = 1
 StageName = Literal["embeddings", "sets", "captions", "verdicts", "export"]
 STAGE_NAMES: tuple[StageName, ...] = get_args(StageName)
 
+_WRITTEN_BY: dict[StageName, tuple[str, ...]] = {
+    "embeddings": ("images", "embeddings"),
+    "sets": ("sets.jsonl", "duplicates.jsonl"),
+    "captions": ("captions",),
+    "verdicts": ("verdicts",),
+    "export": ("export",),
+}
+_BESIDE: dict[StageName, tuple[str, ...]] = {"embeddings": ("sources.jsonl",), "sets": ("grouping",)}
+"""What else goes when a stage is discarded."""
+
 Setting = str | int | float | bool | None
+
+
+class Extent(msgspec.Struct, frozen=True):
+    """How much lies where a stage writes."""
+
+    files: int
+    size_bytes: int
+
+    def __str__(self) -> str:
+        return f"{self.files:,} files of {self.size_bytes:,} bytes"
+
+
+class Loss(NamedTuple):
+    """A finished stage hasn't what it wrote any more: files were removed, cut short or edited."""
+
+    stage: StageName
+    was: Extent
+    now: Extent
+
+    def __str__(self) -> str:
+        return f"{self.stage}: {self.now} are there, {self.was} when it had finished"
 
 
 class StageState(msgspec.Struct, kw_only=True):
@@ -51,6 +82,8 @@ class StageState(msgspec.Struct, kw_only=True):
     finished: bool = False
     notes: dict[str, Setting] = {}
     """Figures a stage wants remembered: how long it took, what it chose."""
+    left: Extent | None = None
+    """What it had written when it finished; None before that."""
 
 
 class RunFile(msgspec.Struct, kw_only=True):
@@ -180,7 +213,8 @@ class RunFolder:
 
     def verdicts(self, job: JobName, shard: str) -> Iterator[Verdict]:
         """The verdicts of a job on a shard; nothing if none were made."""
-        return read_journal(self.verdicts_file(job, shard), Verdict)
+        path = self.verdicts_file(job, shard)
+        return read_jsonl(path, Verdict) if path.exists() else iter(())
 
     def rule_scores(self) -> Iterator[RuleScores]:
         """What each rule's bound would drop elsewhere; nothing where the filter was asked for no rule."""
@@ -227,6 +261,20 @@ class RunFolder:
         state = self.run_file.stages[name]
         state.finished = True
         state.notes = dict(notes or {})
+        state.left = self._extent(name)
+        self.save()
+
+    def loss_of(self, name: StageName) -> Loss | None:
+        """What has become of the files of ``name`` since it finished; None where there are as many bytes."""
+        state = self.run_file.stages.get(name)
+        if state is None or not state.finished or state.left is None:
+            return None
+        now = self._extent(name)
+        return None if now == state.left else Loss(name, state.left, now)
+
+    def reopen_stage(self, name: StageName) -> None:
+        """Mark ``name`` unfinished: it makes again what it misses, and keeps what is there."""
+        self.run_file.stages[name].finished = False
         self.save()
 
     def is_finished(self, name: StageName) -> bool:
@@ -243,14 +291,7 @@ class RunFolder:
         if state is not None:
             state.finished = False
             self.save()
-        match name:
-            case "embeddings":
-                doomed = [self.sources_file, self.path / "images", self.path / "embeddings"]
-            case "sets":
-                doomed = [self.sets_file, self.duplicates_file, self.scratch_folder]
-            case "captions" | "verdicts" | "export":
-                doomed = [self.path / name]
-        for path in doomed:
+        for path in (self.path / written for written in (*_WRITTEN_BY[name], *_BESIDE.get(name, ()))):
             if path.is_dir():
                 shutil.rmtree(path)
             else:
@@ -265,6 +306,11 @@ class RunFolder:
             path = self.path / name
             paths += [p for p in path.rglob("*") if p.is_file()] if path.is_dir() else [path]
         return paths
+
+    def _extent(self, name: StageName) -> Extent:
+        """A look at each file, no reading."""
+        there = [path for path in self.files_of(*_WRITTEN_BY[name]) if path.is_file()]
+        return Extent(len(there), sum(path.stat().st_size for path in there))
 
     def digest(self, *names: str) -> str:
         """One SHA-256 over the files and folders ``names`` of this run: what a later stage reads."""

@@ -15,6 +15,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from corpus.errors import SetupError, UsageError
 from corpus.lock import owned
 from corpus.progress import Progress, Silent
@@ -50,8 +52,9 @@ def open_run(
     shards = (
         [] if stored else open_sources([source.absolute() for source in sources], config.input.image_column)
     )
-    if path.is_file():
-        raise SetupError(f"{path} is a file; name a folder with --out")
+    for above in (path, *path.absolute().parents):
+        if above.is_file():
+            raise SetupError(f"--out {path}: {above} is a file, expected a folder; name another with --out")
     path.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(path).free
     if free < MIN_FREE_BYTES:
@@ -112,6 +115,11 @@ def _config_under(
 def stored_config(run: RunFolder) -> tuple[RunConfig, list[Path]]:
     """The config and sources that a run folder was made with."""
     tree = dict(run.run_file.config)
-    sources = tree.pop("sources", [])
-    assert isinstance(sources, list)
-    return load_config(base=tree), [Path(source) for source in sources]
+    try:
+        sources = msgspec.convert(tree.pop("sources", []), list[str])
+        return load_config(base=tree), [Path(source) for source in sources]
+    except (msgspec.ValidationError, UsageError) as error:
+        raise SetupError(
+            f"{run.path / 'run.json'} has a config that this Triptych can't read ({error}); restore the file,"
+            " use the Triptych that made it, or start in another folder"
+        ) from None

@@ -17,7 +17,7 @@ import msgspec
 from corpus.errors import SetupError, UsageError
 from corpus.progress import Progress
 from corpus.records import JOB_NAMES, JobName
-from corpus.runfolder import RunFolder, StageName
+from corpus.runfolder import STAGE_NAMES, RunFolder, StageName
 from triptych.config import RunConfig, as_tree
 from triptych.embedded import CAUTION, is_embedded, resolve_model
 from triptych.versions import installed_versions
@@ -55,6 +55,7 @@ class Pipeline:
 
     def run(self) -> bool:
         """All stages in order. Returns whether any had work to do."""
+        self._reopen_what_lost_files(*STAGE_NAMES)
         self.check_captioner()
         # Not any(): every stage must be called.
         return max(self.group(), self.caption(), self.filter(), self.export())
@@ -64,6 +65,7 @@ class Pipeline:
         from corpus.inventory import settle_sources
         from grouping.stage import adopt_embeddings, embed_sources, make_sets
 
+        self._reopen_what_lost_files("embeddings", "sets")
         if self._stored:
             self._record()
             worked = adopt_embeddings(self.folder, self._stored, self.progress)
@@ -83,6 +85,7 @@ class Pipeline:
         from corpus.inventory import gone_archives
 
         captioning = self._resolved_captioning()
+        self._reopen_what_lost_files("sets", "captions")
         self._require("sets", "triptych group")
         if not self._sources:
             raise SetupError(
@@ -100,6 +103,8 @@ class Pipeline:
 
     def filter(self) -> bool:
         """Verdicts on all captions. Returns whether there was work to do."""
+        self._reopen_what_lost_files("sets", "captions", "verdicts")
+        self._require("sets", "triptych group")
         self._require("captions", "triptych caption")
         self._record()
         return self.filter_session().write_verdicts()
@@ -139,6 +144,8 @@ class Pipeline:
         """The four files and what goes with them. Returns whether there was work to do."""
         from export.stage import export_run
 
+        self._reopen_what_lost_files("sets", "verdicts", "export")
+        self._require("sets", "triptych group")
         self._require("verdicts", "triptych filter")
         self._record()
         return export_run(
@@ -246,6 +253,23 @@ class Pipeline:
             if line not in self._noted:
                 self.progress.say(f"note: {line}")
         self._noted.update(lines)
+
+    def _reopen_what_lost_files(self, *stages: StageName) -> None:
+        """Let a stage make again what was removed or cut short after it had finished.
+
+        Raises SetupError where files of embeddings were: those that are there are not made again.
+        """
+        for stage in stages:
+            loss = self.folder.loss_of(stage)
+            if loss is None:
+                continue
+            if stage == "embeddings" and loss.now.files >= loss.was.files:
+                raise SetupError(
+                    f"{self.folder.path}: files were damaged or edited ({loss}); remove those that"
+                    f" `triptych verify {self.folder.path}` names, or add --fresh embeddings, and run again"
+                )
+            self._note([f"{loss}; what is missing is made again"])
+            self.folder.reopen_stage(stage)
 
     def _require(self, stage: StageName, command: str) -> None:
         if not self.folder.is_finished(stage):

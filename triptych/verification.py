@@ -11,6 +11,8 @@ from pathlib import Path
 import msgspec
 
 from corpus.errors import TriptychError
+from corpus.files import digest_of_files
+from corpus.runfolder import STAGE_NAMES, RunFolder
 from triptych.pipeline import Pipeline
 
 MOST_IMAGE_OFFENCES = 20
@@ -53,8 +55,9 @@ def verify_run(pipeline: Pipeline, images: ImageCheck) -> Verification:
                 f"the ledger closes: {ledger.images.found or 0:,} images, {planned:,} captions planned"
             )
         offences += [f"stage {stage} is not finished" for stage in ledger.unfinished]
-    except TriptychError as error:
+    except (OSError, TriptychError) as error:
         offences.append(str(error))
+    _check_stages(run, checks, offences)
     _check_embeddings(pipeline, checks, offences)
     _check_images(pipeline, images, checks, offences)
     if run.is_finished("export"):
@@ -62,7 +65,7 @@ def verify_run(pipeline: Pipeline, images: ImageCheck) -> Verification:
             passed, found = check_export(run, pipeline.progress)
             checks += map(str, passed)
             offences += found
-        except TriptychError as error:
+        except (OSError, TriptychError) as error:
             offences.append(str(error))
     return Verification(checks=checks, offences=offences)
 
@@ -81,7 +84,7 @@ def _check_images(pipeline: Pipeline, asked: ImageCheck, checks: list[str], offe
         needed = set(gone)
         if gone and run.is_finished("export"):
             needed = kept_among(run, pipeline.jobs, pipeline.job_limit, gone)
-    except TriptychError as error:
+    except (OSError, TriptychError) as error:
         offences.append(f"images: {error}")
         return
     where = "their sources" if asked.root is None else str(asked.root)
@@ -108,8 +111,11 @@ def _check_embeddings(pipeline: Pipeline, checks: list[str], offences: list[str]
         try:
             readable = sum(record.unreadable is None for record in run.images(shard))
             array = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, TriptychError) as error:
-            offences.append(f"{path}: {error}")
+        except TriptychError as error:
+            offences.append(str(error))
+            continue
+        except (OSError, ValueError, EOFError) as error:
+            offences.append(f"{path} can't be read ({error}); remove it, and `triptych run` makes it again")
             continue
         if array.ndim != 2 or array.dtype != np.float16 or len(array) != readable:
             offences.append(f"{path}: {array.dtype}{list(array.shape)}, expected float16[{readable}, dim]")
@@ -117,3 +123,24 @@ def _check_embeddings(pipeline: Pipeline, checks: list[str], offences: list[str]
         rows += len(array)
         shards += 1
     checks.append(f"{rows:,} embeddings in {shards:,} shards match their images")
+
+
+def _check_stages(run: RunFolder, checks: list[str], offences: list[str]) -> None:
+    """Each finished stage left what is there, and read what is there: nothing was changed behind it."""
+    losses = [loss for stage in STAGE_NAMES if (loss := run.loss_of(stage)) is not None]
+    offences += [f"{loss}; `triptych run` makes again what is missing" for loss in losses]
+    sets = run.run_file.stages.get("sets")
+    if losses or sets is None or not sets.finished:
+        return
+    changed = [
+        name
+        for name in ("images", "embeddings")
+        if sets.inputs.get(name) != digest_of_files(run.path, run.files_of(name))
+    ]
+    offences += [
+        f"{run.path / name} has other bytes than when the sets were made of it: it was damaged or edited;"
+        " put it back, or make it again with --fresh embeddings"
+        for name in changed
+    ]
+    if not changed:
+        checks.append("images and embeddings have the bytes that the sets were made of")

@@ -6,7 +6,6 @@ Data goes to stdout, progress and notes to stderr. Exit codes: 0 finished, 1 fai
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 import threading
@@ -53,8 +52,11 @@ def main() -> None:
         _fail(_INTERRUPTED, 130)
     except TriptychError as error:
         _fail(str(error), error.exit_code)
+    except BrokenPipeError:  # `triptych ... | head`: who reads has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM):
+        if error.errno is None:
             raise
         where = f" at {error.filename}" if error.filename else ""
         _fail(f"{error.strerror}{where}; mend that and run the same command: it goes on from here", 1)

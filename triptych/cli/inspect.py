@@ -62,6 +62,7 @@ class _HowMany(click.ParamType[int | None]):
 @click.option(
     "--images",
     type=_HowMany(),
+    metavar="N|all",
     default="100",
     show_default=True,
     help="How many images to read again, spread over the run: are they there, with their bytes and size?",

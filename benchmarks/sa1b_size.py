@@ -1,8 +1,8 @@
 """How many images of SA-1B's size a core fits to their tiles a second.
 
 Comes in: nothing. Goes out: images a second of processor time, over the whole way from a tar to a request:
-reading, hashing, decoding, resizing, encoding. Drawn scenes with noise, of about 1 MB as JPEG, as SA-1B's
-have. Not its job: sending them (see full_slots).
+reading, hashing, decoding, resizing, encoding. Drawn scenes with noise, of 0.49 MB as JPEG: half
+as much as SA-1B's have. Not its job: sending them (see full_slots).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ WIDTH_PX, HEIGHT_PX = 1500, 2250
 IMAGES = 8
 RUNS = 3
 NOISE = 6.0
-"""Standard deviation, of 255: what brings a drawn scene to about 1 MB at quality 85."""
+"""Standard deviation, of 255: what brings a drawn scene to 0.49 MB at quality 85."""
 
 
 def fitted_per_core_second() -> dict[str, object]:

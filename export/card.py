@@ -35,7 +35,8 @@ _SA1B_LICENCE = (
 )
 _OWN_LICENCE = (
     "The images are not included, and their rights stay with their owners. `image` in a row is the path of"
-    " the image below the folder that was captioned; a tar archive stands for a folder of its name."
+    " the image below the folder that was captioned; an archive stands for a folder of its name: `a/x.jpg`"
+    " may be `x.jpg` of `a.tar`, `a/17` row 17 (from 0) of `a.parquet`. A trainer needs them as files there."
 )
 
 

@@ -72,8 +72,10 @@ def load_config(
     _refuse_unknown_keys(tree, RunConfig, "")
     try:
         return msgspec.convert(tree, RunConfig)
-    except (msgspec.ValidationError, ValueError) as error:
-        raise UsageError(f"config: {error}") from None
+    except msgspec.ValidationError as error:
+        expected, _, where = str(error).partition(" - at ")
+        key = f" key {where.strip('`').removeprefix('$.')}" if expected.startswith("Expected") else ""
+        raise UsageError(f"config{key}: {expected}") from None
 
 
 def parse_assignment(text: str) -> tuple[str, object]:

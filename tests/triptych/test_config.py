@@ -71,3 +71,9 @@ def test_a_file_that_is_no_toml_or_not_there_is_a_usage_error(tmp_path: Path) ->
 def test_an_assignment_takes_toml_values_and_bare_words(text: str, expected: tuple[str, object]) -> None:
     """So that quotes are not needed for strings on a command line."""
     assert expected == parse_assignment(text)
+
+
+def test_a_value_of_the_wrong_kind_is_said_with_its_key() -> None:
+    """As a user writes it."""
+    with pytest.raises(UsageError, match=r"config key sets\.max_sets: Expected `int \| null`, got `str`"):
+        load_config(flags={"sets.max_sets": "many"})

@@ -101,7 +101,9 @@ def gather(run: RunFolder, jobs: Sequence[JobName], planned: PlannedTexts, count
             elif entry > heap[0][:2]:
                 heapq.heapreplace(heap, (*entry, vector.copy()))
     if not heap:
-        raise SetupError(f"{run.path} has no readable image to compare captions with")
+        raise SetupError(
+            f"{run.path} has no readable image, so there is nothing to ground; see `triptych status {run.path}`"
+        )
     chosen = {key: vector for _, key, vector in sorted(heap, key=lambda entry: entry[1])}
     vectors |= chosen
     chosen_sets = {each: sets[each] for each in sorted(sets, key=hash64)[:count]}

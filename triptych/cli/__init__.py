@@ -21,7 +21,16 @@ from triptych.cli.stages import caption, demo, export, group, run
 _INTERRUPTED = "interrupted; the same command goes on from here"
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _InOrderOfWork(click.Group):
+    """Commands as they were added, rather than by the alphabet."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+@click.group(
+    cls=_InOrderOfWork, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(package_name="triptych")
 def cli() -> None:
     """Turn a pile of images into a caption dataset.

@@ -43,7 +43,7 @@ def filter_(
     assignments: tuple[str, ...],
     fresh: tuple[StageName, ...],
 ) -> None:
-    """Decide which captions are kept: those of a run, or those of a plain JSON Lines file.
+    """Judge captions: those of a run, or of a JSON Lines file.
 
     A row of FILE.jsonl is {"id", "job", "text", "images", "finish_reason"}; images is their number (1 if
     left out). Its verdicts {"id", "keep", "reason", "scores"} go to --out, in the same order; that on a

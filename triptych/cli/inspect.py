@@ -17,9 +17,10 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document 
 @click.argument("folder", metavar="RUN", type=options.FOLDER)
 @_JSON
 def status(folder: Path, as_json: bool) -> None:
-    """Show where a run is: its funnel, failures by class, the captions' pace and what the rest takes.
+    """Show where a run is, and how long the rest takes.
 
-    Works while it runs. After `triptych caption RUN --sample N` it says how long all of it would take.
+    Its funnel, failures by class, the captions' pace. Works while it runs. After `triptych caption RUN
+    --sample N` it says how long all of it would take.
     """
     from triptych.funnel import funnel_lines, stage_lines
     from triptych.opening import look_into
@@ -75,10 +76,10 @@ class _HowMany(click.ParamType[int | None]):
 )
 @_JSON
 def verify(folder: Path, images: int | None, image_root: Path | None, as_json: bool) -> None:
-    """Reload all that a run wrote and recount it; exit 1 where anything doesn't add up.
+    """Check all that a run wrote; exit 1 on any offence.
 
-    Checks the ledger, the embeddings, the exported files against their checksums, every exported row
-    against its format, its caption and its images, and the images themselves.
+    Reloads and recounts the ledger, the embeddings, the exported files against their checksums, every
+    exported row against its format, its caption and its images, and the images themselves.
     """
     from triptych.opening import look_into
     from triptych.verification import ImageCheck, verify_run
@@ -111,7 +112,7 @@ def doctor(
     tp: int | None,
     as_json: bool,
 ) -> None:
-    """Say what this machine can run, what is missing, and what to install.
+    """Say what this machine can run, and what to install.
 
     With a model or endpoints also whether captioning could begin: GPU memory, the model's folder, the
     context against tiles and prompt, and one small image to each endpoint. Exit 1 where anything failed.

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     help="Instead of a page: the precision that verdicts downloaded from the page come to.",
 )
 def report(folder: Path, verdicts_file: Path | None) -> None:
-    """Show what is in a run: one HTML page with samples of everything, to read and to judge.
+    """Show samples of everything on one page.
 
-    The page opens from a file and needs no network. Keys in it: j and k for the next and the previous
+    To read and to judge. The page opens from a file and needs no network. Keys in it: j and k for the next and the previous
     item, g and b for good and bad; a button downloads the verdicts.
     """
     from captioning.prompts import load_prompts

@@ -74,7 +74,7 @@ def group(
     assignments: tuple[str, ...],
     fresh: tuple[StageName, ...],
 ) -> None:
-    """Embed images, set duplicates aside, and make sets of related ones.
+    """Make sets of related images; set duplicates aside.
 
     SOURCE is as for `triptych run`; or name stored --embeddings in place of images.
     """
@@ -150,7 +150,7 @@ def export(
     assignments: tuple[str, ...],
     fresh: tuple[StageName, ...],
 ) -> None:
-    """Write the four files of a run, with dataset card, metadata and manifest."""
+    """Write the four files, with card, metadata and manifest."""
     flags = options.flags_of(assignments) | options.export_flags(row_format, file_type, image_root)
     if dry_run:
         _say_what_export_would_write(folder, config_file, flags, fresh)

@@ -102,7 +102,7 @@ def gather(run: RunFolder, jobs: Sequence[JobName], planned: PlannedTexts, count
                 heapq.heapreplace(heap, (*entry, vector.copy()))
     if not heap:
         raise SetupError(
-            f"{run.path} has no readable image, so there is nothing to ground; see `triptych status {run.path}`"
+            f"{run.path} has no readable image to compare captions with; see `triptych status {run.path}`"
         )
     chosen = {key: vector for _, key, vector in sorted(heap, key=lambda entry: entry[1])}
     vectors |= chosen

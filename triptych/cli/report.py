@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 def report(folder: Path, verdicts_file: Path | None) -> None:
     """Show samples of everything on one page.
 
-    To read and to judge. The page opens from a file and needs no network. Keys in it: j and k for the next and the previous
-    item, g and b for good and bad; a button downloads the verdicts.
+    To read and to judge. The page opens from a file and needs no network. Keys in it: j and k for the
+    next and the previous item, g and b for good and bad; a button downloads the verdicts.
     """
     from captioning.prompts import load_prompts
     from export.report.identity import report_id

@@ -23,7 +23,8 @@ import msgspec
 
 from benchmarks.record import record
 from filtering.config import FilteringConfig
-from filtering.judge import BLOCK_CAPTIONS, Court, Row
+from filtering.court import BLOCK_CAPTIONS, Court
+from filtering.judge import Row
 
 LABELLED = Path("tests/filtering/labelled/captions.jsonl")
 PLANTED_ONE_IN = 20

@@ -4,7 +4,9 @@
 
 PYTHON is an interpreter with py-data-juicer and datatrove. All three judge the same good captions of
 each job, of the seed's lengths (see seed_length_captions), one process, in processor time, the median
-of several rounds. ``all_rules`` is every rule of ours. The peers have a counterpart to a few of them, and
+of several rounds. ``all_rules`` is every rule of ours, on blocks of captions as a worker has them;
+``with_sketches`` is all that a worker does: rules, sketches for duplicates, the lines it hands on. The
+seed's mix of jobs is 11M, 1M, 77K and 77K captions. The peers have a counterpart to a few of them, and
 run those: data-juicer repetition, special characters and length, datatrove Gopher's repetition and
 quality rules. ``matching_rules`` is ours with no more than that: repetition, garbled text and length.
 """
@@ -17,19 +19,29 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import click
 
 from benchmarks.record import record
 from benchmarks.seed_length_captions import MadeUp, make_captions, row_of
 from corpus.records import JobName
+from filtering.block import chunks_of
 from filtering.candidate import Candidate
 from filtering.config import FilteringConfig, RuleName
-from filtering.judge import Judge
+from filtering.judge import Judge, Row
+from filtering.score_counts import ScoreCounter
+from filtering.worker import Worker
 
-ROUNDS = 5
+ROUNDS = 15
+PEER_ROUNDS = 5
 CAPTIONS_A_JOB = 400
+SEED_CAPTIONS: dict[JobName, int] = {
+    "single_en": 11_000_000,
+    "single_zh": 1_000_000,
+    "multi_en": 77_000,
+    "multi_zh": 77_000,
+}
 MATCHING: tuple[RuleName, ...] = ("garbled", "too_short", "repeated", "too_long")
 """What the peers' operators below look for."""
 
@@ -79,16 +91,42 @@ print("FOUND" + json.dumps(found))
 """
 
 
-def ours(captions: Sequence[MadeUp], config: FilteringConfig) -> int:
+def rules_alone(captions: Sequence[MadeUp], config: FilteringConfig) -> int:
     """Captions a second with the rules of ``config``."""
     judge = Judge(config)
+
+    def run() -> None:
+        counter = ScoreCounter(config)
+        candidates = [Candidate(text=c.text, job=c.job, image_count=c.image_count) for c in captions]
+        for places in chunks_of(candidates):
+            chosen = [candidates[at] for at in places]
+            judge.scores_of_block(judge.block(chosen), chosen, counter)
+
+    return rate(run, len(captions))
+
+
+def with_sketches(captions: Sequence[MadeUp], config: FilteringConfig) -> int:
+    """Captions a second of all that a worker does."""
+    work = Worker(config)
+    rows = [Row(f"{c.job}:{at}", c.job, c.text, c.image_count, "stop") for at, c in enumerate(captions)]
+    return rate(lambda: work.judge(rows), len(captions))
+
+
+def rate(run: Callable[[], object], captions: int) -> int:
+    """Captions a second, the median of rounds."""
+    run()
     rounds = []
     for _ in range(ROUNDS):
         began = time.process_time()
-        for each in captions:
-            judge.scores(Candidate(text=each.text, job=each.job, image_count=each.image_count))
-        rounds.append(len(captions) / (time.process_time() - began))
+        run()
+        rounds.append(captions / (time.process_time() - began))
     return round(statistics.median(rounds))
+
+
+def of_the_mix(rates: Mapping[JobName, int]) -> int:
+    """Captions a second of all four jobs together, as many of each as the seed has."""
+    seconds = sum(SEED_CAPTIONS[job] / rates[job] for job in SEED_CAPTIONS)
+    return round(sum(SEED_CAPTIONS.values()) / seconds)
 
 
 def lengths(job: JobName, captions: Sequence[MadeUp]) -> dict[str, int]:
@@ -105,16 +143,19 @@ def main(peers: str) -> None:
     load_average = round(os.getloadavg()[0], 1)
     made = make_captions(CAPTIONS_A_JOB)
     texts = json.dumps({job: [each.text for each in captions] for job, captions in made.items()})
-    peer_command = [peers, "-c", PEERS.replace("ROUNDS", str(ROUNDS))]
+    peer_command = [peers, "-c", PEERS.replace("ROUNDS", str(PEER_ROUNDS))]
+    rates = {
+        name: {job: measure(captions, config) for job, captions in made.items()}
+        for name, measure, config in (
+            ("all_rules", rules_alone, FilteringConfig()),
+            ("with_sketches", with_sketches, FilteringConfig()),
+            ("matching_rules", rules_alone, FilteringConfig(rules=MATCHING)),
+        )
+    }
     measured: dict[str, object] = {
         "mean_lengths": {job: lengths(job, captions) for job, captions in made.items()},
-        "captions_per_s_and_core": {
-            name: {job: ours(captions, config) for job, captions in made.items()}
-            for name, config in (
-                ("all_rules", FilteringConfig()),
-                ("matching_rules", FilteringConfig(rules=MATCHING)),
-            )
-        },
+        "captions_per_s_and_core": rates,
+        "of_the_seeds_mix": {name: of_the_mix(by_job) for name, by_job in rates.items()},
     }
     answer = subprocess.run(peer_command, input=texts, capture_output=True, text=True)
     line = next((each for each in answer.stdout.splitlines() if each.startswith("FOUND")), None)

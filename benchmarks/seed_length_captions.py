@@ -3,7 +3,7 @@
 Comes in: the good labelled captions. Goes out: captions of each job whose rows are as long as the seed's,
 on average: 1,040 and 830 bytes for one image, 1,990 and 1,580 for a set, prompt and JSON included. A
 labelled caption gives the frame, and sentences of other good captions of the language are put between
-its own, each at most once, until a drawn length is reached. Not its job: being true.
+its own, none that it already has, until a drawn length is reached. Not its job: being true.
 """
 
 from __future__ import annotations
@@ -85,7 +85,8 @@ def row_of(job: JobName, text: str, image_count: int) -> bytes:
 
 def _grown(rng: random.Random, text: str, fillers: Sequence[str], target_bytes: int, space: str) -> str:
     parts = [part for part in _BETWEEN_SENTENCES.split(text) if part]
-    for sentence in rng.sample(fillers, len(fillers)):
+    others = [sentence for sentence in fillers if sentence not in text]
+    for sentence in rng.sample(others, len(others)):
         if len(space.join(parts).encode()) + len(sentence.encode()) / 2 >= target_bytes:
             break
         parts.insert(rng.randint(1, len(parts)), sentence)

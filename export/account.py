@@ -6,13 +6,13 @@ job: counting (see corpus.recount_images, and kept for captions).
 
 from __future__ import annotations
 
-import multiprocessing
+import functools
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 from corpus.errors import SetupError
+from corpus.pool import process_pool
 from corpus.recount_images import ImageCounts, recount_images
 from corpus.runfolder import RunFolder
 
@@ -29,8 +29,9 @@ def images_recounted(run: RunFolder) -> Iterator[Callable[[], Recounted]]:
         counted = recount_images(run)
         yield lambda: counted
         return
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        yield pool.submit(_recount, run.path).result
+    with process_pool(1, "counts images") as pool:
+        counting = pool.map(_recount, [run.path])
+        yield functools.cache(lambda: next(counting))
 
 
 def _recount(path: Path) -> Recounted:

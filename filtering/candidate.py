@@ -9,12 +9,19 @@ job's language: a caption in the wrong language is then still measured by its ow
 
 from __future__ import annotations
 
+import functools
 import re
+from collections.abc import Set as AbstractSet
+from typing import TYPE_CHECKING
 
 from corpus.records import JobName, Language, is_multi, language_of
+from filtering.cues import words_and_pairs
 from filtering.image_numbers import References
 from filtering.references import references
-from filtering.units import take_apart, units_of
+from filtering.units import marks_of, units_of
+
+if TYPE_CHECKING:
+    from filtering.block import Block
 
 LONGEST_QUOTE = 80
 """In characters. What a sign says is shorter; a longer stretch between quotation marks is the caption."""
@@ -27,15 +34,13 @@ MOST_SENTENCES = 500
 """Looked at one by one. The longest caption that any job allows has a tenth of that."""
 
 _SENTENCE_END = re.compile(r"(?<!\d)[.．]|[!?！？。…;；]|[\r\n]")
-_QUOTED = re.compile(
-    "|".join(
-        rf"{opening}[^{opening}{closing}\n]{{1,{LONGEST_QUOTE}}}{closing}"
-        for opening, closing in ('""', "“”", "‘’", "「」", "『』", "《》")
-    )
-    + rf"|'(?<!\w')[^'\n]{{1,{LONGEST_QUOTE}}}'(?!\w)"
-)
-"""Each alternative begins with a character, so that the search for them runs in C."""
-_QUOTATION_MARKS = frozenset('"“‘「『《')
+_QUOTED_BY = {
+    opening: re.compile(rf"{opening}[^{opening}{closing}\n]{{1,{LONGEST_QUOTE}}}{closing}")
+    for opening, closing in ('""', "“”", "‘’", "「」", "『』", "《》")
+}
+_QUOTED_BY["'"] = re.compile(rf"'(?<!\w')[^'\n]{{1,{LONGEST_QUOTE}}}'(?!\w)")
+"""By the mark that opens; each begins with it, so that the search runs in C."""
+_QUOTED = re.compile("|".join(quoted.pattern for quoted in _QUOTED_BY.values()))
 
 
 class Candidate:
@@ -61,47 +66,69 @@ class Candidate:
         """What the caption of the same image or set in the other language says, where there is one."""
         self.grounding_rank = grounding_rank
         """How its least fitting sentence ranks (see grounding); None where that wasn't measured."""
-        self.units, self.marks = take_apart(text)
-        """Words and Han characters in order, in lower case; and what is left (see units)."""
-        self.words = frozenset(self.units)
-        """The different units."""
         self.is_multi = is_multi(job)
         """Whether it is a caption of a set."""
-        self._unquoted: str | None = None
-        self._lowered: str | None = None
-        self._joined: str | None = None
-        self._references: References | None = None
+        self.block: Block | None = None
+        self.place = 0
+        """The block that it is read in with others, and which of them it is; it is read alone without."""
 
-    @property
+    @functools.cached_property
+    def unit_count(self) -> int:
+        """How many units it has."""
+        return len(self.units) if self.block is None else int(self.block.unit_counts[self.place])
+
+    @functools.cached_property
+    def units(self) -> list[str]:
+        """Words and Han characters in order, in lower case (see units)."""
+        return units_of(self.text)
+
+    @functools.cached_property
+    def marks(self) -> str:
+        """The characters but plain letters and the commonest marks (see units)."""
+        return marks_of(self.text)
+
+    @functools.cached_property
+    def cue_words(self) -> AbstractSet[str]:
+        """Of its units and its pairs of Han characters, at least those that rules look for (see cues)."""
+        return words_and_pairs(self.units) if self.block is None else self.block.cue_words_of(self.place)
+
+    @functools.cached_property
+    def words(self) -> AbstractSet[str]:
+        """Its units and its pairs of Han characters: all words, where ``cue_words`` are not enough."""
+        return words_and_pairs(self.units)
+
+    def count(self, words: frozenset[str]) -> int:
+        """How many units are among ``words``, which are counted words or cue words (see cues)."""
+        if self.block is None:
+            return sum(map(words.__contains__, self.units))
+        return int(self.block.count(words)[self.place])
+
+    @functools.cached_property
+    def is_printable(self) -> bool:
+        """Whether it is without line breaks, tabs and other characters that aren't shown."""
+        return self.text.isprintable() if self.block is None else not self.block.is_unprintable[self.place]
+
+    @functools.cached_property
     def unquoted(self) -> str:
         """The text without what stands between quotation marks: a sign may say what it says."""
-        if self._unquoted is None:
-            text = self.text
-            has_quotes = not _QUOTATION_MARKS.isdisjoint(self.marks) or "'" in text
-            self._unquoted = _QUOTED.sub(" ", text) if has_quotes else text
-        return self._unquoted
+        text = self.text
+        marks = [mark for mark in _QUOTED_BY if mark in text]
+        if not marks:
+            return text
+        return (_QUOTED if len(marks) > 1 else _QUOTED_BY[marks[0]]).sub(" ", text)
 
-    @property
+    @functools.cached_property
     def unquoted_lowered(self) -> str:
         """The same in lower case."""
-        if self._lowered is None:
-            self._lowered = self.unquoted.lower()
-        return self._lowered
+        return self.unquoted.lower()
 
-    @property
-    def joined(self) -> str:
-        """The units without anything between them."""
-        if self._joined is None:
-            self._joined = "".join(self.units)
-        return self._joined
-
-    @property
+    @functools.cached_property
     def references(self) -> References:
         """Which images of its set the caption speaks of."""
-        if self._references is None:
-            text = self.unquoted[:LONGEST_READ]
-            self._references = references(text, self.words, self.language, self.image_count)
-        return self._references
+        text = self.unquoted[:LONGEST_READ]
+        if not self.is_printable:
+            text = " ".join(text.split())
+        return references(text, self.words, self.language, self.image_count)
 
     @property
     def sentences(self) -> list[list[str]]:

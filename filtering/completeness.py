@@ -7,6 +7,10 @@ from __future__ import annotations
 
 import unicodedata
 
+import numpy as np
+from numpy.typing import NDArray
+
+from filtering.block import Block
 from filtering.candidate import Candidate
 
 FINISHED = frozenset({"", "stop", "eos", "eos_token", "end_turn", "stop_sequence"})
@@ -43,4 +47,9 @@ def truncation(candidate: Candidate) -> float:
 
 def length(candidate: Candidate) -> float:
     """The length, in words and Han characters."""
-    return float(len(candidate.units))
+    return float(candidate.unit_count)
+
+
+def screen_length(block: Block) -> NDArray[np.float64]:
+    """The score."""
+    return block.unit_counts.astype(np.float64)

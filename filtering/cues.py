@@ -1,23 +1,62 @@
-"""Patterns that are only looked for where a cue to them is there.
+"""Words that rules look for, and patterns that are only looked for where such a word is.
 
-Comes in: groups, each of needles and a pattern that needs one of them. Goes out: how often a text has
-any of the patterns. Not its job: which patterns (see voice, garbled).
+Comes in: groups, each of needles and a pattern that needs one of them. Goes out: which patterns a text
+may have. Not its job: which patterns (see voice, garbled), finding the words in many texts (see block).
 
 A caption has none of most patterns. Which of all needles it may have is one intersection of sets: an
-English needle is a word, and of a Chinese one, which has no borders, the rarest character is looked
-for first.
+English needle is a word, and of a Chinese one, which has no borders, the rarest two characters in a row
+are looked for first.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
+from itertools import pairwise
 
 COMMONEST_HAN = (
     "的一是在有上着中个色图人和面了子张为片像前白可以下不看起来到方后这出大地木边红黑成天展位第与示部蓝正行身小放光其"
     "站间多两里手画车显现明内排对能穿分过旁们另三该布装建有好处向家道长应用作些请理要根据所没当也么什如需果助型智能无法"
 )
 """Of captions, about by rank: a needle is looked for by its character that comes last here or not at all."""
+
+_cue_words: dict[str, None] = {}
+_counted_words: dict[str, None] = {}
+
+
+def cue_words(words: Iterable[str]) -> frozenset[str]:
+    """``words``, which from now on can be looked for among a candidate's ``cue_words``.
+
+    Each is a unit, or two Han characters in a row. Called where a module is imported, so that all are
+    known before the first caption is judged.
+    """
+    chosen = frozenset(words)
+    _cue_words.update(dict.fromkeys(chosen))
+    return chosen
+
+
+def counted_words(words: Iterable[str]) -> frozenset[str]:
+    """The same of words that are only counted in a block: too common to be named to each candidate."""
+    chosen = frozenset(words)
+    _counted_words.update(dict.fromkeys(chosen))
+    return chosen
+
+
+def all_cue_words() -> AbstractSet[str]:
+    """Of all rules."""
+    return _cue_words.keys()
+
+
+def all_counted_words() -> AbstractSet[str]:
+    """Of all rules; some of them are cue words, too."""
+    return _counted_words.keys()
+
+
+def words_and_pairs(units: Sequence[str]) -> AbstractSet[str]:
+    """All that may be a cue word in a text, given as its units."""
+    pairs = {first + second for first, second in pairwise(units) if len(first) == 1}
+    return pairs | {*units}
 
 
 class Cues:
@@ -32,14 +71,15 @@ class Cues:
         for needles, pattern in groups:
             compiled = re.compile(pattern)
             for needle in needles.split():
-                cue = max(filter(str.isalnum, needle), key=_rarity) if han else needle
+                cue = _rarest_pair(needle) if han else needle
                 self._groups.setdefault(cue, []).append((needle, compiled))
-        self._cues = frozenset(self._groups)
+        self.words = cue_words(self._groups)
+        """A text without any of them has none of the patterns."""
         self._is_han = han
 
     def found(self, words: AbstractSet[str], text: str) -> list[re.Pattern[str]]:
-        """The patterns worth looking for in ``text``, whose different units are ``words``."""
-        cues = self._cues & words
+        """The patterns worth looking for in ``text``, whose cue words are ``words``."""
+        cues = self.words & words
         if not cues:
             return []
         patterns: dict[re.Pattern[str], None] = {}
@@ -48,6 +88,14 @@ class Cues:
                 if not self._is_han or needle in text:
                     patterns[pattern] = None
         return list(patterns)
+
+
+def _rarest_pair(needle: str) -> str:
+    """Two characters of a needle, or its only one."""
+    letters = "".join(filter(str.isalnum, needle))
+    at = max(range(len(letters)), key=lambda at: _rarity(letters[at]))
+    at = min(at, max(len(letters) - 2, 0))
+    return letters[at : at + 2]
 
 
 def _rarity(character: str) -> int:

@@ -9,7 +9,13 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
+from numpy.typing import NDArray
+
+from filtering.block import Block, look_where
 from filtering.candidate import Candidate
+from filtering.characters import IS_DIGIT, character_class
+from filtering.cues import cue_words
 from filtering.units import any_in
 
 _SPECIAL_TOKEN = re.compile(
@@ -36,7 +42,7 @@ _WRONGLY_DECODED = re.compile(
 
 _PRINTABLE_BUT_BAD = frozenset("\ufffd\ufffc▁Ġ□")
 _STARTS_WRONGLY_DECODED = frozenset("Ãâïåäæç")
-_HAN_WRONGLY_DECODED = frozenset("锟烫屯娴鐨鍥銆")
+_HAN_WRONGLY_DECODED = cue_words("锟烫屯娴鐨鍥銆")
 _SYMBOLS = frozenset("@#$%^&*+=|\\~<>/{}[]")
 _RUNS = (",,,,", ";;;;", "::::", "????", "!!!!!!", ". . . . . .")
 _WIDE_RUNS = ("，，，，", "、、、、", "。。。。", "；；；；", "！！！！！！")
@@ -48,6 +54,11 @@ _SYMBOL_RUN = re.compile(
 
 _PICTURE_SIGN = re.compile("[\u2190-\u2bff\U0001f000-\U0001faff]")
 """Arrows, shapes, emoji."""
+
+_AT = character_class("@")
+_FEWEST_DIGITS = 7
+_FIVE_DIGITS_WITHIN = 20
+"""Characters. Any telephone number has five digits with at most three other characters before each."""
 
 _EMAIL = re.compile(r"[\w.+\-]{1,64}\s?@\s?[\w\-]{1,63}(?:\.[\w\-]{1,63}){1,4}")
 _PHONE = re.compile(
@@ -68,7 +79,9 @@ def garbling(candidate: Candidate) -> float:
         found += len(_SPECIAL_TOKEN.findall(text))
     if not marks.isprintable() or not _PRINTABLE_BUT_BAD.isdisjoint(marks):
         found += len(_BAD_CHARACTER.findall(text))
-    if not _STARTS_WRONGLY_DECODED.isdisjoint(marks) or not _HAN_WRONGLY_DECODED.isdisjoint(candidate.words):
+    if not _STARTS_WRONGLY_DECODED.isdisjoint(marks) or not _HAN_WRONGLY_DECODED.isdisjoint(
+        candidate.cue_words
+    ):
         found += len(_WRONGLY_DECODED.findall(text))
     has_run = not _SYMBOLS.isdisjoint(marks) or any_in(text, _RUNS)
     if not has_run and not marks.isascii():
@@ -85,3 +98,13 @@ def personal_data(candidate: Candidate) -> float:
     if _SEVEN_DIGITS.search(marks):
         found += len(_PHONE.findall(text))
     return float(found)
+
+
+def screen_personal_data(block: Block) -> NDArray[np.float64]:
+    """0 without an at sign or the digits of a telephone number."""
+    digits, captions = block.places_of(IS_DIGIT)
+    is_near = (captions[4:] == captions[:-4]) & (digits[4:] - digits[:-4] <= _FIVE_DIGITS_WITHIN)
+    look = np.zeros(len(block), np.bool_)
+    look[captions[4:][is_near]] = True
+    look &= np.bincount(captions, minlength=len(block)) >= _FEWEST_DIGITS
+    return look_where(look | block.has(_AT))

@@ -6,21 +6,30 @@ out which images a text speaks of (see references), whether what it says of them
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
+from filtering.block import Block, look_where
 from filtering.candidate import Candidate
 
 
 def missing_images(candidate: Candidate) -> float:
     """The number of the set's images that the caption says nothing of."""
-    if not candidate.is_multi or not candidate.units:
+    if not candidate.is_multi or not candidate.unit_count:
         return 0.0
     return float(candidate.image_count - candidate.references.covered)
 
 
 def unknown_images(candidate: Candidate) -> float:
     """How often the caption names an image that isn't in the set, or says there are more or fewer."""
-    if not candidate.is_multi or not candidate.units:
+    if not candidate.is_multi or not candidate.unit_count:
         return 0.0
     found = candidate.references
     beyond = [number for number in found.named if not 1 <= number <= candidate.image_count]
     miscounted = [number for number in found.counted if number != candidate.image_count]
     return float(len(beyond) + len(miscounted))
+
+
+def screen_images(block: Block) -> NDArray[np.float64]:
+    """0 for captions of one image."""
+    return look_where(np.full(len(block), block.is_multi))

@@ -11,11 +11,17 @@ from __future__ import annotations
 import re
 from itertools import islice
 
+import numpy as np
+from numpy.typing import NDArray
+
+from filtering.block import Block, look_where
 from filtering.candidate import Candidate
+from filtering.characters import IS_HAN, IS_LATIN, IS_OTHER_LETTER
+from filtering.cues import counted_words
 from filtering.identify import is_english
 from filtering.units import HAN, LATIN, units_of
 
-ENGLISH_WORDS = frozenset(
+ENGLISH_WORDS = counted_words(
     "the and of with is are to this that its there from by which while has other at on it their was he she"
     " his her they where these as for an being image each both".split()
 )
@@ -44,7 +50,6 @@ FOREIGN_RUN_HAN = 10
 _LATIN_WORD = re.compile(rf"[{LATIN}]+(?:['’\-][{LATIN}]+)*")
 _HAN_CHARACTER = re.compile(rf"[{HAN}]")
 _OTHER_LETTER = re.compile(rf"[^\W\d_{LATIN}{HAN}]")
-_NEITHER_HAN_NOR_DIGIT = re.compile(rf"[^{HAN}\d]")
 _BRACKETED = re.compile(r"\([^()\n]{1,80}\)|（[^（）\n]{1,80}）")
 _LATIN_RUN = re.compile(rf"(?<![{LATIN}])[{LATIN}]++(?:[\s,'’\-]++[{LATIN}]++){{{FOREIGN_RUN_WORDS - 1},}}")
 _HAN_RUN = re.compile(rf"[{HAN}](?:[{HAN}，、：]){{{FOREIGN_RUN_HAN - 1},}}")
@@ -70,23 +75,35 @@ def foreign_share(candidate: Candidate) -> float:
         return 0.0
     if candidate.language == "zh":
         return _not_chinese(candidate)
-    if text.isascii() and not candidate.words.isdisjoint(ENGLISH_WORDS):
-        return _not_english(candidate, candidate.units)
-    return _other_script(candidate, _HAN_RUN) or _not_english(candidate, candidate.units)
+    if text.isascii() and candidate.count(ENGLISH_WORDS):
+        return _not_english(candidate)
+    return _other_script(candidate, _HAN_RUN) or _not_english(candidate)
+
+
+def screen_foreign_share(block: Block) -> NDArray[np.float64]:
+    """0 where there is one script, and for English enough of its commonest words."""
+    if block.language == "zh":
+        return look_where(~block.has(IS_HAN) | block.has(IS_LATIN | IS_OTHER_LETTER))
+    sure = block.count(ENGLISH_WORDS)
+    is_english = (sure > 0) & (sure >= SURELY_ENGLISH_SHARE * block.unit_counts)
+    return look_where(~is_english | block.has(IS_HAN | IS_OTHER_LETTER))
 
 
 def _not_chinese(candidate: Candidate) -> float:
-    joined = candidate.joined
-    if joined and not _NEITHER_HAN_NOR_DIGIT.search(joined):
-        return 0.0 if not joined.isdigit() else 1.0
-    foreign = len(_LATIN_WORD.findall(candidate.text))
-    if foreign < FOREIGN_RUN_WORDS and not _OTHER_LETTER.search(joined):
-        return foreign / len(candidate.units) if len(candidate.units) > 3 * foreign else 1.0
+    text, units = candidate.text, candidate.unit_count
+    foreign = len(_LATIN_WORD.findall(text))
+    has_other = _OTHER_LETTER.search(text) is not None
+    if units and not foreign and not has_other:
+        return 0.0 if _HAN_CHARACTER.search(text) else 1.0
+    if foreign < FOREIGN_RUN_WORDS and not has_other:
+        return foreign / units if units > 3 * foreign else 1.0
     return _other_script(candidate, _LATIN_RUN)
 
 
 def _other_script(candidate: Candidate, foreign_run: re.Pattern[str]) -> float:
     text = _BRACKETED.sub(" ", candidate.unquoted)
+    if candidate.language == "en" and text.isascii() and _LATIN_WORD.search(text):
+        return 0.0
     latin, han, other = _counts(text)
     if latin + han + other == 0:
         latin, han, other = _counts(candidate.text)
@@ -115,9 +132,8 @@ def _counts(text: str) -> tuple[int, int, int]:
     )
 
 
-def _not_english(candidate: Candidate, units: list[str]) -> float:
-    sure = len(list(filter(ENGLISH_WORDS.__contains__, units)))
-    if sure >= SURELY_ENGLISH_SHARE * len(units):
+def _not_english(candidate: Candidate) -> float:
+    if candidate.count(ENGLISH_WORDS) >= SURELY_ENGLISH_SHARE * candidate.unit_count:
         return 0.0
     foreign = total = identified = 0
     for sentence in _SENTENCE.findall(candidate.unquoted):

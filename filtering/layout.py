@@ -7,7 +7,12 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
+from numpy.typing import NDArray
+
+from filtering.block import Block, look_where
 from filtering.candidate import Candidate
+from filtering.characters import IS_UNPRINTABLE, character_class
 
 _ESCAPED_BREAK = re.compile(r"\\r?\\n|\\n|<br\s*/?>|</p>\s*<p>", re.IGNORECASE)
 
@@ -133,6 +138,14 @@ def paragraphs(candidate: Candidate) -> float:
     if marks.isprintable() and "\\" not in marks and "<" not in marks:
         return float(bool(text.strip()))
     return float(sum(1 for line in _ESCAPED_BREAK.sub("\n", text).splitlines() if line.strip()))
+
+
+_MAY_BREAK = IS_UNPRINTABLE | character_class(r"[\\<]")
+
+
+def screen_paragraphs(block: Block) -> NDArray[np.float64]:
+    """1 where there are units, and nothing that breaks a line."""
+    return look_where(block.has(_MAY_BREAK) | (block.unit_counts == 0), otherwise=1.0)
 
 
 def markup(candidate: Candidate) -> float:

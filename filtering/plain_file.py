@@ -19,7 +19,8 @@ from corpus.files import read_jsonl, write_jsonl
 from corpus.progress import Progress
 from corpus.records import JobName, Verdict
 from filtering.config import FilteringConfig
-from filtering.judge import BLOCK_CAPTIONS, Court, Row
+from filtering.court import BLOCK_CAPTIONS, Court
+from filtering.judge import Row
 from filtering.tally import JobTally, tally
 
 

@@ -17,9 +17,7 @@ from filtering.image_numbers import References
 
 
 def references(text: str, words: AbstractSet[str], language: Language, image_count: int) -> References:
-    """What ``text``, whose different units are ``words``, says of the images of a set of ``image_count``."""
-    if not text.isprintable():
-        text = " ".join(text.split())
+    """What ``text``, whose cue words are ``words``, says of the images of a set of ``image_count``."""
     while "  " in text:
         text = text.replace("  ", " ")
     return (

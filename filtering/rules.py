@@ -2,8 +2,10 @@
 
 Comes in: a candidate. Goes out: a score; the bound makes keep or drop of it. A new rule is a function
 in the file of its family, a name in ``config.RuleName`` with its bound in ``config.FilteringConfig``,
-and a line here. A measure never raises, whatever the text. Not its job: what several captions say
-together (see duplicates), the order of rules (see config).
+and a line here. A measure never raises, whatever the text. Beside a measure there may be a screen, which
+tells the scores of a whole block of captions where that takes little, and LOOK where the measure has to
+look: it saves time and changes nothing. Not its job: what several captions say together (see
+duplicates), the order of rules (see config).
 """
 
 from __future__ import annotations
@@ -11,22 +13,28 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from corpus.records import JobName, is_multi, language_of
 from filtering.agreement import disagreement
+from filtering.block import Block
 from filtering.candidate import Candidate
-from filtering.completeness import length, truncation
+from filtering.completeness import length, screen_length, truncation
 from filtering.config import FilteringConfig, RuleName
 from filtering.contradiction import contradictions
-from filtering.garbled import garbling, personal_data
-from filtering.images import missing_images, unknown_images
-from filtering.language import foreign_share
-from filtering.layout import markup, paragraphs
+from filtering.garbled import garbling, personal_data, screen_personal_data
+from filtering.images import missing_images, screen_images, unknown_images
+from filtering.language import foreign_share, screen_foreign_share
+from filtering.layout import markup, paragraphs, screen_paragraphs
 from filtering.repetition import repetition
-from filtering.speculation import hedges
-from filtering.traditional import traditional_share
-from filtering.voice import prompt_leaks, self_talk
+from filtering.repetition_screen import screen_repetition
+from filtering.speculation import hedges, screen_hedges
+from filtering.traditional import screen_traditional_share, traditional_share
+from filtering.voice import prompt_leaks, screen_prompt_leaks, screen_self_talk, self_talk
 
 Measure = Callable[[Candidate], float]
+Screen = Callable[[Block], NDArray[np.float64]]
 
 
 class Rule(NamedTuple):
@@ -34,6 +42,8 @@ class Rule(NamedTuple):
 
     measure: Measure
     bound: Callable[[FilteringConfig, JobName], float]
+    screen: Screen | None = None
+    """Without one, the measure looks at every caption."""
     drops: Literal["above", "below"] = "above"
 
     def is_beyond(self, score: float, bound: float) -> bool:
@@ -61,33 +71,38 @@ _UNIT = {"en": "words", "zh": "han"}
 
 RULES: Mapping[RuleName, Rule] = {
     "garbled": Rule(garbling, lambda config, job: config.max_garbled),
-    "refusal": Rule(self_talk, lambda config, job: config.max_self_talk),
-    "prompt_leak": Rule(prompt_leaks, lambda config, job: config.max_prompt_leaks),
+    "refusal": Rule(self_talk, lambda config, job: config.max_self_talk, screen_self_talk),
+    "prompt_leak": Rule(prompt_leaks, lambda config, job: config.max_prompt_leaks, screen_prompt_leaks),
     "wrong_language": Rule(
         foreign_share,
         lambda config, job: (
             config.max_foreign_share_zh if language_of(job) == "zh" else config.max_foreign_share_en
         ),
+        screen_foreign_share,
     ),
-    "traditional": Rule(traditional_share, lambda config, job: config.max_traditional_share),
+    "traditional": Rule(
+        traditional_share, lambda config, job: config.max_traditional_share, screen_traditional_share
+    ),
     "truncated": Rule(truncation, lambda config, job: 0.0),
-    "too_short": Rule(length, _shortest, drops="below"),
-    "too_long": Rule(length, _longest),
-    "repeated": Rule(repetition, lambda config, job: config.max_repeated_share),
-    "multi_paragraph": Rule(paragraphs, lambda config, job: config.max_paragraphs),
+    "too_short": Rule(length, _shortest, screen_length, drops="below"),
+    "too_long": Rule(length, _longest, screen_length),
+    "repeated": Rule(repetition, lambda config, job: config.max_repeated_share, screen_repetition),
+    "multi_paragraph": Rule(paragraphs, lambda config, job: config.max_paragraphs, screen_paragraphs),
     "markup": Rule(markup, lambda config, job: 0.0),
     "speculation": Rule(
-        hedges, lambda config, job: config.max_hedges_multi if is_multi(job) else config.max_hedges_single
+        hedges,
+        lambda config, job: config.max_hedges_multi if is_multi(job) else config.max_hedges_single,
+        screen_hedges,
     ),
-    "unknown_image": Rule(unknown_images, lambda config, job: 0.0),
-    "missing_image": Rule(missing_images, lambda config, job: config.max_missing_images),
+    "unknown_image": Rule(unknown_images, lambda config, job: 0.0, screen_images),
+    "missing_image": Rule(missing_images, lambda config, job: config.max_missing_images, screen_images),
     "ungrounded": Rule(
         _grounding_rank,
         lambda config, job: (
             config.max_grounding_rank_multi if is_multi(job) else config.max_grounding_rank_single
         ),
     ),
-    "personal_data": Rule(personal_data, lambda config, job: config.max_personal_data),
+    "personal_data": Rule(personal_data, lambda config, job: config.max_personal_data, screen_personal_data),
     "disagreement": Rule(disagreement, lambda config, job: config.max_disagreements),
     "contradiction": Rule(contradictions, lambda config, job: config.max_contradictions),
 }

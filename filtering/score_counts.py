@@ -6,10 +6,12 @@ the same for any number of processes. Not its job: verdicts; rules that compare 
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, cast
+
+import numpy as np
+from numpy.typing import NDArray
 
 from corpus.records import JOB_NAMES, JobName
 from corpus.rule_scores import RuleScores
@@ -55,18 +57,25 @@ class ScoreCounter:
         self._flags = frozenset(config.flags)
         self.counts: Counter[Key] = Counter()
 
-    def add(self, job: JobName, scores: Iterable[float], beyond: Collection[str]) -> None:
-        """A caption: the score of each rule in the config's order, and the rules that it is beyond."""
-        dropping = [rule for rule in beyond if rule not in self._flags] if beyond else []
-        counts, scales = self.counts, self._scales[job]
-        for place, score in enumerate(scores):
-            rule, bound, step, is_above = scales[place]
-            if score or not is_above:
-                away = (score - bound) / step
-                k = math.ceil(away - _ROUNDING) if is_above else math.floor(away + _ROUNDING)
-                if not -MOST_STEPS <= k <= MOST_STEPS:
-                    k = MOST_STEPS if k > 0 else -MOST_STEPS
-                counts[job, place, k, not dropping or dropping == [rule]] += 1
+    def add(self, job: JobName, scores: NDArray[np.float64], is_beyond: NDArray[np.bool_]) -> None:
+        """``n`` captions: ``[rules, n]``, the score of each rule in the config's order, and whether it is
+        beyond the bound."""
+        scales = self._scales[job]
+        drops = is_beyond & np.array([scale.rule not in self._flags for scale in scales], np.bool_).reshape(
+            -1, 1
+        )
+        others = drops.sum(axis=0) - drops
+        for place, (_, bound, step, is_above) in enumerate(scales):
+            of_rule, alone = scores[place], others[place] == 0
+            if is_above:
+                is_counted = of_rule != 0
+                of_rule, alone = of_rule[is_counted], alone[is_counted]
+            away = (of_rule - bound) / step
+            k = np.ceil(away - _ROUNDING) if is_above else np.floor(away + _ROUNDING)
+            bins = 2 * (np.clip(k, -MOST_STEPS, MOST_STEPS).astype(np.int64) + MOST_STEPS) + alone
+            counted = np.bincount(bins)
+            for both in np.flatnonzero(counted).tolist():
+                self.counts[job, place, both // 2 - MOST_STEPS, both % 2 == 1] += int(counted[both])
 
 
 def rule_scores(

@@ -1,18 +1,21 @@
 """What a caption says as numbers that near copies share; the one file that imports rensa.
 
-Comes in: captions as units. Goes out: ``Sketches``: an exact key, the keys of its MinHash bands, and the
-MinHash itself. Equal texts have equal sketches on every machine and in every process. Not its job:
-finding equal ones (see duplicates).
+Comes in: captions as hashes of units. Goes out: ``Sketches``: an exact key, the keys of its MinHash
+bands, and the MinHash itself. Equal texts have equal sketches on every machine and in every process. Not
+its job: finding equal ones (see duplicates).
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from filtering.mixing import mix
 
 SHINGLE_UNITS = 5
 """Words or characters: datatrove's default, and data-juicer's."""
@@ -39,37 +42,35 @@ class Sketches(NamedTuple):
     """``uint16[n, BANDS * ROWS]``: the low bits of each MinHash."""
 
 
-class Sketcher:
-    """Makes sketches. Remembers the hash of each unit it has seen."""
-
-    def __init__(self) -> None:
-        self._vocabulary = _Vocabulary()
-
-    def sketch(self, salted_units: Sequence[tuple[str, Sequence[str]]]) -> Sketches:
-        """Sketches of captions, each given as a salt and its units: captions of other salts never meet."""
-        from rensa import RMinHash
-
-        count = len(salted_units)
-        lengths = np.fromiter((len(units) for _, units in salted_units), np.int64, count)
-        known = self._vocabulary
-        hashes = np.fromiter(
-            (known[unit] for _, units in salted_units for unit in units), np.uint64, int(lengths.sum())
-        )
-        salts = np.fromiter((known[f"\0{salt}"] for salt, _ in salted_units), np.uint64, count)
-        shingles, offsets = _shingles(hashes, lengths)
-        matrix = RMinHash.digest_matrix_from_flat_token_hashes(shingles, offsets, BANDS * ROWS, SEED)
-        minhash = np.array(matrix.to_rows(), np.uint32).reshape(count, BANDS * ROWS)
-        exact = _exact(hashes, lengths, salts)
-        # A caption without any shingle is near only to its equals.
-        band_salts = np.where(lengths < SHINGLE_UNITS, exact, salts)
-        return Sketches(exact, _bands(minhash, band_salts), minhash.astype(np.uint16))
+def no_sketches(count: int) -> Sketches:
+    """Room for the sketches of ``count`` captions."""
+    return Sketches(
+        np.zeros(count, np.uint64),
+        np.zeros((count, BANDS), np.uint64),
+        np.zeros((count, BANDS * ROWS), np.uint16),
+    )
 
 
-class _Vocabulary(dict[str, int]):
-    def __missing__(self, unit: str) -> int:
-        digest = hashlib.blake2b(unit.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-        value = self[unit] = int.from_bytes(digest, "little")
-        return value
+def sketch(salts: Sequence[str], hashes: NDArray[np.uint64], lengths: NDArray[np.int64]) -> Sketches:
+    """Sketches of captions, given as a salt each, the hashes of all their units, and how many units each
+    has: captions of other salts never meet."""
+    from rensa import RMinHash
+
+    count = len(salts)
+    salt_hashes = np.fromiter(map(_hash_of_salt, salts), np.uint64, count)
+    shingles, offsets = _shingles(hashes, lengths)
+    matrix = RMinHash.digest_matrix_from_flat_token_hashes(shingles, offsets, BANDS * ROWS, SEED)
+    minhash = np.array(matrix.to_rows(), np.uint32).reshape(count, BANDS * ROWS)
+    exact = _exact(hashes, lengths, salt_hashes)
+    # A caption without any shingle is near only to its equals.
+    band_salts = np.where(lengths < SHINGLE_UNITS, exact, salt_hashes)
+    return Sketches(exact, _bands(minhash, band_salts), minhash.astype(np.uint16))
+
+
+@functools.lru_cache(maxsize=16)
+def _hash_of_salt(salt: str) -> int:
+    digest = hashlib.blake2b(salt.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "little")
 
 
 def _shingles(
@@ -95,10 +96,10 @@ def _exact(
     """A polynomial of each caption's unit hashes, modulo 2^64."""
     begins = np.cumsum(lengths) - lengths
     place = np.arange(len(hashes), dtype=np.int64) - np.repeat(begins, lengths)
-    weights = _mix(place.astype(np.uint64) + _MULTIPLIERS[0])
+    weights = mix(place.astype(np.uint64) + _MULTIPLIERS[0])
     sums = np.zeros(len(lengths), np.uint64)
-    np.add.at(sums, np.repeat(np.arange(len(lengths)), lengths), _mix(hashes ^ weights))
-    return _mix(sums ^ salts)
+    np.add.at(sums, np.repeat(np.arange(len(lengths)), lengths), mix(hashes ^ weights))
+    return mix(sums ^ salts)
 
 
 def _bands(minhash: NDArray[np.uint32], salts: NDArray[np.uint64]) -> NDArray[np.uint64]:
@@ -106,11 +107,4 @@ def _bands(minhash: NDArray[np.uint32], salts: NDArray[np.uint64]) -> NDArray[np
     keys = np.zeros((len(minhash), BANDS), np.uint64)
     for at in range(ROWS):
         keys += rows[:, :, at] * _MULTIPLIERS[SHINGLE_UNITS + at]
-    return _mix(keys ^ salts[:, None])
-
-
-def _mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """The finaliser of splitmix64: every bit of the input moves every bit of the output."""
-    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return values ^ (values >> np.uint64(31))
+    return mix(keys ^ salts[:, None])

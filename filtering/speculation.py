@@ -9,15 +9,19 @@ from __future__ import annotations
 import re
 from collections.abc import Set as AbstractSet
 
+import numpy as np
+from numpy.typing import NDArray
+
+from filtering.block import LOOK, Block, look_where
 from filtering.candidate import Candidate
-from filtering.cues import Cues
+from filtering.cues import Cues, cue_words
 from filtering.units import units_of
 
-_STRONG_HEDGES = frozenset(
+_STRONG_HEDGES = cue_words(
     "perhaps maybe possibly probably likely presumably potentially conceivably supposedly plausibly might could"
     " presumed assumed assume imagine guess speculate unclear apparently".split()
 )
-_WEAK_HEDGES = frozenset(
+_WEAK_HEDGES = cue_words(
     "seems seem seemingly appears appear suggests suggest suggesting suggestive implies implying indicating indicates hinting hints"
     " hint evoking possible may".split()
 )
@@ -53,7 +57,7 @@ _HEDGES_HAN = (
 
 def hedges(candidate: Candidate) -> float:
     """How much is guessed: 1 for "perhaps" and its like, 0.5 for "seems" and its like."""
-    words = candidate.words
+    words = candidate.cue_words
     if candidate.language == "zh":
         text = candidate.text
         return sum(
@@ -71,3 +75,14 @@ def hedges(candidate: Candidate) -> float:
 
 def _weight(units: list[str], words: AbstractSet[str]) -> float:
     return sum(map(units.count, _STRONG_HEDGES & words)) + 0.5 * sum(map(units.count, _WEAK_HEDGES & words))
+
+
+_HEDGE_WORDS_HAN = frozenset(word for _, cues in _HEDGES_HAN for word in cues.words)
+
+
+def screen_hedges(block: Block) -> NDArray[np.float64]:
+    """The score, where no use of the words that isn't a guess can change it."""
+    if block.language == "zh":
+        return look_where(block.count(_HEDGE_WORDS_HAN) > 0)
+    weight = block.count(_STRONG_HEDGES) + 0.5 * block.count(_WEAK_HEDGES)
+    return np.where(weight <= 1, weight, LOOK)

@@ -21,14 +21,15 @@ from corpus.progress import Progress
 from corpus.records import Caption, JobName, Verdict, is_multi, target_of
 from corpus.runfolder import RunFolder, Setting
 from filtering.config import FilteringConfig
+from filtering.court import BLOCK_CAPTIONS, Court
 from filtering.grounding import Grounding
 from filtering.guard import check_shares
-from filtering.judge import BLOCK_CAPTIONS, Court, Row
+from filtering.judge import Row
 from filtering.phrase_vectors import LoadTextEncoder
 from filtering.score_counts import rule_scores
 from filtering.tally import JobTally, tally
 
-DATA_VERSION = 4
+DATA_VERSION = 5
 """Raise it when the same captions and bounds would get other verdicts."""
 
 _NO_PART_OF_VERDICTS = ("max_dropped_share", "guarded_from", "accepted", "workers")

@@ -9,7 +9,12 @@ from __future__ import annotations
 import functools
 import re
 
+import numpy as np
+from numpy.typing import NDArray
+
+from filtering.block import Block, look_where
 from filtering.candidate import Candidate
+from filtering.characters import LAST_CODE
 from filtering.units import HAN
 
 FEWEST = 3
@@ -28,11 +33,26 @@ def traditional_share(candidate: Candidate) -> float:
     if candidate.language == "en":
         return 0.0
     only = traditional_only()
-    if only.isdisjoint(candidate.words) or len(candidate.words & only) < FEWEST:
+    if len(only.intersection(candidate.units)) < FEWEST:
         return 0.0
     characters = _HAN_CHARACTER.findall(_INSCRIBED.sub(" ", candidate.unquoted))
     found = [character for character in characters if character in only]
     return len(found) / len(characters) if len(set(found)) >= FEWEST else 0.0
+
+
+def screen_traditional_share(block: Block) -> NDArray[np.float64]:
+    """0 for an English caption, and with fewer such characters than a score needs."""
+    if block.language == "en":
+        return np.zeros(len(block))
+    return look_where(block.sum_characters(_is_traditional().take(block.arrays.codes, mode="clip")) >= FEWEST)
+
+
+@functools.cache
+def _is_traditional() -> NDArray[np.bool_]:
+    """By code point."""
+    table = np.zeros(LAST_CODE + 1, np.bool_)
+    table[[ord(each) for each in traditional_only()]] = True
+    return table
 
 
 @functools.cache

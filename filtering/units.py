@@ -13,7 +13,6 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Iterable
-from typing import NamedTuple
 
 LATIN = r"A-Za-zªºÀ-ÖØ-öø-ɏḀ-ỿＡ-Ｚａ-ｚ"
 """Latin letters with all their accents, and the full-width ones, as the inside of a character class."""
@@ -26,7 +25,7 @@ LONGEST_WORD = 40
 
 _UNIT = re.compile(rf"[{HAN}]|[^\W_{HAN}]+")
 _HAN_RUN = re.compile(rf"([{HAN}]+)")
-_NOT_LETTERS = re.compile(r"[\W_]+")
+_NOT_LETTERS = re.compile(rf"[^{HAN}\w]+|_+")
 _LATIN_RUN = re.compile(rf"([{LATIN}\d]+)")
 _NEITHER = re.compile(rf"[^{HAN}{LATIN}\d ]")
 _HAN_MARKS = "，。、；：“”（）《》！？·-—…%"
@@ -34,72 +33,59 @@ _HAN_MARKS = "，。、；：“”（）《》！？·-—…%"
 _OTHER_LETTER = re.compile(rf"[^\W\d_{LATIN}{HAN}]")
 _HAN_CHARACTER = re.compile(rf"[{HAN}]")
 
-_TO_PLAIN = bytes(
-    ord(" ") if chr(code) in string.punctuation else ord(chr(code).lower()) if code < 128 else code
-    for code in range(256)
-)
+_TO_PLAIN = bytes(ord(chr(code).lower()) if chr(code).isalnum() and code < 128 else 32 for code in range(256))
+"""Of ASCII text."""
 _COMMON = (string.ascii_letters + " ,.-'").encode()
 
 
-class Units(NamedTuple):
-    """A text's units, and its marks."""
-
-    units: list[str]
-    marks: str
-    """All characters but ASCII letters, spaces, commas, points, hyphens and apostrophes, in order. Of a
-    text that is mostly Han characters: all but those."""
+def marks_of(text: str) -> str:
+    """All characters but Han, ASCII letters, spaces, commas, points, hyphens and apostrophes, in order."""
+    encoded = text.encode("utf-8", "surrogatepass")
+    if len(encoded) > 2 * len(text):
+        encoded = _HAN_RUN.sub("", text).encode("utf-8", "surrogatepass")
+    return encoded.translate(None, _COMMON).decode("utf-8", "surrogatepass")
 
 
 def units_of(text: str) -> list[str]:
     """The units of any text, in order. An apostrophe joins ("don't" is ``dont``), a hyphen separates."""
-    return take_apart(text).units
-
-
-def take_apart(text: str) -> Units:
-    """The units and marks of any text."""
     encoded = text.encode("utf-8", "surrogatepass")
     if len(encoded) == len(text):
         units = encoded.translate(_TO_PLAIN, b"'").decode().split()
-        marks = encoded.translate(None, _COMMON).decode()
     elif len(encoded) > 2 * len(text):
-        units, marks = _mostly_han(text)
+        units = _mostly_han(text)
     else:
-        marks = encoded.translate(None, _COMMON).decode("utf-8", "surrogatepass")
-        units = _mostly_latin(text, marks)
+        units = _mostly_latin(text, encoded.translate(None, _COMMON).decode("utf-8", "surrogatepass"))
     if len(text) > LONGEST_WORD * len(units) and any(len(unit) > LONGEST_WORD for unit in units):
-        units = [part for unit in units for part in (unit if len(unit) > LONGEST_WORD else [unit])]
-    return Units(units, marks)
+        return [part for unit in units for part in (unit if len(unit) > LONGEST_WORD else [unit])]
+    return units
 
 
-def _mostly_han(text: str) -> Units:
-    plain, marks = text, ""
+def _mostly_han(text: str) -> list[str]:
+    plain = text.replace("İ", "I ")  # as its small letter, which has a mark of its own
     for mark in _HAN_MARKS:
-        if mark in plain:
-            plain = plain.replace(mark, " ")
-            marks += mark
+        plain = plain.replace(mark, " ")
     for mark in set(_NEITHER.findall(plain)):
         if mark.isalnum():
-            return Units(_any_script(text), _HAN_RUN.sub(" ", text))
+            return _any_script(text)
         plain = plain.replace(mark, "" if mark in "'’" else " ")
-        marks += mark
     parts = _LATIN_RUN.split(plain)
     if len(parts) == 1:
-        return Units(list(plain.replace(" ", "")), marks)
+        return list(plain.replace(" ", ""))
     units: list[str] = []
     for at, part in enumerate(parts):
         if at % 2:
             units.append(part.lower())
         else:
             units += part.replace(" ", "")
-    return Units(units, " ".join([marks, *parts[1::2]]))
+    return units
 
 
 def _mostly_latin(text: str, marks: str) -> list[str]:
     if _OTHER_LETTER.search(marks):
         return _any_script(text)
     plain = text.replace("’", "").replace("'", "").lower()
-    for mark in {",", ".", "-", *marks}:
-        if mark == "_" or not mark.isalnum():
+    for mark in {",", ".", "-", *marks.lower()}:
+        if mark == "_" or not (mark.isalnum() or _HAN_CHARACTER.match(mark)):
             plain = plain.replace(mark, " ")
     if not _HAN_CHARACTER.search(marks):
         return plain.split()

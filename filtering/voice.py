@@ -9,6 +9,10 @@ from __future__ import annotations
 import re
 from itertools import islice
 
+import numpy as np
+from numpy.typing import NDArray
+
+from filtering.block import Block, look_where
 from filtering.candidate import Candidate
 from filtering.cues import Cues
 
@@ -235,6 +239,10 @@ MOST_COUNTED = 100
 """Places of a pattern: one is enough to drop a caption."""
 
 
+_TALK_WORDS = _TALK.words | _TALK_HAN.words
+_PROMPT_WORDS = _PROMPT.words | _PROMPT_HAN.words
+
+
 def self_talk(candidate: Candidate) -> float:
     """The number of places where the model refuses, talks of itself or of its answer, or to the user."""
     return _count(candidate, _TALK, _TALK_HAN)
@@ -245,8 +253,18 @@ def prompt_leaks(candidate: Candidate) -> float:
     return _count(candidate, _PROMPT, _PROMPT_HAN)
 
 
+def screen_self_talk(block: Block) -> NDArray[np.float64]:
+    """0 without a cue to it."""
+    return look_where(block.count(_TALK_WORDS) > 0)
+
+
+def screen_prompt_leaks(block: Block) -> NDArray[np.float64]:
+    """0 without a cue to it."""
+    return look_where(block.count(_PROMPT_WORDS) > 0)
+
+
 def _count(candidate: Candidate, cues: Cues, cues_han: Cues) -> float:
-    words = candidate.words
+    words = candidate.cue_words
     found = sum(_said(pattern, candidate.unquoted_lowered) for pattern in cues.found(words, ""))
     if not candidate.text.isascii():
         found += sum(_said(pattern, candidate.unquoted) for pattern in cues_han.found(words, candidate.text))

@@ -6,7 +6,8 @@ import pytest
 
 from corpus.records import JobName, Verdict
 from filtering.config import FilteringConfig
-from filtering.judge import Court, Row
+from filtering.court import Court
+from filtering.judge import Row
 
 WORDS = "harbour market kitchen river garden tower bridge forest station meadow castle window".split()
 
@@ -78,3 +79,12 @@ def test_nothing_is_left_in_the_folder(tmp_path: Path) -> None:
     judge(tmp_path, [text_of(1)])
 
     assert [] == list(tmp_path.iterdir())
+
+
+def test_duplicates_need_no_other_rule(tmp_path: Path) -> None:
+    """A config may have nothing but rules that compare captions."""
+    config = FilteringConfig(rules=("exact_duplicate",))
+    with Court(config, tmp_path) as court:
+        list(court.hear([[Row(f"{at}", "single_en", "A red boat.", 1, "stop") for at in range(2)]]))
+
+        assert [True, False] == [verdict.keep for verdict in court.verdicts()]

@@ -33,8 +33,7 @@ def candidates() -> list[Candidate]:
 def counted(config: FilteringConfig) -> dict[str, RuleScores]:
     """What a pass over the labelled captions counts."""
     judge, counter = Judge(config), ScoreCounter(config)
-    for candidate in candidates():
-        judge.scores(candidate, counter)
+    judge.scores_of_block(judge.block(candidates()), candidates(), counter)
     return {each.rule: each for each in rule_scores(config, counter.counts, ["single_en"])}
 
 

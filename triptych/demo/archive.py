@@ -10,9 +10,7 @@ from __future__ import annotations
 import io
 import os
 import tarfile
-from concurrent.futures import ProcessPoolExecutor
 from itertools import groupby
-from multiprocessing import get_context
 from pathlib import Path
 from random import Random
 
@@ -20,6 +18,7 @@ import msgspec
 from PIL import Image, ImageEnhance
 
 from corpus.files import write_jsonl, written_whole
+from corpus.pool import process_pool
 from corpus.progress import Progress
 from triptych.demo.cast import Picture, cast
 from triptych.demo.painting import paint
@@ -37,11 +36,11 @@ def draw_archive(folder: Path, progress: Progress) -> None:
         wanted = [picture for name in missing for picture in tars[name]]
         with (
             progress.task("draw scenes", len(wanted), "images") as task,
-            ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool,
+            process_pool(os.cpu_count() or 1, "draws scenes") as pool,
         ):
             for name in missing:
                 path = folder / "images" / f"{name}.tar"
-                jpegs = pool.map(_draw, tars[name], [scenes[p.scene] for p in tars[name]], chunksize=4)
+                jpegs = pool.map(_draw, [(picture, scenes[picture.scene]) for picture in tars[name]])
                 with written_whole(path) as file, tarfile.open(fileobj=file, mode="w") as archive:
                     for picture, jpeg in zip(tars[name], jpegs, strict=True):
                         _add_member(archive, picture, jpeg)
@@ -66,8 +65,9 @@ def _add_member(archive: tarfile.TarFile, picture: Picture, jpeg: bytes) -> None
         archive.addfile(header, io.BytesIO(content))
 
 
-def _draw(picture: Picture, scene: Scene) -> bytes:
+def _draw(task: tuple[Picture, Scene]) -> bytes:
     """The bytes of one file: the scene, a copy of it, or a damaged one."""
+    picture, scene = task
     image = paint(scene, picture.width_px, picture.height_px)
     match picture.planted:
         case "near copy":

@@ -1,0 +1,136 @@
+"""Many captions of one job at once: what screens look at instead of at each text.
+
+Comes in: candidates. Goes out: per caption, how many units, characters of a class and cue words there
+are. Not its job: which captions a rule has to look at (its screen stands beside each rule), how texts
+become arrays (see text_arrays).
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
+
+import numpy as np
+from numpy.typing import NDArray
+
+from corpus.records import JobName
+from filtering.candidate import Candidate
+from filtering.characters import IS_HAN, IS_UNPRINTABLE, rare_classes
+from filtering.text_arrays import text_arrays
+from filtering.vocabulary import Vocabulary, hash_of_pairs
+
+CHARACTERS = 128 * 1024
+"""Of a block, about: its arrays then stay in a core's cache."""
+
+LOOK = np.nan
+"""In a screen's scores: the rule has to look at this caption."""
+
+
+class Block:
+    """``n`` candidates of one job, at least one."""
+
+    def __init__(self, candidates: Sequence[Candidate], vocabulary: Vocabulary) -> None:
+        self.texts = [each.text for each in candidates]
+        self.job, self.language, self.is_multi = (
+            candidates[0].job,
+            candidates[0].language,
+            candidates[0].is_multi,
+        )
+        self.arrays, self.is_odd = text_arrays(self.texts)
+        """``is_odd``, ``bool[n]``: every rule looks at these, whatever the arrays say."""
+        self.unit_counts = self.arrays.unit_counts
+        self.image_counts = np.fromiter((each.image_count for each in candidates), np.int64, len(self))
+        self._vocabulary = vocabulary
+        self._counts: dict[frozenset[str], NDArray[np.int64]] = {}
+        self.is_unprintable = self.has(IS_UNPRINTABLE)
+        for at, (candidate, is_odd) in enumerate(zip(candidates, self.is_odd.tolist(), strict=True)):
+            if not is_odd:
+                candidate.block, candidate.place = self, at
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    @functools.cached_property
+    def captions(self) -> NDArray[np.int64]:
+        """Of each unit, which caption it is in."""
+        return np.repeat(np.arange(len(self)), self.unit_counts)
+
+    @functools.cached_property
+    def _cues(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Of each cue word in the block, the caption that it is in; and which word it is."""
+        hashes, captions = self.arrays.hashes, self.captions
+        places, words = self._vocabulary.find(hashes)
+        may_have_pairs = self.has(IS_HAN)[captions]
+        hashes, of_pairs = hashes[may_have_pairs], captions[may_have_pairs]
+        firsts, pairs = self._vocabulary.find(hash_of_pairs(hashes[:-1], hashes[1:]))
+        return np.concatenate([captions[places], of_pairs[firsts]]), np.concatenate([words, pairs])
+
+    def count(self, words: frozenset[str]) -> NDArray[np.int64]:
+        """``int64[n]``: how many units are among ``words``, which are cue words."""
+        counts = self._counts.get(words)
+        if counts is None:
+            captions, found = self._cues
+            counts = np.bincount(captions[self._vocabulary.mask(words)[found]], minlength=len(self))
+            self._counts[words] = counts
+        return counts
+
+    def has(self, kind: np.uint32) -> NDArray[np.bool_]:
+        """``bool[n]``: which captions have a character of one of these classes."""
+        found: NDArray[np.bool_] = self.arrays.classes & kind != 0
+        return found
+
+    def places_of(self, kind: np.uint32) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Where characters of one of these classes are in the arrays, in order, and in which caption each.
+
+        Not for common classes.
+        """
+        places, captions, classes = self._rare_characters
+        is_kind = classes & kind != 0
+        return places[is_kind], captions[is_kind]
+
+    @functools.cached_property
+    def _rare_characters(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint32]]:
+        classes = self.arrays.character_classes
+        places = np.flatnonzero(classes & rare_classes())
+        captions = np.searchsorted(self.arrays.begins, places, side="right") - 1
+        return places, captions, classes[places]
+
+    def sum_characters(self, is_counted: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """``int64[n]``: how many characters of each caption are counted, given for each."""
+        return np.add.reduceat(is_counted, self.arrays.begins[:-1], dtype=np.int64)
+
+    def cue_words_of(self, at: int) -> AbstractSet[str]:
+        """Of a caption, the different cue words."""
+        begins, words = self._cues_by_caption
+        names = self._vocabulary.words
+        return {names[word] for word in words[begins[at] : begins[at + 1]]}
+
+    @functools.cached_property
+    def _cues_by_caption(self) -> tuple[list[int], list[int]]:
+        captions, words = self._cues
+        is_cue = self._vocabulary.is_cue(words)
+        captions, words = captions[is_cue], words[is_cue]
+        order = captions.argsort(kind="stable")
+        return np.searchsorted(captions[order], np.arange(len(self) + 1)).tolist(), words[order].tolist()
+
+
+def look_where(look: NDArray[np.bool_], otherwise: float = 0.0) -> NDArray[np.float64]:
+    """Scores of a screen that knows nothing but which captions have to be looked at."""
+    return np.where(look, LOOK, otherwise)
+
+
+def chunks_of(candidates: Sequence[Candidate]) -> Iterator[list[int]]:
+    """The places of ``candidates``, a group for each block: of one job, CHARACTERS or one longer text."""
+    places: dict[JobName, list[int]] = {}
+    characters: dict[JobName, int] = {}
+    for at, candidate in enumerate(candidates):
+        chunk = places.setdefault(candidate.job, [])
+        size = characters.get(candidate.job, 0) + len(candidate.text) + 1
+        if chunk and size > CHARACTERS:
+            yield chunk
+            places[candidate.job], size = [at], len(candidate.text) + 1
+        else:
+            chunk.append(at)
+        characters[candidate.job] = size
+    yield from places.values()

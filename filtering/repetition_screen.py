@@ -1,0 +1,51 @@
+"""How much a block's captions say again, where nothing but stretches has to be counted.
+
+Comes in: a block. Goes out: the scores of ``repetition``, and LOOK where a loop or a sentence may come
+again. Not its job: what a score is (see repetition).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from filtering.block import LOOK, Block
+from filtering.characters import character_class
+from filtering.repetition import (
+    LONGEST_PERIOD,
+    MOST_UNITS,
+    SHORTEST_SENTENCE,
+    alike_scores,
+    may_repeat_sentences,
+)
+from filtering.stretches import captions_with_more, stretch_keys
+
+_ENDS_SENTENCES = character_class(r"[.．!?！？。…;；\r\n]", is_common=True)
+
+
+def screen_repetition(block: Block) -> NDArray[np.float64]:
+    """0 where nothing comes twice, else the score for stretches, where there are no loops and sentences."""
+    # A sentence that counts begins with so many units, and every loop and stretch has as many twice.
+    shortest = SHORTEST_SENTENCE[block.language]
+    hashes, captions, once = block.arrays.hashes, block.captions, np.ones(len(block), np.int64)
+    has_any = captions_with_more(stretch_keys(hashes, captions, shortest), once)
+    if not has_any.any():
+        return np.zeros(len(block))
+    chosen = has_any[captions]
+    hashes, captions, begins = hashes[chosen], captions[chosen], _begins_sentence(block)[chosen]
+    keys = stretch_keys(hashes, captions, shortest)
+    look = captions_with_more(keys[begins[: len(keys)]], once)
+    for at in np.flatnonzero(look).tolist():
+        look[at] = may_repeat_sentences(block.texts[at])
+    for period in range(1, LONGEST_PERIOD + 1):
+        look[captions[: len(keys) - period][keys[period:] == keys[:-period]]] = True
+    scores = alike_scores(hashes, captions, block.language, block.image_counts)
+    return np.where(look | (block.unit_counts > MOST_UNITS), LOOK, scores)
+
+
+def _begins_sentence(block: Block) -> NDArray[np.bool_]:
+    """Of each unit, whether the end of a sentence stands somewhere between it and the one before."""
+    ends = np.cumsum(block.arrays.character_classes & _ENDS_SENTENCES != 0)[block.arrays.starts]
+    begins = np.ones(len(ends), np.bool_)
+    begins[1:] = (ends[1:] != ends[:-1]) | (block.captions[1:] != block.captions[:-1])
+    return begins

@@ -80,6 +80,27 @@ class Block:
         found: NDArray[np.bool_] = self.arrays.classes & kind != 0
         return found
 
+    def has_any(self, needle: str) -> NDArray[np.bool_]:
+        """``bool[n]``: which texts have ``needle``, such as hardly any text has."""
+        if needle not in self._joined:
+            return np.zeros(len(self), np.bool_)
+        return np.fromiter((needle in text for text in self.texts), np.bool_, len(self))
+
+    @functools.cached_property
+    def _joined(self) -> str:
+        return "\n".join(self.texts)
+
+    def has_at(self, places: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """``bool[n]``: which captions these characters are in."""
+        return np.diff(np.searchsorted(places, self.arrays.begins)) > 0
+
+    @functools.cached_property
+    def has_run_of_four(self) -> NDArray[np.bool_]:
+        """``bool[n]``: which captions have one character four times in a row."""
+        codes = self.arrays.codes
+        same = codes[1:] == codes[:-1]
+        return self.has_at(np.flatnonzero(same[:-2] & same[1:-1] & same[2:]))
+
     def places_of(self, kind: np.uint32) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Where characters of one of these classes are in the arrays, in order, and in which caption each.
 

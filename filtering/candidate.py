@@ -92,11 +92,6 @@ class Candidate:
         """Of its units and its pairs of Han characters, at least those that rules look for (see cues)."""
         return words_and_pairs(self.units) if self.block is None else self.block.cue_words_of(self.place)
 
-    @functools.cached_property
-    def words(self) -> AbstractSet[str]:
-        """Its units and its pairs of Han characters: all words, where ``cue_words`` are not enough."""
-        return words_and_pairs(self.units)
-
     def count(self, words: frozenset[str]) -> int:
         """How many units are among ``words``, which are counted words or cue words (see cues)."""
         if self.block is None:
@@ -128,7 +123,7 @@ class Candidate:
         text = self.unquoted[:LONGEST_READ]
         if not self.is_printable:
             text = " ".join(text.split())
-        return references(text, self.words, self.language, self.image_count)
+        return references(text, self.cue_words, self.language, self.image_count)
 
     @property
     def sentences(self) -> list[list[str]]:

@@ -14,8 +14,13 @@ import re
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from corpus.records import Language
+from filtering.block import Block, look_where
 from filtering.candidate import LONGEST_READ, Candidate
+from filtering.cues import counted_words, matches_at
 from filtering.image_numbers import number_of
 from filtering.phrases import split_sentences
 
@@ -42,6 +47,10 @@ _TO_ALL = {
     ),
 }
 """What a caption says of all of its images."""
+_TO_ALL_BEGINS = {
+    "en": frozenset({"each", "every", "all", "both"}),
+    "zh": frozenset({"每", "各", "所有", "都", "均", "两者", "三者", "四者", "五者", "六者"}),
+}
 _ONLY_SOME = {
     "en": re.compile(r"\b(?:no single|none|except|but|only|either|or|different|various|not all)\b"),
     "zh": re.compile(r"没有|除了|除|只有|或|不同|各种|并非|各异|但"),
@@ -92,7 +101,7 @@ MOST_SENTENCES = 60
 """Of a caption: three times as many as one of the seed's length has."""
 
 
-_EACH_WORDS = frozenset({"each", "every", "all", "both", "每", "各", "都", "均", "所"})
+_EACH_WORDS = counted_words({"each", "every", "all", "both", "每", "各", "都", "均", "所"})
 _WITHOUT = {
     "en": re.compile(
         r"\b(?:no|without (?:an?|any)|without|lacks (?:an?|the)|lacks)\s+(?P<head>[a-z]+(?:[ -][a-z]+){0,2})"
@@ -113,7 +122,7 @@ class _Told(NamedTuple):
 
 def contradictions(candidate: Candidate) -> float:
     """How many things of all images one image's own words contradict, counted once an image."""
-    if not candidate.is_multi or _EACH_WORDS.isdisjoint(candidate.words):
+    if not candidate.is_multi or not candidate.count(_EACH_WORDS):
         return 0.0
     language = candidate.language
     text = candidate.unquoted_lowered[:LONGEST_READ]
@@ -135,13 +144,19 @@ def contradictions(candidate: Candidate) -> float:
     )
 
 
+def screen_contradictions(block: Block) -> NDArray[np.float64]:
+    """0 for captions of one image, and where nothing is said of all images."""
+    return look_where(block.is_multi & (block.count(_EACH_WORDS) > 0))
+
+
 def _told_of_all(texts: Sequence[str], language: Language) -> list[_Told]:
     whats: dict[tuple[_Kind, str], set[str]] = {}
-    for match in (found for text in texts for found in _TO_ALL[language].finditer(text)):
+    pattern, begins = _TO_ALL[language], _TO_ALL_BEGINS[language]
+    for match in (found for text in texts for found in matches_at(pattern, text, begins)):
         if _ONLY_SOME[language].search(match[0]):
             continue
-        for kind, pattern in _KINDS:
-            for thing in pattern[language].finditer(match["told"]):
+        for kind, things in _KINDS:
+            for thing in things[language].finditer(match["told"]):
                 if thing["head"] not in _TOO_GENERAL[language]:
                     what = thing["what"] if kind != "presence" else ""
                     whats.setdefault((kind, thing["head"]), set()).add(what)

@@ -11,7 +11,7 @@ are looked for first.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from itertools import pairwise
 
@@ -88,6 +88,29 @@ class Cues:
                 if not self._is_han or needle in text:
                     patterns[pattern] = None
         return list(patterns)
+
+
+def matches_at(
+    pattern: re.Pattern[str], text: str, cues: AbstractSet[str], *leads: str
+) -> Iterator[re.Match[str]]:
+    """What ``pattern`` matches where one of ``cues`` stands, or a lead before it; never overlapping.
+
+    Looking for words first is ten times as quick as trying a pattern everywhere.
+    """
+    places = []
+    for cue in cues:
+        at = text.find(cue)
+        while at >= 0:
+            places.append(at)
+            at = text.find(cue, at + 1)
+    end = 0
+    for at in sorted(places):
+        for lead in leads or ("",):
+            start = at - len(lead)
+            if start >= end and text.startswith(lead, start) and (match := pattern.match(text, start)):
+                yield match
+                end = match.end()
+                break
 
 
 def _rarest_pair(needle: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from filtering.cues import cue_words
 from filtering.image_numbers import EN_ORDINALS, EN_WORDS
 
 _NOUN = r"(?:images?|pictures?|photos?|photographs?|pics?|shots?|frames?|panels?|snapshots?|scenes?|views?)"
@@ -23,11 +24,15 @@ _STRICT_NOUN = r"(?:images?|pictures?|photos?|photographs?|pics?)"
 _CARDINAL = rf"(?:\d{{1,3}}|{'|'.join(EN_WORDS)})"
 _ORDINAL = rf"(?:{'|'.join(EN_ORDINALS)}|initial|opening|\d{{1,2}}(?:st|nd|rd|th))"
 
-ORDINAL_WORDS = frozenset(
+ORDINAL_WORDS = cue_words(
     (*EN_ORDINALS, "initial", "opening", "1st", "2nd", "3rd", *(f"{at}th" for at in range(4, 21)))
 )
-LAST_WORDS = frozenset({"last", "final", "closing", "concluding"})
-PLURALS = frozenset({"images", "pictures", "photos", "photographs", "pics"})
+LAST_WORDS = cue_words({"last", "final", "closing", "concluding"})
+LETTER_WORDS = cue_words({"b", "ii"})
+PENULTIMATE_WORDS = cue_words({"penultimate", "last"})
+ONE_OF_TWO_WORDS = cue_words({"former", "latter"})
+FOLLOWS_WORDS = cue_words({"follow", "follows", "comes", "come"})
+PLURALS = cue_words({"images", "pictures", "photos", "photographs", "pics"})
 STRICT_NOUNS = frozenset(
     noun + ending for noun in ("image", "picture", "photo", "photograph", "pic") for ending in ("", "s")
 )
@@ -116,10 +121,10 @@ THE_ONE = re.compile(
 THAT_FOLLOW = re.compile(
     r"\bthe\s+(?P<some>one|two|three|four)\s+(?:that|which)\s+(?:follows?|comes?\s+(?:after|next))\b"
 )
-THE_ONE_WORDS = frozenset({"above", "below", "beneath"})
+THE_ONE_WORDS = cue_words({"above", "below", "beneath"})
 _SIDE = "left|right|top|bottom|upper|lower|middle|center|centre|central"
 BETWEEN = frozenset(("middle", "center", "centre", "central"))
-POSITION_WORDS = frozenset(
+POSITION_WORDS = cue_words(
     (*_SIDE.split("|"), "leftmost", "rightmost", "topmost", "bottommost", "uppermost", "lowermost")
 )
 POSITION_BEFORE = re.compile(rf"\b(?P<where>{_SIDE})(?:most|-hand)?(?:\s+(?P<some>two|three))?\s+{_NOUN}\b")
@@ -148,7 +153,7 @@ THE_SERIES = re.compile(
 ALL_COUNTED = re.compile(
     rf"\b(?:the|all)\s+(?P<number>{_CARDINAL})\s+(?:\w+\s)?(?:images|pictures|photos|photographs|shots|frames|snapshots)\b"
 )
-SOME_WORDS = frozenset(_SOME.strip("(?:)").split("|"))
+SOME_WORDS = cue_words(_SOME.strip("(?:)").split("|"))
 OPENING_COUNT = re.compile(
     rf"\s*(?:an?\s+{_SOME}\s+of\s+|the\s+)?{_CARDINAL}\s+(?:[\w-]+\s)?(?:images|pictures|photos|photographs|shots|frames|panels|snapshots|scenes|views)\b"
 )
@@ -165,11 +170,11 @@ INNER_PLACE = re.compile(r"\bimage\b.*\b(?:walls?|screen|monitor|gallery|album|s
 """Where a picture has pictures, told of in a sentence about an image."""
 INNER_CHARACTERS = 200
 ANYTHING = re.compile("")
-ANOTHER_WORDS = frozenset(
+ANOTHER_WORDS = cue_words(
     {"another", "second", "third", "fourth", "fifth", "next", "following", "subsequent", "further", "one"}
 )
-REST_WORDS = frozenset({"remaining", "other", "others", "rest"})
-TOGETHER_WORDS = frozenset({"both", "all", "each", "every", "these", "this"})
+REST_WORDS = cue_words({"remaining", "other", "others", "rest"})
+TOGETHER_WORDS = cue_words({"both", "all", "each", "every", "these", "this"})
 CARDINAL_WORDS = frozenset(EN_WORDS)
 COUNTED_BEFORE = re.compile(
     r"(?<!first )(?<!last )(?<!other )(?<!final )(?<!remaining )(?<!next )(?<!of )(?:\b(?P<lead>these|all"

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from filtering.block import Block, look_where
 from filtering.candidate import Candidate
-from filtering.characters import IS_DIGIT, character_class
+from filtering.characters import IS_DIGIT, IS_UNPRINTABLE, character_class
 from filtering.cues import cue_words
 from filtering.units import any_in
 
@@ -44,7 +44,8 @@ _PRINTABLE_BUT_BAD = frozenset("\ufffd\ufffc▁Ġ□")
 _STARTS_WRONGLY_DECODED = frozenset("Ãâïåäæç")
 _HAN_WRONGLY_DECODED = cue_words("锟烫屯娴鐨鍥銆")
 _SYMBOLS = frozenset("@#$%^&*+=|\\~<>/{}[]")
-_RUNS = (",,,,", ";;;;", "::::", "????", "!!!!!!", ". . . . . .")
+_SPACED_RUN = ". . . . . ."
+_RUNS = (",,,,", ";;;;", "::::", "????", "!!!!!!", _SPACED_RUN)
 _WIDE_RUNS = ("，，，，", "、、、、", "。。。。", "；；；；", "！！！！！！")
 
 _SYMBOL_RUN = re.compile(
@@ -89,6 +90,22 @@ def garbling(candidate: Candidate) -> float:
     if has_run:
         found += len(_SYMBOL_RUN.findall(candidate.unquoted))
     return float(found)
+
+
+_SUSPECT = IS_UNPRINTABLE | character_class(
+    "["
+    + "".join(
+        map(re.escape, sorted(_TOKEN_CHARACTERS | _PRINTABLE_BUT_BAD | _STARTS_WRONGLY_DECODED | _SYMBOLS))
+    )
+    + "]|"
+    + _PICTURE_SIGN.pattern
+)
+
+
+def screen_garbling(block: Block) -> NDArray[np.float64]:
+    """0 without symbols, runs of punctuation, and characters that wrong decoding leaves."""
+    is_han = block.count(_HAN_WRONGLY_DECODED) > 0
+    return look_where(block.has(_SUSPECT) | is_han | block.has_run_of_four | block.has_any(_SPACED_RUN))
 
 
 def personal_data(candidate: Candidate) -> float:

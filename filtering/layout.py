@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from filtering.block import Block, look_where
 from filtering.candidate import Candidate
-from filtering.characters import IS_UNPRINTABLE, character_class
+from filtering.characters import IS_DIGIT, IS_UNPRINTABLE, character_class
+from filtering.cues import cue_words
 
 _ESCAPED_BREAK = re.compile(r"\\r?\\n|\\n|<br\s*/?>|</p>\s*<p>", re.IGNORECASE)
 
@@ -116,8 +117,8 @@ _KEYWORDS = re.compile(
     r"(?:^|[.!?。！？\n]\s{0,3})(?:key ?words?|(?:hash)?tags?|关键词|关键字|标签)\s?[:：]", re.IGNORECASE
 )
 
-_KEYWORD_WORDS = frozenset("keyword keywords key words tag tags hashtag hashtags 键 签".split())
-_FIELD_WORDS = frozenset(
+_KEYWORD_WORDS = cue_words("keyword keywords key words tag tags hashtag hashtags 键 签".split())
+_FIELD_WORDS = cue_words(
     "object objects subject subjects setting mood color colors colour colours lighting light background foreground midground"
     " composition style atmosphere details people location weather text action actions environment perspective theme".split()
 )
@@ -164,11 +165,32 @@ def markup(candidate: Candidate) -> float:
     return float((":" in marks or "：" in marks) and _is_labelled(candidate))
 
 
+_MAY_MARK_UP = IS_UNPRINTABLE | character_class("[*_`|<{\\[\\]=•▪●■◆○➤✓①．·:：]")
+_BEHIND_A_NUMBER = character_class("[)）、]")
+_NUMBERS = np.array([ord(number) for number in "1一Aa"])
+
+
+def screen_markup(block: Block) -> NDArray[np.float64]:
+    """0 for what begins with a letter and has no rare mark, no colon, no dash and no number of a point."""
+    codes = block.arrays.codes
+    ends = block.places_of(_BEHIND_A_NUMBER)[0]
+    digits = block.places_of(IS_DIGIT)[0]
+    dashes = np.flatnonzero(codes == ord("-"))  # a space stands behind each text
+    look = np.fromiter((not text[:1].isalpha() for text in block.texts), np.bool_, len(block))
+    for places in (
+        ends[np.isin(codes[ends - 1], _NUMBERS)],
+        digits[(codes[digits] == ord("1")) & (codes[digits + 1] == ord("."))],
+        dashes[np.isin(codes[dashes + 1], (ord(" "), ord("-")))],
+    ):
+        look |= block.has_at(places)
+    return look_where(look | block.has(_MAY_MARK_UP))
+
+
 def _is_labelled(candidate: Candidate) -> bool:
     text = candidate.text
     if _LABEL.match(text) or (not candidate.is_multi and _NUMBER_OF_ONE.match(text)):
         return True
-    words = candidate.words
+    words = candidate.cue_words
     if not _KEYWORD_WORDS.isdisjoint(words) and _KEYWORDS.search(text):
         return True
     if text.count(":") + text.count("：") < FEWEST_FIELDS:

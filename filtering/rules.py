@@ -22,11 +22,11 @@ from filtering.block import Block
 from filtering.candidate import Candidate
 from filtering.completeness import length, screen_length, truncation
 from filtering.config import FilteringConfig, RuleName
-from filtering.contradiction import contradictions
-from filtering.garbled import garbling, personal_data, screen_personal_data
+from filtering.contradiction import contradictions, screen_contradictions
+from filtering.garbled import garbling, personal_data, screen_garbling, screen_personal_data
 from filtering.images import missing_images, screen_images, unknown_images
 from filtering.language import foreign_share, screen_foreign_share
-from filtering.layout import markup, paragraphs, screen_paragraphs
+from filtering.layout import markup, paragraphs, screen_markup, screen_paragraphs
 from filtering.repetition import repetition
 from filtering.repetition_screen import screen_repetition
 from filtering.speculation import hedges, screen_hedges
@@ -70,7 +70,7 @@ def _kind(job: JobName) -> str:
 _UNIT = {"en": "words", "zh": "han"}
 
 RULES: Mapping[RuleName, Rule] = {
-    "garbled": Rule(garbling, lambda config, job: config.max_garbled),
+    "garbled": Rule(garbling, lambda config, job: config.max_garbled, screen_garbling),
     "refusal": Rule(self_talk, lambda config, job: config.max_self_talk, screen_self_talk),
     "prompt_leak": Rule(prompt_leaks, lambda config, job: config.max_prompt_leaks, screen_prompt_leaks),
     "wrong_language": Rule(
@@ -88,7 +88,7 @@ RULES: Mapping[RuleName, Rule] = {
     "too_long": Rule(length, _longest, screen_length),
     "repeated": Rule(repetition, lambda config, job: config.max_repeated_share, screen_repetition),
     "multi_paragraph": Rule(paragraphs, lambda config, job: config.max_paragraphs, screen_paragraphs),
-    "markup": Rule(markup, lambda config, job: 0.0),
+    "markup": Rule(markup, lambda config, job: 0.0, screen_markup),
     "speculation": Rule(
         hedges,
         lambda config, job: config.max_hedges_multi if is_multi(job) else config.max_hedges_single,
@@ -104,6 +104,8 @@ RULES: Mapping[RuleName, Rule] = {
     ),
     "personal_data": Rule(personal_data, lambda config, job: config.max_personal_data, screen_personal_data),
     "disagreement": Rule(disagreement, lambda config, job: config.max_disagreements),
-    "contradiction": Rule(contradictions, lambda config, job: config.max_contradictions),
+    "contradiction": Rule(
+        contradictions, lambda config, job: config.max_contradictions, screen_contradictions
+    ),
 }
 """Every rule that looks at one caption by itself; the other two compare captions (see duplicates)."""

@@ -22,7 +22,7 @@ from filtering.config import FilteringConfig
 from filtering.judge import Judge
 
 LABELLED = Path("tests/filtering/labelled")
-SETS = ("captions", "held_out", "second_held_out", "third_held_out", "phrasings")
+SETS = ("captions", "held_out", "second_held_out", "third_held_out", "fourth_held_out", "phrasings")
 
 
 def score(name: str) -> dict[str, object]:

@@ -49,11 +49,15 @@ _ZH_REST = re.compile(
     r"|(?P<one>后者|另一(?:个画面|图|侧图|[张幅](?=\s*(?:图|照|画面|[是为则均也又还却展显呈拍摄捕聚描，、：:里]|中(?![国式])))))"
 )
 _ZH_POSITION = re.compile(
-    rf"(?P<where>[左右][上下]|左|右|上|下|中间)(?:边|侧|方|面|部)?(?:的)?(?:那|这)?(?:张|幅|一张|一幅)?{_ZH_NOUN}(?!像是|的(?:左|右|上|下|中))"
+    rf"(?P<where>[左右][上下]|左|右|上|下|中间)(?:边|侧|方|面|部)?(?:的)?(?:那|这)?(?:张|幅|一张|一幅)?(?:{_ZH_NOUN}|(?<=[那这][张幅]))(?!像是|的(?:左|右|上|下|中))"
 )
 _ZH_NEXT = re.compile(
     r"(?:接着|接下来|随后|然后|其后|之后)的?(?P<some>[两二三四])[张幅](?=图|照|画面|[是为则均都展显呈拍分])"
 )
+_ZH_TURNS = re.compile(
+    r"(?:最先|首先|接着|接下来|随后|然后)(?:展示|呈现|出现|看到)?的?是一[只个座条辆匹头片位名]"
+)
+"""One after the other, without a word for image: "最先出现的是一只考拉；接着是一只企鹅；第三张是……"."""
 _ZH_BETWEEN = frozenset(("中间",))
 _ZH_ONE_OTHER = re.compile(
     r"一(?<![第每另前后上]一)(?:张|幅)(?:图(?![案书标形表纸])|照|展|显|呈|是|拍|为|中(?![国式])|里|则|，)|有(?:一|的)(?:张|幅)?(?:图|照)"
@@ -120,6 +124,7 @@ def _covered_otherwise(text: str, count: int, numbers: set[int], *, is_numbered:
         extra = len(sides & _ZH_BETWEEN if own else sides) + len(_ZH_ONE_OTHER.findall(text))
         extra += "前者" in text and not own
         extra += sum(number_of(match["some"]) or 1 for match in _ZH_NEXT.finditer(text))
+        extra += len(_ZH_TURNS.findall(text)) if own else 0
     rest = any(
         not match["one"] or count - (own or extra) == 1 or (not own and match["one"] == "后者")
         for match in _ZH_REST.finditer(text)

@@ -29,6 +29,7 @@ ORDINAL_WORDS = cue_words(
 )
 LAST_WORDS = cue_words({"last", "final", "closing", "concluding"})
 LETTER_WORDS = cue_words({"b", "ii"})
+TURN_WORDS = cue_words({"another", "after"})
 PENULTIMATE_WORDS = cue_words({"penultimate", "last"})
 ONE_OF_TWO_WORDS = cue_words({"former", "latter"})
 FOLLOWS_WORDS = cue_words({"follow", "follows", "comes", "come"})
@@ -186,3 +187,8 @@ BEFORE_CHARACTERS = 60
 LONGEST_SIDE = 8
 OPENING_CHARACTERS = 60
 """Where "these two images" speaks of the whole set; later it may speak of two that were just named."""
+TURNS = re.compile(
+    r"(?:^|[.;:]\s+)(?:(?:and |yet )?(?P<next>another|a (?:second|third|fourth|fifth))|one|the (?:remaining|other|last|final) one)\b"
+)
+"""One after the other, at the beginning of sentences: "One looks out ... Another is ... A third belongs ..."."""
+BEFORE_AND_AFTER = re.compile(r"(?:^|[.;:]\s+)before\s?[:,].*[.;]\s+after\s?[:,]")

@@ -163,9 +163,19 @@ def _covered_otherwise(
         _is_rest(match, count - (own or extra), is_numbered=is_numbered)
         for match in matches_at(en.REST, text, en.REST_WORDS & words, "", "the ")
     )
+    if not is_numbered and _in_turn(text, words) >= count:
+        return count
     if own or extra:
         return covered_otherwise(numbers, count, extra, rest=rest, together=False)
     return covered_otherwise(numbers, count, 0, rest=rest, together=_together(text, words, count))
+
+
+def _in_turn(text: str, words: AbstractSet[str]) -> int:
+    """How many are told of one after the other, at the beginning of sentences."""
+    if "after" in words and en.BEFORE_AND_AFTER.search(text):
+        return 2
+    turns = [match["next"] for match in en.TURNS.finditer(text)] if "another" in words else []
+    return len(turns) if len(turns) > 2 and any(turns) else 0
 
 
 def _together(text: str, words: AbstractSet[str], count: int) -> bool:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from corpus.records import Language
 from filtering.candidate import LONGEST_READ, MOST_SENTENCES, Candidate
-from filtering.stretches import stretch_shares
+from filtering.stretches import captions_with_more, stretch_keys, stretch_shares
 
 LONGEST_PERIOD = 12
 """In units. Longer things that come again and again are found as stretches and as sentences."""
@@ -37,6 +37,11 @@ LONG_STRETCH = {"en": 14, "zh": 22}
 """In units. So much the same may be said of two images of a set, not of three."""
 
 LONG_STRETCH_TIMES = 2
+
+TEMPLATE, TEMPLATE_TIMES = 3, 5
+"""So many units said more than so many times for each image: a sentence that is filled in anew each turn,
+"the first car is white, the second car is white". Of 2,700 good captions, labelled, of the demo and of the
+seed's length, none has more than 0.03 of its text in such stretches; faults begin at 0.2."""
 
 ALIKE_WEIGHT = 0.5
 """Of what is said again inside other sentences, against whole sentences and loops. Alike things are told
@@ -100,10 +105,16 @@ def alike_scores(
 ) -> NDArray[np.float64]:
     """What stretches add to the score of each caption, given the hashes of all units and their captions."""
     long_allowed = np.minimum(image_counts, LONG_STRETCH_TIMES)
-    return ALIKE_WEIGHT * np.maximum(
+    alike = ALIKE_WEIGHT * np.maximum(
         stretch_shares(hashes, captions, STRETCH[language], image_counts),
         stretch_shares(hashes, captions, LONG_STRETCH[language], long_allowed),
     )
+    templates = stretch_shares(hashes, captions, TEMPLATE, TEMPLATE_TIMES * image_counts)
+    keys = stretch_keys(
+        hashes, captions, SHORTEST_SENTENCE[language]
+    )  # nothing shorter gets a look in a block
+    is_looked_at = captions_with_more(keys, np.ones_like(image_counts))
+    return np.maximum(alike, np.where(is_looked_at, templates, 0.0))
 
 
 def _loop_score(text: str, language: Language) -> float:

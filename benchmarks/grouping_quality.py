@@ -37,13 +37,13 @@ from benchmarks.made_up_corpus import MadeUpCorpus, make_corpus
 from benchmarks.record import record
 
 PEERS = {
-    "faiss_kmeans": 50_000,
-    "connected_components": 50_000,
-    "fastdup_components": 20_000,
-    "agglomerative": 20_000,
-    "constrained_kmeans": 2_000,
+    "faiss_kmeans": (20_000, 50_000),
+    "connected_components": (20_000, 50_000),
+    "fastdup_components": (20_000, 20_000),
+    "agglomerative": (2_000, 20_000),
+    "constrained_kmeans": (2_000, 2_000),
 }
-"""The most images that each peer is given; beyond, it needs hours or more memory than there is."""
+"""The fewest and most images that each peer is given; beyond, it needs hours or more memory than there is."""
 
 SIZES = {2_000: 12, 5_000: 12, 20_000: 3, 50_000: 1}
 """Images, and how many corpora of that size."""
@@ -191,8 +191,8 @@ def compare(size: int, seed: int, folder: Path, pythons: dict[str, str]) -> dict
     sets, figures = group_ourselves(corpus, folder, size)
     judged = {"triptych": Judged(corpus, sets)}
     table: dict[str, Any] = {"triptych": {**figures, **judged["triptych"].summary()}}
-    for method, most in PEERS.items():
-        if size > most or (size < 20_000 and most >= 20_000):
+    for method, (fewest, most) in PEERS.items():
+        if not fewest <= size <= most:
             continue
         python = pythons["fastdup" if method.startswith("fastdup") else "peers"]
         answer = group_by_peer(python, method, folder, float(figures["related_cosine_similarity"]))

@@ -41,6 +41,7 @@ PIECES = [
     "作为", "我", "无法", "以下是", "如果", "请", "描述", "好的，", "根据您", "生成", "没有看到", "避免",
     "the one that follows ", "(first and ", "image one and two, ", "the four images ", "the lower two ",
     "the other ", "four photos; the fourth photo ", "objects: ", "reads 一",
+    "before: a. ", "after, ", "another. one. ", "最先出现的是一只",
     "挂着五张照片，第六张", "第一组图片", "另一张", "写着雲",
     "perhaps ", "seems ", "may ", "可能", "看起来", "is that of the ", "une maison sur la ",
     "une maison sur la rue. ", "der die das ",

@@ -188,7 +188,8 @@ LONGEST_SIDE = 8
 OPENING_CHARACTERS = 60
 """Where "these two images" speaks of the whole set; later it may speak of two that were just named."""
 TURNS = re.compile(
-    r"(?:^|[.;:]\s+)(?:(?:and |yet )?(?P<next>another|a (?:second|third|fourth|fifth))|one|the (?:remaining|other|last|final) one)\b"
+    r"(?:^|[.;:] )(?:(?:and |yet )?(?P<next>another|a (?:second|third|fourth|fifth))|one|the (?:remaining|other|last|final) one)\b"
 )
 """One after the other, at the beginning of sentences: "One looks out ... Another is ... A third belongs ..."."""
-BEFORE_AND_AFTER = re.compile(r"(?:^|[.;:]\s+)before\s?[:,].*[.;]\s+after\s?[:,]")
+BEFORE = re.compile(r"(?:^|[.;:] )before ?[:,]")
+AFTER = re.compile(r"[.;] after ?[:,]")

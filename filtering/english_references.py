@@ -172,7 +172,7 @@ def _covered_otherwise(
 
 def _in_turn(text: str, words: AbstractSet[str]) -> int:
     """How many are told of one after the other, at the beginning of sentences."""
-    if "after" in words and en.BEFORE_AND_AFTER.search(text):
+    if "after" in words and (before := en.BEFORE.search(text)) and en.AFTER.search(text, before.end()):
         return 2
     turns = [match["next"] for match in en.TURNS.finditer(text)] if "another" in words else []
     return len(turns) if len(turns) > 2 and any(turns) else 0

@@ -96,6 +96,6 @@ def _check(path: Path, expected: int) -> int:
 
 def _damaged(path: Path, found: str) -> SetupError:
     return SetupError(
-        f"{path} is damaged: {found};"
-        " expected one row of one width a readable image: remove the file and run again, which makes it anew"
+        f"{path} is damaged: {found}; expected one row of one width a readable image:"
+        " remove the file and run again, or add --fresh embeddings"
     )

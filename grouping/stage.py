@@ -195,7 +195,7 @@ def adopt_embeddings(run: RunFolder, stored: Sequence[StoredShard], progress: Pr
 
     began = time.monotonic()
     for shard in stored:
-        if not run.images_file(shard.name).exists():
+        if not (run.images_file(shard.name).exists() and run.embeddings_file(shard.name).exists()):
             adopt(run, shard)
     found = unreadable = 0
     for record in run.all_images():

@@ -181,3 +181,18 @@ def test_explain_knows_only_images_of_the_run(tmp_path: Path) -> None:
     outcome = CliRunner().invoke(cli, ["group", "--out", str(tmp_path / "run"), "--explain", "e/99"])
 
     assert "no image e/99" in str(outcome.exception)
+
+
+def test_lost_rows_are_taken_over_again(tmp_path: Path) -> None:
+    """As of images: what is missing of a finished stage is made again."""
+    np.save(tmp_path / "rows.npy", _rows())
+    arguments = ("--embeddings", tmp_path / "rows.npy", "--out", tmp_path / "run")
+    _group(*arguments)
+    sets = (tmp_path / "run" / "sets.jsonl").read_bytes()
+    (tmp_path / "run" / "embeddings" / "rows.npy").unlink()
+
+    outcome = _group(*arguments)
+
+    assert 0 == outcome.exit_code, outcome.output
+    assert (tmp_path / "run" / "embeddings" / "rows.npy").exists()
+    assert sets == (tmp_path / "run" / "sets.jsonl").read_bytes()

@@ -19,8 +19,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any, NoReturn, TypeVar
 
-from corpus.errors import SetupError
-from corpus.processes import without_interrupts
+from corpus.processes import ended_early, without_interrupts
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -96,12 +95,7 @@ class Pool:
             yield answer
 
     def _refuse(self, place: int) -> NoReturn:
-        worker, _ = self._workers[place]
-        worker.join()
-        raise SetupError(
-            f"a process that {self._what_for} ended early (exit code {worker.exitcode}; -9 is often a lack of"
-            " memory); run the same command again"
-        ) from None
+        raise ended_early(self._workers[place][0], self._what_for, "; run the same command again") from None
 
 
 @contextmanager

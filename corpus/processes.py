@@ -1,6 +1,7 @@
-"""Starts processes that an interruption is not for.
+"""Processes that an interruption is not for, and what to say of one that died.
 
-Comes in: a block that starts some. Goes out: nothing. Not its job: ending them; their parent does.
+Comes in: a block that starts some; one that has gone. Goes out: an error. Not its job: ending them; their
+parent does.
 """
 
 from __future__ import annotations
@@ -10,6 +11,9 @@ import signal
 import threading
 from collections.abc import Iterator
 from multiprocessing import resource_tracker
+from multiprocessing.process import BaseProcess
+
+from corpus.errors import SetupError
 
 
 @contextlib.contextmanager
@@ -32,3 +36,11 @@ def without_interrupts() -> Iterator[None]:
             signal.signal(signal.SIGINT, handler)
         if came:
             signal.raise_signal(signal.SIGINT)
+
+
+def ended_early(process: BaseProcess, did: str, then: str) -> SetupError:
+    """Of a process that has gone: what it ``did`` ("judges captions"), its exit code, and what ``then``."""
+    process.join()
+    return SetupError(
+        f"a process that {did} ended early (exit code {process.exitcode}; -9 is often a lack of memory){then}"
+    )

@@ -153,6 +153,10 @@ class RunFolder:
     def embeddings_file(self, shard: str) -> Path:
         return self.path / "embeddings" / f"{shard}.npy"
 
+    def is_embedded(self, shard: str) -> bool:
+        """Whether ``shard`` was embedded to its end."""
+        return self.images_file(shard).exists() and self.embeddings_file(shard).exists()
+
     @property
     def sets_file(self) -> Path:
         return self.path / "sets.jsonl"

@@ -15,9 +15,8 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from corpus.errors import SetupError
 from corpus.plan import ImagePlan, last_planned, planned_targets
-from corpus.processes import without_interrupts
+from corpus.processes import ended_early, without_interrupts
 from corpus.records import is_multi
 from corpus.runfolder import RunFolder
 from export.kept import Image, Job, ShardDone, image_rows, set_rows
@@ -94,11 +93,7 @@ def _shard_received(worker: BaseProcess, messages: Iterator[object]) -> Iterator
                 yield message
             return
     except EOFError:
-        worker.join()
-        raise SetupError(
-            f"a process that made rows ended early (exit code {worker.exitcode}; -9 is often a lack of"
-            " memory), so nothing was exported; run it again"
-        ) from None
+        raise ended_early(worker, "made rows", ", so nothing was exported; run it again") from None
 
 
 def _end(worker: BaseProcess) -> None:

@@ -28,8 +28,9 @@ ORDINAL_WORDS = cue_words(
     (*EN_ORDINALS, "initial", "opening", "1st", "2nd", "3rd", *(f"{at}th" for at in range(4, 21)))
 )
 LAST_WORDS = cue_words({"last", "final", "closing", "concluding"})
-LETTER_WORDS = cue_words({"b", "ii"})
-TURN_WORDS = cue_words({"another", "after"})
+LETTER_WORDS = cue_words({"b"})
+ROMAN_WORDS = cue_words({"ii"})
+AFTER_WORDS = cue_words({"after"})
 PENULTIMATE_WORDS = cue_words({"penultimate", "last"})
 ONE_OF_TWO_WORDS = cue_words({"former", "latter"})
 FOLLOWS_WORDS = cue_words({"follow", "follows", "comes", "come"})
@@ -86,7 +87,6 @@ AFTER_IN = re.compile(
 """What "in" goes before: "parked in the first and moving in the second"."""
 ORDINAL_HEADING = re.compile(rf"(?:{_ORDINAL})\s?[:：]")
 """An ordinal that opens a sentence and has a colon: "1st: the lid of the box. 2nd: ..."."""
-_ORDINAL_OPENING = re.compile(r"\A|[.;:!?]\s")
 OPENING_ORDINAL = re.compile(rf"(?:{_ORDINAL})(?:ly)?,\s")
 """An ordinal with a comma, which opens a sentence: "Second, a tram crosses a bridge."."""
 IN_BRACKETS = re.compile(

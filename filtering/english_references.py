@@ -27,10 +27,10 @@ def english_references(text: str, words: AbstractSet[str], count: int) -> Refere
     by_number = _numbered(text, en.NUMBERED)
     spoken_of: set[int] = set()
     loose: set[int] = set()
-    if "b" in words:
+    if not en.LETTER_WORDS.isdisjoint(words):
         letters = {ord(match[1]) - ord("a") + 1 for match in en.LETTERED.finditer(text)}
         by_number |= letters if 2 in letters else set()
-    if "ii" in words:
+    if not en.ROMAN_WORDS.isdisjoint(words):
         by_number |= {en.ROMAN_NUMBERS[match[1]] for match in en.ROMAN.finditer(text)}
     named = set(by_number)
     for ordinal in en.ORDINAL_WORDS & words:
@@ -172,7 +172,8 @@ def _covered_otherwise(
 
 def _in_turn(text: str, words: AbstractSet[str]) -> int:
     """How many are told of one after the other, at the beginning of sentences."""
-    if "after" in words and (before := en.BEFORE.search(text)) and en.AFTER.search(text, before.end()):
+    is_after = not en.AFTER_WORDS.isdisjoint(words)
+    if is_after and (before := en.BEFORE.search(text)) and en.AFTER.search(text, before.end()):
         return 2
     turns = [match["next"] for match in en.TURNS.finditer(text)] if "another" in words else []
     return len(turns) if len(turns) > 2 and any(turns) else 0

@@ -165,7 +165,12 @@ def markup(candidate: Candidate) -> float:
     return float((":" in marks or "：" in marks) and _is_labelled(candidate))
 
 
-_MAY_MARK_UP = IS_UNPRINTABLE | character_class("[*_`|<{\\[\\]=•▪●■◆○➤✓①．·:：]")
+_COMMON_MARKS = frozenset('"1)）、')
+"""In many captions: a number of a point is looked for by its places, and behind a quote stands a colon or a
+bracket."""
+_MAY_MARK_UP = IS_UNPRINTABLE | character_class(
+    "[" + "".join(map(re.escape, sorted(_FIRST_MARKS - _COMMON_MARKS))) + ":：]"
+)
 _BEHIND_A_NUMBER = character_class("[)）、]")
 _NUMBERS = np.array([ord(number) for number in "1一Aa"])
 

@@ -110,11 +110,6 @@ def split_sentences(
     return found
 
 
-def without_each_phrase(sentence: str, language: Language) -> list[str]:
-    """The sentence once for each phrase, without it; nothing for a sentence of one phrase."""
-    return [rest for _, rest in _split(sentence, language) if rest]
-
-
 def _split(sentence: str, language: Language) -> list[tuple[str, str]]:
     """Each phrase with the sentence without it and without what joins it to the next."""
     parts = _BETWEEN_PHRASES[language].split(sentence)

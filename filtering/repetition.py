@@ -73,16 +73,22 @@ def repetition(candidate: Candidate) -> float:
     """
     language, units = candidate.language, candidate.units[:MOST_UNITS]
     hashes = np.fromiter(map(hash, units), np.int64, len(units)).astype(np.uint64)
-    (alike,) = alike_scores(
-        hashes,
-        np.zeros(len(units), np.int64),
-        language,
-        np.array([candidate.image_count]),
-    )
-    sentences = 0.0
+    captions = np.zeros(len(units), np.int64)
+    alike = sentences = 0.0
+    if say_something_twice(hashes, captions, language, 1).any():
+        alike = float(alike_scores(hashes, captions, language, np.array([candidate.image_count]))[0])
     if may_repeat_sentences(candidate.text):
         sentences = sentence_share(candidate.sentences, SHORTEST_SENTENCE[language])
-    return max(_loop_score(_as_code_points(units), language), sentences, float(alike))
+    return max(_loop_score(_as_code_points(units), language), sentences, alike)
+
+
+def say_something_twice(
+    hashes: NDArray[np.uint64], captions: NDArray[np.int64], language: Language, count: int
+) -> NDArray[np.bool_]:
+    """``bool[count]``: which captions have a stretch of SHORTEST_SENTENCE twice, given hashes of all units
+    and their captions. In others nothing is counted: a loop, sentence or long stretch would have one."""
+    keys = stretch_keys(hashes, captions, SHORTEST_SENTENCE[language])
+    return captions_with_more(keys, np.ones(count, np.int64))
 
 
 def may_repeat_sentences(text: str) -> bool:
@@ -103,18 +109,14 @@ def alike_scores(
     language: Language,
     image_counts: NDArray[np.int64],
 ) -> NDArray[np.float64]:
-    """What stretches add to the score of each caption, given the hashes of all units and their captions."""
+    """What stretches add to the score of each caption, given the hashes of all units and their captions. All
+    of them say something twice."""
     long_allowed = np.minimum(image_counts, LONG_STRETCH_TIMES)
     alike = ALIKE_WEIGHT * np.maximum(
         stretch_shares(hashes, captions, STRETCH[language], image_counts),
         stretch_shares(hashes, captions, LONG_STRETCH[language], long_allowed),
     )
-    templates = stretch_shares(hashes, captions, TEMPLATE, TEMPLATE_TIMES * image_counts)
-    keys = stretch_keys(
-        hashes, captions, SHORTEST_SENTENCE[language]
-    )  # nothing shorter gets a look in a block
-    is_looked_at = captions_with_more(keys, np.ones_like(image_counts))
-    return np.maximum(alike, np.where(is_looked_at, templates, 0.0))
+    return np.maximum(alike, stretch_shares(hashes, captions, TEMPLATE, TEMPLATE_TIMES * image_counts))
 
 
 def _loop_score(text: str, language: Language) -> float:

@@ -17,6 +17,7 @@ from filtering.repetition import (
     SHORTEST_SENTENCE,
     alike_scores,
     may_repeat_sentences,
+    say_something_twice,
 )
 from filtering.stretches import captions_with_more, stretch_keys
 
@@ -25,16 +26,14 @@ _ENDS_SENTENCES = character_class(r"[.．!?！？。…;；\r\n]", is_common=Tru
 
 def screen_repetition(block: Block) -> NDArray[np.float64]:
     """0 where nothing comes twice, else the score for stretches, where there are no loops and sentences."""
-    # A sentence that counts begins with so many units, and every loop and stretch has as many twice.
-    shortest = SHORTEST_SENTENCE[block.language]
-    hashes, captions, once = block.arrays.hashes, block.captions, np.ones(len(block), np.int64)
-    has_any = captions_with_more(stretch_keys(hashes, captions, shortest), once)
+    hashes, captions = block.arrays.hashes, block.captions
+    has_any = say_something_twice(hashes, captions, block.language, len(block))
     if not has_any.any():
         return np.zeros(len(block))
     chosen = has_any[captions]
     hashes, captions, begins = hashes[chosen], captions[chosen], _begins_sentence(block)[chosen]
-    keys = stretch_keys(hashes, captions, shortest)
-    look = captions_with_more(keys[begins[: len(keys)]], once)
+    keys = stretch_keys(hashes, captions, SHORTEST_SENTENCE[block.language])
+    look = captions_with_more(keys[begins[: len(keys)]], np.ones(len(block), np.int64))
     for at in np.flatnonzero(look).tolist():
         look[at] = may_repeat_sentences(block.texts[at])
     for period in range(1, LONGEST_PERIOD + 1):

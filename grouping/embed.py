@@ -221,8 +221,3 @@ def _without_unusable(records: list[ImageRecord], usable: NDArray[np.bool_]) -> 
             )
         else:
             yield record
-
-
-def is_whole(run: RunFolder, shard: Shard) -> bool:
-    """Whether ``shard`` was embedded to its end."""
-    return run.images_file(shard.name).exists() and run.embeddings_file(shard.name).exists()

@@ -132,8 +132,8 @@ class _Packing:
         return len(members) > 2 or self._graph.share_any(*members) or self._is_close(members[0], members[1:])
 
     def _is_close(self, image: int, members: list[int]) -> bool:
-        cosines = cosines_with_each(self._rows, members, np.array([image])).astype(np.float64)
-        return bool((cosines >= self._band.close).all() and (cosines < self._band.duplicate).all())
+        cosines = cosines_with_each(self._rows, members, np.array([image]))
+        return bool(self._in_band(cosines, self._band.close).all())
 
     def _grow(self, members: list[int], wanted: int) -> list[int]:
         """Add the best free one of the seeds' neighbours until ``wanted`` or none fits all."""
@@ -177,9 +177,11 @@ class _Packing:
         free: NDArray[np.int64] = near[self._free[near] & ~np.isin(near, members)]
         return free
 
-    def _in_band(self, cosines: NDArray[np.float32]) -> NDArray[np.bool_]:
+    def _in_band(self, cosines: NDArray[np.float32], at_least: float | None = None) -> NDArray[np.bool_]:
+        """Whether each is below the duplicate bound, and at the related or a higher bound at least."""
+        least = self._band.related if at_least is None else at_least
         as_double = cosines.astype(np.float64)  # numpy would round the bounds to float32
-        inside: NDArray[np.bool_] = (as_double >= self._band.related) & (as_double < self._band.duplicate)
+        inside: NDArray[np.bool_] = (as_double >= least) & (as_double < self._band.duplicate)
         return inside
 
     def _wanted_size(self, one: int, other: int) -> int:

@@ -58,10 +58,9 @@ def embed_sources(
     if run.is_finished("embeddings"):
         return run.begin_stage("embeddings", settings, {})  # False, or says which setting changed
     run.refuse_other_settings("embeddings", settings)  # before a model is loaded
-    from grouping.embed import is_whole
 
     began = time.monotonic()
-    todo = [shard for shard in sources if not is_whole(run, shard)]
+    todo = [shard for shard in sources if not run.is_embedded(shard.name)]
     with _embedding_processes(run, checkpoint, config, len(todo), progress) as embed:
         run.begin_stage("embeddings", settings, {})  # now: a model that fails must leave no trace
         note_sources(run, sources)
@@ -195,7 +194,7 @@ def adopt_embeddings(run: RunFolder, stored: Sequence[StoredShard], progress: Pr
 
     began = time.monotonic()
     for shard in stored:
-        if not (run.images_file(shard.name).exists() and run.embeddings_file(shard.name).exists()):
+        if not run.is_embedded(shard.name):
             adopt(run, shard)
     found = unreadable = 0
     for record in run.all_images():

@@ -8,7 +8,7 @@ become arrays (see text_arrays).
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 
 import numpy as np
@@ -18,13 +18,16 @@ from corpus.records import JobName
 from filtering.candidate import Candidate
 from filtering.characters import IS_HAN, IS_UNPRINTABLE, rare_classes
 from filtering.text_arrays import text_arrays
-from filtering.vocabulary import Vocabulary, hash_of_pairs
+from filtering.vocabulary import Vocabulary, hash_of_pairs, vocabulary
 
-CHARACTERS = 128 * 1024
+CHARACTERS = 256 * 1024
 """Of a block, about: its arrays then stay in a core's cache."""
 
 LOOK = np.nan
 """In a screen's scores: the rule has to look at this caption."""
+
+Look = Callable[["Block"], NDArray[np.bool_]]
+"""Says something of each caption of a block."""
 
 
 class Block:
@@ -37,12 +40,14 @@ class Block:
             candidates[0].language,
             candidates[0].is_multi,
         )
+        self.finish_reasons = [each.finish_reason for each in candidates]
         self.arrays, self.is_odd = text_arrays(self.texts)
         """``is_odd``, ``bool[n]``: every rule looks at these, whatever the arrays say."""
         self.unit_counts = self.arrays.unit_counts
         self.image_counts = np.fromiter((each.image_count for each in candidates), np.int64, len(self))
         self._vocabulary = vocabulary
         self._counts: dict[frozenset[str], NDArray[np.int64]] = {}
+        self._flags: dict[Look, NDArray[np.bool_]] = {}
         self.is_unprintable = self.has(IS_UNPRINTABLE)
         for at, (candidate, is_odd) in enumerate(zip(candidates, self.is_odd.tolist(), strict=True)):
             if not is_odd:
@@ -57,10 +62,20 @@ class Block:
         return np.repeat(np.arange(len(self)), self.unit_counts)
 
     @functools.cached_property
-    def _cues(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def _found(self) -> tuple[NDArray[np.int64], NDArray[np.int16]]:
+        """The units of the block that are cue words or counted words; and which word each is."""
+        return self._vocabulary.find(self.arrays.hashes)
+
+    def units_among(self, words: frozenset[str]) -> NDArray[np.int64]:
+        """The places in the arrays of the units that are among ``words``, which are counted words."""
+        places, found = self._found
+        return places[self._vocabulary.mask(words)[found]]
+
+    @functools.cached_property
+    def _cues(self) -> tuple[NDArray[np.int64], NDArray[np.int16]]:
         """Of each cue word in the block, the caption that it is in; and which word it is."""
         hashes, captions = self.arrays.hashes, self.captions
-        places, words = self._vocabulary.find(hashes)
+        places, words = self._found
         may_have_pairs = self.has(IS_HAN)[captions]
         hashes, of_pairs = hashes[may_have_pairs], captions[may_have_pairs]
         firsts, pairs = self._vocabulary.find(hash_of_pairs(hashes[:-1], hashes[1:]))
@@ -70,15 +85,28 @@ class Block:
         """``int64[n]``: how many units are among ``words``, which are cue words."""
         counts = self._counts.get(words)
         if counts is None:
-            captions, found = self._cues
-            counts = np.bincount(captions[self._vocabulary.mask(words)[found]], minlength=len(self))
-            self._counts[words] = counts
+            counts = self._counts[words] = self._word_counts[self._vocabulary.places(words)].sum(axis=0)
         return counts
+
+    @functools.cached_property
+    def _word_counts(self) -> NDArray[np.int64]:
+        """``[words, n]``: how often each cue word or counted word is in each caption."""
+        captions, found = self._cues
+        at = found.astype(np.int64) * len(self) + captions
+        size = len(self._vocabulary.words) * len(self)
+        return np.bincount(at, minlength=size).reshape(-1, len(self))
 
     def has(self, kind: np.uint32) -> NDArray[np.bool_]:
         """``bool[n]``: which captions have a character of one of these classes."""
         found: NDArray[np.bool_] = self.arrays.classes & kind != 0
         return found
+
+    def once(self, look: Look) -> NDArray[np.bool_]:
+        """``bool[n]``: what ``look`` says of the captions, who is asked once."""
+        flags = self._flags.get(look)
+        if flags is None:
+            flags = self._flags[look] = look(self)
+        return flags
 
     def has_any(self, needle: str) -> NDArray[np.bool_]:
         """``bool[n]``: which texts have ``needle``, such as hardly any text has."""
@@ -113,7 +141,7 @@ class Block:
     @functools.cached_property
     def _rare_characters(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint32]]:
         classes = self.arrays.character_classes
-        places = np.flatnonzero(classes & rare_classes())
+        places = np.flatnonzero(classes & rare_classes() != 0)
         captions = np.searchsorted(self.arrays.begins, places, side="right") - 1
         return places, captions, classes[places]
 
@@ -134,6 +162,12 @@ class Block:
         captions, words = captions[is_cue], words[is_cue]
         order = captions.argsort(kind="stable")
         return np.searchsorted(captions[order], np.arange(len(self) + 1)).tolist(), words[order].tolist()
+
+
+def says(look: Look, candidate: Candidate) -> bool:
+    """What ``look`` says of one caption, from its block or from one of its own."""
+    block = candidate.block or Block([candidate], vocabulary())
+    return bool(block.once(look)[candidate.place])
 
 
 def look_where(look: NDArray[np.bool_], otherwise: float = 0.0) -> NDArray[np.float64]:

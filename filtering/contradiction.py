@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from corpus.records import Language
-from filtering.block import Block, look_where
+from filtering.block import Block, look_where, says
 from filtering.candidate import LONGEST_READ, Candidate
+from filtering.characters import character_class
 from filtering.cues import counted_words, matches_at
 from filtering.image_numbers import number_of
 from filtering.phrases import split_sentences
@@ -84,11 +85,20 @@ _KINDS: tuple[tuple[_Kind, dict[Language, re.Pattern[str]]], ...] = (
     ("number", _COUNTED),
     ("presence", _PLAIN),
 )
-_COLOUR_OF = {"en": rf"\b({_COLOURS['en']})\s+{{}}\b", "zh": rf"({_COLOURS['zh']})色?的?{{}}"}
-_NUMBER_OF = {
-    "en": rf"\b(one|{_NUMBERS['en']}|[1-9])\s+{{}}\b",
-    "zh": rf"(一|{_NUMBERS['zh']}|[1-9])(?:{_MEASURES}){{}}",
+_COLOUR_BEFORE = {
+    "en": re.compile(rf"\b({_COLOURS['en']})\s+\Z"),
+    "zh": re.compile(rf"({_COLOURS['zh']})色?的?\Z"),
 }
+_NUMBER_BEFORE = {
+    "en": re.compile(rf"\b(one|{_NUMBERS['en']}|[1-9])\s+\Z"),
+    "zh": re.compile(rf"(一|{_NUMBERS['zh']}|[1-9])(?:{_MEASURES})\Z"),
+}
+_WITHOUT_BEFORE = {
+    "en": re.compile(r"\b(no|without(?: an?| any)?|lacks(?: an?| the)?)\s+\Z"),
+    "zh": re.compile(r"(没有|不见|缺少|并无)\Z"),
+}
+_LONGEST_BEFORE = 14
+"""Characters of any of these."""
 _SAYS = {
     "en": rf"\b{{}}(?: and an? (?:{_COLOURS['en']})|(?:[ -](?!an?\b|the\b)[a-z]+){{{{0,3}}}})[ -]{{}}\b",
     "zh": r"{}(?:色?(?:和|与|及)?[\u4e00-\u9fff]?色?)的?{}",
@@ -101,13 +111,18 @@ MOST_SENTENCES = 60
 """Of a caption: three times as many as one of the seed's length has."""
 
 
-_EACH_WORDS = counted_words({"each", "every", "all", "both", "每", "各", "都", "均", "所"})
-_WITHOUT = {
-    "en": re.compile(
-        r"\b(?:no|without (?:an?|any)|without|lacks (?:an?|the)|lacks)\s+(?P<head>[a-z]+(?:[ -][a-z]+){0,2})"
-    ),
-    "zh": re.compile(r"(?:没有|不见|缺少|并无)(?P<head>[\u4e00-\u9fff]{1,6})"),
+_EACH = counted_words({"each", "every", "all", "both", "每", "各", "都", "均", "所"})
+_SHOW = ("show", "contain", "feature", "include", "depict")
+_HAS = {
+    "en": counted_words(("with", "has", "have", *(verb + end for verb in _SHOW for end in ("", "s")))),
+    "zh": counted_words("有出展包"),
 }
+_CLAUSE_END = {
+    "en": character_class("[.;:]", is_common=True),
+    "zh": character_class("[。；，]", is_common=True),
+}
+_HAS_WITHIN = {"en": 67, "zh": 14}
+"""Characters from the beginning of "each" to that of "has"."""
 
 
 class _Told(NamedTuple):
@@ -122,7 +137,7 @@ class _Told(NamedTuple):
 
 def contradictions(candidate: Candidate) -> float:
     """How many things of all images one image's own words contradict, counted once an image."""
-    if not candidate.is_multi or not candidate.count(_EACH_WORDS):
+    if not candidate.is_multi or not says(_speak_of_each, candidate):
         return 0.0
     language = candidate.language
     text = candidate.unquoted_lowered[:LONGEST_READ]
@@ -146,7 +161,25 @@ def contradictions(candidate: Candidate) -> float:
 
 def screen_contradictions(block: Block) -> NDArray[np.float64]:
     """0 for captions of one image, and where nothing is said of all images."""
-    return look_where(block.is_multi & (block.count(_EACH_WORDS) > 0))
+    return look_where(np.full(len(block), block.is_multi) & block.once(_speak_of_each))
+
+
+def _speak_of_each(block: Block) -> NDArray[np.bool_]:
+    """``bool[n]``: whether there is an "each" with a "has" not far behind in the same clause."""
+    found = np.zeros(len(block), np.bool_)
+    each, has = block.units_among(_EACH), block.units_among(_HAS[block.language])
+    following = np.searchsorted(has, each)
+    each, following = each[following < len(has)], following[following < len(has)]
+    begins, ends = block.arrays.starts[each], block.arrays.starts[has[following]]
+    is_near = (ends - begins <= _HAS_WITHIN[block.language]) & (
+        block.captions[each] == block.captions[has[following]]
+    )
+    if is_near.any():
+        between = np.stack([begins[is_near], ends[is_near]], axis=1).ravel()
+        classes = np.bitwise_or.reduceat(block.arrays.character_classes, between)[::2]
+        is_clause = classes & _CLAUSE_END[block.language] == 0
+        found[block.captions[each[is_near][is_clause]]] = True
+    return found
 
 
 def _told_of_all(texts: Sequence[str], language: Language) -> list[_Told]:
@@ -171,16 +204,29 @@ def _contradicts(told: _Told, words: str, language: Language) -> bool:
     """Whether ``words`` give a thing of this kind another colour or number, or say that there is none."""
     if told.head not in words:
         return False
-    if any(each["head"].startswith(told.head) for each in _WITHOUT[language].finditer(words)):
+    if _said_before(told.head, _WITHOUT_BEFORE[language], words):
         return True
-    head = re.escape(told.head)
+    if told.kind == "presence":
+        return False
+    is_whole = language == "en"
     if told.kind == "colour":
-        said = re.findall(_COLOUR_OF[language].format(head), words)
+        said = _said_before(told.head, _COLOUR_BEFORE[language], words, is_whole=is_whole)
         return not {_plain(each) for each in said} <= {_plain(each) for each in told.whats}
-    if told.kind == "number":
-        said = re.findall(_NUMBER_OF[language].format(head), words)
-        return not {number_of(each) for each in said} <= {number_of(each) for each in told.whats}
-    return False
+    said = _said_before(told.head, _NUMBER_BEFORE[language], words, is_whole=is_whole)
+    return not {number_of(each) for each in said} <= {number_of(each) for each in told.whats}
+
+
+def _said_before(head: str, what: re.Pattern[str], words: str, *, is_whole: bool = False) -> set[str]:
+    """What stands right before ``head``, wherever ``words`` have it; ``is_whole``: as a whole word."""
+    said = set()
+    at = words.find(head)
+    while at >= 0:
+        end = at + len(head)
+        is_head = not (is_whole and words[end : end + 1].isalnum())
+        if is_head and (match := what.search(words, max(0, at - _LONGEST_BEFORE), at)):
+            said.add(match[1])
+        at = words.find(head, end)
+    return said
 
 
 def _plain(colour: str) -> str:

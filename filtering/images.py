@@ -9,20 +9,21 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from filtering.block import Block, look_where
+from filtering.block import Block, look_where, says
 from filtering.candidate import Candidate
+from filtering.plain_numbers import are_plainly_numbered
 
 
 def missing_images(candidate: Candidate) -> float:
     """The number of the set's images that the caption says nothing of."""
-    if not candidate.is_multi or not candidate.unit_count:
+    if _is_plain(candidate):
         return 0.0
     return float(candidate.image_count - candidate.references.covered)
 
 
 def unknown_images(candidate: Candidate) -> float:
     """How often the caption names an image that isn't in the set, or says there are more or fewer."""
-    if not candidate.is_multi or not candidate.unit_count:
+    if _is_plain(candidate):
         return 0.0
     found = candidate.references
     beyond = [number for number in found.named if not 1 <= number <= candidate.image_count]
@@ -30,6 +31,11 @@ def unknown_images(candidate: Candidate) -> float:
     return float(len(beyond) + len(miscounted))
 
 
+def _is_plain(candidate: Candidate) -> bool:
+    """Whether there is nothing to look into."""
+    return not candidate.is_multi or not candidate.unit_count or says(are_plainly_numbered, candidate)
+
+
 def screen_images(block: Block) -> NDArray[np.float64]:
-    """0 for captions of one image."""
-    return look_where(np.full(len(block), block.is_multi))
+    """0 for captions of one image, and for ones that name each image of their set plainly."""
+    return look_where(np.full(len(block), block.is_multi) & ~block.once(are_plainly_numbered))

@@ -15,6 +15,7 @@ from corpus.records import JOB_NAMES, JobName, Verdict
 from filtering.block import LOOK, Block
 from filtering.candidate import Candidate
 from filtering.config import FilteringConfig, RuleName
+from filtering.memory import keep_freed_memory
 from filtering.rules import RULES, Rule
 from filtering.score_counts import ScoreCounter
 from filtering.vocabulary import vocabulary
@@ -58,6 +59,7 @@ class Judge:
     """The rules of a config, ready to look at captions, one by one or in blocks."""
 
     def __init__(self, config: FilteringConfig) -> None:
+        keep_freed_memory()
         self._flags = frozenset(config.flags)
         self._order = config.rules
         self._vocabulary = vocabulary()

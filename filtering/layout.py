@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from filtering.block import Block, look_where
 from filtering.candidate import Candidate
-from filtering.characters import IS_DIGIT, IS_UNPRINTABLE, character_class
+from filtering.characters import IS_DIGIT, IS_HAN, IS_LATIN, IS_UNPRINTABLE, character_class
 from filtering.cues import cue_words
+from filtering.vocabulary import WordValues
 
 _ESCAPED_BREAK = re.compile(r"\\r?\\n|\\n|<br\s*/?>|</p>\s*<p>", re.IGNORECASE)
 
@@ -47,6 +48,8 @@ _MARKUP: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = (
 """What a pattern can't do without, tested first, and the pattern."""
 
 _BEFORE_A_NUMBER = r"(?<![Ii]mage)(?<![Pp]icture)(?<![Pp]hoto)(?:^|[\s:：;；。.,，!！?？])"
+_NO_SUBJECT = "(?![是为则中里和与])"
+"""Behind a number that isn't the subject of a sentence, as an image's would be: ①是, (1)中."""
 _POINT_ENDS = r"[;；。.!！?？\n]\s{0,3}"
 _ITEM_ENDS = r"[;；。.!！?？\n,，]\s{0,3}"
 
@@ -56,18 +59,26 @@ _NUMBERED: tuple[tuple[tuple[str, ...], re.Pattern[str], re.Pattern[str]], ...] 
         (("1.", "1．"), r"1[.．](?!\d)\s{0,3}\S", _POINT_ENDS, r"2[.．](?!\d)\s{0,3}\S"),
         (
             ("1)", "1、", "1）"),
-            r"[(（]?1[)、）](?!\d)\s{0,3}\S",
+            rf"[(（]?1[)、）](?!\d){_NO_SUBJECT}\s{{0,3}}\S",
             _ITEM_ENDS,
             r"[(（]?2[)、）](?!\d)\s{0,3}\S",
         ),
         (("一、", "一）", "一)"), r"[(（]?一[)）、]", _ITEM_ENDS, r"[(（]?二[)）、]"),
-        (("①",), "①", "", "②"),
+        (("①",), f"①{_NO_SUBJECT}", "", "②"),
         (("A、", "A．"), r"[AＡ][、．]", _ITEM_ENDS, r"[BＢ][、．]"),
         (("a)", "A)"), r"[(]?[aA][)]\s", _ITEM_ENDS, r"[(]?[bB][)]\s"),
     )
 )
 """Numbers that lead the points of a list, on one line or several: it takes a 1 and, behind the end of
 a point, a 2: "two columns, (1) departures and (2) arrivals" is a sentence."""
+
+_INSCRIBED = re.compile(
+    r"(?:\b(?:reads?|reading|says?|saying|lists?|listing|written|writing|printed|menu|sign|board|notice|receipt|programme|schedule|label)\b"
+    r"|菜单|价目|告示|黑板|小票|清单上|写着|写有|列着|列有|列出|标着|印着|印有)"
+    r"[^.。;；]{0,40}[:：]\s{0,2}\Z"
+)
+_INSCRIBED_WITHIN = 60
+"""Characters before a list: what stands on a sign or in a menu, told as it stands there."""
 
 _IN_QUOTES_TOO = frozenset(("`", "{", "[", '"', "|", "<"))
 """Needles of what no sign says."""
@@ -117,11 +128,16 @@ _KEYWORDS = re.compile(
     r"(?:^|[.!?。！？\n]\s{0,3})(?:key ?words?|(?:hash)?tags?|关键词|关键字|标签)\s?[:：]", re.IGNORECASE
 )
 
-_KEYWORD_WORDS = cue_words("keyword keywords key words tag tags hashtag hashtags 键 签".split())
+_LABEL_WORDS = cue_words(
+    "description caption answer output response summary paragraph title step 描述 说明 标题 回答 答案 输出 答 一步".split()
+)
+_KEYWORD_WORDS = cue_words("keyword keywords key words tag tags hashtag hashtags 关键 标签".split())
 _FIELD_WORDS = cue_words(
     "object objects subject subjects setting mood color colors colour colours lighting light background foreground midground"
-    " composition style atmosphere details people location weather text action actions environment perspective theme".split()
+    " composition style atmosphere details people location weather text action actions environment perspective theme"
+    " 主体 前景 中景 背景 远景 近景 氛围 色调 颜色 构图 光线 人物 环境 场景 物体 主题 风格 细节 地点 动作 天气 视角 整体".split()
 )
+"""Of a label, of a list of keywords, of a form: without any of them a colon is just a colon."""
 
 _FIELD = re.compile(
     r"(?:^|[.;。；\n]\s{0,3})(objects?|subjects?|setting|mood|colou?rs?|lighting|light|background|foreground|midground"
@@ -158,37 +174,55 @@ def markup(candidate: Candidate) -> float:
             continue
         read = text if needle in _IN_QUOTES_TOO else candidate.unquoted
         first = leads.search(read)
-        if first and (follows is None or follows.search(read, first.end() - 1)):
+        if first and (
+            follows is None or (follows.search(read, first.end() - 1) and not _is_inscribed(first))
+        ):
             return 1.0
     if (not text[:1].isalpha() or "1" in marks) and _LEADS_A_LINE.match(text):
         return 1.0
     return float((":" in marks or "：" in marks) and _is_labelled(candidate))
 
 
+def _is_inscribed(first: re.Match[str]) -> bool:
+    """Whether the first point of a list stands behind words for writing: a menu may have numbers."""
+    start = first.start()
+    return _INSCRIBED.search(first.string, max(0, start - _INSCRIBED_WITHIN), start + 1) is not None
+
+
 _COMMON_MARKS = frozenset('"1)）、')
 """In many captions: a number of a point is looked for by its places, and behind a quote stands a colon or a
 bracket."""
 _MAY_MARK_UP = IS_UNPRINTABLE | character_class(
-    "[" + "".join(map(re.escape, sorted(_FIRST_MARKS - _COMMON_MARKS))) + ":：]"
+    "[" + "".join(map(re.escape, sorted(_FIRST_MARKS - _COMMON_MARKS))) + "]"
 )
 _BEHIND_A_NUMBER = character_class("[)）、]")
-_NUMBERS = np.array([ord(number) for number in "1一Aa"])
+_DASH, _COLON = character_class("-"), character_class("[:：]")
+_FIELD_ENDS = WordValues(dict.fromkeys((word if word.isascii() else word[-1] for word in _FIELD_WORDS), 1))
 
 
 def screen_markup(block: Block) -> NDArray[np.float64]:
-    """0 for what begins with a letter and has no rare mark, no colon, no dash and no number of a point."""
+    """0 for what begins with a letter and has no rare mark, no label, no dash and no number of a point."""
     codes = block.arrays.codes
-    ends = block.places_of(_BEHIND_A_NUMBER)[0]
-    digits = block.places_of(IS_DIGIT)[0]
-    dashes = np.flatnonzero(codes == ord("-"))  # a space stands behind each text
-    look = np.fromiter((not text[:1].isalpha() for text in block.texts), np.bool_, len(block))
-    for places in (
-        ends[np.isin(codes[ends - 1], _NUMBERS)],
-        digits[(codes[digits] == ord("1")) & (codes[digits + 1] == ord("."))],
-        dashes[np.isin(codes[dashes + 1], (ord(" "), ord("-")))],
-    ):
-        look |= block.has_at(places)
-    return look_where(look | block.has(_MAY_MARK_UP))
+    first = block.arrays.character_classes[block.arrays.begins[:-1]]
+    look = block.has(_MAY_MARK_UP) | (first & (IS_HAN | IS_LATIN) == 0)
+    for kind, offset, others in ((_BEHIND_A_NUMBER, -1, "1一Aa"), (IS_DIGIT, 1, "."), (_DASH, 1, " -")):
+        places, captions = block.places_of(kind)
+        beside = codes[places + offset]  # a space stands behind each text
+        for other in others:
+            look[captions[beside == ord(other)]] = True
+    return look_where(look | block.has(_COLON) & _may_be_labelled(block))
+
+
+def _may_be_labelled(block: Block) -> NDArray[np.bool_]:
+    """``bool[n]``: whether a colon may stand behind a label, a list of keywords or the fields of a form."""
+    if not block.is_multi:
+        return np.ones(len(block), np.bool_)  # behind the number of an image, too
+    colons, captions = block.places_of(_COLON)
+    before = np.maximum(np.searchsorted(block.arrays.starts, colons) - 1, 0)
+    is_field = _FIELD_ENDS.values(block.arrays.hashes[before]) > 0
+    is_form = np.bincount(captions[is_field], minlength=len(block)) >= FEWEST_FIELDS
+    found: NDArray[np.bool_] = is_form | (block.count(_LABEL_WORDS) > 0) | (block.count(_KEYWORD_WORDS) > 0)
+    return found
 
 
 def _is_labelled(candidate: Candidate) -> bool:

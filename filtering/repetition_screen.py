@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 from filtering.block import LOOK, Block
 from filtering.characters import character_class
 from filtering.repetition import (
+    BEGINNING,
     LONGEST_PERIOD,
     MOST_UNITS,
     SHORTEST_SENTENCE,
     alike_scores,
+    allowed_beginnings,
     may_repeat_sentences,
     say_something_twice,
 )
@@ -36,6 +38,10 @@ def screen_repetition(block: Block) -> NDArray[np.float64]:
     look = captions_with_more(keys[begins[: len(keys)]], np.ones(len(block), np.int64))
     for at in np.flatnonzero(look).tolist():
         look[at] = may_repeat_sentences(block.texts[at])
+    keys_of_few = stretch_keys(hashes, captions, BEGINNING[block.language])
+    look |= captions_with_more(
+        keys_of_few[begins[: len(keys_of_few)]], allowed_beginnings(block.image_counts)
+    )
     for period in range(1, LONGEST_PERIOD + 1):
         look[captions[: len(keys) - period][keys[period:] == keys[:-period]]] = True
     scores = alike_scores(hashes, captions, block.language, block.image_counts)
@@ -44,7 +50,9 @@ def screen_repetition(block: Block) -> NDArray[np.float64]:
 
 def _begins_sentence(block: Block) -> NDArray[np.bool_]:
     """Of each unit, whether the end of a sentence stands somewhere between it and the one before."""
-    ends = np.cumsum(block.arrays.character_classes & _ENDS_SENTENCES != 0)[block.arrays.starts]
-    begins = np.ones(len(ends), np.bool_)
-    begins[1:] = (ends[1:] != ends[:-1]) | (block.captions[1:] != block.captions[:-1])
-    return begins
+    arrays = block.arrays
+    begins = np.zeros(len(arrays.starts) + 1, np.bool_)
+    ends = np.flatnonzero(arrays.character_classes & _ENDS_SENTENCES != 0)
+    begins[np.searchsorted(arrays.starts, ends)] = True
+    begins[arrays.offsets] = True
+    return begins[:-1]

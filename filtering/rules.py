@@ -20,7 +20,7 @@ from corpus.records import JobName, is_multi, language_of
 from filtering.agreement import disagreement
 from filtering.block import Block
 from filtering.candidate import Candidate
-from filtering.completeness import length, screen_length, truncation
+from filtering.completeness import length, screen_length, screen_truncation, truncation
 from filtering.config import FilteringConfig, RuleName
 from filtering.contradiction import contradictions, screen_contradictions
 from filtering.garbled import garbling, personal_data, screen_garbling, screen_personal_data
@@ -83,7 +83,7 @@ RULES: Mapping[RuleName, Rule] = {
     "traditional": Rule(
         traditional_share, lambda config, job: config.max_traditional_share, screen_traditional_share
     ),
-    "truncated": Rule(truncation, lambda config, job: 0.0),
+    "truncated": Rule(truncation, lambda config, job: 0.0, screen_truncation),
     "too_short": Rule(length, _shortest, screen_length, drops="below"),
     "too_long": Rule(length, _longest, screen_length),
     "repeated": Rule(repetition, lambda config, job: config.max_repeated_share, screen_repetition),

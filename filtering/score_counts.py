@@ -68,6 +68,8 @@ class ScoreCounter:
         for place, (_, bound, step, is_above) in enumerate(scales):
             of_rule, alone = scores[place], others[place] == 0
             if is_above:
+                if not of_rule.any():
+                    continue
                 is_counted = of_rule != 0
                 of_rule, alone = of_rule[is_counted], alone[is_counted]
             away = (of_rule - bound) / step

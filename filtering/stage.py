@@ -29,7 +29,7 @@ from filtering.phrase_vectors import LoadTextEncoder
 from filtering.score_counts import rule_scores
 from filtering.tally import JobTally, tally
 
-DATA_VERSION = 5
+DATA_VERSION = 6
 """Raise it when the same captions and bounds would get other verdicts."""
 
 _NO_PART_OF_VERDICTS = ("max_dropped_share", "guarded_from", "accepted", "workers")

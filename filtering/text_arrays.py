@@ -28,8 +28,9 @@ class TextArrays:
     def __init__(self, texts: Sequence[str]) -> None:
         plain = [text.replace("'", "").replace("’", "") for text in texts]
         encoded = (" ".join(plain) + " ").encode("utf-32-le", "surrogatepass")
-        self.codes = codes = np.frombuffer(encoded, np.uint32).astype(np.intp)
+        self.codes = np.frombuffer(encoded, np.uint32)
         """Of each character, apostrophes aside."""
+        codes = self.codes.astype(np.intp)
         lengths = np.fromiter(map(len, plain), np.int64, len(plain))
         self.begins = np.concatenate([[0], np.cumsum(lengths + 1)])
         """``int64[n + 1]``: where each text's characters begin; a space stands behind each text."""
@@ -47,7 +48,7 @@ class TextArrays:
         """Which character each unit begins with."""
         powers, inverses = _powers(len(numbers))
         sums = np.zeros(len(numbers) + 1, np.uint64)
-        np.cumsum(numbers * powers, out=sums[1:])
+        np.cumsum(np.multiply(numbers, powers, out=numbers), out=sums[1:])
         self.hashes = np.diff(sums[np.append(self.starts, len(numbers))]) * inverses[self.starts]
         """``uint64``: of each unit; equal units have equal hashes on every machine."""
         self.offsets = np.searchsorted(self.starts, self.begins)

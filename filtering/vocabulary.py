@@ -7,7 +7,8 @@ its hash. Not its job: which words (see cues).
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +16,31 @@ from numpy.typing import NDArray
 from filtering.cues import all_counted_words, all_cue_words
 from filtering.text_arrays import TextArrays
 
-_SLOT_BITS = 16
-_TO_SLOT = np.uint64(64 - _SLOT_BITS)
-"""A table of so many slots stays in a core's cache. Of other units, one in fifty falls into a taken one."""
+_VOCABULARY_BITS, _VALUES_BITS = 16, 12
+_FACTOR = 0x9E3779B97F4A7C15
+
+
+class HashTable:
+    """Finds some hashes among many with one look at a table for each, which stays in a core's cache."""
+
+    def __init__(self, known: NDArray[np.uint64], bits: int) -> None:
+        """``known`` are few beside 2 to the power of ``bits``, the number of slots."""
+        self._known, self._shift = known, np.uint64(64 - bits)
+        factors = (np.uint64(_FACTOR * (2 * number + 1) % (1 << 64)) for number in itertools.count())
+        self._factor = next(each for each in factors if self._tells_apart(each))
+        self._slots = np.full(1 << bits, -1, np.int16)
+        self._slots[known * self._factor >> self._shift] = np.arange(len(known))
+
+    def _tells_apart(self, factor: np.uint64) -> bool:
+        return len(np.unique(self._known * factor >> self._shift)) == len(self._known)
+
+    def find(self, hashes: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.int16]]:
+        """Where in ``hashes`` known ones are, in order; and the place of each among the known."""
+        found = self._slots.take((hashes * self._factor >> self._shift).astype(np.intp))
+        places = np.flatnonzero(found >= 0)
+        likely = found[places]
+        is_known = self._known[likely] == hashes[places]
+        return places[is_known], likely[is_known]
 
 
 class Vocabulary:
@@ -25,28 +48,22 @@ class Vocabulary:
 
     def __init__(self, words: Iterable[str]) -> None:
         """Each is a unit, or two Han characters."""
-        names = list(words)
-        arrays = TextArrays(names)
+        self.words = list(words)
+        arrays = TextArrays(self.words)
         first, last = arrays.offsets[:-1], arrays.offsets[1:] - 1
         hashes, is_pair = arrays.hashes[first], first < last
         hashes[is_pair] = hash_of_pairs(hashes[is_pair], arrays.hashes[last[is_pair]])
-        order = hashes.argsort()
-        self.words = [names[at] for at in order.tolist()]
-        self._hashes = hashes[order]
-        self._is_taken = np.zeros(1 << _SLOT_BITS, np.bool_)
-        self._is_taken[self._hashes >> _TO_SLOT] = True
-        self._is_cue = np.fromiter(map(all_cue_words().__contains__, self.words), np.bool_, len(names))
+        self._table = HashTable(hashes, _VOCABULARY_BITS)
+        is_cue = map(all_cue_words().__contains__, self.words)
+        self._is_cue = np.fromiter(is_cue, np.bool_, len(self.words))
         self._masks: dict[frozenset[str], NDArray[np.bool_]] = {}
+        self._places: dict[frozenset[str], NDArray[np.int64]] = {}
 
-    def find(self, hashes: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def find(self, hashes: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.int16]]:
         """Where in ``hashes`` words are, in order; and the place in ``words`` of each."""
-        places = np.flatnonzero(self._is_taken.take((hashes >> _TO_SLOT).astype(np.intp)))
-        likely = hashes[places]
-        words = np.minimum(np.searchsorted(self._hashes, likely), len(self.words) - 1)
-        is_word = self._hashes[words] == likely
-        return places[is_word], words[is_word]
+        return self._table.find(hashes)
 
-    def is_cue(self, words: NDArray[np.int64]) -> NDArray[np.bool_]:
+    def is_cue(self, words: NDArray[np.int16]) -> NDArray[np.bool_]:
         """Whether each of ``words``, given as its place, is more than counted."""
         return self._is_cue[words]
 
@@ -56,6 +73,36 @@ class Vocabulary:
         if mask is None:
             mask = self._masks[words] = np.fromiter(map(words.__contains__, self.words), np.bool_)
         return mask
+
+    def places(self, words: frozenset[str]) -> NDArray[np.int64]:
+        """Of these words, those that are known, by their places in ``words``."""
+        places = self._places.get(words)
+        if places is None:
+            places = self._places[words] = np.flatnonzero(self.mask(words))
+        return places
+
+
+class WordValues:
+    """A few words, each with a number above 0: told by their hashes, as in a Vocabulary."""
+
+    def __init__(self, words: Mapping[str, int]) -> None:
+        """Each is a unit."""
+        self.words = words.keys()
+        self._values = words
+
+    def values(self, hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
+        """Of each unit, given as its hash; 0 for all other units."""
+        table, values = self._table
+        found = np.zeros(len(hashes), np.int64)
+        places, words = table.find(hashes)
+        found[places] = values[words]
+        return found
+
+    @functools.cached_property
+    def _table(self) -> tuple[HashTable, NDArray[np.int64]]:
+        """Made when it is first asked for: all classes of characters are known by then."""
+        table = HashTable(TextArrays(list(self.words)).hashes, _VALUES_BITS)
+        return table, np.fromiter(self._values.values(), np.int64)
 
 
 @functools.cache

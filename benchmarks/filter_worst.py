@@ -34,6 +34,8 @@ PIECES = [
     *"第张图一二两的船，。、；：？！（）《》…—",
     "image", "Image 1 ", "Image-1, ", "the first ", "the first image ", "images 1, 2 and ", "the last two ",
     "first, second and ", "1st 2nd 3rd ", "one ", "another ", "the left ", "both ", "these two images ",
+    "in the morning, ", "the same ", "then ", "two of the images ", "and two ", "one of ", "four of the ",
+    "the one in ", "seen from a ", "清晨，", "其一", "同一", "P1是", "甲图", "倒数第二张", "两张都", "前者",
     "第一张图片", "第一、", "图1和", "图一", "前两张", "这两张图片", "左图", "每张", "一张图", "十一",
     "1. x 2. ", "**", "__", "|a|", "[a](", "```", "<p>", "</p><p>", "- a\n", "(a) ", "①②", "a, b, ", "\\n",
     "I am ", "i'd ", "I cannot ", "please ", "as an ", "as an a b ", "sorry but ", "no image ", "the user ",

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING
 
@@ -23,12 +24,15 @@ from filtering.units import marks_of, units_of
 if TYPE_CHECKING:
     from filtering.block import Block
 
-LONGEST_QUOTE = 80
+LONGEST_QUOTE = 160
 """In characters. What a sign says is shorter; a longer stretch between quotation marks is the caption."""
 
 LONGEST_READ = 8000
 """Characters that the costly views read: half as many again as the longest caption that any job allows.
 What is longer is dropped for its length."""
+
+LONGEST_TOLD: Mapping[Language, int] = {"en": LONGEST_READ, "zh": 2500}
+"""The same of what is read for the images that it tells of: twice the longest Chinese caption."""
 
 MOST_SENTENCES = 500
 """Looked at one by one. The longest caption that any job allows has a tenth of that."""
@@ -120,7 +124,7 @@ class Candidate:
     @functools.cached_property
     def references(self) -> References:
         """Which images of its set the caption speaks of."""
-        text = self.unquoted[:LONGEST_READ]
+        text = self.unquoted[: LONGEST_TOLD[self.language]]
         if not self.is_printable:
             text = " ".join(text.split())
         return references(text, self.cue_words, self.language, self.image_count)

@@ -45,7 +45,7 @@ def _numbered_after(stem: str, ending: str = "") -> tuple[str, re.Pattern[str]]:
     return stem, re.compile(
         rf"{stem}{ending}s?\s?(?:[#_:№]|\bno\.?|\bnumber)?\s?[-–]?\s?[#(\[]?(?P<first>{_CARDINAL})\b(?![.:]\d)"
         rf"(?P<more>(?:\)?\s*(?:,?\s*(?:and|or|&)|,|/|-|–|—|~|to|through)\s*(?:{_STRICT_NOUN}\s?[-#(]?\s?)?"
-        r"\d{1,2}\b(?!\s+(?:[a-z]+s|men|women|people|children|sheep|fish|geese)\b)"
+        r"\d{1,2}\b(?![.:]\d)(?!\s+(?:[a-z]+s|men|women|people|children|sheep|fish|geese)\b)"
         rf"|\s+(?:and|or|to|through)\s+(?:{'|'.join(EN_WORDS)})\b(?=\s+{_SHOWS}\b|\s*[,;:.])){{0,11}})"
         r"(?:\s*(?:of|/)\s*(?P<total>\d{1,3})\b)?"
     )
@@ -69,7 +69,7 @@ LETTERED = re.compile(r"\b(?:image|picture|photo)\s([a-f])(?=[\s,:;]+(?!of\b))")
 ROMAN = re.compile(r"\b(?:image|picture|photo)s?\s(i{1,3}|iv|vi{0,3})\b")
 ROMAN_NUMBERS = {"i": 1, "ii": 2, "iii": 3, "iv": 4, "v": 5, "vi": 6, "vii": 7, "viii": 8}
 BY_ORDINAL = re.compile(
-    rf"\b(?P<list>{_ORDINAL}(?:\s*(?:,\s*(?:and\s+)?|and\s+|&\s*|to\s+|through\s+|or\s+)(?:the\s+)?{_ORDINAL}){{0,11}})\s+"
+    rf"\b(?P<list>{_ORDINAL}(?:\s*(?:,\s*(?:and\s+)?|and\s+|&\s*|to\s+|through\s+|or\s+)(?:the\s+)?{_ORDINAL}){{0,11}})(?:\s+and\s+(?:last|final))?\s+"
     rf"(?:(?P<some>{'|'.join(EN_WORDS[1:8])}|\d)\s+)?(?:(?!of|is|has|and|in|on|the)[a-z]+\s)??(?P<noun>{_NOUN}|one)\b",
 )
 ORDINAL_PRONOUN = re.compile(
@@ -99,23 +99,24 @@ GROUP = re.compile(
 )
 LAST = re.compile(
     rf"\b(?:last|final|closing|concluding)(?:\s+(?P<some>{'|'.join(EN_WORDS[1:8])}|\d))?(?:\s+(?:{_NOUN}|ones?)\b"
-    rf"|(?=\s*[,)]|\s+{_OF_THE_SET}|\s+{_SHOWS}\b))",
+    rf"|(?=\s*[,)]|\s+{_OF_THE_SET}|\s+{_SHOWS}\b)|(?<=first and last)|(?<=first and the last))",
 )
 PENULTIMATE = re.compile(rf"\b(?:penultimate|(?:second|next)[- ]to[- ]last)\s+(?:{_NOUN}|one)\b")
 REST = re.compile(
     rf"\b(?:remaining|the\s+(?P<other>other)(?P<others>s)?|the\s+rest)\b(?:\s+(?P<some>{_CARDINAL}))?(?:\s+(?P<noun>{_NOUN}|ones?)"
-    rf"|(?=\s*,|\s+(?:{_SHOWS}|an?|the)\b|\s+{_OF_THE_SET}))",
+    rf"|(?=\s*[,.;]|\s+(?:{_SHOWS}|an?|the)\b|\s+{_OF_THE_SET}))",
 )
 ANOTHER = re.compile(
-    r"\b(?:(?P<one>one)|another|a\s+(?:second|third|fourth|fifth)|a\s+further"
+    r"\b(?:(?P<one>one)|another|its\s+(?:companion|counterpart|partner|twin)|a\s+(?:second|third|fourth|fifth)|a\s+further"
+    r"|the\s+(?:earliest|latest|oldest|newest)"
     rf"|the\s+(?:next|following|subsequent)(?:\s+(?P<some>{'|'.join(EN_WORDS[1:5])}))?)\b"
     rf"(?:\s+(?P<noun>{_NOUN})|\s+(?P<of>{_OF_THE_SET})|\s+one\b(?=\s+{_SHOWS}\b)"
     r"|(?=\s*,|\s+(?:shows?|depicts?|features?|captures?|presents?|displays?|portrays?|highlights?)\b)"
-    rf"|(?<=another)(?=\s+an?\s)|(?<!one)(?=\s+{_SHOWS}\b))",
+    rf"|(?<=another)(?=\s+an?\s)|(?<!one)(?=\s+{_SHOWS}\b)|(?<=two|ree|our)(?=\s+(?:come|go|turn|move|take|lead|follow|bring|return)\b))",
 )
 THE_ONE = re.compile(
     r"the\s+one\s+(?:(?:right\s+|just\s+)?(?:after|following|next\s+to|beside|below|beneath|above)\s+(?:that|it|this|them)\b"
-    r"|(?:in|at|on)\s+(?:the\s+)?(?:middle|cent(?:er|re)|between|left|right|top|bottom)\b)"
+    r"|(?P<where>(?:in|at|on)\s+(?:the\s+)?(?:middle|cent(?:er|re)|between|left|right|top|bottom)\b))"
     rf"|the\s+(?:one|{_NOUN})\s+(?:on\s+top|above|below|beneath)(?=\s+{_SHOWS}\b)"
 )
 """An image by its place: "the one after that", "the one in the middle", "the image below"."""
@@ -130,11 +131,15 @@ POSITION_WORDS = cue_words(
 )
 POSITION_BEFORE = re.compile(rf"\b(?P<where>{_SIDE})(?:most|-hand)?(?:\s+(?P<some>two|three))?\s+{_NOUN}\b")
 POSITION_ALONE = re.compile(
-    r"(?<!on )(?<!to )(?<!at )(?<!in )(?<!from )the\s+(?P<where>(?:(?:top|bottom|upper|lower)[- ])?(?:left|right)|middle|cent(?:er|re)"
+    r"the (?:(?P<where>(?:(?:top|bottom|upper|lower)[- ])?(?:left|right)|middle|cent(?:er|re)"
     r"|(?:top|bottom|upper|lower)(?=\s+(?:one|two|three)\b))(?:\s+(?P<some>one|two|three))?"
     rf"(?=\s+(?:an?|{_SHOWS})\b|\s*:)"
+    r"|(?P<corner>(?:top|bottom|upper|lower)[- ](?:left|right)),)"
 )
-"""Once a side was an image's: "the top-left image shows a bus, the top-right a tram"."""
+"""Once a side was an image's: "the top-left image shows a bus, the top-right a tram"; "in the lower right, ..."
+where that opens a sentence. It begins with a word, and so is quickly looked for."""
+NO_POSITION_AFTER = ("on ", "to ", "at ", "in ", "from ")
+OPENS_WITH_IN = (". in ", "; in ", "in ")
 CORNER_BEFORE = re.compile(r"\b(?:top|bottom|upper|lower|middle)[ -]$")
 POSITION_AFTER = re.compile(r"the (?P<there>left|right|top|bottom|middle|center|centre)\b")
 PICTURE_AT = re.compile(rf"\b{_NOUN} (?:on|at|to|in) $")
@@ -164,7 +169,7 @@ THE_IMAGES_SHARE = re.compile(
     r"(?:show|depict|feature|capture|present|share|display|portray|are|have|differ|contrast|illustrate|document)\b"
 )
 INNER = re.compile(
-    rf"\b(?:{_CARDINAL}|several|many|some|framed|of)\s+(?:[\w-]+\s){{0,2}}(?:photographs|photos|pictures|images|paintings|posters|portraits|prints)\b"
+    rf"\b(?:{_CARDINAL}|several|many|some|framed|of)\s+(?:[\w-]+\s){{0,2}}(?:photographs|photos|pictures|images|paintings|posters|portraits|prints|thumbnails|slides)\b"
 )
 """Pictures that a picture shows, told before they are counted."""
 INNER_PLACE = re.compile(r"\bimage\b.*\b(?:walls?|screen|monitor|gallery|album|shelf|exhibition)\b")
@@ -172,18 +177,23 @@ INNER_PLACE = re.compile(r"\bimage\b.*\b(?:walls?|screen|monitor|gallery|album|s
 INNER_CHARACTERS = 200
 ANYTHING = re.compile("")
 ANOTHER_WORDS = cue_words(
-    {"another", "second", "third", "fourth", "fifth", "next", "following", "subsequent", "further", "one"}
+    "another second third fourth fifth next following subsequent further one".split()
+    + "companion counterpart partner twin earliest latest oldest newest".split()
 )
 REST_WORDS = cue_words({"remaining", "other", "others", "rest"})
 TOGETHER_WORDS = cue_words({"both", "all", "each", "every", "these", "this"})
 CARDINAL_WORDS = frozenset(EN_WORDS)
 COUNTED_BEFORE = re.compile(
-    r"(?<!first )(?<!last )(?<!other )(?<!final )(?<!remaining )(?<!next )(?<!of )(?:\b(?P<lead>these|all"
-    r"|(?:this|the) (?:set|series|group|collection|sequence) of|(?:total) of|across|the(?: given| provided| following)?)"
-    r"|\A\s*an? (?:set|series|group|collection|sequence) of)"
-    rf"\s+(?:of\s+)?(?:the\s+|these\s+)?(?P<number>{_CARDINAL})\s+(?:[\w-]+\s+)?$"
+    r"(?<!first )(?<!last )(?<!other )(?<!final )(?<!remaining )(?<!next )(?:\b(?P<lead>these|all"
+    r"|(?:this|the) (?:set|series|group|collection|sequence) of|(?:total) of|consists? of|made up of|across|the(?: given| provided| following)?)"
+    r"|\A\s*(?:an? (?:set|series|group|collection|sequence) of|there are))"
+    rf"\s+(?:of\s+)?(?:the\s+|these\s+)?(?P<number>{_CARDINAL})\s+(?P<of>of\s+(?:the|these)\s+)?(?:[\w-]+\s+)?$"
 )
+GROUP_OF = re.compile(rf"\b(?:this|the|an?) (duo|trio|triptych|quartet|quintet) of {_NOUN}")
+GROUP_SIZES = {"duo": 2, "trio": 3, "triptych": 3, "quartet": 4, "quintet": 5}
 BEFORE_CHARACTERS = 60
+NUMBER_WITHIN = 4
+"""Words before "images", with the number of "all six of the images"."""
 LONGEST_SIDE = 8
 OPENING_CHARACTERS = 60
 """Where "these two images" speaks of the whole set; later it may speak of two that were just named."""
@@ -191,5 +201,10 @@ TURNS = re.compile(
     r"(?:^|[.;:] )(?:(?:and |yet )?(?P<next>another|a (?:second|third|fourth|fifth))|one|the (?:remaining|other|last|final) one)\b"
 )
 """One after the other, at the beginning of sentences: "One looks out ... Another is ... A third belongs ..."."""
+OF_THEM = re.compile(rf" of (?:the|these) (?:{_CARDINAL}\s)?(?:\w+\s)?(?:{_NOUN}|{_CARDINAL})\b")
+AND_SOME = re.compile(
+    rf"\b(?:other|another|and|while|whereas|but|remaining|last) (?P<some>{'|'.join(EN_WORDS[:8])})\b(?!\s+of\b)"
+)
+"""Groups: "two of the images show ..., while the other two show ...": how many there are of each."""
 BEFORE = re.compile(r"(?:^|[.;:] )before ?[:,]")
 AFTER = re.compile(r"[.;] after ?[:,]")

@@ -13,6 +13,7 @@ from typing import Literal
 
 from filtering import english_patterns as en
 from filtering.cues import matches_at
+from filtering.free_telling import FEWEST_NAMED, speaks_of_two, tells_of_several
 from filtering.image_numbers import (
     References,
     covered_by_name,
@@ -51,8 +52,12 @@ def english_references(text: str, words: AbstractSet[str], count: int) -> Refere
         if not en.PENULTIMATE_WORDS.isdisjoint(words) and en.PENULTIMATE.search(text):
             numbers.add(max(count - 1, 1))
         if not by_number:
-            numbers |= loose | _numbered(text, en.LOOSELY_NUMBERED)
-        covered = _covered_otherwise(text, words, count, numbers, is_numbered=bool(by_number))
+            panels = _numbered(text, en.LOOSELY_NUMBERED)
+            named |= {number for number in panels if number > count} if {1, 2} <= panels else set()
+            numbers |= loose | panels
+        covered = _covered_otherwise(text, words, count, numbers, is_numbered=len(by_number) > 1)
+        if covered < FEWEST_NAMED and not named and tells_of_several(text, "en", count):
+            covered = count
     return References(frozenset(named), covered, counted)
 
 
@@ -143,31 +148,35 @@ def _covered_otherwise(
     Once images are named by ``numbers``, less counts as another one: "one of them" is a man by then.
     """
     own = len(numbers & set(range(1, count + 1)))
+    is_ordered = is_numbered or {1, 2} <= numbers
     sides = _positions(text, words)
     extra = sum(
-        number for side, number in sides.items() if not own or (side in en.BETWEEN and not is_numbered)
+        number for side, number in sides.items() if not own or (side in en.BETWEEN and not is_ordered)
     )
-    if not own:
-        extra += len(words & en.ONE_OF_TWO_WORDS)
     is_begun = is_numbered or 1 in numbers
-    for match in matches_at(en.ANOTHER, text, en.ANOTHER_WORDS & words, "", "a ", "the "):
+    for match in matches_at(en.ANOTHER, text, en.ANOTHER_WORDS & words, "", "a ", "the ", "its "):
         is_next = match["of"] or match[0].startswith("the ") or en.SHOWS_WHAT.match(text, match.end())
+        if own > 1 and match["one"] and not match["noun"]:
+            continue
         if is_begun and not match["noun"] and (is_numbered or match["one"] or not is_next):
             continue
         extra += number_of(match["some"] or "one") or 1
     if not is_numbered and ("the one " in text or not en.THE_ONE_WORDS.isdisjoint(words)):
-        extra += len(en.THE_ONE.findall(text))
+        extra += sum(not (is_ordered and match["where"]) for match in en.THE_ONE.finditer(text))
     if not is_numbered and not en.FOLLOWS_WORDS.isdisjoint(words):
         extra += sum(number_of(match["some"]) or 1 for match in en.THAT_FOLLOW.finditer(text))
     rest = any(
         _is_rest(match, count - (own or extra), is_numbered=is_numbered)
         for match in matches_at(en.REST, text, en.REST_WORDS & words, "", "the ")
     )
-    if not is_numbered and _in_turn(text, words) >= count:
+    if not own:
+        extra = max(extra, len(words & en.ONE_OF_TWO_WORDS))
+    if not is_numbered and (_in_turn(text, words) >= count or _in_groups(text, count)):
         return count
     if own or extra:
         return covered_otherwise(numbers, count, extra, rest=rest, together=False)
-    return covered_otherwise(numbers, count, 0, rest=rest, together=_together(text, words, count))
+    together = not speaks_of_two(text, "en", count) and _together(text, words, count)
+    return covered_otherwise(numbers, count, 0, rest=rest, together=together)
 
 
 def _in_turn(text: str, words: AbstractSet[str]) -> int:
@@ -177,6 +186,24 @@ def _in_turn(text: str, words: AbstractSet[str]) -> int:
         return 2
     turns = [match["next"] for match in en.TURNS.finditer(text)] if "another" in words else []
     return len(turns) if len(turns) > 2 and any(turns) else 0
+
+
+def _in_groups(text: str, count: int) -> bool:
+    """Whether groups of images are told of that are ``count`` together."""
+    for first in en.OF_THEM.finditer(text):
+        told = number_of(text[: first.start()].rpartition(" ")[2])
+        if told is not None:
+            return _adds_up(text, first.end(), told, count)
+    return False
+
+
+def _adds_up(text: str, at: int, told: int, count: int) -> bool:
+    """Whether the groups behind the first, which has ``told``, make ``count`` of them."""
+    for match in en.AND_SOME.finditer(text, at):
+        told += number_of(match["some"]) or 0
+        if told >= count:
+            break
+    return told == count
 
 
 def _together(text: str, words: AbstractSet[str], count: int) -> bool:
@@ -216,7 +243,14 @@ def _positions(text: str, words: AbstractSet[str]) -> dict[str, int]:
             sides[match["there"]] = 1
     if sides:
         for match in en.POSITION_ALONE.finditer(text):
-            sides.setdefault(match["where"].replace(" ", "-"), number_of(match["some"] or "one") or 1)
+            before = text[max(0, match.start() - 5) : match.start()]
+            if match["corner"]:
+                is_image = before in en.OPENS_WITH_IN
+            else:
+                is_image = not before.endswith(en.NO_POSITION_AFTER)
+            if is_image:
+                where = (match["where"] or match["corner"]).replace(" ", "-")
+                sides.setdefault(where, number_of(match["some"] or "one") or 1)
     return sides
 
 
@@ -224,16 +258,20 @@ def _counted_english(text: str, plurals: AbstractSet[str], count: int) -> frozen
     """How many images the caption says there are, where it speaks of all of them."""
     counted = set()
     for plural in matches_at(en.ANYTHING, text, plurals):
-        before = text[max(0, plural.start() - en.BEFORE_CHARACTERS) : plural.start()].split()[-2:]
+        before = text[max(0, plural.start() - en.BEFORE_CHARACTERS) : plural.start()].split()[
+            -en.NUMBER_WITHIN :
+        ]
         if not any(word.isdigit() or word in en.CARDINAL_WORDS for word in before):
             continue
         match = en.COUNTED_BEFORE.search(text, max(0, plural.start() - en.BEFORE_CHARACTERS), plural.start())
         number = number_of(match["number"]) if match else None
-        if match is None or number is None:
+        if match is None or number is None or (match["of"] and match["lead"] != "all"):
             continue
         is_whole = match.start() < en.OPENING_CHARACTERS and match["lead"] != "the"
         if number > count or is_whole:
             counted.add(number)
+    if group := en.GROUP_OF.search(text, 0, en.OPENING_CHARACTERS):
+        counted.add(en.GROUP_SIZES[group[1]])
     return frozenset(counted)
 
 

@@ -91,6 +91,12 @@ _PIECE = re.compile(
 )
 
 
+_NOUN_BETWEEN = re.compile(
+    r"(?:images?|pictures?|photos?|photographs?|pics?|图像|图片|照片|图)\s?[-–—#(（]?\s?", re.IGNORECASE
+)
+"""Of "1 and image-3", where the hyphen is no "to"."""
+
+
 def expand(listed: str) -> set[int]:
     """ "1, 2 and 4" and "first to third" as numbers."""
     alone = _NUMBER.get(listed)
@@ -109,7 +115,7 @@ def expand(listed: str) -> set[int]:
 
 
 def _pieces(listed: str) -> Iterator[int | None]:
-    for match in _PIECE.finditer(listed):
+    for match in _PIECE.finditer(_NOUN_BETWEEN.sub(" ", listed)):
         if match["to"]:
             yield None
         elif (number := number_of(match["number"])) is not None:

@@ -71,6 +71,30 @@ def test_a_text_that_stops_mid_sentence_is_truncated(job: JobName, text: str) ->
     assert {"truncated": 1.0} == scores(text, job)
 
 
+@pytest.mark.parametrize(
+    ("job", "text"),
+    [
+        ("single_en", GOOD_EN + ' Above the door a board reads "Harbour Office"'),
+        ("single_zh", GOOD_ZH + "门上刻着一行大字“港务局”"),
+    ],
+)
+def test_what_a_sign_says_may_end_a_caption(job: JobName, text: str) -> None:
+    """A closing quotation mark closes the sentence, where the words before it announce an inscription."""
+    assert {} == scores(text, job)
+
+
+@pytest.mark.parametrize(
+    ("job", "text"),
+    [
+        ("single_en", GOOD_EN + " The menu on the wall has three lines: 1. soup; 2. fish; 3. bread."),
+        ("single_zh", GOOD_ZH + "墙上贴着一张菜单，分为几行：1. 鱼汤 38元；2. 面包 16元。"),
+    ],
+)
+def test_the_numbers_of_a_menu_are_no_list(job: JobName, text: str) -> None:
+    """What is written in the picture may be told as it stands there."""
+    assert {} == scores(text, job)
+
+
 @pytest.mark.parametrize("ending", ['."', ".”", ".)", "!", "?", ". 🙂", ".**", "。", '..."'])
 def test_a_sentence_may_end_in_quotation_marks_brackets_or_emoji(ending: str) -> None:
     """What closes after the full stop doesn't hide it."""
@@ -114,6 +138,15 @@ def test_a_caption_beyond_the_maximum_is_too_long(job: JobName, unit: str) -> No
         ("single_en", GOOD_EN.removesuffix(".") + " and a tree" * 12 + "."),
         ("single_zh", GOOD_ZH.removesuffix("。") + "，还有一棵树" * 8 + "。"),
         ("single_en", "A" * 300 + "."),
+        (
+            "single_zh",
+            "街角有一家药店。画面中呈现出安静的街道和行人。门前有长椅。画面中呈现出安静的街道和路人。"
+            "门上有十字标志。画面中呈现出安静又空旷的街道。画面中呈现出安宁的气氛。",
+        ),
+        (
+            "single_zh",
+            "门前有一张长椅。整条街道都给人以清幽宁静的感觉。整条街道都给人以宁静清幽的感觉。远处是山。",
+        ),
         ("multi_en", (GOOD_SET_EN + " ") * 6),
         ("multi_zh", GOOD_SET_ZH * 6),
     ],

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from corpus.records import JobName
 from filtering.candidate import Candidate
 from filtering.characters import IS_HAN, IS_UNPRINTABLE, rare_classes
+from filtering.cues import all_cue_words
 from filtering.text_arrays import text_arrays
 from filtering.vocabulary import Vocabulary, hash_of_pairs, vocabulary
 
@@ -72,8 +73,8 @@ class Block:
         return places[self._vocabulary.mask(words)[found]]
 
     @functools.cached_property
-    def _cues(self) -> tuple[NDArray[np.int64], NDArray[np.int16]]:
-        """Of each cue word in the block, the caption that it is in; and which word it is."""
+    def _words(self) -> tuple[NDArray[np.int64], NDArray[np.int16]]:
+        """Of each cue word and counted word in the block, the caption that it is in; and which word it is."""
         hashes, captions = self.arrays.hashes, self.captions
         places, words = self._found
         may_have_pairs = self.has(IS_HAN)[captions]
@@ -81,20 +82,21 @@ class Block:
         firsts, pairs = self._vocabulary.find(hash_of_pairs(hashes[:-1], hashes[1:]))
         return np.concatenate([captions[places], of_pairs[firsts]]), np.concatenate([words, pairs])
 
+    @functools.cached_property
+    def _cues(self) -> tuple[NDArray[np.int64], NDArray[np.int16]]:
+        """The same of cue words alone, which are far fewer."""
+        captions, words = self._words
+        is_cue = self._vocabulary.is_cue(words)
+        return captions[is_cue], words[is_cue]
+
     def count(self, words: frozenset[str]) -> NDArray[np.int64]:
         """``int64[n]``: how many units are among ``words``, which are cue words."""
         counts = self._counts.get(words)
         if counts is None:
-            counts = self._counts[words] = self._word_counts[self._vocabulary.places(words)].sum(axis=0)
+            captions, found = self._cues if words <= all_cue_words() else self._words
+            counts = np.bincount(captions[self._vocabulary.mask(words)[found]], minlength=len(self))
+            self._counts[words] = counts
         return counts
-
-    @functools.cached_property
-    def _word_counts(self) -> NDArray[np.int64]:
-        """``[words, n]``: how often each cue word or counted word is in each caption."""
-        captions, found = self._cues
-        at = found.astype(np.int64) * len(self) + captions
-        size = len(self._vocabulary.words) * len(self)
-        return np.bincount(at, minlength=size).reshape(-1, len(self))
 
     def has(self, kind: np.uint32) -> NDArray[np.bool_]:
         """``bool[n]``: which captions have a character of one of these classes."""
@@ -158,8 +160,6 @@ class Block:
     @functools.cached_property
     def _cues_by_caption(self) -> tuple[list[int], list[int]]:
         captions, words = self._cues
-        is_cue = self._vocabulary.is_cue(words)
-        captions, words = captions[is_cue], words[is_cue]
         order = captions.argsort(kind="stable")
         return np.searchsorted(captions[order], np.arange(len(self) + 1)).tolist(), words[order].tolist()
 

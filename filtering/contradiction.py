@@ -161,7 +161,7 @@ def contradictions(candidate: Candidate) -> float:
 
 def screen_contradictions(block: Block) -> NDArray[np.float64]:
     """0 for captions of one image, and where nothing is said of all images."""
-    return look_where(np.full(len(block), block.is_multi) & block.once(_speak_of_each))
+    return look_where(block.once(_speak_of_each)) if block.is_multi else np.zeros(len(block))
 
 
 def _speak_of_each(block: Block) -> NDArray[np.bool_]:

@@ -38,4 +38,4 @@ def _is_plain(candidate: Candidate) -> bool:
 
 def screen_images(block: Block) -> NDArray[np.float64]:
     """0 for captions of one image, and for ones that name each image of their set plainly."""
-    return look_where(np.full(len(block), block.is_multi) & ~block.once(are_plainly_numbered))
+    return look_where(~block.once(are_plainly_numbered)) if block.is_multi else np.zeros(len(block))

@@ -57,7 +57,6 @@ class Vocabulary:
         is_cue = map(all_cue_words().__contains__, self.words)
         self._is_cue = np.fromiter(is_cue, np.bool_, len(self.words))
         self._masks: dict[frozenset[str], NDArray[np.bool_]] = {}
-        self._places: dict[frozenset[str], NDArray[np.int64]] = {}
 
     def find(self, hashes: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.int16]]:
         """Where in ``hashes`` words are, in order; and the place in ``words`` of each."""
@@ -73,13 +72,6 @@ class Vocabulary:
         if mask is None:
             mask = self._masks[words] = np.fromiter(map(words.__contains__, self.words), np.bool_)
         return mask
-
-    def places(self, words: frozenset[str]) -> NDArray[np.int64]:
-        """Of these words, those that are known, by their places in ``words``."""
-        places = self._places.get(words)
-        if places is None:
-            places = self._places[words] = np.flatnonzero(self.mask(words))
-        return places
 
 
 class WordValues:

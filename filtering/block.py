@@ -21,8 +21,8 @@ from filtering.cues import all_cue_words
 from filtering.text_arrays import text_arrays
 from filtering.vocabulary import Vocabulary, hash_of_pairs, vocabulary
 
-CHARACTERS = 256 * 1024
-"""Of a block, about: its arrays then stay in a core's cache."""
+CHARACTERS = 512 * 1024
+"""Of a block, about: a few hundred calls of numpy are then little beside its captions."""
 
 LOOK = np.nan
 """In a screen's scores: the rule has to look at this caption."""

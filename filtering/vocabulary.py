@@ -36,7 +36,8 @@ class HashTable:
 
     def find(self, hashes: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.int16]]:
         """Where in ``hashes`` known ones are, in order; and the place of each among the known."""
-        found = self._slots.take((hashes * self._factor >> self._shift).astype(np.intp))
+        slots = hashes * self._factor >> self._shift
+        found = self._slots.take(slots.view(np.int64), mode="clip")
         places = np.flatnonzero(found >= 0)
         likely = found[places]
         is_known = self._known[likely] == hashes[places]

@@ -24,8 +24,9 @@ from filtering.units import marks_of, units_of
 if TYPE_CHECKING:
     from filtering.block import Block
 
-LONGEST_QUOTE = 160
-"""In characters. What a sign says is shorter; a longer stretch between quotation marks is the caption."""
+LONGEST_QUOTE, LONGEST_SINGLE_QUOTE = 160, 80
+"""In characters. What a sign says is shorter; a longer stretch between quotation marks is the caption. Between
+single ones, which are apostrophes, too, it is a word or a name."""
 
 LONGEST_READ = 8000
 """Characters that the costly views read: half as many again as the longest caption that any job allows.
@@ -42,7 +43,7 @@ _QUOTED_BY = {
     opening: re.compile(rf"{opening}[^{opening}{closing}\n]{{1,{LONGEST_QUOTE}}}{closing}")
     for opening, closing in ('""', "“”", "‘’", "「」", "『』", "《》")
 }
-_QUOTED_BY["'"] = re.compile(rf"'(?<!\w')[^'\n]{{1,{LONGEST_QUOTE}}}'(?!\w)")
+_QUOTED_BY["'"] = re.compile(rf"'(?<!\w')[^'\n]{{1,{LONGEST_SINGLE_QUOTE}}}'(?!\w)")
 """By the mark that opens; each begins with it, so that the search runs in C."""
 _QUOTED = re.compile("|".join(quoted.pattern for quoted in _QUOTED_BY.values()))
 

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from filtering.block import Block
 
 LONGEST_QUOTE, LONGEST_SINGLE_QUOTE = 160, 80
-"""In characters. What a sign says is shorter; a longer stretch between quotation marks is the caption. Between
-single ones, which are apostrophes, too, it is a word or a name."""
+"""In characters. What a sign says is shorter; a longer stretch between quotation marks is the caption. Single
+ones, which are apostrophes, too, stand around a word or a name."""
 
 LONGEST_READ = 8000
 """Characters that the costly views read: half as many again as the longest caption that any job allows.

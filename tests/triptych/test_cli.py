@@ -21,6 +21,19 @@ def test_help_loads_nothing_heavy() -> None:
     assert "Turn a pile of images into a caption dataset" in answer.stdout
 
 
+def test_ctrl_c_before_anything_began_is_one_line() -> None:
+    """While commands are imported, too."""
+    code = (
+        "import sys\nclass Interrupts:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'triptych.cli': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupts())\nfrom triptych.__main__ import main\nmain()"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+
+    assert (130, "triptych: interrupted before anything began\n") == (answer.returncode, answer.stderr)
+
+
 @pytest.mark.parametrize("name", sorted(cli.commands))
 def test_every_command_has_help_and_an_example(name: str, triptych: Command) -> None:
     """And every option says what it does."""

@@ -90,7 +90,7 @@ class Block:
         return captions[is_cue], words[is_cue]
 
     def count(self, words: frozenset[str]) -> NDArray[np.int64]:
-        """``int64[n]``: how many units are among ``words``, which are cue words."""
+        """``int64[n]``: how many units are among ``words``, which are cue words or counted words."""
         counts = self._counts.get(words)
         if counts is None:
             captions, found = self._cues if words <= all_cue_words() else self._words

@@ -29,11 +29,11 @@ LONGEST_QUOTE, LONGEST_SINGLE_QUOTE = 160, 80
 ones, which are apostrophes, too, stand around a word or a name."""
 
 LONGEST_READ = 8000
-"""Characters that the costly views read: half as many again as the longest caption that any job allows.
+"""Characters that the costly views read: nearly twice the longest caption that any job allows.
 What is longer is dropped for its length."""
 
 LONGEST_TOLD: Mapping[Language, int] = {"en": LONGEST_READ, "zh": 2500}
-"""The same of what is read for the images that it tells of: twice the longest Chinese caption."""
+"""The same of what is read for the images that it tells of: more than twice the longest Chinese caption."""
 
 MOST_SENTENCES = 500
 """Looked at one by one. The longest caption that any job allows has a tenth of that."""

@@ -115,7 +115,7 @@ _EACH = counted_words({"each", "every", "all", "both", "每", "各", "都", "均
 _SHOW = ("show", "contain", "feature", "include", "depict")
 _HAS = {
     "en": counted_words(("with", "has", "have", *(verb + end for verb in _SHOW for end in ("", "s")))),
-    "zh": counted_words("有出展包"),
+    "zh": counted_words("有出展包看"),
 }
 _CLAUSE_END = {
     "en": character_class("[.;:]", is_common=True),

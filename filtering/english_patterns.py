@@ -165,9 +165,10 @@ OPENING_COUNT = re.compile(
 )
 """A caption that opens with them all: "Three photographs of the same bus stop: ..."."""
 THE_IMAGES_SHARE = re.compile(
-    rf"\bthe\s+(?:{_CARDINAL}\s+)?(?:images|pictures|photos|photographs)\s+(?:all\s+|both\s+)?"
+    rf"\bthe\s+(?:{_CARDINAL}\s+)?(?:images|pictures|photos|photographs|panels|frames|shots|views)\s+(?:all\s+|both\s+)?"
     r"(?:show|depict|feature|capture|present|share|display|portray|are|have|differ|contrast|illustrate|document)\b"
 )
+SHARING_WORDS = cue_words("images pictures photos photographs panels frames shots views".split())
 INNER = re.compile(
     rf"\b(?:{_CARDINAL}|several|many|some|framed|of)\s+(?:[\w-]+\s){{0,2}}(?:photographs|photos|pictures|images|paintings|posters|portraits|prints|thumbnails|slides)\b"
 )
@@ -203,7 +204,8 @@ TURNS = re.compile(
 """One after the other, at the beginning of sentences: "One looks out ... Another is ... A third belongs ..."."""
 OF_THEM = re.compile(rf" of (?:the|these) (?:{_CARDINAL}\s)?(?:\w+\s)?(?:{_NOUN}|{_CARDINAL})\b")
 AND_SOME = re.compile(
-    rf"\b(?:other|another|and|while|whereas|but|remaining|last) (?P<some>{'|'.join(EN_WORDS[:8])})\b(?!\s+of\b)"
+    rf"\b(?:other|another|remaining|last|(?P<bare>and|while|whereas|but)) (?P<some>{'|'.join(EN_WORDS[:8])})\b(?!\s+of\b)"
+    rf"(?(bare)(?=\s+(?:more|others?|{_NOUN}|{_SHOWS}|were|was|in|on|at|from|by|outdoors|indoors)\b|\s*[,.;]))"
 )
 """Groups: "two of the images show ..., while the other two show ...": how many there are of each."""
 BEFORE = re.compile(r"(?:^|[.;:] )before ?[:,]")

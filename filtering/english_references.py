@@ -171,7 +171,7 @@ def _covered_otherwise(
     )
     if not own:
         extra = max(extra, len(words & en.ONE_OF_TWO_WORDS))
-    if not is_numbered and (_in_turn(text, words) >= count or _in_groups(text, count)):
+    if not is_numbered and (_in_turn(text, words) >= count or (not own and _in_groups(text, count))):
         return count
     if own or extra:
         return covered_otherwise(numbers, count, extra, rest=rest, together=False)
@@ -212,7 +212,7 @@ def _together(text: str, words: AbstractSet[str], count: int) -> bool:
         any(matches_at(en.TOGETHER, text, en.TOGETHER_WORDS & words, "", "in "))
         or any(matches_at(en.SOME_OF, text, en.SOME_WORDS & words, "the ", "a "))
         or en.OPENING_COUNT.match(text) is not None
-        or (not en.PLURALS.isdisjoint(words) and en.THE_IMAGES_SHARE.search(text) is not None)
+        or (not en.SHARING_WORDS.isdisjoint(words) and en.THE_IMAGES_SHARE.search(text) is not None)
         or en.THE_SERIES.search(text) is not None
         or any(number_of(match["number"]) == count for match in en.ALL_COUNTED.finditer(text))
     )

@@ -73,9 +73,9 @@ _NUMBERED: tuple[tuple[tuple[str, ...], re.Pattern[str], re.Pattern[str]], ...] 
 a point, a 2: "two columns, (1) departures and (2) arrivals" is a sentence."""
 
 _INSCRIBED = re.compile(
-    r"(?:\b(?:reads?|reading|says?|saying|lists?|listing|written|writing|printed|menu|sign|board|notice|receipt|programme|schedule|label)\b"
-    r"|菜单|价目|告示|黑板|小票|清单上|写着|写有|列着|列有|列出|标着|印着|印有)"
-    r"[^.。;；]{0,40}[:：]\s{0,2}\Z"
+    r"(?:\b(?:reads?|reading|says?|saying|written|writing|printed|menu|sign|board|receipt|programme|schedule|label)\b"
+    r"|菜单|价目|告示|黑板|小票|清单上|写着|写有|列着|列有|标着|印着|印有)"
+    r"(?:(?!following|如下)[^.。;；]){0,40}[:：]\s{0,2}\Z"
 )
 _INSCRIBED_WITHIN = 60
 """Characters before a list: what stands on a sign or in a menu, told as it stands there."""

@@ -29,10 +29,11 @@ _CARDINAL, _ORDINAL, _NOUN, _PLURAL, _SHOWS, _JOINS, _THE, _OTHERWISE, _COUNTS_T
 )
 """The other bits: what a word can be. OTHERWISE numbers images in another way ("image B", "image II");
 behind a word that COUNTS_THINGS "image" has no number ("in the first image two women ...")."""
-_MEASURE, _OTHER_MEASURE, _MOST, _LAST_OF, _NUMBERS_NEXT, _BEGINS_NOUN, _IN_ALL = (
-    1 << bit for bit in range(15, 22)
+_MEASURE, _OTHER_MEASURE, _MOST, _LAST_OF, _NUMBERS_NEXT, _BEGINS_NOUN, _ENDS_NOUN, _IN_ALL, _BACKWARDS = (
+    1 << bit for bit in range(15, 24)
 )
-"""In Chinese: 张; what counts other things; 最 and 后 of 最后一张; 第; 图像, 照片, 不同的图; 共有三张."""
+"""In Chinese: 张; what counts other things; 最 and 后 of 最后一张; 第; what 图像, 照片, 画面 begin with, and
+end with; 共有三张; 倒数第二张."""
 
 
 def _values(*words: tuple[Iterable[str], int]) -> WordValues:
@@ -47,7 +48,7 @@ def _values(*words: tuple[Iterable[str], int]) -> WordValues:
 _FIGURES = [({str(number)}, number | _CARDINAL) for number in range(1, 62)]
 _NOUNS = ("image", "picture", "photo", "photograph")
 _PLURALS = ("images", "pictures", "photos", "photographs", "pics")
-_OTHERWISE_NUMBERED = ("b", "ii")
+_OTHERWISE_NUMBERED = ("b", "ii", "pic", "duo", "trio", "triptych", "quartet", "quintet")
 _NTH = [
     *enumerate(EN_ORDINALS, 1), (1, "initial"), (1, "opening"), (1, "1st"), (2, "2nd"), (3, "3rd"),
     *((number, f"{number}th") for number in range(4, 21)), (_LAST, "last"), (_LAST, "final"),
@@ -62,6 +63,7 @@ _ENGLISH = _values(
     (_NOUNS, _NOUN),
     (_PLURALS, _PLURAL),
     ({"the"}, _THE),
+    (("no", "number"), _NUMBERS_NEXT),
     (("shows", "depicts", "features", "captures", "presents", "displays", "portrays", "is", "has"), _SHOWS),
     (("and", "or", "to", "through"), _JOINS),
     (_OTHERWISE_NUMBERED, _OTHERWISE),
@@ -69,9 +71,12 @@ _ENGLISH = _values(
 _CHINESE = _values(
     *_FIGURES,
     *(({word}, number | _CARDINAL) for number, word in enumerate("一二三四五六七八九十", 1)),
-    ({"两"}, 2 | _CARDINAL),
+    *(({word}, number | _CARDINAL) for number, word in enumerate("壹贰叁肆伍", 1)),
+    *(({word}, number | _CARDINAL) for number, word in enumerate("①②③④⑤⑥⑦⑧⑨⑩", 1)),
+    ({"两"}, 2 | _CARDINAL | _COUNTS_THINGS),
     ({"第"}, _NUMBERS_NEXT),
-    (("图", "像", "片", "面", *_NOUNS), _NOUN),  # 图像, 照片, 画面: a number follows the last character
+    (("图", "像", "片", "面", *_NOUNS), _NOUN),  # a number follows the last character of 图像, 照片, 画面
+    ("像片面", _ENDS_NOUN),
     ("张幅", _MEASURE),
     (
         "个张幅条只座辆棵排片些位名把艘匹头间家组层根件朵台株种者边起般直旁侧对群路共样致款块盏盘杯碗年月日点分岁米角半份套本部堆串",
@@ -83,6 +88,7 @@ _CHINESE = _values(
     ("和与及至到", _JOINS),
     ({"最"}, _MOST),
     ({"后"}, _LAST_OF),
+    ({"数"}, _BACKWARDS),
     (_OTHERWISE_NUMBERED, _OTHERWISE),
 )
 _EN_ANCHORS = counted_words((*(word for _, word in _NTH), *_NOUNS, *_PLURALS, *_OTHERWISE_NUMBERED))
@@ -113,7 +119,8 @@ def _english(block: Block) -> _Flags:
     is_list = (word & _PLURAL > 0) & (number > 0) | is_number & goes_on
     plurals = np.flatnonzero(word & _PLURAL > 0)
     is_beyond[plurals] |= near.has_another_number_before(plurals, _COUNTED_WITHIN)
-    is_unread = (word & (_NOUN | _PLURAL) > 0) & (behind == 0) & near.is_figure_behind()
+    is_unread = (behind & _NUMBERS_NEXT > 0) | (behind == 0) & near.is_figure_behind()
+    is_unread &= word & (_NOUN | _PLURAL) > 0
     doubts = is_beyond | is_list | is_unread | (word & _OTHERWISE > 0)
     return near.name_all(np.where(is_number, number, np.where(is_ordinal, nth, 0)), doubts)
 
@@ -125,7 +132,9 @@ def _chinese(block: Block) -> _Flags:
     is_noun, is_nth, is_measure = word & _NOUN > 0, word & _NUMBERS_NEXT > 0, word & _MEASURE > 0
 
     is_ordinal = is_nth & (third & _MEASURE > 0) & (fourth & _SHOWS > 0)
-    is_number = is_noun & (number > 0) & (third & _OTHER_MEASURE == 0)
+    is_whole = (word & _ENDS_NOUN == 0) | (before & _BEGINS_NOUN > 0)
+    is_number = is_noun & is_whole & (behind & _COUNTS_THINGS == 0) & (number > 0)
+    is_number &= third & _OTHER_MEASURE == 0
     is_last = is_measure & (third_before & _MOST > 0) & (second_before & _LAST_OF > 0) & (behind & _SHOWS > 0)
     goes_on = (third & (_CARDINAL | _JOINS) > 0) & ~near.has_colon_behind_number()
 
@@ -140,6 +149,7 @@ def _chinese(block: Block) -> _Flags:
         & (second_before & _NUMBERS_NEXT == 0)
         & is_miscounted
         | is_noun & (behind == 0) & near.is_figure_behind()
+        | is_nth & (before & _BACKWARDS > 0)
         | (word & _OTHERWISE > 0)
     )
     numbers = np.where(is_last & (said == 1), _LAST, np.where(is_ordinal | is_number, number, 0))
@@ -163,7 +173,8 @@ class _Neighbours:
     def _values(self, at: NDArray[np.int64], captions: NDArray[np.int64], offset: int) -> NDArray[np.int64]:
         beside = np.clip(at + offset, 0, len(self._block.captions) - 1)
         values = self._words.values(self._block.arrays.hashes[beside])
-        return np.where(self._block.captions[beside] == captions, values, 0)
+        is_inside = (self._block.captions[beside] == captions) & (beside == at + offset)
+        return np.where(is_inside, values, 0)
 
     def has_another_number_before(self, chosen: NDArray[np.int64], within: int) -> _Flags:
         """Whether one of ``within`` units before is a number, and not that of the images."""
@@ -175,10 +186,11 @@ class _Neighbours:
         return found
 
     def is_figure_behind(self) -> _Flags:
-        """Whether a digit begins the next unit."""
+        """Whether a digit begins the next unit, also a wide one."""
         following = self._code(1, 0)
-        is_figure: _Flags = (following >= ord("0")) & (following <= ord("9"))
-        return is_figure
+        is_figure = (following >= ord("0")) & (following <= ord("9"))
+        is_wide: _Flags = (following >= ord("０")) & (following <= ord("９"))
+        return is_figure | is_wide
 
     def has_comma_behind(self) -> _Flags:
         """Whether there is a comma and a space before the next unit."""

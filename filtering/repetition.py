@@ -60,7 +60,7 @@ SHORTEST_SENTENCE = {"en": 6, "zh": 8}
 """In units. Shorter sentences may come again: "The sky is blue."."""
 
 MOST_UNITS = 2500
-"""Twice the longest caption that any job allows; what comes later is too long in any case."""
+"""More than twice the longest caption that any job allows; what comes later is too long in any case."""
 
 _ANY_SENTENCE_END = re.compile("[.．!?！？。…;；\r\n]+")
 _NOT_LETTERS = re.compile(r"[\W_]+")
@@ -97,7 +97,8 @@ def say_something_twice(
     hashes: NDArray[np.uint64], captions: NDArray[np.int64], language: Language, count: int
 ) -> NDArray[np.bool_]:
     """``bool[count]``: which captions have a stretch of SHORTEST_SENTENCE twice, given hashes of all units
-    and their captions. In others nothing is counted: a loop, sentence or long stretch would have one."""
+    and their captions. In others nothing is counted: a loop, sentence or long stretch would have one, and
+    sentences that merely begin alike are a way of writing."""
     keys = stretch_keys(hashes, captions, SHORTEST_SENTENCE[language])
     return captions_with_more(keys, np.ones(count, np.int64))
 
@@ -156,8 +157,8 @@ def allowed_beginnings(image_counts: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def beginning_share(sentences: Sequence[Sequence[str]], length: int, allowed: int) -> float:
-    """The share of all units that lie in sentences whose first ``length`` began more than ``allowed`` others,
-    the first of them aside: a loop that ends its sentence in another way each turn."""
+    """The share of all units that lie in sentences whose first ``length`` begin more than ``allowed``, the
+    first aside: a loop that ends its sentence in another way each turn."""
     lengths: dict[tuple[str, ...], list[int]] = {}
     for units in sentences:
         if len(units) >= length:

@@ -1,6 +1,6 @@
 """Patterns for what captions of several pictures say and captions of one don't.
 
-Goes out: compiled patterns for lower-case text in one line, by language. Not its job: what they weigh
+Goes out: compiled patterns by language, for text in one line, in lower case if English. Not its job: what they weigh
 together (see free_telling).
 """
 
@@ -65,7 +65,7 @@ SIGNS: Mapping[Language, tuple[tuple[int, re.Pattern[str]], ...]] = {
 
 ORDER: Mapping[Language, re.Pattern[str]] = {
     "en": re.compile(
-        r"\b(?:then|next|finally|after that|later|begins?|starts?|opens|closes|ends|finishes|goes on|continues|follows|former|latter|elsewhere|now"
+        r"\b(?:then|next|finally|after that|later|(?:it|set|series|sequence|tour|story|trio|images|pictures|photographs) (?:begins?|starts?|opens|closes|ends|finishes|goes on|continues)|follows|former|latter|elsewhere|now"
         r"|by then|once|afterwards|at first|to begin with|in the end|already|by the time)\b"
     ),
     "zh": re.compile(
@@ -75,6 +75,7 @@ ORDER: Mapping[Language, re.Pattern[str]] = {
 }
 """One after the other: two of them weigh 2."""
 
+MARK = re.compile("[.,:;!?。，：；！？]")
 CLAUSE = re.compile(r"(?:^|[.;:!?] )(?:and |but |yet )?|[。；：！？]")
 HEADS: Mapping[Language, re.Pattern[str]] = {
     "en": re.compile(

@@ -10,8 +10,8 @@ from filtering.images import missing_images
 from filtering.judge import Judge
 from tests.filtering.test_labelled import SETS, Labelled, read_labelled
 
-LEAST_KEPT = {"multi_en": 0.75, "multi_zh": 0.84}
-LEAST_MISSED = {"multi_en": 0.78, "multi_zh": 0.70}
+LEAST_KEPT = {"multi_en": 0.76, "multi_zh": 0.84}
+LEAST_MISSED = {"multi_en": 0.80, "multi_zh": 0.72}
 """What is reached, not what is wished for: these captions were written to be as different as could be."""
 LEAST_SEEN_ALONE = 0.87
 
@@ -72,6 +72,9 @@ def test_signs_of_several_pictures_are_seen(text: str, language: Language, image
     [
         ("a dog runs across a beach. the sky is blue.", "en", 2),
         ("the photograph shows a lane, and the same lane in a mirror.", "en", 2),
+        ("three children build a snowman beside a fence.", "en", 3),
+        ("the road starts at a bridge, continues past a mill and ends at a church.", "en", 3),
+        ("四只小狗趴在院子里。", "zh", 4),
         ("spring is pink. summer is green. autumn is red. the gate is the same.", "en", 4),
         ("a lane in the sun and in the rain; both scenes have the same gate.", "en", 3),
         ("一只狗跑过沙滩，天空很蓝。", "zh", 2),

@@ -44,7 +44,13 @@ def test_numbers_and_ordinals_of_all_images_are_plain(text: str, images: int) ->
         ("In the first image two women sit; the first image is dark.", 2),  # two isn't a number of an image
         ("Image 1 and 2 show dogs, image 2, 3 and 7 cats.", 3),
         ("Image 1 is a dog, image 2 is a cat, image B is a bird.", 2),
+        ("This trio of photos is calm: the first photo is dark, the second photo is light.", 2),
+        ("Image 1 is a dog, the second image a cat, and image no. 3 shows a bird.", 2),
         ("图1中有狗，图2中有猫。", 3),
+        ("图1中有狗，里面两人正在吃面，对面二楼亮着灯，前面两张。", 2),
+        ("第一张图是狗，第三张图是猫，倒数第二张图是鸟，最后一张图是鱼。", 4),
+        ("图1中有狗，图2中有猫，图③中有鸟。", 2),
+        ("图1中有狗，图2中有猫，图３中有鸟。", 2),
         ("图1中有狗，图2中有猫，图3中有鸟。", 2),
         ("这三张图片：第一张图是狗，第二张图是猫。", 2),
         ("第一张图是狗，第二张图是猫，地图一张。", 3),
@@ -54,6 +60,20 @@ def test_numbers_and_ordinals_of_all_images_are_plain(text: str, images: int) ->
 def test_where_there_is_a_doubt_nothing_is_plain(text: str, images: int) -> None:
     """An image too few, one too many, another number of them, lists, things that are counted."""
     assert not is_plain(text, images)
+
+
+def test_a_number_at_the_end_is_read_wherever_its_caption_stands() -> None:
+    """The last unit of a block has nothing behind it, not itself."""
+    captions = [
+        Candidate(text=text, job="multi_en", image_count=2)
+        for text in (
+            "A dog is in image 1, a cat in image 2.",
+            "A dog.",
+            "A dog is in image 1, a cat in image 2.",
+        )
+    ]
+
+    assert [True, False, True] == are_plainly_numbered(Block(captions, vocabulary())).tolist()
 
 
 def test_captions_beside_one_another_do_not_mix() -> None:

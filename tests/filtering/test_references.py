@@ -85,6 +85,7 @@ def test_chinese_images_are_named_in_many_ways(text: str, images: int, named: se
         ("The first image shows a cup, the second image a man, the one in the middle.", "en", 3, 2),
         ("The first two pictures show dogs. The next two turn to cats.", "en", 4, 4),
         ("Both images show a dog.", "en", 3, 0),
+        ("The first image shows a bus. One of the photos has a dog and two cats.", "en", 3, 1),
         ("The second image shows drawers, one of them open. The third image shows a cup.", "en", 3, 2),
         (
             "In one picture, a dog runs. In another, a cat sits; the former is dark, the latter light.",
@@ -118,6 +119,8 @@ def test_chinese_images_are_named_in_many_ways(text: str, images: int, named: se
         ("一张照片里是狗，另一张照片里是猫。前者较暗，后者较亮。", "zh", 3, 2),
         ("从图像-1开始，是一只狗。下一张里是猫，再下一张是鸟，末尾的那张是鱼。", "zh", 4, 4),
         ("第一张是狗，第二张是猫，院子里的那一张里有树。", "zh", 3, 2),
+        ("第一张是狗，下一张是猫。", "zh", 3, 2),
+        ("开头一张是狗，最后一张是猫。", "zh", 3, 2),
     ],
 )
 def test_images_are_covered_one_by_one_or_all_together(

@@ -27,8 +27,8 @@ FEWEST_NAMED = 2
 """A text that names so many images is counted."""
 
 ENOUGH = 2
-"""The weights of all signs together that make a text one of several pictures: a strong sign, or two weak ones.
-Chosen on the captions above: 2 keeps 76% of the English and 85% of the Chinese, 3 would keep 63 and 75."""
+"""The weights of all signs together that make a text one of several pictures: a strong sign or two others.
+On the captions above, 2 keeps 76% of the English and 85% of the Chinese; 3 would keep 63 and 75."""
 
 _STRONG = 2
 """What a sign weighs that captions of one picture hardly have. Of two pictures, number and form weigh 1: two

@@ -75,16 +75,17 @@ def write_json(path: Path, value: object) -> None:
         file.write(msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
 
 
-def read_jsonl(path: Path, kind: type[T]) -> Iterator[T]:
+def read_jsonl(path: Path, kind: type[T], what_to_do: str = _MAKE_IT_AGAIN) -> Iterator[T]:
     """The records of a JSON Lines file, in order. At most CHUNK_BYTES of it are in memory at a time.
 
-    Raises SetupError that names the file where it has gone, and the line where one is not a ``kind``.
+    Raises SetupError that names the file where it has gone, and the line where one is not a ``kind``, with
+    ``what_to_do`` then.
     """
     try:
         file = path.open("rb")
     except FileNotFoundError:
         raise SetupError(f"{path} is not there any more; `triptych run` makes it again") from None
-    with file, damage_said(path, _MAKE_IT_AGAIN):
+    with file, damage_said(path, what_to_do):
         yield from decode_lines(file, kind)
 
 

@@ -17,7 +17,7 @@ import msgspec
 from corpus.errors import SetupError, UsageError
 from corpus.files import read_jsonl, write_jsonl
 from corpus.progress import Progress
-from corpus.records import JobName, Verdict
+from corpus.records import JOB_NAMES, JobName, Verdict
 from filtering.config import FilteringConfig
 from filtering.court import BLOCK_CAPTIONS, Court
 from filtering.judge import Row
@@ -32,6 +32,12 @@ class PlainCaption(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     images: int = 1
     finish_reason: str | None = "stop"
+
+
+_MEND_IT = (
+    'a row is {"id": ..., "job": ..., "text": ...}, with "images" and "finish_reason" where not 1 and'
+    f' "stop"; a job is one of {", ".join(JOB_NAMES)}: mend the line'
+)
 
 
 class PlainVerdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,14 +72,14 @@ def filter_file(
 
 def find_in_file(source: Path, identifier: str) -> Row:
     """The first caption with this id. Raises SetupError where there is none."""
-    for caption in read_jsonl(source, PlainCaption):
+    for caption in read_jsonl(source, PlainCaption, _MEND_IT):
         if caption.id == identifier:
             return _row(caption)
     raise SetupError(f"no caption {identifier} in {source}; expected one of the ids of its rows")
 
 
 def _blocks(source: Path) -> Iterator[list[Row]]:
-    captions = read_jsonl(source, PlainCaption)
+    captions = read_jsonl(source, PlainCaption, _MEND_IT)
     while block := [_row(caption) for _, caption in zip(range(BLOCK_CAPTIONS), captions, strict=False)]:
         yield block
 

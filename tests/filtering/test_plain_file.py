@@ -62,7 +62,10 @@ def test_explain_prints_every_rules_score(captions: Path) -> None:
 
 @pytest.mark.parametrize(
     ("line", "said"),
-    [('{"id": "x"}', r"line 6: expected a PlainCaption"), ('{"id": "x", "job": "de", "text": ""}', "line 6")],
+    [
+        ('{"id": "x"}', r"line 6: expected a PlainCaption"),
+        ('{"id": "x", "job": "de", "text": ""}', "single_zh, multi_en, multi_zh: mend the line"),
+    ],
 )
 def test_a_row_that_is_no_caption_is_named_by_its_line(
     captions: Path, tmp_path: Path, line: str, said: str

@@ -26,7 +26,7 @@ LABELLED = Path("tests/filtering/labelled")
 SETS = (
     "captions",
     "held_out",
-    *(f"{nth}_held_out" for nth in ("second", "third", "fourth", "fifth", "sixth", "seventh")),
+    *(f"{nth}_held_out" for nth in ("second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")),
     "phrasings",
     "tellings",
 )

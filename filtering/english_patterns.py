@@ -101,10 +101,15 @@ LAST = re.compile(
     rf"\b(?:last|final|closing|concluding)(?:\s+(?P<some>{'|'.join(EN_WORDS[1:8])}|\d))?(?:\s+(?:{_NOUN}|ones?)\b"
     rf"|(?=\s*[,)]|\s+{_OF_THE_SET}|\s+{_SHOWS}\b)|(?<=first and last)|(?<=first and the last))",
 )
+BY_WORD_NUMBER = re.compile(rf"\bnumber (?P<first>{_CARDINAL})(?=\s*[,:]|\s+{_SHOWS}\b)")
+""" "In number four, ...", where others have ordinals."""
+BEGINS = re.compile(r"\b(?:begins?|starts?|opens?) (?:as|at|in|on|with|from|by|when|where|outside|inside)\b")
+"""What tells of the first image without naming it: "It begins as a spring ... By the second photograph ..."."""
+IN_A_PICTURE = re.compile(r"\s+in the (?:arrangement|gallery|grid|album|row|display|exhibition|hanging)\b")
 PENULTIMATE = re.compile(rf"\b(?:penultimate|(?:second|next)[- ]to[- ]last)\s+(?:{_NOUN}|one)\b")
 REST = re.compile(
     rf"\b(?:remaining|the\s+(?P<other>other)(?P<others>s)?|the\s+rest)\b(?:\s+(?P<some>{_CARDINAL}))?(?:\s+(?P<noun>{_NOUN}|ones?)"
-    rf"|(?=\s*[,.;]|\s+(?:{_SHOWS}|an?|the)\b|\s+{_OF_THE_SET}))",
+    rf"|(?=\s*[,.;]|\s+(?:{_SHOWS}|an?|the)\b|\s+{_OF_THE_SET})|(?<=remaining two)|(?<=remaining three))",
 )
 ANOTHER = re.compile(
     r"\b(?:(?P<one>one)|another|its\s+(?:companion|counterpart|partner|twin)|a\s+(?:second|third|fourth|fifth)|a\s+further"
@@ -170,7 +175,7 @@ THE_IMAGES_SHARE = re.compile(
 )
 SHARING_WORDS = cue_words("images pictures photos photographs panels frames shots views".split())
 INNER = re.compile(
-    rf"\b(?:{_CARDINAL}|several|many|some|framed|of)\s+(?:[\w-]+\s){{0,2}}(?:photographs|photos|pictures|images|paintings|posters|portraits|prints|thumbnails|slides)\b"
+    rf"\b(?:{_CARDINAL}|several|many|some|framed|of)\s+(?:[\w-]+\s){{0,2}}(?:photographs|photos|pictures|images|paintings|posters|portraits|prints|thumbnails|slides|landscapes)\b"
 )
 """Pictures that a picture shows, told before they are counted."""
 INNER_PLACE = re.compile(r"\bimage\b.*\b(?:walls?|screen|monitor|gallery|album|shelf|exhibition)\b")

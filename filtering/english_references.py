@@ -55,6 +55,10 @@ def english_references(text: str, words: AbstractSet[str], count: int) -> Refere
             panels = _numbered(text, en.LOOSELY_NUMBERED)
             named |= {number for number in panels if number > count} if {1, 2} <= panels else set()
             numbers |= loose | panels
+        if numbers and "number " in text:
+            numbers |= {number_of(each["first"]) or 0 for each in en.BY_WORD_NUMBER.finditer(text)}
+        if numbers.issuperset(range(2, count + 1)) and en.BEGINS.search(text):
+            numbers.add(1)
         covered = _covered_otherwise(text, words, count, numbers, is_numbered=len(by_number) > 1)
         if covered < FEWEST_NAMED and not named and tells_of_several(text, "en", count):
             covered = count
@@ -89,7 +93,7 @@ def _by_ordinal(text: str, at: int, count: int) -> tuple[Literal["image", "prono
     """What the ordinal at ``at`` numbers: an image, what "the second" stands for, or a scene or a view."""
     if noun := en.BY_ORDINAL.match(text, at):
         numbers = _first_few(expand(noun["list"]), noun["some"])
-        is_image = noun["noun"] in en.STRICT_NOUNS
+        is_image = noun["noun"] in en.STRICT_NOUNS and not en.IN_A_PICTURE.match(text, noun.end())
         if max(numbers) > count and _is_within(text, at, noun["noun"]):
             is_image = False
         return "image" if is_image else "loose", numbers

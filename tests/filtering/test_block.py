@@ -49,7 +49,7 @@ def alone(captions: list[Candidate]) -> list[dict[str, float]]:
 def together(captions: list[Candidate]) -> list[dict[str, float]]:
     """What the judge says of them in one block."""
     judge = Judge(EVERY_SCORE)
-    return judge.scores_of_block(judge.block(captions), captions)
+    return judge.scores_of_block(judge.block(captions), captions) if captions else []
 
 
 @pytest.mark.parametrize(

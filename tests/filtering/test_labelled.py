@@ -21,6 +21,7 @@ SETS = (
     "fifth_held_out",
     "sixth_held_out",
     "seventh_held_out",
+    "eighth_held_out",
     "phrasings",
 )
 STILL_DROPPED = frozenset({"d245", "f093", "f114", "f117"})

@@ -29,6 +29,7 @@ def read(text: str, language: Language, images: int) -> References:
         ("Image-1 shows a dog, while Image-2 and Image-4 show cats.", 4, {1, 2, 4}),
         ("In image 2 and 21.1 km further on, dogs run.", 2, {2}),
         ("The fourth and last photograph shows a dog.", 4, {4}),
+        ("Image 1 has a wall of pictures; the fourth picture in the arrangement is askew.", 2, {1}),
         ("Panel one is a dog, panel two a cat, panel three a bird.", 2, {3}),
     ],
 )
@@ -85,6 +86,9 @@ def test_chinese_images_are_named_in_many_ways(text: str, images: int, named: se
         ("The first image shows a cup, the second image a man, the one in the middle.", "en", 3, 2),
         ("The first two pictures show dogs. The next two turn to cats.", "en", 4, 4),
         ("Both images show a dog.", "en", 3, 0),
+        ("It begins as a spring. By the second photograph it is wide; the third shows the sea.", "en", 3, 3),
+        ("The first shows dough, the second shows it risen. In number three, it is bread.", "en", 3, 3),
+        ("The first image shows a train. The remaining two leave it behind.", "en", 3, 3),
         ("The first image shows a bus. One of the photos has a dog and two cats.", "en", 3, 1),
         ("The second image shows drawers, one of them open. The third image shows a cup.", "en", 3, 2),
         (
@@ -120,6 +124,7 @@ def test_chinese_images_are_named_in_many_ways(text: str, images: int, named: se
         ("从图像-1开始，是一只狗。下一张里是猫，再下一张是鸟，末尾的那张是鱼。", "zh", 4, 4),
         ("第一张是狗，第二张是猫，院子里的那一张里有树。", "zh", 3, 2),
         ("第一张是狗，下一张是猫。", "zh", 3, 2),
+        ("两张图像一实一虚：前者是电话亭，后者是它的倒影。", "zh", 2, 2),
         ("开头一张是狗，最后一张是猫。", "zh", 3, 2),
     ],
 )

@@ -99,11 +99,14 @@ GROUP = re.compile(
 )
 LAST = re.compile(
     rf"\b(?:last|final|closing|concluding)(?:\s+(?P<some>{'|'.join(EN_WORDS[1:8])}|\d))?(?:\s+(?:{_NOUN}|ones?)\b"
-    rf"|(?=\s*[,)]|\s+{_OF_THE_SET}|\s+{_SHOWS}\b)|(?<=first and last)|(?<=first and the last))",
+    rf"|(?=\s*[,).;]|\s+{_OF_THE_SET}|\s+(?:{_SHOWS}|were|was|takes?|turns?|moves?|leaves?)\b)|(?<=first and last)|(?<=first and the last))",
 )
 BY_WORD_NUMBER = re.compile(rf"\bnumber (?P<first>{_CARDINAL})(?=\s*[,:]|\s+{_SHOWS}\b)")
 """ "In number four, ...", where others have ordinals."""
-BEGINS = re.compile(r"\b(?:begins?|starts?|opens?) (?:as|at|in|on|with|from|by|when|where|outside|inside)\b")
+BEGINS = re.compile(
+    r"\b(?:begins?|starts?|opens?) (?:as|at|in|on|with|from|by|when|where|outside|inside)\b"
+    r"|\b(?:to (?:begin|start)(?: with)?|initially|at first),"
+)
 """What tells of the first image without naming it: "It begins as a spring ... By the second photograph ..."."""
 IN_A_PICTURE = re.compile(r"\s+in the (?:arrangement|gallery|grid|album|row|display|exhibition|hanging)\b")
 PENULTIMATE = re.compile(rf"\b(?:penultimate|(?:second|next)[- ]to[- ]last)\s+(?:{_NOUN}|one)\b")

@@ -92,7 +92,7 @@ def _count_patterns(language: Language, count: int) -> tuple[re.Pattern[str], re
         return (
             re.compile(f"[^，。；：]{{0,8}}{number}{things}"),
             re.compile(
-                f"{number}(?:次|处|者|个(?:时|画|角|阶|季|年|地|席|步|场)|季|样)|[，。；]{number}[^，。；]{{0,3}}(?:都|均|皆|全)"
+                f"{number}(?:次|处|者|个(?:时|画|角|阶|季|年|地|席|步|场|瞬|片)|季|样)|[，。；]{number}[^，。；]{{0,3}}(?:都|均|皆|全)"
             ),
         )
     number = f"(?:{EN_WORDS[count - 1] if count <= len(EN_WORDS) else count}|{_GROUPS.get(count, _NEVER)})"

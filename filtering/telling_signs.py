@@ -106,7 +106,7 @@ ALONE: Mapping[Language, re.Pattern[str]] = {
         r"\W*(?:in )?(?:the|this|an?) (?!leading|opening|closing|middle|next|last|final|left|right|upper|lower|other)(?:\w+ )?(?:image|picture|photo|photograph)\b(?! of the)"
     ),
     "zh": re.compile(
-        "(?:这|该|此|本)?(?:张|幅)?(?:图片|图像|照片|画面|图)(?:中|里|展示|显示|呈现|描绘|拍摄|是|为|的|上)"
+        "(?:这|该|此|本)?(?:张|幅)?(?:图片|图像|照片|画面|图)(?:[中里](?!依次|先后|分别)|展示|显示|呈现|描绘|拍摄|是|为|的|上)"
     ),
 }
 """The opening of a caption of one picture."""

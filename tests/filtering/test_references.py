@@ -89,6 +89,9 @@ def test_chinese_images_are_named_in_many_ways(text: str, images: int, named: se
         ("It begins as a spring. By the second photograph it is wide; the third shows the sea.", "en", 3, 3),
         ("The first shows dough, the second shows it risen. In number three, it is bread.", "en", 3, 3),
         ("The first image shows a train. The remaining two leave it behind.", "en", 3, 3),
+        ("To begin, flour is in a bowl. The second shows dough, the third shows bread.", "en", 3, 3),
+        ("The first two images were taken indoors, the last two were taken outdoors.", "en", 4, 4),
+        ("A cup is full in the first two images, and only crumbs are left in the last.", "en", 3, 3),
         ("The first image shows a bus. One of the photos has a dog and two cats.", "en", 3, 1),
         ("The second image shows drawers, one of them open. The third image shows a cup.", "en", 3, 2),
         (

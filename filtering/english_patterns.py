@@ -99,13 +99,14 @@ GROUP = re.compile(
 )
 LAST = re.compile(
     rf"\b(?:last|final|closing|concluding)(?:\s+(?P<some>{'|'.join(EN_WORDS[1:8])}|\d))?(?:\s+(?:{_NOUN}|ones?)\b"
-    rf"|(?=\s*[,).;]|\s+{_OF_THE_SET}|\s+(?:{_SHOWS}|were|was|takes?|turns?|moves?|leaves?)\b)|(?<=first and last)|(?<=first and the last))",
+    rf"|(?=\s*[,).;]|\s+{_OF_THE_SET}|\s+(?:{_SHOWS}|were|was|takes?|turns?|moves?|leaves?)\b)"
+    rf"|(?<=, the last)(?=\s+(?:in|on|at|from|by)\b)|(?<=first and last)|(?<=first and the last))",
 )
 BY_WORD_NUMBER = re.compile(rf"\bnumber (?P<first>{_CARDINAL})(?=\s*[,:]|\s+{_SHOWS}\b)")
 """ "In number four, ...", where others have ordinals."""
 BEGINS = re.compile(
     r"\b(?:begins?|starts?|opens?) (?:as|at|in|on|with|from|by|when|where|outside|inside)\b"
-    r"|\b(?:to (?:begin|start)(?: with)?|initially|at first),"
+    r"|\b(?:to (?:begin|start)(?: with)?|initially),|\bat first\b"
 )
 """What tells of the first image without naming it: "It begins as a spring ... By the second photograph ..."."""
 IN_A_PICTURE = re.compile(r"\s+in the (?:arrangement|gallery|grid|album|row|display|exhibition|hanging)\b")
@@ -128,6 +129,10 @@ THE_ONE = re.compile(
     rf"|the\s+(?:one|{_NOUN})\s+(?:on\s+top|above|below|beneath)(?=\s+{_SHOWS}\b)"
 )
 """An image by its place: "the one after that", "the one in the middle", "the image below"."""
+BY_KIND = re.compile(
+    rf"the (spring|summer|autumn|winter|morning|noon|midday|evening|night|day|older|newer|indoor|outdoor) (?:{_NOUN}|one)\b"
+)
+"""An image by what it shows: "the spring image", "the night view"."""
 THAT_FOLLOW = re.compile(
     r"\bthe\s+(?P<some>one|two|three|four)\s+(?:that|which)\s+(?:follows?|comes?\s+(?:after|next))\b"
 )
@@ -194,7 +199,7 @@ TOGETHER_WORDS = cue_words({"both", "all", "each", "every", "these", "this"})
 CARDINAL_WORDS = frozenset(EN_WORDS)
 COUNTED_BEFORE = re.compile(
     r"(?<!first )(?<!last )(?<!other )(?<!final )(?<!remaining )(?<!next )(?:\b(?P<lead>these|all"
-    r"|(?:this|the) (?:set|series|group|collection|sequence) of|(?:total) of|consists? of|made up of|across|the(?: given| provided| following)?)"
+    r"|(?:this|the) (?:set|series|group|collection|sequence) of|(?:total) of|(?:set|series|sequence|collection) (?:consists|is made up) of|across|the(?: given| provided| following)?)"
     r"|\A\s*(?:an? (?:set|series|group|collection|sequence) of|there are))"
     rf"\s+(?:of\s+)?(?:the\s+|these\s+)?(?P<number>{_CARDINAL})\s+(?P<of>of\s+(?:the|these)\s+)?(?:[\w-]+\s+)?$"
 )

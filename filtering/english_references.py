@@ -169,6 +169,8 @@ def _covered_otherwise(
         extra += sum(not (is_ordered and match["where"]) for match in en.THE_ONE.finditer(text))
     if not is_numbered and not en.FOLLOWS_WORDS.isdisjoint(words):
         extra += sum(number_of(match["some"]) or 1 for match in en.THAT_FOLLOW.finditer(text))
+    if not is_numbered:
+        extra = max(extra, len(set(en.BY_KIND.findall(text))))
     rest = any(
         _is_rest(match, count - (own or extra), is_numbered=is_numbered)
         for match in matches_at(en.REST, text, en.REST_WORDS & words, "", "the ")

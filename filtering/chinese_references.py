@@ -9,7 +9,14 @@ from __future__ import annotations
 import re
 
 from filtering.free_telling import FEWEST_NAMED, speaks_of_two, tells_of_several
-from filtering.image_numbers import References, covered_by_name, covered_otherwise, expand, number_of
+from filtering.image_numbers import (
+    ZH_OTHER_MEASURES,
+    References,
+    covered_by_name,
+    covered_otherwise,
+    expand,
+    number_of,
+)
 from filtering.units import any_in
 
 _BEFORE_CHARACTERS = 6
@@ -20,7 +27,7 @@ _ZH_DIGIT = r"(?:\d{1,2}|十[一二]|[一二三四五六七八九十①②③④
 _ZH_NOUN = r"(?:图像|图片|照片|画面|影像|相片|图画|图(?!案|书|标|形|表|腾|纸|中文))"
 _ZH_NUMBERED = re.compile(
     r"(?:图像|图片|照片|画面|图|影像|Image|image|Picture|picture|Photo|photo)\s*[-–—－_#＃:：]?\s*[（(\[【「“]?(?!一[^是为有中里则展显呈的，。：]一)(?P<first>\d{1,2}(?!\d)|十[一二]|[一二三四五六七八九十①②③④⑤⑥⑦⑧⑨⑩壹贰叁肆伍])"
-    r"(?!\s*[个张幅条只座辆棵排片些位名把艘匹头间家组层根件朵台株种者边起般直旁侧对群路共样致款块盏盘杯碗年月日点分岁米角半份套本部堆串])"
+    rf"(?!\s*[{ZH_OTHER_MEASURES}])"
     r"(?P<more>(?:[）)\]】」”]?\s*(?:和|与|及|以及|、|，|,|/|跟|至|到|-|–|—|~|～)\s*(?:图像|图片|照片|图|[Ii]mage)?\s*[-–（(]?\s*\d{1,2}(?![.．]\d)(?![\d个张幅条只座辆棵排片些位名把艘点年月日])){0,11}"
     r"(?:[）)]?\s*(?:和|与|及|以及|、|至|到)\s*(?:图像|图片|照片|图)\s*[一二三四五六七八九十]){0,11})"
 )
@@ -90,9 +97,6 @@ _ZH_PLATES = re.compile(
 """P1是, 甲图, (1)中, ①是."""
 _ZH_SECOND_PLATES = ("P2", "p2", "乙图", "2)", "2）", "②")
 """Without one of them there is no first."""
-_ZH_PLATE_NUMBERS = {
-    mark: at for marks in ("甲乙丙丁戊己", "①②③④⑤⑥⑦⑧⑨", "123456789") for at, mark in enumerate(marks, 1)
-}
 
 
 def chinese_references(text: str, count: int) -> References:
@@ -100,7 +104,7 @@ def chinese_references(text: str, count: int) -> References:
     for match in _ZH_NUMBERED.finditer(text):
         named |= expand(match["first"] + (match["more"] or ""))
     if any_in(text, _ZH_SECOND_PLATES):
-        plates = {_ZH_PLATE_NUMBERS[plate[plate.lastgroup or 0]] for plate in _ZH_PLATES.finditer(text)}
+        plates = {number_of(plate[plate.lastgroup or 0]) or 0 for plate in _ZH_PLATES.finditer(text)}
         named |= plates if 2 in plates else set()
     if "B" in text or "b" in text:
         letters = {ord(match[1].lower()) - ord("a") + 1 for match in _ZH_LETTERED.finditer(text)}

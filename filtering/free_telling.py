@@ -21,7 +21,7 @@ from itertools import islice
 
 from corpus.records import Language
 from filtering import telling_signs as signs
-from filtering.image_numbers import EN_WORDS
+from filtering.image_numbers import EN_WORDS, number_of
 
 FEWEST_NAMED = 2
 """A text that names so many images is counted."""
@@ -128,7 +128,6 @@ def _counted_from_one(text: str, language: Language) -> int:
     """How far the text counts from one, whatever it counts."""
     reached = 0
     for match in signs.NTH[language].finditer(text):
-        number = signs.NTH_VALUES.get(next(filter(None, match.groups())), 0)
-        if number == reached + 1:
-            reached = number
+        if number_of(next(filter(None, match.groups()))) == reached + 1:
+            reached += 1
     return reached if reached > 1 else 0

@@ -47,6 +47,7 @@ _NUMBER: dict[str, int] = {
     **{word: at for at, word in enumerate("一二三四五六七八九十", 1)},
     **{word: at for at, word in enumerate("①②③④⑤⑥⑦⑧⑨⑩", 1)},
     **{word: at for at, word in enumerate("壹贰叁肆伍陆柒捌玖拾", 1)},
+    **{word: at for at, word in enumerate("甲乙丙丁戊己", 1)},
     "十一": 11,
     "十二": 12,
     "两": 2,
@@ -56,6 +57,9 @@ _NUMBER: dict[str, int] = {
     "opening": 1,
 }
 
+
+ZH_OTHER_MEASURES = "个张幅条只座辆棵排片些位名把艘匹头间家组层根件朵台株种者边起般直旁侧对群路共样致款块盏盘杯碗年月日点分岁米角半份套本部堆串"
+"""What follows a number of other things, or no number: 图一张 isn't image 1, nor is 图一直."""
 
 _FIGURES = re.compile(r"(\d{1,2})(?:st|nd|rd|th)?")
 

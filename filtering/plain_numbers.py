@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from filtering.block import Block
 from filtering.cues import counted_words
-from filtering.image_numbers import EN_ORDINALS, EN_WORDS
+from filtering.image_numbers import EN_ORDINALS, EN_WORDS, ZH_OTHER_MEASURES, number_of
 from filtering.vocabulary import WordValues
 
 _Flags = NDArray[np.bool_]
@@ -70,18 +70,13 @@ _ENGLISH = _values(
 )
 _CHINESE = _values(
     *_FIGURES,
-    *(({word}, number | _CARDINAL) for number, word in enumerate("一二三四五六七八九十", 1)),
-    *(({word}, number | _CARDINAL) for number, word in enumerate("壹贰叁肆伍", 1)),
-    *(({word}, number | _CARDINAL) for number, word in enumerate("①②③④⑤⑥⑦⑧⑨⑩", 1)),
+    *(({word}, (number_of(word) or 0) | _CARDINAL) for word in "一二三四五六七八九十壹贰叁肆伍①②③④⑤⑥⑦⑧⑨⑩"),
     ({"两"}, 2 | _CARDINAL | _COUNTS_THINGS),
     ({"第"}, _NUMBERS_NEXT),
     (("图", "像", "片", "面", *_NOUNS), _NOUN),  # a number follows the last character of 图像, 照片, 画面
     ("像片面", _ENDS_NOUN),
     ("张幅", _MEASURE),
-    (
-        "个张幅条只座辆棵排片些位名把艘匹头间家组层根件朵台株种者边起般直旁侧对群路共样致款块盏盘杯碗年月日点分岁米角半份套本部堆串",
-        _OTHER_MEASURE,  # behind a number: 图一张 isn't image 1
-    ),
+    (ZH_OTHER_MEASURES, _OTHER_MEASURE),
     ("图照画中里是展显呈则为描拍聚捕", _SHOWS),
     ("图照画影相不似", _BEGINS_NOUN),
     ("共有计", _IN_ALL),

@@ -76,6 +76,7 @@ ORDER: Mapping[Language, re.Pattern[str]] = {
 """One after the other: two of them weigh 2."""
 
 MARK = re.compile("[.,:;!?。，：；！？]")
+"""What ends a clause, or leads to what follows."""
 CLAUSE = re.compile(r"(?:^|[.;:!?] )(?:and |but |yet )?|[。；：！？]")
 HEADS: Mapping[Language, re.Pattern[str]] = {
     "en": re.compile(
@@ -132,11 +133,3 @@ NTH: Mapping[Language, re.Pattern[str]] = {
     ),
 }
 """What counts things from one on, whatever they are."""
-
-NTH_VALUES = {
-    **{word: at for at, word in enumerate(EN_ORDINALS, 1)},
-    **{str(at): at for at in range(1, 10)},
-    **{word: at for at, word in enumerate("一二三四五六七八九", 1)},
-    **{word: at for at, word in enumerate("①②③④⑤⑥⑦⑧⑨", 1)},
-    **{word: at for at, word in enumerate("壹贰叁肆伍", 1)},
-}

@@ -15,9 +15,9 @@ import click
 import msgspec
 
 from benchmarks.record import record
-from tests.captioning.fault_server import FaultServer
-from tests.captioning.killing import MAX_IN_FLIGHT, kill_and_resume
-from tests.captioning.made_up_run import make_up_run
+from tests.support.fault_server import FaultServer
+from tests.support.killing import MAX_IN_FLIGHT, kill_and_resume
+from tests.support.made_up_run import make_up_run
 
 
 @click.command()

@@ -23,9 +23,9 @@ import click
 
 from benchmarks.line_plot import line_plot
 from benchmarks.record import RESULTS, record
-from corpus.records import JobName
-from tests.captioning.fault_server import FaultServer
-from tests.captioning.made_up_run import MadeUpRun, make_up_run
+from tests.support.fault_server import FaultServer
+from tests.support.made_up_run import MadeUpRun, make_up_run
+from triptych.records import JobName
 
 JOBS: tuple[JobName, ...] = ("single_en", "single_zh")
 SLOTS = 1024

@@ -30,16 +30,16 @@ from PIL import Image
 
 from benchmarks.large_pictures import large_jpeg
 from benchmarks.record import record
-from corpus.errors import UnreadableImageError
-from corpus.found import FoundFile
-from corpus.pixels import decode_rgb, upright_size
-from corpus.sources import open_sources
-from grouping.checkpoint import resolve_checkpoint
-from grouping.encoder import OpenClipEncoder, load_encoder
-from grouping.prepare import DRAFT_OVER_INPUT, decode_to, prepare
-from grouping.resize import InputShape, resize_to
-from grouping.room import Room
-from triptych.embedded import resolve_model
+from triptych.errors import UnreadableImageError
+from triptych.grouping.embedding.bounded_queue import Room
+from triptych.grouping.embedding.prepare import DRAFT_OVER_INPUT, decode_to, prepare
+from triptych.grouping.embedding.preprocess import InputShape, resize_to
+from triptych.grouping.encoders.checkpoint import resolve_checkpoint
+from triptych.grouping.encoders.open_clip import OpenClipEncoder, load_encoder
+from triptych.models import resolve_model
+from triptych.sources import open_sources
+from triptych.sources.file_kinds import FoundFile
+from triptych.sources.image_decoding import decode_rgb, upright_size
 
 SIDES_PX = (224, 336, 384)
 RUNS = 3

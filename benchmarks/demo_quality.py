@@ -19,10 +19,10 @@ import click
 import msgspec
 
 from benchmarks.record import record
-from corpus.records import JOB_NAMES, JobName, is_multi, language_of
-from corpus.runfolder import RunFolder
 from triptych.demo.cast import Picture
 from triptych.demo.reading import read_set, read_shared, read_things
+from triptych.records import JOB_NAMES, JobName, is_multi, language_of
+from triptych.runs.folder import RunFolder
 
 BOUNDS = {"single": (0.90, 0.10), "multi": (0.80, 0.20)}
 """Least recall and largest wrong share that the demo is held to."""

@@ -28,13 +28,13 @@ from numpy.typing import NDArray
 
 from benchmarks.large_pictures import large_jpeg
 from benchmarks.record import record
-from corpus.found import FoundFile
-from corpus.runfolder import RunFolder
-from grouping.embed import Pipeline
-from grouping.pace import Pace
-from grouping.prepare import prepare
-from grouping.resize import InputShape
-from grouping.room import Room
+from triptych.grouping.embedding.bounded_queue import Room
+from triptych.grouping.embedding.pipeline import Pipeline
+from triptych.grouping.embedding.prepare import prepare
+from triptych.grouping.embedding.preprocess import InputShape
+from triptych.grouping.embedding.throughput import Pace
+from triptych.runs.folder import RunFolder
+from triptych.sources.file_kinds import FoundFile
 
 DISTINCT = 16
 SHARD_FILES = 128

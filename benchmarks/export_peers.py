@@ -10,8 +10,8 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from corpus.records import JobName
-from corpus.runfolder import RunFolder
+from triptych.records import JobName
+from triptych.runs.folder import RunFolder
 
 Write = Callable[[Path], object]
 

@@ -43,12 +43,12 @@ from benchmarks.export_peers import Write, bytes_alone, json_from_files, peers_i
 from benchmarks.record import record
 from benchmarks.stopwatch import PeakMemory, Stopwatch
 from benchmarks.synthetic_run import ROWS_A_SHARD, make_run
-from corpus.captioned import captions_digest
-from corpus.progress import Silent
-from corpus.records import JobName
-from corpus.remembered import MIN_AGE_S
-from corpus.runfolder import RunFolder
-from export.rows_file import WRITE_BACK_BYTES
+from triptych.export.rows_file import WRITE_BACK_BYTES
+from triptych.progress import Silent
+from triptych.records import JobName
+from triptych.runs.captioned import captions_digest
+from triptych.runs.digest_cache import MIN_AGE_S
+from triptych.runs.folder import RunFolder
 
 BYTES_A_ROW = 3_100
 """In the scratch folder: images, captions and verdicts 910, the export 1,035, and bytes alone as many."""
@@ -68,8 +68,8 @@ Measured = dict[str, float]
 
 def seed_prompt() -> str:
     """The words that the seed's single EN captions answer."""
-    from captioning.config import CaptioningConfig
-    from captioning.prompts import load_prompts
+    from triptych.captioning.config import CaptioningConfig
+    from triptych.captioning.prompts import load_prompts
 
     return load_prompts(CaptioningConfig().prompts)[JOB].text
 
@@ -87,18 +87,18 @@ def remember_digests(run: RunFolder) -> None:
 
 def export_here(folder: Path) -> Measured:
     """The whole stage on a run that was never exported; of it, the rows."""
-    import export.build
-    from export.config import ExportConfig
-    from export.stage import export_run
+    from triptych.export import build
+    from triptych.export.config import ExportConfig
+    from triptych.export.stage import export_run
 
     rows_watch = Stopwatch()
-    write_rows = export.build.write_rows
+    write_rows = build.write_rows
 
     def timed(*arguments: object) -> object:
         with rows_watch:
             return write_rows(*arguments)
 
-    export.build.write_rows = timed
+    build.write_rows = timed
     with Stopwatch() as whole:
         export_run(
             RunFolder.open(folder), ExportConfig(), {JOB: seed_prompt()}, lambda job: None, [JOB], Silent()
@@ -117,7 +117,7 @@ def export_here(folder: Path) -> Measured:
 
 def verify_here(folder: Path) -> Measured:
     """`triptych verify`'s look at the export."""
-    from export.check import check_export
+    from triptych.export.check.export import check_export
 
     with Stopwatch() as watch:
         checks, offences = check_export(RunFolder.open(folder), Silent())

@@ -20,10 +20,10 @@ from pathlib import Path
 import click
 
 from benchmarks.record import record
-from captioning.unusable import find_fault
-from corpus.records import JobName, language_of
-from tests.captioning.fault_server import FaultServer
-from tests.captioning.made_up_run import make_up_run
+from tests.support.fault_server import FaultServer
+from tests.support.made_up_run import make_up_run
+from triptych.captioning.answer_check import find_fault
+from triptych.records import JobName, language_of
 
 JOBS: tuple[JobName, ...] = ("single_en", "single_zh")
 SLOTS = 64

@@ -22,9 +22,9 @@ import click
 import msgspec
 
 from benchmarks.record import record
-from filtering.config import FilteringConfig
-from filtering.court import BLOCK_CAPTIONS, Court
-from filtering.judge import Row
+from triptych.filtering.config import FilteringConfig
+from triptych.filtering.court import BLOCK_CAPTIONS, Court
+from triptych.filtering.judge import Row
 
 LABELLED = Path("tests/filtering/labelled/captions.jsonl")
 PLANTED_ONE_IN = 20

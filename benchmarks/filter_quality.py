@@ -17,10 +17,10 @@ import click
 import msgspec
 
 from benchmarks.record import record
-from corpus.records import JOB_NAMES
-from filtering.candidate import Candidate
-from filtering.config import FilteringConfig
-from filtering.judge import Judge
+from triptych.filtering.candidate import Candidate
+from triptych.filtering.config import FilteringConfig
+from triptych.filtering.judge import Judge
+from triptych.records import JOB_NAMES
 
 LABELLED = Path("tests/filtering/labelled")
 SETS = (

@@ -25,13 +25,13 @@ import click
 
 from benchmarks.record import record
 from benchmarks.seed_length_captions import MadeUp, make_captions, row_of
-from corpus.records import JobName
-from filtering.block import chunks_of
-from filtering.candidate import Candidate
-from filtering.config import FilteringConfig, RuleName
-from filtering.judge import Judge, Row
-from filtering.score_counts import ScoreCounter
-from filtering.worker import Worker
+from triptych.filtering.block import chunks_of
+from triptych.filtering.candidate import Candidate
+from triptych.filtering.config import FilteringConfig, RuleName
+from triptych.filtering.judge import Judge, Row
+from triptych.filtering.score_counts import ScoreCounter
+from triptych.filtering.worker import Worker
+from triptych.records import JobName
 
 ROUNDS = 15
 PEER_ROUNDS = 5

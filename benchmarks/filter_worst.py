@@ -19,11 +19,11 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from benchmarks.record import record
-from corpus.records import JOB_NAMES, JobName
-from filtering.block import Block
-from filtering.candidate import Candidate
-from filtering.rules import RULES
-from filtering.vocabulary import vocabulary
+from triptych.filtering.block import Block
+from triptych.filtering.candidate import Candidate
+from triptych.filtering.rules import RULES
+from triptych.filtering.vocabulary import vocabulary
+from triptych.records import JOB_NAMES, JobName
 
 MOST_BYTES = 20_000
 LONGEST_MS = 10.0

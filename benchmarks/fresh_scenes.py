@@ -15,10 +15,10 @@ from pathlib import Path
 
 import msgspec
 
-from corpus.files import write_jsonl
 from triptych.demo.cast import SERIES_SIZES
 from triptych.demo.painting import paint
 from triptych.demo.scene import Scene, imagine_scene, vary_scene
+from triptych.runs.jsonl import write_jsonl
 
 FIRST_SERIES = 50_000
 """Scenes of the unseen split are drawn by number; the demo's and the tests' are far below."""

@@ -29,14 +29,14 @@ import click
 from benchmarks.full_slots_peer import PEERS
 from benchmarks.record import record
 from benchmarks.sa1b_size import fitted_per_core_second
-from captioning.config import CaptioningConfig
-from captioning.pictures import PictureReader
-from captioning.prompts import load_prompts
-from corpus.plan import planned_targets
-from corpus.runfolder import RunFolder
-from corpus.sources import open_sources
-from tests.captioning.fault_server import FaultServer, Stats
-from tests.captioning.made_up_run import QUICK, MadeUpRun, make_up_run
+from tests.support.fault_server import FaultServer, Stats
+from tests.support.made_up_run import QUICK, MadeUpRun, make_up_run
+from triptych.captioning.config import CaptioningConfig
+from triptych.captioning.prompts import load_prompts
+from triptych.captioning.request_builder import PictureReader
+from triptych.runs.folder import RunFolder
+from triptych.runs.plan import planned_targets
+from triptych.sources import open_sources
 
 SLOTS = 64
 LATENCY_S = 0.5

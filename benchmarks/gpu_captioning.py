@@ -32,8 +32,8 @@ from benchmarks.gpu_parts import (
 )
 from benchmarks.random_internvl import SHAPES, weights_bytes, write_random_internvl
 from benchmarks.record import record
-from captioning.gpus import Gpu, visible_gpus
-from corpus.errors import TriptychError
+from triptych.captioning.lmdeploy.gpus import Gpu, visible_gpus
+from triptych.errors import TriptychError
 
 BACKENDS = ("pytorch", "turbomind")
 MAX_TOKENS = 150

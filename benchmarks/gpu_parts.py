@@ -13,22 +13,22 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from captioning.config import CaptioningConfig
-from captioning.engine_choice import open_engine
-from captioning.engines import CaptionRequest, Engine
-from captioning.lmdeploy_config import Backend, LmdeployConfig
-from captioning.prompts import load_prompts
-from captioning.stage import caption_run
-from captioning.tiles import fit_to_tiles
-from corpus.files import write_jsonl
-from corpus.pixels import upright_size
-from corpus.progress import Lines
-from corpus.records import ImageRecord, is_multi
-from corpus.runfolder import RunFolder, StageState
-from corpus.sources import Shard, open_sources
+from triptych.captioning.config import CaptioningConfig
+from triptych.captioning.engines import CaptionRequest, Engine
+from triptych.captioning.engines.choice import open_engine
+from triptych.captioning.lmdeploy.config import Backend, LmdeployConfig
+from triptych.captioning.prompts import load_prompts
+from triptych.captioning.stage import caption_run
+from triptych.captioning.tiling import fit_to_tiles
 from triptych.demo.painting import paint
 from triptych.demo.scene import imagine_scene, vary_scene
-from triptych.embedded import resolve_model
+from triptych.models import resolve_model
+from triptych.progress import Lines
+from triptych.records import ImageRecord, is_multi
+from triptych.runs.folder import RunFolder, StageState
+from triptych.runs.jsonl import write_jsonl
+from triptych.sources import Shard, open_sources
+from triptych.sources.image_decoding import upright_size
 
 WIDTH_PX, HEIGHT_PX = 2250, 1500
 SCENES = 10

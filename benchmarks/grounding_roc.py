@@ -27,16 +27,16 @@ import numpy as np
 
 from benchmarks.fresh_scenes import FIRST_SERIES, Truth, run_on_fresh_scenes
 from benchmarks.record import RESULTS, record
-from corpus.progress import Silent
-from corpus.records import JOB_NAMES, JobName, is_multi, language_of, target_of
-from corpus.runfolder import RunFolder
-from filtering.candidate import Candidate
-from filtering.contradiction import contradictions
-from filtering.grounding import Grounding
-from grouping.checkpoint import resolve_checkpoint
-from grouping.encoder import load_text_encoder
 from triptych.demo.reading import ColourAndKind, read_set, read_shared, read_things
-from triptych.embedded import resolve_model
+from triptych.filtering.candidate import Candidate
+from triptych.filtering.contradiction import contradictions
+from triptych.filtering.grounding import Grounding
+from triptych.grouping.encoders.checkpoint import resolve_checkpoint
+from triptych.grouping.encoders.open_clip import load_text_encoder
+from triptych.models import resolve_model
+from triptych.progress import Silent
+from triptych.records import JOB_NAMES, JobName, is_multi, language_of, target_of
+from triptych.runs.folder import RunFolder
 
 LOST = (0.01, 0.02, 0.05, 0.10)
 OTHER_IMAGES = 512

@@ -12,7 +12,7 @@ import json
 import shutil
 from pathlib import Path
 
-from triptych.embedded import resolve_model
+from triptych.models import resolve_model
 
 TILE_PX = 448
 MAX_TILES = 12

@@ -19,7 +19,7 @@ import click
 
 from benchmarks.kill_resume import triptych_run
 from benchmarks.record import record
-from corpus.found import is_sidecar
+from triptych.sources.file_kinds import is_sidecar
 
 
 def count_files(folder: Path) -> int:

@@ -5,7 +5,7 @@
 Comes in: a number of images, a folder for the run (about 1.1 kB an image; it is removed afterwards). Goes
 out: page size, seconds, peak memory of the process that makes the page. The run has the seed's proportions
 (one ZH caption to eleven EN, 7 sets to 1,000 images) and 5 % duplicates. Every picture is noise, which
-compresses worst. Not its job: whether the page is right (see tests/export/report).
+compresses worst. Not its job: whether the page is right (see tests/report).
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.record import record
-from corpus.found import FoundFile
-from corpus.plan import Target, planned_targets
-from corpus.progress import Lines
-from corpus.records import JOB_NAMES, JobName, is_multi
-from corpus.runfolder import RunFolder
+from triptych.progress import Lines
+from triptych.records import JOB_NAMES, JobName, is_multi
+from triptych.runs.folder import RunFolder
+from triptych.runs.plan import Target, planned_targets
+from triptych.sources.file_kinds import FoundFile
 
 IMAGES_PER_SHARD = 11_186
 """SA-1B's."""
@@ -143,7 +143,7 @@ def _write(path: Path, lines: Iterator[str]) -> None:
 
 def measure(path: Path, images: int) -> dict[str, object]:
     """Make the page in this process."""
-    from export.report.stage import write_report
+    from triptych.report.stage import write_report
 
     run = RunFolder.open(path)
     noise = np.random.default_rng(2).integers(0, 256, (500, 500, 3), dtype=np.uint8)

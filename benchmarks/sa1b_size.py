@@ -17,16 +17,16 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from captioning.config import CaptioningConfig
-from captioning.pictures import PictureReader
-from captioning.prompts import load_prompts
-from corpus.files import write_jsonl
-from corpus.plan import planned_targets
-from corpus.records import ImageRecord
-from corpus.runfolder import RunFolder
-from corpus.sources import open_sources
+from triptych.captioning.config import CaptioningConfig
+from triptych.captioning.prompts import load_prompts
+from triptych.captioning.request_builder import PictureReader
 from triptych.demo.painting import paint
 from triptych.demo.scene import imagine_scene
+from triptych.records import ImageRecord
+from triptych.runs.folder import RunFolder
+from triptych.runs.jsonl import write_jsonl
+from triptych.runs.plan import planned_targets
+from triptych.sources import open_sources
 
 WIDTH_PX, HEIGHT_PX = 1500, 2250
 IMAGES = 8

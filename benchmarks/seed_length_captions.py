@@ -15,8 +15,8 @@ from pathlib import Path
 
 import msgspec
 
-from captioning.prompts import load_prompts, question
-from corpus.records import JOB_NAMES, JobName, is_multi, language_of
+from triptych.captioning.prompts import load_prompts, question
+from triptych.records import JOB_NAMES, JobName, is_multi, language_of
 
 LABELLED = Path("tests/filtering/labelled/captions.jsonl")
 

@@ -28,10 +28,10 @@ import numpy as np
 from benchmarks.grouping_peers import peak_memory_mb
 from benchmarks.made_up_corpus import DIMENSIONS, make_corpus
 from benchmarks.record import record
-from grouping.cells import searched_cells
-from grouping.layout import Layout, StoredBlock, lay_out
-from grouping.neighbours import FaissSearcher
-from grouping.selfjoin import Join, recall_of
+from triptych.grouping.neighbours.faiss_search import FaissSearcher
+from triptych.grouping.neighbours.inverted_lists import Layout, StoredBlock, lay_out
+from triptych.grouping.neighbours.probe_count import searched_cells
+from triptych.grouping.neighbours.self_join import Join, recall_of
 
 T = TypeVar("T")
 

@@ -30,12 +30,12 @@ from PIL import Image
 
 from benchmarks.internvl_folders import MAX_TILES, TILE_PX, write_chat_format, write_hf_format
 from benchmarks.record import record
-from captioning.tiles import draft_side_px, fit_to_tiles, grid_size, tile_grid, unpack
-from corpus.errors import UnreadableImageError
-from corpus.pixels import decode_rgb
-from corpus.sources import open_sources
+from triptych.captioning.tiling import draft_side_px, fit_to_tiles, grid_size, tile_grid, unpack
 from triptych.demo.painting import paint
 from triptych.demo.scene import imagine_scene
+from triptych.errors import UnreadableImageError
+from triptych.sources import open_sources
+from triptych.sources.image_decoding import decode_rgb
 
 DRAWN = 5
 PHOTOGRAPHS = 10
@@ -91,7 +91,7 @@ def _is_large(content: bytes) -> bool:
 
 
 def _fit(kind: str, raw: bytes) -> Picture:
-    """As captioning/pictures.py does it."""
+    """As captioning/request_builder.py does it."""
     with Image.open(io.BytesIO(raw)) as image:
         grid = tile_grid(*image.size, TILE_PX, MAX_TILES)
     times = []

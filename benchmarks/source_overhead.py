@@ -25,8 +25,8 @@ from pathlib import Path
 import click
 
 from benchmarks.record import record
-from corpus.forecast import forecast_files
-from corpus.sources import open_sources
+from triptych.sources import open_sources
+from triptych.sources.count_estimate import forecast_files
 
 RUNS = 3
 FILES_A_FOLDER = 1000

@@ -9,10 +9,10 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from corpus.files import write_jsonl
-from corpus.journal import JournalWriter
-from corpus.records import Caption, ImageRecord, Verdict
-from corpus.runfolder import RunFolder
+from triptych.records import Caption, ImageRecord, Verdict
+from triptych.runs.folder import RunFolder
+from triptych.runs.journal import JournalWriter
+from triptych.runs.jsonl import write_jsonl
 
 ROWS_A_SHARD = 11_186
 """Images of an SA-1B tar, on average."""

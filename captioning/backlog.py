@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
-from corpus.files import write_jsonl
-from corpus.plan import Target, planned_targets
-from corpus.records import JobName
-from corpus.runfolder import RunFolder
+from triptych.records import JobName
+from triptych.runs.folder import RunFolder
+from triptych.runs.jsonl import write_jsonl
+from triptych.runs.plan import Target, planned_targets
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):

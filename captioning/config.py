@@ -13,10 +13,10 @@ from typing import Literal, get_args
 
 import msgspec
 
-from captioning.lmdeploy_config import LmdeployConfig
-from captioning.sampling_config import JobSampling
-from corpus.errors import UsageError
-from corpus.records import JOB_NAMES, JobName, is_multi
+from triptych.captioning.lmdeploy.config import LmdeployConfig
+from triptych.captioning.sampling_config import JobSampling
+from triptych.errors import UsageError
+from triptych.records import JOB_NAMES, JobName, is_multi
 
 EngineName = Literal["auto", "lmdeploy", "transformers", "server"]
 ENGINE_NAMES: tuple[EngineName, ...] = get_args(EngineName)

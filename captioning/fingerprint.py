@@ -11,12 +11,12 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from captioning.config import CaptioningConfig
-from captioning.prompts import Prompt
-from captioning.tiles import JPEG_QUALITY
-from corpus.files import sha256_of
-from corpus.records import JOB_NAMES, JobName
-from corpus.runfolder import Setting
+from triptych.captioning.config import CaptioningConfig
+from triptych.captioning.prompts import Prompt
+from triptych.captioning.tiling import JPEG_QUALITY
+from triptych.records import JOB_NAMES, JobName
+from triptych.runs.folder import Setting
+from triptych.runs.jsonl import sha256_of
 
 DATA_VERSION = 1
 """Of this package's code. Raise it when the same config would give other captions."""

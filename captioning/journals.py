@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from corpus.journal import JournalWriter
-from corpus.records import JobName
-from corpus.runfolder import RunFolder
+from triptych.records import JobName
+from triptych.runs.folder import RunFolder
+from triptych.runs.journal import JournalWriter
 
 MAX_OPEN_JOURNALS = 16
 

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import msgspec
 
-from corpus.errors import UsageError
-from corpus.records import JOB_NAMES, JobName, is_multi
+from triptych.errors import UsageError
+from triptych.records import JOB_NAMES, JobName, is_multi
 
 PLACEHOLDERS = ("<image>", "<IMG_CONTEXT>", "<IMAGE_TOKEN>", "<img>", "</img>", "<video>", "<|image_pad|>")
 """Words that models, servers or trainers take for a picture: in a prompt they would move the images."""
@@ -54,7 +54,7 @@ def load_prompts(own_files: Mapping[JobName, str] | None = None) -> dict[JobName
 
 def _load(job: JobName, own_file: str | None) -> Prompt:
     if own_file is None:
-        shipped = resources.files("captioning") / "prompts" / f"{job}.toml"
+        shipped = resources.files("triptych.captioning") / "prompts" / f"{job}.toml"
         return _parse(job, shipped.read_text("utf-8"), f"{job}.toml")
     try:
         return _parse(job, Path(own_file).expanduser().read_text("utf-8"), own_file)

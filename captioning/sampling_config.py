@@ -17,8 +17,8 @@ import hashlib
 
 import msgspec
 
-from captioning.engines import Sampling
-from corpus.errors import UsageError
+from triptych.captioning.engines import Sampling
+from triptych.errors import UsageError
 
 DEFAULT_TOP_K = 50
 """Where a temperature is given without top_k: the default of lmdeploy and of transformers."""

@@ -11,23 +11,23 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from captioning.backlog import Tally, count_backlog, forget_failures, pending_groups
-from captioning.config import CaptioningConfig, job_limit
-from captioning.engine_choice import choose_engine, open_engine
-from captioning.engines import Engine
-from captioning.expectation import which_engine
-from captioning.figures import as_notes, from_notes
-from captioning.fingerprint import caption_settings
-from captioning.interrupts import Interrupts
-from captioning.pace import Pace
-from captioning.pictures import PictureReader
-from captioning.prompts import Prompt, load_prompts
-from captioning.schedule import Making, Written, caption_groups
-from corpus.errors import SetupError
-from corpus.progress import Progress
-from corpus.records import JobName
-from corpus.runfolder import RunFolder, Setting
-from corpus.sources import Shard
+from triptych.captioning.backlog import Tally, count_backlog, forget_failures, pending_groups
+from triptych.captioning.config import CaptioningConfig, job_limit
+from triptych.captioning.engines import Engine
+from triptych.captioning.engines.choice import choose_engine, open_engine
+from triptych.captioning.fingerprint import caption_settings
+from triptych.captioning.metrics import as_notes, from_notes
+from triptych.captioning.prompts import Prompt, load_prompts
+from triptych.captioning.request_builder import PictureReader
+from triptych.captioning.scheduler import Making, Written, caption_groups
+from triptych.captioning.sigint import Interrupts
+from triptych.captioning.throughput import Pace
+from triptych.captioning.time_estimate import which_engine
+from triptych.errors import SetupError
+from triptych.progress import Progress
+from triptych.records import JobName
+from triptych.runs.folder import RunFolder, Setting
+from triptych.sources import Shard
 
 NOTE_EVERY_S = 10.0
 """How often run.json is written meanwhile; what `triptych status` shows is so old at most."""

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from corpus.errors import SetupError
-from corpus.pool import process_pool
-from corpus.recount_images import ImageCounts, recount_images
-from corpus.runfolder import RunFolder
+from triptych.errors import SetupError
+from triptych.executors.local import process_pool
+from triptych.runs.folder import RunFolder
+from triptych.runs.ledger.images import ImageCounts, recount_images
 
 MIN_BYTES_FOR_A_PROCESS = 32 * 1024 * 1024
 """Of images' records, about 100,000. Below, counting takes less time than starting a process."""

@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from corpus.errors import SetupError
-from export.rows_file import HashedFile, Rows
+from triptych.errors import SetupError
+from triptych.export.rows_file import HashedFile, Rows
 
 ROWS_A_GROUP = 4096
 """Of a Parquet row group: a few megabytes of captions, which is what a reader holds at a time."""

@@ -12,23 +12,23 @@ from pathlib import Path
 
 import msgspec
 
-from corpus.captioned import PlanLimits
-from corpus.files import sha256_of, sync_directory, write_json, written_whole
-from corpus.ledger import Ledger, ledger_of
-from corpus.progress import Progress
-from corpus.records import JobName, is_multi
-from corpus.recount_captions import JobCounts, JobRecount
-from corpus.runfolder import RunFolder
-from export.account import images_recounted, refuse_open
-from export.card import card
-from export.config import ExportConfig, FileType
-from export.croissant import croissant
-from export.formats import FORMATS, layout_of
-from export.kept import Job, ShardDone
-from export.manifest import FileEntry, Manifest, fingerprints, funnel_of
-from export.names import CARD_NAME, CROISSANT_NAME, MANIFEST_NAME, rows_file_name
-from export.rows_file import RowsFile
-from export.workers import rows_of
+from triptych.export.account import images_recounted, refuse_open
+from triptych.export.card import card
+from triptych.export.config import ExportConfig, FileType
+from triptych.export.croissant import croissant
+from triptych.export.file_names import CARD_NAME, CROISSANT_NAME, MANIFEST_NAME, rows_file_name
+from triptych.export.formats import FORMATS, layout_of
+from triptych.export.kept import Job, ShardDone
+from triptych.export.manifest import FileEntry, Manifest, fingerprints, funnel_of
+from triptych.export.rows_file import RowsFile
+from triptych.export.workers import rows_of
+from triptych.progress import Progress
+from triptych.records import JobName, is_multi
+from triptych.runs.captioned import PlanLimits
+from triptych.runs.folder import RunFolder
+from triptych.runs.jsonl import sha256_of, sync_directory, write_json, written_whole
+from triptych.runs.ledger import Ledger, ledger_of
+from triptych.runs.ledger.captions import JobCounts, JobRecount
 
 
 class Written(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,11 +11,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 
-from corpus.records import JobName, is_multi, language_of
-from corpus.recount_captions import JobCounts
-from export.config import ExportConfig
-from export.formats import FORMATS
-from export.manifest import FileEntry, Fingerprint, Funnel
+from triptych.export.config import ExportConfig
+from triptych.export.formats import FORMATS
+from triptych.export.manifest import FileEntry, Fingerprint, Funnel
+from triptych.records import JobName, is_multi, language_of
+from triptych.runs.ledger.captions import JobCounts
 
 _SIZE_CATEGORIES = (
     (1_000, "n<1K"),

@@ -10,7 +10,7 @@ from typing import Literal, get_args
 
 import msgspec
 
-from corpus.errors import UsageError
+from triptych.errors import UsageError
 
 FormatName = Literal["internvl", "llava", "ms-swift", "llama-factory"]
 FORMAT_NAMES: tuple[FormatName, ...] = get_args(FormatName)

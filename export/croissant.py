@@ -11,11 +11,11 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from corpus.records import JobName, language_of
-from corpus.runfolder import Setting
-from export.config import ExportConfig
-from export.formats import FORMATS, layout_of
-from export.manifest import FileEntry, Fingerprint, Funnel
+from triptych.export.config import ExportConfig
+from triptych.export.formats import FORMATS, layout_of
+from triptych.export.manifest import FileEntry, Fingerprint, Funnel
+from triptych.records import JobName, language_of
+from triptych.runs.folder import Setting
 
 _CONFORMS_TO = "http://mlcommons.org/croissant/1.1"
 

@@ -14,14 +14,14 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from corpus.journal import read_whole_journal
-from corpus.plan import Target
-from corpus.records import JobName, caption_id
-from corpus.recount_captions import ShardCounts, ShardRecount
-from corpus.runfolder import RunFolder
-from export.config import FormatName
-from export.formats import FORMATS
-from export.wording import answers, question
+from triptych.export.config import FormatName
+from triptych.export.formats import FORMATS
+from triptych.export.prompt_text import answers, question
+from triptych.records import JobName, caption_id
+from triptych.runs.folder import RunFolder
+from triptych.runs.journal import read_whole_journal
+from triptych.runs.ledger.captions import ShardCounts, ShardRecount
+from triptych.runs.plan import Target
 
 ROWS_A_PIECE = 512
 """Half a megabyte: encoded, handed over and hashed while it is in the processor's cache."""

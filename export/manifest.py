@@ -11,12 +11,12 @@ from collections.abc import Mapping
 
 import msgspec
 
-from corpus.ledger import Ledger
-from corpus.records import JobName
-from corpus.recount_captions import JobCounts
-from corpus.recount_images import ImageCounts
-from corpus.runfolder import STAGE_NAMES, RunFolder, Setting
-from export.config import FileType, FormatName
+from triptych.export.config import FileType, FormatName
+from triptych.records import JobName
+from triptych.runs.folder import STAGE_NAMES, RunFolder, Setting
+from triptych.runs.ledger import Ledger
+from triptych.runs.ledger.captions import JobCounts
+from triptych.runs.ledger.images import ImageCounts
 
 MANIFEST_VERSION = 2
 

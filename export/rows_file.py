@@ -16,7 +16,7 @@ from typing import IO, Protocol, Self
 
 import msgspec
 
-from export.config import FileType
+from triptych.export.config import FileType
 
 Rows = bytes | memoryview
 """JSON lines. A view is good until the next is asked for."""
@@ -134,7 +134,7 @@ class _JsonLines:
 def _open_container(file: HashedFile, file_type: FileType, row_type: type[msgspec.Struct]) -> Container:
     if file_type == "jsonl":
         return _JsonLines(file)
-    from export.arrow import ParquetRows, ZstdLines
+    from triptych.export.arrow import ParquetRows, ZstdLines
 
     return ZstdLines(file) if file_type == "jsonl.zst" else ParquetRows(file, row_type)
 
@@ -145,6 +145,6 @@ def read_lines(path: Path, file_type: FileType) -> Iterator[bytes]:
         with path.open("rb") as file:
             yield from file
         return
-    from export.arrow import read_parquet, read_zstd
+    from triptych.export.arrow import read_parquet, read_zstd
 
     yield from read_zstd(path) if file_type == "jsonl.zst" else read_parquet(path)

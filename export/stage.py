@@ -16,14 +16,14 @@ from pathlib import Path
 
 import msgspec
 
-from corpus.captioned import PlanLimits, captions_digest
-from corpus.errors import SetupError
-from corpus.progress import Progress
-from corpus.records import JobName
-from corpus.runfolder import RunFolder, Setting
-from export.build import Build, jobs_of, write_jobs
-from export.config import ExportConfig
-from export.names import rows_file_name
+from triptych.errors import SetupError
+from triptych.export.build import Build, jobs_of, write_jobs
+from triptych.export.config import ExportConfig
+from triptych.export.file_names import rows_file_name
+from triptych.progress import Progress
+from triptych.records import JobName
+from triptych.runs.captioned import PlanLimits, captions_digest
+from triptych.runs.folder import RunFolder, Setting
 
 DATA_VERSION = 2
 """Raise it when the same captions and settings would give other bytes."""
@@ -110,7 +110,7 @@ def _check_set_up(run: RunFolder, config: ExportConfig) -> None:
             f" run `triptych filter {run.path}` first"
         )
     if config.file_type != "jsonl":
-        from export.arrow import require_pyarrow
+        from triptych.export.arrow import require_pyarrow
 
         require_pyarrow()
     run.refuse_other_settings("export", _settings(config))

@@ -15,13 +15,13 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from corpus.plan import ImagePlan, last_planned, planned_targets
-from corpus.processes import ended_early, without_interrupts
-from corpus.records import is_multi
-from corpus.runfolder import RunFolder
-from export.kept import Image, Job, ShardDone, image_rows, set_rows
-from export.pieces import Memory, Sender, received, shared_memory
-from export.rows_file import Rows
+from triptych.executors.processes import ended_early, without_interrupts
+from triptych.export.kept import Image, Job, ShardDone, image_rows, set_rows
+from triptych.export.pieces import Memory, Sender, received, shared_memory
+from triptych.export.rows_file import Rows
+from triptych.records import is_multi
+from triptych.runs.folder import RunFolder
+from triptych.runs.plan import ImagePlan, last_planned, planned_targets
 
 MIN_BYTES_FOR_WORKERS = 64 * 1024 * 1024
 """Of captions, about 100,000. Below, one process is done in about the time that others take to start."""

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import re
 
-from corpus.records import Language
-from filtering.candidate import Candidate
-from filtering.image_numbers import number_of
+from triptych.filtering.candidate import Candidate
+from triptych.filtering.image_numbers import number_of
+from triptych.records import Language
 
 LARGEST = 12
 """Beyond a dozen, captions round."""

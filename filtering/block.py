@@ -14,12 +14,12 @@ from collections.abc import Set as AbstractSet
 import numpy as np
 from numpy.typing import NDArray
 
-from corpus.records import JobName
-from filtering.candidate import Candidate
-from filtering.characters import IS_HAN, IS_UNPRINTABLE, rare_classes
-from filtering.cues import all_cue_words
-from filtering.text_arrays import text_arrays
-from filtering.vocabulary import Vocabulary, hash_of_pairs, vocabulary
+from triptych.filtering.candidate import Candidate
+from triptych.filtering.characters import IS_HAN, IS_UNPRINTABLE, rare_classes
+from triptych.filtering.cues import all_cue_words
+from triptych.filtering.text_arrays import text_arrays
+from triptych.filtering.vocabulary import Vocabulary, hash_of_pairs, vocabulary
+from triptych.records import JobName
 
 CHARACTERS = 512 * 1024
 """Of a block, about: a few hundred calls of numpy are then little beside its captions."""

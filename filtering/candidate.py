@@ -15,14 +15,14 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING
 
-from corpus.records import JobName, Language, is_multi, language_of
-from filtering.cues import words_and_pairs
-from filtering.image_numbers import References
-from filtering.references import references
-from filtering.units import marks_of, units_of
+from triptych.filtering.cues import words_and_pairs
+from triptych.filtering.image_numbers import References
+from triptych.filtering.references import references
+from triptych.filtering.units import marks_of, units_of
+from triptych.records import JobName, Language, is_multi, language_of
 
 if TYPE_CHECKING:
-    from filtering.block import Block
+    from triptych.filtering.block import Block
 
 LONGEST_QUOTE, LONGEST_SINGLE_QUOTE = 160, 80
 """In characters. What a sign says is shorter; a longer stretch between quotation marks is the caption. Single

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from filtering.mixing import mix
-from filtering.units import HAN, LATIN
+from triptych.filtering.mixing import mix
+from triptych.filtering.units import HAN, LATIN
 
 LAST_CODE = 0x40000
 """Beyond are private characters and ones without a meaning: all are looked up as this one."""

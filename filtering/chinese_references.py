@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 
-from filtering.free_telling import FEWEST_NAMED, speaks_of_two, tells_of_several
-from filtering.image_numbers import (
+from triptych.filtering.free_telling import FEWEST_NAMED, speaks_of_two, tells_of_several
+from triptych.filtering.image_numbers import (
     ZH_OTHER_MEASURES,
     References,
     covered_by_name,
@@ -17,7 +17,7 @@ from filtering.image_numbers import (
     expand,
     number_of,
 )
-from filtering.units import any_in
+from triptych.filtering.units import any_in
 
 _BEFORE_CHARACTERS = 6
 _OPENING_CHARACTERS = 30

@@ -11,9 +11,9 @@ import unicodedata
 import numpy as np
 from numpy.typing import NDArray
 
-from filtering.block import Block, look_where
-from filtering.candidate import Candidate
-from filtering.vocabulary import WordValues
+from triptych.filtering.block import Block, look_where
+from triptych.filtering.candidate import Candidate
+from triptych.filtering.vocabulary import WordValues
 
 FINISHED = frozenset({"", "stop", "eos", "eos_token", "end_turn", "stop_sequence"})
 """Finish reasons of a model that ended by itself, in the words of several servers; others mean a cut."""

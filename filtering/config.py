@@ -13,7 +13,7 @@ from typing import Literal, get_args
 
 import msgspec
 
-from corpus.errors import UsageError
+from triptych.errors import UsageError
 
 RuleName = Literal[
     "garbled",

@@ -17,13 +17,13 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from corpus.records import Language
-from filtering.block import Block, look_where, says
-from filtering.candidate import LONGEST_READ, Candidate
-from filtering.characters import character_class
-from filtering.cues import counted_words, matches_at
-from filtering.image_numbers import number_of
-from filtering.phrases import split_sentences
+from triptych.filtering.block import Block, look_where, says
+from triptych.filtering.candidate import LONGEST_READ, Candidate
+from triptych.filtering.characters import character_class
+from triptych.filtering.cues import counted_words, matches_at
+from triptych.filtering.image_numbers import number_of
+from triptych.filtering.phrases import split_sentences
+from triptych.records import Language
 
 _COLOURS: dict[Language, str] = {
     "en": "red|orange|yellow|green|blue|purple|pink|white|black|brown|gr[ea]y|golden|silver|beige",

@@ -21,12 +21,12 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from corpus.records import Verdict
-from filtering.config import FilteringConfig
-from filtering.duplicates import NO_TWIN, DuplicateIndex
-from filtering.judge import Judge, Judged, Row
-from filtering.score_counts import Key
-from filtering.worker import judged_blocks
+from triptych.filtering.config import FilteringConfig
+from triptych.filtering.duplicates import NO_TWIN, DuplicateIndex
+from triptych.filtering.judge import Judge, Judged, Row
+from triptych.filtering.score_counts import Key
+from triptych.filtering.worker import judged_blocks
+from triptych.records import Verdict
 
 BLOCK_CAPTIONS = 4096
 

@@ -14,7 +14,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from filtering.sketches import BANDS, ROWS, Sketches
+from triptych.filtering.sketches import BANDS, ROWS, Sketches
 
 NO_TWIN = -1
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 
-from filtering.cues import cue_words
-from filtering.image_numbers import EN_ORDINALS, EN_WORDS
+from triptych.filtering.cues import cue_words
+from triptych.filtering.image_numbers import EN_ORDINALS, EN_WORDS
 
 _NOUN = r"(?:images?|pictures?|photos?|photographs?|pics?|shots?|frames?|panels?|snapshots?|scenes?|views?)"
 _SHOWS = (

@@ -11,10 +11,10 @@ from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from typing import Literal
 
-from filtering import english_patterns as en
-from filtering.cues import matches_at
-from filtering.free_telling import FEWEST_NAMED, speaks_of_two, tells_of_several
-from filtering.image_numbers import (
+from triptych.filtering import english_patterns as en
+from triptych.filtering.cues import matches_at
+from triptych.filtering.free_telling import FEWEST_NAMED, speaks_of_two, tells_of_several
+from triptych.filtering.image_numbers import (
     References,
     covered_by_name,
     covered_otherwise,

@@ -19,9 +19,9 @@ import re
 from collections import Counter
 from itertools import islice
 
-from corpus.records import Language
-from filtering import telling_signs as signs
-from filtering.image_numbers import EN_WORDS, number_of
+from triptych.filtering import telling_signs as signs
+from triptych.filtering.image_numbers import EN_WORDS, number_of
+from triptych.records import Language
 
 FEWEST_NAMED = 2
 """A text that names so many images is counted."""

@@ -12,11 +12,11 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
-from filtering.block import Block, look_where
-from filtering.candidate import Candidate
-from filtering.characters import IS_DIGIT, IS_UNPRINTABLE, character_class
-from filtering.cues import cue_words
-from filtering.units import any_in
+from triptych.filtering.block import Block, look_where
+from triptych.filtering.candidate import Candidate
+from triptych.filtering.characters import IS_DIGIT, IS_UNPRINTABLE, character_class
+from triptych.filtering.cues import cue_words
+from triptych.filtering.units import any_in
 
 _SPECIAL_TOKEN = re.compile(
     r"<\|[^|<>\n]{1,40}\|>"  # <|im_end|>

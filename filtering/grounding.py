@@ -20,13 +20,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from corpus.captioned import PlanLimits
-from corpus.progress import Progress
-from corpus.records import JobName, Language, is_multi, language_of
-from corpus.runfolder import RunFolder
-from filtering.grounding_sample import PlannedTexts, Vectors, gather, shard_vectors
-from filtering.phrase_fit import Images, Measured, measure, products
-from filtering.phrase_vectors import PhraseVectors, TextEncoder
+from triptych.filtering.grounding_sample import PlannedTexts, Vectors, gather, shard_vectors
+from triptych.filtering.phrase_fit import Images, Measured, measure, products
+from triptych.filtering.phrase_vectors import PhraseVectors, TextEncoder
+from triptych.progress import Progress
+from triptych.records import JobName, Language, is_multi, language_of
+from triptych.runs.captioned import PlanLimits
+from triptych.runs.folder import RunFolder
 
 SUPPORT_WEIGHT = 2.0
 """Of lacking support beside lacking fit: chosen on scenes that no figure is reported of (0038)."""

@@ -14,12 +14,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from corpus.captioned import PlanLimits
-from corpus.errors import SetupError
-from corpus.plan import last_planned
-from corpus.records import Caption, ImageSet, JobName, Language, is_multi, language_of, target_of
-from corpus.runfolder import RunFolder
-from corpus.sampling import hash64
+from triptych.errors import SetupError
+from triptych.records import Caption, ImageSet, JobName, Language, is_multi, language_of, target_of
+from triptych.runs.captioned import PlanLimits
+from triptych.runs.folder import RunFolder
+from triptych.runs.plan import last_planned
+from triptych.runs.sampling import hash64
 
 Vectors = dict[str, NDArray[np.float32]]
 

@@ -6,11 +6,11 @@ examples, and the option that accepts it. Not its job: counting (see tally).
 
 from __future__ import annotations
 
-from corpus.errors import SetupError
-from corpus.records import JobName
-from filtering.config import FilteringConfig, RuleName
-from filtering.judge import Judged
-from filtering.tally import JobTally
+from triptych.errors import SetupError
+from triptych.filtering.config import FilteringConfig, RuleName
+from triptych.filtering.judge import Judged
+from triptych.filtering.tally import JobTally
+from triptych.records import JobName
 
 LIKELY_CAUSES: dict[RuleName, str] = {
     "garbled": "a wrong chat template or tokenizer, or a model loaded in the wrong precision",

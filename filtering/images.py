@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from filtering.block import Block, look_where, says
-from filtering.candidate import Candidate
-from filtering.plain_numbers import are_plainly_numbered
+from triptych.filtering.block import Block, look_where, says
+from triptych.filtering.candidate import Candidate
+from triptych.filtering.plain_numbers import are_plainly_numbered
 
 
 def missing_images(candidate: Candidate) -> float:

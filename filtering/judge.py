@@ -11,14 +11,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from corpus.records import JOB_NAMES, JobName, Verdict
-from filtering.block import LOOK, Block
-from filtering.candidate import Candidate
-from filtering.config import FilteringConfig, RuleName
-from filtering.memory import keep_freed_memory
-from filtering.rules import RULES, Rule
-from filtering.score_counts import ScoreCounter
-from filtering.vocabulary import vocabulary
+from triptych.filtering.block import LOOK, Block
+from triptych.filtering.candidate import Candidate
+from triptych.filtering.config import FilteringConfig, RuleName
+from triptych.filtering.memory import keep_freed_memory
+from triptych.filtering.rules import RULES, Rule
+from triptych.filtering.score_counts import ScoreCounter
+from triptych.filtering.vocabulary import vocabulary
+from triptych.records import JOB_NAMES, JobName, Verdict
 
 
 class Row(NamedTuple):

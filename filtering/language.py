@@ -14,12 +14,12 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from filtering.block import Block, look_where
-from filtering.candidate import Candidate
-from filtering.characters import IS_HAN, IS_LATIN, IS_OTHER_LETTER
-from filtering.cues import counted_words
-from filtering.identify import is_english
-from filtering.units import HAN, LATIN, units_of
+from triptych.filtering.block import Block, look_where
+from triptych.filtering.candidate import Candidate
+from triptych.filtering.characters import IS_HAN, IS_LATIN, IS_OTHER_LETTER
+from triptych.filtering.cues import counted_words
+from triptych.filtering.identify import is_english
+from triptych.filtering.units import HAN, LATIN, units_of
 
 ENGLISH_WORDS = counted_words(
     "the and of with is are to this that its there from by which while has other at on it their was he she"

@@ -10,11 +10,11 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
-from filtering.block import Block, look_where
-from filtering.candidate import Candidate
-from filtering.characters import IS_DIGIT, IS_HAN, IS_LATIN, IS_UNPRINTABLE, character_class
-from filtering.cues import cue_words
-from filtering.vocabulary import WordValues
+from triptych.filtering.block import Block, look_where
+from triptych.filtering.candidate import Candidate
+from triptych.filtering.characters import IS_DIGIT, IS_HAN, IS_LATIN, IS_UNPRINTABLE, character_class
+from triptych.filtering.cues import cue_words
+from triptych.filtering.vocabulary import WordValues
 
 _ESCAPED_BREAK = re.compile(r"\\r?\\n|\\n|<br\s*/?>|</p>\s*<p>", re.IGNORECASE)
 

@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from corpus.records import Language
-from filtering.phrase_vectors import PhraseVectors
-from filtering.phrases import phrases_of
+from triptych.filtering.phrase_vectors import PhraseVectors
+from triptych.filtering.phrases import phrases_of
+from triptych.records import Language
 
 ROWS_AT_ONCE = 256
 """Always as many, filled up: a row of a matrix product may depend in its last bits on how many there are."""

@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from corpus.records import Language
+from triptych.records import Language
 
 KEPT_BYTES = 256 * 2**20
 """Of vectors, in each of two generations: half a million phrases of 128 dimensions in fp32, 87,000 of 768.

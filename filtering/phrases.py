@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 from typing import Literal, NamedTuple
 
-from corpus.records import Language
-from filtering.references import references
-from filtering.units import units_of
+from triptych.filtering.references import references
+from triptych.filtering.units import units_of
+from triptych.records import Language
 
 SHORTEST_SENTENCE_UNITS = 3
 """A sentence of fewer words or characters says too little to be compared."""

@@ -14,14 +14,14 @@ from pathlib import Path
 
 import msgspec
 
-from corpus.errors import SetupError, UsageError
-from corpus.files import read_jsonl, write_jsonl
-from corpus.progress import Progress
-from corpus.records import JOB_NAMES, JobName, Verdict
-from filtering.config import FilteringConfig
-from filtering.court import BLOCK_CAPTIONS, Court
-from filtering.judge import Row
-from filtering.tally import JobTally, tally
+from triptych.errors import SetupError, UsageError
+from triptych.filtering.config import FilteringConfig
+from triptych.filtering.court import BLOCK_CAPTIONS, Court
+from triptych.filtering.judge import Row
+from triptych.filtering.tally import JobTally, tally
+from triptych.progress import Progress
+from triptych.records import JOB_NAMES, JobName, Verdict
+from triptych.runs.jsonl import read_jsonl, write_jsonl
 
 
 class PlainCaption(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,10 +13,10 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from filtering.block import Block
-from filtering.cues import counted_words
-from filtering.image_numbers import EN_ORDINALS, EN_WORDS, ZH_OTHER_MEASURES, number_of
-from filtering.vocabulary import WordValues
+from triptych.filtering.block import Block
+from triptych.filtering.cues import counted_words
+from triptych.filtering.image_numbers import EN_ORDINALS, EN_WORDS, ZH_OTHER_MEASURES, number_of
+from triptych.filtering.vocabulary import WordValues
 
 _Flags = NDArray[np.bool_]
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
 
-from corpus.records import Language
-from filtering.chinese_references import chinese_references
-from filtering.english_references import english_references
-from filtering.image_numbers import References
+from triptych.filtering.chinese_references import chinese_references
+from triptych.filtering.english_references import english_references
+from triptych.filtering.image_numbers import References
+from triptych.records import Language
 
 
 def references(text: str, words: AbstractSet[str], language: Language, image_count: int) -> References:

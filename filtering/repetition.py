@@ -13,9 +13,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from corpus.records import Language
-from filtering.candidate import LONGEST_READ, MOST_SENTENCES, Candidate
-from filtering.stretches import captions_with_more, stretch_keys, stretch_shares
+from triptych.filtering.candidate import LONGEST_READ, MOST_SENTENCES, Candidate
+from triptych.filtering.stretches import captions_with_more, stretch_keys, stretch_shares
+from triptych.records import Language
 
 LONGEST_PERIOD = 12
 """In units. Longer things that come again and again are found as stretches and as sentences."""

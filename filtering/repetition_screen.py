@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from filtering.block import LOOK, Block
-from filtering.characters import character_class
-from filtering.repetition import (
+from triptych.filtering.block import LOOK, Block
+from triptych.filtering.characters import character_class
+from triptych.filtering.repetition import (
     BEGINNING,
     LONGEST_PERIOD,
     MOST_UNITS,
@@ -21,7 +21,7 @@ from filtering.repetition import (
     may_repeat_sentences,
     say_something_twice,
 )
-from filtering.stretches import captions_with_more, stretch_keys
+from triptych.filtering.stretches import captions_with_more, stretch_keys
 
 _ENDS_SENTENCES = character_class(r"[.．!?！？。…;；\r\n]", is_common=True)
 

@@ -16,22 +16,22 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from corpus.records import JobName, is_multi, language_of
-from filtering.agreement import disagreement
-from filtering.block import Block
-from filtering.candidate import Candidate
-from filtering.completeness import length, screen_length, screen_truncation, truncation
-from filtering.config import FilteringConfig, RuleName
-from filtering.contradiction import contradictions, screen_contradictions
-from filtering.garbled import garbling, personal_data, screen_garbling, screen_personal_data
-from filtering.images import missing_images, screen_images, unknown_images
-from filtering.language import foreign_share, screen_foreign_share
-from filtering.layout import markup, paragraphs, screen_markup, screen_paragraphs
-from filtering.repetition import repetition
-from filtering.repetition_screen import screen_repetition
-from filtering.speculation import hedges, screen_hedges
-from filtering.traditional import screen_traditional_share, traditional_share
-from filtering.voice import prompt_leaks, screen_prompt_leaks, screen_self_talk, self_talk
+from triptych.filtering.agreement import disagreement
+from triptych.filtering.block import Block
+from triptych.filtering.candidate import Candidate
+from triptych.filtering.completeness import length, screen_length, screen_truncation, truncation
+from triptych.filtering.config import FilteringConfig, RuleName
+from triptych.filtering.contradiction import contradictions, screen_contradictions
+from triptych.filtering.garbled import garbling, personal_data, screen_garbling, screen_personal_data
+from triptych.filtering.images import missing_images, screen_images, unknown_images
+from triptych.filtering.language import foreign_share, screen_foreign_share
+from triptych.filtering.layout import markup, paragraphs, screen_markup, screen_paragraphs
+from triptych.filtering.repetition import repetition
+from triptych.filtering.repetition_screen import screen_repetition
+from triptych.filtering.speculation import hedges, screen_hedges
+from triptych.filtering.traditional import screen_traditional_share, traditional_share
+from triptych.filtering.voice import prompt_leaks, screen_prompt_leaks, screen_self_talk, self_talk
+from triptych.records import JobName, is_multi, language_of
 
 Measure = Callable[[Candidate], float]
 Screen = Callable[[Block], NDArray[np.float64]]

@@ -13,10 +13,10 @@ from typing import NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from corpus.records import JOB_NAMES, JobName
-from corpus.rule_scores import RuleScores
-from filtering.config import FilteringConfig, RuleName
-from filtering.rules import RULES
+from triptych.filtering.config import FilteringConfig, RuleName
+from triptych.filtering.rules import RULES
+from triptych.records import JOB_NAMES, JobName
+from triptych.runs.rule_scores import RuleScores
 
 MOST_STEPS = 100
 """Bins on either side of a bound. What lies beyond is put into the last."""

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from filtering.mixing import mix
+from triptych.filtering.mixing import mix
 
 SHINGLE_UNITS = 5
 """Words or characters: datatrove's default, and data-juicer's."""

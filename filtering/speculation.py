@@ -12,10 +12,10 @@ from collections.abc import Set as AbstractSet
 import numpy as np
 from numpy.typing import NDArray
 
-from filtering.block import LOOK, Block, look_where
-from filtering.candidate import Candidate
-from filtering.cues import Cues, cue_words
-from filtering.units import units_of
+from triptych.filtering.block import LOOK, Block, look_where
+from triptych.filtering.candidate import Candidate
+from triptych.filtering.cues import Cues, cue_words
+from triptych.filtering.units import units_of
 
 _STRONG_HEDGES = cue_words(
     "perhaps maybe possibly probably likely presumably potentially conceivably supposedly plausibly might could"

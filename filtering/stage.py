@@ -13,21 +13,21 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from corpus.captioned import PlanLimits, captioned_targets, captions_digest
-from corpus.errors import SetupError
-from corpus.files import write_jsonl
-from corpus.plan import Target
-from corpus.progress import Progress
-from corpus.records import Caption, JobName, Verdict, is_multi, target_of
-from corpus.runfolder import RunFolder, Setting
-from filtering.config import FilteringConfig
-from filtering.court import BLOCK_CAPTIONS, Court
-from filtering.grounding import Grounding
-from filtering.guard import check_shares
-from filtering.judge import Row
-from filtering.phrase_vectors import LoadTextEncoder
-from filtering.score_counts import rule_scores
-from filtering.tally import JobTally, tally
+from triptych.errors import SetupError
+from triptych.filtering.config import FilteringConfig
+from triptych.filtering.court import BLOCK_CAPTIONS, Court
+from triptych.filtering.grounding import Grounding
+from triptych.filtering.guard import check_shares
+from triptych.filtering.judge import Row
+from triptych.filtering.phrase_vectors import LoadTextEncoder
+from triptych.filtering.score_counts import rule_scores
+from triptych.filtering.tally import JobTally, tally
+from triptych.progress import Progress
+from triptych.records import Caption, JobName, Verdict, is_multi, target_of
+from triptych.runs.captioned import PlanLimits, captioned_targets, captions_digest
+from triptych.runs.folder import RunFolder, Setting
+from triptych.runs.jsonl import write_jsonl
+from triptych.runs.plan import Target
 
 DATA_VERSION = 6
 """Raise it when the same captions and bounds would get other verdicts."""

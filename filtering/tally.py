@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from corpus.records import JobName
-from filtering.config import RuleName
-from filtering.judge import Judge, Judged
+from triptych.filtering.config import RuleName
+from triptych.filtering.judge import Judge, Judged
+from triptych.records import JobName
 
 EXAMPLES = 3
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from corpus.records import Language
-from filtering.image_numbers import EN_ORDINALS
+from triptych.filtering.image_numbers import EN_ORDINALS
+from triptych.records import Language
 
 SIGNS: Mapping[Language, tuple[tuple[int, re.Pattern[str]], ...]] = {
     "en": (

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from filtering.characters import IS_HAN, IS_ODD, character_tables
-from filtering.units import LONGEST_WORD, units_of
+from triptych.filtering.characters import IS_HAN, IS_ODD, character_tables
+from triptych.filtering.units import LONGEST_WORD, units_of
 
 _BASE = 0x9E3779B97F4A7C15
 """Odd, so that it has an inverse modulo 2^64."""

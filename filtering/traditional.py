@@ -12,10 +12,10 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
-from filtering.block import Block, look_where
-from filtering.candidate import Candidate
-from filtering.characters import LAST_CODE
-from filtering.units import HAN
+from triptych.filtering.block import Block, look_where
+from triptych.filtering.candidate import Candidate
+from triptych.filtering.characters import LAST_CODE
+from triptych.filtering.units import HAN
 
 FEWEST = 3
 """Different characters. One or two are a name, or a character that both write (乾隆, 著名)."""

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from filtering.cues import all_counted_words, all_cue_words
-from filtering.text_arrays import TextArrays
+from triptych.filtering.cues import all_counted_words, all_cue_words
+from triptych.filtering.text_arrays import TextArrays
 
 _VOCABULARY_BITS, _VALUES_BITS = 16, 12
 _FACTOR = 0x9E3779B97F4A7C15

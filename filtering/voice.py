@@ -12,9 +12,9 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from filtering.block import Block, look_where
-from filtering.candidate import Candidate
-from filtering.cues import Cues
+from triptych.filtering.block import Block, look_where
+from triptych.filtering.candidate import Candidate
+from triptych.filtering.cues import Cues
 
 _ANSWER = r"(?:descriptions?|captions?|paragraphs?|summary|response|answer)"
 

@@ -16,14 +16,14 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from corpus.pool import process_pool
-from corpus.records import language_of
-from filtering.block import chunks_of
-from filtering.candidate import Candidate
-from filtering.config import FilteringConfig
-from filtering.judge import Judge, Judged, Row
-from filtering.score_counts import Key, ScoreCounter
-from filtering.sketches import Sketches, no_sketches, sketch
+from triptych.executors.local import process_pool
+from triptych.filtering.block import chunks_of
+from triptych.filtering.candidate import Candidate
+from triptych.filtering.config import FilteringConfig
+from triptych.filtering.judge import Judge, Judged, Row
+from triptych.filtering.score_counts import Key, ScoreCounter
+from triptych.filtering.sketches import Sketches, no_sketches, sketch
+from triptych.records import language_of
 
 POOL_FROM_BLOCKS = 4
 """Fewer blocks are done before a pool of processes has started."""

@@ -12,21 +12,21 @@ from typing import NamedTuple
 
 import numpy as np
 
-from corpus.progress import Progress
-from corpus.records import Duplicate, ImageSet
-from corpus.runfolder import Setting
-from grouping.band import choose_band
-from grouping.cells import searched_cells
-from grouping.config import SetsConfig
-from grouping.coverage import keep_spread
-from grouping.duplicates import Corpus, find_duplicates, same_bytes
-from grouping.layout import lay_out
-from grouping.neighbours import SEARCH_SLACK
-from grouping.pairs import pairs_from
-from grouping.search_choice import open_searcher
-from grouping.selfjoin import Join, recall_of
-from grouping.sets import make_image_sets
-from grouping.table import ImageTable
+from triptych.grouping.config import SetsConfig
+from triptych.grouping.neighbours.faiss_search import SEARCH_SLACK
+from triptych.grouping.neighbours.inverted_lists import lay_out
+from triptych.grouping.neighbours.probe_count import searched_cells
+from triptych.grouping.neighbours.search_choice import open_searcher
+from triptych.grouping.neighbours.self_join import Join, recall_of
+from triptych.grouping.sets.duplicates import Corpus, find_duplicates, same_bytes
+from triptych.grouping.sets.image_table import ImageTable
+from triptych.grouping.sets.packing import make_image_sets
+from triptych.grouping.sets.pairs import pairs_from
+from triptych.grouping.sets.subsample import keep_spread
+from triptych.grouping.sets.thresholds import choose_band
+from triptych.progress import Progress
+from triptych.records import Duplicate, ImageSet
+from triptych.runs.folder import Setting
 
 MOST_LOST = 0.25
 """Of an image's neighbours, to duplicates, before it looks for others."""

@@ -17,20 +17,20 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from corpus.damage import ArchiveDamage
-from corpus.files import write_jsonl
-from corpus.forecast import forecast_files
-from corpus.inventory import note_sources
-from corpus.progress import Progress, Task
-from corpus.runfolder import RunFolder, Setting
-from corpus.sources import Shard
-from grouping.checkpoint import Checkpoint, resolve_checkpoint
-from grouping.config import EmbeddingConfig, Precision, SetsConfig
+from triptych.grouping.config import EmbeddingConfig, Precision, SetsConfig
+from triptych.grouping.encoders.checkpoint import Checkpoint, resolve_checkpoint
+from triptych.progress import Progress, Task
+from triptych.runs.folder import RunFolder, Setting
+from triptych.runs.jsonl import write_jsonl
+from triptych.runs.missing_sources import note_sources
+from triptych.sources import Shard
+from triptych.sources.archive_damage import ArchiveDamage
+from triptych.sources.count_estimate import forecast_files
 
 if TYPE_CHECKING:
-    from grouping.embed import Encoder
-    from grouping.pace import Pace
-    from grouping.stored import StoredShard
+    from triptych.grouping.embedding.pipeline import Encoder
+    from triptych.grouping.embedding.stored_embeddings import StoredShard
+    from triptych.grouping.embedding.throughput import Pace
 
 EMBEDDINGS_DATA_VERSION = 3
 """Of prepare, embed and encoder. Raise it when the same images would get other rows."""
@@ -112,8 +112,8 @@ def _embedding_processes(
     A GPU's model is in a process of its own even if it is the only one, so that its memory is free when
     captioning begins. More processes than shards would have nothing to do.
     """
-    from grouping.devices import usable_devices
-    from grouping.embed import Pipeline
+    from triptych.grouping.embedding.devices import usable_devices
+    from triptych.grouping.embedding.pipeline import Pipeline
 
     devices = usable_devices(config.devices)[: max(1, shards)]
     cores = len(os.sched_getaffinity(0))
@@ -123,8 +123,8 @@ def _embedding_processes(
         encoder = load("cpu")
         yield lambda todo, report: Pipeline(run, encoder, config.batch_size, decode_threads).run(todo, report)
         return
-    from grouping.device_process import PipelineSettings
-    from grouping.dispatch import Dispatch
+    from triptych.grouping.embedding.device_process import PipelineSettings
+    from triptych.grouping.embedding.device_workers import Dispatch
 
     settings = PipelineSettings(config.batch_size, decode_threads)
     with Dispatch(run.path, devices, load, settings, progress.say) as dispatch:
@@ -139,7 +139,7 @@ class OpenClipOn(msgspec.Struct, frozen=True):
     cpu_threads: int
 
     def __call__(self, device: str) -> Encoder:
-        from grouping.encoder import load_encoder
+        from triptych.grouping.encoders.open_clip import load_encoder
 
         return load_encoder(self.checkpoint, device, self.precision, self.cpu_threads)
 
@@ -190,7 +190,7 @@ def adopt_embeddings(run: RunFolder, stored: Sequence[StoredShard], progress: Pr
     }
     if not run.begin_stage("embeddings", settings, {}):
         return False
-    from grouping.stored import adopt
+    from triptych.grouping.embedding.stored_embeddings import adopt
 
     began = time.monotonic()
     for shard in stored:
@@ -222,8 +222,8 @@ def make_sets(run: RunFolder, config: SetsConfig, progress: Progress) -> bool:
     if not run.begin_stage("sets", settings, inputs):
         shutil.rmtree(run.scratch_folder, ignore_errors=True)  # of a run that was killed in its last instant
         return False
-    from grouping.group import group_images
-    from grouping.table import load_table
+    from triptych.grouping.group import group_images
+    from triptych.grouping.sets.image_table import load_table
 
     began = time.monotonic()
     table = load_table(run)

@@ -15,7 +15,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.export.report.test_in_browser import FLAGS, find_chromium
+from tests.report.test_in_browser import FLAGS, find_chromium
 
 DOCS = Path(__file__).parents[1] / "docs"
 DESK, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}

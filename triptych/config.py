@@ -16,12 +16,12 @@ from typing import Any
 
 import msgspec
 
-from captioning.config import CaptioningConfig
-from corpus.errors import UsageError
-from corpus.input_config import InputConfig
-from export.config import ExportConfig
-from filtering.config import FilteringConfig
-from grouping.config import EmbeddingConfig, SetsConfig
+from triptych.captioning.config import CaptioningConfig
+from triptych.errors import UsageError
+from triptych.export.config import ExportConfig
+from triptych.filtering.config import FilteringConfig
+from triptych.grouping.config import EmbeddingConfig, SetsConfig
+from triptych.sources.config import InputConfig
 
 PRESETS = ("sa1b", "demo")
 

@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from corpus.errors import SetupError, UsageError
-from corpus.lock import owned
-from corpus.progress import Progress, Silent
-from corpus.runfolder import RunFolder
 from triptych.config import RunConfig, as_tree, load_config
+from triptych.errors import SetupError, UsageError
 from triptych.pipeline import Pipeline
+from triptych.progress import Progress, Silent
+from triptych.runs.folder import RunFolder
+from triptych.runs.lock import owned
 
 if TYPE_CHECKING:
-    from grouping.stored import StoredShard
+    from triptych.grouping.embedding.stored_embeddings import StoredShard
 
 MIN_FREE_BYTES = 64 * 1024 * 1024
 """A run doesn't start on less: run.json, one shard's embeddings and one journal have to fit."""
@@ -46,7 +46,7 @@ def open_run(
     Raises UsageError where the sources can't be, before anything is written, and SetupError where
     the folder can't serve: in use, of another version, not a run, no space.
     """
-    from corpus.sources import open_sources
+    from triptych.sources import open_sources
 
     _refuse_inside(path, sources)
     shards = (

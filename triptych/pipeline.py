@@ -14,22 +14,22 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from corpus.errors import SetupError, UsageError
-from corpus.progress import Progress
-from corpus.records import JOB_NAMES, JobName
-from corpus.runfolder import STAGE_NAMES, RunFolder, StageName
 from triptych.config import RunConfig, as_tree
-from triptych.embedded import CAUTION, is_embedded, resolve_model
+from triptych.errors import SetupError, UsageError
+from triptych.models import CAUTION, is_embedded, resolve_model
+from triptych.progress import Progress
+from triptych.records import JOB_NAMES, JobName
+from triptych.runs.folder import STAGE_NAMES, RunFolder, StageName
 from triptych.versions import installed_versions
 
 if TYPE_CHECKING:
-    from captioning.config import CaptioningConfig
-    from corpus.ledger import Ledger
-    from corpus.sources import Shard
-    from export.stage import DryRun
-    from filtering.phrase_vectors import TextEncoder
-    from filtering.stage import Session
-    from grouping.stored import StoredShard
+    from triptych.captioning.config import CaptioningConfig
+    from triptych.export.stage import DryRun
+    from triptych.filtering.phrase_vectors import TextEncoder
+    from triptych.filtering.stage import Session
+    from triptych.grouping.embedding.stored_embeddings import StoredShard
+    from triptych.runs.ledger import Ledger
+    from triptych.sources import Shard
 
 
 class Pipeline:
@@ -62,8 +62,8 @@ class Pipeline:
 
     def group(self) -> bool:
         """Embeddings, duplicates and sets. Returns whether there was work to do."""
-        from corpus.inventory import settle_sources
-        from grouping.stage import adopt_embeddings, embed_sources, make_sets
+        from triptych.grouping.stage import adopt_embeddings, embed_sources, make_sets
+        from triptych.runs.missing_sources import settle_sources
 
         self._reopen_what_lost_files("embeddings", "sets")
         if self._stored:
@@ -81,8 +81,8 @@ class Pipeline:
 
     def caption(self, jobs: Sequence[JobName] = ()) -> bool:
         """The captions of ``jobs``, else of all configured ones. Returns whether there was work to do."""
-        from captioning.stage import caption_run
-        from corpus.inventory import gone_archives
+        from triptych.captioning.stage import caption_run
+        from triptych.runs.missing_sources import gone_archives
 
         captioning = self._resolved_captioning()
         self._reopen_what_lost_files("sets", "captions")
@@ -111,7 +111,7 @@ class Pipeline:
 
     def filter_session(self) -> Session:
         """The filter over this run's captions, to write verdicts with or to ask what it would do."""
-        from filtering.stage import Session
+        from triptych.filtering.stage import Session
 
         return Session(
             self.folder,
@@ -124,9 +124,9 @@ class Pipeline:
 
     def _load_text_encoder(self) -> TextEncoder:
         """The text tower of the model that made this run's embeddings."""
-        from grouping.checkpoint import resolve_checkpoint
-        from grouping.devices import usable_devices
-        from grouping.encoder import load_text_encoder
+        from triptych.grouping.embedding.devices import usable_devices
+        from triptych.grouping.encoders.checkpoint import resolve_checkpoint
+        from triptych.grouping.encoders.open_clip import load_text_encoder
 
         embedding = self.config.embedding
         checkpoint = resolve_checkpoint(resolve_model(embedding.model), embedding.pretrained)
@@ -142,7 +142,7 @@ class Pipeline:
 
     def export(self) -> bool:
         """The four files and what goes with them. Returns whether there was work to do."""
-        from export.stage import export_run
+        from triptych.export.stage import export_run
 
         self._reopen_what_lost_files("sets", "verdicts", "export")
         self._require("sets", "triptych group")
@@ -154,7 +154,7 @@ class Pipeline:
 
     def try_export(self) -> DryRun:
         """What ``export`` would write. Changes nothing."""
-        from export.stage import try_export
+        from triptych.export.stage import try_export
 
         return try_export(
             self.folder, self.config.export, self._prompts(), self.job_limit, self.jobs, self.progress
@@ -165,8 +165,8 @@ class Pipeline:
 
         A run whose captions are all there needs no captioner any more, but to make them ``again``.
         """
-        from captioning.engine_choice import check_engine, choose_engine
-        from captioning.prompts import load_prompts
+        from triptych.captioning.engines.choice import check_engine, choose_engine
+        from triptych.captioning.prompts import load_prompts
 
         captioning = self._resolved_captioning()
         if again or not self.folder.is_finished("captions"):
@@ -192,8 +192,8 @@ class Pipeline:
     @property
     def shards(self) -> list[Shard]:
         """The shards of the sources, listed once, with stand-ins for archives that have gone."""
-        from corpus.inventory import with_gone_shards, without_gone_archives
-        from corpus.sources import open_sources
+        from triptych.runs.missing_sources import with_gone_shards, without_gone_archives
+        from triptych.sources import open_sources
 
         if self._shards is None:
             sources = without_gone_archives(self.folder, self._sources)
@@ -210,13 +210,13 @@ class Pipeline:
 
     def job_limit(self, job: JobName) -> int | None:
         """How many captions ``job`` is to make at most; None: all."""
-        from captioning.config import job_limit
+        from triptych.captioning.config import job_limit
 
         return job_limit(self.config.captioning, job)
 
     def take_stock(self, progress: Progress | None = None) -> Ledger:
         """Every count, from the files."""
-        from corpus.ledger import take_stock
+        from triptych.runs.ledger import take_stock
 
         return take_stock(self.folder, self.jobs, self.job_limit, progress)
 
@@ -226,7 +226,7 @@ class Pipeline:
         What has cost days is not discarded while the model that has to make it again isn't there.
         """
         if "embeddings" in stages and not self._stored:
-            from grouping.checkpoint import resolve_checkpoint
+            from triptych.grouping.encoders.checkpoint import resolve_checkpoint
 
             resolve_checkpoint(resolve_model(self.config.embedding.model), self.config.embedding.pretrained)
         if "captions" in stages:
@@ -235,7 +235,7 @@ class Pipeline:
             self.folder.discard(stage)
 
     def _prompts(self) -> dict[JobName, str]:
-        from captioning.prompts import load_prompts
+        from triptych.captioning.prompts import load_prompts
 
         return {job: prompt.text for job, prompt in load_prompts(self.config.captioning.prompts).items()}
 

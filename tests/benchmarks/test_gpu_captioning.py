@@ -12,10 +12,10 @@ from benchmarks import gpu_captioning
 from benchmarks.gpu_captioning import choose_shape, ratios, run_parts
 from benchmarks.gpu_parts import draw_images, triptych_stage
 from benchmarks.random_internvl import SHAPES, weights_bytes, write_random_internvl
-from captioning.gpus import visible_gpus
-from captioning.model_facts import read_model
-from corpus.errors import SetupError
-from tests.captioning.fake_gpus import show_gpus
+from tests.support.fake_gpus import show_gpus
+from triptych.captioning.lmdeploy.gpus import visible_gpus
+from triptych.captioning.models.facts import read_model
+from triptych.errors import SetupError
 
 
 def test_random_weights_are_a_model_that_the_captions_stage_runs(tmp_path: Path) -> None:

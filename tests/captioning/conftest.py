@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from captioning.transformers_engine import TransformersEngine
-from tests.captioning.chat_server import ChatServer
-from tests.captioning.small_run import SmallRun, make_small_run
-from tests.captioning.tiny_internvl import write_tiny_internvl
+from tests.support.chat_server import ChatServer
+from tests.support.small_run import SmallRun, make_small_run
+from tests.support.tiny_internvl import write_tiny_internvl
+from triptych.captioning.engines.transformers import TransformersEngine
 
 
 @pytest.fixture(scope="session")

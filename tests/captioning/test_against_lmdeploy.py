@@ -15,21 +15,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from captioning.config import CaptioningConfig
-from captioning.engines import CaptionRequest
-from captioning.prompts import load_prompts
-from captioning.server_engine import ServerEngine
-from captioning.tiles import fit_to_tiles
-from captioning.transformers_engine import TransformersEngine
-from corpus.errors import SetupError, UnreadableImageError
-from corpus.pixels import decode_rgb
-from corpus.records import is_multi
-from tests.captioning.lmdeploy_on_cpu import LmdeployOnCpu
-from triptych.checkup_captioning import examine_captioning
+from tests.support.lmdeploy_on_cpu import LmdeployOnCpu
+from triptych.captioning.config import CaptioningConfig
+from triptych.captioning.engines import CaptionRequest
+from triptych.captioning.engines.openai_server import ServerEngine
+from triptych.captioning.engines.transformers import TransformersEngine
+from triptych.captioning.prompts import load_prompts
+from triptych.captioning.tiling import fit_to_tiles
 from triptych.config import RunConfig
 from triptych.demo.painting import paint
 from triptych.demo.scene import imagine_scene, vary_scene
-from triptych.embedded import resolve_model
+from triptych.doctor_captioning import examine_captioning
+from triptych.errors import SetupError, UnreadableImageError
+from triptych.models import resolve_model
+from triptych.records import is_multi
+from triptych.sources.image_decoding import decode_rgb
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("lmdeploy") is None, reason="lmdeploy is not installed"

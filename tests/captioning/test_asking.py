@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from captioning.asking import AGAIN, Answer, ask
-from captioning.engines import GREEDY, CaptionRequest, Completion
-from captioning.unusable import find_fault
-from corpus.records import Language
+from triptych.captioning.answer_check import find_fault
+from triptych.captioning.engines import GREEDY, CaptionRequest, Completion
+from triptych.captioning.regenerate import AGAIN, Answer, ask
+from triptych.records import Language
 
 GOOD_EN = "A red kite flies over a sandy beach, and two people in coats look up at it."
 GOOD_ZH = "一只红色的风筝在沙滩上空飞翔,两个穿外套的人抬头看着它。"

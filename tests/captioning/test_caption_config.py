@@ -7,12 +7,12 @@ import re
 import msgspec
 import pytest
 
-from captioning.config import CaptioningConfig, job_limit
-from captioning.fingerprint import caption_settings
-from captioning.lmdeploy_config import LmdeployConfig
-from captioning.prompts import load_prompts
-from captioning.sampling_config import JobSampling
-from corpus.errors import UsageError
+from triptych.captioning.config import CaptioningConfig, job_limit
+from triptych.captioning.fingerprint import caption_settings
+from triptych.captioning.lmdeploy.config import LmdeployConfig
+from triptych.captioning.prompts import load_prompts
+from triptych.captioning.sampling_config import JobSampling
+from triptych.errors import UsageError
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from captioning.prompts import PLACEHOLDERS, TURN_MARKS, load_prompts, message_parts, question
-from corpus.errors import UsageError
-from corpus.records import JOB_NAMES
+from triptych.captioning.prompts import PLACEHOLDERS, TURN_MARKS, load_prompts, message_parts, question
+from triptych.errors import UsageError
+from triptych.records import JOB_NAMES
 
 
 def test_every_job_has_a_prompt_that_ships() -> None:

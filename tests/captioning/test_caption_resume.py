@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from captioning.backlog import Group, cut_into_groups, pending_groups
-from captioning.config import CaptioningConfig
-from captioning.engines import CaptionRequest, Completion, Engine
-from captioning.pictures import PictureReader
-from captioning.prompts import load_prompts
-from captioning.schedule import Making, caption_groups
-from captioning.transformers_engine import TransformersEngine
-from corpus.plan import Target, planned_targets
-from corpus.records import Caption
-from tests.captioning.small_run import SmallRun
+from tests.support.small_run import SmallRun
+from triptych.captioning.backlog import Group, cut_into_groups, pending_groups
+from triptych.captioning.config import CaptioningConfig
+from triptych.captioning.engines import CaptionRequest, Completion, Engine
+from triptych.captioning.engines.transformers import TransformersEngine
+from triptych.captioning.prompts import load_prompts
+from triptych.captioning.request_builder import PictureReader
+from triptych.captioning.scheduler import Making, caption_groups
+from triptych.records import Caption
+from triptych.runs.plan import Target, planned_targets
 
 
 @pytest.fixture

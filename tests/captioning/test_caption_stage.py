@@ -11,15 +11,15 @@ import msgspec
 import pytest
 from PIL import Image
 
-from captioning.config import CaptioningConfig
-from captioning.prompts import load_prompts
-from corpus.errors import SetupError, UsageError
-from corpus.plan import planned_targets
-from corpus.records import JOB_NAMES
-from corpus.runfolder import RunFolder
-from tests.captioning.chat_server import ChatServer
-from tests.captioning.made_up_run import make_up_run
-from tests.captioning.small_run import PLANNED, SmallRun, picture
+from tests.support.chat_server import ChatServer
+from tests.support.made_up_run import make_up_run
+from tests.support.small_run import PLANNED, SmallRun, picture
+from triptych.captioning.config import CaptioningConfig
+from triptych.captioning.prompts import load_prompts
+from triptych.errors import SetupError, UsageError
+from triptych.records import JOB_NAMES
+from triptych.runs.folder import RunFolder
+from triptych.runs.plan import planned_targets
 
 
 @pytest.fixture
@@ -245,7 +245,7 @@ def test_an_endpoint_that_serves_another_model_than_before_is_refused(
         ask_again=0,
     )
     small_run.caption(changed(config, jobs=("single_en",)))
-    monkeypatch.setattr("tests.captioning.chat_server.SERVED_MODEL", "another")
+    monkeypatch.setattr("tests.support.chat_server.SERVED_MODEL", "another")
 
     with pytest.raises(SetupError, match="begun with served_model tiny-internvl, now it is another"):
         small_run.caption(config)

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 from transformers.models.got_ocr2.image_processing_got_ocr2 import get_optimal_tiled_canvas
 
-from captioning.tiles import (
+from tests.support.small_run import picture
+from triptych.captioning.tiling import (
     bounded_size,
     fit_to_tiles,
     resized_jpeg,
@@ -18,7 +19,6 @@ from captioning.tiles import (
     tiles_per_image,
     unpack,
 )
-from tests.captioning.small_run import picture
 
 SIZES = [
     (width, height)

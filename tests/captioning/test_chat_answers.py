@@ -6,8 +6,15 @@ import json
 
 import pytest
 
-from captioning.chat_answers import Said, read_answer
-from captioning.faults import Fault, NotNow, Refused, TooLong, Transient, Unavailable
+from triptych.captioning.endpoints.chat_answers import Said, read_answer
+from triptych.captioning.endpoints.request_errors import (
+    Fault,
+    NotNow,
+    Refused,
+    TooLong,
+    Transient,
+    Unavailable,
+)
 
 URL = "http://host/v1"
 

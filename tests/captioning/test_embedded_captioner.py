@@ -6,17 +6,17 @@ from collections.abc import Iterator
 
 import pytest
 
-from captioning.config import CaptioningConfig
-from captioning.engines import CaptionRequest
-from captioning.prompts import load_prompts
-from captioning.server_engine import ServerEngine
-from captioning.tiles import fit_to_tiles
-from captioning.transformers_engine import TransformersEngine
-from corpus.records import JOB_NAMES, is_multi, language_of
-from tests.captioning.chat_server import ChatServer
+from tests.support.chat_server import ChatServer
+from triptych.captioning.config import CaptioningConfig
+from triptych.captioning.engines import CaptionRequest
+from triptych.captioning.engines.openai_server import ServerEngine
+from triptych.captioning.engines.transformers import TransformersEngine
+from triptych.captioning.prompts import load_prompts
+from triptych.captioning.tiling import fit_to_tiles
 from triptych.demo.painting import paint
 from triptych.demo.scene import imagine_scene, vary_scene
-from triptych.embedded import resolve_model
+from triptych.models import resolve_model
+from triptych.records import JOB_NAMES, is_multi, language_of
 
 
 @pytest.fixture(scope="module")

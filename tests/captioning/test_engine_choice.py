@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from captioning.config import CaptioningConfig
-from captioning.engine_choice import check_engine, choose_engine
-from corpus.errors import SetupError
-from tests.captioning.fake_gpus import show_gpus
+from tests.support.fake_gpus import show_gpus
+from triptych.captioning.config import CaptioningConfig
+from triptych.captioning.engines.choice import check_engine, choose_engine
+from triptych.errors import SetupError
 
 needs_lmdeploy = pytest.mark.skipif(
     importlib.util.find_spec("lmdeploy") is None, reason="lmdeploy is not installed"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from captioning.backlog import Tally
-from captioning.expectation import expected_time
+from triptych.captioning.backlog import Tally
+from triptych.captioning.time_estimate import expected_time
 
 TALLIES = {
     "single_en": Tally(planned=11_000_000, captioned=50),

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from captioning.unusable import find_fault
-from corpus.records import JobName, language_of
-from tests.captioning.fault_server import FaultServer
-from tests.captioning.killing import kill_and_resume
-from tests.captioning.made_up_run import MadeUpRun, make_up_run
+from tests.support.fault_server import FaultServer
+from tests.support.killing import kill_and_resume
+from tests.support.made_up_run import MadeUpRun, make_up_run
+from triptych.captioning.answer_check import find_fault
+from triptych.records import JobName, language_of
 
 IMAGES = 150
 JOBS: tuple[JobName, ...] = ("single_en", "single_zh")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from captioning import leash
+from triptych.captioning.lmdeploy import process_reaper as leash
 
 PATIENCE_S = 120.0
 """Much more than anything here takes, a server's start on a busy machine included."""

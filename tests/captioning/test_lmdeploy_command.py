@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from captioning.gpus import visible_gpus
-from captioning.lmdeploy_command import gpu_groups, serve_command, serve_environment, served_name
-from captioning.lmdeploy_config import LmdeployConfig
-from captioning.ports import FIRST_PORT, HeldPorts
-from corpus.errors import SetupError, UsageError
-from tests.captioning.fake_gpus import show_gpus
-from tests.captioning.lmdeploy_on_cpu import ROOT
+from tests.support.fake_gpus import show_gpus
+from tests.support.lmdeploy_on_cpu import ROOT
+from triptych.captioning.lmdeploy.command import gpu_groups, serve_command, serve_environment, served_name
+from triptych.captioning.lmdeploy.config import LmdeployConfig
+from triptych.captioning.lmdeploy.gpus import visible_gpus
+from triptych.captioning.lmdeploy.ports import FIRST_PORT, HeldPorts
+from triptych.errors import SetupError, UsageError
 
 
 def devices(*arguments: object) -> list[tuple[str, ...]]:
@@ -45,7 +45,7 @@ def test_lmdeploys_own_parser_understands_the_command_line(tmp_path: Path) -> No
     assert [sys.executable, "-m", "lmdeploy", "serve", "api_server"] == arguments[:5]
 
     printed = subprocess.run(
-        [sys.executable, "-m", "tests.captioning.lmdeploy_serve_on_cpu", *arguments[3:]],
+        [sys.executable, "-m", "tests.support.lmdeploy_serve_on_cpu", *arguments[3:]],
         env=os.environ | {"PARSE_ONLY": "1", "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,

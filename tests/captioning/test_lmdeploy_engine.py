@@ -14,23 +14,23 @@ from pathlib import Path
 
 import pytest
 
-from captioning import lmdeploy_command
-from captioning.config import CaptioningConfig
-from captioning.lmdeploy_config import LmdeployConfig
-from captioning.lmdeploy_engine import LmdeployEngine
-from corpus.errors import SetupError
-from tests.captioning.fake_gpus import show_gpus
-from tests.captioning.lmdeploy_on_cpu import ROOT
-from tests.captioning.small_run import PLANNED, SmallRun
 from tests.captioning.test_leash import is_alive, until
-from triptych.embedded import resolve_model
+from tests.support.fake_gpus import show_gpus
+from tests.support.lmdeploy_on_cpu import ROOT
+from tests.support.small_run import PLANNED, SmallRun
+from triptych.captioning.config import CaptioningConfig
+from triptych.captioning.lmdeploy import command as lmdeploy_command
+from triptych.captioning.lmdeploy.config import LmdeployConfig
+from triptych.captioning.lmdeploy.engine import LmdeployEngine
+from triptych.errors import SetupError
+from triptych.models import resolve_model
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("lmdeploy") is None, reason="lmdeploy is not installed"
 )
 
 MODEL = resolve_model("builtin:nano-internvl")
-ON_CPU = ("-m", "tests.captioning.lmdeploy_serve_on_cpu", "serve", "api_server")
+ON_CPU = ("-m", "tests.support.lmdeploy_serve_on_cpu", "serve", "api_server")
 
 
 @pytest.fixture

@@ -9,26 +9,27 @@ from pathlib import Path
 
 import pytest
 
-from captioning import lmdeploy_command, lmdeploy_watch
-from captioning.config import CaptioningConfig
-from captioning.lmdeploy_child import LmdeployChild
-from captioning.lmdeploy_config import LmdeployConfig
-from captioning.lmdeploy_engine import LmdeployEngine
-from captioning.lmdeploy_watch import Watch, why_not_serving
-from captioning.ports import HeldPorts
-from captioning.server_log import ServerLog
-from corpus.errors import SetupError
-from tests.captioning.fake_gpus import show_gpus
-from tests.captioning.lmdeploy_on_cpu import ROOT
 from tests.captioning.test_leash import is_alive, until
+from tests.support.fake_gpus import show_gpus
+from tests.support.lmdeploy_on_cpu import ROOT
+from triptych.captioning.config import CaptioningConfig
+from triptych.captioning.lmdeploy import command as lmdeploy_command
+from triptych.captioning.lmdeploy import supervisor as lmdeploy_watch
+from triptych.captioning.lmdeploy.config import LmdeployConfig
+from triptych.captioning.lmdeploy.engine import LmdeployEngine
+from triptych.captioning.lmdeploy.ports import HeldPorts
+from triptych.captioning.lmdeploy.server_log import ServerLog
+from triptych.captioning.lmdeploy.server_process import LmdeployChild
+from triptych.captioning.lmdeploy.supervisor import Watch, why_not_serving
+from triptych.errors import SetupError
 
-STAND_IN = ("-m", "tests.captioning.stand_in_server", "serve", "api_server")
+STAND_IN = ("-m", "tests.support.stand_in_server", "serve", "api_server")
 
 START_AN_ENGINE = f"""
 from pathlib import Path
-from captioning import lmdeploy_command
-from captioning.config import CaptioningConfig
-from captioning.lmdeploy_engine import LmdeployEngine
+from triptych.captioning.lmdeploy import command as lmdeploy_command
+from triptych.captioning.config import CaptioningConfig
+from triptych.captioning.lmdeploy.engine import LmdeployEngine
 lmdeploy_command.SERVE = {STAND_IN!r}
 LmdeployEngine(CaptioningConfig(engine="lmdeploy", model="some/model"), Path("logs"), lambda _: None)
 print("ready", flush=True)

@@ -8,12 +8,18 @@ import time
 
 import pytest
 
-from captioning.asking import Answer
-from captioning.engines import Completion
-from captioning.figures import Figures, as_notes, from_notes
-from captioning.in_flight_limit import InFlightLimit
-from captioning.request_memory import RequestMemory
-from captioning.retries import LONGEST_PAUSE_S, LONGEST_RETRY_AFTER_S, RetryBudget, pause_s, retry_after_s
+from triptych.captioning.endpoints.backoff import (
+    LONGEST_PAUSE_S,
+    LONGEST_RETRY_AFTER_S,
+    RetryBudget,
+    pause_s,
+    retry_after_s,
+)
+from triptych.captioning.endpoints.concurrency_limit import InFlightLimit
+from triptych.captioning.engines import Completion
+from triptych.captioning.metrics import Figures, as_notes, from_notes
+from triptych.captioning.regenerate import Answer
+from triptych.captioning.request_memory import RequestMemory
 
 
 def windows(limit: InFlightLimit, count: int, overloaded_of_ten: int) -> None:
@@ -71,7 +77,7 @@ def test_a_limit_falls_where_answers_take_twice_as_long_and_fewer_come(
 ) -> None:
     """Rising latency that buys nothing; the same latency with as much done lowers nothing."""
     clock = [0.0]
-    monkeypatch.setattr("captioning.in_flight_limit.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("triptych.captioning.endpoints.concurrency_limit.time.monotonic", lambda: clock[0])
 
     def limit_after(second_window_takes_s: float) -> int:
         clock[0] = 0.0
@@ -116,7 +122,7 @@ def test_pauses_grow_are_jittered_and_bounded() -> None:
 
 def test_retries_are_a_share_of_what_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is saved up is free; then a retry waits, unless requests are served beside it."""
-    monkeypatch.setattr("captioning.retries.time.monotonic", lambda: 0.0)
+    monkeypatch.setattr("triptych.captioning.endpoints.backoff.time.monotonic", lambda: 0.0)
     budget = RetryBudget(slots=4)
     saved = [budget.wait_s() for _ in range(4)]
     over = budget.wait_s()

@@ -8,11 +8,11 @@ import re
 import msgspec
 import pytest
 
-from captioning.chat_request import chat_body
-from captioning.config import CaptioningConfig
-from captioning.engines import GREEDY, CaptionRequest, Sampling
-from captioning.sampling_config import JobSampling
-from corpus.errors import UsageError
+from triptych.captioning.config import CaptioningConfig
+from triptych.captioning.endpoints.chat_request import chat_body
+from triptych.captioning.engines import GREEDY, CaptionRequest, Sampling
+from triptych.captioning.sampling_config import JobSampling
+from triptych.errors import UsageError
 
 NOTHING = "no value without a temperature: the likeliest token is taken, so it would do nothing"
 

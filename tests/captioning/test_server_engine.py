@@ -10,15 +10,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from captioning.config import CaptioningConfig
-from captioning.endpoints import FAULTS_BEFORE_REST
-from captioning.engines import CaptionRequest, Completion
-from captioning.server_engine import HOPELESS_STREAK, ServerEngine
-from captioning.tiles import fit_to_tiles
-from captioning.transformers_engine import TransformersEngine
-from corpus.errors import SetupError
-from tests.captioning.chat_server import SERVED_MODEL, ChatServer
-from tests.captioning.small_run import picture
+from tests.support.chat_server import SERVED_MODEL, ChatServer
+from tests.support.small_run import picture
+from triptych.captioning.config import CaptioningConfig
+from triptych.captioning.endpoints.endpoint import FAULTS_BEFORE_REST
+from triptych.captioning.engines import CaptionRequest, Completion
+from triptych.captioning.engines.openai_server import HOPELESS_STREAK, ServerEngine
+from triptych.captioning.engines.transformers import TransformersEngine
+from triptych.captioning.tiling import fit_to_tiles
+from triptych.errors import SetupError
 
 REQUEST = CaptionRequest(
     id="single_en:a.jpg",

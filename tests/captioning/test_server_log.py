@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from captioning import server_log
-from captioning.server_log import ServerLog
+from triptych.captioning.lmdeploy import server_log
+from triptych.captioning.lmdeploy.server_log import ServerLog
 
 
 def test_each_start_has_a_log_and_the_oldest_goes(tmp_path: Path) -> None:

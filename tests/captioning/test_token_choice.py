@@ -7,11 +7,11 @@ import pytest
 import torch
 from transformers import RepetitionPenaltyLogitsProcessor, TopKLogitsWarper, TopPLogitsWarper
 
-from captioning.engines import GREEDY, CaptionRequest, Sampling
-from captioning.sampling_config import JobSampling
-from captioning.token_choice import TokenChoice
-from captioning.transformers_engine import TransformersEngine
 from tests.captioning.test_transformers_engine import request
+from triptych.captioning.engines import GREEDY, CaptionRequest, Sampling
+from triptych.captioning.engines.token_choice import TokenChoice
+from triptych.captioning.engines.transformers import TransformersEngine
+from triptych.captioning.sampling_config import JobSampling
 
 DRAWS = 4000
 LOGITS = torch.tensor([2.0, 1.5, 1.0, 0.5, 0.0, -0.5, -1.0, -4.0])

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from captioning.engines import CaptionRequest
-from captioning.tiles import fit_to_tiles
-from captioning.transformers_engine import TransformersEngine
-from corpus.errors import SetupError
-from tests.captioning.small_run import picture
+from tests.support.small_run import picture
+from triptych.captioning.engines import CaptionRequest
+from triptych.captioning.engines.transformers import TransformersEngine
+from triptych.captioning.tiling import fit_to_tiles
+from triptych.errors import SetupError
 
 PROMPT = "Describe what the image shows."
 

@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
-from captioning.prompts import load_prompts, message_parts
+from triptych.captioning.prompts import load_prompts, message_parts
 from triptych.demo.painting import paint
 from triptych.demo.reading import read_set, read_things
 from triptych.demo.scene import Scene, imagine_scene, vary_scene

@@ -6,15 +6,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from corpus.files import write_jsonl
-from corpus.journal import JournalWriter
-from corpus.plan import planned_targets
-from corpus.progress import Silent
-from corpus.records import JOB_NAMES, Caption, Duplicate, ImageRecord, ImageSet, JobName, Verdict
-from corpus.runfolder import RunFolder
-from export.config import ExportConfig
-from export.stage import DryRun, export_run
-from export.stage import try_export as try_stage
+from triptych.export.config import ExportConfig
+from triptych.export.stage import DryRun, export_run
+from triptych.export.stage import try_export as try_stage
+from triptych.progress import Silent
+from triptych.records import JOB_NAMES, Caption, Duplicate, ImageRecord, ImageSet, JobName, Verdict
+from triptych.runs.folder import RunFolder
+from triptych.runs.journal import JournalWriter
+from triptych.runs.jsonl import write_jsonl
+from triptych.runs.plan import planned_targets
 
 PROMPTS: dict[JobName, str] = {
     "single_en": "Describe the image.",

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from corpus.files import sha256_of
-from corpus.progress import Silent
-from corpus.runfolder import RunFolder
-from export.check import check_export
-from export.config import FILE_TYPES, FORMAT_NAMES, FileType, FormatName
+from triptych.export.check.export import check_export
+from triptych.export.config import FILE_TYPES, FORMAT_NAMES, FileType, FormatName
+from triptych.progress import Silent
+from triptych.runs.folder import RunFolder
+from triptych.runs.jsonl import sha256_of
 
 NAME = "triptych_caption_9_single_image_en.jsonl"
 

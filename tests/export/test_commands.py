@@ -6,10 +6,10 @@ from pathlib import Path
 import click
 import pytest
 
-from corpus.errors import SetupError, UsageError
-from corpus.records import JOB_NAMES
-from corpus.runfolder import RunFolder
 from triptych.cli import cli
+from triptych.errors import SetupError, UsageError
+from triptych.records import JOB_NAMES
+from triptych.runs.folder import RunFolder
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from corpus.records import JOB_NAMES
-from corpus.runfolder import RunFolder
-from export.config import FILE_TYPES, FORMAT_NAMES, FileType, FormatName
-from export.rows_file import read_lines
+from triptych.export.config import FILE_TYPES, FORMAT_NAMES, FileType, FormatName
+from triptych.export.rows_file import read_lines
+from triptych.records import JOB_NAMES
+from triptych.runs.folder import RunFolder
 
 ROWS = {"single_en": 9, "single_zh": 8, "multi_en": 1, "multi_zh": 1}
 

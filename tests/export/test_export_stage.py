@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from corpus.errors import SetupError
-from corpus.files import write_jsonl
-from corpus.progress import Silent
-from corpus.records import JOB_NAMES, ImageRecord, Verdict
-from corpus.runfolder import RunFolder
-from export.check import check_export
-from export.config import FILE_TYPES, FileType
-from tests.export.internvl_reader import load_dataset_meta
+from tests.support.internvl_reader import load_dataset_meta
+from triptych.errors import SetupError
+from triptych.export.check.export import check_export
+from triptych.export.config import FILE_TYPES, FileType
+from triptych.progress import Silent
+from triptych.records import JOB_NAMES, ImageRecord, Verdict
+from triptych.runs.folder import RunFolder
+from triptych.runs.jsonl import write_jsonl
 
 FILES = {
     "triptych_caption_9_single_image_en.jsonl",

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from corpus.plan import Target
-from corpus.records import ImageRecord
-from export.config import FORMAT_NAMES, ExportConfig, FormatName
-from export.formats import FORMATS
-from export.manifest import FileEntry
-from export.row_format import Layout
-from export.wording import answers, question
-from tests.export.internvl_reader import check_row
+from tests.support.internvl_reader import check_row
+from triptych.export.config import FORMAT_NAMES, ExportConfig, FormatName
+from triptych.export.formats import FORMATS
+from triptych.export.formats.row_format import Layout
+from triptych.export.manifest import FileEntry
+from triptych.export.prompt_text import answers, question
+from triptych.records import ImageRecord
+from triptych.runs.plan import Target
 
 ONE = Target(
     id="single_en:sa_000000/sa_1.jpg",

@@ -3,9 +3,9 @@
 import msgspec
 import pytest
 
-from corpus.errors import UsageError
-from export.config import ExportConfig
-from export.names import rows_file_name, short_count
+from triptych.errors import UsageError
+from triptych.export.config import ExportConfig
+from triptych.export.file_names import rows_file_name, short_count
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from multiprocessing.connection import Connection
 
 import pytest
 
-from export.pieces import PLACE_BYTES, PLACES, Sender, received, shared_memory
+from triptych.export.pieces import PLACE_BYTES, PLACES, Sender, received, shared_memory
 
 CONTEXT = multiprocessing.get_context("spawn")
 

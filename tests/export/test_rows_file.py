@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from corpus.files import sha256_of
-from export.arrow import ROWS_A_GROUP
-from export.config import FILE_TYPES, FileType
-from export.internvl import SingleRow
-from export.rows_file import RowsFile, read_lines
+from triptych.export.arrow import ROWS_A_GROUP
+from triptych.export.config import FILE_TYPES, FileType
+from triptych.export.formats.internvl import SingleRow
+from triptych.export.rows_file import RowsFile, read_lines
+from triptych.runs.jsonl import sha256_of
 
 ROW = (
     '{"id":"%d","image":"%d.jpg","width":3,"height":4,"conversations":'

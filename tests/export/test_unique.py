@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from export.unique import UniqueIds
+from triptych.export.check.unique import UniqueIds
 
 
 def repeated(ids: list[str]) -> list[str]:

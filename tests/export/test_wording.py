@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from export.wording import answers, question, without_tags
+from triptych.export.prompt_text import answers, question, without_tags
 
 
 def test_a_question_about_one_image_begins_with_its_tag() -> None:

@@ -6,15 +6,15 @@ from contextlib import closing
 
 import pytest
 
-from corpus.errors import SetupError
-from corpus.progress import Silent
-from corpus.runfolder import RunFolder
-from export.build import write_rows
-from export.config import FILE_TYPES, FileType
-from export.kept import Job
-from export.pieces import received, shared_memory
-from export.workers import _shard_received
 from tests.export.conftest import PROMPTS
+from triptych.errors import SetupError
+from triptych.export.build import write_rows
+from triptych.export.config import FILE_TYPES, FileType
+from triptych.export.kept import Job
+from triptych.export.pieces import received, shared_memory
+from triptych.export.workers import _shard_received
+from triptych.progress import Silent
+from triptych.runs.folder import RunFolder
 
 
 @pytest.mark.parametrize(("limit", "file_type"), [(5, "jsonl"), *((None, kind) for kind in FILE_TYPES)])
@@ -70,7 +70,7 @@ def job_with(limit: int | None) -> Job:
 
 
 def _ids(run: RunFolder, limit: int | None) -> list[str]:
-    from corpus.plan import planned_targets
+    from triptych.runs.plan import planned_targets
 
     kept = {v.id for shard in run.shards() for v in run.verdicts("single_en", shard) if v.keep}
     planned = [t.id for _, targets in planned_targets(run, "single_en", limit) for t in targets]

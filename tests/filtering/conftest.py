@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from corpus.files import write_jsonl
-from corpus.journal import JournalWriter
-from corpus.records import Caption, ImageRecord, ImageSet, JobName, caption_id
-from corpus.runfolder import RunFolder
+from triptych.records import Caption, ImageRecord, ImageSet, JobName, caption_id
+from triptych.runs.folder import RunFolder
+from triptych.runs.journal import JournalWriter
+from triptych.runs.jsonl import write_jsonl
 
 SHARD = "sa_000000"
 

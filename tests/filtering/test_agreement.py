@@ -2,8 +2,8 @@
 
 import pytest
 
-from filtering.agreement import disagreement
-from filtering.candidate import Candidate
+from triptych.filtering.agreement import disagreement
+from triptych.filtering.candidate import Candidate
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.filter_worst import PIECES
-from corpus.records import JOB_NAMES, JobName
-from filtering.block import CHARACTERS, chunks_of
-from filtering.candidate import Candidate
-from filtering.config import RULE_NAMES, FilteringConfig
-from filtering.judge import Judge
 from tests.filtering.test_labelled import LABELLED, Labelled, read_labelled
+from triptych.filtering.block import CHARACTERS, chunks_of
+from triptych.filtering.candidate import Candidate
+from triptych.filtering.config import RULE_NAMES, FilteringConfig
+from triptych.filtering.judge import Judge
+from triptych.records import JOB_NAMES, JobName
 
 EVERY_SCORE = FilteringConfig(
     rules=tuple(name for name in RULE_NAMES if name != "too_short"),  # which measures what too_long does

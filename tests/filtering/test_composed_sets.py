@@ -4,10 +4,10 @@ import random
 
 import pytest
 
-from corpus.records import JobName
-from filtering.candidate import Candidate
-from filtering.images import missing_images, unknown_images
 from tests.filtering.test_labelled import read_labelled
+from triptych.filtering.candidate import Candidate
+from triptych.filtering.images import missing_images, unknown_images
+from triptych.records import JobName
 
 LEAST_SEEN = 0.97
 COMPOSED = 120

@@ -5,9 +5,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from filtering.candidate import Candidate
-from filtering.config import FilteringConfig
-from filtering.contradiction import contradictions
+from triptych.filtering.candidate import Candidate
+from triptych.filtering.config import FilteringConfig
+from triptych.filtering.contradiction import contradictions
 
 EXAMPLES = [
     msgspec.json.decode(line)

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from corpus.records import JobName, Verdict
-from filtering.config import FilteringConfig
-from filtering.court import Court
-from filtering.judge import Row
+from triptych.filtering.config import FilteringConfig
+from triptych.filtering.court import Court
+from triptych.filtering.judge import Row
+from triptych.records import JobName, Verdict
 
 WORDS = "harbour market kitchen river garden tower bridge forest station meadow castle window".split()
 

@@ -2,13 +2,13 @@
 
 import pytest
 
-from corpus.records import JobName, Language
-from filtering.candidate import Candidate
-from filtering.config import FilteringConfig
-from filtering.free_telling import tells_of_several
-from filtering.images import missing_images
-from filtering.judge import Judge
 from tests.filtering.test_labelled import SETS, Labelled, read_labelled
+from triptych.filtering.candidate import Candidate
+from triptych.filtering.config import FilteringConfig
+from triptych.filtering.free_telling import tells_of_several
+from triptych.filtering.images import missing_images
+from triptych.filtering.judge import Judge
+from triptych.records import JobName, Language
 
 LEAST_KEPT = {"multi_en": 0.76, "multi_zh": 0.84}
 LEAST_MISSED = {"multi_en": 0.80, "multi_zh": 0.72}

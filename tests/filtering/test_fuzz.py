@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.filter_worst import MOST_BYTES, PIECES, Worst, cut
-from corpus.records import JOB_NAMES, JobName
-from filtering.candidate import Candidate
-from filtering.rules import RULES
+from triptych.filtering.candidate import Candidate
+from triptych.filtering.rules import RULES
+from triptych.records import JOB_NAMES, JobName
 
 MOST_MS_A_RULE = 100.0
 """Of processor time: ten times what the issue allows, and a sixth of what a quadratic pattern took."""

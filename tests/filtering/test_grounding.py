@@ -9,22 +9,22 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from corpus.errors import SetupError
-from corpus.files import write_jsonl
-from corpus.journal import JournalWriter
-from corpus.progress import Silent
-from corpus.records import Caption, ImageRecord, ImageSet, JobName, Language, caption_id
-from corpus.runfolder import RunFolder
-from filtering.config import FilteringConfig
-from filtering.grounding import Grounding
-from filtering.stage import Session
-from grouping.checkpoint import resolve_checkpoint
-from grouping.encoder import load_encoder, load_text_encoder
-from tests.grouping.made_up import seen_by
+from tests.support.made_up import seen_by
 from triptych.demo.painting import paint
 from triptych.demo.scene import COLOURS, imagine_scene
 from triptych.demo.wording import describe, describe_set
-from triptych.embedded import resolve_model
+from triptych.errors import SetupError
+from triptych.filtering.config import FilteringConfig
+from triptych.filtering.grounding import Grounding
+from triptych.filtering.stage import Session
+from triptych.grouping.encoders.checkpoint import resolve_checkpoint
+from triptych.grouping.encoders.open_clip import load_encoder, load_text_encoder
+from triptych.models import resolve_model
+from triptych.progress import Silent
+from triptych.records import Caption, ImageRecord, ImageSet, JobName, Language, caption_id
+from triptych.runs.folder import RunFolder
+from triptych.runs.journal import JournalWriter
+from triptych.runs.jsonl import write_jsonl
 
 SHARD = "drawn"
 COUNT = 24

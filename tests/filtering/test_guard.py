@@ -2,11 +2,11 @@
 
 import pytest
 
-from corpus.errors import SetupError
-from corpus.progress import Silent
-from corpus.runfolder import RunFolder
-from filtering.config import FilteringConfig
-from filtering.stage import Session
+from triptych.errors import SetupError
+from triptych.filtering.config import FilteringConfig
+from triptych.filtering.stage import Session
+from triptych.progress import Silent
+from triptych.runs.folder import RunFolder
 
 GOOD = [
     f"A {colour} boat lies beside the {place} in the morning light, and {n} gulls sit on its mast while"

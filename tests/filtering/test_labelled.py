@@ -5,10 +5,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from corpus.records import JOB_NAMES, JobName, language_of
-from filtering.candidate import Candidate
-from filtering.config import FilteringConfig
-from filtering.judge import Judge
+from triptych.filtering.candidate import Candidate
+from triptych.filtering.config import FilteringConfig
+from triptych.filtering.judge import Judge
+from triptych.records import JOB_NAMES, JobName, language_of
 
 LABELLED = Path(__file__).parent / "labelled"
 LEAST_RECALL, LEAST_KEPT = 0.97, 0.98

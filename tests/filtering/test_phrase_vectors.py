@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from corpus.records import Language
-from filtering.phrase_vectors import PhraseVectors
+from triptych.filtering.phrase_vectors import PhraseVectors
+from triptych.records import Language
 
 
 class Counting:

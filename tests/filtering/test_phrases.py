@@ -1,6 +1,6 @@
 """Captions taken apart into phrases."""
 
-from filtering.phrases import phrases_of, split_sentences
+from triptych.filtering.phrases import phrases_of, split_sentences
 
 
 def test_sentences_of_a_set_go_with_the_images_they_name() -> None:

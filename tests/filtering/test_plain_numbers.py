@@ -2,12 +2,12 @@
 
 import pytest
 
-from corpus.records import JobName
-from filtering.block import Block
-from filtering.candidate import Candidate
-from filtering.plain_numbers import are_plainly_numbered
-from filtering.vocabulary import vocabulary
 from tests.filtering.test_labelled import LABELLED, read_labelled
+from triptych.filtering.block import Block
+from triptych.filtering.candidate import Candidate
+from triptych.filtering.plain_numbers import are_plainly_numbered
+from triptych.filtering.vocabulary import vocabulary
+from triptych.records import JobName
 
 
 def is_plain(text: str, images: int) -> bool:

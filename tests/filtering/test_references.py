@@ -2,10 +2,10 @@
 
 import pytest
 
-from corpus.records import Language
-from filtering.image_numbers import References
-from filtering.references import references
-from filtering.units import units_of
+from triptych.filtering.image_numbers import References
+from triptych.filtering.references import references
+from triptych.filtering.units import units_of
+from triptych.records import Language
 
 
 def read(text: str, language: Language, images: int) -> References:

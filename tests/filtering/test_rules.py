@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from corpus.errors import UsageError
-from corpus.records import JOB_NAMES, JobName
-from filtering.candidate import Candidate
-from filtering.config import RULE_NAMES, FilteringConfig
-from filtering.judge import Judge
+from triptych.errors import UsageError
+from triptych.filtering.candidate import Candidate
+from triptych.filtering.config import RULE_NAMES, FilteringConfig
+from triptych.filtering.judge import Judge
+from triptych.records import JOB_NAMES, JobName
 
 GOOD_EN = (
     "This is a quiet harbour in the early morning light. A red boat lies beside the wooden pier and a"

@@ -5,15 +5,15 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from corpus.progress import Silent
-from corpus.rule_scores import RuleScores
-from corpus.runfolder import RunFolder
-from filtering.candidate import Candidate
-from filtering.config import FilteringConfig, RuleName
-from filtering.judge import Judge
-from filtering.score_counts import ScoreCounter, rule_scores
-from filtering.stage import Session
 from tests.filtering.test_labelled import read_labelled
+from triptych.filtering.candidate import Candidate
+from triptych.filtering.config import FilteringConfig, RuleName
+from triptych.filtering.judge import Judge
+from triptych.filtering.score_counts import ScoreCounter, rule_scores
+from triptych.filtering.stage import Session
+from triptych.progress import Silent
+from triptych.runs.folder import RunFolder
+from triptych.runs.rule_scores import RuleScores
 
 GOOD = (
     "A red boat lies at a wooden pier in a small harbour, two people stand beside it, and behind them a row"

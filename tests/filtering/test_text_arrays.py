@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from filtering.text_arrays import TextArrays, text_arrays
-from filtering.units import units_of
+from triptych.filtering.text_arrays import TextArrays, text_arrays
+from triptych.filtering.units import units_of
 
 ODD = ["İstanbul", "ΟΔΟΣ", "ﬁ", "a" * 50, "x" * 500 + " y", "\U000e0001\U0002fa20", "ß Straße"]
 

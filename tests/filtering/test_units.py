@@ -2,7 +2,7 @@
 
 import pytest
 
-from filtering.units import marks_of, units_of
+from triptych.filtering.units import marks_of, units_of
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from corpus.errors import SetupError
-from corpus.journal import JournalWriter
-from corpus.progress import Silent
-from corpus.records import Caption, JobName, Verdict
-from corpus.runfolder import RunFolder
-from filtering.config import FilteringConfig
-from filtering.stage import Session
+from triptych.errors import SetupError
+from triptych.filtering.config import FilteringConfig
+from triptych.filtering.stage import Session
+from triptych.progress import Silent
+from triptych.records import Caption, JobName, Verdict
+from triptych.runs.folder import RunFolder
+from triptych.runs.journal import JournalWriter
 
 JOB: JobName = "single_en"
 SHARD = "sa_000000"

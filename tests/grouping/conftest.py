@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.grouping.made_up import save_tiny_clip
+from tests.support.made_up import save_tiny_clip
 
 
 @pytest.fixture(scope="session")

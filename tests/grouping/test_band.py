@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from corpus.runfolder import Setting
-from grouping.config import SetsConfig
-from tests.grouping.made_up import as_unit, at_degrees, group
+from tests.support.made_up import as_unit, at_degrees, group
+from triptych.grouping.config import SetsConfig
+from triptych.runs.folder import Setting
 
 AUTO = SetsConfig()
 

@@ -13,17 +13,17 @@ from pathlib import Path
 
 import pytest
 
-from corpus.errors import SetupError
-from corpus.progress import Silent
-from corpus.runfolder import RunFolder
-from corpus.sources import open_sources
-from grouping.config import EmbeddingConfig
-from grouping.device_process import PipelineSettings
-from grouping.dispatch import Dispatch
-from grouping.embed import Pipeline
-from grouping.pace import Pace
-from grouping.stage import embed_sources
-from tests.grouping.colour_encoder import ColourOn, bytes_of, save_tars
+from tests.support.colour_encoder import ColourOn, bytes_of, save_tars
+from triptych.errors import SetupError
+from triptych.grouping.config import EmbeddingConfig
+from triptych.grouping.embedding.device_process import PipelineSettings
+from triptych.grouping.embedding.device_workers import Dispatch
+from triptych.grouping.embedding.pipeline import Pipeline
+from triptych.grouping.embedding.throughput import Pace
+from triptych.grouping.stage import embed_sources
+from triptych.progress import Silent
+from triptych.runs.folder import RunFolder
+from triptych.sources import open_sources
 
 PATIENCE_S = 90
 """For what takes seconds on a machine that has nothing else to do."""
@@ -117,7 +117,7 @@ def test_processes_end_with_a_parent_that_was_killed(
     met = tmp_path / "met"
     code = (
         "import sys\nfrom pathlib import Path\nfrom tests.grouping.test_dispatch import _dispatch\n"
-        "from tests.grouping.colour_encoder import ColourOn\n"
+        "from tests.support.colour_encoder import ColourOn\n"
         "_dispatch(Path(sys.argv[1]), Path(sys.argv[2]), ColourOn('wait', sys.argv[3]))"
     )
     parent = subprocess.Popen([sys.executable, "-c", code, tmp_path / "run", tars, met])

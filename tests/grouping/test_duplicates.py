@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from corpus.records import Duplicate
-from grouping.config import SetsConfig
-from grouping.rows import UnitRows, cosines_with_each, pair_cosines
-from tests.grouping.made_up import as_unit, at_degrees, group, make_run
+from tests.support.made_up import as_unit, at_degrees, group, make_run
+from triptych.grouping.config import SetsConfig
+from triptych.grouping.neighbours.unit_vectors import UnitRows, cosines_with_each, pair_cosines
+from triptych.records import Duplicate
 
 BAND = SetsConfig(related_cosine_similarity=0.5, duplicate_cosine_similarity=0.9)
 """25.8 degrees apart is a cosine of 0.9; hashes decide from 0.7 on, 45.6 degrees."""
@@ -115,8 +115,8 @@ def test_equal_hashes_of_unlike_embeddings_are_no_copies(tmp_path: Path) -> None
 
 def test_duplicates_are_found_across_shards(tmp_path: Path) -> None:
     """The copy lies in another shard than the image it copies."""
-    from corpus.progress import Silent
-    from grouping.stage import make_sets
+    from triptych.grouping.stage import make_sets
+    from triptych.progress import Silent
 
     units = at_degrees(0, 1, 90, 180)
     run = make_run(tmp_path / "run", dict(zip("abcd", units, strict=True)), shards=4)

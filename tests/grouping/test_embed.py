@@ -12,18 +12,18 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from corpus.errors import SetupError
-from corpus.found import FoundFile
-from corpus.progress import Silent
-from corpus.runfolder import RunFolder
-from corpus.sources import open_sources
-from grouping.checkpoint import resolve_checkpoint
-from grouping.config import EmbeddingConfig
-from grouping.embed import Pipeline
-from grouping.encoder import OpenClipEncoder, load_encoder
-from grouping.pace import Pace
-from grouping.stage import embed_sources
-from tests.grouping.made_up import save_tiny_clip, seen_by
+from tests.support.made_up import save_tiny_clip, seen_by
+from triptych.errors import SetupError
+from triptych.grouping.config import EmbeddingConfig
+from triptych.grouping.embedding.pipeline import Pipeline
+from triptych.grouping.embedding.throughput import Pace
+from triptych.grouping.encoders.checkpoint import resolve_checkpoint
+from triptych.grouping.encoders.open_clip import OpenClipEncoder, load_encoder
+from triptych.grouping.stage import embed_sources
+from triptych.progress import Silent
+from triptych.runs.folder import RunFolder
+from triptych.sources import open_sources
+from triptych.sources.file_kinds import FoundFile
 
 
 @pytest.fixture

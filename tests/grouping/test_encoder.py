@@ -12,14 +12,14 @@ import torch
 from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL import Image
 
-from corpus.errors import SetupError
-from grouping.checkpoint import resolve_checkpoint
-from grouping.devices import usable_devices
-from grouping.encoder import load_encoder
-from tests.grouping.made_up import TINY_CONFIG, seen_by
+from tests.support.made_up import TINY_CONFIG, seen_by
 from triptych.demo.painting import paint
 from triptych.demo.scene import imagine_scene, vary_scene
-from triptych.embedded import resolve_model
+from triptych.errors import SetupError
+from triptych.grouping.embedding.devices import usable_devices
+from triptych.grouping.encoders.checkpoint import resolve_checkpoint
+from triptych.grouping.encoders.open_clip import load_encoder
+from triptych.models import resolve_model
 
 
 def test_rows_are_unit_vectors_in_float16(tiny_clip: Path) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from grouping.config import EmbeddingConfig, SetsConfig
+from triptych.grouping.config import EmbeddingConfig, SetsConfig
 
 
 @pytest.mark.parametrize(

@@ -13,13 +13,13 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from corpus.errors import SetupError
-from corpus.progress import Silent
-from corpus.runfolder import RunFolder
-from corpus.sources import open_sources
-from grouping.config import EmbeddingConfig, SetsConfig
-from grouping.stage import embed_sources, make_sets
-from tests.grouping.made_up import as_unit, make_run
+from tests.support.made_up import as_unit, make_run
+from triptych.errors import SetupError
+from triptych.grouping.config import EmbeddingConfig, SetsConfig
+from triptych.grouping.stage import embed_sources, make_sets
+from triptych.progress import Silent
+from triptych.runs.folder import RunFolder
+from triptych.sources import open_sources
 
 BAND = SetsConfig(related_cosine_similarity=0.7, duplicate_cosine_similarity=0.95)
 
@@ -159,8 +159,8 @@ def test_a_stage_that_has_nothing_to_do_loads_no_model(tmp_path: Path) -> None:
     make_sets(run, BAND, Silent())
     again = (
         "import sys\nfrom pathlib import Path\n"
-        "from corpus.progress import Silent\nfrom corpus.runfolder import RunFolder\n"
-        "from grouping.config import SetsConfig\nfrom grouping.stage import make_sets\n"
+        "from triptych.progress import Silent\nfrom corpus.runfolder import RunFolder\n"
+        "from triptych.grouping.config import SetsConfig\nfrom grouping.stage import make_sets\n"
         "config = SetsConfig(related_cosine_similarity=0.7, duplicate_cosine_similarity=0.95)\n"
         "assert make_sets(RunFolder.open(Path(sys.argv[1])), config, Silent()) is False\n"
         "print(sorted({'torch', 'open_clip', 'faiss'} & set(sys.modules)))"

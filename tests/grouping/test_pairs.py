@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from grouping import pairs
-from grouping.neighbours import FaissSearcher
-from grouping.pairs import Pairs, pairs_from
-from grouping.rows import UnitRows
-from grouping.selfjoin import Neighbours
-from tests.grouping.made_up import as_unit
+from tests.support.made_up import as_unit
+from triptych.grouping.neighbours.faiss_search import FaissSearcher
+from triptych.grouping.neighbours.self_join import Neighbours
+from triptych.grouping.neighbours.unit_vectors import UnitRows
+from triptych.grouping.sets import pairs
+from triptych.grouping.sets.pairs import Pairs, pairs_from
 
 AT_LEAST = 0.5
 

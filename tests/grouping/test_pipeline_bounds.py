@@ -14,12 +14,12 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from corpus.found import FoundFile
-from corpus.runfolder import RunFolder
-from grouping import embed as embed_module
-from grouping.embed import Pipeline
-from grouping.pace import Pace, sum_of
-from tests.grouping.colour_encoder import ColourEncoder, ColourOn
+from tests.support.colour_encoder import ColourEncoder, ColourOn
+from triptych.grouping.embedding import pipeline as embed_module
+from triptych.grouping.embedding.pipeline import Pipeline
+from triptych.grouping.embedding.throughput import Pace, sum_of
+from triptych.runs.folder import RunFolder
+from triptych.sources.file_kinds import FoundFile
 
 PATIENCE_S = 60
 

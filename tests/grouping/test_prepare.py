@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from corpus.found import FoundFile
-from grouping import prepare as prepare_module
-from grouping.prepare import decode_to, prepare
-from grouping.resize import InputShape, resize_to
-from grouping.room import Room
+from triptych.grouping.embedding import prepare as prepare_module
+from triptych.grouping.embedding.bounded_queue import Room
+from triptych.grouping.embedding.prepare import decode_to, prepare
+from triptych.grouping.embedding.preprocess import InputShape, resize_to
+from triptych.sources.file_kinds import FoundFile
 
 SHAPE = InputShape(height_px=32, width_px=32)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from grouping.room import Channel, Room, StoppedError
+from triptych.grouping.embedding.bounded_queue import Channel, Room, StoppedError
 
 
 def test_a_room_holds_no_more_than_its_limit() -> None:

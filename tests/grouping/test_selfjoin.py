@@ -6,14 +6,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from corpus.errors import SetupError
-from grouping import cells, layout, selfjoin
-from grouping.cells import searched_cells, true_neighbours
-from grouping.layout import Layout, StoredBlock, lay_out
-from grouping.neighbours import FaissSearcher, Searcher
-from grouping.search_choice import open_searcher
-from grouping.selfjoin import Join, Neighbours, recall_of
-from tests.grouping.made_up import as_unit
+from tests.support.made_up import as_unit
+from triptych.errors import SetupError
+from triptych.grouping.neighbours import inverted_lists as layout
+from triptych.grouping.neighbours import probe_count as cells
+from triptych.grouping.neighbours import self_join as selfjoin
+from triptych.grouping.neighbours.faiss_search import FaissSearcher, Searcher
+from triptych.grouping.neighbours.inverted_lists import Layout, StoredBlock, lay_out
+from triptych.grouping.neighbours.probe_count import searched_cells, true_neighbours
+from triptych.grouping.neighbours.search_choice import open_searcher
+from triptych.grouping.neighbours.self_join import Join, Neighbours, recall_of
 
 COUNT = 8
 
@@ -155,7 +157,7 @@ def test_true_neighbours_are_found_among_those_asked_for(tmp_path: Path) -> None
 @pytest.mark.usefixtures("small_cells")
 def test_torch_finds_what_faiss_finds(tmp_path: Path) -> None:
     """The code for GPUs, on a CPU: the same cells, neighbours and cosines but for rounding."""
-    from grouping.torch_search import TorchSearcher
+    from triptych.grouping.neighbours.torch_search import TorchSearcher
 
     rows, torch_on_cpu = _rows(), TorchSearcher("cpu")
     by_faiss, by_torch = _lay_out(rows, tmp_path / "faiss"), _lay_out(rows, tmp_path / "torch", torch_on_cpu)
@@ -171,7 +173,7 @@ def test_torch_finds_what_faiss_finds(tmp_path: Path) -> None:
 
 def test_torch_ends_a_line_that_has_too_few_neighbours(tmp_path: Path) -> None:
     """Five images, eight places: four neighbours each, then nothing."""
-    from grouping.torch_search import TorchSearcher
+    from triptych.grouping.neighbours.torch_search import TorchSearcher
 
     searcher = TorchSearcher("cpu")
     made = _lay_out(_rows(20)[:5], tmp_path, searcher)

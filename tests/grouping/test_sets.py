@@ -14,12 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from corpus.records import ImageSet
-from grouping.config import SetsConfig
-from grouping.coverage import keep_spread
-from grouping.rows import as_units
-from grouping.sets import set_id
-from tests.grouping.made_up import as_unit, at_degrees, group
+from tests.support.made_up import as_unit, at_degrees, group
+from triptych.grouping.config import SetsConfig
+from triptych.grouping.neighbours.unit_vectors import as_units
+from triptych.grouping.sets.packing import set_id
+from triptych.grouping.sets.subsample import keep_spread
+from triptych.records import ImageSet
 
 BAND = SetsConfig(related_cosine_similarity=0.7, duplicate_cosine_similarity=0.95)
 """From 18.2 to 45.5 degrees apart."""

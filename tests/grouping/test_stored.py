@@ -9,9 +9,9 @@ import pytest
 from click.testing import CliRunner, Result
 from numpy.typing import NDArray
 
-from corpus.runfolder import RunFolder
-from tests.grouping.made_up import as_unit
+from tests.support.made_up import as_unit
 from triptych.cli import cli
+from triptych.runs.folder import RunFolder
 
 
 def _rows() -> NDArray[np.float32]:

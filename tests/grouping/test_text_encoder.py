@@ -8,10 +8,10 @@ import pytest
 import torch
 from transformers import RobertaConfig
 
-from grouping.checkpoint import resolve_checkpoint
-from grouping.encoder import load_text_encoder
-from grouping.text_encoder import OpenClipTextEncoder
-from triptych.embedded import resolve_model
+from triptych.grouping.encoders.checkpoint import resolve_checkpoint
+from triptych.grouping.encoders.open_clip import load_text_encoder
+from triptych.grouping.encoders.text import OpenClipTextEncoder
+from triptych.models import resolve_model
 
 TEXTS = [
     "a cat",

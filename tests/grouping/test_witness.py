@@ -5,9 +5,9 @@ import io
 import numpy as np
 from PIL import Image
 
-from grouping.witness import MOST_BITS_APART, bits_apart, picture_hash
 from triptych.demo.painting import paint
 from triptych.demo.scene import imagine_scene, vary_scene
+from triptych.grouping.sets.perceptual_hash import MOST_BITS_APART, bits_apart, picture_hash
 
 
 def _apart(one: Image.Image, other: Image.Image) -> int:

@@ -165,7 +165,7 @@ def test_a_run_folder_of_another_version(triptych: Command, few_images: Path, tm
 
 def test_a_run_folder_in_use(triptych: Command, few_images: Path, tmp_path: Path) -> None:
     """The owner is named."""
-    code = "import sys,time; from pathlib import Path; from corpus.lock import owned\n"
+    code = "import sys,time; from pathlib import Path; from triptych.runs.lock import owned\n"
     code += "with owned(Path(sys.argv[1])): print(flush=True); time.sleep(60)"
     holder = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE)
     try:

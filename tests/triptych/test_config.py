@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from corpus.errors import UsageError
 from triptych.config import PRESETS, as_tree, load_config, parse_assignment
+from triptych.errors import UsageError
 
 
 def test_flags_override_the_file_and_the_file_the_preset(tmp_path: Path) -> None:

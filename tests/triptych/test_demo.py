@@ -9,9 +9,9 @@ import pytest
 
 from benchmarks.demo_quality import missed_bounds, score_demo
 from benchmarks.kill_resume import export_digests
-from corpus.records import JOB_NAMES
-from corpus.runfolder import RunFolder
 from tests.triptych.conftest import Command
+from triptych.records import JOB_NAMES
+from triptych.runs.folder import RunFolder
 
 pytestmark = pytest.mark.slow
 

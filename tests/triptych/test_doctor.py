@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from captioning.context_budget import count_tokens
-from captioning.model_facts import read_model
-from tests.captioning.fake_gpus import show_gpus
+from tests.support.fake_gpus import show_gpus
 from tests.triptych.conftest import Command
-from triptych.embedded import resolve_model
+from triptych.captioning.models.facts import read_model
+from triptych.captioning.models.token_budget import count_tokens
+from triptych.models import resolve_model
 
 NANO = Path(resolve_model("builtin:nano-internvl"))
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from export.report.identity import report_id
-from tests.export.report.conftest import make_run
+from tests.report.conftest import make_run
 from tests.triptych.conftest import Command
+from triptych.report.identity import report_id
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_report_goes_on_without_the_sources(run_path: Path, triptych: Command) -
 
 def test_verdicts_become_a_table(run_path: Path, tmp_path: Path, triptych: Command) -> None:
     """Precision, interval, and what doesn't count."""
-    from corpus.runfolder import RunFolder
+    from triptych.runs.folder import RunFolder
 
     report = report_id(RunFolder.open(run_path))
     rows = [("s1", True, "even"), ("s2", True, "even"), ("s3", False, "even"), ("s4", True, "rare")]

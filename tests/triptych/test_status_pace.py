@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.captioning.fault_server import FaultServer
-from tests.captioning.made_up_run import QUICK, MadeUpRun, make_up_run
+from tests.support.fault_server import FaultServer
+from tests.support.made_up_run import QUICK, MadeUpRun, make_up_run
 from tests.triptych.conftest import Command
 
 

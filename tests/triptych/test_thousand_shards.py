@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from corpus.found import FoundFile
-from corpus.tars import TarShard
-from tests.grouping.made_up import save_tiny_clip
+from tests.support.made_up import save_tiny_clip
 from tests.triptych.conftest import Command
 from triptych.demo.painting import paint
 from triptych.demo.scene import imagine_scene
 from triptych.pipeline import Pipeline
+from triptych.sources.file_kinds import FoundFile
+from triptych.sources.tar import TarShard
 
 SHARDS = 1000
 SCENES = 8

@@ -12,11 +12,11 @@ import threading
 
 import click
 
-from corpus.errors import TriptychError
 from triptych.cli.filtering import filter_
 from triptych.cli.inspect import doctor, status, verify
 from triptych.cli.report import report
 from triptych.cli.stages import caption, demo, export, group, run
+from triptych.errors import TriptychError
 
 _INTERRUPTED = "interrupted; the same command goes on from here"
 

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from corpus.errors import UsageError
-from corpus.progress import for_stderr
 from triptych.cli import options
 from triptych.cli.stages import report
+from triptych.errors import UsageError
+from triptych.progress import for_stderr
 
 if TYPE_CHECKING:
-    from corpus.records import Verdict
-    from corpus.runfolder import StageName
-    from filtering.config import FilteringConfig
-    from filtering.judge import Row
+    from triptych.filtering.config import FilteringConfig
+    from triptych.filtering.judge import Row
+    from triptych.records import Verdict
+    from triptych.runs.folder import StageName
 
 
 @click.command(
@@ -68,7 +68,7 @@ def _filter_run(
     flags: dict[str, object],
     fresh: Sequence[StageName],
 ) -> None:
-    from filtering.tally import funnel_lines
+    from triptych.filtering.tally import funnel_lines
     from triptych.opening import reopen_run
 
     with reopen_run(folder, for_stderr(), config_file, flags) as pipeline:
@@ -93,9 +93,9 @@ def _filter_file(
     flags: Mapping[str, object],
     fresh: Sequence[StageName],
 ) -> None:
-    from filtering.plain_file import filter_file, find_in_file
-    from filtering.tally import funnel_lines
     from triptych.config import load_config
+    from triptych.filtering.plain_file import filter_file, find_in_file
+    from triptych.filtering.tally import funnel_lines
 
     if fresh:
         raise UsageError(f"--fresh {fresh[0]} is for runs, and {source} is a file; leave it out")
@@ -111,7 +111,7 @@ def _filter_file(
 
 
 def _explain(config: FilteringConfig, row: Row, verdict: Verdict | None) -> None:
-    from filtering.judge import Judge
+    from triptych.filtering.judge import Judge
 
     judge = Judge(config)
     candidate = row.candidate()

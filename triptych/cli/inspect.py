@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from corpus.progress import for_stderr
 from triptych.cli import options
+from triptych.progress import for_stderr
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document instead of text.")
 
@@ -22,9 +22,9 @@ def status(folder: Path, as_json: bool) -> None:
     Its funnel, failures by class, the captions' pace. Works while it runs. After `triptych caption RUN
     --sample N` it says how long all of it would take.
     """
-    from triptych.funnel import funnel_lines, stage_lines
     from triptych.opening import look_into
-    from triptych.pace import pace_lines, pace_of
+    from triptych.status import funnel_lines, stage_lines
+    from triptych.status_pace import pace_lines, pace_of
 
     pipeline = look_into(folder)
     ledger = pipeline.take_stock()
@@ -82,7 +82,7 @@ def verify(folder: Path, images: int | None, image_root: Path | None, as_json: b
     exported row against its format, its caption and its images, and the images themselves.
     """
     from triptych.opening import look_into
-    from triptych.verification import ImageCheck, verify_run
+    from triptych.verify import ImageCheck, verify_run
 
     result = verify_run(look_into(folder, for_stderr()), ImageCheck(count=images, root=image_root))
     if as_json:
@@ -117,9 +117,9 @@ def doctor(
     With a model or endpoints also whether captioning could begin: GPU memory, the model's folder, the
     context against tiles and prompt, and one small image to each endpoint. Exit 1 where anything failed.
     """
-    from triptych.checkup import examine
-    from triptych.checkup_captioning import examine_captioning
     from triptych.config import load_config
+    from triptych.doctor import examine
+    from triptych.doctor_captioning import examine_captioning
 
     flags = options.flags_of(assignments, model, servers, engine=engine, tp=tp)
     findings = [*examine(Path()), *examine_captioning(load_config(preset, config_file, flags))]

@@ -8,11 +8,11 @@ from typing import Any, TypeVar
 
 import click
 
-from captioning.config import ENGINE_NAMES
-from corpus.records import JOB_NAMES
-from corpus.runfolder import STAGE_NAMES
-from export.config import FILE_TYPES, FORMAT_NAMES
+from triptych.captioning.config import ENGINE_NAMES
 from triptych.config import parse_assignment
+from triptych.export.config import FILE_TYPES, FORMAT_NAMES
+from triptych.records import JOB_NAMES
+from triptych.runs.folder import STAGE_NAMES
 
 F = TypeVar("F", bound=Callable[..., Any])
 

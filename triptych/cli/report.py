@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from corpus.errors import TriptychError
-from corpus.progress import for_stderr
 from triptych.cli import options
+from triptych.errors import TriptychError
+from triptych.progress import for_stderr
 
 if TYPE_CHECKING:
-    from corpus.sources import Shard
-    from export.report.precision import Precision
     from triptych.pipeline import Pipeline
+    from triptych.report.precision import Precision
+    from triptych.sources import Shard
 
 
 @click.command(epilog=options.example("triptych report run --verdicts verdicts-run.jsonl"))
@@ -33,11 +33,11 @@ def report(folder: Path, verdicts_file: Path | None) -> None:
     To read and to judge. The page opens from a file and needs no network. Keys in it: j and k for the
     next and the previous item, g and b for good and bad; a button downloads the verdicts.
     """
-    from captioning.prompts import load_prompts
-    from export.report.identity import report_id
-    from export.report.precision import precisions, read_verdicts
-    from export.report.stage import write_report
+    from triptych.captioning.prompts import load_prompts
     from triptych.opening import look_into
+    from triptych.report.identity import report_id
+    from triptych.report.precision import precisions, read_verdicts
+    from triptych.report.stage import write_report
 
     pipeline = look_into(folder)
     if verdicts_file is not None:
@@ -66,8 +66,8 @@ def _sources_still_there(pipeline: Pipeline) -> tuple[list[Shard], list[str]]:
 
 
 def _cautions(pipeline: Pipeline) -> Iterator[str]:
-    from corpus.runfolder import STAGE_NAMES
-    from triptych.embedded import CAUTION, is_embedded
+    from triptych.models import CAUTION, is_embedded
+    from triptych.runs.folder import STAGE_NAMES
 
     if is_embedded(pipeline.config.captioning.model) or is_embedded(pipeline.config.embedding.model):
         yield CAUTION

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from corpus.errors import UsageError
-from corpus.progress import for_stderr
 from triptych.cli import options
+from triptych.errors import UsageError
+from triptych.progress import for_stderr
 
 if TYPE_CHECKING:
-    from corpus.records import JobName
-    from corpus.runfolder import StageName
-    from grouping.stored import StoredShard
+    from triptych.grouping.embedding.stored_embeddings import StoredShard
     from triptych.pipeline import Pipeline
+    from triptych.records import JobName
+    from triptych.runs.folder import StageName
 
 
 @click.command(
@@ -96,14 +96,14 @@ def group(
 
 
 def _open_stored(embeddings: Path, keys_file: Path | None) -> list[StoredShard]:
-    from grouping.stored import open_stored
+    from triptych.grouping.embedding.stored_embeddings import open_stored
 
     return open_stored(embeddings, keys_file)
 
 
 def _explain(folder: Path, key: str) -> None:
-    from corpus.runfolder import RunFolder
-    from grouping.explain import explain
+    from triptych.grouping.sets.explain import explain
+    from triptych.runs.folder import RunFolder
 
     for line in explain(RunFolder.open(folder), key):
         click.echo(line)
@@ -235,7 +235,7 @@ def _one_stage(
 
 def report(pipeline: Pipeline, worked: bool) -> None:
     """The funnel of a run, and whether there was anything to do."""
-    from triptych.funnel import funnel_lines
+    from triptych.status import funnel_lines
 
     if not worked:
         click.echo("Nothing to do: everything was done already.", err=True)

@@ -17,12 +17,12 @@ from random import Random
 import msgspec
 from PIL import Image, ImageEnhance
 
-from corpus.files import write_jsonl, written_whole
-from corpus.pool import process_pool
-from corpus.progress import Progress
 from triptych.demo.cast import Picture, cast
 from triptych.demo.painting import paint
 from triptych.demo.scene import Scene
+from triptych.executors.local import process_pool
+from triptych.progress import Progress
+from triptych.runs.jsonl import write_jsonl, written_whole
 
 JPEG_QUALITY = 90
 

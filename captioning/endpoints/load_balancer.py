@@ -1,0 +1,126 @@
+"""Who gets the next request: a slot at an endpoint, or a wait until there is one.
+
+Comes in: endpoints. Goes out: an endpoint with room, of those the one where the request has failed least
+and that would be done with it first. Requests wait in line; since a slot is free when a request has
+ended, each endpoint gets as many as it completes. Where all endpoints are down they wait for
+``patience_s``, and then the engine has to stop. Belongs to the event loop's thread. Not its job: sending.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter, deque
+from collections.abc import Sequence
+
+from triptych.captioning.endpoints.endpoint import Endpoint
+
+Waiter = tuple[asyncio.Future[Endpoint], Counter[Endpoint]]
+
+
+class AllDown(Exception):
+    """No endpoint has answered for as long as there was patience."""
+
+
+class Dispatch:
+    """Slots of all endpoints."""
+
+    def __init__(
+        self, endpoints: Sequence[Endpoint], patience_s: float, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self._endpoints = endpoints
+        self._patience_s = patience_s
+        self._loop = loop
+        self._waiting: deque[Waiter] = deque()
+        self._down_since: float | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._slot_s = 0.0
+        self._slots_taken = 0
+        self._counted_at = time.monotonic()
+        for endpoint in endpoints:
+            endpoint.on_change = self._look_again
+
+    async def take(self, faults_at: Counter[Endpoint]) -> Endpoint:
+        """A slot at an endpoint. Raises AllDown where there is none for too long."""
+        waiter: asyncio.Future[Endpoint] = self._loop.create_future()
+        self._waiting.append((waiter, faults_at))
+        self.hand_out()
+        try:
+            return await waiter
+        except asyncio.CancelledError:
+            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+                self.give_back(waiter.result())
+            raise
+
+    def give_back(self, endpoint: Endpoint) -> None:
+        """A slot is free again."""
+        self._count_slots(-1)
+        endpoint.in_flight -= 1
+        self.hand_out()
+
+    def slot_s(self) -> float:
+        """The integral of what was in flight over time, in seconds."""
+        return self._slot_s + self._slots_taken * (time.monotonic() - self._counted_at)
+
+    def hand_out(self) -> None:
+        """Give slots to those who wait, first come first served, or plan when to look again."""
+        while self._waiting:
+            waiter, faults_at = self._waiting[0]
+            if waiter.done():
+                self._waiting.popleft()
+                continue
+            roomy = [endpoint for endpoint in self._endpoints if endpoint.has_room]
+            if not roomy:
+                break
+            self._waiting.popleft()
+            chosen = _first_done(roomy, faults_at)
+            self._count_slots(+1)
+            chosen.in_flight += 1
+            waiter.set_result(chosen)
+        self._watch_patience()
+
+    def _look_again(self) -> None:
+        """From any thread."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self.hand_out)
+
+    def _watch_patience(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if not self.is_down:
+            self._down_since = None
+        elif self._down_since is None:
+            self._down_since = time.monotonic()
+        if not self._waiting:
+            return
+        rests = [endpoint.rests_for_s for endpoint in self._endpoints if endpoint.rests_for_s > 0]
+        if self._down_since is not None:
+            left_s = self._down_since + self._patience_s - time.monotonic()
+            if left_s <= 0:
+                self._give_up()
+                return
+            rests.append(left_s)
+        if rests:
+            self._timer = self._loop.call_later(min(rests) + 0.001, self.hand_out)
+
+    @property
+    def is_down(self) -> bool:
+        """Whether no endpoint has answered since it last rested."""
+        return not any(endpoint.is_well for endpoint in self._endpoints)
+
+    def _give_up(self) -> None:
+        while self._waiting:
+            waiter, _ = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_exception(AllDown())
+
+    def _count_slots(self, change: int) -> None:
+        now = time.monotonic()
+        self._slot_s += self._slots_taken * (now - self._counted_at)
+        self._counted_at = now
+        self._slots_taken += change
+
+
+def _first_done(roomy: Sequence[Endpoint], faults_at: Counter[Endpoint]) -> Endpoint:
+    return min(roomy, key=lambda e: (faults_at[e], (e.in_flight + 1) * e.mean_latency_s, e.in_flight))

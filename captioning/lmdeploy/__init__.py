@@ -1,0 +1,1 @@
+"""lmdeploy servers that Triptych starts."""

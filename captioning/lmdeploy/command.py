@@ -1,0 +1,78 @@
+"""From settings to the command lines of `lmdeploy serve api_server`, one for each group of GPUs.
+
+Comes in: a model, a LmdeployConfig, GPUs. Goes out: groups, arguments and environment as lmdeploy 0.18
+wants them. lmdeploy is never imported here: importing it makes Pillow accept damaged images. Not its job:
+running them (see lmdeploy_child).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from triptych.captioning.lmdeploy.config import LmdeployConfig
+from triptych.captioning.lmdeploy.gpus import Gpu
+from triptych.captioning.lmdeploy.ports import LOOPBACK
+from triptych.errors import SetupError
+
+SERVE = ("-m", "lmdeploy", "serve", "api_server")
+"""What this Python is started with."""
+
+
+def gpu_groups(gpus: Sequence[Gpu], tp: int) -> list[tuple[Gpu, ...]]:
+    """As many groups of ``tp`` GPUs as there are. Raises SetupError where there is none."""
+    if not gpus:
+        raise SetupError(
+            "lmdeploy needs a GPU and this machine shows none (nvidia-smi, CUDA_VISIBLE_DEVICES);"
+            " name endpoints on GPU machines with --server, or take --engine transformers"
+        )
+    if len(gpus) < tp:
+        raise SetupError(
+            f"--tp {tp} needs {tp} GPUs and this machine shows {len(gpus)} ({gpus[0].name});"
+            " take a smaller --tp or a machine with more"
+        )
+    return [tuple(gpus[start : start + tp]) for start in range(0, len(gpus) - tp + 1, tp)]
+
+
+def served_name(model: str) -> str:
+    """What a model is called over HTTP: the hub id, or the folder's name wherever the folder is."""
+    folder = Path(model).expanduser()
+    return folder.resolve().name if folder.is_dir() else model
+
+
+def serve_command(model: str, config: LmdeployConfig, port: int) -> list[str]:
+    """The command line of one server."""
+    folder = Path(model).expanduser()
+    command = [sys.executable, *SERVE, str(folder) if folder.is_dir() else model]
+    options: dict[str, object] = {
+        "--model-name": served_name(model),
+        "--server-name": LOOPBACK,
+        "--server-port": port,
+        "--backend": config.backend,
+        "--tp": config.tp,
+        "--cache-max-entry-count": config.cache_share,
+        "--log-level": config.log_level,
+        # Else the model's own sampling defaults would fill in what a request leaves out.
+        "--generation-config": "lmdeploy",
+        "--session-len": config.session_len,
+        "--max-batch-size": config.max_batch,
+    }
+    for option, value in options.items():
+        if value is not None:
+            command += [option, str(value)]
+    if config.trust_remote_code:
+        command.append("--trust-remote-code")
+    return [*command, *config.extra_args]
+
+
+def serve_environment(group: Sequence[Gpu]) -> Mapping[str, str]:
+    """The environment of one server: its GPUs, quiet access logs, no threads that fight for cores."""
+    return os.environ | {
+        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
+        "CUDA_VISIBLE_DEVICES": ",".join(gpu.device for gpu in group),
+        "OMP_NUM_THREADS": "1",
+        "PYTHONUNBUFFERED": "1",
+        "UVICORN_LOG_LEVEL": "warning",  # else a line for each of millions of requests
+    }

@@ -1,0 +1,61 @@
+"""What can be set about lmdeploy servers that Triptych starts itself.
+
+Comes in: the table ``captioning.lmdeploy`` of a config file. Goes out: one checked, frozen LmdeployConfig.
+Not its job: lmdeploy's own words for these settings (see lmdeploy_command).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from triptych.errors import UsageError
+
+Backend = Literal["turbomind", "pytorch"]
+LogLevel = Literal["CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG"]
+
+
+class LmdeployConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Raises UsageError where a value can't be."""
+
+    backend: Backend = "turbomind"
+    """lmdeploy's engine. With turbomind, lmdeploy takes pytorch for a model that turbomind can't run."""
+    tp: int = 1
+    """GPUs that share one model (tensor parallel): a server for each so many of this machine's GPUs."""
+    session_len: int | None = None
+    """Tokens of prompt, images and caption together, at most; None: the model's own."""
+    cache_share: float = 0.8
+    """Share of the memory that weights leave free which the key and value cache takes. lmdeploy's default."""
+    max_batch: int | None = None
+    """Captions that one server works on at a time; None: lmdeploy's choice, 128 to 1024 by the GPU."""
+    port: int | None = None
+    """The first server's port, the next one's is one higher; None: free ones from 23333 on."""
+    log_level: LogLevel = "WARNING"
+    """Of the servers' logs, which lie in the run folder."""
+    trust_remote_code: bool = False
+    """Let the model's folder bring code of its own, which the original InternVL releases need."""
+    extra_args: tuple[str, ...] = ()
+    """Further arguments of `lmdeploy serve api_server`, such as ["--quant-policy", "8"]."""
+    startup_timeout_s: float = 1800.0
+    """How long a server may take to answer for the first time: 150 GB of weights from a network disk."""
+    hang_timeout_s: float = 180.0
+    """Requests in flight and not a byte for so long: it hangs. lmdeploy says so after 90 s, if it can."""
+    max_deaths: int = 5
+    """A server that dies so often without a caption between ends the run."""
+
+    def __post_init__(self) -> None:
+        for name in ("tp", "max_deaths"):
+            _check(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
+        for name in ("session_len", "max_batch", "port"):
+            value = getattr(self, name)
+            _check(value is None or value >= 1, name, value, "1 or more")
+        _check(self.tp & (self.tp - 1) == 0, "tp", self.tp, "a power of two, as lmdeploy does")
+        _check(0 < self.cache_share < 1, "cache_share", self.cache_share, "more than 0, less than 1")
+        for name in ("startup_timeout_s", "hang_timeout_s"):
+            _check(getattr(self, name) > 0, name, getattr(self, name), "more than 0 seconds")
+
+
+def _check(ok: bool, name: str, found: object, expected: str) -> None:
+    if not ok:
+        raise UsageError(f"captioning.lmdeploy.{name} is {found!r}; expected {expected}")

@@ -1,0 +1,133 @@
+"""The engine that serves the model itself: lmdeploy servers on this machine's GPUs, started and watched.
+
+Comes in: requests. Goes out: completions, from one `lmdeploy serve api_server` for each group of GPUs. A
+server that dies or hangs is started again, and what it had is asked again; the requests themselves are the
+server engine's. Nothing outlives this process. Not its job: what a server is asked, and in which order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import CancelledError
+from pathlib import Path
+
+import msgspec
+
+from triptych.captioning.config import CaptioningConfig
+from triptych.captioning.engines import CaptionRequest, Completion
+from triptych.captioning.engines.openai_server import ServerEngine
+from triptych.captioning.lmdeploy.command import gpu_groups, serve_command, serve_environment, served_name
+from triptych.captioning.lmdeploy.gpus import visible_gpus
+from triptych.captioning.lmdeploy.ports import HeldPorts
+from triptych.captioning.lmdeploy.server_log import ServerLog
+from triptych.captioning.lmdeploy.server_process import LmdeployChild
+from triptych.captioning.lmdeploy.supervisor import Watch, why_not_serving
+from triptych.errors import SetupError
+
+
+class LmdeployEngine:
+    """One model on one or many servers of this machine. Thread-safe."""
+
+    def __init__(self, config: CaptioningConfig, logs: Path, say: Callable[[str], None]) -> None:
+        """Start the servers and wait until all serve: minutes for a large model.
+
+        ``logs`` is the folder of their logs, ``say`` takes lines for a person. Raises SetupError where
+        there is no GPU, or a server doesn't come up.
+        """
+        assert config.model is not None
+        self._backend = config.lmdeploy.backend
+        self._hopeless: str | None = None
+        self._watches: list[Watch] = []
+        self._engine: ServerEngine | None = None
+        groups = gpu_groups(visible_gpus(), config.lmdeploy.tp)
+        self._ports = HeldPorts(len(groups), config.lmdeploy.port)
+        self._children = [
+            LmdeployChild(
+                number,
+                serve_command(config.model, config.lmdeploy, port),
+                serve_environment(group),
+                port,
+                ServerLog(logs / f"lmdeploy-{number}.log"),
+            )
+            for number, (group, port) in enumerate(zip(groups, self._ports.numbers, strict=True))
+        ]
+        try:
+            self._start(config, logs, say)
+        except BaseException:
+            self.close()
+            raise
+
+    def _start(self, config: CaptioningConfig, logs: Path, say: Callable[[str], None]) -> None:
+        count = len(self._children)
+        say(f"captions: starting {count} lmdeploy server{'s' * (count > 1)} (logs: {logs})")
+        for child in self._children:
+            child.start()
+        found = why_not_serving(self._children, config.lmdeploy.startup_timeout_s)
+        if found is not None:
+            child, fault = found
+            raise SetupError(
+                f"lmdeploy server {child.number} {fault} at its start; its last words:"
+                f" {child.log.last_words()} (log: {child.log.path}); mend that and run the same command"
+            )
+        urls = tuple(child.url for child in self._children)
+        name = served_name(config.model or "")
+        self._engine = ServerEngine(
+            msgspec.structs.replace(config, engine="server", servers=urls, model=name)
+        )
+        self._watches = [
+            Watch(child, endpoint, config.lmdeploy, say, self._give_up)
+            for child, endpoint in zip(self._children, self._engine.endpoints, strict=True)
+        ]
+
+    @property
+    def group_size(self) -> int:
+        return self._asked.group_size
+
+    @property
+    def concurrency(self) -> int:
+        return self._asked.concurrency
+
+    @property
+    def identity(self) -> Mapping[str, str]:
+        return {**self._asked.identity, "lmdeploy_backend": self._backend}
+
+    def describe(self) -> str:
+        return f"lmdeploy ({self._backend}) started here, {self._asked.describe()}"
+
+    @property
+    def slots(self) -> int:
+        return self._asked.slots
+
+    def slot_s(self) -> float:
+        return self._asked.slot_s()
+
+    def caption(self, requests: Sequence[CaptionRequest]) -> list[Completion]:
+        """As the server engine does. Raises SetupError where a server was given up."""
+        if self._hopeless is None:
+            try:
+                return self._asked.caption(requests)
+            except (SetupError, CancelledError):
+                if self._hopeless is None:
+                    raise
+        raise SetupError(self._hopeless)
+
+    def close(self) -> None:
+        for watch in self._watches:
+            watch.end()
+        if self._engine is not None:
+            self._engine.close()
+        for child in self._children:
+            child.ask_to_end()
+        for child in self._children:
+            child.stop()
+        self._ports.close()
+
+    @property
+    def _asked(self) -> ServerEngine:
+        assert self._engine is not None
+        return self._engine
+
+    def _give_up(self, why: str) -> None:
+        """End the requests that wait for a server that won't come back."""
+        self._hopeless = self._hopeless or why
+        self._asked.drop()

@@ -1,0 +1,67 @@
+"""The GPUs of this machine, as NVIDIA's driver tells, without importing anything heavy.
+
+Comes in: nothing but the machine, and CUDA_VISIBLE_DEVICES where it is set. Goes out: the GPUs that a
+process started here would see, in its order. Not its job: whether a model fits (see model_facts).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+
+import msgspec
+
+from triptych.errors import SetupError
+
+QUERY_TIMEOUT_S = 20.0
+"""A driver that wakes up a sleeping GPU takes some seconds."""
+
+
+class Gpu(msgspec.Struct, frozen=True):
+    """One GPU. ``device`` is its name in CUDA_VISIBLE_DEVICES."""
+
+    device: str
+    name: str
+    memory_bytes: int
+    free_bytes: int
+
+
+def visible_gpus() -> list[Gpu]:
+    """The GPUs that may be used; none without a driver. Raises SetupError where the driver doesn't answer.
+
+    Numbers in CUDA_VISIBLE_DEVICES count as the driver's tool counts, in the order of the PCI bus: whoever
+    starts a process on one of these GPUs sets CUDA_DEVICE_ORDER=PCI_BUS_ID.
+    """
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return []
+    query = [tool, "--query-gpu=index,uuid,name,memory.total,memory.free", "--format=csv,noheader,nounits"]
+    try:
+        answer = subprocess.run(query, capture_output=True, text=True, timeout=QUERY_TIMEOUT_S, check=True)
+    except (subprocess.SubprocessError, OSError) as error:
+        raise SetupError(
+            f"nvidia-smi does not list the GPUs ({error});"
+            " look at the driver, or name endpoints with --server"
+        ) from None
+    return _chosen(answer.stdout, os.environ.get("CUDA_VISIBLE_DEVICES"))
+
+
+def _chosen(listed: str, wanted: str | None) -> list[Gpu]:
+    """Of the lines that the tool printed, those GPUs that ``wanted`` names, in that order; None: all."""
+    by_name: dict[str, Gpu] = {}
+    for line in listed.strip().splitlines():
+        index, uuid, name, *memory = (field.strip() for field in line.split(","))
+        total, free = (int(mib) * 1024**2 if mib.isdecimal() else 0 for mib in memory)
+        by_name[index] = by_name[uuid] = Gpu(index, name, total, free)
+    if wanted is None:
+        return list(dict.fromkeys(by_name.values()))
+    chosen: list[Gpu] = []
+    for word in (word.strip() for word in wanted.split(",")):
+        found = [
+            gpu for name, gpu in by_name.items() if name == word or (name.startswith(word) and "-" in word)
+        ]
+        if not found:  # as CUDA does: what comes after an unknown name counts no more
+            break
+        chosen.append(msgspec.structs.replace(found[0], device=word))
+    return chosen

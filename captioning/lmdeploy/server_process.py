@@ -1,0 +1,94 @@
+"""One `lmdeploy serve api_server` process of this run: started, asked how it is, ended, started again.
+
+Comes in: a command line, an environment, a port, a log. Goes out: a server behind ``url``. It runs on a
+leash (see leash), so it ends with this process, however that ends. Not its job: when to do what (see
+lmdeploy_watch).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+
+from triptych.captioning.lmdeploy import process_reaper as leash
+from triptych.captioning.lmdeploy.ports import LOOPBACK
+from triptych.captioning.lmdeploy.server_log import ServerLog
+
+GRACE_S = 10.0
+"""From SIGTERM to SIGKILL. A server with nothing to do ends in about a second; one that hangs never does."""
+
+HEALTH_TIMEOUT_S = 10.0
+
+
+class LmdeployChild:
+    """A server process. Methods are called by one thread at a time."""
+
+    def __init__(
+        self, number: int, command: Sequence[str], environment: Mapping[str, str], port: int, log: ServerLog
+    ) -> None:
+        self.number = number
+        self.url = f"http://{LOOPBACK}:{port}"
+        self.log = log
+        self._port = port
+        self._command = command
+        self._environment = environment
+        self._leash: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Begin a process with a log of its own."""
+        arguments = [str(os.getpid()), str(GRACE_S), *self._command]
+        with self.log.begin() as log:
+            self._leash = subprocess.Popen(
+                [sys.executable, "-I", leash.__file__, *arguments],
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C is for this process, which lets captions in flight finish
+            )
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs."""
+        return self._leash.poll() if self._leash is not None else None
+
+    def is_healthy(self) -> bool:
+        """Whether it says that it is, within seconds. No proxy that the environment names is asked."""
+        connection = http.client.HTTPConnection(LOOPBACK, self._port, timeout=HEALTH_TIMEOUT_S)
+        try:
+            connection.request("GET", "/health")
+            return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    def kill(self) -> None:
+        """End it at once, with all its processes; none is left when this returns."""
+        self._end(signal.SIGQUIT, GRACE_S)
+
+    def stop(self) -> None:
+        """Let it finish for GRACE_S, then kill it."""
+        self._end(signal.SIGTERM, 2 * GRACE_S)
+
+    def ask_to_end(self) -> None:
+        """What ``stop`` begins with: to stop many at the same time."""
+        if self._leash is not None and self._leash.poll() is None:
+            self._leash.send_signal(signal.SIGTERM)
+
+    def _end(self, how: signal.Signals, patience_s: float) -> None:
+        if self._leash is None:
+            return
+        if self._leash.poll() is None:
+            self._leash.send_signal(how)
+        try:
+            self._leash.wait(patience_s)
+        except subprocess.TimeoutExpired:  # the leash itself was stopped: the server ends with it
+            with contextlib.suppress(ProcessLookupError):
+                self._leash.kill()
+            self._leash.wait()

@@ -1,0 +1,125 @@
+"""How captioning goes, in figures that fit in a stage's notes and add up over restarts.
+
+Comes in: what each call of an engine took and brought. Goes out: totals, latency percentiles from a
+histogram of fixed size, a line for a person. Not its job: counting captions right (see corpus.ledger).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import msgspec
+
+from triptych.captioning.regenerate import Answer
+from triptych.records import JobName
+from triptych.runs.folder import Setting
+
+STEP = 1.1
+"""Bounds of the histogram's classes: a percentile is at most 10 % above the true one."""
+
+SHORTEST_S = 0.001
+
+
+class Figures(msgspec.Struct, kw_only=True):
+    """Of one job, since its first caption."""
+
+    made: int = 0
+    failed: int = 0
+    seconds: float = 0.0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    retried: int = 0
+    """Requests that were sent more than once because of faults."""
+    asked_again: int = 0
+    """Captions that were asked again because the first answer was of no use."""
+    slot_s: float = 0.0
+    """The integral of the engine's taken slots."""
+    slots: int = 0
+    """How many it has; those of the last run."""
+    latencies: dict[int, int] = {}
+    """Calls of the engine by class: STEP ** class milliseconds at most."""
+
+    def count(self, answers: list[Answer], took_s: float) -> None:
+        """A group of answers that took so long, faults and asking again included."""
+        slot = max(0, math.ceil(math.log(max(took_s, SHORTEST_S) / SHORTEST_S, STEP)))
+        self.latencies[slot] = self.latencies.get(slot, 0) + len(answers)
+        for answer in answers:
+            completion = answer.completion
+            self.prompt_tokens += completion.prompt_tokens
+            self.completion_tokens += completion.completion_tokens
+            self.retried += completion.attempts > 1 + len(answer.asked_again)
+            self.asked_again += bool(answer.asked_again)
+            self.made += completion.failure is None
+            self.failed += completion.failure is not None
+
+    def since(self, before: Figures) -> Figures:
+        """What came to it since ``before``, an earlier state of the same."""
+        latencies = {slot: n - before.latencies.get(slot, 0) for slot, n in self.latencies.items()}
+        counted = {
+            name: getattr(self, name) - getattr(before, name)
+            for name in self.__struct_fields__
+            if name not in ("latencies", "slots")
+        }
+        return Figures(**counted, slots=self.slots, latencies={k: n for k, n in latencies.items() if n})
+
+    def latency_s(self, share: float) -> float | None:
+        """What ``share`` of all requests took at most; None before the first."""
+        total = sum(self.latencies.values())
+        seen = 0
+        for slot in sorted(self.latencies):
+            seen += self.latencies[slot]
+            if seen >= share * total:
+                return SHORTEST_S * STEP**slot
+        return None
+
+    @property
+    def rate(self) -> float:
+        """Captions a second."""
+        return self.made / self.seconds if self.seconds else 0.0
+
+    @property
+    def tokens_per_s(self) -> float:
+        """Completion tokens a second."""
+        return self.completion_tokens / self.seconds if self.seconds else 0.0
+
+    @property
+    def busy_share(self) -> float:
+        """Of the engine's slots, how many were taken on average: 0 to 1."""
+        return self.slot_s / (self.slots * self.seconds) if self.slots and self.seconds else 0.0
+
+    def line(self) -> str:
+        """Behind a progress line."""
+        percentiles = ", ".join(
+            f"p{share * 100:.0f} {seconds:.1f} s"
+            for share in (0.5, 0.95, 0.99)
+            if (seconds := self.latency_s(share)) is not None
+        )
+        parts = [f"{self.tokens_per_s:,.0f} tokens/s", percentiles, f"engine {self.busy_share:.0%} busy"]
+        counts = {"retried": self.retried, "asked again": self.asked_again, "failed": self.failed}
+        parts += [f"{count:,} {name}" for name, count in counts.items() if count]
+        return ", ".join(part for part in parts if part)
+
+
+def as_notes(job: JobName, figures: Figures) -> dict[str, Setting]:
+    """Flat, for run.json."""
+    tree = msgspec.to_builtins(figures)
+    tree["latencies"] = " ".join(f"{slot}:{count}" for slot, count in sorted(figures.latencies.items()))
+    tree["seconds"] = round(figures.seconds, 3)
+    tree["slot_s"] = round(figures.slot_s, 3)
+    return {f"{job}.{name}": value for name, value in tree.items() if name != "failed"} | {
+        f"{job}.failed_requests": figures.failed
+    }
+
+
+def from_notes(job: JobName, notes: Mapping[str, Setting]) -> Figures:
+    """What ``as_notes`` made; nothing done where there are no such notes."""
+    tree: dict[str, object] = {
+        name: notes[f"{job}.{name}"]
+        for name in Figures.__struct_fields__
+        if f"{job}.{name}" in notes and name not in ("latencies", "failed")
+    }
+    pairs = (pair.partition(":") for pair in str(notes.get(f"{job}.latencies", "")).split())
+    tree["latencies"] = {int(slot): int(count) for slot, _, count in pairs}
+    tree["failed"] = notes.get(f"{job}.failed_requests", 0)
+    return msgspec.convert(tree, Figures)

@@ -1,0 +1,134 @@
+"""What can be read off a model's folder without loading it: architecture, weights, tiles, context.
+
+Comes in: a folder, or a hub id that is in the hub's cache. Goes out: ModelFacts. Knows the two formats of
+InternVL, the original releases (InternVLChatModel) and Hugging Face's own (names that end in -hf); of any
+other model it says what all configs have in common. Not its job: loading, judging (see triptych's doctor).
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from triptych.captioning.models.location import locate
+from triptych.errors import SetupError
+
+CHAT_FORMAT = "InternVLChatModel"
+HF_FORMAT = "InternVLForConditionalGeneration"
+
+CONTEXT_WORDS = ("max_position_embeddings", "max_seq_len", "n_positions")
+
+
+class ModelFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """``None`` where the folder doesn't say."""
+
+    folder: Path
+    architecture: str
+    needs_own_code: bool
+    """Its config names Python files of its own, which nobody runs unasked."""
+    weights_bytes: int
+    missing_files: tuple[str, ...]
+    """Files that a whole model folder has, or that its weight index lists, and that aren't there."""
+    tile_px: int | None = None
+    tokens_per_tile: int | None = None
+    context_tokens: int | None = None
+    cache_bytes_per_token: int | None = None
+    """Of keys and values in 16 bits, over all GPUs of a group together."""
+
+
+def read_model(model: str) -> ModelFacts | None:
+    """The facts about ``model``; None where it is a hub id that isn't on this machine yet.
+
+    Raises SetupError where it is neither a folder with a config nor known to the hub.
+    """
+    folder = _on_this_machine(model)
+    if folder is None:
+        return None
+    try:
+        config = json.loads((folder / "config.json").read_bytes())
+        assert isinstance(config, dict)
+    except (OSError, ValueError, AssertionError) as error:
+        raise SetupError(f"{folder / 'config.json'} can't be read ({error}); get the model again") from None
+    weights, missing = _weights(folder)
+    vision = config.get("vision_config") or {}
+    language = config.get("llm_config") or config.get("text_config") or config
+    tile_px = _first_number(config.get("force_image_size") or vision.get("image_size"))
+    return ModelFacts(
+        folder=folder,
+        architecture=(config.get("architectures") or ["unknown"])[0],
+        needs_own_code="auto_map" in config,
+        weights_bytes=sum(path.stat().st_size for path in weights),
+        missing_files=(*missing, *_missing_beside(folder)),
+        tile_px=tile_px,
+        tokens_per_tile=_tokens_per_tile(config, vision, tile_px),
+        context_tokens=next((int(language[word]) for word in CONTEXT_WORDS if word in language), None),
+        cache_bytes_per_token=_cache_bytes(language),
+    )
+
+
+def _on_this_machine(model: str) -> Path | None:
+    folder = Path(model).expanduser()
+    if folder.is_dir():
+        return Path(locate(model)[0])
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(model, local_files_only=True))
+    except Exception:  # not cached, or no hub id at all: the hub is asked
+        locate(model)
+        return None
+
+
+def _weights(folder: Path) -> tuple[list[Path], list[str]]:
+    """The weight files that are there, and the names of those that should be."""
+    index = folder / "model.safetensors.index.json"
+    if index.is_file():
+        try:
+            names = sorted(set(json.loads(index.read_bytes())["weight_map"].values()))
+        except (ValueError, KeyError, AttributeError):
+            return [], [f"{index.name} (damaged)"]
+        return [folder / name for name in names if (folder / name).is_file()], [
+            name for name in names if not (folder / name).is_file()
+        ]
+    found = sorted(folder.glob("*.safetensors"))
+    return found, [] if found else ["*.safetensors"]
+
+
+def _missing_beside(folder: Path) -> list[str]:
+    tokenizers = ("tokenizer.json", "tokenizer.model")
+    missing = [] if any((folder / name).is_file() for name in tokenizers) else [" or ".join(tokenizers)]
+    if not (folder / "tokenizer_config.json").is_file():
+        missing.append("tokenizer_config.json")
+    return missing
+
+
+def _tokens_per_tile(config: dict[str, Any], vision: dict[str, Any], tile_px: int | None) -> int | None:
+    if "image_seq_length" in config:
+        return int(config["image_seq_length"])
+    patch_px, ratio = _first_number(vision.get("patch_size")), config.get("downsample_ratio")
+    if tile_px is None or patch_px is None or ratio is None:
+        return None
+    return round((tile_px // patch_px) ** 2 * float(ratio) ** 2)
+
+
+def _cache_bytes(language: dict[str, Any]) -> int | None:
+    try:
+        heads = int(language["num_attention_heads"])
+        head_dim = int(language.get("head_dim") or language["hidden_size"] // heads)
+        return (
+            2
+            * 2
+            * int(language["num_hidden_layers"])
+            * int(language.get("num_key_value_heads", heads))
+            * head_dim
+        )
+    except (KeyError, TypeError):
+        return None
+
+
+def _first_number(value: object) -> int | None:
+    first = value[0] if isinstance(value, list) and value else value
+    return first if isinstance(first, int) else None

@@ -1,0 +1,80 @@
+"""How many tokens the longest request of a job comes to, against what a model can take.
+
+Comes in: settings, prompts, facts about a model. Goes out: for each job its longest request, in tokens of
+images, words and caption. Not its job: what to do about one that is too long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import msgspec
+
+from triptych.captioning.config import CaptioningConfig
+from triptych.captioning.models.facts import ModelFacts
+from triptych.captioning.prompts import Prompt, message_parts
+from triptych.captioning.tiling import tiles_per_image
+from triptych.records import JobName, is_multi
+
+CHAT_TOKENS = 64
+"""Allowed for a chat template and a system prompt. InternVL's own come to about 40."""
+
+IMAGE_TOKENS = 4
+"""Around each image: its begin, its end, a line break, and one to spare."""
+
+
+class LongestRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """The longest that a job can ask."""
+
+    job: JobName
+    images: int
+    tiles: int
+    """Thumbnails included."""
+    image_tokens: int
+    word_tokens: int
+    max_tokens: int
+
+    @property
+    def total(self) -> int:
+        """What the context must hold."""
+        return self.image_tokens + self.word_tokens + self.max_tokens
+
+
+def longest_requests(
+    config: CaptioningConfig,
+    prompts: Mapping[JobName, Prompt],
+    facts: ModelFacts,
+    set_sizes: range,
+) -> Iterator[LongestRequest]:
+    """One for each configured job. ``facts`` knows tiles; ``set_sizes`` are the images of a set."""
+    assert facts.tokens_per_tile is not None
+    for job in config.jobs:
+        counts = set_sizes if is_multi(job) else range(1, 2)
+        images = max(counts, key=lambda count: _tiles(config.max_tiles, count))
+        tiles = _tiles(config.max_tiles, images)
+        words = "".join(part or "" for part in message_parts(prompts[job].text, images))
+        yield LongestRequest(
+            job=job,
+            images=images,
+            tiles=tiles,
+            image_tokens=tiles * facts.tokens_per_tile + images * IMAGE_TOKENS,
+            word_tokens=count_tokens(facts.folder, words) + CHAT_TOKENS,
+            max_tokens=config.max_tokens(job),
+        )
+
+
+def _tiles(max_tiles: int, image_count: int) -> int:
+    """Of all images together, each with a thumbnail where it has more than one tile."""
+    each = tiles_per_image(max_tiles, image_count)
+    return image_count * (each + (each > 1))
+
+
+def count_tokens(folder: Path, words: str) -> int:
+    """Tokens of ``words``: by the model's own tokenizer where it is a tokenizer.json, else at most."""
+    file = folder / "tokenizer.json"
+    if not file.is_file():
+        return len(words.encode())  # no tokenizer makes more tokens than bytes
+    from tokenizers import Tokenizer
+
+    return len(Tokenizer.from_file(str(file)).encode(words, add_special_tokens=False).ids)

@@ -1,0 +1,92 @@
+"""Asks an engine, and asks again where the first answer is of no use.
+
+Comes in: requests and an engine. Goes out: an answer each. What is too long for the model is asked once
+more with half its tiles. What is plainly unusable is asked again a few times with another seed and
+livelier sampling, both derived from the request's id, so that a run can be repeated. If none is usable,
+the least bad answer is kept for the filter to judge, of equally bad ones the first. Not its job: faults
+on the way to an endpoint (see server_engine).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from triptych.captioning.answer_check import WORST_FIRST, find_fault
+from triptych.captioning.engines import CaptionRequest, Completion, Engine, Sampling
+from triptych.records import Language
+
+AGAIN = Sampling(temperature=0.7, top_k=40, repetition_penalty=1.05)
+"""Lively enough to leave a loop or a refusal, tame enough to stay with the picture. Chosen by judgement:
+not yet measured on a real model."""
+
+TOO_LONG = "too long"
+
+Refit = Callable[[CaptionRequest], CaptionRequest | None]
+"""The same request with half its tiles; None where there are no fewer."""
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of a request in the end. ``completion.attempts`` counts all that was sent for it."""
+
+    completion: Completion
+    asked_again: tuple[str, ...] = ()
+    """Why, each time, in order."""
+
+
+def ask(
+    engine: Engine, requests: Sequence[CaptionRequest], language: Language, times: int, refit: Refit
+) -> list[Answer]:
+    """One answer a request, in order. Asks again at most ``times`` for a usable text."""
+    completions = engine.caption(requests)
+    return [
+        _settle(engine, request, completion, language, times, refit)
+        for request, completion in zip(requests, completions, strict=True)
+    ]
+
+
+def _settle(
+    engine: Engine, request: CaptionRequest, first: Completion, language: Language, times: int, refit: Refit
+) -> Answer:
+    why: list[str] = []
+    tried = [first]
+    if first.failure is not None and first.failure.startswith(f"{TOO_LONG}:"):
+        smaller = refit(request)
+        if smaller is not None:
+            why.append(TOO_LONG)
+            request = smaller
+            tried.append(engine.caption([request])[0])
+    for number in range(1, times + 1):
+        fault = _fault_of(tried[-1], language)
+        if fault is None:
+            break
+        why.append(fault)
+        tried.append(engine.caption([_vary(request, number)])[0])
+    best = _best(tried, language)
+    attempts = sum(completion.attempts for completion in tried)
+    return Answer(completion=msgspec.structs.replace(best, attempts=attempts), asked_again=tuple(why))
+
+
+def _fault_of(completion: Completion, language: Language) -> str | None:
+    if completion.failure is not None:
+        return None
+    return find_fault(completion.text, completion.finish_reason, language)
+
+
+def _best(tried: Sequence[Completion], language: Language) -> Completion:
+    """Usable before cut, loop, ... and a text before a failure; of equals the first."""
+
+    def badness(completion: Completion) -> int:
+        fault = find_fault(completion.text, completion.finish_reason, language)
+        return 0 if fault is None else len(WORST_FIRST) - WORST_FIRST.index(fault)
+
+    texts = [completion for completion in tried if completion.failure is None]
+    return min(texts, key=badness) if texts else tried[-1]
+
+
+def _vary(request: CaptionRequest, number: int) -> CaptionRequest:
+    digest = hashlib.blake2b(f"{request.id}\0{number}".encode(), digest_size=4).digest()
+    seed = int.from_bytes(digest) & 0x7FFFFFFF
+    return msgspec.structs.replace(request, sampling=msgspec.structs.replace(AGAIN, seed=seed))

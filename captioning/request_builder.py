@@ -1,0 +1,145 @@
+"""From a target to a request: its images read, checked, decoded once and resized to what is sent.
+
+Comes in: a target of the plan. Goes out: a request with JPEGs, or the reason why there can't be one.
+The JPEGs are kept for the next job that asks for the same image, in bounded memory. Thread-safe.
+Not its job: who captions it.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from triptych.captioning.config import CaptioningConfig
+from triptych.captioning.engines import CaptionRequest
+from triptych.captioning.prompts import Prompt
+from triptych.captioning.tiling import (
+    bounded_size,
+    draft_side_px,
+    grid_size,
+    resized_jpeg,
+    side_per_image,
+    tile_grid,
+    tiles_per_image,
+)
+from triptych.errors import SetupError, UnreadableImageError
+from triptych.records import ImageRecord, JobName
+from triptych.runs.folder import RunFolder
+from triptych.runs.plan import Target
+from triptych.sources import Shard
+from triptych.sources.image_decoding import decode_rgb
+
+KEPT_BYTES = 64 * 1024 * 1024
+"""Fitted JPEGs that wait for a second job: some 8,000 at 112 pixels, about 80 at twelve tiles of 448."""
+
+
+class PictureReader:
+    """Reads the images of a run from its sources."""
+
+    def __init__(self, run: RunFolder, sources: Sequence[Shard], config: CaptioningConfig) -> None:
+        """Raises SetupError where a shard of the run is not among ``sources``."""
+        self._sources = {shard.name: shard for shard in sources}
+        for name in run.shards():
+            if name not in self._sources:
+                raise SetupError(
+                    f"{run.path} lists images of {name}, but the sources hold no such shard;"
+                    " name the sources that it was grouped from"
+                )
+        self._shard_of = _shards_of_set_images(run)
+        self._config = config
+        # More decoded pictures at a time than cores would cost memory and gain nothing.
+        self._decoding = threading.BoundedSemaphore(len(os.sched_getaffinity(0)))
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[tuple[str, tuple[int, int]], bytes] = OrderedDict()
+        self._kept_bytes = 0
+        self._max_kept_bytes = KEPT_BYTES
+
+    def with_half_the_tiles(self) -> PictureReader:
+        """One that sends the same images in half as many tiles or pixels; it keeps none of them."""
+        other = copy.copy(self)
+        other._config = msgspec.structs.replace(
+            self._config,
+            max_tiles=max(1, self._config.max_tiles // 2),
+            max_side_px=side_per_image(self._config.max_side_px, 2),
+        )
+        other._kept, other._kept_bytes, other._max_kept_bytes = OrderedDict(), 0, 0
+        return other
+
+    def request(self, job: JobName, shard: str, target: Target, prompt: Prompt) -> CaptionRequest:
+        """The request for ``target``, filed under ``shard``.
+
+        Raises UnreadableImageError, with a failure's class and reason, where an image can't be read
+        any more or is not the one that was grouped.
+        """
+        count = len(target.images)
+        return CaptionRequest(
+            id=target.id,
+            prompt=prompt.text,
+            images=tuple(self._jpeg(shard, image, self._size(image, count)) for image in target.images),
+            max_tokens=self._config.max_tokens(job),
+            sampling=self._config.sampling_of(job).of_request(target.id),
+        )
+
+    def _size(self, image: ImageRecord, image_count: int) -> tuple[int, int]:
+        """The width and height at which an image of ``image_count`` is sent."""
+        config = self._config
+        if not config.tile_fit:
+            side_px = side_per_image(config.max_side_px, image_count)
+            return bounded_size(image.width_px, image.height_px, side_px)
+        budget = tiles_per_image(config.max_tiles, image_count)
+        return grid_size(tile_grid(image.width_px, image.height_px, config.tile_px, budget), config.tile_px)
+
+    def _jpeg(self, shard: str, image: ImageRecord, size: tuple[int, int]) -> bytes:
+        with self._lock:
+            kept = self._kept.get((image.key, size))
+            if kept is not None:
+                self._kept.move_to_end((image.key, size))
+                return kept
+        with self._decoding:
+            content = self._read(self._shard_of.get(image.key, shard), image)
+            try:
+                picture, _, _ = decode_rgb(content, draft_side_px(size))
+            except UnreadableImageError as error:
+                raise UnreadableImageError(f"unreadable image: {image.key}: {error}") from None
+            jpeg = resized_jpeg(picture, size)
+        self._keep((image.key, size), jpeg)
+        return jpeg
+
+    def _read(self, shard: str, image: ImageRecord) -> bytes:
+        try:
+            content = self._sources[shard].read(image.key, image.offset_bytes, image.size_bytes)
+        except OSError as error:
+            reason = error.strerror or error
+            raise UnreadableImageError(f"unreadable image: {image.key}: {reason}") from None
+        if image.content_hash and _content_hash(content) != image.content_hash:
+            raise UnreadableImageError(
+                f"changed image: {image.key}: its bytes are not those that were grouped"
+            )
+        return content
+
+    def _keep(self, name: tuple[str, tuple[int, int]], jpeg: bytes) -> None:
+        with self._lock:
+            if name in self._kept:
+                return
+            self._kept[name] = jpeg
+            self._kept_bytes += len(jpeg)
+            while self._kept_bytes > self._max_kept_bytes:
+                self._kept_bytes -= len(self._kept.popitem(last=False)[1])
+
+
+def _content_hash(content: bytes) -> str:
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
+
+
+def _shards_of_set_images(run: RunFolder) -> Mapping[str, str]:
+    """The shard of each image of a set: a set is filed under its first image's, others may lie elsewhere."""
+    members = {key for image_set in run.sets() for key in image_set.keys}
+    return {
+        record.key: shard for shard in run.shards() for record in run.images(shard) if record.key in members
+    }

@@ -1,0 +1,69 @@
+"""What each row of an export has to say, from the run it was made from.
+
+Comes in: a run folder. Goes out: the kept captions in the order of the verdicts, with the keys and sizes
+of their images. It goes its own way through the run, not that of the plan and the rows, so that a fault
+there shows. One shard is in memory at a time, and the sets. Not its job: comparing (see check_rows).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import msgspec
+
+from triptych.export.formats import layout_of
+from triptych.export.prompt_text import question, without_tags
+from triptych.records import JobName, is_multi, target_of
+from triptych.runs.folder import RunFolder
+
+Size = tuple[int, int]
+
+
+class ExpectedRow(msgspec.Struct, frozen=True, gc=False):
+    """One kept caption. ``images`` maps keys, in order, to width and height; None: not readable."""
+
+    id: str
+    images: dict[str, Size | None]
+    question: str
+    answer: str
+
+
+def expected_rows(run: RunFolder, job: JobName, prompt: str) -> Iterator[ExpectedRow]:
+    """Every kept caption of ``job``, shard by shard."""
+    layout = layout_of(job)
+    sets, set_sizes = _sets_with_sizes(run) if is_multi(job) else ({}, {})
+    for shard in run.shards():
+        kept = [verdict.id for verdict in run.verdicts(job, shard) if verdict.keep]
+        if not kept:
+            continue
+        sizes = set_sizes if is_multi(job) else _sizes(run, shard)
+        texts = {caption.id: caption.text for caption in run.captions(job, shard)}
+        for identifier in kept:
+            target = target_of(identifier)
+            keys = sets.get(target, ()) if is_multi(job) else (target,)
+            yield ExpectedRow(
+                identifier,
+                {key: sizes.get(key) for key in keys},
+                question(layout, len(keys), prompt),
+                without_tags(texts.get(identifier, "")),
+            )
+
+
+def _sizes(run: RunFolder, shard: str) -> dict[str, Size]:
+    return {
+        image.key: (image.width_px, image.height_px)
+        for image in run.images(shard)
+        if image.unreadable is None
+    }
+
+
+def _sets_with_sizes(run: RunFolder) -> tuple[Mapping[str, tuple[str, ...]], Mapping[str, Size]]:
+    """The keys of each set, and the sizes of all images in sets."""
+    sets = {image_set.id: image_set.keys for image_set in run.sets()}
+    members = {key for keys in sets.values() for key in keys}
+    sizes = {
+        image.key: (image.width_px, image.height_px)
+        for image in run.all_images()
+        if image.key in members and image.unreadable is None
+    }
+    return sets, sizes

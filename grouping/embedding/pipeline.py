@@ -1,0 +1,223 @@
+"""Shards of files to image records and embeddings: the pipeline of one encoder.
+
+Comes in: shards, an encoder. Goes out: of each shard ``embeddings/<shard>.npy`` and then
+``images/<shard>.jsonl``, whose presence means that the shard is whole. One thread reads, several decode,
+one cuts batches, the caller's encodes and one writes, so the encoder waits for nothing that could have
+been done before. Everything is recorded and batched in file order, and a batch never holds images of two
+shards, so the bytes written depend on neither timing nor on which process gets which shard. Not its job:
+which shards and how many processes (see stage and dispatch).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple, Protocol, TypeVar
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from triptych.grouping.embedding.bounded_queue import Channel, Room
+from triptych.grouping.embedding.prepare import Prepared, prepare
+from triptych.grouping.embedding.preprocess import InputShape
+from triptych.grouping.embedding.throughput import Pace, Stopwatch
+from triptych.records import ImageRecord
+from triptych.runs.folder import RunFolder
+from triptych.runs.jsonl import write_jsonl, written_whole
+from triptych.sources import Shard
+from triptych.sources.file_kinds import FoundFile
+
+READ_AHEAD_BYTES = 512 * 1024**2
+"""Of files that were read and not decoded yet."""
+
+DECODED_AT_ONCE_PIXELS = 256 * 1000**2
+"""1 GiB of opaque pictures, at Pillow's 4 bytes a pixel; up to 4 GiB while alpha is laid on white."""
+
+ENDS_WITHIN_S = 2.0
+"""A thread that reads may hang with its disk, or wait for a shard that doesn't come; it is left behind."""
+
+
+class Encoder(Protocol):
+    """What turns pixels into vectors (see encoder)."""
+
+    @property
+    def shape(self) -> InputShape:
+        """What pictures are brought to."""
+
+    def encode(self, pixels: NDArray[np.uint8]) -> NDArray[np.float16]:
+        """``uint8[n, height, width, 3]`` to ``float16[n, dim]`` unit rows; a row that can't be had is NaN."""
+
+
+class Report(Protocol):
+    """What wants to know how far the pipeline is."""
+
+    def advance(self, shard: str, files: int, pace: Pace) -> None:
+        """``files`` more of ``shard`` have gone through the encoder."""
+
+    def wrote(self, shard: str) -> None:
+        """``shard`` is whole. Called from another thread than ``advance``."""
+
+
+class Pipeline:
+    """Reads, decodes, encodes and writes shards, as one encoder needs them. For one call of ``run``.
+
+    Held at once: at most ``most_images`` images (three batches and two a decoding thread) between
+    reading and encoding. Of them READ_AHEAD_BYTES and one file as they were read, pictures of
+    DECODED_AT_ONCE_PIXELS (at least one picture) decoded, and the others as ``uint8[height, width, 3]``
+    pixels, 147 KiB at 224 x 224.
+    """
+
+    def __init__(self, run: RunFolder, encoder: Encoder, batch_size: int, decode_threads: int) -> None:
+        self.most_images = 3 * batch_size + 2 * decode_threads
+        self.images = Room(self.most_images)
+        """What is held between reading and encoding."""
+        self._bytes = Room(READ_AHEAD_BYTES)
+        self._decoding = Room(DECODED_AT_ONCE_PIXELS)
+        self._run, self._encoder = run, encoder
+        self._batch_size, self._decode_threads = batch_size, decode_threads
+        self._stopwatch = Stopwatch(decode_threads)
+
+    def run(self, shards: Iterable[Shard], report: Report) -> Pace:
+        """Embed every image and record every file of ``shards``. Returns how busy each part was."""
+        decoders = ThreadPoolExecutor(self._decode_threads, thread_name_prefix="decode")
+        writer = ThreadPoolExecutor(1, thread_name_prefix="write")
+        files: Channel[_Read] = Channel(self.most_images)
+        batches: Channel[_Batch] = Channel(1)
+        reading = _started(files, self._read(shards, decoders))
+        cutting = _started(batches, self._cut(files))
+        writing: Future[None] | None = None
+        try:
+            for batch in batches:
+                self._encode(batch)
+                report.advance(batch.shard.name, batch.files, self._stopwatch.pace())
+                if batch.is_last:
+                    if writing is not None:
+                        writing.result()
+                    writing = writer.submit(_write, self._run, batch.shard, report)
+                    writing.add_done_callback(lambda done: _say_failure(done, batches))
+            if writing is not None:
+                writing.result()
+        finally:
+            for each in (self.images, self._bytes, self._decoding, files, batches):
+                each.close()
+            decoders.shutdown(cancel_futures=True)
+            for thread in (reading, cutting):
+                thread.join(ENDS_WITHIN_S)
+            writer.shutdown()
+        return self._stopwatch.pace()
+
+    def _read(self, shards: Iterable[Shard], decoders: ThreadPoolExecutor) -> Iterator[_Read]:
+        """Every file, with what is becoming of it; after the last one of a shard, None."""
+        for shard in shards:
+            under_way = _ShardUnderWay(shard.name)
+            files = iter(shard.files())
+            while True:
+                self.images.enter(1)
+                with self._stopwatch.timed("reading"):
+                    file = next(files, None)
+                if file is None:
+                    self.images.leave(1)
+                    break
+                self._bytes.enter(len(file.content))
+                yield _Read(under_way, decoders.submit(self._prepare, file))
+            yield _Read(under_way, None)
+
+    def _prepare(self, file: FoundFile) -> Prepared:
+        try:
+            with self._stopwatch.timed("decoding"):
+                return prepare(file, self._encoder.shape, self._decoding)
+        finally:
+            self._bytes.leave(len(file.content))
+
+    def _cut(self, files: Iterable[_Read]) -> Iterator[_Batch]:
+        """Batches of ``batch_size`` readable images; the last of a shard may have fewer, or none."""
+        pixels: list[NDArray[np.uint8]] = []
+        count = 0
+        for shard, coming in files:
+            if coming is not None:
+                prepared = coming.result()
+                shard.records.append(prepared.record)
+                count += 1
+                if prepared.pixels is None:
+                    self.images.leave(1)
+                else:
+                    pixels.append(prepared.pixels)
+            if coming is None or len(pixels) == self._batch_size:
+                stacked = np.stack(pixels) if pixels else None
+                yield _Batch(shard, stacked, count, is_last=coming is None)
+                pixels, count = [], 0
+
+    def _encode(self, batch: _Batch) -> None:
+        if batch.pixels is not None:
+            with self._stopwatch.timed("model"):
+                batch.shard.rows.append(self._encoder.encode(batch.pixels))
+            self.images.leave(len(batch.pixels))
+        elif batch.is_last and not batch.shard.rows:
+            batch.shard.rows.append(_no_rows(self._encoder))
+
+
+class _ShardUnderWay:
+    """What is known of a shard so far."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.records: list[ImageRecord] = []
+        self.rows: list[NDArray[np.float16]] = []
+
+
+class _Read(NamedTuple):
+    shard: _ShardUnderWay
+    coming: Future[Prepared] | None
+
+
+class _Batch(NamedTuple):
+    shard: _ShardUnderWay
+    pixels: NDArray[np.uint8] | None
+    files: int
+    is_last: bool
+
+
+T = TypeVar("T")
+
+
+def _started(channel: Channel[T], source: Iterator[T]) -> threading.Thread:
+    """A thread that fills ``channel``. A daemon: a disk that hangs must not keep the process alive."""
+    thread = threading.Thread(target=channel.fill_from, args=(source,), daemon=True)
+    thread.start()
+    return thread
+
+
+def _say_failure(writing: Future[None], batches: Channel[_Batch]) -> None:
+    """The next batch may be long in coming, and a full disk has to be said now."""
+    error = writing.exception()
+    if error is not None:
+        batches.fail(error)
+
+
+def _no_rows(encoder: Encoder) -> NDArray[np.float16]:
+    """``float16[0, dim]``, for a shard without a readable image."""
+    grey = np.full((1, encoder.shape.height_px, encoder.shape.width_px, 3), 128, np.uint8)
+    return encoder.encode(grey)[:0]
+
+
+def _write(run: RunFolder, shard: _ShardUnderWay, report: Report) -> None:
+    rows = np.concatenate(shard.rows)
+    usable: NDArray[np.bool_] = np.logical_and.reduce(np.isfinite(rows), axis=1)
+    with written_whole(run.embeddings_file(shard.name)) as file:
+        np.save(file, rows[usable])
+    write_jsonl(run.images_file(shard.name), _without_unusable(shard.records, usable))
+    report.wrote(shard.name)
+
+
+def _without_unusable(records: list[ImageRecord], usable: NDArray[np.bool_]) -> Iterator[ImageRecord]:
+    """The images for which the model gave no vector become unreadable ones."""
+    row = iter(usable)
+    for record in records:
+        if record.unreadable is None and not next(row):
+            yield msgspec.structs.replace(
+                record, unreadable="not embeddable: the embedding model gave no finite vector"
+            )
+        else:
+            yield record

@@ -1,0 +1,94 @@
+"""The bytes of one file to its image record and what the image tower sees.
+
+Comes in: a file as its source found it. Goes out: a record, and pixels where it is a readable image. The
+bytes are decoded once, at a reduced scale where JPEG offers it; size, both hashes and pixels come of it.
+Not its job: threads and order (see pipeline).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from triptych.errors import UnreadableImageError
+from triptych.grouping.embedding.bounded_queue import Room
+from triptych.grouping.embedding.preprocess import InputShape, Resized, resize_to
+from triptych.grouping.sets.perceptual_hash import picture_hash
+from triptych.records import ImageRecord
+from triptych.sources.file_kinds import FoundFile
+from triptych.sources.image_decoding import decode_rgb, pixel_count
+
+DRAFT_OVER_INPUT = 1.1
+"""JPEGs are decoded at a scale that leaves at least this many times the tower's input. SA-1B's shorter side
+of 1500 pixels is then decoded at 1/8 for 112, at 1/4 for 224 and 336, at 1/2 for 384 pixels. Embeddings of
+the nano CLIP stay within a cosine of 0.9999 of those of a full decode, and a photograph's pixels within
+0.01 (224) and 0.02 (336) of normalised units, on average: python -m benchmarks.decode_speed."""
+
+MAX_ASPECT_RATIO = 100
+"""A picture longer than this is refused: resized by its shorter side it would fill the memory."""
+
+
+class Prepared(NamedTuple):
+    """What became of a file. ``pixels`` is ``uint8[height, width, 3]``, None where it can't be read."""
+
+    record: ImageRecord
+    pixels: NDArray[np.uint8] | None
+
+
+def prepare(file: FoundFile, shape: InputShape, decoding: Room) -> Prepared:
+    """The record of ``file`` and its pixels for a tower of ``shape``. For any number of threads.
+
+    ``decoding`` has room for so many pixels that are decoded at the same time.
+    """
+    if file.unreadable is not None:
+        return Prepared(ImageRecord(key=file.key, unreadable=file.unreadable), None)
+    width_px = height_px = 0
+    shown = ""
+    pixels: NDArray[np.uint8] | None = None
+    unreadable: str | None = None
+    try:
+        resized, width_px, height_px = decode_to(shape, file.content, decoding)
+        pixels = np.ascontiguousarray(resized.framed)  # lets go of the whole picture
+        shown = picture_hash(Image.fromarray(resized.whole))
+    except _TooNarrowError as error:
+        unreadable, width_px, height_px = str(error), error.width_px, error.height_px
+    except UnreadableImageError as error:
+        unreadable = str(error)
+    record = ImageRecord(
+        key=file.key,
+        width_px=width_px,
+        height_px=height_px,
+        size_bytes=len(file.content),
+        content_hash=hashlib.blake2b(file.content, digest_size=16).hexdigest(),
+        picture_hash=shown,
+        offset_bytes=file.offset_bytes,
+        unreadable=unreadable,
+    )
+    return Prepared(record, pixels)
+
+
+def decode_to(shape: InputShape, content: bytes, decoding: Room) -> tuple[Resized, int, int]:
+    """A file's picture at the tower's scale, and the width and height in pixels of the upright original.
+
+    Raises UnreadableImageError.
+    """
+    amount = pixel_count(content)
+    decoding.enter(amount)
+    try:
+        draft_side_px = int(DRAFT_OVER_INPUT * shape.longer_side_px)
+        picture, width_px, height_px = decode_rgb(content, draft_side_px)
+        if max(width_px, height_px) > MAX_ASPECT_RATIO * min(width_px, height_px):
+            raise _TooNarrowError(width_px, height_px)
+        return resize_to(shape, picture, width_px, height_px), width_px, height_px
+    finally:
+        decoding.leave(amount)
+
+
+class _TooNarrowError(UnreadableImageError):
+    def __init__(self, width_px: int, height_px: int) -> None:
+        super().__init__(f"too narrow: {width_px} x {height_px} pixels")
+        self.width_px, self.height_px = width_px, height_px

@@ -1,0 +1,141 @@
+"""Embeddings from elsewhere: ``.npy`` files as clip-retrieval writes them.
+
+Comes in: a ``.npy`` file or a folder of them, perhaps a file of keys. Goes out: the same files in the run
+folder that embed writes, so that all that follows is the same. Rows are float16 or float32, of any
+length. Not its job: pictures; there are none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from triptych.errors import UsageError
+from triptych.records import ImageRecord
+from triptych.runs.folder import RunFolder
+from triptych.runs.jsonl import sha256_of, write_jsonl, written_whole
+
+ROWS_AT_ONCE = 16_384
+
+
+class StoredShard(msgspec.Struct, frozen=True, kw_only=True):
+    """One ``.npy`` file. ``keys`` is None where rows are named by their number."""
+
+    name: str
+    path: Path
+    keys: Sequence[str] | None
+
+    def rows(self) -> NDArray[np.floating]:
+        """``float16 or float32[n, dim]``, mapped, not read."""
+        rows: NDArray[np.floating] = np.load(self.path, mmap_mode="r", allow_pickle=False)
+        return rows
+
+    def fingerprint(self) -> str:
+        """Changes with any byte of the file or of its keys."""
+        return f"{self.name}\t{sha256_of(self.path)}\t{self._keys_digest()}"
+
+    def _keys_digest(self) -> str:
+        return hashlib.sha256(msgspec.json.encode(self.keys)).hexdigest()
+
+    def key_of(self, row: int) -> str:
+        """``<file stem>/<row>``, else what the file of keys says."""
+        return self.keys[row] if self.keys is not None else f"{self.name}/{row}"
+
+
+def adopt(run: RunFolder, shard: StoredShard) -> None:
+    """Write ``shard`` as embed_shard would: unit rows in float16, then a record a row.
+
+    A row that has no direction (zeros, not finite) is recorded as unreadable.
+    """
+    rows = shard.rows()
+    sound = np.concatenate([*(_sound(block) for block in _blocks(rows)), np.zeros(0, bool)])
+    header = {"descr": "<f2", "fortran_order": False, "shape": (int(sound.sum()), rows.shape[1])}
+    with written_whole(run.embeddings_file(shard.name)) as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for block in _blocks(rows):
+            kept = block[_sound(block)].astype(np.float32)
+            kept /= np.sqrt(np.einsum("ij,ij->i", kept, kept))[:, None]
+            file.write(kept.astype("<f2").tobytes())
+    reason = "not embeddable: the stored embedding is zero or not finite"
+    write_jsonl(
+        run.images_file(shard.name),
+        (
+            ImageRecord(key=shard.key_of(row), unreadable=None if ok else reason)
+            for row, ok in enumerate(sound.tolist())
+        ),
+    )
+
+
+def _blocks(rows: NDArray[np.floating]) -> Iterator[NDArray[np.floating]]:
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        yield rows[start : start + ROWS_AT_ONCE]
+
+
+def _sound(block: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Rows whose squared length is a usable number in float32."""
+    wide = block.astype(np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):
+        squared = np.einsum("ij,ij->i", wide, wide)
+    sound: NDArray[np.bool_] = np.isfinite(squared) & (squared > 1e-12)
+    return sound
+
+
+def open_stored(embeddings: Path, keys_file: Path | None) -> list[StoredShard]:
+    """The files of ``embeddings``, sorted by name.
+
+    ``keys_file`` has a key a line, in the order of the files and their rows. Raises UsageError where a
+    file is no matrix of float16 or float32, widths differ, or keys don't match the rows.
+    """
+    paths = sorted(embeddings.glob("*.npy")) if embeddings.is_dir() else [embeddings]
+    if not paths:
+        raise UsageError(f"no .npy files in {embeddings}; expected embeddings, one row an image")
+    shapes = [_shape(path) for path in paths]
+    for path, (_, width) in zip(paths, shapes, strict=True):
+        if width != shapes[0][1]:
+            raise UsageError(
+                f"{path} has {width} dimensions, {paths[0]} has {shapes[0][1]}; group them apart"
+            )
+    keys = _read_keys(keys_file, sum(rows for rows, _ in shapes)) if keys_file is not None else None
+    shards, first = [], 0
+    for path, (rows, _) in zip(paths, shapes, strict=True):
+        own = keys[first : first + rows] if keys is not None else None
+        shards.append(StoredShard(name=path.stem, path=path, keys=own))
+        first += rows
+    return shards
+
+
+def _shape(path: Path) -> tuple[int, int]:
+    try:
+        rows = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise UsageError(f"{path} can't be read as embeddings ({error}); expected a .npy matrix") from None
+    if rows.ndim != 2 or rows.dtype not in (np.float16, np.float32):
+        raise UsageError(
+            f"{path} holds {rows.dtype}{list(rows.shape)}; expected float16 or float32, one row an image"
+        )
+    return int(rows.shape[0]), int(rows.shape[1])
+
+
+def _read_keys(path: Path, expected: int) -> list[str]:
+    try:
+        keys = path.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"keys file {path} can't be read ({error}); expected a key a line in UTF-8"
+        ) from None
+    if len(keys) != expected:
+        raise UsageError(
+            f"{path} has {len(keys):,} keys, the embeddings {expected:,} rows; expected one each"
+        )
+    seen: set[str] = set()
+    for number, key in enumerate(keys, start=1):
+        if not key or key in seen:
+            what = "is empty" if not key else f"comes twice: {key}"
+            raise UsageError(f"{path}, line {number}: the key {what}; keys must be unique")
+        seen.add(key)
+    return keys

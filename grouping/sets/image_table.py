@@ -1,0 +1,101 @@
+"""What grouping knows about each readable image, in key order, in columns.
+
+Comes in: a run's images and embeddings. Goes out: an ImageTable whose order doesn't depend on how the
+images were sharded; the embeddings stay on disk. Not its job: sorting them into cells (see layout).
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from triptych.errors import SetupError
+from triptych.grouping.neighbours.inverted_lists import ROWS_AT_ONCE, StoredBlock
+from triptych.runs.folder import RunFolder
+
+HASH_BYTES = 32
+"""Of a perceptual hash of 256 bits (see witness)."""
+
+
+class ImageTable(NamedTuple):
+    """Image i is the i-th readable image of the run by key."""
+
+    keys: list[str]
+    pixels: NDArray[np.int64]
+    """Width times height; 0 where only an embedding is known."""
+    size_bytes: NDArray[np.int64]
+    content_hashes: list[str]
+    """Empty where only an embedding is known."""
+    picture_hashes: NDArray[np.uint8]
+    """``uint8[n, HASH_BYTES]``; zeros where ``has_picture_hash`` is False."""
+    has_picture_hash: NDArray[np.bool_]
+    blocks: list[StoredBlock]
+    dimensions: int
+
+
+def load_table(run: RunFolder) -> ImageTable:
+    """Every readable image.
+
+    Raises SetupError where a shard's embeddings don't match its images: another number of rows,
+    another width than the other shards', or values that aren't finite.
+    """
+    found = [
+        (shard, [record for record in run.images(shard) if record.unreadable is None])
+        for shard in run.shards()
+    ]
+    records = [record for _, readable in found for record in readable]
+    order = sorted(range(len(records)), key=lambda at: records[at].key)
+    number = np.empty(len(records), np.int64)
+    number[order] = np.arange(len(records))
+    dimensions, first, blocks = 0, 0, []
+    for shard, readable in found:
+        path = run.embeddings_file(shard)
+        width = _check(path, len(readable))
+        if dimensions and width != dimensions:
+            raise _damaged(path, f"{width} dimensions, {dimensions} in the shard before")
+        dimensions = width
+        images = number[first : first + len(readable)]
+        blocks.append(StoredBlock(images, partial(np.load, path, mmap_mode="r")))
+        first += len(readable)
+    hashes = np.zeros((len(records), HASH_BYTES), np.uint8)
+    has_hash = np.zeros(len(records), bool)
+    for image, at in enumerate(order):
+        if records[at].picture_hash:
+            hashes[image] = np.frombuffer(bytes.fromhex(records[at].picture_hash), np.uint8)
+            has_hash[image] = True
+    return ImageTable(
+        keys=[records[at].key for at in order],
+        pixels=np.array([records[at].width_px * records[at].height_px for at in order], np.int64),
+        size_bytes=np.array([records[at].size_bytes for at in order], np.int64),
+        content_hashes=[records[at].content_hash for at in order],
+        picture_hashes=hashes,
+        has_picture_hash=has_hash,
+        blocks=blocks,
+        dimensions=dimensions,
+    )
+
+
+def _check(path: Path, expected: int) -> int:
+    """The width of the rows in ``path``. Raises SetupError unless they are ``expected`` sound ones."""
+    try:
+        rows: NDArray[np.float16] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise _damaged(path, f"it can't be read ({error})") from None
+    if rows.ndim != 2 or len(rows) != expected:
+        raise _damaged(path, f"shape {rows.shape} for {expected} readable images")
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        some = rows[start : start + ROWS_AT_ONCE]
+        if not (np.isfinite(some).all() and some.any(axis=1).all()):
+            raise _damaged(path, "rows that are not finite or all zero")
+    return int(rows.shape[1])
+
+
+def _damaged(path: Path, found: str) -> SetupError:
+    return SetupError(
+        f"{path} is damaged: {found}; expected one row of one width a readable image:"
+        " remove the file and run again, or add --fresh embeddings"
+    )

@@ -1,0 +1,163 @@
+"""A run with real pictures whose names and captions try to break out of the page."""
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from triptych.progress import Silent
+from triptych.records import JOB_NAMES, Caption, Duplicate, ImageRecord, ImageSet, Verdict, is_multi
+from triptych.report.stage import ReportWritten, write_report
+from triptych.runs.folder import RunFolder
+from triptych.runs.journal import JournalWriter
+from triptych.runs.jsonl import write_jsonl
+from triptych.runs.plan import planned_targets
+from triptych.runs.rule_scores import RuleScores
+from triptych.sources import Shard, open_sources
+
+CLOSES_SCRIPT = "</script><b onclick='x'>bold</b>.png"
+"""A path of three parts, and markup."""
+RIGHT_TO_LEFT = "שלום \u202egnp.png"
+DEGREES = {
+    CLOSES_SCRIPT: 0,
+    "quote \"and\nline break'.png": 21,
+    "🦀 crab.png": 41,
+    RIGHT_TO_LEFT: 62,
+    "copy.png": 1,
+    "single a.png": 120,
+    "single b.png": 180,
+}
+"""Image keys by the angle of their embedding: the cosine of two is that of their difference."""
+
+SET_ID = "set_0123456789ab"
+SET_KEYS = tuple(list(DEGREES)[:3])
+BREAKS_OUT = (
+    "</script><script>window.broken = 1</script><img src=x onerror='window.broken = 2'>"
+    '\u2028\u2029 "quotes" \\ {{script}} <!-- ]]> &amp; 🦀 مرحبا\nA second line.'
+)
+"""What a caption may say without harm."""
+PROMPTS = {job: f"Describe, {job}: <b>{{{{content}}}}</b>" for job in JOB_NAMES}
+
+
+FIFTEEN_WORDS = RuleScores(
+    job="single_en",
+    rule="too_short",
+    setting="min_words_single",
+    bound=10,
+    drops="below",
+    step=1,
+    bins=[(-6, 1, 0), (5, 5, 5)],
+)
+"""One caption of 4 words, which another rule drops as well, and five of 15."""
+
+
+class Shown(NamedTuple):
+    """A run, its sources, and its page."""
+
+    run: RunFolder
+    sources: Sequence[Shard]
+    written: ReportWritten
+
+
+@pytest.fixture(scope="session")
+def nasty_run(tmp_path_factory: pytest.TempPathFactory) -> Shown:
+    """Seven pictures and a broken file in one shard: a set of three, a duplicate, all four jobs, judged.
+
+    Dropped are the Chinese caption of the set, and of single_en those of copies of the first text. One
+    caption of single_zh failed.
+    """
+    folder = tmp_path_factory.mktemp("nasty <&>")
+    return shown(make_run(folder), folder / "images")
+
+
+@pytest.fixture
+def own_run(tmp_path: Path) -> Callable[[], tuple[RunFolder, Path]]:
+    """The same run, to be changed: ``run, images = own_run()``."""
+    return lambda: (make_run(tmp_path), tmp_path / "images")
+
+
+def shown(run: RunFolder, images: Path, cautions: Sequence[str] = ()) -> Shown:
+    """``run`` with its page written; without ``images`` its sources are gone."""
+    sources = open_sources([images]) if images.exists() else []
+    written = write_report(run, sources, PROMPTS, cautions, lambda job: None, JOB_NAMES, Silent())
+    return Shown(run, sources, written)
+
+
+def make_run(folder: Path) -> RunFolder:
+    """Write pictures to ``folder/images`` and the run to ``folder/run``."""
+    for number, key in enumerate(DEGREES):
+        path = folder / "images" / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (60, 40), (30 * number, 90, 200)).save(path)
+    (folder / "images" / "broken.png").write_bytes(b"no picture")
+    run = RunFolder.create_or_open(folder / "run")
+    run.run_file.versions = {"triptych": "0.1.0"}
+    run.run_file.config = {
+        "sources": [str(folder / "images")],
+        "captioning": {"model": "/opt/models/big-vlm"},
+        "embedding": {"model": "ViT-B-32"},
+    }
+    _write_groups(run)
+    band = {"related_cosine_similarity": 0.75, "duplicate_cosine_similarity": 0.94}
+    for stage, settings in (
+        ("embeddings", {}),
+        ("sets", band),
+        ("captions", {"engine": "server", "model": "/opt/models/big-vlm"}),
+        ("verdicts", {"min_words_single": 10, "min_han_multi": 30}),
+    ):
+        run.begin_stage(stage, settings, {})
+        if stage == "captions":
+            _write_captions(run)
+        run.finish_stage(
+            stage, {"took_s": 2.0, "found": 8, "sets": 1} if stage in ("embeddings", "sets") else {}
+        )
+    return run
+
+
+def _write_groups(run: RunFolder) -> None:
+    records = [
+        ImageRecord(key=key, width_px=60, height_px=40, size_bytes=100, content_hash=str(number))
+        for number, key in enumerate(DEGREES)
+    ]
+    records.append(ImageRecord(key="broken.png", unreadable="unknown format: no image format matches"))
+    records.sort(key=lambda record: record.key)
+    write_jsonl(run.images_file("files-00000"), records)
+    angles = [math.radians(DEGREES[record.key]) for record in records if record.unreadable is None]
+    path = run.embeddings_file("files-00000")
+    path.parent.mkdir(parents=True)
+    np.save(path, np.array([[math.cos(angle), math.sin(angle)] for angle in angles], np.float16))
+    write_jsonl(
+        run.sets_file,
+        [ImageSet(id=SET_ID, keys=SET_KEYS, min_cosine_similarity=0.7547, mean_cosine_similarity=0.876)],
+    )
+    write_jsonl(
+        run.duplicates_file,
+        [Duplicate(key="copy.png", of=CLOSES_SCRIPT, reason="near duplicate", cosine_similarity=0.9998)],
+    )
+
+
+def _write_captions(run: RunFolder) -> None:
+    write_jsonl(run.rule_scores_file, [FIFTEEN_WORDS])
+    for job in JOB_NAMES:
+        for shard, targets in planned_targets(run, job, None):
+            captions, verdicts = [], []
+            for target in targets:
+                if (job, target.id) == ("single_zh", "single_zh:single a.png"):
+                    captions.append(Caption(id=target.id, job=job, failure="timeout: <b>no</b> answer"))
+                    continue
+                captions.append(Caption(id=target.id, job=job, text=BREAKS_OUT, finish_reason="stop"))
+                drops = (job == "multi_zh") or target.id == "single_en:single b.png"
+                scores = {"too_short": 7.0} if is_multi(job) else {"too_short": 4.0, "exact_duplicate": 1.0}
+                twin = None if is_multi(job) else "single_en:single a.png"
+                verdicts.append(
+                    Verdict(id=target.id, keep=False, reason="too_short", scores=scores, repeats=twin)
+                    if drops
+                    else Verdict(id=target.id, keep=True)
+                )
+            with JournalWriter(run.captions_file(job, shard)) as journal:
+                journal.commit(captions)
+            write_jsonl(run.verdicts_file(job, shard), verdicts)

@@ -1,0 +1,96 @@
+"""What is near what, from the stored embeddings."""
+
+import numpy as np
+import pytest
+
+from triptych.progress import Silent
+from triptych.records import ImageRecord
+from triptych.report import nearness
+from triptych.report.places import find_places
+from triptych.report.sheets import why_joined, why_left_out
+from triptych.runs.folder import RunFolder
+from triptych.runs.jsonl import write_jsonl
+
+
+@pytest.fixture
+def embedded(tmp_path) -> tuple[RunFolder, dict[str, np.ndarray]]:
+    """Two shards of 90 random images, one of them unreadable, and the unit vectors by key."""
+    run = RunFolder.create_or_open(tmp_path / "run")
+    rng = np.random.default_rng(7)
+    units = {}
+    for shard in ("a", "b"):
+        records = [ImageRecord(key=f"{shard}/{i:02d}.jpg", width_px=9, height_px=9) for i in range(90)]
+        records[4] = ImageRecord(key=f"{shard}/04.jpg", unreadable="empty: no bytes")
+        readable = [record.key for record in records if record.unreadable is None]
+        write_jsonl(run.images_file(shard), records)
+        rows = rng.normal(size=(len(readable), 16)).astype(np.float16)
+        run.embeddings_file(shard).parent.mkdir(exist_ok=True)
+        np.save(run.embeddings_file(shard), rows)
+        units |= {
+            key: row / np.linalg.norm(row) for key, row in zip(readable, rows.astype(np.float64), strict=True)
+        }
+    return run, units
+
+
+@pytest.mark.parametrize("rows_at_once", [7, 8192])
+def test_the_nearest_left_out_is_the_one_with_the_best_worst_cosine(
+    embedded, monkeypatch, rows_at_once
+) -> None:
+    """Checked against every image by a plain loop; duplicates and members never count."""
+    run, units = embedded
+    monkeypatch.setattr(nearness, "ROWS_AT_ONCE", rows_at_once)
+    keys = ["a/03.jpg", "a/30.jpg", "b/05.jpg"]
+    worst = {
+        key: min(unit @ units[member] for member in keys) for key, unit in units.items() if key not in keys
+    }
+    best, second = sorted(worst, key=lambda key: -worst[key])[:2]
+    for set_aside, expected in ((set(), best), ({best}, second)):
+        places = find_places(run, set(keys), set_aside, Silent())
+        chosen = [places.of_key[key] for key in keys]
+        found = nearness.measure(run, [chosen], places.sample, set_aside, Silent()).outsiders[0]
+
+        assert found is not None
+        assert expected == found.place.record.key
+        assert worst[expected] == pytest.approx(float(found.cosines.min()), abs=1e-6)
+
+
+def test_nearest_neighbours_are_counted_without_the_image_itself(embedded) -> None:
+    """Else the histogram would stand at 1."""
+    run, units = embedded
+    places = find_places(run, set(), set(), Silent())
+    shown = nearness.measure(run, [], places.sample, set(), Silent()).nearest.shown()
+    matrix = np.stack(list(units.values())) @ np.stack(list(units.values())).T
+    np.fill_diagonal(matrix, -1)
+
+    assert 178 == sum(shown.counts)
+    assert shown.low + shown.step * len(shown.counts) == pytest.approx(matrix.max(), abs=0.0101)
+
+
+def test_the_line_of_each_image_says_how_it_joined() -> None:
+    """The closest pair first, then the image whose weakest tie is strongest."""
+    cosines = np.array([[1, 0.8, 0.76], [0.8, 1, 0.9], [0.76, 0.9, 1]], np.float32)
+
+    assert [
+        "at least 0.760 to those before (weakest to 3)",
+        "closest pair, with 3: 0.900",
+        "closest pair, with 2: 0.900",
+    ] == why_joined(cosines)
+
+
+@pytest.mark.parametrize(
+    ("cosines", "own_set", "says"),
+    [
+        ([0.8, 0.7], None, "0.700 to image 2, below the band, which begins at 0.75"),
+        ([0.8, 0.7], "set_b", "0.700 to image 2, below the band, which begins at 0.75; it is in set_b"),
+        ([0.96, 0.8], None, "0.960 to image 1, as near as a duplicate"),
+        ([0.9, 0.8], "set_b", "at least 0.800 to every image: it would fit, but set_b has it"),
+        ([0.9, 0.8], None, "at least 0.800 to every image: it would fit, and is in no set"),
+    ],
+)
+def test_the_line_of_the_image_left_out_says_why(
+    cosines: list[float], own_set: str | None, says: str
+) -> None:
+    """Only what the cosines say."""
+    outsider = nearness.Outsider(None, np.array(cosines, np.float32))  # type: ignore[arg-type]
+
+    assert says == why_left_out(outsider, 0.75, 0.94, own_set)

@@ -1,0 +1,76 @@
+"""What a person's verdicts come to."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from triptych.errors import UsageError
+from triptych.report.precision import precisions, read_verdicts, wilson_interval
+
+
+def line(number: int, good: bool, **changes: object) -> str:
+    row = {"report": "r1", "kind": "set", "id": f"set_{number}", "good": good, "drawn": "even"} | changes
+    return json.dumps(row)
+
+
+@pytest.mark.parametrize(
+    ("good", "judged", "interval"),
+    [(8, 10, (0.4902, 0.9433)), (0, 10, (0.0, 0.2775)), (10, 10, (0.7225, 1.0)), (81, 263, (0.2553, 0.3662))],
+)
+def test_the_interval_is_wilsons(good: int, judged: int, interval: tuple[float, float]) -> None:
+    """The last is Newcombe's (1998) example without continuity correction."""
+    assert interval == pytest.approx(wilson_interval(good, judged), abs=5e-5)
+
+
+def test_rare_items_do_not_count_towards_the_precision(tmp_path: Path) -> None:
+    """They were not drawn evenly."""
+    path = tmp_path / "v.jsonl"
+    lines = [line(1, True), line(2, True), line(3, False), line(4, False, drawn="rare")]
+    path.write_text("\n".join(lines))
+    (found,) = precisions(read_verdicts(path, "r1"))
+
+    assert (2, 3, 0, 1) == (found.good, found.judged, found.rare_good, found.rare_judged)
+    assert wilson_interval(2, 3) == (found.low, found.high)
+
+
+def test_kinds_are_counted_apart(tmp_path: Path) -> None:
+    """A precision of sets says nothing of captions."""
+    path = tmp_path / "v.jsonl"
+    path.write_text(line(1, True) + "\n" + line(1, False, kind="multi_en") + "\n")
+
+    assert [("set", 1), ("multi_en", 0)] == [(p.kind, p.good) for p in precisions(read_verdicts(path, "r1"))]
+
+
+def test_files_joined_end_to_end_count_each_item_once(tmp_path: Path) -> None:
+    """Two downloads of one review overlap."""
+    path = tmp_path / "v.jsonl"
+    path.write_text("\n".join([line(1, True), line(2, True), line(1, True)]))
+
+    assert 2 == len(read_verdicts(path, "r1"))
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (line(1, True) + "\n" + line(1, False), "line 2: set_1 is bad here and good in line 1"),
+        (line(1, True, report="r2"), "line 1: a verdict on report r2, but this run's is r1"),
+        (line(1, True) + "\nnonsense", "line 2: expected a verdict"),
+        ('{"id": 1}', "line 1: expected a verdict"),
+        ("\n", "holds no verdicts"),
+        (b"\xff\xfe", "line 1: expected a verdict"),
+    ],
+)
+def test_a_file_that_cannot_be_counted_is_refused(tmp_path: Path, content: str | bytes, says: str) -> None:
+    """With the line and what to do."""
+    path = tmp_path / "v.jsonl"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+
+    with pytest.raises(UsageError, match=says):
+        read_verdicts(path, "r1")
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    """It is a usage error, not a crash."""
+    with pytest.raises(UsageError, match="No such file"):
+        read_verdicts(tmp_path / "v.jsonl", "r1")

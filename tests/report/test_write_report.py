@@ -1,0 +1,221 @@
+"""The report of a run, read from its files."""
+
+import json
+import os
+import re
+import shutil
+
+import pytest
+
+from tests.report.conftest import (
+    BREAKS_OUT,
+    CLOSES_SCRIPT,
+    PROMPTS,
+    RIGHT_TO_LEFT,
+    SET_ID,
+    SET_KEYS,
+    Shown,
+    shown,
+)
+from triptych.errors import SetupError
+from triptych.progress import Silent
+from triptych.records import JOB_NAMES
+from triptych.report.identity import report_id
+from triptych.report.stage import write_report
+from triptych.runs.folder import RunFolder
+from triptych.sources import open_sources
+
+
+def content_of(shown: Shown) -> dict:
+    page = shown.written.path.read_text("utf-8")
+    return json.loads(re.search('id="content">(.*?)</script>', page, re.DOTALL)[1])
+
+
+def test_the_page_is_the_same_every_time(nasty_run: Shown) -> None:
+    """Samples are drawn by hash."""
+    before = nasty_run.written.path.read_bytes()
+    write_report(nasty_run.run, nasty_run.sources, PROMPTS, [], lambda job: None, JOB_NAMES, Silent())
+
+    assert before == nasty_run.written.path.read_bytes()
+
+
+def test_a_set_is_shown_with_its_cosines_and_the_nearest_image_left_out(nasty_run: Shown) -> None:
+    """62 degrees from one of its images, float16 rounding included; the duplicate at 1 degree left aside."""
+    content = content_of(nasty_run)
+    (card,) = content["sets"]
+    left_out = card["left_out"]
+
+    assert (SET_ID, list(SET_KEYS)) == (card["id"], [content["pictures"][n]["key"] for n in card["pictures"]])
+    assert [[1, 0.934, 0.755], [0.934, 1, 0.94], [0.755, 0.94, 1]] == [
+        [pytest.approx(value, abs=2e-3) for value in row] for row in card["cosine_similarities"]
+    ]
+    assert RIGHT_TO_LEFT == content["pictures"][left_out["picture"]]["key"]
+    assert 0 == left_out["weakest_member"]
+    assert left_out["why"].startswith("0.470 to image 1, below the band")
+
+
+def test_a_band_that_was_read_off_the_corpus_is_marked_and_explained(own_run) -> None:
+    """The setting says only that it was to be read; the stage noted what it found."""
+    run, images = own_run()
+    state = run.run_file.stages["sets"]
+    state.settings = dict.fromkeys(("related_cosine_similarity", "duplicate_cosine_similarity"), "auto")
+    noted = {"related_cosine_similarity": 0.6, "duplicate_cosine_similarity": 0.97, "band_why": "midway"}
+    run.finish_stage("sets", noted)
+    similarity = content_of(shown(run, images))["similarity"]
+
+    assert (0.6, 0.97, "midway") == tuple(similarity[key] for key in ("related", "duplicate", "why"))
+
+
+def test_every_caption_is_shown_with_what_became_of_it(nasty_run: Shown) -> None:
+    """Kept, dropped with the rules, failed with the reason."""
+    content = content_of(nasty_run)
+    found = {c["id"]: (c["state"], c["why"]) for s in content["singles"] for c in s["captions"]}
+    found |= {c["id"]: (c["state"], c["why"]) for c in content["sets"][0]["captions"]}
+
+    assert ("kept", "") == found["single_en:single a.png"]
+    assert ("failed", "timeout: <b>no</b> answer") == found["single_zh:single a.png"]
+    assert ("dropped", "too_short, exact_duplicate") == found["single_en:single b.png"]
+    assert ("dropped", "too_short") == found[f"multi_zh:{SET_ID}"]
+
+
+def test_a_copy_is_shown_beside_the_caption_that_it_repeats(nasty_run: Shown) -> None:
+    """With its text and its image; others repeat none."""
+    content = content_of(nasty_run)
+    (rule,) = [rule for rule in content["rules"] if rule["rule"] == "too_short"]
+    repeats = {each["caption"]["id"]: each["repeats"] for each in rule["examples"]}
+    twin = repeats["single_en:single b.png"]
+
+    assert ("single_en:single a.png", BREAKS_OUT) == (twin["id"], twin["text"])
+    assert ["single a.png"] == [content["pictures"][place]["key"] for place in twin["pictures"]]
+    assert repeats[f"multi_zh:{SET_ID}"] is None
+
+
+def test_failures_are_listed_by_class(nasty_run: Shown) -> None:
+    """Of images and of captions."""
+    rows = [(f["where"], f["name"], f["count"]) for f in content_of(nasty_run)["failures"]]
+
+    assert [("images", "unknown format", 1), ("single_zh", "timeout", 1)] == rows
+
+
+def test_a_duplicate_is_shown_beside_the_image_that_stays(nasty_run: Shown) -> None:
+    """With their cosine."""
+    content = content_of(nasty_run)
+    (pair,) = content["duplicates"]
+
+    assert ("copy.png", 0.9998) == (pair["key"], pair["cosine_similarity"])
+    assert CLOSES_SCRIPT == content["pictures"][pair["stays"]]["key"]
+
+
+def test_no_path_of_this_machine_is_on_the_page(nasty_run: Shown) -> None:
+    """Models and sources lie where they lie."""
+    page = nasty_run.written.path.read_text("utf-8")
+
+    assert "/opt/models" not in page
+    assert str(nasty_run.run.path.parent) not in page
+
+
+def test_without_its_sources_a_run_is_shown_without_pictures(own_run) -> None:
+    """Each place says why."""
+    run, images = own_run()
+    shutil.rmtree(images)
+    gone = shown(run, images)
+
+    assert (0, 7) == (gone.written.pictures, gone.written.missing_pictures)
+    assert {"its source is not there any more"} == {p["why_not"] for p in content_of(gone)["pictures"]}
+
+
+def test_a_picture_that_was_damaged_since_says_so(own_run) -> None:
+    """The others are shown."""
+    run, images = own_run()
+    (images / "single a.png").write_bytes(b"no picture")
+    (damaged,) = [p for p in content_of(shown(run, images))["pictures"] if p["why_not"]]
+
+    assert ("single a.png", None) == (damaged["key"], damaged["url"])
+    assert damaged["why_not"].startswith("unknown format")
+
+
+def test_a_job_with_few_captions_does_not_hide_the_single_images_of_another(own_run) -> None:
+    """Single images are drawn from single_en where single_zh was limited to nothing."""
+    run, images = own_run()
+    for made in (run.captions_file, run.verdicts_file):
+        made("single_zh", "files-00000").unlink()
+    written = write_report(
+        run,
+        open_sources([images]),
+        PROMPTS,
+        [],
+        lambda job: 0 if job == "single_zh" else None,
+        JOB_NAMES,
+        Silent(),
+    )
+    singles = content_of(Shown(run, [], written))["singles"]
+
+    assert 6 == len(singles)
+    assert {("single_zh", "not made")} == {
+        (c["job"], c["state"]) for s in singles for c in s["captions"] if c["language"] == "zh"
+    }
+
+
+def test_a_run_without_captions_is_shown_with_its_sets(own_run) -> None:
+    """To look at sets before captioning them."""
+    run, images = own_run()
+    for stage in ("captions", "verdicts"):
+        run.discard(stage)
+    content = content_of(shown(run, images))
+
+    assert ["not made"] * 2 == [caption["state"] for caption in content["sets"][0]["captions"]]
+    assert ([], []) == (content["singles"], content["rules"])
+
+
+def test_a_run_without_sets_has_no_report(tmp_path) -> None:
+    """The line says what to run first."""
+    run = RunFolder.create_or_open(tmp_path / "run")
+
+    with pytest.raises(SetupError, match="has no finished sets to report on; run `triptych group"):
+        write_report(run, [], PROMPTS, [], lambda job: None, JOB_NAMES, Silent())
+
+
+def test_missing_embeddings_are_named(own_run) -> None:
+    """A damaged run folder ends in a line, not a traceback."""
+    run, images = own_run()
+    run.embeddings_file("files-00000").unlink()
+
+    with pytest.raises(SetupError, match=r"files-00000.npy can't be read"):
+        shown(run, images)
+
+
+def test_other_verdicts_make_another_report(own_run) -> None:
+    """So what a person said of the former doesn't count for it."""
+    run, _ = own_run()
+    before = report_id(run)
+    run.run_file.stages["verdicts"].settings["min_words_single"] = 12
+
+    assert before != report_id(run)
+
+
+def test_the_pace_has_a_point_a_shard_where_the_files_times_fit(own_run) -> None:
+    """Journals written 10, 20, 30 and 40 seconds after the sets."""
+    run, images = own_run()
+    run.run_file.stages["captions"].notes = {
+        f"{job}.{name}": 10 for job in JOB_NAMES for name in ("seconds", "made")
+    }
+    began = run.sets_file.stat().st_mtime
+    for number, job in enumerate(JOB_NAMES, start=1):
+        os.utime(run.captions_file(job, "files-00000"), (began, began + 10 * number))
+
+    assert [[10.0, 6], [20.0, 12], [30.0, 13], [40.0, 14]] == [
+        point[:2] for point in content_of(shown(run, images))["pace"]["points"]
+    ]
+
+
+def test_a_copied_folder_has_no_pace_over_time(own_run) -> None:
+    """Its files are all of one moment; the recorded seconds stay."""
+    run, images = own_run()
+    run.run_file.stages["captions"].notes = {
+        f"{job}.{name}": 10 for job in JOB_NAMES for name in ("seconds", "made")
+    }
+    pace = content_of(shown(run, images))["pace"]
+
+    assert [] == pace["points"]
+    assert "don't fit the recorded durations" in pace["note"]
+    assert 6 == len(pace["stages"])

@@ -1,0 +1,69 @@
+"""An append-only journal keeps what was committed, and only that."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from triptych.errors import SetupError
+from triptych.records import Caption
+from triptych.runs.journal import JournalWriter, read_journal
+
+
+def _captions(count: int) -> list[Caption]:
+    return [
+        Caption(
+            id=f"single_en:a/{n}.jpg", job="single_en", text=f"caption {n} “引号” \n", finish_reason="stop"
+        )
+        for n in range(count)
+    ]
+
+
+def test_committed_records_are_read_back_in_order(tmp_path: Path) -> None:
+    """Several commits through several openings read as one list."""
+    path = tmp_path / "captions" / "a.jsonl"
+    captions = _captions(5)
+    with JournalWriter(path) as journal:
+        journal.commit(captions[:2])
+        journal.commit(captions[2:4])
+    with JournalWriter(path) as journal:
+        journal.commit(captions[4:])
+
+    assert captions == list(read_journal(path, Caption))
+
+
+def test_a_missing_journal_is_empty(tmp_path: Path) -> None:
+    """Nothing was made yet: that is no error."""
+    assert list(read_journal(tmp_path / "none.jsonl", Caption)) == []
+
+
+def test_a_torn_tail_is_passed_over_and_cut_at_any_byte(tmp_path: Path) -> None:
+    """Wherever a crash cuts the file, whole lines stay and the next commit starts on a new line."""
+    path = tmp_path / "a.jsonl"
+    captions = _captions(6)
+    with JournalWriter(path) as journal:
+        journal.commit(captions)
+    whole = path.read_bytes()
+    rng = random.Random(1)
+    for cut in [0, 1, len(whole) - 1, *(rng.randrange(len(whole)) for _ in range(40))]:
+        path.write_bytes(whole[:cut])
+        kept = whole[:cut].count(b"\n")
+
+        assert captions[:kept] == list(read_journal(path, Caption))
+
+        with JournalWriter(path) as journal:
+            journal.commit(captions[kept:])
+
+        assert whole == path.read_bytes()
+
+
+def test_damage_in_the_middle_is_an_error_that_names_the_line(tmp_path: Path) -> None:
+    """A broken line that isn't the last is damage, which must not pass silently."""
+    path = tmp_path / "a.jsonl"
+    with JournalWriter(path) as journal:
+        journal.commit(_captions(3))
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(lines[0] + b'{"id": 7}\n' + lines[2])
+
+    with pytest.raises(SetupError, match="line 2"):
+        list(read_journal(path, Caption))

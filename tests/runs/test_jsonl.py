@@ -1,0 +1,68 @@
+"""A file is whole or not there."""
+
+from pathlib import Path
+
+import pytest
+
+from triptych.errors import SetupError
+from triptych.records import Duplicate
+from triptych.runs.jsonl import digest_of_files, read_jsonl, write_jsonl, written_whole
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path: Path) -> None:
+    """An exception inside the block changes nothing on disk."""
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(b"old")
+    with pytest.raises(RuntimeError), written_whole(path) as file:
+        file.write(b"new")
+        raise RuntimeError
+
+    assert path.read_bytes() == b"old"
+    assert [path] == list(tmp_path.iterdir())
+
+
+def test_records_come_back_as_they_went_in(tmp_path: Path) -> None:
+    """JSON Lines round trip, with text that needs escaping."""
+    rows = [Duplicate(key='a/"\n\u2028.jpg', of="a/2.jpg", reason="same bytes", cosine_similarity=1.0)]
+
+    assert write_jsonl(tmp_path / "rows.jsonl", rows) == 1
+    assert rows == list(read_jsonl(tmp_path / "rows.jsonl", Duplicate))
+
+
+def test_a_damaged_row_is_named(tmp_path: Path) -> None:
+    """The error says which file and line, not where in the decoder."""
+    (tmp_path / "rows.jsonl").write_text("{}\n")
+    with pytest.raises(SetupError, match=r"rows\.jsonl, line 1: expected a Duplicate"):
+        list(read_jsonl(tmp_path / "rows.jsonl", Duplicate))
+
+
+@pytest.mark.parametrize("damage", [b"{}", b'{"key":"\xff"}', b"\x00"])
+def test_a_damaged_row_is_named_by_its_number_far_into_a_file(tmp_path: Path, damage: bytes) -> None:
+    """Files are read a megabyte at a time; lines are counted over all of them, and read up to the damage."""
+    row = Duplicate(key="k" * 1000, of="o", reason="same bytes", cosine_similarity=1.0)
+    path = tmp_path / "rows.jsonl"
+    write_jsonl(path, [row] * 3000)
+    lines = path.read_bytes().splitlines()
+    lines[2500] = damage
+    path.write_bytes(b"\n".join(lines) + b"\n" + b"{broken\n")
+    read = []
+
+    with pytest.raises(SetupError, match="line 2501:"):
+        read.extend(read_jsonl(path, Duplicate))
+
+    assert 2500 == len(read)
+
+
+def test_a_digest_depends_on_names_and_bytes_but_not_on_order(tmp_path: Path) -> None:
+    """What a stage reads is the set of its input files."""
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.write_bytes(b"1")
+    two.write_bytes(b"2")
+    before = digest_of_files(tmp_path, [one, two])
+
+    assert before == digest_of_files(tmp_path, [two, one])
+
+    one.write_bytes(b"2")
+    two.write_bytes(b"1")
+
+    assert before != digest_of_files(tmp_path, [one, two])

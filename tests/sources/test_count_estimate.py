@@ -1,0 +1,41 @@
+"""How many files there will be is known before any tar was walked through."""
+
+from pathlib import Path
+
+from tests.support.pile import jpeg, write_file, write_tar
+from triptych.sources import open_sources
+from triptych.sources.count_estimate import SAMPLED_MEMBERS, Forecast, forecast_files
+
+
+def test_loose_files_are_counted(tmp_path: Path) -> None:
+    """Exactly."""
+    for number in range(3):
+        write_file(tmp_path / f"{number}.jpg")
+
+    assert Forecast(3, False) == forecast_files(open_sources([tmp_path]))
+
+
+def test_tars_are_estimated_by_the_headers_of_a_few(tmp_path: Path) -> None:
+    """Sidecars don't count; a tar that can't be looked into counts by its size."""
+    for number in range(20):
+        members = {f"{n}.{ending}": jpeg() for n in range(5) for ending in ("jpg", "json")}
+        write_tar(tmp_path / f"{number:02d}.tar", members)
+    (tmp_path / "00.tar").write_bytes(b"\xff" * (tmp_path / "00.tar").stat().st_size)
+
+    assert Forecast(100, True) == forecast_files(open_sources([tmp_path]))
+
+
+def test_only_the_beginning_of_a_long_tar_is_looked_at(tmp_path: Path) -> None:
+    """And what it has is multiplied up."""
+    write_tar(tmp_path / "a.tar", {f"{n:05d}.jpg": jpeg() for n in range(4 * SAMPLED_MEMBERS)})
+    forecast = forecast_files(open_sources([tmp_path]))
+
+    assert forecast is not None and forecast.is_estimate
+    assert abs(forecast.files - 4 * SAMPLED_MEMBERS) <= 0.02 * 4 * SAMPLED_MEMBERS
+
+
+def test_tars_that_are_all_damaged_give_no_number(tmp_path: Path) -> None:
+    """Better none than a wrong one."""
+    write_file(tmp_path / "a.tar", b"no tar at all")
+
+    assert forecast_files(open_sources([tmp_path])) is None

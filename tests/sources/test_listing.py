@@ -1,0 +1,81 @@
+"""Patterns and lists come to files with the keys that the folder itself would give."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.pile import jpeg, keys, read_again, reasons, write_file, write_tar
+from triptych.errors import UsageError
+from triptych.sources import open_sources
+
+
+@pytest.fixture
+def pile(tmp_path: Path) -> Path:
+    """Images at three depths, a sidecar, tars, a hidden folder and a link back."""
+    for name in ("x.jpg", "a/x.jpg", "a/b/y.png", "a/b/y.json", ".hidden/z.jpg"):
+        write_file(tmp_path / "photos" / name)
+    for number in range(3):
+        write_tar(tmp_path / "sa1b" / f"sa_{number:06d}.tar", {f"sa_{number}.jpg": jpeg()})
+    (tmp_path / "photos" / "a" / "back").symlink_to(tmp_path / "photos")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [
+        ("photos/**/*.jpg", ["a/x.jpg", "x.jpg"]),
+        ("photos/*.jpg", ["x.jpg"]),
+        ("photos/*/*", ["a/b/y.png", "a/x.jpg"]),
+        ("photos/**", ["a/b/y.png", "a/x.jpg", "x.jpg"]),
+        ("photos/**/[xy].*", ["a/b/y.png", "a/x.jpg", "x.jpg"]),
+        ("sa1b/sa_*.tar", ["sa_000000/sa_0.jpg", "sa_000001/sa_1.jpg", "sa_000002/sa_2.jpg"]),
+        ("sa1b/sa_00000[12].tar", ["sa_000001/sa_1.jpg", "sa_000002/sa_2.jpg"]),
+        ("*/a/x.jpg", ["photos/a/x.jpg"]),
+    ],
+)
+def test_a_pattern_gives_keys_below_its_first_wildcard(pile: Path, pattern: str, found: list[str]) -> None:
+    """Folders that match are walked; what is hidden is not matched; links back end the walk."""
+    assert found == keys(pile / pattern)
+
+
+def test_a_pattern_that_matches_nothing_is_a_usage_error(pile: Path) -> None:
+    """Not an empty dataset."""
+    with pytest.raises(UsageError, match="matches nothing"):
+        open_sources([pile / "photos" / "*.webp"])
+
+
+def test_a_folder_whose_name_looks_like_a_pattern_is_meant_itself(pile: Path) -> None:
+    """What is there is taken as it stands, also in front of a real wildcard."""
+    write_file(pile / "[2023]" / "z.jpg")
+
+    assert ["z.jpg"] == keys(pile / "[2023]")
+    assert ["z.jpg"] == keys(pile / "[2023]" / "*.jpg")
+
+
+@pytest.mark.parametrize("suffix", [".txt", ".lst"])
+def test_a_list_names_files_relative_to_itself_or_absolutely(pile: Path, suffix: str) -> None:
+    """Keys are paths below the list's folder, wherever it can be; one that is named twice counts once."""
+    elsewhere = write_file(pile / "elsewhere" / "e.jpg")
+    lines = ["a/x.jpg", "", f"{pile}/photos/x.jpg", "a/../a/x.jpg", "../sa1b/sa_000000.tar", str(elsewhere)]
+    named = write_file(pile / "photos" / f"train{suffix}", "\r\n".join(lines).encode())
+    outside = str(pile)[1:]
+
+    assert {"a/x.jpg", "x.jpg", f"{outside}/elsewhere/e.jpg", f"{outside}/sa1b/sa_000000/sa_0.jpg"} == set(
+        keys(named)
+    )
+    assert all(all(read_again(shard)) for shard in open_sources([named]))
+
+
+def test_a_listed_file_that_is_not_there_is_a_record(pile: Path) -> None:
+    """With its reason; so is a listed tar, and a name that is no image."""
+    named = write_file(pile / "photos" / "list.txt", b"x.jpg\nnone.jpg\nnone.tar\nnotes.md\n")
+
+    assert ["x.jpg"] == keys(named)
+    assert {"none.jpg": "read error", "none.tar": "read error", "notes.md": "not an image"} == reasons(named)
+
+
+@pytest.mark.parametrize("lines", [b"photos/x.jpg\nphotos/a/x.jpg\n", b"", b"\n\n"])
+def test_a_list_of_nothing_that_is_there_is_a_usage_error(pile: Path, lines: bytes) -> None:
+    """Most likely its paths were relative to another folder."""
+    with pytest.raises(UsageError, match=r"none of the \d files .* relative to the list's folder"):
+        open_sources([write_file(pile / "photos" / "list.txt", lines)])

@@ -1,0 +1,171 @@
+"""Sources become shards with stable, unique keys, and every file is accounted for."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.pile import jpeg, keys, read_again, reasons, write_file, write_tar
+from triptych.errors import UsageError
+from triptych.sources import open_sources
+from triptych.sources.loose_files import FILES_PER_SHARD
+
+
+def test_a_folder_may_hold_images_and_tars_nested(tmp_path: Path) -> None:
+    """Keys are paths below the source, a tar standing for a folder of its name."""
+    write_file(tmp_path / "deep" / "er" / "one.JPG")
+    write_tar(tmp_path / "deep" / "sa_000000.tar", {"sa_1.jpg": jpeg(), "sa_1.json": b"{}"})
+    write_tar(tmp_path / "sa_000001.tar", {"./sa_2.jpg": jpeg()})
+
+    assert ["deep/sa_000000", "files-00000", "sa_000001"] == [
+        shard.name for shard in open_sources([tmp_path])
+    ]
+    assert ["deep/sa_000000/sa_1.jpg", "deep/er/one.JPG", "sa_000001/sa_2.jpg"] == keys(tmp_path)
+
+
+def test_what_is_no_image_is_listed_with_its_reason(tmp_path: Path) -> None:
+    """Only sidecars are passed over."""
+    write_file(tmp_path / "a.jpg")
+    for name in ("a.json", "metadata.csv", "notes.md", "more.tar.gz"):
+        write_file(tmp_path / name, b"x")
+
+    assert {"notes.md": "not an image", "more.tar.gz": "compressed tar"} == reasons(tmp_path)
+
+
+def test_a_large_folder_is_cut_into_shards(tmp_path: Path) -> None:
+    """The shard is the bounded unit of work."""
+    for n in range(FILES_PER_SHARD + 1):
+        (tmp_path / f"{n:05d}.jpg").touch()
+
+    assert [FILES_PER_SHARD, 1] == [shard.file_count for shard in open_sources([tmp_path])]
+
+
+def test_a_file_that_has_gone_is_a_record(tmp_path: Path) -> None:
+    """Between listing and reading."""
+    gone = write_file(tmp_path / "a.jpg")
+    write_file(tmp_path / "b.jpg")
+    (shard,) = open_sources([tmp_path])
+    gone.unlink()
+
+    assert {"a.jpg": "read error: No such file or directory", "b.jpg": None} == {
+        file.key: file.unreadable for file in shard.files()
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("none", "is not there"),
+        ("empty", "no images in"),
+        ("x.zip", "not an image: .zip"),
+        ("x.tar.gz", "compressed tar: .* unpack it"),
+    ],
+)
+def test_sources_that_cannot_be_are_usage_errors(tmp_path: Path, name: str, problem: str) -> None:
+    """Each with what was found and what was expected."""
+    (tmp_path / "empty").mkdir()
+    for archive in ("x.zip", "x.tar.gz"):
+        (tmp_path / archive).touch()
+    with pytest.raises(UsageError, match=f"{problem}.*expected"):
+        open_sources([tmp_path / name])
+
+
+def test_several_sources_of_several_kinds_make_one_run(tmp_path: Path) -> None:
+    """A folder, a tar and an image by themselves."""
+    write_file(tmp_path / "photos" / "a" / "x.jpg")
+    write_tar(tmp_path / "sa1b" / "sa_000000.tar", {"sa_1.jpg": jpeg()})
+    write_file(tmp_path / "lone.jpg")
+
+    assert ["a/x.jpg", "lone.jpg", "sa_000000/sa_1.jpg"] == keys(
+        tmp_path / "photos", tmp_path / "sa1b" / "sa_000000.tar", tmp_path / "lone.jpg"
+    )
+
+
+def test_a_source_that_is_named_twice_counts_once(tmp_path: Path) -> None:
+    """Its files have the same keys and are the same files."""
+    write_file(tmp_path / "x.jpg")
+    write_tar(tmp_path / "a.tar", {"1.jpg": jpeg()})
+
+    assert ["a/1.jpg", "x.jpg"] == keys(tmp_path, tmp_path / "a.tar", tmp_path, tmp_path / "x.jpg")
+
+
+def test_a_source_and_a_link_to_it_are_the_same_source(tmp_path: Path) -> None:
+    """The same files by another way."""
+    write_file(tmp_path / "photos" / "x.jpg")
+    (tmp_path / "link").symlink_to(tmp_path / "photos")
+
+    assert ["x.jpg"] == keys(tmp_path / "photos", tmp_path / "link")
+
+
+@pytest.mark.parametrize("name", ["x.jpg", "sa_0.tar"])
+def test_two_sources_that_would_share_a_key_are_refused(tmp_path: Path, name: str) -> None:
+    """Keys are unique in a run; the error names both files and a way out."""
+    for folder in ("one", "two"):
+        write_tar(tmp_path / folder / name, {"x.jpg": jpeg()})
+    with pytest.raises(UsageError, match=r"one/.* and .*two/.* would both get the key .* a link to each"):
+        open_sources([tmp_path / "one", tmp_path / "two"])
+
+    (tmp_path / "both").mkdir()
+    for folder in ("one", "two"):
+        (tmp_path / "both" / folder).symlink_to(tmp_path / folder)
+
+    assert {"one", "two"} == {
+        key.partition("/")[0] for key in (keys(tmp_path / "both") or reasons(tmp_path / "both"))
+    }
+
+
+@pytest.mark.parametrize("beside", ["a/x.jpg", "a/deeper/x.jpg"])
+def test_a_tar_beside_the_folder_that_it_was_unpacked_to_is_refused(tmp_path: Path, beside: str) -> None:
+    """Its members could have the keys of the folder's files."""
+    write_tar(tmp_path / "a.tar", {"x.jpg": jpeg()})
+    write_file(tmp_path / beside)
+    with pytest.raises(UsageError, match="share keys"):
+        open_sources([tmp_path])
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"), [("files-00000.tar", "rename"), ("x" * 201 + ".tar", "200 bytes")]
+)
+def test_names_that_the_run_folder_cannot_hold_are_refused(tmp_path: Path, name: str, problem: str) -> None:
+    """Before work starts."""
+    write_tar(tmp_path / name, {"x.jpg": jpeg()})
+    with pytest.raises(UsageError, match=problem):
+        open_sources([tmp_path])
+
+
+def test_names_with_spaces_newlines_and_emoji_are_keys(tmp_path: Path) -> None:
+    """As they are; a file is found again by its key."""
+    names = sorted(["a b.jpg", "new\nline.jpg", "🙂/ñ 图.jpg", "%41.jpg", "-x.jpg"])
+    for name in names:
+        write_file(tmp_path / name)
+    (shard,) = open_sources([tmp_path])
+
+    assert names == keys(tmp_path)
+    assert [True] * 5 == read_again(shard)
+
+
+def test_a_name_that_is_not_utf_8_is_a_record(tmp_path: Path) -> None:
+    """It can't be written into a row; neither can that of a tar."""
+    write_file(tmp_path / "good.jpg")
+    write_file(tmp_path / "caf\udce9.jpg")
+    write_file(tmp_path / "caf\udce9.tar")
+
+    assert ["good.jpg"] == keys(tmp_path)
+    assert {"caf\\xe9.jpg": "unusable name", "caf\\xe9.tar": "unusable name"} == reasons(tmp_path)
+
+
+def test_links_to_folders_are_followed(tmp_path: Path) -> None:
+    """Piles are often links to other disks; one that leads back above itself is a record."""
+    write_file(tmp_path / "disk" / "deep" / "x.jpg")
+    (tmp_path / "pile").mkdir()
+    write_file(tmp_path / "pile" / "own.jpg")
+    (tmp_path / "pile" / "link").symlink_to(tmp_path / "disk")
+    (tmp_path / "disk" / "deep" / "back").symlink_to(tmp_path / "disk")
+    (tmp_path / "pile" / "itself").symlink_to(tmp_path / "pile" / "itself")
+    (tmp_path / "pile" / "nowhere.jpg").symlink_to(tmp_path / "none.jpg")
+
+    assert ["link/deep/x.jpg", "own.jpg"] == keys(tmp_path / "pile")
+    assert {
+        "itself": "not an image",
+        "link/deep/back": "link loop",
+        "nowhere.jpg": "read error",
+    } == reasons(tmp_path / "pile")

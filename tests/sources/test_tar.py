@@ -1,0 +1,174 @@
+"""Tars: every whole member is found and found again, and every damage is a record."""
+
+import io
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from tests.support.pile import jpeg, keys, read_again, reasons, write_tar
+from triptych.sources import open_sources
+
+
+def test_a_member_is_found_again_by_its_offset(tmp_path: Path) -> None:
+    """The bytes of a later read are those of the first."""
+    (shard,) = open_sources([write_tar(tmp_path / "a.tar", {f"{n}.jpg": jpeg(n) for n in range(5)})])
+
+    assert [True] * 5 == read_again(shard)
+
+
+def test_samples_of_webdataset_are_one_image_each(tmp_path: Path) -> None:
+    """Nested prefixes and dots stay in the key; what describes an image is passed over."""
+    members = {
+        f"{prefix}.{ending}": jpeg() if ending == "jpg" else b"3"
+        for prefix in ("train/000/a.b c", "train/000/d", "./train/001/a")
+        for ending in ("cls", "json", "jpg", "txt", "npy")
+    }
+    source = write_tar(tmp_path / "shard-000000.tar", members)
+
+    assert [
+        "shard-000000/train/000/a.b c.jpg",
+        "shard-000000/train/000/d.jpg",
+        "shard-000000/train/001/a.jpg",
+    ] == keys(source)
+    assert {} == reasons(source)
+
+
+def test_long_and_foreign_names_survive(tmp_path: Path) -> None:
+    """Those that need a second header too, in both dialects, also after a global header."""
+    names = ["一" * 120 + ".jpg", "with space\nand 🙂.jpg", "plain.jpg"]
+    for dialect in (tarfile.PAX_FORMAT, tarfile.GNU_FORMAT):
+        with tarfile.open(
+            tmp_path / f"{dialect}.tar", "w", format=dialect, pax_headers={"comment": "a global header"}
+        ) as archive:
+            for name in names:
+                header = tarfile.TarInfo(name)
+                header.size = len(jpeg())
+                archive.addfile(header, io.BytesIO(jpeg()))
+
+        assert [f"{dialect}/{name}" for name in names] == keys(tmp_path / f"{dialect}.tar")
+        assert {} == reasons(tmp_path / f"{dialect}.tar")
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("../../out.jpg", "unusable name"),
+        ("caf\udce9.jpg", "unusable name"),
+        ("notes.md", "not an image"),
+        ("inner.tar.gz", "compressed tar"),
+    ],
+)
+def test_a_member_that_can_be_no_image_has_its_reason(tmp_path: Path, name: str, reason: str) -> None:
+    """And the others stay."""
+    with tarfile.open(
+        tmp_path / "a.tar", "w", errors="surrogateescape", format=tarfile.GNU_FORMAT
+    ) as archive:
+        for each in ("first.jpg", name, "last.jpg"):
+            header = tarfile.TarInfo(each)
+            header.size = len(jpeg())
+            archive.addfile(header, io.BytesIO(jpeg()))
+
+    assert ["a/first.jpg", "a/last.jpg"] == keys(tmp_path)
+    assert [reason] == list(reasons(tmp_path).values())
+
+
+def test_links_in_an_archive_are_records(tmp_path: Path) -> None:
+    """They have no bytes of their own, and are not dropped silently."""
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        header = tarfile.TarInfo("real.jpg")
+        header.size = len(jpeg())
+        archive.addfile(header, io.BytesIO(jpeg()))
+        for name, kind in (("soft.jpg", tarfile.SYMTYPE), ("hard.jpg", tarfile.LNKTYPE)):
+            link = tarfile.TarInfo(name)
+            link.type, link.linkname = kind, "real.jpg"
+            archive.addfile(link)
+
+    assert ["a/real.jpg"] == keys(tmp_path)
+    assert {"a/soft.jpg": "link in archive", "a/hard.jpg": "link in archive"} == reasons(tmp_path)
+
+
+def test_a_member_name_that_comes_twice_is_listed_as_unreadable(tmp_path: Path) -> None:
+    """Two members can't share a key."""
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        for shade in (1, 2):
+            header = tarfile.TarInfo("same.jpg")
+            header.size = len(jpeg(shade))
+            archive.addfile(header, io.BytesIO(jpeg(shade)))
+    (shard,) = open_sources([tmp_path])
+    first, second = shard.files()
+
+    assert first.unreadable is None
+    assert second.unreadable is not None
+    assert second.unreadable.startswith("name twice: ")
+    assert first.key != second.key
+
+
+@pytest.mark.parametrize("keep_bytes", [100, 512, 700, 2048, 2049, 3000, 4096])
+def test_a_truncated_tar_says_so_and_gives_what_is_whole(tmp_path: Path, keep_bytes: int) -> None:
+    """Wherever it is cut: in a header, in a member, or between two."""
+    whole = write_tar(tmp_path / "whole.tar", {f"{n}.jpg": jpeg(n) for n in range(3)})
+    (tmp_path / "cut.tar").write_bytes(whole.read_bytes()[:keep_bytes])
+    (shard,) = open_sources([tmp_path / "cut.tar"])
+    ends = [n * (512 + -(-len(jpeg()) // 512) * 512) + 512 + len(jpeg()) for n in range(3)]
+
+    assert sum(end <= keep_bytes for end in ends) == len(read_again(shard))
+    assert "truncated archive" in reasons(tmp_path / "cut.tar").values()
+
+
+def test_a_tar_cut_in_a_sidecar_says_so(tmp_path: Path) -> None:
+    """Nothing that is listed was hit, but what followed is lost."""
+    whole = write_tar(tmp_path / "whole.tar", {"1.jpg": jpeg(), "1.json": b" " * 2000, "2.jpg": jpeg()})
+    (tmp_path / "cut.tar").write_bytes(whole.read_bytes()[: 512 + 1024 + 512 + 700])
+
+    assert ["truncated archive"] == list(reasons(tmp_path / "cut.tar").values())
+
+
+def test_behind_a_broken_header_the_archive_goes_on(tmp_path: Path) -> None:
+    """``tarfile`` alone would take it for the end and lose the rest without a word."""
+    content = bytearray(write_tar(tmp_path / "a.tar", {f"{n}.jpg": jpeg(n) for n in range(4)}).read_bytes())
+    second = 512 + -(-len(jpeg()) // 512) * 512
+    content[second : second + 512] = b"\xa5" * 512
+    (tmp_path / "a.tar").write_bytes(content)
+
+    assert ["a/0.jpg", "a/2.jpg", "a/3.jpg"] == keys(tmp_path)
+    assert {f"a.tar#{second}": "damaged archive"} == reasons(tmp_path)
+
+
+def test_archives_that_were_appended_are_read_to_their_end(tmp_path: Path) -> None:
+    """``cat a.tar b.tar`` leaves an end mark in the middle."""
+    first = write_tar(tmp_path / "1.tar", {"1.jpg": jpeg(1)}).read_bytes()
+    second = write_tar(tmp_path / "2.tar", {"2.jpg": jpeg(2)}).read_bytes()
+    both = tmp_path / "both" / "both.tar"
+    both.parent.mkdir()
+    both.write_bytes(first + second)
+
+    assert ["both/1.jpg", "both/2.jpg"] == keys(both)
+    assert {} == reasons(both)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "empty archive"),
+        (bytes(10240), "empty archive"),
+        (b"<html>not found</html>" * 99, "damaged archive"),
+    ],
+)
+def test_a_tar_without_members_is_a_record(tmp_path: Path, content: bytes, reason: str) -> None:
+    """No bytes, no members, no tar."""
+    (tmp_path / "sa_000007.tar").write_bytes(content)
+
+    assert {"sa_000007.tar": reason} == reasons(tmp_path / "sa_000007.tar")
+
+
+def test_a_tar_that_has_gone_is_a_record(tmp_path: Path) -> None:
+    """Between listing and reading; its fingerprint stays that of the listing."""
+    (shard,) = open_sources([write_tar(tmp_path / "a.tar", {"1.jpg": jpeg()})])
+    fingerprint = shard.fingerprint()
+    (tmp_path / "a.tar").unlink()
+
+    assert ["read error: No such file or directory"] == [file.unreadable for file in shard.files()]
+    assert fingerprint == shard.fingerprint()
+    with pytest.raises(OSError, match="No such file"):
+        shard.read("a/1.jpg", 512, 10)

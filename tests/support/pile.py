@@ -1,0 +1,66 @@
+"""Small real images and archives for tests of sources."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from PIL import Image
+
+from triptych.sources import Shard, open_sources
+
+
+def jpeg(shade: int = 0) -> bytes:
+    """Eight by six pixels of a shade of red."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (8, 6), (shade, 0, 0)).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+def write_tar(path: Path, members: Mapping[str, bytes]) -> Path:
+    """A plain tar of ``members``, in their order."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, "w") as archive:
+        for name, content in members.items():
+            header = tarfile.TarInfo(name)
+            header.size = len(content)
+            archive.addfile(header, io.BytesIO(content))
+    return path
+
+
+def write_file(path: Path, content: bytes | None = None) -> Path:
+    """A file with its folders; a picture by default."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(jpeg() if content is None else content)
+    return path
+
+
+def keys(*sources: Path, image_column: str | None = None) -> list[str]:
+    """The keys of all readable files of ``sources``, in the order of the run."""
+    return [
+        file.key
+        for shard in open_sources(sources, image_column)
+        for file in shard.files()
+        if file.unreadable is None
+    ]
+
+
+def reasons(*sources: Path) -> dict[str, str]:
+    """The files of ``sources`` that aren't readable, with the class of their reason."""
+    return {
+        file.key: file.unreadable.partition(":")[0]
+        for shard in open_sources(sources)
+        for file in shard.files()
+        if file.unreadable is not None
+    }
+
+
+def read_again(shard: Shard) -> list[bool]:
+    """Of each readable file: whether a later read gives the same bytes."""
+    return [
+        file.content == shard.read(file.key, file.offset_bytes, len(file.content))
+        for file in shard.files()
+        if file.unreadable is None
+    ]

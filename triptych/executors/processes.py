@@ -1,0 +1,46 @@
+"""Processes that an interruption is not for, and what to say of one that died.
+
+Comes in: a block that starts some; one that has gone. Goes out: an error. Not its job: ending them; their
+parent does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from multiprocessing import resource_tracker
+from multiprocessing.process import BaseProcess
+
+from triptych.errors import SetupError
+
+
+@contextlib.contextmanager
+def without_interrupts() -> Iterator[None]:
+    """What is started inside never sees Ctrl-C, which a terminal sends to everyone: its parent ends it.
+
+    It inherits the blocked signal. This process gets one that came in the meantime afterwards: another of
+    its threads can take it in spite of the block, so the handler is put off, too.
+    """
+    resource_tracker.ensure_running()  # else it would be started inside, and lift the block
+    came: list[int] = []
+    is_main = threading.current_thread() is threading.main_thread()
+    handler = signal.signal(signal.SIGINT, lambda number, _: came.append(number)) if is_main else None
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        if is_main:
+            signal.signal(signal.SIGINT, handler)
+        if came:
+            signal.raise_signal(signal.SIGINT)
+
+
+def ended_early(process: BaseProcess, did: str, then: str) -> SetupError:
+    """Of a process that has gone: what it ``did`` ("judges captions"), its exit code, and what ``then``."""
+    process.join()
+    return SetupError(
+        f"a process that {did} ended early (exit code {process.exitcode}; -9 is often a lack of memory){then}"
+    )

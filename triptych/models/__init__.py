@@ -1,0 +1,33 @@
+"""The two nano models that ship inside the package.
+
+``builtin:nano-clip`` and ``builtin:nano-internvl`` in a config stand for their folders, so that a
+run's config doesn't hold the path of an installation. They were trained on the demo's drawn scenes
+and know nothing else.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from triptych.errors import UsageError
+
+_FOLDERS = {"builtin:nano-clip": "nano_clip", "builtin:nano-internvl": "nano_internvl"}
+
+CAUTION = (
+    "the embedded nano models know nothing but the demo's drawn scenes:"
+    " their captions of any other picture mean nothing"
+)
+
+
+def resolve_model(name: str) -> str:
+    """The folder of an embedded model; any other name as it is. Raises UsageError for an unknown builtin."""
+    if not name.startswith("builtin:"):
+        return name
+    if name not in _FOLDERS:
+        raise UsageError(f"unknown embedded model {name}; there are {', '.join(_FOLDERS)}")
+    return str(Path(__file__).parent / _FOLDERS[name])
+
+
+def is_embedded(name: str | None) -> bool:
+    """Whether a config names one of the embedded models."""
+    return name is not None and name.startswith("builtin:")

@@ -1,0 +1,73 @@
+"""How fast the run was, from what it recorded and from when its journals were written.
+
+Comes in: stage notes, the times of the journal files. Goes out: the page's Pace. A caption has no time
+of its own, but a shard's journal is last written when its last caption is, which gives a curve with
+one point a shard. Where those times don't fit the recorded durations (a folder that was copied), there
+is no curve, and the page says so. Not its job: progress of a run at work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from triptych.records import JOB_NAMES, JobName
+from triptych.report.content import Pace, PaceStage
+from triptych.runs.folder import RunFolder, Setting
+
+MOST_POINTS = 400
+LEAST_SPAN_SHARE = 0.3
+"""Of the recorded seconds. The first point comes when a shard is done, so the span is always shorter."""
+
+
+def pace_of(run: RunFolder, made: Mapping[tuple[JobName, str], int]) -> Pace:
+    """``made``: captions by job and shard."""
+    stages = _stages(run)
+    recorded_s = sum(stage.seconds for stage in stages if stage.unit == "captions")
+    points = _points(run, made)
+    if len(points) < 3:
+        return Pace(stages=stages, points=[], note="Fewer than three shards were captioned: no curve.")
+    if points[-1][0] - points[0][0] < LEAST_SPAN_SHARE * recorded_s:
+        return Pace(
+            stages=stages,
+            points=[],
+            note="The journals' times don't fit the recorded durations, as in a copied folder: no curve.",
+        )
+    every = -(-len(points) // MOST_POINTS)
+    thinned = [*points[:-1:every], points[-1]]
+    return Pace(
+        stages=stages,
+        points=thinned,
+        note="One point a shard, at the time its journal was last written, since the sets were made.",
+    )
+
+
+def _stages(run: RunFolder) -> list[PaceStage]:
+    found: list[PaceStage] = []
+    states = run.run_file.stages
+    for name, counted, unit in (("embeddings", "found", "images"), ("sets", "sets", "sets")):
+        notes = states[name].notes if name in states else {}
+        _add(found, name, notes.get("took_s"), notes.get(counted), unit)
+    notes = states["captions"].notes if "captions" in states else {}
+    for job in JOB_NAMES:
+        _add(found, job, notes.get(f"{job}.seconds"), notes.get(f"{job}.made"), "captions")
+    return found
+
+
+def _add(stages: list[PaceStage], name: str, seconds: Setting, count: Setting, unit: str) -> None:
+    if isinstance(seconds, int | float) and isinstance(count, int):
+        stages.append(PaceStage(name=name, seconds=float(seconds), count=count, unit=unit))
+
+
+def _points(run: RunFolder, made: Mapping[tuple[JobName, str], int]) -> list[tuple[float, int, str]]:
+    if not made:
+        return []
+    began = run.sets_file.stat().st_mtime
+    written = sorted(
+        (run.captions_file(job, shard).stat().st_mtime, job, count) for (job, shard), count in made.items()
+    )
+    points: list[tuple[float, int, str]] = []
+    total = 0
+    for at, job, count in written:
+        total += count
+        points.append((round(max(0.0, at - began), 1), total, job))
+    return points

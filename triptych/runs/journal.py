@@ -1,0 +1,96 @@
+"""Append-only JSON Lines that survive a crash at any byte.
+
+Comes in: records as they are made. Goes out: a file in which every committed record is on disk. A
+line that a crash left half written is cut off when the journal is next opened for writing, and
+passed over when it is read. Not its job: deciding which records to make (see captioning).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+import msgspec
+
+from triptych.runs.jsonl import damage_said, decode_all, decode_lines, sync_directory
+
+T = TypeVar("T")
+
+_REMOVE_THE_LINE = "the journal was damaged or edited: remove the line and run again"
+
+
+class JournalWriter:
+    """Appends records to one journal. Not thread-safe: one writer, one thread at a time."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        is_new = not path.exists()
+        self._file = path.open("ab")
+        if is_new:
+            sync_directory(path.parent)
+        else:
+            _cut_torn_tail(path)
+        self._encoder = msgspec.json.Encoder()
+
+    def commit(self, records: Iterable[msgspec.Struct]) -> None:
+        """Append ``records`` and return when they are on disk (one fsync for all of them)."""
+        self._file.write(b"".join(self._encoder.encode(record) + b"\n" for record in records))
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Close the file. Everything committed stays."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def read_journal(path: Path, kind: type[T]) -> Iterator[T]:
+    """The whole records of a journal, in the order they were committed; nothing if there is no file.
+
+    A last line without its newline is a torn write and passed over. Raises SetupError where an
+    earlier line is not a ``kind``: that is damage, not a crash.
+    """
+    if not path.exists():
+        return
+    with path.open("rb") as file, damage_said(path, _REMOVE_THE_LINE):
+        yield from decode_lines(file, kind, is_journal=True)
+
+
+def read_whole_journal(path: Path, kind: type[T]) -> list[T]:
+    """The same at once: twice as fast, with the whole file in memory."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return []
+    if not content.endswith(b"\n"):
+        content = content[: content.rfind(b"\n") + 1]
+    with damage_said(path, _REMOVE_THE_LINE):
+        return decode_all(content, kind)
+
+
+def _cut_torn_tail(path: Path) -> None:
+    """Remove what follows the last newline."""
+    with path.open("rb+") as file:
+        end = file.seek(0, os.SEEK_END)
+        keep = end
+        while keep > 0:
+            start = max(0, keep - 65536)
+            file.seek(start)
+            newline = file.read(keep - start).rfind(b"\n")
+            if newline >= 0:
+                keep = start + newline + 1
+                break
+            keep = start
+        if keep < end:
+            file.truncate(keep)
+            os.fsync(file.fileno())

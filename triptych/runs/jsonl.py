@@ -1,0 +1,177 @@
+"""Files that are whole or not there, and JSON Lines in and out of them.
+
+Comes in: records, a final path. Goes out: a file that appears under its final name only when every
+byte is on disk. Not its job: append-only files (see journal).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO, TypeVar
+
+import msgspec
+
+from triptych.errors import SetupError
+
+T = TypeVar("T")
+
+_PART_SUFFIX = ".part"
+
+_MAKE_IT_AGAIN = "the file was damaged or edited: remove it and run again"
+
+CHUNK_BYTES = 1024 * 1024
+"""What is read of a JSON Lines file at a time: large enough for msgspec to be twice as fast as line by
+line, small enough to be nothing beside a shard."""
+
+
+@contextlib.contextmanager
+def written_whole(path: Path) -> Iterator[IO[bytes]]:
+    """Open a temporary neighbour of ``path`` for writing; rename it to ``path`` on success.
+
+    The bytes and the directory entry are synced before the block is left, so a crash leaves either
+    the old state or the whole new file. On an exception the temporary file is removed.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + _PART_SUFFIX)
+    try:
+        with part.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    sync_directory(path.parent)
+
+
+def sync_directory(path: Path) -> None:
+    """Make renames and new files inside ``path`` durable."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_jsonl(path: Path, records: Iterable[msgspec.Struct]) -> int:
+    """Write one record a line, whole or not at all. Returns how many."""
+    encoder = msgspec.json.Encoder()
+    count = 0
+    with written_whole(path) as file:
+        for record in records:
+            file.write(encoder.encode(record) + b"\n")
+            count += 1
+    return count
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write one indented JSON document, whole or not at all."""
+    with written_whole(path) as file:
+        file.write(msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
+
+
+def read_jsonl(path: Path, kind: type[T], what_to_do: str = _MAKE_IT_AGAIN) -> Iterator[T]:
+    """The records of a JSON Lines file, in order. At most CHUNK_BYTES of it are in memory at a time.
+
+    Raises SetupError that names the file where it has gone, and the line where one is not a ``kind``, with
+    ``what_to_do`` then.
+    """
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        raise SetupError(f"{path} is not there any more; `triptych run` makes it again") from None
+    with file, damage_said(path, what_to_do):
+        yield from decode_lines(file, kind)
+
+
+def read_whole_jsonl(path: Path, kind: type[T]) -> list[T]:
+    """The same at once: twice as fast, with the whole file in memory."""
+    with damage_said(path, _MAKE_IT_AGAIN):
+        return decode_all(path.read_bytes(), kind)
+
+
+@contextlib.contextmanager
+def damage_said(path: Path, what_to_do: str) -> Iterator[None]:
+    """A DamagedLineError inside, as a user reads it: a SetupError that ends with ``what_to_do``."""
+    try:
+        yield
+    except DamagedLineError as damage:
+        raise SetupError(f"{path}, {damage}; {what_to_do}") from None
+
+
+class DamagedLineError(Exception):
+    """A line that isn't what its file should hold: ``line N: expected ..., found ...``."""
+
+
+def decode_lines(file: IO[bytes], kind: type[T], *, is_journal: bool = False) -> Iterator[T]:
+    """The records of an open JSON Lines file. Of a journal, a last line without its newline is left out.
+
+    Raises DamagedLineError at the first line that is not a ``kind``.
+    """
+    decoder = msgspec.json.Decoder(kind)
+    lines_before = 0
+    for chunk in _whole_lines(file):
+        if is_journal and not chunk.endswith(b"\n"):
+            chunk = chunk[: chunk.rfind(b"\n") + 1]
+        try:
+            records = decoder.decode_lines(chunk)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            yield from _line_by_line(chunk, decoder, lines_before)
+            raise
+        lines_before += len(records)
+        yield from records
+
+
+def decode_all(content: bytes, kind: type[T]) -> list[T]:
+    """The records of JSON Lines that are in memory: cheaper than one by one, where all are wanted.
+
+    Raises DamagedLineError at the first line that is not a ``kind``.
+    """
+    decoder = msgspec.json.Decoder(kind)
+    try:
+        return decoder.decode_lines(content)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return list(_line_by_line(content, decoder, 0))
+
+
+def _whole_lines(file: IO[bytes]) -> Iterator[bytes]:
+    """The file in chunks that end with a newline; the last one may not."""
+    rest = b""
+    while block := file.read(CHUNK_BYTES):
+        cut = block.rfind(b"\n") + 1
+        if cut:
+            yield rest + block[:cut]
+            rest = block[cut:]
+        else:
+            rest += block
+    if rest:
+        yield rest
+
+
+def _line_by_line(chunk: bytes, decoder: msgspec.json.Decoder[T], lines_before: int) -> Iterator[T]:
+    """The records up to the damaged line, at which it raises DamagedLineError."""
+    for number, line in enumerate(chunk.splitlines(), start=lines_before + 1):
+        try:
+            yield decoder.decode(line)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            name = getattr(decoder.type, "__name__", "record").lstrip("_")
+            raise DamagedLineError(f"line {number}: expected a {name} in JSON, found {error}") from None
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file's bytes, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest_of_files(root: Path, paths: Iterable[Path]) -> str:
+    """One SHA-256, in hex, over the names (relative to ``root``) and bytes of ``paths``, sorted."""
+    digest = hashlib.sha256()
+    for path in sorted(paths):
+        digest.update(f"{path.relative_to(root).as_posix()}\0{sha256_of(path)}\n".encode())
+    return digest.hexdigest()

@@ -1,0 +1,110 @@
+"""The ledger: what became of every image and every planned caption, recounted from the files.
+
+    images found = unreadable + duplicates + in sets + single
+    per job: planned = captioned + failed + pending, and pending is 0 once captioning has finished
+             captioned = kept + dropped (by first reason)
+
+Comes in: a run folder, at any point of its life. Goes out: counts, and in words where they don't
+close. No counter that a stage stored is believed; whether a stage has finished is. Not its job:
+what was exported (see export).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from triptych.progress import Progress, Silent
+from triptych.records import JobName
+from triptych.runs.captioned import PlanLimits
+from triptych.runs.folder import STAGE_NAMES, RunFolder, StageName
+from triptych.runs.ledger.captions import JobCounts, recount_captions
+from triptych.runs.ledger.images import ImageCounts, recount_images
+
+
+class Ledger(msgspec.Struct, frozen=True, kw_only=True):
+    """All counts of a run."""
+
+    images: ImageCounts
+    jobs: dict[JobName, JobCounts]
+    unfinished: tuple[StageName, ...]
+    """The stages that haven't run to their end."""
+    contradictions: tuple[str, ...]
+    """What the files say against each other: an image in two sets, a verdict without a caption."""
+
+    def offences(self) -> list[str]:
+        """In words, where the ledger doesn't close. Empty for a sound run, also for an unfinished one."""
+        offences = list(self.contradictions)
+        offences += _image_offences(self.images)
+        for job, counts in self.jobs.items():
+            offences += _job_offences(job, counts, captions_done="captions" not in self.unfinished)
+        return offences
+
+
+def take_stock(
+    run: RunFolder, jobs: Sequence[JobName], plan_limits: PlanLimits, progress: Progress | None = None
+) -> Ledger:
+    """Recount everything. Figures that a stage still has to make are None.
+
+    Raises SetupError where a file can't be read as what it should be.
+    """
+    images, contradictions = recount_images(run)
+    # Where images and sets contradict each other there is no plan to count captions against.
+    has_plan = images.sets is not None and not contradictions
+    counted: dict[JobName, JobCounts] = {}
+    with (progress or Silent()).task("recount", None, "captions") as task:
+        for job in jobs:
+            counted[job] = JobCounts()
+            if has_plan:
+                counted[job], found = recount_captions(run, job, plan_limits(job), task)
+                contradictions += found
+    return ledger_of(run, images, counted, contradictions)
+
+
+def ledger_of(
+    run: RunFolder,
+    images: ImageCounts,
+    jobs: Mapping[JobName, JobCounts],
+    contradictions: Sequence[str],
+) -> Ledger:
+    """The ledger of figures that somebody has counted."""
+    return Ledger(
+        images=images,
+        jobs=dict(jobs),
+        unfinished=tuple(stage for stage in STAGE_NAMES if not run.is_finished(stage)),
+        contradictions=tuple(contradictions),
+    )
+
+
+def _image_offences(counts: ImageCounts) -> list[str]:
+    if counts.found is None or counts.unreadable is None or counts.duplicates is None:
+        return []
+    unreadable, duplicates = sum(counts.unreadable.values()), sum(counts.duplicates.values())
+    in_sets, single = counts.in_sets or 0, counts.single or 0
+    if counts.found == unreadable + duplicates + in_sets + single:
+        return []
+    return [
+        f"images: {counts.found:,} found, but {unreadable:,} unreadable + {duplicates:,} duplicates"
+        f" + {in_sets:,} in sets + {single:,} single make {unreadable + duplicates + in_sets + single:,}"
+    ]
+
+
+def _job_offences(job: JobName, counts: JobCounts, *, captions_done: bool) -> list[str]:
+    if counts.planned is None or counts.captioned is None or counts.failed is None:
+        return []
+    offences = []
+    failed = sum(counts.failed.values())
+    if captions_done and counts.planned != counts.captioned + failed:
+        offences.append(
+            f"{job}: {counts.planned:,} planned, but {counts.captioned:,} captioned + {failed:,} failed"
+            f" make {counts.captioned + failed:,}"
+        )
+    if counts.kept is not None and counts.dropped is not None:
+        dropped = sum(counts.dropped.values())
+        if counts.captioned != counts.kept + dropped:
+            offences.append(
+                f"{job}: {counts.captioned:,} captioned, but {counts.kept:,} kept + {dropped:,} dropped"
+                f" make {counts.kept + dropped:,}"
+            )
+    return offences

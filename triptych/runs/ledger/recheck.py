@@ -1,0 +1,99 @@
+"""Images read again: is each still there, and is it what the run's files say?
+
+Comes in: a run folder, the shards of its sources, how many images to look at. Goes out: how many were
+looked at, which have gone, and which have changed. Checked are the bytes (length and hash) and the size of
+the picture. Not its job: decoding every pixel again; equal bytes are the bytes that were decoded before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from triptych.errors import UnreadableImageError
+from triptych.progress import Progress
+from triptych.records import ImageRecord
+from triptych.runs.folder import RunFolder
+from triptych.runs.sampling import hash64, last_sampled
+from triptych.sources import Shard
+from triptych.sources.image_decoding import upright_size
+
+ReadImage = Callable[[str, ImageRecord], bytes]
+"""The bytes of an image, by the name of its shard and its record. Raises OSError where they aren't there."""
+
+
+def from_sources(shards: Sequence[Shard]) -> ReadImage:
+    """Reads images where the run found them."""
+    by_name: Mapping[str, Shard] = {shard.name: shard for shard in shards}
+
+    def read(shard: str, image: ImageRecord) -> bytes:
+        if shard not in by_name:
+            raise FileNotFoundError(f"no shard {shard} in the sources any more")
+        try:
+            return by_name[shard].read(image.key, image.offset_bytes, image.size_bytes)
+        except KeyError:
+            raise FileNotFoundError("not in the sources any more") from None
+
+    return read
+
+
+def from_folder(root: Path) -> ReadImage:
+    """Reads images where a trainer would: below ``root``, at the path that a row has."""
+    return lambda _, image: (root / image.key).read_bytes()
+
+
+class Rechecked(NamedTuple):
+    """What became of the images that were looked at. Both have offences in words, by key."""
+
+    looked_at: int
+    gone: dict[str, str]
+    changed: dict[str, str]
+
+
+def recheck_images(run: RunFolder, read: ReadImage, count: int | None, progress: Progress) -> Rechecked:
+    """Look at ``count`` readable images, spread over the whole run and always the same; None: at all."""
+    chosen = list(_chosen(run, count)) if count is not None else None
+    gone: dict[str, str] = {}
+    changed: dict[str, str] = {}
+    looked_at = 0
+    images = chosen if chosen is not None else _readable(run)
+    with progress.task("check images", count if chosen is None else len(chosen), "images") as task:
+        for shard, image in images:
+            try:
+                offence = _offence(image, read(shard, image))
+                if offence is not None:
+                    changed[image.key] = f"{image.key}: {offence}"
+            except OSError as error:
+                gone[image.key] = f"{image.key}: can't be read: {error.strerror or error}"
+            looked_at += 1
+            task.advance(1)
+    return Rechecked(looked_at, gone, changed)
+
+
+def _offence(image: ImageRecord, content: bytes) -> str | None:
+    if len(content) != image.size_bytes:
+        return f"has {len(content):,} bytes, {image.size_bytes:,} when it was embedded"
+    if hashlib.blake2b(content, digest_size=16).hexdigest() != image.content_hash:
+        return "has other bytes than when it was embedded"
+    try:
+        size = upright_size(content)
+    except UnreadableImageError as error:
+        return f"can't be decoded: {error}"
+    if size != (image.width_px, image.height_px):
+        return f"is {size[0]} x {size[1]} pixels, stated are {image.width_px} x {image.height_px}"
+    return None
+
+
+def _readable(run: RunFolder) -> Iterator[tuple[str, ImageRecord]]:
+    for shard in run.shards():
+        for image in run.images(shard):
+            if image.unreadable is None:
+                yield shard, image
+
+
+def _chosen(run: RunFolder, count: int) -> Iterator[tuple[str, ImageRecord]]:
+    """The images with the ``count`` smallest hashes of their keys."""
+    last_hash = last_sampled((image.key for _, image in _readable(run)), count)
+    yield from ((shard, image) for shard, image in _readable(run) if hash64(image.key) <= last_hash)

@@ -1,0 +1,209 @@
+"""Parquet files with an image column as shards; the one place that reads images with pyarrow.
+
+Comes in: a ``.parquet`` file. Goes out: shards of whole row groups. The key of an image is
+``<file without .parquet>/<row>``, counted from 0, so that it is found again without an index. Memory: a
+few rows to go through a file, KEPT_ROW_GROUPS row groups to read images again. Not its job: which column
+(see image_column); Parquet that Triptych writes (see export).
+"""
+
+from __future__ import annotations
+
+import bisect
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from triptych.errors import UsageError
+from triptych.sources.file_kinds import FoundFile
+from triptych.sources.image_column import ImageColumn, find_image_column, import_parquet
+from triptych.sources.loose_files import FILES_PER_SHARD, size_of
+
+ROWS_AT_ONCE = 16
+"""Read of a row group at a time when all of it is gone through."""
+
+READ_AHEAD_BYTES = 1024 * 1024
+"""Of a column that is gone through: without it, pyarrow reads all of a row group's column at once."""
+
+MAX_ROW_GROUP_BYTES = 512 * 1024**2
+"""Of images, uncompressed. To read one of them again, its row group has to be read, which took 4.3 times
+as much memory for a moment (pyarrow 26, 400 values of 1 MB). `datasets` writes about 100 rows a group."""
+
+KEPT_ROW_GROUPS = 2
+"""Whose images stay in memory for the next that is read again: a set's images may lie in two."""
+
+
+class ParquetShard:
+    """Whole row groups of one file. Reading again is for any number of threads."""
+
+    size_bytes = None
+
+    def __init__(
+        self, name: str, prefix: str, path: str, column: ImageColumn, first_group: int, starts: Sequence[int]
+    ) -> None:
+        """Keys begin with ``prefix``. ``starts``: the first row of each group in the file, and the end."""
+        self.name = name
+        self._prefix, self._path, self._column = prefix, path, column
+        self._first_group, self._starts = first_group, starts
+        self.file_count = starts[-1] - starts[0]
+        self._bytes_in_all = size_of(path)
+
+    def fingerprint(self) -> str:
+        rows = f"rows {self._starts[0]} to {self._starts[-1]} of {self._column.name}"
+        return f"{self._prefix}.parquet\t{rows}\t{self._bytes_in_all}"
+
+    def files(self) -> Iterator[FoundFile]:
+        """A file for every row, in row order; where a row group breaks off, one for its other rows."""
+        pa, pq = import_parquet(self._path)
+        row = self._starts[0]
+        try:
+            with pq.ParquetFile(self._path, buffer_size=READ_AHEAD_BYTES, pre_buffer=False) as file:
+                for at, end in enumerate(self._starts[1:]):
+                    try:
+                        for content in self._images(file, self._first_group + at):
+                            yield self._found(row, content)
+                            row += 1
+                    except (OSError, pa.ArrowException) as error:
+                        yield self._lost(row, end, error)
+                        row = end
+        except (OSError, pa.ArrowException) as error:
+            yield self._lost(row, self._starts[-1], error)
+
+    def read(self, key: str, offset_bytes: int | None, size_bytes: int) -> bytes:
+        row = int(key.rpartition("/")[2])
+        group = bisect.bisect_right(self._starts, row) - 1
+        images = _row_groups.images(self._path, self._first_group + group, self._column)
+        found = row - self._starts[group]
+        content = images[found].as_py() if found < len(images) else None
+        if content is None:
+            raise OSError(f"{self._path} has no image in row {row} any more")
+        return bytes(content)
+
+    def _images(self, file: Any, group: int) -> Iterator[bytes | None]:
+        for batch in file.iter_batches(ROWS_AT_ONCE, [group], [self._column.leaf], use_threads=False):
+            column = batch.column(0)
+            for value in column.field("bytes") if self._column.in_struct else column:
+                yield value.as_py()
+
+    def _found(self, row: int, content: bytes | None) -> FoundFile:
+        key = f"{self._prefix}/{row}"
+        if content is None:
+            return FoundFile(key=key, unreadable="no image: the row holds no bytes, at most a path to them")
+        return FoundFile(key=key, content=content)
+
+    def _lost(self, row: int, end: int, error: Exception) -> FoundFile:
+        reason = f"{why_unreadable(error)}; rows {row} to {end - 1} are lost"
+        return FoundFile(key=f"{self._prefix}.parquet#{row}", unreadable=reason)
+
+
+class UnreadableTable:
+    """A Parquet file that can't be opened or has no images: one record."""
+
+    file_count = 1
+    size_bytes = None
+
+    def __init__(self, name: str, path: str, reason: str) -> None:
+        self.name = name
+        self.reason = reason
+        self._path = path
+        self._bytes_in_all = size_of(path)
+
+    def fingerprint(self) -> str:
+        return f"{self.name}.parquet\tdamaged\t{self._bytes_in_all}"
+
+    def files(self) -> Iterator[FoundFile]:
+        yield FoundFile(key=f"{self.name}.parquet", unreadable=self.reason)
+
+    def read(self, key: str, offset_bytes: int | None, size_bytes: int) -> bytes:
+        raise OSError(f"{self._path} could not be opened when its images were listed")
+
+
+def open_table(name: str, path: str, image_column: str | None) -> list[ParquetShard | UnreadableTable]:
+    """The shards of one file, of up to FILES_PER_SHARD rows as far as its row groups allow.
+
+    Raises UsageError where it is not clear which column holds the images, or a row group has too many;
+    SetupError where pyarrow is missing.
+    """
+    pa, pq = import_parquet(path)
+    try:
+        with pq.ParquetFile(path) as file:
+            column = find_image_column(file.schema_arrow, path, image_column)
+            metadata = file.metadata
+    except (OSError, pa.ArrowException) as error:
+        reason = "empty archive: the file has no bytes" if size_of(path) == 0 else why_unreadable(error)
+        return [UnreadableTable(name, path, reason)]
+    if isinstance(column, str):
+        return [UnreadableTable(name, path, f"not an image: {column}")]
+    starts = [0]
+    for group in range(metadata.num_row_groups):
+        _refuse_too_large(metadata.row_group(group), column, path)
+        starts.append(starts[-1] + metadata.row_group(group).num_rows)
+    if starts[-1] == 0:
+        return [UnreadableTable(name, path, "empty archive: it has no rows")]
+    if starts[-1] <= FILES_PER_SHARD:
+        return [ParquetShard(name, name, path, column, 0, starts)]
+    shards: list[ParquetShard | UnreadableTable] = []
+    first = 0
+    while first < len(starts) - 1:
+        end = max(bisect.bisect_right(starts, starts[first] + FILES_PER_SHARD) - 1, first + 1)
+        piece = f"{name}/rows-{starts[first]:09d}"
+        shards.append(ParquetShard(piece, name, path, column, first, starts[first : end + 1]))
+        first = end
+    return shards
+
+
+def _refuse_too_large(group: Any, column: ImageColumn, path: str) -> None:
+    for at in range(group.num_columns):
+        chunk = group.column(at)
+        if chunk.path_in_schema == column.leaf and chunk.total_uncompressed_size > MAX_ROW_GROUP_BYTES:
+            raise UsageError(
+                f"{path} has {chunk.total_uncompressed_size // 1024**2:,} MiB of images in one row group;"
+                f" expected at most {MAX_ROW_GROUP_BYTES // 1024**2:,}, as all are read to find one of them"
+                " again: write it with smaller ones (to_parquet(..., row_group_size=100))"
+            )
+
+
+class _RowGroups:
+    """The images of the row groups that were read last."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[tuple[str, int, ImageColumn], Any] = OrderedDict()
+
+    def images(self, path: str, group: int, column: ImageColumn) -> Any:
+        """A row group's images as an Arrow array. Raises OSError where they can't be read any more.
+
+        One thread reads at a time: the others mostly wait for the same row group.
+        """
+        with self._lock:
+            name = (path, group, column)
+            if name not in self._kept:
+                while len(self._kept) >= KEPT_ROW_GROUPS:
+                    self._kept.popitem(last=False)
+                self._kept[name] = _read_group(path, group, column)
+            self._kept.move_to_end(name)
+            return self._kept[name]
+
+
+_row_groups = _RowGroups()
+
+
+def _read_group(path: str, group: int, column: ImageColumn) -> Any:
+    pa, pq = import_parquet(path)
+    try:
+        with pq.ParquetFile(path) as file:
+            if group >= file.metadata.num_row_groups:
+                raise OSError(f"{path} has no row group {group} any more")
+            values = file.read_row_group(group, [column.leaf], use_threads=False).column(0)
+    except (pa.ArrowException, KeyError) as error:
+        raise OSError(f"{path}: {why_unreadable(error)}") from None
+    if column.in_struct:
+        values = pa.chunked_array([chunk.field("bytes") for chunk in values.chunks], pa.binary())
+    return values
+
+
+def why_unreadable(error: Exception) -> str:
+    """The reason that a record keeps. pyarrow raises OSError without a number where bytes make no sense."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return f"read error: {error.strerror}"
+    return f"damaged archive: {' '.join(str(error).split())[:200]}"

@@ -18,7 +18,7 @@ from typing import Any
 from lmdeploy import GenerationConfig, PytorchEngineConfig, TurbomindEngineConfig, pipeline
 from lmdeploy.vl import load_image
 
-from triptych.captioning.prompts import load_prompts
+from triptych.prompts import load_prompts
 
 WARM_UP = 4
 

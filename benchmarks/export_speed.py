@@ -69,7 +69,7 @@ Measured = dict[str, float]
 def seed_prompt() -> str:
     """The words that the seed's single EN captions answer."""
     from triptych.captioning.config import CaptioningConfig
-    from triptych.captioning.prompts import load_prompts
+    from triptych.prompts import load_prompts
 
     return load_prompts(CaptioningConfig().prompts)[JOB].text
 

@@ -32,10 +32,10 @@ from benchmarks.sa1b_size import fitted_per_core_second
 from tests.support.fault_server import FaultServer, Stats
 from tests.support.made_up_run import QUICK, MadeUpRun, make_up_run
 from triptych.captioning.config import CaptioningConfig
-from triptych.captioning.prompts import load_prompts
 from triptych.captioning.request_builder import PictureReader
+from triptych.prompts import load_prompts
 from triptych.runs.folder import RunFolder
-from triptych.runs.plan import planned_targets
+from triptych.runs.old_plan import planned_targets
 from triptych.sources import open_sources
 
 SLOTS = 64

@@ -17,13 +17,13 @@ from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.engines import CaptionRequest, Engine
 from triptych.captioning.engines.choice import open_engine
 from triptych.captioning.lmdeploy.config import Backend, LmdeployConfig
-from triptych.captioning.prompts import load_prompts
 from triptych.captioning.stage import caption_run
 from triptych.captioning.tiling import fit_to_tiles
 from triptych.demo.painting import paint
 from triptych.demo.scene import imagine_scene, vary_scene
 from triptych.models import resolve_model
 from triptych.progress import Lines
+from triptych.prompts import load_prompts
 from triptych.records import ImageRecord, is_multi
 from triptych.runs.folder import RunFolder, StageState
 from triptych.runs.jsonl import write_jsonl

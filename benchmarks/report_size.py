@@ -28,7 +28,7 @@ from benchmarks.record import record
 from triptych.progress import Lines
 from triptych.records import JOB_NAMES, JobName, is_multi
 from triptych.runs.folder import RunFolder
-from triptych.runs.plan import Target, planned_targets
+from triptych.runs.old_plan import Target, planned_targets
 from triptych.sources.file_kinds import FoundFile
 
 IMAGES_PER_SHARD = 11_186

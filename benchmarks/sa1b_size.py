@@ -18,14 +18,14 @@ import numpy as np
 from PIL import Image
 
 from triptych.captioning.config import CaptioningConfig
-from triptych.captioning.prompts import load_prompts
 from triptych.captioning.request_builder import PictureReader
 from triptych.demo.painting import paint
 from triptych.demo.scene import imagine_scene
+from triptych.prompts import load_prompts
 from triptych.records import ImageRecord
 from triptych.runs.folder import RunFolder
 from triptych.runs.jsonl import write_jsonl
-from triptych.runs.plan import planned_targets
+from triptych.runs.old_plan import planned_targets
 from triptych.sources import open_sources
 
 WIDTH_PX, HEIGHT_PX = 1500, 2250

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from triptych.captioning.prompts import load_prompts, question
+from triptych.prompts import load_prompts, question
 from triptych.records import JOB_NAMES, JobName, is_multi, language_of
 
 LABELLED = Path("tests/filtering/labelled/captions.jsonl")

@@ -10,8 +10,6 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from triptych.records import Language
-
 Fault = Literal["empty", "refusal", "wrong language", "loop", "cut"]
 
 WORST_FIRST: tuple[Fault, ...] = ("empty", "refusal", "wrong language", "loop", "cut")
@@ -46,7 +44,7 @@ _REFUSAL = re.compile(
 )
 
 
-def find_fault(text: str, finish_reason: str, language: Language) -> Fault | None:
+def find_fault(text: str, finish_reason: str, language: str) -> Fault | None:
     """The worst fault of an answer."""
     if not _LETTER.search(text):
         return "empty"
@@ -59,7 +57,7 @@ def find_fault(text: str, finish_reason: str, language: Language) -> Fault | Non
     return "cut" if finish_reason == "length" else None
 
 
-def _is_other_language(text: str, language: Language) -> bool:
+def _is_other_language(text: str, language: str) -> bool:
     letters = len(_LETTER.findall(text))
     if letters < LEAST_LETTERS:
         return False

@@ -8,20 +8,20 @@ have. Not its job: asking.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from triptych.records import JobName
-from triptych.runs.folder import RunFolder
+from triptych.jobs import Job
+from triptych.runs.context import RunContext
 from triptych.runs.jsonl import write_jsonl
-from triptych.runs.plan import Target, planned_targets
+from triptych.runs.plan import JobPlan, Target
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
     """Requests that are asked together. All targets have equally many images."""
 
-    job: JobName
+    job: Job
     shard: str
     targets: tuple[Target, ...]
     missing: frozenset[str]
@@ -41,26 +41,25 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
         return self.planned - self.captioned - self.failed
 
 
-def count_backlog(run: RunFolder, job: JobName, limit: int | None) -> Tally:
-    """Count the plan of ``job`` against its journals. Rows beyond the plan are not counted."""
+def count_backlog(plan: JobPlan) -> Tally:
+    """Count a plan against its journals. Rows beyond the plan are not counted."""
     planned = captioned = failed = 0
-    for shard, targets in planned_targets(run, job, limit):
-        is_failure = {caption.id: caption.failure is not None for caption in run.captions(job, shard)}
+    for _, targets in plan.read_all():
         planned += len(targets)
-        found = [is_failure[target.id] for target in targets if target.id in is_failure]
-        failed += sum(found)
-        captioned += len(found) - sum(found)
+        is_failure = [each.caption.failure is not None for each in targets if each.caption is not None]
+        failed += sum(is_failure)
+        captioned += len(is_failure) - sum(is_failure)
     return Tally(planned=planned, captioned=captioned, failed=failed)
 
 
-def pending_groups(run: RunFolder, job: JobName, limit: int | None, group_size: int) -> Iterator[Group]:
-    """The groups of ``job`` that miss a caption, shard by shard."""
-    for shard, targets in planned_targets(run, job, limit):
-        done = {caption.id for caption in run.captions(job, shard)}
-        for members in cut_into_groups(targets, group_size):
-            missing = frozenset(target.id for target in members) - done
+def pending_groups(plan: JobPlan, group_size: int) -> Iterator[Group]:
+    """The groups of a job that miss a caption, shard by shard."""
+    for shard, planned in plan.read_all():
+        undone = {each.target.id for each in planned if each.caption is None}
+        for members in cut_into_groups([each.target for each in planned], group_size):
+            missing = frozenset(target.id for target in members if target.id in undone)
             if missing:
-                yield Group(job=job, shard=shard, targets=members, missing=missing)
+                yield Group(job=plan.job, shard=shard, targets=members, missing=missing)
 
 
 def cut_into_groups(targets: Iterable[Target], group_size: int) -> Iterator[tuple[Target, ...]]:
@@ -74,15 +73,16 @@ def cut_into_groups(targets: Iterable[Target], group_size: int) -> Iterator[tupl
             yield tuple(alike[start : start + group_size])
 
 
-def forget_failures(run: RunFolder, jobs: Sequence[JobName]) -> int:
-    """Take the recorded failures of ``jobs`` out of their journals. Returns how many.
+def forget_failures(context: RunContext) -> int:
+    """Take the recorded failures of the jobs out of their journals. Returns how many.
 
     Each journal is replaced whole. The stage is marked unfinished first, so that a crash is seen.
     """
+    run = context.folder
     forgotten = 0
-    for job in jobs:
+    for job in context.jobs:
         for shard in run.shards():
-            rows = list(run.captions(job, shard))
+            rows = list(run.captions(job.name, shard))
             kept = [row for row in rows if row.failure is None]
             if len(kept) == len(rows):
                 continue
@@ -90,6 +90,6 @@ def forget_failures(run: RunFolder, jobs: Sequence[JobName]) -> int:
             if state is not None and state.finished:
                 state.finished = False
                 run.save()
-            write_jsonl(run.captions_file(job, shard), kept)
+            write_jsonl(run.captions_file(job.name, shard), kept)
             forgotten += len(rows) - len(kept)
     return forgotten

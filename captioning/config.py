@@ -8,7 +8,6 @@ reading files or reaching endpoints to see whether they are there.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from typing import Literal, get_args
 
 import msgspec
@@ -16,7 +15,7 @@ import msgspec
 from triptych.captioning.lmdeploy.config import LmdeployConfig
 from triptych.captioning.sampling_config import JobSampling
 from triptych.errors import UsageError
-from triptych.records import JOB_NAMES, JobName, is_multi
+from triptych.jobs import Job
 
 EngineName = Literal["auto", "lmdeploy", "transformers", "server"]
 ENGINE_NAMES: tuple[EngineName, ...] = get_args(EngineName)
@@ -36,14 +35,10 @@ class CaptioningConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     """Base URLs of OpenAI-compatible endpoints that serve the same model, with or without /v1."""
     api_key_env: str | None = None
     """Name of the environment variable with the endpoints' key; the key itself is never written down."""
-    jobs: tuple[JobName, ...] = JOB_NAMES
-    """The jobs to do."""
-    limits: dict[JobName, int] = {}
-    """At most that many captions of a job, always the same ones, such as {single_zh = 1000000}."""
+    jobs: tuple[str, ...] = ()
+    """The jobs to do, by name. None named: all that are defined (see jobs.Job)."""
     sample: int | None = None
     """At most that many captions of every job, to read before spending GPU days; kept when it grows."""
-    prompts: dict[JobName, str] = {}
-    """TOML files with prompts (version, text) of your own, by job."""
     tile_fit: bool = True
     """Resize each image to the model's tile grid. false, for models without tiles: max_side_px bounds it."""
     max_side_px: int = 1540
@@ -57,7 +52,7 @@ class CaptioningConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     """Caption of an image: tokens at most. The seed's average about 150."""
     max_tokens_multi: int = 1024
     """Caption of a set: tokens at most. The seed's are about twice as long as those of an image."""
-    sampling: dict[JobName, JobSampling] = {}
+    sampling: dict[str, JobSampling] = {}
     """How tokens are chosen, by job; greedy where nothing is said."""
     batch_size: int = 16
     """transformers: captions generated together. Rounding depends on it, so it can't change within a run."""
@@ -89,16 +84,10 @@ class CaptioningConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         for name in _AT_LEAST_ONE:
             _check(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
         _check(self.sample is None or self.sample >= 1, "sample", self.sample, "1 or more")
-        for job, limit in self.limits.items():
-            _check(limit >= 0, f"limits.{job}", limit, "0 or more")
         for name in ("timeout_s", "first_token_timeout_s", "token_timeout_s", "patience_s"):
             _check(getattr(self, name) > 0, name, getattr(self, name), "more than 0 seconds")
         _check(self.ask_again >= 0, "ask_again", self.ask_again, "0 or more")
-        _check(len(set(self.jobs)) == len(self.jobs) > 0, "jobs", self.jobs, "one or more jobs, each once")
-        _check_known_jobs("jobs", self.jobs)
-        _check_known_jobs("limits", self.limits)
-        _check_known_jobs("prompts", self.prompts)
-        _check_known_jobs("sampling", self.sampling)
+        _check(len(set(self.jobs)) == len(self.jobs), "jobs", self.jobs, "each job once")
         _check(_DEVICE.fullmatch(self.device) is not None, "device", self.device, "auto, cpu, cuda or cuda:N")
         for url in self.servers:
             _check(
@@ -112,20 +101,14 @@ class CaptioningConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
                 " leave out one of the two"
             )
 
-    def max_tokens(self, job: JobName) -> int:
+    def max_tokens(self, job: Job) -> int:
         """How many tokens a caption of ``job`` has at most."""
         own = self.sampling_of(job).max_tokens
-        return own or (self.max_tokens_multi if is_multi(job) else self.max_tokens_single)
+        return own or (self.max_tokens_multi if job.is_multi else self.max_tokens_single)
 
-    def sampling_of(self, job: JobName) -> JobSampling:
+    def sampling_of(self, job: Job) -> JobSampling:
         """How the tokens of ``job``'s captions are chosen."""
-        return self.sampling.get(job, JobSampling())
-
-
-def job_limit(config: CaptioningConfig, job: JobName) -> int | None:
-    """How many targets ``job`` has at most: the smaller of its limit and the sample. None: all."""
-    bounds = [bound for bound in (config.limits.get(job), config.sample) if bound is not None]
-    return min(bounds, default=None)
+        return self.sampling.get(job.name, JobSampling())
 
 
 _AT_LEAST_ONE = (
@@ -144,8 +127,3 @@ _AT_LEAST_ONE = (
 def _check(ok: bool, name: str, found: object, expected: str) -> None:
     if not ok:
         raise UsageError(f"captioning.{name} is {found!r}; expected {expected}")
-
-
-def _check_known_jobs(name: str, jobs: Iterable[str]) -> None:
-    for job in jobs:
-        _check(job in JOB_NAMES, name, job, f"one of {', '.join(JOB_NAMES)}")

@@ -8,13 +8,11 @@ samples are left out on purpose: they choose what is captioned and how fast, not
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from pathlib import Path
 
 from triptych.captioning.config import CaptioningConfig
-from triptych.captioning.prompts import Prompt
 from triptych.captioning.tiling import JPEG_QUALITY
-from triptych.records import JOB_NAMES, JobName
+from triptych.runs.context import RunContext
 from triptych.runs.folder import Setting
 from triptych.runs.jsonl import sha256_of
 
@@ -25,7 +23,7 @@ MAX_HASHED_BYTES = 64 * 1024 * 1024
 """A model's file above this counts by its name and size: reading 150 GB at every start takes too long."""
 
 
-def caption_settings(config: CaptioningConfig, prompts: Mapping[JobName, Prompt]) -> dict[str, Setting]:
+def caption_settings(run: RunContext, config: CaptioningConfig) -> dict[str, Setting]:
     """Everything in ``config`` that a caption's text depends on. Its engine is a chosen one, not auto.
 
     Raises SetupError where the model is a folder that can't be read.
@@ -44,10 +42,11 @@ def caption_settings(config: CaptioningConfig, prompts: Mapping[JobName, Prompt]
         settings["max_side_px"] = config.max_side_px
     if config.engine == "transformers":
         settings["batch_size"] = config.batch_size
-    for job in JOB_NAMES:
-        settings[f"sampling_{job}"] = config.sampling_of(job).words()
-        settings[f"max_tokens_{job}"] = config.max_tokens(job)
-        settings[f"prompt_{job}"] = f"version {prompts[job].version}, sha256 {prompts[job].sha256[:16]}"
+    for job in run.jobs:
+        prompt = run.prompts[job.name]
+        settings[f"sampling_{job.name}"] = config.sampling_of(job).words()
+        settings[f"max_tokens_{job.name}"] = config.max_tokens(job)
+        settings[f"prompt_{job.name}"] = f"version {prompt.version}, sha256 {prompt.sha256[:16]}"
     return settings
 
 

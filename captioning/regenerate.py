@@ -16,7 +16,6 @@ import msgspec
 
 from triptych.captioning.answer_check import WORST_FIRST, find_fault
 from triptych.captioning.engines import CaptionRequest, Completion, Engine, Sampling
-from triptych.records import Language
 
 AGAIN = Sampling(temperature=0.7, top_k=40, repetition_penalty=1.05)
 """Lively enough to leave a loop or a refusal, tame enough to stay with the picture. Chosen by judgement:
@@ -37,7 +36,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def ask(
-    engine: Engine, requests: Sequence[CaptionRequest], language: Language, times: int, refit: Refit
+    engine: Engine, requests: Sequence[CaptionRequest], language: str, times: int, refit: Refit
 ) -> list[Answer]:
     """One answer a request, in order. Asks again at most ``times`` for a usable text."""
     completions = engine.caption(requests)
@@ -48,7 +47,7 @@ def ask(
 
 
 def _settle(
-    engine: Engine, request: CaptionRequest, first: Completion, language: Language, times: int, refit: Refit
+    engine: Engine, request: CaptionRequest, first: Completion, language: str, times: int, refit: Refit
 ) -> Answer:
     why: list[str] = []
     tried = [first]
@@ -69,13 +68,13 @@ def _settle(
     return Answer(completion=msgspec.structs.replace(best, attempts=attempts), asked_again=tuple(why))
 
 
-def _fault_of(completion: Completion, language: Language) -> str | None:
+def _fault_of(completion: Completion, language: str) -> str | None:
     if completion.failure is not None:
         return None
     return find_fault(completion.text, completion.finish_reason, language)
 
 
-def _best(tried: Sequence[Completion], language: Language) -> Completion:
+def _best(tried: Sequence[Completion], language: str) -> Completion:
     """Usable before cut, loop, ... and a text before a failure; of equals the first."""
 
     def badness(completion: Completion) -> int:

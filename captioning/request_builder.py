@@ -18,7 +18,6 @@ import msgspec
 
 from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.engines import CaptionRequest
-from triptych.captioning.prompts import Prompt
 from triptych.captioning.tiling import (
     bounded_size,
     draft_side_px,
@@ -29,7 +28,9 @@ from triptych.captioning.tiling import (
     tiles_per_image,
 )
 from triptych.errors import SetupError, UnreadableImageError
-from triptych.records import ImageRecord, JobName
+from triptych.jobs import Job
+from triptych.prompts import Prompt
+from triptych.records import ImageRecord
 from triptych.runs.folder import RunFolder
 from triptych.runs.plan import Target
 from triptych.sources import Shard
@@ -71,7 +72,7 @@ class PictureReader:
         other._kept, other._kept_bytes, other._max_kept_bytes = OrderedDict(), 0, 0
         return other
 
-    def request(self, job: JobName, shard: str, target: Target, prompt: Prompt) -> CaptionRequest:
+    def request(self, job: Job, shard: str, target: Target, prompt: Prompt) -> CaptionRequest:
         """The request for ``target``, filed under ``shard``.
 
         Raises UnreadableImageError, with a failure's class and reason, where an image can't be read

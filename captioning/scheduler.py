@@ -24,8 +24,9 @@ from triptych.captioning.journals import Journals
 from triptych.captioning.regenerate import Answer, ask
 from triptych.captioning.request_memory import RequestMemory
 from triptych.errors import UnreadableImageError
-from triptych.records import Caption, JobName, language_of
-from triptych.runs.folder import RunFolder
+from triptych.jobs import Job
+from triptych.records import Caption
+from triptych.runs.context import RunContext
 from triptych.runs.plan import Target
 
 MAX_GROUPS_AHEAD = 8
@@ -64,7 +65,8 @@ OnWritten = Callable[[Written], None]
 
 
 def caption_groups(
-    run: RunFolder,
+    run: RunContext,
+    job: Job,
     groups: Iterator[Group],
     making: Making,
     engine: Engine,
@@ -76,8 +78,8 @@ def caption_groups(
     ``on_written`` gets each group when its rows are on disk. What the engine raises, or ``on_written``,
     ends the work, after everything that had come back was written.
     """
-    work = _Work(groups, making, engine, stopping)
-    with Journals(run) as journals:
+    work = _Work(groups, making, run.language(job).code, engine, stopping)
+    with Journals(run.folder) as journals:
         try:
             work.start()
             while outcomes := work.finished_groups():
@@ -101,11 +103,17 @@ class _Work:
     """Threads, each with one group at a time."""
 
     def __init__(
-        self, groups: Iterator[Group], making: Making, engine: Engine, stopping: threading.Event
+        self,
+        groups: Iterator[Group],
+        making: Making,
+        language: str,
+        engine: Engine,
+        stopping: threading.Event,
     ) -> None:
         self.error: BaseException | None = None
         self._groups = groups
         self._making = making
+        self._language = language
         self._engine = engine
         self._stopping = stopping
         self._next_group = threading.Lock()
@@ -175,7 +183,7 @@ class _Work:
                 began = time.monotonic()
                 answers = self._ask(group, requests) if requests else []
                 took_s = time.monotonic() - began
-        rows = [_row(group.job, answer) for answer in (*answers, *unreadable)]
+        rows = [_row(group.job.name, answer) for answer in (*answers, *unreadable)]
         return Written(rows=[row for row in rows if row.id in group.missing], answers=answers, took_s=took_s)
 
     def _ask(self, group: Group, requests: list[CaptionRequest]) -> list[Answer]:
@@ -185,10 +193,10 @@ class _Work:
             smaller = self._making.smaller(group, targets[request.id])
             return smaller if smaller.images != request.images else None
 
-        return ask(self._engine, requests, language_of(group.job), self._making.ask_again, refit)
+        return ask(self._engine, requests, self._language, self._making.ask_again, refit)
 
 
-def _row(job: JobName, answer: Answer) -> Caption:
+def _row(job: str, answer: Answer) -> Caption:
     """Whitespace around a text is not the model's to decide."""
     completion = answer.completion
     return Caption(
@@ -206,9 +214,9 @@ def _row(job: JobName, answer: Answer) -> Caption:
 
 def _write(outcomes: list[_Outcome], journals: Journals, on_written: OnWritten | None) -> None:
     """Commit, one fsync a journal."""
-    by_journal: dict[tuple[JobName, str], list[Written]] = {}
+    by_journal: dict[tuple[str, str], list[Written]] = {}
     for group, written in outcomes:
-        by_journal.setdefault((group.job, group.shard), []).append(written)
+        by_journal.setdefault((group.job.name, group.shard), []).append(written)
     for (job, shard), several in by_journal.items():
         journals.writer(job, shard).commit([row for written in several for row in written.rows])
         if on_written is not None:

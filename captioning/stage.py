@@ -12,20 +12,19 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from triptych.captioning.backlog import Tally, count_backlog, forget_failures, pending_groups
-from triptych.captioning.config import CaptioningConfig, job_limit
+from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.engines import Engine
 from triptych.captioning.engines.choice import choose_engine, open_engine
 from triptych.captioning.fingerprint import caption_settings
 from triptych.captioning.metrics import as_notes, from_notes
-from triptych.captioning.prompts import Prompt, load_prompts
 from triptych.captioning.request_builder import PictureReader
 from triptych.captioning.scheduler import Making, Written, caption_groups
 from triptych.captioning.sigint import Interrupts
 from triptych.captioning.throughput import Pace
 from triptych.captioning.time_estimate import which_engine
 from triptych.errors import SetupError
-from triptych.progress import Progress
-from triptych.records import JobName
+from triptych.jobs import Job, named
+from triptych.runs.context import RunContext
 from triptych.runs.folder import RunFolder, Setting
 from triptych.sources import Shard
 
@@ -34,31 +33,34 @@ NOTE_EVERY_S = 10.0
 
 
 def caption_run(
-    run: RunFolder, sources: Sequence[Shard], config: CaptioningConfig, progress: Progress
+    context: RunContext, sources: Sequence[Shard], config: CaptioningConfig, chosen: Sequence[str] = ()
 ) -> bool:
-    """Caption what ``config`` plans and isn't captioned yet. Returns whether any caption was made.
+    """Caption what the jobs plan and isn't captioned yet. Returns whether any caption was made.
+
+    ``chosen`` names the jobs to do now; all of the run's where it names none.
 
     A failure is a row too, and stays one unless ``config.retry_failed``. The notes of the stage hold
     for each job that was ever done: its ``limit``, ``planned``, ``captioned`` and ``failed`` as of now,
     and its Figures (see figures), all while it is at work at most NOTE_EVERY_S old. Raises UsageError or
     SetupError where prompts, model, endpoints or sources aren't there, KeyboardInterrupt after Ctrl-C.
     """
+    run, progress = context.folder, context.progress
     if not run.is_finished("sets"):
         raise SetupError(f"{run.path} has no finished sets to caption; run `triptych group` first")
-    prompts = load_prompts(config.prompts)
     before = run.run_file.stages.get("captions")
     config, why = choose_engine(config, before.settings.get("engine") if before is not None else None)
-    settings = caption_settings(config, prompts)
+    settings = caption_settings(context, config)
+    context = msgspec.structs.replace(context, jobs=named(context.jobs, chosen))
     notes = dict(before.notes) if before is not None else {}
-    has_work = run.begin_stage("captions", settings, _inputs(run, config))
-    if config.retry_failed and (forgotten := forget_failures(run, config.jobs)):
+    has_work = run.begin_stage("captions", settings, _inputs(context))
+    if config.retry_failed and (forgotten := forget_failures(context)):
         progress.say(f"captions: asking again for {forgotten:,} that had failed")
         has_work = True
     if not has_work:
         return False
-    tallies = {job: count_backlog(run, job, job_limit(config, job)) for job in config.jobs}
-    for job, tally in tallies.items():
-        notes |= _job_notes(job, job_limit(config, job), tally)
+    tallies = {job.name: count_backlog(context.plan(job)) for job in context.jobs}
+    for job in context.jobs:
+        notes |= _job_notes(job, tallies[job.name])
     _remember(run, notes)
     worked = any(tally.missing for tally in tallies.values())
     if worked:
@@ -69,10 +71,10 @@ def caption_run(
             _remember(run, notes)
             progress.say(which_engine(engine, why, notes, tallies))
             with Interrupts() as interrupts:
-                work = _Work(run, config, prompts, reader, engine, progress, interrupts)
-                for job, tally in tallies.items():
-                    if tally.missing and not interrupts.was_asked:
-                        work.caption(job, tally, notes)
+                work = _Work(context, config, reader, engine, interrupts)
+                for job in context.jobs:
+                    if tallies[job.name].missing and not interrupts.was_asked:
+                        work.caption(job, tallies[job.name], notes)
         finally:
             engine.close()
     run.finish_stage("captions", notes)
@@ -82,35 +84,33 @@ def caption_run(
 class _Work(msgspec.Struct, frozen=True):
     """What captioning a job needs, besides the job."""
 
-    run: RunFolder
+    run: RunContext
     config: CaptioningConfig
-    prompts: Mapping[JobName, Prompt]
     reader: PictureReader
     engine: Engine
-    progress: Progress
     interrupts: Interrupts
 
-    def caption(self, job: JobName, tally: Tally, notes: dict[str, Setting]) -> None:
+    def caption(self, job: Job, tally: Tally, notes: dict[str, Setting]) -> None:
         """Make what ``tally`` misses. ``notes`` are kept up to date, in run.json as well."""
-        limit = job_limit(self.config, job)
-        groups = pending_groups(self.run, job, limit, self.engine.group_size)
+        groups = pending_groups(self.run.plan(job), self.engine.group_size)
+        prompt = self.run.prompts[job.name]
         smaller = self.reader.with_half_the_tiles()
         making = Making(
-            request=lambda group, target: self.reader.request(job, group.shard, target, self.prompts[job]),
-            smaller=lambda group, target: smaller.request(job, group.shard, target, self.prompts[job]),
+            request=lambda group, target: self.reader.request(job, group.shard, target, prompt),
+            smaller=lambda group, target: smaller.request(job, group.shard, target, prompt),
             ask_again=self.config.ask_again,
             max_request_mib=self.config.max_request_mib,
         )
-        pace = Pace(from_notes(job, notes), self.engine)
+        pace = Pace(from_notes(job.name, notes), self.engine)
         captioned, failed = tally.captioned, tally.failed
         noted_at = time.monotonic()
 
         def remember() -> None:
             done = Tally(planned=tally.planned, captioned=captioned, failed=failed)
-            notes.update(_job_notes(job, limit, done) | as_notes(job, pace.figures()))
-            _remember(self.run, notes)
+            notes.update(_job_notes(job, done) | as_notes(job.name, pace.figures()))
+            _remember(self.run.folder, notes)
 
-        with self.progress.task(f"captions {job}", tally.missing, "captions") as task:
+        with self.run.progress.task(f"captions {job.name}", tally.missing, "captions") as task:
 
             def on_written(written: Written) -> None:
                 nonlocal captioned, failed, noted_at
@@ -124,20 +124,22 @@ class _Work(msgspec.Struct, frozen=True):
                     remember()
 
             try:
-                caption_groups(self.run, groups, making, self.engine, on_written, self.interrupts.stopping)
+                caption_groups(
+                    self.run, job, groups, making, self.engine, on_written, self.interrupts.stopping
+                )
             finally:
                 remember()
         if failed > tally.failed:
-            self.progress.say(
-                f"captions {job}: {failed - tally.failed:,} of {tally.missing:,} failed;"
+            self.run.progress.say(
+                f"captions {job.name}: {failed - tally.failed:,} of {tally.missing:,} failed;"
                 " the journal has each one's reason"
             )
 
 
-def _inputs(run: RunFolder, config: CaptioningConfig) -> dict[str, str]:
+def _inputs(context: RunContext) -> dict[str, str]:
     """What is read, and what is planned of it: with another limit or other jobs the stage goes on."""
-    limits = {job: job_limit(config, job) for job in config.jobs}
-    plan = ", ".join(f"{job} {'all' if limit is None else limit}" for job, limit in limits.items())
+    run = context.folder
+    plan = ", ".join(f"{job.name} {'all' if job.limit is None else job.limit}" for job in context.jobs)
     return {
         "images": run.digest("images"),
         "duplicates": run.digest("duplicates.jsonl"),
@@ -146,12 +148,12 @@ def _inputs(run: RunFolder, config: CaptioningConfig) -> dict[str, str]:
     }
 
 
-def _job_notes(job: JobName, limit: int | None, tally: Tally) -> dict[str, Setting]:
+def _job_notes(job: Job, tally: Tally) -> dict[str, Setting]:
     return {
-        f"{job}.limit": limit,
-        f"{job}.planned": tally.planned,
-        f"{job}.captioned": tally.captioned,
-        f"{job}.failed": tally.failed,
+        f"{job.name}.limit": job.limit,
+        f"{job.name}.planned": tally.planned,
+        f"{job.name}.captioned": tally.captioned,
+        f"{job.name}.failed": tally.failed,
     }
 
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from triptych.errors import SetupError
-from triptych.executors.local import process_pool
+from triptych.executors.pool import process_pool
 from triptych.runs.folder import RunFolder
 from triptych.runs.ledger.images import ImageCounts, recount_images
 

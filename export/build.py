@@ -24,7 +24,7 @@ from triptych.export.rows_file import RowsFile
 from triptych.export.workers import rows_of
 from triptych.progress import Progress
 from triptych.records import JobName, is_multi
-from triptych.runs.captioned import PlanLimits
+from triptych.runs.context import RunContext
 from triptych.runs.folder import RunFolder
 from triptych.runs.jsonl import sha256_of, sync_directory, write_json, written_whole
 from triptych.runs.ledger import Ledger, ledger_of
@@ -106,14 +106,13 @@ class Build:
 
     def __init__(
         self,
-        run: RunFolder,
+        context: RunContext,
         config: ExportConfig,
         prompts: Mapping[JobName, str],
-        plan_limits: PlanLimits,
-        progress: Progress,
     ) -> None:
-        self._run, self._config, self._prompts = run, config, prompts
-        self._plan_limits, self._progress = plan_limits, progress
+        run = context.folder
+        self._context, self._run, self._config, self._prompts = context, run, config, prompts
+        self._progress = context.progress
         self._folder = run.export_folder.with_name(run.export_folder.name + ".part")
         self._files: dict[str, FileEntry] = {}
         self._examples: dict[JobName, bytes] = {}
@@ -126,7 +125,7 @@ class Build:
         shutil.rmtree(self._folder, ignore_errors=True)
         self._folder.mkdir(parents=True)
         try:
-            jobs = jobs_of(self._config, self._prompts, self._plan_limits)
+            jobs = jobs_of(self._context, self._config)
             written, ledger = write_jobs(
                 self._run, jobs, self._config.file_type, self._growing, self._progress
             )
@@ -185,12 +184,9 @@ class Build:
         self._files[name] = FileEntry(sha256=sha256_of(path), size_bytes=path.stat().st_size)
 
 
-def jobs_of(config: ExportConfig, prompts: Mapping[JobName, str], plan_limits: PlanLimits) -> list[Job]:
+def jobs_of(run: RunContext, config: ExportConfig) -> list[Job]:
     """What is to be written, in order."""
-    return [
-        Job(name=name, prompt=prompt, limit=plan_limits(name), row_format=config.format)
-        for name, prompt in prompts.items()
-    ]
+    return [Job(job=job, prompt=run.prompts[job.name].text, row_format=config.format) for job in run.jobs]
 
 
 def companions(

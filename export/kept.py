@@ -14,10 +14,11 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from triptych import jobs
 from triptych.export.config import FormatName
 from triptych.export.formats import FORMATS
 from triptych.export.prompt_text import answers, question
-from triptych.records import JobName, caption_id
+from triptych.records import ImageRecord, caption_id
 from triptych.runs.folder import RunFolder
 from triptych.runs.journal import read_whole_journal
 from triptych.runs.ledger.captions import ShardCounts, ShardRecount
@@ -30,19 +31,13 @@ ROWS_A_PIECE = 512
 class Job(msgspec.Struct, frozen=True, kw_only=True):
     """One file of rows to make."""
 
-    name: JobName
+    job: jobs.Job
     prompt: str
-    limit: int | None
     row_format: FormatName
 
-
-class Image(msgspec.Struct, frozen=True, gc=False):
-    """Of an ImageRecord, what the plan and a row need."""
-
-    key: str
-    width_px: int = 0
-    height_px: int = 0
-    unreadable: str | None = None
+    @property
+    def name(self) -> str:
+        return self.job.name
 
 
 class _Caption(msgspec.Struct, frozen=True, gc=False):
@@ -73,7 +68,9 @@ class ShardDone(msgspec.Struct, frozen=True, gc=False):
 _S = TypeVar("_S")
 
 
-def image_rows(run: RunFolder, job: Job, shard: str, images: Sequence[Image]) -> Iterator[bytes | ShardDone]:
+def image_rows(
+    run: RunFolder, job: Job, shard: str, images: Sequence[ImageRecord]
+) -> Iterator[bytes | ShardDone]:
     """The rows of a job on single images, then what they came to."""
     ids = [caption_id(job.name, image.key) for image in images]
     row_format = FORMATS[job.row_format]

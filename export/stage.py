@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -20,9 +19,8 @@ from triptych.errors import SetupError
 from triptych.export.build import Build, jobs_of, write_jobs
 from triptych.export.config import ExportConfig
 from triptych.export.file_names import rows_file_name
-from triptych.progress import Progress
-from triptych.records import JobName
-from triptych.runs.captioned import PlanLimits, captions_digest
+from triptych.runs.captioned import captions_digest
+from triptych.runs.context import RunContext
 from triptych.runs.folder import RunFolder, Setting
 
 DATA_VERSION = 2
@@ -31,34 +29,28 @@ DATA_VERSION = 2
 _READ = ("images", "sets.jsonl", "duplicates.jsonl", "verdicts")
 
 
-def export_run(
-    run: RunFolder,
-    config: ExportConfig,
-    prompts: Mapping[JobName, str],
-    plan_limits: PlanLimits,
-    jobs: Sequence[JobName],
-    progress: Progress,
-) -> bool:
-    """Write ``export/`` for ``jobs``. Returns False if that was done already.
+def export_run(context: RunContext, config: ExportConfig) -> bool:
+    """Write ``export/`` for the run's jobs. Returns False if that was done already.
 
-    ``prompts`` are the words that the captions of each job answer. A job without any kept caption
+    A job without any kept caption
     still gets its file, with no rows. Raises SetupError where the verdicts aren't finished, the
     ledger doesn't close, or the export was made with other settings.
     """
-    asked = {job: prompts[job] for job in jobs}
+    run, progress = context.folder, context.progress
+    asked = _asked(context)
     _check_set_up(run, config)
     # A run that plans no caption at all has no verdicts.
     read = [name for name in _READ if (run.path / name).exists()]
     inputs = {
         # One by one: that of a million images is remembered from the stages before.
         **{name.removesuffix(".jsonl"): run.digest(name) for name in read},
-        "captions": captions_digest(run, jobs, plan_limits, progress),
+        "captions": captions_digest(run, context.jobs, progress),
         "prompts": hashlib.sha256(msgspec.json.encode(asked)).hexdigest(),
-        "jobs": ",".join(jobs),
+        "jobs": ",".join(asked),
     }
     if not run.begin_stage("export", _settings(config), inputs):
         return False
-    Build(run, config, asked, plan_limits, progress).all_files()
+    Build(context, config, asked).all_files()
     run.finish_stage("export")
     return True
 
@@ -79,20 +71,14 @@ class DryRun(msgspec.Struct, frozen=True, kw_only=True):
     free_bytes: int
 
 
-def try_export(
-    run: RunFolder,
-    config: ExportConfig,
-    prompts: Mapping[JobName, str],
-    plan_limits: PlanLimits,
-    jobs: Sequence[JobName],
-    progress: Progress,
-) -> DryRun:
+def try_export(context: RunContext, config: ExportConfig) -> DryRun:
     """What ``export_run`` would write, with exact sizes: every row is made, none is kept.
 
     Changes nothing, and raises what ``export_run`` would raise.
     """
+    run, progress = context.folder, context.progress
     _check_set_up(run, config)
-    planned = jobs_of(config, {job: prompts[job] for job in jobs}, plan_limits)
+    planned = jobs_of(context, config)
     written, _ = write_jobs(run, planned, config.file_type, lambda _: Path(os.devnull), progress)
     files = []
     for job, one in written.items():
@@ -100,6 +86,11 @@ def try_export(
         name = rows_file_name(config.prefix, job, rows, config.file_type)
         files.append(PlannedFile(name=name, rows=rows, size_bytes=one.entry.size_bytes))
     return DryRun(files=files, free_bytes=shutil.disk_usage(run.path).free)
+
+
+def _asked(context: RunContext) -> dict[str, str]:
+    """The words that the captions of each job answer."""
+    return {job.name: context.prompts[job.name].text for job in context.jobs}
 
 
 def _check_set_up(run: RunFolder, config: ExportConfig) -> None:

@@ -16,12 +16,11 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from triptych.executors.processes import ended_early, without_interrupts
-from triptych.export.kept import Image, Job, ShardDone, image_rows, set_rows
+from triptych.export.kept import Job, ShardDone, image_rows, set_rows
 from triptych.export.pieces import Memory, Sender, received, shared_memory
 from triptych.export.rows_file import Rows
-from triptych.records import is_multi
 from triptych.runs.folder import RunFolder
-from triptych.runs.plan import ImagePlan, last_planned, planned_targets
+from triptych.runs.plan import JobPlan
 
 MIN_BYTES_FOR_WORKERS = 64 * 1024 * 1024
 """Of captions, about 100,000. Below, one process is done in about the time that others take to start."""
@@ -32,14 +31,14 @@ MOST_WORKERS = 4
 
 def rows_of(run: RunFolder, job: Job) -> Iterator[Rows | ShardDone]:
     """The kept captions of ``job`` in plan order: for each shard its lines, then what they came to."""
-    if is_multi(job.name):
-        for shard, targets in planned_targets(run, job.name, job.limit):
+    if job.job.is_multi:
+        for shard, targets in JobPlan(run, job.job).shards():
             yield from set_rows(run, job, shard, targets)
         return
     processes = min(len(os.sched_getaffinity(0)), MOST_WORKERS) if _is_large(run, job) else 1
-    last_hash = last_planned(run, job.name, job.limit)
+    last_hash = JobPlan(run, job.job).last_hash
     if processes == 1:
-        plan = ImagePlan(run, job.name, last_hash)
+        plan = JobPlan(run, job.job, last_hash)
         for shard in run.shards():
             yield from _shard_rows(run, job, plan, shard)
     else:
@@ -51,8 +50,8 @@ def _is_large(run: RunFolder, job: Job) -> bool:
     return sum(path.stat().st_size for path in journals) >= MIN_BYTES_FOR_WORKERS
 
 
-def _shard_rows(run: RunFolder, job: Job, plan: ImagePlan, shard: str) -> Iterator[bytes | ShardDone]:
-    images = plan.images(shard, Image)
+def _shard_rows(run: RunFolder, job: Job, plan: JobPlan, shard: str) -> Iterator[bytes | ShardDone]:
+    images = [target.images[0] for target in plan.targets(shard)]
     if images:
         yield from image_rows(run, job, shard, images)
 
@@ -109,7 +108,7 @@ def _work(
     sender = Sender(pipe, memory)
     try:
         run = RunFolder.open(path)
-        plan = ImagePlan(run, job.name, last_hash)
+        plan = JobPlan(run, job.job, last_hash)
         for shard in shards:
             done: ShardDone | None = None
             for part in _shard_rows(run, job, plan, shard):

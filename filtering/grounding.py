@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from triptych.filtering.grounding_sample import PlannedTexts, Vectors, gather, shard_vectors
 from triptych.filtering.phrase_fit import Images, Measured, measure, products
 from triptych.filtering.phrase_vectors import PhraseVectors, TextEncoder
+from triptych.jobs import Job
 from triptych.progress import Progress
 from triptych.records import JobName, Language, is_multi, language_of
-from triptych.runs.captioned import PlanLimits
 from triptych.runs.folder import RunFolder
 
 SUPPORT_WEIGHT = 2.0
@@ -50,14 +50,13 @@ class Grounding:
         run: RunFolder,
         encoder: TextEncoder,
         image_count: int,
-        jobs: Sequence[JobName],
+        jobs: Sequence[Job],
         progress: Progress,
-        plan_limits: PlanLimits = lambda job: None,
     ) -> None:
         self._run, self._encoder, self._progress = run, encoder, progress
         self._vectors = PhraseVectors(encoder)
-        self._texts = PlannedTexts(run, jobs, plan_limits)
-        self._sample = gather(run, jobs, self._texts, image_count)
+        self._texts = PlannedTexts(run, jobs)
+        self._sample = gather(run, [job.name for job in jobs], self._texts, image_count)
         self._columns = {key: at for at, key in enumerate(self._sample.other_keys)}
         self._shard: tuple[str, Vectors] = "", {}
         self._told: tuple[tuple[JobName, str] | None, dict[str, str]] = None, {}

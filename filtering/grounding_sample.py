@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from triptych.errors import SetupError
+from triptych.jobs import Job
 from triptych.records import Caption, ImageSet, JobName, Language, is_multi, language_of, target_of
-from triptych.runs.captioned import PlanLimits
 from triptych.runs.folder import RunFolder
-from triptych.runs.plan import last_planned
+from triptych.runs.plan import JobPlan
 from triptych.runs.sampling import hash64
 
 Vectors = dict[str, NDArray[np.float32]]
@@ -49,9 +49,9 @@ class Sample(NamedTuple):
 class PlannedTexts:
     """Which captions count: those that are planned, and of several with one id the last."""
 
-    def __init__(self, run: RunFolder, jobs: Sequence[JobName], plan_limits: PlanLimits) -> None:
+    def __init__(self, run: RunFolder, jobs: Sequence[Job]) -> None:
         self._run = run
-        self._last = {job: last_planned(run, job, plan_limits(job)) for job in jobs}
+        self._last = {job.name: JobPlan(run, job).last_hash for job in jobs}
         self._duplicates = {each.key for each in run.duplicates()}
 
     def told(self, job: JobName, shard: str) -> dict[str, str]:

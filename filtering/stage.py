@@ -22,10 +22,10 @@ from triptych.filtering.judge import Row
 from triptych.filtering.phrase_vectors import LoadTextEncoder
 from triptych.filtering.score_counts import rule_scores
 from triptych.filtering.tally import JobTally, tally
-from triptych.progress import Progress
 from triptych.records import Caption, JobName, Verdict, is_multi, target_of
-from triptych.runs.captioned import PlanLimits, captioned_targets, captions_digest
-from triptych.runs.folder import RunFolder, Setting
+from triptych.runs.captioned import captioned_targets, captions_digest
+from triptych.runs.context import RunContext
+from triptych.runs.folder import Setting
 from triptych.runs.jsonl import write_jsonl
 from triptych.runs.plan import Target
 
@@ -41,20 +41,18 @@ class Session:
 
     def __init__(
         self,
-        run: RunFolder,
+        context: RunContext,
         config: FilteringConfig,
-        plan_limits: PlanLimits,
-        jobs: Sequence[JobName],
-        progress: Progress,
         load_text_encoder: LoadTextEncoder | None = None,
     ) -> None:
+        run = context.folder
         if not run.is_finished("captions"):
             raise SetupError(
                 f"the captions of {run.path} are not finished, so they can't be filtered;"
                 f" run `triptych caption {run.path}` first"
             )
-        self._run, self._config, self._plan_limits = run, config, plan_limits
-        self._jobs, self._progress = jobs, progress
+        self._run, self._config = run, config
+        self._jobs, self._progress = context.jobs, context.progress
         self._load_text_encoder = load_text_encoder
         self._shards: list[tuple[JobName, str, int]] = []
         self._told: tuple[tuple[JobName, str] | None, dict[str, str]] = None, {}
@@ -66,8 +64,8 @@ class Session:
         """
         config, run = self._config, self._run
         inputs = {
-            "captions": captions_digest(run, self._jobs, self._plan_limits),
-            "jobs": ",".join(self._jobs),
+            "captions": captions_digest(run, self._jobs),
+            "jobs": ",".join(job.name for job in self._jobs),
         }
         if config.grounding:
             inputs["embeddings"] = run.digest("embeddings")
@@ -78,7 +76,10 @@ class Session:
             verdicts = court.verdicts()
             for job, shard, count in self._shards:
                 write_jsonl(run.verdicts_file(job, shard), _next(verdicts, count))
-            write_jsonl(run.rule_scores_file, rule_scores(config, court.score_counts, self._jobs))
+            write_jsonl(
+                run.rule_scores_file,
+                rule_scores(config, court.score_counts, [job.name for job in self._jobs]),
+            )
         run.finish_stage("verdicts")
         return True
 
@@ -92,12 +93,12 @@ class Session:
 
         Raises SetupError where no planned caption has this id.
         """
-        job = next((job for job in self._jobs if identifier.startswith(f"{job}:")), None)
-        for shard, pairs in captioned_targets(self._run, job, self._plan_limits(job)) if job else ():
+        job = next((job for job in self._jobs if identifier.startswith(f"{job.name}:")), None)
+        for shard, pairs in captioned_targets(self._run, job) if job else ():
             chosen = [(target, caption) for target, caption in pairs if caption.id == identifier]
             if job is not None and chosen and chosen[0][1].failure is None:
-                (row,) = self._rows(job, shard, chosen, self._grounding())
-                verdicts = (v for v in self._run.verdicts(job, shard) if v.id == identifier)
+                (row,) = self._rows(job.name, shard, chosen, self._grounding())
+                verdicts = (v for v in self._run.verdicts(job.name, shard) if v.id == identifier)
                 return row, next(verdicts, None)
         raise SetupError(
             f"no caption {identifier} in {self._run.path};"
@@ -121,11 +122,11 @@ class Session:
         grounding = self._grounding()
         self._shards.clear()
         for job in self._jobs:
-            for shard, pairs in captioned_targets(self._run, job, self._plan_limits(job)):
+            for shard, pairs in captioned_targets(self._run, job):
                 made = [(target, caption) for target, caption in pairs if caption.failure is None]
-                self._shards.append((job, shard, len(made)))
+                self._shards.append((job.name, shard, len(made)))
                 for start in range(0, len(made), BLOCK_CAPTIONS):
-                    yield self._rows(job, shard, made[start : start + BLOCK_CAPTIONS], grounding)
+                    yield self._rows(job.name, shard, made[start : start + BLOCK_CAPTIONS], grounding)
 
     def _rows(
         self,
@@ -155,8 +156,8 @@ class Session:
 
     def _told_by_counterparts(self, job: JobName, shard: str) -> dict[str, str]:
         """What the other language says, by image key or set id."""
-        other: JobName = ("multi_" if is_multi(job) else "single_") + ("en" if job.endswith("zh") else "zh")  # type: ignore[assignment]
-        if "disagreement" not in self._config.rules or other not in self._jobs:
+        other: JobName = ("multi_" if is_multi(job) else "single_") + ("en" if job.endswith("zh") else "zh")
+        if "disagreement" not in self._config.rules or other not in [job.name for job in self._jobs]:
             return {}
         if self._told[0] != (other, shard):
             made = (c for c in self._run.captions(other, shard) if c.failure is None)
@@ -177,7 +178,6 @@ class Session:
             self._config.grounding_images,
             self._jobs,
             self._progress,
-            self._plan_limits,
         )
 
 

@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from triptych.executors.local import process_pool
+from triptych.executors.pool import process_pool
 from triptych.filtering.block import chunks_of
 from triptych.filtering.candidate import Candidate
 from triptych.filtering.config import FilteringConfig

@@ -21,6 +21,8 @@ from triptych.errors import UsageError
 from triptych.export.config import ExportConfig
 from triptych.filtering.config import FilteringConfig
 from triptych.grouping.config import EmbeddingConfig, SetsConfig
+from triptych.jobs import Job, jobs_from, named
+from triptych.languages import Language
 from triptych.sources.config import InputConfig
 
 PRESETS = ("sa1b", "demo")
@@ -41,6 +43,29 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Which captions are dropped."""
     export: ExportConfig = ExportConfig()
     """What the files are called."""
+    jobs: dict[str, dict[str, Any]] = {}
+    """Jobs by name, ``[[jobs]]`` in TOML: what to change of the four that ship, and others (see jobs.Job)."""
+    languages: dict[str, Language] = {}
+    """Languages that Triptych doesn't know, by code (see languages.Language)."""
+
+    def __post_init__(self) -> None:
+        """Raises UsageError where a job can't be, or one is named that isn't defined."""
+        jobs = self.all_jobs()
+        named(jobs, self.captioning.jobs)
+        named(jobs, self.captioning.sampling)
+
+    def all_jobs(self) -> tuple[Job, ...]:
+        """Every job that is defined, in order."""
+        return jobs_from(self.jobs, self.languages)
+
+    def limited_jobs(self) -> tuple[Job, ...]:
+        """The same with captioning.sample in their limits."""
+        sample = self.captioning.sample
+        return tuple(job if sample is None else job.limited_to(sample) for job in self.all_jobs())
+
+    def chosen_jobs(self) -> tuple[Job, ...]:
+        """Of those the ones that captioning.jobs names; all if it names none."""
+        return named(self.limited_jobs(), self.captioning.jobs)
 
 
 def load_config(
@@ -69,6 +94,10 @@ def load_config(
             if not isinstance(table, dict):
                 raise UsageError(f"config key {dotted}: {parent} is a value, not a table")
         table[name] = value
+    tree["jobs"] = _by_name(tree.get("jobs", {}))
+    for code, table in tree.get("languages", {}).items():
+        if isinstance(table, dict):
+            table["code"] = code
     _refuse_unknown_keys(tree, RunConfig, "")
     try:
         return msgspec.convert(tree, RunConfig)
@@ -110,8 +139,22 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise UsageError(f"config file {path} is not TOML: {error}") from None
 
 
+def _by_name(jobs: object) -> dict[str, Any]:
+    """``[[jobs]]`` as tables by name; tables by name as they are."""
+    if isinstance(jobs, Mapping):
+        return dict(jobs)
+    by_name: dict[str, Any] = {}
+    for table in jobs if isinstance(jobs, list) else [jobs]:
+        if not isinstance(table, Mapping) or not isinstance(table.get("name"), str):
+            raise UsageError(f"config key jobs: found {table!r}; expected [[jobs]] tables, each with a name")
+        by_name[table["name"]] = {key: value for key, value in table.items() if key != "name"}
+    return by_name
+
+
 def _merge(into: dict[str, Any], over: Mapping[str, Any]) -> None:
     for key, value in over.items():
+        if key == "jobs":
+            value = _by_name(value)
         if isinstance(value, Mapping) and isinstance(into.get(key), dict):
             _merge(into[key], value)
         else:

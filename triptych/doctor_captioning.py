@@ -15,11 +15,12 @@ from triptych.captioning.lmdeploy.command import gpu_groups
 from triptych.captioning.lmdeploy.gpus import Gpu, visible_gpus
 from triptych.captioning.models.facts import CHAT_FORMAT, HF_FORMAT, ModelFacts, read_model
 from triptych.captioning.models.token_budget import longest_requests
-from triptych.captioning.prompts import load_prompts
 from triptych.config import RunConfig
 from triptych.doctor import Finding
 from triptych.errors import SetupError
+from triptych.jobs import Job
 from triptych.models import is_embedded, resolve_model
+from triptych.prompts import load_prompts
 
 MARGIN_BYTES_PER_GPU = 3 * 1024**3
 """For the driver's context, the vision tower's activations and fragments. A rule of thumb, not measured."""
@@ -43,7 +44,9 @@ def examine_captioning(config: RunConfig) -> Iterator[Finding]:
         yield from _lmdeploy(captioning, facts)
     if facts is not None and facts.tokens_per_tile is not None and captioning.tile_fit:
         yield _tiles(captioning, facts)
-        yield from _context(captioning, facts, range(config.sets.min_images, config.sets.max_images + 1))
+        yield from _context(
+            captioning, config.chosen_jobs(), facts, range(config.sets.min_images, config.sets.max_images + 1)
+        )
     for url in captioning.servers:
         yield _endpoint(captioning, url)
 
@@ -131,7 +134,9 @@ def _tiles(config: CaptioningConfig, facts: ModelFacts) -> Finding:
     return Finding("tiles", "ok", found)
 
 
-def _context(config: CaptioningConfig, facts: ModelFacts, set_sizes: range) -> Iterator[Finding]:
+def _context(
+    config: CaptioningConfig, jobs: Sequence[Job], facts: ModelFacts, set_sizes: range
+) -> Iterator[Finding]:
     limits = {"the model's context": facts.context_tokens}
     if config.engine == "lmdeploy":
         limits["captioning.lmdeploy.session_len"] = config.lmdeploy.session_len
@@ -140,7 +145,7 @@ def _context(config: CaptioningConfig, facts: ModelFacts, set_sizes: range) -> I
         yield Finding("context", "missing", "the model's config doesn't say how long it is")
         return
     name, limit = min(known.items(), key=lambda item: item[1])
-    requests = longest_requests(config, load_prompts(config.prompts), facts, set_sizes)
+    requests = longest_requests(config, jobs, load_prompts(jobs), facts, set_sizes)
     worst = max(requests, key=lambda request: request.total)
     found = (
         f"{worst.job}, the longest: {worst.total:,} tokens ({worst.tiles} tiles of {worst.images} images"

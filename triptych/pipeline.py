@@ -16,9 +16,9 @@ import msgspec
 
 from triptych.config import RunConfig, as_tree
 from triptych.errors import SetupError, UsageError
+from triptych.jobs import Job
 from triptych.models import CAUTION, is_embedded, resolve_model
 from triptych.progress import Progress
-from triptych.records import JOB_NAMES, JobName
 from triptych.runs.folder import STAGE_NAMES, RunFolder, StageName
 from triptych.versions import installed_versions
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from triptych.filtering.phrase_vectors import TextEncoder
     from triptych.filtering.stage import Session
     from triptych.grouping.embedding.stored_embeddings import StoredShard
+    from triptych.runs.context import RunContext
     from triptych.runs.ledger import Ledger
     from triptych.sources import Shard
 
@@ -79,7 +80,7 @@ class Pipeline:
         worked = embed_sources(self.folder, shards, embedding, self.progress)
         return make_sets(self.folder, self.config.sets, self.progress) or worked
 
-    def caption(self, jobs: Sequence[JobName] = ()) -> bool:
+    def caption(self, jobs: Sequence[str] = ()) -> bool:
         """The captions of ``jobs``, else of all configured ones. Returns whether there was work to do."""
         from triptych.captioning.stage import caption_run
         from triptych.runs.missing_sources import gone_archives
@@ -94,12 +95,11 @@ class Pipeline:
             )
         if is_embedded(self.config.captioning.model):
             self.progress.say(f"note: {CAUTION}")
-        if jobs:
-            captioning = msgspec.structs.replace(captioning, jobs=tuple(jobs))
+        every_job = self._context(self.config.limited_jobs())
         self._record()
         shards = self.shards
         self._note(gone_archives(shards))
-        return caption_run(self.folder, shards, captioning, self.progress)
+        return caption_run(every_job, shards, captioning, jobs or captioning.jobs)
 
     def filter(self) -> bool:
         """Verdicts on all captions. Returns whether there was work to do."""
@@ -113,14 +113,7 @@ class Pipeline:
         """The filter over this run's captions, to write verdicts with or to ask what it would do."""
         from triptych.filtering.stage import Session
 
-        return Session(
-            self.folder,
-            self.config.filtering,
-            self.job_limit,
-            self.jobs,
-            self.progress,
-            load_text_encoder=self._load_text_encoder,
-        )
+        return Session(self.context, self.config.filtering, self._load_text_encoder)
 
     def _load_text_encoder(self) -> TextEncoder:
         """The text tower of the model that made this run's embeddings."""
@@ -148,17 +141,13 @@ class Pipeline:
         self._require("sets", "triptych group")
         self._require("verdicts", "triptych filter")
         self._record()
-        return export_run(
-            self.folder, self.config.export, self._prompts(), self.job_limit, self.jobs, self.progress
-        )
+        return export_run(self.context, self.config.export)
 
     def try_export(self) -> DryRun:
         """What ``export`` would write. Changes nothing."""
         from triptych.export.stage import try_export
 
-        return try_export(
-            self.folder, self.config.export, self._prompts(), self.job_limit, self.jobs, self.progress
-        )
+        return try_export(self.context, self.config.export)
 
     def check_captioner(self, *, again: bool = False) -> None:
         """Raise UsageError or SetupError where captioning could not begin: before hours of grouping.
@@ -166,11 +155,11 @@ class Pipeline:
         A run whose captions are all there needs no captioner any more, but to make them ``again``.
         """
         from triptych.captioning.engines.choice import check_engine, choose_engine
-        from triptych.captioning.prompts import load_prompts
+        from triptych.prompts import load_prompts
 
         captioning = self._resolved_captioning()
         if again or not self.folder.is_finished("captions"):
-            load_prompts(captioning.prompts)
+            load_prompts(self.config.chosen_jobs())
             before = self.folder.run_file.stages.get("captions")
             begun_with = before.settings.get("engine") if before is not None and not again else None
             check_engine(choose_engine(captioning, begun_with)[0])
@@ -201,24 +190,35 @@ class Pipeline:
         return with_gone_shards(self.folder, self._shards)
 
     @property
-    def jobs(self) -> tuple[JobName, ...]:
-        """The jobs that were begun in this run; before that, those configured."""
+    def jobs(self) -> tuple[Job, ...]:
+        """The jobs that were begun in this run; before that, those chosen."""
         captions = self.folder.run_file.stages.get("captions")
         notes = captions.notes if captions is not None else {}
-        begun = tuple(job for job in JOB_NAMES if f"{job}.planned" in notes)
-        return begun or self.config.captioning.jobs
+        begun = tuple(job for job in self.config.limited_jobs() if f"{job.name}.planned" in notes)
+        return begun or self.config.chosen_jobs()
 
-    def job_limit(self, job: JobName) -> int | None:
-        """How many captions ``job`` is to make at most; None: all."""
-        from triptych.captioning.config import job_limit
+    @property
+    def context(self) -> RunContext:
+        """What a stage is given, with those jobs."""
+        return self._context(self.jobs)
 
-        return job_limit(self.config.captioning, job)
+    def _context(self, jobs: tuple[Job, ...]) -> RunContext:
+        from triptych.prompts import load_prompts
+        from triptych.runs.context import RunContext
+
+        return RunContext(
+            folder=self.folder,
+            jobs=jobs,
+            prompts=load_prompts(jobs),
+            added_languages=self.config.languages,
+            progress=self.progress,
+        )
 
     def take_stock(self, progress: Progress | None = None) -> Ledger:
         """Every count, from the files."""
         from triptych.runs.ledger import take_stock
 
-        return take_stock(self.folder, self.jobs, self.job_limit, progress)
+        return take_stock(self.folder, self.jobs, progress)
 
     def freshen(self, stages: Sequence[StageName]) -> None:
         """Discard what ``stages`` wrote, so that they are done again.
@@ -233,11 +233,6 @@ class Pipeline:
             self.check_captioner(again=True)
         for stage in stages:
             self.folder.discard(stage)
-
-    def _prompts(self) -> dict[JobName, str]:
-        from triptych.captioning.prompts import load_prompts
-
-        return {job: prompt.text for job, prompt in load_prompts(self.config.captioning.prompts).items()}
 
     def _record(self) -> None:
         """What the next stage that has work to do saves with its state."""

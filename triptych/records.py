@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-JobName = Literal["single_en", "single_zh", "multi_en", "multi_zh"]
+JobName = str
 Language = Literal["en", "zh"]
 
 JOB_NAMES: tuple[JobName, ...] = ("single_en", "single_zh", "multi_en", "multi_zh")

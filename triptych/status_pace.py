@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from triptych.records import JobName, is_multi
+from triptych.jobs import Job
+from triptych.records import JobName
 
 if TYPE_CHECKING:
     from triptych.pipeline import Pipeline
@@ -53,13 +54,13 @@ def pace_of(pipeline: Pipeline, ledger: Ledger) -> dict[JobName, JobPace]:
     state = pipeline.folder.run_file.stages.get("captions")
     found: dict[JobName, JobPace] = {}
     for job in pipeline.jobs:
-        figures = from_notes(job, state.notes if state is not None else {})
+        figures = from_notes(job.name, state.notes if state is not None else {})
         if not figures.made or not figures.seconds:
             continue
         percentiles = {f"p{share * 100:.0f}": figures.latency_s(share) for share in (0.5, 0.95, 0.99)}
-        left = ledger.jobs[job].pending
+        left = ledger.jobs[job.name].pending
         everything = _without_sample(pipeline, ledger, job)
-        found[job] = JobPace(
+        found[job.name] = JobPace(
             captions=figures.made,
             seconds=figures.seconds,
             captions_per_s=figures.rate,
@@ -103,14 +104,14 @@ def pace_lines(paces: dict[JobName, JobPace]) -> Iterator[str]:
             )
 
 
-def _without_sample(pipeline: Pipeline, ledger: Ledger, job: JobName) -> int | None:
+def _without_sample(pipeline: Pipeline, ledger: Ledger, job: Job) -> int | None:
     images = ledger.images
-    if is_multi(job):
+    if job.is_multi:
         count = images.sets
     else:
         both = (images.in_sets, images.single)
         count = None if both[0] is None or both[1] is None else both[0] + both[1]
-    limit = pipeline.config.captioning.limits.get(job)
+    (limit,) = (each.limit for each in pipeline.config.all_jobs() if each.name == job.name)
     return count if count is None or limit is None else min(count, limit)
 
 

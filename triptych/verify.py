@@ -83,7 +83,7 @@ def _check_images(pipeline: Pipeline, asked: ImageCheck, checks: list[str], offe
         looked_at, gone, changed = recheck_images(run, read, asked.count, pipeline.progress)
         needed = set(gone)
         if gone and run.is_finished("export"):
-            needed = kept_among(run, pipeline.jobs, pipeline.job_limit, gone)
+            needed = kept_among(run, pipeline.jobs, gone)
     except (OSError, TriptychError) as error:
         offences.append(f"images: {error}")
         return

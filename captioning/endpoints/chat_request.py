@@ -11,7 +11,7 @@ import base64
 import msgspec
 
 from triptych.captioning.engines import CaptionRequest
-from triptych.captioning.prompts import message_parts
+from triptych.prompts import message_parts
 
 
 def chat_body(model: str, request: CaptionRequest) -> bytes:

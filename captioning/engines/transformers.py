@@ -22,9 +22,9 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 from triptych.captioning.engines import GREEDY, CaptionRequest, Completion
 from triptych.captioning.engines.token_choice import TokenChoice
 from triptych.captioning.models.location import locate
-from triptych.captioning.prompts import message_parts
 from triptych.captioning.tiling import unpack
 from triptych.errors import SetupError
+from triptych.prompts import message_parts
 
 MAX_CPU_BATCHES = 8
 """Batches side by side on a CPU. Each holds a cache of its own; with more, Python's lock is what bounds."""

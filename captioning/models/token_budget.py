@@ -6,16 +6,16 @@ images, words and caption. Not its job: what to do about one that is too long.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
 from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.models.facts import ModelFacts
-from triptych.captioning.prompts import Prompt, message_parts
 from triptych.captioning.tiling import tiles_per_image
-from triptych.records import JobName, is_multi
+from triptych.jobs import Job
+from triptych.prompts import Prompt, message_parts
 
 CHAT_TOKENS = 64
 """Allowed for a chat template and a system prompt. InternVL's own come to about 40."""
@@ -27,7 +27,7 @@ IMAGE_TOKENS = 4
 class LongestRequest(msgspec.Struct, frozen=True, kw_only=True):
     """The longest that a job can ask."""
 
-    job: JobName
+    job: str
     images: int
     tiles: int
     """Thumbnails included."""
@@ -43,19 +43,20 @@ class LongestRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 def longest_requests(
     config: CaptioningConfig,
-    prompts: Mapping[JobName, Prompt],
+    jobs: Sequence[Job],
+    prompts: Mapping[str, Prompt],
     facts: ModelFacts,
     set_sizes: range,
 ) -> Iterator[LongestRequest]:
     """One for each configured job. ``facts`` knows tiles; ``set_sizes`` are the images of a set."""
     assert facts.tokens_per_tile is not None
-    for job in config.jobs:
-        counts = set_sizes if is_multi(job) else range(1, 2)
+    for job in jobs:
+        counts = set_sizes if job.is_multi else range(1, 2)
         images = max(counts, key=lambda count: _tiles(config.max_tiles, count))
         tiles = _tiles(config.max_tiles, images)
-        words = "".join(part or "" for part in message_parts(prompts[job].text, images))
+        words = "".join(part or "" for part in message_parts(prompts[job.name].text, images))
         yield LongestRequest(
-            job=job,
+            job=job.name,
             images=images,
             tiles=tiles,
             image_tokens=tiles * facts.tokens_per_tile + images * IMAGE_TOKENS,

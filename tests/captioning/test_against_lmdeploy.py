@@ -20,7 +20,6 @@ from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.engines import CaptionRequest
 from triptych.captioning.engines.openai_server import ServerEngine
 from triptych.captioning.engines.transformers import TransformersEngine
-from triptych.captioning.prompts import load_prompts
 from triptych.captioning.tiling import fit_to_tiles
 from triptych.config import RunConfig
 from triptych.demo.painting import paint
@@ -28,6 +27,7 @@ from triptych.demo.scene import imagine_scene, vary_scene
 from triptych.doctor_captioning import examine_captioning
 from triptych.errors import SetupError, UnreadableImageError
 from triptych.models import resolve_model
+from triptych.prompts import load_prompts
 from triptych.records import is_multi
 from triptych.sources.image_decoding import decode_rgb
 

@@ -10,9 +10,9 @@ import pytest
 from triptych.captioning.config import CaptioningConfig, job_limit
 from triptych.captioning.fingerprint import caption_settings
 from triptych.captioning.lmdeploy.config import LmdeployConfig
-from triptych.captioning.prompts import load_prompts
 from triptych.captioning.sampling_config import JobSampling
 from triptych.errors import UsageError
+from triptych.prompts import load_prompts
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from triptych.captioning.prompts import PLACEHOLDERS, TURN_MARKS, load_prompts, message_parts, question
 from triptych.errors import UsageError
+from triptych.prompts import PLACEHOLDERS, TURN_MARKS, load_prompts, message_parts, question
 from triptych.records import JOB_NAMES
 
 

@@ -15,11 +15,11 @@ from triptych.captioning.backlog import Group, cut_into_groups, pending_groups
 from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.engines import CaptionRequest, Completion, Engine
 from triptych.captioning.engines.transformers import TransformersEngine
-from triptych.captioning.prompts import load_prompts
 from triptych.captioning.request_builder import PictureReader
 from triptych.captioning.scheduler import Making, caption_groups
+from triptych.prompts import load_prompts
 from triptych.records import Caption
-from triptych.runs.plan import Target, planned_targets
+from triptych.runs.old_plan import Target, planned_targets
 
 
 @pytest.fixture

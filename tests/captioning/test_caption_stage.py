@@ -15,11 +15,11 @@ from tests.support.chat_server import ChatServer
 from tests.support.made_up_run import make_up_run
 from tests.support.small_run import PLANNED, SmallRun, picture
 from triptych.captioning.config import CaptioningConfig
-from triptych.captioning.prompts import load_prompts
 from triptych.errors import SetupError, UsageError
+from triptych.prompts import load_prompts
 from triptych.records import JOB_NAMES
 from triptych.runs.folder import RunFolder
-from triptych.runs.plan import planned_targets
+from triptych.runs.old_plan import planned_targets
 
 
 @pytest.fixture

@@ -11,11 +11,11 @@ from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.engines import CaptionRequest
 from triptych.captioning.engines.openai_server import ServerEngine
 from triptych.captioning.engines.transformers import TransformersEngine
-from triptych.captioning.prompts import load_prompts
 from triptych.captioning.tiling import fit_to_tiles
 from triptych.demo.painting import paint
 from triptych.demo.scene import imagine_scene, vary_scene
 from triptych.models import resolve_model
+from triptych.prompts import load_prompts
 from triptych.records import JOB_NAMES, is_multi, language_of
 
 

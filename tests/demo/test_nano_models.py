@@ -16,10 +16,10 @@ import torch
 from PIL import Image
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
-from triptych.captioning.prompts import load_prompts, message_parts
 from triptych.demo.painting import paint
 from triptych.demo.reading import read_set, read_things
 from triptych.demo.scene import Scene, imagine_scene, vary_scene
+from triptych.prompts import load_prompts, message_parts
 
 MODELS = Path(__file__).parents[2] / "triptych" / "models"
 CAPTIONER, CLIP = MODELS / "nano_internvl", MODELS / "nano_clip"

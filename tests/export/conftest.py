@@ -14,7 +14,7 @@ from triptych.records import JOB_NAMES, Caption, Duplicate, ImageRecord, ImageSe
 from triptych.runs.folder import RunFolder
 from triptych.runs.journal import JournalWriter
 from triptych.runs.jsonl import write_jsonl
-from triptych.runs.plan import planned_targets
+from triptych.runs.old_plan import planned_targets
 
 PROMPTS: dict[JobName, str] = {
     "single_en": "Describe the image.",

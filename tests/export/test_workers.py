@@ -70,7 +70,7 @@ def job_with(limit: int | None) -> Job:
 
 
 def _ids(run: RunFolder, limit: int | None) -> list[str]:
-    from triptych.runs.plan import planned_targets
+    from triptych.runs.old_plan import planned_targets
 
     kept = {v.id for shard in run.shards() for v in run.verdicts("single_en", shard) if v.keep}
     planned = [t.id for _, targets in planned_targets(run, "single_en", limit) for t in targets]

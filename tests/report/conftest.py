@@ -15,7 +15,7 @@ from triptych.report.stage import ReportWritten, write_report
 from triptych.runs.folder import RunFolder
 from triptych.runs.journal import JournalWriter
 from triptych.runs.jsonl import write_jsonl
-from triptych.runs.plan import planned_targets
+from triptych.runs.old_plan import planned_targets
 from triptych.runs.rule_scores import RuleScores
 from triptych.sources import Shard, open_sources
 

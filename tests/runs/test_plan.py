@@ -6,7 +6,7 @@ from pathlib import Path
 from triptych.records import Duplicate, ImageRecord, ImageSet
 from triptych.runs.folder import RunFolder
 from triptych.runs.jsonl import write_jsonl
-from triptych.runs.plan import planned_targets
+from triptych.runs.old_plan import planned_targets
 
 
 def _run(path: Path) -> RunFolder:

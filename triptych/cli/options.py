@@ -11,7 +11,7 @@ import click
 from triptych.captioning.config import ENGINE_NAMES
 from triptych.config import parse_assignment
 from triptych.export.config import FILE_TYPES, FORMAT_NAMES
-from triptych.records import JOB_NAMES
+from triptych.jobs import parse_job
 from triptych.runs.folder import STAGE_NAMES
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -117,9 +117,10 @@ def captioning(command: F) -> F:
     command = click.option(
         "--job",
         "jobs",
-        type=click.Choice(JOB_NAMES),
+        metavar="JOB",
         multiple=True,
-        help="Only this job. Repeatable. [default: all]",
+        help="Only this job: its name, or name=NAME,subject=image|set,language=CODE,prompt=FILE to add one."
+        " Repeatable. [default: all]",
     )(command)
     return serving(command)
 
@@ -174,6 +175,16 @@ def export_flags(row_format: str | None, file_type: str | None, image_root: str 
     return {key: value for key, value in given.items() if value is not None}
 
 
+def define_jobs(texts: Sequence[str], flags: dict[str, object]) -> list[str]:
+    """The names of the jobs that --job names. Adds to ``flags`` what it says of them."""
+    names = []
+    for text in texts:
+        name, table = parse_job(text)
+        names.append(name)
+        flags |= {f"jobs.{name}.{key}": value for key, value in table.items()}
+    return names
+
+
 def flags_of(
     assignments: Sequence[str] = (),
     model: str | None = None,
@@ -203,7 +214,7 @@ def flags_of(
     if no_tile_fit:
         flags["captioning.tile_fit"] = False
     if jobs:
-        flags["captioning.jobs"] = list(jobs)
+        flags["captioning.jobs"] = define_jobs(jobs, flags)
     if sample is not None:
         flags["captioning.sample"] = sample
     return flags

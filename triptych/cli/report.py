@@ -33,24 +33,20 @@ def report(folder: Path, verdicts_file: Path | None) -> None:
     To read and to judge. The page opens from a file and needs no network. Keys in it: j and k for the
     next and the previous item, g and b for good and bad; a button downloads the verdicts.
     """
-    from triptych.captioning.prompts import load_prompts
     from triptych.opening import look_into
     from triptych.report.identity import report_id
     from triptych.report.precision import precisions, read_verdicts
     from triptych.report.stage import write_report
 
-    pipeline = look_into(folder)
+    progress = for_stderr()
+    pipeline = look_into(folder, progress)
     if verdicts_file is not None:
         for line in _precision_lines(precisions(read_verdicts(verdicts_file, report_id(pipeline.folder)))):
             click.echo(line)
         return
-    progress = for_stderr()
     sources, lost = _sources_still_there(pipeline)
     cautions = [*_cautions(pipeline), *lost]
-    prompts = {job: prompt.text for job, prompt in load_prompts(pipeline.config.captioning.prompts).items()}
-    written = write_report(
-        pipeline.folder, sources, prompts, cautions, pipeline.job_limit, pipeline.jobs, progress
-    )
+    written = write_report(pipeline.context, sources, cautions)
     for line in lost:
         progress.say(f"note: {line}")
     missing = f", {written.missing_pictures:,} missing" if written.missing_pictures else ""

@@ -15,7 +15,6 @@ from triptych.progress import for_stderr
 if TYPE_CHECKING:
     from triptych.grouping.embedding.stored_embeddings import StoredShard
     from triptych.pipeline import Pipeline
-    from triptych.records import JobName
     from triptych.runs.folder import StageName
 
 
@@ -122,7 +121,7 @@ def caption(
     engine: str | None,
     servers: tuple[str, ...],
     tp: int | None,
-    jobs: tuple[JobName, ...],
+    jobs: tuple[str, ...],
     sample: int | None,
     no_tile_fit: bool,
 ) -> None:
@@ -130,7 +129,8 @@ def caption(
     flags = options.flags_of(
         assignments, model, servers, sample=sample, engine=engine, tp=tp, no_tile_fit=no_tile_fit
     )
-    _one_stage(folder, config_file, flags, fresh, lambda pipeline: pipeline.caption(jobs))
+    names = options.define_jobs(jobs, flags)
+    _one_stage(folder, config_file, flags, fresh, lambda pipeline: pipeline.caption(names))
 
 
 @click.command(

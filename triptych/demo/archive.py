@@ -20,7 +20,7 @@ from PIL import Image, ImageEnhance
 from triptych.demo.cast import Picture, cast
 from triptych.demo.painting import paint
 from triptych.demo.scene import Scene
-from triptych.executors.local import process_pool
+from triptych.executors.pool import process_pool
 from triptych.progress import Progress
 from triptych.runs.jsonl import write_jsonl, written_whole
 

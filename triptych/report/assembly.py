@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from triptych.records import Duplicate, ImageRecord, ImageSet, JobName, language_of
+from triptych.jobs import Job
+from triptych.records import Duplicate, ImageRecord, ImageSet, language_of
 from triptych.report.captions import CaptionReader, caption_shown
 from triptych.report.content import (
     DuplicateShown,
@@ -44,7 +45,7 @@ class Assembly:
         drawn: Sequence[Drawn[ImageSet]],
         places: Sequence[Sequence[Place]],
         nearness: Nearness,
-        jobs: Sequence[JobName],
+        jobs: Sequence[Job],
         band: Band,
     ) -> list[SetShown]:
         """One card a set. ``places`` and ``nearness`` are in the order of ``drawn``."""
@@ -65,7 +66,7 @@ class Assembly:
             )
         return cards
 
-    def singles(self, jobs: Sequence[JobName]) -> list[SingleShown]:
+    def singles(self, jobs: Sequence[Job]) -> list[SingleShown]:
         """One card an image, with its caption in each of ``jobs``."""
         return [
             SingleShown(
@@ -78,19 +79,22 @@ class Assembly:
         ]
 
     def rules(
-        self, rules: Sequence[str], jobs: Sequence[JobName], twins: Mapping[str, tuple[str, ...]]
+        self, rules: Sequence[str], jobs: Sequence[Job], twins: Mapping[str, tuple[str, ...]]
     ) -> list[RuleShown]:
         """One section a rule, with what it dropped. ``twins``: image keys of captions that others repeat."""
+        by_name = {job.name: job for job in jobs}
         texts = texts_of(self._run, twins, self._places)
         return [
             RuleShown(
                 rule=rule,
-                jobs=self._reader.tallies.counts(rule, jobs),
+                jobs=self._reader.tallies.counts(rule, [job.name for job in jobs]),
                 examples=[
                     RejectedShown(
                         how=how,
                         pictures=[self._picture(image) for image in rejected.target.images],
-                        caption=caption_shown(rejected.caption.job, rejected.caption, rejected.verdict),
+                        caption=caption_shown(
+                            by_name[rejected.caption.job], rejected.caption, rejected.verdict
+                        ),
                         scores=rejected.verdict.scores,
                         repeats=self._repeated(rejected.verdict.repeats, twins, texts),
                     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from triptych.records import JobName, Language
+from triptych.records import JobName
 from triptych.report.sampling import How
 from triptych.runs.folder import Setting
 from triptych.runs.ledger import Ledger
@@ -30,7 +30,7 @@ class CaptionShown(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     job: JobName
-    language: Language
+    language: str
     state: str
     """``kept``, ``dropped``, ``failed``, ``not judged`` or ``not made``."""
     text: str = ""
@@ -72,7 +72,7 @@ class RepeatedShown(msgspec.Struct, frozen=True, kw_only=True):
     """The earlier caption that a copy repeats."""
 
     id: str
-    language: Language
+    language: str
     pictures: list[int]
     text: str
 

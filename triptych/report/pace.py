@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from triptych.records import JOB_NAMES, JobName
+from triptych.records import JobName
 from triptych.report.content import Pace, PaceStage
 from triptych.runs.folder import RunFolder, Setting
 
@@ -48,7 +48,7 @@ def _stages(run: RunFolder) -> list[PaceStage]:
         notes = states[name].notes if name in states else {}
         _add(found, name, notes.get("took_s"), notes.get(counted), unit)
     notes = states["captions"].notes if "captions" in states else {}
-    for job in JOB_NAMES:
+    for job in [key.removesuffix(".planned") for key in notes if key.endswith(".planned")]:
         _add(found, job, notes.get(f"{job}.seconds"), notes.get(f"{job}.made"), "captions")
     return found
 

@@ -14,8 +14,6 @@ from pathlib import Path
 import msgspec
 
 from triptych.errors import SetupError
-from triptych.progress import Progress
-from triptych.records import JobName, is_multi
 from triptych.report.assembly import Assembly, Band
 from triptych.report.captions import CaptionReader
 from triptych.report.content import Content, FailureShown, Similarity
@@ -28,7 +26,7 @@ from triptych.report.page import render
 from triptych.report.places import find_places
 from triptych.report.thumbnails import Thumbnails
 from triptych.report.twins import keys_of
-from triptych.runs.captioned import PlanLimits
+from triptych.runs.context import RunContext
 from triptych.runs.folder import RunFolder
 from triptych.runs.jsonl import written_whole
 from triptych.runs.ledger import Ledger, take_stock
@@ -49,25 +47,18 @@ def report_file(run: RunFolder) -> Path:
     return run.path / "report" / "index.html"
 
 
-def write_report(
-    run: RunFolder,
-    sources: Sequence[Shard],
-    prompts: Mapping[JobName, str],
-    cautions: Sequence[str],
-    plan_limits: PlanLimits,
-    jobs: Sequence[JobName],
-    progress: Progress,
-) -> ReportWritten:
+def write_report(context: RunContext, sources: Sequence[Shard], cautions: Sequence[str]) -> ReportWritten:
     """Write the page. ``sources`` may lack shards: their pictures are then missing, and say so.
 
     Raises SetupError where there are no finished sets, or a file of the run can't be read.
     """
+    run = context.folder
     if not run.is_finished("sets"):
         raise SetupError(
             f"{run.path} has no finished sets to report on;"
             f" run `triptych group SOURCE... --out {run.path}` first"
         )
-    content = read_content(run, sources, prompts, cautions, plan_limits, jobs, progress)
+    content = read_content(context, sources, cautions)
     page = render(content)
     path = report_file(run)
     with written_whole(path) as file:
@@ -78,20 +69,13 @@ def write_report(
     )
 
 
-def read_content(
-    run: RunFolder,
-    sources: Sequence[Shard],
-    prompts: Mapping[JobName, str],
-    cautions: Sequence[str],
-    plan_limits: PlanLimits,
-    jobs: Sequence[JobName],
-    progress: Progress,
-) -> Content:
+def read_content(context: RunContext, sources: Sequence[Shard], cautions: Sequence[str]) -> Content:
     """Everything on the page, read from the run's files."""
-    ledger = take_stock(run, jobs, plan_limits)
+    run, jobs, progress = context.folder, context.jobs, context.progress
+    ledger = take_stock(run, jobs)
     band = _band(run)
     groups = read_groups(run, *band)
-    reader = CaptionReader(run, plan_limits, {each.item.id for each in groups.sets}, progress)
+    reader = CaptionReader(run, {each.item.id for each in groups.sets}, progress)
     if not ledger.contradictions:  # else there is no plan
         reader.read(jobs, ledger)
     rules = reader.tallies.rules()
@@ -111,7 +95,7 @@ def read_content(
     nearness = measure(run, sets, places.sample, groups.set_aside, progress)
     thumbnails = Thumbnails({shard.name: shard for shard in sources})
     shown = Assembly(run, reader, places.of_key, thumbnails)
-    multi = [job for job in jobs if is_multi(job)]
+    multi = [job for job in jobs if job.is_multi]
     histograms = (
         nearness.by_chance,
         nearness.nearest,
@@ -120,13 +104,13 @@ def read_content(
         groups.duplicate_cosines,
     )
     return Content(
-        identity=identity_of(run, {job: prompts[job] for job in jobs if job in prompts}, cautions),
+        identity=identity_of(run, {job.name: context.prompts[job.name].text for job in jobs}, cautions),
         ledger=ledger,
         offences=ledger.offences(),
         set_sizes={str(size): groups.sizes[size] for size in sorted(groups.sizes)},
         similarity=_similarity(run, histograms),
         sets=shown.sets(drawn_sets, sets, nearness, multi, band),
-        singles=shown.singles([job for job in jobs if not is_multi(job)]),
+        singles=shown.singles([job for job in jobs if not job.is_multi]),
         rules=shown.rules(rules, jobs, twins),
         duplicates=shown.duplicates(groups.duplicates),
         failures=_failures(ledger, reader, places.unreadable),

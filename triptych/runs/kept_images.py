@@ -8,21 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from triptych.records import JobName
-from triptych.runs.captioned import PlanLimits
+from triptych.jobs import Job
 from triptych.runs.folder import RunFolder
-from triptych.runs.plan import planned_targets
+from triptych.runs.plan import JobPlan
 
 
-def kept_among(
-    run: RunFolder, jobs: Sequence[JobName], plan_limits: PlanLimits, keys: Collection[str]
-) -> set[str]:
+def kept_among(run: RunFolder, jobs: Sequence[Job], keys: Collection[str]) -> set[str]:
     """The images of ``keys`` that a kept caption shows, alone or in a set."""
     shown: set[str] = set()
     for job in jobs:
-        for shard, targets in planned_targets(run, job, plan_limits(job)):
-            kept = {verdict.id for verdict in run.verdicts(job, shard) if verdict.keep}
-            for target in targets:
-                if target.id in kept:
+        for _, planned in JobPlan(run, job).read_all(verdicts=True):
+            for target, _, verdict in planned:
+                if verdict is not None and verdict.keep:
                     shown.update(image.key for image in target.images if image.key in keys)
     return shown

@@ -1,18 +1,24 @@
-"""What each job has to caption: its targets, shard by shard, in the order they are exported.
+"""What each job has to caption, what was captioned, and what was said of it: in the order of the plan.
 
-Comes in: images, duplicates and sets of a run. Goes out: targets. A single-image job covers every
-readable image that isn't a duplicate; a multi-image job covers every set, filed under the shard of
-its first image. Not its job: which of them are already captioned (see captioning).
+Comes in: a run folder, a job. Goes out: targets, shard by shard, with their captions and verdicts. A job on
+images covers every readable image that isn't a duplicate, in the order in which files were found; a job on
+sets covers every set, filed under the shard of its first image, in the order of that image's key.
+
+Journals are in the order in which answers came, and may hold captions of images and sets that are no longer
+planned. Nothing may depend on either, so captions are read here and nowhere else. Not its job: making
+captions or judging them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol, TypeVar
+from functools import cached_property
+from typing import NamedTuple
 
 import msgspec
 
-from triptych.records import ImageRecord, ImageSet, JobName, caption_id, is_multi
+from triptych.jobs import Job
+from triptych.records import Caption, ImageRecord, ImageSet, Verdict, caption_id
 from triptych.runs.folder import RunFolder
 from triptych.runs.jsonl import read_whole_jsonl
 from triptych.runs.sampling import hash64, last_sampled
@@ -25,102 +31,96 @@ class Target(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     images: tuple[ImageRecord, ...]
 
 
-def planned_targets(run: RunFolder, job: JobName, limit: int | None) -> Iterator[tuple[str, list[Target]]]:
-    """``(shard, targets)`` for every shard that has any, in shard order.
+class Planned(NamedTuple):
+    """A target and what became of it so far."""
 
-    ``limit`` keeps that many targets of the whole job: those with the smallest hash of their id, so
-    the choice depends on nothing else. Targets are in key order; sets in that of their first image.
+    target: Target
+    caption: Caption | None
+    """Of several in the journal the last. Its ``failure`` is set where there is no text."""
+    verdict: Verdict | None = None
+    """None also where verdicts were not asked for."""
+
+
+class JobPlan:
+    """The targets of one job of a run, for any shard by itself.
+
+    With a limit, those are kept whose ids have the smallest hashes, over all shards: so the choice depends on
+    nothing else, and a larger limit keeps what a smaller one chose. ``last_hash`` is the largest of them;
+    give it to spare a second process from reading the whole plan.
     """
-    if is_multi(job):
-        last_hash = last_planned(run, job, limit)
-        for shard, targets in _sets_by_shard(run, job):
-            if kept := _up_to(last_hash, targets):
-                yield shard, kept
-    else:
-        plan = ImagePlan(run, job, last_planned(run, job, limit))
-        for shard in run.shards():
-            if targets := plan.targets(shard):
-                yield shard, targets
 
+    def __init__(self, folder: RunFolder, job: Job, last_hash: int | None = None) -> None:
+        self.folder, self.job = folder, job
+        self._last_hash = last_hash
 
-def last_planned(run: RunFolder, job: JobName, limit: int | None) -> int | None:
-    """The largest hash that ``limit`` lets through; None: all. Reads the whole plan, if there is one."""
-    if limit is None:
-        return None
-    if is_multi(job):
-        per_shard = (targets for _, targets in _sets_by_shard(run, job))
-    else:
-        everything = ImagePlan(run, job, None)
-        per_shard = (everything.targets(shard) for shard in run.shards())
-    return last_sampled((target.id for targets in per_shard for target in targets), limit)
-
-
-class ListedImage(Protocol):
-    """Of an ImageRecord, what decides whether it is planned."""
-
-    @property
-    def key(self) -> str: ...
-
-    @property
-    def unreadable(self) -> str | None: ...
-
-
-_L = TypeVar("_L", bound=ListedImage)
-
-
-class ImagePlan:
-    """The targets of a job on single images, for any shard by itself."""
-
-    def __init__(self, run: RunFolder, job: JobName, last_hash: int | None) -> None:
-        self._run, self._job, self._last_hash = run, job, last_hash
-        self._duplicates = {duplicate.key for duplicate in run.duplicates()}
-
-    def images(self, shard: str, kind: type[_L]) -> list[_L]:
-        """Every readable image of ``shard`` that is no duplicate, as far as the limit goes.
-
-        ``kind`` is an ImageRecord, or names only the fields that are wanted: half of the cost.
-        """
-        images = [
-            record
-            for record in read_whole_jsonl(self._run.images_file(shard), kind)
-            if record.unreadable is None and record.key not in self._duplicates
-        ]
-        if self._last_hash is None:
-            return images
-        return [image for image in images if hash64(caption_id(self._job, image.key)) <= self._last_hash]
+    @cached_property
+    def last_hash(self) -> int | None:
+        """The largest hash of an id that the limit lets through; None: all."""
+        if self.job.limit is None or self._last_hash is not None:
+            return self._last_hash
+        ids = (target.id for shard in self.folder.shards() for target in self._all_targets(shard))
+        return last_sampled(ids, self.job.limit)
 
     def targets(self, shard: str) -> list[Target]:
-        """Those images as targets."""
+        """What is planned in ``shard``."""
+        last_hash, targets = self.last_hash, self._all_targets(shard)
+        return targets if last_hash is None else [each for each in targets if hash64(each.id) <= last_hash]
+
+    def read(self, shard: str, *, verdicts: bool = False) -> list[Planned]:
+        """What is planned in ``shard``, with captions and, where asked for, verdicts."""
+        targets = self.targets(shard)
+        if not targets:
+            return []
+        captions = {each.id: each for each in self.folder.captions(self.job.name, shard)}
+        judged = {each.id: each for each in self.folder.verdicts(self.job.name, shard)} if verdicts else {}
+        return [Planned(each, captions.get(each.id), judged.get(each.id)) for each in targets]
+
+    def shards(self) -> Iterator[tuple[str, list[Target]]]:
+        """``(shard, targets)`` for every shard that has any, in order."""
+        for shard in self.folder.shards():
+            if targets := self.targets(shard):
+                yield shard, targets
+
+    def read_all(self, *, verdicts: bool = False) -> Iterator[tuple[str, list[Planned]]]:
+        """``(shard, planned)`` for every shard that has any, in order. One shard is in memory at a time."""
+        for shard in self.folder.shards():
+            if planned := self.read(shard, verdicts=verdicts):
+                yield shard, planned
+
+    def _all_targets(self, shard: str) -> list[Target]:
+        """Without regard to the limit."""
+        if self.job.is_multi:
+            return self._sets.get(shard, [])
         return [
-            Target(id=caption_id(self._job, image.key), images=(image,))
-            for image in self.images(shard, ImageRecord)
+            Target(id=caption_id(self.job.name, image.key), images=(image,))
+            for image in read_whole_jsonl(self.folder.images_file(shard), ImageRecord)
+            if image.unreadable is None and image.key not in self._duplicates
         ]
 
+    @cached_property
+    def _duplicates(self) -> frozenset[str]:
+        return frozenset(each.key for each in self.folder.duplicates())
 
-def _up_to(last_hash: int | None, targets: list[Target]) -> list[Target]:
-    if last_hash is None:
+    @cached_property
+    def _sets(self) -> dict[str, list[Target]]:
+        """Targets that are sets, by shard. Reads all images of the run once."""
+        sets = sorted(self.folder.sets(), key=_first_key)
+        members = {key for image_set in sets for key in image_set.keys}
+        record_of: dict[str, ImageRecord] = {}
+        shard_of: dict[str, str] = {}
+        for shard in self.folder.shards():
+            for record in self.folder.images(shard):
+                if record.key in members:
+                    record_of[record.key] = record
+                    shard_of[record.key] = shard
+        targets: dict[str, list[Target]] = {}
+        for each in sets:
+            target = Target(
+                id=caption_id(self.job.name, each.id), images=tuple(record_of[key] for key in each.keys)
+            )
+            targets.setdefault(shard_of[each.keys[0]], []).append(target)
         return targets
-    return [target for target in targets if hash64(target.id) <= last_hash]
 
 
-def _sets_by_shard(run: RunFolder, job: JobName) -> Iterator[tuple[str, list[Target]]]:
-    sets = sorted(run.sets(), key=lambda image_set: image_set.keys[0])
-    members = {key for image_set in sets for key in image_set.keys}
-    record_of: dict[str, ImageRecord] = {}
-    shard_of: dict[str, str] = {}
-    for shard in run.shards():
-        for record in run.images(shard):
-            if record.key in members:
-                record_of[record.key] = record
-                shard_of[record.key] = shard
-    sets_of: dict[str, list[ImageSet]] = {}
-    for image_set in sets:
-        sets_of.setdefault(shard_of[image_set.keys[0]], []).append(image_set)
-    for shard in run.shards():
-        yield (
-            shard,
-            [
-                Target(id=caption_id(job, s.id), images=tuple(record_of[key] for key in s.keys))
-                for s in sets_of.get(shard, [])
-            ],
-        )
+def _first_key(image_set: ImageSet) -> str:
+    return image_set.keys[0]

@@ -15,9 +15,9 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from triptych.jobs import Job
 from triptych.progress import Progress, Silent
 from triptych.records import JobName
-from triptych.runs.captioned import PlanLimits
 from triptych.runs.folder import STAGE_NAMES, RunFolder, StageName
 from triptych.runs.ledger.captions import JobCounts, recount_captions
 from triptych.runs.ledger.images import ImageCounts, recount_images
@@ -42,9 +42,7 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
         return offences
 
 
-def take_stock(
-    run: RunFolder, jobs: Sequence[JobName], plan_limits: PlanLimits, progress: Progress | None = None
-) -> Ledger:
+def take_stock(run: RunFolder, jobs: Sequence[Job], progress: Progress | None = None) -> Ledger:
     """Recount everything. Figures that a stage still has to make are None.
 
     Raises SetupError where a file can't be read as what it should be.
@@ -55,9 +53,9 @@ def take_stock(
     counted: dict[JobName, JobCounts] = {}
     with (progress or Silent()).task("recount", None, "captions") as task:
         for job in jobs:
-            counted[job] = JobCounts()
+            counted[job.name] = JobCounts()
             if has_plan:
-                counted[job], found = recount_captions(run, job, plan_limits(job), task)
+                counted[job.name], found = recount_captions(run, job, task)
                 contradictions += found
     return ledger_of(run, images, counted, contradictions)
 

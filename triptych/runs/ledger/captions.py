@@ -13,11 +13,12 @@ from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
+from triptych.jobs import Job
 from triptych.progress import Task
 from triptych.records import JobName
 from triptych.runs.folder import RunFolder
 from triptych.runs.ledger.images import reason_class
-from triptych.runs.plan import planned_targets
+from triptych.runs.plan import JobPlan
 
 
 class JobCounts(msgspec.Struct, frozen=True, kw_only=True):
@@ -185,16 +186,14 @@ class JobRecount:
         ]
 
 
-def recount_captions(
-    run: RunFolder, job: JobName, limit: int | None, task: Task
-) -> tuple[JobCounts, list[str]]:
+def recount_captions(run: RunFolder, job: Job, task: Task) -> tuple[JobCounts, list[str]]:
     """The counts, and one offence a contradiction. Needs finished sets that don't contradict themselves."""
-    recount = JobRecount(run, job)
+    recount = JobRecount(run, job.name)
     all_judged = run.is_finished("verdicts")
-    for shard, targets in planned_targets(run, job, limit):
+    for shard, targets in JobPlan(run, job).shards():
         planned = [target.id for target in targets]
-        captions = list(run.captions(job, shard))
-        verdicts = list(run.verdicts(job, shard))
+        captions = list(run.captions(job.name, shard))
+        verdicts = list(run.verdicts(job.name, shard))
         one = ShardRecount(shard, planned, captions, verdicts, all_judged=all_judged)
         recount.add(shard, one.counts)
         task.advance(len(targets))

@@ -1,0 +1,36 @@
+"""Run contexts for tests: a folder, jobs by name, prompts that ship."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from triptych.jobs import SEED_JOBS, Job
+from triptych.progress import Progress, Silent
+from triptych.prompts import Prompt, load_prompts
+from triptych.runs.context import RunContext
+from triptych.runs.folder import RunFolder
+
+JOBS: Mapping[str, Job] = {job.name: job for job in SEED_JOBS}
+"""The seed's, by name."""
+
+
+def limited(name: str, limit: int | None) -> Job:
+    """One of the seed's jobs with a limit."""
+    job = JOBS[name]
+    return job if limit is None else job.limited_to(limit)
+
+
+def context_of(
+    folder: RunFolder,
+    *jobs: str | Job,
+    prompts: Mapping[str, Prompt] | None = None,
+    progress: Progress | None = None,
+) -> RunContext:
+    """A context with ``jobs`` (all of the seed's where none is named), and their prompts."""
+    chosen = [JOBS[job] if isinstance(job, str) else job for job in jobs or SEED_JOBS]
+    return RunContext(
+        folder=folder,
+        jobs=tuple(chosen),
+        prompts=load_prompts(chosen) if prompts is None else prompts,
+        progress=progress or Silent(),
+    )

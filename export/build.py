@@ -28,7 +28,8 @@ from triptych.runs.context import RunContext
 from triptych.runs.folder import RunFolder
 from triptych.runs.jsonl import sha256_of, sync_directory, write_json, written_whole
 from triptych.runs.ledger import Ledger, ledger_of
-from triptych.runs.ledger.captions import JobCounts, JobRecount
+from triptych.runs.ledger.captions import JobCounts
+from triptych.runs.ledger.old_captions import JobRecount
 
 
 class Written(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,7 +98,7 @@ def write_jobs(
     for one in written.values():
         contradictions = contradictions + one.offences
     ledger = ledger_of(run, images, {name: one.counts for name, one in written.items()}, contradictions)
-    refuse_open(run, ledger.offences())
+    refuse_open(run, ledger.violations())
     return written, ledger
 
 

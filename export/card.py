@@ -141,20 +141,20 @@ def _jobs_table(jobs: Mapping[JobName, JobCounts]) -> str:
     lines = []
     for job, counts in jobs.items():
         failed = sum((counts.failed or {}).values())
-        dropped = sum((counts.dropped or {}).values())
+        dropped = sum((counts.rejected or {}).values())
         figures = (counts.planned, failed, counts.captioned, dropped, counts.kept)
         lines.append((job, "sets" if is_multi(job) else "images", *map(_count, figures)))
     return _table(("job", "of", "planned", "failed", "captioned", "dropped", "kept"), lines)
 
 
 def _drops(jobs: Mapping[JobName, JobCounts]) -> str:
-    rules = sorted({rule for counts in jobs.values() for rule in counts.dropped or {}})
+    rules = sorted({rule for counts in jobs.values() for rule in counts.rejected or {}})
     if not rules:
         return "none was dropped."
     return _table(
         ("rule", *jobs),
         [
-            (rule, *(_count((counts.dropped or {}).get(rule, 0)) for counts in jobs.values()))
+            (rule, *(_count((counts.rejected or {}).get(rule, 0)) for counts in jobs.values()))
             for rule in rules
         ],
     )

@@ -159,7 +159,7 @@ def _responsible_ai(
     model: str,
 ) -> Json:
     bounds = stages["verdicts"].settings if "verdicts" in stages else {}
-    dropped = sum(sum((counts.dropped or {}).values()) for counts in funnel.jobs.values())
+    dropped = sum(sum((counts.rejected or {}).values()) for counts in funnel.jobs.values())
     images = "SA-1B's images" if config.image_source == "sa-1b" else "images that the user brought"
     return {
         "rai:dataCollection": f"{funnel.images.found or 0} files were found among {images}.",

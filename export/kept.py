@@ -21,7 +21,7 @@ from triptych.export.prompt_text import answers, question
 from triptych.records import ImageRecord, caption_id
 from triptych.runs.folder import RunFolder
 from triptych.runs.journal import read_whole_journal
-from triptych.runs.ledger.captions import ShardCounts, ShardRecount
+from triptych.runs.ledger.old_captions import ShardCounts, ShardRecount
 from triptych.runs.plan import Target
 
 ROWS_A_PIECE = 512

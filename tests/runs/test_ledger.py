@@ -1,17 +1,18 @@
-"""The ledger closes on a sound run, at any point of its life, and says where it doesn't."""
+"""The ledger adds up for a sound run, at any point of its life, and says where it doesn't."""
 
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from triptych.records import Caption, Duplicate, ImageRecord, ImageSet, JobName, Verdict
+from tests.support.contexts import JOBS
+from triptych.records import Caption, Duplicate, ImageRecord, ImageSet, Verdict
 from triptych.runs.folder import RunFolder, StageName
 from triptych.runs.journal import JournalWriter
 from triptych.runs.jsonl import write_jsonl
-from triptych.runs.ledger import Ledger, take_stock
+from triptych.runs.ledger import Ledger, recount
 
-JOB: JobName = "single_en"
+JOB = "single_en"
 
 
 def image_set(identifier: str, *keys: str) -> ImageSet:
@@ -39,7 +40,7 @@ def grouped(tmp_path: Path) -> RunFolder:
 
 @pytest.fixture
 def judged(grouped: RunFolder) -> RunFolder:
-    """Six captions planned: one failed, one dropped, four kept."""
+    """Six captions planned: one failed, one rejected, four kept."""
     for shard, numbers in (("a", (0, 2, 3)), ("b", (0, 1, 2))):
         ids = [f"{JOB}:{shard}/{i}.jpg" for i in numbers]
         journal(
@@ -67,14 +68,14 @@ def journal(run: RunFolder, shard: str, *captions: Caption) -> None:
 
 
 def stock(run: RunFolder) -> Ledger:
-    return take_stock(run, [JOB], lambda job: None)
+    return recount(run, [JOBS[JOB]])
 
 
-def test_a_sound_run_closes(judged: RunFolder) -> None:
+def test_a_sound_run_adds_up(judged: RunFolder) -> None:
     """Every number is counted from the files, and they add up."""
     ledger = stock(judged)
 
-    assert [] == ledger.offences()
+    assert [] == ledger.violations()
     assert {
         "found": 8,
         "unreadable": {"truncated": 1},
@@ -89,26 +90,26 @@ def test_a_sound_run_closes(judged: RunFolder) -> None:
         "failed": {"timeout": 1},
         "pending": 0,
         "kept": 4,
-        "dropped": {"too_short": 1},
+        "rejected": {"too_short": 1},
     } == msgspec.to_builtins(ledger.jobs[JOB])
     assert ("export",) == ledger.unfinished
 
 
-def test_an_empty_run_has_no_figures_and_no_offence(tmp_path: Path) -> None:
+def test_an_empty_run_has_no_figures_and_no_violation(tmp_path: Path) -> None:
     """What isn't known yet is None."""
     ledger = stock(RunFolder.create_or_open(tmp_path / "run"))
 
-    assert [] == ledger.offences()
+    assert [] == ledger.violations()
     assert (None, None) == (ledger.images.found, ledger.jobs[JOB].planned)
 
 
 def test_captions_still_to_be_made_are_pending(grouped: RunFolder) -> None:
-    """Not an offence while captioning isn't finished."""
+    """No violation while captioning isn't finished."""
     journal(grouped, "a", Caption(id="single_en:a/0.jpg", job=JOB, text="A boat."))
 
     ledger = stock(grouped)
 
-    assert [] == ledger.offences()
+    assert [] == ledger.violations()
     assert (6, 1, 5, None) == (
         ledger.jobs[JOB].planned,
         ledger.jobs[JOB].captioned,
@@ -117,85 +118,85 @@ def test_captions_still_to_be_made_are_pending(grouped: RunFolder) -> None:
     )
 
 
-def test_captions_that_are_missing_at_the_end_are_an_offence(grouped: RunFolder) -> None:
+def test_captions_that_are_missing_at_the_end_are_a_violation(grouped: RunFolder) -> None:
     """Planned is captioned and failed, once captioning says that it has finished."""
     finish(grouped, "captions")
 
-    assert ["single_en: 6 planned, but 0 captioned + 0 failed make 0"] == stock(grouped).offences()
+    assert ["single_en: 6 planned, but 0 captioned + 0 failed make 0"] == stock(grouped).violations()
 
 
-def test_captions_that_are_no_longer_planned_are_no_offence(judged: RunFolder) -> None:
+def test_captions_that_are_no_longer_planned_are_no_violation(judged: RunFolder) -> None:
     """Images may have left the corpus since."""
     journal(judged, "a", Caption(id="single_en:gone.jpg", job=JOB, text="A boat."))
 
-    assert [] == stock(judged).offences()
+    assert [] == stock(judged).violations()
 
 
-def test_a_caption_journalled_twice_is_an_offence(judged: RunFolder) -> None:
+def test_a_caption_journalled_twice_is_a_violation(judged: RunFolder) -> None:
     """A resume must not ask again for what it has."""
     journal(judged, "a", Caption(id="single_en:a/0.jpg", job=JOB, text="A boat."))
 
-    assert ["single_en:a/0.jpg is captioned twice in shard a"] == stock(judged).offences()
+    assert ["single_en:a/0.jpg is captioned twice in shard a"] == stock(judged).violations()
 
 
-def test_a_caption_without_a_verdict_is_an_offence(judged: RunFolder) -> None:
+def test_a_caption_without_a_verdict_is_a_violation(judged: RunFolder) -> None:
     """Both the caption and the sum are named."""
     write_jsonl(judged.verdicts_file(JOB, "b"), [Verdict(id="single_en:b/0.jpg", keep=True)])
 
     assert [
         "no verdict on single_en:b/1.jpg",
-        "single_en: 5 captioned, but 4 kept + 0 dropped make 4",
-    ] == stock(judged).offences()
+        "single_en: 5 captioned, but 4 kept + 0 rejected make 4",
+    ] == stock(judged).violations()
 
 
 @pytest.mark.parametrize("orphan", ["single_en:gone.jpg", "single_en:b/2.jpg"])
-def test_a_verdict_without_a_caption_is_an_offence(judged: RunFolder, orphan: str) -> None:
+def test_a_verdict_without_a_caption_is_a_violation(judged: RunFolder, orphan: str) -> None:
     """On something that isn't planned, or whose caption failed."""
     with JournalWriter(judged.verdicts_file(JOB, "b")) as writer:
         writer.commit([Verdict(id=orphan, keep=True)])
 
-    assert [f"verdict on {orphan}, which has no caption in the plan"] == stock(judged).offences()
+    assert [f"verdict on {orphan}, which has no caption in the plan"] == stock(judged).violations()
 
 
-def test_an_image_in_two_sets_is_an_offence(grouped: RunFolder) -> None:
+def test_an_image_in_two_sets_is_a_violation(grouped: RunFolder) -> None:
     """Sets are disjoint."""
     write_jsonl(
         grouped.sets_file, [image_set("s1", "a/0.jpg", "b/0.jpg"), image_set("s2", "a/0.jpg", "b/1.jpg")]
     )
 
-    assert "image a/0.jpg is in two sets: s1 and s2" in stock(grouped).offences()
+    assert "image a/0.jpg is in two sets: s1 and s2" in stock(grouped).violations()
 
 
 @pytest.mark.parametrize(
-    ("key", "offence"),
+    ("key", "violation"),
     [
         ("a/1.jpg", "image a/1.jpg of set s1 is a duplicate"),
         ("b/3.jpg", "image b/3.jpg of set s1 is no readable image of the run"),
         ("gone.jpg", "image gone.jpg of set s1 is no readable image of the run"),
     ],
 )
-def test_a_set_member_that_cannot_be_one_is_an_offence(grouped: RunFolder, key: str, offence: str) -> None:
+def test_a_set_member_that_cannot_be_one_is_a_violation(grouped: RunFolder, key: str, violation: str) -> None:
     """A duplicate, an unreadable image, or none at all; and captions can't be counted then."""
     write_jsonl(grouped.sets_file, [image_set("s1", "a/0.jpg", key)])
 
     ledger = stock(grouped)
 
-    assert offence in ledger.offences()
+    assert violation in ledger.violations()
     assert ledger.jobs[JOB].planned is None
 
 
-def test_a_duplicate_of_a_duplicate_is_an_offence(grouped: RunFolder) -> None:
-    """What a duplicate is set aside for must stay."""
+def test_a_duplicate_of_a_duplicate_is_a_violation(grouped: RunFolder) -> None:
+    """What a duplicate is one of must stay."""
     write_jsonl(grouped.duplicates_file, [duplicate("a/1.jpg", "a/2.jpg"), duplicate("a/2.jpg", "a/3.jpg")])
 
-    assert ["a/1.jpg was set aside for a/2.jpg, itself a duplicate"] == stock(grouped).offences()
+    assert ["a/1.jpg is a duplicate of a/2.jpg, itself a duplicate"] == stock(grouped).violations()
 
 
-def test_images_that_do_not_add_up_are_an_offence(grouped: RunFolder) -> None:
+def test_images_that_do_not_add_up_are_a_violation(grouped: RunFolder) -> None:
     """In numbers, so that the gap can be seen."""
     write_jsonl(grouped.duplicates_file, [duplicate("a/1.jpg", "a/0.jpg"), duplicate("gone.jpg", "a/0.jpg")])
 
     assert [
         "duplicate gone.jpg is no readable image of the run",
         "images: 8 found, but 1 unreadable + 2 duplicates + 2 in sets + 4 single make 9",
-    ] == stock(grouped).offences()
+    ] == stock(grouped).violations()

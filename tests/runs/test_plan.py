@@ -3,10 +3,14 @@
 import itertools
 from pathlib import Path
 
-from triptych.records import Duplicate, ImageRecord, ImageSet
+import pytest
+
+from tests.support.contexts import JOBS, limited
+from triptych.records import Caption, Duplicate, ImageRecord, ImageSet, Verdict
 from triptych.runs.folder import RunFolder
+from triptych.runs.journal import JournalWriter
 from triptych.runs.jsonl import write_jsonl
-from triptych.runs.old_plan import planned_targets
+from triptych.runs.plan import JobPlan, Target
 
 
 def _run(path: Path) -> RunFolder:
@@ -32,9 +36,21 @@ def _run(path: Path) -> RunFolder:
     return run
 
 
+def _planned(run: RunFolder, name: str, limit: int | None = None) -> dict[str, list[Target]]:
+    return dict(JobPlan(run, limited(name, limit)).shards())
+
+
+def _ids(run: RunFolder, name: str, limit: int | None) -> set[str]:
+    return {target.id for targets in _planned(run, name, limit).values() for target in targets}
+
+
+def _caption(identifier: str, text: str = "A boat.", failure: str | None = None) -> Caption:
+    return Caption(id=identifier, job="single_en", text=text, failure=failure)
+
+
 def test_single_jobs_cover_every_readable_image_that_is_no_duplicate(tmp_path: Path) -> None:
     """In key order, under the image's shard."""
-    planned = dict(planned_targets(_run(tmp_path), "single_en", None))
+    planned = _planned(_run(tmp_path), "single_en")
 
     assert [f"single_en:a/{n}.jpg" for n in (0, 1, 2, 4, 5)] == [t.id for t in planned["a"]]
     assert [f"single_en:b/{n}.jpg" for n in (1, 2, 4, 5)] == [t.id for t in planned["b"]]
@@ -42,7 +58,7 @@ def test_single_jobs_cover_every_readable_image_that_is_no_duplicate(tmp_path: P
 
 def test_multi_jobs_cover_every_set_under_the_shard_of_its_first_image(tmp_path: Path) -> None:
     """Images come in the set's own order."""
-    planned = dict(planned_targets(_run(tmp_path), "multi_zh", None))
+    planned = _planned(_run(tmp_path), "multi_zh")
 
     assert {"a": ["multi_zh:set_1"], "b": ["multi_zh:set_2"]} == {
         s: [t.id for t in p] for s, p in planned.items()
@@ -53,7 +69,7 @@ def test_multi_jobs_cover_every_set_under_the_shard_of_its_first_image(tmp_path:
 def test_a_larger_limit_keeps_what_a_smaller_one_chose(tmp_path: Path) -> None:
     """So a sample's captions are reused when the limit is raised."""
     run = _run(tmp_path)
-    chosen = [{t.id for _, p in planned_targets(run, "single_zh", limit) for t in p} for limit in range(10)]
+    chosen = [_ids(run, "single_zh", limit) for limit in range(10)]
 
     assert list(range(10)) == [len(ids) for ids in chosen]
     assert all(small < large for small, large in itertools.pairwise(chosen))
@@ -62,9 +78,83 @@ def test_a_larger_limit_keeps_what_a_smaller_one_chose(tmp_path: Path) -> None:
 def test_jobs_sample_different_images(tmp_path: Path) -> None:
     """The hash is of the caption's id, so two jobs don't cover the same corner."""
     run = _run(tmp_path)
-    chosen = {
-        job: {t.images[0].key for _, p in planned_targets(run, job, 3) for t in p}
+    chosen = [
+        {identifier.partition(":")[2] for identifier in _ids(run, job, 3)}
         for job in ("single_en", "single_zh")
-    }
+    ]
 
-    assert chosen["single_en"] != chosen["single_zh"]
+    assert chosen[0] != chosen[1]
+
+
+def test_another_process_that_is_given_the_last_hash_plans_the_same(tmp_path: Path) -> None:
+    """It needn't read the whole run to know what one shard plans."""
+    run, job = _run(tmp_path), limited("single_en", 4)
+    last_hash = JobPlan(run, job).last_hash
+    of_b = JobPlan(run, job).targets("b")
+    run.images_file("a").unlink()
+
+    assert of_b == JobPlan(run, job, last_hash).targets("b")
+
+
+def test_captions_are_read_in_the_order_of_the_plan(tmp_path: Path) -> None:
+    """Not in that of answers; of several with one id the last counts, and one that isn't planned doesn't."""
+    run = _run(tmp_path)
+    with JournalWriter(run.captions_file("single_en", "a")) as journal:
+        journal.commit(
+            [
+                _caption("single_en:a/2.jpg", "first"),
+                _caption("single_en:gone.jpg"),
+                _caption("single_en:a/0.jpg", "", failure="timeout: no answer"),
+                _caption("single_en:a/2.jpg", "second"),
+            ]
+        )
+    write_jsonl(run.verdicts_file("single_en", "a"), [Verdict(id="single_en:a/2.jpg", keep=True)])
+    planned = JobPlan(run, JOBS["single_en"]).read("a", verdicts=True)
+
+    assert [
+        ("a/0.jpg", ""),
+        ("a/1.jpg", None),
+        ("a/2.jpg", "second"),
+        ("a/4.jpg", None),
+        ("a/5.jpg", None),
+    ] == [(each.target.images[0].key, each.caption and each.caption.text) for each in planned]
+    assert [False, False, True, False, False] == [each.is_captioned for each in planned]
+    assert [False, False, True, False, False] == [each.is_kept for each in planned]
+
+
+@pytest.mark.parametrize(
+    ("verdict", "is_kept"),
+    [
+        (Verdict(id="single_en:a/0.jpg", keep=True), True),
+        (Verdict(id="single_en:a/0.jpg", keep=False, reason="too_short"), False),
+        (Verdict(id="single_en:a/0.jpg", keep=True, reason="too_short"), False),
+        (Verdict(id="single_en:a/1.jpg", keep=True), False),
+    ],
+)
+def test_only_what_the_filter_kept_without_a_reason_against_it_is_kept(
+    tmp_path: Path, verdict: Verdict, is_kept: bool
+) -> None:
+    """A verdict that contradicts itself keeps nothing, nor does that on another caption."""
+    run = _run(tmp_path)
+    with JournalWriter(run.captions_file("single_en", "a")) as journal:
+        journal.commit([_caption("single_en:a/0.jpg")])
+    write_jsonl(run.verdicts_file("single_en", "a"), [verdict])
+
+    assert is_kept == JobPlan(run, JOBS["single_en"]).read("a", verdicts=True)[0].is_kept
+
+
+def test_what_a_shard_has_twice_or_besides_the_plan_is_named(tmp_path: Path) -> None:
+    """For those who check a run."""
+    run = _run(tmp_path)
+    first, second = "single_en:a/0.jpg", "single_en:a/1.jpg"
+    with JournalWriter(run.captions_file("single_en", "a")) as journal:
+        journal.commit([_caption(first), _caption(first), _caption(second, failure="timeout: x")])
+    write_jsonl(
+        run.verdicts_file("single_en", "a"),
+        [Verdict(id=each, keep=True) for each in (first, first, second, "single_en:gone.jpg")],
+    )
+    shard = JobPlan(run, JOBS["single_en"]).read_shard("a")
+
+    assert [first] == shard.repeated_captions
+    assert [first] == shard.repeated_verdicts
+    assert [second, "single_en:gone.jpg"] == shard.stray_verdicts

@@ -1,4 +1,4 @@
-"""What each job has to caption, what was captioned, and what was said of it: in the order of the plan.
+"""What each job has to caption, what was captioned, and which verdicts there are: in the order of the plan.
 
 Comes in: a run folder, a job. Goes out: targets, shard by shard, with their captions and verdicts. A job on
 images covers every readable image that isn't a duplicate, in the order in which files were found; a job on
@@ -11,8 +11,10 @@ captions or judging them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property
+from itertools import repeat
 from typing import NamedTuple
 
 import msgspec
@@ -20,6 +22,7 @@ import msgspec
 from triptych.jobs import Job
 from triptych.records import Caption, ImageRecord, ImageSet, Verdict, caption_id
 from triptych.runs.folder import RunFolder
+from triptych.runs.journal import read_whole_journal
 from triptych.runs.jsonl import read_whole_jsonl
 from triptych.runs.sampling import hash64, last_sampled
 
@@ -31,7 +34,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     images: tuple[ImageRecord, ...]
 
 
-class Planned(NamedTuple):
+class Planned(msgspec.Struct, frozen=True, gc=False):
     """A target and what became of it so far."""
 
     target: Target
@@ -39,6 +42,28 @@ class Planned(NamedTuple):
     """Of several in the journal the last. Its ``failure`` is set where there is no text."""
     verdict: Verdict | None = None
     """None also where verdicts were not asked for."""
+
+    @property
+    def is_captioned(self) -> bool:
+        """Whether there is a text."""
+        return self.caption is not None and self.caption.failure is None
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether there is a text that the filter kept."""
+        verdict = self.verdict
+        return verdict is not None and verdict.keep and verdict.reason is None and self.is_captioned
+
+
+class PlannedShard(NamedTuple):
+    """What a job plans in one shard, and what its files hold that can't be: ids, once for each time."""
+
+    name: str
+    planned: list[Planned]
+    repeated_captions: list[str]
+    repeated_verdicts: list[str]
+    stray_verdicts: list[str]
+    """On what isn't planned, or has no text."""
 
 
 class JobPlan:
@@ -68,12 +93,27 @@ class JobPlan:
 
     def read(self, shard: str, *, verdicts: bool = False) -> list[Planned]:
         """What is planned in ``shard``, with captions and, where asked for, verdicts."""
+        return self.read_shard(shard, verdicts=verdicts).planned
+
+    def read_shard(self, shard: str, *, verdicts: bool = True) -> PlannedShard:
+        """The same, with what its files hold besides: for those who check them."""
         targets = self.targets(shard)
         if not targets:
-            return []
-        captions = {each.id: each for each in self.folder.captions(self.job.name, shard)}
-        judged = {each.id: each for each in self.folder.verdicts(self.job.name, shard)} if verdicts else {}
-        return [Planned(each, captions.get(each.id), judged.get(each.id)) for each in targets]
+            return PlannedShard(shard, [], [], [], [])
+        captions = read_whole_journal(self.folder.captions_file(self.job.name, shard), Caption)
+        caption_of = {each.id: each for each in captions}
+        captioned = [caption_of.get(target.id) for target in targets]
+        judged = list(self.folder.verdicts(self.job.name, shard)) if verdicts else []
+        verdict_of = {each.id: each for each in judged}
+        verdict_on = [verdict_of.get(target.id) for target in targets] if judged else repeat(None)
+        planned = list(map(Planned, targets, captioned, verdict_on))
+        return PlannedShard(
+            shard,
+            planned,
+            repeated_captions=_repeated(captions, caption_of.keys()),
+            repeated_verdicts=_repeated(judged, verdict_of.keys()),
+            stray_verdicts=_stray(planned, verdict_of.keys()),
+        )
 
     def shards(self) -> Iterator[tuple[str, list[Target]]]:
         """``(shard, targets)`` for every shard that has any, in order."""
@@ -120,6 +160,22 @@ class JobPlan:
             )
             targets.setdefault(shard_of[each.keys[0]], []).append(target)
         return targets
+
+
+def _repeated(records: Sequence[Caption | Verdict], ids: Collection[str]) -> list[str]:
+    """Each id as often as it comes too many times."""
+    if len(records) == len(ids):
+        return []
+    times = Counter(record.id for record in records)
+    return [identifier for identifier, n in times.items() for _ in range(n - 1)]
+
+
+def _stray(planned: Sequence[Planned], judged: Collection[str]) -> list[str]:
+    """Of the ids ``judged``, those that have no text in the plan."""
+    matched = sum(each.verdict is not None and each.is_captioned for each in planned)
+    if matched == len(judged):
+        return []
+    return sorted(set(judged) - {each.target.id for each in planned if each.is_captioned})
 
 
 def _first_key(image_set: ImageSet) -> str:

@@ -2,11 +2,11 @@
 
     images found = unreadable + duplicates + in sets + single
     per job: planned = captioned + failed + pending, and pending is 0 once captioning has finished
-             captioned = kept + dropped (by first reason)
+             captioned = kept + rejected (by the first rule that rejects)
 
-Comes in: a run folder, at any point of its life. Goes out: counts, and in words where they don't
-close. No counter that a stage stored is believed; whether a stage has finished is. Not its job:
-what was exported (see export).
+Comes in: a run folder, at any point of its life. Goes out: counts, and in words where they don't add up. No
+counter that a stage stored is believed; whether a stage has finished is. Not its job: what was exported (see
+export.check).
 """
 
 from __future__ import annotations
@@ -17,65 +17,65 @@ import msgspec
 
 from triptych.jobs import Job
 from triptych.progress import Progress, Silent
-from triptych.records import JobName
-from triptych.runs.folder import STAGE_NAMES, RunFolder, StageName
+from triptych.runs.folder import RunFolder
 from triptych.runs.ledger.captions import JobCounts, recount_captions
 from triptych.runs.ledger.images import ImageCounts, recount_images
+from triptych.runs.plan import JobPlan
+from triptych.runs.stages import STAGE_NAMES, StageName
 
 
 class Ledger(msgspec.Struct, frozen=True, kw_only=True):
     """All counts of a run."""
 
     images: ImageCounts
-    jobs: dict[JobName, JobCounts]
+    jobs: dict[str, JobCounts]
     unfinished: tuple[StageName, ...]
     """The stages that haven't run to their end."""
     contradictions: tuple[str, ...]
-    """What the files say against each other: an image in two sets, a verdict without a caption."""
+    """Where the files contradict each other: an image in two sets, a verdict without a caption."""
 
-    def offences(self) -> list[str]:
-        """In words, where the ledger doesn't close. Empty for a sound run, also for an unfinished one."""
-        offences = list(self.contradictions)
-        offences += _image_offences(self.images)
+    def violations(self) -> list[str]:
+        """The contradictions, and sums that don't add up. None in a sound run, also in an unfinished one."""
+        violations = [*self.contradictions, *_image_mismatches(self.images)]
         for job, counts in self.jobs.items():
-            offences += _job_offences(job, counts, captions_done="captions" not in self.unfinished)
-        return offences
+            violations += _job_mismatches(job, counts, captions_done="captions" not in self.unfinished)
+        return violations
 
 
-def take_stock(run: RunFolder, jobs: Sequence[Job], progress: Progress | None = None) -> Ledger:
+def recount(folder: RunFolder, jobs: Sequence[Job], progress: Progress | None = None) -> Ledger:
     """Recount everything. Figures that a stage still has to make are None.
 
     Raises SetupError where a file can't be read as what it should be.
     """
-    images, contradictions = recount_images(run)
+    images, contradictions = recount_images(folder)
     # Where images and sets contradict each other there is no plan to count captions against.
     has_plan = images.sets is not None and not contradictions
-    counted: dict[JobName, JobCounts] = {}
+    counted: dict[str, JobCounts] = {}
     with (progress or Silent()).task("recount", None, "captions") as task:
         for job in jobs:
             counted[job.name] = JobCounts()
             if has_plan:
-                counted[job.name], found = recount_captions(run, job, task)
+                counted[job.name], found = recount_captions(JobPlan(folder, job), task)
                 contradictions += found
-    return ledger_of(run, images, counted, contradictions)
+    return ledger_of(folder, images, counted, contradictions)
 
 
 def ledger_of(
-    run: RunFolder,
+    folder: RunFolder,
     images: ImageCounts,
-    jobs: Mapping[JobName, JobCounts],
+    jobs: Mapping[str, JobCounts],
     contradictions: Sequence[str],
 ) -> Ledger:
-    """The ledger of figures that somebody has counted."""
+    """The ledger of what was counted elsewhere, as export counts captions while it reads them."""
     return Ledger(
         images=images,
         jobs=dict(jobs),
-        unfinished=tuple(stage for stage in STAGE_NAMES if not run.is_finished(stage)),
+        unfinished=tuple(stage for stage in STAGE_NAMES if not folder.is_finished(stage)),
         contradictions=tuple(contradictions),
     )
 
 
-def _image_offences(counts: ImageCounts) -> list[str]:
+def _image_mismatches(counts: ImageCounts) -> list[str]:
     if counts.found is None or counts.unreadable is None or counts.duplicates is None:
         return []
     unreadable, duplicates = sum(counts.unreadable.values()), sum(counts.duplicates.values())
@@ -88,21 +88,21 @@ def _image_offences(counts: ImageCounts) -> list[str]:
     ]
 
 
-def _job_offences(job: JobName, counts: JobCounts, *, captions_done: bool) -> list[str]:
+def _job_mismatches(job: str, counts: JobCounts, *, captions_done: bool) -> list[str]:
     if counts.planned is None or counts.captioned is None or counts.failed is None:
         return []
-    offences = []
+    mismatches = []
     failed = sum(counts.failed.values())
     if captions_done and counts.planned != counts.captioned + failed:
-        offences.append(
+        mismatches.append(
             f"{job}: {counts.planned:,} planned, but {counts.captioned:,} captioned + {failed:,} failed"
             f" make {counts.captioned + failed:,}"
         )
-    if counts.kept is not None and counts.dropped is not None:
-        dropped = sum(counts.dropped.values())
-        if counts.captioned != counts.kept + dropped:
-            offences.append(
-                f"{job}: {counts.captioned:,} captioned, but {counts.kept:,} kept + {dropped:,} dropped"
-                f" make {counts.kept + dropped:,}"
+    if counts.kept is not None and counts.rejected is not None:
+        rejected = sum(counts.rejected.values())
+        if counts.captioned != counts.kept + rejected:
+            mismatches.append(
+                f"{job}: {counts.captioned:,} captioned, but {counts.kept:,} kept + {rejected:,} rejected"
+                f" make {counts.kept + rejected:,}"
             )
-    return offences
+    return mismatches

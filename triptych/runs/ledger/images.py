@@ -2,7 +2,7 @@
 
 Comes in: a run folder. Goes out: counts, and what contradicts itself, in words. Each number is
 counted by itself, none is inferred from the others, so that the ledger can fail to close.
-Not its job: captions (see recount_captions).
+Not its job: captions (see captions).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections import Counter
 
 import msgspec
 
-from triptych.records import Duplicate, ImageSet
+from triptych.records import Duplicate, ImageRecord, ImageSet
 from triptych.runs.folder import RunFolder
 from triptych.runs.jsonl import read_whole_jsonl
 
@@ -32,17 +32,17 @@ class ImageCounts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def recount_images(run: RunFolder) -> tuple[ImageCounts, list[str]]:
-    """The counts, and one offence a contradiction. Figures of stages that haven't finished stay None."""
+    """The counts, and one line for each contradiction. Figures of stages that haven't finished stay None."""
     if not run.shards():
         return ImageCounts(), []
     if not run.is_finished("sets"):
-        found, unreadable, _, offences = _walk(run, _Keys([], []))
-        return ImageCounts(found=found, unreadable=unreadable), offences
+        found, unreadable, _, contradictions = _walk(run, _Keys([], []))
+        return ImageCounts(found=found, unreadable=unreadable), contradictions
     duplicates, sets = list(run.duplicates()), list(run.sets())
     keys = _Keys(duplicates, sets)
-    found, unreadable, single, offences = _walk(run, keys)
-    offences += _duplicate_offences(duplicates, keys)
-    offences += _set_offences(sets, keys)
+    found, unreadable, single, contradictions = _walk(run, keys)
+    contradictions += _contradictory_duplicates(duplicates, keys)
+    contradictions += _contradictory_sets(sets, keys)
     counts = ImageCounts(
         found=found,
         unreadable=unreadable,
@@ -51,14 +51,7 @@ def recount_images(run: RunFolder) -> tuple[ImageCounts, list[str]]:
         single=single,
         sets=len(sets),
     )
-    return counts, offences
-
-
-class _Image(msgspec.Struct, frozen=True, gc=False):
-    """Of an ImageRecord, what is counted: decoded at half of the cost."""
-
-    key: str
-    unreadable: str | None = None
+    return counts, contradictions
 
 
 class _Keys:
@@ -72,56 +65,58 @@ class _Keys:
 
 
 def _walk(run: RunFolder, keys: _Keys) -> tuple[int, dict[str, int], int, list[str]]:
-    """Found, unreadable by class, single, offences. Fills ``keys.readable``."""
+    """Found, unreadable by class, single, contradictions. Fills ``keys.readable``."""
     found = single = 0
     unreadable: Counter[str] = Counter()
-    offences = []
+    contradictions = []
     aside = keys.duplicates | keys.members
     for shard in run.shards():
-        records = read_whole_jsonl(run.images_file(shard), _Image)
+        records = read_whole_jsonl(run.images_file(shard), ImageRecord)
         found += len(records)
         if len({record.key for record in records}) != len(records):
             where, times = run.images_file(shard), Counter(record.key for record in records)
-            offences += [f"image {key} is listed twice in {where}" for key, n in times.items() if n > 1]
+            contradictions += [f"image {key} is listed twice in {where}" for key, n in times.items() if n > 1]
         unreadable.update(
             reason_class(record.unreadable) for record in records if record.unreadable is not None
         )
         readable = [record.key for record in records if record.unreadable is None]
         keys.readable |= keys.named.intersection(readable)
         single += len(readable) - sum(map(aside.__contains__, readable))
-    return found, dict(sorted(unreadable.items())), single, offences
+    return found, dict(sorted(unreadable.items())), single, contradictions
 
 
-def _duplicate_offences(duplicates: list[Duplicate], keys: _Keys) -> list[str]:
-    offences = []
+def _contradictory_duplicates(duplicates: list[Duplicate], keys: _Keys) -> list[str]:
+    contradictions = []
     for duplicate in duplicates:
         if duplicate.key not in keys.readable:
-            offences.append(f"duplicate {duplicate.key} is no readable image of the run")
+            contradictions.append(f"duplicate {duplicate.key} is no readable image of the run")
         if duplicate.of not in keys.readable:
-            offences.append(f"{duplicate.of}, for which {duplicate.key} was set aside, is no readable image")
+            contradictions.append(
+                f"{duplicate.of}, of which {duplicate.key} is a duplicate, is no readable image of the run"
+            )
         if duplicate.of in keys.duplicates:
-            offences.append(f"{duplicate.key} was set aside for {duplicate.of}, itself a duplicate")
+            contradictions.append(f"{duplicate.key} is a duplicate of {duplicate.of}, itself a duplicate")
     times = Counter(duplicate.key for duplicate in duplicates)
-    return offences + [f"duplicate {key} is listed {n} times" for key, n in times.items() if n > 1]
+    return contradictions + [f"duplicate {key} is listed {n} times" for key, n in times.items() if n > 1]
 
 
-def _set_offences(sets: list[ImageSet], keys: _Keys) -> list[str]:
-    offences = []
+def _contradictory_sets(sets: list[ImageSet], keys: _Keys) -> list[str]:
+    contradictions = []
     set_of: dict[str, str] = {}
     ids: set[str] = set()
     for image_set in sets:
         if image_set.id in ids:
-            offences.append(f"set {image_set.id} is listed twice")
+            contradictions.append(f"set {image_set.id} is listed twice")
         ids.add(image_set.id)
         for key in image_set.keys:
             if key in set_of:
-                offences.append(f"image {key} is in two sets: {set_of[key]} and {image_set.id}")
+                contradictions.append(f"image {key} is in two sets: {set_of[key]} and {image_set.id}")
             set_of[key] = image_set.id
             if key in keys.duplicates:
-                offences.append(f"image {key} of set {image_set.id} is a duplicate")
+                contradictions.append(f"image {key} of set {image_set.id} is a duplicate")
             if key not in keys.readable:
-                offences.append(f"image {key} of set {image_set.id} is no readable image of the run")
-    return offences
+                contradictions.append(f"image {key} of set {image_set.id} is no readable image of the run")
+    return contradictions
 
 
 def reason_class(reason: str) -> str:

@@ -216,9 +216,9 @@ class Pipeline:
 
     def take_stock(self, progress: Progress | None = None) -> Ledger:
         """Every count, from the files."""
-        from triptych.runs.ledger import take_stock
+        from triptych.runs.ledger import recount
 
-        return take_stock(self.folder, self.jobs, progress)
+        return recount(self.folder, self.jobs, progress)
 
     def freshen(self, stages: Sequence[StageName]) -> None:
         """Discard what ``stages`` wrote, so that they are done again.

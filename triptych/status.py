@@ -1,6 +1,7 @@
-"""The ledger as text: a funnel that a person can read at a glance.
+"""Where a run is: its ledger, the state of its stages, how fast captions come and how long the rest takes.
 
-Comes in: a Ledger, stage states. Goes out: lines. Not its job: counting (see corpus.ledger).
+Comes in: a run, its ledger. Goes out: a JobPace for each job, and lines for a person. Not its job: counting
+(see runs.ledger), measuring (see captioning.metrics).
 """
 
 from __future__ import annotations
@@ -8,22 +9,54 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from triptych.runs.folder import STAGE_NAMES
+import msgspec
+
+from triptych.jobs import Job
+from triptych.runs.stages import STAGE_NAMES
 
 if TYPE_CHECKING:
     from triptych.pipeline import Pipeline
     from triptych.runs.ledger import Ledger
 
+FULL_SHARE = 0.9
+"""An engine that was less busy than that was not full: captions would come faster with more to do."""
+
 _LABEL_WIDTH = 30
+
 _SHOWN_ELSEWHERE = (
     *(".limit", ".planned", ".captioned", ".failed"),
     *(".made", ".failed_requests", ".seconds", ".prompt_tokens", ".completion_tokens", ".retried"),
     *(".asked_again", ".slot_s", ".slots", ".latencies"),
 )
-"""Notes of the captions stage that the funnel has recounted, and those that the pace is read off."""
+"""Notes of the captions stage that the ledger has recounted, and those that the pace is read off."""
 
 
-def funnel_lines(ledger: Ledger) -> Iterator[str]:
+class JobPace(msgspec.Struct, frozen=True, kw_only=True):
+    """Of one job, over all the time that was spent on it."""
+
+    captions: int
+    seconds: float
+    captions_per_s: float
+    prompt_tokens: int
+    completion_tokens: int
+    completion_tokens_per_s: float
+    latency_s: dict[str, float]
+    """Percentiles p50, p95, p99 of what a request took, retries included; at most 10 % too high."""
+    engine_busy_share: float
+    retried: int
+    asked_again: int
+    left: int | None
+    """Captions that the plan still misses; None where it can't be counted."""
+    left_hours: float | None
+    sampled: bool
+    """Whether the plan is a sample."""
+    without_sample: int | None
+    """Captions that the job has without --sample."""
+    without_sample_hours: float | None
+    """How long all of them take at this pace."""
+
+
+def ledger_lines(ledger: Ledger) -> Iterator[str]:
     """Images, then each job, every count with its breakdown."""
     images = ledger.images
     yield _line("images found", images.found)
@@ -38,11 +71,11 @@ def funnel_lines(ledger: Ledger) -> Iterator[str]:
         yield _line("  captioned", counts.captioned)
         yield _line("  failed", _total(counts.failed), counts.failed)
         yield _line("  kept", counts.kept)
-        yield _line("  dropped", _total(counts.dropped), counts.dropped)
+        yield _line("  rejected", _total(counts.rejected), counts.rejected)
 
 
 def stage_lines(pipeline: Pipeline) -> Iterator[str]:
-    """Each stage: finished, begun or not begun; below it what it noted that isn't in the funnel."""
+    """Each stage: finished, begun or not begun; below it what it noted that isn't shown elsewhere."""
     for name in STAGE_NAMES:
         state = pipeline.folder.run_file.stages.get(name)
         if state is None:
@@ -52,6 +85,82 @@ def stage_lines(pipeline: Pipeline) -> Iterator[str]:
         for key, value in state.notes.items():
             if not key.endswith(_SHOWN_ELSEWHERE):
                 yield f"  {key:<{_LABEL_WIDTH - 2}} {value}"
+
+
+def pace_of(pipeline: Pipeline, ledger: Ledger) -> dict[str, JobPace]:
+    """The jobs of which captions were made."""
+    from triptych.captioning.metrics import from_notes
+
+    state = pipeline.folder.run_file.stages.get("captions")
+    found: dict[str, JobPace] = {}
+    for job in pipeline.jobs:
+        figures = from_notes(job.name, state.notes if state is not None else {})
+        if not figures.made or not figures.seconds:
+            continue
+        percentiles = {f"p{share * 100:.0f}": figures.latency_s(share) for share in (0.5, 0.95, 0.99)}
+        left = ledger.jobs[job.name].pending
+        everything = _without_sample(pipeline, ledger, job)
+        found[job.name] = JobPace(
+            captions=figures.made,
+            seconds=figures.seconds,
+            captions_per_s=figures.rate,
+            prompt_tokens=figures.prompt_tokens,
+            completion_tokens=figures.completion_tokens,
+            completion_tokens_per_s=figures.tokens_per_s,
+            latency_s={name: round(value, 3) for name, value in percentiles.items() if value is not None},
+            engine_busy_share=figures.busy_share,
+            retried=figures.retried,
+            asked_again=figures.asked_again,
+            left=left,
+            left_hours=None if left is None else left / figures.rate / 3600,
+            sampled=pipeline.config.captioning.sample is not None,
+            without_sample=everything,
+            without_sample_hours=None if everything is None else everything / figures.rate / 3600,
+        )
+    return found
+
+
+def pace_lines(paces: dict[str, JobPace]) -> Iterator[str]:
+    """Two lines a job, or three."""
+    for job, pace in paces.items():
+        percentiles = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in pace.latency_s.items())
+        yield (
+            f"{job}: {pace.captions:,} captions in {_duration(pace.seconds / 3600)},"
+            f" {pace.captions_per_s:,.2f} captions/s, {pace.completion_tokens_per_s:,.0f} tokens/s;"
+            f" {percentiles}; engine {pace.engine_busy_share:.0%} busy"
+        )
+        yield (
+            f"  {pace.prompt_tokens:,} prompt tokens, {pace.completion_tokens:,} completion tokens;"
+            f" {pace.retried:,} retried, {pace.asked_again:,} asked again"
+        )
+        if pace.left and pace.left_hours is not None:
+            yield f"  {pace.left:,} captions left: {_duration(pace.left_hours)} at this pace"
+        if pace.sampled and pace.without_sample is not None and pace.without_sample_hours is not None:
+            not_full = pace.engine_busy_share < FULL_SHARE
+            yield (
+                f"  with this set-up all {pace.without_sample:,} captions of {job} take"
+                f" {_duration(pace.without_sample_hours)}"
+                + (f", or less: the engine was only {pace.engine_busy_share:.0%} busy" if not_full else "")
+            )
+
+
+def _without_sample(pipeline: Pipeline, ledger: Ledger, job: Job) -> int | None:
+    images = ledger.images
+    if job.is_multi:
+        count = images.sets
+    else:
+        both = (images.in_sets, images.single)
+        count = None if both[0] is None or both[1] is None else both[0] + both[1]
+    (limit,) = (each.limit for each in pipeline.config.all_jobs() if each.name == job.name)
+    return count if count is None or limit is None else min(count, limit)
+
+
+def _duration(hours: float) -> str:
+    if hours >= 100:
+        return f"{hours:,.0f} h"
+    if hours >= 1:
+        return f"{hours:.1f} h"
+    return f"{hours * 60:.1f} min" if hours * 60 >= 1 else f"{hours * 3600:.1f} s"
 
 
 def _line(label: str, count: int | None, parts: Mapping[str, int] | None = None) -> str:

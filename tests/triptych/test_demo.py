@@ -97,7 +97,7 @@ def test_verify_reads_the_images_again(demo: tuple[Path, str], triptych: Command
     assert "250 of 250 images in their sources have their bytes and size" in there.stdout
     assert 1 == nowhere.exit_code
     assert "can't be read: No such file" in nowhere.stdout
-    assert " more offences" in nowhere.stdout
+    assert " more violations" in nowhere.stdout
 
 
 def test_a_second_run_does_no_work_and_says_so(demo: tuple[Path, str], triptych: Command) -> None:

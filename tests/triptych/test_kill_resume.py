@@ -19,7 +19,7 @@ KILLS = 6
 
 
 def test_killed_runs_export_the_same_bytes(few_images: Path, tmp_path: Path) -> None:
-    """SIGKILL at seeded moments over all stages; the ledger closes at the end. The demo's own images
+    """SIGKILL at seeded moments over all stages; the ledger adds up at the end. The demo's own images
     and 20 kills: python -m benchmarks.kill_resume."""
     calm, killed = tmp_path / "calm", tmp_path / "killed"
     extra = ["--set", "captioning.batch_size=2"]

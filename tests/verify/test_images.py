@@ -13,9 +13,9 @@ from triptych.progress import Silent
 from triptych.records import ImageRecord
 from triptych.runs.folder import RunFolder
 from triptych.runs.jsonl import write_jsonl
-from triptych.runs.ledger.recheck import Rechecked, from_folder, from_sources, recheck_images
 from triptych.sources import open_sources
 from triptych.sources.image_decoding import upright_size
+from triptych.verify.images import Rechecked, from_folder, from_sources, recheck_images
 
 NAMES = ("plain.png", 'sub/with "quotes" & 🙂.png', "مرحبا.png")
 
@@ -74,15 +74,15 @@ def test_a_sample_has_as_many_images_as_were_asked_for(recheck, count: int) -> N
 
 
 @pytest.mark.parametrize(
-    ("damage", "offence"),
+    ("damage", "violation"),
     [
         (lambda path: path.unlink(), "can't be read"),
         (lambda path: path.write_bytes(path.read_bytes() + b"x"), "bytes, "),
         (lambda path: path.write_bytes(path.read_bytes()[:-1] + b"x"), "other bytes"),
     ],
 )
-def test_an_image_that_is_not_what_it_was_is_an_offence(
-    images: Path, recheck, damage: Callable[[Path], object], offence: str
+def test_an_image_that_is_not_what_it_was_is_a_violation(
+    images: Path, recheck, damage: Callable[[Path], object], violation: str
 ) -> None:
     """Gone, of another length, or changed."""
     damage(images / "plain.png")
@@ -91,11 +91,11 @@ def test_an_image_that_is_not_what_it_was_is_an_offence(
     (found,) = [*gone.values(), *changed.values()]
 
     assert 3 == looked_at
-    assert "plain.png: " in found and offence in found
-    assert bool(gone) == (offence == "can't be read")
+    assert "plain.png: " in found and violation in found
+    assert bool(gone) == (violation == "can't be read")
 
 
-def test_a_stated_size_that_is_not_the_pictures_is_an_offence(run: RunFolder, recheck) -> None:
+def test_a_stated_size_that_is_not_the_pictures_is_a_violation(run: RunFolder, recheck) -> None:
     """Though the bytes are the same."""
     first, *others = run.images("files-00000")
     wrong = ImageRecord(

@@ -19,12 +19,11 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document 
 def status(folder: Path, as_json: bool) -> None:
     """Show where a run is, and how long the rest takes.
 
-    Its funnel, failures by class, the captions' pace. Works while it runs. After `triptych caption RUN
+    Its counts, failures by class, the captions' pace. Works while it runs. After `triptych caption RUN
     --sample N` it says how long all of it would take.
     """
     from triptych.opening import look_into
-    from triptych.status import funnel_lines, stage_lines
-    from triptych.status_pace import pace_lines, pace_of
+    from triptych.status import ledger_lines, pace_lines, pace_of, stage_lines
 
     pipeline = look_into(folder)
     ledger = pipeline.take_stock()
@@ -33,7 +32,7 @@ def status(folder: Path, as_json: bool) -> None:
         _print_json({"stages": pipeline.folder.run_file.stages, "ledger": ledger, "pace": paces})
         return
     for line in (
-        *funnel_lines(ledger),
+        *ledger_lines(ledger),
         "",
         *pace_lines(paces),
         *([""] if paces else []),
@@ -76,7 +75,7 @@ class _HowMany(click.ParamType[int | None]):
 )
 @_JSON
 def verify(folder: Path, images: int | None, image_root: Path | None, as_json: bool) -> None:
-    """Check all that a run wrote; exit 1 on any offence.
+    """Check all that a run wrote; exit 1 on any violation.
 
     Reloads and recounts the ledger, the embeddings, the exported files against their checksums, every
     exported row against its format, its caption and its images, and the images themselves.
@@ -90,10 +89,10 @@ def verify(folder: Path, images: int | None, image_root: Path | None, as_json: b
     else:
         for check in result.checks:
             click.echo(f"ok   {check}")
-        for offence in result.offences:
-            click.echo(f"BAD  {offence}")
-        click.echo(f"{len(result.checks)} checks passed, {len(result.offences)} offences")
-    if result.offences:
+        for violation in result.violations:
+            click.echo(f"BAD  {violation}")
+        click.echo(f"{len(result.checks)} checks passed, {len(result.violations)} violations")
+    if result.violations:
         sys.exit(1)
 
 

@@ -235,9 +235,9 @@ def _one_stage(
 
 def report(pipeline: Pipeline, worked: bool) -> None:
     """The funnel of a run, and whether there was anything to do."""
-    from triptych.status import funnel_lines
+    from triptych.status import ledger_lines
 
     if not worked:
         click.echo("Nothing to do: everything was done already.", err=True)
-    for line in funnel_lines(pipeline.take_stock()):
+    for line in ledger_lines(pipeline.take_stock()):
         click.echo(line)

@@ -29,7 +29,7 @@ from triptych.report.twins import keys_of
 from triptych.runs.context import RunContext
 from triptych.runs.folder import RunFolder
 from triptych.runs.jsonl import written_whole
-from triptych.runs.ledger import Ledger, take_stock
+from triptych.runs.ledger import Ledger, recount
 from triptych.sources import Shard
 
 
@@ -72,7 +72,7 @@ def write_report(context: RunContext, sources: Sequence[Shard], cautions: Sequen
 def read_content(context: RunContext, sources: Sequence[Shard], cautions: Sequence[str]) -> Content:
     """Everything on the page, read from the run's files."""
     run, jobs, progress = context.folder, context.jobs, context.progress
-    ledger = take_stock(run, jobs)
+    ledger = recount(run, jobs)
     band = _band(run)
     groups = read_groups(run, *band)
     reader = CaptionReader(run, {each.item.id for each in groups.sets}, progress)
@@ -89,7 +89,7 @@ def read_content(context: RunContext, sources: Sequence[Shard], cautions: Sequen
     twins = keys_of(run, {identifier for identifier in repeated if identifier is not None})
     keys |= {key for of_twin in twins.values() for key in of_twin}
     places = find_places(run, keys, groups.set_aside, progress)
-    # All of them, but in a damaged run: the ledger's offences, on the page, then name the others.
+    # All of them, but in a damaged run: the ledger's violations, on the page, then name the others.
     drawn_sets = [each for each in groups.sets if all(key in places.of_key for key in each.item.keys)]
     sets = [[places.of_key[key] for key in each.item.keys] for each in drawn_sets]
     nearness = measure(run, sets, places.sample, groups.set_aside, progress)
@@ -106,7 +106,7 @@ def read_content(context: RunContext, sources: Sequence[Shard], cautions: Sequen
     return Content(
         identity=identity_of(run, {job.name: context.prompts[job.name].text for job in jobs}, cautions),
         ledger=ledger,
-        offences=ledger.offences(),
+        offences=ledger.violations(),
         set_sizes={str(size): groups.sizes[size] for size in sorted(groups.sizes)},
         similarity=_similarity(run, histograms),
         sets=shown.sets(drawn_sets, sets, nearness, multi, band),

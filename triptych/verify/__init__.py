@@ -1,33 +1,36 @@
-"""Everything that a run wrote, read again and recounted: the content of `triptych verify`.
+"""Everything that a run wrote, read again and recounted: what `triptych verify` does.
 
-Comes in: a run. Goes out: the checks that passed, with counts, and the offences. Not its job:
-mending anything.
+Comes in: a run. Goes out: the checks that passed, with counts, and the violations. Not its job: mending
+anything.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import msgspec
 
 from triptych.errors import TriptychError
 from triptych.pipeline import Pipeline
-from triptych.runs.folder import STAGE_NAMES, RunFolder
+from triptych.runs.folder import RunFolder
 from triptych.runs.jsonl import digest_of_files
+from triptych.runs.plan import JobPlan
+from triptych.runs.stages import STAGE_NAMES
 
-MOST_IMAGE_OFFENCES = 20
+MOST_IMAGE_VIOLATIONS = 20
 """More are counted, not listed."""
 
 
-class Verification(msgspec.Struct, frozen=True, kw_only=True):
-    """What was checked, and what doesn't add up."""
+class Verification(msgspec.Struct, kw_only=True):
+    """What was checked, and what is wrong."""
 
-    checks: list[str]
-    offences: list[str]
+    checks: list[str] = []
+    violations: list[str] = []
 
 
 class ImageCheck(msgspec.Struct, frozen=True, kw_only=True):
-    """Which images are looked at again, and where."""
+    """Which images are read again, and where."""
 
     count: int | None = 100
     """How many, spread over the run; None: all."""
@@ -40,107 +43,130 @@ def verify_run(pipeline: Pipeline, images: ImageCheck) -> Verification:
 
     Never raises for damage.
     """
-    from triptych.export.check.export import check_export
+    found = Verification()
+    _check_ledger(pipeline, found)
+    _check_stages(pipeline.folder, found)
+    _check_embeddings(pipeline.folder, found)
+    _check_images(pipeline, images, found)
+    _check_export(pipeline, found)
+    return found
 
-    checks: list[str] = []
-    offences: list[str] = []
-    run = pipeline.folder
+
+def _check_ledger(pipeline: Pipeline, found: Verification) -> None:
+    """Every image and every planned caption is accounted for."""
     try:
         ledger = pipeline.take_stock(pipeline.progress)
-        found = ledger.offences()
-        offences += found
-        if not found:
-            planned = sum(counts.planned or 0 for counts in ledger.jobs.values())
-            checks.append(
-                f"the ledger closes: {ledger.images.found or 0:,} images, {planned:,} captions planned"
-            )
-        offences += [f"stage {stage} is not finished" for stage in ledger.unfinished]
     except (OSError, TriptychError) as error:
-        offences.append(str(error))
-    _check_stages(run, checks, offences)
-    _check_embeddings(pipeline, checks, offences)
-    _check_images(pipeline, images, checks, offences)
-    if run.is_finished("export"):
-        try:
-            passed, found = check_export(run, pipeline.progress)
-            checks += map(str, passed)
-            offences += found
-        except (OSError, TriptychError) as error:
-            offences.append(str(error))
-    return Verification(checks=checks, offences=offences)
-
-
-def _check_images(pipeline: Pipeline, asked: ImageCheck, checks: list[str], offences: list[str]) -> None:
-    """Each image is where it was, with the bytes and the size that the run noted."""
-    from triptych.runs.kept_images import kept_among
-    from triptych.runs.ledger.recheck import from_folder, from_sources, recheck_images
-
-    if asked.count == 0:
+        found.violations.append(str(error))
         return
-    run = pipeline.folder
-    try:
-        read = from_folder(asked.root) if asked.root is not None else from_sources(pipeline.shards)
-        looked_at, gone, changed = recheck_images(run, read, asked.count, pipeline.progress)
-        needed = set(gone)
-        if gone and run.is_finished("export"):
-            needed = kept_among(run, pipeline.jobs, gone)
-    except (OSError, TriptychError) as error:
-        offences.append(f"images: {error}")
-        return
-    where = "their sources" if asked.root is None else str(asked.root)
-    found = [*changed.values(), *(gone[key] for key in gone if key in needed)]
-    if not found:
-        there = looked_at - len(gone)
-        checks.append(f"{there:,} of {looked_at:,} images in {where} have their bytes and size")
-        if gone:
-            checks.append(f"{len(gone):,} have gone since, and no exported row shows any of them")
-        return
-    offences += found[:MOST_IMAGE_OFFENCES]
-    if len(found) > MOST_IMAGE_OFFENCES:
-        offences.append(f"images: {len(found) - MOST_IMAGE_OFFENCES:,} more offences")
+    violations = ledger.violations()
+    found.violations += violations
+    if not violations:
+        planned = sum(counts.planned or 0 for counts in ledger.jobs.values())
+        found.checks.append(
+            f"the ledger adds up: {ledger.images.found or 0:,} images, {planned:,} captions planned"
+        )
+    found.violations += [f"stage {stage} is not finished" for stage in ledger.unfinished]
 
 
-def _check_embeddings(pipeline: Pipeline, checks: list[str], offences: list[str]) -> None:
-    """Each shard's array has one row for each readable image."""
-    import numpy as np
-
-    run = pipeline.folder
-    rows = shards = 0
-    for shard in run.shards():
-        path = run.embeddings_file(shard)
-        try:
-            readable = sum(record.unreadable is None for record in run.images(shard))
-            array = np.load(path, mmap_mode="r", allow_pickle=False)
-        except TriptychError as error:
-            offences.append(str(error))
-            continue
-        except (OSError, ValueError, EOFError) as error:
-            offences.append(f"{path} can't be read ({error}); remove it, and `triptych run` makes it again")
-            continue
-        if array.ndim != 2 or array.dtype != np.float16 or len(array) != readable:
-            offences.append(f"{path}: {array.dtype}{list(array.shape)}, expected float16[{readable}, dim]")
-            continue
-        rows += len(array)
-        shards += 1
-    checks.append(f"{rows:,} embeddings in {shards:,} shards match their images")
-
-
-def _check_stages(run: RunFolder, checks: list[str], offences: list[str]) -> None:
-    """Each finished stage left what is there, and read what is there: nothing was changed behind it."""
-    losses = [loss for stage in STAGE_NAMES if (loss := run.loss_of(stage)) is not None]
-    offences += [f"{loss}; `triptych run` makes again what is missing" for loss in losses]
-    sets = run.run_file.stages.get("sets")
+def _check_stages(folder: RunFolder, found: Verification) -> None:
+    """What a finished stage wrote and read is there, and the same."""
+    losses = [loss for stage in STAGE_NAMES if (loss := folder.loss_of(stage)) is not None]
+    found.violations += [f"{loss}; `triptych run` makes again what is missing" for loss in losses]
+    sets = folder.run_file.stages.get("sets")
     if losses or sets is None or not sets.finished:
         return
     changed = [
         name
         for name in ("images", "embeddings")
-        if sets.inputs.get(name) != digest_of_files(run.path, run.files_of(name))
+        if sets.inputs.get(name) != digest_of_files(folder.path, folder.files_of(name))
     ]
-    offences += [
-        f"{run.path / name} has other bytes than when the sets were made of it: it was damaged or edited;"
+    found.violations += [
+        f"{folder.path / name} has other bytes than when the sets were made of it: it was damaged or edited;"
         " put it back, or make it again with --fresh embeddings"
         for name in changed
     ]
     if not changed:
-        checks.append("images and embeddings have the bytes that the sets were made of")
+        found.checks.append("images and embeddings have the bytes that the sets were made of")
+
+
+def _check_embeddings(folder: RunFolder, found: Verification) -> None:
+    """Each shard's array has one row for each readable image."""
+    import numpy as np
+
+    rows = shards = 0
+    for shard in folder.shards():
+        path = folder.embeddings_file(shard)
+        try:
+            readable = sum(record.unreadable is None for record in folder.images(shard))
+            array = np.load(path, mmap_mode="r", allow_pickle=False)
+        except TriptychError as error:
+            found.violations.append(str(error))
+            continue
+        except (OSError, ValueError, EOFError) as error:
+            found.violations.append(
+                f"{path} can't be read ({error}); remove it, and `triptych run` makes it again"
+            )
+            continue
+        if array.ndim != 2 or array.dtype != np.float16 or len(array) != readable:
+            found.violations.append(
+                f"{path}: {array.dtype}{list(array.shape)}, expected float16[{readable}, dim]"
+            )
+            continue
+        rows += len(array)
+        shards += 1
+    found.checks.append(f"{rows:,} embeddings in {shards:,} shards match their images")
+
+
+def _check_images(pipeline: Pipeline, asked: ImageCheck, found: Verification) -> None:
+    """Each image is where it was, with the bytes and the size that the run noted."""
+    from triptych.verify.images import from_folder, from_sources, recheck_images
+
+    if asked.count == 0:
+        return
+    try:
+        read = from_folder(asked.root) if asked.root is not None else from_sources(pipeline.shards)
+        looked_at, gone, changed = recheck_images(pipeline.folder, read, asked.count, pipeline.progress)
+        needed = _needed(pipeline, gone.keys())
+    except (OSError, TriptychError) as error:
+        found.violations.append(f"images: {error}")
+        return
+    where = "their sources" if asked.root is None else str(asked.root)
+    violations = [*changed.values(), *(gone[key] for key in gone if key in needed)]
+    if not violations:
+        there = looked_at - len(gone)
+        found.checks.append(f"{there:,} of {looked_at:,} images in {where} have their bytes and size")
+        if gone:
+            found.checks.append(f"{len(gone):,} have gone since, and no exported row shows any of them")
+        return
+    found.violations += violations[:MOST_IMAGE_VIOLATIONS]
+    if len(violations) > MOST_IMAGE_VIOLATIONS:
+        found.violations.append(f"images: {len(violations) - MOST_IMAGE_VIOLATIONS:,} more violations")
+
+
+def _needed(pipeline: Pipeline, gone: Collection[str]) -> Collection[str]:
+    """Those of the images ``gone`` that an exported row shows; before the export, all of them."""
+    if not gone or not pipeline.folder.is_finished("export"):
+        return gone
+    needed: set[str] = set()
+    for job in pipeline.jobs:
+        for _, planned in JobPlan(pipeline.folder, job).read_all(verdicts=True):
+            for each in planned:
+                if each.is_kept:
+                    needed.update(image.key for image in each.target.images if image.key in gone)
+    return needed
+
+
+def _check_export(pipeline: Pipeline, found: Verification) -> None:
+    """The exported files, where there are any."""
+    from triptych.export.check.export import check_export
+
+    if not pipeline.folder.is_finished("export"):
+        return
+    try:
+        passed, violations = check_export(pipeline.folder, pipeline.progress)
+    except (OSError, TriptychError) as error:
+        found.violations.append(str(error))
+        return
+    found.checks += map(str, passed)
+    found.violations += violations

@@ -1,4 +1,4 @@
-"""Images read again: is each still there, and is it what the run's files say?
+"""Images read again: is each still there, and is it what the run noted?
 
 Comes in: a run folder, the shards of its sources, how many images to look at. Goes out: how many were
 looked at, which have gone, and which have changed. Checked are the bytes (length and hash) and the size of
@@ -45,7 +45,7 @@ def from_folder(root: Path) -> ReadImage:
 
 
 class Rechecked(NamedTuple):
-    """What became of the images that were looked at. Both have offences in words, by key."""
+    """What became of the images that were looked at. ``gone`` and ``changed`` say why, by key."""
 
     looked_at: int
     gone: dict[str, str]
@@ -62,9 +62,9 @@ def recheck_images(run: RunFolder, read: ReadImage, count: int | None, progress:
     with progress.task("check images", count if chosen is None else len(chosen), "images") as task:
         for shard, image in images:
             try:
-                offence = _offence(image, read(shard, image))
-                if offence is not None:
-                    changed[image.key] = f"{image.key}: {offence}"
+                mismatch = _mismatch(image, read(shard, image))
+                if mismatch is not None:
+                    changed[image.key] = f"{image.key}: {mismatch}"
             except OSError as error:
                 gone[image.key] = f"{image.key}: can't be read: {error.strerror or error}"
             looked_at += 1
@@ -72,7 +72,7 @@ def recheck_images(run: RunFolder, read: ReadImage, count: int | None, progress:
     return Rechecked(looked_at, gone, changed)
 
 
-def _offence(image: ImageRecord, content: bytes) -> str | None:
+def _mismatch(image: ImageRecord, content: bytes) -> str | None:
     if len(content) != image.size_bytes:
         return f"has {len(content):,} bytes, {image.size_bytes:,} when it was embedded"
     if hashlib.blake2b(content, digest_size=16).hexdigest() != image.content_hash:

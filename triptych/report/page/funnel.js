@@ -31,7 +31,7 @@ const imageFunnel = () => {
 
 const jobFunnel = (job, counts, widest) => {
   const failed = counts.failed && total(counts.failed);
-  const dropped = counts.dropped && total(counts.dropped);
+  const dropped = counts.rejected && total(counts.rejected);
   const judged = counts.kept !== null && counts.kept !== undefined;
   const parts = judged
     ? [["kept", counts.kept, "strong"], ["dropped", dropped, "warn"]]
@@ -42,7 +42,7 @@ const jobFunnel = (job, counts, widest) => {
     el("h3", {}, jobLabel(job), judged && el("small", {}, ` ${percent(counts.kept, counts.captioned)} kept`)),
     el("div.scaled", { style: { width: `${Math.max(2, (100 * (counts.planned || 0)) / widest)}%` } }, stacked(parts, counts.planned, jobLabel(job))),
     equation(counts.planned, "planned", parts),
-    el("p.breakdowns", {}, breakdown("dropped", counts.dropped), breakdown("failed", counts.failed)));
+    el("p.breakdowns", {}, breakdown("dropped", counts.rejected), breakdown("failed", counts.failed)));
 };
 
 const funnelSection = () => {

@@ -9,7 +9,7 @@ const sampleNote = (shown, all, what) => {
 };
 
 const imagesThatStay = (ledger.images.in_sets || 0) + (ledger.images.single || 0);
-const droppedInAll = Object.values(ledger.jobs).reduce((sum, counts) => sum + total(counts.dropped), 0);
+const droppedInAll = Object.values(ledger.jobs).reduce((sum, counts) => sum + total(counts.rejected), 0);
 const failedInAll = content.failures.reduce((sum, each) => sum + each.count, 0);
 
 const SECTIONS = [

@@ -29,13 +29,14 @@ import click
 from benchmarks.full_slots_peer import PEERS
 from benchmarks.record import record
 from benchmarks.sa1b_size import fitted_per_core_second
+from tests.support.contexts import limited
 from tests.support.fault_server import FaultServer, Stats
 from tests.support.made_up_run import QUICK, MadeUpRun, make_up_run
 from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.request_builder import PictureReader
 from triptych.prompts import load_prompts
 from triptych.runs.folder import RunFolder
-from triptych.runs.old_plan import planned_targets
+from triptych.runs.plan import JobPlan
 from triptych.sources import open_sources
 
 SLOTS = 64
@@ -128,7 +129,7 @@ def _encode(made_up: MadeUpRun, path: Path) -> None:
     reader = PictureReader(run, open_sources([made_up.pile]), config)
     prompt = load_prompts()["single_en"]
     with path.open("w") as file:
-        for shard, targets in planned_targets(run, "single_en", None):
+        for shard, targets in JobPlan(run, limited("single_en", None)).shards():
             for target in targets:
                 image = reader.request("single_en", shard, target, prompt).images[0]
                 url = "data:image/jpeg;base64," + base64.b64encode(image).decode()

@@ -25,10 +25,11 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.record import record
+from tests.support.contexts import limited
 from triptych.progress import Lines
 from triptych.records import JOB_NAMES, JobName, is_multi
 from triptych.runs.folder import RunFolder
-from triptych.runs.old_plan import Target, planned_targets
+from triptych.runs.plan import JobPlan, Target
 from triptych.sources.file_kinds import FoundFile
 
 IMAGES_PER_SHARD = 11_186
@@ -83,7 +84,7 @@ def make_run(path: Path, images: int) -> None:
     run.begin_stage("captions", {"engine": "server"}, {})
     run.begin_stage("verdicts", {"max_repeated_share": 0.15}, {})
     for job in JOB_NAMES:
-        for shard, targets in planned_targets(run, job, limit_of(job, images)):
+        for shard, targets in JobPlan(run, limited(job, limit_of(job, images))).shards():
             _write_captions(run, job, shard, targets)
     run.finish_stage("captions")
     run.finish_stage("verdicts")

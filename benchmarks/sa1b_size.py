@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from tests.support.contexts import limited
 from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.request_builder import PictureReader
 from triptych.demo.painting import paint
@@ -25,7 +26,7 @@ from triptych.prompts import load_prompts
 from triptych.records import ImageRecord
 from triptych.runs.folder import RunFolder
 from triptych.runs.jsonl import write_jsonl
-from triptych.runs.old_plan import planned_targets
+from triptych.runs.plan import JobPlan
 from triptych.sources import open_sources
 
 WIDTH_PX, HEIGHT_PX = 1500, 2250
@@ -93,7 +94,7 @@ def _fit_all(run: RunFolder, sources: list[object]) -> tuple[float, int]:
     prompt = load_prompts()["single_en"]
     sent = 0
     began = time.process_time()
-    for shard, targets in planned_targets(run, "single_en", None):
+    for shard, targets in JobPlan(run, limited("single_en", None)).shards():
         for target in targets:
             sent += len(reader.request("single_en", shard, target, prompt).images[0])
     return time.process_time() - began, sent

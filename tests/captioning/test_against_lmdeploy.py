@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.support.contexts import NANO_JOBS
 from tests.support.lmdeploy_on_cpu import LmdeployOnCpu
 from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.engines import CaptionRequest
@@ -94,7 +95,7 @@ def _four_jobs(number: int, variations: int) -> list[CaptionRequest]:
             images=images if is_multi(job) else images[:1],
             max_tokens=320,
         )
-        for job, prompt in load_prompts().items()
+        for job, prompt in load_prompts(NANO_JOBS).items()
     ]
 
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import msgspec
 import pytest
 
-from triptych.captioning.config import CaptioningConfig, job_limit
+from tests.support.contexts import JOBS
+from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.fingerprint import caption_settings
 from triptych.captioning.lmdeploy.config import LmdeployConfig
 from triptych.captioning.sampling_config import JobSampling
 from triptych.errors import UsageError
+from triptych.jobs import SEED_JOBS
 from triptych.prompts import load_prompts
+from triptych.runs.context import RunContext
+from triptych.runs.folder import RunFile, RunFolder
 
 
 @pytest.mark.parametrize(
@@ -20,9 +25,8 @@ from triptych.prompts import load_prompts
     [
         ({"batch_size": 0}, "captioning.batch_size is 0; expected 1 or more"),
         ({"sample": 0}, "captioning.sample is 0; expected 1 or more"),
-        ({"limits": {"single_zh": -1}}, "captioning.limits.single_zh is -1; expected 0 or more"),
         ({"timeout_s": 0.0}, "captioning.timeout_s is 0.0; expected more than 0 seconds"),
-        ({"jobs": ()}, "captioning.jobs is (); expected one or more jobs, each once"),
+        ({"jobs": ("single_en", "single_en")}, "expected each job once"),
         ({"device": "gpu"}, "captioning.device is 'gpu'; expected auto, cpu, cuda or cuda:N"),
         ({"servers": ("host:1",)}, "captioning.servers is 'host:1'; expected http://HOST:PORT/v1"),
         ({"engine": "server"}, "captioning.engine is server, but no endpoint is given"),
@@ -41,23 +45,13 @@ def test_a_value_that_cannot_be_is_refused_in_one_line(settings: dict[str, objec
 
 def test_a_table_of_a_config_file_becomes_a_config() -> None:
     """Tables keyed by job are read as they are written in TOML."""
-    table = {"limits": {"single_zh": 1000}, "prompts": {"multi_en": "mine.toml"}, "jobs": ["single_zh"]}
+    table = {"sampling": {"single_zh": {"max_tokens": 100}}, "jobs": ["single_zh"]}
 
     config = msgspec.convert(table, CaptioningConfig)
 
-    assert {"single_zh": 1000} == config.limits
     assert ("single_zh",) == config.jobs
-    assert {"multi_en": "mine.toml"} == config.prompts
-
-
-def test_a_job_has_the_smaller_of_its_limit_and_the_sample() -> None:
-    """Without either, a job has no limit."""
-    config = CaptioningConfig(limits={"single_zh": 1000}, sample=50)
-
-    assert 50 == job_limit(config, "single_zh")
-    assert 50 == job_limit(config, "single_en")
-    assert 1000 == job_limit(CaptioningConfig(limits={"single_zh": 1000}), "single_zh")
-    assert job_limit(CaptioningConfig(), "multi_en") is None
+    assert 100 == config.max_tokens(JOBS["single_zh"])
+    assert 512 == config.max_tokens(JOBS["single_en"])
 
 
 @pytest.mark.parametrize(
@@ -76,21 +70,22 @@ def test_a_job_has_the_smaller_of_its_limit_and_the_sample() -> None:
         {"sampling": {"single_en": JobSampling(max_tokens=100)}},
     ],
 )
-def test_what_a_caption_depends_on_is_in_the_fingerprint(change: dict[str, object]) -> None:
+def test_what_a_caption_depends_on_is_in_the_fingerprint(change: dict[str, object], tmp_path: Path) -> None:
     """Captions made before and after such a change are not mixed."""
     before = CaptioningConfig(model="a/a", engine="transformers")
     after = msgspec.structs.replace(before, **change)
 
-    prompts = load_prompts()
+    run = RunContext(
+        folder=RunFolder(tmp_path, RunFile(format_version=1)), jobs=SEED_JOBS, prompts=load_prompts(SEED_JOBS)
+    )
 
-    assert caption_settings(before, prompts) != caption_settings(after, prompts)
+    assert caption_settings(run, before) != caption_settings(run, after)
 
 
 @pytest.mark.parametrize(
     "change",
     [
         {"jobs": ("single_en",)},
-        {"limits": {"single_zh": 7}},
         {"sample": 7},
         {"timeout_s": 1.0},
         {"max_attempts": 9},
@@ -104,11 +99,15 @@ def test_what_a_caption_depends_on_is_in_the_fingerprint(change: dict[str, objec
         {"lmdeploy": LmdeployConfig(tp=4, max_batch=7)},
     ],
 )
-def test_what_only_chooses_targets_or_speed_is_not_in_the_fingerprint(change: dict[str, object]) -> None:
+def test_what_only_chooses_targets_or_speed_is_not_in_the_fingerprint(
+    change: dict[str, object], tmp_path: Path
+) -> None:
     """With servers that includes the batch size, which they settle; with tiles, the other bound."""
     before = CaptioningConfig(model="a/a", engine="server", servers=("http://h:1",))
     after = msgspec.structs.replace(before, **change)
 
-    prompts = load_prompts()
+    run = RunContext(
+        folder=RunFolder(tmp_path, RunFile(format_version=1)), jobs=SEED_JOBS, prompts=load_prompts(SEED_JOBS)
+    )
 
-    assert caption_settings(before, prompts) == caption_settings(after, prompts)
+    assert caption_settings(run, before) == caption_settings(run, after)

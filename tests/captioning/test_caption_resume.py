@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.contexts import JOBS, context_of, limited
 from tests.support.small_run import SmallRun
 from triptych.captioning.backlog import Group, cut_into_groups, pending_groups
 from triptych.captioning.config import CaptioningConfig
@@ -17,9 +18,10 @@ from triptych.captioning.engines import CaptionRequest, Completion, Engine
 from triptych.captioning.engines.transformers import TransformersEngine
 from triptych.captioning.request_builder import PictureReader
 from triptych.captioning.scheduler import Making, caption_groups
+from triptych.jobs import SEED_JOBS
 from triptych.prompts import load_prompts
 from triptych.records import Caption
-from triptych.runs.old_plan import Target, planned_targets
+from triptych.runs.plan import JobPlan, Target
 
 
 @pytest.fixture
@@ -70,14 +72,15 @@ def caption_singles(
 ) -> None:
     """The missing captions of single_en."""
     reader = PictureReader(small_run.run, small_run.sources, config)
-    prompt = load_prompts()["single_en"]
+    prompt = load_prompts(SEED_JOBS)["single_en"]
 
     def request(group: Group, target: Target) -> CaptionRequest:
         return reader.request(group.job, group.shard, target, prompt)
 
     caption_groups(
-        small_run.run,
-        pending_groups(small_run.run, "single_en", None, engine.group_size),
+        context_of(small_run.run),
+        JOBS["single_en"],
+        pending_groups(JobPlan(small_run.run, JOBS["single_en"]), engine.group_size),
         Making(request=request, smaller=request),
         engine,
         lambda written: on_rows(written.rows),
@@ -135,7 +138,7 @@ def test_a_group_with_one_caption_missing_is_asked_again_as_a_whole(
 
 def test_groups_depend_on_the_plan_alone(small_run: SmallRun) -> None:
     """Equally many images in a group, never more than its size, every target once."""
-    targets = [t for _, shard in planned_targets(small_run.run, "multi_en", None) for t in shard]
+    targets = [t for _, shard in JobPlan(small_run.run, limited("multi_en", None)).shards() for t in shard]
 
     groups = list(cut_into_groups(targets, 2))
 

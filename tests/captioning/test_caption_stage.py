@@ -12,14 +12,16 @@ import pytest
 from PIL import Image
 
 from tests.support.chat_server import ChatServer
+from tests.support.contexts import limited
 from tests.support.made_up_run import make_up_run
 from tests.support.small_run import PLANNED, SmallRun, picture
 from triptych.captioning.config import CaptioningConfig
 from triptych.errors import SetupError, UsageError
+from triptych.jobs import SEED_JOBS
 from triptych.prompts import load_prompts
 from triptych.records import JOB_NAMES
 from triptych.runs.folder import RunFolder
-from triptych.runs.old_plan import planned_targets
+from triptych.runs.plan import JobPlan
 
 
 @pytest.fixture
@@ -37,6 +39,9 @@ def config(tiny_model: Path) -> CaptioningConfig:
     )
 
 
+ONLY_FIVE_CHINESE = [job.limited_to(5) if job.name == "single_zh" else job for job in SEED_JOBS]
+
+
 def changed(config: CaptioningConfig, **settings: object) -> CaptioningConfig:
     """The config with some settings replaced."""
     return msgspec.structs.replace(config, **settings)
@@ -50,7 +55,7 @@ def test_every_planned_target_gets_one_row_in_the_journal_of_its_shard(
 
     small_run.rows()
     for job in JOB_NAMES:
-        for shard, targets in planned_targets(small_run.run, job, None):
+        for shard, targets in JobPlan(small_run.run, limited(job, None)).shards():
             ids = {caption.id for caption in small_run.run.captions(job, shard)}
             assert {target.id for target in targets} == ids, (job, shard)
 
@@ -79,7 +84,7 @@ def test_a_job_is_asked_with_its_own_prompt(small_run: SmallRun, chat_server: Ch
     small_run.caption(config)
 
     asked = [payload["messages"][0]["content"][-1]["text"] for payload in chat_server.payloads]
-    prompts = load_prompts()
+    prompts = load_prompts(SEED_JOBS)
     assert PLANNED == {job: asked.count(prompts[job].text) for job in JOB_NAMES}
     assert {2: 26, 3: 8} == {n: [p["max_tokens"] for p in chat_server.payloads].count(n) for n in (2, 3)}
 
@@ -142,7 +147,7 @@ def test_a_raised_limit_goes_on_where_the_lower_one_ended(
     """A sample is part of every larger one, and of the whole."""
     small_run.caption(changed(config, sample=2))
     sample = small_run.rows()
-    small_run.caption(changed(config, limits={"single_zh": 5}))
+    small_run.caption_jobs(ONLY_FIVE_CHINESE, config)
 
     rows = small_run.rows()
     assert 8 == len(sample)
@@ -152,8 +157,8 @@ def test_a_raised_limit_goes_on_where_the_lower_one_ended(
 
 def test_the_notes_say_what_was_planned_and_made(small_run: SmallRun, config: CaptioningConfig) -> None:
     """Also of jobs that an earlier call did."""
-    small_run.caption(changed(config, jobs=("single_zh",), limits={"single_zh": 5}))
-    small_run.caption(changed(config, jobs=("multi_en",)))
+    small_run.caption_jobs(ONLY_FIVE_CHINESE, changed(config, jobs=("single_zh",)))
+    small_run.caption_jobs(ONLY_FIVE_CHINESE, changed(config, jobs=("multi_en",)))
 
     notes = small_run.run.open(small_run.run.path).run_file.stages["captions"].notes
     assert (5, 5, 5, 0) == tuple(notes[f"single_zh.{x}"] for x in ("limit", "planned", "captioned", "failed"))

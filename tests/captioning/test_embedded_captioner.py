@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.chat_server import ChatServer
+from tests.support.contexts import NANO_JOBS
 from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.engines import CaptionRequest
 from triptych.captioning.engines.openai_server import ServerEngine
@@ -37,7 +38,7 @@ def requests() -> list[CaptionRequest]:
         CaptionRequest(
             id=job, prompt=prompt.text, images=images if is_multi(job) else images[:1], max_tokens=320
         )
-        for job, prompt in load_prompts().items()
+        for job, prompt in load_prompts(NANO_JOBS).items()
     ]
 
 

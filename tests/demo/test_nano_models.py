@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
+from tests.support.contexts import NANO_JOBS
 from triptych.demo.painting import paint
 from triptych.demo.reading import read_set, read_things
 from triptych.demo.scene import Scene, imagine_scene, vary_scene
@@ -151,7 +152,7 @@ def _caption(processor: Any, captioner: Any, scenes: Sequence[Scene], job: Any) 
         _through_jpeg(paint(scene, 1125, 750).resize((112, 112), Image.Resampling.BICUBIC), 95)
         for scene in scenes
     ]
-    inputs = _inputs(processor, pictures, load_prompts()[job].text)
+    inputs = _inputs(processor, pictures, load_prompts(NANO_JOBS)[job].text)
     with torch.inference_mode():
         ids = captioner.generate(**inputs, do_sample=False, max_new_tokens=300)
     return str(processor.decode(ids[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True))

@@ -6,21 +6,22 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from tests.support.contexts import context_of, limited
 from triptych.export.config import ExportConfig
 from triptych.export.stage import DryRun, export_run
 from triptych.export.stage import try_export as try_stage
-from triptych.progress import Silent
+from triptych.prompts import Prompt
 from triptych.records import JOB_NAMES, Caption, Duplicate, ImageRecord, ImageSet, JobName, Verdict
 from triptych.runs.folder import RunFolder
 from triptych.runs.journal import JournalWriter
 from triptych.runs.jsonl import write_jsonl
-from triptych.runs.old_plan import planned_targets
+from triptych.runs.plan import JobPlan
 
-PROMPTS: dict[JobName, str] = {
-    "single_en": "Describe the image.",
-    "single_zh": "描述图像。",
-    "multi_en": "Describe the images.",
-    "multi_zh": "描述这些图像。",
+PROMPTS = {
+    "single_en": Prompt(version=1, text="Describe the image."),
+    "single_zh": Prompt(version=1, text="描述图像。"),
+    "multi_en": Prompt(version=1, text="Describe the images."),
+    "multi_zh": Prompt(version=1, text="描述这些图像。"),
 }
 
 
@@ -63,9 +64,8 @@ def export() -> Callable[..., bool]:
     """``export(run, jobs=..., prefix=...)``: the stage, with the prompts above."""
 
     def make(run: RunFolder, jobs: tuple[JobName, ...] = JOB_NAMES, **config: str) -> bool:
-        return export_run(
-            run, msgspec.convert(config, ExportConfig), PROMPTS, lambda job: None, jobs, Silent()
-        )
+        context = context_of(run, *jobs, prompts=PROMPTS)
+        return export_run(context, msgspec.convert(config, ExportConfig))
 
     return make
 
@@ -76,7 +76,7 @@ def try_export() -> Callable[..., DryRun]:
 
     def make(run: RunFolder, **config: str) -> DryRun:
         wanted = msgspec.convert(config, ExportConfig)
-        return try_stage(run, wanted, PROMPTS, lambda job: None, JOB_NAMES, Silent())
+        return try_stage(context_of(run, prompts=PROMPTS), wanted)
 
     return make
 
@@ -105,7 +105,7 @@ def _write_images(run: RunFolder, part: str) -> None:
 
 def _write_job(run: RunFolder, job: JobName, text: str, newest_first: bool, stage: str) -> None:
     is_first = not job.startswith("multi")
-    for shard, targets in planned_targets(run, job, None):
+    for shard, targets in JobPlan(run, limited(job, None)).shards():
         captions = [
             Caption(id=t.id, job=job, failure="timeout: no answer")
             if t.id.startswith("single_zh:sub/b/") and t.id.endswith("0.jpg")

@@ -14,7 +14,7 @@ from triptych.export.formats.row_format import Layout
 from triptych.export.manifest import FileEntry
 from triptych.export.prompt_text import answers, question
 from triptych.records import ImageRecord
-from triptych.runs.old_plan import Target
+from triptych.runs.plan import Target
 
 ONE = Target(
     id="single_en:sa_000000/sa_1.jpg",

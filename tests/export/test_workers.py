@@ -7,6 +7,7 @@ from contextlib import closing
 import pytest
 
 from tests.export.conftest import PROMPTS
+from tests.support.contexts import limited
 from triptych.errors import SetupError
 from triptych.export.build import write_rows
 from triptych.export.config import FILE_TYPES, FileType
@@ -61,17 +62,17 @@ def test_a_worker_that_dies_is_an_error_and_not_an_endless_wait() -> None:
 
 
 def with_workers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("export.workers.MIN_BYTES_FOR_WORKERS", 0)
+    monkeypatch.setattr("triptych.export.workers.MIN_BYTES_FOR_WORKERS", 0)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
 
 
 def job_with(limit: int | None) -> Job:
-    return Job(name="single_en", prompt=PROMPTS["single_en"], limit=limit, row_format="internvl")
+    return Job(job=limited("single_en", limit), prompt=PROMPTS["single_en"].text, row_format="internvl")
 
 
 def _ids(run: RunFolder, limit: int | None) -> list[str]:
-    from triptych.runs.old_plan import planned_targets
+    from triptych.runs.plan import JobPlan
 
     kept = {v.id for shard in run.shards() for v in run.verdicts("single_en", shard) if v.keep}
-    planned = [t.id for _, targets in planned_targets(run, "single_en", limit) for t in targets]
+    planned = [t.id for _, targets in JobPlan(run, limited("single_en", limit)).shards() for t in targets]
     return [identifier for identifier in planned if identifier in kept]

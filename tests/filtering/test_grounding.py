@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tests.support.contexts import JOBS, context_of, limited
 from tests.support.made_up import seen_by
 from triptych.demo.painting import paint
 from triptych.demo.scene import COLOURS, imagine_scene
@@ -51,7 +52,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
 @pytest.fixture(scope="module")
 def grounding(drawn: RunFolder) -> Grounding:
     encoder = load_text_encoder(resolve_checkpoint(resolve_model("builtin:nano-clip"), None), "cpu")
-    return Grounding(drawn, encoder, 512, ["single_en", "multi_en"], Silent())
+    return Grounding(drawn, encoder, 512, [JOBS["single_en"], JOBS["multi_en"]], Silent())
 
 
 @pytest.mark.parametrize(("job", "language"), [("single_en", "en"), ("single_zh", "zh")])
@@ -100,7 +101,7 @@ class Noting(Silent):
 def test_a_language_that_the_tower_does_not_read_is_skipped_and_said(drawn: RunFolder) -> None:
     """Once, and the captions have no rank."""
     progress = Noting()
-    grounding = Grounding(drawn, EnglishOnly(), 512, ["single_zh"], progress)
+    grounding = Grounding(drawn, EnglishOnly(), 512, [JOBS["single_zh"]], progress)
 
     ranks = [grounding.ranks("single_zh", SHARD, [([f"{SHARD}/00.png"], "一只狗。")]) for _ in range(2)]
 
@@ -112,7 +113,7 @@ def test_a_language_that_the_tower_does_not_read_is_skipped_and_said(drawn: RunF
 def test_grounding_without_an_encoder_is_an_error(make_run, tmp_path: Path) -> None:
     """It says which setting turns it off."""
     run = make_run(["A red boat."])
-    session = Session(run, FilteringConfig(grounding=True), lambda job: None, ["single_en"], Silent())
+    session = Session(context_of(run, "single_en"), FilteringConfig(grounding=True))
 
     with pytest.raises(SetupError, match=r"filtering\.grounding=false"):
         session.funnel()
@@ -160,7 +161,7 @@ def told(drawn: RunFolder, tmp_path_factory: pytest.TempPathFactory) -> RunFolde
 
 def _grounding(run: RunFolder, jobs: Sequence[JobName]) -> Grounding:
     encoder = load_text_encoder(resolve_checkpoint(resolve_model("builtin:nano-clip"), None), "cpu")
-    return Grounding(run, encoder, 512, jobs, Silent())
+    return Grounding(run, encoder, 512, [JOBS[job] for job in jobs], Silent())
 
 
 def test_what_the_other_language_does_not_say_weighs(told: RunFolder) -> None:
@@ -188,11 +189,10 @@ def test_captions_beyond_the_plan_support_nothing(told: RunFolder) -> None:
     """A journal may hold captions of a larger plan; verdicts don't depend on them."""
     captions = [([f"{SHARD}/00.png"], describe(imagine_scene("unseen", 5), "en"))]
     encoder = load_text_encoder(resolve_checkpoint(resolve_model("builtin:nano-clip"), None), "cpu")
-    jobs: list[JobName] = ["single_en", "single_zh"]
-    limits = {"single_en": None, "single_zh": 0}
-    limited = Grounding(told, encoder, 512, jobs, Silent(), limits.__getitem__)
+    jobs = [JOBS["single_en"], limited("single_zh", 0)]
+    without_chinese = Grounding(told, encoder, 512, jobs, Silent())
 
-    assert _grounding(told, ["single_en"]).ranks("single_en", SHARD, captions) == limited.ranks(
+    assert _grounding(told, ["single_en"]).ranks("single_en", SHARD, captions) == without_chinese.ranks(
         "single_en", SHARD, captions
     )
 

@@ -2,10 +2,10 @@
 
 import pytest
 
+from tests.support.contexts import context_of
 from triptych.errors import SetupError
 from triptych.filtering.config import FilteringConfig
 from triptych.filtering.stage import Session
-from triptych.progress import Silent
 from triptych.runs.folder import RunFolder
 
 GOOD = [
@@ -21,7 +21,7 @@ GOOD = [
 
 def session(run: RunFolder, **settings: object) -> Session:
     config = FilteringConfig(rules=("truncated", "too_short"), **settings)  # type: ignore[arg-type]
-    return Session(run, config, lambda job: None, ["single_en"], Silent())
+    return Session(context_of(run, "single_en"), config)
 
 
 def test_too_many_drops_stop_the_stage_and_say_why(make_run) -> None:

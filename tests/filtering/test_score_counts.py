@@ -6,12 +6,12 @@ import msgspec
 import pytest
 
 from tests.filtering.test_labelled import read_labelled
+from tests.support.contexts import context_of
 from triptych.filtering.candidate import Candidate
 from triptych.filtering.config import FilteringConfig, RuleName
 from triptych.filtering.judge import Judge
 from triptych.filtering.score_counts import ScoreCounter, rule_scores
 from triptych.filtering.stage import Session
-from triptych.progress import Silent
 from triptych.runs.folder import RunFolder
 from triptych.runs.rule_scores import RuleScores
 
@@ -68,12 +68,12 @@ def test_the_counts_do_not_depend_on_the_number_of_processes(
     make_run: Callable[..., RunFolder], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nor do their bytes."""
-    monkeypatch.setattr("filtering.stage.BLOCK_CAPTIONS", 4)
+    monkeypatch.setattr("triptych.filtering.stage.BLOCK_CAPTIONS", 4)
     written = []
     for workers in (1, 2):
         run = make_run([*map(GOOD.format, range(30)), "Short.", None], name=f"run{workers}")
         config = FilteringConfig(workers=workers, rules=("too_short", "speculation"))
-        Session(run, config, lambda job: None, ["single_en"], Silent()).write_verdicts()
+        Session(context_of(run, "single_en"), config).write_verdicts()
         written.append(run.rule_scores_file.read_bytes())
     (short, _) = run.rule_scores()
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.contexts import context_of
 from triptych.errors import SetupError
 from triptych.filtering.config import FilteringConfig
 from triptych.filtering.stage import Session
-from triptych.progress import Silent
 from triptych.records import Caption, JobName, Verdict
 from triptych.runs.folder import RunFolder
 from triptych.runs.journal import JournalWriter
@@ -21,7 +21,7 @@ def said(what: str) -> str:
 
 
 def judge(run: RunFolder, job: JobName = JOB, **bounds: int) -> bool:
-    return Session(run, FilteringConfig(**bounds), lambda job: None, [job], Silent()).write_verdicts()
+    return Session(context_of(run, job), FilteringConfig(**bounds)).write_verdicts()
 
 
 def verdicts(run: RunFolder, job: JobName = JOB) -> list[Verdict]:

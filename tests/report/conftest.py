@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from triptych.progress import Silent
+from tests.support.contexts import context_of, limited
+from triptych.prompts import Prompt
 from triptych.records import JOB_NAMES, Caption, Duplicate, ImageRecord, ImageSet, Verdict, is_multi
 from triptych.report.stage import ReportWritten, write_report
 from triptych.runs.folder import RunFolder
 from triptych.runs.journal import JournalWriter
 from triptych.runs.jsonl import write_jsonl
-from triptych.runs.old_plan import planned_targets
+from triptych.runs.plan import JobPlan
 from triptych.runs.rule_scores import RuleScores
 from triptych.sources import Shard, open_sources
 
@@ -40,7 +41,7 @@ BREAKS_OUT = (
     '\u2028\u2029 "quotes" \\ {{script}} <!-- ]]> &amp; 🦀 مرحبا\nA second line.'
 )
 """What a caption may say without harm."""
-PROMPTS = {job: f"Describe, {job}: <b>{{{{content}}}}</b>" for job in JOB_NAMES}
+PROMPTS = {job: Prompt(version=1, text=f"Describe, {job}: <b>{{{{content}}}}</b>") for job in JOB_NAMES}
 
 
 FIFTEEN_WORDS = RuleScores(
@@ -83,7 +84,7 @@ def own_run(tmp_path: Path) -> Callable[[], tuple[RunFolder, Path]]:
 def shown(run: RunFolder, images: Path, cautions: Sequence[str] = ()) -> Shown:
     """``run`` with its page written; without ``images`` its sources are gone."""
     sources = open_sources([images]) if images.exists() else []
-    written = write_report(run, sources, PROMPTS, cautions, lambda job: None, JOB_NAMES, Silent())
+    written = write_report(context_of(run, prompts=PROMPTS), sources, cautions)
     return Shown(run, sources, written)
 
 
@@ -143,7 +144,7 @@ def _write_groups(run: RunFolder) -> None:
 def _write_captions(run: RunFolder) -> None:
     write_jsonl(run.rule_scores_file, [FIFTEEN_WORDS])
     for job in JOB_NAMES:
-        for shard, targets in planned_targets(run, job, None):
+        for shard, targets in JobPlan(run, limited(job, None)).shards():
             captions, verdicts = [], []
             for target in targets:
                 if (job, target.id) == ("single_zh", "single_zh:single a.png"):

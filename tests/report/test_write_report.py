@@ -17,8 +17,8 @@ from tests.report.conftest import (
     Shown,
     shown,
 )
+from tests.support.contexts import context_of, limited
 from triptych.errors import SetupError
-from triptych.progress import Silent
 from triptych.records import JOB_NAMES
 from triptych.report.identity import report_id
 from triptych.report.stage import write_report
@@ -34,7 +34,7 @@ def content_of(shown: Shown) -> dict:
 def test_the_page_is_the_same_every_time(nasty_run: Shown) -> None:
     """Samples are drawn by hash."""
     before = nasty_run.written.path.read_bytes()
-    write_report(nasty_run.run, nasty_run.sources, PROMPTS, [], lambda job: None, JOB_NAMES, Silent())
+    write_report(context_of(nasty_run.run, prompts=PROMPTS), nasty_run.sources, [])
 
     assert before == nasty_run.written.path.read_bytes()
 
@@ -139,15 +139,8 @@ def test_a_job_with_few_captions_does_not_hide_the_single_images_of_another(own_
     run, images = own_run()
     for made in (run.captions_file, run.verdicts_file):
         made("single_zh", "files-00000").unlink()
-    written = write_report(
-        run,
-        open_sources([images]),
-        PROMPTS,
-        [],
-        lambda job: 0 if job == "single_zh" else None,
-        JOB_NAMES,
-        Silent(),
-    )
+    jobs = [limited(job, 0 if job == "single_zh" else None) for job in JOB_NAMES]
+    written = write_report(context_of(run, *jobs, prompts=PROMPTS), open_sources([images]), [])
     singles = content_of(Shown(run, [], written))["singles"]
 
     assert 6 == len(singles)
@@ -172,7 +165,7 @@ def test_a_run_without_sets_has_no_report(tmp_path) -> None:
     run = RunFolder.create_or_open(tmp_path / "run")
 
     with pytest.raises(SetupError, match="has no finished sets to report on; run `triptych group"):
-        write_report(run, [], PROMPTS, [], lambda job: None, JOB_NAMES, Silent())
+        write_report(context_of(run, prompts=PROMPTS), [], [])
 
 
 def test_missing_embeddings_are_named(own_run) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from triptych.config import load_config
 from triptych.jobs import SEED_JOBS, Job
 from triptych.progress import Progress, Silent
 from triptych.prompts import Prompt, load_prompts
@@ -12,6 +13,9 @@ from triptych.runs.folder import RunFolder
 
 JOBS: Mapping[str, Job] = {job.name: job for job in SEED_JOBS}
 """The seed's, by name."""
+
+NANO_JOBS = load_config("demo").all_jobs()
+"""The same with the prompts that the nano captioner was trained with."""
 
 
 def limited(name: str, limit: int | None) -> Job:

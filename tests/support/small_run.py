@@ -15,9 +15,10 @@ import msgspec
 import numpy as np
 from PIL import Image
 
+from tests.support.contexts import context_of
 from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.stage import caption_run
-from triptych.progress import Silent
+from triptych.jobs import SEED_JOBS, Job
 from triptych.records import JOB_NAMES, Caption, Duplicate, ImageRecord, ImageSet
 from triptych.runs.folder import RunFolder, StageState
 from triptych.runs.jsonl import write_jsonl
@@ -49,7 +50,16 @@ class SmallRun(msgspec.Struct):
     def caption(self, config: CaptioningConfig, sources: Sequence[Shard] | None = None) -> bool:
         """Run the stage as a new process would: from what is on disk."""
         self.run = RunFolder.open(self.run.path)
-        return caption_run(self.run, sources or self.sources, config, Silent())
+        return self.caption_jobs(SEED_JOBS, config, sources)
+
+    def caption_jobs(
+        self, jobs: Sequence[Job], config: CaptioningConfig, sources: Sequence[Shard] | None = None
+    ) -> bool:
+        """The same with other jobs than the seed's."""
+        self.run = RunFolder.open(self.run.path)
+        limited = [job if config.sample is None else job.limited_to(config.sample) for job in jobs]
+        context = context_of(self.run, *limited)
+        return caption_run(context, sources or self.sources, config, config.jobs)
 
     def rows(self) -> dict[str, Caption]:
         """All captions by id. An id that comes twice fails the test."""

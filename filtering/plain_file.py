@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -28,7 +29,7 @@ class PlainCaption(msgspec.Struct, frozen=True, kw_only=True):
     """One row of the file."""
 
     id: str
-    job: JobName
+    job: Literal["single_en", "single_zh", "multi_en", "multi_zh"]
     text: str
     images: int = 1
     finish_reason: str | None = "stop"

@@ -34,7 +34,7 @@ def test_ids_that_differ_are_not_read_again() -> None:
 
 def test_two_ids_with_one_hash_are_no_repetition(monkeypatch: pytest.MonkeyPatch) -> None:
     """The hash only says where to look."""
-    monkeypatch.setattr("export.unique.hash64", lambda identifier: 1)
+    monkeypatch.setattr("triptych.export.check.unique.hash64", lambda identifier: 1)
 
     assert [] == repeated(["a", "b"])
     assert ["a"] == repeated(["a", "b", "a"])

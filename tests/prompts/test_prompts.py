@@ -96,17 +96,23 @@ def test_a_word_that_means_more_than_itself_is_refused(tmp_path: Path, word: str
 
 
 def test_the_prompts_of_sets_ask_for_each_image_and_for_what_they_share() -> None:
-    """In one paragraph, without speculation, by number; in both languages."""
+    """In one paragraph, without speculation, by name; in both languages."""
     prompts = load_prompts(SEED_JOBS)
 
     for job, words in {
-        "multi_en": ("single-paragraph", "by its number", "share", "differ", "speculat"),
-        "multi_zh": ("单段", "按编号", "共同点", "不同之处", "推测"),
+        "multi_en": (
+            "single-paragraph",
+            "begin the part on each",
+            "share",
+            "differ",
+            "speculat",
+        ),
+        "multi_zh": ("单段", "名称和冒号开头", "共同点", "不同之处", "推测"),
     }.items():
         assert [word for word in words if word not in prompts[job].text] == []
 
 
 def test_a_prompt_file_that_is_not_there_is_refused() -> None:
     """With the key that names it."""
-    with pytest.raises(UsageError, match=r"nowhere\.toml of single_en: No such file.*captioning\.prompts"):
+    with pytest.raises(UsageError, match=r"nowhere\.toml of single_en: No such.*jobs\.single_en\.prompt"):
         load_prompts(jobs_from({"single_en": {"prompt": "nowhere.toml"}}))

@@ -48,7 +48,7 @@ def _stages(run: RunFolder) -> list[PaceStage]:
         notes = states[name].notes if name in states else {}
         _add(found, name, notes.get("took_s"), notes.get(counted), unit)
     notes = states["captions"].notes if "captions" in states else {}
-    for job in [key.removesuffix(".planned") for key in notes if key.endswith(".planned")]:
+    for job in [key.removesuffix(".seconds") for key in notes if key.endswith(".seconds")]:
         _add(found, job, notes.get(f"{job}.seconds"), notes.get(f"{job}.made"), "captions")
     return found
 

@@ -20,8 +20,7 @@ from pathlib import Path
 import click
 
 from benchmarks.record import record
-from triptych.opening import look_into
-from triptych.pipeline import Pipeline
+from triptych.api import Run, open_run
 
 MS_SWIFT = """
 import json, os, sys
@@ -77,7 +76,7 @@ def export_as(run: Path, row_format: str) -> list[list[object]]:
     return sorted(rows, key=json.dumps)
 
 
-def lay_out_images(pipeline: Pipeline, root: Path) -> None:
+def lay_out_images(pipeline: Run, root: Path) -> None:
     """Every readable image at its key below ``root``."""
     by_name = {shard.name: shard for shard in pipeline.shards}
     for shard in pipeline.folder.shards():
@@ -106,7 +105,7 @@ def main(folder: Path, swift: Path, factory: Path) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         copy, root = Path(scratch, "run"), Path(scratch, "images")
         subprocess.run(["cp", "-r", str(folder), str(copy)], check=True)
-        lay_out_images(look_into(copy), root)
+        lay_out_images(open_run(copy, read_only=True), root)
         for name, python, code in (("ms-swift", swift, MS_SWIFT), ("llama-factory", factory, LLAMA_FACTORY)):
             expected = export_as(copy, name)
             loaded = load_with(python, code, copy / "export", root)

@@ -8,10 +8,13 @@ the machine, and of a path only its last name. Not its job: prose (see card).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import msgspec
 
+from triptych.errors import SetupError
 from triptych.export.config import FileType, FormatName
+from triptych.export.file_names import MANIFEST_NAME
 from triptych.records import JobName
 from triptych.runs.folder import STAGE_NAMES, RunFolder, Setting
 from triptych.runs.ledger import Ledger
@@ -59,6 +62,17 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     funnel: Funnel
     versions: dict[str, str]
     stages: dict[str, Fingerprint]
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of an export folder. Raises SetupError where there is none, or it is damaged."""
+    path = folder / MANIFEST_NAME
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Manifest)
+    except FileNotFoundError:
+        raise SetupError(f"{path} is not there: nothing was exported; run `triptych export` first") from None
+    except msgspec.MsgspecError as error:
+        raise SetupError(f"{path} is not a manifest ({error}); export again") from None
 
 
 def funnel_of(ledger: Ledger) -> Funnel:

@@ -1,6 +1,6 @@
 """The config of a run: preset, then TOML file, then flags, each over the one before.
 
-Comes in: a preset's name, a file, dotted flags. Goes out: one checked RunConfig. A key that doesn't
+Comes in: a preset's name, a file, dotted flags. Goes out: one checked Config. A key that doesn't
 exist is an error that names the closest one that does. Not its job: what a setting does; each
 stage's config says that.
 """
@@ -28,7 +28,7 @@ from triptych.sources.config import InputConfig
 PRESETS = ("sa1b", "demo")
 
 
-class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything that can be set, one table a stage."""
 
     input: InputConfig = InputConfig()
@@ -73,7 +73,7 @@ def load_config(
     file: Path | None = None,
     flags: Mapping[str, object] | None = None,
     base: Mapping[str, object] | None = None,
-) -> RunConfig:
+) -> Config:
     """Merge ``base`` (a run's stored config), ``preset``, ``file`` and ``flags``, in this order.
 
     ``flags`` has dotted keys (``sets.max_sets``). Raises UsageError for an unknown preset or key, a
@@ -98,9 +98,9 @@ def load_config(
     for code, table in tree.get("languages", {}).items():
         if isinstance(table, dict):
             table["code"] = code
-    _refuse_unknown_keys(tree, RunConfig, "")
+    _refuse_unknown_keys(tree, Config, "")
     try:
-        return msgspec.convert(tree, RunConfig)
+        return msgspec.convert(tree, Config)
     except msgspec.ValidationError as error:
         expected, _, where = str(error).partition(" - at ")
         key = f" key {where.strip('`').removeprefix('$.')}" if expected.startswith("Expected") else ""
@@ -118,7 +118,7 @@ def parse_assignment(text: str) -> tuple[str, object]:
         return key.strip(), value
 
 
-def as_tree(config: RunConfig) -> dict[str, object]:
+def as_tree(config: Config) -> dict[str, object]:
     """The config as plain tables and values."""
     tree: dict[str, object] = msgspec.to_builtins(config)
     return tree

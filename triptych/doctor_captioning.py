@@ -15,7 +15,7 @@ from triptych.captioning.lmdeploy.command import gpu_groups
 from triptych.captioning.lmdeploy.gpus import Gpu, visible_gpus
 from triptych.captioning.models.facts import CHAT_FORMAT, HF_FORMAT, ModelFacts, read_model
 from triptych.captioning.models.token_budget import longest_requests
-from triptych.config import RunConfig
+from triptych.config import Config
 from triptych.doctor import Finding
 from triptych.errors import SetupError
 from triptych.jobs import Job
@@ -28,7 +28,7 @@ MARGIN_BYTES_PER_GPU = 3 * 1024**3
 GIB = 1024**3
 
 
-def examine_captioning(config: RunConfig) -> Iterator[Finding]:
+def examine_captioning(config: Config) -> Iterator[Finding]:
     """The findings, in order. Nothing where neither a model nor an endpoint is named."""
     captioning = config.captioning
     if captioning.model is None and not captioning.servers:

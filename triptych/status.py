@@ -15,7 +15,7 @@ from triptych.jobs import Job
 from triptych.runs.stages import STAGE_NAMES
 
 if TYPE_CHECKING:
-    from triptych.pipeline import Pipeline
+    from triptych.api import Run
     from triptych.runs.ledger import Ledger
 
 FULL_SHARE = 0.9
@@ -74,10 +74,10 @@ def ledger_lines(ledger: Ledger) -> Iterator[str]:
         yield _line("  rejected", _total(counts.rejected), counts.rejected)
 
 
-def stage_lines(pipeline: Pipeline) -> Iterator[str]:
+def stage_lines(opened: Run) -> Iterator[str]:
     """Each stage: finished, begun or not begun; below it what it noted that isn't shown elsewhere."""
     for name in STAGE_NAMES:
-        state = pipeline.folder.run_file.stages.get(name)
+        state = opened.folder.run_file.stages.get(name)
         if state is None:
             yield f"{name:<{_LABEL_WIDTH}} not begun"
             continue
@@ -87,19 +87,19 @@ def stage_lines(pipeline: Pipeline) -> Iterator[str]:
                 yield f"  {key:<{_LABEL_WIDTH - 2}} {value}"
 
 
-def pace_of(pipeline: Pipeline, ledger: Ledger) -> dict[str, JobPace]:
+def pace_of(opened: Run, ledger: Ledger) -> dict[str, JobPace]:
     """The jobs of which captions were made."""
     from triptych.captioning.metrics import from_notes
 
-    state = pipeline.folder.run_file.stages.get("captions")
+    state = opened.folder.run_file.stages.get("captions")
     found: dict[str, JobPace] = {}
-    for job in pipeline.jobs:
+    for job in opened.jobs:
         figures = from_notes(job.name, state.notes if state is not None else {})
         if not figures.made or not figures.seconds:
             continue
         percentiles = {f"p{share * 100:.0f}": figures.latency_s(share) for share in (0.5, 0.95, 0.99)}
         left = ledger.jobs[job.name].pending
-        everything = _without_sample(pipeline, ledger, job)
+        everything = _without_sample(opened, ledger, job)
         found[job.name] = JobPace(
             captions=figures.made,
             seconds=figures.seconds,
@@ -113,7 +113,7 @@ def pace_of(pipeline: Pipeline, ledger: Ledger) -> dict[str, JobPace]:
             asked_again=figures.asked_again,
             left=left,
             left_hours=None if left is None else left / figures.rate / 3600,
-            sampled=pipeline.config.captioning.sample is not None,
+            sampled=opened.config.captioning.sample is not None,
             without_sample=everything,
             without_sample_hours=None if everything is None else everything / figures.rate / 3600,
         )
@@ -144,14 +144,14 @@ def pace_lines(paces: dict[str, JobPace]) -> Iterator[str]:
             )
 
 
-def _without_sample(pipeline: Pipeline, ledger: Ledger, job: Job) -> int | None:
+def _without_sample(opened: Run, ledger: Ledger, job: Job) -> int | None:
     images = ledger.images
     if job.is_multi:
         count = images.sets
     else:
         both = (images.in_sets, images.single)
         count = None if both[0] is None or both[1] is None else both[0] + both[1]
-    (limit,) = (each.limit for each in pipeline.config.all_jobs() if each.name == job.name)
+    (limit,) = (each.limit for each in opened.config.all_jobs() if each.name == job.name)
     return count if count is None or limit is None else min(count, limit)
 
 

@@ -22,7 +22,7 @@ from triptych.captioning.engines import CaptionRequest
 from triptych.captioning.engines.openai_server import ServerEngine
 from triptych.captioning.engines.transformers import TransformersEngine
 from triptych.captioning.tiling import fit_to_tiles
-from triptych.config import RunConfig
+from triptych.config import Config
 from triptych.demo.painting import paint
 from triptych.demo.scene import imagine_scene, vary_scene
 from triptych.doctor_captioning import examine_captioning
@@ -255,7 +255,7 @@ def test_a_model_that_is_no_longer_served_ends_the_run(
 
 def test_doctor_sends_an_image_and_says_what_came_back(lmdeploy: LmdeployOnCpu) -> None:
     """Sixteen tokens of the image among those of the prompt; eight of a caption."""
-    config = RunConfig(captioning=CaptioningConfig(servers=(lmdeploy.url,), tile_px=112))
+    config = Config(captioning=CaptioningConfig(servers=(lmdeploy.url,), tile_px=112))
 
     engine, endpoint = examine_captioning(config)
 
@@ -272,10 +272,8 @@ def test_doctor_finds_an_endpoint_that_serves_another_model(lmdeploy: LmdeployOn
     other = CaptioningConfig(servers=(lmdeploy.url,), model="other/model", tile_px=112)
     lmdeploy.fail_with("INTERNAL_ENGINE_ERROR")
 
-    *_, unknown = examine_captioning(RunConfig(captioning=other))
-    *_, broken = examine_captioning(
-        RunConfig(captioning=CaptioningConfig(servers=(lmdeploy.url,), tile_px=112))
-    )
+    *_, unknown = examine_captioning(Config(captioning=other))
+    *_, broken = examine_captioning(Config(captioning=CaptioningConfig(servers=(lmdeploy.url,), tile_px=112)))
 
     assert "failed" == unknown.level
     assert f"serves {SERVED}, not other/model" in unknown.found

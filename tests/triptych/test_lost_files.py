@@ -11,7 +11,7 @@ import pytest
 
 from tests.triptych.conftest import Command
 from tests.triptych.test_bad_input import assert_one_line
-from triptych import load_config, open_run
+from triptych import open_run
 
 FLAGS = {"filtering.grounding": False, "captioning.jobs": ["single_en"], "captioning.batch_size": 6}
 WRITTEN = (
@@ -29,7 +29,7 @@ WRITTEN = (
 def finished(few_images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run of six images and one job."""
     path = tmp_path_factory.mktemp("finished") / "run"
-    with open_run(path, load_config("demo", flags=FLAGS), [few_images]) as pipeline:
+    with open_run(path, [few_images], preset="demo", settings=FLAGS) as pipeline:
         pipeline.run()
     return path
 

@@ -68,20 +68,20 @@ def _filter_run(
     flags: dict[str, object],
     fresh: Sequence[StageName],
 ) -> None:
+    from triptych.api import open_run
     from triptych.filtering.tally import funnel_lines
-    from triptych.opening import reopen_run
 
-    with reopen_run(folder, for_stderr(), config_file, flags) as pipeline:
-        config = pipeline.config.filtering
+    with open_run(folder, config_file=config_file, settings=flags, progress=for_stderr()) as opened:
+        config = opened.config.filtering
         if explain is not None:
-            row, verdict = pipeline.filter_session().find(explain)
+            row, verdict = opened.filter_session().find(explain)
             _explain(config, row, verdict)
         elif dry_run:
-            for line in funnel_lines(pipeline.filter_session().funnel(), config.rules, config.flags):
+            for line in funnel_lines(opened.filter_session().funnel(), config.rules, config.flags):
                 click.echo(line)
         else:
-            pipeline.freshen(fresh)
-            report(pipeline, pipeline.filter())
+            opened.discard(fresh)
+            report(opened, opened.filter())
 
 
 def _filter_file(

@@ -22,21 +22,21 @@ def status(folder: Path, as_json: bool) -> None:
     Its counts, failures by class, the captions' pace. Works while it runs. After `triptych caption RUN
     --sample N` it says how long all of it would take.
     """
-    from triptych.opening import look_into
+    from triptych.api import open_run
     from triptych.status import ledger_lines, pace_lines, pace_of, stage_lines
 
-    pipeline = look_into(folder)
-    ledger = pipeline.take_stock()
-    paces = pace_of(pipeline, ledger)
+    opened = open_run(folder, read_only=True)
+    ledger = opened.ledger()
+    paces = pace_of(opened, ledger)
     if as_json:
-        _print_json({"stages": pipeline.folder.run_file.stages, "ledger": ledger, "pace": paces})
+        _print_json({"stages": opened.folder.run_file.stages, "ledger": ledger, "pace": paces})
         return
     for line in (
         *ledger_lines(ledger),
         "",
         *pace_lines(paces),
         *([""] if paces else []),
-        *stage_lines(pipeline),
+        *stage_lines(opened),
     ):
         click.echo(line)
 
@@ -80,10 +80,12 @@ def verify(folder: Path, images: int | None, image_root: Path | None, as_json: b
     Reloads and recounts the ledger, the embeddings, the exported files against their checksums, every
     exported row against its format, its caption and its images, and the images themselves.
     """
-    from triptych.opening import look_into
+    from triptych.api import open_run
     from triptych.verify import ImageCheck, verify_run
 
-    result = verify_run(look_into(folder, for_stderr()), ImageCheck(count=images, root=image_root))
+    result = verify_run(
+        open_run(folder, progress=for_stderr(), read_only=True), ImageCheck(count=images, root=image_root)
+    )
     if as_json:
         _print_json(result)
     else:

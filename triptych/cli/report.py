@@ -13,7 +13,7 @@ from triptych.errors import TriptychError
 from triptych.progress import for_stderr
 
 if TYPE_CHECKING:
-    from triptych.pipeline import Pipeline
+    from triptych.api import Run
     from triptych.report.precision import Precision
     from triptych.sources import Shard
 
@@ -33,41 +33,41 @@ def report(folder: Path, verdicts_file: Path | None) -> None:
     To read and to judge. The page opens from a file and needs no network. Keys in it: j and k for the
     next and the previous item, g and b for good and bad; a button downloads the verdicts.
     """
-    from triptych.opening import look_into
+    from triptych.api import open_run
     from triptych.report.identity import report_id
     from triptych.report.precision import precisions, read_verdicts
     from triptych.report.stage import write_report
 
     progress = for_stderr()
-    pipeline = look_into(folder, progress)
+    opened = open_run(folder, progress=progress, read_only=True)
     if verdicts_file is not None:
-        for line in _precision_lines(precisions(read_verdicts(verdicts_file, report_id(pipeline.folder)))):
+        for line in _precision_lines(precisions(read_verdicts(verdicts_file, report_id(opened.folder)))):
             click.echo(line)
         return
-    sources, lost = _sources_still_there(pipeline)
-    cautions = [*_cautions(pipeline), *lost]
-    written = write_report(pipeline.context, sources, cautions)
+    sources, lost = _sources_still_there(opened)
+    cautions = [*_cautions(opened), *lost]
+    written = write_report(opened.context, sources, cautions)
     for line in lost:
         progress.say(f"note: {line}")
     missing = f", {written.missing_pictures:,} missing" if written.missing_pictures else ""
     click.echo(f"{written.path}  {written.size_bytes:,} bytes, {written.pictures:,} pictures{missing}")
 
 
-def _sources_still_there(pipeline: Pipeline) -> tuple[list[Shard], list[str]]:
+def _sources_still_there(opened: Run) -> tuple[list[Shard], list[str]]:
     """The shards of the sources, and a caution where they can't be opened any more."""
     try:
-        return pipeline.shards, []
+        return opened.shards, []
     except TriptychError as error:
         return [], [f"pictures are missing, as the sources can't be opened: {error}"]
 
 
-def _cautions(pipeline: Pipeline) -> Iterator[str]:
+def _cautions(opened: Run) -> Iterator[str]:
     from triptych.models import CAUTION, is_embedded
     from triptych.runs.folder import STAGE_NAMES
 
-    if is_embedded(pipeline.config.captioning.model) or is_embedded(pipeline.config.embedding.model):
+    if is_embedded(opened.config.captioning.model) or is_embedded(opened.config.embedding.model):
         yield CAUTION
-    unfinished = [name for name in STAGE_NAMES if not pipeline.folder.is_finished(name)]
+    unfinished = [name for name in STAGE_NAMES if not opened.folder.is_finished(name)]
     if unfinished:
         yield f"the run is not finished: {', '.join(unfinished)} still to do"
 

@@ -13,8 +13,8 @@ from triptych.errors import UsageError
 from triptych.progress import for_stderr
 
 if TYPE_CHECKING:
-    from triptych.grouping.embedding.stored_embeddings import StoredShard
-    from triptych.pipeline import Pipeline
+    from triptych.api import Run
+    from triptych.results import StageResult
     from triptych.runs.folder import StageName
 
 
@@ -77,8 +77,8 @@ def group(
 
     SOURCE is as for `triptych run`; or name stored --embeddings in place of images.
     """
+    from triptych.api import open_run
     from triptych.config import load_config
-    from triptych.opening import open_run
 
     if explained is not None:
         _explain(out, explained)
@@ -88,16 +88,11 @@ def group(
     if keys_file is not None and embeddings is None:
         raise click.UsageError("--keys names the rows of --embeddings PATH; images have keys of their own")
     config = load_config(preset, config_file, options.flags_of(assignments, image_column=image_column))
-    stored = _open_stored(embeddings, keys_file) if embeddings is not None else []
-    with open_run(out, config, sources, for_stderr(), stored) as pipeline:
-        pipeline.freshen(fresh)
-        report(pipeline, pipeline.group())
-
-
-def _open_stored(embeddings: Path, keys_file: Path | None) -> list[StoredShard]:
-    from triptych.grouping.embedding.stored_embeddings import open_stored
-
-    return open_stored(embeddings, keys_file)
+    with open_run(
+        out, sources, config=config, embeddings=embeddings, keys_file=keys_file, progress=for_stderr()
+    ) as opened:
+        opened.discard(fresh)
+        report(opened, opened.group())
 
 
 def _explain(folder: Path, key: str) -> None:
@@ -130,7 +125,7 @@ def caption(
         assignments, model, servers, sample=sample, engine=engine, tp=tp, no_tile_fit=no_tile_fit
     )
     names = options.define_jobs(jobs, flags)
-    _one_stage(folder, config_file, flags, fresh, lambda pipeline: pipeline.caption(names))
+    _one_stage(folder, config_file, flags, fresh, lambda opened: opened.caption(names))
 
 
 @click.command(
@@ -155,23 +150,23 @@ def export(
     if dry_run:
         _say_what_export_would_write(folder, config_file, flags, fresh)
     else:
-        _one_stage(folder, config_file, flags, fresh, lambda pipeline: pipeline.export())
+        _one_stage(folder, config_file, flags, fresh, lambda opened: opened.export())
 
 
 def _say_what_export_would_write(
     folder: Path, config_file: Path | None, flags: dict[str, object], fresh: Sequence[StageName]
 ) -> None:
-    from triptych.opening import look_into
+    from triptych.api import open_run
 
     if any(stage != "export" for stage in fresh):
         raise UsageError(
             "--dry-run can't tell what another stage would write; use it with --fresh export only"
         )
-    pipeline = look_into(folder, for_stderr(), config_file, flags)
+    opened = open_run(folder, config_file=config_file, settings=flags, progress=for_stderr(), read_only=True)
     if fresh:
-        pipeline.folder.run_file.stages.pop("export", None)  # in memory only
-    found = pipeline.try_export()
-    click.echo(f"Would write to {pipeline.folder.export_folder}:")
+        opened.folder.run_file.stages.pop("export", None)  # in memory only
+    found = opened.try_export()
+    click.echo(f"Would write to {opened.folder.export_folder}:")
     for file in found.files:
         click.echo(f"  {file.name:<56} {file.rows:>12,} rows {file.size_bytes:>16,} bytes")
     total = sum(file.size_bytes for file in found.files)
@@ -206,16 +201,15 @@ def run_all(
     fresh: Sequence[StageName],
 ) -> None:
     """What `triptych run` does."""
+    from triptych.api import open_run
     from triptych.config import load_config
-    from triptych.opening import open_run
 
     config = load_config(preset, config_file, flags)
-    with open_run(out, config, sources, for_stderr()) as pipeline:
-        pipeline.freshen(fresh)
-        worked = pipeline.run()
-        report(pipeline, worked)
-        click.echo(f"\nFiles in {pipeline.folder.export_folder}:")
-        for path in sorted(pipeline.folder.export_folder.iterdir()):
+    with open_run(out, sources, config=config, progress=for_stderr()) as opened:
+        opened.discard(fresh)
+        report(opened, opened.run())
+        click.echo(f"\nFiles in {opened.folder.export_folder}:")
+        for path in sorted(opened.folder.export_folder.iterdir()):
             click.echo(f"  {path.name:<56} {path.stat().st_size:>12,} bytes")
 
 
@@ -224,20 +218,20 @@ def _one_stage(
     config_file: Path | None,
     flags: dict[str, object],
     fresh: Sequence[StageName],
-    work: Callable[[Pipeline], bool],
+    work: Callable[[Run], StageResult],
 ) -> None:
-    from triptych.opening import reopen_run
+    from triptych.api import open_run
 
-    with reopen_run(folder, for_stderr(), config_file, flags) as pipeline:
-        pipeline.freshen(fresh)
-        report(pipeline, work(pipeline))
+    with open_run(folder, config_file=config_file, settings=flags, progress=for_stderr()) as opened:
+        opened.discard(fresh)
+        report(opened, work(opened))
 
 
-def report(pipeline: Pipeline, worked: bool) -> None:
-    """The funnel of a run, and whether there was anything to do."""
+def report(opened: Run, result: StageResult) -> None:
+    """The counts of a run, and whether there was anything to do."""
     from triptych.status import ledger_lines
 
-    if not worked:
+    if not result.did_work:
         click.echo("Nothing to do: everything was done already.", err=True)
-    for line in ledger_lines(pipeline.take_stock()):
+    for line in ledger_lines(result.ledger):
         click.echo(line)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import msgspec
 
+from triptych.api import Run
 from triptych.errors import TriptychError
-from triptych.pipeline import Pipeline
 from triptych.runs.folder import RunFolder
 from triptych.runs.jsonl import digest_of_files
 from triptych.runs.plan import JobPlan
@@ -38,24 +38,24 @@ class ImageCheck(msgspec.Struct, frozen=True, kw_only=True):
     """The folder that rows' paths are below; None: where the run found the images."""
 
 
-def verify_run(pipeline: Pipeline, images: ImageCheck) -> Verification:
+def verify_run(opened: Run, images: ImageCheck) -> Verification:
     """Check the ledger, the embeddings, the images and, where there is one, the export.
 
     Never raises for damage.
     """
     found = Verification()
-    _check_ledger(pipeline, found)
-    _check_stages(pipeline.folder, found)
-    _check_embeddings(pipeline.folder, found)
-    _check_images(pipeline, images, found)
-    _check_export(pipeline, found)
+    _check_ledger(opened, found)
+    _check_stages(opened.folder, found)
+    _check_embeddings(opened.folder, found)
+    _check_images(opened, images, found)
+    _check_export(opened, found)
     return found
 
 
-def _check_ledger(pipeline: Pipeline, found: Verification) -> None:
+def _check_ledger(opened: Run, found: Verification) -> None:
     """Every image and every planned caption is accounted for."""
     try:
-        ledger = pipeline.take_stock(pipeline.progress)
+        ledger = opened.ledger(opened.progress)
     except (OSError, TriptychError) as error:
         found.violations.append(str(error))
         return
@@ -118,16 +118,16 @@ def _check_embeddings(folder: RunFolder, found: Verification) -> None:
     found.checks.append(f"{rows:,} embeddings in {shards:,} shards match their images")
 
 
-def _check_images(pipeline: Pipeline, asked: ImageCheck, found: Verification) -> None:
+def _check_images(opened: Run, asked: ImageCheck, found: Verification) -> None:
     """Each image is where it was, with the bytes and the size that the run noted."""
     from triptych.verify.images import from_folder, from_sources, recheck_images
 
     if asked.count == 0:
         return
     try:
-        read = from_folder(asked.root) if asked.root is not None else from_sources(pipeline.shards)
-        looked_at, gone, changed = recheck_images(pipeline.folder, read, asked.count, pipeline.progress)
-        needed = _needed(pipeline, gone.keys())
+        read = from_folder(asked.root) if asked.root is not None else from_sources(opened.shards)
+        looked_at, gone, changed = recheck_images(opened.folder, read, asked.count, opened.progress)
+        needed = _needed(opened, gone.keys())
     except (OSError, TriptychError) as error:
         found.violations.append(f"images: {error}")
         return
@@ -144,27 +144,27 @@ def _check_images(pipeline: Pipeline, asked: ImageCheck, found: Verification) ->
         found.violations.append(f"images: {len(violations) - MOST_IMAGE_VIOLATIONS:,} more violations")
 
 
-def _needed(pipeline: Pipeline, gone: Collection[str]) -> Collection[str]:
+def _needed(opened: Run, gone: Collection[str]) -> Collection[str]:
     """Those of the images ``gone`` that an exported row shows; before the export, all of them."""
-    if not gone or not pipeline.folder.is_finished("export"):
+    if not gone or not opened.folder.is_finished("export"):
         return gone
     needed: set[str] = set()
-    for job in pipeline.jobs:
-        for _, planned in JobPlan(pipeline.folder, job).read_all(verdicts=True):
+    for job in opened.jobs:
+        for _, planned in JobPlan(opened.folder, job).read_all(verdicts=True):
             for each in planned:
                 if each.is_kept:
                     needed.update(image.key for image in each.target.images if image.key in gone)
     return needed
 
 
-def _check_export(pipeline: Pipeline, found: Verification) -> None:
+def _check_export(opened: Run, found: Verification) -> None:
     """The exported files, where there are any."""
     from triptych.export.check.export import check_export
 
-    if not pipeline.folder.is_finished("export"):
+    if not opened.folder.is_finished("export"):
         return
     try:
-        passed, violations = check_export(pipeline.folder, pipeline.progress)
+        passed, violations = check_export(opened.folder, opened.progress)
     except (OSError, TriptychError) as error:
         found.violations.append(str(error))
         return

@@ -1,0 +1,511 @@
+"""The Python API of a run folder: open it, take it through its stages, look at what is in it.
+
+    with triptych.open_run("run", ["photos/"], preset="demo") as run:
+        run.group()
+        run.caption()
+        print(run.filter().jobs["single_en"].kept)
+
+Comes in: a folder, and sources and settings, given or stored in it. Goes out: a Run. A stage that is done
+already does nothing; one that was interrupted is resumed. The command line is a skin over this. Not its job:
+what the stages do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import msgspec
+
+from triptych.config import Config, as_tree, load_config
+from triptych.errors import SetupError, UsageError
+from triptych.jobs import Job
+from triptych.models import CAUTION, is_embedded, resolve_model
+from triptych.progress import Progress, Silent
+from triptych.results import CaptionResult, ExportResult, FilterResult, GroupResult, RunResult
+from triptych.runs.folder import STAGE_NAMES, RunFolder, StageName
+from triptych.runs.lock import owned
+from triptych.versions import installed_versions
+
+if TYPE_CHECKING:
+    import datasets
+    import pandas
+    import pyarrow
+
+    from triptych.captioning.config import CaptioningConfig
+    from triptych.export.stage import DryRun
+    from triptych.filtering.phrase_vectors import TextEncoder
+    from triptych.filtering.stage import Session
+    from triptych.grouping.embedding.stored_embeddings import StoredShard
+    from triptych.records import Caption, Duplicate, ImageRecord, ImageSet, Verdict
+    from triptych.runs.context import RunContext
+    from triptych.runs.ledger import Ledger
+    from triptych.runs.plan import Planned
+    from triptych.sources import Shard
+
+MIN_FREE_BYTES = 64 * 1024 * 1024
+"""A run doesn't start on less: run.json, one shard's embeddings and one journal have to fit."""
+
+
+def open_run(
+    path: str | Path,
+    sources: Sequence[str | Path] = (),
+    *,
+    config: Config | None = None,
+    preset: str | None = None,
+    config_file: str | Path | None = None,
+    settings: Mapping[str, object] | None = None,
+    embeddings: str | Path | None = None,
+    keys_file: str | Path | None = None,
+    progress: Progress | None = None,
+    read_only: bool = False,
+) -> Run:
+    """Open the run folder ``path``; begin one there where ``sources`` or ``embeddings`` are given.
+
+    ``config``, or ``preset`` under ``config_file`` under ``settings`` (dotted keys such as
+    ``{"sets.max_sets": 100}``), say how; a run that is opened again without sources has its stored config
+    under ``config_file`` and ``settings``. ``embeddings`` are .npy files in place of images: such a run can
+    be grouped, not captioned. Use it in a ``with`` statement: until it is closed, no other process can work
+    on the folder. ``read_only`` takes no such lock, for a run that another process may be working on.
+
+    Raises UsageError for settings and sources that can't be, before anything is written, and SetupError where
+    the folder can't serve: in use, of another version, not a run, no space.
+    """
+    path = Path(path)
+    named = [Path(source) for source in sources]
+    file = None if config_file is None else Path(config_file)
+    if named or embeddings is not None:
+        config = config or load_config(preset, file, settings)
+        stored = _open_stored(embeddings, keys_file)
+        return _begin(path, config, named, stored, progress or Silent())
+    return _reopen(path, config, preset, file, settings, progress or Silent(), read_only=read_only)
+
+
+class Run:
+    """One run folder: its stages as methods, its records as iterators. Made by ``open_run``."""
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        config: Config,
+        sources: Sequence[Path],
+        progress: Progress,
+        *,
+        lock: contextlib.ExitStack | None,
+        stored: Sequence[StoredShard] = (),
+        shards: list[Shard] | None = None,
+    ) -> None:
+        """``shards`` are those of ``sources``, where those were listed. ``lock``: None to look only."""
+        self.folder = folder
+        self.config = config
+        self.progress = progress
+        self._sources = [path.absolute() for path in sources]
+        self._lock = lock
+        self._shards = shards
+        self._stored = stored
+        self._noted: set[str] = set()
+
+    @property
+    def path(self) -> Path:
+        """Where the run folder is."""
+        return self.folder.path
+
+    def close(self) -> None:
+        """Let other processes work on the folder."""
+        if self._lock is not None:
+            self._lock.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Run {str(self.path)!r}: {', '.join(job.name for job in self.jobs)}>"
+
+    # -- stages -----------------------------------------------------------------------------------
+
+    def run(self) -> RunResult:
+        """All stages in order."""
+        self._require_lock()
+        self._reopen_what_lost_files(*STAGE_NAMES)
+        self.check_captioner()
+        return RunResult(self.group(), self.caption(), self.filter(), self.export())
+
+    def group(self) -> GroupResult:
+        """Embeddings, duplicates and sets."""
+        self._require_lock()
+        from triptych.grouping.stage import adopt_embeddings, embed_sources, make_sets
+        from triptych.runs.missing_sources import settle_sources
+
+        self._reopen_what_lost_files("embeddings", "sets")
+        if self._stored:
+            self._record()
+            worked = adopt_embeddings(self.folder, self._stored, self.progress)
+            worked |= make_sets(self.folder, self.config.sets, self.progress)
+            return GroupResult(self.folder, self.jobs, did_work=worked)
+        embedding = msgspec.structs.replace(
+            self.config.embedding, model=resolve_model(self.config.embedding.model)
+        )
+        shards = self.shards
+        self._note(settle_sources(self.folder, shards))
+        self._record()
+        worked = embed_sources(self.folder, shards, embedding, self.progress)
+        worked |= make_sets(self.folder, self.config.sets, self.progress)
+        return GroupResult(self.folder, self.jobs, did_work=worked)
+
+    def caption(self, jobs: Sequence[str] = ()) -> CaptionResult:
+        """The captions of ``jobs``, by name; of all configured ones where none is named."""
+        from triptych.captioning.stage import caption_run
+        from triptych.runs.missing_sources import gone_archives
+
+        self._require_lock()
+        captioning = self._resolved_captioning()
+        self._reopen_what_lost_files("sets", "captions")
+        self._require("sets", "triptych group")
+        if not self._sources:
+            raise SetupError(
+                f"{self.folder.path} was grouped from stored embeddings, so there are no images to caption;"
+                " group the images themselves"
+            )
+        if is_embedded(self.config.captioning.model):
+            self.progress.say(f"note: {CAUTION}")
+        every_job = self._context(self.config.limited_jobs())
+        self._record()
+        shards = self.shards
+        self._note(gone_archives(shards))
+        worked = caption_run(every_job, shards, captioning, jobs or captioning.jobs)
+        return CaptionResult(self.folder, self.jobs, did_work=worked)
+
+    def filter(self) -> FilterResult:
+        """Verdicts on all captions."""
+        self._require_lock()
+        self._reopen_what_lost_files("sets", "captions", "verdicts")
+        self._require("sets", "triptych group")
+        self._require("captions", "triptych caption")
+        self._record()
+        worked = self.filter_session().write_verdicts()
+        return FilterResult(self.folder, self.jobs, did_work=worked)
+
+    def filter_session(self) -> Session:
+        """The filter over this run's captions, to write verdicts with or to ask what it would do."""
+        from triptych.filtering.stage import Session
+
+        return Session(self.context, self.config.filtering, self._load_text_encoder)
+
+    def _load_text_encoder(self) -> TextEncoder:
+        """The text tower of the model that made this run's embeddings."""
+        from triptych.grouping.embedding.devices import usable_devices
+        from triptych.grouping.encoders.checkpoint import resolve_checkpoint
+        from triptych.grouping.encoders.open_clip import load_text_encoder
+
+        embedding = self.config.embedding
+        checkpoint = resolve_checkpoint(resolve_model(embedding.model), embedding.pretrained)
+        made_with = self.folder.run_file.stages["embeddings"].settings["encoder"]
+        if checkpoint.identity != made_with:
+            raise SetupError(
+                f"the embeddings of {self.folder.path} were made with {made_with}, and embedding.model"
+                f" {embedding.model} is now {checkpoint.identity}; expected the same model: name it, or make"
+                " the embeddings again with --fresh embeddings"
+            )
+        device = usable_devices(embedding.devices)[0]
+        return load_text_encoder(checkpoint, device, cpu_threads=len(os.sched_getaffinity(0)))
+
+    def export(self) -> ExportResult:
+        """The files for a trainer and what goes with them."""
+        self._require_lock()
+        from triptych.export.stage import export_run
+
+        self._reopen_what_lost_files("sets", "verdicts", "export")
+        self._require("sets", "triptych group")
+        self._require("verdicts", "triptych filter")
+        self._record()
+        worked = export_run(self.context, self.config.export)
+        return ExportResult(self.folder, self.jobs, did_work=worked)
+
+    def try_export(self) -> DryRun:
+        """What ``export`` would write. Changes nothing."""
+        from triptych.export.stage import try_export
+
+        return try_export(self.context, self.config.export)
+
+    def check_captioner(self, *, again: bool = False) -> None:
+        """Raise UsageError or SetupError where captioning could not begin: before hours of grouping.
+
+        A run whose captions are all there needs no captioner any more, but to make them ``again``.
+        """
+        from triptych.captioning.engines.choice import check_engine, choose_engine
+        from triptych.prompts import load_prompts
+
+        captioning = self._resolved_captioning()
+        if again or not self.folder.is_finished("captions"):
+            load_prompts(self.config.chosen_jobs())
+            before = self.folder.run_file.stages.get("captions")
+            begun_with = before.settings.get("engine") if before is not None and not again else None
+            check_engine(choose_engine(captioning, begun_with)[0])
+
+    def _resolved_captioning(self) -> CaptioningConfig:
+        captioning = self.config.captioning
+        if captioning.model is None and not captioning.servers:
+            raise UsageError(
+                "no captioning model; name one with --model (a folder or a hub id), an endpoint with"
+                " --server URL, or a --preset"
+            )
+        model = captioning.model
+        if captioning.servers and is_embedded(model):
+            model = None  # the preset's, which no endpoint serves: take the one that it does
+        elif model is not None:
+            model = resolve_model(model)
+        return msgspec.structs.replace(captioning, model=model)
+
+    @property
+    def shards(self) -> list[Shard]:
+        """The shards of the sources, listed once, with stand-ins for archives that have gone."""
+        from triptych.runs.missing_sources import with_gone_shards, without_gone_archives
+        from triptych.sources import open_sources
+
+        if self._shards is None:
+            sources = without_gone_archives(self.folder, self._sources)
+            self._shards = open_sources(sources, self.config.input.image_column)
+        return with_gone_shards(self.folder, self._shards)
+
+    @property
+    def jobs(self) -> tuple[Job, ...]:
+        """The jobs that were begun in this run; before that, those chosen."""
+        captions = self.folder.run_file.stages.get("captions")
+        notes = captions.notes if captions is not None else {}
+        begun = tuple(job for job in self.config.limited_jobs() if f"{job.name}.planned" in notes)
+        return begun or self.config.chosen_jobs()
+
+    @property
+    def context(self) -> RunContext:
+        """What a stage is given, with those jobs."""
+        return self._context(self.jobs)
+
+    def _context(self, jobs: tuple[Job, ...]) -> RunContext:
+        from triptych.prompts import load_prompts
+        from triptych.runs.context import RunContext
+
+        return RunContext(
+            folder=self.folder,
+            jobs=jobs,
+            prompts=load_prompts(jobs),
+            added_languages=self.config.languages,
+            progress=self.progress,
+        )
+
+    def ledger(self, progress: Progress | None = None) -> Ledger:
+        """Every count of the run, from its files; no stored counter is believed."""
+        from triptych.runs.ledger import recount
+
+        return recount(self.folder, self.jobs, progress)
+
+    def discard(self, stages: Sequence[StageName]) -> None:
+        """Remove what ``stages`` wrote, so that they are done again.
+
+        What has cost days is not discarded while the model that has to make it again isn't there.
+        """
+        self._require_lock()
+        if "embeddings" in stages and not self._stored:
+            from triptych.grouping.encoders.checkpoint import resolve_checkpoint
+
+            resolve_checkpoint(resolve_model(self.config.embedding.model), self.config.embedding.pretrained)
+        if "captions" in stages:
+            self.check_captioner(again=True)
+        for stage in stages:
+            self.folder.discard(stage)
+
+    # -- what is in it ----------------------------------------------------------------------------
+
+    def images(self) -> Iterator[ImageRecord]:
+        """Every file that was found, shard by shard; ``unreadable`` says why where it isn't an image."""
+        return self.folder.all_images()
+
+    def duplicates(self) -> Iterator[Duplicate]:
+        """Images that were left out, and which image each repeats."""
+        return self.folder.duplicates()
+
+    def sets(self) -> Iterator[ImageSet]:
+        """Sets of related images."""
+        return self.folder.sets()
+
+    def planned(self, job: str) -> Iterator[Planned]:
+        """Every image or set that ``job`` captions, in plan order, with its caption and verdict so far.
+
+        Raises UsageError where the run has no such job.
+        """
+        context = self.context
+        for _, planned in context.plan(context.job(job)).read_all(verdicts=True):
+            yield from planned
+
+    def captions(self, job: str, *, kept: bool | None = None) -> Iterator[Caption]:
+        """The captions of ``job`` in plan order, failed ones left out.
+
+        ``kept``: True for those that the filter kept, False for those that it rejected, None for all.
+        """
+        for _, caption, verdict in self.planned(job):
+            if caption is None or caption.failure is not None:
+                continue
+            if kept is None or (verdict is not None and verdict.keep == kept):
+                yield caption
+
+    def verdicts(self, job: str) -> Iterator[Verdict]:
+        """What the filter said of each caption of ``job``, in plan order."""
+        return (each.verdict for each in self.planned(job) if each.verdict is not None)
+
+    def rows(self, job: str) -> Iterator[dict[str, Any]]:
+        """The exported rows of ``job``, as the files hold them.
+
+        Raises SetupError where nothing was exported.
+        """
+        from triptych.export.manifest import read_manifest
+        from triptych.export.rows_file import read_lines
+
+        manifest = read_manifest(self.folder.export_folder)
+        for name, entry in manifest.files.items():
+            if entry.job == job:
+                for line in read_lines(self.folder.export_folder / name, manifest.file_type):
+                    yield msgspec.json.decode(line)
+
+    def to_arrow(self, job: str) -> pyarrow.Table:
+        """Everything that ``job`` captions as a table (see tables). Needs pyarrow."""
+        from triptych.tables import captions_table
+
+        return captions_table(self.planned(job))
+
+    def to_pandas(self, job: str) -> pandas.DataFrame:
+        """The same as a pandas DataFrame. Needs pyarrow and pandas."""
+        frame: pandas.DataFrame = self.to_arrow(job).to_pandas()
+        return frame
+
+    def to_dataset(self, job: str) -> datasets.Dataset:
+        """The same as a Hugging Face Dataset. Needs pyarrow and datasets."""
+        import datasets
+
+        return datasets.Dataset(self.to_arrow(job))
+
+    # -- inside -----------------------------------------------------------------------------------
+
+    def _require_lock(self) -> None:
+        if self._lock is None:
+            raise SetupError(f"{self.path} was opened to look at; open it without read_only to work on it")
+
+    def _record(self) -> None:
+        """What the next stage that has work to do saves with its state."""
+        self.folder.run_file.config = {
+            "sources": [str(path) for path in self._sources],
+            **as_tree(self.config),
+        }
+        self.folder.run_file.versions = installed_versions()
+
+    def _note(self, lines: Sequence[str]) -> None:
+        """Say each of ``lines``, unless it was said before."""
+        for line in lines:
+            if line not in self._noted:
+                self.progress.say(f"note: {line}")
+        self._noted.update(lines)
+
+    def _reopen_what_lost_files(self, *stages: StageName) -> None:
+        """Let a stage make again what was removed or cut short after it had finished.
+
+        Raises SetupError where files of embeddings were: those that are there are not made again.
+        """
+        for stage in stages:
+            loss = self.folder.loss_of(stage)
+            if loss is None:
+                continue
+            if stage == "embeddings" and loss.now.files >= loss.was.files:
+                raise SetupError(
+                    f"{self.folder.path}: files were damaged or edited ({loss}); remove those that"
+                    f" `triptych verify {self.folder.path}` names, or add --fresh embeddings, and run again"
+                )
+            self._note([f"{loss}; what is missing is made again"])
+            self.folder.reopen_stage(stage)
+
+    def _require(self, stage: StageName, command: str) -> None:
+        if not self.folder.is_finished(stage):
+            raise SetupError(f"{self.folder.path}: {stage} are not finished; run `{command}` first")
+
+
+def _open_stored(embeddings: str | Path | None, keys_file: str | Path | None) -> list[StoredShard]:
+    if embeddings is None:
+        return []
+    from triptych.grouping.embedding.stored_embeddings import open_stored
+
+    return open_stored(Path(embeddings), None if keys_file is None else Path(keys_file))
+
+
+def _begin(
+    path: Path, config: Config, sources: Sequence[Path], stored: Sequence[StoredShard], progress: Progress
+) -> Run:
+    """A run with sources, begun here if the folder is new."""
+    from triptych.sources import open_sources
+
+    _refuse_inside(path, sources)
+    absolute = [source.absolute() for source in sources]
+    shards = [] if stored else open_sources(absolute, config.input.image_column)
+    for above in (path, *path.absolute().parents):
+        if above.is_file():
+            raise SetupError(f"--out {path}: {above} is a file, expected a folder; name another with --out")
+    path.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(path).free
+    if free < MIN_FREE_BYTES:
+        raise SetupError(
+            f"{path}: {free // 1024**2} MiB free, at least {MIN_FREE_BYTES // 1024**2} MiB needed to begin;"
+            " free some space or name a folder on another disk with --out"
+        )
+    with contextlib.ExitStack() as lock:
+        lock.enter_context(owned(path))
+        folder = RunFolder.create_or_open(path)
+        return Run(folder, config, sources, progress, lock=lock.pop_all(), stored=stored, shards=shards)
+
+
+def _reopen(
+    path: Path,
+    config: Config | None,
+    preset: str | None,
+    file: Path | None,
+    settings: Mapping[str, object] | None,
+    progress: Progress,
+    *,
+    read_only: bool,
+) -> Run:
+    """A run that is there, with the config that it has."""
+    folder = RunFolder.open(path)
+    with contextlib.ExitStack() as lock:
+        if not read_only:
+            lock.enter_context(owned(path))
+            folder = RunFolder.open(path)
+        stored, sources = stored_config(folder)
+        if preset is not None or file is not None or settings:
+            stored = load_config(preset, file, settings, base=as_tree(stored))
+        kept = None if read_only else lock.pop_all()
+        return Run(folder, config or stored, sources, progress, lock=kept)
+
+
+def _refuse_inside(path: Path, sources: Sequence[Path]) -> None:
+    """Raise UsageError where the run's own files would be among its sources."""
+    for source in sources:
+        if path.resolve().is_relative_to(source.resolve()):
+            raise UsageError(
+                f"the run folder {path} lies in the source {source}, so its files would be taken for images;"
+                " name a folder elsewhere with --out"
+            )
+
+
+def stored_config(run: RunFolder) -> tuple[Config, list[Path]]:
+    """The config and sources that a run folder was made with."""
+    tree = dict(run.run_file.config)
+    try:
+        sources = msgspec.convert(tree.pop("sources", []), list[str])
+        return load_config(base=tree), [Path(source) for source in sources]
+    except (msgspec.ValidationError, UsageError) as error:
+        raise SetupError(
+            f"{run.path / 'run.json'} has a config that this Triptych can't read ({error}); restore the file,"
+            " use the Triptych that made it, or start in another folder"
+        ) from None

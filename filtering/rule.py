@@ -42,7 +42,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     subject: Subject | None = None
     """What captions are of, where it is only for those."""
     needles: AbstractSet[str] = frozenset()
-    """In lower case. A text without any of them is not measured, and its score is 0. Empty: always measured."""
+    """In lower case. A text without any of them is not measured: its score is 0. Empty: all are measured."""
     is_share: bool = False
     """Whether scores lie in [0, 1]."""
     step: float | None = None

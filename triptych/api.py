@@ -348,7 +348,8 @@ class Run:
 
         ``kept``: True for those that the filter kept, False for those that it rejected, None for all.
         """
-        for _, caption, verdict in self.planned(job):
+        for planned in self.planned(job):
+            caption, verdict = planned.caption, planned.verdict
             if caption is None or caption.failure is not None:
                 continue
             if kept is None or (verdict is not None and verdict.keep == kept):

@@ -41,7 +41,7 @@ def captions_table(planned: Iterable[Planned]) -> pyarrow.Table:
 
 
 def _row(planned: Planned) -> dict[str, Any]:
-    target, caption, verdict = planned
+    target, caption, verdict = planned.target, planned.caption, planned.verdict
     return {
         "id": target.id,
         "images": [image.key for image in target.images],

@@ -13,9 +13,10 @@ import pytest
 
 from tests.support.made_up import save_tiny_clip
 from tests.triptych.conftest import Command
+from triptych.api import Run
 from triptych.demo.painting import paint
 from triptych.demo.scene import imagine_scene
-from triptych.pipeline import Pipeline
+from triptych.results import CaptionResult
 from triptych.sources.file_kinds import FoundFile
 from triptych.sources.tar import TarShard
 
@@ -82,19 +83,19 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture
 def losing(pile: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One tar goes while the first is read, another between embedding and captioning."""
-    read, caption = TarShard.files, Pipeline.caption
+    read, caption = TarShard.files, Run.caption
 
     def files(self: TarShard) -> Iterator[FoundFile]:
         if self.name == "sa_000000":
             (pile / f"sa_{GONE_BEFORE_EMBEDDING:06d}.tar").unlink()
         return read(self)
 
-    def caption_with_less(self: Pipeline) -> bool:
+    def caption_with_less(self: Run) -> CaptionResult:
         (pile / f"sa_{GONE_BEFORE_CAPTIONING:06d}.tar").unlink(missing_ok=True)
         return caption(self)
 
     monkeypatch.setattr(TarShard, "files", files)
-    monkeypatch.setattr(Pipeline, "caption", caption_with_less)
+    monkeypatch.setattr(Run, "caption", caption_with_less)
 
 
 def test_a_thousand_archives_are_all_accounted_for(

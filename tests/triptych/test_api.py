@@ -1,0 +1,92 @@
+"""The library: what it exports, what it costs to import, and a run through it."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import triptych
+from triptych import Run, SetupError, UsageError, open_run
+
+DOCS = Path(__file__).parents[2] / "docs" / "python-api.md"
+SETTINGS = {"filtering.grounding": False, "captioning.batch_size": 6}
+
+
+def test_every_exported_name_is_there_and_documented() -> None:
+    """And nothing else is promised."""
+    page = DOCS.read_text("utf-8")
+
+    assert sorted(triptych.__all__) == triptych.__all__
+    assert [] == [name for name in triptych.__all__ if not hasattr(triptych, name)]
+    assert [] == [name for name in triptych.__all__ if f"`{name}" not in page and f".{name}(" not in page]
+    with pytest.raises(AttributeError, match="no attribute 'pipeline'"):
+        _ = triptych.pipeline
+
+
+def test_importing_it_loads_nothing_heavy() -> None:
+    """Names are imported when they are used."""
+    heavy = {"torch", "numpy", "msgspec", "click", "PIL"}
+    code = f"import sys, triptych; print(sorted({heavy} & set(sys.modules)))"
+
+    assert "[]\n" == subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
+
+
+@pytest.fixture(scope="module")
+def finished(few_images: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """A run of one job on six pictures, through all stages."""
+    folder = tmp_path_factory.mktemp("api") / "run"
+    settings = {**SETTINGS, "captioning.jobs": ["single_en"]}
+    with open_run(folder, [few_images], preset="demo", settings=settings) as run:
+        result = run.run()
+        assert result.did_work
+        yield run
+
+
+def test_stages_return_counts(finished: Run) -> None:
+    """Of what is there now, and whether there was anything to do."""
+    assert finished.group().did_work is False
+    images = finished.group().images
+    assert 6 == images.found
+    counts = finished.caption().jobs["single_en"]
+    assert (counts.planned, {}) == (counts.captioned, counts.failed)
+    filtered = finished.filter()
+    assert filtered.jobs["single_en"].kept == filtered.kept_share("single_en") * (counts.captioned or 0)
+    assert finished.export().folder == finished.path / "export"
+
+
+def test_records_are_iterated_in_plan_order(finished: Run) -> None:
+    """Captions, verdicts and exported rows of a job agree."""
+    captions = list(finished.captions("single_en"))
+    kept = [caption.id for caption in finished.captions("single_en", kept=True)]
+
+    assert 6 == len(list(finished.images()))
+    assert [caption.id for caption in captions] == [verdict.id for verdict in finished.verdicts("single_en")]
+    assert kept == [row["id"] for row in finished.rows("single_en")]
+    with pytest.raises(UsageError, match="no job 'single_fr'"):
+        next(finished.planned("single_fr"))
+
+
+def test_captions_are_a_table_for_arrow_pandas_and_datasets(finished: Run) -> None:
+    """A row a caption, the same in each."""
+    pytest.importorskip("pyarrow")
+    table = finished.to_arrow("single_en")
+
+    assert table.num_rows == len(list(finished.planned("single_en")))
+    assert table["text"].to_pylist() == list(finished.to_pandas("single_en")["text"])
+    assert table["text"].to_pylist() == list(finished.to_dataset("single_en")["text"])
+
+
+def test_a_run_that_was_opened_to_look_at_does_no_work(finished: Run) -> None:
+    """It needs no lock, so it opens while another process has the folder."""
+    with open_run(finished.path, read_only=True) as looked_at:
+        assert 6 == looked_at.ledger().images.found
+        with pytest.raises(SetupError, match="opened to look at"):
+            looked_at.group()
+
+
+def test_a_second_opening_is_refused_until_the_first_is_closed(finished: Run) -> None:
+    """In one line that names the owner."""
+    with pytest.raises(SetupError, match="is in use by process"):
+        open_run(finished.path)

@@ -53,8 +53,10 @@ _SENTENCE_END = re.compile(r"(?<!\d)[.．]|[!?！？。…;；।؟۔։።។။
 
 _QUOTED_BY = {
     opening: re.compile(rf"{opening}[^{opening}{closing}\n]{{1,{LONGEST_QUOTE}}}[{closing}]")
-    for opening, *closings in ('""', "“”", "‘’", "「」", "『』", "《》", "„“”", "«»", "»«")
-    for closing in ["".join(closings)]
+    for opening, closing in (
+        *(('"', '"'), ("“", "”"), ("‘", "’"), ("「", "」"), ("『", "』"), ("《", "》")),
+        *(("„", "“”"), ("«", "»"), ("»", "«")),
+    )
 }
 _QUOTED_BY["'"] = re.compile(rf"'(?<!\w')[^'\n]{{1,{LONGEST_SINGLE_QUOTE}}}'(?!\w)")
 """By the mark that opens; each begins with it, so that the search runs in C."""

@@ -51,8 +51,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def __post_init__(self) -> None:
         """Raises UsageError where a job can't be, or one is named that isn't defined."""
         jobs = self.all_jobs()
-        named(jobs, self.captioning.jobs)
-        named(jobs, self.captioning.sampling)
+        named(jobs, self.captioning.jobs, "config key captioning.jobs: ")
+        named(jobs, self.captioning.sampling, "config key captioning.sampling: ")
 
     def all_jobs(self) -> tuple[Job, ...]:
         """Every job that is defined, in order."""

@@ -113,16 +113,16 @@ def parse_job(text: str) -> tuple[str, dict[str, object]]:
     return str(name), table
 
 
-def named(jobs: Iterable[Job], names: Iterable[str]) -> tuple[Job, ...]:
+def named(jobs: Iterable[Job], names: Iterable[str], where: str = "") -> tuple[Job, ...]:
     """Those of ``jobs`` with these names, in the order of ``jobs``; all where no name is given.
 
-    Raises UsageError for a name that no job has.
+    Raises UsageError for a name that no job has; the message begins with ``where``.
     """
     by_name = {job.name: job for job in jobs}
     wanted = list(names)
     for name in wanted:
         if name not in by_name:
-            raise UsageError(f"unknown job {name!r}; there are {', '.join(by_name)}")
+            raise UsageError(f"{where}unknown job {name!r}; there are {', '.join(by_name)}")
     return tuple(job for job in by_name.values() if not wanted or job.name in wanted)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from triptych.config import load_config
 from triptych.errors import UsageError
 from triptych.export.prompt_text import question
 from triptych.jobs import SEED_JOBS, jobs_from
@@ -116,3 +117,59 @@ def test_a_prompt_file_that_is_not_there_is_refused() -> None:
     """With the key that names it."""
     with pytest.raises(UsageError, match=r"nowhere\.toml of single_en: No such.*jobs\.single_en\.prompt"):
         load_prompts(jobs_from({"single_en": {"prompt": "nowhere.toml"}}))
+
+
+@pytest.mark.parametrize(
+    ("job", "caption", "missing", "unknown"),
+    [
+        ("multi_en", "Image-1: a pier. Image-2: a boat. Both are by the sea.", set(), set()),
+        ("multi_en", "Image-1: a pier. Image-3: a boat.", {2}, {3}),
+        ("multi_en", "The first shows a pier, the second a boat.", {1, 2}, set()),
+        ("multi_zh", "图1：一座码头。图2：一艘船。两图都在海边。", set(), set()),
+        ("multi_zh", "图1：一座码头。图4：一艘船。", {2}, {4}),
+    ],
+)
+def test_the_contract_says_which_images_a_caption_names(
+    job: str, caption: str, missing: set[int], unknown: set[int]
+) -> None:
+    """Of a set of two: each image is named, and none that isn't there."""
+    naming = load_prompts(SEED_JOBS)[job].naming
+
+    assert naming is not None
+    assert (missing, unknown) == (naming.missing(caption, 2), naming.unknown(caption, 2))
+
+
+def test_the_nano_captioner_has_a_contract_of_its_own() -> None:
+    """It names several images at once."""
+    prompts = load_prompts(load_config("demo").all_jobs())
+    english, chinese = prompts["multi_en"].naming, prompts["multi_zh"].naming
+
+    assert english is not None
+    assert chinese is not None
+    assert {1, 2, 3} == english.numbers("Image 2 shows a kite. Images 1, 3 and 2 have three things.")
+    assert {1, 2} == chinese.numbers("图像1中有风筝；图像2中有帆船。")
+
+
+@pytest.mark.parametrize(
+    ("naming", "message"),
+    [
+        ('label = "Image"\npattern = "Image"', "naming.label is 'Image'; expected {number} in it"),
+        ('label = "Image-{number}"\npattern = "图\\\\d+"', "doesn't read 'Image-1' as image 1"),
+        ('label = "Image-{number}"\npattern = "("', "is no regular expression"),
+    ],
+)
+def test_a_contract_that_cannot_be_kept_is_refused(tmp_path: Path, naming: str, message: str) -> None:
+    """Before anything is asked."""
+    own = tmp_path / "own.toml"
+    own.write_text(f'version = 1\ntext = "Describe."\n[naming]\n{naming}\n', "utf-8")
+
+    with pytest.raises(UsageError, match=re.escape(message)):
+        load_prompts(jobs_from({"multi_en": {"prompt": str(own)}}))
+
+
+def test_a_language_without_a_prompt_of_its_own_asks_for_a_file() -> None:
+    """The line says where to name it."""
+    jobs = jobs_from({"single_fr": {"subject": "image", "language": "fr"}})
+
+    with pytest.raises(UsageError, match=r"no prompt named single_fr ships .* in jobs\.single_fr\.prompt"):
+        load_prompts(jobs)

@@ -1,7 +1,7 @@
 """How captioning goes, in figures that fit in a stage's notes and add up over restarts.
 
 Comes in: what each call of an engine took and brought. Goes out: totals, latency percentiles from a
-histogram of fixed size, a line for a person. Not its job: counting captions right (see corpus.ledger).
+histogram of fixed size, a line for a person. Not its job: counting captions right (see runs.ledger).
 """
 
 from __future__ import annotations

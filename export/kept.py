@@ -2,7 +2,7 @@
 
 Comes in: what a job plans in a shard, and the run that has its captions and verdicts. Goes out: JSON lines
 in the order of the plan, in pieces of half a megabyte or so, and counts. Of each record only the fields that
-a row or a count needs are decoded. Not its job: whether the counts add up (see corpus.ledger), and whether
+a row or a count needs are decoded. Not its job: whether the counts add up (see runs.ledger), and whether
 each journalled record is whole (the digest of the captions has read every one).
 """
 

@@ -1,6 +1,6 @@
 """Counts of the scores of all captions, rule by rule: what shows where a bound could be instead.
 
-Comes in: the scores of every rule on a caption. Goes out: bins around each bound (see corpus.rule_scores),
+Comes in: the scores of every rule on a caption. Goes out: bins around each bound (see runs.rule_scores),
 the same for any number of processes. Not its job: verdicts; rules that compare captions with each other.
 """
 

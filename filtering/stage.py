@@ -22,7 +22,7 @@ from triptych.filtering.judge import Row
 from triptych.filtering.phrase_vectors import LoadTextEncoder
 from triptych.filtering.score_counts import rule_scores
 from triptych.filtering.tally import JobTally, tally
-from triptych.records import Caption, JobName, Verdict, is_multi, target_of
+from triptych.records import JOB_NAMES, Caption, JobName, Verdict, is_multi, target_of
 from triptych.runs.captioned import captioned_targets, captions_digest
 from triptych.runs.context import RunContext
 from triptych.runs.folder import Setting
@@ -46,6 +46,12 @@ class Session:
         load_text_encoder: LoadTextEncoder | None = None,
     ) -> None:
         run = context.folder
+        unknown = [job.name for job in context.jobs if job.name not in JOB_NAMES]
+        if unknown:
+            raise SetupError(
+                f"the filter can't judge the captions of {', '.join(unknown)} yet: its rules read those of"
+                f" {', '.join(JOB_NAMES)}; filter a run without them, or read them from {run.path}/captions"
+            )
         if not run.is_finished("captions"):
             raise SetupError(
                 f"the captions of {run.path} are not finished, so they can't be filtered;"

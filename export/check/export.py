@@ -2,7 +2,7 @@
 
 Comes in: a run folder with an export. Goes out: what was checked, with counts, and what is wrong, in
 words. Nothing is believed that can be recounted. Memory: one shard, and 8 bytes a row. Not its job: the
-ledger (see corpus.ledger), the images themselves (see corpus.recheck_images).
+ledger (see runs.ledger), the images themselves (see verify).
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Comes in: a run, its jobs, the sets that are shown. Goes out: their captions, a sample of single images
 with theirs, samples of what was dropped and what failed. One shard is in memory at a time. Not its
-job: counting for the funnel (see corpus.ledger).
+job: counting for the funnel (see runs.ledger).
 """
 
 from __future__ import annotations

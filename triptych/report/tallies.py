@@ -1,7 +1,7 @@
 """How many captions each rule drops, and what it would drop with its bound elsewhere.
 
 Comes in: verdicts, one at a time, and the filter's counts of scores. Goes out: counts, by rule and job. Not
-its job: counting scores (see corpus.rule_scores).
+its job: counting scores (see runs.rule_scores).
 """
 
 from __future__ import annotations

@@ -159,7 +159,7 @@ def test_a_stage_that_has_nothing_to_do_loads_no_model(tmp_path: Path) -> None:
     make_sets(run, BAND, Silent())
     again = (
         "import sys\nfrom pathlib import Path\n"
-        "from triptych.progress import Silent\nfrom runs.folder import RunFolder\n"
+        "from triptych.progress import Silent\nfrom triptych.runs.folder import RunFolder\n"
         "from triptych.grouping.config import SetsConfig\nfrom grouping.stage import make_sets\n"
         "config = SetsConfig(related_cosine_similarity=0.7, duplicate_cosine_similarity=0.95)\n"
         "assert make_sets(RunFolder.open(Path(sys.argv[1])), config, Silent()) is False\n"

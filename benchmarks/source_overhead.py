@@ -26,7 +26,7 @@ import click
 
 from benchmarks.record import record
 from triptych.sources import open_sources
-from triptych.sources.count_estimate import forecast_files
+from triptych.sources.count_estimate import estimate_count
 
 RUNS = 3
 FILES_A_FOLDER = 1000
@@ -60,7 +60,7 @@ def find_files(folder: str) -> int:
     shards = open_sources([Path(folder)])
     for shard in shards:
         shard.fingerprint()
-    forecast = forecast_files(shards)
+    forecast = estimate_count(shards)
     return forecast.files if forecast is not None else 0
 
 

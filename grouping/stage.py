@@ -25,7 +25,7 @@ from triptych.runs.jsonl import write_jsonl
 from triptych.runs.missing_sources import note_sources
 from triptych.sources import Shard
 from triptych.sources.archive_damage import ArchiveDamage
-from triptych.sources.count_estimate import forecast_files
+from triptych.sources.count_estimate import estimate_count
 
 if TYPE_CHECKING:
     from triptych.grouping.embedding.pipeline import Encoder
@@ -90,14 +90,14 @@ def embed_sources(
 
 def _say_how_many(shards: Sequence[Shard], progress: Progress) -> int | None:
     """The files that ``shards`` will come to, as far as that can be told beforehand."""
-    forecast = forecast_files(shards)
-    if forecast is None:
+    estimate = estimate_count(shards)
+    if estimate is None:
         return None
-    if forecast.is_estimate:
+    if estimate.is_estimate:
         progress.say(
-            f"embeddings: about {forecast.files:,} files in {len(shards):,} shards, by a few tars' headers"
+            f"embeddings: about {estimate.files:,} files in {len(shards):,} shards, by the beginning of a few"
         )
-    return forecast.files
+    return estimate.files
 
 
 Embed = Callable[[Sequence[Shard], "_Report"], object]

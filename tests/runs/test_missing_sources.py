@@ -3,21 +3,24 @@
 import pickle
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from tests.support.pile import jpeg, write_file, write_tar
+from tests.support.pile import jpeg, write_file, write_tar, write_zip
 from triptych.errors import SetupError
 from triptych.records import ImageRecord
 from triptych.runs.folder import RunFolder, StageState
 from triptych.runs.jsonl import write_jsonl
 from triptych.runs.missing_sources import (
+    gone_archives,
     note_sources,
     settle_sources,
     with_gone_shards,
     without_gone_archives,
 )
-from triptych.sources import Shard, open_sources
-from triptych.sources import loose_files as folders
+from triptych.sources import Shard, loose_files, open_sources
+from triptych.sources.loose_files import FILES_PER_SHARD
 
 
 @pytest.fixture
@@ -47,11 +50,29 @@ def test_an_archive_that_has_gone_keeps_its_place(tmp_path: Path, run: RunFolder
         now[1].read("sa_1/x.jpg", 512, 10)
 
 
+def test_archives_of_every_kind_are_named_when_they_have_gone(tmp_path: Path, run: RunFolder) -> None:
+    """As they were called, and a Parquet file of several shards once for each."""
+    pile = tmp_path / "pile"
+    write_tar(pile / "a.tar", {"x.jpg": jpeg()})
+    write_zip(pile / "b.zip", {"x.jpg": jpeg()})
+    rows = pa.table({"image": [jpeg()] * (FILES_PER_SHARD + 1)})
+    pq.write_table(rows, pile / "c.parquet", row_group_size=FILES_PER_SHARD)
+    pq.write_table(rows.slice(0, 1), pile / "d.parquet")
+    write_file(pile / "there.jpg")
+    note_sources(run, open_sources([pile]))
+    for path in pile.glob("?.*"):
+        path.unlink()
+    gone = with_gone_shards(run, open_sources([pile]))
+    expected = ["a.tar", "b.zip", "c.parquet#0", f"c.parquet#{FILES_PER_SHARD}", "d.parquet"]
+
+    assert [f"{key} is not in the sources any more" for key in expected] == gone_archives(gone)
+
+
 def test_loose_files_are_read_again_whatever_shards_they_are_in_now(
     tmp_path: Path, run: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """When one goes, those behind it move up."""
-    monkeypatch.setattr(folders, "FILES_PER_SHARD", 2)
+    monkeypatch.setattr(loose_files, "FILES_PER_SHARD", 2)
     for number in range(5):
         write_file(tmp_path / "pile" / f"{number}.jpg", jpeg(number))
     before = {shard.name: list(shard.files()) for shard in open_sources([tmp_path / "pile"])}
@@ -72,7 +93,7 @@ def test_a_shard_that_goes_to_another_process_takes_its_own_files_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not the list of all."""
-    monkeypatch.setattr(folders, "FILES_PER_SHARD", 2)
+    monkeypatch.setattr(loose_files, "FILES_PER_SHARD", 2)
     for number in range(5):
         write_file(tmp_path / f"{number}.jpg", jpeg(number))
     shard = open_sources([tmp_path])[1]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tests.support.pile import jpeg, write_file, write_tar
 from triptych.sources import open_sources
-from triptych.sources.count_estimate import SAMPLED_MEMBERS, Forecast, forecast_files
+from triptych.sources.count_estimate import SAMPLED_MEMBERS, CountEstimate, estimate_count
 
 
 def test_loose_files_are_counted(tmp_path: Path) -> None:
@@ -12,7 +12,7 @@ def test_loose_files_are_counted(tmp_path: Path) -> None:
     for number in range(3):
         write_file(tmp_path / f"{number}.jpg")
 
-    assert Forecast(3, False) == forecast_files(open_sources([tmp_path]))
+    assert CountEstimate(3, False) == estimate_count(open_sources([tmp_path]))
 
 
 def test_tars_are_estimated_by_the_headers_of_a_few(tmp_path: Path) -> None:
@@ -22,20 +22,20 @@ def test_tars_are_estimated_by_the_headers_of_a_few(tmp_path: Path) -> None:
         write_tar(tmp_path / f"{number:02d}.tar", members)
     (tmp_path / "00.tar").write_bytes(b"\xff" * (tmp_path / "00.tar").stat().st_size)
 
-    assert Forecast(100, True) == forecast_files(open_sources([tmp_path]))
+    assert CountEstimate(100, True) == estimate_count(open_sources([tmp_path]))
 
 
 def test_only_the_beginning_of_a_long_tar_is_looked_at(tmp_path: Path) -> None:
     """And what it has is multiplied up."""
     write_tar(tmp_path / "a.tar", {f"{n:05d}.jpg": jpeg() for n in range(4 * SAMPLED_MEMBERS)})
-    forecast = forecast_files(open_sources([tmp_path]))
+    estimate = estimate_count(open_sources([tmp_path]))
 
-    assert forecast is not None and forecast.is_estimate
-    assert abs(forecast.files - 4 * SAMPLED_MEMBERS) <= 0.02 * 4 * SAMPLED_MEMBERS
+    assert estimate is not None and estimate.is_estimate
+    assert abs(estimate.files - 4 * SAMPLED_MEMBERS) <= 0.02 * 4 * SAMPLED_MEMBERS
 
 
 def test_tars_that_are_all_damaged_give_no_number(tmp_path: Path) -> None:
     """Better none than a wrong one."""
     write_file(tmp_path / "a.tar", b"no tar at all")
 
-    assert forecast_files(open_sources([tmp_path])) is None
+    assert estimate_count(open_sources([tmp_path])) is None

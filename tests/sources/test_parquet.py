@@ -118,7 +118,7 @@ def test_a_row_group_that_memory_cannot_hold_is_refused(
     """Before work starts, with how to write it anew."""
 
     source = _write(tmp_path / "a.parquet", {"image": [jpeg()] * 10})
-    monkeypatch.setattr("corpus.parquet.MAX_ROW_GROUP_BYTES", 100)
+    monkeypatch.setattr("triptych.sources.parquet.MAX_ROW_GROUP_BYTES", 100)
     with pytest.raises(UsageError, match="row_group_size=100"):
         open_sources([source])
 

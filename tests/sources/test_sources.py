@@ -56,14 +56,14 @@ def test_a_file_that_has_gone_is_a_record(tmp_path: Path) -> None:
     [
         ("none", "is not there"),
         ("empty", "no images in"),
-        ("x.zip", "not an image: .zip"),
+        ("x.rar", "not an image: .rar"),
         ("x.tar.gz", "compressed tar: .* unpack it"),
     ],
 )
 def test_sources_that_cannot_be_are_usage_errors(tmp_path: Path, name: str, problem: str) -> None:
     """Each with what was found and what was expected."""
     (tmp_path / "empty").mkdir()
-    for archive in ("x.zip", "x.tar.gz"):
+    for archive in ("x.rar", "x.tar.gz"):
         (tmp_path / archive).touch()
     with pytest.raises(UsageError, match=f"{problem}.*expected"):
         open_sources([tmp_path / name])

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import tarfile
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import IO
 
 from PIL import Image
 
@@ -28,6 +30,27 @@ def write_tar(path: Path, members: Mapping[str, bytes]) -> Path:
             header.size = len(content)
             archive.addfile(header, io.BytesIO(content))
     return path
+
+
+def write_zip(
+    path: Path, members: Mapping[str, bytes], compression: int = zipfile.ZIP_DEFLATED, streamed: bool = False
+) -> Path:
+    """A zip of ``members``, in their order. ``streamed``: as to a pipe, so that sizes follow the members."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        path.open("wb") as file,
+        zipfile.ZipFile(_Pipe(file) if streamed else file, "w", compression) as archive,  # type: ignore[arg-type]
+    ):
+        for name, content in members.items():
+            archive.writestr(zipfile.ZipInfo(name), content, compression)
+    return path
+
+
+class _Pipe:
+    """A file that can't be gone back in."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.write, self.flush = file.write, file.flush
 
 
 def write_file(path: Path, content: bytes | None = None) -> Path:

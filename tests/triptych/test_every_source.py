@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+import zipfile
 from pathlib import Path
 
 import pyarrow as pa
@@ -46,7 +47,7 @@ def _encode(image: Image.Image, kind: str) -> bytes:
 
 @pytest.fixture
 def pile(tmp_path: Path) -> Path:
-    """A folder of every format, a WebDataset tar, a Parquet file, a list and what a pattern is to match."""
+    """A folder of every format, a WebDataset tar, a Parquet file, a zip, a list, what a pattern matches."""
     pile = tmp_path / "pile"
     for number, (kind, suffix) in enumerate(FORMATS.items()):
         path = pile / "folder" / "deep er" / f"{number} ☀\n.{suffix}"
@@ -63,6 +64,9 @@ def pile(tmp_path: Path) -> Path:
             archive.addfile(header, io.BytesIO(content))
     rows = [{"bytes": _encode(_scene(20 + n), "PNG"), "path": None} for n in range(2)]
     pq.write_table(pa.table({"image": rows, "label": [0, 1]}), pile / "validation.parquet")
+    with zipfile.ZipFile(pile / "photos.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("b/2.jpg", _encode(_scene(40), "JPEG"))
+        archive.writestr("b/2.txt", "a caption")
     for name in ("listed/here.jpg", "matched/x/y.jpg"):
         (pile / name).parent.mkdir(parents=True)
         (pile / name).write_bytes(_encode(_scene(30 + len(name)), "JPEG"))
@@ -75,7 +79,7 @@ def test_every_kind_of_source_in_one_run(triptych: Command, pile: Path, tmp_path
     originals = {
         path: (path.read_bytes(), path.stat().st_mtime_ns) for path in pile.rglob("*") if path.is_file()
     }
-    sources = [pile / name for name in ("folder", "train-0.tar", "validation.parquet")]
+    sources = [pile / name for name in ("folder", "train-0.tar", "validation.parquet", "photos.zip")]
     sources += [pile / "listed" / "list.txt", pile / "matched" / "**" / "*.jpg"]
     outcome = triptych("run", *sources, "--preset", "demo", "--job", "single_en", "--out", tmp_path / "run")
 
@@ -91,7 +95,9 @@ def test_every_kind_of_source_in_one_run(triptych: Command, pile: Path, tmp_path
     }
     keys = {f"deep er/{number} ☀\n.{suffix}" for number, suffix in enumerate(FORMATS.values())}
 
-    assert keys | {"train-0/a/1.jpg", "validation/0", "validation/1", "here.jpg", "x/y.jpg"} == sizes.keys()
+    keys |= {"train-0/a/1.jpg", "validation/0", "validation/1", "photos/b/2.jpg", "here.jpg", "x/y.jpg"}
+
+    assert keys == sizes.keys()
     assert {(168, 112)} == set(sizes.values())
     assert ["gone.jpg"] == [each["key"] for each in records if "unreadable" in each]
     assert originals == {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in originals}
@@ -99,7 +105,7 @@ def test_every_kind_of_source_in_one_run(triptych: Command, pile: Path, tmp_path
     verified = triptych("verify", tmp_path / "run", "--images", "all")
 
     assert 0 == verified.exit_code, verified.stdout
-    assert "12 of 12 images" in verified.stdout
+    assert "13 of 13 images" in verified.stdout
     assert "missing" not in triptych("report", tmp_path / "run").stdout
 
     exported = json.loads(

@@ -1,6 +1,6 @@
 """What the sources of a run were when its embeddings were begun, shard by shard.
 
-Comes in: a run folder, the shards that its sources come to now. Goes out: the same with a stand-in for each
+Comes in: a run folder, the shards that its sources come to now. Goes out: the same with a GoneShard for each
 archive that has gone since, so that a run of a thousand archives goes on when a disk has lost one: what was
 embedded stays, what wasn't is a record, and a caption that needs the archive fails with that reason.
 What was added or has changed is refused: a run never mixes old and new.
@@ -19,9 +19,9 @@ from triptych.errors import SetupError
 from triptych.runs.folder import RunFolder
 from triptych.runs.jsonl import read_jsonl, write_jsonl
 from triptych.sources import Shard
-from triptych.sources.file_kinds import FoundFile
-from triptych.sources.listing import ARCHIVE_SUFFIXES
-from triptych.sources.loose_files import LOOSE_PREFIX, FolderShard, LooseFiles, size_of
+from triptych.sources.file_kinds import FoundFile, size_of
+from triptych.sources.loose_files import LOOSE_PREFIX, LooseFiles, LooseShard
+from triptych.sources.source_kinds import ARCHIVE_SUFFIXES
 
 MOST_LINES = 20
 """Of archives that have gone; more are counted."""
@@ -34,29 +34,25 @@ class ListedShard(msgspec.Struct, frozen=True):
     """A shard as it was."""
 
     name: str
+    archive_key: str | None
+    """None: loose files."""
     fingerprint: str
 
 
 class GoneShard:
-    """Stands for an archive that isn't in the sources any more."""
+    """An archive that isn't in the sources any more."""
 
     file_count = 1
-    size_bytes = None
 
-    def __init__(self, listed: ListedShard) -> None:
-        self.name = listed.name
-        self._fingerprint = listed.fingerprint
-
-    @property
-    def key(self) -> str:
-        """Of the record that says so."""
-        return f"{self.name}{'.parquet' if '.parquet' in self._fingerprint else '.tar'}"
+    def __init__(self, name: str, archive_key: str, fingerprint: str) -> None:
+        self.name, self.archive_key = name, archive_key
+        self._fingerprint = fingerprint
 
     def fingerprint(self) -> str:
         return self._fingerprint
 
     def files(self) -> Iterator[FoundFile]:
-        yield FoundFile(key=self.key, unreadable="read error: not in the sources any more")
+        yield FoundFile(key=self.archive_key, unreadable="read error: not in the sources any more")
 
     def read(self, key: str, offset_bytes: int | None, size_bytes: int) -> bytes:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), key)
@@ -65,12 +61,15 @@ class GoneShard:
 def note_sources(run: RunFolder, shards: Sequence[Shard]) -> None:
     """Write down what the sources are, if it isn't written yet."""
     if not run.sources_file.exists():
-        write_jsonl(run.sources_file, (ListedShard(shard.name, shard.fingerprint()) for shard in shards))
+        write_jsonl(
+            run.sources_file,
+            (ListedShard(shard.name, shard.archive_key, shard.fingerprint()) for shard in shards),
+        )
 
 
 def gone_archives(shards: Sequence[Shard]) -> list[str]:
-    """Those of ``shards`` that only stand for one, in one line each."""
-    gone = [shard.key for shard in shards if isinstance(shard, GoneShard)]
+    """Those of ``shards`` that have gone, in one line each."""
+    gone = [shard.archive_key for shard in shards if isinstance(shard, GoneShard)]
     lines = [f"{key} is not in the sources any more" for key in gone[:MOST_LINES]]
     if len(gone) > MOST_LINES:
         lines.append(f"{len(gone) - MOST_LINES:,} more archives are not in the sources any more")
@@ -88,12 +87,12 @@ def settle_sources(run: RunFolder, shards: Sequence[Shard]) -> list[str]:
     noted = {listed.name: listed.fingerprint for listed in read_jsonl(run.sources_file, ListedShard)}
     lines = gone_archives(shards)
     other = [shard for shard in shards if noted.get(shard.name) != shard.fingerprint()]
-    loose = [shard for shard in other if isinstance(shard, FolderShard)]
+    loose = [shard for shard in other if isinstance(shard, LooseShard)]
     if loose and run.is_finished("embeddings") and (lost := _lost_files(run, loose[0].loose)):
         for shard in loose:
             shard.stand_for(noted[shard.name])
         lines.append(f"{lost:,} loose files are not in the sources any more")
-        other = [shard for shard in other if not isinstance(shard, FolderShard)]
+        other = [shard for shard in other if not isinstance(shard, LooseShard)]
     if other:
         _refuse(run, noted, other)
     return lines
@@ -148,13 +147,13 @@ def with_gone_shards(run: RunFolder, shards: Sequence[Shard]) -> list[Shard]:
     if not run.sources_file.exists():
         return list(shards)
     there = {shard.name for shard in shards}
-    loose = next((s.loose for s in shards if isinstance(s, FolderShard)), LooseFiles({}, {}))
+    loose = next((s.loose for s in shards if isinstance(s, LooseShard)), LooseFiles({}, {}))
     gone: list[Shard] = []
     for listed in read_jsonl(run.sources_file, ListedShard):
         if listed.name in there:
             continue
-        if listed.name.startswith(LOOSE_PREFIX):  # fewer files than there were: all are in the shards before
-            gone.append(FolderShard(listed.name, loose, len(loose.keys), len(loose.keys)))
+        if listed.archive_key is None:  # fewer files than there were: all are in the shards before
+            gone.append(LooseShard(listed.name, loose, len(loose.keys), len(loose.keys)))
         else:
-            gone.append(GoneShard(listed))
+            gone.append(GoneShard(listed.name, listed.archive_key, listed.fingerprint))
     return sorted([*shards, *gone], key=lambda shard: shard.name)

@@ -1,54 +1,31 @@
 """Where images come from, as shards of files with stable keys.
 
-Comes in: what a user named: folders, tars, Parquet files, lists, patterns, images. Goes out: shards, which
-list their files and read their bytes. The key of an image is its path below the folder that was named, a
-tar standing for a folder of its own name: ``sub/sa_000000.tar`` with member ``sa_1.jpg`` gives
+Comes in: what a user named: folders, archives, lists, patterns, images. Goes out: shards, which list their
+files and read their bytes. The key of an image is its path below the folder that was named, an archive
+standing for a folder of its own name: ``sub/sa_000000.tar`` with member ``sa_1.jpg`` gives
 ``sub/sa_000000/sa_1.jpg``; a tar named by itself gives ``sa_000000/sa_1.jpg``. In a Parquet file the row's
-number stands for the name. Originals are never copied or changed. Not its job: decoding (see pixels);
-finding the files (see listing).
+number stands for the name. Originals are never copied or changed. Not its job: decoding (see image_decoding),
+finding the files (see listing), what archives there are (see source_kinds).
 """
 
 from __future__ import annotations
 
 import bisect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
 
 from triptych.errors import UsageError
+from triptych.sources.config import InputConfig
 from triptych.sources.file_kinds import FoundFile, usable_key, why_not_an_image
-from triptych.sources.listing import ARCHIVE_SUFFIXES, list_source
+from triptych.sources.listing import list_source
 from triptych.sources.loose_files import LOOSE_PREFIX, LooseFiles
-from triptych.sources.parquet import UnreadableTable, open_table
-from triptych.sources.tar import TarShard
+from triptych.sources.shard import Shard, UnreadableArchive
+from triptych.sources.source_kinds import ARCHIVE_SUFFIXES, SOURCE_KINDS
+
+__all__ = ["FoundFile", "Shard", "open_sources"]
 
 MAX_NAME_BYTES = 200
 """Of an archive, as its shard's files have its name and a longer suffix; file systems allow 255."""
-
-
-class Shard(Protocol):
-    """A bounded number of files that are worked on, resumed and distributed together."""
-
-    @property
-    def name(self) -> str:
-        """Unique in a run; what the shard's files in the run folder are called."""
-
-    @property
-    def file_count(self) -> int | None:
-        """How many files it holds; None where only a walk through it would tell."""
-
-    @property
-    def size_bytes(self) -> int | None:
-        """How many bytes a walk through it reads, where ``file_count`` is not known."""
-
-    def fingerprint(self) -> str:
-        """One line that changes when files were added, removed or resized."""
-
-    def files(self) -> Iterator[FoundFile]:
-        """Every file, in key order for folders, in archive order for tars, in row order for Parquet."""
-
-    def read(self, key: str, offset_bytes: int | None, size_bytes: int) -> bytes:
-        """The bytes of one image found before. Raises OSError if it is gone."""
 
 
 def open_sources(sources: Sequence[Path], image_column: str | None = None) -> list[Shard]:
@@ -66,8 +43,9 @@ def open_sources(sources: Sequence[Path], image_column: str | None = None) -> li
     found.refuse_shared_keys(loose.keys)
     shards: list[Shard] = []
     for name, (root, suffix) in found.archives.items():
-        path = f"{root}/{name}{suffix}"
-        shards += [TarShard(name, path)] if suffix == ".tar" else open_table(name, path, image_column)
+        shards += SOURCE_KINDS[suffix].open(
+            name, f"{root}/{name}{suffix}", InputConfig(image_column=image_column)
+        )
     _refuse_no_images(sources, shards, found.files)
     return sorted([*shards, *loose.shards()], key=lambda shard: shard.name)
 
@@ -132,13 +110,13 @@ def _refuse_no_images(sources: Sequence[Path], shards: Sequence[Shard], files: M
     without = [
         shard.reason
         for shard in shards
-        if isinstance(shard, UnreadableTable)
+        if isinstance(shard, UnreadableArchive)
         if "not an image" in shard.reason
     ]
     if len(without) < len(shards) or any(why_not_an_image(key) is None for key in files):
         return
     kinds = without or sorted({why_not_an_image(key) or "" for key in files})[:3]
     raise UsageError(
-        f"no images in {', '.join(map(str, sources))}; expected files such as .jpg or .png, .tar or .parquet"
-        f" files, at any depth{'; found ' if kinds else ''}{', '.join(kinds)}"
+        f"no images in {', '.join(map(str, sources))}; expected files such as .jpg or .png, or"
+        f" {', '.join(ARCHIVE_SUFFIXES)} files, at any depth{'; found ' if kinds else ''}{', '.join(kinds)}"
     )

@@ -1,7 +1,7 @@
 """Which archives were damaged or lost, in one line each.
 
 Comes in: the records of a run, one by one. Goes out: lines for a person. Not its job: single images; they
-are counted by the class of their reason (see recount_images).
+are counted by the class of their reason (see runs.ledger).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from triptych.records import ImageRecord
-from triptych.sources.listing import ARCHIVE_SUFFIXES
+from triptych.sources.source_kinds import ARCHIVE_SUFFIXES
 
 MOST_LINES = 20
 """More are counted, not listed."""

@@ -1,8 +1,13 @@
-"""One file of a source, and which names count as images."""
+"""One file of a source, and what its name says: an image or not, and its key.
+
+Comes in: names, as the file system or an archive has them. Goes out: keys, and reasons for a record. Not its
+job: what is in the file.
+"""
 
 from __future__ import annotations
 
 import os
+import posixpath
 
 import msgspec
 
@@ -53,3 +58,20 @@ def usable_key(name: str) -> tuple[str, str | None]:
         shown = name.encode(errors="surrogateescape").decode(errors="backslashreplace")
         return shown, "unusable name: it is not UTF-8; rename the file"
     return name, None
+
+
+def member_key(archive: str, name: str) -> tuple[str, str | None]:
+    """The key of the member ``name`` of ``archive``, which stands for a folder, and why it can't have one."""
+    inside = posixpath.normpath(name).lstrip("/")
+    key, unusable = usable_key(f"{archive}/{inside}")
+    if inside.startswith("../"):
+        return key, "unusable name: it leads out of the archive"
+    return key, unusable
+
+
+def size_of(path: str) -> int | None:
+    """In bytes; None for a link to nothing and for a file that has just gone."""
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return None

@@ -15,12 +15,12 @@ from typing import NamedTuple
 
 from triptych.errors import UsageError
 from triptych.sources.file_kinds import IMAGE_SUFFIXES, is_sidecar, why_not_an_image
+from triptych.sources.source_kinds import ARCHIVE_SUFFIXES
 
-ARCHIVE_SUFFIXES = (".tar", ".parquet")
 LIST_SUFFIXES = (".txt", ".lst")
 EXPECTED = (
-    "expected a folder, a .tar, a .parquet, an image, a .txt or .lst file with a path a line, or a quoted"
-    " pattern such as 'photos/**/*.jpg'"
+    f"expected a folder, a {', a '.join(ARCHIVE_SUFFIXES)}, an image, a .txt or .lst file with a path a line,"
+    " or a quoted pattern such as 'photos/**/*.jpg'"
 )
 
 

@@ -12,7 +12,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping
 
-from triptych.sources.file_kinds import FoundFile, why_not_an_image
+from triptych.sources.file_kinds import FoundFile, size_of, why_not_an_image
 
 FILES_PER_SHARD = 4096
 
@@ -29,11 +29,11 @@ class LooseFiles:
         self._roots = [roots[key] for key in self.keys]
         self._unreadable = unreadable
 
-    def shards(self) -> Iterator[FolderShard]:
+    def shards(self) -> Iterator[LooseShard]:
         """In key order, FILES_PER_SHARD files at a time."""
         for number, start in enumerate(range(0, len(self.keys), FILES_PER_SHARD)):
             end = min(start + FILES_PER_SHARD, len(self.keys))
-            yield FolderShard(f"{LOOSE_PREFIX}{number:05d}", self, start, end)
+            yield LooseShard(f"{LOOSE_PREFIX}{number:05d}", self, start, end)
 
     def part(self, start: int, end: int) -> LooseFiles:
         """The files from ``start`` to ``end`` by themselves."""
@@ -55,11 +55,11 @@ class LooseFiles:
         return _content_of(self.path(at))
 
 
-class FolderShard:
+class LooseShard:
     """The loose files from ``start`` to ``end``. It reads any loose file again: when some have gone, those
     behind them are in other shards than before."""
 
-    size_bytes = None
+    archive_key = None
 
     def __init__(self, name: str, files: LooseFiles, start: int, end: int) -> None:
         self.name = name
@@ -71,7 +71,7 @@ class FolderShard:
     def __reduce__(self) -> tuple[object, ...]:
         """To another process goes the shard's own part of the list."""
         own = self.loose.part(self._range.start, self._range.stop)
-        return FolderShard, (self.name, own, 0, len(self._range))
+        return LooseShard, (self.name, own, 0, len(self._range))
 
     def fingerprint(self) -> str:
         """As it was when it was first asked for: a look at every file is what it costs."""
@@ -105,11 +105,3 @@ class FolderShard:
 def _content_of(path: str) -> bytes:
     with open(path, "rb") as file:
         return file.read()
-
-
-def size_of(path: str) -> int | None:
-    """In bytes; None for a link to nothing and for a file that has just gone."""
-    try:
-        return os.stat(path).st_size
-    except OSError:
-        return None

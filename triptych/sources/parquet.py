@@ -15,9 +15,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from triptych.errors import UsageError
-from triptych.sources.file_kinds import FoundFile
+from triptych.sources.file_kinds import FoundFile, size_of
 from triptych.sources.image_column import ImageColumn, find_image_column, import_parquet
-from triptych.sources.loose_files import FILES_PER_SHARD, size_of
+from triptych.sources.loose_files import FILES_PER_SHARD
+from triptych.sources.shard import UnreadableArchive
 
 ROWS_AT_ONCE = 16
 """Read of a row group at a time when all of it is gone through."""
@@ -36,8 +37,6 @@ KEPT_ROW_GROUPS = 2
 class ParquetShard:
     """Whole row groups of one file. Reading again is for any number of threads."""
 
-    size_bytes = None
-
     def __init__(
         self, name: str, prefix: str, path: str, column: ImageColumn, first_group: int, starts: Sequence[int]
     ) -> None:
@@ -46,11 +45,12 @@ class ParquetShard:
         self._prefix, self._path, self._column = prefix, path, column
         self._first_group, self._starts = first_group, starts
         self.file_count = starts[-1] - starts[0]
-        self._bytes_in_all = size_of(path)
+        self._size_bytes = size_of(path)
+        self.archive_key = f"{prefix}.parquet{f'#{starts[0]}' if name != prefix else ''}"
 
     def fingerprint(self) -> str:
         rows = f"rows {self._starts[0]} to {self._starts[-1]} of {self._column.name}"
-        return f"{self._prefix}.parquet\t{rows}\t{self._bytes_in_all}"
+        return f"{self._prefix}.parquet\t{rows}\t{self._size_bytes}"
 
     def files(self) -> Iterator[FoundFile]:
         """A file for every row, in row order; where a row group breaks off, one for its other rows."""
@@ -96,29 +96,7 @@ class ParquetShard:
         return FoundFile(key=f"{self._prefix}.parquet#{row}", unreadable=reason)
 
 
-class UnreadableTable:
-    """A Parquet file that can't be opened or has no images: one record."""
-
-    file_count = 1
-    size_bytes = None
-
-    def __init__(self, name: str, path: str, reason: str) -> None:
-        self.name = name
-        self.reason = reason
-        self._path = path
-        self._bytes_in_all = size_of(path)
-
-    def fingerprint(self) -> str:
-        return f"{self.name}.parquet\tdamaged\t{self._bytes_in_all}"
-
-    def files(self) -> Iterator[FoundFile]:
-        yield FoundFile(key=f"{self.name}.parquet", unreadable=self.reason)
-
-    def read(self, key: str, offset_bytes: int | None, size_bytes: int) -> bytes:
-        raise OSError(f"{self._path} could not be opened when its images were listed")
-
-
-def open_table(name: str, path: str, image_column: str | None) -> list[ParquetShard | UnreadableTable]:
+def open_parquet(name: str, path: str, image_column: str | None) -> list[ParquetShard | UnreadableArchive]:
     """The shards of one file, of up to FILES_PER_SHARD rows as far as its row groups allow.
 
     Raises UsageError where it is not clear which column holds the images, or a row group has too many;
@@ -131,18 +109,18 @@ def open_table(name: str, path: str, image_column: str | None) -> list[ParquetSh
             metadata = file.metadata
     except (OSError, pa.ArrowException) as error:
         reason = "empty archive: the file has no bytes" if size_of(path) == 0 else why_unreadable(error)
-        return [UnreadableTable(name, path, reason)]
+        return [UnreadableArchive(name, path, ".parquet", reason)]
     if isinstance(column, str):
-        return [UnreadableTable(name, path, f"not an image: {column}")]
+        return [UnreadableArchive(name, path, ".parquet", f"not an image: {column}")]
     starts = [0]
     for group in range(metadata.num_row_groups):
         _refuse_too_large(metadata.row_group(group), column, path)
         starts.append(starts[-1] + metadata.row_group(group).num_rows)
     if starts[-1] == 0:
-        return [UnreadableTable(name, path, "empty archive: it has no rows")]
+        return [UnreadableArchive(name, path, ".parquet", "empty archive: it has no rows")]
     if starts[-1] <= FILES_PER_SHARD:
         return [ParquetShard(name, name, path, column, 0, starts)]
-    shards: list[ParquetShard | UnreadableTable] = []
+    shards: list[ParquetShard | UnreadableArchive] = []
     first = 0
     while first < len(starts) - 1:
         end = max(bisect.bisect_right(starts, starts[first] + FILES_PER_SHARD) - 1, first + 1)

@@ -8,13 +8,18 @@ Not its job: compressed tars, which can't be read by offset.
 from __future__ import annotations
 
 import os
-import posixpath
 import tarfile
 from collections.abc import Iterator
 from typing import IO, NamedTuple
 
-from triptych.sources.file_kinds import FoundFile, is_sidecar, usable_key, why_not_an_image
-from triptych.sources.loose_files import size_of
+from triptych.sources.file_kinds import (
+    FoundFile,
+    is_sidecar,
+    member_key,
+    size_of,
+    usable_key,
+    why_not_an_image,
+)
 
 SCANNED_AT_ONCE_BYTES = 1024 * 1024
 
@@ -26,11 +31,12 @@ class TarShard:
 
     def __init__(self, name: str, path: str) -> None:
         self.name = name
+        self.archive_key = f"{name}.tar"
         self._path = path
         self.size_bytes = size_of(path)
 
     def fingerprint(self) -> str:
-        return f"{self.name}.tar\t{self.size_bytes}"
+        return f"{self.archive_key}\t{self.size_bytes}"
 
     def files(self) -> Iterator[FoundFile]:
         """Every member that isn't a sidecar, in archive order.
@@ -45,7 +51,7 @@ class TarShard:
                 for member in _members(archive, raw, whole):
                     empty = False
                     if isinstance(member, _Damage):
-                        key = f"{self.name}.tar{f'#{member.offset_bytes}' if member.offset_bytes else ''}"
+                        key = f"{self.archive_key}{f'#{member.offset_bytes}' if member.offset_bytes else ''}"
                         yield FoundFile(key=key, unreadable=member.reason)
                         continue
                     key, reason = self._key(member)
@@ -63,14 +69,14 @@ class TarShard:
                     content = raw.read(member.size)
                     yield FoundFile(key=key, content=content, offset_bytes=member.offset_data)
             if empty:
-                yield FoundFile(key=f"{self.name}.tar", unreadable="empty archive: it has no members")
+                yield FoundFile(key=self.archive_key, unreadable="empty archive: it has no members")
         except tarfile.ReadError as error:
-            yield FoundFile(key=f"{self.name}.tar", unreadable=_why_not_a_tar(error))
+            yield FoundFile(key=self.archive_key, unreadable=_why_not_a_tar(error))
         except OSError as error:
-            yield FoundFile(key=f"{self.name}.tar", unreadable=f"read error: {error.strerror}")
+            yield FoundFile(key=self.archive_key, unreadable=f"read error: {error.strerror}")
 
     def peek(self, most_members: int) -> tuple[int, int]:
-        """How many files the archive's beginning lists, and how many bytes long it is; 0, 0 if damaged."""
+        """See Uncounted."""
         files = 0
         try:
             with open(self._path, "rb") as raw, tarfile.open(fileobj=raw, mode="r:") as archive:
@@ -96,15 +102,14 @@ class TarShard:
 
     def _key(self, member: tarfile.TarInfo) -> tuple[str, str | None]:
         """A member's key, and the reason why it is no image."""
-        inside = posixpath.normpath(member.name).lstrip("/")
-        key, reason = usable_key(f"{self.name}/{inside}")
-        if inside.startswith("../"):
-            return key, "unusable name: it leads out of the archive"
+        key, reason = member_key(self.name, member.name)
+        if reason is not None:
+            return key, reason
         if member.issym() or member.islnk():
             return key, f"link in archive: to {usable_key(member.linkname)[0]}"
         if not member.isreg() or member.issparse():
             return key, "not an image: a device, a pipe or a sparse file"
-        return key, reason or why_not_an_image(member.name)
+        return key, why_not_an_image(member.name)
 
 
 def _why_not_a_tar(error: tarfile.ReadError) -> str:

@@ -85,7 +85,7 @@ def test_a_file_that_is_handed_over_in_parts_is_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its memory is given up while it grows."""
-    monkeypatch.setattr("export.rows_file.WRITE_BACK_BYTES", 100)
+    monkeypatch.setattr("triptych.export.rows_file.WRITE_BACK_BYTES", 100)
     rows = lines(50)
 
     written = write(tmp_path / "rows", "jsonl", rows)

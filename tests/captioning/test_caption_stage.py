@@ -17,7 +17,7 @@ from tests.support.made_up_run import make_up_run
 from tests.support.small_run import PLANNED, SmallRun, picture
 from triptych.captioning.config import CaptioningConfig
 from triptych.errors import SetupError, UsageError
-from triptych.jobs import SEED_JOBS
+from triptych.jobs import SEED_JOBS, jobs_from
 from triptych.prompts import load_prompts
 from triptych.records import JOB_NAMES
 from triptych.runs.folder import RunFolder
@@ -218,7 +218,7 @@ def test_another_prompt_asks_for_fresh(small_run: SmallRun, config: CaptioningCo
     own.write_text('version = 2\ntext = "List what you see."\n', "utf-8")
 
     with pytest.raises(SetupError, match=r"made with prompt_single_en = 'version 1.*--fresh captions"):
-        small_run.caption(changed(config, prompts={"single_en": str(own)}))
+        small_run.caption_jobs(jobs_from({"single_en": {"prompt": str(own)}}), config)
 
 
 def test_a_retrained_model_in_the_same_folder_asks_for_fresh(

@@ -8,10 +8,12 @@ import re
 import msgspec
 import pytest
 
+from tests.support.contexts import JOBS
 from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.endpoints.chat_request import chat_body
 from triptych.captioning.engines import GREEDY, CaptionRequest, Sampling
 from triptych.captioning.sampling_config import JobSampling
+from triptych.config import load_config
 from triptych.errors import UsageError
 
 NOTHING = "no value without a temperature: the likeliest token is taken, so it would do nothing"
@@ -51,16 +53,20 @@ def test_an_unknown_setting_is_refused() -> None:
 
 def test_an_unknown_job_is_refused() -> None:
     """Rather than passed over."""
-    with pytest.raises(UsageError, match=r"captioning.sampling is 'single_fr'; expected one of single_en"):
-        CaptioningConfig(sampling={"single_fr": JobSampling()})
+    with pytest.raises(
+        UsageError, match=r"captioning.sampling: unknown job 'single_fr'; there are single_en"
+    ):
+        load_config(flags={"captioning.sampling": {"single_fr": {}}})
 
 
 def test_a_job_of_which_nothing_is_said_is_greedy() -> None:
     """With the tokens of its kind."""
     config = CaptioningConfig(sampling={"multi_zh": JobSampling(temperature=0.5, max_tokens=99)})
 
-    assert GREEDY == config.sampling_of("single_en").of_request("single_en:a.jpg")
-    assert (512, 1024, 99) == tuple(map(config.max_tokens, ("single_en", "multi_en", "multi_zh")))
+    assert GREEDY == config.sampling_of(JOBS["single_en"]).of_request("single_en:a.jpg")
+    assert (512, 1024, 99) == tuple(
+        config.max_tokens(JOBS[name]) for name in ("single_en", "multi_en", "multi_zh")
+    )
 
 
 def test_a_penalty_counts_in_greedy_search_too() -> None:

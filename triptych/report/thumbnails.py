@@ -1,7 +1,7 @@
 """Pictures for the page: small, each once, read from the sources.
 
 Comes in: places of images, the shards of the sources. Goes out: thumbnails as data URLs, or the reason
-why there is none. Each has a bounded size, and so has the page. Not its job: decoding (sources.image_decoding).
+why there is none. Each has a bounded size, and so has the page. Not its job: decoding (see sources).
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.support.contexts import NANO_JOBS, context_of, limited
 from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.engines import CaptionRequest, Engine
 from triptych.captioning.engines.choice import open_engine
@@ -78,7 +79,7 @@ def four_jobs(scenes: int) -> list[CaptionRequest]:
                 images=images if is_multi(job) else images[:1],
                 max_tokens=NANO_MAX_TOKENS,
             )
-            for job, prompt in load_prompts().items()
+            for job, prompt in load_prompts(NANO_JOBS).items()
         ]
     return requests
 
@@ -109,7 +110,7 @@ def triptych_stage(
     with tempfile.TemporaryDirectory(dir=model.parent) as scratch:
         run, sources = grouped_run(Path(scratch) / "run", images)
         try:
-            caption_run(run, sources, config, Lines())
+            caption_run(context_of(run, limited("single_en", captions), progress=Lines()), sources, config)
         finally:
             if run.logs_folder.is_dir():
                 shutil.copytree(run.logs_folder, model.parent / "logs", dirs_exist_ok=True)

@@ -53,9 +53,7 @@ def test_an_unknown_setting_is_refused() -> None:
 
 def test_an_unknown_job_is_refused() -> None:
     """Rather than passed over."""
-    with pytest.raises(
-        UsageError, match=r"captioning.sampling: unknown job 'single_fr'; there are"
-    ):
+    with pytest.raises(UsageError, match=r"captioning.sampling: unknown job 'single_fr'; there are"):
         load_config(flags={"captioning.sampling": {"single_fr": {}}})
 
 

@@ -31,11 +31,11 @@ from PIL import Image
 from benchmarks.large_pictures import large_jpeg
 from benchmarks.record import record
 from triptych.errors import UnreadableImageError
-from triptych.grouping.embedding.bounded_queue import Room
+from triptych.grouping.embedding.bounded_queue import MemoryBudget
 from triptych.grouping.embedding.prepare import DRAFT_OVER_INPUT, decode_to, prepare
 from triptych.grouping.embedding.preprocess import InputShape, resize_to
-from triptych.grouping.encoders.checkpoint import resolve_checkpoint
-from triptych.grouping.encoders.open_clip import OpenClipEncoder, load_encoder
+from triptych.grouping.encoders.choice import load_encoder, resolve_encoder
+from triptych.grouping.encoders.tower import TorchTower
 from triptych.models import resolve_model
 from triptych.sources import open_sources
 from triptych.sources.file_kinds import FoundFile
@@ -49,7 +49,7 @@ LEAST_MEAN_COSINE, LEAST_COSINE = 0.995, 0.98
 FACTORS = (1.0, 1.25, 1.5, 1.75, 1.9, 2.0, 2.5)
 SHORTER_SIDE_PX = 1500
 
-NO_BOUND = Room(sys.maxsize)
+NO_LIMIT = MemoryBudget(sys.maxsize)
 
 
 def timed_ms(ways: dict[str, Callable[[bytes], object]], pictures: Sequence[bytes]) -> dict[str, float]:
@@ -70,7 +70,7 @@ def speed(settings: PreprocessCfg, pictures: Sequence[bytes]) -> dict[str, Any]:
     scale, shift = 1 / (255 * std), -mean / std
 
     def ours(content: bytes) -> object:
-        framed = decode_to(shape, content, NO_BOUND)[0].framed
+        framed = decode_to(shape, content, NO_LIMIT)[0].framed
         levels = torch.from_numpy(np.stack([framed])).permute(0, 3, 1, 2).float().contiguous()
         return levels.mul_(scale).add_(shift)
 
@@ -83,11 +83,11 @@ def speed(settings: PreprocessCfg, pictures: Sequence[bytes]) -> dict[str, Any]:
             "open_clip_ms": lambda content: transform(Image.open(io.BytesIO(content))),
             "ours_ms": ours,
             "ours_with_hashes_ms": lambda content: prepare(
-                FoundFile(key="a.jpg", content=content), shape, NO_BOUND
+                FoundFile(key="a.jpg", content=content), shape, NO_LIMIT
             ),
             "ours_without_draft_ms": without_draft,
             "only_decoding_at_that_scale_ms": lambda content: decode_rgb(
-                content, int(DRAFT_OVER_INPUT * shape.longer_side_px)
+                content, int(DRAFT_OVER_INPUT * max(shape.scaled_to))
             ),
         },
         pictures,
@@ -105,21 +105,21 @@ def pixels_apart(settings: PreprocessCfg, pictures: Sequence[bytes]) -> dict[str
     shape, transform = shape_of(settings), image_transform_v2(settings, is_train=False)
     apart = []
     for content in pictures:
-        framed = decode_to(shape, content, NO_BOUND)[0].framed.astype(np.float32)
+        framed = decode_to(shape, content, NO_LIMIT)[0].framed.astype(np.float32)
         ours = (framed / 255 - np.array(settings.mean)) / np.array(settings.std)
         theirs = transform(Image.open(io.BytesIO(content))).permute(1, 2, 0).numpy()
         apart.append(float(np.abs(ours - theirs).mean()))
     return {"mean": round(statistics.mean(apart), 4), "worst": round(max(apart), 4)}
 
 
-def cosines(encoder: OpenClipEncoder, pictures: Sequence[bytes]) -> dict[str, Any]:
+def cosines(encoder: TorchTower, pictures: Sequence[bytes]) -> dict[str, Any]:
     """Of our embeddings with those of open_clip's transform, and what other factors would give.
 
     At each factor the picture is first brought to a size at which 1/8 (of which libjpeg keeps the least) is
     just that much larger than the input.
     """
-    side_px = encoder.shape.longer_side_px
-    ours = encoder.encode(np.stack([decode_to(encoder.shape, each, NO_BOUND)[0].framed for each in pictures]))
+    side_px = encoder.max(shape.scaled_to)
+    ours = encoder.encode(np.stack([decode_to(encoder.shape, each, NO_LIMIT)[0].framed for each in pictures]))
     by_factor = {}
     for factor in FACTORS:
         shorter_px = 8 * round(factor * side_px)
@@ -142,7 +142,7 @@ def _resaved(content: bytes, shorter_px: int) -> bytes:
     return buffer.getvalue()
 
 
-def _by_open_clip(encoder: OpenClipEncoder, pictures: Sequence[bytes]) -> NDArray[np.float32]:
+def _by_open_clip(encoder: TorchTower, pictures: Sequence[bytes]) -> NDArray[np.float32]:
     settings = PreprocessCfg(**encoder.model.visual.preprocess_cfg)  # type: ignore[union-attr,arg-type]
     transform = image_transform_v2(settings, is_train=False)
     with torch.inference_mode():
@@ -185,7 +185,7 @@ def _is_large_jpeg(content: bytes) -> bool:
 def main(photographs: Path | None, images: int) -> None:
     """Measure and commit; exit 1 below the wanted ratio or cosines."""
     torch.set_num_threads(1)
-    encoder = load_encoder(resolve_checkpoint(resolve_model("builtin:nano-clip"), None), "cpu")
+    encoder = load_encoder(resolve_encoder(resolve_model("builtin:nano-clip")), "cpu")
     nano = PreprocessCfg(**encoder.model.visual.preprocess_cfg)  # type: ignore[union-attr,arg-type]
     if isinstance(nano.size, (tuple, list)):
         nano.size = nano.size[0]

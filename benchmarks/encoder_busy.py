@@ -28,11 +28,11 @@ from numpy.typing import NDArray
 
 from benchmarks.large_pictures import large_jpeg
 from benchmarks.record import record
-from triptych.grouping.embedding.bounded_queue import Room
+from triptych.grouping.embedding.bounded_queue import MemoryBudget
 from triptych.grouping.embedding.pipeline import Pipeline
 from triptych.grouping.embedding.prepare import prepare
 from triptych.grouping.embedding.preprocess import InputShape
-from triptych.grouping.embedding.throughput import Pace
+from triptych.grouping.embedding.throughput import Throughput
 from triptych.runs.folder import RunFolder
 from triptych.sources.file_kinds import FoundFile
 
@@ -85,7 +85,7 @@ class Drawn(msgspec.Struct, frozen=True):
 class Ignored:
     """A Report that nobody reads."""
 
-    def advance(self, shard: str, files: int, pace: Pace) -> None:
+    def advance(self, shard: str, files: int, throughput: Throughput) -> None:
         pass
 
     def wrote(self, shard: str) -> None:
@@ -94,13 +94,16 @@ class Ignored:
 
 def decoding_s(contents: tuple[bytes, ...], threads: int, batch_size: int) -> float:
     """Wall time in which ``threads`` decode a batch: the median of RUNS."""
-    room, files = Room(sys.maxsize), [FoundFile(key=str(n), content=c) for n, c in enumerate(contents)]
+    budget, files = (
+        MemoryBudget(sys.maxsize),
+        [FoundFile(key=str(n), content=c) for n, c in enumerate(contents)],
+    )
     batch = [files[number % DISTINCT] for number in range(batch_size)]
     took = []
     with ThreadPoolExecutor(threads) as pool:
         for _ in range(RUNS + 1):
             began = time.perf_counter()
-            list(pool.map(lambda file: prepare(file, Sleeping.shape, room), batch))
+            list(pool.map(lambda file: prepare(file, Sleeping.shape, budget), batch))
             took.append(time.perf_counter() - began)
     return statistics.median(took[1:])
 
@@ -111,21 +114,21 @@ def in_pipeline(shards: list[Drawn], cost_s: float, threads: int, batch_size: in
     with tempfile.TemporaryDirectory() as scratch:
         began = time.perf_counter()
         run = RunFolder.create_or_open(Path(scratch, "run"))
-        pace = Pipeline(run, encoder, batch_size, threads).run(shards, Ignored())
+        throughput = Pipeline(run, encoder, batch_size, threads).run(shards, Ignored())
     first_s = encoder.spans[0][0] - began
-    shares = {part: round(share, 3) for part, share in pace.shares.items()}
+    shares = {part: round(share, 3) for part, share in throughput.shares.items()}
     return {"busy": round(encoder.busy, 4), "first_batch_after_s": round(first_s, 2), "said": shares}
 
 
 def in_naive_loop(shards: list[Drawn], cost_s: float, threads: int, batch_size: int) -> float:
     """Busy where a batch is decoded, then encoded, then the next."""
-    encoder, room, batch = Sleeping(cost_s), Room(sys.maxsize), []
+    encoder, budget, batch = Sleeping(cost_s), MemoryBudget(sys.maxsize), []
     with ThreadPoolExecutor(threads) as pool:
         for shard in shards:
             for file in shard.files():
                 batch.append(file)
                 if len(batch) == batch_size:
-                    prepared = list(pool.map(lambda each: prepare(each, Sleeping.shape, room), batch))
+                    prepared = list(pool.map(lambda each: prepare(each, Sleeping.shape, budget), batch))
                     encoder.encode(np.stack([each.pixels for each in prepared if each.pixels is not None]))
                     batch.clear()
     return round(encoder.busy, 4)

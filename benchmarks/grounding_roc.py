@@ -31,8 +31,7 @@ from triptych.demo.reading import ColourAndKind, read_set, read_shared, read_thi
 from triptych.filtering.candidate import Candidate
 from triptych.filtering.contradiction import contradictions
 from triptych.filtering.grounding import Grounding
-from triptych.grouping.encoders.checkpoint import resolve_checkpoint
-from triptych.grouping.encoders.open_clip import load_text_encoder
+from triptych.grouping.encoders.choice import load_text_encoder, resolve_encoder
 from triptych.models import resolve_model
 from triptych.progress import Silent
 from triptych.records import JOB_NAMES, JobName, is_multi, language_of, target_of
@@ -167,7 +166,7 @@ def main(folder: Path | None, scenes: int, first_series: int) -> None:
         place = folder or Path(scratch)
         truth = run_on_fresh_scenes(place, scenes, first_series)
         run = RunFolder.create_or_open(place / "run")
-        checkpoint = resolve_checkpoint(resolve_model("builtin:nano-clip"), None)
+        checkpoint = resolve_encoder(resolve_model("builtin:nano-clip"))
         encoder = load_text_encoder(checkpoint, "cpu")
         measured: dict[str, object] = {"scenes": len(truth), "first_series": first_series}
         grounding = Grounding(run, encoder, OTHER_IMAGES, JOB_NAMES, Silent())

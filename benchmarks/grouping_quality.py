@@ -33,8 +33,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.grouping_peers import peak_memory_mb
-from benchmarks.made_up_corpus import MadeUpCorpus, make_corpus
 from benchmarks.record import record
+from tests.support.made_up_corpus import MadeUpCorpus, make_corpus
 
 PEERS = {
     "faiss_kmeans": (20_000, 50_000),

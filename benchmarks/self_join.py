@@ -26,12 +26,12 @@ import click
 import numpy as np
 
 from benchmarks.grouping_peers import peak_memory_mb
-from benchmarks.made_up_corpus import DIMENSIONS, make_corpus
 from benchmarks.record import record
+from tests.support.made_up_corpus import DIMENSIONS, make_corpus
 from triptych.grouping.neighbours.faiss_search import FaissSearcher
-from triptych.grouping.neighbours.inverted_lists import Layout, StoredBlock, lay_out
-from triptych.grouping.neighbours.probe_count import searched_cells
-from triptych.grouping.neighbours.self_join import Join, recall_of
+from triptych.grouping.neighbours.inverted_lists import InvertedLists, StoredBlock, build_inverted_lists
+from triptych.grouping.neighbours.probe_count import choose_probe_count
+from triptych.grouping.neighbours.self_join import SelfJoin, measure_recall
 
 T = TypeVar("T")
 
@@ -56,18 +56,20 @@ def measure(folder: Path, images: int) -> dict[str, float]:
 
     searcher = FaissSearcher()
     blocks = [StoredBlock(np.arange(images), partial(np.load, corpus, mmap_mode="r"))]
-    layout = timed("sort_into_cells", lambda: lay_out(blocks, images, DIMENSIONS, scratch, searcher))
-    cells = timed("choose_cells", lambda: searched_cells(layout, searcher, NEIGHBOURS, WANTED_RECALL))
-    found = timed("join", lambda: Join(layout, searcher, cells, NEIGHBOURS).run(scratch / "neighbours"))
+    lists = timed(
+        "sort_into_cells", lambda: build_inverted_lists(blocks, images, DIMENSIONS, scratch, searcher)
+    )
+    probes = timed("choose_cells", lambda: choose_probe_count(lists, searcher, NEIGHBOURS, WANTED_RECALL))
+    found = timed("join", lambda: SelfJoin(lists, searcher, probes, NEIGHBOURS).run(scratch / "join"))
     peak_mb = peak_memory_mb()
-    recall = recall_of(layout, searcher, found, NEIGHBOURS)
-    peer = _peer_queries_per_s(layout, cells)
+    recall = measure_recall(lists, searcher, found, NEIGHBOURS)
+    peer = _peer_queries_per_s(lists, probes)
     ours = images / times["join_s"]
     shutil.rmtree(scratch)
     return {
         "images": images,
-        "cells": layout.cells,
-        "cells_searched": cells,
+        "cells": lists.cells,
+        "cells_searched": probes,
         "recall_at_16": round(recall, 4),
         **times,
         "images_per_s": round(ours, 1),
@@ -79,22 +81,22 @@ def measure(folder: Path, images: int) -> dict[str, float]:
     }
 
 
-def _peer_queries_per_s(layout: Layout, cells: int) -> list[float]:
+def _peer_queries_per_s(lists: InvertedLists, probes: int) -> list[float]:
     import faiss
 
     quantizer = faiss.IndexFlatIP(DIMENSIONS)
-    quantizer.add(layout.centres)
-    index = faiss.IndexIVFFlat(quantizer, DIMENSIONS, layout.cells, faiss.METRIC_INNER_PRODUCT)
+    quantizer.add(lists.centroids)
+    index = faiss.IndexIVFFlat(quantizer, DIMENSIONS, lists.cells, faiss.METRIC_INNER_PRODUCT)
     index.is_trained = True
-    rows = layout.rows
-    for start in range(0, len(rows), 65_536):
-        index.add(rows.span(start, min(start + 65_536, len(rows))))
-    index.nprobe = cells
+    vectors = lists.vectors
+    for start in range(0, len(vectors), 65_536):
+        index.add(vectors.span(start, min(start + 65_536, len(vectors))))
+    index.nprobe = probes
     faiss.omp_set_num_threads(len(os.sched_getaffinity(0)))
     rates = []
     for seed in range(ROUNDS):
-        chosen = np.random.default_rng(seed).choice(len(rows), PEER_QUERIES, replace=False)
-        queries = rows.take(np.sort(chosen))
+        chosen = np.random.default_rng(seed).choice(len(vectors), PEER_QUERIES, replace=False)
+        queries = vectors.take(np.sort(chosen))
         began = time.monotonic()
         index.search(queries, NEIGHBOURS + 1)
         rates.append(PEER_QUERIES / (time.monotonic() - began))

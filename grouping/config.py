@@ -1,4 +1,4 @@
-"""What a user can set about embeddings and sets, and the bounds that decide quality.
+"""What a user can set about embeddings and sets, and the thresholds that decide quality.
 
 Comes in: values from presets, a TOML file, flags. Goes out: two checked Structs. A value out of its
 range raises ValueError with what was found and what is expected. Not its job: merging the sources.
@@ -13,9 +13,9 @@ from typing import Literal
 import msgspec
 
 RELATED_COSINE_SIMILARITY = 0.75
-"""For ViT-B/32. MMDU groups at a cosine of 0.75 (of captions, not of pictures: no source gives a bound for
-pictures); two photographs of one kind of subject are said to come out at 0.8 to 0.9 (CLIP-XAI-GAME's README).
-Taken from there, not measured: look at the sets of a first run before a large one."""
+"""For ViT-B/32. MMDU groups at a cosine of 0.75 (of captions, not of pictures: no source gives a threshold
+for pictures); two photographs of one kind of subject are said to come out at 0.8 to 0.9 (CLIP-XAI-GAME's
+README). Taken from there, not measured: look at the sets of a first run before a large one."""
 
 DUPLICATE_COSINE_SIMILARITY = 0.94
 """For ViT-B/32. What clip-retrieval's search page takes for non-unique (`get_non_uniques`)."""
@@ -35,10 +35,11 @@ class EmbeddingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     model: str = "ViT-B-32"
     """An open_clip model name, ``hf-hub:OWNER/NAME``, or a folder (its path, or ``local-dir:PATH``) with
-    open_clip_config.json and its weights."""
+    open_clip_config.json and its weights. Models of other libraries: ``timm:NAME_OR_FOLDER``,
+    ``transformers:NAME_OR_FOLDER``."""
     pretrained: str | None = "laion2b_s34b_b79k"
-    """The open_clip tag of the weights, or a weights file. Not used where ``model`` is a folder or
-    ``hf-hub:``."""
+    """The open_clip tag of the weights, or a weights file (also of timm). Not used where ``model`` is a
+    folder, ``hf-hub:`` or ``transformers:``."""
     batch_size: int = 64
     """Images that the model sees at once."""
     decode_threads: int = 0
@@ -62,11 +63,11 @@ class EmbeddingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
 
 class SetsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which images are duplicates, and which make a set. Similarities are cosines of CLIP embeddings."""
+    """Which images are duplicates, and which make a set. Similarities are cosines of embeddings."""
 
     related_cosine_similarity: float | Literal["auto"] = "auto"
     """Every pair of images in a set is at least this similar. The scale differs between encoders; ``auto``
-    reads it off the corpus (see band)."""
+    reads it off the corpus (see thresholds)."""
     duplicate_cosine_similarity: float | Literal["auto"] = "auto"
     """Two images at least this similar are near duplicates; only one of them stays."""
     neighbours: int = 32

@@ -1,25 +1,27 @@
-"""The two stages of grouping, as the command line composes them: embeddings, then sets.
+"""The two stages of grouping: embeddings, then sets.
 
-Comes in: a run folder, sources, configs. Goes out: images/, embeddings/, duplicates.jsonl and
-sets.jsonl, and whether there was anything to do. Both go on where a killed run stopped. Not its job:
-the folder's lock and ``--fresh`` (see triptych).
+Comes in: a run, sources, configs. Goes out: images/, embeddings/, duplicates.jsonl and sets.jsonl, and
+whether there was anything to do. Both go on where a killed run stopped. Not its job: the folder's lock and
+``--fresh`` (see triptych); grouping without a run (see library).
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from triptych.grouping.config import EmbeddingConfig, Precision, SetsConfig
-from triptych.grouping.encoders.checkpoint import Checkpoint, resolve_checkpoint
+from triptych.grouping.config import EmbeddingConfig, SetsConfig
+from triptych.grouping.encoders import Checkpoint
+from triptych.grouping.encoders.choice import EncoderOn, resolve_encoder, usable_devices
 from triptych.progress import Progress, Task
+from triptych.runs.context import RunContext
 from triptych.runs.folder import RunFolder, Setting
 from triptych.runs.jsonl import write_jsonl
 from triptych.runs.missing_sources import note_sources
@@ -28,48 +30,47 @@ from triptych.sources.archive_damage import ArchiveDamage
 from triptych.sources.count_estimate import estimate_count
 
 if TYPE_CHECKING:
-    from triptych.grouping.embedding.pipeline import Encoder
+    from triptych.grouping.embedding.device_workers import Embed
     from triptych.grouping.embedding.stored_embeddings import StoredShard
-    from triptych.grouping.embedding.throughput import Pace
+    from triptych.grouping.embedding.throughput import Throughput
 
 EMBEDDINGS_DATA_VERSION = 3
-"""Of prepare, embed and encoder. Raise it when the same images would get other rows."""
+"""Of the rooms encoders and embedding. Raise it when the same images would get other rows."""
 
 SETS_DATA_VERSION = 4
-"""Of group and all that it calls. Raise it when the same embeddings would give other sets."""
+"""Of group and the rooms neighbours and sets. Raise it when the same embeddings would give other sets."""
 
 
-def embed_sources(
-    run: RunFolder, sources: Sequence[Shard], config: EmbeddingConfig, progress: Progress
-) -> bool:
+def embed_sources(run: RunContext, sources: Sequence[Shard], config: EmbeddingConfig) -> bool:
     """Embed every shard of ``sources`` that isn't whole yet. Returns whether there was work.
 
     Batch size, threads and devices are no part of the fingerprint: they change how fast rows come,
     not what they mean. Raises SetupError where the model can't be loaded, or the folder was made from
     other sources or another model.
     """
-    checkpoint = resolve_checkpoint(config.model, config.pretrained)
+    folder, progress = run.folder, run.progress
+    checkpoint = resolve_encoder(config.model, config.pretrained)
     settings: dict[str, Setting] = {
         "data_version": EMBEDDINGS_DATA_VERSION,
         "encoder": checkpoint.identity,
         "precision": config.precision,
         "source": _describe_sources(sources),
     }
-    if run.is_finished("embeddings"):
-        return run.begin_stage("embeddings", settings, {})  # False, or says which setting changed
-    run.refuse_other_settings("embeddings", settings)  # before a model is loaded
+    if folder.is_finished("embeddings"):
+        return folder.begin_stage("embeddings", settings, {})  # False, or says which setting changed
+    folder.refuse_other_settings("embeddings", settings)  # before a model is loaded
 
     began = time.monotonic()
-    todo = [shard for shard in sources if not run.is_embedded(shard.name)]
-    with _embedding_processes(run, checkpoint, config, len(todo), progress) as embed:
-        run.begin_stage("embeddings", settings, {})  # now: a model that fails must leave no trace
-        note_sources(run, sources)
+    todo = [shard for shard in sources if not folder.is_embedded(shard.name)]
+    with _open_devices(run, checkpoint, config, len(todo)) as embed:
+        folder.begin_stage("embeddings", settings, {})  # now: a model that fails must leave no trace
+        note_sources(folder, sources)
         with progress.task("embeddings", _say_how_many(todo, progress), "images") as task:
-            report = _Report(run, task, len(sources), len(todo))
+            report = _Report(folder, task, len(sources), len(todo))
             embed(todo, report)
     found = unreadable = 0
     damage = ArchiveDamage()
-    for record in run.all_images():
+    for record in folder.all_images():
         found += 1
         unreadable += record.unreadable is not None
         damage.look_at(record)
@@ -84,7 +85,7 @@ def embed_sources(
         **report.notes,
         "took_s": round(time.monotonic() - began, 1),
     }
-    run.finish_stage("embeddings", notes)
+    folder.finish_stage("embeddings", notes)
     return True
 
 
@@ -100,48 +101,19 @@ def _say_how_many(shards: Sequence[Shard], progress: Progress) -> int | None:
     return estimate.files
 
 
-Embed = Callable[[Sequence[Shard], "_Report"], object]
-
-
-@contextlib.contextmanager
-def _embedding_processes(
-    run: RunFolder, checkpoint: Checkpoint, config: EmbeddingConfig, shards: int, progress: Progress
-) -> Iterator[Embed]:
-    """What embeds shards, with its models loaded: this process on one CPU, else a process a device.
-
-    A GPU's model is in a process of its own even if it is the only one, so that its memory is free when
-    captioning begins. More processes than shards would have nothing to do.
-    """
-    from triptych.grouping.embedding.devices import usable_devices
-    from triptych.grouping.embedding.pipeline import Pipeline
+def _open_devices(
+    run: RunContext, checkpoint: Checkpoint, config: EmbeddingConfig, shards: int
+) -> AbstractContextManager[Embed]:
+    """More devices than shards would have nothing to do; the cores are shared out to them."""
+    from triptych.grouping.embedding.device_workers import PipelineSettings, open_devices
 
     devices = usable_devices(config.devices)[: max(1, shards)]
     cores = len(os.sched_getaffinity(0))
     decode_threads = max(1, (config.decode_threads or cores) // len(devices))
-    load = OpenClipOn(checkpoint, config.precision, cpu_threads=max(1, cores // len(devices)))
-    if devices == ["cpu"]:
-        encoder = load("cpu")
-        yield lambda todo, report: Pipeline(run, encoder, config.batch_size, decode_threads).run(todo, report)
-        return
-    from triptych.grouping.embedding.device_process import PipelineSettings
-    from triptych.grouping.embedding.device_workers import Dispatch
-
-    settings = PipelineSettings(config.batch_size, decode_threads)
-    with Dispatch(run.path, devices, load, settings, progress.say) as dispatch:
-        yield dispatch.run
-
-
-class OpenClipOn(msgspec.Struct, frozen=True):
-    """Loads a checkpoint on a device. Small, so that it can be sent to a process before it has torch."""
-
-    checkpoint: Checkpoint
-    precision: Precision
-    cpu_threads: int
-
-    def __call__(self, device: str) -> Encoder:
-        from triptych.grouping.encoders.open_clip import load_encoder
-
-        return load_encoder(self.checkpoint, device, self.precision, self.cpu_threads)
+    load = EncoderOn(
+        checkpoint=checkpoint, precision=config.precision, cpu_threads=max(1, cores // len(devices))
+    )
+    return open_devices(run, devices, load, PipelineSettings(config.batch_size, decode_threads))
 
 
 class _Report:
@@ -152,13 +124,13 @@ class _Report:
         self._shards, self._whole = shards, shards - todo
         self._files = 0
         self._began = time.monotonic()
-        self._pace: Pace | None = None
+        self._throughput: Throughput | None = None
 
-    def advance(self, shard: str, files: int, pace: Pace) -> None:
+    def advance(self, shard: str, files: int, throughput: Throughput) -> None:
         self._files += files
-        self._pace = pace
+        self._throughput = throughput
         self._task.advance(files)
-        self._task.note(f"bounded by {pace.bounded_by}")
+        self._task.note(f"bounded by {throughput.bounded_by}")
 
     def wrote(self, shard: str) -> None:
         self._whole += 1
@@ -171,74 +143,80 @@ class _Report:
     @property
     def notes(self) -> dict[str, Setting]:
         """Images per second since this process began, which part bounds them, and how busy each part is."""
-        if self._pace is None:
+        if self._throughput is None:
             return {}
-        busy = ", ".join(f"{part} {share:.0%}" for part, share in self._pace.shares.items())
+        busy = ", ".join(f"{part} {share:.0%}" for part, share in self._throughput.shares.items())
         per_s = self._files / max(time.monotonic() - self._began, 1e-9)
-        return {"images_per_s": round(per_s, 1), "bounded_by": self._pace.bounded_by, "busy": busy}
+        return {"images_per_s": round(per_s, 1), "bounded_by": self._throughput.bounded_by, "busy": busy}
 
 
-def adopt_embeddings(run: RunFolder, stored: Sequence[StoredShard], progress: Progress) -> bool:
+def adopt_embeddings(run: RunContext, stored: Sequence[StoredShard]) -> bool:
     """Take over embeddings from elsewhere in place of embed_sources. Returns whether there was work.
 
     Raises SetupError where the folder was made from other embeddings.
     """
+    folder = run.folder
     settings: dict[str, Setting] = {
         "data_version": EMBEDDINGS_DATA_VERSION,
         "encoder": "stored embeddings",
         "source": _describe_sources(stored),
     }
-    if not run.begin_stage("embeddings", settings, {}):
+    if not folder.begin_stage("embeddings", settings, {}):
         return False
     from triptych.grouping.embedding.stored_embeddings import adopt
 
     began = time.monotonic()
     for shard in stored:
-        if not run.is_embedded(shard.name):
-            adopt(run, shard)
+        if not folder.is_embedded(shard.name):
+            adopt(folder, shard)
     found = unreadable = 0
-    for record in run.all_images():
+    for record in folder.all_images():
         found += 1
         unreadable += record.unreadable is not None
-    progress.say(f"embeddings: {found:,} stored rows taken over, {unreadable:,} of them without a direction")
+    run.progress.say(
+        f"embeddings: {found:,} stored rows taken over, {unreadable:,} of them without a direction"
+    )
     notes: dict[str, Setting] = {
         "found": found,
         "unreadable": unreadable,
         "took_s": round(time.monotonic() - began, 1),
     }
-    run.finish_stage("embeddings", notes)
+    folder.finish_stage("embeddings", notes)
     return True
 
 
-def make_sets(run: RunFolder, config: SetsConfig, progress: Progress) -> bool:
-    """Set duplicates aside and group what stays. Returns whether there was work.
+def make_sets(run: RunContext, config: SetsConfig) -> bool:
+    """Find duplicates and group the images that stay. Returns whether there was work.
 
     Raises SetupError where the folder's sets were made with other settings, or an embeddings file
     is damaged.
     """
+    folder = run.folder
     settings: dict[str, Setting] = {"data_version": SETS_DATA_VERSION, **msgspec.to_builtins(config)}
     del settings["threads"], settings["device"]  # they change how fast sets come, not which
-    inputs = {"images": run.digest("images"), "embeddings": run.digest("embeddings")}
-    if not run.begin_stage("sets", settings, inputs):
-        shutil.rmtree(run.scratch_folder, ignore_errors=True)  # of a run that was killed in its last instant
+    inputs = {"images": folder.digest("images"), "embeddings": folder.digest("embeddings")}
+    if not folder.begin_stage("sets", settings, inputs):
+        shutil.rmtree(
+            folder.scratch_folder, ignore_errors=True
+        )  # of a run that was killed in its last instant
         return False
     from triptych.grouping.group import group_images
-    from triptych.grouping.sets.image_table import load_table
+    from triptych.grouping.sets.image_table import load_image_table
 
     began = time.monotonic()
-    table = load_table(run)
-    duplicates, sets, notes = group_images(table, config, run.scratch_folder, progress)
-    write_jsonl(run.duplicates_file, duplicates)
-    write_jsonl(run.sets_file, sets)
+    table = load_image_table(folder)
+    duplicates, sets, thresholds, notes = group_images(table, config, folder.scratch_folder, run.progress)
+    write_jsonl(folder.duplicates_file, duplicates)
+    write_jsonl(folder.sets_file, sets)
     grouped = sum(len(each.keys) for each in sets)
-    progress.say(
-        f"sets: {len(sets):,} of {grouped:,} images; {len(duplicates):,} duplicates set aside,"
+    run.progress.say(
+        f"sets: {len(sets):,} of {grouped:,} images; {len(duplicates):,} duplicates,"
         f" {len(table.keys) - len(duplicates) - grouped:,} images single"
     )
-    if notes:
-        progress.say(
-            f"sets: related from {notes['related_cosine_similarity']}, duplicates from"
-            f" {notes['duplicate_cosine_similarity']} ({notes['band_why']})"
+    if thresholds is not None:
+        run.progress.say(
+            f"sets: related from {thresholds.related}, duplicates from {thresholds.duplicate}"
+            f" ({thresholds.why})"
         )
     figures: dict[str, Setting] = {
         "sets": len(sets),
@@ -247,8 +225,8 @@ def make_sets(run: RunFolder, config: SetsConfig, progress: Progress) -> bool:
         **notes,
         "took_s": round(time.monotonic() - began, 1),
     }
-    run.finish_stage("sets", figures)
-    shutil.rmtree(run.scratch_folder, ignore_errors=True)
+    folder.finish_stage("sets", figures)
+    shutil.rmtree(folder.scratch_folder, ignore_errors=True)
     return True
 
 

@@ -146,8 +146,8 @@ class Run:
         self._reopen_what_lost_files("embeddings", "sets")
         if self._stored:
             self._record()
-            worked = adopt_embeddings(self.folder, self._stored, self.progress)
-            worked |= make_sets(self.folder, self.config.sets, self.progress)
+            worked = adopt_embeddings(self._context(()), self._stored)
+            worked |= make_sets(self._context(()), self.config.sets)
             return GroupResult(self.folder, self.jobs, did_work=worked)
         embedding = msgspec.structs.replace(
             self.config.embedding, model=resolve_model(self.config.embedding.model)
@@ -155,8 +155,8 @@ class Run:
         shards = self.shards
         self._note(settle_sources(self.folder, shards))
         self._record()
-        worked = embed_sources(self.folder, shards, embedding, self.progress)
-        worked |= make_sets(self.folder, self.config.sets, self.progress)
+        worked = embed_sources(self._context(()), shards, embedding)
+        worked |= make_sets(self._context(()), self.config.sets)
         return GroupResult(self.folder, self.jobs, did_work=worked)
 
     def caption(self, jobs: Sequence[str] = ()) -> CaptionResult:
@@ -200,12 +200,10 @@ class Run:
 
     def _load_text_encoder(self) -> TextEncoder:
         """The text tower of the model that made this run's embeddings."""
-        from triptych.grouping.embedding.devices import usable_devices
-        from triptych.grouping.encoders.checkpoint import resolve_checkpoint
-        from triptych.grouping.encoders.open_clip import load_text_encoder
+        from triptych.grouping.encoders.choice import load_text_encoder, resolve_encoder, usable_devices
 
         embedding = self.config.embedding
-        checkpoint = resolve_checkpoint(resolve_model(embedding.model), embedding.pretrained)
+        checkpoint = resolve_encoder(resolve_model(embedding.model), embedding.pretrained)
         made_with = self.folder.run_file.stages["embeddings"].settings["encoder"]
         if checkpoint.identity != made_with:
             raise SetupError(
@@ -312,9 +310,9 @@ class Run:
         """
         self._require_lock()
         if "embeddings" in stages and not self._stored:
-            from triptych.grouping.encoders.checkpoint import resolve_checkpoint
+            from triptych.grouping.encoders.choice import resolve_encoder
 
-            resolve_checkpoint(resolve_model(self.config.embedding.model), self.config.embedding.pretrained)
+            resolve_encoder(resolve_model(self.config.embedding.model), self.config.embedding.pretrained)
         if "captions" in stages:
             self.check_captioner(again=True)
         for stage in stages:

@@ -1,4 +1,4 @@
-"""Bounds on what is held in memory, and bounded queues, between the threads of a pipeline.
+"""What keeps a pipeline's memory bounded: budgets for what its threads hold, and queues between them.
 
 Both can be closed, which wakes and stops every thread that waits at them. Not its job: what is held.
 """
@@ -13,50 +13,50 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class StoppedError(Exception):
-    """What waits at a closed Room or Channel gets: its thread has to end."""
+class ClosedError(Exception):
+    """Raised in whatever waits at a closed budget or queue: its thread has to end."""
 
 
-class Room:
-    """A bounded number of images, bytes or pixels at once, for any number of threads."""
+class MemoryBudget:
+    """A limit on the images, bytes or pixels that are held at once. Thread-safe."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._held = 0
         self._closed = False
         self._changed = threading.Condition()
-        self.most_held = 0
+        self.peak = 0
         """The largest amount that was ever held at once."""
 
-    def enter(self, amount: int) -> None:
-        """Wait until ``amount`` more fits, then hold it. More than the limit is let in alone.
+    def acquire(self, amount: int) -> None:
+        """Wait until ``amount`` more fits, then hold it. What is larger than the limit is held alone.
 
-        Raises StoppedError once the room is closed.
+        Raises ClosedError once the budget is closed.
         """
         with self._changed:
             self._changed.wait_for(
                 lambda: self._closed or self._held == 0 or self._held + amount <= self._limit
             )
             if self._closed:
-                raise StoppedError
+                raise ClosedError
             self._held += amount
-            self.most_held = max(self.most_held, self._held)
+            self.peak = max(self.peak, self._held)
 
-    def leave(self, amount: int) -> None:
+    def release(self, amount: int) -> None:
         """Hold ``amount`` less."""
         with self._changed:
             self._held -= amount
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Stop everyone who waits to enter."""
+        """Stop every thread that waits."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
 
 
-class Channel(Generic[T]):
-    """A queue of at most ``size`` items from one thread to another, which an error travels through."""
+class BoundedQueue(Generic[T]):
+    """A queue of at most ``size`` items from one thread to another, which hands on errors, too."""
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -68,12 +68,12 @@ class Channel(Generic[T]):
         self._changed = threading.Condition()
 
     def fill_from(self, source: Iterator[T]) -> None:
-        """Put every item of ``source``; whatever it raises, the taker gets. The body of a thread."""
+        """Put every item of ``source``; what it raises is raised for the taker. The body of a thread."""
         error: BaseException | None = None
         try:
             for item in source:
                 self._put(item)
-        except StoppedError:
+        except ClosedError:
             return
         except BaseException as raised:
             error = raised
@@ -85,12 +85,12 @@ class Channel(Generic[T]):
         with self._changed:
             self._changed.wait_for(lambda: self._closed or len(self._items) < self._size)
             if self._closed:
-                raise StoppedError
+                raise ClosedError
             self._items.append(item)
             self._changed.notify_all()
 
     def __iter__(self) -> Iterator[T]:
-        """Take items until the source has ended. Raises what it raised; StoppedError once closed."""
+        """Take items until the source has ended. Raises what it raised; ClosedError once closed."""
         while True:
             with self._changed:
                 self._changed.wait_for(
@@ -99,7 +99,7 @@ class Channel(Generic[T]):
                 if self._failure is not None:
                     raise self._failure
                 if self._closed:
-                    raise StoppedError
+                    raise ClosedError
                 if not self._items:
                     if self._error is not None:
                         raise self._error
@@ -109,7 +109,7 @@ class Channel(Generic[T]):
             yield item
 
     def fail(self, failure: BaseException) -> None:
-        """Have the taker get ``failure`` at once, from a third thread."""
+        """Raise ``failure`` for the taker at once. Called from a third thread."""
         with self._changed:
             self._failure = failure
             self._changed.notify_all()

@@ -1,222 +1,154 @@
-"""Shards handed out to one process a device, one by one, as each asks for more.
+"""The embedding pipeline on several devices: one worker each, which takes shard after shard.
 
-Comes in: shards, devices, who loads the model. Goes out: every shard's files, the same bytes whatever
-process made them. A process that dies is replaced and what it had is handed out again; a shard at which
-processes keep dying ends the stage with one error. No process is left behind, however this one ends.
-Not its job: what a process does (see device_process).
+Comes in: a run, shards, devices, who loads the model. Goes out: every shard's files, the same bytes whatever
+worker made them. A worker that dies is replaced and its shards are given out again; a shard at which workers
+keep dying ends the stage with one error. Not its job: what a pipeline does (see pipeline), starting and
+ending processes (see triptych.executors).
 """
 
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
-import signal
-from collections import Counter, deque
-from collections.abc import Callable, Sequence
-from multiprocessing import connection
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple
 
-from triptych.errors import SetupError
-from triptych.executors.processes import without_interrupts
-from triptych.grouping.embedding.device_process import (
-    Advanced,
-    Crashed,
-    EncoderMaker,
-    Failed,
-    Loaded,
-    PipelineSettings,
-    Wanted,
-    Wrote,
-    serve,
-)
-from triptych.grouping.embedding.pipeline import Report
-from triptych.grouping.embedding.throughput import Pace, sum_of
+import msgspec
+
+from triptych.errors import SetupError, TriptychError
+from triptych.executors import Desk, Event, Executor, Finished, Lost, Progressed, Work, WorkerDeathsError
+from triptych.grouping.embedding.pipeline import Encoder, Pipeline, Report
+from triptych.grouping.embedding.throughput import Throughput, sum_of
+from triptych.runs.context import RunContext
+from triptych.runs.folder import RunFolder
 from triptych.sources import Shard
 
-MOST_DEATHS = 2
-"""Of processes that had the same shard, before the stage is given up: once can be bad luck."""
-
-ENDS_WITHIN_S = 5.0
-"""A process that is asked to end, before it is killed."""
+EncoderLoader = Callable[[str], Encoder]
+"""Loads the model on a device. Sent to other processes, so it must not hold what takes long to import."""
 
 
-class Dispatch:
-    """The processes of a stage. A context manager: leaving it ends them all."""
+class PipelineSettings(msgspec.Struct, frozen=True):
+    """Of each device's pipeline."""
 
-    def __init__(
-        self,
-        run_path: Path,
-        devices: Sequence[str],
-        make_encoder: EncoderMaker,
-        settings: PipelineSettings,
-        say: Callable[[str], None],
-    ) -> None:
-        self._of_all = (run_path, make_encoder, settings)
-        self._devices = devices
-        self._say = say
-        self._processes: list[_Process] = []
-        self._ended_paces: list[Pace] = []
-        self._todo: deque[Shard] = deque()
-        self._deaths: Counter[str] = Counter()
-
-    def __enter__(self) -> Self:
-        """Start all processes and wait until each has its model. Raises what loading it raised."""
-        try:
-            for device in self._devices:
-                self._processes.append(_Process(device, *self._of_all))
-                self._processes[-1].start()
-            for process in self._processes:
-                while not process.is_loaded:
-                    process.receive()
-                    if process.crash is not None:
-                        raise SetupError(f"{process.death} while it loaded the embedding model")
-        except BaseException:
-            self._end_all()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._end_all()
-
-    @property
-    def pace(self) -> Pace:
-        """The sum of all processes' paces."""
-        return sum_of([*self._ended_paces, *(process.pace for process in self._processes)])
-
-    def run(self, shards: Sequence[Shard], report: Report) -> None:
-        """Have every one of ``shards`` embedded.
-
-        Raises what a process failed with, and SetupError where processes keep dying at a shard.
-        """
-        self._todo.extend(shards)
-        while self._hand_out():
-            by_pipe = {process.pipe: process for process in self._processes}
-            for pipe in connection.wait(list(by_pipe)):
-                process = by_pipe[pipe]  # type: ignore[index]
-                message = process.receive()
-                if process.crash is not None:
-                    self._replace(process, report)
-                elif isinstance(message, Advanced):
-                    report.advance(message.shard, message.files, self.pace)
-                elif isinstance(message, Wrote):
-                    report.wrote(message.shard)
-
-    def _hand_out(self) -> bool:
-        """Give shards to those who wait for some. Returns whether any is not whole yet."""
-        for process in self._processes:
-            if process.is_waiting and self._todo:
-                process.give(self._todo.popleft())
-        return bool(self._todo) or any(process.shards for process in self._processes)
-
-    def _replace(self, dead: _Process, report: Report) -> None:
-        had = list(dead.shards)
-        for name in had or [""]:
-            self._deaths[name] += 1
-        where = f"with shard {' and '.join(had)}" if had else "without a shard"
-        if max(self._deaths[name] for name in had or [""]) >= MOST_DEATHS:
-            raise SetupError(
-                f"{dead.death} {where}, as one did before; shards that are whole stay, so mend what ended it"
-                " and run the same command: it goes on from here"
-            )
-        self._say(f"embeddings: {dead.death} {where}; another takes its place")
-        for name, files in dead.files.items():
-            report.advance(name, -files, self.pace)
-        self._todo.extendleft(reversed(dead.shards.values()))
-        dead.end()
-        self._ended_paces.append(dead.pace)
-        in_its_place = _Process(dead.device, *self._of_all)
-        self._processes[self._processes.index(dead)] = in_its_place
-        in_its_place.start()
-
-    def _end_all(self) -> None:
-        for process in self._processes:
-            process.ask_to_end()
-        for process in self._processes:
-            process.end()
+    batch_size: int
+    decode_threads: int
 
 
-class _Process:
-    """One process and what is known of it."""
+class EmbedOn(msgspec.Struct, frozen=True):
+    """Sets up a worker: loads the model on the device that the worker is named after."""
 
-    def __init__(
-        self, device: str, run_path: Path, make_encoder: EncoderMaker, settings: PipelineSettings
-    ) -> None:
-        self.device = device
-        self.shards: dict[str, Shard] = {}
-        """Handed out to it and not whole yet."""
-        self.files: Counter[str] = Counter()
-        """Of them, files that have gone through the encoder."""
-        self.is_loaded = self.is_waiting = False
-        self.pace = Pace()
-        self.crash: str | None = None
-        """Why it ended."""
-        context = multiprocessing.get_context("spawn")  # not fork: torch and the progress have threads
-        self.pipe, self._theirs = context.Pipe()
-        self._process = context.Process(
-            target=serve, args=(self._theirs, run_path, make_encoder, device, settings), daemon=True
-        )
+    run_path: Path
+    load_encoder: EncoderLoader
+    settings: PipelineSettings
 
-    def start(self) -> None:
-        """Begin loading the model. Messages follow."""
-        with without_interrupts():
-            self._process.start()
-            self._theirs.close()
+    def __call__(self, device: str) -> Work:
+        encoder = self.load_encoder(device)
+        folder = RunFolder.open(self.run_path)
 
-    def receive(self) -> object:
-        """Its next message, noted. Sets ``crash`` where it has ended. Raises what it failed with."""
-        try:
-            message = self.pipe.recv()
-        except (EOFError, OSError):
-            self._process.join(ENDS_WITHIN_S)
-            self.crash = _describe(self._process.exitcode)
-            return None
-        match message:
-            case Loaded():
-                self.is_loaded = True
-            case Wanted():
-                self.is_waiting = True
-            case Advanced(shard, files, pace):
-                self.files[shard] += files
-                self.pace = pace
-            case Wrote(shard):
-                del self.shards[shard], self.files[shard]
-            case Crashed(reason):
-                self.crash = f"ended with {reason}"
-            case Failed(error):
-                raise error
-        return message
+        def work(desk: Desk) -> None:
+            report = _DeskReport(desk, f"{device} {os.getpid()}")
+            _pipeline(folder, encoder, self.settings).run(report.shards(), report)
 
-    def give(self, shard: Shard) -> None:
-        """Hand out ``shard``. If it has just died, that is seen at the next message."""
-        self.is_waiting = False
-        self.shards[shard.name] = shard
-        with contextlib.suppress(OSError):
-            self.pipe.send(shard)
-
-    @property
-    def death(self) -> str:
-        """What happened, as the beginning of a sentence."""
-        return f"the embedding process on {self.device} {self.crash}"
-
-    def ask_to_end(self) -> None:
-        """What it has in hand is lost, and was not whole."""
-        if self._process.pid is not None:
-            self._process.terminate()
-
-    def end(self) -> None:
-        """See to it that it has ended."""
-        if self._process.pid is not None:
-            self._process.terminate()
-            self._process.join(ENDS_WITHIN_S)
-            self._process.kill()
-            self._process.join()
-        self.pipe.close()
+        return work
 
 
-def _describe(exit_code: int | None) -> str:
-    if exit_code == -signal.SIGKILL:
-        return "was killed (often for want of memory: lower embedding.batch_size or embedding.decode_threads)"
-    if exit_code is not None and exit_code < 0:
-        return f"was ended by {signal.Signals(-exit_code).name}"
-    return f"ended with exit code {exit_code}"
+def _pipeline(folder: RunFolder, encoder: Encoder, settings: PipelineSettings) -> Pipeline:
+    return Pipeline(folder, encoder, settings.batch_size, settings.decode_threads)
+
+
+class _Advanced(NamedTuple):
+    """Progress of a shard: so many more files have gone through the encoder."""
+
+    worker: str
+    files: int
+    throughput: Throughput
+
+
+class _DeskReport:
+    """The pipeline's Report, handed on to the desk."""
+
+    def __init__(self, desk: Desk, worker: str) -> None:
+        self._desk, self._worker = desk, worker
+        self._number_of: dict[str, int] = {}
+
+    def shards(self) -> Iterator[Shard]:
+        for number, shard in self._desk.units():
+            self._number_of[shard.name] = number
+            yield shard
+
+    def advance(self, shard: str, files: int, throughput: Throughput) -> None:
+        self._desk.progress(self._number_of[shard], _Advanced(self._worker, files, throughput))
+
+    def wrote(self, shard: str) -> None:
+        self._desk.finish(self._number_of.pop(shard))
+
+
+Embed = Callable[[Sequence[Shard], Report], object]
+"""Embeds shards and reports. Raises what no worker can avoid, and SetupError where workers keep dying."""
+
+
+@contextlib.contextmanager
+def open_devices(
+    run: RunContext, devices: Sequence[str], load_encoder: EncoderLoader, settings: PipelineSettings
+) -> Iterator[Embed]:
+    """What embeds shards, with its models loaded: this process on one CPU, else a worker a device.
+
+    A GPU's model is in a process of its own even if it is the only one, so that its memory is free when
+    captioning begins. Raises what loading raises.
+    """
+    if list(devices) == ["cpu"]:
+        encoder = load_encoder("cpu")
+        yield lambda shards, report: _pipeline(run.folder, encoder, settings).run(shards, report)
+        return
+    set_up = EmbedOn(run.folder.path, load_encoder, settings)
+    with run.open_executor(devices, set_up, purpose="embeds images", ahead=0) as executor:
+        yield lambda shards, report: _embed(executor, shards, report, run.progress.say)
+
+
+def _embed(executor: Executor, shards: Sequence[Shard], report: Report, say: Callable[[str], None]) -> None:
+    files: Counter[int] = Counter()
+    """Reported of shards that are not whole yet, by number."""
+    throughputs: dict[str, Throughput] = {}
+    """The last of each worker, those that died included."""
+    for event in _events(executor, shards):
+        match event:
+            case Progressed(number, _Advanced(worker, count, throughput)):
+                files[number] += count
+                throughputs[worker] = throughput
+                report.advance(shards[number].name, count, sum_of(throughputs.values()))
+            case Finished(number):
+                del files[number]
+                report.wrote(shards[number].name)
+            case Lost():
+                say(f"embeddings: {_describe(event, shards)}; another takes its place")
+                for number in event.numbers:
+                    report.advance(shards[number].name, -files.pop(number, 0), sum_of(throughputs.values()))
+
+
+def _events(executor: Executor, shards: Sequence[Shard]) -> Iterator[Event]:
+    """What happens to ``shards``; one-line errors where workers keep dying."""
+    try:
+        yield from executor.run(shards)
+    except WorkerDeathsError as error:
+        raise SetupError(
+            f"{_describe(error.lost, shards)}, as one did before; shards that are whole stay, so mend what"
+            " ended it and run the same command: it goes on from here"
+        ) from None
+    except (TriptychError, OSError):
+        raise
+    except Exception as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        raise SetupError(
+            f"two embedding processes ended with {reason}; shards that are whole stay, so mend what ended"
+            " them and run the same command: it goes on from here"
+        ) from error
+
+
+def _describe(lost: Lost, shards: Sequence[Shard]) -> str:
+    """What happened, as the beginning of a sentence."""
+    names = " and ".join(shards[number].name for number in lost.numbers)
+    where = f"with shard {names}" if names else "without a shard"
+    hint = " (lower embedding.batch_size or embedding.decode_threads)" if "memory" in lost.why else ""
+    return f"the embedding process on {lost.worker} {lost.why} {where}{hint}"

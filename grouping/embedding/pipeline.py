@@ -5,7 +5,7 @@ Comes in: shards, an encoder. Goes out: of each shard ``embeddings/<shard>.npy``
 one cuts batches, the caller's encodes and one writes, so the encoder waits for nothing that could have
 been done before. Everything is recorded and batched in file order, and a batch never holds images of two
 shards, so the bytes written depend on neither timing nor on which process gets which shard. Not its job:
-which shards and how many processes (see stage and dispatch).
+which shards (see stage) and how many processes (see device_workers).
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from triptych.grouping.embedding.bounded_queue import Channel, Room
+from triptych.grouping.embedding.bounded_queue import BoundedQueue, MemoryBudget
 from triptych.grouping.embedding.prepare import Prepared, prepare
 from triptych.grouping.embedding.preprocess import InputShape
-from triptych.grouping.embedding.throughput import Pace, Stopwatch
+from triptych.grouping.embedding.throughput import Stopwatch, Throughput
 from triptych.records import ImageRecord
 from triptych.runs.folder import RunFolder
 from triptych.runs.jsonl import write_jsonl, written_whole
@@ -40,20 +40,20 @@ ENDS_WITHIN_S = 2.0
 
 
 class Encoder(Protocol):
-    """What turns pixels into vectors (see encoder)."""
+    """What turns pixels into vectors (see encoders)."""
 
     @property
     def shape(self) -> InputShape:
-        """What pictures are brought to."""
+        """What pictures are resized to."""
 
     def encode(self, pixels: NDArray[np.uint8]) -> NDArray[np.float16]:
         """``uint8[n, height, width, 3]`` to ``float16[n, dim]`` unit rows; a row that can't be had is NaN."""
 
 
 class Report(Protocol):
-    """What wants to know how far the pipeline is."""
+    """Is informed of how far the pipeline is."""
 
-    def advance(self, shard: str, files: int, pace: Pace) -> None:
+    def advance(self, shard: str, files: int, throughput: Throughput) -> None:
         """``files`` more of ``shard`` have gone through the encoder."""
 
     def wrote(self, shard: str) -> None:
@@ -63,35 +63,35 @@ class Report(Protocol):
 class Pipeline:
     """Reads, decodes, encodes and writes shards, as one encoder needs them. For one call of ``run``.
 
-    Held at once: at most ``most_images`` images (three batches and two a decoding thread) between
+    Held at once: at most ``max_images`` images (three batches and two a decoding thread) between
     reading and encoding. Of them READ_AHEAD_BYTES and one file as they were read, pictures of
     DECODED_AT_ONCE_PIXELS (at least one picture) decoded, and the others as ``uint8[height, width, 3]``
     pixels, 147 KiB at 224 x 224.
     """
 
     def __init__(self, run: RunFolder, encoder: Encoder, batch_size: int, decode_threads: int) -> None:
-        self.most_images = 3 * batch_size + 2 * decode_threads
-        self.images = Room(self.most_images)
+        self.max_images = 3 * batch_size + 2 * decode_threads
+        self.images = MemoryBudget(self.max_images)
         """What is held between reading and encoding."""
-        self._bytes = Room(READ_AHEAD_BYTES)
-        self._decoding = Room(DECODED_AT_ONCE_PIXELS)
+        self._bytes = MemoryBudget(READ_AHEAD_BYTES)
+        self._decoding = MemoryBudget(DECODED_AT_ONCE_PIXELS)
         self._run, self._encoder = run, encoder
         self._batch_size, self._decode_threads = batch_size, decode_threads
         self._stopwatch = Stopwatch(decode_threads)
 
-    def run(self, shards: Iterable[Shard], report: Report) -> Pace:
+    def run(self, shards: Iterable[Shard], report: Report) -> Throughput:
         """Embed every image and record every file of ``shards``. Returns how busy each part was."""
         decoders = ThreadPoolExecutor(self._decode_threads, thread_name_prefix="decode")
         writer = ThreadPoolExecutor(1, thread_name_prefix="write")
-        files: Channel[_Read] = Channel(self.most_images)
-        batches: Channel[_Batch] = Channel(1)
+        files: BoundedQueue[_Read] = BoundedQueue(self.max_images)
+        batches: BoundedQueue[_Batch] = BoundedQueue(1)
         reading = _started(files, self._read(shards, decoders))
         cutting = _started(batches, self._cut(files))
         writing: Future[None] | None = None
         try:
             for batch in batches:
                 self._encode(batch)
-                report.advance(batch.shard.name, batch.files, self._stopwatch.pace())
+                report.advance(batch.shard.name, batch.files, self._stopwatch.throughput())
                 if batch.is_last:
                     if writing is not None:
                         writing.result()
@@ -106,7 +106,7 @@ class Pipeline:
             for thread in (reading, cutting):
                 thread.join(ENDS_WITHIN_S)
             writer.shutdown()
-        return self._stopwatch.pace()
+        return self._stopwatch.throughput()
 
     def _read(self, shards: Iterable[Shard], decoders: ThreadPoolExecutor) -> Iterator[_Read]:
         """Every file, with what is becoming of it; after the last one of a shard, None."""
@@ -114,13 +114,13 @@ class Pipeline:
             under_way = _ShardUnderWay(shard.name)
             files = iter(shard.files())
             while True:
-                self.images.enter(1)
+                self.images.acquire(1)
                 with self._stopwatch.timed("reading"):
                     file = next(files, None)
                 if file is None:
-                    self.images.leave(1)
+                    self.images.release(1)
                     break
-                self._bytes.enter(len(file.content))
+                self._bytes.acquire(len(file.content))
                 yield _Read(under_way, decoders.submit(self._prepare, file))
             yield _Read(under_way, None)
 
@@ -129,7 +129,7 @@ class Pipeline:
             with self._stopwatch.timed("decoding"):
                 return prepare(file, self._encoder.shape, self._decoding)
         finally:
-            self._bytes.leave(len(file.content))
+            self._bytes.release(len(file.content))
 
     def _cut(self, files: Iterable[_Read]) -> Iterator[_Batch]:
         """Batches of ``batch_size`` readable images; the last of a shard may have fewer, or none."""
@@ -141,7 +141,7 @@ class Pipeline:
                 shard.records.append(prepared.record)
                 count += 1
                 if prepared.pixels is None:
-                    self.images.leave(1)
+                    self.images.release(1)
                 else:
                     pixels.append(prepared.pixels)
             if coming is None or len(pixels) == self._batch_size:
@@ -153,7 +153,7 @@ class Pipeline:
         if batch.pixels is not None:
             with self._stopwatch.timed("model"):
                 batch.shard.rows.append(self._encoder.encode(batch.pixels))
-            self.images.leave(len(batch.pixels))
+            self.images.release(len(batch.pixels))
         elif batch.is_last and not batch.shard.rows:
             batch.shard.rows.append(_no_rows(self._encoder))
 
@@ -182,15 +182,15 @@ class _Batch(NamedTuple):
 T = TypeVar("T")
 
 
-def _started(channel: Channel[T], source: Iterator[T]) -> threading.Thread:
-    """A thread that fills ``channel``. A daemon: a disk that hangs must not keep the process alive."""
-    thread = threading.Thread(target=channel.fill_from, args=(source,), daemon=True)
+def _started(queue: BoundedQueue[T], source: Iterator[T]) -> threading.Thread:
+    """A thread that fills ``queue``. A daemon: a disk that hangs must not keep the process alive."""
+    thread = threading.Thread(target=queue.fill_from, args=(source,), daemon=True)
     thread.start()
     return thread
 
 
-def _say_failure(writing: Future[None], batches: Channel[_Batch]) -> None:
-    """The next batch may be long in coming, and a full disk has to be said now."""
+def _say_failure(writing: Future[None], batches: BoundedQueue[_Batch]) -> None:
+    """The next batch may be long in coming, and a full disk has to be known now."""
     error = writing.exception()
     if error is not None:
         batches.fail(error)

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from triptych.errors import UnreadableImageError
-from triptych.grouping.embedding.bounded_queue import Room
+from triptych.grouping.embedding.bounded_queue import MemoryBudget
 from triptych.grouping.embedding.preprocess import InputShape, Resized, resize_to
-from triptych.grouping.sets.perceptual_hash import picture_hash
+from triptych.grouping.perceptual_hash import picture_hash
 from triptych.records import ImageRecord
 from triptych.sources.file_kinds import FoundFile
 from triptych.sources.image_decoding import decode_rgb, pixel_count
@@ -39,10 +39,10 @@ class Prepared(NamedTuple):
     pixels: NDArray[np.uint8] | None
 
 
-def prepare(file: FoundFile, shape: InputShape, decoding: Room) -> Prepared:
+def prepare(file: FoundFile, shape: InputShape, decoding: MemoryBudget) -> Prepared:
     """The record of ``file`` and its pixels for a tower of ``shape``. For any number of threads.
 
-    ``decoding`` has room for so many pixels that are decoded at the same time.
+    ``decoding`` is the budget of pixels that are decoded at the same time.
     """
     if file.unreadable is not None:
         return Prepared(ImageRecord(key=file.key, unreadable=file.unreadable), None)
@@ -71,21 +71,21 @@ def prepare(file: FoundFile, shape: InputShape, decoding: Room) -> Prepared:
     return Prepared(record, pixels)
 
 
-def decode_to(shape: InputShape, content: bytes, decoding: Room) -> tuple[Resized, int, int]:
+def decode_to(shape: InputShape, content: bytes, decoding: MemoryBudget) -> tuple[Resized, int, int]:
     """A file's picture at the tower's scale, and the width and height in pixels of the upright original.
 
     Raises UnreadableImageError.
     """
     amount = pixel_count(content)
-    decoding.enter(amount)
+    decoding.acquire(amount)
     try:
-        draft_side_px = int(DRAFT_OVER_INPUT * shape.longer_side_px)
+        draft_side_px = int(DRAFT_OVER_INPUT * max(shape.scaled_to))
         picture, width_px, height_px = decode_rgb(content, draft_side_px)
         if max(width_px, height_px) > MAX_ASPECT_RATIO * min(width_px, height_px):
             raise _TooNarrowError(width_px, height_px)
         return resize_to(shape, picture, width_px, height_px), width_px, height_px
     finally:
-        decoding.leave(amount)
+        decoding.release(amount)
 
 
 class _TooNarrowError(UnreadableImageError):

@@ -1,8 +1,8 @@
 """Upright pictures to what an image tower sees, with torch's antialiased resize.
 
-Comes in: an RGB picture, the tower's InputShape. Goes out: uint8 pixels, framed as open_clip's own
-transform frames them. Normalising is left to the encoder, a batch at a time on its device. Not its job:
-decoding (see prepare).
+Comes in: an RGB picture, the tower's InputShape. Goes out: uint8 pixels, resized and cropped as torchvision
+does and therefore open_clip's, timm's and transformers' own transforms. Normalising is left to the encoder,
+a batch at a time on its device. Not its job: decoding (see prepare).
 """
 
 from __future__ import annotations
@@ -14,33 +14,46 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from triptych.errors import SetupError
+
 ResizeMode = Literal["shortest", "longest", "squash"]
 Interpolation = Literal["bicubic", "bilinear"]
 
 
 class InputShape(msgspec.Struct, frozen=True, kw_only=True):
-    """What an image tower sees, in open_clip's terms."""
+    """What an image tower sees."""
 
     height_px: int
     width_px: int
     resize_mode: ResizeMode = "shortest"
-    """``shortest`` scales the shorter side and crops, ``longest`` scales the longer one and pads, ``squash``
-    scales both."""
+    """``shortest`` scales until a picture covers the frame and crops it, ``longest`` until it fits in and
+    pads it, ``squash`` scales both sides apart."""
+    cropped_from: tuple[int, int] | None = None
+    """Height and width in pixels of a larger frame that pictures are scaled to; the tower then sees its
+    middle. None: they are scaled to what it sees."""
     interpolation: Interpolation = "bicubic"
-    fill: int = 0
-    """What ``longest`` pads with, in [0, 255]."""
+    fill: tuple[int, int, int] = (0, 0, 0)
+    """The colour that is padded with, in [0, 255]."""
 
     @property
-    def longer_side_px(self) -> int:
-        """The longer of both sides, in pixels."""
-        return max(self.height_px, self.width_px)
+    def scaled_to(self) -> tuple[int, int]:
+        """Height and width in pixels of the frame that pictures are scaled to."""
+        return self.cropped_from or (self.height_px, self.width_px)
+
+
+def supported_filter(name: str) -> Interpolation:
+    """Raises SetupError where pictures can't be resized so."""
+    match name:
+        case "bicubic" | "bilinear":
+            return name
+    raise SetupError(f"its pictures are resized by {name}; expected bicubic or bilinear")
 
 
 class Resized(NamedTuple):
     """A picture at a tower's scale: all of it, and the frame that the tower sees."""
 
     whole: NDArray[np.uint8]
-    """``uint8[height, width, 3]`` before cropping or padding."""
+    """``uint8[height, width, 3]`` before it is cropped or padded."""
     framed: NDArray[np.uint8]
     """``uint8[height_px, width_px, 3]`` of the InputShape."""
 
@@ -59,31 +72,24 @@ def resize_to(shape: InputShape, picture: Image.Image, width_px: int, height_px:
     wanted = _whole_size(shape, width_px, height_px)
     reduced_by = round(max(width_px, height_px) / max(picture.size))
     covered = (height_px / reduced_by, width_px / reduced_by)
-    whole = pixels if covered == wanted else _resample(pixels, covered, wanted, _filter_of(shape))
+    whole = pixels if covered == wanted else _resample(pixels, covered, wanted, shape.interpolation)
     framed = _fit(_fit(whole, shape.height_px, 0, shape.fill), shape.width_px, 1, shape.fill)
     return Resized(whole, framed)
 
 
 def _whole_size(shape: InputShape, width_px: int, height_px: int) -> tuple[int, int]:
-    """Height and width, in pixels, before cropping or padding: as open_clip's transform computes them."""
-    tall, wide = shape.height_px, shape.width_px
+    """Height and width, in pixels, before cropping or padding."""
+    tall, wide = shape.scaled_to
     if shape.resize_mode == "squash":
         return tall, wide
     if shape.resize_mode == "shortest" and tall == wide:
-        # torchvision's Resize cuts the longer side down to an integer; open_clip's own rounds.
+        # torchvision's Resize cuts the longer side down to an integer; open_clip's and timm's own round.
         if width_px <= height_px:
             return int(wide * height_px / width_px), wide
         return tall, int(tall * width_px / height_px)
     ratios = (height_px / tall, width_px / wide)
     ratio = max(ratios) if shape.resize_mode == "longest" else min(ratios)
     return max(1, round(height_px / ratio)), max(1, round(width_px / ratio))
-
-
-def _filter_of(shape: InputShape) -> Interpolation:
-    """open_clip takes its default for a frame that isn't square, whatever the config says."""
-    if shape.resize_mode == "shortest" and shape.height_px != shape.width_px:
-        return "bicubic"
-    return shape.interpolation
 
 
 def _resample(
@@ -105,13 +111,15 @@ def _resample(
     return result[: wanted[0], : wanted[1]]
 
 
-def _fit(pixels: NDArray[np.uint8], side_px: int, axis: int, fill: int) -> NDArray[np.uint8]:
+def _fit(pixels: NDArray[np.uint8], side_px: int, axis: int, fill: tuple[int, int, int]) -> NDArray[np.uint8]:
     """The middle ``side_px`` along ``axis``; where there are fewer, ``fill`` on both sides."""
     excess = pixels.shape[axis] - side_px
     if excess >= 0:
         start = round(excess / 2)
         return pixels[start : start + side_px] if axis == 0 else pixels[:, start : start + side_px]
-    missing = -excess
-    around = [(0, 0)] * 3
-    around[axis] = (missing // 2, (missing + 1) // 2)
-    return np.pad(pixels, around, constant_values=fill)
+    start = -excess // 2
+    padded = np.empty((*pixels.shape[:axis], side_px, *pixels.shape[axis + 1 :]), np.uint8)
+    padded[:] = fill
+    inside = slice(start, start + pixels.shape[axis])
+    padded[(slice(None),) * axis + (inside,)] = pixels
+    return padded

@@ -1,8 +1,8 @@
 """Embeddings from elsewhere: ``.npy`` files as clip-retrieval writes them.
 
 Comes in: a ``.npy`` file or a folder of them, perhaps a file of keys. Goes out: the same files in the run
-folder that embed writes, so that all that follows is the same. Rows are float16 or float32, of any
-length. Not its job: pictures; there are none.
+folder that the embedding pipeline writes, so that all that follows is the same. Rows are float16 or float32,
+of any length. Not its job: pictures; there are none.
 """
 
 from __future__ import annotations
@@ -48,19 +48,17 @@ class StoredShard(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def adopt(run: RunFolder, shard: StoredShard) -> None:
-    """Write ``shard`` as embed_shard would: unit rows in float16, then a record a row.
+    """Write ``shard`` as the pipeline would: unit vectors in float16, then a record a row.
 
     A row that has no direction (zeros, not finite) is recorded as unreadable.
     """
     rows = shard.rows()
-    sound = np.concatenate([*(_sound(block) for block in _blocks(rows)), np.zeros(0, bool)])
+    sound = np.concatenate([*(have_direction(block) for block in _blocks(rows)), np.zeros(0, bool)])
     header = {"descr": "<f2", "fortran_order": False, "shape": (int(sound.sum()), rows.shape[1])}
     with written_whole(run.embeddings_file(shard.name)) as file:
         np.lib.format.write_array_header_1_0(file, header)
         for block in _blocks(rows):
-            kept = block[_sound(block)].astype(np.float32)
-            kept /= np.sqrt(np.einsum("ij,ij->i", kept, kept))[:, None]
-            file.write(kept.astype("<f2").tobytes())
+            file.write(unit_float16(block[have_direction(block)]).tobytes())
     reason = "not embeddable: the stored embedding is zero or not finite"
     write_jsonl(
         run.images_file(shard.name),
@@ -76,13 +74,20 @@ def _blocks(rows: NDArray[np.floating]) -> Iterator[NDArray[np.floating]]:
         yield rows[start : start + ROWS_AT_ONCE]
 
 
-def _sound(block: NDArray[np.floating]) -> NDArray[np.bool_]:
-    """Rows whose squared length is a usable number in float32."""
-    wide = block.astype(np.float32)
+def have_direction(rows: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """``bool[n]``: rows whose squared length is a usable number in float32."""
+    wide = rows.astype(np.float32)
     with np.errstate(over="ignore", invalid="ignore"):
         squared = np.einsum("ij,ij->i", wide, wide)
     sound: NDArray[np.bool_] = np.isfinite(squared) & (squared > 1e-12)
     return sound
+
+
+def unit_float16(rows: NDArray[np.floating]) -> NDArray[np.float16]:
+    """Rows that have a direction at length 1, as run folders store them."""
+    units = rows.astype(np.float32)
+    units /= np.sqrt(np.einsum("ij,ij->i", units, units))[:, None]
+    return units.astype("<f2")
 
 
 def open_stored(embeddings: Path, keys_file: Path | None) -> list[StoredShard]:

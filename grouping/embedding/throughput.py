@@ -1,4 +1,4 @@
-"""How busy reading, decoding and the model are, and which of them bounds the pace.
+"""How busy reading, decoding and the model are, and which of them bounds the throughput.
 
 Comes in: seconds that each part was at work. Goes out: shares of the time that passed, and one word. A
 part that is at work all the time is the one that the others wait for. Not its job: showing it.
@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 
-class Pace(msgspec.Struct, frozen=True, kw_only=True):
+class Throughput(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds at work, of one pipeline or the sum of several."""
 
     passed_s: float = 0.0
@@ -37,14 +37,16 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
         return max(shares, key=lambda part: shares[part])
 
 
-def sum_of(paces: Iterable[Pace]) -> Pace:
-    """The pace of pipelines that run side by side."""
-    every = list(paces)
-    return Pace(**{name: sum(getattr(each, name) for each in every) for name in Pace.__struct_fields__})
+def sum_of(throughputs: Iterable[Throughput]) -> Throughput:
+    """Of pipelines that run side by side."""
+    every = list(throughputs)
+    return Throughput(
+        **{name: sum(getattr(each, name) for each in every) for name in Throughput.__struct_fields__}
+    )
 
 
 class Stopwatch:
-    """Measures the pace of one pipeline from when it is made. For any number of threads."""
+    """Measures one pipeline from when it is made. Thread-safe."""
 
     def __init__(self, decode_threads: int) -> None:
         self._decode_threads = decode_threads
@@ -63,10 +65,10 @@ class Stopwatch:
             with self._lock:
                 self._at_work[part] += spent_s
 
-    def pace(self) -> Pace:
+    def throughput(self) -> Throughput:
         """Until now."""
         with self._lock:
-            return Pace(
+            return Throughput(
                 passed_s=time.perf_counter() - self._began,
                 reading_s=self._at_work["reading"],
                 decoding_s=self._at_work["decoding"] / self._decode_threads,

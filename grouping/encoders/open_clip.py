@@ -1,179 +1,189 @@
-"""Pictures to CLIP vectors, and text towers for texts; the one file that imports open_clip.
+"""CLIP models of open_clip, with image and text towers; the one file that imports open_clip.
 
-Comes in: a checkpoint, pictures as the tower sees them (see resize). Goes out: unit vectors, or a text
-encoder (see text_encoder). Every way in which a checkpoint can't be loaded ends in one SetupError with one
-line, in seconds. Not its job: reading and decoding (see prepare). Import this file only when there is
-something to embed: it takes seconds.
+Comes in: an open_clip name with a tag or a weights file, ``hf-hub:OWNER/NAME``, or a folder (its path, or
+``local-dir:PATH``) with open_clip_config.json and weights. Goes out: towers. Not its job: running them (see
+tower).
 """
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-
-import numpy as np
-import open_clip
-import torch
-from huggingface_hub import constants as hub_constants
-from numpy.typing import NDArray
-from open_clip.transform import PreprocessCfg
+import contextlib
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from triptych.errors import SetupError
-from triptych.grouping.config import Precision
 from triptych.grouping.embedding.preprocess import InputShape
-from triptych.grouping.encoders.checkpoint import HUB_PREFIX, Checkpoint
-from triptych.grouping.encoders.hub import hub_answers, offline, quiet
-from triptych.grouping.encoders.text import OpenClipTextEncoder
+from triptych.grouping.encoders import Checkpoint, EncoderFamily, Placement
+from triptych.grouping.encoders.model_files import (
+    cached_folder,
+    closest,
+    digest_of_model,
+    is_folder_name,
+    require_hub,
+    weights_in,
+)
+from triptych.runs.jsonl import sha256_of
 
-DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+if TYPE_CHECKING:
+    import torch
 
+    from triptych.grouping.encoders.tower import TextTower, TorchTower
 
-ENCODED_TOGETHER = 16
-"""Images that one thread of a CPU encodes at once. torch's own threads would change the last bits of rows
-with their number (seen at 7 images: 1 thread against 2); slices of this size, each in one thread, don't."""
-
-
-class OpenClipEncoder:
-    """An open_clip image tower. ``encode`` is for one thread at a time."""
-
-    def __init__(
-        self, model: torch.nn.Module, device: torch.device, dtype: torch.dtype, cpu_threads: int
-    ) -> None:
-        self.model = model
-        self.device = device
-        self._dtype = dtype
-        self._cpu_threads = cpu_threads
-        settings = PreprocessCfg(**model.visual.preprocess_cfg)  # type: ignore[union-attr,arg-type]
-        height, width = settings.size if isinstance(settings.size, (tuple, list)) else [settings.size] * 2
-        self.shape = InputShape(
-            height_px=height,
-            width_px=width,
-            resize_mode=settings.resize_mode,
-            interpolation="bilinear" if settings.interpolation == "bilinear" else "bicubic",
-            fill=settings.fill_color,
-        )
-        """What pictures are brought to."""
-        mean, std = (
-            torch.tensor(three, device=device).view(1, 3, 1, 1) for three in (settings.mean, settings.std)
-        )
-        self._scale, self._shift = 1 / (255 * std), -mean / std
-
-    def encode(self, pixels: NDArray[np.uint8]) -> NDArray[np.float16]:
-        """``uint8[n, height, width, 3]`` to ``float16[n, dim]``; rows are scaled to length 1 in float32.
-
-        A picture for which the model gives no direction (zeros, infinities) gets a row of NaN. Rows are
-        the same bytes for any number of threads. Raises SetupError where a GPU has too little memory.
-        """
-        if self.device.type == "cpu":
-            return self._encode_in_threads(pixels)
-        try:
-            return self._encode_at_once(pixels)
-        except torch.OutOfMemoryError:
-            raise SetupError(
-                f"{self.device} has too little memory for {len(pixels)} images at once; lower"
-                " embedding.batch_size, or free the GPU"
-            ) from None
-
-    def _encode_in_threads(self, pixels: NDArray[np.uint8]) -> NDArray[np.float16]:
-        slices = [
-            pixels[start : start + ENCODED_TOGETHER] for start in range(0, len(pixels), ENCODED_TOGETHER)
-        ]
-        threads_before = torch.get_num_threads()
-        try:
-            with ThreadPoolExecutor(self._cpu_threads, "encode", torch.set_num_threads, (1,)) as pool:
-                return np.concatenate(list(pool.map(self._encode_at_once, slices)))
-        finally:
-            torch.set_num_threads(threads_before)
-
-    def _encode_at_once(self, pixels: NDArray[np.uint8]) -> NDArray[np.float16]:
-        with torch.inference_mode():
-            levels = torch.from_numpy(pixels).to(self.device).permute(0, 3, 1, 2).float().contiguous()
-            inputs = levels.mul_(self._scale).add_(self._shift).to(self._dtype)
-            raw = self.model.encode_image(inputs).float()  # type: ignore[operator]
-            lengths = raw.norm(dim=1, keepdim=True)
-            unit = torch.where(torch.isfinite(lengths) & (lengths > 0), raw / lengths, torch.nan)
-        rows: NDArray[np.float16] = unit.cpu().numpy().astype(np.float16)
-        return rows
-
-    def check(self) -> None:
-        """Raise SetupError if the model gives nothing finite for a plain grey picture."""
-        row = self.encode(np.full((1, self.shape.height_px, self.shape.width_px, 3), 128, np.uint8))
-        if not np.isfinite(row).all():
-            raise SetupError("gives no finite vector for a grey picture; its weights are damaged")
+LOCAL_PREFIX = "local-dir:"
+HUB_PREFIX = "hf-hub:"
+CONFIG_NAME = "open_clip_config.json"
+WEIGHTS_NAME = "open_clip_model.safetensors"
 
 
-def load_text_encoder(checkpoint: Checkpoint, device: str, cpu_threads: int = 1) -> OpenClipTextEncoder:
-    """Load the text tower of ``checkpoint``. Raises SetupError as load_encoder does."""
-    encoder = load_encoder(checkpoint, device)
-    with quiet(), offline():
-        try:
-            tokenizer = open_clip.get_tokenizer(checkpoint.model)
-        except Exception as error:  # whatever a tokenizer's files make it raise
-            reason = " ".join(str(error).split())[:300]
-            raise SetupError(
-                f"embedding model {checkpoint.model} has no tokenizer on this machine"
-                f" ({type(error).__name__}: {reason}); set filtering.grounding=false or get its files"
-            ) from None
-    return OpenClipTextEncoder(encoder.model, tokenizer, encoder.device, cpu_threads)
+def resolve(name: str, pretrained: str | None) -> Checkpoint:
+    """See EncoderFamily."""
+    if name.startswith(HUB_PREFIX):
+        return Checkpoint(model=name, name=name, identity=name)
+    if name.startswith(LOCAL_PREFIX) or is_folder_name(name):
+        folder = Path(name.removeprefix(LOCAL_PREFIX)).expanduser()
+        identity = digest_of_model(folder, "open_clip", [CONFIG_NAME], WEIGHTS_NAME)
+        return Checkpoint(model=name, name=f"{LOCAL_PREFIX}{folder}", folder=folder, identity=identity)
+    known_as, weights = name.replace("/", "-"), pretrained
+    if pretrained is not None and Path(pretrained).is_file():
+        weights = f"sha256:{sha256_of(Path(pretrained))}"
+    return Checkpoint(model=name, name=known_as, weights=pretrained, identity=f"{known_as} {weights}")
 
 
-def load_encoder(
-    checkpoint: Checkpoint, device: str, precision: Precision = "auto", cpu_threads: int = 1
-) -> OpenClipEncoder:
-    """Load ``checkpoint`` on ``device`` (``cpu``, ``cuda``, ``cuda:N``; see devices).
+def load(checkpoint: Checkpoint, placement: Placement) -> TorchTower:
+    """See EncoderFamily."""
+    from open_clip.transform import PreprocessCfg
 
-    Raises SetupError: an unknown name or tag, weights that are neither on disk nor to be had, weights
-    that don't fit the config, too little memory.
-    """
-    where = torch.device(device)
-    if precision == "auto":
-        precision = "fp32" if where.type == "cpu" else "fp16"
-    if checkpoint.folder is None and not checkpoint.model.startswith(HUB_PREFIX):
-        _check_known(checkpoint)
+    from triptych.grouping.encoders.tower import TorchTower
+
+    model = _load_model(checkpoint, placement)
+    settings = PreprocessCfg(**model.visual.preprocess_cfg)  # type: ignore[union-attr,arg-type]
+    return TorchTower(
+        model.encode_image,  # type: ignore[arg-type]
+        input_shape(settings),
+        mean=settings.mean,
+        std=settings.std,
+        placement=placement,
+    )
+
+
+def input_shape(settings: Any) -> InputShape:
+    """Of an open_clip PreprocessCfg."""
+    height, width = settings.size if isinstance(settings.size, (tuple, list)) else [settings.size] * 2
+    # open_clip takes its default filter for a frame that isn't square, whatever the config says.
+    is_default = settings.resize_mode == "shortest" and height != width
+    is_bilinear = settings.interpolation == "bilinear" and not is_default
+    return InputShape(
+        height_px=height,
+        width_px=width,
+        resize_mode=settings.resize_mode,
+        interpolation="bilinear" if is_bilinear else "bicubic",
+        fill=(settings.fill_color,) * 3,
+    )
+
+
+def load_text(checkpoint: Checkpoint, placement: Placement) -> TextTower:
+    """See EncoderFamily."""
+    import open_clip
+
+    from triptych.grouping.encoders.tower import TextTower, languages_of
+
+    model = _load_model(checkpoint, placement)
     try:
-        with quiet():
-            model = _create(checkpoint, where, precision)
-            encoder = OpenClipEncoder(model.eval(), where, DTYPES[precision], cpu_threads)
-            encoder.check()
-    except SetupError as error:
-        raise SetupError(f"embedding model {checkpoint.model}: {error}") from None
-    except Exception as error:  # open_clip and torch raise whatever a config or a file makes them raise
+        with _without_root_handler():
+            try:
+                tokenizer = open_clip.get_tokenizer(checkpoint.name, local_files_only=True)
+            except TypeError:  # open_clip's own tokenizer takes no such option, and needs no files
+                tokenizer = open_clip.get_tokenizer(checkpoint.name)
+    except Exception as error:  # whatever a tokenizer's files make it raise
         reason = " ".join(str(error).split())[:300]
         raise SetupError(
-            f"embedding model {checkpoint.model} can't be loaded ({type(error).__name__}: {reason});"
-            " check that its config and weights belong together, or name another with embedding.model"
+            f"has no tokenizer on this machine ({type(error).__name__}: {reason}); set"
+            " filtering.grounding=false or get its files"
         ) from None
-    return encoder
+    return TextTower(
+        tokenizer,
+        model.encode_text,  # type: ignore[arg-type]
+        languages=languages_of(getattr(tokenizer, "tokenizer", None)),
+        placement=placement,
+    )
 
 
-def _check_known(checkpoint: Checkpoint) -> None:
-    """Raise SetupError, with the closest ones, where open_clip has no such model or tag."""
-    name, tag = checkpoint.model, checkpoint.pretrained
+def _load_model(checkpoint: Checkpoint, placement: Placement) -> torch.nn.Module:
+    """From a folder, a file or the hub's cache; else downloaded, if the hub answers."""
+    name, weights = checkpoint.name, checkpoint.weights
+    if name.startswith(HUB_PREFIX):
+        folder = cached_folder(name.removeprefix(HUB_PREFIX))
+        if folder is not None and (folder / CONFIG_NAME).is_file() and weights_in(folder):
+            return _create(placement, f"{LOCAL_PREFIX}{folder}")
+        require_hub(f"a folder with {CONFIG_NAME} and weights")
+    elif checkpoint.folder is None:
+        tag = _known_tag(checkpoint)
+        if tag.get("hf_hub"):
+            file = _cached_file(tag["hf_hub"])
+            if file is not None:
+                return _create(placement, name, pretrained=str(file), force_preprocess_cfg=tag)
+            require_hub(f"a folder with {CONFIG_NAME} and weights")
+    return _create(placement, name, pretrained=weights)
+
+
+def _create(placement: Placement, name: str, **settings: Any) -> torch.nn.Module:
+    import open_clip
+
+    with _without_root_handler():
+        model: torch.nn.Module = open_clip.create_model(
+            name,
+            precision=placement.precision,
+            device=placement.device,
+            require_pretrained=True,
+            **settings,
+        )
+    return model.eval()
+
+
+def _known_tag(checkpoint: Checkpoint) -> dict[str, Any]:
+    """What open_clip knows of the weights' tag; nothing where they are a file.
+
+    Raises SetupError, with the closest ones, where open_clip has no such model or tag.
+    """
+    import open_clip
+
+    name, weights = checkpoint.name, checkpoint.weights
     models = open_clip.list_models()
     if name not in models:
         raise SetupError(
-            f"embedding model {name} is neither a folder nor a name that open_clip knows"
-            f"{_closest(name, models)}; open_clip.list_models() has them all"
+            f"neither a folder nor a name that open_clip knows{closest(name, models)};"
+            " open_clip.list_models() has them all"
         )
     tags = open_clip.list_pretrained_tags_by_model(name)
-    if tag is None:
+    if weights is None:
         raise SetupError(
-            f"embedding model {name} needs embedding.pretrained;"
-            f" expected a weights file or a tag such as {_some(tags)}"
+            f"needs embedding.pretrained; expected a weights file or a tag such as {_some(tags)}"
         )
-    is_file = not checkpoint.identity.endswith(f" {tag}")
-    if not is_file and not open_clip.get_pretrained_cfg(name, tag):
+    if Path(weights).is_file():
+        return {}
+    tag: dict[str, Any] = open_clip.get_pretrained_cfg(name, weights)
+    if not tag:
         raise SetupError(
-            f"embedding.pretrained {tag} is neither a weights file nor a tag of {name}{_closest(tag, tags)};"
-            f" it has {_some(tags)}"
+            f"embedding.pretrained {weights} is neither a weights file nor a tag of"
+            f" {name}{closest(weights, tags)}; it has {_some(tags)}"
         )
+    if tag.get("quick_gelu", False) != open_clip.get_model_config(name).get("quick_gelu", False):
+        warnings.warn(f"{name} and its weights {weights} differ in quick_gelu; take another", stacklevel=2)
+    return tag
 
 
-def _closest(word: str, known: Sequence[str]) -> str:
-    lower = {candidate.lower(): candidate for candidate in known}
-    found = difflib.get_close_matches(word.lower(), lower, n=3, cutoff=0.5)
-    return f" (did you mean {' or '.join(lower[each] for each in found)}?)" if found else ""
+def _cached_file(hub_path: str) -> Path | None:
+    """The weights ``OWNER/NAME/[FILE]`` in the hub's cache, as open_clip chooses among files."""
+    repository, _, file_name = hub_path.rpartition("/")
+    folder = cached_folder(repository)
+    names = [Path(file_name).with_suffix(".safetensors").name, file_name] if file_name else []
+    for name in names or [WEIGHTS_NAME, "open_clip_pytorch_model.bin"]:
+        if folder is not None and (folder / name).is_file():
+            return folder / name
+    return None
 
 
 def _some(tags: Sequence[str]) -> str:
@@ -181,29 +191,18 @@ def _some(tags: Sequence[str]) -> str:
     return f"{', '.join(tags[:5])}{more}" if tags else "none: its weights were not published"
 
 
-def _create(checkpoint: Checkpoint, where: torch.device, precision: str) -> torch.nn.Module:
-    """The model with its weights: from a folder or the hub's cache; else downloaded, if the hub answers."""
+@contextlib.contextmanager
+def _without_root_handler() -> Iterator[None]:
+    """Keep open_clip from setting up the root logger, which ``logging.info`` does where it has no handler.
+
+    Whoever has set it up gets open_clip's log as everything else.
+    """
+    root, nothing = logging.getLogger(), logging.NullHandler()
+    root.addHandler(nothing)
     try:
-        with offline():
-            return _create_now(checkpoint, where, precision)
-    except Exception:
-        if checkpoint.folder is not None or hub_constants.is_offline_mode():
-            raise
-    if not hub_answers():
-        raise SetupError(
-            f"its weights are not on this machine and {hub_constants.ENDPOINT} can't be reached; on a machine"
-            " with network, download a folder with open_clip_config.json and weights, and name it as"
-            " embedding.model"
-        )
-    return _create_now(checkpoint, where, precision)
+        yield
+    finally:
+        root.removeHandler(nothing)
 
 
-def _create_now(checkpoint: Checkpoint, where: torch.device, precision: str) -> torch.nn.Module:
-    model: torch.nn.Module = open_clip.create_model(
-        checkpoint.model,
-        pretrained=checkpoint.pretrained,
-        precision=precision,
-        device=where,
-        require_pretrained=True,
-    )
-    return model
+FAMILY = EncoderFamily(prefix="", resolve=resolve, load=load, load_text=load_text)

@@ -1,8 +1,9 @@
-"""Embeddings sorted into cells of a similarity space, on disk.
+"""An IVF index: embeddings sorted into the cells of a similarity space, on disk.
 
-Comes in: blocks of stored rows, as a run or a benchmark has them. Goes out, in a scratch folder:
-centres, each image's cell, and the rows in cell order, so that a cell is read in one piece. Each file
-appears whole; what is there already is taken over. Not its job: which cells are searched (see cells).
+Comes in: blocks of stored embeddings, as a run or a benchmark has them. Goes out, in a scratch folder:
+centroids, each image's cell, and the vectors in cell order (the inverted lists), so that a cell is read in
+one piece. Each file appears whole; what is there already is taken over. Not its job: which cells are probed
+(see probe_count).
 """
 
 from __future__ import annotations
@@ -17,88 +18,96 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from triptych.grouping.neighbours.faiss_search import Searcher
-from triptych.grouping.neighbours.spherical_kmeans import find_centres
-from triptych.grouping.neighbours.unit_vectors import UnitRows, as_units
-from triptych.grouping.neighbours.workers import in_threads
+from triptych.grouping.neighbours.searcher import Searcher, in_threads
+from triptych.grouping.neighbours.spherical_kmeans import spherical_kmeans
+from triptych.grouping.neighbours.unit_vectors import UnitVectors, as_units
 from triptych.progress import Progress, Silent
 from triptych.runs.jsonl import written_whole
 
 IMAGES_PER_CELL = 512
-"""Small enough to search few rows besides the near ones, large enough for fast matrix products."""
+"""Small enough to search few vectors besides the near ones, large enough for fast matrix products."""
 
-MOST_CELLS = 16_384
+MAX_CELLS = 16_384
 """What a self-join of 11 million takes; assigning costs images x cells."""
 
 SAMPLE_PER_CELL = 40
 """Images a cell that k-means looks at; faiss asks for 39 or more."""
 
-ROWS_AT_ONCE = 16_384
+VECTORS_AT_ONCE = 16_384
 """32 MB in float32 at 512 dimensions."""
 
 
 class StoredBlock(NamedTuple):
-    """Consecutive stored rows and the images (numbers in key order) that they belong to."""
+    """Consecutive stored embeddings and the images (numbers in key order) that they belong to."""
 
     images: NDArray[np.int64]
     load: Callable[[], NDArray[np.float16]]
-    """Maps the file anew at each call, so that what was read of it can be let go."""
+    """``float16[len(images), dim]``. Maps the file anew at each call, so that what was read of it can be let
+    go."""
 
 
-class Layout:
-    """Images 0 to n - 1 (in key order) in cells. Rows lie by cell, inside a cell by image number."""
+class InvertedLists:
+    """Images 0 to n - 1 (in key order) in cells. Vectors lie by cell, inside a cell by image number."""
 
-    def __init__(self, folder: Path, cell_of: NDArray[np.int16], centres: NDArray[np.float32]) -> None:
-        self.centres = centres
+    def __init__(self, folder: Path, cell_of: NDArray[np.int16], centroids: NDArray[np.float32]) -> None:
+        self.centroids = centroids
         """``float32[cells, dim]``, in an order in which cells that follow each other are near."""
         self.cell_of = cell_of
         """``int16[n]``."""
         self.order: NDArray[np.int64] = np.argsort(cell_of, kind="stable")
-        """Images in the order of their rows."""
+        """``int64[n]``: images in the order of their vectors."""
         self.starts: NDArray[np.int64] = np.concatenate(
-            [[0], np.cumsum(np.bincount(cell_of, minlength=len(centres)))]
+            [[0], np.cumsum(np.bincount(cell_of, minlength=len(centroids)))]
         )
-        """Cell c has the rows ``starts[c]`` to ``starts[c + 1]``."""
-        self.place = np.empty(len(cell_of), np.int32)
-        self.place[self.order] = np.arange(len(cell_of), dtype=np.int32)
-        self.rows_path = folder / "rows.npy"
+        """``int64[cells + 1]``: cell c has the vectors ``starts[c]`` to ``starts[c + 1]``."""
+        self.position = np.empty(len(cell_of), np.int32)
+        """``int32[n]``: where each image's vector lies."""
+        self.position[self.order] = np.arange(len(cell_of), dtype=np.int32)
+        self.vectors_path = folder / "vectors.npy"
 
     @property
     def cells(self) -> int:
-        return len(self.centres)
+        return len(self.centroids)
 
     @cached_property
-    def rows(self) -> UnitRows:
-        """The rows of all images; mapped once, so that what is cached of the file is counted once."""
-        return UnitRows.open(self.rows_path, self.place)
+    def vectors(self) -> UnitVectors:
+        """Those of all images; mapped once, so that what is cached of the file is counted once."""
+        return UnitVectors.open(self.vectors_path, self.position)
+
+    def spans(self, cell: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+        """Images and unit vectors of one cell, at most VECTORS_AT_ONCE at a time."""
+        end = int(self.starts[cell + 1])
+        for start in range(int(self.starts[cell]), end, VECTORS_AT_ONCE):
+            stop = min(start + VECTORS_AT_ONCE, end)
+            yield self.order[start:stop], self.vectors.span(start, stop)
 
 
-def cells_for(images: int) -> int:
+def cell_count(images: int) -> int:
     """How many cells ``images`` are sorted into."""
-    return max(1, min(MOST_CELLS, math.ceil(images / IMAGES_PER_CELL)))
+    return max(1, min(MAX_CELLS, math.ceil(images / IMAGES_PER_CELL)))
 
 
-def lay_out(
+def build_inverted_lists(
     blocks: Sequence[StoredBlock],
     images: int,
     dimensions: int,
     folder: Path,
     searcher: Searcher,
     progress: Progress | None = None,
-) -> Layout:
+) -> InvertedLists:
     """Make what isn't there yet of the files of ``folder``, and open them.
 
     The same for the same images in whatever blocks they come: the sample is drawn from key order.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    centres = _made_once(folder / "centres.npy", lambda: _train(blocks, images, dimensions, searcher))
+    centroids = _made_once(folder / "centroids.npy", lambda: _train(blocks, images, dimensions, searcher))
     cell_of = _made_once(
-        folder / "cell_of.npy", lambda: _assign(blocks, images, centres, searcher, progress or Silent())
+        folder / "cell_of.npy", lambda: _assign(blocks, images, centroids, searcher, progress or Silent())
     )
-    layout = Layout(folder, cell_of, centres)
-    if not layout.rows_path.exists():
-        _sort_rows(blocks, layout, dimensions)
-    return layout
+    lists = InvertedLists(folder, cell_of, centroids)
+    if not lists.vectors_path.exists():
+        _sort_vectors(blocks, lists, dimensions)
+    return lists
 
 
 def _made_once(path: Path, make: Callable[[], NDArray[np.generic]]) -> NDArray:  # type: ignore[type-arg]
@@ -113,7 +122,7 @@ def _made_once(path: Path, make: Callable[[], NDArray[np.generic]]) -> NDArray: 
 def _train(
     blocks: Sequence[StoredBlock], images: int, dimensions: int, searcher: Searcher
 ) -> NDArray[np.float32]:
-    cells = cells_for(images)
+    cells = cell_count(images)
     size = min(images, cells * SAMPLE_PER_CELL)
     chosen = np.zeros(images, bool)
     chosen[np.random.default_rng(1).choice(images, size, replace=False)] = True
@@ -125,45 +134,45 @@ def _train(
         sampled.append(stored[inside])
     by_number = np.argsort(np.concatenate(numbers))
     sample = as_units(np.concatenate(sampled).reshape(size, dimensions)[by_number])
-    return find_centres(sample, cells, searcher)
+    return spherical_kmeans(sample, cells, searcher)
 
 
 def _assign(
     blocks: Sequence[StoredBlock],
     images: int,
-    centres: NDArray[np.float32],
+    centroids: NDArray[np.float32],
     searcher: Searcher,
     progress: Progress,
 ) -> NDArray[np.int16]:
     cell_of = np.empty(images, np.int16)
 
-    def look(chunk: tuple[NDArray[np.int64], NDArray[np.float16]]) -> int:
+    def assign(chunk: tuple[NDArray[np.int64], NDArray[np.float16]]) -> int:
         numbers, stored = chunk
-        cell_of[numbers] = searcher.among(as_units(stored), centres, 1)[:, 0]
+        cell_of[numbers] = searcher.nearest_centroids(as_units(stored), centroids, 1)[:, 0]
         return len(numbers)
 
     with progress.task("sorting into cells", images, "images") as task:
-        for sorted_by_now in in_threads(look, _chunks(blocks), searcher):
-            task.advance(sorted_by_now)
+        for assigned in in_threads(assign, _chunks(blocks), searcher):
+            task.advance(assigned)
     return cell_of
 
 
-def _sort_rows(blocks: Sequence[StoredBlock], layout: Layout, dimensions: int) -> None:
-    part = layout.rows_path.with_suffix(".part")
-    shape = (len(layout.order), dimensions)
+def _sort_vectors(blocks: Sequence[StoredBlock], lists: InvertedLists, dimensions: int) -> None:
+    part = lists.vectors_path.with_suffix(".part")
+    shape = (len(lists.order), dimensions)
     np.lib.format.open_memmap(part, mode="w+", dtype=np.float16, shape=shape)
     for numbers, stored in _chunks(blocks):
         # Mapped anew for each chunk: what was touched before then no longer counts as this process's memory.
-        sorted_rows = np.lib.format.open_memmap(part, mode="r+")
-        sorted_rows[layout.place[numbers]] = stored
-        del sorted_rows
+        in_cell_order = np.lib.format.open_memmap(part, mode="r+")
+        in_cell_order[lists.position[numbers]] = stored
+        del in_cell_order
     with part.open("rb+") as file:
         os.fsync(file.fileno())
-    part.replace(layout.rows_path)
+    part.replace(lists.vectors_path)
 
 
 def _chunks(blocks: Sequence[StoredBlock]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float16]]]:
     for block in blocks:
-        for start in range(0, len(block.images), ROWS_AT_ONCE):
-            some = slice(start, start + ROWS_AT_ONCE)
+        for start in range(0, len(block.images), VECTORS_AT_ONCE):
+            some = slice(start, start + VECTORS_AT_ONCE)
             yield block.images[some], block.load()[some]

@@ -1,10 +1,10 @@
-"""The same search on a GPU, by torch.
+"""The same searches on a GPU, by torch.
 
-Comes in: unit rows, ``float32[n, dim]``. Goes out: the nearest of them, as FaissSearcher gives them but
-for the order of those whose cosines differ by rounding: products are in float32, summed in another
-order. What decides is computed elsewhere (see rows), so a set could only change where two images tie
-for the last place of a line. In GPU memory: the queries of a piece a thread, their lines, and a block.
-Not its job: which blocks to search.
+Comes in: unit vectors, ``float32[n, dim]``. Goes out: the nearest of them, as FaissSearcher gives them but
+for the order of those whose cosines differ by rounding: products are in float32, summed in another order.
+What decides is computed elsewhere (see unit_vectors), so a set could only change where two images tie for
+the last place of a line. In GPU memory: the queries of a piece a thread, their lines, and a block. Not its
+job: which vectors are searched.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from triptych.grouping.neighbours.faiss_search import Block
+from triptych.grouping.neighbours.searcher import Block
 
 PIECES_SIDE_BY_SIDE = 2
 """One is read from disk while another is multiplied."""
@@ -35,7 +35,7 @@ class TorchSearcher:
     def work_in_one_thread(self) -> None:
         """Nothing: what a GPU computes doesn't depend on the threads of this process."""
 
-    def in_blocks(
+    def search(
         self, queries: NDArray[np.float32], blocks: Iterable[Block], count: int
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         asked = torch.from_numpy(queries).to(self._device)
@@ -44,14 +44,14 @@ class TorchSearcher:
         for block in blocks:
             if not len(block.images):
                 continue
-            rows = torch.from_numpy(block.rows).to(self._device)
+            vectors = torch.from_numpy(block.vectors).to(self._device)
             numbers = torch.from_numpy(block.images).to(self._device)
             lines = (
                 torch.arange(len(queries), device=self._device)
                 if block.queries is None
                 else torch.from_numpy(block.queries).to(self._device)
             )
-            some, at = torch.topk(asked[lines] @ rows.T, min(count, len(rows)), dim=1)
+            some, at = torch.topk(asked[lines] @ vectors.T, min(count, len(vectors)), dim=1)
             candidates = torch.cat([cosines[lines], some], dim=1)
             best, place = torch.topk(candidates, count, dim=1)
             cosines[lines] = best
@@ -59,9 +59,10 @@ class TorchSearcher:
         found = cosines.masked_fill(images < 0, -1.0)
         return images.cpu().numpy(), found.cpu().numpy()
 
-    def among(self, rows: NDArray[np.float32], centres: NDArray[np.float32], count: int) -> NDArray[np.int64]:
-        products = torch.from_numpy(rows).to(self._device) @ torch.from_numpy(centres).to(self._device).T
-        nearest: NDArray[np.int64] = (
-            torch.topk(products, min(count, len(centres)), dim=1).indices.cpu().numpy()
-        )
+    def nearest_centroids(
+        self, vectors: NDArray[np.float32], centroids: NDArray[np.float32], count: int
+    ) -> NDArray[np.int64]:
+        products = torch.from_numpy(vectors).to(self._device) @ torch.from_numpy(centroids).to(self._device).T
+        at_most = min(count, len(centroids))
+        nearest: NDArray[np.int64] = torch.topk(products, at_most, dim=1).indices.cpu().numpy()
         return nearest

@@ -1,8 +1,8 @@
-"""Embeddings as unit rows, on disk in the order of cells, and cosines between them.
+"""Embeddings as unit vectors, on disk in the order of an index, and cosines between them.
 
-Comes in: a file of ``float16[n, dim]`` and where each image's row lies in it. Goes out: unit rows in
-float32, for as many images as are asked for at a time. Memory holds what was asked for, and whatever
-part of the file the system keeps cached. Not its job: what is in the file (see layout).
+Comes in: a file of ``float16[n, dim]`` and where each image's vector lies in it. Goes out: unit vectors in
+float32, for as many images as are asked for at a time. Memory holds what was asked for, and whatever part
+of the file the system keeps cached. Not its job: the order of the file (see inverted_lists).
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 PAIRS_AT_ONCE = 16_384
-"""Pairs gathered at a time: two blocks of this many rows, 64 MB at 512 dimensions."""
+"""Pairs gathered at a time: two blocks of this many vectors, 64 MB at 512 dimensions."""
 
 
-class UnitRows:
-    """The rows of images 0 to n - 1, brought back to length 1 when they are taken. Safe in many threads."""
+class UnitVectors:
+    """The vectors of images 0 to n - 1, brought back to length 1 when they are taken. Thread-safe."""
 
-    def __init__(self, stored: NDArray[np.float16], place: NDArray[np.int32]) -> None:
-        """``stored`` is ``float16[n, dim]``; image i has row ``place[i]`` of it."""
+    def __init__(self, stored: NDArray[np.float16], position: NDArray[np.int32]) -> None:
+        """``stored`` is ``float16[n, dim]``; image i has row ``position[i]`` of it."""
         self._stored = stored
-        self._place = place
+        self._position = position
 
     @classmethod
-    def open(cls, path: Path, place: NDArray[np.int32]) -> UnitRows:
+    def open(cls, path: Path, position: NDArray[np.int32]) -> UnitVectors:
         """Map the ``.npy`` file at ``path``."""
-        return cls(np.load(path, mmap_mode="r"), place)
+        return cls(np.load(path, mmap_mode="r"), position)
 
     def __len__(self) -> int:
         return len(self._stored)
@@ -37,11 +37,11 @@ class UnitRows:
         return int(self._stored.shape[1])
 
     def take(self, images: NDArray[np.int64]) -> NDArray[np.float32]:
-        """The rows of ``images``, in that order."""
-        return as_units(self._stored[self._place[images]])
+        """``float32[len(images), dim]``, in the order of ``images``."""
+        return as_units(self._stored[self._position[images]])
 
     def span(self, start: int, stop: int) -> NDArray[np.float32]:
-        """The rows that lie at ``start`` to ``stop`` in the file: those of neighbouring cells at once."""
+        """Rows ``start`` to ``stop`` of the file: those of neighbouring cells at once."""
         return as_units(self._stored[start:stop])
 
 
@@ -52,8 +52,10 @@ def as_units(stored: NDArray[np.float16]) -> NDArray[np.float32]:
     return units
 
 
-def pair_cosines(rows: UnitRows, left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.float32]:
-    """The cosine of every pair ``(left[i], right[i])`` of images, in [-1, 1].
+def pair_cosines(
+    vectors: UnitVectors, left: NDArray[np.int64], right: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """``float32[n]``: the cosine of every pair ``(left[i], right[i])`` of images, in [-1, 1].
 
     The one place where a cosine that decides something is computed: the same bits for (a, b) as for
     (b, a), whatever else is asked at the same time, which a matrix product doesn't promise.
@@ -61,15 +63,17 @@ def pair_cosines(rows: UnitRows, left: NDArray[np.int64], right: NDArray[np.int6
     cosines = np.empty(len(left), np.float32)
     for start in range(0, len(left), PAIRS_AT_ONCE):
         some = slice(start, start + PAIRS_AT_ONCE)
-        cosines[some] = np.einsum("ij,ij->i", rows.take(left[some]), rows.take(right[some]))
+        cosines[some] = np.einsum("ij,ij->i", vectors.take(left[some]), vectors.take(right[some]))
     return np.clip(cosines, -1.0, 1.0)
 
 
-def cosines_with_each(rows: UnitRows, members: list[int], others: NDArray[np.int64]) -> NDArray[np.float32]:
-    """``float32[members, others]``: the very cosines that pair_cosines gives, rows taken once."""
-    own, theirs = rows.take(np.array(members, np.int64)), rows.take(others)
+def cosines_with_each(
+    vectors: UnitVectors, members: list[int], others: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """``float32[members, others]``: the very cosines that pair_cosines gives, each vector read once."""
+    own, theirs = vectors.take(np.array(members, np.int64)), vectors.take(others)
     cosines: NDArray[np.float32] = np.stack(
-        [np.einsum("ij,ij->i", np.broadcast_to(row, theirs.shape), theirs) for row in own]
+        [np.einsum("ij,ij->i", np.broadcast_to(each, theirs.shape), theirs) for each in own]
     )
     np.clip(cosines, -1.0, 1.0, out=cosines)
     return cosines

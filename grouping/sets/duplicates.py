@@ -1,11 +1,11 @@
-"""Images that show the same as a better one, set aside.
+"""Which images are duplicates of a better one.
 
-Comes in: the table, neighbours, bounds. Goes out: Duplicate rows, each naming an image that stays,
-and which images stay. Images are taken from best to worst (the largest; of equals the one with most
-copies); one that nothing better covers stays and covers all its copies. So a duplicate is always a copy
-of the very image it names, never only of another duplicate. Two images are copies if their cosine
-reaches the duplicate bound, or if it reaches a lower one and their perceptual hashes agree. Not its
-job: related images (see sets).
+Comes in: the image table, neighbours, thresholds. Goes out: Duplicate rows, each naming an image that stays,
+and which images stay. Images are taken from best to worst (the largest; of equals the one with most copies);
+one that nothing better covers stays and covers all its copies. So a duplicate is always a copy of the very
+image it names, never only of another duplicate. Two images are copies if their cosine reaches the duplicate
+threshold, or if it reaches a lower one and their perceptual hashes agree. Not its job: related images (see
+packing).
 """
 
 from __future__ import annotations
@@ -16,15 +16,14 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from triptych.grouping.neighbours.faiss_search import SEARCH_SLACK, Searcher
-from triptych.grouping.neighbours.inverted_lists import ROWS_AT_ONCE, Layout
+from triptych.grouping.neighbours.inverted_lists import InvertedLists
+from triptych.grouping.neighbours.searcher import SEARCH_SLACK, Searcher, in_threads
 from triptych.grouping.neighbours.self_join import Neighbours
-from triptych.grouping.neighbours.unit_vectors import UnitRows, pair_cosines
-from triptych.grouping.neighbours.workers import in_threads
+from triptych.grouping.neighbours.unit_vectors import pair_cosines
+from triptych.grouping.perceptual_hash import MAX_BITS_APART, bits_apart
 from triptych.grouping.sets.image_table import ImageTable
 from triptych.grouping.sets.pairs import Graph, Pairs, pairs_from
-from triptych.grouping.sets.perceptual_hash import MOST_BITS_APART, bits_apart
-from triptych.grouping.sets.thresholds import Band
+from triptych.grouping.sets.thresholds import Thresholds
 from triptych.progress import Progress
 from triptych.records import Duplicate
 
@@ -34,11 +33,10 @@ Reason = Literal["same bytes", "near duplicate", "hashes agree"]
 class Corpus(NamedTuple):
     """The images of a run as grouping works on them."""
 
-    table: ImageTable
-    layout: Layout
-    rows: UnitRows
+    image_table: ImageTable
+    lists: InvertedLists
     searcher: Searcher
-    cells_searched: int
+    probe_count: int
 
 
 def same_bytes(content_hashes: Sequence[str]) -> dict[int, int]:
@@ -53,43 +51,50 @@ def same_bytes(content_hashes: Sequence[str]) -> dict[int, int]:
 
 
 def find_duplicates(
-    corpus: Corpus, neighbours: Neighbours, copies: dict[int, int], band: Band, progress: Progress
+    corpus: Corpus,
+    neighbours: Neighbours,
+    copies: dict[int, int],
+    thresholds: Thresholds,
+    progress: Progress,
 ) -> tuple[list[Duplicate], NDArray[np.bool_]]:
-    """The duplicates of a run, sorted by key, and a mask of the images that stay.
+    """The duplicates of a run, sorted by key, and a mask ``bool[n]`` of the images that stay.
 
     ``copies`` are those of the same bytes (see same_bytes), among which no neighbours were looked for.
     """
-    distinct = np.ones(len(corpus.table.keys), bool)
+    keys = corpus.image_table.keys
+    distinct = np.ones(len(keys), bool)
     distinct[list(copies)] = False
-    nearer = _near_duplicates(corpus, neighbours, distinct, band, progress)
-    duplicates = [
-        _describe(corpus.table, image, kept, band, cosine) for image, (kept, cosine) in nearer.items()
-    ]
+    covered = _near_duplicates(corpus, neighbours, distinct, thresholds, progress)
+
+    def describe(image: int, kept: int, cosine: float) -> Duplicate:
+        reason: Reason = "near duplicate" if cosine >= thresholds.duplicate else "hashes agree"
+        return Duplicate(key=keys[image], of=keys[kept], reason=reason, cosine_similarity=round(cosine, 6))
+
+    duplicates = [describe(image, kept, cosine) for image, (kept, cosine) in covered.items()]
     for image, first in copies.items():
-        if first in nearer:
-            kept, cosine = nearer[first]
-            duplicates.append(_describe(corpus.table, image, kept, band, cosine))
+        if first in covered:
+            duplicates.append(describe(image, *covered[first]))
         else:
             duplicates.append(
-                Duplicate(
-                    key=corpus.table.keys[image],
-                    of=corpus.table.keys[first],
-                    reason="same bytes",
-                    cosine_similarity=1.0,
-                )
+                Duplicate(key=keys[image], of=keys[first], reason="same bytes", cosine_similarity=1.0)
             )
     stays = distinct
-    stays[list(nearer)] = False
+    stays[list(covered)] = False
     return sorted(duplicates, key=lambda duplicate: duplicate.key), stays
 
 
 def _near_duplicates(
-    corpus: Corpus, neighbours: Neighbours, distinct: NDArray[np.bool_], band: Band, progress: Progress
+    corpus: Corpus,
+    neighbours: Neighbours,
+    distinct: NDArray[np.bool_],
+    thresholds: Thresholds,
+    progress: Progress,
 ) -> dict[int, tuple[int, float]]:
-    """Each image that is set aside, with the one that stays and their cosine."""
-    lowest = band.hashes_decide_from if corpus.table.has_picture_hash.any() else band.duplicate
-    pairs = pairs_from(neighbours, corpus.rows, lowest, corpus.searcher, distinct)
-    pairs = pairs.where(_are_copies(corpus.table, pairs.left, pairs.right, pairs.cosines, band))
+    """Each duplicate, with the image that stays and their cosine."""
+    table, vectors = corpus.image_table, corpus.lists.vectors
+    lowest = thresholds.hashes_decide_from if table.has_picture_hash.any() else thresholds.duplicate
+    pairs = pairs_from(neighbours, vectors, lowest, corpus.searcher, distinct)
+    pairs = pairs.where(_are_copies(table, pairs.left, pairs.right, pairs.cosines, thresholds))
     graph = Graph(pairs, len(distinct))
     # Every place of its line is as near as a copy: there may be more copies than places.
     crowded = neighbours.cosines[:, -1] >= lowest - SEARCH_SLACK
@@ -100,7 +105,7 @@ def _near_duplicates(
             others = np.union1d(others, _all_near(corpus, image, lowest, distinct))
         return image, others
 
-    paired = _best_first(corpus.table, pairs)
+    paired = _best_first(table, pairs)
     covered: dict[int, tuple[int, float]] = {}
     stays = np.zeros(len(distinct), bool)
     with progress.task("duplicates", len(paired), "images") as task:
@@ -116,8 +121,8 @@ def _near_duplicates(
                 continue
             stays[image] = True
             ones = np.full(len(others), image)
-            cosines = pair_cosines(corpus.rows, ones, others)
-            copied = _are_copies(corpus.table, ones, others, cosines, band)
+            cosines = pair_cosines(vectors, ones, others)
+            copied = _are_copies(table, ones, others, cosines, thresholds)
             for other, cosine in zip(others[copied].tolist(), cosines[copied].tolist(), strict=True):
                 if other not in covered and not stays[other]:
                     covered[other] = (image, cosine)
@@ -138,35 +143,28 @@ def _are_copies(
     left: NDArray[np.integer],
     right: NDArray[np.integer],
     cosines: NDArray[np.float32],
-    band: Band,
+    thresholds: Thresholds,
 ) -> NDArray[np.bool_]:
-    as_double = cosines.astype(np.float64)  # numpy would round the bounds to float32
-    near = as_double >= band.duplicate
-    asked = ~near & (as_double >= band.hashes_decide_from)
+    as_double = cosines.astype(np.float64)  # numpy would round the thresholds to float32
+    near = as_double >= thresholds.duplicate
+    asked = ~near & (as_double >= thresholds.hashes_decide_from)
     asked &= table.has_picture_hash[left] & table.has_picture_hash[right]
     apart = bits_apart(table.picture_hashes[left[asked]], table.picture_hashes[right[asked]])
-    near[asked] = apart <= MOST_BITS_APART
+    near[asked] = apart <= MAX_BITS_APART
     return near
 
 
-def _all_near(corpus: Corpus, image: int, at_least: float, distinct: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Every other image of the searched cells that may reach ``at_least``."""
-    layout, rows = corpus.layout, corpus.rows
-    row = rows.take(np.array([image]))
-    near = []
-    for cell in corpus.searcher.among(row, layout.centres, corpus.cells_searched)[0].tolist():
-        end = int(layout.starts[cell + 1])
-        for start in range(int(layout.starts[cell]), end, ROWS_AT_ONCE):
-            stop = min(start + ROWS_AT_ONCE, end)
-            enough = rows.span(start, stop) @ row[0] >= at_least - SEARCH_SLACK
-            near.append(layout.order[start:stop][enough])
+def _all_near(
+    corpus: Corpus, image: int, min_cosine: float, distinct: NDArray[np.bool_]
+) -> NDArray[np.int64]:
+    """Every other image of the probed cells that may reach ``min_cosine``."""
+    lists = corpus.lists
+    vector = lists.vectors.take(np.array([image]))
+    near = [
+        images[vectors @ vector[0] >= min_cosine - SEARCH_SLACK]
+        for cell in corpus.searcher.nearest_centroids(vector, lists.centroids, corpus.probe_count)[0].tolist()
+        for images, vectors in lists.spans(cell)
+    ]
     found = np.concatenate(near)
     others: NDArray[np.int64] = found[distinct[found] & (found != image)]
     return others
-
-
-def _describe(table: ImageTable, image: int, kept: int, band: Band, cosine: float) -> Duplicate:
-    reason: Reason = "near duplicate" if cosine >= band.duplicate else "hashes agree"
-    return Duplicate(
-        key=table.keys[image], of=table.keys[kept], reason=reason, cosine_similarity=round(cosine, 6)
-    )

@@ -19,7 +19,7 @@ from triptych.records import Duplicate, ImageSet
 from triptych.runs.folder import RunFolder
 
 NEIGHBOURS_SHOWN = 10
-ROWS_AT_ONCE = 16_384
+VECTORS_AT_ONCE = 16_384
 
 
 class _Neighbour(NamedTuple):
@@ -61,7 +61,7 @@ def explain(run: RunFolder, key: str) -> Iterator[str]:
     cosine_to: dict[str, float] = {}
     nearest = _nearest(run, key, row, cosine_to, fates)
     yield from _why(key, fates, nearest, cosine_to, related, close, duplicate)
-    yield f"band: related from {related}, duplicates from {duplicate} ({notes['band_why']})"
+    yield f"thresholds: related from {related}, duplicates from {duplicate} ({notes['thresholds_why']})"
     yield "nearest neighbours:"
     for neighbour in nearest[:NEIGHBOURS_SHOWN]:
         yield f"  {neighbour.cosine:.4f}  {neighbour.key}  {fates.of(neighbour.key)}"
@@ -91,9 +91,9 @@ def _nearest(
     for shard in run.shards():
         keys = [record.key for record in run.images(shard) if record.unreadable is None]
         stored = np.load(run.embeddings_file(shard), mmap_mode="r")
-        for start in range(0, len(keys), ROWS_AT_ONCE):
-            cosines = as_units(stored[start : start + ROWS_AT_ONCE]) @ row
-            some = keys[start : start + ROWS_AT_ONCE]
+        for start in range(0, len(keys), VECTORS_AT_ONCE):
+            cosines = as_units(stored[start : start + VECTORS_AT_ONCE]) @ row
+            some = keys[start : start + VECTORS_AT_ONCE]
             cosine_to.update((k, float(cosines[some.index(k)])) for k in mates if k in some)
             top = np.argsort(-cosines, kind="stable")[: 4 * NEIGHBOURS_SHOWN + 1]
             best += [_Neighbour(float(cosines[at]), some[at]) for at in top if some[at] != key]
@@ -112,12 +112,12 @@ def _why(
 ) -> Iterator[str]:
     if key in fates.duplicates:
         copy = fates.duplicates[key]
-        yield f"{key} is set aside: {copy.reason} as {copy.of} (cosine {copy.cosine_similarity})"
+        yield f"{key} is a duplicate of {copy.of}: {copy.reason} (cosine {copy.cosine_similarity})"
         return
     if key in fates.set_of:
         own = fates.set_of[key]
         yield (
-            f"{key} is in {own.id} of {len(own.keys)} images: every pair lies in the band"
+            f"{key} is in {own.id} of {len(own.keys)} images: every pair is related"
             f" (lowest {own.min_cosine_similarity}, mean {own.mean_cosine_similarity})"
         )
         for mate in own.keys:
@@ -132,11 +132,11 @@ def _why(
             if staying
             else "none stays"
         )
-        yield f"{key} is in no set: no other image lies in the band; {top}"
+        yield f"{key} is in no set: no other image is related; {top}"
         return
     taken = [each for each in near if each.key in fates.set_of]
     yield (
-        f"{key} is in no set: {len(near)} of its nearest lie in the band; {len(taken)} of them are in sets"
+        f"{key} is in no set: {len(near)} of its nearest are related; {len(taken)} of them are in sets"
         " that were full, or whose other members it is not close to; the others are not mutual neighbours,"
         f" or are below {close} with no third image related to both, or their set was not among those kept"
     )

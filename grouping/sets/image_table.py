@@ -1,11 +1,12 @@
 """What grouping knows about each readable image, in key order, in columns.
 
 Comes in: a run's images and embeddings. Goes out: an ImageTable whose order doesn't depend on how the
-images were sharded; the embeddings stay on disk. Not its job: sorting them into cells (see layout).
+images were sharded; the embeddings stay where they are. Not its job: an index of them (see inverted_lists).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -14,15 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from triptych.errors import SetupError
-from triptych.grouping.neighbours.inverted_lists import ROWS_AT_ONCE, StoredBlock
+from triptych.grouping.neighbours.inverted_lists import VECTORS_AT_ONCE, StoredBlock
+from triptych.grouping.perceptual_hash import HASH_BYTES
+from triptych.records import ImageRecord
 from triptych.runs.folder import RunFolder
-
-HASH_BYTES = 32
-"""Of a perceptual hash of 256 bits (see witness)."""
 
 
 class ImageTable(NamedTuple):
-    """Image i is the i-th readable image of the run by key."""
+    """Image i of n is the i-th readable image of the run by key."""
 
     keys: list[str]
     pixels: NDArray[np.int64]
@@ -37,30 +37,46 @@ class ImageTable(NamedTuple):
     dimensions: int
 
 
-def load_table(run: RunFolder) -> ImageTable:
+def load_image_table(run: RunFolder) -> ImageTable:
     """Every readable image.
 
     Raises SetupError where a shard's embeddings don't match its images: another number of rows,
     another width than the other shards', or values that aren't finite.
     """
-    found = [
-        (shard, [record for record in run.images(shard) if record.unreadable is None])
-        for shard in run.shards()
-    ]
-    records = [record for _, readable in found for record in readable]
-    order = sorted(range(len(records)), key=lambda at: records[at].key)
-    number = np.empty(len(records), np.int64)
-    number[order] = np.arange(len(records))
-    dimensions, first, blocks = 0, 0, []
-    for shard, readable in found:
+    records: list[ImageRecord] = []
+    stored: list[StoredRows] = []
+    dimensions = 0
+    for shard in run.shards():
+        readable = [record for record in run.images(shard) if record.unreadable is None]
         path = run.embeddings_file(shard)
         width = _check(path, len(readable))
         if dimensions and width != dimensions:
             raise _damaged(path, f"{width} dimensions, {dimensions} in the shard before")
         dimensions = width
-        images = number[first : first + len(readable)]
-        blocks.append(StoredBlock(images, partial(np.load, path, mmap_mode="r")))
-        first += len(readable)
+        records += readable
+        stored.append(StoredRows(len(readable), partial(np.load, path, mmap_mode="r")))
+    return make_image_table(records, stored, dimensions)
+
+
+class StoredRows(NamedTuple):
+    """Embeddings of consecutive records."""
+
+    records: int
+    load: Callable[[], NDArray[np.float16]]
+    """``float16[records, dim]``."""
+
+
+def make_image_table(
+    records: Sequence[ImageRecord], stored: Iterable[StoredRows], dimensions: int
+) -> ImageTable:
+    """``records`` of readable images in any order, and their embeddings in the same."""
+    order = sorted(range(len(records)), key=lambda at: records[at].key)
+    number = np.empty(len(records), np.int64)
+    number[order] = np.arange(len(records))
+    first, blocks = 0, []
+    for rows in stored:
+        blocks.append(StoredBlock(number[first : first + rows.records], rows.load))
+        first += rows.records
     hashes = np.zeros((len(records), HASH_BYTES), np.uint8)
     has_hash = np.zeros(len(records), bool)
     for image, at in enumerate(order):
@@ -87,8 +103,8 @@ def _check(path: Path, expected: int) -> int:
         raise _damaged(path, f"it can't be read ({error})") from None
     if rows.ndim != 2 or len(rows) != expected:
         raise _damaged(path, f"shape {rows.shape} for {expected} readable images")
-    for start in range(0, len(rows), ROWS_AT_ONCE):
-        some = rows[start : start + ROWS_AT_ONCE]
+    for start in range(0, len(rows), VECTORS_AT_ONCE):
+        some = rows[start : start + VECTORS_AT_ONCE]
         if not (np.isfinite(some).all() and some.any(axis=1).all()):
             raise _damaged(path, "rows that are not finite or all zero")
     return int(rows.shape[1])

@@ -1,13 +1,12 @@
 """Disjoint sets of related images.
 
-Comes in: pairs of mutual neighbours in the band [related, duplicate). Goes out: ImageSets in which
-every pair's cosine lies in the band, and no image is in two. Sets are seeded by the most similar pair
-of images that are free, and grown by the free image whose worst cosine to the members is best, up to a
-wanted size. Then each set may swap a member for a free image where that lifts its worst cosine, and
-what the swaps set free is packed once more. Who is left over in the end joins a set that has room and
-is close to it throughout, or takes a member of a larger set as its own partner. Two images alone need
-a third that is related to both, or have to be close. Not its job: duplicates; which sets are kept of
-many (see coverage); how a set is worded.
+Comes in: pairs of mutual neighbours with cosines in [related, duplicate). Goes out: ImageSets in which
+every pair's cosine lies there too, and no image is in two. Sets are seeded by the most similar pair of images
+that are free, and grown by the free image whose worst cosine to the members is best, up to a wanted size.
+Then each set may swap a member for a free image where that lifts its worst cosine, and what the swaps set
+free is packed once more. An image that is left over in the end joins a set that has room and is close to it
+throughout, or takes a member of a larger set as its own partner. Two images alone need a third that is
+related to both, or have to be close. Not its job: duplicates; which sets are kept of many (see subsample).
 
 The wanted size is drawn, by a hash of the seeding pair, with the config's weights: 4, 3, 2, 1 for 2 to 5
 images unless others are given, 3.0 on average, which is MMDU's average. Where fewer images are related
@@ -23,9 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from triptych.grouping.config import SetsConfig
-from triptych.grouping.neighbours.unit_vectors import UnitRows, cosines_with_each
+from triptych.grouping.neighbours.unit_vectors import UnitVectors, cosines_with_each
 from triptych.grouping.sets.pairs import Graph, Pairs
-from triptych.grouping.sets.thresholds import Band
+from triptych.grouping.sets.thresholds import Thresholds
 from triptych.progress import Progress, Silent, Task
 from triptych.records import ImageSet
 
@@ -34,9 +33,9 @@ PAIRS_AT_ONCE = 65_536
 
 def make_image_sets(
     keys: Sequence[str],
-    rows: UnitRows,
+    vectors: UnitVectors,
     pairs: Pairs,
-    band: Band,
+    thresholds: Thresholds,
     config: SetsConfig,
     progress: Progress | None = None,
 ) -> list[ImageSet]:
@@ -44,14 +43,14 @@ def make_image_sets(
 
     The same for the same images, in whatever order they were embedded.
     """
-    packing = _Packing(keys, rows, pairs, band, config)
+    packing = _GreedyPacking(keys, vectors, pairs, thresholds, config)
     with (progress or Silent()).task("packing sets", 2 * len(pairs.left), "pairs") as task:
         packing.pack(task)
         packing.swap()
         packing.pack(task)
         packing.place_leftovers()
     found = sorted(packing.sets, key=min)
-    return [_describe(keys, rows, members) for members in found]
+    return [_describe(keys, vectors, members) for members in found]
 
 
 def set_id(keys: Sequence[str]) -> str:
@@ -59,13 +58,18 @@ def set_id(keys: Sequence[str]) -> str:
     return "set_" + hashlib.blake2b("\n".join(keys).encode(), digest_size=6).hexdigest()
 
 
-class _Packing:
+class _GreedyPacking:
     """Sets so far, and who is still free."""
 
     def __init__(
-        self, keys: Sequence[str], rows: UnitRows, pairs: Pairs, band: Band, config: SetsConfig
+        self,
+        keys: Sequence[str],
+        vectors: UnitVectors,
+        pairs: Pairs,
+        thresholds: Thresholds,
+        config: SetsConfig,
     ) -> None:
-        self._keys, self._rows, self._band, self._config = keys, rows, band, config
+        self._keys, self._vectors, self._thresholds, self._config = keys, vectors, thresholds, config
         order = np.lexsort((pairs.right, pairs.left, -pairs.cosines))
         self._left, self._right, self._cosines = (
             pairs.left[order], pairs.right[order], pairs.cosines[order].astype(np.float64)
@@ -103,21 +107,21 @@ class _Packing:
         set_of = np.full(len(self._free), -1)
         for number, members in enumerate(self.sets):
             set_of[members] = number
-        for leftover, mate in self._leftovers(at_least=self._band.close):
+        for leftover, mate in self._leftovers(min_cosine=self._thresholds.close):
             members = self.sets[set_of[mate]]
             if len(members) < self._config.max_images and self._is_close(leftover, members):
                 members.append(leftover)
                 self._free[leftover], set_of[leftover] = False, set_of[mate]
-        for leftover, mate in self._leftovers(at_least=self._band.related):
+        for leftover, mate in self._leftovers(min_cosine=self._thresholds.related):
             members = self.sets[set_of[mate]]
             if len(members) > self._config.min_images == 2 and self._is_sound([leftover, mate]):
                 members.remove(mate)
                 self._free[leftover], set_of[[leftover, mate]] = False, len(self.sets)
                 self.sets.append([leftover, mate])
 
-    def _leftovers(self, at_least: float) -> Iterator[tuple[int, int]]:
+    def _leftovers(self, min_cosine: float) -> Iterator[tuple[int, int]]:
         """Images that are free, each with one that is in a set, the most similar first."""
-        stop = int(np.searchsorted(-self._cosines, -at_least, side="right"))
+        stop = int(np.searchsorted(-self._cosines, -min_cosine, side="right"))
         for start in range(0, stop, PAIRS_AT_ONCE):
             some = slice(start, min(start + PAIRS_AT_ONCE, stop))
             left, right = self._left[some], self._right[some]
@@ -132,8 +136,8 @@ class _Packing:
         return len(members) > 2 or self._graph.share_any(*members) or self._is_close(members[0], members[1:])
 
     def _is_close(self, image: int, members: list[int]) -> bool:
-        cosines = cosines_with_each(self._rows, members, np.array([image]))
-        return bool(self._in_band(cosines, self._band.close).all())
+        cosines = cosines_with_each(self._vectors, members, np.array([image]))
+        return bool(self._are_related(cosines, self._thresholds.close).all())
 
     def _grow(self, members: list[int], wanted: int) -> list[int]:
         """Add the best free one of the seeds' neighbours until ``wanted`` or none fits all."""
@@ -142,26 +146,27 @@ class _Packing:
         near = self._free_near(members)
         if not len(near):
             return members
-        cosines = cosines_with_each(self._rows, members, near)
-        worst = np.where(self._in_band(cosines).all(axis=0), cosines.min(axis=0), -np.inf)
+        cosines = cosines_with_each(self._vectors, members, near)
+        worst = np.where(self._are_related(cosines).all(axis=0), cosines.min(axis=0), -np.inf)
         while np.isfinite(worst).any():
             best = int(np.argmax(worst))  # of equals the first: the smallest key
             members = [*members, int(near[best])]
             if len(members) == wanted:
                 break
-            cosines = cosines_with_each(self._rows, members[-1:], near)
-            worst = np.where(self._in_band(cosines[0]), np.minimum(worst, cosines[0]), -np.inf)
+            cosines = cosines_with_each(self._vectors, members[-1:], near)
+            worst = np.where(self._are_related(cosines[0]), np.minimum(worst, cosines[0]), -np.inf)
             worst[best] = -np.inf
         return members
 
     def _best_swap(self, members: list[int]) -> list[int] | None:
+        """``members`` with the one for a free image that lifts their worst cosine most; None if none does."""
         near = self._free_near(members)
         if not len(near):
             return None
-        inside = cosines_with_each(self._rows, members, np.array(members, np.int64))
+        inside = cosines_with_each(self._vectors, members, np.array(members, np.int64))
         np.fill_diagonal(inside, 1.0)
-        outside = cosines_with_each(self._rows, members, near)
-        fits = self._in_band(outside)
+        outside = cosines_with_each(self._vectors, members, near)
+        fits = self._are_related(outside)
         best, lift = None, float(inside.min())
         for at in range(len(members)):
             stay = np.arange(len(members)) != at
@@ -177,11 +182,13 @@ class _Packing:
         free: NDArray[np.int64] = near[self._free[near] & ~np.isin(near, members)]
         return free
 
-    def _in_band(self, cosines: NDArray[np.float32], at_least: float | None = None) -> NDArray[np.bool_]:
-        """Whether each is below the duplicate bound, and at the related or a higher bound at least."""
-        least = self._band.related if at_least is None else at_least
-        as_double = cosines.astype(np.float64)  # numpy would round the bounds to float32
-        inside: NDArray[np.bool_] = (as_double >= least) & (as_double < self._band.duplicate)
+    def _are_related(
+        self, cosines: NDArray[np.float32], min_cosine: float | None = None
+    ) -> NDArray[np.bool_]:
+        """Whether each is below the duplicate threshold and reaches ``min_cosine`` (None: the related)."""
+        lowest = self._thresholds.related if min_cosine is None else min_cosine
+        as_double = cosines.astype(np.float64)  # numpy would round the thresholds to float32
+        inside: NDArray[np.bool_] = (as_double >= lowest) & (as_double < self._thresholds.duplicate)
         return inside
 
     def _wanted_size(self, one: int, other: int) -> int:
@@ -190,10 +197,10 @@ class _Packing:
         return self._config.min_images + int(np.searchsorted(self._shares, drawn, side="right"))
 
 
-def _describe(keys: Sequence[str], rows: UnitRows, members: list[int]) -> ImageSet:
+def _describe(keys: Sequence[str], vectors: UnitVectors, members: list[int]) -> ImageSet:
     """The set, its most central image first, then always the nearest to the one before."""
     members = sorted(members)
-    cosines = cosines_with_each(rows, members, np.array(members, np.int64))
+    cosines = cosines_with_each(vectors, members, np.array(members, np.int64))
     pairs = cosines[np.triu_indices(len(members), k=1)]
     left = set(range(len(members)))
     order = [int(np.argmax(cosines.sum(axis=1)))]

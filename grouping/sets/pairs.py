@@ -11,10 +11,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from triptych.grouping.neighbours.faiss_search import SEARCH_SLACK, Searcher
+from triptych.grouping.neighbours.searcher import SEARCH_SLACK, Searcher, in_threads
 from triptych.grouping.neighbours.self_join import Neighbours
-from triptych.grouping.neighbours.unit_vectors import UnitRows, pair_cosines
-from triptych.grouping.neighbours.workers import in_threads
+from triptych.grouping.neighbours.unit_vectors import UnitVectors, pair_cosines
 
 PAIRS_A_PIECE = 262_144
 
@@ -23,7 +22,7 @@ IMAGES_AT_ONCE = 500_000
 
 
 class Pairs(NamedTuple):
-    """``left < right``, sorted by both; ``mutual`` where each of the two found the other."""
+    """``left < right``, sorted by both; ``mutual`` where each of the two found the other. All of length n."""
 
     left: NDArray[np.int32]
     right: NDArray[np.int32]
@@ -36,42 +35,46 @@ class Pairs(NamedTuple):
 
 
 def pairs_from(
-    neighbours: Neighbours, rows: UnitRows, at_least: float, searcher: Searcher, among: NDArray[np.bool_]
+    neighbours: Neighbours,
+    vectors: UnitVectors,
+    min_cosine: float,
+    searcher: Searcher,
+    mask: NDArray[np.bool_],
 ) -> Pairs:
-    """The pairs of images of ``among`` with a cosine of ``at_least`` or more."""
+    """The pairs of images of ``mask`` with a cosine of ``min_cosine`` or more."""
     parts = [
-        _pairs_from_left(neighbours, rows, at_least, searcher, among, start)
-        for start in range(0, len(among), IMAGES_AT_ONCE)
+        _pairs_from_left(neighbours, vectors, min_cosine, searcher, mask, start)
+        for start in range(0, len(mask), IMAGES_AT_ONCE)
     ]
     return Pairs(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
 def _pairs_from_left(
     neighbours: Neighbours,
-    rows: UnitRows,
-    at_least: float,
+    vectors: UnitVectors,
+    min_cosine: float,
     searcher: Searcher,
-    among: NDArray[np.bool_],
+    mask: NDArray[np.bool_],
     start: int,
 ) -> Pairs:
     """Those whose left image is one of the IMAGES_AT_ONCE from ``start`` on."""
-    stop = min(start + IMAGES_AT_ONCE, len(among))
+    stop = min(start + IMAGES_AT_ONCE, len(mask))
     codes = np.sort(
         np.concatenate(
             [
-                _codes(neighbours, slice(first, first + IMAGES_AT_ONCE), (start, stop), at_least, among)
-                for first in range(start, len(among), IMAGES_AT_ONCE)
+                _codes(neighbours, slice(first, first + IMAGES_AT_ONCE), (start, stop), min_cosine, mask)
+                for first in range(start, len(mask), IMAGES_AT_ONCE)
             ]
         )
     )
     new = np.append(True, codes[1:] != codes[:-1])[: len(codes)]
     twice = np.append(codes[1:] == codes[:-1], False)[: len(codes)][new]
     codes = codes[new]
-    left, right = codes // len(among), codes % len(among)
+    left, right = codes // len(mask), codes % len(mask)
     pieces = [slice(at, at + PAIRS_A_PIECE) for at in range(0, len(codes), PAIRS_A_PIECE)]
-    computed = list(in_threads(lambda some: pair_cosines(rows, left[some], right[some]), pieces, searcher))
+    computed = list(in_threads(lambda some: pair_cosines(vectors, left[some], right[some]), pieces, searcher))
     cosines = np.concatenate([*computed, np.zeros(0, np.float32)])
-    enough = cosines.astype(np.float64) >= at_least  # numpy would round the bound to float32
+    enough = cosines.astype(np.float64) >= min_cosine  # numpy would round the threshold to float32
     return Pairs(left.astype(np.int32), right.astype(np.int32), cosines, twice).where(enough)
 
 
@@ -79,17 +82,17 @@ def _codes(
     neighbours: Neighbours,
     lines: slice,
     left: tuple[int, int],
-    at_least: float,
-    among: NDArray[np.bool_],
+    min_cosine: float,
+    mask: NDArray[np.bool_],
 ) -> NDArray[np.int64]:
     """``left * n + right`` of each pair that a line of ``lines`` has with its left image in that range."""
     images = neighbours.images[lines]
-    own, places = np.nonzero((neighbours.cosines[lines] >= at_least - SEARCH_SLACK) & (images >= 0))
+    own, places = np.nonzero((neighbours.cosines[lines] >= min_cosine - SEARCH_SLACK) & (images >= 0))
     others = images[own, places].astype(np.int64)
     own = own + lines.start
     smaller, larger = np.minimum(own, others), np.maximum(own, others)
-    wanted = among[own] & among[others] & (left[0] <= smaller) & (smaller < left[1])
-    codes: NDArray[np.int64] = smaller[wanted] * len(among) + larger[wanted]
+    wanted = mask[own] & mask[others] & (left[0] <= smaller) & (smaller < left[1])
+    codes: NDArray[np.int64] = smaller[wanted] * len(mask) + larger[wanted]
     return codes
 
 

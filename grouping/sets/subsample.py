@@ -2,7 +2,7 @@
 
 Comes in: sets, the cell of each image. Goes out: sets from all over the corpus. Each cell of the
 similarity space gives one set in turn, so a cell with ten times the images of another does not give
-ten times the sets. Inside a cell a hash decides. Not its job: making sets (see sets).
+ten times the sets. Inside a cell a hash decides. Not its job: making sets (see packing).
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 from triptych.records import ImageSet
 
 
-def keep_spread(sets: Sequence[ImageSet], wanted: int, cell_of: Callable[[str], int]) -> list[ImageSet]:
-    """``wanted`` of ``sets``, in their order. ``cell_of`` tells the cell of an image key."""
+def subsample(sets: Sequence[ImageSet], wanted: int, cell_of: Callable[[str], int]) -> list[ImageSet]:
+    """``wanted`` of ``sets``, in their order. ``cell_of`` gives the cell of an image key."""
     turns: list[tuple[int, str]] = []
     given: Counter[int] = Counter()
     for image_set in sorted(sets, key=lambda each: each.id):  # an id is a hash

@@ -18,8 +18,7 @@ from triptych.errors import SetupError
 from triptych.filtering.config import FilteringConfig
 from triptych.filtering.grounding import Grounding
 from triptych.filtering.stage import Session
-from triptych.grouping.encoders.checkpoint import resolve_checkpoint
-from triptych.grouping.encoders.open_clip import load_encoder, load_text_encoder
+from triptych.grouping.encoders.choice import load_encoder, load_text_encoder, resolve_encoder
 from triptych.models import resolve_model
 from triptych.progress import Silent
 from triptych.records import Caption, ImageRecord, ImageSet, JobName, Language, caption_id
@@ -35,7 +34,7 @@ COUNT = 24
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     """A run with 24 drawn scenes, embedded by the nano CLIP, the first three of them a set."""
     run = RunFolder.create_or_open(tmp_path_factory.mktemp("grounding") / "run")
-    encoder = load_encoder(resolve_checkpoint(resolve_model("builtin:nano-clip"), None), "cpu")
+    encoder = load_encoder(resolve_encoder(resolve_model("builtin:nano-clip")), "cpu")
     pictures = [paint(imagine_scene("unseen", index), 336, 224) for index in range(COUNT)]
     keys = [f"{SHARD}/{index:02d}.png" for index in range(COUNT)]
     write_jsonl(run.images_file(SHARD), [ImageRecord(key=key, width_px=336, height_px=224) for key in keys])
@@ -51,7 +50,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
 
 @pytest.fixture(scope="module")
 def grounding(drawn: RunFolder) -> Grounding:
-    encoder = load_text_encoder(resolve_checkpoint(resolve_model("builtin:nano-clip"), None), "cpu")
+    encoder = load_text_encoder(resolve_encoder(resolve_model("builtin:nano-clip")), "cpu")
     return Grounding(drawn, encoder, 512, [JOBS["single_en"], JOBS["multi_en"]], Silent())
 
 
@@ -160,7 +159,7 @@ def told(drawn: RunFolder, tmp_path_factory: pytest.TempPathFactory) -> RunFolde
 
 
 def _grounding(run: RunFolder, jobs: Sequence[JobName]) -> Grounding:
-    encoder = load_text_encoder(resolve_checkpoint(resolve_model("builtin:nano-clip"), None), "cpu")
+    encoder = load_text_encoder(resolve_encoder(resolve_model("builtin:nano-clip")), "cpu")
     return Grounding(run, encoder, 512, [JOBS[job] for job in jobs], Silent())
 
 
@@ -188,7 +187,7 @@ def test_scores_depend_on_the_caption_alone(told: RunFolder) -> None:
 def test_captions_beyond_the_plan_support_nothing(told: RunFolder) -> None:
     """A journal may hold captions of a larger plan; verdicts don't depend on them."""
     captions = [([f"{SHARD}/00.png"], describe(imagine_scene("unseen", 5), "en"))]
-    encoder = load_text_encoder(resolve_checkpoint(resolve_model("builtin:nano-clip"), None), "cpu")
+    encoder = load_text_encoder(resolve_encoder(resolve_model("builtin:nano-clip")), "cpu")
     jobs = [JOBS["single_en"], limited("single_zh", 0)]
     without_chinese = Grounding(told, encoder, 512, jobs, Silent())
 

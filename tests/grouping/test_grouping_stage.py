@@ -13,15 +13,15 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from tests.support.contexts import context_of
 from tests.support.made_up import as_unit, make_run
 from triptych.errors import SetupError
 from triptych.grouping.config import EmbeddingConfig, SetsConfig
 from triptych.grouping.stage import embed_sources, make_sets
-from triptych.progress import Silent
 from triptych.runs.folder import RunFolder
 from triptych.sources import open_sources
 
-BAND = SetsConfig(related_cosine_similarity=0.7, duplicate_cosine_similarity=0.95)
+THRESHOLDS = SetsConfig(related_cosine_similarity=0.7, duplicate_cosine_similarity=0.95)
 
 
 def _corpus(seed: int = 7) -> dict[str, NDArray[np.float32]]:
@@ -39,10 +39,10 @@ def _written(run: RunFolder) -> tuple[bytes, bytes]:
 
 
 def test_sets_and_duplicates_are_written_sorted(tmp_path: Path) -> None:
-    """15 planted near duplicates are set aside, and what is grouped is none of them."""
+    """15 planted near duplicates are found, and what is grouped is none of them."""
     run = make_run(tmp_path / "run", _corpus())
 
-    assert make_sets(run, BAND, Silent()) is True
+    assert make_sets(context_of(run), THRESHOLDS) is True
 
     duplicates, sets = list(run.duplicates()), list(run.sets())
     assert len(duplicates) == 15
@@ -60,24 +60,26 @@ def test_sets_are_the_same_however_the_images_were_sharded(tmp_path: Path) -> No
     one = make_run(tmp_path / "one", corpus)
     five = make_run(tmp_path / "five", dict(shuffled), shards=5)
 
-    make_sets(one, BAND, Silent())
-    make_sets(five, BAND, Silent())
+    make_sets(context_of(one), THRESHOLDS)
+    make_sets(context_of(five), THRESHOLDS)
 
     assert _written(one) == _written(five)
 
 
 def test_making_sets_again_does_nothing_until_embeddings_change(tmp_path: Path) -> None:
-    """Same inputs: no work. Other embeddings: made again. Other bounds: asks for --fresh."""
+    """Same inputs: no work. Other embeddings: made again. Other thresholds: asks for --fresh."""
     run = make_run(tmp_path / "run", _corpus())
-    make_sets(run, BAND, Silent())
+    make_sets(context_of(run), THRESHOLDS)
     before = _written(run)
 
-    assert make_sets(run, BAND, Silent()) is False
+    assert make_sets(context_of(run), THRESHOLDS) is False
     make_run(run.path, _corpus(seed=9))
-    assert make_sets(run, BAND, Silent()) is True
+    assert make_sets(context_of(run), THRESHOLDS) is True
     assert _written(run) != before
     with pytest.raises(SetupError, match=r"related_cosine_similarity = 0\.7, now it is 0\.6"):
-        make_sets(run, SetsConfig(related_cosine_similarity=0.6, duplicate_cosine_similarity=0.95), Silent())
+        make_sets(
+            context_of(run), SetsConfig(related_cosine_similarity=0.6, duplicate_cosine_similarity=0.95)
+        )
 
 
 @pytest.mark.parametrize(
@@ -96,7 +98,7 @@ def test_a_corpus_without_related_images_has_an_empty_sets_file(
     """The stage finishes, and the file is there."""
     run = make_run(tmp_path / "run", {key: np.array(row, np.float32) for key, row in vectors.items()})
 
-    assert make_sets(run, BAND, Silent()) is True
+    assert make_sets(context_of(run), THRESHOLDS) is True
 
     assert run.sets_file.read_bytes() == b""
     assert len(list(run.duplicates())) == duplicates
@@ -111,11 +113,11 @@ def test_embeddings_that_do_not_match_their_images_are_refused(tmp_path: Path) -
 
     np.save(path, rows[:-1])
     with pytest.raises(SetupError, match=r"shard-0\.npy is damaged: shape \(59, 16\) for 60 readable images"):
-        make_sets(run, BAND, Silent())
+        make_sets(context_of(run), THRESHOLDS)
     rows[3, 2] = np.nan
     np.save(path, rows)
     with pytest.raises(SetupError, match=r"not finite .*--fresh embeddings"):
-        make_sets(run, BAND, Silent())
+        make_sets(context_of(run), THRESHOLDS)
 
 
 def test_copies_of_one_picture_are_one_image_and_its_duplicates(tiny_clip: Path, tmp_path: Path) -> None:
@@ -126,8 +128,8 @@ def test_copies_of_one_picture_are_one_image_and_its_duplicates(tiny_clip: Path,
         Image.new("RGB", (20, 20), "red").save(source / name)
     run = RunFolder.create_or_open(tmp_path / "run")
 
-    embed_sources(run, open_sources([source]), EmbeddingConfig(model=str(tiny_clip)), Silent())
-    make_sets(run, SetsConfig(duplicate_cosine_similarity=1.0, related_cosine_similarity=0.9), Silent())
+    embed_sources(context_of(run), open_sources([source]), EmbeddingConfig(model=str(tiny_clip)))
+    make_sets(context_of(run), SetsConfig(duplicate_cosine_similarity=1.0, related_cosine_similarity=0.9))
 
     assert [(d.key, d.of, d.reason) for d in run.duplicates()] == [
         ("b.png", "a.png", "same bytes"),
@@ -142,8 +144,8 @@ def test_real_photographs_are_all_accounted_for(photos: Path, tiny_clip: Path, t
     sources = open_sources([photos])
     found = [file.key for shard in sources for file in shard.files()]
 
-    embed_sources(run, sources, EmbeddingConfig(model=str(tiny_clip)), Silent())
-    make_sets(run, SetsConfig(), Silent())
+    embed_sources(context_of(run), sources, EmbeddingConfig(model=str(tiny_clip)))
+    make_sets(context_of(run), SetsConfig())
 
     records = list(run.all_images())
     assert sorted(record.key for record in records) == sorted(found)
@@ -156,13 +158,13 @@ def test_real_photographs_are_all_accounted_for(photos: Path, tiny_clip: Path, t
 def test_a_stage_that_has_nothing_to_do_loads_no_model(tmp_path: Path) -> None:
     """torch, open_clip and faiss take seconds to import; a finished stage must not need them."""
     run = make_run(tmp_path / "run", _corpus())
-    make_sets(run, BAND, Silent())
+    make_sets(context_of(run), THRESHOLDS)
     again = (
         "import sys\nfrom pathlib import Path\n"
-        "from triptych.progress import Silent\nfrom triptych.runs.folder import RunFolder\n"
-        "from triptych.grouping.config import SetsConfig\nfrom grouping.stage import make_sets\n"
+        "from triptych.runs.context import RunContext\nfrom triptych.runs.folder import RunFolder\n"
+        "from triptych.grouping.config import SetsConfig\nfrom triptych.grouping.stage import make_sets\n"
         "config = SetsConfig(related_cosine_similarity=0.7, duplicate_cosine_similarity=0.95)\n"
-        "assert make_sets(RunFolder.open(Path(sys.argv[1])), config, Silent()) is False\n"
+        "assert make_sets(RunContext(folder=RunFolder.open(Path(sys.argv[1]))), config) is False\n"
         "print(sorted({'torch', 'open_clip', 'faiss'} & set(sys.modules)))"
     )
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.made_up_corpus import CHAIN_KIND, THEME_KIND, MadeUpCorpus, make_corpus
+from tests.support.made_up_corpus import CHAIN_KIND, THEME_KIND, MadeUpCorpus, make_corpus
 
 
 @pytest.fixture(scope="module")

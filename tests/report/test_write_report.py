@@ -59,7 +59,11 @@ def test_a_band_that_was_read_off_the_corpus_is_marked_and_explained(own_run) ->
     run, images = own_run()
     state = run.run_file.stages["sets"]
     state.settings = dict.fromkeys(("related_cosine_similarity", "duplicate_cosine_similarity"), "auto")
-    noted = {"related_cosine_similarity": 0.6, "duplicate_cosine_similarity": 0.97, "band_why": "midway"}
+    noted = {
+        "related_cosine_similarity": 0.6,
+        "duplicate_cosine_similarity": 0.97,
+        "thresholds_why": "midway",
+    }
     run.finish_stage("sets", noted)
     similarity = content_of(shown(run, images))["similarity"]
 

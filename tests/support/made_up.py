@@ -13,7 +13,7 @@ from PIL import Image
 from triptych.grouping.config import SetsConfig
 from triptych.grouping.embedding.preprocess import InputShape, resize_to
 from triptych.grouping.group import Grouped, group_images
-from triptych.grouping.sets.image_table import load_table
+from triptych.grouping.sets.image_table import load_image_table
 from triptych.progress import Silent
 from triptych.records import ImageRecord
 from triptych.runs.folder import RunFolder
@@ -89,7 +89,7 @@ def group(units: NDArray[np.float32], config: SetsConfig, folder: Path, **fields
     keys = [f"{number:03d}.jpg" for number in range(len(units))]
     named = {name: dict(zip(keys, values, strict=True)) for name, values in fields.items()}
     run = make_run(folder / "run", dict(zip(keys, units, strict=True)), **named)
-    return group_images(load_table(run), config, folder / "scratch", Silent())
+    return group_images(load_image_table(run), config, folder / "scratch", Silent())
 
 
 def at_degrees(*degrees: float) -> NDArray[np.float32]:

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
+from triptych.errors import SetupError
+
 Unit = TypeVar("Unit")
 Result = TypeVar("Result")
 
@@ -39,6 +41,17 @@ class Lost(NamedTuple):
 
 
 Event = Finished | Progressed | Lost
+
+
+class WorkerDeathsError(SetupError):
+    """Workers keep dying at the same units. ``lost`` is the last of them."""
+
+    def __init__(self, message: str, lost: Lost) -> None:
+        super().__init__(message, lost)
+        self.lost = lost
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class Desk(Protocol):
@@ -71,8 +84,8 @@ class Executor(Protocol):
     def run(self, units: Iterable[Any]) -> Iterator[Event]:
         """Have every one of ``units`` done. A few are taken ahead of what was finished, never all.
 
-        Raises what the work raised, where that is an error that no other worker could avoid, and SetupError
-        where workers keep dying at a unit.
+        Raises what the work raised, where that is an error that no other worker could avoid, and
+        WorkerDeathsError where workers keep dying at a unit.
         """
 
 

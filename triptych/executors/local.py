@@ -22,7 +22,7 @@ from multiprocessing import connection, parent_process
 from typing import Any, NamedTuple, Self
 
 from triptych.errors import SetupError, TriptychError
-from triptych.executors import Event, Finished, Lost, Progressed, SetUp
+from triptych.executors import Event, Finished, Lost, Progressed, SetUp, WorkerDeathsError
 from triptych.executors.processes import without_interrupts
 
 MAX_DEATHS = 2
@@ -124,17 +124,19 @@ class LocalExecutor:
         return unit
 
     def _replace(self, dead: _Process) -> Lost:
-        had = tuple(dead.units)
-        self._deaths.update(had or (-1,))
-        if max(self._deaths[number] for number in had or (-1,)) >= MAX_DEATHS:
-            raise dead.error or SetupError(
+        lost = Lost(dead.name, tuple(dead.units), dead.crash or "")
+        had = lost.numbers or (-1,)
+        self._deaths.update(had)
+        if max(self._deaths[number] for number in had) >= MAX_DEATHS:
+            raise dead.error or WorkerDeathsError(
                 f"a process that {self._purpose} {dead.crash}, as one did before at the same work;"
-                " what is finished stays: mend what ended it and run the same command: it goes on"
+                " what is finished stays: mend what ended it and run the same command: it goes on",
+                lost,
             )
         self._again.extendleft(reversed(dead.units.items()))
         dead.end()
         self._processes[self._processes.index(dead)] = self._started(dead.name)
-        return Lost(dead.name, had, dead.crash or "")
+        return lost
 
     def _started(self, name: str) -> _Process:
         return _Process(name, self._set_up, self._ahead)

@@ -138,7 +138,7 @@ def _failures(
 def _similarity(run: RunFolder, histograms: Sequence[CosineHistogram]) -> Similarity:
     related, duplicate = _band(run)
     state = run.run_file.stages.get("sets")
-    why = state.notes.get("band_why") if state is not None else None
+    why = state.notes.get("thresholds_why") if state is not None else None
     return Similarity(
         related=related,
         duplicate=duplicate,

@@ -1,4 +1,4 @@
-"""A second opinion on near duplicates: perceptual hashes; the one file that imports imagehash.
+"""Perceptual hashes, a second opinion on near duplicates; the one file that imports imagehash.
 
 Comes in: a decoded picture, or the hashes of two. Goes out: a hash, or how far two are apart. A crop or
 a re-encoding moves an embedding about as far as another picture of the same subject does, but hardly
@@ -14,7 +14,9 @@ from PIL import Image
 HASH_SIDE = 16
 """16 x 16 bits. At 8 x 8 a drawn scene and its variation come as near (4 bits) as a copy (6 bits)."""
 
-MOST_BITS_APART = 32
+HASH_BYTES = HASH_SIDE**2 // 8
+
+MAX_BITS_APART = 32
 """Of 256. Measured on the demo's scenes: copies are at most 24 apart, different pictures at least 50
 (variations of one scene included)."""
 
@@ -27,6 +29,6 @@ def picture_hash(picture: Image.Image) -> str:
 
 
 def bits_apart(left: NDArray[np.uint8], right: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """How many bits differ between each pair of lines."""
+    """``int64[n]``: how many bits differ between each pair of lines of ``uint8[n, HASH_BYTES]``."""
     apart: NDArray[np.int64] = np.bitwise_count(left ^ right).sum(axis=1, dtype=np.int64)
     return apart

@@ -1,4 +1,4 @@
-"""Shards that are handed out to processes: real ones, started as for GPUs, on CPUs."""
+"""Shards that are spread over workers: real processes, started as for GPUs, on CPUs."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 
 from tests.support.colour_encoder import ColourOn, bytes_of, save_tars
+from tests.support.contexts import context_of
 from triptych.errors import SetupError
 from triptych.grouping.config import EmbeddingConfig
-from triptych.grouping.embedding.device_process import PipelineSettings
-from triptych.grouping.embedding.device_workers import Dispatch
+from triptych.grouping.embedding.device_workers import PipelineSettings, open_devices
 from triptych.grouping.embedding.pipeline import Pipeline
-from triptych.grouping.embedding.throughput import Pace
+from triptych.grouping.embedding.throughput import Throughput
 from triptych.grouping.stage import embed_sources
 from triptych.progress import Silent
 from triptych.runs.folder import RunFolder
@@ -36,7 +36,7 @@ class _Counted:
         self.files: Counter[str] = Counter()
         self.whole: list[str] = []
 
-    def advance(self, shard: str, files: int, pace: Pace) -> None:
+    def advance(self, shard: str, files: int, throughput: Throughput) -> None:
         self.files[shard] += files
 
     def wrote(self, shard: str) -> None:
@@ -57,12 +57,23 @@ def undisturbed(tars: Path, tmp_path: Path) -> dict[str, bytes]:
     return bytes_of(run.path)
 
 
-def _dispatch(run: Path, tars: Path, encoder: ColourOn, devices: int = 2) -> tuple[_Counted, list[str]]:
-    RunFolder.create_or_open(run)
-    report, said = _Counted(), []
-    with Dispatch(run, ["cpu"] * devices, encoder, PipelineSettings(2, 1), said.append) as dispatch:
-        dispatch.run(open_sources([tars]), report)
-    return report, said
+class _Heard(Silent):
+    """Progress that keeps what is said."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+
+def _embed(run: Path, tars: Path, encoder: ColourOn, devices: int = 2) -> tuple[_Counted, list[str]]:
+    report, progress = _Counted(), _Heard()
+    context = context_of(RunFolder.create_or_open(run), progress=progress)
+    # Named apart from a lone "cpu", which needs no process.
+    with open_devices(context, ["cpu:0"] * devices, encoder, PipelineSettings(2, 1)) as embed:
+        embed(open_sources([tars]), report)
+    return report, progress.lines
 
 
 def test_two_processes_write_the_bytes_of_one(tars: Path, tiny_clip: Path, tmp_path: Path) -> None:
@@ -71,7 +82,7 @@ def test_two_processes_write_the_bytes_of_one(tars: Path, tiny_clip: Path, tmp_p
     for name, devices in (("one", ("cpu",)), ("two", ("cpu", "cpu"))):
         run = RunFolder.create_or_open(tmp_path / name)
         config = EmbeddingConfig(model=str(tiny_clip), batch_size=3, devices=devices)
-        assert embed_sources(run, open_sources([tars]), config, Silent()) is True
+        assert embed_sources(context_of(run), open_sources([tars]), config) is True
         notes = run.run_file.stages["embeddings"].notes
         assert notes["found"] == 25
         assert notes["bounded_by"] in ("reading", "decoding", "model")
@@ -91,20 +102,22 @@ def test_a_process_that_dies_is_replaced(
     """Its shard is tried again, each file counts once, and the end is the same bytes."""
     encoder = ColourOn(at_white, str(tmp_path / "met"))  # type: ignore[arg-type]
 
-    report, said = _dispatch(tmp_path / "run", tars, encoder, devices)
+    report, said = _embed(tmp_path / "run", tars, encoder, devices)
 
     assert bytes_of(tmp_path / "run") == undisturbed
     assert set(report.files.values()) == {5}
     assert sorted(report.whole) == [f"sa_{number:06d}" for number in range(5)]
     assert len(said) == 1
-    assert f"the embedding process on cpu {why}" in said[0]
+    assert f"the embedding process on cpu:0 {why}" in said[0]
     assert "sa_000003" in said[0]
 
 
 def test_a_shard_at_which_processes_keep_dying_is_one_error(tars: Path, tmp_path: Path) -> None:
     """It names the shard and what happened; what was whole before stays."""
-    with pytest.raises(SetupError, match=r"on cpu was killed .* with shard .*sa_000003.* as one did before"):
-        _dispatch(tmp_path / "run", tars, ColourOn("die", str(tmp_path / "met")), devices=1)
+    with pytest.raises(
+        SetupError, match=r"on cpu:0 was killed .* with shard .*sa_000003.* as one did before"
+    ):
+        _embed(tmp_path / "run", tars, ColourOn("die", str(tmp_path / "met")), devices=1)
 
     assert (tmp_path / "run" / "images" / "sa_000001.jsonl").exists()
     assert not (tmp_path / "run" / "images" / "sa_000003.jsonl").exists()
@@ -116,9 +129,10 @@ def test_processes_end_with_a_parent_that_was_killed(
     """SIGKILL to the parent alone, in the middle of a shard: nobody stays; resumed, it is the same bytes."""
     met = tmp_path / "met"
     code = (
-        "import sys\nfrom pathlib import Path\nfrom tests.grouping.test_dispatch import _dispatch\n"
+        "import sys\nfrom pathlib import Path\n"
+        "from tests.grouping.embedding.test_device_workers import _embed\n"
         "from tests.support.colour_encoder import ColourOn\n"
-        "_dispatch(Path(sys.argv[1]), Path(sys.argv[2]), ColourOn('wait', sys.argv[3]))"
+        "_embed(Path(sys.argv[1]), Path(sys.argv[2]), ColourOn('wait', sys.argv[3]))"
     )
     parent = subprocess.Popen([sys.executable, "-c", code, tmp_path / "run", tars, met])
     _wait_for(met.exists)

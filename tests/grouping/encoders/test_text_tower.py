@@ -8,9 +8,9 @@ import pytest
 import torch
 from transformers import RobertaConfig
 
-from triptych.grouping.encoders.checkpoint import resolve_checkpoint
-from triptych.grouping.encoders.open_clip import load_text_encoder
-from triptych.grouping.encoders.text import OpenClipTextEncoder
+from triptych.grouping.encoders import Placement
+from triptych.grouping.encoders.choice import load_text_encoder, resolve_encoder
+from triptych.grouping.encoders.tower import TextTower
 from triptych.models import resolve_model
 
 TEXTS = [
@@ -40,20 +40,23 @@ def _model(kind: str, folder: Path) -> torch.nn.Module:
 
 
 @pytest.mark.parametrize("kind", ["plain", "text tower apart", "pooled at the end", "transformers"])
-def test_shortened_texts_have_the_vectors_of_whole_ones(kind: str, tmp_path: Path) -> None:
-    """As the library's own encode_text gives them on the tower's full length."""
+def test_texts_have_the_vectors_that_the_library_gives_them(kind: str, tmp_path: Path) -> None:
+    """Each text alone, in a batch that is filled up, and in more batches than one."""
     model, tokenizer = _model(kind, tmp_path), open_clip.get_tokenizer("ViT-B-32")
     with torch.inference_mode():
-        whole = model.encode_text(tokenizer(TEXTS), normalize=True)
+        expected = model.encode_text(tokenizer(TEXTS), normalize=True)
+    on_cpu = Placement(device="cpu", precision="fp32")
 
-    found = OpenClipTextEncoder(model, tokenizer, torch.device("cpu"), 1).encode_texts(TEXTS)
+    tower = TextTower(tokenizer, model.encode_text, languages=frozenset({"en"}), placement=on_cpu)
+    found = tower.encode_texts(TEXTS)
 
-    assert np.allclose(whole.numpy(), found, atol=1e-5)
+    assert len(TEXTS) > 64
+    assert np.allclose(expected.numpy(), found, atol=1e-5)
 
 
 def test_a_vector_does_not_depend_on_what_is_encoded_with_it() -> None:
     """Nor on the number of threads: to the last bit."""
-    checkpoint = resolve_checkpoint(resolve_model("builtin:nano-clip"), None)
+    checkpoint = resolve_encoder(resolve_model("builtin:nano-clip"))
     together = load_text_encoder(checkpoint, "cpu", 2).encode_texts(TEXTS)
     one = load_text_encoder(checkpoint, "cpu", 1)
     apart = np.concatenate([one.encode_texts([text]) for text in TEXTS[:8]])

@@ -16,15 +16,13 @@ from tests.support.made_up import TINY_CONFIG, seen_by
 from triptych.demo.painting import paint
 from triptych.demo.scene import imagine_scene, vary_scene
 from triptych.errors import SetupError
-from triptych.grouping.embedding.devices import usable_devices
-from triptych.grouping.encoders.checkpoint import resolve_checkpoint
-from triptych.grouping.encoders.open_clip import load_encoder
+from triptych.grouping.encoders.choice import load_encoder, resolve_encoder
 from triptych.models import resolve_model
 
 
 def test_rows_are_unit_vectors_in_float16(tiny_clip: Path) -> None:
     """float16[n, dim], each of length 1 up to float16's rounding, equal pictures alike."""
-    encoder = load_encoder(resolve_checkpoint(str(tiny_clip), None), "cpu")
+    encoder = load_encoder(resolve_encoder(str(tiny_clip)), "cpu")
     red, blue = Image.new("RGB", (64, 48), "red"), Image.new("RGB", (40, 90), "blue")
 
     rows = encoder.encode(seen_by(encoder.shape, [red, blue, red]))
@@ -40,13 +38,9 @@ def test_a_picture_without_a_direction_gets_a_row_of_nan(
     tiny_clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where the tower's numbers overflow, for white, there is no vector; the row beside it is finite."""
-    encoder = load_encoder(resolve_checkpoint(str(tiny_clip), None), "cpu")
-    encode_image = encoder.model.encode_image
-    monkeypatch.setattr(
-        encoder.model,
-        "encode_image",
-        lambda x: encode_image(torch.where(x > x.new_tensor(1.9), torch.inf, x)),
-    )
+    encoder = load_encoder(resolve_encoder(str(tiny_clip)), "cpu")
+    embed = encoder.embed
+    monkeypatch.setattr(encoder, "embed", lambda x: embed(torch.where(x > x.new_tensor(1.9), torch.inf, x)))
 
     rows = encoder.encode(seen_by(encoder.shape, [Image.new("RGB", (32, 32), c) for c in ("black", "white")]))
 
@@ -57,7 +51,7 @@ def test_a_picture_without_a_direction_gets_a_row_of_nan(
 @pytest.mark.parametrize("count", [64, 23, 7, 1])
 def test_rows_are_the_same_bytes_for_any_number_of_threads(tiny_clip: Path, count: int) -> None:
     """One thread or three: torch's own threads would change the last bits."""
-    checkpoint = resolve_checkpoint(str(tiny_clip), None)
+    checkpoint = resolve_encoder(str(tiny_clip))
     pixels = np.random.default_rng(3).integers(0, 256, (count, 32, 32, 3), np.uint8)
 
     one, three = (load_encoder(checkpoint, "cpu", cpu_threads=n).encode(pixels) for n in (1, 3))
@@ -67,7 +61,7 @@ def test_rows_are_the_same_bytes_for_any_number_of_threads(tiny_clip: Path, coun
 
 def test_half_precision_stays_near_full_precision(tiny_clip: Path) -> None:
     """fp16 and bf16 models take the same pixels and give unit rows in the same directions."""
-    checkpoint = resolve_checkpoint(str(tiny_clip), None)
+    checkpoint = resolve_encoder(str(tiny_clip))
     pixels = np.random.default_rng(3).integers(0, 256, (8, 32, 32, 3), np.uint8)
     full, half, brain = (
         load_encoder(checkpoint, "cpu", precision).encode(pixels).astype(np.float32)
@@ -85,7 +79,7 @@ def test_weights_of_ones_own_are_loaded_from_a_file(tmp_path: Path) -> None:
     model = open_clip.create_model("tiny-known")
     weights = tmp_path / "mine.pt"
     torch.save(model.state_dict(), weights)
-    encoder = load_encoder(resolve_checkpoint("tiny-known", str(weights)), "cpu")
+    encoder = load_encoder(resolve_encoder("tiny-known", str(weights)), "cpu")
     pixels = np.random.default_rng(3).integers(0, 256, (2, 32, 32, 3), np.uint8)
     normalise = image_transform_v2(PreprocessCfg(**model.visual.preprocess_cfg), is_train=False)
 
@@ -99,7 +93,7 @@ def test_weights_of_ones_own_are_loaded_from_a_file(tmp_path: Path) -> None:
 
 def test_a_gpu_without_memory_is_one_line(tiny_clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What to lower. The device is named cuda here; the error is torch's own class."""
-    encoder = load_encoder(resolve_checkpoint(str(tiny_clip), None), "cpu")
+    encoder = load_encoder(resolve_encoder(str(tiny_clip)), "cpu")
 
     def out_of_memory(pixels: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
@@ -110,27 +104,12 @@ def test_a_gpu_without_memory_is_one_line(tiny_clip: Path, monkeypatch: pytest.M
         encoder.encode(np.zeros((8, 32, 32, 3), np.uint8))
 
 
-@pytest.mark.parametrize(
-    ("devices", "message"),
-    [(("cuda:99",), "names cuda:99, but torch finds"), (("cpu", "cuda:98"), "names cuda:98")],
-)
-def test_a_gpu_that_is_not_there_is_refused(devices: tuple[str, ...], message: str) -> None:
-    """By its name, and what torch finds."""
-    with pytest.raises(SetupError, match=message):
-        usable_devices(devices)
-
-
-def test_devices_may_repeat() -> None:
-    """Two processes on one device."""
-    assert ["cpu", "cpu"] == usable_devices(("cpu", "cpu"))
-
-
 def test_a_folder_is_the_same_encoder_wherever_it_lies(tiny_clip: Path, tmp_path: Path) -> None:
     """The identity covers config and weights, not the path; ``local-dir:`` and a bare path are one."""
     moved = shutil.copytree(tiny_clip, tmp_path / "moved")
 
     identities = {
-        resolve_checkpoint(name, "ignored").identity
+        resolve_encoder(name, "ignored").identity
         for name in (str(tiny_clip), f"local-dir:{tiny_clip}", str(moved))
     }
 
@@ -143,9 +122,7 @@ def test_other_weights_are_another_encoder(tiny_clip: Path, tmp_path: Path) -> N
     weights = retrained / "open_clip_model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"\x00")
 
-    assert (
-        resolve_checkpoint(str(retrained), None).identity != resolve_checkpoint(str(tiny_clip), None).identity
-    )
+    assert resolve_encoder(str(retrained)).identity != resolve_encoder(str(tiny_clip)).identity
 
 
 @pytest.mark.parametrize(
@@ -166,7 +143,7 @@ def test_a_model_that_is_not_there_is_one_line_with_a_way_out(
 ) -> None:
     """What was named, and what there is instead."""
     with pytest.raises(SetupError, match=message) as caught:
-        load_encoder(resolve_checkpoint(model, pretrained), "cpu")
+        load_encoder(resolve_encoder(model, pretrained), "cpu")
 
     assert "\n" not in str(caught.value)
 
@@ -179,7 +156,7 @@ def test_a_hub_that_cannot_be_reached_is_said_at_once(
 
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
-    checkpoint = resolve_checkpoint("hf-hub:nobody/nothing", None)
+    checkpoint = resolve_encoder("hf-hub:nobody/nothing")
 
     with pytest.raises(
         SetupError, match=r"http://127\.0\.0\.1:9 can't be reached; on a machine with network"
@@ -190,10 +167,10 @@ def test_a_hub_that_cannot_be_reached_is_said_at_once(
 def test_a_folder_that_is_not_open_clips_is_refused(tmp_path: Path) -> None:
     """A folder without open_clip_config.json, and one without weights."""
     with pytest.raises(SetupError, match=r"has no open_clip_config\.json"):
-        resolve_checkpoint(str(tmp_path), None)
+        resolve_encoder(str(tmp_path))
     (tmp_path / "open_clip_config.json").write_text("{}")
     with pytest.raises(SetupError, match=r"has no weights; expected open_clip_model\.safetensors"):
-        resolve_checkpoint(str(tmp_path), None)
+        resolve_encoder(str(tmp_path))
 
 
 def test_weights_that_do_not_fit_their_config_are_refused(tiny_clip: Path, tmp_path: Path) -> None:
@@ -204,7 +181,7 @@ def test_weights_that_do_not_fit_their_config_are_refused(tiny_clip: Path, tmp_p
     (folder / "open_clip_config.json").write_text(json.dumps(config))
 
     with pytest.raises(SetupError, match=r"can't be loaded .*check that its config and weights") as caught:
-        load_encoder(resolve_checkpoint(str(folder), None), "cpu")
+        load_encoder(resolve_encoder(str(folder)), "cpu")
 
     assert "\n" not in str(caught.value)
 
@@ -219,12 +196,12 @@ def test_weights_that_give_no_numbers_are_refused(tiny_clip: Path, tmp_path: Pat
     save_file(weights, folder / "open_clip_model.safetensors")
 
     with pytest.raises(SetupError, match="no finite vector for a grey picture"):
-        load_encoder(resolve_checkpoint(str(folder), None), "cpu")
+        load_encoder(resolve_encoder(str(folder)), "cpu")
 
 
 def test_the_embedded_clip_tells_copies_from_relatives_from_strangers() -> None:
     """Of drawn scenes: a squeezed copy is nearer than a variation, a variation nearer than another theme."""
-    encoder = load_encoder(resolve_checkpoint(resolve_model("builtin:nano-clip"), None), "cpu")
+    encoder = load_encoder(resolve_encoder(resolve_model("builtin:nano-clip")), "cpu")
     scene = imagine_scene("unseen", 7)
     stranger = next(s for s in (imagine_scene("unseen", n) for n in range(99)) if s.theme != scene.theme)
     drawn = [paint(each, 300, 200) for each in (scene, vary_scene(scene, "unseen", 0), stranger)]

@@ -17,7 +17,7 @@ from PIL import Image
 from tests.support.colour_encoder import ColourEncoder, ColourOn
 from triptych.grouping.embedding import pipeline as embed_module
 from triptych.grouping.embedding.pipeline import Pipeline
-from triptych.grouping.embedding.throughput import Pace, sum_of
+from triptych.grouping.embedding.throughput import Throughput, sum_of
 from triptych.runs.folder import RunFolder
 from triptych.sources.file_kinds import FoundFile
 
@@ -63,35 +63,35 @@ class _Report:
     def __init__(self) -> None:
         self.whole: list[str] = []
 
-    def advance(self, shard: str, files: int, pace: Pace) -> None:
+    def advance(self, shard: str, files: int, throughput: Throughput) -> None:
         pass
 
     def wrote(self, shard: str) -> None:
         self.whole.append(shard)
 
 
-def test_a_stalled_encoder_stops_reading_at_the_bound(tmp_path: Path) -> None:
-    """300 files, an encoder that takes none: no more than most_images are read; let go, all are embedded."""
+def test_a_stalled_encoder_stops_reading_at_the_limit(tmp_path: Path) -> None:
+    """300 files, an encoder that takes none: no more than max_images are read; let go, all are embedded."""
     shard, encoder = _Endless(300), _Stalled()
     pipeline = Pipeline(RunFolder.create_or_open(tmp_path / "run"), encoder, 4, 2)
     work = threading.Thread(target=pipeline.run, args=([shard], _Report()))
     work.start()
     deadline = time.monotonic() + PATIENCE_S
-    while shard.read_so_far < pipeline.most_images and time.monotonic() < deadline:
+    while shard.read_so_far < pipeline.max_images and time.monotonic() < deadline:
         time.sleep(0.01)
-    time.sleep(0.1)  # were there no bound, it would go on now
+    time.sleep(0.1)  # were there no limit, it would go on now
     read_while_stalled = shard.read_so_far
     encoder.go.set()
     work.join()
 
-    assert pipeline.most_images == read_while_stalled == 3 * 4 + 2 * 2
-    assert pipeline.images.most_held == pipeline.most_images
+    assert pipeline.max_images == read_while_stalled == 3 * 4 + 2 * 2
+    assert pipeline.images.peak == pipeline.max_images
     assert shard.read_so_far == 300
     assert len(np.load(tmp_path / "run" / "embeddings" / "many.npy")) == 300
 
 
 def test_files_that_were_read_are_bounded_in_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With decoding held up, reading stops at the bound: one file beyond it at most."""
+    """With decoding held up, reading stops at the limit: one file beyond it at most."""
     shard = _Endless(50)
     monkeypatch.setattr(embed_module, "READ_AHEAD_BYTES", 4 * len(shard.content))
     held_up = threading.Event()
@@ -173,10 +173,10 @@ def test_a_full_disk_is_said_while_no_shard_comes(tmp_path: Path, monkeypatch: p
     never.set()
 
 
-def test_the_busiest_part_bounds_the_pace() -> None:
+def test_the_busiest_part_bounds_the_throughput() -> None:
     """Shares are of the time that passed, summed over pipelines side by side."""
-    one = Pace(passed_s=10, reading_s=1, decoding_s=9, model_s=4)
-    other = Pace(passed_s=10, reading_s=1, decoding_s=3, model_s=10)
+    one = Throughput(passed_s=10, reading_s=1, decoding_s=9, model_s=4)
+    other = Throughput(passed_s=10, reading_s=1, decoding_s=3, model_s=10)
 
     assert "decoding" == one.bounded_by
     assert "model" == other.bounded_by

@@ -5,22 +5,26 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.support.contexts import context_of
 from tests.support.made_up import as_unit, at_degrees, group, make_run
 from triptych.grouping.config import SetsConfig
-from triptych.grouping.neighbours.unit_vectors import UnitRows, cosines_with_each, pair_cosines
+from triptych.grouping.neighbours.unit_vectors import UnitVectors, cosines_with_each, pair_cosines
+from triptych.grouping.stage import make_sets
 from triptych.records import Duplicate
 
-BAND = SetsConfig(related_cosine_similarity=0.5, duplicate_cosine_similarity=0.9)
+THRESHOLDS = SetsConfig(related_cosine_similarity=0.5, duplicate_cosine_similarity=0.9)
 """25.8 degrees apart is a cosine of 0.9; hashes decide from 0.7 on, 45.6 degrees."""
 
 
-def _rows(units: np.ndarray) -> UnitRows:
-    return UnitRows(units.astype(np.float16), np.arange(len(units), dtype=np.int32))
+def _vectors(units: np.ndarray) -> UnitVectors:
+    return UnitVectors(units.astype(np.float16), np.arange(len(units), dtype=np.int32))
 
 
 def test_same_bytes_keep_the_smallest_key(tmp_path: Path) -> None:
     """Three files of one content: the first by key stays, the others name it."""
-    grouped = group(at_degrees(0, 0, 90, 0), BAND, tmp_path, content_hash=["same", "same", "other", "same"])
+    grouped = group(
+        at_degrees(0, 0, 90, 0), THRESHOLDS, tmp_path, content_hash=["same", "same", "other", "same"]
+    )
 
     assert grouped.duplicates == [
         Duplicate(key="001.jpg", of="000.jpg", reason="same bytes", cosine_similarity=1.0),
@@ -41,7 +45,7 @@ def test_of_near_duplicates_the_largest_stays(
     fields: dict[str, list[object]], kept: str, tmp_path: Path
 ) -> None:
     """The other names it, with their cosine."""
-    [duplicate] = group(at_degrees(0, 5), BAND, tmp_path, **fields).duplicates
+    [duplicate] = group(at_degrees(0, 5), THRESHOLDS, tmp_path, **fields).duplicates
 
     assert (kept, "near duplicate") == (duplicate.of, duplicate.reason)
     assert duplicate.cosine_similarity == pytest.approx(np.cos(np.radians(5)), abs=1e-3)
@@ -49,14 +53,14 @@ def test_of_near_duplicates_the_largest_stays(
 
 def test_a_chain_of_near_duplicates_is_not_followed(tmp_path: Path) -> None:
     """0 is near 20, 20 near 40, but 0 is not near 40: 40 stays, and 20 names the larger one of the two."""
-    grouped = group(at_degrees(0, 20, 40), BAND, tmp_path, width_px=[300, 200, 100])
+    grouped = group(at_degrees(0, 20, 40), THRESHOLDS, tmp_path, width_px=[300, 200, 100])
 
     assert [(d.key, d.of) for d in grouped.duplicates] == [("001.jpg", "000.jpg")]
 
 
 def test_of_equals_the_one_that_most_others_copy_stays(tmp_path: Path) -> None:
     """0 and 40 both copy 20, which stays for both: else 40 would be left beside 0."""
-    grouped = group(at_degrees(0, 20, 40), BAND, tmp_path)
+    grouped = group(at_degrees(0, 20, 40), THRESHOLDS, tmp_path)
 
     assert [(d.key, d.of) for d in grouped.duplicates] == [("000.jpg", "001.jpg"), ("002.jpg", "001.jpg")]
 
@@ -64,7 +68,7 @@ def test_of_equals_the_one_that_most_others_copy_stays(tmp_path: Path) -> None:
 def test_a_copy_of_a_near_duplicate_names_the_image_that_stays(tmp_path: Path) -> None:
     """Two files of one content near a larger image: both name the larger one."""
     grouped = group(
-        at_degrees(0, 5, 5), BAND, tmp_path, width_px=[200, 100, 100], content_hash=["a", "b", "b"]
+        at_degrees(0, 5, 5), THRESHOLDS, tmp_path, width_px=[200, 100, 100], content_hash=["a", "b", "b"]
     )
 
     assert [(d.key, d.of, d.reason) for d in grouped.duplicates] == [
@@ -78,7 +82,7 @@ def test_however_many_copies_there_are_none_is_missed(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     copies = np.array([1.0, 0, 0, 0]) + rng.normal(0, 1e-3, (300, 4))
 
-    grouped = group(as_unit(np.concatenate([copies, [[0, 1, 0, 0]]])), BAND, tmp_path)
+    grouped = group(as_unit(np.concatenate([copies, [[0, 1, 0, 0]]])), THRESHOLDS, tmp_path)
 
     assert len(grouped.duplicates) == 299
     assert len({duplicate.of for duplicate in grouped.duplicates}) == 1
@@ -90,49 +94,48 @@ def test_copies_do_not_hide_who_is_related(tmp_path: Path) -> None:
     copies = np.array([1.0, 0, 0, 0]) + rng.normal(0, 1e-3, (60, 4))
     related = [np.cos(0.8), np.sin(0.8), 0, 0]
 
-    grouped = group(as_unit(np.concatenate([copies, [related]])), BAND, tmp_path)
+    grouped = group(as_unit(np.concatenate([copies, [related]])), THRESHOLDS, tmp_path)
 
     [kept] = {duplicate.of for duplicate in grouped.duplicates}
     assert [{kept, "060.jpg"}] == [set(each.keys) for each in grouped.sets]
 
 
 @pytest.mark.parametrize(("bits", "reason"), [(24, "hashes agree"), (50, None)])
-def test_below_the_bound_the_perceptual_hash_decides(bits: int, reason: str | None, tmp_path: Path) -> None:
+def test_below_the_threshold_the_perceptual_hash_decides(
+    bits: int, reason: str | None, tmp_path: Path
+) -> None:
     """At a cosine of 0.82: 24 bits apart is a copy, 50 bits is another picture."""
     flipped = (1 << bits) - 1
-    grouped = group(at_degrees(0, 35), BAND, tmp_path, picture_hash=[f"{0:064x}", f"{flipped:064x}"])
+    grouped = group(at_degrees(0, 35), THRESHOLDS, tmp_path, picture_hash=[f"{0:064x}", f"{flipped:064x}"])
 
     assert ([reason] if reason else []) == [duplicate.reason for duplicate in grouped.duplicates]
     assert len(grouped.sets) == (0 if reason else 1)
 
 
 def test_equal_hashes_of_unlike_embeddings_are_no_copies(tmp_path: Path) -> None:
-    """Below the middle of the band a hash is not asked."""
-    grouped = group(at_degrees(0, 50), BAND, tmp_path, picture_hash=["0" * 64, "0" * 64])
+    """Below the middle between related and duplicate a hash is not asked."""
+    grouped = group(at_degrees(0, 50), THRESHOLDS, tmp_path, picture_hash=["0" * 64, "0" * 64])
 
     assert [] == grouped.duplicates
 
 
 def test_duplicates_are_found_across_shards(tmp_path: Path) -> None:
     """The copy lies in another shard than the image it copies."""
-    from triptych.grouping.stage import make_sets
-    from triptych.progress import Silent
-
     units = at_degrees(0, 1, 90, 180)
     run = make_run(tmp_path / "run", dict(zip("abcd", units, strict=True)), shards=4)
-    make_sets(run, BAND, Silent())
+    make_sets(context_of(run), THRESHOLDS)
 
     assert [("b", "a")] == [(d.key, d.of) for d in run.duplicates()]
 
 
 def test_a_pair_has_the_same_cosine_both_ways_and_in_any_company() -> None:
     """What decides about a pair doesn't depend on what else is computed with it."""
-    rows = _rows(as_unit(np.random.default_rng(2).normal(size=(300, 67))))
+    vectors = _vectors(as_unit(np.random.default_rng(2).normal(size=(300, 67))))
     left, right = np.triu_indices(300, k=1)
 
-    together = pair_cosines(rows, left, right)
+    together = pair_cosines(vectors, left, right)
 
-    assert np.array_equal(together, pair_cosines(rows, right, left))
+    assert np.array_equal(together, pair_cosines(vectors, right, left))
     some = np.arange(0, len(left), 997)
-    assert np.array_equal(together[some], [pair_cosines(rows, left[[i]], right[[i]])[0] for i in some])
-    assert np.array_equal(together[:299], cosines_with_each(rows, [0], np.arange(1, 300))[0])
+    assert np.array_equal(together[some], [pair_cosines(vectors, left[[i]], right[[i]])[0] for i in some])
+    assert np.array_equal(together[:299], cosines_with_each(vectors, [0], np.arange(1, 300))[0])

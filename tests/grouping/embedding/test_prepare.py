@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from triptych.grouping.embedding import prepare as prepare_module
-from triptych.grouping.embedding.bounded_queue import Room
+from triptych.grouping.embedding.bounded_queue import MemoryBudget
 from triptych.grouping.embedding.prepare import decode_to, prepare
 from triptych.grouping.embedding.preprocess import InputShape, resize_to
 from triptych.sources.file_kinds import FoundFile
@@ -34,15 +34,15 @@ def test_a_jpeg_decoded_at_an_eighth_lies_where_the_whole_one_does(size: tuple[i
     """300 pixels at 1/8 are 37.5: the frame isn't stretched by the half pixel that libjpeg adds."""
     picture = _smooth(*size)
 
-    drafted = decode_to(SHAPE, _jpeg(picture), Room(10**9))[0].framed
+    drafted = decode_to(SHAPE, _jpeg(picture), MemoryBudget(10**9))[0].framed
     in_full = resize_to(SHAPE, picture, *size).framed
 
     apart = np.abs(drafted.astype(float) - in_full)
     assert apart.mean() < 1.0
 
 
-def test_pictures_are_decoded_while_there_is_room_for_their_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Room for two and a half pictures: of eight threads at most two decode at once, and all get through."""
+def test_pictures_are_decoded_within_a_budget_of_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Budget for two and a half pictures: of eight threads at most two decode at once, and all finish."""
     content, decode = _jpeg(_smooth(450, 300)), prepare_module.decode_rgb
     decoding, seen, lock = [0], [0], threading.Lock()
 
@@ -57,9 +57,9 @@ def test_pictures_are_decoded_while_there_is_room_for_their_pixels(monkeypatch: 
                 decoding[0] -= 1
 
     monkeypatch.setattr(prepare_module, "decode_rgb", counted)
-    room = Room(int(2.5 * 450 * 300))
+    budget = MemoryBudget(int(2.5 * 450 * 300))
     work = [
-        threading.Thread(target=prepare, args=(FoundFile(key=f"{n}.jpg", content=content), SHAPE, room))
+        threading.Thread(target=prepare, args=(FoundFile(key=f"{n}.jpg", content=content), SHAPE, budget))
         for n in range(8)
     ]
     for thread in work:
@@ -68,7 +68,7 @@ def test_pictures_are_decoded_while_there_is_room_for_their_pixels(monkeypatch: 
         thread.join()
 
     assert 1 <= seen[0] <= 2
-    assert room.most_held <= 2 * 450 * 300
+    assert budget.peak <= 2 * 450 * 300
 
 
 def test_a_file_is_decoded_once_for_all_that_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,7 +77,9 @@ def test_a_file_is_decoded_once_for_all_that_is_recorded(monkeypatch: pytest.Mon
     decode = prepare_module.decode_rgb
     monkeypatch.setattr(prepare_module, "decode_rgb", lambda *a: calls.append(1) or decode(*a))
 
-    record, pixels = prepare(FoundFile(key="a.jpg", content=_jpeg(_smooth(450, 300))), SHAPE, Room(10**9))
+    record, pixels = prepare(
+        FoundFile(key="a.jpg", content=_jpeg(_smooth(450, 300))), SHAPE, MemoryBudget(10**9)
+    )
 
     assert calls == [1]
     assert pixels is not None

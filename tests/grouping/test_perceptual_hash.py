@@ -7,7 +7,7 @@ from PIL import Image
 
 from triptych.demo.painting import paint
 from triptych.demo.scene import imagine_scene, vary_scene
-from triptych.grouping.sets.perceptual_hash import MOST_BITS_APART, bits_apart, picture_hash
+from triptych.grouping.perceptual_hash import MAX_BITS_APART, bits_apart, picture_hash
 
 
 def _apart(one: Image.Image, other: Image.Image) -> int:
@@ -29,7 +29,7 @@ def test_copies_agree() -> None:
         picture = paint(scene, 600, 450)
         trimmed = picture.crop((7, 5, 593, 445)).resize(picture.size)
         for copy in (_again(picture, 40), picture.resize((240, 180)), trimmed):
-            assert _apart(picture, copy) <= MOST_BITS_APART
+            assert _apart(picture, copy) <= MAX_BITS_APART
 
 
 def test_variations_of_a_scene_do_not_agree() -> None:
@@ -37,7 +37,7 @@ def test_variations_of_a_scene_do_not_agree() -> None:
     for number in range(12):
         scene = imagine_scene("unseen", number)
         variation = vary_scene(scene, "unseen", number)
-        assert _apart(paint(scene, 600, 450), paint(variation, 600, 450)) > MOST_BITS_APART
+        assert _apart(paint(scene, 600, 450), paint(variation, 600, 450)) > MAX_BITS_APART
 
 
 def test_bits_are_counted() -> None:

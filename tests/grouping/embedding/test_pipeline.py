@@ -12,15 +12,15 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from tests.support.contexts import context_of
 from tests.support.made_up import save_tiny_clip, seen_by
 from triptych.errors import SetupError
 from triptych.grouping.config import EmbeddingConfig
 from triptych.grouping.embedding.pipeline import Pipeline
-from triptych.grouping.embedding.throughput import Pace
-from triptych.grouping.encoders.checkpoint import resolve_checkpoint
-from triptych.grouping.encoders.open_clip import OpenClipEncoder, load_encoder
+from triptych.grouping.embedding.throughput import Throughput
+from triptych.grouping.encoders.choice import load_encoder, resolve_encoder
+from triptych.grouping.encoders.tower import TorchTower
 from triptych.grouping.stage import embed_sources
-from triptych.progress import Silent
 from triptych.runs.folder import RunFolder
 from triptych.sources import open_sources
 from triptych.sources.file_kinds import FoundFile
@@ -55,7 +55,7 @@ def _noise(rng: np.random.Generator, width: int, height: int) -> Image.Image:
 def _embed(run_path: Path, source: Path, model: Path, batch_size: int = 3, threads: int = 2) -> RunFolder:
     run = RunFolder.create_or_open(run_path)
     config = EmbeddingConfig(model=str(model), batch_size=batch_size, decode_threads=threads)
-    embed_sources(run, open_sources([source]), config, Silent())
+    embed_sources(context_of(run), open_sources([source]), config)
     return run
 
 
@@ -96,7 +96,7 @@ def test_every_file_found_is_recorded_in_file_order(source: Path, tiny_clip: Pat
 def test_row_i_is_readable_image_i_across_batches(source: Path, tiny_clip: Path, tmp_path: Path) -> None:
     """Seven images in batches of three: each row is what the encoder gives for that picture alone."""
     run = _embed(tmp_path / "run", source, tiny_clip)
-    encoder = load_encoder(resolve_checkpoint(str(tiny_clip), None), "cpu")
+    encoder = load_encoder(resolve_encoder(str(tiny_clip)), "cpu")
 
     rows = np.load(run.embeddings_file("files-00000"))
 
@@ -135,9 +135,9 @@ def test_embedding_again_does_nothing(source: Path, tiny_clip: Path, tmp_path: P
     config = EmbeddingConfig(model=str(tiny_clip))
     sources = open_sources([source])
 
-    assert embed_sources(run, sources, config, Silent()) is True
+    assert embed_sources(context_of(run), sources, config) is True
     before = {path: path.stat().st_mtime_ns for path in run.path.rglob("*")}
-    assert embed_sources(run, sources, config, Silent()) is False
+    assert embed_sources(context_of(run), sources, config) is False
 
     assert {path: path.stat().st_mtime_ns for path in run.path.rglob("*")} == before
 
@@ -151,9 +151,9 @@ def test_a_killed_run_goes_on_with_the_shards_that_are_missing(
 ) -> None:
     """Killed in the second shard: the first is left as it is, and the end is the same bytes."""
     undisturbed = _embed(tmp_path / "undisturbed", source, tiny_clip)
-    encode = OpenClipEncoder.encode
+    encode = TorchTower.encode
 
-    def die_in_the_second_shard(self: OpenClipEncoder, pixels: NDArray[np.uint8]) -> object:
+    def die_in_the_second_shard(self: TorchTower, pixels: NDArray[np.uint8]) -> object:
         if len(pixels) == 2:
             while not (tmp_path / "run" / "images" / "files-00000.jsonl").exists():
                 time.sleep(0.01)
@@ -161,7 +161,7 @@ def test_a_killed_run_goes_on_with_the_shards_that_are_missing(
         return encode(self, pixels)
 
     with monkeypatch.context() as patched, pytest.raises(_Killed):
-        patched.setattr(OpenClipEncoder, "encode", die_in_the_second_shard)
+        patched.setattr(TorchTower, "encode", die_in_the_second_shard)
         _embed(tmp_path / "run", source, tiny_clip)
     first = (tmp_path / "run" / "images" / "files-00000.jsonl").stat().st_mtime_ns
     assert not (tmp_path / "run" / "images" / "more.jsonl").exists()
@@ -187,16 +187,17 @@ def test_a_model_that_fails_to_load_leaves_no_trace(source: Path, tiny_clip: Pat
     """After a wrong name, the right one works in the same folder without --fresh."""
     run = RunFolder.create_or_open(tmp_path / "run")
     with pytest.raises(SetupError, match="neither a folder nor a name"):
-        embed_sources(run, open_sources([source]), EmbeddingConfig(model="ViT-B-33"), Silent())
+        embed_sources(context_of(run), open_sources([source]), EmbeddingConfig(model="ViT-B-33"))
 
-    assert embed_sources(run, open_sources([source]), EmbeddingConfig(model=str(tiny_clip)), Silent()) is True
+    config = EmbeddingConfig(model=str(tiny_clip))
+    assert embed_sources(context_of(run), open_sources([source]), config) is True
 
 
 def test_an_image_without_a_finite_vector_is_recorded_with_its_reason(
     tiny_clip: Path, tmp_path: Path
 ) -> None:
     """It has no row, and the rows of the others stay with their images."""
-    encoder = load_encoder(resolve_checkpoint(str(tiny_clip), None), "cpu")
+    encoder = load_encoder(resolve_encoder(str(tiny_clip)), "cpu")
     run = RunFolder.create_or_open(tmp_path / "run")
 
     class Overflowing:
@@ -235,7 +236,7 @@ class _ThreePictures:
 
 
 class _NoReport:
-    def advance(self, shard: str, files: int, pace: Pace) -> None:
+    def advance(self, shard: str, files: int, throughput: Throughput) -> None:
         pass
 
     def wrote(self, shard: str) -> None:

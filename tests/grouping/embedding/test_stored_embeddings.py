@@ -29,7 +29,7 @@ def _group(*arguments: object) -> Result:
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32])
 def test_stored_embeddings_are_grouped_without_images(dtype: type, tmp_path: Path) -> None:
-    """Keys are the file's stem and the row's number; sets stay inside themes; the copy is set aside."""
+    """Keys are the file's stem and the row's number; sets stay inside themes; the copy is a duplicate."""
     np.save(tmp_path / "img_emb_0.npy", _rows().astype(dtype))
 
     outcome = _group("--embeddings", tmp_path / "img_emb_0.npy", "--out", tmp_path / "run")
@@ -168,9 +168,9 @@ def test_explain_says_why_an_image_is_where_it_is(tmp_path: Path) -> None:
     own, copy, stranger = explain(member.keys[0]), explain("e/20"), explain("e/21")
     assert f"{member.keys[0]} is in {member.id} of {len(member.keys)} images" in own[0]
     assert member.keys[1] in own[1]
-    assert "e/20 is set aside: near duplicate as e/0 (cosine 1.0)" == copy[0]
+    assert "e/20 is a duplicate of e/0: near duplicate (cosine 1.0)" == copy[0]
     assert "  1.0000  e/0" in "\n".join(copy)
-    assert "e/21 is in no set: no other image lies in the band" in stranger[0]
+    assert "e/21 is in no set: no other image is related" in stranger[0]
 
 
 def test_explain_knows_only_images_of_the_run(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Bounds that calibrate themselves, and bounds that are given."""
+"""Thresholds that calibrate themselves, and thresholds that are given."""
 
 import re
 from pathlib import Path
@@ -26,35 +26,35 @@ def _themes(within: float, by_chance: float, seed: int = 3) -> np.ndarray:
     return as_unit((parts[0] + parts[1] + parts[2]).reshape(-1, 256))
 
 
-def _bounds(notes: dict[str, Setting]) -> tuple[float, float]:
+def _thresholds(notes: dict[str, Setting]) -> tuple[float, float]:
     """Related, duplicate."""
     related, duplicate = notes["related_cosine_similarity"], notes["duplicate_cosine_similarity"]
     return float(str(related)), float(str(duplicate))
 
 
 @pytest.mark.parametrize(("within", "by_chance"), [(0.9, 0.5), (0.8, 0.2), (0.6, 0.0)])
-def test_auto_puts_the_band_between_chance_and_the_themes(
+def test_auto_puts_the_thresholds_between_chance_and_the_themes(
     within: float, by_chance: float, tmp_path: Path
 ) -> None:
     """For encoders with different scales: all images are grouped, each set by theme."""
     grouped = group(_themes(within, by_chance), AUTO, tmp_path)
 
-    related, duplicate = _bounds(grouped.notes)
+    related, duplicate = _thresholds(grouped.notes)
     assert by_chance < related < within < duplicate < 1
     assert sum(len(each.keys) for each in grouped.sets) > 0.8 * 320
     assert all(len({int(key[:3]) // 8 for key in each.keys}) == 1 for each in grouped.sets)
 
 
 def test_a_theme_that_is_most_of_the_corpus_does_not_pass_for_chance(tmp_path: Path) -> None:
-    """Three images of four are of one theme: the bound stays where the other themes alone put it."""
+    """Three images of four are of one theme: the threshold stays where the other themes alone put it."""
     themes = _themes(0.8, 0.2)
     rng = np.random.default_rng(5)
     more = as_unit(themes[:8].sum(axis=0, keepdims=True)) * np.sqrt(0.8) + np.sqrt(0.2) * as_unit(
         rng.normal(size=(960, 256))
     )
 
-    alone, _ = _bounds(group(themes, AUTO, tmp_path / "alone").notes)
-    dominated, _ = _bounds(group(np.concatenate([themes, as_unit(more)]), AUTO, tmp_path / "both").notes)
+    alone, _ = _thresholds(group(themes, AUTO, tmp_path / "alone").notes)
+    dominated, _ = _thresholds(group(np.concatenate([themes, as_unit(more)]), AUTO, tmp_path / "both").notes)
 
     assert alone == pytest.approx(dominated, abs=0.06)
 
@@ -63,12 +63,14 @@ def test_what_auto_chose_is_written_with_its_reason(tmp_path: Path) -> None:
     """The similarity of random pairs and of nearest neighbours, in words."""
     notes = group(_themes(0.8, 0.2), AUTO, tmp_path).notes
 
-    said = re.search(r"median cosine of (0\.\d+) .* a nearest neighbour has (0\.\d+)", str(notes["band_why"]))
+    said = re.search(
+        r"median cosine of (0\.\d+) .* a nearest neighbour has (0\.\d+)", str(notes["thresholds_why"])
+    )
     assert said is not None
     assert [0.2, 0.82] == pytest.approx([float(said[1]), float(said[2])], abs=0.05)
 
 
-def test_explicit_bounds_are_taken_as_they_are(tmp_path: Path) -> None:
+def test_explicit_thresholds_are_taken_as_they_are(tmp_path: Path) -> None:
     """Whatever the corpus says."""
     config = SetsConfig(related_cosine_similarity=0.3, duplicate_cosine_similarity=0.97)
 
@@ -77,22 +79,22 @@ def test_explicit_bounds_are_taken_as_they_are(tmp_path: Path) -> None:
     assert (0.3, 0.97, "as configured") == (
         notes["related_cosine_similarity"],
         notes["duplicate_cosine_similarity"],
-        notes["band_why"],
+        notes["thresholds_why"],
     )
 
 
 def test_a_few_images_tell_nothing(tmp_path: Path) -> None:
-    """Then the bounds of ViT-B/32 are taken, and the run says so."""
+    """Then the thresholds of ViT-B/32 are taken, and the run says so."""
     notes = group(at_degrees(0, 10, 40, 90), AUTO, tmp_path).notes
 
     assert (0.75, 0.94) == (notes["related_cosine_similarity"], notes["duplicate_cosine_similarity"])
-    assert "4 images are too few" in str(notes["band_why"])
+    assert "4 images are too few" in str(notes["thresholds_why"])
 
 
-def test_a_corpus_full_of_copies_still_gets_a_band(tmp_path: Path) -> None:
-    """Where every image has a copy, the nearest neighbour is no measure; the bounds stay in order."""
+def test_a_corpus_full_of_copies_still_gets_thresholds(tmp_path: Path) -> None:
+    """Where every image has a copy, the nearest neighbour is no measure; the thresholds stay in order."""
     one = _themes(0.8, 0.2)[:60]
     notes = group(np.concatenate([one, one]), AUTO, tmp_path).notes
 
-    related, duplicate = _bounds(notes)
+    related, duplicate = _thresholds(notes)
     assert 0 < related < duplicate <= 1

@@ -8,14 +8,12 @@ from numpy.typing import NDArray
 
 from tests.support.made_up import as_unit
 from triptych.errors import SetupError
-from triptych.grouping.neighbours import inverted_lists as layout
-from triptych.grouping.neighbours import probe_count as cells
-from triptych.grouping.neighbours import self_join as selfjoin
-from triptych.grouping.neighbours.faiss_search import FaissSearcher, Searcher
-from triptych.grouping.neighbours.inverted_lists import Layout, StoredBlock, lay_out
-from triptych.grouping.neighbours.probe_count import searched_cells, true_neighbours
-from triptych.grouping.neighbours.search_choice import open_searcher
-from triptych.grouping.neighbours.self_join import Join, Neighbours, recall_of
+from triptych.grouping.neighbours import inverted_lists, open_searcher, probe_count, self_join
+from triptych.grouping.neighbours.faiss_search import FaissSearcher
+from triptych.grouping.neighbours.inverted_lists import InvertedLists, StoredBlock, build_inverted_lists
+from triptych.grouping.neighbours.probe_count import choose_probe_count, true_neighbours
+from triptych.grouping.neighbours.searcher import Searcher
+from triptych.grouping.neighbours.self_join import Neighbours, SelfJoin, measure_recall
 
 COUNT = 8
 
@@ -23,9 +21,9 @@ COUNT = 8
 @pytest.fixture
 def small_cells(monkeypatch: pytest.MonkeyPatch) -> None:
     """Small corpora are searched as large ones are."""
-    monkeypatch.setattr(layout, "IMAGES_PER_CELL", 50)
-    monkeypatch.setattr(cells, "EXACT_BELOW_IMAGES", 100)
-    monkeypatch.setattr(selfjoin, "SMALLEST_PIECE", 200)
+    monkeypatch.setattr(inverted_lists, "IMAGES_PER_CELL", 50)
+    monkeypatch.setattr(probe_count, "EXACT_BELOW_IMAGES", 100)
+    monkeypatch.setattr(self_join, "MIN_PIECE_IMAGES", 200)
 
 
 def _rows(images: int = 3_000) -> NDArray[np.float16]:
@@ -40,12 +38,12 @@ def _rows(images: int = 3_000) -> NDArray[np.float16]:
 TWO_THREADS = FaissSearcher(threads=2)
 
 
-def _lay_out(
+def _index(
     rows: NDArray[np.float16], folder: Path, searcher: Searcher = TWO_THREADS, blocks: int = 3
-) -> Layout:
+) -> InvertedLists:
     parts = np.array_split(np.arange(len(rows)), blocks)
     made = [StoredBlock(part, lambda part=part: rows[part]) for part in parts]  # type: ignore[misc]
-    return lay_out(made, len(rows), rows.shape[1], folder, searcher)
+    return build_inverted_lists(made, len(rows), rows.shape[1], folder, searcher)
 
 
 def _same(one: Neighbours, other: Neighbours) -> bool:
@@ -55,13 +53,13 @@ def _same(one: Neighbours, other: Neighbours) -> bool:
 def test_searching_every_cell_finds_exactly_the_nearest(tmp_path: Path) -> None:
     """As a plain product of all with all says."""
     rows = _rows(600)
-    made = _lay_out(rows, tmp_path)
-    units = made.rows.take(np.arange(600))
+    made = _index(rows, tmp_path)
+    units = made.vectors.take(np.arange(600))
     cosines = units.astype(np.float64) @ units.T
     np.fill_diagonal(cosines, -2)
     expected = np.sort(cosines, axis=1)[:, ::-1][:, :COUNT]
 
-    found = Join(made, TWO_THREADS, made.cells, COUNT).run(tmp_path / "join")
+    found = SelfJoin(made, TWO_THREADS, made.cells, COUNT).run(tmp_path / "join")
 
     assert np.allclose(expected, found.cosines, atol=1e-5)
     assert np.allclose(expected, np.take_along_axis(cosines, found.images, axis=1), atol=1e-5)
@@ -70,15 +68,15 @@ def test_searching_every_cell_finds_exactly_the_nearest(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("small_cells")
 def test_searching_few_cells_reaches_the_wanted_recall(tmp_path: Path) -> None:
     """With far fewer cells than there are; and with one cell alone it would not."""
-    made = _lay_out(_rows(), tmp_path)
-    wanted = searched_cells(made, TWO_THREADS, COUNT, 0.95)
+    made = _index(_rows(), tmp_path)
+    wanted = choose_probe_count(made, TWO_THREADS, COUNT, 0.95)
 
-    found = Join(made, TWO_THREADS, wanted, COUNT).run(tmp_path / "join")
-    alone = Join(made, TWO_THREADS, 1, COUNT).run(tmp_path / "alone")
+    found = SelfJoin(made, TWO_THREADS, wanted, COUNT).run(tmp_path / "join")
+    alone = SelfJoin(made, TWO_THREADS, 1, COUNT).run(tmp_path / "alone")
 
     assert 1 < wanted < made.cells / 2
-    assert recall_of(made, TWO_THREADS, found, COUNT) >= 0.95
-    assert recall_of(made, TWO_THREADS, alone, COUNT) < 0.9
+    assert measure_recall(made, TWO_THREADS, found, COUNT) >= 0.95
+    assert measure_recall(made, TWO_THREADS, alone, COUNT) < 0.9
 
 
 @pytest.mark.usefixtures("small_cells")
@@ -86,28 +84,28 @@ def test_the_result_does_not_depend_on_threads_or_blocks(tmp_path: Path) -> None
     """One thread and one block, or four and seven: the same cells, rows and neighbours."""
     rows = _rows()
     first, second = FaissSearcher(threads=1), FaissSearcher(threads=4)
-    one = _lay_out(rows, tmp_path / "one", first, blocks=1)
-    four = _lay_out(rows, tmp_path / "four", second, blocks=7)
+    one = _index(rows, tmp_path / "one", first, blocks=1)
+    four = _index(rows, tmp_path / "four", second, blocks=7)
 
-    assert np.array_equal(one.centres, four.centres)
-    assert one.rows_path.read_bytes() == four.rows_path.read_bytes()
+    assert np.array_equal(one.centroids, four.centroids)
+    assert one.vectors_path.read_bytes() == four.vectors_path.read_bytes()
     assert _same(
-        Join(one, first, 6, COUNT).run(tmp_path / "a"),
-        Join(four, second, 6, COUNT).run(tmp_path / "b"),
+        SelfJoin(one, first, 6, COUNT).run(tmp_path / "a"),
+        SelfJoin(four, second, 6, COUNT).run(tmp_path / "b"),
     )
 
 
 @pytest.mark.usefixtures("small_cells")
 def test_a_killed_join_takes_over_the_pieces_that_are_there(tmp_path: Path) -> None:
     """Of 15 pieces 5 are gone: those are made again, the others are not touched, the result is the same."""
-    made = _lay_out(_rows(), tmp_path)
-    before = Join(made, TWO_THREADS, 6, COUNT).run(tmp_path / "join")
+    made = _index(_rows(), tmp_path)
+    before = SelfJoin(made, TWO_THREADS, 6, COUNT).run(tmp_path / "join")
     pieces = sorted((tmp_path / "join").iterdir())
     for piece in pieces[::3]:
         piece.unlink()
     untouched = [piece.stat().st_mtime_ns for piece in pieces if piece.exists()]
 
-    after = Join(made, TWO_THREADS, 6, COUNT).run(tmp_path / "join")
+    after = SelfJoin(made, TWO_THREADS, 6, COUNT).run(tmp_path / "join")
 
     assert 15 == len(pieces)
     assert _same(before, after)
@@ -117,10 +115,10 @@ def test_a_killed_join_takes_over_the_pieces_that_are_there(tmp_path: Path) -> N
 @pytest.mark.usefixtures("small_cells")
 def test_masks_say_who_looks_and_who_is_found(tmp_path: Path) -> None:
     """Only even images look, only odd ones are found."""
-    made = _lay_out(_rows(), tmp_path)
+    made = _index(_rows(), tmp_path)
     even = np.arange(3_000) % 2 == 0
 
-    found = Join(made, TWO_THREADS, 6, COUNT, looking=even, found=~even).run(tmp_path / "join")
+    found = SelfJoin(made, TWO_THREADS, 6, COUNT, queries=even, candidates=~even).run(tmp_path / "join")
 
     assert (found.images[~even] == -1).all()
     assert (found.images[even] % 2 == 1).all()
@@ -128,9 +126,9 @@ def test_masks_say_who_looks_and_who_is_found(tmp_path: Path) -> None:
 
 def test_an_image_is_never_its_own_neighbour_even_among_equals(tmp_path: Path) -> None:
     """Ten equal rows: each has the nine others or fewer, and then nothing."""
-    made = _lay_out(np.repeat(_rows(20)[:1], 10, axis=0), tmp_path)
+    made = _index(np.repeat(_rows(20)[:1], 10, axis=0), tmp_path)
 
-    found = Join(made, TWO_THREADS, made.cells, 12).run(tmp_path / "join")
+    found = SelfJoin(made, TWO_THREADS, made.cells, 12).run(tmp_path / "join")
 
     assert all(image not in others for image, others in enumerate(found.images.tolist()))
     assert (found.images[:, :8] >= 0).all()
@@ -140,9 +138,9 @@ def test_an_image_is_never_its_own_neighbour_even_among_equals(tmp_path: Path) -
 def test_true_neighbours_are_found_among_those_asked_for(tmp_path: Path) -> None:
     """The measure of recall itself: against a plain product of all with all."""
     rows = _rows(400)
-    made = _lay_out(rows, tmp_path)
+    made = _index(rows, tmp_path)
     odd = np.arange(400) % 2 == 1
-    units = made.rows.take(np.arange(400)).astype(np.float64)
+    units = made.vectors.take(np.arange(400)).astype(np.float64)
     cosines = units @ units.T
     np.fill_diagonal(cosines, -2)
     cosines[:, ~odd] = -2
@@ -160,13 +158,13 @@ def test_torch_finds_what_faiss_finds(tmp_path: Path) -> None:
     from triptych.grouping.neighbours.torch_search import TorchSearcher
 
     rows, torch_on_cpu = _rows(), TorchSearcher("cpu")
-    by_faiss, by_torch = _lay_out(rows, tmp_path / "faiss"), _lay_out(rows, tmp_path / "torch", torch_on_cpu)
+    by_faiss, by_torch = _index(rows, tmp_path / "faiss"), _index(rows, tmp_path / "torch", torch_on_cpu)
     odd = np.arange(3_000) % 2 == 1
 
-    ours = Join(by_faiss, TWO_THREADS, 6, COUNT, found=odd).run(tmp_path / "a")
-    theirs = Join(by_torch, torch_on_cpu, 6, COUNT, found=odd).run(tmp_path / "b")
+    ours = SelfJoin(by_faiss, TWO_THREADS, 6, COUNT, candidates=odd).run(tmp_path / "a")
+    theirs = SelfJoin(by_torch, torch_on_cpu, 6, COUNT, candidates=odd).run(tmp_path / "b")
 
-    assert by_faiss.rows_path.read_bytes() == by_torch.rows_path.read_bytes()
+    assert by_faiss.vectors_path.read_bytes() == by_torch.vectors_path.read_bytes()
     assert (ours.images == theirs.images).mean() > 0.999
     assert np.allclose(ours.cosines, theirs.cosines, atol=1e-6)
 
@@ -176,9 +174,9 @@ def test_torch_ends_a_line_that_has_too_few_neighbours(tmp_path: Path) -> None:
     from triptych.grouping.neighbours.torch_search import TorchSearcher
 
     searcher = TorchSearcher("cpu")
-    made = _lay_out(_rows(20)[:5], tmp_path, searcher)
+    made = _index(_rows(20)[:5], tmp_path, searcher)
 
-    found = Join(made, searcher, made.cells, COUNT).run(tmp_path / "join")
+    found = SelfJoin(made, searcher, made.cells, COUNT).run(tmp_path / "join")
 
     assert [4] * 5 == (found.images >= 0).sum(axis=1).tolist()
 

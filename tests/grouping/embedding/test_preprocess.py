@@ -9,6 +9,7 @@ from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL import Image
 
 from triptych.grouping.embedding.preprocess import InputShape, resize_to
+from triptych.grouping.encoders.open_clip import input_shape
 
 NO_NORM = {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
 
@@ -24,15 +25,8 @@ def test_frames_are_open_clips(
     noise = np.random.default_rng(1).integers(0, 256, (size[1] // 4 + 1, size[0] // 4 + 1, 3), np.uint8)
     picture = Image.fromarray(noise).resize(size, Image.Resampling.BILINEAR)
     config = PreprocessCfg(size=frame, resize_mode=mode, interpolation=interpolation, fill_color=7, **NO_NORM)
-    shape = InputShape(
-        height_px=frame[0],
-        width_px=frame[1],
-        resize_mode=mode,  # type: ignore[arg-type]
-        interpolation=interpolation,  # type: ignore[arg-type]
-        fill=7,
-    )
 
-    ours = resize_to(shape, picture, *picture.size).framed
+    ours = resize_to(input_shape(config), picture, *picture.size).framed
 
     theirs = (image_transform_v2(config, is_train=False)(picture) * 255).round().to(torch.uint8)
     apart = np.abs(theirs.permute(1, 2, 0).numpy().astype(int) - ours.astype(int))

@@ -18,10 +18,10 @@ from tests.support.made_up import as_unit, at_degrees, group
 from triptych.grouping.config import SetsConfig
 from triptych.grouping.neighbours.unit_vectors import as_units
 from triptych.grouping.sets.packing import set_id
-from triptych.grouping.sets.subsample import keep_spread
+from triptych.grouping.sets.subsample import subsample
 from triptych.records import ImageSet
 
-BAND = SetsConfig(related_cosine_similarity=0.7, duplicate_cosine_similarity=0.95)
+THRESHOLDS = SetsConfig(related_cosine_similarity=0.7, duplicate_cosine_similarity=0.95)
 """From 18.2 to 45.5 degrees apart."""
 
 PAIRS_ONLY = SetsConfig(related_cosine_similarity=0.7, duplicate_cosine_similarity=0.95, max_images=2)
@@ -48,7 +48,7 @@ def _clusters(seed: int, clusters: int, most: int, spread: float, dims: int = 8)
     neighbours=st.sampled_from([1, 5, 32]),
     sizes=st.sampled_from([(2, 5), (2, 2), (3, 5), (4, 4)]),
 )
-def test_sets_are_disjoint_and_every_pair_lies_in_the_band(
+def test_sets_are_disjoint_and_every_pair_is_related(
     seed: int, clusters: int, most: int, spread: float, neighbours: int, sizes: tuple[int, int]
 ) -> None:
     """Whatever the corpus, with chains and duplicates in it, the promises of a set hold."""
@@ -84,7 +84,7 @@ def test_sets_are_disjoint_and_every_pair_lies_in_the_band(
 
 def test_a_chain_does_not_become_one_set(tmp_path: Path) -> None:
     """Rows 30 degrees apart are related to their neighbours only: pairs, never more."""
-    sets = group(at_degrees(0, 30, 60, 90, 120, 150), BAND, tmp_path).sets
+    sets = group(at_degrees(0, 30, 60, 90, 120, 150), THRESHOLDS, tmp_path).sets
 
     assert sets
     assert all(len(each.keys) == 2 for each in sets)
@@ -134,7 +134,7 @@ def test_a_set_swaps_a_member_for_a_free_image_that_lifts_its_worst_pair(tmp_pat
 
 def test_two_images_alone_have_to_be_close(tmp_path: Path) -> None:
     """At 43 degrees, a cosine of 0.73, two make no set; a third one related to both stands by them."""
-    alone = group(at_degrees(0, 43), BAND, tmp_path / "alone").sets
+    alone = group(at_degrees(0, 43), THRESHOLDS, tmp_path / "alone").sets
     beside = group(at_degrees(0, 43, 21.5), PAIRS_ONLY, tmp_path / "beside").sets
 
     assert [] == alone
@@ -143,8 +143,8 @@ def test_two_images_alone_have_to_be_close(tmp_path: Path) -> None:
 
 def test_who_is_left_over_joins_a_set_that_it_is_close_to(tmp_path: Path) -> None:
     """The hash of the first two keys wants a pair; a third image close to both isn't left alone."""
-    [image_set] = group(at_degrees(0, 20, 40), BAND, tmp_path / "close").sets
-    [pair] = group(at_degrees(0, 20, 43), BAND, tmp_path / "not close").sets
+    [image_set] = group(at_degrees(0, 20, 40), THRESHOLDS, tmp_path / "close").sets
+    [pair] = group(at_degrees(0, 20, 43), THRESHOLDS, tmp_path / "not close").sets
 
     assert {"000.jpg", "001.jpg", "002.jpg"} == set(image_set.keys)
     assert {"000.jpg", "001.jpg"} == set(pair.keys)
@@ -174,7 +174,7 @@ def test_images_are_ordered_from_the_most_central_one_on(tmp_path: Path) -> None
 
 def test_sizes_spread_over_the_range_where_enough_images_are_related(tmp_path: Path) -> None:
     """In one big cluster every size from 2 to 5 turns up, the larger the rarer, 3 on average."""
-    sizes = Counter(len(each.keys) for each in group(_one_cluster(900), BAND, tmp_path).sets)
+    sizes = Counter(len(each.keys) for each in group(_one_cluster(900), THRESHOLDS, tmp_path).sets)
 
     assert set(sizes) == {2, 3, 4, 5}
     assert sizes[2] > sizes[3] >= sizes[4] > sizes[5]
@@ -201,7 +201,7 @@ def _one_cluster(count: int) -> NDArray[np.float32]:
 
 def test_an_id_is_a_hash_of_the_keys(tmp_path: Path) -> None:
     """So a caption of a set stays valid for as long as the set exists."""
-    [image_set] = group(at_degrees(0, 30), BAND, tmp_path).sets
+    [image_set] = group(at_degrees(0, 30), THRESHOLDS, tmp_path).sets
 
     expected = hashlib.blake2b(b"000.jpg\n001.jpg", digest_size=6).hexdigest()
     assert image_set.id == f"set_{expected}" == set_id(["000.jpg", "001.jpg"])
@@ -223,7 +223,7 @@ def test_the_sets_that_are_kept_cover_the_corpus_not_its_densest_corner() -> Non
     """900 sets in one region, 30 and 30 in two others: of 60 kept, each region has 20."""
     sets = _made_up_sets(900, "a") + _made_up_sets(30, "b") + _made_up_sets(30, "c")
 
-    kept = keep_spread(sets, 60, lambda key: "abc".index(key[0]))
+    kept = subsample(sets, 60, lambda key: "abc".index(key[0]))
 
     assert {"a": 20, "b": 20, "c": 20} == Counter(each.keys[0][0] for each in kept)
 
@@ -232,11 +232,11 @@ def test_fewer_sets_are_a_part_of_more() -> None:
     """In the order of all, and all where more are wanted than there are."""
     sets = _made_up_sets(40, "a") + _made_up_sets(10, "b")
 
-    ten, five = (keep_spread(sets, wanted, lambda key: "ab".index(key[0])) for wanted in (10, 5))
+    ten, five = (subsample(sets, wanted, lambda key: "ab".index(key[0])) for wanted in (10, 5))
 
     assert {each.id for each in five} < {each.id for each in ten}
     assert ten == [each for each in sets if each in ten]
-    assert sets == keep_spread(sets, 1000, lambda key: 0)
+    assert sets == subsample(sets, 1000, lambda key: 0)
 
 
 def test_max_sets_keeps_that_many(tmp_path: Path) -> None:
@@ -244,7 +244,7 @@ def test_max_sets_keeps_that_many(tmp_path: Path) -> None:
     units = _clusters(seed=4, clusters=80, most=6, spread=0.3)
     limited = SetsConfig(related_cosine_similarity=0.7, duplicate_cosine_similarity=0.95, max_sets=10)
 
-    every = group(units, BAND, tmp_path / "all").sets
+    every = group(units, THRESHOLDS, tmp_path / "all").sets
     kept = group(units, limited, tmp_path / "ten").sets
 
     assert 10 == len(kept) < len(every)
@@ -253,7 +253,7 @@ def test_max_sets_keeps_that_many(tmp_path: Path) -> None:
 
 def test_sets_are_sorted_by_their_smallest_key(tmp_path: Path) -> None:
     """Whatever order their images are in."""
-    sets = group(_clusters(seed=6, clusters=20, most=5, spread=0.3), BAND, tmp_path).sets
+    sets = group(_clusters(seed=6, clusters=20, most=5, spread=0.3), THRESHOLDS, tmp_path).sets
 
     smallest = [min(each.keys) for each in sets]
     assert smallest == sorted(smallest)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from tests.support.made_up import as_unit
 from triptych.grouping.neighbours.faiss_search import FaissSearcher
 from triptych.grouping.neighbours.self_join import Neighbours
-from triptych.grouping.neighbours.unit_vectors import UnitRows
+from triptych.grouping.neighbours.unit_vectors import UnitVectors
 from triptych.grouping.sets import pairs
 from triptych.grouping.sets.pairs import Pairs, pairs_from
 
@@ -25,7 +25,7 @@ def _pairs(rows: NDArray[np.float16], among: NDArray[np.bool_]) -> Pairs:
     np.fill_diagonal(cosines, -2)
     images = np.argsort(-cosines, axis=1)[:, :8].astype(np.int32)
     found = Neighbours(images, np.take_along_axis(cosines, images, axis=1))
-    units = UnitRows(rows, np.arange(len(rows), dtype=np.int32))
+    units = UnitVectors(rows, np.arange(len(rows), dtype=np.int32))
     return pairs_from(found, units, AT_LEAST, FaissSearcher(threads=2), among)
 
 
@@ -47,7 +47,7 @@ def test_a_pair_is_mutual_where_each_found_the_other(rows: NDArray[np.float16]) 
         zip(zip(found.left.tolist(), found.right.tolist(), strict=True), found.mutual.tolist(), strict=True)
     )
     assert expected == {pair: made[pair] for pair in expected}
-    assert len(made) - len(expected) < 0.01 * len(made)  # those within rounding of the bound
+    assert len(made) - len(expected) < 0.01 * len(made)  # those within rounding of the threshold
 
 
 @pytest.mark.parametrize("at_once", [1, 7, 133, 400])

@@ -1,0 +1,81 @@
+"""What a searcher is, and how its work is spread over threads.
+
+Comes in: unit vectors, ``float32[n, dim]``. Goes out: the nearest of them, from matrix products. A search is
+exact, but its cosines only preselect: those that decide are computed pair by pair (see unit_vectors). Not its
+job: which vectors are searched (see self_join), nor the products themselves (see faiss_search, torch_search).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+SEARCH_SLACK = 1e-4
+"""A matrix product and a plain sum differ by less in float32. Whatever preselects takes a threshold lower by
+this much."""
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Block(NamedTuple):
+    """Vectors to search: their image numbers, and which of the queries search them (None: all)."""
+
+    images: NDArray[np.int64]
+    vectors: NDArray[np.float32]
+    queries: NDArray[np.int64] | None = None
+
+
+class Searcher(Protocol):
+    """Multiplies on a CPU or a GPU. Called from ``threads`` threads at a time."""
+
+    @property
+    def name(self) -> str:
+        """For a person: with what, and where."""
+
+    @property
+    def threads(self) -> int:
+        """Pieces of work side by side."""
+
+    def work_in_one_thread(self) -> None:
+        """Called first in each of the threads."""
+
+    def search(
+        self, queries: NDArray[np.float32], blocks: Iterable[Block], count: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """The ``count`` nearest of all ``blocks`` to each query, nearest first.
+
+        Returns images ``int64[q, count]`` and cosines ``float32[q, count]``; where there are fewer vectors
+        than ``count``, -1 ends a line.
+        """
+
+    def nearest_centroids(
+        self, vectors: NDArray[np.float32], centroids: NDArray[np.float32], count: int
+    ) -> NDArray[np.int64]:
+        """``int64[n, count]``: the centroids nearest to each vector, nearest first; fewer where there are."""
+
+
+def in_threads(work: Callable[[T], R], pieces: Iterable[T], searcher: Searcher) -> Iterator[R]:
+    """``work`` of each piece, in order, in the searcher's threads.
+
+    Each thread computes its pieces alone, so a piece comes out the same for any number of threads. At most
+    two pieces a thread are begun before the first is taken.
+    """
+    count, begin = searcher.threads, searcher.work_in_one_thread
+    waiting: deque[Future[R]] = deque()
+    with ThreadPoolExecutor(count, thread_name_prefix="neighbours", initializer=begin) as pool:
+        try:
+            for piece in pieces:
+                waiting.append(pool.submit(work, piece))
+                if len(waiting) >= 2 * count:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()

@@ -1,0 +1,23 @@
+"""Which encoder a config names, and where it can run."""
+
+from __future__ import annotations
+
+import pytest
+
+from triptych.errors import SetupError
+from triptych.grouping.encoders.choice import usable_devices
+
+
+@pytest.mark.parametrize(
+    ("devices", "message"),
+    [(("cuda:99",), "names cuda:99, but torch finds"), (("cpu", "cuda:98"), "names cuda:98")],
+)
+def test_a_gpu_that_is_not_there_is_refused(devices: tuple[str, ...], message: str) -> None:
+    """By its name, and what torch finds."""
+    with pytest.raises(SetupError, match=message):
+        usable_devices(devices)
+
+
+def test_devices_may_repeat() -> None:
+    """Two processes on one device."""
+    assert ["cpu", "cpu"] == usable_devices(("cpu", "cpu"))

@@ -118,7 +118,7 @@ def cosines(encoder: TorchTower, pictures: Sequence[bytes]) -> dict[str, Any]:
     At each factor the picture is first brought to a size at which 1/8 (of which libjpeg keeps the least) is
     just that much larger than the input.
     """
-    side_px = encoder.max(shape.scaled_to)
+    side_px = max(encoder.shape.scaled_to)
     ours = encoder.encode(np.stack([decode_to(encoder.shape, each, NO_LIMIT)[0].framed for each in pictures]))
     by_factor = {}
     for factor in FACTORS:

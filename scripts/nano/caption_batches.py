@@ -19,7 +19,7 @@ from tokenizers import Tokenizer
 from triptych.demo.vocabulary import Language
 from triptych.demo.wording import describe, describe_set
 
-PROMPT_FOLDER = Path(__file__).parents[2] / "captioning" / "prompts"
+PROMPT_FOLDER = Path(__file__).parents[2] / "triptych" / "prompts"
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
 SET_SIZES = (2, 2, 2, 3, 3, 3, 4, 4, 5, 5)
 SINGLES_A_BATCH = 32
@@ -38,7 +38,9 @@ class CaptionBatch:
 
 def read_prompt(kind: Literal["single", "multi"], language: Language) -> str:
     """The text of a job's prompt file."""
-    text = (PROMPT_FOLDER / f"{kind}_{language}.toml").read_text(encoding="utf-8")
+    text = (PROMPT_FOLDER / f"{'nano_multi' if kind == 'multi' else kind}_{language}.toml").read_text(
+        encoding="utf-8"
+    )
     return str(tomllib.loads(text)["text"])
 
 

@@ -1,6 +1,8 @@
 """Where and when a figure was measured, and the file that it is committed in.
 
-Comes in: a name and measured values. Goes out: ``benchmarks/results/<name>.json``.
+Comes in: a name and measured values. Goes out: ``benchmarks/results/<name>.json``. A figure is recorded only
+where it can be measured again: from a commit. With ``PRINT_ONLY=1`` in the environment a benchmark prints
+what it measured and records nothing, whatever the tree is like. Not its job: measuring.
 """
 
 from __future__ import annotations
@@ -9,14 +11,38 @@ import json
 import os
 import platform
 import subprocess
+import sys
 import time
 from pathlib import Path
 
-RESULTS = Path(__file__).parent / "results"
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+
+PRINT_ONLY = "PRINT_ONLY"
+"""The environment variable that asks for figures without a record."""
+
+PRODUCT_FOLDERS = ("triptych", "grouping", "captioning", "filtering", "export", "benchmarks", "tests/support")
+"""Where a file that git doesn't know could change what is measured."""
+
+_OUTPUTS = ("benchmarks/results/", "README.md")
+"""What recording changes: it says nothing of the code that was measured."""
 
 
-def record(name: str, command: str, measured: dict[str, object]) -> Path:
-    """Write the result of ``command`` with date, machine and commit, and print it."""
+def refuse_dirty_tree(root: Path = ROOT) -> None:
+    """First thing in a benchmark's ``main``: ends it with one line, before hours of work, where what it
+    measures could not be recorded."""
+    if os.environ.get(PRINT_ONLY):
+        return
+    dirty = what_is_dirty(root)
+    if dirty:
+        sys.exit(_refusal(dirty))
+
+
+def record(name: str, command: str, measured: dict[str, object], root: Path = ROOT) -> None:
+    """Print the result of ``command`` with date, machine and commit, and write it.
+
+    Where the tree is dirty nothing is written and the benchmark ends with one line that says what is.
+    """
     document = {
         "command": command,
         "date": time.strftime("%Y-%m-%d"),
@@ -26,15 +52,50 @@ def record(name: str, command: str, measured: dict[str, object]) -> Path:
             "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024**3),
             "python": platform.python_version(),
         },
-        "commit": _commit(),
+        "commit": _git(root, "describe", "--always").strip() + ("-dirty" if what_is_dirty(root) else ""),
         "measured": measured,
     }
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{name}.json"
     text = json.dumps(document, indent=2, ensure_ascii=False)
-    path.write_text(text + "\n", "utf-8")
     print(text)
-    return path
+    if os.environ.get(PRINT_ONLY):
+        print(f"{name}: not recorded, as {PRINT_ONLY} is set", file=sys.stderr)
+        return
+    dirty = what_is_dirty(root)
+    if dirty:
+        sys.exit(_refusal(dirty))
+    results = root / RESULTS.relative_to(ROOT)
+    results.mkdir(parents=True, exist_ok=True)
+    (results / f"{name}.json").write_text(text + "\n", "utf-8")
+
+
+def what_is_dirty(root: Path = ROOT) -> list[str]:
+    """Files that differ from the commit: tracked ones that were changed, and unknown ones in product folders.
+
+    Recorded results and the README, which shows them, don't count. Without git there is no commit either.
+    """
+    try:
+        listed = _git(root, "status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames")
+    except (OSError, subprocess.CalledProcessError):
+        return [f"{root} (no git checkout)"]
+    entries = [(entry[:2], entry[3:]) for entry in listed.split("\0") if entry]
+    return [
+        path
+        for state, path in entries
+        if not path.startswith(_OUTPUTS)
+        and (state != "??" or path.startswith(tuple(f"{folder}/" for folder in PRODUCT_FOLDERS)))
+    ]
+
+
+def _refusal(dirty: list[str]) -> str:
+    more = f" and {len(dirty) - 3} more" if len(dirty) > 3 else ""
+    return (
+        f"not recorded: {', '.join(dirty[:3])}{more} not as committed, so nobody could measure this again;"
+        f" commit first, or set {PRINT_ONLY}=1 to see figures without a record"
+    )
+
+
+def _git(root: Path, *arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=True).stdout
 
 
 def _cpu_model() -> str:
@@ -42,10 +103,3 @@ def _cpu_model() -> str:
         if line.startswith("model name"):
             return line.partition(":")[2].strip()
     return platform.processor()
-
-
-def _commit() -> str:
-    answer = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], cwd=RESULTS.parent, capture_output=True, text=True
-    )
-    return answer.stdout.strip()

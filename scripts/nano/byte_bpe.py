@@ -1,7 +1,7 @@
 """The byte-level BPE that both nano models read and write.
 
-In: captions and prompts, English and Chinese. Out: tokenizers in the form that transformers'
-`AutoTokenizer` and open_clip's `HFTokenizer` load. Not here: chat templates (see `model_folders.py`).
+Comes in: captions and prompts, English and Chinese. Goes out: tokenizers in the form that transformers'
+`AutoTokenizer` and open_clip's `HFTokenizer` load. Not its job: chat templates (see ``model_folders.py``).
 """
 
 from collections.abc import Iterable
@@ -25,7 +25,7 @@ LONGEST_TOKEN_BYTES = 36
 
 
 def train_tokenizer(texts: Iterable[str], vocab_size: int = VOCAB_SIZE) -> Tokenizer:
-    """Learn the merges from `texts`. The first ids are those of `SPECIAL_TOKENS`, in order."""
+    """Learn the merges from ``texts``. The first ids are those of ``SPECIAL_TOKENS``, in order."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
     tokenizer.decoder = decoders.ByteLevel()
@@ -60,7 +60,7 @@ def wrap_for_captioner(tokenizer: Tokenizer, chat_template: str) -> PreTrainedTo
 
 
 def wrap_for_clip(tokenizer: Tokenizer, context_length: int) -> PreTrainedTokenizerFast:
-    """A copy that ends every text with `TURN_END`, where the text tower pools, also a text cut to fit."""
+    """A copy that ends every text with ``TURN_END``, where the text tower pools, also a text cut to fit."""
     copy = Tokenizer.from_str(tokenizer.to_str())
     end_id = token_id(copy, TURN_END)
     copy.post_processor = processors.TemplateProcessing(
@@ -85,5 +85,5 @@ def token_id(tokenizer: Tokenizer, token: str) -> int:
 
 
 def load_tokenizer(path: Path) -> Tokenizer:
-    """Read the tokenizer back from its JSON file at `path`."""
+    """Read the tokenizer back from its JSON file at ``path``."""
     return Tokenizer.from_file(str(path))

@@ -1,11 +1,10 @@
 """Training sequences for the captioner: exactly the tokens that a request makes, then the true caption.
 
-In: a pool, the tokenizer, the four prompts. Out: `CaptionBatch`es of single images or of sets of two to five.
+Comes in: a pool, the tokenizer, the four prompts. Goes out: ``CaptionBatch``es of single images or of sets of
+two to five.
 """
 
-import tomllib
 from dataclasses import dataclass
-from pathlib import Path
 from random import Random
 from typing import Literal
 
@@ -16,11 +15,11 @@ from model_folders import CHAT_TEMPLATE
 from scene_pool import FAMILY_SIZE, ScenePool
 from tokenizers import Tokenizer
 
-from triptych.demo.vocabulary import Language
 from triptych.demo.wording import describe, describe_set
+from triptych.jobs import Job, Subject
+from triptych.prompts import BUILTIN, load_prompt
 
-PROMPT_FOLDER = Path(__file__).parents[2] / "triptych" / "prompts"
-LANGUAGES: tuple[Language, ...] = ("en", "zh")
+LANGUAGES: tuple[str, ...] = ("en", "zh")
 SET_SIZES = (2, 2, 2, 3, 3, 3, 4, 4, 5, 5)
 SINGLES_A_BATCH = 32
 IMAGES_A_SET_BATCH = 32
@@ -29,19 +28,20 @@ IMAGES_A_SET_BATCH = 32
 
 @dataclass(frozen=True)
 class CaptionBatch:
-    """`input_ids`, int64[n, longest], right-padded; `is_caption`, bool alike; `images`, pool indices."""
+    """``input_ids``, int64[n, longest], right-padded; ``is_caption``, bool; ``images``, pool indices."""
 
     input_ids: torch.Tensor
     is_caption: torch.Tensor
     images: list[int]
 
 
-def read_prompt(kind: Literal["single", "multi"], language: Language) -> str:
-    """The text of a job's prompt file."""
-    text = (PROMPT_FOLDER / f"{'nano_multi' if kind == 'multi' else kind}_{language}.toml").read_text(
-        encoding="utf-8"
-    )
-    return str(tomllib.loads(text)["text"])
+def read_prompt(kind: Literal["single", "multi"], language: str) -> str:
+    """The text that the model is trained with and asked with."""
+    is_single = kind == "single"
+    name = f"single_{language}" if is_single else f"nano_multi_{language}"
+    subject: Subject = "image" if is_single else "set"
+    job = Job(name=f"{kind}_{language}", subject=subject, language=language, prompt=f"{BUILTIN}{name}")
+    return load_prompt(job).text
 
 
 class CaptionBatches:
@@ -93,7 +93,7 @@ class CaptionBatches:
         rng.shuffle(members)
         return members
 
-    def _opening(self, language: Language, count: int) -> list[int]:
+    def _opening(self, language: str, count: int) -> list[int]:
         """The user's turn and the start of the answer, images expanded as the processor expands them."""
         image = IMAGE_START + IMAGE_CONTEXT * IMAGE_TOKENS + IMAGE_END + "\n"
         if count == 1:

@@ -1,6 +1,6 @@
 """The captioner's architecture, and the throw-away head that teaches its vision tower to see.
 
-An `InternVLForConditionalGeneration` of 3.8M parameters: vision 4 layers of width 192, text (Qwen2) 4
+An ``InternVLForConditionalGeneration`` of 3.8M parameters: vision 4 layers of width 192, text (Qwen2) 4
 layers of width 192, heads of 64 dimensions as lmdeploy's kernels want them, 16 tokens an image.
 """
 
@@ -18,7 +18,7 @@ LONGEST_SEQUENCE_TOKENS = 1024
 
 
 def captioner_config(tokenizer: Tokenizer) -> InternVLConfig:
-    """The configuration for `tokenizer`'s vocabulary."""
+    """The configuration for ``tokenizer``'s vocabulary."""
     end_id, pad_id = token_id(tokenizer, TURN_END), token_id(tokenizer, PAD)
     vision = {
         "hidden_size": WIDTH,

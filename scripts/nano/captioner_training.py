@@ -1,6 +1,7 @@
 """Trains the captioner: first its eyes, then single captions, then singles and sets mixed.
 
-In: a pool, a tokenizer, a budget. Out: averaged weights, in a model folder every few minutes and at the end.
+Comes in: a pool, a tokenizer, a budget. Goes out: averaged weights, in a model folder every few minutes and
+at the end.
 """
 
 import logging
@@ -22,7 +23,7 @@ from transformers import InternVLForConditionalGeneration
 
 PEAK_RATE = 2e-3
 EYES_UNTIL = 0.05
-"""Up to this progress only the vision tower learns, from `SlotHead`'s loss: a third of a step's cost."""
+"""Up to this progress only the vision tower learns, from ``SlotHead``'s loss: a third of a step's cost."""
 SINGLES_UNTIL = 0.25
 SETS_SHARE = 0.8
 IMAGES_AN_EYES_BATCH = 64
@@ -34,7 +35,7 @@ _log = logging.getLogger(__name__)
 def train_captioner(
     pool: ScenePool, tokenizer: Tokenizer, budget: Budget, folder: Path, resume: bool
 ) -> None:
-    """Train until the budget is spent; `folder` always holds the latest snapshot."""
+    """Train until the budget is spent; ``folder`` always holds the latest snapshot."""
     torch.manual_seed(budget.seed)
     model = build_captioner(tokenizer)
     eyes = SlotHead(WIDTH)
@@ -98,7 +99,7 @@ def _losses(
     slots: torch.Tensor,
     batch: CaptionBatch | None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """The loss of the slot head on `pixels`, and the captions' loss per token (zero without a `batch`)."""
+    """The loss of the slot head on ``pixels``, and the captions' loss a token (zero without a ``batch``)."""
     with torch.autocast("cpu", torch.bfloat16):
         features = model.model.get_image_features(
             pixels, vision_feature_layer=-1, vision_feature_select_strategy="default", return_dict=True

@@ -15,7 +15,7 @@ IMAGE_WIDTH = 192
 
 
 def clip_config(tokenizer: Tokenizer) -> dict[str, Any]:
-    """open_clip's `model_cfg` for `tokenizer`'s vocabulary."""
+    """open_clip's ``model_cfg`` for ``tokenizer``'s vocabulary."""
     return {
         "embed_dim": EMBEDDING_DIMS,
         "vision_cfg": {

@@ -1,8 +1,8 @@
 """Trains the CLIP: captions find their images, alike scenes lie near each other, near duplicates lie closest.
 
 Three losses: text against image (what is told is true of the image or not), image against image (cosine
-against how much two scenes share), and `SlotHead`'s. In: a pool, a tokenizer, a budget. Out: averaged
-weights in a model folder.
+against how much two scenes share), and ``SlotHead``'s. Comes in: a pool, a tokenizer, a budget. Goes out:
+averaged weights in a model folder.
 """
 
 import logging
@@ -26,7 +26,7 @@ from training_state import Budget, TrainingState
 from transformers import PreTrainedTokenizerFast
 
 from triptych.demo.scene import Scene
-from triptych.demo.vocabulary import Language, listed_en, listed_zh, named_en, named_zh
+from triptych.demo.vocabulary import listed_en, listed_zh, named_en, named_zh
 from triptych.demo.wording import describe
 
 PEAK_RATE = 1e-3
@@ -45,7 +45,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Claim:
-    """A text, and what an image must show for it to be true; `whole` where it must show nothing else."""
+    """A text, and what an image must show for it to be true; ``whole`` where it must show nothing else."""
 
     text: str
     theme: str | None
@@ -53,7 +53,7 @@ class Claim:
     whole: bool
 
     def holds(self, scene: Scene) -> bool:
-        """Whether the claim is true of `scene`."""
+        """Whether the claim is true of ``scene``."""
         shown = _things(scene)
         return self.theme in (None, scene.theme) and (
             shown == self.things if self.whole else self.things <= shown
@@ -62,7 +62,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class ClipBatch:
-    """`float32[n, 3, 112, 112]` with scenes and pool indices; claims with tokens, `int64[m, 96]`."""
+    """``float32[n, 3, 112, 112]`` with scenes and pool indices; claims with tokens, ``int64[m, 96]``."""
 
     pixels: torch.Tensor
     scenes: list[Scene]
@@ -72,7 +72,7 @@ class ClipBatch:
 
 
 def train_clip(pool: ScenePool, tokenizer: Tokenizer, budget: Budget, folder: Path, resume: bool) -> None:
-    """Train until the budget is spent; `folder` always holds the latest snapshot."""
+    """Train until the budget is spent; ``folder`` always holds the latest snapshot."""
     torch.manual_seed(budget.seed)
     model = build_clip(tokenizer)
     model.visual.output_tokens = True
@@ -120,7 +120,7 @@ def _draw_batch(pool: ScenePool, wrapped: PreTrainedTokenizerFast, rng: Random) 
 
 
 def _claim(scene: Scene, rng: Random) -> Claim:
-    """A caption of `scene`, one of its sentences, or a list of some of its things, in either language."""
+    """A caption of ``scene``, one of its sentences, or a list of some of its things, in either language."""
     language = rng.choice(LANGUAGES)
     caption = describe(scene, language)
     everything = _things(scene)
@@ -136,7 +136,7 @@ def _claim(scene: Scene, rng: Random) -> Claim:
     return Claim(_listed(some, language, rng), None, frozenset(some), False)
 
 
-def _listed(things: list[tuple[str, str]], language: Language, rng: Random) -> str:
+def _listed(things: list[tuple[str, str]], language: str, rng: Random) -> str:
     if language == "en":
         names = listed_en([named_en(kind, colour) for kind, colour in things])
         return rng.choice((names, f"image {rng.randint(1, 5)} shows {names}", f"each with {names}."))

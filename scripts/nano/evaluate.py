@@ -1,8 +1,8 @@
 """Measures the two nano models on unseen scenes.
 
-In: the model folders. Out: JSON on stdout and, with --out, in a file. Pictures are drawn as the demo draws
-them (1500 pixels on the shortest side, JPEG 90) and squashed as a caption request squashes them; captions
-are greedy and read back into things.
+Comes in: the model folders. Goes out: JSON on stdout and, with --out, in a file. Pictures are drawn as the
+demo draws them (1500 pixels on the shortest side, JPEG 90) and squashed as a caption request squashes them;
+captions are greedy and read back into things.
 """
 
 import datetime

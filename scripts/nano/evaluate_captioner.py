@@ -1,6 +1,7 @@
 """Captions of unseen scenes against the truth: what they name of what is there, and what they make up.
 
-In: the captioner's folder. Out: recall, share of wrong things, share of captions right to the letter.
+Comes in: the captioner's folder. Goes out: recall, share of wrong things, share of captions right to the
+letter.
 """
 
 from pathlib import Path
@@ -13,17 +14,14 @@ from unseen_pictures import squashed, true_things, unseen_series
 
 from triptych.demo.reading import read_set, read_things
 from triptych.demo.scene import Scene, imagine_scene
-from triptych.demo.vocabulary import Language
 from triptych.demo.wording import describe, describe_set
 
 BATCH = 16
 MAX_NEW_TOKENS = 256
 
 
-def measure_captions(
-    folder: Path, language: Language, first: int, count: int, is_set: bool
-) -> dict[str, float]:
-    """Shares from 0 to 1 over `count` captions. A thing of a set counts for the image that it is told of."""
+def measure_captions(folder: Path, language: str, first: int, count: int, is_set: bool) -> dict[str, float]:
+    """Shares from 0 to 1 over ``count`` captions. A thing in a set counts for the image it is said of."""
     if is_set:
         groups = [unseen_series(first, index) for index in range(count)]
     else:
@@ -45,7 +43,7 @@ def measure_captions(
     }
 
 
-def _write_captions(folder: Path, language: Language, groups: list[list[Scene]]) -> list[str]:
+def _write_captions(folder: Path, language: str, groups: list[list[Scene]]) -> list[str]:
     """One greedy caption a group, in order; groups of one size share batches."""
     processor = AutoProcessor.from_pretrained(folder)
     model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32).eval()
@@ -70,7 +68,7 @@ def _write_captions(folder: Path, language: Language, groups: list[list[Scene]])
     return captions
 
 
-def _turn(scenes: list[Scene], index: int, language: Language) -> list[dict[str, Any]]:
+def _turn(scenes: list[Scene], index: int, language: str) -> list[dict[str, Any]]:
     parts: list[dict[str, Any]] = []
     for number, scene in enumerate(scenes, start=1):
         if len(scenes) > 1:

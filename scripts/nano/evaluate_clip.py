@@ -1,7 +1,7 @@
 """How near the CLIP puts what belongs together: copies, variations, scenes of one theme, and words.
 
-In: the CLIP's folder. Out: cosine quantiles by kind of pair, and how well a thing told in words tells its
-image from others of its theme.
+Comes in: the CLIP's folder. Goes out: cosine quantiles by kind of pair, and how well a thing told in words
+tells its image from others of its theme.
 """
 
 from pathlib import Path

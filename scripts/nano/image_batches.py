@@ -1,6 +1,7 @@
-"""From `uint8` images to normalised batches, with the small changes that real files bring.
+"""From ``uint8`` images to normalised batches, with the small changes that real files bring.
 
-In: `uint8[n, 112, 112, 3]`. Out: `float32[n, 3, 112, 112]`, normalised with ImageNet's mean and deviation.
+Comes in: ``uint8[n, 112, 112, 3]``. Goes out: ``float32[n, 3, 112, 112]``, normalised with ImageNet's mean
+and deviation.
 """
 
 import numpy as np
@@ -18,7 +19,7 @@ def normalise(images: Images) -> torch.Tensor:
 
 
 def relight(images: Images, generator: torch.Generator, most: float = 0.08) -> torch.Tensor:
-    """Normalised, with brightness and contrast changed by up to the share `most`, and a little noise."""
+    """Normalised, with brightness and contrast changed by up to the share ``most``, and a little noise."""
     pixels = _change_light(_unit_range(images), generator, most)
     return (pixels - MEAN) / DEVIATION
 

@@ -1,7 +1,8 @@
 """Writes the two model folders that ship in the package, whole or not at all.
 
-In: weights in float32, the tokenizer. Out: `nano_internvl/` for transformers and lmdeploy, `nano_clip/` for
-open_clip, with float16 safetensors. A file appears under its final name only when it is whole.
+Comes in: weights in float32, the tokenizer. Goes out: ``nano_internvl/`` for transformers and lmdeploy,
+``nano_clip/`` for open_clip, with float16 safetensors. A file appears under its final name only when it is
+whole.
 """
 
 import json
@@ -40,7 +41,7 @@ CHAT_TEMPLATE = (
 
 
 def export_captioner(weights: Mapping[str, torch.Tensor], tokenizer: Tokenizer, folder: Path) -> None:
-    """Write the captioner's folder: `weights` by parameter name, float16 on disk."""
+    """Write the captioner's folder: ``weights`` by parameter name, float16 on disk."""
     wrapped = wrap_for_captioner(tokenizer, CHAT_TEMPLATE)
     config = captioner_config(tokenizer)
     config.dtype = torch.float16
@@ -73,7 +74,7 @@ def export_captioner(weights: Mapping[str, torch.Tensor], tokenizer: Tokenizer, 
 
 
 def export_clip(weights: Mapping[str, torch.Tensor], tokenizer: Tokenizer, folder: Path) -> None:
-    """Write the CLIP's folder, for open_clip's `local-dir:` names: `weights` by name, float16 on disk."""
+    """Write the CLIP's folder, for open_clip's ``local-dir:`` names: ``weights`` by name, float16 on disk."""
     wrapped = wrap_for_clip(tokenizer, CONTEXT_LENGTH)
     config = {
         "model_cfg": clip_config(tokenizer),
@@ -95,7 +96,7 @@ def export_clip(weights: Mapping[str, torch.Tensor], tokenizer: Tokenizer, folde
 
 
 def _move_files(source: Path, folder: Path) -> None:
-    """Move each file of `source` into `folder` by way of a temporary name beside its final one."""
+    """Move each file of ``source`` into ``folder`` by way of a temporary name beside its final one."""
     folder.mkdir(parents=True, exist_ok=True)
     for file in sorted(source.iterdir()):
         partial = folder / f".{file.name}.partial"

@@ -1,9 +1,9 @@
 """A pool of painted training scenes, rendered once into a cache folder.
 
-In: a number of families. Out: `ScenePool`: `uint8[n, 112, 112, 3]` on disk and the scenes that they show. A
-family is one imagined scene and its variations, like a photographer's series of one place: sets are drawn
-from families. Images go through what they go through at inference: painted, squashed to a square with
-antialiasing, JPEG at quality 95.
+Comes in: a number of families. Goes out: ``ScenePool``: ``uint8[n, 112, 112, 3]`` on disk and the scenes that
+they show. A family is one imagined scene and its variations, like a photographer's series of one place: sets
+are drawn from families. Images go through what they go through at inference: painted, squashed to a square
+with antialiasing, JPEG at quality 95.
 """
 
 import io
@@ -34,7 +34,7 @@ Images = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class ScenePool:
-    """`scenes[i]` is what `images[i]`, `uint8[112, 112, 3]`, shows; family f starts at index 4 f."""
+    """``scenes[i]`` is what ``images[i]``, ``uint8[112, 112, 3]``, shows; family f starts at index 4 f."""
 
     images: Images
     scenes: Sequence[Scene]
@@ -46,14 +46,14 @@ class ScenePool:
 
 
 def family(split: Split, index: int) -> list[Scene]:
-    """Scene `index` of `split` and three variations: two of it, one of its first variation."""
+    """Scene ``index`` of ``split`` and three variations: two of it, one of its first variation."""
     first = imagine_scene(split, index)
     second = vary_scene(first, split, 0)
     return [first, second, vary_scene(first, split, 1), vary_scene(second, split, 2)]
 
 
 def render(scene: Scene, rng: Random) -> Images:
-    """Paint `scene` in a random aspect, crop it by a trifle, squash it: `uint8[112, 112, 3]`."""
+    """Paint ``scene`` in a random aspect, crop it by a trifle, squash it: ``uint8[112, 112, 3]``."""
     across, down = rng.choice(ASPECTS)
     unit = SHORT_SIDE_PX / min(across, down)
     width, height = round(across * unit), round(down * unit)
@@ -68,7 +68,7 @@ def render(scene: Scene, rng: Random) -> Images:
 
 
 def through_jpeg(image: Image.Image, quality: int = JPEG_QUALITY) -> Images:
-    """`image` encoded and decoded again."""
+    """``image`` encoded and decoded again."""
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=quality, subsampling=0)
     with Image.open(buffer) as again:
@@ -76,7 +76,7 @@ def through_jpeg(image: Image.Image, quality: int = JPEG_QUALITY) -> Images:
 
 
 def open_pool(folder: Path, families: int, workers: int) -> ScenePool:
-    """The pool of the first `families` training families, rendered into `folder` unless it is there."""
+    """The pool of the first ``families`` training families, rendered into ``folder`` unless it is there."""
     path = folder / f"train_{families}x{FAMILY_SIZE}.npy"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)

@@ -25,7 +25,7 @@ class SlotHead(nn.Module):
         self.colour = nn.Linear(width, len(COLOURS))
 
     def forward(self, patches: torch.Tensor, slots: torch.Tensor) -> torch.Tensor:
-        """The loss of `patches`, float[n, 64, width] in reading order, against `slots`, int64[n, 8, 2]."""
+        """The loss of ``patches``, float[n, 64, width] row by row, against ``slots``, int64[n, 8, 2]."""
         columns = patches.reshape(len(patches), COLUMNS, COLUMNS, -1).float().mean(dim=1)
         columns = self.norm(columns)
         kinds, colours = self.kind(columns), self.colour(columns)

@@ -1,4 +1,5 @@
-"""Trains the nano models that ship with Triptych: `python scripts/nano/train.py clip` and `... captioner`.
+"""Trains the nano models that ship with Triptych: ``python scripts/nano/train.py clip`` and ``...
+captioner``.
 
 Renders the pool of scenes into the cache folder on first use, learns the tokenizer from it, trains, and
 writes the model folder.
@@ -55,7 +56,7 @@ def main(
     seed: int,
     resume: bool,
 ) -> None:
-    """Train MODEL from a seed on scenes that `triptych.demo` draws."""
+    """Train MODEL from a seed on scenes that ``triptych.demo`` draws."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     torch.set_num_threads(threads)
@@ -67,7 +68,7 @@ def main(
 
 
 def _tokenizer(pool: ScenePool, path: Path) -> Tokenizer:
-    """The tokenizer at `path`, learned first unless it is there; both models use the same."""
+    """The tokenizer at ``path``, learned first unless it is there; both models use the same."""
     if not path.exists():
         texts = [
             read_prompt(kind, language) for kind in ("single", "multi") for language in LANGUAGES

@@ -1,6 +1,6 @@
 """What both trainings share: the schedule, the averaged weights, and checkpoints that survive a kill.
 
-The schedule runs on progress from 0 to 1, which is steps done over `steps`, or, where `minutes` is given,
+The schedule runs on progress from 0 to 1, which is steps done over ``steps``, or, where ``minutes`` is given,
 training time over that budget, whichever is further. With steps alone a run can be repeated; with minutes
 it ends in time on a busy machine.
 """
@@ -30,7 +30,7 @@ class Budget:
 
 
 class TrainingState:
-    """The optimiser, averaged weights and clock of one training; `extra` is trained but never exported."""
+    """The optimiser, averaged weights and clock of one training; ``extra`` is trained but never exported."""
 
     def __init__(self, model: nn.Module, extra: nn.Module, peak_rate: float, budget: Budget) -> None:
         self.model, self.extra, self.budget = model, extra, budget
@@ -68,7 +68,7 @@ class TrainingState:
         return self._peak_rate * (FINAL_RATE + (1 - FINAL_RATE) * (1 + math.cos(angle)) / 2)
 
     def learn(self, loss: torch.Tensor) -> None:
-        """One optimiser step on `loss`, and one step of the averages."""
+        """One optimiser step on ``loss``, and one step of the averages."""
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self._parameters, 1.0)
         for group in self._optimiser.param_groups:

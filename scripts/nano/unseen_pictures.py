@@ -14,20 +14,20 @@ SET_SIZES = (2, 3, 4, 5)
 
 
 def unseen_series(first: int, index: int) -> list[Scene]:
-    """Set number `index`: a scene and its variations, two to five in all."""
+    """Set number ``index``: a scene and its variations, two to five in all."""
     scene = imagine_scene("unseen", first + index)
     return [scene, *(vary_scene(scene, "unseen", n) for n in range(SET_SIZES[index % len(SET_SIZES)] - 1))]
 
 
 @lru_cache(maxsize=4096)
 def squashed(scene: Scene, size: int) -> Image.Image:
-    """`scene` at size number `size`, through the file's JPEG, squashed, through the request's JPEG."""
+    """``scene`` at size number ``size``, through the file's JPEG, squashed, through the request's JPEG."""
     width, height = SIZES_PX[size % len(SIZES_PX)]
     return encoded(encoded(paint(scene, width, height), 90).resize((112, 112), Image.Resampling.BICUBIC), 95)
 
 
 def encoded(image: Image.Image, quality: int) -> Image.Image:
-    """`image` through JPEG."""
+    """``image`` through JPEG."""
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=quality)
     return Image.open(io.BytesIO(buffer.getvalue())).convert("RGB")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import os
 import tarfile
+from collections.abc import Callable
 from itertools import groupby
 from pathlib import Path
 from random import Random
@@ -20,7 +21,8 @@ from PIL import Image, ImageEnhance
 from triptych.demo.cast import Picture, cast
 from triptych.demo.painting import paint
 from triptych.demo.scene import Scene
-from triptych.executors.pool import process_pool
+from triptych.executors import Each, in_order
+from triptych.executors.local import LocalExecutor
 from triptych.progress import Progress
 from triptych.runs.jsonl import write_jsonl, written_whole
 
@@ -34,15 +36,16 @@ def draw_archive(folder: Path, progress: Progress) -> None:
     missing = [name for name in tars if not (folder / "images" / f"{name}.tar").exists()]
     if missing:
         wanted = [picture for name in missing for picture in tars[name]]
+        workers = map(str, range(len(os.sched_getaffinity(0))))
         with (
             progress.task("draw scenes", len(wanted), "images") as task,
-            process_pool(os.cpu_count() or 1, "draws scenes") as pool,
+            LocalExecutor(workers, Each(_artist), purpose="draws scenes") as executor,
         ):
+            jpegs = in_order(executor, ((picture, scenes[picture.scene]) for picture in wanted))
             for name in missing:
                 path = folder / "images" / f"{name}.tar"
-                jpegs = pool.map(_draw, [(picture, scenes[picture.scene]) for picture in tars[name]])
                 with written_whole(path) as file, tarfile.open(fileobj=file, mode="w") as archive:
-                    for picture, jpeg in zip(tars[name], jpegs, strict=True):
+                    for picture, jpeg in zip(tars[name], jpegs, strict=False):
                         _add_member(archive, picture, jpeg)
                         task.advance(1)
     write_jsonl(folder / "truth.jsonl", pictures)
@@ -63,6 +66,11 @@ def _add_member(archive: tarfile.TarFile, picture: Picture, jpeg: bytes) -> None
         header = tarfile.TarInfo(member)
         header.size = len(content)
         archive.addfile(header, io.BytesIO(content))
+
+
+def _artist(name: str) -> Callable[[tuple[Picture, Scene]], bytes]:
+    """What a worker does with a picture."""
+    return _draw
 
 
 def _draw(task: tuple[Picture, Scene]) -> bytes:

@@ -1,6 +1,6 @@
 """Backdrops: sky, ground and scenery of each theme.
 
-In: a brush over the whole canvas (0..1 both ways, y downwards) and a random source.
+Comes in: a brush over the whole canvas (0..1 both ways, y downwards) and a random source.
 Nothing drawn here is a nameable coloured thing: hills, clouds, waves, plain grey buildings.
 """
 
@@ -14,12 +14,12 @@ from triptych.demo.brush import Brush, Colour, Point, blend
 
 Backdrop = Callable[[Brush, Random], None]
 
-#: A cloud's puffs: offset from its middle and radius, in units of its size.
 _PUFFS = ((-0.9, 0.2, 0.6), (-0.2, -0.15, 0.8), (0.6, 0.1, 0.7), (1.2, 0.3, 0.45))
+"""A cloud's puffs: offset from its middle and radius, in units of its size."""
 
 
 def _clouds(brush: Brush, rng: Random, count: int, lowest: float, sky: Colour) -> None:
-    """`count` puffy clouds between the top and `lowest`, shaded below towards `sky`."""
+    """``count`` puffy clouds between the top and ``lowest``, shaded below towards ``sky``."""
     for _ in range(count):
         x, y = rng.random(), rng.uniform(0.06, lowest)
         size = rng.uniform(0.05, 0.09)
@@ -31,7 +31,7 @@ def _clouds(brush: Brush, rng: Random, count: int, lowest: float, sky: Colour) -
 
 
 def _ridge(brush: Brush, rng: Random, y: float, swing: float, fill: Colour) -> None:
-    """A rolling hill line at height `y`, filled down to the bottom edge."""
+    """A rolling hill line at height ``y``, filled down to the bottom edge."""
     phase, bend = rng.uniform(0, 2 * pi), rng.uniform(0.8, 1.5)
     line: list[Point] = []
     for i in range(41):
@@ -42,7 +42,7 @@ def _ridge(brush: Brush, rng: Random, y: float, swing: float, fill: Colour) -> N
 
 
 def _glow(brush: Brush, centre: Point, radius: float, light: tuple[int, int, int]) -> None:
-    """A light that fades outwards from `centre` to three times `radius`, and its disc."""
+    """A light that fades outwards from ``centre`` to three times ``radius``, and its disc."""
     r, g, b = light
     for ring in range(16):
         brush.disc(centre, radius * (3 - 0.125 * ring), (r, g, b, 4 + ring))

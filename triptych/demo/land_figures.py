@@ -1,6 +1,6 @@
 """Figures of town, field and sky: each a function that draws one kind of thing.
 
-Same units as `shore_figures`: stands on y = 0, about one unit high, at most one unit wide.
+Same units as ``shore_figures``: stands on y = 0, about one unit high, at most one unit wide.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Scenes as pictures: backdrop, then every thing in its slot.
 
-In: a `Scene` and a size. Out: an RGB image; deterministic, and the same picture at every size.
-Not its job: what a theme's backdrop (`backdrops`) or a kind (`*_figures`) looks like.
+Comes in: a ``Scene`` and a size. Goes out: an RGB image; deterministic, and the same picture at every size.
+Not its job: what a theme's backdrop (``backdrops``) or a kind (``*_figures``) looks like.
 """
 
 from __future__ import annotations
@@ -41,13 +41,12 @@ FIGURES: dict[str, Callable[[Brush, Tint], None]] = {
     "crab": shore.draw_crab,
 }
 
-#: A figure's unit, as a share of the picture's width, by how many things there are.
 _UNIT = {2: 0.34, 3: 0.285, 4: 0.225, 5: 0.188}
-#: A figure's unit is at most this share of the picture's height.
+"""A figure's unit, as a share of the picture's width, by how many things there are."""
 _MAX_UNIT_HEIGHT = 0.37
-#: Vehicles on a street drive on the road, in front of the pavement.
+"""A figure's unit is at most this share of the picture's height."""
 _ROAD, _PAVEMENT = 0.89, 0.815
-#: Where things stand, as a share of the height from the top.
+"""Vehicles on a street drive on the road, in front of the pavement."""
 _GROUND = {
     "harbour": 0.79,
     "street": _PAVEMENT,
@@ -56,16 +55,17 @@ _GROUND = {
     "night": 0.86,
     "beach": 0.87,
 }
-#: Kinds off the ground, and where they float.
+"""Where things stand, as a share of the height from the top."""
 _AFLOAT = {"balloon": 0.64, "kite": 0.6, "rocket": 0.76}
-#: Where a sailboat floats off a beach.
+"""Kinds off the ground, and where they float."""
 _BEACH_WATER = 0.59
-#: Where the shadow of a kind on a post falls: its middle, in units of the figure.
+"""Where a sailboat floats off a beach."""
 _POST = {"flag": -0.36, "lantern": 0.42}
+"""Where the shadow of a kind on a post falls: its middle, in units of the figure."""
 
 
 def paint(scene: Scene, width_px: int, height_px: int) -> Image.Image:
-    """Paint `scene`, RGB, `width_px` by `height_px`; edges are smooth."""
+    """Paint ``scene``, RGB, ``width_px`` by ``height_px``; edges are smooth."""
     factor = _supersampling(max(width_px, height_px))
     canvas = Image.new("RGB", (width_px * factor, height_px * factor))
     rng = Random(scene.seed)
@@ -76,7 +76,7 @@ def paint(scene: Scene, width_px: int, height_px: int) -> Image.Image:
 
 
 def _place(canvas: Image.Image, scene: Scene, slot: int, rng: Random) -> None:
-    """Draw thing number `slot` with its shadow; sizes and heights vary a little with `rng`."""
+    """Draw thing number ``slot`` with its shadow; sizes and heights vary a little with ``rng``."""
     thing, count = scene.things[slot], len(scene.things)
     width, height = canvas.size
     unit = width * _UNIT[count] * rng.uniform(0.93, 1.03)

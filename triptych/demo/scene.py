@@ -1,7 +1,7 @@
 """What is in a demo scene: a theme and two to five coloured things, left to right.
 
-In: a split name and an index. Out: a `Scene`, always the same for the same input.
-Not its job: how a scene looks (`painting`) and how it is told (`wording`).
+Comes in: a split name and an index. Goes out: a ``Scene``, always the same for the same input.
+Not its job: how a scene looks (see painting) and how it is described (see wording).
 
 The two splits share no content. Whether a scene is "unseen" is decided by a stable hash of
 what it holds (theme and the ordered kinds and colours), so a model trained on "train" has
@@ -10,30 +10,30 @@ never met a combination that "unseen" asks about.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from hashlib import blake2b
 from random import Random
 from typing import Literal, get_args
 
+import msgspec
+
 Split = Literal["train", "unseen"]
 
-#: One content in this many belongs to the "unseen" split.
 UNSEEN_ONE_IN = 10
+"""One content in this many belongs to the "unseen" split."""
 
-#: Where things stand, by how many there are.
 PLACES: dict[int, tuple[str, ...]] = {
     2: ("left", "right"),
     3: ("left", "middle", "right"),
     4: ("left", "left of the middle", "right of the middle", "right"),
     5: ("left", "left of the middle", "middle", "right of the middle", "right"),
 }
+"""Where things stand, by how many there are."""
 
-#: How often scenes have two, three, four and five things: small ones slightly more often.
 _COUNTS = (2, 2, 2, 3, 3, 3, 3, 4, 4, 5)
+"""How often scenes have two, three, four and five things: small ones slightly more often."""
 
 
-@dataclass(frozen=True, slots=True)
-class ThemeContents:
+class ThemeContents(msgspec.Struct, frozen=True):
     """What may appear in a theme: kinds that belong there, colours that stand out there."""
 
     kinds: tuple[str, ...]
@@ -72,24 +72,22 @@ KINDS: tuple[str, ...] = tuple(dict.fromkeys(k for t in THEMES.values() for k in
 
 _THEME_NAMES = tuple(THEMES)
 
-#: A (kind, colour) pair.
 _Item = tuple[str, str]
+"""A (kind, colour) pair."""
 
 
-@dataclass(frozen=True, slots=True)
-class Thing:
-    """One thing: its kind (of `KINDS`), colour (of `COLOURS`) and place (of `PLACES`)."""
+class Thing(msgspec.Struct, frozen=True):
+    """One thing: its kind (of ``KINDS``), colour (of ``COLOURS``) and place (of ``PLACES``)."""
 
     kind: str
     colour: str
     place: str
 
 
-@dataclass(frozen=True, slots=True)
-class Scene:
+class Scene(msgspec.Struct, frozen=True):
     """A theme and its things, left to right; no two things share both kind and colour.
 
-    `seed` (64 bit) drives the details that captions don't mention: clouds, hills, sizes.
+    ``seed`` (64 bit) drives the details that captions don't mention: clouds, hills, sizes.
     """
 
     theme: str
@@ -98,12 +96,12 @@ class Scene:
 
 
 def split_of(scene: Scene) -> Split:
-    """The split that `scene`'s content belongs to; its seed plays no part."""
+    """The split that ``scene``'s content belongs to; its seed plays no part."""
     return _split_of_content(scene.theme, [(t.kind, t.colour) for t in scene.things])
 
 
 def imagine_scene(split: Split, index: int) -> Scene:
-    """The scene number `index` of `split`; deterministic, and always of that split's content.
+    """The scene number ``index`` of ``split``; deterministic, and always of that split's content.
 
     Raises ValueError for a split that doesn't exist.
     """
@@ -121,11 +119,11 @@ def imagine_scene(split: Split, index: int) -> Scene:
 
 
 def vary_scene(scene: Scene, split: Split, index: int) -> Scene:
-    """Variation number `index` of `scene`: same theme, one or two things changed, in `split`.
+    """Variation number ``index`` of ``scene``: same theme, one or two things changed, in ``split``.
 
     A change recolours, replaces, adds or takes away one thing. A scene of two or three things
     changes once, so that it always keeps something. The result's content always differs from
-    `scene`'s; deterministic.
+    ``scene``'s; deterministic.
     """
     before = [(t.kind, t.colour) for t in scene.things]
     rng = Random(_stable_hash(f"vary {scene.seed} {split} {index} {before}"))
@@ -138,7 +136,7 @@ def vary_scene(scene: Scene, split: Split, index: int) -> Scene:
 
 
 def _change_one(theme: str, items: list[_Item], rng: Random) -> None:
-    """Recolour, replace, add or remove one of `items`, in place; keeps two to five of them."""
+    """Recolour, replace, add or remove one of ``items``, in place; keeps two to five of them."""
     at = rng.randrange(len(items))
     change = rng.choice(("recolour", "replace", "add", "remove"))
     if change == "add" and len(items) < 5:
@@ -154,7 +152,7 @@ def _change_one(theme: str, items: list[_Item], rng: Random) -> None:
 
 
 def _new_item(theme: str, items: list[_Item], rng: Random) -> _Item:
-    """A (kind, colour) allowed in `theme` that is not yet among `items`."""
+    """A (kind, colour) allowed in ``theme`` that is not yet among ``items``."""
     contents = THEMES[theme]
     while True:
         item = (rng.choice(contents.kinds), rng.choice(contents.colours))

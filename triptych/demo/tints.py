@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from triptych.demo.brush import Colour, blend
 
-#: Main tones, far apart from each other and from every backdrop they are allowed on.
 MAIN_TONES: dict[str, Colour] = {
     "red": (214, 34, 40),
     "orange": (248, 132, 12),
@@ -17,14 +16,14 @@ MAIN_TONES: dict[str, Colour] = {
     "pink": (255, 124, 186),
     "white": (252, 252, 250),
 }
+"""Main tones, far apart from each other and from every backdrop they are allowed on."""
 
 SLATE: Colour = (52, 56, 72)
 GLASS: Colour = (214, 232, 242)
 WOOD: Colour = (104, 78, 62)
 
 
-@dataclass(frozen=True, slots=True)
-class Tint:
+class Tint(msgspec.Struct, frozen=True):
     """A thing's colour in three tones."""
 
     main: Colour

@@ -1,22 +1,19 @@
 """The words for themes, places, colours and kinds, and how to join them, in both languages.
 
-In: names from `scene`. Out: phrases. Not its job: whole captions (`wording`).
+Comes in: names from ``scene``. Goes out: phrases. Not its job: whole captions (``wording``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
 
-Language = Literal["en", "zh"]
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class ThemePhrases:
-    """How a theme is told: its noun phrase, first and last sentence, and its set opening.
+class ThemePhrases(msgspec.Struct, frozen=True):
+    """How a theme is described: its noun phrase, first and last sentence, and its set opening.
 
-    `place_first` chooses between "on the left is a car" and "a car is on the left"
+    ``place_first`` chooses between "on the left is a car" and "a car is on the left"
     (in Chinese between "左边是" and "左边有").
     """
 
@@ -144,7 +141,6 @@ COLOURS_ZH: dict[str, str] = {
     "white": "白色",
 }
 
-#: Kind to its measure word and noun.
 KINDS_ZH: dict[str, tuple[str, str]] = {
     "sailboat": ("艘", "帆船"),
     "ship": ("艘", "轮船"),
@@ -167,9 +163,10 @@ KINDS_ZH: dict[str, tuple[str, str]] = {
     "bucket": ("个", "水桶"),
     "crab": ("只", "螃蟹"),
 }
+"""Kind to its measure word and noun."""
 
-#: Kinds whose English name is more than their key.
 KINDS_EN: dict[str, str] = {"balloon": "hot-air balloon", "gift": "gift box"}
+"""Kinds whose English name is more than their key."""
 
 NUMBERS_EN: dict[int, str] = {2: "two", 3: "three", 4: "four", 5: "five"}
 NUMBERS_ZH: dict[int, str] = {2: "两", 3: "三", 4: "四", 5: "五"}

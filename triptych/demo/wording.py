@@ -1,7 +1,7 @@
 """True captions of scenes, in English and Chinese.
 
-In: a scene or a set of scenes. Out: one paragraph of two or three sentences.
-Not its job: the vocabulary (`vocabulary`) and reading captions back (`reading`).
+Comes in: a scene or a set of scenes. Goes out: one paragraph of two or three sentences.
+Not its job: the words (see vocabulary), reading captions back (see reading).
 
 Captions are a function of visible facts only (theme, number of things, what they are), never
 of chance, so that a small model can learn to write exactly these sentences.
@@ -9,7 +9,7 @@ of chance, so that a small model can learn to write exactly these sentences.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from triptych.demo.scene import Scene
 from triptych.demo.vocabulary import (
@@ -19,29 +19,26 @@ from triptych.demo.vocabulary import (
     PLACES_ZH,
     THEMES_EN,
     THEMES_ZH,
-    Language,
     listed_en,
     listed_zh,
     named_en,
     named_zh,
 )
 
-#: A (kind, colour) pair.
 _Item = tuple[str, str]
+"""A (kind, colour) pair."""
 
 
-def describe(scene: Scene, language: Language) -> str:
+def describe(scene: Scene, language: str) -> str:
     """One paragraph: the theme, then every thing with its colour and place, left to right."""
-    return _describe_en(scene) if language == "en" else _describe_zh(scene)
+    return _DESCRIBE[language](scene)
 
 
-def describe_set(scenes: Sequence[Scene], language: Language) -> str:
+def describe_set(scenes: Sequence[Scene], language: str) -> str:
     """One paragraph on 2 to 5 images: what they share, each image by number, how they differ."""
     if not 2 <= len(scenes) <= 5:
         raise ValueError(f"found {len(scenes)} scenes, expected 2 to 5: a set has that many images")
-    if language == "en":
-        return f"{_shared_en(scenes)} {_each_en(scenes)} {_difference_en(scenes)}"
-    return _shared_zh(scenes) + _each_zh(scenes) + _difference_zh(scenes)
+    return _DESCRIBE_SET[language](scenes)
 
 
 def _describe_en(scene: Scene) -> str:
@@ -50,19 +47,19 @@ def _describe_en(scene: Scene) -> str:
     for thing in scene.things:
         name, place = named_en(thing.kind, thing.colour), PLACES_EN[thing.place]
         parts.append(f"{place} is {name}" if theme.place_first else f"{name} is {place}")
-    told = parts[0] + " and " + parts[1] if len(parts) == 2 else ", ".join(parts[:-1])
+    listed = parts[0] + " and " + parts[1] if len(parts) == 2 else ", ".join(parts[:-1])
     if len(parts) > 2:
-        told += ", and " + parts[-1]
-    return f"{theme.opening} {told[0].upper()}{told[1:]}. {theme.closing}"
+        listed += ", and " + parts[-1]
+    return f"{theme.opening} {listed[0].upper()}{listed[1:]}. {theme.closing}"
 
 
 def _describe_zh(scene: Scene) -> str:
     theme = THEMES_ZH[scene.theme]
-    told = "，".join(
+    listed = "，".join(
         f"{PLACES_ZH[thing.place]}{'是' if theme.place_first else '有'}{named_zh(thing.kind, thing.colour)}"
         for thing in scene.things
     )
-    return f"{theme.opening}{told}。{theme.closing}"
+    return f"{theme.opening}{listed}。{theme.closing}"
 
 
 def _shared_en(scenes: Sequence[Scene]) -> str:
@@ -84,8 +81,8 @@ def _each_en(scenes: Sequence[Scene]) -> str:
     for number, scene in enumerate(scenes, start=1):
         names = listed_en([named_en(thing.kind, thing.colour) for thing in scene.things])
         parts.append(f"image {number} shows {names}")
-    told = "; ".join(parts)
-    return f"{told[0].upper()}{told[1:]}."
+    listed = "; ".join(parts)
+    return f"{listed[0].upper()}{listed[1:]}."
 
 
 def _difference_en(scenes: Sequence[Scene]) -> str:
@@ -127,6 +124,14 @@ def _difference_zh(scenes: Sequence[Scene]) -> str:
     numbers = listed_zh([f"图像{number}" for number in fullest])
     each = "各" if len(fullest) > 1 else ""
     return f"{numbers}的物体最多，{each}有{NUMBERS_ZH[count]}个。"
+
+
+_DESCRIBE: Mapping[str, Callable[[Scene], str]] = {"en": _describe_en, "zh": _describe_zh}
+_DESCRIBE_SET: Mapping[str, Callable[[Sequence[Scene]], str]] = {
+    "en": lambda scenes: f"{_shared_en(scenes)} {_each_en(scenes)} {_difference_en(scenes)}",
+    "zh": lambda scenes: _shared_zh(scenes) + _each_zh(scenes) + _difference_zh(scenes),
+}
+"""By code, as the demo's models write these two languages."""
 
 
 def _in_all(scenes: Sequence[Scene]) -> list[_Item]:

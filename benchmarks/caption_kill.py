@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from benchmarks.record import record
+from benchmarks.record import record, refuse_dirty_tree
 from tests.support.fault_server import FaultServer
 from tests.support.killing import MAX_IN_FLIGHT, kill_and_resume
 from tests.support.made_up_run import make_up_run
@@ -26,6 +26,7 @@ from tests.support.made_up_run import make_up_run
 @click.option("--images", default=1500, show_default=True)
 def main(kills: int, seed: int, images: int) -> None:
     """Measure and commit the result."""
+    refuse_dirty_tree()
     with tempfile.TemporaryDirectory() as scratch:
         made_up = make_up_run(Path(scratch), images)
         with FaultServer(slots=MAX_IN_FLIGHT, latency_s=0.25) as server:

@@ -22,7 +22,7 @@ from pathlib import Path
 import click
 
 from benchmarks.line_plot import line_plot
-from benchmarks.record import RESULTS, record
+from benchmarks.record import record, refuse_dirty_tree
 from tests.support.fault_server import FaultServer
 from tests.support.made_up_run import MadeUpRun, make_up_run
 from triptych.records import JobName
@@ -38,6 +38,7 @@ MIB = 1024 * 1024
 @click.option("--requests", default=100_000, show_default=True)
 def main(requests: int) -> None:
     """Measure, draw and commit the result."""
+    refuse_dirty_tree()
     with tempfile.TemporaryDirectory() as scratch:
         click.echo(f"making {requests // 2:,} images", err=True)
         made_up = make_up_run(Path(scratch), requests // 2)
@@ -48,6 +49,7 @@ def main(requests: int) -> None:
     third, last = points[2 * quarter : 3 * quarter], points[-quarter:]
     growth = statistics.mean(mib for _, mib in last) - statistics.mean(mib for _, mib in third)
     command = f"python -m benchmarks.caption_memory --requests {requests}"
+    title = f"Resident memory of triptych caption over {requests:,} requests"
     record(
         "caption_memory",
         command,
@@ -61,9 +63,8 @@ def main(requests: int) -> None:
             "growth_mib": round(growth, 2),
             "second_and_mib": points[:: max(1, len(points) // 200)],
         },
+        plot=line_plot(points, title, "seconds", "MiB"),
     )
-    title = f"Resident memory of triptych caption over {requests:,} requests"
-    (RESULTS / "caption_memory.svg").write_text(line_plot(points, title, "seconds", "MiB"), "utf-8")
     if exit_code or rows != requests or growth > MOST_GROWTH_MIB:
         sys.exit(1)
 

@@ -29,7 +29,7 @@ from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL import Image
 
 from benchmarks.large_pictures import large_jpeg
-from benchmarks.record import record
+from benchmarks.record import record, refuse_dirty_tree
 from triptych.errors import UnreadableImageError
 from triptych.grouping.embedding.bounded_queue import MemoryBudget
 from triptych.grouping.embedding.prepare import DRAFT_OVER_INPUT, decode_to, prepare
@@ -184,6 +184,7 @@ def _is_large_jpeg(content: bytes) -> bool:
 @click.option("--images", default=24, show_default=True)
 def main(photographs: Path | None, images: int) -> None:
     """Measure and commit; exit 1 below the wanted ratio or cosines."""
+    refuse_dirty_tree()
     torch.set_num_threads(1)
     encoder = load_encoder(resolve_encoder(resolve_model("builtin:nano-clip")), "cpu")
     nano = PreprocessCfg(**encoder.model.visual.preprocess_cfg)  # type: ignore[union-attr,arg-type]

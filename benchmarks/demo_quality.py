@@ -18,7 +18,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from benchmarks.record import record
+from benchmarks.record import record, refuse_dirty_tree
 from triptych.demo.cast import Picture
 from triptych.demo.reading import read_set, read_shared, read_things
 from triptych.records import JOB_NAMES, JobName, is_multi, language_of
@@ -122,6 +122,7 @@ def score_demo(folder: Path) -> dict[str, dict[str, float]]:
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
 def main(folder: Path) -> None:
     """Score a finished demo, commit the result, and exit 1 where a bound is missed."""
+    refuse_dirty_tree()
     scores = score_demo(folder)
     missed = missed_bounds(scores)
     record("demo_quality", "python -m benchmarks.demo_quality DEMO_FOLDER", {**scores, "missed": missed})

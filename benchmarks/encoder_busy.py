@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.large_pictures import large_jpeg
-from benchmarks.record import record
+from benchmarks.record import record, refuse_dirty_tree
 from triptych.grouping.embedding.bounded_queue import MemoryBudget
 from triptych.grouping.embedding.pipeline import Pipeline
 from triptych.grouping.embedding.prepare import prepare
@@ -139,6 +139,7 @@ def in_naive_loop(shards: list[Drawn], cost_s: float, threads: int, batch_size: 
 @click.option("--batch-size", default=32, show_default=True)
 def main(images: int, batch_size: int) -> None:
     """Measure in turns and commit the medians; exit 1 where the pipeline keeps it busy less than wanted."""
+    refuse_dirty_tree()
     threads = len(os.sched_getaffinity(0))
     contents = tuple(large_jpeg(number) for number in range(DISTINCT))
     shards = [Drawn(f"drawn-{number}", contents) for number in range(max(1, images // SHARD_FILES))]

@@ -40,7 +40,7 @@ from pathlib import Path
 import click
 
 from benchmarks.export_peers import Write, bytes_alone, json_from_files, peers_in_memory
-from benchmarks.record import record
+from benchmarks.record import record, refuse_dirty_tree
 from benchmarks.stopwatch import PeakMemory, Stopwatch
 from benchmarks.synthetic_run import ROWS_A_SHARD, make_run
 from triptych.export.rows_file import WRITE_BACK_BYTES
@@ -257,6 +257,7 @@ def main(
     rows: int | None, peer_rows: int, scratch: Path | None, in_memory: bool, verify: bool, only: str | None
 ) -> None:
     """Measure and commit the result."""
+    refuse_dirty_tree()
     if only is not None and scratch is not None:
         print(json.dumps(export_here(scratch) if only == "export" else verify_here(scratch)))
         return

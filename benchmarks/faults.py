@@ -19,7 +19,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks.record import record
+from benchmarks.record import record, refuse_dirty_tree
 from tests.support.fault_server import FaultServer
 from tests.support.made_up_run import make_up_run
 from triptych.captioning.answer_check import find_fault
@@ -37,6 +37,7 @@ MOST_THROWN_AWAY = 0.02
 @click.option("--seed", default=1, show_default=True)
 def main(images: int, faults: float, seed: int) -> None:
     """Measure and commit the result."""
+    refuse_dirty_tree()
     requests = images * len(JOBS)
     deaths = tuple((requests * n // 5, n % 2, 3.0) for n in range(1, 5))
     with tempfile.TemporaryDirectory() as scratch:

@@ -21,7 +21,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from benchmarks.record import record
+from benchmarks.record import record, refuse_dirty_tree
 from triptych.filtering.config import FilteringConfig
 from triptych.filtering.court import BLOCK_CAPTIONS, Court
 from triptych.filtering.judge import Row
@@ -68,6 +68,7 @@ def blocks(count: int, planted: list[bool]) -> Iterator[list[Row]]:
 @click.option("--workers", default=2)
 def main(captions: int, workers: int) -> None:
     """Measure and commit."""
+    refuse_dirty_tree()
     load_average = round(os.getloadavg()[0], 1)
     config = FilteringConfig(rules=("exact_duplicate", "near_duplicate"), workers=workers)
     planted: list[bool] = []

@@ -16,7 +16,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from benchmarks.record import record
+from benchmarks.record import record, refuse_dirty_tree
 from triptych.filtering.candidate import Candidate
 from triptych.filtering.config import FilteringConfig
 from triptych.filtering.judge import Judge
@@ -71,6 +71,7 @@ def score(name: str) -> dict[str, object]:
 @click.command()
 def main() -> None:
     """Measure and commit."""
+    refuse_dirty_tree()
     measured: dict[str, object] = {name: score(name) for name in SETS}
     record("filter_quality", "python -m benchmarks.filter_quality", measured)
 

@@ -23,7 +23,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import click
 
-from benchmarks.record import record
+from benchmarks.record import record, refuse_dirty_tree
 from benchmarks.seed_length_captions import MadeUp, make_captions, row_of
 from triptych.filtering.block import chunks_of
 from triptych.filtering.candidate import Candidate
@@ -140,6 +140,7 @@ def lengths(job: JobName, captions: Sequence[MadeUp]) -> dict[str, int]:
 @click.option("--peers", default=sys.executable, help="An interpreter that has both peers.")
 def main(peers: str) -> None:
     """Measure and commit."""
+    refuse_dirty_tree()
     load_average = round(os.getloadavg()[0], 1)
     made = make_captions(CAPTIONS_A_JOB)
     texts = json.dumps({job: [each.text for each in captions] for job, captions in made.items()})

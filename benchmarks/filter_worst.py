@@ -18,7 +18,7 @@ import click
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from benchmarks.record import record
+from benchmarks.record import record, refuse_dirty_tree
 from triptych.filtering.block import Block
 from triptych.filtering.candidate import Candidate
 from triptych.filtering.old_rules import RULES
@@ -124,6 +124,7 @@ class Worst:
 @click.option("--drawn", default=300, help="How many texts hypothesis draws.")
 def main(drawn: int) -> None:
     """Measure and commit."""
+    refuse_dirty_tree()
     worst, seen = Worst(), 0
     for at, text in enumerate(fixed_texts()):
         for job in JOB_NAMES:

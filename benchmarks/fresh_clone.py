@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.record import record
+from benchmarks.record import record, refuse_dirty_tree
 
 MOST_WITH_INSTALL_S = 600
 MOST_INSTALLED_S = 180
@@ -28,6 +28,7 @@ def _timed(command: list[str], folder: Path) -> tuple[float, int]:
 
 def main() -> None:
     """Measure and commit the result; exit 1 where it fails or is too slow."""
+    refuse_dirty_tree()
     repository = Path(__file__).parents[1]
     with tempfile.TemporaryDirectory() as scratch:
         clone = Path(scratch, "triptych")

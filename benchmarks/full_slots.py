@@ -27,7 +27,7 @@ from pathlib import Path
 import click
 
 from benchmarks.full_slots_peer import PEERS
-from benchmarks.record import record
+from benchmarks.record import record, refuse_dirty_tree
 from benchmarks.sa1b_size import fitted_per_core_second
 from tests.support.contexts import limited
 from tests.support.fault_server import FaultServer, Stats
@@ -55,6 +55,7 @@ PEER_SCRIPT = Path(__file__).with_name("full_slots_peer.py")
 @click.option("--peer", "names", multiple=True, type=click.Choice(list(PEERS)), default=list(PEERS))
 def main(requests: int, peers: Path | None, names: Sequence[str]) -> None:
     """Measure and commit the result."""
+    refuse_dirty_tree()
     load_before = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as scratch:
         made_up = make_up_run(Path(scratch), requests)

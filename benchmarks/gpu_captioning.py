@@ -31,7 +31,7 @@ from benchmarks.gpu_parts import (
     triptych_stage,
 )
 from benchmarks.random_internvl import SHAPES, weights_bytes, write_random_internvl
-from benchmarks.record import record
+from benchmarks.record import record, refuse_dirty_tree
 from triptych.captioning.lmdeploy.gpus import Gpu, visible_gpus
 from triptych.errors import TriptychError
 
@@ -67,6 +67,7 @@ def main(folder: Path, shape: str, images: int, dry_run: bool) -> None:
             file=sys.stderr,
         )
         sys.exit(1)
+    refuse_dirty_tree()
     # One GPU for each part alike: Triptych would take all that it sees.
     os.environ |= {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": gpus[0].device}
     folder.mkdir(parents=True, exist_ok=True)

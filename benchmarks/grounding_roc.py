@@ -26,7 +26,7 @@ import msgspec
 import numpy as np
 
 from benchmarks.fresh_scenes import FIRST_SERIES, Truth, run_on_fresh_scenes
-from benchmarks.record import RESULTS, record
+from benchmarks.record import record, refuse_dirty_tree
 from triptych.demo.reading import ColourAndKind, read_set, read_shared, read_things
 from triptych.filtering.candidate import Candidate
 from triptych.filtering.contradiction import contradictions
@@ -162,6 +162,7 @@ def plot(curves: Mapping[str, tuple[Sequence[float], Sequence[bool]]]) -> str:
 @click.option("--first-series", default=FIRST_SERIES)
 def main(folder: Path | None, scenes: int, first_series: int) -> None:
     """Measure and commit; other scenes than the usual ones are only printed."""
+    refuse_dirty_tree()
     with tempfile.TemporaryDirectory() as scratch:
         place = folder or Path(scratch)
         truth = run_on_fresh_scenes(place, scenes, first_series)
@@ -192,8 +193,7 @@ def main(folder: Path | None, scenes: int, first_series: int) -> None:
     if first_series != FIRST_SERIES:
         click.echo(msgspec.json.format(msgspec.json.encode(measured)).decode())
         return
-    (RESULTS / "grounding_roc.svg").write_text(plot(curves), "utf-8")
-    record("grounding_roc", "python -m benchmarks.grounding_roc", measured)
+    record("grounding_roc", "python -m benchmarks.grounding_roc", measured, plot=plot(curves))
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.grouping_peers import peak_memory_mb
-from benchmarks.record import record
+from benchmarks.record import record, refuse_dirty_tree
 from tests.support.made_up_corpus import MadeUpCorpus, make_corpus
 
 PEERS = {
@@ -241,6 +241,7 @@ def median_of(tables: list[dict[str, Any]]) -> dict[str, Any]:
 @click.option("--fastdup-python", default=sys.executable, help="Has fastdup.")
 def main(folder: Path, images: int, peer_python: str, fastdup_python: str) -> None:
     """Make the table and commit it."""
+    refuse_dirty_tree()
     folder.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
     tables = {}

@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks.record import record
+from benchmarks.record import record, refuse_dirty_tree
 
 RUNS = 15
 MOST_S = 0.3
@@ -29,6 +29,7 @@ def median_s(command: list[str]) -> float:
 
 def main() -> None:
     """Measure and commit the result; exit 1 above MOST_S."""
+    refuse_dirty_tree()
     triptych = str(Path(sys.executable).with_name("triptych"))
     help_s = median_s([triptych, "--help"])
     bare_s = median_s([sys.executable, "-c", "pass"])

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks.record import record
+from benchmarks.record import record, refuse_dirty_tree
 
 POLL_S = 0.005
 
@@ -99,6 +99,7 @@ def export_digests(out: Path) -> dict[str, str]:
 @click.option("--seed", default=1, show_default=True)
 def main(images: Path, kills: int, seed: int) -> None:
     """Measure on the demo's images and commit the result."""
+    refuse_dirty_tree()
     with tempfile.TemporaryDirectory() as scratch:
         calm, killed = Path(scratch, "calm"), Path(scratch, "killed")
         run_undisturbed(triptych_run(images, calm))

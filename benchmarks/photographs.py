@@ -18,7 +18,7 @@ from pathlib import Path
 import click
 
 from benchmarks.kill_resume import triptych_run
-from benchmarks.record import record
+from benchmarks.record import record, refuse_dirty_tree
 from triptych.sources.file_kinds import is_sidecar
 
 
@@ -38,6 +38,7 @@ def count_files(folder: Path) -> int:
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
 def main(folder: Path) -> None:
     """Run, verify and commit the funnel; exit 1 where a file is missing from it."""
+    refuse_dirty_tree()
     with tempfile.TemporaryDirectory() as scratch:
         out = Path(scratch, "run")
         answer = subprocess.run(triptych_run(folder, out), capture_output=True, text=True)

@@ -38,11 +38,15 @@ def refuse_dirty_tree(root: Path = ROOT) -> None:
         sys.exit(_refusal(dirty))
 
 
-def record(name: str, command: str, measured: dict[str, object], root: Path = ROOT) -> None:
-    """Print the result of ``command`` with date, machine and commit, and write it.
+def record(
+    name: str, command: str, measured: dict[str, object], *, plot: str | None = None, root: Path = ROOT
+) -> None:
+    """Print the result of ``command`` with date, machine and commit, and write it; ``plot`` is an SVG that
+    goes beside it.
 
     Where the tree is dirty nothing is written and the benchmark ends with one line that says what is.
     """
+    dirty = what_is_dirty(root)
     document = {
         "command": command,
         "date": time.strftime("%Y-%m-%d"),
@@ -52,7 +56,7 @@ def record(name: str, command: str, measured: dict[str, object], root: Path = RO
             "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024**3),
             "python": platform.python_version(),
         },
-        "commit": _git(root, "describe", "--always").strip() + ("-dirty" if what_is_dirty(root) else ""),
+        "commit": _commit(root) + ("-dirty" if dirty else ""),
         "measured": measured,
     }
     text = json.dumps(document, indent=2, ensure_ascii=False)
@@ -60,12 +64,13 @@ def record(name: str, command: str, measured: dict[str, object], root: Path = RO
     if os.environ.get(PRINT_ONLY):
         print(f"{name}: not recorded, as {PRINT_ONLY} is set", file=sys.stderr)
         return
-    dirty = what_is_dirty(root)
     if dirty:
         sys.exit(_refusal(dirty))
     results = root / RESULTS.relative_to(ROOT)
     results.mkdir(parents=True, exist_ok=True)
     (results / f"{name}.json").write_text(text + "\n", "utf-8")
+    if plot is not None:
+        (results / f"{name}.svg").write_text(plot, "utf-8")
 
 
 def what_is_dirty(root: Path = ROOT) -> list[str]:
@@ -92,6 +97,13 @@ def _refusal(dirty: list[str]) -> str:
         f"not recorded: {', '.join(dirty[:3])}{more} not as committed, so nobody could measure this again;"
         f" commit first, or set {PRINT_ONLY}=1 to see figures without a record"
     )
+
+
+def _commit(root: Path) -> str:
+    try:
+        return _git(root, "describe", "--always").strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
 
 
 def _git(root: Path, *arguments: str) -> str:

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks.record import record
+from benchmarks.record import record, refuse_dirty_tree
 from benchmarks.synthetic_run import make_run
 
 SEED_CAPTIONS = 12_154_000
@@ -76,6 +76,7 @@ def refilter(run: Path, workers: int, bound: int) -> dict[str, float]:
 @click.option("--captions", default=200_000)
 def main(captions: int) -> None:
     """Measure and commit."""
+    refuse_dirty_tree()
     load_average = round(os.getloadavg()[0], 1)
     with tempfile.TemporaryDirectory() as folder:
         quarter, whole = Path(folder) / "quarter", Path(folder) / "whole"

@@ -24,7 +24,7 @@ from typing import IO
 import numpy as np
 from PIL import Image
 
-from benchmarks.record import record
+from benchmarks.record import record, refuse_dirty_tree
 from tests.support.contexts import limited
 from triptych.progress import Lines
 from triptych.records import JOB_NAMES, JobName, is_multi
@@ -165,6 +165,7 @@ def measure(path: Path, images: int) -> dict[str, object]:
 
 def main() -> None:
     """Make the run, measure in a process of its own, commit the result; exit 1 above MOST_PAGE_BYTES."""
+    refuse_dirty_tree()
     images, path = int(sys.argv[1]), Path(sys.argv[2])
     needed = images * BYTES_AN_IMAGE
     if len(sys.argv) == 3 and (free := shutil.disk_usage(path.parent).free) < needed:

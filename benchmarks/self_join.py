@@ -26,7 +26,7 @@ import click
 import numpy as np
 
 from benchmarks.grouping_peers import peak_memory_mb
-from benchmarks.record import record
+from benchmarks.record import record, refuse_dirty_tree
 from tests.support.made_up_corpus import DIMENSIONS, make_corpus
 from triptych.grouping.neighbours.faiss_search import FaissSearcher
 from triptych.grouping.neighbours.inverted_lists import InvertedLists, StoredBlock, build_inverted_lists
@@ -109,6 +109,7 @@ def _peer_queries_per_s(lists: InvertedLists, probes: int) -> list[float]:
 @click.option("--only", is_flag=True, hidden=True)
 def main(folder: Path, images: tuple[int, ...], only: bool) -> None:
     """Measure each size, extrapolate to 11 million, and commit the result."""
+    refuse_dirty_tree()
     if only:
         print(json.dumps(measure(folder, images[0])))
         return

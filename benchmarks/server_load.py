@@ -29,7 +29,7 @@ import torch
 from PIL import Image
 
 from benchmarks.internvl_folders import MAX_TILES, TILE_PX, write_chat_format, write_hf_format
-from benchmarks.record import record
+from benchmarks.record import record, refuse_dirty_tree
 from triptych.captioning.tiling import draft_side_px, fit_to_tiles, grid_size, tile_grid, unpack
 from triptych.demo.painting import paint
 from triptych.demo.scene import imagine_scene
@@ -189,6 +189,7 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, float]:
 @click.argument("photographs", type=click.Path(path_type=Path, exists=True), required=False)
 def main(photographs: Path | None) -> None:
     """Measure and commit; exit 1 where a class spends more than half of the time on fitted images."""
+    refuse_dirty_tree()
     torch.set_num_threads(1)
     pictures = all_pictures(photographs)
     kinds = sorted({picture.kind for picture in pictures})

@@ -24,7 +24,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks.record import record
+from benchmarks.record import record, refuse_dirty_tree
 from triptych.sources import open_sources
 from triptych.sources.count_estimate import estimate_count
 
@@ -124,6 +124,7 @@ def work(name: str, folder: str) -> None:
 @click.argument("tars", default=200)
 def main(files: int, tars: int) -> None:
     """Measure and record; all of it lies in a folder that is removed."""
+    refuse_dirty_tree()
     with tempfile.TemporaryDirectory() as scratch:
         make_files(Path(scratch, "files"), files)
         make_tars(Path(scratch, "tars"), tars)

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks.record import record
+from benchmarks.record import record, refuse_dirty_tree
 from triptych.api import Run, open_run
 
 MS_SWIFT = """
@@ -101,6 +101,7 @@ def load_with(python: Path, code: str, folder: Path, root: Path) -> dict[str, ob
 @click.option("--llama-factory", "factory", type=click.Path(path_type=Path), required=True)
 def main(folder: Path, swift: Path, factory: Path) -> None:
     """Load a copy of RUN with both and commit the result; exit 1 where a row differs."""
+    refuse_dirty_tree()
     measured: dict[str, object] = {}
     with tempfile.TemporaryDirectory() as scratch:
         copy, root = Path(scratch, "run"), Path(scratch, "images")

@@ -1,4 +1,6 @@
-"""A figure is recorded only from a commit."""
+"""A figure is recorded only where it can be measured again."""
+
+from __future__ import annotations
 
 import json
 import subprocess
@@ -6,51 +8,93 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.record import record, what_is_dirty
+from benchmarks.record import PRINT_ONLY, record, refuse_dirty_tree
 
 
 @pytest.fixture
-def checkout(tmp_path: Path) -> Path:
-    """A repository with one committed file."""
-    (tmp_path / "triptych").mkdir()
-    (tmp_path / "triptych" / "a.py").write_text("")
-    for arguments in (
-        ["init", "--quiet"],
-        ["add", "."],
-        ["-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "--quiet", "--message", "a"],
-    ):
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A clean checkout of one commit."""
+    monkeypatch.delenv(PRINT_ONLY, raising=False)
+    for path in ("filtering/rule.py", "docs/page.md", "README.md", "benchmarks/results/old.json"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text("as committed\n")
+    identity = ("-c", "user.name=tester", "-c", "user.email=tester@example.org")
+    for arguments in (("init", "-q"), ("add", "."), (*identity, "commit", "-q", "-m", "all")):
         subprocess.run(["git", *arguments], cwd=tmp_path, check=True)
     return tmp_path
 
 
+def _result(checkout: Path) -> Path:
+    return checkout / "benchmarks" / "results" / "speed.json"
+
+
 def test_a_clean_tree_is_recorded_with_its_commit(checkout: Path) -> None:
-    """A result that was recorded before doesn't make the tree dirty."""
-    record("first", "python -m benchmarks.first", {"seconds": 1.0}, checkout)
-    record("second", "python -m benchmarks.second", {"seconds": 2.0}, checkout)
+    """With command, figures and plot."""
+    record("speed", "python -m benchmarks.speed", {"per_s": 3}, plot="<svg/>", root=checkout)
 
-    written = json.loads((checkout / "benchmarks" / "results" / "second.json").read_text())
-    assert {"seconds": 2.0} == written["measured"]
-    assert not written["commit"].endswith("-dirty")
+    written = json.loads(_result(checkout).read_text())
+    head = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=checkout, capture_output=True, text=True, check=True
+    )
+    assert head.stdout.strip() == written["commit"]
+    assert ("python -m benchmarks.speed", {"per_s": 3}) == (written["command"], written["measured"])
+    assert "<svg/>" == _result(checkout).with_suffix(".svg").read_text()
 
 
-@pytest.mark.parametrize("path", ["triptych/a.py", "grouping/new.py"])
-def test_a_changed_or_unknown_file_is_refused_in_one_line(checkout: Path, path: str) -> None:
-    """It names the file, and nothing is written."""
+@pytest.mark.parametrize(
+    "path", ["filtering/rule.py", "docs/page.md", "filtering/new.py", "triptych/new.toml"]
+)
+def test_a_dirty_tree_is_refused_by_name(checkout: Path, path: str) -> None:
+    """A tracked file that was changed, an unknown one in a product folder: before work, and after."""
     (checkout / path).parent.mkdir(exist_ok=True)
-    (checkout / path).write_text("x = 1\n")
+    (checkout / path).write_text("changed\n")
 
-    with pytest.raises(SystemExit, match=rf"not recorded: {path} not as committed"):
-        record("first", "python -m benchmarks.first", {}, checkout)
+    with pytest.raises(SystemExit, match=f"^not recorded: {path} not as committed.*commit first"):
+        refuse_dirty_tree(checkout)
+    with pytest.raises(SystemExit, match=f"^not recorded: {path} not as committed"):
+        record("speed", "python -m benchmarks.speed", {"per_s": 3}, root=checkout)
+    assert not _result(checkout).exists()
 
-    assert [path] == what_is_dirty(checkout)
-    assert not (checkout / "benchmarks" / "results").exists()
+
+@pytest.mark.parametrize("path", ["README.md", "benchmarks/results/old.json", "benchmarks/results/new.json"])
+def test_what_recording_changes_does_not_count(checkout: Path, path: str) -> None:
+    """Else only the first of several benchmarks could be recorded."""
+    (checkout / path).write_text("changed\n")
+
+    refuse_dirty_tree(checkout)
+    record("speed", "python -m benchmarks.speed", {"per_s": 3}, root=checkout)
+
+    assert "-dirty" not in json.loads(_result(checkout).read_text())["commit"]
 
 
-def test_figures_can_be_seen_without_a_record(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With PRINT_ONLY=1, whatever the tree is like."""
-    (checkout / "triptych" / "a.py").write_text("x = 1\n")
-    monkeypatch.setenv("PRINT_ONLY", "1")
+def test_an_unknown_file_outside_product_folders_does_not_count(checkout: Path) -> None:
+    """Notes and scratch files measure nothing."""
+    (checkout / "notes.txt").write_text("mine\n")
 
-    record("first", "python -m benchmarks.first", {}, checkout)
+    refuse_dirty_tree(checkout)
 
-    assert not (checkout / "benchmarks" / "results").exists()
+
+def test_print_only_shows_figures_and_records_nothing(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of a dirty tree, too, and says that it is one."""
+    (checkout / "filtering" / "rule.py").write_text("changed\n")
+    monkeypatch.setenv(PRINT_ONLY, "1")
+
+    refuse_dirty_tree(checkout)
+    record("speed", "python -m benchmarks.speed", {"per_s": 3}, root=checkout)
+
+    printed = capsys.readouterr()
+    assert {"per_s": 3} == json.loads(printed.out)["measured"]
+    assert json.loads(printed.out)["commit"].endswith("-dirty")
+    assert "speed: not recorded, as PRINT_ONLY is set\n" == printed.err
+    assert not _result(checkout).exists()
+
+
+def test_without_git_nothing_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is no commit to name."""
+    monkeypatch.delenv(PRINT_ONLY, raising=False)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+
+    with pytest.raises(SystemExit, match="no git checkout"):
+        refuse_dirty_tree(tmp_path)

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import click
 
-from benchmarks.kill_resume import triptych_run
 from benchmarks.record import record, refuse_dirty_tree
+from tests.support.killed_runs import triptych_run
 from triptych.sources.file_kinds import is_sidecar
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.demo_quality import missed_bounds, score_demo
-from benchmarks.kill_resume import export_digests
+from tests.support.demo_truth import missed_bounds, score_demo
+from tests.support.killed_runs import export_digests
 from tests.triptych.conftest import Command
-from triptych.records import JOB_NAMES
+from triptych.jobs import SEED_JOBS
 from triptych.runs.folder import RunFolder
 
 pytestmark = pytest.mark.slow
@@ -65,7 +65,7 @@ def test_every_planned_caption_was_made(demo: tuple[Path, str]) -> None:
     """No failures among readable images."""
     run = RunFolder.open(demo[0] / "run")
 
-    assert not [c for job in JOB_NAMES for s in run.shards() for c in run.captions(job, s) if c.failure]
+    assert not [c for job in SEED_JOBS for s in run.shards() for c in run.captions(job.name, s) if c.failure]
 
 
 def test_verify_finds_nothing_wrong(demo: tuple[Path, str], triptych: Command) -> None:

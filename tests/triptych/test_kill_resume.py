@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.kill_resume import (
+from tests.support.killed_runs import (
     bytes_in,
     export_digests,
     moments,

@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 TRIPTYCH_DEMO ?= triptych-demo
 
-.PHONY: setup demo test check format requirements reference
+.PHONY: setup demo test check format requirements reference figures
 
 setup: .venv/.ready
 
@@ -26,6 +26,7 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m scripts.cli_reference --check
+	$(BIN)/python -m scripts.readme_figures --check
 
 requirements: setup
 	echo "# The versions that Triptych is developed and tested with. Made by: make requirements" > requirements.txt
@@ -34,6 +35,9 @@ requirements: setup
 
 reference: setup
 	$(BIN)/python -m scripts.cli_reference
+
+figures: setup
+	$(BIN)/python -m scripts.readme_figures
 
 format: setup
 	$(BIN)/ruff format .

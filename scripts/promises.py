@@ -1,0 +1,206 @@
+"""What the README promises, and which figure of which benchmark shows it.
+
+Comes in: nothing; this is a table. Goes out: PROMISES, in the README's order. ``{a/b/c:.1%}`` in a figure is
+the value under these keys of a result, formatted as Python does (``MB`` and ``min`` besides, of bytes and
+seconds); ``*`` stands for any key, and ``least`` or ``most`` before it for the smallest or largest of those.
+Not its job: filling the figures in (see readme_figures).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+
+class Promise(NamedTuple):
+    """One row of the table. The command and the date are the result's own."""
+
+    promise: str
+    result: str
+    """The name of a file in benchmarks/results, without .json."""
+    figure: str
+    """One sentence; what is in braces comes from the result."""
+    must_be: str = ""
+    """``left == right``, each the keys of a value or a value: what else the sentence says without a figure.
+    Several with ``and`` between them."""
+
+
+_AT_20_000 = "tables/20,000 images/{}/precision_at_equal_coverage/100% of the least/mean"
+_INTERNVL = "lmdeploy/lmdeploy.vl.model.internvl.InternVLVisionModel"
+
+PROMISES = (
+    Promise(
+        "every file is accounted for, also of real photographs",
+        "photographs",
+        "{accounted_for} of {files} files, and `verify` finds nothing wrong",
+        "accounted_for == files and verify_exit_code == 0",
+    ),
+    Promise(
+        "a run that was killed exports the same bytes",
+        "kill_resume",
+        "{export_files} of {export_files} files are identical after {kills_landed} kills",
+        "export_is_byte_identical == True",
+    ),
+    Promise(
+        "captions of scenes that the model has not seen name what is there",
+        "demo_quality",
+        "{least */recall:.0%} of the things shown, each with its colour",
+    ),
+    Promise(
+        "and little that isn't there",
+        "demo_quality",
+        "{most */wrong_share:.0%} of the things named are not there, {most */wrong_share_with_opening:.0%}"
+        " with what the opening of a set's caption says of all its images",
+    ),
+    Promise(
+        "large JPEGs reach the model faster than through open_clip's transform",
+        "decode_speed",
+        "{drawn/by_input_side_px/224/ratio:.1f} times the images a second on one core at 224 pixels"
+        " ({drawn/mean_bytes:MB} each)",
+    ),
+    Promise(
+        "the model waits for nothing that could be done before",
+        "encoder_busy",
+        "a made-up encoder is busy {busy_in_pipeline:.1%} of the time; in a plain loop"
+        " {busy_in_naive_loop:.0%}",
+    ),
+    Promise(
+        "neighbours come faster than from faiss' `IndexIVFFlat.search`, at equal recall",
+        "self_join",
+        "{sizes/-1/times_the_peer:.1f} times at {sizes/-1/images:,} images and a recall@16 of"
+        " {sizes/-1/recall_at_16:.2f}",
+    ),
+    Promise(
+        "a million images become sets on one machine",
+        "grouping_quality",
+        "{tables/1,000,000 images/triptych/time_s:min} and"
+        " {tables/1,000,000 images/triptych/peak_memory_mb:,} MB,"
+        " {tables/1,000,000 images/triptych/coverage:.0%} of the made-up images in sets",
+    ),
+    Promise(
+        "sets hold what belongs together, beside complete link at equal coverage",
+        "grouping_quality",
+        f"a precision of {{{_AT_20_000.format('triptych')}:.4f}} beside"
+        f" {{{_AT_20_000.format('agglomerative')}:.4f}} (20,000 images)",
+    ),
+    Promise(
+        "a fresh clone ends in four files",
+        "fresh_clone",
+        "{make_demo_with_install_s:.0f} s with the install, {make_demo_installed_s:.0f} s without",
+        "exit_codes/0 == 0 and exit_codes/1 == 0 and exit_codes/2 == 0 and exit_codes/3 == 0",
+    ),
+    Promise(
+        "a server's slots stay full",
+        "full_slots",
+        "{clients/triptych/share_of_ideal:.1%} of the ideal with {slots} slots of {latency_s} s;"
+        " a hand-written openai client reaches {clients/openai/share_of_ideal:.0%}",
+    ),
+    Promise(
+        "a request costs the client little",
+        "full_slots",
+        "{clients/triptych/cpu_ms_per_request:.1f} ms of processor time, from the tar to the journal;"
+        " bespokelabs-curator takes {clients/curator/cpu_ms_per_request:.0f} ms for the request alone",
+    ),
+    Promise(
+        "a sick server loses nothing",
+        "faults",
+        "{usable_captions:,} of {requests:,} captions are there and good, although {endpoint_deaths}"
+        " endpoints died and {asked:,} requests were needed",
+    ),
+    Promise(
+        "a killed client asks again only for what was in flight",
+        "caption_kill",
+        "{asked_again_though_written} of {distinct_rows:,} captions were asked again after they had been"
+        " written, in {kills} kills",
+    ),
+    Promise(
+        "memory stays flat",
+        "caption_memory",
+        "{highest_mib:.0f} MiB at most over {requests:,} requests, {growth_mib:.1f} MiB more in the last"
+        " quarter ([plot](benchmarks/results/caption_memory.svg))",
+    ),
+    Promise(
+        "an export writes faster than plain JSON",
+        "export_speed",
+        "{rows_per_s/export:,} rows a second, {ratio_to_fastest_peer_in_memory/export:.1f} times the fastest"
+        " of `datasets`, `json.dumps` and pandas",
+    ),
+    Promise(
+        "also in a memory file system",
+        "export_speed_in_memory",
+        "{ratio_to_fastest_peer_in_memory/export:.1f} times the fastest of these, with {rows:,} rows",
+    ),
+    Promise(
+        "the report stays small",
+        "report_size",
+        "{page_bytes:MB} for {images:,} images, made in {seconds:.0f} s and {peak_memory_mib} MiB",
+    ),
+    Promise(
+        "fitted images leave lmdeploy's one preprocessing thread less to do",
+        "server_load",
+        f"{{{_INTERNVL}/drawn/ratio_preprocess:.1f}} times less for drawn scenes,"
+        f" {{{_INTERNVL}/photograph/ratio_preprocess:.1f}} for photographs",
+    ),
+    Promise(
+        "bad captions are rejected",
+        "filter_quality",
+        "at least {least captions/jobs/*/recall:.0%} in every job",
+    ),
+    Promise(
+        "good captions are kept",
+        "filter_quality",
+        "at least {least captions/jobs/*/kept:.0%} in every job"
+        " ([how blind that is](docs/measurements/filter-quality.md))",
+    ),
+    Promise(
+        "a core keeps up with a cluster",
+        "filter_speed",
+        "{of_the_seeds_mix/all_rules:,} captions a second with all rules, of the seed's mix",
+    ),
+    Promise(
+        "rules that look for what data-juicer's and datatrove's look for are faster",
+        "filter_speed",
+        "at least {least matching_rules_over_faster_peer/*:.0f} times the faster of the two, in every job",
+    ),
+    Promise(
+        "no text keeps a rule busy",
+        "filter_worst",
+        "{most worst_ms/*:.1f} ms of processor time at most on {bytes_a_text:,} bytes, over {texts:,} texts"
+        " made for it",
+    ),
+    Promise(
+        "other thresholds need no new captions",
+        "refilter",
+        "filtering 12M again takes {of_12m_minutes/2 cores} minutes on 2 cores, reckoned from {captions:,}",
+    ),
+    Promise(
+        "grounding finds untrue captions",
+        "grounding_roc",
+        "{single_en/caught_at_good_lost/5%:.0%} (English) and {single_zh/caught_at_good_lost/5%:.0%}"
+        " (Chinese) of the nano captioner's, at 5% of the good ones lost",
+    ),
+    Promise(
+        "ms-swift and LLaMA-Factory load what was exported for them",
+        "trainer_loaders",
+        "{ms-swift/rows} and {llama-factory/rows} rows of the demo, each as exported",
+        "ms-swift/as_exported == True and llama-factory/as_exported == True",
+    ),
+    Promise(
+        "finding files costs little",
+        "source_overhead",
+        "{times_as_long_as_walk_and_stat} times a bare walk with a look at each file",
+    ),
+    Promise("help answers at once", "help_time", "{help_s:.2f} s"),
+)
+
+
+def _beside_peers(measured: dict[str, Any]) -> dict[str, Any]:
+    """How many times as fast as the faster peer the matching rules are, by job."""
+    ours, peers = measured["captions_per_s_and_core"]["matching_rules"], measured["peers"].values()
+    return {job: speed / max(peer[job] for peer in peers) for job, speed in ours.items()}
+
+
+DERIVED: dict[str, tuple[str, Callable[[dict[str, Any]], dict[str, Any]]]] = {
+    "filter_speed": ("matching_rules_over_faster_peer", _beside_peers),
+}
+"""By result: a key that it doesn't hold, and how it follows from those that it does."""

@@ -1,0 +1,179 @@
+"""Grouping without a run folder: vectors in, sets out; images in, vectors out.
+
+Comes in: arrays, paths, pictures. Goes out: typed results, in memory. The work is that of the stages, in a
+scratch folder that is gone afterwards. Not its job: resuming, accounting, captions (see triptych.open_run).
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from triptych.errors import UnreadableImageError, UsageError
+from triptych.grouping.config import Precision, SetsConfig
+from triptych.progress import Silent
+from triptych.records import Duplicate, ImageRecord, ImageSet
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import ArrayLike, NDArray
+    from PIL import Image
+
+    from triptych.grouping.embedding.bounded_queue import MemoryBudget
+    from triptych.grouping.embedding.preprocess import InputShape
+    from triptych.grouping.sets.thresholds import Thresholds
+
+    Picture = str | Path | bytes | Image.Image
+
+
+class Groups(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of the images: each is in one set, a duplicate, or single."""
+
+    sets: list[ImageSet]
+    """Disjoint, sorted by their smallest key."""
+    duplicates: list[Duplicate]
+    """Sorted by key; each names an image that stays."""
+    single: list[str]
+    """Keys of the others, sorted."""
+    thresholds: Thresholds | None
+    """Those that were taken, and why; None where there were no images."""
+
+
+def group(
+    embeddings: ArrayLike,
+    keys: Sequence[str] | None = None,
+    *,
+    content_hashes: Sequence[str] | None = None,
+    config: SetsConfig | None = None,
+) -> Groups:
+    """Find duplicates and sets of related images from their embeddings.
+
+    ``embeddings`` is ``float[n, dim]``, a row an image, of any length; what decides is its direction in
+    float16. ``keys`` name the images; without them a row's key is its number. Images of the same content hash
+    are duplicates whatever their vectors. The order of the rows makes no difference where there are keys.
+
+    >>> import numpy as np
+    >>> angles = np.radians([0, 25, 26, 120])
+    >>> vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    >>> groups = group(vectors, ["hill.jpg", "lake.jpg", "lake2.jpg", "cat.jpg"])
+    >>> [each.keys for each in groups.sets]
+    [('hill.jpg', 'lake.jpg')]
+    >>> [(each.key, each.of) for each in groups.duplicates]
+    [('lake2.jpg', 'lake.jpg')]
+    >>> groups.single
+    ['cat.jpg']
+    >>> groups.thresholds.why
+    '4 images are too few to tell; thresholds of ViT-B/32'
+
+    Raises UsageError for rows without a direction (zeros, not finite), for keys or hashes of another number,
+    and for keys that are not unique.
+    """
+    from triptych.grouping.embedding.stored_embeddings import unit_float16
+    from triptych.grouping.group import group_images
+    from triptych.grouping.sets.image_table import StoredRows, make_image_table
+
+    rows = _checked(embeddings)
+    names = [str(row) for row in range(len(rows))] if keys is None else list(keys)
+    hashes = [""] * len(rows) if content_hashes is None else list(content_hashes)
+    for what, found in (("keys", names), ("content_hashes", hashes)):
+        if len(found) != len(rows):
+            raise UsageError(f"{len(found)} {what} for {len(rows)} embeddings; expected one each")
+    if len(set(names)) != len(names):
+        twice = next(name for at, name in enumerate(names) if name in names[:at])
+        raise UsageError(f"the key {twice!r} comes twice; keys must be unique")
+    units = unit_float16(rows)
+    records = [ImageRecord(key=key, content_hash=each) for key, each in zip(names, hashes, strict=True)]
+    table = make_image_table(records, [StoredRows(len(rows), lambda: units)], rows.shape[1])
+    with tempfile.TemporaryDirectory(prefix="triptych-group-") as scratch:
+        grouped = group_images(table, config or SetsConfig(), Path(scratch), Silent())
+    placed = {key for image_set in grouped.sets for key in image_set.keys}
+    placed |= {duplicate.key for duplicate in grouped.duplicates}
+    return Groups(
+        sets=grouped.sets,
+        duplicates=grouped.duplicates,
+        single=[key for key in table.keys if key not in placed],
+        thresholds=grouped.thresholds,
+    )
+
+
+def _checked(embeddings: ArrayLike) -> NDArray[np.floating]:
+    import numpy as np
+
+    from triptych.grouping.embedding.stored_embeddings import have_direction
+
+    rows = np.asarray(embeddings)
+    if rows.ndim != 2 or not np.issubdtype(rows.dtype, np.floating):
+        raise UsageError(
+            f"embeddings are {rows.dtype}{list(rows.shape)}; expected floating-point numbers, a row an image"
+        )
+    bad = np.flatnonzero(~have_direction(rows))
+    if len(bad):
+        raise UsageError(
+            f"row {bad[0]} of the embeddings, of {len(bad)} such rows, is zero or not finite; leave those out"
+        )
+    return rows
+
+
+def embed(
+    images: Iterable[Picture],
+    model: str,
+    *,
+    pretrained: str | None = None,
+    device: str = "auto",
+    precision: Precision = "auto",
+    batch_size: int = 64,
+) -> NDArray[np.float16]:
+    """``float16[n, dim]`` unit vectors of ``images``: paths, the bytes of files, or Pillow's pictures.
+
+    ``model`` and ``pretrained`` are what ``embedding.model`` and ``embedding.pretrained`` are in a config;
+    paths and bytes get the vectors that a run would give them. ``device`` is ``auto``, ``cpu``, ``cuda`` or
+    ``cuda:N``. An image of which the model makes nothing finite gets a row of NaN. Raises
+    UnreadableImageError for one that can't be decoded, SetupError where the model can't be loaded.
+    """
+    import numpy as np
+
+    from triptych.grouping.embedding.bounded_queue import MemoryBudget
+    from triptych.grouping.embedding.pipeline import DECODED_AT_ONCE_PIXELS
+    from triptych.grouping.encoders.choice import load_encoder, resolve_encoder, usable_devices
+
+    threads = len(os.sched_getaffinity(0))
+    where = usable_devices("auto" if device == "auto" else (device,))[0]
+    encoder = load_encoder(resolve_encoder(model, pretrained), where, precision, threads)
+    decoding = MemoryBudget(DECODED_AT_ONCE_PIXELS)
+    vectors = []
+    with ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:
+        for batch in _batches(images, batch_size):
+            framed = pool.map(lambda image: _framed(image, encoder.shape, decoding), batch)
+            vectors.append(encoder.encode(np.stack(list(framed))))
+    if not vectors:
+        grey = np.full((1, encoder.shape.height_px, encoder.shape.width_px, 3), 128, np.uint8)
+        return encoder.encode(grey)[:0]
+    return np.concatenate(vectors)
+
+
+def _batches(images: Iterable[Picture], size: int) -> Iterator[list[Picture]]:
+    left = iter(images)
+    while batch := list(islice(left, size)):
+        yield batch
+
+
+def _framed(image: Picture, shape: InputShape, decoding: MemoryBudget) -> NDArray[np.uint8]:
+    """As a tower of ``shape`` sees it."""
+    from triptych.grouping.embedding.prepare import decode_to
+    from triptych.grouping.embedding.preprocess import resize_to
+
+    if not isinstance(image, (str, Path, bytes)):
+        return resize_to(shape, image.convert("RGB"), *image.size).framed
+    try:
+        content = image if isinstance(image, bytes) else Path(image).read_bytes()
+        return decode_to(shape, content, decoding)[0].framed
+    except UnreadableImageError as error:
+        name = f"{len(image):,} bytes" if isinstance(image, bytes) else str(image)
+        raise UnreadableImageError(f"{name}: {error}") from None

@@ -1,0 +1,76 @@
+"""What is written for the same input stays the same bytes from one version to the next.
+
+A change of these digests is a change of data: raise the stage's data version with it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.support.colour_encoder import ColourOn, bytes_of, save_tars
+from tests.support.contexts import context_of
+from tests.support.made_up import as_unit, make_run
+from triptych.grouping.config import SetsConfig
+from triptych.grouping.embedding.device_workers import PipelineSettings, open_devices
+from triptych.grouping.embedding.throughput import Throughput
+from triptych.grouping.stage import make_sets
+from triptych.runs.folder import RunFolder
+from triptych.sources import open_sources
+
+
+class _NoReport:
+    def advance(self, shard: str, files: int, throughput: Throughput) -> None:
+        pass
+
+    def wrote(self, shard: str) -> None:
+        pass
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def test_embeddings_and_image_records(tmp_path: Path) -> None:
+    """Of plain pictures by their mean colour, which rounds alike on every machine."""
+    tars = save_tars(tmp_path / "tars", count=2, images=7)
+    run = RunFolder.create_or_open(tmp_path / "run")
+
+    with open_devices(context_of(run), ["cpu"], ColourOn(), PipelineSettings(3, 2)) as embed:
+        embed(open_sources([tars]), _NoReport())
+
+    assert {
+        "embeddings/sa_000000.npy": "a0798e7ea44f8e60",
+        "embeddings/sa_000001.npy": "995fa8198f0d021f",
+        "images/sa_000000.jsonl": "4233e3b4834c963c",
+        "images/sa_000001.jsonl": "2c9fd27f05a16577",
+    } == {name: _digest(content) for name, content in bytes_of(run.path).items()}
+
+
+@pytest.mark.parametrize(
+    ("config", "sets", "duplicates"),
+    [
+        (SetsConfig(), "6412c429d2f61e05", "43447acef7380cf3"),
+        (
+            SetsConfig(related_cosine_similarity=0.6, duplicate_cosine_similarity=0.95, max_sets=100),
+            "850e9b31c98b97b4",
+            "43447acef7380cf3",
+        ),
+    ],
+    ids=["auto", "as configured"],
+)
+def test_sets_and_duplicates(config: SetsConfig, sets: str, duplicates: str, tmp_path: Path) -> None:
+    """Of 700 themes of five, with a copy in every tenth."""
+    rng = np.random.default_rng(11)
+    centres = rng.normal(size=(700, 64))
+    units = as_unit(np.repeat(centres, 5, axis=0) + rng.normal(0, 0.55, (3500, 64)))
+    units[::50] = as_unit(units[1::50] + rng.normal(0, 0.001, (70, 64)))
+    run = make_run(tmp_path / "run", {f"k{n:05d}": unit for n, unit in enumerate(units)}, shards=3)
+
+    make_sets(context_of(run), config)
+
+    assert sets == _digest(run.sets_file.read_bytes())
+    assert duplicates == _digest(run.duplicates_file.read_bytes())

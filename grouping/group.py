@@ -21,9 +21,8 @@ from triptych.grouping.neighbours.searcher import SEARCH_SLACK
 from triptych.grouping.neighbours.self_join import Neighbours, SelfJoin, measure_recall
 from triptych.grouping.sets.duplicates import Corpus, find_duplicates, same_bytes
 from triptych.grouping.sets.image_table import ImageTable
-from triptych.grouping.sets.packing import make_image_sets
+from triptych.grouping.sets.packing import make_image_sets, subsample
 from triptych.grouping.sets.pairs import pairs_from
-from triptych.grouping.sets.subsample import subsample
 from triptych.grouping.sets.thresholds import Thresholds, choose_thresholds
 from triptych.progress import Progress
 from triptych.records import Duplicate, ImageSet

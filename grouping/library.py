@@ -153,8 +153,7 @@ def embed(
             framed = pool.map(lambda image: _framed(image, encoder.shape, decoding), batch)
             vectors.append(encoder.encode(np.stack(list(framed))))
     if not vectors:
-        grey = np.full((1, encoder.shape.height_px, encoder.shape.width_px, 3), 128, np.uint8)
-        return encoder.encode(grey)[:0]
+        return encoder.encode(encoder.shape.grey())[:0]
     return np.concatenate(vectors)
 
 

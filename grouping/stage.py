@@ -68,25 +68,26 @@ def embed_sources(run: RunContext, sources: Sequence[Shard], config: EmbeddingCo
         with progress.task("embeddings", _say_how_many(todo, progress), "images") as task:
             report = _Report(folder, task, len(sources), len(todo))
             embed(todo, report)
+    found, unreadable = _finish_embeddings(run, began, report.notes)
+    progress.say(
+        f"embeddings: {found:,} files found, {found - unreadable:,} images, {unreadable:,} unreadable"
+    )
+    return True
+
+
+def _finish_embeddings(run: RunContext, began: float, notes: dict[str, Setting]) -> tuple[int, int]:
+    """How many records there are, and of those unreadable; says which archives are damaged."""
     found = unreadable = 0
     damage = ArchiveDamage()
-    for record in folder.all_images():
+    for record in run.folder.all_images():
         found += 1
         unreadable += record.unreadable is not None
         damage.look_at(record)
     for line in damage.lines():
-        progress.say(f"note: {line}")
-    progress.say(
-        f"embeddings: {found:,} files found, {found - unreadable:,} images, {unreadable:,} unreadable"
-    )
-    notes: dict[str, Setting] = {
-        "found": found,
-        "unreadable": unreadable,
-        **report.notes,
-        "took_s": round(time.monotonic() - began, 1),
-    }
-    folder.finish_stage("embeddings", notes)
-    return True
+        run.progress.say(f"note: {line}")
+    counts = {"found": found, "unreadable": unreadable}
+    run.folder.finish_stage("embeddings", {**counts, **notes, "took_s": round(time.monotonic() - began, 1)})
+    return found, unreadable
 
 
 def _say_how_many(shards: Sequence[Shard], progress: Progress) -> int | None:
@@ -169,19 +170,10 @@ def adopt_embeddings(run: RunContext, stored: Sequence[StoredShard]) -> bool:
     for shard in stored:
         if not folder.is_embedded(shard.name):
             adopt(folder, shard)
-    found = unreadable = 0
-    for record in folder.all_images():
-        found += 1
-        unreadable += record.unreadable is not None
+    found, unreadable = _finish_embeddings(run, began, {})
     run.progress.say(
         f"embeddings: {found:,} stored rows taken over, {unreadable:,} of them without a direction"
     )
-    notes: dict[str, Setting] = {
-        "found": found,
-        "unreadable": unreadable,
-        "took_s": round(time.monotonic() - began, 1),
-    }
-    folder.finish_stage("embeddings", notes)
     return True
 
 

@@ -155,7 +155,7 @@ class Pipeline:
                 batch.shard.rows.append(self._encoder.encode(batch.pixels))
             self.images.release(len(batch.pixels))
         elif batch.is_last and not batch.shard.rows:
-            batch.shard.rows.append(_no_rows(self._encoder))
+            batch.shard.rows.append(self._encoder.encode(self._encoder.shape.grey())[:0])
 
 
 class _ShardUnderWay:
@@ -194,12 +194,6 @@ def _say_failure(writing: Future[None], batches: BoundedQueue[_Batch]) -> None:
     error = writing.exception()
     if error is not None:
         batches.fail(error)
-
-
-def _no_rows(encoder: Encoder) -> NDArray[np.float16]:
-    """``float16[0, dim]``, for a shard without a readable image."""
-    grey = np.full((1, encoder.shape.height_px, encoder.shape.width_px, 3), 128, np.uint8)
-    return encoder.encode(grey)[:0]
 
 
 def _write(run: RunFolder, shard: _ShardUnderWay, report: Report) -> None:

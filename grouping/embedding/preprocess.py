@@ -40,6 +40,10 @@ class InputShape(msgspec.Struct, frozen=True, kw_only=True):
         """Height and width in pixels of the frame that pictures are scaled to."""
         return self.cropped_from or (self.height_px, self.width_px)
 
+    def grey(self) -> NDArray[np.uint8]:
+        """``uint8[1, height_px, width_px, 3]``: what a tower sees of a plain grey picture."""
+        return np.full((1, self.height_px, self.width_px, 3), 128, np.uint8)
+
 
 def supported_filter(name: str) -> Interpolation:
     """Raises SetupError where pictures can't be resized so."""

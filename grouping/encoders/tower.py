@@ -93,8 +93,7 @@ class TorchTower:
 
     def check(self) -> None:
         """Raise SetupError if the model gives nothing finite for a plain grey picture."""
-        row = self.encode(np.full((1, self.shape.height_px, self.shape.width_px, 3), 128, np.uint8))
-        if not np.isfinite(row).all():
+        if not np.isfinite(self.encode(self.shape.grey())).all():
             raise SetupError("gives no finite vector for a grey picture; its weights are damaged")
 
 

@@ -6,7 +6,7 @@ that are free, and grown by the free image whose worst cosine to the members is 
 Then each set may swap a member for a free image where that lifts its worst cosine, and what the swaps set
 free is packed once more. An image that is left over in the end joins a set that has room and is close to it
 throughout, or takes a member of a larger set as its own partner. Two images alone need a third that is
-related to both, or have to be close. Not its job: duplicates; which sets are kept of many (see subsample).
+related to both, or have to be close. Not its job: duplicates.
 
 The wanted size is drawn, by a hash of the seeding pair, with the config's weights: 4, 3, 2, 1 for 2 to 5
 images unless others are given, 3.0 on average, which is MMDU's average. Where fewer images are related
@@ -16,7 +16,8 @@ than wanted, the set is smaller.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +57,22 @@ def make_image_sets(
 def set_id(keys: Sequence[str]) -> str:
     """``set_`` and 12 hex digits of BLAKE2b over the keys, so that it stands for these very images."""
     return "set_" + hashlib.blake2b("\n".join(keys).encode(), digest_size=6).hexdigest()
+
+
+def subsample(sets: Sequence[ImageSet], wanted: int, cell_of: Callable[[str], int]) -> list[ImageSet]:
+    """``wanted`` of ``sets``, in their order, from all over the corpus. ``cell_of`` gives a key's cell.
+
+    Each cell of the similarity space gives one set in turn, so a cell with ten times the images of another
+    does not give ten times the sets. Inside a cell a hash decides.
+    """
+    turns: list[tuple[int, str]] = []
+    given: Counter[int] = Counter()
+    for image_set in sorted(sets, key=lambda each: each.id):  # an id is a hash
+        cell = cell_of(image_set.keys[0])
+        turns.append((given[cell], image_set.id))
+        given[cell] += 1
+    kept = {identifier for _, identifier in sorted(turns)[:wanted]}
+    return [image_set for image_set in sets if image_set.id in kept]
 
 
 class _GreedyPacking:

@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 from tests.support.made_up import as_unit, at_degrees, group
 from triptych.grouping.config import SetsConfig
 from triptych.grouping.neighbours.unit_vectors import as_units
-from triptych.grouping.sets.packing import set_id
-from triptych.grouping.sets.subsample import subsample
+from triptych.grouping.sets.packing import set_id, subsample
 from triptych.records import ImageSet
 
 THRESHOLDS = SetsConfig(related_cosine_similarity=0.7, duplicate_cosine_similarity=0.95)

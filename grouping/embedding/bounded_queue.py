@@ -5,10 +5,10 @@ Both can be closed, which wakes and stops every thread that waits at them. Not i
 
 from __future__ import annotations
 
+import queue
 import threading
-from collections import deque
 from collections.abc import Iterator
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
 
@@ -55,68 +55,47 @@ class MemoryBudget:
             self._changed.notify_all()
 
 
+class _End(NamedTuple):
+    """Behind the last item of a queue."""
+
+    error: BaseException | None
+
+
 class BoundedQueue(Generic[T]):
     """A queue of at most ``size`` items from one thread to another, which hands on errors, too."""
 
     def __init__(self, size: int) -> None:
-        self._size = size
-        self._items: deque[T] = deque()
-        self._ended = False
-        self._error: BaseException | None = None
-        self._failure: BaseException | None = None
-        self._closed = False
-        self._changed = threading.Condition()
+        self._budget = MemoryBudget(size)
+        self._items: queue.SimpleQueue[T | _End] = queue.SimpleQueue()
 
     def fill_from(self, source: Iterator[T]) -> None:
         """Put every item of ``source``; what it raises is raised for the taker. The body of a thread."""
-        error: BaseException | None = None
         try:
             for item in source:
-                self._put(item)
+                self._budget.acquire(1)
+                self._items.put(item)
+            self._items.put(_End(None))
         except ClosedError:
             return
-        except BaseException as raised:
-            error = raised
-        with self._changed:
-            self._ended, self._error = True, error
-            self._changed.notify_all()
-
-    def _put(self, item: T) -> None:
-        with self._changed:
-            self._changed.wait_for(lambda: self._closed or len(self._items) < self._size)
-            if self._closed:
-                raise ClosedError
-            self._items.append(item)
-            self._changed.notify_all()
+        except BaseException as error:
+            self._items.put(_End(error))
 
     def __iter__(self) -> Iterator[T]:
         """Take items until the source has ended. Raises what it raised; ClosedError once closed."""
         while True:
-            with self._changed:
-                self._changed.wait_for(
-                    lambda: self._closed or self._failure or self._ended or bool(self._items)
-                )
-                if self._failure is not None:
-                    raise self._failure
-                if self._closed:
-                    raise ClosedError
-                if not self._items:
-                    if self._error is not None:
-                        raise self._error
-                    return
-                item = self._items.popleft()
-                self._changed.notify_all()
+            item = self._items.get()
+            if isinstance(item, _End):
+                if item.error is not None:
+                    raise item.error
+                return
+            self._budget.release(1)
             yield item
 
-    def fail(self, failure: BaseException) -> None:
-        """Raise ``failure`` for the taker at once. Called from a third thread."""
-        with self._changed:
-            self._failure = failure
-            self._changed.notify_all()
+    def fail(self, error: BaseException) -> None:
+        """Raise ``error`` for the taker, behind the items that are there. Called from a third thread."""
+        self._items.put(_End(error))
 
     def close(self) -> None:
         """Stop both sides."""
-        with self._changed:
-            self._closed = True
-            self._items.clear()
-            self._changed.notify_all()
+        self._budget.close()
+        self._items.put(_End(ClosedError()))

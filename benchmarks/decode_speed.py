@@ -23,6 +23,7 @@ from typing import Any
 
 import click
 import numpy as np
+import open_clip
 import torch
 from numpy.typing import NDArray
 from open_clip.transform import PreprocessCfg, image_transform_v2
@@ -33,8 +34,9 @@ from benchmarks.record import record, refuse_dirty_tree
 from triptych.errors import UnreadableImageError
 from triptych.grouping.embedding.bounded_queue import MemoryBudget
 from triptych.grouping.embedding.prepare import DRAFT_OVER_INPUT, decode_to, prepare
-from triptych.grouping.embedding.preprocess import InputShape, resize_to
+from triptych.grouping.embedding.preprocess import resize_to
 from triptych.grouping.encoders.choice import load_encoder, resolve_encoder
+from triptych.grouping.encoders.open_clip import input_shape
 from triptych.grouping.encoders.tower import TorchTower
 from triptych.models import resolve_model
 from triptych.sources import open_sources
@@ -65,7 +67,7 @@ def timed_ms(ways: dict[str, Callable[[bytes], object]], pictures: Sequence[byte
 
 def speed(settings: PreprocessCfg, pictures: Sequence[bytes]) -> dict[str, Any]:
     """Milliseconds a picture of every way, and the ratios that count."""
-    shape, transform = shape_of(settings), image_transform_v2(settings, is_train=False)
+    shape, transform = input_shape(settings), image_transform_v2(settings, is_train=False)
     mean, std = (torch.tensor(three).view(1, 3, 1, 1) for three in (settings.mean, settings.std))
     scale, shift = 1 / (255 * std), -mean / std
 
@@ -102,7 +104,7 @@ def speed(settings: PreprocessCfg, pictures: Sequence[bytes]) -> dict[str, Any]:
 
 def pixels_apart(settings: PreprocessCfg, pictures: Sequence[bytes]) -> dict[str, float]:
     """Mean absolute difference of model inputs, in the tower's normalised units: over all, and the worst."""
-    shape, transform = shape_of(settings), image_transform_v2(settings, is_train=False)
+    shape, transform = input_shape(settings), image_transform_v2(settings, is_train=False)
     apart = []
     for content in pictures:
         framed = decode_to(shape, content, NO_LIMIT)[0].framed.astype(np.float32)
@@ -112,7 +114,7 @@ def pixels_apart(settings: PreprocessCfg, pictures: Sequence[bytes]) -> dict[str
     return {"mean": round(statistics.mean(apart), 4), "worst": round(max(apart), 4)}
 
 
-def cosines(encoder: TorchTower, pictures: Sequence[bytes]) -> dict[str, Any]:
+def cosines(encoder: TorchTower, peer: torch.nn.Module, pictures: Sequence[bytes]) -> dict[str, Any]:
     """Of our embeddings with those of open_clip's transform, and what other factors would give.
 
     At each factor the picture is first brought to a size at which 1/8 (of which libjpeg keeps the least) is
@@ -128,8 +130,8 @@ def cosines(encoder: TorchTower, pictures: Sequence[bytes]) -> dict[str, Any]:
         for content in resized:
             picture, width_px, height_px = decode_rgb(content, round(factor * side_px))
             frames.append(resize_to(encoder.shape, picture, width_px, height_px).framed)
-        by_factor[str(factor)] = _compared(encoder.encode(np.stack(frames)), _by_open_clip(encoder, resized))
-    return {"ours": _compared(ours, _by_open_clip(encoder, pictures)), "by_factor_at_one_eighth": by_factor}
+        by_factor[str(factor)] = _compared(encoder.encode(np.stack(frames)), _by_open_clip(peer, resized))
+    return {"ours": _compared(ours, _by_open_clip(peer, pictures)), "by_factor_at_one_eighth": by_factor}
 
 
 def _resaved(content: bytes, shorter_px: int) -> bytes:
@@ -142,12 +144,12 @@ def _resaved(content: bytes, shorter_px: int) -> bytes:
     return buffer.getvalue()
 
 
-def _by_open_clip(encoder: TorchTower, pictures: Sequence[bytes]) -> NDArray[np.float32]:
-    settings = PreprocessCfg(**encoder.model.visual.preprocess_cfg)  # type: ignore[union-attr,arg-type]
+def _by_open_clip(peer: torch.nn.Module, pictures: Sequence[bytes]) -> NDArray[np.float32]:
+    settings = PreprocessCfg(**peer.visual.preprocess_cfg)  # type: ignore[union-attr,arg-type]
     transform = image_transform_v2(settings, is_train=False)
     with torch.inference_mode():
         inputs = torch.stack([transform(Image.open(io.BytesIO(each))) for each in pictures])
-        rows: NDArray[np.float32] = encoder.model.encode_image(inputs, normalize=True).numpy()  # type: ignore[operator]
+        rows: NDArray[np.float32] = peer.encode_image(inputs, normalize=True).numpy()  # type: ignore[operator]
     return rows
 
 
@@ -155,12 +157,6 @@ def _compared(ours: NDArray[np.float16], theirs: NDArray[np.float32]) -> dict[st
     wide = ours.astype(np.float32)
     similar = (wide * theirs).sum(axis=1) / np.linalg.norm(wide, axis=1)
     return {"mean": round(float(similar.mean()), 5), "worst": round(float(similar.min()), 5)}
-
-
-def shape_of(settings: PreprocessCfg) -> InputShape:
-    """Of a square tower."""
-    assert isinstance(settings.size, int)
-    return InputShape(height_px=settings.size, width_px=settings.size, resize_mode=settings.resize_mode)  # type: ignore[arg-type]
 
 
 def large_photographs(source: Path, most: int) -> Iterator[bytes]:
@@ -186,8 +182,10 @@ def main(photographs: Path | None, images: int) -> None:
     """Measure and commit; exit 1 below the wanted ratio or cosines."""
     refuse_dirty_tree()
     torch.set_num_threads(1)
-    encoder = load_encoder(resolve_encoder(resolve_model("builtin:nano-clip")), "cpu")
-    nano = PreprocessCfg(**encoder.model.visual.preprocess_cfg)  # type: ignore[union-attr,arg-type]
+    folder = resolve_model("builtin:nano-clip")
+    encoder = load_encoder(resolve_encoder(folder), "cpu")
+    peer = open_clip.create_model(f"local-dir:{folder}", require_pretrained=True).eval()
+    nano = PreprocessCfg(**peer.visual.preprocess_cfg)  # type: ignore[union-attr,arg-type]
     if isinstance(nano.size, (tuple, list)):
         nano.size = nano.size[0]
     towers = {f"nano CLIP, {nano.size}": nano, **{f"{side}": PreprocessCfg(size=side) for side in SIDES_PX}}
@@ -205,7 +203,7 @@ def main(photographs: Path | None, images: int) -> None:
         }
         for name, pictures in sources.items()
     }
-    measured["cosine"] = cosines(encoder, sources["drawn"])
+    measured["cosine"] = cosines(encoder, peer, sources["drawn"])
     named = " PHOTOGRAPHS" if photographs else ""
     record("decode_speed", f"python -m benchmarks.decode_speed{named} --images {images}", measured)
     required = [

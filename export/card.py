@@ -1,20 +1,17 @@
 """The dataset card: README.md of the export folder, as the Hub reads it.
 
-Comes in: the manifest's content, the config, one example row a file. Goes out: Markdown under a YAML
-header that gives each file a config of its own. Not its job: counting.
-
-The header's strings are written as JSON strings, which YAML reads as such.
+Comes in: the manifest's content, the config, one example row a file. Goes out: Markdown under a YAML header
+that gives each file a config of its own, named by its job. Not its job: counting.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 from triptych.export.config import ExportConfig
 from triptych.export.formats import FORMATS
-from triptych.export.manifest import FileEntry, Fingerprint, Funnel
-from triptych.records import JobName, is_multi, language_of
+from triptych.export.manifest import Funnel, Manifest
+from triptych.languages import Language
 from triptych.runs.ledger.captions import JobCounts
 
 _SIZE_CATEGORIES = (
@@ -42,79 +39,83 @@ _OWN_LICENCE = (
 
 def card(
     config: ExportConfig,
-    files: Mapping[str, FileEntry],
-    examples: Mapping[JobName, bytes],
-    prompts: Mapping[JobName, str],
-    funnel: Funnel,
-    stages: Mapping[str, Fingerprint],
+    manifest: Manifest,
+    languages: Mapping[str, Language],
+    examples: Mapping[str, bytes],
 ) -> str:
-    """The whole card. ``examples`` are rows as they stand in the files, for jobs that have any."""
-    rows_files = {entry.job: (name, entry) for name, entry in files.items() if entry.job is not None}
+    """The whole card.
+
+    ``manifest`` may lack the card's own entry; ``languages`` are by code; ``examples`` are rows as they stand
+    in the files, for jobs that have any.
+    """
+    files = [(name, entry, entry.job) for name, entry in manifest.files.items() if entry.job is not None]
+    jobs, stages, funnel = manifest.jobs, manifest.stages, manifest.funnel
     captions = stages["captions"].settings if "captions" in stages else {}
     filters = stages["verdicts"].settings if "verdicts" in stages else {}
     # A folder's setting goes on with a hash; the card names the model, the table below has the rest.
     model = str(captions.get("model") or "a model that the run doesn't name").partition(", ")[0]
+    total = sum(entry.rows or 0 for _, entry, _ in files)
     parts = [
-        "\n".join(_header(config, rows_files)),
+        _header(config, manifest, total),
         f"# {config.prefix}",
         config.card_note,
-        f"{_total(rows_files):,} captions of images and of small sets of related images, written by"
-        f" {_code(model)} and filtered by Triptych.",
+        f"{total:,} captions of images and of small sets of related images, written by {_code(model)} and"
+        " filtered by Triptych.",
         "## Files",
         _table(
-            ("config", "file", "rows", "bytes"),
-            [(job, _code(name), f"{e.rows:,}", f"{e.size_bytes:,}") for job, (name, e) in rows_files.items()],
+            ("config", "file", "language", "rows", "bytes"),
+            [
+                (job, _code(name), _named(languages, jobs[job].language), f"{e.rows:,}", f"{e.size_bytes:,}")
+                for name, e, job in files
+            ],
         ),
-        f"{FORMATS[config.format].hint(config)} `<image>` stands in a row once for each image. A file without"
-        " rows has no config. `croissant.json` is Croissant metadata, `manifest.json` has every checksum.",
+        f"{FORMATS[config.format].hint(config.prefix, config.image_root)} A file without rows has no config."
+        " `manifest.json` has every checksum.",
         "## Licence",
         _SA1B_LICENCE if config.image_source == "sa-1b" else _OWN_LICENCE,
         _captions_licence(config),
         "## How it was made",
         "Each file's captions answer this prompt:",
-        *(f"**{job}**\n\n{_fenced(prompts[job])}" for job in rows_files),
+        *(f"**{job}**\n\n{_fenced(jobs[job].prompt)}" for job in jobs),
         f"Settings of captioning:\n\n{_settings(captions)}",
         "## Filters",
-        f"Bounds and settings:\n\n{_settings(filters)}",
-        f"Captions by the first rule that dropped them:\n\n{_drops(funnel.jobs)}",
+        f"Thresholds and settings:\n\n{_settings(filters)}",
+        f"Captions by the first rule that rejected them:\n\n{_rejections(funnel.jobs)}",
         "## From images to rows",
         _table(("images", "count"), list(_image_lines(funnel))),
-        _jobs_table(funnel.jobs),
+        _jobs_table(manifest),
         "## Example rows",
         *(f"**{job}**\n\n{_fenced(row.decode().rstrip(), 'json')}" for job, row in examples.items()),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _header(config: ExportConfig, files: Mapping[JobName, tuple[str, FileEntry]]) -> Iterator[str]:
-    yield "---"
-    yield f"pretty_name: {_yaml(config.prefix)}"
-    if config.captions_licence is not None:
-        yield f"license: {_yaml(config.captions_licence)}"
-    languages = sorted({language_of(job) for job in files})
-    yield f"language: {_yaml(languages)}"
-    yield 'task_categories: ["image-to-text"]'
-    yield f"size_categories: {_yaml([_size_category(_total(files))])}"
-    filled = {job: name for job, (name, entry) in files.items() if entry.rows}
-    yield "configs:" if filled else "configs: []"
-    for job, name in filled.items():
-        yield f"- config_name: {job}"
-        yield "  data_files:"
-        yield "  - split: train"
-        yield f"    path: {_yaml(name)}"
-    yield "---"
+def _header(config: ExportConfig, manifest: Manifest, total: int) -> str:
+    """The YAML that the Hub reads, between its lines of dashes."""
+    from huggingface_hub import DatasetCardData
 
-
-def _yaml(value: str | Sequence[str]) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    filled = {entry.job: name for name, entry in manifest.files.items() if entry.rows}
+    data = DatasetCardData(
+        pretty_name=config.prefix,
+        license=config.captions_licence,
+        language=sorted({job.language for job in manifest.jobs.values()}),
+        task_categories=["image-to-text"],
+        size_categories=[_size_category(total)],
+        configs=[
+            {"config_name": job, "data_files": [{"split": "train", "path": name}]}
+            for job, name in filled.items()
+        ],
+    )
+    return f"---\n{data.to_yaml().strip()}\n---"
 
 
 def _size_category(rows: int) -> str:
     return next((name for below, name in _SIZE_CATEGORIES if rows < below), "100M<n<1B")
 
 
-def _total(files: Mapping[JobName, tuple[str, FileEntry]]) -> int:
-    return sum(entry.rows or 0 for _, entry in files.values())
+def _named(languages: Mapping[str, Language], code: str) -> str:
+    """The language in words, where it has any."""
+    return languages[code].name or code
 
 
 def _captions_licence(config: ExportConfig) -> str:
@@ -137,20 +138,20 @@ def _image_lines(funnel: Funnel) -> Iterator[tuple[str, str]]:
     yield "single", _count(images.single)
 
 
-def _jobs_table(jobs: Mapping[JobName, JobCounts]) -> str:
+def _jobs_table(manifest: Manifest) -> str:
     lines = []
-    for job, counts in jobs.items():
+    for job, counts in manifest.funnel.jobs.items():
         failed = sum((counts.failed or {}).values())
-        dropped = sum((counts.rejected or {}).values())
-        figures = (counts.planned, failed, counts.captioned, dropped, counts.kept)
-        lines.append((job, "sets" if is_multi(job) else "images", *map(_count, figures)))
-    return _table(("job", "of", "planned", "failed", "captioned", "dropped", "kept"), lines)
+        rejected = sum((counts.rejected or {}).values())
+        figures = (counts.planned, failed, counts.captioned, rejected, counts.kept)
+        lines.append((job, f"{manifest.jobs[job].subject}s", *map(_count, figures)))
+    return _table(("job", "of", "planned", "failed", "captioned", "rejected", "kept"), lines)
 
 
-def _drops(jobs: Mapping[JobName, JobCounts]) -> str:
+def _rejections(jobs: Mapping[str, JobCounts]) -> str:
     rules = sorted({rule for counts in jobs.values() for rule in counts.rejected or {}})
     if not rules:
-        return "none was dropped."
+        return "none was rejected."
     return _table(
         ("rule", *jobs),
         [

@@ -6,17 +6,14 @@ Not its job: which captions are kept (see filtering), what was asked for (see ca
 from __future__ import annotations
 
 import re
-from typing import Literal, get_args
+from collections.abc import Iterable
+from typing import Literal
 
 import msgspec
 
 from triptych.errors import UsageError
-
-FormatName = Literal["internvl", "llava", "ms-swift", "llama-factory"]
-FORMAT_NAMES: tuple[FormatName, ...] = get_args(FormatName)
-
-FileType = Literal["jsonl", "jsonl.zst", "parquet"]
-FILE_TYPES: tuple[FileType, ...] = get_args(FileType)
+from triptych.export.containers import CONTAINERS
+from triptych.export.formats import FORMATS
 
 _FILE_NAME_START = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -24,11 +21,13 @@ _FILE_NAME_START = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 class ExportConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How the kept captions are handed over."""
 
-    format: FormatName = "internvl"
-    """Whose rows: InternVL's, LLaVA's, ms-swift's or LLaMA-Factory's."""
-    file_type: FileType = "jsonl"
-    """What the rows lie in: ``jsonl`` as trainers read it, the same compressed, or Parquet. The latter
-    two need pyarrow, and have no trainer's start file beside them, as those name JSON Lines."""
+    format: str = "internvl"
+    """Whose rows: ``internvl``, ``llava``, ``ms-swift``, ``llama-factory``, or ``chat-parts`` (TRL, Axolotl,
+    chat templates of Hugging Face)."""
+    file_type: str = "jsonl"
+    """What the rows lie in: ``jsonl`` as trainers read it, ``jsonl.zst``, the same compressed, or
+    ``parquet``. The latter two need pyarrow, and have no trainer's start file beside them, as those name JSON
+    Lines."""
     prefix: str = "triptych_caption"
     """What every file name begins with: letters, digits, dots, dashes and underscores."""
     image_root: str = ""
@@ -43,9 +42,16 @@ class ExportConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """A paragraph for the top of the card."""
 
     def __post_init__(self) -> None:
-        """Raises UsageError where the prefix can't begin a file name."""
+        """Raises UsageError where a value can't be."""
+        _check_known("format", self.format, FORMATS)
+        _check_known("file_type", self.file_type, CONTAINERS)
         if not _FILE_NAME_START.fullmatch(self.prefix):
             raise UsageError(
                 f"export.prefix is {self.prefix!r}; expected letters, digits, dots, dashes and"
                 " underscores, beginning with a letter or digit"
             )
+
+
+def _check_known(setting: str, name: str, known: Iterable[str]) -> None:
+    if name not in known:
+        raise UsageError(f"export.{setting} is {name!r}; expected one of {', '.join(known)}")

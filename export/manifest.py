@@ -13,15 +13,15 @@ from pathlib import Path
 import msgspec
 
 from triptych.errors import SetupError
-from triptych.export.config import FileType, FormatName
 from triptych.export.file_names import MANIFEST_NAME
-from triptych.records import JobName
-from triptych.runs.folder import STAGE_NAMES, RunFolder, Setting
+from triptych.jobs import Subject
+from triptych.runs.folder import RunFolder
 from triptych.runs.ledger import Ledger
 from triptych.runs.ledger.captions import JobCounts
 from triptych.runs.ledger.images import ImageCounts
+from triptych.runs.stages import STAGE_NAMES, Setting
 
-MANIFEST_VERSION = 2
+MANIFEST_VERSION = 3
 
 
 class FileEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -29,18 +29,26 @@ class FileEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, f
 
     sha256: str
     size_bytes: int
-    job: JobName | None = None
+    job: str | None = None
     """Whose rows it has; None for a file without rows."""
     rows: int | None = None
     rewritten: int | None = None
-    """Captions in it whose text spelled a reserved tag (see wording.without_tags)."""
+    """Captions in it whose text spelled a reserved word (see conversation_text)."""
+
+
+class JobEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the captions of a job are of, the code of the language that they are in, and what they answer."""
+
+    subject: Subject
+    language: str
+    prompt: str
 
 
 class Funnel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The ledger's counts."""
 
     images: ImageCounts
-    jobs: dict[JobName, JobCounts]
+    jobs: dict[str, JobCounts]
 
 
 class Fingerprint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -54,11 +62,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """The content of manifest.json."""
 
     manifest_version: int = MANIFEST_VERSION
-    row_format: FormatName
-    file_type: FileType
+    row_format: str
+    file_type: str
     files: dict[str, FileEntry]
     """By name, all but the manifest itself."""
-    prompts: dict[JobName, str]
+    jobs: dict[str, JobEntry]
     funnel: Funnel
     versions: dict[str, str]
     stages: dict[str, Fingerprint]
@@ -70,7 +78,9 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         return msgspec.json.decode(path.read_bytes(), type=Manifest)
     except FileNotFoundError:
-        raise SetupError(f"{path} is not there: nothing was exported; run `triptych export` first") from None
+        raise SetupError(
+            f"{path} is not there: nothing was exported, or it was removed; run `triptych export` first"
+        ) from None
     except msgspec.MsgspecError as error:
         raise SetupError(f"{path} is not a manifest ({error}); export again") from None
 

@@ -2,7 +2,7 @@
 
 Comes in: a run folder. Goes out: the kept captions in the order of the verdicts, with the keys and sizes
 of their images. It goes its own way through the run, not that of the plan and the rows, so that a fault
-there shows. One shard is in memory at a time, and the sets. Not its job: comparing (see check_rows).
+there shows. One shard is in memory at a time, and the sets. Not its job: comparing (see rows).
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from triptych.export.formats import layout_of
-from triptych.export.prompt_text import question, without_tags
-from triptych.records import JobName, is_multi, target_of
+from triptych.export.conversation_text import without_reserved_words
+from triptych.jobs import Job
+from triptych.prompts import message_parts
+from triptych.records import target_of
 from triptych.runs.folder import RunFolder
 
 Size = tuple[int, int]
@@ -24,28 +25,29 @@ class ExpectedRow(msgspec.Struct, frozen=True, gc=False):
 
     id: str
     images: dict[str, Size | None]
-    question: str
+    question: tuple[str | None, ...]
+    """Its parts: words, or None where an image stands."""
     answer: str
 
 
-def expected_rows(run: RunFolder, job: JobName, prompt: str) -> Iterator[ExpectedRow]:
+def expected_rows(run: RunFolder, job: Job, prompt: str) -> Iterator[ExpectedRow]:
     """Every kept caption of ``job``, shard by shard."""
-    layout = layout_of(job)
-    sets, set_sizes = _sets_with_sizes(run) if is_multi(job) else ({}, {})
+    asked = without_reserved_words(prompt)
+    sets, set_sizes = _sets_with_sizes(run) if job.is_multi else ({}, {})
     for shard in run.shards():
-        kept = [verdict.id for verdict in run.verdicts(job, shard) if verdict.keep]
+        kept = [verdict.id for verdict in run.verdicts(job.name, shard) if verdict.keep]
         if not kept:
             continue
-        sizes = set_sizes if is_multi(job) else _sizes(run, shard)
-        texts = {caption.id: caption.text for caption in run.captions(job, shard)}
+        sizes = set_sizes if job.is_multi else _sizes(run, shard)
+        texts = {caption.id: caption.text for caption in run.captions(job.name, shard)}
         for identifier in kept:
             target = target_of(identifier)
-            keys = sets.get(target, ()) if is_multi(job) else (target,)
+            keys = sets.get(target, ()) if job.is_multi else (target,)
             yield ExpectedRow(
                 identifier,
                 {key: sizes.get(key) for key in keys},
-                question(layout, len(keys), prompt),
-                without_tags(texts.get(identifier, "")),
+                tuple(message_parts(asked, len(keys))),
+                without_reserved_words(texts.get(identifier, "")),
             )
 
 

@@ -1,7 +1,7 @@
 """What is wrong with one row, by itself and against the caption that should stand in its place.
 
-Comes in: a row's facts, what is expected. Goes out: one line for each offence. Not its job: files, order
-of rows, repeated ids (see check).
+Comes in: a row's facts, what is expected. Goes out: one line for each mismatch. Not its job: files, order
+of rows, repeated ids (see export).
 """
 
 from __future__ import annotations
@@ -9,18 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from triptych.export.check.expected import ExpectedRow
+from triptych.export.conversation_text import IMAGE_TAG
 from triptych.export.formats.row_format import RowFacts
-from triptych.export.prompt_text import IMAGE_TAG
 
 
-def row_offences(row: RowFacts, expected: ExpectedRow | None, speakers: tuple[str, str]) -> Iterator[str]:
-    """Speakers, tags, words, image keys and sizes. ``expected`` is None where no row should be."""
+def row_mismatches(row: RowFacts, expected: ExpectedRow | None, speakers: tuple[str, str]) -> Iterator[str]:
+    """Speakers, words, image keys and sizes. ``expected`` is None where no row should be."""
     if row.speakers != speakers:
         yield f"speakers are {' and '.join(row.speakers)}, expected {' and '.join(speakers)}"
-    tags = row.question.count(IMAGE_TAG)
-    if tags != len(row.images) or IMAGE_TAG in row.answer:
+    images = row.question.count(None)
+    tags = sum(IMAGE_TAG in (words or "") for words in (*row.question, row.answer))
+    if images != len(row.images) or tags:
         yield (
-            f"{tags} {IMAGE_TAG} tags in the question and {row.answer.count(IMAGE_TAG)} in the answer,"
+            f"{images} images in the question and {tags} stray {IMAGE_TAG} tags,"
             f" expected {len(row.images)} and 0"
         )
     if expected is None:
@@ -30,10 +31,10 @@ def row_offences(row: RowFacts, expected: ExpectedRow | None, speakers: tuple[st
     else:
         if row.question != expected.question:
             yield "the question is not the manifest's prompt"
-        yield from _image_offences(row, expected)
+        yield from _image_mismatches(row, expected)
 
 
-def _image_offences(row: RowFacts, expected: ExpectedRow) -> Iterator[str]:
+def _image_mismatches(row: RowFacts, expected: ExpectedRow) -> Iterator[str]:
     keys = list(expected.images)
     if row.images != keys:
         yield f"its images are {', '.join(row.images)}, expected {', '.join(keys)}"

@@ -1,7 +1,7 @@
 """InternVL chat rows, with image sizes, and the meta JSON that its trainer is started with.
 
 Source: "Chat Data Format" in InternVL's documentation. One image: ``image``, ``width``, ``height``;
-several: lists ``image``, ``width_list``, ``height_list``. Not its job: tags and words (see wording).
+several: lists ``image``, ``width_list``, ``height_list``. An ``<image>`` stands for each in the question.
 """
 
 from __future__ import annotations
@@ -10,17 +10,8 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from triptych.export.config import ExportConfig
-from triptych.export.formats.row_format import (
-    Layout,
-    RowFacts,
-    ShownImage,
-    Turn,
-    encoded_once,
-    entry_name,
-    root_or_here,
-)
-from triptych.export.manifest import FileEntry
+from triptych.export.conversation_text import parts_of, tagged_question
+from triptych.export.formats.row_format import FilledFile, RowFacts, ShownImage, Turn, root_or_here
 
 
 class SingleRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
@@ -47,29 +38,30 @@ class InternVL:
     """The default format."""
 
     speakers = ("human", "gpt")
+    states_sizes = True
 
-    def row_type(self, layout: Layout) -> type[msgspec.Struct]:
-        return SingleRow if layout == "one image" else MultiRow
+    def row_type(self, *, several_images: bool) -> type[msgspec.Struct]:
+        return MultiRow if several_images else SingleRow
 
-    def asked(self, question: str) -> Turn:
-        return encoded_once(Turn("human", question))
-
-    def single_row(self, identifier: str, image: ShownImage, asked: Turn, answer: str) -> SingleRow:
+    def row(
+        self, identifier: str, prompt: str, images: Sequence[ShownImage], caption: str
+    ) -> SingleRow | MultiRow:
+        turns = Turn("human", tagged_question(prompt, len(images))), Turn("gpt", caption)
+        if len(images) > 1:
+            return MultiRow(
+                id=identifier,
+                image=[image.key for image in images],
+                width_list=[image.width_px for image in images],
+                height_list=[image.height_px for image in images],
+                conversations=turns,
+            )
+        (image,) = images
         return SingleRow(
             id=identifier,
             image=image.key,
             width=image.width_px,
             height=image.height_px,
-            conversations=(asked, Turn("gpt", answer)),
-        )
-
-    def multi_row(self, identifier: str, images: Sequence[ShownImage], asked: Turn, answer: str) -> MultiRow:
-        return MultiRow(
-            id=identifier,
-            image=[image.key for image in images],
-            width_list=[image.width_px for image in images],
-            height_list=[image.height_px for image in images],
-            conversations=(asked, Turn("gpt", answer)),
+            conversations=turns,
         )
 
     def facts(self, row: msgspec.Struct) -> RowFacts:
@@ -88,28 +80,28 @@ class InternVL:
             images=images,
             sizes_px=sizes,
             speakers=(human.speaker, gpt.speaker),
-            question=human.value,
+            question=parts_of(human.value),
             answer=gpt.value,
         )
 
     def companions(
-        self, config: ExportConfig, files: Mapping[str, FileEntry]
+        self, prefix: str, image_root: str, files: Sequence[FilledFile]
     ) -> Mapping[str, Mapping[str, object]]:
         meta = {
-            entry_name(config, entry.job): {
-                "root": config.image_root,
-                "annotation": name,
+            file.entry: {
+                "root": image_root,
+                "annotation": file.name,
                 "data_augment": False,
                 "repeat_time": 1,
-                "length": entry.rows,
+                "length": file.rows,
             }
-            for name, entry in files.items()
-            if entry.job is not None
+            for file in files
         }
-        return {f"{config.prefix}_meta.json": meta}
+        return {f"{prefix}_meta.json": meta}
 
-    def hint(self, config: ExportConfig) -> str:
+    def hint(self, prefix: str, image_root: str) -> str:
         return (
-            f"InternVL chat rows. `{config.prefix}_meta.json` is what InternVL's trainer is started with"
-            f" (`--meta_path`); its `root` is {root_or_here(config)}."
+            f"InternVL chat rows. `{prefix}_meta.json` is what InternVL's trainer is started with"
+            f" (`--meta_path`); its `root` is {root_or_here(image_root)}. `<image>` stands in a row once for"
+            " each image."
         )

@@ -2,7 +2,6 @@
 
 Source: LLaVA's "Finetune on custom datasets" and LLaVA-NeXT's training loader, which takes a list of
 images as well, and JSON Lines through a YAML. LLaVA's first trainer takes one JSON array instead.
-Not its job: tags and words (see wording).
 """
 
 from __future__ import annotations
@@ -11,9 +10,8 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from triptych.export.config import ExportConfig
-from triptych.export.formats.row_format import Layout, RowFacts, ShownImage, Turn, encoded_once, root_or_here
-from triptych.export.manifest import FileEntry
+from triptych.export.conversation_text import parts_of, tagged_question
+from triptych.export.formats.row_format import FilledFile, RowFacts, ShownImage, Turn, root_or_here
 
 
 class SingleRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
@@ -36,20 +34,19 @@ class Llava:
     """``--format llava``."""
 
     speakers = ("human", "gpt")
+    states_sizes = False
 
-    def row_type(self, layout: Layout) -> type[msgspec.Struct]:
-        return SingleRow if layout == "one image" else MultiRow
+    def row_type(self, *, several_images: bool) -> type[msgspec.Struct]:
+        return MultiRow if several_images else SingleRow
 
-    def asked(self, question: str) -> Turn:
-        return encoded_once(Turn("human", question))
-
-    def single_row(self, identifier: str, image: ShownImage, asked: Turn, answer: str) -> SingleRow:
-        turns = asked, Turn("gpt", answer)
-        return SingleRow(id=identifier, image=image.key, conversations=turns)
-
-    def multi_row(self, identifier: str, images: Sequence[ShownImage], asked: Turn, answer: str) -> MultiRow:
-        turns = asked, Turn("gpt", answer)
-        return MultiRow(id=identifier, image=[image.key for image in images], conversations=turns)
+    def row(
+        self, identifier: str, prompt: str, images: Sequence[ShownImage], caption: str
+    ) -> SingleRow | MultiRow:
+        turns = Turn("human", tagged_question(prompt, len(images))), Turn("gpt", caption)
+        keys = [image.key for image in images]
+        if len(keys) > 1:
+            return MultiRow(id=identifier, image=keys, conversations=turns)
+        return SingleRow(id=identifier, image=keys[0], conversations=turns)
 
     def facts(self, row: msgspec.Struct) -> RowFacts:
         assert isinstance(row, SingleRow | MultiRow)
@@ -59,18 +56,19 @@ class Llava:
             images=[row.image] if isinstance(row, SingleRow) else row.image,
             sizes_px=None,
             speakers=(human.speaker, gpt.speaker),
-            question=human.value,
+            question=parts_of(human.value),
             answer=gpt.value,
         )
 
     def companions(
-        self, config: ExportConfig, files: Mapping[str, FileEntry]
+        self, prefix: str, image_root: str, files: Sequence[FilledFile]
     ) -> Mapping[str, Mapping[str, object]]:
-        datasets = [{"json_path": name, "sampling_strategy": "all"} for name in files]
-        return {f"{config.prefix}_llava.yaml": {"datasets": datasets}}  # JSON is YAML
+        datasets = [{"json_path": file.name, "sampling_strategy": "all"} for file in files]
+        return {f"{prefix}_llava.yaml": {"datasets": datasets}}  # JSON is YAML
 
-    def hint(self, config: ExportConfig) -> str:
+    def hint(self, prefix: str, image_root: str) -> str:
         return (
-            f"LLaVA conversations. `{config.prefix}_llava.yaml` is LLaVA-NeXT's `--data_path`, when it is"
-            f" started in this folder; its `--image_folder` is {root_or_here(config)}."
+            f"LLaVA conversations. `{prefix}_llava.yaml` is LLaVA-NeXT's `--data_path`, when it is started in"
+            f" this folder; its `--image_folder` is {root_or_here(image_root)}. `<image>` stands in a row"
+            " once for each image."
         )

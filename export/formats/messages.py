@@ -2,7 +2,7 @@
 
 Source: "Custom dataset" in ms-swift's documentation (``messages``, ``images``), and LLaMA-Factory's
 ``data/README.md`` (``sharegpt`` formatting with ``role``/``content`` tags and an ``images`` column).
-The rows are the same; how the trainer is told of them isn't. Not its job: tags and words (see wording).
+The rows are the same; how the trainer is told of them isn't.
 """
 
 from __future__ import annotations
@@ -11,16 +11,8 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from triptych.export.config import ExportConfig
-from triptych.export.formats.row_format import (
-    Layout,
-    RowFacts,
-    ShownImage,
-    encoded_once,
-    entry_name,
-    root_or_here,
-)
-from triptych.export.manifest import FileEntry
+from triptych.export.conversation_text import parts_of, tagged_question
+from triptych.export.formats.row_format import FilledFile, RowFacts, ShownImage, root_or_here
 
 
 class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
@@ -40,22 +32,20 @@ class MessagesRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 class _Messages:
     speakers = ("user", "assistant")
+    states_sizes = False
 
-    def row_type(self, layout: Layout) -> type[msgspec.Struct]:
+    def row_type(self, *, several_images: bool) -> type[msgspec.Struct]:
         return MessagesRow
 
-    def asked(self, question: str) -> Message:
-        return encoded_once(Message("user", question))
-
-    def single_row(self, identifier: str, image: ShownImage, asked: Message, answer: str) -> MessagesRow:
-        turns = asked, Message("assistant", answer)
-        return MessagesRow(id=identifier, messages=turns, images=[image.key])
-
-    def multi_row(
-        self, identifier: str, images: Sequence[ShownImage], asked: Message, answer: str
-    ) -> MessagesRow:
-        turns = asked, Message("assistant", answer)
-        return MessagesRow(id=identifier, messages=turns, images=[image.key for image in images])
+    def row(self, identifier: str, prompt: str, images: Sequence[ShownImage], caption: str) -> MessagesRow:
+        return MessagesRow(
+            id=identifier,
+            messages=(
+                Message("user", tagged_question(prompt, len(images))),
+                Message("assistant", caption),
+            ),
+            images=[image.key for image in images],
+        )
 
     def facts(self, row: msgspec.Struct) -> RowFacts:
         assert isinstance(row, MessagesRow)
@@ -65,7 +55,7 @@ class _Messages:
             images=row.images,
             sizes_px=None,
             speakers=(user.role, assistant.role),
-            question=user.content,
+            question=parts_of(user.content),
             answer=assistant.content,
         )
 
@@ -74,13 +64,14 @@ class MsSwift(_Messages):
     """``--format ms-swift``: its ``--dataset`` takes the files themselves."""
 
     def companions(
-        self, config: ExportConfig, files: Mapping[str, FileEntry]
+        self, prefix: str, image_root: str, files: Sequence[FilledFile]
     ) -> Mapping[str, Mapping[str, object]]:
         return {}
 
-    def hint(self, config: ExportConfig) -> str:
+    def hint(self, prefix: str, image_root: str) -> str:
         return (
-            f"ms-swift messages: each file is a `--dataset`; set `ROOT_IMAGE_DIR` to {root_or_here(config)}."
+            "ms-swift messages: each file is a `--dataset`; set `ROOT_IMAGE_DIR` to"
+            f" {root_or_here(image_root)}. `<image>` stands in a row once for each image."
         )
 
 
@@ -88,11 +79,11 @@ class LlamaFactory(_Messages):
     """``--format llama-factory``: the folder is its ``dataset_dir``, by way of dataset_info.json."""
 
     def companions(
-        self, config: ExportConfig, files: Mapping[str, FileEntry]
+        self, prefix: str, image_root: str, files: Sequence[FilledFile]
     ) -> Mapping[str, Mapping[str, object]]:
         info = {
-            entry_name(config, entry.job): {
-                "file_name": name,
+            file.entry: {
+                "file_name": file.name,
                 "formatting": "sharegpt",
                 "columns": {"messages": "messages", "images": "images"},
                 "tags": {
@@ -102,13 +93,13 @@ class LlamaFactory(_Messages):
                     "assistant_tag": "assistant",
                 },
             }
-            for name, entry in files.items()
-            if entry.job is not None
+            for file in files
         }
         return {"dataset_info.json": info}
 
-    def hint(self, config: ExportConfig) -> str:
+    def hint(self, prefix: str, image_root: str) -> str:
         return (
             "LLaMA-Factory rows (`sharegpt`): this folder is its `dataset_dir`, `dataset_info.json` names"
-            f" the files; its `media_dir` is {root_or_here(config)}."
+            f" the files; its `media_dir` is {root_or_here(image_root)}. `<image>` stands in a row once for"
+            " each image."
         )

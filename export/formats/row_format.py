@@ -1,22 +1,14 @@
 """What every row format offers, and what a row of any format says.
 
-Not its job: which formats there are (see formats), the words in them (see wording).
+Not its job: which formats there are (see formats), where rows are written (see containers).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Protocol, TypeVar, cast
+from typing import Protocol
 
 import msgspec
-
-from triptych.export.config import ExportConfig
-from triptych.export.manifest import FileEntry
-from triptych.records import JobName
-
-Layout = Literal["one image", "several images"]
-
-_P = TypeVar("_P", bound=msgspec.Struct)
 
 
 class RowFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,7 +19,8 @@ class RowFacts(msgspec.Struct, frozen=True, kw_only=True):
     sizes_px: list[tuple[int, int]] | None
     """Width and height of each image; None where the format has no place for them."""
     speakers: tuple[str, str]
-    question: str
+    question: tuple[str | None, ...]
+    """Its parts in order: words, or None where an image stands."""
     answer: str
 
 
@@ -44,6 +37,15 @@ class ShownImage(Protocol):
     def height_px(self) -> int: ...
 
 
+class FilledFile(msgspec.Struct, frozen=True, kw_only=True):
+    """A file of an export that has rows, as a trainer's own configuration names it."""
+
+    name: str
+    entry: str
+    """What the configuration calls it: the export's prefix and the job."""
+    rows: int
+
+
 class RowFormat(Protocol):
     """A trainer's own JSON Lines. A new one is a file with such a class, and a line in ``formats``."""
 
@@ -51,29 +53,29 @@ class RowFormat(Protocol):
     def speakers(self) -> tuple[str, str]:
         """What the one who asks and the one who answers are called."""
 
-    def row_type(self, layout: Layout) -> type[msgspec.Struct]:
-        """A row as its loader documents it: these fields in this order, no others."""
+    @property
+    def states_sizes(self) -> bool:
+        """Whether a row states the width and height of each image."""
 
-    def asked(self, question: str) -> Any:
-        """The asking side of a row, ``encoded_once``."""
+    def row_type(self, *, several_images: bool) -> type[msgspec.Struct]:
+        """A row as its loader documents it: these fields in this order, no others.
 
-    def single_row(self, identifier: str, image: ShownImage, asked: Any, answer: str) -> msgspec.Struct:
-        """A row of the first layout."""
+        Parquet files get their columns from it. A row may be a Struct of text, numbers, lists, tuples of one
+        kind, optional fields and such Structs.
+        """
 
-    def multi_row(
-        self, identifier: str, images: Sequence[ShownImage], asked: Any, answer: str
-    ) -> msgspec.Struct:
-        """A row of the second, images in the order of the tags."""
+    def row(self, identifier: str, prompt: str, images: Sequence[ShownImage], caption: str) -> msgspec.Struct:
+        """The row of a caption. Reserved words are gone from ``prompt`` and ``caption`` already."""
 
     def facts(self, row: msgspec.Struct) -> RowFacts:
         """What a decoded row says. A row whose lists differ in length raises ValueError."""
 
     def companions(
-        self, config: ExportConfig, files: Mapping[str, FileEntry]
+        self, prefix: str, image_root: str, files: Sequence[FilledFile]
     ) -> Mapping[str, Mapping[str, object]]:
-        """Files that the trainer is started with, by name, as JSON. ``files`` are those with rows."""
+        """Files that the trainer is started with, by name, as JSON. ``prefix`` begins all file names."""
 
-    def hint(self, config: ExportConfig) -> str:
+    def hint(self, prefix: str, image_root: str) -> str:
         """For the card: how the trainer is told where the images are."""
 
 
@@ -84,16 +86,6 @@ class Turn(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     value: str
 
 
-def encoded_once(part: _P) -> _P:
-    """What stands in many rows, as JSON already: an encoder puts it where ``part`` would stand."""
-    return cast(_P, msgspec.Raw(msgspec.json.encode(part)))
-
-
-def root_or_here(config: ExportConfig) -> str:
+def root_or_here(image_root: str) -> str:
     """The image root for prose."""
-    return config.image_root or "the folder that the trainer is started in"
-
-
-def entry_name(config: ExportConfig, job: JobName) -> str:
-    """What a companion file calls the rows of ``job``."""
-    return f"{config.prefix}_{job}"
+    return image_root or "the folder that the trainer is started in"

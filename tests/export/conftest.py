@@ -1,17 +1,18 @@
 """A run that is captioned and judged, written as the stages before export write it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from tests.support.contexts import context_of, limited
+from tests.support.contexts import context_of
 from triptych.export.config import ExportConfig
 from triptych.export.stage import DryRun, export_run
 from triptych.export.stage import try_export as try_stage
+from triptych.jobs import SEED_JOBS, Job
 from triptych.prompts import Prompt
-from triptych.records import JOB_NAMES, Caption, Duplicate, ImageRecord, ImageSet, JobName, Verdict
+from triptych.records import Caption, Duplicate, ImageRecord, ImageSet, Verdict
 from triptych.runs.folder import RunFolder
 from triptych.runs.journal import JournalWriter
 from triptych.runs.jsonl import write_jsonl
@@ -25,12 +26,17 @@ PROMPTS = {
 }
 
 
+def prompts_of(jobs: Sequence[Job]) -> dict[str, Prompt]:
+    """Those above; of another job one that names it."""
+    return {job.name: PROMPTS.get(job.name, Prompt(version=1, text=f"{job.name}, please.")) for job in jobs}
+
+
 @pytest.fixture
 def judged_run(tmp_path: Path) -> Callable[..., RunFolder]:
-    """``judged_run(name, text=..., newest_first=...)``: two shards of six files, one set, all four jobs.
+    """``judged_run(name, text=..., newest_first=...)``: two shards of six files, one set, the seed's jobs.
 
     Of the twelve files one is unreadable and one a duplicate. One caption of single_zh failed, and
-    every job drops its first caption, except multi_*, which keep their only one.
+    every job on images rejects its first caption; those on sets keep their only one.
     """
 
     def make(
@@ -39,6 +45,7 @@ def judged_run(tmp_path: Path) -> Callable[..., RunFolder]:
         *,
         key_part: str = "",
         newest_first: bool = False,
+        jobs: Sequence[Job] = SEED_JOBS,
     ) -> RunFolder:
         run = RunFolder.create_or_open(tmp_path / name)
         run.run_file.versions = {"triptych": "0.1.0"}
@@ -51,7 +58,7 @@ def judged_run(tmp_path: Path) -> Callable[..., RunFolder]:
         ):
             run.begin_stage(stage, settings, {})
             if stage in ("captions", "verdicts"):
-                for job in JOB_NAMES:
+                for job in jobs:
                     _write_job(run, job, text, newest_first, stage)
             run.finish_stage(stage)
         return run
@@ -63,8 +70,8 @@ def judged_run(tmp_path: Path) -> Callable[..., RunFolder]:
 def export() -> Callable[..., bool]:
     """``export(run, jobs=..., prefix=...)``: the stage, with the prompts above."""
 
-    def make(run: RunFolder, jobs: tuple[JobName, ...] = JOB_NAMES, **config: str) -> bool:
-        context = context_of(run, *jobs, prompts=PROMPTS)
+    def make(run: RunFolder, jobs: Sequence[Job] = SEED_JOBS, **config: str) -> bool:
+        context = context_of(run, *jobs, prompts=prompts_of(jobs))
         return export_run(context, msgspec.convert(config, ExportConfig))
 
     return make
@@ -103,17 +110,17 @@ def _write_images(run: RunFolder, part: str) -> None:
     )
 
 
-def _write_job(run: RunFolder, job: JobName, text: str, newest_first: bool, stage: str) -> None:
-    is_first = not job.startswith("multi")
-    for shard, targets in JobPlan(run, limited(job, None)).shards():
+def _write_job(run: RunFolder, job: Job, text: str, newest_first: bool, stage: str) -> None:
+    is_first = not job.is_multi
+    for shard, targets in JobPlan(run, job).shards():
         captions = [
-            Caption(id=t.id, job=job, failure="timeout: no answer")
+            Caption(id=t.id, job=job.name, failure="timeout: no answer")
             if t.id.startswith("single_zh:sub/b/") and t.id.endswith("0.jpg")
-            else Caption(id=t.id, job=job, text=text.replace("{id}", t.id), finish_reason="stop")
+            else Caption(id=t.id, job=job.name, text=text.replace("{id}", t.id), finish_reason="stop")
             for t in targets
         ]
         if stage == "captions":
-            with JournalWriter(run.captions_file(job, shard)) as journal:
+            with JournalWriter(run.captions_file(job.name, shard)) as journal:
                 journal.commit(captions[::-1] if newest_first else captions)
             continue
         verdicts = []
@@ -125,4 +132,4 @@ def _write_job(run: RunFolder, job: JobName, text: str, newest_first: bool, stag
                     else Verdict(id=caption.id, keep=True)
                 )
                 is_first = False
-        write_jsonl(run.verdicts_file(job, shard), verdicts)
+        write_jsonl(run.verdicts_file(job.name, shard), verdicts)

@@ -8,7 +8,7 @@ import pytest
 
 from triptych.cli import cli
 from triptych.errors import SetupError, UsageError
-from triptych.records import JOB_NAMES
+from triptych.jobs import SEED_JOBS
 from triptych.runs.folder import RunFolder
 
 
@@ -16,7 +16,7 @@ from triptych.runs.folder import RunFolder
 def run(judged_run) -> RunFolder:
     """As the stages leave it: with its config and the jobs that were done."""
     run: RunFolder = judged_run()
-    run.run_file.stages["captions"].notes = {f"{job}.planned": 1 for job in JOB_NAMES}
+    run.run_file.stages["captions"].notes = {f"{job.name}.planned": 1 for job in SEED_JOBS}
     run.save()
     return run
 
@@ -77,17 +77,17 @@ def test_another_format_asks_for_fresh(run: RunFolder, call) -> None:
 
 def test_an_unknown_format_is_a_usage_error(call) -> None:
     """It names those there are."""
-    with pytest.raises(click.BadParameter, match="'internvl', 'llava', 'ms-swift', 'llama-factory'"):
+    with pytest.raises(
+        click.BadParameter, match="'internvl', 'llava', 'ms-swift', 'llama-factory', 'chat-parts'"
+    ):
         call("--format", "coco")
 
 
-def test_progress_is_told_of_reading_and_writing(
-    run: RunFolder, call, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_reading_and_writing_show_progress(run: RunFolder, call, capsys: pytest.CaptureFixture[str]) -> None:
     """On stderr, one line a task where there is no terminal."""
     capsys.readouterr()
     cli.main(["export", str(run.path)], standalone_mode=False)
-    told = capsys.readouterr().err
+    shown = capsys.readouterr().err
 
-    for task in ("digest: ", *(f"export {job}: " for job in JOB_NAMES)):
-        assert task in told
+    for task in ("digest: ", *(f"export {job.name}: " for job in SEED_JOBS)):
+        assert task in shown

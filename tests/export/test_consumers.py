@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from triptych.export.config import FILE_TYPES, FORMAT_NAMES, FileType, FormatName
-from triptych.export.rows_file import read_lines
-from triptych.records import JOB_NAMES
+from triptych.export.containers import CONTAINERS
+from triptych.export.containers.rows_file import read_lines
+from triptych.export.formats import FORMATS
 from triptych.runs.folder import RunFolder
 
 ROWS = {"single_en": 9, "single_zh": 8, "multi_en": 1, "multi_zh": 1}
@@ -30,94 +30,92 @@ def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[
     datasets.enable_progress_bars()
 
 
-def written(run: RunFolder, job: str, file_type: FileType) -> list[dict[str, Any]]:
+def written(run: RunFolder, job: str, file_type: str) -> list[dict[str, Any]]:
     """The rows of ``job`` as they stand in the file."""
     kind, language = job.split("_")
     (path,) = run.export_folder.glob(f"*_{kind}_image_{language}.{file_type}")
     return [json.loads(line) for line in read_lines(path, file_type)]
 
 
-@pytest.mark.parametrize("name", FORMAT_NAMES)
-def test_datasets_loads_each_config_of_each_format(judged_run, export, load, name: FormatName) -> None:
+def without_nulls(value: Any) -> Any:
+    """Rows without fields that are null: a column that some parts lack is null there."""
+    if isinstance(value, dict):
+        return {key: without_nulls(each) for key, each in value.items() if each is not None}
+    return [without_nulls(each) for each in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_datasets_loads_each_config_of_each_format(judged_run, export, load, name: str) -> None:
     """The folder as it is, by the four names of its card; every row as it was written."""
     run = judged_run(text=TEXT)
     export(run, format=name)
 
-    for job in JOB_NAMES:
+    for job, rows in ROWS.items():
         loaded = load(run.export_folder, job)
 
-        assert ROWS[job] == len(loaded)
-        assert written(run, job, "jsonl") == loaded.to_list()
+        assert rows == len(loaded)
+        assert written(run, job, "jsonl") == without_nulls(loaded.to_list())
 
 
-@pytest.mark.parametrize("file_type", [kind for kind in FILE_TYPES if kind != "jsonl"])
-def test_datasets_loads_compressed_lines_and_parquet(judged_run, export, load, file_type: FileType) -> None:
+@pytest.mark.parametrize("name", ["internvl", "chat-parts"])
+@pytest.mark.parametrize("file_type", [kind for kind in CONTAINERS if kind != "jsonl"])
+def test_datasets_loads_compressed_lines_and_parquet(
+    judged_run, export, load, file_type: str, name: str
+) -> None:
     """Through the same card."""
     run = judged_run(text=TEXT)
-    export(run, file_type=file_type)
+    export(run, file_type=file_type, format=name)
 
-    for job in JOB_NAMES:
-        assert written(run, job, file_type) == load(run.export_folder, job).to_list()
-
-
-@pytest.mark.parametrize("name", FORMAT_NAMES)
-@pytest.mark.filterwarnings("default")  # of the libraries that mlcroissant brings
-def test_mlcroissant_takes_the_metadata_and_reads_the_rows(judged_run, export, name: FormatName) -> None:
-    """No error, and every record with its question, its answer and its images."""
-    import mlcroissant
-
-    run = judged_run()
-    export(run, format=name, captions_licence="cc-by-4.0")
-
-    dataset = mlcroissant.Dataset(run.export_folder / "croissant.json")
-
-    assert [] == list(dataset.metadata.ctx.issues.errors)
-    for job in JOB_NAMES:
-        (first, *_) = rows = list(dataset.records(job))
-        (as_written, *_) = written(run, job, "jsonl")
-        assert ROWS[job] == len(rows)
-        assert as_written["id"] == first[f"{job}/id"].decode()
-        column = "conversations" if "conversations" in as_written else "messages"
-        said = [turn.get("value") or turn["content"] for turn in as_written[column]]
-        assert said == [words.decode() for words in first[f"{job}/{column}"]]
+    for job in ROWS:
+        assert without_nulls(written(run, job, file_type)) == without_nulls(
+            load(run.export_folder, job).to_list()
+        )
 
 
-@pytest.mark.filterwarnings("default")
-def test_mlcroissant_reads_parquet(judged_run, export) -> None:
-    """As it reads lines."""
-    import mlcroissant
-
-    run = judged_run()
-    export(run, file_type="parquet")
-
-    dataset = mlcroissant.Dataset(run.export_folder / "croissant.json")
-
-    assert ROWS["single_en"] == len(list(dataset.records("single_en")))
+CHAT_TEMPLATE = """\
+{%- for message in messages %}<|{{ message['role'] }}|>
+{%- for part in message['content'] -%}
+{%- if part['type'] == 'image' -%}<IMG>{{ '\\n' }}{%- else -%}{{ part['text'] }}{%- endif -%}
+{%- endfor %}<|end|>
+{% endfor %}"""
+"""As the templates of models are: an image's place and a newline, else the words."""
 
 
-@pytest.mark.parametrize("file_type", FILE_TYPES)
-def test_croissant_lists_every_file_with_its_checksum(judged_run, export, file_type: FileType) -> None:
-    """The manifest's."""
-    run = judged_run()
-    export(run, file_type=file_type)
-    manifest = json.loads((run.export_folder / "manifest.json").read_text("utf-8"))
-    described = json.loads((run.export_folder / "croissant.json").read_text("utf-8"))
+@pytest.mark.parametrize("file_type", ["jsonl", "parquet"])
+def test_a_chat_template_renders_chat_parts(judged_run, export, load, file_type: str) -> None:
+    """By transformers, from rows that datasets has loaded: the words that the model was asked with."""
+    from transformers.utils.chat_template_utils import render_jinja_template
 
-    assert {name: entry["sha256"] for name, entry in manifest["files"].items() if "job" in entry} == {
-        file["contentUrl"]: file["sha256"] for file in described["distribution"]
+    run = judged_run(text="A boat.")
+    export(run, format="chat-parts", file_type=file_type)
+
+    rendered = {
+        job: render_jinja_template(
+            [load(run.export_folder, job)[0]["messages"]], chat_template=CHAT_TEMPLATE
+        )[0][0]
+        for job in ("single_en", "multi_en")
     }
 
+    assert "<|user|><IMG>\nDescribe the image.<|end|>\n<|assistant|>A boat.<|end|>\n" == rendered["single_en"]
+    assert (
+        "<|user|>Image-1: <IMG>\nImage-2: <IMG>\nImage-3: <IMG>\nDescribe the images.<|end|>\n"
+        "<|assistant|>A boat.<|end|>\n"
+    ) == rendered["multi_en"]
 
-def test_croissant_says_where_the_rows_came_from(judged_run, export) -> None:
-    """Images, and each stage with its settings and the digests of what it read."""
+
+def test_images_of_chat_parts_are_opened_by_datasets(judged_run, export, load, tmp_path: Path) -> None:
+    """As the card says: the folder before each path, and the column cast."""
+    import datasets
+    from PIL import Image
+
     run = judged_run()
-    export(run, image_source="sa-1b")
-    described = json.loads((run.export_folder / "croissant.json").read_text("utf-8"))
+    export(run, format="chat-parts")
+    (row,) = loaded = load(run.export_folder, "multi_en")
+    for path in row["images"]:
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (4, 3)).save(tmp_path / path)
 
-    assert "SA-1B" == described["prov:wasDerivedFrom"]["prov:label"]
-    labels = [activity["prov:label"] for activity in described["prov:wasGeneratedBy"]]
-    assert [f"Triptych: {s}" for s in ("embeddings", "sets", "captions", "verdicts", "export")] == labels
-    used = {e["prov:label"]: e["prov:value"] for e in described["prov:wasGeneratedBy"][2]["prov:used"]}
-    assert "nano_internvl" == used["model"]
-    assert any("Describe the image." in said for said in described["rai:dataAnnotationProtocol"])
-    assert "nano_internvl" in described["rai:machineAnnotationTools"]
+    below = loaded.map(lambda row: {"images": [str(tmp_path / path) for path in row["images"]]})
+    below = below.cast_column("images", datasets.List(datasets.Image()))
+
+    assert [(4, 3)] * 3 == [image.size for image in below[0]["images"]]

@@ -10,7 +10,8 @@ import click
 
 from triptych.captioning.config import ENGINE_NAMES
 from triptych.config import parse_assignment
-from triptych.export.config import FILE_TYPES, FORMAT_NAMES
+from triptych.export.containers import CONTAINERS
+from triptych.export.formats import FORMATS
 from triptych.jobs import parse_job
 from triptych.runs.folder import STAGE_NAMES
 
@@ -158,13 +159,13 @@ def exporting(command: F) -> F:
     )(command)
     command = click.option(
         "--file-type",
-        type=click.Choice(FILE_TYPES),
+        type=click.Choice(list(CONTAINERS)),
         help="What the rows lie in. zst and Parquet need pyarrow. [default: jsonl]",
     )(command)
     return click.option(
         "--format",
         "row_format",
-        type=click.Choice(FORMAT_NAMES),
+        type=click.Choice(list(FORMATS)),
         help="Whose rows to write. [default: internvl]",
     )(command)
 

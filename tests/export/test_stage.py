@@ -11,9 +11,10 @@ import yaml
 from tests.support.internvl_reader import load_dataset_meta
 from triptych.errors import SetupError
 from triptych.export.check.export import check_export
-from triptych.export.config import FILE_TYPES, FileType
+from triptych.export.containers import CONTAINERS
+from triptych.jobs import SEED_JOBS, Job
 from triptych.progress import Silent
-from triptych.records import JOB_NAMES, ImageRecord, Verdict
+from triptych.records import ImageRecord, Verdict
 from triptych.runs.folder import RunFolder
 from triptych.runs.jsonl import write_jsonl
 
@@ -24,7 +25,6 @@ FILES = {
     "triptych_caption_1_multi_image_zh.jsonl",
     "triptych_caption_meta.json",
     "README.md",
-    "croissant.json",
     "manifest.json",
 }
 
@@ -56,13 +56,13 @@ def test_internvls_loader_takes_every_file(judged_run, export) -> None:
 
     loaded = load_dataset_meta(run.export_folder / "triptych_caption_meta.json")
 
-    assert {f"triptych_caption_{job}": n for job, n in zip(JOB_NAMES, (9, 8, 1, 1), strict=True)} == {
+    assert {f"triptych_caption_{job.name}": n for job, n in zip(SEED_JOBS, (9, 8, 1, 1), strict=True)} == {
         name: len(rows) for name, rows in loaded.items()
     }
 
 
 def test_rows_are_the_kept_captions_in_plan_order(judged_run, export) -> None:
-    """Unreadable images, duplicates, failures and dropped captions have no row."""
+    """Unreadable images, duplicates, failures and rejected captions have no row."""
     run = judged_run()
     export(run)
 
@@ -88,14 +88,14 @@ def test_the_card_gives_each_file_a_config(judged_run, export) -> None:
 
     configs = header(contents(run)["README.md"])["configs"]
 
-    assert list(JOB_NAMES) == [config["config_name"] for config in configs]
+    assert [job.name for job in SEED_JOBS] == [config["config_name"] for config in configs]
     for config in configs:
         ((split, path),) = [tuple(entry.values()) for entry in config["data_files"]]
         assert "train" == split and path in FILES
 
 
 def test_the_card_says_what_a_reader_must_know(judged_run, export) -> None:
-    """Model, prompts, bounds, drops, licence; and an example row a file."""
+    """Model, prompts, thresholds, rejections, licence; and an example row a file."""
     run = judged_run()
     export(run, image_source="sa-1b")
 
@@ -120,11 +120,11 @@ def test_the_captions_licence_is_open_until_the_user_chooses(judged_run, export)
 def test_a_job_without_kept_captions_has_an_empty_file_and_no_config(judged_run, export) -> None:
     """It was asked for, so its file is there; a loader can't make columns of nothing."""
     run = judged_run()
-    for job in JOB_NAMES:
+    for job in (job.name for job in SEED_JOBS):
         for path in (run.path / "verdicts" / job).rglob("*.jsonl"):
             shard = path.relative_to(run.path / "verdicts" / job).with_suffix("").as_posix()
-            dropped = [Verdict(id=v.id, keep=False, reason="too_short") for v in run.verdicts(job, shard)]
-            write_jsonl(path, dropped)
+            rejected = [Verdict(id=v.id, keep=False, reason="too_short") for v in run.verdicts(job, shard)]
+            write_jsonl(path, rejected)
 
     export(run)
 
@@ -153,9 +153,33 @@ def test_a_run_without_readable_images_exports_empty_files(tmp_path: Path, expor
 def test_a_job_that_was_not_asked_for_has_no_file(judged_run, export) -> None:
     """Only what was asked for is handed over."""
     run = judged_run()
-    export(run, ("single_en",))
+    export(run, SEED_JOBS[:1])
 
     assert 1 == sum(name.endswith(".jsonl") for name in contents(run))
+
+
+SHORT_JA = Job(name="short_ja", subject="image", language="ja")
+LONG_JA = Job(name="long_ja", subject="image", language="ja")
+SETS_KO = Job(name="sets_ko", subject="set", language="ko")
+
+
+def test_jobs_in_any_language_are_exported(judged_run, export) -> None:
+    """Two on the same images in one language have files of their own, and the card names each language."""
+    jobs = (SHORT_JA, LONG_JA, SETS_KO)
+    run = judged_run(jobs=jobs)
+    export(run, jobs)
+
+    card = contents(run)["README.md"]
+
+    assert {
+        "triptych_caption_9_short_ja.jsonl",
+        "triptych_caption_9_long_ja.jsonl",
+        "triptych_caption_1_multi_image_ko.jsonl",
+    } == {name for name in contents(run) if name.endswith(".jsonl")}
+    assert ["ja", "ko"] == header(card)["language"]
+    assert ["short_ja", "long_ja", "sets_ko"] == [c["config_name"] for c in header(card)["configs"]]
+    assert "| short_ja | `triptych_caption_9_short_ja.jsonl` | Japanese | 9 |" in card.decode()
+    assert [] == check_export(run, Silent())[1]
 
 
 def test_two_runs_of_the_same_captions_have_the_same_bytes(judged_run, export) -> None:
@@ -210,7 +234,7 @@ def test_another_prefix_asks_for_fresh(judged_run, export) -> None:
 
 
 def test_a_run_that_does_not_add_up_is_not_exported(judged_run, export) -> None:
-    """The error names the first offence."""
+    """The error names the first violation."""
     run = judged_run()
     write_jsonl(run.verdicts_file("single_en", "a"), [])
 
@@ -246,9 +270,9 @@ def test_file_names_and_captions_of_every_kind_come_through(judged_run, export) 
     assert [] == check_export(run, Silent())[1]
 
 
-@pytest.mark.parametrize("file_type", FILE_TYPES)
+@pytest.mark.parametrize("file_type", CONTAINERS)
 def test_a_trial_says_what_an_export_writes_and_writes_nothing(
-    judged_run, try_export, export, file_type: FileType
+    judged_run, try_export, export, file_type: str
 ) -> None:
     """Names, rows and bytes."""
     run = judged_run()
@@ -275,7 +299,7 @@ def test_a_trial_fails_where_the_export_would(judged_run, try_export, export) ->
 
 @pytest.mark.parametrize("file_type", ["jsonl.zst", "parquet"])
 def test_without_pyarrow_the_error_says_what_to_install(
-    judged_run, export, monkeypatch: pytest.MonkeyPatch, file_type: FileType
+    judged_run, export, monkeypatch: pytest.MonkeyPatch, file_type: str
 ) -> None:
     """Before anything is written."""
     monkeypatch.setitem(sys.modules, "pyarrow", None)

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from triptych.export.check.export import check_export
-from triptych.export.config import FILE_TYPES, FORMAT_NAMES, FileType, FormatName
+from triptych.export.containers import CONTAINERS
+from triptych.export.formats import FORMATS
 from triptych.progress import Silent
 from triptych.runs.folder import RunFolder
 from triptych.runs.jsonl import sha256_of
@@ -35,19 +36,19 @@ def rewrite(run: RunFolder, change: Callable[[list[dict]], object]) -> None:
     manifest_path.write_text(json.dumps(manifest), "utf-8")
 
 
-def first_offence(run: RunFolder) -> str:
+def first_mismatch(run: RunFolder) -> str:
     return check_export(run, Silent())[1][0]
 
 
-def test_a_sound_export_has_no_offence(exported: RunFolder) -> None:
+def test_a_sound_export_has_no_mismatch(exported: RunFolder) -> None:
     """And says what was looked at, with counts."""
-    checks, offences = check_export(exported, Silent())
+    checks, mismatches = check_export(exported, Silent())
 
-    assert [] == offences
+    assert [] == mismatches
     assert f"export: rows of {NAME}, each the caption that was kept: 9" in map(str, checks)
 
 
-def test_rows_with_an_offence_are_not_said_to_be_in_order(exported: RunFolder) -> None:
+def test_rows_with_a_mismatch_are_not_called_in_order(exported: RunFolder) -> None:
     """The other files are."""
     rewrite(exported, lambda rows: rows.reverse())
     said = [str(check) for check in check_export(exported, Silent())[0] if "rows of" in str(check)]
@@ -56,12 +57,10 @@ def test_rows_with_an_offence_are_not_said_to_be_in_order(exported: RunFolder) -
     assert not [line for line in said if NAME in line]
 
 
-@pytest.mark.parametrize("name", FORMAT_NAMES)
-@pytest.mark.parametrize("file_type", FILE_TYPES)
-def test_an_export_of_any_kind_is_checked_row_by_row(
-    judged_run, export, name: FormatName, file_type: FileType
-) -> None:
-    """It has no offence; and where a caption is another now, the check sees it."""
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("file_type", CONTAINERS)
+def test_an_export_of_any_kind_is_checked_row_by_row(judged_run, export, name: str, file_type: str) -> None:
+    """It has no mismatch; and where a caption is another now, the check sees it."""
     run = judged_run()
     export(run, format=name, file_type=file_type)
 
@@ -70,8 +69,8 @@ def test_an_export_of_any_kind_is_checked_row_by_row(
     path = run.captions_file("multi_zh", "sub/b")
     path.write_bytes(path.read_bytes().replace("一艘船".encode(), "两艘船".encode()))
 
-    (offence,) = check_export(run, Silent())[1]
-    assert "not the caption that was kept in this place" in offence
+    (mismatch,) = check_export(run, Silent())[1]
+    assert "not the caption that was kept in this place" in mismatch
 
 
 def test_a_changed_file_is_found(exported: RunFolder) -> None:
@@ -79,36 +78,36 @@ def test_a_changed_file_is_found(exported: RunFolder) -> None:
     path = exported.export_folder / NAME
     path.write_bytes(path.read_bytes().replace(b"red", b"bed"))
 
-    assert "another checksum" in first_offence(exported)
+    assert "another checksum" in first_mismatch(exported)
 
 
 def test_a_missing_file_is_found(exported: RunFolder) -> None:
     """The manifest names it."""
     (exported.export_folder / NAME).unlink()
 
-    assert "not there" in first_offence(exported)
+    assert "not there" in first_mismatch(exported)
 
 
 def test_a_file_that_nobody_exported_is_found(exported: RunFolder) -> None:
     """The manifest doesn't name it."""
     (exported.export_folder / "extra.txt").write_text("?")
 
-    assert "extra.txt is not in the manifest" in first_offence(exported)
+    assert "extra.txt is not in the manifest" in first_mismatch(exported)
 
 
-def test_a_missing_export_is_an_offence(judged_run) -> None:
+def test_a_missing_export_is_a_mismatch(judged_run) -> None:
     """Nothing was exported, or it was removed."""
-    assert "manifest.json is not there" in first_offence(judged_run())
+    assert "manifest.json is not there" in first_mismatch(judged_run())
 
 
 @pytest.mark.parametrize(
-    ("change", "offence"),
+    ("change", "mismatch"),
     [
         (lambda rows: rows[0].pop("width"), "row 1: .*width"),
         (lambda rows: rows[0].update(extra=1), "row 1: .*extra"),
         (lambda rows: rows[0].update(width=7), "is 7 x 2250 here, but 1502 x 2250 in the run"),
         (lambda rows: rows[0].update(image="no.jpg"), "its images are no.jpg, expected a/2.jpg"),
-        (lambda rows: rows[0]["conversations"][0].update(value="?"), "0 <image> tags in the question"),
+        (lambda rows: rows[0]["conversations"][0].update(value="?"), "0 images in the question"),
         (lambda rows: rows[0]["conversations"][1].update(value="?"), "not the caption that was kept"),
         (lambda rows: rows[0]["conversations"][0].update({"from": "gpt"}), "speakers are gpt and gpt"),
         (lambda rows: rows.__setitem__(1, rows[0]), "id single_en:a/2.jpg came before"),
@@ -116,17 +115,17 @@ def test_a_missing_export_is_an_offence(judged_run) -> None:
     ],
 )
 def test_a_wrong_row_is_found(
-    exported: RunFolder, change: Callable[[list[dict]], object], offence: str
+    exported: RunFolder, change: Callable[[list[dict]], object], mismatch: str
 ) -> None:
     """Even where the manifest's checksum was made to fit."""
     rewrite(exported, change)
 
-    with pytest.raises(AssertionError, match=offence):
+    with pytest.raises(AssertionError, match=mismatch):
         assert "" == "; ".join(check_export(exported, Silent())[1])
 
 
-def test_a_long_list_of_offences_is_cut_and_counted(exported: RunFolder, tmp_path: Path) -> None:
+def test_a_long_list_of_mismatches_is_cut_and_counted(exported: RunFolder, tmp_path: Path) -> None:
     """One broken file doesn't flood the report."""
     rewrite(exported, lambda rows: rows.extend([{}] * 100))
 
-    assert any("more offences" in offence for offence in check_export(exported, Silent())[1])
+    assert any("more mismatches" in mismatch for mismatch in check_export(exported, Silent())[1])

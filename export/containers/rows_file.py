@@ -1,7 +1,7 @@
 """One file of rows in the making: written and hashed as the rows come.
 
-Comes in: JSON lines, many in a piece. Goes out: a file on disk, its size and checksum. Memory: one piece.
-Not its job: what stands in a row, what the file is called in the end.
+Comes in: JSON lines, many at a time. Goes out: a file on disk, its size and checksum. Memory: what is given
+at a time. Not its job: what stands in a row, what the file is called in the end.
 """
 
 from __future__ import annotations
@@ -12,29 +12,18 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Protocol, Self
+from typing import IO, Self
 
 import msgspec
 
-from triptych.export.config import FileType
-
-Rows = bytes | memoryview
-"""JSON lines. A view is good until the next is asked for."""
-
+from triptych.export.containers import CONTAINERS
 
 WRITE_BACK_BYTES = 32 * 1024 * 1024
 """What is handed to the disk at a time, while more rows are made. Left to itself, Linux begins when a tenth
 of the memory waits, and looks for new memory for every page: 1.6 µs a kilobyte against 0.3."""
 
-
-class Container(Protocol):
-    """What lies between lines and the bytes of a file."""
-
-    def write(self, lines: Rows) -> None:
-        """Add rows."""
-
-    def close(self) -> None:
-        """Write what is still held back; the file below stays open."""
+_CHUNK_BYTES = 1024 * 1024
+"""Hashed and written while it is in the processor's cache."""
 
 
 class HashedFile:
@@ -46,15 +35,19 @@ class HashedFile:
         self.size_bytes = self._handed_over_bytes = 0
         self.closed = False
 
-    def write(self, content: Rows) -> int:
+    def write(self, content: bytes) -> int:
+        for start in range(0, len(content), _CHUNK_BYTES):
+            self._write(memoryview(content)[start : start + _CHUNK_BYTES])
+        return len(content)
+
+    def _write(self, content: memoryview) -> None:
         self._digest.update(content)
         written = self._file.write(content)
         while written < len(content):  # a disk that is nearly full takes a part
-            written += self._file.write(memoryview(content)[written:])
+            written += self._file.write(content[written:])
         self.size_bytes += len(content)
         if self.size_bytes - self._handed_over_bytes >= WRITE_BACK_BYTES:
             self._hand_over()
-        return len(content)
 
     def _hand_over(self) -> None:
         """Begin to write what is not on disk yet, and give up the memory of what is."""
@@ -77,17 +70,17 @@ class HashedFile:
 class RowsFile:
     """Rows in one of the containers."""
 
-    def __init__(self, path: Path, file_type: FileType, row_type: type[msgspec.Struct]) -> None:
+    def __init__(self, path: Path, file_type: str, row_type: type[msgspec.Struct]) -> None:
         """``path`` may be the null device, to learn a size without writing anything."""
         self._file = path.open("wb", buffering=0)
         self._hashed = HashedFile(self._file)
         try:
-            self._container = _open_container(self._hashed, file_type, row_type)
+            self._container = CONTAINERS[file_type].open(self._hashed, row_type)
         except BaseException:
             self._file.close()
             raise
 
-    def write(self, lines: Rows) -> None:
+    def write(self, lines: bytes) -> None:
         """Add rows. Raises OSError, as on a full disk."""
         self._container.write(lines)
 
@@ -118,33 +111,6 @@ class RowsFile:
             self._file.close()
 
 
-class _JsonLines:
-    """The lines themselves."""
-
-    def __init__(self, file: HashedFile) -> None:
-        self._file = file
-
-    def write(self, lines: Rows) -> None:
-        self._file.write(lines)
-
-    def close(self) -> None:
-        pass
-
-
-def _open_container(file: HashedFile, file_type: FileType, row_type: type[msgspec.Struct]) -> Container:
-    if file_type == "jsonl":
-        return _JsonLines(file)
-    from triptych.export.arrow import ParquetRows, ZstdLines
-
-    return ZstdLines(file) if file_type == "jsonl.zst" else ParquetRows(file, row_type)
-
-
-def read_lines(path: Path, file_type: FileType) -> Iterator[bytes]:
+def read_lines(path: Path, file_type: str) -> Iterator[bytes]:
     """The rows of a file as JSON lines, in order. Raises OSError or ValueError where it is damaged."""
-    if file_type == "jsonl":
-        with path.open("rb") as file:
-            yield from file
-        return
-    from triptych.export.arrow import read_parquet, read_zstd
-
-    yield from read_zstd(path) if file_type == "jsonl.zst" else read_parquet(path)
+    return CONTAINERS[file_type].read(path)

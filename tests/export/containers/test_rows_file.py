@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from triptych.export.arrow import ROWS_A_GROUP
-from triptych.export.config import FILE_TYPES, FileType
+from triptych.export.containers import CONTAINERS
+from triptych.export.containers.parquet import ROWS_A_GROUP
+from triptych.export.containers.rows_file import RowsFile, read_lines
 from triptych.export.formats.internvl import SingleRow
-from triptych.export.rows_file import RowsFile, read_lines
 from triptych.runs.jsonl import sha256_of
 
 ROW = (
@@ -21,7 +21,7 @@ def lines(count: int) -> list[bytes]:
     return [(ROW % (number, number)).encode() for number in range(count)]
 
 
-def write(path: Path, file_type: FileType, pieces: list[bytes]) -> RowsFile:
+def write(path: Path, file_type: str, pieces: list[bytes]) -> RowsFile:
     with RowsFile(path, file_type, SingleRow) as file:
         for piece in pieces:
             file.write(piece)
@@ -29,8 +29,8 @@ def write(path: Path, file_type: FileType, pieces: list[bytes]) -> RowsFile:
 
 
 @pytest.mark.parametrize("count", [0, 1, ROWS_A_GROUP + 3])
-@pytest.mark.parametrize("file_type", FILE_TYPES)
-def test_rows_come_back_as_they_went_in(tmp_path: Path, file_type: FileType, count: int) -> None:
+@pytest.mark.parametrize("file_type", CONTAINERS)
+def test_rows_come_back_as_they_went_in(tmp_path: Path, file_type: str, count: int) -> None:
     """Byte for byte, in order, from every kind of file."""
     rows = lines(count)
     write(tmp_path / "rows", file_type, [b"".join(rows[:5]), b"".join(rows[5:])])
@@ -38,8 +38,8 @@ def test_rows_come_back_as_they_went_in(tmp_path: Path, file_type: FileType, cou
     assert rows == list(read_lines(tmp_path / "rows", file_type))
 
 
-@pytest.mark.parametrize("file_type", FILE_TYPES)
-def test_size_and_checksum_are_those_of_the_file(tmp_path: Path, file_type: FileType) -> None:
+@pytest.mark.parametrize("file_type", CONTAINERS)
+def test_size_and_checksum_are_those_of_the_file(tmp_path: Path, file_type: str) -> None:
     """They go into the manifest without the file being read again."""
     written = write(tmp_path / "rows", file_type, lines(10))
 
@@ -47,8 +47,8 @@ def test_size_and_checksum_are_those_of_the_file(tmp_path: Path, file_type: File
     assert sha256_of(tmp_path / "rows") == written.sha256
 
 
-@pytest.mark.parametrize("file_type", FILE_TYPES)
-def test_the_same_rows_give_the_same_bytes(tmp_path: Path, file_type: FileType) -> None:
+@pytest.mark.parametrize("file_type", CONTAINERS)
+def test_the_same_rows_give_the_same_bytes(tmp_path: Path, file_type: str) -> None:
     """In however many pieces they come."""
     rows = lines(50)
 
@@ -85,7 +85,7 @@ def test_a_file_that_is_handed_over_in_parts_is_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its memory is given up while it grows."""
-    monkeypatch.setattr("triptych.export.rows_file.WRITE_BACK_BYTES", 100)
+    monkeypatch.setattr("triptych.export.containers.rows_file.WRITE_BACK_BYTES", 100)
     rows = lines(50)
 
     written = write(tmp_path / "rows", "jsonl", rows)

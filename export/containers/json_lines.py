@@ -1,0 +1,60 @@
+"""JSON Lines as they are, and in one zstd frame.
+
+The compressed bytes depend on pyarrow's version, which the manifest names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from triptych.export.containers.container import ContainerSpec, Sink, pyarrow
+
+
+class _JsonLines:
+    """The lines themselves."""
+
+    def __init__(self, file: Sink, row_type: type[msgspec.Struct]) -> None:
+        self._file = file
+
+    def write(self, lines: bytes) -> None:
+        self._file.write(lines)
+
+    def close(self) -> None:
+        pass
+
+
+class _ZstdLines:
+    """The lines in one zstd frame."""
+
+    def __init__(self, file: Sink, row_type: type[msgspec.Struct]) -> None:
+        pa = pyarrow()
+        self._stream = pa.CompressedOutputStream(pa.PythonFile(file, "w"), "zstd")
+
+    def write(self, lines: bytes) -> None:
+        self._stream.write(lines)
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+def _read_plain(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        yield from file
+
+
+def _read_zstd(path: Path) -> Iterator[bytes]:
+    with pyarrow().input_stream(str(path), compression="zstd") as stream:
+        rest = b""
+        while block := stream.read(1 << 20):
+            *lines, rest = (rest + block).split(b"\n")
+            for line in lines:
+                yield line + b"\n"
+        if rest:
+            yield rest
+
+
+JSON_LINES = ContainerSpec(_JsonLines, _read_plain, needs_pyarrow=False)
+ZSTD_LINES = ContainerSpec(_ZstdLines, _read_zstd, needs_pyarrow=True)

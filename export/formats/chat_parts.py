@@ -1,0 +1,94 @@
+"""Messages whose content is a list of parts, ``{"type": "image"}`` among them, as chat templates read them.
+
+Source: "Vision datasets" in TRL's documentation (``messages`` with parts, ``images`` beside them), "Dataset
+Format" of Axolotl's multimodal documentation, which fills each image part from ``images``, and "Multimodal
+chat templates" in that of transformers. Each image part stands for the next of ``images``.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from triptych.export.conversation_text import question_parts
+from triptych.export.formats.row_format import FilledFile, RowFacts, ShownImage, root_or_here
+
+
+class Part(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
+    """Words, or the place of an image."""
+
+    type: str
+    """``text`` or ``image``."""
+    text: str | None = None
+
+
+class PartsMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+    """One side's parts."""
+
+    role: str
+    content: list[Part]
+
+
+class PartsRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
+    """A caption of one image or of a set, images in the order of the image parts."""
+
+    id: str
+    messages: tuple[PartsMessage, PartsMessage]
+    images: list[str]
+
+
+class ChatParts:
+    """``--format chat-parts``."""
+
+    speakers = ("user", "assistant")
+    states_sizes = False
+
+    def row_type(self, *, several_images: bool) -> type[msgspec.Struct]:
+        return PartsRow
+
+    def row(self, identifier: str, prompt: str, images: Sequence[ShownImage], caption: str) -> PartsRow:
+        return PartsRow(
+            id=identifier,
+            messages=(_question(prompt, len(images)), PartsMessage("assistant", [Part("text", caption)])),
+            images=[image.key for image in images],
+        )
+
+    def facts(self, row: msgspec.Struct) -> RowFacts:
+        assert isinstance(row, PartsRow)
+        user, assistant = row.messages
+        for part in user.content:
+            if part.type not in ("image", "text") or (part.type == "text") != (part.text is not None):
+                raise ValueError(f"a part of type {part.type!r} with text {part.text!r}")
+        answer = [part.text for part in assistant.content if part.type == "text"]
+        if len(assistant.content) != 1 or len(answer) != 1:
+            raise ValueError(f"an answer of {len(assistant.content)} parts; expected one of type 'text'")
+        return RowFacts(
+            id=row.id,
+            images=row.images,
+            sizes_px=None,
+            speakers=(user.role, assistant.role),
+            question=tuple(part.text for part in user.content),
+            answer=answer[0] or "",
+        )
+
+    def companions(
+        self, prefix: str, image_root: str, files: Sequence[FilledFile]
+    ) -> Mapping[str, Mapping[str, object]]:
+        return {}
+
+    def hint(self, prefix: str, image_root: str) -> str:
+        return (
+            "Messages in parts, as TRL, Axolotl and chat templates of Hugging Face read them: each part"
+            ' `{"type": "image"}` stands for the next of `images`, paths below'
+            f" {root_or_here(image_root)}. With `datasets`, put that folder before each path and cast the"
+            " column to `List(Image())`."
+        )
+
+
+@functools.lru_cache(maxsize=256)
+def _question(prompt: str, image_count: int) -> PartsMessage:
+    """Shared by all rows that ask the same of as many images."""
+    parts = question_parts(prompt, image_count)
+    return PartsMessage("user", [Part("image") if part is None else Part("text", part) for part in parts])

@@ -1,0 +1,82 @@
+"""Columns of Parquet files, from the type of a row."""
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from triptych.export.containers.parquet import arrow_schema
+from triptych.export.containers.rows_file import RowsFile, read_lines
+from triptych.export.formats import FORMATS
+
+
+class Box(msgspec.Struct, frozen=True):
+    """Of what nobody here writes yet."""
+
+    corner: tuple[int, int]
+    label: str | None = None
+
+
+class Row(msgspec.Struct, frozen=True):
+    """Every kind of field."""
+
+    id: str
+    kind: Literal["a", "b"]
+    score: float
+    is_good: bool
+    words: tuple[str, ...]
+    tables: list[list[int]]
+    boxes: list[Box]
+    best: Box | None = None
+    source: str | None = msgspec.field(name="from", default=None)
+
+
+ROWS = [
+    Row("1", "a", 0.5, True, ("x", "y"), [[1], [2, 3]], [Box((1, 2), "b")], Box((3, 4)), "here"),
+    Row("2", "b", 1.0, False, (), [], []),
+]
+
+
+def test_fields_of_every_kind_come_back_as_they_went_in(tmp_path: Path) -> None:
+    """Optional ones, tuples of any length, lists in lists, Structs in lists."""
+    with RowsFile(tmp_path / "rows", "parquet", Row) as file:
+        file.write(msgspec.json.Encoder().encode_lines(ROWS))
+
+    lines = read_lines(tmp_path / "rows", "parquet")
+
+    assert ROWS == [msgspec.json.decode(line, type=Row) for line in lines]
+
+
+def test_a_field_that_may_be_none_is_a_column_that_may_be_null() -> None:
+    """No other is."""
+    schema = arrow_schema(Row)
+
+    assert ["best", "from"] == [field.name for field in schema if field.nullable]
+    assert schema.field("best").type.field("label").nullable
+
+
+@pytest.mark.parametrize("several", [False, True])
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_has_columns_where_there_are_no_rows(tmp_path: Path, name: str, several: bool) -> None:
+    """So that an empty file has the schema of a full one."""
+    row_type = FORMATS[name].row_type(several_images=several)
+    with RowsFile(tmp_path / "rows", "parquet", row_type):
+        pass
+
+    schema = pq.read_schema(tmp_path / "rows")
+
+    assert [field.encode_name for field in msgspec.structs.fields(row_type)] == schema.names
+    assert pa.string() == schema.field("id").type
+
+
+def test_a_field_that_parquet_has_no_column_for_is_an_error_that_says_so() -> None:
+    """For who writes a format."""
+
+    class Mixed(msgspec.Struct):
+        value: int | str
+
+    with pytest.raises(TypeError, match="no Arrow type"):
+        arrow_schema(Mixed)

@@ -1,0 +1,225 @@
+"""Rows field by field as each trainer documents them, and what it is started with."""
+
+import json
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.support.internvl_reader import check_row
+from triptych.export.conversation_text import question_parts, without_reserved_words
+from triptych.export.formats import FORMATS
+from triptych.export.formats.row_format import FilledFile
+from triptych.records import ImageRecord
+from triptych.runs.plan import Target
+
+ONE = Target(
+    id="single_en:sa_000000/sa_1.jpg",
+    images=(ImageRecord(key="sa_000000/sa_1.jpg", width_px=1500, height_px=2250),),
+)
+TWO = Target(
+    id="multi_en:s1",
+    images=tuple(ImageRecord(key=f"k{i}.jpg", width_px=i, height_px=10 * i) for i in (1, 2)),
+)
+ONE_TURNS = [{"from": "human", "value": "<image>\nSay."}, {"from": "gpt", "value": "A boat."}]
+TWO_TAGS = "Image-1: <image>\nImage-2: <image>\nSay."
+TWO_TURNS = [{"from": "human", "value": TWO_TAGS}, {"from": "gpt", "value": "A boat."}]
+ONE_MESSAGES = [{"role": "user", "content": "<image>\nSay."}, {"role": "assistant", "content": "A boat."}]
+TWO_MESSAGES = [{"role": "user", "content": TWO_TAGS}, {"role": "assistant", "content": "A boat."}]
+PARTS_ANSWER = {"role": "assistant", "content": [{"type": "text", "text": "A boat."}]}
+IMAGE, SAY = {"type": "image"}, {"type": "text", "text": "Say."}
+ONE_IN_PARTS = [{"role": "user", "content": [IMAGE, SAY]}, PARTS_ANSWER]
+TWO_IN_PARTS = [
+    {
+        "role": "user",
+        "content": [
+            {"type": "text", "text": "Image-1: "}, IMAGE, {"type": "text", "text": "Image-2: "}, IMAGE, SAY
+        ],
+    },
+    PARTS_ANSWER,
+]  # fmt: skip
+ONE_ID, TWO_ID = {"id": ONE.id}, {"id": TWO.id}
+
+DOCUMENTED = {
+    ("internvl", 1): {
+        **ONE_ID, "image": "sa_000000/sa_1.jpg", "width": 1500, "height": 2250, "conversations": ONE_TURNS,
+    },
+    ("internvl", 2): {
+        **TWO_ID, "image": ["k1.jpg", "k2.jpg"], "width_list": [1, 2], "height_list": [10, 20],
+        "conversations": TWO_TURNS,
+    },
+    ("llava", 1): {**ONE_ID, "image": "sa_000000/sa_1.jpg", "conversations": ONE_TURNS},
+    ("llava", 2): {**TWO_ID, "image": ["k1.jpg", "k2.jpg"], "conversations": TWO_TURNS},
+    ("ms-swift", 1): {**ONE_ID, "messages": ONE_MESSAGES, "images": ["sa_000000/sa_1.jpg"]},
+    ("ms-swift", 2): {**TWO_ID, "messages": TWO_MESSAGES, "images": ["k1.jpg", "k2.jpg"]},
+    ("llama-factory", 1): {**ONE_ID, "messages": ONE_MESSAGES, "images": ["sa_000000/sa_1.jpg"]},
+    ("llama-factory", 2): {
+        **TWO_ID, "messages": TWO_MESSAGES, "images": ["k1.jpg", "k2.jpg"],
+    },
+    ("chat-parts", 1): {**ONE_ID, "messages": ONE_IN_PARTS, "images": ["sa_000000/sa_1.jpg"]},
+    ("chat-parts", 2): {**TWO_ID, "messages": TWO_IN_PARTS, "images": ["k1.jpg", "k2.jpg"]},
+}  # fmt: skip
+"""By format and number of images. A new format has its two rows here."""
+
+TROUBLE = [
+    "<image>",
+    "<IMAGE>",
+    "<ima",
+    "ge>",
+    "<",
+    ">",
+    "<audio>",
+    "<IMG_CONTEXT>",
+    "<|im_end|>",
+    "</script>",
+]
+TROUBLE += ['"', "\\", "\\u003cimage>", "\n", "\r", "\x00", "\u2028", "\u202e", "🙂", "مرحبا", "船", "{", "}"]
+HARD = st.text(st.characters(exclude_categories=("Cs",))) | st.lists(st.sampled_from(TROUBLE)).map("".join)
+
+
+def line_of(name: str, target: Target, prompt: str, text: str) -> bytes:
+    """The row as export makes it from a caption."""
+    row = FORMATS[name].row(
+        target.id, without_reserved_words(prompt), target.images, without_reserved_words(text)
+    )
+    return msgspec.json.encode(row) + b"\n"
+
+
+def type_of(name: str, target: Target) -> type[msgspec.Struct]:
+    return FORMATS[name].row_type(several_images=len(target.images) > 1)
+
+
+def test_every_format_has_a_documented_row_for_one_image_and_for_several() -> None:
+    """Here, so that its tests are whole."""
+    assert {(name, count) for name in FORMATS for count in (1, 2)} == DOCUMENTED.keys()
+
+
+@pytest.mark.parametrize("target", [ONE, TWO], ids=["one image", "several images"])
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_row_is_field_for_field_what_the_trainer_documents(name: str, target: Target) -> None:
+    """The same fields with the same values in the same order."""
+    documented = DOCUMENTED[name, len(target.images)]
+
+    row = json.loads(line_of(name, target, "Say.", "A boat."))
+
+    assert documented == row
+    assert list(documented) == list(row)
+
+
+@pytest.mark.parametrize("target", [ONE, TWO], ids=["one image", "several images"])
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_row_says_what_went_into_it(name: str, target: Target) -> None:
+    """Read back by the type that verify reads it with."""
+    row = msgspec.json.decode(line_of(name, target, "Say.", "A boat."), type=type_of(name, target))
+
+    facts = FORMATS[name].facts(row)
+
+    assert (target.id, [image.key for image in target.images]) == (facts.id, facts.images)
+    assert (question_parts("Say.", len(target.images)), "A boat.") == (facts.question, facts.answer)
+    assert FORMATS[name].speakers == facts.speakers
+    if FORMATS[name].states_sizes:
+        assert [(image.width_px, image.height_px) for image in target.images] == facts.sizes_px
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@settings(derandomize=True, deadline=None, max_examples=150)
+@given(text=HARD, prompt=HARD, key=HARD.filter(bool))
+def test_no_text_and_no_file_name_breaks_a_row(name: str, text: str, prompt: str, key: str) -> None:
+    """One line, canonical JSON, as many places for images as there are, the file name as it is."""
+    one = Target(id=f"single_en:{key}", images=(ImageRecord(key=key, width_px=3, height_px=4),))
+    two = Target(id="multi_en:s", images=(*one.images, *ONE.images))
+    for target in (one, two):
+        line = line_of(name, target, prompt, text)
+        row = msgspec.json.decode(line, type=type_of(name, target))
+        facts = FORMATS[name].facts(row)
+
+        assert msgspec.json.encode(row) + b"\n" == line
+        assert [image.key for image in target.images] == facts.images
+        assert len(target.images) == facts.question.count(None)
+        assert "<image>" not in "".join(words or "" for words in facts.question) + facts.answer
+        if name == "internvl":
+            check_row(json.loads(line))
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_rows_have_no_escapes_that_json_does_not_ask_for(name: str) -> None:
+    """Chinese stays legible in the file."""
+    assert "一艘船 🙂".encode() in line_of(name, ONE, "描述。", "一艘船 🙂")
+
+
+PART_FAULTS = [
+    ([{"type": "image", "text": "?"}, SAY], PARTS_ANSWER["content"]),
+    ([{"type": "text"}, SAY], PARTS_ANSWER["content"]),
+    ([{"type": "video"}, SAY], PARTS_ANSWER["content"]),
+    ([IMAGE, SAY], [IMAGE]),
+    ([IMAGE, SAY], [SAY, SAY]),
+]
+
+
+@pytest.mark.parametrize(("question", "answer"), PART_FAULTS)
+def test_parts_that_no_chat_template_reads_are_an_error(question: list, answer: list) -> None:
+    """Verify names the row then."""
+    messages = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+    row = msgspec.convert(
+        {**ONE_ID, "messages": messages, "images": ["a"]},
+        FORMATS["chat-parts"].row_type(several_images=False),
+    )
+
+    with pytest.raises(ValueError, match="part"):
+        FORMATS["chat-parts"].facts(row)
+
+
+FILES = [FilledFile(name="t_9_single_image_en.jsonl", entry="t_single_en", rows=9)]
+
+
+def test_internvl_is_started_with_a_meta_json() -> None:
+    """Root, annotation and length, as its documentation has them."""
+    assert {
+        "t_meta.json": {
+            "t_single_en": {
+                "root": "/sa1b",
+                "annotation": "t_9_single_image_en.jsonl",
+                "data_augment": False,
+                "repeat_time": 1,
+                "length": 9,
+            }
+        }
+    } == FORMATS["internvl"].companions("t", "/sa1b", FILES)
+
+
+def test_llava_next_is_started_with_a_yaml() -> None:
+    """Its loader takes JSON Lines only through one."""
+    assert {
+        "t_llava.yaml": {"datasets": [{"json_path": "t_9_single_image_en.jsonl", "sampling_strategy": "all"}]}
+    } == FORMATS["llava"].companions("t", "/sa1b", FILES)
+
+
+def test_llama_factory_is_started_with_a_dataset_info() -> None:
+    """Columns and tags as its data/README.md has them."""
+    assert {
+        "dataset_info.json": {
+            "t_single_en": {
+                "file_name": "t_9_single_image_en.jsonl",
+                "formatting": "sharegpt",
+                "columns": {"messages": "messages", "images": "images"},
+                "tags": {
+                    "role_tag": "role", "content_tag": "content", "user_tag": "user",
+                    "assistant_tag": "assistant",
+                },
+            }
+        }
+    } == FORMATS["llama-factory"].companions("t", "/sa1b", FILES)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["ms-swift", "chat-parts"])
+def test_some_trainers_take_the_files_themselves(name: str) -> None:
+    """Their dataset is a path."""
+    assert {} == FORMATS[name].companions("t", "/sa1b", FILES)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_the_card_says_where_the_trainer_is_told_of_the_images(name: str) -> None:
+    """The root that the user named, or what stands for none."""
+    assert "/sa1b" in FORMATS[name].hint("t", "/sa1b")
+    assert "the folder that the trainer is started in" in FORMATS[name].hint("t", "")

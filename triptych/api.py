@@ -362,8 +362,8 @@ class Run:
 
         Raises SetupError where nothing was exported.
         """
-        from triptych.export.manifest import read_manifest
         from triptych.export.containers.rows_file import read_lines
+        from triptych.export.manifest import read_manifest
 
         manifest = read_manifest(self.folder.export_folder)
         for name, entry in manifest.files.items():

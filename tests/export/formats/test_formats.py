@@ -137,7 +137,7 @@ def test_no_text_and_no_file_name_breaks_a_row(name: str, text: str, prompt: str
         assert msgspec.json.encode(row) + b"\n" == line
         assert [image.key for image in target.images] == facts.images
         assert len(target.images) == facts.question.count(None)
-        assert "<image>" not in "".join(words or "" for words in facts.question) + facts.answer
+        assert not any("<image>" in (words or "") for words in (*facts.question, facts.answer))
         if name == "internvl":
             check_row(json.loads(line))
 

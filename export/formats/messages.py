@@ -2,7 +2,7 @@
 
 Source: "Custom dataset" in ms-swift's documentation (``messages``, ``images``), and LLaMA-Factory's
 ``data/README.md`` (``sharegpt`` formatting with ``role``/``content`` tags and an ``images`` column).
-The rows are the same; how the trainer is told of them isn't.
+The rows are the same; what the trainers are started with isn't.
 """
 
 from __future__ import annotations

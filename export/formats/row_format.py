@@ -76,7 +76,7 @@ class RowFormat(Protocol):
         """Files that the trainer is started with, by name, as JSON. ``prefix`` begins all file names."""
 
     def hint(self, prefix: str, image_root: str) -> str:
-        """For the card: how the trainer is told where the images are."""
+        """For the card: where the trainer finds the path of the images."""
 
 
 class Turn(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.support.contexts import context_of, limited
+from tests.support.contexts import context_of
+from triptych.jobs import SEED_JOBS, Job
 from triptych.prompts import Prompt
-from triptych.records import JOB_NAMES, Caption, Duplicate, ImageRecord, ImageSet, Verdict, is_multi
+from triptych.records import Caption, Duplicate, ImageRecord, ImageSet, Verdict
 from triptych.report.stage import ReportWritten, write_report
 from triptych.runs.folder import RunFolder
 from triptych.runs.journal import JournalWriter
@@ -41,7 +42,9 @@ BREAKS_OUT = (
     '\u2028\u2029 "quotes" \\ {{script}} <!-- ]]> &amp; 🦀 مرحبا\nA second line.'
 )
 """What a caption may say without harm."""
-PROMPTS = {job: Prompt(version=1, text=f"Describe, {job}: <b>{{{{content}}}}</b>") for job in JOB_NAMES}
+PROMPTS = {
+    job.name: Prompt(version=1, text=f"Describe, {job.name}: <b>{{{{content}}}}</b>") for job in SEED_JOBS
+}
 
 
 FIFTEEN_WORDS = RuleScores(
@@ -68,7 +71,7 @@ class Shown(NamedTuple):
 def nasty_run(tmp_path_factory: pytest.TempPathFactory) -> Shown:
     """Seven pictures and a broken file in one shard: a set of three, a duplicate, all four jobs, judged.
 
-    Dropped are the Chinese caption of the set, and of single_en those of copies of the first text. One
+    Rejected are the Chinese caption of the set, and of single_en those that repeat the first text. One
     caption of single_zh failed.
     """
     folder = tmp_path_factory.mktemp("nasty <&>")
@@ -88,8 +91,8 @@ def shown(run: RunFolder, images: Path, cautions: Sequence[str] = ()) -> Shown:
     return Shown(run, sources, written)
 
 
-def make_run(folder: Path) -> RunFolder:
-    """Write pictures to ``folder/images`` and the run to ``folder/run``."""
+def make_run(folder: Path, jobs: Sequence[Job] = SEED_JOBS) -> RunFolder:
+    """Write pictures to ``folder/images`` and the run, with captions of ``jobs``, to ``folder/run``."""
     for number, key in enumerate(DEGREES):
         path = folder / "images" / key
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -103,16 +106,16 @@ def make_run(folder: Path) -> RunFolder:
         "embedding": {"model": "ViT-B-32"},
     }
     _write_groups(run)
-    band = {"related_cosine_similarity": 0.75, "duplicate_cosine_similarity": 0.94}
+    thresholds = {"related_cosine_similarity": 0.75, "duplicate_cosine_similarity": 0.94}
     for stage, settings in (
         ("embeddings", {}),
-        ("sets", band),
+        ("sets", thresholds),
         ("captions", {"engine": "server", "model": "/opt/models/big-vlm"}),
         ("verdicts", {"min_words_single": 10, "min_han_multi": 30}),
     ):
         run.begin_stage(stage, settings, {})
         if stage == "captions":
-            _write_captions(run)
+            _write_captions(run, jobs)
         run.finish_stage(
             stage, {"took_s": 2.0, "found": 8, "sets": 1} if stage in ("embeddings", "sets") else {}
         )
@@ -141,22 +144,23 @@ def _write_groups(run: RunFolder) -> None:
     )
 
 
-def _write_captions(run: RunFolder) -> None:
+def _write_captions(run: RunFolder, jobs: Sequence[Job]) -> None:
     write_jsonl(run.rule_scores_file, [FIFTEEN_WORDS])
-    for job in JOB_NAMES:
-        for shard, targets in JobPlan(run, limited(job, None)).shards():
+    for each in jobs:
+        job = each.name
+        for shard, targets in JobPlan(run, each).shards():
             captions, verdicts = [], []
             for target in targets:
                 if (job, target.id) == ("single_zh", "single_zh:single a.png"):
                     captions.append(Caption(id=target.id, job=job, failure="timeout: <b>no</b> answer"))
                     continue
                 captions.append(Caption(id=target.id, job=job, text=BREAKS_OUT, finish_reason="stop"))
-                drops = (job == "multi_zh") or target.id == "single_en:single b.png"
-                scores = {"too_short": 7.0} if is_multi(job) else {"too_short": 4.0, "exact_duplicate": 1.0}
-                twin = None if is_multi(job) else "single_en:single a.png"
+                is_rejected = (job == "multi_zh") or target.id == "single_en:single b.png"
+                scores = {"too_short": 7.0} if each.is_multi else {"too_short": 4.0, "exact_duplicate": 1.0}
+                repeated = None if each.is_multi else "single_en:single a.png"
                 verdicts.append(
-                    Verdict(id=target.id, keep=False, reason="too_short", scores=scores, repeats=twin)
-                    if drops
+                    Verdict(id=target.id, keep=False, reason="too_short", scores=scores, repeats=repeated)
+                    if is_rejected
                     else Verdict(id=target.id, keep=True)
                 )
             with JournalWriter(run.captions_file(job, shard)) as journal:

@@ -94,7 +94,7 @@ def test_the_sums_of_the_funnel_are_written_out_and_close(visit: Visit) -> None:
     sums = visit.page.locator("#funnel .equation").all_inner_texts()
 
     assert "8 found = 3 in sets + 3 single + 1 duplicates + 1 unreadableadds up" == sums[0]
-    assert "6 planned = 5 kept + 0 dropped + 1 failedadds up" == sums[2]
+    assert "6 planned = 5 kept + 0 rejected + 1 failedadds up" == sums[2]
     assert 5 == len(sums) == visit.page.locator("#funnel .closes").count()
 
 
@@ -131,20 +131,20 @@ def test_a_click_judges_too(visit: Visit) -> None:
     assert [("set", False)] == [(row["kind"], row["good"]) for row in downloaded(visit.page)]
 
 
-def test_a_bound_can_be_moved_both_ways(visit: Visit) -> None:
-    """Of single_en, one caption of 4 words is caught, and stays dropped by another rule; five have 15."""
-    slider = visit.page.get_by_label("too short, Single EN: another bound")
-    said = visit.page.locator(".curve", has=slider).locator(".said")
+def test_a_threshold_can_be_moved_both_ways(visit: Visit) -> None:
+    """Of single_en, one caption of 4 words is caught, and stays rejected by another rule; five have 15."""
+    slider = visit.page.get_by_label("too short, Single English: another threshold")
+    effect = visit.page.locator(".curve", has=slider).locator(".effect")
 
-    assert "10 as set: 1 caught, 0 by no other rule" == said.inner_text()
+    assert "10 as set: 1 caught, 0 by no other rule" == effect.inner_text()
 
     slider.fill("-6")
 
-    assert "4: 0 caught, the same captions kept" == said.inner_text()
+    assert "4: 0 caught, the same captions kept" == effect.inner_text()
 
     slider.fill("6")
 
-    assert "16: 6 caught, 5 more captions dropped" == said.inner_text()
+    assert "16: 6 caught, 5 more captions rejected" == effect.inner_text()
 
 
 @pytest.mark.parametrize("width", [390, 1440])
@@ -160,7 +160,14 @@ def test_the_page_is_readable(browser: sync_api.Browser, nasty_run: Shown, width
             "parseFloat(getComputedStyle(document.querySelector('.text')).fontSize)"
         )
 
-        for selector in (".text", ".facts", ".equation", ".breakdowns", ".section-head p", ".notice, .said"):
+        for selector in (
+            ".text",
+            ".facts",
+            ".equation",
+            ".breakdowns",
+            ".section-head p",
+            ".notice, .effect",
+        ):
             assert 4.5 <= contrast(visit.page, selector), selector
     finally:
         visit.context.close()

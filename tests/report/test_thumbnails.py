@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from triptych.errors import UnreadableImageError
-from triptych.report.thumbnails import LONGER_SIDE_PX, MOST_BYTES, thumbnail_url
+from triptych.report.thumbnails import LONGER_SIDE_PX, MAX_BYTES, thumbnail_url
 
 
 def encoded(array: np.ndarray, kind: str = "PNG") -> bytes:
@@ -36,7 +36,7 @@ def test_the_hardest_picture_stays_within_the_size() -> None:
     noise = np.random.default_rng(3).integers(0, 256, (700, 700, 3), dtype=np.uint8)
     content, _ = decoded(thumbnail_url(encoded(noise)))
 
-    assert len(content) <= MOST_BYTES
+    assert len(content) <= MAX_BYTES
 
 
 def test_a_damaged_picture_is_refused() -> None:

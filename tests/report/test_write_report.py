@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 
+import msgspec
 import pytest
 
 from tests.report.conftest import (
@@ -15,15 +16,20 @@ from tests.report.conftest import (
     SET_ID,
     SET_KEYS,
     Shown,
+    make_run,
     shown,
 )
 from tests.support.contexts import context_of, limited
 from triptych.errors import SetupError
-from triptych.records import JOB_NAMES
+from triptych.jobs import SEED_JOBS, Job
+from triptych.languages import Language
+from triptych.prompts import Prompt
 from triptych.report.identity import report_id
 from triptych.report.stage import write_report
 from triptych.runs.folder import RunFolder
 from triptych.sources import open_sources
+
+NAMES = [job.name for job in SEED_JOBS]
 
 
 def content_of(shown: Shown) -> dict:
@@ -51,11 +57,11 @@ def test_a_set_is_shown_with_its_cosines_and_the_nearest_image_left_out(nasty_ru
     ]
     assert RIGHT_TO_LEFT == content["pictures"][left_out["picture"]]["key"]
     assert 0 == left_out["weakest_member"]
-    assert left_out["why"].startswith("0.470 to image 1, below the band")
+    assert left_out["why"].startswith("0.470 to image 1, below 0.75, where related images begin")
 
 
-def test_a_band_that_was_read_off_the_corpus_is_marked_and_explained(own_run) -> None:
-    """The setting says only that it was to be read; the stage noted what it found."""
+def test_thresholds_that_were_chosen_for_the_corpus_are_marked_and_explained(own_run) -> None:
+    """The setting says only that they were to be chosen; the stage noted what it chose."""
     run, images = own_run()
     state = run.run_file.stages["sets"]
     state.settings = dict.fromkeys(("related_cosine_similarity", "duplicate_cosine_similarity"), "auto")
@@ -71,26 +77,26 @@ def test_a_band_that_was_read_off_the_corpus_is_marked_and_explained(own_run) ->
 
 
 def test_every_caption_is_shown_with_what_became_of_it(nasty_run: Shown) -> None:
-    """Kept, dropped with the rules, failed with the reason."""
+    """Kept, rejected with the rules, failed with the reason."""
     content = content_of(nasty_run)
     found = {c["id"]: (c["state"], c["why"]) for s in content["singles"] for c in s["captions"]}
     found |= {c["id"]: (c["state"], c["why"]) for c in content["sets"][0]["captions"]}
 
     assert ("kept", "") == found["single_en:single a.png"]
     assert ("failed", "timeout: <b>no</b> answer") == found["single_zh:single a.png"]
-    assert ("dropped", "too_short, exact_duplicate") == found["single_en:single b.png"]
-    assert ("dropped", "too_short") == found[f"multi_zh:{SET_ID}"]
+    assert ("rejected", "too_short, exact_duplicate") == found["single_en:single b.png"]
+    assert ("rejected", "too_short") == found[f"multi_zh:{SET_ID}"]
 
 
-def test_a_copy_is_shown_beside_the_caption_that_it_repeats(nasty_run: Shown) -> None:
+def test_a_duplicate_caption_is_shown_beside_the_caption_that_it_repeats(nasty_run: Shown) -> None:
     """With its text and its image; others repeat none."""
     content = content_of(nasty_run)
     (rule,) = [rule for rule in content["rules"] if rule["rule"] == "too_short"]
     repeats = {each["caption"]["id"]: each["repeats"] for each in rule["examples"]}
-    twin = repeats["single_en:single b.png"]
+    repeated = repeats["single_en:single b.png"]
 
-    assert ("single_en:single a.png", BREAKS_OUT) == (twin["id"], twin["text"])
-    assert ["single a.png"] == [content["pictures"][place]["key"] for place in twin["pictures"]]
+    assert ("single_en:single a.png", BREAKS_OUT) == (repeated["id"], repeated["text"])
+    assert ["single a.png"] == [content["pictures"][place]["key"] for place in repeated["pictures"]]
     assert repeats[f"multi_zh:{SET_ID}"] is None
 
 
@@ -101,13 +107,13 @@ def test_failures_are_listed_by_class(nasty_run: Shown) -> None:
     assert [("images", "unknown format", 1), ("single_zh", "timeout", 1)] == rows
 
 
-def test_a_duplicate_is_shown_beside_the_image_that_stays(nasty_run: Shown) -> None:
+def test_a_duplicate_is_shown_beside_the_image_that_is_kept(nasty_run: Shown) -> None:
     """With their cosine."""
     content = content_of(nasty_run)
     (pair,) = content["duplicates"]
 
     assert ("copy.png", 0.9998) == (pair["key"], pair["cosine_similarity"])
-    assert CLOSES_SCRIPT == content["pictures"][pair["stays"]]["key"]
+    assert CLOSES_SCRIPT == content["pictures"][pair["kept"]]["key"]
 
 
 def test_no_path_of_this_machine_is_on_the_page(nasty_run: Shown) -> None:
@@ -143,7 +149,7 @@ def test_a_job_with_few_captions_does_not_hide_the_single_images_of_another(own_
     run, images = own_run()
     for made in (run.captions_file, run.verdicts_file):
         made("single_zh", "files-00000").unlink()
-    jobs = [limited(job, 0 if job == "single_zh" else None) for job in JOB_NAMES]
+    jobs = [limited(job, 0 if job == "single_zh" else None) for job in NAMES]
     written = write_report(context_of(run, *jobs, prompts=PROMPTS), open_sources([images]), [])
     singles = content_of(Shown(run, [], written))["singles"]
 
@@ -190,29 +196,52 @@ def test_other_verdicts_make_another_report(own_run) -> None:
     assert before != report_id(run)
 
 
-def test_the_pace_has_a_point_a_shard_where_the_files_times_fit(own_run) -> None:
+def test_the_throughput_has_a_point_a_shard_where_the_files_times_fit(own_run) -> None:
     """Journals written 10, 20, 30 and 40 seconds after the sets."""
     run, images = own_run()
     run.run_file.stages["captions"].notes = {
-        f"{job}.{name}": 10 for job in JOB_NAMES for name in ("seconds", "made")
+        f"{job}.{name}": 10 for job in NAMES for name in ("seconds", "made")
     }
     began = run.sets_file.stat().st_mtime
-    for number, job in enumerate(JOB_NAMES, start=1):
+    for number, job in enumerate(NAMES, start=1):
         os.utime(run.captions_file(job, "files-00000"), (began, began + 10 * number))
 
     assert [[10.0, 6], [20.0, 12], [30.0, 13], [40.0, 14]] == [
-        point[:2] for point in content_of(shown(run, images))["pace"]["points"]
+        point[:2] for point in content_of(shown(run, images))["throughput"]["points"]
     ]
 
 
-def test_a_copied_folder_has_no_pace_over_time(own_run) -> None:
+def test_a_copied_folder_has_no_throughput_over_time(own_run) -> None:
     """Its files are all of one moment; the recorded seconds stay."""
     run, images = own_run()
     run.run_file.stages["captions"].notes = {
-        f"{job}.{name}": 10 for job in JOB_NAMES for name in ("seconds", "made")
+        f"{job}.{name}": 10 for job in NAMES for name in ("seconds", "made")
     }
-    pace = content_of(shown(run, images))["pace"]
+    throughput = content_of(shown(run, images))["throughput"]
 
-    assert [] == pace["points"]
-    assert "don't fit the recorded durations" in pace["note"]
-    assert 6 == len(pace["stages"])
+    assert [] == throughput["points"]
+    assert "don't fit the recorded durations" in throughput["note"]
+    assert 6 == len(throughput["stages"])
+
+
+def test_jobs_in_any_language_are_labelled_by_it(tmp_path) -> None:
+    """And two that would have the same label by their own names."""
+    jobs = [
+        Job(name="short_ja", subject="image", language="ja"),
+        Job(name="long_ja", subject="image", language="ja"),
+        Job(name="sets_ko", subject="set", language="ko"),
+        Job(name="odd", subject="set", language="tlh"),
+    ]
+    run = make_run(tmp_path, jobs)
+    prompts = {job.name: Prompt(version=1, text=f"Describe for {job.name}.") for job in jobs}
+    context = msgspec.structs.replace(
+        context_of(run, *jobs, prompts=prompts), added_languages={"tlh": Language(code="tlh")}
+    )
+    content = content_of(Shown(run, [], write_report(context, open_sources([tmp_path / "images"]), [])))
+
+    assert ["short_ja", "long_ja", "Multi Korean", "Multi tlh"] == [job["label"] for job in content["jobs"]]
+    assert ["short_ja", "long_ja", "Korean", "tlh"] == [job["short_label"] for job in content["jobs"]]
+    assert [("sets_ko", "ko"), ("odd", "tlh")] == [
+        (caption["job"], caption["language"]) for caption in content["sets"][0]["captions"]
+    ]
+    assert {"short_ja", "long_ja"} == {c["job"] for s in content["singles"] for c in s["captions"]}

@@ -1,18 +1,17 @@
-"""What the page is told: the document that is embedded in it as JSON.
+"""What the page shows: the document that is embedded in it as JSON.
 
-The page's scripts read these very names. Pictures are given once, in ``pictures``, and named by their
-place there. Not its job: filling it (see the readers), drawing it (see page/).
+The page's scripts read these very names. Pictures are given once, in ``pictures``, and elsewhere by their
+number there. Not its job: filling it (see stage), drawing it (see page/).
 """
 
 from __future__ import annotations
 
 import msgspec
 
-from triptych.records import JobName
 from triptych.report.sampling import How
-from triptych.runs.folder import Setting
 from triptych.runs.ledger import Ledger
 from triptych.runs.rule_scores import RuleScores
+from triptych.runs.stages import Setting
 
 
 class Picture(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,14 +24,29 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True):
     why_not: str | None = None
 
 
+class JobShown(msgspec.Struct, frozen=True, kw_only=True):
+    """A job, and what the page calls it."""
+
+    name: str
+    label: str
+    """Such as ``Single English``; the job's name where two jobs would have the same."""
+    short_label: str
+    """Beside its captions: the language, or the job's name."""
+    language: str
+    """Its code, for fonts and line breaks."""
+    language_name: str
+    is_multi: bool
+    prompt: str
+
+
 class CaptionShown(msgspec.Struct, frozen=True, kw_only=True):
     """What became of one planned caption. ``why`` names the rules or the failure."""
 
     id: str
-    job: JobName
+    job: str
     language: str
     state: str
-    """``kept``, ``dropped``, ``failed``, ``not judged`` or ``not made``."""
+    """``kept``, ``rejected``, ``failed``, ``not judged`` or ``not made``."""
     text: str = ""
     why: str = ""
 
@@ -43,7 +57,7 @@ class LeftOut(msgspec.Struct, frozen=True, kw_only=True):
     picture: int
     min_cosine_similarity: float
     weakest_member: int
-    """The place, in the set, of the image that it is least similar to."""
+    """Which image of the set it is least similar to, from 0."""
     why: str
 
 
@@ -69,7 +83,7 @@ class SingleShown(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RepeatedShown(msgspec.Struct, frozen=True, kw_only=True):
-    """The earlier caption that a copy repeats."""
+    """The earlier caption that a duplicate repeats."""
 
     id: str
     language: str
@@ -78,7 +92,7 @@ class RepeatedShown(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RejectedShown(msgspec.Struct, frozen=True, kw_only=True):
-    """A caption that a rule dropped, with the score of every rule that did."""
+    """A caption that a rule rejected, with the score of every rule that did."""
 
     how: How
     pictures: list[int]
@@ -90,15 +104,15 @@ class RejectedShown(msgspec.Struct, frozen=True, kw_only=True):
 class RuleCounts(msgspec.Struct, frozen=True, kw_only=True):
     """One rule in one job."""
 
-    job: JobName
+    job: str
     first: int
     """Captions of which it is the reason."""
     caught: int
-    """Captions that it drops, alone or with others."""
+    """Captions that it rejects, alone or with others."""
     alone: int
-    """Captions that no other rule drops."""
+    """Captions that no other rule rejects."""
     scores: RuleScores | None
-    """What it would drop with another bound; None where there is none to move."""
+    """What it would reject with another threshold; None where there is none to move."""
 
 
 class RuleShown(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,12 +124,12 @@ class RuleShown(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DuplicateShown(msgspec.Struct, frozen=True, kw_only=True):
-    """An image that was set aside, and the one that stays for it."""
+    """A duplicate, and the image that is kept in its place."""
 
     how: How
     key: str
     picture: int
-    stays: int
+    kept: int
     reason: str
     cosine_similarity: float
 
@@ -141,16 +155,16 @@ class Histogram(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Similarity(msgspec.Struct, frozen=True, kw_only=True):
-    """What is similar to what, on one axis with the band that sets are made in."""
+    """What is similar to what, on one axis with the thresholds between which sets are made."""
 
     related: float | None
     duplicate: float | None
     why: str
-    """Why the band is where it is, as grouping said; empty where it was set by hand."""
+    """Why the thresholds are where they are, as grouping noted; empty where they were set by hand."""
     histograms: list[Histogram]
 
 
-class PaceStage(msgspec.Struct, frozen=True, kw_only=True):
+class TimedStage(msgspec.Struct, frozen=True, kw_only=True):
     """One stretch of work that the run recorded."""
 
     name: str
@@ -159,10 +173,10 @@ class PaceStage(msgspec.Struct, frozen=True, kw_only=True):
     unit: str
 
 
-class Pace(msgspec.Struct, frozen=True, kw_only=True):
+class Throughput(msgspec.Struct, frozen=True, kw_only=True):
     """How fast the run was. ``points`` are ``(seconds since the first, captions so far, job)``."""
 
-    stages: list[PaceStage]
+    stages: list[TimedStage]
     points: list[tuple[float, int, str]]
     note: str
 
@@ -188,7 +202,6 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     engine: str
     cautions: list[str]
     versions: dict[str, str]
-    prompts: dict[JobName, str]
     stages: list[StageShown]
 
 
@@ -196,8 +209,9 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
     """Everything on the page."""
 
     identity: Identity
+    jobs: list[JobShown]
     ledger: Ledger
-    offences: list[str]
+    violations: list[str]
     set_sizes: dict[str, int]
     similarity: Similarity
     sets: list[SetShown]
@@ -205,5 +219,5 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
     rules: list[RuleShown]
     duplicates: list[DuplicateShown]
     failures: list[FailureShown]
-    pace: Pace
+    throughput: Throughput
     pictures: list[Picture]

@@ -1,24 +1,26 @@
 """Which run it is: what made it, under which settings, and what to be careful about.
 
-Comes in: run.json, the prompts. Goes out: the page's Identity. Absolute paths are shortened to their
-last name, as in the manifest. Not its job: what the settings mean.
+Comes in: run.json, jobs, prompts. Goes out: the page's Identity, and the jobs with their labels. Absolute
+paths are shortened to their last name, as in the manifest. Not its job: what the settings mean.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from triptych.export.manifest import fingerprints, shortened
-from triptych.records import JobName
-from triptych.report.content import Identity, StageShown
-from triptych.runs.folder import STAGE_NAMES, RunFolder
+from triptych.report.content import Identity, JobShown, StageShown
+from triptych.runs.context import RunContext
+from triptych.runs.folder import RunFolder
+from triptych.runs.stages import STAGE_NAMES
 
 
-def identity_of(run: RunFolder, prompts: Mapping[JobName, str], cautions: Sequence[str]) -> Identity:
-    """``prompts`` of the jobs that were done; ``cautions`` are shown at the top of the page."""
+def identity_of(run: RunFolder, cautions: Sequence[str]) -> Identity:
+    """``cautions`` are shown at the top of the page."""
     config = run.run_file.config
     captioning, embedding = _table(config, "captioning"), _table(config, "embedding")
     encoder = _last(str(embedding.get("model") or "not recorded"))
@@ -35,7 +37,6 @@ def identity_of(run: RunFolder, prompts: Mapping[JobName, str], cautions: Sequen
         engine=str(engine or "none yet"),
         cautions=list(cautions),
         versions=dict(run.run_file.versions),
-        prompts=dict(prompts),
         stages=[
             StageShown(
                 name=name,
@@ -48,6 +49,27 @@ def identity_of(run: RunFolder, prompts: Mapping[JobName, str], cautions: Sequen
             if (state := run.run_file.stages.get(name)) is not None
         ],
     )
+
+
+def jobs_shown(context: RunContext) -> list[JobShown]:
+    """The jobs of the run, each with a label of its own."""
+    times = Counter((job.subject, job.language) for job in context.jobs)
+    shown = []
+    for job in context.jobs:
+        name = context.language(job).name or job.language
+        is_alone = times[job.subject, job.language] == 1
+        shown.append(
+            JobShown(
+                name=job.name,
+                label=f"{'Multi' if job.is_multi else 'Single'} {name}" if is_alone else job.name,
+                short_label=name if is_alone else job.name,
+                language=job.language,
+                language_name=name,
+                is_multi=job.is_multi,
+                prompt=context.prompts[job.name].text,
+            )
+        )
+    return shown
 
 
 def report_id(run: RunFolder) -> str:

@@ -25,7 +25,7 @@ class HumanVerdict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     report: str
     kind: str
-    """``set``, a job's name for its kept captions, ``near duplicate``, ``dropped: RULE``."""
+    """``set``, a job's name for its kept captions, ``near duplicate``, ``rejected: RULE``."""
     id: str
     good: bool
     drawn: How

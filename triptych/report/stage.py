@@ -3,7 +3,7 @@
 Comes in: a run with finished sets, at any later point of its life. Goes out: ``report/index.html``,
 whole or not at all. It only looks at the run, so the run may be at work; it is made anew every time.
 Memory is bounded by a shard, the keys of duplicates and sets, and the samples. Not its job: anything
-that a trainer reads (see the rest of export).
+that a trainer reads (see export).
 """
 
 from __future__ import annotations
@@ -14,18 +14,15 @@ from pathlib import Path
 import msgspec
 
 from triptych.errors import SetupError
-from triptych.report.assembly import Assembly, Band
-from triptych.report.captions import CaptionReader
+from triptych.report.cards import Cards, Thresholds
 from triptych.report.content import Content, FailureShown, Similarity
-from triptych.report.groups import read_groups
-from triptych.report.histogram import CosineHistogram
-from triptych.report.identity import identity_of
-from triptych.report.nearness import measure
-from triptych.report.pace import pace_of
+from triptych.report.identity import identity_of, jobs_shown
+from triptych.report.image_lookup import locate
+from triptych.report.neighbours import CosineHistogram, measure
 from triptych.report.page import render
-from triptych.report.places import find_places
+from triptych.report.samples import Repeated, SampledCaptions, SampledSets, repeated_captions, sample_sets
+from triptych.report.throughput import throughput_of
 from triptych.report.thumbnails import Thumbnails
-from triptych.report.twins import keys_of
 from triptych.runs.context import RunContext
 from triptych.runs.folder import RunFolder
 from triptych.runs.jsonl import written_whole
@@ -73,60 +70,75 @@ def read_content(context: RunContext, sources: Sequence[Shard], cautions: Sequen
     """Everything on the page, read from the run's files."""
     run, jobs, progress = context.folder, context.jobs, context.progress
     ledger = recount(run, jobs)
-    band = _band(run)
-    groups = read_groups(run, *band)
-    reader = CaptionReader(run, {each.item.id for each in groups.sets}, progress)
+    thresholds = _thresholds(run)
+    sampled = sample_sets(run, *thresholds)
+    captions = SampledCaptions(context, {each.item.id for each in sampled.sets})
     if not ledger.contradictions:  # else there is no plan
-        reader.read(jobs, ledger)
-    rules = reader.tallies.rules()
-    keys = {key for each in groups.sets for key in each.item.keys}
-    keys |= {key for each in groups.duplicates for key in (each.item.key, each.item.of)}
-    keys |= {each.item.key for each in reader.singles}
-    keys |= {
-        image.key for rule in rules for each in reader.rejected(rule) for image in each.item.target.images
-    }
-    repeated = (each.item.verdict.repeats for rule in rules for each in reader.rejected(rule))
-    twins = keys_of(run, {identifier for identifier in repeated if identifier is not None})
-    keys |= {key for of_twin in twins.values() for key in of_twin}
-    places = find_places(run, keys, groups.set_aside, progress)
+        captions.read(ledger)
+    rules = captions.rule_counts.rules()
+    repeated = _repeated(context, captions, rules)
+    keys = _keys_shown(sampled, captions, rules, repeated)
+    located = locate(run, keys, sampled.duplicate_keys, progress)
     # All of them, but in a damaged run: the ledger's violations, on the page, then name the others.
-    drawn_sets = [each for each in groups.sets if all(key in places.of_key for key in each.item.keys)]
-    sets = [[places.of_key[key] for key in each.item.keys] for each in drawn_sets]
-    nearness = measure(run, sets, places.sample, groups.set_aside, progress)
+    drawn = [each for each in sampled.sets if all(key in located.of_key for key in each.item.keys)]
+    images_of_sets = [[located.of_key[key] for key in each.item.keys] for each in drawn]
+    nearness = measure(run, images_of_sets, located.sample, sampled.duplicate_keys, progress)
     thumbnails = Thumbnails({shard.name: shard for shard in sources})
-    shown = Assembly(run, reader, places.of_key, thumbnails)
-    multi = [job for job in jobs if job.is_multi]
+    cards = Cards(run, captions, located.of_key, thumbnails)
     histograms = (
         nearness.by_chance,
         nearness.nearest,
-        groups.mean_cosines,
-        groups.min_cosines,
-        groups.duplicate_cosines,
+        sampled.mean_cosines,
+        sampled.min_cosines,
+        sampled.duplicate_cosines,
     )
     return Content(
-        identity=identity_of(run, {job.name: context.prompts[job.name].text for job in jobs}, cautions),
+        identity=identity_of(run, cautions),
+        jobs=jobs_shown(context),
         ledger=ledger,
-        offences=ledger.violations(),
-        set_sizes={str(size): groups.sizes[size] for size in sorted(groups.sizes)},
-        similarity=_similarity(run, histograms),
-        sets=shown.sets(drawn_sets, sets, nearness, multi, band),
-        singles=shown.singles([job for job in jobs if not job.is_multi]),
-        rules=shown.rules(rules, jobs, twins),
-        duplicates=shown.duplicates(groups.duplicates),
-        failures=_failures(ledger, reader, places.unreadable),
-        pace=pace_of(run, reader.made),
+        violations=ledger.violations(),
+        set_sizes={str(size): sampled.sizes[size] for size in sorted(sampled.sizes)},
+        similarity=_similarity(run, thresholds, histograms),
+        sets=cards.sets(drawn, nearness, [job for job in jobs if job.is_multi], thresholds),
+        singles=cards.singles([job for job in jobs if not job.is_multi]),
+        rules=cards.rules(rules, jobs, repeated),
+        duplicates=cards.duplicates(sampled.duplicates),
+        failures=_failures(ledger, captions, located.unreadable),
+        throughput=throughput_of(run, captions.made),
         pictures=thumbnails.pictures(progress),
     )
 
 
+def _repeated(context: RunContext, captions: SampledCaptions, rules: Sequence[str]) -> dict[str, Repeated]:
+    """The captions that those shown as rejected repeat, by id."""
+    ids = {each.item.verdict.repeats for rule in rules for each in captions.rejected(rule)}
+    return repeated_captions(context.folder, context.jobs, {each for each in ids if each is not None})
+
+
+def _keys_shown(
+    sampled: SampledSets,
+    captions: SampledCaptions,
+    rules: Sequence[str],
+    repeated: Mapping[str, Repeated],
+) -> set[str]:
+    """The keys of all images on the page, but for those that are left out of sets."""
+    keys = {key for each in sampled.sets for key in each.item.keys}
+    keys |= {key for each in sampled.duplicates for key in (each.item.key, each.item.of)}
+    keys |= {each.item.key for each in captions.singles}
+    keys |= {
+        image.key for rule in rules for each in captions.rejected(rule) for image in each.item.target.images
+    }
+    return keys | {key for each in repeated.values() for key in each.keys}
+
+
 def _failures(
-    ledger: Ledger, reader: CaptionReader, unreadable: Mapping[str, list[tuple[str, str]]]
+    ledger: Ledger, captions: SampledCaptions, unreadable: Mapping[str, list[tuple[str, str]]]
 ) -> list[FailureShown]:
     found = [
         FailureShown(where="images", name=name, count=count, examples=unreadable.get(name, []))
         for name, count in (ledger.images.unreadable or {}).items()
     ]
-    examples = reader.failures()
+    examples = captions.failures()
     for job, counts in ledger.jobs.items():
         found += [
             FailureShown(where=job, name=name, count=count, examples=examples.get((job, name), []))
@@ -135,23 +147,22 @@ def _failures(
     return found
 
 
-def _similarity(run: RunFolder, histograms: Sequence[CosineHistogram]) -> Similarity:
-    related, duplicate = _band(run)
+def _similarity(run: RunFolder, thresholds: Thresholds, histograms: Sequence[CosineHistogram]) -> Similarity:
     state = run.run_file.stages.get("sets")
     why = state.notes.get("thresholds_why") if state is not None else None
     return Similarity(
-        related=related,
-        duplicate=duplicate,
+        related=thresholds.related,
+        duplicate=thresholds.duplicate,
         why=str(why or ""),
         histograms=[each.shown() for each in histograms],
     )
 
 
-def _band(run: RunFolder) -> Band:
-    """What sets were made between: read off the corpus and noted, or as it was set."""
+def _thresholds(run: RunFolder) -> Thresholds:
+    """Between which sets were made: chosen for the corpus and noted, or as it was set."""
     state = run.run_file.stages.get("sets")
     found: list[float | None] = []
     for name in ("related_cosine_similarity", "duplicate_cosine_similarity"):
         value = state.notes.get(name, state.settings.get(name)) if state is not None else None
         found.append(float(value) if isinstance(value, int | float) else None)
-    return found[0], found[1]
+    return Thresholds(*found)

@@ -1,6 +1,6 @@
 """Pictures for the page: small, each once, read from the sources.
 
-Comes in: places of images, the shards of the sources. Goes out: thumbnails as data URLs, or the reason
+Comes in: located images, the shards of the sources. Goes out: thumbnails as data URLs, or the reason
 why there is none. Each has a bounded size, and so has the page. Not its job: decoding (see sources).
 """
 
@@ -17,48 +17,48 @@ from PIL import Image
 from triptych.errors import UnreadableImageError
 from triptych.progress import Progress
 from triptych.report.content import Picture
-from triptych.report.places import Place
+from triptych.report.image_lookup import LocatedImage
 from triptych.sources import Shard
 from triptych.sources.image_decoding import decode_rgb
 
 LONGER_SIDE_PX = 208
 QUALITIES = (72, 50, 25, 5)
 """WebP's; the first at which a thumbnail is small enough is taken."""
-MOST_BYTES = 9_000
+MAX_BYTES = 9_000
 """Of a thumbnail. With 600 pictures and base64 that is at most 7.2 MB."""
 
 
 class Thumbnails:
-    """Gives every picture its place on the page; makes them all at the end."""
+    """Numbers the pictures of the page; makes them all at the end."""
 
     def __init__(self, sources: Mapping[str, Shard]) -> None:
         self._sources = sources
-        self._places: dict[str, tuple[int, Place]] = {}
+        self._numbered: dict[str, tuple[int, LocatedImage]] = {}
 
-    def place_of(self, place: Place) -> int:
+    def number_of(self, image: LocatedImage) -> int:
         """The number of a picture on the page, the same whenever it is asked for."""
-        number, _ = self._places.setdefault(place.record.key, (len(self._places), place))
+        number, _ = self._numbered.setdefault(image.record.key, (len(self._numbered), image))
         return number
 
     def pictures(self, progress: Progress) -> list[Picture]:
         """All of them, by number."""
-        places = [place for _, place in self._places.values()]
+        images = [image for _, image in self._numbered.values()]
         threads = len(os.sched_getaffinity(0))
         with (
-            progress.task("report pictures", len(places), "images") as task,
+            progress.task("report pictures", len(images), "images") as task,
             ThreadPoolExecutor(threads, thread_name_prefix="thumbnail") as pool,
         ):
             pictures = []
-            for picture in pool.map(self._picture, places):
+            for picture in pool.map(self._picture, images):
                 pictures.append(picture)
                 task.advance(1)
         return pictures
 
-    def _picture(self, place: Place) -> Picture:
-        record = place.record
+    def _picture(self, image: LocatedImage) -> Picture:
+        record = image.record
         url = why_not = None
         try:
-            shard = self._sources[place.shard]
+            shard = self._sources[image.shard]
             content = shard.read(record.key, record.offset_bytes, record.size_bytes)
             url = thumbnail_url(content)
         except UnreadableImageError as error:
@@ -73,12 +73,12 @@ class Thumbnails:
 
 
 def thumbnail_url(content: bytes) -> str:
-    """A WebP of at most MOST_BYTES as a data URL. Raises UnreadableImageError."""
+    """A WebP of at most MAX_BYTES as a data URL. Raises UnreadableImageError."""
     picture, _, _ = decode_rgb(content, LONGER_SIDE_PX)
     picture.thumbnail((LONGER_SIDE_PX, LONGER_SIDE_PX), Image.Resampling.LANCZOS)
     for quality in QUALITIES:
         buffer = io.BytesIO()
         picture.save(buffer, "WEBP", quality=quality)
-        if buffer.tell() <= MOST_BYTES:
+        if buffer.tell() <= MAX_BYTES:
             break
     return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -1,4 +1,4 @@
-// Cards: sets as contact sheets, single images, what was dropped, duplicates.
+// Cards: sets as contact sheets, single images, rejected captions, duplicates.
 
 const thumbnail = (number) => {
   const picture = content.pictures[number];
@@ -11,11 +11,11 @@ const keyOf = (number) => name(content.pictures[number].key);
 const captionText = (caption) => el("p.text", { lang: caption.language, dir: "auto" }, caption.text);
 
 const captionBlock = (caption, how) => {
-  const node = el(`section.caption.${words(caption.state).replaceAll(" ", "-")}`, {});
+  const node = el(`section.caption.state-${caption.state.replaceAll(" ", "-")}`, {});
   const buttons = caption.state === "kept" && judged(node, caption.job, caption.id, how);
   return fill(node, {}, [
-    el("header", {}, el("span.language", {}, caption.language === "zh" ? "中文" : "EN"),
-      caption.state !== "kept" && el("span.state", {}, caption.state, caption.why && caption.state === "dropped" && `: ${words(caption.why)}`),
+    el("header", {}, el("span.language", {}, jobOf.get(caption.job).short_label),
+      caption.state !== "kept" && el("span.state", {}, caption.state, caption.why && caption.state === "rejected" && `: ${words(caption.why)}`),
       buttons),
     caption.text ? captionText(caption) : el("p.none", {}, caption.why || "No caption."),
   ]);
@@ -59,7 +59,7 @@ const singleCard = (single) => el("article.card.single", {},
 const rejectedCard = (rule, rejected) => {
   const node = el("article.card.rejected", {});
   const { caption } = rejected;
-  const buttons = judged(node, `dropped: ${rule}`, caption.id, rejected.how);
+  const buttons = judged(node, `rejected: ${rule}`, caption.id, rejected.how);
   const score = (value) => (Number.isInteger(value) ? count(value) : value.toFixed(2));
   return fill(node, {}, [
     el("header", {}, el("span.language", {}, jobLabel(caption.job)), rare(rejected.how),
@@ -83,19 +83,19 @@ const ruleBlock = (rule) => {
     el("h3", {}, words(rule.rule), el("small", {}, caught
       ? `${counted(caught, "caption")} caught, the first reason of ${count(first)}`
       : "nothing caught")),
-    el("div.curves", {}, movable.map((counts) => boundCurve(rule.rule, counts)),
-      fixed.length > 0 && el("p.unbounded", {}, fixed.map((counts, i) => [i > 0 && " · ", jobLabel(counts.job), " ", el("b", {}, count(counts.caught)), `, ${count(counts.alone)} by no other rule`]), ".")),
+    el("div.curves", {}, movable.map((counts) => thresholdCurve(rule.rule, counts)),
+      fixed.length > 0 && el("p.without-threshold", {}, fixed.map((counts, i) => [i > 0 && " · ", jobLabel(counts.job), " ", el("b", {}, count(counts.caught)), `, ${count(counts.alone)} by no other rule`]), ".")),
     rule.examples.length > 0 && el("div.grid.rejects", {}, rule.examples.map((each) => rejectedCard(rule.rule, each))));
 };
 
-// Rules that dropped something, then, folded away, those that would with another bound.
+// Rules that rejected something, then, folded away, those that would with another threshold.
 const rulesSection = () => {
-  const dropped = content.rules.filter((rule) => rule.jobs.some((counts) => counts.caught));
-  const others = content.rules.filter((rule) => !dropped.includes(rule));
+  const rejecting = content.rules.filter((rule) => rule.jobs.some((counts) => counts.caught));
+  const others = content.rules.filter((rule) => !rejecting.includes(rule));
   return [
-    dropped.length ? dropped.map(ruleBlock) : el("p.none", {}, "No caption was dropped."),
+    rejecting.length ? rejecting.map(ruleBlock) : el("p.none", {}, "No caption was rejected."),
     others.length > 0 && el("details.other-rules", {},
-      el("summary", {}, "Rules that dropped nothing", el("small", {}, `and what ${others.length === 1 ? "another bound" : "other bounds"} would drop`)),
+      el("summary", {}, "Rules that rejected nothing", el("small", {}, `and what ${others.length === 1 ? "another threshold" : "other thresholds"} would reject`)),
       others.map(ruleBlock)),
   ];
 };
@@ -107,7 +107,7 @@ const duplicateCard = (pair) => {
   return fill(node, {}, [
     el("header", {}, el("span.facts", {}, near ? `${pair.reason}, cosine ${cosine(pair.cosine_similarity)}` : pair.reason), rare(pair.how), buttons),
     el("div.pair", {},
-      el("figure.set-aside", {}, thumbnail(pair.picture), el("figcaption", {}, el("small", {}, "set aside"), keyOf(pair.picture))),
-      el("figure", {}, thumbnail(pair.stays), el("figcaption", {}, el("small", {}, "stays"), keyOf(pair.stays)))),
+      el("figure.copy", {}, thumbnail(pair.picture), el("figcaption", {}, el("small", {}, "duplicate"), keyOf(pair.picture))),
+      el("figure", {}, thumbnail(pair.kept), el("figcaption", {}, el("small", {}, "kept"), keyOf(pair.kept)))),
   ]);
 };

@@ -42,10 +42,10 @@ const ridges = (similarity) => {
   const ticks = [];
   const every = 1 - low > 0.8 ? 0.2 : 0.1;
   for (let value = 1; value >= low - 1e-9; value -= every) ticks.push(value);
-  const hasBand = similarity.related !== null && similarity.duplicate !== null;
-  const band = () => hasBand && el("span.band", { style: { left: percentAt(similarity.related), right: `${100 - 100 * at(similarity.duplicate)}%` } });
+  const hasThresholds = similarity.related !== null && similarity.duplicate !== null;
+  const between = () => hasThresholds && el("span.between", { style: { left: percentAt(similarity.related), right: `${100 - 100 * at(similarity.duplicate)}%` } });
   return el("div.ridges", {},
-    hasBand && el("div.ridge.head", {}, el("span"), el("div.ridge-plot.marks", {},
+    hasThresholds && el("div.ridge.head", {}, el("span"), el("div.ridge-plot.marks", {},
       el("span.mark", { style: { right: `${100 - 100 * at(similarity.duplicate)}%` } }, `related ${similarity.related} to ${similarity.duplicate} duplicate`))),
     similarity.histograms.map((each) => {
       const most = Math.max(1, ...each.counts);
@@ -53,24 +53,24 @@ const ridges = (similarity) => {
         [at(each.low + i * each.step), at(each.low + (i + 1) * each.step), value / most]);
       return el("div.ridge", {},
         el("div.ridge-label", {}, el("b", {}, each.name), el("small", {}, `${counted(total(each.counts), "value")}, ${each.note}`)),
-        el("div.ridge-plot", {}, band(), each.counts.length ? shape(steps(points, 1000, 100), "filled") : el("small.none", {}, "none")));
+        el("div.ridge-plot", {}, between(), each.counts.length ? shape(steps(points, 1000, 100), "filled") : el("small.none", {}, "none")));
     }),
     el("div.ridge.axis", {}, el("span"), el("div.ridge-plot", {}, ticks.map((value) =>
       el("span.tick", { style: { left: percentAt(value) } }, value.toFixed(1))))));
 };
 
-// How many captions a rule would drop, were its bound elsewhere; with a slider to try it.
-// Bins are counted in steps from the bound (see corpus/rule_scores.py): exact at every place of the slider.
-const boundCurve = (rule, counts) => {
-  const { bound, step, drops, setting, bins } = counts.scores;
+// How many captions a rule would reject with another threshold; with a slider to try it.
+// Bins are counted in steps from the threshold (see runs/rule_scores.py): exact at every place of the slider.
+const thresholdCurve = (rule, counts) => {
+  const { bound: threshold, step, drops, setting, bins } = counts.scores;
   const above = drops === "above";
   const beyond = (at, column) => bins.reduce((sum, row) =>
     sum + ((above ? row[0] > at : row[0] < at) ? row[column] : 0), 0);
-  // On the looser side until nothing is dropped, on the tighter side until half of all captions are.
+  // On the looser side until nothing is rejected, on the tighter side until half of all captions are.
   const half = (ledger.jobs[counts.job].captioned || 0) / 2;
   const outermost = (from, towards, enough) => {
     let at = from;
-    while (Math.abs(at) < 100 && bound + (at + towards) * step >= 0 && !enough(at)) at += towards;
+    while (Math.abs(at) < 100 && threshold + (at + towards) * step >= 0 && !enough(at)) at += towards;
     return at;
   };
   const looser = outermost(0, above ? 1 : -1, (at) => beyond(at, 1) === 0);
@@ -81,46 +81,46 @@ const boundCurve = (rule, counts) => {
   const most = Math.max(1, beyond(tighter, 1));
   const path = (column) => steps(Array.from({ length: high - low }, (_, i) =>
     [i / span, (i + 1) / span, beyond(low + i, column) / most]), 1000, 100);
-  const valueAt = (at) => bound + at * step;
+  const valueAt = (at) => threshold + at * step;
   const show = (value) => (Number.isInteger(step) ? count(Math.round(value)) : value.toFixed(step < 0.1 ? 2 : 1));
-  const said = el("output.said", {});
+  const effect = el("output.effect", {});
   const cursor = el("span.cursor");
   const slider = el("input", {
     type: "range", min: low, max: high, step: 1, value: 0,
-    "aria-label": `${words(rule)}, ${jobLabel(counts.job)}: another bound`,
-    oninput: () => tell(Number(slider.value)),
+    "aria-label": `${words(rule)}, ${jobLabel(counts.job)}: another threshold`,
+    oninput: () => describe(Number(slider.value)),
   });
   const alone = beyond(0, 2);
-  const tell = (at) => {
+  const describe = (at) => {
     const other = beyond(at, 2) - alone;
-    const effect = other > 0 ? `${counted(other, "more caption")} dropped` : `${counted(-other, "caption")} back among the kept`;
+    const change = other > 0 ? `${counted(other, "more caption")} rejected` : `${counted(-other, "caption")} back among the kept`;
     cursor.style.left = `${(100 * (at - low)) / span}%`;
     slider.setAttribute("aria-valuetext", show(valueAt(at)));
-    said.replaceChildren();
-    fill(said, {}, [
+    effect.replaceChildren();
+    fill(effect, {}, [
       el("b", {}, show(valueAt(at))), at === 0 ? " as set: " : ": ", `${count(beyond(at, 1))} caught`,
-      at === 0 ? beyond(0, 1) > 0 && `, ${count(alone)} by no other rule` : `, ${other ? effect : "the same captions kept"}`]);
+      at === 0 ? beyond(0, 1) > 0 && `, ${count(alone)} by no other rule` : `, ${other ? change : "the same captions kept"}`]);
   };
-  tell(0);
+  describe(0);
   return el("div.curve", {},
-    el("div.curve-head", {}, el("b", {}, jobLabel(counts.job)), el("code", {}, setting), " = ", show(bound)),
+    el("div.curve-head", {}, el("b", {}, jobLabel(counts.job)), el("code", {}, setting), " = ", show(threshold)),
     el("div.curve-plot", {}, shape(path(1), "faint"), shape(path(2), "filled"),
       el("span.as-set", { style: { left: `${(-100 * low) / span}%` }, title: "as set" }), cursor),
     slider,
     el("div.curve-ends", {}, el("span", {}, show(valueAt(low))), el("span", {}, show(valueAt(high)))),
-    said);
+    effect);
 };
 
-const paceCurve = (points) => {
+const throughputCurve = (points) => {
   const end = Math.max(...points.map(([at]) => at), 1e-9);
   const most = points[points.length - 1][1];
   let path = "M0 100";
   for (const [at, made] of points) path += `L${(1000 * at) / end} ${100 - (100 * made) / most}`;
   const jobs = [...new Set(points.map(([, , job]) => job))];
-  return el("div.pace-curve", {},
-    el("div.pace-top", {}, `${count(most)} captions`),
-    el("div.pace-plot", {}, shape(`${path}V100Z`, "filled"),
+  return el("div.throughput-curve", {},
+    el("div.throughput-top", {}, `${count(most)} captions`),
+    el("div.throughput-plot", {}, shape(`${path}V100Z`, "filled"),
       points.length <= 60 && points.map(([at, made, job]) =>
-        el("span.dot", { style: { left: `${(100 * at) / end}%`, bottom: `${(100 * made) / most}%` }, title: `${jobLabel(job)}: ${count(made)} in all after ${seconds(at)}` }))),
+        el("span.dot", { style: { left: `${(100 * at) / end}%`, bottom: `${(100 * made) / most}%` }, title: `${jobLabel(job)}: ${count(made)} in total after ${seconds(at)}` }))),
     el("div.curve-ends", {}, el("span", {}, "0 s"), el("span", {}, jobs.map(jobLabel).join(" → ")), el("span", {}, seconds(end))));
 };

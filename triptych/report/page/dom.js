@@ -37,8 +37,8 @@ const percent = (part, whole) => {
 };
 const words = (name) => name.replaceAll("_", " ");
 
-const JOB_LABELS = { single_en: "Single EN", single_zh: "Single ZH", multi_en: "Multi EN", multi_zh: "Multi ZH" };
-const jobLabel = (job) => JOB_LABELS[job] || job;
+const jobOf = new Map(content.jobs.map((job) => [job.name, job]));
+const jobLabel = (name) => jobOf.get(name)?.label ?? name;
 
 const seconds = (value) => {
   if (value < 100) return `${value.toFixed(1)} s`;

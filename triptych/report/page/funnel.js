@@ -31,10 +31,10 @@ const imageFunnel = () => {
 
 const jobFunnel = (job, counts, widest) => {
   const failed = counts.failed && total(counts.failed);
-  const dropped = counts.rejected && total(counts.rejected);
+  const rejected = counts.rejected && total(counts.rejected);
   const judged = counts.kept !== null && counts.kept !== undefined;
   const parts = judged
-    ? [["kept", counts.kept, "strong"], ["dropped", dropped, "warn"]]
+    ? [["kept", counts.kept, "strong"], ["rejected", rejected, "warn"]]
     : [["captioned", counts.captioned, "mild"]];
   parts.push(["failed", failed, "bad"]);
   if (counts.pending) parts.push(["still to caption", counts.pending, "grey"]);
@@ -42,14 +42,14 @@ const jobFunnel = (job, counts, widest) => {
     el("h3", {}, jobLabel(job), judged && el("small", {}, ` ${percent(counts.kept, counts.captioned)} kept`)),
     el("div.scaled", { style: { width: `${Math.max(2, (100 * (counts.planned || 0)) / widest)}%` } }, stacked(parts, counts.planned, jobLabel(job))),
     equation(counts.planned, "planned", parts),
-    el("p.breakdowns", {}, breakdown("dropped", counts.rejected), breakdown("failed", counts.failed)));
+    el("p.breakdowns", {}, breakdown("rejected", counts.rejected), breakdown("failed", counts.failed)));
 };
 
 const funnelSection = () => {
   const jobs = Object.entries(ledger.jobs);
   const widest = Math.max(1, ...jobs.map(([, counts]) => counts.planned || 0));
   return [
-    content.offences.length > 0 && el("div.notice.bad", {}, el("b", {}, "The counts contradict each other. "), content.offences.slice(0, 5).join("; "), content.offences.length > 5 && ` and ${content.offences.length - 5} more: triptych verify lists them`),
+    content.violations.length > 0 && el("div.notice.bad", {}, el("b", {}, "The counts contradict each other. "), content.violations.slice(0, 5).join("; "), content.violations.length > 5 && ` and ${content.violations.length - 5} more: triptych verify lists them`),
     imageFunnel(),
     el("div.funnel-jobs", {}, jobs.map(([job, counts]) => jobFunnel(job, counts, widest))),
   ];

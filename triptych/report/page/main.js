@@ -8,22 +8,22 @@ const sampleNote = (shown, all, what) => {
     (rareOnes ? `, but for ${rareOnes} that were added because their kind is rare.` : ".");
 };
 
-const imagesThatStay = (ledger.images.in_sets || 0) + (ledger.images.single || 0);
-const droppedInAll = Object.values(ledger.jobs).reduce((sum, counts) => sum + total(counts.rejected), 0);
-const failedInAll = content.failures.reduce((sum, each) => sum + each.count, 0);
+const keptImages = (ledger.images.in_sets || 0) + (ledger.images.single || 0);
+const allRejected = Object.values(ledger.jobs).reduce((sum, counts) => sum + total(counts.rejected), 0);
+const allFailed = content.failures.reduce((sum, each) => sum + each.count, 0);
 
 const SECTIONS = [
   ["funnel", "Funnel", null, "What became of every image and every planned caption, recounted from the files.", funnelSection],
   ["shapes", "Sets in numbers", null, "How large sets are, and how similar images are: by chance, to their nearest, within sets.", shapesSection],
   ["sets", "Sets", ledger.images.sets, sampleNote(content.sets, ledger.images.sets, "sets"),
     () => el("div.list", {}, content.sets.map(setCard))],
-  ["singles", "Single images", imagesThatStay, sampleNote(content.singles, imagesThatStay, "images that stay, with their captions"),
+  ["singles", "Single images", keptImages, sampleNote(content.singles, keptImages, "images that are no duplicates, with their captions"),
     () => (content.singles.length ? el("div.grid.singles", {}, content.singles.map(singleCard)) : el("p.none", {}, "No captions of single images yet."))],
-  ["dropped", "Dropped", droppedInAll, "By rule, with examples. Move a bound to see what another one would drop; copies of captions, which are looked for last, are left out of that.", rulesSection],
-  ["duplicates", "Duplicates", total(ledger.images.duplicates), sampleNote(content.duplicates, total(ledger.images.duplicates), "duplicates, each beside the image that stays for it"),
+  ["rejected", "Rejected", allRejected, "By rule, with examples. Move a threshold to see what another one would reject; duplicates of captions, which are looked for last, are left out of that.", rulesSection],
+  ["duplicates", "Duplicates", total(ledger.images.duplicates), sampleNote(content.duplicates, total(ledger.images.duplicates), "duplicates, each beside the image that is kept in its place"),
     () => el("div.grid.duplicates", {}, content.duplicates.map(duplicateCard))],
-  ["failures", "Failures", failedInAll, "Files that can't be read and captions that couldn't be made, by class.", failuresSection],
-  ["pace", "Pace", null, "How long each stage took, as the run recorded it.", paceSection],
+  ["failures", "Failures", allFailed, "Files that can't be read and captions that couldn't be made, by class.", failuresSection],
+  ["throughput", "Throughput", null, "How long each stage took, as the run recorded it.", throughputSection],
   ["identity", "Identity", null, "What made this run, and the settings it was made with.", identitySection],
 ];
 

@@ -1,4 +1,4 @@
-// Sections of figures: key numbers, sizes and similarities, failures, pace, identity.
+// Sections of figures: key numbers, sizes and similarities, failures, throughput, identity.
 
 const keyNumbers = () => {
   const images = ledger.images;
@@ -9,10 +9,10 @@ const keyNumbers = () => {
   const cells = [
     [count(images.found), "images found"],
     [count(images.sets), "sets", images.sets ? `${(images.in_sets / images.sets).toFixed(1)} images each` : ""],
-    [count(images.duplicates && total(images.duplicates)), "duplicates set aside"],
+    [count(images.duplicates && total(images.duplicates)), "duplicates"],
     [count(sum("captioned")), "captions made"],
     [judged ? count(kept) : "–", "captions kept", judged ? percent(kept, sum("captioned")) : ""],
-    [seconds(content.pace.stages.reduce((all, stage) => all + stage.seconds, 0)), "of recorded work"],
+    [seconds(content.throughput.stages.reduce((all, stage) => all + stage.seconds, 0)), "of recorded work"],
   ];
   return el("dl.key-numbers", {}, cells.map(([value, label, note]) =>
     el("div", {}, el("dt", {}, label, note && `, ${note}`), el("dd", {}, value))));
@@ -22,8 +22,8 @@ const shapesSection = () => [
   el("div.split", {},
     el("div", {}, el("h3", {}, "Images in a set"),
       Object.keys(content.set_sizes).length ? columnBars(Object.entries(content.set_sizes).map(([size, value]) => [counted(Number(size), "image"), value])) : el("p.none", {}, "No sets.")),
-    el("div", {}, el("h3", {}, "Cosine similarity, and the band that sets are made in"), ridges(content.similarity),
-      content.similarity.why && el("p.note", {}, "The band was read off these images: ", content.similarity.why, "."))),
+    el("div", {}, el("h3", {}, "Cosine similarity, and the thresholds between which sets are made"), ridges(content.similarity),
+      content.similarity.why && el("p.note", {}, "The thresholds were chosen for these images: ", content.similarity.why, "."))),
 ];
 
 const failuresSection = () => content.failures.length
@@ -37,17 +37,17 @@ const failuresSection = () => content.failures.length
   )
   : el("p.none", {}, "Nothing failed: every file could be read, every request was answered.");
 
-const paceSection = () => {
-  const { stages, points, note } = content.pace;
+const throughputSection = () => {
+  const { stages, points, note } = content.throughput;
   const longest = Math.max(1e-9, ...stages.map((stage) => stage.seconds));
   return el("div.split", {},
     el("div", {}, el("h3", {}, "By stage"), stages.length
-      ? el("div.bars.pace-bars", {}, stages.map((stage) => el("div.bar", {},
-        el("span.bar-label", {}, JOB_LABELS[stage.name] ? `captions ${jobLabel(stage.name)}` : stage.name),
+      ? el("div.bars.throughput-bars", {}, stages.map((stage) => el("div.bar", {},
+        el("span.bar-label", {}, jobOf.has(stage.name) ? `captions ${jobLabel(stage.name)}` : stage.name),
         el("span.bar-track", {}, el("span.bar-fill", { style: { width: `${(100 * stage.seconds) / longest}%` } })),
         el("span.bar-count", {}, seconds(stage.seconds),
           el("small", {}, stage.seconds > 0 ? ` ${(stage.count / stage.seconds).toFixed(1)} ${stage.unit}/s` : ""))))) : el("p.none", {}, "No stage has recorded how long it took.")),
-    el("div", {}, el("h3", {}, "Captions over time"), points.length > 0 && paceCurve(points), el("p.note", {}, note)));
+    el("div", {}, el("h3", {}, "Captions over time"), points.length > 0 && throughputCurve(points), el("p.note", {}, note)));
 };
 
 const pairs = (entries) => el("dl.pairs", {}, entries.map(([key, value]) =>
@@ -65,8 +65,8 @@ const identitySection = () => {
       ])),
       el("div", {}, el("h3", {}, "Versions"), pairs(Object.entries(identity.versions)))),
     el("h3", {}, "Prompts"),
-    el("div.prompts", {}, Object.entries(identity.prompts).map(([job, text]) =>
-      el("figure", {}, el("figcaption", {}, jobLabel(job)), el("blockquote", { lang: job.endsWith("_zh") ? "zh" : "en", dir: "auto" }, text)))),
+    el("div.prompts", {}, content.jobs.map((job) =>
+      el("figure", {}, el("figcaption", {}, job.label), el("blockquote", { lang: job.language, dir: "auto" }, job.prompt)))),
     el("h3", {}, "Stages: settings and fingerprints"),
     identity.stages.map((stage) => el("details", {},
       el("summary", {}, stage.name, el("small", {}, stage.finished ? "finished" : "begun, not finished")),

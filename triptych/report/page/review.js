@@ -1,4 +1,4 @@
-// Review: which unit is current, what was said of each, kept in this browser and given out as JSON Lines.
+// Review: which unit is current, whether each is good or bad, kept in this browser and downloaded as JSON Lines.
 
 const stored = {
   read: (key) => { try { return localStorage.getItem(key); } catch { return null; } },
@@ -25,10 +25,10 @@ const review = (() => {
     unit.buttons.forEach((button, i) => button.setAttribute("aria-pressed", String(good === (i === 0))));
   };
 
-  const tell = () => {
-    const said = units.map((unit) => verdicts[unit.key]).filter((good) => good !== undefined);
-    const good = said.filter(Boolean).length;
-    bar.tally.replaceChildren(el("b.good", {}, `${good} good`), " ", el("b.bad", {}, `${said.length - good} bad`));
+  const describe = () => {
+    const judgements = units.map((unit) => verdicts[unit.key]).filter((good) => good !== undefined);
+    const good = judgements.filter(Boolean).length;
+    bar.tally.replaceChildren(el("b.good", {}, `${good} good`), " ", el("b.bad", {}, `${judgements.length - good} bad`));
     bar.where.textContent = current < 0 ? counted(units.length, "item") : `${current + 1} / ${units.length}`;
     bar.question.textContent = !kept
       ? "This browser keeps nothing: download before you close."
@@ -42,7 +42,7 @@ const review = (() => {
     const { node } = units[current];
     node.classList.add("current");
     if (scroll) node.scrollIntoView({ block: "center", behavior: "instant" });
-    tell();
+    describe();
   };
 
   const judge = (unit, good) => {
@@ -50,7 +50,7 @@ const review = (() => {
     else verdicts[unit.key] = good;
     kept = stored.write(storageKey, JSON.stringify(verdicts));
     paint(unit);
-    tell();
+    describe();
   };
 
   const judgeCurrent = (good) => {
@@ -62,7 +62,7 @@ const review = (() => {
   const leave = () => {
     if (current >= 0) units[current].node.classList.remove("current");
     current = -1;
-    tell();
+    describe();
   };
 
   const asLines = () => units.filter((unit) => verdicts[unit.key] !== undefined).map((unit) =>
@@ -95,7 +95,7 @@ const review = (() => {
   const dock = () => {
     const button = (label, title, act, kind = "") => el(`button${kind}`, { type: "button", title, onclick: act }, label);
     units.forEach(paint);
-    tell();
+    describe();
     return el("div.dock", { role: "toolbar", "aria-label": "review" },
       bar.where, button("‹", "previous (k)", previous), button("✓", "good (g)", () => judgeCurrent(true), ".good"),
       button("✗", "bad (b)", () => judgeCurrent(false), ".bad"), button("›", "next (j)", next),

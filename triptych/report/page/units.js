@@ -1,14 +1,11 @@
 // Units: what a person judges, one at a time. A unit has a kind, an id, and how it was drawn.
 
-const QUESTIONS = {
-  set: "Do these images belong together, without being the same?",
-  single_en: "Is the English caption right?",
-  single_zh: "Is the Chinese caption right?",
-  multi_en: "Is the English caption right, image by image?",
-  multi_zh: "Is the Chinese caption right, image by image?",
-  "near duplicate": "Do both show the same?",
-};
-const question = (kind) => QUESTIONS[kind] || "Was it right to drop this caption?";
+const QUESTIONS = new Map([
+  ["set", "Do these images belong together, without being the same?"],
+  ["near duplicate", "Do both show the same?"],
+  ...content.jobs.map((job) => [job.name, `Is the ${job.language_name} caption right${job.is_multi ? ", image by image" : ""}?`]),
+]);
+const question = (kind) => QUESTIONS.get(kind) ?? "Was it right to reject this caption?";
 
 const units = [];
 

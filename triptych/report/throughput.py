@@ -1,6 +1,6 @@
 """How fast the run was, from what it recorded and from when its journals were written.
 
-Comes in: stage notes, the times of the journal files. Goes out: the page's Pace. A caption has no time
+Comes in: stage notes, the times of the journal files. Goes out: the page's Throughput. A caption has no time
 of its own, but a shard's journal is last written when its last caption is, which gives a curve with
 one point a shard. Where those times don't fit the recorded durations (a folder that was copied), there
 is no curve, and the page says so. Not its job: progress of a run at work.
@@ -10,39 +10,39 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from triptych.records import JobName
-from triptych.report.content import Pace, PaceStage
-from triptych.runs.folder import RunFolder, Setting
+from triptych.report.content import Throughput, TimedStage
+from triptych.runs.folder import RunFolder
+from triptych.runs.stages import Setting
 
-MOST_POINTS = 400
-LEAST_SPAN_SHARE = 0.3
+MAX_POINTS = 400
+MIN_SPAN_SHARE = 0.3
 """Of the recorded seconds. The first point comes when a shard is done, so the span is always shorter."""
 
 
-def pace_of(run: RunFolder, made: Mapping[tuple[JobName, str], int]) -> Pace:
+def throughput_of(run: RunFolder, made: Mapping[tuple[str, str], int]) -> Throughput:
     """``made``: captions by job and shard."""
     stages = _stages(run)
     recorded_s = sum(stage.seconds for stage in stages if stage.unit == "captions")
     points = _points(run, made)
     if len(points) < 3:
-        return Pace(stages=stages, points=[], note="Fewer than three shards were captioned: no curve.")
-    if points[-1][0] - points[0][0] < LEAST_SPAN_SHARE * recorded_s:
-        return Pace(
+        return Throughput(stages=stages, points=[], note="Fewer than three shards were captioned: no curve.")
+    if points[-1][0] - points[0][0] < MIN_SPAN_SHARE * recorded_s:
+        return Throughput(
             stages=stages,
             points=[],
             note="The journals' times don't fit the recorded durations, as in a copied folder: no curve.",
         )
-    every = -(-len(points) // MOST_POINTS)
+    every = -(-len(points) // MAX_POINTS)
     thinned = [*points[:-1:every], points[-1]]
-    return Pace(
+    return Throughput(
         stages=stages,
         points=thinned,
         note="One point a shard, at the time its journal was last written, since the sets were made.",
     )
 
 
-def _stages(run: RunFolder) -> list[PaceStage]:
-    found: list[PaceStage] = []
+def _stages(run: RunFolder) -> list[TimedStage]:
+    found: list[TimedStage] = []
     states = run.run_file.stages
     for name, counted, unit in (("embeddings", "found", "images"), ("sets", "sets", "sets")):
         notes = states[name].notes if name in states else {}
@@ -53,12 +53,12 @@ def _stages(run: RunFolder) -> list[PaceStage]:
     return found
 
 
-def _add(stages: list[PaceStage], name: str, seconds: Setting, count: Setting, unit: str) -> None:
+def _add(stages: list[TimedStage], name: str, seconds: Setting, count: Setting, unit: str) -> None:
     if isinstance(seconds, int | float) and isinstance(count, int):
-        stages.append(PaceStage(name=name, seconds=float(seconds), count=count, unit=unit))
+        stages.append(TimedStage(name=name, seconds=float(seconds), count=count, unit=unit))
 
 
-def _points(run: RunFolder, made: Mapping[tuple[JobName, str], int]) -> list[tuple[float, int, str]]:
+def _points(run: RunFolder, made: Mapping[tuple[str, str], int]) -> list[tuple[float, int, str]]:
     if not made:
         return []
     began = run.sets_file.stat().st_mtime

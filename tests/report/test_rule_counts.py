@@ -1,8 +1,11 @@
-"""How many captions each rule drops, and would with another bound."""
+"""How many captions each rule rejects, and would with another threshold."""
 
-from triptych.records import JOB_NAMES, Verdict
-from triptych.report.tallies import RuleTallies
+from triptych.jobs import SEED_JOBS
+from triptych.records import Verdict
+from triptych.report.rule_counts import CountsOfRules
 from triptych.runs.rule_scores import RuleScores
+
+NAMES = [job.name for job in SEED_JOBS]
 
 SHORT = RuleScores(
     job="single_en",
@@ -15,39 +18,39 @@ SHORT = RuleScores(
 )
 
 
-def tallied(scores: list[RuleScores], *verdicts: Verdict) -> RuleTallies:
-    tallies = RuleTallies(scores)
+def counted(scores: list[RuleScores], *verdicts: Verdict) -> CountsOfRules:
+    counts = CountsOfRules(scores)
     for verdict in verdicts:
-        tallies.add("single_en", verdict)
-    return tallies
+        counts.add("single_en", verdict)
+    return counts
 
 
-def dropped(**scores: float) -> Verdict:
+def rejected(**scores: float) -> Verdict:
     return Verdict(id="x", keep=False, reason=next(iter(scores)), scores=scores)
 
 
 def test_a_caption_with_two_rules_is_caught_by_both_and_alone_by_none() -> None:
     """Kept ones are not counted."""
-    tallies = tallied(
-        [], dropped(too_short=4.0, repeated=0.3), dropped(too_short=7.0), Verdict(id="y", keep=True)
+    counts = counted(
+        [], rejected(too_short=4.0, repeated=0.3), rejected(too_short=7.0), Verdict(id="y", keep=True)
     )
-    (short,) = tallies.counts("too_short", JOB_NAMES)
-    (repeated,) = tallies.counts("repeated", JOB_NAMES)
+    (short,) = counts.counts("too_short", NAMES)
+    (repeated,) = counts.counts("repeated", NAMES)
 
     assert (2, 2, 1) == (short.first, short.caught, short.alone)
     assert (0, 1, 0) == (repeated.first, repeated.caught, repeated.alone)
 
 
-def test_a_bound_can_be_moved_where_the_filter_counted_scores() -> None:
+def test_a_threshold_can_be_moved_where_the_filter_counted_scores() -> None:
     """In the job that they were counted in."""
-    tallies = tallied([SHORT], dropped(too_short=4.0))
-    tallies.add("multi_zh", dropped(too_short=9.0))
-    rows = tallies.counts("too_short", JOB_NAMES)
+    counts = counted([SHORT], rejected(too_short=4.0))
+    counts.add("multi_zh", rejected(too_short=9.0))
+    rows = counts.counts("too_short", NAMES)
 
     assert [("single_en", SHORT), ("multi_zh", None)] == [(row.job, row.scores) for row in rows]
 
 
-def test_rules_that_dropped_nothing_come_last() -> None:
+def test_rules_that_rejected_nothing_come_last() -> None:
     """Those without a setting to move, and those that no caption came near, are left out."""
     scores = [
         SHORT,
@@ -71,4 +74,4 @@ def test_rules_that_dropped_nothing_come_last() -> None:
         ),
     ]
 
-    assert ["repeated", "too_short"] == tallied(scores, dropped(repeated=0.3)).rules()
+    assert ["repeated", "too_short"] == counted(scores, rejected(repeated=0.3)).rules()

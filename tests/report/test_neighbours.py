@@ -5,9 +5,9 @@ import pytest
 
 from triptych.progress import Silent
 from triptych.records import ImageRecord
-from triptych.report import nearness
-from triptych.report.places import find_places
-from triptych.report.sheets import why_joined, why_left_out
+from triptych.report import neighbours
+from triptych.report.cards import Thresholds, why_joined, why_left_out
+from triptych.report.image_lookup import locate
 from triptych.runs.folder import RunFolder
 from triptych.runs.jsonl import write_jsonl
 
@@ -38,27 +38,27 @@ def test_the_nearest_left_out_is_the_one_with_the_best_worst_cosine(
 ) -> None:
     """Checked against every image by a plain loop; duplicates and members never count."""
     run, units = embedded
-    monkeypatch.setattr(nearness, "ROWS_AT_ONCE", rows_at_once)
+    monkeypatch.setattr(neighbours, "ROWS_AT_ONCE", rows_at_once)
     keys = ["a/03.jpg", "a/30.jpg", "b/05.jpg"]
     worst = {
         key: min(unit @ units[member] for member in keys) for key, unit in units.items() if key not in keys
     }
     best, second = sorted(worst, key=lambda key: -worst[key])[:2]
-    for set_aside, expected in ((set(), best), ({best}, second)):
-        places = find_places(run, set(keys), set_aside, Silent())
-        chosen = [places.of_key[key] for key in keys]
-        found = nearness.measure(run, [chosen], places.sample, set_aside, Silent()).outsiders[0]
+    for duplicates, expected in ((set(), best), ({best}, second)):
+        located = locate(run, set(keys), duplicates, Silent())
+        chosen = [located.of_key[key] for key in keys]
+        found = neighbours.measure(run, [chosen], located.sample, duplicates, Silent()).outsiders[0]
 
         assert found is not None
-        assert expected == found.place.record.key
+        assert expected == found.image.record.key
         assert worst[expected] == pytest.approx(float(found.cosines.min()), abs=1e-6)
 
 
 def test_nearest_neighbours_are_counted_without_the_image_itself(embedded) -> None:
     """Else the histogram would stand at 1."""
     run, units = embedded
-    places = find_places(run, set(), set(), Silent())
-    shown = nearness.measure(run, [], places.sample, set(), Silent()).nearest.shown()
+    located = locate(run, set(), set(), Silent())
+    shown = neighbours.measure(run, [], located.sample, set(), Silent()).nearest.shown()
     matrix = np.stack(list(units.values())) @ np.stack(list(units.values())).T
     np.fill_diagonal(matrix, -1)
 
@@ -67,7 +67,7 @@ def test_nearest_neighbours_are_counted_without_the_image_itself(embedded) -> No
 
 
 def test_the_line_of_each_image_says_how_it_joined() -> None:
-    """The closest pair first, then the image whose weakest tie is strongest."""
+    """The closest pair first, then the image whose weakest link is strongest."""
     cosines = np.array([[1, 0.8, 0.76], [0.8, 1, 0.9], [0.76, 0.9, 1]], np.float32)
 
     assert [
@@ -80,8 +80,8 @@ def test_the_line_of_each_image_says_how_it_joined() -> None:
 @pytest.mark.parametrize(
     ("cosines", "own_set", "says"),
     [
-        ([0.8, 0.7], None, "0.700 to image 2, below the band, which begins at 0.75"),
-        ([0.8, 0.7], "set_b", "0.700 to image 2, below the band, which begins at 0.75; it is in set_b"),
+        ([0.8, 0.7], None, "0.700 to image 2, below 0.75, where related images begin"),
+        ([0.8, 0.7], "set_b", "0.700 to image 2, below 0.75, where related images begin; it is in set_b"),
         ([0.96, 0.8], None, "0.960 to image 1, as near as a duplicate"),
         ([0.9, 0.8], "set_b", "at least 0.800 to every image: it would fit, but set_b has it"),
         ([0.9, 0.8], None, "at least 0.800 to every image: it would fit, and is in no set"),
@@ -91,6 +91,6 @@ def test_the_line_of_the_image_left_out_says_why(
     cosines: list[float], own_set: str | None, says: str
 ) -> None:
     """Only what the cosines say."""
-    outsider = nearness.Outsider(None, np.array(cosines, np.float32))  # type: ignore[arg-type]
+    outsider = neighbours.Outsider(None, np.array(cosines, np.float32))  # type: ignore[arg-type]
 
-    assert says == why_left_out(outsider, 0.75, 0.94, own_set)
+    assert says == why_left_out(outsider, Thresholds(0.75, 0.94), own_set)

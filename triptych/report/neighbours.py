@@ -1,8 +1,8 @@
-"""What is near what: within the sets that are shown, just outside them, and by chance.
+"""Which images are near which: within the sets that are shown, just outside them, and by chance.
 
-Comes in: places of images. Goes out: cosines of the stored embeddings. Everything outside a set is
-searched exactly, in one pass, a block of rows in memory at a time. Not its job: making sets (see
-grouping), saying in words what was found (see sheets).
+Comes in: located images. Goes out: cosines of the stored embeddings, and histograms of them. Everything
+outside a set is searched exactly, in one pass, a block of rows in memory at a time. Not its job: making sets
+(see grouping), putting into words what was found (see cards).
 """
 
 from __future__ import annotations
@@ -12,21 +12,51 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from triptych.progress import Progress
 from triptych.records import ImageRecord
-from triptych.report.histogram import CosineHistogram
-from triptych.report.places import Place, blocks, unit_vectors
+from triptych.report.content import Histogram
+from triptych.report.image_lookup import LocatedImage, blocks, unit_vectors
 from triptych.runs.folder import RunFolder
 
 ROWS_AT_ONCE = 8192
+STEP = 0.01
+"""Of histograms of cosines."""
+_LOW = -1.0
+_BINS = round(2 / STEP)
+
+
+class CosineHistogram:
+    """Bins of STEP over [-1, 1]; 1 falls into the last."""
+
+    def __init__(self, name: str, note: str) -> None:
+        self._name, self._note = name, note
+        self._counts = np.zeros(_BINS, np.int64)
+
+    def add(self, cosines: ArrayLike) -> None:
+        """Count some more."""
+        # A tiny push up, so that 0.75 as a float falls into the bin that begins at 0.75.
+        bins = np.floor((np.asarray(cosines, np.float64) - _LOW) / STEP + 1e-6).astype(np.int64)
+        self._counts += np.bincount(np.clip(bins, 0, _BINS - 1).ravel(), minlength=_BINS)
+
+    def shown(self) -> Histogram:
+        """From the first bin with a count to the last."""
+        filled = np.flatnonzero(self._counts)
+        first, last = (int(filled[0]), int(filled[-1])) if len(filled) else (0, -1)
+        return Histogram(
+            name=self._name,
+            note=self._note,
+            low=round(_LOW + first * STEP, 2),
+            step=STEP,
+            counts=self._counts[first : last + 1].tolist(),
+        )
 
 
 class Outsider(NamedTuple):
     """The image outside a set whose least cosine to the set's images is greatest."""
 
-    place: Place
+    image: LocatedImage
     cosines: NDArray[np.float32]
     """To each image of the set, in its order."""
 
@@ -37,19 +67,19 @@ class Nearness(NamedTuple):
     within: list[NDArray[np.float32]]
     """Of each set, ``float32[n, n]``: the cosines of its images."""
     outsiders: list[Outsider | None]
-    """Of each set; None where no other image stays."""
+    """Of each set; None where there is no other image."""
     by_chance: CosineHistogram
     nearest: CosineHistogram
 
 
 def measure(
     run: RunFolder,
-    sets: Sequence[Sequence[Place]],
-    sample: Sequence[Place],
-    set_aside: set[str],
+    sets: Sequence[Sequence[LocatedImage]],
+    sample: Sequence[LocatedImage],
+    duplicates: set[str],
     progress: Progress,
 ) -> Nearness:
-    """Compare ``sets`` and ``sample`` with every image that isn't ``set_aside``."""
+    """Compare ``sets`` and ``sample`` with every image that isn't among ``duplicates``."""
     by_chance = CosineHistogram("two images at random", f"all pairs of {len(sample):,} images drawn evenly")
     nearest = CosineHistogram("an image and its nearest", f"{len(sample):,} images drawn evenly, against all")
     scan = _Scan(run, sets, sample)
@@ -58,7 +88,7 @@ def measure(
             records = [record for record in run.images(shard) if record.unreadable is None]
             for start, block in blocks(run, shard, ROWS_AT_ONCE):
                 some = records[start : start + len(block)]
-                scan.see(shard, start, block, np.array([record.key in set_aside for record in some], bool))
+                scan.see(shard, start, block, np.array([record.key in duplicates for record in some], bool))
                 scan.name_winners(shard, start, some)
                 task.advance(len(block))
     if len(sample) > 1:
@@ -71,9 +101,11 @@ def measure(
 class _Scan:
     """One pass: every block is multiplied once, by the images of all sets and of the sample."""
 
-    def __init__(self, run: RunFolder, sets: Sequence[Sequence[Place]], sample: Sequence[Place]) -> None:
-        own = [(number, place) for number, places in enumerate(sets) for place in places]
-        self._units = unit_vectors(run, [*(place for _, place in own), *sample])
+    def __init__(
+        self, run: RunFolder, sets: Sequence[Sequence[LocatedImage]], sample: Sequence[LocatedImage]
+    ) -> None:
+        own = [(number, image) for number, images in enumerate(sets) for image in images]
+        self._units = unit_vectors(run, [*(image for _, image in own), *sample])
         ends = np.cumsum([0, *map(len, sets)]).tolist()
         self._starts, self._width = ends[:-1], ends[-1]
         self.members = [self._units[start:end] for start, end in itertools.pairwise(ends)]
@@ -82,17 +114,19 @@ class _Scan:
         self.outsiders: list[Outsider | None] = [None] * len(sets)
         self._best = np.full(len(sets), -np.inf, np.float32)
         self._won: list[tuple[int, int, NDArray[np.float32]]] = []
-        self._own = _by_shard([(place, number) for number, place in own])
-        self._drawn_at = _by_shard([(place, column) for column, place in enumerate(sample)])
+        self._own = _by_shard([(image, number) for number, image in own])
+        self._drawn_at = _by_shard([(image, column) for column, image in enumerate(sample)])
 
-    def see(self, shard: str, start: int, block: NDArray[np.float32], set_aside: NDArray[np.bool_]) -> None:
+    def see(
+        self, shard: str, start: int, block: NDArray[np.float32], is_duplicate: NDArray[np.bool_]
+    ) -> None:
         """Take a block into account. Of equals the first in the order of shards and rows."""
         cosines = block @ self._units.T
         np.clip(cosines, -1.0, 1.0, out=cosines)
         to_sets, to_sample = cosines[:, : self._width], cosines[:, self._width :]
         if len(self._starts):
             weakest = np.minimum.reduceat(to_sets, self._starts, axis=1)
-            weakest[set_aside] = -np.inf
+            weakest[is_duplicate] = -np.inf
             for row, number in self._own.get(shard, ()):
                 if start <= row < start + len(block):
                     weakest[row - start, number] = -np.inf
@@ -103,7 +137,7 @@ class _Scan:
                 ties = to_sets[row, first : first + len(self.members[number])].copy()
                 self._won.append((number, row, ties))
         if len(self.nearest):
-            to_sample[set_aside] = -np.inf
+            to_sample[is_duplicate] = -np.inf
             for row, column in self._drawn_at.get(shard, ()):
                 if start <= row < start + len(block):
                     to_sample[row - start, column] = -np.inf
@@ -112,13 +146,13 @@ class _Scan:
     def name_winners(self, shard: str, start: int, records: Sequence[ImageRecord]) -> None:
         """Say which images the last block's winners are."""
         for number, row, ties in self._won:
-            self.outsiders[number] = Outsider(Place(records[row], shard, start + row), ties)
+            self.outsiders[number] = Outsider(LocatedImage(records[row], shard, start + row), ties)
         self._won = []
 
 
-def _by_shard(pairs: Sequence[tuple[Place, int]]) -> dict[str, list[tuple[int, int]]]:
+def _by_shard(pairs: Sequence[tuple[LocatedImage, int]]) -> dict[str, list[tuple[int, int]]]:
     """``(row, number)`` of each shard."""
     found: dict[str, list[tuple[int, int]]] = {}
-    for place, number in pairs:
-        found.setdefault(place.shard, []).append((place.row, number))
+    for image, number in pairs:
+        found.setdefault(image.shard, []).append((image.row, number))
     return found

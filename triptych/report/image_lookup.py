@@ -1,7 +1,7 @@
 """Where images are in the run, and their embeddings.
 
 Comes in: keys. Goes out: each image's record, shard and row; unit vectors. Embeddings are mapped, not
-loaded. Not its job: comparing them (see nearness).
+loaded. Not its job: comparing them (see neighbours).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SAMPLED_IMAGES = 256
 UNREADABLE_PER_CLASS = 5
 
 
-class Place(NamedTuple):
+class LocatedImage(NamedTuple):
     """A readable image: its shard, and its row in the shard's embeddings."""
 
     record: ImageRecord
@@ -32,19 +32,19 @@ class Place(NamedTuple):
     row: int
 
 
-class Places(NamedTuple):
+class Located(NamedTuple):
     """What one pass over the images found."""
 
-    of_key: dict[str, Place]
-    sample: list[Place]
+    of_key: dict[str, LocatedImage]
+    sample: list[LocatedImage]
     unreadable: dict[str, list[tuple[str, str]]]
     """By class: ``(key, reason)`` of a few."""
 
 
-def find_places(run: RunFolder, keys: set[str], set_aside: set[str], progress: Progress) -> Places:
-    """The images ``keys``, a sample of those that are not ``set_aside``, and of those that can't be read."""
-    of_key: dict[str, Place] = {}
-    sample: Draw[Place] = Draw(SAMPLED_IMAGES)
+def locate(run: RunFolder, keys: set[str], duplicates: set[str], progress: Progress) -> Located:
+    """The images ``keys``, a sample of those that are no ``duplicates``, and of those that can't be read."""
+    of_key: dict[str, LocatedImage] = {}
+    sample: Draw[LocatedImage] = Draw(SAMPLED_IMAGES)
     unreadable: dict[str, Draw[tuple[str, str]]] = {}
     with progress.task("report images", None, "images") as task:
         for shard in run.shards():
@@ -55,23 +55,23 @@ def find_places(run: RunFolder, keys: set[str], set_aside: set[str], progress: P
                     draw = unreadable.setdefault(reason_class(record.unreadable), Draw(UNREADABLE_PER_CLASS))
                     draw.offer(record.key, (record.key, record.unreadable))
                     continue
-                place = Place(record, shard, row)
+                image = LocatedImage(record, shard, row)
                 row += 1
                 if record.key in keys:
-                    of_key[record.key] = place
-                if record.key not in set_aside:
-                    sample.offer(record.key, place)
+                    of_key[record.key] = image
+                if record.key not in duplicates:
+                    sample.offer(record.key, image)
     examples = {name: draw.taken() for name, draw in sorted(unreadable.items())}
-    return Places(of_key, sample.taken(), examples)
+    return Located(of_key, sample.taken(), examples)
 
 
-def unit_vectors(run: RunFolder, places: Sequence[Place]) -> NDArray[np.float32]:
-    """``float32[len(places), dim]``, each of length 1."""
-    rows_of = {shard: mapped_rows(run, shard) for shard in {place.shard for place in places}}
-    if not places:
+def unit_vectors(run: RunFolder, images: Sequence[LocatedImage]) -> NDArray[np.float32]:
+    """``float32[len(images), dim]``, each of length 1."""
+    rows_of = {shard: mapped_rows(run, shard) for shard in {image.shard for image in images}}
+    if not images:
         return np.zeros((0, 1), np.float32)
     try:
-        return normalised(np.stack([rows_of[place.shard][place.row] for place in places]))
+        return normalised(np.stack([rows_of[image.shard][image.row] for image in images]))
     except (IndexError, ValueError) as error:
         raise SetupError(
             f"embeddings of {run.path} don't fit its images ({error});"

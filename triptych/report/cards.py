@@ -1,0 +1,207 @@
+"""Cards for the page: what was drawn, with its pictures and captions beside it, and why images were grouped.
+
+Comes in: samples, located images, measured cosines. Goes out: the cards of each section. The words on cosines
+say only what the cosines are, so they hold whichever way the sets were made. Not its job: drawing samples
+(see samples), measuring (see neighbours).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from triptych.jobs import Job
+from triptych.records import Duplicate, ImageRecord, ImageSet
+from triptych.report.content import (
+    DuplicateShown,
+    LeftOut,
+    RejectedShown,
+    RepeatedShown,
+    RuleShown,
+    SetShown,
+    SingleShown,
+)
+from triptych.report.image_lookup import LocatedImage
+from triptych.report.neighbours import Nearness, Outsider
+from triptych.report.samples import Repeated, SampledCaptions, caption_shown, texts_of
+from triptych.report.sampling import Drawn
+from triptych.report.thumbnails import Thumbnails
+from triptych.runs.folder import RunFolder
+
+
+class Thresholds(NamedTuple):
+    """Cosine similarities of which sets were made; None where none was noted."""
+
+    related: float | None
+    duplicate: float | None
+
+
+class Cards:
+    """Puts cards together; every picture that a card names is asked of the thumbnails."""
+
+    def __init__(
+        self,
+        run: RunFolder,
+        captions: SampledCaptions,
+        images: Mapping[str, LocatedImage],
+        thumbnails: Thumbnails,
+    ) -> None:
+        self._run, self._captions, self._images, self._thumbnails = run, captions, images, thumbnails
+
+    def sets(
+        self,
+        drawn: Sequence[Drawn[ImageSet]],
+        nearness: Nearness,
+        jobs: Sequence[Job],
+        thresholds: Thresholds,
+    ) -> list[SetShown]:
+        """One card a set. ``nearness`` is in the order of ``drawn``, ``jobs`` are those on sets."""
+        set_of = self._sets_of([found for found in nearness.outsiders if found is not None])
+        cards = []
+        for number, (image_set, how) in enumerate(drawn):
+            outsider, within = nearness.outsiders[number], nearness.within[number]
+            cards.append(
+                SetShown(
+                    id=image_set.id,
+                    how=how,
+                    pictures=self._pictures(image_set.keys),
+                    cosine_similarities=matrix(within),
+                    why_joined=why_joined(within),
+                    captions=[self._captions.shown(job, image_set.id) for job in jobs],
+                    left_out=None if outsider is None else self._left_out(outsider, thresholds, set_of),
+                )
+            )
+        return cards
+
+    def singles(self, jobs: Sequence[Job]) -> list[SingleShown]:
+        """One card an image, with its caption in each of ``jobs``."""
+        return [
+            SingleShown(
+                how=how,
+                picture=self._picture(record),
+                captions=[self._captions.shown(job, record.key) for job in jobs],
+            )
+            for record, how in self._captions.singles
+            if record.key in self._images
+        ]
+
+    def rules(
+        self, rules: Sequence[str], jobs: Sequence[Job], repeated: Mapping[str, Repeated]
+    ) -> list[RuleShown]:
+        """One section a rule, with what it rejected. ``repeated``: captions that others repeat, by id."""
+        shard_of = {key: image.shard for key, image in self._images.items()}
+        texts = texts_of(self._run, repeated, shard_of)
+        return [
+            RuleShown(
+                rule=rule,
+                jobs=self._captions.rule_counts.counts(rule, [job.name for job in jobs]),
+                examples=[
+                    RejectedShown(
+                        how=how,
+                        pictures=[self._picture(image) for image in rejected.target.images],
+                        caption=caption_shown(rejected.job, rejected.caption, rejected.verdict),
+                        scores=rejected.verdict.scores,
+                        repeats=self._repeated(rejected.verdict.repeats, repeated, texts),
+                    )
+                    for rejected, how in self._captions.rejected(rule)
+                ],
+            )
+            for rule in rules
+        ]
+
+    def duplicates(self, drawn: Sequence[Drawn[Duplicate]]) -> list[DuplicateShown]:
+        """One card a pair."""
+        return [
+            DuplicateShown(
+                how=how,
+                key=each.key,
+                picture=self._thumbnails.number_of(self._images[each.key]),
+                kept=self._thumbnails.number_of(self._images[each.of]),
+                reason=each.reason,
+                cosine_similarity=each.cosine_similarity,
+            )
+            for each, how in drawn
+            if each.key in self._images and each.of in self._images
+        ]
+
+    def _repeated(
+        self, identifier: str | None, repeated: Mapping[str, Repeated], texts: Mapping[str, str]
+    ) -> RepeatedShown | None:
+        if identifier is None or identifier not in texts:
+            return None
+        job, keys = repeated[identifier]
+        return RepeatedShown(
+            id=identifier,
+            language=job.language,
+            pictures=self._pictures([key for key in keys if key in self._images]),
+            text=texts[identifier],
+        )
+
+    def _left_out(self, outsider: Outsider, thresholds: Thresholds, set_of: Mapping[str, str]) -> LeftOut:
+        return LeftOut(
+            picture=self._thumbnails.number_of(outsider.image),
+            min_cosine_similarity=round(float(outsider.cosines.min()), 3),
+            weakest_member=int(outsider.cosines.argmin()),
+            why=why_left_out(outsider, thresholds, set_of.get(outsider.image.record.key)),
+        )
+
+    def _sets_of(self, outsiders: Sequence[Outsider]) -> dict[str, str]:
+        """The set that each outsider is in, where it is in one."""
+        keys = {outsider.image.record.key for outsider in outsiders}
+        return {key: each.id for each in self._run.sets() for key in each.keys if key in keys}
+
+    def _picture(self, record: ImageRecord) -> int:
+        return self._thumbnails.number_of(self._images[record.key])
+
+    def _pictures(self, keys: Sequence[str]) -> list[int]:
+        return [self._thumbnails.number_of(self._images[key]) for key in keys]
+
+
+def why_joined(cosines: NDArray[np.float32]) -> list[str]:
+    """One line an image, from ``float32[n, n]``: first the closest pair, then the best weakest link each
+    time.
+
+    This is the order in which a set grows from its closest pair when the next image is always the one
+    whose least cosine to those before is greatest.
+    """
+    count = len(cosines)
+    lines = [""] * count
+    if count < 2:
+        return lines
+    pairs = np.where(np.triu(np.ones((count, count), bool), k=1), cosines, -np.inf)
+    first, second = map(int, np.unravel_index(int(np.argmax(pairs)), pairs.shape))
+    lines[first] = f"closest pair, with {second + 1}: {cosines[first, second]:.3f}"
+    lines[second] = f"closest pair, with {first + 1}: {cosines[first, second]:.3f}"
+    members = [first, second]
+    while len(members) < count:
+        rest = [at for at in range(count) if at not in members]
+        joins = max(rest, key=lambda at: (float(cosines[at, members].min()), -at))
+        weakest = min(members, key=lambda at: (float(cosines[joins, at]), at))
+        lines[joins] = f"at least {cosines[joins, weakest]:.3f} to those before (weakest to {weakest + 1})"
+        members.append(joins)
+    return lines
+
+
+def why_left_out(outsider: Outsider, thresholds: Thresholds, own_set: str | None) -> str:
+    """One line. ``own_set`` is the set that the image is in, if it is in one."""
+    weakest, closest = float(outsider.cosines.min()), float(outsider.cosines.max())
+    related, duplicate = thresholds
+    at = int(outsider.cosines.argmin()) + 1
+    home = f"; it is in {own_set}" if own_set else ""
+    if related is not None and weakest < related:
+        return f"{weakest:.3f} to image {at}, below {related:g}, where related images begin{home}"
+    if duplicate is not None and closest >= duplicate:
+        return f"{closest:.3f} to image {int(outsider.cosines.argmax()) + 1}, as near as a duplicate{home}"
+    if own_set:
+        return f"at least {weakest:.3f} to every image: it would fit, but {own_set} has it"
+    return f"at least {weakest:.3f} to every image: it would fit, and is in no set"
+
+
+def matrix(cosines: NDArray[np.float32]) -> list[list[float]]:
+    """Rows for the page, to three digits; the diagonal is exactly 1."""
+    rounded = np.round(cosines.astype(np.float64), 3)
+    np.fill_diagonal(rounded, 1.0)
+    return [[float(value) for value in row] for row in rounded]

@@ -1,0 +1,241 @@
+"""What is shown of sets and captions, and what is counted of all of them: one pass over each.
+
+Comes in: a run with finished sets, its jobs. Goes out: samples of sets, duplicates, single images, rejected
+and failed captions; distributions and counts of rules over everything. One shard is in memory at a time. Not
+its job: counting for the funnel (see runs.ledger), putting cards together (see cards).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from triptych.jobs import Job
+from triptych.records import Caption, Duplicate, ImageRecord, ImageSet, Verdict, caption_id, target_of
+from triptych.report.content import CaptionShown
+from triptych.report.neighbours import CosineHistogram
+from triptych.report.rule_counts import CountsOfRules
+from triptych.report.sampling import Draw, Drawn, StratifiedDraw
+from triptych.runs.context import RunContext
+from triptych.runs.folder import RunFolder
+from triptych.runs.ledger import Ledger
+from triptych.runs.ledger.images import reason_class
+from triptych.runs.plan import Target
+
+EVEN_SETS = 40
+"""A precision of 0.9 is then known to about 0.1 either way (Wilson, 95 %)."""
+MAX_SET_PICTURES = 240
+"""Evenly drawn sets are fewer where sets are so large that they would need more pictures."""
+SETS_PER_STRATUM = 1
+MAX_RARE_SETS = 12
+EVEN_DUPLICATES = 36
+DUPLICATES_PER_STRATUM = 2
+MAX_RARE_DUPLICATES = 8
+EVEN_SINGLES = 60
+EVEN_REJECTED_PER_RULE = 10
+REJECTED_PER_JOB = 2
+"""Of a rule, also where the even draw over its jobs has fewer."""
+FAILURES_PER_CLASS = 5
+_QUARTERS = 4
+
+
+class SampledSets(msgspec.Struct, frozen=True, kw_only=True):
+    """What one pass over sets and duplicates saw."""
+
+    sizes: Counter[int]
+    min_cosines: CosineHistogram
+    mean_cosines: CosineHistogram
+    duplicate_cosines: CosineHistogram
+    sets: list[Drawn[ImageSet]]
+    duplicates: list[Drawn[Duplicate]]
+    duplicate_keys: set[str]
+    """Of all duplicates."""
+
+
+def sample_sets(run: RunFolder, related: float | None, duplicate: float | None) -> SampledSets:
+    """Read ``sets.jsonl`` and ``duplicates.jsonl`` once. The thresholds are those of sets, if known."""
+    low, high = related if related is not None else 0.0, duplicate if duplicate is not None else 1.0
+    sizes: Counter[int] = Counter()
+    min_cosines = CosineHistogram("weakest pair of a set", "all sets")
+    mean_cosines = CosineHistogram("mean over a set's pairs", "all sets")
+    sets: StratifiedDraw[ImageSet] = StratifiedDraw(EVEN_SETS, SETS_PER_STRATUM)
+    quarter_width = max(high - low, 1e-6) / _QUARTERS
+    for each in run.sets():
+        sizes[len(each.keys)] += 1
+        min_cosines.add(each.min_cosine_similarity)
+        mean_cosines.add(each.mean_cosine_similarity)
+        quarter = int((each.min_cosine_similarity - low) / quarter_width)
+        sets.offer(each.id, (quarter, len(each.keys)), each)
+    duplicates: StratifiedDraw[Duplicate] = StratifiedDraw(EVEN_DUPLICATES, DUPLICATES_PER_STRATUM)
+    duplicate_cosines = CosineHistogram("duplicate and the image that is kept", "all duplicates")
+    keys: set[str] = set()
+    for copy in run.duplicates():
+        keys.add(copy.key)
+        duplicate_cosines.add(copy.cosine_similarity)
+        # The surest duplicates and those just over the threshold are both worth a look.
+        nearness = "same bytes" if copy.reason == "same bytes" else f"{copy.cosine_similarity:.2f}"
+        duplicates.offer(copy.key, nearness, copy)
+    largest = max(sizes, default=1)
+    return SampledSets(
+        sizes=sizes,
+        min_cosines=min_cosines,
+        mean_cosines=mean_cosines,
+        duplicate_cosines=duplicate_cosines,
+        sets=sets.taken(MAX_SET_PICTURES // largest, min(MAX_RARE_SETS, MAX_SET_PICTURES // largest // 3)),
+        duplicates=duplicates.taken(at_most_rare=MAX_RARE_DUPLICATES),
+        duplicate_keys=keys,
+    )
+
+
+class Rejected(NamedTuple):
+    """A caption that a rule rejected."""
+
+    job: Job
+    target: Target
+    caption: Caption
+    verdict: Verdict
+
+
+class SampledCaptions:
+    """What the passes have seen. Sets come first, then the job that single images are drawn from."""
+
+    def __init__(self, context: RunContext, set_ids: set[str]) -> None:
+        self._context = context
+        self._wanted = set_ids
+        self._shown: dict[str, CaptionShown] = {}
+        self._singles: list[ImageRecord] | None = None
+        self._rejected: dict[str, StratifiedDraw[Rejected]] = {}
+        self._failures: dict[tuple[str, str], Draw[tuple[str, str]]] = {}
+        self.rule_counts = CountsOfRules(context.folder.rule_scores())
+        self.made: dict[tuple[str, str], int] = {}
+        """By job and shard: how many captions, failed ones among them."""
+
+    def read(self, ledger: Ledger) -> None:
+        """Pass over the captions of all jobs.
+
+        Single images are drawn from the smallest job that has enough, so that they have captions in
+        all: its targets are themselves chosen by a hash, so they are even for a larger job too.
+        """
+        jobs = self._context.jobs
+        made = {job.name: ledger.jobs[job.name].captioned or 0 for job in jobs}
+
+        def turn(job: Job) -> tuple[bool, bool, int]:
+            enough = made[job.name] >= EVEN_SINGLES
+            return not job.is_multi, not enough, made[job.name] if enough else -made[job.name]
+
+        for job in sorted(jobs, key=turn):
+            self._read_job(job, ledger.jobs[job.name].planned)
+
+    def shown(self, job: Job, target: str) -> CaptionShown:
+        """What became of the caption of ``target`` (an image key or set id), which the passes met or not."""
+        identifier = caption_id(job.name, target)
+        return self._shown.get(identifier) or CaptionShown(
+            id=identifier, job=job.name, language=job.language, state="not made"
+        )
+
+    @property
+    def singles(self) -> list[Drawn[ImageRecord]]:
+        """The single images that are shown, all drawn evenly."""
+        return [Drawn(record, "even") for record in self._singles or []]
+
+    def rejected(self, rule: str) -> list[Drawn[Rejected]]:
+        """A sample of the captions that ``rule`` rejected as the first of the rules."""
+        return self._rejected[rule].taken() if rule in self._rejected else []
+
+    def failures(self) -> dict[tuple[str, str], list[tuple[str, str]]]:
+        """By job and class: ``(caption id, reason)`` of a few."""
+        return {key: draw.taken() for key, draw in sorted(self._failures.items())}
+
+    def _read_job(self, job: Job, planned: int | None) -> None:
+        draws_singles = not job.is_multi and self._singles is None
+        singles: Draw[tuple[ImageRecord, CaptionShown]] = Draw(EVEN_SINGLES if draws_singles else 0)
+        with self._context.progress.task(f"report {job.name}", planned, "captions") as task:
+            for shard, all_planned in self._context.plan(job).read_all(verdicts=True):
+                made = 0
+                for target, caption, verdict in ((p.target, p.caption, p.verdict) for p in all_planned):
+                    if caption is None:
+                        continue
+                    made += 1
+                    self._see(job, target, caption, verdict)
+                    if draws_singles:
+                        record = target.images[0]
+                        singles.offer(record.key, (record, caption_shown(job, caption, verdict)))
+                if made:
+                    self.made[job.name, shard] = made
+                task.advance(made)
+        if draws_singles:
+            self._singles = [record for record, _ in singles.taken()]
+            self._shown |= {shown.id: shown for _, shown in singles.taken()}
+            self._wanted = self._wanted | {record.key for record in self._singles}
+
+    def _see(self, job: Job, target: Target, caption: Caption, verdict: Verdict | None) -> None:
+        if target_of(caption.id) in self._wanted:
+            self._shown[caption.id] = caption_shown(job, caption, verdict)
+        if caption.failure is not None:
+            kind = (job.name, reason_class(caption.failure))
+            self._failures.setdefault(kind, Draw(FAILURES_PER_CLASS)).offer(
+                caption.id, (caption.id, caption.failure)
+            )
+        elif verdict is not None and verdict.reason is not None:
+            self.rule_counts.add(job.name, verdict)
+            draw = self._rejected.setdefault(
+                verdict.reason, StratifiedDraw(EVEN_REJECTED_PER_RULE, REJECTED_PER_JOB)
+            )
+            draw.offer(caption.id, job.name, Rejected(job, target, caption, verdict))
+
+
+def caption_shown(job: Job, caption: Caption, verdict: Verdict | None) -> CaptionShown:
+    """A caption with what became of it."""
+    state, why = "not judged", ""
+    if caption.failure is not None:
+        state, why = "failed", caption.failure
+    elif verdict is not None:
+        state = "kept" if verdict.keep else "rejected"
+        why = ", ".join(verdict.scores) or verdict.reason or ""
+    return CaptionShown(
+        id=caption.id, job=job.name, language=job.language, state=state, text=caption.text, why=why
+    )
+
+
+class Repeated(NamedTuple):
+    """A caption that a duplicate repeats."""
+
+    job: Job
+    keys: tuple[str, ...]
+    """Of the images that it is on, in order."""
+
+
+def repeated_captions(run: RunFolder, jobs: Sequence[Job], ids: Collection[str]) -> dict[str, Repeated]:
+    """The captions ``ids``, by id. One of a set that is not there any more is left out."""
+    by_name = {job.name: job for job in jobs}
+    job_of = {identifier: by_name[name] for identifier in ids if (name := _job_name(identifier)) in by_name}
+    wanted = {target_of(identifier) for identifier, job in job_of.items() if job.is_multi}
+    sets = {one.id: one.keys for one in (run.sets() if wanted else ()) if one.id in wanted}
+    found: dict[str, Repeated] = {}
+    for identifier, job in job_of.items():
+        target = target_of(identifier)
+        keys = sets.get(target) if job.is_multi else (target,)
+        if keys is not None:
+            found[identifier] = Repeated(job, keys)
+    return found
+
+
+def texts_of(run: RunFolder, repeated: Mapping[str, Repeated], shard_of: Mapping[str, str]) -> dict[str, str]:
+    """The text of each caption. A caption is filed under the shard of its first image."""
+    wanted: dict[tuple[str, str], set[str]] = {}
+    for identifier, (job, keys) in repeated.items():
+        if keys[0] in shard_of:
+            wanted.setdefault((job.name, shard_of[keys[0]]), set()).add(identifier)
+    return {
+        caption.id: caption.text
+        for (job_name, shard), ids in wanted.items()
+        for caption in run.captions(job_name, shard)
+        if caption.id in ids
+    }
+
+
+def _job_name(identifier: str) -> str:
+    return identifier.partition(":")[0]

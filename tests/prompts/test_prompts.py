@@ -9,7 +9,7 @@ import pytest
 
 from triptych.config import load_config
 from triptych.errors import UsageError
-from triptych.export.prompt_text import question
+from triptych.export.conversation_text import tagged_question
 from triptych.jobs import SEED_JOBS, jobs_from
 from triptych.prompts import PLACEHOLDERS, TURN_MARKS, load_prompts, message_parts
 
@@ -40,11 +40,9 @@ def test_the_prompts_of_single_images_are_those_of_the_seed_to_the_letter() -> N
 @pytest.mark.parametrize("image_count", [1, 2, 5])
 def test_an_engine_is_asked_what_the_training_row_says(image_count: int) -> None:
     """A chat template puts a newline after each image; then both are the same text."""
-    layout = "several images" if image_count > 1 else "one image"
-
     rendered = "".join("<image>\n" if part is None else part for part in message_parts("Go.", image_count))
 
-    assert question(layout, image_count, "Go.") == rendered
+    assert tagged_question("Go.", image_count) == rendered
 
 
 def test_a_user_brings_a_prompt_by_file(tmp_path: Path) -> None:

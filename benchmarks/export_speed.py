@@ -43,9 +43,10 @@ from benchmarks.export_peers import Write, bytes_alone, json_from_files, peers_i
 from benchmarks.record import record, refuse_dirty_tree
 from benchmarks.stopwatch import PeakMemory, Stopwatch
 from benchmarks.synthetic_run import ROWS_A_SHARD, make_run
-from triptych.export.rows_file import WRITE_BACK_BYTES
+from tests.support.contexts import JOBS, context_of
+from triptych.export.containers.rows_file import WRITE_BACK_BYTES
 from triptych.progress import Silent
-from triptych.records import JobName
+from triptych.prompts import load_prompts
 from triptych.runs.captioned import captions_digest
 from triptych.runs.digest_cache import MIN_AGE_S
 from triptych.runs.folder import RunFolder
@@ -61,17 +62,14 @@ RUNS = 3
 MIN_RATIO = 3.0
 MAX_MEMORY_MIB = 600
 
-JOB: JobName = "single_en"
+JOB = "single_en"
 
 Measured = dict[str, float]
 
 
 def seed_prompt() -> str:
     """The words that the seed's single EN captions answer."""
-    from triptych.captioning.config import CaptioningConfig
-    from triptych.prompts import load_prompts
-
-    return load_prompts(CaptioningConfig().prompts)[JOB].text
+    return load_prompts([JOBS[JOB]])[JOB].text
 
 
 def remember_digests(run: RunFolder) -> None:
@@ -79,7 +77,7 @@ def remember_digests(run: RunFolder) -> None:
     time.sleep(MIN_AGE_S)  # Files that were just written are not remembered.
     for name in ("images", "sets.jsonl", "duplicates.jsonl"):
         run.digest(name)
-    captions_digest(run, [JOB], lambda job: None)
+    captions_digest(run, [JOBS[JOB]])
 
 
 # -- the export, in a process of its own --------------------------------------------------------------
@@ -87,25 +85,21 @@ def remember_digests(run: RunFolder) -> None:
 
 def export_here(folder: Path) -> Measured:
     """The whole stage on a run that was never exported; of it, the rows."""
-    from triptych.export import build
+    from triptych.export import stage
     from triptych.export.config import ExportConfig
-    from triptych.export.stage import export_run
 
     rows_watch = Stopwatch()
-    write_rows = build.write_rows
+    write_rows = stage.write_rows
 
     def timed(*arguments: object) -> object:
         with rows_watch:
             return write_rows(*arguments)
 
-    build.write_rows = timed
+    stage.write_rows = timed  # type: ignore[assignment]
     with Stopwatch() as whole:
-        export_run(
-            RunFolder.open(folder), ExportConfig(), {JOB: seed_prompt()}, lambda job: None, [JOB], Silent()
-        )
+        stage.export_run(context_of(RunFolder.open(folder), JOB), ExportConfig())
     with Stopwatch() as again:
-        run = RunFolder.open(folder)
-        export_run(run, ExportConfig(), {JOB: seed_prompt()}, lambda job: None, [JOB], Silent())
+        stage.export_run(context_of(RunFolder.open(folder), JOB), ExportConfig())
     return {
         "export_s": whole.wall_s,
         "export_cpu_s": whole.cpu_s,

@@ -15,7 +15,9 @@ from pathlib import Path
 
 import msgspec
 
-from triptych.prompts import load_prompts, question
+from triptych.export.conversation_text import tagged_question
+from triptych.jobs import SEED_JOBS
+from triptych.prompts import load_prompts
 from triptych.records import JOB_NAMES, JobName, is_multi, language_of
 
 LABELLED = Path("tests/filtering/labelled/captions.jsonl")
@@ -75,7 +77,7 @@ def make_captions(per_job: int, seed: int = 5) -> dict[JobName, list[MadeUp]]:
 def row_of(job: JobName, text: str, image_count: int) -> bytes:
     """The row that the seed's format makes of a caption."""
     keys = [f"sa_000{at:03d}/sa_1234{at:02d}.jpg" for at in range(image_count)]
-    asked = question(job, image_count, load_prompts()[job].text)
+    asked = tagged_question(load_prompts(SEED_JOBS)[job].text, image_count)
     sizes: dict[str, object] = {"image": keys[0], "width": 2250, "height": 1500}
     if is_multi(job):
         sizes = {"image": keys, "width_list": [2250] * image_count, "height_list": [1500] * image_count}

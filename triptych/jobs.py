@@ -34,9 +34,6 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     language."""
     limit: int | None = None
     """At most that many captions, always of the same images or sets. None: all."""
-    structured: bool = False
-    """Of sets, where the engine can hold a model to a form: ask for one part an image and what they share,
-    and compose the caption from them."""
 
     def __post_init__(self) -> None:
         """Raises UsageError where a value can't be."""
@@ -46,8 +43,6 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
             )
         if self.limit is not None and self.limit < 0:
             raise UsageError(f"jobs.{self.name}.limit is {self.limit}; expected 0 or more")
-        if self.structured and self.subject == "image":
-            raise UsageError(f"jobs.{self.name}.structured is for sets; leave it out for subject image")
 
     def limited_to(self, sample: int) -> Job:
         """The same with at most ``sample`` captions."""

@@ -26,6 +26,7 @@ from triptych.errors import SetupError
 from triptych.jobs import Job, named
 from triptych.runs.context import RunContext
 from triptych.runs.folder import RunFolder, Setting
+from triptych.runs.plan import JobPlan
 from triptych.sources import Shard
 
 NOTE_EVERY_S = 10.0
@@ -58,7 +59,8 @@ def caption_run(
         has_work = True
     if not has_work:
         return False
-    tallies = {job.name: count_backlog(context.plan(job)) for job in context.jobs}
+    plans = [context.plan(job) for job in context.jobs]
+    tallies = {plan.job.name: count_backlog(plan) for plan in plans}
     for job in context.jobs:
         notes |= _job_notes(job, tallies[job.name])
     _remember(run, notes)
@@ -72,9 +74,10 @@ def caption_run(
             progress.say(which_engine(engine, why, notes, tallies))
             with Interrupts() as interrupts:
                 work = _Work(context, config, reader, engine, interrupts)
-                for job in context.jobs:
-                    if tallies[job.name].missing and not interrupts.was_asked:
-                        work.caption(job, tallies[job.name], notes)
+                for plan in plans:
+                    tally = tallies[plan.job.name]
+                    if tally.missing and not interrupts.was_asked:
+                        work.caption(plan, tally, notes)
         finally:
             engine.close()
     run.finish_stage("captions", notes)
@@ -90,9 +93,10 @@ class _Work(msgspec.Struct, frozen=True):
     engine: Engine
     interrupts: Interrupts
 
-    def caption(self, job: Job, tally: Tally, notes: dict[str, Setting]) -> None:
+    def caption(self, plan: JobPlan, tally: Tally, notes: dict[str, Setting]) -> None:
         """Make what ``tally`` misses. ``notes`` are kept up to date, in run.json as well."""
-        groups = pending_groups(self.run.plan(job), self.engine.group_size)
+        job = plan.job
+        groups = pending_groups(plan, self.engine.group_size)
         prompt = self.run.prompts[job.name]
         smaller = self.reader.with_half_the_tiles()
         making = Making(

@@ -20,7 +20,8 @@ from pathlib import Path
 import click
 
 from benchmarks.record import record, refuse_dirty_tree
-from triptych.api import Run, open_run
+from triptych.api import Run
+from triptych.opening import open_run
 
 MS_SWIFT = """
 import json, os, sys

@@ -11,11 +11,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from triptych.api import Run, open_run
+    from triptych.api import Run
     from triptych.config import Config, load_config
     from triptych.errors import SetupError, TriptychError, UnreadableImageError, UsageError
     from triptych.jobs import Job
     from triptych.languages import Language
+    from triptych.opening import open_run
     from triptych.prompts import Naming, Prompt
     from triptych.records import Caption, Duplicate, ImageRecord, ImageSet, Verdict
     from triptych.results import (
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _MODULE_OF = {
-    **dict.fromkeys(("Run", "open_run"), "api"),
+    "Run": "api",
+    "open_run": "opening",
     **dict.fromkeys(("Config", "load_config"), "config"),
     **dict.fromkeys(("SetupError", "TriptychError", "UnreadableImageError", "UsageError"), "errors"),
     "Job": "jobs",

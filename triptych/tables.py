@@ -7,6 +7,7 @@ export).
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from triptych.errors import SetupError
@@ -14,6 +15,9 @@ from triptych.runs.plan import Planned
 
 if TYPE_CHECKING:
     import pyarrow
+
+ROWS_A_BATCH = 4096
+"""Held as Python objects at a time; the rest lies in Arrow's arrays."""
 
 
 def captions_table(planned: Iterable[Planned]) -> pyarrow.Table:
@@ -37,7 +41,11 @@ def captions_table(planned: Iterable[Planned]) -> pyarrow.Table:
             ("reason", arrow.string()),
         ]
     )
-    return arrow.Table.from_pylist([_row(each) for each in planned], schema=schema)
+    rows = map(_row, planned)
+    batches = iter(lambda: list(islice(rows, ROWS_A_BATCH)), [])
+    return arrow.Table.from_batches(
+        (arrow.RecordBatch.from_pylist(batch, schema=schema) for batch in batches), schema=schema
+    )
 
 
 def _row(planned: Planned) -> dict[str, Any]:

@@ -225,7 +225,7 @@ def test_no_space_left_on_the_way(
     triptych: Command, few_images: Path, small_disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A disk that fills up ends the run in one line; with space again, it goes on."""
-    monkeypatch.setattr("triptych.api.MIN_FREE_BYTES", 0)
+    monkeypatch.setattr("triptych.opening.MIN_FREE_BYTES", 0)
     ballast = small_disk / "ballast"
     ballast.write_bytes(bytes(shutil.disk_usage(small_disk).free - 12 * 1024))
     arguments = ("group", few_images, *DEMO, "--out", small_disk / "run")

@@ -68,8 +68,8 @@ def _filter_run(
     flags: dict[str, object],
     fresh: Sequence[StageName],
 ) -> None:
-    from triptych.api import open_run
     from triptych.filtering.tally import funnel_lines
+    from triptych.opening import open_run
 
     with open_run(folder, config_file=config_file, settings=flags, progress=for_stderr()) as opened:
         config = opened.config.filtering

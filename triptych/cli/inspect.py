@@ -22,7 +22,7 @@ def status(folder: Path, as_json: bool) -> None:
     Its counts, failures by class, the captions' pace. Works while it runs. After `triptych caption RUN
     --sample N` it says how long all of it would take.
     """
-    from triptych.api import open_run
+    from triptych.opening import open_run
     from triptych.status import ledger_lines, pace_lines, pace_of, stage_lines
 
     opened = open_run(folder, read_only=True)
@@ -80,7 +80,7 @@ def verify(folder: Path, images: int | None, image_root: Path | None, as_json: b
     Reloads and recounts the ledger, the embeddings, the exported files against their checksums, every
     exported row against its format, its caption and its images, and the images themselves.
     """
-    from triptych.api import open_run
+    from triptych.opening import open_run
     from triptych.verify import ImageCheck, verify_run
 
     result = verify_run(

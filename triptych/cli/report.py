@@ -33,7 +33,7 @@ def report(folder: Path, verdicts_file: Path | None) -> None:
     To read and to judge. The page opens from a file and needs no network. Keys in it: j and k for the
     next and the previous item, g and b for good and bad; a button downloads the verdicts.
     """
-    from triptych.api import open_run
+    from triptych.opening import open_run
     from triptych.report.identity import report_id
     from triptych.report.precision import precisions, read_verdicts
     from triptych.report.stage import write_report

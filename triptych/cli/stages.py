@@ -77,8 +77,8 @@ def group(
 
     SOURCE is as for `triptych run`; or name stored --embeddings in place of images.
     """
-    from triptych.api import open_run
     from triptych.config import load_config
+    from triptych.opening import open_run
 
     if explained is not None:
         _explain(out, explained)
@@ -156,7 +156,7 @@ def export(
 def _say_what_export_would_write(
     folder: Path, config_file: Path | None, flags: dict[str, object], fresh: Sequence[StageName]
 ) -> None:
-    from triptych.api import open_run
+    from triptych.opening import open_run
 
     if any(stage != "export" for stage in fresh):
         raise UsageError(
@@ -201,8 +201,8 @@ def run_all(
     fresh: Sequence[StageName],
 ) -> None:
     """What `triptych run` does."""
-    from triptych.api import open_run
     from triptych.config import load_config
+    from triptych.opening import open_run
 
     config = load_config(preset, config_file, flags)
     with open_run(out, sources, config=config, progress=for_stderr()) as opened:
@@ -220,7 +220,7 @@ def _one_stage(
     fresh: Sequence[StageName],
     work: Callable[[Run], StageResult],
 ) -> None:
-    from triptych.api import open_run
+    from triptych.opening import open_run
 
     with open_run(folder, config_file=config_file, settings=flags, progress=for_stderr()) as opened:
         opened.discard(fresh)

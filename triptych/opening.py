@@ -1,0 +1,141 @@
+"""Opening a run folder: a new one, one to resume, one to look at.
+
+Comes in: a folder, and sources and settings, given or stored in it. Goes out: a Run. Not its job: the stages
+(see api).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from triptych.api import Run
+from triptych.config import Config, as_tree, load_config
+from triptych.errors import SetupError, UsageError
+from triptych.progress import Progress, Silent
+from triptych.runs.folder import RunFolder
+from triptych.runs.lock import owned
+
+if TYPE_CHECKING:
+    from triptych.grouping.embedding.stored_embeddings import StoredShard
+
+MIN_FREE_BYTES = 64 * 1024 * 1024
+"""A run doesn't start on less: run.json, one shard's embeddings and one journal have to fit."""
+
+
+def open_run(
+    path: str | Path,
+    sources: Sequence[str | Path] = (),
+    *,
+    config: Config | None = None,
+    preset: str | None = None,
+    config_file: str | Path | None = None,
+    settings: Mapping[str, object] | None = None,
+    embeddings: str | Path | None = None,
+    keys_file: str | Path | None = None,
+    progress: Progress | None = None,
+    read_only: bool = False,
+) -> Run:
+    """Open the run folder ``path``; begin one there where ``sources`` or ``embeddings`` are given.
+
+    ``config``, or ``preset`` under ``config_file`` under ``settings`` (dotted keys such as
+    ``{"sets.max_sets": 100}``), say how; a run that is opened again without sources has its stored config
+    under ``config_file`` and ``settings``. ``embeddings`` are .npy files in place of images: such a run can
+    be grouped, not captioned. Use it in a ``with`` statement: until it is closed, no other process can work
+    on the folder. ``read_only`` takes no such lock, for a run that another process may be working on.
+
+    Raises UsageError for settings and sources that can't be, before anything is written, and SetupError where
+    the folder can't serve: in use, of another version, not a run, no space.
+    """
+    path = Path(path)
+    named = [Path(source) for source in sources]
+    file = None if config_file is None else Path(config_file)
+    if named or embeddings is not None:
+        config = config or load_config(preset, file, settings)
+        stored = _open_stored(embeddings, keys_file)
+        return _begin(path, config, named, stored, progress or Silent())
+    return _reopen(path, config, preset, file, settings, progress or Silent(), read_only=read_only)
+
+
+def _open_stored(embeddings: str | Path | None, keys_file: str | Path | None) -> list[StoredShard]:
+    if embeddings is None:
+        return []
+    from triptych.grouping.embedding.stored_embeddings import open_stored
+
+    return open_stored(Path(embeddings), None if keys_file is None else Path(keys_file))
+
+
+def _begin(
+    path: Path, config: Config, sources: Sequence[Path], stored: Sequence[StoredShard], progress: Progress
+) -> Run:
+    """A run with sources, begun here if the folder is new."""
+    from triptych.sources import open_sources
+
+    _refuse_inside(path, sources)
+    absolute = [source.absolute() for source in sources]
+    shards = [] if stored else open_sources(absolute, config.input.image_column)
+    for above in (path, *path.absolute().parents):
+        if above.is_file():
+            raise SetupError(f"--out {path}: {above} is a file, expected a folder; name another with --out")
+    path.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(path).free
+    if free < MIN_FREE_BYTES:
+        raise SetupError(
+            f"{path}: {free // 1024**2} MiB free, at least {MIN_FREE_BYTES // 1024**2} MiB needed to begin;"
+            " free some space or name a folder on another disk with --out"
+        )
+    with contextlib.ExitStack() as lock:
+        lock.enter_context(owned(path))
+        folder = RunFolder.create_or_open(path)
+        return Run(folder, config, sources, progress, lock=lock.pop_all(), stored=stored, shards=shards)
+
+
+def _reopen(
+    path: Path,
+    config: Config | None,
+    preset: str | None,
+    file: Path | None,
+    settings: Mapping[str, object] | None,
+    progress: Progress,
+    *,
+    read_only: bool,
+) -> Run:
+    """A run that is there, with the config that it has."""
+    folder = RunFolder.open(path)
+    with contextlib.ExitStack() as lock:
+        if not read_only:
+            lock.enter_context(owned(path))
+            folder = RunFolder.open(path)
+        stored, sources = stored_config(folder)
+        if preset is not None or file is not None or settings:
+            stored = load_config(preset, file, settings, base=as_tree(stored))
+        kept = None if read_only else lock.pop_all()
+        return Run(folder, config or stored, sources, progress, lock=kept)
+
+
+def _refuse_inside(path: Path, sources: Sequence[Path]) -> None:
+    """Raise UsageError where the run's own files would be among its sources."""
+    for source in sources:
+        if path.resolve().is_relative_to(source.resolve()):
+            raise UsageError(
+                f"the run folder {path} lies in the source {source}, so its files would be taken for images;"
+                " name a folder elsewhere with --out"
+            )
+
+
+def stored_config(run: RunFolder) -> tuple[Config, list[Path]]:
+    """The config and sources that a run folder was made with."""
+    tree = dict(run.run_file.config)
+    try:
+        sources = msgspec.convert(tree.pop("sources", []), list[str])
+        return load_config(base=tree), [Path(source) for source in sources]
+    except (msgspec.ValidationError, UsageError) as error:
+        raise SetupError(
+            f"{run.path / 'run.json'} has a config that this Triptych can't read ({error}); restore the file,"
+            " use the Triptych that made it, or start in another folder"
+        ) from None

@@ -230,7 +230,7 @@ class Run:
 
         if self._shards is None:
             sources = without_gone_archives(self.folder, self._sources)
-            self._shards = open_sources(sources, self.config.input.image_column)
+            self._shards = open_sources(sources, self.config.input)
         return with_gone_shards(self.folder, self._shards)
 
     @property

@@ -78,7 +78,7 @@ def _begin(
 
     _refuse_inside(path, sources)
     absolute = [source.absolute() for source in sources]
-    shards = [] if stored else open_sources(absolute, config.input.image_column)
+    shards = [] if stored else open_sources(absolute, config.input)
     for above in (path, *path.absolute().parents):
         if above.is_file():
             raise SetupError(f"--out {path}: {above} is a file, expected a folder; name another with --out")

@@ -13,6 +13,7 @@ import pytest
 from tests.support.pile import jpeg, keys, read_again, reasons, write_file
 from triptych.errors import UsageError
 from triptych.sources import open_sources
+from triptych.sources.config import InputConfig, ParquetConfig
 from triptych.sources.loose_files import FILES_PER_SHARD
 
 
@@ -85,7 +86,7 @@ def test_two_columns_that_could_be_it_are_asked_about(tmp_path: Path) -> None:
     source = _write(tmp_path / "a.parquet", {"left": [jpeg(1)], "right": [jpeg(2)]})
     with pytest.raises(UsageError, match=r"2 columns that may hold images: left, right; .*--image-column"):
         open_sources([source])
-    (shard,) = open_sources([source], "right")
+    (shard,) = open_sources([source], InputConfig(parquet=ParquetConfig(image_column="right")))
 
     assert [jpeg(2)] == [file.content for file in shard.files()]
 

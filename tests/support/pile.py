@@ -60,11 +60,11 @@ def write_file(path: Path, content: bytes | None = None) -> Path:
     return path
 
 
-def keys(*sources: Path, image_column: str | None = None) -> list[str]:
+def keys(*sources: Path) -> list[str]:
     """The keys of all readable files of ``sources``, in the order of the run."""
     return [
         file.key
-        for shard in open_sources(sources, image_column)
+        for shard in open_sources(sources)
         for file in shard.files()
         if file.unreadable is None
     ]

@@ -200,7 +200,7 @@ def flags_of(
     """What was given on the command line, as dotted config keys."""
     flags = dict(map(parse_assignment, assignments))
     if image_column is not None:
-        flags["input.image_column"] = image_column
+        flags["input.parquet.image_column"] = image_column
     if model is not None:
         flags["captioning.model"] = model
     if servers:

@@ -34,7 +34,7 @@ def captions_digest(run: RunFolder, jobs: Sequence[Job], progress: Progress | No
     """One SHA-256, in hex, over what the captions of ``jobs`` say, in plan order.
 
     Covers id, text, finish reason and whether it failed; not how many attempts or tokens it took.
-    Not computed again for files that nobody has touched since (see remembered).
+    Not computed again for files that nobody has touched since (see digest_cache).
     """
     planned_by = [name for name in ("images", "sets.jsonl", "duplicates.jsonl") if (run.path / name).exists()]
     files = run.files_of(

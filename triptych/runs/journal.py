@@ -15,7 +15,7 @@ from typing import Self, TypeVar
 
 import msgspec
 
-from triptych.runs.jsonl import damage_said, decode_all, decode_lines, sync_directory
+from triptych.runs.jsonl import damage_as_setup_error, decode_all, decode_lines, sync_directory
 
 T = TypeVar("T")
 
@@ -62,19 +62,19 @@ def read_journal(path: Path, kind: type[T]) -> Iterator[T]:
     """
     if not path.exists():
         return
-    with path.open("rb") as file, damage_said(path, _REMOVE_THE_LINE):
+    with path.open("rb") as file, damage_as_setup_error(path, _REMOVE_THE_LINE):
         yield from decode_lines(file, kind, is_journal=True)
 
 
 def read_whole_journal(path: Path, kind: type[T]) -> list[T]:
-    """The same at once: twice as fast, with the whole file in memory."""
+    """All whole records of a journal: twice as fast as ``read_journal``, with the whole file in memory."""
     try:
         content = path.read_bytes()
     except FileNotFoundError:
         return []
     if not content.endswith(b"\n"):
         content = content[: content.rfind(b"\n") + 1]
-    with damage_said(path, _REMOVE_THE_LINE):
+    with damage_as_setup_error(path, _REMOVE_THE_LINE):
         return decode_all(content, kind)
 
 

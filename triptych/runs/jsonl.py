@@ -85,19 +85,19 @@ def read_jsonl(path: Path, kind: type[T], what_to_do: str = _MAKE_IT_AGAIN) -> I
         file = path.open("rb")
     except FileNotFoundError:
         raise SetupError(f"{path} is not there any more; `triptych run` makes it again") from None
-    with file, damage_said(path, what_to_do):
+    with file, damage_as_setup_error(path, what_to_do):
         yield from decode_lines(file, kind)
 
 
 def read_whole_jsonl(path: Path, kind: type[T]) -> list[T]:
-    """The same at once: twice as fast, with the whole file in memory."""
-    with damage_said(path, _MAKE_IT_AGAIN):
+    """All records of a JSON Lines file: twice as fast as ``read_jsonl``, with the whole file in memory."""
+    with damage_as_setup_error(path, _MAKE_IT_AGAIN):
         return decode_all(path.read_bytes(), kind)
 
 
 @contextlib.contextmanager
-def damage_said(path: Path, what_to_do: str) -> Iterator[None]:
-    """A DamagedLineError inside, as a user reads it: a SetupError that ends with ``what_to_do``."""
+def damage_as_setup_error(path: Path, what_to_do: str) -> Iterator[None]:
+    """Turn a DamagedLineError inside into a SetupError that ends with ``what_to_do``."""
     try:
         yield
     except DamagedLineError as damage:

@@ -96,7 +96,7 @@ class JobPlan:
         return self.read_shard(shard, verdicts=verdicts).planned
 
     def read_shard(self, shard: str, *, verdicts: bool = True) -> PlannedShard:
-        """The same, with what its files hold besides: for those who check them."""
+        """What is planned in ``shard``, and what its files hold besides: for those who check them."""
         targets = self.targets(shard)
         if not targets:
             return PlannedShard(shard, [], [], [], [])

@@ -24,11 +24,13 @@ from triptych.sources.source_kinds import ARCHIVE_SUFFIXES, SOURCE_KINDS
 
 __all__ = ["FoundFile", "Shard", "open_sources"]
 
+DEFAULTS = InputConfig()
+
 MAX_NAME_BYTES = 200
 """Of an archive, as its shard's files have its name and a longer suffix; file systems allow 255."""
 
 
-def open_sources(sources: Sequence[Path], image_column: str | None = None) -> list[Shard]:
+def open_sources(sources: Sequence[Path], config: InputConfig = DEFAULTS) -> list[Shard]:
     """The shards of everything in ``sources``, sorted by name.
 
     Raises UsageError where a source isn't there or is nothing that can be one, where two sources give two
@@ -43,9 +45,7 @@ def open_sources(sources: Sequence[Path], image_column: str | None = None) -> li
     found.refuse_shared_keys(loose.keys)
     shards: list[Shard] = []
     for name, (root, suffix) in found.archives.items():
-        shards += SOURCE_KINDS[suffix].open(
-            name, f"{root}/{name}{suffix}", InputConfig(image_column=image_column)
-        )
+        shards += SOURCE_KINDS[suffix].open(name, f"{root}/{name}{suffix}", config)
     _refuse_no_images(sources, shards, found.files)
     return sorted([*shards, *loose.shards()], key=lambda shard: shard.name)
 

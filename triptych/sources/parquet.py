@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from triptych.errors import UsageError
+from triptych.sources.config import ParquetConfig
 from triptych.sources.file_kinds import FoundFile, size_of
 from triptych.sources.image_column import ImageColumn, find_image_column, import_parquet
 from triptych.sources.loose_files import FILES_PER_SHARD
@@ -96,7 +97,7 @@ class ParquetShard:
         return FoundFile(key=f"{self._prefix}.parquet#{row}", unreadable=reason)
 
 
-def open_parquet(name: str, path: str, image_column: str | None) -> list[ParquetShard | UnreadableArchive]:
+def open_parquet(name: str, path: str, config: ParquetConfig) -> list[ParquetShard | UnreadableArchive]:
     """The shards of one file, of up to FILES_PER_SHARD rows as far as its row groups allow.
 
     Raises UsageError where it is not clear which column holds the images, or a row group has too many;
@@ -105,7 +106,7 @@ def open_parquet(name: str, path: str, image_column: str | None) -> list[Parquet
     pa, pq = import_parquet(path)
     try:
         with pq.ParquetFile(path) as file:
-            column = find_image_column(file.schema_arrow, path, image_column)
+            column = find_image_column(file.schema_arrow, path, config.image_column)
             metadata = file.metadata
     except (OSError, pa.ArrowException) as error:
         reason = "empty archive: the file has no bytes" if size_of(path) == 0 else why_unreadable(error)

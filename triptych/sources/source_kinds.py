@@ -29,7 +29,7 @@ SOURCE_KINDS: dict[str, SourceKind] = {
     kind.suffix: kind
     for kind in (
         SourceKind(".tar", lambda name, path, _: [TarShard(name, path)]),
-        SourceKind(".parquet", lambda name, path, config: open_parquet(name, path, config.image_column)),
+        SourceKind(".parquet", lambda name, path, config: open_parquet(name, path, config.parquet)),
         SourceKind(".zip", lambda name, path, _: [ZipShard(name, path)]),
     )
 }

@@ -92,7 +92,7 @@ def load_config(
         for parent in parents:
             table = table.setdefault(parent, {})
             if not isinstance(table, dict):
-                raise UsageError(f"config key {dotted}: {parent} is a value, not a table")
+                raise UsageError(f"config key {dotted}: {parent} is a value, not a table", key=dotted)
         table[name] = value
     tree["jobs"] = _by_name(tree.get("jobs", {}))
     for code, table in tree.get("languages", {}).items():
@@ -103,8 +103,8 @@ def load_config(
         return msgspec.convert(tree, Config)
     except msgspec.ValidationError as error:
         expected, _, where = str(error).partition(" - at ")
-        key = f" key {where.strip('`').removeprefix('$.')}" if expected.startswith("Expected") else ""
-        raise UsageError(f"config{key}: {expected}") from None
+        key = where.strip("`").removeprefix("$.") if expected.startswith("Expected") else None
+        raise UsageError(f"config{'' if key is None else f' key {key}'}: {expected}", key=key) from None
 
 
 def parse_assignment(text: str) -> tuple[str, object]:
@@ -134,9 +134,9 @@ def _read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
-        raise UsageError(f"config file {path}: {error.strerror}") from None
+        raise UsageError(f"config file {path}: {error.strerror}", path=path) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"config file {path} is not TOML: {error}") from None
+        raise UsageError(f"config file {path} is not TOML: {error}", path=path) from None
 
 
 def _by_name(jobs: object) -> dict[str, Any]:
@@ -167,12 +167,15 @@ def _refuse_unknown_keys(tree: Mapping[str, Any], kind: type[msgspec.Struct], pr
         if key not in fields:
             raise UsageError(
                 f"unknown config key {prefix}{key}{_hint(key, fields)};"
-                f" keys of {prefix.rstrip('.') or 'the run'} are {', '.join(fields)}"
+                f" keys of {prefix.rstrip('.') or 'the run'} are {', '.join(fields)}",
+                key=f"{prefix}{key}",
             )
         field = fields[key]
         if isinstance(field, type) and issubclass(field, msgspec.Struct):
             if not isinstance(value, Mapping):
-                raise UsageError(f"config key {prefix}{key} is a table, found {value!r}")
+                raise UsageError(
+                    f"config key {prefix}{key} is a table, found {value!r}", key=f"{prefix}{key}"
+                )
             _refuse_unknown_keys(value, field, f"{prefix}{key}.")
 
 

@@ -5,11 +5,13 @@
     ├── SetupError           the set-up can't do it: model, endpoint, run folder, space   exit 1
     └── UnreadableImageError one image can't be decoded; becomes a record, never an exit
 
-A message says what was found, where, what was expected, and what to do next, in one line.
+A message says what was found, where, what was expected, and what to do next, in one line. What a program may
+want to know of it stands beside it.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import ClassVar
 
 
@@ -17,6 +19,13 @@ class TriptychError(Exception):
     """The base. ``exit_code`` is what the command line ends with."""
 
     exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, key: str | None = None, path: str | Path | None = None) -> None:
+        super().__init__(message)
+        self.key = key
+        """The config key that it is about, such as ``sets.max_sets``; None where it isn't about one."""
+        self.path = None if path is None else Path(path)
+        """The file or folder that it is about; None where it isn't about one."""
 
 
 class UsageError(TriptychError):

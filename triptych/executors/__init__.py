@@ -47,11 +47,8 @@ class WorkerDeathsError(SetupError):
     """Workers keep dying at the same units. ``lost`` is the last of them."""
 
     def __init__(self, message: str, lost: Lost) -> None:
-        super().__init__(message, lost)
+        super().__init__(message)
         self.lost = lost
-
-    def __str__(self) -> str:
-        return str(self.args[0])
 
 
 class Desk(Protocol):

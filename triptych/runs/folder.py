@@ -49,7 +49,8 @@ class RunFolder(StageStates):
         if path.is_file() or (path.is_dir() and not _only_lock_inside(path)):
             raise SetupError(
                 f"{path} is not a run folder (no run.json) and not empty;"
-                " name a new or empty folder with --out"
+                " name a new or empty folder with --out",
+                path=path,
             )
         path.mkdir(parents=True, exist_ok=True)
         run = cls(path, RunFile(format_version=FORMAT_VERSION))
@@ -61,19 +62,22 @@ class RunFolder(StageStates):
         """Open the run in ``path``. Raises SetupError where there is none or it is of another version."""
         run_json = path / "run.json"
         if not run_json.is_file():
-            raise SetupError(f"{path} is not a run folder: no run.json in it; `triptych run` makes one")
+            raise SetupError(
+                f"{path} is not a run folder: no run.json in it; `triptych run` makes one", path=path
+            )
         raw = run_json.read_bytes()
         try:
             version = msgspec.json.decode(raw, type=_VersionOnly).format_version
             if version != FORMAT_VERSION:
                 raise SetupError(
                     f"{path} has run format {version}, this Triptych reads format {FORMAT_VERSION};"
-                    " use the Triptych that made it, or another --out"
+                    " use the Triptych that made it, or another --out",
+                    path=path,
                 )
             return cls(path, msgspec.json.decode(raw, type=RunFile))
         except msgspec.MsgspecError as error:
             raise SetupError(
-                f"{run_json} is damaged ({error}); restore it or start in another folder"
+                f"{run_json} is damaged ({error}); restore it or start in another folder", path=run_json
             ) from None
 
     # -- where things lie -------------------------------------------------------------------------

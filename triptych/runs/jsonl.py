@@ -84,7 +84,7 @@ def read_jsonl(path: Path, kind: type[T], what_to_do: str = _MAKE_IT_AGAIN) -> I
     try:
         file = path.open("rb")
     except FileNotFoundError:
-        raise SetupError(f"{path} is not there any more; `triptych run` makes it again") from None
+        raise SetupError(f"{path} is not there any more; `triptych run` makes it again", path=path) from None
     with file, damage_as_setup_error(path, what_to_do):
         yield from decode_lines(file, kind)
 
@@ -101,7 +101,7 @@ def damage_as_setup_error(path: Path, what_to_do: str) -> Iterator[None]:
     try:
         yield
     except DamagedLineError as damage:
-        raise SetupError(f"{path}, {damage}; {what_to_do}") from None
+        raise SetupError(f"{path}, {damage}; {what_to_do}", path=path) from None
 
 
 class DamagedLineError(Exception):

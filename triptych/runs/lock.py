@@ -38,7 +38,8 @@ def owned(folder: Path) -> Iterator[None]:
             file.seek(0)
             raise SetupError(
                 f"{folder} is in use by {_describe(file.read())};"
-                " wait for it, stop it, or name another folder with --out"
+                " wait for it, stop it, or name another folder with --out",
+                path=folder,
             ) from None
         owner = LockOwner(os.getpid(), socket.gethostname(), time.strftime("%Y-%m-%dT%H:%M:%S%z"))
         file.truncate(0)

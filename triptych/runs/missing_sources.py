@@ -121,7 +121,8 @@ def _refuse(run: RunFolder, noted: Mapping[str, str], other: Sequence[Shard]) ->
     more = f" and {len(other) - 3:,} more" if len(other) > 3 else ""
     raise SetupError(
         f"the sources of {run.path} are not those that it was begun with: {', '.join(how)}{more};"
-        " put back what there was, add --fresh embeddings to make them again, or name another --out"
+        " put back what there was, add --fresh embeddings to make them again, or name another --out",
+        path=run.path,
     )
 
 

@@ -122,7 +122,9 @@ class StageStates:
             if before != now:
                 raise SetupError(
                     f"{name} in {self.path} were made with {key} = {before!r}, now it is {now!r};"
-                    f" add --fresh {name} to make them again, or name another folder with --out"
+                    f" add --fresh {name} to make them again, or name another folder with --out",
+                    key=key,
+                    path=self.path,
                 )
 
     def finish_stage(self, name: StageName, notes: Mapping[str, Setting] | None = None) -> None:

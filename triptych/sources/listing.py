@@ -47,11 +47,13 @@ def list_source(source: Path) -> Iterator[Listed]:
         elif suffix in IMAGE_SUFFIXES or name.endswith(ARCHIVE_SUFFIXES):
             yield Listed(*os.path.split(name))
         else:
-            raise UsageError(f"source {source} is no source ({why_not_an_image(name)}); {EXPECTED}")
+            raise UsageError(
+                f"source {source} is no source ({why_not_an_image(name)}); {EXPECTED}", path=source
+            )
     elif not os.path.lexists(name) and any(map(_is_pattern, source.parts)):
         yield from _match(name, source)
     else:
-        raise UsageError(f"source {source} is not there; {EXPECTED}")
+        raise UsageError(f"source {source} is not there; {EXPECTED}", path=source)
 
 
 _Folder = tuple[int, int]

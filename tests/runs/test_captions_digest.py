@@ -1,0 +1,60 @@
+"""The digest of captions follows what they say, and nothing else."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.contexts import JOBS
+from triptych.records import Caption, ImageRecord
+from triptych.runs.captions_digest import captions_digest
+from triptych.runs.folder import RunFolder
+from triptych.runs.journal import JournalWriter
+from triptych.runs.jsonl import write_jsonl
+
+IDS = [f"single_en:{n}.jpg" for n in range(3)]
+
+
+@pytest.fixture
+def digest(tmp_path: Path) -> Callable[..., str]:
+    """The digest of a run of three images with these captions."""
+
+    def make(*captions: Caption) -> str:
+        run = RunFolder.create_or_open(tmp_path / f"run {len(list(tmp_path.iterdir()))}")
+        write_jsonl(run.images_file("s"), [ImageRecord(key=f"{n}.jpg") for n in range(3)])
+        for path in (run.sets_file, run.duplicates_file):
+            write_jsonl(path, [])
+        with JournalWriter(run.captions_file("single_en", "s")) as journal:
+            journal.commit(captions)
+        return captions_digest(run, [JOBS["single_en"]])
+
+    return make
+
+
+def _caption(identifier: str, text: str = "A boat.", **fields: object) -> Caption:
+    return Caption(id=identifier, job="single_en", text=text, **fields)
+
+
+def test_neither_the_order_of_answers_nor_their_cost_counts(digest: Callable[..., str]) -> None:
+    """A resumed run answers in another order, and may ask again."""
+    expected = digest(*map(_caption, IDS))
+
+    assert expected == digest(*map(_caption, reversed(IDS)))
+    assert expected == digest(_caption(IDS[0], "Another."), *map(_caption, IDS))
+    assert expected == digest(*(_caption(i, attempts=3, completion_tokens=9) for i in IDS))
+    assert expected == digest(*map(_caption, IDS), _caption("single_en:gone.jpg"))
+
+
+@pytest.mark.parametrize(
+    "change", [{"text": "A ship."}, {"finish_reason": "length"}, {"text": "", "failure": "timeout: x"}]
+)
+def test_what_captions_say_counts(digest: Callable[..., str], change: dict[str, str]) -> None:
+    """Text, whether it was cut, whether there is one."""
+    others = map(_caption, IDS[1:])
+
+    assert digest(*map(_caption, IDS)) != digest(_caption(IDS[0], **change), *others)
+
+
+def test_a_missing_caption_counts(digest: Callable[..., str]) -> None:
+    """It is still to come."""
+    assert digest(*map(_caption, IDS)) != digest(*map(_caption, IDS[1:]))

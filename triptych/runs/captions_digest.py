@@ -1,0 +1,50 @@
+"""One digest of what captions say: what verdicts and an export were made of.
+
+Comes in: a run folder, jobs. Goes out: a SHA-256 that is the same whatever the order in which answers came,
+and however often one was asked for. Not its job: remembering it (see digest_cache).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import msgspec
+
+from triptych.jobs import Job
+from triptych.progress import Progress, Silent
+from triptych.runs.digest_cache import remembered_digest
+from triptych.runs.folder import RunFolder
+from triptych.runs.plan import JobPlan
+
+
+def captions_digest(folder: RunFolder, jobs: Sequence[Job], progress: Progress | None = None) -> str:
+    """One SHA-256, in hex, over the captions of ``jobs``, in plan order.
+
+    Covers id, text, finish reason and whether it failed; not how many attempts or tokens it took. Not
+    computed again where no file was touched since.
+    """
+    planned_by = [
+        name for name in ("images", "sets.jsonl", "duplicates.jsonl") if (folder.path / name).exists()
+    ]
+    captioned = [name for job in jobs if (folder.path / (name := f"captions/{job.name}")).is_dir()]
+    return remembered_digest(
+        folder.path,
+        "captions",
+        folder.files_of(*planned_by, *captioned),
+        ", ".join(f"{job.name} {job.limit}" for job in jobs),
+        lambda: _digest(folder, jobs, progress or Silent()),
+    )
+
+
+def _digest(folder: RunFolder, jobs: Sequence[Job], progress: Progress) -> str:
+    digest = hashlib.sha256()
+    encoder = msgspec.json.Encoder()
+    with progress.task("digest", None, "captions") as task:
+        for job in jobs:
+            for _, planned in JobPlan(folder, job).read_all():
+                captions = [each.caption for each in planned if each.caption is not None]
+                lines = [(c.id, c.text, c.finish_reason, c.failure is not None) for c in captions]
+                digest.update(encoder.encode_lines(lines))
+                task.advance(len(captions))
+    return digest.hexdigest()

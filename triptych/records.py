@@ -48,7 +48,7 @@ class ImageRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
 
 
 class Duplicate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """An image that was set aside because ``of``, which stays, shows the same."""
+    """An image that shows the same as ``of``, which stays."""
 
     key: str
     of: str
@@ -91,13 +91,13 @@ class Caption(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """Whether a caption is kept. ``reason`` is the first rule, in order, that drops it."""
+    """Whether a caption is kept. ``reason`` is the first rule, in order, that rejects it."""
 
     id: str
     keep: bool
     reason: str | None = None
     scores: dict[str, float] = {}
-    """The score of every rule that drops or flags this caption, by rule name."""
+    """The score of every rule that rejects or flags this caption, by rule name."""
     repeats: str | None = None
     """Of an exact or near duplicate: the id of the earlier caption that it repeats."""
 

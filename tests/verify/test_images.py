@@ -70,7 +70,7 @@ def test_untouched_images_are_in_order(run: RunFolder, images: Path, recheck) ->
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 7])
 def test_a_sample_has_as_many_images_as_were_asked_for(recheck, count: int) -> None:
     """Or all there are."""
-    assert min(count, 3) == recheck(count).looked_at
+    assert min(count, 3) == recheck(count).checked
 
 
 @pytest.mark.parametrize(
@@ -87,10 +87,10 @@ def test_an_image_that_is_not_what_it_was_is_a_violation(
     """Gone, of another length, or changed."""
     damage(images / "plain.png")
 
-    looked_at, gone, changed = recheck()
+    checked, gone, changed = recheck()
     (found,) = [*gone.values(), *changed.values()]
 
-    assert 3 == looked_at
+    assert 3 == checked
     assert "plain.png: " in found and violation in found
     assert bool(gone) == (violation == "can't be read")
 

@@ -86,15 +86,15 @@ def _key(number: int) -> str:
 
 def _distinct_scenes() -> Iterator[Scene]:
     """The scenes of all series, none with the content of another; all from the unseen split."""
-    told: set[tuple[object, ...]] = set()
+    seen: set[tuple[object, ...]] = set()
     for series, size in enumerate(SERIES_SIZES):
         candidates = _series(series)
         made = 0
         while made < size:
             scene = next(candidates)
             content = (scene.theme, *((thing.colour, thing.kind) for thing in scene.things))
-            if content not in told:
-                told.add(content)
+            if content not in seen:
+                seen.add(content)
                 made += 1
                 yield scene
 

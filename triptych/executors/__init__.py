@@ -1,8 +1,9 @@
 """Work spread over workers: one protocol for the processes of a machine, and for those of many.
 
-Comes in: a set-up, which each worker runs once, and units of work. Goes out: small results, as they come;
-all that is large goes through the run folder. A worker that dies is replaced and its units are given out
-again, so a unit has to leave the same files whoever does it, and how often. Not its job: what the work is.
+Comes in: a set-up, which each worker runs once, and units of work. Goes out: small results, as they come; all
+that is large goes through the run folder. A worker that dies is replaced and its units are given out again,
+so a unit has to leave the same files whichever worker does it, and however often. Not its job: what the work
+is.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class Progressed(NamedTuple):
 
 
 class Lost(NamedTuple):
-    """A worker died. Its units are given out again; what was said of their progress is void."""
+    """A worker died. Its units are given out again; progress that they had reported no longer counts."""
 
     worker: str
     numbers: tuple[int, ...]
@@ -58,7 +59,7 @@ class Desk(Protocol):
         """Numbered units, each asked for when the iterator is advanced. It ends when there are no more."""
 
     def progress(self, number: int, message: Any) -> None:
-        """Say how far unit ``number`` is."""
+        """Report how far unit ``number`` is."""
 
     def finish(self, number: int, result: Any = None) -> None:
         """Hand in what came of unit ``number``."""

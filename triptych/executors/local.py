@@ -130,7 +130,7 @@ class LocalExecutor:
         if max(self._deaths[number] for number in had) >= MAX_DEATHS:
             raise dead.error or WorkerDeathsError(
                 f"a process that {self._purpose} {dead.crash}, as one did before at the same work;"
-                " what is finished stays: mend what ended it and run the same command: it goes on",
+                " what is finished stays: remove the cause and run the same command: it goes on",
                 lost,
             )
         self._again.extendleft(reversed(dead.units.items()))

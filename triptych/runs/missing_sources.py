@@ -1,9 +1,9 @@
 """What the sources of a run were when its embeddings were begun, shard by shard.
 
-Comes in: a run folder, the shards that its sources come to now. Goes out: the same with a GoneShard for each
-archive that has gone since, so that a run of a thousand archives goes on when a disk has lost one: what was
-embedded stays, what wasn't is a record, and a caption that needs the archive fails with that reason.
-What was added or has changed is refused: a run never mixes old and new.
+Comes in: a run folder, the shards of its sources as they are now. Goes out: the same with a GoneShard for
+each archive that has gone since, so that a run of a thousand archives goes on when a disk has lost one: what
+was embedded stays, what wasn't is a record, and a caption that needs the archive fails with that reason. What
+was added or has changed is refused: a run never mixes old and new.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MOST_LINES = 20
 """Of archives that have gone; more are counted."""
 
 MOST_SHOWN = 60
-"""Letters of a part of a fingerprint: a digest says nothing to a person."""
+"""Letters of a part of a fingerprint: a person can't read a digest."""
 
 
 class ListedShard(msgspec.Struct, frozen=True):
@@ -77,7 +77,7 @@ def gone_archives(shards: Sequence[Shard]) -> list[str]:
 
 
 def settle_sources(run: RunFolder, shards: Sequence[Shard]) -> list[str]:
-    """What has gone since the sources were noted, in one line each; ``shards`` then stand for the noted ones.
+    """What has gone since the sources were noted, in one line each; ``shards`` then count as the noted ones.
 
     Raises SetupError, naming some, where shards were added or have changed. Of loose files, some may have
     gone only when all are embedded: before that, those that are left would be cut into other shards.
@@ -90,7 +90,7 @@ def settle_sources(run: RunFolder, shards: Sequence[Shard]) -> list[str]:
     loose = [shard for shard in other if isinstance(shard, LooseShard)]
     if loose and run.is_finished("embeddings") and (lost := _lost_files(run, loose[0].loose)):
         for shard in loose:
-            shard.stand_for(noted[shard.name])
+            shard.keep_fingerprint(noted[shard.name])
         lines.append(f"{lost:,} loose files are not in the sources any more")
         other = [shard for shard in other if not isinstance(shard, LooseShard)]
     if other:

@@ -171,7 +171,7 @@ class StageStates:
             self.save()
 
     def files_of(self, *names: str) -> list[Path]:
-        """The files that the files and folders ``names`` of this run come to."""
+        """The files among ``names`` of this run, and those in the folders among them."""
         paths: list[Path] = []
         for name in names:
             path = self.path / name
@@ -179,7 +179,7 @@ class StageStates:
         return paths
 
     def _extent(self, name: StageName) -> Extent:
-        """A look at each file, no reading."""
+        """By the sizes of the files: nothing is read."""
         there = [path for path in self.files_of(*_WRITTEN_BY[name]) if path.is_file()]
         return Extent(len(there), sum(path.stat().st_size for path in there))
 

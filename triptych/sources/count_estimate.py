@@ -19,7 +19,7 @@ SAMPLED_MEMBERS = 256
 
 
 class CountEstimate(NamedTuple):
-    """``is_estimate``: some shards don't know their count, and not all of each sampled one was looked at."""
+    """``is_estimate``: some shards don't know their count, and not every sampled one was read to its end."""
 
     files: int
     is_estimate: bool

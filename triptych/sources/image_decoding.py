@@ -20,8 +20,8 @@ MAX_PIXELS = 400_000_000
 """More is refused: a decompression bomb or a scan that no vision tower can use."""
 
 WHITES = {"I": (255, 65535), "F": (1, 255, 65535)}
-"""What white may be in pictures of 32-bit integers or floats, which don't say it: the ranges of 8 and 16
-bits, and of floats from 0 to 1."""
+"""What white may be in pictures of 32-bit integers or floats, which have no place for it: the ranges of 8 and
+16 bits, and of floats from 0 to 1."""
 
 ORIENTATION_TAG = 0x0112
 """The EXIF and TIFF tag."""
@@ -92,7 +92,7 @@ def upright_size(content: bytes) -> tuple[int, int]:
 
 
 def _upright_size(image: Image.Image) -> tuple[int, int]:
-    """From what stands before the pixels, without decoding them, wherever the format puts it there."""
+    """From what is before the pixels, without decoding them, wherever the format puts it there."""
     if isinstance(image, TiffImageFile) and ORIENTATION_TAG in image.tag_v2:
         return image.size  # Pillow has turned it already
     turned = _exif(image).get(ORIENTATION_TAG, 1) in (5, 6, 7, 8)

@@ -1,4 +1,4 @@
-"""The files that a user's sources come to: folders walked, patterns matched, lists read.
+"""The files of a user's sources: folders walked, patterns matched, lists read.
 
 Comes in: one source as it was named. Goes out: files, each as its path below a root. Links are followed;
 one that leads back above itself is a file that can't be read. Sidecars are left out. Nothing is opened but
@@ -77,7 +77,7 @@ def _walk(root: str, path: str, above: tuple[_Folder, ...]) -> Iterator[Listed]:
 def _match(name: str, source: Path) -> Iterator[Listed]:
     """The files that a pattern matches, and those below the folders that it matches."""
     parts = name.split(os.sep)[1:]
-    fixed = 0  # a folder may well be called [2023]: what is there is meant as it stands
+    fixed = 0  # a folder may well be called [2023]: what is there is meant literally
     while os.path.isdir(os.sep + os.path.join(*parts[: fixed + 1])):
         fixed += 1
     root = os.sep + os.path.join("", *parts[:fixed])

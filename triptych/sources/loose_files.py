@@ -74,7 +74,7 @@ class LooseShard:
         return LooseShard, (self.name, own, 0, len(self._range))
 
     def fingerprint(self) -> str:
-        """As it was when it was first asked for: a look at every file is what it costs."""
+        """As it was when it was first asked for. It costs one stat a file."""
         if not self._fingerprint:
             digest = hashlib.sha256()
             for at in self._range:
@@ -82,8 +82,8 @@ class LooseShard:
             self._fingerprint = f"{self.file_count} files\t{digest.hexdigest()}"
         return self._fingerprint
 
-    def stand_for(self, fingerprint: str) -> None:
-        """From now on it is the shard that had this fingerprint, though some of its files have gone."""
+    def keep_fingerprint(self, fingerprint: str) -> None:
+        """Count as the shard that had this fingerprint, though some of its files have gone."""
         self._fingerprint = fingerprint
 
     def files(self) -> Iterator[FoundFile]:

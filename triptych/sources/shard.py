@@ -1,4 +1,4 @@
-"""What a source comes to: shards, which list their files and read them again.
+"""Shards: what every kind of source is cut into; they list their files and read them again.
 
 Comes in: nothing; the kinds of sources implement it (see source_kinds). Goes out: the protocol. Not its job:
 reading anything.
@@ -26,7 +26,7 @@ class Shard(Protocol):
 
     @property
     def file_count(self) -> int | None:
-        """How many files it holds; None where only a walk through it would tell (see Uncounted)."""
+        """How many files it holds; None where only a walk through it would show (see Uncounted)."""
 
     def fingerprint(self) -> str:
         """One line that changes when files were added, removed or resized."""

@@ -128,7 +128,7 @@ class _Damage(NamedTuple):
 def _members(archive: tarfile.TarFile, raw: IO[bytes], whole: int) -> Iterator[tarfile.TarInfo | _Damage]:
     """The members that aren't folders or sidecars, and what is wrong with the archive, in its order.
 
-    ``tarfile`` takes a broken header for the end. Here it is told to look on, which also finds the members
+    ``tarfile`` takes a broken header for the end. Here it looks on, which also finds the members
     of archives that were appended to each other, and every stretch that it skipped is examined.
     """
     archive.ignore_zeros = True

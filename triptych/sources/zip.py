@@ -2,8 +2,8 @@
 
 Comes in: a ``.zip``. Goes out: a shard. Members are read by offset, so an image is found again without
 reading the directory another time. A member that is encrypted, damaged or absurd is a record, and the others
-stay. What is unpacked is bounded by what the directory says of it, by MAX_MEMBER_BYTES, and, as members may
-not overlap, by the archive's own length: no small file keeps a run busy for days. Not its job: the directory
+stay. What is unpacked is limited by its size in the directory, by MAX_MEMBER_BYTES, and, as members may not
+overlap, by the length of the archive: no small file keeps a run busy for days. Not its job: the directory
 (see zip_directory); other compression than deflate, which no tool uses for images.
 """
 
@@ -107,7 +107,7 @@ def _with_ends(members: list[Member], end_bytes: int) -> Iterator[tuple[Member, 
 
 
 def _why_not_read(member: Member, next_at: int) -> str | None:
-    """By what the directory says of a member."""
+    """By a member's entry in the directory."""
     if stat.S_ISLNK(member.unix_mode):
         return "link in archive: it has no bytes of its own"
     if (reason := why_not_an_image(member.name)) is not None:

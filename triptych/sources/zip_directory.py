@@ -1,4 +1,4 @@
-"""The central directory of a zip archive: where its members lie and what is said of each.
+"""The central directory of a zip archive: where its members are, and how large, packed and named.
 
 Comes in: an open file. Goes out: members in the order in which their bytes lie, and what is wrong with the
 directory. Unlike the standard library's reader it gives up only what it can't read: a name that is not UTF-8
@@ -37,7 +37,7 @@ _UNIX = 3
 
 _ZIP64_EXTRA = 1
 _FULL = 0xFFFFFFFF
-"""What stands in place of a number that needs more than 32 bits."""
+"""In place of a number that needs more than 32 bits."""
 
 
 class Member(NamedTuple):
@@ -88,7 +88,7 @@ def read_directory(raw: IO[bytes]) -> Directory:
         return Directory([], 0, "split archive: it has several files; join them with `zip -s 0`")
     start = end - size
     if start < 0 or start < offset:
-        return Directory([], 0, f"damaged archive: its directory is said to begin at byte {offset}")
+        return Directory([], 0, f"damaged archive: its directory can't begin at byte {offset}")
     members, damage = _entries(raw, start, end, before=start - offset)
     if not members and damage is None:
         damage = "empty archive: it has no members"
@@ -154,7 +154,7 @@ def _member(entry: tuple[int, ...], name: bytes, extra: bytes, before: int) -> M
 
 
 def _widened(extra: bytes, *numbers: int) -> list[int]:
-    """``numbers``, those that say that they need 64 bits replaced by what ``extra`` has, in order.
+    """``numbers``, with those that need 64 bits replaced by what ``extra`` has, in order.
 
     Where it hasn't them they stay: no file is that long, so the member will be found to be damaged.
     """

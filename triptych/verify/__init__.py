@@ -1,6 +1,6 @@
 """Everything that a run wrote, read again and recounted: what `triptych verify` does.
 
-Comes in: a run. Goes out: the checks that passed, with counts, and the violations. Not its job: mending
+Comes in: a run. Goes out: the checks that passed, with counts, and the violations. Not its job: repairing
 anything.
 """
 
@@ -126,7 +126,7 @@ def _check_images(opened: Run, asked: ImageCheck, found: Verification) -> None:
         return
     try:
         read = from_folder(asked.root) if asked.root is not None else from_sources(opened.shards)
-        looked_at, gone, changed = recheck_images(opened.folder, read, asked.count, opened.progress)
+        checked, gone, changed = recheck_images(opened.folder, read, asked.count, opened.progress)
         needed = _needed(opened, gone.keys())
     except (OSError, TriptychError) as error:
         found.violations.append(f"images: {error}")
@@ -134,8 +134,8 @@ def _check_images(opened: Run, asked: ImageCheck, found: Verification) -> None:
     where = "their sources" if asked.root is None else str(asked.root)
     violations = [*changed.values(), *(gone[key] for key in gone if key in needed)]
     if not violations:
-        there = looked_at - len(gone)
-        found.checks.append(f"{there:,} of {looked_at:,} images in {where} have their bytes and size")
+        there = checked - len(gone)
+        found.checks.append(f"{there:,} of {checked:,} images in {where} have their bytes and size")
         if gone:
             found.checks.append(f"{len(gone):,} have gone since, and no exported row shows any of them")
         return

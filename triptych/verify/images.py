@@ -1,7 +1,7 @@
 """Images read again: is each still there, and is it what the run noted?
 
-Comes in: a run folder, the shards of its sources, how many images to look at. Goes out: how many were
-looked at, which have gone, and which have changed. Checked are the bytes (length and hash) and the size of
+Comes in: a run folder, the shards of its sources, how many images to check. Goes out: how many were
+checked, which have gone, and which have changed. Checked are the bytes (length and hash) and the size of
 the picture. Not its job: decoding every pixel again; equal bytes are the bytes that were decoded before.
 """
 
@@ -45,19 +45,19 @@ def from_folder(root: Path) -> ReadImage:
 
 
 class Rechecked(NamedTuple):
-    """What became of the images that were looked at. ``gone`` and ``changed`` say why, by key."""
+    """What became of the images that were checked. ``gone`` and ``changed`` say why, by key."""
 
-    looked_at: int
+    checked: int
     gone: dict[str, str]
     changed: dict[str, str]
 
 
 def recheck_images(run: RunFolder, read: ReadImage, count: int | None, progress: Progress) -> Rechecked:
-    """Look at ``count`` readable images, spread over the whole run and always the same; None: at all."""
+    """Check ``count`` readable images, spread over the whole run and always the same; None: at all."""
     chosen = list(_chosen(run, count)) if count is not None else None
     gone: dict[str, str] = {}
     changed: dict[str, str] = {}
-    looked_at = 0
+    checked = 0
     images = chosen if chosen is not None else _readable(run)
     with progress.task("check images", count if chosen is None else len(chosen), "images") as task:
         for shard, image in images:
@@ -67,9 +67,9 @@ def recheck_images(run: RunFolder, read: ReadImage, count: int | None, progress:
                     changed[image.key] = f"{image.key}: {mismatch}"
             except OSError as error:
                 gone[image.key] = f"{image.key}: can't be read: {error.strerror or error}"
-            looked_at += 1
+            checked += 1
             task.advance(1)
-    return Rechecked(looked_at, gone, changed)
+    return Rechecked(checked, gone, changed)
 
 
 def _mismatch(image: ImageRecord, content: bytes) -> str | None:

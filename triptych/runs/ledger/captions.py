@@ -1,8 +1,8 @@
 """Counts of a job's captions and verdicts, from its journals and verdict files.
 
 Comes in: what a job plans in a shard, as its plan reads it. Goes out: counts, and what contradicts itself, in
-words. Whoever reads all of a job anyway counts it on the way (see JobRecount). Not its job: images and sets
-(see images).
+words. A stage that reads all of a job anyway counts it on the way (see JobRecount). Not its job: images and
+sets (see images).
 """
 
 from __future__ import annotations

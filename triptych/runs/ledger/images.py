@@ -69,7 +69,7 @@ def _walk(run: RunFolder, keys: _Keys) -> tuple[int, dict[str, int], int, list[s
     found = single = 0
     unreadable: Counter[str] = Counter()
     contradictions = []
-    aside = keys.duplicates | keys.members
+    elsewhere = keys.duplicates | keys.members
     for shard in run.shards():
         records = read_whole_jsonl(run.images_file(shard), ImageRecord)
         found += len(records)
@@ -81,7 +81,7 @@ def _walk(run: RunFolder, keys: _Keys) -> tuple[int, dict[str, int], int, list[s
         )
         readable = [record.key for record in records if record.unreadable is None]
         keys.readable |= keys.named.intersection(readable)
-        single += len(readable) - sum(map(aside.__contains__, readable))
+        single += len(readable) - sum(map(elsewhere.__contains__, readable))
     return found, dict(sorted(unreadable.items())), single, contradictions
 
 
@@ -120,5 +120,5 @@ def _contradictory_sets(sets: list[ImageSet], keys: _Keys) -> list[str]:
 
 
 def reason_class(reason: str) -> str:
-    """What stands before the colon of an unreadable image's or failed caption's reason."""
+    """What is before the colon in the reason of an unreadable image or a failed caption."""
     return reason.partition(":")[0].strip() or "unknown"

@@ -1,80 +1,12 @@
-"""A run folder knows what each stage was made with, and never mixes old and new."""
+"""A run folder is opened, or refused with what to do; and where things lie in it."""
 
 from pathlib import Path
 
 import pytest
 
 from triptych.errors import SetupError
-from triptych.records import Duplicate
 from triptych.runs.folder import FORMAT_VERSION, RunFolder
 from triptych.runs.jsonl import write_jsonl
-
-
-def _with_sets(path: Path) -> RunFolder:
-    run = RunFolder.create_or_open(path)
-    assert run.begin_stage("sets", {"bound": 0.5}, {"embeddings": "a"})
-    write_jsonl(run.duplicates_file, [])
-    write_jsonl(run.sets_file, [])
-    run.finish_stage("sets", {"seconds": 1.5})
-    return RunFolder.open(path)
-
-
-def test_a_finished_stage_with_the_same_fingerprint_has_nothing_to_do(tmp_path: Path) -> None:
-    """Resume is the default, and ends where all is done."""
-    run = _with_sets(tmp_path)
-
-    assert not run.begin_stage("sets", {"bound": 0.5}, {"embeddings": "a"})
-    assert {"seconds": 1.5} == run.run_file.stages["sets"].notes
-
-
-def test_an_interrupted_stage_goes_on_with_what_it_wrote(tmp_path: Path) -> None:
-    """Begun and not finished: what is there stays."""
-    run = RunFolder.create_or_open(tmp_path)
-    run.begin_stage("sets", {"bound": 0.5}, {})
-    write_jsonl(run.duplicates_file, [])
-
-    assert RunFolder.open(tmp_path).begin_stage("sets", {"bound": 0.5}, {})
-    assert run.duplicates_file.exists()
-
-
-def test_a_changed_setting_is_refused_and_named(tmp_path: Path) -> None:
-    """The user decides: make it again, or go elsewhere. Nothing is touched."""
-    run = _with_sets(tmp_path)
-    with pytest.raises(SetupError, match=r"bound = 0\.5, now it is 0\.6; add --fresh sets"):
-        run.begin_stage("sets", {"bound": 0.6}, {"embeddings": "a"})
-
-    assert run.sets_file.exists()
-    assert RunFolder.open(tmp_path).is_finished("sets")
-
-
-def test_changed_inputs_alone_do_the_stage_again(tmp_path: Path) -> None:
-    """Derived files follow what they are derived from."""
-    run = _with_sets(tmp_path)
-
-    assert run.begin_stage("sets", {"bound": 0.5}, {"embeddings": "b"})
-    assert not run.sets_file.exists()
-
-
-def test_changed_inputs_keep_captions(tmp_path: Path) -> None:
-    """A caption stays valid for as long as its image or set is there: GPU days are not thrown away."""
-    run = RunFolder.create_or_open(tmp_path)
-    run.begin_stage("captions", {"model": "m"}, {"sets": "a"})
-    journal = run.captions_file("multi_en", "s")
-    journal.parent.mkdir(parents=True)
-    journal.touch()
-    run.finish_stage("captions")
-
-    assert run.begin_stage("captions", {"model": "m"}, {"sets": "b"})
-    assert journal.exists()
-
-
-def test_a_discarded_stage_can_be_made_with_other_settings(tmp_path: Path) -> None:
-    """--fresh removes the stage's files and its fingerprint."""
-    run = _with_sets(tmp_path)
-    run.discard("sets")
-
-    assert not run.sets_file.exists()
-    assert run.begin_stage("sets", {"bound": 0.6}, {"embeddings": "a"})
 
 
 def test_a_folder_of_another_version_is_refused(tmp_path: Path) -> None:
@@ -96,15 +28,6 @@ def test_a_folder_with_other_things_in_it_is_refused(tmp_path: Path) -> None:
     (tmp_path / "holiday.jpg").touch()
     with pytest.raises(SetupError, match="not empty"):
         RunFolder.create_or_open(tmp_path)
-
-
-def test_the_digest_of_inputs_follows_their_bytes(tmp_path: Path) -> None:
-    """A later stage sees that an earlier one's files changed."""
-    run = _with_sets(tmp_path)
-    before = run.digest("sets.jsonl", "duplicates.jsonl")
-    write_jsonl(run.duplicates_file, [Duplicate(key="b", of="a", reason="same bytes", cosine_similarity=1.0)])
-
-    assert before != run.digest("sets.jsonl", "duplicates.jsonl")
 
 
 def test_shards_may_lie_in_folders(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.contexts import JOBS, limited
+from tests.support.contexts import JOBS, context_of, limited
 from triptych.records import Caption, Duplicate, ImageRecord, ImageSet, Verdict
 from triptych.runs.folder import RunFolder
 from triptych.runs.journal import JournalWriter
@@ -158,3 +158,16 @@ def test_what_a_shard_has_twice_or_besides_the_plan_is_named(tmp_path: Path) -> 
     assert [first] == shard.repeated_captions
     assert [first] == shard.repeated_verdicts
     assert [second, "single_en:gone.jpg"] == shard.stray_verdicts
+
+
+def test_what_jobs_share_of_a_run_is_read_once(tmp_path: Path) -> None:
+    """A stage that takes its plans from the context may ask for them as often as it likes."""
+    run = _run(tmp_path)
+    context = context_of(run, "multi_en", "multi_zh")
+    english = dict(context.plan(JOBS["multi_en"]).shards())
+    run.sets_file.unlink()
+    chinese = dict(context.plan(JOBS["multi_zh"]).shards())
+
+    assert [[target.images for target in targets] for targets in english.values()] == [
+        [target.images for target in targets] for targets in chinese.values()
+    ]

@@ -15,7 +15,7 @@ from triptych.jobs import Job
 from triptych.progress import Progress, Silent
 from triptych.runs.digest_cache import remembered_digest
 from triptych.runs.folder import RunFolder
-from triptych.runs.plan import JobPlan
+from triptych.runs.plan import GroupedImages, JobPlan
 
 
 def captions_digest(folder: RunFolder, jobs: Sequence[Job], progress: Progress | None = None) -> str:
@@ -39,10 +39,11 @@ def captions_digest(folder: RunFolder, jobs: Sequence[Job], progress: Progress |
 
 def _digest(folder: RunFolder, jobs: Sequence[Job], progress: Progress) -> str:
     digest = hashlib.sha256()
+    grouped = GroupedImages(folder)
     encoder = msgspec.json.Encoder()
     with progress.task("digest", None, "captions") as task:
         for job in jobs:
-            for _, planned in JobPlan(folder, job).read_all():
+            for _, planned in JobPlan(folder, job, grouped=grouped).read_all():
                 captions = [each.caption for each in planned if each.caption is not None]
                 lines = [(c.id, c.text, c.finish_reason, c.failure is not None) for c in captions]
                 digest.update(encoder.encode_lines(lines))

@@ -7,6 +7,7 @@ stage's own settings, which are its second argument.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 import msgspec
 
@@ -18,10 +19,10 @@ from triptych.languages import Language, language_of
 from triptych.progress import Progress, Silent
 from triptych.prompts import Prompt
 from triptych.runs.folder import RunFolder
-from triptych.runs.plan import JobPlan
+from triptych.runs.plan import GroupedImages, JobPlan
 
 
-class RunContext(msgspec.Struct, frozen=True, kw_only=True):
+class RunContext(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """One run as a stage sees it."""
 
     folder: RunFolder
@@ -49,5 +50,15 @@ class RunContext(msgspec.Struct, frozen=True, kw_only=True):
         return language_of(job.language, self.added_languages)
 
     def plan(self, job: Job) -> JobPlan:
-        """What a job has to caption, and what became of it."""
-        return JobPlan(self.folder, job)
+        """What a job has to caption, and what became of it. What all plans need of the run is read once."""
+        if job not in self._plans:
+            self._plans[job] = JobPlan(self.folder, job, grouped=self._grouped)
+        return self._plans[job]
+
+    @cached_property
+    def _plans(self) -> dict[Job, JobPlan]:
+        return {}
+
+    @cached_property
+    def _grouped(self) -> GroupedImages:
+        return GroupedImages(self.folder)

@@ -66,17 +66,54 @@ class PlannedShard(NamedTuple):
     """On what isn't planned, or has no text."""
 
 
+class GroupedImages:
+    """What grouping has found in a run. Each part is read when it is first needed, once for all jobs."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self._folder = folder
+
+    @cached_property
+    def duplicates(self) -> frozenset[str]:
+        """The keys of duplicates."""
+        return frozenset(each.key for each in self._folder.duplicates())
+
+    @cached_property
+    def sets(self) -> dict[str, list[tuple[str, tuple[ImageRecord, ...]]]]:
+        """``(set id, images)`` by the shard of the first image, in the order of its key.
+
+        All images of the run are read, and those of sets stay in memory.
+        """
+        sets = sorted(self._folder.sets(), key=_first_key)
+        members = {key for image_set in sets for key in image_set.keys}
+        record_of: dict[str, ImageRecord] = {}
+        shard_of: dict[str, str] = {}
+        for shard in self._folder.shards():
+            for record in self._folder.images(shard):
+                if record.key in members:
+                    record_of[record.key] = record
+                    shard_of[record.key] = shard
+        by_shard: dict[str, list[tuple[str, tuple[ImageRecord, ...]]]] = {}
+        for each in sets:
+            images = tuple(record_of[key] for key in each.keys)
+            by_shard.setdefault(shard_of[each.keys[0]], []).append((each.id, images))
+        return by_shard
+
+
 class JobPlan:
     """The targets of one job of a run, for any shard by itself.
 
     With a limit, those are kept whose ids have the smallest hashes, over all shards: so the choice depends on
     nothing else, and a larger limit keeps what a smaller one chose. ``last_hash`` is the largest of them;
-    give it to spare a second process from reading the whole plan.
+    give it to spare a second process from reading the whole plan, and ``grouped`` to spare a second job from
+    reading duplicates and sets.
     """
 
-    def __init__(self, folder: RunFolder, job: Job, last_hash: int | None = None) -> None:
+    def __init__(
+        self, folder: RunFolder, job: Job, last_hash: int | None = None, grouped: GroupedImages | None = None
+    ) -> None:
         self.folder, self.job = folder, job
         self._last_hash = last_hash
+        self._grouped = grouped or GroupedImages(folder)
 
     @cached_property
     def last_hash(self) -> int | None:
@@ -130,36 +167,15 @@ class JobPlan:
     def _all_targets(self, shard: str) -> list[Target]:
         """Without regard to the limit."""
         if self.job.is_multi:
-            return self._sets.get(shard, [])
+            return [
+                Target(id=caption_id(self.job.name, identifier), images=images)
+                for identifier, images in self._grouped.sets.get(shard, [])
+            ]
         return [
             Target(id=caption_id(self.job.name, image.key), images=(image,))
             for image in read_whole_jsonl(self.folder.images_file(shard), ImageRecord)
-            if image.unreadable is None and image.key not in self._duplicates
+            if image.unreadable is None and image.key not in self._grouped.duplicates
         ]
-
-    @cached_property
-    def _duplicates(self) -> frozenset[str]:
-        return frozenset(each.key for each in self.folder.duplicates())
-
-    @cached_property
-    def _sets(self) -> dict[str, list[Target]]:
-        """Targets that are sets, by shard. Reads all images of the run once."""
-        sets = sorted(self.folder.sets(), key=_first_key)
-        members = {key for image_set in sets for key in image_set.keys}
-        record_of: dict[str, ImageRecord] = {}
-        shard_of: dict[str, str] = {}
-        for shard in self.folder.shards():
-            for record in self.folder.images(shard):
-                if record.key in members:
-                    record_of[record.key] = record
-                    shard_of[record.key] = shard
-        targets: dict[str, list[Target]] = {}
-        for each in sets:
-            target = Target(
-                id=caption_id(self.job.name, each.id), images=tuple(record_of[key] for key in each.keys)
-            )
-            targets.setdefault(shard_of[each.keys[0]], []).append(target)
-        return targets
 
 
 def _repeated(records: Sequence[Caption | Verdict], ids: Collection[str]) -> list[str]:

@@ -15,7 +15,7 @@ from triptych.api import Run
 from triptych.errors import TriptychError
 from triptych.runs.folder import RunFolder
 from triptych.runs.jsonl import digest_of_files
-from triptych.runs.plan import JobPlan
+from triptych.runs.plan import GroupedImages, JobPlan
 from triptych.runs.stages import STAGE_NAMES
 
 MOST_IMAGE_VIOLATIONS = 20
@@ -149,8 +149,9 @@ def _needed(opened: Run, gone: Collection[str]) -> Collection[str]:
     if not gone or not opened.folder.is_finished("export"):
         return gone
     needed: set[str] = set()
+    grouped = GroupedImages(opened.folder)
     for job in opened.jobs:
-        for _, planned in JobPlan(opened.folder, job).read_all(verdicts=True):
+        for _, planned in JobPlan(opened.folder, job, grouped=grouped).read_all(verdicts=True):
             for each in planned:
                 if each.is_kept:
                     needed.update(image.key for image in each.target.images if image.key in gone)

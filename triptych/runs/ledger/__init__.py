@@ -20,7 +20,7 @@ from triptych.progress import Progress, Silent
 from triptych.runs.folder import RunFolder
 from triptych.runs.ledger.captions import JobCounts, recount_captions
 from triptych.runs.ledger.images import ImageCounts, recount_images
-from triptych.runs.plan import JobPlan
+from triptych.runs.plan import GroupedImages, JobPlan
 from triptych.runs.stages import STAGE_NAMES, StageName
 
 
@@ -51,11 +51,12 @@ def recount(folder: RunFolder, jobs: Sequence[Job], progress: Progress | None = 
     # Where images and sets contradict each other there is no plan to count captions against.
     has_plan = images.sets is not None and not contradictions
     counted: dict[str, JobCounts] = {}
+    grouped = GroupedImages(folder)
     with (progress or Silent()).task("recount", None, "captions") as task:
         for job in jobs:
             counted[job.name] = JobCounts()
             if has_plan:
-                counted[job.name], found = recount_captions(JobPlan(folder, job), task)
+                counted[job.name], found = recount_captions(JobPlan(folder, job, grouped=grouped), task)
                 contradictions += found
     return ledger_of(folder, images, counted, contradictions)
 

@@ -47,7 +47,7 @@ from tests.support.contexts import JOBS, context_of
 from triptych.export.containers.rows_file import WRITE_BACK_BYTES
 from triptych.progress import Silent
 from triptych.prompts import load_prompts
-from triptych.runs.captioned import captions_digest
+from triptych.runs.captions_digest import captions_digest
 from triptych.runs.digest_cache import MIN_AGE_S
 from triptych.runs.folder import RunFolder
 

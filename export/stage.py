@@ -28,7 +28,7 @@ from triptych.export.formats.row_format import FilledFile
 from triptych.export.manifest import FileEntry, JobEntry, Manifest, fingerprints, funnel_of
 from triptych.export.rows import RowsJob, rows_by_shard
 from triptych.jobs import Job
-from triptych.runs.captioned import captions_digest
+from triptych.runs.captions_digest import captions_digest
 from triptych.runs.context import RunContext
 from triptych.runs.folder import RunFolder
 from triptych.runs.jsonl import sha256_of, sync_directory, write_json, written_whole

@@ -62,12 +62,7 @@ def write_file(path: Path, content: bytes | None = None) -> Path:
 
 def keys(*sources: Path) -> list[str]:
     """The keys of all readable files of ``sources``, in the order of the run."""
-    return [
-        file.key
-        for shard in open_sources(sources)
-        for file in shard.files()
-        if file.unreadable is None
-    ]
+    return [file.key for shard in open_sources(sources) for file in shard.files() if file.unreadable is None]
 
 
 def reasons(*sources: Path) -> dict[str, str]:

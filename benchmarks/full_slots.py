@@ -29,12 +29,12 @@ import click
 from benchmarks.full_slots_peer import PEERS
 from benchmarks.record import record, refuse_dirty_tree
 from benchmarks.sa1b_size import fitted_per_core_second
-from tests.support.contexts import limited
+from tests.support.contexts import JOBS
 from tests.support.fault_server import FaultServer, Stats
 from tests.support.made_up_run import QUICK, MadeUpRun, make_up_run
-from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.request_builder import PictureReader
-from triptych.prompts import load_prompts
+from triptych.config import load_config
+from triptych.prompts import load_prompt
 from triptych.runs.folder import RunFolder
 from triptych.runs.plan import JobPlan
 from triptych.sources import open_sources
@@ -125,14 +125,13 @@ def _rate(stats: Stats) -> float:
 def _encode(made_up: MadeUpRun, path: Path) -> None:
     """The chat messages of all requests, as Triptych sends them."""
     run = RunFolder.open(made_up.path)
-    settings = {name.partition(".")[2]: value for name, value in QUICK.items()}
-    config = CaptioningConfig(servers=("http://none",), **settings)  # type: ignore[arg-type]
-    reader = PictureReader(run, open_sources([made_up.pile]), config)
-    prompt = load_prompts()["single_en"]
+    reader = PictureReader(run, open_sources([made_up.pile]), load_config(flags=QUICK).captioning)
+    job = JOBS["single_en"]
+    prompt = load_prompt(job)
     with path.open("w") as file:
-        for shard, targets in JobPlan(run, limited("single_en", None)).shards():
+        for shard, targets in JobPlan(run, job).shards():
             for target in targets:
-                image = reader.request("single_en", shard, target, prompt).images[0]
+                image = reader.request(job, shard, target, prompt).images[0]
                 url = "data:image/jpeg;base64," + base64.b64encode(image).decode()
                 parts = [
                     {"type": "image_url", "image_url": {"url": url}},

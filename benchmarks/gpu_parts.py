@@ -15,8 +15,9 @@ from pathlib import Path
 
 from tests.support.contexts import NANO_JOBS, context_of, limited
 from triptych.captioning.config import CaptioningConfig
-from triptych.captioning.engines import CaptionRequest, Engine
-from triptych.captioning.engines.choice import open_engine
+from triptych.captioning.engine import CaptionRequest, Engine
+from triptych.captioning.engine_choice import open_engine
+from triptych.captioning.engines.transformers_spec import TransformersConfig
 from triptych.captioning.lmdeploy.config import Backend, LmdeployConfig
 from triptych.captioning.stage import caption_run
 from triptych.captioning.tiling import fit_to_tiles
@@ -53,7 +54,9 @@ def draw_images(folder: Path, count: int) -> Path:
 def same_captions(logs: Path, backend: Backend) -> Measured:
     """The embedded model, served by lmdeploy, against the in-process engine on the CPU."""
     in_process = CaptioningConfig(
-        engine="transformers", model=resolve_model("builtin:nano-internvl"), device="cpu"
+        engine="transformers",
+        model=resolve_model("builtin:nano-internvl"),
+        transformers=TransformersConfig(device="cpu"),
     )
     served = CaptioningConfig(
         engine="lmdeploy", model=in_process.model, lmdeploy=LmdeployConfig(backend=backend, max_deaths=1)
@@ -102,10 +105,9 @@ def triptych_stage(
         jobs=("single_en",),
         sample=captions,
         max_tokens_single=max_tokens,
-        max_in_flight=256,
-        batch_size=8,
         ask_again=0,  # each caption is cut by length: on purpose, not for want of another answer
-        lmdeploy=LmdeployConfig(backend=backend, max_deaths=2),
+        lmdeploy=LmdeployConfig(backend=backend, max_deaths=2, max_in_flight=256),
+        transformers=TransformersConfig(batch_size=8),
     )
     with tempfile.TemporaryDirectory(dir=model.parent) as scratch:
         run, sources = grouped_run(Path(scratch) / "run", images)

@@ -17,12 +17,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tests.support.contexts import limited
+from tests.support.contexts import JOBS
 from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.request_builder import PictureReader
 from triptych.demo.painting import paint
 from triptych.demo.scene import imagine_scene
-from triptych.prompts import load_prompts
+from triptych.prompts import load_prompt
 from triptych.records import ImageRecord
 from triptych.runs.folder import RunFolder
 from triptych.runs.jsonl import write_jsonl
@@ -90,11 +90,12 @@ def _write_tar(path: Path) -> list[int]:
 
 def _fit_all(run: RunFolder, sources: list[object]) -> tuple[float, int]:
     """Processor seconds and bytes sent."""
-    reader = PictureReader(run, sources, CaptioningConfig(servers=("http://none",)))  # type: ignore[arg-type]
-    prompt = load_prompts()["single_en"]
+    reader = PictureReader(run, sources, CaptioningConfig())  # type: ignore[arg-type]
+    job = JOBS["single_en"]
+    prompt = load_prompt(job)
     sent = 0
     began = time.process_time()
-    for shard, targets in JobPlan(run, limited("single_en", None)).shards():
+    for shard, targets in JobPlan(run, job).shards():
         for target in targets:
-            sent += len(reader.request("single_en", shard, target, prompt).images[0])
+            sent += len(reader.request(job, shard, target, prompt).images[0])
     return time.process_time() - began, sent

@@ -40,8 +40,7 @@ def caption_settings(run: RunContext, config: CaptioningConfig) -> dict[str, Set
         settings |= {"tile_px": config.tile_px, "max_tiles": config.max_tiles}
     else:
         settings["max_side_px"] = config.max_side_px
-    if config.engine == "transformers":
-        settings["batch_size"] = config.batch_size
+    settings |= config.spec.fingerprint(config.settings_of(config.spec))
     for job in run.jobs:
         prompt = run.prompts[job.name]
         settings[f"sampling_{job.name}"] = config.sampling_of(job).words()

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from triptych.captioning.answer_check import WORST_FIRST, find_fault
-from triptych.captioning.engines import CaptionRequest, Completion, Engine, Sampling
+from triptych.captioning.engine import CaptionRequest, Completion, Engine, Sampling
 
 AGAIN = Sampling(temperature=0.7, top_k=40, repetition_penalty=1.05)
 """Lively enough to leave a loop or a refusal, tame enough to stay with the picture. Chosen by judgement:

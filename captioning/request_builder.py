@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from triptych.captioning.config import CaptioningConfig
-from triptych.captioning.engines import CaptionRequest
+from triptych.captioning.engine import CaptionRequest
 from triptych.captioning.tiling import (
     bounded_size,
     draft_side_px,

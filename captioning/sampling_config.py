@@ -17,7 +17,7 @@ import hashlib
 
 import msgspec
 
-from triptych.captioning.engines import Sampling
+from triptych.captioning.engine import Sampling
 from triptych.errors import UsageError
 
 DEFAULT_TOP_K = 50

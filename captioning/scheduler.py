@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from triptych.captioning.backlog import Group
-from triptych.captioning.engines import CaptionRequest, Completion, Engine
+from triptych.captioning.engine import CaptionRequest, Completion, Engine
 from triptych.captioning.journals import Journals
 from triptych.captioning.regenerate import Answer, ask
 from triptych.captioning.request_memory import RequestMemory

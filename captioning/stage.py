@@ -13,8 +13,8 @@ import msgspec
 
 from triptych.captioning.backlog import Tally, count_backlog, forget_failures, pending_groups
 from triptych.captioning.config import CaptioningConfig
-from triptych.captioning.engines import Engine
-from triptych.captioning.engines.choice import choose_engine, open_engine
+from triptych.captioning.engine import Engine
+from triptych.captioning.engine_choice import choose_engine, open_engine
 from triptych.captioning.fingerprint import caption_settings
 from triptych.captioning.metrics import as_notes, from_notes
 from triptych.captioning.request_builder import PictureReader

@@ -11,7 +11,7 @@ from collections import deque
 
 import msgspec
 
-from triptych.captioning.engines import Engine
+from triptych.captioning.engine import Engine
 from triptych.captioning.metrics import Figures
 from triptych.captioning.scheduler import Written
 

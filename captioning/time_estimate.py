@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from triptych.captioning.backlog import Tally
-from triptych.captioning.engines import Engine
+from triptych.captioning.engine import Engine
 from triptych.records import JobName
 from triptych.runs.folder import Setting
 

@@ -198,7 +198,7 @@ class Run:
 
         A run whose captions are all there needs no captioner any more, but to make them ``again``.
         """
-        from triptych.captioning.engines.choice import check_engine, choose_engine
+        from triptych.captioning.engine_choice import check_engine, choose_engine
         from triptych.prompts import load_prompts
 
         captioning = self._resolved_captioning()
@@ -210,13 +210,13 @@ class Run:
 
     def _resolved_captioning(self) -> CaptioningConfig:
         captioning = self.config.captioning
-        if captioning.model is None and not captioning.servers:
+        if captioning.model is None and not captioning.server.urls:
             raise UsageError(
                 "no captioning model; name one with --model (a folder or a hub id), an endpoint with"
                 " --server URL, or a --preset"
             )
         model = captioning.model
-        if captioning.servers and is_embedded(model):
+        if captioning.server.urls and is_embedded(model):
             model = None  # the preset's, which no endpoint serves: take the one that it does
         elif model is not None:
             model = resolve_model(model)

@@ -166,7 +166,7 @@ def _refuse_unknown_keys(tree: Mapping[str, Any], kind: type[msgspec.Struct], pr
     for key, value in tree.items():
         if key not in fields:
             raise UsageError(
-                f"unknown config key {prefix}{key}{_hint(key, fields)};"
+                f"unknown config key {prefix}{key}{_hint(key, _keys_below(fields))};"
                 f" keys of {prefix.rstrip('.') or 'the run'} are {', '.join(fields)}",
                 key=f"{prefix}{key}",
             )
@@ -179,6 +179,18 @@ def _refuse_unknown_keys(tree: Mapping[str, Any], kind: type[msgspec.Struct], pr
             _refuse_unknown_keys(value, field, f"{prefix}{key}.")
 
 
-def _hint(word: str, known: Mapping[str, object] | tuple[str, ...]) -> str:
+def _keys_below(fields: Mapping[str, Any]) -> dict[str, str]:
+    """The keys of a table and of the tables in it, by their own name: a setting may lie one table deeper."""
+    keys = {name: name for name in fields}
+    for table, kind in fields.items():
+        if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+            for name in kind.__struct_fields__:
+                keys.setdefault(name, f"{table}.{name}")
+    return keys
+
+
+def _hint(word: str, known: Mapping[str, str] | tuple[str, ...]) -> str:
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
-    return f" (did you mean {close[0]}?)" if close else ""
+    if not close:
+        return ""
+    return f" (did you mean {known[close[0]] if isinstance(known, Mapping) else close[0]}?)"

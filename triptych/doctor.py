@@ -2,7 +2,7 @@
 
 Comes in: nothing but the machine. Goes out: one Finding a question. Nothing heavy is imported:
 packages are looked up, GPUs are asked of the driver's own tool. Not its job: whether captioning can begin
-with a config (see checkup_captioning).
+with a config (see doctor_captioning).
 """
 
 from __future__ import annotations
@@ -13,16 +13,12 @@ import shutil
 import sys
 from importlib import metadata
 from pathlib import Path
-from typing import Literal
 
-import msgspec
-
-from triptych.captioning.engines.choice import lmdeploy_fault
 from triptych.captioning.lmdeploy.gpus import visible_gpus
+from triptych.captioning.lmdeploy.spec import installation_fault
 from triptych.errors import SetupError
+from triptych.findings import Finding
 from triptych.models import resolve_model
-
-Level = Literal["ok", "missing", "failed"]
 
 _ALWAYS_NEEDED = (
     "open_clip_torch",
@@ -35,15 +31,6 @@ _ALWAYS_NEEDED = (
     "aiohttp",
     "httpx",
 )
-
-
-class Finding(msgspec.Struct, frozen=True):
-    """The answer to one question. ``missing`` limits what can run; ``failed`` means that nothing can."""
-
-    name: str
-    level: Level
-    found: str
-    advice: str = ""
 
 
 def examine(folder: Path) -> list[Finding]:
@@ -84,7 +71,7 @@ def _package(name: str) -> Finding:
 
 
 def _lmdeploy() -> Finding:
-    fault = lmdeploy_fault()
+    fault = installation_fault()
     if fault is None:
         return Finding("lmdeploy", "ok", metadata.version("lmdeploy"))
     advice = "needed only to serve models on this machine's GPUs: pip install 'triptych[lmdeploy]'"

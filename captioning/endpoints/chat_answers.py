@@ -156,7 +156,7 @@ def _raise_for(code: int, message: str, url: str, retry_after_s: float) -> None:
     if code in (401, 403):
         raise SetupError(
             f"{url} refuses access (HTTP {code}: {message});"
-            " name the environment variable of its key in captioning.api_key_env"
+            " name the environment variable of its key in captioning.server.api_key_env"
         )
     if code in UNAVAILABLE_STATUS:
         raise Unavailable(said, retry_after_s)

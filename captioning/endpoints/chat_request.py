@@ -10,7 +10,7 @@ import base64
 
 import msgspec
 
-from triptych.captioning.engines import CaptionRequest
+from triptych.captioning.engine import CaptionRequest
 from triptych.prompts import message_parts
 
 

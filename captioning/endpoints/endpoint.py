@@ -171,7 +171,7 @@ def list_models(url: str, api_key: str | None) -> list[str]:
     if answer.status_code in (401, 403):
         raise SetupError(
             f"endpoint {url} refuses access (HTTP {answer.status_code});"
-            " name the environment variable of its key in captioning.api_key_env"
+            " name the environment variable of its key in captioning.server.api_key_env"
         )
     if answer.status_code >= 500:
         raise _NotThereError(

@@ -1,93 +1,70 @@
-"""The seam between what is to be captioned and who runs the model.
+"""What the rest of Triptych knows of an engine before it runs: an EngineSpec, and the settings of its own.
 
-Comes in: requests with a prompt and JPEGs. Goes out: one completion for each, in the same order. An
-engine is added by writing these members in a file of its own and a branch in engine_choice. Not an
-engine's job: reading images, choosing targets, writing journals (see schedule).
+An engine is one file here: a Struct of settings, a class with the methods of ``Engine`` (see
+captioning.engine), and an EngineSpec that names both. What is heavy is imported by the functions that need
+it. The table of engines is captioning/engine_table.py. Not an engine's job: reading images, choosing targets,
+writing journals (see scheduler).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Generic, TypeVar
 
 import msgspec
 
+from triptych.captioning.engine import Engine
+from triptych.captioning.models.facts import ModelFacts
+from triptych.errors import UsageError
+from triptych.findings import Finding
 
-class Sampling(msgspec.Struct, frozen=True, kw_only=True):
-    """How the next token is chosen. The default is greedy."""
-
-    temperature: float = 0.0
-    """0: the likeliest token. Higher: flatter chances."""
-    top_k: int = 1
-    """Among that many likeliest tokens; 1 is greedy whatever else is said."""
-    top_p: float = 1.0
-    """Among the likeliest tokens that together have this chance."""
-    repetition_penalty: float = 1.0
-    """Chances of tokens that were there before are divided by it. 1: none."""
-    seed: int | None = None
-    """Of the random choice; None: the engine's own."""
+C = TypeVar("C", bound=msgspec.Struct)
 
 
-GREEDY = Sampling()
+class Fit(msgspec.Struct, frozen=True):
+    """Whether ``auto`` may take an engine on this machine, and why or why not, for a person."""
+
+    suits: bool
+    why: str
 
 
-class CaptionRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """One caption to make. ``images`` are JPEGs at the size of their tile grid, in order."""
+class Examined(msgspec.Struct, frozen=True, kw_only=True):
+    """What doctor looked at before it asks the engine."""
 
-    id: str
-    prompt: str
-    images: tuple[bytes, ...]
-    max_tokens: int
-    sampling: Sampling = GREEDY
-
-
-class Completion(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of a request: a text, or a failure that starts with its class and a colon.
-
-    ``finish_reason`` is ``stop`` where the model ended by itself, ``length`` where max_tokens cut it.
-    """
-
-    id: str
-    text: str = ""
-    finish_reason: str = ""
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    attempts: int = 1
-    failure: str | None = None
+    model: str
+    """Empty where none is named."""
+    facts: ModelFacts | None
+    """None where the model isn't on this machine."""
+    tile_px: int
 
 
-class Engine(Protocol):
-    """Something that captions. ``caption`` may be called from ``concurrency`` threads at a time."""
+class EngineSpec(msgspec.Struct, Generic[C], frozen=True, kw_only=True):
+    """One engine. ``model`` is the config's, resolved; empty where none is named."""
 
-    @property
-    def group_size(self) -> int:
-        """How many requests one call takes. What a group holds may change the rounding of its texts."""
+    name: str
+    """Of ``captioning.engine``, of ``--engine``, and of the table with its settings."""
+    config: type[C]
+    """The settings of its own."""
+    open: Callable[[str, C, Path, Callable[[str], None]], Engine]
+    """Load, connect or start: ``open(model, config, logs, say)``. ``logs`` is a folder for the logs of
+    servers that are started, ``say`` takes lines for a person. Raises SetupError where it can't be had."""
+    check: Callable[[str, C], None]
+    """Raise in seconds what ``open`` would raise, without loading any weights."""
+    fit: Callable[[C], Fit] | None = None
+    """Whether ``auto`` may take it here. None: only where it is named."""
+    needs_model: bool = True
+    """Whether ``model`` has to be named, and to be on this machine or to be had from a hub."""
+    fingerprint: Callable[[C], Mapping[str, str | int | float | bool | None]] = lambda _: {}
+    """Of its settings those that a caption's text depends on: they can't change within a run."""
+    findings: Callable[[Examined, C], Iterable[Finding]] = lambda *_: ()
+    """What doctor says of it."""
+    context: Callable[[C], tuple[str, int] | None] = lambda _: None
+    """A setting of its own that bounds a request in tokens, by its config key; None: the model's alone."""
 
-    @property
-    def concurrency(self) -> int:
-        """How many calls at a time keep it busy."""
 
-    @property
-    def slots(self) -> int:
-        """How many requests it works on at a time when it is full."""
-
-    def slot_s(self) -> float:
-        """The integral so far, in seconds, of how many of its slots were taken."""
-
-    @property
-    def identity(self) -> Mapping[str, str]:
-        """What it turned out to run (precision, served model): a run folder holds captions of one only."""
-
-    def describe(self) -> str:
-        """Half a line for a person: which model, where."""
-
-    def caption(self, requests: Sequence[CaptionRequest]) -> list[Completion]:
-        """One completion a request, in order, sampled as each asks.
-
-        A request that can't be served is a completion with a failure, one that begins with ``too long:``
-        where fewer tiles may help. Raises SetupError where the
-        engine can serve none any more.
-        """
-
-    def close(self) -> None:
-        """Give back what it holds."""
+def check_setting(ok: bool, key: str, found: object, expected: str) -> None:
+    """Raise UsageError where a value of ``captioning`` can't be."""
+    if not ok:
+        key = f"captioning.{key}"
+        raise UsageError(f"{key} is {found!r}; expected {expected}", key=key)

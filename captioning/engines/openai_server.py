@@ -4,7 +4,7 @@ Comes in: requests, from any number of threads. Goes out: completions, from one 
 serve one model. All that is in flight lives in one event loop in a thread of its own. What may pass is
 sent again after a growing, jittered pause, within a budget; what is refused for good, or keeps failing
 alone, becomes a recorded failure; where nobody answers, requests wait. Not its job: starting servers,
-judging texts (see asking).
+judging texts (see regenerate).
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from collections import Counter
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
 
-from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.endpoints.backoff import FIRST_PAUSE_S, RetryBudget, pause_s
 from triptych.captioning.endpoints.chat_answers import Said
 from triptych.captioning.endpoints.chat_request import chat_body
@@ -34,7 +33,8 @@ from triptych.captioning.endpoints.request_errors import (
     Unavailable,
     Unreachable,
 )
-from triptych.captioning.engines import CaptionRequest, Completion
+from triptych.captioning.engine import CaptionRequest, Completion
+from triptych.captioning.engines.server_spec import ServerConfig
 from triptych.errors import SetupError
 
 HOPELESS_STREAK = 20
@@ -49,8 +49,13 @@ T = TypeVar("T")
 class ServerEngine:
     """One model behind one or many endpoints. Thread-safe."""
 
-    def __init__(self, config: CaptioningConfig, *, first_pause_s: float = FIRST_PAUSE_S) -> None:
-        """Connect to the endpoints. Raises SetupError where none is there, or one is wrongly set up."""
+    def __init__(
+        self, config: ServerConfig, model: str = "", *, first_pause_s: float = FIRST_PAUSE_S
+    ) -> None:
+        """Connect to the endpoints. ``model`` is a served name; empty: the only one.
+
+        Raises SetupError where none is there, or one is wrongly set up.
+        """
         self._max_attempts = config.max_attempts
         self._patience_s = config.patience_s
         self._first_pause_s = first_pause_s
@@ -59,10 +64,10 @@ class ServerEngine:
             token_s=config.token_timeout_s,
             total_s=config.timeout_s,
         )
-        self._slots = config.max_in_flight * len(config.servers)
+        self._slots = config.max_in_flight * len(config.urls)
         api_key = _api_key(config.api_key_env)
-        self.endpoints = [Endpoint(url, config.max_in_flight, first_pause_s) for url in config.servers]
-        self._model, self._absent = check_endpoints(self.endpoints, config.model or None, api_key)
+        self.endpoints = [Endpoint(url, config.max_in_flight, first_pause_s) for url in config.urls]
+        self._model, self._absent = check_endpoints(self.endpoints, model or None, api_key)
         self._budget = RetryBudget(self._slots)
         self._failures_in_a_row = 0
         self._loop = asyncio.new_event_loop()
@@ -239,5 +244,7 @@ def _api_key(variable: str | None) -> str | None:
         return None
     key = os.environ.get(variable)
     if not key:
-        raise SetupError(f"captioning.api_key_env names {variable}, which is not set; export {variable}=KEY")
+        raise SetupError(
+            f"captioning.server.api_key_env names {variable}, which is not set; export {variable}=KEY"
+        )
     return key

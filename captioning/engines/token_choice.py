@@ -5,7 +5,7 @@ token is the likeliest, so that a greedy search takes it. A row is drawn with a 
 adding Gumbel noise and taking the largest, which draws with the chances that softmax gives (Gumbel 1954).
 So a caption doesn't depend on its neighbours in the batch, but for their rounding, nor on what else the
 process draws. Order as in lmdeploy: penalty, temperature, top_k, top_p. Imports torch: for
-transformers_engine.
+transformers.py.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 import torch
 
-from triptych.captioning.engines import GREEDY, Sampling
+from triptych.captioning.engine import GREEDY, Sampling
 
 
 class TokenChoice:

@@ -19,8 +19,9 @@ import torch
 import transformers
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
-from triptych.captioning.engines import GREEDY, CaptionRequest, Completion
+from triptych.captioning.engine import GREEDY, CaptionRequest, Completion
 from triptych.captioning.engines.token_choice import TokenChoice
+from triptych.captioning.engines.transformers_spec import TransformersConfig
 from triptych.captioning.models.location import locate
 from triptych.captioning.tiling import unpack
 from triptych.errors import SetupError
@@ -33,11 +34,11 @@ MAX_CPU_BATCHES = 8
 class TransformersEngine:
     """An image-text-to-text checkpoint in Hugging Face format. Thread-safe."""
 
-    def __init__(self, model: str, *, batch_size: int, device: str = "auto") -> None:
+    def __init__(self, model: str, config: TransformersConfig) -> None:
         """``model`` is a folder or a hub id. Raises SetupError, in seconds, where it can't be loaded."""
         self._name = model
-        self._batch_size = batch_size
-        self._device = _choose_device(device)
+        self._batch_size = config.batch_size
+        self._device = _choose_device(config.device)
         self._dtype = torch.float32 if self._device.type == "cpu" else torch.bfloat16
         self._processor, self._model = _load(model, self._device, self._dtype)
         self._end_ids = _end_token_ids(self._model, self._processor.tokenizer)
@@ -110,7 +111,8 @@ class TransformersEngine:
             if isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error):
                 raise SetupError(
                     f"{self._device} is out of memory with a batch of {len(requests)};"
-                    " set captioning.batch_size or captioning.max_tiles lower (captions so far stay on disk)"
+                    " set captioning.transformers.batch_size or captioning.max_tiles lower"
+                    " (captions so far stay on disk)"
                 ) from None
             raise
         rows = generated[:, inputs["input_ids"].shape[1] :].tolist()
@@ -161,8 +163,8 @@ def _choose_device(device: str) -> torch.device:
     chosen = torch.device(device)
     if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
         raise SetupError(
-            f"captioning.device is {device}, but this machine has {torch.cuda.device_count()} usable CUDA"
-            " devices; set it to auto or cpu"
+            f"captioning.transformers.device is {device}, but this machine has {torch.cuda.device_count()}"
+            " usable CUDA devices; set it to auto or cpu"
         )
     return chosen
 

@@ -2,7 +2,7 @@
 
 Comes in: a model, a LmdeployConfig, GPUs. Goes out: groups, arguments and environment as lmdeploy 0.18
 wants them. lmdeploy is never imported here: importing it makes Pillow accept damaged images. Not its job:
-running them (see lmdeploy_child).
+running them (see server_process).
 """
 
 from __future__ import annotations

@@ -1,23 +1,23 @@
 """What can be set about lmdeploy servers that Triptych starts itself.
 
 Comes in: the table ``captioning.lmdeploy`` of a config file. Goes out: one checked, frozen LmdeployConfig.
-Not its job: lmdeploy's own words for these settings (see lmdeploy_command).
+Not its job: lmdeploy's own words for these settings (see command).
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
-import msgspec
-
-from triptych.errors import UsageError
+from triptych.captioning.engines.server_spec import RequestLimits
 
 Backend = Literal["turbomind", "pytorch"]
 LogLevel = Literal["CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG"]
 
 
-class LmdeployConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Raises UsageError where a value can't be."""
+class LmdeployConfig(RequestLimits, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Servers, and how they are asked. Raises UsageError where a value can't be."""
+
+    table: ClassVar[str] = "lmdeploy"
 
     backend: Backend = "turbomind"
     """lmdeploy's engine. With turbomind, lmdeploy takes pytorch for a model that turbomind can't run."""
@@ -45,17 +45,13 @@ class LmdeployConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """A server that dies so often without a caption between ends the run."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name in ("tp", "max_deaths"):
-            _check(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
+            self._check(getattr(self, name) >= 1, name, "1 or more")
         for name in ("session_len", "max_batch", "port"):
             value = getattr(self, name)
-            _check(value is None or value >= 1, name, value, "1 or more")
-        _check(self.tp & (self.tp - 1) == 0, "tp", self.tp, "a power of two, as lmdeploy does")
-        _check(0 < self.cache_share < 1, "cache_share", self.cache_share, "more than 0, less than 1")
+            self._check(value is None or value >= 1, name, "1 or more")
+        self._check(self.tp & (self.tp - 1) == 0, "tp", "a power of two, as lmdeploy does")
+        self._check(0 < self.cache_share < 1, "cache_share", "more than 0, less than 1")
         for name in ("startup_timeout_s", "hang_timeout_s"):
-            _check(getattr(self, name) > 0, name, getattr(self, name), "more than 0 seconds")
-
-
-def _check(ok: bool, name: str, found: object, expected: str) -> None:
-    if not ok:
-        raise UsageError(f"captioning.lmdeploy.{name} is {found!r}; expected {expected}")
+            self._check(getattr(self, name) > 0, name, "more than 0 seconds")

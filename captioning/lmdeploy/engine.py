@@ -11,12 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError
 from pathlib import Path
 
-import msgspec
-
-from triptych.captioning.config import CaptioningConfig
-from triptych.captioning.engines import CaptionRequest, Completion
+from triptych.captioning.engine import CaptionRequest, Completion
 from triptych.captioning.engines.openai_server import ServerEngine
+from triptych.captioning.engines.server_spec import ServerConfig, limits_of
 from triptych.captioning.lmdeploy.command import gpu_groups, serve_command, serve_environment, served_name
+from triptych.captioning.lmdeploy.config import LmdeployConfig
 from triptych.captioning.lmdeploy.gpus import visible_gpus
 from triptych.captioning.lmdeploy.ports import HeldPorts
 from triptych.captioning.lmdeploy.server_log import ServerLog
@@ -28,23 +27,22 @@ from triptych.errors import SetupError
 class LmdeployEngine:
     """One model on one or many servers of this machine. Thread-safe."""
 
-    def __init__(self, config: CaptioningConfig, logs: Path, say: Callable[[str], None]) -> None:
+    def __init__(self, model: str, config: LmdeployConfig, logs: Path, say: Callable[[str], None]) -> None:
         """Start the servers and wait until all serve: minutes for a large model.
 
         ``logs`` is the folder of their logs, ``say`` takes lines for a person. Raises SetupError where
         there is no GPU, or a server doesn't come up.
         """
-        assert config.model is not None
-        self._backend = config.lmdeploy.backend
+        self._backend = config.backend
         self._hopeless: str | None = None
         self._watches: list[Watch] = []
         self._engine: ServerEngine | None = None
-        groups = gpu_groups(visible_gpus(), config.lmdeploy.tp)
-        self._ports = HeldPorts(len(groups), config.lmdeploy.port)
+        groups = gpu_groups(visible_gpus(), config.tp)
+        self._ports = HeldPorts(len(groups), config.port)
         self._children = [
             LmdeployChild(
                 number,
-                serve_command(config.model, config.lmdeploy, port),
+                serve_command(model, config, port),
                 serve_environment(group),
                 port,
                 ServerLog(logs / f"lmdeploy-{number}.log"),
@@ -52,17 +50,17 @@ class LmdeployEngine:
             for number, (group, port) in enumerate(zip(groups, self._ports.numbers, strict=True))
         ]
         try:
-            self._start(config, logs, say)
+            self._start(model, config, logs, say)
         except BaseException:
             self.close()
             raise
 
-    def _start(self, config: CaptioningConfig, logs: Path, say: Callable[[str], None]) -> None:
+    def _start(self, model: str, config: LmdeployConfig, logs: Path, say: Callable[[str], None]) -> None:
         count = len(self._children)
         say(f"captions: starting {count} lmdeploy server{'s' * (count > 1)} (logs: {logs})")
         for child in self._children:
             child.start()
-        found = why_not_serving(self._children, config.lmdeploy.startup_timeout_s)
+        found = why_not_serving(self._children, config.startup_timeout_s)
         if found is not None:
             child, fault = found
             raise SetupError(
@@ -70,12 +68,9 @@ class LmdeployEngine:
                 f" {child.log.last_words()} (log: {child.log.path}); mend that and run the same command"
             )
         urls = tuple(child.url for child in self._children)
-        name = served_name(config.model or "")
-        self._engine = ServerEngine(
-            msgspec.structs.replace(config, engine="server", servers=urls, model=name)
-        )
+        self._engine = ServerEngine(ServerConfig(urls=urls, **limits_of(config)), served_name(model))
         self._watches = [
-            Watch(child, endpoint, config.lmdeploy, say, self._give_up)
+            Watch(child, endpoint, config, say, self._give_up)
             for child, endpoint in zip(self._children, self._engine.endpoints, strict=True)
         ]
 

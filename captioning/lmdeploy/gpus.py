@@ -1,7 +1,7 @@
-"""The GPUs of this machine, as NVIDIA's driver tells, without importing anything heavy.
+"""The GPUs of this machine, as NVIDIA's driver lists them, without importing anything heavy.
 
 Comes in: nothing but the machine, and CUDA_VISIBLE_DEVICES where it is set. Goes out: the GPUs that a
-process started here would see, in its order. Not its job: whether a model fits (see model_facts).
+process started here would see, in its order. Not its job: whether a model fits (see spec).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """One `lmdeploy serve api_server` process of this run: started, asked how it is, ended, started again.
 
 Comes in: a command line, an environment, a port, a log. Goes out: a server behind ``url``. It runs on a
-leash (see leash), so it ends with this process, however that ends. Not its job: when to do what (see
-lmdeploy_watch).
+leash (see process_reaper), so it ends with this process, however that ends. Not its job: when to do what
+(see supervisor).
 """
 
 from __future__ import annotations

@@ -56,10 +56,11 @@ def read_model(model: str) -> ModelFacts | None:
     vision = config.get("vision_config") or {}
     language = config.get("llm_config") or config.get("text_config") or config
     tile_px = _first_number(config.get("force_image_size") or vision.get("image_size"))
+    architecture = (config.get("architectures") or ["unknown"])[0]
     return ModelFacts(
         folder=folder,
-        architecture=(config.get("architectures") or ["unknown"])[0],
-        needs_own_code="auto_map" in config,
+        architecture=architecture,
+        needs_own_code="auto_map" in config or architecture == CHAT_FORMAT,
         weights_bytes=sum(path.stat().st_size for path in weights),
         missing_files=(*missing, *_missing_beside(folder)),
         tile_px=tile_px,

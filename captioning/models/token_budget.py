@@ -6,12 +6,11 @@ images, words and caption. Not its job: what to do about one that is too long.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
-from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.models.facts import ModelFacts
 from triptych.captioning.tiling import tiles_per_image
 from triptych.jobs import Job
@@ -42,18 +41,20 @@ class LongestRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def longest_requests(
-    config: CaptioningConfig,
     jobs: Sequence[Job],
     prompts: Mapping[str, Prompt],
     facts: ModelFacts,
     set_sizes: range,
+    *,
+    max_tiles: int,
+    max_tokens: Callable[[Job], int],
 ) -> Iterator[LongestRequest]:
-    """One for each configured job. ``facts`` knows tiles; ``set_sizes`` are the images of a set."""
+    """One for each of ``jobs``. ``facts`` knows tiles; ``set_sizes`` are the images of a set."""
     assert facts.tokens_per_tile is not None
     for job in jobs:
         counts = set_sizes if job.is_multi else range(1, 2)
-        images = max(counts, key=lambda count: _tiles(config.max_tiles, count))
-        tiles = _tiles(config.max_tiles, images)
+        images = max(counts, key=lambda count: _tiles(max_tiles, count))
+        tiles = _tiles(max_tiles, images)
         words = "".join(part or "" for part in message_parts(prompts[job.name].text, images))
         yield LongestRequest(
             job=job.name,
@@ -61,7 +62,7 @@ def longest_requests(
             tiles=tiles,
             image_tokens=tiles * facts.tokens_per_tile + images * IMAGE_TOKENS,
             word_tokens=count_tokens(facts.folder, words) + CHAT_TOKENS,
-            max_tokens=config.max_tokens(job),
+            max_tokens=max_tokens(job),
         )
 
 

@@ -11,6 +11,7 @@ from tests.support.chat_server import ChatServer
 from tests.support.small_run import SmallRun, make_small_run
 from tests.support.tiny_internvl import write_tiny_internvl
 from triptych.captioning.engines.transformers import TransformersEngine
+from triptych.captioning.engines.transformers_spec import TransformersConfig
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +23,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_engine(tiny_model: Path) -> Iterator[TransformersEngine]:
     """That model, loaded; batches of 4."""
-    engine = TransformersEngine(str(tiny_model), batch_size=4, device="cpu")
+    engine = TransformersEngine(str(tiny_model), TransformersConfig(batch_size=4, device="cpu"))
     yield engine
     engine.close()
 

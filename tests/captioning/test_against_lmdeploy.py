@@ -18,9 +18,11 @@ import pytest
 from tests.support.contexts import NANO_JOBS
 from tests.support.lmdeploy_on_cpu import LmdeployOnCpu
 from triptych.captioning.config import CaptioningConfig
-from triptych.captioning.engines import CaptionRequest
+from triptych.captioning.engine import CaptionRequest
 from triptych.captioning.engines.openai_server import ServerEngine
+from triptych.captioning.engines.server_spec import ServerConfig
 from triptych.captioning.engines.transformers import TransformersEngine
+from triptych.captioning.engines.transformers_spec import TransformersConfig
 from triptych.captioning.tiling import fit_to_tiles
 from triptych.config import Config
 from triptych.demo.painting import paint
@@ -48,10 +50,15 @@ def lmdeploy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LmdeployOnCpu
         yield server
 
 
+def captioning(lmdeploy: LmdeployOnCpu, **settings: object) -> CaptioningConfig:
+    """What doctor is asked about."""
+    return CaptioningConfig(server=ServerConfig(urls=(lmdeploy.url,)), tile_px=112, **settings)
+
+
 @pytest.fixture(scope="module")
 def in_process() -> Iterator[TransformersEngine]:
     """The same model, by the in-process engine."""
-    engine = TransformersEngine(MODEL, batch_size=16, device="cpu")
+    engine = TransformersEngine(MODEL, TransformersConfig(batch_size=16, device="cpu"))
     yield engine
     engine.close()
 
@@ -59,7 +66,7 @@ def in_process() -> Iterator[TransformersEngine]:
 @pytest.fixture
 def over_http(lmdeploy: LmdeployOnCpu) -> Iterator[ServerEngine]:
     """The engine that asks the server; it hardly pauses."""
-    config = CaptioningConfig(servers=(lmdeploy.url,), max_attempts=2, patience_s=2.0)
+    config = ServerConfig(urls=(lmdeploy.url,), max_attempts=2, patience_s=2.0)
     engine = ServerEngine(config, first_pause_s=0.01)
     yield engine
     engine.close()
@@ -78,7 +85,7 @@ Exchanged = tuple[CaptionRequest, tuple[list[int], np.ndarray]]
 def exchanged(lmdeploy: LmdeployOnCpu) -> list[Exchanged]:
     """The four jobs on one scene and its variations, and what the model below lmdeploy got of each."""
     requests = _four_jobs(3, variations=4)
-    engine = ServerEngine(CaptioningConfig(servers=(lmdeploy.url,)))
+    engine = ServerEngine(ServerConfig(urls=(lmdeploy.url,)))
     engine.caption(requests)
     engine.close()
     return list(zip(requests, lmdeploy.inputs()[-len(requests) :], strict=True))
@@ -240,7 +247,7 @@ def test_a_server_that_sleeps_is_waited_for(
 def test_a_model_that_is_not_served_is_one_line_at_the_start(lmdeploy: LmdeployOnCpu) -> None:
     """With what is served."""
     with pytest.raises(SetupError, match=f"serves {SERVED}, not other/model; name a served model"):
-        ServerEngine(CaptioningConfig(servers=(lmdeploy.url,), model="other/model"))
+        ServerEngine(ServerConfig(urls=(lmdeploy.url,)), "other/model")
 
 
 def test_a_model_that_is_no_longer_served_ends_the_run(
@@ -255,7 +262,7 @@ def test_a_model_that_is_no_longer_served_ends_the_run(
 
 def test_doctor_sends_an_image_and_says_what_came_back(lmdeploy: LmdeployOnCpu) -> None:
     """Sixteen tokens of the image among those of the prompt; eight of a caption."""
-    config = Config(captioning=CaptioningConfig(servers=(lmdeploy.url,), tile_px=112))
+    config = Config(captioning=captioning(lmdeploy))
 
     engine, endpoint = examine_captioning(config)
 
@@ -269,11 +276,11 @@ def test_doctor_sends_an_image_and_says_what_came_back(lmdeploy: LmdeployOnCpu) 
 
 def test_doctor_finds_an_endpoint_that_serves_another_model(lmdeploy: LmdeployOnCpu) -> None:
     """And one whose engine fails, in lmdeploy's own words."""
-    other = CaptioningConfig(servers=(lmdeploy.url,), model="other/model", tile_px=112)
+    other = captioning(lmdeploy, model="other/model")
     lmdeploy.fail_with("INTERNAL_ENGINE_ERROR")
 
     *_, unknown = examine_captioning(Config(captioning=other))
-    *_, broken = examine_captioning(Config(captioning=CaptioningConfig(servers=(lmdeploy.url,), tile_px=112)))
+    *_, broken = examine_captioning(Config(captioning=captioning(lmdeploy)))
 
     assert "failed" == unknown.level
     assert f"serves {SERVED}, not other/model" in unknown.found

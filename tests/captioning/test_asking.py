@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from triptych.captioning.answer_check import find_fault
-from triptych.captioning.engines import GREEDY, CaptionRequest, Completion
+from triptych.captioning.engine import GREEDY, CaptionRequest, Completion
 from triptych.captioning.regenerate import AGAIN, Answer, ask
 from triptych.records import Language
 

@@ -10,6 +10,8 @@ import pytest
 
 from tests.support.contexts import JOBS
 from triptych.captioning.config import CaptioningConfig
+from triptych.captioning.engines.server_spec import ServerConfig
+from triptych.captioning.engines.transformers_spec import TransformersConfig
 from triptych.captioning.fingerprint import caption_settings
 from triptych.captioning.lmdeploy.config import LmdeployConfig
 from triptych.captioning.sampling_config import JobSampling
@@ -19,26 +21,43 @@ from triptych.prompts import load_prompts
 from triptych.runs.context import RunContext
 from triptych.runs.folder import RunFile, RunFolder
 
+TABLES = {"server": ServerConfig, "lmdeploy": LmdeployConfig, "transformers": TransformersConfig}
+ONE_SERVER = {"urls": ("http://h:1",)}
+
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"batch_size": 0}, "captioning.batch_size is 0; expected 1 or more"),
+        ({"transformers": {"batch_size": 0}}, "captioning.transformers.batch_size is 0; expected 1 or more"),
         ({"sample": 0}, "captioning.sample is 0; expected 1 or more"),
-        ({"timeout_s": 0.0}, "captioning.timeout_s is 0.0; expected more than 0 seconds"),
+        ({"server": {"timeout_s": 0.0}}, "captioning.server.timeout_s is 0.0; expected more than 0 seconds"),
+        ({"lmdeploy": {"patience_s": 0.0}}, "captioning.lmdeploy.patience_s is 0.0; expected more than 0"),
         ({"jobs": ("single_en", "single_en")}, "expected each job once"),
-        ({"device": "gpu"}, "captioning.device is 'gpu'; expected auto, cpu, cuda or cuda:N"),
-        ({"servers": ("host:1",)}, "captioning.servers is 'host:1'; expected http://HOST:PORT/v1"),
+        (
+            {"transformers": {"device": "gpu"}},
+            "captioning.transformers.device is 'gpu'; expected auto, cpu",
+        ),
+        (
+            {"server": {"urls": ("host:1",)}},
+            "captioning.server.urls is 'host:1'; expected http://HOST:PORT/v1",
+        ),
+        (
+            {"engine": "transformer"},
+            "captioning.engine is 'transformer' (did you mean transformers?)",
+        ),
+        ({"own_engine": {"x": 1}}, "captioning.own_engine is set, but captioning.engine is auto; expected"),
         ({"engine": "server"}, "captioning.engine is server, but no endpoint is given"),
-        ({"engine": "lmdeploy", "servers": ("http://h:1",)}, "engine is lmdeploy, but servers are given"),
+        ({"engine": "lmdeploy", "server": ONE_SERVER}, "engine is lmdeploy, but servers are given"),
         ({"max_side_px": 0}, "captioning.max_side_px is 0; expected 1 or more"),
-        ({"engine": "transformers", "servers": ("http://h:1",)}, "but servers are given (http://h:1)"),
+        ({"engine": "transformers", "server": ONE_SERVER}, "but servers are given (http://h:1)"),
     ],
 )
 def test_a_value_that_cannot_be_is_refused_in_one_line(settings: dict[str, object], message: str) -> None:
     """The line names the key, what was found and what was expected, however the config was made."""
     with pytest.raises(UsageError, match=re.escape(message)):
-        CaptioningConfig(**settings)
+        CaptioningConfig(
+            **{key: TABLES[key](**value) if key in TABLES else value for key, value in settings.items()}
+        )
     with pytest.raises(UsageError, match=re.escape(message)):
         msgspec.convert(settings, CaptioningConfig)
 
@@ -62,7 +81,7 @@ def test_a_table_of_a_config_file_becomes_a_config() -> None:
         {"max_tiles": 6},
         {"max_tokens_single": 100},
         {"max_tokens_multi": 100},
-        {"batch_size": 8},
+        {"transformers": TransformersConfig(batch_size=8)},
         {"engine": "lmdeploy"},
         {"tile_fit": False},
         {"sampling": {"multi_zh": JobSampling(repetition_penalty=1.05)}},
@@ -87,14 +106,10 @@ def test_what_a_caption_depends_on_is_in_the_fingerprint(change: dict[str, objec
     [
         {"jobs": ("single_en",)},
         {"sample": 7},
-        {"timeout_s": 1.0},
-        {"max_attempts": 9},
-        {"max_in_flight": 2},
-        {"api_key_env": "KEY"},
+        {"server": ServerConfig(urls=("http://other:2",), timeout_s=1.0, max_attempts=9, max_in_flight=2)},
+        {"server": ServerConfig(urls=("http://h:1",), api_key_env="KEY")},
         {"retry_failed": True},
-        {"device": "cpu"},
-        {"servers": ("http://other:2",)},
-        {"batch_size": 3},
+        {"transformers": TransformersConfig(device="cpu", batch_size=3)},
         {"max_side_px": 999},
         {"lmdeploy": LmdeployConfig(tp=4, max_batch=7)},
     ],
@@ -103,7 +118,7 @@ def test_what_only_chooses_targets_or_speed_is_not_in_the_fingerprint(
     change: dict[str, object], tmp_path: Path
 ) -> None:
     """With servers that includes the batch size, which they settle; with tiles, the other bound."""
-    before = CaptioningConfig(model="a/a", engine="server", servers=("http://h:1",))
+    before = CaptioningConfig(model="a/a", engine="server", server=ServerConfig(urls=("http://h:1",)))
     after = msgspec.structs.replace(before, **change)
 
     run = RunContext(

@@ -14,8 +14,9 @@ from tests.support.contexts import JOBS, context_of, limited
 from tests.support.small_run import SmallRun
 from triptych.captioning.backlog import Group, cut_into_groups, pending_groups
 from triptych.captioning.config import CaptioningConfig
-from triptych.captioning.engines import CaptionRequest, Completion, Engine
+from triptych.captioning.engine import CaptionRequest, Completion, Engine
 from triptych.captioning.engines.transformers import TransformersEngine
+from triptych.captioning.engines.transformers_spec import TransformersConfig
 from triptych.captioning.request_builder import PictureReader
 from triptych.captioning.scheduler import Making, caption_groups
 from triptych.jobs import SEED_JOBS
@@ -29,8 +30,7 @@ def config(tiny_model: Path) -> CaptioningConfig:
     """Batches of 4 over pictures of one or two tiles."""
     return CaptioningConfig(
         model=str(tiny_model),
-        device="cpu",
-        batch_size=4,
+        transformers=TransformersConfig(device="cpu", batch_size=4),
         tile_px=112,
         max_tiles=2,
         max_tokens_single=10,

@@ -16,6 +16,8 @@ from tests.support.contexts import limited
 from tests.support.made_up_run import make_up_run
 from tests.support.small_run import PLANNED, SmallRun, picture
 from triptych.captioning.config import CaptioningConfig
+from triptych.captioning.engines.server_spec import ServerConfig
+from triptych.captioning.engines.transformers_spec import TransformersConfig
 from triptych.errors import SetupError, UsageError
 from triptych.jobs import SEED_JOBS, jobs_from
 from triptych.prompts import load_prompts
@@ -29,8 +31,7 @@ def config(tiny_model: Path) -> CaptioningConfig:
     """Short captions by the tiny model, in batches of 4."""
     return CaptioningConfig(
         model=str(tiny_model),
-        device="cpu",
-        batch_size=4,
+        transformers=TransformersConfig(device="cpu", batch_size=4),
         tile_px=112,
         max_tiles=2,
         max_tokens_single=12,
@@ -73,7 +74,7 @@ def test_captions_have_texts_and_counts(small_run: SmallRun, config: CaptioningC
 def test_a_job_is_asked_with_its_own_prompt(small_run: SmallRun, chat_server: ChatServer) -> None:
     """The words of the four prompts, each as often as its job has targets."""
     config = CaptioningConfig(
-        servers=(chat_server.url,),
+        server=ServerConfig(urls=(chat_server.url,)),
         tile_px=112,
         max_tiles=1,
         max_tokens_single=2,
@@ -98,7 +99,9 @@ def test_servers_and_the_in_process_engine_write_the_same_captions(
     in_process = small_run.rows()
 
     over_http = SmallRun(small_run.run.open(tmp_path / "other"), small_run.pile)
-    over_http.caption(changed(config, model=None, servers=(chat_server.url,), max_in_flight=3))
+    over_http.caption(
+        changed(config, model=None, server=ServerConfig(urls=(chat_server.url,), max_in_flight=3))
+    )
 
     assert in_process == over_http.rows()
     assert 3 >= chat_server.most_at_once
@@ -116,7 +119,7 @@ def test_a_finished_stage_does_nothing_again(small_run: SmallRun, config: Captio
 def test_nothing_is_loaded_where_nothing_is_missing(small_run: SmallRun, chat_server: ChatServer) -> None:
     """Fewer jobs than were done: the endpoint isn't even asked whether it's there."""
     config = CaptioningConfig(
-        servers=(chat_server.url,),
+        server=ServerConfig(urls=(chat_server.url,)),
         tile_px=112,
         max_tiles=1,
         max_tokens_single=2,
@@ -242,7 +245,7 @@ def test_an_endpoint_that_serves_another_model_than_before_is_refused(
 ) -> None:
     """Also where no model was named, so that no setting differs."""
     config = CaptioningConfig(
-        servers=(chat_server.url,),
+        server=ServerConfig(urls=(chat_server.url,)),
         tile_px=112,
         max_tiles=1,
         max_tokens_single=2,
@@ -269,12 +272,10 @@ def test_an_endpoint_that_goes_away_ends_the_stage_unfinished(
 ) -> None:
     """What was captioned stays; nothing is recorded as failed; the same command goes on."""
     config = CaptioningConfig(
-        servers=(chat_server.url,),
+        server=ServerConfig(urls=(chat_server.url,), max_in_flight=1, patience_s=0.5),
         tile_px=112,
         max_tiles=1,
         max_tokens_single=4,
-        max_in_flight=1,
-        patience_s=0.5,
         ask_again=0,
     )
     answer = chat_server.complete
@@ -299,7 +300,11 @@ def test_what_is_too_long_is_sent_with_half_its_tiles(chat_server: ChatServer, t
     made_up = make_up_run(tmp_path, 1)
     chat_server.mishaps.extend(["too long", "too long", "too long"])
     config = CaptioningConfig(
-        servers=(chat_server.url,), tile_px=112, max_tiles=12, max_tokens_single=2, ask_again=0
+        server=ServerConfig(urls=(chat_server.url,)),
+        tile_px=112,
+        max_tiles=12,
+        max_tokens_single=2,
+        ask_again=0,
     )
     small = SmallRun(RunFolder.open(made_up.path), made_up.pile)
     small.caption(changed(config, jobs=("single_en",)))

@@ -8,10 +8,11 @@ import pytest
 
 from tests.support.chat_server import ChatServer
 from tests.support.contexts import NANO_JOBS
-from triptych.captioning.config import CaptioningConfig
-from triptych.captioning.engines import CaptionRequest
+from triptych.captioning.engine import CaptionRequest
 from triptych.captioning.engines.openai_server import ServerEngine
+from triptych.captioning.engines.server_spec import ServerConfig
 from triptych.captioning.engines.transformers import TransformersEngine
+from triptych.captioning.engines.transformers_spec import TransformersConfig
 from triptych.captioning.tiling import fit_to_tiles
 from triptych.demo.painting import paint
 from triptych.demo.scene import imagine_scene, vary_scene
@@ -23,7 +24,9 @@ from triptych.records import JOB_NAMES, is_multi, language_of
 @pytest.fixture(scope="module")
 def embedded_engine() -> Iterator[TransformersEngine]:
     """The embedded model, loaded."""
-    engine = TransformersEngine(resolve_model("builtin:nano-internvl"), batch_size=16, device="cpu")
+    engine = TransformersEngine(
+        resolve_model("builtin:nano-internvl"), TransformersConfig(batch_size=16, device="cpu")
+    )
     yield engine
     engine.close()
 
@@ -59,7 +62,7 @@ def test_it_says_word_for_word_the_same_behind_an_endpoint(
 ) -> None:
     """Alone over HTTP as in a batch in process."""
     with ChatServer(embedded_engine) as server:
-        engine = ServerEngine(CaptioningConfig(servers=(server.url,)))
+        engine = ServerEngine(ServerConfig(urls=(server.url,)))
         over_http = engine.caption(requests)
         engine.close()
 

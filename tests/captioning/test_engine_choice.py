@@ -3,18 +3,50 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from pathlib import Path
 
 import pytest
 
 from tests.support.fake_gpus import show_gpus
 from triptych.captioning.config import CaptioningConfig
-from triptych.captioning.engines.choice import check_engine, choose_engine
-from triptych.errors import SetupError
+from triptych.captioning.engine import CaptionRequest
+from triptych.captioning.engine_choice import check_engine, choose_engine, open_engine
+from triptych.captioning.engines.server_spec import ServerConfig
+from triptych.errors import SetupError, UsageError
 
 needs_lmdeploy = pytest.mark.skipif(
     importlib.util.find_spec("lmdeploy") is None, reason="lmdeploy is not installed"
 )
+
+
+OWN_ENGINE = """
+import msgspec
+from triptych.captioning.engine import Completion
+from triptych.captioning.engines import EngineSpec
+
+class ParrotConfig(msgspec.Struct, forbid_unknown_fields=True):
+    words: str
+
+class Parrot:
+    group_size = concurrency = slots = 1
+    identity = {}
+
+    def __init__(self, words):
+        self.words = words
+
+    def caption(self, requests):
+        return [Completion(id=request.id, text=self.words, finish_reason="stop") for request in requests]
+
+PARROT = EngineSpec(
+    name="parrot",
+    config=ParrotConfig,
+    open=lambda model, config, logs, say: Parrot(config.words),
+    check=lambda model, config: None,
+    needs_model=False,
+)
+"""
+REQUEST = {"id": "a", "prompt": "Describe the image.", "images": (b"",), "max_tokens": 1}
 
 
 def chosen(config: CaptioningConfig, begun_with: str | None = None) -> tuple[str, str]:
@@ -32,7 +64,9 @@ def test_servers_come_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     """Also where there is a GPU."""
     show_gpus(monkeypatch, tmp_path, 1)
 
-    assert ("server", "auto: servers are given") == chosen(CaptioningConfig(servers=("http://h:1",)))
+    assert ("server", "auto: servers are given") == chosen(
+        CaptioningConfig(server=ServerConfig(urls=("http://h:1",)))
+    )
 
 
 @needs_lmdeploy
@@ -104,6 +138,38 @@ def test_a_named_engine_is_taken_without_a_reason() -> None:
     config = CaptioningConfig(engine="transformers", model="a/b")
 
     assert (config, "") == choose_engine(config, "lmdeploy")
+
+
+def test_an_engine_of_ones_own_needs_no_line_in_the_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Module and object name its EngineSpec; its settings are a table of their own."""
+    (tmp_path / "my_engines.py").write_text(OWN_ENGINE)
+    monkeypatch.syspath_prepend(tmp_path)
+    config = CaptioningConfig(engine="my_engines:PARROT", own_engine={"words": "a parrot"})
+
+    engine = open_engine(config, tmp_path, print)
+
+    assert ["a parrot"] == [each.text for each in engine.caption([CaptionRequest(**REQUEST)])]
+    with pytest.raises(UsageError, match=r"own_engine, of my_engines:PARROT: Object contains unknown"):
+        check_engine(CaptioningConfig(engine="my_engines:PARROT", own_engine={"word": "a"}))
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        (
+            "no_such_module:SPEC",
+            "No module named 'no_such_module'; install no_such_module, or add",
+        ),
+        ("os:no_such_name", "module 'os' has no attribute 'no_such_name'"),
+        ("os:path", "captioning.engine os:path is a module, expected an EngineSpec"),
+    ],
+)
+def test_an_engine_that_is_not_there_is_one_line(name: str, reason: str) -> None:
+    """Before any work starts."""
+    with pytest.raises(UsageError, match=re.escape(reason)):
+        check_engine(CaptioningConfig(engine=name))
 
 
 @needs_lmdeploy

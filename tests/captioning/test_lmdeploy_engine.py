@@ -19,6 +19,7 @@ from tests.support.fake_gpus import show_gpus
 from tests.support.lmdeploy_on_cpu import ROOT
 from tests.support.small_run import PLANNED, SmallRun
 from triptych.captioning.config import CaptioningConfig
+from triptych.captioning.engines.transformers_spec import TransformersConfig
 from triptych.captioning.lmdeploy import command as lmdeploy_command
 from triptych.captioning.lmdeploy.config import LmdeployConfig
 from triptych.captioning.lmdeploy.engine import LmdeployEngine
@@ -50,15 +51,15 @@ def config(engine: str, **lmdeploy: object) -> CaptioningConfig:
     return CaptioningConfig(
         engine=engine,
         model=MODEL,
-        device="cpu",
-        batch_size=4,
+        transformers=TransformersConfig(device="cpu", batch_size=4),
         tile_px=112,
         max_tiles=2,
         max_tokens_single=40,
         max_tokens_multi=60,
-        max_in_flight=3,
         ask_again=0,
-        lmdeploy=LmdeployConfig(backend="pytorch", max_batch=4, hang_timeout_s=4.0, **lmdeploy),
+        lmdeploy=LmdeployConfig(
+            backend="pytorch", max_batch=4, hang_timeout_s=4.0, max_in_flight=3, **lmdeploy
+        ),
     )
 
 
@@ -114,12 +115,10 @@ def test_a_model_that_can_not_be_served_is_one_line_with_the_logs_last_words(
     model = tmp_path / "model"
     shutil.copytree(MODEL, model)
     (model / "config.json").write_text('{"model_type": "unheard_of"}')
-    broken = CaptioningConfig(
-        engine="lmdeploy", model=str(model), lmdeploy=LmdeployConfig(backend="pytorch", max_batch=4)
-    )
+    config = LmdeployConfig(backend="pytorch", max_batch=4)
 
     with pytest.raises(SetupError) as raised:
-        LmdeployEngine(broken, tmp_path / "logs", lambda _: None)
+        LmdeployEngine(str(model), config, tmp_path / "logs", lambda _: None)
 
     line = str(raised.value)
     assert "lmdeploy server 0 ended with exit code 1 at its start; its last words: " in line

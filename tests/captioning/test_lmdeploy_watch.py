@@ -12,7 +12,6 @@ import pytest
 from tests.captioning.test_leash import is_alive, until
 from tests.support.fake_gpus import show_gpus
 from tests.support.lmdeploy_on_cpu import ROOT
-from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.lmdeploy import command as lmdeploy_command
 from triptych.captioning.lmdeploy import supervisor as lmdeploy_watch
 from triptych.captioning.lmdeploy.config import LmdeployConfig
@@ -28,10 +27,10 @@ STAND_IN = ("-m", "tests.support.stand_in_server", "serve", "api_server")
 START_AN_ENGINE = f"""
 from pathlib import Path
 from triptych.captioning.lmdeploy import command as lmdeploy_command
-from triptych.captioning.config import CaptioningConfig
+from triptych.captioning.lmdeploy.config import LmdeployConfig
 from triptych.captioning.lmdeploy.engine import LmdeployEngine
 lmdeploy_command.SERVE = {STAND_IN!r}
-LmdeployEngine(CaptioningConfig(engine="lmdeploy", model="some/model"), Path("logs"), lambda _: None)
+LmdeployEngine("some/model", LmdeployConfig(), Path("logs"), lambda _: None)
 print("ready", flush=True)
 input()
 """
@@ -140,9 +139,7 @@ def test_a_server_that_never_serves_ends_the_start(
 ) -> None:
     """After startup_timeout_s; nothing is left of it."""
     monkeypatch.setattr(lmdeploy_command, "SERVE", ("-c", "import time; print('loading'); time.sleep(300)"))
-    config = CaptioningConfig(
-        engine="lmdeploy", model="some/model", lmdeploy=LmdeployConfig(startup_timeout_s=0.5)
-    )
+    config = LmdeployConfig(startup_timeout_s=0.5)
 
     with pytest.raises(SetupError, match=r"server 0 did not serve within 0.5 s at its start; its last words"):
-        LmdeployEngine(config, tmp_path / "logs", lambda _: None)
+        LmdeployEngine("some/model", config, tmp_path / "logs", lambda _: None)

@@ -16,7 +16,7 @@ from triptych.captioning.endpoints.backoff import (
     retry_after_s,
 )
 from triptych.captioning.endpoints.concurrency_limit import InFlightLimit
-from triptych.captioning.engines import Completion
+from triptych.captioning.engine import Completion
 from triptych.captioning.metrics import Figures, as_notes, from_notes
 from triptych.captioning.regenerate import Answer
 from triptych.captioning.request_memory import RequestMemory

@@ -11,7 +11,7 @@ import pytest
 from tests.support.contexts import JOBS
 from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.endpoints.chat_request import chat_body
-from triptych.captioning.engines import GREEDY, CaptionRequest, Sampling
+from triptych.captioning.engine import GREEDY, CaptionRequest, Sampling
 from triptych.captioning.sampling_config import JobSampling
 from triptych.config import load_config
 from triptych.errors import UsageError

@@ -12,10 +12,10 @@ import pytest
 
 from tests.support.chat_server import SERVED_MODEL, ChatServer
 from tests.support.small_run import picture
-from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.endpoints.endpoint import FAULTS_BEFORE_REST
-from triptych.captioning.engines import CaptionRequest, Completion
+from triptych.captioning.engine import CaptionRequest, Completion
 from triptych.captioning.engines.openai_server import HOPELESS_STREAK, ServerEngine
+from triptych.captioning.engines.server_spec import ServerConfig
 from triptych.captioning.engines.transformers import TransformersEngine
 from triptych.captioning.tiling import fit_to_tiles
 from triptych.errors import SetupError
@@ -30,7 +30,7 @@ REQUEST = CaptionRequest(
 
 def asking(*servers: ChatServer, **settings: object) -> ServerEngine:
     """An engine that hardly pauses."""
-    config = CaptioningConfig(servers=tuple(server.url for server in servers), **settings)
+    config = ServerConfig(urls=tuple(server.url for server in servers), **settings)
     return ServerEngine(config, first_pause_s=0.01)
 
 
@@ -195,9 +195,7 @@ def test_an_endpoint_that_is_missing_at_the_start_is_used_when_it_comes(
     """One node of many is down when a run goes on: the others do."""
     port = closed_port()
     with ChatServer(tiny_engine) as there:
-        engine = ServerEngine(
-            CaptioningConfig(servers=(f"http://127.0.0.1:{port}", there.url)), first_pause_s=0.01
-        )
+        engine = ServerEngine(ServerConfig(urls=(f"http://127.0.0.1:{port}", there.url)), first_pause_s=0.01)
         assert "going on without those not there" in engine.describe()
         with ChatServer(tiny_engine, port=port) as late:
             while not late.payloads:
@@ -226,7 +224,7 @@ def test_a_key_that_is_refused_ends_the_run(chat_server: ChatServer) -> None:
     """It's the set-up that is wrong, not the request."""
     chat_server.mishaps.append("401")
 
-    with pytest.raises(SetupError, match=r"refuses access .HTTP 401.*captioning\.api_key_env"):
+    with pytest.raises(SetupError, match=r"refuses access .HTTP 401.*captioning\.server\.api_key_env"):
         ask(chat_server)
 
 
@@ -235,13 +233,13 @@ def test_an_endpoint_that_is_not_there_is_one_line() -> None:
     url = f"http://127.0.0.1:{closed_port()}"
 
     with pytest.raises(SetupError, match=rf"endpoint {url}/v1 can't be reached .*--server"):
-        ServerEngine(CaptioningConfig(servers=(url,)))
+        ServerEngine(ServerConfig(urls=(url,)))
 
 
 def test_a_model_that_an_endpoint_does_not_serve_is_one_line(chat_server: ChatServer) -> None:
     """With what it does serve."""
     with pytest.raises(SetupError, match=f"serves {SERVED_MODEL}, not other/model; name a served model"):
-        asking(chat_server, model="other/model")
+        ServerEngine(ServerConfig(urls=(chat_server.url,)), "other/model")
 
 
 def test_a_slow_endpoint_does_not_hold_up_the_others(tiny_engine: TransformersEngine) -> None:

@@ -8,7 +8,7 @@ import torch
 from transformers import RepetitionPenaltyLogitsProcessor, TopKLogitsWarper, TopPLogitsWarper
 
 from tests.captioning.test_transformers_engine import request
-from triptych.captioning.engines import GREEDY, CaptionRequest, Sampling
+from triptych.captioning.engine import GREEDY, CaptionRequest, Sampling
 from triptych.captioning.engines.token_choice import TokenChoice
 from triptych.captioning.engines.transformers import TransformersEngine
 from triptych.captioning.sampling_config import JobSampling

@@ -11,8 +11,9 @@ import pytest
 import torch
 
 from tests.support.small_run import picture
-from triptych.captioning.engines import CaptionRequest
+from triptych.captioning.engine import CaptionRequest
 from triptych.captioning.engines.transformers import TransformersEngine
+from triptych.captioning.engines.transformers_spec import TransformersConfig
 from triptych.captioning.tiling import fit_to_tiles
 from triptych.errors import SetupError
 
@@ -73,7 +74,7 @@ def test_a_text_that_the_model_ends_itself_ends_with_stop(
     (folder / "generation_config.json").write_text(json.dumps(settings))
     requests = [request(seed) for seed in range(4)]
 
-    ended = TransformersEngine(str(folder), batch_size=4, device="cpu").caption(requests)
+    ended = TransformersEngine(str(folder), TransformersConfig(batch_size=4, device="cpu")).caption(requests)
 
     assert {"stop"} == {completion.finish_reason for completion in ended}
     assert all(
@@ -101,13 +102,13 @@ def test_a_cpu_batch_computes_on_one_thread_in_float32(tiny_engine: Transformers
 def test_a_model_folder_that_is_not_there_is_one_line(model: str, message: str) -> None:
     """With what to name instead."""
     with pytest.raises(SetupError, match=f"{re.escape(message)}; name an existing.*--model"):
-        TransformersEngine(model, batch_size=1)
+        TransformersEngine(model, TransformersConfig())
 
 
 def test_a_folder_without_a_config_is_not_a_model(tmp_path: Path) -> None:
     """Such as the folder above the right one."""
     with pytest.raises(SetupError, match=r"is not a model folder: no config\.json in it"):
-        TransformersEngine(str(tmp_path), batch_size=1)
+        TransformersEngine(str(tmp_path), TransformersConfig())
 
 
 def test_a_hub_that_cannot_be_reached_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,7 +118,7 @@ def test_a_hub_that_cannot_be_reached_is_one_line(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(
         SetupError, match=r"no folder some/model here .* http://127\.0\.0\.1:9 can't be reached"
     ):
-        TransformersEngine("some/model", batch_size=1)
+        TransformersEngine("some/model", TransformersConfig())
 
 
 def test_a_damaged_weight_file_is_one_line(tiny_model: Path, tmp_path: Path) -> None:
@@ -126,7 +127,7 @@ def test_a_damaged_weight_file_is_one_line(tiny_model: Path, tmp_path: Path) -> 
     (folder / "model.safetensors").write_bytes(b"\xff" * 100)
 
     with pytest.raises(SetupError, match="can't be loaded") as caught:
-        TransformersEngine(str(folder), batch_size=1)
+        TransformersEngine(str(folder), TransformersConfig())
 
     assert "\n" not in str(caught.value)
 
@@ -141,4 +142,4 @@ def test_a_checkpoint_that_lacks_weights_is_refused(tiny_model: Path, tmp_path: 
     save_file(weights, folder / "model.safetensors", {"format": "pt"})
 
     with pytest.raises(SetupError, match=r"lacks 1 of its weights, such as .*projector"):
-        TransformersEngine(str(folder), batch_size=1)
+        TransformersEngine(str(folder), TransformersConfig())

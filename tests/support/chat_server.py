@@ -14,7 +14,7 @@ from collections import deque
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
-from triptych.captioning.engines import CaptionRequest, Engine
+from triptych.captioning.engine import CaptionRequest, Engine
 
 SERVED_MODEL = "tiny-internvl"
 

@@ -11,7 +11,7 @@ import triptych
 from triptych import Run, SetupError, UsageError, open_run
 
 DOCS = Path(__file__).parents[2] / "docs" / "python-api.md"
-SETTINGS = {"filtering.grounding": False, "captioning.batch_size": 6}
+SETTINGS = {"filtering.grounding": False, "captioning.transformers.batch_size": 6}
 
 
 def test_every_exported_name_is_there_and_documented() -> None:

@@ -33,6 +33,12 @@ def test_an_unknown_key_is_refused_with_the_closest_known_one() -> None:
         load_config(flags={"sets.max_set": 5})
 
 
+def test_a_key_of_a_table_one_deeper_is_found_too() -> None:
+    """A table of an engine has settings that one may look for beside the model's name."""
+    with pytest.raises(UsageError, match=r"batch_size \(did you mean transformers\.batch_size\?\)"):
+        load_config(flags={"captioning.batch_size": 4})
+
+
 def test_an_unknown_preset_is_refused_with_the_known_ones() -> None:
     """Likewise for presets."""
     with pytest.raises(

@@ -22,7 +22,7 @@ def test_killed_runs_export_the_same_bytes(few_images: Path, tmp_path: Path) -> 
     """SIGKILL at seeded moments over all stages; the ledger adds up at the end. The demo's own images
     and 20 kills: python -m benchmarks.kill_resume."""
     calm, killed = tmp_path / "calm", tmp_path / "killed"
-    extra = ["--set", "captioning.batch_size=2"]
+    extra = ["--set", "captioning.transformers.batch_size=2"]
     run_undisturbed(triptych_run(few_images, calm, extra))
     command = triptych_run(few_images, killed, extra)
     landed = sum(run_and_kill(command, killed, *moment) for moment in moments(7, KILLS, bytes_in(calm)))

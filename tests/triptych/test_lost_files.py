@@ -13,7 +13,11 @@ from tests.triptych.conftest import Command
 from tests.triptych.test_bad_input import assert_one_line
 from triptych import open_run
 
-FLAGS = {"filtering.grounding": False, "captioning.jobs": ["single_en"], "captioning.batch_size": 6}
+FLAGS = {
+    "filtering.grounding": False,
+    "captioning.jobs": ["single_en"],
+    "captioning.transformers.batch_size": 6,
+}
 WRITTEN = (
     "images/files-00000.jsonl",
     "embeddings/files-00000.npy",

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from triptych.captioning.config import ENGINE_NAMES
+from triptych.captioning.engine_table import AUTO, ENGINES
 from triptych.config import parse_assignment
 from triptych.export.containers import CONTAINERS
 from triptych.export.formats import FORMATS
@@ -143,9 +143,9 @@ def serving(command: F) -> F:
     )(command)
     command = click.option(
         "--engine",
-        type=click.Choice(ENGINE_NAMES),
+        metavar="|".join((AUTO, *ENGINES)),
         help="Who runs the model. auto: --server where given, lmdeploy on a GPU, else transformers."
-        " [default: auto]",
+        " MODULE:OBJECT: an engine of your own. [default: auto]",
     )(command)
     return click.option("--model", metavar="ID", help="The captioning model: a folder or a hub id.")(command)
 
@@ -204,10 +204,10 @@ def flags_of(
     if model is not None:
         flags["captioning.model"] = model
     if servers:
-        flags["captioning.servers"] = list(servers)
+        flags["captioning.server.urls"] = list(servers)
         flags.setdefault("captioning.engine", "server")
-    elif engine in ("lmdeploy", "transformers"):
-        flags.setdefault("captioning.servers", [])  # those of an earlier call
+    elif engine not in (None, AUTO, "server"):
+        flags.setdefault("captioning.server.urls", [])  # those of an earlier call
     if engine is not None:
         flags["captioning.engine"] = engine
     if tp is not None:

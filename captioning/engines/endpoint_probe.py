@@ -11,9 +11,9 @@ import time
 import msgspec
 from PIL import Image
 
-from triptych.captioning.config import CaptioningConfig
-from triptych.captioning.engines import CaptionRequest, Completion
+from triptych.captioning.engine import CaptionRequest, Completion
 from triptych.captioning.engines.openai_server import ServerEngine
+from triptych.captioning.engines.server_spec import ServerConfig
 from triptych.captioning.tiling import resized_jpeg
 from triptych.errors import SetupError
 
@@ -30,29 +30,26 @@ class EndpointAnswer(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
 
 
-def try_endpoint(config: CaptioningConfig, url: str) -> EndpointAnswer:
+def try_endpoint(config: ServerConfig, url: str, model: str, tile_px: int) -> EndpointAnswer:
     """Send one image of one tile. Raises SetupError where no caption came back."""
     alone = msgspec.structs.replace(
         config,
-        engine="server",
-        servers=(url,),
+        urls=(url,),
         max_attempts=1,
         timeout_s=ANSWER_TIMEOUT_S,
         patience_s=ANSWER_TIMEOUT_S,
     )
-    engine = ServerEngine(alone)
+    engine = ServerEngine(alone, model)
     try:
         began = time.monotonic()
-        completion = engine.caption([_request(config.tile_px)])[0]
+        completion = engine.caption([_request(tile_px)])[0]
         seconds = time.monotonic() - began
     finally:
         engine.close()
     if completion.failure is not None:
-        raise SetupError(
-            f"{url} refused an image of {config.tile_px} x {config.tile_px} ({completion.failure})"
-        )
+        raise SetupError(f"{url} refused an image of {tile_px} x {tile_px} ({completion.failure})")
     if not completion.text.strip():
-        raise SetupError(f"{url} answered an image of {config.tile_px} x {config.tile_px} with no text")
+        raise SetupError(f"{url} answered an image of {tile_px} x {tile_px} with no text")
     return EndpointAnswer(
         served_model=engine.identity["served_model"], completion=completion, seconds=seconds
     )

@@ -1,0 +1,72 @@
+"""From a config to the engine that it names, or the one that suits this machine.
+
+Comes in: a CaptioningConfig, and the engine that a run folder was begun with. Goes out: which engine and
+why; that engine, ready, or in seconds the reason why there can be none. Not its job: what an engine is
+(see engine_table).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from triptych.captioning.config import CaptioningConfig
+from triptych.captioning.engine import Engine
+from triptych.captioning.engine_table import AUTO, ENGINES
+from triptych.captioning.engines.server_spec import SPEC as SERVER
+from triptych.errors import UsageError
+from triptych.runs.folder import Setting
+
+
+def choose_engine(config: CaptioningConfig, begun_with: Setting = None) -> tuple[CaptioningConfig, str]:
+    """``config`` with an engine in place of auto, and why that one; no reason where it was named.
+
+    ``begun_with`` is the engine that the run's captions so far were made with: auto goes on with it.
+    """
+    if config.engine != AUTO:
+        return config, ""
+    engine, why = _suitable(config, begun_with)
+    return msgspec.structs.replace(config, engine=engine), f"auto: {why}"
+
+
+def _suitable(config: CaptioningConfig, begun_with: Setting) -> tuple[str, str]:
+    if config.server.urls:
+        return SERVER.name, "servers are given"
+    if isinstance(begun_with, str) and begun_with in ENGINES and begun_with != SERVER.name:
+        return begun_with, "this run was begun with it"
+    why = ""
+    for name, spec in ENGINES.items():
+        if spec.fit is not None:
+            fit = spec.fit(config.settings_of(spec))
+            why = fit.why or why
+            if fit.suits:
+                return name, why
+    raise AssertionError("one engine suits every machine")
+
+
+def open_engine(config: CaptioningConfig, logs: Path, say: Callable[[str], None]) -> Engine:
+    """Load, connect or start the chosen engine. Raises SetupError where it can't be had.
+
+    ``logs`` is the folder for the logs of servers that are started, ``say`` takes lines for a person.
+    """
+    spec = config.spec
+    return spec.open(_model(config), config.settings_of(spec), logs, say)
+
+
+def check_engine(config: CaptioningConfig) -> None:
+    """Raise in seconds what ``open_engine`` would raise, without loading any weights.
+
+    For a run that has hours of other work to do before it captions.
+    """
+    spec = config.spec
+    spec.check(_model(config), config.settings_of(spec))
+
+
+def _model(config: CaptioningConfig) -> str:
+    if not config.model and config.spec.needs_model:
+        raise UsageError(
+            "captioning needs a model; name a folder or a hub id with --model", key="captioning.model"
+        )
+    return config.model or ""

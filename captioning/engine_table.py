@@ -1,0 +1,56 @@
+"""The engines that there are, by name.
+
+Comes in: what a config calls an engine. Goes out: its EngineSpec. A user's own engine needs no line here:
+``module:object`` names an EngineSpec of any module that Python finds.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from typing import Any
+
+from triptych.captioning.engines import EngineSpec, server_spec, transformers_spec
+from triptych.captioning.lmdeploy import spec as lmdeploy_spec
+from triptych.errors import UsageError
+
+AUTO = "auto"
+"""The first in the table that suits the config and this machine."""
+
+ENGINES: dict[str, EngineSpec[Any]] = {
+    spec.name: spec for spec in (server_spec.SPEC, lmdeploy_spec.SPEC, transformers_spec.SPEC)
+}
+"""In the order in which ``auto`` tries them."""
+
+
+def engine_spec(name: str) -> EngineSpec[Any]:
+    """The engine called ``name``. Raises UsageError where there is none."""
+    if name in ENGINES:
+        return ENGINES[name]
+    if ":" not in name:
+        raise unknown_engine(name)
+    module, _, attribute = name.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UsageError(
+            f"captioning.engine {name}: {error}; install {module}, or add its folder to PYTHONPATH",
+            key="captioning.engine",
+        ) from None
+    if not isinstance(found, EngineSpec):
+        raise UsageError(
+            f"captioning.engine {name} is a {type(found).__name__}, expected an EngineSpec",
+            key="captioning.engine",
+        )
+    return found
+
+
+def unknown_engine(name: str) -> UsageError:
+    """That there is no engine of this name."""
+    names = [AUTO, *ENGINES]
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f" (did you mean {close[0]}?)" if close else ""
+    return UsageError(
+        f"captioning.engine is {name!r}{hint}; expected {', '.join(names)}, or MODULE:OBJECT of your own",
+        key="captioning.engine",
+    )

@@ -15,7 +15,7 @@ from triptych.captioning.backlog import Tally, count_backlog, forget_failures, p
 from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.engine import Engine
 from triptych.captioning.engine_choice import choose_engine, open_engine
-from triptych.captioning.fingerprint import caption_settings
+from triptych.captioning.fingerprint import settle_settings
 from triptych.captioning.metrics import as_notes, from_notes
 from triptych.captioning.request_builder import PictureReader
 from triptych.captioning.scheduler import Making, Written, caption_groups
@@ -50,8 +50,9 @@ def caption_run(
         raise SetupError(f"{run.path} has no finished sets to caption; run `triptych group` first")
     before = run.run_file.stages.get("captions")
     config, why = choose_engine(config, before.settings.get("engine") if before is not None else None)
-    settings = caption_settings(context, config)
-    context = msgspec.structs.replace(context, jobs=named(context.jobs, chosen))
+    jobs = named(context.jobs, chosen)
+    settings = settle_settings(context, config, jobs)
+    context = msgspec.structs.replace(context, jobs=jobs)
     notes = dict(before.notes) if before is not None else {}
     has_work = run.begin_stage("captions", settings, _inputs(context))
     if config.retry_failed and (forgotten := forget_failures(context)):

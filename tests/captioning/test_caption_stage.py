@@ -18,6 +18,7 @@ from tests.support.small_run import PLANNED, SmallRun, picture
 from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.engines.server_spec import ServerConfig
 from triptych.captioning.engines.transformers_spec import TransformersConfig
+from triptych.captioning.sampling_config import JobSampling
 from triptych.errors import SetupError, UsageError
 from triptych.jobs import SEED_JOBS, jobs_from
 from triptych.prompts import load_prompts
@@ -214,14 +215,88 @@ def test_failures_stay_until_they_are_asked_for_again(small_run: SmallRun, confi
     assert small_run.caption(changed(config, retry_failed=True)) is False
 
 
+def own_prompt(folder: Path, text: str = "List what you see.") -> str:
+    """A prompt file with this text."""
+    path = folder / "own.toml"
+    path.write_text(f'version = 2\ntext = "{text}"\n', "utf-8")
+    return str(path)
+
+
 def test_another_prompt_asks_for_fresh(small_run: SmallRun, config: CaptioningConfig, tmp_path: Path) -> None:
     """Captions of two prompts are not mixed."""
     small_run.caption(config)
-    own = tmp_path / "own.toml"
-    own.write_text('version = 2\ntext = "List what you see."\n', "utf-8")
+    before = small_run.rows()
+    jobs = jobs_from({"single_en": {"prompt": own_prompt(tmp_path)}})
 
-    with pytest.raises(SetupError, match=r"made with prompt_single_en = 'version 1.*--fresh captions"):
-        small_run.caption_jobs(jobs_from({"single_en": {"prompt": str(own)}}), config)
+    for chosen in (("single_en",), ("single_zh",)):
+        with pytest.raises(
+            SetupError,
+            match=r"captions of single_en .* made with prompt_single_en = 'version 1.*--fresh capt",
+        ):
+            small_run.caption_jobs(jobs, changed(config, jobs=chosen))
+    assert before == small_run.rows()
+
+
+def test_a_job_is_added_to_a_run_that_has_captions(
+    small_run: SmallRun, config: CaptioningConfig, tmp_path: Path
+) -> None:
+    """It is captioned; what was there stays, and so it does when the job is taken out of the config again."""
+    small_run.caption(config)
+    before = _journals(small_run)
+    added = {"short": {"subject": "image", "language": "en", "prompt": own_prompt(tmp_path)}}
+
+    assert small_run.caption_jobs(jobs_from(added), config) is True
+    after = _journals(small_run)
+    assert before.items() < after.items()
+    assert {"short"} == {Path(path).parent.name for path in after.keys() - before.keys()}
+    assert small_run.caption(config) is False
+    assert after == _journals(small_run)
+
+
+def test_the_prompt_of_a_job_that_was_taken_out_and_comes_back_may_not_change(
+    small_run: SmallRun, config: CaptioningConfig, tmp_path: Path
+) -> None:
+    """Its captions are still there."""
+    config = changed(config, jobs=("short",))
+    job = {"subject": "image", "language": "en"}
+    small_run.caption_jobs(jobs_from({"short": {**job, "prompt": own_prompt(tmp_path)}}), config)
+    small_run.caption(changed(config, jobs=("single_en",)))
+    other = own_prompt(tmp_path, "Name what you see.")
+
+    with pytest.raises(SetupError, match=r"captions of short in .* were made with prompt_short"):
+        small_run.caption_jobs(jobs_from({"short": {**job, "prompt": other}}), config)
+
+
+@pytest.mark.parametrize("why", ["it was not chosen", "nothing came of it"])
+def test_the_prompt_of_a_job_without_captions_may_change(
+    small_run: SmallRun, config: CaptioningConfig, tmp_path: Path, why: str
+) -> None:
+    """Without --fresh, and the captions of other jobs stay as they are."""
+    if why == "nothing came of it":
+        empty = jobs_from({"single_zh": {"limit": 0}})
+        small_run.caption_jobs(empty, changed(config, jobs=("single_en", "single_zh")))
+    else:
+        small_run.caption(changed(config, jobs=("single_en",)))
+    before = _journals(small_run)
+    jobs = jobs_from({"single_zh": {"prompt": own_prompt(tmp_path)}})
+
+    small_run.caption_jobs(jobs, config)
+
+    assert before.items() < _journals(small_run).items()
+    assert set(PLANNED) == {row.job for row in small_run.rows().values()}
+
+
+def test_the_sampling_of_a_job_counts_once_it_has_captions(
+    small_run: SmallRun, config: CaptioningConfig
+) -> None:
+    """As its prompt does."""
+    small_run.caption(changed(config, jobs=("single_en",)))
+    chinese = {"single_zh": JobSampling(repetition_penalty=1.05)}
+    english = {"single_en": JobSampling(max_tokens=9)}
+
+    assert small_run.caption(changed(config, jobs=("single_zh",), sampling=chinese)) is True
+    with pytest.raises(SetupError, match=r"captions of single_en .* max_tokens_single_en = 12, now it is 9"):
+        small_run.caption(changed(config, jobs=("single_zh",), sampling=chinese | english))
 
 
 def test_a_retrained_model_in_the_same_folder_asks_for_fresh(

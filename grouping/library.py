@@ -18,6 +18,7 @@ import msgspec
 
 from triptych.errors import UnreadableImageError, UsageError
 from triptych.grouping.config import Precision, SetsConfig
+from triptych.models import resolve_model
 from triptych.progress import Silent
 from triptych.records import Duplicate, ImageRecord, ImageSet
 
@@ -145,7 +146,7 @@ def embed(
 
     threads = len(os.sched_getaffinity(0))
     where = usable_devices("auto" if device == "auto" else (device,))[0]
-    encoder = load_encoder(resolve_encoder(model, pretrained), where, precision, threads)
+    encoder = load_encoder(resolve_encoder(resolve_model(model), pretrained), where, precision, threads)
     decoding = MemoryBudget(DECODED_AT_ONCE_PIXELS)
     vectors = []
     with ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:

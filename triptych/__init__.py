@@ -1,8 +1,9 @@
 """Triptych turns a pile of images into a caption dataset.
 
 The Python API: ``open_run`` gives a Run, whose stages are methods with typed results and whose records are
-iterators; docs/python-api.md shows it. What isn't in ``__all__`` is implementation. Names are imported when
-they are first used, so that ``import triptych`` costs nothing.
+iterators; ``embed``, ``group`` and ``rows`` need no run folder. docs/python-api.md shows it. What isn't in
+``__all__`` is implementation. Names are imported when they are first used, so that ``import triptych`` costs
+nothing.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from triptych.api import Run
     from triptych.config import Config, load_config
     from triptych.errors import SetupError, TriptychError, UnreadableImageError, UsageError
+    from triptych.export.library import CaptionedImages, rows
+    from triptych.grouping.config import SetsConfig
+    from triptych.grouping.library import Groups, embed, group
     from triptych.jobs import Job
     from triptych.languages import Language
     from triptych.opening import open_run
@@ -31,30 +35,42 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_MODULE_OF = {
-    "Run": "api",
-    "open_run": "opening",
-    **dict.fromkeys(("Config", "load_config"), "config"),
-    **dict.fromkeys(("SetupError", "TriptychError", "UnreadableImageError", "UsageError"), "errors"),
-    "Job": "jobs",
-    "Language": "languages",
-    **dict.fromkeys(("Naming", "Prompt"), "prompts"),
-    **dict.fromkeys(("Caption", "Duplicate", "ImageRecord", "ImageSet", "Verdict"), "records"),
-    **dict.fromkeys(
-        ("CaptionResult", "ExportResult", "FilterResult", "GroupResult", "RunResult", "StageResult"),
-        "results",
-    ),
-    **dict.fromkeys(("Planned", "Target"), "runs.plan"),
+_NAMES = {
+    "api": ["Run"],
+    "config": ["Config", "load_config"],
+    "errors": ["SetupError", "TriptychError", "UnreadableImageError", "UsageError"],
+    "export.library": ["CaptionedImages", "rows"],
+    "grouping.config": ["SetsConfig"],
+    "grouping.library": ["Groups", "embed", "group"],
+    "jobs": ["Job"],
+    "languages": ["Language"],
+    "opening": ["open_run"],
+    "prompts": ["Naming", "Prompt"],
+    "records": ["Caption", "Duplicate", "ImageRecord", "ImageSet", "Verdict"],
+    "results": [
+        "CaptionResult",
+        "ExportResult",
+        "FilterResult",
+        "GroupResult",
+        "RunResult",
+        "StageResult",
+    ],
+    "runs.plan": ["Planned", "Target"],
 }
+"""What is exported, by the module below ``triptych`` that defines it."""
+
+_MODULE_OF = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = [
     "Caption",
     "CaptionResult",
+    "CaptionedImages",
     "Config",
     "Duplicate",
     "ExportResult",
     "FilterResult",
     "GroupResult",
+    "Groups",
     "ImageRecord",
     "ImageSet",
     "Job",
@@ -64,6 +80,7 @@ __all__ = [
     "Prompt",
     "Run",
     "RunResult",
+    "SetsConfig",
     "SetupError",
     "StageResult",
     "Target",
@@ -71,8 +88,11 @@ __all__ = [
     "UnreadableImageError",
     "UsageError",
     "Verdict",
+    "embed",
+    "group",
     "load_config",
     "open_run",
+    "rows",
 ]
 
 

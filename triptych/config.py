@@ -70,7 +70,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 def load_config(
     preset: str | None = None,
-    file: Path | None = None,
+    file: str | Path | None = None,
     flags: Mapping[str, object] | None = None,
     base: Mapping[str, object] | None = None,
 ) -> Config:
@@ -85,7 +85,7 @@ def load_config(
     if preset is not None:
         _merge(tree, _read_preset(preset))
     if file is not None:
-        _merge(tree, _read_toml(file))
+        _merge(tree, _read_toml(Path(file)))
     for dotted, value in (flags or {}).items():
         table = tree
         *parents, name = dotted.split(".")

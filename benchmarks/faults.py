@@ -22,10 +22,13 @@ import click
 from benchmarks.record import record, refuse_dirty_tree
 from tests.support.fault_server import FaultServer
 from tests.support.made_up_run import make_up_run
-from triptych.captioning.answer_check import find_fault
-from triptych.records import JobName, language_of
+from triptych.captioning.answer_check import AnswerCheck
+from triptych.jobs import SEED_JOBS
+from triptych.languages import LANGUAGES
+from triptych.records import JobName
 
 JOBS: tuple[JobName, ...] = ("single_en", "single_zh")
+CHECKS = {job.name: AnswerCheck(language=LANGUAGES[job.language]) for job in SEED_JOBS}
 SLOTS = 64
 LATENCY_S = 0.2
 MOST_THROWN_AWAY = 0.02
@@ -53,7 +56,7 @@ def main(images: int, faults: float, seed: int) -> None:
     usable = [
         row
         for row in rows
-        if row.failure is None and find_fault(row.text, row.finish_reason, language_of(row.job)) is None
+        if row.failure is None and CHECKS[row.job].defect(row.text, row.finish_reason) is None
     ]
     good = sum(stats.good.values())
     seconds = stats.last_answered_at - stats.first_asked_at

@@ -1,27 +1,50 @@
 """Whether an answer is plainly unusable, so that it is worth asking again before it is written down.
 
-Comes in: a text, why it ended, its language. Goes out: what is wrong with it, or None. Only what nobody
-would want, told cheaply and with few false alarms: a false alarm costs a request, no more, since the
-answers are kept. Not its job: judging captions (see filtering), which has finer rules for all of this.
+Comes in: a text, why it ended, how many images it is about; the language and the prompt of its job. Goes out:
+what is wrong with it, or None. Only what nobody would want, found cheaply and with few false alarms: a false
+alarm costs a request, no more, since the answers are kept. Not its job: judging captions (see filtering),
+which has finer rules for all of this.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import Literal
 
-Fault = Literal["empty", "refusal", "wrong language", "loop", "cut"]
+import msgspec
 
-WORST_FIRST: tuple[Fault, ...] = ("empty", "refusal", "wrong language", "loop", "cut")
-"""A cut caption is right as far as it goes; a loop begins well; of the others nothing can be used."""
+from triptych.languages import Language, script_of
+from triptych.prompts import Naming
+
+Defect = Literal["empty", "refusal", "wrong language", "loop", "wrong image names", "cut"]
+
+WORST_FIRST: tuple[Defect, ...] = (
+    "empty",
+    "refusal",
+    "wrong language",
+    "loop",
+    "wrong image names",
+    "cut",
+)
+"""A cut caption is right as far as it goes, and one that names images wrongly says what is in them; a loop
+begins well; of the others nothing can be used."""
 
 LEAST_LETTERS = 10
-"""Below, a language can't be told."""
+"""Below, a language can't be recognised."""
 
-MAX_CJK_SHARE_EN = 0.2
-MIN_CJK_SHARE_ZH = 0.3
-"""Of all letters. A sign or a name in the other script stays below; Chinese captions of the seed have
-over 0.9, and one that quotes a long English sign still over 0.3."""
+DENSE_SCRIPTS = frozenset({"CJK", "HIRAGANA", "KATAKANA", "HANGUL"})
+DENSE_LETTER = 3
+"""A letter of these scripts is a syllable or a word: it counts as so many letters of an alphabet."""
+
+MIN_OWN_SHARE = 0.57
+"""Of all letters, so counted: those in a script of the language. A fifth of an English caption's letters may
+be Chinese, seven tenths of a Chinese one's English: a sign or a name in another script stays below. Chinese
+captions of the seed have over 0.9."""
+
+MIN_BESIDE_HAN = 0.1
+"""Of all letters: those in the other scripts of a language that mixes them with Han characters, as Japanese
+does. A text in Han characters alone is Chinese."""
 
 LOOP_REPEATS = 4
 LOOP_LETTERS = 24
@@ -33,9 +56,7 @@ SENTENCE_REPEATS = 3
 SENTENCE_LETTERS = 16
 """Or a sentence of so many letters that stands in the text so often."""
 
-_CJK = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]")
-_LETTER = re.compile(r"[^\W\d_]")
-_SENTENCE_END = re.compile(r"[.!?。!?\n]+")
+_SENTENCE_END = re.compile(r"[.!?。!?؟۔।\n]+")
 _REFUSAL = re.compile(
     r"\s*(?:(?:i['’]m|i am) (?:sorry|unable|not able)|sorry[,.]|i (?:cannot|can['’]t|can not)\b"
     r"|as an ai\b|unfortunately, i\b"
@@ -44,25 +65,49 @@ _REFUSAL = re.compile(
 )
 
 
-def find_fault(text: str, finish_reason: str, language: str) -> Fault | None:
-    """The worst fault of an answer."""
-    if not _LETTER.search(text):
-        return "empty"
-    if _REFUSAL.match(text):
-        return "refusal"
-    if _is_other_language(text, language):
-        return "wrong language"
-    if _is_loop(text):
-        return "loop"
-    return "cut" if finish_reason == "length" else None
+class AnswerCheck(msgspec.Struct, frozen=True, kw_only=True):
+    """What the answers of one job must be like."""
+
+    language: Language
+    naming: Naming | None = None
+    """How the caption of a set has to name its images (see prompts). None: in any way."""
+
+    def defect(self, text: str, finish_reason: str, image_count: int = 1) -> Defect | None:
+        """The worst defect of an answer about ``image_count`` images."""
+        if not any(map(str.isalpha, text)):
+            return "empty"
+        if _REFUSAL.match(text):
+            return "refusal"
+        if _is_other_script(text, self.language):
+            return "wrong language"
+        if _is_loop(text):
+            return "loop"
+        naming = self.naming
+        if naming and (naming.missing(text, image_count) or naming.unknown(text, image_count)):
+            return "wrong image names"
+        return "cut" if finish_reason == "length" else None
 
 
-def _is_other_language(text: str, language: str) -> bool:
-    letters = len(_LETTER.findall(text))
-    if letters < LEAST_LETTERS:
+def _is_other_script(text: str, language: Language) -> bool:
+    """Whether ``text`` can't be in ``language``. Languages that share a script are not told apart."""
+    letters: Counter[str] = Counter()
+    for letter, count in Counter(text).items():
+        letters[script_of(letter)] += count
+    del letters[""]
+    total = letters.total()
+    if total < LEAST_LETTERS:
         return False
-    share = len(_CJK.findall(text)) / letters
-    return share < MIN_CJK_SHARE_ZH if language == "zh" else share > MAX_CJK_SHARE_EN
+    own = letters.keys() & set(language.scripts)
+    if "CJK" in language.scripts and len(language.scripts) > 1:
+        beside_han = sum(letters[script] for script in own if script != "CJK")
+        if letters["CJK"] and beside_han < MIN_BESIDE_HAN * total:
+            return True
+    weights = {script: count * _weight(script) for script, count in letters.items()}
+    return sum(weights[script] for script in own) < MIN_OWN_SHARE * sum(weights.values())
+
+
+def _weight(script: str) -> int:
+    return DENSE_LETTER if script in DENSE_SCRIPTS else 1
 
 
 def _is_loop(text: str) -> bool:
@@ -72,5 +117,5 @@ def _is_loop(text: str) -> bool:
         if len(tail) >= LOOP_LETTERS and tail[unit:] == tail[:-unit]:
             return True
     sentences = [sentence.strip() for sentence in _SENTENCE_END.split(text)]
-    long = [sentence for sentence in sentences if len(_LETTER.findall(sentence)) >= SENTENCE_LETTERS]
+    long = [sentence for sentence in sentences if sum(map(str.isalpha, sentence)) >= SENTENCE_LETTERS]
     return any(long.count(sentence) >= SENTENCE_REPEATS for sentence in set(long))

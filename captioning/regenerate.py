@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from triptych.captioning.answer_check import WORST_FIRST, find_fault
+from triptych.captioning.answer_check import WORST_FIRST, AnswerCheck
 from triptych.captioning.engine import CaptionRequest, Completion, Engine, Sampling
 
 AGAIN = Sampling(temperature=0.7, top_k=40, repetition_penalty=1.05)
@@ -36,18 +36,18 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def ask(
-    engine: Engine, requests: Sequence[CaptionRequest], language: str, times: int, refit: Refit
+    engine: Engine, requests: Sequence[CaptionRequest], check: AnswerCheck, times: int, refit: Refit
 ) -> list[Answer]:
     """One answer a request, in order. Asks again at most ``times`` for a usable text."""
     completions = engine.caption(requests)
     return [
-        _settle(engine, request, completion, language, times, refit)
+        _settle(engine, request, completion, check, times, refit)
         for request, completion in zip(requests, completions, strict=True)
     ]
 
 
 def _settle(
-    engine: Engine, request: CaptionRequest, first: Completion, language: str, times: int, refit: Refit
+    engine: Engine, request: CaptionRequest, first: Completion, check: AnswerCheck, times: int, refit: Refit
 ) -> Answer:
     why: list[str] = []
     tried = [first]
@@ -57,32 +57,28 @@ def _settle(
             why.append(TOO_LONG)
             request = smaller
             tried.append(engine.caption([request])[0])
+    image_count = len(request.images)
     for number in range(1, times + 1):
-        fault = _fault_of(tried[-1], language)
-        if fault is None:
+        last = tried[-1]
+        defect = check.defect(last.text, last.finish_reason, image_count) if last.failure is None else None
+        if defect is None:
             break
-        why.append(fault)
+        why.append(defect)
         tried.append(engine.caption([_vary(request, number)])[0])
-    best = _best(tried, language)
+    best = _best(tried, check, image_count)
     attempts = sum(completion.attempts for completion in tried)
     return Answer(completion=msgspec.structs.replace(best, attempts=attempts), asked_again=tuple(why))
 
 
-def _fault_of(completion: Completion, language: str) -> str | None:
-    if completion.failure is not None:
-        return None
-    return find_fault(completion.text, completion.finish_reason, language)
-
-
-def _best(tried: Sequence[Completion], language: str) -> Completion:
+def _best(tried: Sequence[Completion], check: AnswerCheck, image_count: int) -> Completion:
     """Usable before cut, loop, ... and a text before a failure; of equals the first."""
 
     def badness(completion: Completion) -> int:
-        fault = find_fault(completion.text, completion.finish_reason, language)
-        return 0 if fault is None else len(WORST_FIRST) - WORST_FIRST.index(fault)
+        defect = check.defect(completion.text, completion.finish_reason, image_count)
+        return 0 if defect is None else len(WORST_FIRST) - WORST_FIRST.index(defect)
 
     texts = [completion for completion in tried if completion.failure is None]
-    return min(texts, key=badness) if texts else tried[-1]
+    return min(texts, key=badness) if len(texts) > 1 else (texts or tried)[-1]
 
 
 def _vary(request: CaptionRequest, number: int) -> CaptionRequest:

@@ -18,15 +18,15 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
+from triptych.captioning.answer_check import AnswerCheck
 from triptych.captioning.backlog import Group
 from triptych.captioning.engine import CaptionRequest, Completion, Engine
 from triptych.captioning.journals import Journals
 from triptych.captioning.regenerate import Answer, ask
 from triptych.captioning.request_memory import RequestMemory
 from triptych.errors import UnreadableImageError
-from triptych.jobs import Job
 from triptych.records import Caption
-from triptych.runs.context import RunContext
+from triptych.runs.folder import RunFolder
 from triptych.runs.plan import Target
 
 MAX_GROUPS_AHEAD = 8
@@ -48,6 +48,8 @@ class Making(msgspec.Struct, frozen=True, kw_only=True):
     """Where it raises UnreadableImageError, that is recorded as the target's failure."""
     smaller: Callable[[Group, Target], CaptionRequest]
     """The same with half the tiles."""
+    check: AnswerCheck
+    """Which answers are asked again."""
     ask_again: int = 0
     max_request_mib: int = 1024
 
@@ -65,8 +67,7 @@ OnWritten = Callable[[Written], None]
 
 
 def caption_groups(
-    run: RunContext,
-    job: Job,
+    run: RunFolder,
     groups: Iterator[Group],
     making: Making,
     engine: Engine,
@@ -78,8 +79,8 @@ def caption_groups(
     ``on_written`` gets each group when its rows are on disk. What the engine raises, or ``on_written``,
     ends the work, after everything that had come back was written.
     """
-    work = _Work(groups, making, run.language(job).code, engine, stopping)
-    with Journals(run.folder) as journals:
+    work = _Work(groups, making, engine, stopping)
+    with Journals(run) as journals:
         try:
             work.start()
             while outcomes := work.finished_groups():
@@ -106,14 +107,12 @@ class _Work:
         self,
         groups: Iterator[Group],
         making: Making,
-        language: str,
         engine: Engine,
         stopping: threading.Event,
     ) -> None:
         self.error: BaseException | None = None
         self._groups = groups
         self._making = making
-        self._language = language
         self._engine = engine
         self._stopping = stopping
         self._next_group = threading.Lock()
@@ -193,7 +192,7 @@ class _Work:
             smaller = self._making.smaller(group, targets[request.id])
             return smaller if smaller.images != request.images else None
 
-        return ask(self._engine, requests, self._language, self._making.ask_again, refit)
+        return ask(self._engine, requests, self._making.check, self._making.ask_again, refit)
 
 
 def _row(job: str, answer: Answer) -> Caption:

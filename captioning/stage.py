@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from triptych.captioning.answer_check import AnswerCheck
 from triptych.captioning.backlog import Tally, count_backlog, forget_failures, pending_groups
 from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.engine import Engine
@@ -103,6 +104,7 @@ class _Work(msgspec.Struct, frozen=True):
         making = Making(
             request=lambda group, target: self.reader.request(job, group.shard, target, prompt),
             smaller=lambda group, target: smaller.request(job, group.shard, target, prompt),
+            check=AnswerCheck(language=self.run.language(job), naming=prompt.naming),
             ask_again=self.config.ask_again,
             max_request_mib=self.config.max_request_mib,
         )
@@ -130,7 +132,7 @@ class _Work(msgspec.Struct, frozen=True):
 
             try:
                 caption_groups(
-                    self.run, job, groups, making, self.engine, on_written, self.interrupts.stopping
+                    self.run.folder, groups, making, self.engine, on_written, self.interrupts.stopping
                 )
             finally:
                 remember()

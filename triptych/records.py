@@ -86,7 +86,8 @@ class Caption(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
     """How often it was asked, faults and unusable answers included."""
     asked_again: tuple[str, ...] = ()
     """Why its answers were not taken, in order: ``too long`` (half the tiles were sent then), ``empty``,
-    ``refusal``, ``wrong language``, ``loop``, ``cut``. As many as the limit: the least bad was kept."""
+    ``refusal``, ``wrong language``, ``loop``, ``wrong image names`` (an image of a set isn't named as its
+    prompt asks, or one is named that isn't there), ``cut``. As many as the limit: the least bad was kept."""
     failure: str | None = None
 
 

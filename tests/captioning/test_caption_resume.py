@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.contexts import JOBS, context_of, limited
+from tests.support.contexts import JOBS, limited
 from tests.support.small_run import SmallRun
+from triptych.captioning.answer_check import AnswerCheck
 from triptych.captioning.backlog import Group, cut_into_groups, pending_groups
 from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.engine import CaptionRequest, Completion, Engine
@@ -20,6 +21,7 @@ from triptych.captioning.engines.transformers_spec import TransformersConfig
 from triptych.captioning.request_builder import PictureReader
 from triptych.captioning.scheduler import Making, caption_groups
 from triptych.jobs import SEED_JOBS
+from triptych.languages import LANGUAGES
 from triptych.prompts import load_prompts
 from triptych.records import Caption
 from triptych.runs.plan import JobPlan, Target
@@ -78,10 +80,9 @@ def caption_singles(
         return reader.request(group.job, group.shard, target, prompt)
 
     caption_groups(
-        context_of(small_run.run),
-        JOBS["single_en"],
+        small_run.run,
         pending_groups(JobPlan(small_run.run, JOBS["single_en"]), engine.group_size),
-        Making(request=request, smaller=request),
+        Making(request=request, smaller=request, check=AnswerCheck(language=LANGUAGES["en"])),
         engine,
         lambda written: on_rows(written.rows),
         stopping or threading.Event(),

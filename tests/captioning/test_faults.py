@@ -14,11 +14,14 @@ import pytest
 from tests.support.fault_server import FaultServer
 from tests.support.killing import kill_and_resume
 from tests.support.made_up_run import MadeUpRun, make_up_run
-from triptych.captioning.answer_check import find_fault
-from triptych.records import JobName, language_of
+from triptych.captioning.answer_check import AnswerCheck
+from triptych.jobs import SEED_JOBS
+from triptych.languages import LANGUAGES
+from triptych.records import JobName
 
 IMAGES = 150
 JOBS: tuple[JobName, ...] = ("single_en", "single_zh")
+CHECKS = {job.name: AnswerCheck(language=LANGUAGES[job.language]) for job in SEED_JOBS}
 MOST_THROWN_AWAY = 0.02
 
 
@@ -50,7 +53,7 @@ def test_every_request_ends_as_one_caption_or_one_failure(made_up: MadeUpRun) ->
         stats = server.stats()
 
     rows = [row for job in JOBS for row in made_up.rows(job)]
-    kept = [row for row in rows if not _fault(row.job, row.text, row.finish_reason)]
+    kept = [row for row in rows if not _defect(row.job, row.text, row.finish_reason)]
     keys = Counter(re.search("[0-9a-f]{12}", row.text).group() for row in kept)
     assert 0 == process.returncode, stderr
     assert IMAGES * len(JOBS) == len(rows) == len({row.id for row in rows})
@@ -67,7 +70,7 @@ def test_what_stays_unusable_is_kept_and_says_why_it_was_asked_again(made_up: Ma
 
     rows = made_up.rows("single_en")
     again = [row for row in rows if row.asked_again]
-    bad = [row for row in rows if row.failure is None and _fault(row.job, row.text, row.finish_reason)]
+    bad = [row for row in rows if row.failure is None and _defect(row.job, row.text, row.finish_reason)]
     assert all(len(row.asked_again) == 2 for row in bad)
     assert len(again) > len(bad)
     assert all(row.attempts > len(row.asked_again) for row in again)
@@ -125,5 +128,5 @@ def test_a_second_interruption_does_not_wait(made_up: MadeUpRun, hanging: FaultS
     assert [] == made_up.rows("single_en")
 
 
-def _fault(job: JobName, text: str, finish_reason: str) -> str | None:
-    return find_fault(text, finish_reason, language_of(job))
+def _defect(job: JobName, text: str, finish_reason: str) -> str | None:
+    return CHECKS[job].defect(text, finish_reason)

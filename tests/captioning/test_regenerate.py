@@ -1,21 +1,18 @@
-"""What is plainly unusable, how it is asked again, and what is kept."""
+"""How an unusable answer is asked again, and what is kept."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from pathlib import Path
 
-import pytest
-
-from triptych.captioning.answer_check import find_fault
+from triptych.captioning.answer_check import AnswerCheck
 from triptych.captioning.engine import GREEDY, CaptionRequest, Completion
 from triptych.captioning.regenerate import AGAIN, Answer, ask
-from triptych.records import Language
+from triptych.languages import LANGUAGES
+from triptych.prompts import Naming
 
 GOOD_EN = "A red kite flies over a sandy beach, and two people in coats look up at it."
 GOOD_ZH = "一只红色的风筝在沙滩上空飞翔,两个穿外套的人抬头看着它。"
-LABELLED = Path(__file__).parents[1] / "filtering" / "labelled" / "captions.jsonl"
+ENGLISH = AnswerCheck(language=LANGUAGES["en"])
 
 
 class Scripted:
@@ -52,43 +49,8 @@ def said(text: str, finish_reason: str = "stop", **more: object) -> Completion:
 
 def asked(*answers: Completion, times: int = 2) -> tuple[Answer, list[CaptionRequest]]:
     engine = Scripted(*answers)
-    found = ask(engine, [REQUEST], "en", times, lambda request: SMALLER if request == REQUEST else None)
+    found = ask(engine, [REQUEST], ENGLISH, times, lambda request: SMALLER if request == REQUEST else None)
     return found[0], engine.asked
-
-
-@pytest.mark.parametrize(
-    ("text", "finish_reason", "language", "fault"),
-    [
-        (GOOD_EN, "stop", "en", None),
-        (GOOD_ZH, "stop", "zh", None),
-        (GOOD_EN, "length", "en", "cut"),
-        (" \n.", "stop", "en", "empty"),
-        ("I'm sorry, but I can't help with that.", "stop", "en", "refusal"),
-        ("很抱歉,我无法描述这张图片。", "stop", "zh", "refusal"),
-        (GOOD_ZH, "stop", "en", "wrong language"),
-        (GOOD_EN, "stop", "zh", "wrong language"),
-        ("A shop with a sign that says 大吉 hangs over the street.", "stop", "en", None),
-        ("A beach with" + " a red kite and" * 30, "length", "en", "loop"),
-        ("沙滩上有红色的风筝," * 12, "length", "zh", "loop"),
-        ("A red kite flies over the beach. " * 3 + "People look.", "stop", "en", "loop"),
-    ],
-)
-def test_only_what_nobody_wants_is_unusable(
-    text: str, finish_reason: str, language: Language, fault: str | None
-) -> None:
-    """The worst fault is named."""
-    assert fault == find_fault(text, finish_reason, language)
-
-
-def test_good_captions_are_hardly_ever_called_unusable() -> None:
-    """On the filter's labelled captions that are to be kept: none."""
-    rows = [json.loads(line) for line in LABELLED.read_text("utf-8").splitlines()]
-    good = [row for row in rows if row["id"].startswith("good-")]
-
-    found = [row["text"] for row in good if find_fault(row["text"], "stop", row["job"][-2:]) is not None]
-
-    assert len(good) > 50
-    assert [] == found
 
 
 def test_a_usable_answer_is_not_asked_again() -> None:
@@ -146,3 +108,22 @@ def test_what_is_too_long_is_asked_once_with_half_the_tiles() -> None:
         still_too_long.completion.failure,
         still_too_long.asked_again,
     )
+
+
+def test_a_set_that_is_not_named_as_asked_is_asked_again() -> None:
+    """Where no answer keeps to the names, the first is kept: the filter judges it."""
+    check = AnswerCheck(language=LANGUAGES["en"], naming=Naming(label="Image-{number}", pattern=r"Image-\d+"))
+    request = CaptionRequest(id="multi_en:s", prompt="Describe.", images=(b"one", b"two"), max_tokens=9)
+    unnamed = said("The first shows a pier at dawn, the second a boat.")
+    named = said("Image-1: a pier at dawn. Image-2: a boat.")
+    too_many = said("Image-1: a pier at dawn. Image-2: a boat. Image-3: a dog.")
+
+    def answer(*texts: Completion) -> Answer:
+        return ask(Scripted(*texts), [request], check, 2, lambda each: None)[0]
+
+    assert (named.text, ("wrong image names",)) == _kept(answer(unnamed, named))
+    assert (unnamed.text, ("wrong image names",) * 2) == _kept(answer(unnamed, too_many, unnamed))
+
+
+def _kept(answer: Answer) -> tuple[str, tuple[str, ...]]:
+    return answer.completion.text, answer.asked_again

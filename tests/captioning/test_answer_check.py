@@ -1,0 +1,155 @@
+"""What makes an answer plainly unusable."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.support.contexts import NANO_JOBS
+from triptych.captioning.answer_check import AnswerCheck, Defect
+from triptych.jobs import SEED_JOBS
+from triptych.languages import LANGUAGES, Language
+from triptych.prompts import Naming, load_prompts
+
+GOOD = {
+    "en": "A red kite flies over a sandy beach, and two people in coats look up at it.",
+    "zh": "一只红色的风筝在沙滩上空飞翔，两个穿外套的人抬头看着它。",
+    "ja": "砂浜の上を赤い凧が飛び、コートを着た二人がそれを見上げている。",
+    "ko": "모래사장 위로 빨간 연이 날고, 코트를 입은 두 사람이 그것을 올려다본다.",
+    "fr": "Un cerf-volant rouge vole au-dessus d'une plage, et deux personnes le regardent.",
+    "ru": "Красный воздушный змей летит над песчаным пляжем, и два человека смотрят на него.",
+    "ar": "طائرة ورقية حمراء تحلق فوق شاطئ رملي، وينظر إليها شخصان يرتديان معطفين.",
+}
+LABELLED = Path(__file__).parents[1] / "filtering" / "labelled" / "captions.jsonl"
+JAPANESE_NAMES = Naming(label="画像{number}", pattern=r"画像\d+")
+
+
+def defect(text: str, language: str, finish_reason: str = "stop") -> Defect | None:
+    """Of an answer about one image."""
+    return AnswerCheck(language=LANGUAGES[language]).defect(text, finish_reason)
+
+
+@pytest.mark.parametrize("language", GOOD)
+def test_a_good_caption_has_no_defect(language: str) -> None:
+    """In any language."""
+    assert defect(GOOD[language], language) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "finish_reason", "language", "expected"),
+    [
+        (GOOD["en"], "length", "en", "cut"),
+        (GOOD["ja"], "length", "ja", "cut"),
+        (" \n.", "stop", "en", "empty"),
+        ("……？", "stop", "ja", "empty"),
+        ("I'm sorry, but I can't help with that.", "stop", "en", "refusal"),
+        ("I'm sorry, but I can't help with that.", "stop", "ja", "refusal"),
+        ("很抱歉，我无法描述这张图片。", "stop", "zh", "refusal"),
+        ("A beach with" + " a red kite and" * 30, "length", "en", "loop"),
+        ("沙滩上有红色的风筝，" * 12, "length", "zh", "loop"),
+        ("砂浜の上に赤い凧があり、" * 12, "length", "ja", "loop"),
+        ("A red kite flies over the beach. " * 3 + "People look.", "stop", "en", "loop"),
+    ],
+)
+def test_the_worst_defect_is_named(text: str, finish_reason: str, language: str, expected: Defect) -> None:
+    """Refusals where their phrases are known, loops and cuts in any language."""
+    assert expected == defect(text, language, finish_reason)
+
+
+@pytest.mark.parametrize(
+    ("written", "wanted"),
+    [("zh", "en"), ("en", "zh"), ("ru", "en"), ("en", "ja"), ("zh", "ja"), ("ja", "zh"), ("zh", "ko"),
+     ("en", "ru"), ("ar", "fr"), ("ko", "ja")],
+)  # fmt: skip
+def test_another_script_is_the_wrong_language(written: str, wanted: str) -> None:
+    """Chinese for Japanese too, which is never without kana."""
+    assert "wrong language" == defect(GOOD[written], wanted)
+
+
+@pytest.mark.parametrize(("written", "wanted"), [("fr", "en"), ("en", "fr"), ("zh", "yue"), ("ar", "fa")])
+def test_where_the_script_cannot_tell_nothing_is_guessed(written: str, wanted: str) -> None:
+    """Whether Latin letters are French is the filter's business."""
+    assert defect(GOOD[written], wanted) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("A shop with a sign that says 大吉 hangs over the street.", "en"),
+        ("街上挂着一块写着 Grand Hotel Continental 的招牌，行人从下面走过。", "zh"),
+        ("通りには Grand Hotel と書かれた看板が掛かっている。", "ja"),
+        ("거리에 Grand Hotel Continental 이라고 적힌 간판이 걸려 있고 사람들이 지나간다.", "ko"),
+        ("看板に「東京都庁」とある。", "ja"),
+    ],
+)
+def test_an_inscription_in_another_script_is_no_other_language(text: str, language: str) -> None:
+    """Signs and brands are quoted as they are."""
+    assert defect(text, language) is None
+
+
+def test_a_language_that_the_config_adds_is_checked_by_its_scripts() -> None:
+    """Nothing is known by a language's name."""
+    check = AnswerCheck(language=Language(code="xx", scripts=("GREEK",)))
+
+    assert check.defect("Ένας κόκκινος χαρταετός πετά πάνω από την παραλία.", "stop") is None
+    assert "wrong language" == check.defect(GOOD["en"], "stop")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("画像1：赤い凧が砂浜の上を飛ぶ。画像2：白い帆船が海に浮かぶ。どちらも海辺である。", None),
+        ("画像1：赤い凧が砂浜の上を飛ぶ。もう一枚には白い帆船が浮かぶ。", "wrong image names"),
+        ("画像1：赤い凧が飛ぶ。画像2：白い帆船が浮かぶ。画像3：灯台が立っている。", "wrong image names"),
+    ],
+)
+def test_a_set_is_named_as_its_prompt_asks(text: str, expected: Defect | None) -> None:
+    """Each image, and none that isn't there."""
+    check = AnswerCheck(language=LANGUAGES["ja"], naming=JAPANESE_NAMES)
+
+    assert expected == check.defect(text, "stop", image_count=2)
+
+
+def test_a_prompt_without_names_asks_for_none() -> None:
+    """Then images may be named in any way."""
+    check = AnswerCheck(language=LANGUAGES["en"])
+
+    assert check.defect("The first shows a pier at dawn, the second a boat.", "stop", image_count=2) is None
+
+
+def test_a_cut_caption_that_names_its_images_is_better_than_one_that_does_not() -> None:
+    """Names come before the end."""
+    check = AnswerCheck(language=LANGUAGES["ja"], naming=JAPANESE_NAMES)
+
+    assert "cut" == check.defect("画像1：赤い凧が飛ぶ。画像2：白い帆", "length", image_count=2)
+    assert "wrong image names" == check.defect("画像1：赤い凧が砂浜の上を", "length", image_count=2)
+
+
+@pytest.mark.parametrize(
+    ("job", "text"),
+    [
+        ("multi_en", "Image 1 shows a kite. Image 2 shows a boat. Images 1 and 2 have sand."),
+        ("multi_zh", "图像1中有一只风筝。图像2中有一艘帆船。图像1和图像2中都有沙滩。"),
+    ],
+)
+def test_the_nano_captioner_names_images_in_its_own_way(job: str, text: str) -> None:
+    """By the contract of the prompts that it was trained with."""
+    jobs = {each.name: each for each in NANO_JOBS}
+    prompt = load_prompts(NANO_JOBS)[job]
+    check = AnswerCheck(language=LANGUAGES[jobs[job].language], naming=prompt.naming)
+
+    assert check.defect(text, "stop", image_count=2) is None
+
+
+def test_good_captions_are_hardly_ever_called_unusable() -> None:
+    """On the filter's labelled captions that are to be kept: none."""
+    rows = [json.loads(line) for line in LABELLED.read_text("utf-8").splitlines()]
+    good = [row for row in rows if row["id"].startswith("good-")]
+    language_of = {job.name: job.language for job in SEED_JOBS}
+
+    found = [row["text"] for row in good if defect(row["text"], language_of[row["job"]]) is not None]
+
+    assert len(good) > 50
+    assert [] == found

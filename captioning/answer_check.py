@@ -14,12 +14,14 @@ from typing import Literal
 
 import msgspec
 
+from triptych.captioning.structured import compose
 from triptych.languages import Language, script_of
 from triptych.prompts import Naming
 
-Defect = Literal["empty", "refusal", "wrong language", "loop", "wrong image names", "cut"]
+Defect = Literal["wrong form", "empty", "refusal", "wrong language", "loop", "wrong image names", "cut"]
 
 WORST_FIRST: tuple[Defect, ...] = (
+    "wrong form",
     "empty",
     "refusal",
     "wrong language",
@@ -71,9 +73,20 @@ class AnswerCheck(msgspec.Struct, frozen=True, kw_only=True):
     language: Language
     naming: Naming | None = None
     """How the caption of a set has to name its images (see prompts). None: in any way."""
+    structured: bool = False
+    """Answers come in a form (see structured), and by ``naming`` captions are composed of them."""
 
-    def defect(self, text: str, finish_reason: str, image_count: int = 1) -> Defect | None:
+    def text_of(self, answer: str, image_count: int) -> str | None:
+        """The caption that an answer about ``image_count`` images gives; None where it isn't in its form."""
+        if not self.structured or self.naming is None:
+            return answer
+        return compose(answer, self.naming, self.language, image_count)
+
+    def defect(self, answer: str, finish_reason: str, image_count: int = 1) -> Defect | None:
         """The worst defect of an answer about ``image_count`` images."""
+        text = self.text_of(answer, image_count)
+        if text is None:
+            return "wrong form"
         if not any(map(str.isalpha, text)):
             return "empty"
         if _REFUSAL.match(text):

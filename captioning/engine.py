@@ -39,6 +39,8 @@ class CaptionRequest(msgspec.Struct, frozen=True, kw_only=True):
     images: tuple[bytes, ...]
     max_tokens: int
     sampling: Sampling = GREEDY
+    structured: bool = False
+    """The answer is held to the form of ``structured.response_format``. Only of an engine that can."""
 
 
 class Completion(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ why; that engine, ready, or in seconds the reason why there can be none. Not its
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import msgspec
@@ -17,6 +17,7 @@ from triptych.captioning.engine import Engine
 from triptych.captioning.engine_table import AUTO, ENGINES
 from triptych.captioning.engines.server_spec import SPEC as SERVER
 from triptych.errors import UsageError
+from triptych.jobs import Job
 from triptych.runs.folder import Setting
 
 
@@ -62,6 +63,18 @@ def check_engine(config: CaptioningConfig) -> None:
     """
     spec = config.spec
     spec.check(_model(config), config.settings_of(spec))
+
+
+def check_forms(config: CaptioningConfig, jobs: Iterable[Job]) -> None:
+    """Raise UsageError where one of ``jobs`` wants answers in a form that the engine can't hold them to."""
+    able = [name for name, spec in ENGINES.items() if spec.holds_form]
+    for job in jobs:
+        if job.structured and not config.spec.holds_form:
+            raise UsageError(
+                f"jobs.{job.name}.structured is set, but --engine {config.engine} can't hold a model to a"
+                f" form; take --engine {' or '.join(able)}, or leave it out",
+                key=f"jobs.{job.name}.structured",
+            )
 
 
 def _model(config: CaptioningConfig) -> str:

@@ -65,7 +65,7 @@ def _settle(
             break
         why.append(defect)
         tried.append(engine.caption([_vary(request, number)])[0])
-    best = _best(tried, check, image_count)
+    best = _as_caption(_best(tried, check, image_count), check, image_count)
     attempts = sum(completion.attempts for completion in tried)
     return Answer(completion=msgspec.structs.replace(best, attempts=attempts), asked_again=tuple(why))
 
@@ -79,6 +79,17 @@ def _best(tried: Sequence[Completion], check: AnswerCheck, image_count: int) -> 
 
     texts = [completion for completion in tried if completion.failure is None]
     return min(texts, key=badness) if len(texts) > 1 else (texts or tried)[-1]
+
+
+def _as_caption(completion: Completion, check: AnswerCheck, image_count: int) -> Completion:
+    """With the text that is written down. An answer that isn't in the form it was asked in is a failure."""
+    if completion.failure is not None:
+        return completion
+    text = check.text_of(completion.text, image_count)
+    if text is not None:
+        return msgspec.structs.replace(completion, text=text)
+    found = f"wrong form: {completion.text[:80]!r} is no JSON with {image_count} images and what they share"
+    return msgspec.structs.replace(completion, text="", failure=found)
 
 
 def _vary(request: CaptionRequest, number: int) -> CaptionRequest:

@@ -18,6 +18,7 @@ import msgspec
 
 from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.engine import CaptionRequest
+from triptych.captioning.structured import asked_text
 from triptych.captioning.tiling import (
     bounded_size,
     draft_side_px,
@@ -81,10 +82,11 @@ class PictureReader:
         count = len(target.images)
         return CaptionRequest(
             id=target.id,
-            prompt=prompt.text,
+            prompt=asked_text(prompt, count) if job.structured else prompt.text,
             images=tuple(self._jpeg(shard, image, self._size(image, count)) for image in target.images),
             max_tokens=self._config.max_tokens(job),
             sampling=self._config.sampling_of(job).of_request(target.id),
+            structured=job.structured,
         )
 
     def _size(self, image: ImageRecord, image_count: int) -> tuple[int, int]:

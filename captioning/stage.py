@@ -15,12 +15,13 @@ from triptych.captioning.answer_check import AnswerCheck
 from triptych.captioning.backlog import Tally, count_backlog, forget_failures, pending_groups
 from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.engine import Engine
-from triptych.captioning.engine_choice import choose_engine, open_engine
+from triptych.captioning.engine_choice import check_forms, choose_engine, open_engine
 from triptych.captioning.fingerprint import settle_settings
 from triptych.captioning.metrics import as_notes, from_notes
 from triptych.captioning.request_builder import PictureReader
 from triptych.captioning.scheduler import Making, Written, caption_groups
 from triptych.captioning.sigint import Interrupts
+from triptych.captioning.structured import refuse_without_form
 from triptych.captioning.throughput import Pace
 from triptych.captioning.time_estimate import which_engine
 from triptych.errors import SetupError
@@ -52,6 +53,7 @@ def caption_run(
     before = run.run_file.stages.get("captions")
     config, why = choose_engine(config, before.settings.get("engine") if before is not None else None)
     jobs = named(context.jobs, chosen)
+    check_forms(config, jobs)
     settings = settle_settings(context, config, jobs)
     context = msgspec.structs.replace(context, jobs=jobs)
     notes = dict(before.notes) if before is not None else {}
@@ -72,6 +74,8 @@ def caption_run(
         engine = open_engine(config, run.logs_folder, progress.say)
         try:
             _check_same_engine(run, notes, engine)
+            if any(job.structured for job in jobs):
+                refuse_without_form(engine, config.tile_px)
             _remember(run, notes)
             progress.say(which_engine(engine, why, notes, tallies))
             with Interrupts() as interrupts:
@@ -104,7 +108,9 @@ class _Work(msgspec.Struct, frozen=True):
         making = Making(
             request=lambda group, target: self.reader.request(job, group.shard, target, prompt),
             smaller=lambda group, target: smaller.request(job, group.shard, target, prompt),
-            check=AnswerCheck(language=self.run.language(job), naming=prompt.naming),
+            check=AnswerCheck(
+                language=self.run.language(job), naming=prompt.naming, structured=job.structured
+            ),
             ask_again=self.config.ask_again,
             max_request_mib=self.config.max_request_mib,
         )

@@ -198,15 +198,18 @@ class Run:
 
         A run whose captions are all there needs no captioner any more, but to make them ``again``.
         """
-        from triptych.captioning.engine_choice import check_engine, choose_engine
+        from triptych.captioning.engine_choice import check_engine, check_forms, choose_engine
         from triptych.prompts import load_prompts
 
         captioning = self._resolved_captioning()
         if again or not self.folder.is_finished("captions"):
-            load_prompts(self.config.chosen_jobs())
+            jobs = self.config.chosen_jobs()
+            load_prompts(jobs)
             before = self.folder.run_file.stages.get("captions")
             begun_with = before.settings.get("engine") if before is not None and not again else None
-            check_engine(choose_engine(captioning, begun_with)[0])
+            chosen, _ = choose_engine(captioning, begun_with)
+            check_forms(chosen, jobs)
+            check_engine(chosen)
 
     def _resolved_captioning(self) -> CaptioningConfig:
         captioning = self.config.captioning

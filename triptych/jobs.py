@@ -34,6 +34,9 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     language."""
     limit: int | None = None
     """At most that many captions, always of the same images or sets. None: all."""
+    structured: bool = False
+    """Of sets: hold the model to one text an image and one on what they share, and compose the caption from
+    them. Needs an engine that can (endpoints, lmdeploy) and a prompt with ``[naming]``."""
 
     def __post_init__(self) -> None:
         """Raises UsageError where a value can't be."""
@@ -43,6 +46,11 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
             )
         if self.limit is not None and self.limit < 0:
             raise UsageError(f"jobs.{self.name}.limit is {self.limit}; expected 0 or more")
+        if self.structured and not self.is_multi:
+            raise UsageError(
+                f"jobs.{self.name}.structured is for sets, and this job captions single images; leave it out",
+                key=f"jobs.{self.name}.structured",
+            )
 
     def limited_to(self, sample: int) -> Job:
         """The same with at most ``sample`` captions."""

@@ -85,9 +85,10 @@ class Caption(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
     attempts: int = 1
     """How often it was asked, faults and unusable answers included."""
     asked_again: tuple[str, ...] = ()
-    """Why its answers were not taken, in order: ``too long`` (half the tiles were sent then), ``empty``,
-    ``refusal``, ``wrong language``, ``loop``, ``wrong image names`` (an image of a set isn't named as its
-    prompt asks, or one is named that isn't there), ``cut``. As many as the limit: the least bad was kept."""
+    """Why its answers were not taken, in order: ``too long`` (half the tiles were sent then), ``wrong form``
+    (of a structured job), ``empty``, ``refusal``, ``wrong language``, ``loop``, ``wrong image names`` (an
+    image of a set isn't named as its prompt asks, or one is named that isn't there), ``cut``. As many as the
+    limit: the least bad was kept."""
     failure: str | None = None
 
 

@@ -11,6 +11,7 @@ import base64
 import msgspec
 
 from triptych.captioning.engine import CaptionRequest
+from triptych.captioning.structured import response_format
 from triptych.prompts import message_parts
 
 
@@ -36,6 +37,7 @@ def chat_body(model: str, request: CaptionRequest) -> bytes:
             "stream_options": {"include_usage": True},
             "max_tokens": request.max_tokens,
             **{name: value for name, value in sampling.items() if value is not None},
+            **({"response_format": response_format(len(request.images))} if request.structured else {}),
         }
     )
 

@@ -55,6 +55,8 @@ class EngineSpec(msgspec.Struct, Generic[C], frozen=True, kw_only=True):
     """Whether ``auto`` may take it here. None: only where it is named."""
     needs_model: bool = True
     """Whether ``model`` has to be named, and to be on this machine or to be had from a hub."""
+    holds_form: bool = False
+    """Whether it can hold an answer to a form (see structured)."""
     fingerprint: Callable[[C], Mapping[str, str | int | float | bool | None]] = lambda _: {}
     """Of its settings those that a caption's text depends on: they can't change within a run."""
     findings: Callable[[Examined, C], Iterable[Finding]] = lambda *_: ()

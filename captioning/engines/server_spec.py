@@ -102,5 +102,6 @@ SPEC = EngineSpec(
     open=_open,
     check=_check,
     needs_model=False,
+    holds_form=True,
     findings=_findings,
 )

@@ -123,6 +123,7 @@ SPEC = EngineSpec(
     open=_open,
     check=_check,
     fit=_fit,
+    holds_form=True,
     findings=_findings,
     context=_context,
 )

@@ -7,11 +7,13 @@ errors, and uvicorn. Not: its GPU engine, in whose place transformers searches g
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -286,3 +288,14 @@ def test_doctor_finds_an_endpoint_that_serves_another_model(lmdeploy: LmdeployOn
     assert f"serves {SERVED}, not other/model" in unknown.found
     assert "failed" == broken.level
     assert "refused an image of 112 x 112 (no answer: " in broken.found
+
+
+def test_an_answer_is_held_to_a_form(over_http: ServerEngine, four_jobs: list[list[CaptionRequest]]) -> None:
+    """One text an image and one of what they share, through lmdeploy's own request checks and grammars."""
+    of_sets = [request for requests in four_jobs for request in requests if len(request.images) > 1]
+    asked = [msgspec.structs.replace(request, structured=True, max_tokens=400) for request in of_sets]
+
+    answers = [json.loads(completion.text) for completion in over_http.caption(asked)]
+
+    assert [{"images", "shared"}] * len(asked) == [answer.keys() for answer in answers]
+    assert [len(request.images) for request in asked] == [len(answer["images"]) for answer in answers]

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from lmdeploy._guided_decoding import compile_response_format
 from lmdeploy.messages import (
     EngineOutput,
     GenerationConfig,
@@ -24,8 +25,15 @@ from lmdeploy.messages import (
     ResponseType,
     ScheduleMetrics,
 )
-from transformers import AutoModelForImageTextToText, StoppingCriteria, StoppingCriteriaList
+from transformers import (
+    AutoModelForImageTextToText,
+    AutoTokenizer,
+    StoppingCriteria,
+    StoppingCriteriaList,
+)
 from transformers.generation.streamers import BaseStreamer
+from xgrammar import GrammarCompiler, TokenizerInfo
+from xgrammar.contrib.hf import LogitsProcessor
 
 TOKENS_BEFORE_MISHAP = 5
 
@@ -38,6 +46,12 @@ class GreedyEngine:
         self.engine_config = engine_config
         self.model = AutoModelForImageTextToText.from_pretrained(model_path, dtype=torch.float32).eval()
         self.tokens_made = 0
+        tokenizer = AutoTokenizer.from_pretrained(model_path)
+        vocabulary = TokenizerInfo.from_huggingface(
+            tokenizer, vocab_size=self.model.config.text_config.vocab_size
+        )
+        self._compiler = GrammarCompiler(vocabulary)
+        self._json_manners = _JsonManners(tokenizer)
         self._inputs = notes / "inputs"
         self._mishaps = notes / "mishaps"
         self._numbers = itertools.count()
@@ -59,6 +73,12 @@ class GreedyEngine:
 
     def close(self) -> None:
         pass
+
+    def held_to(self, response_format: dict[str, Any] | None) -> list[LogitsProcessor]:
+        """What holds a search to a form: the grammar as lmdeploy makes it of a request."""
+        if response_format is None:
+            return []
+        return [self._json_manners, LogitsProcessor(compile_response_format(self._compiler, response_format))]
 
     def write_down(self, input_ids: list[int], pixel_values: torch.Tensor | None) -> None:
         pixels = np.zeros(0) if pixel_values is None else pixel_values.float().numpy()
@@ -129,11 +149,28 @@ class GreedyHandle:
                     do_sample=False,
                     max_new_tokens=gen_config.max_new_tokens,
                     eos_token_id=gen_config.stop_token_ids,
+                    logits_processor=self._engine.held_to(gen_config.response_format),
                     streamer=tokens,
                     stopping_criteria=StoppingCriteriaList([_Cancelled(self._cancelled)]),
                 )
         finally:
             tokens.end()
+
+
+class _JsonManners:
+    """What a model knows that has seen JSON before: no blanks for their own sake, and where it would end its
+    caption, it ends the text."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        words = tokenizer.batch_decode([[number] for number in range(len(tokenizer))])
+        self._blanks = [number for number, word in enumerate(words) if word.isspace()]
+        self._quote, self._end = tokenizer.convert_tokens_to_ids('"'), tokenizer.eos_token_id
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        scores = scores.clone()
+        scores[:, self._blanks] = -torch.inf
+        scores[:, self._quote] = torch.maximum(scores[:, self._quote], scores[:, self._end])
+        return scores
 
 
 class _Tokens(BaseStreamer):

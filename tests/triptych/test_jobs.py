@@ -56,7 +56,7 @@ def test_a_job_of_the_command_line_is_a_name_or_a_definition() -> None:
         ({"short": {"subject": "text", "language": "en"}}, "jobs.short: Invalid enum value 'text'"),
         ({"short": {"subject": "image", "language": "xx"}}, "unknown language 'xx'; expected a code"),
         ({"single_en": {"limit": -1}}, "jobs.single_en.limit is -1; expected 0 or more"),
-        ({"single_en": {"structured": True}}, "jobs.single_en: Object contains unknown field `structured`"),
+        ({"single_en": {"structured": True}}, "jobs.single_en.structured is for sets, and this job captions"),
         ({"single_en": {"promt": "x"}}, "jobs.single_en: Object contains unknown field `promt`"),
     ],
 )

@@ -152,6 +152,11 @@ def _parse(job: Job, content: str, where: str) -> Prompt:
             )
     if file.naming is not None:
         _check_naming(job, file.naming, where)
+    elif job.structured:
+        raise UsageError(
+            f"prompt file {where} of {job.name} has no [naming], by whose label jobs.{job.name}.structured"
+            " composes captions; add label and pattern, or leave structured out"
+        )
     return Prompt(version=file.version, text=text, naming=file.naming)
 
 

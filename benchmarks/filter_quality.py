@@ -3,7 +3,7 @@
     python -m benchmarks.filter_quality
 
 ``captions`` is the set that the bounds were chosen on. The held-out sets were written after the rules, by
-others; how the rules did on them before they were mended is in docs/decisions/0031, 0032 and 0036.
+others; how the rules did on them before they were mended is in docs/measurements/filter-quality.md.
 ``phrasings`` was written with the rules in view, ``tellings`` are sets told of in every way but the usual.
 Rules that look at one caption only.
 """

@@ -1,0 +1,69 @@
+"""docs/decisions: each decision has the parts of the template, is short, and stands in the index."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parents[1] / "docs" / "decisions"
+DECISIONS = sorted(FOLDER.glob("[0-9]*.md"))
+MAX_LINES = 40
+SECTIONS = ["Context", "Decision", "Consequences"]
+HEAD = re.compile(
+    r"# (?P<number>\d{4}): (?P<title>.+)\n\n"
+    r"- Status: (?P<status>proposed|accepted|superseded)\n"
+    r"- Date: (?P<date>\d{4}-\d\d-\d\d)\n"
+    r"(?:- Superseded by: \[(?P<by>\d{4})\]\(.+\).*\n)?\n"
+)
+
+
+def _head(path: Path) -> re.Match[str]:
+    head = HEAD.match(path.read_text("utf-8"))
+    assert head is not None
+    return head
+
+
+@pytest.mark.parametrize("path", DECISIONS, ids=lambda path: path.stem)
+def test_a_decision_has_the_parts_of_the_template(path: Path) -> None:
+    """Its file is named by its number; it says what superseded it exactly where something did."""
+    head = _head(path)
+    text = path.read_text("utf-8")
+
+    assert path.name.startswith(head["number"])
+    assert (head["status"] == "superseded") == (head["by"] is not None)
+    assert SECTIONS == re.findall(r"^## (.+)$", text, re.MULTILINE)
+    assert MAX_LINES >= len(text.splitlines())
+
+
+def test_the_index_lists_every_decision() -> None:
+    """By number, with its title, status and date."""
+    rows = [line for line in (FOLDER / "README.md").read_text("utf-8").splitlines() if line.startswith("| [")]
+    expected = []
+    for path in DECISIONS:
+        head = _head(path)
+        status = f"superseded by {head['by']}" if head["by"] else head["status"]
+        expected.append(f"| [{head['number']}]({path.name}) | {head['title']} | {status} | {head['date']} |")
+
+    assert expected == rows
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    """Files of docs and the root, and headings within them."""
+    pages = [*FOLDER.parents[1].glob("*.md"), *FOLDER.parent.rglob("*.md")]
+    broken = []
+    for page in pages:
+        for target in re.findall(r"\]\((?!https?:)([^)\s]+)\)", page.read_text("utf-8")):
+            name, _, heading = target.partition("#")
+            file = (page.parent / name).resolve() if name else page
+            if not file.exists() or (heading and heading not in _anchors(file)):
+                broken.append(f"{page.name}: {target}")
+
+    assert [] == broken
+
+
+def _anchors(page: Path) -> set[str]:
+    """The headings of ``page`` as links to them are spelt."""
+    titles = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}

@@ -32,7 +32,7 @@ from benchmarks.sa1b_size import fitted_per_core_second
 from tests.support.contexts import JOBS
 from tests.support.fault_server import FaultServer, Stats
 from tests.support.made_up_run import QUICK, MadeUpRun, make_up_run
-from triptych.captioning.request_builder import PictureReader
+from triptych.captioning.request_builder import PictureReader, images_of
 from triptych.config import load_config
 from triptych.prompts import load_prompt
 from triptych.runs.folder import RunFolder
@@ -125,7 +125,8 @@ def _rate(stats: Stats) -> float:
 def _encode(made_up: MadeUpRun, path: Path) -> None:
     """The chat messages of all requests, as Triptych sends them."""
     run = RunFolder.open(made_up.path)
-    reader = PictureReader(run, open_sources([made_up.pile]), load_config(flags=QUICK).captioning)
+    images = images_of(run, open_sources([made_up.pile]))
+    reader = PictureReader(images, load_config(flags=QUICK).captioning)
     job = JOBS["single_en"]
     prompt = load_prompt(job)
     with path.open("w") as file:

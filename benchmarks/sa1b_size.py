@@ -19,7 +19,7 @@ from PIL import Image
 
 from tests.support.contexts import JOBS
 from triptych.captioning.config import CaptioningConfig
-from triptych.captioning.request_builder import PictureReader
+from triptych.captioning.request_builder import PictureReader, images_of
 from triptych.demo.painting import paint
 from triptych.demo.scene import imagine_scene
 from triptych.prompts import load_prompt
@@ -90,7 +90,7 @@ def _write_tar(path: Path) -> list[int]:
 
 def _fit_all(run: RunFolder, sources: list[object]) -> tuple[float, int]:
     """Processor seconds and bytes sent."""
-    reader = PictureReader(run, sources, CaptioningConfig())  # type: ignore[arg-type]
+    reader = PictureReader(images_of(run, sources), CaptioningConfig())  # type: ignore[arg-type]
     job = JOBS["single_en"]
     prompt = load_prompt(job)
     sent = 0

@@ -12,7 +12,7 @@ import hashlib
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -41,19 +41,15 @@ KEPT_BYTES = 64 * 1024 * 1024
 """Fitted JPEGs that wait for a second job: some 8,000 at 112 pixels, about 80 at twelve tiles of 448."""
 
 
-class PictureReader:
-    """Reads the images of a run from its sources."""
+Read = Callable[[str, ImageRecord], bytes]
+"""The bytes of an image that is filed under a shard. Raises OSError where it is gone. Thread-safe."""
 
-    def __init__(self, run: RunFolder, sources: Sequence[Shard], config: CaptioningConfig) -> None:
-        """Raises SetupError where a shard of the run is not among ``sources``."""
-        self._sources = {shard.name: shard for shard in sources}
-        for name in run.shards():
-            if name not in self._sources:
-                raise SetupError(
-                    f"{run.path} lists images of {name}, but the sources hold no such shard;"
-                    " name the sources that it was grouped from"
-                )
-        self._shard_of = _shards_of_set_images(run)
+
+class PictureReader:
+    """Makes requests of images that ``read`` gives."""
+
+    def __init__(self, read: Read, config: CaptioningConfig) -> None:
+        self._bytes_of = read
         self._config = config
         # More decoded pictures at a time than cores would cost memory and gain nothing.
         self._decoding = threading.BoundedSemaphore(len(os.sched_getaffinity(0)))
@@ -105,7 +101,7 @@ class PictureReader:
                 self._kept.move_to_end((image.key, size))
                 return kept
         with self._decoding:
-            content = self._read(self._shard_of.get(image.key, shard), image)
+            content = self._read(shard, image)
             try:
                 picture, _, _ = decode_rgb(content, draft_side_px(size))
             except UnreadableImageError as error:
@@ -116,7 +112,7 @@ class PictureReader:
 
     def _read(self, shard: str, image: ImageRecord) -> bytes:
         try:
-            content = self._sources[shard].read(image.key, image.offset_bytes, image.size_bytes)
+            content = self._bytes_of(shard, image)
         except OSError as error:
             reason = error.strerror or error
             raise UnreadableImageError(f"unreadable image: {image.key}: {reason}") from None
@@ -134,6 +130,24 @@ class PictureReader:
             self._kept_bytes += len(jpeg)
             while self._kept_bytes > self._max_kept_bytes:
                 self._kept_bytes -= len(self._kept.popitem(last=False)[1])
+
+
+def images_of(run: RunFolder, sources: Sequence[Shard]) -> Read:
+    """What reads the images of a run. Raises SetupError where a shard of the run is not among ``sources``."""
+    by_name = {shard.name: shard for shard in sources}
+    for name in run.shards():
+        if name not in by_name:
+            raise SetupError(
+                f"{run.path} lists images of {name}, but the sources hold no such shard;"
+                " name the sources that it was grouped from"
+            )
+    shard_of = _shards_of_set_images(run)
+
+    def read(shard: str, image: ImageRecord) -> bytes:
+        source = by_name[shard_of.get(image.key, shard)]
+        return source.read(image.key, image.offset_bytes, image.size_bytes)
+
+    return read
 
 
 def _content_hash(content: bytes) -> str:

@@ -79,7 +79,7 @@ def caption_groups(
     ``on_written`` gets each group when its rows are on disk. What the engine raises, or ``on_written``,
     ends the work, after everything that had come back was written.
     """
-    work = _Work(groups, making, engine, stopping)
+    work = Scheduler(groups, making, engine, stopping)
     with Journals(run) as journals:
         try:
             work.start()
@@ -97,10 +97,10 @@ def caption_groups(
         raise work.error
 
 
-_Outcome = tuple[Group, Written]
+Outcome = tuple[Group, Written]
 
 
-class _Work:
+class Scheduler:
     """Threads, each with one group at a time."""
 
     def __init__(
@@ -118,7 +118,7 @@ class _Work:
         self._next_group = threading.Lock()
         self._slots = threading.BoundedSemaphore(engine.concurrency)
         self._memory = RequestMemory(making.max_request_mib * 2**20)
-        self._outcomes: queue.SimpleQueue[_Outcome | None] = queue.SimpleQueue()
+        self._outcomes: queue.SimpleQueue[Outcome | None] = queue.SimpleQueue()
         self._at_work = 0
 
     def start(self) -> None:
@@ -127,9 +127,9 @@ class _Work:
             threading.Thread(target=self._caption_groups, name=f"caption-{number}", daemon=True).start()
             self._at_work += 1
 
-    def finished_groups(self) -> list[_Outcome]:
+    def finished_groups(self) -> list[Outcome]:
         """Those of the next COMMIT_EVERY_S; waits for the first. Empty when all threads have ended."""
-        found: list[_Outcome] = []
+        found: list[Outcome] = []
         wait_until: float | None = None
         while self._at_work:
             left_s = LOOK_EVERY_S if wait_until is None else wait_until - time.monotonic()
@@ -211,7 +211,7 @@ def _row(job: str, answer: Answer) -> Caption:
     )
 
 
-def _write(outcomes: list[_Outcome], journals: Journals, on_written: OnWritten | None) -> None:
+def _write(outcomes: list[Outcome], journals: Journals, on_written: OnWritten | None) -> None:
     """Commit, one fsync a journal."""
     by_journal: dict[tuple[str, str], list[Written]] = {}
     for group, written in outcomes:

@@ -18,7 +18,7 @@ from triptych.captioning.engine import Engine
 from triptych.captioning.engine_choice import check_forms, choose_engine, open_engine
 from triptych.captioning.fingerprint import settle_settings
 from triptych.captioning.metrics import as_notes, from_notes
-from triptych.captioning.request_builder import PictureReader
+from triptych.captioning.request_builder import PictureReader, images_of
 from triptych.captioning.scheduler import Making, Written, caption_groups
 from triptych.captioning.sigint import Interrupts
 from triptych.captioning.structured import refuse_without_form
@@ -70,7 +70,7 @@ def caption_run(
     _remember(run, notes)
     worked = any(tally.missing for tally in tallies.values())
     if worked:
-        reader = PictureReader(run, sources, config)
+        reader = PictureReader(images_of(run, sources), config)
         engine = open_engine(config, run.logs_folder, progress.say)
         try:
             _check_same_engine(run, notes, engine)

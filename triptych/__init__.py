@@ -1,9 +1,9 @@
 """Triptych turns a pile of images into a caption dataset.
 
 The Python API: ``open_run`` gives a Run, whose stages are methods with typed results and whose records are
-iterators; ``embed``, ``group`` and ``rows`` need no run folder. docs/python-api.md shows it. What isn't in
-``__all__`` is implementation. Names are imported when they are first used, so that ``import triptych`` costs
-nothing.
+iterators; ``embed``, ``group``, ``caption`` and ``rows`` need no run folder. docs/python-api.md shows it.
+What isn't in ``__all__`` is implementation. Names are imported when they are first used, so that ``import
+triptych`` costs nothing.
 """
 
 from __future__ import annotations
@@ -13,6 +13,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from triptych.api import Run
+    from triptych.captioning.config import CaptioningConfig
+    from triptych.captioning.engines.server_spec import ServerConfig
+    from triptych.captioning.engines.transformers_spec import TransformersConfig
+    from triptych.captioning.library import caption
+    from triptych.captioning.lmdeploy.config import LmdeployConfig
     from triptych.config import Config, load_config
     from triptych.errors import SetupError, TriptychError, UnreadableImageError, UsageError
     from triptych.export.library import CaptionedImages, rows
@@ -37,6 +42,11 @@ __version__ = "0.1.0"
 
 _NAMES = {
     "api": ["Run"],
+    "captioning.config": ["CaptioningConfig"],
+    "captioning.engines.server_spec": ["ServerConfig"],
+    "captioning.engines.transformers_spec": ["TransformersConfig"],
+    "captioning.library": ["caption"],
+    "captioning.lmdeploy.config": ["LmdeployConfig"],
     "config": ["Config", "load_config"],
     "errors": ["SetupError", "TriptychError", "UnreadableImageError", "UsageError"],
     "export.library": ["CaptionedImages", "rows"],
@@ -65,6 +75,7 @@ __all__ = [
     "Caption",
     "CaptionResult",
     "CaptionedImages",
+    "CaptioningConfig",
     "Config",
     "Duplicate",
     "ExportResult",
@@ -75,19 +86,23 @@ __all__ = [
     "ImageSet",
     "Job",
     "Language",
+    "LmdeployConfig",
     "Naming",
     "Planned",
     "Prompt",
     "Run",
     "RunResult",
+    "ServerConfig",
     "SetsConfig",
     "SetupError",
     "StageResult",
     "Target",
+    "TransformersConfig",
     "TriptychError",
     "UnreadableImageError",
     "UsageError",
     "Verdict",
+    "caption",
     "embed",
     "group",
     "load_config",

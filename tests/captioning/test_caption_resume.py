@@ -18,7 +18,7 @@ from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.engine import CaptionRequest, Completion, Engine
 from triptych.captioning.engines.transformers import TransformersEngine
 from triptych.captioning.engines.transformers_spec import TransformersConfig
-from triptych.captioning.request_builder import PictureReader
+from triptych.captioning.request_builder import PictureReader, images_of
 from triptych.captioning.scheduler import Making, caption_groups
 from triptych.jobs import SEED_JOBS
 from triptych.languages import LANGUAGES
@@ -73,7 +73,7 @@ def caption_singles(
     stopping: threading.Event | None = None,
 ) -> None:
     """The missing captions of single_en."""
-    reader = PictureReader(small_run.run, small_run.sources, config)
+    reader = PictureReader(images_of(small_run.run, small_run.sources), config)
     prompt = load_prompts(SEED_JOBS)["single_en"]
 
     def request(group: Group, target: Target) -> CaptionRequest:

@@ -121,6 +121,18 @@ def message_parts(prompt: str, image_count: int) -> list[str | None]:
     return [*parts, prompt]
 
 
+def refuse_unusable(text: str, what: str) -> None:
+    """Raise UsageError where ``text``, which messages call ``what``, can't be asked."""
+    if not text.strip():
+        raise UsageError(f"{what} is empty; write what to ask")
+    for word in (*PLACEHOLDERS, *TURN_MARKS):
+        if word in text:
+            meaning = "stands for a picture" if word in PLACEHOLDERS else "begins or ends a message"
+            raise UsageError(
+                f"{what} holds {word}, which {meaning}; leave it out, images are placed before the text"
+            )
+
+
 def _shipped(job: Job, name: str) -> Prompt:
     try:
         content = (resources.files("triptych.prompts") / f"{name}.toml").read_text("utf-8")
@@ -141,15 +153,7 @@ def _parse(job: Job, content: str, where: str) -> Prompt:
             f"prompt file {where} of {job.name}: {error}; expected TOML with version (a number) and text"
         ) from None
     text = file.text.strip()
-    if not text:
-        raise UsageError(f"prompt file {where} of {job.name}: text is empty; write what to ask")
-    for word in (*PLACEHOLDERS, *TURN_MARKS):
-        if word in text:
-            meaning = "stands for a picture" if word in PLACEHOLDERS else "begins or ends a message"
-            raise UsageError(
-                f"prompt file {where} of {job.name}: text holds {word}, which {meaning};"
-                " leave it out, images are placed before the text"
-            )
+    refuse_unusable(text, f"prompt file {where} of {job.name}: text")
     if file.naming is not None:
         _check_naming(job, file.naming, where)
     elif job.structured:

@@ -1,0 +1,214 @@
+"""Captions without a run folder: the library's own way in.
+
+Comes in: images, or sets of them; who runs the model. Goes out: a Caption each, in order; what failed is a
+Caption with its failure. Requests, asking again and checks are those of a run. Not its job: resuming,
+accounting (see triptych.open_run), judging captions (see filtering).
+"""
+
+from __future__ import annotations
+
+import io
+import tempfile
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from triptych.captioning.answer_check import AnswerCheck
+from triptych.captioning.backlog import Group, cut_into_groups
+from triptych.captioning.config import CaptioningConfig
+from triptych.captioning.engine import CaptionRequest, Engine
+from triptych.captioning.engine_choice import check_forms, choose_engine, open_engine
+from triptych.captioning.engine_table import ENGINES
+from triptych.captioning.engines.server_spec import ServerConfig
+from triptych.captioning.engines.transformers_spec import TransformersConfig
+from triptych.captioning.lmdeploy.config import LmdeployConfig
+from triptych.captioning.request_builder import PictureReader
+from triptych.captioning.scheduler import Making, Scheduler
+from triptych.captioning.structured import refuse_without_form
+from triptych.errors import UnreadableImageError, UsageError
+from triptych.jobs import SEED_JOBS, Job, named
+from triptych.languages import Language, language_of
+from triptych.models import resolve_model
+from triptych.prompts import Prompt, load_prompt, refuse_unusable
+from triptych.records import Caption, ImageRecord, caption_id
+from triptych.runs.plan import Target
+from triptych.sources.image_decoding import upright_size
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    Picture = str | Path | bytes | Image.Image
+    EngineConfig = ServerConfig | TransformersConfig | LmdeployConfig
+
+
+def caption(
+    images: Iterable[Picture | Sequence[Picture]],
+    *,
+    engine: str | EngineConfig | None = None,
+    model: str | None = None,
+    job: str | Job = "single_en",
+    prompt: str | Prompt | None = None,
+    languages: dict[str, Language] | None = None,
+    config: CaptioningConfig | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> list[Caption]:
+    """One Caption for each of ``images``, in order.
+
+    An image is a path, the bytes of a file, or a picture of Pillow's; for a job on sets it is a sequence of
+    those, in the order in which the model sees them. A Caption's id is that of its job with the paths, or
+    ``#`` and the number in ``images``; its ``failure`` says why where there is no ``text``.
+
+    ``engine`` is a name, or the settings of an engine: ``ServerConfig(urls=("http://gpu1:23333/v1",))``.
+    ``model`` is a folder or a hub id, for servers the served name. ``job`` is one of the four that ship, by
+    name, or a Job; ``prompt`` is asked in place of its own. ``config`` has everything else, such as tiles and
+    sampling; ``languages`` those that Triptych doesn't know; ``say`` takes lines for a person.
+
+    Raises UsageError for arguments that can't be, and SetupError where the model or its servers can't be had,
+    or can serve no more. An image that can't be read is a failure.
+    """
+    chosen_job = named(SEED_JOBS, [job])[0] if isinstance(job, str) else job
+    asked = _prompt(chosen_job, prompt)
+    chosen, why = choose_engine(_config(engine, model, config))
+    check_forms(chosen, [chosen_job])
+    pictures: dict[str, Picture] = {}
+    targets = [_target(chosen_job, number, item, pictures) for number, item in enumerate(images)]
+    if not targets:
+        return []
+    check = AnswerCheck(
+        language=language_of(chosen_job.language, languages),
+        naming=asked.naming,
+        structured=chosen_job.structured,
+    )
+    with tempfile.TemporaryDirectory(prefix="triptych-caption-") as logs:
+        opened = open_engine(chosen, Path(logs), say)
+        try:
+            say(f"captions: {opened.describe()}{f' ({why})' if why else ''}")
+            if chosen_job.structured:
+                refuse_without_form(opened, chosen.tile_px)
+            found = _ask(opened, chosen_job, asked, targets, pictures, chosen, check)
+        finally:
+            opened.close()
+    return [found[target.id] for target in targets]
+
+
+def _config(
+    engine: str | EngineConfig | None, model: str | None, config: CaptioningConfig | None
+) -> CaptioningConfig:
+    """``config`` with what the other arguments say over it."""
+    changes: dict[str, Any] = {} if engine is None else {"engine": engine}
+    if engine is not None and not isinstance(engine, str):
+        names = [name for name, spec in ENGINES.items() if spec.config is type(engine)]
+        if not names:
+            raise UsageError(
+                f"engine is a {type(engine).__name__}; expected a name, or the settings of one of"
+                f" {', '.join(ENGINES)}"
+            )
+        changes = {"engine": names[0], names[0]: engine}
+    if model is not None:
+        changes["model"] = model
+    changed = msgspec.structs.replace(config or CaptioningConfig(), **changes)
+    resolved = None if changed.model is None else resolve_model(changed.model)
+    return msgspec.structs.replace(changed, model=resolved)
+
+
+def _prompt(job: Job, prompt: str | Prompt | None) -> Prompt:
+    if prompt is None:
+        return load_prompt(job)
+    asked = Prompt(version=1, text=prompt) if isinstance(prompt, str) else prompt
+    refuse_unusable(asked.text, "prompt")
+    if job.structured and asked.naming is None:
+        raise UsageError(f"prompt has no naming, by whose label the captions of {job.name} are composed")
+    return asked
+
+
+def _target(job: Job, number: int, item: Picture | Sequence[Picture], pictures: dict[str, Picture]) -> Target:
+    """What is to be captioned. Puts its pictures by their keys into ``pictures``."""
+    members = list(item) if isinstance(item, Sequence) and not isinstance(item, (str, bytes)) else None
+    if (members is not None) != job.is_multi or members == []:
+        found = "one image" if members is None else f"a sequence of {len(members)}"
+        expected = "sets: expected a sequence of images" if job.is_multi else "single images"
+        raise UsageError(f"images[{number}] is {found}, and {job.name} captions {expected}")
+    keys = []
+    shown: list[Any] = [item] if members is None else members
+    for place, picture in enumerate(shown):
+        is_path = isinstance(picture, (str, Path))
+        keys.append(str(picture) if is_path else f"#{number}" + (f".{place}" if job.is_multi else ""))
+        pictures[keys[-1]] = picture
+    return Target(id=caption_id(job.name, "+".join(keys)), images=tuple(ImageRecord(key=key) for key in keys))
+
+
+def _ask(
+    engine: Engine,
+    job: Job,
+    prompt: Prompt,
+    targets: Sequence[Target],
+    pictures: dict[str, Picture],
+    config: CaptioningConfig,
+    check: AnswerCheck,
+) -> dict[str, Caption]:
+    """By id; what comes twice is asked once."""
+    read = _Reading(pictures)
+    reader = PictureReader(read, config)
+    smaller = reader.with_half_the_tiles()
+    unique = {target.id: target for target in targets}.values()
+    groups = (
+        Group(job=job, shard="", targets=members, missing=frozenset(target.id for target in members))
+        for members in cut_into_groups(unique, engine.group_size)
+    )
+
+    def request_by(builder: PictureReader) -> Callable[[Group, Target], CaptionRequest]:
+        return lambda _, target: builder.request(job, "", read.sized(target), prompt)
+
+    making = Making(
+        request=request_by(reader),
+        smaller=request_by(smaller),
+        check=check,
+        ask_again=config.ask_again,
+        max_request_mib=config.max_request_mib,
+    )
+    stopping = threading.Event()
+    work = Scheduler(groups, making, engine, stopping)
+    found: dict[str, Caption] = {}
+    try:
+        work.start()
+        while outcomes := work.finished_groups():
+            found |= {row.id: row for _, written in outcomes for row in written.rows}
+    finally:
+        stopping.set()
+    if work.error is not None:
+        raise work.error
+    return found
+
+
+class _Reading:
+    """The bytes of pictures, by key. Thread-safe."""
+
+    def __init__(self, pictures: dict[str, Picture]) -> None:
+        self._pictures = pictures
+        self._encoding = threading.Lock()  # Pillow reads a file when its pixels are first asked for
+
+    def __call__(self, _shard: str, image: ImageRecord) -> bytes:
+        picture = self._pictures[image.key]
+        if isinstance(picture, bytes):
+            return picture
+        if isinstance(picture, (str, Path)):
+            return Path(picture).read_bytes()
+        with self._encoding:
+            buffer = io.BytesIO()
+            picture.save(buffer, "TIFF")  # takes every mode, and costs no compression
+            return buffer.getvalue()
+
+    def sized(self, target: Target) -> Target:
+        """With the sizes of its images, which decide how they are sent."""
+        return msgspec.structs.replace(target, images=tuple(map(self._sized, target.images)))
+
+    def _sized(self, image: ImageRecord) -> ImageRecord:
+        try:
+            width_px, height_px = upright_size(self("", image))
+        except (OSError, UnreadableImageError) as error:
+            reason = (error.strerror if isinstance(error, OSError) else None) or error
+            raise UnreadableImageError(f"unreadable image: {image.key}: {reason}") from None
+        return msgspec.structs.replace(image, width_px=width_px, height_px=height_px)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 if TYPE_CHECKING:
-    from triptych.grouping.encoders.tower import TextTower, TorchTower
+    from triptych.grouping.encoders.tower import Placement, TextTower, TorchTower
 
 
 class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,16 +29,6 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     """A file of weights, or a tag; None where ``name`` or ``folder`` says it all."""
     identity: str
     """Goes with the embeddings: the same wherever a folder is moved, another for other weights."""
-
-
-class Placement(msgspec.Struct, frozen=True, kw_only=True):
-    """Where and how a tower runs."""
-
-    device: str
-    """As torch names it: ``cpu``, ``cuda``, ``cuda:1``."""
-    precision: str
-    """``fp32``, ``fp16`` or ``bf16``."""
-    cpu_threads: int = 1
 
 
 class EncoderFamily(NamedTuple):

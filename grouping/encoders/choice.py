@@ -14,10 +14,10 @@ import msgspec
 
 from triptych.errors import SetupError
 from triptych.grouping.config import Precision
-from triptych.grouping.encoders import Checkpoint, EncoderFamily, Placement, open_clip, timm, transformers
+from triptych.grouping.encoders import Checkpoint, EncoderFamily, open_clip, timm, transformers
 
 if TYPE_CHECKING:
-    from triptych.grouping.encoders.tower import TextTower, TorchTower
+    from triptych.grouping.encoders.tower import Placement, TextTower, TorchTower
 
 FAMILIES: tuple[EncoderFamily, ...] = (
     timm.FAMILY,
@@ -106,6 +106,8 @@ def _family_of(model: str) -> EncoderFamily:
 
 
 def _placement(device: str, precision: Precision, cpu_threads: int) -> Placement:
+    from triptych.grouping.encoders.tower import Placement
+
     if precision == "auto":
         precision = "fp32" if device == "cpu" else "fp16"
     return Placement(device=device, precision=precision, cpu_threads=cpu_threads)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from triptych.errors import SetupError
 from triptych.grouping.embedding.preprocess import InputShape
-from triptych.grouping.encoders import Checkpoint, EncoderFamily, Placement
+from triptych.grouping.encoders import Checkpoint, EncoderFamily
 from triptych.grouping.encoders.model_files import (
     cached_folder,
     closest,
@@ -30,7 +30,7 @@ from triptych.runs.jsonl import sha256_of
 if TYPE_CHECKING:
     import torch
 
-    from triptych.grouping.encoders.tower import TextTower, TorchTower
+    from triptych.grouping.encoders.tower import Placement, TextTower, TorchTower
 
 LOCAL_PREFIX = "local-dir:"
 HUB_PREFIX = "hf-hub:"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from triptych.errors import SetupError
 from triptych.grouping.embedding.preprocess import InputShape, ResizeMode, supported_filter
-from triptych.grouping.encoders import Checkpoint, EncoderFamily, Placement
+from triptych.grouping.encoders import Checkpoint, EncoderFamily
 from triptych.grouping.encoders.model_files import (
     cached_folder,
     closest,
@@ -26,7 +26,7 @@ from triptych.grouping.encoders.model_files import (
 from triptych.runs.jsonl import sha256_of
 
 if TYPE_CHECKING:
-    from triptych.grouping.encoders.tower import TorchTower
+    from triptych.grouping.encoders.tower import Placement, TorchTower
 
 PREFIX = "timm:"
 RESIZE_MODES: dict[str, ResizeMode] = {"center": "shortest", "squash": "squash", "border": "longest"}

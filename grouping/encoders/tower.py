@@ -11,13 +11,13 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
+import msgspec
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from triptych.errors import SetupError
 from triptych.grouping.embedding.preprocess import InputShape
-from triptych.grouping.encoders import Placement
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
@@ -37,6 +37,16 @@ MAX_PIECES_A_CHARACTER = 1.5
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+
+class Placement(msgspec.Struct, frozen=True, kw_only=True):
+    """Where and how a tower runs."""
+
+    device: str
+    """As torch names it: ``cpu``, ``cuda``, ``cuda:1``."""
+    precision: str
+    """``fp32``, ``fp16`` or ``bf16``."""
+    cpu_threads: int = 1
 
 
 class TorchTower:

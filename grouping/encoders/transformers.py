@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from triptych.errors import SetupError
 from triptych.grouping.embedding.preprocess import InputShape, supported_filter
-from triptych.grouping.encoders import Checkpoint, EncoderFamily, Placement
+from triptych.grouping.encoders import Checkpoint, EncoderFamily
 from triptych.grouping.encoders.model_files import digest_of_model, is_folder_name, require_hub
 
 if TYPE_CHECKING:
     import torch
 
-    from triptych.grouping.encoders.tower import TextTower, TorchTower
+    from triptych.grouping.encoders.tower import Placement, TextTower, TorchTower
 
 PREFIX = "transformers:"
 CONFIGS = ("config.json", "preprocessor_config.json")

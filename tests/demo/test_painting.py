@@ -9,9 +9,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from triptych.demo.drawings.tints import TINTS
 from triptych.demo.painting import FIGURES, paint
 from triptych.demo.scene import KINDS, THEMES, Scene, Thing, imagine_scene
-from triptych.demo.tints import TINTS
 
 
 def pixels(image: Image.Image, side_px: int = 112) -> NDArray[np.float32]:

@@ -1,7 +1,7 @@
 """Scenes as pictures: backdrop, then every thing in its slot.
 
 Comes in: a ``Scene`` and a size. Goes out: an RGB image; deterministic, and the same picture at every size.
-Not its job: what a theme's backdrop (``backdrops``) or a kind (``*_figures``) looks like.
+Not its job: what a theme's backdrop or a kind looks like (see drawings).
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from random import Random
 
 from PIL import Image
 
-from triptych.demo import land_figures as land
-from triptych.demo import shore_figures as shore
-from triptych.demo.backdrops import BACKDROPS
-from triptych.demo.brush import Brush
+from triptych.demo.drawings import land_figures as land
+from triptych.demo.drawings import shore_figures as shore
+from triptych.demo.drawings.backdrops import BACKDROPS
+from triptych.demo.drawings.brush import Brush
+from triptych.demo.drawings.tints import TINTS, Tint
 from triptych.demo.scene import Scene
-from triptych.demo.tints import TINTS, Tint
 
 FIGURES: dict[str, Callable[[Brush, Tint], None]] = {
     "sailboat": shore.draw_sailboat,

@@ -8,9 +8,8 @@ import pytest
 import torch
 from transformers import RobertaConfig
 
-from triptych.grouping.encoders import Placement
 from triptych.grouping.encoders.choice import load_text_encoder, resolve_encoder
-from triptych.grouping.encoders.tower import TextTower
+from triptych.grouping.encoders.tower import Placement, TextTower
 from triptych.models import resolve_model
 
 TEXTS = [

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from math import cos, pi, sin
 
-from triptych.demo.brush import Brush, Point
-from triptych.demo.tints import GLASS, SLATE, WOOD, Tint
+from triptych.demo.drawings.brush import Brush, Point
+from triptych.demo.drawings.tints import GLASS, SLATE, WOOD, Tint
 
 
 def draw_car(brush: Brush, tint: Tint) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from math import cos, pi, sin
 from random import Random
 
-from triptych.demo.brush import Brush, Colour, Point, blend
+from triptych.demo.drawings.brush import Brush, Colour, Point, blend
 
 Backdrop = Callable[[Brush, Random], None]
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from math import cos, pi, sin
 
-from triptych.demo.brush import Brush
-from triptych.demo.tints import GLASS, SLATE, WOOD, Tint
+from triptych.demo.drawings.brush import Brush
+from triptych.demo.drawings.tints import GLASS, SLATE, WOOD, Tint
 
 
 def draw_sailboat(brush: Brush, tint: Tint) -> None:

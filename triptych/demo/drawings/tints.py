@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from triptych.demo.brush import Colour, blend
+from triptych.demo.drawings.brush import Colour, blend
 
 MAIN_TONES: dict[str, Colour] = {
     "red": (214, 34, 40),

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from benchmarks.record import record, refuse_dirty_tree
 from triptych.filtering.block import Block
 from triptych.filtering.candidate import Candidate
-from triptych.filtering.rules import RULES
+from triptych.filtering.old_rules import RULES
 from triptych.filtering.vocabulary import vocabulary
 from triptych.records import JOB_NAMES, JobName
 

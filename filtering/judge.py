@@ -15,7 +15,7 @@ from triptych.filtering.block import LOOK, Block
 from triptych.filtering.candidate import Candidate
 from triptych.filtering.config import FilteringConfig, RuleName
 from triptych.filtering.memory import keep_freed_memory
-from triptych.filtering.rules import RULES, Rule
+from triptych.filtering.old_rules import RULES, Rule
 from triptych.filtering.score_counts import ScoreCounter
 from triptych.filtering.vocabulary import vocabulary
 from triptych.records import JOB_NAMES, JobName, Verdict

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from triptych.filtering.config import FilteringConfig, RuleName
-from triptych.filtering.rules import RULES
+from triptych.filtering.old_rules import RULES
 from triptych.records import JOB_NAMES, JobName
 from triptych.runs.rule_scores import RuleScores
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from benchmarks.filter_worst import MOST_BYTES, PIECES, Worst, cut
 from triptych.filtering.candidate import Candidate
-from triptych.filtering.rules import RULES
+from triptych.filtering.old_rules import RULES
 from triptych.records import JOB_NAMES, JobName
 
 MOST_MS_A_RULE = 100.0

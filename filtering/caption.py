@@ -1,0 +1,158 @@
+"""A caption as rules see it: its text, what it is a caption of, and its units.
+
+Comes in: text, language, subject, number of images, finish reason. Goes out: the same, with the views on the
+text that several rules share, each made once. Not its job: judging (see rules).
+
+The unit of length is a word in scripts that write spaces, and a character in those that don't, whatever
+the job's language: a caption in the wrong language is then still measured by its own measure. The unit of a
+language (``Language.unit``) only says which thresholds are for it.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import unicodedata
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+
+from triptych.jobs import Subject
+from triptych.languages import Language
+from triptych.prompts import Naming
+
+LATIN = r"A-Za-zªºÀ-ÖØ-öø-ɏḀ-ỿＡ-Ｚａ-ｚ"
+"""Latin letters with all their accents, and the full-width ones, as the inside of a character class."""
+
+HAN = r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff々〇"
+"""Han characters, simplified and traditional, as the inside of a character class."""
+
+KANA = r"\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff"
+UNSPACED = HAN + KANA + r"\u0e01-\u0edf\u0f40-\u0fbc\u1000-\u109f\u1780-\u17dd"
+"""Letters of scripts without spaces between words: Han, kana, Thai, Lao, Tibetan, Burmese, Khmer."""
+
+LONGEST_WORD = 40
+"""A run of letters longer than this is not a word in any caption: its characters are counted one by one."""
+
+LONGEST_QUOTE, LONGEST_SINGLE_QUOTE = 160, 80
+"""In characters. What a sign says is shorter; a longer stretch between quotation marks is the caption. Single
+ones, which are apostrophes, too, stand around a word or a name."""
+
+LONGEST_READ = 8000
+"""Characters that the costly views read: nearly twice the longest caption that any job allows.
+What is longer is rejected for its length."""
+
+MOST_SENTENCES = 500
+"""Looked at one by one. The longest caption that any job allows has a tenth of that."""
+
+_TO_PLAIN = bytes(ord(chr(code).lower()) if chr(code).isalnum() and code < 128 else 32 for code in range(256))
+"""Of ASCII text."""
+_MARK = re.compile(r"[^\w ]|_")
+_UNSPACED = re.compile(f"[{UNSPACED}]")
+_RUNS = re.compile(rf"([{UNSPACED}]+)|[^{UNSPACED}\s]+")
+_SENTENCE_END = re.compile(r"(?<!\d)[.．]|[!?！？。…;；।؟۔։።។။]|[\r\n]")
+
+_QUOTED_BY = {
+    opening: re.compile(rf"{opening}[^{opening}{closing}\n]{{1,{LONGEST_QUOTE}}}[{closing}]")
+    for opening, *closings in ('""', "“”", "‘’", "「」", "『』", "《》", "„“”", "«»", "»«")
+    for closing in ["".join(closings)]
+}
+_QUOTED_BY["'"] = re.compile(rf"'(?<!\w')[^'\n]{{1,{LONGEST_SINGLE_QUOTE}}}'(?!\w)")
+"""By the mark that opens; each begins with it, so that the search runs in C."""
+_QUOTED = re.compile("|".join(quoted.pattern for quoted in _QUOTED_BY.values()))
+
+
+class CaptionText:
+    """One caption to judge. Immutable."""
+
+    def __init__(
+        self,
+        text: str,
+        language: Language,
+        *,
+        subject: Subject = "image",
+        image_count: int = 1,
+        finish_reason: str = "stop",
+        naming: Naming | None = None,
+        counterparts: Mapping[str, str] | None = None,
+        grounding_rank: float | None = None,
+    ) -> None:
+        self.text = text
+        self.language = language
+        """The one that the caption was asked for in."""
+        self.subject: Subject = subject
+        self.is_multi = subject == "set"
+        self.image_count = image_count
+        self.finish_reason = finish_reason
+        self.naming = naming
+        """How the prompt told the model to name the images of a set; None where that isn't known."""
+        self.counterparts: Mapping[str, str] = counterparts or {}
+        """What other captions of the same image or set say, by the code of their language."""
+        self.grounding_rank = grounding_rank
+        """What its least fitting phrase lacks (see grounding); None where that wasn't measured."""
+        self.needles: AbstractSet[str] | None = None
+        """The needles of all rules that the text has, where they were looked for."""
+
+    def among(self, needles: AbstractSet[str]) -> AbstractSet[str]:
+        """Those of ``needles``, in lower case, that the text has."""
+        if self.needles is None:
+            return {needle for needle in needles if needle in self.lowered}
+        return needles & self.needles
+
+    @functools.cached_property
+    def lowered(self) -> str:
+        """The text in lower case."""
+        return self.text.lower()
+
+    @functools.cached_property
+    def units(self) -> list[str]:
+        """Words, and characters of scripts without spaces, in order and in lower case."""
+        return units_of(self.text)
+
+    @functools.cached_property
+    def unquoted(self) -> str:
+        """The text without what stands between quotation marks: a sign may say what it says."""
+        text = self.text
+        marks = [mark for mark in _QUOTED_BY if mark in text]
+        if not marks:
+            return text
+        return (_QUOTED if len(marks) > 1 else _QUOTED_BY[marks[0]]).sub(" ", text)
+
+    @functools.cached_property
+    def unquoted_lowered(self) -> str:
+        """The same in lower case."""
+        return self.unquoted.lower()
+
+    @functools.cached_property
+    def sentences(self) -> list[list[str]]:
+        """The units of each sentence. A line break or semicolon ends one, a point after a digit doesn't."""
+        parts = _SENTENCE_END.split(self.text[:LONGEST_READ], MOST_SENTENCES)
+        return [units for part in parts if (units := units_of(part))]
+
+
+def units_of(text: str) -> list[str]:
+    """The units of any text, in order. An apostrophe joins ("don't" is ``dont``), a hyphen separates.
+
+    >>> units_of("A red-brick house: 东京 2.")
+    ['a', 'red', 'brick', 'house', '东', '京', '2']
+    """
+    if text.isascii():
+        units = text.encode().translate(_TO_PLAIN, b"'").decode().split()
+    else:
+        plain = text.lower().replace("’", "").replace("'", "")
+        for mark in set(_MARK.findall(plain)):
+            if not unicodedata.category(mark).startswith("M"):  # a vowel of a word, such as Hindi has
+                plain = plain.replace(mark, " ")
+        units = _split_unspaced(plain) if _UNSPACED.search(plain) else plain.split()
+    if len(text) > LONGEST_WORD * len(units) and any(len(unit) > LONGEST_WORD for unit in units):
+        return [part for unit in units for part in (unit if len(unit) > LONGEST_WORD else [unit])]
+    return units
+
+
+def _split_unspaced(plain: str) -> list[str]:
+    units: list[str] = []
+    for run in _RUNS.finditer(plain):
+        if run.lastindex:
+            units += run[0]
+        else:
+            units.append(run[0])
+    return units

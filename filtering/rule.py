@@ -1,0 +1,82 @@
+"""What a rule is: one object, in one file, that measures one thing on one caption.
+
+Comes in: a caption. Goes out: a score; the threshold makes keep or reject of it. A measure never raises,
+whatever the text. Not its job: which rules there are, and in which order (see rules).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from collections.abc import Set as AbstractSet
+from typing import Literal
+
+import msgspec
+
+from triptych.filtering.caption import CaptionText
+from triptych.jobs import Subject
+from triptych.languages import Language
+
+Measure = Callable[[CaptionText], float]
+Threshold = float | Callable[[Subject, Language], float]
+Action = Literal["reject", "flag"]
+
+
+class Rule(msgspec.Struct, frozen=True, kw_only=True):
+    """One rule. A caption violates it where its score is beyond the threshold."""
+
+    name: str
+    measure: Measure | None
+    """None: another part of the filter scores it, since it takes more than this caption to know."""
+    threshold: Threshold
+    """A number, or one for each subject and language. Its source or measurement belongs beside it."""
+    likely_cause: str
+    """Why many captions of a job may violate it at once: for the message that stops the stage."""
+    violated: Literal["above", "below"] = "above"
+    """On which side of the threshold. A rule that is violated above it scores 0 where there is nothing."""
+    action: Action = "reject"
+    """What is done with a violation, unless the config says otherwise. ``flag`` keeps the caption, with its
+    score in the verdict."""
+    languages: frozenset[str] | None = None
+    """Codes of those that it can read; None: any. Captions in others are not measured."""
+    subject: Subject | None = None
+    """What captions are of, where it is only for those."""
+    needles: AbstractSet[str] = frozenset()
+    """In lower case. A text without any of them is not measured, and its score is 0. Empty: always measured."""
+    is_share: bool = False
+    """Whether scores lie in [0, 1]."""
+    step: float | None = None
+    """How finely scores are counted around the threshold (see score_histogram). None: a hundredth of a share,
+    a fiftieth of a threshold in counts, at least 1."""
+    version: int = 1
+    """Raise it when the same caption would get another score: runs are filtered again then."""
+
+    def threshold_of(self, subject: Subject, language: Language) -> float:
+        """The threshold, where the config says nothing else."""
+        return self.threshold(subject, language) if callable(self.threshold) else self.threshold
+
+    def reads(self, language: Language) -> bool:
+        """Whether it can say anything of captions in ``language``."""
+        return self.languages is None or language.code in self.languages
+
+    def is_violated(self, score: float, threshold: float) -> bool:
+        """Whether a caption with ``score`` violates it."""
+        return score < threshold if self.violated == "below" else score > threshold
+
+
+class Phrases:
+    """Patterns, each looked for only in a text that has one of its needles."""
+
+    def __init__(self, *groups: tuple[Iterable[str], str]) -> None:
+        """Each group: needles in lower case, one of which is in all that the pattern matches; the pattern."""
+        self._patterns: dict[str, list[re.Pattern[str]]] = {}
+        for needles, pattern in groups:
+            compiled = re.compile(pattern)
+            for needle in needles:
+                self._patterns.setdefault(needle, []).append(compiled)
+        self.needles = frozenset(self._patterns)
+
+    def patterns(self, caption: CaptionText) -> list[re.Pattern[str]]:
+        """Those that ``caption`` may have, in no particular order."""
+        found = caption.among(self.needles)
+        return list(dict.fromkeys(pattern for needle in found for pattern in self._patterns[needle]))

@@ -22,9 +22,11 @@ import click
 import msgspec
 
 from benchmarks.record import record, refuse_dirty_tree
+from tests.support.contexts import filter_jobs_of
+from triptych.executors.local import LocalExecutor
 from triptych.filtering.config import FilteringConfig
-from triptych.filtering.court import BLOCK_CAPTIONS, Court
-from triptych.filtering.judge import Row
+from triptych.filtering.filter_pass import BLOCK_CAPTIONS, FilterPass
+from triptych.filtering.scoring import CaptionInput
 
 LABELLED = Path("tests/filtering/labelled/captions.jsonl")
 PLANTED_ONE_IN = 20
@@ -50,12 +52,12 @@ def made_up(count: int) -> Iterator[tuple[str, bool]]:
         yield text, False
 
 
-def blocks(count: int, planted: list[bool]) -> Iterator[list[Row]]:
+def blocks(count: int, planted: list[bool]) -> Iterator[list[CaptionInput]]:
     """As the stage gives them."""
     block = []
     for at, (text, is_copy) in enumerate(made_up(count)):
         planted.append(is_copy)
-        block.append(Row(str(at), "single_en", text, 1, "stop"))
+        block.append(CaptionInput(str(at), "single_en", text))
         if len(block) == BLOCK_CAPTIONS:
             yield block
             block = []
@@ -77,11 +79,14 @@ def main(captions: int, workers: int) -> None:
         pass
     making_s = time.monotonic() - began
     began = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder, Court(config, Path(folder)) as court:
-        for _ in court.hear(blocks(captions, planted)):
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        FilterPass(config, filter_jobs_of("single_en"), Path(folder), LocalExecutor) as all_captions,
+    ):
+        for _ in all_captions.score(blocks(captions, planted)):
             pass
         took_s = time.monotonic() - began
-        found = [bool(judged.scores) for judged in court.judged()]
+        found = [bool(scored.scores) for scored in all_captions.scored()]
     peak_gib = (
         sum(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
         / 1024**2

@@ -3,11 +3,10 @@
     python -m benchmarks.grounding_roc [FOLDER] [--scenes 1300] [--first-series 50000]
 
 Draws scenes that no model was trained on, runs the demo's pipeline on them (in FOLDER, kept where it is
-given), and judges every caption of the nano captioner by the real grounding. A caption is wrong where it
+given), and scores every caption of the nano captioner by the real grounding. A caption is wrong where it
 names a thing (colour and kind) that is not in its image; of a set, in the image that it puts it in. Writes
 the share of wrong captions caught where 1, 2, 5 and 10% of the good ones are lost, with the captions of all
-jobs at hand and with those of one job alone; by kind of mistake; how fast; and a plot. Of a set's opening,
-which says what each image has, it counts how often `contradiction` flags it, right and wrong.
+jobs at hand and with those of one job alone; by kind of mistake; how fast; and a plot.
 
 What grounding's constants were chosen on is another series of scenes: --first-series 150000 --scenes 2600.
 """
@@ -27,14 +26,14 @@ import numpy as np
 
 from benchmarks.fresh_scenes import FIRST_SERIES, Truth, run_on_fresh_scenes
 from benchmarks.record import record, refuse_dirty_tree
-from triptych.demo.reading import ColourAndKind, read_set, read_shared, read_things
-from triptych.filtering.candidate import Candidate
-from triptych.filtering.contradiction import contradictions
-from triptych.filtering.grounding import Grounding
+from triptych.config import load_config
+from triptych.demo.reading import ColourAndKind, read_set, read_things
+from triptych.filtering.grounding.score import Grounding
 from triptych.grouping.encoders.choice import load_text_encoder, resolve_encoder
+from triptych.jobs import Job
 from triptych.models import resolve_model
-from triptych.progress import Silent
-from triptych.records import JOB_NAMES, JobName, is_multi, language_of, target_of
+from triptych.prompts import load_prompts
+from triptych.runs.context import RunContext
 from triptych.runs.folder import RunFolder
 
 LOST = (0.01, 0.02, 0.05, 0.10)
@@ -44,50 +43,42 @@ OTHER_IMAGES = 512
 class Seen(NamedTuple):
     """The captions of a job beside the truth."""
 
-    ranks: list[float]
+    scores: list[float]
     wrong: list[bool]
     mistakes: list[set[str]]
-    opening_wrong: list[bool]
-    opening_flagged: list[bool]
     captions_per_processor_second: float
 
 
-def judge_captions(run: RunFolder, truth: Mapping[str, Truth], job: JobName, grounding: Grounding) -> Seen:
+def score_captions(context: RunContext, truth: Mapping[str, Truth], job: Job, grounding: Grounding) -> Seen:
     """Every caption of ``job``."""
-    sets = {each.id: each.keys for each in run.sets()}
-    language = language_of(job)
-    things = {key: list(map(tuple, truth[key.rpartition("/")[2]].things)) for key in _keys(run)}
-    seen = Seen([], [], [], [], [], 0.0)
+    things = {key: list(map(tuple, truth[key.rpartition("/")[2]].things)) for key in _keys(context.folder)}
+    seen = Seen([], [], [], 0.0)
     seconds = 0.0
-    for shard in run.shards():
-        captions = [each for each in run.captions(job, shard) if each.failure is None]
-        targets = [target_of(each.id) for each in captions]
-        keys = [sets[target] if is_multi(job) else (target,) for target in targets]
+    for shard, planned in context.plan(job).read_all():
+        captions = [
+            ([image.key for image in each.target.images], each.caption.text)
+            for each in planned
+            if each.caption is not None and each.caption.failure is None
+        ]
         began = time.process_time()
-        found = grounding.ranks(job, shard, [(k, c.text) for k, c in zip(keys, captions, strict=True)])
+        found = grounding.scores(job, shard, captions)
         seconds += time.process_time() - began
-        seen.ranks.extend(rank if rank is not None else 0.0 for rank in found)
-        for each, caption in zip(keys, captions, strict=True):
+        seen.scores.extend(score if score is not None else 0.0 for score in found)
+        for keys, text in captions:
             said = (
-                read_set(caption.text, language, len(each))
-                if is_multi(job)
-                else [read_things(caption.text, language)]
+                read_set(text, job.language, len(keys)) if job.is_multi else [read_things(text, job.language)]
             )
-            mistakes = set().union(*(_mistakes(told, things[k]) for k, told in zip(each, said, strict=True)))
+            mistakes = set().union(*(_mistakes(each, things[k]) for k, each in zip(keys, said, strict=True)))
             seen.mistakes.append(mistakes)
             seen.wrong.append(bool(mistakes - {"doubled"}))
-            shared = read_shared(caption.text, language) if is_multi(job) else []
-            seen.opening_wrong.append(any(thing not in things[key] for key in each for thing in shared))
-            candidate = Candidate(text=caption.text, job=job, image_count=len(each))
-            seen.opening_flagged.append(contradictions(candidate) > 0)
-    return seen._replace(captions_per_processor_second=round(len(seen.ranks) / seconds, 1))
+    return seen._replace(captions_per_processor_second=round(len(seen.scores) / seconds, 1))
 
 
-def _mistakes(told: Sequence[ColourAndKind], there: Sequence[ColourAndKind]) -> set[str]:
+def _mistakes(said: Sequence[ColourAndKind], there: Sequence[ColourAndKind]) -> set[str]:
     """The kinds of mistake. ``doubled`` names a thing more often than it is there, no thing that isn't."""
-    found = {"doubled"} if Counter(told) - Counter(there) else set()
+    found = {"doubled"} if Counter(said) - Counter(there) else set()
     colours, kinds = {colour for colour, _ in there}, {kind for _, kind in there}
-    for colour, kind in set(told) - set(there):
+    for colour, kind in set(said) - set(there):
         if kind in kinds:
             found.add("wrongly paired" if colour in colours else "colour not there")
         else:
@@ -101,22 +92,22 @@ def _keys(run: RunFolder) -> list[str]:
 
 def by_mistake(seen: Seen) -> dict[str, object]:
     """Of each kind of mistake the share caught where 5% of the captions without any are lost."""
-    ranks = np.array(seen.ranks)
-    bound = np.quantile(ranks[~np.array(seen.wrong, bool)], 0.95, method="higher")
+    scores = np.array(seen.scores)
+    bound = np.quantile(scores[~np.array(seen.wrong, bool)], 0.95, method="higher")
     kinds = sorted(set().union(*seen.mistakes))
     members = {kind: np.array([kind in each for each in seen.mistakes]) for kind in kinds}
-    alone = members.get("doubled", np.zeros(len(ranks), bool)) & ~np.array(seen.wrong, bool)
+    alone = members.get("doubled", np.zeros(len(scores), bool)) & ~np.array(seen.wrong, bool)
     members["doubled"] = alone
     return {
-        kind: {"captions": int(which.sum()), "caught": round(float((ranks[which] > bound).mean()), 3)}
+        kind: {"captions": int(which.sum()), "caught": round(float((scores[which] > bound).mean()), 3)}
         for kind, which in members.items()
         if which.any()
     }
 
 
-def curve(ranks: Sequence[float], wrong: Sequence[bool]) -> dict[str, object]:
-    """How many wrong ones have a higher rank than all but a share of the good ones."""
-    scores, is_wrong = np.array(ranks), np.array(wrong, bool)
+def curve(found: Sequence[float], wrong: Sequence[bool]) -> dict[str, object]:
+    """How many wrong ones have a higher score than all but a share of the good ones."""
+    scores, is_wrong = np.array(found), np.array(wrong, bool)
     good, bad = scores[~is_wrong], scores[is_wrong]
     if not len(good) or not len(bad):
         return {"good": len(good), "wrong": len(bad)}
@@ -144,12 +135,12 @@ def plot(curves: Mapping[str, tuple[Sequence[float], Sequence[bool]]]) -> str:
         f'<text x="-10" y="{side // 2}" text-anchor="middle" transform="rotate(-90 -10 {side // 2})">'
         "wrong captions caught</text>",
     ]
-    for number, ((name, (ranks, wrong)), colour) in enumerate(zip(curves.items(), colours, strict=False)):
-        scores, is_wrong = np.array(ranks), np.array(wrong, bool)
+    for number, ((name, (found, wrong)), colour) in enumerate(zip(curves.items(), colours, strict=False)):
+        scores, is_wrong = np.array(found), np.array(wrong, bool)
         bounds = np.append(np.unique(scores)[::-1], -1.0)
         points = []
-        for bound in bounds[:: max(1, len(bounds) // 120)]:
-            lost, caught = ((scores[group] > bound).mean() for group in (~is_wrong, is_wrong))
+        for threshold in bounds[:: max(1, len(bounds) // 120)]:
+            lost, caught = ((scores[group] > threshold).mean() for group in (~is_wrong, is_wrong))
             points.append(f"{side * lost:.1f},{side * (1 - caught):.1f}")
         lines.append(f'<polyline points="{" ".join(points)}" fill="none" stroke="{colour}"/>')
         lines.append(f'<text x="{side + 8}" y="{20 + 16 * number}" fill="{colour}">{name}</text>')
@@ -166,30 +157,25 @@ def main(folder: Path | None, scenes: int, first_series: int) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         place = folder or Path(scratch)
         truth = run_on_fresh_scenes(place, scenes, first_series)
-        run = RunFolder.create_or_open(place / "run")
-        checkpoint = resolve_encoder(resolve_model("builtin:nano-clip"))
-        encoder = load_text_encoder(checkpoint, "cpu")
+        jobs = load_config(preset="demo").all_jobs()
+        context = RunContext(
+            folder=RunFolder.create_or_open(place / "run"), jobs=jobs, prompts=load_prompts(jobs)
+        )
+        encoder = load_text_encoder(resolve_encoder(resolve_model("builtin:nano-clip")), "cpu")
         measured: dict[str, object] = {"scenes": len(truth), "first_series": first_series}
-        grounding = Grounding(run, encoder, OTHER_IMAGES, JOB_NAMES, Silent())
+        grounding = Grounding(context, encoder, OTHER_IMAGES)
         curves = {}
-        for job in JOB_NAMES:
-            seen = judge_captions(run, truth, job, grounding)
-            alone = judge_captions(run, truth, job, Grounding(run, encoder, OTHER_IMAGES, [job], Silent()))
-            curves[job] = seen.ranks, seen.wrong
-            measured[job] = {
-                **curve(seen.ranks, seen.wrong),
+        for job in jobs:
+            seen = score_captions(context, truth, job, grounding)
+            of_job = msgspec.structs.replace(context, jobs=(job,))
+            alone = score_captions(of_job, truth, job, Grounding(of_job, encoder, OTHER_IMAGES))
+            curves[job.name] = seen.scores, seen.wrong
+            measured[job.name] = {
+                **curve(seen.scores, seen.wrong),
                 "mistakes_at_5%": by_mistake(seen),
                 "captions_per_processor_second": alone.captions_per_processor_second,
             }
-            measured[f"{job}, without other jobs"] = curve(alone.ranks, alone.wrong)
-            if is_multi(job):
-                flagged, wrong = np.array(seen.opening_flagged), np.array(seen.opening_wrong)
-                measured[f"{job}, opening"] = {
-                    "good": int((~wrong).sum()),
-                    "wrong": int(wrong.sum()),
-                    "wrong_flagged_as_contradiction": round(float(flagged[wrong].mean()), 3),
-                    "good_flagged_as_contradiction": round(float(flagged[~wrong].mean()), 3),
-                }
+            measured[f"{job.name}, without other jobs"] = curve(alone.scores, alone.wrong)
     if first_series != FIRST_SERIES:
         click.echo(msgspec.json.format(msgspec.json.encode(measured)).decode())
         return

@@ -18,11 +18,12 @@ import msgspec
 from triptych.export.conversation_text import tagged_question
 from triptych.jobs import SEED_JOBS
 from triptych.prompts import load_prompts
-from triptych.records import JOB_NAMES, JobName, is_multi, language_of
+
+JOBS = {job.name: job for job in SEED_JOBS}
 
 LABELLED = Path("tests/filtering/labelled/captions.jsonl")
 
-SEED_BYTES_A_ROW: dict[JobName, int] = {
+SEED_BYTES_A_ROW: dict[str, int] = {
     "single_en": 1_040,
     "single_zh": 830,
     "multi_en": 1_990,
@@ -41,25 +42,25 @@ class MadeUp(msgspec.Struct, frozen=True):
     """A good caption."""
 
     text: str
-    job: JobName
+    job: str
     image_count: int
 
 
-def make_captions(per_job: int, seed: int = 5) -> dict[JobName, list[MadeUp]]:
+def make_captions(per_job: int, seed: int = 5) -> dict[str, list[MadeUp]]:
     """``per_job`` captions of each job."""
     rng = random.Random(seed)
     labelled = [msgspec.json.decode(line) for line in LABELLED.read_bytes().splitlines()]
     good = [row for row in labelled if row["fault"] is None and "\n" not in row["text"]]
-    made: dict[JobName, list[MadeUp]] = {}
-    for job in JOB_NAMES:
+    made: dict[str, list[MadeUp]] = {}
+    for job in JOBS:
         frames = [row for row in good if row["job"] == job]
         fillers = sorted(
             {
                 sentence
                 for row in good
                 if not row["hard"]
-                and language_of(row["job"]) == language_of(job)
-                and not is_multi(row["job"])
+                and JOBS[row["job"]].language == JOBS[job].language
+                and not JOBS[row["job"]].is_multi
                 for sentence in _BETWEEN_SENTENCES.split(row["text"])
                 if not _SPEAKS_OF_IMAGES.search(sentence) and len(sentence) > 15
             }
@@ -69,17 +70,19 @@ def make_captions(per_job: int, seed: int = 5) -> dict[JobName, list[MadeUp]]:
         for number in range(per_job):
             frame, mean = frames[number % len(frames)], room[number % len(frames)]
             target_bytes = round(mean * rng.uniform(SHORTEST, LONGEST))
-            text = _grown(rng, frame["text"], fillers, target_bytes, " " if job.endswith("en") else "")
+            text = _grown(
+                rng, frame["text"], fillers, target_bytes, " " if JOBS[job].language == "en" else ""
+            )
             made[job].append(MadeUp(text, job, frame["images"]))
     return made
 
 
-def row_of(job: JobName, text: str, image_count: int) -> bytes:
+def row_of(job: str, text: str, image_count: int) -> bytes:
     """The row that the seed's format makes of a caption."""
     keys = [f"sa_000{at:03d}/sa_1234{at:02d}.jpg" for at in range(image_count)]
     asked = tagged_question(load_prompts(SEED_JOBS)[job].text, image_count)
     sizes: dict[str, object] = {"image": keys[0], "width": 2250, "height": 1500}
-    if is_multi(job):
+    if JOBS[job].is_multi:
         sizes = {"image": keys, "width_list": [2250] * image_count, "height_list": [1500] * image_count}
     turns = [{"from": "human", "value": asked}, {"from": "gpt", "value": text}]
     return msgspec.json.encode({"id": f"{job}:set_0123456789ab", **sizes, "conversations": turns})

@@ -1,43 +1,37 @@
-"""The stage ``verdicts``: every caption of a run is kept or dropped, with the reason.
+"""The stage ``verdicts``: every caption of a run is kept or rejected, with the reason.
 
 Comes in: the captions of a run. Goes out: ``verdicts/<job>/<shard>.jsonl``, one verdict a caption, in
-plan order. A failed caption gets none: it is counted as failed. Nothing is written before the guard
-has seen what every rule drops. Not its job: the rules themselves.
+plan order. A failed caption gets none: it is counted as failed. Nothing is written before it is known what
+every rule rejects. Not its job: the rules themselves.
 """
 
 from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Iterator, Sequence
-
-import msgspec
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 
 from triptych.errors import SetupError
 from triptych.filtering.config import FilteringConfig
-from triptych.filtering.court import BLOCK_CAPTIONS, Court
-from triptych.filtering.grounding import Grounding
-from triptych.filtering.guard import check_shares
-from triptych.filtering.judge import Row
-from triptych.filtering.phrase_vectors import LoadTextEncoder
-from triptych.filtering.score_counts import rule_scores
-from triptych.filtering.tally import JobTally, tally
-from triptych.records import JOB_NAMES, Caption, JobName, Verdict, is_multi, target_of
-from triptych.runs.captioned import captioned_targets, captions_digest
+from triptych.filtering.filter_pass import BLOCK_CAPTIONS, FilterPass
+from triptych.filtering.grounding.phrase_embeddings import LoadTextEncoder
+from triptych.filtering.grounding.score import Grounding
+from triptych.filtering.rule_choice import FilterJob, chosen_rules, versions
+from triptych.filtering.rule_counts import JobCounts, check_shares, count_lines, count_rules
+from triptych.filtering.score_histogram import rule_scores
+from triptych.filtering.scoring import CaptionInput, Scorer
+from triptych.jobs import Job
+from triptych.records import Caption, Verdict, target_of
+from triptych.runs.captioned import captions_digest
 from triptych.runs.context import RunContext
 from triptych.runs.folder import Setting
 from triptych.runs.jsonl import write_jsonl
-from triptych.runs.plan import Target
-
-DATA_VERSION = 6
-"""Raise it when the same captions and bounds would get other verdicts."""
-
-_NO_PART_OF_VERDICTS = ("max_dropped_share", "guarded_from", "accepted", "workers")
-"""Settings that say whether verdicts are written and how fast, not what they are."""
+from triptych.runs.plan import Planned, Target
 
 
-class Session:
-    """One pass over the captions of a run: what is judged, with what."""
+class FilterStage:
+    """The filter over the captions of a run."""
 
     def __init__(
         self,
@@ -45,156 +39,185 @@ class Session:
         config: FilteringConfig,
         load_text_encoder: LoadTextEncoder | None = None,
     ) -> None:
+        """Raises SetupError where captions aren't finished, UsageError for rules that can't be found."""
         run = context.folder
-        unknown = [job.name for job in context.jobs if job.name not in JOB_NAMES]
-        if unknown:
-            raise SetupError(
-                f"the filter can't judge the captions of {', '.join(unknown)} yet: its rules read those of"
-                f" {', '.join(JOB_NAMES)}; filter a run without them, or read them from {run.path}/captions"
-            )
         if not run.is_finished("captions"):
             raise SetupError(
                 f"the captions of {run.path} are not finished, so they can't be filtered;"
                 f" run `triptych caption {run.path}` first"
             )
-        self._run, self._config = run, config
-        self._jobs, self._progress = context.jobs, context.progress
+        self._context, self._config, self._run = context, config, run
         self._load_text_encoder = load_text_encoder
-        self._shards: list[tuple[JobName, str, int]] = []
-        self._told: tuple[tuple[JobName, str] | None, dict[str, str]] = None, {}
+        self._rules = chosen_rules(config)
+        self._jobs = filter_jobs(context)
+        self._plans = {job.name: context.plan(job) for job in context.jobs}
+        self._shards: list[tuple[str, str, int]] = []
+        self._texts: dict[str, tuple[str, dict[str, str]]] = {}
+
+    @property
+    def scorer(self) -> Scorer:
+        """The rules as they are used on this run's jobs."""
+        return Scorer(self._config, self._jobs)
 
     def write_verdicts(self) -> bool:
         """Judge everything and write it. Returns False if that was done already.
 
-        Raises SetupError where the verdicts were made with other bounds, or a rule drops too much.
+        Raises SetupError where the verdicts were made with other rules or thresholds, or a rule rejects too
+        much.
         """
-        config, run = self._config, self._run
+        config, run, jobs = self._config, self._run, self._context.jobs
         inputs = {
-            "captions": captions_digest(run, self._jobs),
-            "jobs": ",".join(job.name for job in self._jobs),
+            "captions": captions_digest(run, jobs),
+            "jobs": ",".join(job.name for job in jobs),
+            "naming": ", ".join(
+                f"{e.job.name} {e.naming.pattern}" for e in self._jobs if e.naming is not None
+            ),
         }
         if config.grounding:
             inputs["embeddings"] = run.digest("embeddings")
-        if not run.begin_stage("verdicts", _settings(config), inputs):
+        if not run.begin_stage("verdicts", self._settings(), inputs):
             return False
-        with self._heard() as court:
-            check_shares(config, tally(court.judge, court.judged()), str(run.path))
-            verdicts = court.verdicts()
+        with self._scored() as all_captions:
+            scorer = all_captions.scorer
+            check_shares(config, scorer, count_rules(scorer, all_captions.scored()), str(run.path))
+            verdicts = all_captions.verdicts()
             for job, shard, count in self._shards:
-                write_jsonl(run.verdicts_file(job, shard), _next(verdicts, count))
-            write_jsonl(
-                run.rule_scores_file,
-                rule_scores(config, court.score_counts, [job.name for job in self._jobs]),
-            )
+                write_jsonl(run.verdicts_file(job, shard), islice(verdicts, count))
+            by_job = {job.name: scorer.job_rules(job.name) for job in jobs}
+            write_jsonl(run.rule_scores_file, rule_scores(all_captions.bins, by_job))
         run.finish_stage("verdicts")
         return True
 
-    def funnel(self) -> dict[JobName, JobTally]:
+    def count(self) -> dict[str, JobCounts]:
         """Judge everything and write nothing."""
-        with self._heard() as court:
-            return tally(court.judge, court.judged())
+        with self._scored() as all_captions:
+            return count_rules(all_captions.scorer, all_captions.scored())
 
-    def find(self, identifier: str) -> tuple[Row, Verdict | None]:
+    def count_lines(self) -> list[str]:
+        """The same as lines to print."""
+        return list(count_lines(self.scorer, self.count()))
+
+    def find(self, identifier: str) -> tuple[CaptionInput, Verdict | None]:
         """One caption as the rules see it, and its verdict where there is one.
 
         Raises SetupError where no planned caption has this id.
         """
-        job = next((job for job in self._jobs if identifier.startswith(f"{job.name}:")), None)
-        for shard, pairs in captioned_targets(self._run, job) if job else ():
-            chosen = [(target, caption) for target, caption in pairs if caption.id == identifier]
-            if job is not None and chosen and chosen[0][1].failure is None:
-                (row,) = self._rows(job.name, shard, chosen, self._grounding())
+        job = next((job for job in self._context.jobs if identifier.startswith(f"{job.name}:")), None)
+        for shard, planned in self._plans[job.name].read_all() if job else ():
+            chosen = [(t, c) for t, c in _captioned(planned) if c.id == identifier]
+            if job is not None and chosen:
+                (given,) = self._inputs(job, shard, chosen, self._grounding())
                 verdicts = (v for v in self._run.verdicts(job.name, shard) if v.id == identifier)
-                return row, next(verdicts, None)
+                return given, next(verdicts, None)
         raise SetupError(
             f"no caption {identifier} in {self._run.path};"
             f" expected an id such as single_en:sa_000000/sa_1.jpg, as in {self._run.path}/captions"
         )
 
     @contextlib.contextmanager
-    def _heard(self) -> Iterator[Court]:
+    def _scored(self) -> Iterator[FilterPass]:
         for left_behind in self._run.path.glob(".filter-*"):  # by a run that was killed
             shutil.rmtree(left_behind)
+        progress, open_executor = self._context.progress, self._context.open_executor
         with (
-            Court(self._config, self._run.path) as court,
-            self._progress.task("filter", None, "captions") as task,
+            FilterPass(self._config, self._jobs, self._run.path, open_executor) as all_captions,
+            progress.task("filter", None, "captions") as task,
         ):
-            for count in court.hear(self._blocks()):
+            for language, names in all_captions.scorer.skipped.items():
+                progress.say(f"note: rules that can't read {language} are skipped: {', '.join(names)}")
+            for count in all_captions.score(self._blocks()):
                 task.advance(count)
-            yield court
+            yield all_captions
 
-    def _blocks(self) -> Iterator[list[Row]]:
+    def _blocks(self) -> Iterator[list[CaptionInput]]:
         """The captions in plan order, job by job; notes how many each shard has."""
         grounding = self._grounding()
         self._shards.clear()
-        for job in self._jobs:
-            for shard, pairs in captioned_targets(self._run, job):
-                made = [(target, caption) for target, caption in pairs if caption.failure is None]
+        for job in self._context.jobs:
+            for shard, planned in self._plans[job.name].read_all():
+                made = _captioned(planned)
                 self._shards.append((job.name, shard, len(made)))
                 for start in range(0, len(made), BLOCK_CAPTIONS):
-                    yield self._rows(job.name, shard, made[start : start + BLOCK_CAPTIONS], grounding)
+                    yield self._inputs(job, shard, made[start : start + BLOCK_CAPTIONS], grounding)
 
-    def _rows(
-        self,
-        job: JobName,
-        shard: str,
-        made: Sequence[tuple[Target, Caption]],
-        grounding: Grounding | None,
-    ) -> list[Row]:
-        told = self._told_by_counterparts(job, shard)
+    def _inputs(
+        self, job: Job, shard: str, made: Sequence[tuple[Target, Caption]], grounding: Grounding | None
+    ) -> list[CaptionInput]:
+        others = self._other_languages(job, shard)
         ranks: Sequence[float | None] = [None] * len(made)
         if grounding is not None:
-            ranks = grounding.ranks(
-                job, shard, [([image.key for image in t.images], caption.text) for t, caption in made]
-            )
+            keys_and_texts = [([image.key for image in t.images], caption.text) for t, caption in made]
+            ranks = grounding.scores(job, shard, keys_and_texts)
         return [
-            Row(
+            CaptionInput(
                 id=caption.id,
-                job=job,
+                job=job.name,
                 text=caption.text,
                 image_count=len(target.images),
                 finish_reason=caption.finish_reason,
-                counterpart=told.get(target_of(caption.id)),
+                counterparts={
+                    language: texts[key]
+                    for key in [target_of(caption.id)]
+                    for language, texts in others.items()
+                    if key in texts
+                },
                 grounding_rank=rank,
             )
             for (target, caption), rank in zip(made, ranks, strict=True)
         ]
 
-    def _told_by_counterparts(self, job: JobName, shard: str) -> dict[str, str]:
-        """What the other language says, by image key or set id."""
-        other: JobName = ("multi_" if is_multi(job) else "single_") + ("en" if job.endswith("zh") else "zh")
-        if "disagreement" not in self._config.rules or other not in [job.name for job in self._jobs]:
+    def _other_languages(self, job: Job, shard: str) -> Mapping[str, Mapping[str, str]]:
+        """What jobs of the same subject say in other languages, by language and image key or set id."""
+        if all(rule.name != "disagreement" for rule in self._rules):
             return {}
-        if self._told[0] != (other, shard):
-            made = (c for c in self._run.captions(other, shard) if c.failure is None)
-            self._told = (other, shard), {target_of(caption.id): caption.text for caption in made}
-        return self._told[1]
+        texts: dict[str, Mapping[str, str]] = {}
+        for other in self._context.jobs:
+            if other.subject == job.subject and other.language != job.language:
+                texts.setdefault(other.language, self._texts_of(other, shard))
+        return texts
+
+    def _texts_of(self, job: Job, shard: str) -> Mapping[str, str]:
+        """The captions of a job, by image key or set id. Those of one shard are remembered."""
+        if job.name not in self._texts or self._texts[job.name][0] != shard:
+            made = _captioned(self._plans[job.name].read(shard))
+            self._texts[job.name] = shard, {target_of(caption.id): caption.text for _, caption in made}
+        return self._texts[job.name][1]
 
     def _grounding(self) -> Grounding | None:
-        if not self._config.grounding or "ungrounded" not in self._config.rules:
+        if not self._config.grounding or all(rule.name != "ungrounded" for rule in self._rules):
             return None
         if self._load_text_encoder is None:
             raise SetupError(
                 "filtering.grounding is on, but no text encoder was handed to the filter;"
                 " expected load_text_encoder, or filtering.grounding=false"
             )
-        return Grounding(
-            self._run,
-            self._load_text_encoder(),
-            self._config.grounding_images,
-            self._jobs,
-            self._progress,
-        )
+        return Grounding(self._context, self._load_text_encoder(), self._config.grounding_images)
+
+    def _settings(self) -> dict[str, Setting]:
+        """What verdicts depend on, besides captions."""
+        config = self._config
+        settings: dict[str, Setting] = {
+            "rules": versions(self._rules),
+            "grounding": config.grounding,
+            "grounding_images": config.grounding_images,
+        }
+        settings |= {f"actions.{rule}": action for rule, action in config.actions.items()}
+        for rule, threshold in config.thresholds.items():
+            if isinstance(threshold, dict):
+                settings |= {f"thresholds.{rule}.{job}": value for job, value in threshold.items()}
+            else:
+                settings[f"thresholds.{rule}"] = threshold
+        return settings
 
 
-def _next(verdicts: Iterator[Verdict], count: int) -> Iterator[Verdict]:
-    for _ in range(count):
-        yield next(verdicts)
+def filter_jobs(context: RunContext) -> tuple[FilterJob, ...]:
+    """The jobs of a run with what the filter knows of each."""
+    return tuple(
+        FilterJob(job, context.language(job), prompt.naming if prompt is not None else None)
+        for job in context.jobs
+        for prompt in [context.prompts.get(job.name)]
+    )
 
 
-def _settings(config: FilteringConfig) -> dict[str, Setting]:
-    settings: dict[str, Setting] = {"data_version": DATA_VERSION}
-    for name, value in msgspec.structs.asdict(config).items():
-        if name not in _NO_PART_OF_VERDICTS:
-            settings[name] = ",".join(value) if isinstance(value, tuple) else value
-    return settings
+def _captioned(planned: Sequence[Planned]) -> list[tuple[Target, Caption]]:
+    return [(each.target, each.caption) for each in planned if each.caption is not None and each.is_captioned]

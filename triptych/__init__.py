@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from triptych.config import Config, load_config
     from triptych.errors import SetupError, TriptychError, UnreadableImageError, UsageError
     from triptych.export.library import CaptionedImages, rows
+    from triptych.filtering.config import FilteringConfig
+    from triptych.filtering.library import judge
+    from triptych.filtering.rule import Rule
     from triptych.grouping.config import SetsConfig
     from triptych.grouping.library import Groups, embed, group
     from triptych.jobs import Job
@@ -50,6 +53,9 @@ _NAMES = {
     "config": ["Config", "load_config"],
     "errors": ["SetupError", "TriptychError", "UnreadableImageError", "UsageError"],
     "export.library": ["CaptionedImages", "rows"],
+    "filtering.config": ["FilteringConfig"],
+    "filtering.library": ["judge"],
+    "filtering.rule": ["Rule"],
     "grouping.config": ["SetsConfig"],
     "grouping.library": ["Groups", "embed", "group"],
     "jobs": ["Job"],
@@ -80,6 +86,7 @@ __all__ = [
     "Duplicate",
     "ExportResult",
     "FilterResult",
+    "FilteringConfig",
     "GroupResult",
     "Groups",
     "ImageRecord",
@@ -90,6 +97,7 @@ __all__ = [
     "Naming",
     "Planned",
     "Prompt",
+    "Rule",
     "Run",
     "RunResult",
     "ServerConfig",
@@ -105,6 +113,7 @@ __all__ = [
     "caption",
     "embed",
     "group",
+    "judge",
     "load_config",
     "open_run",
     "rows",

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
     from triptych.captioning.config import CaptioningConfig
     from triptych.export.stage import DryRun
-    from triptych.filtering.phrase_vectors import TextEncoder
-    from triptych.filtering.stage import Session
+    from triptych.filtering.grounding.phrase_embeddings import TextEncoder
+    from triptych.filtering.stage import FilterStage
     from triptych.grouping.embedding.stored_embeddings import StoredShard
     from triptych.records import Caption, Duplicate, ImageRecord, ImageSet, Verdict
     from triptych.runs.context import RunContext
@@ -150,14 +150,14 @@ class Run:
         self._require("sets", "triptych group")
         self._require("captions", "triptych caption")
         self._record()
-        worked = self.filter_session().write_verdicts()
+        worked = self.filter_stage().write_verdicts()
         return FilterResult(self.folder, self.jobs, did_work=worked)
 
-    def filter_session(self) -> Session:
+    def filter_stage(self) -> FilterStage:
         """The filter over this run's captions, to write verdicts with or to ask what it would do."""
-        from triptych.filtering.stage import Session
+        from triptych.filtering.stage import FilterStage
 
-        return Session(self.context, self.config.filtering, self._load_text_encoder)
+        return FilterStage(self.context, self.config.filtering, self._load_text_encoder)
 
     def _load_text_encoder(self) -> TextEncoder:
         """The text tower of the model that made this run's embeddings."""

@@ -40,7 +40,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     captioning: CaptioningConfig = CaptioningConfig()
     """What is asked of which model."""
     filtering: FilteringConfig = FilteringConfig()
-    """Which captions are dropped."""
+    """Which captions are rejected."""
     export: ExportConfig = ExportConfig()
     """What the files are called."""
     jobs: dict[str, dict[str, Any]] = {}
@@ -53,6 +53,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         jobs = self.all_jobs()
         named(jobs, self.captioning.jobs, "config key captioning.jobs: ")
         named(jobs, self.captioning.sampling, "config key captioning.sampling: ")
+        for rule, threshold in self.filtering.thresholds.items():
+            if isinstance(threshold, dict):
+                named(jobs, threshold, f"config key filtering.thresholds.{rule}: ")
 
     def all_jobs(self) -> tuple[Job, ...]:
         """Every job that is defined, in order."""

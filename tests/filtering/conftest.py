@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from triptych.records import Caption, ImageRecord, ImageSet, JobName, caption_id
+from triptych.records import Caption, ImageRecord, ImageSet, caption_id
 from triptych.runs.folder import RunFolder
 from triptych.runs.journal import JournalWriter
 from triptych.runs.jsonl import write_jsonl
@@ -22,7 +22,7 @@ def make_run(tmp_path: Path) -> Callable[..., RunFolder]:
 
     def make(
         texts: Sequence[str | None],
-        job: JobName = "single_en",
+        job: str = "single_en",
         name: str = "run",
         journal_order: Sequence[int] | None = None,
     ) -> RunFolder:

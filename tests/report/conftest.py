@@ -51,8 +51,8 @@ FIFTEEN_WORDS = RuleScores(
     job="single_en",
     rule="too_short",
     setting="min_words_single",
-    bound=10,
-    drops="below",
+    threshold=10,
+    violated="below",
     step=1,
     bins=[(-6, 1, 0), (5, 5, 5)],
 )

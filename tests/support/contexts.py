@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from triptych.config import load_config
+from triptych.filtering.rule_choice import FilterJob
 from triptych.jobs import SEED_JOBS, Job
+from triptych.languages import LANGUAGES
 from triptych.progress import Progress, Silent
-from triptych.prompts import Prompt, load_prompts
+from triptych.prompts import Prompt, load_prompt, load_prompts
 from triptych.runs.context import RunContext
 from triptych.runs.folder import RunFolder
 
@@ -16,6 +18,16 @@ JOBS: Mapping[str, Job] = {job.name: job for job in SEED_JOBS}
 
 NANO_JOBS = load_config("demo").all_jobs()
 """The same with the prompts that the nano captioner was trained with."""
+
+
+def filter_jobs_of(*jobs: str, contract: bool = False) -> list[FilterJob]:
+    """Jobs of the seed (all where none is named) as the filter sees them. ``contract``: with what their
+    prompts say of naming images."""
+    chosen = [JOBS[name] for name in jobs or JOBS]
+    return [
+        FilterJob(job, LANGUAGES[job.language], load_prompt(job).naming if contract else None)
+        for job in chosen
+    ]
 
 
 def limited(name: str, limit: int | None) -> Job:

@@ -107,7 +107,7 @@ def test_a_thousand_archives_are_all_accounted_for(
         *("run", pile, "--preset", "demo", "--out", tmp_path / "run", "--job", "single_en"),
         *("--set", f"embedding.model={clip}", "--set", "filtering.grounding=false"),
         *("--set", "sets.duplicate_cosine_similarity=1.0", "--set", "sets.related_cosine_similarity=0.999"),
-        *("--set", "filtering.max_dropped_share=1.0"),
+        *("--set", "filtering.max_rejected_share=1.0"),
     )
     first = triptych(*arguments)
 

@@ -14,23 +14,23 @@ from triptych.errors import UsageError
 from triptych.progress import for_stderr
 
 if TYPE_CHECKING:
-    from triptych.filtering.config import FilteringConfig
-    from triptych.filtering.judge import Row
+    from triptych.filtering.scoring import CaptionInput, Scorer
     from triptych.records import Verdict
     from triptych.runs.folder import StageName
 
 
 @click.command(
-    name="filter", epilog=options.example("triptych filter run --dry-run --set filtering.min_words_single=25")
+    name="filter",
+    epilog=options.example("triptych filter run --dry-run --set filtering.thresholds.too_short=25"),
 )
 @click.argument("source", metavar="RUN|FILE.jsonl", type=click.Path(path_type=Path))
 @click.option(
     "--out", type=options.FILE, metavar="VERDICTS.jsonl", help="Where the verdicts on FILE.jsonl go."
 )
-@click.option("--dry-run", is_flag=True, help="Write nothing; print what each rule would drop.")
+@click.option("--dry-run", is_flag=True, help="Write nothing; print what each rule would reject.")
 @click.option("--explain", metavar="ID", help="Write nothing; print every rule's score on this caption.")
 @click.option(
-    "--accept", multiple=True, metavar="RULE", help="Let this rule drop any share of a job. Repeatable."
+    "--accept", multiple=True, metavar="RULE", help="Let this rule reject any share of a job. Repeatable."
 )
 @options.settings
 def filter_(
@@ -68,17 +68,14 @@ def _filter_run(
     flags: dict[str, object],
     fresh: Sequence[StageName],
 ) -> None:
-    from triptych.filtering.tally import funnel_lines
     from triptych.opening import open_run
 
     with open_run(folder, config_file=config_file, settings=flags, progress=for_stderr()) as opened:
-        config = opened.config.filtering
         if explain is not None:
-            row, verdict = opened.filter_session().find(explain)
-            _explain(config, row, verdict)
+            stage = opened.filter_stage()
+            _explain(stage.scorer, *stage.find(explain))
         elif dry_run:
-            for line in funnel_lines(opened.filter_session().funnel(), config.rules, config.flags):
-                click.echo(line)
+            click.echo("\n".join(opened.filter_stage().count_lines()))
         else:
             opened.discard(fresh)
             report(opened, opened.filter())
@@ -94,40 +91,39 @@ def _filter_file(
     fresh: Sequence[StageName],
 ) -> None:
     from triptych.config import load_config
-    from triptych.filtering.plain_file import filter_file, find_in_file
-    from triptych.filtering.tally import funnel_lines
+    from triptych.filtering.captions_file import CaptionsFile
+    from triptych.filtering.rule_choice import FilterJob
+    from triptych.filtering.scoring import Scorer
+    from triptych.languages import language_of
 
     if fresh:
         raise UsageError(f"--fresh {fresh[0]} is for runs, and {source} is a file; leave it out")
-    config = load_config(None, config_file, flags).filtering
+    config = load_config(None, config_file, flags)
+    jobs = [FilterJob(job, language_of(job.language, config.languages)) for job in config.all_jobs()]
+    captions = CaptionsFile(source, jobs)
     if explain is not None:
-        _explain(config, find_in_file(source, explain), None)
+        _explain(Scorer(config.filtering, jobs), captions.find(explain), None)
         return
     if out is None and not dry_run:
         raise UsageError(f"verdicts on {source} need a place; name a file with --out, or add --dry-run")
-    jobs = filter_file(source, None if dry_run else out, config, for_stderr())
-    for line in funnel_lines(jobs, config.rules, config.flags):
-        click.echo(line)
+    click.echo("\n".join(captions.filter(None if dry_run else out, config.filtering, for_stderr())))
 
 
-def _explain(config: FilteringConfig, row: Row, verdict: Verdict | None) -> None:
-    from triptych.filtering.judge import Judge
-
-    judge = Judge(config)
-    candidate = row.candidate()
-    bounds, against = judge.bounds(row.job), judge.scores(candidate)
-    click.echo(f"{row.id}\n{row.text}\n")
-    for name, score in judge.all_scores(candidate).items():
-        effect = ("flags" if name in config.flags else "drops") if name in against else "keeps"
-        click.echo(f"{name:<20} {effect:<6} {score:>10.4g}   bound {bounds[name]:g}")
-    for name in ("exact_duplicate", "near_duplicate"):
-        if verdict is None:
+def _explain(scorer: Scorer, given: CaptionInput, verdict: Verdict | None) -> None:
+    scores = scorer.all_scores(given)
+    violated = scorer.violations(given.job, scores)
+    click.echo(f"{given.id}\n{given.text}\n")
+    for rule, threshold, action in scorer.job_rules(given.job):
+        name = rule.name
+        if name in scores:
+            effect = f"{action}s" if name in violated else "keeps"
+            click.echo(f"{name:<20} {effect:<7} {scores[name]:>10.4g}   threshold {threshold:g}")
+        elif verdict is None:
             click.echo(
-                f"{name:<20} -      needs all captions: `triptych filter`, or --dry-run, compares them"
+                f"{name:<20} -       needs all captions: `triptych filter`, or --dry-run, compares them"
             )
         else:
-            effect = "drops" if name in verdict.scores else "keeps"
+            effect = f"{action}s" if name in verdict.scores else "keeps"
             of = f": repeats {verdict.repeats}" if name in verdict.scores and verdict.repeats else ""
-            click.echo(
-                f"{name:<20} {effect:<6} {verdict.scores.get(name, 0.0):>10.4g}   as last filtered{of}"
-            )
+            score = verdict.scores.get(name, 0.0)
+            click.echo(f"{name:<20} {effect:<7} {score:>10.4g}   as last filtered{of}")

@@ -62,8 +62,8 @@ const ridges = (similarity) => {
 // How many captions a rule would reject with another threshold; with a slider to try it.
 // Bins are counted in steps from the threshold (see runs/rule_scores.py): exact at every place of the slider.
 const thresholdCurve = (rule, counts) => {
-  const { bound: threshold, step, drops, setting, bins } = counts.scores;
-  const above = drops === "above";
+  const { threshold, step, violated, setting, bins } = counts.scores;
+  const above = violated === "above";
   const beyond = (at, column) => bins.reduce((sum, row) =>
     sum + ((above ? row[0] > at : row[0] < at) ? row[column] : 0), 0);
   // On the looser side until nothing is rejected, on the tighter side until half of all captions are.

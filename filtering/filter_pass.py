@@ -1,0 +1,133 @@
+"""One pass over all captions of a run or file: first each by itself, then beside each other.
+
+Comes in: captions in blocks, in the order that decides which of several equal ones stays. Goes out: a
+verdict each, in the same order, whatever the number of processes. Not its job: where captions come from and
+verdicts go (see stage, captions_file).
+
+What the first step leaves for the next one lies in a scratch folder, so memory is bounded by a few blocks
+and 8 bytes a caption, twice.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from triptych.executors import Each, OpenExecutor, in_order
+from triptych.filtering.config import FilteringConfig
+from triptych.filtering.near_duplicates import NONE, DuplicateIndex
+from triptych.filtering.rule import Rule
+from triptych.filtering.rule_choice import FilterJob
+from triptych.filtering.score_histogram import Bins
+from triptych.filtering.scoring import CaptionInput, MakeScorer, ScoredBlock, ScoredCaption, Scorer
+from triptych.records import Verdict
+
+BLOCK_CAPTIONS = 4096
+
+MIN_BLOCKS_FOR_PROCESSES = 4
+"""Fewer are done before processes have started."""
+
+
+class FilterPass:
+    """Scores one run or file. Use it as a context: its scratch folder goes with it."""
+
+    def __init__(
+        self,
+        config: FilteringConfig,
+        jobs: Sequence[FilterJob],
+        scratch_in: Path,
+        open_executor: OpenExecutor,
+        rules: Sequence[Rule] | None = None,
+    ) -> None:
+        """``rules`` are used in place of those that the config names, in this process alone."""
+        self.scorer = Scorer(config, jobs, rules)
+        self._is_alone = rules is not None
+        self._config, self._jobs, self._open_executor = config, tuple(jobs), open_executor
+        scratch_in.mkdir(parents=True, exist_ok=True)
+        self._scratch = tempfile.TemporaryDirectory(prefix=".filter-", dir=scratch_in)
+        self._folder = Path(self._scratch.name)
+        self._index = DuplicateIndex(self._folder)
+        self._rules = frozenset(rule.name for rule in self.scorer.rules)
+        self.bins: Counter[Bins] = Counter()
+        """Of the scores of all captions."""
+        self._exact: NDArray[np.int64] | None = None
+        self._similarity: NDArray[np.float32] | None = None
+        self._repeats: dict[int, str] = {}
+        """By the place of each duplicate, the id of the caption that it repeats."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._index.close()
+        self._scratch.cleanup()
+
+    def score(self, blocks: Iterable[list[CaptionInput]]) -> Iterator[int]:
+        """Run every rule; yields how many captions each block had, as they get done."""
+        rejected: list[NDArray[np.bool_]] = [np.zeros(0, np.bool_)]
+        near_from: list[NDArray[np.float32]] = [np.zeros(0, np.float32)]
+        with (self._folder / "scored").open("wb") as file:
+            for block in self._scored(blocks):
+                file.write(block.lines)
+                rejected.append(block.is_rejected)
+                near_from.append(block.near_from)
+                self._index.add(block.sketches)
+                self.bins.update(block.bins)
+                yield len(block.is_rejected)
+        self._compare(np.concatenate(rejected), np.concatenate(near_from))
+
+    def scored(self) -> Iterator[ScoredCaption]:
+        """Every caption with the scores of the rules that it violates, in order. Can be gone through again."""
+        for at, scored in enumerate(self._scored_alone()):
+            if self._exact is not None and self._exact[at] != NONE:
+                scored.scores["exact_duplicate"] = 1.0
+            if self._similarity is not None and self._similarity[at] > 0:
+                scored.scores["near_duplicate"] = round(float(self._similarity[at]), 4)
+            yield scored._replace(repeats=self._repeats[at]) if at in self._repeats else scored
+
+    def verdicts(self) -> Iterator[Verdict]:
+        """Every caption's verdict, in order."""
+        return map(self.scorer.verdict, self.scored())
+
+    def _scored(self, blocks: Iterable[list[CaptionInput]]) -> Iterator[ScoredBlock]:
+        """Each block scored, in order, by as many processes as the config says."""
+        blocks = iter(blocks)
+        first = list(islice(blocks, MIN_BLOCKS_FOR_PROCESSES))
+        workers = self._config.workers or len(os.sched_getaffinity(0))
+        if len(first) < MIN_BLOCKS_FOR_PROCESSES or workers == 1 or self._is_alone:
+            yield from map(self.scorer.score_block, chain(first, blocks))
+            return
+        names = [f"filter {number}" for number in range(workers)]
+        set_up = Each(MakeScorer(self._config, self._jobs))
+        with self._open_executor(names, set_up, purpose="scores captions") as executor:
+            yield from in_order(executor, chain(first, blocks))
+
+    def _compare(self, rejected: NDArray[np.bool_], near_from: NDArray[np.float32]) -> None:
+        """Look for captions that repeat earlier ones, exactly and nearly."""
+        repeated = np.full(len(rejected), NONE, np.int64)
+        if "exact_duplicate" in self._rules:
+            repeated = self._exact = self._index.exact(rejected)
+        if "near_duplicate" in self._rules:
+            gone = rejected | (repeated != NONE)
+            self._similarity, near = self._index.near(gone, near_from)
+            repeated = np.where(repeated == NONE, near, repeated)
+        wanted = set(repeated[repeated != NONE].tolist())
+        ids = {at: scored.id for at, scored in enumerate(self._scored_alone()) if at in wanted}
+        self._repeats = {int(at): ids[int(repeated[at])] for at in np.flatnonzero(repeated != NONE)}
+
+    def _scored_alone(self) -> Iterator[ScoredCaption]:
+        decoder = msgspec.json.Decoder(ScoredCaption)
+        with (self._folder / "scored").open("rb") as file:
+            yield from map(decoder.decode, file)

@@ -1,0 +1,185 @@
+"""Whether a caption fits its own images: phrase by phrase, beside phrases like it.
+
+Comes in: captions with the images that they are of, the run's stored embeddings and captions, and a text
+encoder that the caller hands in. Goes out: for each caption how much its worst phrase lacks, in [0, 1]. Not
+its job: encoding and measuring phrases (see phrase_embeddings).
+
+Two things are measured of each phrase. Its *misfit*: the share of other images of the corpus that it fits
+better than its own, by itself and by what it adds to its sentence. Its *support*: the similarity to the
+nearest phrase of another caption of the same image by itself. Both are compared with the median of the
+phrases most like it in captions of other images: some phrases fit no image, and some are never said twice.
+So neither needs a scale: cosines differ between encoders, languages, and long and short phrases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from triptych.filtering.grounding.calibration_sample import (
+    Embeddings,
+    captioned,
+    gather,
+    shard_embeddings,
+)
+from triptych.filtering.grounding.phrase_embeddings import (
+    Described,
+    Fits,
+    Images,
+    PhraseEmbeddings,
+    TextEncoder,
+    measure,
+    products,
+)
+from triptych.filtering.grounding.phrases import phrases_of
+from triptych.jobs import Job
+from triptych.runs.context import RunContext
+
+SUPPORT_WEIGHT = 2.0
+"""Of lacking support beside lacking fit: chosen on scenes that no figure is reported of (0038)."""
+ALIKE = 16
+"""Phrases that one is compared with: 8 and 32 did as well."""
+
+
+class _References(NamedTuple):
+    """Phrases to calibrate by."""
+
+    fits: Fits
+    of_images: Mapping[tuple[str, ...], list[int]]
+    """Which of them are of these images."""
+
+
+class Grounding:
+    """Scores captions of one run against its images."""
+
+    def __init__(self, context: RunContext, encoder: TextEncoder, image_count: int) -> None:
+        """``image_count``: how many other images a phrase is compared with."""
+        self._context, self._encoder = context, encoder
+        self._embed = PhraseEmbeddings(encoder)
+        self._plans = {job.name: context.plan(job) for job in context.jobs}
+        self._sample = gather(context, self._plans, image_count)
+        self._rows = {key: at for at, key in enumerate(self._sample.other_keys)}
+        self._shard: tuple[str, Embeddings] = "", {}
+        self._texts: dict[str, tuple[str, dict[str, str]]] = {}
+        self._references: dict[str, _References | None] = {}
+        self._skipped: set[str] = set()
+
+    def scores(
+        self, job: Job, shard: str, captions: Sequence[tuple[Sequence[str], str]]
+    ) -> list[float | None]:
+        """For captions of one shard, each given as its images' keys and its text.
+
+        None where nothing can be said: the encoder doesn't read the language (said once), or the
+        caption has no sentence long enough.
+        """
+        if not self._encoder.reads(job.language):
+            self._say_skipped(job.language)
+            return [None] * len(captions)
+        supports = self._supporting(job)
+        if job.is_multi:
+            own, said = self._sample.embeddings, [self._sample.singles[each.name] for each in supports]
+        else:
+            own, said = self._embeddings_of(shard), [self._texts_of(each, shard) for each in supports]
+        fits = self._measure(job, captions, own, supports, said)
+        if fits is None:
+            return [None] * len(captions)
+        worst = np.full(len(captions), -1.0)
+        np.maximum.at(worst, fits.captions, self._lacks(job, fits, captions))
+        return [round(min(1.0, float(each)), 4) if each >= 0 else None for each in worst]
+
+    def _say_skipped(self, language: str) -> None:
+        if language not in self._skipped:
+            self._skipped.add(language)
+            self._context.progress.say(
+                f"grounding is skipped for {language}: the text tower of the embedding model doesn't"
+                " read it; a multilingual model as embedding.model would"
+            )
+
+    def _supporting(self, job: Job) -> list[Job]:
+        """Other jobs on single images that can be read; those in other languages first."""
+        others = [
+            each
+            for each in self._context.jobs
+            if not each.is_multi and each.name != job.name and self._encoder.reads(each.language)
+        ]
+        return sorted(others, key=lambda each: each.language == job.language)
+
+    def _measure(
+        self,
+        job: Job,
+        captions: Sequence[tuple[Sequence[str], str]],
+        own: Embeddings,
+        supports: Sequence[Job],
+        said: Sequence[Mapping[str, str]],
+    ) -> Fits | None:
+        """``said``: for each of ``supports`` what it says of images, by key. The first that speaks counts."""
+        prompt = self._context.prompts.get(job.name)
+        naming = prompt.naming if prompt is not None else None
+        described = [
+            Described(keys, phrases_of(text, job.language, len(keys), naming)) for keys, text in captions
+        ]
+        elsewhere: dict[str, list[str]] = {}
+        for key in dict.fromkeys(key for keys, _ in captions for key in keys):
+            for other, texts in zip(supports, said, strict=True):
+                if key in texts:
+                    elsewhere[key] = [phrase.text for phrase in phrases_of(texts[key], other.language, 1)]
+                    break
+        return measure(described, Images(own, self._sample.others, self._rows), elsewhere, self._embed)
+
+    def _lacks(
+        self, job: Job, fits: Fits, captions: Sequence[tuple[Sequence[str], str]]
+    ) -> NDArray[np.float64]:
+        """What each phrase lacks in fit and support beside phrases like it."""
+        references = self._references_of(job)
+        if references is None:
+            return fits.misfit
+        theirs = references.fits
+        places = np.arange(len(theirs.misfit))
+        lacks = np.zeros(len(fits.misfit))
+        for start, cosines in products(fits.embeddings, theirs.embeddings):
+            # The same text again is as near: of those the first ones, whatever the last bits say.
+            nearness = np.rint(cosines * 1e4).astype(np.int64) * len(places) - places
+            for at, near in enumerate(nearness, start):
+                own = references.of_images.get(tuple(captions[fits.captions[at]][0]), [])
+                near[own] = np.iinfo(np.int64).min
+                count = min(ALIKE, len(near) - len(own))
+                alike = np.argpartition(near, len(near) - count)[-count:] if count else places[:0]
+                lacks[at] = max(0.0, fits.misfit[at] - _median(theirs.misfit[alike]))
+                support = _median(theirs.support[alike]) - fits.support[at]
+                if support > 0:  # not where either is NaN
+                    lacks[at] += SUPPORT_WEIGHT * support
+        return lacks
+
+    def _references_of(self, job: Job) -> _References | None:
+        if job.name not in self._references:
+            captions = [(each.keys, each.text) for each in self._sample.references[job.name]]
+            supports = self._supporting(job)
+            said = [self._sample.singles[each.name] for each in supports]
+            fits = self._measure(job, captions, self._sample.embeddings, supports, said)
+            of_images: dict[tuple[str, ...], list[int]] = {}
+            if fits is not None:
+                for at, number in enumerate(fits.captions.tolist()):
+                    of_images.setdefault(captions[number][0], []).append(at)
+            self._references[job.name] = None if fits is None else _References(fits, of_images)
+        return self._references[job.name]
+
+    def _texts_of(self, job: Job, shard: str) -> dict[str, str]:
+        """What a job on single images says of the images of ``shard``, by key."""
+        if job.name not in self._texts or self._texts[job.name][0] != shard:
+            found = captioned(self._plans[job.name].read(shard))
+            self._texts[job.name] = shard, {each.target: each.text for each in found}
+        return self._texts[job.name][1]
+
+    def _embeddings_of(self, shard: str) -> Embeddings:
+        if self._shard[0] != shard:
+            self._shard = shard, shard_embeddings(self._context.folder, shard)
+        return self._shard[1]
+
+
+def _median(values: NDArray[np.float64]) -> float:
+    """Of those that are known; 0 of nothing."""
+    known = values[~np.isnan(values)]
+    return float(np.median(known)) if len(known) else 0.0

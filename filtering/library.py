@@ -1,0 +1,100 @@
+"""Judging captions without a run folder: texts in, verdicts out.
+
+Comes in: captions as strings, or as mappings with what else is known of them. Goes out: a Verdict each. The
+work is that of the stage, in a scratch folder that is gone afterwards. Not its job: files of captions (see
+captions_file), captions of a run (see triptych.open_run).
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+
+import msgspec
+
+from triptych.errors import UsageError
+from triptych.executors.local import LocalExecutor
+from triptych.filtering.caption import CaptionText
+from triptych.filtering.config import FilteringConfig
+from triptych.filtering.filter_pass import BLOCK_CAPTIONS, FilterPass
+from triptych.filtering.rule import Rule
+from triptych.filtering.rule_choice import FilterJob, as_rule, chosen_rules
+from triptych.filtering.scoring import CaptionInput
+from triptych.jobs import Job, Subject
+from triptych.languages import Language, language_of
+from triptych.prompts import Naming
+from triptych.records import Verdict
+
+
+class _Given(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a mapping may say of a caption."""
+
+    text: str
+    id: str | None = None
+    images: int | None = None
+    finish_reason: str = "stop"
+    counterparts: dict[str, str] = {}
+
+
+def judge(
+    captions: Iterable[str | Mapping[str, object]],
+    *,
+    language: str | Language = "en",
+    subject: Subject = "image",
+    naming: Naming | None = None,
+    rules: Iterable[Rule | Callable[[CaptionText], float]] = (),
+    config: FilteringConfig | None = None,
+) -> list[Verdict]:
+    """Which captions to keep, in their order, and why the others are rejected.
+
+    A caption is a text, or a mapping with ``text`` and any of ``id``, ``images`` (how many it is of; 1 unless
+    ``subject`` is ``"set"``, then 2), ``finish_reason`` (``"stop"``, or ``"length"`` where a token limit cut
+    it) and ``counterparts`` (what is said of the same image in other languages, by code). All are in one
+    ``language``. ``naming`` says how captions of sets name their images; without it they are read leniently.
+    ``rules`` are your own, each a Rule or a function from a caption to a score that rejects above 0; they run
+    after those of ``config``. Duplicates are looked for among these captions. A verdict's ``id`` is the
+    caption's, else its number from 0.
+
+    Raises UsageError for an unknown language, a mapping with other keys, and rules that can't be.
+
+    >>> cut, short = judge(["A red boat lies at a wooden pier and", "A boat."])
+    >>> cut.keep, cut.reason, short.reason
+    (False, 'truncated', 'too_short')
+    """
+    config = config or FilteringConfig()
+    of_language = language if isinstance(language, Language) else language_of(language)
+    job = FilterJob(Job(name="captions", subject=subject, language=of_language.code), of_language, naming)
+    chosen = [*chosen_rules(config), *(as_rule(each, getattr(each, "__name__", "rule")) for each in rules)]
+    given = (_caption_input(number, each, subject) for number, each in enumerate(captions))
+    with (
+        tempfile.TemporaryDirectory(prefix="triptych-") as scratch,
+        FilterPass(config, [job], Path(scratch), LocalExecutor, chosen) as all_captions,
+    ):
+        for _ in all_captions.score(_blocks(given)):
+            pass
+        return list(all_captions.verdicts())
+
+
+def _caption_input(number: int, caption: str | Mapping[str, object], subject: Subject) -> CaptionInput:
+    try:
+        given = msgspec.convert({"text": caption} if isinstance(caption, str) else dict(caption), _Given)
+    except (msgspec.ValidationError, TypeError, ValueError) as error:
+        raise UsageError(
+            f"caption {number}: {error}; expected a text, or a mapping with text and any of"
+            f" {', '.join(name for name in _Given.__struct_fields__ if name != 'text')}"
+        ) from None
+    return CaptionInput(
+        id=str(number) if given.id is None else given.id,
+        job="captions",
+        text=given.text,
+        image_count=given.images or (2 if subject == "set" else 1),
+        finish_reason=given.finish_reason,
+        counterparts=given.counterparts,
+    )
+
+
+def _blocks(captions: Iterator[CaptionInput]) -> Iterator[list[CaptionInput]]:
+    while block := list(islice(captions, BLOCK_CAPTIONS)):
+        yield block

@@ -1,0 +1,238 @@
+"""Scores of captions, each by itself, and the verdict that scores come to.
+
+Comes in: captions, and the rules of a config. Goes out: the score of every rule that a caption violates; all
+that a block of captions leaves behind. The same whatever process does it. Not its job: captions beside each
+other (see near_duplicates), what is done with all of them (see filter_pass).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from functools import cached_property
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+from ahocorasick_rs import AhoCorasick
+from numpy.typing import NDArray
+
+from triptych.errors import SetupError
+from triptych.filtering.caption import CaptionText
+from triptych.filtering.config import FilteringConfig
+from triptych.filtering.minhash import Sketches, sketch
+from triptych.filtering.rule import Rule
+from triptych.filtering.rule_choice import FilterJob, JobRule, chosen_rules, rules_of
+from triptych.filtering.score_histogram import Bins, count_scores
+from triptych.records import Verdict
+
+SNIPPET_CHARACTERS = 90
+"""Kept of each text until the verdicts are out, to show examples from."""
+
+
+class CaptionInput(NamedTuple):
+    """One caption on its way through the rules."""
+
+    id: str
+    job: str
+    text: str
+    image_count: int = 1
+    finish_reason: str = "stop"
+    counterparts: Mapping[str, str] = {}
+    """What other captions of the same image or set say, by the code of their language."""
+    grounding_rank: float | None = None
+
+
+class ScoredCaption(NamedTuple):
+    """A caption with the scores of the rules that it violates."""
+
+    id: str
+    job: str
+    scores: dict[str, float]
+    snippet: str
+    repeats: str | None = None
+    """The id of the earlier caption that it repeats."""
+
+
+class ScoredBlock(NamedTuple):
+    """What is left of n captions."""
+
+    lines: bytes
+    """A ScoredCaption in JSON a line."""
+    is_rejected: NDArray[np.bool_]
+    near_from: NDArray[np.float32]
+    """The similarity from which each is a near duplicate."""
+    sketches: Sketches
+    bins: Counter[Bins]
+
+
+class RuleMatrix(NamedTuple):
+    """What rules say of n captions of one job."""
+
+    rules: list[JobRule]
+    captions: list[CaptionText]
+    scores: NDArray[np.float64]
+    """``float64[rules, n]``."""
+    is_violated: NDArray[np.bool_]
+    """The same shape."""
+
+
+class NeedleFinder:
+    """Which of many words and pieces of words a text has: one pass of Aho and Corasick's automaton."""
+
+    def __init__(self, needles: AbstractSet[str]) -> None:
+        self._automaton = AhoCorasick(sorted(needles), store_patterns=True) if needles else None
+
+    def __call__(self, lowered: str) -> AbstractSet[str]:
+        """Those that ``lowered``, which is in lower case, has anywhere."""
+        if self._automaton is None:
+            return frozenset()
+        try:
+            return frozenset(self._automaton.find_matches_as_strings(lowered, overlapping=True))
+        except UnicodeEncodeError:  # half a surrogate pair
+            return self(lowered.encode("utf-8", "replace").decode())
+
+
+class Scorer:
+    """The rules of a config, ready to look at the captions of some jobs."""
+
+    def __init__(
+        self, config: FilteringConfig, jobs: Sequence[FilterJob], rules: Sequence[Rule] | None = None
+    ) -> None:
+        """``rules`` are used in place of those that the config names."""
+        self.rules = chosen_rules(config) if rules is None else tuple(rules)
+        self.jobs = {each.job.name: each for each in jobs}
+        self._of_job = {each.job.name: rules_of(config, self.rules, each) for each in jobs}
+        self._flags = {
+            name: frozenset(each.rule.name for each in of_job if each.action == "flag")
+            for name, of_job in self._of_job.items()
+        }
+        self._find_needles = NeedleFinder(frozenset().union(*(rule.needles for rule in self.rules)))
+
+    def job_rules(self, job: str) -> tuple[JobRule, ...]:
+        """The rules that say anything of this job's captions, in order of priority."""
+        return self._of_job[job]
+
+    @cached_property
+    def skipped(self) -> dict[str, list[str]]:
+        """By language: the rules that can't read it."""
+        return {
+            each.language.name or each.language.code: names
+            for each in self.jobs.values()
+            if (names := [rule.name for rule in self.rules if not rule.reads(each.language)])
+        }
+
+    def caption(self, given: CaptionInput) -> CaptionText:
+        """What the rules see of a caption."""
+        of_job = self.jobs[given.job]
+        caption = CaptionText(
+            given.text,
+            of_job.language,
+            subject=of_job.job.subject,
+            image_count=given.image_count,
+            finish_reason=given.finish_reason,
+            naming=of_job.naming,
+            counterparts=given.counterparts,
+            grounding_rank=given.grounding_rank,
+        )
+        caption.needles = self._find_needles(caption.lowered)
+        return caption
+
+    def all_scores(self, given: CaptionInput) -> dict[str, float]:
+        """The score of every rule that looks at one caption, by its name."""
+        caption = self.caption(given)
+        return {
+            each.rule.name: _measured(each.rule, [given], [caption])[0]
+            for each in self._of_job[given.job]
+            if each.rule.measure is not None
+        }
+
+    def violations(self, job: str, scores: Mapping[str, float]) -> dict[str, float]:
+        """Of ``scores``, by rule, those beyond the threshold, in order of priority."""
+        return {
+            rule.name: scores[rule.name]
+            for rule, threshold, _ in self._of_job[job]
+            if rule.name in scores and rule.is_violated(scores[rule.name], threshold)
+        }
+
+    def is_rejected(self, job: str, violations: Mapping[str, float]) -> bool:
+        """Whether any of these rules does more than flag."""
+        return not self._flags[job].issuperset(violations)
+
+    def verdict(self, caption: ScoredCaption) -> Verdict:
+        """The first rule in order that is violated and does more than flag is the reason."""
+        scores, flags = caption.scores, self._flags[caption.job]
+        in_order = {
+            each.rule.name: scores[each.rule.name]
+            for each in self._of_job[caption.job]
+            if each.rule.name in scores
+        }
+        reason = next((name for name in in_order if name not in flags), None)
+        return Verdict(
+            id=caption.id, keep=reason is None, reason=reason, scores=in_order, repeats=caption.repeats
+        )
+
+    def score_rules(self, block: Sequence[CaptionInput]) -> RuleMatrix:
+        """Every rule that looks at one caption, on captions of one job."""
+        captions = [self.caption(given) for given in block]
+        rules = [each for each in self._of_job[block[0].job] if each.rule.measure is not None]
+        scores = np.zeros((len(rules), len(block)))
+        is_violated = np.zeros((len(rules), len(block)), np.bool_)
+        for at, (rule, threshold, _) in enumerate(rules):
+            scores[at] = _measured(rule, block, captions)
+            is_violated[at] = scores[at] < threshold if rule.violated == "below" else scores[at] > threshold
+        return RuleMatrix(rules, captions, scores, is_violated)
+
+    def score_block(self, block: Sequence[CaptionInput]) -> ScoredBlock:
+        """All that can be said by themselves of captions of one job, in their order."""
+        rules, captions, scores, is_violated = self.score_rules(block)
+        job = block[0].job
+        rejects = is_violated & np.array([[each.action == "reject"] for each in rules], np.bool_)
+        violations: list[dict[str, float]] = [{} for _ in block]
+        for at, number in np.argwhere(is_violated).tolist():
+            violations[number][rules[at].rule.name] = float(scores[at, number])
+        encoder = msgspec.json.Encoder()
+        return ScoredBlock(
+            lines=encoder.encode_lines(
+                [
+                    ScoredCaption(given.id, job, found, given.text[:SNIPPET_CHARACTERS])
+                    for given, found in zip(block, violations, strict=True)
+                ]
+            ),
+            is_rejected=np.logical_or.reduce(rejects, axis=0),
+            near_from=np.full(len(block), self._near_from(job), np.float32),
+            sketches=sketch(job, [(g.id, c.units) for g, c in zip(block, captions, strict=True)]),
+            bins=count_scores(job, rules, scores, rejects),
+        )
+
+    def _near_from(self, job: str) -> float:
+        thresholds = {each.rule.name: each.threshold for each in self._of_job[job]}
+        return thresholds.get("near_duplicate", 1.0)
+
+
+class MakeScorer(msgspec.Struct, frozen=True):
+    """Set up in each process: gives the function from a block of captions to what is left of it."""
+
+    config: FilteringConfig
+    jobs: tuple[FilterJob, ...]
+
+    def __call__(self, name: str) -> Callable[[Sequence[CaptionInput]], ScoredBlock]:
+        return Scorer(self.config, self.jobs).score_block
+
+
+def _measured(rule: Rule, block: Sequence[CaptionInput], captions: Sequence[CaptionText]) -> list[float]:
+    """The score of each caption. Raises SetupError where a user's rule raises."""
+    measure, needles, at = rule.measure, rule.needles, 0
+    assert measure is not None
+    scores = [0.0] * len(captions)
+    try:
+        for at, caption in enumerate(captions):
+            if not needles or not needles.isdisjoint(caption.needles or ()):
+                scores[at] = float(measure(caption))
+    except Exception as error:
+        raise SetupError(
+            f"rule {rule.name} failed on caption {block[at].id} ({type(error).__name__}: {error});"
+            " expected a number for any text: mend the rule, or leave it out of filtering.rules"
+        ) from error
+    return scores

@@ -1,0 +1,229 @@
+"""Phrases against images, with the nano CLIP on drawn scenes."""
+
+import re
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tests.support.contexts import JOBS, context_of, limited
+from tests.support.made_up import seen_by
+from triptych.demo.painting import paint
+from triptych.demo.scene import COLOURS, imagine_scene
+from triptych.demo.wording import describe, describe_set
+from triptych.errors import SetupError
+from triptych.filtering.config import FilteringConfig
+from triptych.filtering.grounding.score import Grounding
+from triptych.filtering.stage import FilterStage
+from triptych.grouping.encoders.choice import load_encoder, load_text_encoder, resolve_encoder
+from triptych.jobs import Job
+from triptych.models import resolve_model
+from triptych.progress import Silent
+from triptych.records import Caption, ImageRecord, ImageSet, caption_id
+from triptych.runs.folder import RunFolder
+from triptych.runs.journal import JournalWriter
+from triptych.runs.jsonl import write_jsonl
+
+SHARD = "drawn"
+COUNT = 24
+ENGLISH, CHINESE = JOBS["single_en"], JOBS["single_zh"]
+SHORT = Job(name="short_en", subject="image", language="en")
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """A run with 24 drawn scenes, embedded by the nano CLIP, the first three of them a set."""
+    run = RunFolder.create_or_open(tmp_path_factory.mktemp("grounding") / "run")
+    encoder = load_encoder(resolve_encoder(resolve_model("builtin:nano-clip")), "cpu")
+    pictures = [paint(imagine_scene("unseen", index), 336, 224) for index in range(COUNT)]
+    keys = [f"{SHARD}/{index:02d}.png" for index in range(COUNT)]
+    write_jsonl(run.images_file(SHARD), [ImageRecord(key=key, width_px=336, height_px=224) for key in keys])
+    run.embeddings_file(SHARD).parent.mkdir(parents=True)
+    np.save(run.embeddings_file(SHARD), encoder.encode(seen_by(encoder.shape, pictures)))
+    write_jsonl(run.duplicates_file, [])
+    write_jsonl(
+        run.sets_file,
+        [ImageSet(id="set", keys=tuple(keys[:3]), min_cosine_similarity=0.5, mean_cosine_similarity=0.5)],
+    )
+    return run
+
+
+@pytest.fixture(scope="module")
+def grounding(drawn: RunFolder) -> Grounding:
+    encoder = load_text_encoder(resolve_encoder(resolve_model("builtin:nano-clip")), "cpu")
+    return Grounding(context_of(drawn), encoder, 512)
+
+
+@pytest.mark.parametrize(("job", "language"), [("single_en", "en"), ("single_zh", "zh")])
+def test_captions_of_other_images_score_worse(grounding: Grounding, job, language: str) -> None:
+    """Each scene described truly, and each image with the words of the scene after it."""
+    said = [describe(imagine_scene("unseen", index), language) for index in range(COUNT)]
+    keys = [[f"{SHARD}/{index:02d}.png"] for index in range(COUNT)]
+
+    true = grounding.scores(JOBS[job], SHARD, list(zip(keys, said, strict=True)))
+    turned = grounding.scores(JOBS[job], SHARD, list(zip(keys, said[7:] + said[:7], strict=True)))
+
+    assert np.mean(true) + 0.2 < np.mean(turned)
+
+
+def test_each_image_of_a_set_has_to_be_covered(grounding: Grounding) -> None:
+    """A set's true caption scores better than one whose numbers are turned round."""
+    scenes = [imagine_scene("unseen", index) for index in range(3)]
+    keys = [f"{SHARD}/{index:02d}.png" for index in range(3)]
+    turned = [scenes[2], scenes[0], scenes[1]]
+
+    (true,) = grounding.scores(JOBS["multi_en"], SHARD, [(keys, describe_set(scenes, "en"))])
+    (wrong,) = grounding.scores(JOBS["multi_en"], SHARD, [(keys, describe_set(turned, "en"))])
+
+    assert true is not None and wrong is not None
+    assert true < wrong
+
+
+class EnglishOnly:
+    """A text tower that reads no Chinese."""
+
+    def reads(self, language: str) -> bool:
+        return language == "en"
+
+    def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        raise AssertionError("nothing should be encoded")
+
+
+class Noting(Silent):
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+
+def test_a_language_that_the_tower_does_not_read_is_skipped_and_said(drawn: RunFolder) -> None:
+    """Once, and the captions have no score."""
+    progress = Noting()
+    grounding = Grounding(context_of(drawn, "single_zh", progress=progress), EnglishOnly(), 512)
+
+    scores = [grounding.scores(CHINESE, SHARD, [([f"{SHARD}/00.png"], "一只狗。")]) for _ in range(2)]
+
+    assert [[None], [None]] == scores
+    assert 1 == len(progress.lines)
+    assert "grounding is skipped for zh" in progress.lines[0]
+
+
+def test_grounding_without_an_encoder_is_an_error(make_run, tmp_path: Path) -> None:
+    """It says which setting turns it off."""
+    run = make_run(["A red boat."])
+    session = FilterStage(context_of(run, "single_en"), FilteringConfig(grounding=True))
+
+    with pytest.raises(SetupError, match=r"filtering\.grounding=false"):
+        session.count()
+
+
+@pytest.mark.parametrize(("job", "language"), [("single_en", "en"), ("single_zh", "zh")])
+def test_one_thing_that_is_not_there_ranks_worse(grounding: Grounding, job, language: str) -> None:
+    """Each scene described truly, and with one thing of the scene after it in the place of one of its own."""
+    pairs = _with_a_strange_thing(language)
+    keys = [[f"{SHARD}/{index:02d}.png"] for index, _, _ in pairs]
+
+    true = grounding.scores(
+        JOBS[job], SHARD, [(k, text) for k, (_, text, _) in zip(keys, pairs, strict=True)]
+    )
+    turned = grounding.scores(
+        JOBS[job], SHARD, [(k, other) for k, (_, _, other) in zip(keys, pairs, strict=True)]
+    )
+    worse = [(b or 0.0) > (a or 0.0) for a, b in zip(true, turned, strict=True)]
+    assert sum(worse) >= 2 / 3 * len(worse) > 10
+
+
+def _things(text: str, language: str) -> list[str]:
+    """The things as the text words them: "red boat", "红色的帆船"."""
+    if language == "zh":
+        return re.findall(r"\w色的\w{2,3}(?=[，、。和；]|$)", text)
+    return re.findall(rf"(?:{'|'.join(COLOURS)}) \w+", text)
+
+
+def _add_captions(run: RunFolder, job: str, texts: Sequence[str]) -> None:
+    captions = [
+        Caption(id=caption_id(job, f"{SHARD}/{at:02d}.png"), job=job, text=text, finish_reason="stop")
+        for at, text in enumerate(texts)
+    ]
+    with JournalWriter(run.captions_file(job, SHARD)) as journal:
+        journal.commit(captions)
+
+
+@pytest.fixture(scope="module")
+def captioned_run(drawn: RunFolder, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """The same run with true captions of its images in both languages, and once more in English."""
+    folder = tmp_path_factory.mktemp("captioned") / "run"
+    shutil.copytree(drawn.path, folder)
+    run = RunFolder.create_or_open(folder)
+    scenes = [imagine_scene("unseen", index) for index in range(COUNT)]
+    _add_captions(run, "single_en", [describe(scene, "en") for scene in scenes])
+    _add_captions(run, "short_en", [describe(scene, "en") for scene in scenes])
+    _add_captions(run, "single_zh", [describe(scene, "zh") for scene in scenes])
+    return run
+
+
+def _grounding(run: RunFolder, jobs: Sequence[str]) -> Grounding:
+    encoder = load_text_encoder(resolve_encoder(resolve_model("builtin:nano-clip")), "cpu")
+    return Grounding(context_of(run, *jobs), encoder, 512)
+
+
+def test_another_caption_in_the_same_language_supports_too(captioned_run: RunFolder) -> None:
+    """A short caption is compared with the long one of its image where there is none in another language."""
+    pairs = _with_a_strange_thing("en")
+    captions = [([f"{SHARD}/{index:02d}.png"], other) for index, _, other in pairs]
+    encoder = load_text_encoder(resolve_encoder(resolve_model("builtin:nano-clip")), "cpu")
+    context = context_of(captioned_run, SHORT, "single_en", prompts={})
+    by_image = Grounding(context_of(captioned_run, SHORT, prompts={}), encoder, 512)
+    by_both = Grounding(context, encoder, 512)
+
+    assert np.mean(by_image.scores(SHORT, SHARD, captions)) < np.mean(by_both.scores(SHORT, SHARD, captions))
+
+
+def test_what_the_other_language_does_not_say_weighs(captioned_run: RunFolder) -> None:
+    """A caption with one thing of another scene lacks more where the Chinese caption is at hand."""
+    pairs = _with_a_strange_thing("en")
+    captions = [([f"{SHARD}/{index:02d}.png"], other) for index, _, other in pairs]
+
+    by_image = _grounding(captioned_run, ["single_en"]).scores(ENGLISH, SHARD, captions)
+    by_both = _grounding(captioned_run, ["single_en", "single_zh"]).scores(ENGLISH, SHARD, captions)
+
+    assert np.mean(by_image) + 0.2 < np.mean(by_both)
+
+
+def test_scores_depend_on_the_caption_alone(captioned_run: RunFolder) -> None:
+    """Not on what is judged with it, nor in which order: a resumed run has the same bytes."""
+    texts = [describe(imagine_scene("unseen", index + 3), "en") for index in range(COUNT)]
+    captions = [([f"{SHARD}/{at:02d}.png"], text) for at, text in enumerate(texts)]
+    together = _grounding(captioned_run, ["single_en", "single_zh"]).scores(ENGLISH, SHARD, captions)
+    other_way = _grounding(captioned_run, ["single_en", "single_zh"])
+
+    assert together[::-1] == [other_way.scores(ENGLISH, SHARD, [each])[0] for each in reversed(captions)]
+
+
+def test_captions_beyond_the_plan_support_nothing(captioned_run: RunFolder) -> None:
+    """A journal may hold captions of a larger plan; verdicts don't depend on them."""
+    captions = [([f"{SHARD}/00.png"], describe(imagine_scene("unseen", 5), "en"))]
+    encoder = load_text_encoder(resolve_encoder(resolve_model("builtin:nano-clip")), "cpu")
+    context = context_of(captioned_run, "single_en", limited("single_zh", 0))
+    without_chinese = Grounding(context, encoder, 512)
+
+    english_alone = _grounding(captioned_run, ["single_en"])
+
+    assert english_alone.scores(ENGLISH, SHARD, captions) == without_chinese.scores(ENGLISH, SHARD, captions)
+
+
+def _with_a_strange_thing(language: str) -> list[tuple[int, str, str]]:
+    """Scenes described truly, and with one thing of the scene after each in the place of one of its own."""
+    scenes = [imagine_scene("unseen", index) for index in range(COUNT + 1)]
+    phrases = [_things(describe(scene, language), language) for scene in scenes]
+    pairs = []
+    for index in range(COUNT):
+        own, strange = phrases[index], [each for each in phrases[index + 1] if each not in phrases[index]]
+        if len(own) > 1 and strange:
+            true = describe(scenes[index], language)
+            pairs.append((index, true, true.replace(own[-1], strange[0])))
+    return pairs

@@ -1,0 +1,43 @@
+"""A caption as rules see it."""
+
+import pytest
+
+from triptych.filtering.caption import CaptionText, units_of
+from triptych.languages import LANGUAGES
+
+
+@pytest.mark.parametrize(
+    ("text", "units"),
+    [
+        ("A red-brick house; it doesn't lean.", "a red brick house it doesnt lean".split()),
+        ("The café’s sign says “東京 2”.", ["the", "cafés", "sign", "says", "東", "京", "2"]),
+        ("图1中有一辆BMW轿车。", [*"图", "1", *"中有一辆", "bmw", *"轿车"]),
+        ("一只猫，两只狗！", list("一只猫两只狗")),
+        ("Улица и дом 7", ["улица", "и", "дом", "7"]),
+        ("犬がいる。", list("犬がいる")),
+        ("สุนัข", list("สุนัข")),
+        ("एक लाल नाव", ["एक", "लाल", "नाव"]),
+        ("", []),
+        ("a" * 50, ["a"] * 50),
+    ],
+)
+def test_units_are_words_and_characters_of_scripts_without_spaces(text: str, units: list[str]) -> None:
+    """In lower case, without punctuation, whichever script is in the majority."""
+    assert units == units_of(text)
+
+
+def test_sentences_end_at_marks_and_line_breaks() -> None:
+    """A point behind a digit is none."""
+    text = "A sign at 2.5 m; it reads nothing. Rain!\n一只猫。两只狗"
+
+    sentences = [len(units) for units in CaptionText(text, LANGUAGES["en"]).sentences]
+
+    assert [6, 3, 1, 3, 3] == sentences
+
+
+@pytest.mark.parametrize("quoted", ['"no entry"', "“no entry”", "「no entry」", "«no entry»", "'no entry'"])
+def test_what_a_sign_says_is_left_out(quoted: str) -> None:
+    """In the quotation marks of any language; an apostrophe is none."""
+    caption = CaptionText(f"The boy's sign reads {quoted} in red.", LANGUAGES["en"])
+
+    assert "The boy's sign reads   in red." == caption.unquoted

@@ -1,0 +1,66 @@
+"""triptych.judge: verdicts on captions that belong to no run."""
+
+import pytest
+
+import triptych
+from tests.filtering.test_rule_counts import GOOD
+
+JAPANESE = (
+    "木製の桟橋に赤いボートが停まっており、青い空の下で二人の人物がその横に立っている。背景には白い家々が"
+    "並ぶ緑の丘が広がり、手前の水面には雲が映っている。桟橋の端には白い鳥が一羽とまっている。"
+)
+
+
+def test_texts_come_back_as_verdicts_in_their_order() -> None:
+    """Duplicates among them, too; ids are numbers from 0."""
+    verdicts = triptych.judge([GOOD[0], "Boat.", GOOD[0], GOOD[1]])
+
+    assert [("0", None), ("1", "too_short"), ("2", "exact_duplicate"), ("3", None)] == [
+        (verdict.id, verdict.reason) for verdict in verdicts
+    ]
+    assert "0" == verdicts[2].repeats
+
+
+def test_a_mapping_says_more_of_a_caption() -> None:
+    """Its id, its images, and why the model stopped."""
+    (verdict,) = triptych.judge([{"id": "a", "text": GOOD[0], "finish_reason": "length"}])
+
+    assert ("a", "truncated") == (verdict.id, verdict.reason)
+
+
+def test_a_contract_says_how_images_are_named() -> None:
+    """Each of a set's has to be."""
+    naming = triptych.Naming(label="Image-{number}", pattern=r"Image-\d+")
+    text = f"Image-1: {GOOD[0]} Image-2: {GOOD[1]}"
+
+    both, missing = (
+        triptych.judge([text, text + " It is late."], subject="set", naming=naming),
+        triptych.judge([{"text": text, "images": 3}], subject="set", naming=naming),
+    )
+
+    assert [None, "near_duplicate"] == [verdict.reason for verdict in both]
+    assert "missing_image" == missing[0].reason
+
+
+def test_any_language_can_be_judged() -> None:
+    """By the rules that can read it."""
+    good, english = triptych.judge([JAPANESE, GOOD[0]], language="ja")
+
+    assert (None, "wrong_language") == (good.reason, english.reason)
+
+
+def test_own_rules_are_functions() -> None:
+    """A score above 0 rejects."""
+
+    def has_tea(caption: object) -> float:
+        return float("tea" in caption.units)  # type: ignore[attr-defined]
+
+    verdicts = triptych.judge([GOOD[0], JAPANESE.replace("鳥", "tea")], rules=[has_tea])
+
+    assert "has_tea" == verdicts[0].reason
+
+
+def test_an_unknown_key_is_a_users_mistake() -> None:
+    """The message names those that there are."""
+    with pytest.raises(triptych.UsageError, match=r"caption 0: .*`image`.*text and any of id, images"):
+        triptych.judge([{"text": "A boat.", "image": 2}])

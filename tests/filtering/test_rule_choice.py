@@ -1,0 +1,148 @@
+"""Which rules run: those that ship, and a user's own."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.contexts import JOBS, filter_jobs_of
+from triptych.errors import SetupError, UsageError
+from triptych.filtering.config import FilteringConfig
+from triptych.filtering.rule_choice import chosen_rules, versions
+from triptych.filtering.rules import RULES
+from triptych.filtering.scoring import CaptionInput, Scorer
+
+OWN_RULES = """
+from triptych.filtering.rule import Rule
+
+def has_url(caption):
+    return caption.lowered.count("http")
+
+NO_DOGS = Rule(name="no_dogs", measure=lambda caption: caption.units.count("dog"), threshold=1.0,
+               needles=frozenset({"dog"}), likely_cause="dogs", version=3)
+BROKEN = Rule(name="broken", measure=lambda caption: 1 / 0, threshold=0.0, likely_cause="a bug")
+NUMBER = 3
+"""
+
+GOOD = (
+    "A red boat lies at a wooden pier in a small harbour, and two people stand beside it under a cloudy sky."
+)
+
+
+@pytest.fixture
+def own_rules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "own_rules.py"
+    path.write_text(OWN_RULES)
+    monkeypatch.chdir(tmp_path)
+    return path
+
+
+def violations(config: FilteringConfig, text: str) -> list[str]:
+    scorer = Scorer(config, filter_jobs_of("single_en"))
+    given = CaptionInput("a", "single_en", text)
+    return list(scorer.violations("single_en", scorer.all_scores(given)))
+
+
+def test_all_that_ship_run_by_default() -> None:
+    """In their order."""
+    assert RULES == chosen_rules(FilteringConfig())
+
+
+def test_named_ones_run_in_the_order_in_which_they_are_named() -> None:
+    """And no others."""
+    names = [rule.name for rule in chosen_rules(FilteringConfig(rules=("repeated", "garbled")))]
+
+    assert ["repeated", "garbled"] == names
+
+
+@pytest.mark.parametrize("where", ["own_rules", "own_rules.py", "{path}"])
+def test_a_rule_of_ones_own_runs_behind_those_that_ship(own_rules: Path, where: str) -> None:
+    """From a module beside the user, or a file: a function rejects above 0."""
+    config = FilteringConfig(rules=(f"{where.format(path=own_rules)}:has_url",))
+
+    assert [*RULES, "has_url"] == [*chosen_rules(config)[:-1], chosen_rules(config)[-1].name]
+    assert ["has_url"] == violations(config, GOOD + " The page is http://boats.example, in letters.")
+
+
+def test_a_rule_object_says_threshold_and_needles(own_rules: Path) -> None:
+    """Two dogs are too many, one is not."""
+    config = FilteringConfig(rules=("own_rules:NO_DOGS",))
+
+    assert [] == violations(config, GOOD + " A dog sits on the pier.")
+    assert ["no_dogs"] == violations(config, GOOD + " A dog sits on the pier beside a dog in the boat.")
+
+
+def test_a_rule_that_fails_is_named_with_the_caption(own_rules: Path) -> None:
+    """No traceback: it is the user's file."""
+    scorer = Scorer(FilteringConfig(rules=("own_rules:BROKEN",)), filter_jobs_of("single_en"))
+
+    with pytest.raises(
+        SetupError, match=r"rule broken failed on caption a \(ZeroDivisionError.*mend the rule"
+    ):
+        scorer.score_block([CaptionInput("a", "single_en", GOOD)])
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("repeted", r"unknown rule 'repeted' in filtering.rules \(did you mean repeated\?\)"),
+        ("own_rules:has_link", "own_rules has no 'has_link'"),
+        ("own_rules:NUMBER", "NUMBER is int; expected the name of a rule"),
+        ("no_such_module:rule", "can't be loaded .ModuleNotFoundError"),
+        ("/no/such/file.py:rule", "can't be loaded .FileNotFoundError"),
+    ],
+)
+def test_a_rule_that_cannot_be_found_is_a_users_mistake(own_rules: Path, spec: str, message: str) -> None:
+    """The message says what is expected."""
+    with pytest.raises(UsageError, match=message):
+        chosen_rules(FilteringConfig(rules=(spec,)))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"thresholds": {"too_shrt": 3}}, {"actions": {"too_shrt": "flag"}}, {"accepted": ("too_shrt",)}],
+)
+def test_a_setting_of_an_unknown_rule_is_refused(settings: dict[str, object]) -> None:
+    """With the rule that is nearest."""
+    with pytest.raises(UsageError, match=r"'too_shrt' \(did you mean too_short\?\)"):
+        chosen_rules(FilteringConfig(**settings))  # type: ignore[arg-type]
+
+
+def test_a_threshold_can_be_that_of_one_job() -> None:
+    """The other jobs keep the rule's own."""
+    config = FilteringConfig(thresholds={"too_short": {"multi_en": 40}})
+    scorer = Scorer(config, filter_jobs_of())
+    thresholds = {
+        job: next(each.threshold for each in scorer.job_rules(job) if each.rule.name == "too_short")
+        for job in JOBS
+    }
+
+    assert {"single_en": 15, "single_zh": 22, "multi_en": 40, "multi_zh": 38} == thresholds
+
+
+def test_thresholds_that_leave_nothing_are_refused() -> None:
+    """A least length above the greatest."""
+    config = FilteringConfig(thresholds={"too_short": 400})
+
+    with pytest.raises(UsageError, match="every caption of single_en violates too_short or too_long"):
+        Scorer(config, filter_jobs_of("single_en"))
+
+
+def test_a_share_above_one_is_refused() -> None:
+    """With what was expected."""
+    with pytest.raises(UsageError, match=r"thresholds.repeated is 1.5; expected a share"):
+        Scorer(FilteringConfig(thresholds={"repeated": 1.5}), filter_jobs_of("single_en"))
+
+
+def test_a_rule_can_be_made_to_flag() -> None:
+    """The caption is kept, with the score."""
+    scorer = Scorer(FilteringConfig(actions={"too_short": "flag"}), filter_jobs_of("single_en"))
+
+    assert not scorer.is_rejected("single_en", {"too_short": 3.0})
+
+
+def test_versions_follow_rules_and_a_users_file(own_rules: Path) -> None:
+    """So that verdicts are made again when a rule says something else."""
+    config = FilteringConfig(rules=("garbled", "own_rules.py:NO_DOGS"))
+    before = versions(chosen_rules(config))
+
+    assert before.startswith("garbled 1, no_dogs 3 ")

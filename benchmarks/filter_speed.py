@@ -120,70 +120,6 @@ def _inputs(captions: Sequence[MadeUp]) -> list[CaptionInput]:
     return [CaptionInput(f"{c.job}:{at}", c.job, c.text, c.image_count) for at, c in enumerate(captions)]
 
 
-def rate(judge, some):
-    rounds = []
-    for _ in range(ROUNDS):
-        began = time.process_time()
-        for text in some:
-            judge(text)
-        rounds.append(len(some) / (time.process_time() - began))
-    return round(statistics.median(rounds))
-found = {}
-try:
-    from datatrove.data import Document
-    from datatrove.pipeline.filters import GopherQualityFilter, GopherRepetitionFilter
-    for job, some in texts.items():
-        language = "zho" if job.endswith("zh") else "eng"
-        steps = [GopherRepetitionFilter(language=language), GopherQualityFilter(language=language)]
-        def trove(text):
-            document = Document(text=text, id="x")
-            for step in steps:
-                step.filter(document)
-        trove(some[0])
-        found.setdefault("datatrove", {})[job] = rate(trove, some)
-except Exception as error:
-    found["datatrove"] = f"{type(error).__name__}: {error}"[:300]
-try:
-    from data_juicer.ops.filter import CharacterRepetitionFilter, SpecialCharactersFilter
-    from data_juicer.ops.filter import TextLengthFilter, WordRepetitionFilter
-    for job, some in texts.items():
-        language = "zh" if job.endswith("zh") else "en"
-        steps = [WordRepetitionFilter(lang=language), CharacterRepetitionFilter()]
-        steps += [SpecialCharactersFilter(), TextLengthFilter()]
-        def juicer(text):
-            sample = {"text": [text], "__dj__stats__": [{}]}
-            for step in steps:
-                sample = step.compute_stats_batched(sample)
-                list(step.process_batched(sample))
-        juicer(some[0])
-        found.setdefault("data-juicer", {})[job] = rate(juicer, some)
-except Exception as error:
-    found["data-juicer"] = f"{type(error).__name__}: {error}"[:300]
-print("FOUND" + json.dumps(found))
-"""
-
-
-def rules_alone(captions: Sequence[MadeUp], config: FilteringConfig) -> int:
-    """Captions a second with the rules of ``config``."""
-    judge = Judge(config)
-
-    def run() -> None:
-        counter = ScoreCounter(config)
-        candidates = [Candidate(text=c.text, job=c.job, image_count=c.image_count) for c in captions]
-        for places in chunks_of(candidates):
-            chosen = [candidates[at] for at in places]
-            judge.scores_of_block(judge.block(chosen), chosen, counter)
-
-    return rate(run, len(captions))
-
-
-def with_sketches(captions: Sequence[MadeUp], config: FilteringConfig) -> int:
-    """Captions a second of all that a worker does."""
-    work = Worker(config)
-    rows = [Row(f"{c.job}:{at}", c.job, c.text, c.image_count, "stop") for at, c in enumerate(captions)]
-    return rate(lambda: work.judge(rows), len(captions))
-
-
 def rate(run: Callable[[], object], captions: int) -> int:
     """Captions a second, the median of rounds."""
     run()
@@ -208,12 +144,12 @@ def lengths(job: str, captions: Sequence[MadeUp]) -> dict[str, int]:
     return {"bytes_a_row": round(statistics.mean(rows)), "units": round(statistics.mean(units))}
 
 
-def found_by(command: Sequence[str], given: str, folder: str | None = None) -> dict[str, dict[str, int]] | str:
+def found_by(
+    command: Sequence[str], given: str, folder: str | None = None
+) -> dict[str, dict[str, int]] | str:
     """What a program prints behind FOUND, run in ``folder``; else the end of its errors."""
     environment = os.environ | ({"PYTHONPATH": folder} if folder else {})
-    answer = subprocess.run(
-        command, input=given, capture_output=True, text=True, cwd=folder, env=environment
-    )
+    answer = subprocess.run(command, input=given, capture_output=True, text=True, cwd=folder, env=environment)
     line = next((each for each in answer.stdout.splitlines() if each.startswith("FOUND")), None)
     return json.loads(line[5:]) if line else answer.stderr[-300:]  # type: ignore[no-any-return]
 

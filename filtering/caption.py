@@ -53,9 +53,10 @@ _SENTENCE_END = re.compile(r"(?<!\d)[.．]|[!?！？。…;；।؟۔։።។။
 
 _QUOTED_BY = {
     opening: re.compile(rf"{opening}[^{opening}{closing}\n]{{1,{LONGEST_QUOTE}}}[{closing}]")
-    for opening, *closings in ('""', "“”", "‘’", "「」", "『』", "《》", "„“”", "«»", "»«")
-    for closing in ["".join(closings)]
-}
+    for opening, closing in (
+        ('"', '"'), ("“", "”"), ("‘", "’"), ("「", "」"), ("『", "』"), ("《", "》"), ("„", "“”"), ("«", "»"), ("»", "«"),
+    )
+}  # fmt: skip
 _QUOTED_BY["'"] = re.compile(rf"'(?<!\w')[^'\n]{{1,{LONGEST_SINGLE_QUOTE}}}'(?!\w)")
 """By the mark that opens; each begins with it, so that the search runs in C."""
 _QUOTED = re.compile("|".join(quoted.pattern for quoted in _QUOTED_BY.values()))
@@ -127,6 +128,26 @@ class CaptionText:
         """The units of each sentence. A line break or semicolon ends one, a point after a digit doesn't."""
         parts = _SENTENCE_END.split(self.text[:LONGEST_READ], MOST_SENTENCES)
         return [units for part in parts if (units := units_of(part))]
+
+
+_WRITES = re.compile(
+    r"(?:\b(?:reads?|reading|says?|saying|writ(?:es?|ten|ing)|words?|titled?|entitled|labell?(?:ed)?|print(?:s|ed)|message"
+    r"|slogan|text|letter(?:s|ing)|characters?|inscri\w+|asks?|asking|tells?|telling|menu|signs?|board|receipt|schedule|displays?)\b"
+    "|[写刻印标列贴][着有]|写道|字样|大字|标语|题为|名为|标注|文字|菜单|价目|告示|黑板|小票|清单|显示|提示)"
+    r"[^.!?;\n。！？；]{0,40}\Z"
+)
+_WRITES_WITHIN = 80
+"""Characters."""
+
+
+def is_inscribed(text: str, at: int) -> bool:
+    """Whether words before ``at``, in the same sentence, say that something is written in the picture.
+
+    >>> text = "A board reads please wait."
+    >>> is_inscribed(text, text.index("please"))
+    True
+    """
+    return _WRITES.search(text, max(0, at - _WRITES_WITHIN), at) is not None
 
 
 def units_of(text: str) -> list[str]:

@@ -7,13 +7,14 @@ whatever the text. Not its job: which rules there are, and in which order (see r
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from collections.abc import Set as AbstractSet
+from itertools import islice
 from typing import Literal
 
 import msgspec
 
-from triptych.filtering.caption import CaptionText
+from triptych.filtering.caption import CaptionText, is_inscribed
 from triptych.jobs import Subject
 from triptych.languages import Language
 
@@ -42,7 +43,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     subject: Subject | None = None
     """What captions are of, where it is only for those."""
     needles: AbstractSet[str] = frozenset()
-    """In lower case. A text without any of them is not measured, and its score is 0. Empty: always measured."""
+    """In lower case. A text without any of them is not measured: its score is 0. Empty: each is measured."""
     is_share: bool = False
     """Whether scores lie in [0, 1]."""
     step: float | None = None
@@ -67,16 +68,26 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
 class Phrases:
     """Patterns, each looked for only in a text that has one of its needles."""
 
-    def __init__(self, *groups: tuple[Iterable[str], str]) -> None:
-        """Each group: needles in lower case, one of which is in all that the pattern matches; the pattern."""
+    MOST_COUNTED = 100
+    """Places of a pattern: one is enough to reject a caption."""
+
+    def __init__(self, *groups: tuple[str, str]) -> None:
+        """Each group: needles, of which one is in all that the pattern matches, and the pattern. Both are for
+        text in lower case. Needles are separated by ``|``."""
         self._patterns: dict[str, list[re.Pattern[str]]] = {}
         for needles, pattern in groups:
             compiled = re.compile(pattern)
-            for needle in needles:
+            for needle in needles.split("|"):
                 self._patterns.setdefault(needle, []).append(compiled)
         self.needles = frozenset(self._patterns)
 
-    def patterns(self, caption: CaptionText) -> list[re.Pattern[str]]:
-        """Those that ``caption`` may have, in no particular order."""
+    def count(self, caption: CaptionText) -> int:
+        """In how many places the caption says one of them, other than in a quotation or on a sign."""
         found = caption.among(self.needles)
-        return list(dict.fromkeys(pattern for needle in found for pattern in self._patterns[needle]))
+        patterns = dict.fromkeys(pattern for needle in found for pattern in self._patterns[needle])
+        text = caption.unquoted_lowered if patterns else ""
+        return sum(
+            not is_inscribed(text, match.start())
+            for pattern in patterns
+            for match in islice(pattern.finditer(text), self.MOST_COUNTED)
+        )

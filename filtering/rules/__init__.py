@@ -7,7 +7,43 @@ below. Not its job: what a rule is (see rule), thresholds that a config override
 from __future__ import annotations
 
 from triptych.filtering.rule import Rule
+from triptych.filtering.rules.duplicates import EXACT_DUPLICATE, NEAR_DUPLICATE
+from triptych.filtering.rules.formatting import MARKUP, MULTI_PARAGRAPH
+from triptych.filtering.rules.garbled import GARBLED
+from triptych.filtering.rules.hedging import SPECULATION
+from triptych.filtering.rules.image_naming import MISSING_IMAGE, UNKNOWN_IMAGE, UNNAMED_IMAGE
+from triptych.filtering.rules.language import WRONG_LANGUAGE
+from triptych.filtering.rules.length import TOO_LONG, TOO_SHORT
+from triptych.filtering.rules.number_agreement import DISAGREEMENT
+from triptych.filtering.rules.personal_data import PERSONAL_DATA
+from triptych.filtering.rules.prompt_leak import PROMPT_LEAK
+from triptych.filtering.rules.refusal import REFUSAL
+from triptych.filtering.rules.repetition import REPEATED
+from triptych.filtering.rules.traditional_script import TRADITIONAL
+from triptych.filtering.rules.truncation import TRUNCATED
+from triptych.filtering.rules.ungrounded import UNGROUNDED
 
 __all__ = ["RULES", "Rule"]
 
-RULES: tuple[Rule, ...] = ()
+RULES: tuple[Rule, ...] = (
+    GARBLED,
+    REFUSAL,
+    PROMPT_LEAK,
+    WRONG_LANGUAGE,
+    TRADITIONAL,
+    TRUNCATED,
+    TOO_SHORT,
+    REPEATED,
+    TOO_LONG,
+    MULTI_PARAGRAPH,
+    MARKUP,
+    UNKNOWN_IMAGE,
+    MISSING_IMAGE,
+    SPECULATION,
+    EXACT_DUPLICATE,
+    NEAR_DUPLICATE,
+    UNGROUNDED,
+    PERSONAL_DATA,
+    DISAGREEMENT,
+    UNNAMED_IMAGE,
+)

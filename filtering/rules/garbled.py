@@ -1,0 +1,79 @@
+"""Rule: text that no person would have typed.
+
+Comes in: a caption. Goes out: the number of special tokens, control and replacement characters, wrongly
+decoded characters and heaps of symbols. Not its job: markup (see formatting).
+"""
+
+from __future__ import annotations
+
+import re
+import string
+
+from triptych.filtering.caption import CaptionText
+from triptych.filtering.rule import Rule
+
+_SPECIAL_TOKEN = re.compile(
+    r"<\|[^|<>\n]{1,40}\|>|<｜[^｜]{1,40}｜>"  # <|im_end|>
+    r"|<\s*/?\s*(?:s|pad|unk|bos|eos|sep|cls|mask|image|img|img_context|image_token|box|ref|quad|think|tool_call)\s*>"
+    r"|<0x[0-9a-f]{2}>|<image_?\d*>"
+    r"|\[(?:unk|pad|sep|cls|mask|inst|/inst|unused\d+)\]|<</?sys>>"
+    r"|&(?:amp|quot|nbsp|lt|gt|apos|#\d{2,6}|#x[0-9a-f]{2,6});"
+    r"|\\u[0-9a-f]{4}|\\x[0-9a-f]{2}",
+    re.IGNORECASE,
+)
+
+_BAD_CHARACTER = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffd\ufffc\ufeff\u200b\u200e\u200f\u202a-\u202e\u2060"
+    "\ue000-\uf8ff\ufff9-\ufffb\ufdd0-\ufdef\ud800-\udfff\U000f0000-\U0010fffd▁�□]|(?<=\\w)Ġ"
+)
+"""Control, format, private, surrogate and replacement characters, and two tokenizers' marks for a space."""
+
+_INVISIBLE = re.compile("[\u200b\u200e\u200f\u2060]")
+_MAY_BE_INVISIBLE = frozenset({"ARABIC", "HEBREW", "KHMER", "MYANMAR", "THAI", "LAO", "TIBETAN"})
+"""Scripts that turn the direction of writing, or mark where a word ends without showing it."""
+
+_WRONGLY_DECODED = re.compile(
+    "Ã[\x80-\xbf‰“”€‚]|â€[™œ\x9d“”˜¦\x9c]?|Â[°\xa0·»«]"
+    "|[åäæçèé](?:[\x80-\x9f\xa1-\xaa\xac-\xba\xbc-\xbfˆ‰€‚ƒ„†‡Š‹Œ›œžŸ][\x80-\xbf“”‘’™–—ˆ‰€‚ƒ„†‡Š‹Œ›œžŸ˜•]"
+    "|[“”‘’™–—˜•][\x80-\xbfˆ‰€‚ƒ„†‡Š‹Œ›œžŸ])"
+    "|锟斤拷?|烫烫|屯屯|ï¿½|娴嬭|鐨勫|鍥剧|涓€|銆�"
+)
+"""UTF-8 read as Latin-1 or Windows-1252, and what reading it as GBK makes of the commonest words."""
+
+_SYMBOL = "[@#$%^&*+=|\\\\~<>/{}\\[\\]]"
+_PICTURE = "[\u2190-\u2bff\U0001f000-\U0001faff]"
+"""Arrows, shapes, emoji."""
+_SYMBOL_RUN = re.compile(
+    r"([^\w\s.!?…。！？\-—~～*=_☆★⭐•●])\1{3}|([!！])\2{5}|(?:[.。]\s){6}"
+    rf"|({_PICTURE})(?:\ufe0f?\s?\3){{5}}|{_SYMBOL}{{5}}|(?:[^\w\s]\s?){{9}}"
+)
+"""The same sign four times, or a heap of signs."""
+
+_USUAL = (string.ascii_letters + string.digits + " '\"-()").encode()
+_USUAL_MARKS = b",.;:?!"
+_ASCII_RUN = re.compile(r"([,;:?])\1{3}|!{6}|(?:\. ){6}|(?:[^\w\s]\s?){9}")
+_SUSPECT = re.compile(f"{_PICTURE}|{_SYMBOL}|[▁�□ĠÃâÂåäæçèéï锟烫屯娴鐨鍥涓銆]|([，、。；！：？])\\1")
+"""Without any of these a printable text in another script has nothing of the above."""
+
+
+def garbling(caption: CaptionText) -> float:
+    """The number of places that are not text."""
+    text = caption.text
+    if text.isascii():
+        unusual = text.encode().translate(None, _USUAL)
+        if not unusual.translate(None, _USUAL_MARKS):
+            return float(len(_ASCII_RUN.findall(caption.unquoted))) if len(unusual) > 3 else 0.0
+    elif text.isprintable() and not _SUSPECT.search(text):
+        return 0.0
+    if not _MAY_BE_INVISIBLE.isdisjoint(caption.language.scripts):
+        text = _INVISIBLE.sub("", text)
+    places = (_SPECIAL_TOKEN.findall(text), _BAD_CHARACTER.findall(text), _WRONGLY_DECODED.findall(text))
+    return float(sum(map(len, places)) + len(_SYMBOL_RUN.findall(caption.unquoted)))
+
+
+GARBLED = Rule(
+    name="garbled",
+    measure=garbling,
+    threshold=0.0,  # one replacement character is a place where the caption is lost
+    likely_cause="a wrong chat template or tokenizer, or a model loaded in the wrong precision",
+)

@@ -1,0 +1,85 @@
+"""Rule: what is guessed rather than seen.
+
+Comes in: an English or Chinese caption. Goes out: how much of it is guessed, outside quotation marks. Not its
+job: other phrases that a description doesn't have (see refusal).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from triptych.filtering.caption import CaptionText
+from triptych.filtering.rule import Rule
+from triptych.jobs import Subject
+from triptych.languages import Language
+
+_STRONG, _WEAK = 1.0, 0.5
+
+_HEDGES: Mapping[str, Sequence[tuple[float, str]]] = {
+    "en": (
+        (
+            _STRONG,
+            "perhaps maybe possibly probably likely presumably potentially conceivably supposedly plausibly might"
+            " could presumed assumed assume imagine guess speculate unclear apparently",
+        ),
+        (
+            _WEAK,
+            "seems seem seemingly appears appear suggests suggest suggesting suggestive implies implying indicating"
+            " indicates hinting hints hint evoking possible may",
+        ),
+    ),
+    "zh": (
+        (
+            _STRONG,
+            "可能 或许 也许 大概 似乎 好像 恐怕 想必 猜测 推测 估计 疑似 多半 不排除 说不定 应该是 应该会 应该在 应该正"
+            " 应该刚 应该为 貌似 推断 猜想 八成 没准",
+        ),
+        (_WEAK, "看起来 看上去 看似 暗示 预示 表明 像是 让人联想 仿佛 透露出 意味着"),
+    ),
+}
+_WEIGHTS = {word: weight for groups in _HEDGES.values() for weight, words in groups for word in words.split()}
+
+_NOT_A_HEDGE: Mapping[str, re.Pattern[str]] = {
+    "en": re.compile(
+        r"\bcould (?:also |clearly )?be (?:seen|found|read|made out)|\b(?:un|not )likely|\blikely to\b(?! be)"
+        r"|\bappears? (?:on|in|at|behind|beside|below|above|near|next|under|along|twice|again|only|to the (?:left|right))"
+        r"|\bMay (?:\d|Day\b)|\b(?:in|of|on|early|late|until|since) May\b|\bas (?:wide|far|much|close|large|many) as possible"
+    ),
+    "zh": re.compile("[不尽]可能|可能性不|大概[是的]?[0-9一二三四五六七八九十]"),
+}
+"""Other uses of these words; each takes one from the score."""
+
+
+def hedges(caption: CaptionText) -> float:
+    """How much is guessed: 1 for "perhaps" and its like, 0.5 for "seems" and its like."""
+    code = caption.language.code
+    found = [_WEIGHTS[word] for word in _PATTERNS[code].findall(caption.unquoted_lowered)]
+    if not found:
+        return 0.0
+    return max(0.0, sum(found) - len(_NOT_A_HEDGE[code].findall(caption.unquoted)))
+
+
+def most_hedges(subject: Subject, language: Language) -> float:
+    """The seed's prompt forbids speculation. One hedge is caution, and two guesses with a "seems" still
+    describe: good captions of one image (labelled) reach 2.0, speculation begins at 3. A set is twice as long.
+    """
+    return 3.0 if subject == "set" else 2.5
+
+
+def _pattern(code: str) -> re.Pattern[str]:
+    words = [word for _, listed in _HEDGES[code] for word in listed.split()]
+    return re.compile(rf"\b(?:{'|'.join(words)})\b" if code == "en" else "|".join(words))
+
+
+_PATTERNS = {code: _pattern(code) for code in _HEDGES}
+
+SPECULATION = Rule(
+    name="speculation",
+    measure=hedges,
+    threshold=most_hedges,
+    languages=frozenset(_HEDGES),
+    needles=frozenset(_WEIGHTS),
+    step=0.5,
+    likely_cause="a prompt that doesn't forbid guesses",
+)

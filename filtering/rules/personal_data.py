@@ -1,0 +1,41 @@
+"""Rule: what a person would not want passed on.
+
+Comes in: a caption. Goes out: the number of e-mail addresses and telephone numbers, also those that a sign in
+the picture shows. Not its job: names of people, which nothing tells from other names.
+"""
+
+from __future__ import annotations
+
+import re
+
+from triptych.filtering.caption import CaptionText
+from triptych.filtering.rule import Rule
+
+_EMAIL = re.compile(r"[\w.+\-]{1,64}\s?@\s?[\w\-]{1,63}(?:\.[\w\-]{1,63}){1,4}")
+_PHONE = re.compile(
+    r"(?<![\w.,])(?:\+\d{1,3}[\s.\-]?(?:\(?\d{1,4}\)?[\s.\-]?){2,5}\d{2,4}"  # +44 20 7946 0000
+    r"|\(?\d{3}\)?[\s.\-]\d{3}[\s.\-]\d{4}"  # (212) 555-0143
+    r"|0\d{2,3}[\s\-]?\d{7,8}|1[3-9]\d[\s\-]?\d{4}[\s\-]?\d{4}|[48]00[\s\-]\d{3,4}[\s\-]\d{3,4}"  # China
+    r"|0\d{2,4}[\s\-]\d{3,4}[\s\-]\d{3,4}|\d{3}-\d{4})(?![\w])"
+)
+_MAY_BE_A_PHONE = re.compile(r"\d(?:\D{0,3}\d){4}")
+"""Any telephone number has five digits with at most three other characters before each."""
+
+
+def personal_data(caption: CaptionText) -> float:
+    """The number of e-mail addresses and telephone numbers."""
+    text = caption.text
+    found = len(_EMAIL.findall(text)) if "@" in text else 0
+    if _MAY_BE_A_PHONE.search(text):
+        found += len(_PHONE.findall(text))
+    return float(found)
+
+
+PERSONAL_DATA = Rule(
+    name="personal_data",
+    measure=personal_data,
+    threshold=0.0,
+    action="flag",
+    needles=frozenset("@0123456789"),
+    likely_cause="images of signs, documents and screens",
+)

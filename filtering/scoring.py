@@ -188,7 +188,7 @@ class Scorer:
         """All that can be said by themselves of captions of one job, in their order."""
         rules, captions, scores, is_violated = self.score_rules(block)
         job = block[0].job
-        rejects = is_violated & np.array([[each.action == "reject"] for each in rules], np.bool_)
+        rejects = is_violated & np.array([each.action == "reject" for each in rules], np.bool_)[:, None]
         violations: list[dict[str, float]] = [{} for _ in block]
         for at, number in np.argwhere(is_violated).tolist():
             violations[number][rules[at].rule.name] = float(scores[at, number])

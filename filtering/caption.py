@@ -44,17 +44,22 @@ What is longer is rejected for its length."""
 MOST_SENTENCES = 500
 """Looked at one by one. The longest caption that any job allows has a tenth of that."""
 
-_TO_PLAIN = bytes(ord(chr(code).lower()) if chr(code).isalnum() and code < 128 else 32 for code in range(256))
-"""Of ASCII text."""
-_MARK = re.compile(r"[^\w ]|_")
+_ASCII = bytes(range(128))
+_TO_PLAIN = bytes(
+    code if code >= 128 else ord(chr(code).lower()) if chr(code).isalnum() else 32 for code in range(256)
+)
+"""Of UTF-8: ASCII letters in lower case, spaces for what is neither letter nor digit."""
 _UNSPACED = re.compile(f"[{UNSPACED}]")
-_RUNS = re.compile(rf"([{UNSPACED}]+)|[^{UNSPACED}\s]+")
+_UNSPACED_MARKS = "，。、；：“”（）《》！？·—…"
+"""The marks in such scripts, nearly always: replacing one by one beats any pattern."""
+_RUNS = re.compile(rf"([{UNSPACED}][{UNSPACED} ]*)|[^\W_{UNSPACED}]+")
 _SENTENCE_END = re.compile(r"(?<!\d)[.．]|[!?！？。…;；।؟۔։።។။]|[\r\n]")
 
 _QUOTED_BY = {
     opening: re.compile(rf"{opening}[^{opening}{closing}\n]{{1,{LONGEST_QUOTE}}}[{closing}]")
     for opening, closing in (
-        ('"', '"'), ("“", "”"), ("‘", "’"), ("「", "」"), ("『", "』"), ("《", "》"), ("„", "“”"), ("«", "»"), ("»", "«"),
+        ('"', '"'), ("“", "”"), ("‘", "’"), ("「", "」"), ("『", "』"), ("《", "》"),
+        ("„", "“”"), ("«", "»"), ("»", "«"),
     )
 }  # fmt: skip
 _QUOTED_BY["'"] = re.compile(rf"'(?<!\w')[^'\n]{{1,{LONGEST_SINGLE_QUOTE}}}'(?!\w)")
@@ -159,21 +164,27 @@ def units_of(text: str) -> list[str]:
     if text.isascii():
         units = text.encode().translate(_TO_PLAIN, b"'").decode().split()
     else:
-        plain = text.lower().replace("’", "").replace("'", "")
-        for mark in set(_MARK.findall(plain)):
-            if not unicodedata.category(mark).startswith("M"):  # a vowel of a word, such as Hindi has
-                plain = plain.replace(mark, " ")
-        units = _split_unspaced(plain) if _UNSPACED.search(plain) else plain.split()
+        units = _units_of_any(text.lower().replace("’", "").replace("'", ""))
     if len(text) > LONGEST_WORD * len(units) and any(len(unit) > LONGEST_WORD for unit in units):
         return [part for unit in units for part in (unit if len(unit) > LONGEST_WORD else [unit])]
     return units
 
 
-def _split_unspaced(plain: str) -> list[str]:
-    units: list[str] = []
-    for run in _RUNS.finditer(plain):
-        if run.lastindex:
-            units += run[0]
-        else:
-            units.append(run[0])
-    return units
+def _units_of_any(lowered: str) -> list[str]:
+    encoded = lowered.encode("utf-8", "surrogatepass")
+    others = encoded.translate(None, _ASCII).decode("utf-8", "surrogatepass")
+    if _UNSPACED.search(others):
+        for mark in _UNSPACED_MARKS:
+            lowered = lowered.replace(mark, " ")
+        units: list[str] = []
+        for run in _RUNS.finditer(lowered):
+            if run.lastindex:
+                units += run[0].replace(" ", "")
+            else:
+                units.append(run[0])
+        return units
+    plain = encoded.translate(_TO_PLAIN).decode("utf-8", "surrogatepass")
+    for mark in set(others):
+        if not mark.isalnum() and not unicodedata.category(mark).startswith("M"):  # as a vowel in Hindi
+            plain = plain.replace(mark, " ")
+    return plain.split()

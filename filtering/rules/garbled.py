@@ -49,21 +49,35 @@ _SYMBOL_RUN = re.compile(
 )
 """The same sign four times, or a heap of signs."""
 
-_USUAL = (string.ascii_letters + string.digits + " '\"-()").encode()
-_USUAL_MARKS = b",.;:?!"
-_ASCII_RUN = re.compile(r"([,;:?])\1{3}|!{6}|(?:\. ){6}|(?:[^\w\s]\s?){9}")
-_SUSPECT = re.compile(f"{_PICTURE}|{_SYMBOL}|[▁�□ĠÃâÂåäæçèéï锟烫屯娴鐨鍥涓銆]|([，、。；！：？])\\1")
-"""Without any of these a printable text in another script has nothing of the above."""
+_USUAL = (string.ascii_letters + string.digits + " '\"-(),.;:?!%/").encode()
+_RUNS = (
+    ",,,,",
+    ";;;;",
+    "::::",
+    "????",
+    "!!!!!!",
+    ". . . . . .",
+    "，，，，",
+    "、、、、",
+    "。。。。",
+    "；；；；",
+    "！！！！！！",
+)
+_SUSPECT = re.compile(
+    "[\u2190-\u2bff\U0001f000-\U0001faff<\\[\\\\&#$*=|~^+{}\\]>@▁�□ĠÃâÂåäæçèéï锟烫屯娴鐨鍥涓銆]"
+)
+"""A printable text without any of these and of the runs has nothing of the above but a heap of signs that are
+all usual."""
 
 
 def garbling(caption: CaptionText) -> float:
     """The number of places that are not text."""
     text = caption.text
     if text.isascii():
-        unusual = text.encode().translate(None, _USUAL)
-        if not unusual.translate(None, _USUAL_MARKS):
-            return float(len(_ASCII_RUN.findall(caption.unquoted))) if len(unusual) > 3 else 0.0
-    elif text.isprintable() and not _SUSPECT.search(text):
+        is_usual = not text.encode().translate(None, _USUAL)
+    else:
+        is_usual = text.isprintable() and not _SUSPECT.search(text)
+    if is_usual and not any(map(text.__contains__, _RUNS)):
         return 0.0
     if not _MAY_BE_INVISIBLE.isdisjoint(caption.language.scripts):
         text = _INVISIBLE.sub("", text)

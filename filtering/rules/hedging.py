@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from triptych.filtering.caption import CaptionText
+from triptych.filtering.caption import CaptionText, units_of
 from triptych.filtering.rule import Rule
 from triptych.jobs import Subject
 from triptych.languages import Language
@@ -38,6 +38,9 @@ _HEDGES: Mapping[str, Sequence[tuple[float, str]]] = {
         (_WEAK, "看起来 看上去 看似 暗示 预示 表明 像是 让人联想 仿佛 透露出 意味着"),
     ),
 }
+_WORDS = {
+    code: frozenset(word for _, words in groups for word in words.split()) for code, groups in _HEDGES.items()
+}
 _WEIGHTS = {word: weight for groups in _HEDGES.values() for weight, words in groups for word in words.split()}
 
 _NOT_A_HEDGE: Mapping[str, re.Pattern[str]] = {
@@ -54,10 +57,15 @@ _NOT_A_HEDGE: Mapping[str, re.Pattern[str]] = {
 def hedges(caption: CaptionText) -> float:
     """How much is guessed: 1 for "perhaps" and its like, 0.5 for "seems" and its like."""
     code = caption.language.code
-    found = [_WEIGHTS[word] for word in _PATTERNS[code].findall(caption.unquoted_lowered)]
-    if not found:
+    words = caption.among(_WORDS[code])
+    if code == "en" and not words.isdisjoint(caption.units):
+        units = caption.units if caption.unquoted is caption.text else units_of(caption.unquoted)
+        score = sum(_WEIGHTS[word] * units.count(word) for word in words)
+    elif code == "zh":
+        score = sum(_WEIGHTS[word] * caption.unquoted.count(word) for word in words)
+    else:
         return 0.0
-    return max(0.0, sum(found) - len(_NOT_A_HEDGE[code].findall(caption.unquoted)))
+    return max(0.0, score - len(_NOT_A_HEDGE[code].findall(caption.unquoted)))
 
 
 def most_hedges(subject: Subject, language: Language) -> float:
@@ -66,13 +74,6 @@ def most_hedges(subject: Subject, language: Language) -> float:
     """
     return 3.0 if subject == "set" else 2.5
 
-
-def _pattern(code: str) -> re.Pattern[str]:
-    words = [word for _, listed in _HEDGES[code] for word in listed.split()]
-    return re.compile(rf"\b(?:{'|'.join(words)})\b" if code == "en" else "|".join(words))
-
-
-_PATTERNS = {code: _pattern(code) for code in _HEDGES}
 
 SPECULATION = Rule(
     name="speculation",

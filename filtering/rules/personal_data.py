@@ -36,6 +36,8 @@ PERSONAL_DATA = Rule(
     measure=personal_data,
     threshold=0.0,
     action="flag",
-    needles=frozenset("@0123456789"),
+    needles=frozenset(
+        {"@", *(f"{number:02}" for number in range(100))}
+    ),  # a telephone number has two in a row
     likely_cause="images of signs, documents and screens",
 )

@@ -28,7 +28,8 @@ from benchmarks.seed_length_captions import MadeUp, make_captions, row_of
 from tests.support.contexts import filter_jobs_of
 from triptych.filtering.caption import units_of
 from triptych.filtering.config import FilteringConfig
-from triptych.filtering.scoring import CaptionInput, Scorer
+from triptych.filtering.rule_choice import make_scorer
+from triptych.filtering.scoring import CaptionInput
 
 ROUNDS = 15
 PEER_ROUNDS = 5
@@ -104,14 +105,14 @@ print("FOUND" + json.dumps({
 
 def rules_alone(captions: Sequence[MadeUp], config: FilteringConfig) -> int:
     """Captions a second with the rules of ``config``."""
-    scorer = Scorer(config, filter_jobs_of())
+    scorer = make_scorer(config, filter_jobs_of())
     given = _inputs(captions)
     return rate(lambda: scorer.score_rules(given), len(captions))
 
 
 def with_sketches(captions: Sequence[MadeUp], config: FilteringConfig) -> int:
     """Captions a second of all that a worker does."""
-    scorer = Scorer(config, filter_jobs_of())
+    scorer = make_scorer(config, filter_jobs_of())
     given = _inputs(captions)
     return rate(lambda: scorer.score_block(given), len(captions))
 

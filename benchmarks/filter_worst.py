@@ -25,9 +25,11 @@ from triptych.filtering.caption import CaptionText
 from triptych.filtering.rules import RULES
 from triptych.filtering.scoring import NeedleFinder
 from triptych.languages import LANGUAGES
-from triptych.prompts import Naming
+from triptych.prompts import Naming, Prompt
 
-NAMING = Naming(label="Image-{number}", pattern=r"(?i)image[- ]?\\d+|图\\d+")
+PROMPT = Prompt(
+    version=1, text="", naming=Naming(label="Image-{number}", pattern=r"(?i)image[- ]?\\d+|图\\d+")
+)
 
 MAX_MS = 10.0
 SEED = 20260101
@@ -49,7 +51,7 @@ class Worst:
                 LANGUAGES[language],
                 subject=JOBS[job].subject,
                 image_count=images,
-                naming=NAMING if images % 2 else None,
+                prompt=PROMPT if images % 2 else None,
                 counterparts={"zh" if language == "en" else "en": text[::-1]},
             )
 

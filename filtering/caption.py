@@ -18,7 +18,7 @@ from collections.abc import Set as AbstractSet
 
 from triptych.jobs import Subject
 from triptych.languages import Language
-from triptych.prompts import Naming
+from triptych.prompts import Prompt
 
 LATIN = r"A-Za-zªºÀ-ÖØ-öø-ɏḀ-ỿＡ-Ｚａ-ｚ"
 """Latin letters with all their accents, and the full-width ones, as the inside of a character class."""
@@ -78,7 +78,7 @@ class CaptionText:
         subject: Subject = "image",
         image_count: int = 1,
         finish_reason: str = "stop",
-        naming: Naming | None = None,
+        prompt: Prompt | None = None,
         counterparts: Mapping[str, str] | None = None,
         grounding_rank: float | None = None,
     ) -> None:
@@ -89,7 +89,9 @@ class CaptionText:
         self.is_multi = subject == "set"
         self.image_count = image_count
         self.finish_reason = finish_reason
-        self.naming = naming
+        self.prompt = prompt
+        """What was asked; None where that isn't known."""
+        self.naming = prompt.naming if prompt is not None else None
         """How the prompt told the model to name the images of a set; None where that isn't known."""
         self.counterparts: Mapping[str, str] = counterparts or {}
         """What other captions of the same image or set say, by the code of their language."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from types import TracebackType
@@ -25,17 +25,28 @@ from numpy.typing import NDArray
 
 from triptych.executors import Each, OpenExecutor, in_order
 from triptych.filtering.config import FilteringConfig
+from triptych.filtering.job_rules import FilterJob
 from triptych.filtering.near_duplicates import NONE, DuplicateIndex
 from triptych.filtering.rule import Rule
-from triptych.filtering.rule_choice import FilterJob
+from triptych.filtering.rule_choice import make_scorer
 from triptych.filtering.score_histogram import Bins
-from triptych.filtering.scoring import CaptionInput, MakeScorer, ScoredBlock, ScoredCaption, Scorer
+from triptych.filtering.scoring import CaptionInput, ScoredBlock, ScoredCaption, Scorer
 from triptych.records import Verdict
 
 BLOCK_CAPTIONS = 4096
 
 MIN_BLOCKS_FOR_PROCESSES = 4
 """Fewer are done before processes have started."""
+
+
+class MakeScorer(msgspec.Struct, frozen=True):
+    """Set up in each process: gives the function from a block of captions to what is left of it."""
+
+    config: FilteringConfig
+    jobs: tuple[FilterJob, ...]
+
+    def __call__(self, name: str) -> Callable[[Sequence[CaptionInput]], ScoredBlock]:
+        return make_scorer(self.config, self.jobs).score_block
 
 
 class FilterPass:
@@ -50,7 +61,7 @@ class FilterPass:
         rules: Sequence[Rule] | None = None,
     ) -> None:
         """``rules`` are used in place of those that the config names, in this process alone."""
-        self.scorer = Scorer(config, jobs, rules)
+        self.scorer = make_scorer(config, jobs) if rules is None else Scorer(config, jobs, rules)
         self._is_alone = rules is not None
         self._config, self._jobs, self._open_executor = config, tuple(jobs), open_executor
         scratch_in.mkdir(parents=True, exist_ok=True)
@@ -89,7 +100,7 @@ class FilterPass:
         self._compare(np.concatenate(rejected), np.concatenate(near_from))
 
     def scored(self) -> Iterator[ScoredCaption]:
-        """Every caption with the scores of the rules that it violates, in order. Can be gone through again."""
+        """Every caption with the scores of the rules that it violates, in order; as often as wanted."""
         for at, scored in enumerate(self._scored_alone()):
             if self._exact is not None and self._exact[at] != NONE:
                 scored.scores["exact_duplicate"] = 1.0

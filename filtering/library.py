@@ -19,12 +19,13 @@ from triptych.executors.local import LocalExecutor
 from triptych.filtering.caption import CaptionText
 from triptych.filtering.config import FilteringConfig
 from triptych.filtering.filter_pass import BLOCK_CAPTIONS, FilterPass
+from triptych.filtering.job_rules import FilterJob
 from triptych.filtering.rule import Rule
-from triptych.filtering.rule_choice import FilterJob, as_rule, chosen_rules
+from triptych.filtering.rule_choice import as_rule, chosen_rules
 from triptych.filtering.scoring import CaptionInput
 from triptych.jobs import Job, Subject
 from triptych.languages import Language, language_of
-from triptych.prompts import Naming
+from triptych.prompts import Prompt
 from triptych.records import Verdict
 
 
@@ -43,7 +44,7 @@ def judge(
     *,
     language: str | Language = "en",
     subject: Subject = "image",
-    naming: Naming | None = None,
+    prompt: Prompt | str | None = None,
     rules: Iterable[Rule | Callable[[CaptionText], float]] = (),
     config: FilteringConfig | None = None,
 ) -> list[Verdict]:
@@ -52,7 +53,9 @@ def judge(
     A caption is a text, or a mapping with ``text`` and any of ``id``, ``images`` (how many it is of; 1 unless
     ``subject`` is ``"set"``, then 2), ``finish_reason`` (``"stop"``, or ``"length"`` where a token limit cut
     it) and ``counterparts`` (what is said of the same image in other languages, by code). All are in one
-    ``language``. ``naming`` says how captions of sets name their images; without it they are read leniently.
+    ``language``. ``prompt`` is what was asked: a caption that repeats it
+    is rejected, and its ``naming`` says how captions of sets name their images; without it they are read
+    leniently.
     ``rules`` are your own, each a Rule or a function from a caption to a score that rejects above 0; they run
     after those of ``config``. Duplicates are looked for among these captions. A verdict's ``id`` is the
     caption's, else its number from 0.
@@ -65,7 +68,8 @@ def judge(
     """
     config = config or FilteringConfig()
     of_language = language if isinstance(language, Language) else language_of(language)
-    job = FilterJob(Job(name="captions", subject=subject, language=of_language.code), of_language, naming)
+    asked = Prompt(version=1, text=prompt) if isinstance(prompt, str) else prompt
+    job = FilterJob(Job(name="captions", subject=subject, language=of_language.code), of_language, asked)
     chosen = [*chosen_rules(config), *(as_rule(each, getattr(each, "__name__", "rule")) for each in rules)]
     given = (_caption_input(number, each, subject) for number, each in enumerate(captions))
     with (

@@ -43,7 +43,9 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     subject: Subject | None = None
     """What captions are of, where it is only for those."""
     needles: AbstractSet[str] = frozenset()
-    """In lower case. A text without any of them is not measured: its score is 0. Empty: each is measured."""
+    """In lower case. Those that a text has are found for it beforehand (see CaptionText.among)."""
+    needs_needle: bool = True
+    """Whether a text without any needle is not measured: its score is 0. Without needles each is measured."""
     is_share: bool = False
     """Whether scores lie in [0, 1]."""
     step: float | None = None

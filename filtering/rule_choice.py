@@ -1,7 +1,7 @@
 """The rules of a config: those that ship, and a user's own.
 
-Comes in: a FilteringConfig, jobs. Goes out: rules in order, and for each job the threshold and action of
-each. Not its job: what rules measure (see rules).
+Comes in: a FilteringConfig. Goes out: rules in order of priority. Not its job: what rules measure (see
+rules), their thresholds (see job_rules).
 
 A rule of one's own is a Rule, or a function from a caption to a score (then it is violated above 0), in a
 module that can be imported, in a Python file, or behind an entry point of the group ``triptych.rules``.
@@ -14,21 +14,18 @@ import hashlib
 import importlib
 import importlib.util
 import inspect
-import itertools
 import sys
 from collections.abc import Collection, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import NamedTuple
 
 from triptych.errors import UsageError
 from triptych.filtering.config import FilteringConfig
-from triptych.filtering.rule import Action, Rule
+from triptych.filtering.job_rules import FilterJob
+from triptych.filtering.rule import Rule
 from triptych.filtering.rules import RULES
-from triptych.jobs import Job
-from triptych.languages import Language
-from triptych.prompts import Naming
+from triptych.filtering.scoring import Scorer
 
 ENTRY_POINTS = "triptych.rules"
 """The group in which other packages offer rules by name."""
@@ -37,23 +34,6 @@ _HOW = (
     "expected the name of a rule, or one of your own as module:NAME or file.py:NAME, where NAME is a"
     " triptych.filtering.rule.Rule or a function from a caption to a score"
 )
-
-
-class FilterJob(NamedTuple):
-    """A job as the filter sees it."""
-
-    job: Job
-    language: Language
-    naming: Naming | None = None
-    """How its captions name the images of a set; None where that isn't known."""
-
-
-class JobRule(NamedTuple):
-    """A rule as it is used on the captions of a job."""
-
-    rule: Rule
-    threshold: float
-    action: Action
 
 
 def chosen_rules(config: FilteringConfig) -> tuple[Rule, ...]:
@@ -76,25 +56,12 @@ def chosen_rules(config: FilteringConfig) -> tuple[Rule, ...]:
     return tuple(rules)
 
 
-def rules_of(config: FilteringConfig, rules: Sequence[Rule], job: FilterJob) -> tuple[JobRule, ...]:
-    """Those of ``rules`` that say anything of the captions of ``job``.
+def make_scorer(config: FilteringConfig, jobs: Sequence[FilterJob]) -> Scorer:
+    """The rules of ``config``, ready to look at captions.
 
-    Raises UsageError for a threshold that can't be one.
+    Raises UsageError as ``chosen_rules`` does, and for a threshold that can't be one.
     """
-    chosen = tuple(
-        JobRule(rule, _threshold(config, rule, job), config.actions.get(rule.name, rule.action))
-        for rule in rules
-        if rule.reads(job.language) and rule.subject in (None, job.job.subject)
-    )
-    for one, other in itertools.permutations(chosen, 2):
-        same = one.rule.measure is not None and one.rule.measure is other.rule.measure
-        if same and one.rule.violated == "below" and one.threshold > other.threshold:
-            raise UsageError(
-                f"every caption of {job.job.name} violates {one.rule.name} or {other.rule.name}: their"
-                f" thresholds are {one.threshold:g} and {other.threshold:g};"
-                f" expected {one.rule.name} <= {other.rule.name} in filtering.thresholds"
-            )
-    return chosen
+    return Scorer(config, jobs, chosen_rules(config))
 
 
 def versions(rules: Sequence[Rule]) -> str:
@@ -105,17 +72,6 @@ def versions(rules: Sequence[Rule]) -> str:
         f"{rule.name} {rule.version}" + ("" if id(rule) in shipped else f" {_source_digest(rule)}")
         for rule in rules
     )
-
-
-def _threshold(config: FilteringConfig, rule: Rule, job: FilterJob) -> float:
-    default = rule.threshold_of(job.job.subject, job.language)
-    override = config.thresholds.get(rule.name, default)
-    threshold = override.get(job.job.name, default) if isinstance(override, dict) else override
-    highest = 1.0 if rule.is_share else float("inf")
-    if not 0.0 <= threshold <= highest:
-        expected = "a share from 0 to 1" if rule.is_share else "0 or more"
-        raise UsageError(f"filtering.thresholds.{rule.name} is {threshold:g}; expected {expected}")
-    return threshold
 
 
 def _own_rule(spec: str, shipped: Collection[str]) -> Rule:
@@ -137,7 +93,7 @@ def _own_rule(spec: str, shipped: Collection[str]) -> Rule:
 
 
 def as_rule(found: object, name: str) -> Rule:
-    """A Rule as it is; a function from a caption to a score as a Rule. Raises UsageError for what is neither."""
+    """A Rule as it is, a function from a caption to a score as a Rule. Raises UsageError for others."""
     if isinstance(found, Rule):
         return found
     if not callable(found):

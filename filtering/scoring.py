@@ -8,7 +8,7 @@ other (see near_duplicates), what is done with all of them (see filter_pass).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import cached_property
 from typing import NamedTuple
@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from triptych.errors import SetupError
 from triptych.filtering.caption import CaptionText
 from triptych.filtering.config import FilteringConfig
+from triptych.filtering.job_rules import FilterJob, JobRule, rules_of
 from triptych.filtering.minhash import Sketches, sketch
 from triptych.filtering.rule import Rule
-from triptych.filtering.rule_choice import FilterJob, JobRule, chosen_rules, rules_of
 from triptych.filtering.score_histogram import Bins, count_scores
 from triptych.records import Verdict
 
@@ -95,13 +95,11 @@ class NeedleFinder:
 
 
 class Scorer:
-    """The rules of a config, ready to look at the captions of some jobs."""
+    """Rules, ready to look at the captions of some jobs."""
 
-    def __init__(
-        self, config: FilteringConfig, jobs: Sequence[FilterJob], rules: Sequence[Rule] | None = None
-    ) -> None:
-        """``rules`` are used in place of those that the config names."""
-        self.rules = chosen_rules(config) if rules is None else tuple(rules)
+    def __init__(self, config: FilteringConfig, jobs: Sequence[FilterJob], rules: Sequence[Rule]) -> None:
+        """``config`` says what is different from what ``rules`` say of themselves."""
+        self.rules = tuple(rules)
         self.jobs = {each.job.name: each for each in jobs}
         self._of_job = {each.job.name: rules_of(config, self.rules, each) for each in jobs}
         self._flags = {
@@ -132,7 +130,7 @@ class Scorer:
             subject=of_job.job.subject,
             image_count=given.image_count,
             finish_reason=given.finish_reason,
-            naming=of_job.naming,
+            prompt=of_job.prompt,
             counterparts=given.counterparts,
             grounding_rank=given.grounding_rank,
         )
@@ -211,19 +209,10 @@ class Scorer:
         return thresholds.get("near_duplicate", 1.0)
 
 
-class MakeScorer(msgspec.Struct, frozen=True):
-    """Set up in each process: gives the function from a block of captions to what is left of it."""
-
-    config: FilteringConfig
-    jobs: tuple[FilterJob, ...]
-
-    def __call__(self, name: str) -> Callable[[Sequence[CaptionInput]], ScoredBlock]:
-        return Scorer(self.config, self.jobs).score_block
-
-
 def _measured(rule: Rule, block: Sequence[CaptionInput], captions: Sequence[CaptionText]) -> list[float]:
     """The score of each caption. Raises SetupError where a user's rule raises."""
-    measure, needles, at = rule.measure, rule.needles, 0
+    measure, at = rule.measure, 0
+    needles = rule.needles if rule.needs_needle else None
     assert measure is not None
     scores = [0.0] * len(captions)
     try:

@@ -8,22 +8,26 @@ every rule rejects. Not its job: the rules themselves.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
+
+import msgspec
 
 from triptych.errors import SetupError
 from triptych.filtering.config import FilteringConfig
 from triptych.filtering.filter_pass import BLOCK_CAPTIONS, FilterPass
 from triptych.filtering.grounding.phrase_embeddings import LoadTextEncoder
 from triptych.filtering.grounding.score import Grounding
-from triptych.filtering.rule_choice import FilterJob, chosen_rules, versions
+from triptych.filtering.job_rules import FilterJob
+from triptych.filtering.rule_choice import chosen_rules, versions
 from triptych.filtering.rule_counts import JobCounts, check_shares, count_lines, count_rules
 from triptych.filtering.score_histogram import rule_scores
 from triptych.filtering.scoring import CaptionInput, Scorer
 from triptych.jobs import Job
 from triptych.records import Caption, Verdict, target_of
-from triptych.runs.captioned import captions_digest
+from triptych.runs.captions_digest import captions_digest
 from triptych.runs.context import RunContext
 from triptych.runs.folder import Setting
 from triptych.runs.jsonl import write_jsonl
@@ -57,7 +61,7 @@ class FilterStage:
     @property
     def scorer(self) -> Scorer:
         """The rules as they are used on this run's jobs."""
-        return Scorer(self._config, self._jobs)
+        return Scorer(self._config, self._jobs, self._rules)
 
     def write_verdicts(self) -> bool:
         """Judge everything and write it. Returns False if that was done already.
@@ -69,9 +73,7 @@ class FilterStage:
         inputs = {
             "captions": captions_digest(run, jobs),
             "jobs": ",".join(job.name for job in jobs),
-            "naming": ", ".join(
-                f"{e.job.name} {e.naming.pattern}" for e in self._jobs if e.naming is not None
-            ),
+            "prompts": _digest(self._jobs),
         }
         if config.grounding:
             inputs["embeddings"] = run.digest("embeddings")
@@ -212,12 +214,14 @@ class FilterStage:
 
 def filter_jobs(context: RunContext) -> tuple[FilterJob, ...]:
     """The jobs of a run with what the filter knows of each."""
-    return tuple(
-        FilterJob(job, context.language(job), prompt.naming if prompt is not None else None)
-        for job in context.jobs
-        for prompt in [context.prompts.get(job.name)]
-    )
+    return tuple(FilterJob(job, context.language(job), context.prompts.get(job.name)) for job in context.jobs)
 
 
 def _captioned(planned: Sequence[Planned]) -> list[tuple[Target, Caption]]:
     return [(each.target, each.caption) for each in planned if each.caption is not None and each.is_captioned]
+
+
+def _digest(jobs: Sequence[FilterJob]) -> str:
+    """Of what rules know of prompts, in hex."""
+    prompts = [(each.job.name, each.prompt) for each in jobs]
+    return hashlib.sha256(msgspec.json.encode(prompts)).hexdigest()

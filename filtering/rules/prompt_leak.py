@@ -1,13 +1,18 @@
 """Rule: what was asked is in the answer, or a chat template's roles are.
 
-Comes in: a caption. Goes out: the number of such phrases, outside quotation marks. Roles are read in any
-language, the wording of prompts in English and Chinese. Not its job: special tokens (see garbled).
+Comes in: a caption. Goes out: the number of such phrases, outside quotation marks. Roles, and what its own job's
+prompt says, are read in any language; the wording of other prompts in English and Chinese. Not its job: special
+tokens (see garbled).
 """
 
 from __future__ import annotations
 
-from triptych.filtering.caption import CaptionText
+import re
+from functools import lru_cache
+
+from triptych.filtering.caption import CaptionText, units_of
 from triptych.filtering.rule import Phrases, Rule
+from triptych.languages import Language
 
 _ROLES = Phrases(
     (
@@ -87,15 +92,32 @@ _CHINESE = Phrases(
 _PHRASES = {"en": (_ROLES, _ENGLISH), "zh": (_ROLES, _ENGLISH, _CHINESE)}
 
 
+_SHORTEST_CLAUSE = {"word": 6, "character": 8}
+"""Units of a prompt's clause that no caption has by chance."""
+_CLAUSE_END = re.compile(r"[.,;:!?\"“”，。；：！？、\n]")
+
+
+@lru_cache(maxsize=64)
+def _clauses(prompt: str, language: Language) -> tuple[str, ...]:
+    """Those of ``prompt`` that are long enough, in lower case."""
+    clauses = (each.strip() for each in _CLAUSE_END.split(prompt.lower()))
+    return tuple(each for each in clauses if len(units_of(each)) >= _SHORTEST_CLAUSE[language.unit])
+
+
 def prompt_leaks(caption: CaptionText) -> float:
     """The number of places where what was asked is in the answer, or a chat template's roles."""
-    return float(sum(phrases.count(caption) for phrases in _PHRASES.get(caption.language.code, (_ROLES,))))
+    count = sum(phrases.count(caption) for phrases in _PHRASES.get(caption.language.code, (_ROLES,)))
+    if caption.prompt is not None:
+        clauses = _clauses(caption.prompt.text, caption.language)
+        count += sum(each in caption.unquoted_lowered for each in clauses)
+    return float(count)
 
 
 PROMPT_LEAK = Rule(
     name="prompt_leak",
     measure=prompt_leaks,
-    threshold=0.0,  # PixelProse and BLIP3-KALE reject at the first, too
     needles=_ROLES.needles | _ENGLISH.needles | _CHINESE.needles,
+    needs_needle=False,
+    threshold=0.0,  # PixelProse and BLIP3-KALE reject at the first, too
     likely_cause="a wrong chat template, so that the model goes on with the prompt",
 )

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tests.support.contexts import JOBS, filter_jobs_of
 from tests.support.odd_texts import drawn_texts, fixed_texts
 from triptych.filtering.config import FilteringConfig
+from triptych.filtering.rule_choice import make_scorer
 from triptych.filtering.scoring import CaptionInput, Scorer
 
 MAX_S = 1.0
@@ -18,7 +19,7 @@ MAX_S = 1.0
 
 @functools.cache
 def scorer() -> Scorer:
-    return Scorer(FilteringConfig(), filter_jobs_of())
+    return make_scorer(FilteringConfig(), filter_jobs_of())
 
 
 @seed(20260101)

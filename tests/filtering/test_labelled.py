@@ -7,12 +7,12 @@ import pytest
 from tests.filtering.labelled_captions import Labelled, read_labelled
 from tests.support.contexts import JOBS, filter_jobs_of
 from triptych.filtering.config import FilteringConfig
-from triptych.filtering.rule_choice import FilterJob
-from triptych.filtering.scoring import Scorer
+from triptych.filtering.job_rules import FilterJob
+from triptych.filtering.rule_choice import make_scorer
 
 MIN_RECALL, MIN_KEPT = 0.97, 0.98
 MIN_CERTAIN = {"multi_en": 0.4, "multi_zh": 0.35}
-"""Of captions in free prose that leave an image out or name one that isn't there: the share that can be told for
+"""Of captions in free prose that leave an image out or name one that isn't there: the share of which that is
 certain. It is measured, not aimed at (see benchmarks/results/filter_quality.json)."""
 SETS = (
     "captions",
@@ -31,7 +31,7 @@ NAMING_FAULTS = frozenset({"missing_image", "unknown_image"})
 
 def rejected(captions: Sequence[Labelled], jobs: Sequence[FilterJob]) -> list[bool]:
     """Which are rejected, by any rule that looks at one caption."""
-    scorer = Scorer(FilteringConfig(), jobs)
+    scorer = make_scorer(FilteringConfig(), jobs)
     violations = [scorer.violations(each.job, scorer.all_scores(each.input)) for each in captions]
     return [scorer.is_rejected(each.job, v) for each, v in zip(captions, violations, strict=True)]
 
@@ -48,8 +48,7 @@ def test_the_set_has_what_it_must() -> None:
 @pytest.mark.parametrize("name", SETS)
 @pytest.mark.parametrize("job", JOBS)
 def test_bad_captions_go_and_good_ones_stay(job: str, name: str) -> None:
-    """Recall of the bad and share of the good that stay; without a contract nothing is asked of how images are
-    named."""
+    """Recall of the bad and share of the good; without a contract, naming images is another matter."""
     captions = [c for c in read_labelled(name) if c.job == job and c.fault not in NAMING_FAULTS]
     gone = rejected(captions, filter_jobs_of(job))
     bad = [r for r, c in zip(gone, captions, strict=True) if c.fault is not None]
@@ -86,7 +85,7 @@ FAULTS = sorted({c.fault for c in read_labelled("captions") if c.fault} - NAMING
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_is_found_by_its_own_rule(fault: str) -> None:
     """For nine in ten of a class, the rule of its name is among those that are violated."""
-    scorer = Scorer(FilteringConfig(), filter_jobs_of())
+    scorer = make_scorer(FilteringConfig(), filter_jobs_of())
     found = [
         fault in scorer.violations(each.job, scorer.all_scores(each.input))
         for each in read_labelled("captions")
@@ -98,7 +97,7 @@ def test_a_fault_is_found_by_its_own_rule(fault: str) -> None:
 
 def test_languages_are_known_by_the_job() -> None:
     """A good English caption is wrong where Chinese was asked, and the other way round."""
-    scorer = Scorer(FilteringConfig(), filter_jobs_of())
+    scorer = make_scorer(FilteringConfig(), filter_jobs_of())
     good = [c for c in read_labelled("captions") if c.fault is None and c.job.startswith("single")]
     turned = [c.input._replace(job="single_en" if c.job == "single_zh" else "single_zh") for c in good]
 

@@ -31,11 +31,12 @@ def test_a_mapping_says_more_of_a_caption() -> None:
 def test_a_contract_says_how_images_are_named() -> None:
     """Each of a set's has to be."""
     naming = triptych.Naming(label="Image-{number}", pattern=r"Image-\d+")
+    prompt = triptych.Prompt(version=1, text="Describe the images.", naming=naming)
     text = f"Image-1: {GOOD[0]} Image-2: {GOOD[1]}"
 
     both, missing = (
-        triptych.judge([text, text + " It is late."], subject="set", naming=naming),
-        triptych.judge([{"text": text, "images": 3}], subject="set", naming=naming),
+        triptych.judge([text, text + " It is late."], subject="set", prompt=prompt),
+        triptych.judge([{"text": text, "images": 3}], subject="set", prompt=prompt),
     )
 
     assert [None, "near_duplicate"] == [verdict.reason for verdict in both]

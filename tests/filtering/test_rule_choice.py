@@ -7,9 +7,9 @@ import pytest
 from tests.support.contexts import JOBS, filter_jobs_of
 from triptych.errors import SetupError, UsageError
 from triptych.filtering.config import FilteringConfig
-from triptych.filtering.rule_choice import chosen_rules, versions
+from triptych.filtering.rule_choice import chosen_rules, make_scorer, versions
 from triptych.filtering.rules import RULES
-from triptych.filtering.scoring import CaptionInput, Scorer
+from triptych.filtering.scoring import CaptionInput
 
 OWN_RULES = """
 from triptych.filtering.rule import Rule
@@ -37,7 +37,7 @@ def own_rules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def violations(config: FilteringConfig, text: str) -> list[str]:
-    scorer = Scorer(config, filter_jobs_of("single_en"))
+    scorer = make_scorer(config, filter_jobs_of("single_en"))
     given = CaptionInput("a", "single_en", text)
     return list(scorer.violations("single_en", scorer.all_scores(given)))
 
@@ -73,7 +73,7 @@ def test_a_rule_object_says_threshold_and_needles(own_rules: Path) -> None:
 
 def test_a_rule_that_fails_is_named_with_the_caption(own_rules: Path) -> None:
     """No traceback: it is the user's file."""
-    scorer = Scorer(FilteringConfig(rules=("own_rules:BROKEN",)), filter_jobs_of("single_en"))
+    scorer = make_scorer(FilteringConfig(rules=("own_rules:BROKEN",)), filter_jobs_of("single_en"))
 
     with pytest.raises(
         SetupError, match=r"rule broken failed on caption a \(ZeroDivisionError.*mend the rule"
@@ -110,7 +110,7 @@ def test_a_setting_of_an_unknown_rule_is_refused(settings: dict[str, object]) ->
 def test_a_threshold_can_be_that_of_one_job() -> None:
     """The other jobs keep the rule's own."""
     config = FilteringConfig(thresholds={"too_short": {"multi_en": 40}})
-    scorer = Scorer(config, filter_jobs_of())
+    scorer = make_scorer(config, filter_jobs_of())
     thresholds = {
         job: next(each.threshold for each in scorer.job_rules(job) if each.rule.name == "too_short")
         for job in JOBS
@@ -124,18 +124,18 @@ def test_thresholds_that_leave_nothing_are_refused() -> None:
     config = FilteringConfig(thresholds={"too_short": 400})
 
     with pytest.raises(UsageError, match="every caption of single_en violates too_short or too_long"):
-        Scorer(config, filter_jobs_of("single_en"))
+        make_scorer(config, filter_jobs_of("single_en"))
 
 
 def test_a_share_above_one_is_refused() -> None:
     """With what was expected."""
     with pytest.raises(UsageError, match=r"thresholds.repeated is 1.5; expected a share"):
-        Scorer(FilteringConfig(thresholds={"repeated": 1.5}), filter_jobs_of("single_en"))
+        make_scorer(FilteringConfig(thresholds={"repeated": 1.5}), filter_jobs_of("single_en"))
 
 
 def test_a_rule_can_be_made_to_flag() -> None:
     """The caption is kept, with the score."""
-    scorer = Scorer(FilteringConfig(actions={"too_short": "flag"}), filter_jobs_of("single_en"))
+    scorer = make_scorer(FilteringConfig(actions={"too_short": "flag"}), filter_jobs_of("single_en"))
 
     assert not scorer.is_rejected("single_en", {"too_short": 3.0})
 

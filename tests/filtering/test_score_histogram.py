@@ -7,8 +7,9 @@ import pytest
 from tests.filtering.labelled_captions import read_labelled
 from tests.support.contexts import context_of, filter_jobs_of
 from triptych.filtering.config import FilteringConfig
+from triptych.filtering.rule_choice import make_scorer
 from triptych.filtering.score_histogram import rule_scores
-from triptych.filtering.scoring import CaptionInput, Scorer
+from triptych.filtering.scoring import CaptionInput
 from triptych.filtering.stage import FilterStage
 from triptych.runs.folder import RunFolder
 from triptych.runs.rule_scores import RuleScores
@@ -26,7 +27,7 @@ def captions() -> list[CaptionInput]:
 
 def counted() -> dict[str, RuleScores]:
     """What a pass over the labelled captions counts."""
-    scorer = Scorer(FilteringConfig(), filter_jobs_of())
+    scorer = make_scorer(FilteringConfig(), filter_jobs_of())
     bins = scorer.score_block(captions()).bins
     return {each.rule: each for each in rule_scores(bins, {"single_en": scorer.job_rules("single_en")})}
 
@@ -48,7 +49,7 @@ def test_another_threshold_rejects_what_the_counts_say(rule: str, threshold: flo
     """Exactly, on either side of the threshold that they were counted with."""
     before = counted()[rule]
     moved = FilteringConfig(thresholds={rule: threshold + steps * before.step})
-    scorer = Scorer(moved, filter_jobs_of())
+    scorer = make_scorer(moved, filter_jobs_of())
     flags = {each.rule.name for each in scorer.job_rules("single_en") if each.action == "flag"}
     violations = [scorer.violations(each.job, scorer.all_scores(each)) for each in captions()]
     beyond = [each for each in violations if rule in each]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from triptych.config import load_config
-from triptych.filtering.rule_choice import FilterJob
+from triptych.filtering.job_rules import FilterJob
 from triptych.jobs import SEED_JOBS, Job
 from triptych.languages import LANGUAGES
 from triptych.progress import Progress, Silent
@@ -21,13 +21,10 @@ NANO_JOBS = load_config("demo").all_jobs()
 
 
 def filter_jobs_of(*jobs: str, contract: bool = False) -> list[FilterJob]:
-    """Jobs of the seed (all where none is named) as the filter sees them. ``contract``: with what their
-    prompts say of naming images."""
+    """Jobs of the seed (all where none is named) as the filter sees them. ``contract``: with their
+    prompts, which say how images are named."""
     chosen = [JOBS[name] for name in jobs or JOBS]
-    return [
-        FilterJob(job, LANGUAGES[job.language], load_prompt(job).naming if contract else None)
-        for job in chosen
-    ]
+    return [FilterJob(job, LANGUAGES[job.language], load_prompt(job) if contract else None) for job in chosen]
 
 
 def limited(name: str, limit: int | None) -> Job:

@@ -1,6 +1,6 @@
 """Texts that keep patterns busy: pieces that rules look for, many times over.
 
-Goes out: fixed texts and a hypothesis strategy, none longer than MAX_BYTES. Used by the tests and the benchmark
+Goes out: fixed texts and a hypothesis strategy, none longer than MAX_BYTES, for tests and the benchmark
 of the slowest text.
 """
 

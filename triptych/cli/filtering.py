@@ -92,8 +92,8 @@ def _filter_file(
 ) -> None:
     from triptych.config import load_config
     from triptych.filtering.captions_file import CaptionsFile
-    from triptych.filtering.rule_choice import FilterJob
-    from triptych.filtering.scoring import Scorer
+    from triptych.filtering.job_rules import FilterJob
+    from triptych.filtering.rule_choice import make_scorer
     from triptych.languages import language_of
 
     if fresh:
@@ -102,7 +102,7 @@ def _filter_file(
     jobs = [FilterJob(job, language_of(job.language, config.languages)) for job in config.all_jobs()]
     captions = CaptionsFile(source, jobs)
     if explain is not None:
-        _explain(Scorer(config.filtering, jobs), captions.find(explain), None)
+        _explain(make_scorer(config.filtering, jobs), captions.find(explain), None)
         return
     if out is None and not dry_run:
         raise UsageError(f"verdicts on {source} need a place; name a file with --out, or add --dry-run")

@@ -29,9 +29,9 @@ class RuleScores(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """``(k, captions, captions that no other rule rejects)`` by rising k.
 
     With the threshold at ``threshold + j * step`` a rule that is violated above it rejects the bins k > j,
-    one that is violated below it the bins k < j. The outermost bins hold everything beyond them; scores of 0 of a
-    rule that is violated above are left out. Duplicates are looked for after the other rules, and count as
-    kept here.
+    one that is violated below it the bins k < j. The outermost bins hold everything beyond them; scores of 0
+    of a rule that is violated above are left out. Duplicates are looked for after the other rules, and count
+    as kept here.
     """
 
     def beyond(self, steps: int) -> tuple[int, int]:

@@ -5,14 +5,15 @@ import pytest
 from triptych.filtering.caption import CaptionText
 from triptych.filtering.rules.image_naming import missing_images, unknown_images, unnamed_images
 from triptych.languages import language_of
-from triptych.prompts import Naming
+from triptych.prompts import Naming, Prompt
 
 ENGLISH = Naming(label="Image-{number}", pattern=r"(?i)\bimage[- ]?\d+\b")
 JAPANESE = Naming(label="画像{number}", pattern=r"画像\d+")
 
 
 def a_set(text: str, images: int, language: str = "en", naming: Naming | None = ENGLISH) -> CaptionText:
-    return CaptionText(text, language_of(language), subject="set", image_count=images, naming=naming)
+    prompt = Prompt(version=1, text="Describe the images.", naming=naming)
+    return CaptionText(text, language_of(language), subject="set", image_count=images, prompt=prompt)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ too many ways to name one. Not its job: names under a contract (see image_naming
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 _CARDINALS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
@@ -23,7 +23,7 @@ _VALUES: Mapping[str, int] = {
 
 _CARDINAL = rf"(?:\d{{1,2}}|{'|'.join(_CARDINALS)})"
 _ORDINAL = rf"(?:{'|'.join(_ORDINALS)}|\d{{1,2}}(?:st|nd|rd|th))"
-_NOUN = "(?:image|picture|photo|photograph)"
+_NOUN = "(?:image|picture|photograph|photo)"
 _VIEW = "(?:image|picture|photo|photograph|shot|frame|panel|scene|view|one)"
 _SHOWS = "(?:show|depict|feature|capture|present|display|portray|is|are|has|have|was|were|contain)"
 _PLACE = "(?:left|right|top|bottom|upper|lower|middle|cent(?:er|re))"
@@ -34,11 +34,11 @@ _HAN_NOUN = "(?:图像|图片|照片|画面|图)"
 class Reader(NamedTuple):
     """The patterns of one language, for text in lower case."""
 
-    named: re.Pattern[str]
-    """Nothing but an image is called that: "image 2", "images 1 to 3", "the second photograph". Groups:
-    ``number``, ``listed``, ``nth``."""
+    named: tuple[re.Pattern[str], ...]
+    """Nothing but an image is called that: "image 2", "images 1 to 3", "the second photograph". Groups hold
+    numbers."""
     nth: re.Pattern[str]
-    """The nth of what may be an image: "the second shows". Group: ``nth``."""
+    """The nth of what may be an image: "the second shows"."""
     several: re.Pattern[str]
     """Several from one end: "the last two". Groups: ``many``, and ``last`` where it is the end."""
     last: re.Pattern[str]
@@ -49,7 +49,7 @@ class Reader(NamedTuple):
     plural: re.Pattern[str]
     """Words that only a caption of several images has."""
     total: re.Pattern[str]
-    """An opening that says how many images there are. Group: ``number``."""
+    """An opening that says how many images there are."""
     single: re.Pattern[str]
     """An opening that speaks of one image."""
     within: re.Pattern[str]
@@ -57,13 +57,15 @@ class Reader(NamedTuple):
 
 
 _ENGLISH = Reader(
-    named=re.compile(
-        rf"\b{_NOUN}[ #_-]{{0,2}}(?:no\.\s?|number\s)?\(?(?P<number>{_CARDINAL}|[a-f](?=[,:]))\b(?!\.\d)"
-        rf"|\b{_NOUN}s\s(?P<listed>\d{{1,2}}\b(?:(?:\s?[-–,&]\s?|,?\sand\s|\sto\s|\sthrough\s)\d{{1,2}}\b)*)"
-        rf"|\bthe\s(?P<nth>{_ORDINAL})\s(?:and (?:last|final)\s)?{_NOUN}\b"
+    named=(
+        re.compile(
+            rf"{_NOUN}(?:[ #_-]{{0,2}}(?:no\.\s?|number\s)?\(?({_CARDINAL}|[a-f](?=[,:]))\b(?!\.\d)"
+            r"|s\s(\d{1,2}\b(?:(?:\s?[-–,&]\s?|,?\sand\s|\sto\s|\sthrough\s)\d{1,2}\b)*))"
+        ),
+        re.compile(rf"(?<=\bthe )({_ORDINAL})\s(?:and (?:last|final)\s)?{_NOUN}\b"),
     ),
     nth=re.compile(
-        rf"\b(?P<nth>{_ORDINAL})(?=(?:\s[a-z-]+)?\s{_VIEW}s?\b|[,:;.)]|\sof\s(?:the|these|them)\b"
+        rf"\b({_ORDINAL})(?=(?:\s[a-z-]+)?\s{_VIEW}s?\b|[,:;.)]|\sof\s(?:the|these|them)\b"
         rf"|\s(?:and|to|through)\s(?:the\s)?(?:{_ORDINAL}|last)|\s(?:the|an?)\s|\s{_SHOWS})"
     ),
     several=re.compile(r"\b(?:first|(?P<last>last|final))\s(?P<many>two|three|four|five)\b"),
@@ -75,24 +77,24 @@ _ENGLISH = Reader(
     rest=re.compile(r"\b(?:remaining|others|the rest|the other (?:two|three|four)|respectively)\b"),
     plural=re.compile(
         r"\b(?:images|pictures|photos|photographs|shots|frames|panels|views|scenes|both|another|series|sequence"
-        rf"|pair|trio|(?:other|next|last|{_PLACE}|initial|{_ORDINAL}) {_VIEW})\b"
+        rf"|pair|trio|(?:other|next|last|leading|{_PLACE}|initial|{_ORDINAL}) {_VIEW}|{_NOUN} (?:following|after))\b"
     ),
     total=re.compile(
-        rf"\W*(?:all|these|the|(?:this|the|a) (?:set|series|group|collection) of) (?P<number>{_CARDINAL})"
+        rf"\W*(?:all|these|the|(?:this|the|a) (?:set|series|group|collection) of) ({_CARDINAL})"
         rf" (?:[a-z]+ )?{_NOUN}s\b"
     ),
-    single=re.compile(
-        rf"\W*(?:in |on )?(?:the|this|an?) (?:(?!leading|starting)[a-z-]+ )?{_NOUN}(?=,| {_SHOWS})"
-    ),
+    single=re.compile(rf"\W*(?:in |on )?(?:the|this|an?) (?:[a-z-]+ )?{_NOUN}(?=,| {_SHOWS})"),
     within=re.compile(r"\b(?:wall|album|gallery|screen|monitor|exhibition|newspaper|magazine|page)s?\b"),
 )
 _CHINESE = Reader(
-    named=re.compile(
-        rf"(?:图像|图片|照片|图|image)\s?[-#]?\s?(?P<listed>{_HAN_NUMBER}(?:\s?[-~、和与及至到]\s?{_HAN_NOUN}?{_HAN_NUMBER})*"
-        rf"|[a-f](?![a-z]))(?![张幅个案条只座辆位年月分排片些直般样])"
-        rf"|第\s?(?P<nth>{_HAN_NUMBER})\s?[张幅个]\s?{_HAN_NOUN}"
+    named=(
+        re.compile(
+            rf"(?:图[像片]?|照片|image)\s?[-#]?\s?({_HAN_NUMBER}(?:\s?[-~、和与及至到]\s?{_HAN_NOUN}?{_HAN_NUMBER})*"
+            rf"|[a-f](?![a-z]))(?![张幅个案条只座辆位年月分排片些直般样])"
+        ),
+        re.compile(rf"第\s?({_HAN_NUMBER})\s?[张幅个]\s?{_HAN_NOUN}"),
     ),
-    nth=re.compile(rf"第\s?(?P<nth>{_HAN_NUMBER}(?:\s?[、和与至到]\s?第?{_HAN_NUMBER})*)\s?[张幅帧]"),
+    nth=re.compile(rf"第\s?({_HAN_NUMBER}(?:\s?[、和与至到]\s?第?{_HAN_NUMBER})*)\s?[张幅帧]"),
     several=re.compile("(?:前|(?P<last>最?后|末))(?P<many>[两二三四五])[张幅]"),
     last=re.compile("最后(?:[一的]|那)?[张幅图]|最末一?[张幅]|末尾的?那?[张幅]"),
     other=re.compile(
@@ -102,9 +104,9 @@ _CHINESE = Reader(
     rest=re.compile("其余|其他|剩下|余下|另[两三四]|分别|依次"),
     plural=re.compile(
         "[两二三四五六几][张幅]|第[二三四五六2-6][张幅]|另一[张幅]|[一每各][张幅](?:图|照|都|均|是|里|中)"
-        "|这[组些]|两者|前者|后者|[彼另]图|图[像片]?[-#]?[2-9二三]|[左右]图"
+        "|这[组些]|两者|前者|后者|图[像片]?[-#]?[2-9二三]|[左右彼另]图"
     ),
-    total=re.compile(rf"这?(?:组{_HAN_NOUN}共?有?)?(?P<number>{_HAN_NUMBER}|两)[张幅]{_HAN_NOUN}"),
+    total=re.compile(rf"这?(?:组{_HAN_NOUN}共?有?)?({_HAN_NUMBER}|两)[张幅]{_HAN_NOUN}"),
     single=re.compile(
         rf"在?(?:[这该此本][张幅]?)?(?:[黑彩俯航特][\u4e00-\u9fff]{{1,3}})?{_HAN_NOUN}"
         "(?=[中里上，]|展示|显示|呈现|描绘|拍摄|展现|捕捉|是|为)"
@@ -120,26 +122,15 @@ _NUMBER_OR_RANGE = re.compile(
 )
 
 
-def named_images(text: str, language: str, image_count: int) -> set[int]:
-    """Numbers from 1 of the images that ``text`` names, beyond the last one, too."""
-    reader, text = READERS[language], text.lower()
-    numbers = _numbers(reader.named, text) | _numbers(reader.nth, text)
-    if reader.last.search(text):
-        numbers.add(image_count)
-    for match in reader.several.finditer(text):
-        many = min(_VALUES[match["many"]], image_count)
-        start = image_count - many if match["last"] else 0
-        numbers |= set(range(start + 1, start + many + 1))
-    return numbers
-
-
 def beyond_last(text: str, language: str, image_count: int) -> set[int]:
     """Numbers that the caption certainly gives to images, and that a set of ``image_count`` does not have."""
     reader, text = READERS[language], text.lower()
-    sentences = (each for each in _SENTENCE_END.split(text) if not reader.within.search(each))
-    numbers = {number for each in sentences for number in _numbers(reader.named, each)}
+    numbers = _numbers(reader.named, text)
+    if max(numbers, default=0) > image_count:
+        sentences = (each for each in _SENTENCE_END.split(text) if not reader.within.search(each))
+        numbers = {number for each in sentences for number in _numbers(reader.named, each)}
     if opening := reader.total.match(text):
-        numbers |= _expand(opening["number"])
+        numbers |= _expand(opening[1])
     return {number for number in numbers if number > image_count}
 
 
@@ -151,34 +142,64 @@ def speaks_of_one(text: str, language: str) -> bool:
 
 def left_out(text: str, language: str, image_count: int) -> int:
     """How many images the caption seems to say nothing of: 0 where that can't be known."""
-    reader, lowered = READERS[language], text.lower()
-    named = named_images(text, language, image_count) & set(range(1, image_count + 1))
-    spoken_of = len(named) + len(reader.other.findall(lowered))
-    if reader.rest.search(lowered) or (not spoken_of and reader.plural.search(lowered)):
+    reader, text = READERS[language], text.lower()
+    every = set(range(1, image_count + 1))
+    named = _numbers(reader.named, text)
+    if every <= named:
+        return 0
+    named |= _more_named(reader, text, image_count)
+    if every <= named or reader.rest.search(text):
+        return 0
+    spoken_of = len(named & every) + len(reader.other.findall(text))
+    if not spoken_of and reader.plural.search(text):
         return 0
     return max(0, image_count - max(1, spoken_of))
 
 
-def _numbers(pattern: re.Pattern[str], text: str) -> set[int]:
-    found = (group for match in pattern.finditer(text) for group in match.groupdict().values() if group)
+def named_images(text: str, language: str, image_count: int) -> set[int]:
+    """Numbers from 1 of the images that ``text`` names, beyond the last one, too."""
+    reader, text = READERS[language], text.lower()
+    return _numbers(reader.named, text) | _more_named(reader, text, image_count)
+
+
+def _more_named(reader: Reader, text: str, image_count: int) -> set[int]:
+    """Those that are named in words which may be of other things."""
+    numbers = _numbers((reader.nth,), text)
+    if reader.last.search(text):
+        numbers.add(image_count)
+    for match in reader.several.finditer(text):
+        many = min(_VALUES[match["many"]], image_count)
+        start = image_count - many if match["last"] else 0
+        numbers |= set(range(start + 1, start + many + 1))
+    return numbers
+
+
+def _numbers(patterns: Iterable[re.Pattern[str]], text: str) -> set[int]:
+    found = {
+        group for pattern in patterns for match in pattern.finditer(text) for group in match.groups() if group
+    }
     return {number for group in found for number in _expand(group)}
 
 
 def _expand(listed: str) -> set[int]:
     """ "1, 2 and 4" and "first to third" as numbers."""
+    if value := _value(listed):
+        return {value}
     numbers: set[int] = set()
     last, is_range = 0, False
     for match in _NUMBER_OR_RANGE.finditer(listed):
         if match["to"]:
             is_range = bool(last)
             continue
-        value = _value(match[0])
+        value = _value(match[0]) or 0
         numbers |= set(range(last, value + 1)) if is_range else {value}
         last, is_range = value, False
     return numbers
 
 
-def _value(word: str) -> int:
+def _value(word: str) -> int | None:
+    """The number that one word or figure means."""
     if len(word) == 2 and word[0] == "十":
         return 10 + _VALUES[word[1]]
-    return _VALUES.get(word) or int(word.rstrip("stndrh"))
+    figures = word.rstrip("stndrh")
+    return int(figures) if figures.isdecimal() else _VALUES.get(word)

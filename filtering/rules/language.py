@@ -58,6 +58,9 @@ MOST_SIGNS = 50
 LEAST_LIKELY = 0.05
 """A sentence is plainly foreign where its language, and those taken for it, are less likely than this."""
 
+FEW_FOREIGN = 0.1
+"""A share that no threshold is below, nor any quotation to be left out for."""
+
 _SAME = (
     "no nb nn da",
     "hr bs sr",
@@ -75,39 +78,40 @@ _BRACKETED = re.compile(r"\([^()\n]{1,80}\)|（[^（）\n]{1,80}）")
 _LATIN_RUN = re.compile(rf"(?<![{LATIN}])[{LATIN}]++(?:[\s,'’\-]++[{LATIN}]++){{{FOREIGN_RUN_WORDS - 1},}}")
 _UNSPACED_RUN = re.compile(rf"[{UNSPACED}](?:[{UNSPACED}，、：]){{{FOREIGN_RUN_CHARACTERS - 1},}}")
 _SIGN = re.compile(rf"[{UNSPACED}]{{1,{LONGEST_SIGN}}}(?![{UNSPACED}])")
-_HAN_ONLY = re.compile(f"[{HAN}0-9]+")
+_LETTER = re.compile(r"[^\W\d_]")
+_LETTERS_BUT = {
+    scripts: re.compile(rf"[^\W\d_{letters}]+") for scripts, letters in ((("LATIN",), LATIN), (("CJK",), HAN))
+}
+"""Words in letters of other scripts, by the only script of a language; for others their letters are named."""
 _SENTENCE = re.compile(r"[^.!?;。！？；।؟۔\n]+")
 
 
 def foreign_share(caption: CaptionText) -> float:
     """The share of the text that is in another language, quotations and brackets aside."""
-    language = caption.language
-    if not caption.units:
-        return 0.0
-    if language.code == "en" and caption.text.isascii():
-        share = 0.0
-    elif language.code == "zh" and _HAN_ONLY.fullmatch("".join(caption.units)):
-        return 0.0
-    else:
-        share = _other_scripts(caption)
-    return share or _other_languages(caption)
+    return (_other_scripts(caption) or _other_languages(caption)) if caption.units else 0.0
 
 
 def _other_scripts(caption: CaptionText) -> float:
-    """The share of units in scripts that the language isn't written in."""
+    """The share of units in scripts that the language isn't written in; 1 for no letter of its own."""
     language = caption.language
+    others = _LETTERS_BUT.get(language.scripts)
+    if others is not None:
+        found = others.findall(caption.text)
+        share = len(found) / len(caption.units)
+        if share < FEW_FOREIGN and len(found) < FOREIGN_RUN_WORDS and "".join(found).isascii():
+            return share if script_of(caption.units[0][0]) or _LETTER.search(caption.text) else 1.0
     text = _BRACKETED.sub(" ", caption.unquoted)
     own, foreign = _count(units_of(text), language.scripts)
     if own + foreign == 0:
         own, foreign = _count(caption.units, language.scripts)
+    if own == 0:
+        return 1.0
     if foreign and "CJK" not in language.scripts:
         foreign -= sum(
             len(sign[0])
             for sign in islice(_SIGN.finditer(text), MOST_SIGNS)
             if is_inscribed(text, sign.start())
         )
-    if own == 0:
-        return 1.0
     if foreign <= 0:
         return 0.0
     return 1.0 if _has_foreign_clause(text, language) else foreign / (own + foreign)

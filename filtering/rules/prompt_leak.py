@@ -48,7 +48,7 @@ _ENGLISH = Phrases(
         rf"\b(?:based|rely|relies|relying) {_RELY}\b|\bfocus\w* (?:only|solely|strictly|purely|exclusively) {_RELY}\b|\bclearly visible information\b",
     ),
     (
-        "do not |refer to each|description|images share|describe ",
+        "do not |refer to each image|ensure |state what|describe th|describe each",
         r"(?:^|[.!?:;]\s*)(?:please )?do not (?:use|include|generate|mention|speculate|add)\b|\brefer to each image\b|\bensure (?:that )?(?:the|your) description"
         r"|\bstate what the images share\b|\bdescribe (?:the|this|these|each) (?:following )?(?:image|picture|photo)s?\b(?! as| is)",
     ),

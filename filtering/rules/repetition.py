@@ -93,27 +93,35 @@ def repetition(caption: CaptionText) -> float:
     A stretch may come once for each image of a set, a long one for two of them.
     """
     lengths, units = lengths_of(caption.language), caption.units[:MOST_UNITS]
-    if not _may_come_again(units, lengths.sentence):
+    if not _says_twice(units, lengths.sentence):
         return 0.0
-    score = sentence_share(caption.sentences, lengths.sentence)
-    text = _as_code_points(units)
-    if _has_twice(text, lengths.sentence):
-        allowed = max(caption.image_count + 1, BEGINNINGS)
-        score = max(
-            score,
-            _loop_score(text, lengths.loop),
-            _alike_score(text, lengths, caption.image_count),
-            _beginning_share(caption.sentences, lengths.beginning, allowed),
-        )
-    return score
+    text, sentences = _as_code_points(units), caption.sentences
+    return max(
+        _loop_score(text, lengths.loop),
+        _sentence_share(sentences, lengths.sentence),
+        _alike_score(text, lengths, caption.image_count),
+        _beginning_share(sentences, lengths.beginning, max(caption.image_count + 1, BEGINNINGS)),
+    )
 
 
-def _may_come_again(units: Sequence[str], length: int) -> bool:
-    """Whether ``length`` units in a row have all come before: nothing so long is said again otherwise, not
-    even in another order. One test for all four shares, and nearly all captions are done here."""
+def _says_twice(units: Sequence[str], length: int) -> bool:
+    """Whether a stretch of ``length`` units comes again. In other captions nothing is counted: a loop, a
+    sentence or a long stretch has one, and sentences that merely begin alike are a way of writing.
+
+    All units of such a stretch have come before, which is quickly known of nearly all captions.
+    """
     seen: set[str] = set()
     add = seen.add
-    return b"\1" * length in bytes([unit in seen or add(unit) is not None for unit in units])
+    has_come = bytes([unit in seen or add(unit) is not None for unit in units])
+    at = has_come.find(b"\1" * length)
+    if at < 0:
+        return False
+    text = _as_code_points(units)
+    while at >= 0:
+        if text.find(text[at : at + length]) < at:
+            return True
+        at = has_come.find(b"\1" * length, at + 1)
+    return False
 
 
 def _as_code_points(units: Sequence[str]) -> str:
@@ -122,14 +130,7 @@ def _as_code_points(units: Sequence[str]) -> str:
     return "".join([code.setdefault(unit, chr(len(code))) for unit in units])
 
 
-def _has_twice(text: str, length: int) -> bool:
-    """Whether a stretch of ``length`` comes again. In others nothing is counted but sentences: a loop or a
-    long stretch would have one, and sentences that merely begin alike are a way of writing."""
-    count = len(text) - length + 1
-    return len({text[at : at + length] for at in range(count)}) < count
-
-
-def sentence_share(sentences: Sequence[Sequence[str]], shortest: int) -> float:
+def _sentence_share(sentences: Sequence[Sequence[str]], shortest: int) -> float:
     """The share of all units that lie in sentences of ``shortest`` or more equal to an earlier one, in any
     order: a loop may turn its words around ("quiet and still", "still and quiet")."""
     seen: set[tuple[str, ...]] = set()

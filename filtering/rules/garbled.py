@@ -50,19 +50,8 @@ _SYMBOL_RUN = re.compile(
 """The same sign four times, or a heap of signs."""
 
 _USUAL = (string.ascii_letters + string.digits + " '\"-(),.;:?!%/").encode()
-_RUNS = (
-    ",,,,",
-    ";;;;",
-    "::::",
-    "????",
-    "!!!!!!",
-    ". . . . . .",
-    "，，，，",
-    "、、、、",
-    "。。。。",
-    "；；；；",
-    "！！！！！！",
-)
+_RUNS = (",,,,", ";;;;", "::::", "????", "!!!!!!", ". . . . . .")
+_WIDE_RUNS = ("，，，，", "、、、、", "。。。。", "；；；；", "！！！！！！")
 _SUSPECT = re.compile("[\u2190-\u2bff\U0001f000-\U0001faff<\\[\\\\&#$*=|~^+{}\\]>@▁�□Ġ锟烫屯娴鐨鍥涓銆]")
 _MAY_BE_WRONGLY_DECODED = re.compile("[ÃâÂåäæçèéï][\x80-\xbfˆ‰€‚ƒ„†‡Š‹Œ›œžŸ“”‘’™–—˜•¿]")
 """A printable text without any of these and of the runs has nothing of the above but a heap of signs that are
@@ -76,7 +65,7 @@ def garbling(caption: CaptionText) -> float:
         is_usual = not text.encode().translate(None, _USUAL)
     else:
         is_usual = text.isprintable() and not (_SUSPECT.search(text) or _MAY_BE_WRONGLY_DECODED.search(text))
-    if is_usual and not any(map(text.__contains__, _RUNS)):
+    if is_usual and not any(map(text.__contains__, _RUNS if text.isascii() else _RUNS + _WIDE_RUNS)):
         return 0.0
     if not _MAY_BE_INVISIBLE.isdisjoint(caption.language.scripts):
         text = _INVISIBLE.sub("", text)

@@ -7,42 +7,52 @@ what is certain rejects, what is doubtful is a flag. Not its job: reading prose 
 
 from __future__ import annotations
 
+import functools
+
 from triptych.filtering.caption import LONGEST_READ, CaptionText
 from triptych.filtering.rule import Rule
 from triptych.filtering.rules.image_references import READERS, beyond_last, left_out, speaks_of_one
+from triptych.prompts import Naming
 
 
 def missing_images(caption: CaptionText) -> float:
     """How many images the caption does not name; without a contract, all but one of a caption of one."""
     if caption.naming is not None:
-        return float(len(caption.naming.missing(caption.text, caption.image_count)))
-    if not _is_read(caption) or not speaks_of_one(_prose(caption), caption.language.code):
-        return 0.0
-    return float(caption.image_count - 1)
+        every = range(1, caption.image_count + 1)
+        return float(caption.image_count - len(_numbers(caption.naming, caption.text).intersection(every)))
+    text = _prose(caption)
+    return float(caption.image_count - 1) if text and speaks_of_one(text, caption.language.code) else 0.0
 
 
 def unknown_images(caption: CaptionText) -> float:
     """How many numbers of images the caption has that the set doesn't have. A sign may say any number."""
     if caption.naming is not None:
-        return float(len(caption.naming.unknown(caption.unquoted, caption.image_count)))
-    if not _is_read(caption):
-        return 0.0
-    return float(len(beyond_last(_prose(caption), caption.language.code, caption.image_count)))
+        every = range(1, caption.image_count + 1)
+        return float(len(_numbers(caption.naming, caption.unquoted).difference(every)))
+    text = _prose(caption)
+    return float(len(beyond_last(text, caption.language.code, caption.image_count))) if text else 0.0
 
 
 def unnamed_images(caption: CaptionText) -> float:
     """How many images a caption without a contract seems to leave out."""
-    if caption.naming is not None or not _is_read(caption):
+    if caption.naming is not None:
         return 0.0
-    return float(left_out(_prose(caption), caption.language.code, caption.image_count))
+    text = _prose(caption)
+    return float(left_out(text, caption.language.code, caption.image_count)) if text else 0.0
 
 
-def _is_read(caption: CaptionText) -> bool:
-    return caption.language.code in READERS and caption.image_count > 1
+@functools.lru_cache(maxsize=1)
+def _numbers(naming: Naming, text: str) -> set[int]:
+    """Two rules ask for them one after the other, nearly always of the same text."""
+    return naming.numbers(text)
 
 
 def _prose(caption: CaptionText) -> str:
-    return " ".join(caption.unquoted[:LONGEST_READ].split())
+    """What the lenient reader reads; nothing where it can't."""
+    if caption.language.code not in READERS or caption.image_count < 2:
+        return ""
+    text = caption.unquoted_lowered[:LONGEST_READ]
+    return text if text.isprintable() else " ".join(text.split())
 
 
 MISSING_IMAGE = Rule(

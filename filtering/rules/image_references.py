@@ -1,6 +1,6 @@
 """Which images of a set a caption speaks of, where no contract says how it names them.
 
-Comes in: text without quotations, the code of a language in READERS, the number of images. Goes out: numbers
+Comes in: text in lower case without quotations, the code of a language in READERS, the number of images. Goes out: numbers
 of images. Two things are certain: an image beyond the last one is numbered, and a caption speaks of one
 image from its first words on and of no other. Whether an image was left out is a guess, because prose has
 too many ways to name one. Not its job: names under a contract (see image_naming).
@@ -8,8 +8,9 @@ too many ways to name one. Not its job: names under a contract (see image_naming
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 _CARDINALS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
@@ -32,11 +33,10 @@ _HAN_NOUN = "(?:图像|图片|照片|画面|图)"
 
 
 class Reader(NamedTuple):
-    """The patterns of one language, for text in lower case."""
+    """The patterns of one language. Groups without a name hold numbers."""
 
-    named: tuple[re.Pattern[str], ...]
-    """Nothing but an image is called that: "image 2", "images 1 to 3", "the second photograph". Groups hold
-    numbers."""
+    named: re.Pattern[str]
+    """Nothing but an image is called that: "image 2", "images 1 to 3", "the second photograph"."""
     nth: re.Pattern[str]
     """The nth of what may be an image: "the second shows"."""
     several: re.Pattern[str]
@@ -57,12 +57,10 @@ class Reader(NamedTuple):
 
 
 _ENGLISH = Reader(
-    named=(
-        re.compile(
-            rf"{_NOUN}(?:[ #_-]{{0,2}}(?:no\.\s?|number\s)?\(?({_CARDINAL}|[a-f](?=[,:]))\b(?!\.\d)"
-            r"|s\s(\d{1,2}\b(?:(?:\s?[-–,&]\s?|,?\sand\s|\sto\s|\sthrough\s)\d{1,2}\b)*))"
-        ),
-        re.compile(rf"(?<=\bthe )({_ORDINAL})\s(?:and (?:last|final)\s)?{_NOUN}\b"),
+    named=re.compile(
+        rf"the ({_ORDINAL})\s(?:and (?:last|final)\s)?{_NOUN}\b|(?:the|each|every|{_PLACE}) [a-z-]+ {_NOUN}\b"
+        rf"|{_NOUN}(?:[ #_-]{{0,2}}(?:no\.\s?|number\s)?\(?({_CARDINAL}|[a-f](?=[,:]))\b(?!\.\d)"
+        r"|s\s(\d{1,2}\b(?:(?:\s?[-–,&]\s?|,?\sand\s|\sto\s|\sthrough\s)\d{1,2}\b)*))"
     ),
     nth=re.compile(
         rf"\b({_ORDINAL})(?=(?:\s[a-z-]+)?\s{_VIEW}s?\b|[,:;.)]|\sof\s(?:the|these|them)\b"
@@ -87,12 +85,9 @@ _ENGLISH = Reader(
     within=re.compile(r"\b(?:wall|album|gallery|screen|monitor|exhibition|newspaper|magazine|page)s?\b"),
 )
 _CHINESE = Reader(
-    named=(
-        re.compile(
-            rf"(?:图[像片]?|照片|image)\s?[-#]?\s?({_HAN_NUMBER}(?:\s?[-~、和与及至到]\s?{_HAN_NOUN}?{_HAN_NUMBER})*"
-            rf"|[a-f](?![a-z]))(?![张幅个案条只座辆位年月分排片些直般样])"
-        ),
-        re.compile(rf"第\s?({_HAN_NUMBER})\s?[张幅个]\s?{_HAN_NOUN}"),
+    named=re.compile(
+        rf"(?:图[像片]?|照片|image)\s?[-#]?\s?({_HAN_NUMBER}(?:\s?[-~、和与及至到]\s?{_HAN_NOUN}?{_HAN_NUMBER})*"
+        rf"|[a-f](?![a-z]))(?![张幅个案条只座辆位年月分排片些直般样])|第\s?({_HAN_NUMBER})\s?[张幅个]\s?{_HAN_NOUN}"
     ),
     nth=re.compile(rf"第\s?({_HAN_NUMBER}(?:\s?[、和与至到]\s?第?{_HAN_NUMBER})*)\s?[张幅帧]"),
     several=re.compile("(?:前|(?P<last>最?后|末))(?P<many>[两二三四五])[张幅]"),
@@ -124,11 +119,11 @@ _NUMBER_OR_RANGE = re.compile(
 
 def beyond_last(text: str, language: str, image_count: int) -> set[int]:
     """Numbers that the caption certainly gives to images, and that a set of ``image_count`` does not have."""
-    reader, text = READERS[language], text.lower()
-    numbers = _numbers(reader.named, text)
+    reader = READERS[language]
+    numbers = _certain_numbers(text, language)
     if max(numbers, default=0) > image_count:
         sentences = (each for each in _SENTENCE_END.split(text) if not reader.within.search(each))
-        numbers = {number for each in sentences for number in _numbers(reader.named, each)}
+        numbers = frozenset().union(*(_numbers(reader.named, each) for each in sentences))
     if opening := reader.total.match(text):
         numbers |= _expand(opening[1])
     return {number for number in numbers if number > image_count}
@@ -136,35 +131,28 @@ def beyond_last(text: str, language: str, image_count: int) -> set[int]:
 
 def speaks_of_one(text: str, language: str) -> bool:
     """Whether the caption speaks of one image from its first words on, and of no other."""
-    reader, text = READERS[language], text.lower()
+    reader = READERS[language]
     return bool(reader.single.match(text)) and not reader.plural.search(text)
 
 
 def left_out(text: str, language: str, image_count: int) -> int:
     """How many images the caption seems to say nothing of: 0 where that can't be known."""
-    reader, text = READERS[language], text.lower()
-    every = set(range(1, image_count + 1))
-    named = _numbers(reader.named, text)
-    if every <= named:
+    reader, every = READERS[language], set(range(1, image_count + 1))
+    if every <= _certain_numbers(text, language) or reader.rest.search(text):
         return 0
-    named |= _more_named(reader, text, image_count)
-    if every <= named or reader.rest.search(text):
+    named = named_images(text, language, image_count) & every
+    if named == every:
         return 0
-    spoken_of = len(named & every) + len(reader.other.findall(text))
+    spoken_of = len(named) + len(reader.other.findall(text))
     if not spoken_of and reader.plural.search(text):
         return 0
     return max(0, image_count - max(1, spoken_of))
 
 
 def named_images(text: str, language: str, image_count: int) -> set[int]:
-    """Numbers from 1 of the images that ``text`` names, beyond the last one, too."""
-    reader, text = READERS[language], text.lower()
-    return _numbers(reader.named, text) | _more_named(reader, text, image_count)
-
-
-def _more_named(reader: Reader, text: str, image_count: int) -> set[int]:
-    """Those that are named in words which may be of other things."""
-    numbers = _numbers((reader.nth,), text)
+    """Numbers from 1 of the images that ``text`` names, also in words which may be of other things."""
+    reader = READERS[language]
+    numbers = _numbers(reader.nth, text) | _certain_numbers(text, language)
     if reader.last.search(text):
         numbers.add(image_count)
     for match in reader.several.finditer(text):
@@ -174,10 +162,14 @@ def _more_named(reader: Reader, text: str, image_count: int) -> set[int]:
     return numbers
 
 
-def _numbers(patterns: Iterable[re.Pattern[str]], text: str) -> set[int]:
-    found = {
-        group for pattern in patterns for match in pattern.finditer(text) for group in match.groups() if group
-    }
+@functools.lru_cache(maxsize=1)
+def _certain_numbers(text: str, language: str) -> frozenset[int]:
+    """Two rules ask for them one after the other."""
+    return frozenset(_numbers(READERS[language].named, text))
+
+
+def _numbers(pattern: re.Pattern[str], text: str) -> set[int]:
+    found = {group for match in pattern.finditer(text) for group in match.groups() if group}
     return {number for group in found for number in _expand(group)}
 
 

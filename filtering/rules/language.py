@@ -94,6 +94,8 @@ def foreign_share(caption: CaptionText) -> float:
 def _other_scripts(caption: CaptionText) -> float:
     """The share of units in scripts that the language isn't written in; 1 for no letter of its own."""
     language = caption.language
+    if caption.text.isascii() and "LATIN" in language.scripts and _LETTER.search(caption.text):
+        return 0.0
     others = _LETTERS_BUT.get(language.scripts)
     if others is not None:
         found = others.findall(caption.text)

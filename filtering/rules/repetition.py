@@ -93,35 +93,43 @@ def repetition(caption: CaptionText) -> float:
     A stretch may come once for each image of a set, a long one for two of them.
     """
     lengths, units = lengths_of(caption.language), caption.units[:MOST_UNITS]
-    if not _says_twice(units, lengths.sentence):
+    again = _said_again(units, lengths.sentence)
+    if not again:
         return 0.0
     text, sentences = _as_code_points(units), caption.sentences
-    return max(
-        _loop_score(text, lengths.loop),
+    scores = [
         _sentence_share(sentences, lengths.sentence),
-        _alike_score(text, lengths, caption.image_count),
         _beginning_share(sentences, lengths.beginning, max(caption.image_count + 1, BEGINNINGS)),
-    )
+        _stretch_share(text, lengths.template, TEMPLATE_TIMES * caption.image_count),
+    ]
+    if min(again.values()) <= LONGEST_PERIOD:
+        scores.append(_loop_score(text, lengths.loop))
+    if len(again) > lengths.stretch - lengths.sentence:
+        scores.append(ALIKE_WEIGHT * _stretch_share(text, lengths.stretch, caption.image_count))
+        allowed = min(caption.image_count, LONG_STRETCH_TIMES)
+        scores.append(ALIKE_WEIGHT * _stretch_share(text, lengths.long_stretch, allowed))
+    return max(scores)
 
 
-def _says_twice(units: Sequence[str], length: int) -> bool:
-    """Whether a stretch of ``length`` units comes again. In other captions nothing is counted: a loop, a
-    sentence or a long stretch has one, and sentences that merely begin alike are a way of writing.
+def _said_again(units: Sequence[str], length: int) -> dict[int, int]:
+    """Where stretches of ``length`` units begin that have come before, and how many units before.
 
-    All units of such a stretch have come before, which is quickly known of nearly all captions.
+    A caption without any has no score: a loop, a sentence or a long stretch has one, and sentences that merely
+    begin alike are a way of writing. All units of such a stretch have come before, which is quickly known.
     """
     seen: set[str] = set()
     add = seen.add
     has_come = bytes([unit in seen or add(unit) is not None for unit in units])
     at = has_come.find(b"\1" * length)
     if at < 0:
-        return False
-    text = _as_code_points(units)
+        return {}
+    text, again = _as_code_points(units), {}
     while at >= 0:
-        if text.find(text[at : at + length]) < at:
-            return True
+        before = text.rfind(text[at : at + length], 0, at + length - 1)
+        if before >= 0:
+            again[at] = at - before
         at = has_come.find(b"\1" * length, at + 1)
-    return False
+    return again
 
 
 def _as_code_points(units: Sequence[str]) -> str:
@@ -148,15 +156,6 @@ def _loop_score(text: str, shortest: int) -> float:
     if max(loops, default=0) < shortest:
         return 0.0
     return max(sum(loops) / len(text), LOOP_SCORE)
-
-
-def _alike_score(text: str, lengths: Lengths, image_count: int) -> float:
-    """What stretches add to the score."""
-    alike = max(
-        _stretch_share(text, lengths.stretch, image_count),
-        _stretch_share(text, lengths.long_stretch, min(image_count, LONG_STRETCH_TIMES)),
-    )
-    return max(ALIKE_WEIGHT * alike, _stretch_share(text, lengths.template, TEMPLATE_TIMES * image_count))
 
 
 def _stretch_share(text: str, length: int, allowed: int) -> float:

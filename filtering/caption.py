@@ -44,7 +44,6 @@ What is longer is rejected for its length."""
 MOST_SENTENCES = 500
 """Looked at one by one. The longest caption that any job allows has a tenth of that."""
 
-_ASCII = bytes(range(128))
 _TO_PLAIN = bytes(
     code if code >= 128 else ord(chr(code).lower()) if chr(code).isalnum() else 32 for code in range(256)
 )
@@ -52,7 +51,8 @@ _TO_PLAIN = bytes(
 _UNSPACED = re.compile(f"[{UNSPACED}]")
 _UNSPACED_MARKS = "，。、；：“”（）《》！？·—…"
 """The marks in such scripts, nearly always: replacing one by one beats any pattern."""
-_RUNS = re.compile(rf"([{UNSPACED}][{UNSPACED} ]*)|[^\W_{UNSPACED}]+")
+_UNSPACED_RUN = re.compile(rf"([{UNSPACED}][{UNSPACED} ]*)")
+_MARK = re.compile(r"[^\w ]")
 _SENTENCE_END = re.compile(r"(?<!\d)[.．]|[!?！？。…;；।؟۔։።។။]|[\r\n]")
 
 _QUOTED_BY = {
@@ -174,19 +174,22 @@ def units_of(text: str) -> list[str]:
 
 def _units_of_any(lowered: str) -> list[str]:
     encoded = lowered.encode("utf-8", "surrogatepass")
-    others = encoded.translate(None, _ASCII).decode("utf-8", "surrogatepass")
-    if _UNSPACED.search(others):
-        for mark in _UNSPACED_MARKS:
-            lowered = lowered.replace(mark, " ")
-        units: list[str] = []
-        for run in _RUNS.finditer(lowered):
-            if run.lastindex:
-                units += run[0].replace(" ", "")
-            else:
-                units.append(run[0])
-        return units
     plain = encoded.translate(_TO_PLAIN).decode("utf-8", "surrogatepass")
-    for mark in set(others):
-        if not mark.isalnum() and not unicodedata.category(mark).startswith("M"):  # as a vowel in Hindi
-            plain = plain.replace(mark, " ")
+    if not _UNSPACED.search(plain):
+        return _words_of(plain)
+    for mark in _UNSPACED_MARKS:
+        plain = plain.replace(mark, " ")
+    units: list[str] = []
+    for at, part in enumerate(_UNSPACED_RUN.split(plain)):
+        units += part.replace(" ", "") if at % 2 else _words_of(part)
+    return units
+
+
+def _words_of(plain: str) -> list[str]:
+    """Words of a script with spaces, without its marks; what is above or below a letter, as vowels in Hindi
+    are, belongs to the word."""
+    if not plain.isascii():
+        for mark in set(_MARK.findall(plain)):
+            if not unicodedata.category(mark).startswith("M"):
+                plain = plain.replace(mark, " ")
     return plain.split()

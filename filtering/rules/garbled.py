@@ -61,16 +61,21 @@ all usual."""
 def garbling(caption: CaptionText) -> float:
     """The number of places that are not text."""
     text = caption.text
-    if text.isascii():
+    is_ascii = text.isascii()
+    if is_ascii:
         is_usual = not text.encode().translate(None, _USUAL)
     else:
         is_usual = text.isprintable() and not (_SUSPECT.search(text) or _MAY_BE_WRONGLY_DECODED.search(text))
-    if is_usual and not any(map(text.__contains__, _RUNS if text.isascii() else _RUNS + _WIDE_RUNS)):
+    if is_usual and not any(map(text.__contains__, _RUNS if is_ascii else _RUNS + _WIDE_RUNS)):
         return 0.0
     if not _MAY_BE_INVISIBLE.isdisjoint(caption.language.scripts):
         text = _INVISIBLE.sub("", text)
-    places = (_SPECIAL_TOKEN.findall(text), _BAD_CHARACTER.findall(text), _WRONGLY_DECODED.findall(text))
-    return float(sum(map(len, places)) + len(_SYMBOL_RUN.findall(caption.unquoted)))
+    found = len(_SYMBOL_RUN.findall(caption.unquoted))
+    if any(map(text.__contains__, "<[&\\")):
+        found += len(_SPECIAL_TOKEN.findall(text))
+    if not is_ascii or not text.isprintable():
+        found += len(_BAD_CHARACTER.findall(text)) + len(_WRONGLY_DECODED.findall(text))
+    return float(found)
 
 
 GARBLED = Rule(

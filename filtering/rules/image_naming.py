@@ -41,9 +41,9 @@ def unnamed_images(caption: CaptionText) -> float:
     return float(left_out(text, caption.language.code, caption.image_count)) if text else 0.0
 
 
-@functools.lru_cache(maxsize=1)
+@functools.lru_cache(maxsize=1024)
 def _numbers(naming: Naming, text: str) -> set[int]:
-    """Two rules ask for them one after the other, nearly always of the same text."""
+    """Two rules ask for them, each of a block of captions, nearly always of the same text."""
     return naming.numbers(text)
 
 

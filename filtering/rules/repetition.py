@@ -134,6 +134,9 @@ def _said_again(units: Sequence[str], length: int) -> dict[int, int]:
 
 def _as_code_points(units: Sequence[str]) -> str:
     """A character for each unit, the same for the same unit."""
+    text = "".join(units)
+    if len(text) == len(units):
+        return text
     code: dict[str, str] = {}
     return "".join([code.setdefault(unit, chr(len(code))) for unit in units])
 

@@ -1,0 +1,37 @@
+"""Text that no person would have typed."""
+
+import pytest
+
+from tests.support.caption_texts import GOOD_EN, GOOD_ZH, violations
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "<|im_end|>", "<image>", "</s>", "[INST]", "<0x0A>", "&quot;", "\\u4e2d",
+        "\ufffd", "\x00", "\u200b", "\ue123", "\ud83d", "▁boat", "boatĠlies",
+        "cafÃ©", "donâ€™t", "鍥剧墖", "锟斤拷", "ä¸­å›½",
+        ",,,,", "!!!!!!", "@#$%^&*", ". . . . . . .", "🙂🙂🙂🙂🙂🙂", "，，，，",
+    ],
+)  # fmt: skip
+def test_what_is_no_text_is_garbled(piece: str) -> None:
+    """Special tokens, characters that nobody types, wrong decoding, heaps of signs."""
+    assert 1.0 <= violations(f"{GOOD_EN} {piece} {GOOD_EN[:40]} pier.")["garbled"]
+    assert 1.0 <= violations(f"{GOOD_ZH}{piece}{GOOD_ZH[:20]}。", "zh")["garbled"]
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("en", GOOD_EN + " The sign says 50% off & more, at $3.99 (a 1/2 price) — wow!"),
+        ("en", GOOD_EN + " The café “Soleil” is São João’s, 20 °C… 🙂"),
+        ("fr", "Le « café » où l’on boit du thé à la crème brûlée, près du château."),
+        ("pt", "A placa diz NÃO e a estação fica em SÃO PAULO."),
+        ("mt", "Raġel qed joqgħod fil-Ġnien, ħdejn il-Ġebel."),
+        ("ar", "رجل يقف\u200f بجانب القارب."),
+        ("km", "ទូក\u200bក្រហម។"),
+    ],
+)
+def test_text_of_any_language_is_not_garbled(language: str, text: str) -> None:
+    """Signs that prose has, letters of other languages, marks that turn the direction of writing."""
+    assert "garbled" not in violations(text, language)

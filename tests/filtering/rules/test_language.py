@@ -1,0 +1,101 @@
+"""Captions that aren't in the language that was asked for."""
+
+import py3langid
+import pytest
+
+from tests.support.caption_texts import GOOD_EN, GOOD_ZH, caption, violations
+from tests.support.other_languages import GOOD_CAPTIONS, RELATED
+from triptych.filtering.rules.language import foreign_share
+
+CAPTIONS = {code: texts[0] for code, texts in GOOD_CAPTIONS.items()} | RELATED | {"zh": GOOD_ZH}
+EVERY_GOOD_CAPTION = [(code, text) for code, texts in GOOD_CAPTIONS.items() for text in texts]
+
+
+@pytest.mark.parametrize(("language", "text"), EVERY_GOOD_CAPTION)
+def test_a_good_caption_in_any_language_violates_no_rule(language: str, text: str) -> None:
+    """Of caption length, in its own job."""
+    assert {} == violations(text, language)
+
+
+@pytest.mark.parametrize("language", GOOD_CAPTIONS)
+def test_an_english_caption_in_another_job_is_in_the_wrong_language(language: str) -> None:
+    """And the other way round, and in the Chinese job."""
+    assert 1.0 == violations(GOOD_EN, language)["wrong_language"]
+    for other in ("en", "zh"):
+        assert "wrong_language" in violations(GOOD_CAPTIONS[language][0], other)
+
+
+@pytest.mark.parametrize("language", GOOD_CAPTIONS)
+def test_one_english_sentence_is_enough(language: str) -> None:
+    """The models that most often write another language write English."""
+    text = GOOD_CAPTIONS[language][0] + " A man with a hat stands on the pier and holds a long fishing rod."
+
+    assert "wrong_language" in violations(text, language)
+
+
+@pytest.mark.parametrize(
+    ("asked", "got"),
+    [
+        tuple(pair.split())
+        for pair in ("ja zh", "zh ja", "es pt", "fr es", "ru uk", "hi mr", "ar fa", "de nl")
+    ],
+)
+def test_languages_in_one_script_are_told_apart(asked: str, got: str) -> None:
+    """By an identifier."""
+    assert violations(CAPTIONS[got], asked)["wrong_language"] > 0.5
+
+
+@pytest.mark.parametrize(
+    ("asked", "got"), [tuple(pair.split()) for pair in ("no da", "nb da", "da nb", "id ms", "hr sr")]
+)
+def test_related_languages_are_not_told_apart(asked: str, got: str) -> None:
+    """What one of them says may be said in the other."""
+    assert "wrong_language" not in violations(CAPTIONS[got], asked)
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("en", GOOD_ZH),
+        ("zh", GOOD_EN),
+        ("en", GOOD_EN + GOOD_ZH),
+        ("zh", "1" * 30 + "。"),
+        ("ja", "1" * 40 + "。"),
+    ],
+)
+def test_another_script_is_the_wrong_language(language: str, text: str) -> None:
+    """All or half of a caption in the other script, or no letters at all."""
+    assert "wrong_language" in violations(text, language)
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("en", "A shop front carries a sign that reads “欢迎光临本店欢迎光临本店” above its wooden door."),
+        ("zh", "图中一名男子穿着Nike运动鞋，手里拿着iPhone，站在Starbucks咖啡店门口，正在看手机。"),
+        ("zh", "墙上的牌子写着“Please do not walk on the grass”，旁边有一棵高大的树和一张长椅。"),
+        ("ja", "男性がNikeの靴を履き、iPhoneを手に持って、Starbucksの店の前に立つ。後ろには赤い看板がある。"),
+        (
+            "ko",
+            "운동화를 신은 남자가 iPhone을 들고 Starbucks 매장 앞에 서 있다."
+            " 문에는 “Open every day of the week”라고 적혀 있다. 뒤에는 나무가 한 그루 서 있다.",
+        ),
+    ],
+)
+def test_signs_and_brands_in_another_script_are_fine(language: str, text: str) -> None:
+    """Quotations are left out of the count, and a few foreign words are within the threshold."""
+    assert {} == violations(text, language)
+
+
+def test_a_language_that_nothing_identifies_goes_by_its_script() -> None:
+    """No identifier knows it, so no other language in its script is foreign."""
+    assert 1.0 == foreign_share(caption(GOOD_EN, "th"))
+    assert 0.0 == foreign_share(caption(GOOD_CAPTIONS["th"][0], "th"))
+
+
+def test_the_identifier_of_the_process_stays_as_it_is() -> None:
+    """Whoever else uses py3langid gets all its languages."""
+    before = py3langid.langid.IDENTIFIER
+    foreign_share(caption(GOOD_EN, "fr"))
+
+    assert before is py3langid.langid.IDENTIFIER

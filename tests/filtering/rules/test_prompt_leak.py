@@ -1,0 +1,56 @@
+"""The prompt or a chat template in the answer."""
+
+import pytest
+
+from tests.support.caption_texts import GOOD_EN, GOOD_ZH, violations
+from tests.support.other_languages import GOOD_CAPTIONS
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Generate an accurate, single-paragraph description based on the given image.",
+        "Do not use multiple paragraphs or line breaks.",
+        "Avoid generating speculative content.",
+        "Assistant: a boat.",
+        "What is shown in the picture?",
+        "It relies only on the visible elements.",
+        "It follows the instructions.",
+    ],
+)
+def test_the_words_of_the_english_prompt_are_counted(text: str) -> None:
+    """Whole or in parts, and roles."""
+    assert 1.0 <= violations(GOOD_EN + " " + text)["prompt_leak"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "请勿使用多段或换行。",
+        "避免生成带有推测性质的内容。",
+        "用户：描述这张图片。",
+        "根据给定图像，这是港口。",
+    ],
+)
+def test_the_words_of_the_chinese_prompt_are_counted(text: str) -> None:
+    """The same in Chinese."""
+    assert 1.0 <= violations(GOOD_ZH + text, "zh")["prompt_leak"]
+
+
+@pytest.mark.parametrize("language", ["fr", "ja", "ru"])
+def test_roles_of_a_chat_template_are_read_in_any_language(language: str) -> None:
+    """They are English in every model's template."""
+    assert 1.0 <= violations(GOOD_CAPTIONS[language][0] + " assistant: ", language)["prompt_leak"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'A sheet on the wall reads "Do not use line breaks".',
+        "The image focuses on the elements of the loom.",
+        "A line of cars breaks at the corner, and a prompt appears in view of a user.",
+    ],
+)
+def test_other_uses_of_the_words_are_fine(text: str) -> None:
+    """Quotations and plain prose."""
+    assert {} == violations(GOOD_EN + " " + text)

@@ -1,0 +1,77 @@
+"""Captions that say the same again."""
+
+import pytest
+
+from tests.support.caption_texts import GOOD_EN, GOOD_ZH, violations
+from tests.support.other_languages import GOOD_CAPTIONS
+
+SET_EN = (
+    "These three images show a street, each with a red car. Image 1 shows a red car and a blue house;"
+    " image 2 shows a red car and a blue house; image 3 shows a red car, a blue house and a green bus."
+)
+SET_ZH = (
+    "这三张图像都展示了街道。图像1中有一辆红色的汽车；图像2中有一辆红色的汽车；图像3中有一辆绿色的公共汽车。"
+)
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "images"),
+    [
+        ("en", "A red boat lies beside the wooden pier in the light. " * 20, 1),
+        ("zh", "一艘红色的船停在木码头旁边，远处是山。" * 20, 1),
+        ("en", "boat " * 60 + ".", 1),
+        ("zh", "船" * 100 + "。", 1),
+        ("en", GOOD_EN.removesuffix(".") + " and a tree" * 12 + ".", 1),
+        ("zh", GOOD_ZH.removesuffix("。") + "，还有一棵树" * 8 + "。", 1),
+        ("en", "A" * 300 + ".", 1),
+        (
+            "zh",
+            "街角有一家药店。画面中呈现出安静的街道和行人。门前有长椅。画面中呈现出安静的街道和路人。"
+            "门上有十字标志。画面中呈现出安静又空旷的街道。画面中呈现出安宁的气氛。",
+            1,
+        ),
+        (
+            "zh",
+            "门前有一张长椅。整条街道都给人以清幽宁静的感觉。整条街道都给人以宁静清幽的感觉。远处是山。",
+            1,
+        ),
+        ("en", (SET_EN + " ") * 6, 3),
+        ("zh", SET_ZH * 6, 3),
+        ("ja", GOOD_CAPTIONS["ja"][0] * 3, 1),
+        ("th", GOOD_CAPTIONS["th"][0] * 3, 1),
+        ("ru", (GOOD_CAPTIONS["ru"][0] + " ") * 3, 1),
+    ],
+)
+def test_a_caption_that_says_the_same_again_is_repeated(language: str, text: str, images: int) -> None:
+    """Sentences said again, and loops of a phrase, a word or a character, in any language."""
+    assert "repeated" in violations(text, language, images)
+
+
+def test_a_sentence_that_is_filled_in_anew_each_turn_is_repeated() -> None:
+    """No stretch of it is long."""
+    colours = "white black red blue green yellow brown grey pink orange".split()
+    text = " ".join(f"There is also a {colour} car here." for colour in colours)
+
+    assert "repeated" in violations(GOOD_EN + " " + text)
+
+
+def test_repetition_weighs_by_occurrence() -> None:
+    """A sentence said twenty times scores 19/20, not one repeated sentence."""
+    score = violations("一艘红色的船停在木码头旁边，远处是青色的山。" * 20, "zh")["repeated"]
+
+    assert pytest.approx(19 / 20) == score
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "images"),
+    [
+        ("en", "On the shore there is a red boat and a blue boat, a red car and a blue car.", 1),
+        ("en", "The very, very, very large balloon floats over the meadow in the warm evening sun.", 1),
+        ("zh", "图中左边有一艘红色的船，右边有一艘蓝色的船，中间有一艘绿色的船，远处有一艘白色的船。", 1),
+        ("en", "; ".join(f"image {i} shows a red boat" for i in range(1, 6)) + ".", 5),
+        ("zh", "；".join(f"图像{i}中有一艘红色的船和一座灯塔" for i in range(1, 6)) + "。", 5),
+    ],
+)
+def test_enumerations_are_not_repetitions(language: str, text: str, images: int) -> None:
+    """Alike things are described in alike words, and each image of a set once."""
+    assert {} == violations(text, language, images)

@@ -87,10 +87,10 @@ _ENGLISH = Reader(
 )
 _CHINESE = Reader(
     named=re.compile(
-        rf"(?:图[像片]?|照片|image)\s?[-#]?\s?({_HAN_NUMBER}(?:\s?[-~、和与及至到]\s?{_HAN_NOUN}?{_HAN_NUMBER})*"
+        rf"(?:图[像片]?|照片|image)\s?[-#]?\s?({_HAN_NUMBER}(?:\s?[-~、和与及至到]\s?{_HAN_NOUN}?{_HAN_NUMBER}){{0,11}}"
         rf"|[a-f](?![a-z]))(?![张幅个案条只座辆位年月分排片些直般样])|第\s?({_HAN_NUMBER})\s?[张幅个]\s?{_HAN_NOUN}"
     ),
-    nth=re.compile(rf"第\s?({_HAN_NUMBER}(?:\s?[、和与至到]\s?第?{_HAN_NUMBER})*)\s?[张幅帧]"),
+    nth=re.compile(rf"第\s?({_HAN_NUMBER}(?:\s?[、和与至到]\s?第?{_HAN_NUMBER}){{0,11}})\s?[张幅帧]"),
     several=re.compile("(?:前|(?P<last>最?后|末))(?P<many>[两二三四五])[张幅]"),
     last=re.compile("最后(?:[一的]|那)?[张幅图]|最末一?[张幅]|末尾的?那?[张幅]"),
     other=re.compile(

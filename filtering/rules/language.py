@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import functools
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 from typing import Any
 
@@ -79,7 +79,7 @@ _LATIN_RUN = re.compile(rf"(?<![{LATIN}])[{LATIN}]++(?:[\s,'’\-]++[{LATIN}]++)
 _UNSPACED_RUN = re.compile(rf"[{UNSPACED}](?:[{UNSPACED}，、：]){{{FOREIGN_RUN_CHARACTERS - 1},}}")
 _SIGN = re.compile(rf"[{UNSPACED}]{{1,{LONGEST_SIGN}}}(?![{UNSPACED}])")
 _LETTER = re.compile(r"[^\W\d_]")
-_LETTERS_BUT = {
+_LETTERS_BUT: Mapping[tuple[str, ...], re.Pattern[str]] = {
     scripts: re.compile(rf"[^\W\d_{letters}]+") for scripts, letters in ((("LATIN",), LATIN), (("CJK",), HAN))
 }
 """Words in letters of other scripts, by the only script of a language; for others their letters are named."""

@@ -14,12 +14,15 @@ from triptych.filtering.caption import CaptionText, units_of
 from triptych.filtering.rule import Phrases, Rule
 from triptych.languages import Language
 
+_ENDS = (":", " :", "：", " ：", "**")
+"""What stands behind a role."""
+
 _ROLES = Phrases(
     (
         "|".join(
             f"{role}{end}"
             for role in "user human assistant system instruction instructions question answer prompt input output response".split()
-            for end in (":", " :", "：", "**")
+            for end in _ENDS
         ),
         r"(?:^|[\n.!?。！？]\s*)[#*\s]*(?:user|human|assistant|system|instructions?|question|answer|prompt|input|output|response)\**\s*[:：]",
     ),
@@ -81,7 +84,11 @@ _CHINESE = Phrases(
         r"(?<![邀申聘宴提约])请(?:按|用(?!餐)|描述|生成|详细|根据|说明|为[这图以]|写|简要|确保|不要(?:使用|换|推)|避免|仔细[观描]|以[一单]|使用[一单中简]|将[图这]|基于)",
     ),
     (
-        "：|:",
+        "|".join(
+            f"{role}{end}"
+            for role in "用户 助手 系统 问 问题 答 答案 提示 提示词 指令 任务 输入 输出 人类 回答".split()
+            for end in _ENDS
+        ),
         r"(?:^|[\n。！？])\s*(?:用户|助手|系统|问题?|答案?|提示词?|指令|任务|输入|输出|人类|回答)\s*[：:]",
     ),
     ("提示词|指令|任务要求|系统提示", r"提示词|(?:该|上述|以下|给定|根据)指令|指令要求|任务要求|系统提示"),

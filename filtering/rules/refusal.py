@@ -200,40 +200,43 @@ _CHINESE = Phrases(
 )
 
 
-def _plain(phrases: str) -> Phrases:
-    """Phrases that are looked for as they stand."""
-    return Phrases((phrases, phrases.replace(".", r"\.")))
+def _plain(phrases: str, *, are_words: bool = True) -> Phrases:
+    """Phrases that are looked for as they stand; ``are_words``: with no letter on either side."""
+    either = phrases.replace(".", r"\.")
+    return Phrases((phrases, rf"(?<!\w)(?:{either})(?!\w)" if are_words else either))
 
 
 _OTHERS = {
     "ja": _plain(
-        "申し訳|ごめんなさい|aiとして|aiアシスタント|言語モデル|お手伝い|できかねます|ご提供|ご質問|承知しました|以下は|以下に説明"
+        "申し訳あり|申し訳ござい|ごめんなさい|aiとして|aiアシスタント|言語モデル|お手伝いでき|できかねます|ご提供ください|ご質問|承知しました|以下に説明",
+        are_words=False,
     ),
     "ko": _plain(
-        "죄송합니다|ai로서|ai 어시스턴트|언어 모델|도와드릴|도와 드릴|제공해 주|말씀해 주|물론입니다|알겠습니다|다음은"
+        "죄송합니다|ai로서|ai 어시스턴트|언어 모델|도와드릴|도와 드릴|제공해 주세요|제공해 주시|말씀해 주|물론입니다|알겠습니다|다음은 이미지",
+        are_words=False,
     ),
     "fr": _plain(
-        "je suis désolé|désolé,|en tant qu'ia|en tant qu’ia|modèle de langage|je ne peux pas|je ne suis pas en mesure|je peux voir|n'hésitez pas|n’hésitez pas|voici une description|voici la description|bien sûr,|bien sûr !"
+        "je suis désolé|désolé, mais|en tant qu'ia|en tant qu’ia|modèle de langage|je ne peux pas|je ne suis pas en mesure|je peux voir|n'hésitez pas|n’hésitez pas|voici une description|voici la description|bien sûr !|bien sûr, voici"
     ),
     "de": _plain(
-        "es tut mir leid|tut mir leid|als ki|sprachmodell|ich kann|ich bin nicht in der lage|ich sehe|hier ist die beschreibung|hier ist eine beschreibung|lassen sie mich wissen|gerne!|gerne,"
+        "es tut mir leid|tut mir leid|als ki|als ki-modell|sprachmodell|ich kann|ich bin nicht in der lage|ich sehe|hier ist die beschreibung|hier ist eine beschreibung|lassen sie mich wissen"
     ),
     "es": _plain(
-        "lo siento|como ia|modelo de lenguaje|no puedo|puedo ver|aquí está la descripción|aquí tienes|claro,|por supuesto,|no dudes en|háganme saber"
+        "lo siento|como ia|modelo de lenguaje|no puedo|puedo ver|aquí está la descripción|aquí tienes|por supuesto,|no dudes en"
     ),
     "pt": _plain(
-        "sinto muito|desculpe|como ia|modelo de linguagem|não posso|não consigo ver|posso ver|aqui está a descrição|aqui está uma descrição|claro!|claro,"
+        "sinto muito|desculpe|como ia|modelo de linguagem|não posso|não consigo ver|posso ver|aqui está a descrição|aqui está uma descrição"
     ),
     "ru": _plain(
-        "извините|к сожалению, я|прошу прощения|как ии|языковая модель|я не могу|я вижу|вот описание|конечно!|конечно,"
+        "извините|к сожалению, я|прошу прощения|как ии|языковая модель|я не могу|я вижу|вот описание"
     ),
-    "ar": _plain("عذرًا|عذراً|آسف|نموذج لغوي|لا أستطيع|لا يمكنني|إليك وصف|بالطبع"),
-    "hi": _plain("क्षमा करें|माफ़ करें|भाषा मॉडल|मैं नहीं|मैं देख|यहाँ विवरण"),
+    "ar": _plain("عذرًا|عذراً|آسف|نموذج لغوي|لا أستطيع|لا يمكنني|إليك وصف"),
+    "hi": _plain("क्षमा करें|माफ़ करें|भाषा मॉडल|मैं नहीं|मैं देख|यहाँ विवरण", are_words=False),
     "vi": _plain(
         "xin lỗi|tôi không thể|tôi có thể|mô hình ngôn ngữ|trợ lý ai|dưới đây là mô tả|chắc chắn rồi"
     ),
-    "th": _plain("ขออภัย|ขอโทษ|ฉันไม่สามารถ|โมเดลภาษา|นี่คือคำอธิบาย|แน่นอน"),
-    "pl": _plain("przepraszam|jako ai|model językowy|nie mogę|oto opis|oczywiście,|oczywiście!"),
+    "th": _plain("ขออภัย|ขอโทษ|ฉันไม่สามารถ|โมเดลภาษา|นี่คือคำอธิบาย", are_words=False),
+    "pl": _plain("przepraszam|jako ai|model językowy|nie mogę|oto opis"),
 }
 """The commonest phrases of these languages, as models say them."""
 

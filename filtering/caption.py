@@ -62,6 +62,7 @@ _QUOTED_BY = {
         ("„", "“”"), ("«", "»"), ("»", "«"),
     )
 }  # fmt: skip
+_QUOTED_BY['"'] = re.compile(rf'"(?<!\d")[^"\n]{{1,{LONGEST_QUOTE}}}"')  # 12" is a length
 _QUOTED_BY["'"] = re.compile(rf"'(?<!\w')[^'\n]{{1,{LONGEST_SINGLE_QUOTE}}}'(?!\w)")
 """By the mark that opens; each begins with it, so that the search runs in C."""
 _QUOTED = re.compile("|".join(quoted.pattern for quoted in _QUOTED_BY.values()))
@@ -129,6 +130,11 @@ class CaptionText:
     def unquoted_lowered(self) -> str:
         """The same in lower case."""
         return self.unquoted.lower()
+
+    @functools.cached_property
+    def image_numbers(self) -> AbstractSet[int]:
+        """Of the images that it names as the prompt asks, outside quotations: a sign may have any number."""
+        return self.naming.numbers(self.unquoted) if self.naming is not None else frozenset()
 
     @functools.cached_property
     def sentences(self) -> list[list[str]]:

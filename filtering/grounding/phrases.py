@@ -128,7 +128,7 @@ def _images_named(sentence: str, language: str, image_count: int, naming: Naming
     if naming is not None:
         numbers = naming.numbers(sentence)
     else:
-        numbers = named_images(sentence, language, image_count) if language in READERS else set()
+        numbers = named_images(sentence.lower(), language, image_count) if language in READERS else set()
     return tuple(number - 1 for number in sorted(numbers) if 1 <= number <= image_count)
 
 

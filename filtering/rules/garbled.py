@@ -45,7 +45,7 @@ _PICTURE = "[\u2190-\u2bff\U0001f000-\U0001faff]"
 """Arrows, shapes, emoji."""
 _SYMBOL_RUN = re.compile(
     r"([^\w\s.!?…。！？\-—~～*=_☆★⭐•●])\1{3}|([!！])\2{5}|(?:[.。]\s){6}"
-    rf"|({_PICTURE})(?:\ufe0f?\s?\3){{5}}|{_SYMBOL}{{5}}|(?:[^\w\s]\s?){{9}}"
+    rf"|({_PICTURE})(?:\ufe0f?\s?\3){{5}}|{_SYMBOL}{{4}}|(?:[^\w\s]\s?){{9}}"
 )
 """The same sign four times, or a heap of signs."""
 

@@ -21,19 +21,19 @@ _HEDGES: Mapping[str, Sequence[tuple[float, str]]] = {
         (
             _STRONG,
             "perhaps maybe possibly probably likely presumably potentially conceivably supposedly plausibly might"
-            " could presumed assumed assume imagine guess speculate unclear apparently surmise suppose",
+            " could presumed assumed assume imagine guess speculate unclear apparently surmise suppose believe believes",
         ),
         (
             _WEAK,
             "seems seem seemingly appears appear suggests suggest suggesting suggestive implies implying indicating"
-            " indicates hinting hints hint evoking possible may",
+            " indicates hinting hints hint evoking possible may impression",
         ),
     ),
     "zh": (
         (
             _STRONG,
             "可能 或许 也许 大概 似乎 好像 恐怕 想必 猜测 推测 估计 疑似 多半 不排除 说不定 应该是 应该会 应该在 应该正"
-            " 应该刚 应该为 应当 貌似 推断 猜想 八成 没准 不难想象 可以想象 看样子",
+            " 应该刚 应该为 应当 貌似 推断 猜想 八成 没准 不难想象 可以想象 看样子 怕是 让人觉得",
         ),
         (_WEAK, "看起来 看上去 看似 暗示 预示 表明 像是 让人联想 仿佛 透露出 意味着"),
     ),

@@ -7,19 +7,15 @@ what is certain rejects, what is doubtful is a flag. Not its job: reading prose 
 
 from __future__ import annotations
 
-import functools
-
 from triptych.filtering.caption import LONGEST_READ, CaptionText
 from triptych.filtering.rule import Rule
 from triptych.filtering.rules.image_references import READERS, beyond_last, left_out, speaks_of_one
-from triptych.prompts import Naming
 
 
 def missing_images(caption: CaptionText) -> float:
     """How many images the caption does not name; without a contract, all but one of a caption of one."""
     if caption.naming is not None:
-        every = range(1, caption.image_count + 1)
-        return float(caption.image_count - len(_numbers(caption.naming, caption.text).intersection(every)))
+        return float(len(set(range(1, caption.image_count + 1)) - caption.image_numbers))
     text = _prose(caption)
     return float(caption.image_count - 1) if text and speaks_of_one(text, caption.language.code) else 0.0
 
@@ -27,8 +23,7 @@ def missing_images(caption: CaptionText) -> float:
 def unknown_images(caption: CaptionText) -> float:
     """How many numbers of images the caption has that the set doesn't have. A sign may say any number."""
     if caption.naming is not None:
-        every = range(1, caption.image_count + 1)
-        return float(len(_numbers(caption.naming, caption.unquoted).difference(every)))
+        return float(len(caption.image_numbers.difference(range(1, caption.image_count + 1))))
     text = _prose(caption)
     return float(len(beyond_last(text, caption.language.code, caption.image_count))) if text else 0.0
 
@@ -39,12 +34,6 @@ def unnamed_images(caption: CaptionText) -> float:
         return 0.0
     text = _prose(caption)
     return float(left_out(text, caption.language.code, caption.image_count)) if text else 0.0
-
-
-@functools.lru_cache(maxsize=1024)
-def _numbers(naming: Naming, text: str) -> set[int]:
-    """Two rules ask for them, each of a block of captions, nearly always of the same text."""
-    return naming.numbers(text)
 
 
 def _prose(caption: CaptionText) -> str:

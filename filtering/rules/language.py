@@ -49,6 +49,9 @@ is among them. Names and brands are shorter and have none."""
 FOREIGN_RUN_CHARACTERS = 10
 """Characters in a row that make a clause in a script without spaces."""
 
+FOREIGN_SHARE_OF_RUN = 0.4
+"""Of its characters: Japanese has as many kana beside its Chinese characters, and more."""
+
 LONGEST_SIGN = 24
 """Characters that a sign or a banner has in one go."""
 
@@ -59,7 +62,7 @@ LEAST_LIKELY = 0.05
 """A sentence is plainly foreign where its language, and those taken for it, are less likely than this."""
 
 FEW_FOREIGN = 0.1
-"""A share that no threshold is below, nor any quotation to be left out for."""
+"""A share of words that is below any threshold, so that it isn't looked into."""
 
 _SAME = (
     "no nb nn da",
@@ -82,7 +85,7 @@ _LETTER = re.compile(r"[^\W\d_]")
 _LETTERS_BUT: Mapping[tuple[str, ...], re.Pattern[str]] = {
     scripts: re.compile(rf"[^\W\d_{letters}]+") for scripts, letters in ((("LATIN",), LATIN), (("CJK",), HAN))
 }
-"""Words in letters of other scripts, by the only script of a language; for others their letters are named."""
+"""Words in letters of other scripts, by the only script of a language: a short cut for the commonest."""
 _SENTENCE = re.compile(r"[^.!?;。！？；।؟۔\n]+")
 
 
@@ -96,13 +99,12 @@ def _other_scripts(caption: CaptionText) -> float:
     language = caption.language
     if caption.text.isascii() and "LATIN" in language.scripts and _LETTER.search(caption.text):
         return 0.0
-    others = _LETTERS_BUT.get(language.scripts)
-    if others is not None:
-        found = others.findall(caption.text)
+    text = _BRACKETED.sub(" ", caption.unquoted)
+    if others := _LETTERS_BUT.get(language.scripts):
+        found = others.findall(text)
         share = len(found) / len(caption.units)
         if share < FEW_FOREIGN and len(found) < FOREIGN_RUN_WORDS and "".join(found).isascii():
-            return share if script_of(caption.units[0][0]) or _LETTER.search(caption.text) else 1.0
-    text = _BRACKETED.sub(" ", caption.unquoted)
+            return share if found or _LETTER.search(caption.text) else 1.0
     own, foreign = _count(units_of(text), language.scripts)
     if own + foreign == 0:
         own, foreign = _count(caption.units, language.scripts)
@@ -133,12 +135,16 @@ def _count(units: Iterable[str], scripts: tuple[str, ...]) -> tuple[int, int]:
 
 def _has_foreign_clause(text: str, language: Language) -> bool:
     """Whether a whole clause is in another script, and no sign says it."""
-    is_latin = "LATIN" in language.scripts
-    return any(
-        (is_latin or not ENGLISH_WORDS.isdisjoint(run[0].lower().split()))
-        and not is_inscribed(text, run.start())
-        for run in (_UNSPACED_RUN if is_latin else _LATIN_RUN).finditer(text)
-    )
+    runs = [run for run in _UNSPACED_RUN.finditer(text) if _is_foreign(run[0], language)]
+    if "LATIN" not in language.scripts:
+        latin = _LATIN_RUN.finditer(text)
+        runs += [run for run in latin if not ENGLISH_WORDS.isdisjoint(run[0].lower().split())]
+    return any(not is_inscribed(text, run.start()) for run in runs)
+
+
+def _is_foreign(run: str, language: Language) -> bool:
+    own, foreign = _count(run, language.scripts)
+    return foreign >= FOREIGN_SHARE_OF_RUN * (own + foreign)
 
 
 def _other_languages(caption: CaptionText) -> float:

@@ -116,7 +116,7 @@ def prompt_leaks(caption: CaptionText) -> float:
     count = sum(phrases.count(caption) for phrases in _PHRASES.get(caption.language.code, (_ROLES,)))
     if caption.prompt is not None:
         clauses = _clauses(caption.prompt.text, caption.language)
-        count += sum(each in caption.unquoted_lowered for each in clauses)
+        count += sum(each in caption.lowered for each in clauses)
     return float(count)
 
 

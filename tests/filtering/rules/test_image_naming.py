@@ -24,6 +24,7 @@ def a_set(text: str, images: int, language: str = "en", naming: Naming | None = 
         ("The first image shows a dog, the second a cat, the third a bird.", 3, 0),
         ("Image-0: a dog. Image-1: a cat. Image-2: a bird.", 1, 1),
         ("Image-1: a dog. Image-2: a cat. Image-3: a bird. Image-4: a fish. Image-5: a fly.", 0, 2),
+        ('Image-1: a sign that says "Image-2". Image-3: a bird.', 1, 0),
         ('Image-1: a dog. Image-2: a sign that says "Image 7". Image-3: a bird.', 0, 0),
     ],
 )

@@ -30,7 +30,7 @@ class LmdeployConfig(RequestLimits, frozen=True, kw_only=True, forbid_unknown_fi
     max_batch: int | None = None
     """Captions that one server works on at a time; None: lmdeploy's choice, 128 to 1024 by the GPU."""
     port: int | None = None
-    """The first server's port, the next one's is one higher; None: free ones from 23333 on."""
+    """The first server's port, the next one's is one higher; None: free ones."""
     log_level: LogLevel = "WARNING"
     """Of the servers' logs, which lie in the run folder."""
     trust_remote_code: bool = False

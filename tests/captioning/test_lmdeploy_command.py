@@ -17,7 +17,7 @@ from tests.support.lmdeploy_on_cpu import ROOT
 from triptych.captioning.lmdeploy.command import gpu_groups, serve_command, serve_environment, served_name
 from triptych.captioning.lmdeploy.config import LmdeployConfig
 from triptych.captioning.lmdeploy.gpus import visible_gpus
-from triptych.captioning.lmdeploy.ports import FIRST_PORT, HeldPorts
+from triptych.captioning.lmdeploy.ports import HeldPorts
 from triptych.errors import SetupError, UsageError
 
 
@@ -131,17 +131,28 @@ def test_two_runs_never_hold_the_same_port() -> None:
         assert first.numbers[:1] == again.numbers
 
 
-def test_a_port_that_somebody_listens_at_is_passed_over() -> None:
-    """Of whichever program."""
-    with HeldPorts(1) as held:
-        number = held.numbers[0]
+def test_a_port_that_somebody_listens_at_is_refused() -> None:
+    """Whichever program it is; without a number, another port is taken."""
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", number))
+        listener.bind(("127.0.0.1", 0))
         listener.listen()
+        number = listener.getsockname()[1]
 
+        with pytest.raises(SetupError, match=f"port {number} is in use on this machine"):
+            HeldPorts(1, number)
         with HeldPorts(1) as other:
-            assert FIRST_PORT <= number != other.numbers[0]
+            assert [number] != other.numbers
+
+
+def test_a_server_can_listen_at_a_held_port() -> None:
+    """And again after it has died; nobody else binds it in the meantime."""
+    with HeldPorts(1) as held:
+        for _ in range(2):
+            with socket.create_server(("127.0.0.1", held.numbers[0])) as server:
+                socket.create_connection(server.getsockname()).close()
+            with socket.socket() as other, pytest.raises(OSError, match="in use"):
+                other.bind(("127.0.0.1", held.numbers[0]))
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,7 @@ def caption(
     name, or a Job; ``prompt`` is asked in place of its own. ``config`` has everything else, such as tiles and
     sampling; ``languages`` those that Triptych doesn't know; ``say`` takes lines for a person.
 
+    On a CPU, torch works with one thread an operation in all of this process until the captions are there.
     Raises UsageError for arguments that can't be, and SetupError where the model or its servers can't be had,
     or can serve no more. An image that can't be read is a failure.
     """

@@ -19,8 +19,8 @@ from triptych.captioning.lmdeploy.config import LmdeployConfig
 from triptych.captioning.lmdeploy.gpus import visible_gpus
 from triptych.captioning.lmdeploy.ports import HeldPorts
 from triptych.captioning.lmdeploy.server_log import ServerLog
-from triptych.captioning.lmdeploy.server_process import LmdeployChild
-from triptych.captioning.lmdeploy.supervisor import Watch, why_not_serving
+from triptych.captioning.lmdeploy.server_process import ServerProcess
+from triptych.captioning.lmdeploy.supervisor import Supervisor, why_not_serving
 from triptych.errors import SetupError
 
 
@@ -34,13 +34,13 @@ class LmdeployEngine:
         there is no GPU, or a server doesn't come up.
         """
         self._backend = config.backend
-        self._hopeless: str | None = None
-        self._watches: list[Watch] = []
+        self._given_up: str | None = None
+        self._supervisors: list[Supervisor] = []
         self._engine: ServerEngine | None = None
         groups = gpu_groups(visible_gpus(), config.tp)
         self._ports = HeldPorts(len(groups), config.port)
         self._children = [
-            LmdeployChild(
+            ServerProcess(
                 number,
                 serve_command(model, config, port),
                 serve_environment(group),
@@ -69,46 +69,46 @@ class LmdeployEngine:
             )
         urls = tuple(child.url for child in self._children)
         self._engine = ServerEngine(ServerConfig(urls=urls, **limits_of(config)), served_name(model))
-        self._watches = [
-            Watch(child, endpoint, config, say, self._give_up)
+        self._supervisors = [
+            Supervisor(child, endpoint, config, say, self._give_up)
             for child, endpoint in zip(self._children, self._engine.endpoints, strict=True)
         ]
 
     @property
     def group_size(self) -> int:
-        return self._asked.group_size
+        return self._server_engine.group_size
 
     @property
     def concurrency(self) -> int:
-        return self._asked.concurrency
+        return self._server_engine.concurrency
 
     @property
     def identity(self) -> Mapping[str, str]:
-        return {**self._asked.identity, "lmdeploy_backend": self._backend}
+        return {**self._server_engine.identity, "lmdeploy_backend": self._backend}
 
     def describe(self) -> str:
-        return f"lmdeploy ({self._backend}) started here, {self._asked.describe()}"
+        return f"lmdeploy ({self._backend}) started here, {self._server_engine.describe()}"
 
     @property
     def slots(self) -> int:
-        return self._asked.slots
+        return self._server_engine.slots
 
     def slot_s(self) -> float:
-        return self._asked.slot_s()
+        return self._server_engine.slot_s()
 
     def caption(self, requests: Sequence[CaptionRequest]) -> list[Completion]:
         """As the server engine does. Raises SetupError where a server was given up."""
-        if self._hopeless is None:
+        if self._given_up is None:
             try:
-                return self._asked.caption(requests)
+                return self._server_engine.caption(requests)
             except (SetupError, CancelledError):
-                if self._hopeless is None:
+                if self._given_up is None:
                     raise
-        raise SetupError(self._hopeless)
+        raise SetupError(self._given_up)
 
     def close(self) -> None:
-        for watch in self._watches:
-            watch.end()
+        for supervisor in self._supervisors:
+            supervisor.end()
         if self._engine is not None:
             self._engine.close()
         for child in self._children:
@@ -118,11 +118,11 @@ class LmdeployEngine:
         self._ports.close()
 
     @property
-    def _asked(self) -> ServerEngine:
+    def _server_engine(self) -> ServerEngine:
         assert self._engine is not None
         return self._engine
 
     def _give_up(self, why: str) -> None:
         """End the requests that wait for a server that won't come back."""
-        self._hopeless = self._hopeless or why
-        self._asked.drop()
+        self._given_up = self._given_up or why
+        self._server_engine.drop()

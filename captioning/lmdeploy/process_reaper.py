@@ -1,6 +1,6 @@
 """A command that doesn't outlive who started it, and takes its own children with it.
 
-    python -I leash.py PARENT_PID GRACE_S COMMAND...
+    python -I process_reaper.py PARENT_PID GRACE_S COMMAND...
 
 Comes in: a command, and signals. SIGTERM: it is asked to end, and killed after GRACE_S; SIGQUIT: it is
 killed. So it is when the process PARENT_PID is gone, by whatever cause. Goes out: nothing of COMMAND's

@@ -36,7 +36,7 @@ class ServerLog:
             self.path.replace(self._earlier(1))
         return self.path.open("ab")
 
-    def bound(self) -> None:
+    def limit_size(self) -> None:
         """Set what there is aside where it has grown too large. Whoever appends goes on undisturbed."""
         if self.path.exists() and self.path.stat().st_size > MAX_BYTES:
             self._move_on()

@@ -1,8 +1,8 @@
 """One `lmdeploy serve api_server` process of this run: started, asked how it is, ended, started again.
 
-Comes in: a command line, an environment, a port, a log. Goes out: a server behind ``url``. It runs on a
-leash (see process_reaper), so it ends with this process, however that ends. Not its job: when to do what
-(see supervisor).
+Comes in: a command line, an environment, a port, a log. Goes out: a server behind ``url``. It runs
+under a reaper (see process_reaper), so it ends with this process, however that ends. Not its job: when to do
+what (see supervisor).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 
-from triptych.captioning.lmdeploy import process_reaper as leash
+from triptych.captioning.lmdeploy import process_reaper
 from triptych.captioning.lmdeploy.ports import LOOPBACK
 from triptych.captioning.lmdeploy.server_log import ServerLog
 
@@ -25,7 +25,7 @@ GRACE_S = 10.0
 HEALTH_TIMEOUT_S = 10.0
 
 
-class LmdeployChild:
+class ServerProcess:
     """A server process. Methods are called by one thread at a time."""
 
     def __init__(
@@ -37,14 +37,14 @@ class LmdeployChild:
         self._port = port
         self._command = command
         self._environment = environment
-        self._leash: subprocess.Popen[bytes] | None = None
+        self._reaper: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Begin a process with a log of its own."""
         arguments = [str(os.getpid()), str(GRACE_S), *self._command]
         with self.log.begin() as log:
-            self._leash = subprocess.Popen(
-                [sys.executable, "-I", leash.__file__, *arguments],
+            self._reaper = subprocess.Popen(
+                [sys.executable, "-I", process_reaper.__file__, *arguments],
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -55,7 +55,7 @@ class LmdeployChild:
     @property
     def exit_code(self) -> int | None:
         """None while it runs."""
-        return self._leash.poll() if self._leash is not None else None
+        return self._reaper.poll() if self._reaper is not None else None
 
     def is_healthy(self) -> bool:
         """Whether it says that it is, within seconds. No proxy that the environment names is asked."""
@@ -78,17 +78,17 @@ class LmdeployChild:
 
     def ask_to_end(self) -> None:
         """What ``stop`` begins with: to stop many at the same time."""
-        if self._leash is not None and self._leash.poll() is None:
-            self._leash.send_signal(signal.SIGTERM)
+        if self._reaper is not None and self._reaper.poll() is None:
+            self._reaper.send_signal(signal.SIGTERM)
 
     def _end(self, how: signal.Signals, patience_s: float) -> None:
-        if self._leash is None:
+        if self._reaper is None:
             return
-        if self._leash.poll() is None:
-            self._leash.send_signal(how)
+        if self._reaper.poll() is None:
+            self._reaper.send_signal(how)
         try:
-            self._leash.wait(patience_s)
-        except subprocess.TimeoutExpired:  # the leash itself was stopped: the server ends with it
+            self._reaper.wait(patience_s)
+        except subprocess.TimeoutExpired:  # the reaper itself was stopped: the server ends with it
             with contextlib.suppress(ProcessLookupError):
-                self._leash.kill()
-            self._leash.wait()
+                self._reaper.kill()
+            self._reaper.wait()

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from triptych.captioning.lmdeploy.config import LmdeployConfig
-from triptych.captioning.lmdeploy.server_process import LmdeployChild
+from triptych.captioning.lmdeploy.server_process import ServerProcess
 
 LOOK_EVERY_S = 0.5
 HEALTH_EVERY_S = 5.0
@@ -29,7 +29,7 @@ LONGEST_PAUSE_S = 60.0
 """Before the 1st, 2nd, ... start without a caption between: doubled each time."""
 
 
-class Asked(Protocol):
+class Endpoint(Protocol):
     """What is known of a server by whoever asks it."""
 
     in_flight: int
@@ -44,23 +44,23 @@ class Asked(Protocol):
         """Ask it again from now on."""
 
 
-class Watch:
-    """One server. ``on_hopeless`` is called with the reason when it is given up, again and again."""
+class Supervisor:
+    """One server. ``on_given_up`` is called with the reason when it is given up, again and again."""
 
     def __init__(
         self,
-        child: LmdeployChild,
-        asked: Asked,
+        child: ServerProcess,
+        endpoint: Endpoint,
         config: LmdeployConfig,
         say: Callable[[str], None],
-        on_hopeless: Callable[[str], None],
+        on_given_up: Callable[[str], None],
     ) -> None:
         """``child`` has been started and serves."""
         self._child = child
-        self._asked = asked
+        self._endpoint = endpoint
         self._config = config
         self._say = say
-        self._on_hopeless = on_hopeless
+        self._on_given_up = on_given_up
         self._deaths = 0
         self._serves_since = self._idle_at = self._healthy_at = self._health_asked_at = time.monotonic()
         self._stopping = threading.Event()
@@ -93,26 +93,26 @@ class Watch:
         if code is not None:
             return ended(code)
         now = time.monotonic()
-        if self._asked.in_flight == 0:
+        if self._endpoint.in_flight == 0:
             self._idle_at = now
-        silent_s = now - max(self._asked.last_sign_at, self._idle_at, self._serves_since)
+        silent_s = now - max(self._endpoint.last_sign_at, self._idle_at, self._serves_since)
         if silent_s > self._config.hang_timeout_s:
-            return f"has {self._asked.in_flight} requests and sent no byte for {silent_s:.0f} s"
+            return f"has {self._endpoint.in_flight} requests and sent no byte for {silent_s:.0f} s"
         if now - self._health_asked_at > HEALTH_EVERY_S:
             self._health_asked_at = now
             with contextlib.suppress(OSError):  # a full disk is no fault of the server's
-                self._child.log.bound()
+                self._child.log.limit_size()
             if self._child.is_healthy():
                 self._healthy_at = time.monotonic()
-        sign_at = max(self._healthy_at, self._asked.last_sign_at)
+        sign_at = max(self._healthy_at, self._endpoint.last_sign_at)
         if now - sign_at > UNHEALTHY_S:
             return f"has not been healthy for {now - sign_at:.0f} s"
         return None
 
     def _lose(self, fault: str) -> None:
-        captioned = self._asked.last_sign_at > self._serves_since
+        captioned = self._endpoint.last_sign_at > self._serves_since
         self._deaths = 1 if captioned else self._deaths + 1
-        self._asked.rest(UNTIL_WOKEN_S)
+        self._endpoint.rest(UNTIL_WOKEN_S)
         self._say(
             f"captions: lmdeploy server {self._child.number} {fault}; starting it again ({self._where()})"
         )
@@ -138,27 +138,27 @@ class Watch:
             self._deaths += 1
             self._child.kill()
         self._serves_since = self._healthy_at = time.monotonic()
-        self._asked.wake()
+        self._endpoint.wake()
         self._say(f"captions: lmdeploy server {self._child.number} is back")
         return True
 
     def _give_up(self, fault: str) -> None:
-        """Say why until the watch is ended: a request that came at this very moment has to hear it too."""
+        """Say why until the supervisor is ended: a request that came at this very moment gets it too."""
         why = (
             f"lmdeploy server {self._child.number} {fault}; its last words: {self._child.log.last_words()}"
             f" ({self._where()}); mend that and run the same command: captions so far stay"
         )
-        self._on_hopeless(why)
+        self._on_given_up(why)
         while not self._stopping.wait(LOOK_EVERY_S):
-            self._on_hopeless(why)
+            self._on_given_up(why)
 
     def _where(self) -> str:
         return f"log: {self._child.log.path}"
 
 
 def why_not_serving(
-    children: list[LmdeployChild], timeout_s: float, stopping: threading.Event | None = None
-) -> tuple[LmdeployChild, str] | None:
+    children: list[ServerProcess], timeout_s: float, stopping: threading.Event | None = None
+) -> tuple[ServerProcess, str] | None:
     """Wait until all of ``children`` serve. None when they do, or when ``stopping`` is set; else the first
     one that doesn't, and what it has done, as the end of a sentence that begins with it."""
     stopping = stopping or threading.Event()

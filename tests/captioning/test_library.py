@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+import torch
 from PIL import Image
 
 from tests.support.chat_server import ChatServer
@@ -121,6 +122,14 @@ def test_a_server_that_is_not_there_is_one_line(photos: list[Path]) -> None:
     """No caption is a failure for it."""
     with pytest.raises(SetupError, match=r"endpoint http://127\.0\.0\.1:9/v1 can't be reached"):
         caption(photos, engine=ServerConfig(urls=("http://127.0.0.1:9",)))
+
+
+def test_the_process_is_as_it_was_afterwards(photos: list[Path], tiny_model: Path) -> None:
+    """On a CPU torch works with one thread an operation, but only until the captions are there."""
+    threads = torch.get_num_threads()
+    caption(photos[:1], engine=ON_CPU, model=str(tiny_model), config=CONFIG)
+
+    assert threads == torch.get_num_threads()
 
 
 def test_no_images_need_no_engine() -> None:

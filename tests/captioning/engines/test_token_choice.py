@@ -7,7 +7,7 @@ import pytest
 import torch
 from transformers import RepetitionPenaltyLogitsProcessor, TopKLogitsWarper, TopPLogitsWarper
 
-from tests.captioning.test_transformers_engine import request
+from tests.captioning.engines.test_transformers import request
 from triptych.captioning.engine import GREEDY, CaptionRequest, Sampling
 from triptych.captioning.engines.token_choice import TokenChoice
 from triptych.captioning.engines.transformers import TransformersEngine

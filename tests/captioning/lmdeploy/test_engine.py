@@ -14,13 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.captioning.test_leash import is_alive, until
 from tests.support.fake_gpus import show_gpus
 from tests.support.lmdeploy_on_cpu import ROOT
+from tests.support.processes import is_alive, until
 from tests.support.small_run import PLANNED, SmallRun
 from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.engines.transformers_spec import TransformersConfig
-from triptych.captioning.lmdeploy import command as lmdeploy_command
+from triptych.captioning.lmdeploy import command
 from triptych.captioning.lmdeploy.config import LmdeployConfig
 from triptych.captioning.lmdeploy.engine import LmdeployEngine
 from triptych.errors import SetupError
@@ -40,7 +40,7 @@ def notes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     show_gpus(monkeypatch, tmp_path, 1)
     folder = tmp_path / "notes"
     folder.mkdir()
-    monkeypatch.setattr(lmdeploy_command, "SERVE", ON_CPU)
+    monkeypatch.setattr(command, "SERVE", ON_CPU)
     monkeypatch.setenv("LMDEPLOY_NOTES", str(folder))
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     return folder

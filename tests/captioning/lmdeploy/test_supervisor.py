@@ -9,27 +9,26 @@ from pathlib import Path
 
 import pytest
 
-from tests.captioning.test_leash import is_alive, until
 from tests.support.fake_gpus import show_gpus
 from tests.support.lmdeploy_on_cpu import ROOT
-from triptych.captioning.lmdeploy import command as lmdeploy_command
-from triptych.captioning.lmdeploy import supervisor as lmdeploy_watch
+from tests.support.processes import is_alive, until
+from triptych.captioning.lmdeploy import command, supervisor
 from triptych.captioning.lmdeploy.config import LmdeployConfig
 from triptych.captioning.lmdeploy.engine import LmdeployEngine
 from triptych.captioning.lmdeploy.ports import HeldPorts
 from triptych.captioning.lmdeploy.server_log import ServerLog
-from triptych.captioning.lmdeploy.server_process import LmdeployChild
-from triptych.captioning.lmdeploy.supervisor import Watch, why_not_serving
+from triptych.captioning.lmdeploy.server_process import ServerProcess
+from triptych.captioning.lmdeploy.supervisor import Supervisor, why_not_serving
 from triptych.errors import SetupError
 
 STAND_IN = ("-m", "tests.support.stand_in_server", "serve", "api_server")
 
 START_AN_ENGINE = f"""
 from pathlib import Path
-from triptych.captioning.lmdeploy import command as lmdeploy_command
+from triptych.captioning.lmdeploy import command
 from triptych.captioning.lmdeploy.config import LmdeployConfig
 from triptych.captioning.lmdeploy.engine import LmdeployEngine
-lmdeploy_command.SERVE = {STAND_IN!r}
+command.SERVE = {STAND_IN!r}
 LmdeployEngine("some/model", LmdeployConfig(), Path("logs"), lambda _: None)
 print("ready", flush=True)
 input()
@@ -70,17 +69,17 @@ def test_a_server_that_dies_again_and_again_is_given_up(
 ) -> None:
     """After max_deaths without a caption between, with its last words and its log."""
     for name, value in (("LOOK_EVERY_S", 0.02), ("HEALTH_EVERY_S", 0.02), ("FIRST_PAUSE_S", 0.01)):
-        monkeypatch.setattr(lmdeploy_watch, name, value)
+        monkeypatch.setattr(supervisor, name, value)
     said: list[str] = []
     given_up: list[str] = []
     with HeldPorts(1) as ports:
         command = [sys.executable, *STAND_IN, "model", "--server-port", str(ports.numbers[0])]
         log = ServerLog(tmp_path / "lmdeploy-0.log")
         environment = os.environ | {"STAND_IN_DIES": "after 3"}
-        child = LmdeployChild(0, command, environment, ports.numbers[0], log)
+        child = ServerProcess(0, command, environment, ports.numbers[0], log)
         child.start()
         assert why_not_serving([child], 30.0) is None
-        watch = Watch(child, Idle(), LmdeployConfig(max_deaths=3), said.append, given_up.append)
+        watch = Supervisor(child, Idle(), LmdeployConfig(max_deaths=3), said.append, given_up.append)
 
         assert until(lambda: bool(given_up))
         watch.end()
@@ -98,16 +97,16 @@ def test_a_server_that_can_not_be_started_again_is_given_up(
     notes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Such as on a disk that can't take its log; the requests that wait for it are told."""
-    monkeypatch.setattr(lmdeploy_watch, "LOOK_EVERY_S", 0.02)
-    monkeypatch.setattr(lmdeploy_watch, "FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr(supervisor, "LOOK_EVERY_S", 0.02)
+    monkeypatch.setattr(supervisor, "FIRST_PAUSE_S", 0.01)
     given_up: list[str] = []
     with HeldPorts(1) as ports:
         command = [sys.executable, *STAND_IN, "model", "--server-port", str(ports.numbers[0])]
         log = ServerLog(tmp_path / "logs" / "lmdeploy-0.log")
-        child = LmdeployChild(0, command, os.environ, ports.numbers[0], log)
+        child = ServerProcess(0, command, os.environ, ports.numbers[0], log)
         child.start()
         assert why_not_serving([child], 30.0) is None
-        watch = Watch(child, Idle(), LmdeployConfig(), lambda _: None, given_up.append)
+        watch = Supervisor(child, Idle(), LmdeployConfig(), lambda _: None, given_up.append)
         (tmp_path / "logs").rename(tmp_path / "moved")
         (tmp_path / "logs").write_text("a file where the folder was")
 
@@ -138,7 +137,7 @@ def test_a_server_that_never_serves_ends_the_start(
     notes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After startup_timeout_s; nothing is left of it."""
-    monkeypatch.setattr(lmdeploy_command, "SERVE", ("-c", "import time; print('loading'); time.sleep(300)"))
+    monkeypatch.setattr(command, "SERVE", ("-c", "import time; print('loading'); time.sleep(300)"))
     config = LmdeployConfig(startup_timeout_s=0.5)
 
     with pytest.raises(SetupError, match=r"server 0 did not serve within 0.5 s at its start; its last words"):

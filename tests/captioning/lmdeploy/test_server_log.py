@@ -29,7 +29,7 @@ def test_a_log_that_grows_too_large_begins_anew(tmp_path: Path, monkeypatch: pyt
     with log.begin() as file:
         file.write(b"much has been said\n")
         file.flush()
-        log.bound()
+        log.limit_size()
         file.write(b"more\n")
 
     assert ("more\n", "much has been said\n") == (log.path.read_text(), (tmp_path / "a.1.log").read_text())

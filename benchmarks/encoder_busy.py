@@ -34,7 +34,7 @@ from triptych.grouping.embedding.prepare import prepare
 from triptych.grouping.embedding.preprocess import InputShape
 from triptych.grouping.embedding.throughput import Throughput
 from triptych.runs.folder import RunFolder
-from triptych.sources.file_kinds import FoundFile
+from triptych.sources.shard import FoundFile
 
 DISTINCT = 16
 SHARD_FILES = 128

@@ -26,8 +26,8 @@ import numpy as np
 
 from benchmarks.fresh_scenes import FIRST_SERIES, Truth, run_on_fresh_scenes
 from benchmarks.record import record, refuse_dirty_tree
+from scripts.nano.reading import ColourAndKind, read_set, read_things
 from triptych.config import load_config
-from triptych.demo.reading import ColourAndKind, read_set, read_things
 from triptych.filtering.grounding.score import Grounding
 from triptych.grouping.encoders.choice import load_text_encoder, resolve_encoder
 from triptych.jobs import Job

@@ -30,7 +30,7 @@ from triptych.progress import Lines
 from triptych.records import JOB_NAMES, JobName, is_multi
 from triptych.runs.folder import RunFolder
 from triptych.runs.plan import JobPlan, Target
-from triptych.sources.file_kinds import FoundFile
+from triptych.sources.shard import FoundFile
 
 IMAGES_PER_SHARD = 11_186
 """SA-1B's."""

@@ -1,8 +1,8 @@
 """Reloads an export and checks it against its manifest and against the run it was made from.
 
-Comes in: a run with an export. Goes out: what was checked, with counts, and mismatches, in words. Nothing is
-believed that can be recounted. Memory: one shard, and 8 bytes a row. Not its job: the ledger (see
-runs.ledger), the images themselves (see verify).
+Comes in: a run with an export. Goes out: what was checked, with counts, and mismatches of files and of single
+rows, in words. Nothing is believed that can be recounted. Memory: one shard, and 8 bytes a row. Not its job:
+the ledger (see runs.ledger), the images themselves (see verify).
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ import msgspec
 
 from triptych.errors import SetupError
 from triptych.export.check.expected import ExpectedRow, expected_rows
-from triptych.export.check.rows import row_mismatches
 from triptych.export.containers import CONTAINERS
 from triptych.export.containers.rows_file import read_lines
+from triptych.export.conversation_text import IMAGE_TAG
 from triptych.export.file_names import CARD_NAME, MANIFEST_NAME, labels, rows_file_name
 from triptych.export.formats import FORMATS
+from triptych.export.formats.row_format import RowFacts
 from triptych.export.manifest import FileEntry, Manifest, read_manifest
 from triptych.jobs import Job
 from triptych.progress import Progress, Task
@@ -176,3 +177,37 @@ def repeated_ids(hashes: array[int], ids_again: Callable[[], Iterator[str]]) -> 
             if identifier in seen:
                 yield identifier
             seen.add(identifier)
+
+
+def row_mismatches(row: RowFacts, expected: ExpectedRow | None, speakers: tuple[str, str]) -> Iterator[str]:
+    """Speakers, words, image keys and sizes. ``expected`` is None where no row should be."""
+    if row.speakers != speakers:
+        yield f"speakers are {' and '.join(row.speakers)}, expected {' and '.join(speakers)}"
+    images = row.question.count(None)
+    tags = sum(IMAGE_TAG in (words or "") for words in (*row.question, row.answer))
+    if images != len(row.images) or tags:
+        yield (
+            f"{images} images in the question and {tags} stray {IMAGE_TAG} tags,"
+            f" expected {len(row.images)} and 0"
+        )
+    if expected is None:
+        yield "not a kept caption: the run has no more of them"
+    elif (row.id, row.answer) != (expected.id, expected.answer):
+        yield f"not the caption that was kept in this place, {expected.id}"
+    else:
+        if row.question != expected.question:
+            yield "the question is not the manifest's prompt"
+        yield from _image_mismatches(row, expected)
+
+
+def _image_mismatches(row: RowFacts, expected: ExpectedRow) -> Iterator[str]:
+    keys = list(expected.images)
+    if row.images != keys:
+        yield f"its images are {', '.join(row.images)}, expected {', '.join(keys)}"
+        return
+    for index, (key, size) in enumerate(expected.images.items()):
+        if size is None:
+            yield f"{key} is no readable image of the run"
+        elif row.sizes_px is not None and row.sizes_px[index] != size:
+            stated = row.sizes_px[index]
+            yield f"{key} is {stated[0]} x {stated[1]} here, but {size[0]} x {size[1]} in the run"

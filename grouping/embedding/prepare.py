@@ -19,8 +19,8 @@ from triptych.grouping.embedding.bounded_queue import MemoryBudget
 from triptych.grouping.embedding.preprocess import InputShape, Resized, resize_to
 from triptych.grouping.perceptual_hash import picture_hash
 from triptych.records import ImageRecord
-from triptych.sources.file_kinds import FoundFile
 from triptych.sources.image_decoding import decode_rgb, pixel_count
+from triptych.sources.shard import FoundFile
 
 DRAFT_OVER_INPUT = 1.1
 """JPEGs are decoded at a scale that leaves at least this many times the tower's input. SA-1B's shorter side

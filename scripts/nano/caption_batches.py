@@ -15,7 +15,7 @@ from model_folders import CHAT_TEMPLATE
 from scene_pool import FAMILY_SIZE, ScenePool
 from tokenizers import Tokenizer
 
-from triptych.demo.wording import describe, describe_set
+from scripts.nano.wording import describe, describe_set
 from triptych.jobs import Job, Subject
 from triptych.prompts import BUILTIN, load_prompt
 

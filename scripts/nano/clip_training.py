@@ -25,9 +25,9 @@ from torch.nn import functional
 from training_state import Budget, TrainingState
 from transformers import PreTrainedTokenizerFast
 
+from scripts.nano.vocabulary import listed_en, listed_zh, named_en, named_zh
+from scripts.nano.wording import describe
 from triptych.demo.scene import Scene
-from triptych.demo.vocabulary import listed_en, listed_zh, named_en, named_zh
-from triptych.demo.wording import describe
 
 PEAK_RATE = 1e-3
 """At 2e-3, with the image tower alone in the first 15%, near copies and words came out worse."""

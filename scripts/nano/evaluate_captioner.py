@@ -12,9 +12,9 @@ from caption_batches import read_prompt
 from transformers import AutoModelForImageTextToText, AutoProcessor
 from unseen_pictures import squashed, true_things, unseen_series
 
-from triptych.demo.reading import read_set, read_things
+from scripts.nano.reading import read_set, read_things
+from scripts.nano.wording import describe, describe_set
 from triptych.demo.scene import Scene, imagine_scene
-from triptych.demo.wording import describe, describe_set
 
 BATCH = 16
 MAX_NEW_TOKENS = 256

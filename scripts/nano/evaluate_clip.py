@@ -12,9 +12,9 @@ from PIL import Image, ImageEnhance
 from torch.nn import functional
 from unseen_pictures import encoded, squashed
 
+from scripts.nano.vocabulary import named_en, named_zh
 from triptych.demo.painting import paint
 from triptych.demo.scene import Scene, imagine_scene, vary_scene
-from triptych.demo.vocabulary import named_en, named_zh
 
 SCENES = 120
 COPIED = 24

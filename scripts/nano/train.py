@@ -19,7 +19,7 @@ from scene_pool import FAMILY_SIZE, ScenePool, open_pool
 from tokenizers import Tokenizer
 from training_state import Budget
 
-from triptych.demo.wording import describe, describe_set
+from scripts.nano.wording import describe, describe_set
 
 MODELS = Path(__file__).parents[2] / "triptych" / "models"
 FOLDERS = {"clip": "nano_clip", "captioner": "nano_internvl"}

@@ -16,9 +16,9 @@ import torch
 from PIL import Image
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
+from scripts.nano.reading import read_set, read_things
 from tests.support.contexts import NANO_JOBS
 from triptych.demo.painting import paint
-from triptych.demo.reading import read_set, read_things
 from triptych.demo.scene import Scene, imagine_scene, vary_scene
 from triptych.prompts import load_prompts, message_parts
 

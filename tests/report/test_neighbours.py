@@ -7,7 +7,7 @@ from triptych.progress import Silent
 from triptych.records import ImageRecord
 from triptych.report import neighbours
 from triptych.report.cards import Thresholds, why_joined, why_left_out
-from triptych.report.image_lookup import locate
+from triptych.report.neighbours import locate
 from triptych.runs.folder import RunFolder
 from triptych.runs.jsonl import write_jsonl
 

@@ -17,7 +17,7 @@ from triptych.api import Run
 from triptych.demo.painting import paint
 from triptych.demo.scene import imagine_scene
 from triptych.results import CaptionResult
-from triptych.sources.file_kinds import FoundFile
+from triptych.sources.shard import FoundFile
 from triptych.sources.tar import TarShard
 
 SHARDS = 1000

@@ -119,8 +119,7 @@ def doctor(
     context against tiles and prompt, and one small image to each endpoint. Exit 1 where anything failed.
     """
     from triptych.config import load_config
-    from triptych.doctor import examine
-    from triptych.doctor_captioning import examine_captioning
+    from triptych.doctor import examine, examine_captioning
 
     flags = options.flags_of(assignments, model, servers, engine=engine, tp=tp)
     findings = [*examine(Path()), *examine_captioning(load_config(preset, config_file, flags))]

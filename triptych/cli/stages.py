@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -182,14 +183,24 @@ def demo(folder: Path) -> None:
     FOLDER/run` does, with the nano models that are part of Triptych. [default: triptych-demo]
     """
     from triptych.demo.archive import draw_archive
-    from triptych.demo.samples import three_captions
 
     progress = for_stderr()
     draw_archive(folder, progress)
     run_all([folder / "images"], folder / "run", "demo", None, {}, ())
     click.echo("\nThree captions to read:")
-    for text in three_captions(folder / "run" / "export"):
+    for text in _three_captions(folder / "run"):
         click.echo(f"\n{text}")
+
+
+def _three_captions(run_folder: Path) -> Iterator[str]:
+    """``image names: caption`` of the first exported row of three jobs."""
+    from triptych.opening import open_run
+
+    run = open_run(run_folder, read_only=True)
+    for job in ("single_en", "single_zh", "multi_en"):
+        for row in islice(run.rows(job), 1):
+            images = row["image"] if isinstance(row["image"], list) else [row["image"]]
+            yield f"{', '.join(images)}\n  {row['conversations'][1]['value']}"
 
 
 def run_all(

@@ -24,8 +24,7 @@ from triptych.report.content import (
     SetShown,
     SingleShown,
 )
-from triptych.report.image_lookup import LocatedImage
-from triptych.report.neighbours import Nearness, Outsider
+from triptych.report.neighbours import LocatedImage, Nearness, Outsider
 from triptych.report.samples import Repeated, SampledCaptions, caption_shown, texts_of
 from triptych.report.sampling import Drawn
 from triptych.report.thumbnails import Thumbnails

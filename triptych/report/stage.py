@@ -17,8 +17,7 @@ from triptych.errors import SetupError
 from triptych.report.cards import Cards, Thresholds
 from triptych.report.content import Content, FailureShown, Similarity
 from triptych.report.identity import identity_of, jobs_shown
-from triptych.report.image_lookup import locate
-from triptych.report.neighbours import CosineHistogram, measure
+from triptych.report.neighbours import CosineHistogram, locate, measure
 from triptych.report.page import render
 from triptych.report.samples import Repeated, SampledCaptions, SampledSets, repeated_captions, sample_sets
 from triptych.report.throughput import throughput_of

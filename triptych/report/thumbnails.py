@@ -17,7 +17,7 @@ from PIL import Image
 from triptych.errors import UnreadableImageError
 from triptych.progress import Progress
 from triptych.report.content import Picture
-from triptych.report.image_lookup import LocatedImage
+from triptych.report.neighbours import LocatedImage
 from triptych.sources import Shard
 from triptych.sources.image_decoding import decode_rgb
 

@@ -16,10 +16,9 @@ from pathlib import Path
 
 from triptych.errors import UsageError
 from triptych.sources.config import InputConfig
-from triptych.sources.file_kinds import FoundFile, usable_key, why_not_an_image
 from triptych.sources.listing import list_source
 from triptych.sources.loose_files import LOOSE_PREFIX, LooseFiles
-from triptych.sources.shard import Shard, UnreadableArchive
+from triptych.sources.shard import FoundFile, Shard, UnreadableArchive, usable_key, why_not_an_image
 from triptych.sources.source_kinds import ARCHIVE_SUFFIXES, SOURCE_KINDS
 
 __all__ = ["FoundFile", "Shard", "open_sources"]

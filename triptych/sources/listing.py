@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from triptych.errors import UsageError
-from triptych.sources.file_kinds import IMAGE_SUFFIXES, is_sidecar, why_not_an_image
+from triptych.sources.shard import IMAGE_SUFFIXES, is_sidecar, why_not_an_image
 from triptych.sources.source_kinds import ARCHIVE_SUFFIXES
 
 LIST_SUFFIXES = (".txt", ".lst")

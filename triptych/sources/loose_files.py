@@ -12,7 +12,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping
 
-from triptych.sources.file_kinds import FoundFile, size_of, why_not_an_image
+from triptych.sources.shard import FoundFile, size_of, why_not_an_image
 
 FILES_PER_SHARD = 4096
 

@@ -12,7 +12,7 @@ import tarfile
 from collections.abc import Iterator
 from typing import IO, NamedTuple
 
-from triptych.sources.file_kinds import (
+from triptych.sources.shard import (
     FoundFile,
     is_sidecar,
     member_key,

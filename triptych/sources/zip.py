@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import IO
 
-from triptych.sources.file_kinds import FoundFile, is_sidecar, member_key, size_of, why_not_an_image
+from triptych.sources.shard import FoundFile, is_sidecar, member_key, size_of, why_not_an_image
 from triptych.sources.zip_directory import ENCRYPTED, Member, read_directory
 
 MAX_MEMBER_BYTES = 512 * 1024**2

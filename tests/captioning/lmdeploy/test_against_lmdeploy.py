@@ -29,7 +29,7 @@ from triptych.captioning.tiling import fit_to_tiles
 from triptych.config import Config
 from triptych.demo.painting import paint
 from triptych.demo.scene import imagine_scene, vary_scene
-from triptych.doctor_captioning import examine_captioning
+from triptych.doctor import examine_captioning
 from triptych.errors import SetupError, UnreadableImageError
 from triptych.models import resolve_model
 from triptych.prompts import load_prompts

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from scripts.nano.wording import describe, describe_set
 from tests.support.contexts import JOBS, context_of, limited
 from tests.support.made_up import seen_by
 from triptych.demo.painting import paint
 from triptych.demo.scene import COLOURS, imagine_scene
-from triptych.demo.wording import describe, describe_set
 from triptych.errors import SetupError
 from triptych.filtering.config import FilteringConfig
 from triptych.filtering.grounding.score import Grounding

@@ -23,7 +23,7 @@ from triptych.grouping.encoders.tower import TorchTower
 from triptych.grouping.stage import embed_sources
 from triptych.runs.folder import RunFolder
 from triptych.sources import open_sources
-from triptych.sources.file_kinds import FoundFile
+from triptych.sources.shard import FoundFile
 
 
 @pytest.fixture

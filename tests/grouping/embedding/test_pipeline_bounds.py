@@ -19,7 +19,7 @@ from triptych.grouping.embedding import pipeline as embed_module
 from triptych.grouping.embedding.pipeline import Pipeline
 from triptych.grouping.embedding.throughput import Throughput, sum_of
 from triptych.runs.folder import RunFolder
-from triptych.sources.file_kinds import FoundFile
+from triptych.sources.shard import FoundFile
 
 PATIENCE_S = 60
 

@@ -13,7 +13,7 @@ from triptych.grouping.embedding import prepare as prepare_module
 from triptych.grouping.embedding.bounded_queue import MemoryBudget
 from triptych.grouping.embedding.prepare import decode_to, prepare
 from triptych.grouping.embedding.preprocess import InputShape, resize_to
-from triptych.sources.file_kinds import FoundFile
+from triptych.sources.shard import FoundFile
 
 SHAPE = InputShape(height_px=32, width_px=32)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from triptych.demo.reading import read_set, read_things, theme_of
+from scripts.nano.reading import read_set, read_things, theme_of
+from scripts.nano.vocabulary import KINDS_ZH, PLACES_EN, PLACES_ZH
+from scripts.nano.wording import describe, describe_set
 from triptych.demo.scene import KINDS, PLACES, THEMES, Scene, Thing, imagine_scene, vary_scene
-from triptych.demo.vocabulary import KINDS_ZH, PLACES_EN, PLACES_ZH
-from triptych.demo.wording import describe, describe_set
 
 LANGUAGES: tuple[str, ...] = ("en", "zh")
 

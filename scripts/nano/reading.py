@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 
+from scripts.nano.vocabulary import COLOURS_ZH, KINDS_EN, KINDS_ZH
 from triptych.demo.scene import COLOURS, KINDS, THEMES
-from triptych.demo.vocabulary import COLOURS_ZH, KINDS_EN, KINDS_ZH
 
 ColourAndKind = tuple[str, str]
 """What a reader returns: (colour, kind)."""

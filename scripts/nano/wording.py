@@ -11,8 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from triptych.demo.scene import Scene
-from triptych.demo.vocabulary import (
+from scripts.nano.vocabulary import (
     NUMBERS_EN,
     NUMBERS_ZH,
     PLACES_EN,
@@ -24,6 +23,7 @@ from triptych.demo.vocabulary import (
     named_en,
     named_zh,
 )
+from triptych.demo.scene import Scene
 
 _Item = tuple[str, str]
 """A (kind, colour) pair."""

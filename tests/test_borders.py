@@ -9,8 +9,6 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 IMPORT = re.compile(r"^\s*(?:from|import)\s+((?:benchmarks|tests|scripts)\b[\w.]*)", re.MULTILINE)
-LEFT = {"benchmarks.filter_worst"}
-"""Still to be moved to tests/support."""
 PRODUCT = ("triptych", "grouping", "captioning", "filtering", "export")
 
 
@@ -33,7 +31,7 @@ def test_tests_do_not_import_benchmarks() -> None:
     """What both need lies in tests/support. Only tests/benchmarks, which tests them, imports benchmarks."""
     names = {name for name in _imported("tests", but="tests/benchmarks") if name.startswith("benchmarks")}
 
-    assert set() == names - LEFT
+    assert set() == names
 
 
 def test_benchmarks_import_support_and_no_tests() -> None:

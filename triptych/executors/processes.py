@@ -1,7 +1,6 @@
-"""Processes that an interruption is not for, and what to say of one that died.
+"""Starting processes that an interruption is not for.
 
-Comes in: a block that starts some; one that has gone. Goes out: an error. Not its job: ending them; their
-parent does.
+Comes in: a block that starts some. Goes out: nothing. Not its job: ending them; their parent does.
 """
 
 from __future__ import annotations
@@ -11,9 +10,6 @@ import signal
 import threading
 from collections.abc import Iterator
 from multiprocessing import resource_tracker
-from multiprocessing.process import BaseProcess
-
-from triptych.errors import SetupError
 
 
 @contextlib.contextmanager
@@ -36,11 +32,3 @@ def without_interrupts() -> Iterator[None]:
             signal.signal(signal.SIGINT, handler)
         if came:
             signal.raise_signal(signal.SIGINT)
-
-
-def ended_early(process: BaseProcess, did: str, then: str) -> SetupError:
-    """Of a process that has gone: what it ``did`` ("judges captions"), its exit code, and what ``then``."""
-    process.join()
-    return SetupError(
-        f"a process that {did} ended early (exit code {process.exitcode}; -9 is often a lack of memory){then}"
-    )

@@ -2,77 +2,81 @@
 
     python -m benchmarks.filter_quality
 
-``captions`` is the set that the bounds were chosen on. The held-out sets were written after the rules, by
-others; how the rules did on them before they were mended is in docs/measurements/filter-quality.md.
-``phrasings`` was written with the rules in view, ``tellings`` are sets told of in every way but the usual.
-Rules that look at one caption only.
+``contract_en`` and ``contract_zh`` are sets' captions that name images as the prompts ask, half of them faulty;
+they are judged with those prompts. The other files are in free prose, as captions from elsewhere are, and judged
+without: what they say of images is read leniently, so captions that leave an image out or name one that isn't
+there (``naming``) are counted apart from all other faults (``other``). ``captions`` is the set that thresholds
+were chosen on, the held-out ones were written after the rules, by others, ``phrasings`` with the rules in view,
+``tellings`` describe sets in every way but the usual. Rules that look at one caption only.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 
 import click
-import msgspec
 
 from benchmarks.record import record, refuse_dirty_tree
-from triptych.filtering.candidate import Candidate
+from tests.filtering.labelled_captions import Labelled, read_labelled
+from tests.support.contexts import JOBS, filter_jobs_of
 from triptych.filtering.config import FilteringConfig
-from triptych.filtering.judge import Judge
-from triptych.records import JOB_NAMES
+from triptych.filtering.rule_choice import make_scorer
 
-LABELLED = Path("tests/filtering/labelled")
-SETS = (
+CONTRACT = ("contract_en", "contract_zh")
+FREE_PROSE = (
     "captions",
     "held_out",
     *(f"{nth}_held_out" for nth in ("second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")),
     "phrasings",
     "tellings",
 )
+NAMING_FAULTS = frozenset({"missing_image", "unknown_image"})
 
 
-def score(name: str) -> dict[str, object]:
-    """Per job: recall and share kept. Per fault: how many were dropped, by their own rule and at all."""
-    judge = Judge(FilteringConfig())
-    counts: Counter[tuple[str, bool, bool]] = Counter()
+def score(captions: list[Labelled], *, contract: bool) -> dict[str, object]:
+    """Per job: recall and share kept. Per fault: how many were rejected or flagged, and by their own rule."""
+    scorer = make_scorer(FilteringConfig(), filter_jobs_of(contract=contract))
+    counts: Counter[tuple[str, str, bool]] = Counter()
     faults: dict[str, Counter[str]] = {}
-    for line in (LABELLED / f"{name}.jsonl").read_bytes().splitlines():
-        row = msgspec.json.decode(line)
-        scores = judge.scores(
-            Candidate(
-                text=row["text"],
-                job=row["job"],
-                image_count=row["images"],
-                finish_reason=row["finish_reason"],
-            )
+    for caption in captions:
+        violations = scorer.violations(caption.job, scorer.all_scores(caption.input))
+        is_rejected = scorer.is_rejected(caption.job, violations)
+        kind = "good" if caption.fault is None else "naming" if caption.fault in NAMING_FAULTS else "other"
+        counts[caption.job, kind, is_rejected] += 1
+        of_fault = faults.setdefault(caption.fault or ("hard to keep" if caption.hard else "good"), Counter())
+        of_fault.update(
+            captions=1,
+            rejected=is_rejected,
+            flagged_only=bool(violations) and not is_rejected,
+            by_own_rule=caption.fault in violations,
         )
-        fault = row["fault"]
-        counts[row["job"], fault is not None, judge.drops(scores)] += 1
-        tally = faults.setdefault(fault or ("hard to keep" if row["hard"] else "good"), Counter())
-        tally.update(captions=1, dropped=judge.drops(scores), by_own_rule=fault in scores)
-    jobs = {
-        job: {
-            "bad": counts[job, True, True] + counts[job, True, False],
-            "recall": round(
-                counts[job, True, True] / (counts[job, True, True] + counts[job, True, False]), 4
-            ),
-            "good": counts[job, False, True] + counts[job, False, False],
-            "kept": round(
-                counts[job, False, False] / (counts[job, False, True] + counts[job, False, False]), 4
-            ),
-        }
-        for job in JOB_NAMES
-        if counts[job, False, False]
-    }
-    return {"jobs": jobs, "faults": {fault: dict(tally) for fault, tally in sorted(faults.items())}}
+    jobs = {job: _shares(counts, job) for job in JOBS if any(key[0] == job for key in counts)}
+    return {"jobs": jobs, "faults": {fault: dict(of_fault) for fault, of_fault in sorted(faults.items())}}
+
+
+def _shares(counts: Counter[tuple[str, str, bool]], job: str) -> dict[str, object]:
+    shares: dict[str, object] = {}
+    for kind, name in (("other", "recall"), ("naming", "recall_of_naming"), ("good", "kept")):
+        total = counts[job, kind, True] + counts[job, kind, False]
+        if total:
+            shares |= {kind: total, name: round(counts[job, kind, kind != "good"] / total, 4)}
+    bad = sum(counts[job, kind, rejected] for kind in ("other", "naming") for rejected in (True, False))
+    if bad:
+        rejected = counts[job, "other", True] + counts[job, "naming", True]
+        shares["recall_of_all"] = round(rejected / bad, 4)
+    return shares
 
 
 @click.command()
 def main() -> None:
     """Measure and commit."""
     refuse_dirty_tree()
-    measured: dict[str, object] = {name: score(name) for name in SETS}
+    every = [caption for name in FREE_PROSE[:-1] for caption in read_labelled(name)]
+    measured: dict[str, object] = {
+        "contract": {name: score(read_labelled(name), contract=True) for name in CONTRACT},
+        "free_prose": {name: score(read_labelled(name), contract=False) for name in FREE_PROSE},
+        "free_prose_together": score(every, contract=False),
+    }
     record("filter_quality", "python -m benchmarks.filter_quality", measured)
 
 

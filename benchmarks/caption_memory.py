@@ -25,9 +25,8 @@ from benchmarks.line_plot import line_plot
 from benchmarks.record import record, refuse_dirty_tree
 from tests.support.fault_server import FaultServer
 from tests.support.made_up_run import MadeUpRun, make_up_run
-from triptych.records import JobName
 
-JOBS: tuple[JobName, ...] = ("single_en", "single_zh")
+JOBS: tuple[str, ...] = ("single_en", "single_zh")
 SLOTS = 1024
 FAULTS = 0.01
 MOST_GROWTH_MIB = 8.0

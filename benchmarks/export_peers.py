@@ -10,7 +10,6 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from triptych.records import JobName
 from triptych.runs.folder import RunFolder
 
 Write = Callable[[Path], object]
@@ -51,7 +50,7 @@ def _datasets(rows: Sequence[dict[str, object]], scratch: Path) -> dict[str, Wri
     }
 
 
-def json_from_files(run: RunFolder, job: JobName, shards: Sequence[str], prompt: str, path: Path) -> None:
+def json_from_files(run: RunFolder, job: str, shards: Sequence[str], prompt: str, path: Path) -> None:
     """What export does to the rows, without hashing and counting them: read, join, write."""
     question = f"<image>\n{prompt}"
     with path.open("w", encoding="utf-8") as file:

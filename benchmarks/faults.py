@@ -25,9 +25,8 @@ from tests.support.made_up_run import make_up_run
 from triptych.captioning.answer_check import AnswerCheck
 from triptych.jobs import SEED_JOBS
 from triptych.languages import LANGUAGES
-from triptych.records import JobName
 
-JOBS: tuple[JobName, ...] = ("single_en", "single_zh")
+JOBS: tuple[str, ...] = ("single_en", "single_zh")
 CHECKS = {job.name: AnswerCheck(language=LANGUAGES[job.language]) for job in SEED_JOBS}
 SLOTS = 64
 LATENCY_S = 0.2

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.support.contexts import NANO_JOBS, context_of, limited
+from tests.support.contexts import JOBS, NANO_JOBS, context_of, limited
 from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.engine import CaptionRequest, Engine
 from triptych.captioning.engine_choice import open_engine
@@ -26,7 +26,7 @@ from triptych.demo.scene import imagine_scene, vary_scene
 from triptych.models import resolve_model
 from triptych.progress import Lines
 from triptych.prompts import load_prompts
-from triptych.records import ImageRecord, is_multi
+from triptych.records import ImageRecord
 from triptych.runs.folder import RunFolder, StageState
 from triptych.runs.jsonl import write_jsonl
 from triptych.sources import Shard, open_sources
@@ -79,7 +79,7 @@ def four_jobs(scenes: int) -> list[CaptionRequest]:
             CaptionRequest(
                 id=f"{job}:{number}",
                 prompt=prompt.text,
-                images=images if is_multi(job) else images[:1],
+                images=images if JOBS[job].is_multi else images[:1],
                 max_tokens=NANO_MAX_TOKENS,
             )
             for job, prompt in load_prompts(NANO_JOBS).items()

@@ -25,9 +25,8 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.record import record, refuse_dirty_tree
-from tests.support.contexts import limited
+from tests.support.contexts import JOBS, limited
 from triptych.progress import Lines
-from triptych.records import JOB_NAMES, JobName, is_multi
 from triptych.runs.folder import RunFolder
 from triptych.runs.plan import JobPlan, Target
 from triptych.sources.shard import FoundFile
@@ -57,7 +56,7 @@ class NoiseShard:
         return self._content
 
 
-def limit_of(job: JobName, images: int) -> int | None:
+def limit_of(job: str, images: int) -> int | None:
     """One Chinese caption to eleven English ones, as in the seed."""
     return images // 11 if job == "single_zh" else None
 
@@ -83,7 +82,7 @@ def make_run(path: Path, images: int) -> None:
     run.finish_stage("sets")
     run.begin_stage("captions", {"engine": "server"}, {})
     run.begin_stage("verdicts", {"max_repeated_share": 0.15}, {})
-    for job in JOB_NAMES:
+    for job in JOBS:
         for shard, targets in JobPlan(run, limited(job, limit_of(job, images))).shards():
             _write_captions(run, job, shard, targets)
     run.finish_stage("captions")
@@ -117,9 +116,9 @@ def _write_groups(keys: list[str], sets: IO[str], duplicates: IO[str]) -> None:
         sets.write(json.dumps(row | {"mean_cosine_similarity": 0.85}) + "\n")
 
 
-def _write_captions(run: RunFolder, job: JobName, shard: str, targets: list[Target]) -> None:
+def _write_captions(run: RunFolder, job: str, shard: str, targets: list[Target]) -> None:
     """Long captions, of which every 33rd is dropped."""
-    text = SENTENCE * (12 if is_multi(job) else 5)
+    text = SENTENCE * (12 if JOBS[job].is_multi else 5)
     _write(
         run.captions_file(job, shard),
         (f'{{"id":"{t.id}","job":"{job}","text":"{text}","finish_reason":"stop"}}\n' for t in targets),
@@ -151,9 +150,9 @@ def measure(path: Path, images: int) -> dict[str, object]:
     buffer = io.BytesIO()
     Image.fromarray(noise).save(buffer, "JPEG", quality=95)
     sources = [NoiseShard(shard, buffer.getvalue()) for shard in run.shards()]
-    prompts = dict.fromkeys(JOB_NAMES, "Describe the image.")
+    prompts = dict.fromkeys(JOBS, "Describe the image.")
     began = time.monotonic()
-    written = write_report(run, sources, prompts, [], lambda job: limit_of(job, images), JOB_NAMES, Lines())
+    written = write_report(run, sources, prompts, [], lambda job: limit_of(job, images), JOBS, Lines())
     return {
         "images": images,
         "page_bytes": written.size_bytes,

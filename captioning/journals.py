@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from triptych.records import JobName
 from triptych.runs.folder import RunFolder
 from triptych.runs.journal import JournalWriter
 
@@ -19,9 +18,9 @@ class Journals:
 
     def __init__(self, run: RunFolder) -> None:
         self._run = run
-        self._open: OrderedDict[tuple[JobName, str], JournalWriter] = OrderedDict()
+        self._open: OrderedDict[tuple[str, str], JournalWriter] = OrderedDict()
 
-    def writer(self, job: JobName, shard: str) -> JournalWriter:
+    def writer(self, job: str, shard: str) -> JournalWriter:
         """The writer, opened where it isn't; the one that was used least recently makes room."""
         if (job, shard) not in self._open:
             if len(self._open) >= MAX_OPEN_JOURNALS:

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 import msgspec
 
 from triptych.captioning.regenerate import Answer
-from triptych.records import JobName
 from triptych.runs.folder import Setting
 
 STEP = 1.1
@@ -101,7 +100,7 @@ class Figures(msgspec.Struct, kw_only=True):
         return ", ".join(part for part in parts if part)
 
 
-def as_notes(job: JobName, figures: Figures) -> dict[str, Setting]:
+def as_notes(job: str, figures: Figures) -> dict[str, Setting]:
     """Flat, for run.json."""
     tree = msgspec.to_builtins(figures)
     tree["latencies"] = " ".join(f"{slot}:{count}" for slot, count in sorted(figures.latencies.items()))
@@ -112,7 +111,7 @@ def as_notes(job: JobName, figures: Figures) -> dict[str, Setting]:
     }
 
 
-def from_notes(job: JobName, notes: Mapping[str, Setting]) -> Figures:
+def from_notes(job: str, notes: Mapping[str, Setting]) -> Figures:
     """What ``as_notes`` made; nothing done where there are no such notes."""
     tree: dict[str, object] = {
         name: notes[f"{job}.{name}"]

@@ -11,19 +11,16 @@ from collections.abc import Mapping
 
 from triptych.captioning.backlog import Tally
 from triptych.captioning.engine import Engine
-from triptych.records import JobName
 from triptych.runs.folder import Setting
 
 
-def which_engine(
-    engine: Engine, why: str, notes: Mapping[str, Setting], tallies: Mapping[JobName, Tally]
-) -> str:
+def which_engine(engine: Engine, why: str, notes: Mapping[str, Setting], tallies: Mapping[str, Tally]) -> str:
     """Engine, reason and expected time."""
     reason = f" ({why})" if why else ""
     return f"captions: {engine.describe()}{reason}; {expected_time(notes, tallies)}"
 
 
-def expected_time(notes: Mapping[str, Setting], tallies: Mapping[JobName, Tally]) -> str:
+def expected_time(notes: Mapping[str, Setting], tallies: Mapping[str, Tally]) -> str:
     """How long what is missing will take, at the rates that ``notes`` have of each job."""
     missing = {job: tally.missing for job, tally in tallies.items() if tally.missing}
     rates = {job: rate for job in missing if (rate := _captions_per_s(notes, job)) is not None}
@@ -40,7 +37,7 @@ def expected_time(notes: Mapping[str, Setting], tallies: Mapping[JobName, Tally]
     return line
 
 
-def _captions_per_s(notes: Mapping[str, Setting], job: JobName) -> float | None:
+def _captions_per_s(notes: Mapping[str, Setting], job: str) -> float | None:
     made, seconds = notes.get(f"{job}.made"), notes.get(f"{job}.seconds")
     if isinstance(made, int) and isinstance(seconds, int | float) and made > 0 and seconds > 0:
         return made / seconds

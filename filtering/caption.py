@@ -132,9 +132,9 @@ class CaptionText:
         return self.unquoted.lower()
 
     @functools.cached_property
-    def image_numbers(self) -> AbstractSet[int]:
+    def image_numbers(self) -> set[int]:
         """Of the images that it names as the prompt asks, outside quotations: a sign may have any number."""
-        return self.naming.numbers(self.unquoted) if self.naming is not None else frozenset()
+        return self.naming.numbers(self.unquoted) if self.naming is not None else set()
 
     @functools.cached_property
     def sentences(self) -> list[list[str]]:

@@ -11,21 +11,6 @@ from typing import Literal
 
 import msgspec
 
-JobName = str
-Language = Literal["en", "zh"]
-
-JOB_NAMES: tuple[JobName, ...] = ("single_en", "single_zh", "multi_en", "multi_zh")
-
-
-def language_of(job: JobName) -> Language:
-    """The language that a job's captions are written in."""
-    return "zh" if job.endswith("_zh") else "en"
-
-
-def is_multi(job: JobName) -> bool:
-    """Whether a job captions sets (else single images)."""
-    return job.startswith("multi_")
-
 
 class ImageRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One file that was found in a source: a readable image, or why it isn't one.
@@ -76,7 +61,7 @@ class Caption(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
     """
 
     id: str
-    job: JobName
+    job: str
     text: str = ""
     finish_reason: str = ""
     """``stop`` where the model ended by itself, ``length`` where the token limit cut it."""
@@ -104,7 +89,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
     """Of an exact or near duplicate: the id of the earlier caption that it repeats."""
 
 
-def caption_id(job: JobName, target: str) -> str:
+def caption_id(job: str, target: str) -> str:
     """The id of the caption of ``target`` (an image key or a set id) in ``job``."""
     return f"{job}:{target}"
 

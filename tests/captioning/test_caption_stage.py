@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from tests.support.chat_server import ChatServer
-from tests.support.contexts import limited
+from tests.support.contexts import JOBS, limited
 from tests.support.made_up_run import make_up_run
 from tests.support.small_run import PLANNED, SmallRun, picture
 from triptych.captioning.config import CaptioningConfig
@@ -22,7 +22,6 @@ from triptych.captioning.sampling_config import JobSampling
 from triptych.errors import SetupError, UsageError
 from triptych.jobs import SEED_JOBS, jobs_from
 from triptych.prompts import load_prompts
-from triptych.records import JOB_NAMES
 from triptych.runs.folder import RunFolder
 from triptych.runs.plan import JobPlan
 
@@ -56,7 +55,7 @@ def test_every_planned_target_gets_one_row_in_the_journal_of_its_shard(
     assert small_run.caption(config) is True
 
     small_run.rows()
-    for job in JOB_NAMES:
+    for job in JOBS:
         for shard, targets in JobPlan(small_run.run, limited(job, None)).shards():
             ids = {caption.id for caption in small_run.run.captions(job, shard)}
             assert {target.id for target in targets} == ids, (job, shard)
@@ -87,7 +86,7 @@ def test_a_job_is_asked_with_its_own_prompt(small_run: SmallRun, chat_server: Ch
 
     asked = [payload["messages"][0]["content"][-1]["text"] for payload in chat_server.payloads]
     prompts = load_prompts(SEED_JOBS)
-    assert PLANNED == {job: asked.count(prompts[job].text) for job in JOB_NAMES}
+    assert PLANNED == {job: asked.count(prompts[job].text) for job in JOBS}
     assert {2: 26, 3: 8} == {n: [p["max_tokens"] for p in chat_server.payloads].count(n) for n in (2, 3)}
 
 
@@ -156,7 +155,7 @@ def test_a_raised_limit_goes_on_where_the_lower_one_ended(
     rows = small_run.rows()
     assert 8 == len(sample)
     assert sample.items() <= rows.items()
-    assert {**PLANNED, "single_zh": 5} == {job: _count(rows, job) for job in JOB_NAMES}
+    assert {**PLANNED, "single_zh": 5} == {job: _count(rows, job) for job in JOBS}
 
 
 def test_the_notes_say_what_was_planned_and_made(small_run: SmallRun, config: CaptioningConfig) -> None:

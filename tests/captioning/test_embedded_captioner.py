@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.chat_server import ChatServer
-from tests.support.contexts import NANO_JOBS
+from tests.support.contexts import JOBS, NANO_JOBS
 from triptych.captioning.engine import CaptionRequest
 from triptych.captioning.engines.openai_server import ServerEngine
 from triptych.captioning.engines.server_spec import ServerConfig
@@ -18,7 +18,6 @@ from triptych.demo.painting import paint
 from triptych.demo.scene import imagine_scene, vary_scene
 from triptych.models import resolve_model
 from triptych.prompts import load_prompts
-from triptych.records import JOB_NAMES, is_multi, language_of
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +38,7 @@ def requests() -> list[CaptionRequest]:
     images = tuple(fit_to_tiles(paint(scene, 336, 224), (1, 1), 112) for scene in scenes)
     return [
         CaptionRequest(
-            id=job, prompt=prompt.text, images=images if is_multi(job) else images[:1], max_tokens=320
+            id=job, prompt=prompt.text, images=images if JOBS[job].is_multi else images[:1], max_tokens=320
         )
         for job, prompt in load_prompts(NANO_JOBS).items()
     ]
@@ -51,10 +50,10 @@ def test_it_ends_every_job_by_itself_in_the_jobs_language(
     """English in ASCII, Chinese in Han characters with a full stop."""
     completions = embedded_engine.caption(requests)
 
-    for job, completion in zip(JOB_NAMES, completions, strict=True):
+    for job, completion in zip(JOBS, completions, strict=True):
         assert "stop" == completion.finish_reason
-        assert ("en" if completion.text.isascii() else "zh") == language_of(job), completion.text
-        assert completion.text.endswith("." if language_of(job) == "en" else "。")
+        assert ("en" if completion.text.isascii() else "zh") == JOBS[job].language, completion.text
+        assert completion.text.endswith("." if JOBS[job].language == "en" else "。")
 
 
 def test_it_says_word_for_word_the_same_behind_an_endpoint(

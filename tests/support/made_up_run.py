@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 from PIL import Image
 
-from triptych.records import Caption, ImageRecord, JobName
+from triptych.records import Caption, ImageRecord
 from triptych.runs.folder import RunFolder, StageState
 from triptych.runs.jsonl import write_jsonl
 from triptych.sources import FoundFile, open_sources
@@ -41,7 +41,7 @@ class MadeUpRun(msgspec.Struct, frozen=True):
     path: Path
     pile: Path
 
-    def command(self, urls: Sequence[str], jobs: Sequence[JobName], **settings: object) -> list[str]:
+    def command(self, urls: Sequence[str], jobs: Sequence[str], **settings: object) -> list[str]:
         """`triptych caption`; settings are of captioning.server."""
         chosen = QUICK | {f"captioning.server.{name}": value for name, value in settings.items()}
         return [
@@ -61,7 +61,7 @@ class MadeUpRun(msgspec.Struct, frozen=True):
             text=True,
         )
 
-    def rows(self, job: JobName) -> list[Caption]:
+    def rows(self, job: str) -> list[Caption]:
         """All rows of the journals of ``job``, as they lie there."""
         run = RunFolder.open(self.path)
         return [row for shard in run.shards() for row in run.captions(job, shard)]

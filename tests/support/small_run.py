@@ -15,11 +15,11 @@ import msgspec
 import numpy as np
 from PIL import Image
 
-from tests.support.contexts import context_of
+from tests.support.contexts import JOBS, context_of
 from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.stage import caption_run
 from triptych.jobs import SEED_JOBS, Job
-from triptych.records import JOB_NAMES, Caption, Duplicate, ImageRecord, ImageSet
+from triptych.records import Caption, Duplicate, ImageRecord, ImageSet
 from triptych.runs.folder import RunFolder, StageState
 from triptych.runs.jsonl import write_jsonl
 from triptych.sources import Shard, open_sources
@@ -64,7 +64,7 @@ class SmallRun(msgspec.Struct):
     def rows(self) -> dict[str, Caption]:
         """All captions by id. An id that comes twice fails the test."""
         found: dict[str, Caption] = {}
-        for job in JOB_NAMES:
+        for job in JOBS:
             for shard in self.run.shards():
                 for caption in self.run.captions(job, shard):
                     assert caption.id not in found, f"{caption.id} is in the journals twice"

@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from tests.support.contexts import NANO_JOBS
+from tests.support.contexts import JOBS, NANO_JOBS
 from tests.support.lmdeploy_on_cpu import LmdeployOnCpu
 from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.engine import CaptionRequest
@@ -33,7 +33,6 @@ from triptych.doctor import examine_captioning
 from triptych.errors import SetupError, UnreadableImageError
 from triptych.models import resolve_model
 from triptych.prompts import load_prompts
-from triptych.records import is_multi
 from triptych.sources.image_decoding import decode_rgb
 
 pytestmark = pytest.mark.skipif(
@@ -101,7 +100,7 @@ def _four_jobs(number: int, variations: int) -> list[CaptionRequest]:
         CaptionRequest(
             id=f"{job}:{number}",
             prompt=prompt.text,
-            images=images if is_multi(job) else images[:1],
+            images=images if JOBS[job].is_multi else images[:1],
             max_tokens=320,
         )
         for job, prompt in load_prompts(NANO_JOBS).items()

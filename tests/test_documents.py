@@ -1,4 +1,4 @@
-"""docs/decisions: each decision has the parts of the template, is short, and stands in the index."""
+"""The documents are about what is there: decisions, links between pages, the tree of the architecture."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-FOLDER = Path(__file__).parents[1] / "docs" / "decisions"
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "docs" / "decisions"
 DECISIONS = sorted(FOLDER.glob("[0-9]*.md"))
 MAX_LINES = 40
 SECTIONS = ["Context", "Decision", "Consequences"]
@@ -51,7 +52,7 @@ def test_the_index_lists_every_decision() -> None:
 
 def test_links_between_documents_lead_somewhere() -> None:
     """Files of docs and the root, and headings within them."""
-    pages = [*FOLDER.parents[1].glob("*.md"), *FOLDER.parent.rglob("*.md")]
+    pages = [*ROOT.glob("*.md"), *FOLDER.parent.rglob("*.md")]
     broken = []
     for page in pages:
         for target in re.findall(r"\]\((?!https?:)([^)\s]+)\)", page.read_text("utf-8")):
@@ -61,6 +62,22 @@ def test_links_between_documents_lead_somewhere() -> None:
                 broken.append(f"{page.name}: {target}")
 
     assert [] == broken
+
+
+def test_the_tree_of_the_architecture_is_there() -> None:
+    """Every file and folder that it names, below the folder under which it names it; on one screen."""
+    tree = (FOLDER.parent / "architecture.md").read_text("utf-8").split("```")[1].strip().splitlines()
+    missing = []
+    top = ROOT
+    for line in tree:
+        names = re.findall(r"(?<![\w/.])(\w+(?:/|\.py))(?![\w/.])", line)
+        if not line.startswith(" "):
+            top = ROOT / names.pop(0)
+            names = [name for name in names if name.endswith("/") and not (ROOT / name).is_dir()]
+        missing += [name for name in names if not any(top.rglob(name.rstrip("/")))]
+
+    assert [] == missing
+    assert len(tree) <= 60
 
 
 def _anchors(page: Path) -> set[str]:

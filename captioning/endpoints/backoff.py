@@ -1,7 +1,7 @@
-"""When a request is sent again: how long it pauses before, and how many retries there may be at all.
+"""What an endpoint that can't serve everything is given: pauses between attempts, fewer requests at a time.
 
-Comes in: how often a request failed, what the server asked for. Goes out: seconds. Not its job: whether
-a fault may pass (see chat_answers).
+Comes in: how requests ended, what a server asked for. Goes out: seconds, and a limit. Not its job: whether
+an error may pass (see chat_api), which endpoint gets a request (see load_balancer).
 """
 
 from __future__ import annotations
@@ -17,17 +17,13 @@ LONGEST_PAUSE_S = 30.0
 LONGEST_RETRY_AFTER_S = 120.0
 """A server that asks for more is asked again after that much: it may have been mistaken."""
 
-RETRY_SHARE = 0.3
-FREE_RETRIES_A_SECOND = 1.0
-"""Retries are at most this share of what is asked for the first time, and one a second besides, so that a
-sick server is not asked several times as often as a healthy one. As many as there are slots can be saved
-up: all that was in flight at a server that died is asked again at once. The share is above the 0.2 of
-Finagle's budget, because a batch gives nothing up: a retry without budget waits for it."""
+SHORTEST_ROUND = 8
+"""Requests by which a limit is changed, at least: fewer, and a single error would decide."""
 
 
-def pause_s(faults: int, first_s: float = FIRST_PAUSE_S) -> float:
-    """The pause after ``faults`` faults in a row, jittered."""
-    longest_s = min(LONGEST_PAUSE_S, first_s * 2.0 ** (max(faults, 1) - 1))
+def pause_s(errors: int, first_s: float = FIRST_PAUSE_S) -> float:
+    """The pause after ``errors`` errors in a row, jittered."""
+    longest_s = min(LONGEST_PAUSE_S, first_s * 2.0 ** (max(errors, 1) - 1))
     return random.uniform(longest_s / 2, longest_s)
 
 
@@ -45,21 +41,40 @@ def retry_after_s(header: str | None) -> float:
     return min(max(seconds, 0.0), LONGEST_RETRY_AFTER_S) if seconds == seconds else 0.0
 
 
-class RetryBudget:
-    """A bucket of retries. Belongs to the event loop's thread."""
+class ConcurrencyLimit:
+    """How many requests an endpoint has at a time, at most ``ceiling``. Belongs to the event loop's thread.
 
-    def __init__(self, slots: int) -> None:
-        self._most = self._saved = float(slots)
-        self._at = time.monotonic()
+    After every round of ``limit`` requests it is lowered by half the share of them that met overload, and
+    raised by one: a single error among hundreds costs nothing, a round of nothing else halves.
+    """
 
-    def asked_first(self) -> None:
-        """A request was sent for the first time."""
-        self._saved = min(self._most, self._saved + RETRY_SHARE)
+    def __init__(self, ceiling: int) -> None:
+        self._ceiling = ceiling
+        self._limit = float(ceiling)
+        self._regained_at = 0.0
+        self._ended = self._overloads = 0
 
-    def wait_s(self) -> float:
-        """Takes one retry, and says how long it has to wait until there is one."""
-        now = time.monotonic()
-        self._saved = min(self._most, self._saved + (now - self._at) * FREE_RETRIES_A_SECOND)
-        self._at = now
-        self._saved -= 1
-        return max(0.0, -self._saved / FREE_RETRIES_A_SECOND)
+    @property
+    def limit(self) -> int:
+        """How many may be in flight now: 1 to the ceiling."""
+        return max(1, int(self._limit))
+
+    def restart(self) -> None:
+        """The endpoint was down: one request first, then one more for each answer, up to what it had."""
+        self._regained_at = max(self._limit, self._regained_at)
+        self._limit = 1.0
+        self._ended = self._overloads = 0
+
+    def ended(self, *, overloaded: bool) -> None:
+        """One request has ended."""
+        self._ended += 1
+        self._overloads += overloaded
+        if not overloaded and self._limit < self._regained_at:
+            self._limit = min(self._ceiling, self._limit + 1)
+        if self._ended < max(self.limit, SHORTEST_ROUND):
+            return
+        if self._overloads:
+            self._regained_at = 0.0
+        lowered = self._limit * (1 - self._overloads / self._ended / 2)
+        self._limit = min(self._ceiling, max(1.0, lowered + 1))
+        self._ended = self._overloads = 0

@@ -1,8 +1,8 @@
 """Endpoints of one model: found, checked, and each with what it has in flight and how it is doing.
 
 Comes in: URLs as a user writes them. Goes out: endpoints, at least one of which answered and serves the
-model, or a SetupError of one line. Not its job: captions (see server_engine), who gets a request (see
-dispatch).
+model, or a SetupError of one line. Not its job: captions (see engines.openai_server), who gets a
+request (see load_balancer).
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import msgspec
 
-from triptych.captioning.endpoints.backoff import FIRST_PAUSE_S, pause_s
-from triptych.captioning.endpoints.concurrency_limit import InFlightLimit
+from triptych.captioning.endpoints.backoff import FIRST_PAUSE_S, ConcurrencyLimit, pause_s
+from triptych.captioning.endpoints.request_errors import Transient, Unreachable
 from triptych.errors import SetupError
 
 CHECK_CONNECT_TIMEOUT_S = 5.0
@@ -23,12 +23,12 @@ CHECKED_AT_ONCE = 16
 CHECK_TIMEOUT_S = 15.0
 """A loaded server may be slow to list its models, but it does."""
 
-FAULTS_BEFORE_REST = 5
-"""So many faults in a row without an answer between are the endpoint's own."""
+ERRORS_BEFORE_REST = 5
+"""So many errors in a row without an answer between: the endpoint itself isn't well."""
 
 
 class Endpoint:
-    """One server. What a supervisor sees and says of it is safe from any thread."""
+    """One server. What a supervisor reads and sets is safe from any thread."""
 
     def __init__(self, url: str, max_in_flight: int, first_pause_s: float = FIRST_PAUSE_S) -> None:
         self.url = with_version(url)
@@ -36,7 +36,7 @@ class Endpoint:
         """Requests that it has now."""
         self.last_sign_at = time.monotonic()
         """When the last byte came from it, by the monotonic clock."""
-        self.limit = InFlightLimit(max_in_flight)
+        self.limit = ConcurrencyLimit(max_in_flight)
         self.mean_latency_s = 0.0
         """Of its answers, the newest counting most; 0 before the first."""
         self.on_change: Callable[[], None] = lambda: None
@@ -44,7 +44,7 @@ class Endpoint:
         self._first_pause_s = first_pause_s
         self._rests_until = 0.0
         self._rests_in_a_row = 0
-        self._faults_in_a_row = 0
+        self._errors_in_a_row = 0
         self._restarts = False
 
     def rest(self, pause_s: float) -> None:
@@ -70,8 +70,8 @@ class Endpoint:
         return self._rests_in_a_row == 0 and self.rests_for_s == 0.0
 
     @property
-    def has_room(self) -> bool:
-        """Whether it may have one more. For the event loop's thread."""
+    def has_free_slot(self) -> bool:
+        """Whether it may have one more request. For the event loop's thread."""
         if self._restarts:
             self._restarts = False
             self.limit.restart()
@@ -79,23 +79,24 @@ class Endpoint:
 
     def answered(self, took_s: float) -> None:
         """It served a request, if only with a refusal."""
-        self._faults_in_a_row = self._rests_in_a_row = 0
+        self._errors_in_a_row = self._rests_in_a_row = 0
         weight = 0.1 if self.mean_latency_s else 1.0
         self.mean_latency_s += weight * (took_s - self.mean_latency_s)
-        self.limit.ended(took_s=took_s, overloaded=False)
+        self.limit.ended(overloaded=False)
 
-    def failed(self, *, overloaded: bool, is_its_own: bool, is_gone: bool, retry_after_s: float) -> None:
-        """A request failed there. It rests where that was its own fault and happened too often in a row:
-        longer each time, jittered, or as long as it asked for."""
-        self.limit.ended(took_s=0.0, overloaded=overloaded)
-        if not is_its_own:
+    def failed(self, error: Transient) -> None:
+        """A request failed there. It rests where it isn't well and that happened too often in a row: longer
+        each time, jittered, or as long as it asked for."""
+        self.limit.ended(overloaded=error.is_overload)
+        if not error.is_of_endpoint:
             return
-        self._faults_in_a_row += 1
+        self._errors_in_a_row += 1
         if self.rests_for_s > 0.0:
             return
-        if is_gone or self._faults_in_a_row >= FAULTS_BEFORE_REST or self._rests_in_a_row:
+        is_gone = isinstance(error, Unreachable)
+        if is_gone or self._errors_in_a_row >= ERRORS_BEFORE_REST or self._rests_in_a_row:
             self._rests_in_a_row += 1
-            self.rest(max(retry_after_s, pause_s(self._rests_in_a_row, self._first_pause_s)))
+            self.rest(max(error.retry_after_s, pause_s(self._rests_in_a_row, self._first_pause_s)))
 
 
 class _Model(msgspec.Struct, frozen=True):
@@ -130,7 +131,7 @@ def check_endpoints(
     for endpoint, served in zip(endpoints, answers, strict=True):
         if isinstance(served, _NotThereError):
             absent.append(served)
-            endpoint.failed(overloaded=False, is_its_own=True, is_gone=True, retry_after_s=0.0)
+            endpoint.failed(Unreachable(str(served)))
         elif model is None:
             if len(served) != 1:
                 raise SetupError(

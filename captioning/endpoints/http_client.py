@@ -1,8 +1,8 @@
 """One request to one endpoint over HTTP, and the one file that speaks to aiohttp while captioning.
 
-Comes in: a body. Goes out: the caption, or a Fault that says what went wrong on the way. Every byte that
-comes is a sign of life of its endpoint. Why aiohttp: docs/decisions/0021. Not its job: what an answer
-means (see chat_answers), trying again.
+Comes in: a body. Goes out: the caption, or a RequestError that says what went wrong on the way. Every byte
+that comes is a sign of life of its endpoint. Why aiohttp: docs/decisions/0021. Not its job: what an answer
+means (see chat_api), trying again.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import aiohttp
 import msgspec
 
 from triptych.captioning.endpoints.backoff import retry_after_s
-from triptych.captioning.endpoints.chat_answers import Said, read_answer
+from triptych.captioning.endpoints.chat_api import ChatAnswer, read_answer
 from triptych.captioning.endpoints.endpoint import Endpoint
 from triptych.captioning.endpoints.request_errors import TimedOut, Transient, Unreachable
 
@@ -25,7 +25,7 @@ KEEP_IDLE_S = 2.0
 """Servers close connections that idle, uvicorn after 5 s; a request sent at that moment would be lost."""
 
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
-"""4,096 tokens as events are about 1 MB. More is a server gone mad."""
+"""4,096 tokens as events are about 1 MB. More is no caption."""
 
 SENT_AT_ONCE_BYTES = 512 * 1024
 """A larger body is handed to the connection piece by piece, so that other answers are read meanwhile."""
@@ -52,8 +52,8 @@ def open_session(api_key: str | None) -> aiohttp.ClientSession:
 
 async def exchange(
     session: aiohttp.ClientSession, endpoint: Endpoint, body: bytes, limits: TimeLimits
-) -> Said:
-    """Send ``body`` and read the answer to its end. Raises a Fault."""
+) -> ChatAnswer:
+    """Send ``body`` and read the answer to its end. Raises a RequestError."""
     answer = _Answer(endpoint, limits)
     cut: str | None = None
     try:

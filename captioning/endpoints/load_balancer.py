@@ -1,7 +1,7 @@
-"""Who gets the next request: a slot at an endpoint, or a wait until there is one.
+"""Which endpoint gets the next request, or that it waits until one is free.
 
-Comes in: endpoints. Goes out: an endpoint with room, of those the one where the request has failed least
-and that would be done with it first. Requests wait in line; since a slot is free when a request has
+Comes in: endpoints. Goes out: an endpoint with a free slot, of those the one where the request has failed
+least and that would be done with it first. Requests wait in line; since a slot is free when a request has
 ended, each endpoint gets as many as it completes. Where all endpoints are down they wait for
 ``patience_s``, and then the engine has to stop. Belongs to the event loop's thread. Not its job: sending.
 """
@@ -18,12 +18,12 @@ from triptych.captioning.endpoints.endpoint import Endpoint
 Waiter = tuple[asyncio.Future[Endpoint], Counter[Endpoint]]
 
 
-class AllDown(Exception):
+class AllEndpointsDown(Exception):
     """No endpoint has answered for as long as there was patience."""
 
 
-class Dispatch:
-    """Slots of all endpoints."""
+class LoadBalancer:
+    """Gives the slots of all endpoints to those who wait, first come first served."""
 
     def __init__(
         self, endpoints: Sequence[Endpoint], patience_s: float, loop: asyncio.AbstractEventLoop
@@ -40,40 +40,40 @@ class Dispatch:
         for endpoint in endpoints:
             endpoint.on_change = self._look_again
 
-    async def take(self, faults_at: Counter[Endpoint]) -> Endpoint:
-        """A slot at an endpoint. Raises AllDown where there is none for too long."""
+    async def acquire(self, errors_at: Counter[Endpoint]) -> Endpoint:
+        """Wait for a slot at an endpoint. Raises AllEndpointsDown where there is none for too long."""
         waiter: asyncio.Future[Endpoint] = self._loop.create_future()
-        self._waiting.append((waiter, faults_at))
-        self.hand_out()
+        self._waiting.append((waiter, errors_at))
+        self.assign()
         try:
             return await waiter
         except asyncio.CancelledError:
             if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
-                self.give_back(waiter.result())
+                self.release(waiter.result())
             raise
 
-    def give_back(self, endpoint: Endpoint) -> None:
-        """A slot is free again."""
+    def release(self, endpoint: Endpoint) -> None:
+        """Free the slot of a request that has ended."""
         self._count_slots(-1)
         endpoint.in_flight -= 1
-        self.hand_out()
+        self.assign()
 
     def slot_s(self) -> float:
         """The integral of what was in flight over time, in seconds."""
         return self._slot_s + self._slots_taken * (time.monotonic() - self._counted_at)
 
-    def hand_out(self) -> None:
+    def assign(self) -> None:
         """Give slots to those who wait, first come first served, or plan when to look again."""
         while self._waiting:
-            waiter, faults_at = self._waiting[0]
+            waiter, errors_at = self._waiting[0]
             if waiter.done():
                 self._waiting.popleft()
                 continue
-            roomy = [endpoint for endpoint in self._endpoints if endpoint.has_room]
-            if not roomy:
+            free = [endpoint for endpoint in self._endpoints if endpoint.has_free_slot]
+            if not free:
                 break
             self._waiting.popleft()
-            chosen = _first_done(roomy, faults_at)
+            chosen = _soonest_done(free, errors_at)
             self._count_slots(+1)
             chosen.in_flight += 1
             waiter.set_result(chosen)
@@ -82,7 +82,7 @@ class Dispatch:
     def _look_again(self) -> None:
         """From any thread."""
         if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self.hand_out)
+            self._loop.call_soon_threadsafe(self.assign)
 
     def _watch_patience(self) -> None:
         if self._timer is not None:
@@ -102,7 +102,7 @@ class Dispatch:
                 return
             rests.append(left_s)
         if rests:
-            self._timer = self._loop.call_later(min(rests) + 0.001, self.hand_out)
+            self._timer = self._loop.call_later(min(rests) + 0.001, self.assign)
 
     @property
     def is_down(self) -> bool:
@@ -113,7 +113,7 @@ class Dispatch:
         while self._waiting:
             waiter, _ = self._waiting.popleft()
             if not waiter.done():
-                waiter.set_exception(AllDown())
+                waiter.set_exception(AllEndpointsDown())
 
     def _count_slots(self, change: int) -> None:
         now = time.monotonic()
@@ -122,5 +122,5 @@ class Dispatch:
         self._slots_taken += change
 
 
-def _first_done(roomy: Sequence[Endpoint], faults_at: Counter[Endpoint]) -> Endpoint:
-    return min(roomy, key=lambda e: (faults_at[e], (e.in_flight + 1) * e.mean_latency_s, e.in_flight))
+def _soonest_done(free: Sequence[Endpoint], errors_at: Counter[Endpoint]) -> Endpoint:
+    return min(free, key=lambda e: (errors_at[e], (e.in_flight + 1) * e.mean_latency_s, e.in_flight))

@@ -1,25 +1,28 @@
 """What can go wrong between a request and its caption, sorted by what to do about it.
 
-    Fault               the base; its text names the endpoint and what it said
+    RequestError        the base; its text names the endpoint and what it answered
     ├── Refused         the request will never be served: a bad image
     │   └── TooLong     not with that many tiles
-    └── Transient       it may be served later or elsewhere; counts as one of the request's attempts
+    └── Transient       it may be served later or elsewhere
         ├── TimedOut    no byte in time: also a sign that the endpoint has too much to do
-        └── NotNow      it isn't the request (429): doesn't count as an attempt
+        └── NotNow      it isn't the request (429)
             └── Unavailable         the endpoint serves nobody (503, 404)
                 └── Unreachable     nobody listens there
 
-Not its job: reading answers (see chat_answers), trying again (see server_engine).
+Whose fault each is, and why: docs/decisions/0022. Not its job: reading answers (see chat_api), trying again
+(see engines.openai_server).
 """
 
 from __future__ import annotations
 
+from typing import ClassVar
 
-class Fault(Exception):
+
+class RequestError(Exception):
     """One request to one endpoint brought no caption."""
 
 
-class Refused(Fault):
+class Refused(RequestError):
     """The request will never be served."""
 
 
@@ -27,16 +30,31 @@ class TooLong(Refused):
     """Prompt and images exceed the model's context."""
 
 
-class Transient(Fault):
+class Transient(RequestError):
     """The same request may well be served later or elsewhere."""
+
+    counts_as_attempt: ClassVar[bool] = True
+    """Of the attempts that a request has."""
+    is_overload: ClassVar[bool] = False
+    """Whether the endpoint had too much to do."""
+    is_of_endpoint: ClassVar[bool] = True
+    """Whether it says that the endpoint isn't well."""
+    retry_after_s: float = 0.0
+    """For how long the endpoint asked to be left alone; 0: not at all."""
 
 
 class TimedOut(Transient):
     """Nothing came for too long."""
 
+    is_overload = True
+
 
 class NotNow(Transient):
-    """The endpoint can't take it now. ``retry_after_s``: what it asked for; 0: nothing."""
+    """The endpoint can't take it now."""
+
+    counts_as_attempt = False
+    is_overload = True
+    is_of_endpoint = False
 
     def __init__(self, message: str, retry_after_s: float = 0.0) -> None:
         super().__init__(message)
@@ -46,6 +64,10 @@ class NotNow(Transient):
 class Unavailable(NotNow):
     """The endpoint serves nobody at the moment: others are to be asked."""
 
+    is_of_endpoint = True
+
 
 class Unreachable(Unavailable):
     """Nobody listens there."""
+
+    is_overload = False

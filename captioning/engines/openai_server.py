@@ -2,7 +2,7 @@
 
 Comes in: requests, from any number of threads. Goes out: completions, from one or many endpoints that
 serve one model. All that is in flight lives in one event loop in a thread of its own. What may pass is
-sent again after a growing, jittered pause, within a budget; what is refused for good, or keeps failing
+sent again after a growing, jittered pause; what is refused for good, or keeps failing
 alone, becomes a recorded failure; where nobody answers, requests wait. Not its job: starting servers,
 judging texts (see regenerate).
 """
@@ -17,20 +17,16 @@ from collections import Counter
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
 
-from triptych.captioning.endpoints.backoff import FIRST_PAUSE_S, RetryBudget, pause_s
-from triptych.captioning.endpoints.chat_answers import Said
-from triptych.captioning.endpoints.chat_request import chat_body
+from triptych.captioning.endpoints.backoff import FIRST_PAUSE_S, pause_s
+from triptych.captioning.endpoints.chat_api import ChatAnswer, chat_body
 from triptych.captioning.endpoints.endpoint import Endpoint, check_endpoints
 from triptych.captioning.endpoints.http_client import TimeLimits, exchange, open_session
-from triptych.captioning.endpoints.load_balancer import AllDown, Dispatch
+from triptych.captioning.endpoints.load_balancer import AllEndpointsDown, LoadBalancer
 from triptych.captioning.endpoints.request_errors import (
-    Fault,
     NotNow,
     Refused,
-    TimedOut,
     TooLong,
     Transient,
-    Unavailable,
     Unreachable,
 )
 from triptych.captioning.engine import CaptionRequest, Completion
@@ -41,7 +37,7 @@ HOPELESS_STREAK = 20
 """So many requests failed one after the other without a single caption between: the fault isn't theirs."""
 
 WAITING_SHARE = 1 / 8
-"""Of the slots: requests that stand in line, so that a slot that gets free is taken at once."""
+"""Of the slots: requests that wait for one, so that a slot that gets free is taken at once."""
 
 T = TypeVar("T")
 
@@ -68,12 +64,11 @@ class ServerEngine:
         api_key = _api_key(config.api_key_env)
         self.endpoints = [Endpoint(url, config.max_in_flight, first_pause_s) for url in config.urls]
         self._model, self._absent = check_endpoints(self.endpoints, model or None, api_key)
-        self._budget = RetryBudget(self._slots)
         self._failures_in_a_row = 0
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="endpoints", daemon=True)
         self._thread.start()
-        self._dispatch, self._session = self._in_loop(self._open(api_key))
+        self._balancer, self._session = self._in_loop(self._open(api_key))
 
     @property
     def group_size(self) -> int:
@@ -98,7 +93,7 @@ class ServerEngine:
         return f"server, {self._model} at {where}{more}{absent if self._absent else ''}"
 
     def slot_s(self) -> float:
-        return self._dispatch.slot_s()
+        return self._balancer.slot_s()
 
     def caption(self, requests: Sequence[CaptionRequest]) -> list[Completion]:
         return [self._in_loop(self._caption(request)) for request in requests]
@@ -114,8 +109,8 @@ class ServerEngine:
     def _in_loop(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
-    async def _open(self, api_key: str | None) -> tuple[Dispatch, Any]:
-        return Dispatch(self.endpoints, self._patience_s, self._loop), open_session(api_key)
+    async def _open(self, api_key: str | None) -> tuple[LoadBalancer, Any]:
+        return LoadBalancer(self.endpoints, self._patience_s, self._loop), open_session(api_key)
 
     def drop(self) -> None:
         """Drop what is in flight or waits: who called ``caption`` gets a CancelledError."""
@@ -134,65 +129,56 @@ class ServerEngine:
     async def _caption(self, request: CaptionRequest) -> Completion:
         tries = _Tries()
         while True:
-            if tries.fault is not None:
-                budget_s = 0.0 if isinstance(tries.fault, Unreachable) else self._budget.wait_s()
-                await asyncio.sleep(tries.pause_s(self._first_pause_s) + budget_s)
-            else:
-                self._budget.asked_first()
+            if tries.error is not None:
+                await asyncio.sleep(tries.pause_s(self._first_pause_s))
             try:
-                said = await self._ask(request, tries)
-            except AllDown:
+                answer = await self._ask(request, tries)
+            except AllEndpointsDown:
                 raise SetupError(self._all_down(tries)) from None
             except Refused as refusal:
                 kind = "too long" if isinstance(refusal, TooLong) else "refused"
                 return self._failed(request, tries, f"{kind}: {refusal}")
-            except Transient as fault:
-                tries.add(fault)
-                impatient = isinstance(fault, NotNow) and tries.took_s >= self._patience_s
-                if impatient and self._dispatch.is_down:
+            except Transient as error:
+                tries.add(error)
+                impatient = isinstance(error, NotNow) and tries.took_s >= self._patience_s
+                if impatient and self._balancer.is_down:
                     raise SetupError(self._all_down(tries)) from None
-                if impatient or tries.blamed >= self._max_attempts:
-                    return self._failed(request, tries, f"no answer: {fault}")
+                if impatient or tries.attempts >= self._max_attempts:
+                    return self._failed(request, tries, f"no answer: {error}")
             else:
                 self._failures_in_a_row = 0
                 return Completion(
                     id=request.id,
-                    text=said.text,
-                    finish_reason=said.finish_reason,
-                    prompt_tokens=said.prompt_tokens,
-                    completion_tokens=said.completion_tokens,
+                    text=answer.text,
+                    finish_reason=answer.finish_reason,
+                    prompt_tokens=answer.prompt_tokens,
+                    completion_tokens=answer.completion_tokens,
                     attempts=tries.sent,
                 )
 
-    async def _ask(self, request: CaptionRequest, tries: _Tries) -> Said:
-        """One attempt, and what it says about its endpoint."""
-        in_line_since = time.monotonic()
-        endpoint = await self._dispatch.take(tries.faults_at)
+    async def _ask(self, request: CaptionRequest, tries: _Tries) -> ChatAnswer:
+        """One attempt; its endpoint is given its outcome."""
+        waiting_since = time.monotonic()
+        endpoint = await self._balancer.acquire(tries.errors_at)
         began = time.monotonic()
         tries.sent += 1
-        tries.stood_in_line_s += began - in_line_since
+        tries.waited_s += began - waiting_since
         try:
-            said = await exchange(self._session, endpoint, chat_body(self._model, request), self._time_limits)
+            body = chat_body(self._model, request)
+            answer = await exchange(self._session, endpoint, body, self._time_limits)
         except Refused:
             endpoint.answered(time.monotonic() - began)
             raise
-        except Transient as fault:
-            tries.faults_at[endpoint] += 1
-            tries.sent -= isinstance(fault, Unreachable)
-            not_now = isinstance(fault, NotNow)
-            unavailable = isinstance(fault, Unavailable)
-            endpoint.failed(
-                overloaded=isinstance(fault, TimedOut) or (not_now and not isinstance(fault, Unreachable)),
-                is_its_own=unavailable or not not_now,
-                is_gone=isinstance(fault, Unreachable),
-                retry_after_s=fault.retry_after_s if isinstance(fault, Unavailable) else 0.0,
-            )
+        except Transient as error:
+            tries.errors_at[endpoint] += 1
+            tries.sent -= isinstance(error, Unreachable)
+            endpoint.failed(error)
             raise
         else:
             endpoint.answered(time.monotonic() - began)
-            return said
+            return answer
         finally:
-            self._dispatch.give_back(endpoint)
+            self._balancer.release(endpoint)
 
     def _failed(self, request: CaptionRequest, tries: _Tries, failure: str) -> Completion:
         self._failures_in_a_row += 1
@@ -205,7 +191,7 @@ class ServerEngine:
 
     def _all_down(self, tries: _Tries) -> str:
         where = self.endpoints[0].url if len(self.endpoints) == 1 else f"{len(self.endpoints)} endpoints"
-        last = f" (the last said: {tries.fault})" if tries.fault is not None else ""
+        last = f" (the last said: {tries.error})" if tries.error is not None else ""
         return (
             f"{where} gave no answer for {self._patience_s:g} s{last};"
             f" start {self._model} there again and run the same command: captions so far stay"
@@ -217,26 +203,26 @@ class _Tries:
 
     def __init__(self) -> None:
         self.sent = 0
-        self.stood_in_line_s = 0.0
-        self.blamed = 0
-        self.fault: Fault | None = None
-        self.faults_at: Counter[Endpoint] = Counter()
-        self._faults = 0
+        self.waited_s = 0.0
+        self.attempts = 0
+        self.error: Transient | None = None
+        self.errors_at: Counter[Endpoint] = Counter()
+        self._errors = 0
         self._began = time.monotonic()
 
-    def add(self, fault: Transient) -> None:
-        self.fault = fault
-        self._faults += 1
-        self.blamed += not isinstance(fault, NotNow)
+    def add(self, error: Transient) -> None:
+        self.error = error
+        self._errors += 1
+        self.attempts += error.counts_as_attempt
 
     @property
     def took_s(self) -> float:
-        """Since the first attempt, without the time in line: others were served then, or nobody was."""
-        return time.monotonic() - self._began - self.stood_in_line_s
+        """Since the first attempt, without waiting for a slot: others were served then, or nobody was."""
+        return time.monotonic() - self._began - self.waited_s
 
     def pause_s(self, first_s: float) -> float:
-        asked_for = self.fault.retry_after_s if isinstance(self.fault, NotNow) else 0.0
-        return max(asked_for, pause_s(self._faults, first_s))
+        asked_for_s = self.error.retry_after_s if self.error is not None else 0.0
+        return max(asked_for_s, pause_s(self._errors, first_s))
 
 
 def _api_key(variable: str | None) -> str | None:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.contexts import JOBS
 from triptych.captioning.config import CaptioningConfig
-from triptych.captioning.endpoints.chat_request import chat_body
+from triptych.captioning.endpoints.chat_api import chat_body
 from triptych.captioning.engine import GREEDY, CaptionRequest, Sampling
 from triptych.captioning.sampling_config import JobSampling
 from triptych.config import load_config

@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.chat_server import SERVED_MODEL, ChatServer
 from tests.support.small_run import picture
-from triptych.captioning.endpoints.endpoint import FAULTS_BEFORE_REST
+from triptych.captioning.endpoints.endpoint import ERRORS_BEFORE_REST
 from triptych.captioning.engine import CaptionRequest, Completion
 from triptych.captioning.engines.openai_server import HOPELESS_STREAK, ServerEngine
 from triptych.captioning.engines.server_spec import ServerConfig
@@ -273,7 +273,7 @@ def test_an_endpoint_that_only_fails_is_left_alone_for_a_while(tiny_engine: Tran
         engine.close()
 
     assert [None] * 12 == [completion.failure for completion in completions]
-    assert FAULTS_BEFORE_REST == len(asleep.headers)
+    assert ERRORS_BEFORE_REST == len(asleep.headers)
 
 
 def test_a_supervisor_can_take_an_endpoint_out_and_put_it_back(tiny_engine: TransformersEngine) -> None:

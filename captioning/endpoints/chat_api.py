@@ -1,17 +1,23 @@
-"""What an endpoint's answer means: a caption, or which fault.
+"""OpenAI's chat completions: a caption request as a body, and what an answer means.
 
-Comes in: status and body of an answer to a chat completion, streamed (server-sent events) or whole
-(JSON). Goes out: its text and counts, or a Fault. Not its job: sending, trying again.
+Comes in: a request; status and body of an answer, streamed (server-sent events) or whole (JSON). Goes out:
+JSON bytes; text and counts, or a RequestError. The JPEGs are put in as data URLs at the last moment: a body
+is 2.3 times as large as its JPEGs while it is made, and only those being sent have one. Not its job: sending,
+trying again.
 """
 
 from __future__ import annotations
 
+import base64
 import re
 
 import msgspec
 
 from triptych.captioning.endpoints.request_errors import NotNow, Refused, TooLong, Transient, Unavailable
+from triptych.captioning.engine import CaptionRequest
+from triptych.captioning.structured import response_format
 from triptych.errors import SetupError
+from triptych.prompts import message_parts
 
 PASSING_STATUS = frozenset({408, 409, 425, 499})
 """Of the 4xx: those that may pass, as all of 5xx may. 499: lmdeploy cancelled it. All other 4xx but
@@ -34,7 +40,38 @@ _TOO_LONG = re.compile(
 _SHOWN = 300
 
 
-class Said(msgspec.Struct, frozen=True, kw_only=True):
+def chat_body(model: str, request: CaptionRequest) -> bytes:
+    """The JSON. Greedy has top_k 1 because lmdeploy's server samples whatever the temperature. Everything
+    but a seed is always said: what is left out a server fills in from the model's generation_config.json.
+
+    It streams: a request without streaming keeps its engine slot when its client has given up.
+    """
+    pictures = iter(request.images)
+    content = [
+        {"type": "image_url", "image_url": {"url": _data_url(next(pictures))}}
+        if part is None
+        else {"type": "text", "text": part}
+        for part in message_parts(request.prompt, len(request.images))
+    ]
+    sampling = msgspec.to_builtins(request.sampling)
+    return msgspec.json.encode(
+        {
+            "model": model,
+            "messages": [{"role": "user", "content": content}],
+            "stream": True,
+            "stream_options": {"include_usage": True},
+            "max_tokens": request.max_tokens,
+            **{name: value for name, value in sampling.items() if value is not None},
+            **({"response_format": response_format(len(request.images))} if request.structured else {}),
+        }
+    )
+
+
+def _data_url(jpeg: bytes) -> str:
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode("ascii")
+
+
+class ChatAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """A caption as an endpoint gave it."""
 
     text: str
@@ -43,13 +80,13 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
     completion_tokens: int
 
 
-class _Words(msgspec.Struct, frozen=True):
+class _Message(msgspec.Struct, frozen=True):
     content: str | None = None
 
 
 class _Choice(msgspec.Struct, frozen=True):
-    message: _Words | None = None
-    delta: _Words | None = None
+    message: _Message | None = None
+    delta: _Message | None = None
     finish_reason: str | None = None
 
 
@@ -81,13 +118,13 @@ _decoder = msgspec.json.Decoder(_Body)
 
 def read_answer(
     status: int, content: bytes, url: str, *, retry_after_s: float = 0.0, cut: str | None = None
-) -> Said:
+) -> ChatAnswer:
     """The caption in an answer.
 
     ``cut`` says how the connection ended, where it did not end well: an answer that was whole by then
     counts. lmdeploy's proxy hands an upstream error on as HTTP 200 with ``object: error`` and its code,
     and reports a dead node as HTTP 200 with ``error_code``; both count as the errors that they are, from
-    any endpoint. Raises a Fault, or SetupError where the endpoint refuses the key.
+    any endpoint. Raises a RequestError, or SetupError where the endpoint refuses the key.
     """
     if status != 200:
         _raise_for(status, _shown(content), url, retry_after_s)
@@ -105,7 +142,7 @@ def read_answer(
     if finish_reason is None and choices[-1].message is None:
         raise Transient(f"{url} ended its answer without a finish_reason: {_shown(content[-_SHOWN:])}")
     usage = next((piece.usage for piece in reversed(pieces) if piece.usage is not None), _Usage())
-    return Said(
+    return ChatAnswer(
         text="".join(_text(choice) for choice in choices),
         finish_reason=finish_reason or "",
         prompt_tokens=usage.prompt_tokens or 0,
@@ -131,8 +168,8 @@ def _decode(piece: bytes, url: str, cut: str | None) -> _Body:
 
 
 def _text(choice: _Choice) -> str:
-    words = choice.message or choice.delta
-    return (words.content if words is not None else None) or ""
+    message = choice.message or choice.delta
+    return (message.content if message is not None else None) or ""
 
 
 def _raise_for_error_in_a_200(body: _Body, url: str) -> None:
@@ -152,19 +189,19 @@ def _raise_for_error_in_a_200(body: _Body, url: str) -> None:
 
 
 def _raise_for(code: int, message: str, url: str, retry_after_s: float) -> None:
-    said = f"{url}, HTTP {code}: {message}"
+    answer = f"{url}, HTTP {code}: {message}"
     if code in (401, 403):
         raise SetupError(
             f"{url} refuses access (HTTP {code}: {message});"
             " name the environment variable of its key in captioning.server.api_key_env"
         )
     if code in UNAVAILABLE_STATUS:
-        raise Unavailable(said, retry_after_s)
+        raise Unavailable(answer, retry_after_s)
     if code == 429:
-        raise NotNow(said, retry_after_s)
+        raise NotNow(answer, retry_after_s)
     if code >= 500 or code in PASSING_STATUS:
-        raise Transient(said)
-    raise TooLong(said) if _TOO_LONG.search(message) else Refused(said)
+        raise Transient(answer)
+    raise TooLong(answer) if _TOO_LONG.search(message) else Refused(answer)
 
 
 def _shown(content: bytes) -> str:

@@ -6,11 +6,11 @@ import json
 
 import pytest
 
-from triptych.captioning.endpoints.chat_answers import Said, read_answer
+from triptych.captioning.endpoints.chat_api import ChatAnswer, read_answer
 from triptych.captioning.endpoints.request_errors import (
-    Fault,
     NotNow,
     Refused,
+    RequestError,
     TooLong,
     Transient,
     Unavailable,
@@ -28,7 +28,7 @@ def piece(content: str, finish_reason: str | None = None) -> dict[str, object]:
 
 
 USAGE = {"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": 2}}
-WHOLE = Said(text="A red kite.", finish_reason="stop", prompt_tokens=7, completion_tokens=2)
+WHOLE = ChatAnswer(text="A red kite.", finish_reason="stop", prompt_tokens=7, completion_tokens=2)
 
 
 @pytest.mark.parametrize(
@@ -77,9 +77,9 @@ def test_an_answer_that_was_whole_when_the_connection_broke_counts() -> None:
         (502, b"<html>", Transient),
     ],
 )
-def test_anything_else_is_the_fault_that_it_is(status: int, content: bytes, kind: type[Fault]) -> None:
+def test_anything_else_is_the_fault_that_it_is(status: int, content: bytes, kind: type[RequestError]) -> None:
     """Exactly that class: it decides what is done about it."""
-    with pytest.raises(Fault) as raised:
+    with pytest.raises(RequestError) as raised:
         read_answer(status, content, URL)
 
     assert kind is raised.type

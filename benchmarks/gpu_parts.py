@@ -17,7 +17,7 @@ from tests.support.contexts import JOBS, NANO_JOBS, context_of, limited
 from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.engine import CaptionRequest, Engine
 from triptych.captioning.engine_choice import open_engine
-from triptych.captioning.engines.transformers_spec import TransformersConfig
+from triptych.captioning.engines.config import TransformersConfig
 from triptych.captioning.lmdeploy.config import Backend, LmdeployConfig
 from triptych.captioning.stage import caption_run
 from triptych.captioning.tiling import fit_to_tiles

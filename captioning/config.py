@@ -13,9 +13,8 @@ import msgspec
 
 from triptych.captioning.engine_table import AUTO, ENGINES, engine_spec, unknown_engine
 from triptych.captioning.engines import EngineSpec, check_setting
+from triptych.captioning.engines.config import ServerConfig, TransformersConfig
 from triptych.captioning.engines.server_spec import SPEC as SERVER
-from triptych.captioning.engines.server_spec import ServerConfig
-from triptych.captioning.engines.transformers_spec import TransformersConfig
 from triptych.captioning.lmdeploy.config import LmdeployConfig
 from triptych.captioning.sampling_config import JobSampling
 from triptych.errors import UsageError

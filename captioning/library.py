@@ -22,8 +22,7 @@ from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.engine import CaptionRequest, Engine
 from triptych.captioning.engine_choice import check_forms, choose_engine, open_engine
 from triptych.captioning.engine_table import ENGINES
-from triptych.captioning.engines.server_spec import ServerConfig
-from triptych.captioning.engines.transformers_spec import TransformersConfig
+from triptych.captioning.engines.config import ServerConfig, TransformersConfig
 from triptych.captioning.lmdeploy.config import LmdeployConfig
 from triptych.captioning.request_builder import PictureReader
 from triptych.captioning.scheduler import Making, Scheduler

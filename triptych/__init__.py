@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from triptych.api import Run
     from triptych.captioning.config import CaptioningConfig
-    from triptych.captioning.engines.server_spec import ServerConfig
-    from triptych.captioning.engines.transformers_spec import TransformersConfig
+    from triptych.captioning.engines.config import ServerConfig, TransformersConfig
     from triptych.captioning.library import caption
     from triptych.captioning.lmdeploy.config import LmdeployConfig
     from triptych.config import Config, load_config
@@ -46,8 +45,7 @@ __version__ = "0.1.0"
 _NAMES = {
     "api": ["Run"],
     "captioning.config": ["CaptioningConfig"],
-    "captioning.engines.server_spec": ["ServerConfig"],
-    "captioning.engines.transformers_spec": ["TransformersConfig"],
+    "captioning.engines.config": ["ServerConfig", "TransformersConfig"],
     "captioning.library": ["caption"],
     "captioning.lmdeploy.config": ["LmdeployConfig"],
     "config": ["Config", "load_config"],

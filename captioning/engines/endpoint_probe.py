@@ -12,8 +12,8 @@ import msgspec
 from PIL import Image
 
 from triptych.captioning.engine import CaptionRequest, Completion
+from triptych.captioning.engines.config import ServerConfig
 from triptych.captioning.engines.openai_server import ServerEngine
-from triptych.captioning.engines.server_spec import ServerConfig
 from triptych.captioning.tiling import resized_jpeg
 from triptych.errors import SetupError
 

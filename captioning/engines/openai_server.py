@@ -30,7 +30,7 @@ from triptych.captioning.endpoints.request_errors import (
     Unreachable,
 )
 from triptych.captioning.engine import CaptionRequest, Completion
-from triptych.captioning.engines.server_spec import ServerConfig
+from triptych.captioning.engines.config import ServerConfig
 from triptych.errors import SetupError
 
 HOPELESS_STREAK = 20

@@ -20,8 +20,8 @@ import transformers
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from triptych.captioning.engine import GREEDY, CaptionRequest, Completion
+from triptych.captioning.engines.config import TransformersConfig
 from triptych.captioning.engines.token_choice import TokenChoice
-from triptych.captioning.engines.transformers_spec import TransformersConfig
 from triptych.captioning.models.location import locate
 from triptych.captioning.tiling import unpack
 from triptych.errors import SetupError

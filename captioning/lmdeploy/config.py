@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from triptych.captioning.engines.server_spec import RequestLimits
+from triptych.captioning.engines.config import RequestLimits
 
 Backend = Literal["turbomind", "pytorch"]
 LogLevel = Literal["CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG"]

@@ -12,8 +12,8 @@ from concurrent.futures import CancelledError
 from pathlib import Path
 
 from triptych.captioning.engine import CaptionRequest, Completion
+from triptych.captioning.engines.config import ServerConfig, limits_of
 from triptych.captioning.engines.openai_server import ServerEngine
-from triptych.captioning.engines.server_spec import ServerConfig, limits_of
 from triptych.captioning.lmdeploy.command import gpu_groups, serve_command, serve_environment, served_name
 from triptych.captioning.lmdeploy.config import LmdeployConfig
 from triptych.captioning.lmdeploy.gpus import visible_gpus

@@ -10,8 +10,8 @@ import pytest
 from tests.support.chat_server import ChatServer
 from tests.support.small_run import SmallRun, make_small_run
 from tests.support.tiny_internvl import write_tiny_internvl
+from triptych.captioning.engines.config import TransformersConfig
 from triptych.captioning.engines.transformers import TransformersEngine
-from triptych.captioning.engines.transformers_spec import TransformersConfig
 
 
 @pytest.fixture(scope="session")

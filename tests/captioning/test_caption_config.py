@@ -10,8 +10,7 @@ import pytest
 
 from tests.support.contexts import JOBS
 from triptych.captioning.config import CaptioningConfig
-from triptych.captioning.engines.server_spec import ServerConfig
-from triptych.captioning.engines.transformers_spec import TransformersConfig
+from triptych.captioning.engines.config import ServerConfig, TransformersConfig
 from triptych.captioning.fingerprint import caption_settings
 from triptych.captioning.lmdeploy.config import LmdeployConfig
 from triptych.captioning.sampling_config import JobSampling

@@ -16,8 +16,8 @@ from triptych.captioning.answer_check import AnswerCheck
 from triptych.captioning.backlog import Group, cut_into_groups, pending_groups
 from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.engine import CaptionRequest, Completion, Engine
+from triptych.captioning.engines.config import TransformersConfig
 from triptych.captioning.engines.transformers import TransformersEngine
-from triptych.captioning.engines.transformers_spec import TransformersConfig
 from triptych.captioning.request_builder import PictureReader, images_of
 from triptych.captioning.scheduler import Making, caption_groups
 from triptych.jobs import SEED_JOBS

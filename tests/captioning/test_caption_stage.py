@@ -16,8 +16,7 @@ from tests.support.contexts import JOBS, limited
 from tests.support.made_up_run import make_up_run
 from tests.support.small_run import PLANNED, SmallRun, picture
 from triptych.captioning.config import CaptioningConfig
-from triptych.captioning.engines.server_spec import ServerConfig
-from triptych.captioning.engines.transformers_spec import TransformersConfig
+from triptych.captioning.engines.config import ServerConfig, TransformersConfig
 from triptych.captioning.sampling_config import JobSampling
 from triptych.errors import SetupError, UsageError
 from triptych.jobs import SEED_JOBS, jobs_from

@@ -9,10 +9,9 @@ import pytest
 from tests.support.chat_server import ChatServer
 from tests.support.contexts import JOBS, NANO_JOBS
 from triptych.captioning.engine import CaptionRequest
+from triptych.captioning.engines.config import ServerConfig, TransformersConfig
 from triptych.captioning.engines.openai_server import ServerEngine
-from triptych.captioning.engines.server_spec import ServerConfig
 from triptych.captioning.engines.transformers import TransformersEngine
-from triptych.captioning.engines.transformers_spec import TransformersConfig
 from triptych.captioning.tiling import fit_to_tiles
 from triptych.demo.painting import paint
 from triptych.demo.scene import imagine_scene, vary_scene

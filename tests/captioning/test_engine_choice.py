@@ -12,7 +12,7 @@ from tests.support.fake_gpus import show_gpus
 from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.engine import CaptionRequest
 from triptych.captioning.engine_choice import check_engine, choose_engine, open_engine
-from triptych.captioning.engines.server_spec import ServerConfig
+from triptych.captioning.engines.config import ServerConfig
 from triptych.errors import SetupError, UsageError
 
 needs_lmdeploy = pytest.mark.skipif(

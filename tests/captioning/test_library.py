@@ -15,8 +15,7 @@ from tests.support.small_run import SmallRun
 from triptych import Job, SetupError, UsageError, caption
 from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.engine import GREEDY
-from triptych.captioning.engines.server_spec import ServerConfig
-from triptych.captioning.engines.transformers_spec import TransformersConfig
+from triptych.captioning.engines.config import ServerConfig, TransformersConfig
 
 CONFIG = CaptioningConfig(tile_px=112, max_tiles=2, max_tokens_single=12, max_tokens_multi=16, ask_again=0)
 ON_CPU = TransformersConfig(device="cpu", batch_size=4)

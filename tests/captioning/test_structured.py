@@ -11,7 +11,7 @@ import pytest
 from tests.support.chat_server import ChatServer
 from tests.support.small_run import SETS, SmallRun
 from triptych.captioning.config import CaptioningConfig
-from triptych.captioning.engines.server_spec import ServerConfig
+from triptych.captioning.engines.config import ServerConfig
 from triptych.captioning.structured import compose
 from triptych.errors import SetupError, UsageError
 from triptych.jobs import jobs_from

@@ -14,8 +14,8 @@ from tests.support.chat_server import SERVED_MODEL, ChatServer
 from tests.support.small_run import picture
 from triptych.captioning.endpoints.endpoint import ERRORS_BEFORE_REST
 from triptych.captioning.engine import CaptionRequest, Completion
+from triptych.captioning.engines.config import ServerConfig
 from triptych.captioning.engines.openai_server import HOPELESS_STREAK, ServerEngine
-from triptych.captioning.engines.server_spec import ServerConfig
 from triptych.captioning.engines.transformers import TransformersEngine
 from triptych.captioning.tiling import fit_to_tiles
 from triptych.errors import SetupError

@@ -12,8 +12,8 @@ import torch
 
 from tests.support.small_run import picture
 from triptych.captioning.engine import CaptionRequest
+from triptych.captioning.engines.config import TransformersConfig
 from triptych.captioning.engines.transformers import TransformersEngine
-from triptych.captioning.engines.transformers_spec import TransformersConfig
 from triptych.captioning.tiling import fit_to_tiles
 from triptych.errors import SetupError
 

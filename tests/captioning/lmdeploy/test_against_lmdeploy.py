@@ -21,10 +21,9 @@ from tests.support.contexts import JOBS, NANO_JOBS
 from tests.support.lmdeploy_on_cpu import LmdeployOnCpu
 from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.engine import CaptionRequest
+from triptych.captioning.engines.config import ServerConfig, TransformersConfig
 from triptych.captioning.engines.openai_server import ServerEngine
-from triptych.captioning.engines.server_spec import ServerConfig
 from triptych.captioning.engines.transformers import TransformersEngine
-from triptych.captioning.engines.transformers_spec import TransformersConfig
 from triptych.captioning.tiling import fit_to_tiles
 from triptych.config import Config
 from triptych.demo.painting import paint

@@ -19,7 +19,7 @@ from tests.support.lmdeploy_on_cpu import ROOT
 from tests.support.processes import is_alive, until
 from tests.support.small_run import PLANNED, SmallRun
 from triptych.captioning.config import CaptioningConfig
-from triptych.captioning.engines.transformers_spec import TransformersConfig
+from triptych.captioning.engines.config import TransformersConfig
 from triptych.captioning.lmdeploy import command
 from triptych.captioning.lmdeploy.config import LmdeployConfig
 from triptych.captioning.lmdeploy.engine import LmdeployEngine

@@ -3,11 +3,12 @@
     python -m benchmarks.filter_quality
 
 ``contract_en`` and ``contract_zh`` are captions of sets that name images as the prompts ask, half of them
-faulty; they are judged with those prompts. The other files are in free prose, as captions from elsewhere are, and are
-judged without: what they say of images is read leniently, so captions that leave an image out or name one that
-isn't there (``naming``) are counted apart from all other faults (``other``). ``captions`` is the set that
-thresholds were chosen on, the held-out ones were written after the rules, by others, ``phrasings`` with the rules
-in view; ``tellings`` describe sets in every way but the usual. Rules that look at one caption only.
+faulty; they are judged with those prompts. The other files are in free prose, as captions from elsewhere
+are, and are judged without: what they say of images is read leniently, so captions that leave an image out
+or name one that isn't there (``naming``) are counted apart from all other faults (``other``). ``captions``
+is the set that thresholds were chosen on, the held-out ones were written after the rules, by others,
+``phrasings`` with the rules in view; ``tellings`` describe sets in every way but the usual. Rules that look
+at one caption only.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from triptych.demo.cast import SERIES_SIZES
+from triptych.demo.archive import SERIES_SIZES
 from triptych.demo.painting import paint
 from triptych.demo.scene import Scene, imagine_scene, vary_scene
 from triptych.runs.jsonl import write_jsonl

@@ -26,7 +26,7 @@ import click
 
 from benchmarks.record import record, refuse_dirty_tree
 from triptych.sources import open_sources
-from triptych.sources.count_estimate import estimate_count
+from triptych.sources.shard import estimate_count
 
 RUNS = 3
 FILES_A_FOLDER = 1000

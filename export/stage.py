@@ -22,10 +22,19 @@ from triptych.export.config import ExportConfig
 from triptych.export.containers import CONTAINERS
 from triptych.export.containers.container import pyarrow
 from triptych.export.containers.rows_file import RowsFile
-from triptych.export.file_names import CARD_NAME, MANIFEST_NAME, labels, rows_file_name
 from triptych.export.formats import FORMATS
 from triptych.export.formats.row_format import FilledFile
-from triptych.export.manifest import FileEntry, JobEntry, Manifest, fingerprints, funnel_of
+from triptych.export.manifest import (
+    CARD_NAME,
+    MANIFEST_NAME,
+    FileEntry,
+    JobEntry,
+    Manifest,
+    fingerprints,
+    funnel_of,
+    labels,
+    rows_file_name,
+)
 from triptych.export.rows import RowsJob, rows_by_shard
 from triptych.jobs import Job
 from triptych.runs.captions_digest import captions_digest

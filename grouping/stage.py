@@ -24,10 +24,9 @@ from triptych.progress import Progress, Task
 from triptych.runs.context import RunContext
 from triptych.runs.folder import RunFolder, Setting
 from triptych.runs.jsonl import write_jsonl
-from triptych.runs.missing_sources import note_sources
+from triptych.runs.missing_sources import ArchiveDamage, note_sources
 from triptych.sources import Shard
-from triptych.sources.archive_damage import ArchiveDamage
-from triptych.sources.count_estimate import estimate_count
+from triptych.sources.shard import estimate_count
 
 if TYPE_CHECKING:
     from triptych.grouping.embedding.device_workers import Embed

@@ -27,7 +27,7 @@ from triptych.models import CAUTION, is_embedded, resolve_model
 from triptych.progress import Progress
 from triptych.results import CaptionResult, ExportResult, FilterResult, GroupResult, RunResult
 from triptych.runs.folder import STAGE_NAMES, RunFolder, StageName
-from triptych.versions import installed_versions
+from triptych.runs.stages import installed_versions
 
 if TYPE_CHECKING:
     import datasets

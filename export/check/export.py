@@ -19,10 +19,17 @@ from triptych.export.check.expected import ExpectedRow, expected_rows
 from triptych.export.containers import CONTAINERS
 from triptych.export.containers.rows_file import read_lines
 from triptych.export.conversation_text import IMAGE_TAG
-from triptych.export.file_names import CARD_NAME, MANIFEST_NAME, labels, rows_file_name
 from triptych.export.formats import FORMATS
 from triptych.export.formats.row_format import RowFacts
-from triptych.export.manifest import FileEntry, Manifest, read_manifest
+from triptych.export.manifest import (
+    CARD_NAME,
+    MANIFEST_NAME,
+    FileEntry,
+    Manifest,
+    labels,
+    read_manifest,
+    rows_file_name,
+)
 from triptych.jobs import Job
 from triptych.progress import Progress, Task
 from triptych.runs.folder import RunFolder

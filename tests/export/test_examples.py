@@ -5,7 +5,7 @@ from importlib import import_module
 
 import pytest
 
-MODULES = ["conversation_text", "file_names", "library"]
+MODULES = ["conversation_text", "manifest", "library"]
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -6,7 +6,7 @@ import pytest
 from tests.support.contexts import JOBS
 from triptych.errors import UsageError
 from triptych.export.config import ExportConfig
-from triptych.export.file_names import labels, rows_file_name, short_count
+from triptych.export.manifest import labels, rows_file_name, short_count
 from triptych.jobs import SEED_JOBS, Job
 
 

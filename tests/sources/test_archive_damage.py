@@ -1,7 +1,7 @@
 """Damaged archives are named in a line each."""
 
 from triptych.records import ImageRecord
-from triptych.sources.archive_damage import MOST_LINES, ArchiveDamage
+from triptych.runs.missing_sources import MOST_LINES, ArchiveDamage
 
 
 def _lines(*records: ImageRecord) -> list[str]:

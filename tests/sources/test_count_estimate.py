@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tests.support.pile import jpeg, write_file, write_tar
 from triptych.sources import open_sources
-from triptych.sources.count_estimate import SAMPLED_MEMBERS, CountEstimate, estimate_count
+from triptych.sources.shard import SAMPLED_MEMBERS, CountEstimate, estimate_count
 
 
 def test_loose_files_are_counted(tmp_path: Path) -> None:

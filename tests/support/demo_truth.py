@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from scripts.nano.reading import read_set, read_shared, read_things
-from triptych.demo.cast import Picture
+from triptych.demo.archive import Picture
 from triptych.jobs import SEED_JOBS, Job
 from triptych.runs.folder import RunFolder
 

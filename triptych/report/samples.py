@@ -8,22 +8,22 @@ its job: counting for the funnel (see runs.ledger), putting cards together (see 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
 
 from triptych.jobs import Job
 from triptych.records import Caption, Duplicate, ImageRecord, ImageSet, Verdict, caption_id, target_of
-from triptych.report.content import CaptionShown
+from triptych.report.content import CaptionShown, RuleCounts
 from triptych.report.neighbours import CosineHistogram
-from triptych.report.rule_counts import CountsOfRules
 from triptych.report.sampling import Draw, Drawn, StratifiedDraw
 from triptych.runs.context import RunContext
 from triptych.runs.folder import RunFolder
 from triptych.runs.ledger import Ledger
 from triptych.runs.ledger.images import reason_class
 from triptych.runs.plan import Target
+from triptych.runs.rule_scores import RuleScores
 
 EVEN_SETS = 40
 """A precision of 0.9 is then known to about 0.1 either way (Wilson, 95 %)."""
@@ -239,3 +239,55 @@ def texts_of(run: RunFolder, repeated: Mapping[str, Repeated], shard_of: Mapping
 
 def _job_name(identifier: str) -> str:
     return identifier.partition(":")[0]
+
+
+class CountsOfRules:
+    """The counts of every rule in every job."""
+
+    def __init__(self, scores: Iterable[RuleScores]) -> None:
+        self._scores = {(each.rule, each.job): each for each in scores}
+        self._first: Counter[tuple[str, str]] = Counter()
+        self._caught: Counter[tuple[str, str]] = Counter()
+        self._alone: Counter[tuple[str, str]] = Counter()
+
+    def add(self, job: str, verdict: Verdict) -> None:
+        """Count a verdict that rejects."""
+        if verdict.reason is None:
+            return
+        self._first[verdict.reason, job] += 1
+        scores = verdict.scores or {verdict.reason: 0.0}
+        for rule in scores:
+            self._caught[rule, job] += 1
+            self._alone[rule, job] += len(scores) == 1
+
+    def rules(self) -> list[str]:
+        """The rules that rejected anything, by how often they are the reason; then those that could."""
+        totals: Counter[str] = Counter()
+        for rule, job in self._caught:  # a rule that is never the first is listed too
+            totals[rule] += self._first[rule, job]
+        rejecting = sorted(totals, key=lambda rule: (-totals[rule], rule))
+        could = {rule: None for (rule, _), each in self._scores.items() if _is_movable(each)}
+        return rejecting + [rule for rule in could if rule not in totals]
+
+    def counts(self, rule: str, jobs: Sequence[str]) -> list[RuleCounts]:
+        """``rule`` in each of ``jobs`` where it rejected anything, or would with another threshold."""
+        rows = []
+        for job in jobs:
+            scores = self._scores.get((rule, job))
+            movable = scores is not None and _is_movable(scores)
+            if movable or self._caught[rule, job]:
+                rows.append(
+                    RuleCounts(
+                        job=job,
+                        first=self._first[rule, job],
+                        caught=self._caught[rule, job],
+                        alone=self._alone[rule, job],
+                        scores=scores if movable else None,
+                    )
+                )
+        return rows
+
+
+def _is_movable(scores: RuleScores) -> bool:
+    """Whether its threshold is a setting, and another one would change anything."""
+    return bool(scores.setting and scores.bins)

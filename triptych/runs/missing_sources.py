@@ -3,7 +3,8 @@
 Comes in: a run folder, the shards of its sources as they are now. Goes out: the same with a GoneShard for
 each archive that has gone since, so that a run of a thousand archives goes on when a disk has lost one: what
 was embedded stays, what wasn't is a record, and a caption that needs the archive fails with that reason. What
-was added or has changed is refused: a run never mixes old and new.
+was added or has changed is refused: a run never mixes old and new. And which archives were damaged or lost,
+in one line each.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 import msgspec
 
 from triptych.errors import SetupError
+from triptych.records import ImageRecord
 from triptych.runs.folder import RunFolder
 from triptych.runs.jsonl import read_jsonl, write_jsonl
 from triptych.sources import Shard
@@ -24,7 +26,7 @@ from triptych.sources.shard import FoundFile, size_of
 from triptych.sources.source_kinds import ARCHIVE_SUFFIXES
 
 MOST_LINES = 20
-"""Of archives that have gone; more are counted."""
+"""Of archives that have gone or are damaged; more are counted."""
 
 MOST_SHOWN = 60
 """Letters of a part of a fingerprint: a person can't read a digest."""
@@ -158,3 +160,26 @@ def with_gone_shards(run: RunFolder, shards: Sequence[Shard]) -> list[Shard]:
         else:
             gone.append(GoneShard(listed.name, listed.archive_key, listed.fingerprint))
     return sorted([*shards, *gone], key=lambda shard: shard.name)
+
+
+class ArchiveDamage:
+    """Collects the records that stand for an archive or a stretch of one."""
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+        self._count = 0
+
+    def look_at(self, record: ImageRecord) -> None:
+        reason = record.unreadable
+        if reason is None or reason.startswith("not an image"):
+            return
+        if record.key.partition("#")[0].endswith(ARCHIVE_SUFFIXES):
+            self._count += 1
+            if len(self._lines) < MOST_LINES:
+                self._lines.append(" ".join(f"{record.key}: {reason}".split()))
+
+    def lines(self) -> Iterator[str]:
+        """One an archive; at the end how many more there are."""
+        yield from self._lines
+        if self._count > len(self._lines):
+            yield f"{self._count - len(self._lines):,} more damaged archives; images/*.jsonl has each reason"

@@ -1,14 +1,16 @@
 """What state each stage of a run is in, and what it was made with.
 
 Comes in: a stage's settings and digests of what it reads. Goes out: whether it has work to do; its state, in
-run.json. When settings differ, the user decides; when only inputs do, the stage is done again. Not its job:
-paths and records (see folder), what a stage does.
+run.json; the versions of what shapes a run's output. When settings differ, the user decides; when only inputs
+do, the stage is done again. Not its job: paths and records (see folder), what a stage does.
 """
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Mapping
+from importlib import metadata
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
@@ -188,3 +190,28 @@ class StageStates:
         paths = self.files_of(*names)
         what = "files: " + ", ".join(names)
         return remembered_digest(self.path, what, paths, "", lambda: digest_of_files(self.path, paths))
+
+
+_RECORDED_VERSIONS = (
+    "triptych",
+    "lmdeploy",
+    "open_clip_torch",
+    "faiss-cpu",
+    "imagehash",
+    "pillow",
+    "pyarrow",
+    "torch",
+    "transformers",
+    "rensa",
+    "py3langid",
+    "opencc",
+)
+
+
+def installed_versions() -> dict[str, str]:
+    """The versions of what shapes a run's output, without importing any of it."""
+    versions: dict[str, str] = {}
+    for name in _RECORDED_VERSIONS:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            versions[name] = metadata.version(name)
+    return versions

@@ -1,22 +1,30 @@
 """Everything that a run wrote, read again and recounted: what `triptych verify` does.
 
-Comes in: a run. Goes out: the checks that passed, with counts, and the violations. Not its job: repairing
-anything.
+Comes in: a run. Goes out: the checks that passed, with counts, and the violations. Some images are read
+again: is each still there, and has it the bytes (length and hash) and the size that the run noted? Not its
+job: repairing anything; decoding every pixel again, as equal bytes are the bytes that were decoded before.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import hashlib
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
 from triptych.api import Run
-from triptych.errors import TriptychError
+from triptych.errors import TriptychError, UnreadableImageError
+from triptych.progress import Progress
+from triptych.records import ImageRecord
 from triptych.runs.folder import RunFolder
 from triptych.runs.jsonl import digest_of_files
 from triptych.runs.plan import GroupedImages, JobPlan
+from triptych.runs.sampling import hash64, last_sampled
 from triptych.runs.stages import STAGE_NAMES
+from triptych.sources import Shard
+from triptych.sources.image_decoding import upright_size
 
 MOST_IMAGE_VIOLATIONS = 20
 """More are counted, not listed."""
@@ -120,8 +128,6 @@ def _check_embeddings(folder: RunFolder, found: Verification) -> None:
 
 def _check_images(opened: Run, asked: ImageCheck, found: Verification) -> None:
     """Each image is where it was, with the bytes and the size that the run noted."""
-    from triptych.verify.images import from_folder, from_sources, recheck_images
-
     if asked.count == 0:
         return
     try:
@@ -171,3 +177,82 @@ def _check_export(opened: Run, found: Verification) -> None:
         return
     found.checks += map(str, passed)
     found.violations += violations
+
+
+ReadImage = Callable[[str, ImageRecord], bytes]
+"""The bytes of an image, by the name of its shard and its record. Raises OSError where they aren't there."""
+
+
+def from_sources(shards: Sequence[Shard]) -> ReadImage:
+    """Reads images where the run found them."""
+    by_name: Mapping[str, Shard] = {shard.name: shard for shard in shards}
+
+    def read(shard: str, image: ImageRecord) -> bytes:
+        if shard not in by_name:
+            raise FileNotFoundError(f"no shard {shard} in the sources any more")
+        try:
+            return by_name[shard].read(image.key, image.offset_bytes, image.size_bytes)
+        except KeyError:
+            raise FileNotFoundError("not in the sources any more") from None
+
+    return read
+
+
+def from_folder(root: Path) -> ReadImage:
+    """Reads images where a trainer would: below ``root``, at the path that a row has."""
+    return lambda _, image: (root / image.key).read_bytes()
+
+
+class Rechecked(NamedTuple):
+    """What became of the images that were checked. ``gone`` and ``changed`` say why, by key."""
+
+    checked: int
+    gone: dict[str, str]
+    changed: dict[str, str]
+
+
+def recheck_images(run: RunFolder, read: ReadImage, count: int | None, progress: Progress) -> Rechecked:
+    """Check ``count`` readable images, spread over the whole run and always the same; None: at all."""
+    chosen = list(_chosen(run, count)) if count is not None else None
+    gone: dict[str, str] = {}
+    changed: dict[str, str] = {}
+    checked = 0
+    images = chosen if chosen is not None else _readable(run)
+    with progress.task("check images", count if chosen is None else len(chosen), "images") as task:
+        for shard, image in images:
+            try:
+                mismatch = _mismatch(image, read(shard, image))
+                if mismatch is not None:
+                    changed[image.key] = f"{image.key}: {mismatch}"
+            except OSError as error:
+                gone[image.key] = f"{image.key}: can't be read: {error.strerror or error}"
+            checked += 1
+            task.advance(1)
+    return Rechecked(checked, gone, changed)
+
+
+def _mismatch(image: ImageRecord, content: bytes) -> str | None:
+    if len(content) != image.size_bytes:
+        return f"has {len(content):,} bytes, {image.size_bytes:,} when it was embedded"
+    if hashlib.blake2b(content, digest_size=16).hexdigest() != image.content_hash:
+        return "has other bytes than when it was embedded"
+    try:
+        size = upright_size(content)
+    except UnreadableImageError as error:
+        return f"can't be decoded: {error}"
+    if size != (image.width_px, image.height_px):
+        return f"is {size[0]} x {size[1]} pixels, stated are {image.width_px} x {image.height_px}"
+    return None
+
+
+def _readable(run: RunFolder) -> Iterator[tuple[str, ImageRecord]]:
+    for shard in run.shards():
+        for image in run.images(shard):
+            if image.unreadable is None:
+                yield shard, image
+
+
+def _chosen(run: RunFolder, count: int) -> Iterator[tuple[str, ImageRecord]]:
+    """The images with the ``count`` smallest hashes of their keys."""
+    last_hash = last_sampled((image.key for _, image in _readable(run)), count)
+    yield from ((shard, image) for shard, image in _readable(run) if hash64(image.key) <= last_hash)

@@ -39,10 +39,10 @@ def _suitable(config: CaptioningConfig, begun_with: Setting) -> tuple[str, str]:
         return begun_with, "this run was begun with it"
     why = ""
     for name, spec in ENGINES.items():
-        if spec.fit is not None:
-            fit = spec.fit(config.settings_of(spec))
-            why = fit.why or why
-            if fit.suits:
+        if spec.suitability is not None:
+            found = spec.suitability(config.settings_of(spec))
+            why = found.why or why
+            if found.suits:
                 return name, why
     raise AssertionError("one engine suits every machine")
 

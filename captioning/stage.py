@@ -74,7 +74,7 @@ def caption_run(
         engine = open_engine(config, run.logs_folder, progress.say)
         try:
             _check_same_engine(run, notes, engine)
-            if any(job.structured for job in jobs):
+            if any(job.structured and tallies[job.name].missing for job in jobs):
                 refuse_without_form(engine, config.tile_px)
             _remember(run, notes)
             progress.say(which_engine(engine, why, notes, tallies))

@@ -22,7 +22,7 @@ from triptych.findings import Finding
 C = TypeVar("C", bound=msgspec.Struct)
 
 
-class Fit(msgspec.Struct, frozen=True):
+class Suitability(msgspec.Struct, frozen=True):
     """Whether ``auto`` may take an engine on this machine, and why or why not, for a person."""
 
     suits: bool
@@ -51,7 +51,7 @@ class EngineSpec(msgspec.Struct, Generic[C], frozen=True, kw_only=True):
     servers that are started, ``say`` takes lines for a person. Raises SetupError where it can't be had."""
     check: Callable[[str, C], None]
     """Raise in seconds what ``open`` would raise, without loading any weights."""
-    fit: Callable[[C], Fit] | None = None
+    suitability: Callable[[C], Suitability] | None = None
     """Whether ``auto`` may take it here. None: only where it is named."""
     needs_model: bool = True
     """Whether ``model`` has to be named, and to be on this machine or to be had from a hub."""

@@ -6,14 +6,21 @@ openai_server).
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from triptych.captioning.engine import Engine
+import msgspec
+
+from triptych.captioning.engine import CaptionRequest, Engine
 from triptych.captioning.engines import EngineSpec, Examined
 from triptych.captioning.engines.config import ServerConfig
 from triptych.errors import SetupError
 from triptych.findings import Finding
+
+PROBE_TOKENS = 8
+PROBE_TIMEOUT_S = 60.0
+"""For eight tokens: a loaded server answers late, but not that late."""
 
 
 def _open(model: str, config: ServerConfig, _logs: Path, _say: Callable[[str], None]) -> Engine:
@@ -29,19 +36,47 @@ def _check(model: str, config: ServerConfig) -> None:
 
 
 def _findings(examined: Examined, config: ServerConfig) -> Iterator[Finding]:
-    from triptych.captioning.engines.endpoint_probe import try_endpoint
-
     for url in config.urls:
         try:
-            answer = try_endpoint(config, url, examined.model, examined.tile_px)
+            yield Finding("endpoint", "ok", _try(url, examined, config))
         except SetupError as error:
             yield Finding("endpoint", "failed", str(error))
-            continue
-        yield Finding(
-            "endpoint", "ok",
-            f"{url} serves {answer.served_model}; an image, {answer.completion.prompt_tokens} tokens with its"
-            f" prompt, came back as {answer.completion.completion_tokens} tokens in {answer.seconds:.1f} s",
-        )  # fmt: skip
+
+
+def _try(url: str, examined: Examined, config: ServerConfig) -> str:
+    """Send one image of one tile through the engine that a run uses, and say what came back.
+
+    Raises SetupError where no caption did.
+    """
+    from PIL import Image
+
+    from triptych.captioning.engines.openai_server import ServerEngine
+    from triptych.captioning.tiling import resized_jpeg
+
+    size = f"{examined.tile_px} x {examined.tile_px}"
+    gradient = Image.linear_gradient("L").convert("RGB")
+    request = CaptionRequest(
+        id="doctor",
+        prompt="Describe the image in a few words.",
+        images=(resized_jpeg(gradient, (examined.tile_px, examined.tile_px)),),
+        max_tokens=PROBE_TOKENS,
+    )
+    limits = {"max_attempts": 1, "timeout_s": PROBE_TIMEOUT_S, "patience_s": PROBE_TIMEOUT_S}
+    engine = ServerEngine(msgspec.structs.replace(config, urls=(url,), **limits), examined.model)
+    try:
+        began = time.monotonic()
+        completion = engine.caption([request])[0]
+        took_s = time.monotonic() - began
+    finally:
+        engine.close()
+    if completion.failure is not None:
+        raise SetupError(f"{url} refused an image of {size} ({completion.failure})")
+    if not completion.text.strip():
+        raise SetupError(f"{url} answered an image of {size} with no text")
+    return (
+        f"{url} serves {engine.identity['served_model']}; an image, {completion.prompt_tokens} tokens with"
+        f" its prompt, came back as {completion.completion_tokens} tokens in {took_s:.1f} s"
+    )
 
 
 SPEC = EngineSpec(

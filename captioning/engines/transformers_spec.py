@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from triptych.captioning.engine import Engine
-from triptych.captioning.engines import EngineSpec, Examined, Fit
+from triptych.captioning.engines import EngineSpec, Examined, Suitability
 from triptych.captioning.engines.config import TransformersConfig
 from triptych.captioning.models.location import locate
 from triptych.findings import Finding
@@ -39,7 +39,7 @@ SPEC = EngineSpec(
     config=TransformersConfig,
     open=_open,
     check=_check,
-    fit=lambda _: Fit(True, ""),
+    suitability=lambda _: Suitability(True, ""),
     fingerprint=lambda config: {"batch_size": config.batch_size},
     findings=_findings,
 )

@@ -12,7 +12,7 @@ from importlib import metadata
 from pathlib import Path
 
 from triptych.captioning.engine import Engine
-from triptych.captioning.engines import EngineSpec, Examined, Fit
+from triptych.captioning.engines import EngineSpec, Examined, Suitability
 from triptych.captioning.lmdeploy.command import gpu_groups
 from triptych.captioning.lmdeploy.config import LmdeployConfig
 from triptych.captioning.lmdeploy.gpus import Gpu, visible_gpus
@@ -59,16 +59,16 @@ def _check(model: str, config: LmdeployConfig) -> None:
     locate(model)
 
 
-def _fit(_config: LmdeployConfig) -> Fit:
+def _suitability(_config: LmdeployConfig) -> Suitability:
     try:
         gpus = visible_gpus()
     except SetupError as error:
-        return Fit(False, str(error))
+        return Suitability(False, str(error))
     if not gpus:
-        return Fit(False, "no server is given and this machine shows no GPU")
+        return Suitability(False, "no server is given and this machine shows no GPU")
     found = f"{len(gpus)} x {gpus[0].name}"
     fault = installation_fault()
-    return Fit(True, found) if fault is None else Fit(False, f"{found}, but {fault}")
+    return Suitability(True, found) if fault is None else Suitability(False, f"{found}, but {fault}")
 
 
 def _findings(examined: Examined, config: LmdeployConfig) -> Iterator[Finding]:
@@ -122,7 +122,7 @@ SPEC = EngineSpec(
     config=LmdeployConfig,
     open=_open,
     check=_check,
-    fit=_fit,
+    suitability=_suitability,
     holds_form=True,
     findings=_findings,
     context=_context,

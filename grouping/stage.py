@@ -34,10 +34,10 @@ if TYPE_CHECKING:
     from triptych.grouping.embedding.throughput import Throughput
 
 EMBEDDINGS_DATA_VERSION = 3
-"""Of the rooms encoders and embedding. Raise it when the same images would get other rows."""
+"""Of the folders encoders and embedding. Raise it when the same images would get other rows."""
 
 SETS_DATA_VERSION = 4
-"""Of group and the rooms neighbours and sets. Raise it when the same embeddings would give other sets."""
+"""Of group and the folders neighbours and sets. Raise it when the same embeddings would give other sets."""
 
 
 def embed_sources(run: RunContext, sources: Sequence[Shard], config: EmbeddingConfig) -> bool:

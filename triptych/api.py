@@ -5,24 +5,24 @@
         run.caption()
         print(run.filter().jobs["single_en"].kept)
 
-Comes in: an open run folder with its config. Goes out: results and records. A stage that is done already does
-nothing; one that was interrupted is resumed. The command line is a skin over this. Not its job: opening (see
-opening), what the stages do.
+Comes in: an open run folder with its config. Goes out: results. A stage that is done already does nothing; one
+that was interrupted is resumed. The command line is a skin over this. Not its job: opening (see opening),
+reading what is in it (see contents), what the stages do.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import msgspec
 
 from triptych.config import Config, as_tree
+from triptych.contents import RunContents
 from triptych.errors import SetupError, UsageError
-from triptych.jobs import Job
 from triptych.models import CAUTION, is_embedded, resolve_model
 from triptych.progress import Progress
 from triptych.results import CaptionResult, ExportResult, FilterResult, GroupResult, RunResult
@@ -30,24 +30,16 @@ from triptych.runs.folder import STAGE_NAMES, RunFolder, StageName
 from triptych.runs.stages import installed_versions
 
 if TYPE_CHECKING:
-    import datasets
-    import pandas
-    import pyarrow
-
     from triptych.captioning.config import CaptioningConfig
     from triptych.export.stage import DryRun
     from triptych.filtering.grounding.phrase_embeddings import TextEncoder
     from triptych.filtering.stage import FilterStage
     from triptych.grouping.embedding.stored_embeddings import StoredShard
-    from triptych.records import Caption, Duplicate, ImageRecord, ImageSet, Verdict
-    from triptych.runs.context import RunContext
-    from triptych.runs.ledger import Ledger
-    from triptych.runs.plan import Planned
     from triptych.sources import Shard
 
 
-class Run:
-    """One run folder: its stages as methods, its records as iterators. Made by ``open_run``."""
+class Run(RunContents):
+    """One run folder: its stages as methods, and what is in it (see RunContents). Made by ``open_run``."""
 
     def __init__(
         self,
@@ -61,19 +53,12 @@ class Run:
         shards: list[Shard] | None = None,
     ) -> None:
         """``shards`` are those of ``sources``, where those were listed. ``lock``: None to look only."""
-        self.folder = folder
-        self.config = config
-        self.progress = progress
+        super().__init__(folder, config, progress)
         self._sources = [path.absolute() for path in sources]
         self._lock = lock
         self._shards = shards
         self._stored = stored
         self._noted: set[str] = set()
-
-    @property
-    def path(self) -> Path:
-        """Where the run folder is."""
-        return self.folder.path
 
     def close(self) -> None:
         """Let other processes work on the folder."""
@@ -236,37 +221,6 @@ class Run:
             self._shards = open_sources(sources, self.config.input)
         return with_gone_shards(self.folder, self._shards)
 
-    @property
-    def jobs(self) -> tuple[Job, ...]:
-        """The jobs that were begun in this run; before that, those chosen."""
-        captions = self.folder.run_file.stages.get("captions")
-        notes = captions.notes if captions is not None else {}
-        begun = tuple(job for job in self.config.limited_jobs() if f"{job.name}.planned" in notes)
-        return begun or self.config.chosen_jobs()
-
-    @property
-    def context(self) -> RunContext:
-        """What a stage is given, with those jobs."""
-        return self._context(self.jobs)
-
-    def _context(self, jobs: tuple[Job, ...]) -> RunContext:
-        from triptych.prompts import load_prompts
-        from triptych.runs.context import RunContext
-
-        return RunContext(
-            folder=self.folder,
-            jobs=jobs,
-            prompts=load_prompts(jobs),
-            added_languages=self.config.languages,
-            progress=self.progress,
-        )
-
-    def ledger(self, progress: Progress | None = None) -> Ledger:
-        """Every count of the run, from its files; no stored counter is believed."""
-        from triptych.runs.ledger import recount
-
-        return recount(self.folder, self.jobs, progress)
-
     def discard(self, stages: Sequence[StageName]) -> None:
         """Remove what ``stages`` wrote, so that they are done again.
 
@@ -281,76 +235,6 @@ class Run:
             self.check_captioner(again=True)
         for stage in stages:
             self.folder.discard(stage)
-
-    # -- what is in it ----------------------------------------------------------------------------
-
-    def images(self) -> Iterator[ImageRecord]:
-        """Every file that was found, shard by shard; ``unreadable`` says why where it isn't an image."""
-        return self.folder.all_images()
-
-    def duplicates(self) -> Iterator[Duplicate]:
-        """Images that were left out, and which image each repeats."""
-        return self.folder.duplicates()
-
-    def sets(self) -> Iterator[ImageSet]:
-        """Sets of related images."""
-        return self.folder.sets()
-
-    def planned(self, job: str) -> Iterator[Planned]:
-        """Every image or set that ``job`` captions, in plan order, with its caption and verdict so far.
-
-        Raises UsageError where the run has no such job.
-        """
-        context = self.context
-        for _, planned in context.plan(context.job(job)).read_all(verdicts=True):
-            yield from planned
-
-    def captions(self, job: str, *, kept: bool | None = None) -> Iterator[Caption]:
-        """The captions of ``job`` in plan order, failed ones left out.
-
-        ``kept``: True for those that the filter kept, False for those that it rejected, None for all.
-        """
-        for planned in self.planned(job):
-            caption, verdict = planned.caption, planned.verdict
-            if caption is None or caption.failure is not None:
-                continue
-            if kept is None or (verdict is not None and verdict.keep == kept):
-                yield caption
-
-    def verdicts(self, job: str) -> Iterator[Verdict]:
-        """What the filter said of each caption of ``job``, in plan order."""
-        return (each.verdict for each in self.planned(job) if each.verdict is not None)
-
-    def rows(self, job: str) -> Iterator[dict[str, Any]]:
-        """The exported rows of ``job``, as the files hold them.
-
-        Raises SetupError where nothing was exported.
-        """
-        from triptych.export.containers.rows_file import read_lines
-        from triptych.export.manifest import read_manifest
-
-        manifest = read_manifest(self.folder.export_folder)
-        for name, entry in manifest.files.items():
-            if entry.job == job:
-                for line in read_lines(self.folder.export_folder / name, manifest.file_type):
-                    yield msgspec.json.decode(line)
-
-    def to_arrow(self, job: str) -> pyarrow.Table:
-        """Everything that ``job`` captions as a table (see tables). Needs pyarrow."""
-        from triptych.tables import captions_table
-
-        return captions_table(self.planned(job))
-
-    def to_pandas(self, job: str) -> pandas.DataFrame:
-        """The same as a pandas DataFrame. Needs pyarrow and pandas."""
-        frame: pandas.DataFrame = self.to_arrow(job).to_pandas()
-        return frame
-
-    def to_dataset(self, job: str) -> datasets.Dataset:
-        """The same as a Hugging Face Dataset. Needs pyarrow and datasets."""
-        import datasets
-
-        return datasets.Dataset(self.to_arrow(job))
 
     # -- inside -----------------------------------------------------------------------------------
 

@@ -1,0 +1,186 @@
+"""What is in a run: its jobs, its counts, its records as iterators, its captions as a table.
+
+Comes in: a run folder with its config. Goes out: records in the order of the run, and tables for pandas,
+Arrow and ``datasets``. It only reads. Not its job: the stages (see api), rows of a trainer (see export).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from triptych.config import Config
+from triptych.errors import SetupError
+from triptych.jobs import Job
+from triptych.progress import Progress
+from triptych.runs.folder import RunFolder
+
+if TYPE_CHECKING:
+    import datasets
+    import pandas
+    import pyarrow
+
+    from triptych.records import Caption, Duplicate, ImageRecord, ImageSet, Verdict
+    from triptych.runs.context import RunContext
+    from triptych.runs.ledger import Ledger
+    from triptych.runs.plan import Planned
+
+ROWS_A_BATCH = 4096
+"""Held as Python objects at a time; the rest lies in Arrow's arrays."""
+
+
+class RunContents:
+    """One run folder, to look at."""
+
+    def __init__(self, folder: RunFolder, config: Config, progress: Progress) -> None:
+        self.folder = folder
+        self.config = config
+        self.progress = progress
+
+    @property
+    def path(self) -> Path:
+        """Where the run folder is."""
+        return self.folder.path
+
+    @property
+    def jobs(self) -> tuple[Job, ...]:
+        """The jobs that were begun in this run; before that, those chosen."""
+        captions = self.folder.run_file.stages.get("captions")
+        notes = captions.notes if captions is not None else {}
+        begun = tuple(job for job in self.config.limited_jobs() if f"{job.name}.planned" in notes)
+        return begun or self.config.chosen_jobs()
+
+    @property
+    def context(self) -> RunContext:
+        """What a stage is given, with those jobs."""
+        return self._context(self.jobs)
+
+    def _context(self, jobs: tuple[Job, ...]) -> RunContext:
+        from triptych.prompts import load_prompts
+        from triptych.runs.context import RunContext
+
+        return RunContext(
+            folder=self.folder,
+            jobs=jobs,
+            prompts=load_prompts(jobs),
+            added_languages=self.config.languages,
+            progress=self.progress,
+        )
+
+    def ledger(self, progress: Progress | None = None) -> Ledger:
+        """Every count of the run, from its files; no stored counter is believed."""
+        from triptych.runs.ledger import recount
+
+        return recount(self.folder, self.jobs, progress)
+
+    def images(self) -> Iterator[ImageRecord]:
+        """Every file that was found, shard by shard; ``unreadable`` says why where it isn't an image."""
+        return self.folder.all_images()
+
+    def duplicates(self) -> Iterator[Duplicate]:
+        """Images that were left out, and which image each repeats."""
+        return self.folder.duplicates()
+
+    def sets(self) -> Iterator[ImageSet]:
+        """Sets of related images."""
+        return self.folder.sets()
+
+    def planned(self, job: str) -> Iterator[Planned]:
+        """Every image or set that ``job`` captions, in plan order, with its caption and verdict so far.
+
+        Raises UsageError where the run has no such job.
+        """
+        context = self.context
+        for _, planned in context.plan(context.job(job)).read_all(verdicts=True):
+            yield from planned
+
+    def captions(self, job: str, *, kept: bool | None = None) -> Iterator[Caption]:
+        """The captions of ``job`` in plan order, failed ones left out.
+
+        ``kept``: True for those that the filter kept, False for those that it rejected, None for all.
+        """
+        for planned in self.planned(job):
+            caption, verdict = planned.caption, planned.verdict
+            if caption is None or caption.failure is not None:
+                continue
+            if kept is None or (verdict is not None and verdict.keep == kept):
+                yield caption
+
+    def verdicts(self, job: str) -> Iterator[Verdict]:
+        """What the filter said of each caption of ``job``, in plan order."""
+        return (each.verdict for each in self.planned(job) if each.verdict is not None)
+
+    def rows(self, job: str) -> Iterator[dict[str, Any]]:
+        """The exported rows of ``job``, as the files hold them.
+
+        Raises SetupError where nothing was exported.
+        """
+        from triptych.export.containers.rows_file import read_lines
+        from triptych.export.manifest import read_manifest
+
+        manifest = read_manifest(self.folder.export_folder)
+        for name, entry in manifest.files.items():
+            if entry.job == job:
+                for line in read_lines(self.folder.export_folder / name, manifest.file_type):
+                    yield msgspec.json.decode(line)
+
+    def to_arrow(self, job: str) -> pyarrow.Table:
+        """Everything that ``job`` captions as a table (see captions_table). Needs pyarrow."""
+        return captions_table(self.planned(job))
+
+    def to_pandas(self, job: str) -> pandas.DataFrame:
+        """The same as a pandas DataFrame. Needs pyarrow and pandas."""
+        frame: pandas.DataFrame = self.to_arrow(job).to_pandas()
+        return frame
+
+    def to_dataset(self, job: str) -> datasets.Dataset:
+        """The same as a Hugging Face Dataset. Needs pyarrow and datasets."""
+        import datasets
+
+        return datasets.Dataset(self.to_arrow(job))
+
+
+def captions_table(planned: Iterable[Planned]) -> pyarrow.Table:
+    """One row a caption: id, images (keys), widths_px, heights_px, text, finish_reason, kept, reason.
+
+    ``kept`` and ``reason`` are null where no verdict was made. Raises SetupError where pyarrow is missing.
+    """
+    try:
+        import pyarrow as arrow
+    except ImportError:
+        raise SetupError("pyarrow is not installed; `pip install 'triptych[arrow]'` installs it") from None
+    schema = arrow.schema(
+        [
+            ("id", arrow.string()),
+            ("images", arrow.list_(arrow.string())),
+            ("widths_px", arrow.list_(arrow.int32())),
+            ("heights_px", arrow.list_(arrow.int32())),
+            ("text", arrow.string()),
+            ("finish_reason", arrow.string()),
+            ("kept", arrow.bool_()),
+            ("reason", arrow.string()),
+        ]
+    )
+    rows = map(_row, planned)
+    batches = iter(lambda: list(islice(rows, ROWS_A_BATCH)), [])
+    return arrow.Table.from_batches(
+        (arrow.RecordBatch.from_pylist(batch, schema=schema) for batch in batches), schema=schema
+    )
+
+
+def _row(planned: Planned) -> dict[str, Any]:
+    target, caption, verdict = planned.target, planned.caption, planned.verdict
+    return {
+        "id": target.id,
+        "images": [image.key for image in target.images],
+        "widths_px": [image.width_px for image in target.images],
+        "heights_px": [image.height_px for image in target.images],
+        "text": caption.text if caption is not None else None,
+        "finish_reason": caption.finish_reason if caption is not None else None,
+        "kept": verdict.keep if verdict is not None else None,
+        "reason": verdict.reason if verdict is not None else None,
+    }

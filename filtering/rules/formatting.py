@@ -160,9 +160,7 @@ def _is_form(caption: CaptionText) -> bool:
     if len(found) < FEWEST_FIELDS:
         return False
     text = caption.lowered
-    begins = {
-        _FIELDS[field] for field in found for at in [text.find(field)] if _BEFORE_A_FIELD.search(text[:at])
-    }
+    begins = {_FIELDS[field] for field in found if _BEFORE_A_FIELD.search(text[: text.index(field)])}
     return len(begins) >= FEWEST_FIELDS
 
 

@@ -15,7 +15,7 @@ import msgspec
 
 from triptych.filtering.caption import CaptionText
 from triptych.filtering.rule import Rule
-from triptych.languages import Language
+from triptych.languages import LANGUAGES, Language
 
 LONGEST_PERIOD = 12
 """In units. Longer things that come again and again are found as stretches and as sentences."""
@@ -68,22 +68,19 @@ class Lengths(msgspec.Struct, frozen=True):
 
 _WORDS = Lengths(loop=8, stretch=8, long_stretch=12, template=3, beginning=4, sentence=6)
 _CHINESE = Lengths(loop=12, stretch=15, long_stretch=18, template=3, beginning=6, sentence=8)
+_CHARACTERS = msgspec.structs.replace(_CHINESE, template=6)
+"""Of other languages, where three characters are an ending that every sentence has ("ている")."""
 
 
 @lru_cache
 def lengths_of(language: Language) -> Lengths:
-    """Those of Chinese were chosen on captions; of other languages without spaces they are as much longer as
-    their words are."""
+    """Those of languages without spaces are as much longer than Chinese ones as what they say takes longer."""
     if language.unit == "word":
         return _WORDS
-    longer = max(1.0, language.units_per_english_word / 1.5)
-    template = _CHINESE.template if language.code == "zh" else _CHINESE.template * 2
-    return Lengths(
-        *(
-            round(each * longer)
-            for each in msgspec.structs.astuple(msgspec.structs.replace(_CHINESE, template=template))
-        )
-    )
+    if language.code == "zh":
+        return _CHINESE
+    longer = max(1.0, language.units_per_english_word / LANGUAGES["zh"].units_per_english_word)
+    return Lengths(*(round(length * longer) for length in msgspec.structs.astuple(_CHARACTERS)))
 
 
 def repetition(caption: CaptionText) -> float:

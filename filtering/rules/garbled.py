@@ -48,6 +48,8 @@ _SYMBOL_RUN = re.compile(
     rf"|({_PICTURE})(?:\ufe0f?\s?\3){{5}}|{_SYMBOL}{{4}}|(?:[^\w\s]\s?){{9}}"
 )
 """The same sign four times, or a heap of signs."""
+_FOUR_SIGNS = re.compile(r"[^\w\s]\s?[^\w\s]\s?[^\w\s]\s?[^\w\s]")
+"""In each of them, and quickly looked for."""
 
 _USUAL = (string.ascii_letters + string.digits + " '\"-(),.;:?!%/").encode()
 _RUNS = (",,,,", ";;;;", "::::", "????", "!!!!!!", ". . . . . .")
@@ -70,7 +72,7 @@ def garbling(caption: CaptionText) -> float:
         return 0.0
     if not _MAY_BE_INVISIBLE.isdisjoint(caption.language.scripts):
         text = _INVISIBLE.sub("", text)
-    found = len(_SYMBOL_RUN.findall(caption.unquoted))
+    found = len(_SYMBOL_RUN.findall(caption.unquoted)) if _FOUR_SIGNS.search(text) else 0
     if any(map(text.__contains__, "<[&\\")):
         found += len(_SPECIAL_TOKEN.findall(text))
     if not is_ascii or not text.isprintable():

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.caption_texts import GOOD, GOOD_EN, caption, violations
-from triptych.filtering.rules import RULES
+from triptych.filtering.rules import RULES, Rule
 from triptych.languages import LANGUAGES
 
 GOOD_SET_EN = (
@@ -29,15 +29,15 @@ def test_rules_stand_in_order_of_priority() -> None:
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
-def test_each_rule_has_what_a_message_needs(rule: object) -> None:
+def test_each_rule_has_what_a_message_needs(rule: Rule) -> None:
     """A likely cause, a threshold for any language and subject, and needles in lower case."""
-    assert rule.likely_cause  # type: ignore[attr-defined]
-    assert all(needle == needle.lower() for needle in rule.needles)  # type: ignore[attr-defined]
+    assert rule.likely_cause
+    assert all(needle == needle.lower() for needle in rule.needles)
     for language in LANGUAGES.values():
         for subject in ("image", "set"):
-            threshold = rule.threshold_of(subject, language)  # type: ignore[attr-defined]
+            threshold = rule.threshold_of(subject, language)
             assert threshold >= 0
-            assert threshold <= 1 or not rule.is_share  # type: ignore[attr-defined]
+            assert threshold <= 1 or not rule.is_share
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from tests.support.caption_texts import GOOD_ZH, violations
 @pytest.mark.parametrize(
     "text",
     [
-        "這是清晨陽光下的一個安靜港口。一艘紅色的船停在木碼頭旁邊，遠處是山。" * 1,
+        "這是清晨陽光下的一個安靜港口。一艘紅色的船停在木碼頭旁邊，遠處是山。",
         GOOD_ZH + "遠處還有幾艘藍色的漁船。",
     ],
 )

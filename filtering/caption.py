@@ -51,7 +51,7 @@ _TO_PLAIN = bytes(
 _UNSPACED = re.compile(f"[{UNSPACED}]")
 _UNSPACED_MARKS = "，。、；：“”（）《》！？·—…"
 """The marks in such scripts, nearly always: replacing one by one beats any pattern."""
-_UNSPACED_RUN = re.compile(rf"([{UNSPACED}][{UNSPACED} ]*)")
+_LONGER_WORD = re.compile(rf"([^{UNSPACED} ]{{2,}})")
 _MARK = re.compile(r"[^\w ]")
 _SENTENCE_END = re.compile(r"(?<!\d)[.．]|[!?！？。…;；।؟۔։።។။]|[\r\n]")
 
@@ -186,8 +186,8 @@ def _units_of_any(lowered: str) -> list[str]:
     for mark in _UNSPACED_MARKS:
         plain = plain.replace(mark, " ")
     units: list[str] = []
-    for at, part in enumerate(_UNSPACED_RUN.split(plain)):
-        units += part.replace(" ", "") if at % 2 else _words_of(part)
+    for at, part in enumerate(_LONGER_WORD.split(plain)):
+        units += _words_of(part) if at % 2 else part.replace(" ", "")  # what is left are single characters
     return units
 
 

@@ -89,11 +89,11 @@ def repetition(caption: CaptionText) -> float:
 
     A stretch may come once for each image of a set, a long one for two of them.
     """
-    lengths, units = lengths_of(caption.language), caption.units[:MOST_UNITS]
-    again = _said_again(units, lengths.sentence)
+    lengths, text = lengths_of(caption.language), _as_code_points(caption.units[:MOST_UNITS])
+    again = _said_again(text, lengths.sentence)
     if not again:
         return 0.0
-    text, sentences = _as_code_points(units), caption.sentences
+    sentences = caption.sentences
     scores = [
         _sentence_share(sentences, lengths.sentence),
         _beginning_share(sentences, lengths.beginning, max(caption.image_count + 1, BEGINNINGS)),
@@ -108,34 +108,46 @@ def repetition(caption: CaptionText) -> float:
     return max(scores)
 
 
-def _said_again(units: Sequence[str], length: int) -> dict[int, int]:
-    """Where stretches of ``length`` units begin that have come before, and how many units before.
+class _CodePoints(dict[str, str]):
+    """A character for each unit, the same for the same unit."""
 
-    A caption without any has no score: a loop, a sentence or a long stretch has one, and sentences that merely
-    begin alike are a way of writing. All units of such a stretch have come before, which is quickly known.
-    """
-    seen: set[str] = set()
-    add = seen.add
-    has_come = bytes([unit in seen or add(unit) is not None for unit in units])
-    at = has_come.find(b"\1" * length)
-    if at < 0:
-        return {}
-    text, again = _as_code_points(units), {}
-    while at >= 0:
-        before = text.rfind(text[at : at + length], 0, at + length - 1)
-        if before >= 0:
-            again[at] = at - before
-        at = has_come.find(b"\1" * length, at + 1)
-    return again
+    def __missing__(self, unit: str) -> str:
+        self[unit] = code_point = chr(len(self))
+        return code_point
+
+
+_CODE_POINTS = _CodePoints()
+MOST_REMEMBERED = 500_000
+"""Units with code points of their own: a corpus has fewer, and what is noise is forgotten with them."""
 
 
 def _as_code_points(units: Sequence[str]) -> str:
-    """A character for each unit, the same for the same unit."""
+    """A character for each unit: so what comes again is a piece of a string that comes again."""
     text = "".join(units)
-    if len(text) == len(units):
+    if len(text) == len(units):  # characters already
         return text
-    code: dict[str, str] = {}
-    return "".join([code.setdefault(unit, chr(len(code))) for unit in units])
+    if len(_CODE_POINTS) > MOST_REMEMBERED:
+        _CODE_POINTS.clear()
+    return "".join(map(_CODE_POINTS.__getitem__, units))
+
+
+def _said_again(text: str, length: int) -> dict[int, int]:
+    """Where stretches of ``length`` begin that have come before, and how far before.
+
+    A caption without any has no score: a loop, a sentence or a long stretch has one, and sentences that merely
+    begin alike are a way of writing. Each stretch holds, as a whole, one of the pieces that begin at every
+    ``length // 2`` characters, so it is enough to look for those.
+    """
+    step, find = length // 2, text.find
+    size, again = length - step + 1, dict[int, int]()
+    for at in range(0, len(text) - size + 1, step):
+        if find(text[at : at + size], at + 1) < 0:
+            continue
+        for start in range(max(0, at - step + 1), at + 1):
+            later = find(text[start : start + length], start + 1)
+            if later >= 0 and start + length <= len(text):
+                again[later] = later - start
+    return again
 
 
 def _sentence_share(sentences: Sequence[Sequence[str]], shortest: int) -> float:

@@ -19,6 +19,7 @@ from triptych.captioning.lmdeploy.config import LmdeployConfig
 from triptych.captioning.sampling_config import JobSampling
 from triptych.errors import UsageError
 from triptych.jobs import Job
+from triptych.models import is_embedded, resolve_model
 
 
 class CaptioningConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -93,6 +94,19 @@ class CaptioningConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
                 " expected MODULE:OBJECT",
                 key="captioning.engine",
             )
+
+    @property
+    def lacks_model(self) -> bool:
+        """Whether a model has to be named, and none is. Raises UsageError as ``spec`` does."""
+        needs_one = not self.server.urls and (self.engine == AUTO or self.spec.needs_model)
+        return needs_one and not self.model
+
+    def resolved(self) -> CaptioningConfig:
+        """With a model that ships by its folder, or left out where endpoints are given: none serves it."""
+        if not is_embedded(self.model):
+            return self
+        model = None if self.server.urls else resolve_model(self.model)
+        return msgspec.structs.replace(self, model=model)
 
     @property
     def spec(self) -> EngineSpec[Any]:

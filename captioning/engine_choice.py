@@ -78,7 +78,7 @@ def check_forms(config: CaptioningConfig, jobs: Iterable[Job]) -> None:
 
 
 def _model(config: CaptioningConfig) -> str:
-    if not config.model and config.spec.needs_model:
+    if config.lacks_model:
         raise UsageError(
             "captioning needs a model; name a folder or a hub id with --model", key="captioning.model"
         )

@@ -30,7 +30,6 @@ from triptych.captioning.structured import refuse_without_form
 from triptych.errors import UnreadableImageError, UsageError
 from triptych.jobs import SEED_JOBS, Job, named
 from triptych.languages import Language, language_of
-from triptych.models import resolve_model
 from triptych.prompts import Prompt, load_prompt, refuse_unusable
 from triptych.records import Caption, ImageRecord, caption_id
 from triptych.runs.plan import Target
@@ -109,9 +108,7 @@ def _config(
         changes = {"engine": names[0], names[0]: engine}
     if model is not None:
         changes["model"] = model
-    changed = msgspec.structs.replace(config or CaptioningConfig(), **changes)
-    resolved = None if changed.model is None else resolve_model(changed.model)
-    return msgspec.structs.replace(changed, model=resolved)
+    return msgspec.structs.replace(config or CaptioningConfig(), **changes).resolved()
 
 
 def _prompt(job: Job, prompt: str | Prompt | None) -> Prompt:

@@ -198,17 +198,12 @@ class Run(RunContents):
 
     def _resolved_captioning(self) -> CaptioningConfig:
         captioning = self.config.captioning
-        if captioning.model is None and not captioning.server.urls:
+        if captioning.lacks_model:
             raise UsageError(
                 "no captioning model; name one with --model (a folder or a hub id), an endpoint with"
                 " --server URL, or a --preset"
             )
-        model = captioning.model
-        if captioning.server.urls and is_embedded(model):
-            model = None  # the preset's, which no endpoint serves: take the one that it does
-        elif model is not None:
-            model = resolve_model(model)
-        return msgspec.structs.replace(captioning, model=model)
+        return captioning.resolved()
 
     @property
     def shards(self) -> list[Shard]:

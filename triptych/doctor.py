@@ -26,7 +26,7 @@ from triptych.config import Config
 from triptych.errors import SetupError
 from triptych.findings import Finding
 from triptych.jobs import Job
-from triptych.models import is_embedded, resolve_model
+from triptych.models import resolve_model
 from triptych.prompts import load_prompts
 
 _ALWAYS_NEEDED = (
@@ -109,19 +109,17 @@ def _disk(folder: Path) -> Finding:
 
 def examine_captioning(config: Config) -> Iterator[Finding]:
     """The findings, in order. Nothing where neither a model nor an endpoint is named."""
-    captioning = config.captioning
-    if captioning.model is None and not captioning.server.urls:
+    if config.captioning.lacks_model:
         return
-    captioning, why = choose_engine(captioning)
+    captioning, why = choose_engine(config.captioning.resolved())
     yield Finding("engine", "ok", captioning.engine + (f" ({why})" if why else ""))
     facts = None
-    model = captioning.model
-    if model is not None and not (captioning.server.urls and is_embedded(model)):
-        facts, finding = _model(captioning, resolve_model(model))
+    if captioning.model:
+        facts, finding = _model(captioning, captioning.model)
         if finding is not None:
             yield finding
     spec = captioning.spec
-    examined = Examined(model=model or "", facts=facts, tile_px=captioning.tile_px)
+    examined = Examined(model=captioning.model or "", facts=facts, tile_px=captioning.tile_px)
     of_engine = list(spec.findings(examined, captioning.settings_of(spec)))
     yield from of_engine
     if facts is None:

@@ -125,3 +125,13 @@ def test_what_only_chooses_targets_or_speed_is_not_in_the_fingerprint(
     )
 
     assert caption_settings(run, before) == caption_settings(run, after)
+
+
+def test_a_model_that_ships_is_left_to_endpoints() -> None:
+    """They serve another; without them it is the folder in the package."""
+    nano = CaptioningConfig(model="builtin:nano-internvl")
+    asked = msgspec.structs.replace(nano, server=ServerConfig(urls=("http://h:1",)))
+
+    assert None is asked.resolved().model
+    assert Path(nano.resolved().model or "").is_dir()
+    assert (False, False, True) == (asked.lacks_model, nano.lacks_model, CaptioningConfig().lacks_model)

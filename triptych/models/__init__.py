@@ -8,6 +8,7 @@ and know nothing else.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeGuard
 
 from triptych.errors import UsageError
 
@@ -28,6 +29,6 @@ def resolve_model(name: str) -> str:
     return str(Path(__file__).parent / _FOLDERS[name])
 
 
-def is_embedded(name: str | None) -> bool:
+def is_embedded(name: str | None) -> TypeGuard[str]:
     """Whether a config names one of the embedded models."""
     return name is not None and name.startswith("builtin:")

@@ -29,10 +29,10 @@ import click
 from benchmarks.full_slots_peer import PEERS
 from benchmarks.record import record, refuse_dirty_tree
 from benchmarks.sa1b_size import fitted_per_core_second
-from tests.support.contexts import JOBS
+from tests.support.contexts import JOBS, context_of
 from tests.support.fault_server import FaultServer, Stats
 from tests.support.made_up_run import QUICK, MadeUpRun, make_up_run
-from triptych.captioning.request_builder import PictureReader, images_of
+from triptych.captioning.request_builder import RequestBuilder, reader_of
 from triptych.config import load_config
 from triptych.prompts import load_prompt
 from triptych.runs.folder import RunFolder
@@ -125,14 +125,14 @@ def _rate(stats: Stats) -> float:
 def _encode(made_up: MadeUpRun, path: Path) -> None:
     """The chat messages of all requests, as Triptych sends them."""
     run = RunFolder.open(made_up.path)
-    images = images_of(run, open_sources([made_up.pile]))
-    reader = PictureReader(images, load_config(flags=QUICK).captioning)
+    images = reader_of(context_of(run, "single_en"), open_sources([made_up.pile]))
+    builder = RequestBuilder(images, load_config(flags=QUICK).captioning)
     job = JOBS["single_en"]
     prompt = load_prompt(job)
     with path.open("w") as file:
         for shard, targets in JobPlan(run, job).shards():
             for target in targets:
-                image = reader.request(job, shard, target, prompt).images[0]
+                image = builder.request(job, shard, target, prompt).images[0]
                 url = "data:image/jpeg;base64," + base64.b64encode(image).decode()
                 parts = [
                     {"type": "image_url", "image_url": {"url": url}},

@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tests.support.contexts import JOBS
+from tests.support.contexts import JOBS, context_of
 from triptych.captioning.config import CaptioningConfig
-from triptych.captioning.request_builder import PictureReader, images_of
+from triptych.captioning.request_builder import RequestBuilder, reader_of
 from triptych.demo.painting import paint
 from triptych.demo.scene import imagine_scene
 from triptych.prompts import load_prompt
@@ -37,7 +37,7 @@ NOISE = 6.0
 
 
 def fitted_per_core_second() -> dict[str, object]:
-    """Median over RUNS passes, each by a new reader, which keeps nothing of the one before."""
+    """Median over RUNS passes, each by a new builder, which keeps nothing of the one before."""
     with tempfile.TemporaryDirectory() as scratch:
         pile = Path(scratch, "pile")
         pile.mkdir()
@@ -90,12 +90,12 @@ def _write_tar(path: Path) -> list[int]:
 
 def _fit_all(run: RunFolder, sources: list[object]) -> tuple[float, int]:
     """Processor seconds and bytes sent."""
-    reader = PictureReader(images_of(run, sources), CaptioningConfig())  # type: ignore[arg-type]
+    builder = RequestBuilder(reader_of(context_of(run, "single_en"), sources), CaptioningConfig())  # type: ignore[arg-type]
     job = JOBS["single_en"]
     prompt = load_prompt(job)
     sent = 0
     began = time.process_time()
     for shard, targets in JobPlan(run, job).shards():
         for target in targets:
-            sent += len(reader.request(job, shard, target, prompt).images[0])
+            sent += len(builder.request(job, shard, target, prompt).images[0])
     return time.process_time() - began, sent

@@ -28,7 +28,7 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     """Ids of those targets that have no row in the journal: only these are written."""
 
 
-class Tally(msgspec.Struct, frozen=True, kw_only=True):
+class CaptionCounts(msgspec.Struct, frozen=True, kw_only=True):
     """How far a job is. ``planned`` = captioned + failed + missing."""
 
     planned: int = 0
@@ -41,25 +41,32 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True):
         return self.planned - self.captioned - self.failed
 
 
-def count_backlog(plan: JobPlan) -> Tally:
-    """Count a plan against its journals. Rows beyond the plan are not counted."""
-    planned = captioned = failed = 0
-    for _, targets in plan.read_all():
-        planned += len(targets)
-        is_failure = [each.caption.failure is not None for each in targets if each.caption is not None]
-        failed += sum(is_failure)
-        captioned += len(is_failure) - sum(is_failure)
-    return Tally(planned=planned, captioned=captioned, failed=failed)
+class Backlog:
+    """What a job misses. Shards that miss nothing are read once, when they are counted."""
 
+    def __init__(self, plan: JobPlan) -> None:
+        self.plan = plan
+        planned = captioned = failed = 0
+        self._unfinished: list[str] = []
+        for shard, targets in plan.read_all():
+            is_failure = [each.caption.failure is not None for each in targets if each.caption is not None]
+            planned += len(targets)
+            failed += sum(is_failure)
+            captioned += len(is_failure) - sum(is_failure)
+            if len(is_failure) < len(targets):
+                self._unfinished.append(shard)
+        self.counts = CaptionCounts(planned=planned, captioned=captioned, failed=failed)
+        """Rows beyond the plan are not counted."""
 
-def pending_groups(plan: JobPlan, group_size: int) -> Iterator[Group]:
-    """The groups of a job that miss a caption, shard by shard."""
-    for shard, planned in plan.read_all():
-        undone = {each.target.id for each in planned if each.caption is None}
-        for members in cut_into_groups([each.target for each in planned], group_size):
-            missing = frozenset(target.id for target in members if target.id in undone)
-            if missing:
-                yield Group(job=plan.job, shard=shard, targets=members, missing=missing)
+    def groups(self, group_size: int) -> Iterator[Group]:
+        """Those that miss a caption, shard by shard."""
+        for shard in self._unfinished:
+            planned = self.plan.read(shard)
+            undone = {each.target.id for each in planned if each.caption is None}
+            for members in cut_into_groups([each.target for each in planned], group_size):
+                missing = frozenset(target.id for target in members if target.id in undone)
+                if missing:
+                    yield Group(job=self.plan.job, shard=shard, targets=members, missing=missing)
 
 
 def cut_into_groups(targets: Iterable[Target], group_size: int) -> Iterator[tuple[Target, ...]]:

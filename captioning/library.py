@@ -24,8 +24,8 @@ from triptych.captioning.engine_choice import check_forms, choose_engine, open_e
 from triptych.captioning.engine_table import ENGINES
 from triptych.captioning.engines.config import ServerConfig, TransformersConfig
 from triptych.captioning.lmdeploy.config import LmdeployConfig
-from triptych.captioning.request_builder import PictureReader
-from triptych.captioning.scheduler import Making, Scheduler
+from triptych.captioning.request_builder import RequestBuilder
+from triptych.captioning.scheduler import JobRequests, Scheduler
 from triptych.captioning.structured import refuse_without_form
 from triptych.errors import UnreadableImageError, UsageError
 from triptych.jobs import SEED_JOBS, Job, named
@@ -148,36 +148,29 @@ def _ask(
 ) -> dict[str, Caption]:
     """By id; what comes twice is asked once."""
     read = _Reading(pictures)
-    reader = PictureReader(read, config)
-    smaller = reader.with_half_the_tiles()
+    builder = RequestBuilder(read, config)
     unique = {target.id: target for target in targets}.values()
     groups = (
         Group(job=job, shard="", targets=members, missing=frozenset(target.id for target in members))
         for members in cut_into_groups(unique, engine.group_size)
     )
 
-    def request_by(builder: PictureReader) -> Callable[[Group, Target], CaptionRequest]:
+    def request_by(builder: RequestBuilder) -> Callable[[Group, Target], CaptionRequest]:
         return lambda _, target: builder.request(job, "", read.sized(target), prompt)
 
-    making = Making(
-        request=request_by(reader),
-        smaller=request_by(smaller),
+    requests = JobRequests(
+        request=request_by(builder),
+        smaller=request_by(builder.with_half_the_tiles()),
         check=check,
         ask_again=config.ask_again,
         max_request_mib=config.max_request_mib,
     )
     stopping = threading.Event()
-    work = Scheduler(groups, making, engine, stopping)
-    found: dict[str, Caption] = {}
     try:
-        work.start()
-        while outcomes := work.finished_groups():
-            found |= {row.id: row for _, written in outcomes for row in written.rows}
+        batches = Scheduler(groups, requests, engine, stopping).finished()
+        return {row.id: row for batch in batches for finished in batch for row in finished.rows}
     finally:
         stopping.set()
-    if work.error is not None:
-        raise work.error
-    return found
 
 
 class _Reading:

@@ -1,16 +1,20 @@
 """How captioning goes, in figures that fit in a stage's notes and add up over restarts.
 
-Comes in: what each call of an engine took and brought. Goes out: totals, latency percentiles from a
-histogram of fixed size, a line for a person. Not its job: counting captions right (see runs.ledger).
+Comes in: what each call of an engine took and brought, figures of earlier runs. Goes out: totals, latency
+percentiles from a histogram of fixed size, a line for a person about the last minute. Not its job: counting
+captions right (see runs.ledger), storing notes (see stage).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from triptych.captioning.engine import Engine
 from triptych.captioning.regenerate import Answer
 from triptych.runs.folder import Setting
 
@@ -19,8 +23,13 @@ STEP = 1.1
 
 SHORTEST_S = 0.001
 
+LINE_OVER_S = 60.0
+"""What the progress line is about: long enough to be steady, short enough to see a change."""
 
-class Figures(msgspec.Struct, kw_only=True):
+SAMPLE_EVERY_S = 1.0
+
+
+class JobMetrics(msgspec.Struct, kw_only=True):
     """Of one job, since its first caption."""
 
     made: int = 0
@@ -39,7 +48,7 @@ class Figures(msgspec.Struct, kw_only=True):
     latencies: dict[int, int] = {}
     """Calls of the engine by class: STEP ** class milliseconds at most."""
 
-    def count(self, answers: list[Answer], took_s: float) -> None:
+    def count(self, answers: Sequence[Answer], took_s: float) -> None:
         """A group of answers that took so long, faults and asking again included."""
         slot = max(0, math.ceil(math.log(max(took_s, SHORTEST_S) / SHORTEST_S, STEP)))
         self.latencies[slot] = self.latencies.get(slot, 0) + len(answers)
@@ -52,7 +61,7 @@ class Figures(msgspec.Struct, kw_only=True):
             self.made += completion.failure is None
             self.failed += completion.failure is not None
 
-    def since(self, before: Figures) -> Figures:
+    def since(self, before: JobMetrics) -> JobMetrics:
         """What came to it since ``before``, an earlier state of the same."""
         latencies = {slot: n - before.latencies.get(slot, 0) for slot, n in self.latencies.items()}
         counted = {
@@ -60,7 +69,7 @@ class Figures(msgspec.Struct, kw_only=True):
             for name in self.__struct_fields__
             if name not in ("latencies", "slots")
         }
-        return Figures(**counted, slots=self.slots, latencies={k: n for k, n in latencies.items() if n})
+        return JobMetrics(**counted, slots=self.slots, latencies={k: n for k, n in latencies.items() if n})
 
     def latency_s(self, share: float) -> float | None:
         """What ``share`` of all requests took at most; None before the first."""
@@ -100,25 +109,56 @@ class Figures(msgspec.Struct, kw_only=True):
         return ", ".join(part for part in parts if part)
 
 
-def as_notes(job: str, figures: Figures) -> dict[str, Setting]:
+class LiveMetrics:
+    """Those of a job that is at work. For one thread."""
+
+    def __init__(self, before: JobMetrics, engine: Engine) -> None:
+        self._now = msgspec.structs.replace(before, latencies=dict(before.latencies), slots=engine.slots)
+        self._before_s, self._before_slot_s = before.seconds, before.slot_s
+        self._engine = engine
+        self._began = time.monotonic()
+        self._engine_began_s = engine.slot_s()
+        self._samples: deque[JobMetrics] = deque()
+
+    def count(self, answers: Sequence[Answer], took_s: float) -> None:
+        """A group was written."""
+        self._now.count(answers, took_s)
+
+    def now(self) -> JobMetrics:
+        """Of all runs of this job."""
+        self._now.seconds = self._before_s + time.monotonic() - self._began
+        self._now.slot_s = self._before_slot_s + self._engine.slot_s() - self._engine_began_s
+        return self._now
+
+    def line(self) -> str:
+        """Of the last LINE_OVER_S of this run."""
+        now = self.now()
+        if not self._samples or now.seconds - self._samples[-1].seconds >= SAMPLE_EVERY_S:
+            self._samples.append(msgspec.structs.replace(now, latencies=dict(now.latencies)))
+        while now.seconds - self._samples[0].seconds > LINE_OVER_S:
+            self._samples.popleft()
+        return now.since(self._samples[0]).line() if len(self._samples) > 1 else now.line()
+
+
+def as_notes(job: str, metrics: JobMetrics) -> dict[str, Setting]:
     """Flat, for run.json."""
-    tree = msgspec.to_builtins(figures)
-    tree["latencies"] = " ".join(f"{slot}:{count}" for slot, count in sorted(figures.latencies.items()))
-    tree["seconds"] = round(figures.seconds, 3)
-    tree["slot_s"] = round(figures.slot_s, 3)
+    tree = msgspec.to_builtins(metrics)
+    tree["latencies"] = " ".join(f"{slot}:{count}" for slot, count in sorted(metrics.latencies.items()))
+    tree["seconds"] = round(metrics.seconds, 3)
+    tree["slot_s"] = round(metrics.slot_s, 3)
     return {f"{job}.{name}": value for name, value in tree.items() if name != "failed"} | {
-        f"{job}.failed_requests": figures.failed
+        f"{job}.failed_requests": metrics.failed
     }
 
 
-def from_notes(job: str, notes: Mapping[str, Setting]) -> Figures:
+def from_notes(job: str, notes: Mapping[str, Setting]) -> JobMetrics:
     """What ``as_notes`` made; nothing done where there are no such notes."""
     tree: dict[str, object] = {
         name: notes[f"{job}.{name}"]
-        for name in Figures.__struct_fields__
+        for name in JobMetrics.__struct_fields__
         if f"{job}.{name}" in notes and name not in ("latencies", "failed")
     }
     pairs = (pair.partition(":") for pair in str(notes.get(f"{job}.latencies", "")).split())
     tree["latencies"] = {int(slot): int(count) for slot, _, count in pairs}
     tree["failed"] = notes.get(f"{job}.failed_requests", 0)
-    return msgspec.convert(tree, Figures)
+    return msgspec.convert(tree, JobMetrics)

@@ -12,7 +12,7 @@ import hashlib
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -32,7 +32,7 @@ from triptych.errors import SetupError, UnreadableImageError
 from triptych.jobs import Job
 from triptych.prompts import Prompt
 from triptych.records import ImageRecord
-from triptych.runs.folder import RunFolder
+from triptych.runs.context import RunContext
 from triptych.runs.plan import Target
 from triptych.sources import Shard
 from triptych.sources.image_decoding import decode_rgb
@@ -45,7 +45,7 @@ Read = Callable[[str, ImageRecord], bytes]
 """The bytes of an image that is filed under a shard. Raises OSError where it is gone. Thread-safe."""
 
 
-class PictureReader:
+class RequestBuilder:
     """Makes requests of images that ``read`` gives."""
 
     def __init__(self, read: Read, config: CaptioningConfig) -> None:
@@ -58,7 +58,7 @@ class PictureReader:
         self._kept_bytes = 0
         self._max_kept_bytes = KEPT_BYTES
 
-    def with_half_the_tiles(self) -> PictureReader:
+    def with_half_the_tiles(self) -> RequestBuilder:
         """One that sends the same images in half as many tiles or pixels; it keeps none of them."""
         other = copy.copy(self)
         other._config = msgspec.structs.replace(
@@ -132,19 +132,20 @@ class PictureReader:
                 self._kept_bytes -= len(self._kept.popitem(last=False)[1])
 
 
-def images_of(run: RunFolder, sources: Sequence[Shard]) -> Read:
+def reader_of(run: RunContext, sources: Sequence[Shard]) -> Read:
     """What reads the images of a run. Raises SetupError where a shard of the run is not among ``sources``."""
     by_name = {shard.name: shard for shard in sources}
-    for name in run.shards():
+    for name in run.folder.shards():
         if name not in by_name:
             raise SetupError(
-                f"{run.path} lists images of {name}, but the sources hold no such shard;"
+                f"{run.folder.path} lists images of {name}, but the sources hold no such shard;"
                 " name the sources that it was grouped from"
             )
-    shard_of = _shards_of_set_images(run)
+    multi_jobs = any(job.is_multi for job in run.jobs)
+    elsewhere = run.grouped.shard_of_members if multi_jobs else {}
 
     def read(shard: str, image: ImageRecord) -> bytes:
-        source = by_name[shard_of.get(image.key, shard)]
+        source = by_name[elsewhere.get(image.key, shard)]
         return source.read(image.key, image.offset_bytes, image.size_bytes)
 
     return read
@@ -152,11 +153,3 @@ def images_of(run: RunFolder, sources: Sequence[Shard]) -> Read:
 
 def _content_hash(content: bytes) -> str:
     return hashlib.blake2b(content, digest_size=16).hexdigest()
-
-
-def _shards_of_set_images(run: RunFolder) -> Mapping[str, str]:
-    """The shard of each image of a set: a set is filed under its first image's, others may lie elsewhere."""
-    members = {key for image_set in run.sets() for key in image_set.keys}
-    return {
-        record.key: shard for shard in run.shards() for record in run.images(shard) if record.key in members
-    }

@@ -1,7 +1,7 @@
 """Ctrl-C while captions are made: once to finish what is in flight, twice to stop now.
 
 Comes in: SIGINT. Goes out: an event the first time, KeyboardInterrupt the second; so a commit that is
-under way is never torn by the first. Not its job: what is finished (see schedule).
+under way is never torn by the first. Not its job: what is finished (see scheduler).
 """
 
 from __future__ import annotations

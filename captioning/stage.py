@@ -12,23 +12,22 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from triptych.captioning.answer_check import AnswerCheck
-from triptych.captioning.backlog import Tally, count_backlog, forget_failures, pending_groups
+from triptych.captioning.backlog import Backlog, CaptionCounts, forget_failures
 from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.engine import Engine
 from triptych.captioning.engine_choice import check_forms, choose_engine, open_engine
 from triptych.captioning.fingerprint import settle_settings
-from triptych.captioning.metrics import as_notes, from_notes
-from triptych.captioning.request_builder import PictureReader, images_of
-from triptych.captioning.scheduler import Making, Written, caption_groups
+from triptych.captioning.journals import write_captions
+from triptych.captioning.metrics import LiveMetrics, as_notes, from_notes
+from triptych.captioning.request_builder import RequestBuilder, reader_of
+from triptych.captioning.scheduler import FinishedGroup, JobRequests, Scheduler
 from triptych.captioning.sigint import Interrupts
 from triptych.captioning.structured import refuse_without_form
-from triptych.captioning.throughput import Pace
-from triptych.captioning.time_estimate import which_engine
+from triptych.captioning.time_estimate import opening_line
 from triptych.errors import SetupError
 from triptych.jobs import Job, named
 from triptych.runs.context import RunContext
 from triptych.runs.folder import RunFolder, Setting
-from triptych.runs.plan import JobPlan
 from triptych.sources import Shard
 
 NOTE_EVERY_S = 10.0
@@ -44,7 +43,7 @@ def caption_run(
 
     A failure is a row too, and stays one unless ``config.retry_failed``. The notes of the stage hold
     for each job that was ever done: its ``limit``, ``planned``, ``captioned`` and ``failed`` as of now,
-    and its Figures (see figures), all while it is at work at most NOTE_EVERY_S old. Raises UsageError or
+    and its JobMetrics (see metrics), all while it is at work at most NOTE_EVERY_S old. Raises UsageError or
     SetupError where prompts, model, endpoints or sources aren't there, KeyboardInterrupt after Ctrl-C.
     """
     run, progress = context.folder, context.progress
@@ -63,27 +62,26 @@ def caption_run(
         has_work = True
     if not has_work:
         return False
-    plans = [context.plan(job) for job in context.jobs]
-    tallies = {plan.job.name: count_backlog(plan) for plan in plans}
-    for job in context.jobs:
-        notes |= _job_notes(job, tallies[job.name])
+    backlogs = [Backlog(context.plan(job)) for job in context.jobs]
+    for backlog in backlogs:
+        notes |= _job_notes(backlog.plan.job, backlog.counts)
     _remember(run, notes)
-    worked = any(tally.missing for tally in tallies.values())
+    worked = any(backlog.counts.missing for backlog in backlogs)
     if worked:
-        reader = PictureReader(images_of(run, sources), config)
+        builder = RequestBuilder(reader_of(context, sources), config)
         engine = open_engine(config, run.logs_folder, progress.say)
         try:
             _check_same_engine(run, notes, engine)
             if any(job.structured and tallies[job.name].missing for job in jobs):
                 refuse_without_form(engine, config.tile_px)
             _remember(run, notes)
-            progress.say(which_engine(engine, why, notes, tallies))
+            missing = {backlog.plan.job.name: backlog.counts.missing for backlog in backlogs}
+            progress.say(opening_line(engine, why, notes, missing))
             with Interrupts() as interrupts:
-                work = _Work(context, config, reader, engine, interrupts)
-                for plan in plans:
-                    tally = tallies[plan.job.name]
-                    if tally.missing and not interrupts.was_asked:
-                        work.caption(plan, tally, notes)
+                work = _Work(context, config, builder, engine, interrupts)
+                for backlog in backlogs:
+                    if backlog.counts.missing and not interrupts.was_asked:
+                        work.caption(backlog, notes)
         finally:
             engine.close()
     run.finish_stage("captions", notes)
@@ -95,18 +93,53 @@ class _Work(msgspec.Struct, frozen=True):
 
     run: RunContext
     config: CaptioningConfig
-    reader: PictureReader
+    builder: RequestBuilder
     engine: Engine
     interrupts: Interrupts
 
-    def caption(self, plan: JobPlan, tally: Tally, notes: dict[str, Setting]) -> None:
-        """Make what ``tally`` misses. ``notes`` are kept up to date, in run.json as well."""
-        job = plan.job
-        groups = pending_groups(plan, self.engine.group_size)
+    def caption(self, backlog: Backlog, notes: dict[str, Setting]) -> None:
+        """Make what ``backlog`` misses. ``notes`` are kept up to date, in run.json as well."""
+        run, job, begun = self.run, backlog.plan.job, backlog.counts
+        groups = backlog.groups(self.engine.group_size)
+        stopping = self.interrupts.stopping
+        scheduler = Scheduler(groups, self._requests(job), self.engine, stopping)
+        metrics = LiveMetrics(from_notes(job.name, notes), self.engine)
+        captioned, failed = begun.captioned, begun.failed
+        noted_at = time.monotonic()
+
+        def remember() -> None:
+            counts = CaptionCounts(planned=begun.planned, captioned=captioned, failed=failed)
+            notes.update(_job_notes(job, counts) | as_notes(job.name, metrics.now()))
+            _remember(run.folder, notes)
+
+        with run.progress.task(f"captions {job.name}", begun.missing, "captions") as task:
+
+            def on_written(finished: FinishedGroup) -> None:
+                nonlocal captioned, failed, noted_at
+                failures = sum(row.failure is not None for row in finished.rows)
+                captioned, failed = captioned + len(finished.rows) - failures, failed + failures
+                metrics.count(finished.answers, finished.took_s)
+                task.note(metrics.line())
+                task.advance(len(finished.rows))
+                if time.monotonic() - noted_at >= NOTE_EVERY_S:
+                    noted_at = time.monotonic()
+                    remember()
+
+            try:
+                write_captions(run.folder, scheduler, on_written, stopping)
+            finally:
+                remember()
+        if failed > begun.failed:
+            run.progress.say(
+                f"captions {job.name}: {failed - begun.failed:,} of {begun.missing:,} failed;"
+                " the journal has each one's reason"
+            )
+
+    def _requests(self, job: Job) -> JobRequests:
         prompt = self.run.prompts[job.name]
-        smaller = self.reader.with_half_the_tiles()
-        making = Making(
-            request=lambda group, target: self.reader.request(job, group.shard, target, prompt),
+        smaller = self.builder.with_half_the_tiles()
+        return JobRequests(
+            request=lambda group, target: self.builder.request(job, group.shard, target, prompt),
             smaller=lambda group, target: smaller.request(job, group.shard, target, prompt),
             check=AnswerCheck(
                 language=self.run.language(job), naming=prompt.naming, structured=job.structured
@@ -114,39 +147,6 @@ class _Work(msgspec.Struct, frozen=True):
             ask_again=self.config.ask_again,
             max_request_mib=self.config.max_request_mib,
         )
-        pace = Pace(from_notes(job.name, notes), self.engine)
-        captioned, failed = tally.captioned, tally.failed
-        noted_at = time.monotonic()
-
-        def remember() -> None:
-            done = Tally(planned=tally.planned, captioned=captioned, failed=failed)
-            notes.update(_job_notes(job, done) | as_notes(job.name, pace.figures()))
-            _remember(self.run.folder, notes)
-
-        with self.run.progress.task(f"captions {job.name}", tally.missing, "captions") as task:
-
-            def on_written(written: Written) -> None:
-                nonlocal captioned, failed, noted_at
-                lost = sum(row.failure is not None for row in written.rows)
-                captioned, failed = captioned + len(written.rows) - lost, failed + lost
-                pace.count(written)
-                task.note(pace.line())
-                task.advance(len(written.rows))
-                if time.monotonic() - noted_at >= NOTE_EVERY_S:
-                    noted_at = time.monotonic()
-                    remember()
-
-            try:
-                caption_groups(
-                    self.run.folder, groups, making, self.engine, on_written, self.interrupts.stopping
-                )
-            finally:
-                remember()
-        if failed > tally.failed:
-            self.run.progress.say(
-                f"captions {job.name}: {failed - tally.failed:,} of {tally.missing:,} failed;"
-                " the journal has each one's reason"
-            )
 
 
 def _inputs(context: RunContext) -> dict[str, str]:
@@ -161,12 +161,12 @@ def _inputs(context: RunContext) -> dict[str, str]:
     }
 
 
-def _job_notes(job: Job, tally: Tally) -> dict[str, Setting]:
+def _job_notes(job: Job, counts: CaptionCounts) -> dict[str, Setting]:
     return {
         f"{job.name}.limit": job.limit,
-        f"{job.name}.planned": tally.planned,
-        f"{job.name}.captioned": tally.captioned,
-        f"{job.name}.failed": tally.failed,
+        f"{job.name}.planned": counts.planned,
+        f"{job.name}.captioned": counts.captioned,
+        f"{job.name}.failed": counts.failed,
     }
 
 

@@ -1,4 +1,4 @@
-"""What a person is told before captioning begins: which engine, why, and how long it may take.
+"""The line before captioning begins: which engine, why, and how long it may take.
 
 Comes in: an engine, what the stage noted of earlier calls, what is missing. Goes out: one line. The time
 comes from captions that this run folder's own set-up made before; where there are none it is unknown, and
@@ -9,20 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from triptych.captioning.backlog import Tally
 from triptych.captioning.engine import Engine
 from triptych.runs.folder import Setting
 
 
-def which_engine(engine: Engine, why: str, notes: Mapping[str, Setting], tallies: Mapping[str, Tally]) -> str:
+def opening_line(engine: Engine, why: str, notes: Mapping[str, Setting], missing: Mapping[str, int]) -> str:
     """Engine, reason and expected time."""
     reason = f" ({why})" if why else ""
-    return f"captions: {engine.describe()}{reason}; {expected_time(notes, tallies)}"
+    return f"captions: {engine.describe()}{reason}; {expected_time(notes, missing)}"
 
 
-def expected_time(notes: Mapping[str, Setting], tallies: Mapping[str, Tally]) -> str:
-    """How long what is missing will take, at the rates that ``notes`` have of each job."""
-    missing = {job: tally.missing for job, tally in tallies.items() if tally.missing}
+def expected_time(notes: Mapping[str, Setting], missing: Mapping[str, int]) -> str:
+    """How long what each job misses will take, at the rates that ``notes`` have of it."""
+    missing = {job: count for job, count in missing.items() if count}
     rates = {job: rate for job in missing if (rate := _captions_per_s(notes, job)) is not None}
     total = sum(missing.values())
     known_s = sum(missing[job] / rate for job, rate in rates.items())

@@ -10,16 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.contexts import JOBS, limited
+from tests.support.contexts import JOBS, context_of, limited
 from tests.support.small_run import SmallRun
 from triptych.captioning.answer_check import AnswerCheck
-from triptych.captioning.backlog import Group, cut_into_groups, pending_groups
+from triptych.captioning.backlog import Backlog, Group, cut_into_groups
 from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.engine import CaptionRequest, Completion, Engine
 from triptych.captioning.engines.config import TransformersConfig
 from triptych.captioning.engines.transformers import TransformersEngine
-from triptych.captioning.request_builder import PictureReader, images_of
-from triptych.captioning.scheduler import Making, caption_groups
+from triptych.captioning.journals import write_captions
+from triptych.captioning.request_builder import RequestBuilder, reader_of
+from triptych.captioning.scheduler import JobRequests, Scheduler
 from triptych.jobs import SEED_JOBS
 from triptych.languages import LANGUAGES
 from triptych.prompts import load_prompts
@@ -73,20 +74,21 @@ def caption_singles(
     stopping: threading.Event | None = None,
 ) -> None:
     """The missing captions of single_en."""
-    reader = PictureReader(images_of(small_run.run, small_run.sources), config)
+    run = context_of(small_run.run, "single_en")
+    builder = RequestBuilder(reader_of(run, small_run.sources), config)
     prompt = load_prompts(SEED_JOBS)["single_en"]
+    stopping = stopping or threading.Event()
 
     def request(group: Group, target: Target) -> CaptionRequest:
-        return reader.request(group.job, group.shard, target, prompt)
+        return builder.request(group.job, group.shard, target, prompt)
 
-    caption_groups(
-        small_run.run,
-        pending_groups(JobPlan(small_run.run, JOBS["single_en"]), engine.group_size),
-        Making(request=request, smaller=request, check=AnswerCheck(language=LANGUAGES["en"])),
+    scheduler = Scheduler(
+        Backlog(run.plan(JOBS["single_en"])).groups(engine.group_size),
+        JobRequests(request=request, smaller=request, check=AnswerCheck(language=LANGUAGES["en"])),
         engine,
-        lambda written: on_rows(written.rows),
-        stopping or threading.Event(),
+        stopping,
     )
+    write_captions(small_run.run, scheduler, lambda finished: on_rows(finished.rows), stopping)
 
 
 def test_journals_cut_at_any_byte_end_with_the_same_captions(

@@ -13,14 +13,14 @@ def test_requests_in_memory_are_bounded_in_bytes() -> None:
     made: list[int] = []
 
     def make_another() -> None:
-        with memory.room(stopping) as room:
-            room.made(60)
+        with memory.reserve(stopping) as reservation:
+            reservation.settle(60)
             made.append(2)
 
-    with memory.room(stopping) as first:
-        first.made(60)
-        with memory.room(stopping) as second:
-            second.made(60)
+    with memory.reserve(stopping) as first:
+        first.settle(60)
+        with memory.reserve(stopping) as second:
+            second.settle(60)
             other = threading.Thread(target=make_another)
             other.start()
             other.join(0.2)

@@ -52,7 +52,7 @@ class RunContext(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def plan(self, job: Job) -> JobPlan:
         """What a job has to caption, and what became of it. What all plans need of the run is read once."""
         if job not in self._plans:
-            self._plans[job] = JobPlan(self.folder, job, grouped=self._grouped)
+            self._plans[job] = JobPlan(self.folder, job, grouped=self.grouped)
         return self._plans[job]
 
     @cached_property
@@ -60,5 +60,6 @@ class RunContext(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return {}
 
     @cached_property
-    def _grouped(self) -> GroupedImages:
+    def grouped(self) -> GroupedImages:
+        """What grouping has found."""
         return GroupedImages(self.folder)

@@ -83,20 +83,27 @@ class GroupedImages:
 
         All images of the run are read, and those of sets stay in memory.
         """
-        sets = sorted(self._folder.sets(), key=_first_key)
-        members = {key for image_set in sets for key in image_set.keys}
-        record_of: dict[str, ImageRecord] = {}
-        shard_of: dict[str, str] = {}
-        for shard in self._folder.shards():
-            for record in self._folder.images(shard):
-                if record.key in members:
-                    record_of[record.key] = record
-                    shard_of[record.key] = shard
         by_shard: dict[str, list[tuple[str, tuple[ImageRecord, ...]]]] = {}
-        for each in sets:
-            images = tuple(record_of[key] for key in each.keys)
-            by_shard.setdefault(shard_of[each.keys[0]], []).append((each.id, images))
+        for each in sorted(self._folder.sets(), key=_first_key):
+            images = tuple(self._members[key][1] for key in each.keys)
+            by_shard.setdefault(self._members[each.keys[0]][0], []).append((each.id, images))
         return by_shard
+
+    @cached_property
+    def shard_of_members(self) -> dict[str, str]:
+        """The shard of each image of a set, by key: those of one set may lie in several."""
+        return {key: shard for key, (shard, _) in self._members.items()}
+
+    @cached_property
+    def _members(self) -> dict[str, tuple[str, ImageRecord]]:
+        """Shard and record of each image of a set, by key."""
+        keys = {key for image_set in self._folder.sets() for key in image_set.keys}
+        return {
+            record.key: (shard, record)
+            for shard in self._folder.shards()
+            for record in self._folder.images(shard)
+            if record.key in keys
+        }
 
 
 class JobPlan:

@@ -66,21 +66,21 @@ def caption_run(
     for backlog in backlogs:
         notes |= _job_notes(backlog.plan.job, backlog.counts)
     _remember(run, notes)
-    worked = any(backlog.counts.missing for backlog in backlogs)
+    missing = {backlog.plan.job.name: backlog.counts.missing for backlog in backlogs}
+    worked = any(missing.values())
     if worked:
         builder = RequestBuilder(reader_of(context, sources), config)
         engine = open_engine(config, run.logs_folder, progress.say)
         try:
             _check_same_engine(run, notes, engine)
-            if any(job.structured and tallies[job.name].missing for job in jobs):
+            if any(job.structured and missing[job.name] for job in jobs):
                 refuse_without_form(engine, config.tile_px)
             _remember(run, notes)
-            missing = {backlog.plan.job.name: backlog.counts.missing for backlog in backlogs}
             progress.say(opening_line(engine, why, notes, missing))
             with Interrupts() as interrupts:
                 work = _Work(context, config, builder, engine, interrupts)
                 for backlog in backlogs:
-                    if backlog.counts.missing and not interrupts.was_asked:
+                    if missing[backlog.plan.job.name] and not interrupts.was_asked:
                         work.caption(backlog, notes)
         finally:
             engine.close()

@@ -87,7 +87,6 @@ def test_two_jobs_in_one_language_caption_the_same_images(captioned: tuple[Path,
     assert all(len(long[key].split()) > len(short[key].split()) for key in long)
 
 
-@pytest.mark.xfail(strict=True, reason="the filter reads the seed's jobs only, until it is rebuilt")
 def test_files_are_named_by_language_and_by_job_where_that_is_not_enough(
     captioned: tuple[Path, ChatServer], triptych: Command
 ) -> None:

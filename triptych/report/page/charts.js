@@ -103,7 +103,8 @@ const thresholdCurve = (rule, counts) => {
   };
   describe(0);
   return el("div.curve", {},
-    el("div.curve-head", {}, el("b", {}, jobLabel(counts.job)), el("code", {}, setting), " = ", show(threshold)),
+    el("div.curve-head", {}, el("b", {}, jobLabel(counts.job)), show(threshold)),
+    el("code.curve-setting", {}, setting),
     el("div.curve-plot", {}, shape(path(1), "faint"), shape(path(2), "filled"),
       el("span.as-set", { style: { left: `${(-100 * low) / span}%` }, title: "as set" }), cursor),
     slider,

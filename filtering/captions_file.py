@@ -20,9 +20,8 @@ from triptych.errors import SetupError, UsageError
 from triptych.executors.local import LocalExecutor
 from triptych.filtering.config import FilteringConfig
 from triptych.filtering.filter_pass import BLOCK_CAPTIONS, FilterPass
-from triptych.filtering.job_rules import FilterJob
 from triptych.filtering.rule_counts import JobCounts, count_lines, count_rules
-from triptych.filtering.scoring import CaptionInput
+from triptych.filtering.scoring import CaptionInput, FilterJob
 from triptych.progress import Progress
 from triptych.records import Verdict
 from triptych.runs.jsonl import read_jsonl, write_jsonl

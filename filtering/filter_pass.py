@@ -25,12 +25,11 @@ from numpy.typing import NDArray
 
 from triptych.executors import Each, OpenExecutor, in_order
 from triptych.filtering.config import FilteringConfig
-from triptych.filtering.job_rules import FilterJob
 from triptych.filtering.near_duplicates import NONE, DuplicateIndex
 from triptych.filtering.rule import Rule
 from triptych.filtering.rule_choice import make_scorer
 from triptych.filtering.score_histogram import Bins
-from triptych.filtering.scoring import CaptionInput, ScoredBlock, ScoredCaption, Scorer
+from triptych.filtering.scoring import CaptionInput, FilterJob, ScoredBlock, ScoredCaption, Scorer
 from triptych.records import Verdict
 
 BLOCK_CAPTIONS = 4096

@@ -19,10 +19,9 @@ from triptych.executors.local import LocalExecutor
 from triptych.filtering.caption import CaptionText
 from triptych.filtering.config import FilteringConfig
 from triptych.filtering.filter_pass import BLOCK_CAPTIONS, FilterPass
-from triptych.filtering.job_rules import FilterJob
 from triptych.filtering.rule import Rule
 from triptych.filtering.rule_choice import as_rule, chosen_rules
-from triptych.filtering.scoring import CaptionInput
+from triptych.filtering.scoring import CaptionInput, FilterJob
 from triptych.jobs import Job, Subject
 from triptych.languages import Language, language_of
 from triptych.prompts import Prompt

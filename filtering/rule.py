@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from itertools import islice
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -65,6 +65,14 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     def is_violated(self, score: float, threshold: float) -> bool:
         """Whether a caption with ``score`` violates it."""
         return score < threshold if self.violated == "below" else score > threshold
+
+
+class JobRule(NamedTuple):
+    """A rule as it is used on the captions of a job."""
+
+    rule: Rule
+    threshold: float
+    action: Action
 
 
 class Phrases:

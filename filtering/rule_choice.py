@@ -1,7 +1,7 @@
 """The rules of a config: those that ship, and a user's own.
 
 Comes in: a FilteringConfig. Goes out: rules in order of priority. Not its job: what rules measure (see
-rules), their thresholds (see job_rules).
+rules), their thresholds on a job (see scoring).
 
 A rule of one's own is a Rule, or a function from a caption to a score (then it is violated above 0), in a
 module that can be imported, in a Python file, or behind an entry point of the group ``triptych.rules``.
@@ -22,10 +22,9 @@ from types import ModuleType
 
 from triptych.errors import UsageError
 from triptych.filtering.config import FilteringConfig
-from triptych.filtering.job_rules import FilterJob
 from triptych.filtering.rule import Rule
 from triptych.filtering.rules import RULES
-from triptych.filtering.scoring import Scorer
+from triptych.filtering.scoring import FilterJob, Scorer
 
 ENTRY_POINTS = "triptych.rules"
 """The group in which other packages offer rules by name."""

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from triptych.filtering.job_rules import JobRule
+from triptych.filtering.rule import JobRule
 from triptych.runs.rule_scores import RuleScores
 
 MAX_STEPS = 100

@@ -7,6 +7,7 @@ other (see near_duplicates), what is done with all of them (see filter_pass).
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -18,17 +19,28 @@ import numpy as np
 from ahocorasick_rs import AhoCorasick
 from numpy.typing import NDArray
 
-from triptych.errors import SetupError
+from triptych.errors import SetupError, UsageError
 from triptych.filtering.caption import CaptionText
 from triptych.filtering.config import FilteringConfig
-from triptych.filtering.job_rules import FilterJob, JobRule, rules_of
-from triptych.filtering.minhash import Sketches, sketch
-from triptych.filtering.rule import Rule
+from triptych.filtering.near_duplicates import Sketches, sketch
+from triptych.filtering.rule import JobRule, Rule
 from triptych.filtering.score_histogram import Bins, count_scores
+from triptych.jobs import Job
+from triptych.languages import Language
+from triptych.prompts import Prompt
 from triptych.records import Verdict
 
 SNIPPET_CHARACTERS = 90
 """Kept of each text until the verdicts are out, to show examples from."""
+
+
+class FilterJob(NamedTuple):
+    """A job as the filter sees it."""
+
+    job: Job
+    language: Language
+    prompt: Prompt | None = None
+    """What was asked, and how captions name the images of a set; None where that isn't known."""
 
 
 class CaptionInput(NamedTuple):
@@ -101,7 +113,7 @@ class Scorer:
         """``config`` says what is different from what ``rules`` say of themselves."""
         self.rules = tuple(rules)
         self.jobs = {each.job.name: each for each in jobs}
-        self._of_job = {each.job.name: rules_of(config, self.rules, each) for each in jobs}
+        self._of_job = {each.job.name: _rules_of(config, self.rules, each) for each in jobs}
         self._flags = {
             name: frozenset(each.rule.name for each in of_job if each.action == "flag")
             for name, of_job in self._of_job.items()
@@ -225,3 +237,35 @@ def _measured(rule: Rule, block: Sequence[CaptionInput], captions: Sequence[Capt
             " expected a number for any text: mend the rule, or leave it out of filtering.rules"
         ) from error
     return scores
+
+
+def _rules_of(config: FilteringConfig, rules: Sequence[Rule], job: FilterJob) -> tuple[JobRule, ...]:
+    """Those of ``rules`` that say anything of the captions of ``job``.
+
+    Raises UsageError for a threshold that can't be one.
+    """
+    chosen = tuple(
+        JobRule(rule, _threshold(config, rule, job), config.actions.get(rule.name, rule.action))
+        for rule in rules
+        if rule.reads(job.language) and rule.subject in (None, job.job.subject)
+    )
+    for one, other in itertools.permutations(chosen, 2):
+        same = one.rule.measure is not None and one.rule.measure is other.rule.measure
+        if same and one.rule.violated == "below" and one.threshold > other.threshold:
+            raise UsageError(
+                f"every caption of {job.job.name} violates {one.rule.name} or {other.rule.name}: their"
+                f" thresholds are {one.threshold:g} and {other.threshold:g};"
+                f" expected {one.rule.name} <= {other.rule.name} in filtering.thresholds"
+            )
+    return chosen
+
+
+def _threshold(config: FilteringConfig, rule: Rule, job: FilterJob) -> float:
+    default = rule.threshold_of(job.job.subject, job.language)
+    override = config.thresholds.get(rule.name, default)
+    threshold = override.get(job.job.name, default) if isinstance(override, dict) else override
+    highest = 1.0 if rule.is_share else float("inf")
+    if not 0.0 <= threshold <= highest:
+        expected = "a share from 0 to 1" if rule.is_share else "0 or more"
+        raise UsageError(f"filtering.thresholds.{rule.name} is {threshold:g}; expected {expected}")
+    return threshold

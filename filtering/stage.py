@@ -20,11 +20,10 @@ from triptych.filtering.config import FilteringConfig
 from triptych.filtering.filter_pass import BLOCK_CAPTIONS, FilterPass
 from triptych.filtering.grounding.phrase_embeddings import LoadTextEncoder
 from triptych.filtering.grounding.score import Grounding
-from triptych.filtering.job_rules import FilterJob
 from triptych.filtering.rule_choice import chosen_rules, versions
 from triptych.filtering.rule_counts import JobCounts, check_shares, count_lines, count_rules
 from triptych.filtering.score_histogram import rule_scores
-from triptych.filtering.scoring import CaptionInput, Scorer
+from triptych.filtering.scoring import CaptionInput, FilterJob, Scorer
 from triptych.jobs import Job
 from triptych.records import Caption, Verdict, target_of
 from triptych.runs.captions_digest import captions_digest

@@ -1,27 +1,24 @@
 """The rules that ship, in order of priority: the first that rejects a caption is its reason.
 
-Comes in: nothing. Goes out: RULES. A new rule is one file beside this one, with a Rule in it, and a line
+Comes in: nothing. Goes out: RULES. A new rule is a Rule in a file beside this one, and a line
 below. Not its job: what a rule is (see rule), thresholds that a config overrides (see config).
 """
 
 from __future__ import annotations
 
 from triptych.filtering.rule import Rule
-from triptych.filtering.rules.duplicates import EXACT_DUPLICATE, NEAR_DUPLICATE
+from triptych.filtering.rules.completeness import TOO_LONG, TOO_SHORT, TRUNCATED
 from triptych.filtering.rules.formatting import MARKUP, MULTI_PARAGRAPH
 from triptych.filtering.rules.garbled import GARBLED
 from triptych.filtering.rules.hedging import SPECULATION
-from triptych.filtering.rules.image_naming import MISSING_IMAGE, UNKNOWN_IMAGE, UNNAMED_IMAGE
-from triptych.filtering.rules.language import WRONG_LANGUAGE
-from triptych.filtering.rules.length import TOO_LONG, TOO_SHORT
+from triptych.filtering.rules.image_references import MISSING_IMAGE, UNKNOWN_IMAGE, UNNAMED_IMAGE
+from triptych.filtering.rules.language import TRADITIONAL, WRONG_LANGUAGE
 from triptych.filtering.rules.number_agreement import DISAGREEMENT
 from triptych.filtering.rules.personal_data import PERSONAL_DATA
 from triptych.filtering.rules.prompt_leak import PROMPT_LEAK
 from triptych.filtering.rules.refusal import REFUSAL
 from triptych.filtering.rules.repetition import REPEATED
-from triptych.filtering.rules.traditional_script import TRADITIONAL
-from triptych.filtering.rules.truncation import TRUNCATED
-from triptych.filtering.rules.ungrounded import UNGROUNDED
+from triptych.filtering.rules.scored_elsewhere import EXACT_DUPLICATE, NEAR_DUPLICATE, UNGROUNDED
 
 __all__ = ["RULES", "Rule"]
 

@@ -1,17 +1,20 @@
-"""Which images of a set a caption speaks of, where no contract says how it names them.
+"""Rules: a set's caption names each of its images, and none that isn't there.
 
-Comes in: text in lower case without quotations, the code of a language in READERS, the number of images. Goes out: numbers
-of images. Two things are certain: an image beyond the last one is numbered, and a caption speaks of one
-image from its first words on and of no other. Whether an image was left out is a guess, because prose has
-too many ways to name one. Not its job: names under a contract (see image_naming).
+Comes in: a caption of a set. Goes out: numbers of images. Where the job's prompt says how images are named
+(``Naming``), that is checked exactly, in any language. Captions without that contract are read leniently. Two
+things are certain then, and reject: an image beyond the last one is numbered, or a caption speaks of one image
+from its first words on and of no other. Whether an image was left out is a guess, and a flag, because prose has
+too many ways to name one. Not its job: whether what is said of an image is true (see grounding).
 """
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Mapping
 from typing import NamedTuple
+
+from triptych.filtering.caption import LONGEST_READ, CaptionText
+from triptych.filtering.rule import Rule
 
 _CARDINALS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
@@ -121,10 +124,10 @@ _NUMBER_OR_RANGE = re.compile(
 def beyond_last(text: str, language: str, image_count: int) -> set[int]:
     """Numbers that the caption certainly gives to images, and that a set of ``image_count`` does not have."""
     reader = READERS[language]
-    numbers = _certain_numbers(text, language)
+    numbers = _numbers(reader.named, text)
     if max(numbers, default=0) > image_count:
         sentences = (each for each in _SENTENCE_END.split(text) if not reader.within.search(each))
-        numbers = frozenset().union(*(_numbers(reader.named, each) for each in sentences))
+        numbers = {number for each in sentences for number in _numbers(reader.named, each)}
     if opening := reader.total.match(text):
         numbers |= _expand(opening[1])
     return {number for number in numbers if number > image_count}
@@ -139,7 +142,7 @@ def speaks_of_one(text: str, language: str) -> bool:
 def left_out(text: str, language: str, image_count: int) -> int:
     """How many images the caption seems to say nothing of: 0 where that can't be known."""
     reader, every = READERS[language], set(range(1, image_count + 1))
-    if every <= _certain_numbers(text, language) or reader.rest.search(text):
+    if every <= _numbers(reader.named, text) or reader.rest.search(text):
         return 0
     named = named_images(text, language, image_count) & every
     if named == every:
@@ -153,7 +156,7 @@ def left_out(text: str, language: str, image_count: int) -> int:
 def named_images(text: str, language: str, image_count: int) -> set[int]:
     """Numbers from 1 of the images that ``text`` names, also in words which may be of other things."""
     reader = READERS[language]
-    numbers = _numbers(reader.nth, text) | _certain_numbers(text, language)
+    numbers = _numbers(reader.nth, text) | _numbers(reader.named, text)
     if reader.last.search(text):
         numbers.add(image_count)
     for match in reader.several.finditer(text):
@@ -161,12 +164,6 @@ def named_images(text: str, language: str, image_count: int) -> set[int]:
         start = image_count - many if match["last"] else 0
         numbers |= set(range(start + 1, start + many + 1))
     return numbers
-
-
-@functools.lru_cache(maxsize=1024)
-def _certain_numbers(text: str, language: str) -> frozenset[int]:
-    """Two rules ask for them, each of a block of captions."""
-    return frozenset(_numbers(READERS[language].named, text))
 
 
 def _numbers(pattern: re.Pattern[str], text: str) -> set[int]:
@@ -196,3 +193,60 @@ def _value(word: str) -> int | None:
         return 10 + _VALUES[word[1]]
     figures = word.rstrip("stndrh")
     return int(figures) if figures.isdecimal() else _VALUES.get(word)
+
+
+def missing_images(caption: CaptionText) -> float:
+    """How many images the caption does not name; without a contract, all but one of a caption of one."""
+    if caption.naming is not None:
+        return float(len(set(range(1, caption.image_count + 1)) - caption.image_numbers))
+    text = _prose(caption)
+    return float(caption.image_count - 1) if text and speaks_of_one(text, caption.language.code) else 0.0
+
+
+def unknown_images(caption: CaptionText) -> float:
+    """How many numbers of images the caption has that the set doesn't have. A sign may say any number."""
+    if caption.naming is not None:
+        return float(len(caption.image_numbers.difference(range(1, caption.image_count + 1))))
+    text = _prose(caption)
+    return float(len(beyond_last(text, caption.language.code, caption.image_count))) if text else 0.0
+
+
+def unnamed_images(caption: CaptionText) -> float:
+    """How many images a caption without a contract seems to leave out."""
+    if caption.naming is not None:
+        return 0.0
+    text = _prose(caption)
+    return float(left_out(text, caption.language.code, caption.image_count)) if text else 0.0
+
+
+def _prose(caption: CaptionText) -> str:
+    """What the lenient reader reads; nothing where it can't."""
+    if caption.language.code not in READERS or caption.image_count < 2:
+        return ""
+    text = caption.unquoted_lowered[:LONGEST_READ]
+    return text if text.isprintable() else " ".join(text.split())
+
+
+MISSING_IMAGE = Rule(
+    name="missing_image",
+    measure=missing_images,
+    threshold=0.0,  # the prompt asks for each image
+    subject="set",
+    likely_cause="the model names images otherwise than the prompt asks, or describes only one of them",
+)
+UNKNOWN_IMAGE = Rule(
+    name="unknown_image",
+    measure=unknown_images,
+    threshold=0.0,
+    subject="set",
+    likely_cause="the model counts images from 0, or was shown fewer than it was told",
+)
+UNNAMED_IMAGE = Rule(
+    name="unnamed_image",
+    measure=unnamed_images,
+    threshold=0.0,
+    subject="set",
+    action="flag",
+    languages=frozenset(READERS),
+    likely_cause="the captions speak of their images in ways that can't be read; a prompt with [naming] can",
+)

@@ -7,8 +7,8 @@ import pytest
 from tests.filtering.labelled_captions import Labelled, read_labelled
 from tests.support.contexts import JOBS, filter_jobs_of
 from triptych.filtering.config import FilteringConfig
-from triptych.filtering.job_rules import FilterJob
 from triptych.filtering.rule_choice import make_scorer
+from triptych.filtering.scoring import FilterJob
 
 MIN_RECALL, MIN_KEPT = 0.97, 0.98
 MIN_CERTAIN = {"multi_en": 0.4, "multi_zh": 0.35}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from triptych.config import load_config
-from triptych.filtering.job_rules import FilterJob
+from triptych.filtering.scoring import FilterJob
 from triptych.jobs import SEED_JOBS, Job
 from triptych.languages import LANGUAGES
 from triptych.progress import Progress, Silent

@@ -92,8 +92,8 @@ def _filter_file(
 ) -> None:
     from triptych.config import load_config
     from triptych.filtering.captions_file import CaptionsFile
-    from triptych.filtering.job_rules import FilterJob
     from triptych.filtering.rule_choice import make_scorer
+    from triptych.filtering.scoring import FilterJob
     from triptych.languages import language_of
 
     if fresh:

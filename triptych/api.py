@@ -5,8 +5,8 @@
         run.caption()
         print(run.filter().jobs["single_en"].kept)
 
-Comes in: an open run folder with its config. Goes out: results. A stage that is done already does nothing; one
-that was interrupted is resumed. The command line is a skin over this. Not its job: opening (see opening),
+Comes in: an open run folder with its config. Goes out: results. A stage that is done already does nothing;
+one that was interrupted is resumed. The command line is a skin over this. Not its job: opening (see opening),
 reading what is in it (see contents), what the stages do.
 """
 

@@ -194,3 +194,16 @@ def test_ctrl_c_at_any_moment_is_for_the_parent_alone(seed: int, tmp_path: Path)
         parent.kill()
 
     assert ("interrupted\n", "") == said
+
+
+def test_a_script_without_a_guard_gets_an_error_that_names_it(tmp_path: Path) -> None:
+    """A process imports the script, which would start processes of its own."""
+    script = tmp_path / "script.py"
+    script.write_text(CHILD.replace('if __name__ == "__main__":', "if True:"))
+
+    ended = subprocess.run([sys.executable, script], capture_output=True, text=True)
+
+    assert (
+        "triptych.errors.SetupError: a process that waits ended with exit code 1 before it had begun; a script has to call"
+        ' stages under `if __name__ == "__main__":`'
+    ) == ended.stderr.strip().splitlines()[-1]

@@ -3,7 +3,7 @@
 Comes in: names of workers, a set-up, units. Goes out: events. Each process has a pipe of its own, never sees
 Ctrl-C, and is ended by its parent alone, at any moment and whatever it is at; it ends by itself as soon as
 its parent is gone, however that came. The standard library's pools do neither: they wait for work that nobody
-wants any more, or for ever for half an answer. Not its job: what is done in the processes.
+wants any more, or for ever for half an answer. Not its job: what is done in them.
 """
 
 from __future__ import annotations
@@ -30,6 +30,10 @@ MAX_DEATHS = 2
 
 ENDS_WITHIN_S = 5.0
 """A process that was asked to end, before it is killed."""
+
+
+GUARD = '; a script has to call stages under `if __name__ == "__main__":`'
+"""A process imports the script that started it: without a guard it would begin the stage again, and fails."""
 
 
 class _Ready(NamedTuple):
@@ -80,6 +84,7 @@ class LocalExecutor:
                     if process.crash is not None:
                         raise process.error or SetupError(
                             f"a process that {self._purpose} {process.crash} before it had begun"
+                            f"{GUARD if process.crash == _described(1) and _is_script() else ''}"
                         )
         except BaseException:
             self._end_all()
@@ -161,9 +166,7 @@ class _Process:
         """Why it ended, as the end of a sentence."""
         self.error: Exception | None = None
         """What it raised, where that is why."""
-        context = multiprocessing.get_context(
-            "spawn"
-        )  # not fork: torch and the progress display have threads
+        context = multiprocessing.get_context("spawn")  # not fork: torch and the progress have threads
         self.pipe, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, set_up, name, ahead), daemon=True)
         with without_interrupts():
@@ -283,6 +286,11 @@ def _end_with_parent() -> None:
     assert parent is not None
     connection.wait([parent.sentinel])
     os._exit(1)
+
+
+def _is_script() -> bool:
+    main = sys.modules["__main__"]
+    return getattr(main, "__spec__", None) is None and hasattr(main, "__file__")
 
 
 def _described(exit_code: int | None) -> str:

@@ -204,6 +204,6 @@ def test_a_script_without_a_guard_gets_an_error_that_names_it(tmp_path: Path) ->
     ended = subprocess.run([sys.executable, script], capture_output=True, text=True)
 
     assert (
-        "triptych.errors.SetupError: a process that waits ended with exit code 1 before it had begun; a script has to call"
-        ' stages under `if __name__ == "__main__":`'
+        "triptych.errors.SetupError: a process that waits ended with exit code 1 before it had begun;"
+        ' a script has to call stages under `if __name__ == "__main__":`'
     ) == ended.stderr.strip().splitlines()[-1]

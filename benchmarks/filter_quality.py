@@ -18,8 +18,8 @@ from collections import Counter
 import click
 
 from benchmarks.record import record, refuse_dirty_tree
-from tests.filtering.labelled_captions import Labelled, read_labelled
 from tests.support.contexts import JOBS, filter_jobs_of
+from tests.support.labelled_captions import Labelled, read_labelled
 from triptych.filtering.config import FilteringConfig
 from triptych.filtering.rule_choice import make_scorer
 

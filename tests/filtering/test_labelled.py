@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from tests.filtering.labelled_captions import Labelled, read_labelled
 from tests.support.contexts import JOBS, filter_jobs_of
+from tests.support.labelled_captions import Labelled, read_labelled
 from triptych.filtering.config import FilteringConfig
 from triptych.filtering.rule_choice import make_scorer
 from triptych.filtering.scoring import FilterJob

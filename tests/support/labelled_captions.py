@@ -6,7 +6,7 @@ import msgspec
 
 from triptych.filtering.scoring import CaptionInput
 
-FOLDER = Path(__file__).parent / "labelled"
+FOLDER = Path(__file__).parents[1] / "filtering" / "labelled"
 
 
 class Labelled(msgspec.Struct, frozen=True):

@@ -7,7 +7,10 @@ choosing targets, writing journals (see scheduler).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -93,3 +96,39 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Give back what it holds."""
+
+
+class BusyMeter:
+    """Measures for an engine how many of its slots are taken over time. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._taken = 0
+        self._slot_s = 0.0
+        self._counted_at = time.monotonic()
+
+    @contextlib.contextmanager
+    def slot(self) -> Iterator[None]:
+        """Take a slot until the end of the ``with`` statement."""
+        self.change(+1)
+        try:
+            yield
+        finally:
+            self.change(-1)
+
+    def change(self, by: int) -> None:
+        """So many slots are taken, or free again."""
+        with self._lock:
+            self._count()
+            self._taken += by
+
+    def slot_s(self) -> float:
+        """As ``Engine.slot_s``."""
+        with self._lock:
+            self._count()
+            return self._slot_s
+
+    def _count(self) -> None:
+        now = time.monotonic()
+        self._slot_s += self._taken * (now - self._counted_at)
+        self._counted_at = now

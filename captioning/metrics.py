@@ -1,7 +1,8 @@
 """How captioning goes, in figures that fit in a stage's notes and add up over restarts.
 
 Comes in: what each call of an engine took and brought, figures of earlier runs. Goes out: totals, latency
-percentiles from a histogram of fixed size, a line for a person about the last minute. Not its job: counting
+percentiles from a histogram of fixed size; lines for a person: of the last minute, and of how long what is
+missing will take, which is unknown until this run's own set-up has made captions. Not its job: counting
 captions right (see runs.ledger), storing notes (see stage).
 """
 
@@ -162,3 +163,36 @@ def from_notes(job: str, notes: Mapping[str, Setting]) -> JobMetrics:
     tree["latencies"] = {int(slot): int(count) for slot, _, count in pairs}
     tree["failed"] = notes.get(f"{job}.failed_requests", 0)
     return msgspec.convert(tree, JobMetrics)
+
+
+def opening_line(engine: Engine, why: str, notes: Mapping[str, Setting], missing: Mapping[str, int]) -> str:
+    """Engine, reason and expected time."""
+    reason = f" ({why})" if why else ""
+    return f"captions: {engine.describe()}{reason}; {expected_time(notes, missing)}"
+
+
+def expected_time(notes: Mapping[str, Setting], missing: Mapping[str, int]) -> str:
+    """How long what each job misses will take, at the rates that ``notes`` have of it."""
+    missing = {job: count for job, count in missing.items() if count}
+    rates = {job: rate for job in missing if (rate := from_notes(job, notes).rate)}
+    total = sum(missing.values())
+    known_s = sum(missing[job] / rate for job, rate in rates.items())
+    unknown = [job for job in missing if job not in rates]
+    measured = ", ".join(f"{job} {rate:.3g}/s" for job, rate in rates.items())
+    if not rates:
+        return f"{total:,} captions to make, time unknown until measured: try --sample 50 first"
+    known = sum(missing[job] for job in rates)
+    line = f"about {_duration(known_s)} for {known:,} captions, as fast as so far in this run ({measured})"
+    if unknown:
+        line += f"; unknown for {total - known:,} of {', '.join(unknown)}"
+    return line
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 90 * 60:
+        return f"{seconds / 60:.0f} min"
+    if seconds < 48 * 3600:
+        return f"{seconds / 3600:.1f} h"
+    return f"{seconds / 86400:.1f} days"

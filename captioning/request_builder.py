@@ -1,8 +1,7 @@
 """From a target to a request: its images read, checked, decoded once and resized to what is sent.
 
 Comes in: a target of the plan. Goes out: a request with JPEGs, or the reason why there can't be one.
-The JPEGs are kept for the next job that asks for the same image, in bounded memory. Thread-safe.
-Not its job: who captions it.
+Thread-safe. Not its job: who captions it.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ import copy
 import hashlib
 import os
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -37,10 +35,6 @@ from triptych.runs.plan import Target
 from triptych.sources import Shard
 from triptych.sources.image_decoding import decode_rgb
 
-KEPT_BYTES = 64 * 1024 * 1024
-"""Fitted JPEGs that wait for a second job: some 8,000 at 112 pixels, about 80 at twelve tiles of 448."""
-
-
 Read = Callable[[str, ImageRecord], bytes]
 """The bytes of an image that is filed under a shard. Raises OSError where it is gone. Thread-safe."""
 
@@ -53,20 +47,15 @@ class RequestBuilder:
         self._config = config
         # More decoded pictures at a time than cores would cost memory and gain nothing.
         self._decoding = threading.BoundedSemaphore(len(os.sched_getaffinity(0)))
-        self._lock = threading.Lock()
-        self._kept: OrderedDict[tuple[str, tuple[int, int]], bytes] = OrderedDict()
-        self._kept_bytes = 0
-        self._max_kept_bytes = KEPT_BYTES
 
     def with_half_the_tiles(self) -> RequestBuilder:
-        """One that sends the same images in half as many tiles or pixels; it keeps none of them."""
+        """One that sends the same images in half as many tiles or pixels."""
         other = copy.copy(self)
         other._config = msgspec.structs.replace(
             self._config,
             max_tiles=max(1, self._config.max_tiles // 2),
             max_side_px=side_per_image(self._config.max_side_px, 2),
         )
-        other._kept, other._kept_bytes, other._max_kept_bytes = OrderedDict(), 0, 0
         return other
 
     def request(self, job: Job, shard: str, target: Target, prompt: Prompt) -> CaptionRequest:
@@ -95,20 +84,13 @@ class RequestBuilder:
         return grid_size(tile_grid(image.width_px, image.height_px, config.tile_px, budget), config.tile_px)
 
     def _jpeg(self, shard: str, image: ImageRecord, size: tuple[int, int]) -> bytes:
-        with self._lock:
-            kept = self._kept.get((image.key, size))
-            if kept is not None:
-                self._kept.move_to_end((image.key, size))
-                return kept
         with self._decoding:
             content = self._read(shard, image)
             try:
                 picture, _, _ = decode_rgb(content, draft_side_px(size))
             except UnreadableImageError as error:
                 raise UnreadableImageError(f"unreadable image: {image.key}: {error}") from None
-            jpeg = resized_jpeg(picture, size)
-        self._keep((image.key, size), jpeg)
-        return jpeg
+            return resized_jpeg(picture, size)
 
     def _read(self, shard: str, image: ImageRecord) -> bytes:
         try:
@@ -121,15 +103,6 @@ class RequestBuilder:
                 f"changed image: {image.key}: its bytes are not those that were grouped"
             )
         return content
-
-    def _keep(self, name: tuple[str, tuple[int, int]], jpeg: bytes) -> None:
-        with self._lock:
-            if name in self._kept:
-                return
-            self._kept[name] = jpeg
-            self._kept_bytes += len(jpeg)
-            while self._kept_bytes > self._max_kept_bytes:
-                self._kept_bytes -= len(self._kept.popitem(last=False)[1])
 
 
 def reader_of(run: RunContext, sources: Sequence[Shard]) -> Read:

@@ -9,6 +9,7 @@ job: which groups, writing captions (see journals).
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import threading
@@ -21,7 +22,6 @@ from triptych.captioning.answer_check import AnswerCheck
 from triptych.captioning.backlog import Group
 from triptych.captioning.engine import CaptionRequest, Completion, Engine
 from triptych.captioning.regenerate import Answer, ask
-from triptych.captioning.request_memory import RequestMemory
 from triptych.errors import UnreadableImageError
 from triptych.records import Caption
 from triptych.runs.plan import Target
@@ -76,7 +76,10 @@ class Scheduler:
         self._stopping = stopping
         self._next_group = threading.Lock()
         self._slots = threading.BoundedSemaphore(engine.concurrency)
-        self._memory = RequestMemory(requests.max_request_mib * 2**20)
+        self._making = threading.BoundedSemaphore(_cores())
+        self._memory = threading.Condition()
+        self._held_bytes = 0
+        self._max_bytes = requests.max_request_mib * 2**20
         self._finished: queue.SimpleQueue[FinishedGroup | None] = queue.SimpleQueue()
         """None for each thread that has ended."""
         self._running_threads = 0
@@ -87,7 +90,7 @@ class Scheduler:
 
         What a thread raised ends all of them, and is raised after the last batch.
         """
-        ahead = min(len(os.sched_getaffinity(0)), MAX_GROUPS_AHEAD)
+        ahead = min(_cores(), MAX_GROUPS_AHEAD)
         for number in range(self._engine.concurrency + ahead):
             threading.Thread(target=self._work, name=f"caption-{number}", daemon=True).start()
             self._running_threads += 1
@@ -134,18 +137,35 @@ class Scheduler:
 
     def _caption(self, group: Group) -> FinishedGroup | None:
         """None where the work was stopped before the engine had the group."""
-        with self._memory.reserve(self._stopping) as reservation:
-            requests, unreadable = self._make_requests(group)
-            reservation.settle(sum(len(image) for request in requests for image in request.images))
-            with self._slots:
-                if self._stopping.is_set():
-                    return None
-                began = time.monotonic()
-                answers = self._ask(group, requests) if requests else []
-                took_s = time.monotonic() - began
+        with self._requests_of(group) as (requests, unreadable), self._slots:
+            if self._stopping.is_set():
+                return None
+            began = time.monotonic()
+            answers = self._ask(group, requests) if requests else []
+            took_s = time.monotonic() - began
         rows = [_row(group.job.name, answer) for answer in (*answers, *unreadable)]
         missing = [row for row in rows if row.id in group.missing]
         return FinishedGroup(group=group, rows=missing, answers=answers, took_s=took_s)
+
+    @contextlib.contextmanager
+    def _requests_of(self, group: Group) -> Iterator[tuple[list[CaptionRequest], list[Answer]]]:
+        """Those of ``_make_requests``, made while less than ``max_request_mib`` are in memory. As many groups
+        are made at a time as there are cores: by so many the bound may be exceeded.
+        """
+        with self._making:
+            with self._memory:
+                while self._held_bytes >= self._max_bytes and not self._stopping.is_set():
+                    self._memory.wait(POLL_EVERY_S)
+            requests, unreadable = self._make_requests(group)
+            size_bytes = sum(len(image) for request in requests for image in request.images)
+            with self._memory:
+                self._held_bytes += size_bytes
+        try:
+            yield requests, unreadable
+        finally:
+            with self._memory:
+                self._held_bytes -= size_bytes
+                self._memory.notify_all()
 
     def _make_requests(self, group: Group) -> tuple[list[CaptionRequest], list[Answer]]:
         """The requests, and the failures of those that can't be made."""
@@ -167,6 +187,10 @@ class Scheduler:
             return smaller if smaller.images != request.images else None
 
         return ask(self._engine, requests, self._requests.check, self._requests.ask_again, refit)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))
 
 
 def _row(job: str, answer: Answer) -> Caption:

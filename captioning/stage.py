@@ -18,12 +18,11 @@ from triptych.captioning.engine import Engine
 from triptych.captioning.engine_choice import check_forms, choose_engine, open_engine
 from triptych.captioning.fingerprint import settle_settings
 from triptych.captioning.journals import write_captions
-from triptych.captioning.metrics import LiveMetrics, as_notes, from_notes
+from triptych.captioning.metrics import LiveMetrics, as_notes, from_notes, opening_line
 from triptych.captioning.request_builder import RequestBuilder, reader_of
 from triptych.captioning.scheduler import FinishedGroup, JobRequests, Scheduler
 from triptych.captioning.sigint import Interrupts
 from triptych.captioning.structured import refuse_without_form
-from triptych.captioning.time_estimate import opening_line
 from triptych.errors import SetupError
 from triptych.jobs import Job, named
 from triptych.runs.context import RunContext

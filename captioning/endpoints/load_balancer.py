@@ -14,6 +14,7 @@ from collections import Counter, deque
 from collections.abc import Sequence
 
 from triptych.captioning.endpoints.endpoint import Endpoint
+from triptych.captioning.engine import BusyMeter
 
 Waiter = tuple[asyncio.Future[Endpoint], Counter[Endpoint]]
 
@@ -34,9 +35,7 @@ class LoadBalancer:
         self._waiting: deque[Waiter] = deque()
         self._down_since: float | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._slot_s = 0.0
-        self._slots_taken = 0
-        self._counted_at = time.monotonic()
+        self.meter = BusyMeter()
         for endpoint in endpoints:
             endpoint.on_change = self._look_again
 
@@ -54,13 +53,9 @@ class LoadBalancer:
 
     def release(self, endpoint: Endpoint) -> None:
         """Free the slot of a request that has ended."""
-        self._count_slots(-1)
+        self.meter.change(-1)
         endpoint.in_flight -= 1
         self.assign()
-
-    def slot_s(self) -> float:
-        """The integral of what was in flight over time, in seconds."""
-        return self._slot_s + self._slots_taken * (time.monotonic() - self._counted_at)
 
     def assign(self) -> None:
         """Give slots to those who wait, first come first served, or plan when to look again."""
@@ -74,7 +69,7 @@ class LoadBalancer:
                 break
             self._waiting.popleft()
             chosen = _soonest_done(free, errors_at)
-            self._count_slots(+1)
+            self.meter.change(+1)
             chosen.in_flight += 1
             waiter.set_result(chosen)
         self._watch_patience()
@@ -114,12 +109,6 @@ class LoadBalancer:
             waiter, _ = self._waiting.popleft()
             if not waiter.done():
                 waiter.set_exception(AllEndpointsDown())
-
-    def _count_slots(self, change: int) -> None:
-        now = time.monotonic()
-        self._slot_s += self._slots_taken * (now - self._counted_at)
-        self._counted_at = now
-        self._slots_taken += change
 
 
 def _soonest_done(free: Sequence[Endpoint], errors_at: Counter[Endpoint]) -> Endpoint:

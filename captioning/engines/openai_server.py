@@ -93,7 +93,7 @@ class ServerEngine:
         return f"server, {self._model} at {where}{more}{absent if self._absent else ''}"
 
     def slot_s(self) -> float:
-        return self._balancer.slot_s()
+        return self._balancer.meter.slot_s()
 
     def caption(self, requests: Sequence[CaptionRequest]) -> list[Completion]:
         return [self._in_loop(self._caption(request)) for request in requests]

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import threading
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -19,7 +17,7 @@ import torch
 import transformers
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
-from triptych.captioning.engine import GREEDY, CaptionRequest, Completion
+from triptych.captioning.engine import GREEDY, BusyMeter, CaptionRequest, Completion
 from triptych.captioning.engines.config import TransformersConfig
 from triptych.captioning.engines.token_choice import TokenChoice
 from triptych.captioning.models.location import locate
@@ -42,9 +40,7 @@ class TransformersEngine:
         self._dtype = torch.float32 if self._device.type == "cpu" else torch.bfloat16
         self._processor, self._model = _load(model, self._device, self._dtype)
         self._end_ids = _end_token_ids(self._model, self._processor.tokenizer)
-        self._busy_lock = threading.Lock()
-        self._busy_s = 0.0
-        self._began: dict[int, float] = {}
+        self._meter = BusyMeter()
         self._threads_before = torch.get_num_threads()
         if self._device.type == "cpu":
             torch.set_num_threads(1)
@@ -64,8 +60,7 @@ class TransformersEngine:
         return self.concurrency
 
     def slot_s(self) -> float:
-        with self._busy_lock:
-            return self._busy_s + sum(time.monotonic() - began for began in self._began.values())
+        return self._meter.slot_s()
 
     @property
     def identity(self) -> Mapping[str, str]:
@@ -79,20 +74,8 @@ class TransformersEngine:
 
         Each request's tokens are chosen by its own sampling, whatever the others' are.
         """
-        with self._busy():
+        with self._meter.slot():
             return self._generate(requests) if requests else []
-
-    @contextlib.contextmanager
-    def _busy(self) -> Iterator[None]:
-        me, began = threading.get_ident(), time.monotonic()
-        with self._busy_lock:
-            self._began[me] = began
-        try:
-            yield
-        finally:
-            with self._busy_lock:
-                del self._began[me]
-                self._busy_s += time.monotonic() - began
 
     def _generate(self, requests: Sequence[CaptionRequest]) -> list[Completion]:
         inputs = self.model_inputs(requests)

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.contexts import JOBS, context_of, limited
+from tests.support.contexts import JOBS, context_of
 from tests.support.small_run import SmallRun
 from triptych.captioning.answer_check import AnswerCheck
-from triptych.captioning.backlog import Backlog, Group, cut_into_groups
+from triptych.captioning.backlog import Backlog, Group
 from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.engine import CaptionRequest, Completion, Engine
 from triptych.captioning.engines.config import TransformersConfig
@@ -25,7 +25,7 @@ from triptych.jobs import SEED_JOBS
 from triptych.languages import LANGUAGES
 from triptych.prompts import load_prompts
 from triptych.records import Caption
-from triptych.runs.plan import JobPlan, Target
+from triptych.runs.plan import Target
 
 
 @pytest.fixture
@@ -137,16 +137,6 @@ def test_a_group_with_one_caption_missing_is_asked_again_as_a_whole(
     assert [group for group in first.groups if written[0].id in group] == again.groups
     assert 1 == len(written)
     assert rows == small_run.rows()
-
-
-def test_groups_depend_on_the_plan_alone(small_run: SmallRun) -> None:
-    """Equally many images in a group, never more than its size, every target once."""
-    targets = [t for _, shard in JobPlan(small_run.run, limited("multi_en", None)).shards() for t in shard]
-
-    groups = list(cut_into_groups(targets, 2))
-
-    assert [{2}, {2}, {3}] == [{len(target.images) for target in group} for group in groups]
-    assert sorted(t.id for t in targets) == sorted(t.id for group in groups for t in group)
 
 
 def test_an_interruption_writes_what_the_engine_has_and_drops_what_waits(

@@ -30,8 +30,8 @@ from benchmarks.record import record, refuse_dirty_tree
 from tests.support.made_up_corpus import DIMENSIONS, make_corpus
 from triptych.grouping.neighbours.faiss_search import FaissSearcher
 from triptych.grouping.neighbours.inverted_lists import InvertedLists, StoredBlock, build_inverted_lists
-from triptych.grouping.neighbours.probe_count import choose_probe_count
-from triptych.grouping.neighbours.self_join import SelfJoin, measure_recall
+from triptych.grouping.neighbours.probe_count import choose_probe_count, measure_recall
+from triptych.grouping.neighbours.self_join import SelfJoin
 
 T = TypeVar("T")
 

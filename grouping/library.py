@@ -77,7 +77,7 @@ def group(
     and for keys that are not unique.
     """
     from triptych.grouping.embedding.stored_embeddings import unit_float16
-    from triptych.grouping.group import group_images
+    from triptych.grouping.sets import group_images
     from triptych.grouping.sets.image_table import StoredRows, make_image_table
 
     rows = _checked(embeddings)

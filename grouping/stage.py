@@ -191,7 +191,7 @@ def make_sets(run: RunContext, config: SetsConfig) -> bool:
             folder.scratch_folder, ignore_errors=True
         )  # of a run that was killed in its last instant
         return False
-    from triptych.grouping.group import group_images
+    from triptych.grouping.sets import group_images
     from triptych.grouping.sets.image_table import load_image_table
 
     began = time.monotonic()

@@ -13,7 +13,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from triptych.grouping.neighbours.searcher import Block
+from triptych.grouping.neighbours import Block
 
 
 class FaissSearcher:
@@ -37,13 +37,13 @@ class FaissSearcher:
         for block in blocks:
             if not len(block.images):
                 continue
-            asking = queries if block.queries is None else queries[block.queries]
-            at_most = min(count, len(block.images))
-            cosines, found = faiss.knn(asking, block.vectors, at_most, metric=faiss.METRIC_INNER_PRODUCT)
-            if block.queries is None:
-                heap.add_result(cosines, block.images[found])
-            else:
-                heap.add_result_subset(block.queries, cosines, block.images[found])
+            cosines, found = faiss.knn(
+                queries[block.queries],
+                block.vectors,
+                min(count, len(block.images)),
+                metric=faiss.METRIC_INNER_PRODUCT,
+            )
+            heap.add_result_subset(block.queries, cosines, block.images[found])
         heap.finalize()
         return heap.I, heap.D
 

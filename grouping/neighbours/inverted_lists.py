@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from triptych.grouping.neighbours.searcher import Searcher, in_threads
+from triptych.grouping.neighbours import Searcher, in_threads
 from triptych.grouping.neighbours.unit_vectors import UnitVectors, as_units
 from triptych.progress import Progress, Silent
 from triptych.runs.jsonl import written_whole
@@ -74,7 +74,7 @@ class InvertedLists:
     @cached_property
     def vectors(self) -> UnitVectors:
         """Those of all images; mapped once, so that what is cached of the file is counted once."""
-        return UnitVectors.open(self.vectors_path, self.position)
+        return UnitVectors(np.load(self.vectors_path, mmap_mode="r"), self.position)
 
     def spans(self, cell: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
         """Images and unit vectors of one cell, at most VECTORS_AT_ONCE at a time."""

@@ -1,8 +1,9 @@
-"""How many cells have to be probed for an image's neighbours (faiss calls it nprobe).
+"""How many cells have to be probed for an image's neighbours (faiss calls it nprobe), and what that found.
 
-Comes in: inverted lists. Goes out: a number. It is measured: the true neighbours of a sample of images are
-found by a search through everything, and the fewest cells that hold the wanted share of them are taken. The
-recall of a finished join is measured on another sample. Not its job: the search (see self_join).
+Comes in: inverted lists, a finished join. Goes out: a number, a recall. Both are measured: the true
+neighbours of a sample of images are found by a search through everything, and the fewest cells that hold the
+wanted share of them are taken. The recall of a finished join is measured on another sample. Not its job: the
+search (see self_join).
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from triptych.grouping.neighbours import Block, Searcher
 from triptych.grouping.neighbours.inverted_lists import VECTORS_AT_ONCE, InvertedLists
-from triptych.grouping.neighbours.searcher import Block, Searcher
+from triptych.grouping.neighbours.self_join import Neighbours, without_self
 
 EXACT_BELOW_IMAGES = 30_000
 """Up to here every cell is searched: about 20 s on two cores at 512 dimensions."""
@@ -64,27 +66,36 @@ def true_neighbours(
 
     ``candidates`` is a mask over images that may be found; None: all.
     """
-    vectors = lists.vectors
+    vectors, everyone = lists.vectors, np.arange(len(images))
 
     def everything() -> Iterator[Block]:
         for start in range(0, len(vectors), VECTORS_AT_ONCE):
             numbers = lists.order[start : start + VECTORS_AT_ONCE]
             units = vectors.span(start, start + VECTORS_AT_ONCE)
             inside = slice(None) if candidates is None else candidates[numbers]
-            yield Block(numbers[inside], units[inside])
+            yield Block(numbers[inside], units[inside], everyone)
 
     found, cosines = searcher.search(vectors.take(images), everything(), count + 1)
     return without_self(images, found, cosines)[0]
 
 
-def without_self(
-    images: NDArray[np.int64], found: NDArray[np.int64], cosines: NDArray[np.float32]
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Each line of ``found`` without the image itself, one shorter.
+def measure_recall(
+    lists: InvertedLists,
+    searcher: Searcher,
+    neighbours: Neighbours,
+    count: int,
+    mask: NDArray[np.bool_] | None = None,
+) -> float:
+    """The share of the ``count`` true neighbours that were found, by an exact search for a sample of images.
 
-    An image that equals crowd out of its own line costs the line its last place.
+    ``mask`` says which images searched and could be found.
     """
-    keep = found != images[:, None]
-    keep[keep.all(axis=1), -1] = False
-    shape = (len(found), found.shape[1] - 1)
-    return found[keep].reshape(shape), cosines[keep].reshape(shape)
+    images = sample_images(len(lists.vectors), seed=3)
+    if mask is not None:
+        images = images[mask[images]]
+    truth = true_neighbours(lists, searcher, images, count, mask)
+    wanted = hits = 0
+    for image, others in zip(images.tolist(), truth, strict=True):
+        wanted += int((others >= 0).sum())
+        hits += int(np.isin(others[others >= 0], neighbours.images[image]).sum())
+    return hits / wanted if wanted else 1.0

@@ -13,12 +13,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from triptych.grouping.neighbours import Block, Searcher, in_threads
 from triptych.grouping.neighbours.inverted_lists import InvertedLists
-from triptych.grouping.neighbours.probe_count import sample_images, true_neighbours, without_self
-from triptych.grouping.neighbours.searcher import Block, Searcher, in_threads
 from triptych.progress import Progress, Silent
 from triptych.runs.jsonl import written_whole
 
@@ -39,29 +39,25 @@ class Neighbours(NamedTuple):
     cosines: NDArray[np.float32]
 
 
-class SelfJoin:
+class SelfJoin(msgspec.Struct, frozen=True, eq=False):
     """One self-join: which images search, and which can be found."""
 
-    def __init__(
-        self,
-        lists: InvertedLists,
-        searcher: Searcher,
-        probe_count: int,
-        count: int,
-        queries: NDArray[np.bool_] | None = None,
-        candidates: NDArray[np.bool_] | None = None,
-    ) -> None:
-        """``count`` neighbours an image. ``queries`` and ``candidates`` are masks over images; None: all."""
-        self._lists, self._searcher = lists, searcher
-        self._probe_count, self._count = probe_count, count
-        self._queries, self._candidates = queries, candidates
+    lists: InvertedLists
+    searcher: Searcher
+    probe_count: int
+    count: int
+    """Neighbours an image."""
+    queries: NDArray[np.bool_] | None = None
+    """A mask over images: those that search. None: all."""
+    candidates: NDArray[np.bool_] | None = None
+    """A mask over images: those that can be found. None: all."""
 
     def run(self, folder: Path, progress: Progress | None = None) -> Neighbours:
         """All neighbours; checkpoints go to ``folder``, and those that are there are taken over."""
         folder.mkdir(parents=True, exist_ok=True)
-        total = len(self._lists.order)
+        total = len(self.lists.order)
         result = Neighbours(
-            np.full((total, self._count), -1, np.int32), np.full((total, self._count), -1, np.float32)
+            np.full((total, self.count), -1, np.int32), np.full((total, self.count), -1, np.float32)
         )
         size = min(MAX_PIECE_IMAGES, max(MIN_PIECE_IMAGES, -(-total // PIECES_WANTED)))
         starts = range(0, total, size)
@@ -69,11 +65,11 @@ class SelfJoin:
         def checkpoint(start: int) -> Path:
             path = folder / f"from-{start:09d}.npz"
             if not path.exists():
-                self._write(path, self._lists.order[start : start + size])
+                self._write(path, self.lists.order[start : start + size])
             return path
 
         with (progress or Silent()).task("neighbours", total, "images") as task:
-            for start, path in zip(starts, in_threads(checkpoint, starts, self._searcher), strict=True):
+            for start, path in zip(starts, in_threads(checkpoint, starts, self.searcher), strict=True):
                 with np.load(path) as piece:
                     result.images[piece["queries"]] = piece["images"]
                     result.cosines[piece["queries"]] = piece["cosines"]
@@ -81,10 +77,10 @@ class SelfJoin:
         return result
 
     def _write(self, path: Path, images: NDArray[np.int64]) -> None:
-        if self._queries is not None:
-            images = images[self._queries[images]]
-        queries = self._lists.vectors.take(images)
-        found, cosines = self._searcher.search(queries, self._blocks(queries), self._count + 1)
+        if self.queries is not None:
+            images = images[self.queries[images]]
+        queries = self.lists.vectors.take(images)
+        found, cosines = self.searcher.search(queries, self._blocks(queries), self.count + 1)
         found, cosines = without_self(images, found, cosines)
         with written_whole(path) as file:
             np.savez(file, queries=images, images=found.astype(np.int32), cosines=cosines)
@@ -93,36 +89,24 @@ class SelfJoin:
         """The vectors of every cell that any of ``queries`` probes, with those of them that do."""
         if not len(queries):
             return
-        probed = self._searcher.nearest_centroids(queries, self._lists.centroids, self._probe_count)
+        probed = self.searcher.nearest_centroids(queries, self.lists.centroids, self.probe_count)
         by_cell = np.argsort(probed, axis=None, kind="stable")
         cells, starts = np.unique(probed.ravel()[by_cell], return_index=True)
         for cell, places in zip(cells.tolist(), np.split(by_cell, starts[1:]), strict=True):
             probing = places // probed.shape[1]
-            for images, vectors in self._lists.spans(cell):
-                if self._candidates is None:
-                    yield Block(images, vectors, probing)
-                else:
-                    inside = self._candidates[images]
-                    yield Block(images[inside], vectors[inside], probing)
+            for images, vectors in self.lists.spans(cell):
+                inside = slice(None) if self.candidates is None else self.candidates[images]
+                yield Block(images[inside], vectors[inside], probing)
 
 
-def measure_recall(
-    lists: InvertedLists,
-    searcher: Searcher,
-    neighbours: Neighbours,
-    count: int,
-    mask: NDArray[np.bool_] | None = None,
-) -> float:
-    """The share of the ``count`` true neighbours that were found, by an exact search for a sample of images.
+def without_self(
+    images: NDArray[np.int64], found: NDArray[np.int64], cosines: NDArray[np.float32]
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Each line of ``found`` without the image itself, one shorter.
 
-    ``mask`` says which images searched and could be found.
+    An image that equals crowd out of its own line costs the line its last place.
     """
-    images = sample_images(len(lists.vectors), seed=3)
-    if mask is not None:
-        images = images[mask[images]]
-    truth = true_neighbours(lists, searcher, images, count, mask)
-    wanted = hits = 0
-    for image, others in zip(images.tolist(), truth, strict=True):
-        wanted += int((others >= 0).sum())
-        hits += int(np.isin(others[others >= 0], neighbours.images[image]).sum())
-    return hits / wanted if wanted else 1.0
+    keep = found != images[:, None]
+    keep[keep.all(axis=1), -1] = False
+    shape = (len(found), found.shape[1] - 1)
+    return found[keep].reshape(shape), cosines[keep].reshape(shape)

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from triptych.grouping.neighbours.searcher import Block
+from triptych.grouping.neighbours import Block
 
 PIECES_SIDE_BY_SIDE = 2
 """One is read from disk while another is multiplied."""
@@ -46,11 +46,7 @@ class TorchSearcher:
                 continue
             vectors = torch.from_numpy(block.vectors).to(self._device)
             numbers = torch.from_numpy(block.images).to(self._device)
-            lines = (
-                torch.arange(len(queries), device=self._device)
-                if block.queries is None
-                else torch.from_numpy(block.queries).to(self._device)
-            )
+            lines = torch.from_numpy(block.queries).to(self._device)
             some, at = torch.topk(asked[lines] @ vectors.T, min(count, len(vectors)), dim=1)
             candidates = torch.cat([cosines[lines], some], dim=1)
             best, place = torch.topk(candidates, count, dim=1)

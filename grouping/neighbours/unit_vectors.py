@@ -7,8 +7,6 @@ of the file the system keeps cached. Not its job: the order of the file (see inv
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,21 +18,12 @@ class UnitVectors:
     """The vectors of images 0 to n - 1, brought back to length 1 when they are taken. Thread-safe."""
 
     def __init__(self, stored: NDArray[np.float16], position: NDArray[np.int32]) -> None:
-        """``stored`` is ``float16[n, dim]``; image i has row ``position[i]`` of it."""
+        """``stored`` is ``float16[n, dim]``, mapped from a file; image i has row ``position[i]`` of it."""
         self._stored = stored
         self._position = position
 
-    @classmethod
-    def open(cls, path: Path, position: NDArray[np.int32]) -> UnitVectors:
-        """Map the ``.npy`` file at ``path``."""
-        return cls(np.load(path, mmap_mode="r"), position)
-
     def __len__(self) -> int:
         return len(self._stored)
-
-    @property
-    def dimensions(self) -> int:
-        return int(self._stored.shape[1])
 
     def take(self, images: NDArray[np.int64]) -> NDArray[np.float32]:
         """``float32[len(images), dim]``, in the order of ``images``."""

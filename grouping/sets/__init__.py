@@ -1,1 +1,106 @@
-"""Duplicates and sets."""
+"""From embeddings to duplicates and sets.
+
+Comes in: an image table, a config, a scratch folder. Goes out: duplicates, sets, and the figures worth
+remembering. Work that takes long leaves checkpoints in the scratch folder, so that a killed run goes on. Not
+its job: where embeddings come from, and where results go (see stage and library).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from triptych.grouping.config import SetsConfig
+from triptych.grouping.neighbours import SEARCH_SLACK, open_searcher
+from triptych.grouping.neighbours.inverted_lists import build_inverted_lists
+from triptych.grouping.neighbours.probe_count import choose_probe_count, measure_recall
+from triptych.grouping.neighbours.self_join import Neighbours, SelfJoin
+from triptych.grouping.sets.duplicates import Corpus, find_duplicates, same_bytes
+from triptych.grouping.sets.image_table import ImageTable
+from triptych.grouping.sets.packing import make_image_sets, subsample
+from triptych.grouping.sets.pairs import pairs_from
+from triptych.grouping.sets.thresholds import Thresholds, choose_thresholds
+from triptych.progress import Progress
+from triptych.records import Duplicate, ImageSet
+from triptych.runs.folder import Setting
+
+MAX_SHARE_LOST = 0.25
+"""Of an image's neighbours, to duplicates, before it searches for others."""
+
+
+class Grouped(NamedTuple):
+    """What became of the images."""
+
+    duplicates: list[Duplicate]
+    sets: list[ImageSet]
+    thresholds: Thresholds | None
+    """None where there was no image."""
+    notes: dict[str, Setting]
+
+
+def group_images(table: ImageTable, config: SetsConfig, scratch: Path, progress: Progress) -> Grouped:
+    """Duplicates and sets of ``table``: the same for any number of threads and after any restart."""
+    count = len(table.keys)
+    if count == 0:
+        return Grouped([], [], None, {})
+    searcher = open_searcher(config.device, config.threads)
+    lists = build_inverted_lists(table.blocks, count, table.dimensions, scratch, searcher, progress)
+    probes = choose_probe_count(lists, searcher, config.neighbours, config.min_recall)
+    corpus = Corpus(table, lists, searcher, probes)
+    copies = same_bytes(table.content_hashes)
+    distinct = np.ones(count, bool)
+    distinct[list(copies)] = False
+    join = SelfJoin(lists, searcher, probes, config.neighbours, queries=distinct, candidates=distinct)
+    neighbours = join.run(scratch / "join", progress)
+    recall = measure_recall(lists, searcher, neighbours, config.neighbours, distinct)
+    with_hashes = bool(table.has_picture_hash.all())
+    thresholds = choose_thresholds(config, lists.vectors, neighbours, distinct, with_hashes=with_hashes)
+    duplicates, stays = find_duplicates(corpus, neighbours, copies, thresholds, progress)
+    _replace_lost(corpus, neighbours, distinct, stays, thresholds, scratch / "second-join", progress)
+
+    pairs = pairs_from(neighbours, lists.vectors, thresholds.related, searcher, stays)
+    pairs = pairs.where(pairs.mutual & (pairs.cosines.astype(np.float64) < thresholds.duplicate))
+    sets = make_image_sets(table.keys, lists.vectors, pairs, thresholds, config, progress)
+    if config.max_sets is not None:
+        number = {key: image for image, key in enumerate(table.keys)}
+        sets = subsample(sets, config.max_sets, lambda key: int(lists.cell_of[number[key]]))
+    notes: dict[str, Setting] = {
+        "related_cosine_similarity": thresholds.related,
+        "close_cosine_similarity": thresholds.close,
+        "duplicate_cosine_similarity": thresholds.duplicate,
+        "hashes_decide_from": thresholds.hashes_decide_from,
+        "thresholds_why": thresholds.why,
+        "searched_with": searcher.name,
+        "cells": lists.cells,
+        "cells_searched": probes,
+        f"recall_at_{config.neighbours}": round(recall, 4),
+    }
+    return Grouped(duplicates, sets, thresholds, notes)
+
+
+def _replace_lost(
+    corpus: Corpus,
+    neighbours: Neighbours,
+    distinct: NDArray[np.bool_],
+    stays: NDArray[np.bool_],
+    thresholds: Thresholds,
+    folder: Path,
+    progress: Progress,
+) -> None:
+    """Search again for images that lost many of their ``neighbours`` to duplicates. Changes ``neighbours``.
+
+    A line that is full of related images and lost many has others waiting behind its end.
+    """
+    share_lost = (distinct & ~stays)[neighbours.images].mean(axis=1)
+    lost = stays & (share_lost > MAX_SHARE_LOST)
+    lost &= neighbours.cosines[:, -1] >= thresholds.related - SEARCH_SLACK
+    if lost.any():
+        count = neighbours.images.shape[1]
+        join = SelfJoin(
+            corpus.lists, corpus.searcher, corpus.probe_count, count, queries=lost, candidates=stays
+        )
+        filled = join.run(folder, progress)
+        neighbours.images[lost], neighbours.cosines[lost] = filled.images[lost], filled.cosines[lost]

@@ -16,8 +16,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from triptych.grouping.neighbours import SEARCH_SLACK, Searcher, in_threads
 from triptych.grouping.neighbours.inverted_lists import InvertedLists
-from triptych.grouping.neighbours.searcher import SEARCH_SLACK, Searcher, in_threads
 from triptych.grouping.neighbours.self_join import Neighbours
 from triptych.grouping.neighbours.unit_vectors import pair_cosines
 from triptych.grouping.perceptual_hash import MAX_BITS_APART, bits_apart

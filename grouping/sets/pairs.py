@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from triptych.grouping.neighbours.searcher import SEARCH_SLACK, Searcher, in_threads
+from triptych.grouping.neighbours import SEARCH_SLACK, Searcher, in_threads
 from triptych.grouping.neighbours.self_join import Neighbours
 from triptych.grouping.neighbours.unit_vectors import UnitVectors, pair_cosines
 

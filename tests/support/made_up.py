@@ -12,7 +12,7 @@ from PIL import Image
 
 from triptych.grouping.config import SetsConfig
 from triptych.grouping.embedding.preprocess import InputShape, resize_to
-from triptych.grouping.group import Grouped, group_images
+from triptych.grouping.sets import Grouped, group_images
 from triptych.grouping.sets.image_table import load_image_table
 from triptych.progress import Silent
 from triptych.records import ImageRecord

@@ -8,12 +8,11 @@ from numpy.typing import NDArray
 
 from tests.support.made_up import as_unit
 from triptych.errors import SetupError
-from triptych.grouping.neighbours import inverted_lists, open_searcher, probe_count, self_join
+from triptych.grouping.neighbours import Searcher, inverted_lists, open_searcher, probe_count, self_join
 from triptych.grouping.neighbours.faiss_search import FaissSearcher
 from triptych.grouping.neighbours.inverted_lists import InvertedLists, StoredBlock, build_inverted_lists
-from triptych.grouping.neighbours.probe_count import choose_probe_count, true_neighbours
-from triptych.grouping.neighbours.searcher import Searcher
-from triptych.grouping.neighbours.self_join import Neighbours, SelfJoin, measure_recall
+from triptych.grouping.neighbours.probe_count import choose_probe_count, measure_recall, true_neighbours
+from triptych.grouping.neighbours.self_join import Neighbours, SelfJoin
 
 COUNT = 8
 

@@ -115,7 +115,7 @@ def test_units_are_taken_as_results_are() -> None:
             yield number
 
     with LocalExecutor("ab", Each(doubles), purpose="doubles") as executor:
-        next(in_order(executor, units()))
+        next(executor.run(units()))
 
     assert len(taken) <= 8
 

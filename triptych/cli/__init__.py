@@ -13,8 +13,7 @@ import threading
 import click
 
 from triptych.cli.filtering import filter_
-from triptych.cli.inspect import doctor, status, verify
-from triptych.cli.report import report
+from triptych.cli.inspect import doctor, report, status, verify
 from triptych.cli.stages import caption, demo, export, group, run
 from triptych.errors import TriptychError
 

@@ -1,14 +1,21 @@
 """The report of a run: everything that is read, and the page that is written.
 
-Comes in: a run with finished sets, at any later point of its life. Goes out: ``report/index.html``,
-whole or not at all. It only looks at the run, so the run may be at work; it is made anew every time.
-Memory is bounded by a shard, the keys of duplicates and sets, and the samples. Not its job: anything
-that a trainer reads (see export).
+Comes in: a run with finished sets, at any later point of its life. Goes out: ``report/index.html``, whole or
+not at all: template, style and scripts of page/, with the content as JSON in which no character can end its
+element. The page asks for nothing, and its policy lets run only the very scripts and styles that are put in
+here, by their hashes. It only looks at the run, so the run may be at work; it is made anew every time. Memory
+is bounded by a shard, the keys of duplicates and sets, and the samples. Not its job: anything that a trainer
+reads (see export).
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import html
+import re
 from collections.abc import Mapping, Sequence
+from importlib import resources
 from pathlib import Path
 
 import msgspec
@@ -18,7 +25,6 @@ from triptych.report.cards import Cards, Thresholds
 from triptych.report.content import Content, FailureShown, Similarity
 from triptych.report.identity import identity_of, jobs_shown
 from triptych.report.neighbours import CosineHistogram, locate, measure
-from triptych.report.page import render
 from triptych.report.samples import Repeated, SampledCaptions, SampledSets, repeated_captions, sample_sets
 from triptych.report.throughput import throughput_of
 from triptych.report.thumbnails import Thumbnails
@@ -27,6 +33,12 @@ from triptych.runs.folder import RunFolder
 from triptych.runs.jsonl import written_whole
 from triptych.runs.ledger import Ledger, recount
 from triptych.sources import Shard
+
+SCRIPTS = ("dom.js", "charts.js", "funnel.js", "numbers.js", "units.js", "cards.js", "review.js", "main.js")
+"""In the order in which they build on each other."""
+
+_SLOT = re.compile(r"\{\{(\w+)\}\}")
+_UNSAFE = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
 
 class ReportWritten(msgspec.Struct, frozen=True, kw_only=True):
@@ -165,3 +177,41 @@ def _thresholds(run: RunFolder) -> Thresholds:
         value = state.notes.get(name, state.settings.get(name)) if state is not None else None
         found.append(float(value) if isinstance(value, int | float) else None)
     return Thresholds(*found)
+
+
+def render(content: Content) -> bytes:
+    """The whole page."""
+    style = _read("style.css")
+    script = '"use strict";\n(() => {\n' + "\n".join(map(_read, SCRIPTS)) + "})();\n"
+    filling = {
+        "policy": html.escape(policy(style, script)),
+        "title": html.escape(content.identity.name),
+        "style": style,
+        "content": embedded_json(content),
+        "script": script,
+    }
+    # One pass: what is put in is never looked through for slots.
+    page = _SLOT.sub(lambda slot: filling[slot[1]], _read("page.html"))
+    return page.encode("utf-8", "replace")
+
+
+def embedded_json(value: object) -> str:
+    """JSON that may stand in a ``<script type="application/json">``, whatever its strings hold."""
+    text = msgspec.json.encode(value).decode()
+    return re.sub("[<>&\u2028\u2029]", lambda found: _UNSAFE[found[0]], text)
+
+
+def policy(style: str, script: str) -> str:
+    """The Content-Security-Policy: nothing but this style, this script and pictures in the page."""
+    return (
+        f"default-src 'none'; img-src data:; style-src '{_source_hash(style)}';"
+        f" script-src '{_source_hash(script)}'; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _source_hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _read(name: str) -> str:
+    return (resources.files("triptych.report") / "page" / name).read_text("utf-8")

@@ -28,7 +28,7 @@ MAX_HASHED_BYTES = 64 * 1024 * 1024
 """A model's file above this counts by its name and size: reading 150 GB at every start takes too long."""
 
 
-_OF_A_JOB = re.compile("(?:sampling|max_tokens|prompt|naming|structured)_(.+)")
+_OF_A_JOB = re.compile("(?:asks|sampling|max_tokens|prompt|naming|structured)_(.+)")
 
 
 def caption_settings(context: RunContext, config: CaptioningConfig) -> dict[str, Setting]:
@@ -88,6 +88,7 @@ def _of_job(context: RunContext, config: CaptioningConfig, job: Job) -> dict[str
         f"sampling_{job.name}": config.sampling_of(job).words(),
         f"max_tokens_{job.name}": config.max_tokens(job),
         f"prompt_{job.name}": f"version {prompt.version}, sha256 {prompt.sha256[:16]}",
+        f"asks_{job.name}": f"one caption of each {job.subject} in {job.language}",
         f"structured_{job.name}": job.structured or None,
         f"naming_{job.name}": prompt.naming.pattern if prompt.naming is not None else None,
     }

@@ -265,6 +265,19 @@ def test_the_prompt_of_a_job_that_was_taken_out_and_comes_back_may_not_change(
         small_run.caption_jobs(jobs_from({"short": {**job, "prompt": other}}), config)
 
 
+def test_the_language_of_a_job_that_has_captions_may_not_change(
+    small_run: SmallRun, config: CaptioningConfig, tmp_path: Path
+) -> None:
+    """Captions of two languages are not mixed, also where the prompt file stays the same."""
+    prompt = own_prompt(tmp_path)
+    config = changed(config, jobs=("short",))
+    job = {"subject": "image", "prompt": prompt}
+    small_run.caption_jobs(jobs_from({"short": {**job, "language": "en"}}), config)
+
+    with pytest.raises(SetupError, match=r"short in .* each image in en', now it is .* in fr"):
+        small_run.caption_jobs(jobs_from({"short": {**job, "language": "fr"}}), config)
+
+
 @pytest.mark.parametrize("why", ["it was not chosen", "nothing came of it"])
 def test_the_prompt_of_a_job_without_captions_may_change(
     small_run: SmallRun, config: CaptioningConfig, tmp_path: Path, why: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -114,12 +114,8 @@ def verify(folder: Path, images: int | None, image_root: Path | None, as_json: b
 def doctor(
     preset: str | None,
     config_file: Path | None,
-    assignments: tuple[str, ...],
-    model: str | None,
-    engine: str | None,
-    servers: tuple[str, ...],
-    tp: int | None,
     as_json: bool,
+    **given: Any,
 ) -> None:
     """Say what this machine can run, and what to install.
 
@@ -129,8 +125,8 @@ def doctor(
     from triptych.config import load_config
     from triptych.doctor import examine, examine_captioning
 
-    flags = options.flags_of(assignments, model, servers, engine=engine, tp=tp)
-    findings = [*examine(Path()), *examine_captioning(load_config(preset, config_file, flags))]
+    config = load_config(preset, config_file, options.flags_of(**given))
+    findings = [*examine(Path()), *examine_captioning(config)]
     if as_json:
         _print_json(findings)
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
@@ -15,7 +15,7 @@ from triptych.export.formats import FORMATS
 from triptych.jobs import parse_job
 from triptych.runs.folder import STAGE_NAMES
 
-F = TypeVar("F", bound=Callable[..., Any])
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE = click.Path(path_type=Path, dir_okay=False)
@@ -26,154 +26,154 @@ def example(line: str) -> str:
     return f"Example: {line}"
 
 
-def sources_and_out(command: F) -> F:
-    """SOURCE... --image-column NAME --out RUN --preset NAME."""
-    return sources(required=True)(preset_and_out(command))
+def _together(*options: Decorator) -> Decorator:
+    """Several options as one decorator, in the order in which help shows them."""
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
 
 
-def sources(*, required: bool) -> Callable[[F], F]:
+def sources(*, required: bool) -> Decorator:
     """SOURCE... --image-column NAME."""
-
-    def both(command: F) -> F:
-        command = click.option(
+    return _together(
+        click.argument(
+            "sources", nargs=-1, required=required, type=click.Path(path_type=Path), metavar="SOURCE..."
+        ),
+        click.option(
             "--image-column",
             metavar="NAME",
             help="Of Parquet files: where the images are, if more than one column could hold them.",
-        )(command)
-        return click.argument(
-            "sources", nargs=-1, required=required, type=click.Path(path_type=Path), metavar="SOURCE..."
-        )(command)
-
-    return both
+        ),
+    )
 
 
-def preset_and_out(command: F) -> F:
-    """--out RUN --preset NAME."""
-    return click.option(
+preset = click.option(
+    "--preset", help="Settings to begin with: sa1b or demo. [default: none]", metavar="NAME"
+)
+
+preset_and_out = _together(
+    click.option(
         "--out", type=FOLDER, required=True, metavar="RUN", help="The run folder; made if it isn't there."
-    )(preset(command))
+    ),
+    preset,
+)
 
-
-def preset(command: F) -> F:
-    """--preset NAME."""
-    return click.option(
-        "--preset", help="Settings to begin with: sa1b or demo. [default: none]", metavar="NAME"
-    )(command)
-
-
-def stored_embeddings(command: F) -> F:
-    """--embeddings PATH --keys FILE."""
-    command = click.option(
-        "--keys",
-        "keys_file",
-        type=FILE,
-        help="With --embeddings: a file with one key a row. [default: FILE-STEM/ROW]",
-    )(command)
-    return click.option(
+stored_embeddings = _together(
+    click.option(
         "--embeddings",
         type=click.Path(path_type=Path, exists=True),
         metavar="PATH",
         help="Group these .npy embeddings (a file or a folder) in place of images.",
-    )(command)
+    ),
+    click.option(
+        "--keys",
+        "keys_file",
+        type=FILE,
+        help="With --embeddings: a file with one key a row. [default: FILE-STEM/ROW]",
+    ),
+)
 
-
-def settings(command: F) -> F:
-    """--config FILE --set KEY=VALUE --fresh STAGE."""
-    command = click.option(
-        "--fresh",
-        type=click.Choice(STAGE_NAMES),
-        multiple=True,
-        help="Discard what this stage made and make it again. Repeatable.",
-    )(command)
-    return config(command)
-
-
-def config(command: F) -> F:
-    """--config FILE --set KEY=VALUE."""
-    command = click.option(
+config = _together(
+    click.option("--config", "config_file", type=FILE, help="A TOML file of settings; overrides the preset."),
+    click.option(
         "--set",
         "assignments",
         multiple=True,
         metavar="KEY=VALUE",
         help="One config key, such as sets.max_sets=100. Repeatable; overrides --config.",
-    )(command)
-    return click.option(
-        "--config", "config_file", type=FILE, help="A TOML file of settings; overrides the preset."
-    )(command)
+    ),
+)
 
+settings = _together(
+    config,
+    click.option(
+        "--fresh",
+        type=click.Choice(STAGE_NAMES),
+        multiple=True,
+        help="Discard what this stage made and make it again. Repeatable.",
+    ),
+)
 
-def captioning(command: F) -> F:
-    """--model, --engine, --server, --tp, --no-tile-fit, --job, --sample."""
-    command = click.option(
-        "--no-tile-fit",
-        is_flag=True,
-        help="For models without InternVL's tiles: only bound each image's longer side.",
-    )(command)
-    command = click.option(
-        "--sample",
+serving = _together(
+    click.option("--model", metavar="ID", help="The captioning model: a folder or a hub id."),
+    click.option(
+        "--engine",
+        metavar="|".join((AUTO, *ENGINES)),
+        help="Who runs the model. auto: --server where given, lmdeploy on a GPU, else transformers."
+        " MODULE:OBJECT: an engine of your own. [default: auto]",
+    ),
+    click.option(
+        "--server",
+        "servers",
+        multiple=True,
+        metavar="URL",
+        help="An OpenAI-compatible endpoint, such as http://host:23333/v1. Repeatable.",
+    ),
+    click.option(
+        "--tp",
         type=click.IntRange(min=1),
         metavar="N",
-        help="Caption only N targets of each job, always the same ones.",
-    )(command)
-    command = click.option(
+        help="GPUs that share one model when Triptych starts lmdeploy. [default: 1]",
+    ),
+)
+
+captioning = _together(
+    serving,
+    click.option(
         "--job",
         "jobs",
         metavar="JOB",
         multiple=True,
         help="Only this job: its name, or name=NAME,subject=image|set,language=CODE,prompt=FILE to add one."
         " Repeatable. [default: all]",
-    )(command)
-    return serving(command)
-
-
-def serving(command: F) -> F:
-    """--model, --engine, --server, --tp."""
-    command = click.option(
-        "--tp",
+    ),
+    click.option(
+        "--sample",
         type=click.IntRange(min=1),
         metavar="N",
-        help="GPUs that share one model when Triptych starts lmdeploy. [default: 1]",
-    )(command)
-    command = click.option(
-        "--server",
-        "servers",
-        multiple=True,
-        metavar="URL",
-        help="An OpenAI-compatible endpoint, such as http://host:23333/v1. Repeatable.",
-    )(command)
-    command = click.option(
-        "--engine",
-        metavar="|".join((AUTO, *ENGINES)),
-        help="Who runs the model. auto: --server where given, lmdeploy on a GPU, else transformers."
-        " MODULE:OBJECT: an engine of your own. [default: auto]",
-    )(command)
-    return click.option("--model", metavar="ID", help="The captioning model: a folder or a hub id.")(command)
+        help="Caption only N targets of each job, always the same ones.",
+    ),
+    click.option(
+        "--no-tile-fit",
+        is_flag=True,
+        help="For models without InternVL's tiles: only bound each image's longer side.",
+    ),
+)
 
-
-def exporting(command: F) -> F:
-    """--format, --file-type, --image-root."""
-    command = click.option(
-        "--image-root",
-        metavar="PATH",
-        help="Where the trainer will find the images; rows' paths are below it.",
-    )(command)
-    command = click.option(
-        "--file-type",
-        type=click.Choice(list(CONTAINERS)),
-        help="What the rows lie in. zst and Parquet need pyarrow. [default: jsonl]",
-    )(command)
-    return click.option(
+exporting = _together(
+    click.option(
         "--format",
         "row_format",
         type=click.Choice(list(FORMATS)),
         help="Whose rows to write. [default: internvl]",
-    )(command)
+    ),
+    click.option(
+        "--file-type",
+        type=click.Choice(list(CONTAINERS)),
+        help="What the rows lie in. zst and Parquet need pyarrow. [default: jsonl]",
+    ),
+    click.option(
+        "--image-root",
+        metavar="PATH",
+        help="Where the trainer will find the images; rows' paths are below it.",
+    ),
+)
 
-
-def export_flags(row_format: str | None, file_type: str | None, image_root: str | None) -> dict[str, object]:
-    """What was given of --format, --file-type and --image-root, as dotted config keys."""
-    given = {"export.format": row_format, "export.file_type": file_type, "export.image_root": image_root}
-    return {key: value for key, value in given.items() if value is not None}
+CONFIG_KEYS = {
+    "image_column": "input.parquet.image_column",
+    "model": "captioning.model",
+    "engine": "captioning.engine",
+    "tp": "captioning.lmdeploy.tp",
+    "sample": "captioning.sample",
+    "row_format": "export.format",
+    "file_type": "export.file_type",
+    "image_root": "export.image_root",
+}
+"""What an option sets, by its parameter's name, where that is one config key."""
 
 
 def define_jobs(texts: Sequence[str], flags: dict[str, object]) -> list[str]:
@@ -188,34 +188,21 @@ def define_jobs(texts: Sequence[str], flags: dict[str, object]) -> list[str]:
 
 def flags_of(
     assignments: Sequence[str] = (),
-    model: str | None = None,
     servers: Sequence[str] = (),
     jobs: Sequence[str] = (),
-    sample: int | None = None,
-    image_column: str | None = None,
-    engine: str | None = None,
-    tp: int | None = None,
     no_tile_fit: bool = False,
+    **given: object,
 ) -> dict[str, object]:
-    """What was given on the command line, as dotted config keys."""
+    """What was given on the command line, as dotted config keys. ``given`` are options of CONFIG_KEYS."""
     flags = dict(map(parse_assignment, assignments))
-    if image_column is not None:
-        flags["input.parquet.image_column"] = image_column
-    if model is not None:
-        flags["captioning.model"] = model
     if servers:
         flags["captioning.server.urls"] = list(servers)
         flags.setdefault("captioning.engine", "server")
-    elif engine not in (None, AUTO, "server"):
+    elif given.get("engine") not in (None, AUTO, "server"):
         flags.setdefault("captioning.server.urls", [])  # those of an earlier call
-    if engine is not None:
-        flags["captioning.engine"] = engine
-    if tp is not None:
-        flags["captioning.lmdeploy.tp"] = tp
     if no_tile_fit:
         flags["captioning.tile_fit"] = False
+    flags |= {CONFIG_KEYS[name]: value for name, value in given.items() if value is not None}
     if jobs:
         flags["captioning.jobs"] = define_jobs(jobs, flags)
-    if sample is not None:
-        flags["captioning.sample"] = sample
     return flags

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -22,24 +22,17 @@ if TYPE_CHECKING:
 @click.command(
     epilog=options.example("triptych run sa1b/ --preset sa1b --out run --server http://gpu1:23333/v1")
 )
-@options.sources_and_out
+@options.sources(required=True)
+@options.preset_and_out
 @options.settings
 @options.captioning
 def run(
     sources: tuple[Path, ...],
-    image_column: str | None,
     out: Path,
     preset: str | None,
     config_file: Path | None,
-    assignments: tuple[str, ...],
     fresh: tuple[StageName, ...],
-    model: str | None,
-    engine: str | None,
-    servers: tuple[str, ...],
-    tp: int | None,
-    jobs: tuple[str, ...],
-    sample: int | None,
-    no_tile_fit: bool,
+    **given: Any,
 ) -> None:
     """Take images through all stages, to the four files.
 
@@ -47,8 +40,7 @@ def run(
     with a path a line; or a quoted pattern such as 'photos/**/*.jpg'. Run it again to go on from where
     it stopped; a finished run does nothing.
     """
-    flags = options.flags_of(assignments, model, servers, jobs, sample, image_column, engine, tp, no_tile_fit)
-    run_all(sources, out, preset, config_file, flags, fresh)
+    run_all(sources, out, preset, config_file, options.flags_of(**given), fresh)
 
 
 @click.command(epilog=options.example("triptych group photos/ --out run"))
@@ -64,15 +56,14 @@ def run(
 @options.settings
 def group(
     sources: tuple[Path, ...],
-    image_column: str | None,
     out: Path,
     preset: str | None,
     embeddings: Path | None,
     keys_file: Path | None,
     explained: str | None,
     config_file: Path | None,
-    assignments: tuple[str, ...],
     fresh: tuple[StageName, ...],
+    **given: Any,
 ) -> None:
     """Make sets of related images; set duplicates aside.
 
@@ -88,7 +79,7 @@ def group(
         raise click.UsageError("name either SOURCE... or --embeddings PATH: what is to be grouped?")
     if keys_file is not None and embeddings is None:
         raise click.UsageError("--keys names the rows of --embeddings PATH; images have keys of their own")
-    config = load_config(preset, config_file, options.flags_of(assignments, image_column=image_column))
+    config = load_config(preset, config_file, options.flags_of(**given))
     with open_run(
         out, sources, config=config, embeddings=embeddings, keys_file=keys_file, progress=for_stderr()
     ) as opened:
@@ -111,20 +102,12 @@ def _explain(folder: Path, key: str) -> None:
 def caption(
     folder: Path,
     config_file: Path | None,
-    assignments: tuple[str, ...],
     fresh: tuple[StageName, ...],
-    model: str | None,
-    engine: str | None,
-    servers: tuple[str, ...],
-    tp: int | None,
     jobs: tuple[str, ...],
-    sample: int | None,
-    no_tile_fit: bool,
+    **given: Any,
 ) -> None:
     """Caption the sets and single images of a run."""
-    flags = options.flags_of(
-        assignments, model, servers, sample=sample, engine=engine, tp=tp, no_tile_fit=no_tile_fit
-    )
+    flags = options.flags_of(**given)
     names = options.define_jobs(jobs, flags)
     _one_stage(folder, config_file, flags, fresh, lambda opened: opened.caption(names))
 
@@ -138,16 +121,13 @@ def caption(
 @options.settings
 def export(
     folder: Path,
-    row_format: str | None,
-    file_type: str | None,
-    image_root: str | None,
     dry_run: bool,
     config_file: Path | None,
-    assignments: tuple[str, ...],
     fresh: tuple[StageName, ...],
+    **given: Any,
 ) -> None:
     """Write the four files, with card, metadata and manifest."""
-    flags = options.flags_of(assignments) | options.export_flags(row_format, file_type, image_root)
+    flags = options.flags_of(**given)
     if dry_run:
         _say_what_export_would_write(folder, config_file, flags, fresh)
     else:

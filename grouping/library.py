@@ -76,9 +76,12 @@ def group(
     Raises UsageError for rows without a direction (zeros, not finite), for keys or hashes of another number,
     and for keys that are not unique.
     """
+    import numpy as np
+
     from triptych.grouping.embedding.stored_embeddings import unit_float16
+    from triptych.grouping.neighbours.inverted_lists import StoredBlock
     from triptych.grouping.sets import group_images
-    from triptych.grouping.sets.image_table import StoredRows, make_image_table
+    from triptych.grouping.sets.image_table import make_image_table
 
     rows = _checked(embeddings)
     names = [str(row) for row in range(len(rows))] if keys is None else list(keys)
@@ -91,7 +94,7 @@ def group(
         raise UsageError(f"the key {twice!r} comes twice; keys must be unique")
     units = unit_float16(rows)
     records = [ImageRecord(key=key, content_hash=each) for key, each in zip(names, hashes, strict=True)]
-    table = make_image_table(records, [StoredRows(len(rows), lambda: units)], rows.shape[1])
+    table = make_image_table(records, [StoredBlock(np.arange(len(rows)), lambda: units)], rows.shape[1])
     with tempfile.TemporaryDirectory(prefix="triptych-group-") as scratch:
         grouped = group_images(table, config or SetsConfig(), Path(scratch), Silent())
     placed = {key for image_set in grouped.sets for key in image_set.keys}

@@ -13,13 +13,14 @@ import shutil
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 from triptych.grouping.config import EmbeddingConfig, SetsConfig
 from triptych.grouping.encoders import Checkpoint
-from triptych.grouping.encoders.choice import EncoderOn, resolve_encoder, usable_devices
+from triptych.grouping.encoders.choice import load_encoder, resolve_encoder, usable_devices
 from triptych.progress import Progress, Task
 from triptych.runs.context import RunContext
 from triptych.runs.folder import RunFolder, Setting
@@ -110,8 +111,8 @@ def _open_devices(
     devices = usable_devices(config.devices)[: max(1, shards)]
     cores = len(os.sched_getaffinity(0))
     decode_threads = max(1, (config.decode_threads or cores) // len(devices))
-    load = EncoderOn(
-        checkpoint=checkpoint, precision=config.precision, cpu_threads=max(1, cores // len(devices))
+    load = partial(
+        load_encoder, checkpoint, precision=config.precision, cpu_threads=max(1, cores // len(devices))
     )
     return open_devices(run, devices, load, PipelineSettings(config.batch_size, decode_threads))
 

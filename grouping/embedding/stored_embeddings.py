@@ -37,10 +37,8 @@ class StoredShard(msgspec.Struct, frozen=True, kw_only=True):
 
     def fingerprint(self) -> str:
         """Changes with any byte of the file or of its keys."""
-        return f"{self.name}\t{sha256_of(self.path)}\t{self._keys_digest()}"
-
-    def _keys_digest(self) -> str:
-        return hashlib.sha256(msgspec.json.encode(self.keys)).hexdigest()
+        keys = hashlib.sha256(msgspec.json.encode(self.keys)).hexdigest()
+        return f"{self.name}\t{sha256_of(self.path)}\t{keys}"
 
     def key_of(self, row: int) -> str:
         """``<file stem>/<row>``, else what the file of keys says."""

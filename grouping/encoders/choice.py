@@ -38,17 +38,6 @@ def resolve_encoder(model: str, pretrained: str | None = None) -> Checkpoint:
     return msgspec.structs.replace(checkpoint, model=model)
 
 
-class EncoderOn(msgspec.Struct, frozen=True, kw_only=True):
-    """Loads a checkpoint on a device. Small, so that it can be sent to a process before it has torch."""
-
-    checkpoint: Checkpoint
-    precision: Precision = "auto"
-    cpu_threads: int = 1
-
-    def __call__(self, device: str) -> TorchTower:
-        return load_encoder(self.checkpoint, device, self.precision, self.cpu_threads)
-
-
 def load_encoder(
     checkpoint: Checkpoint, device: str, precision: Precision = "auto", cpu_threads: int = 1
 ) -> TorchTower:

@@ -28,8 +28,6 @@ with their number (seen at 7 images: 1 thread against 2); slices of this size, e
 TEXTS_TOGETHER = {"cpu": 64, "cuda": 1024}
 """Always as many, filled up: in a smaller product rows can have other last bits."""
 
-TEXTS_TOKENIZED = 4096
-
 CHINESE_PROBE = "图中有一座红色的房子"
 """The commonest characters of any Chinese caption. An English byte vocabulary takes 2 to 3 pieces a
 character for it, a multilingual one 1 or fewer."""
@@ -124,7 +122,7 @@ class TextTower:
         self._tokenize, self._embed, self._languages = tokenize, embed, languages
         self._device = torch.device(placement.device)
         self._threads = placement.cpu_threads if self._device.type == "cpu" else 1
-        self._together = TEXTS_TOGETHER["cpu" if self._device.type == "cpu" else "cuda"]
+        self._together = TEXTS_TOGETHER[self._device.type]
 
     def reads(self, language: str) -> bool:
         """Whether the vocabulary has words of the language with this code."""
@@ -132,18 +130,10 @@ class TextTower:
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """``float32[n, dim]``, each row of length 1. What is longer than the tower reads is cut off."""
-        blocks = [
-            self._encode_block(texts[start : start + TEXTS_TOKENIZED])
-            for start in range(0, len(texts), TEXTS_TOKENIZED)
-        ]
-        return np.concatenate(blocks)
-
-    def _encode_block(self, texts: Sequence[str]) -> NDArray[np.float32]:
         tokens = self._tokenize(list(texts))
-        starts = range(0, len(texts), self._together)
         batches = [
             tokens[np.resize(np.arange(start, min(start + self._together, len(texts))), self._together)]
-            for start in starts
+            for start in range(0, len(texts), self._together)
         ]
         rows = np.concatenate(_one_thread_each(self._encode_at_once, batches, self._threads))
         return rows[: len(texts)]

@@ -6,7 +6,7 @@ images were sharded; the embeddings stay where they are. Not its job: an index o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -44,7 +44,7 @@ def load_image_table(run: RunFolder) -> ImageTable:
     another width than the other shards', or values that aren't finite.
     """
     records: list[ImageRecord] = []
-    stored: list[StoredRows] = []
+    stored: list[StoredBlock] = []
     dimensions = 0
     for shard in run.shards():
         readable = [record for record in run.images(shard) if record.unreadable is None]
@@ -53,30 +53,19 @@ def load_image_table(run: RunFolder) -> ImageTable:
         if dimensions and width != dimensions:
             raise _damaged(path, f"{width} dimensions, {dimensions} in the shard before")
         dimensions = width
+        places = np.arange(len(records), len(records) + len(readable))
         records += readable
-        stored.append(StoredRows(len(readable), partial(np.load, path, mmap_mode="r")))
+        stored.append(StoredBlock(places, partial(np.load, path, mmap_mode="r")))
     return make_image_table(records, stored, dimensions)
 
 
-class StoredRows(NamedTuple):
-    """Embeddings of consecutive records."""
-
-    records: int
-    load: Callable[[], NDArray[np.float16]]
-    """``float16[records, dim]``."""
-
-
 def make_image_table(
-    records: Sequence[ImageRecord], stored: Iterable[StoredRows], dimensions: int
+    records: Sequence[ImageRecord], stored: Iterable[StoredBlock], dimensions: int
 ) -> ImageTable:
-    """``records`` of readable images in any order, and their embeddings in the same."""
+    """``records`` of readable images in any order; ``stored`` names them by their place among these."""
     order = sorted(range(len(records)), key=lambda at: records[at].key)
     number = np.empty(len(records), np.int64)
     number[order] = np.arange(len(records))
-    first, blocks = 0, []
-    for rows in stored:
-        blocks.append(StoredBlock(number[first : first + rows.records], rows.load))
-        first += rows.records
     hashes = np.zeros((len(records), HASH_BYTES), np.uint8)
     has_hash = np.zeros(len(records), bool)
     for image, at in enumerate(order):
@@ -90,7 +79,7 @@ def make_image_table(
         content_hashes=[records[at].content_hash for at in order],
         picture_hashes=hashes,
         has_picture_hash=has_hash,
-        blocks=blocks,
+        blocks=[StoredBlock(number[block.images], block.load) for block in stored],
         dimensions=dimensions,
     )
 

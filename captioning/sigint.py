@@ -20,7 +20,7 @@ class Interrupts:
 
     def __init__(self) -> None:
         self.stopping = threading.Event()
-        self.was_asked = False
+        self.was_interrupted = False
         self._before: signal._HANDLER = None
 
     def __enter__(self) -> Self:
@@ -33,12 +33,12 @@ class Interrupts:
     ) -> None:
         if self._before is not None:
             signal.signal(signal.SIGINT, self._before)
-        if self.was_asked and error is None:
+        if self.was_interrupted and error is None:
             raise KeyboardInterrupt
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        if self.was_asked:
+        if self.was_interrupted:
             raise KeyboardInterrupt
-        self.was_asked = True
+        self.was_interrupted = True
         self.stopping.set()
         os.write(2, NOTE.encode())  # print isn't safe here: the signal may have come in the middle of one

@@ -79,7 +79,7 @@ def caption_run(
             with Interrupts() as interrupts:
                 work = _Work(context, config, builder, engine, interrupts)
                 for backlog in backlogs:
-                    if missing[backlog.plan.job.name] and not interrupts.was_asked:
+                    if missing[backlog.plan.job.name] and not interrupts.was_interrupted:
                         work.caption(backlog, notes)
         finally:
             engine.close()

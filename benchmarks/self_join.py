@@ -59,10 +59,10 @@ def measure(folder: Path, images: int) -> dict[str, float]:
     lists = timed(
         "sort_into_cells", lambda: build_inverted_lists(blocks, images, DIMENSIONS, scratch, searcher)
     )
-    probes = timed("choose_cells", lambda: choose_probe_count(lists, searcher, NEIGHBOURS, WANTED_RECALL))
-    found = timed("join", lambda: SelfJoin(lists, searcher, probes, NEIGHBOURS).run(scratch / "join"))
+    probes = timed("choose_cells", lambda: choose_probe_count(lists, NEIGHBOURS, WANTED_RECALL))
+    found = timed("join", lambda: SelfJoin(lists, probes, NEIGHBOURS).run(scratch / "join"))
     peak_mb = peak_memory_mb()
-    recall = measure_recall(lists, searcher, found, NEIGHBOURS)
+    recall = measure_recall(lists, found, NEIGHBOURS)
     peer = _peer_queries_per_s(lists, probes)
     ours = images / times["join_s"]
     shutil.rmtree(scratch)

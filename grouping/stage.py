@@ -106,7 +106,7 @@ def _open_devices(
     run: RunContext, checkpoint: Checkpoint, config: EmbeddingConfig, shards: int
 ) -> AbstractContextManager[Embed]:
     """More devices than shards would have nothing to do; the cores are shared out to them."""
-    from triptych.grouping.embedding.device_workers import PipelineSettings, open_devices
+    from triptych.grouping.embedding.device_workers import open_devices
 
     devices = usable_devices(config.devices)[: max(1, shards)]
     cores = len(os.sched_getaffinity(0))
@@ -114,7 +114,7 @@ def _open_devices(
     load = partial(
         load_encoder, checkpoint, precision=config.precision, cpu_threads=max(1, cores // len(devices))
     )
-    return open_devices(run, devices, load, PipelineSettings(config.batch_size, decode_threads))
+    return open_devices(run, devices, load, batch_size=config.batch_size, decode_threads=decode_threads)
 
 
 class _Report:

@@ -29,19 +29,13 @@ EncoderLoader = Callable[[str], Encoder]
 """Loads the model on a device. Sent to other processes, so it must not hold what takes long to import."""
 
 
-class PipelineSettings(msgspec.Struct, frozen=True):
-    """Of each device's pipeline."""
-
-    batch_size: int
-    decode_threads: int
-
-
 class EmbedOn(msgspec.Struct, frozen=True):
     """Sets up a worker: loads the model on the device that the worker is named after."""
 
     run_path: Path
     load_encoder: EncoderLoader
-    settings: PipelineSettings
+    batch_size: int
+    decode_threads: int
 
     def __call__(self, device: str) -> Work:
         encoder = self.load_encoder(device)
@@ -49,13 +43,10 @@ class EmbedOn(msgspec.Struct, frozen=True):
 
         def work(desk: Desk) -> None:
             report = _DeskReport(desk, f"{device} {os.getpid()}")
-            _pipeline(folder, encoder, self.settings).run(report.shards(), report)
+            pipeline = Pipeline(folder, encoder, self.batch_size, self.decode_threads)
+            pipeline.run(report.shards(), report)
 
         return work
-
-
-def _pipeline(folder: RunFolder, encoder: Encoder, settings: PipelineSettings) -> Pipeline:
-    return Pipeline(folder, encoder, settings.batch_size, settings.decode_threads)
 
 
 class _Advanced(NamedTuple):
@@ -91,7 +82,12 @@ Embed = Callable[[Sequence[Shard], Report], object]
 
 @contextlib.contextmanager
 def open_devices(
-    run: RunContext, devices: Sequence[str], load_encoder: EncoderLoader, settings: PipelineSettings
+    run: RunContext,
+    devices: Sequence[str],
+    load_encoder: EncoderLoader,
+    *,
+    batch_size: int,
+    decode_threads: int,
 ) -> Iterator[Embed]:
     """What embeds shards, with its models loaded: this process on one CPU, else a worker a device.
 
@@ -100,9 +96,11 @@ def open_devices(
     """
     if list(devices) == ["cpu"]:
         encoder = load_encoder("cpu")
-        yield lambda shards, report: _pipeline(run.folder, encoder, settings).run(shards, report)
+        yield lambda shards, report: Pipeline(run.folder, encoder, batch_size, decode_threads).run(
+            shards, report
+        )
         return
-    set_up = EmbedOn(run.folder.path, load_encoder, settings)
+    set_up = EmbedOn(run.folder.path, load_encoder, batch_size, decode_threads)
     with run.open_executor(devices, set_up, purpose="embeds images", ahead=0) as executor:
         yield lambda shards, report: _embed(executor, shards, report, run.progress.say)
 

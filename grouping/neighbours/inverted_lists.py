@@ -51,7 +51,15 @@ class StoredBlock(NamedTuple):
 class InvertedLists:
     """Images 0 to n - 1 (in key order) in cells. Vectors lie by cell, inside a cell by image number."""
 
-    def __init__(self, folder: Path, cell_of: NDArray[np.int16], centroids: NDArray[np.float32]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        cell_of: NDArray[np.int16],
+        centroids: NDArray[np.float32],
+        searcher: Searcher,
+    ) -> None:
+        self.searcher = searcher
+        """What these vectors are searched with."""
         self.centroids = centroids
         """``float32[cells, dim]``, in an order in which cells that follow each other are near."""
         self.cell_of = cell_of
@@ -106,7 +114,7 @@ def build_inverted_lists(
     cell_of = _made_once(
         folder / "cell_of.npy", lambda: _assign(blocks, images, centroids, searcher, progress or Silent())
     )
-    lists = InvertedLists(folder, cell_of, centroids)
+    lists = InvertedLists(folder, cell_of, centroids, searcher)
     if not lists.vectors_path.exists():
         _sort_vectors(blocks, lists, dimensions)
     return lists

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from triptych.grouping.neighbours import Block, Searcher
+from triptych.grouping.neighbours import Block
 from triptych.grouping.neighbours.inverted_lists import VECTORS_AT_ONCE, InvertedLists
 from triptych.grouping.neighbours.self_join import Neighbours, without_self
 
@@ -30,15 +30,15 @@ STANDARD_ERRORS = 2.0
 """The wanted recall is to be kept on other images too: so much above it is asked of the sample."""
 
 
-def choose_probe_count(lists: InvertedLists, searcher: Searcher, count: int, min_recall: float) -> int:
+def choose_probe_count(lists: InvertedLists, count: int, min_recall: float) -> int:
     """The fewest cells an image that surely hold ``min_recall`` of its ``count`` true neighbours."""
     vectors = lists.vectors
     if len(vectors) <= EXACT_BELOW_IMAGES:
         return lists.cells
     images = sample_images(len(vectors), seed=2)
     most = min(MAX_PROBES, lists.cells)
-    probed = searcher.nearest_centroids(vectors.take(images), lists.centroids, most)
-    home = lists.cell_of[true_neighbours(lists, searcher, images, count)]
+    probed = lists.searcher.nearest_centroids(vectors.take(images), lists.centroids, most)
+    home = lists.cell_of[true_neighbours(lists, images, count)]
     inside = home[:, :, None] == probed[:, None, :]
     needed = np.where(inside.any(axis=2), inside.argmax(axis=2) + 1, most + 1)
     for probes in range(1, most):
@@ -57,7 +57,6 @@ def sample_images(images: int, seed: int) -> NDArray[np.int64]:
 
 def true_neighbours(
     lists: InvertedLists,
-    searcher: Searcher,
     images: NDArray[np.int64],
     count: int,
     candidates: NDArray[np.bool_] | None = None,
@@ -75,13 +74,12 @@ def true_neighbours(
             inside = slice(None) if candidates is None else candidates[numbers]
             yield Block(numbers[inside], units[inside], everyone)
 
-    found, cosines = searcher.search(vectors.take(images), everything(), count + 1)
+    found, cosines = lists.searcher.search(vectors.take(images), everything(), count + 1)
     return without_self(images, found, cosines)[0]
 
 
 def measure_recall(
     lists: InvertedLists,
-    searcher: Searcher,
     neighbours: Neighbours,
     count: int,
     mask: NDArray[np.bool_] | None = None,
@@ -93,7 +91,7 @@ def measure_recall(
     images = sample_images(len(lists.vectors), seed=3)
     if mask is not None:
         images = images[mask[images]]
-    truth = true_neighbours(lists, searcher, images, count, mask)
+    truth = true_neighbours(lists, images, count, mask)
     wanted = hits = 0
     for image, others in zip(images.tolist(), truth, strict=True):
         wanted += int((others >= 0).sum())

@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from triptych.grouping.neighbours import Block, Searcher, in_threads
+from triptych.grouping.neighbours import Block, in_threads
 from triptych.grouping.neighbours.inverted_lists import InvertedLists
 from triptych.progress import Progress, Silent
 from triptych.runs.jsonl import written_whole
@@ -43,7 +43,6 @@ class SelfJoin(msgspec.Struct, frozen=True, eq=False):
     """One self-join: which images search, and which can be found."""
 
     lists: InvertedLists
-    searcher: Searcher
     probe_count: int
     count: int
     """Neighbours an image."""
@@ -69,7 +68,7 @@ class SelfJoin(msgspec.Struct, frozen=True, eq=False):
             return path
 
         with (progress or Silent()).task("neighbours", total, "images") as task:
-            for start, path in zip(starts, in_threads(checkpoint, starts, self.searcher), strict=True):
+            for start, path in zip(starts, in_threads(checkpoint, starts, self.lists.searcher), strict=True):
                 with np.load(path) as piece:
                     result.images[piece["queries"]] = piece["images"]
                     result.cosines[piece["queries"]] = piece["cosines"]
@@ -80,7 +79,7 @@ class SelfJoin(msgspec.Struct, frozen=True, eq=False):
         if self.queries is not None:
             images = images[self.queries[images]]
         queries = self.lists.vectors.take(images)
-        found, cosines = self.searcher.search(queries, self._blocks(queries), self.count + 1)
+        found, cosines = self.lists.searcher.search(queries, self._blocks(queries), self.count + 1)
         found, cosines = without_self(images, found, cosines)
         with written_whole(path) as file:
             np.savez(file, queries=images, images=found.astype(np.int32), cosines=cosines)
@@ -89,7 +88,7 @@ class SelfJoin(msgspec.Struct, frozen=True, eq=False):
         """The vectors of every cell that any of ``queries`` probes, with those of them that do."""
         if not len(queries):
             return
-        probed = self.searcher.nearest_centroids(queries, self.lists.centroids, self.probe_count)
+        probed = self.lists.searcher.nearest_centroids(queries, self.lists.centroids, self.probe_count)
         by_cell = np.argsort(probed, axis=None, kind="stable")
         cells, starts = np.unique(probed.ravel()[by_cell], return_index=True)
         for cell, places in zip(cells.tolist(), np.split(by_cell, starts[1:]), strict=True):

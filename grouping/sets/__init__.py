@@ -48,14 +48,14 @@ def group_images(table: ImageTable, config: SetsConfig, scratch: Path, progress:
         return Grouped([], [], None, {})
     searcher = open_searcher(config.device, config.threads)
     lists = build_inverted_lists(table.blocks, count, table.dimensions, scratch, searcher, progress)
-    probes = choose_probe_count(lists, searcher, config.neighbours, config.min_recall)
-    corpus = Corpus(table, lists, searcher, probes)
+    probes = choose_probe_count(lists, config.neighbours, config.min_recall)
+    corpus = Corpus(table, lists, probes)
     copies = same_bytes(table.content_hashes)
     distinct = np.ones(count, bool)
     distinct[list(copies)] = False
-    join = SelfJoin(lists, searcher, probes, config.neighbours, queries=distinct, candidates=distinct)
+    join = SelfJoin(lists, probes, config.neighbours, queries=distinct, candidates=distinct)
     neighbours = join.run(scratch / "join", progress)
-    recall = measure_recall(lists, searcher, neighbours, config.neighbours, distinct)
+    recall = measure_recall(lists, neighbours, config.neighbours, distinct)
     with_hashes = bool(table.has_picture_hash.all())
     thresholds = choose_thresholds(config, lists.vectors, neighbours, distinct, with_hashes=with_hashes)
     duplicates, stays = find_duplicates(corpus, neighbours, copies, thresholds, progress)
@@ -99,8 +99,6 @@ def _replace_lost(
     lost &= neighbours.cosines[:, -1] >= thresholds.related - SEARCH_SLACK
     if lost.any():
         count = neighbours.images.shape[1]
-        join = SelfJoin(
-            corpus.lists, corpus.searcher, corpus.probe_count, count, queries=lost, candidates=stays
-        )
+        join = SelfJoin(corpus.lists, corpus.probe_count, count, queries=lost, candidates=stays)
         filled = join.run(folder, progress)
         neighbours.images[lost], neighbours.cosines[lost] = filled.images[lost], filled.cosines[lost]

@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from triptych.grouping.neighbours import SEARCH_SLACK, Searcher, in_threads
+from triptych.grouping.neighbours import SEARCH_SLACK, in_threads
 from triptych.grouping.neighbours.inverted_lists import InvertedLists
 from triptych.grouping.neighbours.self_join import Neighbours
 from triptych.grouping.neighbours.unit_vectors import pair_cosines
@@ -35,7 +35,6 @@ class Corpus(NamedTuple):
 
     image_table: ImageTable
     lists: InvertedLists
-    searcher: Searcher
     probe_count: int
 
 
@@ -93,7 +92,7 @@ def _near_duplicates(
     """Each duplicate, with the image that stays and their cosine."""
     table, vectors = corpus.image_table, corpus.lists.vectors
     lowest = thresholds.hashes_decide_from if table.has_picture_hash.any() else thresholds.duplicate
-    pairs = pairs_from(neighbours, vectors, lowest, corpus.searcher, distinct)
+    pairs = pairs_from(neighbours, vectors, lowest, corpus.lists.searcher, distinct)
     pairs = pairs.where(_are_copies(table, pairs.left, pairs.right, pairs.cosines, thresholds))
     graph = Graph(pairs, len(distinct))
     # Every place of its line is as near as a copy: there may be more copies than places.
@@ -116,7 +115,7 @@ def _near_duplicates(
                 if image not in covered:
                     yield image
 
-        for image, others in in_threads(look, uncovered(), corpus.searcher):
+        for image, others in in_threads(look, uncovered(), corpus.lists.searcher):
             if image in covered:  # since it was begun
                 continue
             stays[image] = True
@@ -160,9 +159,10 @@ def _all_near(
     """Every other image of the probed cells that may reach ``min_cosine``."""
     lists = corpus.lists
     vector = lists.vectors.take(np.array([image]))
+    cells = lists.searcher.nearest_centroids(vector, lists.centroids, corpus.probe_count)[0]
     near = [
         images[vectors @ vector[0] >= min_cosine - SEARCH_SLACK]
-        for cell in corpus.searcher.nearest_centroids(vector, lists.centroids, corpus.probe_count)[0].tolist()
+        for cell in cells.tolist()
         for images, vectors in lists.spans(cell)
     ]
     found = np.concatenate(near)

@@ -15,7 +15,7 @@ from tests.support.colour_encoder import ColourOn, bytes_of, save_tars
 from tests.support.contexts import context_of
 from tests.support.made_up import as_unit, make_run
 from triptych.grouping.config import SetsConfig
-from triptych.grouping.embedding.device_workers import PipelineSettings, open_devices
+from triptych.grouping.embedding.device_workers import open_devices
 from triptych.grouping.embedding.throughput import Throughput
 from triptych.grouping.stage import make_sets
 from triptych.runs.folder import RunFolder
@@ -39,7 +39,7 @@ def test_embeddings_and_image_records(tmp_path: Path) -> None:
     tars = save_tars(tmp_path / "tars", count=2, images=7)
     run = RunFolder.create_or_open(tmp_path / "run")
 
-    with open_devices(context_of(run), ["cpu"], ColourOn(), PipelineSettings(3, 2)) as embed:
+    with open_devices(context_of(run), ["cpu"], ColourOn(), batch_size=3, decode_threads=2) as embed:
         embed(open_sources([tars]), _NoReport())
 
     assert {

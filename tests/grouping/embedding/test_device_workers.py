@@ -17,7 +17,7 @@ from tests.support.colour_encoder import ColourOn, bytes_of, save_tars
 from tests.support.contexts import context_of
 from triptych.errors import SetupError
 from triptych.grouping.config import EmbeddingConfig
-from triptych.grouping.embedding.device_workers import PipelineSettings, open_devices
+from triptych.grouping.embedding.device_workers import open_devices
 from triptych.grouping.embedding.pipeline import Pipeline
 from triptych.grouping.embedding.throughput import Throughput
 from triptych.grouping.stage import embed_sources
@@ -71,7 +71,7 @@ def _embed(run: Path, tars: Path, encoder: ColourOn, devices: int = 2) -> tuple[
     report, progress = _Counted(), _Heard()
     context = context_of(RunFolder.create_or_open(run), progress=progress)
     # Named apart from a lone "cpu", which needs no process.
-    with open_devices(context, ["cpu:0"] * devices, encoder, PipelineSettings(2, 1)) as embed:
+    with open_devices(context, ["cpu:0"] * devices, encoder, batch_size=2, decode_threads=1) as embed:
         embed(open_sources([tars]), report)
     return report, progress.lines
 

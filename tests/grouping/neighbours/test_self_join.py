@@ -58,7 +58,7 @@ def test_searching_every_cell_finds_exactly_the_nearest(tmp_path: Path) -> None:
     np.fill_diagonal(cosines, -2)
     expected = np.sort(cosines, axis=1)[:, ::-1][:, :COUNT]
 
-    found = SelfJoin(made, TWO_THREADS, made.cells, COUNT).run(tmp_path / "join")
+    found = SelfJoin(made, made.cells, COUNT).run(tmp_path / "join")
 
     assert np.allclose(expected, found.cosines, atol=1e-5)
     assert np.allclose(expected, np.take_along_axis(cosines, found.images, axis=1), atol=1e-5)
@@ -68,14 +68,14 @@ def test_searching_every_cell_finds_exactly_the_nearest(tmp_path: Path) -> None:
 def test_searching_few_cells_reaches_the_wanted_recall(tmp_path: Path) -> None:
     """With far fewer cells than there are; and with one cell alone it would not."""
     made = _index(_rows(), tmp_path)
-    wanted = choose_probe_count(made, TWO_THREADS, COUNT, 0.95)
+    wanted = choose_probe_count(made, COUNT, 0.95)
 
-    found = SelfJoin(made, TWO_THREADS, wanted, COUNT).run(tmp_path / "join")
-    alone = SelfJoin(made, TWO_THREADS, 1, COUNT).run(tmp_path / "alone")
+    found = SelfJoin(made, wanted, COUNT).run(tmp_path / "join")
+    alone = SelfJoin(made, 1, COUNT).run(tmp_path / "alone")
 
     assert 1 < wanted < made.cells / 2
-    assert measure_recall(made, TWO_THREADS, found, COUNT) >= 0.95
-    assert measure_recall(made, TWO_THREADS, alone, COUNT) < 0.9
+    assert measure_recall(made, found, COUNT) >= 0.95
+    assert measure_recall(made, alone, COUNT) < 0.9
 
 
 @pytest.mark.usefixtures("small_cells")
@@ -89,8 +89,8 @@ def test_the_result_does_not_depend_on_threads_or_blocks(tmp_path: Path) -> None
     assert np.array_equal(one.centroids, four.centroids)
     assert one.vectors_path.read_bytes() == four.vectors_path.read_bytes()
     assert _same(
-        SelfJoin(one, first, 6, COUNT).run(tmp_path / "a"),
-        SelfJoin(four, second, 6, COUNT).run(tmp_path / "b"),
+        SelfJoin(one, 6, COUNT).run(tmp_path / "a"),
+        SelfJoin(four, 6, COUNT).run(tmp_path / "b"),
     )
 
 
@@ -98,13 +98,13 @@ def test_the_result_does_not_depend_on_threads_or_blocks(tmp_path: Path) -> None
 def test_a_killed_join_takes_over_the_pieces_that_are_there(tmp_path: Path) -> None:
     """Of 15 pieces 5 are gone: those are made again, the others are not touched, the result is the same."""
     made = _index(_rows(), tmp_path)
-    before = SelfJoin(made, TWO_THREADS, 6, COUNT).run(tmp_path / "join")
+    before = SelfJoin(made, 6, COUNT).run(tmp_path / "join")
     pieces = sorted((tmp_path / "join").iterdir())
     for piece in pieces[::3]:
         piece.unlink()
     untouched = [piece.stat().st_mtime_ns for piece in pieces if piece.exists()]
 
-    after = SelfJoin(made, TWO_THREADS, 6, COUNT).run(tmp_path / "join")
+    after = SelfJoin(made, 6, COUNT).run(tmp_path / "join")
 
     assert 15 == len(pieces)
     assert _same(before, after)
@@ -117,7 +117,7 @@ def test_masks_say_who_looks_and_who_is_found(tmp_path: Path) -> None:
     made = _index(_rows(), tmp_path)
     even = np.arange(3_000) % 2 == 0
 
-    found = SelfJoin(made, TWO_THREADS, 6, COUNT, queries=even, candidates=~even).run(tmp_path / "join")
+    found = SelfJoin(made, 6, COUNT, queries=even, candidates=~even).run(tmp_path / "join")
 
     assert (found.images[~even] == -1).all()
     assert (found.images[even] % 2 == 1).all()
@@ -127,7 +127,7 @@ def test_an_image_is_never_its_own_neighbour_even_among_equals(tmp_path: Path) -
     """Ten equal rows: each has the nine others or fewer, and then nothing."""
     made = _index(np.repeat(_rows(20)[:1], 10, axis=0), tmp_path)
 
-    found = SelfJoin(made, TWO_THREADS, made.cells, 12).run(tmp_path / "join")
+    found = SelfJoin(made, made.cells, 12).run(tmp_path / "join")
 
     assert all(image not in others for image, others in enumerate(found.images.tolist()))
     assert (found.images[:, :8] >= 0).all()
@@ -145,7 +145,7 @@ def test_true_neighbours_are_found_among_those_asked_for(tmp_path: Path) -> None
     cosines[:, ~odd] = -2
     images = np.array([3, 44, 399])
 
-    found = true_neighbours(made, TWO_THREADS, images, 5, odd)
+    found = true_neighbours(made, images, 5, odd)
 
     expected = np.argsort(-cosines[images], axis=1)[:, :5]
     assert expected.tolist() == found.tolist()
@@ -160,8 +160,8 @@ def test_torch_finds_what_faiss_finds(tmp_path: Path) -> None:
     by_faiss, by_torch = _index(rows, tmp_path / "faiss"), _index(rows, tmp_path / "torch", torch_on_cpu)
     odd = np.arange(3_000) % 2 == 1
 
-    ours = SelfJoin(by_faiss, TWO_THREADS, 6, COUNT, candidates=odd).run(tmp_path / "a")
-    theirs = SelfJoin(by_torch, torch_on_cpu, 6, COUNT, candidates=odd).run(tmp_path / "b")
+    ours = SelfJoin(by_faiss, 6, COUNT, candidates=odd).run(tmp_path / "a")
+    theirs = SelfJoin(by_torch, 6, COUNT, candidates=odd).run(tmp_path / "b")
 
     assert by_faiss.vectors_path.read_bytes() == by_torch.vectors_path.read_bytes()
     assert (ours.images == theirs.images).mean() > 0.999
@@ -175,7 +175,7 @@ def test_torch_ends_a_line_that_has_too_few_neighbours(tmp_path: Path) -> None:
     searcher = TorchSearcher("cpu")
     made = _index(_rows(20)[:5], tmp_path, searcher)
 
-    found = SelfJoin(made, searcher, made.cells, COUNT).run(tmp_path / "join")
+    found = SelfJoin(made, made.cells, COUNT).run(tmp_path / "join")
 
     assert [4] * 5 == (found.images >= 0).sum(axis=1).tolist()
 

@@ -17,14 +17,13 @@ from pathlib import Path
 
 from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.engine_choice import choose_engine
-from triptych.captioning.engines import Examined
+from triptych.captioning.engines import Examined, Finding
 from triptych.captioning.lmdeploy.gpus import visible_gpus
 from triptych.captioning.lmdeploy.spec import installation_fault
 from triptych.captioning.models.facts import CHAT_FORMAT, HF_FORMAT, ModelFacts, read_model
 from triptych.captioning.models.token_budget import longest_requests
 from triptych.config import Config
 from triptych.errors import SetupError
-from triptych.findings import Finding
 from triptych.jobs import Job
 from triptych.models import resolve_model
 from triptych.prompts import load_prompts
@@ -42,8 +41,8 @@ _ALWAYS_NEEDED = (
 )
 
 
-def examine(folder: Path) -> list[Finding]:
-    """All findings; ``folder`` is where run folders would be, for its free space."""
+def examine() -> list[Finding]:
+    """What there is, and what is missing, whatever is captioned."""
     return [
         Finding("python", "ok", f"{platform.python_version()} on {platform.system()} {platform.machine()}"),
         Finding("cpu", "ok", f"{len(os.sched_getaffinity(0))} cores, {_memory_gib():.0f} GiB of memory"),
@@ -51,7 +50,7 @@ def examine(folder: Path) -> list[Finding]:
         *(_package(name) for name in _ALWAYS_NEEDED),
         _lmdeploy(),
         *(_embedded(name) for name in ("builtin:nano-clip", "builtin:nano-internvl")),
-        _disk(folder),
+        _disk(),
     ]
 
 
@@ -95,10 +94,10 @@ def _embedded(name: str) -> Finding:
     return Finding(name, "ok", f"{size_mb:.1f} MB (for the demo only)")
 
 
-def _disk(folder: Path) -> Finding:
-    existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
-    free_gb = shutil.disk_usage(existing).free / 1e9
-    found = f"{free_gb:,.0f} GB free at {existing}"
+def _disk() -> Finding:
+    """Where the command was called: run folders are likely to be near."""
+    free_gb = shutil.disk_usage(Path.cwd()).free / 1e9
+    found = f"{free_gb:,.0f} GB free at {Path.cwd()}"
     # 11M rows of about 1 KB in two places, and 11M x 512 float16 embeddings: 35 GB (the sa1b preset).
     if free_gb < 1:
         return Finding("disk", "failed", found, "free some space: a run needs at least 1 GB")

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 import msgspec
 
 from triptych.captioning.engine import Engine
 from triptych.captioning.models.facts import ModelFacts
 from triptych.errors import UsageError
-from triptych.findings import Finding
 
 C = TypeVar("C", bound=msgspec.Struct)
 
@@ -27,6 +26,18 @@ class Suitability(msgspec.Struct, frozen=True):
 
     suits: bool
     why: str
+
+
+Level = Literal["ok", "missing", "failed"]
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """The answer to one question. ``missing`` limits what can run; ``failed`` means that nothing can."""
+
+    name: str
+    level: Level
+    found: str
+    advice: str = ""
 
 
 class Examined(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,10 +13,9 @@ from pathlib import Path
 import msgspec
 
 from triptych.captioning.engine import CaptionRequest, Engine
-from triptych.captioning.engines import EngineSpec, Examined
+from triptych.captioning.engines import EngineSpec, Examined, Finding
 from triptych.captioning.engines.config import ServerConfig
 from triptych.errors import SetupError
-from triptych.findings import Finding
 
 PROBE_TOKENS = 8
 PROBE_TIMEOUT_S = 60.0

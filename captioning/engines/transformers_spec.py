@@ -9,10 +9,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from triptych.captioning.engine import Engine
-from triptych.captioning.engines import EngineSpec, Examined, Suitability
+from triptych.captioning.engines import EngineSpec, Examined, Finding, Suitability
 from triptych.captioning.engines.config import TransformersConfig
 from triptych.captioning.models.location import locate
-from triptych.findings import Finding
 
 
 def _open(model: str, config: TransformersConfig, _logs: Path, _say: Callable[[str], None]) -> Engine:

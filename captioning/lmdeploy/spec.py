@@ -12,14 +12,13 @@ from importlib import metadata
 from pathlib import Path
 
 from triptych.captioning.engine import Engine
-from triptych.captioning.engines import EngineSpec, Examined, Suitability
+from triptych.captioning.engines import EngineSpec, Examined, Finding, Suitability
 from triptych.captioning.lmdeploy.command import gpu_groups
 from triptych.captioning.lmdeploy.config import LmdeployConfig
 from triptych.captioning.lmdeploy.gpus import Gpu, visible_gpus
 from triptych.captioning.models.facts import ModelFacts
 from triptych.captioning.models.location import locate
 from triptych.errors import SetupError
-from triptych.findings import Finding
 
 VERSIONS = ("0.18",)
 """Whose command line and server Triptych is tested with."""

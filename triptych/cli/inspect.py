@@ -126,7 +126,7 @@ def doctor(
     from triptych.doctor import examine, examine_captioning
 
     config = load_config(preset, config_file, options.flags_of(**given))
-    findings = [*examine(Path()), *examine_captioning(config)]
+    findings = [*examine(), *examine_captioning(config)]
     if as_json:
         _print_json(findings)
     else:

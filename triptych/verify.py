@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -52,21 +53,23 @@ def verify_run(opened: Run, images: ImageCheck) -> Verification:
     Never raises for damage.
     """
     found = Verification()
-    _check_ledger(opened, found)
-    _check_stages(opened.folder, found)
-    _check_embeddings(opened.folder, found)
-    _check_images(opened, images, found)
-    _check_export(opened, found)
+    for check in (
+        _check_ledger,
+        _check_stages,
+        _check_embeddings,
+        partial(_check_images, asked=images),
+        _check_export,
+    ):
+        try:
+            check(opened, found)
+        except (OSError, TriptychError) as error:
+            found.violations.append(str(error))
     return found
 
 
 def _check_ledger(opened: Run, found: Verification) -> None:
     """Every image and every planned caption is accounted for."""
-    try:
-        ledger = opened.ledger(opened.progress)
-    except (OSError, TriptychError) as error:
-        found.violations.append(str(error))
-        return
+    ledger = opened.ledger(opened.progress)
     violations = ledger.violations()
     found.violations += violations
     if not violations:
@@ -77,8 +80,9 @@ def _check_ledger(opened: Run, found: Verification) -> None:
     found.violations += [f"stage {stage} is not finished" for stage in ledger.unfinished]
 
 
-def _check_stages(folder: RunFolder, found: Verification) -> None:
+def _check_stages(opened: Run, found: Verification) -> None:
     """What a finished stage wrote and read is there, and the same."""
+    folder = opened.folder
     losses = [loss for stage in STAGE_NAMES if (loss := folder.loss_of(stage)) is not None]
     found.violations += [f"{loss}; `triptych run` makes again what is missing" for loss in losses]
     sets = folder.run_file.stages.get("sets")
@@ -98,10 +102,11 @@ def _check_stages(folder: RunFolder, found: Verification) -> None:
         found.checks.append("images and embeddings have the bytes that the sets were made of")
 
 
-def _check_embeddings(folder: RunFolder, found: Verification) -> None:
+def _check_embeddings(opened: Run, found: Verification) -> None:
     """Each shard's array has one row for each readable image."""
     import numpy as np
 
+    folder = opened.folder
     rows = shards = 0
     for shard in folder.shards():
         path = folder.embeddings_file(shard)
@@ -126,7 +131,7 @@ def _check_embeddings(folder: RunFolder, found: Verification) -> None:
     found.checks.append(f"{rows:,} embeddings in {shards:,} shards match their images")
 
 
-def _check_images(opened: Run, asked: ImageCheck, found: Verification) -> None:
+def _check_images(opened: Run, found: Verification, asked: ImageCheck) -> None:
     """Each image is where it was, with the bytes and the size that the run noted."""
     if asked.count == 0:
         return
@@ -170,11 +175,7 @@ def _check_export(opened: Run, found: Verification) -> None:
 
     if not opened.folder.is_finished("export"):
         return
-    try:
-        passed, violations = check_export(opened.folder, opened.progress)
-    except (OSError, TriptychError) as error:
-        found.violations.append(str(error))
-        return
+    passed, violations = check_export(opened.folder, opened.progress)
     found.checks += map(str, passed)
     found.violations += violations
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -151,20 +151,14 @@ def embed(
     where = usable_devices("auto" if device == "auto" else (device,))[0]
     encoder = load_encoder(resolve_encoder(resolve_model(model), pretrained), where, precision, threads)
     decoding = MemoryBudget(DECODED_AT_ONCE_PIXELS)
-    vectors = []
+    left, vectors = iter(images), []
     with ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:
-        for batch in _batches(images, batch_size):
+        for batch in iter(lambda: list(islice(left, batch_size)), []):
             framed = pool.map(lambda image: _framed(image, encoder.shape, decoding), batch)
             vectors.append(encoder.encode(np.stack(list(framed))))
     if not vectors:
         return encoder.encode(encoder.shape.grey())[:0]
     return np.concatenate(vectors)
-
-
-def _batches(images: Iterable[Picture], size: int) -> Iterator[list[Picture]]:
-    left = iter(images)
-    while batch := list(islice(left, size)):
-        yield batch
 
 
 def _framed(image: Picture, shape: InputShape, decoding: MemoryBudget) -> NDArray[np.uint8]:

@@ -111,7 +111,7 @@ class Pipeline:
     def _read(self, shards: Iterable[Shard], decoders: ThreadPoolExecutor) -> Iterator[_Read]:
         """Every file, with what is becoming of it; after the last one of a shard, None."""
         for shard in shards:
-            under_way = _ShardUnderWay(shard.name)
+            under_way = _ShardUnderWay(shard.name, [], [])
             files = iter(shard.files())
             while True:
                 self.images.acquire(1)
@@ -158,13 +158,12 @@ class Pipeline:
             batch.shard.rows.append(self._encoder.encode(self._encoder.shape.grey())[:0])
 
 
-class _ShardUnderWay:
+class _ShardUnderWay(NamedTuple):
     """What is known of a shard so far."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.records: list[ImageRecord] = []
-        self.rows: list[NDArray[np.float16]] = []
+    name: str
+    records: list[ImageRecord]
+    rows: list[NDArray[np.float16]]
 
 
 class _Read(NamedTuple):

@@ -76,18 +76,20 @@ class JobRule(NamedTuple):
 
 
 class Phrases:
-    """Patterns, each looked for only in a text that has one of its needles."""
+    """Phrases in lower case, each looked for only in a text that has one of its needles."""
 
     MOST_COUNTED = 100
     """Places of a pattern: one is enough to reject a caption."""
 
-    def __init__(self, *groups: tuple[str, str]) -> None:
-        """Each group: needles, of which one is in all that the pattern matches, and the pattern. Both are for
-        text in lower case. Needles are separated by ``|``."""
+    def __init__(self, table: str, *, are_words: bool = True) -> None:
+        """Each line of ``table``: phrases, or needles, `` :: `` and a pattern; a match has one of the needles.
+        Both are separated by ``|``. ``are_words``: no letter may stand on either side of a phrase."""
         self._patterns: dict[str, list[re.Pattern[str]]] = {}
-        for needles, pattern in groups:
-            compiled = re.compile(pattern)
-            for needle in needles.split("|"):
+        for line in table.strip().splitlines():
+            phrases, _, pattern = line.strip().partition(" :: ")
+            either = "|".join(map(re.escape, phrases.split("|")))
+            compiled = re.compile(pattern or (rf"(?<!\w)(?:{either})(?!\w)" if are_words else either))
+            for needle in phrases.split("|"):
                 self._patterns.setdefault(needle, []).append(compiled)
         self.needles = frozenset(self._patterns)
 

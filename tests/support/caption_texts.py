@@ -27,7 +27,8 @@ def violations(text: str, language: str = "en", images: int = 1, end: str = "sto
     found = {}
     for rule in RULES:
         is_for = rule.subject in (None, judged.subject) and rule.reads(judged.language)
-        if rule.measure is None or not is_for or (rule.needles and not judged.among(rule.needles)):
+        is_skipped = rule.needles and rule.needs_needle and not judged.among(rule.needles)
+        if rule.measure is None or not is_for or is_skipped:
             continue
         score = rule.measure(judged)
         if rule.is_violated(score, rule.threshold_of(judged.subject, judged.language)):

@@ -32,7 +32,6 @@ UNSPACED = HAN + KANA + r"\u0e01-\u0edf\u0f40-\u0fbc\u1000-\u109f\u1780-\u17dd"
 
 LONGEST_WORD = 40
 """A run of letters longer than this is not a word in any caption: its characters are counted one by one."""
-
 LONGEST_QUOTE, LONGEST_SINGLE_QUOTE = 160, 80
 """In characters. What a sign says is shorter; a longer stretch between quotation marks is the caption. Single
 ones, which are apostrophes, too, stand around a word or a name."""
@@ -40,9 +39,6 @@ ones, which are apostrophes, too, stand around a word or a name."""
 LONGEST_READ = 8000
 """Characters that the costly views read: nearly twice the longest caption that any job allows.
 What is longer is rejected for its length."""
-
-MOST_SENTENCES = 500
-"""Looked at one by one. The longest caption that any job allows has a tenth of that."""
 
 _TO_PLAIN = bytes(
     code if code >= 128 else ord(chr(code).lower()) if chr(code).isalnum() else 32 for code in range(256)
@@ -53,7 +49,6 @@ _UNSPACED_MARKS = "，。、；：“”（）《》！？·—…"
 """The marks in such scripts, nearly always: replacing one by one beats any pattern."""
 _LONGER_WORD = re.compile(rf"([^{UNSPACED} ]{{2,}})")
 _MARK = re.compile(r"[^\w ]")
-_SENTENCE_END = re.compile(r"(?<!\d)[.．]|[!?！？。…;；।؟۔։።។။]|[\r\n]")
 
 _QUOTED_BY = {
     opening: re.compile(rf"{opening}[^{opening}{closing}\n]{{1,{LONGEST_QUOTE}}}[{closing}]")
@@ -130,17 +125,6 @@ class CaptionText:
     def unquoted_lowered(self) -> str:
         """The same in lower case."""
         return self.unquoted.lower()
-
-    @functools.cached_property
-    def image_numbers(self) -> set[int]:
-        """Of the images that it names as the prompt asks, outside quotations: a sign may have any number."""
-        return self.naming.numbers(self.unquoted) if self.naming is not None else set()
-
-    @functools.cached_property
-    def sentences(self) -> list[list[str]]:
-        """The units of each sentence. A line break or semicolon ends one, a point after a digit doesn't."""
-        parts = _SENTENCE_END.split(self.text[:LONGEST_READ], MOST_SENTENCES)
-        return [units for part in parts if (units := units_of(part))]
 
 
 _WRITES = re.compile(

@@ -82,7 +82,7 @@ class Phrases:
     """Places of a pattern: one is enough to reject a caption."""
 
     def __init__(self, table: str, *, are_words: bool = True) -> None:
-        """Each line of ``table``: phrases, or needles, `` :: `` and a pattern; a match has one of the needles.
+        """A line: phrases, or needles, `` :: `` and a pattern; a match has one of the needles.
         Both are separated by ``|``. ``are_words``: no letter may stand on either side of a phrase."""
         self._patterns: dict[str, list[re.Pattern[str]]] = {}
         for line in table.strip().splitlines():

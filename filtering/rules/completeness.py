@@ -15,6 +15,8 @@ from triptych.filtering.rule import Rule
 from triptych.jobs import Subject
 from triptych.languages import Language
 
+_Lengths = Mapping[str, Mapping[Subject, int]]
+
 FINISHED = frozenset({"", "stop", "eos", "eos_token", "end_turn", "stop_sequence"})
 """Finish reasons of a model that ended by itself, in the words of several servers; others mean a cut."""
 
@@ -67,20 +69,12 @@ TRUNCATED = Rule(
 )
 
 
-_SHORTEST: Mapping[str, Mapping[Subject, int]] = {
-    # A sixth of the seed's mean of 95 words; for a set, a dozen words for each of two images, the smallest
-    # set. Shorter is a label, not a description; true demo captions have 24 and more.
-    "en": {"image": 15, "set": 25},
-    # The same at 1.5 characters a word (the seed's 150 to 95).
-    "zh": {"image": 22, "set": 38},
-}
-_LONGEST: Mapping[str, Mapping[Subject, int]] = {
-    # Nearly four times the seed's mean; for a set, three times. Longer is speculation or a loop. In two
-    # held-out sets, what was too long had 788 words and more, and good captions of sets up to 267.
-    "en": {"image": 350, "set": 700},
-    # What was too long had 981 characters and more, good captions of sets up to 371.
-    "zh": {"image": 550, "set": 900},
-}
+# A sixth of the seed's mean of 95 words, or 150 characters; for a set, a dozen words for each of two images, the
+# smallest set. Shorter is a label, not a description; true demo captions have 24 and more.
+_SHORTEST: _Lengths = {"en": {"image": 15, "set": 25}, "zh": {"image": 22, "set": 38}}
+# Nearly four times the seed's mean; for a set, three times. Longer is speculation or a loop: in two held-out sets,
+# what was too long had 788 words or 981 characters and more, good captions of sets up to 267 and 371.
+_LONGEST: _Lengths = {"en": {"image": 350, "set": 700}, "zh": {"image": 550, "set": 900}}
 
 
 def length(caption: CaptionText) -> float:
@@ -98,13 +92,10 @@ def longest(subject: Subject, language: Language) -> float:
     return _own_or_derived(_LONGEST, subject, language)
 
 
-def _own_or_derived(
-    table: Mapping[str, Mapping[Subject, int]], subject: Subject, language: Language
-) -> float:
-    own = table.get(language.code)
-    if own is not None:
+def _own_or_derived(lengths: _Lengths, subject: Subject, language: Language) -> float:
+    if own := lengths.get(language.code):
         return float(own[subject])
-    return float(round(table["en"][subject] * language.units_per_english_word))
+    return float(round(lengths["en"][subject] * language.units_per_english_word))
 
 
 TOO_SHORT = Rule(

@@ -27,7 +27,6 @@ _BAD_CHARACTER = re.compile(
     "\ue000-\uf8ff\ufff9-\ufffb\ufdd0-\ufdef\ud800-\udfff\U000f0000-\U0010fffd▁�□]|(?<=\\w)Ġ"
 )
 """Control, format, private, surrogate and replacement characters, and two tokenizers' marks for a space."""
-
 _INVISIBLE = re.compile("[\u200b\u200e\u200f\u2060]")
 _MAY_BE_INVISIBLE = frozenset({"ARABIC", "HEBREW", "KHMER", "MYANMAR", "THAI", "LAO", "TIBETAN"})
 """Scripts that turn the direction of writing, or mark where a word ends without showing it."""

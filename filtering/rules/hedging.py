@@ -7,43 +7,29 @@ job: other phrases that a description doesn't have (see refusal).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
 
 from triptych.filtering.caption import CaptionText, units_of
 from triptych.filtering.rule import Rule
 from triptych.jobs import Subject
 from triptych.languages import Language
 
-_STRONG, _WEAK = 1.0, 0.5
-
-_HEDGES: Mapping[str, Sequence[tuple[float, str]]] = {
-    "en": (
-        (
-            _STRONG,
-            "perhaps maybe possibly probably likely presumably potentially conceivably supposedly plausibly might"
-            " could presumed assumed assume imagine guess speculate unclear apparently surmise suppose believe believes",
-        ),
-        (
-            _WEAK,
-            "seems seem seemingly appears appear suggests suggest suggesting suggestive implies implying indicating"
-            " indicates hinting hints hint evoking possible may impression",
-        ),
-    ),
-    "zh": (
-        (
-            _STRONG,
-            "可能 或许 也许 大概 似乎 好像 恐怕 想必 猜测 推测 估计 疑似 多半 不排除 说不定 应该是 应该会 应该在 应该正"
-            " 应该刚 应该为 应当 貌似 推断 猜想 八成 没准 不难想象 可以想象 看样子 怕是 让人觉得",
-        ),
-        (_WEAK, "看起来 看上去 看似 暗示 预示 表明 像是 让人联想 仿佛 透露出 意味着"),
-    ),
+_GUESSES = {
+    "en": "perhaps maybe possibly probably likely presumably potentially conceivably supposedly plausibly might could presumed"
+    " assumed assume imagine guess speculate unclear apparently surmise suppose believe believes",
+    "zh": "可能 或许 也许 大概 似乎 好像 恐怕 想必 猜测 推测 估计 疑似 多半 不排除 说不定 应该是 应该会 应该在 应该正 应该刚 应该为"
+    " 应当 貌似 推断 猜想 八成 没准 不难想象 可以想象 看样子 怕是 让人觉得",
 }
-_WORDS = {
-    code: frozenset(word for _, words in groups for word in words.split()) for code, groups in _HEDGES.items()
+_IMPRESSIONS = {
+    "en": "seems seem seemingly appears appear suggests suggest suggesting suggestive implies implying indicating indicates hinting"
+    " hints hint evoking possible may impression",
+    "zh": "看起来 看上去 看似 暗示 预示 表明 像是 让人联想 仿佛 透露出 意味着",
 }
-_WEIGHTS = {word: weight for groups in _HEDGES.values() for weight, words in groups for word in words.split()}
+_WEIGHTS = {
+    code: dict.fromkeys(_GUESSES[code].split(), 1.0) | dict.fromkeys(_IMPRESSIONS[code].split(), 0.5)
+    for code in _GUESSES
+}
 
-_NOT_A_HEDGE: Mapping[str, re.Pattern[str]] = {
+_NOT_A_HEDGE = {
     "en": re.compile(
         r"\bcould (?:also |clearly )?be (?:seen|found|read|made out)|\b(?:un|not )likely|\blikely to\b(?! be)"
         r"|\bappears? (?:on|in|at|behind|beside|below|above|near|next|under|along|twice|again|only|to the (?:left|right))"
@@ -56,16 +42,13 @@ _NOT_A_HEDGE: Mapping[str, re.Pattern[str]] = {
 
 def hedges(caption: CaptionText) -> float:
     """How much is guessed: 1 for "perhaps" and its like, 0.5 for "seems" and its like."""
-    code = caption.language.code
-    words = caption.among(_WORDS[code])
-    if code == "en" and not words.isdisjoint(caption.units):
-        units = caption.units if caption.unquoted is caption.text else units_of(caption.unquoted)
-        score = sum(_WEIGHTS[word] * units.count(word) for word in words)
-    elif code == "zh":
-        score = sum(_WEIGHTS[word] * caption.unquoted.count(word) for word in words)
-    else:
+    weights = _WEIGHTS[caption.language.code]
+    words = caption.among(weights.keys())
+    if caption.language.unit == "word" and words.isdisjoint(caption.units):
         return 0.0
-    return max(0.0, score - len(_NOT_A_HEDGE[code].findall(caption.unquoted)))
+    said = units_of(caption.unquoted) if caption.language.unit == "word" else caption.unquoted
+    score = sum(weights[word] * said.count(word) for word in words)
+    return max(0.0, score - len(_NOT_A_HEDGE[caption.language.code].findall(caption.unquoted)))
 
 
 def most_hedges(subject: Subject, language: Language) -> float:
@@ -79,8 +62,8 @@ SPECULATION = Rule(
     name="speculation",
     measure=hedges,
     threshold=most_hedges,
-    languages=frozenset(_HEDGES),
-    needles=frozenset(_WEIGHTS),
+    languages=frozenset(_WEIGHTS),
+    needles=frozenset().union(*_WEIGHTS.values()),
     step=0.5,
     likely_cause="a prompt that doesn't forbid guesses",
 )

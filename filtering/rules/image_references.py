@@ -198,7 +198,7 @@ def _value(word: str) -> int | None:
 def missing_images(caption: CaptionText) -> float:
     """How many images the caption does not name; without a contract, all but one of a caption of one."""
     if caption.naming is not None:
-        return float(len(set(range(1, caption.image_count + 1)) - caption.image_numbers))
+        return float(len(caption.naming.missing(caption.unquoted, caption.image_count)))
     text = _prose(caption)
     return float(caption.image_count - 1) if text and speaks_of_one(text, caption.language.code) else 0.0
 
@@ -206,7 +206,7 @@ def missing_images(caption: CaptionText) -> float:
 def unknown_images(caption: CaptionText) -> float:
     """How many numbers of images the caption has that the set doesn't have. A sign may say any number."""
     if caption.naming is not None:
-        return float(len(caption.image_numbers.difference(range(1, caption.image_count + 1))))
+        return float(len(caption.naming.unknown(caption.unquoted, caption.image_count)))
     text = _prose(caption)
     return float(len(beyond_last(text, caption.language.code, caption.image_count))) if text else 0.0
 

@@ -12,8 +12,7 @@ from __future__ import annotations
 import copy
 import functools
 import re
-from collections.abc import Callable, Iterable, Mapping
-from itertools import islice
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from triptych.filtering.caption import HAN, LATIN, UNSPACED, CaptionText, is_inscribed, units_of
@@ -26,68 +25,45 @@ ENGLISH_WORDS = frozenset(
     " his her they where these as for an being image each both".split()
 )
 """Words that make up a third of any English description and little of any other language."""
-
 SURELY_ENGLISH_SHARE = 0.22
-"""Of the units. The captions of tests/filtering/labelled have 0.25 and more; one with a foreign sentence among
-four falls below, and then sentences are looked at one by one."""
-
+"""Of the units. Labelled captions have 0.25 and more; one with a foreign sentence among four falls below, and then
+sentences are looked at one by one."""
 SURE_WORDS_IN_SENTENCE = 0.12
 """A sentence with this share of ENGLISH_WORDS is English without being asked about."""
-
-SHORTEST_IDENTIFIED = 5
-"""In words. A shorter sentence is too little for an identifier."""
-
-MOST_CHARACTERS = 400
-"""Read of a sentence: enough to be sure, and a limit to the time for a text without full stops."""
-
-MOST_IDENTIFIED = 50
-"""Sentences of a caption that are identified: more than the longest caption that any job allows has."""
-
-FOREIGN_RUN_WORDS = 6
-"""Latin words in a row that make an English clause in a caption of another script, where one of ENGLISH_WORDS
-is among them. Names and brands are shorter and have none."""
-
-FOREIGN_RUN_CHARACTERS = 10
-"""Characters in a row that make a clause in a script without spaces."""
-
-FOREIGN_SHARE_OF_RUN = 0.4
-"""Of its characters: Japanese has as many kana beside its Chinese characters, and more."""
-
-LONGEST_SIGN = 24
-"""Characters that a sign or a banner has in one go."""
-
-MOST_SIGNS = 50
-"""More than these are no signs."""
-
+SHORTEST_IDENTIFIED, MOST_CHARACTERS, MOST_IDENTIFIED = 5, 400, 50
+"""Words of a sentence that are enough for an identifier; characters of it that are read; sentences of a caption,
+more than the longest that any job allows has."""
 LEAST_LIKELY = 0.05
 """A sentence is plainly foreign where its language, and those taken for it, are less likely than this."""
 
+FOREIGN_RUN_WORDS, FOREIGN_RUN_CHARACTERS = 6, 10
+"""In a row they make a clause in another script: of Latin words one has to be of ENGLISH_WORDS, since names and
+brands are shorter and have none."""
+FOREIGN_SHARE_OF_RUN = 0.4
+"""Of its characters: Japanese has as many kana beside its Chinese characters, and more."""
+LONGEST_SIGN = 24
+"""Characters that a sign or a banner has in one go."""
 FEW_FOREIGN = 0.1
 """A share of words that is below any threshold, so that it isn't looked into."""
 
-_SAME = (
-    "no nb nn da",
-    "hr bs sr",
-    "id ms",
-    "zh yue wuu",
-    "cs sk",
-    "pt gl",
-    "es gl an ext",
-    "ar arz ary",
-    "af nl",
-)
+_SAME = "no nb nn da|hr bs sr|id ms|zh yue wuu|cs sk|pt gl|es gl an ext|ar arz ary|af nl".split("|")
 """Languages that one sentence may belong to as well as to the other."""
+
+FEWEST_TRADITIONAL = 3
+"""Different characters. One or two are a name, or a character that both write (乾隆, 著名)."""
 
 _BRACKETED = re.compile(r"\([^()\n]{1,80}\)|（[^（）\n]{1,80}）")
 _LATIN_RUN = re.compile(rf"(?<![{LATIN}])[{LATIN}]++(?:[\s,'’\-]++[{LATIN}]++){{{FOREIGN_RUN_WORDS - 1},}}")
 _UNSPACED_RUN = re.compile(rf"[{UNSPACED}](?:[{UNSPACED}，、：]){{{FOREIGN_RUN_CHARACTERS - 1},}}")
 _SIGN = re.compile(rf"[{UNSPACED}]{{1,{LONGEST_SIGN}}}(?![{UNSPACED}])")
 _LETTER = re.compile(r"[^\W\d_]")
-_LETTERS_BUT: Mapping[tuple[str, ...], re.Pattern[str]] = {
-    scripts: re.compile(rf"[^\W\d_{letters}]+") for scripts, letters in ((("LATIN",), LATIN), (("CJK",), HAN))
-}
+_LETTERS_BUT = {("LATIN",): re.compile(rf"[^\W\d_{LATIN}]+"), ("CJK",): re.compile(rf"[^\W\d_{HAN}]+")}
 """Words in letters of other scripts, by the only script of a language: a short cut for the commonest."""
 _SENTENCE = re.compile(r"[^.!?;。！？；।؟۔\n]+")
+_INSCRIBED = re.compile(
+    rf"(?:[写寫題题刻印标標书書][着著有了]|字样|匾额|招牌|店名|牌匾)(?:是|为|上?[的]?)?[：:]?[{HAN}·]{{1,12}}"
+)
+"""What a Chinese sign says without quotation marks, as far as a sign goes."""
 
 
 def foreign_share(caption: CaptionText) -> float:
@@ -112,11 +88,8 @@ def _other_scripts(caption: CaptionText) -> float:
     if own == 0:
         return 1.0
     if foreign and "CJK" not in language.scripts:
-        foreign -= sum(
-            len(sign[0])
-            for sign in islice(_SIGN.finditer(text), MOST_SIGNS)
-            if is_inscribed(text, sign.start())
-        )
+        signs = (sign for sign in _SIGN.finditer(text) if is_inscribed(text, sign.start()))
+        foreign -= sum(len(sign[0]) for sign in signs)
     if foreign <= 0:
         return 0.0
     return 1.0 if _has_foreign_clause(text, language) else foreign / (own + foreign)
@@ -136,16 +109,15 @@ def _count(units: Iterable[str], scripts: tuple[str, ...]) -> tuple[int, int]:
 
 def _has_foreign_clause(text: str, language: Language) -> bool:
     """Whether a whole clause is in another script, and no sign says it."""
-    runs = [run for run in _UNSPACED_RUN.finditer(text) if _is_foreign(run[0], language)]
+    runs = []
+    for run in _UNSPACED_RUN.finditer(text):
+        own, foreign = _count(run[0], language.scripts)
+        if foreign >= FOREIGN_SHARE_OF_RUN * (own + foreign):
+            runs.append(run)
     if "LATIN" not in language.scripts:
         latin = _LATIN_RUN.finditer(text)
         runs += [run for run in latin if not ENGLISH_WORDS.isdisjoint(run[0].lower().split())]
     return any(not is_inscribed(text, run.start()) for run in runs)
-
-
-def _is_foreign(run: str, language: Language) -> bool:
-    own, foreign = _count(run, language.scripts)
-    return foreign >= FOREIGN_SHARE_OF_RUN * (own + foreign)
 
 
 def _other_languages(caption: CaptionText) -> float:
@@ -213,25 +185,14 @@ WRONG_LANGUAGE = Rule(
 )
 
 
-FEWEST = 3
-"""Different characters. One or two are a name, or a character that both write (乾隆, 著名)."""
-
-_INSCRIBED = re.compile(
-    rf"(?:[写寫題题刻印标標书書][着著有了]|字样|匾额|招牌|店名|牌匾)(?:是|为|上?[的]?)?[：:]?[{HAN}·]{{1,12}}"
-)
-"""What a sign says without quotation marks, as far as a sign goes."""
-
-_HAN_CHARACTER = re.compile(rf"[{HAN}]")
-
-
 def traditional_share(caption: CaptionText) -> float:
     """The share, in [0, 1], of the Han characters outside quotation marks."""
     pattern = _traditional_only()
-    if len(set(pattern.findall(caption.text))) < FEWEST:
+    if len(set(pattern.findall(caption.text))) < FEWEST_TRADITIONAL:
         return 0.0
     text = _INSCRIBED.sub(" ", caption.unquoted)
     found = pattern.findall(text)
-    return len(found) / len(_HAN_CHARACTER.findall(text)) if len(set(found)) >= FEWEST else 0.0
+    return len(found) / len(re.findall(f"[{HAN}]", text)) if len(set(found)) >= FEWEST_TRADITIONAL else 0.0
 
 
 @functools.cache
@@ -240,9 +201,7 @@ def _traditional_only() -> re.Pattern[str]:
     import opencc
 
     to_simplified = opencc.OpenCC("t2s")
-    common = (
-        chr(code) for first, last in ((0x3400, 0x4DBF), (0x4E00, 0x9FFF)) for code in range(first, last)
-    )
+    common = map(chr, (*range(0x3400, 0x4DBF), *range(0x4E00, 0x9FFF)))
     return re.compile(f"[{''.join(each for each in common if to_simplified.convert(each) != each)}]")
 
 

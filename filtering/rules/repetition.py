@@ -13,35 +13,30 @@ from functools import lru_cache
 
 import msgspec
 
-from triptych.filtering.caption import CaptionText
+from triptych.filtering.caption import LONGEST_READ, CaptionText, units_of
 from triptych.filtering.rule import Rule
 from triptych.languages import LANGUAGES, Language
 
 LONGEST_PERIOD = 12
 """In units. Longer things that come again and again are found as stretches and as sentences."""
-
 LOOP_COPIES = 4
 """Three in a row is still emphasis: "very, very, very large", "哈哈哈" on a sign."""
-
 LOOP_SCORE = 0.5
 """The least score of a caption with a loop, also where a long good text goes before it."""
-
-LONG_STRETCH_TIMES = 2
-
-TEMPLATE_TIMES = 5
-
+LONG_STRETCH_TIMES, TEMPLATE_TIMES = 2, 5
+"""How often such stretches may be said, at most and for each image (see Lengths)."""
 ALIKE_WEIGHT = 0.5
-"""Of what is said again inside other sentences, against whole sentences and loops. Alike things are described
-in alike words ("on the left side of the image there is a ...", a list that three images share): good captions
-of the labelled sets and the demo reach a share of 0.17 in such stretches, and faults without a loop or a
-sentence twice begin at 0.24."""
-
+"""Of what is said again inside other sentences, against whole sentences and loops: alike things are described in
+alike words. Good captions reach a share of 0.17 in such stretches, faults of no other kind begin at 0.24."""
 BEGINNINGS = 3
 """So many may begin alike in any caption, and one more than there are images in one of a set."""
-
 MOST_UNITS = 2500
 """More than twice the longest caption that any job allows; what comes later is too long in any case."""
+MOST_SENTENCES = 500
+"""The longest caption that any job allows has a tenth of that."""
 
+_SENTENCE_END = re.compile(r"(?<!\d)[.．]|[!?！？。…;；।؟۔։።។။]|[\r\n]")
+"""A line break or semicolon ends a sentence, a point after a digit doesn't."""
 _LOOP = re.compile(rf"(.{{1,{LONGEST_PERIOD}}}?)\1{{{LOOP_COPIES - 1},}}", re.DOTALL)
 
 
@@ -51,17 +46,16 @@ class Lengths(msgspec.Struct, frozen=True):
     loop: int
     """A loop of this length is one wherever it stands, so it counts at least LOOP_SCORE."""
     stretch: int
-    """A stretch of so many said again is a repetition. Long enough for a listing such as "a red boat and a
-    blue boat" to stay clear; Chinese listings need more ("饺子，一排白色饺子，一排绿色饺子" has 14)."""
+    """Long enough for a listing such as "a red boat and a blue boat" to stay clear; a Chinese one has 14
+    ("饺子，一排白色饺子，一排绿色饺子")."""
     long_stretch: int
     """So much the same may be said of two images of a set, not of three."""
     template: int
-    """So many units said more than TEMPLATE_TIMES for each image: a sentence that is filled in anew each turn,
-    "the first car is white, the second car is white". Of 2,700 good captions, labelled, of the demo and of the
-    seed's length, none has more than 0.03 of its text in such stretches; faults begin at 0.2."""
+    """So many units said more than TEMPLATE_TIMES for each image: a sentence that is filled in anew each turn. Of
+    2,700 good captions none has more than 0.03 of its text in such stretches; faults begin at 0.2."""
     beginning: int
-    """Of 3,100 good captions, labelled and of the seed's length, none has more than two sentences that begin
-    with the same so many units, or more of them than it has images."""
+    """Of 3,100 good captions none has more than two sentences that begin with the same so many units, or more of
+    them than it has images."""
     sentence: int
     """Shorter sentences may come again: "The sky is blue."."""
 
@@ -93,7 +87,7 @@ def repetition(caption: CaptionText) -> float:
     again = _said_again(text, lengths.sentence)
     if not again:
         return 0.0
-    sentences = caption.sentences
+    sentences = sentences_of(caption.text)
     scores = [
         _sentence_share(sentences, lengths.sentence),
         _beginning_share(sentences, lengths.beginning, max(caption.image_count + 1, BEGINNINGS)),
@@ -108,17 +102,10 @@ def repetition(caption: CaptionText) -> float:
     return max(scores)
 
 
-class _CodePoints(dict[str, str]):
-    """A character for each unit, the same for the same unit."""
-
-    def __missing__(self, unit: str) -> str:
-        self[unit] = code_point = chr(len(self))
-        return code_point
-
-
-_CODE_POINTS = _CodePoints()
-MOST_REMEMBERED = 500_000
-"""Units with code points of their own: a corpus has fewer, and what is noise is forgotten with them."""
+def sentences_of(text: str) -> list[list[str]]:
+    """The units of each sentence."""
+    parts = _SENTENCE_END.split(text[:LONGEST_READ], MOST_SENTENCES)
+    return [units for part in parts if (units := units_of(part))]
 
 
 def _as_code_points(units: Sequence[str]) -> str:
@@ -126,9 +113,8 @@ def _as_code_points(units: Sequence[str]) -> str:
     text = "".join(units)
     if len(text) == len(units):  # characters already
         return text
-    if len(_CODE_POINTS) > MOST_REMEMBERED:
-        _CODE_POINTS.clear()
-    return "".join(map(_CODE_POINTS.__getitem__, units))
+    code_points = {unit: chr(at) for at, unit in enumerate(dict.fromkeys(units))}
+    return "".join(map(code_points.__getitem__, units))
 
 
 def _said_again(text: str, length: int) -> dict[int, int]:
@@ -202,8 +188,7 @@ REPEATED = Rule(
     measure=repetition,
     threshold=0.10,
     # Gopher drops documents with 0.15 of their characters in repeated 5-grams and 0.10 in repeated 10-grams
-    # (Rae et al. 2021, table A1); ours are stretches of 8 words. True demo captions have 0 in all four jobs,
-    # one sentence said twice has 0.5, a sentence said twenty times 0.95.
+    # (Rae et al. 2021, table A1); ours are stretches of 8 words. A sentence said twice has 0.5.
     is_share=True,
     likely_cause="sampling without a repetition penalty, damaged weights, or too much quantisation",
 )

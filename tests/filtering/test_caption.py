@@ -26,15 +26,6 @@ def test_units_are_words_and_characters_of_scripts_without_spaces(text: str, uni
     assert units == units_of(text)
 
 
-def test_sentences_end_at_marks_and_line_breaks() -> None:
-    """A point behind a digit is none."""
-    text = "A sign at 2.5 m; it reads nothing. Rain!\n一只猫。两只狗"
-
-    sentences = [len(units) for units in CaptionText(text, LANGUAGES["en"]).sentences]
-
-    assert [6, 3, 1, 3, 3] == sentences
-
-
 @pytest.mark.parametrize("quoted", ['"no entry"', "“no entry”", "「no entry」", "«no entry»", "'no entry'"])
 def test_what_a_sign_says_is_left_out(quoted: str) -> None:
     """In the quotation marks of any language; an apostrophe is none."""

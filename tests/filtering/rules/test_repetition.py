@@ -4,6 +4,7 @@ import pytest
 
 from tests.support.caption_texts import GOOD_EN, GOOD_ZH, violations
 from tests.support.other_languages import GOOD_CAPTIONS
+from triptych.filtering.rules.repetition import sentences_of
 
 SET_EN = (
     "These three images show a street, each with a red car. Image 1 shows a red car and a blue house;"
@@ -75,3 +76,12 @@ def test_repetition_weighs_by_occurrence() -> None:
 def test_enumerations_are_not_repetitions(language: str, text: str, images: int) -> None:
     """Alike things are described in alike words, and each image of a set once."""
     assert {} == violations(text, language, images)
+
+
+def test_sentences_end_at_marks_and_line_breaks() -> None:
+    """A point behind a digit is none."""
+    text = "A sign at 2.5 m; it reads nothing. Rain!\n一只猫。两只狗"
+
+    sentences = [len(units) for units in sentences_of(text)]
+
+    assert [6, 3, 1, 3, 3] == sentences

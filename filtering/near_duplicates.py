@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import IO, NamedTuple
@@ -27,12 +28,8 @@ BANDS, ROWS = 20, 6
 
 SEED = 20260101
 
-MAX_REMEMBERED = 1_000_000
-"""Hashes of words: about 100 MB. A corpus has fewer different words; what is noise is forgotten with them."""
-
-_MULTIPLIERS = np.random.default_rng(SEED).integers(
-    1, 2**63, SHINGLE_UNITS + ROWS, dtype=np.uint64
-) | np.uint64(1)
+_MULTIPLIERS = np.random.default_rng(SEED).integers(1, 2**63, 11, dtype=np.uint64) | np.uint64(1)
+"""One for each unit of a shingle, and for each row of a band."""
 
 NONE = -1
 """In the place of an earlier caption."""
@@ -53,18 +50,11 @@ class Sketches(NamedTuple):
     """``uint16[n, BANDS * ROWS]``: the low bits of each MinHash."""
 
 
-class _Hashes(dict[str, int]):
-    """BLAKE2b, 64 bits, of strings that were asked for."""
-
-    def __missing__(self, text: str) -> int:
-        if len(self) >= MAX_REMEMBERED:
-            self.clear()
-        digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-        self[text] = hashed = int.from_bytes(digest, "little")
-        return hashed
-
-
-_HASHES = _Hashes()
+@lru_cache(maxsize=1_000_000)
+def _hash(text: str) -> int:
+    """BLAKE2b, 64 bits. Of words the last million are remembered: a corpus has fewer different ones."""
+    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "little")
 
 
 def sketch(job: str, captions: Sequence[tuple[str, Sequence[str]]]) -> Sketches:
@@ -73,24 +63,17 @@ def sketch(job: str, captions: Sequence[tuple[str, Sequence[str]]]) -> Sketches:
     from rensa import RMinHash
 
     count = len(captions)
-    salts = np.fromiter(
-        (_HASHES[job] if units else _HASHES[f"{job} {identifier}"] for identifier, units in captions),
-        np.uint64,
-        count,
-    )
+    wholes = ("\0".join((job, *units)) if units else f"{job} {name}" for name, units in captions)
+    exact = np.fromiter(map(_hash.__wrapped__, wholes), np.uint64, count)
     lengths = np.fromiter((len(units) for _, units in captions), np.int64, count)
     units = chain.from_iterable(units for _, units in captions)
-    hashes = np.fromiter(map(_HASHES.__getitem__, units), np.uint64, int(lengths.sum()))
+    hashes = np.fromiter(map(_hash, units), np.uint64, int(lengths.sum()))
     shingles, offsets = _shingles(hashes, lengths)
     matrix = RMinHash.digest_matrix_from_flat_token_hashes(shingles, offsets, BANDS * ROWS, SEED)
     minhash = np.array(matrix.to_rows(), np.uint32).reshape(count, BANDS * ROWS)
-    exact = _exact(hashes, lengths, salts)
     # A caption without any shingle is near only to its equals.
-    return Sketches(
-        exact,
-        _bands(minhash, np.where(lengths < SHINGLE_UNITS, exact, salts)),
-        minhash.astype(np.uint16),
-    )
+    salts = np.where(lengths < SHINGLE_UNITS, exact, np.uint64(_hash(job)))
+    return Sketches(exact, _bands(minhash, salts), minhash.astype(np.uint16))
 
 
 def _shingles(
@@ -110,31 +93,16 @@ def _shingles(
     return rolled[within[:starts]], offsets
 
 
-def _exact(
-    hashes: NDArray[np.uint64], lengths: NDArray[np.int64], salts: NDArray[np.uint64]
-) -> NDArray[np.uint64]:
-    """A polynomial of each caption's unit hashes, modulo 2^64."""
-    begins = np.cumsum(lengths) - lengths
-    place = np.arange(len(hashes), dtype=np.int64) - np.repeat(begins, lengths)
-    weights = _mix(place.astype(np.uint64) + _MULTIPLIERS[0])
-    sums = np.zeros(len(lengths), np.uint64)
-    np.add.at(sums, np.repeat(np.arange(len(lengths)), lengths), _mix(hashes ^ weights))
-    return _mix(sums ^ salts)
-
-
 def _bands(minhash: NDArray[np.uint32], salts: NDArray[np.uint64]) -> NDArray[np.uint64]:
     rows = minhash.reshape(len(minhash), BANDS, ROWS).astype(np.uint64)
     keys = np.zeros((len(minhash), BANDS), np.uint64)
     for at in range(ROWS):
         keys += rows[:, :, at] * _MULTIPLIERS[SHINGLE_UNITS + at]
-    return _mix(keys ^ salts[:, None])
-
-
-def _mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """The finaliser of splitmix64: every bit of the input moves every bit of the output."""
-    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return values ^ (values >> np.uint64(31))
+    # The finaliser of splitmix64: every bit of the input moves every bit of the output.
+    keys ^= salts[:, None]
+    keys = (keys ^ (keys >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    keys = (keys ^ (keys >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return keys ^ (keys >> np.uint64(31))
 
 
 class DuplicateIndex:

@@ -172,15 +172,14 @@ class Scorer:
 
     def verdict(self, caption: ScoredCaption) -> Verdict:
         """The first rule in order that is violated and does more than flag is the reason."""
-        scores, flags = caption.scores, self._flags[caption.job]
-        in_order = {
-            each.rule.name: scores[each.rule.name]
-            for each in self._of_job[caption.job]
-            if each.rule.name in scores
-        }
-        reason = next((name for name in in_order if name not in flags), None)
+        names = [rule.name for rule, _, _ in self._of_job[caption.job] if rule.name in caption.scores]
+        reason = next((name for name in names if name not in self._flags[caption.job]), None)
         return Verdict(
-            id=caption.id, keep=reason is None, reason=reason, scores=in_order, repeats=caption.repeats
+            id=caption.id,
+            keep=reason is None,
+            reason=reason,
+            scores={name: caption.scores[name] for name in names},
+            repeats=caption.repeats,
         )
 
     def score_rules(self, block: Sequence[CaptionInput]) -> RuleMatrix:
@@ -202,23 +201,18 @@ class Scorer:
         violations: list[dict[str, float]] = [{} for _ in block]
         for at, number in np.argwhere(is_violated).tolist():
             violations[number][rules[at].rule.name] = float(scores[at, number])
-        encoder = msgspec.json.Encoder()
+        scored = [
+            ScoredCaption(given.id, job, found, given.text[:SNIPPET_CHARACTERS])
+            for given, found in zip(block, violations, strict=True)
+        ]
+        near_from = {each.rule.name: each.threshold for each in self._of_job[job]}
         return ScoredBlock(
-            lines=encoder.encode_lines(
-                [
-                    ScoredCaption(given.id, job, found, given.text[:SNIPPET_CHARACTERS])
-                    for given, found in zip(block, violations, strict=True)
-                ]
-            ),
+            lines=msgspec.json.Encoder().encode_lines(scored),
             is_rejected=np.logical_or.reduce(rejects, axis=0),
-            near_from=np.full(len(block), self._near_from(job), np.float32),
+            near_from=np.full(len(block), near_from.get("near_duplicate", 1.0), np.float32),
             sketches=sketch(job, [(g.id, c.units) for g, c in zip(block, captions, strict=True)]),
             bins=count_scores(job, rules, scores, rejects),
         )
-
-    def _near_from(self, job: str) -> float:
-        thresholds = {each.rule.name: each.threshold for each in self._of_job[job]}
-        return thresholds.get("near_duplicate", 1.0)
 
 
 def _measured(rule: Rule, block: Sequence[CaptionInput], captions: Sequence[CaptionText]) -> list[float]:

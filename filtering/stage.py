@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import islice
 
 import msgspec
@@ -55,7 +56,7 @@ class FilterStage:
         self._jobs = filter_jobs(context)
         self._plans = {job.name: context.plan(job) for job in context.jobs}
         self._shards: list[tuple[str, str, int]] = []
-        self._texts: dict[str, tuple[str, dict[str, str]]] = {}
+        self._texts_of = lru_cache(maxsize=len(context.jobs))(self._read_texts)
 
     @property
     def scorer(self) -> Scorer:
@@ -149,40 +150,24 @@ class FilterStage:
         if grounding is not None:
             keys_and_texts = [([image.key for image in t.images], caption.text) for t, caption in made]
             ranks = grounding.scores(job, shard, keys_and_texts)
-        return [
-            CaptionInput(
-                id=caption.id,
-                job=job.name,
-                text=caption.text,
-                image_count=len(target.images),
-                finish_reason=caption.finish_reason,
-                counterparts={
-                    language: texts[key]
-                    for key in [target_of(caption.id)]
-                    for language, texts in others.items()
-                    if key in texts
-                },
-                grounding_rank=rank,
-            )
-            for (target, caption), rank in zip(made, ranks, strict=True)
-        ]
+        inputs = []
+        for (target, caption), rank in zip(made, ranks, strict=True):
+            key, count, end = target_of(caption.id), len(target.images), caption.finish_reason
+            counterparts = {language: texts[key] for language, texts in others.items() if key in texts}
+            inputs.append(CaptionInput(caption.id, job.name, caption.text, count, end, counterparts, rank))
+        return inputs
 
     def _other_languages(self, job: Job, shard: str) -> Mapping[str, Mapping[str, str]]:
         """What jobs of the same subject say in other languages, by language and image key or set id."""
         if all(rule.name != "disagreement" for rule in self._rules):
             return {}
-        texts: dict[str, Mapping[str, str]] = {}
-        for other in self._context.jobs:
-            if other.subject == job.subject and other.language != job.language:
-                texts.setdefault(other.language, self._texts_of(other, shard))
-        return texts
+        others = (o for o in self._context.jobs if o.subject == job.subject and o.language != job.language)
+        return {other.language: self._texts_of(other.name, shard) for other in reversed(tuple(others))}
 
-    def _texts_of(self, job: Job, shard: str) -> Mapping[str, str]:
-        """The captions of a job, by image key or set id. Those of one shard are remembered."""
-        if job.name not in self._texts or self._texts[job.name][0] != shard:
-            made = _captioned(self._plans[job.name].read(shard))
-            self._texts[job.name] = shard, {target_of(caption.id): caption.text for _, caption in made}
-        return self._texts[job.name][1]
+    def _read_texts(self, job: str, shard: str) -> Mapping[str, str]:
+        """The captions of a job, by image key or set id."""
+        made = _captioned(self._plans[job].read(shard))
+        return {target_of(caption.id): caption.text for _, caption in made}
 
     def _grounding(self) -> Grounding | None:
         if not self._config.grounding or all(rule.name != "ungrounded" for rule in self._rules):

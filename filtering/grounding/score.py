@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Mapping, Sequence
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -89,8 +90,8 @@ class Grounding:
         self._plans = {job.name: context.plan(job) for job in context.jobs}
         self._sample = gather(context, self._plans, image_count)
         self._rows = {key: at for at, key in enumerate(self._sample.other_keys)}
-        self._shard: tuple[str, Embeddings] = "", {}
-        self._texts: dict[str, tuple[str, dict[str, str]]] = {}
+        self._embeddings_of = lru_cache(maxsize=1)(partial(shard_embeddings, context.folder))
+        self._texts_of = lru_cache(maxsize=len(context.jobs))(self._read_texts)
         self._references: dict[str, _References | None] = {}
         self._skipped: set[str] = set()
 
@@ -109,7 +110,7 @@ class Grounding:
         if job.is_multi:
             own, said = self._sample.embeddings, [self._sample.singles[each.name] for each in supports]
         else:
-            own, said = self._embeddings_of(shard), [self._texts_of(each, shard) for each in supports]
+            own, said = self._embeddings_of(shard), [self._texts_of(each.name, shard) for each in supports]
         fits = self._measure(job, captions, own, supports, said)
         if fits is None:
             return [None] * len(captions)
@@ -193,17 +194,9 @@ class Grounding:
             self._references[job.name] = None if fits is None else _References(fits, of_images)
         return self._references[job.name]
 
-    def _texts_of(self, job: Job, shard: str) -> dict[str, str]:
+    def _read_texts(self, job: str, shard: str) -> dict[str, str]:
         """What a job on single images says of the images of ``shard``, by key."""
-        if job.name not in self._texts or self._texts[job.name][0] != shard:
-            found = captioned(self._plans[job.name].read(shard))
-            self._texts[job.name] = shard, {each.target: each.text for each in found}
-        return self._texts[job.name][1]
-
-    def _embeddings_of(self, shard: str) -> Embeddings:
-        if self._shard[0] != shard:
-            self._shard = shard, shard_embeddings(self._context.folder, shard)
-        return self._shard[1]
+        return {each.target: each.text for each in captioned(self._plans[job].read(shard))}
 
 
 def _median(values: NDArray[np.float64]) -> float:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import copy
 import functools
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from triptych.filtering.caption import HAN, LATIN, UNSPACED, CaptionText, is_inscribed, units_of
@@ -57,7 +57,10 @@ _LATIN_RUN = re.compile(rf"(?<![{LATIN}])[{LATIN}]++(?:[\s,'’\-]++[{LATIN}]++)
 _UNSPACED_RUN = re.compile(rf"[{UNSPACED}](?:[{UNSPACED}，、：]){{{FOREIGN_RUN_CHARACTERS - 1},}}")
 _SIGN = re.compile(rf"[{UNSPACED}]{{1,{LONGEST_SIGN}}}(?![{UNSPACED}])")
 _LETTER = re.compile(r"[^\W\d_]")
-_LETTERS_BUT = {("LATIN",): re.compile(rf"[^\W\d_{LATIN}]+"), ("CJK",): re.compile(rf"[^\W\d_{HAN}]+")}
+_LETTERS_BUT: Mapping[tuple[str, ...], re.Pattern[str]] = {
+    ("LATIN",): re.compile(rf"[^\W\d_{LATIN}]+"),
+    ("CJK",): re.compile(rf"[^\W\d_{HAN}]+"),
+}
 """Words in letters of other scripts, by the only script of a language: a short cut for the commonest."""
 _SENTENCE = re.compile(r"[^.!?;。！？；।؟۔\n]+")
 _INSCRIBED = re.compile(

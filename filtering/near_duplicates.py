@@ -127,7 +127,6 @@ class DuplicateIndex:
         A caption that no other rule rejects is only a duplicate of one that is kept, so that of several
         equal ones one always stays.
         """
-        self._flush()
         earlier_of = np.full(self._count, NONE, np.int64)
         for members in _groups(self._read(BANDS, np.uint64)):
             kept = NONE
@@ -149,7 +148,6 @@ class DuplicateIndex:
         ``min_similarity`` is each caption's. ``rejected`` captions are compared, but nothing is compared
         with them.
         """
-        self._flush()
         groups_of: dict[int, list[int]] = defaultdict(list)
         group_count = 0
         for band in range(BANDS):
@@ -183,13 +181,10 @@ class DuplicateIndex:
     def _path(self, at: int) -> Path:
         return self._folder / f"sketches-{at:02d}"
 
-    def _flush(self) -> None:
-        for file in self._files:
-            file.flush()
-
     def _read(self, at: int, kind: type[np.generic]) -> NDArray[np.generic]:
         if self._count == 0:
             return np.zeros(0, kind)
+        self._files[at].flush()
         return np.memmap(self._path(at), dtype=kind, mode="r")
 
 

@@ -85,7 +85,10 @@ def check_shares(config: FilteringConfig, scorer: Scorer, jobs: Mapping[str, Job
 
 def _message(config: FilteringConfig, job: str, rule: Rule, counts: JobCounts, where: str) -> str:
     share = counts.alone[rule.name] / counts.captions
-    examples = "; ".join(_example(each, rule.name) for each in counts.examples[rule.name])
+    examples = "; ".join(
+        f"{each.id} (score {each.scores[rule.name]:g}) {' '.join(each.snippet.split())!r}"
+        for each in counts.examples[rule.name]
+    )
     return (
         f"{rule.name} rejects {share:.1%} of the {counts.captions:,} captions of {job}"
         f" (filtering.max_rejected_share allows {config.max_rejected_share:.0%}), so nothing was written;"
@@ -93,7 +96,3 @@ def _message(config: FilteringConfig, job: str, rule: Rule, counts: JobCounts, w
         f" look into one with `triptych filter {where} --explain ID`, and mend the cause or"
         f" filtering.thresholds.{rule.name}, or accept it with --accept {rule.name}"
     )
-
-
-def _example(caption: ScoredCaption, rule: str) -> str:
-    return f"{caption.id} (score {caption.scores[rule]:g}) {' '.join(caption.snippet.split())!r}"

@@ -57,7 +57,7 @@ _ENGLISH = Phrases(rf"""
     {_ANSWERS} :: \bhere(?:['’]s| is| are| you go| it is)?:?\s?(?:[\w'’-]+ ){{0,6}}?{_ANSWER}\b
     {_ANSWERS} :: \b(?:below|following|above) is (?:[\w-]+ ){{0,5}}?{_ANSWER}|\bfollowing (?:is )?(?:a |the )?{_ANSWER}
     {_ANSWERS} :: \b(?:this|the|the above|the previous) (?:\w+ )?{_ANSWER} (?:above |below |provided |given )?{_SAYS_OF_IT}
-    end of|rewritten|revised|updated :: \b(?:end of|rewritten|revised|updated) (?:the )?{_ANSWER}
+    {_ANSWERS} :: \b(?:end of|rewritten|revised|updated) (?:the )?{_ANSWER}
     note|disclaimer|remark|important :: (?:^|[.!(*]\s*)(?:note|disclaimer|important|remark)\s*:|\bnote that (?:this|the|i\b|my)
     http :: \b(?:visit|see|refer to|click|source|credits?|available (?:at|from)|more (?:at|information)|link)\b[^.!?]{{0,20}}https?://
     translat :: (?:^|[(.!?]\s*)(?:(?:english|chinese) )?translat(?:ion|ed)(?: \w+){{0,4}}\s*:

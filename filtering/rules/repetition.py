@@ -108,13 +108,27 @@ def sentences_of(text: str) -> list[list[str]]:
     return [units for part in parts if (units := units_of(part))]
 
 
+class _CodePoints(dict[str, str]):
+    """A character for each unit, the same for the same unit."""
+
+    def __missing__(self, unit: str) -> str:
+        self[unit] = code_point = chr(len(self))
+        return code_point
+
+
+_CODE_POINTS = _CodePoints()
+MOST_REMEMBERED = 500_000
+"""Units with code points of their own: a corpus has fewer, and what is noise is forgotten with them."""
+
+
 def _as_code_points(units: Sequence[str]) -> str:
     """A character for each unit: so what comes again is a piece of a string that comes again."""
     text = "".join(units)
     if len(text) == len(units):  # characters already
         return text
-    code_points = {unit: chr(at) for at, unit in enumerate(dict.fromkeys(units))}
-    return "".join(map(code_points.__getitem__, units))
+    if len(_CODE_POINTS) > MOST_REMEMBERED:
+        _CODE_POINTS.clear()
+    return "".join(map(_CODE_POINTS.__getitem__, units))
 
 
 def _said_again(text: str, length: int) -> dict[int, int]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
-from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import IO, NamedTuple
@@ -50,11 +49,23 @@ class Sketches(NamedTuple):
     """``uint16[n, BANDS * ROWS]``: the low bits of each MinHash."""
 
 
-@lru_cache(maxsize=1_000_000)
 def _hash(text: str) -> int:
-    """BLAKE2b, 64 bits. Of words the last million are remembered: a corpus has fewer different ones."""
+    """BLAKE2b, 64 bits."""
     digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest, "little")
+
+
+class _Hashes(dict[str, int]):
+    """Of units that were asked for; about 100 MB at most, and a corpus has fewer different ones."""
+
+    def __missing__(self, unit: str) -> int:
+        if len(self) >= 1_000_000:
+            self.clear()
+        self[unit] = hashed = _hash(unit)
+        return hashed
+
+
+_HASHES = _Hashes()
 
 
 def sketch(job: str, captions: Sequence[tuple[str, Sequence[str]]]) -> Sketches:
@@ -64,10 +75,10 @@ def sketch(job: str, captions: Sequence[tuple[str, Sequence[str]]]) -> Sketches:
 
     count = len(captions)
     wholes = ("\0".join((job, *units)) if units else f"{job} {name}" for name, units in captions)
-    exact = np.fromiter(map(_hash.__wrapped__, wholes), np.uint64, count)
+    exact = np.fromiter(map(_hash, wholes), np.uint64, count)
     lengths = np.fromiter((len(units) for _, units in captions), np.int64, count)
     units = chain.from_iterable(units for _, units in captions)
-    hashes = np.fromiter(map(_hash, units), np.uint64, int(lengths.sum()))
+    hashes = np.fromiter(map(_HASHES.__getitem__, units), np.uint64, int(lengths.sum()))
     shingles, offsets = _shingles(hashes, lengths)
     matrix = RMinHash.digest_matrix_from_flat_token_hashes(shingles, offsets, BANDS * ROWS, SEED)
     minhash = np.array(matrix.to_rows(), np.uint32).reshape(count, BANDS * ROWS)

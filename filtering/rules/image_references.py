@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 from triptych.filtering.caption import LONGEST_READ, CaptionText
@@ -121,10 +122,12 @@ _NUMBER_OR_RANGE = re.compile(
 )
 
 
-def beyond_last(text: str, language: str, image_count: int) -> set[int]:
+def beyond_last(
+    text: str, language: str, image_count: int, certain: AbstractSet[int] | None = None
+) -> set[int]:
     """Numbers that the caption certainly gives to images, and that a set of ``image_count`` does not have."""
     reader = READERS[language]
-    numbers = _numbers(reader.named, text)
+    numbers = set(_numbers(reader.named, text) if certain is None else certain)
     if max(numbers, default=0) > image_count:
         sentences = (each for each in _SENTENCE_END.split(text) if not reader.within.search(each))
         numbers = {number for each in sentences for number in _numbers(reader.named, each)}
@@ -139,12 +142,14 @@ def speaks_of_one(text: str, language: str) -> bool:
     return bool(reader.single.match(text)) and not reader.plural.search(text)
 
 
-def left_out(text: str, language: str, image_count: int) -> int:
+def left_out(text: str, language: str, image_count: int, certain: AbstractSet[int] | None = None) -> int:
     """How many images the caption seems to say nothing of: 0 where that can't be known."""
     reader, every = READERS[language], set(range(1, image_count + 1))
-    if every <= _numbers(reader.named, text) or reader.rest.search(text):
+    if certain is None:
+        certain = _numbers(reader.named, text)
+    if every <= certain or reader.rest.search(text):
         return 0
-    named = named_images(text, language, image_count) & every
+    named = (certain | _less_certain(text, reader, image_count)) & every
     if named == every:
         return 0
     spoken_of = len(named) + len(reader.other.findall(text))
@@ -156,7 +161,12 @@ def left_out(text: str, language: str, image_count: int) -> int:
 def named_images(text: str, language: str, image_count: int) -> set[int]:
     """Numbers from 1 of the images that ``text`` names, also in words which may be of other things."""
     reader = READERS[language]
-    numbers = _numbers(reader.nth, text) | _numbers(reader.named, text)
+    return _numbers(reader.named, text) | _less_certain(text, reader, image_count)
+
+
+def _less_certain(text: str, reader: Reader, image_count: int) -> set[int]:
+    """Those named by words which may be of other things."""
+    numbers = _numbers(reader.nth, text)
     if reader.last.search(text):
         numbers.add(image_count)
     for match in reader.several.finditer(text):
@@ -208,7 +218,11 @@ def unknown_images(caption: CaptionText) -> float:
     if caption.naming is not None:
         return float(len(caption.naming.unknown(caption.unquoted, caption.image_count)))
     text = _prose(caption)
-    return float(len(beyond_last(text, caption.language.code, caption.image_count))) if text else 0.0
+    return (
+        float(len(beyond_last(text, caption.language.code, caption.image_count, _certain(caption, text))))
+        if text
+        else 0.0
+    )
 
 
 def unnamed_images(caption: CaptionText) -> float:
@@ -216,7 +230,16 @@ def unnamed_images(caption: CaptionText) -> float:
     if caption.naming is not None:
         return 0.0
     text = _prose(caption)
-    return float(left_out(text, caption.language.code, caption.image_count)) if text else 0.0
+    if not text:
+        return 0.0
+    return float(left_out(text, caption.language.code, caption.image_count, _certain(caption, text)))
+
+
+def _certain(caption: CaptionText, text: str) -> AbstractSet[int]:
+    """What two rules read, looked for once."""
+    if caption.certain_images is None:
+        caption.certain_images = _numbers(READERS[caption.language.code].named, text)
+    return caption.certain_images
 
 
 def _prose(caption: CaptionText) -> str:

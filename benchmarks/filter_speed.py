@@ -3,12 +3,13 @@
     python -m benchmarks.filter_speed [--peers PYTHON] [--before CHECKOUT]
 
 PYTHON is an interpreter with py-data-juicer and datatrove. All judge the same good captions of each job, of
-the seed's lengths (see seed_length_captions), one process, in processor time, the median of several rounds.
-``all_rules`` is every rule of ours as a worker runs them, sketches for duplicates and the lines that it hands
-on included. The seed's mix of jobs is 11M, 1M, 77K and 77K captions. The peers have a counterpart to a few of
-our rules, and run those: data-juicer repetition, special characters and length, datatrove Gopher's repetition
-and quality rules. ``matching_rules`` is ours with no more than that: repetition, garbled text and length,
-without sketches. CHECKOUT is one of commit c94a48a, whose filter judged blocks of captions in arrays.
+the seed's lengths (see seed_length_captions), in one process and in processor time: medians of rounds, and of
+turns, so that a busy machine is as busy for each. ``all_rules`` is every rule of ours, ``with_sketches`` all that
+a worker does: rules, sketches for duplicates and the lines that it hands on. The seed's mix of jobs is 11M, 1M,
+77K and 77K captions. The peers have a counterpart to a few of our rules, and run those: data-juicer repetition,
+special characters and length, datatrove Gopher's repetition and quality rules. ``matching_rules`` is ours with no
+more than that: repetition, garbled text and length. CHECKOUT is one of commit c94a48a, whose filter judged blocks
+of captions in arrays.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ from triptych.filtering.config import FilteringConfig
 from triptych.filtering.rule_choice import make_scorer
 from triptych.filtering.scoring import CaptionInput
 
-ROUNDS = 15
-PEER_ROUNDS = 5
+TURNS = 3
+ROUNDS = 5
 CAPTIONS_A_JOB = 400
 SEED_CAPTIONS: dict[str, int] = {
     "single_en": 11_000_000,
@@ -40,6 +41,7 @@ SEED_CAPTIONS: dict[str, int] = {
     "multi_en": 77_000,
     "multi_zh": 77_000,
 }
+PEER_NAMES = ("datatrove", "data-juicer")
 MATCHING: tuple[str, ...] = ("garbled", "too_short", "repeated", "too_long")
 """What the peers' operators below look for."""
 
@@ -68,7 +70,7 @@ try:
         trove(some[0])
         found.setdefault("datatrove", {})[job] = rate(trove, some)
 except Exception as error:
-    found["datatrove"] = f"{type(error).__name__}: {error}"[:300]
+    sys.exit(f"datatrove: {type(error).__name__}: {error}"[:300])
 try:
     from data_juicer.ops.filter import CharacterRepetitionFilter, SpecialCharactersFilter
     from data_juicer.ops.filter import TextLengthFilter, WordRepetitionFilter
@@ -84,7 +86,7 @@ try:
         juicer(some[0])
         found.setdefault("data-juicer", {})[job] = rate(juicer, some)
 except Exception as error:
-    found["data-juicer"] = f"{type(error).__name__}: {error}"[:300]
+    sys.exit(f"data-juicer: {type(error).__name__}: {error}"[:300])
 print("FOUND" + json.dumps(found))
 """
 
@@ -145,14 +147,21 @@ def lengths(job: str, captions: Sequence[MadeUp]) -> dict[str, int]:
     return {"bytes_a_row": round(statistics.mean(rows)), "units": round(statistics.mean(units))}
 
 
-def found_by(
-    command: Sequence[str], given: str, folder: str | None = None
-) -> dict[str, dict[str, int]] | str:
-    """What a program prints behind FOUND, run in ``folder``; else the end of its errors."""
+def found_by(command: Sequence[str], given: str, folder: str | None = None) -> dict[str, dict[str, int]]:
+    """What a program prints behind FOUND, run in ``folder``."""
     environment = os.environ | ({"PYTHONPATH": folder} if folder else {})
     answer = subprocess.run(command, input=given, capture_output=True, text=True, cwd=folder, env=environment)
     line = next((each for each in answer.stdout.splitlines() if each.startswith("FOUND")), None)
-    return json.loads(line[5:]) if line else answer.stderr[-300:]  # type: ignore[no-any-return]
+    if line is None:
+        sys.exit(f"{command[0]} measured nothing: {answer.stderr[-300:]}")
+    return json.loads(line[5:])  # type: ignore[no-any-return]
+
+
+OURS: dict[str, Callable[[Sequence[MadeUp]], int]] = {
+    "all_rules": lambda captions: rules_alone(captions, FilteringConfig()),
+    "with_sketches": lambda captions: with_sketches(captions, FilteringConfig()),
+    "matching_rules": lambda captions: rules_alone(captions, FilteringConfig(rules=MATCHING)),
+}
 
 
 @click.command()
@@ -164,28 +173,34 @@ def main(peers: str, before: str | None) -> None:
     load_average = round(os.getloadavg()[0], 1)
     made = make_captions(CAPTIONS_A_JOB)
     texts = json.dumps({job: [each.text for each in captions] for job, captions in made.items()})
-    peer_command = [peers, "-c", PEERS.replace("ROUNDS", str(PEER_ROUNDS))]
+    tuples = {job: [(c.text, c.job, c.image_count) for c in captions] for job, captions in made.items()}
+    turns: list[dict[str, dict[str, int]]] = []
+    for _ in range(TURNS):
+        turn = {name: {job: measure(made[job]) for job in made} for name, measure in OURS.items()}
+        turn |= found_by([peers, "-c", PEERS.replace("ROUNDS", str(ROUNDS))], texts)
+        if before is not None:
+            found = found_by([sys.executable, "-c", BEFORE], json.dumps(tuples), before)
+            turn |= {f"{name} of c94a48a": rates for name, rates in found.items()}
+        turns.append(turn)
     rates = {
-        name: {job: measure(captions, config) for job, captions in made.items()}
-        for name, measure, config in (
-            ("all_rules", rules_alone, FilteringConfig()),
-            ("with_sketches", with_sketches, FilteringConfig()),
-            ("matching_rules", rules_alone, FilteringConfig(rules=MATCHING)),
-        )
+        name: {job: round(statistics.median(turn[name][job] for turn in turns)) for job in made}
+        for name in turns[0]
     }
+    mix = {name: of_the_mix(by_job) for name, by_job in rates.items()}
     measured: dict[str, object] = {
         "mean_lengths": {job: lengths(job, captions) for job, captions in made.items()},
         "captions_per_s_and_core": rates,
-        "of_the_seeds_mix": {name: of_the_mix(by_job) for name, by_job in rates.items()},
+        "of_the_seeds_mix": mix,
+        "matching_rules_over_faster_peer": {
+            job: round(rates["matching_rules"][job] / max(rates[peer][job] for peer in PEER_NAMES), 2)
+            for job in made
+        },
+        "load_average_before": load_average,
     }
-    measured["peers"] = found_by(peer_command, texts)
     if before is not None:
-        tuples = {job: [(c.text, c.job, c.image_count) for c in captions] for job, captions in made.items()}
-        found = found_by([sys.executable, "-c", BEFORE], json.dumps(tuples), before)
-        measured["before"] = found
-        if isinstance(found, dict):
-            measured["before_of_the_seeds_mix"] = {name: of_the_mix(by_job) for name, by_job in found.items()}
-    measured["load_average_before"] = load_average
+        measured["all_rules_over_c94a48a"] = {
+            name: round(mix[name] / mix[f"{name} of c94a48a"], 2) for name in ("all_rules", "with_sketches")
+        }
     record("filter_speed", "python -m benchmarks.filter_speed --peers PYTHON --before CHECKOUT", measured)
 
 

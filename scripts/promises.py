@@ -8,8 +8,7 @@ Not its job: filling the figures in (see readme_figures).
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 
 class Promise(NamedTuple):
@@ -193,15 +192,3 @@ PROMISES = (
     ),
     Promise("help answers at once", "help_time", "{help_s:.2f} s"),
 )
-
-
-def _beside_peers(measured: dict[str, Any]) -> dict[str, Any]:
-    """How many times as fast as the faster peer the matching rules are, by job."""
-    ours, peers = measured["captions_per_s_and_core"]["matching_rules"], measured["peers"].values()
-    return {job: speed / max(peer[job] for peer in peers) for job, speed in ours.items()}
-
-
-DERIVED: dict[str, tuple[str, Callable[[dict[str, Any]], dict[str, Any]]]] = {
-    "filter_speed": ("matching_rules_over_faster_peer", _beside_peers),
-}
-"""By result: a key that it doesn't hold, and how it follows from those that it does."""

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from scripts.promises import DERIVED, PROMISES, Promise
+from scripts.promises import PROMISES, Promise
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -43,9 +43,6 @@ def sentence(promise: Promise, document: dict[str, Any]) -> str:
     """What the result says of the promise. Raises NoFigure where it says nothing, or the contrary."""
     measured = document["measured"]
     try:
-        if promise.result in DERIVED:
-            name, derive = DERIVED[promise.result]
-            measured = {**measured, name: derive(measured)}
         for condition in filter(None, promise.must_be.split(" and ")):
             left, right = condition.split(" == ")
             if str(_value(measured, left)) != str(_value(measured, right)):

@@ -3,13 +3,13 @@
     python -m benchmarks.filter_speed [--peers PYTHON] [--before CHECKOUT]
 
 PYTHON is an interpreter with py-data-juicer and datatrove. All judge the same good captions of each job, of
-the seed's lengths (see seed_length_captions), in one process and in processor time: medians of rounds, and of
-turns, so that a busy machine is as busy for each. ``all_rules`` is every rule of ours, ``with_sketches`` all that
-a worker does: rules, sketches for duplicates and the lines that it hands on. The seed's mix of jobs is 11M, 1M,
-77K and 77K captions. The peers have a counterpart to a few of our rules, and run those: data-juicer repetition,
-special characters and length, datatrove Gopher's repetition and quality rules. ``matching_rules`` is ours with no
-more than that: repetition, garbled text and length. CHECKOUT is one of commit c94a48a, whose filter judged blocks
-of captions in arrays.
+the seed's lengths (see seed_length_captions), in one process and in processor time: medians of rounds, and
+of turns, so that a busy machine is as busy for each. ``all_rules`` is every rule of ours, ``with_sketches``
+all that a worker does: rules, sketches for duplicates and the lines that it hands on. The seed's mix of
+jobs is 11M, 1M, 77K and 77K captions. The peers have a counterpart to a few of our rules, and run those:
+data-juicer repetition, special characters and length, datatrove Gopher's repetition and quality rules.
+``matching_rules`` is ours with no more than that: repetition, garbled text and length. CHECKOUT is one of
+commit c94a48a, whose filter judged blocks of captions in arrays.
 """
 
 from __future__ import annotations

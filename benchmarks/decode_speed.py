@@ -39,8 +39,8 @@ from triptych.grouping.encoders.choice import load_encoder, resolve_encoder
 from triptych.grouping.encoders.open_clip import input_shape
 from triptych.grouping.encoders.tower import TorchTower
 from triptych.models import resolve_model
-from triptych.sources import open_sources
 from triptych.sources.image_decoding import decode_rgb, upright_size
+from triptych.sources.opening import open_sources
 from triptych.sources.shard import FoundFile
 
 SIDES_PX = (224, 336, 384)

@@ -37,7 +37,7 @@ from triptych.config import load_config
 from triptych.prompts import load_prompt
 from triptych.runs.folder import RunFolder
 from triptych.runs.plan import JobPlan
-from triptych.sources import open_sources
+from triptych.sources.opening import open_sources
 
 SLOTS = 64
 LATENCY_S = 0.5

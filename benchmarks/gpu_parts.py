@@ -29,8 +29,9 @@ from triptych.prompts import load_prompts
 from triptych.records import ImageRecord
 from triptych.runs.folder import RunFolder, StageState
 from triptych.runs.jsonl import write_jsonl
-from triptych.sources import Shard, open_sources
 from triptych.sources.image_decoding import upright_size
+from triptych.sources.opening import open_sources
+from triptych.sources.shard import Shard
 
 WIDTH_PX, HEIGHT_PX = 2250, 1500
 SCENES = 10

@@ -27,7 +27,7 @@ from triptych.records import ImageRecord
 from triptych.runs.folder import RunFolder
 from triptych.runs.jsonl import write_jsonl
 from triptych.runs.plan import JobPlan
-from triptych.sources import open_sources
+from triptych.sources.opening import open_sources
 
 WIDTH_PX, HEIGHT_PX = 1500, 2250
 IMAGES = 8

@@ -34,8 +34,8 @@ from triptych.captioning.tiling import draft_side_px, fit_to_tiles, grid_size, t
 from triptych.demo.painting import paint
 from triptych.demo.scene import imagine_scene
 from triptych.errors import UnreadableImageError
-from triptych.sources import open_sources
 from triptych.sources.image_decoding import decode_rgb
+from triptych.sources.opening import open_sources
 
 DRAWN = 5
 PHOTOGRAPHS = 10

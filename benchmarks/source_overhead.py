@@ -25,7 +25,7 @@ from pathlib import Path
 import click
 
 from benchmarks.record import record, refuse_dirty_tree
-from triptych.sources import open_sources
+from triptych.sources.opening import open_sources
 from triptych.sources.shard import estimate_count
 
 RUNS = 3

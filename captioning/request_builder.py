@@ -32,8 +32,8 @@ from triptych.prompts import Prompt
 from triptych.records import ImageRecord
 from triptych.runs.context import RunContext
 from triptych.runs.plan import Target
-from triptych.sources import Shard
 from triptych.sources.image_decoding import decode_rgb
+from triptych.sources.shard import Shard
 
 Read = Callable[[str, ImageRecord], bytes]
 """The bytes of an image that is filed under a shard. Raises OSError where it is gone. Thread-safe."""

@@ -27,7 +27,7 @@ from triptych.errors import SetupError
 from triptych.jobs import Job, named
 from triptych.runs.context import RunContext
 from triptych.runs.folder import RunFolder, Setting
-from triptych.sources import Shard
+from triptych.sources.shard import Shard
 
 NOTE_EVERY_S = 10.0
 """How often run.json is written meanwhile; what `triptych status` shows is so old at most."""

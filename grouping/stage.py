@@ -26,8 +26,7 @@ from triptych.runs.context import RunContext
 from triptych.runs.folder import RunFolder, Setting
 from triptych.runs.jsonl import write_jsonl
 from triptych.runs.missing_sources import ArchiveDamage, note_sources
-from triptych.sources import Shard
-from triptych.sources.shard import estimate_count
+from triptych.sources.shard import Shard, estimate_count
 
 if TYPE_CHECKING:
     from triptych.grouping.embedding.device_workers import Embed

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from triptych.filtering.grounding.phrase_embeddings import TextEncoder
     from triptych.filtering.stage import FilterStage
     from triptych.grouping.embedding.stored_embeddings import StoredShard
-    from triptych.sources import Shard
+    from triptych.sources.shard import Shard
 
 
 class Run(RunContents):
@@ -209,7 +209,7 @@ class Run(RunContents):
     def shards(self) -> list[Shard]:
         """The shards of the sources, listed once, with stand-ins for archives that have gone."""
         from triptych.runs.missing_sources import with_gone_shards, without_gone_archives
-        from triptych.sources import open_sources
+        from triptych.sources.opening import open_sources
 
         if self._shards is None:
             sources = without_gone_archives(self.folder, self._sources)

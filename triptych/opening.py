@@ -74,7 +74,7 @@ def _begin(
     path: Path, config: Config, sources: Sequence[Path], stored: Sequence[StoredShard], progress: Progress
 ) -> Run:
     """A run with sources, begun here if the folder is new."""
-    from triptych.sources import open_sources
+    from triptych.sources.opening import open_sources
 
     _refuse_inside(path, sources)
     absolute = [source.absolute() for source in sources]

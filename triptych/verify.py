@@ -24,8 +24,8 @@ from triptych.runs.jsonl import digest_of_files
 from triptych.runs.plan import GroupedImages, JobPlan
 from triptych.runs.sampling import hash64, last_sampled
 from triptych.runs.stages import STAGE_NAMES
-from triptych.sources import Shard
 from triptych.sources.image_decoding import upright_size
+from triptych.sources.shard import Shard
 
 MOST_IMAGE_VIOLATIONS = 20
 """More are counted, not listed."""

@@ -7,8 +7,6 @@ process started here would see, in its order. Not its job: whether a model fits 
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 
 import msgspec
 
@@ -33,6 +31,9 @@ def visible_gpus() -> list[Gpu]:
     Numbers in CUDA_VISIBLE_DEVICES count as the driver's tool counts, in the order of the PCI bus: whoever
     starts a process on one of these GPUs sets CUDA_DEVICE_ORDER=PCI_BUS_ID.
     """
+    import shutil
+    import subprocess
+
     tool = shutil.which("nvidia-smi")
     if tool is None:
         return []

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from importlib import metadata
 from pathlib import Path
 
 from triptych.captioning.engine import Engine
@@ -31,6 +30,8 @@ GIB = 1024**3
 
 def installation_fault() -> str | None:
     """What is wrong with the installed lmdeploy; None where it is a tested one."""
+    from importlib import metadata  # it takes as long as all of `--help`
+
     version = None
     with contextlib.suppress(metadata.PackageNotFoundError):
         version = metadata.version("lmdeploy")

@@ -23,7 +23,7 @@ from triptych.grouping.embedding.pipeline import Encoder, Pipeline, Report
 from triptych.grouping.embedding.throughput import Throughput, sum_of
 from triptych.runs.context import RunContext
 from triptych.runs.folder import RunFolder
-from triptych.sources import Shard
+from triptych.sources.shard import Shard
 
 EncoderLoader = Callable[[str], Encoder]
 """Loads the model on a device. Sent to other processes, so it must not hold what takes long to import."""

@@ -26,8 +26,7 @@ from triptych.grouping.embedding.throughput import Stopwatch, Throughput
 from triptych.records import ImageRecord
 from triptych.runs.folder import RunFolder
 from triptych.runs.jsonl import write_jsonl, written_whole
-from triptych.sources import Shard
-from triptych.sources.shard import FoundFile
+from triptych.sources.shard import FoundFile, Shard
 
 READ_AHEAD_BYTES = 512 * 1024**2
 """Of files that were read and not decoded yet."""

@@ -19,7 +19,7 @@ from triptych.grouping.embedding.device_workers import open_devices
 from triptych.grouping.embedding.throughput import Throughput
 from triptych.grouping.stage import make_sets
 from triptych.runs.folder import RunFolder
-from triptych.sources import open_sources
+from triptych.sources.opening import open_sources
 
 
 class _NoReport:

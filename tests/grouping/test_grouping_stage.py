@@ -19,7 +19,7 @@ from triptych.errors import SetupError
 from triptych.grouping.config import EmbeddingConfig, SetsConfig
 from triptych.grouping.stage import embed_sources, make_sets
 from triptych.runs.folder import RunFolder
-from triptych.sources import open_sources
+from triptych.sources.opening import open_sources
 
 THRESHOLDS = SetsConfig(related_cosine_similarity=0.7, duplicate_cosine_similarity=0.95)
 

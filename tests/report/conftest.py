@@ -19,7 +19,8 @@ from triptych.runs.journal import JournalWriter
 from triptych.runs.jsonl import write_jsonl
 from triptych.runs.plan import JobPlan
 from triptych.runs.rule_scores import RuleScores
-from triptych.sources import Shard, open_sources
+from triptych.sources.opening import open_sources
+from triptych.sources.shard import Shard
 
 CLOSES_SCRIPT = "</script><b onclick='x'>bold</b>.png"
 """A path of three parts, and markup."""

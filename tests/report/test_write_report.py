@@ -27,7 +27,7 @@ from triptych.prompts import Prompt
 from triptych.report.identity import report_id
 from triptych.report.stage import write_report
 from triptych.runs.folder import RunFolder
-from triptych.sources import open_sources
+from triptych.sources.opening import open_sources
 
 NAMES = [job.name for job in SEED_JOBS]
 

@@ -19,8 +19,10 @@ from triptych.runs.missing_sources import (
     with_gone_shards,
     without_gone_archives,
 )
-from triptych.sources import Shard, loose_files, open_sources
+from triptych.sources import loose_files
 from triptych.sources.loose_files import FILES_PER_SHARD
+from triptych.sources.opening import open_sources
+from triptych.sources.shard import Shard
 
 
 @pytest.fixture

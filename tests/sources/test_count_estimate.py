@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tests.support.pile import jpeg, write_file, write_tar
-from triptych.sources import open_sources
+from triptych.sources.opening import open_sources
 from triptych.sources.shard import SAMPLED_MEMBERS, CountEstimate, estimate_count
 
 

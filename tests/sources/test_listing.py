@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.pile import jpeg, keys, read_again, reasons, write_file, write_tar
 from triptych.errors import UsageError
-from triptych.sources import open_sources
+from triptych.sources.opening import open_sources
 
 
 @pytest.fixture

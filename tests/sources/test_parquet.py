@@ -12,9 +12,9 @@ import pytest
 
 from tests.support.pile import jpeg, keys, read_again, reasons, write_file
 from triptych.errors import UsageError
-from triptych.sources import open_sources
 from triptych.sources.config import InputConfig, ParquetConfig
 from triptych.sources.loose_files import FILES_PER_SHARD
+from triptych.sources.opening import open_sources
 
 
 def _write(path: Path, columns: dict[str, object], rows_a_group: int = 100, **metadata: str) -> Path:
@@ -171,7 +171,7 @@ def test_without_pyarrow_one_line_says_what_to_install(tmp_path: Path) -> None:
     code = (
         "import sys; sys.modules['pyarrow'] = None\n"
         "from pathlib import Path; from triptych.errors import SetupError\n"
-        "from triptych.sources import open_sources\n"
+        "from triptych.sources.opening import open_sources\n"
         "try: open_sources([Path(sys.argv[1])])\n"
         "except SetupError as error: print(error)"
     )

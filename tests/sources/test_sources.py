@@ -6,8 +6,8 @@ import pytest
 
 from tests.support.pile import jpeg, keys, read_again, reasons, write_file, write_tar
 from triptych.errors import UsageError
-from triptych.sources import open_sources
 from triptych.sources.loose_files import FILES_PER_SHARD
+from triptych.sources.opening import open_sources
 
 
 def test_a_folder_may_hold_images_and_tars_nested(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.pile import jpeg, keys, read_again, reasons, write_tar
-from triptych.sources import open_sources
+from triptych.sources.opening import open_sources
 
 
 def test_a_member_is_found_again_by_its_offset(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.pile import jpeg, keys, read_again, reasons, write_zip
-from triptych.sources import Shard, open_sources
-from triptych.sources.shard import CountEstimate, estimate_count
+from triptych.sources.opening import open_sources
+from triptych.sources.shard import CountEstimate, Shard, estimate_count
 
 DEFLATED, STORED = zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED
 DIRECTORY_ENTRY = b"PK\x01\x02"

@@ -20,8 +20,9 @@ from PIL import Image
 from triptych.records import Caption, ImageRecord
 from triptych.runs.folder import RunFolder, StageState
 from triptych.runs.jsonl import write_jsonl
-from triptych.sources import FoundFile, open_sources
 from triptych.sources.image_decoding import decode_rgb
+from triptych.sources.opening import open_sources
+from triptych.sources.shard import FoundFile
 
 ROOT = Path(__file__).parents[2]
 IMAGES_A_SHARD = 4096

@@ -11,7 +11,8 @@ from typing import IO
 
 from PIL import Image
 
-from triptych.sources import Shard, open_sources
+from triptych.sources.opening import open_sources
+from triptych.sources.shard import Shard
 
 
 def jpeg(shade: int = 0) -> bytes:

@@ -22,8 +22,9 @@ from triptych.jobs import SEED_JOBS, Job
 from triptych.records import Caption, Duplicate, ImageRecord, ImageSet
 from triptych.runs.folder import RunFolder, StageState
 from triptych.runs.jsonl import write_jsonl
-from triptych.sources import Shard, open_sources
 from triptych.sources.image_decoding import decode_rgb
+from triptych.sources.opening import open_sources
+from triptych.sources.shard import Shard
 
 TAR_IMAGES = 8
 LOOSE_IMAGES = 6

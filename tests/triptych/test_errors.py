@@ -9,7 +9,7 @@ from triptych.config import load_config
 from triptych.errors import SetupError, UsageError
 from triptych.runs.folder import RunFolder
 from triptych.runs.jsonl import write_jsonl
-from triptych.sources import open_sources
+from triptych.sources.opening import open_sources
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from triptych.progress import for_stderr
 if TYPE_CHECKING:
     from triptych.api import Run
     from triptych.report.precision import Precision
-    from triptych.sources import Shard
+    from triptych.sources.shard import Shard
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document instead of text.")
 

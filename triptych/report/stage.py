@@ -32,7 +32,7 @@ from triptych.runs.context import RunContext
 from triptych.runs.folder import RunFolder
 from triptych.runs.jsonl import written_whole
 from triptych.runs.ledger import Ledger, recount
-from triptych.sources import Shard
+from triptych.sources.shard import Shard
 
 SCRIPTS = ("dom.js", "charts.js", "funnel.js", "numbers.js", "units.js", "cards.js", "review.js", "main.js")
 """In the order in which they build on each other."""

@@ -18,8 +18,8 @@ from triptych.errors import UnreadableImageError
 from triptych.progress import Progress
 from triptych.report.content import Picture
 from triptych.report.neighbours import LocatedImage
-from triptych.sources import Shard
 from triptych.sources.image_decoding import decode_rgb
+from triptych.sources.shard import Shard
 
 LONGER_SIDE_PX = 208
 QUALITIES = (72, 50, 25, 5)

@@ -20,9 +20,8 @@ from triptych.errors import SetupError
 from triptych.records import ImageRecord
 from triptych.runs.folder import RunFolder
 from triptych.runs.jsonl import read_jsonl, write_jsonl
-from triptych.sources import Shard
 from triptych.sources.loose_files import LOOSE_PREFIX, LooseFiles, LooseShard
-from triptych.sources.shard import FoundFile, size_of
+from triptych.sources.shard import FoundFile, Shard, size_of
 from triptych.sources.source_kinds import ARCHIVE_SUFFIXES
 
 MOST_LINES = 20

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import shutil
 from collections.abc import Mapping
-from importlib import metadata
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
@@ -210,6 +209,8 @@ _RECORDED_VERSIONS = (
 
 def installed_versions() -> dict[str, str]:
     """The versions of what shapes a run's output, without importing any of it."""
+    from importlib import metadata  # it takes as long as all of `--help`
+
     versions: dict[str, str] = {}
     for name in _RECORDED_VERSIONS:
         with contextlib.suppress(metadata.PackageNotFoundError):

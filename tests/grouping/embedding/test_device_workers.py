@@ -23,7 +23,7 @@ from triptych.grouping.embedding.throughput import Throughput
 from triptych.grouping.stage import embed_sources
 from triptych.progress import Silent
 from triptych.runs.folder import RunFolder
-from triptych.sources import open_sources
+from triptych.sources.opening import open_sources
 
 PATIENCE_S = 90
 """For what takes seconds on a machine that has nothing else to do."""

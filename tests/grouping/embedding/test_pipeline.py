@@ -22,7 +22,7 @@ from triptych.grouping.encoders.choice import load_encoder, resolve_encoder
 from triptych.grouping.encoders.tower import TorchTower
 from triptych.grouping.stage import embed_sources
 from triptych.runs.folder import RunFolder
-from triptych.sources import open_sources
+from triptych.sources.opening import open_sources
 from triptych.sources.shard import FoundFile
 
 

@@ -126,11 +126,13 @@ class Scorer:
 
     @cached_property
     def skipped(self) -> dict[str, list[str]]:
-        """By language: the rules that can't read it."""
+        """By language: the rules that can't read it. One that reads a single language is about that one, and
+        nothing is missed in others."""
+        several = [rule for rule in self.rules if rule.languages is None or len(rule.languages) > 1]
         return {
             each.language.name or each.language.code: names
             for each in self.jobs.values()
-            if (names := [rule.name for rule in self.rules if not rule.reads(each.language)])
+            if (names := [rule.name for rule in several if not rule.reads(each.language)])
         }
 
     def caption(self, given: CaptionInput) -> CaptionText:

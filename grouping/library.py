@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -86,12 +87,7 @@ def group(
     rows = _checked(embeddings)
     names = [str(row) for row in range(len(rows))] if keys is None else list(keys)
     hashes = [""] * len(rows) if content_hashes is None else list(content_hashes)
-    for what, found in (("keys", names), ("content_hashes", hashes)):
-        if len(found) != len(rows):
-            raise UsageError(f"{len(found)} {what} for {len(rows)} embeddings; expected one each")
-    if len(set(names)) != len(names):
-        twice = next(name for at, name in enumerate(names) if name in names[:at])
-        raise UsageError(f"the key {twice!r} comes twice; keys must be unique")
+    _check_names(names, hashes, len(rows))
     units = unit_float16(rows)
     records = [ImageRecord(key=key, content_hash=each) for key, each in zip(names, hashes, strict=True)]
     table = make_image_table(records, [StoredBlock(np.arange(len(rows)), lambda: units)], rows.shape[1])
@@ -105,6 +101,15 @@ def group(
         single=[key for key in table.keys if key not in placed],
         thresholds=grouped.thresholds,
     )
+
+
+def _check_names(keys: Sequence[str], content_hashes: Sequence[str], count: int) -> None:
+    for what, found in (("keys", keys), ("content_hashes", content_hashes)):
+        if len(found) != count:
+            raise UsageError(f"{len(found)} {what} for {count} embeddings; expected one each")
+    key, times = Counter(keys).most_common(1)[0] if keys else ("", 0)
+    if times > 1:
+        raise UsageError(f"the key {key!r} comes twice; keys must be unique")
 
 
 def _checked(embeddings: ArrayLike) -> NDArray[np.floating]:

@@ -12,13 +12,14 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from triptych.errors import SetupError
 from triptych.grouping.config import SearchDevice
+from triptych.grouping.neighbours.unit_vectors import Block
 
 DRIVERS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
 """Of NVIDIA, of it under Windows, of AMD. torch is asked only where one is: it takes 600 MB of memory."""
@@ -29,14 +30,6 @@ this much."""
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-
-class Block(NamedTuple):
-    """Vectors to search: their image numbers, and which of the queries search them."""
-
-    images: NDArray[np.int64]
-    vectors: NDArray[np.float32]
-    queries: NDArray[np.int64]
 
 
 class Searcher(Protocol):

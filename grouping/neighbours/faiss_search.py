@@ -13,7 +13,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from triptych.grouping.neighbours import Block
+from triptych.grouping.neighbours.unit_vectors import Block
 
 
 class FaissSearcher:

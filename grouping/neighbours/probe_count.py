@@ -13,9 +13,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from triptych.grouping.neighbours import Block
 from triptych.grouping.neighbours.inverted_lists import VECTORS_AT_ONCE, InvertedLists
 from triptych.grouping.neighbours.self_join import Neighbours, without_self
+from triptych.grouping.neighbours.unit_vectors import Block
 
 EXACT_BELOW_IMAGES = 30_000
 """Up to here every cell is searched: about 20 s on two cores at 512 dimensions."""

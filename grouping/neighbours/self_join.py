@@ -17,8 +17,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from triptych.grouping.neighbours import Block, in_threads
+from triptych.grouping.neighbours import in_threads
 from triptych.grouping.neighbours.inverted_lists import InvertedLists
+from triptych.grouping.neighbours.unit_vectors import Block
 from triptych.progress import Progress, Silent
 from triptych.runs.jsonl import written_whole
 

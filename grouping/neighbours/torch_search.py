@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from triptych.grouping.neighbours import Block
+from triptych.grouping.neighbours.unit_vectors import Block
 
 PIECES_SIDE_BY_SIDE = 2
 """One is read from disk while another is multiplied."""

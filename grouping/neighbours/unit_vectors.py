@@ -7,11 +7,21 @@ of the file the system keeps cached. Not its job: the order of the file (see inv
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
 PAIRS_AT_ONCE = 16_384
 """Pairs gathered at a time: two blocks of this many vectors, 64 MB at 512 dimensions."""
+
+
+class Block(NamedTuple):
+    """Vectors to search: their image numbers, and which of the queries search them."""
+
+    images: NDArray[np.int64]
+    vectors: NDArray[np.float32]
+    queries: NDArray[np.int64]
 
 
 class UnitVectors:

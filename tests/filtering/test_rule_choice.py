@@ -9,7 +9,9 @@ from triptych.errors import SetupError, UsageError
 from triptych.filtering.config import FilteringConfig
 from triptych.filtering.rule_choice import chosen_rules, make_scorer, versions
 from triptych.filtering.rules import RULES
-from triptych.filtering.scoring import CaptionInput
+from triptych.filtering.scoring import CaptionInput, FilterJob
+from triptych.jobs import Job
+from triptych.languages import LANGUAGES
 
 OWN_RULES = """
 from triptych.filtering.rule import Rule
@@ -138,6 +140,14 @@ def test_a_rule_can_be_made_to_flag() -> None:
     scorer = make_scorer(FilteringConfig(actions={"too_short": "flag"}), filter_jobs_of("single_en"))
 
     assert not scorer.is_rejected("single_en", {"too_short": 3.0})
+
+
+def test_rules_that_cannot_read_a_language_are_named() -> None:
+    """None of English and Chinese: a rule on Traditional Chinese misses nothing in English."""
+    japanese = FilterJob(Job(name="single_ja", subject="image", language="ja"), LANGUAGES["ja"])
+    scorer = make_scorer(FilteringConfig(), [*filter_jobs_of(), japanese])
+
+    assert {"Japanese": ["speculation", "disagreement", "unnamed_image"]} == scorer.skipped
 
 
 def test_versions_follow_rules_and_a_users_file(own_rules: Path) -> None:

@@ -45,6 +45,9 @@ _TO_PLAIN = bytes(
 )
 """Of UTF-8: ASCII letters in lower case, spaces for what is neither letter nor digit."""
 _UNSPACED = re.compile(f"[{UNSPACED}]")
+_MAY_BE_UNSPACED = re.compile("[\u0e01-\U0010ffff]")
+"""A short cut: one range is looked for more quickly than many."""
+_TYPOGRAPHIC = (("“", '"'), ("”", '"'), ("‘", "'"), ("’", "'"), ("–", "-"), ("—", "-"), ("…", "..."))
 _UNSPACED_MARKS = "，。、；：“”（）《》！？·—…"
 """The marks in such scripts, nearly always: replacing one by one beats any pattern."""
 _LONGER_WORD = re.compile(rf"([^{UNSPACED} ]{{2,}})")
@@ -155,33 +158,47 @@ def units_of(text: str) -> list[str]:
     >>> units_of("A red-brick house: 东京 2.")
     ['a', 'red', 'brick', 'house', '东', '京', '2']
     """
+    text = in_ascii(text)
     if text.isascii():
         units = text.encode().translate(_TO_PLAIN, b"'").decode().split()
     else:
-        units = _units_of_any(text.lower().replace("’", "").replace("'", ""))
+        units = _units_of_any(text.lower().replace("'", ""))
     if len(text) > LONGEST_WORD * len(units) and any(len(unit) > LONGEST_WORD for unit in units):
         return [part for unit in units for part in (unit if len(unit) > LONGEST_WORD else [unit])]
     return units
 
 
+def in_ascii(text: str) -> str:
+    """The text with typographic quotation marks, dashes and dots as ASCII writes them."""
+    if not text.isascii():
+        for mark, ascii_mark in _TYPOGRAPHIC:
+            text = text.replace(mark, ascii_mark)
+    return text
+
+
 def _units_of_any(lowered: str) -> list[str]:
     encoded = lowered.encode("utf-8", "surrogatepass")
     plain = encoded.translate(_TO_PLAIN).decode("utf-8", "surrogatepass")
-    if not _UNSPACED.search(plain):
-        return _words_of(plain)
+    if not _MAY_BE_UNSPACED.search(plain) or not _UNSPACED.search(plain):
+        return _without_marks(plain).split()
     for mark in _UNSPACED_MARKS:
         plain = plain.replace(mark, " ")
+    plain = _without_marks(plain)
     units: list[str] = []
-    for at, part in enumerate(_LONGER_WORD.split(plain)):
-        units += _words_of(part) if at % 2 else part.replace(" ", "")  # what is left are single characters
+    for token in plain.split() if plain.count(" ") > len(plain) // 8 else [plain]:
+        if token.isascii():
+            units.append(token)
+            continue
+        for at, part in enumerate(_LONGER_WORD.split(token)):
+            units += [part] if at % 2 else part.replace(" ", "")  # between longer words: single characters
     return units
 
 
-def _words_of(plain: str) -> list[str]:
-    """Words of a script with spaces, without its marks; what is above or below a letter, as vowels in Hindi
-    are, belongs to the word."""
+def _without_marks(plain: str) -> str:
+    """Spaces for what is neither letter nor digit; what is above or below a letter, as vowels in Hindi are,
+    belongs to the word."""
     if not plain.isascii():
         for mark in set(_MARK.findall(plain)):
             if not unicodedata.category(mark).startswith("M"):
                 plain = plain.replace(mark, " ")
-    return plain.split()
+    return plain

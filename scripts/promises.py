@@ -162,7 +162,8 @@ PROMISES = (
         "filter_speed",
         "{matching_rules_over_faster_peer/single_en:.1f} times as fast for English captions,"
         " {matching_rules_over_faster_peer/single_zh:.1f} for Chinese,"
-        " {matching_rules_over_faster_peer/multi_en:.1f} and {matching_rules_over_faster_peer/multi_zh:.1f} of sets",
+        " {matching_rules_over_faster_peer/multi_en:.1f} and {matching_rules_over_faster_peer/multi_zh:.1f}"
+        " of sets",
     ),
     Promise(
         "no text keeps a rule busy",

@@ -6,13 +6,12 @@ Comes in: what a config calls an engine. Goes out: its EngineSpec. A user's own 
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from typing import Any
 
 from triptych.captioning.engines import EngineSpec, server_spec, transformers_spec
 from triptych.captioning.lmdeploy import spec as lmdeploy_spec
-from triptych.errors import UsageError
+from triptych.errors import UsageError, did_you_mean
 
 AUTO = "auto"
 """The first in the table that suits the config and this machine."""
@@ -48,9 +47,8 @@ def engine_spec(name: str) -> EngineSpec[Any]:
 def unknown_engine(name: str) -> UsageError:
     """That there is no engine of this name."""
     names = [AUTO, *ENGINES]
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    hint = f" (did you mean {close[0]}?)" if close else ""
     return UsageError(
-        f"captioning.engine is {name!r}{hint}; expected {', '.join(names)}, or MODULE:OBJECT of your own",
+        f"captioning.engine is {name!r}{did_you_mean(name, names)};"
+        f" expected {', '.join(names)}, or MODULE:OBJECT of your own",
         key="captioning.engine",
     )

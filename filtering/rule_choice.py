@@ -9,7 +9,6 @@ module that can be imported, in a Python file, or behind an entry point of the g
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import importlib
 import importlib.util
@@ -20,7 +19,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 
-from triptych.errors import UsageError
+from triptych.errors import UsageError, did_you_mean
 from triptych.filtering.config import FilteringConfig
 from triptych.filtering.rule import Rule
 from triptych.filtering.rules import RULES
@@ -49,7 +48,7 @@ def chosen_rules(config: FilteringConfig) -> tuple[Rule, ...]:
         for name in getattr(config, key):
             if name not in names:
                 raise UsageError(
-                    f"filtering.{key} names {name!r}{_hint(name, names)}; rules that run are"
+                    f"filtering.{key} names {name!r}{did_you_mean(name, names)}; rules that run are"
                     f" {', '.join(names)}"
                 )
     return tuple(rules)
@@ -84,7 +83,7 @@ def _own_rule(spec: str, shipped: Collection[str]) -> Rule:
         if spec not in offered:
             known = [*shipped, *offered]
             raise UsageError(
-                f"unknown rule {spec!r} in filtering.rules{_hint(spec, known)}; there are"
+                f"unknown rule {spec!r} in filtering.rules{did_you_mean(spec, known)}; there are"
                 f" {', '.join(known)}; {_HOW}"
             )
         found = offered[spec].load()
@@ -133,8 +132,3 @@ def _source_digest(rule: Rule) -> str:
         return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:12] if path else "?"
     except (OSError, TypeError):  # not from a file
         return "?"
-
-
-def _hint(word: str, known: Collection[str]) -> str:
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
-    return f" (did you mean {close[0]}?)" if close else ""

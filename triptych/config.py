@@ -7,7 +7,6 @@ stage's config says that.
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from collections.abc import Mapping
 from importlib import resources
@@ -17,7 +16,7 @@ from typing import Any
 import msgspec
 
 from triptych.captioning.config import CaptioningConfig
-from triptych.errors import UsageError
+from triptych.errors import UsageError, closest, did_you_mean
 from triptych.export.config import ExportConfig
 from triptych.filtering.config import FilteringConfig
 from triptych.grouping.config import EmbeddingConfig, SetsConfig
@@ -129,7 +128,9 @@ def as_tree(config: Config) -> dict[str, object]:
 
 def _read_preset(name: str) -> dict[str, Any]:
     if name not in PRESETS:
-        raise UsageError(f"unknown preset {name!r}; there are {', '.join(PRESETS)}{_hint(name, PRESETS)}")
+        raise UsageError(
+            f"unknown preset {name!r}; there are {', '.join(PRESETS)}{did_you_mean(name, PRESETS)}"
+        )
     return tomllib.loads((resources.files("triptych") / "presets" / f"{name}.toml").read_text("utf-8"))
 
 
@@ -168,8 +169,11 @@ def _refuse_unknown_keys(tree: Mapping[str, Any], kind: type[msgspec.Struct], pr
     fields = {field.name: field.type for field in msgspec.structs.fields(kind)}
     for key, value in tree.items():
         if key not in fields:
+            below = _keys_below(fields)
+            close = closest(key, below)
+            hint = f" (did you mean {below[close]}?)" if close is not None else ""
             raise UsageError(
-                f"unknown config key {prefix}{key}{_hint(key, _keys_below(fields))};"
+                f"unknown config key {prefix}{key}{hint};"
                 f" keys of {prefix.rstrip('.') or 'the run'} are {', '.join(fields)}",
                 key=f"{prefix}{key}",
             )
@@ -190,10 +194,3 @@ def _keys_below(fields: Mapping[str, Any]) -> dict[str, str]:
             for name in kind.__struct_fields__:
                 keys.setdefault(name, f"{table}.{name}")
     return keys
-
-
-def _hint(word: str, known: Mapping[str, str] | tuple[str, ...]) -> str:
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
-    if not close:
-        return ""
-    return f" (did you mean {known[close[0]] if isinstance(known, Mapping) else close[0]}?)"

@@ -11,6 +11,7 @@ want to know of it stands beside it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import ClassVar
 
@@ -40,3 +41,16 @@ class SetupError(TriptychError):
 
 class UnreadableImageError(TriptychError):
     """One image can't be decoded. ``args[0]`` is the reason that its record keeps."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """For a message: the one of ``known`` that is closest to ``word``, in brackets; empty where none is."""
+    close = closest(word, known)
+    return f" (did you mean {close}?)" if close is not None else ""
+
+
+def closest(word: str, known: Iterable[str]) -> str | None:
+    """The one of ``known`` that somebody may have meant."""
+    import difflib  # only for a message
+
+    return next(iter(difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)), None)

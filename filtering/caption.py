@@ -67,7 +67,7 @@ _QUOTED = re.compile("|".join(quoted.pattern for quoted in _QUOTED_BY.values()))
 
 
 class CaptionText:
-    """One caption to judge. Immutable."""
+    """One caption to judge. Its text doesn't change; views on it are made when they are first asked for."""
 
     def __init__(
         self,

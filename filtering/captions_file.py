@@ -11,7 +11,6 @@ rules.image_references). Not its job: stopping where a rule rejects much, since 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby, islice
 from pathlib import Path
 
 import msgspec
@@ -19,7 +18,7 @@ import msgspec
 from triptych.errors import SetupError, UsageError
 from triptych.executors.local import LocalExecutor
 from triptych.filtering.config import FilteringConfig
-from triptych.filtering.filter_pass import BLOCK_CAPTIONS, FilterPass
+from triptych.filtering.filter_pass import FilterPass, in_blocks
 from triptych.filtering.rule_counts import JobCounts, count_lines, count_rules
 from triptych.filtering.scoring import CaptionInput, FilterJob
 from triptych.progress import Progress
@@ -69,7 +68,7 @@ class CaptionsFile:
         scratch = (out or self._path).absolute().parent
         with FilterPass(config, self._jobs, scratch, LocalExecutor) as all_captions:
             with progress.task("filter", None, "captions") as task:
-                for count in all_captions.score(self._blocks()):
+                for count in all_captions.score(in_blocks(self._captions())):
                     task.advance(count)
             if out is not None:
                 write_jsonl(out, map(_row, all_captions.verdicts()))
@@ -82,11 +81,6 @@ class CaptionsFile:
             if caption.id == identifier:
                 return caption
         raise SetupError(f"no caption {identifier} in {self._path}; expected one of the ids of its rows")
-
-    def _blocks(self) -> Iterator[list[CaptionInput]]:
-        for _, of_job in groupby(self._captions(), key=lambda caption: caption.job):
-            while block := list(islice(of_job, BLOCK_CAPTIONS)):
-                yield block
 
     def _captions(self) -> Iterator[CaptionInput]:
         names = {each.job.name for each in self._jobs}

@@ -14,7 +14,7 @@ import os
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import chain, islice
+from itertools import chain, groupby, islice
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -36,6 +36,13 @@ BLOCK_CAPTIONS = 4096
 
 MIN_BLOCKS_FOR_PROCESSES = 4
 """Fewer are done before processes have started."""
+
+
+def in_blocks(captions: Iterable[CaptionInput]) -> Iterator[list[CaptionInput]]:
+    """Captions in their order, in blocks of one job each."""
+    for _, of_job in groupby(captions, key=lambda caption: caption.job):
+        while block := list(islice(of_job, BLOCK_CAPTIONS)):
+            yield block
 
 
 class MakeScorer(msgspec.Struct, frozen=True):

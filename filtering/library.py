@@ -8,8 +8,7 @@ captions_file), captions of a run (see triptych.open_run).
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import islice
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -18,7 +17,7 @@ from triptych.errors import UsageError
 from triptych.executors.local import LocalExecutor
 from triptych.filtering.caption import CaptionText
 from triptych.filtering.config import FilteringConfig
-from triptych.filtering.filter_pass import BLOCK_CAPTIONS, FilterPass
+from triptych.filtering.filter_pass import FilterPass, in_blocks
 from triptych.filtering.rule import Rule
 from triptych.filtering.rule_choice import as_rule, chosen_rules
 from triptych.filtering.scoring import CaptionInput, FilterJob
@@ -52,12 +51,11 @@ def judge(
     A caption is a text, or a mapping with ``text`` and any of ``id``, ``images`` (how many it is of; 1 unless
     ``subject`` is ``"set"``, then 2), ``finish_reason`` (``"stop"``, or ``"length"`` where a token limit cut
     it) and ``counterparts`` (what is said of the same image in other languages, by code). All are in one
-    ``language``. ``prompt`` is what was asked: a caption that repeats it
-    is rejected, and its ``naming`` says how captions of sets name their images; without it they are read
-    leniently.
-    ``rules`` are your own, each a Rule or a function from a caption to a score that rejects above 0; they run
-    after those of ``config``. Duplicates are looked for among these captions. A verdict's ``id`` is the
-    caption's, else its number from 0.
+    ``language``. ``prompt`` is what was asked: a caption that repeats it is rejected, and its ``naming`` says
+    how captions of sets name their images; without it they are read leniently. ``rules`` are your own, each a
+    Rule or a function from a caption to a score that rejects above 0; they run after those of ``config``.
+    Duplicates are looked for among these captions. A verdict's ``id`` is the caption's, else its number
+    from 0.
 
     Raises UsageError for an unknown language, a mapping with other keys, and rules that can't be.
 
@@ -75,7 +73,7 @@ def judge(
         tempfile.TemporaryDirectory(prefix="triptych-") as scratch,
         FilterPass(config, [job], Path(scratch), LocalExecutor, chosen) as all_captions,
     ):
-        for _ in all_captions.score(_blocks(given)):
+        for _ in all_captions.score(in_blocks(given)):
             pass
         return list(all_captions.verdicts())
 
@@ -96,8 +94,3 @@ def _caption_input(number: int, caption: str | Mapping[str, object], subject: Su
         finish_reason=given.finish_reason,
         counterparts=given.counterparts,
     )
-
-
-def _blocks(captions: Iterator[CaptionInput]) -> Iterator[list[CaptionInput]]:
-    while block := list(islice(captions, BLOCK_CAPTIONS)):
-        yield block

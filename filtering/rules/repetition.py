@@ -1,7 +1,8 @@
 """Rule: how much of a caption is said again.
 
 Comes in: a caption. Goes out: a share of the text, in [0, 1]. Everything weighs by occurrence: a sentence that
-comes twenty times weighs nineteen times itself. Not its job: captions that repeat each other (see duplicates).
+comes twenty times weighs nineteen times itself. Not its job: captions that repeat each other (see
+near_duplicates).
 """
 
 from __future__ import annotations

@@ -10,10 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from PIL import Image
 
 from triptych.captioning.engine import CaptionRequest, Engine
-from triptych.captioning.tiling import resized_jpeg
+from triptych.captioning.tiling import trial_jpeg
 from triptych.errors import SetupError
 from triptych.languages import Language
 from triptych.prompts import Naming, Prompt
@@ -53,7 +52,7 @@ def asked_text(prompt: Prompt, image_count: int) -> str:
 def refuse_without_form(engine: Engine, tile_px: int) -> None:
     """Ask for one short answer, and raise SetupError where it isn't held to the form."""
     naming = Naming(label="Image-{number}", pattern=r"Image-\d+")
-    picture = resized_jpeg(Image.linear_gradient("L").convert("RGB"), (tile_px, tile_px))
+    picture = trial_jpeg(tile_px)
     request = CaptionRequest(
         id="form",
         prompt=asked_text(Prompt(version=1, text="Describe the images.", naming=naming), 2),

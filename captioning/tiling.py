@@ -77,6 +77,11 @@ def resized_jpeg(picture: Image.Image, size: tuple[int, int]) -> bytes:
     return buffer.getvalue()
 
 
+def trial_jpeg(side_px: int) -> bytes:
+    """A square picture to try a server with: a gradient, so that there is something to see."""
+    return resized_jpeg(Image.linear_gradient("L").convert("RGB"), (side_px, side_px))
+
+
 def fit_to_tiles(picture: Image.Image, grid: tuple[int, int], tile_px: int) -> bytes:
     """The JPEG of ``picture`` (RGB) resized to ``grid`` (columns, rows); its aspect ratio gives way."""
     return resized_jpeg(picture, grid_size(grid, tile_px))

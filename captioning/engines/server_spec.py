@@ -47,17 +47,14 @@ def _try(url: str, examined: Examined, config: ServerConfig) -> str:
 
     Raises SetupError where no caption did.
     """
-    from PIL import Image
-
     from triptych.captioning.engines.openai_server import ServerEngine
-    from triptych.captioning.tiling import resized_jpeg
+    from triptych.captioning.tiling import trial_jpeg
 
     size = f"{examined.tile_px} x {examined.tile_px}"
-    gradient = Image.linear_gradient("L").convert("RGB")
     request = CaptionRequest(
         id="doctor",
         prompt="Describe the image in a few words.",
-        images=(resized_jpeg(gradient, (examined.tile_px, examined.tile_px)),),
+        images=(trial_jpeg(examined.tile_px),),
         max_tokens=PROBE_TOKENS,
     )
     limits = {"max_attempts": 1, "timeout_s": PROBE_TIMEOUT_S, "patience_s": PROBE_TIMEOUT_S}

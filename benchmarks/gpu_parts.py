@@ -107,7 +107,8 @@ def triptych_stage(
         sample=captions,
         max_tokens_single=max_tokens,
         ask_again=0,  # each caption is cut by length: on purpose, not for want of another answer
-        lmdeploy=LmdeployConfig(backend=backend, max_deaths=2, max_in_flight=256),
+        max_in_flight=256,
+        lmdeploy=LmdeployConfig(backend=backend, max_deaths=2),
         transformers=TransformersConfig(batch_size=8),
     )
     with tempfile.TemporaryDirectory(dir=model.parent) as scratch:

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from triptych.captioning.engine_table import AUTO, ENGINES, engine_spec, unknown_engine
-from triptych.captioning.engines import EngineSpec, check_setting
+from triptych.captioning.engines import EngineSpec, RequestLimits, check_setting
 from triptych.captioning.engines.config import ServerConfig, TransformersConfig
 from triptych.captioning.engines.server_spec import SPEC as SERVER
 from triptych.captioning.lmdeploy.config import LmdeployConfig
@@ -22,7 +22,7 @@ from triptych.jobs import Job
 from triptych.models import is_embedded, resolve_model
 
 
-class CaptioningConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class CaptioningConfig(RequestLimits, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is asked of which model. Raises UsageError where a value can't be."""
 
     engine: str = AUTO
@@ -32,12 +32,12 @@ class CaptioningConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     model: str | None = None
     """A Hugging Face folder or a hub id; for endpoints the served name (None: the only one served)."""
     server: ServerConfig = ServerConfig()
-    """Endpoints, and how they are asked."""
+    """Endpoints."""
     lmdeploy: LmdeployConfig = LmdeployConfig()
-    """Servers that Triptych starts, and how they are asked."""
+    """Servers that Triptych starts."""
     transformers: TransformersConfig = TransformersConfig()
     """A model in this process."""
-    own_engine: dict[str, Any] = {}
+    own_engine: dict[str, Any] = msgspec.field(default_factory=dict)
     """Settings of an engine that MODULE:OBJECT names."""
     jobs: tuple[str, ...] = ()
     """The jobs to do, by name. None named: all that are defined (see jobs.Job)."""
@@ -56,7 +56,7 @@ class CaptioningConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     """Caption of an image: tokens at most. The seed's average about 150."""
     max_tokens_multi: int = 1024
     """Caption of a set: tokens at most. The seed's are about twice as long as those of an image."""
-    sampling: dict[str, JobSampling] = {}
+    sampling: dict[str, JobSampling] = msgspec.field(default_factory=dict)
     """How tokens are chosen, by job; greedy where nothing is said."""
     ask_again: int = 2
     """How often a caption that is plainly unusable is asked again, with other sampling. 0: never."""
@@ -66,6 +66,7 @@ class CaptioningConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     """Ask again for captions whose failure an earlier run recorded; without it they stay failures."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name in _AT_LEAST_ONE:
             check_setting(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
         check_setting(self.sample is None or self.sample >= 1, "sample", self.sample, "1 or more")
@@ -123,6 +124,11 @@ class CaptioningConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
             raise UsageError(
                 f"captioning.own_engine, of {self.engine}: {error}", key="captioning.own_engine"
             ) from None
+
+    @property
+    def limits(self) -> RequestLimits:
+        """How servers are asked."""
+        return RequestLimits(**{name: getattr(self, name) for name in RequestLimits.__struct_fields__})
 
     def max_tokens(self, job: Job) -> int:
         """How many tokens a caption of ``job`` has at most."""

@@ -53,7 +53,7 @@ def open_engine(config: CaptioningConfig, logs: Path, say: Callable[[str], None]
     ``logs`` is the folder for the logs of servers that are started, ``say`` takes lines for a person.
     """
     spec = config.spec
-    return spec.open(_model(config), config.settings_of(spec), logs, say)
+    return spec.open(_model(config), config.settings_of(spec), config.limits, logs, say)
 
 
 def check_engine(config: CaptioningConfig) -> None:

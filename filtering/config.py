@@ -8,7 +8,6 @@ rule_choice), measuring.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
 
 import msgspec
 
@@ -22,9 +21,9 @@ class FilteringConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """Names of rules to run; empty: all that ship. A rule of your own is ``module:NAME``, ``file.py:NAME`` or
     the name of an entry point of the group ``triptych.rules``. Where only such are named, they run after all
     that ship. The first rule that rejects a caption is its reason."""
-    actions: Mapping[str, Literal["reject", "flag"]] = {}
-    """By rule, where not what the rule says itself. ``flag`` keeps the caption, and the score in its
-    verdict."""
+    flags: tuple[str, ...] | None = None
+    """Rules that only flag: the caption is kept, with the score in its verdict. Where this is given, all
+    others reject; None: what each rule says itself."""
     thresholds: Mapping[str, float | dict[str, float]] = {}
     """By rule, where not what the rule says itself: a number, or numbers by the names of jobs."""
 
@@ -38,7 +37,7 @@ class FilteringConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     max_rejected_share: float = 0.3
     """Of a job's captions. A rule that rejects more stops the stage: a prompt, a model or a threshold is off
     rather than so many captions. The seed kept nearly all (11M of 11,185,362 images have a caption)."""
-    min_guarded_captions: int = 30
+    guarded_from: int = 30
     """Of a job. A share of fewer says nothing, and stops nothing."""
     accepted: tuple[str, ...] = ()
     """Rules that may reject any share."""

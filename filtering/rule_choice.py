@@ -44,8 +44,8 @@ def chosen_rules(config: FilteringConfig) -> tuple[Rule, ...]:
     for name in names:
         if names.count(name) > 1:
             raise UsageError(f"filtering.rules has two rules of the name {name}; give yours another name")
-    for key in ("actions", "thresholds", "accepted"):
-        for name in getattr(config, key):
+    for key in ("flags", "thresholds", "accepted"):
+        for name in getattr(config, key) or ():
             if name not in names:
                 raise UsageError(
                     f"filtering.{key} names {name!r}{did_you_mean(name, names)}; rules that run are"

@@ -71,7 +71,7 @@ def check_shares(config: FilteringConfig, scorer: Scorer, jobs: Mapping[str, Job
     A rule's share is of all captions that it would reject alone, whichever rule comes first.
     """
     for job, counts in jobs.items():
-        if counts.captions < config.min_guarded_captions:
+        if counts.captions < config.guarded_from:
             continue
         rejecting = [
             each.rule

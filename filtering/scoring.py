@@ -23,7 +23,7 @@ from triptych.errors import SetupError, UsageError
 from triptych.filtering.caption import CaptionText
 from triptych.filtering.config import FilteringConfig
 from triptych.filtering.near_duplicates import Sketches, sketch
-from triptych.filtering.rule import JobRule, Rule
+from triptych.filtering.rule import Action, JobRule, Rule
 from triptych.filtering.score_histogram import Bins, count_scores
 from triptych.jobs import Job
 from triptych.languages import Language
@@ -241,7 +241,7 @@ def _rules_of(config: FilteringConfig, rules: Sequence[Rule], job: FilterJob) ->
     Raises UsageError for a threshold that can't be one.
     """
     chosen = tuple(
-        JobRule(rule, _threshold(config, rule, job), config.actions.get(rule.name, rule.action))
+        JobRule(rule, _threshold(config, rule, job), _action(config, rule))
         for rule in rules
         if rule.reads(job.language) and rule.subject in (None, job.job.subject)
     )
@@ -254,6 +254,12 @@ def _rules_of(config: FilteringConfig, rules: Sequence[Rule], job: FilterJob) ->
                 f" expected {one.rule.name} <= {other.rule.name} in filtering.thresholds"
             )
     return chosen
+
+
+def _action(config: FilteringConfig, rule: Rule) -> Action:
+    if config.flags is None:
+        return rule.action
+    return "flag" if rule.name in config.flags else "reject"
 
 
 def _threshold(config: FilteringConfig, rule: Rule, job: FilterJob) -> float:

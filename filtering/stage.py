@@ -187,7 +187,7 @@ class FilterStage:
             "grounding": config.grounding,
             "grounding_images": config.grounding_images,
         }
-        settings |= {f"actions.{rule}": action for rule, action in config.actions.items()}
+        settings |= {"flags": None if config.flags is None else ", ".join(sorted(config.flags))}
         for rule, threshold in config.thresholds.items():
             if isinstance(threshold, dict):
                 settings |= {f"thresholds.{rule}.{job}": value for job, value in threshold.items()}

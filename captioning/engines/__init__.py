@@ -21,6 +21,40 @@ from triptych.errors import UsageError
 C = TypeVar("C", bound=msgspec.Struct)
 
 
+def check_setting(ok: bool, key: str, found: object, expected: str) -> None:
+    """Raise UsageError where a value of ``captioning`` can't be."""
+    if not ok:
+        key = f"captioning.{key}"
+        raise UsageError(f"{key} is {found!r}; expected {expected}", key=key)
+
+
+class RequestLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How servers are asked, whoever started them. Raises UsageError where a value can't be."""
+
+    max_in_flight: int = 64
+    """Requests in flight per endpoint. An lmdeploy server accepts more than it can hold."""
+    timeout_s: float = 1800.0
+    """How long one answer may take in total."""
+    first_token_timeout_s: float = 600.0
+    """How long an answer may take to begin, its time in the server's queue included."""
+    token_timeout_s: float = 120.0
+    """How long an answer that has begun may pause."""
+    max_attempts: int = 4
+    """How often a request may fail before its failure is recorded. Times when the server said that it could
+    not take any don't count."""
+    patience_s: float = 900.0
+    """How long requests wait while no endpoint answers, before the run stops."""
+
+    def __post_init__(self) -> None:
+        for name in ("max_in_flight", "max_attempts"):
+            check_setting(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
+        for name in ("timeout_s", "first_token_timeout_s", "token_timeout_s", "patience_s"):
+            check_setting(getattr(self, name) > 0, name, getattr(self, name), "more than 0 seconds")
+
+
+DEFAULT_LIMITS = RequestLimits()
+
+
 class Suitability(msgspec.Struct, frozen=True):
     """Whether ``auto`` may take an engine on this machine, and why or why not, for a person."""
 
@@ -57,9 +91,9 @@ class EngineSpec(msgspec.Struct, Generic[C], frozen=True, kw_only=True):
     """Of ``captioning.engine``, of ``--engine``, and of the table with its settings."""
     config: type[C]
     """The settings of its own."""
-    open: Callable[[str, C, Path, Callable[[str], None]], Engine]
-    """Load, connect or start: ``open(model, config, logs, say)``. ``logs`` is a folder for the logs of
-    servers that are started, ``say`` takes lines for a person. Raises SetupError where it can't be had."""
+    open: Callable[[str, C, RequestLimits, Path, Callable[[str], None]], Engine]
+    """Load, connect or start: ``open(model, config, limits, logs, say)``. ``logs`` is a folder for the logs
+    of servers that are started, ``say`` takes lines for a person. Raises SetupError where it can't be had."""
     check: Callable[[str, C], None]
     """Raise in seconds what ``open`` would raise, without loading any weights."""
     suitability: Callable[[C], Suitability] | None = None
@@ -74,10 +108,3 @@ class EngineSpec(msgspec.Struct, Generic[C], frozen=True, kw_only=True):
     """What doctor says of it."""
     context: Callable[[C], tuple[str, int] | None] = lambda _: None
     """A setting of its own that bounds a request in tokens, by its config key; None: the model's alone."""
-
-
-def check_setting(ok: bool, key: str, found: object, expected: str) -> None:
-    """Raise UsageError where a value of ``captioning`` can't be."""
-    if not ok:
-        key = f"captioning.{key}"
-        raise UsageError(f"{key} is {found!r}; expected {expected}", key=key)

@@ -30,6 +30,7 @@ from triptych.captioning.endpoints.request_errors import (
     Unreachable,
 )
 from triptych.captioning.engine import CaptionRequest, Completion
+from triptych.captioning.engines import DEFAULT_LIMITS, RequestLimits
 from triptych.captioning.engines.config import ServerConfig
 from triptych.errors import SetupError
 
@@ -46,23 +47,28 @@ class ServerEngine:
     """One model behind one or many endpoints. Thread-safe."""
 
     def __init__(
-        self, config: ServerConfig, model: str = "", *, first_pause_s: float = FIRST_PAUSE_S
+        self,
+        config: ServerConfig,
+        model: str = "",
+        limits: RequestLimits = DEFAULT_LIMITS,
+        *,
+        first_pause_s: float = FIRST_PAUSE_S,
     ) -> None:
         """Connect to the endpoints. ``model`` is a served name; empty: the only one.
 
         Raises SetupError where none is there, or one is wrongly set up.
         """
-        self._max_attempts = config.max_attempts
-        self._patience_s = config.patience_s
+        self._max_attempts = limits.max_attempts
+        self._patience_s = limits.patience_s
         self._first_pause_s = first_pause_s
         self._time_limits = TimeLimits(
-            first_token_s=config.first_token_timeout_s,
-            token_s=config.token_timeout_s,
-            total_s=config.timeout_s,
+            first_token_s=limits.first_token_timeout_s,
+            token_s=limits.token_timeout_s,
+            total_s=limits.timeout_s,
         )
-        self._slots = config.max_in_flight * len(config.urls)
+        self._slots = limits.max_in_flight * len(config.urls)
         api_key = _api_key(config.api_key_env)
-        self.endpoints = [Endpoint(url, config.max_in_flight, first_pause_s) for url in config.urls]
+        self.endpoints = [Endpoint(url, limits.max_in_flight, first_pause_s) for url in config.urls]
         self._model, self._absent = check_endpoints(self.endpoints, model or None, api_key)
         self._failures_in_a_row = 0
         self._loop = asyncio.new_event_loop()

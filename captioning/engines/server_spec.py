@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from triptych.captioning.engine import CaptionRequest, Engine
-from triptych.captioning.engines import EngineSpec, Examined, Finding
+from triptych.captioning.engines import EngineSpec, Examined, Finding, RequestLimits
 from triptych.captioning.engines.config import ServerConfig
 from triptych.errors import SetupError
 
@@ -22,10 +22,12 @@ PROBE_TIMEOUT_S = 60.0
 """For eight tokens: a loaded server answers late, but not that late."""
 
 
-def _open(model: str, config: ServerConfig, _logs: Path, _say: Callable[[str], None]) -> Engine:
+def _open(
+    model: str, config: ServerConfig, limits: RequestLimits, _logs: Path, _say: Callable[[str], None]
+) -> Engine:
     from triptych.captioning.engines.openai_server import ServerEngine
 
-    return ServerEngine(config, model)
+    return ServerEngine(config, model, limits)
 
 
 def _check(model: str, config: ServerConfig) -> None:
@@ -57,8 +59,8 @@ def _try(url: str, examined: Examined, config: ServerConfig) -> str:
         images=(trial_jpeg(examined.tile_px),),
         max_tokens=PROBE_TOKENS,
     )
-    limits = {"max_attempts": 1, "timeout_s": PROBE_TIMEOUT_S, "patience_s": PROBE_TIMEOUT_S}
-    engine = ServerEngine(msgspec.structs.replace(config, urls=(url,), **limits), examined.model)
+    limits = RequestLimits(max_attempts=1, timeout_s=PROBE_TIMEOUT_S, patience_s=PROBE_TIMEOUT_S)
+    engine = ServerEngine(msgspec.structs.replace(config, urls=(url,)), examined.model, limits)
     try:
         began = time.monotonic()
         completion = engine.caption([request])[0]

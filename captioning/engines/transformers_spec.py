@@ -9,12 +9,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from triptych.captioning.engine import Engine
-from triptych.captioning.engines import EngineSpec, Examined, Finding, Suitability
+from triptych.captioning.engines import EngineSpec, Examined, Finding, RequestLimits, Suitability
 from triptych.captioning.engines.config import TransformersConfig
 from triptych.captioning.models.location import locate
 
 
-def _open(model: str, config: TransformersConfig, _logs: Path, _say: Callable[[str], None]) -> Engine:
+def _open(
+    model: str, config: TransformersConfig, _: RequestLimits, _logs: Path, _say: Callable[[str], None]
+) -> Engine:
     from triptych.captioning.engines.transformers import TransformersEngine
 
     return TransformersEngine(model, config)

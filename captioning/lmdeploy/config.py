@@ -6,18 +6,18 @@ Not its job: lmdeploy's own words for these settings (see command).
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Literal
 
-from triptych.captioning.engines.config import RequestLimits
+import msgspec
+
+from triptych.captioning.engines import check_setting
 
 Backend = Literal["turbomind", "pytorch"]
 LogLevel = Literal["CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG"]
 
 
-class LmdeployConfig(RequestLimits, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Servers, and how they are asked. Raises UsageError where a value can't be."""
-
-    table: ClassVar[str] = "lmdeploy"
+class LmdeployConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Servers of this machine. Raises UsageError where a value can't be."""
 
     backend: Backend = "turbomind"
     """lmdeploy's engine. With turbomind, lmdeploy takes pytorch for a model that turbomind can't run."""
@@ -45,7 +45,6 @@ class LmdeployConfig(RequestLimits, frozen=True, kw_only=True, forbid_unknown_fi
     """A server that dies so often without a caption between ends the run."""
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         for name in ("tp", "max_deaths"):
             self._check(getattr(self, name) >= 1, name, "1 or more")
         for name in ("session_len", "max_batch", "port"):
@@ -55,3 +54,6 @@ class LmdeployConfig(RequestLimits, frozen=True, kw_only=True, forbid_unknown_fi
         self._check(0 < self.cache_share < 1, "cache_share", "more than 0, less than 1")
         for name in ("startup_timeout_s", "hang_timeout_s"):
             self._check(getattr(self, name) > 0, name, "more than 0 seconds")
+
+    def _check(self, ok: bool, name: str, expected: str) -> None:
+        check_setting(ok, f"lmdeploy.{name}", getattr(self, name), expected)

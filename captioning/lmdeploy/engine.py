@@ -12,7 +12,8 @@ from concurrent.futures import CancelledError
 from pathlib import Path
 
 from triptych.captioning.engine import CaptionRequest, Completion
-from triptych.captioning.engines.config import ServerConfig, limits_of
+from triptych.captioning.engines import RequestLimits
+from triptych.captioning.engines.config import ServerConfig
 from triptych.captioning.engines.openai_server import ServerEngine
 from triptych.captioning.lmdeploy.command import gpu_groups, serve_command, serve_environment, served_name
 from triptych.captioning.lmdeploy.config import LmdeployConfig
@@ -27,7 +28,14 @@ from triptych.errors import SetupError
 class LmdeployEngine:
     """One model on one or many servers of this machine. Thread-safe."""
 
-    def __init__(self, model: str, config: LmdeployConfig, logs: Path, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        model: str,
+        config: LmdeployConfig,
+        limits: RequestLimits,
+        logs: Path,
+        say: Callable[[str], None],
+    ) -> None:
         """Start the servers and wait until all serve: minutes for a large model.
 
         ``logs`` is the folder of their logs, ``say`` takes lines for a person. Raises SetupError where
@@ -50,12 +58,19 @@ class LmdeployEngine:
             for number, (group, port) in enumerate(zip(groups, self._ports.numbers, strict=True))
         ]
         try:
-            self._start(model, config, logs, say)
+            self._start(model, config, limits, logs, say)
         except BaseException:
             self.close()
             raise
 
-    def _start(self, model: str, config: LmdeployConfig, logs: Path, say: Callable[[str], None]) -> None:
+    def _start(
+        self,
+        model: str,
+        config: LmdeployConfig,
+        limits: RequestLimits,
+        logs: Path,
+        say: Callable[[str], None],
+    ) -> None:
         count = len(self._children)
         say(f"captions: starting {count} lmdeploy server{'s' * (count > 1)} (logs: {logs})")
         for child in self._children:
@@ -68,7 +83,7 @@ class LmdeployEngine:
                 f" {child.log.last_words()} (log: {child.log.path}); mend that and run the same command"
             )
         urls = tuple(child.url for child in self._children)
-        self._engine = ServerEngine(ServerConfig(urls=urls, **limits_of(config)), served_name(model))
+        self._engine = ServerEngine(ServerConfig(urls=urls), served_name(model), limits)
         self._supervisors = [
             Supervisor(child, endpoint, config, say, self._give_up)
             for child, endpoint in zip(self._children, self._engine.endpoints, strict=True)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from triptych.captioning.engine import Engine
-from triptych.captioning.engines import EngineSpec, Examined, Finding, Suitability
+from triptych.captioning.engines import EngineSpec, Examined, Finding, RequestLimits, Suitability
 from triptych.captioning.lmdeploy.command import gpu_groups
 from triptych.captioning.lmdeploy.config import LmdeployConfig
 from triptych.captioning.lmdeploy.gpus import Gpu, visible_gpus
@@ -42,11 +42,13 @@ def installation_fault() -> str | None:
     return None
 
 
-def _open(model: str, config: LmdeployConfig, logs: Path, say: Callable[[str], None]) -> Engine:
+def _open(
+    model: str, config: LmdeployConfig, limits: RequestLimits, logs: Path, say: Callable[[str], None]
+) -> Engine:
     from triptych.captioning.lmdeploy.engine import LmdeployEngine
 
     _check(model, config)
-    return LmdeployEngine(model, config, logs, say)
+    return LmdeployEngine(model, config, limits, logs, say)
 
 
 def _check(model: str, config: LmdeployConfig) -> None:

@@ -29,8 +29,8 @@ ONE_SERVER = {"urls": ("http://h:1",)}
     [
         ({"transformers": {"batch_size": 0}}, "captioning.transformers.batch_size is 0; expected 1 or more"),
         ({"sample": 0}, "captioning.sample is 0; expected 1 or more"),
-        ({"server": {"timeout_s": 0.0}}, "captioning.server.timeout_s is 0.0; expected more than 0 seconds"),
-        ({"lmdeploy": {"patience_s": 0.0}}, "captioning.lmdeploy.patience_s is 0.0; expected more than 0"),
+        ({"timeout_s": 0.0}, "captioning.timeout_s is 0.0; expected more than 0 seconds"),
+        ({"patience_s": 0.0}, "captioning.patience_s is 0.0; expected more than 0"),
         ({"jobs": ("single_en", "single_en")}, "expected each job once"),
         (
             {"transformers": {"device": "gpu"}},
@@ -105,7 +105,12 @@ def test_what_a_caption_depends_on_is_in_the_fingerprint(change: dict[str, objec
     [
         {"jobs": ("single_en",)},
         {"sample": 7},
-        {"server": ServerConfig(urls=("http://other:2",), timeout_s=1.0, max_attempts=9, max_in_flight=2)},
+        {
+            "server": ServerConfig(urls=("http://other:2",)),
+            "timeout_s": 1.0,
+            "max_attempts": 9,
+            "max_in_flight": 2,
+        },
         {"server": ServerConfig(urls=("http://h:1",), api_key_env="KEY")},
         {"retry_failed": True},
         {"transformers": TransformersConfig(device="cpu", batch_size=3)},

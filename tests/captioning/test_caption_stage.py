@@ -99,7 +99,7 @@ def test_servers_and_the_in_process_engine_write_the_same_captions(
 
     over_http = SmallRun(small_run.run.open(tmp_path / "other"), small_run.pile)
     over_http.caption(
-        changed(config, model=None, server=ServerConfig(urls=(chat_server.url,), max_in_flight=3))
+        changed(config, model=None, server=ServerConfig(urls=(chat_server.url,)), max_in_flight=3)
     )
 
     assert in_process == over_http.rows()
@@ -358,7 +358,9 @@ def test_an_endpoint_that_goes_away_ends_the_stage_unfinished(
 ) -> None:
     """What was captioned stays; nothing is recorded as failed; the same command goes on."""
     config = CaptioningConfig(
-        server=ServerConfig(urls=(chat_server.url,), max_in_flight=1, patience_s=0.5),
+        server=ServerConfig(urls=(chat_server.url,)),
+        max_in_flight=1,
+        patience_s=0.5,
         tile_px=112,
         max_tiles=1,
         max_tokens_single=4,

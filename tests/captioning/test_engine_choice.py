@@ -41,7 +41,7 @@ class Parrot:
 PARROT = EngineSpec(
     name="parrot",
     config=ParrotConfig,
-    open=lambda model, config, logs, say: Parrot(config.words),
+    open=lambda model, config, limits, logs, say: Parrot(config.words),
     check=lambda model, config: None,
     needs_model=False,
 )

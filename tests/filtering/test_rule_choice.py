@@ -101,7 +101,7 @@ def test_a_rule_that_cannot_be_found_is_a_users_mistake(own_rules: Path, spec: s
 
 @pytest.mark.parametrize(
     "settings",
-    [{"thresholds": {"too_shrt": 3}}, {"actions": {"too_shrt": "flag"}}, {"accepted": ("too_shrt",)}],
+    [{"thresholds": {"too_shrt": 3}}, {"flags": ("too_shrt",)}, {"accepted": ("too_shrt",)}],
 )
 def test_a_setting_of_an_unknown_rule_is_refused(settings: dict[str, object]) -> None:
     """With the rule that is nearest."""
@@ -137,7 +137,7 @@ def test_a_share_above_one_is_refused() -> None:
 
 def test_a_rule_can_be_made_to_flag() -> None:
     """The caption is kept, with the score."""
-    scorer = make_scorer(FilteringConfig(actions={"too_short": "flag"}), filter_jobs_of("single_en"))
+    scorer = make_scorer(FilteringConfig(flags=("too_short",)), filter_jobs_of("single_en"))
 
     assert not scorer.is_rejected("single_en", {"too_short": 3.0})
 

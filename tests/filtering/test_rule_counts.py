@@ -51,7 +51,7 @@ def test_an_accepted_rule_may_reject_any_share(make_run) -> None:
 
 
 def test_a_share_of_few_captions_says_nothing(make_run) -> None:
-    """The guard begins at min_guarded_captions."""
+    """The guard begins at guarded_from."""
     assert stage(make_run(["Boat."] * 5)).write_verdicts()
 
 

@@ -30,8 +30,8 @@ BLOCKS = (8, 6)
 QUICK = {
     "captioning.tile_px": 112,
     "captioning.max_tiles": 1,
-    "captioning.server.first_token_timeout_s": 3.0,
-    "captioning.server.token_timeout_s": 3.0,
+    "captioning.first_token_timeout_s": 3.0,
+    "captioning.token_timeout_s": 3.0,
 }
 """Small requests, and no long waits for hangs."""
 
@@ -43,8 +43,8 @@ class MadeUpRun(msgspec.Struct, frozen=True):
     pile: Path
 
     def command(self, urls: Sequence[str], jobs: Sequence[str], **settings: object) -> list[str]:
-        """`triptych caption`; settings are of captioning.server."""
-        chosen = QUICK | {f"captioning.server.{name}": value for name, value in settings.items()}
+        """`triptych caption`; settings are of captioning."""
+        chosen = QUICK | {f"captioning.{name}": value for name, value in settings.items()}
         return [
             sys.executable, "-m", "triptych", "caption", str(self.path),
             *(f"--server={url}" for url in urls),

@@ -19,7 +19,7 @@ def sampled(tmp_path: Path, triptych: Command) -> MadeUpRun:
     made_up = make_up_run(tmp_path, 40)
     with FaultServer(slots=4, latency_s=0.1) as server:
         settings = [f"--set={name}={value}" for name, value in QUICK.items()]
-        settings += ["--set=captioning.server.max_in_flight=4", "--job=single_en", "--sample=10"]
+        settings += ["--set=captioning.max_in_flight=4", "--job=single_en", "--sample=10"]
         outcome = triptych("caption", made_up.path, f"--server={server.urls[0]}", *settings)
     assert outcome.exit_code == 0, outcome.stderr
     assert re.search(r"10 of 10 captions, .* tokens/s, p50 .* engine \d+% busy", outcome.stderr)

@@ -14,6 +14,7 @@ from tests.support.chat_server import SERVED_MODEL, ChatServer
 from tests.support.small_run import picture
 from triptych.captioning.endpoints.endpoint import ERRORS_BEFORE_REST
 from triptych.captioning.engine import CaptionRequest, Completion
+from triptych.captioning.engines import RequestLimits
 from triptych.captioning.engines.config import ServerConfig
 from triptych.captioning.engines.openai_server import HOPELESS_STREAK, ServerEngine
 from triptych.captioning.engines.transformers import TransformersEngine
@@ -28,10 +29,10 @@ REQUEST = CaptionRequest(
 )
 
 
-def asking(*servers: ChatServer, **settings: object) -> ServerEngine:
+def asking(*servers: ChatServer, api_key_env: str | None = None, **settings: object) -> ServerEngine:
     """An engine that hardly pauses."""
-    config = ServerConfig(urls=tuple(server.url for server in servers), **settings)
-    return ServerEngine(config, first_pause_s=0.01)
+    config = ServerConfig(urls=tuple(server.url for server in servers), api_key_env=api_key_env)
+    return ServerEngine(config, limits=RequestLimits(**settings), first_pause_s=0.01)
 
 
 def ask(*servers: ChatServer, **settings: object) -> Completion:

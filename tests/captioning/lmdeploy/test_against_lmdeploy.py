@@ -21,6 +21,7 @@ from tests.support.contexts import JOBS, NANO_JOBS
 from tests.support.lmdeploy_on_cpu import LmdeployOnCpu
 from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.engine import CaptionRequest
+from triptych.captioning.engines import RequestLimits
 from triptych.captioning.engines.config import ServerConfig, TransformersConfig
 from triptych.captioning.engines.openai_server import ServerEngine
 from triptych.captioning.engines.transformers import TransformersEngine
@@ -66,8 +67,8 @@ def in_process() -> Iterator[TransformersEngine]:
 @pytest.fixture
 def over_http(lmdeploy: LmdeployOnCpu) -> Iterator[ServerEngine]:
     """The engine that asks the server; it hardly pauses."""
-    config = ServerConfig(urls=(lmdeploy.url,), max_attempts=2, patience_s=2.0)
-    engine = ServerEngine(config, first_pause_s=0.01)
+    limits = RequestLimits(max_attempts=2, patience_s=2.0)
+    engine = ServerEngine(ServerConfig(urls=(lmdeploy.url,)), limits=limits, first_pause_s=0.01)
     yield engine
     engine.close()
 

@@ -19,6 +19,7 @@ from tests.support.lmdeploy_on_cpu import ROOT
 from tests.support.processes import is_alive, until
 from tests.support.small_run import PLANNED, SmallRun
 from triptych.captioning.config import CaptioningConfig
+from triptych.captioning.engines import RequestLimits
 from triptych.captioning.engines.config import TransformersConfig
 from triptych.captioning.lmdeploy import command
 from triptych.captioning.lmdeploy.config import LmdeployConfig
@@ -57,9 +58,8 @@ def config(engine: str, **lmdeploy: object) -> CaptioningConfig:
         max_tokens_single=40,
         max_tokens_multi=60,
         ask_again=0,
-        lmdeploy=LmdeployConfig(
-            backend="pytorch", max_batch=4, hang_timeout_s=4.0, max_in_flight=3, **lmdeploy
-        ),
+        max_in_flight=3,
+        lmdeploy=LmdeployConfig(backend="pytorch", max_batch=4, hang_timeout_s=4.0, **lmdeploy),
     )
 
 
@@ -118,7 +118,7 @@ def test_a_model_that_can_not_be_served_is_one_line_with_the_logs_last_words(
     config = LmdeployConfig(backend="pytorch", max_batch=4)
 
     with pytest.raises(SetupError) as raised:
-        LmdeployEngine(str(model), config, tmp_path / "logs", lambda _: None)
+        LmdeployEngine(str(model), config, RequestLimits(), tmp_path / "logs", lambda _: None)
 
     line = str(raised.value)
     assert "lmdeploy server 0 ended with exit code 1 at its start; its last words: " in line

@@ -12,6 +12,7 @@ import pytest
 from tests.support.fake_gpus import show_gpus
 from tests.support.lmdeploy_on_cpu import ROOT
 from tests.support.processes import is_alive, until
+from triptych.captioning.engines import RequestLimits
 from triptych.captioning.lmdeploy import command, supervisor
 from triptych.captioning.lmdeploy.config import LmdeployConfig
 from triptych.captioning.lmdeploy.engine import LmdeployEngine
@@ -25,11 +26,12 @@ STAND_IN = ("-m", "tests.support.stand_in_server", "serve", "api_server")
 
 START_AN_ENGINE = f"""
 from pathlib import Path
+from triptych.captioning.engines import RequestLimits
 from triptych.captioning.lmdeploy import command
 from triptych.captioning.lmdeploy.config import LmdeployConfig
 from triptych.captioning.lmdeploy.engine import LmdeployEngine
 command.SERVE = {STAND_IN!r}
-LmdeployEngine("some/model", LmdeployConfig(), Path("logs"), lambda _: None)
+LmdeployEngine("some/model", LmdeployConfig(), RequestLimits(), Path("logs"), lambda _: None)
 print("ready", flush=True)
 input()
 """
@@ -141,4 +143,4 @@ def test_a_server_that_never_serves_ends_the_start(
     config = LmdeployConfig(startup_timeout_s=0.5)
 
     with pytest.raises(SetupError, match=r"server 0 did not serve within 0.5 s at its start; its last words"):
-        LmdeployEngine("some/model", config, tmp_path / "logs", lambda _: None)
+        LmdeployEngine("some/model", config, RequestLimits(), tmp_path / "logs", lambda _: None)

@@ -255,17 +255,15 @@ class Run(RunContents):
     def _reopen_what_lost_files(self, *stages: StageName) -> None:
         """Let a stage make again what was removed or cut short after it had finished.
 
-        Raises SetupError where files of embeddings were: those that are there are not made again.
+        Raises SetupError where files of embeddings changed: those that are there are not made again.
         """
         for stage in stages:
             loss = self.folder.loss_of(stage)
             if loss is None:
                 continue
-            if stage == "embeddings" and loss.now.files >= loss.was.files:
-                raise SetupError(
-                    f"{self.folder.path}: files were damaged or edited ({loss}); remove those that"
-                    f" `triptych verify {self.folder.path}` names, or add --fresh embeddings, and run again"
-                )
+            changed = self.folder.changed_files(stage) if stage == "embeddings" else []
+            if any((self.path / name).exists() for name in changed):
+                raise SetupError(self.folder.damage_line(stage), path=self.path)
             self._note([f"{loss}; what is missing is made again"])
             self.folder.reopen_stage(stage)
 

@@ -125,6 +125,7 @@ def test_a_job_without_kept_captions_has_an_empty_file_and_no_config(judged_run,
             shard = path.relative_to(run.path / "verdicts" / job).with_suffix("").as_posix()
             rejected = [Verdict(id=v.id, keep=False, reason="too_short") for v in run.verdicts(job, shard)]
             write_jsonl(path, rejected)
+    run.finish_stage("verdicts")
 
     export(run)
 
@@ -237,6 +238,7 @@ def test_a_run_that_does_not_add_up_is_not_exported(judged_run, export) -> None:
     """The error names the first violation."""
     run = judged_run()
     write_jsonl(run.verdicts_file("single_en", "a"), [])
+    run.finish_stage("verdicts")
 
     with pytest.raises(SetupError, match=r"don't add up.*no verdict on single_en:a/0\.jpg"):
         export(run)

@@ -103,3 +103,24 @@ def test_files_that_a_finished_stage_has_lost_are_counted(tmp_path: Path) -> Non
     assert run.loss_of("sets") is None
     assert run.begin_stage("sets", {"bound": 0.5}, {"embeddings": "a"})
     assert run.sets_file.exists()
+
+
+def test_files_that_changed_although_their_stage_has_not_run_since_are_refused(tmp_path: Path) -> None:
+    """Whoever reads them names them, and goes on when the stage has run again."""
+    run = _with_sets(tmp_path)
+    read = {"sets": run.digest("sets.jsonl"), "duplicates": run.digest("duplicates.jsonl")}
+    assert run.begin_stage("verdicts", {}, read)
+    run.finish_stage("verdicts")
+    run.duplicates_file.write_bytes(b"\n")
+    edited = read | {"duplicates": run.digest("duplicates.jsonl")}
+
+    assert ["duplicates.jsonl"] == run.changed_files("sets")
+    with pytest.raises(
+        SetupError, match=r"duplicates\.jsonl changed after sets had finished.*triptych repair"
+    ):
+        run.begin_stage("verdicts", {}, edited)
+    assert RunFolder.open(tmp_path).is_finished("verdicts")
+
+    run.finish_stage("sets")
+
+    assert run.begin_stage("verdicts", {}, edited)

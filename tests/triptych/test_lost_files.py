@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.triptych.conftest import Command
+from tests.triptych.conftest import Command, Outcome
 from tests.triptych.test_bad_input import assert_one_line
 from triptych import open_run
 
@@ -44,7 +44,7 @@ def run(finished: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(finished, tmp_path / "run"))
 
 
-def _again(triptych: Command, few_images: Path, run: Path) -> tuple[object, ...]:
+def _again(triptych: Command, few_images: Path, run: Path) -> Outcome:
     settings = [part for key, value in FLAGS.items() for part in ("--set", f"{key}={json.dumps(value)}")]
     return triptych("run", few_images, "--preset", "demo", *settings, "--out", run)
 
@@ -86,12 +86,43 @@ def test_an_image_record_that_was_taken_out_is_not_passed_over(
     before = records.read_bytes()
     records.write_bytes(before.partition(b"\n")[2])
 
-    assert_one_line(triptych("run", few_images, "--preset", "demo", "--out", run), 1, "damaged", "verify")
+    assert_one_line(
+        triptych("run", few_images, "--preset", "demo", "--out", run),
+        1,
+        "images/files-00000.jsonl",
+        "damaged",
+        "repair",
+    )
 
     records.unlink()
     _again(triptych, few_images, run)
 
     assert before == records.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "images/files-00000.jsonl",
+        "embeddings/files-00000.npy",
+        "sets.jsonl",
+        "verdicts/single_en/files-00000.jsonl",
+    ],
+)
+def test_a_file_that_was_edited_is_not_taken_for_a_new_one(
+    name: str, triptych: Command, few_images: Path, run: Path
+) -> None:
+    """One byte is another: what is made of it stays as it was, until the file is put back or made again."""
+    before = (run / name).read_bytes()
+    (run / name).write_bytes(before[:-3] + bytes([before[-3] ^ 1]) + before[-2:])
+    exported = {path.name: path.read_bytes() for path in (run / "export").iterdir()}
+
+    assert_one_line(_again(triptych, few_images, run), 1, name, "damaged", "repair")
+    assert exported == {path.name: path.read_bytes() for path in (run / "export").iterdir()}
+
+    (run / name).write_bytes(before)
+
+    assert 0 == _again(triptych, few_images, run).exit_code
 
 
 @pytest.mark.parametrize("content", [b"", b"no numpy file at all"])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, TypeVar
 
@@ -170,8 +170,13 @@ def sha256_of(path: Path) -> str:
 
 
 def digest_of_files(root: Path, paths: Iterable[Path]) -> str:
-    """One SHA-256, in hex, over the names (relative to ``root``) and bytes of ``paths``, sorted."""
+    """One SHA-256, in hex, over the names (relative to ``root``) and bytes of ``paths``, in any order."""
+    return digest_of_hashes({path.relative_to(root).as_posix(): sha256_of(path) for path in paths})
+
+
+def digest_of_hashes(hashes: Mapping[str, str]) -> str:
+    """The same of files whose SHA-256 is known, by name."""
     digest = hashlib.sha256()
-    for path in sorted(paths):
-        digest.update(f"{path.relative_to(root).as_posix()}\0{sha256_of(path)}\n".encode())
+    for name in sorted(hashes):
+        digest.update(f"{name}\0{hashes[name]}\n".encode())
     return digest.hexdigest()

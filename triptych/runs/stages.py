@@ -17,7 +17,7 @@ import msgspec
 
 from triptych.errors import SetupError
 from triptych.runs.digest_cache import remembered_digest
-from triptych.runs.jsonl import digest_of_files, write_json
+from triptych.runs.jsonl import digest_of_files, digest_of_hashes, sha256_of, write_json
 
 StageName = Literal["embeddings", "sets", "captions", "verdicts", "export"]
 STAGE_NAMES: tuple[StageName, ...] = get_args(StageName)
@@ -31,6 +31,15 @@ _WRITTEN_BY: dict[StageName, tuple[str, ...]] = {
 }
 _BESIDE: dict[StageName, tuple[str, ...]] = {"embeddings": ("sources.jsonl",), "sets": ("grouping",)}
 """What else goes when a stage is discarded."""
+
+_HASHED: dict[StageName, tuple[str, ...]] = _WRITTEN_BY | {
+    "captions": (),
+    "export": ("export/manifest.json",),
+}
+"""What is hashed when a stage has finished. A manifest has the hashes of the other files of its export."""
+
+_MOST_NAMED = 3
+"""Damaged files that one message names."""
 
 Setting = str | int | float | bool | None
 
@@ -70,6 +79,8 @@ class StageState(msgspec.Struct, kw_only=True):
     """Figures a stage wants remembered: how long it took, what it chose."""
     left: Extent | None = None
     """What it left in the folder when it finished; None before that."""
+    wrote: dict[str, str] = {}
+    """The SHA-256 of each file that it left, by its path below the run folder (see _HASHED)."""
 
 
 class RunFile(msgspec.Struct, kw_only=True):
@@ -100,9 +111,11 @@ class StageStates:
         False: it finished with these very settings and inputs. True: it is new, or was interrupted
         and goes on. Where only ``inputs`` differ, what the stage wrote is discarded and it is done
         again (captions stay: each is valid for as long as its image or set is). Raises SetupError
-        where ``settings`` differ from those the folder was made with.
+        where ``settings`` differ from those the folder was made with, and where ``inputs`` are not what
+        the stages that wrote them have left.
         """
         self.refuse_other_settings(name, settings)
+        self._refuse_damage(inputs)
         state = self.run_file.stages.get(name)
         if state is not None:
             if state.inputs == dict(inputs):
@@ -128,12 +141,44 @@ class StageStates:
                     path=self.path,
                 )
 
+    def _refuse_damage(self, inputs: Mapping[str, str]) -> None:
+        """Raise SetupError where a file has changed since the stage that wrote it finished."""
+        for stage, written in _HASHED.items():
+            state = self.run_file.stages.get(stage)
+            if state is None or not state.finished or not state.wrote:
+                continue
+            for name in written:
+                now = inputs.get(name.removesuffix(".jsonl"))
+                if now is not None and now != digest_of_hashes(_below(name, state.wrote)):
+                    raise SetupError(self.damage_line(stage), path=self.path)
+
+    def damage_line(self, stage: StageName) -> str:
+        """In one line which files of ``stage`` have changed since it finished, and what to do."""
+        changed = self.changed_files(stage)
+        more = len(changed) - _MOST_NAMED
+        named = ", ".join(changed[:_MOST_NAMED]) + (f" and {more:,} more" if more > 0 else "")
+        return (
+            f"{self.path}: {named or stage} changed after {stage} had finished, so it was damaged or edited;"
+            f" put back what there was, or run `triptych repair {self.path}`, so that it is made again"
+        )
+
+    def changed_files(self, stage: StageName) -> list[str]:
+        """The files that are not as ``stage`` left them: other bytes, gone, or new. Reads them all."""
+        state = self.run_file.stages.get(stage)
+        if state is None or not state.wrote:
+            return []
+        now = self._hashes(stage)
+        return sorted(
+            path for path in state.wrote.keys() | now.keys() if state.wrote.get(path) != now.get(path)
+        )
+
     def finish_stage(self, name: StageName, notes: Mapping[str, Setting] | None = None) -> None:
         """Mark ``name`` finished, with figures worth remembering."""
         state = self.run_file.stages[name]
         state.finished = True
         state.notes = dict(notes or {})
         state.left = self._extent(name)
+        state.wrote = self._hashes(name)
         self.save()
 
     def loss_of(self, name: StageName) -> Loss | None:
@@ -184,11 +229,21 @@ class StageStates:
         there = [path for path in self.files_of(*_WRITTEN_BY[name]) if path.is_file()]
         return Extent(len(there), sum(path.stat().st_size for path in there))
 
+    def _hashes(self, stage: StageName) -> dict[str, str]:
+        """The SHA-256 of each file of ``stage`` that is there, by its path below the run folder."""
+        there = [path for path in self.files_of(*_HASHED[stage]) if path.is_file()]
+        return {path.relative_to(self.path).as_posix(): sha256_of(path) for path in sorted(there)}
+
     def digest(self, *names: str) -> str:
         """One SHA-256 over the files and folders ``names`` of this run: what a later stage reads."""
         paths = self.files_of(*names)
         what = "files: " + ", ".join(names)
         return remembered_digest(self.path, what, paths, "", lambda: digest_of_files(self.path, paths))
+
+
+def _below(name: str, hashes: Mapping[str, str]) -> dict[str, str]:
+    """Those of the file ``name``, or of the files in the folder ``name``."""
+    return {path: sha256 for path, sha256 in hashes.items() if path == name or path.startswith(f"{name}/")}
 
 
 _RECORDED_VERSIONS = (

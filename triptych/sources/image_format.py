@@ -1,0 +1,83 @@
+"""What format a file's bytes are, whatever the file is called.
+
+Comes in: the first HEAD_BYTES of a file. Goes out: its image format, or None for what is no image. Not its
+job: decoding (see image_decoding), and what files are called (see shard).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+HEAD_BYTES = 64
+"""So many of a file tell its format. More do no harm."""
+
+
+class ImageFormat(NamedTuple):
+    """A format of images."""
+
+    name: str
+    decoder: str | None = None
+    """Pillow's name for what decodes it. None: nothing does."""
+    extra: str | None = None
+    """The extra of Triptych that brings the decoder. None: Pillow itself has it."""
+
+
+AVIF = ImageFormat("AVIF", "AVIF")
+HEIC = ImageFormat("HEIC", "HEIF", extra="heif")
+JPEG_XL = ImageFormat("JPEG XL", "JXL", extra="jxl")
+
+_STARTS: tuple[tuple[re.Pattern[bytes], ImageFormat], ...] = tuple(
+    (re.compile(pattern, re.DOTALL), ImageFormat(*names))
+    for pattern, *names in (
+        (rb"\xff\xd8\xff", "JPEG", "JPEG"),
+        (rb"\x89PNG\r\n\x1a\n", "PNG", "PNG"),
+        (rb"RIFF....WEBP", "WebP", "WEBP"),
+        (rb"GIF8[79]a", "GIF", "GIF"),
+        (rb"BM.{12}[\x0c\x10\x28\x34\x38\x40\x6c\x7c]\0\0\0", "BMP", "BMP"),
+        (rb"II(\*\0|\0\*|\+\0)|MM(\0\*|\*\0|\0\+)", "TIFF", "TIFF"),
+        (rb"\0\0\0\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51", "JPEG 2000", "JPEG2000"),
+        (rb"P[1-6]\s(\s*#[^\r\n]*[\r\n])*\s*\d", "Netpbm", "PPM"),
+        (rb"\0\0\0\x0cJXL \r\n\x87\n|\xff\x0a", "JPEG XL", "JXL", "jxl"),
+        (rb"8BPS\0[\x01\x02]", "Photoshop"),
+        (rb"\0\0[\x01\x02]\0[\x01-\xff]\0", "icon"),
+        (rb"qoif", "QOI"),
+        (rb"DDS \x7c\0\0\0", "DirectDraw Surface"),
+        (rb"\x76\x2f\x31\x01", "OpenEXR"),
+        (rb"#\?(RADIANCE|RGBE)\n", "Radiance HDR"),
+        (rb"II\xbc\x01", "JPEG XR"),
+        (rb"gimp xcf ", "GIMP"),
+        (rb"P7\n", "PAM"),
+        (rb"SIMPLE  =", "FITS"),
+        (rb"FUJIFILMCCD-RAW|II(RO|RS|U\0)|MMOR|FOVb|....ftypcrx ", "camera raw"),
+    )
+)
+"""Formats by how their files begin."""
+
+MAX_BRANDS_BYTES = 1024
+"""Of a list of brands; files have some 40."""
+
+_AVIF_BRANDS = frozenset({b"avif", b"avis"})
+_HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"})
+_OTHER_HEIF_BRANDS = frozenset({b"mif1", b"mif2", b"msf1"})
+"""The family of both. A file that names none of theirs is left to the decoder of HEIC."""
+
+
+def image_format(head: bytes) -> ImageFormat | None:
+    """The format of a file that begins with ``head``; None where it is no format of images."""
+    for start, found in _STARTS:
+        if start.match(head):
+            return found
+    return _of_brands(head)
+
+
+def _of_brands(head: bytes) -> ImageFormat | None:
+    """AVIF and HEIC are of one family of files, which name the brands that they are compatible with."""
+    if head[4:8] != b"ftyp":
+        return None
+    end = min(len(head), int.from_bytes(head[:4]), MAX_BRANDS_BYTES)
+    brands = [head[8:12], *(head[at : at + 4] for at in range(16, end - 3, 4))]
+    first = next((brand for brand in brands if brand in _AVIF_BRANDS | _HEIC_BRANDS), None)
+    if first is not None:
+        return AVIF if first in _AVIF_BRANDS else HEIC
+    return HEIC if not _OTHER_HEIF_BRANDS.isdisjoint(brands) else None

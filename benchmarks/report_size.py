@@ -27,6 +27,7 @@ from PIL import Image
 from benchmarks.record import record, refuse_dirty_tree
 from tests.support.contexts import JOBS, limited
 from triptych.progress import Lines
+from triptych.runs.checksums import sealed_line
 from triptych.runs.folder import RunFolder
 from triptych.runs.plan import JobPlan, Target
 from triptych.sources.shard import FoundFile
@@ -121,7 +122,12 @@ def _write_captions(run: RunFolder, job: str, shard: str, targets: list[Target])
     text = SENTENCE * (12 if JOBS[job].is_multi else 5)
     _write(
         run.captions_file(job, shard),
-        (f'{{"id":"{t.id}","job":"{job}","text":"{text}","finish_reason":"stop"}}\n' for t in targets),
+        (
+            sealed_line(
+                f'{{"id":"{t.id}","job":"{job}","text":"{text}","finish_reason":"stop"}}'.encode()
+            ).decode()
+            for t in targets
+        ),
     )
     _write(
         run.verdicts_file(job, shard),

@@ -14,7 +14,7 @@ import msgspec
 
 from triptych.jobs import Job
 from triptych.runs.context import RunContext
-from triptych.runs.jsonl import write_jsonl
+from triptych.runs.journal import write_journal
 from triptych.runs.plan import JobPlan, Target
 
 
@@ -97,6 +97,6 @@ def forget_failures(context: RunContext) -> int:
             if state is not None and state.finished:
                 state.finished = False
                 run.save()
-            write_jsonl(run.captions_file(job.name, shard), kept)
+            write_journal(run.captions_file(job.name, shard), kept)
             forgotten += len(rows) - len(kept)
     return forgotten

@@ -7,7 +7,7 @@ import pytest
 
 from triptych.errors import SetupError
 from triptych.records import Caption
-from triptych.runs.journal import JournalWriter, read_journal
+from triptych.runs.journal import JournalWriter, read_journal, read_whole_journal, write_journal
 
 
 def _captions(count: int) -> list[Caption]:
@@ -67,3 +67,23 @@ def test_damage_in_the_middle_is_an_error_that_names_the_line(tmp_path: Path) ->
 
     with pytest.raises(SetupError, match="line 2"):
         list(read_journal(path, Caption))
+
+
+def test_a_line_that_is_still_json_but_not_as_it_was_written_is_damage(tmp_path: Path) -> None:
+    """A letter of a caption, a key, white space, a checksum: whoever reads it sees that, and where."""
+    path = tmp_path / "a.jsonl"
+    write_journal(path, _captions(20_000))
+    whole = path.read_bytes()
+    at = whole.index(b"caption 15000 ")
+    for edited in (
+        whole[:at] + b"Caption" + whole[at + 7 :],
+        whole[:at] + whole[at:].replace(b'"finish_reason"', b'"finish_reasom"', 1),
+        whole[:at] + whole[at:].replace(b'"}\n', b'"} \n', 1),
+        whole[:at] + whole[at:].replace(b',"crc32":"', b',"crc32":"x', 1),
+    ):
+        path.write_bytes(edited)
+
+        with pytest.raises(SetupError, match=r"line 15001: its checksum doesn't fit.*triptych repair"):
+            read_whole_journal(path, Caption)
+        with pytest.raises(SetupError, match="line 15001: "):
+            list(read_journal(path, Caption))

@@ -36,7 +36,7 @@ def test_a_damaged_row_is_named(tmp_path: Path) -> None:
         list(read_jsonl(tmp_path / "rows.jsonl", Duplicate))
 
 
-@pytest.mark.parametrize("damage", [b"{}", b'{"key":"\xff"}', b"\x00"])
+@pytest.mark.parametrize("damage", [b"{}", b'{"key":"\xff"}', b"\x00", b'{"a":' + b"[" * 5000])
 def test_a_damaged_row_is_named_by_its_number_far_into_a_file(tmp_path: Path, damage: bytes) -> None:
     """Files are read a megabyte at a time; lines are counted over all of them, and read up to the damage."""
     row = Duplicate(key="k" * 1000, of="o", reason="same bytes", cosine_similarity=1.0)

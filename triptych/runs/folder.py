@@ -34,7 +34,7 @@ from triptych.runs.stages import Setting as Setting
 from triptych.runs.stages import StageName as StageName
 from triptych.runs.stages import StageState as StageState
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Of the run folder's layout. Raise it when an older Triptych could misread what a newer one wrote."""
 
 
@@ -161,7 +161,8 @@ class RunFolder(StageStates):
 
     def rule_scores(self) -> Iterator[RuleScores]:
         """What each rule would reject at other thresholds; nothing where no rule was asked for."""
-        return read_journal(self.rule_scores_file, RuleScores)
+        path = self.rule_scores_file
+        return read_jsonl(path, RuleScores) if path.exists() else iter(())
 
 
 class _VersionOnly(msgspec.Struct):

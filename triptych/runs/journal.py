@@ -1,4 +1,4 @@
-"""Append-only JSON Lines that survive a crash at any byte.
+"""Append-only JSON Lines that survive a crash at any byte, each with a checksum.
 
 Comes in: records as they are made. Goes out: a file in which every committed record is on disk. A
 line that a crash left half written is cut off when the journal is next opened for writing, and
@@ -15,11 +15,18 @@ from typing import Self, TypeVar
 
 import msgspec
 
-from triptych.runs.jsonl import damage_as_setup_error, decode_all, decode_lines, sync_directory
+from triptych.runs.checksums import sealed_line
+from triptych.runs.jsonl import (
+    damage_as_setup_error,
+    decode_all,
+    decode_lines,
+    sync_directory,
+    written_whole,
+)
 
 T = TypeVar("T")
 
-_REMOVE_THE_LINE = "the journal was damaged or edited: remove the line and run again"
+_REMOVE_THE_LINE = "the journal was damaged or edited: `triptych repair` takes such lines out"
 
 
 class JournalWriter:
@@ -37,7 +44,7 @@ class JournalWriter:
 
     def commit(self, records: Iterable[msgspec.Struct]) -> None:
         """Append ``records`` and return when they are on disk (one fsync for all of them)."""
-        self._file.write(b"".join(self._encoder.encode(record) + b"\n" for record in records))
+        self._file.write(b"".join(sealed_line(self._encoder.encode(record)) for record in records))
         self._file.flush()
         os.fsync(self._file.fileno())
 
@@ -54,16 +61,23 @@ class JournalWriter:
         self.close()
 
 
+def write_journal(path: Path, records: Iterable[msgspec.Struct]) -> None:
+    """Put a journal of ``records`` in the place of the one in ``path``, whole or not at all."""
+    encoder = msgspec.json.Encoder()
+    with written_whole(path) as file:
+        file.writelines(sealed_line(encoder.encode(record)) for record in records)
+
+
 def read_journal(path: Path, kind: type[T]) -> Iterator[T]:
     """The whole records of a journal, in the order they were committed; nothing if there is no file.
 
     A last line without its newline is a torn write and passed over. Raises SetupError where an
-    earlier line is not a ``kind``: that is damage, not a crash.
+    earlier line is not a ``kind``, or not as it was written: that is damage, not a crash.
     """
     if not path.exists():
         return
     with path.open("rb") as file, damage_as_setup_error(path, _REMOVE_THE_LINE):
-        yield from decode_lines(file, kind, is_journal=True)
+        yield from decode_lines(file, kind, are_sealed=True)
 
 
 def read_whole_journal(path: Path, kind: type[T]) -> list[T]:
@@ -75,7 +89,7 @@ def read_whole_journal(path: Path, kind: type[T]) -> list[T]:
     if not content.endswith(b"\n"):
         content = content[: content.rfind(b"\n") + 1]
     with damage_as_setup_error(path, _REMOVE_THE_LINE):
-        return decode_all(content, kind)
+        return decode_all(content, kind, are_sealed=True)
 
 
 def _cut_torn_tail(path: Path) -> None:

@@ -1,7 +1,8 @@
-"""Files that are whole or not there, and JSON Lines in and out of them.
+"""Files that are whole or not there, and JSON in and out of them.
 
 Comes in: records, a final path. Goes out: a file that appears under its final name only when every
-byte is on disk. Not its job: append-only files (see journal).
+byte is on disk; records again, or a SetupError that names the file and the line that isn't one. Not its job:
+append-only files (see journal).
 """
 
 from __future__ import annotations
@@ -16,12 +17,16 @@ from typing import IO, TypeVar
 import msgspec
 
 from triptych.errors import SetupError
+from triptych.runs.checksums import is_intact, sealed_document
 
 T = TypeVar("T")
 
 _PART_SUFFIX = ".part"
 
 _MAKE_IT_AGAIN = "the file was damaged or edited: remove it and run again"
+
+UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What decoding raises where bytes are no JSON, no UTF-8, of another type, or nested without end."""
 
 CHUNK_BYTES = 1024 * 1024
 """What is read of a JSON Lines file at a time: large enough for msgspec to be twice as fast as line by
@@ -75,6 +80,27 @@ def write_json(path: Path, value: object) -> None:
         file.write(msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
 
 
+def write_sealed(path: Path, value: object) -> None:
+    """The same with a checksum in it."""
+    with written_whole(path) as file:
+        file.write(sealed_document(msgspec.json.format(msgspec.json.encode(value), indent=2)))
+
+
+def read_json(path: Path, kind: type[T], what_to_do: str, *, is_sealed: bool = False) -> T:
+    """One JSON document. ``is_sealed``: by write_sealed.
+
+    Raises SetupError that ends with ``what_to_do`` where it is anything else, FileNotFoundError where there
+    is none.
+    """
+    content = path.read_bytes()
+    if is_sealed and not is_intact(content):
+        raise SetupError(f"{path} is damaged: its checksum doesn't fit; {what_to_do}", path=path)
+    try:
+        return msgspec.json.decode(content, type=kind)
+    except UNDECODABLE as error:
+        raise SetupError(f"{path} is damaged: {error}; {what_to_do}", path=path) from None
+
+
 def read_jsonl(path: Path, kind: type[T], what_to_do: str = _MAKE_IT_AGAIN) -> Iterator[T]:
     """The records of a JSON Lines file, in order. At most CHUNK_BYTES of it are in memory at a time.
 
@@ -108,35 +134,40 @@ class DamagedLineError(Exception):
     """A line that isn't what its file should hold: ``line N: expected ..., found ...``."""
 
 
-def decode_lines(file: IO[bytes], kind: type[T], *, is_journal: bool = False) -> Iterator[T]:
-    """The records of an open JSON Lines file. Of a journal, a last line without its newline is left out.
+def decode_lines(file: IO[bytes], kind: type[T], *, are_sealed: bool = False) -> Iterator[T]:
+    """The records of an open JSON Lines file. Of sealed lines, a last one without its newline is left out.
 
-    Raises DamagedLineError at the first line that is not a ``kind``.
+    Raises DamagedLineError at the first line that is not a ``kind``, or whose checksum doesn't fit.
     """
     decoder = msgspec.json.Decoder(kind)
     lines_before = 0
     for chunk in _whole_lines(file):
-        if is_journal and not chunk.endswith(b"\n"):
+        if are_sealed and not chunk.endswith(b"\n"):
             chunk = chunk[: chunk.rfind(b"\n") + 1]
-        try:
-            records = decoder.decode_lines(chunk)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
-            yield from _line_by_line(chunk, decoder, lines_before)
-            raise
-        lines_before += len(records)
-        yield from records
+        yield from _decoded(chunk, decoder, are_sealed, lines_before)
+        lines_before += chunk.count(b"\n")
 
 
-def decode_all(content: bytes, kind: type[T]) -> list[T]:
+def decode_all(content: bytes, kind: type[T], *, are_sealed: bool = False) -> list[T]:
     """The records of JSON Lines that are in memory: cheaper than one by one, where all are wanted.
 
-    Raises DamagedLineError at the first line that is not a ``kind``.
+    Raises DamagedLineError at the first line that is not a ``kind``, or whose checksum doesn't fit.
     """
-    decoder = msgspec.json.Decoder(kind)
-    try:
-        return decoder.decode_lines(content)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return list(_line_by_line(content, decoder, 0))
+    return list(_decoded(content, msgspec.json.Decoder(kind), are_sealed, lines_before=0))
+
+
+def _decoded(
+    content: bytes, decoder: msgspec.json.Decoder[T], are_sealed: bool, lines_before: int
+) -> Iterable[T]:
+    """All records at once; where that fails, one by one up to the damaged line."""
+    if not are_sealed or is_intact(content):
+        with contextlib.suppress(*UNDECODABLE):
+            return decoder.decode_lines(content)
+    lines = content.removesuffix(b"\n").split(b"\n")
+    return (
+        _decode_line(line, number, decoder, is_sealed=are_sealed)
+        for number, line in enumerate(lines, lines_before + 1)
+    )
 
 
 def _whole_lines(file: IO[bytes]) -> Iterator[bytes]:
@@ -153,14 +184,14 @@ def _whole_lines(file: IO[bytes]) -> Iterator[bytes]:
         yield rest
 
 
-def _line_by_line(chunk: bytes, decoder: msgspec.json.Decoder[T], lines_before: int) -> Iterator[T]:
-    """The records up to the damaged line, at which it raises DamagedLineError."""
-    for number, line in enumerate(chunk.splitlines(), start=lines_before + 1):
-        try:
-            yield decoder.decode(line)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            name = getattr(decoder.type, "__name__", "record").lstrip("_")
-            raise DamagedLineError(f"line {number}: expected a {name} in JSON, found {error}") from None
+def _decode_line(line: bytes, number: int, decoder: msgspec.json.Decoder[T], *, is_sealed: bool) -> T:
+    if is_sealed and not is_intact(line + b"\n"):
+        raise DamagedLineError(f"line {number}: its checksum doesn't fit")
+    try:
+        return decoder.decode(line)
+    except UNDECODABLE as error:
+        name = getattr(decoder.type, "__name__", "record").lstrip("_")
+        raise DamagedLineError(f"line {number}: expected a {name} in JSON, found {error}") from None
 
 
 def sha256_of(path: Path) -> str:

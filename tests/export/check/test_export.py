@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from triptych.export.check.export import check_export
@@ -11,6 +12,7 @@ from triptych.export.containers import CONTAINERS
 from triptych.export.formats import FORMATS
 from triptych.progress import Silent
 from triptych.runs.folder import RunFolder
+from triptych.runs.journal import write_journal
 from triptych.runs.jsonl import sha256_of
 
 NAME = "triptych_caption_9_single_image_en.jsonl"
@@ -66,8 +68,11 @@ def test_an_export_of_any_kind_is_checked_row_by_row(judged_run, export, name: s
 
     assert [] == check_export(run, Silent())[1]
 
-    path = run.captions_file("multi_zh", "sub/b")
-    path.write_bytes(path.read_bytes().replace("一艘船".encode(), "两艘船".encode()))
+    others = [
+        msgspec.structs.replace(each, text=each.text.replace("一艘船", "两艘船"))
+        for each in run.captions("multi_zh", "sub/b")
+    ]
+    write_journal(run.captions_file("multi_zh", "sub/b"), others)
 
     (mismatch,) = check_export(run, Silent())[1]
     assert "not the caption that was kept in this place" in mismatch

@@ -31,6 +31,7 @@ from triptych.filtering.rule_choice import make_scorer
 from triptych.filtering.score_histogram import Bins
 from triptych.filtering.scoring import CaptionInput, FilterJob, ScoredBlock, ScoredCaption, Scorer
 from triptych.records import Verdict
+from triptych.runs.jsonl import make_folder
 
 BLOCK_CAPTIONS = 4096
 
@@ -70,7 +71,7 @@ class FilterPass:
         self.scorer = make_scorer(config, jobs) if rules is None else Scorer(config, jobs, rules)
         self._is_alone = rules is not None
         self._config, self._jobs, self._open_executor = config, tuple(jobs), open_executor
-        scratch_in.mkdir(parents=True, exist_ok=True)
+        make_folder(scratch_in)
         self._scratch = tempfile.TemporaryDirectory(prefix=".filter-", dir=scratch_in)
         self._folder = Path(self._scratch.name)
         self._index = DuplicateIndex(self._folder)

@@ -8,8 +8,8 @@ triptych`` costs nothing.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING
+TYPE_CHECKING = False
+"""As in ``typing``, which takes longer to import than Ctrl-C may take to come."""
 
 if TYPE_CHECKING:
     from triptych.api import Run
@@ -121,6 +121,8 @@ __all__ = [
 def __getattr__(name: str) -> object:
     if name not in _MODULE_OF:
         raise AttributeError(f"module 'triptych' has no attribute {name!r}")
+    from importlib import import_module
+
     return getattr(import_module(f"triptych.{_MODULE_OF[name]}"), name)
 
 

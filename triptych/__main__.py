@@ -4,17 +4,33 @@ Comes in: the command line. Not its job: commands (see cli), which takes a tenth
 Ctrl-C may come by then.
 """
 
+from __future__ import annotations
+
 import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 
 def main() -> None:
-    """Run the command; interrupted before it has begun, leave one line as it does."""
+    """Run the command; where it can't be imported, leave one line as it does."""
     try:
         from triptych.cli import main as run
-    except KeyboardInterrupt:
-        print("triptych: interrupted before anything began", file=sys.stderr)
-        sys.exit(130)
+    except BaseException as error:
+        _leave(error)
     run()
+
+
+def _leave(error: BaseException) -> NoReturn:
+    from triptych.machine_errors import machine_error, was_interrupted
+
+    is_interrupted = was_interrupted(error)
+    line = "interrupted before anything began" if is_interrupted else machine_error(error)
+    if line is None:
+        raise error
+    print(f"triptych: {line}", file=sys.stderr)
+    sys.exit(130 if is_interrupted else 1)
 
 
 if __name__ == "__main__":

@@ -116,7 +116,7 @@ def parse_assignment(text: str) -> tuple[str, object]:
         raise UsageError(f"--set {text!r}: expected KEY=VALUE, such as sets.max_sets=100")
     try:
         return key.strip(), tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         return key.strip(), value
 
 
@@ -139,7 +139,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
         raise UsageError(f"config file {path}: {error.strerror}", path=path) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(f"config file {path} is not TOML: {error}", path=path) from None
 
 

@@ -19,6 +19,7 @@ from triptych.config import Config, as_tree, load_config
 from triptych.errors import SetupError, UsageError
 from triptych.progress import Progress, Silent
 from triptych.runs.folder import RunFolder
+from triptych.runs.jsonl import make_folder
 from triptych.runs.lock import owned
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def _begin(
     for above in (path, *path.absolute().parents):
         if above.is_file():
             raise SetupError(f"--out {path}: {above} is a file, expected a folder; name another with --out")
-    path.mkdir(parents=True, exist_ok=True)
+    make_folder(path)
     free = shutil.disk_usage(path).free
     if free < MIN_FREE_BYTES:
         raise SetupError(

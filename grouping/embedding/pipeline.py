@@ -24,8 +24,9 @@ from triptych.grouping.embedding.prepare import Prepared, prepare
 from triptych.grouping.embedding.preprocess import InputShape
 from triptych.grouping.embedding.throughput import Stopwatch, Throughput
 from triptych.records import ImageRecord
+from triptych.runs.arrays import write_array
 from triptych.runs.folder import RunFolder
-from triptych.runs.jsonl import write_jsonl, written_whole
+from triptych.runs.jsonl import write_jsonl
 from triptych.sources.shard import FoundFile, Shard
 
 READ_AHEAD_BYTES = 512 * 1024**2
@@ -197,8 +198,7 @@ def _say_failure(writing: Future[None], batches: BoundedQueue[_Batch]) -> None:
 def _write(run: RunFolder, shard: _ShardUnderWay, report: Report) -> None:
     rows = np.concatenate(shard.rows)
     usable: NDArray[np.bool_] = np.logical_and.reduce(np.isfinite(rows), axis=1)
-    with written_whole(run.embeddings_file(shard.name)) as file:
-        np.save(file, rows[usable])
+    write_array(run.embeddings_file(shard.name), rows[usable])
     write_jsonl(run.images_file(shard.name), _without_unusable(shard.records, usable))
     report.wrote(shard.name)
 

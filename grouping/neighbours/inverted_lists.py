@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from triptych.grouping.neighbours import Searcher, in_threads
 from triptych.grouping.neighbours.unit_vectors import UnitVectors, as_units
 from triptych.progress import Progress, Silent
-from triptych.runs.jsonl import written_whole
+from triptych.runs.arrays import allocate_array, write_array
+from triptych.runs.jsonl import make_folder, sync_directory
 
 IMAGES_PER_CELL = 512
 """Small enough to search few vectors besides the near ones, large enough for fast matrix products."""
@@ -109,7 +110,7 @@ def build_inverted_lists(
 
     The same for the same images in whatever blocks they come: the sample is drawn from key order.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     centroids = _made_once(folder / "centroids.npy", lambda: _train(blocks, images, dimensions, searcher))
     cell_of = _made_once(
         folder / "cell_of.npy", lambda: _assign(blocks, images, centroids, searcher, progress or Silent())
@@ -122,9 +123,7 @@ def build_inverted_lists(
 
 def _made_once(path: Path, make: Callable[[], NDArray[np.generic]]) -> NDArray:  # type: ignore[type-arg]
     if not path.exists():
-        made = make()
-        with written_whole(path) as file:
-            np.save(file, made)
+        write_array(path, make())
     made_before: NDArray[Any] = np.load(path)
     return made_before
 
@@ -170,7 +169,7 @@ def _assign(
 def _sort_vectors(blocks: Sequence[StoredBlock], lists: InvertedLists, dimensions: int) -> None:
     part = lists.vectors_path.with_suffix(".part")
     shape = (len(lists.order), dimensions)
-    np.lib.format.open_memmap(part, mode="w+", dtype=np.float16, shape=shape)
+    allocate_array(part, np.float16, shape)
     for numbers, stored in _chunks(blocks):
         # Mapped anew for each chunk: what was touched before then no longer counts as this process's memory.
         in_cell_order = np.lib.format.open_memmap(part, mode="r+")
@@ -179,6 +178,7 @@ def _sort_vectors(blocks: Sequence[StoredBlock], lists: InvertedLists, dimension
     with part.open("rb+") as file:
         os.fsync(file.fileno())
     part.replace(lists.vectors_path)
+    sync_directory(part.parent)
 
 
 def _chunks(blocks: Sequence[StoredBlock]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float16]]]:

@@ -21,7 +21,7 @@ from triptych.grouping.neighbours import in_threads
 from triptych.grouping.neighbours.inverted_lists import InvertedLists
 from triptych.grouping.neighbours.unit_vectors import Block
 from triptych.progress import Progress, Silent
-from triptych.runs.jsonl import written_whole
+from triptych.runs.jsonl import make_folder, written_whole
 
 MIN_PIECE_IMAGES, MAX_PIECE_IMAGES = 1_024, 32_768
 """Images that search together: 64 MB in float32 at 512 dimensions."""
@@ -54,7 +54,7 @@ class SelfJoin(msgspec.Struct, frozen=True, eq=False):
 
     def run(self, folder: Path, progress: Progress | None = None) -> Neighbours:
         """All neighbours; checkpoints go to ``folder``, and those that are there are taken over."""
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         total = len(self.lists.order)
         result = Neighbours(
             np.full((total, self.count), -1, np.int32), np.full((total, self.count), -1, np.float32)

@@ -30,6 +30,15 @@ def test_a_folder_with_other_things_in_it_is_refused(tmp_path: Path) -> None:
         RunFolder.create_or_open(tmp_path)
 
 
+def test_a_folder_that_was_only_begun_is_begun_again(tmp_path: Path) -> None:
+    """A run that was killed before its first run.json leaves its lock and files half written."""
+    for name in (".lock", "run.json.part", ".digests.json.part"):
+        (tmp_path / name).write_bytes(b'{"format_')
+
+    assert RunFolder.create_or_open(tmp_path).run_file.stages == {}
+    assert (tmp_path / "run.json").exists()
+
+
 def test_shards_may_lie_in_folders(tmp_path: Path) -> None:
     """A tar in a subfolder of the source keeps its place in its name."""
     run = RunFolder.create_or_open(tmp_path)

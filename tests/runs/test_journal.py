@@ -1,6 +1,8 @@
 """An append-only journal keeps what was committed, and only that."""
 
+import os
 import random
+import resource
 from pathlib import Path
 
 import pytest
@@ -87,3 +89,52 @@ def test_a_line_that_is_still_json_but_not_as_it_was_written_is_damage(tmp_path:
             read_whole_journal(path, Caption)
         with pytest.raises(SetupError, match="line 15001: "):
             list(read_journal(path, Caption))
+
+
+def test_nothing_follows_a_commit_that_failed(tmp_path: Path) -> None:
+    """A disk that is full takes a part: were more appended, the torn line would lie in the middle."""
+    path = tmp_path / "a.jsonl"
+    captions = _captions(300)
+    journal = JournalWriter(path)
+    journal.commit(captions[:2])
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 100, limit[1]))
+    try:
+        with pytest.raises(OSError) as raised:
+            journal.commit(captions[2:])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    with pytest.raises(ValueError):
+        journal.commit(captions[2:])
+
+    assert str(path) == raised.value.filename
+    assert captions[:2] == list(read_journal(path, Caption))
+
+    with JournalWriter(path) as again:
+        again.commit(captions[2:])
+
+    assert captions == list(read_journal(path, Caption))
+
+
+def test_entries_of_files_and_folders_are_synced_also_after_a_crash(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder and a journal that a crash left empty may not be on disk yet."""
+    synced: set[str] = set()
+    fsync = os.fsync
+
+    def noting(descriptor: int) -> None:
+        synced.add(str(Path(f"/proc/self/fd/{descriptor}").readlink()))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noting)
+    JournalWriter(tmp_path / "one" / "two" / "a.jsonl").close()
+
+    assert {str(tmp_path), str(tmp_path / "one"), str(tmp_path / "one" / "two")} == synced
+
+    synced.clear()
+    (tmp_path / "left").mkdir()
+    JournalWriter(tmp_path / "left" / "a.jsonl").close()
+    JournalWriter(tmp_path / "one" / "two" / "a.jsonl").close()
+
+    assert {str(tmp_path), str(tmp_path / "left"), str(tmp_path / "one" / "two")} == synced

@@ -1,5 +1,7 @@
 """A file is whole or not there."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -66,3 +68,22 @@ def test_a_digest_depends_on_names_and_bytes_but_not_on_order(tmp_path: Path) ->
     two.write_bytes(b"1")
 
     assert before != digest_of_files(tmp_path, [one, two])
+
+
+def test_a_link_in_the_place_of_a_new_file_is_not_followed(tmp_path: Path) -> None:
+    """What it leads to stays as it is."""
+    outside = tmp_path / "outside"
+    outside.write_bytes(b"precious")
+    (tmp_path / "rows.jsonl.part").symlink_to(outside)
+    with pytest.raises(OSError), written_whole(tmp_path / "rows.jsonl") as file:
+        file.write(b"new")
+
+    assert b"precious" == outside.read_bytes()
+
+
+def test_a_failed_write_names_its_file(tmp_path: Path) -> None:
+    """A write itself knows no name."""
+    with pytest.raises(OSError) as raised, written_whole(tmp_path / "rows.jsonl"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    assert str(tmp_path / "rows.jsonl") == raised.value.filename

@@ -35,3 +35,38 @@ def test_a_second_owner_is_refused_and_told_who_has_it(tmp_path: Path) -> None:
         holder.communicate()
     with owned(tmp_path):
         assert str(os.getpid()) in (tmp_path / ".lock").read_text()
+
+
+@pytest.mark.parametrize("kind", ["link", "dangling link", "link to a folder", "hard link", "folder", "pipe"])
+def test_a_lock_that_is_no_file_of_its_own_is_refused(tmp_path: Path, kind: str) -> None:
+    """What it leads to is neither emptied nor made."""
+    run, outside = tmp_path / "run", tmp_path / "outside"
+    run.mkdir()
+    lock = run / ".lock"
+    if kind == "dangling link":
+        lock.symlink_to(outside)
+    else:
+        outside.write_text("precious")
+        match kind:
+            case "link":
+                lock.symlink_to(outside)
+            case "link to a folder":
+                lock.symlink_to(tmp_path)
+            case "hard link":
+                lock.hardlink_to(outside)
+            case "folder":
+                lock.mkdir()
+            case "pipe":
+                os.mkfifo(lock)
+    with pytest.raises(SetupError, match=r"\.lock is a link or no file; expected .* remove it"), owned(run):
+        pass
+
+    assert outside.exists() == (kind != "dangling link")
+    assert kind == "dangling link" or outside.read_text() == "precious"
+
+
+def test_a_lock_of_any_bytes_can_be_taken_over(tmp_path: Path) -> None:
+    """What stands in it is only said."""
+    (tmp_path / ".lock").write_bytes(b'{"pid":1,"host":"\xff","since":""}')
+    with owned(tmp_path), pytest.raises(SetupError, match="in use by process"), owned(tmp_path):
+        pass

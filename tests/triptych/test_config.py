@@ -83,3 +83,13 @@ def test_a_value_of_the_wrong_kind_is_said_with_its_key() -> None:
     """As a user writes it."""
     with pytest.raises(UsageError, match=r"config key sets\.max_sets: Expected `int \| null`, got `str`"):
         load_config(flags={"sets.max_sets": "many"})
+
+
+def test_a_file_nested_beyond_all_reason_is_refused_in_one_line(tmp_path: Path) -> None:
+    """In a config and on the command line, where it is taken for a string."""
+    nested = "[" * 100_000
+    (tmp_path / "deep.toml").write_text(f"a = {nested}")
+    with pytest.raises(UsageError, match=r"deep\.toml is not TOML"):
+        load_config(None, tmp_path / "deep.toml")
+
+    assert ("a", nested) == parse_assignment(f"a={nested}")

@@ -16,6 +16,7 @@ from triptych.cli.filtering import filter_
 from triptych.cli.inspect import doctor, report, status, verify
 from triptych.cli.stages import caption, demo, export, group, run
 from triptych.errors import TriptychError
+from triptych.machine_errors import machine_error, was_interrupted
 
 _INTERRUPTED = "interrupted; the same command goes on from here"
 
@@ -63,11 +64,13 @@ def main() -> None:
     except BrokenPipeError:  # `triptych ... | head`: who reads has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except OSError as error:
-        if error.errno is None:
+    except Exception as error:
+        if was_interrupted(error):
+            _fail(_INTERRUPTED, 130)
+        line = machine_error(error)
+        if line is None:
             raise
-        where = f" at {error.filename}" if error.filename else ""
-        _fail(f"{error.strerror}{where}; mend that and run the same command: it goes on from here", 1)
+        _fail(line, 1)
 
 
 def _leave_captions_in_the_making() -> None:

@@ -148,7 +148,7 @@ def _shipped(job: Job, name: str) -> Prompt:
 def _parse(job: Job, content: str, where: str) -> Prompt:
     try:
         file = msgspec.convert(tomllib.loads(content), _PromptFile)
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError, RecursionError) as error:
         raise UsageError(
             f"prompt file {where} of {job.name}: {error}; expected TOML with version (a number) and text"
         ) from None

@@ -26,7 +26,7 @@ import msgspec
 from triptych.errors import SetupError
 from triptych.records import Caption, Duplicate, ImageRecord, ImageSet, Verdict
 from triptych.runs.journal import read_journal
-from triptych.runs.jsonl import read_jsonl
+from triptych.runs.jsonl import PART_SUFFIX, make_folder, read_jsonl
 from triptych.runs.rule_scores import RuleScores
 from triptych.runs.stages import STAGE_NAMES as STAGE_NAMES
 from triptych.runs.stages import RunFile, StageStates
@@ -46,13 +46,13 @@ class RunFolder(StageStates):
         """Open the run in ``path``, or begin one there. Raises SetupError if neither can be."""
         if (path / "run.json").exists():
             return cls.open(path)
-        if path.is_file() or (path.is_dir() and not _only_lock_inside(path)):
+        if path.is_file() or (path.is_dir() and not _is_only_begun(path)):
             raise SetupError(
                 f"{path} is not a run folder (no run.json) and not empty;"
                 " name a new or empty folder with --out",
                 path=path,
             )
-        path.mkdir(parents=True, exist_ok=True)
+        make_folder(path)
         run = cls(path, RunFile(format_version=FORMAT_VERSION))
         run.save()
         return run
@@ -169,5 +169,6 @@ class _VersionOnly(msgspec.Struct):
     format_version: int
 
 
-def _only_lock_inside(path: Path) -> bool:
-    return all(entry.name == ".lock" for entry in path.iterdir())
+def _is_only_begun(path: Path) -> bool:
+    """Whether there is nothing in ``path`` but what a run leaves that is killed before its first run.json."""
+    return all(entry.name == ".lock" or entry.name.endswith(PART_SUFFIX) for entry in path.iterdir())

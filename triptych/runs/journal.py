@@ -20,6 +20,8 @@ from triptych.runs.jsonl import (
     damage_as_setup_error,
     decode_all,
     decode_lines,
+    errors_naming,
+    make_folder,
     sync_directory,
     written_whole,
 )
@@ -33,20 +35,28 @@ class JournalWriter:
     """Appends records to one journal. Not thread-safe: one writer, one thread at a time."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        is_new = not path.exists()
-        self._file = path.open("ab")
-        if is_new:
+        make_folder(path.parent)
+        self._path = path
+        self._file = path.open("ab", buffering=0)
+        _cut_torn_tail(path)
+        if path.stat().st_size == 0:  # new, or left by a crash before this
             sync_directory(path.parent)
-        else:
-            _cut_torn_tail(path)
         self._encoder = msgspec.json.Encoder()
 
     def commit(self, records: Iterable[msgspec.Struct]) -> None:
-        """Append ``records`` and return when they are on disk (one fsync for all of them)."""
-        self._file.write(b"".join(sealed_line(self._encoder.encode(record)) for record in records))
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        """Append ``records`` and return when they are on disk (one fsync for all of them).
+
+        An OSError closes the journal: what a full disk took of ``records`` must stay the last of it.
+        """
+        content = memoryview(b"".join(sealed_line(self._encoder.encode(record)) for record in records))
+        try:
+            with errors_naming(self._path):
+                while content:
+                    content = content[self._file.write(content) :]
+                os.fsync(self._file.fileno())
+        except OSError:
+            self._file.close()
+            raise
 
     def close(self) -> None:
         """Close the file. Everything committed stays."""

@@ -21,7 +21,11 @@ from triptych.runs.checksums import is_intact, sealed_document
 
 T = TypeVar("T")
 
-_PART_SUFFIX = ".part"
+PART_SUFFIX = ".part"
+"""Of a file that is being written beside its place."""
+
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+"""A link that lies there isn't followed: its target would be emptied."""
 
 _MAKE_IT_AGAIN = "the file was damaged or edited: remove it and run again"
 
@@ -40,10 +44,10 @@ def written_whole(path: Path) -> Iterator[IO[bytes]]:
     The bytes and the directory entry are synced before the block is left, so a crash leaves either
     the old state or the whole new file. On an exception the temporary file is removed.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + _PART_SUFFIX)
+    make_folder(path.parent)
+    part = path.with_name(path.name + PART_SUFFIX)
     try:
-        with part.open("wb") as file:
+        with errors_naming(path), os.fdopen(os.open(part, _NEW_FILE, 0o666), "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -52,6 +56,36 @@ def written_whole(path: Path) -> Iterator[IO[bytes]]:
         part.unlink(missing_ok=True)
         raise
     sync_directory(path.parent)
+
+
+def make_folder(path: Path) -> None:
+    """Make ``path`` and the folders above it that are missing; each one's entry is on disk on return.
+
+    An empty folder may be one that a crash left between its making and this: its entry is synced too. A
+    folder above that may not be listed is left to itself.
+    """
+    try:
+        path.mkdir()
+    except FileNotFoundError:
+        make_folder(path.parent)
+        path.mkdir(exist_ok=True)
+    except FileExistsError:
+        with os.scandir(path) as entries:
+            if next(entries, None) is not None:
+                return
+    with contextlib.suppress(PermissionError):
+        sync_directory(path.parent)
+
+
+@contextlib.contextmanager
+def errors_naming(path: Path) -> Iterator[None]:
+    """An OSError inside that names no file, as of a write to a full disk, names ``path``."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
 
 
 def sync_directory(path: Path) -> None:

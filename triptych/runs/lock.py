@@ -10,9 +10,11 @@ import contextlib
 import fcntl
 import os
 import socket
+import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import msgspec
 
@@ -30,8 +32,7 @@ class LockOwner(msgspec.Struct, frozen=True):
 @contextlib.contextmanager
 def owned(folder: Path) -> Iterator[None]:
     """Hold ``folder`` for the length of the block. Raises SetupError if another process has it."""
-    path = folder / ".lock"
-    with path.open("a+b") as file:
+    with _opened(folder / ".lock") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -49,9 +50,29 @@ def owned(folder: Path) -> Iterator[None]:
         file.truncate(0)
 
 
+def _opened(path: Path) -> IO[bytes]:
+    """The lock file. Raises SetupError where it is a link or no file: it is emptied, whatever it is."""
+    try:
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        file = os.fdopen(os.open(path, flags, 0o666), "r+b", buffering=0)
+    except OSError:
+        if path.is_symlink() or path.is_dir():
+            raise _no_lock(path) from None
+        raise
+    status = os.fstat(file.fileno())
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
+        file.close()
+        raise _no_lock(path)
+    return file
+
+
+def _no_lock(path: Path) -> SetupError:
+    return SetupError(f"{path} is a link or no file; expected the run's own lock file: remove it", path=path)
+
+
 def _describe(content: bytes) -> str:
     try:
         owner = msgspec.json.decode(content, type=LockOwner)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return "another process"
     return f"process {owner.pid} on {owner.host} since {owner.since}"

@@ -1,0 +1,42 @@
+"""What a machine refuses in the middle of work, as one line.
+
+Comes in: an error that no stage expected. Goes out: a line for a person, or None where it is a mistake of
+Triptych's own, whose traceback is wanted. Not its job: errors that Triptych raises on purpose (see errors).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+_GO_ON = "; mend that and run the same command: it goes on from here"
+
+
+def was_interrupted(error: BaseException) -> bool:
+    """Whether Ctrl-C is what lies below: in the middle of an import it comes out as something else."""
+    return any(isinstance(each, KeyboardInterrupt) for each in _below(error))
+
+
+def machine_error(error: BaseException) -> str | None:
+    """A full or failing disk, too little memory, too few threads."""
+    for each in _below(error):
+        words = " ".join(str(each).split())
+        if isinstance(each, OSError):
+            where = f" at {each.filename}" if each.filename else ""
+            return f"{each.strerror or words or type(each).__name__}{where}{_GO_ON}"
+        if isinstance(each, MemoryError) or "out of memory" in words or "allocate memory" in words:
+            return f"not enough memory ({words or 'no more is given'}){_GO_ON}"
+        if "can't start new thread" in words:
+            return f"no more threads can be started (ulimit -u, or a limit on memory){_GO_ON}"
+        if isinstance(each, ImportError) and each.path is not None and ".so" in each.path:
+            return f"{each.name} can't be loaded ({words}){_GO_ON}"
+    return None
+
+
+def _below(error: BaseException) -> Iterator[BaseException]:
+    """``error`` and what it came from."""
+    seen: set[int] = set()
+    each: BaseException | None = error
+    while each is not None and id(each) not in seen:
+        seen.add(id(each))
+        yield each
+        each = each.__cause__ or each.__context__

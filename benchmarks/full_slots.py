@@ -33,10 +33,10 @@ from tests.support.contexts import JOBS, context_of
 from tests.support.fault_server import FaultServer, Stats
 from tests.support.made_up_run import QUICK, MadeUpRun, make_up_run
 from triptych.captioning.request_builder import RequestBuilder, reader_of
-from triptych.config import load_config
 from triptych.prompts import load_prompt
 from triptych.runs.folder import RunFolder
 from triptych.runs.plan import JobPlan
+from triptych.settings import load_config
 from triptych.sources.opening import open_sources
 
 SLOTS = 64

@@ -27,7 +27,6 @@ import numpy as np
 from benchmarks.fresh_scenes import FIRST_SERIES, Truth, run_on_fresh_scenes
 from benchmarks.record import record, refuse_dirty_tree
 from scripts.nano.reading import ColourAndKind, read_set, read_things
-from triptych.config import load_config
 from triptych.filtering.grounding.score import Grounding
 from triptych.grouping.encoders.choice import load_text_encoder, resolve_encoder
 from triptych.jobs import Job
@@ -35,6 +34,7 @@ from triptych.models import resolve_model
 from triptych.prompts import load_prompts
 from triptych.runs.context import RunContext
 from triptych.runs.folder import RunFolder
+from triptych.settings import load_config
 
 LOST = (0.01, 0.02, 0.05, 0.10)
 OTHER_IMAGES = 512

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from triptych.captioning.engines.config import ServerConfig, TransformersConfig
     from triptych.captioning.library import caption
     from triptych.captioning.lmdeploy.config import LmdeployConfig
-    from triptych.config import Config, load_config
+    from triptych.config import Config
     from triptych.errors import SetupError, TriptychError, UnreadableImageError, UsageError
     from triptych.export.library import CaptionedImages, rows
     from triptych.filtering.config import FilteringConfig
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         StageResult,
     )
     from triptych.runs.plan import Planned, Target
+    from triptych.settings import load_config
 
 __version__ = "0.1.0"
 
@@ -48,7 +49,7 @@ _NAMES = {
     "captioning.engines.config": ["ServerConfig", "TransformersConfig"],
     "captioning.library": ["caption"],
     "captioning.lmdeploy.config": ["LmdeployConfig"],
-    "config": ["Config", "load_config"],
+    "config": ["Config"],
     "errors": ["SetupError", "TriptychError", "UnreadableImageError", "UsageError"],
     "export.library": ["CaptionedImages", "rows"],
     "filtering.config": ["FilteringConfig"],
@@ -70,6 +71,7 @@ _NAMES = {
         "StageResult",
     ],
     "runs.plan": ["Planned", "Target"],
+    "settings": ["load_config"],
 }
 """What is exported, by the module below ``triptych`` that defines it."""
 

@@ -20,14 +20,16 @@ from typing import TYPE_CHECKING, Self
 
 import msgspec
 
-from triptych.config import Config, as_tree
+from triptych.config import as_tree
 from triptych.contents import RunContents
 from triptych.errors import SetupError, UsageError
+from triptych.jobs import named
 from triptych.models import CAUTION, is_embedded, resolve_model
 from triptych.progress import Progress
 from triptych.results import CaptionResult, ExportResult, FilterResult, GroupResult, RunResult
 from triptych.runs.folder import STAGE_NAMES, RunFolder, StageName
 from triptych.runs.stages import installed_versions
+from triptych.settings import Settings
 
 if TYPE_CHECKING:
     from triptych.captioning.config import CaptioningConfig
@@ -44,7 +46,7 @@ class Run(RunContents):
     def __init__(
         self,
         folder: RunFolder,
-        config: Config,
+        settings: Settings,
         sources: Sequence[Path],
         progress: Progress,
         *,
@@ -53,7 +55,9 @@ class Run(RunContents):
         shards: list[Shard] | None = None,
     ) -> None:
         """``shards`` are those of ``sources``, where those were listed. ``lock``: None to look only."""
-        super().__init__(folder, config, progress)
+        super().__init__(folder, settings.config, progress)
+        self.settings = settings
+        """The config, and where its values are from."""
         self._sources = [path.absolute() for path in sources]
         self._lock = lock
         self._shards = shards
@@ -76,12 +80,12 @@ class Run(RunContents):
 
     # -- stages -----------------------------------------------------------------------------------
 
-    def run(self) -> RunResult:
-        """All stages in order."""
+    def run(self, jobs: Sequence[str] = ()) -> RunResult:
+        """All stages in order; the captions of ``jobs``, as ``caption`` does."""
         self._require_lock()
         self._reopen_what_lost_files(*STAGE_NAMES)
-        self.check_captioner()
-        return RunResult(self.group(), self.caption(), self.filter(), self.export())
+        self.check_captioner(jobs)
+        return RunResult(self.group(), self.caption(jobs), self.filter(), self.export())
 
     def group(self) -> GroupResult:
         """Embeddings, duplicates and sets."""
@@ -178,7 +182,7 @@ class Run(RunContents):
 
         return try_export(self.context, self.config.export)
 
-    def check_captioner(self, *, again: bool = False) -> None:
+    def check_captioner(self, jobs: Sequence[str] = (), *, again: bool = False) -> None:
         """Raise UsageError or SetupError where captioning could not begin: before hours of grouping.
 
         A run whose captions are all there needs no captioner any more, but to make them ``again``.
@@ -188,13 +192,13 @@ class Run(RunContents):
 
         captioning = self._resolved_captioning()
         if again or not self.folder.is_finished("captions"):
-            jobs = self.config.chosen_jobs()
-            load_prompts(jobs)
+            chosen = named(self.config.all_jobs(), jobs or captioning.jobs)
+            load_prompts(chosen)
             before = self.folder.run_file.stages.get("captions")
             begun_with = before.settings.get("engine") if before is not None and not again else None
-            chosen, _ = choose_engine(captioning, begun_with)
-            check_forms(chosen, jobs)
-            check_engine(chosen)
+            captioning, _ = choose_engine(captioning, begun_with)
+            check_forms(captioning, chosen)
+            check_engine(captioning)
 
     def _resolved_captioning(self) -> CaptioningConfig:
         captioning = self.config.captioning
@@ -231,6 +235,12 @@ class Run(RunContents):
         for stage in stages:
             self.folder.discard(stage)
 
+    def save_settings(self) -> None:
+        """Store the settings that the run was opened with, for all that opens it from now on."""
+        self._require_lock()
+        self._record()
+        self.folder.save()
+
     # -- inside -----------------------------------------------------------------------------------
 
     def _require_lock(self) -> None:
@@ -243,6 +253,7 @@ class Run(RunContents):
             "sources": [str(path) for path in self._sources],
             **as_tree(self.config),
         }
+        self.folder.run_file.origins = self.settings.origins
         self.folder.run_file.versions = installed_versions()
 
     def _note(self, lines: Sequence[str]) -> None:

@@ -1,30 +1,25 @@
-"""The config of a run: preset, then TOML file, then flags, each over the one before.
+"""The config of a run: everything that can be set.
 
-Comes in: a preset's name, a file, dotted flags. Goes out: one checked Config. A key that doesn't
-exist is an error that names the closest one that does. Not its job: what a setting does; each
+Comes in: tables and values. Goes out: one checked Config. A key that doesn't exist is an error that names
+the closest one that does. Not its job: where the values come from (see settings), what a setting does; each
 stage's config says that.
 """
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
-from importlib import resources
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from triptych.captioning.config import CaptioningConfig
-from triptych.errors import UsageError, closest, did_you_mean
+from triptych.errors import UsageError, closest
 from triptych.export.config import ExportConfig
 from triptych.filtering.config import FilteringConfig
 from triptych.grouping.config import EmbeddingConfig, SetsConfig
 from triptych.jobs import Job, jobs_from, named
 from triptych.languages import Language
 from triptych.sources.config import InputConfig
-
-PRESETS = ("sa1b", "demo")
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -70,36 +65,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return named(self.limited_jobs(), self.captioning.jobs)
 
 
-def load_config(
-    preset: str | None = None,
-    file: str | Path | None = None,
-    flags: Mapping[str, object] | None = None,
-    base: Mapping[str, object] | None = None,
-) -> Config:
-    """Merge ``base`` (a run's stored config), ``preset``, ``file`` and ``flags``, in this order.
+def checked_config(tree: Mapping[str, Any]) -> Config:
+    """The config of these tables and values.
 
-    ``flags`` has dotted keys (``sets.max_sets``). Raises UsageError for an unknown preset or key, a
-    value of the wrong kind, or a file that can't be read.
+    Raises UsageError for an unknown key or a value of another kind.
     """
-    tree: dict[str, Any] = {}
-    if base is not None:
-        _merge(tree, base)
-    if preset is not None:
-        _merge(tree, _read_preset(preset))
-    if file is not None:
-        _merge(tree, _read_toml(Path(file)))
-    for dotted, value in (flags or {}).items():
-        table = tree
-        *parents, name = dotted.split(".")
-        for parent in parents:
-            table = table.setdefault(parent, {})
-            if not isinstance(table, dict):
-                raise UsageError(f"config key {dotted}: {parent} is a value, not a table", key=dotted)
-        table[name] = value
-    tree["jobs"] = _by_name(tree.get("jobs", {}))
-    for code, table in tree.get("languages", {}).items():
-        if isinstance(table, dict):
-            table["code"] = code
     _refuse_unknown_keys(tree, Config, "")
     try:
         return msgspec.convert(tree, Config)
@@ -109,60 +79,10 @@ def load_config(
         raise UsageError(f"config{'' if key is None else f' key {key}'}: {expected}", key=key) from None
 
 
-def parse_assignment(text: str) -> tuple[str, object]:
-    """``sets.max_sets=100`` as a key and a TOML value; what isn't TOML is taken as a string."""
-    key, equals, value = text.partition("=")
-    if not equals:
-        raise UsageError(f"--set {text!r}: expected KEY=VALUE, such as sets.max_sets=100")
-    try:
-        return key.strip(), tomllib.loads(f"value = {value}")["value"]
-    except (tomllib.TOMLDecodeError, RecursionError):
-        return key.strip(), value
-
-
 def as_tree(config: Config) -> dict[str, object]:
     """The config as plain tables and values."""
     tree: dict[str, object] = msgspec.to_builtins(config)
     return tree
-
-
-def _read_preset(name: str) -> dict[str, Any]:
-    if name not in PRESETS:
-        raise UsageError(
-            f"unknown preset {name!r}; there are {', '.join(PRESETS)}{did_you_mean(name, PRESETS)}"
-        )
-    return tomllib.loads((resources.files("triptych") / "presets" / f"{name}.toml").read_text("utf-8"))
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise UsageError(f"config file {path}: {error.strerror}", path=path) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UsageError(f"config file {path} is not TOML: {error}", path=path) from None
-
-
-def _by_name(jobs: object) -> dict[str, Any]:
-    """``[[jobs]]`` as tables by name; tables by name as they are."""
-    if isinstance(jobs, Mapping):
-        return dict(jobs)
-    by_name: dict[str, Any] = {}
-    for table in jobs if isinstance(jobs, list) else [jobs]:
-        if not isinstance(table, Mapping) or not isinstance(table.get("name"), str):
-            raise UsageError(f"config key jobs: found {table!r}; expected [[jobs]] tables, each with a name")
-        by_name[table["name"]] = {key: value for key, value in table.items() if key != "name"}
-    return by_name
-
-
-def _merge(into: dict[str, Any], over: Mapping[str, Any]) -> None:
-    for key, value in over.items():
-        if key == "jobs":
-            value = _by_name(value)
-        if isinstance(value, Mapping) and isinstance(into.get(key), dict):
-            _merge(into[key], value)
-        else:
-            into[key] = dict(value) if isinstance(value, Mapping) else value
 
 
 def _refuse_unknown_keys(tree: Mapping[str, Any], kind: type[msgspec.Struct], prefix: str) -> None:

@@ -30,8 +30,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     language: str
     """The code of the language that captions are asked for in, such as en, zh or ja."""
     prompt: str | None = None
-    """A TOML file with the prompt (see triptych.prompts). None: the one that ships for this subject and
-    language."""
+    """A .txt or .toml file with the prompt (see triptych.prompts). None: the one that ships for this subject
+    and language."""
     limit: int | None = None
     """At most that many captions, always of the same images or sets. None: all."""
     structured: bool = False

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from triptych.api import Run
-from triptych.config import Config, as_tree, load_config
+from triptych.config import Config, checked_config
 from triptych.errors import SetupError, UsageError
 from triptych.progress import Progress, Silent
 from triptych.runs.folder import RunFolder
 from triptych.runs.jsonl import make_folder
 from triptych.runs.lock import owned
+from triptych.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from triptych.grouping.embedding.stored_embeddings import StoredShard
@@ -45,22 +46,26 @@ def open_run(
     """Open the run folder ``path``; begin one there where ``sources`` or ``embeddings`` are given.
 
     ``config``, or ``preset`` under ``config_file`` under ``settings`` (dotted keys such as
-    ``{"sets.max_sets": 100}``), say how; a run that is opened again without sources has its stored config
-    under ``config_file`` and ``settings``. ``embeddings`` are .npy files in place of images: such a run can
-    be grouped, not captioned. Use it in a ``with`` statement: until it is closed, no other process can work
-    on the folder. ``read_only`` takes no such lock, for a run that another process may be working on.
+    ``{"sets.max_sets": 100}``), say how. Of a run that is there they change what it has stored: what was set
+    by name outranks a file, and that a preset; ``config`` takes the place of everything. ``embeddings`` are
+    .npy files in place of images: such a run can be grouped, not captioned. Use it in a ``with`` statement:
+    until it is closed, no other process can work on the folder. ``read_only`` takes no such lock, for a run
+    that another process may be working on.
 
     Raises UsageError for settings and sources that can't be, before anything is written, and SetupError where
     the folder can't serve: in use, of another version, not a run, no space.
     """
     path = Path(path)
     named = [Path(source) for source in sources]
-    file = None if config_file is None else Path(config_file)
+
+    def settled(stored: Settings | None) -> Settings:
+        return load_settings(preset, config_file, settings, stored) if config is None else Settings.of(config)
+
     if named or embeddings is not None:
-        config = config or load_config(preset, file, settings)
-        stored = _open_stored(embeddings, keys_file)
-        return _begin(path, config, named, stored, progress or Silent())
-    return _reopen(path, config, preset, file, settings, progress or Silent(), read_only=read_only)
+        is_there = (path / "run.json").is_file()
+        found = settled(stored_settings(RunFolder.open(path))[0] if is_there else None)
+        return _begin(path, found, named, _open_stored(embeddings, keys_file), progress or Silent())
+    return _reopen(path, settled, progress or Silent(), read_only=read_only)
 
 
 def _open_stored(embeddings: str | Path | None, keys_file: str | Path | None) -> list[StoredShard]:
@@ -72,14 +77,14 @@ def _open_stored(embeddings: str | Path | None, keys_file: str | Path | None) ->
 
 
 def _begin(
-    path: Path, config: Config, sources: Sequence[Path], stored: Sequence[StoredShard], progress: Progress
+    path: Path, settings: Settings, sources: Sequence[Path], stored: Sequence[StoredShard], progress: Progress
 ) -> Run:
     """A run with sources, begun here if the folder is new."""
     from triptych.sources.opening import open_sources
 
     _refuse_inside(path, sources)
     absolute = [source.absolute() for source in sources]
-    shards = [] if stored else open_sources(absolute, config.input)
+    shards = [] if stored else open_sources(absolute, settings.config.input)
     for above in (path, *path.absolute().parents):
         if above.is_file():
             raise SetupError(f"--out {path}: {above} is a file, expected a folder; name another with --out")
@@ -93,30 +98,22 @@ def _begin(
     with contextlib.ExitStack() as lock:
         lock.enter_context(owned(path))
         folder = RunFolder.create_or_open(path)
-        return Run(folder, config, sources, progress, lock=lock.pop_all(), stored=stored, shards=shards)
+        return Run(folder, settings, sources, progress, lock=lock.pop_all(), stored=stored, shards=shards)
 
 
 def _reopen(
-    path: Path,
-    config: Config | None,
-    preset: str | None,
-    file: Path | None,
-    settings: Mapping[str, object] | None,
-    progress: Progress,
-    *,
-    read_only: bool,
+    path: Path, settled: Callable[[Settings], Settings], progress: Progress, *, read_only: bool
 ) -> Run:
-    """A run that is there, with the config that it has."""
+    """A run that is there, with the settings that it has."""
     folder = RunFolder.open(path)
     with contextlib.ExitStack() as lock:
         if not read_only:
             lock.enter_context(owned(path))
             folder = RunFolder.open(path)
-        stored, sources = stored_config(folder)
-        if preset is not None or file is not None or settings:
-            stored = load_config(preset, file, settings, base=as_tree(stored))
+        stored, sources = stored_settings(folder)
+        settings = settled(stored)
         kept = None if read_only else lock.pop_all()
-        return Run(folder, config or stored, sources, progress, lock=kept)
+        return Run(folder, settings, sources, progress, lock=kept)
 
 
 def _refuse_inside(path: Path, sources: Sequence[Path]) -> None:
@@ -129,12 +126,13 @@ def _refuse_inside(path: Path, sources: Sequence[Path]) -> None:
             )
 
 
-def stored_config(run: RunFolder) -> tuple[Config, list[Path]]:
-    """The config and sources that a run folder was made with."""
+def stored_settings(run: RunFolder) -> tuple[Settings, list[Path]]:
+    """The settings and sources of a run folder."""
     tree = dict(run.run_file.config)
     try:
         sources = msgspec.convert(tree.pop("sources", []), list[str])
-        return load_config(base=tree), [Path(source) for source in sources]
+        settings = Settings(checked_config(tree), run.run_file.origins)
+        return settings, [Path(source) for source in sources]
     except (msgspec.ValidationError, UsageError) as error:
         raise SetupError(
             f"{run.path / 'run.json'} has a config that this Triptych can't read ({error}); restore the file,"

@@ -13,8 +13,8 @@ from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.endpoints.chat_api import chat_body
 from triptych.captioning.engine import GREEDY, CaptionRequest, Sampling
 from triptych.captioning.sampling_config import JobSampling
-from triptych.config import load_config
 from triptych.errors import UsageError
+from triptych.settings import load_config
 
 NOTHING = "no value without a temperature: the likeliest token is taken, so it would do nothing"
 

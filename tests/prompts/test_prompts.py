@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from triptych.config import load_config
 from triptych.errors import UsageError
 from triptych.export.conversation_text import tagged_question
-from triptych.jobs import SEED_JOBS, jobs_from
-from triptych.prompts import PLACEHOLDERS, TURN_MARKS, load_prompts, message_parts
+from triptych.jobs import SEED_JOBS, Job, jobs_from
+from triptych.prompts import PLACEHOLDERS, TURN_MARKS, load_prompt, load_prompts, message_parts
+from triptych.settings import load_config
 
 
 def test_every_job_has_a_prompt_that_ships() -> None:
@@ -113,7 +113,7 @@ def test_the_prompts_of_sets_ask_for_each_image_and_for_what_they_share() -> Non
 
 def test_a_prompt_file_that_is_not_there_is_refused() -> None:
     """With the key that names it."""
-    with pytest.raises(UsageError, match=r"nowhere\.toml of single_en: No such.*jobs\.single_en\.prompt"):
+    with pytest.raises(UsageError, match=r"nowhere\.toml of single_en: No such.*--prompt single_en=FILE"):
         load_prompts(jobs_from({"single_en": {"prompt": "nowhere.toml"}}))
 
 
@@ -171,3 +171,14 @@ def test_a_language_without_a_prompt_of_its_own_asks_for_a_file() -> None:
 
     with pytest.raises(UsageError, match=r"no prompt named single_fr ships .* in jobs\.single_fr\.prompt"):
         load_prompts(jobs)
+
+
+def test_a_prompt_may_be_plain_text(tmp_path: Path) -> None:
+    """Any file that isn't TOML by its name; quotes and line ends stay as they are."""
+    text = 'Say what is "seen".\nIn one sentence.'
+    (tmp_path / "mine.txt").write_text(text + "\n")
+
+    job = Job(name="short", subject="image", language="en", prompt=str(tmp_path / "mine.txt"))
+    prompt = load_prompt(job)
+
+    assert (text, 1, None) == (prompt.text, prompt.version, prompt.naming)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from triptych.config import load_config
 from triptych.filtering.scoring import FilterJob
 from triptych.jobs import SEED_JOBS, Job
 from triptych.languages import LANGUAGES
@@ -12,6 +11,7 @@ from triptych.progress import Progress, Silent
 from triptych.prompts import Prompt, load_prompt, load_prompts
 from triptych.runs.context import RunContext
 from triptych.runs.folder import RunFolder
+from triptych.settings import load_config
 
 JOBS: Mapping[str, Job] = {job.name: job for job in SEED_JOBS}
 """The seed's, by name."""

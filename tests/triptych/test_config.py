@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from triptych.config import PRESETS, as_tree, load_config, parse_assignment
+from triptych.config import as_tree, checked_config
 from triptych.errors import UsageError
+from triptych.settings import PRESETS, load_config, parse_assignment
 
 
 def test_flags_override_the_file_and_the_file_the_preset(tmp_path: Path) -> None:
@@ -24,7 +25,7 @@ def test_every_preset_loads_and_survives_storage(preset: str) -> None:
     """What run.json keeps gives the same config again."""
     config = load_config(preset)
 
-    assert config == load_config(base=as_tree(config))
+    assert config == checked_config(as_tree(config))
 
 
 def test_an_unknown_key_is_refused_with_the_closest_known_one() -> None:

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from triptych.config import load_config
 from triptych.errors import SetupError, UsageError
 from triptych.runs.folder import RunFolder
 from triptych.runs.jsonl import write_jsonl
+from triptych.settings import load_config
 from triptych.sources.opening import open_sources
 
 

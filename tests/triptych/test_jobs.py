@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from triptych.config import as_tree, load_config
+from triptych.config import as_tree, checked_config
 from triptych.errors import UsageError
 from triptych.jobs import SEED_JOBS, Job, jobs_from, parse_job
 from triptych.languages import LANGUAGES, language_of, script_of
+from triptych.settings import load_config
 
 JAPANESE = '[[jobs]]\nname = "single_ja"\nsubject = "image"\nlanguage = "ja"\nprompt = "ja.toml"\n'
 
@@ -30,7 +31,7 @@ def test_a_file_adds_a_job_and_changes_another(tmp_path: Path) -> None:
 
     assert Job(name="single_ja", subject="image", language="ja", prompt="ja.toml") == jobs["single_ja"]
     assert (1000, "zh") == (jobs["single_zh"].limit, jobs["single_zh"].language)
-    assert config == load_config(base=as_tree(config))
+    assert config == checked_config(as_tree(config))
 
 
 def test_a_job_of_the_command_line_is_a_name_or_a_definition() -> None:

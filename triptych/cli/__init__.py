@@ -12,6 +12,7 @@ import threading
 
 import click
 
+from triptych.cli.config import config
 from triptych.cli.filtering import filter_
 from triptych.cli.inspect import doctor, report, status, verify
 from triptych.cli.stages import caption, demo, export, group, run
@@ -40,7 +41,7 @@ def cli() -> None:
     """
 
 
-for command in (run, group, caption, filter_, export, report, status, verify, doctor, demo):
+for command in (run, group, caption, filter_, export, report, status, verify, config, doctor, demo):
     cli.add_command(command)
 
 

@@ -90,11 +90,11 @@ def _filter_file(
     flags: Mapping[str, object],
     fresh: Sequence[StageName],
 ) -> None:
-    from triptych.config import load_config
     from triptych.filtering.captions_file import CaptionsFile
     from triptych.filtering.rule_choice import make_scorer
     from triptych.filtering.scoring import FilterJob
     from triptych.languages import language_of
+    from triptych.settings import load_config
 
     if fresh:
         raise UsageError(f"--fresh {fresh[0]} is for runs, and {source} is a file; leave it out")

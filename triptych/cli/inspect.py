@@ -18,12 +18,10 @@ if TYPE_CHECKING:
     from triptych.report.precision import Precision
     from triptych.sources.shard import Shard
 
-_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document instead of text.")
-
 
 @click.command(epilog=options.example("triptych status run --json"))
 @click.argument("folder", metavar="RUN", type=options.FOLDER)
-@_JSON
+@options.as_json
 def status(folder: Path, as_json: bool) -> None:
     """Show where a run is, and how long the rest takes.
 
@@ -81,7 +79,7 @@ class _HowMany(click.ParamType[int | None]):
     metavar="FOLDER",
     help="Look for the images below FOLDER, as a trainer would. [default: where the run found them]",
 )
-@_JSON
+@options.as_json
 def verify(folder: Path, images: int | None, image_root: Path | None, as_json: bool) -> None:
     """Check all that a run wrote; exit 1 on any violation.
 
@@ -110,7 +108,7 @@ def verify(folder: Path, images: int | None, image_root: Path | None, as_json: b
 @options.preset
 @options.config
 @options.serving
-@_JSON
+@options.as_json
 def doctor(
     preset: str | None,
     config_file: Path | None,
@@ -122,8 +120,8 @@ def doctor(
     With a model or endpoints also whether captioning could begin: GPU memory, the model's folder, the
     context against tiles and prompt, and one small image to each endpoint. Exit 1 where anything failed.
     """
-    from triptych.config import load_config
     from triptych.doctor import examine, examine_captioning
+    from triptych.settings import load_config
 
     config = load_config(preset, config_file, options.flags_of(**given))
     findings = [*examine(), *examine_captioning(config)]

@@ -9,11 +9,12 @@ from typing import Any
 import click
 
 from triptych.captioning.engine_table import AUTO, ENGINES
-from triptych.config import parse_assignment
+from triptych.errors import UsageError
 from triptych.export.containers import CONTAINERS
 from triptych.export.formats import FORMATS
 from triptych.jobs import parse_job
 from triptych.runs.folder import STAGE_NAMES
+from triptych.settings import parse_assignment
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -55,6 +56,20 @@ preset = click.option(
     "--preset", help="Settings to begin with: sa1b or demo. [default: none]", metavar="NAME"
 )
 
+grouping = _together(
+    click.option(
+        "--encoder",
+        metavar="MODEL",
+        help="The image encoder: an open_clip name or folder, timm:NAME, transformers:NAME."
+        " [default: ViT-B-32]",
+    ),
+    click.option(
+        "--set-size",
+        metavar="MIN-MAX",
+        help="Images in a set, such as 2-5 or 3. [default: 2-5]",
+    ),
+)
+
 preset_and_out = _together(
     click.option(
         "--out", type=FOLDER, required=True, metavar="RUN", help="The run folder; made if it isn't there."
@@ -88,6 +103,8 @@ config = _together(
     ),
 )
 
+as_json = click.option("--json", "as_json", is_flag=True, help="One JSON document instead of text.")
+
 settings = _together(
     config,
     click.option(
@@ -114,6 +131,11 @@ serving = _together(
         help="An OpenAI-compatible endpoint, such as http://host:23333/v1. Repeatable.",
     ),
     click.option(
+        "--api-key-env",
+        metavar="NAME",
+        help="The environment variable with the endpoints' key. The key itself is never stored.",
+    ),
+    click.option(
         "--tp",
         type=click.IntRange(min=1),
         metavar="N",
@@ -130,6 +152,21 @@ captioning = _together(
         multiple=True,
         help="Only this job: its name, or name=NAME,subject=image|set,language=CODE,prompt=FILE to add one."
         " Repeatable. [default: all]",
+    ),
+    click.option(
+        "--language",
+        "languages",
+        metavar="CODE",
+        multiple=True,
+        help="Only jobs in this language, such as en. Repeatable. [default: all]",
+    ),
+    click.option(
+        "--prompt",
+        "prompts",
+        metavar="JOB=FILE",
+        multiple=True,
+        help="What a job asks: a .txt file, or .toml with version, text and, for sets, how images are named."
+        " Repeatable.",
     ),
     click.option(
         "--sample",
@@ -156,6 +193,7 @@ exporting = _together(
         type=click.Choice(list(CONTAINERS)),
         help="What the rows lie in. zst and Parquet need pyarrow. [default: jsonl]",
     ),
+    click.option("--prefix", metavar="NAME", help="What file names begin with. [default: triptych_caption]"),
     click.option(
         "--image-root",
         metavar="PATH",
@@ -167,6 +205,9 @@ CONFIG_KEYS = {
     "image_column": "input.parquet.image_column",
     "model": "captioning.model",
     "engine": "captioning.engine",
+    "encoder": "embedding.model",
+    "api_key_env": "captioning.server.api_key_env",
+    "prefix": "export.prefix",
     "tp": "captioning.lmdeploy.tp",
     "sample": "captioning.sample",
     "row_format": "export.format",
@@ -189,7 +230,8 @@ def define_jobs(texts: Sequence[str], flags: dict[str, object]) -> list[str]:
 def flags_of(
     assignments: Sequence[str] = (),
     servers: Sequence[str] = (),
-    jobs: Sequence[str] = (),
+    prompts: Sequence[str] = (),
+    set_size: str | None = None,
     no_tile_fit: bool = False,
     **given: object,
 ) -> dict[str, object]:
@@ -202,7 +244,23 @@ def flags_of(
         flags.setdefault("captioning.server.urls", [])  # those of an earlier call
     if no_tile_fit:
         flags["captioning.tile_fit"] = False
+    flags |= {f"jobs.{job}.prompt": file for job, file in map(_prompt_of, prompts)}
+    if set_size is not None:
+        flags["sets.min_images"], flags["sets.max_images"] = _least_and_most(set_size)
     flags |= {CONFIG_KEYS[name]: value for name, value in given.items() if value is not None}
-    if jobs:
-        flags["captioning.jobs"] = define_jobs(jobs, flags)
     return flags
+
+
+def _prompt_of(text: str) -> tuple[str, str]:
+    job, equals, file = text.partition("=")
+    if not equals or not job or not file:
+        raise UsageError(f"--prompt {text!r}: expected JOB=FILE, such as single_en=my_prompt.txt")
+    return job, str(Path(file).expanduser().absolute())
+
+
+def _least_and_most(text: str) -> tuple[int, int]:
+    least, dash, most = text.partition("-")
+    try:
+        return int(least), int(most if dash else least)
+    except ValueError:
+        raise UsageError(f"--set-size {text!r}: expected MIN-MAX, such as 2-5, or one number") from None

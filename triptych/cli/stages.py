@@ -24,28 +24,35 @@ if TYPE_CHECKING:
 )
 @options.sources(required=True)
 @options.preset_and_out
-@options.settings
+@options.grouping
 @options.captioning
+@options.exporting
+@options.settings
 def run(
     sources: tuple[Path, ...],
     out: Path,
     preset: str | None,
     config_file: Path | None,
     fresh: tuple[StageName, ...],
+    jobs: tuple[str, ...],
+    languages: tuple[str, ...],
     **given: Any,
 ) -> None:
     """Take images through all stages, to the four files.
 
     SOURCE is a folder of images, tars and Parquet files, at any depth; one of these; a .txt or .lst file
     with a path a line; or a quoted pattern such as 'photos/**/*.jpg'. Run it again to go on from where
-    it stopped; a finished run does nothing.
+    it stopped; a finished run does nothing. Settings are stored in RUN and hold until they are changed
+    (triptych config RUN).
     """
-    run_all(sources, out, preset, config_file, options.flags_of(**given), fresh)
+    flags = options.flags_of(**given)
+    run_all(sources, out, preset, config_file, flags, fresh, options.define_jobs(jobs, flags), languages)
 
 
 @click.command(epilog=options.example("triptych group photos/ --out run"))
 @options.sources(required=False)
 @options.preset_and_out
+@options.grouping
 @options.stored_embeddings
 @click.option(
     "--explain",
@@ -69,7 +76,6 @@ def group(
 
     SOURCE is as for `triptych run`; or name stored --embeddings in place of images.
     """
-    from triptych.config import load_config
     from triptych.opening import open_run
 
     if explained is not None:
@@ -79,9 +85,15 @@ def group(
         raise click.UsageError("name either SOURCE... or --embeddings PATH: what is to be grouped?")
     if keys_file is not None and embeddings is None:
         raise click.UsageError("--keys names the rows of --embeddings PATH; images have keys of their own")
-    config = load_config(preset, config_file, options.flags_of(**given))
     with open_run(
-        out, sources, config=config, embeddings=embeddings, keys_file=keys_file, progress=for_stderr()
+        out,
+        sources,
+        preset=preset,
+        config_file=config_file,
+        settings=options.flags_of(**given),
+        embeddings=embeddings,
+        keys_file=keys_file,
+        progress=for_stderr(),
     ) as opened:
         opened.discard(fresh)
         report(opened, opened.group())
@@ -97,19 +109,26 @@ def _explain(folder: Path, key: str) -> None:
 
 @click.command(epilog=options.example("triptych caption run --sample 20 --server http://gpu1:23333/v1"))
 @click.argument("folder", metavar="RUN", type=options.FOLDER)
-@options.settings
 @options.captioning
+@options.settings
 def caption(
     folder: Path,
     config_file: Path | None,
     fresh: tuple[StageName, ...],
     jobs: tuple[str, ...],
+    languages: tuple[str, ...],
     **given: Any,
 ) -> None:
     """Caption the sets and single images of a run."""
     flags = options.flags_of(**given)
     names = options.define_jobs(jobs, flags)
-    _one_stage(folder, config_file, flags, fresh, lambda opened: opened.caption(names))
+    _one_stage(
+        folder,
+        config_file,
+        flags,
+        fresh,
+        lambda opened: opened.caption(of_languages(opened, names, languages)),
+    )
 
 
 @click.command(
@@ -190,18 +209,36 @@ def run_all(
     config_file: Path | None,
     flags: dict[str, object],
     fresh: Sequence[StageName],
+    jobs: Sequence[str] = (),
+    languages: Sequence[str] = (),
 ) -> None:
     """What `triptych run` does."""
-    from triptych.config import load_config
     from triptych.opening import open_run
 
-    config = load_config(preset, config_file, flags)
-    with open_run(out, sources, config=config, progress=for_stderr()) as opened:
+    with open_run(
+        out, sources, preset=preset, config_file=config_file, settings=flags, progress=for_stderr()
+    ) as opened:
         opened.discard(fresh)
-        report(opened, opened.run())
+        report(opened, opened.run(of_languages(opened, jobs, languages)))
         click.echo(f"\nFiles in {opened.folder.export_folder}:")
         for path in sorted(opened.folder.export_folder.iterdir()):
             click.echo(f"  {path.name:<56} {path.stat().st_size:>12,} bytes")
+
+
+def of_languages(opened: Run, names: Sequence[str], languages: Sequence[str]) -> list[str]:
+    """The names of the jobs that are chosen; none: all."""
+    from triptych.jobs import named
+
+    if not languages:
+        return list(names)
+    jobs = named(opened.config.all_jobs(), names or opened.config.captioning.jobs)
+    for language in languages:
+        if language not in (known := sorted({job.language for job in jobs})):
+            raise UsageError(
+                f"--language {language}: no job is in it, only {', '.join(known)}; add one with --job"
+                f" name=single_{language},subject=image,language={language},prompt=FILE"
+            )
+    return [job.name for job in jobs if job.language in languages]
 
 
 def _one_stage(

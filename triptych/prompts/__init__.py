@@ -101,7 +101,7 @@ def load_prompt(job: Job) -> Prompt:
     except OSError as error:
         raise UsageError(
             f"prompt file {job.prompt} of {job.name}: {error.strerror};"
-            f" name a TOML file with version and text in jobs.{job.name}.prompt"
+            f" name one with --prompt {job.name}=FILE"
         ) from None
     except UnicodeDecodeError:
         raise UsageError(f"prompt file {job.prompt} of {job.name} is not UTF-8; save it as UTF-8") from None
@@ -146,6 +146,9 @@ def _shipped(job: Job, name: str) -> Prompt:
 
 
 def _parse(job: Job, content: str, where: str) -> Prompt:
+    """A file that isn't TOML by its name is the text itself."""
+    if not where.endswith(".toml"):
+        content = f"version = 1\ntext = {msgspec.json.encode(content).decode()}"
     try:
         file = msgspec.convert(tomllib.loads(content), _PromptFile)
     except (tomllib.TOMLDecodeError, msgspec.ValidationError, RecursionError) as error:

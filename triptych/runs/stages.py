@@ -89,6 +89,8 @@ class RunFile(msgspec.Struct, kw_only=True):
     format_version: int
     versions: dict[str, str] = {}
     config: dict[str, object] = {}
+    origins: dict[str, str] = {}
+    """Where the config's values are from, by dotted key (see settings); one that isn't here is a default."""
     stages: dict[str, StageState] = {}
 
 

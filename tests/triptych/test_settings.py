@@ -1,0 +1,192 @@
+"""Settings of a run: one rule for all commands, and where each value is from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.triptych.conftest import Command
+from tests.triptych.test_bad_input import assert_one_line
+from triptych.cli.options import flags_of
+from triptych.cli.stages import of_languages
+from triptych.errors import UsageError
+from triptych.opening import open_run
+from triptych.settings import Settings, load_settings
+from triptych.settings_table import SettingRow, setting_rows
+
+
+def again(stored: Settings, **given: object) -> Settings:
+    """What a later command makes of ``stored``."""
+    return load_settings(stored=stored, **given)  # type: ignore[arg-type]
+
+
+def toml(folder: Path, text: str) -> Path:
+    """A config file."""
+    (folder / "my.toml").write_text(text)
+    return folder / "my.toml"
+
+
+def test_a_stored_setting_holds_until_it_is_changed() -> None:
+    """Whatever else a later command says."""
+    stored = load_settings("demo", flags={"sets.max_sets": 7})
+
+    later = again(stored, flags={"export.prefix": "mine"})
+
+    config = later.config
+    assert (7, "mine", 112) == (config.sets.max_sets, config.export.prefix, config.captioning.tile_px)
+
+
+def test_what_was_set_by_name_outranks_the_preset_and_the_file_of_the_first_command(tmp_path: Path) -> None:
+    """So the first command, given again, goes on with what was changed in the meantime."""
+    first = {"preset": "demo", "file": toml(tmp_path, "[captioning]\nmax_tiles = 2\n")}
+    changed = again(load_settings(**first), flags={"captioning.tile_px": 224, "captioning.max_tiles": 3})
+
+    later = again(changed, **first)
+
+    assert (224, 3) == (later.config.captioning.tile_px, later.config.captioning.max_tiles)
+    assert "command line" == later.origins["captioning.tile_px"]
+
+
+def test_a_changed_config_file_changes_what_a_file_or_a_preset_had_set(tmp_path: Path) -> None:
+    """It is read again each time that it is named."""
+    stored = load_settings("demo", toml(tmp_path, "[captioning]\ntile_px = 224\n"))
+
+    later = again(stored, file=toml(tmp_path, "[captioning]\ntile_px = 448\n[sets]\n"))
+
+    assert 448 == later.config.captioning.tile_px
+    assert f"config file {tmp_path / 'my.toml'}" == later.origins["captioning.tile_px"]
+
+
+def test_a_later_flag_replaces_an_earlier_one_also_by_none() -> None:
+    """TOML has no word for it."""
+    stored = load_settings(flags={"sets.max_sets": 7})
+
+    assert again(stored, flags={"sets.max_sets": None}).config.sets.max_sets is None
+
+
+def test_a_number_for_all_jobs_takes_the_place_of_numbers_by_job() -> None:
+    """And the other way round."""
+    by_job = load_settings(flags={"filtering.thresholds.too_short.single_en": 4})
+    for_all = again(by_job, flags={"filtering.thresholds.too_short": 9})
+
+    assert {"too_short": {"single_en": 4.0}} == by_job.config.filtering.thresholds
+    assert {"too_short": 9.0} == for_all.config.filtering.thresholds
+    assert ["filtering.thresholds.too_short"] == list(for_all.origins)
+    assert by_job.config == again(for_all, flags={"filtering.thresholds.too_short.single_en": 4}).config
+
+
+def test_a_value_where_a_table_is_expected_is_refused() -> None:
+    """With the key."""
+    with pytest.raises(UsageError, match="config key sets is a table, found 3"):
+        load_settings(flags={"sets": 3})
+
+
+def rows(settings: Settings) -> dict[str, SettingRow]:
+    """By key."""
+    return {row.key: row for row in setting_rows(settings)}
+
+
+def test_every_setting_says_its_value_default_origin_unit_and_meaning() -> None:
+    """The meaning is the docstring behind the field."""
+    row = rows(load_settings("demo"))["captioning.tile_px"]
+
+    assert (112, 448, "preset demo", "pixels") == (row.value, row.default, row.origin, row.unit)
+    assert "Side of the model's square tile in pixels. InternVL: 448." == row.help
+    assert all(row.help for row in setting_rows(load_settings()))
+
+
+def test_settings_that_a_struct_inherits_are_explained_as_well() -> None:
+    """Those of requests are the same for all servers."""
+    assert "seconds" == rows(load_settings())["captioning.timeout_s"].unit
+    assert rows(load_settings())["captioning.timeout_s"].help.startswith("How long one answer")
+
+
+@pytest.fixture
+def run(few_images: Path, tmp_path: Path) -> Path:
+    """A run with stored settings, in which nothing was done."""
+    with open_run(tmp_path / "run", [few_images], preset="demo") as opened:
+        opened.save_settings()
+    return tmp_path / "run"
+
+
+def test_config_changes_a_run_for_all_commands(run: Path, triptych: Command) -> None:
+    """What it says is what `config` shows afterwards, with where it is from."""
+    changed = triptych("config", run, "export.prefix=mine", "sets.max_sets=none")
+    shown = triptych("config", run, "export.prefix", "--json")
+
+    assert 0 == changed.exit_code
+    assert "export.prefix = mine  (command line; default triptych_caption)" in changed.stdout
+    (row,) = json.loads(shown.stdout)
+    assert ("mine", "command line") == (row["value"], row["origin"])
+
+
+def test_a_command_given_again_keeps_what_was_changed(run: Path, few_images: Path, triptych: Command) -> None:
+    """Here a prefix, between two calls of the same command."""
+    triptych("config", run, "export.prefix=other")
+    with open_run(run, [few_images], preset="demo") as opened:
+        opened.save_settings()
+
+    assert "export.prefix = other" in triptych("config", run, "export").stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["export.prefix=x"], "export.prefix=x changes a run: name its folder"),
+        (["export.prefx"], "unknown config key export.prefx (did you mean export.prefix?)"),
+        (["RUN", "export.prefix=a b"], "export.prefix is 'a b'; expected letters"),
+        (["RUN", "--preset", "demo"], "a run has its own"),
+    ],
+)
+def test_config_refuses_in_one_line(words: list[str], expected: str, run: Path, triptych: Command) -> None:
+    """Nothing is stored then."""
+    outcome = triptych("config", *(run if word == "RUN" else word for word in words))
+
+    assert_one_line(outcome, 2, expected)
+
+
+def test_config_without_a_run_shows_the_defaults(triptych: Command) -> None:
+    """Each with what it means."""
+    outcome = triptych("config", "captioning.max_in_flight")
+
+    assert outcome.stdout.startswith("captioning.max_in_flight = 64  (default)\n    Requests in flight")
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"set_size": "2-4"}, {"sets.min_images": 2, "sets.max_images": 4}),
+        ({"set_size": "3"}, {"sets.min_images": 3, "sets.max_images": 3}),
+        ({"prompts": ["multi_en=/p.txt"]}, {"jobs.multi_en.prompt": "/p.txt"}),
+        ({"encoder": "timm:resnet18"}, {"embedding.model": "timm:resnet18"}),
+        ({"api_key_env": "KEY"}, {"captioning.server.api_key_env": "KEY"}),
+        ({"prefix": "mine"}, {"export.prefix": "mine"}),
+    ],
+)
+def test_common_settings_have_flags(given: dict[str, object], expected: dict[str, object]) -> None:
+    """Each is a config key, so it is stored like one."""
+    assert expected == flags_of(**given)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"set_size": "few"}, "expected MIN-MAX"),
+        ({"prompts": ["p.txt"]}, "expected JOB=FILE"),
+    ],
+)
+def test_a_flag_that_makes_no_sense_is_refused(given: dict[str, object], message: str) -> None:
+    """With an example."""
+    with pytest.raises(UsageError, match=message):
+        flags_of(**given)  # type: ignore[arg-type]
+
+
+def test_a_language_chooses_its_jobs(run: Path) -> None:
+    """Of those that --job names, or of all; one that no job is in is refused with how to add it."""
+    with open_run(run) as opened:
+        assert ["single_zh", "multi_zh"] == of_languages(opened, [], ["zh"])
+        assert ["multi_en"] == of_languages(opened, ["multi_en", "multi_zh"], ["en"])
+        with pytest.raises(UsageError, match="only en, zh; add one with --job name=single_ja"):
+            of_languages(opened, [], ["ja"])

@@ -1,0 +1,103 @@
+"""The command that shows and changes the settings of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from triptych.cli import options
+from triptych.errors import UsageError, did_you_mean
+from triptych.progress import for_stderr
+
+if TYPE_CHECKING:
+    from triptych.settings import Settings
+    from triptych.settings_table import SettingRow
+
+
+@click.command(epilog=options.example("triptych config run filtering.thresholds.too_short=25"))
+@click.argument("folder", metavar="[RUN]", required=False)
+@click.argument("keys", metavar="[KEY[=VALUE]]...", nargs=-1)
+@options.preset
+@click.option("--changed", is_flag=True, help="Only what is not the default.")
+@options.as_json
+def config(
+    folder: str | None, keys: tuple[str, ...], preset: str | None, changed: bool, as_json: bool
+) -> None:
+    """Show every setting, or change some of a run.
+
+    Of RUN, or the defaults where none is named: each setting with its value, where the value is from, its
+    default, its unit and what it means. KEY shows one setting or table; KEY=VALUE changes it for all
+    commands from then on (none is no value). What was made with other settings stays until it is made
+    again.
+    """
+    run, words = _run_and_keys(folder, keys)
+    changes = [word for word in words if "=" in word]
+    if run is None and changes:
+        raise UsageError(f"{changes[0]} changes a run: name its folder, triptych config RUN KEY=VALUE")
+    if run is not None and preset is not None:
+        raise UsageError("--preset shows the settings of a preset; a run has its own: leave out one of both")
+    settings = _settings(run, preset, changes)
+    shown = [word.partition("=")[0].strip() for word in words]
+    _show(settings, shown, changed=changed, as_json=as_json)
+
+
+def _run_and_keys(folder: str | None, keys: Sequence[str]) -> tuple[Path | None, list[str]]:
+    """A first word that is a key, or no folder, begins the keys."""
+    from triptych.config import Config
+
+    if folder is None:
+        return None, []
+    is_key = folder.split("=")[0].split(".")[0] in Config.__struct_fields__ and not Path(folder).is_dir()
+    return (None, [folder, *keys]) if is_key else (Path(folder), list(keys))
+
+
+def _settings(run: Path | None, preset: str | None, changes: Sequence[str]) -> Settings:
+    from triptych.opening import open_run, stored_settings
+    from triptych.runs.folder import RunFolder
+    from triptych.settings import load_settings, parse_assignment
+
+    if run is None:
+        return load_settings(preset)
+    if not changes:
+        return stored_settings(RunFolder.open(run))[0]
+    flags = dict(map(parse_assignment, changes))
+    with open_run(run, settings=flags, progress=for_stderr()) as opened:
+        opened.save_settings()
+        return opened.settings
+
+
+def _show(settings: Settings, keys: Sequence[str], *, changed: bool, as_json: bool) -> None:
+    import msgspec
+
+    from triptych.settings_table import setting_rows
+
+    rows = [row for row in setting_rows(settings) if not changed or row.origin != "default"]
+    for key in keys:
+        if not any(_is_below(row, key) for row in rows):
+            close = did_you_mean(key, [row.key for row in rows])
+            raise UsageError(f"unknown config key {key}{close}; `triptych config` shows all", key=key)
+    rows = [row for row in rows if not keys or any(_is_below(row, key) for key in keys)]
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(rows), indent=2).decode())
+        return
+    for row in rows:
+        _print(row)
+
+
+def _is_below(row: SettingRow, key: str) -> bool:
+    return row.key == key or row.key.startswith(f"{key}.")
+
+
+def _print(row: SettingRow) -> None:
+    from triptych.settings_table import as_words
+
+    about = [row.origin]
+    if row.origin != "default":
+        about.append(f"default {as_words(row.default)}")
+    if row.unit:
+        about.append(row.unit)
+    click.echo(f"{row.key} = {as_words(row.value)}  ({'; '.join(about)})")
+    click.echo(click.wrap_text(row.help, 100, "    ", "    "))

@@ -1,0 +1,161 @@
+"""Where the settings of a run come from: the run's own, a preset, a TOML file, the command line.
+
+Comes in: a run's stored settings, a preset's name, a file, dotted keys. Goes out: Settings, which know where
+each value is from. Not its job: what can be set (see config).
+
+One rule for all commands: a run's stored settings hold until they are changed. A value that was set by name
+(a flag, ``--set``, ``triptych config``) outranks a config file, and that a preset; among equals the later one
+counts. So the same command goes on with what was changed in the meantime.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from triptych.config import Config, as_tree, checked_config
+from triptych.errors import UsageError, did_you_mean
+
+PRESETS = ("sa1b", "demo")
+COMMAND_LINE = "command line"
+IN_PYTHON = "Python"
+
+_PRESET, _FILE = "preset ", "config file "
+
+
+class Settings(NamedTuple):
+    """A config, and where its values are from."""
+
+    config: Config
+    origins: dict[str, str]
+    """By dotted key; a key that isn't in it has its default."""
+
+    @classmethod
+    def of(cls, config: Config) -> Settings:
+        """A config that was made in Python."""
+        defaults = dict(leaves(as_tree(Config())))
+        ours = leaves(as_tree(config))
+        return cls(config, {key: IN_PYTHON for key, value in ours if defaults.get(key) != value})
+
+
+def load_config(
+    preset: str | None = None, file: str | Path | None = None, flags: Mapping[str, object] | None = None
+) -> Config:
+    """The config of ``preset``, with the TOML ``file`` over it and ``flags`` over that.
+
+    ``flags`` has dotted keys (``sets.max_sets``). Raises UsageError for an unknown preset or key, a value
+    of the wrong kind, or a file that can't be read.
+    """
+    return load_settings(preset, file, flags).config
+
+
+def load_settings(
+    preset: str | None = None,
+    file: str | Path | None = None,
+    flags: Mapping[str, object] | None = None,
+    stored: Settings | None = None,
+    flags_from: str = COMMAND_LINE,
+) -> Settings:
+    """``stored`` settings with ``preset``, ``file`` and ``flags`` over them, as the rule above says.
+
+    Raises UsageError as ``load_config`` does.
+    """
+    tree: dict[str, Any] = {} if stored is None else as_tree(stored.config)
+    origins = {} if stored is None else dict(stored.origins)
+    if preset is not None:
+        _overlay(tree, origins, _read_preset(preset), f"{_PRESET}{preset}")
+    if file is not None:
+        _overlay(tree, origins, _read_toml(Path(file)), f"{_FILE}{file}")
+    for dotted, value in (flags or {}).items():
+        named: dict[str, Any] = {}
+        _put(named, dotted, value)
+        _overlay(tree, origins, named, flags_from)
+    for code, table in tree.get("languages", {}).items():
+        if isinstance(table, dict):
+            table["code"] = code
+    return Settings(checked_config(tree), origins)
+
+
+def parse_assignment(text: str) -> tuple[str, object]:
+    """``sets.max_sets=100`` as a key and a TOML value; ``none`` is None, what isn't TOML is a string.
+
+    >>> parse_assignment("sets.max_sets=none")
+    ('sets.max_sets', None)
+    """
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise UsageError(f"{text!r}: expected KEY=VALUE, such as sets.max_sets=100")
+    if value.strip() == "none":
+        return key.strip(), None
+    try:
+        return key.strip(), tomllib.loads(f"value = {value}")["value"]
+    except (tomllib.TOMLDecodeError, RecursionError):
+        return key.strip(), value
+
+
+def leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Values by dotted key; an empty table is a value."""
+    for key, value in tree.items():
+        if isinstance(value, Mapping) and value:
+            yield from leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _overlay(tree: dict[str, Any], origins: dict[str, str], over: Mapping[str, Any], origin: str) -> None:
+    """Put ``over`` into ``tree``, but for what outranks it."""
+    if "jobs" in over:
+        over = {**over, "jobs": _by_name(over["jobs"])}
+    for key, value in leaves(over):
+        outranked = key in origins and _rank(origins[key]) > _rank(origin)
+        if outranked or (value == {} and origin != COMMAND_LINE):  # an empty table of a file says nothing
+            continue
+        _put(tree, key, value)
+        for below in [each for each in origins if each.startswith(f"{key}.")]:
+            del origins[below]
+        origins[key] = origin
+
+
+def _rank(origin: str) -> int:
+    return 0 if origin.startswith(_PRESET) else 1 if origin.startswith(_FILE) else 2
+
+
+def _put(tree: dict[str, Any], dotted: str, value: object) -> None:
+    *tables, name = dotted.split(".")
+    for table in tables:
+        if not isinstance(tree.get(table), dict):
+            tree[table] = {}
+        tree = tree[table]
+    tree[name] = value
+
+
+def _read_preset(name: str) -> dict[str, Any]:
+    if name not in PRESETS:
+        raise UsageError(
+            f"unknown preset {name!r}; there are {', '.join(PRESETS)}{did_you_mean(name, PRESETS)}"
+        )
+    return tomllib.loads((resources.files("triptych") / "presets" / f"{name}.toml").read_text("utf-8"))
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise UsageError(f"config file {path}: {error.strerror}", path=path) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UsageError(f"config file {path} is not TOML: {error}", path=path) from None
+
+
+def _by_name(jobs: object) -> dict[str, Any]:
+    """``[[jobs]]`` as tables by name; tables by name as they are."""
+    if isinstance(jobs, Mapping):
+        return dict(jobs)
+    by_name: dict[str, Any] = {}
+    for table in jobs if isinstance(jobs, list) else [jobs]:
+        if not isinstance(table, Mapping) or not isinstance(table.get("name"), str):
+            raise UsageError(f"config key jobs: found {table!r}; expected [[jobs]] tables, each with a name")
+        by_name[table["name"]] = {key: value for key, value in table.items() if key != "name"}
+    return by_name

@@ -93,9 +93,7 @@ def test_what_a_caption_depends_on_is_in_the_fingerprint(change: dict[str, objec
     before = CaptioningConfig(model="a/a", engine="transformers")
     after = msgspec.structs.replace(before, **change)
 
-    run = RunContext(
-        folder=RunFolder(tmp_path, RunFile(format_version=1)), jobs=SEED_JOBS, prompts=load_prompts(SEED_JOBS)
-    )
+    run = RunContext(folder=RunFolder(tmp_path, RunFile()), jobs=SEED_JOBS, prompts=load_prompts(SEED_JOBS))
 
     assert caption_settings(run, before) != caption_settings(run, after)
 
@@ -125,9 +123,7 @@ def test_what_only_chooses_targets_or_speed_is_not_in_the_fingerprint(
     before = CaptioningConfig(model="a/a", engine="server", server=ServerConfig(urls=("http://h:1",)))
     after = msgspec.structs.replace(before, **change)
 
-    run = RunContext(
-        folder=RunFolder(tmp_path, RunFile(format_version=1)), jobs=SEED_JOBS, prompts=load_prompts(SEED_JOBS)
-    )
+    run = RunContext(folder=RunFolder(tmp_path, RunFile()), jobs=SEED_JOBS, prompts=load_prompts(SEED_JOBS))
 
     assert caption_settings(run, before) == caption_settings(run, after)
 

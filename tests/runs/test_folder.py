@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from triptych.errors import SetupError
-from triptych.runs.folder import FORMAT_VERSION, RunFolder
+from triptych.runs.folder import RunFolder
 from triptych.runs.jsonl import write_jsonl
+from triptych.runs.run_file import FORMAT_VERSION
 
 
 def test_a_folder_of_another_version_is_refused(tmp_path: Path) -> None:
@@ -16,10 +17,29 @@ def test_a_folder_of_another_version_is_refused(tmp_path: Path) -> None:
         RunFolder.open(tmp_path)
 
 
-def test_a_damaged_run_file_is_refused_in_one_line(tmp_path: Path) -> None:
-    """Half a JSON document says what to do."""
-    (tmp_path / "run.json").write_text('{"format_version": 1, "sta')
-    with pytest.raises(SetupError, match="is damaged"):
+def test_any_damage_of_the_run_file_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    """Cut off anywhere, a bit flipped anywhere, or gone; its copy says the same as it did."""
+    RunFolder.create_or_open(tmp_path)
+    path = tmp_path / "run.json"
+    whole = path.read_bytes()
+
+    assert whole == (tmp_path / ".run.json.copy").read_bytes()
+
+    for at in range(len(whole)):
+        for damaged in (whole[:at], whole[:at] + bytes([whole[at] ^ 1 << at % 8]) + whole[at + 1 :]):
+            path.write_bytes(damaged)
+            with pytest.raises(SetupError, match=r"run\.json is damaged: .*`triptych repair"):
+                RunFolder.open(tmp_path)
+    path.unlink()
+    for opening in (RunFolder.open, RunFolder.create_or_open):
+        with pytest.raises(SetupError, match=r"run\.json is not there any more; `triptych repair"):
+            opening(tmp_path)
+
+
+def test_a_run_file_without_a_checksum_is_refused(tmp_path: Path) -> None:
+    """As sound as it looks."""
+    (tmp_path / "run.json").write_text(f'{{"format_version": {FORMAT_VERSION}}}')
+    with pytest.raises(SetupError, match="its checksum doesn't fit"):
         RunFolder.open(tmp_path)
 
 

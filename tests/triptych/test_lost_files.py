@@ -12,7 +12,8 @@ import pytest
 from tests.triptych.conftest import Command, Outcome
 from tests.triptych.test_bad_input import assert_one_line
 from triptych import open_run
-from triptych.runs.folder import FORMAT_VERSION
+from triptych.runs.folder import RunFolder
+from triptych.runs.stages import RunFile
 
 FLAGS = {
     "filtering.grounding": False,
@@ -173,7 +174,7 @@ def test_a_stored_config_that_makes_no_sense(
     config: dict[str, object], triptych: Command, tmp_path: Path
 ) -> None:
     """The file is named."""
-    (tmp_path / "run.json").write_text(json.dumps({"format_version": FORMAT_VERSION, "config": config}))
+    RunFolder(tmp_path, RunFile(config=config)).save()
 
     assert_one_line(triptych("status", tmp_path), 1, "run.json has a config", "restore")
 

@@ -20,7 +20,8 @@ from pathlib import Path
 
 import msgspec
 
-from triptych.runs.jsonl import write_json
+from triptych.errors import SetupError
+from triptych.runs.jsonl import read_json, write_sealed
 
 MIN_AGE_S = 2.0
 """The coarsest time stamp of a common file system (FAT, exFAT)."""
@@ -33,6 +34,12 @@ class _Entry(msgspec.Struct, frozen=True):
 
     signature: str
     digest: str
+
+
+class _Memory(msgspec.Struct, frozen=True):
+    """The content of the file."""
+
+    digests: dict[str, _Entry] = {}
 
 
 def remembered_digest(
@@ -51,7 +58,7 @@ def remembered_digest(
     old_enough = newest_ns + MIN_AGE_S * 1e9 < _now_ns(root)
     digest = compute()
     if old_enough and _signature(root, listed, besides)[0] == signature:
-        write_json(root / _FILE_NAME, entries | {what: _Entry(signature, digest)})
+        write_sealed(root / _FILE_NAME, _Memory(entries | {what: _Entry(signature, digest)}))
     return digest
 
 
@@ -70,8 +77,8 @@ def _signature(root: Path, paths: list[Path], besides: str) -> tuple[str, int]:
 def _read(path: Path) -> dict[str, _Entry]:
     """What is remembered; nothing where the file is missing or damaged."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=dict[str, _Entry])
-    except (FileNotFoundError, msgspec.MsgspecError):
+        return read_json(path, _Memory, "it is forgotten", is_sealed=True).digests
+    except (FileNotFoundError, SetupError):
         return {}
 
 

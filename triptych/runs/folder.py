@@ -1,6 +1,6 @@
 """The run folder: where everything of one run lies.
 
-    RUN/run.json                        resolved config, versions, each stage's fingerprint
+    RUN/run.json, .run.json.copy        resolved config, versions, each stage's fingerprint
     RUN/sources.jsonl                   the shards of the sources, as they were listed
     RUN/images/<shard>.jsonl            every file that was found: readable, or why not
     RUN/embeddings/<shard>.npy          float16[n, dim]; row i is readable image i of the shard
@@ -21,21 +21,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
-import msgspec
-
 from triptych.errors import SetupError
 from triptych.records import Caption, Duplicate, ImageRecord, ImageSet, Verdict
 from triptych.runs.journal import read_journal
 from triptych.runs.jsonl import PART_SUFFIX, make_folder, read_jsonl
 from triptych.runs.rule_scores import RuleScores
+from triptych.runs.run_file import is_run_folder, read_run_file
 from triptych.runs.stages import STAGE_NAMES as STAGE_NAMES
 from triptych.runs.stages import RunFile, StageStates
 from triptych.runs.stages import Setting as Setting
 from triptych.runs.stages import StageName as StageName
 from triptych.runs.stages import StageState as StageState
-
-FORMAT_VERSION = 2
-"""Of the run folder's layout. Raise it when an older Triptych could misread what a newer one wrote."""
 
 
 class RunFolder(StageStates):
@@ -44,7 +40,7 @@ class RunFolder(StageStates):
     @classmethod
     def create_or_open(cls, path: Path) -> Self:
         """Open the run in ``path``, or begin one there. Raises SetupError if neither can be."""
-        if (path / "run.json").exists():
+        if is_run_folder(path):
             return cls.open(path)
         if path.is_file() or (path.is_dir() and not _is_only_begun(path)):
             raise SetupError(
@@ -53,32 +49,14 @@ class RunFolder(StageStates):
                 path=path,
             )
         make_folder(path)
-        run = cls(path, RunFile(format_version=FORMAT_VERSION))
+        run = cls(path, RunFile())
         run.save()
         return run
 
     @classmethod
     def open(cls, path: Path) -> Self:
         """Open the run in ``path``. Raises SetupError where there is none or it is of another version."""
-        run_json = path / "run.json"
-        if not run_json.is_file():
-            raise SetupError(
-                f"{path} is not a run folder: no run.json in it; `triptych run` makes one", path=path
-            )
-        raw = run_json.read_bytes()
-        try:
-            version = msgspec.json.decode(raw, type=_VersionOnly).format_version
-            if version != FORMAT_VERSION:
-                raise SetupError(
-                    f"{path} has run format {version}, this Triptych reads format {FORMAT_VERSION};"
-                    " use the Triptych that made it, or another --out",
-                    path=path,
-                )
-            return cls(path, msgspec.json.decode(raw, type=RunFile))
-        except msgspec.MsgspecError as error:
-            raise SetupError(
-                f"{run_json} is damaged ({error}); restore it or start in another folder", path=run_json
-            ) from None
+        return cls(path, read_run_file(path, RunFile))
 
     # -- where things lie -------------------------------------------------------------------------
 
@@ -163,10 +141,6 @@ class RunFolder(StageStates):
         """What each rule would reject at other thresholds; nothing where no rule was asked for."""
         path = self.rule_scores_file
         return read_jsonl(path, RuleScores) if path.exists() else iter(())
-
-
-class _VersionOnly(msgspec.Struct):
-    format_version: int
 
 
 def _is_only_begun(path: Path) -> bool:

@@ -17,7 +17,8 @@ import msgspec
 
 from triptych.errors import SetupError
 from triptych.runs.digest_cache import remembered_digest
-from triptych.runs.jsonl import digest_of_files, digest_of_hashes, sha256_of, write_json
+from triptych.runs.jsonl import digest_of_files, digest_of_hashes, sha256_of
+from triptych.runs.run_file import FORMAT_VERSION, write_run_file
 
 StageName = Literal["embeddings", "sets", "captions", "verdicts", "export"]
 STAGE_NAMES: tuple[StageName, ...] = get_args(StageName)
@@ -86,7 +87,7 @@ class StageState(msgspec.Struct, kw_only=True):
 class RunFile(msgspec.Struct, kw_only=True):
     """The content of run.json."""
 
-    format_version: int
+    format_version: int = FORMAT_VERSION
     versions: dict[str, str] = {}
     config: dict[str, object] = {}
     origins: dict[str, str] = {}
@@ -102,8 +103,8 @@ class StageStates:
         self.run_file = run_file
 
     def save(self) -> None:
-        """Write run.json, whole or not at all."""
-        write_json(self.path / "run.json", self.run_file)
+        """Write run.json and its copy."""
+        write_run_file(self.path, self.run_file)
 
     def begin_stage(
         self, name: StageName, settings: Mapping[str, Setting], inputs: Mapping[str, str]

@@ -12,6 +12,8 @@ import time
 from collections.abc import Iterator
 from typing import Protocol
 
+from triptych.terminal import echo, printable
+
 LINE_EVERY_S = 5.0
 
 
@@ -56,7 +58,7 @@ class Lines:
         counter.print_line(done=True)
 
     def say(self, line: str) -> None:
-        print(line, file=sys.stderr, flush=True)
+        echo(line, to_stderr=True)
 
 
 class Bars:
@@ -83,7 +85,7 @@ class Bars:
             yield _BarTask(bars, identifier)
 
     def say(self, line: str) -> None:
-        print(line, file=sys.stderr, flush=True)
+        echo(line, to_stderr=True)
 
 
 def for_stderr() -> Progress:
@@ -126,7 +128,7 @@ class _LineTask:
             line += f", {max(self._total - self._done, 0) / rate:.0f} s left"
         if self._note:
             line += f"; {self._note}"
-        print(line, file=sys.stderr, flush=True)
+        echo(line, to_stderr=True)
 
 
 class _BarTask:
@@ -141,4 +143,4 @@ class _BarTask:
         self._bars.update(self._identifier, advance=count, pace=pace)  # type: ignore[attr-defined]
 
     def note(self, text: str) -> None:
-        self._bars.update(self._identifier, note=text)  # type: ignore[attr-defined]
+        self._bars.update(self._identifier, note=printable(text))  # type: ignore[attr-defined]

@@ -18,6 +18,7 @@ from triptych.cli.inspect import doctor, report, status, verify
 from triptych.cli.stages import caption, demo, export, group, run
 from triptych.errors import TriptychError
 from triptych.machine_errors import machine_error, was_interrupted
+from triptych.terminal import echo
 
 _INTERRUPTED = "interrupted; the same command goes on from here"
 
@@ -37,7 +38,7 @@ def cli() -> None:
     """Turn a pile of images into a caption dataset.
 
     Related images are grouped into small sets; sets and single images are captioned in English and
-    Chinese; bad captions are dropped; four JSONL files come out. Start with: triptych demo
+    Chinese; bad captions are rejected; four JSONL files come out. Start with: triptych demo
     """
 
 
@@ -77,11 +78,11 @@ def main() -> None:
 def _leave_captions_in_the_making() -> None:
     """Interrupted twice: a model in the middle of a batch can't be stopped otherwise."""
     if any(thread.name.startswith("caption-") for thread in threading.enumerate()):
-        print(f"triptych: {_INTERRUPTED}", file=sys.stderr, flush=True)
+        echo(f"triptych: {_INTERRUPTED}", to_stderr=True)
         sys.stdout.flush()
         os._exit(130)
 
 
 def _fail(line: str, exit_code: int) -> None:
-    print(f"triptych: {line}", file=sys.stderr)
+    echo(f"triptych: {line}", to_stderr=True)
     sys.exit(exit_code)

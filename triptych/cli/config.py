@@ -11,6 +11,7 @@ import click
 from triptych.cli import options
 from triptych.errors import UsageError, did_you_mean
 from triptych.progress import for_stderr
+from triptych.terminal import echo, echo_json
 
 if TYPE_CHECKING:
     from triptych.settings import Settings
@@ -70,8 +71,6 @@ def _settings(run: Path | None, preset: str | None, changes: Sequence[str]) -> S
 
 
 def _show(settings: Settings, keys: Sequence[str], *, changed: bool, as_json: bool) -> None:
-    import msgspec
-
     from triptych.settings_table import setting_rows
 
     rows = [row for row in setting_rows(settings) if not changed or row.origin != "default"]
@@ -81,7 +80,7 @@ def _show(settings: Settings, keys: Sequence[str], *, changed: bool, as_json: bo
             raise UsageError(f"unknown config key {key}{close}; `triptych config` shows all", key=key)
     rows = [row for row in rows if not keys or any(_is_below(row, key) for key in keys)]
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(rows), indent=2).decode())
+        echo_json(rows)
         return
     for row in rows:
         _print(row)
@@ -99,5 +98,5 @@ def _print(row: SettingRow) -> None:
         about.append(f"default {as_words(row.default)}")
     if row.unit:
         about.append(row.unit)
-    click.echo(f"{row.key} = {as_words(row.value)}  ({'; '.join(about)})")
-    click.echo(click.wrap_text(row.help, 100, "    ", "    "))
+    echo(f"{row.key} = {as_words(row.value)}  ({'; '.join(about)})")
+    echo(*click.wrap_text(row.help, 100, "    ", "    ").splitlines())

@@ -12,6 +12,7 @@ from triptych.cli import options
 from triptych.cli.stages import report
 from triptych.errors import UsageError
 from triptych.progress import for_stderr
+from triptych.terminal import echo
 
 if TYPE_CHECKING:
     from triptych.filtering.scoring import CaptionInput, Scorer
@@ -75,7 +76,7 @@ def _filter_run(
             stage = opened.filter_stage()
             _explain(stage.scorer, *stage.find(explain))
         elif dry_run:
-            click.echo("\n".join(opened.filter_stage().count_lines()))
+            echo(*opened.filter_stage().count_lines())
         else:
             opened.discard(fresh)
             report(opened, opened.filter())
@@ -106,24 +107,22 @@ def _filter_file(
         return
     if out is None and not dry_run:
         raise UsageError(f"verdicts on {source} need a place; name a file with --out, or add --dry-run")
-    click.echo("\n".join(captions.filter(None if dry_run else out, config.filtering, for_stderr())))
+    echo(*captions.filter(None if dry_run else out, config.filtering, for_stderr()))
 
 
 def _explain(scorer: Scorer, given: CaptionInput, verdict: Verdict | None) -> None:
     scores = scorer.all_scores(given)
     violated = scorer.violations(given.job, scores)
-    click.echo(f"{given.id}\n{given.text}\n")
+    echo(given.id, given.text, "")
     for rule, threshold, action in scorer.job_rules(given.job):
         name = rule.name
         if name in scores:
             effect = f"{action}s" if name in violated else "keeps"
-            click.echo(f"{name:<20} {effect:<7} {scores[name]:>10.4g}   threshold {threshold:g}")
+            echo(f"{name:<20} {effect:<7} {scores[name]:>10.4g}   threshold {threshold:g}")
         elif verdict is None:
-            click.echo(
-                f"{name:<20} -       needs all captions: `triptych filter`, or --dry-run, compares them"
-            )
+            echo(f"{name:<20} -       needs all captions: `triptych filter`, or --dry-run, compares them")
         else:
             effect = f"{action}s" if name in verdict.scores else "keeps"
             of = f": repeats {verdict.repeats}" if name in verdict.scores and verdict.repeats else ""
             score = verdict.scores.get(name, 0.0)
-            click.echo(f"{name:<20} {effect:<7} {score:>10.4g}   as last filtered{of}")
+            echo(f"{name:<20} {effect:<7} {score:>10.4g}   as last filtered{of}")

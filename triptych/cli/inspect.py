@@ -12,6 +12,7 @@ import click
 from triptych.cli import options
 from triptych.errors import TriptychError
 from triptych.progress import for_stderr
+from triptych.terminal import echo, echo_json
 
 if TYPE_CHECKING:
     from triptych.api import Run
@@ -35,7 +36,7 @@ def status(folder: Path, as_json: bool) -> None:
     ledger = opened.ledger()
     paces = pace_of(opened, ledger)
     if as_json:
-        _print_json({"stages": opened.folder.run_file.stages, "ledger": ledger, "pace": paces})
+        echo_json({"stages": opened.folder.run_file.stages, "ledger": ledger, "pace": paces})
         return
     for line in (
         *ledger_lines(ledger),
@@ -44,7 +45,7 @@ def status(folder: Path, as_json: bool) -> None:
         *([""] if paces else []),
         *stage_lines(opened),
     ):
-        click.echo(line)
+        echo(line)
 
 
 class _HowMany(click.ParamType[int | None]):
@@ -93,13 +94,13 @@ def verify(folder: Path, images: int | None, image_root: Path | None, as_json: b
         open_run(folder, progress=for_stderr(), read_only=True), ImageCheck(count=images, root=image_root)
     )
     if as_json:
-        _print_json(result)
+        echo_json(result)
     else:
         for check in result.checks:
-            click.echo(f"ok   {check}")
+            echo(f"ok   {check}")
         for violation in result.violations:
-            click.echo(f"BAD  {violation}")
-        click.echo(f"{len(result.checks)} checks passed, {len(result.violations)} violations")
+            echo(f"BAD  {violation}")
+        echo(f"{len(result.checks)} checks passed, {len(result.violations)} violations")
     if result.violations:
         sys.exit(1)
 
@@ -126,19 +127,13 @@ def doctor(
     config = load_config(preset, config_file, options.flags_of(**given))
     findings = [*examine(), *examine_captioning(config)]
     if as_json:
-        _print_json(findings)
+        echo_json(findings)
     else:
         for finding in findings:
             advice = f"  -> {finding.advice}" if finding.advice else ""
-            click.echo(f"{finding.level:<8} {finding.name:<22} {finding.found}{advice}")
+            echo(f"{finding.level:<8} {finding.name:<22} {finding.found}{advice}")
     if any(finding.level == "failed" for finding in findings):
         sys.exit(1)
-
-
-def _print_json(value: object) -> None:
-    import msgspec
-
-    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
 
 
 @click.command(epilog=options.example("triptych report run --verdicts verdicts-run.jsonl"))
@@ -165,7 +160,7 @@ def report(folder: Path, verdicts_file: Path | None) -> None:
     opened = open_run(folder, progress=progress, read_only=True)
     if verdicts_file is not None:
         for line in _precision_lines(precisions(read_verdicts(verdicts_file, report_id(opened.folder)))):
-            click.echo(line)
+            echo(line)
         return
     sources, lost = _sources_still_there(opened)
     cautions = [*_cautions(opened), *lost]
@@ -173,7 +168,7 @@ def report(folder: Path, verdicts_file: Path | None) -> None:
     for line in lost:
         progress.say(f"note: {line}")
     missing = f", {written.missing_pictures:,} missing" if written.missing_pictures else ""
-    click.echo(f"{written.path}  {written.size_bytes:,} bytes, {written.pictures:,} pictures{missing}")
+    echo(f"{written.path}  {written.size_bytes:,} bytes, {written.pictures:,} pictures{missing}")
 
 
 def _sources_still_there(opened: Run) -> tuple[list[Shard], list[str]]:

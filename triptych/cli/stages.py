@@ -12,6 +12,7 @@ import click
 from triptych.cli import options
 from triptych.errors import UsageError
 from triptych.progress import for_stderr
+from triptych.terminal import echo
 
 if TYPE_CHECKING:
     from triptych.api import Run
@@ -104,7 +105,7 @@ def _explain(folder: Path, key: str) -> None:
     from triptych.runs.folder import RunFolder
 
     for line in explain(RunFolder.open(folder), key):
-        click.echo(line)
+        echo(line)
 
 
 @click.command(epilog=options.example("triptych caption run --sample 20 --server http://gpu1:23333/v1"))
@@ -166,11 +167,11 @@ def _say_what_export_would_write(
     if fresh:
         opened.folder.run_file.stages.pop("export", None)  # in memory only
     found = opened.try_export()
-    click.echo(f"Would write to {opened.folder.export_folder}:")
+    echo(f"Would write to {opened.folder.export_folder}:")
     for file in found.files:
-        click.echo(f"  {file.name:<56} {file.rows:>12,} rows {file.size_bytes:>16,} bytes")
+        echo(f"  {file.name:<56} {file.rows:>12,} rows {file.size_bytes:>16,} bytes")
     total = sum(file.size_bytes for file in found.files)
-    click.echo(f"{total:,} bytes in all, and some kilobytes beside; {found.free_bytes:,} are free there.")
+    echo(f"{total:,} bytes in all, and some kilobytes beside; {found.free_bytes:,} are free there.")
 
 
 @click.command(epilog=options.example("triptych demo my-demo"))
@@ -186,20 +187,20 @@ def demo(folder: Path) -> None:
     progress = for_stderr()
     draw_archive(folder, progress)
     run_all([folder / "images"], folder / "run", "demo", None, {}, ())
-    click.echo("\nThree captions to read:")
-    for text in _three_captions(folder / "run"):
-        click.echo(f"\n{text}")
+    echo("", "Three captions to read:")
+    for images, text in _three_captions(folder / "run"):
+        echo("", images, f"  {text}")
 
 
-def _three_captions(run_folder: Path) -> Iterator[str]:
-    """``image names: caption`` of the first exported row of three jobs."""
+def _three_captions(run_folder: Path) -> Iterator[tuple[str, str]]:
+    """Names of images and caption of the first exported row of three jobs."""
     from triptych.opening import open_run
 
     run = open_run(run_folder, read_only=True)
     for job in ("single_en", "single_zh", "multi_en"):
         for row in islice(run.rows(job), 1):
             images = row["image"] if isinstance(row["image"], list) else [row["image"]]
-            yield f"{', '.join(images)}\n  {row['conversations'][1]['value']}"
+            yield ", ".join(images), row["conversations"][1]["value"]
 
 
 def run_all(
@@ -220,9 +221,9 @@ def run_all(
     ) as opened:
         opened.discard(fresh)
         report(opened, opened.run(of_languages(opened, jobs, languages)))
-        click.echo(f"\nFiles in {opened.folder.export_folder}:")
+        echo("", f"Files in {opened.folder.export_folder}:")
         for path in sorted(opened.folder.export_folder.iterdir()):
-            click.echo(f"  {path.name:<56} {path.stat().st_size:>12,} bytes")
+            echo(f"  {path.name:<56} {path.stat().st_size:>12,} bytes")
 
 
 def of_languages(opened: Run, names: Sequence[str], languages: Sequence[str]) -> list[str]:
@@ -260,6 +261,6 @@ def report(opened: Run, result: StageResult) -> None:
     from triptych.status import ledger_lines
 
     if not result.did_work:
-        click.echo("Nothing to do: everything was done already.", err=True)
+        echo("Nothing to do: everything was done already.", to_stderr=True)
     for line in ledger_lines(result.ledger):
-        click.echo(line)
+        echo(line)

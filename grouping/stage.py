@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 EMBEDDINGS_DATA_VERSION = 3
 """Of the folders encoders and embedding. Raise it when the same images would get other rows."""
 
-SETS_DATA_VERSION = 4
+SETS_DATA_VERSION = 5
 """Of group and the folders neighbours and sets. Raise it when the same embeddings would give other sets."""
 
 
@@ -208,6 +208,11 @@ def make_sets(run: RunContext, config: SetsConfig) -> bool:
         run.progress.say(
             f"sets: related from {thresholds.related}, duplicates from {thresholds.duplicate}"
             f" ({thresholds.why})"
+        )
+    if thresholds is not None and thresholds.warning:
+        run.progress.say(
+            f"warning: {thresholds.warning}; look at the sets, or name the thresholds: --set"
+            " sets.duplicate_cosine_similarity=0.95 --set sets.related_cosine_similarity=0.8 --fresh sets"
         )
     figures: dict[str, Setting] = {
         "sets": len(sets),

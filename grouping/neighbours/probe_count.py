@@ -65,6 +65,16 @@ def true_neighbours(
 
     ``candidates`` is a mask over images that may be found; None: all.
     """
+    return search_everything(lists, images, count, candidates)[0]
+
+
+def search_everything(
+    lists: InvertedLists,
+    images: NDArray[np.int64],
+    count: int,
+    candidates: NDArray[np.bool_] | None = None,
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """What true_neighbours finds, and the cosines ``float32[len(images), count]``, right to SEARCH_SLACK."""
     vectors, everyone = lists.vectors, np.arange(len(images))
 
     def everything() -> Iterator[Block]:
@@ -75,7 +85,7 @@ def true_neighbours(
             yield Block(numbers[inside], units[inside], everyone)
 
     found, cosines = lists.searcher.search(vectors.take(images), everything(), count + 1)
-    return without_self(images, found, cosines)[0]
+    return without_self(images, found, cosines)
 
 
 def measure_recall(

@@ -22,6 +22,7 @@ from triptych.grouping.sets.duplicates import Corpus, find_duplicates, same_byte
 from triptych.grouping.sets.image_table import ImageTable
 from triptych.grouping.sets.packing import make_image_sets, subsample
 from triptych.grouping.sets.pairs import pairs_from
+from triptych.grouping.sets.spacing import measure_spacing
 from triptych.grouping.sets.thresholds import Thresholds, choose_thresholds
 from triptych.progress import Progress
 from triptych.records import Duplicate, ImageSet
@@ -56,8 +57,11 @@ def group_images(table: ImageTable, config: SetsConfig, scratch: Path, progress:
     join = SelfJoin(lists, probes, config.neighbours, queries=distinct, candidates=distinct)
     neighbours = join.run(scratch / "join", progress)
     recall = measure_recall(lists, neighbours, config.neighbours, distinct)
+    spacing = measure_spacing(lists, table, distinct)
     with_hashes = bool(table.has_picture_hash.all())
-    thresholds = choose_thresholds(config, lists.vectors, neighbours, distinct, with_hashes=with_hashes)
+    thresholds = choose_thresholds(
+        config, lists.vectors, spacing, int(distinct.sum()), with_hashes=with_hashes
+    )
     duplicates, stays = find_duplicates(corpus, neighbours, copies, thresholds, progress)
     _replace_lost(corpus, neighbours, distinct, stays, thresholds, scratch / "second-join", progress)
 
@@ -73,6 +77,7 @@ def group_images(table: ImageTable, config: SetsConfig, scratch: Path, progress:
         "duplicate_cosine_similarity": thresholds.duplicate,
         "hashes_decide_from": thresholds.hashes_decide_from,
         "thresholds_why": thresholds.why,
+        **({"thresholds_warning": thresholds.warning} if thresholds.warning else {}),
         "searched_with": searcher.name,
         "cells": lists.cells,
         "cells_searched": probes,

@@ -13,6 +13,8 @@ or nearly equal rows have no truth but that nothing is left beside one image.
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 import tempfile
 from collections.abc import Sequence
 from itertools import combinations
@@ -27,10 +29,9 @@ import triptych
 from benchmarks.record import record, refuse_dirty_tree
 from tests.support.copied_corpora import KINDS, Copied, equal_rows
 from tests.support.made_up_corpus import make_corpus
-from triptych.config import Config
-from triptych.grouping.config import EmbeddingConfig
 from triptych.grouping.library import Groups
 from triptych.records import Duplicate, ImageSet
+from triptych.runs.folder import RunFolder
 from triptych.runs.jsonl import read_jsonl
 
 THUMBNAIL_PX = 128
@@ -127,15 +128,16 @@ class Run:
     """Duplicates, sets and notes of a run that was grouped."""
 
     def __init__(self, path: Path) -> None:
-        opened = triptych.open_run(path)
-        self.duplicates = list(read_jsonl(opened.folder.duplicates_file, Duplicate))
-        self.sets = list(read_jsonl(opened.folder.sets_file, ImageSet))
-        self.notes = opened.folder.run_file.stages["sets"].notes
+        folder = RunFolder.open(path)
+        self.duplicates = list(read_jsonl(folder.duplicates_file, Duplicate))
+        self.sets = list(read_jsonl(folder.sets_file, ImageSet))
+        self.notes = folder.run_file.stages["sets"].notes
 
 
 def grouped(source: Path, run: Path) -> Run:
-    config = Config(embedding=EmbeddingConfig(model="builtin:nano-clip"))
-    triptych.create_run([str(source)], run, config).group()
+    """As a user would group ``source``, with the embedded model."""
+    command = [sys.executable, "-m", "triptych", "group", str(source), "--out", str(run)]
+    subprocess.run([*command, "--set", "embedding.model=builtin:nano-clip"], check=True, capture_output=True)
     return Run(run)
 
 

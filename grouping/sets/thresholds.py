@@ -28,7 +28,7 @@ CHANCE_IMAGES, CHANCE_OTHERS = 512, 64
 CHANCE_DEVIATIONS = 2.33
 """The 99th percentile of unrelated pairs, if they were spread upwards as they are downwards from their
 median. The upward side itself is mixed with related pairs. On the demo's scenes this gives 0.22 as
-chance and 0.57 as the related threshold, where one set by hand against their truth had been put."""
+chance and 0.57 as the related threshold, where 0.6 had been set by hand against their truth."""
 
 DUPLICATE_SHARE = 0.10
 """Duplicates are nearer than this share of the usual distance (1 - cosine) to a nearest neighbour. On

@@ -17,6 +17,7 @@ import msgspec
 
 from triptych.captioning.engine import Engine
 from triptych.captioning.regenerate import Answer
+from triptych.errors import SetupError
 from triptych.runs.folder import Setting
 
 STEP = 1.1
@@ -153,16 +154,22 @@ def as_notes(job: str, metrics: JobMetrics) -> dict[str, Setting]:
 
 
 def from_notes(job: str, notes: Mapping[str, Setting]) -> JobMetrics:
-    """What ``as_notes`` made; nothing done where there are no such notes."""
+    """What ``as_notes`` made; nothing done where there are no such notes.
+
+    Raises SetupError for notes of another kind.
+    """
     tree: dict[str, object] = {
         name: notes[f"{job}.{name}"]
         for name in JobMetrics.__struct_fields__
         if f"{job}.{name}" in notes and name not in ("latencies", "failed")
     }
     pairs = (pair.partition(":") for pair in str(notes.get(f"{job}.latencies", "")).split())
-    tree["latencies"] = {int(slot): int(count) for slot, _, count in pairs}
     tree["failed"] = notes.get(f"{job}.failed_requests", 0)
-    return msgspec.convert(tree, JobMetrics)
+    try:
+        tree["latencies"] = {int(slot): int(count) for slot, _, count in pairs}
+        return msgspec.convert(tree, JobMetrics)
+    except ValueError as error:  # msgspec's ValidationError is one too
+        raise SetupError(f"what run.json notes on the pace of {job} can't be read: {error}") from None
 
 
 def opening_line(engine: Engine, why: str, notes: Mapping[str, Setting], missing: Mapping[str, int]) -> str:

@@ -17,6 +17,7 @@ import msgspec
 from triptych.errors import SetupError
 from triptych.jobs import Job, Subject
 from triptych.runs.folder import RunFolder
+from triptych.runs.jsonl import read_json
 from triptych.runs.ledger import Ledger
 from triptych.runs.ledger.captions import JobCounts
 from triptych.runs.ledger.images import ImageCounts
@@ -119,13 +120,11 @@ def read_manifest(folder: Path) -> Manifest:
     """The manifest of an export folder. Raises SetupError where there is none, or it is damaged."""
     path = folder / MANIFEST_NAME
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Manifest)
+        return read_json(path, Manifest, "`triptych repair` sets it aside, so that it is made again")
     except FileNotFoundError:
         raise SetupError(
             f"{path} is not there: nothing was exported, or it was removed; run `triptych export` first"
         ) from None
-    except msgspec.MsgspecError as error:
-        raise SetupError(f"{path} is not a manifest ({error}); export again") from None
 
 
 def funnel_of(ledger: Ledger) -> Funnel:

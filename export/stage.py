@@ -33,6 +33,7 @@ from triptych.export.manifest import (
     fingerprints,
     funnel_of,
     labels,
+    read_manifest,
     rows_file_name,
 )
 from triptych.export.rows import RowsJob, rows_by_shard
@@ -56,7 +57,8 @@ def export_run(context: RunContext, config: ExportConfig) -> bool:
     """Write ``export/`` for the run's jobs. Returns False if that was done already.
 
     A job without any kept caption still gets its file, with no rows. Raises SetupError where the verdicts
-    aren't finished, the ledger doesn't close, or the export was made with other settings.
+    aren't finished, the ledger doesn't close, the export was made with other settings, or its files have
+    changed since.
     """
     run = context.folder
     _check_set_up(run, config)
@@ -71,9 +73,10 @@ def export_run(context: RunContext, config: ExportConfig) -> bool:
         "jobs": ",".join(job.name for job in context.jobs),
     }
     if not run.begin_stage("export", _settings(config), inputs):
+        run.refuse_changed_files("export")
         return False
     _build(context, config)
-    run.finish_stage("export")
+    run.finish_stage("export", wrote=_wrote(run.export_folder))
     return True
 
 
@@ -223,6 +226,13 @@ def _describe(
         file.write(card(config, manifest, languages, examples).encode())
     files[CARD_NAME] = _plain_entry(folder / CARD_NAME)
     write_json(folder / MANIFEST_NAME, manifest)
+
+
+def _wrote(folder: Path) -> dict[str, str]:
+    """The SHA-256 of each file of an export, by its path below the run folder."""
+    hashes = {name: entry.sha256 for name, entry in read_manifest(folder).files.items()}
+    hashes[MANIFEST_NAME] = sha256_of(folder / MANIFEST_NAME)
+    return {f"{folder.name}/{name}": sha256 for name, sha256 in hashes.items()}
 
 
 def _plain_entry(path: Path) -> FileEntry:

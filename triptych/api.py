@@ -264,16 +264,15 @@ class Run(RunContents):
         self._noted.update(lines)
 
     def _reopen_what_lost_files(self, *stages: StageName) -> None:
-        """Let a stage make again what was removed or cut short after it had finished.
+        """Let a stage make again what was removed after it had finished.
 
-        Raises SetupError where files of embeddings changed: those that are there are not made again.
+        Raises SetupError where files were added or are others now: who put them there may want them.
         """
         for stage in stages:
             loss = self.folder.loss_of(stage)
             if loss is None:
                 continue
-            changed = self.folder.changed_files(stage) if stage == "embeddings" else []
-            if any((self.path / name).exists() for name in changed):
+            if any((self.path / name).exists() for name in self.folder.changed_files(stage)):
                 raise SetupError(self.folder.damage_line(stage), path=self.path)
             self._note([f"{loss}; what is missing is made again"])
             self.folder.reopen_stage(stage)

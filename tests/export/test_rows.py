@@ -46,7 +46,7 @@ def test_what_a_process_finds_wrong_is_said_as_if_it_were_alone(
     journal = next((run.path / "captions" / "single_en").rglob("*.jsonl"))
     journal.write_bytes(b'{"id": 5}\n' + journal.read_bytes())
 
-    with pytest.raises(SetupError, match=rf"{journal.name}, line 1: expected"):
+    with pytest.raises(SetupError, match=rf"{journal.name}, line 1: its checksum"):
         write(run, limited("single_en", None), run.path / "rows")
 
 

@@ -204,3 +204,33 @@ def test_a_reader_that_has_had_enough(run: Path) -> None:
     os.close(write_end)
 
     assert (1, b"") == (ended.returncode, ended.stderr)
+
+
+@pytest.mark.parametrize("damage", [b"", b"\n", b'{"name": 5}\n', b"\xff"])
+def test_damaged_sources_are_named_and_written_again(
+    damage: bytes, triptych: Command, few_images: Path, run: Path
+) -> None:
+    """It isn't said that the sources are other ones; once the file is out of the way, it is made again."""
+    listed = run / "sources.jsonl"
+    before = listed.read_bytes()
+    listed.write_bytes(damage + before[len(damage) :])
+
+    outcome = _again(triptych, few_images, run)
+
+    if damage:
+        assert_one_line(outcome, 1, "sources.jsonl changed after embeddings had finished", "triptych repair")
+    listed.unlink()
+    assert 0 == _again(triptych, few_images, run).exit_code
+    assert before == listed.read_bytes()
+
+
+def test_an_edited_export_is_not_passed_over(triptych: Command, few_images: Path, run: Path) -> None:
+    """Neither is it taken for what was exported, nor overwritten."""
+    card = run / "export" / "README.md"
+    for edited in (card.read_bytes().replace(b"e", b"E"), b"mine"):
+        card.write_bytes(edited)
+
+        assert_one_line(
+            _again(triptych, few_images, run), 1, "export/README.md", "damaged", "triptych repair"
+        )
+        assert edited == card.read_bytes()

@@ -68,6 +68,12 @@ def note_sources(run: RunFolder, shards: Sequence[Shard]) -> None:
         )
 
 
+def _noted(run: RunFolder) -> Iterator[ListedShard]:
+    """What ``note_sources`` wrote. Raises SetupError where it isn't that any more."""
+    run.refuse_changed_file("embeddings", run.sources_file.name)
+    return read_jsonl(run.sources_file, ListedShard)
+
+
 def gone_archives(shards: Sequence[Shard]) -> list[str]:
     """Those of ``shards`` that have gone, in one line each."""
     gone = [shard.archive_key for shard in shards if isinstance(shard, GoneShard)]
@@ -85,7 +91,7 @@ def settle_sources(run: RunFolder, shards: Sequence[Shard]) -> list[str]:
     """
     if not run.sources_file.exists():
         return []
-    noted = {listed.name: listed.fingerprint for listed in read_jsonl(run.sources_file, ListedShard)}
+    noted = {listed.name: listed.fingerprint for listed in _noted(run)}
     lines = gone_archives(shards)
     other = [shard for shard in shards if noted.get(shard.name) != shard.fingerprint()]
     loose = [shard for shard in other if isinstance(shard, LooseShard)]
@@ -151,7 +157,7 @@ def with_gone_shards(run: RunFolder, shards: Sequence[Shard]) -> list[Shard]:
     there = {shard.name for shard in shards}
     loose = next((s.loose for s in shards if isinstance(s, LooseShard)), LooseFiles({}, {}))
     gone: list[Shard] = []
-    for listed in read_jsonl(run.sources_file, ListedShard):
+    for listed in _noted(run):
         if listed.name in there:
             continue
         if listed.archive_key is None:  # fewer files than there were: all are in the shards before

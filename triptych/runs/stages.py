@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
@@ -24,20 +24,17 @@ StageName = Literal["embeddings", "sets", "captions", "verdicts", "export"]
 STAGE_NAMES: tuple[StageName, ...] = get_args(StageName)
 
 _WRITTEN_BY: dict[StageName, tuple[str, ...]] = {
-    "embeddings": ("images", "embeddings"),
+    "embeddings": ("sources.jsonl", "images", "embeddings"),
     "sets": ("sets.jsonl", "duplicates.jsonl"),
     "captions": ("captions",),
     "verdicts": ("verdicts",),
     "export": ("export",),
 }
-_BESIDE: dict[StageName, tuple[str, ...]] = {"embeddings": ("sources.jsonl",), "sets": ("grouping",)}
+_BESIDE: dict[StageName, tuple[str, ...]] = {"sets": ("grouping",)}
 """What else goes when a stage is discarded."""
 
-_HASHED: dict[StageName, tuple[str, ...]] = _WRITTEN_BY | {
-    "captions": (),
-    "export": ("export/manifest.json",),
-}
-"""What is hashed when a stage has finished. A manifest has the hashes of the other files of its export."""
+_HASHED: dict[StageName, tuple[str, ...]] = _WRITTEN_BY | {"captions": ()}
+"""What is hashed when a stage has finished."""
 
 _MOST_NAMED = 3
 """Damaged files that one message names."""
@@ -155,9 +152,32 @@ class StageStates:
                 if now is not None and now != digest_of_hashes(_below(name, state.wrote)):
                     raise SetupError(self.damage_line(stage), path=self.path)
 
-    def damage_line(self, stage: StageName) -> str:
-        """In one line which files of ``stage`` have changed since it finished, and what to do."""
-        changed = self.changed_files(stage)
+    def refuse_changed_file(self, stage: StageName, name: str) -> None:
+        """Raise SetupError where the file ``name`` isn't what ``stage`` had left when it finished."""
+        state = self.run_file.stages.get(stage)
+        path = self.path / name
+        if state is None or not state.finished or name not in state.wrote or not path.is_file():
+            return
+        if sha256_of(path) != state.wrote[name]:
+            raise SetupError(self.damage_line(stage, [name]), path=path)
+
+    def refuse_changed_files(self, stage: StageName) -> None:
+        """Raise SetupError where a file of ``stage`` isn't what it had left when it finished.
+
+        Files that nobody has touched since they were last read are not read again.
+        """
+        state = self.run_file.stages.get(stage)
+        if state is None or not state.finished or not state.wrote:
+            return
+        if self.digest(*_HASHED[stage]) != digest_of_hashes(state.wrote):
+            raise SetupError(self.damage_line(stage), path=self.path)
+
+    def damage_line(self, stage: StageName, changed: Sequence[str] = ()) -> str:
+        """In one line which files of ``stage`` have changed since it finished, and what to do.
+
+        They are looked for where ``changed`` names none.
+        """
+        changed = changed or self.changed_files(stage)
         more = len(changed) - _MOST_NAMED
         named = ", ".join(changed[:_MOST_NAMED]) + (f" and {more:,} more" if more > 0 else "")
         return (
@@ -175,13 +195,21 @@ class StageStates:
             path for path in state.wrote.keys() | now.keys() if state.wrote.get(path) != now.get(path)
         )
 
-    def finish_stage(self, name: StageName, notes: Mapping[str, Setting] | None = None) -> None:
-        """Mark ``name`` finished, with figures worth remembering."""
+    def finish_stage(
+        self,
+        name: StageName,
+        notes: Mapping[str, Setting] | None = None,
+        wrote: Mapping[str, str] | None = None,
+    ) -> None:
+        """Mark ``name`` finished, with figures worth remembering.
+
+        ``wrote`` has the SHA-256 of all its files by path, where it knows them already.
+        """
         state = self.run_file.stages[name]
         state.finished = True
         state.notes = dict(notes or {})
         state.left = self._extent(name)
-        state.wrote = self._hashes(name)
+        state.wrote = self._hashes(name) if wrote is None else dict(wrote)
         self.save()
 
     def loss_of(self, name: StageName) -> Loss | None:

@@ -19,7 +19,7 @@ import click
 
 from benchmarks.record import record, refuse_dirty_tree
 from tests.support.killed_runs import triptych_run
-from triptych.sources.shard import is_sidecar
+from triptych.sources.file_names import is_sidecar
 
 
 def count_files(folder: Path) -> int:

@@ -1,10 +1,13 @@
 """Sources become shards with stable, unique keys, and every file is accounted for."""
 
+import os
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from tests.support.pile import jpeg, keys, read_again, reasons, write_file, write_tar
+from tests.support.pile import jpeg, keys, read_again, reasons, write_file, write_tar, write_zip
 from triptych.errors import UsageError
 from triptych.sources.loose_files import FILES_PER_SHARD
 from triptych.sources.opening import open_sources
@@ -169,3 +172,114 @@ def test_links_to_folders_are_followed(tmp_path: Path) -> None:
         "link/deep/back": "link loop",
         "nowhere.jpg": "read error",
     } == reasons(tmp_path / "pile")
+
+
+@pytest.mark.parametrize("ending", ["tar", "zip"])
+def test_a_table_about_an_archive_beside_it_is_no_image(tmp_path: Path, ending: str) -> None:
+    """As img2dataset writes them, beside tars or folders; refused are two that may both hold images."""
+    write = write_tar if ending == "tar" else write_zip
+    write(tmp_path / f"00000.{ending}", {"0.jpg": jpeg()})
+    write_file(tmp_path / "00001" / "1.jpg")
+    for number in range(2):
+        pq.write_table(pa.table({"url": ["x"], "sha256": ["11"]}), tmp_path / f"0000{number}.parquet")
+
+    assert ["00000/0.jpg", "00001/1.jpg"] == sorted(keys(tmp_path))
+    assert {"00000.parquet": "not an image", "00001.parquet": "not an image"} == reasons(tmp_path)
+
+    pq.write_table(pa.table({"jpg": [jpeg()]}), tmp_path / "00000.parquet")
+    with pytest.raises(UsageError, match="would both get the key 00000"):
+        open_sources([tmp_path])
+    (tmp_path / "00000.parquet").unlink()
+    pq.write_table(pa.table({"jpg": [jpeg()]}), tmp_path / "00001.parquet")
+    with pytest.raises(UsageError, match="would share keys"):
+        open_sources([tmp_path])
+
+
+def test_a_damaged_table_beside_an_archive_costs_itself(tmp_path: Path) -> None:
+    """Its record has its own name."""
+    write_tar(tmp_path / "00000.tar", {"0.jpg": jpeg()})
+    write_file(tmp_path / "00000.parquet", b"PAR1 damaged")
+
+    assert ["00000/0.jpg"] == keys(tmp_path)
+    assert {"00000.parquet": "damaged archive"} == reasons(tmp_path)
+
+
+def test_what_is_no_image_need_not_have_a_name_of_its_own(tmp_path: Path) -> None:
+    """Two sources may each have a README; both have a record."""
+    for folder in ("one", "two"):
+        write_file(tmp_path / folder / f"{folder}.jpg")
+        write_file(tmp_path / folder / "read.me", b"x")
+
+    assert ["one.jpg", "two.jpg"] == keys(tmp_path / "one", tmp_path / "two")
+    assert {"read.me", f"{tmp_path}/two/read.me"[1:]} == set(reasons(tmp_path / "one", tmp_path / "two"))
+
+
+def _named_twice(pile: Path) -> list[list[Path]]:
+    write_file(pile / "all" / "sub" / "x.jpg")
+    write_file(pile / "all" / "x.jpg", jpeg(2))
+    write_tar(pile / "all" / "sub" / "t.tar", {"1.jpg": jpeg()})
+    (pile / "link").symlink_to(pile / "all" / "sub")
+    (pile / "x-link.jpg").symlink_to(pile / "all" / "x.jpg")
+    names = f"all/sub/x.jpg\n{pile}/all/x.jpg\nlink/x.jpg\nall/sub/t.tar\n"
+    lists = [write_file(pile / f"{n}.txt", names.encode()) for n in range(2)]
+    return [
+        [pile / "all", pile / "all" / "sub"],
+        [pile / "all", *lists],
+        [pile / "all", pile / "link"],
+        [pile / "all", pile / "x-link.jpg", pile / "all" / "x.jpg"],
+        [pile / "all", pile / "*" / "*.jpg", pile / "all" / "**" / "*.tar"],
+        [pile / "all" / ".." / "all", pile / "all"],
+    ]
+
+
+@pytest.mark.parametrize("way", range(6))
+def test_a_file_that_several_sources_name_counts_once(tmp_path: Path, way: int) -> None:
+    """A folder in a folder, a list, a list twice, a link, a pattern: the first name is the key."""
+    sources = _named_twice(tmp_path)[way]
+
+    assert ["sub/x.jpg", "x.jpg", "sub/t/1.jpg"] == sorted(keys(*sources), key=lambda key: "/t/" in key)
+
+
+def test_a_folder_that_cannot_be_listed_costs_itself(tmp_path: Path) -> None:
+    """Here one whose path is too long for the system, as the tests may be run by root."""
+    write_file(tmp_path / "x.jpg")
+    before = os.open(".", os.O_RDONLY)
+    try:
+        os.chdir(tmp_path)
+        for _ in range(20):
+            Path("d" * 250).mkdir()
+            os.chdir("d" * 250)
+    finally:
+        os.fchdir(before)
+        os.close(before)
+
+    assert ["x.jpg"] == keys(tmp_path)
+    assert ["read error"] == list(reasons(tmp_path).values())
+
+
+@pytest.mark.parametrize("name", ["a.TAR", "a.Tar", "a.zip", "a.parquet", "a.tgz", "a", "a.1", "a.dat"])
+def test_a_tar_is_known_by_its_bytes(tmp_path: Path, name: str) -> None:
+    """Whatever it is called."""
+    write_tar(tmp_path / name, {"1.jpg": jpeg(1)})
+    name = name if name in ("a.1", "a.dat") else "a"
+
+    assert [f"{name}/1.jpg"] == keys(tmp_path)
+    assert [True] == read_again(open_sources([tmp_path])[0])
+
+
+@pytest.mark.parametrize("name", ["a.ZIP", "a.tar", "a.Parquet", "a"])
+def test_a_zip_is_known_by_its_bytes(tmp_path: Path, name: str) -> None:
+    """But not one that is a document or a model of some program."""
+    write_zip(tmp_path / name, {"1.jpg": jpeg(1)})
+    write_zip(tmp_path / "report.docx", {"media/1.jpg": jpeg(1)})
+
+    assert ["a/1.jpg"] == keys(tmp_path)
+    assert {"report.docx": "not an image"} == reasons(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["a.PARQUET", "a.parq", "a.pq", "a.tar", "a"])
+def test_a_parquet_file_is_known_by_its_bytes(tmp_path: Path, name: str) -> None:
+    """By its suffixes in any case."""
+    pq.write_table(pa.table({"image": [jpeg(1)]}), tmp_path / name)
+
+    assert ["a/0"] == keys(tmp_path)

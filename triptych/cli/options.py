@@ -38,11 +38,30 @@ def _together(*options: Decorator) -> Decorator:
     return decorate
 
 
+def _given(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> list[str] | None:
+    """A repeatable option's values; None where it wasn't given, so that a config file's stay."""
+    return list(values) or None
+
+
 def sources(*, required: bool) -> Decorator:
-    """SOURCE... --image-column NAME."""
+    """SOURCE... --include PATTERN --exclude PATTERN --image-column NAME."""
     return _together(
         click.argument(
             "sources", nargs=-1, required=required, type=click.Path(path_type=Path), metavar="SOURCE..."
+        ),
+        click.option(
+            "--include",
+            multiple=True,
+            callback=_given,
+            metavar="PATTERN",
+            help="Only files whose name or path below the source matches, such as '*.jpg'. Repeatable.",
+        ),
+        click.option(
+            "--exclude",
+            multiple=True,
+            callback=_given,
+            metavar="PATTERN",
+            help="Leave out files and folders whose name or path matches, such as thumbs. Repeatable.",
         ),
         click.option(
             "--image-column",
@@ -202,6 +221,8 @@ exporting = _together(
 )
 
 CONFIG_KEYS = {
+    "include": "input.include",
+    "exclude": "input.exclude",
     "image_column": "input.parquet.image_column",
     "model": "captioning.model",
     "engine": "captioning.engine",

@@ -21,7 +21,8 @@ from triptych.records import ImageRecord
 from triptych.runs.folder import RunFolder
 from triptych.runs.jsonl import read_jsonl, write_jsonl
 from triptych.sources.loose_files import LOOSE_PREFIX, LooseFiles, LooseShard
-from triptych.sources.shard import FoundFile, Shard, size_of
+from triptych.sources.regular_files import size_of
+from triptych.sources.shard import FoundFile, Shard
 from triptych.sources.source_kinds import ARCHIVE_SUFFIXES
 
 MOST_LINES = 20
@@ -110,13 +111,13 @@ def _lost_files(run: RunFolder, loose: LooseFiles) -> int:
     at = lost = 0
     for name in run.shards():
         for record in run.images(name) if name.startswith(LOOSE_PREFIX) else ():
-            if at == len(loose.keys) or loose.keys[at] != record.key:
-                lost += 1
+            if at == len(loose.images) or loose.images[at] != record.key:
+                lost += bool(record.content_hash) or (record.unreadable or "").startswith("read error")
                 continue
-            if record.content_hash and record.size_bytes != size_of(loose.path(at)):
+            if record.content_hash and record.size_bytes != size_of(loose.path_of(record.key)):
                 return 0
             at += 1
-    return lost if at == len(loose.keys) else 0
+    return lost if at == len(loose.images) else 0
 
 
 def _refuse(run: RunFolder, noted: Mapping[str, str], other: Sequence[Shard]) -> None:
@@ -146,7 +147,7 @@ def without_gone_archives(run: RunFolder, sources: Sequence[Path]) -> Sequence[P
     if not run.sources_file.exists():
         return sources
     return [
-        source for source in sources if source.suffix not in ARCHIVE_SUFFIXES or source.exists()
+        source for source in sources if not source.name.lower().endswith(ARCHIVE_SUFFIXES) or source.exists()
     ] or sources
 
 
@@ -178,7 +179,7 @@ class ArchiveDamage:
         reason = record.unreadable
         if reason is None or reason.startswith("not an image"):
             return
-        if record.key.partition("#")[0].endswith(ARCHIVE_SUFFIXES):
+        if record.key.partition("#")[0].lower().endswith(ARCHIVE_SUFFIXES):
             self._count += 1
             if len(self._lines) < MOST_LINES:
                 self._lines.append(" ".join(f"{record.key}: {reason}".split()))

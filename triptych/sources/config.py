@@ -12,8 +12,9 @@ import msgspec
 class ParquetConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How Parquet files are read."""
 
-    image_column: str | None = None
-    """Where the images are, if more than one column could hold them."""
+    image_column: str | dict[str, str] | None = None
+    """Where the images are, if more than one column could hold them: a name for all files, or one for those
+    whose path matches a pattern. Fields inside a column have dots before them: ``sample.image``."""
 
 
 class InputConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -21,3 +22,10 @@ class InputConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     parquet: ParquetConfig = ParquetConfig()
     """How Parquet files are read."""
+
+    include: tuple[str, ...] = ()
+    """Patterns such as ``*.jpg`` or ``train/*``: only files are read whose path below the source matches one,
+    or whose name, or that of a folder on the way to it. None: all."""
+
+    exclude: tuple[str, ...] = ()
+    """Patterns as above: files and folders that are left out, also where ``include`` names them."""

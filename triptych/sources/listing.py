@@ -1,8 +1,9 @@
 """The files of a user's sources: folders walked, patterns matched, lists read.
 
 Comes in: one source as it was named. Goes out: files, each as its path below a root. Links are followed;
-one that leads back above itself is a file that can't be read. Sidecars are left out. Nothing is opened but
-lists. Not its job: what is in the files (see sources).
+one that leads back above itself is a file that can't be read, and so is a folder that can't be listed.
+Sidecars are left out, and so is what the filter excludes. Nothing is opened but lists. Not its job: what is
+in the files (see source_kinds).
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from triptych.errors import UsageError
-from triptych.sources.shard import IMAGE_SUFFIXES, is_sidecar, why_not_an_image
-from triptych.sources.source_kinds import ARCHIVE_SUFFIXES
+from triptych.sources.file_names import is_junk, is_sidecar
+from triptych.sources.path_filter import EVERYTHING, PathFilter
 
 LIST_SUFFIXES = (".txt", ".lst")
+
 EXPECTED = (
-    f"expected a folder, a {', a '.join(ARCHIVE_SUFFIXES)}, an image, a .txt or .lst file with a path a line,"
-    " or a quoted pattern such as 'photos/**/*.jpg'"
+    "expected a folder, an image, a tar, zip or Parquet file, a .txt or .lst file with a path a line, or a"
+    " quoted pattern such as 'photos/**/*.jpg'"
 )
 
 
@@ -30,51 +32,57 @@ class Listed(NamedTuple):
     root: str
     path: str
     unreadable: str | None = None
+    is_junk: bool = False
+    """Whether a system or an editor left it: it counts, and that is all."""
 
 
-def list_source(source: Path) -> Iterator[Listed]:
+def list_source(source: Path, chosen: PathFilter = EVERYTHING) -> Iterator[Listed]:
     """The files of ``source``: a path below the folder that was named, or above the first wildcard.
 
-    Raises UsageError where it is nothing that can be a source.
+    Raises UsageError where there is nothing, or a list names nothing.
     """
     name = str(source.absolute())
     if os.path.isdir(name):
-        yield from _walk(name, "", ())
-    elif os.path.isfile(name):
-        suffix = os.path.splitext(name)[1].lower()
-        if suffix in LIST_SUFFIXES:
-            yield from _read_list(name)
-        elif suffix in IMAGE_SUFFIXES or name.endswith(ARCHIVE_SUFFIXES):
-            yield Listed(*os.path.split(name))
-        else:
-            raise UsageError(
-                f"source {source} is no source ({why_not_an_image(name)}); {EXPECTED}", path=source
-            )
-    elif not os.path.lexists(name) and any(map(_is_pattern, source.parts)):
-        yield from _match(name, source)
+        files = _walk(name, "", (), chosen)
+    elif os.path.lexists(name):
+        is_list = os.path.splitext(name)[1].lower() in LIST_SUFFIXES and os.path.isfile(name)
+        files = _read_list(name) if is_list else iter([Listed(*os.path.split(name))])
+    elif any(map(_is_pattern, source.parts)):
+        files = _match(name, source, chosen)
     else:
         raise UsageError(f"source {source} is not there; {EXPECTED}", path=source)
+    return (listed for listed in files if not chosen.excludes(listed.path))
 
 
 _Folder = tuple[int, int]
 """Device and inode: the same for a folder and all links to it."""
 
 
-def _walk(root: str, path: str, above: tuple[_Folder, ...]) -> Iterator[Listed]:
+def _walk(root: str, path: str, above: tuple[_Folder, ...], chosen: PathFilter) -> Iterator[Listed]:
     """All files below ``root/path``, at any depth. ``above`` are the folders on the way to it."""
-    here = _identity(os.path.join(root, path))
-    if here in above:
-        yield Listed(root, path, "link loop: the link leads to a folder above itself")
+    try:
+        here = _identity(os.path.join(root, path))
+        if here in above:
+            yield Listed(root, path, "link loop: the link leads to a folder above itself")
+            return
+        entries = _entries(os.path.join(root, path))
+    except OSError as error:
+        if not path:
+            raise _unlistable(root, error) from None
+        yield Listed(root, path, f"read error: the folder can't be listed: {error.strerror}")
         return
-    for entry in _entries(os.path.join(root, path)):
+    for entry in entries:
         below = f"{path}/{entry.name}" if path else entry.name
-        if _is_folder(entry):
-            yield from _walk(root, below, (*above, here))
+        if is_junk(entry.name):
+            yield Listed(root, below, is_junk=True)
+        elif _is_folder(entry):
+            if not chosen.excludes(below):
+                yield from _walk(root, below, (*above, here), chosen)
         elif not is_sidecar(entry.name):
             yield Listed(root, below)
 
 
-def _match(name: str, source: Path) -> Iterator[Listed]:
+def _match(name: str, source: Path, chosen: PathFilter) -> Iterator[Listed]:
     """The files that a pattern matches, and those below the folders that it matches."""
     parts = name.split(os.sep)[1:]
     fixed = 0  # a folder may well be called [2023]: what is there is meant literally
@@ -83,7 +91,7 @@ def _match(name: str, source: Path) -> Iterator[Listed]:
     root = os.sep + os.path.join("", *parts[:fixed])
     found = False
     seen: set[str] = set()
-    for listed in _match_below(root, "", parts[fixed:], ()):
+    for listed in _match_below(root, "", parts[fixed:], (), chosen):
         found = True
         if listed.path not in seen and not is_sidecar(listed.path):
             seen.add(listed.path)
@@ -93,31 +101,40 @@ def _match(name: str, source: Path) -> Iterator[Listed]:
 
 
 def _match_below(
-    root: str, path: str, pattern: Sequence[str], above: tuple[_Folder, ...]
+    root: str, path: str, pattern: Sequence[str], above: tuple[_Folder, ...], chosen: PathFilter
 ) -> Iterator[Listed]:
     folder = os.path.join(root, path)
-    here = _identity(folder)
-    if here in above:
+    try:
+        here = _identity(folder)
+        if here in above:
+            return
+        entries = _entries(folder)
+    except OSError as error:
+        if not path:
+            raise _unlistable(root, error) from None
+        yield Listed(root, path, f"read error: the folder can't be listed: {error.strerror}")
         return
     head, rest = pattern[0], pattern[1:]
     if head == "**" and rest:
-        yield from _match_below(root, path, rest, above)
+        yield from _match_below(root, path, rest, above, chosen)
     inward = (*above, here)
-    for entry in _entries(folder):
+    for entry in entries:
         below = f"{path}/{entry.name}" if path else entry.name
-        if entry.name.startswith(".") and not head.startswith("."):
+        if (entry.name.startswith(".") and not head.startswith(".")) or chosen.excludes(below):
             continue
         if head == "**" and rest:
-            if _is_folder(entry):
-                yield from _match_below(root, below, pattern, inward)
+            if _is_folder(entry) and not is_junk(entry.name):
+                yield from _match_below(root, below, pattern, inward, chosen)
         elif fnmatch.fnmatchcase(entry.name, head):
-            if not _is_folder(entry):
+            if is_junk(entry.name):
+                yield Listed(root, below, is_junk=True)
+            elif not _is_folder(entry):
                 if not rest:
                     yield Listed(root, below)
             elif rest:
-                yield from _match_below(root, below, rest, inward)
+                yield from _match_below(root, below, rest, inward, chosen)
             else:
-                yield from _walk(root, below, inward)
+                yield from _walk(root, below, inward, chosen)
 
 
 def _read_list(name: str) -> Iterator[Listed]:
@@ -141,7 +158,8 @@ def _read_list(name: str) -> Iterator[Listed]:
             if not os.path.splitext(path)[1] and os.path.isdir(path):
                 raise UsageError(f"{name} names a folder, {named}; expected a file a line")
             inside = path.startswith(folder.rstrip(os.sep) + os.sep)
-            yield Listed(folder, os.path.relpath(path, folder)) if inside else Listed(os.sep, path[1:])
+            root, below = (folder, os.path.relpath(path, folder)) if inside else (os.sep, path[1:])
+            yield Listed(root, below, is_junk=is_junk(os.path.basename(path)))
     if not any_there:
         example = f", not even {min(seen)}" if seen else ""
         raise UsageError(
@@ -155,11 +173,12 @@ def _is_pattern(part: str) -> bool:
 
 
 def _entries(folder: str) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as entries:
-            return sorted(entries, key=lambda entry: entry.name)
-    except OSError as error:
-        raise UsageError(f"can't list {folder}: {error.strerror}; make it readable or leave it out") from None
+    with os.scandir(folder) as entries:
+        return sorted(entries, key=lambda entry: entry.name)
+
+
+def _unlistable(folder: str, error: OSError) -> UsageError:
+    return UsageError(f"can't list {folder}: {error.strerror}; make it readable or leave it out")
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -170,8 +189,5 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _identity(folder: str) -> _Folder:
-    try:
-        stat = os.stat(folder)
-    except OSError as error:
-        raise UsageError(f"can't list {folder}: {error.strerror}; make it readable or leave it out") from None
+    stat = os.stat(folder)
     return stat.st_dev, stat.st_ino

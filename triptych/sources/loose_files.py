@@ -1,7 +1,7 @@
 """Loose files as shards.
 
-Comes in: keys, each with the root that it is a path below. Goes out: up to FILES_PER_SHARD files together.
-Not its job: finding them (see listing).
+Comes in: keys, each with the root that it is a path below. Goes out: up to FILES_PER_SHARD images together,
+and beside them the files that are none. Not its job: finding them (see listing).
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ import errno
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 
-from triptych.sources.shard import FoundFile, size_of, why_not_an_image
+from triptych.sources.regular_files import read_regular, size_of, why_not_read
+from triptych.sources.shard import FoundFile
 
 FILES_PER_SHARD = 4096
 
@@ -24,16 +26,33 @@ class LooseFiles:
     """All loose files of a run, by key: of eleven million, two words a file besides its key are held."""
 
     def __init__(self, roots: Mapping[str, str], unreadable: Mapping[str, str]) -> None:
-        """``roots`` has each key's root; ``unreadable`` those keys that are no files after all."""
+        """``roots`` has each key's root; ``unreadable`` why some of them are no images."""
         self.keys = sorted(roots)
         self._roots = [roots[key] for key in self.keys]
         self._unreadable = unreadable
 
     def shards(self) -> Iterator[LooseShard]:
-        """In key order, FILES_PER_SHARD files at a time."""
-        for number, start in enumerate(range(0, len(self.keys), FILES_PER_SHARD)):
-            end = min(start + FILES_PER_SHARD, len(self.keys))
-            yield LooseShard(f"{LOOSE_PREFIX}{number:05d}", self, start, end)
+        """In key order, FILES_PER_SHARD images at a time: a file that is none moves no image to another."""
+        start = images = number = 0
+        for at, key in enumerate(self.keys):
+            if key in self._unreadable:
+                continue
+            if images == FILES_PER_SHARD:
+                yield LooseShard(f"{LOOSE_PREFIX}{number:05d}", self, start, at)
+                start, images, number = at, 0, number + 1
+            images += 1
+        if self.keys:
+            yield LooseShard(f"{LOOSE_PREFIX}{number:05d}", self, start, len(self.keys))
+
+    @cached_property
+    def images(self) -> list[str]:
+        """The keys of what can be an image, sorted."""
+        return [key for key in self.keys if key not in self._unreadable] if self._unreadable else self.keys
+
+    @property
+    def reasons(self) -> Iterator[str]:
+        """Why the other files are none."""
+        return iter(self._unreadable.values())
 
     def part(self, start: int, end: int) -> LooseFiles:
         """The files from ``start`` to ``end`` by themselves."""
@@ -43,16 +62,16 @@ class LooseFiles:
     def path(self, at: int) -> str:
         return f"{self._roots[at]}/{self.keys[at]}"
 
-    def why_not(self, key: str) -> str | None:
-        """Why the file of ``key`` is no image, as far as can be told without opening it."""
-        return self._unreadable.get(key) or why_not_an_image(key)
-
-    def read(self, key: str) -> bytes:
-        """Raises OSError where there is no such file, or none any more."""
+    def path_of(self, key: str) -> str:
+        """Raises OSError where there is no such image, or none any more."""
         at = bisect.bisect_left(self.keys, key)
         if at == len(self.keys) or self.keys[at] != key or key in self._unreadable:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), key)
-        return _content_of(self.path(at))
+        return self.path(at)
+
+    def why_not(self, key: str) -> str | None:
+        """Why the file of ``key`` is no image, as far as can be told without reading it."""
+        return self._unreadable.get(key)
 
 
 class LooseShard:
@@ -74,12 +93,14 @@ class LooseShard:
         return LooseShard, (self.name, own, 0, len(self._range))
 
     def fingerprint(self) -> str:
-        """As it was when it was first asked for. It costs one stat a file."""
+        """Of what can be images, as it was when it was first asked for. It costs one stat a file."""
         if not self._fingerprint:
-            digest = hashlib.sha256()
+            digest, images = hashlib.sha256(), 0
             for at in self._range:
-                digest.update(f"{self.loose.keys[at]}\t{size_of(self.loose.path(at))}\n".encode())
-            self._fingerprint = f"{self.file_count} files\t{digest.hexdigest()}"
+                if self.loose.why_not(self.loose.keys[at]) is None:
+                    digest.update(f"{self.loose.keys[at]}\t{size_of(self.loose.path(at))}\n".encode())
+                    images += 1
+            self._fingerprint = f"{images} files\t{digest.hexdigest()}"
         return self._fingerprint
 
     def keep_fingerprint(self, fingerprint: str) -> None:
@@ -94,14 +115,9 @@ class LooseShard:
                 yield FoundFile(key=key, unreadable=reason)
                 continue
             try:
-                yield FoundFile(key=key, content=_content_of(self.loose.path(at)))
-            except OSError as error:
-                yield FoundFile(key=key, unreadable=f"read error: {error.strerror}")
+                yield FoundFile(key=key, content=read_regular(self.loose.path(at)))
+            except (OSError, MemoryError) as error:
+                yield FoundFile(key=key, unreadable=why_not_read(error))
 
     def read(self, key: str, offset_bytes: int | None, size_bytes: int) -> bytes:
-        return self.loose.read(key)
-
-
-def _content_of(path: str) -> bytes:
-    with open(path, "rb") as file:
-        return file.read()
+        return read_regular(self.loose.path_of(key))

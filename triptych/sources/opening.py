@@ -11,15 +11,20 @@ finding the files (see listing), what archives there are (see source_kinds).
 from __future__ import annotations
 
 import bisect
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 from triptych.errors import UsageError
 from triptych.sources.config import InputConfig
-from triptych.sources.listing import list_source
+from triptych.sources.file_names import usable_key
+from triptych.sources.listing import EXPECTED, Listed, list_source
 from triptych.sources.loose_files import LOOSE_PREFIX, LooseFiles
-from triptych.sources.shard import Shard, UnreadableArchive, usable_key, why_not_an_image
-from triptych.sources.source_kinds import ARCHIVE_SUFFIXES, SOURCE_KINDS
+from triptych.sources.path_filter import PathFilter
+from triptych.sources.shard import Archive, Shard, UnreadableArchive
+from triptych.sources.source_kinds import SourceKind, recognise, without_suffix
 
 DEFAULTS = InputConfig()
 
@@ -27,93 +32,157 @@ MAX_NAME_BYTES = 200
 """Of an archive, as its shard's files have its name and a longer suffix; file systems allow 255."""
 
 
+class Sources(NamedTuple):
+    """Everything that was named."""
+
+    shards: list[Shard]
+    """Sorted by name."""
+    junk: int
+    """Files and folders that systems and editors left."""
+
+
 def open_sources(sources: Sequence[Path], config: InputConfig = DEFAULTS) -> list[Shard]:
-    """The shards of everything in ``sources``, sorted by name.
+    """The shards of ``find_sources``."""
+    return find_sources(sources, config).shards
+
+
+def find_sources(sources: Sequence[Path], config: InputConfig = DEFAULTS) -> Sources:
+    """Everything in ``sources``.
 
     Raises UsageError where a source isn't there or is nothing that can be one, where two sources give two
-    files one key, and where no image and no archive is found at all; SetupError where pyarrow is missing
+    images one key, and where no image and no archive is found at all; SetupError where pyarrow is missing
     for a Parquet file.
     """
-    found = _Found()
+    found = _Found(config, several=len(sources) > 1)
     for source in sources:
-        for root, path, unreadable in list_source(source):
-            found.add(root, path, unreadable)
-    loose = LooseFiles(found.files, found.unreadable)
-    found.refuse_shared_keys(loose.keys)
-    shards: list[Shard] = []
-    for name, (root, suffix) in found.archives.items():
-        shards += SOURCE_KINDS[suffix].open(name, f"{root}/{name}{suffix}", config)
-    _refuse_no_images(sources, shards, found.files)
-    return sorted([*shards, *loose.shards()], key=lambda shard: shard.name)
+        found.add_source(source)
+    shards = found.open_archives()
+    loose = LooseFiles(found.roots, found.unreadable)
+    found.refuse_shared_keys(loose.images)
+    _refuse_no_images(sources, shards, loose)
+    shards = sorted([*shards, *loose.shards()], key=lambda shard: shard.name)
+    return Sources(shards, found.junk)
 
 
 class _Found:
     """All files of all sources. The root of a file is that which its key is a path below."""
 
-    def __init__(self) -> None:
-        self.files: dict[str, str] = {}
-        self.archives: dict[str, tuple[str, str]] = {}
-        """Root and suffix of each, by its key without the suffix."""
+    def __init__(self, config: InputConfig, *, several: bool) -> None:
+        self._config = config
+        self._chosen = PathFilter(config.include, config.exclude)
+        self._several = several
+        self.roots: dict[str, str] = {}
+        """Of loose files, by key."""
         self.unreadable: dict[str, str] = {}
+        """Those of them that are no images, with the reason."""
+        self.junk = 0
+        self._archives: dict[str, tuple[str, SourceKind]] = {}
+        """Root and kind, by path below it."""
+        self._holding: dict[str, str] = {}
+        """The archives that may hold images: the path of each, by what its keys begin with."""
+        self._named: set[str] = set()
+        """All that was found in the sources before, if there are several, by its real path."""
 
-    def add(self, root: str, path: str, unreadable: str | None) -> None:
-        """Take in a file. One that was named twice is the same file."""
-        key, unusable = usable_key(path)
-        unreadable = unreadable or unusable
-        if unreadable is not None:
-            self.unreadable[key] = unreadable
-        elif key.endswith(ARCHIVE_SUFFIXES):
-            self._add_archive(root, key)
+    def add_source(self, source: Path) -> None:
+        """Take in its files. One that an earlier source named as well is the same file."""
+        named: set[str] = set()
+        for listed in list_source(source, self._chosen):
+            self.junk += listed.is_junk
+            if listed.is_junk:
+                continue
+            if self._several:
+                real = _real_path(f"{listed.root}/{listed.path}")
+                named.add(real)
+                if real in self._named:
+                    continue
+            self._add(listed, alone=listed.path == source.name and not source.is_dir())
+        self._named |= named
+
+    def _add(self, listed: Listed, *, alone: bool) -> None:
+        """Take in a file. ``alone``: it was named by itself."""
+        root, (key, unusable) = listed.root, usable_key(listed.path)
+        kind = listed.unreadable or unusable or recognise(f"{root}/{key}")
+        if isinstance(kind, SourceKind):
+            self._add_archive(root, key, kind)
+        elif self._chosen.leaves_out(key):
             return
-        _refuse_other(key, root, self.files.setdefault(key, root))
+        elif kind is None:
+            _refuse_other(key, root, self.roots.setdefault(key, root))
+        elif alone:
+            raise UsageError(f"source {root}/{key} is no source ({kind}); {EXPECTED}")
+        else:
+            self._add_other(root, key, kind)
 
-    def _add_archive(self, root: str, path: str) -> None:
-        name, dot, ending = path.rpartition(".")
-        if len(name.rpartition("/")[2].encode()) > MAX_NAME_BYTES:
+    def _add_archive(self, root: str, path: str, kind: SourceKind) -> None:
+        if len(path.rpartition("/")[2].encode()) > MAX_NAME_BYTES:
             raise UsageError(
                 f"{root}/{path}: the name has more than {MAX_NAME_BYTES} bytes; give it a shorter one"
             )
-        if name.startswith(LOOSE_PREFIX):
+        if path.startswith(LOOSE_PREFIX):
             raise UsageError(
                 f"{root}/{path} is called as Triptych calls its shards of loose files; rename it"
             )
-        known, suffix = self.archives.setdefault(name, (root, dot + ending))
-        _refuse_other(path, root, known, name + suffix)
+        _refuse_other(path, root, self._archives.setdefault(path, (root, kind))[0])
 
-    def refuse_shared_keys(self, keys: Sequence[str]) -> None:
-        """Raise UsageError where one of the loose ``keys``, sorted, could be that of an archive's member."""
-        for name, (root, suffix) in self.archives.items():
-            at = bisect.bisect_left(keys, f"{name}/")
-            if at < len(keys) and keys[at].startswith(f"{name}/"):
+    def _add_other(self, root: str, key: str, reason: str) -> None:
+        """Take in a file that is no image. Where another source has one at this path, too, its key is its
+        path from the top."""
+        if self.roots.get(key, root) != root:
+            root, key = "/", f"{root}/{key}"[1:]
+        self.roots[key], self.unreadable[key] = root, reason
+
+    def open_archives(self) -> list[Shard]:
+        """The shards of the archives; one without images is a file that is none.
+
+        Raises UsageError where two that may hold images would share keys.
+        """
+        shards: list[Shard] = []
+        for path, (root, kind) in self._archives.items():
+            name = without_suffix(path)
+            opened = kind.open(Archive(name, path, f"{root}/{path}", self._config))
+            if isinstance(opened, str):
+                self._add_other(root, path, opened)
+                continue
+            shards += opened
+            if not all(isinstance(shard, UnreadableArchive) for shard in opened):
+                other = self._holding.setdefault(name, path)
+                _refuse_other(path, root, self._archives[other][0], other)
+        return shards
+
+    def refuse_shared_keys(self, images: Sequence[str]) -> None:
+        """Raise UsageError where one of the loose ``images``, sorted, could have the key of a member."""
+        for name, path in self._holding.items():
+            at = bisect.bisect_left(images, f"{name}/")
+            if at < len(images) and images[at].startswith(f"{name}/"):
                 raise UsageError(
-                    f"{root}/{name}{suffix} and {self.files[keys[at]]}/{keys[at]} would share keys, as an"
-                    " archive stands for a folder of its name; rename one, or name only one as a source"
+                    f"{self._archives[path][0]}/{path} and {self.roots[images[at]]}/{images[at]} would share"
+                    " keys, as an archive stands for a folder of its name; rename one, or name only one as a"
+                    " source"
                 )
 
 
+def _real_path(path: str) -> str:
+    """Without links. Of a file that is no link itself, its folder's is looked up once."""
+    folder, name = os.path.split(path)
+    return os.path.realpath(path) if os.path.islink(path) else f"{_real_folder(folder)}/{name}"
+
+
+_real_folder = lru_cache(maxsize=4096)(os.path.realpath)
+
+
 def _refuse_other(path: str, root: str, known_root: str, known_path: str | None = None) -> None:
-    if (root, path) == (known_root, known_path or path):
-        return
-    known, found = Path(known_root, known_path or path), Path(root, path)
-    if not (known.exists() and found.exists() and known.samefile(found)):
+    if (root, path) != (known_root, known_path or path):
+        key = path if known_path is None else path.rpartition(".")[0]
         raise UsageError(
-            f"{known} and {found} would both get the key"
-            f" {path if known_path is None else path.rpartition('.')[0]}; name one folder above both as the"
-            " source, or a folder with a link to each, so that keys stay unique"
+            f"{known_root}/{known_path or path} and {root}/{path} would both get the key {key}; name one"
+            " folder above both as the source, or a folder with a link to each, so that keys stay unique"
         )
 
 
-def _refuse_no_images(sources: Sequence[Path], shards: Sequence[Shard], files: Mapping[str, str]) -> None:
-    without = [
-        shard.reason
-        for shard in shards
-        if isinstance(shard, UnreadableArchive)
-        if "not an image" in shard.reason
-    ]
-    if len(without) < len(shards) or any(why_not_an_image(key) is None for key in files):
+def _refuse_no_images(sources: Sequence[Path], shards: Sequence[Shard], loose: LooseFiles) -> None:
+    """That archives are damaged is no reason to stop; that there is none and no image is one."""
+    if shards or loose.images:
         return
-    kinds = without or sorted({why_not_an_image(key) or "" for key in files})[:3]
-    raise UsageError(
-        f"no images in {', '.join(map(str, sources))}; expected files such as .jpg or .png, or"
-        f" {', '.join(ARCHIVE_SUFFIXES)} files, at any depth{'; found ' if kinds else ''}{', '.join(kinds)}"
-    )
+    found = "; ".join(sorted(set(loose.reasons))[:3])
+    named = ", ".join(map(str, sources))
+    raise UsageError(f"no images in {named}{'; found ' if found else ''}{found}; {EXPECTED}")

@@ -17,9 +17,9 @@ from typing import Any
 import msgspec
 
 from triptych.errors import SetupError, UsageError
-from triptych.sources.config import ParquetConfig
 from triptych.sources.loose_files import FILES_PER_SHARD
-from triptych.sources.shard import FoundFile, UnreadableArchive, size_of
+from triptych.sources.regular_files import size_of
+from triptych.sources.shard import Archive, FoundFile, Shard, UnreadableArchive
 
 ROWS_AT_ONCE = 16
 """Read of a row group at a time when all of it is gone through."""
@@ -39,19 +39,20 @@ class ParquetShard:
     """Whole row groups of one file. Reading again is for any number of threads."""
 
     def __init__(
-        self, name: str, prefix: str, path: str, column: ImageColumn, first_group: int, starts: Sequence[int]
+        self, name: str, archive: Archive, column: ImageColumn, first_group: int, starts: Sequence[int]
     ) -> None:
-        """Keys begin with ``prefix``. ``starts``: the first row of each group in the file, and the end."""
+        """``starts``: the first row of each group in the file, and the end."""
         self.name = name
-        self._prefix, self._path, self._column = prefix, path, column
+        self._prefix, self._key, self._path = archive.name, archive.key, archive.path
+        self._column = column
         self._first_group, self._starts = first_group, starts
         self.file_count = starts[-1] - starts[0]
-        self._size_bytes = size_of(path)
-        self.archive_key = f"{prefix}.parquet{f'#{starts[0]}' if name != prefix else ''}"
+        self._size_bytes = size_of(archive.path)
+        self.archive_key = f"{archive.key}{f'#{starts[0]}' if name != archive.name else ''}"
 
     def fingerprint(self) -> str:
         rows = f"rows {self._starts[0]} to {self._starts[-1]} of {self._column.name}"
-        return f"{self._prefix}.parquet\t{rows}\t{self._size_bytes}"
+        return f"{self._key}\t{rows}\t{self._size_bytes}"
 
     def files(self) -> Iterator[FoundFile]:
         """A file for every row, in row order; where a row group breaks off, one for its other rows."""
@@ -94,39 +95,41 @@ class ParquetShard:
 
     def _lost(self, row: int, end: int, error: Exception) -> FoundFile:
         reason = f"{why_unreadable(error)}; rows {row} to {end - 1} are lost"
-        return FoundFile(key=f"{self._prefix}.parquet#{row}", unreadable=reason)
+        return FoundFile(key=f"{self._key}#{row}", unreadable=reason)
 
 
-def open_parquet(name: str, path: str, config: ParquetConfig) -> list[ParquetShard | UnreadableArchive]:
-    """The shards of one file, of up to FILES_PER_SHARD rows as far as its row groups allow.
+def open_parquet(archive: Archive) -> Sequence[Shard] | str:
+    """The shards of one file, of up to FILES_PER_SHARD rows as far as its row groups allow; or why it holds
+    no images, or not clearly where.
 
-    Raises UsageError where it is not clear which column holds the images, or a row group has too many;
-    SetupError where pyarrow is missing.
+    Raises UsageError where a row group has too many; SetupError where pyarrow is missing.
     """
+    path = archive.path
+    wanted = archive.config.parquet.image_column
     pa, pq = import_parquet(path)
     try:
         with pq.ParquetFile(path) as file:
-            column = find_image_column(file.schema_arrow, path, config.image_column)
+            column = find_image_column(file.schema_arrow, wanted if isinstance(wanted, str) else None)
             metadata = file.metadata
     except (OSError, pa.ArrowException) as error:
         reason = "empty archive: the file has no bytes" if size_of(path) == 0 else why_unreadable(error)
-        return [UnreadableArchive(name, path, ".parquet", reason)]
+        return [UnreadableArchive(archive, reason)]
     if isinstance(column, str):
-        return [UnreadableArchive(name, path, ".parquet", f"not an image: {column}")]
+        return f"not an image: {column}"
     starts = [0]
     for group in range(metadata.num_row_groups):
         _refuse_too_large(metadata.row_group(group), column, path)
         starts.append(starts[-1] + metadata.row_group(group).num_rows)
     if starts[-1] == 0:
-        return [UnreadableArchive(name, path, ".parquet", "empty archive: it has no rows")]
+        return [UnreadableArchive(archive, "empty archive: it has no rows")]
     if starts[-1] <= FILES_PER_SHARD:
-        return [ParquetShard(name, name, path, column, 0, starts)]
-    shards: list[ParquetShard | UnreadableArchive] = []
+        return [ParquetShard(archive.name, archive, column, 0, starts)]
+    shards: list[Shard] = []
     first = 0
     while first < len(starts) - 1:
         end = max(bisect.bisect_right(starts, starts[first] + FILES_PER_SHARD) - 1, first + 1)
-        piece = f"{name}/rows-{starts[first]:09d}"
-        shards.append(ParquetShard(piece, name, path, column, first, starts[first : end + 1]))
+        piece = f"{archive.name}/rows-{starts[first]:09d}"
+        shards.append(ParquetShard(piece, archive, column, first, starts[first : end + 1]))
         first = end
     return shards
 
@@ -212,12 +215,9 @@ def import_parquet(path: str) -> tuple[Any, Any]:
     return pyarrow, pyarrow.parquet
 
 
-def find_image_column(schema: Any, path: str, wanted: str | None) -> ImageColumn | str:
+def find_image_column(schema: Any, wanted: str | None) -> ImageColumn | str:
     """The column ``wanted``; else the only one that `datasets` declares as images; else the only struct
-    with ``bytes``; else the only one of bytes. Where there is none, what there is.
-
-    Raises UsageError where there is more than one.
-    """
+    with ``bytes``; else the only one of bytes. Where there is none or more than one, what there is."""
     structs = [field.name for field in schema if _is_image_struct(field.type)]
     binaries = [field.name for field in schema if _is_bytes(field.type)]
     holding_bytes = structs + binaries
@@ -230,8 +230,8 @@ def find_image_column(schema: Any, path: str, wanted: str | None) -> ImageColumn
         if len(candidates) == 1:
             return ImageColumn(candidates[0], candidates[0] in structs)
         if candidates:
-            raise UsageError(
-                f"{path} has {len(candidates)} columns that may hold images: {_listed(candidates)};"
+            return (
+                f"{len(candidates)} columns that may hold images: {_listed(candidates)};"
                 " name one with --image-column"
             )
     return f"no column of bytes, found {_described(schema)}"

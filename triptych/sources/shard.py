@@ -1,27 +1,34 @@
 """Shards, which every kind of source is cut into, and the files that they list and read again.
 
-Comes in: names, as the file system or an archive has them; the kinds of sources implement the protocol (see
-source_kinds). Goes out: keys, and reasons for a record. Not its job: what is in a file.
+The kinds of sources implement the protocol (see source_kinds). Not its job: names (see file_names), what is
+in a file.
 """
 
 from __future__ import annotations
 
-import os
-import posixpath
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import msgspec
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"})
-SIDECAR_SUFFIXES = frozenset(
-    {".json", ".jsonl", ".txt", ".xml", ".caption", ".transcript", ".cls", ".cls2", ".id", ".index", ".inx"}
-    | {".csv", ".tsv", ".yaml", ".yml", ".npy", ".npz", ".pyd", ".pickle", ".pth", ".cbor", ".msg", ".mp"}
-)
-"""Files that describe an image: what WebDataset's decoders know besides pictures, and the usual lists. They
-are passed over; any other file is listed as not an image."""
+from triptych.sources.config import InputConfig
+from triptych.sources.path_filter import PathFilter
+from triptych.sources.regular_files import size_of
 
-COMPRESSED_TAR_SUFFIXES = (".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst")
+
+class Archive(NamedTuple):
+    """One that was found."""
+
+    name: str
+    """Its key without the suffix: what the keys of its images begin with."""
+    key: str
+    path: str
+    config: InputConfig
+
+    @property
+    def chosen(self) -> PathFilter:
+        """Which of its members are read."""
+        return PathFilter(self.config.include, self.config.exclude).of_members(self.key)
 
 
 class FoundFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,52 +38,6 @@ class FoundFile(msgspec.Struct, frozen=True, kw_only=True):
     content: bytes = b""
     offset_bytes: int | None = None
     unreadable: str | None = None
-
-
-def why_not_an_image(name: str) -> str | None:
-    """None where ``name`` ends like an image file, else the reason that its record keeps."""
-    suffix = os.path.splitext(name)[1].lower()
-    if suffix in IMAGE_SUFFIXES:
-        return None
-    if name.lower().endswith(COMPRESSED_TAR_SUFFIXES):
-        return "compressed tar: its images can't be read one by one; unpack it to a plain .tar"
-    return f"not an image: {suffix or 'no suffix'}"
-
-
-def is_sidecar(name: str) -> bool:
-    """Whether ``name`` ends like a file that describes an image beside it."""
-    return os.path.splitext(name)[1].lower() in SIDECAR_SUFFIXES
-
-
-def usable_key(name: str) -> tuple[str, str | None]:
-    """``name`` as a key, and why nothing of that name can have one.
-
-    A key is written as JSON, in UTF-8, and a trainer looks for a file of that name: bytes that are no
-    UTF-8 are shown as ``\\xNN``, in a key that only the record of the failure has.
-    """
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        shown = name.encode(errors="surrogateescape").decode(errors="backslashreplace")
-        return shown, "unusable name: it is not UTF-8; rename the file"
-    return name, None
-
-
-def member_key(archive: str, name: str) -> tuple[str, str | None]:
-    """The key of the member ``name`` of ``archive``, which stands for a folder, and why it can't have one."""
-    inside = posixpath.normpath(name).lstrip("/")
-    key, unusable = usable_key(f"{archive}/{inside}")
-    if inside.startswith("../"):
-        return key, "unusable name: it leads out of the archive"
-    return key, unusable
-
-
-def size_of(path: str) -> int | None:
-    """In bytes; None for a link to nothing and for a file that has just gone."""
-    try:
-        return os.stat(path).st_size
-    except OSError:
-        return None
 
 
 class Shard(Protocol):
@@ -119,16 +80,16 @@ class Uncounted(Shard, Protocol):
 
 
 class UnreadableArchive:
-    """An archive that can't be opened or holds no images: one record."""
+    """An archive that can't be opened: one record. Its shard is called by the whole name of the file, as an
+    archive of the same stem may hold the images that it describes."""
 
     file_count = 1
 
-    def __init__(self, name: str, path: str, suffix: str, reason: str) -> None:
-        self.name = name
-        self.archive_key = f"{name}{suffix}"
+    def __init__(self, archive: Archive, reason: str) -> None:
+        self.name = self.archive_key = archive.key
         self.reason = reason
-        self._path = path
-        self._size_bytes = size_of(path)
+        self._path = archive.path
+        self._size_bytes = size_of(archive.path)
 
     def fingerprint(self) -> str:
         return f"{self.archive_key}\tdamaged\t{self._size_bytes}"

@@ -1,38 +1,83 @@
-"""The kinds of archives that can be a source: one line in a table each.
+"""The kinds of archives that can be a source, and what a file is: an image, an archive, or neither.
 
-Comes in: a file's name. Goes out: its kind, which opens it. To add one, write a file with a class for its
-shards (see shard.Shard) and name it here. Not its job: loose files, folders, lists, patterns (see listing).
+Comes in: a file's name and first bytes. Goes out: its kind, which opens it. To add one, write a file with a
+class for its shards (see shard.Shard) and name it here. Not its job: folders, lists, patterns (see listing).
 """
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from triptych.sources.config import InputConfig
+from triptych.sources.file_names import COMPRESSED_TAR_SUFFIXES, says_nothing, suffix_of, why_not_an_image
 from triptych.sources.parquet import open_parquet
-from triptych.sources.shard import Shard
+from triptych.sources.regular_files import read_head, why_not_read
+from triptych.sources.shard import Archive, Shard
 from triptych.sources.tar import TarShard
 from triptych.sources.zip import ZipShard
+
+HEAD_BYTES = 512
+"""As many as tell every kind of archive."""
 
 
 class SourceKind(NamedTuple):
     """One kind of archive."""
 
-    suffix: str
-    open: Callable[[str, str, InputConfig], Sequence[Shard]]
-    """From the archive's key without the suffix, its path, and what the user has set: its shards. Raises
-    UsageError where a setting is missing, SetupError where a library is."""
+    suffixes: tuple[str, ...]
+    """Of files that are called so, in lower case: only some of them are, and others are as well."""
+    begins: Callable[[bytes], bool]
+    """Whether a file with these first HEAD_BYTES is one."""
+    open: Callable[[Archive], Sequence[Shard] | str]
+    """Its shards, or why it holds no images. Raises SetupError where a library is missing."""
 
 
-SOURCE_KINDS: dict[str, SourceKind] = {
-    kind.suffix: kind
-    for kind in (
-        SourceKind(".tar", lambda name, path, _: [TarShard(name, path)]),
-        SourceKind(".parquet", lambda name, path, config: open_parquet(name, path, config.parquet)),
-        SourceKind(".zip", lambda name, path, _: [ZipShard(name, path)]),
-    )
-}
-"""By suffix, which is in lower case in files' names, too."""
+def _is_tar(head: bytes) -> bool:
+    return head[257:262] == b"ustar"
 
-ARCHIVE_SUFFIXES = tuple(SOURCE_KINDS)
+
+def _is_compressed(head: bytes) -> bool:
+    return head.startswith((b"\x1f\x8b", b"\x1f\x9d", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd"))
+
+
+def _is_zip(head: bytes) -> bool:
+    return head.startswith((b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08"))
+
+
+_COMPRESSED_TAR = "compressed tar: its images can't be read one by one; unpack it to a plain .tar"
+
+TAR = SourceKind((".tar",), _is_tar, lambda archive: [TarShard(archive)])
+PARQUET = SourceKind((".parquet", ".parq", ".pq"), lambda head: head.startswith(b"PAR1"), open_parquet)
+ZIP = SourceKind((".zip",), _is_zip, lambda archive: [ZipShard(archive)])
+COMPRESSED_TAR = SourceKind(COMPRESSED_TAR_SUFFIXES, _is_compressed, lambda archive: _COMPRESSED_TAR)
+
+SOURCE_KINDS = (TAR, PARQUET, ZIP, COMPRESSED_TAR)
+
+ARCHIVE_SUFFIXES = tuple(suffix for kind in SOURCE_KINDS for suffix in kind.suffixes)
+
+
+def without_suffix(path: str) -> str:
+    """What the keys of an archive's images begin with."""
+    suffix = max((each for each in ARCHIVE_SUFFIXES if path.lower().endswith(each)), key=len, default="")
+    return path[: len(path) - len(suffix)]
+
+
+def recognise(path: str) -> SourceKind | str | None:
+    """The kind of archive that ``path`` is; None for what can be an image; else why it is neither.
+
+    What is called like an image is not opened. Else bytes count before names, for archives that are called
+    like others, and for images that are called like nothing.
+    """
+    if not says_nothing(path):
+        return why_not_an_image(path)
+    named = next((kind for kind in SOURCE_KINDS if path.lower().endswith(kind.suffixes)), None)
+    try:
+        head = read_head(path, HEAD_BYTES)
+    except OSError as error:
+        if named is None and error.errno in (errno.ENOENT, errno.ELOOP):  # a link to nothing
+            return why_not_an_image(path)
+        return why_not_read(error)
+    found = next((kind for kind in SOURCE_KINDS if kind.begins(head)), None)
+    if named is None and found in (ZIP, COMPRESSED_TAR) and suffix_of(path):
+        found = None  # documents and models of many programs are zips
+    return found or named or why_not_an_image(path, head)

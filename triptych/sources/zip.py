@@ -2,7 +2,7 @@
 
 Comes in: a ``.zip``. Goes out: a shard. Members are read by offset, so an image is found again without
 reading the directory another time. A member that is encrypted, damaged or absurd is a record, and the others
-stay. What is unpacked is limited by its size in the directory, by MAX_MEMBER_BYTES, and, as members may not
+stay. What is unpacked is limited by its size in the directory, by MAX_FILE_BYTES, and, as members may not
 overlap, by the length of the archive: no small file keeps a run busy for days. Not its job: the directory
 (see zip_directory); other compression than deflate, which no tool uses for images.
 """
@@ -17,11 +17,11 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import IO
 
-from triptych.sources.shard import FoundFile, is_sidecar, member_key, size_of, why_not_an_image
+from triptych.sources.file_names import is_passed_over, member_key, says_nothing, why_not_an_image
+from triptych.sources.image_format import HEAD_BYTES
+from triptych.sources.regular_files import MAX_FILE_BYTES, open_regular, size_of, why_not_read
+from triptych.sources.shard import Archive, FoundFile
 from triptych.sources.zip_directory import ENCRYPTED, Member, read_directory
-
-MAX_MEMBER_BYTES = 512 * 1024**2
-"""Of an image, unpacked: 170 million pixels where they are not compressed."""
 
 READ_AT_ONCE_BYTES = 1024 * 1024
 """At most, of a deflated member."""
@@ -38,30 +38,29 @@ class DamagedMemberError(Exception):
 
 
 class ZipShard:
-    """All members of one zip. ``name`` is its key prefix."""
+    """All members of one zip."""
 
     file_count = None
 
-    def __init__(self, name: str, path: str) -> None:
-        self.name = name
-        self.archive_key = f"{name}.zip"
-        self._path = path
-        self.size_bytes = size_of(path)
+    def __init__(self, archive: Archive) -> None:
+        self.name, self.archive_key = archive.name, archive.key
+        self._path, self._chosen = archive.path, archive.chosen
+        self.size_bytes = size_of(archive.path)
 
     def fingerprint(self) -> str:
-        return f"{self.archive_key}\t{self.size_bytes}"
+        return f"{self.archive_key}\t{self.size_bytes}{self._chosen.described()}"
 
     def files(self) -> Iterator[FoundFile]:
-        """Every member that isn't a folder or a sidecar, in the order in which they lie in the archive.
+        """Every member that isn't a folder or passed over, in the order in which they lie in the archive.
 
         A member name that comes again is listed as unreadable, as its key would not be unique.
         """
         seen: set[str] = set()
         try:
-            with open(self._path, "rb") as raw:
+            with open_regular(self._path) as raw:
                 members, end_bytes, damage = read_directory(raw)
                 for member, next_at in _with_ends(members, end_bytes):
-                    if member.name.endswith("/") or is_sidecar(member.name):
+                    if self._is_passed_over(member):
                         continue
                     key, reason = self._key(member, next_at)
                     if key in seen:
@@ -71,17 +70,17 @@ class ZipShard:
                     yield _found(raw, key, member, reason)
                 if damage is not None:
                     yield FoundFile(key=self.archive_key, unreadable=damage)
-        except OSError as error:
-            yield FoundFile(key=self.archive_key, unreadable=f"read error: {error.strerror}")
+        except (OSError, MemoryError) as error:
+            yield FoundFile(key=self.archive_key, unreadable=why_not_read(error))
 
     def peek(self, most_members: int) -> tuple[int, int]:
         """See Uncounted. All members count, as the directory has to be read anyway."""
         try:
-            with open(self._path, "rb") as raw:
+            with open_regular(self._path) as raw:
                 members = read_directory(raw).members
-        except OSError:
+        except (OSError, MemoryError):
             return 0, 0
-        files = sum(not (member.name.endswith("/") or is_sidecar(member.name)) for member in members)
+        files = sum(not self._is_passed_over(member) for member in members)
         return files, (self.size_bytes or 0) if members else 0
 
     def read(self, key: str, offset_bytes: int | None, size_bytes: int) -> bytes:
@@ -89,10 +88,15 @@ class ZipShard:
         if offset_bytes is None:
             raise OSError(f"no offset known for {key} in {self._path}")
         try:
-            with open(self._path, "rb") as raw:
+            with open_regular(self._path) as raw:
                 return _unpacked(raw, offset_bytes, size_bytes)
         except DamagedMemberError as error:
             raise OSError(f"{key} is not in {self._path} any more: {error}") from None
+
+    def _is_passed_over(self, member: Member) -> bool:
+        if member.name.endswith("/") or is_passed_over(member.name):
+            return True
+        return self._chosen.leaves_out(member_key(self.name, member.name)[0])
 
     def _key(self, member: Member, next_at: int) -> tuple[str, str | None]:
         """A member's key, and the reason why it can't be read."""
@@ -110,14 +114,14 @@ def _why_not_read(member: Member, next_at: int) -> str | None:
     """By a member's entry in the directory."""
     if stat.S_ISLNK(member.unix_mode):
         return "link in archive: it has no bytes of its own"
-    if (reason := why_not_an_image(member.name)) is not None:
+    if not says_nothing(member.name) and (reason := why_not_an_image(member.name)) is not None:
         return reason
     if member.flags & ENCRYPTED:
         return "encrypted: the archive has a password; unpack it"
     if member.method not in (STORED, DEFLATED):
         return f"unknown compression: method {member.method}; only deflated and stored members can be read"
-    if member.size_bytes > MAX_MEMBER_BYTES:
-        return f"too large: {member.size_bytes:,} bytes, unpacked; at most {MAX_MEMBER_BYTES:,} are read"
+    if member.size_bytes > MAX_FILE_BYTES:
+        return f"too large: {member.size_bytes:,} bytes, unpacked; at most {MAX_FILE_BYTES:,} are read"
     if member.offset_bytes + _HEADER.size + member.packed_bytes > next_at:
         return "damaged: its bytes would reach into what follows it in the archive"
     return None
@@ -127,17 +131,30 @@ def _found(raw: IO[bytes], key: str, member: Member, reason: str | None) -> Foun
     if reason is not None:
         return FoundFile(key=key, unreadable=reason)
     try:
+        if says_nothing(member.name):
+            head = _unpacked(raw, member.offset_bytes, HEAD_BYTES, member.packed_bytes, head_only=True)
+            if (reason := why_not_an_image(member.name, head)) is not None:
+                return FoundFile(key=key, unreadable=reason)
         content = _unpacked(raw, member.offset_bytes, member.size_bytes, member.packed_bytes)
     except DamagedMemberError as error:
         return FoundFile(key=key, unreadable=f"damaged: {error}")
+    except MemoryError as error:
+        return FoundFile(key=key, unreadable=why_not_read(error))
     if zlib.crc32(content) != member.crc32:
         return FoundFile(key=key, unreadable="damaged: its bytes are not those that its checksum was made of")
     return FoundFile(key=key, content=content, offset_bytes=member.offset_bytes)
 
 
-def _unpacked(raw: IO[bytes], offset_bytes: int, size_bytes: int, packed_bytes: int = sys.maxsize) -> bytes:
+def _unpacked(
+    raw: IO[bytes],
+    offset_bytes: int,
+    size_bytes: int,
+    packed_bytes: int = sys.maxsize,
+    *,
+    head_only: bool = False,
+) -> bytes:
     """The content of the member whose header is at ``offset_bytes``, of which no more than ``packed_bytes``
-    are read. Raises DamagedMemberError."""
+    are read; ``head_only``: up to ``size_bytes`` of it. Raises DamagedMemberError."""
     raw.seek(offset_bytes)
     header = raw.read(_HEADER.size)
     if len(header) < _HEADER.size or not header.startswith(b"PK\x03\x04"):
@@ -147,15 +164,15 @@ def _unpacked(raw: IO[bytes], offset_bytes: int, size_bytes: int, packed_bytes: 
     if method == STORED:
         content = raw.read(min(size_bytes, packed_bytes))
     elif method == DEFLATED:
-        content = _inflated(raw, size_bytes, packed_bytes)
+        content = _inflated(raw, size_bytes, packed_bytes, head_only)
     else:
         raise DamagedMemberError(f"its header says compression method {method}")
-    if len(content) != size_bytes:
+    if len(content) != size_bytes and not head_only:
         raise DamagedMemberError(f"{len(content):,} bytes, expected {size_bytes:,}")
     return content
 
 
-def _inflated(raw: IO[bytes], size_bytes: int, packed_bytes: int) -> bytes:
+def _inflated(raw: IO[bytes], size_bytes: int, packed_bytes: int, head_only: bool) -> bytes:
     """What is deflated from here on: ``size_bytes`` of it, or what shows that there are more or fewer."""
     inflating = zlib.decompressobj(-zlib.MAX_WBITS)
     parts: list[bytes] = []
@@ -173,6 +190,6 @@ def _inflated(raw: IO[bytes], size_bytes: int, packed_bytes: int) -> bytes:
             left -= len(parts[-1])
     except zlib.error as error:
         raise DamagedMemberError(f"it can't be inflated: {error}") from None
-    if not inflating.eof:
+    if not inflating.eof and not head_only:
         raise DamagedMemberError("what is deflated has no end where it should")
     return b"".join(parts)

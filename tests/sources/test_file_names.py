@@ -1,0 +1,102 @@
+"""What a name says: images by all their suffixes, junk by what leaves it, and nothing by any other."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.pile import jpeg, keys, reasons, write_file, write_tar, write_zip
+from triptych.sources.file_names import is_junk
+from triptych.sources.opening import find_sources
+
+JUNK = [
+    ".DS_Store", "._x.jpg", "._", "Thumbs.db", "ehthumbs.db", "desktop.ini", "Desktop.ini", ".directory",
+    "x.jpg~", ".x.jpg.swp", "#x.jpg#", ".#x.jpg", "x.jpg.bak", "x.jpg.part", "x.crdownload", ".gitattributes",
+    ".nfs000000012", "~$table.xlsx", "Icon\r",
+]  # fmt: skip
+JUNK_FOLDERS = [
+    "__MACOSX", ".Trash-1000", "$RECYCLE.BIN", "System Volume Information", "lost+found", "@eaDir",
+    ".ipynb_checkpoints", ".git", ".Spotlight-V100",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "name", ["x.jpg", "._", "a b.PNG", ".hidden.jpg", "_x.jpg", "x", "x.backup", "-x.jpg", "~x.jpg"]
+)
+def test_what_people_call_their_images_is_no_junk(name: str) -> None:
+    """Also hidden files, and those with odd first letters."""
+    assert is_junk(name) == (name == "._")
+
+
+def test_junk_is_counted_and_nothing_else(tmp_path: Path) -> None:
+    """No record, at any depth, and a folder of it isn't looked into."""
+    write_file(tmp_path / "x.jpg")
+    for name in JUNK:
+        write_file(tmp_path / "a" / name)
+    for name in JUNK_FOLDERS:
+        write_file(tmp_path / name / "y.jpg")
+
+    assert ["x.jpg"] == keys(tmp_path)
+    assert {} == reasons(tmp_path)
+    assert len(JUNK) + len(JUNK_FOLDERS) == find_sources([tmp_path]).junk
+
+
+def test_junk_in_archives_is_passed_over(tmp_path: Path) -> None:
+    """As macOS puts it into every zip."""
+    members = {"a/x.jpg": jpeg(), "__MACOSX/a/._x.jpg": b"Mac OS X", "a/.DS_Store": b"Bud1", "a/._x.jpg": b""}
+    write_zip(tmp_path / "z.zip", members)
+    write_tar(tmp_path / "t.tar", members)
+
+    assert ["t/a/x.jpg", "z/a/x.jpg"] == keys(tmp_path)
+    assert {} == reasons(tmp_path)
+
+
+def test_junk_that_comes_later_changes_no_fingerprint(tmp_path: Path) -> None:
+    """Nor does any file that can't be an image, or moves one to another shard."""
+    write_file(tmp_path / "m.jpg")
+    (before,) = find_sources([tmp_path]).shards
+    for name in (".DS_Store", "a.md", "z.md", "about.parquet", "m.json", "lost+found/x.jpg"):
+        write_file(tmp_path / name, b"no image")
+    (tmp_path / "about.parquet").unlink()
+    (after,) = find_sources([tmp_path]).shards
+
+    assert before.fingerprint() == after.fingerprint()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "x.jfif",
+        "x.JPE",
+        "x.jif",
+        "d41d8cd98f00b204e9800998ecf8427e",
+        "x.jpg!small",
+        "x.jpg?w=100",
+        "x.1",
+        "x.md",
+    ],
+)
+def test_an_image_is_known_by_its_bytes_where_its_name_says_nothing(tmp_path: Path, name: str) -> None:
+    """Loose and in archives."""
+    write_file(tmp_path / "loose" / name)
+    write_tar(tmp_path / "t.tar", {name: jpeg()})
+    write_zip(tmp_path / "z.zip", {name: jpeg()})
+
+    assert [f"loose/{name}", f"t/{name}", f"z/{name}"] == keys(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("x.md", "not an image: .md"),
+        ("x", "not an image: no suffix"),
+        ("x.NEF", "unsupported format: .nef"),
+        ("x.svg", "unsupported format: .svg"),
+    ],
+)
+def test_what_is_no_image_says_what_it_is(tmp_path: Path, name: str, reason: str) -> None:
+    """A picture of a format that nothing reads is not said to be none."""
+    write_file(tmp_path / "x.jpg")
+    write_file(tmp_path / name, b"II*\0 whatever" if name.endswith("NEF") else b"some text")
+    (found,) = [f.unreadable for s in find_sources([tmp_path]).shards for f in s.files() if f.unreadable]
+
+    assert found is not None and found.startswith(reason)

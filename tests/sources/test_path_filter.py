@@ -1,0 +1,86 @@
+"""Patterns leave files and folders out, loose and in archives."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.pile import jpeg, write_file, write_tar, write_zip
+from triptych.errors import UsageError
+from triptych.sources.config import InputConfig
+from triptych.sources.opening import open_sources
+
+
+@pytest.fixture
+def pile(tmp_path: Path) -> Path:
+    """Images beside their thumbnails and masks."""
+    for name in ("a/x.jpg", "a/thumbs/x.jpg", "b/y.png", "b/y.jpg", "z.jpg"):
+        write_file(tmp_path / name)
+    write_tar(tmp_path / "t.tar", {"1.jpg": jpeg(), "1.mask.png": jpeg(), "thumbs/1.jpg": jpeg()})
+    write_zip(tmp_path / "c" / "u.zip", {"1.jpg": jpeg()})
+    return tmp_path
+
+
+def _chosen(pile: Path, **patterns: tuple[str, ...]) -> set[str]:
+    shards = open_sources([pile], InputConfig(**patterns))
+    return {file.key for shard in shards for file in shard.files() if file.unreadable is None}
+
+
+ALL = {
+    "a/x.jpg", "a/thumbs/x.jpg", "b/y.png", "b/y.jpg", "z.jpg", "t/1.jpg", "t/1.mask.png", "t/thumbs/1.jpg",
+    "c/u/1.jpg",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("exclude", "left"),
+    [
+        ((), ALL),
+        (("thumbs",), ALL - {"a/thumbs/x.jpg", "t/thumbs/1.jpg"}),
+        (("*.png",), ALL - {"b/y.png", "t/1.mask.png"}),
+        (("a/*", "*.mask.png"), ALL - {"a/x.jpg", "a/thumbs/x.jpg", "t/1.mask.png"}),
+        (("a/", "c/u.zip"), ALL - {"a/x.jpg", "a/thumbs/x.jpg", "c/u/1.jpg"}),
+        (("*.tar", "[bz].*", "c"), {"a/x.jpg", "a/thumbs/x.jpg", "b/y.png", "b/y.jpg"}),
+    ],
+)
+def test_what_an_exclude_pattern_names_is_left_out(
+    pile: Path, exclude: tuple[str, ...], left: set[str]
+) -> None:
+    """A name anywhere, or a path below the source; archives and their members as well."""
+    assert left == _chosen(pile, exclude=exclude)
+
+
+@pytest.mark.parametrize(
+    ("include", "left"),
+    [
+        (("*.png",), {"b/y.png", "t/1.mask.png"}),
+        (("a",), {"a/x.jpg", "a/thumbs/x.jpg"}),
+        (("*.tar",), {"t/1.jpg", "t/1.mask.png", "t/thumbs/1.jpg"}),
+        (("b/y.*", "t/1.jpg"), {"b/y.png", "b/y.jpg", "t/1.jpg"}),
+    ],
+)
+def test_only_what_an_include_pattern_names_is_read(
+    pile: Path, include: tuple[str, ...], left: set[str]
+) -> None:
+    """An archive that is named is read whole."""
+    assert left == _chosen(pile, include=include)
+
+
+def test_exclude_holds_over_include(pile: Path) -> None:
+    """As one part of a folder is left out of what is chosen."""
+    assert {"a/x.jpg"} == _chosen(pile, include=("a/*",), exclude=("thumbs",))
+
+
+def test_patterns_that_leave_nothing_are_a_usage_error(pile: Path) -> None:
+    """Not an empty dataset."""
+    with pytest.raises(UsageError, match="no images in"):
+        open_sources([pile / "a"], InputConfig(include=("*.webp",)))
+
+
+def test_other_patterns_are_another_archive(pile: Path) -> None:
+    """What a run has embedded was chosen by the patterns that it had."""
+    prints = {
+        open_sources([pile / "t.tar"], InputConfig(exclude=exclude))[0].fingerprint()
+        for exclude in ((), ("*.png",), ("thumbs",))
+    }
+
+    assert 3 == len(prints)

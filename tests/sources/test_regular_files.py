@@ -1,0 +1,67 @@
+"""What is no file, or more than memory should hold, is a record."""
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from tests.support.pile import jpeg, keys, reasons, write_file
+from triptych.errors import UsageError
+from triptych.sources import regular_files
+from triptych.sources.opening import open_sources
+
+NAMES = ["x.jpg", "x.tar", "x.TAR", "x.zip", "x.parquet", "x.tar.gz", "x", "x.md"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_pipe_is_not_waited_for(tmp_path: Path, name: str) -> None:
+    """Whatever it is called; nobody writes to it."""
+    write_file(tmp_path / "good.jpg")
+    os.mkfifo(tmp_path / name)
+    (tmp_path / f"link-{name}").symlink_to(tmp_path / name)
+
+    assert ["good.jpg"] == keys(tmp_path)
+    assert {name: "not an image", f"link-{name}": "not an image"} == reasons(tmp_path)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_devices_and_sockets_are_not_opened(tmp_path: Path, name: str) -> None:
+    """One that never ends is where a link leads to."""
+    write_file(tmp_path / "good.jpg")
+    (tmp_path / name).symlink_to("/dev/zero")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / f"s-{name}"))
+
+        assert ["good.jpg"] == keys(tmp_path)
+        assert {name: "not an image", f"s-{name}": "not an image"} == reasons(tmp_path)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_sparse_file_of_a_terabyte_is_a_record_at_once(tmp_path: Path, name: str) -> None:
+    """It would fill every memory, and take an hour to look through."""
+    write_file(tmp_path / "good.jpg")
+    with (tmp_path / name).open("wb") as file:
+        file.truncate(1 << 40)
+
+    assert ["good.jpg"] == keys(tmp_path)
+    assert [name] == [key.partition("#")[0] for key in reasons(tmp_path)]
+
+
+def test_a_file_that_is_too_large_says_how_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And at which size that begins."""
+    monkeypatch.setattr(regular_files, "MAX_FILE_BYTES", len(jpeg()))
+    write_file(tmp_path / "good.jpg")
+    write_file(tmp_path / "large.jpg", jpeg() + b"more")
+    (shard,) = open_sources([tmp_path])
+    good, large = shard.files()
+
+    assert jpeg() == good.content
+    assert f"too large: {len(jpeg()) + 4:,} bytes; at most {len(jpeg()):,} are read" == large.unreadable
+
+
+def test_a_pipe_that_is_named_itself_is_a_usage_error(tmp_path: Path) -> None:
+    """With what it is."""
+    os.mkfifo(tmp_path / "x.dat")
+    with pytest.raises(UsageError, match=r"x\.dat is no source \(not an image: a pipe\)"):
+        open_sources([tmp_path / "x.dat"])

@@ -1,0 +1,121 @@
+"""What a file's name says: an image, what describes one, what a system or an editor left, or nothing.
+
+Comes in: names, as the file system or an archive has them. Goes out: keys, and reasons for a record. A name
+without a known suffix says nothing: then the file's first bytes decide. Not its job: kinds of archives (see
+source_kinds), what is in an image (see image_format).
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import re
+
+from triptych.sources.image_format import image_format
+
+IMAGE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".jfi", ".png", ".apng", ".webp", ".gif", ".bmp", ".dib"}
+    | {".tif", ".tiff", ".avif", ".avifs", ".heic", ".heics", ".heif", ".heifs", ".hif", ".jxl"}
+    | {".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx", ".pbm", ".pgm", ".ppm", ".pnm", ".ico", ".cur", ".qoi"}
+    | {".psd", ".psb", ".xcf", ".exr", ".hdr", ".dds", ".jxr", ".wdp", ".pam", ".pfm", ".fits"}
+)
+"""Of files that are opened as images. Whether what is in one can be decoded is for image_decoding to say."""
+
+UNSUPPORTED_SUFFIXES = frozenset(
+    {".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dng", ".erf", ".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf"}
+    | {".raw", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f", ".svg", ".svgz", ".eps", ".ai", ".tga", ".pcx"}
+)
+"""Of pictures that nothing here decodes, and whose bytes don't say so: raw files of cameras begin as TIFF."""
+
+SIDECAR_SUFFIXES = frozenset(
+    {".json", ".jsonl", ".txt", ".xml", ".caption", ".transcript", ".cls", ".cls2", ".id", ".index", ".inx"}
+    | {".csv", ".tsv", ".yaml", ".yml", ".npy", ".npz", ".pyd", ".pickle", ".pth", ".cbor", ".msg", ".mp"}
+    | {".xmp", ".aae"}
+)
+"""Files that describe an image: what WebDataset's decoders know besides pictures, the usual lists, and what
+photo programs put beside a picture. They are passed over; any other file is listed as not an image."""
+
+COMPRESSED_TAR_SUFFIXES = tuple(
+    f"{tar}{packed}"
+    for tar, packers in (
+        (".tar", (".gz", ".bz2", ".xz", ".zst", ".zstd", ".lz4", ".lzma", ".z", ".lz", ".lzo", ".br")),
+        (".t", ("gz", "az", "bz", "bz2", "xz", "zst", "lz4", "lzma", "lz", "z")),
+    )
+    for packed in packers
+)
+
+_JUNK = re.compile(
+    r"\._.*|\.ds_store|__macosx|\.appledouble|\.lsoverride|\.apdisk|\.spotlight-v100|\.fseventsd|icon\r"
+    r"|\.trashes|\.trash(-\d+)?|\.temporaryitems|\.documentrevisions-v100|\.volumeicon\.icns"
+    r"|(eh)?thumbs(_vista)?\.db|desktop\.ini|\$recycle\.bin|system volume information"
+    r"|~\$.*|\.~lock\..*|zbthumbnail\.info|\.?picasa\.ini|@eadir|#recycle|#snapshot|\.@__thumb|\.synology.*"
+    r"|lost\+found|\.directory|\.thumbnails|\.nfs[0-9a-f]+|\.fuse_hidden.*|\.gvfs|\.dropbox(\.cache|\.attr)?"
+    r"|\.git|\.gitattributes|\.gitignore|\.gitkeep|\.keep|\.svn|\.hg|\.cache|\.ipynb_checkpoints|__pycache__"
+    r"|.+~|#.+#|\.#.*|\..+\.sw[a-p]|.+\.(bak|orig|tmp|part|partial|crdownload|download|swp|swo)",
+    re.IGNORECASE | re.DOTALL,
+)
+"""Names of files and folders that systems, editors and downloads leave. A run doesn't see them."""
+
+
+def is_junk(name: str) -> bool:
+    """Whether ``name``, without a folder, is that of a file or folder that a system or an editor left."""
+    if name[:1].isalnum() and suffix_of(name) in IMAGE_SUFFIXES:  # as most are
+        return False
+    return _JUNK.fullmatch(name) is not None
+
+
+def is_sidecar(name: str) -> bool:
+    """Whether ``name`` ends like a file that describes an image beside it."""
+    return suffix_of(name) in SIDECAR_SUFFIXES
+
+
+def is_passed_over(path: str) -> bool:
+    """Whether a member of an archive is no file of its own: a sidecar, or junk at any depth."""
+    return is_sidecar(path) or any(map(is_junk, path.split("/")))
+
+
+def suffix_of(name: str) -> str:
+    return os.path.splitext(name)[1].lower()
+
+
+def why_not_an_image(name: str, head: bytes = b"") -> str | None:
+    """None for what can be an image by its name, else by its first bytes ``head``; else the reason that its
+    record keeps."""
+    suffix = suffix_of(name)
+    if suffix in IMAGE_SUFFIXES:
+        return None
+    if suffix in UNSUPPORTED_SUFFIXES:
+        return f"unsupported format: {suffix}; convert it to PNG or JPEG"
+    if image_format(head) is not None:
+        return None
+    if name.lower().endswith(COMPRESSED_TAR_SUFFIXES):
+        return "compressed tar: its images can't be read one by one; unpack it to a plain .tar"
+    return f"not an image: {suffix or 'no suffix'}"
+
+
+def says_nothing(name: str) -> bool:
+    """Whether only a file's bytes can tell what it is."""
+    return suffix_of(name) not in IMAGE_SUFFIXES | UNSUPPORTED_SUFFIXES
+
+
+def usable_key(name: str) -> tuple[str, str | None]:
+    """``name`` as a key, and why nothing of that name can have one.
+
+    A key is written as JSON, in UTF-8, and a trainer looks for a file of that name: bytes that are no
+    UTF-8 are shown as ``\\xNN``, in a key that only the record of the failure has.
+    """
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        shown = name.encode(errors="surrogateescape").decode(errors="backslashreplace")
+        return shown, "unusable name: it is not UTF-8; rename the file"
+    return name, None
+
+
+def member_key(archive: str, name: str) -> tuple[str, str | None]:
+    """The key of the member ``name`` of ``archive``, which stands for a folder, and why it can't have one."""
+    inside = posixpath.normpath(name).lstrip("/")
+    key, unusable = usable_key(f"{archive}/{inside}")
+    if inside.startswith("../"):
+        return key, "unusable name: it leads out of the archive"
+    return key, unusable

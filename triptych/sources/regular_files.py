@@ -1,0 +1,76 @@
+"""Reading files that anybody may have put there.
+
+Comes in: paths. Goes out: bytes, no more than a file has and than memory should hold. A pipe that nobody
+writes to, an endless device and a file of a terabyte are errors with a reason, not a run that hangs or dies.
+Not its job: what the bytes are.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import IO
+
+MAX_FILE_BYTES = 2 * 1024**3
+"""Of an image: what 400 million pixels have at 16 bits a colour, not compressed."""
+
+_KINDS = (
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+    (stat.S_ISDIR, "a folder"),
+)
+
+
+class UnreadableFileError(OSError):
+    """A file that isn't read: the reason that its record keeps."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def why_not_read(error: OSError | MemoryError) -> str:
+    """The reason that a record keeps of a file that could not be read."""
+    if isinstance(error, UnreadableFileError):
+        return error.reason
+    if isinstance(error, MemoryError):
+        return "too large: there is not enough memory for it"
+    return f"read error: {error.strerror or error}"
+
+
+def open_regular(path: str) -> IO[bytes]:
+    """``path`` to read. Raises OSError, UnreadableFileError for what is no file but has a name like one."""
+    mode = os.stat(path).st_mode  # before it is opened, which a pipe would wait in
+    for is_kind, kind in _KINDS:
+        if is_kind(mode):
+            raise UnreadableFileError(f"not an image: {kind}")
+    return open(path, "rb")
+
+
+def read_regular(path: str) -> bytes:
+    """All that ``path`` holds, as far as its size says. Raises OSError as above, or as it is too large."""
+    with open_regular(path) as file:
+        return read_bounded(file, os.fstat(file.fileno()).st_size)
+
+
+def read_bounded(file: IO[bytes], size_bytes: int) -> bytes:
+    """The next ``size_bytes`` of ``file``, or what there is of them."""
+    if size_bytes > MAX_FILE_BYTES:
+        raise UnreadableFileError(f"too large: {size_bytes:,} bytes; at most {MAX_FILE_BYTES:,} are read")
+    return file.read(max(0, size_bytes))
+
+
+def read_head(path: str, size_bytes: int) -> bytes:
+    """The first bytes of ``path``. Raises OSError as above."""
+    with open_regular(path) as file:
+        return file.read(min(size_bytes, os.fstat(file.fileno()).st_size))
+
+
+def size_of(path: str) -> int | None:
+    """In bytes; None for a link to nothing and for a file that has just gone."""
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return None

@@ -1,0 +1,173 @@
+"""A small run through all stages, again and again, in children of a process that has loaded everything.
+
+Comes in: a run folder in any state, what is to be watched in it. Goes out: how the command ended, what it
+said, what it asked of the engine. The encoder is one of mean colours, so that nothing loads torch, and a
+caption is committed as soon as it is there. Not its job: which faults (see points).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import pickle
+import signal
+import sys
+import tarfile
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple, NoReturn
+
+import numpy as np
+from PIL import Image
+
+from tests.crash.changes import Watch
+from tests.crash.engine import ASKED, MARK
+from tests.support.colour_encoder import ColourEncoder, ColourOn
+from triptych.__main__ import main
+
+SETTINGS = {
+    "embedding.model": "builtin:nano-clip",
+    "sets.device": "cpu",
+    "sets.related_cosine_similarity": 0.98,
+    "sets.duplicate_cosine_similarity": 0.99999,
+    "captioning.engine": "tests.crash.engine:SPEC",
+    "captioning.tile_px": 112,
+    "captioning.max_tiles": 1,
+    "filtering.grounding": "false",
+    "filtering.workers": 1,
+}
+
+HUES = ((220, 30, 30), (30, 220, 30), (30, 30, 220), (200, 200, 20), (20, 200, 200))
+"""Three series of three pictures, and two single ones."""
+
+ENDS_WITHIN_S = 120
+"""A command that hangs is killed then."""
+
+
+class Ended(NamedTuple):
+    """How a child ended."""
+
+    status: int
+    """The exit code; below zero: by that signal."""
+    said: str
+    """On stdout and stderr."""
+    asked: list[str]
+    """Marks, in the order in which they were asked for."""
+
+
+class SmallRuns:
+    """Commands on one pile of pictures. Keeps its files in ``folder``."""
+
+    def __init__(self, folder: Path, images: Path) -> None:
+        self._images, self._asked, self._said = images, folder / "asked", folder / "said"
+
+    def in_folder(self, folder: Path) -> SmallRuns:
+        """The same with files of its own, for another process."""
+        return SmallRuns(folder, self._images)
+
+    def run_command(self, out: Path) -> list[str]:
+        """All stages."""
+        settings = [f"--set={key}={value}" for key, value in SETTINGS.items()]
+        return ["triptych", "run", str(self._images), "--out", str(out), *settings]
+
+    def load_everything(self, out: Path) -> None:
+        """Run in this process, so that its children find loaded what a command loads. No threads are left."""
+        os.environ[ASKED] = str(self._asked)
+        _use_quick_parts()
+        argv = sys.argv
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()) as said:
+            status = _status_of([self.run_command(out), ["triptych", "verify", str(out)]])
+        sys.argv = argv
+        assert status == 0, said.getvalue()
+        threads = len([*Path("/proc/self/task").iterdir()])
+        assert threads == 1, f"{threads} threads; expected 1, as with OMP_NUM_THREADS=1: children would hang"
+
+    def run(
+        self, commands: Sequence[Sequence[str]], watch: Watch | None = None, log: Path | None = None
+    ) -> Ended:
+        """Run ``commands`` in a child until one fails, watched by ``watch``, whose changes go to ``log``."""
+        self._asked.write_bytes(b"")
+        child = os.fork()
+        if child == 0:
+            self._work(commands, watch, log)
+        _, status = os.waitpid(child, 0)
+        code = os.waitstatus_to_exitcode(status)
+        return Ended(code, self._said.read_text(), self._asked.read_text().split())
+
+    def _work(self, commands: Sequence[Sequence[str]], watch: Watch | None, log: Path | None) -> NoReturn:
+        """The child's."""
+        status = 70
+        try:
+            signal.alarm(ENDS_WITHIN_S)
+            descriptor = os.open(self._said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
+            os.dup2(descriptor, 1)
+            os.dup2(descriptor, 2)
+            sys.stdout = sys.stderr = os.fdopen(1, "w", buffering=1)
+            os.environ[ASKED] = str(self._asked)
+            if watch is not None:
+                watch.install()
+            status = _status_of(commands)
+            if watch is not None and log is not None:
+                log.write_bytes(pickle.dumps(watch.changes))
+        except BaseException:
+            traceback.print_exc(file=sys.stderr)
+        finally:
+            sys.stdout.flush()
+            os._exit(status)
+
+
+def _use_quick_parts() -> None:
+    from triptych.captioning import scheduler
+    from triptych.grouping import stage
+
+    scheduler.BATCH_EVERY_S = 0.0
+    stage.usable_devices = lambda devices: ["cpu"]  # type: ignore[assignment]
+    stage.load_encoder = lambda *args, **kwargs: ColourEncoder(ColourOn())  # type: ignore[assignment]
+
+
+def _status_of(commands: Sequence[Sequence[str]]) -> int:
+    for command in commands:
+        sys.argv = list(command)
+        try:
+            main()
+        except SystemExit as end:
+            if end.code not in (0, None):
+                return end.code if isinstance(end.code, int) else 1
+    return 0
+
+
+def marks_in(content: bytes) -> set[str]:
+    """Those in whole lines."""
+    return {mark.decode() for mark in MARK.findall(content[: content.rfind(b"\n") + 1])}
+
+
+def draw_pile(folder: Path) -> Path:
+    """Pictures in a tar, in a nested one, and loose; a copy and a damaged file. Returns ``folder``."""
+    (folder / "in" / "side").mkdir(parents=True)
+    (folder / "loose").mkdir()
+    encoded = [_picture(hue, number) for hue in HUES[:3] for number in range(3)]
+    encoded += [_picture(hue, 0) for hue in HUES[3:]]
+    _write_tar(folder / "a.tar", encoded[:3] + encoded[9:10])
+    _write_tar(folder / "in" / "side" / "b.tar", encoded[3:6])
+    for number, content in enumerate([*encoded[6:9], *encoded[10:], encoded[6], b"\x89PNG\r\n"]):
+        (folder / "loose" / f"{number}.png").write_bytes(content)
+    return folder
+
+
+def _picture(hue: tuple[int, int, int], number: int) -> bytes:
+    """Blotches of one hue, at the size that the encoder takes."""
+    rng = np.random.default_rng([*hue, number])
+    blotches = np.array(hue) + rng.integers(-20, 20, (8, 8, 3)) + 5 * number
+    buffer = io.BytesIO()
+    Image.fromarray(blotches.clip(0, 255).astype(np.uint8)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _write_tar(path: Path, contents: Sequence[bytes]) -> None:
+    with tarfile.open(path, "w") as archive:
+        for number, content in enumerate(contents):
+            member = tarfile.TarInfo(f"{number}.png")
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))

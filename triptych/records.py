@@ -7,6 +7,8 @@ few hundred of the millions that are read.
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
@@ -92,6 +94,11 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
 def caption_id(job: str, target: str) -> str:
     """The id of the caption of ``target`` (an image key or a set id) in ``job``."""
     return f"{job}:{target}"
+
+
+def set_id(keys: Iterable[str]) -> str:
+    """``set_`` and 12 hex digits of BLAKE2b over the keys, so that it stands for these very images."""
+    return "set_" + hashlib.blake2b("\n".join(keys).encode(), digest_size=6).hexdigest()
 
 
 def target_of(identifier: str) -> str:

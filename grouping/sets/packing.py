@@ -27,7 +27,7 @@ from triptych.grouping.neighbours.unit_vectors import UnitVectors, cosines_with_
 from triptych.grouping.sets.pairs import Graph, Pairs
 from triptych.grouping.sets.thresholds import Thresholds
 from triptych.progress import Progress, Silent, Task
-from triptych.records import ImageSet
+from triptych.records import ImageSet, set_id
 
 PAIRS_AT_ONCE = 65_536
 
@@ -52,11 +52,6 @@ def make_image_sets(
         packing.place_leftovers()
     found = sorted(packing.sets, key=min)
     return [_describe(keys, vectors, members) for members in found]
-
-
-def set_id(keys: Sequence[str]) -> str:
-    """``set_`` and 12 hex digits of BLAKE2b over the keys, so that it stands for these very images."""
-    return "set_" + hashlib.blake2b("\n".join(keys).encode(), digest_size=6).hexdigest()
 
 
 def subsample(sets: Sequence[ImageSet], wanted: int, cell_of: Callable[[str], int]) -> list[ImageSet]:

@@ -15,7 +15,7 @@ from triptych.runs.folder import RunFolder
 from triptych.runs.jsonl import write_jsonl
 from triptych.sources.image_decoding import upright_size
 from triptych.sources.opening import open_sources
-from triptych.verify import Rechecked, from_folder, from_sources, recheck_images
+from triptych.verify.images import Rechecked, from_folder, from_sources, recheck_images
 
 NAMES = ("plain.png", 'sub/with "quotes" & 🙂.png', "مرحبا.png")
 

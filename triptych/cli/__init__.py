@@ -15,6 +15,7 @@ import click
 from triptych.cli.config import config
 from triptych.cli.filtering import filter_
 from triptych.cli.inspect import doctor, report, status, verify
+from triptych.cli.repair import repair
 from triptych.cli.stages import caption, demo, export, group, run
 from triptych.errors import TriptychError
 from triptych.machine_errors import machine_error, was_interrupted
@@ -42,7 +43,7 @@ def cli() -> None:
     """
 
 
-for command in (run, group, caption, filter_, export, report, status, verify, config, doctor, demo):
+for command in (run, group, caption, filter_, export, report, status, verify, repair, config, doctor, demo):
     cli.add_command(command)
 
 

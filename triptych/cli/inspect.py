@@ -88,7 +88,8 @@ def verify(folder: Path, images: int | None, image_root: Path | None, as_json: b
     exported row against its format, its caption and its images, and the images themselves.
     """
     from triptych.opening import open_run
-    from triptych.verify import ImageCheck, verify_run
+    from triptych.verify.images import ImageCheck
+    from triptych.verify.run import verify_run
 
     result = verify_run(
         open_run(folder, progress=for_stderr(), read_only=True), ImageCheck(count=images, root=image_root)

@@ -33,11 +33,12 @@ def captions_digest(folder: RunFolder, jobs: Sequence[Job], progress: Progress |
         "captions",
         folder.files_of(*planned_by, *captioned),
         ", ".join(f"{job.name} {job.limit}" for job in jobs),
-        lambda: _digest(folder, jobs, progress or Silent()),
+        lambda: digest_captions(folder, jobs, progress or Silent()),
     )
 
 
-def _digest(folder: RunFolder, jobs: Sequence[Job], progress: Progress) -> str:
+def digest_captions(folder: RunFolder, jobs: Sequence[Job], progress: Progress) -> str:
+    """The same, computed from the files."""
     digest = hashlib.sha256()
     grouped = GroupedImages(folder)
     encoder = msgspec.json.Encoder()

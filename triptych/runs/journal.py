@@ -11,12 +11,13 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Generic, NamedTuple, Self, TypeVar
 
 import msgspec
 
 from triptych.runs.checksums import sealed_line
 from triptych.runs.jsonl import (
+    DamagedLineError,
     damage_as_setup_error,
     decode_all,
     decode_lines,
@@ -100,6 +101,29 @@ def read_whole_journal(path: Path, kind: type[T]) -> list[T]:
         content = content[: content.rfind(b"\n") + 1]
     with damage_as_setup_error(path, _REMOVE_THE_LINE):
         return decode_all(content, kind, are_sealed=True)
+
+
+class JournalLine(NamedTuple, Generic[T]):
+    """One line of a journal, and what is wrong with it."""
+
+    number: int
+    content: bytes
+    record: T | None
+    """None where it is damaged."""
+    damage: str | None
+
+
+def journal_lines(path: Path, kind: type[T]) -> Iterator[JournalLine[T]]:
+    """Every whole line, also the damaged ones. Slower than the functions above."""
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            if not line.endswith(b"\n"):
+                return
+            try:
+                (record,) = decode_all(line, kind, are_sealed=True)
+                yield JournalLine(number, line, record, None)
+            except DamagedLineError as damage:
+                yield JournalLine(number, line, None, damage.what)
 
 
 def _cut_torn_tail(path: Path) -> None:

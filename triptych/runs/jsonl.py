@@ -167,6 +167,10 @@ def damage_as_setup_error(path: Path, what_to_do: str) -> Iterator[None]:
 class DamagedLineError(Exception):
     """A line that isn't what its file should hold: ``line N: expected ..., found ...``."""
 
+    def __init__(self, number: int, what: str) -> None:
+        super().__init__(f"line {number}: {what}")
+        self.what = what
+
 
 def decode_lines(file: IO[bytes], kind: type[T], *, are_sealed: bool = False) -> Iterator[T]:
     """The records of an open JSON Lines file. Of sealed lines, a last one without its newline is left out.
@@ -220,12 +224,12 @@ def _whole_lines(file: IO[bytes]) -> Iterator[bytes]:
 
 def _decode_line(line: bytes, number: int, decoder: msgspec.json.Decoder[T], *, is_sealed: bool) -> T:
     if is_sealed and not is_intact(line + b"\n"):
-        raise DamagedLineError(f"line {number}: its checksum doesn't fit")
+        raise DamagedLineError(number, "its checksum doesn't fit")
     try:
         return decoder.decode(line)
     except UNDECODABLE as error:
         name = getattr(decoder.type, "__name__", "record").lstrip("_")
-        raise DamagedLineError(f"line {number}: expected a {name} in JSON, found {error}") from None
+        raise DamagedLineError(number, f"expected a {name} in JSON, found {error}") from None
 
 
 def sha256_of(path: Path) -> str:

@@ -143,14 +143,19 @@ class StageStates:
 
     def _refuse_damage(self, inputs: Mapping[str, str]) -> None:
         """Raise SetupError where a file has changed since the stage that wrote it finished."""
+        for name, now in inputs.items():
+            stage, left = self.left_by(name)
+            if stage is not None and left != now:
+                raise SetupError(self.damage_line(stage), path=self.path)
+
+    def left_by(self, name: str) -> tuple[StageName | None, str]:
+        """Which finished stage wrote what others read as input ``name``, and its digest then."""
         for stage, written in _HASHED.items():
             state = self.run_file.stages.get(stage)
-            if state is None or not state.finished or not state.wrote:
-                continue
-            for name in written:
-                now = inputs.get(name.removesuffix(".jsonl"))
-                if now is not None and now != digest_of_hashes(_below(name, state.wrote)):
-                    raise SetupError(self.damage_line(stage), path=self.path)
+            found = [each for each in written if each.removesuffix(".jsonl") == name]
+            if found and state is not None and state.finished and state.wrote:
+                return stage, digest_of_hashes(_below(found[0], state.wrote))
+        return None, ""
 
     def refuse_changed_file(self, stage: StageName, name: str) -> None:
         """Raise SetupError where the file ``name`` isn't what ``stage`` had left when it finished."""

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from tests.support.made_up import as_unit, at_degrees, group
 from triptych.grouping.config import SetsConfig
 from triptych.grouping.neighbours.unit_vectors import as_units
-from triptych.grouping.sets.packing import set_id, subsample
-from triptych.records import ImageSet
+from triptych.grouping.sets.packing import subsample
+from triptych.records import ImageSet, set_id
 
 THRESHOLDS = SetsConfig(related_cosine_similarity=0.7, duplicate_cosine_similarity=0.95)
 """From 18.2 to 45.5 degrees apart."""

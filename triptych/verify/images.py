@@ -1,15 +1,13 @@
-"""Everything that a run wrote, read again and recounted: what `triptych verify` does.
+"""The images of a run, read again: is each still there, and has it the bytes and the size that the run noted?
 
-Comes in: a run. Goes out: the checks that passed, with counts, and the violations. Some images are read
-again: is each still there, and has it the bytes (length and hash) and the size that the run noted? Not its
-job: repairing anything; decoding every pixel again, as equal bytes are the bytes that were decoded before.
+Comes in: a run, how many images to look at, and where. Goes out: findings. Not its job: decoding every pixel
+again, as equal bytes are the bytes that were decoded before.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,22 +18,14 @@ from triptych.errors import TriptychError, UnreadableImageError
 from triptych.progress import Progress
 from triptych.records import ImageRecord
 from triptych.runs.folder import RunFolder
-from triptych.runs.jsonl import digest_of_files
 from triptych.runs.plan import GroupedImages, JobPlan
 from triptych.runs.sampling import hash64, last_sampled
-from triptych.runs.stages import STAGE_NAMES
 from triptych.sources.image_decoding import upright_size
 from triptych.sources.shard import Shard
+from triptych.verify.findings import Findings
 
 MOST_IMAGE_VIOLATIONS = 20
 """More are counted, not listed."""
-
-
-class Verification(msgspec.Struct, kw_only=True):
-    """What was checked, and what is wrong."""
-
-    checks: list[str] = []
-    violations: list[str] = []
 
 
 class ImageCheck(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,91 +37,7 @@ class ImageCheck(msgspec.Struct, frozen=True, kw_only=True):
     """The folder that rows' paths are below; None: where the run found the images."""
 
 
-def verify_run(opened: Run, images: ImageCheck) -> Verification:
-    """Check the ledger, the embeddings, the images and, where there is one, the export.
-
-    Never raises for damage.
-    """
-    found = Verification()
-    for check in (
-        _check_ledger,
-        _check_stages,
-        _check_embeddings,
-        partial(_check_images, asked=images),
-        _check_export,
-    ):
-        try:
-            check(opened, found)
-        except (OSError, TriptychError) as error:
-            found.violations.append(str(error))
-    return found
-
-
-def _check_ledger(opened: Run, found: Verification) -> None:
-    """Every image and every planned caption is accounted for."""
-    ledger = opened.ledger(opened.progress)
-    violations = ledger.violations()
-    found.violations += violations
-    if not violations:
-        planned = sum(counts.planned or 0 for counts in ledger.jobs.values())
-        found.checks.append(
-            f"the ledger adds up: {ledger.images.found or 0:,} images, {planned:,} captions planned"
-        )
-    found.violations += [f"stage {stage} is not finished" for stage in ledger.unfinished]
-
-
-def _check_stages(opened: Run, found: Verification) -> None:
-    """What a finished stage wrote and read is there, and the same."""
-    folder = opened.folder
-    losses = [loss for stage in STAGE_NAMES if (loss := folder.loss_of(stage)) is not None]
-    found.violations += [f"{loss}; `triptych run` makes again what is missing" for loss in losses]
-    sets = folder.run_file.stages.get("sets")
-    if losses or sets is None or not sets.finished:
-        return
-    changed = [
-        name
-        for name in ("images", "embeddings")
-        if sets.inputs.get(name) != digest_of_files(folder.path, folder.files_of(name))
-    ]
-    found.violations += [
-        f"{folder.path / name} has other bytes than when the sets were made of it: it was damaged or edited;"
-        " put it back, or make it again with --fresh embeddings"
-        for name in changed
-    ]
-    if not changed:
-        found.checks.append("images and embeddings have the bytes that the sets were made of")
-
-
-def _check_embeddings(opened: Run, found: Verification) -> None:
-    """Each shard's array has one row for each readable image."""
-    import numpy as np
-
-    folder = opened.folder
-    rows = shards = 0
-    for shard in folder.shards():
-        path = folder.embeddings_file(shard)
-        try:
-            readable = sum(record.unreadable is None for record in folder.images(shard))
-            array = np.load(path, mmap_mode="r", allow_pickle=False)
-        except TriptychError as error:
-            found.violations.append(str(error))
-            continue
-        except (OSError, ValueError, EOFError) as error:
-            found.violations.append(
-                f"{path} can't be read ({error}); remove it, and `triptych run` makes it again"
-            )
-            continue
-        if array.ndim != 2 or array.dtype != np.float16 or len(array) != readable:
-            found.violations.append(
-                f"{path}: {array.dtype}{list(array.shape)}, expected float16[{readable}, dim]"
-            )
-            continue
-        rows += len(array)
-        shards += 1
-    found.checks.append(f"{rows:,} embeddings in {shards:,} shards match their images")
-
-
-def _check_images(opened: Run, found: Verification, asked: ImageCheck) -> None:
+def check_images(opened: Run, found: Findings, asked: ImageCheck) -> None:
     """Each image is where it was, with the bytes and the size that the run noted."""
     if asked.count == 0:
         return
@@ -167,17 +73,6 @@ def _needed(opened: Run, gone: Collection[str]) -> Collection[str]:
                 if each.is_kept:
                     needed.update(image.key for image in each.target.images if image.key in gone)
     return needed
-
-
-def _check_export(opened: Run, found: Verification) -> None:
-    """The exported files, where there are any."""
-    from triptych.export.check.export import check_export
-
-    if not opened.folder.is_finished("export"):
-        return
-    passed, violations = check_export(opened.folder, opened.progress)
-    found.checks += map(str, passed)
-    found.violations += violations
 
 
 ReadImage = Callable[[str, ImageRecord], bytes]

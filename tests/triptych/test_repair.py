@@ -1,0 +1,154 @@
+"""Damage is named, set aside, and made again alone; nothing is deleted."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.triptych.conftest import Command
+from tests.triptych.test_bad_input import assert_one_line
+from tests.triptych.test_lost_files import _again, finished, run
+from triptych.records import Caption
+from triptych.runs.journal import read_journal
+
+__all__ = ["finished", "run"]
+
+JOURNAL = "captions/single_en/files-00000.jsonl"
+
+
+def flip(path: Path, at: int = -3) -> None:
+    """Another byte of the same file, as long as before."""
+    content = bytearray(path.read_bytes())
+    content[at] ^= 1
+    path.write_bytes(content)
+
+
+def set_aside(run: Path) -> dict[str, bytes]:
+    """What lies in the folder of damaged files, by the name that it had in the run."""
+    (folder,) = (run / "damaged").iterdir()
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "run.json",
+        ".run.json.copy",
+        "sources.jsonl",
+        "images/files-00000.jsonl",
+        "embeddings/files-00000.npy",
+        "sets.jsonl",
+        "verdicts/single_en/files-00000.jsonl",
+        "verdicts/scores.jsonl",
+        "export/README.md",
+        "export/manifest.json",
+    ],
+)
+def test_a_damaged_file_is_set_aside_and_made_again(
+    name: str, triptych: Command, few_images: Path, finished: Path, run: Path
+) -> None:
+    """As it was; verify names it, and how to mend it, before."""
+    flip(run / name)
+    damaged = (run / name).read_bytes()
+
+    outcome = triptych("verify", run)
+
+    assert 1 == outcome.exit_code
+    assert name in outcome.stdout + outcome.stderr
+    assert f"triptych repair {run}" in outcome.stdout + outcome.stderr
+
+    outcome = triptych("repair", run, "--yes")
+
+    assert 0 == outcome.exit_code
+    assert f"{run / name}" in outcome.stdout.partition("\n")[0]
+    assert {name: damaged} == set_aside(run)
+
+    assert 0 == _again(triptych, few_images, run).exit_code
+    assert "Nothing to set aside" in triptych("repair", run).stdout
+    assert 0 == triptych("verify", run).exit_code
+    for path in (run / "export", run / "verdicts" / "single_en"):
+        for each in path.iterdir():
+            assert (finished / each.relative_to(run)).read_bytes() == each.read_bytes()
+
+
+def test_of_a_journal_only_the_damaged_lines_go(
+    triptych: Command, few_images: Path, finished: Path, run: Path
+) -> None:
+    """Two captions are asked for again, and come out as before; the others stay where they are."""
+    lines = (run / JOURNAL).read_bytes().splitlines(keepends=True)
+    broken = [lines[1].replace(b'"text":"', b'"text":"?'), b"\xff\xfe\x00\n"]
+    (run / JOURNAL).write_bytes(b"".join([lines[0], broken[0], *lines[2:-1], broken[1]]))
+
+    assert_one_line(_again(triptych, few_images, run), 1, JOURNAL, "line 2", "triptych repair")
+    assert "files-00000.jsonl, line 6: its checksum" in triptych("verify", run).stdout
+
+    triptych("repair", run, "--yes")
+
+    assert {JOURNAL: b"".join(broken)} == set_aside(run)
+    assert b"".join([lines[0], *lines[2:-1]]) == (run / JOURNAL).read_bytes()
+
+    _again(triptych, few_images, run)
+
+    assert sorted(lines) == sorted((run / JOURNAL).read_bytes().splitlines(keepends=True))
+    assert 0 == triptych("verify", run).exit_code
+    assert (finished / "export/manifest.json").read_bytes() == (run / "export/manifest.json").read_bytes()
+
+
+def test_a_caption_that_is_there_twice(triptych: Command, few_images: Path, run: Path) -> None:
+    """The last one counts, so the others are set aside."""
+    lines = (run / JOURNAL).read_bytes().splitlines(keepends=True)
+    (run / JOURNAL).write_bytes(b"".join([*lines, lines[2]]))
+
+    assert "is captioned twice" in triptych("verify", run).stdout
+
+    triptych("repair", run, "--yes")
+    _again(triptych, few_images, run)
+
+    assert {JOURNAL: lines[2]} == set_aside(run)
+    assert 6 == len(list(read_journal(run / JOURNAL, Caption)))
+    assert 0 == triptych("verify", run).exit_code
+
+
+@pytest.mark.parametrize("asked", [["--dry-run"], []])
+def test_nothing_is_set_aside_unasked(asked: list[str], triptych: Command, run: Path) -> None:
+    """A dry run says what would be; without a terminal to ask on, the command wants --yes."""
+    flip(run / "sets.jsonl")
+    outcome = triptych("repair", run, *asked)
+
+    assert "sets.jsonl is not what sets left" in outcome.stdout
+    assert bool(asked) == (outcome.exit_code == 0)
+    assert not (run / "damaged").exists()
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(b"\xff"), flip])
+def test_both_copies_of_what_a_run_was_made_with(
+    damage: Callable[[Path], object], triptych: Command, few_images: Path, run: Path
+) -> None:
+    """One that is damaged or gone is mended by the other; without both, the run can't be gone on with."""
+    damage(run / "run.json")
+    triptych("repair", run, "--yes")
+
+    assert 0 == triptych("verify", run).exit_code
+
+    damage(run / "run.json")
+    (run / ".run.json.copy").write_bytes(b"{}")
+
+    assert_one_line(triptych("repair", run, "--yes"), 1, "both damaged", "put one of them back")
+
+
+def test_a_file_that_a_stage_did_not_leave(triptych: Command, few_images: Path, run: Path) -> None:
+    """Neither used nor deleted."""
+    (run / "images" / "more.jsonl").write_bytes(b"")
+
+    assert "images/more.jsonl is no file that embeddings left" in triptych("verify", run).stdout
+    assert_one_line(_again(triptych, few_images, run), 1, "images/more.jsonl", "triptych repair")
+
+    triptych("repair", run, "--yes")
+
+    assert 0 == _again(triptych, few_images, run).exit_code
+    assert 0 == triptych("verify", run).exit_code
+
+
+def test_a_folder_that_is_no_run(triptych: Command, tmp_path: Path) -> None:
+    """As every command says it."""
+    assert_one_line(triptych("repair", tmp_path), 1, "is not a run folder")

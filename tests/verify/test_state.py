@@ -1,0 +1,89 @@
+"""What run.json says of a run is recounted."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tests.triptych.conftest import Command, few_images, triptych
+from tests.triptych.test_lost_files import finished, run
+from triptych.records import ImageSet, set_id
+from triptych.runs.folder import RunFolder
+from triptych.runs.jsonl import write_jsonl
+
+__all__ = ["few_images", "finished", "run", "triptych"]
+
+
+def test_a_run_that_was_only_grouped_is_sound(triptych: Command, few_images: Path, tmp_path: Path) -> None:
+    """Stages that nobody asked for are named, and are no violation; one that was begun is."""
+    triptych("group", few_images, "--preset", "demo", "--out", tmp_path / "run")
+    outcome = triptych("verify", tmp_path / "run")
+
+    assert 0 == outcome.exit_code
+    assert "not asked for yet: captions, verdicts, export" in outcome.stdout
+
+    RunFolder.open(tmp_path / "run").begin_stage("captions", {}, {})
+    outcome = triptych("verify", tmp_path / "run")
+
+    assert 1 == outcome.exit_code
+    assert "captions were begun and are not finished" in outcome.stdout
+
+
+@pytest.mark.parametrize(
+    ("stage", "name"),
+    [
+        ("embeddings", "found"),
+        ("embeddings", "unreadable"),
+        ("sets", "sets"),
+        ("sets", "images_in_sets"),
+        ("sets", "duplicates"),
+        ("captions", "single_en.captioned"),
+        ("captions", "single_en.failed"),
+    ],
+)
+def test_a_count_that_run_json_has_otherwise(stage: str, name: str, triptych: Command, run: Path) -> None:
+    """However it came there."""
+    folder = RunFolder.open(run)
+    folder.run_file.stages[stage].notes[name] += 1
+    folder.save()
+
+    assert f"run.json notes {name} " in triptych("verify", run).stdout
+
+
+@pytest.mark.parametrize("stage", ["sets", "verdicts", "export"])
+def test_a_stage_that_has_read_something_else(stage: str, triptych: Command, run: Path) -> None:
+    """Images for sets, captions for the others."""
+    folder = RunFolder.open(run)
+    name = "images" if stage == "sets" else "captions"
+    folder.run_file.stages[stage].inputs[name] = "0" * 64
+    folder.save()
+
+    assert f"{stage} were made of other {name} than there are now" in triptych("verify", run).stdout
+
+
+def test_a_set_whose_images_are_in_another_order(triptych: Command, run: Path) -> None:
+    """Also where everything else has been made to fit: then its captions mean other images."""
+    folder = RunFolder.open(run)
+    first, *others = folder.sets()
+    turned = msgspec.structs.replace(first, keys=first.keys[::-1])
+    write_jsonl(folder.sets_file, [turned, *others])
+    folder.finish_stage("sets", folder.run_file.stages["sets"].notes)
+
+    assert f"set {first.id} has other images, or in another order" in triptych("verify", run).stdout
+    assert first.id == set_id(first.keys) != set_id(turned.keys)
+
+
+def test_whatever_a_check_ends_with_is_one_violation(
+    triptych: Command, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the other checks are made."""
+
+    def broken(self: RunFolder) -> list[ImageSet]:
+        raise KeyError("no such thing")
+
+    monkeypatch.setattr(RunFolder, "sets", broken)
+    outcome = triptych("verify", run)
+
+    assert 1 == outcome.exit_code
+    assert "BAD  check sets ended with KeyError: 'no such thing'" in outcome.stdout
+    assert "ok   6 of 6 images" in outcome.stdout

@@ -1,0 +1,44 @@
+"""The command that sets aside what is damaged in a run folder."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from triptych.cli import options
+from triptych.errors import UsageError
+from triptych.terminal import echo
+
+
+@click.command(epilog=options.example("triptych repair run --dry-run"))
+@click.argument("folder", metavar="RUN", type=options.FOLDER)
+@click.option("--dry-run", is_flag=True, help="Say what is damaged; change nothing.")
+@click.option("--yes", is_flag=True, help="Don't ask.")
+def repair(folder: Path, dry_run: bool, yes: bool) -> None:
+    """Set aside what is damaged, so that only that is made again.
+
+    Damaged files, and damaged lines of caption journals, are moved to RUN/damaged, never deleted. `triptych
+    run` then makes what is missing; everything else stays. `triptych verify` says what else is wrong.
+    """
+    from triptych.repair import find_damage
+    from triptych.repair import repair as set_aside
+    from triptych.runs.lock import owned
+
+    damage = find_damage(folder)
+    for each in damage:
+        echo(each.what)
+    if not damage:
+        echo("Nothing to set aside.")
+    if not damage or dry_run:
+        return
+    if not yes:
+        if not sys.stdin.isatty():
+            raise UsageError(
+                "there is no terminal to ask on: add --yes to set it aside, or --dry-run to look"
+            )
+        click.confirm("Set it aside?", abort=True)
+    with owned(folder):
+        aside = set_aside(folder, find_damage(folder))
+    echo(f"Set aside in {aside}. `triptych run` makes again what is missing.")

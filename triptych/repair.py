@@ -1,0 +1,198 @@
+"""Damage in a run folder, and how only what is damaged is made again: what `triptych repair` does.
+
+Comes in: a run folder. Goes out: what is damaged and what becomes of it, in words; and that done. What is
+damaged is moved to ``RUN/damaged/<time>/``, from where it can be put back; nothing is deleted. The next
+`triptych run` makes what is missing then. Not its job: making it; what doesn't add up (see triptych.verify).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from triptych.errors import SetupError
+from triptych.records import Caption, ImageRecord
+from triptych.runs.folder import RunFolder
+from triptych.runs.journal import JournalLine, journal_lines, read_whole_journal
+from triptych.runs.jsonl import make_folder, read_whole_jsonl, sync_directory, written_whole
+from triptych.runs.run_file import COPY_NAME, NAME, read_run_file
+from triptych.runs.stages import STAGE_NAMES, RunFile, StageName
+
+DAMAGED_FOLDER = "damaged"
+
+
+class _Mend(Protocol):
+    def __call__(self, aside: Path) -> None: ...
+
+
+class Damage(NamedTuple):
+    """Something that is not as it was written."""
+
+    what: str
+    """In one line, with what becomes of it."""
+    mend: _Mend
+    """Does that. ``aside``: where to move what is damaged."""
+
+
+def find_damage(path: Path) -> list[Damage]:
+    """Everything in the run folder ``path`` that can be set aside, in the order in which it has to be.
+
+    Changes nothing. Raises SetupError where the folder is no run, or neither run.json nor its copy is sound.
+    """
+    folder = RunFolder(path, _sound_run_file(path))
+    damage = list(_run_file_damage(folder))
+    for stage in STAGE_NAMES:
+        damage += _caption_damage(folder) if stage == "captions" else _file_damage(folder, stage)
+    return damage
+
+
+def repair(path: Path, damage: list[Damage]) -> Path:
+    """Set aside what ``find_damage`` has found; needs the folder's lock. Returns where it lies now."""
+    aside = path / DAMAGED_FOLDER / time.strftime("%Y%m%dT%H%M%S", time.gmtime())
+    while aside.exists():
+        aside = aside.with_name(aside.name + "_")
+    make_folder(aside)
+    for each in damage:
+        each.mend(aside)
+    return aside
+
+
+def _sound_run_file(path: Path) -> RunFile:
+    """What run.json says, or its copy where that is damaged."""
+    try:
+        return read_run_file(path, RunFile)
+    except SetupError as error:
+        said = _said(path, COPY_NAME)
+        if said is not None:
+            return said
+        if error.path == path:  # no run, or one of another version
+            raise
+    raise SetupError(
+        f"{path / NAME} and its copy {COPY_NAME} are both damaged, so what the run was made with is lost;"
+        " put one of them back, or begin in another folder",
+        path=path,
+    )
+
+
+def _said(path: Path, name: str) -> RunFile | None:
+    try:
+        return read_run_file(path, RunFile, name)
+    except SetupError:
+        return None
+
+
+def _run_file_damage(folder: RunFolder) -> Iterator[Damage]:
+    for name in (NAME, COPY_NAME):
+        if _said(folder.path, name) != folder.run_file:
+            yield Damage(
+                f"{folder.path / name} is damaged or gone; it is written again, as the other one has it",
+                partial(_write_again, folder, name),
+            )
+
+
+def _write_again(folder: RunFolder, name: str, aside: Path) -> None:
+    _move(folder.path, name, aside)
+    folder.save()
+
+
+def _file_damage(folder: RunFolder, stage: StageName) -> Iterator[Damage]:
+    """Files of ``stage`` that are there and not as it left them; before it has finished, unreadable ones."""
+    state = folder.run_file.stages.get(stage)
+    if state is None:
+        return
+    if state.finished and state.wrote:
+        names = [name for name in folder.changed_files(stage) if (folder.path / name).is_file()]
+    else:
+        names = list(_unreadable(folder)) if stage == "embeddings" else []
+    for name in names:
+        yield Damage(
+            f"{folder.path / name} is not what {stage} left; it is set aside and made again",
+            partial(_set_aside, folder, stage, name),
+        )
+
+
+def _unreadable(folder: RunFolder) -> Iterator[str]:
+    """Of images and embeddings that lie there while more are made: going on with them would fail."""
+    for shard in folder.shards():
+        images, embeddings = folder.images_file(shard), folder.embeddings_file(shard)
+        readable: int | None = None
+        try:
+            readable = sum(each.unreadable is None for each in read_whole_jsonl(images, ImageRecord))
+        except SetupError:
+            yield images.relative_to(folder.path).as_posix()
+        if embeddings.exists() and not _is_array(embeddings, readable):
+            yield embeddings.relative_to(folder.path).as_posix()
+
+
+def _is_array(path: Path, rows: int | None) -> bool:
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except Exception:  # numpy promises no kind of error for bytes that are no array
+        return False
+    return array.ndim == 2 and rows in (None, len(array))
+
+
+def _set_aside(folder: RunFolder, stage: StageName, name: str, aside: Path) -> None:
+    folder.reopen_stage(stage)
+    _move(folder.path, name, aside)
+
+
+def _caption_damage(folder: RunFolder) -> Iterator[Damage]:
+    """Journals with damaged lines, or with a caption twice."""
+    for path in sorted((folder.path / "captions").rglob("*.jsonl")):
+        try:
+            captions = read_whole_journal(path, Caption)
+            if len({caption.id for caption in captions}) == len(captions):
+                continue
+        except SetupError:
+            pass
+        broken, repeated = _bad_lines(path)
+        found = {"damaged": len(broken), "of captions that come again": len(repeated)}
+        counts = ", ".join(f"{count:,} {what}" for what, count in found.items() if count)
+        yield Damage(
+            f"{path}: lines that are set aside, so that what is missing then is made again: {counts}",
+            partial(_take_out_lines, folder, path),
+        )
+
+
+def _bad_lines(path: Path) -> tuple[set[int], set[int]]:
+    """The numbers of damaged lines, and of lines whose caption comes again: the last one counts."""
+    last: dict[str, int] = {}
+    broken, repeated = set(), set()
+    for line in journal_lines(path, Caption):
+        if line.record is None:
+            broken.add(line.number)
+            continue
+        if line.record.id in last:
+            repeated.add(last[line.record.id])
+        last[line.record.id] = line.number
+    return broken, repeated
+
+
+def _take_out_lines(folder: RunFolder, path: Path, aside: Path) -> None:
+    """Write the bad lines aside, then the journal without them."""
+    if "captions" in folder.run_file.stages:
+        folder.reopen_stage("captions")
+    broken, repeated = _bad_lines(path)
+    bad = broken | repeated
+    lines: list[JournalLine[Caption]] = list(journal_lines(path, Caption))
+    with written_whole(aside / path.relative_to(folder.path)) as file:
+        file.writelines(line.content for line in lines if line.number in bad)
+    with written_whole(path) as file:
+        file.writelines(line.content for line in lines if line.number not in bad)
+
+
+def _move(root: Path, name: str, aside: Path) -> None:
+    """Move a file of the run to its place below ``aside``, where it is there."""
+    if not (root / name).exists():
+        return
+    moved = aside / name
+    make_folder(moved.parent)
+    (root / name).rename(moved)
+    sync_directory(moved.parent)
+    sync_directory((root / name).parent)

@@ -1,0 +1,1 @@
+"""What `triptych verify` looks at."""

@@ -1,0 +1,120 @@
+"""The files of a run, byte by byte, against what their stages have noted of them.
+
+Comes in: a run. Goes out: findings, each with the file and what to do. Not its job: whether what the files
+say adds up (see runs.ledger).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from triptych.api import Run
+from triptych.errors import SetupError
+from triptych.records import Caption
+from triptych.runs.folder import RunFolder
+from triptych.runs.journal import journal_lines, read_whole_journal
+from triptych.runs.run_file import COPY_NAME, read_run_file
+from triptych.runs.stages import STAGE_NAMES, RunFile, StageName
+from triptych.verify.findings import Findings
+
+MOST_LINES = 20
+"""Damaged lines of a journal that are named; more are counted."""
+
+
+_GONE = "is not there any more; `triptych run` makes it again"
+
+
+def check_run_file(opened: Run, found: Findings) -> None:
+    """run.json was read when the run was opened; its copy says the same."""
+    try:
+        same = read_run_file(opened.path, RunFile, COPY_NAME) == opened.folder.run_file
+    except (FileNotFoundError, SetupError):
+        same = False
+    if same:
+        found.checks.append("run.json and its copy are as they were written")
+    else:
+        found.violations.append(
+            f"{opened.path / COPY_NAME} doesn't say what run.json does: it was damaged;"
+            f" `triptych repair {opened.path}` writes it anew"
+        )
+
+
+def check_files(opened: Run, found: Findings) -> None:
+    """Each file of a finished stage has the bytes that it had when the stage finished."""
+    folder = opened.folder
+    for stage in STAGE_NAMES:
+        state = folder.run_file.stages.get(stage)
+        if state is None or not state.finished or not state.wrote:
+            continue
+        changed = folder.changed_files(stage)
+        found.violations += [f"{folder.path / name} {_what_became(folder, stage, name)}" for name in changed]
+        if not changed:
+            found.checks.append(
+                f"{len(state.wrote):,} files of {stage} have the bytes that they were left with"
+            )
+
+
+def _what_became(folder: RunFolder, stage: StageName, name: str) -> str:
+    if not (folder.path / name).is_file():
+        return _GONE
+    if name not in folder.run_file.stages[stage].wrote:
+        return f"is no file that {stage} left; `triptych repair {folder.path}` sets it aside"
+    return f"was damaged or edited after {stage} had finished; {_set_aside(folder)}"
+
+
+def _set_aside(folder: RunFolder) -> str:
+    return f"`triptych repair {folder.path}` sets it aside, so that it is made again"
+
+
+def check_journals(opened: Run, found: Findings) -> None:
+    """Each line of each journal is as it was written, also of jobs and generations that don't count now."""
+    journals = sorted((opened.path / "captions").rglob("*.jsonl"))
+    lines = 0
+    damaged: list[str] = []
+    with opened.progress.task("check journals", len(journals), "files") as task:
+        for path in journals:
+            try:
+                lines += len(read_whole_journal(path, Caption))
+            except SetupError:
+                damaged += _damaged_lines(path, opened.folder)
+            task.advance(1)
+    found.violations += damaged
+    if journals and not damaged:
+        found.checks.append(f"{lines:,} lines in {len(journals):,} journals are as they were written")
+
+
+def _damaged_lines(path: Path, folder: RunFolder) -> Iterator[str]:
+    broken = [line for line in journal_lines(path, Caption) if line.damage is not None]
+    for line in broken[:MOST_LINES]:
+        yield f"{path}, line {line.number}: {line.damage}; {_set_aside(folder)}"
+    if len(broken) > MOST_LINES:
+        yield f"{path}: {len(broken) - MOST_LINES:,} more damaged lines"
+
+
+def check_embeddings(opened: Run, found: Findings) -> None:
+    """Each shard's array has one row for each readable image."""
+    folder = opened.folder
+    rows = shards = 0
+    for shard in folder.shards():
+        path = folder.embeddings_file(shard)
+        readable = sum(record.unreadable is None for record in folder.images(shard))
+        try:
+            array = np.load(path, mmap_mode="r", allow_pickle=False)
+        except FileNotFoundError:
+            found.violations.append(f"{path} {_GONE}")
+            continue
+        except Exception as error:  # numpy promises no kind of error for bytes that are no array
+            found.violations.append(f"{path} can't be read ({error}); {_set_aside(folder)}")
+            continue
+        if array.ndim != 2 or array.dtype != np.float16 or len(array) != readable:
+            shape = f"{array.dtype}{list(array.shape)}"
+            found.violations.append(
+                f"{path}: {shape}, expected float16[{readable}, dim]; {_set_aside(folder)}"
+            )
+            continue
+        rows += len(array)
+        shards += 1
+    found.checks.append(f"{rows:,} embeddings in {shards:,} shards match their images")

@@ -1,0 +1,95 @@
+"""Everything that a run wrote, read again and recounted: what `triptych verify` does.
+
+Comes in: a run. Goes out: the checks that passed, with counts, and the violations. What is remembered of
+files that nobody has touched isn't believed here: everything is read. Not its job: mending anything (see
+triptych.repair).
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from triptych.api import Run
+from triptych.errors import TriptychError
+from triptych.runs.ledger import Ledger
+from triptych.runs.stages import STAGE_NAMES
+from triptych.verify.files import check_embeddings, check_files, check_journals, check_run_file
+from triptych.verify.findings import Findings
+from triptych.verify.images import ImageCheck, check_images
+from triptych.verify.state import check_inputs, check_notes, check_sets
+
+
+def verify_run(opened: Run, images: ImageCheck) -> Findings:
+    """Check run.json, the ledger, the files of all stages, the images and, where there is one, the export.
+
+    Never raises for damage.
+    """
+    found = Findings()
+    for check in (
+        check_run_file,
+        check_files,
+        check_journals,
+        _check_ledger,
+        check_sets,
+        check_inputs,
+        check_embeddings,
+        partial(check_images, asked=images),
+        _check_export,
+    ):
+        try:
+            check(opened, found)
+        except (OSError, TriptychError) as error:
+            found.violations.append(str(error))
+        except Exception as error:  # whatever bytes there are, the other checks are made as well
+            name = getattr(check, "__name__", "check_images").strip("_").replace("_", " ")
+            found.violations.append(
+                f"{name} ended with {type(error).__name__}: {error}; is something damaged?"
+            )
+    found.violations = list(dict.fromkeys(found.violations))
+    return found
+
+
+def _check_ledger(opened: Run, found: Findings) -> None:
+    """Every image and every planned caption is accounted for, and run.json says the same of them."""
+    ledger = opened.ledger(opened.progress)
+    violations = [f"{each}; {_remedy(each, opened)}" for each in ledger.violations()]
+    stages = opened.folder.run_file.stages
+    violations += [
+        f"{stage} were begun and are not finished; the command that began them goes on with them"
+        for stage in ledger.unfinished
+        if stage in stages
+    ]
+    violations += check_notes(opened.folder, ledger)
+    found.violations += violations
+    if not violations:
+        found.checks.append(_summary(ledger, opened))
+
+
+def _summary(ledger: Ledger, opened: Run) -> str:
+    planned = sum(counts.planned or 0 for counts in ledger.jobs.values())
+    missing = [stage for stage in STAGE_NAMES if stage not in opened.folder.run_file.stages]
+    return f"the ledger adds up: {ledger.images.found or 0:,} images, {planned:,} captions planned" + (
+        f"; not asked for yet: {', '.join(missing)}" if missing else ""
+    )
+
+
+def _remedy(violation: str, opened: Run) -> str:
+    """What mends a contradiction in the ledger."""
+    if "is captioned twice" in violation:
+        return f"`triptych repair {opened.path}` takes out all but the last"
+    if "planned, but" in violation or not opened.folder.is_finished("captions"):
+        return "`triptych run` makes what is missing"
+    if "verdict" in violation or "judged" in violation:
+        return "make the verdicts again with --fresh verdicts"
+    return "make the sets again with --fresh sets"
+
+
+def _check_export(opened: Run, found: Findings) -> None:
+    """The exported files, where there are any."""
+    from triptych.export.check.export import check_export
+
+    if not opened.folder.is_finished("export"):
+        return
+    passed, violations = check_export(opened.folder, opened.progress)
+    found.checks += map(str, passed)
+    found.violations += [f"{each}; --fresh export writes it again" for each in violations]

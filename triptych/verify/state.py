@@ -1,0 +1,95 @@
+"""What run.json says of the stages, recounted: what each has read, what it noted.
+
+Comes in: a run, its ledger. Goes out: findings. Not its job: the bytes of files (see files).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from triptych.api import Run
+from triptych.records import set_id
+from triptych.runs.captions_digest import digest_captions
+from triptych.runs.folder import RunFolder
+from triptych.runs.ledger import Ledger
+from triptych.runs.stages import STAGE_NAMES, StageName
+from triptych.verify.findings import Findings
+
+_AGAIN = "`triptych run` does it again"
+
+
+def check_sets(opened: Run, found: Findings) -> None:
+    """The id of each set is that of its images, in their order."""
+    if not opened.folder.is_finished("sets"):
+        return
+    sets = list(opened.folder.sets())
+    other = [each.id for each in sets if each.id != set_id(each.keys)]
+    found.violations += [
+        f"set {name} has other images, or in another order, than its id says; make the sets again with"
+        " --fresh sets"
+        for name in other
+    ]
+    if not other:
+        found.checks.append(f"{len(sets):,} sets have the ids of their images")
+
+
+def check_inputs(opened: Run, found: Findings) -> None:
+    """What each stage has read is what the stages before it have left."""
+    folder = opened.folder
+    stale = [*_stale_files(folder), *_stale_captions(opened)]
+    found.violations += stale
+    if not stale:
+        found.checks.append("each stage has read what the stages before it left")
+
+
+def _stale_files(folder: RunFolder) -> Iterator[str]:
+    for stage in STAGE_NAMES:
+        for name, digest in _inputs(folder, stage).items():
+            writer, left = folder.left_by(name)
+            if writer is not None and left != digest:
+                yield f"{stage} were made of other {name} than there are now; {_AGAIN}"
+
+
+def _stale_captions(opened: Run) -> Iterator[str]:
+    """Verdicts and exports, whose input is what captions say."""
+    readers: list[StageName] = ["verdicts", "export"]
+    noted = {stage: _inputs(opened.folder, stage).get("captions") for stage in readers}
+    if not any(noted.values()):
+        return
+    now = digest_captions(opened.folder, opened.jobs, opened.progress)
+    for stage, digest in noted.items():
+        if digest is not None and digest != now:
+            yield f"{stage} were made of other captions than there are now; {_AGAIN}"
+
+
+def _inputs(folder: RunFolder, stage: StageName) -> Mapping[str, str]:
+    state = folder.run_file.stages.get(stage)
+    return state.inputs if state is not None and state.finished else {}
+
+
+def check_notes(folder: RunFolder, ledger: Ledger) -> Iterator[str]:
+    """A line for each count that run.json has otherwise than the files."""
+    images = ledger.images
+    found, unreadable = images.found, _total(images.unreadable)
+    yield from _other_notes(folder, "embeddings", {"found": found, "unreadable": unreadable})
+    duplicates = _total(images.duplicates)
+    in_sets = {"sets": images.sets, "images_in_sets": images.in_sets, "duplicates": duplicates}
+    yield from _other_notes(folder, "sets", in_sets)
+    captions = folder.run_file.stages.get("captions")
+    for job, counts in ledger.jobs.items():
+        # Of a sample, or before the sets were made again, another number was planned.
+        if captions is not None and captions.notes.get(f"{job}.planned") == counts.planned:
+            made = {f"{job}.captioned": counts.captioned, f"{job}.failed": _total(counts.failed)}
+            yield from _other_notes(folder, "captions", made)
+
+
+def _other_notes(folder: RunFolder, stage: StageName, counts: Mapping[str, int | None]) -> Iterator[str]:
+    state = folder.run_file.stages.get(stage)
+    for name, count in counts.items() if state is not None and state.finished else ():
+        noted = state.notes.get(name) if state is not None else None
+        if count is not None and noted is not None and noted != count:
+            yield f"{stage}: run.json notes {name} {noted}, the files have {count:,}; {_AGAIN}"
+
+
+def _total(parts: Mapping[str, int] | None) -> int | None:
+    return None if parts is None else sum(parts.values())

@@ -32,7 +32,6 @@ from PIL import Image
 from benchmarks.large_pictures import large_jpeg
 from benchmarks.record import record, refuse_dirty_tree
 from triptych.errors import UnreadableImageError
-from triptych.grouping.embedding.bounded_queue import MemoryBudget
 from triptych.grouping.embedding.prepare import DRAFT_OVER_INPUT, decode_to, prepare
 from triptych.grouping.embedding.preprocess import resize_to
 from triptych.grouping.encoders.choice import load_encoder, resolve_encoder
@@ -50,8 +49,6 @@ REQUIRED_SIDES_PX = (112, 224, 336)
 LEAST_MEAN_COSINE, LEAST_COSINE = 0.995, 0.98
 FACTORS = (1.0, 1.25, 1.5, 1.75, 1.9, 2.0, 2.5)
 SHORTER_SIDE_PX = 1500
-
-NO_LIMIT = MemoryBudget(sys.maxsize)
 
 
 def timed_ms(ways: dict[str, Callable[[bytes], object]], pictures: Sequence[bytes]) -> dict[str, float]:
@@ -72,7 +69,7 @@ def speed(settings: PreprocessCfg, pictures: Sequence[bytes]) -> dict[str, Any]:
     scale, shift = 1 / (255 * std), -mean / std
 
     def ours(content: bytes) -> object:
-        framed = decode_to(shape, content, NO_LIMIT)[0].framed
+        framed = decode_to(shape, content)[0].framed
         levels = torch.from_numpy(np.stack([framed])).permute(0, 3, 1, 2).float().contiguous()
         return levels.mul_(scale).add_(shift)
 
@@ -84,9 +81,7 @@ def speed(settings: PreprocessCfg, pictures: Sequence[bytes]) -> dict[str, Any]:
         {
             "open_clip_ms": lambda content: transform(Image.open(io.BytesIO(content))),
             "ours_ms": ours,
-            "ours_with_hashes_ms": lambda content: prepare(
-                FoundFile(key="a.jpg", content=content), shape, NO_LIMIT
-            ),
+            "ours_with_hashes_ms": lambda content: prepare(FoundFile(key="a.jpg", content=content), shape),
             "ours_without_draft_ms": without_draft,
             "only_decoding_at_that_scale_ms": lambda content: decode_rgb(
                 content, int(DRAFT_OVER_INPUT * max(shape.scaled_to))
@@ -107,7 +102,7 @@ def pixels_apart(settings: PreprocessCfg, pictures: Sequence[bytes]) -> dict[str
     shape, transform = input_shape(settings), image_transform_v2(settings, is_train=False)
     apart = []
     for content in pictures:
-        framed = decode_to(shape, content, NO_LIMIT)[0].framed.astype(np.float32)
+        framed = decode_to(shape, content)[0].framed.astype(np.float32)
         ours = (framed / 255 - np.array(settings.mean)) / np.array(settings.std)
         theirs = transform(Image.open(io.BytesIO(content))).permute(1, 2, 0).numpy()
         apart.append(float(np.abs(ours - theirs).mean()))
@@ -121,7 +116,7 @@ def cosines(encoder: TorchTower, peer: torch.nn.Module, pictures: Sequence[bytes
     just that much larger than the input.
     """
     side_px = max(encoder.shape.scaled_to)
-    ours = encoder.encode(np.stack([decode_to(encoder.shape, each, NO_LIMIT)[0].framed for each in pictures]))
+    ours = encoder.encode(np.stack([decode_to(encoder.shape, each)[0].framed for each in pictures]))
     by_factor = {}
     for factor in FACTORS:
         shorter_px = 8 * round(factor * side_px)

@@ -28,7 +28,6 @@ from numpy.typing import NDArray
 
 from benchmarks.large_pictures import large_jpeg
 from benchmarks.record import record, refuse_dirty_tree
-from triptych.grouping.embedding.bounded_queue import MemoryBudget
 from triptych.grouping.embedding.pipeline import Pipeline
 from triptych.grouping.embedding.prepare import prepare
 from triptych.grouping.embedding.preprocess import InputShape
@@ -94,16 +93,13 @@ class Ignored:
 
 def decoding_s(contents: tuple[bytes, ...], threads: int, batch_size: int) -> float:
     """Wall time in which ``threads`` decode a batch: the median of RUNS."""
-    budget, files = (
-        MemoryBudget(sys.maxsize),
-        [FoundFile(key=str(n), content=c) for n, c in enumerate(contents)],
-    )
+    files = [FoundFile(key=str(n), content=c) for n, c in enumerate(contents)]
     batch = [files[number % DISTINCT] for number in range(batch_size)]
     took = []
     with ThreadPoolExecutor(threads) as pool:
         for _ in range(RUNS + 1):
             began = time.perf_counter()
-            list(pool.map(lambda file: prepare(file, Sleeping.shape, budget), batch))
+            list(pool.map(lambda file: prepare(file, Sleeping.shape), batch))
             took.append(time.perf_counter() - began)
     return statistics.median(took[1:])
 
@@ -122,13 +118,13 @@ def in_pipeline(shards: list[Drawn], cost_s: float, threads: int, batch_size: in
 
 def in_naive_loop(shards: list[Drawn], cost_s: float, threads: int, batch_size: int) -> float:
     """Busy where a batch is decoded, then encoded, then the next."""
-    encoder, budget, batch = Sleeping(cost_s), MemoryBudget(sys.maxsize), []
+    encoder, batch = Sleeping(cost_s), []
     with ThreadPoolExecutor(threads) as pool:
         for shard in shards:
             for file in shard.files():
                 batch.append(file)
                 if len(batch) == batch_size:
-                    prepared = list(pool.map(lambda each: prepare(each, Sleeping.shape, budget), batch))
+                    prepared = list(pool.map(lambda each: prepare(each, Sleeping.shape), batch))
                     encoder.encode(np.stack([each.pixels for each in prepared if each.pixels is not None]))
                     batch.clear()
     return round(encoder.busy, 4)

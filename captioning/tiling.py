@@ -89,5 +89,5 @@ def fit_to_tiles(picture: Image.Image, grid: tuple[int, int], tile_px: int) -> b
 
 def unpack(jpeg: bytes) -> Image.Image:
     """The picture that a server sees: every engine works on these very pixels."""
-    with Image.open(io.BytesIO(jpeg)) as image:
+    with Image.open(io.BytesIO(jpeg), formats=("JPEG",)) as image:
         return image.convert("RGB")

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
     from PIL import Image
 
-    from triptych.grouping.embedding.bounded_queue import MemoryBudget
     from triptych.grouping.embedding.preprocess import InputShape
     from triptych.grouping.sets.thresholds import Thresholds
 
@@ -148,34 +147,32 @@ def embed(
     """
     import numpy as np
 
-    from triptych.grouping.embedding.bounded_queue import MemoryBudget
-    from triptych.grouping.embedding.pipeline import DECODED_AT_ONCE_PIXELS
     from triptych.grouping.encoders.choice import load_encoder, resolve_encoder, usable_devices
 
     threads = len(os.sched_getaffinity(0))
     where = usable_devices("auto" if device == "auto" else (device,))[0]
     encoder = load_encoder(resolve_encoder(resolve_model(model), pretrained), where, precision, threads)
-    decoding = MemoryBudget(DECODED_AT_ONCE_PIXELS)
     left, vectors = iter(images), []
     with ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:
         for batch in iter(lambda: list(islice(left, batch_size)), []):
-            framed = pool.map(lambda image: _framed(image, encoder.shape, decoding), batch)
+            framed = pool.map(lambda image: _framed(image, encoder.shape), batch)
             vectors.append(encoder.encode(np.stack(list(framed))))
     if not vectors:
         return encoder.encode(encoder.shape.grey())[:0]
     return np.concatenate(vectors)
 
 
-def _framed(image: Picture, shape: InputShape, decoding: MemoryBudget) -> NDArray[np.uint8]:
+def _framed(image: Picture, shape: InputShape) -> NDArray[np.uint8]:
     """As a tower of ``shape`` sees it."""
     from triptych.grouping.embedding.prepare import decode_to
     from triptych.grouping.embedding.preprocess import resize_to
+    from triptych.sources.pixels.to_rgb import to_rgb
 
     if not isinstance(image, (str, Path, bytes)):
-        return resize_to(shape, image.convert("RGB"), *image.size).framed
+        return resize_to(shape, to_rgb(image), *image.size).framed
     try:
         content = image if isinstance(image, bytes) else Path(image).read_bytes()
-        return decode_to(shape, content, decoding)[0].framed
+        return decode_to(shape, content)[0].framed
     except UnreadableImageError as error:
         name = f"{len(image):,} bytes" if isinstance(image, bytes) else str(image)
         raise UnreadableImageError(f"{name}: {error}") from None

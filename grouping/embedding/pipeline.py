@@ -19,7 +19,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from triptych.grouping.embedding.bounded_queue import BoundedQueue, MemoryBudget
+from triptych.executors.memory_budget import MemoryBudget
+from triptych.grouping.embedding.bounded_queue import BoundedQueue
 from triptych.grouping.embedding.prepare import Prepared, prepare
 from triptych.grouping.embedding.preprocess import InputShape
 from triptych.grouping.embedding.throughput import Stopwatch, Throughput
@@ -31,9 +32,6 @@ from triptych.sources.shard import FoundFile, Shard
 
 READ_AHEAD_BYTES = 512 * 1024**2
 """Of files that were read and not decoded yet."""
-
-DECODED_AT_ONCE_PIXELS = 256 * 1000**2
-"""1 GiB of opaque pictures, at Pillow's 4 bytes a pixel; up to 4 GiB while alpha is laid on white."""
 
 ENDS_WITHIN_S = 2.0
 """A thread that reads may hang with its disk, or wait for a shard that doesn't come; it is left behind."""
@@ -64,9 +62,8 @@ class Pipeline:
     """Reads, decodes, encodes and writes shards, as one encoder needs them. For one call of ``run``.
 
     Held at once: at most ``max_images`` images (three batches and two a decoding thread) between
-    reading and encoding. Of them READ_AHEAD_BYTES and one file as they were read, pictures of
-    DECODED_AT_ONCE_PIXELS (at least one picture) decoded, and the others as ``uint8[height, width, 3]``
-    pixels, 147 KiB at 224 x 224.
+    reading and encoding. Of them READ_AHEAD_BYTES and one file as they were read, some being decoded (see
+    image_decoding for how many), and the others as ``uint8[height, width, 3]`` pixels, 147 KiB at 224 x 224.
     """
 
     def __init__(self, run: RunFolder, encoder: Encoder, batch_size: int, decode_threads: int) -> None:
@@ -74,7 +71,6 @@ class Pipeline:
         self.images = MemoryBudget(self.max_images)
         """What is held between reading and encoding."""
         self._bytes = MemoryBudget(READ_AHEAD_BYTES)
-        self._decoding = MemoryBudget(DECODED_AT_ONCE_PIXELS)
         self._run, self._encoder = run, encoder
         self._batch_size, self._decode_threads = batch_size, decode_threads
         self._stopwatch = Stopwatch(decode_threads)
@@ -100,7 +96,7 @@ class Pipeline:
             if writing is not None:
                 writing.result()
         finally:
-            for each in (self.images, self._bytes, self._decoding, files, batches):
+            for each in (self.images, self._bytes, files, batches):
                 each.close()
             decoders.shutdown(cancel_futures=True)
             for thread in (reading, cutting):
@@ -127,7 +123,7 @@ class Pipeline:
     def _prepare(self, file: FoundFile) -> Prepared:
         try:
             with self._stopwatch.timed("decoding"):
-                return prepare(file, self._encoder.shape, self._decoding)
+                return prepare(file, self._encoder.shape)
         finally:
             self._bytes.release(len(file.content))
 

@@ -15,11 +15,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from triptych.errors import UnreadableImageError
-from triptych.grouping.embedding.bounded_queue import MemoryBudget
 from triptych.grouping.embedding.preprocess import InputShape, Resized, resize_to
 from triptych.grouping.perceptual_hash import picture_hash
 from triptych.records import ImageRecord
-from triptych.sources.image_decoding import decode_rgb, pixel_count
+from triptych.sources.image_decoding import decode_rgb
 from triptych.sources.shard import FoundFile
 
 DRAFT_OVER_INPUT = 1.1
@@ -39,11 +38,8 @@ class Prepared(NamedTuple):
     pixels: NDArray[np.uint8] | None
 
 
-def prepare(file: FoundFile, shape: InputShape, decoding: MemoryBudget) -> Prepared:
-    """The record of ``file`` and its pixels for a tower of ``shape``. For any number of threads.
-
-    ``decoding`` is the budget of pixels that are decoded at the same time.
-    """
+def prepare(file: FoundFile, shape: InputShape) -> Prepared:
+    """The record of ``file`` and its pixels for a tower of ``shape``. For any number of threads."""
     if file.unreadable is not None:
         return Prepared(ImageRecord(key=file.key, unreadable=file.unreadable), None)
     width_px = height_px = 0
@@ -51,7 +47,7 @@ def prepare(file: FoundFile, shape: InputShape, decoding: MemoryBudget) -> Prepa
     pixels: NDArray[np.uint8] | None = None
     unreadable: str | None = None
     try:
-        resized, width_px, height_px = decode_to(shape, file.content, decoding)
+        resized, width_px, height_px = decode_to(shape, file.content)
         pixels = np.ascontiguousarray(resized.framed)  # lets go of the whole picture
         shown = picture_hash(Image.fromarray(resized.whole))
     except _TooNarrowError as error:
@@ -71,21 +67,16 @@ def prepare(file: FoundFile, shape: InputShape, decoding: MemoryBudget) -> Prepa
     return Prepared(record, pixels)
 
 
-def decode_to(shape: InputShape, content: bytes, decoding: MemoryBudget) -> tuple[Resized, int, int]:
+def decode_to(shape: InputShape, content: bytes) -> tuple[Resized, int, int]:
     """A file's picture at the tower's scale, and the width and height in pixels of the upright original.
 
     Raises UnreadableImageError.
     """
-    amount = pixel_count(content)
-    decoding.acquire(amount)
-    try:
-        draft_side_px = int(DRAFT_OVER_INPUT * max(shape.scaled_to))
-        picture, width_px, height_px = decode_rgb(content, draft_side_px)
-        if max(width_px, height_px) > MAX_ASPECT_RATIO * min(width_px, height_px):
-            raise _TooNarrowError(width_px, height_px)
-        return resize_to(shape, picture, width_px, height_px), width_px, height_px
-    finally:
-        decoding.release(amount)
+    draft_side_px = int(DRAFT_OVER_INPUT * max(shape.scaled_to))
+    picture, width_px, height_px = decode_rgb(content, draft_side_px)
+    if max(width_px, height_px) > MAX_ASPECT_RATIO * min(width_px, height_px):
+        raise _TooNarrowError(width_px, height_px)
+    return resize_to(shape, picture, width_px, height_px), width_px, height_px
 
 
 class _TooNarrowError(UnreadableImageError):

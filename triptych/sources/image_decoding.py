@@ -1,36 +1,85 @@
 """Bytes to upright RGB pictures; the one place where an image is decoded.
 
-Comes in: a file's bytes. Goes out: an RGB picture, EXIF orientation applied, alpha laid on white.
-A file that is cut short or damaged is refused, never greyed out. Not its job: finding the bytes.
+Comes in: a file's bytes. Goes out: an RGB picture, turned upright, alpha laid on white. Pixels decide: what
+else a file holds is left out before a decoder sees it, and can't make it unreadable. A file whose pixels are
+cut short or damaged is refused, never greyed out, as far as its format shows it. Not its job: finding the
+bytes, and the formats' own ways (see pixels).
 """
 
 from __future__ import annotations
 
 import io
-import struct
-import warnings
+from collections.abc import Callable
+from importlib import import_module
+from typing import NamedTuple
 
-from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
-from PIL.PngImagePlugin import PngImageFile
-from PIL.TiffImagePlugin import TiffImageFile
+from PIL import (
+    AvifImagePlugin,
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageFile,
+    Jpeg2KImagePlugin,
+    JpegImagePlugin,
+    PngImagePlugin,
+    PpmImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+    _imaging,
+)
 
 from triptych.errors import UnreadableImageError
+from triptych.executors.memory_budget import MemoryBudget
+from triptych.sources.image_format import ImageFormat, image_format
+from triptych.sources.pixels import avif, jpeg, libtiff, png, tiff, webp
+from triptych.sources.pixels.bare_file import BareFile
+from triptych.sources.pixels.orientation import from_metadata, turned_upright
+from triptych.sources.pixels.orientation import upright_size as size_upright
+from triptych.sources.pixels.to_rgb import reduced_to_rgb, to_rgb
 
 MAX_PIXELS = 400_000_000
 """More is refused: a decompression bomb or a scan that no vision tower can use."""
 
-WHITES = {"I": (255, 65535), "F": (1, 255, 65535)}
-"""What white may be in pictures of 32-bit integers or floats, which have no place for it: the ranges of 8 and
-16 bits, and of floats from 0 to 1."""
+LARGE_PIXELS = 32_000_000
+"""A picture with more is reduced while it is converted, where a smaller one will do."""
 
-ORIENTATION_TAG = 0x0112
-"""The EXIF and TIFF tag."""
+DECODED_AT_ONCE_PIXELS = 256_000_000
+"""By all threads of a process: 1 GiB, at Pillow's 4 bytes a pixel. A larger picture is decoded alone."""
 
-PNG_CHUNK_HEAD_BYTES = 32
-"""Length, name and the start of what a chunk holds."""
-PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-PNG_ORIENTATION_CHUNKS = (b"eXIf", b"iTXtXML:com.adobe.xmp", b"tEXtRaw profile type", b"zTXtRaw profile type")
-"""How a chunk begins that may hold an orientation: its name, and for text the start of its keyword."""
+MAX_HEAD_BYTES = 4096
+"""That are looked at for the format, which may begin with comments."""
+
+TRUNCATED = ("truncat", "premature end of jpeg")
+"""What decoders call files that are cut short."""
+
+_DECODING = MemoryBudget(DECODED_AT_ONCE_PIXELS)
+
+_DECODERS: dict[str, Callable[[io.BytesIO, str], ImageFile.ImageFile]] = {
+    "AVIF": AvifImagePlugin.AvifImageFile,
+    "BMP": BmpImagePlugin.BmpImageFile,
+    "GIF": GifImagePlugin.GifImageFile,
+    "JPEG": JpegImagePlugin.JpegImageFile,
+    "JPEG2000": Jpeg2KImagePlugin.Jpeg2KImageFile,
+    "PNG": PngImagePlugin.PngImageFile,
+    "PPM": PpmImagePlugin.PpmImageFile,
+    "TIFF": TiffImagePlugin.TiffImageFile,
+    "WEBP": WebPImagePlugin.WebPImageFile,
+}
+"""No other one is ever opened: Pillow by itself starts a program for what turns out to be PostScript."""
+
+_DECODERS_OF_EXTRAS = {
+    "HEIF": ("pillow_heif", "HeifImageFile"),
+    "JXL": ("pillow_jxl.JpegXLImagePlugin", "JXLImageFile"),
+}
+
+_BARE_FILES = {
+    "AVIF": avif.bare_file,
+    "JPEG": jpeg.bare_file,
+    "PNG": png.bare_file,
+    "TIFF": tiff.bare_file,
+    "WEBP": webp.bare_file,
+}
+"""The formats whose metadata could be in the way."""
 
 
 def decode_rgb(content: bytes, draft_side_px: int | None = None) -> tuple[Image.Image, int, int]:
@@ -38,43 +87,33 @@ def decode_rgb(content: bytes, draft_side_px: int | None = None) -> tuple[Image.
 
     With ``draft_side_px`` a JPEG is decoded at 1/2, 1/4 or 1/8 scale, as long as both sides stay at
     least that long: 2.7 times faster on 1500-pixel photographs, and the picture is smaller than the
-    original. Raises UnreadableImageError with the class and cause as its reason.
+    original. Another large picture is reduced likewise, so that little memory is held. Raises
+    UnreadableImageError with the class and cause as its reason. For any number of threads.
     """
     if ImageFile.LOAD_TRUNCATED_IMAGES:
         raise RuntimeError("PIL.ImageFile.LOAD_TRUNCATED_IMAGES is set in this process; it hides damage")
-    if not content:
-        raise UnreadableImageError("empty: the file has no bytes")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(content)) as image:
-                if image.width * image.height > MAX_PIXELS:
-                    raise UnreadableImageError(f"too large: {image.width} x {image.height} pixels")
-                width, height = _upright_size(image)
-                if draft_side_px is not None:
-                    image.draft("RGB", (draft_side_px, draft_side_px))
-                upright = ImageOps.exif_transpose(image)
-                return _to_rgb(upright), width, height
-    except UnreadableImageError:
-        raise
-    except UnidentifiedImageError:
-        raise UnreadableImageError("unknown format: no image format matches the bytes") from None
-    except Image.DecompressionBombError as error:
-        raise UnreadableImageError(f"too large: {error}") from None
-    except Exception as error:  # Pillow's decoders raise anything on damaged bytes
-        kind = "truncated" if "truncated" in str(error).lower() else "damaged"
-        raise UnreadableImageError(f"{kind}: {error}") from None
-
-
-def pixel_count(content: bytes) -> int:
-    """How many pixels the file says it has; 0 where it has no header. Decodes nothing."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(content)) as image:
-                return image.width * image.height
-    except Exception:  # Pillow's decoders raise anything on damaged bytes
-        return 0
+    opened = _open(content)
+    image = opened.image
+    with image:
+        width, height = image.size
+        if width * height > MAX_PIXELS:
+            raise UnreadableImageError(f"too large: {width} x {height} pixels")
+        if opened.bare.damage is not None:
+            raise _unreadable(opened.format, opened.bare.damage)
+        is_jpeg = opened.format.decoder == "JPEG"
+        if is_jpeg and draft_side_px is not None:
+            image.draft("RGB", (draft_side_px, draft_side_px))
+        held = width * height if "progressive" in image.info else image.width * image.height
+        with _DECODING.held(held):
+            try:
+                decoded = jpeg.decoded(opened.bare, image) if is_jpeg else _loaded(image)
+                if draft_side_px is None or decoded.width * decoded.height <= LARGE_PIXELS:
+                    picture = to_rgb(decoded)
+                else:
+                    picture = reduced_to_rgb(decoded, draft_side_px)
+            except Exception as error:  # decoders raise anything on damaged bytes
+                raise _unreadable(opened.format, error) from None
+    return turned_upright(picture, opened.orientation), *size_upright((width, height), opened.orientation)
 
 
 def upright_size(content: bytes) -> tuple[int, int]:
@@ -82,67 +121,81 @@ def upright_size(content: bytes) -> tuple[int, int]:
 
     Raises UnreadableImageError where there is no header to read. What follows it may be damaged.
     """
+    opened = _open(content)
+    with opened.image:
+        return size_upright(opened.image.size, opened.orientation)
+
+
+class _Opened(NamedTuple):
+    """A file whose header was read."""
+
+    format: ImageFormat
+    bare: BareFile
+    image: ImageFile.ImageFile
+
+    @property
+    def orientation(self) -> int:
+        """AVIF's decoder gives its own as EXIF. Those of HEIC and JPEG XL turn the picture themselves, but
+        for a JPEG inside."""
+        if self.format.decoder == "AVIF" or getattr(self.image, "jpeg", False):
+            return from_metadata(self.image.info.get("exif", b""))
+        return self.bare.orientation
+
+
+def _open(content: bytes) -> _Opened:
+    if not content:
+        raise UnreadableImageError("empty: the file has no bytes")
+    found = image_format(content[:MAX_HEAD_BYTES])
+    if found is None:
+        raise UnreadableImageError("unknown format: no image format matches the bytes")
+    decoder = _decoder(found)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(content)) as image:
-                return _upright_size(image)
+        bare = _BARE_FILES.get(found.decoder or "", BareFile)(content)
+        return _Opened(found, bare, decoder(io.BytesIO(bare.content), ""))
+    except UnreadableImageError:
+        raise
     except Exception as error:  # as above
-        raise UnreadableImageError(f"damaged: {error}") from None
+        raise _unreadable(found, error, "unsupported or damaged") from None
 
 
-def _upright_size(image: Image.Image) -> tuple[int, int]:
-    """From what is before the pixels, without decoding them, wherever the format puts it there."""
-    if isinstance(image, TiffImageFile) and ORIENTATION_TAG in image.tag_v2:
-        return image.size  # Pillow has turned it already
-    turned = _exif(image).get(ORIENTATION_TAG, 1) in (5, 6, 7, 8)
-    return (image.height, image.width) if turned else (image.width, image.height)
-
-
-def _exif(image: Image.Image) -> Image.Exif:
-    """Pillow decodes a whole PNG to look for an orientation behind its pixels. Few have anything there."""
-    if isinstance(image, PngImageFile) and not _has_metadata_behind_pixels(image):
-        return Image.Image.getexif(image)
-    return image.getexif()
-
-
-def _has_metadata_behind_pixels(image: PngImageFile) -> bool:
-    """Whether the chunks after the first IDAT could hold an orientation: walks lengths, decodes nothing."""
-    file = image.fp
-    assert file is not None
-    before = file.tell()
+def _decoder(found: ImageFormat) -> Callable[[io.BytesIO, str], ImageFile.ImageFile]:
+    if found.decoder in _DECODERS:
+        return _DECODERS[found.decoder]
+    if found.decoder not in _DECODERS_OF_EXTRAS:
+        raise UnreadableImageError(f"unsupported format: {found.name}")
+    module, name = _DECODERS_OF_EXTRAS[found.decoder]
     try:
-        file.seek(len(PNG_SIGNATURE))
-        pixels_seen = False
-        while len(head := file.read(PNG_CHUNK_HEAD_BYTES)) >= 12:
-            (length,), chunk = struct.unpack_from(">I", head), head[4:]
-            pixels_seen = pixels_seen or chunk.startswith(b"IDAT")
-            if pixels_seen and chunk.startswith(PNG_ORIENTATION_CHUNKS):
-                return True
-            file.seek(length + 12 - len(head), io.SEEK_CUR)
-        return False
-    finally:
-        file.seek(before)
+        decoder: Callable[[io.BytesIO, str], ImageFile.ImageFile] = getattr(import_module(module), name)
+    except ImportError:
+        raise UnreadableImageError(
+            f"unsupported format: {found.name}: install triptych[{found.extra}]"
+        ) from None
+    return decoder
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I;16"):
-        return image.convert("I").point(lambda value: value / 256).convert("L").convert("RGB")
-    if image.mode in WHITES:
-        return _wide_to_grey(image).convert("RGB")
-    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
-        layered = image.convert("RGBA")
-        white = Image.new("RGBA", layered.size, "white")
-        return Image.alpha_composite(white, layered).convert("RGB")
-    return image.convert("RGB")
+def _loaded(image: ImageFile.ImageFile) -> Image.Image:
+    """The picture, where neither Pillow nor libtiff has anything to say against it."""
+    if not isinstance(image, TiffImagePlugin.TiffImageFile):
+        image.load()
+        return image
+    image.im = _imaging.new(image.mode, image.size)  # else Pillow's own limit on pixels would count
+    with libtiff.errors_kept() as errors:
+        try:
+            image.load()
+        except OSError as error:
+            raise OSError("; ".join([*errors, str(error)])) from None
+    if errors:
+        raise OSError("; ".join(errors))
+    return image
 
 
-def _wide_to_grey(image: Image.Image) -> Image.Image:
-    """32-bit integers or floats to 8 bits: white is the first of WHITES that nothing exceeds, else the
-    brightest pixel. What is no number, or negative, is black."""
-    import numpy as np
-
-    levels = np.nan_to_num(np.asarray(image, np.float64), nan=0.0, posinf=0.0, neginf=0.0)
-    brightest = float(levels.max())
-    white = next((white for white in WHITES[image.mode] if brightest <= white), brightest)
-    return Image.fromarray(np.clip(levels * (255 / white), 0, 255).astype(np.uint8))
+def _unreadable(found: ImageFormat, error: Exception | str, kind: str = "damaged") -> UnreadableImageError:
+    """The class of what is wrong, and which decoder failed with what."""
+    said = " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, MemoryError):
+        kind = "too large"
+    elif "unknown pixel mode" in said:
+        kind = "unsupported format"
+    elif any(word in said.lower() for word in TRUNCATED):
+        kind = "truncated"
+    return UnreadableImageError(f"{kind}: {found.name}: {said}")

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from triptych.grouping.embedding.bounded_queue import BoundedQueue, ClosedError, MemoryBudget
+from triptych.executors.memory_budget import ClosedError, MemoryBudget
+from triptych.grouping.embedding.bounded_queue import BoundedQueue
 
 
 def test_a_budget_holds_no_more_than_its_limit() -> None:

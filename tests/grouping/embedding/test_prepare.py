@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import io
-import threading
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from triptych.grouping.embedding import prepare as prepare_module
-from triptych.grouping.embedding.bounded_queue import MemoryBudget
 from triptych.grouping.embedding.prepare import decode_to, prepare
 from triptych.grouping.embedding.preprocess import InputShape, resize_to
 from triptych.sources.shard import FoundFile
@@ -34,41 +32,11 @@ def test_a_jpeg_decoded_at_an_eighth_lies_where_the_whole_one_does(size: tuple[i
     """300 pixels at 1/8 are 37.5: the frame isn't stretched by the half pixel that libjpeg adds."""
     picture = _smooth(*size)
 
-    drafted = decode_to(SHAPE, _jpeg(picture), MemoryBudget(10**9))[0].framed
+    drafted = decode_to(SHAPE, _jpeg(picture))[0].framed
     in_full = resize_to(SHAPE, picture, *size).framed
 
     apart = np.abs(drafted.astype(float) - in_full)
     assert apart.mean() < 1.0
-
-
-def test_pictures_are_decoded_within_a_budget_of_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Budget for two and a half pictures: of eight threads at most two decode at once, and all finish."""
-    content, decode = _jpeg(_smooth(450, 300)), prepare_module.decode_rgb
-    decoding, seen, lock = [0], [0], threading.Lock()
-
-    def counted(*arguments: object) -> object:
-        with lock:
-            decoding[0] += 1
-            seen[0] = max(seen[0], decoding[0])
-        try:
-            return decode(*arguments)  # type: ignore[arg-type]
-        finally:
-            with lock:
-                decoding[0] -= 1
-
-    monkeypatch.setattr(prepare_module, "decode_rgb", counted)
-    budget = MemoryBudget(int(2.5 * 450 * 300))
-    work = [
-        threading.Thread(target=prepare, args=(FoundFile(key=f"{n}.jpg", content=content), SHAPE, budget))
-        for n in range(8)
-    ]
-    for thread in work:
-        thread.start()
-    for thread in work:
-        thread.join()
-
-    assert 1 <= seen[0] <= 2
-    assert budget.peak <= 2 * 450 * 300
 
 
 def test_a_file_is_decoded_once_for_all_that_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,9 +45,7 @@ def test_a_file_is_decoded_once_for_all_that_is_recorded(monkeypatch: pytest.Mon
     decode = prepare_module.decode_rgb
     monkeypatch.setattr(prepare_module, "decode_rgb", lambda *a: calls.append(1) or decode(*a))
 
-    record, pixels = prepare(
-        FoundFile(key="a.jpg", content=_jpeg(_smooth(450, 300))), SHAPE, MemoryBudget(10**9)
-    )
+    record, pixels = prepare(FoundFile(key="a.jpg", content=_jpeg(_smooth(450, 300))), SHAPE)
 
     assert calls == [1]
     assert pixels is not None

@@ -27,7 +27,7 @@ from triptych.jobs import named
 from triptych.models import CAUTION, is_embedded, resolve_model
 from triptych.progress import Progress
 from triptych.results import CaptionResult, ExportResult, FilterResult, GroupResult, RunResult
-from triptych.runs.folder import STAGE_NAMES, RunFolder, StageName
+from triptych.runs.folder import STAGE_NAMES, UNPACKED, RunFolder, StageName
 from triptych.runs.stages import installed_versions
 from triptych.settings import Settings
 
@@ -217,7 +217,7 @@ class Run(RunContents):
 
         if self._shards is None:
             sources = without_gone_archives(self.folder, self._sources)
-            self._shards = open_sources(sources, self.config.input)
+            self._shards = open_sources(sources, self.config.input, self.folder.path / UNPACKED)
         return with_gone_shards(self.folder, self._shards)
 
     def discard(self, stages: Sequence[StageName]) -> None:

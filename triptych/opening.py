@@ -18,7 +18,7 @@ from triptych.api import Run
 from triptych.config import Config, checked_config
 from triptych.errors import SetupError, UsageError
 from triptych.progress import Progress, Silent
-from triptych.runs.folder import RunFolder
+from triptych.runs.folder import UNPACKED, RunFolder
 from triptych.runs.jsonl import make_folder
 from triptych.runs.lock import owned
 from triptych.settings import Settings, load_settings
@@ -80,11 +80,14 @@ def _begin(
     path: Path, settings: Settings, sources: Sequence[Path], stored: Sequence[StoredShard], progress: Progress
 ) -> Run:
     """A run with sources, begun here if the folder is new."""
-    from triptych.sources.opening import open_sources
+    from triptych.sources.opening import find_sources
 
     _refuse_inside(path, sources)
     absolute = [source.absolute() for source in sources]
-    shards = [] if stored else open_sources(absolute, settings.config.input)
+    input_config = settings.config.input
+    shards, junk = ([], 0) if stored else find_sources(absolute, input_config, path / UNPACKED)
+    if junk:
+        progress.say(f"note: {junk:,} files and folders that systems and editors leave are passed over")
     for above in (path, *path.absolute().parents):
         if above.is_file():
             raise SetupError(f"--out {path}: {above} is a file, expected a folder; name another with --out")

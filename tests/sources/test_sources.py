@@ -28,10 +28,10 @@ def test_a_folder_may_hold_images_and_tars_nested(tmp_path: Path) -> None:
 def test_what_is_no_image_is_listed_with_its_reason(tmp_path: Path) -> None:
     """Only sidecars are passed over."""
     write_file(tmp_path / "a.jpg")
-    for name in ("a.json", "metadata.csv", "notes.md", "more.tar.gz"):
-        write_file(tmp_path / name, b"x")
+    for name in ("a.json", "metadata.csv", "notes.md", "more.tar.Z"):
+        write_file(tmp_path / name, b"\x1f\x9d" if name.endswith("Z") else b"x")
 
-    assert {"notes.md": "not an image", "more.tar.gz": "compressed tar"} == reasons(tmp_path)
+    assert {"notes.md": "not an image", "more.tar.Z": "compressed tar"} == reasons(tmp_path)
 
 
 def test_a_large_folder_is_cut_into_shards(tmp_path: Path) -> None:
@@ -60,14 +60,14 @@ def test_a_file_that_has_gone_is_a_record(tmp_path: Path) -> None:
         ("none", "is not there"),
         ("empty", "no images in"),
         ("x.rar", "not an image: .rar"),
-        ("x.tar.gz", "compressed tar: .* unpack it"),
+        ("x.tar.Z", "compressed tar: .* unpack it"),
     ],
 )
 def test_sources_that_cannot_be_are_usage_errors(tmp_path: Path, name: str, problem: str) -> None:
     """Each with what was found and what was expected."""
     (tmp_path / "empty").mkdir()
-    for archive in ("x.rar", "x.tar.gz"):
-        (tmp_path / archive).touch()
+    for archive in ("x.rar", "x.tar.Z"):
+        write_file(tmp_path / archive, b"\x1f\x9d")
     with pytest.raises(UsageError, match=f"{problem}.*expected"):
         open_sources([tmp_path / name])
 

@@ -5,6 +5,7 @@
     RUN/images/<shard>.jsonl            every file that was found: readable, or why not
     RUN/embeddings/<shard>.npy          float16[n, dim]; row i is readable image i of the shard
     RUN/sets.jsonl, duplicates.jsonl
+    RUN/unpacked/                       copies of compressed archives; may be removed, made again when needed
     RUN/grouping/                       checkpoints, only while sets are made
     RUN/captions/<job>/<shard>.jsonl    append-only journals
     RUN/verdicts/<job>/<shard>.jsonl    and scores.jsonl: what other thresholds would reject
@@ -32,6 +33,9 @@ from triptych.runs.stages import RunFile, StageStates
 from triptych.runs.stages import Setting as Setting
 from triptych.runs.stages import StageName as StageName
 from triptych.runs.stages import StageState as StageState
+
+UNPACKED = "unpacked"
+"""What archives are unpacked to whose images can't be read one by one; made again where it was removed."""
 
 
 class RunFolder(StageStates):

@@ -89,7 +89,7 @@ def why_not_an_image(name: str, head: bytes = b"") -> str | None:
     if image_format(head) is not None:
         return None
     if name.lower().endswith(COMPRESSED_TAR_SUFFIXES):
-        return "compressed tar: its images can't be read one by one; unpack it to a plain .tar"
+        return "compressed tar: in another archive; unpack that"
     return f"not an image: {suffix or 'no suffix'}"
 
 

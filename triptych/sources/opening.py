@@ -25,6 +25,7 @@ from triptych.sources.loose_files import LOOSE_PREFIX, LooseFiles
 from triptych.sources.path_filter import PathFilter
 from triptych.sources.shard import Archive, Shard, UnreadableArchive
 from triptych.sources.source_kinds import SourceKind, recognise, without_suffix
+from triptych.sources.unpacking import temporary_folder
 
 DEFAULTS = InputConfig()
 
@@ -41,19 +42,24 @@ class Sources(NamedTuple):
     """Files and folders that systems and editors left."""
 
 
-def open_sources(sources: Sequence[Path], config: InputConfig = DEFAULTS) -> list[Shard]:
+def open_sources(
+    sources: Sequence[Path], config: InputConfig = DEFAULTS, unpack_to: Path | None = None
+) -> list[Shard]:
     """The shards of ``find_sources``."""
-    return find_sources(sources, config).shards
+    return find_sources(sources, config, unpack_to).shards
 
 
-def find_sources(sources: Sequence[Path], config: InputConfig = DEFAULTS) -> Sources:
-    """Everything in ``sources``.
+def find_sources(
+    sources: Sequence[Path], config: InputConfig = DEFAULTS, unpack_to: Path | None = None
+) -> Sources:
+    """Everything in ``sources``. What can't be read one by one will be unpacked to ``unpack_to``, else to a
+    folder that goes with the process.
 
     Raises UsageError where a source isn't there or is nothing that can be one, where two sources give two
     images one key, and where no image and no archive is found at all; SetupError where pyarrow is missing
     for a Parquet file.
     """
-    found = _Found(config, several=len(sources) > 1)
+    found = _Found(config, unpack_to or temporary_folder(), several=len(sources) > 1)
     for source in sources:
         found.add_source(source)
     shards = found.open_archives()
@@ -67,8 +73,8 @@ def find_sources(sources: Sequence[Path], config: InputConfig = DEFAULTS) -> Sou
 class _Found:
     """All files of all sources. The root of a file is that which its key is a path below."""
 
-    def __init__(self, config: InputConfig, *, several: bool) -> None:
-        self._config = config
+    def __init__(self, config: InputConfig, unpack_to: Path, *, several: bool) -> None:
+        self._config, self._unpack_to = config, unpack_to
         self._chosen = PathFilter(config.include, config.exclude)
         self._several = several
         self.roots: dict[str, str] = {}
@@ -139,7 +145,7 @@ class _Found:
         shards: list[Shard] = []
         for path, (root, kind) in self._archives.items():
             name = without_suffix(path)
-            opened = kind.open(Archive(name, path, f"{root}/{path}", self._config))
+            opened = kind.open(Archive(name, path, f"{root}/{path}", self._config, self._unpack_to))
             if isinstance(opened, str):
                 self._add_other(root, path, opened)
                 continue

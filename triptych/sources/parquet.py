@@ -16,8 +16,9 @@ from typing import Any
 
 import msgspec
 
-from triptych.errors import SetupError, UsageError
+from triptych.errors import UsageError
 from triptych.sources.loose_files import FILES_PER_SHARD
+from triptych.sources.pyarrow_extra import import_pyarrow
 from triptych.sources.regular_files import size_of
 from triptych.sources.shard import Archive, FoundFile, Shard, UnreadableArchive
 
@@ -56,10 +57,10 @@ class ParquetShard:
 
     def files(self) -> Iterator[FoundFile]:
         """A file for every row, in row order; where a row group breaks off, one for its other rows."""
-        pa, pq = import_parquet(self._path)
+        pa = import_pyarrow(self._path)
         row = self._starts[0]
         try:
-            with pq.ParquetFile(self._path, buffer_size=READ_AHEAD_BYTES, pre_buffer=False) as file:
+            with pa.parquet.ParquetFile(self._path, buffer_size=READ_AHEAD_BYTES, pre_buffer=False) as file:
                 for at, end in enumerate(self._starts[1:]):
                     try:
                         for content in self._images(file, self._first_group + at):
@@ -106,9 +107,9 @@ def open_parquet(archive: Archive) -> Sequence[Shard] | str:
     """
     path = archive.path
     wanted = archive.config.parquet.image_column
-    pa, pq = import_parquet(path)
+    pa = import_pyarrow(path)
     try:
-        with pq.ParquetFile(path) as file:
+        with pa.parquet.ParquetFile(path) as file:
             column = find_image_column(file.schema_arrow, wanted if isinstance(wanted, str) else None)
             metadata = file.metadata
     except (OSError, pa.ArrowException) as error:
@@ -171,9 +172,9 @@ _row_groups = _RowGroups()
 
 
 def _read_group(path: str, group: int, column: ImageColumn) -> Any:
-    pa, pq = import_parquet(path)
+    pa = import_pyarrow(path)
     try:
-        with pq.ParquetFile(path) as file:
+        with pa.parquet.ParquetFile(path) as file:
             if group >= file.metadata.num_row_groups:
                 raise OSError(f"{path} has no row group {group} any more")
             values = file.read_row_group(group, [column.leaf], use_threads=False).column(0)
@@ -201,18 +202,6 @@ class ImageColumn(msgspec.Struct, frozen=True):
     def leaf(self) -> str:
         """The one column of bytes that is read."""
         return f"{self.name}.bytes" if self.in_struct else self.name
-
-
-def import_parquet(path: str) -> tuple[Any, Any]:
-    """pyarrow and pyarrow.parquet. Raises SetupError where they aren't installed."""
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError:
-        raise SetupError(
-            f"{path} is read with pyarrow, which isn't installed; install triptych[arrow], or leave it out"
-        ) from None
-    return pyarrow, pyarrow.parquet
 
 
 def find_image_column(schema: Any, wanted: str | None) -> ImageColumn | str:

@@ -7,6 +7,7 @@ in a file.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import msgspec
@@ -24,6 +25,8 @@ class Archive(NamedTuple):
     key: str
     path: str
     config: InputConfig
+    unpack_to: Path
+    """Where what can't be read one by one is unpacked to."""
 
     @property
     def chosen(self) -> PathFilter:

@@ -14,7 +14,8 @@ from triptych.sources.file_names import COMPRESSED_TAR_SUFFIXES, says_nothing, s
 from triptych.sources.parquet import open_parquet
 from triptych.sources.regular_files import read_head, why_not_read
 from triptych.sources.shard import Archive, Shard
-from triptych.sources.tar import TarShard
+from triptych.sources.tar import TarShard, open_compressed_tar
+from triptych.sources.unpacking import decompressed, is_compressed
 from triptych.sources.zip import ZipShard
 
 HEAD_BYTES = 512
@@ -36,24 +37,27 @@ def _is_tar(head: bytes) -> bool:
     return head[257:262] == b"ustar"
 
 
-def _is_compressed(head: bytes) -> bool:
-    return head.startswith((b"\x1f\x8b", b"\x1f\x9d", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd"))
-
-
 def _is_zip(head: bytes) -> bool:
     return head.startswith((b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08"))
 
 
-_COMPRESSED_TAR = "compressed tar: its images can't be read one by one; unpack it to a plain .tar"
-
 TAR = SourceKind((".tar",), _is_tar, lambda archive: [TarShard(archive)])
 PARQUET = SourceKind((".parquet", ".parq", ".pq"), lambda head: head.startswith(b"PAR1"), open_parquet)
 ZIP = SourceKind((".zip",), _is_zip, lambda archive: [ZipShard(archive)])
-COMPRESSED_TAR = SourceKind(COMPRESSED_TAR_SUFFIXES, _is_compressed, lambda archive: _COMPRESSED_TAR)
+COMPRESSED_TAR = SourceKind(COMPRESSED_TAR_SUFFIXES, is_compressed, open_compressed_tar)
 
 SOURCE_KINDS = (TAR, PARQUET, ZIP, COMPRESSED_TAR)
 
 ARCHIVE_SUFFIXES = tuple(suffix for kind in SOURCE_KINDS for suffix in kind.suffixes)
+
+
+def _holds_tar(path: str) -> bool:
+    """Whether what ``path`` unpacks to begins as a tar does."""
+    try:
+        with decompressed(path) as (stream, _):
+            return _is_tar(stream.read(HEAD_BYTES))
+    except Exception:  # each library raises its own
+        return False
 
 
 def without_suffix(path: str) -> str:
@@ -78,6 +82,8 @@ def recognise(path: str) -> SourceKind | str | None:
             return why_not_an_image(path)
         return why_not_read(error)
     found = next((kind for kind in SOURCE_KINDS if kind.begins(head)), None)
-    if named is None and found in (ZIP, COMPRESSED_TAR) and suffix_of(path):
-        found = None  # documents and models of many programs are zips
+    if named is None and found is ZIP and suffix_of(path):  # as documents and models of many programs are
+        found = None
+    if named is None and found is COMPRESSED_TAR and not _holds_tar(path):
+        found = None
     return found or named or why_not_an_image(path, head)

@@ -1,22 +1,23 @@
 """Tar archives as shards: SA-1B's bare ``sa_N.jpg`` + ``sa_N.json``, WebDataset's, and any other plain tar.
 
-Members are read by offset, so an image is found again without walking the archive. An archive that is cut
-short or damaged gives every member that is whole, and a record for each place where others are lost.
-Not its job: where headers are (see tar_headers).
+Members are read by offset, so an image is found again without walking the archive; a compressed one is
+unpacked for that. An archive that is cut short or damaged gives every member that is whole, and a record for
+each place where others are lost. Not its job: where headers are (see tar_headers).
 """
 
 from __future__ import annotations
 
 import os
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import IO
 
 from triptych.sources.file_names import is_passed_over, member_key, says_nothing, usable_key, why_not_an_image
 from triptych.sources.image_format import HEAD_BYTES
-from triptych.sources.regular_files import open_regular, read_bounded, size_of, why_not_read
-from triptych.sources.shard import Archive, FoundFile
+from triptych.sources.regular_files import open_regular, read_bounded, read_head, size_of, why_not_read
+from triptych.sources.shard import Archive, FoundFile, Shard, UnreadableArchive
 from triptych.sources.tar_headers import LostMembers, TarMember, members_of
+from triptych.sources.unpacking import UnpackedFile, decompressed, is_compressed
 
 NO_FILES = (b"V", b"D")
 """GNU tar's names of archives, and its lists of folders."""
@@ -135,3 +136,53 @@ class TarShard:
         if not member.isreg():
             return key, f"not an image: a device or a pipe, of type {member.type!r}"
         return key, None if says_nothing(member.name) else why_not_an_image(member.name)
+
+
+class CompressedTarShard(TarShard):
+    """All members of one compressed tar, which is unpacked when it is gone through."""
+
+    def __init__(self, archive: Archive) -> None:
+        super().__init__(archive)
+        self._unpacked = UnpackedFile(archive.path, archive.unpack_to / f"{archive.key}.tar")
+
+    def open(self) -> IO[bytes]:
+        return self._unpacked.open()
+
+    def files(self) -> Iterator[FoundFile]:
+        for file in super().files():
+            if file.key != self.archive_key or self._unpacked.damage() is None:
+                yield file
+        if (damage := self._unpacked.damage()) is not None:
+            yield FoundFile(key=self.archive_key, unreadable=damage)
+
+    def peek(self, most_members: int) -> tuple[int, int]:
+        """Unpacks the beginning only."""
+        files = 0
+        try:
+            with (
+                decompressed(self._path) as (stream, raw),
+                tarfile.open(fileobj=stream, mode="r|", errors="surrogateescape") as archive,
+            ):
+                for _ in range(most_members):
+                    member = archive.next()
+                    if member is None:
+                        return files, self.size_bytes or 0
+                    files += not self._is_passed_over(member)
+                return files, raw.tell()
+        except Exception:  # each library raises its own
+            return 0, 0
+
+
+def open_compressed_tar(archive: Archive) -> Sequence[Shard] | str:
+    """The one shard of a file that is compressed, or called as if it were."""
+    try:
+        head = read_head(archive.path, 8)
+    except OSError as error:
+        return [UnreadableArchive(archive, why_not_read(error))]
+    if is_compressed(head):
+        return [CompressedTarShard(archive)]
+    if not head:
+        return [UnreadableArchive(archive, "empty archive: the file has no bytes")]
+    if head.startswith((b"\x1f\x9d", b"LZIP", b"\x89LZO")) or archive.path.lower().endswith(".br"):
+        return "compressed tar: its kind of compression can't be read; unpack it to a plain .tar"
+    return [UnreadableArchive(archive, "damaged archive: neither a tar nor compressed")]

@@ -1,0 +1,159 @@
+"""Compressed tars are unpacked once, and read as plain ones are."""
+
+import bz2
+import gzip
+import lzma
+import os
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from tests.support.pile import jpeg, keys, read_again, reasons, write_file, write_tar
+from triptych.sources import unpacking
+from triptych.sources.opening import open_sources
+from triptych.sources.shard import Shard, estimate_count
+
+
+def _with_pyarrow(compression: str) -> Callable[[bytes], bytes]:
+    def compress(content: bytes) -> bytes:
+        sink = pa.BufferOutputStream()
+        with pa.CompressedOutputStream(sink, compression) as stream:
+            stream.write(content)
+        return sink.getvalue().to_pybytes()
+
+    return compress
+
+
+COMPRESSIONS = {
+    "gz": gzip.compress,
+    "bz2": bz2.compress,
+    "xz": lzma.compress,
+    "lzma": lambda content: lzma.compress(content, lzma.FORMAT_ALONE),
+    "zst": _with_pyarrow("zstd"),
+    "lz4": _with_pyarrow("lz4"),
+}
+
+
+def _tar(folder: Path) -> bytes:
+    members = {"1.jpg": jpeg(1), "1.json": b"{}", "sub/2.jpg": jpeg(2), "notes.md": b"?"}
+    return write_tar(folder / "plain", members).read_bytes()
+
+
+def _open(folder: Path, source: Path) -> Shard:
+    (shard,) = open_sources([source], unpack_to=folder / "unpacked")
+    return shard
+
+
+@pytest.mark.parametrize("name", ["a.tar.{}", "a.TAR.{}", "a.t{}", "a.tar", "a.tar.{}.1", "a"])
+@pytest.mark.parametrize("compression", COMPRESSIONS)
+def test_its_images_are_found_and_found_again(tmp_path: Path, compression: str, name: str) -> None:
+    """By every compression, whatever it is called, also in two parts that were compressed by themselves."""
+    if compression == "lzma" and name in ("a", "a.tar", "a.tar.{}.1"):
+        name = "a.tar.lzma"
+    content = _tar(tmp_path / "before")
+    compress = COMPRESSIONS[compression]
+    name = name.format(compression)
+    packed = (
+        compress(content[:1000]) + compress(content[1000:]) if compression != "lzma" else compress(content)
+    )
+    source = write_file(tmp_path / "in" / name, packed)
+    shard = _open(tmp_path, source)
+    stem = name if name.endswith(".1") else "a"
+
+    assert [f"{stem}/1.jpg", f"{stem}/sub/2.jpg"] == [f.key for f in shard.files() if f.unreadable is None]
+    assert {f"{stem}/notes.md": "not an image"} == reasons(source)
+    assert [True, True] == read_again(shard)
+    assert estimate_count([shard]).files == 3  # type: ignore[union-attr]
+
+
+def test_the_copy_lies_in_the_folder_that_is_named_and_may_go(tmp_path: Path) -> None:
+    """It is made again by who needs it, also in another process."""
+    shard = _open(tmp_path, write_file(tmp_path / "in" / "a.tgz", gzip.compress(_tar(tmp_path))))
+    (first, *_) = shard.files()
+    (copy,) = (tmp_path / "unpacked").iterdir()
+    copy.unlink()
+
+    assert jpeg(1) == pickle.loads(pickle.dumps(shard)).read(first.key, first.offset_bytes, len(jpeg(1)))
+    assert copy.exists()
+
+
+def test_a_copy_of_what_the_archive_was_before_is_not_used(tmp_path: Path) -> None:
+    """It is as old as the archive that it was made of."""
+    source = write_file(tmp_path / "in" / "a.tgz", gzip.compress(_tar(tmp_path)))
+    list(_open(tmp_path, source).files())
+    write_file(source, gzip.compress(write_tar(tmp_path / "other", {"other.jpg": jpeg(9)}).read_bytes()))
+    os.utime(source, ns=(0, 123456789))
+
+    assert [("a/other.jpg", jpeg(9))] == [(f.key, f.content) for f in _open(tmp_path, source).files()]
+
+
+CHECKED = ("gz", "bz2", "xz")
+"""The compressions whose files have checksums, as written here."""
+
+
+@pytest.mark.parametrize(
+    ("compression", "damage"),
+    [
+        *((name, "cut") for name in COMPRESSIONS),
+        *((name, how) for name in CHECKED for how in ("spoilt", "end")),
+    ],
+)
+def test_a_damaged_one_gives_what_is_before_the_damage(tmp_path: Path, compression: str, damage: str) -> None:
+    """With a record, and the run goes on. No image comes of bytes that are not its own."""
+    members = {f"{n:03d}.jpg": os.urandom(2000) for n in range(300)}
+    content = write_tar(tmp_path / "plain", members).read_bytes()
+    packed = bytearray(COMPRESSIONS[compression](content))
+    if damage == "cut":
+        del packed[len(packed) * 2 // 3 :]
+    else:
+        at = len(packed) // 2 if damage == "spoilt" else len(packed) - 12
+        packed[at : at + 10] = bytes(byte ^ 0x5A for byte in packed[at : at + 10])
+    source = write_file(tmp_path / "in" / f"a.tar.{compression}", bytes(packed))
+    files = list(_open(tmp_path, source).files())
+    whole = {f"a/{name}": content for name, content in members.items()}
+
+    assert {"damaged archive", "truncated archive"} & set(reasons(source).values())
+    if damage == "cut" and compression != "bz2":  # whose blocks are larger than all of this
+        assert 50 < sum(file.unreadable is None for file in files)
+        assert all(file.unreadable is not None or file.content == whole[file.key] for file in files)
+    assert len(files) == len({file.key for file in files})
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("a.tar.gz", b"", "empty archive"),
+        ("a.tar.gz", b"<html>not found</html>" * 99, "damaged archive"),
+        ("a.tar.gz", gzip.compress(b"<html>not found</html>" * 99), "damaged archive"),
+        ("a.tar.gz", gzip.compress(b""), "empty archive"),
+        ("a.tar", gzip.compress(b"no tar" * 999), "damaged archive"),
+        ("a.tar.Z", b"\x1f\x9d\x90 whatever", "compressed tar"),
+        ("a.tar.lz", b"LZIP\x01 whatever", "compressed tar"),
+        ("a.json.gz", gzip.compress(b"{}"), "not an image"),
+        ("a", gzip.compress(b"{}"), "not an image"),
+    ],
+)
+def test_what_is_no_compressed_tar_has_a_true_reason(
+    tmp_path: Path, name: str, content: bytes, reason: str
+) -> None:
+    """Whether it is damaged, empty, compressed in a way that can't be read, or something else."""
+    write_file(tmp_path / "good.jpg")
+    write_file(tmp_path / name, content)
+
+    assert ["good.jpg"] == keys(tmp_path)
+    assert {name: reason} == reasons(tmp_path)
+
+
+def test_a_bomb_is_not_unpacked_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten megabytes that say they are ten gigabytes; here a thousandth of them."""
+    monkeypatch.setattr(unpacking, "ALWAYS_UNPACKED_BYTES", 1_000_000)
+    source = write_file(tmp_path / "a.tar.gz", gzip.compress(_tar(tmp_path / "b") + bytes(20_000_000)))
+    files = list(_open(tmp_path, source).files())
+    (copy,) = (tmp_path / "unpacked").glob("*.tar")
+
+    assert [jpeg(1), jpeg(2)] == [file.content for file in files if file.unreadable is None]
+    assert files[-1].unreadable is not None and files[-1].unreadable.startswith("too large: it unpacks to")
+    assert copy.stat().st_size < 5_000_000

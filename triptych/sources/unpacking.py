@@ -1,0 +1,163 @@
+"""Compressed files, unpacked once below the run folder.
+
+Comes in: a file compressed with gzip, bzip2, xz, zstd or lz4. Goes out: its content as a file in which any
+place can be read, as captioning reads images in another order than they lie in. It is written when the
+archive is opened for the first time, and again where it has been removed. Not its job: what is in it.
+"""
+
+from __future__ import annotations
+
+import bz2
+import contextlib
+import errno
+import gzip
+import lzma
+import os
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import IO, Any
+
+from triptych.errors import SetupError
+from triptych.sources.pyarrow_extra import import_pyarrow
+from triptych.sources.regular_files import open_regular
+
+READ_AT_ONCE_BYTES = 64 * 1024
+"""Where a stream breaks off, up to so many bytes before that are lost."""
+
+MAX_EXPANSION, ALWAYS_UNPACKED_BYTES = 100, 1024**3
+"""What unpacks to more than so many times its size, and is larger than this, is a bomb: images hardly get
+smaller by compression."""
+
+_ONE_AT_A_TIME = threading.Lock()
+"""Of the threads of a process: most wait for the same archive."""
+
+
+def _with_pyarrow(compression: str) -> Callable[[Any, str], Any]:
+    def opened(raw: Any, path: str) -> Any:
+        return import_pyarrow(path).CompressedInputStream(raw, compression)
+
+    return opened
+
+
+def _gunzip(raw: Any, _: str) -> Any:
+    return gzip.GzipFile(fileobj=raw)
+
+
+def _bunzip2(raw: Any, _: str) -> Any:
+    return bz2.BZ2File(raw)
+
+
+def _unxz(raw: Any, _: str) -> Any:
+    return lzma.LZMAFile(raw)
+
+
+_COMPRESSIONS: tuple[tuple[bytes, Callable[[Any, str], Any]], ...] = (
+    (b"\x1f\x8b", _gunzip),
+    (b"BZh", _bunzip2),
+    (b"\xfd7zXZ\0", _unxz),
+    (b"\x5d\0\0", _unxz),
+    (b"\x28\xb5\x2f\xfd", _with_pyarrow("zstd")),
+    (b"\x04\x22\x4d\x18", _with_pyarrow("lz4")),
+)
+"""How each begins, and what reads it."""
+
+
+def is_compressed(head: bytes) -> bool:
+    """Whether a file that begins with ``head`` is compressed in a way that can be read."""
+    return any(head.startswith(begin) for begin, _ in _COMPRESSIONS)
+
+
+@contextlib.contextmanager
+def decompressed(path: str) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
+    """What ``path`` unpacks to, as a stream, and the file that it is read from.
+
+    Raises OSError, and SetupError where the library for it isn't installed.
+    """
+    with open_regular(path) as raw:
+        head = raw.read(8)
+        raw.seek(0)
+        for begin, opened in _COMPRESSIONS:
+            if head.startswith(begin):
+                with opened(raw, path) as stream:
+                    yield stream, raw
+                return
+        yield raw, raw
+
+
+class UnpackedFile:
+    """The content of the compressed file ``path``. For any number of threads and processes."""
+
+    def __init__(self, path: str, copy: Path) -> None:
+        self._path, self._copy = path, copy
+        self._note = copy.with_name(f"{copy.name}.damage")
+
+    def open(self) -> IO[bytes]:
+        """Raises OSError, SetupError where there is no room for it."""
+        with _ONE_AT_A_TIME:
+            if not self._is_there():
+                self._unpack()
+        return self._copy.open("rb")
+
+    def damage(self) -> str | None:
+        """Why what was unpacked is not all of it."""
+        return self._note.read_text("utf-8") if self._note.exists() else None
+
+    def _is_there(self) -> bool:
+        try:  # it is as old as what it was made of
+            return os.stat(self._copy).st_mtime_ns == os.stat(self._path).st_mtime_ns
+        except FileNotFoundError:
+            return False
+
+    def _unpack(self) -> None:
+        stat = os.stat(self._path)
+        self._copy.parent.mkdir(parents=True, exist_ok=True)
+        part, name = tempfile.mkstemp(prefix=f"{self._copy.name}.", dir=self._copy.parent)
+        try:
+            with open(part, "wb") as file:
+                damage = _copy(self._path, file, max(ALWAYS_UNPACKED_BYTES, MAX_EXPANSION * stat.st_size))
+            self._note.unlink(missing_ok=True)
+            if damage is not None:
+                self._note.write_text(damage, "utf-8")
+            os.utime(name, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+            os.replace(name, self._copy)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise SetupError(
+                    f"no room to unpack {self._path} to {self._copy.parent} ({error.strerror}); free some, or"
+                    " unpack it to a plain .tar yourself"
+                ) from None
+            raise
+        finally:
+            Path(name).unlink(missing_ok=True)
+
+
+def _copy(path: str, file: IO[bytes], most_bytes: int) -> str | None:
+    """Write what ``path`` unpacks to. Returns why it isn't all, where something is wrong with it."""
+    with decompressed(path) as (stream, _):
+        read = getattr(stream, "read1", stream.read)  # gives what is there before what is damaged
+        while True:
+            try:
+                block = read(READ_AT_ONCE_BYTES)
+            except Exception as error:  # each library raises its own
+                if isinstance(error, OSError) and error.errno is not None:  # the disk, not the archive
+                    raise
+                return f"damaged archive: nothing behind byte {file.tell()} can be unpacked: {error}"
+            if not block:
+                return None
+            file.write(block)
+            if file.tell() > most_bytes:
+                return f"too large: it unpacks to over {most_bytes:,} bytes; unpack it to a plain .tar"
+
+
+@cache
+def temporary_folder() -> Path:
+    """For those who name no folder: gone when the process ends."""
+    return Path(_kept().name)
+
+
+@cache
+def _kept() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="triptych-")

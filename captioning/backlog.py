@@ -13,9 +13,9 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from triptych.jobs import Job
-from triptych.runs.context import RunContext
+from triptych.runs.folder import RunFolder
 from triptych.runs.journal import write_journal
-from triptych.runs.plan import JobPlan, Target
+from triptych.runs.plan import JobPlan, Planned, Target
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,19 +44,24 @@ class CaptionCounts(msgspec.Struct, frozen=True, kw_only=True):
 class Backlog:
     """What a job misses. Shards that miss nothing are read once, when they are counted."""
 
-    def __init__(self, plan: JobPlan) -> None:
+    def __init__(self, plan: JobPlan, *, anew: bool = False, retry_failed: bool = False) -> None:
+        """``anew``: a generation is about to begin. ``retry_failed``: a failure counts as missing."""
         self.plan = plan
-        planned = captioned = failed = 0
+        planned = captioned = failed = retried = 0
         self._unfinished: list[str] = []
-        for shard, targets in plan.read_all():
+        for shard, targets in _without_captions(plan) if anew else plan.read_all():
             is_failure = [each.caption.failure is not None for each in targets if each.caption is not None]
             planned += len(targets)
-            failed += sum(is_failure)
-            captioned += len(is_failure) - sum(is_failure)
-            if len(is_failure) < len(targets):
+            failures = sum(is_failure)
+            captioned += len(is_failure) - failures
+            retried += failures if retry_failed else 0
+            failed += 0 if retry_failed else failures
+            if len(is_failure) < len(targets) or (retry_failed and failures):
                 self._unfinished.append(shard)
         self.counts = CaptionCounts(planned=planned, captioned=captioned, failed=failed)
         """Rows beyond the plan are not counted."""
+        self.retried = retried
+        """Failures that are to be asked for again: forget them before ``groups``."""
 
     def groups(self, group_size: int) -> Iterator[Group]:
         """Those that miss a caption, shard by shard."""
@@ -80,23 +85,18 @@ def cut_into_groups(targets: Iterable[Target], group_size: int) -> Iterator[tupl
             yield tuple(alike[start : start + group_size])
 
 
-def forget_failures(context: RunContext) -> int:
-    """Take the recorded failures of the jobs out of their journals. Returns how many.
+def _without_captions(plan: JobPlan) -> Iterator[tuple[str, list[Planned]]]:
+    for shard, targets in plan.shards():
+        yield shard, [Planned(target, None) for target in targets]
 
-    Each journal is replaced whole. The stage is marked unfinished first, so that a crash is seen.
+
+def forget_failures(run: RunFolder, job: str) -> None:
+    """Take the recorded failures of a job out of its journals. Each journal is replaced whole.
+
+    The stage has to be marked unfinished before, so that a crash is seen.
     """
-    run = context.folder
-    forgotten = 0
-    for job in context.jobs:
-        for shard in run.shards():
-            rows = list(run.captions(job.name, shard))
-            kept = [row for row in rows if row.failure is None]
-            if len(kept) == len(rows):
-                continue
-            state = run.run_file.stages.get("captions")
-            if state is not None and state.finished:
-                state.finished = False
-                run.save()
-            write_journal(run.captions_file(job.name, shard), kept)
-            forgotten += len(rows) - len(kept)
-    return forgotten
+    for shard in run.shards():
+        rows = list(run.captions(job, shard))
+        kept = [row for row in rows if row.failure is None]
+        if len(kept) < len(rows):
+            write_journal(run.captions_file(job, shard), kept)

@@ -1,13 +1,15 @@
 """The captions stage: every planned caption that is missing, job by job.
 
-Comes in: a run folder with images, duplicates and sets, and the sources of its images. Goes out: rows
-in ``captions/<job>/<shard>.jsonl``, one for each target. Not its job: judging captions (see filtering).
+Comes in: a run folder with images, duplicates and sets, and the sources of its images. Goes out: rows in
+the journals of each job's generation, one for each target. Nothing that was made is removed: new captions of
+a job begin a generation beside the one before, once the engine is there (see generation_choice). Not its job:
+judging captions (see filtering).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
@@ -16,7 +18,14 @@ from triptych.captioning.backlog import Backlog, CaptionCounts, forget_failures
 from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.engine import Engine
 from triptych.captioning.engine_choice import check_forms, choose_engine, open_engine
-from triptych.captioning.fingerprint import settle_settings
+from triptych.captioning.generation_choice import (
+    Choice,
+    choose_generations,
+    engine_of,
+    refuse_other_engine,
+    with_engine,
+)
+from triptych.captioning.job_notes import JobNotes
 from triptych.captioning.journals import write_captions
 from triptych.captioning.metrics import LiveMetrics, as_notes, from_notes, opening_line
 from triptych.captioning.request_builder import RequestBuilder, reader_of
@@ -26,7 +35,7 @@ from triptych.captioning.structured import refuse_without_form
 from triptych.errors import SetupError
 from triptych.jobs import Job, named
 from triptych.runs.context import RunContext
-from triptych.runs.folder import RunFolder, Setting
+from triptych.runs.generations import begin_generation
 from triptych.sources.shard import Shard
 
 NOTE_EVERY_S = 10.0
@@ -34,89 +43,178 @@ NOTE_EVERY_S = 10.0
 
 
 def caption_run(
-    context: RunContext, sources: Sequence[Shard], config: CaptioningConfig, chosen: Sequence[str] = ()
+    context: RunContext,
+    sources: Sequence[Shard],
+    config: CaptioningConfig,
+    chosen: Sequence[str] = (),
+    *,
+    fresh: bool = False,
 ) -> bool:
     """Caption what the jobs plan and isn't captioned yet. Returns whether any caption was made.
 
-    ``chosen`` names the jobs to do now; all of the run's where it names none.
-
-    A failure is a row too, and stays one unless ``config.retry_failed``. The notes of the stage hold
-    for each job that was ever done: its ``limit``, ``planned``, ``captioned`` and ``failed`` as of now,
-    and its JobMetrics (see metrics), all while it is at work at most NOTE_EVERY_S old. Raises UsageError or
-    SetupError where prompts, model, endpoints or sources aren't there, KeyboardInterrupt after Ctrl-C.
+    ``chosen`` names the jobs to do now; all of the run's where it names none. ``fresh``: make new ones (see
+    choose_generations). A failure is a row too, and stays one unless ``config.retry_failed``. The stage has
+    finished when no job that was ever begun misses anything. Raises UsageError or SetupError where prompts,
+    model, endpoints or sources aren't there, KeyboardInterrupt after Ctrl-C.
     """
-    run, progress = context.folder, context.progress
+    run, every_job = context.folder, context.jobs
     if not run.is_finished("sets"):
         raise SetupError(f"{run.path} has no finished sets to caption; run `triptych group` first")
-    before = run.run_file.stages.get("captions")
-    config, why = choose_engine(config, before.settings.get("engine") if before is not None else None)
-    jobs = named(context.jobs, chosen)
+    notes = JobNotes(run)
+    config, why = choose_engine(config, engine_of(run, named(every_job, chosen)))
+    jobs = [notes.planned_now(job, config.sample) for job in named(every_job, chosen)]
     check_forms(config, jobs)
-    settings = settle_settings(context, config, jobs)
     context = msgspec.structs.replace(context, jobs=jobs)
-    notes = dict(before.notes) if before is not None else {}
-    has_work = run.begin_stage("captions", settings, _inputs(context))
-    if config.retry_failed and (forgotten := forget_failures(context)):
-        progress.say(f"captions: asking again for {forgotten:,} that had failed")
-        has_work = True
-    if not has_work:
-        return False
-    backlogs = [Backlog(context.plan(job)) for job in context.jobs]
-    for backlog in backlogs:
-        notes |= _job_notes(backlog.plan.job, backlog.counts)
-    _remember(run, notes)
-    missing = {backlog.plan.job.name: backlog.counts.missing for backlog in backlogs}
-    worked = any(missing.values())
+    choices = choose_generations(context, config, fresh=fresh, are_named=bool(chosen))
+    notes.begin()
+    _take_up(context, choices, notes)
+    work = _Work(context, config, notes)
+    todo = work.todo(choices)
+    worked = any(each.backlog.counts.missing for each in todo)
     if worked:
-        builder = RequestBuilder(reader_of(context, sources), config)
-        engine = open_engine(config, run.logs_folder, progress.say)
-        try:
-            _check_same_engine(run, notes, engine)
-            if any(job.structured and missing[job.name] for job in jobs):
-                refuse_without_form(engine, config.tile_px)
-            _remember(run, notes)
-            progress.say(opening_line(engine, why, notes, missing))
-            with Interrupts() as interrupts:
-                work = _Work(context, config, builder, engine, interrupts)
-                for backlog in backlogs:
-                    if missing[backlog.plan.job.name] and not interrupts.was_interrupted:
-                        work.caption(backlog, notes)
-        finally:
-            engine.close()
-    run.finish_stage("captions", notes)
+        work.caption(choices, todo, sources, why)
+    for each in todo:
+        if not each.backlog.counts.missing:
+            notes.count(each.choice.job, each.backlog.counts)
+    notes.save()
+    if left := notes.left_over(every_job):
+        context.progress.say(
+            f"captions: {', '.join(left)} still to finish; `triptych caption {run.path}` does that"
+        )
+    elif not run.is_finished("captions"):
+        run.finish_stage("captions", notes.values)
     return worked
 
 
-class _Work(msgspec.Struct, frozen=True):
-    """What captioning a job needs, besides the job."""
+def check_generations(
+    context: RunContext, config: CaptioningConfig, chosen: Sequence[str] = (), *, fresh: bool = False
+) -> None:
+    """Raise SetupError where captions were made with other settings, as ``caption_run`` would."""
+    jobs = named(context.jobs, chosen)
+    config, _ = choose_engine(config, engine_of(context.folder, jobs))
+    context = msgspec.structs.replace(context, jobs=jobs)
+    choose_generations(context, config, fresh=fresh, are_named=bool(chosen))
 
-    run: RunContext
+
+def _take_up(context: RunContext, choices: Sequence[Choice], notes: JobNotes) -> None:
+    """Let generations count again that were made with these very settings."""
+    now = context.folder.run_file.generations
+    taken = {
+        each.job.name: each.generation
+        for each in choices
+        if each.generation is not None and now.get(each.job.name) != each.generation.name
+    }
+    for job, generation in taken.items():
+        context.progress.say(
+            f"captions {job}: going on with {generation.name}, made with these settings;"
+            f" {now.get(job, 'what was there')} is kept"
+        )
+    if taken:
+        notes.use({job: generation.name for job, generation in taken.items()})
+
+
+class _Todo(msgspec.Struct):
+    """A job that may miss something."""
+
+    choice: Choice
+    backlog: Backlog
+
+
+class _Work(msgspec.Struct, frozen=True):
+    """What captioning needs, besides an engine."""
+
+    context: RunContext
     config: CaptioningConfig
+    notes: JobNotes
+
+    def todo(self, choices: Sequence[Choice]) -> list[_Todo]:
+        """The jobs that aren't known to be done, counted."""
+        retry, notes = self.config.retry_failed, self.notes
+        return [
+            _Todo(each, Backlog(self.context.plan(each.job), anew=each.is_new, retry_failed=retry))
+            for each in choices
+            if each.is_new or not notes.is_done(each.job) or (retry and notes.failed(each.job))
+        ]
+
+    def caption(
+        self, choices: Sequence[Choice], todo: Sequence[_Todo], sources: Sequence[Shard], why: str
+    ) -> None:
+        """Open the engine and make what is missing."""
+        progress, notes = self.context.progress, self.notes
+        missing = [each for each in todo if each.backlog.counts.missing]
+        builder = RequestBuilder(reader_of(self.context, sources), self.config)
+        engine = open_engine(self.config, self.context.folder.logs_folder, progress.say)
+        try:
+            if any(each.choice.job.structured for each in missing):
+                refuse_without_form(engine, self.config.tile_px)
+            unmade = [each.choice for each in missing]
+            for choice in choices:
+                if choice not in unmade:
+                    refuse_other_engine(self.context.folder, choice, engine.identity)
+            self._settle(missing, engine)
+            counts = {each.choice.job.name: each.backlog.counts.missing for each in missing}
+            progress.say(opening_line(engine, why, notes.values, counts))
+            with Interrupts() as interrupts:
+                for each in missing:
+                    if not interrupts.was_interrupted:
+                        _JobWork(self, builder, engine, interrupts).caption(each)
+        finally:
+            engine.close()
+
+    def _settle(self, missing: Sequence[_Todo], engine: Engine) -> None:
+        """The engine is there: what it runs decides too which generation counts, and new ones begin now."""
+        run, using = self.context.folder, dict[str, str]()
+        for each in missing:
+            choice = each.choice
+            before = choice.generation
+            choice.generation = with_engine(run, choice, engine.identity) or begin_generation(
+                run, choice.job.name, choice.settings, engine.identity, fresh=choice.fresh
+            )
+            if before is None or choice.generation.name != before.name:
+                using[choice.job.name] = choice.generation.name
+        self.notes.use(using)
+        for each in missing:
+            job = each.choice.job
+            if job.name in using:
+                each.backlog = Backlog(self.context.plan(job), retry_failed=self.config.retry_failed)
+            if each.backlog.retried:
+                self.context.progress.say(
+                    f"captions {job.name}: asking again for {each.backlog.retried:,} that had failed"
+                )
+                forget_failures(run, job.name)
+            self.notes.count(job, each.backlog.counts)
+        self.notes.save()
+
+
+class _JobWork(msgspec.Struct, frozen=True):
+    """What captioning one job needs."""
+
+    work: _Work
     builder: RequestBuilder
     engine: Engine
     interrupts: Interrupts
 
-    def caption(self, backlog: Backlog, notes: dict[str, Setting]) -> None:
-        """Make what ``backlog`` misses. ``notes`` are kept up to date, in run.json as well."""
-        run, job, begun = self.run, backlog.plan.job, backlog.counts
-        groups = backlog.groups(self.engine.group_size)
+    def caption(self, todo: _Todo) -> None:
+        """Make what is missing, and count it in ``todo`` and, now and then, in run.json."""
+        context, notes, job = self.work.context, self.work.notes, todo.choice.job
+        begun = todo.backlog.counts
         stopping = self.interrupts.stopping
-        scheduler = Scheduler(groups, self._requests(job), self.engine, stopping)
-        metrics = LiveMetrics(from_notes(job.name, notes), self.engine)
-        captioned, failed = begun.captioned, begun.failed
+        scheduler = Scheduler(
+            todo.backlog.groups(self.engine.group_size), self._requests(job), self.engine, stopping
+        )
+        metrics = LiveMetrics(from_notes(job.name, notes.values), self.engine)
         noted_at = time.monotonic()
 
         def remember() -> None:
-            counts = CaptionCounts(planned=begun.planned, captioned=captioned, failed=failed)
-            notes.update(_job_notes(job, counts) | as_notes(job.name, metrics.now()))
-            _remember(run.folder, notes)
+            notes.count(job, todo.backlog.counts, as_notes(job.name, metrics.now()))
+            notes.save()
 
-        with run.progress.task(f"captions {job.name}", begun.missing, "captions") as task:
+        with context.progress.task(f"captions {job.name}", begun.missing, "captions") as task:
 
             def on_written(finished: FinishedGroup) -> None:
-                nonlocal captioned, failed, noted_at
+                nonlocal noted_at
                 failures = sum(row.failure is not None for row in finished.rows)
-                captioned, failed = captioned + len(finished.rows) - failures, failed + failures
+                todo.backlog.counts = _more(todo.backlog.counts, len(finished.rows) - failures, failures)
                 metrics.count(finished.answers, finished.took_s)
                 task.note(metrics.line())
                 task.advance(len(finished.rows))
@@ -125,62 +223,31 @@ class _Work(msgspec.Struct, frozen=True):
                     remember()
 
             try:
-                write_captions(run.folder, scheduler, on_written, stopping)
+                write_captions(context.folder, scheduler, on_written, stopping)
             finally:
                 remember()
-        if failed > begun.failed:
-            run.progress.say(
-                f"captions {job.name}: {failed - begun.failed:,} of {begun.missing:,} failed;"
+        if failed := todo.backlog.counts.failed - begun.failed:
+            context.progress.say(
+                f"captions {job.name}: {failed:,} of {begun.missing:,} failed;"
                 " the journal has each one's reason"
             )
 
     def _requests(self, job: Job) -> JobRequests:
-        prompt = self.run.prompts[job.name]
+        context, config = self.work.context, self.work.config
+        prompt = context.prompts[job.name]
         smaller = self.builder.with_half_the_tiles()
         return JobRequests(
             request=lambda group, target: self.builder.request(job, group.shard, target, prompt),
             smaller=lambda group, target: smaller.request(job, group.shard, target, prompt),
             check=AnswerCheck(
-                language=self.run.language(job), naming=prompt.naming, structured=job.structured
+                language=context.language(job), naming=prompt.naming, structured=job.structured
             ),
-            ask_again=self.config.ask_again,
-            max_request_mib=self.config.max_request_mib,
+            ask_again=config.ask_again,
+            max_request_mib=config.max_request_mib,
         )
 
 
-def _inputs(context: RunContext) -> dict[str, str]:
-    """What is read, and what is planned of it: with another limit or other jobs the stage goes on."""
-    run = context.folder
-    plan = ", ".join(f"{job.name} {'all' if job.limit is None else job.limit}" for job in context.jobs)
-    return {
-        "images": run.digest("images"),
-        "duplicates": run.digest("duplicates.jsonl"),
-        "sets": run.digest("sets.jsonl"),
-        "plan": plan,
-    }
-
-
-def _job_notes(job: Job, counts: CaptionCounts) -> dict[str, Setting]:
-    return {
-        f"{job.name}.limit": job.limit,
-        f"{job.name}.planned": counts.planned,
-        f"{job.name}.captioned": counts.captioned,
-        f"{job.name}.failed": counts.failed,
-    }
-
-
-def _remember(run: RunFolder, notes: Mapping[str, Setting]) -> None:
-    run.run_file.stages["captions"].notes = dict(notes)
-    run.save()
-
-
-def _check_same_engine(run: RunFolder, notes: dict[str, Setting], engine: Engine) -> None:
-    """Refuse to go on with an engine that turned out other than the one that began; else note it."""
-    for name, now in engine.identity.items():
-        before = notes.get(f"engine.{name}")
-        if before is not None and before != now:
-            raise SetupError(
-                f"captions in {run.path} were begun with {name} {before}, now it is {now};"
-                " go on with the former, or make them again with --fresh captions"
-            )
-        notes[f"engine.{name}"] = now
+def _more(counts: CaptionCounts, captioned: int, failed: int) -> CaptionCounts:
+    return CaptionCounts(
+        planned=counts.planned, captioned=counts.captioned + captioned, failed=counts.failed + failed
+    )

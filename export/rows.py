@@ -74,7 +74,7 @@ def _is_large(context: RunContext, job: Job) -> bool:
     """Sets are few, and each process would read the images of the whole run for them."""
     if job.is_multi:
         return False
-    journals = (context.folder.path / "captions" / job.name).rglob("*.jsonl")
+    journals = context.folder.captions_folder(job.name).rglob("*.jsonl")
     return sum(path.stat().st_size for path in journals) >= MIN_BYTES_FOR_PROCESSES
 
 

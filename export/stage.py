@@ -72,10 +72,15 @@ def export_run(context: RunContext, config: ExportConfig) -> bool:
         "prompts": hashlib.sha256(msgspec.json.encode(asked)).hexdigest(),
         "jobs": ",".join(job.name for job in context.jobs),
     }
-    if not run.begin_stage("export", _settings(config), inputs):
+    before = run.run_file.stages.get("export")
+    if not run.begin_stage("export", export_settings(config), inputs):
         run.refuse_changed_files("export")
         return False
-    _build(context, config)
+    try:
+        _build(context, config)
+    except BaseException:
+        run.restore_stage("export", before)
+        raise
     run.finish_stage("export", wrote=_wrote(run.export_folder))
     return True
 
@@ -270,7 +275,7 @@ def _check_set_up(run: RunFolder, config: ExportConfig) -> None:
         )
     if CONTAINERS[config.file_type].needs_pyarrow:
         pyarrow()
-    run.refuse_other_settings("export", _settings(config))
+    run.refuse_other_settings("export", export_settings(config))
 
 
 def _refuse(run: RunFolder, violations: Sequence[str]) -> None:
@@ -282,5 +287,6 @@ def _refuse(run: RunFolder, violations: Sequence[str]) -> None:
         )
 
 
-def _settings(config: ExportConfig) -> dict[str, Setting]:
+def export_settings(config: ExportConfig) -> dict[str, Setting]:
+    """What an export depends on, besides what it exports."""
     return {"data_version": DATA_VERSION, **msgspec.structs.asdict(config)}

@@ -77,11 +77,15 @@ class FilterStage:
         }
         if config.grounding:
             inputs["embeddings"] = run.digest("embeddings")
-        if not run.begin_stage("verdicts", self._settings(), inputs):
+        settings = verdict_settings(config)
+        if not run.has_work("verdicts", settings, inputs):
             return False
         with self._scored() as all_captions:
             scorer = all_captions.scorer
             check_shares(config, scorer, count_rules(scorer, all_captions.scored()), str(run.path))
+            run.begin_stage(
+                "verdicts", settings, inputs
+            )  # now: what there was stays until it can be replaced
             verdicts = all_captions.verdicts()
             for job, shard, count in self._shards:
                 write_jsonl(run.verdicts_file(job, shard), islice(verdicts, count))
@@ -179,21 +183,21 @@ class FilterStage:
             )
         return Grounding(self._context, self._load_text_encoder(), self._config.grounding_images)
 
-    def _settings(self) -> dict[str, Setting]:
-        """What verdicts depend on, besides captions."""
-        config = self._config
-        settings: dict[str, Setting] = {
-            "rules": versions(self._rules),
-            "grounding": config.grounding,
-            "grounding_images": config.grounding_images,
-        }
-        settings |= {"flags": None if config.flags is None else ", ".join(sorted(config.flags))}
-        for rule, threshold in config.thresholds.items():
-            if isinstance(threshold, dict):
-                settings |= {f"thresholds.{rule}.{job}": value for job, value in threshold.items()}
-            else:
-                settings[f"thresholds.{rule}"] = threshold
-        return settings
+
+def verdict_settings(config: FilteringConfig) -> dict[str, Setting]:
+    """What verdicts depend on, besides captions."""
+    settings: dict[str, Setting] = {
+        "rules": versions(chosen_rules(config)),
+        "grounding": config.grounding,
+        "grounding_images": config.grounding_images,
+        "flags": None if config.flags is None else ", ".join(sorted(config.flags)),
+    }
+    for rule, threshold in config.thresholds.items():
+        if isinstance(threshold, dict):
+            settings |= {f"thresholds.{rule}.{job}": value for job, value in threshold.items()}
+        else:
+            settings[f"thresholds.{rule}"] = threshold
+    return settings
 
 
 def filter_jobs(context: RunContext) -> tuple[FilterJob, ...]:

@@ -182,9 +182,7 @@ def make_sets(run: RunContext, config: SetsConfig) -> bool:
     Raises SetupError where the folder's sets were made with other settings, or an embeddings file
     is damaged.
     """
-    folder = run.folder
-    settings: dict[str, Setting] = {"data_version": SETS_DATA_VERSION, **msgspec.to_builtins(config)}
-    del settings["threads"], settings["device"]  # they change how fast sets come, not which
+    folder, settings = run.folder, sets_settings(config)
     inputs = {"images": folder.digest("images"), "embeddings": folder.digest("embeddings")}
     if not folder.begin_stage("sets", settings, inputs):
         shutil.rmtree(
@@ -224,6 +222,13 @@ def make_sets(run: RunContext, config: SetsConfig) -> bool:
     folder.finish_stage("sets", figures)
     shutil.rmtree(folder.scratch_folder, ignore_errors=True)
     return True
+
+
+def sets_settings(config: SetsConfig) -> dict[str, Setting]:
+    """What sets depend on, besides embeddings."""
+    settings: dict[str, Setting] = {"data_version": SETS_DATA_VERSION, **msgspec.to_builtins(config)}
+    del settings["threads"], settings["device"]  # they change how fast sets come, not which
+    return settings
 
 
 class _Named(Protocol):

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -85,6 +85,7 @@ class Run(RunContents):
         self._require_lock()
         self._reopen_what_lost_files(*STAGE_NAMES)
         self.check_captioner(jobs)
+        self.check_settings(jobs)
         return RunResult(self.group(), self.caption(jobs), self.filter(), self.export())
 
     def group(self) -> GroupResult:
@@ -125,11 +126,13 @@ class Run(RunContents):
             )
         if is_embedded(self.config.captioning.model):
             self.progress.say(f"note: {CAUTION}")
-        every_job = self._context(self.config.limited_jobs())
+        every_job = self._context(self.config.all_jobs())
         self._record()
         shards = self.shards
         self._note(gone_archives(shards))
-        worked = caption_run(every_job, shards, captioning, jobs or captioning.jobs)
+        fresh = "captions" in self.folder.made_again
+        worked = caption_run(every_job, shards, captioning, jobs or captioning.jobs, fresh=fresh)
+        self.folder.made_again.discard("captions")
         return CaptionResult(self.folder, self.jobs, did_work=worked)
 
     def filter(self) -> FilterResult:
@@ -139,6 +142,7 @@ class Run(RunContents):
         self._require("sets", "triptych group")
         self._require("captions", "triptych caption")
         self._record()
+        self._refuse_other_prompts()
         worked = self.filter_stage().write_verdicts()
         return FilterResult(self.folder, self.jobs, did_work=worked)
 
@@ -173,6 +177,7 @@ class Run(RunContents):
         self._require("sets", "triptych group")
         self._require("verdicts", "triptych filter")
         self._record()
+        self._refuse_other_prompts()
         worked = export_run(self.context, self.config.export)
         return ExportResult(self.folder, self.jobs, did_work=worked)
 
@@ -200,6 +205,33 @@ class Run(RunContents):
             check_forms(captioning, chosen)
             check_engine(captioning)
 
+    def check_settings(self, jobs: Sequence[str] = ()) -> None:
+        """Raise one SetupError with all settings that conflict with what the stages were made with."""
+        from triptych.captioning.stage import check_generations
+        from triptych.export.stage import export_settings
+        from triptych.filtering.stage import verdict_settings
+        from triptych.grouping.stage import sets_settings
+
+        captioning, refuse = self._resolved_captioning(), self.folder.refuse_other_settings
+        every_job = self._context(self.config.all_jobs())
+        fresh = "captions" in self.folder.made_again
+        conflicts = []
+        checks: tuple[Callable[[], None], ...] = (
+            lambda: refuse("sets", sets_settings(self.config.sets)),
+            lambda: check_generations(every_job, captioning, jobs or captioning.jobs, fresh=fresh),
+            lambda: refuse("verdicts", verdict_settings(self.config.filtering)),
+            lambda: refuse("export", export_settings(self.config.export)),
+        )
+        for check in checks:
+            try:
+                check()
+            except SetupError as error:
+                conflicts.append(error)
+        if len(conflicts) == 1:
+            raise conflicts[0]
+        if conflicts:
+            raise SetupError("\n  ".join(["settings have changed:", *map(str, conflicts)]), path=self.path)
+
     def _resolved_captioning(self) -> CaptioningConfig:
         captioning = self.config.captioning
         if captioning.lacks_model:
@@ -220,20 +252,22 @@ class Run(RunContents):
             self._shards = open_sources(sources, self.config.input, self.folder.path / UNPACKED)
         return with_gone_shards(self.folder, self._shards)
 
-    def discard(self, stages: Sequence[StageName]) -> None:
-        """Remove what ``stages`` wrote, so that they are done again.
+    def make_again(self, stages: Sequence[StageName]) -> None:
+        """Let ``stages`` begin anew when their turn comes, with any settings.
 
-        What has cost days is not discarded while the model that has to make it again isn't there.
+        Captions stay: new ones of a job lie beside them, once the engine is there. What else a stage wrote is
+        removed when what replaces it can begin. Raises SetupError where a model for that isn't there.
         """
         self._require_lock()
-        if "embeddings" in stages and not self._stored:
-            from triptych.grouping.encoders.choice import resolve_encoder
-
-            resolve_encoder(resolve_model(self.config.embedding.model), self.config.embedding.pretrained)
         if "captions" in stages:
             self.check_captioner(again=True)
-        for stage in stages:
-            self.folder.discard(stage)
+        if "embeddings" in stages:
+            if not self._stored:
+                from triptych.grouping.encoders.choice import resolve_encoder
+
+                resolve_encoder(resolve_model(self.config.embedding.model), self.config.embedding.pretrained)
+            self.folder.discard("embeddings")
+        self.folder.made_again |= {stage for stage in stages if stage != "embeddings"}
 
     def save_settings(self) -> None:
         """Store the settings that the run was opened with, for all that opens it from now on."""
@@ -249,11 +283,13 @@ class Run(RunContents):
 
     def _record(self) -> None:
         """What the next stage that has work to do saves with its state."""
+        captioning = msgspec.structs.replace(self.config.captioning, sample=None)  # of one command only
         self.folder.run_file.config = {
             "sources": [str(path) for path in self._sources],
-            **as_tree(self.config),
+            **as_tree(msgspec.structs.replace(self.config, captioning=captioning)),
         }
-        self.folder.run_file.origins = self.settings.origins
+        origins = self.settings.origins
+        self.folder.run_file.origins = {k: v for k, v in origins.items() if k != "captioning.sample"}
         self.folder.run_file.versions = installed_versions()
 
     def _note(self, lines: Sequence[str]) -> None:
@@ -276,6 +312,11 @@ class Run(RunContents):
                 raise SetupError(self.folder.damage_line(stage), path=self.path)
             self._note([f"{loss}; what is missing is made again"])
             self.folder.reopen_stage(stage)
+
+    def _refuse_other_prompts(self) -> None:
+        from triptych.captioning.generation_choice import refuse_other_prompts
+
+        refuse_other_prompts(self.context)
 
     def _require(self, stage: StageName, command: str) -> None:
         if not self.folder.is_finished(stage):

@@ -55,14 +55,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         """Every job that is defined, in order."""
         return jobs_from(self.jobs, self.languages)
 
-    def limited_jobs(self) -> tuple[Job, ...]:
-        """The same with captioning.sample in their limits."""
-        sample = self.captioning.sample
-        return tuple(job if sample is None else job.limited_to(sample) for job in self.all_jobs())
-
     def chosen_jobs(self) -> tuple[Job, ...]:
         """Of those the ones that captioning.jobs names; all if it names none."""
-        return named(self.limited_jobs(), self.captioning.jobs)
+        return named(self.all_jobs(), self.captioning.jobs)
 
 
 def checked_config(tree: Mapping[str, Any]) -> Config:

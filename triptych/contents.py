@@ -48,10 +48,14 @@ class RunContents:
 
     @property
     def jobs(self) -> tuple[Job, ...]:
-        """The jobs that were begun in this run; before that, those chosen."""
+        """The jobs that were begun in this run, as far as they were planned; before that, those chosen."""
         captions = self.folder.run_file.stages.get("captions")
         notes = captions.notes if captions is not None else {}
-        begun = tuple(job for job in self.config.limited_jobs() if f"{job.name}.planned" in notes)
+        begun = tuple(
+            job if (limit := notes.get(f"{job.name}.limit")) is None else job.limited_to(int(limit))
+            for job in self.config.all_jobs()
+            if f"{job.name}.planned" in notes
+        )
         return begun or self.config.chosen_jobs()
 
     @property

@@ -113,7 +113,7 @@ def pace_of(opened: Run, ledger: Ledger) -> dict[str, JobPace]:
             asked_again=figures.asked_again,
             left=left,
             left_hours=None if left is None else left / figures.rate / 3600,
-            sampled=opened.config.captioning.sample is not None,
+            sampled=everything is not None and everything > (ledger.jobs[job.name].planned or 0),
             without_sample=everything,
             without_sample_hours=None if everything is None else everything / figures.rate / 3600,
         )

@@ -11,7 +11,7 @@ import pytest
 from tests.support.contexts import JOBS
 from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.engines.config import ServerConfig, TransformersConfig
-from triptych.captioning.fingerprint import caption_settings
+from triptych.captioning.fingerprint import job_settings
 from triptych.captioning.lmdeploy.config import LmdeployConfig
 from triptych.captioning.sampling_config import JobSampling
 from triptych.errors import UsageError
@@ -95,7 +95,7 @@ def test_what_a_caption_depends_on_is_in_the_fingerprint(change: dict[str, objec
 
     run = RunContext(folder=RunFolder(tmp_path, RunFile()), jobs=SEED_JOBS, prompts=load_prompts(SEED_JOBS))
 
-    assert caption_settings(run, before) != caption_settings(run, after)
+    assert job_settings(run, before) != job_settings(run, after)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_what_only_chooses_targets_or_speed_is_not_in_the_fingerprint(
 
     run = RunContext(folder=RunFolder(tmp_path, RunFile()), jobs=SEED_JOBS, prompts=load_prompts(SEED_JOBS))
 
-    assert caption_settings(run, before) == caption_settings(run, after)
+    assert job_settings(run, before) == job_settings(run, after)
 
 
 def test_a_model_that_ships_is_left_to_endpoints() -> None:

@@ -116,8 +116,7 @@ def _cut_journals(copy: SmallRun, rng: random.Random) -> None:
     for journal in rng.sample(journals, rng.randint(1, len(journals))):
         content = journal.read_bytes()
         journal.write_bytes(content[: rng.randrange(len(content))])
-    copy.run.run_file.stages["captions"].finished = False
-    copy.run.save()
+    copy.run.reopen_stage("captions")
 
 
 def test_a_group_with_one_caption_missing_is_asked_again_as_a_whole(

@@ -147,6 +147,7 @@ def _write_groups(run: RunFolder) -> None:
 
 def _write_captions(run: RunFolder, jobs: Sequence[Job]) -> None:
     write_jsonl(run.rule_scores_file, [FIFTEEN_WORDS])
+    run.run_file.generations = {each.name: "made-up" for each in jobs}
     for each in jobs:
         job = each.name
         for shard, targets in JobPlan(run, each).shards():

@@ -54,13 +54,17 @@ class SmallRun(msgspec.Struct):
         return self.caption_jobs(SEED_JOBS, config, sources)
 
     def caption_jobs(
-        self, jobs: Sequence[Job], config: CaptioningConfig, sources: Sequence[Shard] | None = None
+        self,
+        jobs: Sequence[Job],
+        config: CaptioningConfig,
+        sources: Sequence[Shard] | None = None,
+        *,
+        fresh: bool = False,
     ) -> bool:
         """The same with other jobs than the seed's."""
         self.run = RunFolder.open(self.run.path)
-        limited = [job if config.sample is None else job.limited_to(config.sample) for job in jobs]
-        context = context_of(self.run, *limited)
-        return caption_run(context, sources or self.sources, config, config.jobs)
+        context = context_of(self.run, *jobs)
+        return caption_run(context, sources or self.sources, config, config.jobs, fresh=fresh)
 
     def rows(self) -> dict[str, Caption]:
         """All captions by id. An id that comes twice fails the test."""

@@ -81,7 +81,7 @@ def test_captions_stay_while_the_model_that_would_make_them_again_is_missing(
 
     assert 0 == triptych(*arguments).exit_code
 
-    (journal,) = (tmp_path / "run" / "captions" / "single_en").glob("*.jsonl")
+    (journal,) = (tmp_path / "run" / "captions" / "single_en").rglob("*.jsonl")
     before = journal.read_bytes()
     outcome = triptych(*arguments, "--fresh", "captions", "--model", tmp_path / "no-model")
 

@@ -13,7 +13,12 @@ from triptych.runs.journal import read_journal
 
 __all__ = ["finished", "run"]
 
-JOURNAL = "captions/single_en/files-00000.jsonl"
+
+@pytest.fixture
+def journal(run: Path) -> str:
+    """The only one of the run, by its name in it."""
+    (path,) = run.glob("captions/single_en/*/files-00000.jsonl")
+    return path.relative_to(run).as_posix()
 
 
 def flip(path: Path, at: int = -3) -> None:
@@ -72,40 +77,40 @@ def test_a_damaged_file_is_set_aside_and_made_again(
 
 
 def test_of_a_journal_only_the_damaged_lines_go(
-    triptych: Command, few_images: Path, finished: Path, run: Path
+    triptych: Command, few_images: Path, finished: Path, run: Path, journal: str
 ) -> None:
     """Two captions are asked for again, and come out as before; the others stay where they are."""
-    lines = (run / JOURNAL).read_bytes().splitlines(keepends=True)
+    lines = (run / journal).read_bytes().splitlines(keepends=True)
     broken = [lines[1].replace(b'"text":"', b'"text":"?'), b"\xff\xfe\x00\n"]
-    (run / JOURNAL).write_bytes(b"".join([lines[0], broken[0], *lines[2:-1], broken[1]]))
+    (run / journal).write_bytes(b"".join([lines[0], broken[0], *lines[2:-1], broken[1]]))
 
-    assert_one_line(_again(triptych, few_images, run), 1, JOURNAL, "line 2", "triptych repair")
+    assert_one_line(_again(triptych, few_images, run), 1, journal, "line 2", "triptych repair")
     assert "files-00000.jsonl, line 6: its checksum" in triptych("verify", run).stdout
 
     triptych("repair", run, "--yes")
 
-    assert {JOURNAL: b"".join(broken)} == set_aside(run)
-    assert b"".join([lines[0], *lines[2:-1]]) == (run / JOURNAL).read_bytes()
+    assert {journal: b"".join(broken)} == set_aside(run)
+    assert b"".join([lines[0], *lines[2:-1]]) == (run / journal).read_bytes()
 
     _again(triptych, few_images, run)
 
-    assert sorted(lines) == sorted((run / JOURNAL).read_bytes().splitlines(keepends=True))
+    assert sorted(lines) == sorted((run / journal).read_bytes().splitlines(keepends=True))
     assert 0 == triptych("verify", run).exit_code
     assert (finished / "export/manifest.json").read_bytes() == (run / "export/manifest.json").read_bytes()
 
 
-def test_a_caption_that_is_there_twice(triptych: Command, few_images: Path, run: Path) -> None:
+def test_a_caption_that_is_there_twice(triptych: Command, few_images: Path, run: Path, journal: str) -> None:
     """The last one counts, so the others are set aside."""
-    lines = (run / JOURNAL).read_bytes().splitlines(keepends=True)
-    (run / JOURNAL).write_bytes(b"".join([*lines, lines[2]]))
+    lines = (run / journal).read_bytes().splitlines(keepends=True)
+    (run / journal).write_bytes(b"".join([*lines, lines[2]]))
 
     assert "is captioned twice" in triptych("verify", run).stdout
 
     triptych("repair", run, "--yes")
     _again(triptych, few_images, run)
 
-    assert {JOURNAL: lines[2]} == set_aside(run)
-    assert 6 == len(list(read_journal(run / JOURNAL, Caption)))
+    assert {journal: lines[2]} == set_aside(run)
+    assert 6 == len(list(read_journal(run / journal, Caption)))
     assert 0 == triptych("verify", run).exit_code
 
 

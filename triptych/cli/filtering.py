@@ -78,7 +78,7 @@ def _filter_run(
         elif dry_run:
             echo(*opened.filter_stage().count_lines())
         else:
-            opened.discard(fresh)
+            opened.make_again(fresh)
             report(opened, opened.filter())
 
 

@@ -96,7 +96,7 @@ def group(
         keys_file=keys_file,
         progress=for_stderr(),
     ) as opened:
-        opened.discard(fresh)
+        opened.make_again(fresh)
         report(opened, opened.group())
 
 
@@ -219,7 +219,7 @@ def run_all(
     with open_run(
         out, sources, preset=preset, config_file=config_file, settings=flags, progress=for_stderr()
     ) as opened:
-        opened.discard(fresh)
+        opened.make_again(fresh)
         report(opened, opened.run(of_languages(opened, jobs, languages)))
         echo("", f"Files in {opened.folder.export_folder}:")
         for path in sorted(opened.folder.export_folder.iterdir()):
@@ -252,7 +252,7 @@ def _one_stage(
     from triptych.opening import open_run
 
     with open_run(folder, config_file=config_file, settings=flags, progress=for_stderr()) as opened:
-        opened.discard(fresh)
+        opened.make_again(fresh)
         report(opened, work(opened))
 
 

@@ -27,7 +27,11 @@ def captions_digest(folder: RunFolder, jobs: Sequence[Job], progress: Progress |
     planned_by = [
         name for name in ("images", "sets.jsonl", "duplicates.jsonl") if (folder.path / name).exists()
     ]
-    captioned = [name for job in jobs if (folder.path / (name := f"captions/{job.name}")).is_dir()]
+    captioned = [
+        folder.captions_folder(job.name).relative_to(folder.path).as_posix()
+        for job in jobs
+        if folder.captions_folder(job.name).is_dir()
+    ]
     return remembered_digest(
         folder.path,
         "captions",

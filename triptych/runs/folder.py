@@ -7,7 +7,7 @@
     RUN/sets.jsonl, duplicates.jsonl
     RUN/unpacked/                       copies of compressed archives; may be removed, made again when needed
     RUN/grouping/                       checkpoints, only while sets are made
-    RUN/captions/<job>/<shard>.jsonl    append-only journals
+    RUN/captions/<job>/<generation>/<shard>.jsonl    append-only journals
     RUN/verdicts/<job>/<shard>.jsonl    and scores.jsonl: what other thresholds would reject
     RUN/logs/                           of the servers that Triptych started
     RUN/export/                         one file a job, dataset card, manifest
@@ -91,8 +91,17 @@ class RunFolder(StageStates):
     def duplicates_file(self) -> Path:
         return self.path / "duplicates.jsonl"
 
+    @property
+    def captions_root(self) -> Path:
+        """Captions of all jobs and generations (see generations)."""
+        return self.path / "captions"
+
+    def captions_folder(self, job: str) -> Path:
+        """Of the generation that counts; nothing is there before one was begun."""
+        return self.captions_root / job / self.run_file.generations.get(job, "none")
+
     def captions_file(self, job: str, shard: str) -> Path:
-        return self.path / "captions" / job / f"{shard}.jsonl"
+        return self.captions_folder(job) / f"{shard}.jsonl"
 
     def verdicts_file(self, job: str, shard: str) -> Path:
         return self.path / "verdicts" / job / f"{shard}.jsonl"

@@ -26,15 +26,17 @@ STAGE_NAMES: tuple[StageName, ...] = get_args(StageName)
 _WRITTEN_BY: dict[StageName, tuple[str, ...]] = {
     "embeddings": ("sources.jsonl", "images", "embeddings"),
     "sets": ("sets.jsonl", "duplicates.jsonl"),
-    "captions": ("captions",),
+    "captions": (),
     "verdicts": ("verdicts",),
     "export": ("export",),
 }
+"""What is counted and hashed when a stage has finished. Lines of captions have checksums of their own."""
+
+_STAYS: tuple[StageName, ...] = ("captions", "export")
+"""What stays when the stage begins again: what is made anew lies beside it."""
+
 _BESIDE: dict[StageName, tuple[str, ...]] = {"sets": ("grouping",)}
 """What else goes when a stage is discarded."""
-
-_HASHED: dict[StageName, tuple[str, ...]] = _WRITTEN_BY | {"captions": ()}
-"""What is hashed when a stage has finished."""
 
 _MOST_NAMED = 3
 """Damaged files that one message names."""
@@ -78,7 +80,7 @@ class StageState(msgspec.Struct, kw_only=True):
     left: Extent | None = None
     """What it left in the folder when it finished; None before that."""
     wrote: dict[str, str] = {}
-    """The SHA-256 of each file that it left, by its path below the run folder (see _HASHED)."""
+    """The SHA-256 of each file that it left, by its path below the run folder."""
 
 
 class RunFile(msgspec.Struct, kw_only=True):
@@ -89,6 +91,8 @@ class RunFile(msgspec.Struct, kw_only=True):
     config: dict[str, object] = {}
     origins: dict[str, str] = {}
     """Where the config's values are from, by dotted key (see settings); one that isn't here is a default."""
+    generations: dict[str, str] = {}
+    """Which generation of its captions counts, by job (see generations)."""
     stages: dict[str, StageState] = {}
 
 
@@ -98,10 +102,19 @@ class StageStates:
     def __init__(self, path: Path, run_file: RunFile) -> None:
         self.path = path
         self.run_file = run_file
+        self.made_again: set[StageName] = set()
+        """Stages that begin anew when their turn comes, whatever their settings were. In memory only."""
 
     def save(self) -> None:
         """Write run.json and its copy."""
         write_run_file(self.path, self.run_file)
+
+    def has_work(self, name: StageName, settings: Mapping[str, Setting], inputs: Mapping[str, str]) -> bool:
+        """What ``begin_stage`` would return or raise. Changes nothing."""
+        self.refuse_other_settings(name, settings)
+        self._refuse_damage(inputs)
+        state = self.run_file.stages.get(name)
+        return state is None or not state.finished or state.inputs != dict(inputs) or name in self.made_again
 
     def begin_stage(
         self, name: StageName, settings: Mapping[str, Setting], inputs: Mapping[str, str]
@@ -109,27 +122,28 @@ class StageStates:
         """Whether ``name`` has work to do. Call it before anything of the stage is written.
 
         False: it finished with these very settings and inputs. True: it is new, or was interrupted
-        and goes on. Where only ``inputs`` differ, what the stage wrote is discarded and it is done
-        again (captions stay: each is valid for as long as its image or set is). Raises SetupError
-        where ``settings`` differ from those the folder was made with, and where ``inputs`` are not what
-        the stages that wrote them have left.
+        and goes on. Where ``inputs`` differ, or it is to be made again, what the stage wrote is discarded
+        (captions stay: each is valid for as long as its image or set is; an export stays until the new one
+        is whole). Raises SetupError where ``settings`` differ from those the folder was made with, and where
+        ``inputs`` are not what the stages that wrote them have left.
         """
-        self.refuse_other_settings(name, settings)
-        self._refuse_damage(inputs)
+        if not self.has_work(name, settings, inputs):
+            return False
         state = self.run_file.stages.get(name)
-        if state is not None:
-            if state.inputs == dict(inputs):
-                return not state.finished
-            if name != "captions":
+        if state is None or state.inputs != dict(inputs) or name in self.made_again:
+            if state is not None and name not in _STAYS:
                 self.discard(name)
-        self.run_file.stages[name] = StageState(settings=dict(settings), inputs=dict(inputs))
+            kept = dict(state.notes) if state is not None and name == "captions" else {}
+            begun = StageState(settings=dict(settings), inputs=dict(inputs), notes=kept)
+            self.run_file.stages[name] = begun
+        self.made_again.discard(name)
         self.save()
         return True
 
     def refuse_other_settings(self, name: StageName, settings: Mapping[str, Setting]) -> None:
         """Raise SetupError where ``name`` was done or begun with other settings. Changes nothing."""
         state = self.run_file.stages.get(name)
-        if state is None:
+        if state is None or name in self.made_again:
             return
         for key in dict.fromkeys([*settings, *state.settings]):  # what decides most comes first
             before, now = state.settings.get(key), settings.get(key)
@@ -150,7 +164,7 @@ class StageStates:
 
     def left_by(self, name: str) -> tuple[StageName | None, str]:
         """Which finished stage wrote what others read as input ``name``, and its digest then."""
-        for stage, written in _HASHED.items():
+        for stage, written in _WRITTEN_BY.items():
             state = self.run_file.stages.get(stage)
             found = [each for each in written if each.removesuffix(".jsonl") == name]
             if found and state is not None and state.finished and state.wrote:
@@ -174,7 +188,7 @@ class StageStates:
         state = self.run_file.stages.get(stage)
         if state is None or not state.finished or not state.wrote:
             return
-        if self.digest(*_HASHED[stage]) != digest_of_hashes(state.wrote):
+        if self.digest(*_WRITTEN_BY[stage]) != digest_of_hashes(state.wrote):
             raise SetupError(self.damage_line(stage), path=self.path)
 
     def damage_line(self, stage: StageName, changed: Sequence[str] = ()) -> str:
@@ -227,7 +241,17 @@ class StageStates:
 
     def reopen_stage(self, name: StageName) -> None:
         """Mark ``name`` unfinished: it makes again what it misses, and keeps what is there."""
-        self.run_file.stages[name].finished = False
+        state = self.run_file.stages[name]
+        state.finished = False
+        if name == "captions":  # jobs that were done are counted again
+            state.inputs = {}
+        self.save()
+
+    def restore_stage(self, name: StageName, state: StageState | None) -> None:
+        """Back to an earlier state of ``name``: what was to replace its files has come to nothing."""
+        self.run_file.stages.pop(name)
+        if state is not None:
+            self.run_file.stages[name] = state
         self.save()
 
     def is_finished(self, name: StageName) -> bool:
@@ -236,7 +260,7 @@ class StageStates:
         return state is not None and state.finished
 
     def discard(self, name: StageName) -> None:
-        """Remove everything that stage ``name`` wrote.
+        """Remove everything that stage ``name`` wrote; of captions nothing: they only count no more.
 
         It is marked unfinished first and forgotten last, so that a crash in between is seen.
         """
@@ -244,13 +268,17 @@ class StageStates:
         if state is not None:
             state.finished = False
             self.save()
-        for path in (self.path / written for written in (*_WRITTEN_BY[name], *_BESIDE.get(name, ()))):
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
-        if self.run_file.stages.pop(name, None) is not None:
-            self.save()
+        if name == "captions":
+            self.run_file.generations = {}
+        else:
+            for written in (*_WRITTEN_BY[name], *_BESIDE.get(name, ())):
+                path = self.path / written
+                if path.is_dir():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink(missing_ok=True)
+        self.run_file.stages.pop(name, None)
+        self.save()
 
     def files_of(self, *names: str) -> list[Path]:
         """The files among ``names`` of this run, and those in the folders among them."""
@@ -262,12 +290,15 @@ class StageStates:
 
     def _extent(self, name: StageName) -> Extent:
         """By the sizes of the files: nothing is read."""
-        there = [path for path in self.files_of(*_WRITTEN_BY[name]) if path.is_file()]
+        written = _WRITTEN_BY[name]
+        if name == "captions":
+            written = tuple(f"captions/{job}/{kept}" for job, kept in self.run_file.generations.items())
+        there = [path for path in self.files_of(*written) if path.is_file()]
         return Extent(len(there), sum(path.stat().st_size for path in there))
 
     def _hashes(self, stage: StageName) -> dict[str, str]:
         """The SHA-256 of each file of ``stage`` that is there, by its path below the run folder."""
-        there = [path for path in self.files_of(*_HASHED[stage]) if path.is_file()]
+        there = [path for path in self.files_of(*_WRITTEN_BY[stage]) if path.is_file()]
         return {path.relative_to(self.path).as_posix(): sha256_of(path) for path in sorted(there)}
 
     def digest(self, *names: str) -> str:

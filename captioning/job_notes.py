@@ -1,0 +1,108 @@
+"""What the captions stage remembers of each job: how far it is, and what that was counted over.
+
+Comes in: a run folder, counts. Goes out: notes of the stage in run.json: of each job that was ever done its
+``limit``, ``planned``, ``captioned``, ``failed`` and figures (see metrics), all while it is at work at most
+some seconds old. A job is done where its counts add up and its generation, its limit and what grouping wrote
+are those of then. Not its job: counting (see backlog).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from triptych.captioning.backlog import CaptionCounts
+from triptych.captioning.fingerprint import stage_settings
+from triptych.jobs import Job
+from triptych.runs.folder import RunFolder, Setting
+
+
+class JobNotes:
+    """Those of one run. ``values`` are as run.json has them."""
+
+    def __init__(self, run: RunFolder) -> None:
+        self._run = run
+        self._inputs = {
+            "images": run.digest("images"),
+            "duplicates": run.digest("duplicates.jsonl"),
+            "sets": run.digest("sets.jsonl"),
+        }
+        state = run.run_file.stages.get("captions")
+        self.values: dict[str, Setting] = dict(state.notes) if state is not None else {}
+        if state is not None and state.inputs != self._inputs:
+            self._recount()
+
+    def begin(self) -> None:
+        """Tell the run what is captioned, with which settings. Raises SetupError where that was damaged."""
+        settings = stage_settings(self._run)
+        state = self._run.run_file.stages.get("captions")
+        if state is not None:
+            state.settings = settings
+        self._run.begin_stage("captions", settings, self._inputs)
+
+    def use(self, generations: Mapping[str, str]) -> None:
+        """From now on these generations count, by job. One write of run.json; nothing else changes."""
+        for job in generations:
+            own = [key for key in self.values if key.startswith(f"{job}.")]
+            self.values = {key: value for key, value in self.values.items() if key not in own}
+        self._run.run_file.generations |= generations
+        state = self._run.run_file.stages["captions"]
+        state.settings, state.finished = stage_settings(self._run), False
+        self.save()
+
+    def planned_now(self, job: Job, sample: int | None) -> Job:
+        """``job`` limited to a sample; one that is done with more stays as it is."""
+        if sample is None:
+            return job
+        sampled, before = job.limited_to(sample), self.as_planned(job)
+        is_more = before.limit is None or (sampled.limit is not None and before.limit > sampled.limit)
+        return before if is_more and self.is_known(job) and self.is_done(before) else sampled
+
+    def as_planned(self, job: Job) -> Job:
+        """With the limit that was noted."""
+        limit = self.values.get(f"{job.name}.limit")
+        return job.limited_to(limit) if isinstance(limit, int) else job
+
+    def is_known(self, job: Job) -> bool:
+        """Whether it was ever done."""
+        return f"{job.name}.planned" in self.values
+
+    def is_done(self, job: Job) -> bool:
+        """Whether it misses nothing."""
+        return self.values.get(f"{job.name}.counted_over") == self._counted_over(job)
+
+    def left_over(self, jobs: Iterable[Job]) -> list[str]:
+        """Of those that were ever done the names of those that miss something."""
+        return [job.name for job in jobs if self.is_known(job) and not self.is_done(self.as_planned(job))]
+
+    def failed(self, job: Job) -> bool:
+        """Whether there are failures."""
+        return bool(self.values.get(f"{job.name}.failed"))
+
+    def count(self, job: Job, counts: CaptionCounts, figures: Mapping[str, Setting] | None = None) -> None:
+        """How far ``job`` is."""
+        over = None if counts.missing else self._counted_over(job)
+        self.values |= {
+            f"{job.name}.limit": job.limit,
+            f"{job.name}.planned": counts.planned,
+            f"{job.name}.captioned": counts.captioned,
+            f"{job.name}.failed": counts.failed,
+            f"{job.name}.counted_over": over,
+            **(figures or {}),
+        }
+
+    def save(self) -> None:
+        """In run.json."""
+        self._run.run_file.stages["captions"].notes = dict(self.values)
+        self._run.save()
+
+    def _counted_over(self, job: Job) -> str:
+        generation = self._run.run_file.generations.get(job.name)
+        content = msgspec.json.encode((generation, job.limit, self._inputs), order="deterministic")
+        return hashlib.sha256(content).hexdigest()[:16]
+
+    def _recount(self) -> None:
+        """Files were lost, or made again: nothing is done for sure."""
+        self.values = {key: None if key.endswith(".counted_over") else v for key, v in self.values.items()}

@@ -1,0 +1,162 @@
+"""Generations of a job's captions: what other settings gave, or the same ones again, lies beside the first.
+
+    RUN/captions/<job>/<generation>/generation.json    what decided its texts, and when it was begun
+    RUN/captions/<job>/<generation>/<shard>.jsonl      its captions
+
+Comes in: a run folder, a job, settings. Goes out: its generations; a new one. A generation is named after
+its settings, with a number where there are several of the same. Which one counts is said in run.json: to
+change that is one write, and no file is moved or removed. Not its job: which settings decide a text (see
+captioning).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+
+import msgspec
+
+from triptych.errors import SetupError, UsageError
+from triptych.runs.folder import RunFolder, Setting
+from triptych.runs.jsonl import write_json
+
+FILE_NAME = "generation.json"
+
+
+class Generation(msgspec.Struct, frozen=True, kw_only=True):
+    """Captions of one job that belong together."""
+
+    job: str
+    name: str
+    settings: dict[str, Setting]
+    """What was set of what a text depends on."""
+    engine: dict[str, str] = {}
+    """What the engine turned out to run: its precision, the model that a server names."""
+    begun: str
+    """In UTC."""
+    fresh: bool = False
+    """Whether it was asked for although there were captions."""
+
+    def fits(self, settings: Mapping[str, Setting], engine: Mapping[str, str] | None = None) -> bool:
+        """Whether captions with these settings belong to it; ``engine``: where that is known already."""
+        return self.settings == settings and (engine is None or not self.differences({}, engine))
+
+    def differences(
+        self, settings: Mapping[str, Setting], engine: Mapping[str, str] | None = None
+    ) -> dict[str, tuple[Setting, Setting]]:
+        """Of what is given here, what it was made with otherwise: ``(its own, the one given)`` by name."""
+        pairs = {key: (self.settings.get(key), value) for key, value in settings.items()}
+        pairs |= {key: (self.engine.get(key, value), value) for key, value in (engine or {}).items()}
+        return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def current_generation(folder: RunFolder, job: str) -> Generation | None:
+    """The one that counts; None where none was begun. Raises SetupError where it is damaged."""
+    name = folder.run_file.generations.get(job)
+    if name is None or not folder.captions_folder(job).is_dir():
+        return None
+    return read_generation(folder, job, name)
+
+
+def generations(folder: RunFolder, job: str) -> list[Generation]:
+    """Those that can be read, the oldest first."""
+    found = []
+    for name in generation_names(folder, job):
+        try:
+            found.append(read_generation(folder, job, name))
+        except SetupError:
+            continue
+    return sorted(found, key=lambda each: (each.begun, each.name))
+
+
+def generation_names(folder: RunFolder, job: str) -> list[str]:
+    """Also of those that can't be read."""
+    root = folder.captions_root / job
+    return sorted(path.name for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
+
+
+def captioned_jobs(folder: RunFolder) -> list[str]:
+    """The jobs that have a folder of captions."""
+    root = folder.captions_root
+    return sorted(path.name for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
+
+
+def read_generation(folder: RunFolder, job: str, name: str) -> Generation:
+    """Raises SetupError where it isn't there or is damaged: its name is a digest of what it says."""
+    path = folder.captions_root / job / name / FILE_NAME
+    try:
+        found = msgspec.json.decode(path.read_bytes(), type=Generation)
+    except FileNotFoundError:
+        raise SetupError(f"{path} is not there any more; put it back, or {_anew(job)}", path=path) from None
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise SetupError(f"{path} is damaged ({error}); put it back, or {_anew(job)}", path=path) from None
+    if name.partition("-")[0] != _digest(found.settings, found.engine) or (found.job, found.name) != (
+        job,
+        name,
+    ):
+        raise SetupError(f"{path} was damaged or edited; put it back, or {_anew(job)}", path=path)
+    return found
+
+
+def begin_generation(
+    folder: RunFolder, job: str, settings: Mapping[str, Setting], engine: Mapping[str, str], *, fresh: bool
+) -> Generation:
+    """Make the folder of a new one. It doesn't count yet: ``folder.run_file.generations`` says which does.
+
+    One that was begun, and left before a caption came, is taken for it.
+    """
+    digest, number = _digest(settings, engine), 1
+    while _has_captions(folder, job, name := digest if number == 1 else f"{digest}-{number}"):
+        number += 1
+    generation = Generation(
+        job=job,
+        name=name,
+        settings=dict(settings),
+        engine=dict(engine),
+        begun=datetime.now(UTC).isoformat(timespec="microseconds"),
+        fresh=fresh,
+    )
+    write_json(folder.captions_root / job / name / FILE_NAME, generation)
+    return generation
+
+
+def chosen_generation(folder: RunFolder, job: str, name: str) -> Generation:
+    """The one whose name begins so. Raises UsageError where that is none or several."""
+    found = [each for each in generation_names(folder, job) if each.startswith(name)]
+    exact = [each for each in found if each == name] or found
+    if len(exact) != 1:
+        there = ", ".join(found or generation_names(folder, job)) or "none"
+        raise UsageError(f"{folder.path} has no single generation {name!r} of {job}; there are {there}")
+    return read_generation(folder, job, exact[0])
+
+
+def superseded(folder: RunFolder) -> Iterator[tuple[str, str]]:
+    """``(job, generation)`` of all that don't count."""
+    for job in captioned_jobs(folder):
+        for name in generation_names(folder, job):
+            if name != folder.run_file.generations.get(job):
+                yield job, name
+
+
+def remove_generation(folder: RunFolder, job: str, name: str) -> None:
+    """Remove its captions. Raises UsageError for the one that counts."""
+    if name == folder.run_file.generations.get(job):
+        raise UsageError(f"{name} is what {job} has in {folder.path}; it can't be removed")
+    root = folder.captions_root / job / name
+    (root / FILE_NAME).unlink(missing_ok=True)  # first: half of one is never taken up again
+    shutil.rmtree(root)
+
+
+def _has_captions(folder: RunFolder, job: str, name: str) -> bool:
+    return next((folder.captions_root / job / name).rglob("*.jsonl"), None) is not None
+
+
+def _digest(settings: Mapping[str, Setting], engine: Mapping[str, str]) -> str:
+    content = msgspec.json.encode((dict(settings), dict(engine)), order="deterministic")
+    return hashlib.sha256(content).hexdigest()[:8]
+
+
+def _anew(job: str) -> str:
+    return f"make new captions with --fresh captions --job {job}"

@@ -56,13 +56,18 @@ def open_engine(config: CaptioningConfig, logs: Path, say: Callable[[str], None]
     return spec.open(_model(config), config.settings_of(spec), config.limits, logs, say)
 
 
-def check_engine(config: CaptioningConfig) -> None:
-    """Raise in seconds what ``open_engine`` would raise, without loading any weights.
+def check_engine(config: CaptioningConfig, jobs: Iterable[Job] = ()) -> None:
+    """Raise in seconds what ``open_engine`` would raise, and where endpoints would refuse every request of
+    ``jobs``, without loading any weights.
 
-    For a run that has hours of other work to do before it captions.
+    For a run that has hours of other work to do before it captions, or captions to put aside.
     """
     spec = config.spec
-    spec.check(_model(config), config.settings_of(spec))
+    if spec.probe is None:
+        spec.check(_model(config), config.settings_of(spec))
+    else:
+        images = 2 if any(job.is_multi for job in jobs) else 1
+        spec.probe(_model(config), config.settings_of(spec), images)
 
 
 def check_forms(config: CaptioningConfig, jobs: Iterable[Job]) -> None:

@@ -1,15 +1,22 @@
-"""One request to one endpoint over HTTP, and the one file that speaks to aiohttp while captioning.
+"""The one HTTP client: requests to endpoints, and the one file that speaks to aiohttp.
 
-Comes in: a body. Goes out: the caption, or a RequestError that says what went wrong on the way. Every byte
-that comes is a sign of life of its endpoint. Why aiohttp: docs/decisions/0021. Not its job: what an answer
-means (see chat_api), trying again.
+Comes in: a body, or a question. Goes out: the caption, or a RequestError that says what went wrong on the
+way; nothing of what was sent in secret. For all requests alike: proxies by the environment, none for this
+machine; certificates of the system and those of a file; no redirect is followed, no .netrc read; an answer is
+bounded in bytes and time. Every byte that comes is a sign of life of its endpoint. Why aiohttp:
+docs/decisions/0021. Not its job: what an answer means (see chat_api), trying again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import io
+import re
+import ssl
 import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
 
 import aiohttp
 import msgspec
@@ -17,7 +24,11 @@ import msgspec
 from triptych.captioning.endpoints.backoff import retry_after_s
 from triptych.captioning.endpoints.chat_api import ChatAnswer, read_answer
 from triptych.captioning.endpoints.endpoint import Endpoint
-from triptych.captioning.endpoints.request_errors import TimedOut, Transient, Unreachable
+from triptych.captioning.endpoints.error_words import shown
+from triptych.captioning.endpoints.proxies import proxy_for, without_login
+from triptych.captioning.endpoints.request_errors import RequestError, TimedOut, Transient, Unreachable
+from triptych.captioning.endpoints.secrets import Secrets, password_of
+from triptych.errors import SetupError
 
 CONNECT_TIMEOUT_S = 5.0
 
@@ -25,54 +36,156 @@ KEEP_IDLE_S = 2.0
 """Servers close connections that idle, uvicorn after 5 s; a request sent at that moment would be lost."""
 
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
-"""4,096 tokens as events are about 1 MB. More is no caption."""
+"""4,096 tokens as events are about 1 MB. More is no caption, and no list of models."""
 
 SENT_AT_ONCE_BYTES = 512 * 1024
 """A larger body is handed to the connection piece by piece, so that other answers are read meanwhile."""
+
+_NO_TOKEN = re.compile(
+    rb"[ \t]*$|:|(?:event|id|retry):|data:[ \t]*(?:$|\"?ping|\{[ \t]*\"type\"[ \t]*:[ \t]*\"ping)"
+)
+"""A line of a stream that only keeps the connection open."""
+
+TELLING_BYTES = 24
 
 
 class TimeLimits(msgspec.Struct, frozen=True, kw_only=True):
     """How long an endpoint may take."""
 
     first_token_s: float
-    """To the first byte of the answer, its queue included."""
+    """To the first token of the answer, its queue included."""
     token_s: float
     """From then on between any two."""
     total_s: float
 
 
-def open_session(api_key: str | None) -> aiohttp.ClientSession:
-    """The connections to all endpoints. How many there are is bounded by what is in flight."""
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_IDLE_S),
-        headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S),
-    )
+class Response(msgspec.Struct, frozen=True):
+    """A whole answer. ``cut`` says how the connection ended where it did not end well."""
 
-
-async def exchange(
-    session: aiohttp.ClientSession, endpoint: Endpoint, body: bytes, limits: TimeLimits
-) -> ChatAnswer:
-    """Send ``body`` and read the answer to its end. Raises a RequestError."""
-    answer = _Answer(endpoint, limits)
+    status: int
+    content: bytes
+    retry_after: str | None = None
     cut: str | None = None
+
+
+class HttpClient:
+    """The connections to all endpoints. How many there are is bounded by what is in flight."""
+
+    def __init__(
+        self,
+        urls: Iterable[str],
+        headers: Mapping[str, str] | None = None,
+        secrets: Iterable[str] = (),
+        ca_file: Path | None = None,
+    ) -> None:
+        """In a running event loop. Raises SetupError for a proxy or a file that can't be used."""
+        self._proxies = {url: proxy_for(url) for url in urls}
+        logins = [secret for proxy in self._proxies.values() if proxy for secret in password_of(proxy)]
+        self.secrets = Secrets([*secrets, *logins])
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=0, keepalive_timeout=KEEP_IDLE_S, ssl=_certificates(ca_file)
+            ),
+            headers=dict(headers or {}),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S),
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._session.close()
+
+    def name(self, url: str) -> str:
+        """An endpoint in a message, with the proxy on the way to it."""
+        proxy = self._proxies.get(url)
+        return url if proxy is None else f"{url} (through the proxy {without_login(proxy)})"
+
+    async def chat(self, endpoint: Endpoint, body: bytes, limits: TimeLimits) -> ChatAnswer:
+        """Send ``body`` and read the answer to its end. Raises a RequestError, or SetupError where the
+        endpoint was set up wrongly."""
+        response = await self._send(endpoint, "/chat/completions", body, limits)
+        if response.status == 200:
+            content = response.content
+        else:
+            content = self.secrets.removed_from_bytes(response.content)
+        try:
+            answer = read_answer(
+                response.status,
+                content,
+                self.name(endpoint.url),
+                retry_after_s=retry_after_s(response.retry_after),
+                cut=response.cut,
+            )
+        except (RequestError, SetupError) as error:
+            error.args = (self.secrets.removed(str(error)),)
+            raise
+        text = self.secrets.removed_from_caption(answer.text)
+        return answer if text == answer.text else msgspec.structs.replace(answer, text=text)
+
+    async def models(self, endpoint: Endpoint, within_s: float) -> Response:
+        """What ``/models`` answers. Raises a RequestError where nothing whole comes."""
+        limits = TimeLimits(first_token_s=within_s, token_s=within_s, total_s=within_s)
+        response = await self._send(endpoint, "/models", None, limits)
+        if response.cut is not None:
+            raise Transient(f"{self.name(endpoint.url)}, {response.cut}")
+        return msgspec.structs.replace(response, content=self.secrets.removed_from_bytes(response.content))
+
+    async def _send(self, endpoint: Endpoint, path: str, body: bytes | None, limits: TimeLimits) -> Response:
+        where = self.name(endpoint.url)
+        answer = _Answer(endpoint, limits)
+        cut: str | None = None
+        try:
+            await answer.read(self._request(endpoint.url, path, body))
+        except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError) as error:
+            raise SetupError(
+                f"{where}: no safe connection ({self._words(error)}); name the file with its authority's"
+                " certificate in --ca-file, or http:// where it is meant"
+            ) from None
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            raise Unreachable(f"{where} can't be reached ({self._words(error)})") from None
+        except TimeoutError:
+            raise TimedOut(f"{where} gave {answer.waited_for}") from None
+        except aiohttp.ClientHttpProxyError as error:
+            raise Unreachable(f"{where}: the proxy answered HTTP {error.status}") from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            cut = f"{type(error).__name__}: {self._words(error)}"
+            if answer.status is None:
+                raise Transient(f"{where}, {cut}") from None
+        if len(answer.content) > MAX_ANSWER_BYTES:
+            raise Transient(f"{where} gave more than {MAX_ANSWER_BYTES:,} bytes")
+        if 300 <= (answer.status or 0) < 400:
+            raise SetupError(
+                f"{where} sends its callers to {self._words(answer.location).removesuffix(path) or 'nowhere'}"
+                f" (HTTP {answer.status}); name that with --server, if it is right"
+            )
+        return Response(answer.status or 0, bytes(answer.content), answer.retry_after, cut)
+
+    def _request(self, url: str, path: str, body: bytes | None) -> Any:
+        return self._session.request(
+            "GET" if body is None else "POST",
+            url + path,
+            data=body if body is None or len(body) <= SENT_AT_ONCE_BYTES else io.BytesIO(body),
+            headers=None if body is None else {"Content-Type": "application/json"},
+            proxy=self._proxies.get(url),
+            allow_redirects=False,
+        )
+
+    def _words(self, error: object) -> str:
+        return shown(self.secrets.removed(str(error)))
+
+
+def _certificates(ca_file: Path | None) -> ssl.SSLContext | bool:
+    if ca_file is None:
+        return True
+    context = ssl.create_default_context()
     try:
-        await answer.read(session, body)
-    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-        raise Unreachable(f"{endpoint.url} can't be reached ({error})") from None
-    except TimeoutError:
-        raise TimedOut(f"{endpoint.url} gave {answer.waited_for}") from None
-    except (aiohttp.ClientError, OSError) as error:
-        cut = f"{type(error).__name__}: {error}"
-        if answer.status is None:
-            raise Transient(f"{endpoint.url}, {cut}") from None
-    return read_answer(
-        answer.status or 0,
-        bytes(answer.content),
-        endpoint.url,
-        retry_after_s=retry_after_s(answer.retry_after),
-        cut=cut,
-    )
+        context.load_verify_locations(ca_file)
+    except (OSError, ValueError) as error:  # an SSLError is an OSError
+        raise SetupError(
+            f"captioning.server.ca_file {ca_file} can't be read ({error}); expected certificates as PEM",
+            path=ca_file,
+        ) from None
+    return context
 
 
 class _Answer:
@@ -81,33 +194,43 @@ class _Answer:
     def __init__(self, endpoint: Endpoint, limits: TimeLimits) -> None:
         self.status: int | None = None
         self.retry_after: str | None = None
+        self.location = ""
         self.content = bytearray()
         self.waited_for = ""
+        self._seen = 0
         self._endpoint = endpoint
         self._limits = limits
 
-    async def read(self, session: aiohttp.ClientSession, body: bytes) -> None:
+    async def read(self, request: Any) -> None:
+        """Until it ends, or is longer than MAX_ANSWER_BYTES."""
         limits, loop = self._limits, asyncio.get_running_loop()
         ends_at = loop.time() + limits.total_s
         self.waited_for = f"no token within {min(limits.first_token_s, limits.total_s):g} s"
         async with asyncio.timeout_at(min(ends_at, loop.time() + limits.first_token_s)) as patience:
-            async with session.post(
-                f"{self._endpoint.url}/chat/completions",
-                data=body if len(body) <= SENT_AT_ONCE_BYTES else io.BytesIO(body),
-                headers={"Content-Type": "application/json"},
-            ) as response:
+            async with request as response:
                 self.status = response.status
                 self.retry_after = response.headers.get("Retry-After")
+                self.location = response.headers.get("Location", "")
                 async for piece in response.content.iter_any():
                     self._endpoint.last_sign_at = time.monotonic()
                     self.content += piece
                     if len(self.content) > MAX_ANSWER_BYTES:
-                        raise Transient(f"{self._endpoint.url} gave more than {MAX_ANSWER_BYTES:,} bytes")
-                    if piece.startswith(b":"):
-                        continue  # a comment that keeps the connection open is no token
+                        return
+                    if not self._has_new_token():
+                        continue
                     if loop.time() + limits.token_s < ends_at:
                         self.waited_for = f"no further token within {limits.token_s:g} s"
                         patience.reschedule(loop.time() + limits.token_s)
                     else:
                         self.waited_for = f"no whole answer within {limits.total_s:g} s"
                         patience.reschedule(ends_at)
+
+    def _has_new_token(self) -> bool:
+        """Whether the new lines hold more than what keeps a connection open, wherever pieces are cut. The
+        beginning of a line counts when it is long enough to tell."""
+        *whole, begun = self.content[self._seen :].replace(b"\r", b"\n").split(b"\n")
+        is_token = any(_NO_TOKEN.match(line) is None for line in whole)
+        if len(begun) >= TELLING_BYTES and _NO_TOKEN.match(begun) is None:
+            is_token, begun = True, bytearray()
+        self._seen = len(self.content) - len(begun)
+        return is_token

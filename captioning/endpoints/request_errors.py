@@ -21,6 +21,9 @@ from typing import ClassVar
 class RequestError(Exception):
     """One request to one endpoint brought no caption."""
 
+    said: str = ""
+    """What the endpoint said, at length; empty where it said nothing."""
+
 
 class Refused(RequestError):
     """The request will never be served."""

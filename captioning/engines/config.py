@@ -7,10 +7,14 @@ frozen Structs. Not its job: what becomes of them (see the specs and engines bes
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import msgspec
 
+from triptych.captioning.endpoints.base_url import base_url, is_showable
+from triptych.captioning.endpoints.secrets import check_headers
 from triptych.captioning.engines import check_setting
+from triptych.errors import UsageError
 
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
 
@@ -22,11 +26,32 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Their base URLs, with or without /v1."""
     api_key_env: str | None = None
     """Name of the environment variable with their key; the key itself is never written down."""
+    headers: dict[str, str] = msgspec.field(default_factory=dict)
+    """Further headers of every request. A secret one has $VARIABLE in its value, which is taken from the
+    environment when it is sent and never written down."""
+    extra_body: dict[str, Any] = msgspec.field(default_factory=dict)
+    """Fields over those of every request, such as chat_template_kwargs; null leaves out a
+    field."""
+    ca_file: str | None = None
+    """A file of certificates (PEM) that is trusted beside the system's."""
 
     def __post_init__(self) -> None:
-        for url in self.urls:
-            expected = "http://HOST:PORT/v1 or https://..."
-            check_setting(url.startswith(("http://", "https://")), "server.urls", url, expected)
+        """Raises UsageError where a value can't be, or would store a secret. Shows none."""
+        for number, url in enumerate(self.urls):
+            try:
+                base_url(url)
+            except ValueError as error:
+                key = "captioning.server.urls"
+                named = repr(url) if is_showable(url) else f"number {number + 1}"
+                raise UsageError(
+                    f"{key} is {named}; expected http://HOST:PORT/v1 or https://..., but {error}",
+                    key=key,
+                ) from None
+        check_headers(self.headers)
+        both = self.api_key_env is not None and "authorization" in map(str.lower, self.headers)
+        check_setting(not both, "server.api_key_env", self.api_key_env, "none beside a header Authorization")
+        taken = {"model", "messages"} & self.extra_body.keys()
+        check_setting(not taken, "server.extra_body", sorted(taken), "other fields: these are Triptych's own")
 
 
 class TransformersConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

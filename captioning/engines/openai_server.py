@@ -10,18 +10,20 @@ judging texts (see regenerate).
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 from triptych.captioning.endpoints.backoff import FIRST_PAUSE_S, pause_s
-from triptych.captioning.endpoints.chat_api import ChatAnswer, chat_body
-from triptych.captioning.endpoints.endpoint import Endpoint, check_endpoints
-from triptych.captioning.endpoints.http_client import TimeLimits, exchange, open_session
+from triptych.captioning.endpoints.chat_api import ChatAnswer
+from triptych.captioning.endpoints.endpoint import Endpoint
+from triptych.captioning.endpoints.http_client import HttpClient, TimeLimits
 from triptych.captioning.endpoints.load_balancer import AllEndpointsDown, LoadBalancer
+from triptych.captioning.endpoints.model_client import ModelClient
+from triptych.captioning.endpoints.probe import TRIAL_PX, no_text
 from triptych.captioning.endpoints.request_errors import (
     NotNow,
     Refused,
@@ -29,6 +31,8 @@ from triptych.captioning.endpoints.request_errors import (
     Transient,
     Unreachable,
 )
+from triptych.captioning.endpoints.secrets import headers_to_send
+from triptych.captioning.endpoints.served_models import find_model
 from triptych.captioning.engine import CaptionRequest, Completion
 from triptych.captioning.engines import DEFAULT_LIMITS, RequestLimits
 from triptych.captioning.engines.config import ServerConfig
@@ -51,10 +55,12 @@ class ServerEngine:
         config: ServerConfig,
         model: str = "",
         limits: RequestLimits = DEFAULT_LIMITS,
+        say: Callable[[str], None] = lambda _: None,
         *,
         first_pause_s: float = FIRST_PAUSE_S,
     ) -> None:
-        """Connect to the endpoints. ``model`` is a served name; empty: the only one.
+        """Connect to the endpoints. ``model`` is a served name; empty: the only one. ``say`` takes lines for
+        a person.
 
         Raises SetupError where none is there, or one is wrongly set up.
         """
@@ -66,15 +72,24 @@ class ServerEngine:
             token_s=limits.token_timeout_s,
             total_s=limits.timeout_s,
         )
-        self._slots = limits.max_in_flight * len(config.urls)
-        api_key = _api_key(config.api_key_env)
-        self.endpoints = [Endpoint(url, limits.max_in_flight, first_pause_s) for url in config.urls]
-        self._model, self._absent = check_endpoints(self.endpoints, model or None, api_key)
+        by_url = {
+            endpoint.url: endpoint
+            for url in config.urls
+            for endpoint in [Endpoint(url, limits.max_in_flight, first_pause_s, config.extra_body)]
+        }
+        self.endpoints = list(by_url.values())
+        self._slots = limits.max_in_flight * len(self.endpoints)
+        self._say = say
+        self._http: HttpClient | None = None
         self._failures_in_a_row = 0
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="endpoints", daemon=True)
         self._thread.start()
-        self._balancer, self._session = self._in_loop(self._open(api_key))
+        try:
+            self._in_loop(self._connect(config, model))
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def group_size(self) -> int:
@@ -90,13 +105,13 @@ class ServerEngine:
 
     @property
     def identity(self) -> Mapping[str, str]:
-        return {"served_model": self._model}
+        return {"served_model": self._client.model}
 
     def describe(self) -> str:
         where = ", ".join(endpoint.url for endpoint in self.endpoints[:3])
         more = f" and {len(self.endpoints) - 3} more" if len(self.endpoints) > 3 else ""
         absent = f"; going on without those not there, until they are: {'; '.join(self._absent)}"
-        return f"server, {self._model} at {where}{more}{absent if self._absent else ''}"
+        return f"server, {self._client.model} at {where}{more}{absent if self._absent else ''}"
 
     def slot_s(self) -> float:
         return self._balancer.meter.slot_s()
@@ -115,8 +130,27 @@ class ServerEngine:
     def _in_loop(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
-    async def _open(self, api_key: str | None) -> tuple[LoadBalancer, Any]:
-        return LoadBalancer(self.endpoints, self._patience_s, self._loop), open_session(api_key)
+    async def _connect(self, config: ServerConfig, model: str) -> None:
+        headers, secrets = headers_to_send(config.api_key_env, config.headers)
+        self._balancer = LoadBalancer(self.endpoints, self._patience_s, self._loop)
+        urls = [endpoint.url for endpoint in self.endpoints]
+        ca_file = None if config.ca_file is None else Path(config.ca_file).expanduser()
+        http = self._http = HttpClient(urls, headers, secrets, ca_file)
+        model, self._absent = await find_model(
+            http, self.endpoints, model or None, self._time_limits, self._say
+        )
+        self._client = ModelClient(http, model, self._time_limits, self._say)
+
+    def probe(self, image_count: int = 1, side_px: int = TRIAL_PX) -> list[ChatAnswer]:
+        """What each that is there answers to trial pictures. Raises SetupError where one takes none."""
+        return self._in_loop(self._probe(image_count, side_px))
+
+    async def _probe(self, image_count: int, side_px: int) -> list[ChatAnswer]:
+        there = [endpoint for endpoint in self.endpoints if endpoint.is_well]
+        try:
+            return [await self._client.try_out(endpoint, image_count, side_px) for endpoint in there]
+        except Transient as error:
+            raise SetupError(f"{error}; wait until it is ready, or name another with --server") from None
 
     def drop(self) -> None:
         """Drop what is in flight or waits: who called ``caption`` gets a CancelledError."""
@@ -130,7 +164,8 @@ class ServerEngine:
 
     async def _close(self) -> None:
         await self._drop()
-        await self._session.close()
+        if self._http is not None:
+            await self._http.close()
 
     async def _caption(self, request: CaptionRequest) -> Completion:
         tries = _Tries()
@@ -152,15 +187,23 @@ class ServerEngine:
                 if impatient or tries.attempts >= self._max_attempts:
                     return self._failed(request, tries, f"no answer: {error}")
             else:
-                self._failures_in_a_row = 0
-                return Completion(
-                    id=request.id,
-                    text=answer.text,
-                    finish_reason=answer.finish_reason,
-                    prompt_tokens=answer.prompt_tokens,
-                    completion_tokens=answer.completion_tokens,
-                    attempts=tries.sent,
-                )
+                return self._completion(request, tries, answer)
+
+    def _completion(self, request: CaptionRequest, tries: _Tries, answer: ChatAnswer) -> Completion:
+        """An answer whose text is elsewhere is a failure; one without any may be asked again."""
+        if answer.has_reasoning and not answer.text.strip():
+            return self._failed(request, tries, f"empty: {no_text(answer)}")
+        if answer.text.strip():
+            self._failures_in_a_row = 0
+        was_cut = answer.completion_tokens >= request.max_tokens
+        return Completion(
+            id=request.id,
+            text=answer.text,
+            finish_reason=answer.finish_reason or ("length" if was_cut else "stop"),
+            prompt_tokens=answer.prompt_tokens,
+            completion_tokens=answer.completion_tokens,
+            attempts=tries.sent,
+        )
 
     async def _ask(self, request: CaptionRequest, tries: _Tries) -> ChatAnswer:
         """One attempt; its endpoint is given its outcome."""
@@ -170,8 +213,7 @@ class ServerEngine:
         tries.sent += 1
         tries.waited_s += began - waiting_since
         try:
-            body = chat_body(self._model, request)
-            answer = await exchange(self._session, endpoint, body, self._time_limits)
+            answer = await self._client.ask(endpoint, request)
         except Refused:
             endpoint.answered(time.monotonic() - began)
             raise
@@ -200,7 +242,7 @@ class ServerEngine:
         last = f" (the last said: {tries.error})" if tries.error is not None else ""
         return (
             f"{where} gave no answer for {self._patience_s:g} s{last};"
-            f" start {self._model} there again and run the same command: captions so far stay"
+            f" start {self._client.model} there again and run the same command: captions so far stay"
         )
 
 
@@ -229,14 +271,3 @@ class _Tries:
     def pause_s(self, first_s: float) -> float:
         asked_for_s = self.error.retry_after_s if self.error is not None else 0.0
         return max(asked_for_s, pause_s(self._errors, first_s))
-
-
-def _api_key(variable: str | None) -> str | None:
-    if variable is None:
-        return None
-    key = os.environ.get(variable)
-    if not key:
-        raise SetupError(
-            f"captioning.server.api_key_env names {variable}, which is not set; export {variable}=KEY"
-        )
-    return key

@@ -6,34 +6,45 @@ openai_server).
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
 
-from triptych.captioning.engine import CaptionRequest, Engine
+from triptych.captioning.engine import Engine
 from triptych.captioning.engines import EngineSpec, Examined, Finding, RequestLimits
 from triptych.captioning.engines.config import ServerConfig
 from triptych.errors import SetupError
 
-PROBE_TOKENS = 8
 PROBE_TIMEOUT_S = 60.0
-"""For eight tokens: a loaded server answers late, but not that late."""
+"""For a few tokens: a loaded server answers late, but not that late."""
+
+PROBE_LIMITS = RequestLimits(
+    first_token_timeout_s=PROBE_TIMEOUT_S, timeout_s=PROBE_TIMEOUT_S, patience_s=PROBE_TIMEOUT_S
+)
 
 
 def _open(
-    model: str, config: ServerConfig, limits: RequestLimits, _logs: Path, _say: Callable[[str], None]
+    model: str, config: ServerConfig, limits: RequestLimits, _logs: Path, say: Callable[[str], None]
 ) -> Engine:
     from triptych.captioning.engines.openai_server import ServerEngine
 
-    return ServerEngine(config, model, limits)
+    return ServerEngine(config, model, limits, say)
 
 
 def _check(model: str, config: ServerConfig) -> None:
+    _probe(model, config, 1)
+
+
+def _probe(model: str, config: ServerConfig, image_count: int) -> None:
     from triptych.captioning.engines.openai_server import ServerEngine
 
-    ServerEngine(config, model).close()
+    with contextlib.closing(ServerEngine(config, model, PROBE_LIMITS)) as engine:
+        engine.probe()
+        if image_count > 1:
+            engine.probe(image_count)
 
 
 def _findings(examined: Examined, config: ServerConfig) -> Iterator[Finding]:
@@ -49,32 +60,27 @@ def _try(url: str, examined: Examined, config: ServerConfig) -> str:
 
     Raises SetupError where no caption did.
     """
+    from triptych.captioning.endpoints.probe import no_text
     from triptych.captioning.engines.openai_server import ServerEngine
-    from triptych.captioning.tiling import trial_jpeg
 
-    size = f"{examined.tile_px} x {examined.tile_px}"
-    request = CaptionRequest(
-        id="doctor",
-        prompt="Describe the image in a few words.",
-        images=(trial_jpeg(examined.tile_px),),
-        max_tokens=PROBE_TOKENS,
-    )
-    limits = RequestLimits(max_attempts=1, timeout_s=PROBE_TIMEOUT_S, patience_s=PROBE_TIMEOUT_S)
-    engine = ServerEngine(msgspec.structs.replace(config, urls=(url,)), examined.model, limits)
-    try:
+    said: list[str] = []
+    one = msgspec.structs.replace(config, urls=(url,))
+    with contextlib.closing(ServerEngine(one, examined.model, PROBE_LIMITS, said.append)) as engine:
         began = time.monotonic()
-        completion = engine.caption([request])[0]
+        answer = engine.probe(side_px=examined.tile_px)[0]
         took_s = time.monotonic() - began
-    finally:
-        engine.close()
-    if completion.failure is not None:
-        raise SetupError(f"{url} refused an image of {size} ({completion.failure})")
-    if not completion.text.strip():
-        raise SetupError(f"{url} answered an image of {size} with no text")
+    if not answer.text.strip():
+        raise SetupError(f"{engine.endpoints[0].url} answered an image {no_text(answer)}")
+    left_out = "".join(f"; {line.partition(': ')[2]}" for line in said)
     return (
-        f"{url} serves {engine.identity['served_model']}; an image, {completion.prompt_tokens} tokens with"
-        f" its prompt, came back as {completion.completion_tokens} tokens in {took_s:.1f} s"
+        f"{url} serves {engine.identity['served_model']}; an image, {answer.prompt_tokens} tokens with"
+        f" its prompt, came back as {answer.completion_tokens} tokens in {took_s:.1f} s{left_out}"
     )
+
+
+def _fingerprint(config: ServerConfig) -> dict[str, str]:
+    extra = config.extra_body
+    return {"extra_body": msgspec.json.encode(extra, order="sorted").decode()} if extra else {}
 
 
 SPEC = EngineSpec(
@@ -82,7 +88,9 @@ SPEC = EngineSpec(
     config=ServerConfig,
     open=_open,
     check=_check,
+    probe=_probe,
     needs_model=False,
     holds_form=True,
+    fingerprint=_fingerprint,
     findings=_findings,
 )

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.contexts import JOBS
 from triptych.captioning.config import CaptioningConfig
-from triptych.captioning.endpoints.chat_api import chat_body
+from triptych.captioning.endpoints.dialect import Dialect
 from triptych.captioning.engine import GREEDY, CaptionRequest, Sampling
 from triptych.captioning.sampling_config import JobSampling
 from triptych.errors import UsageError
@@ -89,7 +89,8 @@ def test_every_request_draws_with_a_seed_of_its_own() -> None:
 
 def test_a_greedy_request_says_all_of_it() -> None:
     """What is left out, a server fills in from the model's generation_config.json, penalties too."""
-    body = json.loads(chat_body("m", CaptionRequest(id="a", prompt="Go.", images=(b"jpeg",), max_tokens=7)))
+    request = CaptionRequest(id="a", prompt="Go.", images=(b"jpeg",), max_tokens=7)
+    body = json.loads(Dialect().body("m", request))
 
     said = {name: value for name, value in body.items() if name not in ("model", "messages")}
     assert {

@@ -20,13 +20,15 @@ SERVED_MODEL = "tiny-internvl"
 
 
 class ChatServer:
-    """``url`` is its base URL, ``payloads`` what it was sent, ``mishaps`` what it does next."""
+    """``url`` is its base URL, ``payloads`` what it was sent, ``mishaps`` what it does next (None: answer),
+    and ``names`` what its model may be called."""
 
     def __init__(self, engine: Engine, port: int = 0) -> None:
         self.engine = engine
         self.payloads: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
-        self.mishaps: deque[str] = deque()
+        self.mishaps: deque[str | None] = deque()
+        self.names = {SERVED_MODEL}
         self.most_at_once = 0
         self.released = threading.Event()
         self._at_once = 0
@@ -110,6 +112,9 @@ class _Handler(BaseHTTPRequestHandler):
         payload = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         chat.headers.append(dict(self.headers))
         match chat.mishaps.popleft() if chat.mishaps else None:
+            case None if payload["model"] not in chat.names:
+                words = f"The model `{payload['model']}` does not exist."
+                self._send(404, json.dumps({"object": "error", "message": words, "code": 404}))
             case None:
                 self._send(200, json.dumps(chat.complete(payload)))
             case "500" | "503" | "400" | "404" | "413" | "401" as status:

@@ -132,9 +132,7 @@ def test_an_answer_that_does_not_come_in_time_is_tried_again(chat_server: ChatSe
     assert (None, 2) == (completion.failure, completion.attempts)
 
 
-@pytest.mark.parametrize(
-    ("mishap", "said"), [("400", "planned 400"), ("413", "planned 413"), ("400 in a 200", "bad image")]
-)
+@pytest.mark.parametrize(("mishap", "said"), [("400", "planned 400"), ("400 in a 200", "bad image")])
 def test_a_refusal_is_recorded_at_once(chat_server: ChatServer, mishap: str, said: str) -> None:
     """With the endpoint's own words."""
     chat_server.mishaps.append(mishap)
@@ -206,9 +204,19 @@ def test_an_endpoint_that_is_missing_at_the_start_is_used_when_it_comes(
     assert late.payloads
 
 
-def test_an_endpoint_that_refuses_everything_ends_the_run(chat_server: ChatServer) -> None:
-    """So many in a row without a caption between are not the requests' fault."""
-    chat_server.mishaps.extend(["400"] * HOPELESS_STREAK)
+def test_an_endpoint_that_refuses_a_trial_picture_too_ends_the_run(chat_server: ChatServer) -> None:
+    """At the first refusal, with the server's words: no image is to blame, and none is recorded as failed."""
+    chat_server.mishaps.extend(["400"] * 99)
+    engine = asking(chat_server)
+
+    with pytest.raises(SetupError, match=r"planned 400.*trial picture is refused as well.*same command"):
+        engine.caption([REQUEST])
+    engine.close()
+
+
+def test_refusals_of_images_in_a_row_end_the_run(chat_server: ChatServer) -> None:
+    """So many without a caption between, though trial pictures are taken, are not the images' fault."""
+    chat_server.mishaps.extend(["400", None] * HOPELESS_STREAK)
     engine = asking(chat_server)
 
     failures = engine.caption([REQUEST] * (HOPELESS_STREAK - 1))
@@ -219,6 +227,13 @@ def test_an_endpoint_that_refuses_everything_ends_the_run(chat_server: ChatServe
     engine.close()
 
     assert all(completion.failure for completion in failures)
+
+
+def test_a_body_that_a_gateway_does_not_take_is_too_long(chat_server: ChatServer) -> None:
+    """HTTP 413: fewer tiles may help."""
+    chat_server.mishaps.append("413")
+
+    assert (ask(chat_server).failure or "").startswith("too long: ")
 
 
 def test_a_key_that_is_refused_ends_the_run(chat_server: ChatServer) -> None:
@@ -239,8 +254,21 @@ def test_an_endpoint_that_is_not_there_is_one_line() -> None:
 
 def test_a_model_that_an_endpoint_does_not_serve_is_one_line(chat_server: ChatServer) -> None:
     """With what it does serve."""
-    with pytest.raises(SetupError, match=f"serves {SERVED_MODEL}, not other/model; name a served model"):
+    with pytest.raises(SetupError, match=f"serves {SERVED_MODEL}, not other/model; name a served model.*404"):
         ServerEngine(ServerConfig(urls=(chat_server.url,)), "other/model")
+
+
+def test_a_name_that_is_not_listed_is_tried(chat_server: ChatServer) -> None:
+    """An alias is asked for once before work, and said."""
+    chat_server.names.add("the-alias")
+    said: list[str] = []
+    engine = ServerEngine(ServerConfig(urls=(chat_server.url,)), "the-alias", say=said.append)
+    completion = engine.caption([REQUEST])[0]
+    engine.close()
+
+    assert (None, {"served_model": "the-alias"}) == (completion.failure, engine.identity)
+    assert 1 == len(said)
+    assert f"serves {SERVED_MODEL}, and answers to the-alias as well" in said[0]
 
 
 def test_a_slow_endpoint_does_not_hold_up_the_others(tiny_engine: TransformersEngine) -> None:

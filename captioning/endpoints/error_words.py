@@ -1,0 +1,98 @@
+"""What an endpoint's error means, by its HTTP status and its words.
+
+Comes in: a status or an error code, the words beside it. Goes out: the RequestError that it is, or SetupError
+where the endpoint refuses the key. Not its job: finding them in an answer (see chat_api).
+"""
+
+from __future__ import annotations
+
+import re
+
+from triptych.captioning.endpoints.request_errors import (
+    NotNow,
+    Refused,
+    RequestError,
+    TooLong,
+    Transient,
+    Unavailable,
+)
+from triptych.errors import SetupError
+
+PASSING_STATUS = frozenset({408, 409, 425, 499})
+"""Of the 4xx: those that may pass, as all of 5xx may. 499: lmdeploy cancelled it. All other 4xx but
+404 and 429 are for good."""
+
+UNAVAILABLE_STATUS = frozenset({404, 503})
+"""It isn't the request: the engine sleeps or is dead, or another model is served there by now."""
+
+_ELSEWHERE = frozenset({404, 502, 503, 504, 529})
+"""Said by a gateway of a server behind it, or of a path: no word on a request's size."""
+
+NO_SUCH_THING_STATUS = frozenset({501, 505})
+"""Of the 5xx: those that won't pass."""
+
+SHOWN = 300
+"""Letters of an answer that a message quotes."""
+
+_A_SIZE = re.compile(
+    r"context|tokens?\b|prompt|inputs?\b(?! validation)|sequence|payload|request (?:body|size)"
+    r"|body (?:is|size)|entity|length|images?\b|上下文|长度|请求体|输入",
+    re.IGNORECASE,
+)
+_TOO_MUCH = re.compile(
+    r"too (?:long|large|big|many)|exceed|longer than|larger than|greater than|more than|overflow"
+    r"|must (?:be|have) (?:<|≤|less|smaller|fewer|shorter|at most|no (?:more|longer))"
+    r"|(?:does|do|did|will)(?:n['’]t| not) fit|maximum (?:context|model|input|prompt|sequence)"
+    r"|out of range|range of|limit(?:ed)? (?:of|to)|超过|超出|超长|过长|过大",
+    re.IGNORECASE,
+)
+"""A size, and that it is too much. Servers agree on no more than that: lmdeploy, vLLM, SGLang, TGI,
+llama.cpp, Ollama, OpenAI, Anthropic, Gemini and Mistral say it in words of their own."""
+
+_TOO_LONG_CODES = ("context_length_exceeded", "request_too_large", "string_above_max_length")
+
+_ABOUT_NUMBERS = re.compile(
+    r"\b(?:images?|pictures?|image_url|mm)\b[^.;]{0,40}(?:\bper (?:request|prompt)|\bin one|\blimit)"
+    r"|at most \d+ (?:image|picture|multi)|too many (?:image|picture)"
+    r"|(?:single|one|multiple|several) images?\b|rate limit|quota|per (?:minute|day)",
+    re.IGNORECASE,
+)
+"""Not the size of a request, but how many images it has, or how many requests there are."""
+
+
+def fault(code: int, words: str, where: str, retry_after_s: float = 0.0) -> RequestError | SetupError:
+    """The error to raise for ``words``, which came with ``code``. ``where`` names the endpoint."""
+    answer = f"{where}, HTTP {code}: {shown(words)}"
+    if code in (401, 403):
+        return SetupError(
+            f"{where} refuses access (HTTP {code}: {shown(words)});"
+            " name the environment variable of its key in captioning.server.api_key_env",
+            key="captioning.server.api_key_env",
+        )
+    if code == 429:
+        return NotNow(answer, retry_after_s)
+    if code == 413 or (code not in PASSING_STATUS and code not in _ELSEWHERE and is_too_long(words)):
+        error: RequestError = TooLong(answer)
+    elif code in UNAVAILABLE_STATUS:
+        error = Unavailable(answer, retry_after_s)
+    elif (code >= 500 and code not in NO_SUCH_THING_STATUS) or code in PASSING_STATUS:
+        error = Transient(answer)
+    else:
+        error = Refused(answer)
+    error.said = words
+    return error
+
+
+def is_too_long(words: str) -> bool:
+    """Whether ``words`` say that prompt and images are more than the model, or a gateway, takes."""
+    if any(code in words for code in _TOO_LONG_CODES):
+        return True
+    return bool(_A_SIZE.search(words) and _TOO_MUCH.search(words) and not _ABOUT_NUMBERS.search(words))
+
+
+def shown(content: bytes | str) -> str:
+    """The beginning of something from outside, in one line that a terminal may show."""
+    text = content.decode("utf-8", "replace") if isinstance(content, bytes) else content
+    text = " ".join(text[: 2 * SHOWN].split())
+    text = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text[: SHOWN + 1])
+    return text if len(text) <= SHOWN else text[:SHOWN] + "..."

@@ -13,10 +13,9 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-import numpy as np
-
 from triptych.errors import SetupError
 from triptych.records import Caption, ImageRecord
+from triptych.runs.arrays import map_embeddings
 from triptych.runs.folder import RunFolder
 from triptych.runs.journal import JournalLine, journal_lines, read_whole_journal
 from triptych.runs.jsonl import make_folder, read_whole_jsonl, sync_directory, written_whole
@@ -125,16 +124,11 @@ def _unreadable(folder: RunFolder) -> Iterator[str]:
             readable = sum(each.unreadable is None for each in read_whole_jsonl(images, ImageRecord))
         except SetupError:
             yield images.relative_to(folder.path).as_posix()
-        if embeddings.exists() and not _is_array(embeddings, readable):
+        try:
+            if embeddings.exists():
+                map_embeddings(embeddings, readable)
+        except SetupError:
             yield embeddings.relative_to(folder.path).as_posix()
-
-
-def _is_array(path: Path, rows: int | None) -> bool:
-    try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except Exception:  # numpy promises no kind of error for bytes that are no array
-        return False
-    return array.ndim == 2 and rows in (None, len(array))
 
 
 def _set_aside(folder: RunFolder, stage: StageName, name: str, aside: Path) -> None:

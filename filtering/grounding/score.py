@@ -35,6 +35,7 @@ from triptych.filtering.grounding.phrase_embeddings import (
 from triptych.filtering.grounding.phrases import phrases_of
 from triptych.jobs import Job
 from triptych.records import target_of
+from triptych.runs.arrays import map_embeddings
 from triptych.runs.context import RunContext
 from triptych.runs.folder import RunFolder
 from triptych.runs.plan import JobPlan, Planned
@@ -207,8 +208,8 @@ def _median(values: NDArray[np.float64]) -> float:
 
 def shard_embeddings(folder: RunFolder, shard: str) -> Embeddings:
     """Those of each readable image of ``shard``."""
-    rows = np.load(folder.embeddings_file(shard), allow_pickle=False).astype(np.float32)
     readable = [image.key for image in folder.images(shard) if image.unreadable is None]
+    rows = map_embeddings(folder.embeddings_file(shard), len(readable)).astype(np.float32)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     return dict(zip(readable, rows, strict=True))
 

@@ -18,6 +18,7 @@ from triptych.errors import SetupError
 from triptych.grouping.neighbours.inverted_lists import VECTORS_AT_ONCE, StoredBlock
 from triptych.grouping.perceptual_hash import HASH_BYTES
 from triptych.records import ImageRecord
+from triptych.runs.arrays import map_embeddings
 from triptych.runs.folder import RunFolder
 
 
@@ -86,12 +87,7 @@ def make_image_table(
 
 def _check(path: Path, expected: int) -> int:
     """The width of the rows in ``path``. Raises SetupError unless they are ``expected`` sound ones."""
-    try:
-        rows: NDArray[np.float16] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise _damaged(path, f"it can't be read ({error})") from None
-    if rows.ndim != 2 or len(rows) != expected:
-        raise _damaged(path, f"shape {rows.shape} for {expected} readable images")
+    rows = map_embeddings(path, expected)
     for start in range(0, len(rows), VECTORS_AT_ONCE):
         some = rows[start : start + VECTORS_AT_ONCE]
         if not (np.isfinite(some).all() and some.any(axis=1).all()):
@@ -102,5 +98,5 @@ def _check(path: Path, expected: int) -> int:
 def _damaged(path: Path, found: str) -> SetupError:
     return SetupError(
         f"{path} is damaged: {found}; expected one row of one width a readable image:"
-        " remove the file and run again, or add --fresh embeddings"
+        " `triptych repair` sets the file aside, or make all again with --fresh embeddings"
     )

@@ -112,7 +112,7 @@ def test_embeddings_that_do_not_match_their_images_are_refused(tmp_path: Path) -
     rows = np.load(path)
 
     np.save(path, rows[:-1])
-    with pytest.raises(SetupError, match=r"shard-0\.npy is damaged: shape \(59, 16\) for 60 readable images"):
+    with pytest.raises(SetupError, match=r"shard-0\.npy has float16\[59, 16\], expected float16\[60, dim\]"):
         make_sets(context_of(run), THRESHOLDS)
     rows[3, 2] = np.nan
     np.save(path, rows)

@@ -183,7 +183,7 @@ def test_missing_embeddings_are_named(own_run) -> None:
     run, images = own_run()
     run.embeddings_file("files-00000").unlink()
 
-    with pytest.raises(SetupError, match=r"files-00000.npy can't be read"):
+    with pytest.raises(SetupError, match=r"files-00000.npy is not there any more"):
         shown(run, images)
 
 

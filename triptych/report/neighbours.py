@@ -20,6 +20,7 @@ from triptych.progress import Progress
 from triptych.records import ImageRecord
 from triptych.report.content import Histogram
 from triptych.report.sampling import Draw
+from triptych.runs.arrays import map_embeddings
 from triptych.runs.folder import RunFolder
 from triptych.runs.ledger.images import reason_class
 
@@ -71,7 +72,9 @@ def locate(run: RunFolder, keys: set[str], duplicates: set[str], progress: Progr
 
 def unit_vectors(run: RunFolder, images: Sequence[LocatedImage]) -> NDArray[np.float32]:
     """``float32[len(images), dim]``, each of length 1."""
-    rows_of = {shard: mapped_rows(run, shard) for shard in {image.shard for image in images}}
+    rows_of = {
+        shard: map_embeddings(run.embeddings_file(shard)) for shard in {image.shard for image in images}
+    }
     if not images:
         return np.zeros((0, 1), np.float32)
     try:
@@ -83,19 +86,6 @@ def unit_vectors(run: RunFolder, images: Sequence[LocatedImage]) -> NDArray[np.f
         ) from None
 
 
-def mapped_rows(run: RunFolder, shard: str) -> NDArray[np.float16]:
-    """The embeddings of a shard, not yet read. Raises SetupError where they can't be."""
-    path = run.embeddings_file(shard)
-    try:
-        rows: NDArray[np.float16] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise SetupError(
-            f"{path} can't be read ({error}); expected the embeddings of {shard}:"
-            " make them again with --fresh embeddings"
-        ) from None
-    return rows
-
-
 def normalised(rows: NDArray[np.float16]) -> NDArray[np.float32]:
     """Stored rows brought back to length 1."""
     units = rows.astype(np.float32)
@@ -103,9 +93,8 @@ def normalised(rows: NDArray[np.float16]) -> NDArray[np.float32]:
     return units
 
 
-def blocks(run: RunFolder, shard: str, rows_at_once: int) -> Iterator[tuple[int, NDArray[np.float32]]]:
-    """``(first row, unit vectors)`` of a shard, a block at a time."""
-    rows = mapped_rows(run, shard)
+def blocks(rows: NDArray[np.float16], rows_at_once: int) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """``(first row, unit vectors)``, a block at a time."""
     for start in range(0, len(rows), rows_at_once):
         yield start, normalised(rows[start : start + rows_at_once])
 
@@ -176,7 +165,8 @@ def measure(
     with progress.task("report neighbours", None, "images") as task:
         for shard in run.shards():
             records = [record for record in run.images(shard) if record.unreadable is None]
-            for start, block in blocks(run, shard, ROWS_AT_ONCE):
+            rows = map_embeddings(run.embeddings_file(shard), len(records))
+            for start, block in blocks(rows, ROWS_AT_ONCE):
                 some = records[start : start + len(block)]
                 scan.see(shard, start, block, np.array([record.key in duplicates for record in some], bool))
                 scan.name_winners(shard, start, some)

@@ -1,7 +1,7 @@
-"""Arrays as .npy files, written so that a full disk is an OSError.
+"""Arrays as .npy files, written so that a full disk is an OSError, and read so that damage is a SetupError.
 
 Comes in: an array, or the shape of one. Goes out: a file that is whole or not there; a file to be mapped and
-stored into. Not its job: reading them.
+stored into; the rows of a shard's embeddings. Not its job: which shards there are (see folder).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from triptych.errors import SetupError
 from triptych.runs.jsonl import errors_naming, written_whole
 
 
@@ -30,3 +31,22 @@ def allocate_array(path: Path, dtype: DTypeLike, shape: tuple[int, ...]) -> None
         np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
         with path.open("rb+") as file:
             os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+
+
+def map_embeddings(path: Path, count: int | None = None) -> NDArray[np.float16]:
+    """``float16[count, dim]``, mapped, not read. ``count`` is None where it isn't known.
+
+    Raises SetupError where it is something else.
+    """
+    mend = "`triptych repair` sets it aside, so that it is made again"
+    try:
+        rows: NDArray[np.float16] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError:
+        raise SetupError(f"{path} is not there any more; `triptych run` makes it again", path=path) from None
+    except Exception as error:  # numpy promises no kind of error for bytes that are no array
+        raise SetupError(f"{path} can't be read ({error}); {mend}", path=path) from None
+    if rows.ndim != 2 or rows.dtype != np.float16 or count not in (None, len(rows)):
+        expected = f"float16[{'n' if count is None else count}, dim]"
+        found = f"{rows.dtype}[{', '.join(map(str, rows.shape))}]"
+        raise SetupError(f"{path} has {found}, expected {expected}; {mend}", path=path)
+    return rows

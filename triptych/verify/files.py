@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-
 from triptych.api import Run
 from triptych.errors import SetupError
 from triptych.records import Caption
+from triptych.runs.arrays import map_embeddings
 from triptych.runs.folder import RunFolder
 from triptych.runs.journal import journal_lines, read_whole_journal
 from triptych.runs.run_file import COPY_NAME, read_run_file
@@ -102,19 +101,8 @@ def check_embeddings(opened: Run, found: Findings) -> None:
         path = folder.embeddings_file(shard)
         readable = sum(record.unreadable is None for record in folder.images(shard))
         try:
-            array = np.load(path, mmap_mode="r", allow_pickle=False)
-        except FileNotFoundError:
-            found.violations.append(f"{path} {_GONE}")
-            continue
-        except Exception as error:  # numpy promises no kind of error for bytes that are no array
-            found.violations.append(f"{path} can't be read ({error}); {_set_aside(folder)}")
-            continue
-        if array.ndim != 2 or array.dtype != np.float16 or len(array) != readable:
-            shape = f"{array.dtype}{list(array.shape)}"
-            found.violations.append(
-                f"{path}: {shape}, expected float16[{readable}, dim]; {_set_aside(folder)}"
-            )
-            continue
-        rows += len(array)
-        shards += 1
+            rows += len(map_embeddings(path, readable))
+            shards += 1
+        except SetupError as error:
+            found.violations.append(str(error))
     found.checks.append(f"{rows:,} embeddings in {shards:,} shards match their images")

@@ -13,11 +13,11 @@ from __future__ import annotations
 import functools
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 from triptych.jobs import Subject
-from triptych.languages import Language
+from triptych.languages import Language, without_invisible
 from triptych.prompts import Prompt
 
 LATIN = r"A-Za-zªºÀ-ÖØ-öø-ɏḀ-ỿＡ-Ｚａ-ｚ"
@@ -43,15 +43,24 @@ What is longer is rejected for its length."""
 _TO_PLAIN = bytes(
     code if code >= 128 else ord(chr(code).lower()) if chr(code).isalnum() else 32 for code in range(256)
 )
-"""Of UTF-8: ASCII letters in lower case, spaces for what is neither letter nor digit."""
-_UNSPACED = re.compile(f"[{UNSPACED}]")
-_MAY_BE_UNSPACED = re.compile("[\u0e01-\U0010ffff]")
-"""A short cut: one range is looked for more quickly than many."""
+"""Of ASCII: letters in lower case, spaces for what is neither letter nor digit."""
 _TYPOGRAPHIC = (("“", '"'), ("”", '"'), ("‘", "'"), ("’", "'"), ("–", "-"), ("—", "-"), ("…", "..."))
-_UNSPACED_MARKS = "，。、；：“”（）《》！？·—…"
-"""The marks in such scripts, nearly always: replacing one by one beats any pattern."""
+_UNSPACED = re.compile(f"[{UNSPACED}]")
 _LONGER_WORD = re.compile(rf"([^{UNSPACED} ]{{2,}})")
-_MARK = re.compile(r"[^\w ]")
+
+
+class _Plain(dict[int, str]):
+    """For ``str.translate``: letters in lower case, spaces for marks; apostrophes go. What is above or below a
+    letter, as vowels in Hindi are, belongs to the word."""
+
+    def __missing__(self, code: int) -> str:
+        letter = chr(code)
+        is_of_word = letter.isalnum() or unicodedata.category(letter).startswith("M")
+        self[code] = plain = letter.lower() if is_of_word else "" if letter in "'‘’" else " "
+        return plain
+
+
+_PLAIN = _Plain()
 
 _QUOTED_BY = {
     opening: re.compile(rf"{opening}[^{opening}{closing}\n]{{1,{LONGEST_QUOTE}}}[{closing}]")
@@ -81,7 +90,7 @@ class CaptionText:
         counterparts: Mapping[str, str] | None = None,
         grounding_rank: float | None = None,
     ) -> None:
-        self.text = text
+        self.text = without_invisible(text)
         self.language = language
         """The one that the caption was asked for in."""
         self.subject: Subject = subject
@@ -113,7 +122,7 @@ class CaptionText:
         return self.text.lower()
 
     @functools.cached_property
-    def units(self) -> list[str]:
+    def units(self) -> Sequence[str]:
         """Words, and characters of scripts without spaces, in order and in lower case."""
         return units_of(self.text)
 
@@ -152,19 +161,33 @@ def is_inscribed(text: str, at: int) -> bool:
     return _WRITES.search(text, max(0, at - _WRITES_WITHIN), at) is not None
 
 
-def units_of(text: str) -> list[str]:
-    """The units of any text, in order. An apostrophe joins ("don't" is ``dont``), a hyphen separates.
+def units_of(text: str) -> Sequence[str]:
+    """The units of any text, in order: a string where each is a character. An apostrophe joins ("don't" is
+    ``dont``), a hyphen separates.
 
     >>> units_of("A red-brick house: 东京 2.")
     ['a', 'red', 'brick', 'house', '东', '京', '2']
+    >>> units_of("一艘船。")
+    '一艘船'
     """
-    text = in_ascii(text)
     if text.isascii():
-        units = text.encode().translate(_TO_PLAIN, b"'").decode().split()
+        units: Sequence[str] = text.encode().translate(_TO_PLAIN, b"'").decode().split()
     else:
-        units = _units_of_any(text.lower().replace("'", ""))
+        plain = text.translate(_PLAIN)
+        is_spaced = plain.isascii() or not _UNSPACED.search(plain)
+        units = plain.split() if is_spaced else _with_single_characters(plain)
     if len(text) > LONGEST_WORD * len(units) and any(len(unit) > LONGEST_WORD for unit in units):
         return [part for unit in units for part in (unit if len(unit) > LONGEST_WORD else [unit])]
+    return units
+
+
+def _with_single_characters(plain: str) -> Sequence[str]:
+    """Characters of scripts without spaces one by one, longer words of others."""
+    if not _LONGER_WORD.search(plain):
+        return plain.replace(" ", "")
+    units: list[str] = []
+    for at, part in enumerate(_LONGER_WORD.split(plain)):
+        units += [part] if at % 2 else part.replace(" ", "")
     return units
 
 
@@ -174,31 +197,3 @@ def in_ascii(text: str) -> str:
         for mark, ascii_mark in _TYPOGRAPHIC:
             text = text.replace(mark, ascii_mark)
     return text
-
-
-def _units_of_any(lowered: str) -> list[str]:
-    encoded = lowered.encode("utf-8", "surrogatepass")
-    plain = encoded.translate(_TO_PLAIN).decode("utf-8", "surrogatepass")
-    if not _MAY_BE_UNSPACED.search(plain) or not _UNSPACED.search(plain):
-        return _without_marks(plain).split()
-    for mark in _UNSPACED_MARKS:
-        plain = plain.replace(mark, " ")
-    plain = _without_marks(plain)
-    units: list[str] = []
-    for token in plain.split() if plain.count(" ") > len(plain) // 8 else [plain]:
-        if token.isascii():
-            units.append(token)
-            continue
-        for at, part in enumerate(_LONGER_WORD.split(token)):
-            units += [part] if at % 2 else part.replace(" ", "")  # between longer words: single characters
-    return units
-
-
-def _without_marks(plain: str) -> str:
-    """Spaces for what is neither letter nor digit; what is above or below a letter, as vowels in Hindi are,
-    belongs to the word."""
-    if not plain.isascii():
-        for mark in set(_MARK.findall(plain)):
-            if not unicodedata.category(mark).startswith("M"):
-                plain = plain.replace(mark, " ")
-    return plain

@@ -7,6 +7,7 @@ telling which language a text is in (see filtering).
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Mapping
 from functools import lru_cache
@@ -150,3 +151,18 @@ _SAME_SCRIPT = {
     "KATAKANA-HIRAGANA": "KATAKANA",
 }
 """First words that name another form of a script's letters."""
+
+_WRITES_WITH_THEM = r"\u0590-\u1cff\u2190-\u2bff\ufb1d-\ufdff\ufe00-\ufe0f\ufe70-\ufefc\U0001f000-\U0001faff"
+"""Scripts from Hebrew to Khmer, and emoji: there they turn the direction of writing, or join signs."""
+_INVISIBLE = re.compile(
+    rf"(?<![{_WRITES_WITH_THEM}])[\xad\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]++(?![{_WRITES_WITH_THEM}])"
+)
+
+
+def without_invisible(text: str) -> str:
+    """``text`` without characters of no width that mean nothing in it: spaces, joiners, byte order marks.
+
+    >>> without_invisible("A wooden\\u200b boat.\\ufeff")
+    'A wooden boat.'
+    """
+    return text if text.isprintable() else _INVISIBLE.sub("", text)

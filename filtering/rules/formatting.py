@@ -1,4 +1,5 @@
-"""Rules: one paragraph of plain prose, without line breaks, lists, headings and markup.
+"""Rules: one paragraph of plain prose, without line breaks, lists, headings and markup, blanks of a template and
+boxes of a detector.
 
 Comes in: a caption. Goes out: counts. Not its job: special tokens (see garbled).
 """
@@ -6,6 +7,8 @@ Comes in: a caption. Goes out: counts. Not its job: special tokens (see garbled)
 from __future__ import annotations
 
 import re
+from collections.abc import Set as AbstractSet
+from itertools import islice
 from typing import NamedTuple
 
 from triptych.filtering.caption import CaptionText, is_inscribed
@@ -59,8 +62,8 @@ _MARKUP = (
 )
 
 _BEFORE_A_NUMBER = r"(?<![Ii]mage)(?<![Pp]icture)(?<![Pp]hoto)(?:^|[\s:：;；。.,，!！?？])"
-_NO_SUBJECT = "(?![是为则中里和与])"
-"""Behind a number that isn't the subject of a sentence, as an image's would be: ①是, (1)中."""
+_NO_SUBJECT = "(?![是为则中里和与号])"
+"""Behind a number that isn't the subject of a sentence, as an image's would be: ①是, (1)中, ①号."""
 _END = r"[;；。.!！?？\n,，]\s{0,3}"
 _LISTS = (
     (("1.", "1．"), r"1[.．](?!\d)\s{0,3}\S", r"[;；。.!！?？\n]\s{0,3}2[.．](?!\d)\s{0,3}\S"),
@@ -79,18 +82,26 @@ departures and (2) arrivals" is a sentence."""
 _LIST_PATTERNS = [
     (needles, re.compile(_BEFORE_A_NUMBER + first), re.compile(second)) for needles, first, second in _LISTS
 ]
-_NEEDLES = frozenset(needle for kind in (*_MARKUP, *_LISTS) for needle in kind[0])
+
+_CIRCLED = re.compile(r"[①-⑳]")
+_CIRCLED_LABEL = re.compile(r"①[^\s，。；：、,.;:①②]{1,6}\s?[:：]")
 
 _LEADS_A_LINE = re.compile(
     r"\s{0,3}(?:#{1,6}\s|>\s|[-*+•·▪●■◆○➤→✓]\s?\S|(?:step\s+)?1[.)、]\s*\S)", re.IGNORECASE
 )
 
 _LABELS = (
-    "(?:detailed |accurate |image |picture |photo |final |short |generated )*"
-    r"(?:description|caption|answer|output|response|summary|paragraph|title|step \d)(?: of (?:the|this) (?:image|picture|photo))?"
-    "|(?:图像|图片|画面|详细|准确)*(?:描述|说明|标题|回答|答案|输出|答|第一步)"
+    r"(?:(?:the|a|my|detailed|accurate|image|picture|photo|final|short|long|generated|output|single|full|brief|english|chinese|revised)\s)*"
+    r"(?:description|caption|answer|output|response|result|summary|paragraph|title|reasoning|thoughts?|thinking|analysis|observations?"
+    r"|conclusion|final|assistant|model|gpt(?:-?\d\w*)?|ai|bot|task|image|picture|photo|file ?(?:name)?|path|alt text|prompt|step \d)"
+    "(?: of (?:the|this) (?:image|picture|photo)| caption)?"
+    "|(?:图像|图片|画面|照片|详细|准确|最终|参考|生成|输出|中文|英文|整体|的)*"
+    "(?:描述|说明|标题|回答|答案|结果|答|总结|摘要|概述|分析|思考|推理|结论|模型|助手|路径|文件名?|任务|输出|第[一1]步|步骤[一1])"
 )
-_LABEL = re.compile(rf"\s*(?:\*\*|#+\s*)?(?:{_LABELS})\s*(?:\*\*)?\s*[:：]", re.IGNORECASE)
+_LABEL = re.compile(
+    rf"\s*(?:\*\*|#+\s*|[\"“(（]\s*)?(?:{_LABELS})\s*(?:\*\*|[)）])?\s*[:：]|\s*【(?!(?:图[像片]?|照片|image)\s?-?[\d一二三四五六]|第)[^【】\n]{{1,12}}】",
+    re.IGNORECASE,
+)
 """A heading before the text, on its own line or not: "Description: ...", "图像描述：..."."""
 
 _NUMBER_OF_ONE = re.compile(
@@ -112,6 +123,135 @@ FEWEST_FIELDS = 3
 """Different ones that make a form of a text: "Objects: ... Setting: ... Mood: ...". Two are a style."""
 
 
+class _Leftover(NamedTuple):
+    """What a template, a detector or a program leaves in a text, outside of quotation marks and signs."""
+
+    needles: tuple[str, ...]
+    pattern: re.Pattern[str]
+    unless: re.Pattern[str] | None = None
+    """Said nearby of a picture that shows such things."""
+    fewest: int = 1
+
+
+_NUMBER = r"-?\d+(?:\.\d+)?\s?%?"
+_COMMA = r"\s*[,，;；]\s*"
+_MATHS = re.compile(
+    r"\b(?:graphs?|plot|charts?|ax[ei]s|curves?|parabola|lines?|triangle|vector|matrix|equation|formula|math\w*|exercise|textbook"
+    r"|worksheet|maps?|gps|navigat\w+|compass|latitude|sizes?)\b|坐标系|坐标轴|函数|数学|三角|曲线|矩阵|地图|导航|经纬|北纬|尺码|尺寸|作业|试题",
+    re.IGNORECASE,
+)
+_FORM = re.compile(
+    r"\b(?:forms?|blanks?|lines?|fill\w*|worksheet|underscores?|hangman|field|signature)\b|空格|空白|填|横线|下划线|表格|一栏|留空|签名",
+    re.IGNORECASE,
+)
+_FILL_IN = (
+    "insert|add|describe|fill in|specify|mention|replace|enter|provide|your|name of|type of|todo|tbd|tba|placeholder"
+    "|此处|这里|插入|填写|补充|待补|待填|待定|描述"
+)
+_THING = (
+    "name|location|place|number|count|colou?r|object|subject|person|animal|date|time|adjective|noun|verb|direction|action|city|brand"
+    "|颜色|人物|地点|数量|物体|主体|名称|方向|姓名|日期|时间|动作|物品|对象|数字|场景|某物|某人"
+)
+_LEFTOVERS = (
+    _Leftover(
+        ("[",),
+        re.compile(r"\[\s*/?[^\W\d_][^\[\]\n]{0,80}\]"),
+        re.compile(r"\b(?:keys?|buttons?|keyboard|keycap)\b|按?键|按钮", re.IGNORECASE),
+    ),
+    _Leftover(("{",), re.compile(r"\{\s*[\"'$]?[^\W\d_]{2}")),
+    _Leftover(("\\",), re.compile(r"\\[A-Za-z]{2,}\{\s*\\?[^\W\d_][^\W\d_ ]? ?[^\W\d_]")),
+    _Leftover(
+        ("(", "（", "【"),
+        re.compile(
+            rf"[(（【]\s*(?:(?:the|an?|please)\s)?(?:(?:{_FILL_IN})\b[^()（）【】\n]{{0,60}}|(?:{_THING})\s?\d?"
+            r"|(?:[\w ]{0,30} )?to be (?:added|filled|completed|confirmed|described)[\w ]{0,20}|[^()（）【】\n]{0,8}(?:待补充?|待填写?|待定|待添加|主体|填写)"
+            r")\s*[)）】]",
+            re.IGNORECASE,
+        ),
+    ),
+    _Leftover(("__",), re.compile(r"(?<![A-Za-z0-9_])_{2,}(?![A-Za-z0-9_])"), _FORM),
+    _Leftover(
+        ("xx", "××"),
+        re.compile(
+            r"(?<![A-Za-z0-9$])(?:X{3,}|x{4,})(?![A-Za-z0-9])(?!\s(?:[A-Z]|century|anniversary))"
+            r"|(?<=[\u4e00-\u9fff])[X×]{2,}(?=[\u4e00-\u9fff])|[X×]{2,}(?=[的色款型牌])"
+        ),
+    ),
+    _Leftover(("todo", "tbd", "tba", "fixme"), re.compile(r"(?<!\w)(?:TODO|TBD|TBA|FIXME)(?!\w)")),
+    _Leftover(("....",), re.compile(r"(?:^|\b(?:an?|the|of|with|is|and|at|in)\s)\.{4,}\s")),
+    _Leftover(("...",), re.compile(r"(?:^|[\s,])\.{3}\s[a-z]"), fewest=2),
+    _Leftover(("%",), re.compile(r"(?<![\w%])%(?:s|d|\(\w+\)s)(?!\w)")),
+    _Leftover(("某",), re.compile("某[某地事物人处]"), fewest=2),
+    _Leftover(
+        ("[",),
+        re.compile(
+            rf"\[\s*\[?\s*{_NUMBER}(?:{_COMMA}{_NUMBER}){{2,}}\s*\]|\[{_NUMBER}{_COMMA}{_NUMBER}\]{_COMMA}\["
+        ),
+    ),
+    _Leftover(("(", "（"), re.compile(rf"[(（]\s*{_NUMBER}(?:{_COMMA}{_NUMBER}){{3,}}\s*[)）]"), _MATHS),
+    _Leftover(("(", "（"), re.compile(rf"[(（]\s*{_NUMBER}{_COMMA}{_NUMBER}\s*[)）]"), _MATHS, fewest=2),
+    _Leftover(
+        (
+            "x1",
+            "x2",
+            "xmin",
+            "x_min",
+            "x:",
+            "x=",
+            "x =",
+            "bbox",
+            "bounding box",
+            "检测框",
+            "边界框",
+            "坐标",
+            "box_2d",
+        ),
+        re.compile(
+            r"(?i:\b[xy]_?(?:min|max|\d)\s*[=:：]\s*\d|\bx\s?[=:：]\s?\d+\D{1,3}y\s?[=:：]\s?\d"
+            r"|\b(?:bbox\w*|bounding box(?:es)?|box_2d)\W{0,12}\d)|(?:检测框|边界框|坐标)[^\w。；]{0,3}(?:为|是|在)?[^\w。；]{0,6}\d"
+        ),
+    ),
+    _Leftover(
+        ("confidence", "score", "conf", "prob", "置信度", "概率"),
+        re.compile(
+            r"\b(?:confidence|score|conf|prob(?:ability)?)\b\s?[:=]?\s?(?:of |is )?[01]?\.\d|(?:置信度|概率)(?:为|是)?\s?[:：=]?\s?[01]?\.\d",
+            re.IGNORECASE,
+        ),
+    ),
+    _Leftover(
+        ("0.",), re.compile(r"[^\W\d_]\s?[(（]?0\.\d+[)）]?,?[\s，]+(?:and\s)?[^\W\d_]+\s?[(（]?0\.\d+")
+    ),
+    _Leftover(
+        (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif"),
+        re.compile(
+            r"\A\W*(?:[^\W\d_][\w ]{0,20}[:：]\s*)?[\w./\\:-]*\.(?:jpe?g|png|webp|bmp|gif|tiff?)\b",
+            re.IGNORECASE,
+        ),
+    ),
+)
+
+
+MOST_LEFTOVERS = 20
+"""Places of a pattern that are looked at."""
+
+_NEEDLES = frozenset(needle for kind in (*_MARKUP, *_LISTS, *_LEFTOVERS) for needle in kind[0])
+
+
+def _leftovers(caption: CaptionText, found: AbstractSet[str]) -> bool:
+    """Whether anything of a template, a detector or a program is left in the text."""
+    text = caption.unquoted
+    return any(
+        sum(
+            not is_inscribed(text, match.start())
+            and not (kind.unless and kind.unless.search(text, max(0, match.start() - 120), match.end() + 60))
+            for match in islice(kind.pattern.finditer(text), MOST_LEFTOVERS)
+        )
+        >= kind.fewest
+        for kind in _LEFTOVERS
+        if not found.isdisjoint(kind.needles)
+    )
+
+
 def markup(caption: CaptionText) -> float:
     """1 where there is markdown, HTML, a heading, a form or a list outside quotation marks, else 0."""
     text, found = caption.text, caption.among(_NEEDLES)
@@ -122,28 +262,34 @@ def markup(caption: CaptionText) -> float:
             if not found.isdisjoint(mark.needles)
         )
         or any(
-            _is_list(caption.unquoted, first, second)
+            _is_list(caption, first, second)
             for needles, first, second in _LIST_PATTERNS
             if not found.isdisjoint(needles)
         )
+        or _leftovers(caption, found)
     )
     is_numbered = not caption.is_multi and _NUMBER_OF_ONE.match(text)
     return float(bool(has_mark or is_numbered or _LEADS_A_LINE.match(text) or _has_labels(text)))
 
 
-def _is_list(text: str, first: re.Pattern[str], second: re.Pattern[str]) -> bool:
-    """Whether a second point follows the first, which no sign or menu in the picture shows."""
+def _is_list(caption: CaptionText, first: re.Pattern[str], second: re.Pattern[str]) -> bool:
+    """Whether a second point follows the first, which no sign or menu in the picture shows. Circled numbers are
+    the images of a set, unless there are more of them or they have labels."""
+    text = caption.unquoted
     found = first.search(text)
     if found is None or not second.search(text, found.end() - 1):
         return False
     start = found.start()
+    if caption.is_multi and "①" in found[0]:
+        last = ord(max(_CIRCLED.findall(text))) - ord("①") + 1
+        return last > caption.image_count or _CIRCLED_LABEL.search(text) is not None
     before = text[max(0, start - 3) : start + 1].rstrip()
     return not (before.endswith((":", "：")) and is_inscribed(text, start))
 
 
 def _has_labels(text: str) -> bool:
     """Whether it begins with a heading, or has keywords or the fields of a form."""
-    if ":" not in text and "：" not in text:
+    if not any(mark in text for mark in ":：【"):
         return False
     fields = {field.lower() for field in _FIELD.findall(text)}
     return bool(_LABEL.match(text) or _KEYWORDS.search(text)) or len(fields) >= FEWEST_FIELDS
@@ -159,6 +305,7 @@ MARKUP = Rule(
     name="markup",
     measure=markup,
     threshold=0.0,
-    needles=_NEEDLES | frozenset(":：#>-*+•·▪●■◆○➤→✓1"),  # of a heading, and of what leads a line
+    version=2,
+    needles=_NEEDLES | frozenset(":：#>-*+•·▪●■◆○➤→✓1【"),  # of a heading, and of what leads a line
     likely_cause="a prompt that doesn't ask for plain prose",
 )

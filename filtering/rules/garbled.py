@@ -9,28 +9,27 @@ from __future__ import annotations
 import re
 import string
 
-from triptych.filtering.caption import CaptionText
+from triptych.filtering.caption import CaptionText, is_inscribed
 from triptych.filtering.rule import Rule
 
 _SPECIAL_TOKEN = re.compile(
     r"<\|[^|<>\n]{1,40}\|>|<｜[^｜]{1,40}｜>"  # <|im_end|>
-    r"|<\s*/?\s*(?:s|pad|unk|bos|eos|sep|cls|mask|image|img|img_context|image_token|box|ref|quad|think|tool_call)\s*>"
-    r"|<0x[0-9a-f]{2}>|<image_?\d*>"
-    r"|\[(?:unk|pad|sep|cls|mask|inst|/inst|unused\d+)\]|<</?sys>>"
+    r"|<\s*/?\s*(?:s|pad|unk|bos|eos|sep|cls|mask|image|img|video|audio|box|ref|quad|think|\w{1,30}_\w{0,30}|[a-z]+\d+)\s*>"
+    r"|<0x[0-9a-f]{2}>|◁/?\w{1,20}▷"
+    r"|\[/?(?:unk|pad|sep|cls|gmask|mask|inst|img|think|\w{1,20}_\w{1,20}|unused\d+)\]|<</?sys>>"
     r"|&(?:amp|quot|nbsp|lt|gt|apos|#\d{2,6}|#x[0-9a-f]{2,6});"
     r"|\\u[0-9a-f]{4}|\\x[0-9a-f]{2}",
     re.IGNORECASE,
 )
 
+_TAG = re.compile(r"</?[^\W\d_][^<>\n]{0,60}>")
+"""Any other: of a template, of reasoning, of a page. A sign or a screen may show one."""
+
 _BAD_CHARACTER = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffd\ufffc\ufeff\u200b\u200e\u200f\u202a-\u202e\u2060"
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffd\ufffc"
     "\ue000-\uf8ff\ufff9-\ufffb\ufdd0-\ufdef\ud800-\udfff\U000f0000-\U0010fffd▁�□]|(?<=\\w)Ġ"
 )
 """Control, format, private, surrogate and replacement characters, and two tokenizers' marks for a space."""
-_INVISIBLE = re.compile("[\u200b\u200e\u200f\u2060]")
-_MAY_BE_INVISIBLE = frozenset({"ARABIC", "HEBREW", "KHMER", "MYANMAR", "THAI", "LAO", "TIBETAN"})
-"""Scripts that turn the direction of writing, or mark where a word ends without showing it."""
-
 _WRONGLY_DECODED = re.compile(
     "Ã[\x80-\xbf‰“”€‚]|â€[™œ\x9d“”˜¦\x9c]?|Â[°\xa0·»«]"
     "|[åäæçèé](?:[\x80-\x9f\xa1-\xaa\xac-\xba\xbc-\xbfˆ‰€‚ƒ„†‡Š‹Œ›œžŸ][\x80-\xbf“”‘’™–—ˆ‰€‚ƒ„†‡Š‹Œ›œžŸ˜•]"
@@ -69,11 +68,12 @@ def garbling(caption: CaptionText) -> float:
         is_usual = text.isprintable() and not (_SUSPECT.search(text) or _MAY_BE_WRONGLY_DECODED.search(text))
     if is_usual and not any(map(text.__contains__, _RUNS if is_ascii else _RUNS + _WIDE_RUNS)):
         return 0.0
-    if not _MAY_BE_INVISIBLE.isdisjoint(caption.language.scripts):
-        text = _INVISIBLE.sub("", text)
     found = len(_SYMBOL_RUN.findall(caption.unquoted)) if _FOUR_SIGNS.search(text) else 0
-    if any(map(text.__contains__, "<[&\\")):
+    if any(map(text.__contains__, "<[&\\◁")):
         found += len(_SPECIAL_TOKEN.findall(text))
+        found += sum(
+            not is_inscribed(caption.unquoted, tag.start()) for tag in _TAG.finditer(caption.unquoted)
+        )
     if not is_ascii or not text.isprintable():
         found += len(_BAD_CHARACTER.findall(text)) + len(_WRONGLY_DECODED.findall(text))
     return float(found)
@@ -82,6 +82,7 @@ def garbling(caption: CaptionText) -> float:
 GARBLED = Rule(
     name="garbled",
     measure=garbling,
+    version=2,
     threshold=0.0,  # one replacement character is a place where the caption is lost
     likely_cause="a wrong chat template or tokenizer, or a model loaded in the wrong precision",
 )

@@ -6,6 +6,7 @@ picture's, not the model's. Not its job: words of the prompt (see prompt_leak), 
 
 from __future__ import annotations
 
+from triptych.failure_notices import NEEDLES, failure_notices
 from triptych.filtering.caption import CaptionText
 from triptych.filtering.rule import Phrases, Rule
 
@@ -122,14 +123,17 @@ def refusals(caption: CaptionText) -> float:
     found = _PHRASES[language.code].count(caption)
     if language.code != "en" and "LATIN" not in language.scripts:
         found += _ENGLISH.count(caption)  # the language that models refuse in
+    if not found and caption.among(NEEDLES):
+        found = failure_notices(caption.unquoted, caption.image_count)
     return float(found)
 
 
 REFUSAL = Rule(
     name="refusal",
     measure=refusals,
+    version=2,
     threshold=0.0,  # a description of a picture has none
     languages=frozenset(_PHRASES),
-    needles=frozenset().union(*(phrases.needles for phrases in _PHRASES.values())),
+    needles=NEEDLES.union(*(phrases.needles for phrases in _PHRASES.values())),
     likely_cause="a chat model that wasn't given the images, or a prompt that invites conversation",
 )

@@ -16,6 +16,7 @@ import msgspec
 
 from triptych.filtering.caption import LONGEST_READ, CaptionText, units_of
 from triptych.filtering.rule import Rule
+from triptych.filtering.rules.stutter import FEWEST_STUTTERS, SHORTEST_PIECE, WORDS_SAID_TWICE, stutters
 from triptych.languages import LANGUAGES, Language
 
 LONGEST_PERIOD = 12
@@ -31,6 +32,19 @@ ALIKE_WEIGHT = 0.5
 alike words. Good captions reach a share of 0.17 in such stretches, faults of no other kind begin at 0.24."""
 BEGINNINGS = 3
 """So many may begin alike in any caption, and one more than there are images in one of a set."""
+STUTTER_SHARE = 0.02
+"""Of the units: fewer places than that in a long caption are nothing."""
+SHORTEST_COPY, COPIED_SHARE = 12, 0.55
+"""Units of a text that is said again as a whole, and how much of it comes in the same three units in a row."""
+PIECE_UNITS = 4
+"""Few such pieces come twice by chance."""
+ANCHOR_UNITS, ANCHORS = 3, 6
+"""Where the copy begins: with the same units as the text, or with some of its first."""
+_PLACES = frozenset(
+    "one two three four five six first second third fourth fifth sixth last final other another left right upper lower top bottom"
+    " front back middle center former latter next".split()
+) | frozenset("一二三四五六七八九十左右上下前后另首末①②③④⑤⑥")
+
 MOST_UNITS = 2500
 """More than twice the longest caption that any job allows; what comes later is too long in any case."""
 MOST_SENTENCES = 500
@@ -79,31 +93,33 @@ def lengths_of(language: Language) -> Lengths:
 
 
 def repetition(caption: CaptionText) -> float:
-    """The largest of four shares: loops, sentences that come again, stretches that do, and sentences that
-    begin alike.
+    """The largest of six shares: stutter, loops, sentences that come again, stretches that do, sentences that
+    begin alike, and a text that is said again as a whole.
 
     A stretch may come once for each image of a set, a long one for two of them.
     """
     lengths, text = lengths_of(caption.language), _as_code_points(caption.units[:MOST_UNITS])
+    stutter = stutters(caption, text)
+    scores = [LOOP_SCORE if stutter >= max(FEWEST_STUTTERS, STUTTER_SHARE * len(text)) else 0.0]
     again = _said_again(text, lengths.sentence)
-    if not again:
-        return 0.0
-    sentences = sentences_of(caption.text)
-    scores = [
-        _sentence_share(sentences, lengths.sentence),
-        _beginning_share(sentences, lengths.beginning, max(caption.image_count + 1, BEGINNINGS)),
-        _stretch_share(text, lengths.template, TEMPLATE_TIMES * caption.image_count),
-    ]
-    if min(again.values()) <= LONGEST_PERIOD:
-        scores.append(_loop_score(text, lengths.loop))
-    if len(again) > lengths.stretch - lengths.sentence:
-        scores.append(ALIKE_WEIGHT * _stretch_share(text, lengths.stretch, caption.image_count))
-        allowed = min(caption.image_count, LONG_STRETCH_TIMES)
-        scores.append(ALIKE_WEIGHT * _stretch_share(text, lengths.long_stretch, allowed))
+    if again:
+        sentences = sentences_of(caption.text)
+        scores += [
+            _sentence_share(sentences, lengths.sentence),
+            _beginning_share(sentences, lengths.beginning, max(caption.image_count + 1, BEGINNINGS)),
+            _stretch_share(text, lengths.template, TEMPLATE_TIMES * caption.image_count),
+            _whole_share(caption.units[:MOST_UNITS], text, caption.image_count),
+        ]
+        if min(again.values()) <= LONGEST_PERIOD:
+            scores.append(_loop_score(text, lengths.loop))
+        if len(again) > lengths.stretch - lengths.sentence:
+            scores.append(ALIKE_WEIGHT * _stretch_share(text, lengths.stretch, caption.image_count))
+            allowed = min(caption.image_count, LONG_STRETCH_TIMES)
+            scores.append(ALIKE_WEIGHT * _stretch_share(text, lengths.long_stretch, allowed))
     return max(scores)
 
 
-def sentences_of(text: str) -> list[list[str]]:
+def sentences_of(text: str) -> list[Sequence[str]]:
     """The units of each sentence."""
     parts = _SENTENCE_END.split(text[:LONGEST_READ], MOST_SENTENCES)
     return [units for part in parts if (units := units_of(part))]
@@ -113,20 +129,21 @@ class _CodePoints(dict[str, str]):
     """A character for each unit, the same for the same unit."""
 
     def __missing__(self, unit: str) -> str:
-        self[unit] = code_point = chr(len(self))
+        half = len(unit) // 2
+        is_twice = half >= SHORTEST_PIECE and unit[:half] == unit[half:]
+        self[unit] = code_point = chr(len(self) + is_twice * ord(WORDS_SAID_TWICE))
         return code_point
 
 
 _CODE_POINTS = _CodePoints()
-MOST_REMEMBERED = 500_000
-"""Units with code points of their own: a corpus has fewer, and what is noise is forgotten with them."""
+MOST_REMEMBERED = 50_000
+"""Units with code points of their own: most captions have no others, and what is noise is forgotten with them."""
 
 
 def _as_code_points(units: Sequence[str]) -> str:
     """A character for each unit: so what comes again is a piece of a string that comes again."""
-    text = "".join(units)
-    if len(text) == len(units):  # characters already
-        return text
+    if isinstance(units, str):
+        return units
     if len(_CODE_POINTS) > MOST_REMEMBERED:
         _CODE_POINTS.clear()
     return "".join(map(_CODE_POINTS.__getitem__, units))
@@ -136,11 +153,11 @@ def _said_again(text: str, length: int) -> dict[int, int]:
     """Where stretches of ``length`` begin that have come before, and how far before.
 
     A caption without any has no score: a loop, a sentence or a long stretch has one, and sentences that merely
-    begin alike are a way of writing. Each stretch holds, as a whole, one of the pieces that begin at every
-    ``length // 2`` characters, so it is enough to look for those.
+    begin alike are a way of writing. Each stretch holds, as a whole, one of the pieces of PIECE_UNITS that begin
+    at every ``step``, so it is enough to look for those.
     """
-    step, find = length // 2, text.find
-    size, again = length - step + 1, dict[int, int]()
+    size, step, find = PIECE_UNITS, length - PIECE_UNITS + 1, text.find
+    again: dict[int, int] = {}
     for at in range(0, len(text) - size + 1, step):
         if find(text[at : at + size], at + 1) < 0:
             continue
@@ -187,6 +204,28 @@ def _stretch_share(text: str, length: int, allowed: int) -> float:
     return is_covered.count(1) / len(text)
 
 
+def _whole_share(units: Sequence[str], text: str, image_count: int) -> float:
+    """The share of the units in copies of the text as a whole, with a few words changed. What numbers things or
+    places them stays as it is: "Image 1 ... Image 2 ..." in alike words is no copy."""
+    for copies in range(2, max(3, image_count) + 1):
+        period, slack = len(text) // copies, len(text) // 12
+        for at in range(ANCHORS):
+            found = text.find(text[at : at + ANCHOR_UNITS], max(period - slack, at + 1), period + slack + ANCHOR_UNITS + at)
+            length = found - at
+            if found < 0 or length < SHORTEST_COPY:
+                continue
+            first, second = text[:length], text[length : 2 * length]
+            pieces = set(zip(first, first[1:], first[2:], strict=False))
+            again = sum(piece in pieces for piece in zip(second, second[1:], second[2:], strict=False))
+            if again >= COPIED_SHARE * len(second) and _places(units[:length]) == _places(units[length : 2 * length]):
+                return 1.0 - 1.0 / copies
+    return 0.0
+
+
+def _places(units: Sequence[str]) -> list[str]:
+    return [unit for unit in units if unit in _PLACES or unit.isdigit()]
+
+
 def _beginning_share(sentences: Sequence[Sequence[str]], length: int, allowed: int) -> float:
     """The share of all units that lie in sentences whose first ``length`` begin more than ``allowed``, the
     first aside: a loop that ends its sentence in another way each turn."""
@@ -205,5 +244,6 @@ REPEATED = Rule(
     # Gopher drops documents with 0.15 of their characters in repeated 5-grams and 0.10 in repeated 10-grams
     # (Rae et al. 2021, table A1); ours are stretches of 8 words. A sentence said twice has 0.5.
     is_share=True,
+    version=2,
     likely_cause="sampling without a repetition penalty, damaged weights, or too much quantisation",
 )

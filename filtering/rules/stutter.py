@@ -1,0 +1,73 @@
+"""What is said twice at once: words, pieces of words, characters and marks that come again immediately.
+
+Comes in: a caption. Goes out: how many such places it has, in English and Chinese; a few are a name or a manner of
+speaking ("Pago Pago", 慢慢). Not its job: longer things that are said again (see repetition).
+"""
+
+from __future__ import annotations
+
+import re
+
+from triptych.filtering.caption import HAN, CaptionText
+
+FEWEST_STUTTERS = 3
+"""Places. Of good captions in words and names that are rightly doubled, none has more than two."""
+SHORTEST_PIECE = 3
+"""Letters of a piece that makes a word when said twice ("windowwindow"); "mama" is a word."""
+WORDS_SAID_TWICE = "\U000f0000"
+"""From here on, code points stand for such words (see repetition)."""
+
+_MAY_STUTTER = re.compile(f"(.)(?:\\1|(.)\\1\\2)|[{WORDS_SAID_TWICE}-\U0010ffff]", re.DOTALL)
+"""In code points, a character for each unit."""
+_DOUBLED_MARKS = (",,", "..", "，，", "。。")
+_DOUBLED_MARK = re.compile(r"([,.，。])\1(?!\1)")
+
+_WORDS_TWICE = re.compile(r"\b([^\W\d]\w*(?: \w+){0,2})(?:[ ,]\1)+\b", re.IGNORECASE)
+_PIECE_TWICE = re.compile(rf"\b(\w{{{SHORTEST_PIECE},20}})\1\b")
+_PAIR = re.compile(r"(?=\b([a-z]{2,}) ([a-z]{3,})\b)")
+_BEGINS_OTHERS = frozenset(
+    "an in on to at be as is of so we he it no the up by for and are her his all over under with car sun".split()
+)
+"""Words that others begin with: "an animal", "on one"."""
+
+_LETTER = f"[{HAN}]"
+_AABB = re.compile(rf"({_LETTER})\1({_LETTER})\2")
+_HAN_WORD_TWICE = re.compile(rf"(?<!一)(?!一.?一)({_LETTER}{{2,6}}?)\1(?!地)")
+_GRAMMAR_TWICE = re.compile(
+    r"(?<!一)([的了在是有着和与上中里为被把其这那于从对将及并也但而位名所以])\1"
+)
+"""Nobody doubles these, save a measure word behind 一."""
+_HAN_TWICE = re.compile(rf"(?<!一)({_LETTER})\1(?=(?![地的们儿]){_LETTER})")
+"""Any other, inside a clause: of people (妈妈) and of manner (慢慢) as well."""
+
+
+def stutters(caption: CaptionText, code_points: str) -> float:
+    """How many places the caption has where something is said twice at once, outside quotation marks.
+    ``code_points`` are its units, a character each."""
+    text = caption.text
+    marks = len(_DOUBLED_MARK.findall(text)) if any(map(text.__contains__, _DOUBLED_MARKS)) else 0
+    is_english = caption.language.code == "en"
+    if is_english and (marks or _MAY_STUTTER.search(code_points)):
+        return marks + _english(caption.unquoted)
+    if caption.language.code == "zh" and marks + len(_MAY_STUTTER.findall(code_points)) >= FEWEST_STUTTERS:
+        return marks + _chinese(caption.unquoted)
+    return 0.0
+
+
+def _english(text: str) -> float:
+    """Names are written with capitals: "Bora Bora"."""
+    words = [match for match in _WORDS_TWICE.finditer(text) if not _is_name(match[0])]
+    pieces = [match for match in _PIECE_TWICE.finditer(text) if not match[0].istitle()]
+    begun = [first for first, second in _PAIR.findall(text) if second.startswith(first) and second != first]
+    return len(words) + len(pieces) + len([first for first in begun if first not in _BEGINS_OTHERS])
+
+
+def _is_name(said: str) -> bool:
+    return all(word[0].isupper() for word in re.split("[ ,]", said) if word)
+
+
+def _chinese(text: str) -> float:
+    """What nobody doubles counts twice as much as what somebody may."""
+    sure = len(_HAN_WORD_TWICE.findall(text)) + len(_GRAMMAR_TWICE.findall(text))
+    text = _AABB.sub("", _GRAMMAR_TWICE.sub("", _HAN_WORD_TWICE.sub("", text)))
+    return sure + len(_HAN_TWICE.findall(text)) / 2

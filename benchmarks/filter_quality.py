@@ -27,7 +27,10 @@ CONTRACT = ("contract_en", "contract_zh")
 FREE_PROSE = (
     "captions",
     "held_out",
-    *(f"{nth}_held_out" for nth in ("second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")),
+    *(
+        f"{nth}_held_out"
+        for nth in ("second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth")
+    ),
     "phrasings",
     "tellings",
 )

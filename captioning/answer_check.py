@@ -15,7 +15,8 @@ from typing import Literal
 import msgspec
 
 from triptych.captioning.structured import compose
-from triptych.languages import Language, script_of
+from triptych.failure_notices import failure_notices
+from triptych.languages import Language, script_of, without_invisible
 from triptych.prompts import Naming
 
 Defect = Literal["wrong form", "empty", "refusal", "wrong language", "loop", "wrong image names", "cut"]
@@ -66,6 +67,8 @@ _REFUSAL = re.compile(
     re.IGNORECASE,
 )
 
+_QUOTED = re.compile(r"[\"“「『《][^\"”」』》\n]{1,160}[\"”」』》]")
+
 
 class AnswerCheck(msgspec.Struct, frozen=True, kw_only=True):
     """What the answers of one job must be like."""
@@ -78,6 +81,7 @@ class AnswerCheck(msgspec.Struct, frozen=True, kw_only=True):
 
     def text_of(self, answer: str, image_count: int) -> str | None:
         """The caption that an answer about ``image_count`` images gives; None where it isn't in its form."""
+        answer = without_invisible(answer)
         if not self.structured or self.naming is None:
             return answer
         return compose(answer, self.naming, self.language, image_count)
@@ -89,7 +93,7 @@ class AnswerCheck(msgspec.Struct, frozen=True, kw_only=True):
             return "wrong form"
         if not any(map(str.isalpha, text)):
             return "empty"
-        if _REFUSAL.match(text):
+        if _REFUSAL.match(text) or failure_notices(_QUOTED.sub(" ", text), image_count):
             return "refusal"
         if _is_other_script(text, self.language):
             return "wrong language"

@@ -23,6 +23,7 @@ from triptych.captioning.backlog import Group
 from triptych.captioning.engine import CaptionRequest, Completion, Engine
 from triptych.captioning.regenerate import Answer, ask
 from triptych.errors import UnreadableImageError
+from triptych.languages import without_invisible
 from triptych.records import Caption
 from triptych.runs.plan import Target
 
@@ -194,12 +195,12 @@ def _cores() -> int:
 
 
 def _row(job: str, answer: Answer) -> Caption:
-    """Whitespace around a text is not the model's to decide."""
+    """Whitespace around a text, and what has no width in it, is not the model's to decide."""
     completion = answer.completion
     return Caption(
         id=completion.id,
         job=job,
-        text=completion.text.strip(),
+        text=without_invisible(completion.text).strip(),
         finish_reason=completion.finish_reason,
         prompt_tokens=completion.prompt_tokens,
         completion_tokens=completion.completion_tokens,

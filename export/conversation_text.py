@@ -15,12 +15,12 @@ IMAGE_TAG = "<image>"
 """Stands for an image in the question of InternVL, LLaVA, ms-swift and LLaMA-Factory."""
 
 _RESERVED_WORD = re.compile(
-    r"<(/?(?:image|video|audio|img|img_context|image_token|start-image|quad|ref|ref-object|box|bbox"
-    r"|cot-process)|\|\w+\|)>",
+    r"<(/?(?:image|video|audio|img|start-image|quad|ref|ref-object|box|bbox|cot-process|s|bos|eos|pad|unk"
+    r"|[a-z]+\d+|\w*_\w*)|\|\w+\|)>|\[(/?(?:img|inst|\w+_\w+))\]",
     re.IGNORECASE,
 )
-"""What the loaders of InternVL, LLaVA, lmdeploy, ms-swift and LLaMA-Factory, and chat templates, take for an
-image or another special token wherever it stands."""
+"""What the loaders of InternVL, LLaVA, lmdeploy, ms-swift and LLaMA-Factory, chat templates, and processors
+of Gemma, PaliGemma and Pixtral take for an image or another special token wherever it stands."""
 
 
 def without_reserved_words(text: str) -> str:
@@ -32,7 +32,7 @@ def without_reserved_words(text: str) -> str:
     >>> without_reserved_words("A sign that says <image>.")
     'A sign that says ‹image›.'
     """
-    return _RESERVED_WORD.sub(r"‹\1›", text) if "<" in text else text
+    return _RESERVED_WORD.sub(r"‹\1\2›", text) if "<" in text or "[" in text else text
 
 
 @functools.lru_cache(maxsize=256)

@@ -14,6 +14,7 @@ import msgspec
 from triptych.errors import UsageError
 from triptych.export.conversation_text import without_reserved_words
 from triptych.export.formats import FORMATS
+from triptych.languages import without_invisible
 from triptych.records import ImageRecord
 
 DEFAULT_PROMPT = "Describe the image in detail."
@@ -61,5 +62,7 @@ def _rows(captions: Iterable[CaptionedImages], format: str, prompt: str) -> Iter
                 " another format"
             )
         identifier = caption.id or "+".join(image.key for image in caption.images)
-        row = row_format.row(identifier, prompt, caption.images, without_reserved_words(caption.text))
+        row = row_format.row(
+            identifier, prompt, caption.images, without_reserved_words(without_invisible(caption.text))
+        )
         yield msgspec.json.decode(msgspec.json.encode(row))

@@ -19,6 +19,7 @@ from triptych.executors import Each, in_order
 from triptych.export.conversation_text import without_reserved_words
 from triptych.export.formats import FORMATS
 from triptych.jobs import Job
+from triptych.languages import without_invisible
 from triptych.runs.context import RunContext
 from triptych.runs.folder import RunFolder
 from triptych.runs.ledger.captions import ShardCounts, count_shard
@@ -106,8 +107,9 @@ def _maker(plan: JobPlan, wanted: RowsJob) -> Callable[[str], ShardRows]:
             target, caption = each.target, each.caption
             if caption is None or not each.is_kept:
                 continue
-            text = without_reserved_words(caption.text)
-            rewritten += text != caption.text
+            written = without_invisible(caption.text)
+            text = without_reserved_words(written)
+            rewritten += text != written
             rows.append(make_row(target.id, prompt, target.images, text))
         return ShardRows(encoder.encode_lines(rows), count_shard(shard, all_judged=True), rewritten)
 

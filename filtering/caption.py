@@ -50,8 +50,8 @@ _LONGER_WORD = re.compile(rf"([^{UNSPACED} ]{{2,}})")
 
 
 class _Plain(dict[int, str]):
-    """For ``str.translate``: letters in lower case, spaces for marks; apostrophes go. What is above or below a
-    letter, as vowels in Hindi are, belongs to the word."""
+    """For ``str.translate``: letters in lower case, spaces for marks; apostrophes go. What is above or below
+    a letter, as vowels in Hindi are, belongs to the word."""
 
     def __missing__(self, code: int) -> str:
         letter = chr(code)

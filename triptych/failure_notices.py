@@ -34,7 +34,7 @@ _DONE = (
 )
 _EN = _Words(
     refuses=re.compile(
-        rf"\b(?:can ?not|can['’]t|could ?n(?:o|['’])t|will not|unable to|failed to|(?:not|im)possible(?: for \w+)? to|not able to)"
+        rf"\b(?:can ?not|can['’]t|could ?n(?:o|['’])t|will not|unable to|failed to|(?:not |im)possible(?: for \w+)? to|not able to)"
         rf"\s(?:be\s|\w+ly\s)*(?:{_DONE}|(?:load|open|g[ia]ve|return|creat|complet|fulfil|tell what|support)\w*)"
         rf"|\b(?:is|was|were|did|has|have) not (?:be\s|been\s|\w+ly\s)*(?:{_DONE}|load\w*|available|supported)"
         r"|\bun(?:available|supported)\b|\bwithheld\b|\bnot part of this\b|\bwithout a (?:description|caption)"
@@ -94,7 +94,9 @@ NEEDLES = frozenset(
     "|error|blocked|reject|exclude|restrict|disabled|corrupt|damaged|exceed|invalid|time out|timed|timeout|cancel|filtered|flagged"
     "|prohibited|denied|not permitted|not allowed|polic|guideline|moderation|warning|violence|explicit|privacy|complian|violat"
     "|无法|不能|未能|没能|没有|难以|无从|不支持|不予|不作|不做|不对|不提供|不再|不进行|不具备|不可用|未检|未收|未接|未通过|失败|拦截|屏蔽|过滤"
-    "|隐藏|删除|移除|限制|损坏|失效|超时|出错|错误|异常|缺失|超出|违规|敏感|隐私|审核|政策|规定|法律|规范".split("|")
+    "|隐藏|删除|移除|限制|损坏|失效|超时|出错|错误|异常|缺失|超出|违规|敏感|隐私|审核|政策|规定|法律|规范".split(
+        "|"
+    )
 )
 """In lower case: a text without any has no notice."""
 

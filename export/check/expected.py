@@ -13,6 +13,7 @@ import msgspec
 
 from triptych.export.conversation_text import without_reserved_words
 from triptych.jobs import Job
+from triptych.languages import without_invisible
 from triptych.prompts import message_parts
 from triptych.records import target_of
 from triptych.runs.folder import RunFolder
@@ -47,7 +48,7 @@ def expected_rows(run: RunFolder, job: Job, prompt: str) -> Iterator[ExpectedRow
                 identifier,
                 {key: sizes.get(key) for key in keys},
                 tuple(message_parts(asked, len(keys))),
-                without_reserved_words(texts.get(identifier, "")),
+                without_reserved_words(without_invisible(texts.get(identifier, ""))),
             )
 
 

@@ -176,6 +176,7 @@ _LEFTOVERS = (
             r"(?<![A-Za-z0-9$])(?:X{3,}|x{4,})(?![A-Za-z0-9])(?!\s(?:[A-Z]|century|anniversary))"
             r"|(?<=[\u4e00-\u9fff])[X×]{2,}(?=[\u4e00-\u9fff])|[X×]{2,}(?=[的色款型牌])"
         ),
+        re.compile(r"\b[A-Z]\w{3,} X{3,}\b"),
     ),
     _Leftover(("todo", "tbd", "tba", "fixme"), re.compile(r"(?<!\w)(?:TODO|TBD|TBA|FIXME)(?!\w)")),
     _Leftover(("....",), re.compile(r"(?:^|\b(?:an?|the|of|with|is|and|at|in)\s)\.{4,}\s")),

@@ -210,14 +210,18 @@ def _whole_share(units: Sequence[str], text: str, image_count: int) -> float:
     for copies in range(2, max(3, image_count) + 1):
         period, slack = len(text) // copies, len(text) // 12
         for at in range(ANCHORS):
-            found = text.find(text[at : at + ANCHOR_UNITS], max(period - slack, at + 1), period + slack + ANCHOR_UNITS + at)
+            found = text.find(
+                text[at : at + ANCHOR_UNITS], max(period - slack, at + 1), period + slack + ANCHOR_UNITS + at
+            )
             length = found - at
             if found < 0 or length < SHORTEST_COPY:
                 continue
             first, second = text[:length], text[length : 2 * length]
             pieces = set(zip(first, first[1:], first[2:], strict=False))
             again = sum(piece in pieces for piece in zip(second, second[1:], second[2:], strict=False))
-            if again >= COPIED_SHARE * len(second) and _places(units[:length]) == _places(units[length : 2 * length]):
+            if again >= COPIED_SHARE * len(second) and _places(units[:length]) == _places(
+                units[length : 2 * length]
+            ):
                 return 1.0 - 1.0 / copies
     return 0.0
 

@@ -33,9 +33,7 @@ _BEGINS_OTHERS = frozenset(
 _LETTER = f"[{HAN}]"
 _AABB = re.compile(rf"({_LETTER})\1({_LETTER})\2")
 _HAN_WORD_TWICE = re.compile(rf"(?<!一)(?!一.?一)({_LETTER}{{2,6}}?)\1(?!地)")
-_GRAMMAR_TWICE = re.compile(
-    r"(?<!一)([的了在是有着和与上中里为被把其这那于从对将及并也但而位名所以])\1"
-)
+_GRAMMAR_TWICE = re.compile(r"(?<!一)([的了在是有着和与上中里为被把其这那于从对将及并也但而位名所以])\1")
 """Nobody doubles these, save a measure word behind 一."""
 _HAN_TWICE = re.compile(rf"(?<!一)({_LETTER})\1(?=(?![地的们儿]){_LETTER})")
 """Any other, inside a clause: of people (妈妈) and of manner (慢慢) as well."""

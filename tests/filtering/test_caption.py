@@ -24,7 +24,7 @@ from triptych.languages import LANGUAGES
 )
 def test_units_are_words_and_characters_of_scripts_without_spaces(text: str, units: list[str]) -> None:
     """In lower case, without punctuation, whichever script is in the majority."""
-    assert units == units_of(text)
+    assert units == list(units_of(text))
 
 
 @pytest.mark.parametrize("quoted", ['"no entry"', "“no entry”", "「no entry」", "«no entry»", "'no entry'"])

@@ -24,6 +24,7 @@ SETS = (
     "sixth_held_out",
     "seventh_held_out",
     "eighth_held_out",
+    "ninth_held_out",
     "phrasings",
 )
 NAMING_FAULTS = frozenset({"missing_image", "unknown_image"})

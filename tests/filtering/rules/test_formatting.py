@@ -71,3 +71,87 @@ def test_the_image_of_a_set_may_be_named_first() -> None:
     text = "Image-1: " + GOOD_EN + " Image-2: a grey boat."
 
     assert "markup" not in violations(text, images=2)
+
+
+@pytest.mark.parametrize(
+    ("language", "piece"),
+    [
+        ("en", "A [color] car stands in front of a [type of building]."),
+        ("en", "{subject} stands beside {{object}}."),
+        ("en", "A ____ lies beside a boat."),
+        ("en", "An XXX stands in front of an XXX."),
+        ("en", "TODO: the sky. A gull (details to be added) flies."),
+        ("en", "%s is beside %s."),
+        ("en", "A gull at [132, 245, 410, 602] flies."),
+        ("en", "A gull (0.1, 0.2, 0.35, 0.6) flies."),
+        ("en", "A gull (132, 245), (410, 602) flies."),
+        ("en", "A gull, x1=132, y1=245, flies."),
+        ("en", "A gull (confidence: 0.93) and a boat (confidence: 0.88)."),
+        ("zh", "图中有一只[动物]站在【此处填写地点】。"),
+        ("zh", "一只XX色的海鸥（待补充）飞过。"),
+        ("zh", "一个______放在船上。"),
+        ("zh", "海鸥(132,245),(410,602)飞过。"),
+        ("zh", "海鸥（置信度0.93）飞过。"),
+    ],
+)
+def test_blanks_of_a_template_and_boxes_of_a_detector_are_markup(language: str, piece: str) -> None:
+    """Instructions in brackets, filler, to-do marks; coordinates and scores."""
+    good = GOOD_EN + " " if language == "en" else GOOD_ZH
+
+    assert 1.0 == violations(good + piece, language)["markup"]
+
+
+@pytest.mark.parametrize(
+    ("language", "piece"),
+    [
+        ("en", 'A shirt says "INSERT [COIN]", and a form has the line "Name: ____".'),
+        ("en", "A form lies there with blank lines (Name ____), and the keys [Esc] and [Tab] are worn."),
+        ("en", "A shirt in size XXL hangs at Super Bowl XXX, beside seven boats (three blue, four red)."),
+        ("en", 'A phone shows "48.8584, 2.2945"; a graph has the points (0, 0), (2, 4) and (3, 9).'),
+        ("en", "The board reads 6-4, 3-6, 7-5, and the runners have the numbers 102, 245, 410 and 602."),
+        (
+            "zh",
+            "登记表上印着“姓名：______”，屏幕上显示着(31.23, 121.47)，坐标系中有A(1,2)、B(4,2)。",
+        ),
+    ],
+)
+def test_what_a_picture_has_of_them_is_no_markup(language: str, piece: str) -> None:
+    """Signs, forms, keys, screens, graphs."""
+    good = GOOD_EN + " " if language == "en" else GOOD_ZH
+
+    assert "markup" not in violations(good + piece, language)
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("en", "Final answer: " + GOOD_EN),
+        ("en", "gpt: " + GOOD_EN),
+        ("en", "Step 1: look. Step 2: describe. " + GOOD_EN),
+        ("en", "\\boxed{" + GOOD_EN + "}"),
+        ("en", "Image: /data/sa_000001/sa_1.jpg. " + GOOD_EN),
+        ("en", "IMG_0001.JPG " + GOOD_EN),
+        ("zh", "【描述】" + GOOD_ZH),
+        ("zh", "最终答案：" + GOOD_ZH),
+        ("zh", "思考：有船。回答：" + GOOD_ZH),
+    ],
+)
+def test_wrappers_around_a_text_are_markup(language: str, text: str) -> None:
+    """Labels, LaTeX, the path of the image."""
+    assert 1.0 == violations(text, language)["markup"]
+
+
+def test_a_formula_and_a_quoted_text_are_no_wrappers() -> None:
+    """Neither has a command or a label around the text."""
+    assert {} == violations(GOOD_EN + r" The grid measures $3 \times 3$.")
+    assert {} == violations(f'"{GOOD_EN}"')
+
+
+def test_circled_numbers_name_the_images_of_a_set() -> None:
+    """More of them than there are images are a list, as are ones with labels."""
+    text = "两张图片都拍摄于海边：①的沙滩上空无一人，只有几只海鸥；②光线偏暖，有一对老夫妇牵着狗散步。"
+    listed = "图1和图2的内容如下：①前景：一张木桌和两把椅子；②背景：连绵的青山和几朵白云，湖面平静。"
+
+    assert "markup" not in violations(text, "zh", 2)
+    assert "markup" in violations(text.replace("。", "；③天空多云。"), "zh", 2)
+    assert "markup" in violations(listed, "zh", 2)

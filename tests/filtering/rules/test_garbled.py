@@ -8,8 +8,10 @@ from tests.support.caption_texts import GOOD_EN, GOOD_ZH, violations
 @pytest.mark.parametrize(
     "piece",
     [
+        "<image_soft_token>", "[IMG]", "<loc0123>", "◁think▷", "<reasoning>", "</final>",
+        "<subject>", "<主体>",
         "<|im_end|>", "<image>", "</s>", "[INST]", "<0x0A>", "&quot;", "\\u4e2d",
-        "\ufffd", "\x00", "\u200b", "\ue123", "\ud83d", "▁boat", "boatĠlies",
+        "\ufffd", "\x00", "\ue123", "\ud83d", "▁boat", "boatĠlies",
         "cafÃ©", "donâ€™t", "鍥剧墖", "锟斤拷", "ä¸­å›½",
         ",,,,", "!!!!!!", "@#$%^&*", ". . . . . . .", "🙂🙂🙂🙂🙂🙂", "，，，，",
     ],
@@ -35,3 +37,20 @@ def test_what_is_no_text_is_garbled(piece: str) -> None:
 def test_text_of_any_language_is_not_garbled(language: str, text: str) -> None:
     """Signs that prose has, letters of other languages, marks that turn the direction of writing."""
     assert "garbled" not in violations(text, language)
+
+
+def test_a_tag_that_a_screen_shows_is_not_garbled() -> None:
+    """Other than those that a trainer takes for a token."""
+    text = GOOD_EN + ' A screen shows the line "<title>Boats</title>"; 3 < 4 stands on a wall.'
+
+    assert "garbled" not in violations(text)
+    assert "garbled" in violations(GOOD_EN + ' A screen shows "<start_of_turn>".')
+
+
+@pytest.mark.parametrize("invisible", ["\u200b", "\ufeff", "\u2060", "\u200e", "\xad", "\u200d", "\u2063"])
+def test_what_has_no_width_is_not_judged(invisible: str) -> None:
+    """It is cleaned, for all rules."""
+    text = invisible + GOOD_EN.replace("boat", f"bo{invisible}at", 1) + invisible
+
+    assert {} == violations(text)
+    assert {} == violations(GOOD_ZH.replace("，", f"，{invisible}"), "zh")

@@ -78,6 +78,40 @@ def test_enumerations_are_not_repetitions(language: str, text: str, images: int)
     assert {} == violations(text, language, images)
 
 
+TRAMS = (
+    "Image 1 shows a red tram on a cobbled street with the destination board reading 12. Image 2 shows the"
+    " same red tram seen from the side, with the number 45."
+)
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "images"),
+    [
+        ("en", f"{TRAMS} {TRAMS}", 2),
+        ("en", f"{TRAMS} {TRAMS.replace('cobbled street', 'paved street').replace('seen', 'viewed')}", 2),
+        ("en", f"{TRAMS} {TRAMS} {TRAMS}", 3),
+        (
+            "zh",
+            "图1是12号电车，停在石板路上；图2是45号电车的侧面。图1是12号电车，停在石板路上；图2是45号电车侧面。",
+            2,
+        ),
+    ],
+)
+def test_a_text_said_again_as_a_whole_is_repeated(language: str, text: str, images: int) -> None:
+    """Also where its sentences end in numbers, in a set, and with a few other words."""
+    assert 0.5 <= violations(text, language, images)["repeated"]
+
+
+def test_two_images_described_in_the_same_words_are_no_copy() -> None:
+    """What numbers the images tells the halves apart."""
+    text = (
+        "Image 1 shows a red tram with a white roof in front of a church, and a man with an umbrella waits."
+        " Image 2 shows a red tram with a white roof in front of a theater, and a man with an umbrella waits."
+    )
+
+    assert "repeated" not in violations(text, "en", 2)
+
+
 def test_sentences_end_at_marks_and_line_breaks() -> None:
     """A point behind a digit is none."""
     text = "A sign at 2.5 m; it reads nothing. Rain!\n一只猫。两只狗"

@@ -1,0 +1,62 @@
+"""What is said twice at once."""
+
+import pytest
+
+from tests.support.caption_texts import GOOD_EN, GOOD_ZH, violations
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        (
+            "en",
+            "A wooden wooden boat is tied tied to a post at the the edge of a lake, near a few reeds.",
+        ),
+        ("en", "A brown dog,brown dog runs across a field,field of tall grass,grass beside a line of trees."),
+        (
+            "en",
+            "A cat sleepssleeps on a cushion by a windowwindow, next to a basketbasket of red apples.",
+        ),
+        (
+            "en",
+            "A wo woman in a blue blue dress wa walks along a beach with a str straw hat in her ha hand.",
+        ),
+        (
+            "en",
+            "Snow covers the roofs,, of a small village,, at the foot of a hill,, and smoke rises.",
+        ),
+        ("zh", "湖边的木桩木桩上拴着一条小木船，船身的倒影倒影落在平静的水面水面上，旁边长着一丛芦苇。"),
+        ("zh", "一位系绿色围裙的男子在在菜摊前用旧式台秤称着着西红柿，摊位上上方挂着大蒜和和干辣椒。"),
+        ("zh", "画面，，中央是一座红色的亭子，，周围是几棵松树，，地面铺着灰色的石砖，远处有一座小山。"),
+    ],
+)
+def test_words_characters_and_marks_said_twice_at_once_are_repeated(language: str, text: str) -> None:
+    """Also pieces of words."""
+    assert 0.5 <= violations(text, language)["repeated"]
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("en", " A bus to Pago Pago and Walla Walla stops by a bar named Bora Bora; Duran Duran play there."),
+        (
+            "en",
+            " It is a very, very, very tall tower, and it had had a coat that that man remembers.",
+        ),
+        ("en", " A bowl of couscous, a tutu and a yo-yo lie side by side on one shelf, next to tomatoes."),
+        ("zh", "星星一闪一闪，爷爷慢慢地走着，一只只小狗跑来跑去，瓶瓶罐罐整整齐齐，远处白茫茫一片。"),
+        ("zh", "妈妈和宝宝站在弯弯曲曲的路上，红红的灯笼高高挂起，锅里咕嘟咕嘟地冒着热气。"),
+    ],
+)
+def test_names_emphasis_and_words_that_are_rightly_doubled_are_kept(language: str, text: str) -> None:
+    """As they are said."""
+    good = GOOD_EN if language == "en" else GOOD_ZH
+
+    assert {} == violations(good + text, language)
+
+
+def test_other_languages_double_words_as_they_please() -> None:
+    """As Vietnamese and Japanese do."""
+    text = "Ngày ngày người người đi đi lại lại trên con phố xa xa, nhà nhà treo đèn đèn đỏ đỏ."
+
+    assert "repeated" not in violations(text, "vi")

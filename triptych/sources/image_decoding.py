@@ -149,12 +149,15 @@ def _open(content: bytes) -> _Opened:
     if found is None:
         raise UnreadableImageError("unknown format: no image format matches the bytes")
     decoder = _decoder(found)
+    bare = BareFile(b"")
     try:
         bare = _BARE_FILES.get(found.decoder or "", BareFile)(content)
         return _Opened(found, bare, decoder(io.BytesIO(bare.content), ""))
     except UnreadableImageError:
         raise
     except Exception as error:  # as above
+        if bare.damage is not None:
+            raise _unreadable(found, bare.damage) from None
         raise _unreadable(found, error, "unsupported or damaged") from None
 
 

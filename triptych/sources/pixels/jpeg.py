@@ -128,6 +128,15 @@ def decoded(file: BareFile, image: Image.Image) -> Image.Image:
     return Image.fromarray(pixels[:, :, 0] if image.mode == "L" else pixels)
 
 
+def warning(content: bytes) -> str | None:
+    """What libjpeg says is damaged in JPEG data, which it decodes at an eighth."""
+    try:
+        simplejpeg.decode_jpeg(content, "GRAY", min_height=1, min_width=1)
+    except ValueError as error:
+        return str(error) if str(error).startswith(_DAMAGE) else None
+    return None
+
+
 def _decode(content: bytes, image: Image.Image, *, strict: bool) -> NDArray[np.uint8]:
     pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(
         content,

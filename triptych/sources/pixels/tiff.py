@@ -8,24 +8,50 @@ libtiff and Pillow do.
 from __future__ import annotations
 
 import struct
+import zlib
 
 from triptych.errors import UnreadableImageError
-from triptych.sources.pixels import orientation
+from triptych.sources.pixels import jpeg, orientation
 from triptych.sources.pixels.bare_file import BareFile
 from triptych.sources.pixels.tiff_directory import FORMS, WIDE, Directory
 
 SUBFILE_TYPE, SUB_DIRECTORIES, XMP, DNG_VERSION = 254, 330, 700, 50706
-WIDTH, HEIGHT, STRIP_OFFSETS, TILE_OFFSETS = 256, 257, 273, 324
+WIDTH, HEIGHT, COMPRESSION, JPEG_TABLES = 256, 257, 259, 347
+STRIP_OFFSETS, STRIP_COUNTS, TILE_OFFSETS, TILE_COUNTS = 273, 279, 324, 325
+FILL_ORDER, BACKWARDS = 266, 2
+JPEG, DEFLATE = 7, (8, 32946)
+MAX_PIECE_BYTES = 1 << 20
 NEEDED = frozenset(
-    {WIDTH, HEIGHT, 258, 259, 262, 266, STRIP_OFFSETS, 277, 278, 279, 284, 292, 293, 317, 320, 322, 323}
-    | {TILE_OFFSETS, 325, 332, 338, 339, 347, *range(512, 522), *range(529, 533)}
+    {
+        WIDTH,
+        HEIGHT,
+        258,
+        COMPRESSION,
+        262,
+        FILL_ORDER,
+        STRIP_OFFSETS,
+        277,
+        278,
+        STRIP_COUNTS,
+        284,
+        292,
+        293,
+        317,
+        320,
+        322,
+        323,
+    }
+    | {TILE_OFFSETS, TILE_COUNTS, 332, 338, 339, JPEG_TABLES, *range(512, 522), *range(529, 533)}
 )
 """How the pixels are packed and where they lie, from their bits (258) to the range of their levels (532)."""
 
 
 def bare_file(content: bytes) -> BareFile:
     """The same pixels under a new directory."""
-    directory = Directory(content)
+    try:
+        directory = Directory(content)
+    except struct.error:
+        raise UnreadableImageError("truncated: TIFF: its directory lies behind its end") from None
     entries = directory.entries
     reduced = (directory.first_integer(SUBFILE_TYPE) or 0) & 1
     if DNG_VERSION in entries or (reduced and SUB_DIRECTORIES in entries):
@@ -36,7 +62,41 @@ def bare_file(content: bytes) -> BareFile:
     head = content[:2] + struct.pack(f"{directory.order}HL", 42, at)
     bare = b"".join((head, content[8:], bytes(at - len(content)), _packed(directory, at)))
     xmp = directory.packed(XMP) if XMP in entries else b""
-    return BareFile(bare, orientation.valid(directory.first_integer(orientation.TAG), xmp))
+    turn = orientation.valid(directory.first_integer(orientation.TAG), xmp)
+    return BareFile(bare, turn, _damage(content, directory))
+
+
+def _damage(content: bytes, directory: Directory) -> str | None:
+    """What libtiff passes over in packed strips and tiles: Deflate's checksums, libjpeg's warnings."""
+    compression = directory.first_integer(COMPRESSION)
+    tags = directory.entries.keys()
+    if directory.first_integer(FILL_ORDER) == BACKWARDS:
+        return None
+    tables = directory.packed(JPEG_TABLES)[:-2] if JPEG_TABLES in tags else b""
+    for offsets, counts in ((STRIP_OFFSETS, STRIP_COUNTS), (TILE_OFFSETS, TILE_COUNTS)):
+        if not {offsets, counts} <= tags or compression not in (JPEG, *DEFLATE):
+            continue
+        for at, length in zip(directory.numbers(offsets), directory.numbers(counts), strict=False):
+            part = content[at : at + length]
+            if compression == JPEG:
+                damage = jpeg.warning(tables + part[2:] if tables else part)
+            else:
+                damage = _zlib_damage(part)
+            if damage is not None:
+                return damage
+    return None
+
+
+def _zlib_damage(packed: bytes) -> str | None:
+    """Unpacks it a piece at a time."""
+    unpacking = zlib.decompressobj()
+    try:
+        while packed and not unpacking.eof:
+            unpacking.decompress(packed, MAX_PIECE_BYTES)
+            packed = unpacking.unconsumed_tail
+    except zlib.error as error:
+        return str(error)
+    return None if unpacking.eof else "a part of it is truncated"
 
 
 def _packed(old: Directory, at: int) -> bytes:

@@ -34,5 +34,5 @@ def bare_file(content: bytes) -> BareFile:
             xmp = content[at + 8 : end]
         at = end + length % 2
     body = b"WEBP" + b"".join(kept)
-    damage = None if is_whole else "truncated before the end of its pixels"
+    damage = None if is_whole else "its pixels are truncated"
     return BareFile(b"RIFF" + struct.pack("<L", len(body)) + body, from_metadata(exif, xmp), damage)

@@ -1,0 +1,165 @@
+"""What is cut or damaged is refused; what is whole is not."""
+
+import io
+from collections.abc import Iterator
+from random import Random
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFilter
+
+from tests.support.damaged_files import DAMAGE, SCAN, first_pixel_byte, without_last_scan
+from triptych.errors import UnreadableImageError
+from triptych.sources.image_decoding import decode_rgb
+
+
+def like_a_photograph(seed: int, width: int = 200, height: int = 150) -> Image.Image:
+    """Soft shapes with some grain."""
+    chance = np.random.default_rng(seed)
+    shapes = Image.fromarray(chance.integers(0, 256, (12, 16, 3), np.uint8)).resize((width, height), 3)
+    grain = Image.fromarray(chance.integers(0, 256, (height, width, 3), np.uint8))
+    return Image.blend(shapes, grain.filter(ImageFilter.GaussianBlur(1)), 0.3)
+
+
+def encoded(picture: Image.Image, kind: str = "JPEG", **options: object) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def is_refused(content: bytes, draft_side_px: int | None = None) -> bool:
+    try:
+        decode_rgb(content, draft_side_px)
+    except UnreadableImageError:
+        return True
+    return False
+
+
+WAYS = [
+    {}, {"progressive": True}, {"optimize": True}, {"restart_marker_rows": 1},
+    {"subsampling": 0, "quality": 95},
+]  # fmt: skip
+
+LEAST_SEEN = {
+    "cut": 1.0, "cut_and_ended": 1.0, "cut_and_filled": 0.9, "one_byte": 0.1, "eight_bytes": 0.7,
+    "zeros": 0.8, "noise": 0.8, "lost": 0.8,
+}  # fmt: skip
+"""libjpeg notices what leaves too few bytes or too many. A byte that is another often does neither."""
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_damaged_jpegs_are_seen(name: str) -> None:
+    """Of each kind of damage at least that share, with a fixed seed; drafts see what full decodes see."""
+    chance = Random(name)
+    copies = [
+        DAMAGE[name](encoded(like_a_photograph(seed), **way), chance) for seed in range(12) for way in WAYS
+    ]
+    refused = [is_refused(copy) for copy in copies]
+
+    assert sum(refused) / len(refused) >= LEAST_SEEN[name]
+    assert refused == [is_refused(copy, 60) for copy in copies]
+
+
+def whole_files() -> Iterator[bytes]:
+    for seed in range(6):
+        picture = like_a_photograph(seed, 197, 151)
+        for way in WAYS:
+            yield encoded(picture, **way)
+            yield encoded(picture.convert("L"), **way)
+            yield encoded(picture.convert("CMYK"), **way)
+
+
+def test_whole_jpegs_are_not_taken_for_damaged() -> None:
+    """In any mode, and also where it could be: metadata that a library would warn of."""
+    for content in whole_files():
+        jfif = content.find(b"JFIF\0")
+        strange = content[: jfif + 5] + b"\x09\x63" + content[jfif + 7 :] if jfif > 0 else content
+
+        assert not is_refused(content)
+        assert not is_refused(strange)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_progressive_jpeg_without_its_last_scans_is_seen(seed: int) -> None:
+    """Each scan left out, also in the middle: what is there decodes without a warning."""
+    content = encoded(like_a_photograph(seed), progressive=True)
+    scans = len(SCAN.findall(content))
+    shorter = content
+    for _ in range(scans - 1):
+        shorter = without_last_scan(shorter, Random(0))
+        with pytest.raises(UnreadableImageError, match="scans are missing"):
+            decode_rgb(shorter)
+
+
+def test_a_jpeg_whose_components_lack_is_seen() -> None:
+    """One scan for each component, and the last one gone: colours would be grey."""
+    from tests.support.scans_apart import one_scan_a_component
+
+    content = one_scan_a_component(like_a_photograph(1))
+
+    assert not is_refused(content)
+    with pytest.raises(UnreadableImageError, match="scans are missing for 1 of 3 components"):
+        decode_rgb(without_last_scan(content, Random(0)))
+
+
+@pytest.mark.parametrize("back", [1, 2, 3, 40])
+def test_a_jpeg_without_its_end_is_truncated(back: int) -> None:
+    """Though only the end mark lacks."""
+    content = encoded(like_a_photograph(3))
+
+    with pytest.raises(UnreadableImageError, match=r"^truncated: JPEG: "):
+        decode_rgb(content[:-back])
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_damaged_pngs_are_seen(name: str) -> None:
+    """All of them: every chunk has its checksum."""
+    content, chance = encoded(like_a_photograph(5), "PNG"), Random(name)
+    for _ in range(20):
+        damaged = DAMAGE[name](content[:-12], chance) + content[-12:]
+        if damaged != content:
+            assert is_refused(damaged)
+
+
+@pytest.mark.parametrize("compression", ["tiff_adobe_deflate", "jpeg", "tiff_lzw"])
+@pytest.mark.parametrize("name", ["zeros", "noise", "eight_bytes"])
+def test_damaged_tiffs_are_seen(compression: str, name: str) -> None:
+    """Three of four at least, where the packed pixels can tell."""
+    content, chance = encoded(like_a_photograph(6), "TIFF", compression=compression), Random(name)
+    directory = int.from_bytes(content[4:8], "little")
+    assert not is_refused(content)
+    refused = [is_refused(DAMAGE[name](content[:directory], chance) + content[directory:]) for _ in range(20)]
+
+    assert sum(refused) >= 15
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM"])
+def test_what_is_cut_is_called_truncated_where_the_format_shows_it(kind: str) -> None:
+    """Anywhere. AVIF and JPEG 2000 say in their decoders' words what lacks."""
+    content = encoded(like_a_photograph(7), kind)
+    for share in (0.3, 0.6, 0.95):
+        with pytest.raises(UnreadableImageError) as refused:
+            decode_rgb(content[: int(len(content) * share)])
+
+        if kind not in ("AVIF", "JPEG2000"):
+            assert str(refused.value).startswith("truncated: ")
+
+
+def test_of_a_cut_animation_a_whole_first_frame_counts() -> None:
+    """WebP's and GIF's frames follow each other."""
+    frames = [like_a_photograph(seed, 64, 48) for seed in range(4)]
+    for kind in ("WEBP", "GIF"):
+        content = encoded(frames[0], kind, save_all=True, append_images=frames[1:], duration=100)
+
+        assert not is_refused(content[: len(content) * 2 // 3])
+        assert is_refused(content[: len(content) // 8])
+
+
+def test_nothing_is_printed_for_a_damaged_tiff(capfd: pytest.CaptureFixture[str]) -> None:
+    """libtiff would; its words are the reason."""
+    content = encoded(like_a_photograph(8), "TIFF", compression="tiff_lzw")
+    middle = first_pixel_byte(content)
+    with pytest.raises(UnreadableImageError, match=r"^damaged: TIFF: .*(code|data)"):
+        decode_rgb(content[:middle] + bytes(900) + content[middle + 900 :])
+
+    assert ("", "") == capfd.readouterr()

@@ -47,6 +47,7 @@ def prompt_settings(context: RunContext, job: Job) -> dict[str, Setting]:
         "asks": f"one caption of each {job.subject} in {job.language}",
         "structured": job.structured or None,
         "naming": prompt.naming.pattern if prompt.naming is not None else None,
+        "captions_of": prompt.captions_of or None,
     }
 
 

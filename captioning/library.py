@@ -116,6 +116,8 @@ def _prompt(job: Job, prompt: str | Prompt | None) -> Prompt:
         return load_prompt(job)
     asked = Prompt(version=1, text=prompt) if isinstance(prompt, str) else prompt
     refuse_unusable(asked.text, "prompt")
+    if asked.fields - {"count"}:
+        raise UsageError("prompt has a field besides {count}, which takes a run folder: leave it out")
     if job.structured and asked.naming is None:
         raise UsageError(f"prompt has no naming, by whose label the captions of {job.name} are composed")
     return asked

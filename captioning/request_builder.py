@@ -29,6 +29,7 @@ from triptych.captioning.tiling import (
 from triptych.errors import SetupError, UnreadableImageError
 from triptych.jobs import Job
 from triptych.prompts import Prompt
+from triptych.prompts.fields import filled
 from triptych.records import ImageRecord
 from triptych.runs.context import RunContext
 from triptych.runs.plan import Target
@@ -38,13 +39,18 @@ from triptych.sources.shard import Shard
 Read = Callable[[str, ImageRecord], bytes]
 """The bytes of an image that is filed under a shard. Raises OSError where it is gone. Thread-safe."""
 
+CaptionOf = Callable[[Job, ImageRecord], str]
+"""The caption of an image that the prompt of a job on sets builds on; empty where none was kept."""
+
 
 class RequestBuilder:
     """Makes requests of images that ``read`` gives."""
 
-    def __init__(self, read: Read, config: CaptioningConfig) -> None:
+    def __init__(self, read: Read, config: CaptioningConfig, caption_of: CaptionOf | None = None) -> None:
+        """``caption_of`` gives the captions that prompts build on; None where no prompt does."""
         self._bytes_of = read
         self._config = config
+        self._caption_of = caption_of
         # More decoded pictures at a time than cores would cost memory and gain nothing.
         self._decoding = threading.BoundedSemaphore(len(os.sched_getaffinity(0)))
 
@@ -67,12 +73,21 @@ class RequestBuilder:
         count = len(target.images)
         return CaptionRequest(
             id=target.id,
-            prompt=asked_text(prompt, count) if job.structured else prompt.text,
+            prompt=self._words(job, target, prompt),
             images=tuple(self._jpeg(shard, image, self._size(image, count)) for image in target.images),
             max_tokens=self._config.max_tokens(job),
             sampling=self._config.sampling_of(job).of_request(target.id),
             structured=job.structured,
         )
+
+    def _words(self, job: Job, target: Target, prompt: Prompt) -> str:
+        """What is asked: the prompt with its fields filled in."""
+        count = len(target.images)
+        words = asked_text(prompt, count) if job.structured else prompt.text
+        if not prompt.fields:
+            return words
+        captions = [] if self._caption_of is None else [self._caption_of(job, one) for one in target.images]
+        return filled(words, count=count, captions=captions)
 
     def _size(self, image: ImageRecord, image_count: int) -> tuple[int, int]:
         """The width and height at which an image of ``image_count`` is sent."""

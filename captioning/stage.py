@@ -25,6 +25,7 @@ from triptych.captioning.generation_choice import (
     refuse_other_engine,
     with_engine,
 )
+from triptych.captioning.image_captions import ImageCaptions, refuse_without_captions
 from triptych.captioning.job_notes import JobNotes
 from triptych.captioning.journals import write_captions
 from triptych.captioning.metrics import LiveMetrics, as_notes, from_notes, opening_line
@@ -65,10 +66,11 @@ def caption_run(
     jobs = [notes.planned_now(job, config.sample) for job in named(every_job, chosen)]
     check_forms(config, jobs)
     context = msgspec.structs.replace(context, jobs=jobs)
+    refuse_without_captions(context, every_job, [job.name for job in jobs])
     choices = choose_generations(context, config, fresh=fresh, are_named=bool(chosen))
     notes.begin()
     _take_up(context, choices, notes)
-    work = _Work(context, config, notes)
+    work = _Work(context, config, notes, ImageCaptions(context, every_job))
     todo = work.todo(choices)
     worked = any(each.backlog.counts.missing for each in todo)
     if worked:
@@ -126,6 +128,7 @@ class _Work(msgspec.Struct, frozen=True):
     context: RunContext
     config: CaptioningConfig
     notes: JobNotes
+    image_captions: ImageCaptions
 
     def todo(self, choices: Sequence[Choice]) -> list[_Todo]:
         """The jobs that aren't known to be done, counted."""
@@ -142,7 +145,7 @@ class _Work(msgspec.Struct, frozen=True):
         """Open the engine and make what is missing."""
         progress, notes = self.context.progress, self.notes
         missing = [each for each in todo if each.backlog.counts.missing]
-        builder = RequestBuilder(reader_of(self.context, sources), self.config)
+        builder = RequestBuilder(reader_of(self.context, sources), self.config, self.image_captions)
         engine = open_engine(self.config, self.context.folder.logs_folder, progress.say)
         try:
             if any(each.choice.job.structured for each in missing):

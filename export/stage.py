@@ -64,7 +64,9 @@ def export_run(context: RunContext, config: ExportConfig) -> bool:
     _check_set_up(run, config)
     # A run that plans no caption at all has no verdicts.
     read = [name for name in _READ if (run.path / name).exists()]
-    asked = [(job.name, job.subject, job.language, context.prompts[job.name].text) for job in context.jobs]
+    asked = [
+        (job.name, job.subject, job.language, context.prompts[job.name].row_text) for job in context.jobs
+    ]
     inputs = {
         # One by one: that of a million images is remembered from the stages before.
         **{name.removesuffix(".jsonl"): run.digest(name) for name in read},
@@ -131,7 +133,7 @@ class Written(msgspec.Struct, frozen=True, kw_only=True):
 
 def write_rows(context: RunContext, config: ExportConfig, job: Job, path: Path) -> Written:
     """The kept captions of ``job`` in plan order, in a file at ``path``."""
-    wanted = RowsJob(job=job, prompt=context.prompts[job.name].text, row_format=config.format)
+    wanted = RowsJob(job=job, prompt=context.prompts[job.name].row_text, row_format=config.format)
     recount = JobRecount(context.folder, job.name)
     rewritten = 0
     example: bytes | None = None
@@ -217,7 +219,7 @@ def _describe(
         files=files,
         jobs={
             job.name: JobEntry(
-                subject=job.subject, language=job.language, prompt=context.prompts[job.name].text
+                subject=job.subject, language=job.language, prompt=context.prompts[job.name].row_text
             )
             for job in context.jobs
         },

@@ -230,7 +230,8 @@ class Run(RunContents):
         if len(conflicts) == 1:
             raise conflicts[0]
         if conflicts:
-            raise SetupError("\n  ".join(["settings have changed:", *map(str, conflicts)]), path=self.path)
+            found = "; ".join(f"({number}) {error}" for number, error in enumerate(conflicts, 1))
+            raise SetupError(f"settings have changed: {found}", path=self.path)
 
     def _resolved_captioning(self) -> CaptioningConfig:
         captioning = self.config.captioning

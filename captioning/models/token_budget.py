@@ -15,6 +15,7 @@ from triptych.captioning.models.facts import ModelFacts
 from triptych.captioning.tiling import tiles_per_image
 from triptych.jobs import Job
 from triptych.prompts import Prompt, message_parts
+from triptych.prompts.fields import longest
 
 CHAT_TOKENS = 64
 """Allowed for a chat template and a system prompt. InternVL's own come to about 40."""
@@ -55,7 +56,7 @@ def longest_requests(
         counts = set_sizes if job.is_multi else range(1, 2)
         images = max(counts, key=lambda count: _tiles(max_tiles, count))
         tiles = _tiles(max_tiles, images)
-        words = "".join(part or "" for part in message_parts(prompts[job.name].text, images))
+        words = "".join(part or "" for part in message_parts(longest(prompts[job.name].text, images), images))
         yield LongestRequest(
             job=job.name,
             images=images,

@@ -20,6 +20,7 @@ import msgspec
 
 from triptych.errors import UsageError
 from triptych.jobs import Job
+from triptych.prompts.fields import fields_of
 
 PLACEHOLDERS = ("<image>", "<IMG_CONTEXT>", "<IMAGE_TOKEN>", "<img>", "</img>", "<video>", "<|image_pad|>")
 """Words that models, servers or trainers take for a picture: in a prompt they would move the images."""
@@ -69,6 +70,21 @@ class Prompt(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     naming: Naming | None = None
     """Only of sets. None: captions may name images in any way, and the filter reads them leniently."""
+    question: str = ""
+    """What exported rows ask in place of ``text``: of a prompt with fields (see fields), whose values only
+    the captioner is told. Empty where it has none."""
+    captions_of: str = ""
+    """The job whose captions ``{captions}`` stands for. Empty: the first on images in the same language."""
+
+    @property
+    def row_text(self) -> str:
+        """What exported rows ask."""
+        return self.question or self.text
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """What ``text`` has to be told of each target (see fields)."""
+        return fields_of(self.text)
 
     @property
     def sha256(self) -> str:
@@ -80,6 +96,8 @@ class _PromptFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     version: int
     text: str
     naming: Naming | None = None
+    question: str = ""
+    captions_of: str = ""
 
 
 def load_prompts(jobs: Iterable[Job]) -> dict[str, Prompt]:
@@ -164,7 +182,34 @@ def _parse(job: Job, content: str, where: str) -> Prompt:
             f"prompt file {where} of {job.name} has no [naming], by whose label jobs.{job.name}.structured"
             " composes captions; add label and pattern, or leave structured out"
         )
-    return Prompt(version=file.version, text=text, naming=file.naming)
+    prompt = Prompt(
+        version=file.version,
+        text=text,
+        naming=file.naming,
+        question=file.question.strip(),
+        captions_of=file.captions_of,
+    )
+    _check_fields(job, prompt, f"prompt file {where} of {job.name}")
+    return prompt
+
+
+def _check_fields(job: Job, prompt: Prompt, where: str) -> None:
+    """Raises UsageError where fields can't be filled in, or rows would show them."""
+    fields = sorted(prompt.fields)
+    if not fields:
+        if prompt.question or prompt.captions_of:
+            raise UsageError(f"{where}: question and captions_of are for a text with fields; leave them out")
+        return
+    named = ", ".join(f"{{{name}}}" for name in fields)
+    if not prompt.question:
+        raise UsageError(
+            f"{where}: text has {named}, and rows can't ask that; add question: what exported rows ask"
+        )
+    refuse_unusable(prompt.question, f"{where}: question")
+    if fields_of(prompt.question):
+        raise UsageError(f"{where}: question has a field; expected the same words for every row")
+    if "captions" in fields and not job.is_multi:
+        raise UsageError(f"{where}: {{captions}} is for sets, and this job captions single images")
 
 
 def _check_naming(job: Job, naming: Naming, where: str) -> None:

@@ -1,0 +1,73 @@
+"""The captions of a set's images in another job, for prompts that build on them.
+
+Comes in: a run, the jobs whose prompts have ``{captions}``. Goes out: the caption of an image, or a refusal
+where there can be none. The captions of all images in sets are in memory, as their records are. Not its job:
+what a prompt does with them (see prompts.fields).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Sequence
+
+from triptych.errors import SetupError, UsageError
+from triptych.jobs import Job
+from triptych.prompts import Prompt
+from triptych.records import ImageRecord
+from triptych.runs.context import RunContext
+
+
+class ImageCaptions:
+    """Captions of images, by the job on sets that asks. Read when a job asks first. Thread-safe."""
+
+    def __init__(self, context: RunContext, every_job: Sequence[Job]) -> None:
+        self._context, self._every_job = context, every_job
+        self._of_job: dict[str, dict[str, str]] = {}
+        self._reading = threading.Lock()
+
+    def __call__(self, job: Job, image: ImageRecord) -> str:
+        """Empty where there is none: it failed, was rejected, or isn't planned."""
+        with self._reading:
+            if job.name not in self._of_job:
+                base = job_of_captions(job, self._context.prompts[job.name], self._every_job)
+                self._of_job[job.name] = self._read(base)
+        return self._of_job[job.name].get(image.key, "")
+
+    def _read(self, base: Job) -> dict[str, str]:
+        members = self._context.grouped.shard_of_members
+        return {
+            planned.target.images[0].key: planned.caption.text
+            for _, shard in self._context.plan(base).read_all(verdicts=True)
+            for planned in shard
+            if planned.target.images[0].key in members and planned.caption is not None
+            if planned.is_kept or (planned.verdict is None and planned.is_captioned)
+        }
+
+
+def job_of_captions(job: Job, prompt: Prompt, every_job: Sequence[Job]) -> Job:
+    """The job on images whose captions the prompt of ``job`` builds on.
+
+    Raises UsageError where there is none.
+    """
+    for other in every_job:
+        is_meant = other.name == prompt.captions_of if prompt.captions_of else other.language == job.language
+        if is_meant and not other.is_multi:
+            return other
+    asked = f"{prompt.captions_of} is no job" if prompt.captions_of else f"no job in {job.language} is"
+    raise UsageError(
+        f"the prompt of {job.name} has {{captions}}, and {asked} on single images; name one with captions_of"
+    )
+
+
+def refuse_without_captions(context: RunContext, every_job: Sequence[Job], now: Collection[str]) -> None:
+    """Raise SetupError where a prompt builds on captions of a job that has none, and isn't done ``now``."""
+    for job in context.jobs:
+        prompt = context.prompts[job.name]
+        if "captions" not in prompt.fields:
+            continue
+        base = job_of_captions(job, prompt, every_job)
+        if base.name not in now and base.name not in context.folder.run_file.generations:
+            raise SetupError(
+                f"the prompt of {job.name} builds on captions of {base.name}, and {context.folder.path} has"
+                f" none; make them first, or with --job {base.name} --job {job.name}"
+            )

@@ -1,0 +1,104 @@
+"""Prompts that know how many images there are, and what was said of each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tests.support.chat_server import ChatServer
+from tests.support.small_run import PLANNED, SmallRun
+from triptych.captioning.config import CaptioningConfig
+from triptych.captioning.engines.config import ServerConfig
+from triptych.errors import SetupError, UsageError
+from triptych.jobs import SEED_JOBS, Job
+from triptych.prompts.fields import harmless
+from triptych.records import Verdict
+from triptych.runs.jsonl import write_jsonl
+
+SINGLE = SEED_JOBS[0]
+
+
+def multi(folder: Path, more: str = "") -> Job:
+    """A job on sets whose prompt builds on captions."""
+    file = folder / "compare.toml"
+    file.write_text(
+        f'version = 1\ntext = "Compare {{count}} images. {{captions}}"\nquestion = "Compare."\n{more}\n'
+    )
+    return Job(name="multi_en", subject="set", language="en", prompt=str(file))
+
+
+def config(server: ChatServer, *jobs: str) -> CaptioningConfig:
+    """Small requests to ``server``."""
+    return CaptioningConfig(
+        server=ServerConfig(urls=(server.url,)), tile_px=112, max_tiles=1, ask_again=0, jobs=jobs
+    )
+
+
+def asked_of_sets(server: ChatServer) -> list[str]:
+    """The words of the requests with a comparison, in any order."""
+    asked = [payload["messages"][0]["content"][-1]["text"] for payload in server.payloads]
+    return [text for text in asked if text.startswith("Compare")]
+
+
+def test_the_captions_of_a_set_s_images_are_asked_with_it(
+    small_run: SmallRun, chat_server: ChatServer, tmp_path: Path
+) -> None:
+    """Those that the same command made before; each by the name of its image."""
+    small_run.caption_jobs([SINGLE, multi(tmp_path)], config(chat_server))
+
+    texts = {
+        row.id: row.text
+        for shard in small_run.run.shards()
+        for row in small_run.run.captions("single_en", shard)
+    }
+    asked = asked_of_sets(chat_server)
+    assert PLANNED["multi_en"] == len(asked)
+    first = f"Compare 2 images. Image-1: {harmless(texts['single_en:sa_000000/sa_0.jpg'])} Image-2: "
+    assert any(text.startswith(first) for text in asked)
+    assert any(text.startswith("Compare 3 images.") for text in asked)
+
+
+def test_a_rejected_caption_is_not_built_on(
+    small_run: SmallRun, chat_server: ChatServer, tmp_path: Path
+) -> None:
+    """Where the filter has been."""
+    small_run.caption_jobs([SINGLE, multi(tmp_path)], config(chat_server, "single_en"))
+    run = small_run.run
+    for shard in run.shards():
+        rows = [
+            Verdict(id=row.id, keep=False, reason="refusal")
+            if row.id.endswith("sa_0.jpg")
+            else Verdict(id=row.id, keep=True)
+            for row in run.captions("single_en", shard)
+        ]
+        write_jsonl(run.verdicts_file("single_en", shard), rows)
+
+    small_run.caption_jobs([SINGLE, multi(tmp_path)], config(chat_server, "multi_en"))
+
+    assert any(
+        text.startswith("Compare 2 images. Image-1: - Image-2: ") for text in asked_of_sets(chat_server)
+    )
+
+
+def test_a_prompt_without_captions_to_build_on_is_refused(
+    small_run: SmallRun, chat_server: ChatServer, tmp_path: Path
+) -> None:
+    """Before anything is asked, with what to do."""
+    with pytest.raises(SetupError, match=r"builds on captions of single_en, .* has none; make them first"):
+        small_run.caption_jobs([SINGLE, multi(tmp_path)], config(chat_server, "multi_en"))
+    assert [] == chat_server.payloads
+
+
+def test_the_job_to_build_on_can_be_named(
+    small_run: SmallRun, chat_server: ChatServer, tmp_path: Path
+) -> None:
+    """One on images, in any language."""
+    chinese = msgspec.structs.replace(SEED_JOBS[1], limit=20)
+    job = multi(tmp_path, 'captions_of = "single_zh"')
+    small_run.caption_jobs([SINGLE, chinese, job], config(chat_server, "single_zh", "multi_en"))
+    assert PLANNED["multi_en"] == len(asked_of_sets(chat_server))
+
+    with pytest.raises(UsageError, match=r"has \{captions\}, and single_fr is no job on single images"):
+        small_run.caption_jobs([SINGLE, multi(tmp_path, 'captions_of = "single_fr"')], config(chat_server))

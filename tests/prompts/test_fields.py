@@ -1,0 +1,89 @@
+"""What a prompt may know of its target, and that nothing in it can be taken for more than words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from triptych.errors import UsageError
+from triptych.jobs import Job
+from triptych.prompts import PLACEHOLDERS, TURN_MARKS, load_prompt
+from triptych.prompts.fields import MAX_CHARACTERS, filled, harmless, longest
+
+SINGLE = {"name": "single_en", "subject": "image", "language": "en"}
+MULTI = {"name": "multi_en", "subject": "set", "language": "en"}
+
+
+def prompt_of(job: dict[str, str], toml: str, folder: Path):  # type: ignore[no-untyped-def]
+    """The prompt of a job whose file holds ``toml``."""
+    (folder / "mine.toml").write_text(f"version = 1\n{toml}\n")
+    return load_prompt(Job(**job, prompt=str(folder / "mine.toml")))
+
+
+def test_fields_are_filled_and_other_braces_stay() -> None:
+    """Values of a set have the names that its images have in the message."""
+    text = 'Look at {count} images, as JSON {"a": 1}. Said: {captions}.'
+
+    asked = filled(text, count=2, captions=["One cat.", ""])
+
+    assert 'Look at 2 images, as JSON {"a": 1}. Said: Image-1: One cat. Image-2: -.' == asked
+
+
+def test_a_single_image_s_text_has_no_number() -> None:
+    """There is only one."""
+    assert "Known: A cat" == filled("Known: {captions}", count=1, captions=["A cat"])
+
+
+@pytest.mark.parametrize(
+    "word", [*PLACEHOLDERS, *TURN_MARKS, "[INST]", "</s>", "<｜User｜>", "{captions}", "[IMG]"]
+)
+def test_no_value_holds_a_special_token_of_any_family(word: str) -> None:
+    """Nor a field, which would be filled in after it."""
+    value = harmless(f"before {word} after")
+
+    assert word not in value
+    assert value.startswith("before ")
+    assert value.endswith(" after")
+
+
+def test_a_value_is_one_line_of_bounded_length() -> None:
+    """Control characters and line breaks are blanks."""
+    assert "a b c" == harmless("a\n\n\tb\x00\u2028c ")
+    assert MAX_CHARACTERS == len(harmless("字" * 5000))
+    assert len(longest("{captions}", 3)) >= 3 * MAX_CHARACTERS
+
+
+def test_a_caption_can_not_bring_a_field_of_its_own() -> None:
+    """It is text."""
+    asked = filled("{count} {captions}", count=1, captions=["{count} {captions}"])
+
+    assert "1 (count) (captions)" == asked
+
+
+def test_a_prompt_with_fields_says_what_rows_ask(tmp_path: Path) -> None:
+    """A trainer's model is not told what the captioner was."""
+    prompt = prompt_of(MULTI, 'text = "Describe {count}."\nquestion = "Describe."', tmp_path)
+
+    assert ({"count"}, "Describe.") == (prompt.fields, prompt.row_text)
+    assert "Describe." == prompt_of(SINGLE, 'text = "Describe."', tmp_path).row_text
+
+
+@pytest.mark.parametrize(
+    ("job", "toml", "message"),
+    [
+        (SINGLE, 'text = "Of {count}"', "text has {count}, and rows can't ask that; add question"),
+        (SINGLE, 'text = "Describe."\nquestion = "Why?"', "are for a text with fields"),
+        (SINGLE, 'text = "{count}"\nquestion = "{count}?"', "question has a field"),
+        (SINGLE, 'text = "{captions}"\nquestion = "Describe."', "{captions} is for sets"),
+        (MULTI, 'text = "{captions}"\nquestion = "See <image>"', "question holds <image>"),
+    ],
+)
+def test_fields_that_make_no_sense_are_refused(
+    job: dict[str, str], toml: str, message: str, tmp_path: Path
+) -> None:
+    """In one line."""
+    with pytest.raises(UsageError) as caught:
+        prompt_of(job, toml, tmp_path)
+
+    assert message in str(caught.value)

@@ -47,8 +47,9 @@ def filter_(
     """Judge captions: those of a run, or of a JSON Lines file.
 
     A row of FILE.jsonl is {"id", "job", "text", "images", "finish_reason"}; images is their number (1 if
-    left out). Its verdicts {"id", "keep", "reason", "scores"} go to --out, in the same order; that on a
-    duplicate has "repeats", the id of the earlier caption.
+    left out). It may be gzip, and one JSON array. Its verdicts {"id", "keep", "reason", "scores"} go to
+    --out, in the same order; that on a duplicate has "repeats", the id of the earlier caption, and a row
+    that is no caption isn't kept.
     """
     flags = options.flags_of(assignments)
     if accept:

@@ -2,8 +2,8 @@
 
 Comes in: a run folder, counts. Goes out: notes of the stage in run.json: of each job that was ever done its
 ``limit``, ``planned``, ``captioned``, ``failed`` and figures (see metrics), all while it is at work at most
-some seconds old. A job is done where its counts add up and its generation, its limit and what grouping wrote
-are those of then. Not its job: counting (see backlog).
+some seconds old. A job is done where its counts add up and its generation, its journals, its limit and what
+grouping wrote are those of then. Not its job: counting (see backlog).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import msgspec
 from triptych.captioning.backlog import CaptionCounts
 from triptych.captioning.fingerprint import stage_settings
 from triptych.jobs import Job
+from triptych.runs.digest_cache import signature_of
 from triptych.runs.folder import RunFolder, Setting
 
 
@@ -100,7 +101,10 @@ class JobNotes:
 
     def _counted_over(self, job: Job) -> str:
         generation = self._run.run_file.generations.get(job.name)
-        content = msgspec.json.encode((generation, job.limit, self._inputs), order="deterministic")
+        # Journals that somebody has touched since are counted again.
+        journals = sorted(self._run.captions_folder(job.name).rglob("*.jsonl"))
+        untouched, _ = signature_of(self._run.path, journals, "")
+        content = msgspec.json.encode((generation, job.limit, self._inputs, untouched), order="deterministic")
         return hashlib.sha256(content).hexdigest()[:16]
 
     def _recount(self) -> None:

@@ -83,7 +83,7 @@ def caption_run(
         context.progress.say(
             f"captions: {', '.join(left)} still to finish; `triptych caption {run.path}` does that"
         )
-    elif not run.is_finished("captions"):
+    elif worked or not run.is_finished("captions"):
         run.finish_stage("captions", notes.values)
     return worked
 

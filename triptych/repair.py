@@ -7,19 +7,23 @@ damaged is moved to ``RUN/damaged/<time>/``, from where it can be put back; noth
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+import msgspec
+
 from triptych.errors import SetupError
 from triptych.records import Caption, ImageRecord
 from triptych.runs.arrays import map_embeddings
 from triptych.runs.folder import RunFolder
+from triptych.runs.generations import FILE_NAME, Generation, captioned_jobs, generation_names
 from triptych.runs.journal import JournalLine, journal_lines, read_whole_journal
 from triptych.runs.jsonl import make_folder, read_whole_jsonl, sync_directory, written_whole
-from triptych.runs.run_file import COPY_NAME, NAME, read_run_file
+from triptych.runs.run_file import NAME, copy_of, read_run_file, read_twice_written, write_twice
 from triptych.runs.stages import STAGE_NAMES, RunFile, StageName
 
 DAMAGED_FOLDER = "damaged"
@@ -44,7 +48,10 @@ def find_damage(path: Path) -> list[Damage]:
     Changes nothing. Raises SetupError where the folder is no run, or neither run.json nor its copy is sound.
     """
     folder = RunFolder(path, _sound_run_file(path))
-    damage = list(_run_file_damage(folder))
+    damage = list(_one_of_two(folder, path / NAME, RunFile))
+    for job in captioned_jobs(folder):
+        for name in generation_names(folder, job):
+            damage += _one_of_two(folder, folder.captions_root / job / name / FILE_NAME, Generation)
     for stage in STAGE_NAMES:
         damage += _caption_damage(folder) if stage == "captions" else _file_damage(folder, stage)
     return damage
@@ -63,40 +70,39 @@ def repair(path: Path, damage: list[Damage]) -> Path:
 
 def _sound_run_file(path: Path) -> RunFile:
     """What run.json says, or its copy where that is damaged."""
+    copy = copy_of(path / NAME)
     try:
         return read_run_file(path, RunFile)
     except SetupError as error:
-        said = _said(path, COPY_NAME)
-        if said is not None:
-            return said
         if error.path == path:  # no run, or one of another version
             raise
-    raise SetupError(
-        f"{path / NAME} and its copy {COPY_NAME} are both damaged, so what the run was made with is lost;"
-        " put one of them back, or begin in another folder",
-        path=path,
-    )
-
-
-def _said(path: Path, name: str) -> RunFile | None:
     try:
-        return read_run_file(path, RunFile, name)
+        return read_run_file(path, RunFile, copy)
     except SetupError:
-        return None
+        raise SetupError(
+            f"{path / NAME} and its copy {copy.name} are both damaged, so what the run was made with is lost;"
+            " put one of them back, or begin in another folder",
+            path=path,
+        ) from None
 
 
-def _run_file_damage(folder: RunFolder) -> Iterator[Damage]:
-    for name in (NAME, COPY_NAME):
-        if _said(folder.path, name) != folder.run_file:
+def _one_of_two(folder: RunFolder, file: Path, kind: type[msgspec.Struct]) -> Iterator[Damage]:
+    """Of a file that lies there twice the one that is damaged or gone; nothing where both are."""
+    said: dict[Path, msgspec.Struct] = {}
+    for each in (file, copy_of(file)):
+        with contextlib.suppress(SetupError):
+            said[each] = read_twice_written(each, kind, folder.path)
+    for each in (file, copy_of(file)):
+        if said and said.get(each) != next(iter(said.values())):
             yield Damage(
-                f"{folder.path / name} is damaged or gone; it is written again, as the other one has it",
-                partial(_write_again, folder, name),
+                f"{each} is damaged or gone; it is written again, as the other of the two has it",
+                partial(_write_again, folder, file, each, next(iter(said.values()))),
             )
 
 
-def _write_again(folder: RunFolder, name: str, aside: Path) -> None:
-    _move(folder.path, name, aside)
-    folder.save()
+def _write_again(folder: RunFolder, file: Path, damaged: Path, content: msgspec.Struct, aside: Path) -> None:
+    _move(folder.path, damaged.relative_to(folder.path).as_posix(), aside)
+    write_twice(file, content)
 
 
 def _file_damage(folder: RunFolder, stage: StageName) -> Iterator[Damage]:

@@ -50,19 +50,19 @@ def remembered_digest(
     ``what`` names the digest; ``besides`` is everything that it depends on besides the files.
     """
     listed = sorted(paths)
-    signature, newest_ns = _signature(root, listed, besides)
+    signature, newest_ns = signature_of(root, listed, besides)
     entries = _read(root / _FILE_NAME)
     known = entries.get(what)
     if known is not None and known.signature == signature:
         return known.digest
     old_enough = newest_ns + MIN_AGE_S * 1e9 < _now_ns(root)
     digest = compute()
-    if old_enough and _signature(root, listed, besides)[0] == signature:
+    if old_enough and signature_of(root, listed, besides)[0] == signature:
         write_sealed(root / _FILE_NAME, _Memory(entries | {what: _Entry(signature, digest)}))
     return digest
 
 
-def _signature(root: Path, paths: list[Path], besides: str) -> tuple[str, int]:
+def signature_of(root: Path, paths: list[Path], besides: str) -> tuple[str, int]:
     """A hash of what the files look like from outside, and the newest of their times."""
     digest = hashlib.sha256(besides.encode())
     newest_ns = 0

@@ -20,7 +20,7 @@ import msgspec
 
 from triptych.errors import SetupError, UsageError
 from triptych.runs.folder import RunFolder, Setting
-from triptych.runs.jsonl import write_json
+from triptych.runs.run_file import copy_of, read_twice_written, write_twice
 
 FILE_NAME = "generation.json"
 
@@ -86,17 +86,16 @@ def captioned_jobs(folder: RunFolder) -> list[str]:
 def read_generation(folder: RunFolder, job: str, name: str) -> Generation:
     """Raises SetupError where it isn't there or is damaged: its name is a digest of what it says."""
     path = folder.captions_root / job / name / FILE_NAME
-    try:
-        found = msgspec.json.decode(path.read_bytes(), type=Generation)
-    except FileNotFoundError:
-        raise SetupError(f"{path} is not there any more; put it back, or {_anew(job)}", path=path) from None
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise SetupError(f"{path} is damaged ({error}); put it back, or {_anew(job)}", path=path) from None
+    found = read_twice_written(path, Generation, folder.path)
     if name.partition("-")[0] != _digest(found.settings, found.engine) or (found.job, found.name) != (
         job,
         name,
     ):
-        raise SetupError(f"{path} was damaged or edited; put it back, or {_anew(job)}", path=path)
+        raise SetupError(
+            f"{path} is of other captions than those beside it; put back what was there, or make new captions"
+            f" with --fresh captions --job {job}",
+            path=path,
+        )
     return found
 
 
@@ -118,7 +117,7 @@ def begin_generation(
         begun=datetime.now(UTC).isoformat(timespec="microseconds"),
         fresh=fresh,
     )
-    write_json(folder.captions_root / job / name / FILE_NAME, generation)
+    write_twice(folder.captions_root / job / name / FILE_NAME, generation)
     return generation
 
 
@@ -145,7 +144,8 @@ def remove_generation(folder: RunFolder, job: str, name: str) -> None:
     if name == folder.run_file.generations.get(job):
         raise UsageError(f"{name} is what {job} has in {folder.path}; it can't be removed")
     root = folder.captions_root / job / name
-    (root / FILE_NAME).unlink(missing_ok=True)  # first: half of one is never taken up again
+    for file in (root / FILE_NAME, copy_of(root / FILE_NAME)):
+        file.unlink(missing_ok=True)  # first: half of one is never taken up again
     shutil.rmtree(root)
 
 
@@ -156,7 +156,3 @@ def _has_captions(folder: RunFolder, job: str, name: str) -> bool:
 def _digest(settings: Mapping[str, Setting], engine: Mapping[str, str]) -> str:
     content = msgspec.json.encode((dict(settings), dict(engine)), order="deterministic")
     return hashlib.sha256(content).hexdigest()[:8]
-
-
-def _anew(job: str) -> str:
-    return f"make new captions with --fresh captions --job {job}"

@@ -18,7 +18,7 @@ import msgspec
 from triptych.errors import SetupError
 from triptych.runs.digest_cache import remembered_digest
 from triptych.runs.jsonl import digest_of_files, digest_of_hashes, sha256_of
-from triptych.runs.run_file import FORMAT_VERSION, write_run_file
+from triptych.runs.run_file import FORMAT_VERSION, NAME, write_twice
 
 StageName = Literal["embeddings", "sets", "captions", "verdicts", "export"]
 STAGE_NAMES: tuple[StageName, ...] = get_args(StageName)
@@ -107,7 +107,7 @@ class StageStates:
 
     def save(self) -> None:
         """Write run.json and its copy."""
-        write_run_file(self.path, self.run_file)
+        write_twice(self.path / NAME, self.run_file)
 
     def has_work(self, name: StageName, settings: Mapping[str, Setting], inputs: Mapping[str, str]) -> bool:
         """What ``begin_stage`` would return or raise. Changes nothing."""

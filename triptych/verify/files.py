@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
+
 from triptych.api import Run
 from triptych.errors import SetupError
 from triptych.records import Caption
 from triptych.runs.arrays import map_embeddings
 from triptych.runs.folder import RunFolder
+from triptych.runs.generations import FILE_NAME, Generation, captioned_jobs, generation_names
 from triptych.runs.journal import journal_lines, read_whole_journal
-from triptych.runs.run_file import COPY_NAME, read_run_file
+from triptych.runs.run_file import NAME, copy_of, read_twice_written
 from triptych.runs.stages import STAGE_NAMES, RunFile, StageName
 from triptych.verify.findings import Findings
 
@@ -26,19 +29,30 @@ MOST_LINES = 20
 _GONE = "is not there any more; `triptych run` makes it again"
 
 
-def check_run_file(opened: Run, found: Findings) -> None:
-    """run.json was read when the run was opened; its copy says the same."""
-    try:
-        same = read_run_file(opened.path, RunFile, COPY_NAME) == opened.folder.run_file
-    except (FileNotFoundError, SetupError):
-        same = False
-    if same:
-        found.checks.append("run.json and its copy are as they were written")
-    else:
-        found.violations.append(
-            f"{opened.path / COPY_NAME} doesn't say what run.json does: it was damaged;"
-            f" `triptych repair {opened.path}` writes it anew"
+def check_twice_written(opened: Run, found: Findings) -> None:
+    """run.json, and what each generation of captions was made with, are sound; so are their copies."""
+    folder = opened.folder
+    damaged = list(_twice_damaged(folder, opened.path / NAME, RunFile))
+    for job in captioned_jobs(folder):
+        for name in generation_names(folder, job):
+            damaged += _twice_damaged(folder, folder.captions_root / job / name / FILE_NAME, Generation)
+    found.violations += damaged
+    if not damaged:
+        found.checks.append(
+            "run.json, what captions were made with, and their copies are as they were written"
         )
+
+
+def _twice_damaged(folder: RunFolder, file: Path, kind: type[msgspec.Struct]) -> Iterator[str]:
+    said = []
+    for each in (file, copy_of(file)):
+        try:
+            said.append(read_twice_written(each, kind, folder.path))
+        except SetupError as error:
+            yield str(error)
+    if len(said) == 2 and said[0] != said[1]:
+        mend = f"`triptych repair {folder.path}` writes it anew"
+        yield f"{copy_of(file)} doesn't say what {file.name} does; {mend}"
 
 
 def check_files(opened: Run, found: Findings) -> None:

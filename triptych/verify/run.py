@@ -13,7 +13,7 @@ from triptych.api import Run
 from triptych.errors import TriptychError
 from triptych.runs.ledger import Ledger
 from triptych.runs.stages import STAGE_NAMES
-from triptych.verify.files import check_embeddings, check_files, check_journals, check_run_file
+from triptych.verify.files import check_embeddings, check_files, check_journals, check_twice_written
 from triptych.verify.findings import Findings
 from triptych.verify.images import ImageCheck, check_images
 from triptych.verify.state import check_inputs, check_notes, check_sets
@@ -26,7 +26,7 @@ def verify_run(opened: Run, images: ImageCheck) -> Findings:
     """
     found = Findings()
     for check in (
-        check_run_file,
+        check_twice_written,
         check_files,
         check_journals,
         _check_ledger,

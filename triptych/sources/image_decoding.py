@@ -18,6 +18,7 @@ from PIL import (
     BmpImagePlugin,
     GifImagePlugin,
     Image,
+    ImageChops,
     ImageFile,
     Jpeg2KImagePlugin,
     JpegImagePlugin,
@@ -108,9 +109,11 @@ def decode_rgb(content: bytes, draft_side_px: int | None = None) -> tuple[Image.
             try:
                 decoded = jpeg.decoded(opened.bare, image) if is_jpeg else _loaded(image)
                 if draft_side_px is None or decoded.width * decoded.height <= LARGE_PIXELS:
-                    picture = to_rgb(decoded)
+                    picture = to_rgb(decoded, opened.bare.white)
                 else:
-                    picture = reduced_to_rgb(decoded, draft_side_px)
+                    picture = reduced_to_rgb(decoded, draft_side_px, opened.bare.white)
+                if opened.bare.inverted:
+                    picture = ImageChops.invert(picture)
             except Exception as error:  # decoders raise anything on damaged bytes
                 raise _unreadable(opened.format, error) from None
     return turned_upright(picture, opened.orientation), *size_upright((width, height), opened.orientation)

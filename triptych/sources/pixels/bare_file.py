@@ -17,3 +17,7 @@ class BareFile(NamedTuple):
     orientation: int = UPRIGHT
     damage: str | None = None
     """Why the pixels can't be whole, as far as it shows without decoding."""
+    white: int | None = None
+    """The level of white, where the decoder doesn't say it."""
+    inverted: bool = False
+    """Whether 0 is white, where the decoder doesn't know it."""

@@ -25,9 +25,9 @@ def bare_file(content: bytes) -> BareFile:
     """Only what the pixels need, wherever in the file it stands; metadata may stand behind the pixels."""
     kept = [SIGNATURE]
     exif = xmp = header = b""
-    damage = None
+    wrong: set[bytes] = set()
     at = len(SIGNATURE)
-    while at + 8 <= len(content) and (not kept or kept[-1][4:8] != b"IEND"):
+    while at + 8 <= len(content) and kept[-1][4:8] != b"IEND":
         length, name = struct.unpack_from(">L4s", content, at)
         chunk = content[at : at + 12 + length]
         body = chunk[8:-4]
@@ -36,13 +36,20 @@ def bare_file(content: bytes) -> BareFile:
             header = body
         if name in NEEDED:
             kept.append(_comparable(body, header) if name == b"tRNS" else chunk)
-            if at <= len(content) and zlib.crc32(chunk[4:-4]) != int.from_bytes(chunk[-4:]):
-                damage = f"the checksum of its {name.decode()} is wrong"
+            if (
+                name != b"IEND"
+                and at <= len(content)
+                and zlib.crc32(chunk[4:-4]) != int.from_bytes(chunk[-4:])
+            ):
+                wrong.add(name)
         elif name == b"eXIf":
             exif = body
         elif name in (b"tEXt", b"zTXt", b"iTXt"):
             exif = exif or _exif_in_text(name, body)
             xmp = xmp or (_text(name, body) if body.startswith(_XMP_TEXT) else b"")
+    damage = f"the checksum of its {b', '.join(sorted(wrong)).decode()} is wrong" if wrong else None
+    if not any(chunk[4:8] == b"IDAT" for chunk in kept):
+        damage = "it is truncated before its pixels"
     return BareFile(b"".join(kept), from_metadata(exif, xmp), damage)
 
 

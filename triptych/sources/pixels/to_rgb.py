@@ -24,9 +24,10 @@ MAX_REDUCTION = 64
 
 
 def to_rgb(image: Image.Image, white: float | None = None) -> Image.Image:
-    """The RGB picture. ``white`` is the level of white for modes in WHITES; None: this picture's own."""
+    """The RGB picture. ``white`` is the level of white in modes of more than 8 bits; None: of 16 bits the
+    highest, of more than that this picture's own."""
     if image.mode.startswith("I;16"):
-        return _sixteen_bits(image)
+        return _sixteen_bits(image, white or 65535)
     if image.mode in WHITES:
         levels = _levels(image)
         scaled = levels * (255 / (white or _white([levels], image.mode)))
@@ -38,7 +39,7 @@ def to_rgb(image: Image.Image, white: float | None = None) -> Image.Image:
     return image.convert("RGB")
 
 
-def reduced_to_rgb(image: Image.Image, side_px: int) -> Image.Image:
+def reduced_to_rgb(image: Image.Image, side_px: int, white: float | None = None) -> Image.Image:
     """The RGB picture at 1/2, 1/3, ... of its size: the least that leaves both sides ``side_px``.
 
     Each pixel is the mean of those in its place. It is made a stripe at a time, so that a large picture needs
@@ -46,7 +47,6 @@ def reduced_to_rgb(image: Image.Image, side_px: int) -> Image.Image:
     """
     factor = max(1, min(MAX_REDUCTION, min(image.size) // side_px))
     rows = factor * max(1, STRIPE_PIXELS // (factor * image.width))
-    white = None
     if image.mode in WHITES:
         white = _white((_levels(stripe) for _, stripe in _stripes(image, rows)), image.mode)
     small = Image.new("RGB", (-(-image.width // factor), -(-image.height // factor)))
@@ -64,9 +64,9 @@ def _on_white(image: Image.Image) -> Image.Image:
     return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
 
 
-def _sixteen_bits(image: Image.Image) -> Image.Image:
+def _sixteen_bits(image: Image.Image, white: float) -> Image.Image:
     """Grey, of which PNG can name one level that stands for transparent."""
-    grey = image.convert("I").point(lambda value: value / 256).convert("L")
+    grey = image.convert("I").point(lambda value: value * (256 / (white + 1))).convert("L")
     transparent = image.info.get("transparency")
     if transparent is not None:
         grey.paste(255, mask=Image.fromarray(np.asarray(image) == transparent))

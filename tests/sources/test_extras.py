@@ -1,0 +1,78 @@
+"""HEIC and JPEG XL through their extras, and the true reason where those aren't installed."""
+
+import importlib
+import io
+import sys
+
+import pytest
+from PIL import Image
+
+from triptych.errors import UnreadableImageError
+from triptych.sources.image_decoding import decode_rgb, upright_size
+
+FORMATS = {
+    "HEIF": ("pillow_heif", "register_heif_opener", "HEIC", "heif"),
+    "JXL": ("pillow_jxl", None, "JPEG XL", "jxl"),
+}
+
+HEIC_HEAD = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(64)
+JXL_HEADS = (b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(64), b"\xff\x0a" + bytes(64))
+
+
+def encoded(kind: str, **options: object) -> bytes:
+    """Black above, wider than high, of the extra's own encoder; the test skips where it isn't installed."""
+    module, register, *_ = FORMATS[kind]
+    pytest.importorskip(module)
+    if register is not None:
+        getattr(importlib.import_module(module), register)()
+    picture = Image.new("RGB", (48, 32), "white")
+    picture.paste("black", (0, 0, 48, 16))
+    buffer = io.BytesIO()
+    picture.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_picture_is_read(kind: str) -> None:
+    """With its size, and not turned."""
+    content = encoded(kind)
+    picture, width, height = decode_rgb(content)
+
+    assert (48, 32) == (width, height) == picture.size == upright_size(content)
+    assert max(picture.getpixel((24, 4))) < 20  # type: ignore[type-var,arg-type]
+    assert min(picture.getpixel((24, 28))) > 235  # type: ignore[type-var,arg-type]
+
+
+def test_a_heic_is_turned_once() -> None:
+    """Its decoder does it; phones put an orientation into EXIF besides, which says what was."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    content = encoded("HEIF", exif=exif)
+    picture, width, height = decode_rgb(content)
+
+    assert (32, 48) == (width, height) == picture.size == upright_size(content)
+    assert max(picture.getpixel((28, 24))) < 20  # type: ignore[type-var,arg-type]
+    assert min(picture.getpixel((4, 24))) > 235  # type: ignore[type-var,arg-type]
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_one_that_is_cut_is_refused(kind: str) -> None:
+    """In its decoder's words."""
+    content = encoded(kind)
+    with pytest.raises(UnreadableImageError, match=FORMATS[kind][2]):
+        decode_rgb(content[: len(content) * 2 // 3])
+
+
+@pytest.mark.parametrize("head", [HEIC_HEAD, *JXL_HEADS])
+def test_without_the_extra_the_reason_says_what_to_install(
+    head: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bytes tell the format, whatever the file is called."""
+    for module in ("pillow_heif", "pillow_jxl", "pillow_jxl.JpegXLImagePlugin"):
+        monkeypatch.setitem(sys.modules, module, None)
+    _, _, name, extra = FORMATS["HEIF" if head == HEIC_HEAD else "JXL"]
+    for read in (decode_rgb, upright_size):
+        with pytest.raises(UnreadableImageError) as refused:
+            read(head)
+
+        assert f"unsupported format: {name}: install triptych[{extra}]" == str(refused.value)

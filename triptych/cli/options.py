@@ -65,8 +65,11 @@ def sources(*, required: bool) -> Decorator:
         ),
         click.option(
             "--image-column",
+            "image_columns",
+            multiple=True,
             metavar="NAME",
-            help="Of Parquet files: where the images are, if more than one column could hold them.",
+            help="Of Parquet files: where the images are, if more than one column could hold them."
+            " PATTERN=NAME: of files whose name or path matches only. Repeatable.",
         ),
     )
 
@@ -223,7 +226,6 @@ exporting = _together(
 CONFIG_KEYS = {
     "include": "input.include",
     "exclude": "input.exclude",
-    "image_column": "input.parquet.image_column",
     "model": "captioning.model",
     "engine": "captioning.engine",
     "encoder": "embedding.model",
@@ -252,6 +254,7 @@ def flags_of(
     assignments: Sequence[str] = (),
     servers: Sequence[str] = (),
     prompts: Sequence[str] = (),
+    image_columns: Sequence[str] = (),
     set_size: str | None = None,
     no_tile_fit: bool = False,
     **given: object,
@@ -266,9 +269,23 @@ def flags_of(
     if no_tile_fit:
         flags["captioning.tile_fit"] = False
     flags |= {f"jobs.{job}.prompt": file for job, file in map(_prompt_of, prompts)}
+    flags |= _image_columns(image_columns)
     if set_size is not None:
         flags["sets.min_images"], flags["sets.max_images"] = _least_and_most(set_size)
     flags |= {CONFIG_KEYS[name]: value for name, value in given.items() if value is not None}
+    return flags
+
+
+def _image_columns(texts: Sequence[str]) -> dict[str, object]:
+    flags: dict[str, object] = {}
+    by_pattern: dict[str, str] = {}
+    for text in texts:
+        pattern, equals, name = text.rpartition("=")
+        if equals:
+            by_pattern[pattern] = name
+            flags["input.parquet.image_columns"] = by_pattern
+        else:
+            flags["input.parquet.image_column"] = name
     return flags
 
 

@@ -12,9 +12,12 @@ import msgspec
 class ParquetConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How Parquet files are read."""
 
-    image_column: str | dict[str, str] | None = None
-    """Where the images are, if more than one column could hold them: a name for all files, or one for those
-    whose path matches a pattern. Fields inside a column have dots before them: ``sample.image``."""
+    image_column: str | None = None
+    """Where the images are, if more than one column could hold them. A field within one has a dot before it:
+    ``sample.image``."""
+
+    image_columns: dict[str, str] = {}
+    """The same for some files only, by a pattern of their name or path below the source."""
 
 
 class InputConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

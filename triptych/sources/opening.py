@@ -24,7 +24,7 @@ from triptych.sources.listing import EXPECTED, Listed, list_source
 from triptych.sources.loose_files import LOOSE_PREFIX, LooseFiles
 from triptych.sources.path_filter import PathFilter
 from triptych.sources.shard import Archive, Shard, UnreadableArchive
-from triptych.sources.source_kinds import SourceKind, recognise, without_suffix
+from triptych.sources.source_kinds import SOURCE_KINDS, SourceKind, recognise, without_suffix
 from triptych.sources.unpacking import temporary_folder
 
 DEFAULTS = InputConfig()
@@ -143,17 +143,25 @@ class _Found:
         Raises UsageError where two that may hold images would share keys.
         """
         shards: list[Shard] = []
-        for path, (root, kind) in self._archives.items():
-            name = without_suffix(path)
-            opened = kind.open(Archive(name, path, f"{root}/{path}", self._config, self._unpack_to))
-            if isinstance(opened, str):
-                self._add_other(root, path, opened)
-                continue
-            shards += opened
-            if not all(isinstance(shard, UnreadableArchive) for shard in opened):
-                other = self._holding.setdefault(name, path)
-                _refuse_other(path, root, self._archives[other][0], other)
+        for kind in SOURCE_KINDS:
+            archives = [
+                Archive(without_suffix(path), path, f"{root}/{path}", self._config, self._unpack_to)
+                for path, (root, its_kind) in self._archives.items()
+                if its_kind is kind
+            ]
+            for archive, opened in zip(archives, kind.open(archives), strict=True):
+                shards += self._take_in(archive, opened)
         return shards
+
+    def _take_in(self, archive: Archive, opened: Sequence[Shard] | str) -> Sequence[Shard]:
+        root, _ = self._archives[archive.key]
+        if isinstance(opened, str):
+            self._add_other(root, archive.key, opened)
+            return ()
+        if not all(isinstance(shard, UnreadableArchive) for shard in opened):
+            other = self._holding.setdefault(archive.name, archive.key)
+            _refuse_other(archive.key, root, self._archives[other][0], other)
+        return opened
 
     def refuse_shared_keys(self, images: Sequence[str]) -> None:
         """Raise UsageError where one of the loose ``images``, sorted, could have the key of a member."""

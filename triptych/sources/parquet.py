@@ -1,9 +1,11 @@
 """Parquet files with an image column as shards; the one place that reads images with pyarrow.
 
-Comes in: a ``.parquet`` file. Goes out: shards of whole row groups, or one line that says why it isn't clear
-which column holds the images. The key of an image is ``<file without .parquet>/<row>``, counted from 0, so
-that it is found again without an index. Memory: a few rows to go through a file, KEPT_ROW_GROUPS row groups
-to read images again. Not its job: Parquet that Triptych writes (see export).
+Comes in: ``.parquet`` files. Goes out: shards of whole row groups, or one line that says why a file holds no
+images. The key of an image is ``<file without .parquet>/<row>``, counted from 0, so that it is found again
+without an index; in a column of lists a number in the row follows. Memory: a few rows to go through a file,
+KEPT_ROW_GROUPS row groups to read images again; those of larger row groups are copied to a file of their own.
+Not its job: which column it is (see parquet_columns), footers (see parquet_footers), Parquet that Triptych
+writes (see export).
 """
 
 from __future__ import annotations
@@ -12,23 +14,22 @@ import bisect
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from typing import Any
+from itertools import accumulate, islice
+from typing import IO, Any
 
-import msgspec
-
-from triptych.errors import UsageError
 from triptych.sources.loose_files import FILES_PER_SHARD
+from triptych.sources.parquet_columns import ImageColumn
+from triptych.sources.parquet_footers import READ_AHEAD_BYTES, Footer, Footers, why_unreadable
+from triptych.sources.path_filter import PathFilter
 from triptych.sources.pyarrow_extra import import_pyarrow
-from triptych.sources.regular_files import size_of
+from triptych.sources.regular_files import MAX_FILE_BYTES, size_of
 from triptych.sources.shard import Archive, FoundFile, Shard, UnreadableArchive
+from triptych.sources.unpacking import UnpackedFile
 
-ROWS_AT_ONCE = 16
-"""Read of a row group at a time when all of it is gone through."""
+MOST_ROWS_AT_ONCE, READ_AT_ONCE_BYTES = 16, 64 * 1024**2
+"""Of a row group, when all of it is gone through."""
 
-READ_AHEAD_BYTES = 1024 * 1024
-"""Of a column that is gone through: without it, pyarrow reads all of a row group's column at once."""
-
-MAX_ROW_GROUP_BYTES = 512 * 1024**2
+MAX_ROW_GROUP_BYTES = 128 * 1024**2
 """Of images, uncompressed. To read one of them again, its row group has to be read, which took 4.3 times
 as much memory for a moment (pyarrow 26, 400 values of 1 MB). `datasets` writes about 100 rows a group."""
 
@@ -39,111 +40,158 @@ KEPT_ROW_GROUPS = 2
 class ParquetShard:
     """Whole row groups of one file. Reading again is for any number of threads."""
 
-    def __init__(
-        self, name: str, archive: Archive, column: ImageColumn, first_group: int, starts: Sequence[int]
-    ) -> None:
-        """``starts``: the first row of each group in the file, and the end."""
+    def __init__(self, name: str, archive: Archive, footer: Footer, groups: range) -> None:
+        assert footer.column is not None
         self.name = name
         self._prefix, self._key, self._path = archive.name, archive.key, archive.path
-        self._column = column
-        self._first_group, self._starts = first_group, starts
-        self.file_count = starts[-1] - starts[0]
+        self._column, self._groups = footer.column, groups
+        starts = [0, *accumulate(footer.group_rows)]
+        self._starts = starts[groups.start : groups.stop + 1]
+        self._group_bytes = footer.group_bytes[groups.start : groups.stop]
+        self.file_count = sum(footer.group_images[groups.start : groups.stop])
         self._size_bytes = size_of(archive.path)
-        self.archive_key = f"{archive.key}{f'#{starts[0]}' if name != archive.name else ''}"
+        self.archive_key = f"{archive.key}{f'#{self._starts[0]}' if name != archive.name else ''}"
 
     def fingerprint(self) -> str:
         rows = f"rows {self._starts[0]} to {self._starts[-1]} of {self._column.name}"
         return f"{self._key}\t{rows}\t{self._size_bytes}"
 
     def files(self) -> Iterator[FoundFile]:
-        """A file for every row, in row order; where a row group breaks off, one for its other rows."""
-        pa = import_pyarrow(self._path)
+        """A file for every image, in row order; where a row group breaks off, one for its other rows."""
         row = self._starts[0]
         try:
-            with pa.parquet.ParquetFile(self._path, buffer_size=READ_AHEAD_BYTES, pre_buffer=False) as file:
+            with import_pyarrow(self._path).parquet.ParquetFile(
+                self._path, buffer_size=READ_AHEAD_BYTES, pre_buffer=False
+            ) as file:
                 for at, end in enumerate(self._starts[1:]):
                     try:
-                        for content in self._images(file, self._first_group + at):
-                            yield self._found(row, content)
+                        for contents in islice(self._rows(file, at), end - row):
+                            yield from self._found(row, contents)
                             row += 1
-                    except (OSError, pa.ArrowException) as error:
+                        if row < end:
+                            raise ValueError("there are fewer rows than it says")
+                    except Exception as error:  # pyarrow raises anything on damaged bytes
                         yield self._lost(row, end, error)
                         row = end
-        except (OSError, pa.ArrowException) as error:
+        except Exception as error:  # as above
             yield self._lost(row, self._starts[-1], error)
 
     def read(self, key: str, offset_bytes: int | None, size_bytes: int) -> bytes:
-        row = int(key.rpartition("/")[2])
+        row, number = self._place(key)
         group = bisect.bisect_right(self._starts, row) - 1
-        images = _row_groups.images(self._path, self._first_group + group, self._column)
-        found = row - self._starts[group]
-        content = images[found].as_py() if found < len(images) else None
+        values = _row_groups.images(self._path, self._groups[group], self._column)
+        within = row - self._starts[group]
+        contents = self._column.contents(values[within].as_py()) if within < len(values) else []
+        content = contents[number] if number < len(contents) else None
         if content is None:
             raise OSError(f"{self._path} has no image in row {row} any more")
-        return bytes(content)
+        return content
 
-    def _images(self, file: Any, group: int) -> Iterator[bytes | None]:
-        for batch in file.iter_batches(ROWS_AT_ONCE, [group], [self._column.leaf], use_threads=False):
-            column = batch.column(0)
-            for value in column.field("bytes") if self._column.in_struct else column:
-                yield value.as_py()
+    def _place(self, key: str) -> tuple[int, int]:
+        """The row and, in a column of lists, the number within it."""
+        row, _, number = key.removeprefix(f"{self._prefix}/").partition("/")
+        return int(row), int(number or 0)
 
-    def _found(self, row: int, content: bytes | None) -> FoundFile:
-        key = f"{self._prefix}/{row}"
-        if content is None:
-            return FoundFile(key=key, unreadable="no image: the row holds no bytes, at most a path to them")
-        return FoundFile(key=key, content=content)
+    def _rows(self, file: Any, at: int) -> Iterator[list[bytes | None]]:
+        """The images of each row of a row group."""
+        rows = self._starts[at + 1] - self._starts[at]
+        at_once = READ_AT_ONCE_BYTES * rows // max(1, self._group_bytes[at])
+        batches = file.iter_batches(
+            max(1, min(at_once, MOST_ROWS_AT_ONCE)),
+            [self._groups[at]],
+            [self._column.leaf],
+            use_threads=False,
+        )
+        for batch in batches:
+            for value in batch.column(0):
+                yield self._column.contents(value.as_py())
+
+    def _found(self, row: int, contents: Sequence[bytes | None]) -> Iterator[FoundFile]:
+        for number, content in enumerate(contents):
+            key = f"{self._prefix}/{row}/{number}" if self._column.is_list else f"{self._prefix}/{row}"
+            if content is None:
+                reason = "no image: the row holds no bytes, at most a path to them"
+                yield FoundFile(key=key, unreadable=reason)
+            elif len(content) > MAX_FILE_BYTES:
+                yield FoundFile(key=key, unreadable=f"too large: {len(content):,} bytes")
+            else:
+                yield FoundFile(key=key, content=content)
 
     def _lost(self, row: int, end: int, error: Exception) -> FoundFile:
         reason = f"{why_unreadable(error)}; rows {row} to {end - 1} are lost"
         return FoundFile(key=f"{self._key}#{row}", unreadable=reason)
 
 
-def open_parquet(archive: Archive) -> Sequence[Shard] | str:
-    """The shards of one file, of up to FILES_PER_SHARD rows as far as its row groups allow; or why it holds
-    no images, or not clearly where.
+class CopiedParquetShard(ParquetShard):
+    """Row groups that are too large to be read for one image: their images are copied to a file."""
 
-    Raises UsageError where a row group has too many; SetupError where pyarrow is missing.
-    """
-    path = archive.path
-    wanted = archive.config.parquet.image_column
-    pa = import_pyarrow(path)
-    try:
-        with pa.parquet.ParquetFile(path) as file:
-            column = find_image_column(file.schema_arrow, wanted if isinstance(wanted, str) else None)
-            metadata = file.metadata
-    except (OSError, pa.ArrowException) as error:
-        reason = "empty archive: the file has no bytes" if size_of(path) == 0 else why_unreadable(error)
+    def __init__(self, name: str, archive: Archive, footer: Footer, groups: range) -> None:
+        super().__init__(name, archive, footer, groups)
+        self._copy = UnpackedFile(archive.path, archive.unpack_to / f"{name}.images", self._write_images)
+
+    def files(self) -> Iterator[FoundFile]:
+        with self._copy.open():
+            offset_bytes = 0
+            for file in super().files():
+                if file.unreadable is not None:
+                    yield file
+                    continue
+                yield FoundFile(key=file.key, content=file.content, offset_bytes=offset_bytes)
+                offset_bytes += len(file.content)
+
+    def read(self, key: str, offset_bytes: int | None, size_bytes: int) -> bytes:
+        with self._copy.open() as copy:
+            copy.seek(offset_bytes or 0)
+            content = copy.read(size_bytes)
+        if len(content) < size_bytes or offset_bytes is None:
+            raise OSError(f"{self._path} has no image {key} any more")
+        return content
+
+    def _write_images(self, copy: IO[bytes]) -> None:
+        for file in super().files():
+            copy.write(file.content)
+
+
+def open_parquet(archives: Sequence[Archive]) -> Iterator[Sequence[Shard] | str]:
+    """Of each file its shards, or why it holds no images. Raises SetupError where pyarrow is missing."""
+    with Footers() as footers:
+        for archive in archives:
+            yield _shards(archive, footers.read(archive.path, _wanted_column(archive)))
+
+
+def _wanted_column(archive: Archive) -> str | None:
+    """The column that the user named for this file, or for all."""
+    config = archive.config.parquet
+    for pattern, column in config.image_columns.items():
+        if PathFilter(exclude=(pattern,)).excludes(archive.key):
+            return column
+    return config.image_column
+
+
+def _shards(archive: Archive, footer: Footer) -> Sequence[Shard] | str:
+    """Of up to FILES_PER_SHARD images, as far as row groups allow."""
+    if footer.no_images:
+        return f"not an image: {footer.no_images}"
+    if footer.column is None:
+        empty = size_of(archive.path) == 0
+        reason = "empty archive: the file has no bytes" if empty else footer.damage
         return [UnreadableArchive(archive, reason)]
-    if isinstance(column, str):
-        return f"not an image: {column}"
-    starts = [0]
-    for group in range(metadata.num_row_groups):
-        _refuse_too_large(metadata.row_group(group), column, path)
-        starts.append(starts[-1] + metadata.row_group(group).num_rows)
-    if starts[-1] == 0:
+    images = [0, *accumulate(footer.group_images)]
+    if images[-1] == 0:
         return [UnreadableArchive(archive, "empty archive: it has no rows")]
-    if starts[-1] <= FILES_PER_SHARD:
-        return [ParquetShard(archive.name, archive, column, 0, starts)]
     shards: list[Shard] = []
-    first = 0
-    while first < len(starts) - 1:
-        end = max(bisect.bisect_right(starts, starts[first] + FILES_PER_SHARD) - 1, first + 1)
-        piece = f"{archive.name}/rows-{starts[first]:09d}"
-        shards.append(ParquetShard(piece, archive, column, first, starts[first : end + 1]))
+    first = row = 0
+    while first < len(footer.group_rows):
+        end = max(bisect.bisect_right(images, images[first] + FILES_PER_SHARD) - 1, first + 1)
+        name = (
+            archive.name if first == 0 and end == len(footer.group_rows) else f"{archive.name}/rows-{row:09d}"
+        )
+        fits = max(footer.group_bytes[first:end]) <= MAX_ROW_GROUP_BYTES
+        kind = ParquetShard if fits else CopiedParquetShard
+        shards.append(kind(name, archive, footer, range(first, end)))
+        row += sum(footer.group_rows[first:end])
         first = end
     return shards
-
-
-def _refuse_too_large(group: Any, column: ImageColumn, path: str) -> None:
-    for at in range(group.num_columns):
-        chunk = group.column(at)
-        if chunk.path_in_schema == column.leaf and chunk.total_uncompressed_size > MAX_ROW_GROUP_BYTES:
-            raise UsageError(
-                f"{path} has {chunk.total_uncompressed_size // 1024**2:,} MiB of images in one row group;"
-                f" expected at most {MAX_ROW_GROUP_BYTES // 1024**2:,}, as all are read to find one of them"
-                " again: write it with smaller ones (to_parquet(..., row_group_size=100))"
-            )
 
 
 class _RowGroups:
@@ -172,88 +220,8 @@ _row_groups = _RowGroups()
 
 
 def _read_group(path: str, group: int, column: ImageColumn) -> Any:
-    pa = import_pyarrow(path)
     try:
-        with pa.parquet.ParquetFile(path) as file:
-            if group >= file.metadata.num_row_groups:
-                raise OSError(f"{path} has no row group {group} any more")
-            values = file.read_row_group(group, [column.leaf], use_threads=False).column(0)
-    except (pa.ArrowException, KeyError) as error:
+        with import_pyarrow(path).parquet.ParquetFile(path) as file:
+            return file.read_row_group(group, [column.leaf], use_threads=False).column(0)
+    except Exception as error:  # as above
         raise OSError(f"{path}: {why_unreadable(error)}") from None
-    if column.in_struct:
-        values = pa.chunked_array([chunk.field("bytes") for chunk in values.chunks], pa.binary())
-    return values
-
-
-def why_unreadable(error: Exception) -> str:
-    """The reason that a record keeps. pyarrow raises OSError without a number where bytes make no sense."""
-    if isinstance(error, OSError) and error.errno is not None:
-        return f"read error: {error.strerror}"
-    return f"damaged archive: {' '.join(str(error).split())[:200]}"
-
-
-class ImageColumn(msgspec.Struct, frozen=True):
-    """Where a file's images are. ``in_struct``: in the field ``bytes``, as `datasets` writes them."""
-
-    name: str
-    in_struct: bool
-
-    @property
-    def leaf(self) -> str:
-        """The one column of bytes that is read."""
-        return f"{self.name}.bytes" if self.in_struct else self.name
-
-
-def find_image_column(schema: Any, wanted: str | None) -> ImageColumn | str:
-    """The column ``wanted``; else the only one that `datasets` declares as images; else the only struct
-    with ``bytes``; else the only one of bytes. Where there is none or more than one, what there is."""
-    structs = [field.name for field in schema if _is_image_struct(field.type)]
-    binaries = [field.name for field in schema if _is_bytes(field.type)]
-    holding_bytes = structs + binaries
-    if wanted is not None:
-        if wanted in holding_bytes:
-            return ImageColumn(wanted, wanted in structs)
-        return f"no column {wanted} of bytes, found {_described(schema)}"
-    declared = [name for name in _declared(schema) if name in holding_bytes]
-    for candidates in (declared, structs, binaries):
-        if len(candidates) == 1:
-            return ImageColumn(candidates[0], candidates[0] in structs)
-        if candidates:
-            return (
-                f"{len(candidates)} columns that may hold images: {_listed(candidates)};"
-                " name one with --image-column"
-            )
-    return f"no column of bytes, found {_described(schema)}"
-
-
-def _declared(schema: Any) -> list[str]:
-    """The columns that the metadata of `datasets` calls images."""
-    try:
-        declaration = msgspec.json.decode((schema.metadata or {}).get(b"huggingface", b"{}"))
-        features = declaration["info"]["features"]
-        return [name for name, feature in features.items() if feature.get("_type") == "Image"]
-    except (msgspec.DecodeError, KeyError, TypeError, AttributeError):
-        return []
-
-
-def _is_image_struct(kind: Any) -> bool:
-    import pyarrow.types as types
-
-    return bool(types.is_struct(kind)) and any(
-        field.name == "bytes" and _is_bytes(field.type) for field in kind.fields
-    )
-
-
-def _is_bytes(kind: Any) -> bool:
-    import pyarrow.types as types
-
-    return bool(types.is_binary(kind) or types.is_large_binary(kind))
-
-
-def _described(schema: Any) -> str:
-    return _listed([f"{field.name} ({field.type})" for field in schema]) or "no columns"
-
-
-def _listed(names: list[str]) -> str:
-    shown = ", ".join(names[:8])
-    return f"{shown} and {len(names) - 8} more" if len(names) > 8 else shown

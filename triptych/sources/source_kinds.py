@@ -7,7 +7,8 @@ class for its shards (see shard.Shard) and name it here. Not its job: folders, l
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from triptych.sources.file_names import COMPRESSED_TAR_SUFFIXES, says_nothing, suffix_of, why_not_an_image
@@ -29,8 +30,8 @@ class SourceKind(NamedTuple):
     """Of files that are called so, in lower case: only some of them are, and others are as well."""
     begins: Callable[[bytes], bool]
     """Whether a file with these first HEAD_BYTES is one."""
-    open: Callable[[Archive], Sequence[Shard] | str]
-    """Its shards, or why it holds no images. Raises SetupError where a library is missing."""
+    open: Callable[[Sequence[Archive]], Iterable[Sequence[Shard] | str]]
+    """Of each, its shards, or why it holds no images. Raises SetupError where a library is missing."""
 
 
 def _is_tar(head: bytes) -> bool:
@@ -41,10 +42,10 @@ def _is_zip(head: bytes) -> bool:
     return head.startswith((b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08"))
 
 
-TAR = SourceKind((".tar",), _is_tar, lambda archive: [TarShard(archive)])
+TAR = SourceKind((".tar",), _is_tar, lambda archives: ([TarShard(each)] for each in archives))
 PARQUET = SourceKind((".parquet", ".parq", ".pq"), lambda head: head.startswith(b"PAR1"), open_parquet)
-ZIP = SourceKind((".zip",), _is_zip, lambda archive: [ZipShard(archive)])
-COMPRESSED_TAR = SourceKind(COMPRESSED_TAR_SUFFIXES, is_compressed, open_compressed_tar)
+ZIP = SourceKind((".zip",), _is_zip, lambda archives: ([ZipShard(each)] for each in archives))
+COMPRESSED_TAR = SourceKind(COMPRESSED_TAR_SUFFIXES, is_compressed, partial(map, open_compressed_tar))
 
 SOURCE_KINDS = (TAR, PARQUET, ZIP, COMPRESSED_TAR)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import tarfile
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import IO
 
 from triptych.sources.file_names import is_passed_over, member_key, says_nothing, usable_key, why_not_an_image
@@ -17,7 +18,7 @@ from triptych.sources.image_format import HEAD_BYTES
 from triptych.sources.regular_files import open_regular, read_bounded, read_head, size_of, why_not_read
 from triptych.sources.shard import Archive, FoundFile, Shard, UnreadableArchive
 from triptych.sources.tar_headers import LostMembers, TarMember, members_of
-from triptych.sources.unpacking import UnpackedFile, decompressed, is_compressed
+from triptych.sources.unpacking import UnpackedFile, decompress, decompressed, is_compressed
 
 NO_FILES = (b"V", b"D")
 """GNU tar's names of archives, and its lists of folders."""
@@ -143,7 +144,8 @@ class CompressedTarShard(TarShard):
 
     def __init__(self, archive: Archive) -> None:
         super().__init__(archive)
-        self._unpacked = UnpackedFile(archive.path, archive.unpack_to / f"{archive.key}.tar")
+        copy = archive.unpack_to / f"{archive.key}.tar"
+        self._unpacked = UnpackedFile(archive.path, copy, partial(decompress, archive.path))
 
     def open(self) -> IO[bytes]:
         return self._unpacked.open()

@@ -1,8 +1,9 @@
 """Compressed files, unpacked once below the run folder.
 
-Comes in: a file compressed with gzip, bzip2, xz, zstd or lz4. Goes out: its content as a file in which any
-place can be read, as captioning reads images in another order than they lie in. It is written when the
-archive is opened for the first time, and again where it has been removed. Not its job: what is in it.
+Comes in: a file compressed with gzip, bzip2, xz, zstd or lz4, or any other and how it is unpacked. Goes out:
+its content as a file in which any place can be read, as captioning reads images in another order than they
+lie in. It is written when it is opened for the first time, and again where it has been removed. Not its job:
+what is in it.
 """
 
 from __future__ import annotations
@@ -88,10 +89,11 @@ def decompressed(path: str) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
 
 
 class UnpackedFile:
-    """The content of the compressed file ``path``. For any number of threads and processes."""
+    """The content of the file ``path``, as ``unpack`` writes it, which returns why that isn't all. For any
+    number of threads and processes."""
 
-    def __init__(self, path: str, copy: Path) -> None:
-        self._path, self._copy = path, copy
+    def __init__(self, path: str, copy: Path, unpack: Callable[[IO[bytes]], str | None]) -> None:
+        self._path, self._copy, self._write = path, copy, unpack
         self._note = copy.with_name(f"{copy.name}.damage")
 
     def open(self) -> IO[bytes]:
@@ -117,7 +119,7 @@ class UnpackedFile:
         part, name = tempfile.mkstemp(prefix=f"{self._copy.name}.", dir=self._copy.parent)
         try:
             with open(part, "wb") as file:
-                damage = _copy(self._path, file, max(ALWAYS_UNPACKED_BYTES, MAX_EXPANSION * stat.st_size))
+                damage = self._write(file)
             self._note.unlink(missing_ok=True)
             if damage is not None:
                 self._note.write_text(damage, "utf-8")
@@ -134,8 +136,9 @@ class UnpackedFile:
             Path(name).unlink(missing_ok=True)
 
 
-def _copy(path: str, file: IO[bytes], most_bytes: int) -> str | None:
+def decompress(path: str, file: IO[bytes]) -> str | None:
     """Write what ``path`` unpacks to. Returns why it isn't all, where something is wrong with it."""
+    most_bytes = max(ALWAYS_UNPACKED_BYTES, MAX_EXPANSION * os.stat(path).st_size)
     with decompressed(path) as (stream, _):
         read = getattr(stream, "read1", stream.read)  # gives what is there before what is damaged
         while True:

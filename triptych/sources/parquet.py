@@ -61,7 +61,7 @@ class ParquetShard:
         row = self._starts[0]
         try:
             with import_pyarrow(self._path).parquet.ParquetFile(
-                self._path, buffer_size=READ_AHEAD_BYTES, pre_buffer=False
+                self._path, buffer_size=READ_AHEAD_BYTES, pre_buffer=False, page_checksum_verification=True
             ) as file:
                 for at, end in enumerate(self._starts[1:]):
                     try:

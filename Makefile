@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 TRIPTYCH_DEMO ?= triptych-demo
 
-.PHONY: setup demo test check format requirements reference figures
+.PHONY: setup demo test crash check format requirements reference figures
 
 setup: .venv/.ready
 
@@ -19,6 +19,10 @@ demo: setup
 
 test: setup
 	$(BIN)/python -m pytest
+
+# A run struck at every change that it makes to its folder, by every kind of fault: half an hour on two cores.
+crash: setup
+	PRINT_ONLY=1 $(BIN)/python -m benchmarks.crash_points
 
 check: setup
 	$(BIN)/ruff format --check .

@@ -21,7 +21,16 @@ RESULTS = ROOT / "benchmarks" / "results"
 PRINT_ONLY = "PRINT_ONLY"
 """The environment variable that asks for figures without a record."""
 
-PRODUCT_FOLDERS = ("triptych", "grouping", "captioning", "filtering", "export", "benchmarks", "tests/support")
+PRODUCT_FOLDERS = (
+    "triptych",
+    "grouping",
+    "captioning",
+    "filtering",
+    "export",
+    "benchmarks",
+    "tests/support",
+    "tests/crash",
+)
 """Where a file that git doesn't know could change what is measured."""
 
 _OUTPUTS = ("benchmarks/results/", "README.md")

@@ -28,7 +28,7 @@ def machine_error(error: BaseException) -> str | None:
         if "can't start new thread" in words:
             return f"no more threads can be started (ulimit -u, or a limit on memory){_GO_ON}"
         if isinstance(each, ImportError) and each.path is not None and ".so" in each.path:
-            return f"{each.name} can't be loaded ({words}){_GO_ON}"
+            return f"{each.path} can't be loaded ({words}){_GO_ON}"
     return None
 
 

@@ -19,12 +19,15 @@ import msgspec
 
 from tests.crash.changes import Change, Fault, Watch
 from tests.crash.disk import POWER_CUTS, Disk, after_power_cut, tree_of
-from tests.crash.faults import FailsOnce, FullDisk
+from tests.crash.faults import FailsOnce, FullDisk, KilledAt
 from tests.crash.runs import Ended, SmallRuns, draw_pile, marks_in
 from triptych.runs.folder import RunFolder
 
 KILLED, TORN, FULL, FAILS_ONCE = "killed", "torn write, then killed", "disk full from there on", "EIO once"
 KINDS = (KILLED, TORN, FULL, FAILS_ONCE, *POWER_CUTS)
+
+REAL_KILL_EVERY = 10
+"""Every so many kills are one by SIGKILL; the others are replayed, which takes half the time."""
 
 _MAY_DIFFER = (".digests.json", ".lock")
 
@@ -32,6 +35,8 @@ _MAY_DIFFER = (".digests.json", ".lock")
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What came of one fault."""
 
+    run: str
+    """Which command was struck."""
     kind: str
     number: int
     change: str
@@ -54,28 +59,27 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     def __str__(self) -> str:
         wrong = [f"{self.lost} lost" * bool(self.lost), f"{self.doubled} doubled" * bool(self.doubled)]
         found = "; ".join(filter(None, [*wrong, self.refused, self.other])) or "survived"
-        return f"{self.kind} at change {self.number} ({self.change}): {found}"
+        return f"{self.run}, {self.kind} at change {self.number} ({self.change}): {found}"
 
 
 class CrashPoints:
-    """All changes of one undisturbed run, to be struck one by one. Keeps its files in ``folder``."""
+    """All changes of one undisturbed command, to be struck one by one. Keeps its files in ``folder``."""
 
-    def __init__(self, folder: Path, seed: int) -> None:
-        self._folder, self._seed = folder, seed
-        self._runs = SmallRuns(folder, draw_pile(folder / "images"))
-        loaded, self._calm = folder / "loaded" / "run", folder / "calm"
-        loaded.parent.mkdir()
-        self._calm.mkdir()
-        self._runs.load_everything(loaded)
-        self.changes = self._record()
-        self._expected = _export_of(self._calm / "run")
-        self._names = _names_in(self._calm)
-        assert any(marks_in(content) for content in self._expected.values())
+    def __init__(
+        self, name: str, folder: Path, runs: SmallRuns, seed: int, before: Sequence[Change] = ()
+    ) -> None:
+        """``before``: the changes that were made to the run folder when the command begins."""
+        self.name, self._folder, self.runs, self._seed = name, folder, runs, seed
+        self._before = list(before)
+        self.changes = [*self._before, *self._record(folder / "calm")]
+        self.expected = _export_of(folder / "calm" / "run")
+        self._names = _names_in(folder / "calm")
+        assert any(marks_in(content) for content in self.expected.values())
 
     def in_folder(self, folder: Path) -> Self:
         """The same with files of its own, for another process."""
         other = copy(self)
-        other._folder, other._runs = folder, self._runs.in_folder(folder)
+        other._folder, other.runs = folder, self.runs.in_folder(folder)
         return other
 
     def points(self, kinds: Iterable[str] = KINDS) -> list[tuple[str, int]]:
@@ -84,6 +88,7 @@ class CrashPoints:
             (kind, number)
             for kind in kinds
             for number, change in enumerate(self.changes)
+            if number >= len(self._before)
             if kind != TORN or (change.kind == "write" and len(change.data) > 1)
         ]
 
@@ -91,15 +96,14 @@ class CrashPoints:
         """Strike, go on, look."""
         point = self._folder / "point"
         shutil.rmtree(point, ignore_errors=True)
-        point.mkdir()
         struck = self._folder / "struck"
         struck.unlink(missing_ok=True)
         other = ""
-        if kind in (FULL, FAILS_ONCE):
-            fault = (FullDisk if kind == FULL else FailsOnce)(number, struck)
-            ended = self.strike(point, fault)
+        if kind in (FULL, FAILS_ONCE) or (kind == KILLED and number % REAL_KILL_EVERY == 0):
+            fault = {FULL: FullDisk, FAILS_ONCE: FailsOnce, KILLED: KilledAt}[kind]
+            ended = self.strike(point, fault(number - len(self._before), struck))
             on_disk = _marks_below(point)
-            other = _unclean(ended)
+            other = "" if kind == KILLED else _unclean(ended)
         else:
             on_disk = self.leave(kind, number, point)
             struck.touch()
@@ -115,16 +119,15 @@ class CrashPoints:
         )
 
     def strike(self, point: Path, fault: Fault) -> Ended:
-        """Run in ``point`` with ``fault``."""
-        return self._runs.run([self._runs.run_command(point / "run")], Watch(point, fault))
+        """Run in ``point``, a new folder, with ``fault``, which counts from where the command begins."""
+        Disk(self._before).write_to(point)
+        return self.runs.run([self.runs.run_command(point / "run")], Watch(point, fault))
 
     def leave(self, kind: str, number: int, point: Path) -> set[str]:
         """Write to ``point`` what is there after a crash at a change. Returns the marks that were on disk."""
-        before = list(self.changes[:number])
+        before = self.changes[:number]
         if kind == TORN:
-            rng = random.Random(f"{self._seed} {number}")
-            change = self.changes[number]
-            before.append(change._replace(data=change.data[: rng.randrange(1, len(change.data))]))
+            before.append(self.torn(number))
         disk = Disk(before)
         if kind in POWER_CUTS:
             after_power_cut(kind, before, f"{self._seed} {number}", point)
@@ -132,14 +135,20 @@ class CrashPoints:
         disk.write_to(point)
         return _marks_below(point)
 
+    def torn(self, number: int) -> Change:
+        """A write that takes a part."""
+        change = self.changes[number]
+        length = random.Random(f"{self._seed} {number}").randrange(1, len(change.data))
+        return change._replace(data=change.data[:length])
+
     def _go_on(self, point: Path, on_disk: set[str]) -> Outcome:
         run = point / "run"
-        ended = self._runs.run([self._runs.run_command(run), ["triptych", "verify", str(run)]])
-        found = Outcome(kind="", number=0, change="", struck=True)
+        ended = self.runs.run([self.runs.run_command(run), ["triptych", "verify", str(run)]])
+        found = Outcome(run=self.name, kind="", number=0, change="", struck=True)
         if ended.status != 0:
             return msgspec.structs.replace(found, refused=_last_words(ended))
         other = []
-        if _export_of(run) != self._expected:
+        if _export_of(run) != self.expected:
             other.append("another export")
         if left := _names_in(point) ^ self._names:
             other.append(f"other files: {', '.join(sorted(left)[:5])}")
@@ -150,17 +159,36 @@ class CrashPoints:
             other="; ".join(other),
         )
 
-    def _record(self) -> Sequence[Change]:
-        """The changes of an undisturbed run. None was missed: replayed, they give what is there."""
+    def _record(self, calm: Path) -> Sequence[Change]:
+        """The changes of the command undisturbed. None was missed: replayed, they give what is there."""
+        Disk(self._before).write_to(calm)
         log = self._folder / "changes"
-        command = self._runs.run_command(self._calm / "run")
-        ended = self._runs.run([command], Watch(self._calm, with_data=True), log)
+        command = self.runs.run_command(calm / "run")
+        ended = self.runs.run([command], Watch(calm, with_data=True), log)
         assert ended.status == 0, f"{ended.said}\nended with {ended.status}"
         changes: list[Change] = pickle.loads(log.read_bytes())
         replayed = self._folder / "replayed"
-        Disk(changes).write_to(replayed)
-        assert tree_of(self._calm) == tree_of(replayed)
+        Disk([*self._before, *changes]).write_to(replayed)
+        assert tree_of(calm) == tree_of(replayed)
         return changes
+
+
+def first_run(folder: Path, seed: int) -> CrashPoints:
+    """The changes of a run from nothing."""
+    runs = SmallRuns(folder, draw_pile(folder / "images"))
+    (folder / "loaded").mkdir()
+    runs.load_everything(folder / "loaded" / "run")
+    return CrashPoints("first run", folder, runs, seed)
+
+
+def second_run(folder: Path, first: CrashPoints, seed: int) -> CrashPoints:
+    """The changes of a run that goes on where the first was killed while it wrote a caption."""
+    captions = [number for kind, number in first.points([TORN]) if marks_in(first.changes[number].data)]
+    number = random.Random(seed).choice(captions[: len(captions) // 4])
+    before = [*first.changes[:number], first.torn(number)]
+    second = CrashPoints("second run", folder, first.runs.in_folder(folder), seed, before)
+    assert second.expected == first.expected
+    return second
 
 
 def _unclean(ended: Ended) -> str:

@@ -19,12 +19,15 @@ from pathlib import Path
 import click
 import msgspec
 
-from tests.crash.points import KINDS, CrashPoints, Outcome
+from tests.crash.points import KINDS, CrashPoints, Outcome, first_run, second_run
 
 ROOT = Path(__file__).parents[2]
 
 MIN_FREE_BYTES = 512 * 1024 * 1024
 """For the folders of a few processes. In memory, as a thousand fsyncs a minute take a disk all its time."""
+
+
+Point = tuple[CrashPoints, str, int]
 
 
 def sweep(*, points: int | None = None, seed: int = 1, workers: int = 1) -> list[Outcome]:
@@ -47,36 +50,36 @@ def main(points: int | None, seed: int, workers: int) -> None:
     has_room = memory.is_dir() and shutil.disk_usage(memory).free >= MIN_FREE_BYTES
     with tempfile.TemporaryDirectory(prefix="crash-", dir=memory if has_room else None) as scratch:
         folder = Path(scratch)
-        crashes = CrashPoints(folder, seed)
-        chosen = drawn(crashes, points, seed)
-        print(f"{len(crashes.changes)} changes, {len(chosen)} faults", file=sys.stderr)
-        for outcome in _in_processes(crashes, chosen, workers, folder):
+        for name in ("first", "second"):
+            (folder / name).mkdir()
+        first = first_run(folder / "first", seed)
+        runs = (first, second_run(folder / "second", first, seed))
+        chosen = drawn(runs, points, seed)
+        print(f"{len(chosen)} faults", file=sys.stderr)
+        for outcome in _in_processes(chosen, workers, folder):
             print(msgspec.json.encode(outcome).decode(), flush=True)
 
 
-def drawn(crashes: CrashPoints, points: int | None, seed: int) -> list[tuple[str, int]]:
+def drawn(runs: Sequence[CrashPoints], points: int | None, seed: int) -> list[Point]:
     """Points in a random order, from each kind as many."""
     rng = random.Random(seed)
-    of_kinds = []
+    chosen: list[Point] = []
     for kind in KINDS:
-        of_kind = crashes.points([kind])
+        of_kind = [(run, *point) for run in runs for point in run.points([kind])]
         rng.shuffle(of_kind)
-        of_kinds.append(of_kind if points is None else of_kind[: -(-points // len(KINDS))])
-    chosen = [point for of_kind in of_kinds for point in of_kind]
+        chosen += of_kind if points is None else of_kind[: -(-points // len(KINDS))]
     rng.shuffle(chosen)
     return chosen[:points]
 
 
-def _in_processes(
-    crashes: CrashPoints, chosen: Sequence[tuple[str, int]], workers: int, folder: Path
-) -> Iterator[Outcome]:
+def _in_processes(chosen: Sequence[Point], workers: int, folder: Path) -> Iterator[Outcome]:
     children = []
     for number in range(workers):
         own = folder / f"worker-{number}"
         own.mkdir()
         child = os.fork()
         if child == 0:
-            _strike(crashes.in_folder(own), chosen[number::workers], own / "outcomes")
+            _strike(chosen[number::workers], own)
         children.append((child, own / "outcomes"))
     for child, outcomes in children:
         _, status = os.waitpid(child, 0)
@@ -85,13 +88,13 @@ def _in_processes(
         yield from msgspec.json.Decoder(Outcome).decode_lines(outcomes.read_bytes())
 
 
-def _strike(crashes: CrashPoints, chosen: Sequence[tuple[str, int]], outcomes: Path) -> None:
+def _strike(chosen: Sequence[Point], folder: Path) -> None:
     """A child's. Never returns."""
     status = 1
     try:
-        with outcomes.open("wb") as file:
-            for at, (kind, number) in enumerate(chosen, start=1):
-                outcome = crashes.attempt(kind, number)
+        with (folder / "outcomes").open("wb") as file:
+            for at, (run, kind, number) in enumerate(chosen, start=1):
+                outcome = run.in_folder(folder).attempt(kind, number)
                 file.write(msgspec.json.encode(outcome) + b"\n")
                 if not outcome.survived:
                     print(outcome, file=sys.stderr, flush=True)

@@ -43,3 +43,4 @@ def test_a_file_system_without_room_is_an_error_that_names_the_file(tmp_path: Pa
         allocate_array(tmp_path / "array.npy", np.float16, (1 << 40, 512))
 
     assert str(tmp_path / "array.npy") == raised.value.filename
+    assert [] == [*tmp_path.iterdir()]

@@ -23,7 +23,10 @@ def _raised(error: Exception, cause: BaseException) -> Exception:
         (MemoryError(), "not enough memory"),
         (RuntimeError("can't start new thread"), "no more threads"),
         (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), "not enough memory"),
-        (ImportError("failed to map", name="_x", path="/lib/_x.cpython-311.so"), "_x can't be loaded"),
+        (
+            ImportError("failed to map", name="_x", path="/lib/_x.cpython-311.so"),
+            "/lib/_x.cpython-311.so can't be loaded",
+        ),
         (_raised(ImportError("numpy: please read this"), MemoryError()), "not enough memory"),
     ],
 )

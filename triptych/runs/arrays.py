@@ -27,10 +27,14 @@ def write_array(path: Path, array: NDArray[Any]) -> None:
 
 def allocate_array(path: Path, dtype: DTypeLike, shape: tuple[int, ...]) -> None:
     """A file of zeros to be mapped. Stores to a map of a sparse file kill the process on a full disk."""
-    with errors_naming(path):
-        np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
-        with path.open("rb+") as file:
-            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    try:
+        with errors_naming(path):
+            np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+            with path.open("rb+") as file:
+                os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    except OSError:
+        path.unlink(missing_ok=True)  # it would keep what room there was
+        raise
 
 
 def map_embeddings(path: Path, count: int | None = None) -> NDArray[np.float16]:

@@ -35,8 +35,12 @@ def copy_of(path: Path) -> Path:
 
 
 def write_twice(path: Path, content: msgspec.Struct) -> None:
-    """Write ``path`` and its copy, one after the other, each whole or not at all."""
-    for file in (path, copy_of(path)):
+    """Write ``path`` and its copy, one after the other, each whole or not at all.
+
+    The copy comes first, so that a crash between them leaves work to do, which writes both again; but where
+    there is only a copy, ``path`` was lost.
+    """
+    for file in (copy_of(path), path) if path.exists() else (path, copy_of(path)):
         write_sealed(file, content)
 
 

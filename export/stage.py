@@ -41,7 +41,7 @@ from triptych.jobs import Job
 from triptych.runs.captions_digest import captions_digest
 from triptych.runs.context import RunContext
 from triptych.runs.folder import RunFolder
-from triptych.runs.jsonl import sha256_of, sync_directory, write_json, written_whole
+from triptych.runs.jsonl import make_folder, sha256_of, sync_directory, write_json, written_whole
 from triptych.runs.ledger import Ledger, ledger_of
 from triptych.runs.ledger.captions import JobCounts, JobRecount
 from triptych.runs.ledger.images import recount_images
@@ -74,16 +74,16 @@ def export_run(context: RunContext, config: ExportConfig) -> bool:
         "prompts": hashlib.sha256(msgspec.json.encode(asked)).hexdigest(),
         "jobs": ",".join(job.name for job in context.jobs),
     }
-    before = run.run_file.stages.get("export")
-    if not run.begin_stage("export", export_settings(config), inputs):
-        run.refuse_changed_files("export")
+    before = run.run_file.stages.get(run.export_stage)
+    if not run.begin_stage(run.export_stage, export_settings(config), inputs):
+        run.refuse_changed_files(run.export_stage)
         return False
     try:
         _build(context, config)
     except BaseException:
-        run.restore_stage("export", before)
+        run.restore_stage(run.export_stage, before)
         raise
-    run.finish_stage("export", wrote=_wrote(run.export_folder))
+    run.finish_stage(run.export_stage, wrote=_wrote(run))
     return True
 
 
@@ -98,6 +98,7 @@ class PlannedFile(msgspec.Struct, frozen=True, kw_only=True):
 class DryRun(msgspec.Struct, frozen=True, kw_only=True):
     """What an export would come to."""
 
+    folder: Path
     files: list[PlannedFile]
     """Those with rows; card, manifest and what trainers are started with add some kilobytes."""
     free_bytes: int
@@ -115,7 +116,7 @@ def try_export(context: RunContext, config: ExportConfig) -> DryRun:
         PlannedFile(name=one.name, rows=one.entry.rows or 0, size_bytes=one.entry.size_bytes)
         for one in written.values()
     ]
-    return DryRun(files=files, free_bytes=shutil.disk_usage(run.path).free)
+    return DryRun(folder=run.export_folder, files=files, free_bytes=shutil.disk_usage(run.path).free)
 
 
 class Written(msgspec.Struct, frozen=True, kw_only=True):
@@ -184,7 +185,7 @@ def _build(context: RunContext, config: ExportConfig) -> None:
     run = context.folder
     building = run.export_folder.with_name(run.export_folder.name + ".part")
     shutil.rmtree(building, ignore_errors=True)
-    building.mkdir(parents=True)
+    make_folder(building)
     try:
         written, ledger = write_jobs(context, config, lambda job: building / f"{job.name}.part")
         for job_name, one in written.items():
@@ -198,7 +199,7 @@ def _build(context: RunContext, config: ExportConfig) -> None:
     except BaseException:
         shutil.rmtree(building, ignore_errors=True)
         raise
-    sync_directory(run.path)
+    sync_directory(run.export_folder.parent)
 
 
 def _describe(
@@ -235,11 +236,12 @@ def _describe(
     write_json(folder / MANIFEST_NAME, manifest)
 
 
-def _wrote(folder: Path) -> dict[str, str]:
+def _wrote(run: RunFolder) -> dict[str, str]:
     """The SHA-256 of each file of an export, by its path below the run folder."""
+    folder = run.export_folder
     hashes = {name: entry.sha256 for name, entry in read_manifest(folder).files.items()}
     hashes[MANIFEST_NAME] = sha256_of(folder / MANIFEST_NAME)
-    return {f"{folder.name}/{name}": sha256 for name, sha256 in hashes.items()}
+    return {f"{run.export_stage}/{name}": sha256 for name, sha256 in hashes.items()}
 
 
 def _plain_entry(path: Path) -> FileEntry:
@@ -277,7 +279,7 @@ def _check_set_up(run: RunFolder, config: ExportConfig) -> None:
         )
     if CONTAINERS[config.file_type].needs_pyarrow:
         pyarrow()
-    run.refuse_other_settings("export", export_settings(config))
+    run.refuse_other_settings(run.export_stage, export_settings(config))
 
 
 def _refuse(run: RunFolder, violations: Sequence[str]) -> None:

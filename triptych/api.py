@@ -14,13 +14,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import msgspec
 
-from triptych.config import as_tree
+from triptych.config import as_tree, checked_config
 from triptych.contents import RunContents
 from triptych.errors import SetupError, UsageError
 from triptych.jobs import named
@@ -28,11 +28,12 @@ from triptych.models import CAUTION, is_embedded, resolve_model
 from triptych.progress import Progress
 from triptych.results import CaptionResult, ExportResult, FilterResult, GroupResult, RunResult
 from triptych.runs.folder import STAGE_NAMES, UNPACKED, RunFolder, StageName
-from triptych.runs.stages import installed_versions
+from triptych.runs.stages import export_stage, installed_versions
 from triptych.settings import Settings
 
 if TYPE_CHECKING:
     from triptych.captioning.config import CaptioningConfig
+    from triptych.export.config import ExportConfig
     from triptych.export.stage import DryRun
     from triptych.filtering.grounding.phrase_embeddings import TextEncoder
     from triptych.filtering.stage import FilterStage
@@ -168,24 +169,40 @@ class Run(RunContents):
         device = usable_devices(embedding.devices)[0]
         return load_text_encoder(checkpoint, device, cpu_threads=len(os.sched_getaffinity(0)))
 
-    def export(self) -> ExportResult:
-        """The files for a trainer and what goes with them."""
+    def export(self, to: str = "", **settings: object) -> ExportResult:
+        """The files for a trainer and what goes with them.
+
+        ``to`` is the name of an export beside the run's, with ``settings`` of its own (see ExportConfig);
+        where one isn't given, it is as this export was made before, or else as the run has it.
+        """
         self._require_lock()
         from triptych.export.stage import export_run
 
-        self._reopen_what_lost_files("sets", "verdicts", "export")
+        folder, config = self._export_of(to, settings)
+        self._reopen_what_lost_files("sets", "verdicts", folder.export_stage)
         self._require("sets", "triptych group")
         self._require("verdicts", "triptych filter")
         self._record()
         self._refuse_other_prompts()
-        worked = export_run(self.context, self.config.export)
-        return ExportResult(self.folder, self.jobs, did_work=worked)
+        worked = export_run(msgspec.structs.replace(self.context, folder=folder), config)
+        return ExportResult(folder, self.jobs, did_work=worked)
 
-    def try_export(self) -> DryRun:
+    def try_export(self, to: str = "", **settings: object) -> DryRun:
         """What ``export`` would write. Changes nothing."""
         from triptych.export.stage import try_export
 
-        return try_export(self.context, self.config.export)
+        folder, config = self._export_of(to, settings)
+        return try_export(msgspec.structs.replace(self.context, folder=folder), config)
+
+    def _export_of(self, to: str, settings: Mapping[str, object]) -> tuple[RunFolder, ExportConfig]:
+        """The run, looking at one of its exports, and that one's config."""
+        stage = export_stage(to)
+        state = self.folder.run_file.stages.get(stage) if to else None
+        kept = {} if state is None else {k: v for k, v in state.settings.items() if k != "data_version"}
+        tree = {**msgspec.to_builtins(self.config.export), **kept, **settings}
+        if to and "export" in self.folder.made_again:
+            self.folder.made_again ^= {"export", stage}
+        return self.folder.with_export(stage), checked_config({"export": tree}).export
 
     def check_captioner(self, jobs: Sequence[str] = (), *, again: bool = False) -> None:
         """Raise UsageError or SetupError where captioning could not begin: before hours of grouping.

@@ -18,6 +18,7 @@ from triptych.errors import SetupError
 from triptych.jobs import Job
 from triptych.progress import Progress
 from triptych.runs.folder import RunFolder
+from triptych.runs.stages import export_stage
 
 if TYPE_CHECKING:
     import datasets
@@ -118,18 +119,19 @@ class RunContents:
         """What the filter said of each caption of ``job``, in plan order."""
         return (each.verdict for each in self.planned(job) if each.verdict is not None)
 
-    def rows(self, job: str) -> Iterator[dict[str, Any]]:
-        """The exported rows of ``job``, as the files hold them.
+    def rows(self, job: str, export: str = "") -> Iterator[dict[str, Any]]:
+        """The exported rows of ``job``, as the files hold them, of the export that is called ``export``.
 
         Raises SetupError where nothing was exported.
         """
         from triptych.export.containers.rows_file import read_lines
         from triptych.export.manifest import read_manifest
 
-        manifest = read_manifest(self.folder.export_folder)
+        folder = self.folder.with_export(export_stage(export)).export_folder
+        manifest = read_manifest(folder)
         for name, entry in manifest.files.items():
             if entry.job == job:
-                for line in read_lines(self.folder.export_folder / name, manifest.file_type):
+                for line in read_lines(folder / name, manifest.file_type):
                     yield msgspec.json.decode(line)
 
     def to_arrow(self, job: str) -> pyarrow.Table:

@@ -24,7 +24,7 @@ from triptych.runs.generations import FILE_NAME, Generation, captioned_jobs, gen
 from triptych.runs.journal import JournalLine, journal_lines, read_whole_journal
 from triptych.runs.jsonl import make_folder, read_whole_jsonl, sync_directory, written_whole
 from triptych.runs.run_file import NAME, copy_of, read_run_file, read_twice_written, write_twice
-from triptych.runs.stages import STAGE_NAMES, RunFile, StageName
+from triptych.runs.stages import RunFile, StageName
 
 DAMAGED_FOLDER = "damaged"
 
@@ -52,7 +52,7 @@ def find_damage(path: Path) -> list[Damage]:
     for job in captioned_jobs(folder):
         for name in generation_names(folder, job):
             damage += _one_of_two(folder, folder.captions_root / job / name / FILE_NAME, Generation)
-    for stage in STAGE_NAMES:
+    for stage in folder.every_stage:
         damage += _caption_damage(folder) if stage == "captions" else _file_damage(folder, stage)
     return damage
 

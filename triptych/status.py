@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from triptych.jobs import Job
-from triptych.runs.stages import STAGE_NAMES
 
 if TYPE_CHECKING:
     from triptych.api import Run
@@ -76,7 +75,7 @@ def ledger_lines(ledger: Ledger) -> Iterator[str]:
 
 def stage_lines(opened: Run) -> Iterator[str]:
     """Each stage: finished, begun or not begun; below it what it noted that isn't shown elsewhere."""
-    for name in STAGE_NAMES:
+    for name in opened.folder.every_stage:
         state = opened.folder.run_file.stages.get(name)
         if state is None:
             yield f"{name:<{_LABEL_WIDTH}} not begun"

@@ -9,7 +9,10 @@ import pytest
 from triptych.cli import cli
 from triptych.errors import SetupError, UsageError
 from triptych.jobs import SEED_JOBS
+from triptych.opening import open_run
 from triptych.runs.folder import RunFolder
+from triptych.verify.findings import Findings
+from triptych.verify.run import _check_export
 
 
 @pytest.fixture
@@ -91,3 +94,64 @@ def test_reading_and_writing_show_progress(run: RunFolder, call, capsys: pytest.
 
     for task in ("digest: ", *(f"export {job.name}: " for job in SEED_JOBS)):
         assert task in shown
+
+
+def named(run: RunFolder, name: str) -> dict[str, bytes]:
+    """The files of an export beside the run's."""
+    return {path.name: path.read_bytes() for path in (run.path / "exports" / name).iterdir()}
+
+
+def test_exports_in_several_forms_lie_side_by_side(run: RunFolder, call) -> None:
+    """Each remembers its own options; the run's is as if there were no others."""
+    call()
+    before = {path.name: path.read_bytes() for path in run.export_folder.iterdir()}
+
+    call("--to", "llava", "--format", "llava", "--prefix", "mine")
+    call("--to", "trl", "--format", "chat-parts")
+    first = named(run, "llava")
+    call("--to", "llava")
+
+    assert {"mine_9_single_image_en.jsonl", "manifest.json"} <= first.keys()
+    assert first == named(run, "llava")
+    assert before == {path.name: path.read_bytes() for path in run.export_folder.iterdir()}
+    assert "internvl" == RunFolder.open(run.path).run_file.config["export"]["format"]
+    assert ["exports/llava", "exports/trl"] == RunFolder.open(run.path).every_stage[5:]
+
+
+def test_another_form_of_a_named_export_replaces_it_with_fresh(run: RunFolder, call) -> None:
+    """And without it is refused, with both ways out."""
+    call("--to", "mine", "--format", "llava")
+
+    with pytest.raises(SetupError, match=r"exports/mine .* --fresh export .*, or write another with --to"):
+        call("--to", "mine", "--format", "internvl")
+    call("--to", "mine", "--format", "internvl", "--fresh", "export")
+
+    assert "triptych_caption_meta.json" in named(run, "mine")
+
+
+@pytest.mark.parametrize("name", ["../out", "a/b", ".part", "", " "])
+def test_a_name_that_can_be_no_folder_is_refused(name: str, run: RunFolder, call) -> None:
+    """Nothing is written elsewhere; no name is the run's own export."""
+    if not name:
+        call("--to", name)
+        assert files_in(run)
+        return
+    with pytest.raises(UsageError, match="expected letters, digits"):
+        call("--to", name)
+
+
+def test_damage_of_a_named_export_is_seen(run: RunFolder, call) -> None:
+    """By verify, which reads its rows as it does the run's."""
+    call("--to", "llava", "--format", "llava")
+    opened = open_run(run.path, read_only=True)
+    found = Findings()
+    _check_export(opened, found)
+    assert found.checks
+    assert not found.violations
+
+    path = run.path / "exports" / "llava" / "triptych_caption_9_single_image_en.jsonl"
+    path.write_bytes(path.read_bytes().replace(b"image", b"imagE", 1))
+    found = Findings()
+    _check_export(opened, found)
+
+    assert "has another checksum" in found.violations[0]

@@ -137,10 +137,17 @@ def caption(
 )
 @click.argument("folder", metavar="RUN", type=options.FOLDER)
 @options.exporting
+@click.option(
+    "--to",
+    default="",
+    metavar="NAME",
+    help="Write to RUN/exports/NAME, beside other exports; the options given are its own and are remembered.",
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be written, with exact sizes; write nothing.")
 @options.settings
 def export(
     folder: Path,
+    to: str,
     dry_run: bool,
     config_file: Path | None,
     fresh: tuple[StageName, ...],
@@ -148,14 +155,21 @@ def export(
 ) -> None:
     """Write the four files, with card, metadata and manifest."""
     flags = options.flags_of(**given)
+    own = {key: flags.pop(key) for key in list(flags) if to and key.startswith("export.")}
+    own = {key.removeprefix("export."): value for key, value in own.items()}
     if dry_run:
-        _say_what_export_would_write(folder, config_file, flags, fresh)
+        _say_what_export_would_write(folder, config_file, flags, fresh, to, own)
     else:
-        _one_stage(folder, config_file, flags, fresh, lambda opened: opened.export())
+        _one_stage(folder, config_file, flags, fresh, lambda opened: opened.export(to, **own))
 
 
 def _say_what_export_would_write(
-    folder: Path, config_file: Path | None, flags: dict[str, object], fresh: Sequence[StageName]
+    folder: Path,
+    config_file: Path | None,
+    flags: dict[str, object],
+    fresh: Sequence[StageName],
+    to: str,
+    own: dict[str, object],
 ) -> None:
     from triptych.opening import open_run
 
@@ -164,10 +178,9 @@ def _say_what_export_would_write(
             "--dry-run can't tell what another stage would write; use it with --fresh export only"
         )
     opened = open_run(folder, config_file=config_file, settings=flags, progress=for_stderr(), read_only=True)
-    if fresh:
-        opened.folder.run_file.stages.pop("export", None)  # in memory only
-    found = opened.try_export()
-    echo(f"Would write to {opened.folder.export_folder}:")
+    opened.folder.made_again |= set(fresh)
+    found = opened.try_export(to, **own)
+    echo(f"Would write to {found.folder}:")
     for file in found.files:
         echo(f"  {file.name:<56} {file.rows:>12,} rows {file.size_bytes:>16,} bytes")
     total = sum(file.size_bytes for file in found.files)

@@ -11,6 +11,7 @@
     RUN/verdicts/<job>/<shard>.jsonl    and scores.jsonl: what other thresholds would reject
     RUN/logs/                           of the servers that Triptych started
     RUN/export/                         one file a job, dataset card, manifest
+    RUN/exports/<name>/                 the same, in other forms
 
 Comes in: names of shards and jobs. Goes out: paths and records. Not its job: what state each stage is in (see
 stages), captions in plan order (see plan).
@@ -18,6 +19,7 @@ stages), captions in plan order (see plan).
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
@@ -40,6 +42,9 @@ UNPACKED = "unpacked"
 
 class RunFolder(StageStates):
     """Paths and records of one run, besides its stages' states. Who writes holds its lock (see lock)."""
+
+    export_stage: StageName = "export"
+    """Which of its exports is looked at or made (see with_export)."""
 
     @classmethod
     def create_or_open(cls, path: Path) -> Self:
@@ -117,7 +122,13 @@ class RunFolder(StageStates):
 
     @property
     def export_folder(self) -> Path:
-        return self.path / "export"
+        return self.path / self.export_stage
+
+    def with_export(self, stage: StageName) -> Self:
+        """The same run, looking at this one of its exports."""
+        other = copy.copy(self)
+        other.export_stage = stage
+        return other
 
     # -- what is in it ----------------------------------------------------------------------------
 

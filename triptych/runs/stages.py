@@ -8,20 +8,22 @@ do, the stage is done again. Not its job: paths and records (see folder), what a
 from __future__ import annotations
 
 import contextlib
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple
 
 import msgspec
 
-from triptych.errors import SetupError
+from triptych.errors import SetupError, UsageError
 from triptych.runs.digest_cache import remembered_digest
 from triptych.runs.jsonl import digest_of_files, digest_of_hashes, sha256_of
 from triptych.runs.run_file import FORMAT_VERSION, NAME, write_twice
 
-StageName = Literal["embeddings", "sets", "captions", "verdicts", "export"]
-STAGE_NAMES: tuple[StageName, ...] = get_args(StageName)
+StageName = str
+"""One of STAGE_NAMES; or ``exports/NAME``, an export in a folder of that name beside `triptych run`'s."""
+STAGE_NAMES: tuple[StageName, ...] = ("embeddings", "sets", "captions", "verdicts", "export")
 
 _WRITTEN_BY: dict[StageName, tuple[str, ...]] = {
     "embeddings": ("sources.jsonl", "images", "embeddings"),
@@ -40,6 +42,8 @@ _BESIDE: dict[StageName, tuple[str, ...]] = {"sets": ("grouping",)}
 
 _MOST_NAMED = 3
 """Damaged files that one message names."""
+
+_EXPORT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 Setting = str | int | float | bool | None
 
@@ -131,7 +135,7 @@ class StageStates:
             return False
         state = self.run_file.stages.get(name)
         if state is None or state.inputs != dict(inputs) or name in self.made_again:
-            if state is not None and name not in _STAYS:
+            if state is not None and not name.startswith(_STAYS):
                 self.discard(name)
             kept = dict(state.notes) if state is not None and name == "captions" else {}
             begun = StageState(settings=dict(settings), inputs=dict(inputs), notes=kept)
@@ -150,10 +154,15 @@ class StageStates:
             if before != now:
                 raise SetupError(
                     f"{name} in {self.path} were made with {key} = {before!r}, now it is {now!r};"
-                    f" add --fresh {name} to make them again, or name another folder with --out",
+                    f" add --fresh {name.partition('s/')[0]} to make them again, or {self._elsewhere(name)}",
                     key=key,
                     path=self.path,
                 )
+
+    @staticmethod
+    def _elsewhere(name: StageName) -> str:
+        is_export = name.startswith("export")
+        return "write another with --to NAME" if is_export else "name another folder with --out"
 
     def _refuse_damage(self, inputs: Mapping[str, str]) -> None:
         """Raise SetupError where a file has changed since the stage that wrote it finished."""
@@ -188,7 +197,7 @@ class StageStates:
         state = self.run_file.stages.get(stage)
         if state is None or not state.finished or not state.wrote:
             return
-        if self.digest(*_WRITTEN_BY[stage]) != digest_of_hashes(state.wrote):
+        if self.digest(*_written_by(stage)) != digest_of_hashes(state.wrote):
             raise SetupError(self.damage_line(stage), path=self.path)
 
     def damage_line(self, stage: StageName, changed: Sequence[str] = ()) -> str:
@@ -254,6 +263,11 @@ class StageStates:
             self.run_file.stages[name] = state
         self.save()
 
+    @property
+    def every_stage(self) -> list[StageName]:
+        """All stages in order, and the exports beside."""
+        return [*STAGE_NAMES, *sorted(name for name in self.run_file.stages if name not in STAGE_NAMES)]
+
     def is_finished(self, name: StageName) -> bool:
         """Whether ``name`` has run to its end."""
         state = self.run_file.stages.get(name)
@@ -271,7 +285,7 @@ class StageStates:
         if name == "captions":
             self.run_file.generations = {}
         else:
-            for written in (*_WRITTEN_BY[name], *_BESIDE.get(name, ())):
+            for written in (*_written_by(name), *_BESIDE.get(name, ())):
                 path = self.path / written
                 if path.is_dir():
                     shutil.rmtree(path)
@@ -290,7 +304,7 @@ class StageStates:
 
     def _extent(self, name: StageName) -> Extent:
         """By the sizes of the files: nothing is read."""
-        written = _WRITTEN_BY[name]
+        written = _written_by(name)
         if name == "captions":
             written = tuple(f"captions/{job}/{kept}" for job, kept in self.run_file.generations.items())
         there = [path for path in self.files_of(*written) if path.is_file()]
@@ -298,7 +312,7 @@ class StageStates:
 
     def _hashes(self, stage: StageName) -> dict[str, str]:
         """The SHA-256 of each file of ``stage`` that is there, by its path below the run folder."""
-        there = [path for path in self.files_of(*_WRITTEN_BY[stage]) if path.is_file()]
+        there = [path for path in self.files_of(*_written_by(stage)) if path.is_file()]
         return {path.relative_to(self.path).as_posix(): sha256_of(path) for path in sorted(there)}
 
     def digest(self, *names: str) -> str:
@@ -306,6 +320,20 @@ class StageStates:
         paths = self.files_of(*names)
         what = "files: " + ", ".join(names)
         return remembered_digest(self.path, what, paths, "", lambda: digest_of_files(self.path, paths))
+
+
+def export_stage(name: str) -> StageName:
+    """The stage of the export called ``name``, that of `triptych run` where it is empty. Raises UsageError
+    for a name that can't be a folder's."""
+    if not name:
+        return "export"
+    if not _EXPORT_NAME.fullmatch(name):
+        raise UsageError(f"export name {name!r}: expected letters, digits, - and _, such as llava")
+    return f"exports/{name}"
+
+
+def _written_by(stage: StageName) -> tuple[str, ...]:
+    return _WRITTEN_BY.get(stage, (stage,))
 
 
 def _below(name: str, hashes: Mapping[str, str]) -> dict[str, str]:

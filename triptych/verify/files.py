@@ -19,7 +19,7 @@ from triptych.runs.folder import RunFolder
 from triptych.runs.generations import FILE_NAME, Generation, captioned_jobs, generation_names
 from triptych.runs.journal import journal_lines, read_whole_journal
 from triptych.runs.run_file import NAME, copy_of, read_twice_written
-from triptych.runs.stages import STAGE_NAMES, RunFile, StageName
+from triptych.runs.stages import RunFile, StageName
 from triptych.verify.findings import Findings
 
 MOST_LINES = 20
@@ -58,7 +58,7 @@ def _twice_damaged(folder: RunFolder, file: Path, kind: type[msgspec.Struct]) ->
 def check_files(opened: Run, found: Findings) -> None:
     """Each file of a finished stage has the bytes that it had when the stage finished."""
     folder = opened.folder
-    for stage in STAGE_NAMES:
+    for stage in folder.every_stage:
         state = folder.run_file.stages.get(stage)
         if state is None or not state.finished or not state.wrote:
             continue

@@ -88,8 +88,8 @@ def _check_export(opened: Run, found: Findings) -> None:
     """The exported files, where there are any."""
     from triptych.export.check.export import check_export
 
-    if not opened.folder.is_finished("export"):
-        return
-    passed, violations = check_export(opened.folder, opened.progress)
-    found.checks += map(str, passed)
-    found.violations += [f"{each}; --fresh export writes it again" for each in violations]
+    for stage in opened.folder.every_stage:
+        if stage.startswith("export") and opened.folder.is_finished(stage):
+            passed, violations = check_export(opened.folder.with_export(stage), opened.progress)
+            found.checks += map(str, passed)
+            found.violations += [f"{each}; --fresh export writes it again" for each in violations]

@@ -12,7 +12,7 @@ from triptych.records import set_id
 from triptych.runs.captions_digest import digest_captions
 from triptych.runs.folder import RunFolder
 from triptych.runs.ledger import Ledger
-from triptych.runs.stages import STAGE_NAMES, StageName
+from triptych.runs.stages import StageName
 from triptych.verify.findings import Findings
 
 _AGAIN = "`triptych run` does it again"
@@ -43,7 +43,7 @@ def check_inputs(opened: Run, found: Findings) -> None:
 
 
 def _stale_files(folder: RunFolder) -> Iterator[str]:
-    for stage in STAGE_NAMES:
+    for stage in folder.every_stage:
         for name, digest in _inputs(folder, stage).items():
             writer, left = folder.left_by(name)
             if writer is not None and left != digest:
@@ -52,7 +52,7 @@ def _stale_files(folder: RunFolder) -> Iterator[str]:
 
 def _stale_captions(opened: Run) -> Iterator[str]:
     """Verdicts and exports, whose input is what captions say."""
-    readers: list[StageName] = ["verdicts", "export"]
+    readers = [name for name in opened.folder.every_stage if name.startswith(("verdicts", "export"))]
     noted = {stage: _inputs(opened.folder, stage).get("captions") for stage in readers}
     if not any(noted.values()):
         return

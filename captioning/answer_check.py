@@ -15,6 +15,7 @@ from typing import Literal
 import msgspec
 
 from triptych.captioning.structured import compose
+from triptych.captioning.thinking import without_thinking
 from triptych.failure_notices import failure_notices
 from triptych.languages import Language, script_of, without_invisible
 from triptych.prompts import Naming
@@ -32,6 +33,9 @@ WORST_FIRST: tuple[Defect, ...] = (
 )
 """A cut caption is right as far as it goes, and one that names images wrongly says what is in them; a loop
 begins well; of the others nothing can be used."""
+
+USELESS: frozenset[str] = frozenset({"wrong form", "empty", "refusal", "wrong language", "loop"})
+"""With these nothing can be done: where each answer of a job is one of them, the set-up is wrong."""
 
 LEAST_LETTERS = 10
 """Below, a language can't be recognised."""
@@ -80,8 +84,9 @@ class AnswerCheck(msgspec.Struct, frozen=True, kw_only=True):
     """Answers come in a form (see structured), and by ``naming`` captions are composed of them."""
 
     def text_of(self, answer: str, image_count: int) -> str | None:
-        """The caption that an answer about ``image_count`` images gives; None where it isn't in its form."""
-        answer = without_invisible(answer)
+        """The caption that an answer about ``image_count`` images gives, without what the model thought;
+        None where it isn't in its form."""
+        answer = without_invisible(without_thinking(answer))
         if not self.structured or self.naming is None:
             return answer
         return compose(answer, self.naming, self.language, image_count)
@@ -89,8 +94,10 @@ class AnswerCheck(msgspec.Struct, frozen=True, kw_only=True):
     def defect(self, answer: str, finish_reason: str, image_count: int = 1) -> Defect | None:
         """The worst defect of an answer about ``image_count`` images."""
         text = self.text_of(answer, image_count)
-        if text is None:
-            return "wrong form"
+        return "wrong form" if text is None else self.defect_of_text(text, finish_reason, image_count)
+
+    def defect_of_text(self, text: str, finish_reason: str, image_count: int = 1) -> Defect | None:
+        """The same of a caption."""
         if not any(map(str.isalpha, text)):
             return "empty"
         if _REFUSAL.match(text) or failure_notices(_QUOTED.sub(" ", text), image_count):

@@ -82,6 +82,11 @@ class JobNotes:
         """Whether there are failures."""
         return bool(self.values.get(f"{job.name}.failed"))
 
+    def may_pass(self, job: Job) -> bool:
+        """Whether there are failures that the same command asks for again; all where there is no caption."""
+        captioned = self.values.get(f"{job.name}.captioned")
+        return bool(self.values.get(f"{job.name}.may_pass")) or (self.failed(job) and not captioned)
+
     def count(self, job: Job, counts: CaptionCounts, figures: Mapping[str, Setting] | None = None) -> None:
         """How far ``job`` is."""
         over = None if counts.missing else self._counted_over(job)
@@ -90,6 +95,7 @@ class JobNotes:
             f"{job.name}.planned": counts.planned,
             f"{job.name}.captioned": counts.captioned,
             f"{job.name}.failed": counts.failed,
+            f"{job.name}.may_pass": counts.may_pass,
             f"{job.name}.counted_over": over,
             **(figures or {}),
         }

@@ -1,8 +1,8 @@
 """Writes what a scheduler finishes into the journals of a run.
 
-Comes in: a scheduler. Goes out: journals in which every caption that was counted is on disk, a few commits
-a second. A few of the journals are open at a time. Not its job: making captions (see scheduler), what a
-journal is (see runs.journal).
+Comes in: batches of finished groups. Goes out: journals in which every caption that was counted is on disk, a
+few commits a second. A few of the journals are open at a time. Not its job: making captions (see scheduler),
+what a journal is (see runs.journal).
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
-from triptych.captioning.scheduler import FinishedGroup, Scheduler
+from triptych.captioning.scheduler import FinishedGroup
 from triptych.records import Caption
 from triptych.runs.folder import RunFolder
 from triptych.runs.journal import JournalWriter
@@ -22,16 +22,15 @@ MAX_OPEN_JOURNALS = 16
 
 def write_captions(
     run: RunFolder,
-    scheduler: Scheduler,
+    batches: Iterator[list[FinishedGroup]],
     on_written: Callable[[FinishedGroup], None],
     stopping: threading.Event,
 ) -> None:
-    """Run ``scheduler`` to its end, or where ``stopping`` is set until the engine's groups are written.
+    """Write ``batches`` to their end, or where ``stopping`` is set until the engine's groups are written.
 
     ``on_written`` gets each group when its rows are on disk. What the engine raises, or ``on_written``,
     ends the work, after everything that had come back was written.
     """
-    batches = scheduler.finished()
     with _Journals(run) as journals:
         try:
             for batch in batches:

@@ -16,12 +16,15 @@ import msgspec
 
 from triptych.captioning.answer_check import WORST_FIRST, AnswerCheck
 from triptych.captioning.engine import CaptionRequest, Completion, Engine, Sampling
+from triptych.captioning.thinking import THINKING_OFF, without_thinking
 
 AGAIN = Sampling(temperature=0.7, top_k=40, repetition_penalty=1.05)
 """Lively enough to leave a loop or a refusal, tame enough to stay with the picture. Chosen by judgement:
 not yet measured on a real model."""
 
 TOO_LONG = "too long"
+EMPTY = "empty"
+"""How a failure begins."""
 
 Refit = Callable[[CaptionRequest], CaptionRequest | None]
 """The same request with half its tiles; None where there are no fewer."""
@@ -82,14 +85,25 @@ def _best(tried: Sequence[Completion], check: AnswerCheck, image_count: int) -> 
 
 
 def _as_caption(completion: Completion, check: AnswerCheck, image_count: int) -> Completion:
-    """With the text that is written down. An answer that isn't in the form it was asked in is a failure."""
+    """With the text that is written down. An answer without a text, or not in the form it was asked in, is a
+    failure."""
     if completion.failure is not None:
         return completion
     text = check.text_of(completion.text, image_count)
-    if text is not None:
+    if text is not None and _is_visible(text):
         return msgspec.structs.replace(completion, text=text)
-    found = f"wrong form: {completion.text[:80]!r} is no JSON with {image_count} images and what they share"
-    return msgspec.structs.replace(completion, text="", failure=found)
+    said = without_thinking(completion.text)
+    if _is_visible(said):
+        failure = f"wrong form: {said[:80]!r} is no JSON with {image_count} images and what they share"
+    elif _is_visible(completion.text):
+        failure = f"{EMPTY}: the answer is what the model thinks and no more; turn that off ({THINKING_OFF})"
+    else:
+        failure = f"{EMPTY}: the answer has no text"
+    return msgspec.structs.replace(completion, text="", failure=failure)
+
+
+def _is_visible(text: str) -> bool:
+    return any(letter.isprintable() and not letter.isspace() for letter in text)
 
 
 def _vary(request: CaptionRequest, number: int) -> CaptionRequest:

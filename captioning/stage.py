@@ -9,15 +9,16 @@ judging captions (see filtering).
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from triptych.captioning.answer_check import AnswerCheck
-from triptych.captioning.backlog import Backlog, CaptionCounts, forget_failures
+from triptych.captioning.backlog import Backlog, CaptionCounts, forget_failures, may_pass
 from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.engine import Engine
 from triptych.captioning.engine_choice import check_forms, choose_engine, open_engine
+from triptych.captioning.first_answers import stop_if_useless
 from triptych.captioning.generation_choice import (
     Choice,
     choose_generations,
@@ -35,6 +36,7 @@ from triptych.captioning.sigint import Interrupts
 from triptych.captioning.structured import refuse_without_form
 from triptych.errors import SetupError
 from triptych.jobs import Job, named
+from triptych.records import Caption
 from triptych.runs.context import RunContext
 from triptych.runs.generations import begin_generation
 from triptych.sources.shard import Shard
@@ -136,7 +138,10 @@ class _Work(msgspec.Struct, frozen=True):
         return [
             _Todo(each, Backlog(self.context.plan(each.job), anew=each.is_new, retry_failed=retry))
             for each in choices
-            if each.is_new or not notes.is_done(each.job) or (retry and notes.failed(each.job))
+            if each.is_new
+            or not notes.is_done(each.job)
+            or notes.may_pass(each.job)
+            or (retry and notes.failed(each.job))
         ]
 
     def caption(
@@ -180,13 +185,15 @@ class _Work(msgspec.Struct, frozen=True):
             job = each.choice.job
             if job.name in using:
                 each.backlog = Backlog(self.context.plan(job), retry_failed=self.config.retry_failed)
+            self.notes.count(job, each.backlog.counts)
+        run.run_file.stages["captions"].finished = False
+        self.notes.save()
+        for each in missing:
             if each.backlog.retried:
                 self.context.progress.say(
-                    f"captions {job.name}: asking again for {each.backlog.retried:,} that had failed"
+                    f"captions {each.choice.job.name}: asking again for {each.backlog.retried:,} that failed"
                 )
-                forget_failures(run, job.name)
-            self.notes.count(job, each.backlog.counts)
-        self.notes.save()
+                forget_failures(run, each.backlog)
 
 
 class _JobWork(msgspec.Struct, frozen=True):
@@ -216,8 +223,7 @@ class _JobWork(msgspec.Struct, frozen=True):
 
             def on_written(finished: FinishedGroup) -> None:
                 nonlocal noted_at
-                failures = sum(row.failure is not None for row in finished.rows)
-                todo.backlog.counts = _more(todo.backlog.counts, len(finished.rows) - failures, failures)
+                todo.backlog.counts = _more(todo.backlog.counts, finished.rows)
                 metrics.count(finished.answers, finished.took_s)
                 task.note(metrics.line())
                 task.advance(len(finished.rows))
@@ -226,14 +232,28 @@ class _JobWork(msgspec.Struct, frozen=True):
                     remember()
 
             try:
-                write_captions(context.folder, scheduler, on_written, stopping)
+                write_captions(context.folder, self._finished(scheduler, todo), on_written, stopping)
             finally:
                 remember()
         if failed := todo.backlog.counts.failed - begun.failed:
+            again = todo.backlog.counts.may_pass
             context.progress.say(
-                f"captions {job.name}: {failed:,} of {begun.missing:,} failed;"
-                " the journal has each one's reason"
+                f"captions {job.name}: {failed:,} of {begun.missing:,} failed; the journal has each one's"
+                f" reason; the same command asks again for {again:,}, and with captioning.retry_failed=true"
+                " for all"
             )
+
+    def _finished(self, scheduler: Scheduler, todo: _Todo) -> Iterator[list[FinishedGroup]]:
+        """Of a job without a caption, it stops where no answer is usable."""
+        job, finished = todo.choice.job, scheduler.finished()
+        if todo.backlog.counts.captioned:
+            return finished
+        check = self._check(job) if self.work.config.ask_again else None
+        return stop_if_useless(finished, job.name, check, self.interrupts.stopping)
+
+    def _check(self, job: Job) -> AnswerCheck:
+        naming = self.work.context.prompts[job.name].naming
+        return AnswerCheck(language=self.work.context.language(job), naming=naming, structured=job.structured)
 
     def _requests(self, job: Job) -> JobRequests:
         context, config = self.work.context, self.work.config
@@ -242,15 +262,17 @@ class _JobWork(msgspec.Struct, frozen=True):
         return JobRequests(
             request=lambda group, target: self.builder.request(job, group.shard, target, prompt),
             smaller=lambda group, target: smaller.request(job, group.shard, target, prompt),
-            check=AnswerCheck(
-                language=context.language(job), naming=prompt.naming, structured=job.structured
-            ),
+            check=self._check(job),
             ask_again=config.ask_again,
             max_request_mib=config.max_request_mib,
         )
 
 
-def _more(counts: CaptionCounts, captioned: int, failed: int) -> CaptionCounts:
+def _more(counts: CaptionCounts, rows: Sequence[Caption]) -> CaptionCounts:
+    failures = [row.failure for row in rows if row.failure is not None]
     return CaptionCounts(
-        planned=counts.planned, captioned=counts.captioned + captioned, failed=counts.failed + failed
+        planned=counts.planned,
+        captioned=counts.captioned + len(rows) - len(failures),
+        failed=counts.failed + len(failures),
+        may_pass=counts.may_pass + sum(map(may_pass, failures)),
     )

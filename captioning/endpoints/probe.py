@@ -12,14 +12,13 @@ from triptych.captioning.endpoints.endpoint import Endpoint
 from triptych.captioning.endpoints.http_client import HttpClient, TimeLimits
 from triptych.captioning.endpoints.request_errors import Refused, Transient
 from triptych.captioning.engine import CaptionRequest
+from triptych.captioning.thinking import THINKING_OFF
 from triptych.captioning.tiling import trial_jpeg
 
 PROBE_TOKENS = 32
 PROMPT = "Describe the image in a few words."
 TRIAL_PX = 112
 """Small enough for any bound, large enough for any model's patches."""
-
-_THINKING_OFF = """--extra-body '{"chat_template_kwargs": {"enable_thinking": false}}'"""
 
 
 async def probe(
@@ -59,9 +58,9 @@ def no_text(answer: ChatAnswer) -> str:
     if answer.finish_reason == "length":
         return (
             "with its thinking only, which used up all tokens: serve the model with thinking off"
-            f" ({_THINKING_OFF}), or raise captioning.max_tokens_single and max_tokens_multi"
+            f" ({THINKING_OFF}), or raise captioning.max_tokens_single and max_tokens_multi"
         )
     return (
         "with all its text as reasoning: start the server without a reasoning parser, or with thinking off"
-        f" ({_THINKING_OFF})"
+        f" ({THINKING_OFF})"
     )

@@ -28,7 +28,7 @@ def test_a_finished_shard_is_read_once(small_run: SmallRun) -> None:
     plan = Counted(small_run.run, limited("single_en", None))
     rows = [Caption(id=target.id, job="single_en", text="A kite.") for target in plan.targets(first)]
     writer = JournalWriter(small_run.run.captions_file("single_en", first))
-    writer.commit([*rows[:-1], Caption(id=rows[-1].id, job="single_en", failure="no answer: x")])
+    writer.commit([*rows[:-1], Caption(id=rows[-1].id, job="single_en", failure="refused: x")])
     writer.close()
 
     backlog = Backlog(plan)

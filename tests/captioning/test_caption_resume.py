@@ -88,7 +88,7 @@ def caption_singles(
         engine,
         stopping,
     )
-    write_captions(small_run.run, scheduler, lambda finished: on_rows(finished.rows), stopping)
+    write_captions(small_run.run, scheduler.finished(), lambda finished: on_rows(finished.rows), stopping)
 
 
 def test_journals_cut_at_any_byte_end_with_the_same_captions(

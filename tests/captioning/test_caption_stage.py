@@ -399,7 +399,8 @@ def test_what_is_too_long_is_sent_with_half_its_tiles(chat_server: ChatServer, t
         ask_again=0,
     )
     small = SmallRun(RunFolder.open(made_up.path), made_up.pile)
-    small.caption(changed(config, jobs=("single_en",)))
+    with pytest.raises(SetupError, match=r"single_en: not one of 1 answers is of use.*too long"):
+        small.caption(changed(config, jobs=("single_en",)))
     small.caption(changed(config, jobs=("single_zh",)))
     failed = made_up.rows("single_en")[0]
     captioned = made_up.rows("single_zh")[0]

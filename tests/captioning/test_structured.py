@@ -82,7 +82,8 @@ def test_an_answer_that_never_comes_in_the_form_is_a_failure(
     """Not a caption: nobody would want to train on it."""
     answering(chat_server, *["{"] * (1 + len(SETS)))
 
-    small_run.caption_jobs(STRUCTURED, config(chat_server, ask_again=0))
+    with pytest.raises(SetupError, match="not one of 4 answers is of use; the last one: wrong form"):
+        small_run.caption_jobs(STRUCTURED, config(chat_server, ask_again=0))
 
     failures = {row.failure for row in small_run.rows().values()}
     assert failures <= {f"wrong form: '{{' is no JSON with {n} images and what they share" for n in (2, 3)}

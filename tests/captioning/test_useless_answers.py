@@ -1,0 +1,125 @@
+"""Jobs of which no answer is of use stop early, and what the endpoint was to blame for is asked again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.support.scripted_endpoint import (
+    CAPTION,
+    Asked,
+    Reply,
+    ScriptedEndpoint,
+    delta,
+    events,
+    refuse,
+    say,
+    well,
+)
+from tests.support.small_run import PLANNED, SmallRun
+from triptych.captioning.config import CaptioningConfig
+from triptych.captioning.endpoints.probe import PROBE_TOKENS
+from triptych.captioning.engines.config import ServerConfig
+from triptych.errors import SetupError
+
+
+def config(endpoint: ScriptedEndpoint, *jobs: str, **settings: Any) -> CaptioningConfig:
+    """Small requests, and little patience."""
+    return CaptioningConfig(
+        server=ServerConfig(urls=(endpoint.url,)),
+        jobs=jobs or ("single_en",),
+        tile_px=112,
+        max_tiles=1,
+        patience_s=1.0,
+        max_attempts=1,
+        **settings,
+    )
+
+
+def is_trial(asked: Asked) -> bool:
+    """Whether it is about a picture of Triptych's own."""
+    return asked.body["max_tokens"] == PROBE_TOKENS
+
+
+def counts(run: SmallRun) -> tuple[int, int]:
+    """Captions and failures in the journals."""
+    failures = [row.failure is not None for row in run.rows().values()]
+    return failures.count(False), failures.count(True)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (say(""), "the answer has no text"),
+        (say("\u200b \ufeff"), "the answer has no text"),
+        (say("<think>A kite, or is it a bird?</think>"), "what the model thinks"),
+        (say("<think>A kite, or is it", "length"), "what the model thinks"),
+        (say("I'm sorry, I can't see any image in our conversation."), "refusal: \"I'm sorry"),
+        (say("画面中有一只红色的风筝飘在麦田上方，远处还有几棵树和一座小房子。"), "wrong language"),
+        (say("A kite. " * 40, "length"), "loop"),
+        (Reply(200, [events(delta(reasoning_content=CAPTION), delta("stop"))]), "without a reasoning parser"),
+        (Reply(200, [events(delta(reasoning=CAPTION), delta("length"))]), "used up all tokens"),
+        (refuse(400, "cannot identify image file"), "cannot identify image file"),
+    ],
+)
+def test_a_job_of_which_no_answer_is_of_use_ends_the_run(
+    small_run: SmallRun, answer: Reply, words: str
+) -> None:
+    """Though it has but 13 targets; nothing counts as a caption, and in the end all are asked again."""
+    with ScriptedEndpoint(lambda asked: well(asked) if is_trial(asked) else answer) as endpoint:
+        with pytest.raises(SetupError) as raised:
+            small_run.caption(config(endpoint))
+        assert words in str(raised.value)
+        assert 0 == counts(small_run)[0]
+        endpoint.chat = well
+        small_run.caption(config(endpoint))
+
+    assert (PLANNED["single_en"], 0) == counts(small_run)
+
+
+def test_one_usable_answer_lets_the_others_pass(small_run: SmallRun) -> None:
+    """They are the filter's to judge, whenever they came."""
+    with ScriptedEndpoint() as endpoint:
+        sorry = say("I'm sorry, I can't help with that.")
+        endpoint.chat = lambda asked: well(asked) if len(endpoint.asked) == 9 else sorry
+        small_run.caption(config(endpoint, ask_again=1, max_in_flight=1))
+
+    assert (PLANNED["single_en"], 0) == counts(small_run)
+
+
+def test_what_failed_because_of_the_endpoint_is_asked_again_by_the_same_command(small_run: SmallRun) -> None:
+    """Where it broke down or was set up too small; what an image is to blame for stays a failure."""
+    faults = [refuse(500, "engine"), refuse(413, "too large"), refuse(400, "cannot identify image file")]
+
+    def chat(asked: Asked) -> Reply:
+        is_due = faults and not is_trial(asked) and len(endpoint.asked) > 3
+        return faults.pop() if is_due else well(asked)
+
+    with ScriptedEndpoint(chat) as endpoint:
+        small_run.caption(config(endpoint, max_in_flight=1))
+        first = counts(small_run)
+        asked = len(endpoint.asked)
+        assert small_run.caption(config(endpoint)) is True
+        assert small_run.caption(config(endpoint)) is False
+
+    assert (PLANNED["single_en"] - 3, 3) == first
+    assert (PLANNED["single_en"] - 1, 1) == counts(small_run)
+    assert 2 == len(endpoint.asked) - asked
+    assert {"refused"} == {
+        row.failure.partition(":")[0] for row in small_run.rows().values() if row.failure is not None
+    }
+
+
+def test_sets_that_an_endpoint_takes_no_more_than_one_image_of_stop_at_the_first(small_run: SmallRun) -> None:
+    """With the server's words and what to start it with; single images are captioned."""
+
+    def one_image(asked: Asked) -> Reply:
+        return well(asked) if asked.images == 1 else refuse(400, "At most 1 image(s) may be provided.")
+
+    with ScriptedEndpoint(one_image) as endpoint:
+        with pytest.raises(SetupError, match=r"At most 1 image.*--limit-mm-per-prompt"):
+            small_run.caption(config(endpoint, "multi_en", "single_en"))
+        small_run.caption(config(endpoint, "single_en"))
+
+    assert (PLANNED["single_en"], 0) == counts(small_run)

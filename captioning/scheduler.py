@@ -14,7 +14,7 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
 
@@ -144,7 +144,8 @@ class Scheduler:
             began = time.monotonic()
             answers = self._ask(group, requests) if requests else []
             took_s = time.monotonic() - began
-        rows = [_row(group.job.name, answer) for answer in (*answers, *unreadable)]
+        contents = {target.id: target.content for target in group.targets}
+        rows = [_row(group.job.name, answer, contents) for answer in (*answers, *unreadable)]
         missing = [row for row in rows if row.id in group.missing]
         return FinishedGroup(group=group, rows=missing, answers=answers, took_s=took_s)
 
@@ -194,7 +195,7 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def _row(job: str, answer: Answer) -> Caption:
+def _row(job: str, answer: Answer, contents: Mapping[str, str]) -> Caption:
     """Whitespace around a text, and what has no width in it, is not the model's to decide."""
     completion = answer.completion
     return Caption(
@@ -207,4 +208,5 @@ def _row(job: str, answer: Answer) -> Caption:
         attempts=completion.attempts,
         asked_again=answer.asked_again,
         failure=completion.failure,
+        content=contents[completion.id],
     )

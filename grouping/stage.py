@@ -7,6 +7,7 @@ whether there was anything to do. Both go on where a killed run stopped. Not its
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -25,13 +26,15 @@ from triptych.progress import Progress, Task
 from triptych.runs.context import RunContext
 from triptych.runs.folder import RunFolder, Setting
 from triptych.runs.jsonl import write_jsonl
-from triptych.runs.missing_sources import ArchiveDamage, note_sources
+from triptych.runs.missing_sources import ArchiveDamage
+from triptych.runs.source_changes import find_changes
 from triptych.sources.shard import Shard, estimate_count
 
 if TYPE_CHECKING:
     from triptych.grouping.embedding.device_workers import Embed
     from triptych.grouping.embedding.stored_embeddings import StoredShard
     from triptych.grouping.embedding.throughput import Throughput
+    from triptych.grouping.sets.growing import Before
 
 EMBEDDINGS_DATA_VERSION = 3
 """Of the folders encoders and embedding. Raise it when the same images would get other rows."""
@@ -41,11 +44,12 @@ SETS_DATA_VERSION = 5
 
 
 def embed_sources(run: RunContext, sources: Sequence[Shard], config: EmbeddingConfig) -> bool:
-    """Embed every shard of ``sources`` that isn't whole yet. Returns whether there was work.
+    """Embed what of ``sources`` isn't embedded yet, and count what is gone as gone. Returns whether there
+    was work.
 
     Batch size, threads and devices are no part of the fingerprint: they change how fast rows come,
     not what they mean. Raises SetupError where the model can't be loaded, or the folder was made from
-    other sources or another model.
+    another model or of other images.
     """
     folder, progress = run.folder, run.progress
     checkpoint = resolve_encoder(config.model, config.pretrained)
@@ -53,25 +57,37 @@ def embed_sources(run: RunContext, sources: Sequence[Shard], config: EmbeddingCo
         "data_version": EMBEDDINGS_DATA_VERSION,
         "encoder": checkpoint.identity,
         "precision": config.precision,
-        "source": _describe_sources(sources),
     }
-    if folder.is_finished("embeddings"):
-        return folder.begin_stage("embeddings", settings, {})  # False, or says which setting changed
     folder.refuse_other_settings("embeddings", settings)  # before a model is loaded
+    if folder.is_finished("embeddings"):
+        folder.refuse_damage({"images": folder.digest("images")})
+    changes = find_changes(folder, sources)
+    for line in changes.lines:
+        progress.say(f"note: {line}")
+    if folder.is_finished("embeddings") and changes.are_none and changes.is_listed:
+        return False
 
     began = time.monotonic()
-    todo = [shard for shard in sources if not folder.is_embedded(shard.name)]
-    with _open_devices(run, checkpoint, config, len(todo)) as embed:
-        folder.begin_stage("embeddings", settings, {})  # now: a model that fails must leave no trace
-        note_sources(folder, sources)
-        with progress.task("embeddings", _say_how_many(todo, progress), "images") as task:
-            report = _Report(folder, task, len(sources), len(todo))
-            embed(todo, report)
-    found, unreadable = _finish_embeddings(run, began, report.notes)
+    with contextlib.ExitStack() as stack:
+        embed = None
+        if changes.todo:
+            embed = stack.enter_context(_open_devices(run, checkpoint, config, len(changes.todo)))
+        # Now: a model that fails must leave no trace.
+        folder.begin_stage("embeddings", settings, {})
+        if folder.is_finished("embeddings"):
+            folder.reopen_stage("embeddings")
+        changes.apply(folder)
+        notes: dict[str, Setting] = {}
+        if embed is not None:
+            with progress.task("embeddings", _say_how_many(changes.todo, progress), "images") as task:
+                report = _Report(folder, task, len(changes.listed), len(changes.todo))
+                embed(changes.todo, report)
+            notes = report.notes
+    found, unreadable = _finish_embeddings(run, began, notes)
     progress.say(
         f"embeddings: {found:,} files found, {found - unreadable:,} images, {unreadable:,} unreadable"
     )
-    return True
+    return not changes.are_none
 
 
 def _finish_embeddings(run: RunContext, began: float, notes: dict[str, Setting]) -> tuple[int, int]:
@@ -79,6 +95,8 @@ def _finish_embeddings(run: RunContext, began: float, notes: dict[str, Setting])
     found = unreadable = 0
     damage = ArchiveDamage()
     for record in run.folder.all_images():
+        if record.is_gone:
+            continue
         found += 1
         unreadable += record.unreadable is not None
         damage.look_at(record)
@@ -184,6 +202,9 @@ def make_sets(run: RunContext, config: SetsConfig) -> bool:
     """
     folder, settings = run.folder, sets_settings(config)
     inputs = {"images": folder.digest("images"), "embeddings": folder.digest("embeddings")}
+    state = folder.run_file.stages.get("sets")
+    if state is not None and state.inputs != inputs:
+        shutil.rmtree(folder.scratch_folder, ignore_errors=True)  # checkpoints of other images
     if not folder.begin_stage("sets", settings, inputs):
         shutil.rmtree(
             folder.scratch_folder, ignore_errors=True
@@ -194,9 +215,17 @@ def make_sets(run: RunContext, config: SetsConfig) -> bool:
 
     began = time.monotonic()
     table = load_image_table(folder)
-    duplicates, sets, thresholds, notes = group_images(table, config, folder.scratch_folder, run.progress)
+    before = _found_before(folder)
+    duplicates, sets, thresholds, notes = group_images(
+        table, config, folder.scratch_folder, run.progress, before
+    )
     write_jsonl(folder.duplicates_file, duplicates)
     write_jsonl(folder.sets_file, sets)
+    if before is not None:
+        stayed = len({each.id for each in before.sets} & {each.id for each in sets})
+        run.progress.say(
+            f"sets: {stayed:,} of {len(before.sets):,} stay; `triptych group --regroup` makes all again"
+        )
     grouped = sum(len(each.keys) for each in sets)
     run.progress.say(
         f"sets: {len(sets):,} of {grouped:,} images; {len(duplicates):,} duplicates,"
@@ -229,6 +258,17 @@ def sets_settings(config: SetsConfig) -> dict[str, Setting]:
     settings: dict[str, Setting] = {"data_version": SETS_DATA_VERSION, **msgspec.to_builtins(config)}
     del settings["threads"], settings["device"]  # they change how fast sets come, not which
     return settings
+
+
+def _found_before(folder: RunFolder) -> Before | None:
+    """What was found of fewer or other images; None where sets were never made or are to be made anew."""
+    from triptych.grouping.sets import noted_thresholds
+    from triptych.grouping.sets.growing import Before
+
+    thresholds = noted_thresholds(folder.run_file.stages["sets"].notes)
+    if thresholds is None or not folder.sets_file.exists() or not folder.duplicates_file.exists():
+        return None
+    return Before(list(folder.duplicates()), list(folder.sets()), thresholds)
 
 
 class _Named(Protocol):

@@ -64,6 +64,8 @@ class Run(RunContents):
         self._shards = shards
         self._stored = stored
         self._noted: set[str] = set()
+        self._unsaved = False
+        """Whether the config was changed, and no stage that had work to do has saved it."""
 
     def close(self) -> None:
         """Let other processes work on the folder."""
@@ -73,7 +75,9 @@ class Run(RunContents):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None and self._unsaved:
+            self.folder.save()
         self.close()
 
     def __repr__(self) -> str:
@@ -93,7 +97,6 @@ class Run(RunContents):
         """Embeddings, duplicates and sets."""
         self._require_lock()
         from triptych.grouping.stage import adopt_embeddings, embed_sources, make_sets
-        from triptych.runs.missing_sources import settle_sources
 
         self._reopen_what_lost_files("embeddings", "sets")
         context = self._context(())
@@ -104,10 +107,8 @@ class Run(RunContents):
             embedding = msgspec.structs.replace(
                 self.config.embedding, model=resolve_model(self.config.embedding.model)
             )
-            shards = self.shards
-            self._note(settle_sources(self.folder, shards))
             self._record()
-            worked = embed_sources(context, shards, embedding)
+            worked = embed_sources(context, self._listed_shards, embedding)
         worked |= make_sets(context, self.config.sets)
         return GroupResult(self.folder, self.jobs, did_work=worked)
 
@@ -262,13 +263,20 @@ class Run(RunContents):
     @property
     def shards(self) -> list[Shard]:
         """The shards of the sources, listed once, with stand-ins for archives that have gone."""
-        from triptych.runs.missing_sources import with_gone_shards, without_gone_archives
+        from triptych.runs.missing_sources import with_gone_shards
+
+        return with_gone_shards(self.folder, self._listed_shards)
+
+    @property
+    def _listed_shards(self) -> list[Shard]:
+        """Those that are there."""
+        from triptych.runs.missing_sources import without_gone_archives
         from triptych.sources.opening import open_sources
 
         if self._shards is None:
             sources = without_gone_archives(self.folder, self._sources)
             self._shards = open_sources(sources, self.config.input, self.folder.path / UNPACKED)
-        return with_gone_shards(self.folder, self._shards)
+        return self._shards
 
     def make_again(self, stages: Sequence[StageName]) -> None:
         """Let ``stages`` begin anew when their turn comes, with any settings.
@@ -287,6 +295,22 @@ class Run(RunContents):
             self.folder.discard("embeddings")
         self.folder.made_again |= {stage for stage in stages if stage != "embeddings"}
 
+    def move_sources(self, old: Path, new: Path) -> None:
+        """From now on look in ``new`` for the images of sources that were in ``old``.
+
+        Raises UsageError where there is no such source, or nothing at its new place.
+        """
+        self._require_lock()
+        was, now = old.absolute(), new.absolute()
+        moved = [now / path.relative_to(was) if path.is_relative_to(was) else path for path in self._sources]
+        if moved == self._sources:
+            named = ", ".join(map(str, self._sources)) or "none"
+            raise UsageError(f"no source of {self.path} is in {old}; its sources: {named}", path=old)
+        if not now.exists():
+            raise UsageError(f"{new} is not there; expected what was in {old}", path=new)
+        self._sources, self._shards = moved, None
+        self.save_settings()
+
     def save_settings(self) -> None:
         """Store the settings that the run was opened with, for all that opens it from now on."""
         self._require_lock()
@@ -300,15 +324,18 @@ class Run(RunContents):
             raise SetupError(f"{self.path} was opened to look at; open it without read_only to work on it")
 
     def _record(self) -> None:
-        """What the next stage that has work to do saves with its state."""
+        """What the next stage that has work to do saves with its state; without one, leaving the run does."""
         captioning = msgspec.structs.replace(self.config.captioning, sample=None)  # of one command only
-        self.folder.run_file.config = {
+        run_file = self.folder.run_file
+        before = run_file.config, run_file.origins, run_file.versions
+        run_file.config = {
             "sources": [str(path) for path in self._sources],
             **as_tree(msgspec.structs.replace(self.config, captioning=captioning)),
         }
         origins = self.settings.origins
-        self.folder.run_file.origins = {k: v for k, v in origins.items() if k != "captioning.sample"}
-        self.folder.run_file.versions = installed_versions()
+        run_file.origins = {k: v for k, v in origins.items() if k != "captioning.sample"}
+        run_file.versions = installed_versions()
+        self._unsaved |= before != (run_file.config, run_file.origins, run_file.versions)
 
     def _note(self, lines: Sequence[str]) -> None:
         """Say each of ``lines``, unless it was said before."""

@@ -8,10 +8,20 @@ few hundred of the millions that are read.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import msgspec
+
+GONE = "gone: not in the sources any more"
+"""The ``unreadable`` of a file that isn't in the sources now; of one that was no image the reason follows. An
+image's embedding stays, so that it counts again when it is back."""
+
+REPLACED = "replaced: its file holds other bytes now"
+"""The same of an image whose file has a record of its own now."""
+
+CONTENT_DIGITS = 12
+"""Hex digits that tell what an image or a set showed when it was captioned."""
 
 
 class ImageRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -30,8 +40,20 @@ class ImageRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
     """A perceptual hash of what it shows, 256 bits in hex; empty where only an embedding is known."""
     offset_bytes: int | None = None
     """Where the member's bytes start inside its tar; None for a file of a folder."""
+    modified_ns: int = 0
+    """When the file of a folder was last changed; 0 in an archive."""
     unreadable: str | None = None
     """The reason, starting with its class and a colon: ``truncated: ...``; None if readable."""
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether its file isn't in the sources any more, or not with these bytes."""
+        return self.unreadable is not None and self.unreadable.startswith((GONE, REPLACED))
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether its shard's embeddings have a row for it: it is readable, or was and is gone."""
+        return self.unreadable in (None, GONE, REPLACED)
 
 
 class Duplicate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -52,6 +74,8 @@ class ImageSet(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     id: str
     keys: tuple[str, ...]
+    content: str = ""
+    """What its images show (see content_of)."""
     min_cosine_similarity: float
     mean_cosine_similarity: float
 
@@ -77,6 +101,8 @@ class Caption(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
     image of a set isn't named as its prompt asks, or one is named that isn't there), ``cut``. As many as the
     limit: the least bad was kept."""
     failure: str | None = None
+    content: str = ""
+    """What the image or the images of the set showed (see content_of); empty where that isn't known."""
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -94,6 +120,15 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
 def caption_id(job: str, target: str) -> str:
     """The id of the caption of ``target`` (an image key or a set id) in ``job``."""
     return f"{job}:{target}"
+
+
+def content_of(hashes: Sequence[str]) -> str:
+    """CONTENT_DIGITS hex digits for images with these content hashes, in order; empty where none has one."""
+    if len(hashes) == 1:
+        return hashes[0][:CONTENT_DIGITS]
+    if not any(hashes):
+        return ""
+    return hashlib.blake2b("\n".join(hashes).encode(), digest_size=CONTENT_DIGITS // 2).hexdigest()
 
 
 def set_id(keys: Iterable[str]) -> str:

@@ -125,14 +125,14 @@ def _unreadable(folder: RunFolder) -> Iterator[str]:
     """Of images and embeddings that lie there while more are made: going on with them would fail."""
     for shard in folder.shards():
         images, embeddings = folder.images_file(shard), folder.embeddings_file(shard)
-        readable: int | None = None
+        embedded: int | None = None
         try:
-            readable = sum(each.unreadable is None for each in read_whole_jsonl(images, ImageRecord))
+            embedded = sum(each.is_embedded for each in read_whole_jsonl(images, ImageRecord))
         except SetupError:
             yield images.relative_to(folder.path).as_posix()
         try:
             if embeddings.exists():
-                map_embeddings(embeddings, readable)
+                map_embeddings(embeddings, embedded)
         except SetupError:
             yield embeddings.relative_to(folder.path).as_posix()
 
@@ -147,7 +147,7 @@ def _caption_damage(folder: RunFolder) -> Iterator[Damage]:
     for path in sorted((folder.path / "captions").rglob("*.jsonl")):
         try:
             captions = read_whole_journal(path, Caption)
-            if len({caption.id for caption in captions}) == len(captions):
+            if len({(caption.id, caption.content) for caption in captions}) == len(captions):
                 continue
         except SetupError:
             pass
@@ -162,15 +162,16 @@ def _caption_damage(folder: RunFolder) -> Iterator[Damage]:
 
 def _bad_lines(path: Path) -> tuple[set[int], set[int]]:
     """The numbers of damaged lines, and of lines whose caption comes again: the last one counts."""
-    last: dict[str, int] = {}
+    last: dict[tuple[str, str], int] = {}
     broken, repeated = set(), set()
     for line in journal_lines(path, Caption):
         if line.record is None:
             broken.add(line.number)
             continue
-        if line.record.id in last:
-            repeated.add(last[line.record.id])
-        last[line.record.id] = line.number
+        written = line.record.id, line.record.content
+        if written in last:
+            repeated.add(last[written])
+        last[written] = line.number
     return broken, repeated
 
 

@@ -63,6 +63,8 @@ def ledger_lines(ledger: Ledger) -> Iterator[str]:
     yield _line("  duplicates", _total(images.duplicates), images.duplicates)
     yield _line("  in sets", images.in_sets, None if images.sets is None else {"sets": images.sets})
     yield _line("  single", images.single)
+    if images.gone:
+        yield _line("files gone", images.gone)
     for job, counts in ledger.jobs.items():
         yield _line(f"{job} planned", counts.planned)
         if counts.pending:

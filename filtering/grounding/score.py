@@ -208,10 +208,10 @@ def _median(values: NDArray[np.float64]) -> float:
 
 def shard_embeddings(folder: RunFolder, shard: str) -> Embeddings:
     """Those of each readable image of ``shard``."""
-    readable = [image.key for image in folder.images(shard) if image.unreadable is None]
-    rows = map_embeddings(folder.embeddings_file(shard), len(readable)).astype(np.float32)
+    embedded = [image for image in folder.images(shard) if image.is_embedded]
+    rows = map_embeddings(folder.embeddings_file(shard), len(embedded)).astype(np.float32)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    return dict(zip(readable, rows, strict=True))
+    return {image.key: row for image, row in zip(embedded, rows, strict=True) if image.unreadable is None}
 
 
 def captioned(planned: Sequence[Planned]) -> list[KeyedCaption]:

@@ -41,7 +41,8 @@ class Prepared(NamedTuple):
 def prepare(file: FoundFile, shape: InputShape) -> Prepared:
     """The record of ``file`` and its pixels for a tower of ``shape``. For any number of threads."""
     if file.unreadable is not None:
-        return Prepared(ImageRecord(key=file.key, unreadable=file.unreadable), None)
+        record = ImageRecord(key=file.key, modified_ns=file.modified_ns, unreadable=file.unreadable)
+        return Prepared(record, None)
     width_px = height_px = 0
     shown = ""
     pixels: NDArray[np.uint8] | None = None
@@ -62,6 +63,7 @@ def prepare(file: FoundFile, shape: InputShape) -> Prepared:
         content_hash=hashlib.blake2b(file.content, digest_size=16).hexdigest(),
         picture_hash=shown,
         offset_bytes=file.offset_bytes,
+        modified_ns=file.modified_ns,
         unreadable=unreadable,
     )
     return Prepared(record, pixels)

@@ -7,6 +7,7 @@ its job: where embeddings come from, and where results go (see stage and library
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ from triptych.grouping.neighbours.inverted_lists import build_inverted_lists
 from triptych.grouping.neighbours.probe_count import choose_probe_count, measure_recall
 from triptych.grouping.neighbours.self_join import Neighbours, SelfJoin
 from triptych.grouping.sets.duplicates import Corpus, find_duplicates, same_bytes
+from triptych.grouping.sets.growing import Before, group_what_is_new
 from triptych.grouping.sets.image_table import ImageTable
 from triptych.grouping.sets.packing import make_image_sets, subsample
 from triptych.grouping.sets.pairs import pairs_from
@@ -42,8 +44,13 @@ class Grouped(NamedTuple):
     notes: dict[str, Setting]
 
 
-def group_images(table: ImageTable, config: SetsConfig, scratch: Path, progress: Progress) -> Grouped:
-    """Duplicates and sets of ``table``: the same for any number of threads and after any restart."""
+def group_images(
+    table: ImageTable, config: SetsConfig, scratch: Path, progress: Progress, before: Before | None = None
+) -> Grouped:
+    """Duplicates and sets of ``table``: the same for any number of threads and after any restart.
+
+    What was found ``before`` stays, as far as it holds (see growing).
+    """
     count = len(table.keys)
     if count == 0:
         return Grouped([], [], None, {})
@@ -51,6 +58,14 @@ def group_images(table: ImageTable, config: SetsConfig, scratch: Path, progress:
     lists = build_inverted_lists(table.blocks, count, table.dimensions, scratch, searcher, progress)
     probes = choose_probe_count(lists, config.neighbours, config.min_recall)
     corpus = Corpus(table, lists, probes)
+    searched: dict[str, Setting] = {
+        "searched_with": searcher.name,
+        "cells": lists.cells,
+        "cells_searched": probes,
+    }
+    if before is not None:
+        duplicates, sets = group_what_is_new(corpus, before, config, scratch, progress)
+        return Grouped(duplicates, sets, before.thresholds, {**_thresholds(before.thresholds), **searched})
     copies = same_bytes(table.content_hashes)
     distinct = np.ones(count, bool)
     distinct[list(copies)] = False
@@ -62,28 +77,45 @@ def group_images(table: ImageTable, config: SetsConfig, scratch: Path, progress:
     thresholds = choose_thresholds(
         config, lists.vectors, spacing, int(distinct.sum()), with_hashes=with_hashes
     )
-    duplicates, stays = find_duplicates(corpus, neighbours, copies, thresholds, progress)
+    duplicates, stays = find_duplicates(
+        corpus, neighbours, copies, thresholds, progress, distinct=distinct, rank=np.zeros(count, np.int32)
+    )
     _replace_lost(corpus, neighbours, distinct, stays, thresholds, scratch / "second-join", progress)
 
     pairs = pairs_from(neighbours, lists.vectors, thresholds.related, searcher, stays)
     pairs = pairs.where(pairs.mutual & (pairs.cosines.astype(np.float64) < thresholds.duplicate))
-    sets = make_image_sets(table.keys, lists.vectors, pairs, thresholds, config, progress)
+    sets = make_image_sets(table, lists.vectors, pairs, thresholds, config, progress)
     if config.max_sets is not None:
         number = {key: image for image, key in enumerate(table.keys)}
         sets = subsample(sets, config.max_sets, lambda key: int(lists.cell_of[number[key]]))
+    recalled: dict[str, Setting] = {f"recall_at_{config.neighbours}": round(recall, 4)}
+    return Grouped(duplicates, sets, thresholds, {**_thresholds(thresholds), **searched, **recalled})
+
+
+def _thresholds(thresholds: Thresholds) -> dict[str, Setting]:
+    """As a run notes them."""
     notes: dict[str, Setting] = {
         "related_cosine_similarity": thresholds.related,
         "close_cosine_similarity": thresholds.close,
         "duplicate_cosine_similarity": thresholds.duplicate,
         "hashes_decide_from": thresholds.hashes_decide_from,
         "thresholds_why": thresholds.why,
-        **({"thresholds_warning": thresholds.warning} if thresholds.warning else {}),
-        "searched_with": searcher.name,
-        "cells": lists.cells,
-        "cells_searched": probes,
-        f"recall_at_{config.neighbours}": round(recall, 4),
     }
-    return Grouped(duplicates, sets, thresholds, notes)
+    return notes | ({"thresholds_warning": thresholds.warning} if thresholds.warning else {})
+
+
+def noted_thresholds(notes: Mapping[str, Setting]) -> Thresholds | None:
+    """Those that a run notes; None where sets were never made."""
+    if "hashes_decide_from" not in notes:
+        return None
+    return Thresholds(
+        related=float(str(notes["related_cosine_similarity"])),
+        close=float(str(notes["close_cosine_similarity"])),
+        duplicate=float(str(notes["duplicate_cosine_similarity"])),
+        hashes_decide_from=float(str(notes["hashes_decide_from"])),
+        why=str(notes["thresholds_why"]),
+        warning=str(notes.get("thresholds_warning", "")),
+    )
 
 
 def _replace_lost(

@@ -38,11 +38,12 @@ class Corpus(NamedTuple):
     probe_count: int
 
 
-def same_bytes(content_hashes: Sequence[str]) -> dict[int, int]:
-    """Each image whose bytes an earlier one (of a smaller key) has, with that one."""
+def same_bytes(content_hashes: Sequence[str], order: NDArray[np.integer] | None = None) -> dict[int, int]:
+    """Each image whose bytes one before it in ``order`` (None: of keys) has, with the first such one."""
     first_of: dict[str, int] = {}
     copies: dict[int, int] = {}
-    for image, content_hash in enumerate(content_hashes):
+    for image in range(len(content_hashes)) if order is None else order.tolist():
+        content_hash = content_hashes[image]
         first = first_of.setdefault(content_hash, image) if content_hash else image
         if first != image:
             copies[image] = first
@@ -55,15 +56,17 @@ def find_duplicates(
     copies: dict[int, int],
     thresholds: Thresholds,
     progress: Progress,
+    *,
+    distinct: NDArray[np.bool_],
+    rank: NDArray[np.integer],
 ) -> tuple[list[Duplicate], NDArray[np.bool_]]:
     """The duplicates of a run, sorted by key, and a mask ``bool[n]`` of the images that stay.
 
-    ``copies`` are those of the same bytes (see same_bytes), among which no neighbours were looked for.
+    ``copies`` are those of the same bytes (see same_bytes); neighbours were looked for among ``distinct``
+    images. An image of a lower ``rank`` stays before all of a higher one; one below 0 stays in any case.
     """
     keys = corpus.image_table.keys
-    distinct = np.ones(len(keys), bool)
-    distinct[list(copies)] = False
-    covered = _near_duplicates(corpus, neighbours, distinct, thresholds, progress)
+    covered = _near_duplicates(corpus, neighbours, distinct, rank, thresholds, progress)
 
     def describe(image: int, kept: int, cosine: float) -> Duplicate:
         reason: Reason = "near duplicate" if cosine >= thresholds.duplicate else "hashes agree"
@@ -77,7 +80,7 @@ def find_duplicates(
             duplicates.append(
                 Duplicate(key=keys[image], of=keys[first], reason="same bytes", cosine_similarity=1.0)
             )
-    stays = distinct
+    stays = distinct.copy()
     stays[list(covered)] = False
     return sorted(duplicates, key=lambda duplicate: duplicate.key), stays
 
@@ -86,6 +89,7 @@ def _near_duplicates(
     corpus: Corpus,
     neighbours: Neighbours,
     distinct: NDArray[np.bool_],
+    rank: NDArray[np.integer],
     thresholds: Thresholds,
     progress: Progress,
 ) -> dict[int, tuple[int, float]]:
@@ -104,9 +108,9 @@ def _near_duplicates(
             others = np.union1d(others, _all_near(corpus, image, lowest, distinct))
         return image, others
 
-    paired = _best_first(table, pairs)
+    paired = _best_first(table, pairs, rank)
     covered: dict[int, tuple[int, float]] = {}
-    stays = np.zeros(len(distinct), bool)
+    stays = rank < 0
     with progress.task("duplicates", len(paired), "images") as task:
 
         def uncovered() -> Iterator[int]:
@@ -118,23 +122,40 @@ def _near_duplicates(
         for image, others in in_threads(look, uncovered(), corpus.lists.searcher):
             if image in covered:  # since it was begun
                 continue
-            stays[image] = True
             ones = np.full(len(others), image)
             cosines = pair_cosines(vectors, ones, others)
             copied = _are_copies(table, ones, others, cosines, thresholds)
+            if not stays[image] and (already := copied & stays[others]).any():  # its line was too full for it
+                best = int(np.argmax(np.where(already, cosines, -np.inf)))
+                covered[image] = int(others[best]), float(cosines[best])
+                continue
+            stays[image] = True
             for other, cosine in zip(others[copied].tolist(), cosines[copied].tolist(), strict=True):
                 if other not in covered and not stays[other]:
                     covered[other] = (image, cosine)
     return covered
 
 
-def _best_first(table: ImageTable, copies: Pairs) -> NDArray[np.int64]:
-    """The images that have copies: the largest first, of equals the one with most copies, then by key."""
+def _best_first(table: ImageTable, copies: Pairs, rank: NDArray[np.integer]) -> NDArray[np.int64]:
+    """The images that have copies: by rank, the largest first, of equals the one with most copies, by key."""
     times = np.bincount(np.concatenate([copies.left, copies.right]), minlength=len(table.keys))
     paired = np.flatnonzero(times)
-    order = np.lexsort((paired, -times[paired], -table.size_bytes[paired], -table.pixels[paired]))
+    order = np.lexsort(
+        (paired, -times[paired], -table.size_bytes[paired], -table.pixels[paired], rank[paired])
+    )
     best: NDArray[np.int64] = paired[order]
     return best
+
+
+def are_copies(
+    corpus: Corpus, left: NDArray[np.int64], right: NDArray[np.int64], thresholds: Thresholds
+) -> NDArray[np.bool_]:
+    """Whether each two images are copies, by their vectors, hashes or bytes."""
+    table, hashes = corpus.image_table, corpus.image_table.content_hashes
+    pairs = zip(left.tolist(), right.tolist(), strict=True)
+    same = np.array([bool(hashes[one]) and hashes[one] == hashes[other] for one, other in pairs], bool)
+    cosines = pair_cosines(corpus.lists.vectors, left, right)
+    return same | _are_copies(table, left, right, cosines, thresholds)
 
 
 def _are_copies(

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from triptych.errors import SetupError
 from triptych.grouping.neighbours.inverted_lists import VECTORS_AT_ONCE, StoredBlock
 from triptych.grouping.perceptual_hash import HASH_BYTES
-from triptych.records import ImageRecord
+from triptych.records import ImageRecord, content_of
 from triptych.runs.arrays import map_embeddings
 from triptych.runs.folder import RunFolder
+from triptych.runs.missing_sources import listed_shards
 
 
 class ImageTable(NamedTuple):
@@ -36,6 +37,12 @@ class ImageTable(NamedTuple):
     has_picture_hash: NDArray[np.bool_]
     blocks: list[StoredBlock]
     dimensions: int
+    batches: NDArray[np.int32]
+    """Which time images were added to the run each came in (see ListedShard)."""
+
+    def content_of(self, images: Sequence[int]) -> str:
+        """What ``images`` show, in their order (see records.content_of)."""
+        return content_of([self.content_hashes[image] for image in images])
 
 
 def load_image_table(run: RunFolder) -> ImageTable:
@@ -44,24 +51,40 @@ def load_image_table(run: RunFolder) -> ImageTable:
     Raises SetupError where a shard's embeddings don't match its images: another number of rows,
     another width than the other shards', or values that aren't finite.
     """
+    batch_of = {each.name: each.batch for each in listed_shards(run)}
     records: list[ImageRecord] = []
+    batches: list[int] = []
     stored: list[StoredBlock] = []
     dimensions = 0
     for shard in run.shards():
-        readable = [record for record in run.images(shard) if record.unreadable is None]
+        embedded = [record for record in run.images(shard) if record.is_embedded]
+        readable = [record for record in embedded if not record.is_gone]
         path = run.embeddings_file(shard)
-        width = _check(path, len(readable))
+        width = _check(path, len(embedded))
         if dimensions and width != dimensions:
             raise _damaged(path, f"{width} dimensions, {dimensions} in the shard before")
         dimensions = width
         places = np.arange(len(records), len(records) + len(readable))
         records += readable
-        stored.append(StoredBlock(places, partial(np.load, path, mmap_mode="r")))
-    return make_image_table(records, stored, dimensions)
+        batches += [batch_of.get(shard, 0)] * len(readable)
+        load = partial(np.load, path, mmap_mode="r")
+        if len(readable) < len(embedded):
+            rows = np.flatnonzero([not record.is_gone for record in embedded])
+            load = partial(_rows_of, path, rows)
+        stored.append(StoredBlock(places, load))
+    return make_image_table(records, stored, dimensions, batches)
+
+
+def _rows_of(path: Path, rows: NDArray[np.int64]) -> NDArray[np.float16]:
+    stored: NDArray[np.float16] = np.load(path, mmap_mode="r")
+    return stored[rows]
 
 
 def make_image_table(
-    records: Sequence[ImageRecord], stored: Iterable[StoredBlock], dimensions: int
+    records: Sequence[ImageRecord],
+    stored: Iterable[StoredBlock],
+    dimensions: int,
+    batches: Sequence[int] = (),
 ) -> ImageTable:
     """``records`` of readable images in any order; ``stored`` names them by their place among these."""
     order = sorted(range(len(records)), key=lambda at: records[at].key)
@@ -82,6 +105,7 @@ def make_image_table(
         has_picture_hash=has_hash,
         blocks=[StoredBlock(number[block.images], block.load) for block in stored],
         dimensions=dimensions,
+        batches=np.array([batches[at] for at in order] if batches else np.zeros(len(order)), np.int32),
     )
 
 

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from triptych.grouping.config import SetsConfig
 from triptych.grouping.neighbours.unit_vectors import UnitVectors, cosines_with_each
+from triptych.grouping.sets.image_table import ImageTable
 from triptych.grouping.sets.pairs import Graph, Pairs
 from triptych.grouping.sets.thresholds import Thresholds
 from triptych.progress import Progress, Silent, Task
@@ -33,25 +34,25 @@ PAIRS_AT_ONCE = 65_536
 
 
 def make_image_sets(
-    keys: Sequence[str],
+    table: ImageTable,
     vectors: UnitVectors,
     pairs: Pairs,
     thresholds: Thresholds,
     config: SetsConfig,
     progress: Progress | None = None,
 ) -> list[ImageSet]:
-    """Sets over images 0 to n - 1 with ``keys`` (ascending). Sorted by their smallest key.
+    """Sets over the images of ``table``. Sorted by their smallest key.
 
     The same for the same images, in whatever order they were embedded.
     """
-    packing = _GreedyPacking(keys, vectors, pairs, thresholds, config)
+    packing = _GreedyPacking(table.keys, vectors, pairs, thresholds, config)
     with (progress or Silent()).task("packing sets", 2 * len(pairs.left), "pairs") as task:
         packing.pack(task)
         packing.swap()
         packing.pack(task)
         packing.place_leftovers()
     found = sorted(packing.sets, key=min)
-    return [_describe(keys, vectors, members) for members in found]
+    return [_describe(table, vectors, members) for members in found]
 
 
 def subsample(sets: Sequence[ImageSet], wanted: int, cell_of: Callable[[str], int]) -> list[ImageSet]:
@@ -209,7 +210,7 @@ class _GreedyPacking:
         return self._config.min_images + int(np.searchsorted(self._shares, drawn, side="right"))
 
 
-def _describe(keys: Sequence[str], vectors: UnitVectors, members: list[int]) -> ImageSet:
+def _describe(table: ImageTable, vectors: UnitVectors, members: list[int]) -> ImageSet:
     """The set, its most central image first, then always the nearest to the one before."""
     members = sorted(members)
     cosines = cosines_with_each(vectors, members, np.array(members, np.int64))
@@ -220,10 +221,11 @@ def _describe(keys: Sequence[str], vectors: UnitVectors, members: list[int]) -> 
     while left:
         order.append(max(sorted(left), key=lambda at: cosines[order[-1], at]))
         left.remove(order[-1])
-    names = tuple(keys[members[at]] for at in order)
+    names = tuple(table.keys[members[at]] for at in order)
     return ImageSet(
         id=set_id(names),
         keys=names,
+        content=table.content_of([members[at] for at in order]),
         min_cosine_similarity=round(float(pairs.min()), 6),
         mean_cosine_similarity=round(float(pairs.mean()), 6),
     )

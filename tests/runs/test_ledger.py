@@ -83,6 +83,7 @@ def test_a_sound_run_adds_up(judged: RunFolder) -> None:
         "in_sets": 2,
         "single": 4,
         "sets": 1,
+        "gone": 0,
     } == msgspec.to_builtins(ledger.images)
     assert {
         "planned": 6,

@@ -8,17 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.support.pile import jpeg, write_file, write_tar, write_zip
-from triptych.errors import SetupError
-from triptych.records import ImageRecord
-from triptych.runs.folder import RunFolder, StageState
-from triptych.runs.jsonl import write_jsonl
-from triptych.runs.missing_sources import (
-    gone_archives,
-    note_sources,
-    settle_sources,
-    with_gone_shards,
-    without_gone_archives,
-)
+from triptych.runs.folder import RunFolder
+from triptych.runs.missing_sources import gone_archives, with_gone_shards, without_gone_archives
+from triptych.runs.source_changes import find_changes
 from triptych.sources import loose_files
 from triptych.sources.loose_files import FILES_PER_SHARD
 from triptych.sources.opening import open_sources
@@ -31,6 +23,11 @@ def run(tmp_path: Path) -> RunFolder:
     return RunFolder.create_or_open(tmp_path / "run")
 
 
+def _note(run: RunFolder, shards: list[Shard]) -> None:
+    """What embedding does first."""
+    find_changes(run, shards).apply(run)
+
+
 def _described(shards: list[Shard]) -> list[tuple[str, str]]:
     return [(shard.name, shard.fingerprint()) for shard in shards]
 
@@ -40,7 +37,7 @@ def test_an_archive_that_has_gone_keeps_its_place(tmp_path: Path, run: RunFolder
     for number in range(3):
         write_tar(tmp_path / "pile" / f"sa_{number}.tar", {"x.jpg": jpeg()})
     before = open_sources([tmp_path / "pile"])
-    note_sources(run, before)
+    _note(run, before)
     (tmp_path / "pile" / "sa_1.tar").unlink()
     now = with_gone_shards(run, open_sources([tmp_path / "pile"]))
 
@@ -61,7 +58,7 @@ def test_archives_of_every_kind_are_named_when_they_have_gone(tmp_path: Path, ru
     pq.write_table(rows, pile / "c.parquet", row_group_size=FILES_PER_SHARD)
     pq.write_table(rows.slice(0, 1), pile / "d.parquet")
     write_file(pile / "there.jpg")
-    note_sources(run, open_sources([pile]))
+    _note(run, open_sources([pile]))
     for path in pile.glob("?.*"):
         path.unlink()
     gone = with_gone_shards(run, open_sources([pile]))
@@ -78,7 +75,7 @@ def test_loose_files_are_read_again_whatever_shards_they_are_in_now(
     for number in range(5):
         write_file(tmp_path / "pile" / f"{number}.jpg", jpeg(number))
     before = {shard.name: list(shard.files()) for shard in open_sources([tmp_path / "pile"])}
-    note_sources(run, open_sources([tmp_path / "pile"]))
+    _note(run, open_sources([tmp_path / "pile"]))
     (tmp_path / "pile" / "0.jpg").unlink()
     now = {shard.name: shard for shard in with_gone_shards(run, open_sources([tmp_path / "pile"]))}
 
@@ -106,72 +103,11 @@ def test_a_shard_that_goes_to_another_process_takes_its_own_files_only(
     assert shard.fingerprint() == pickle.loads(sent).fingerprint()
 
 
-def test_a_new_archive_and_a_changed_one_are_refused_by_name(tmp_path: Path, run: RunFolder) -> None:
-    """A run never mixes old and new."""
-    write_tar(tmp_path / "pile" / "a.tar", {"x.jpg": jpeg()})
-    note_sources(run, open_sources([tmp_path / "pile"]))
-    settle_sources(run, open_sources([tmp_path / "pile"]))
-    write_tar(tmp_path / "pile" / "a.tar", {f"{n}.jpg": jpeg() for n in range(20)})
-    write_tar(tmp_path / "pile" / "b.tar", {"x.jpg": jpeg()})
-    with pytest.raises(
-        SetupError, match=r"a has changed \(10240, now 40960\), b is new; .*--fresh embeddings"
-    ):
-        settle_sources(run, open_sources([tmp_path / "pile"]))
-
-
-def test_changed_files_of_a_folder_are_refused(tmp_path: Path, run: RunFolder) -> None:
-    """With how many there were."""
-    write_file(tmp_path / "pile" / "x.jpg")
-    note_sources(run, open_sources([tmp_path / "pile"]))
-    write_file(tmp_path / "pile" / "y.jpg")
-    with pytest.raises(SetupError, match=r"files-00000 has changed \(1 files, now 2 files\)"):
-        settle_sources(run, open_sources([tmp_path / "pile"]))
-
-
-@pytest.mark.parametrize("finished", [False, True])
-def test_loose_files_may_go_when_all_are_embedded(tmp_path: Path, run: RunFolder, finished: bool) -> None:
-    """Before that, the shards that are still to do would be others."""
-    for number in range(5):
-        write_file(tmp_path / "pile" / f"{number}.jpg", jpeg(number))
-    before = open_sources([tmp_path / "pile"])
-    note_sources(run, before)
-    for shard in before:
-        files = (
-            {"key": file.key, "size_bytes": len(file.content), "content_hash": "x"} for file in shard.files()
-        )
-        write_jsonl(run.images_file(shard.name), (ImageRecord(**fields) for fields in files))
-    run.run_file.stages["embeddings"] = StageState(settings={}, finished=finished)
-    (tmp_path / "pile" / "2.jpg").unlink()
-    now = with_gone_shards(run, open_sources([tmp_path / "pile"]))
-    if not finished:
-        with pytest.raises(SetupError, match=r"5 files, now 4 files"):
-            settle_sources(run, now)
-        return
-
-    assert ["1 loose files are not in the sources any more"] == settle_sources(run, now)
-    assert _described(before) == _described(now)
-
-    write_file(tmp_path / "pile" / "new.jpg")
-    with pytest.raises(SetupError, match="has changed"):
-        settle_sources(run, open_sources([tmp_path / "pile"]))
-
-
 def test_archives_that_were_named_by_themselves_may_go_too(tmp_path: Path, run: RunFolder) -> None:
     """A stored command line names files that aren't there any more; a folder must be."""
     kept, gone = (write_tar(tmp_path / f"{name}.tar", {"x.jpg": jpeg()}) for name in "ab")
-    note_sources(run, open_sources([kept, gone]))
+    _note(run, open_sources([kept, gone]))
     gone.unlink()
 
     assert [kept, tmp_path / "folder"] == without_gone_archives(run, [kept, gone, tmp_path / "folder"])
     assert [gone] == without_gone_archives(run, [gone])
-
-
-def test_the_first_note_stays(tmp_path: Path, run: RunFolder) -> None:
-    """What a resumed run finds is not what the run was begun with."""
-    write_tar(tmp_path / "pile" / "a.tar", {"x.jpg": jpeg()})
-    note_sources(run, open_sources([tmp_path / "pile"]))
-    before = run.sources_file.read_bytes()
-    write_tar(tmp_path / "pile" / "b.tar", {"x.jpg": jpeg()})
-    note_sources(run, open_sources([tmp_path / "pile"]))
-
-    assert before == run.sources_file.read_bytes()

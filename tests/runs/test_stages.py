@@ -49,10 +49,26 @@ def test_a_changed_setting_is_refused_and_named(tmp_path: Path) -> None:
 
 def test_changed_inputs_alone_do_the_stage_again(tmp_path: Path) -> None:
     """Derived files follow what they are derived from."""
-    run = _with_sets(tmp_path)
+    run = RunFolder.create_or_open(tmp_path)
+    run.begin_stage("verdicts", {"bound": 0.5}, {"captions": "a"})
+    write_jsonl(run.verdicts_file("multi_en", "s"), [])
+    run.finish_stage("verdicts")
+
+    assert run.begin_stage("verdicts", {"bound": 0.5}, {"captions": "b"})
+    assert not run.verdicts_file("multi_en", "s").exists()
+
+
+def test_changed_inputs_keep_sets_until_others_are_found(tmp_path: Path) -> None:
+    """Those whose images stay are to stay; the thresholds that they were made with are kept, too."""
+    run = RunFolder.create_or_open(tmp_path)
+    run.begin_stage("sets", {"bound": 0.5}, {"embeddings": "a"})
+    write_jsonl(run.sets_file, [])
+    run.finish_stage("sets", {"related": 0.6})
 
     assert run.begin_stage("sets", {"bound": 0.5}, {"embeddings": "b"})
-    assert not run.sets_file.exists()
+    assert run.sets_file.exists()
+    assert not run.is_finished("sets")
+    assert {"related": 0.6} == run.run_file.stages["sets"].notes
 
 
 def test_changed_inputs_keep_captions(tmp_path: Path) -> None:

@@ -80,8 +80,11 @@ class _HowMany(click.ParamType[int | None]):
     metavar="FOLDER",
     help="Look for the images below FOLDER, as a trainer would. [default: where the run found them]",
 )
+@options.moved
 @options.as_json
-def verify(folder: Path, images: int | None, image_root: Path | None, as_json: bool) -> None:
+def verify(
+    folder: Path, images: int | None, image_root: Path | None, moved: tuple[str, ...], as_json: bool
+) -> None:
     """Check all that a run wrote; exit 1 on any violation.
 
     Reloads and recounts the ledger, the embeddings, the exported files against their checksums, every
@@ -91,6 +94,7 @@ def verify(folder: Path, images: int | None, image_root: Path | None, as_json: b
     from triptych.verify.images import ImageCheck
     from triptych.verify.run import verify_run
 
+    options.remember_moves(folder, moved)
     result = verify_run(
         open_run(folder, progress=for_stderr(), read_only=True), ImageCheck(count=images, root=image_root)
     )
@@ -146,7 +150,8 @@ def doctor(
     metavar="FILE",
     help="Instead of a page: the precision that verdicts downloaded from the page come to.",
 )
-def report(folder: Path, verdicts_file: Path | None) -> None:
+@options.moved
+def report(folder: Path, verdicts_file: Path | None, moved: tuple[str, ...]) -> None:
     """Show samples of everything on one page.
 
     To read and to judge. The page opens from a file and needs no network. Keys in it: j and k for the
@@ -157,6 +162,7 @@ def report(folder: Path, verdicts_file: Path | None) -> None:
     from triptych.report.precision import precisions, read_verdicts
     from triptych.report.stage import write_report
 
+    options.remember_moves(folder, moved)
     progress = for_stderr()
     opened = open_run(folder, progress=progress, read_only=True)
     if verdicts_file is not None:

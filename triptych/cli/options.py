@@ -74,6 +74,14 @@ def sources(*, required: bool) -> Decorator:
     )
 
 
+moved = click.option(
+    "--moved",
+    "moved",
+    multiple=True,
+    metavar="OLD=NEW",
+    help="The images that were in the folder OLD are in NEW now. It is remembered. Repeatable.",
+)
+
 preset = click.option(
     "--preset", help="Settings to begin with: sa1b or demo. [default: none]", metavar="NAME"
 )
@@ -238,6 +246,35 @@ CONFIG_KEYS = {
     "image_root": "export.image_root",
 }
 """What an option sets, by its parameter's name, where that is one config key."""
+
+
+def moves(texts: Sequence[str]) -> list[tuple[Path, Path]]:
+    """What --moved says."""
+    pairs = [text.partition("=") for text in texts]
+    for text, (old, _, new) in zip(texts, pairs, strict=True):
+        if not old or not new:
+            raise UsageError(f"--moved {text!r}: expected OLD=NEW, two folders")
+    return [(Path(old), Path(new)) for old, _, new in pairs]
+
+
+def moved_sources(sources: Sequence[Path], texts: Sequence[str]) -> list[Path]:
+    """``sources`` where --moved says that they are now."""
+    found = [path.absolute() for path in sources]
+    for old, new in moves(texts):
+        was, now = old.absolute(), new.absolute()
+        found = [now / path.relative_to(was) if path.is_relative_to(was) else path for path in found]
+    return found if texts else list(sources)
+
+
+def remember_moves(run: Path, texts: Sequence[str]) -> None:
+    """Store in ``run`` what --moved says."""
+    if not texts:
+        return
+    from triptych.opening import open_run
+
+    with open_run(run) as opened:
+        for old, new in moves(texts):
+            opened.move_sources(old, new)
 
 
 def define_jobs(texts: Sequence[str], flags: dict[str, object]) -> list[str]:

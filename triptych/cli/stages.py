@@ -28,9 +28,11 @@ if TYPE_CHECKING:
 @options.grouping
 @options.captioning
 @options.exporting
+@options.moved
 @options.settings
 def run(
     sources: tuple[Path, ...],
+    moved: tuple[str, ...],
     out: Path,
     preset: str | None,
     config_file: Path | None,
@@ -47,7 +49,8 @@ def run(
     (triptych config RUN).
     """
     flags = options.flags_of(**given)
-    run_all(sources, out, preset, config_file, flags, fresh, options.define_jobs(jobs, flags), languages)
+    found = options.moved_sources(sources, moved)
+    run_all(found, out, preset, config_file, flags, fresh, options.define_jobs(jobs, flags), languages)
 
 
 @click.command(epilog=options.example("triptych group photos/ --out run"))
@@ -61,21 +64,31 @@ def run(
     metavar="IMAGE",
     help="Say why this image of a grouped RUN is in its set, or in none.",
 )
+@click.option(
+    "--regroup",
+    is_flag=True,
+    help="Make all sets anew. Without it, those whose images have stayed stay as they are.",
+)
+@options.moved
 @options.settings
 def group(
     sources: tuple[Path, ...],
+    moved: tuple[str, ...],
     out: Path,
     preset: str | None,
     embeddings: Path | None,
     keys_file: Path | None,
     explained: str | None,
+    regroup: bool,
     config_file: Path | None,
     fresh: tuple[StageName, ...],
     **given: Any,
 ) -> None:
     """Make sets of related images; set duplicates aside.
 
-    SOURCE is as for `triptych run`; or name stored --embeddings in place of images.
+    SOURCE is as for `triptych run`; or name stored --embeddings in place of images. Where images were
+    added, only those are embedded, and they make sets among themselves and with single images. Where the
+    images have moved, name their new place as SOURCE.
     """
     from triptych.opening import open_run
 
@@ -88,7 +101,7 @@ def group(
         raise click.UsageError("--keys names the rows of --embeddings PATH; images have keys of their own")
     with open_run(
         out,
-        sources,
+        options.moved_sources(sources, moved),
         preset=preset,
         config_file=config_file,
         settings=options.flags_of(**given),
@@ -96,7 +109,7 @@ def group(
         keys_file=keys_file,
         progress=for_stderr(),
     ) as opened:
-        opened.make_again(fresh)
+        opened.make_again((*fresh, "sets") if regroup and "sets" not in fresh else fresh)
         report(opened, opened.group())
 
 
@@ -111,9 +124,11 @@ def _explain(folder: Path, key: str) -> None:
 @click.command(epilog=options.example("triptych caption run --sample 20 --server http://gpu1:23333/v1"))
 @click.argument("folder", metavar="RUN", type=options.FOLDER)
 @options.captioning
+@options.moved
 @options.settings
 def caption(
     folder: Path,
+    moved: tuple[str, ...],
     config_file: Path | None,
     fresh: tuple[StageName, ...],
     jobs: tuple[str, ...],
@@ -121,6 +136,7 @@ def caption(
     **given: Any,
 ) -> None:
     """Caption the sets and single images of a run."""
+    options.remember_moves(folder, moved)
     flags = options.flags_of(**given)
     names = options.define_jobs(jobs, flags)
     _one_stage(

@@ -56,6 +56,9 @@ def locate(run: RunFolder, keys: set[str], duplicates: set[str], progress: Progr
             row = 0
             for record in run.images(shard):
                 task.advance(1)
+                if record.is_gone:
+                    row += record.is_embedded
+                    continue
                 if record.unreadable is not None:
                     draw = unreadable.setdefault(reason_class(record.unreadable), Draw(UNREADABLE_PER_CLASS))
                     draw.offer(record.key, (record.key, record.unreadable))
@@ -164,11 +167,12 @@ def measure(
     scan = _Scan(run, sets, sample)
     with progress.task("report neighbours", None, "images") as task:
         for shard in run.shards():
-            records = [record for record in run.images(shard) if record.unreadable is None]
+            records = [record for record in run.images(shard) if record.is_embedded]
             rows = map_embeddings(run.embeddings_file(shard), len(records))
             for start, block in blocks(rows, ROWS_AT_ONCE):
                 some = records[start : start + len(block)]
-                scan.see(shard, start, block, np.array([record.key in duplicates for record in some], bool))
+                passed_over = [record.key in duplicates or record.unreadable is not None for record in some]
+                scan.see(shard, start, block, np.array(passed_over, bool))
                 scan.name_winners(shard, start, some)
                 task.advance(len(block))
     if len(sample) > 1:

@@ -20,7 +20,7 @@ from typing import NamedTuple
 import msgspec
 
 from triptych.jobs import Job
-from triptych.records import Caption, ImageRecord, ImageSet, Verdict, caption_id
+from triptych.records import Caption, ImageRecord, ImageSet, Verdict, caption_id, content_of
 from triptych.runs.folder import RunFolder
 from triptych.runs.journal import read_whole_journal
 from triptych.runs.jsonl import read_whole_jsonl
@@ -32,6 +32,15 @@ class Target(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     id: str
     images: tuple[ImageRecord, ...]
+
+    @property
+    def content(self) -> str:
+        """What its images show (see content_of)."""
+        return content_of([image.content_hash for image in self.images])
+
+    def is_captioned_by(self, caption: Caption) -> bool:
+        """Whether ``caption``, which has its id, is on what its images show now."""
+        return not caption.content or caption.content == self.content
 
 
 class Planned(msgspec.Struct, frozen=True, gc=False):
@@ -102,7 +111,7 @@ class GroupedImages:
             record.key: (shard, record)
             for shard in self._folder.shards()
             for record in self._folder.images(shard)
-            if record.key in keys
+            if record.key in keys and record.unreadable is None
         }
 
 
@@ -145,6 +154,8 @@ class JobPlan:
         if not targets:
             return PlannedShard(shard, [], [], [], [])
         captions = read_whole_journal(self.folder.captions_file(self.job.name, shard), Caption)
+        by_id = {target.id: target for target in targets}
+        captions = [each for each in captions if each.id not in by_id or by_id[each.id].is_captioned_by(each)]
         caption_of = {each.id: each for each in captions}
         captioned = [caption_of.get(target.id) for target in targets]
         judged = list(self.folder.verdicts(self.job.name, shard)) if verdicts else []

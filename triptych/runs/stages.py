@@ -116,7 +116,7 @@ class StageStates:
     def has_work(self, name: StageName, settings: Mapping[str, Setting], inputs: Mapping[str, str]) -> bool:
         """What ``begin_stage`` would return or raise. Changes nothing."""
         self.refuse_other_settings(name, settings)
-        self._refuse_damage(inputs)
+        self.refuse_damage(inputs)
         state = self.run_file.stages.get(name)
         return state is None or not state.finished or state.inputs != dict(inputs) or name in self.made_again
 
@@ -127,17 +127,19 @@ class StageStates:
 
         False: it finished with these very settings and inputs. True: it is new, or was interrupted
         and goes on. Where ``inputs`` differ, or it is to be made again, what the stage wrote is discarded
-        (captions stay: each is valid for as long as its image or set is; an export stays until the new one
-        is whole). Raises SetupError where ``settings`` differ from those the folder was made with, and where
-        ``inputs`` are not what the stages that wrote them have left.
+        (captions stay: each is valid for as long as its image or set is; so do sets where only ``inputs``
+        differ, until others are found; an export stays until the new one is whole). Raises SetupError where
+        ``settings`` differ from those the folder was made with, and where ``inputs`` are not what the stages
+        that wrote them have left.
         """
         if not self.has_work(name, settings, inputs):
             return False
         state = self.run_file.stages.get(name)
         if state is None or state.inputs != dict(inputs) or name in self.made_again:
-            if state is not None and not name.startswith(_STAYS):
+            stays = name.startswith(_STAYS) or (name == "sets" and name not in self.made_again)
+            if state is not None and not stays:
                 self.discard(name)
-            kept = dict(state.notes) if state is not None and name == "captions" else {}
+            kept = dict(state.notes) if state is not None and stays and not name.startswith("export") else {}
             begun = StageState(settings=dict(settings), inputs=dict(inputs), notes=kept)
             self.run_file.stages[name] = begun
         self.made_again.discard(name)
@@ -164,7 +166,7 @@ class StageStates:
         is_export = name.startswith("export")
         return "write another with --to NAME" if is_export else "name another folder with --out"
 
-    def _refuse_damage(self, inputs: Mapping[str, str]) -> None:
+    def refuse_damage(self, inputs: Mapping[str, str]) -> None:
         """Raise SetupError where a file has changed since the stage that wrote it finished."""
         for name, now in inputs.items():
             stage, left = self.left_by(name)

@@ -10,10 +10,10 @@ import bisect
 import errno
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 
-from triptych.sources.regular_files import read_regular, size_of, why_not_read
+from triptych.sources.regular_files import modified_ns_of, read_regular, size_of, why_not_read
 from triptych.sources.shard import FoundFile
 
 FILES_PER_SHARD = 4096
@@ -31,9 +31,10 @@ class LooseFiles:
         self._roots = [roots[key] for key in self.keys]
         self._unreadable = unreadable
 
-    def shards(self) -> Iterator[LooseShard]:
-        """In key order, FILES_PER_SHARD images at a time: a file that is none moves no image to another."""
-        start = images = number = 0
+    def shards(self, number: int = 0) -> Iterator[LooseShard]:
+        """In key order, FILES_PER_SHARD images at a time: a file that is none moves no image to another.
+        ``number`` is the first one's."""
+        start = images = 0
         for at, key in enumerate(self.keys):
             if key in self._unreadable:
                 continue
@@ -54,9 +55,9 @@ class LooseFiles:
         """Why the other files are none."""
         return iter(self._unreadable.values())
 
-    def part(self, start: int, end: int) -> LooseFiles:
-        """The files from ``start`` to ``end`` by themselves."""
-        roots = dict(zip(self.keys[start:end], self._roots[start:end], strict=True))
+    def part(self, places: Iterable[int]) -> LooseFiles:
+        """The files at ``places`` of the keys by themselves."""
+        roots = {self.keys[at]: self._roots[at] for at in places}
         return LooseFiles(roots, {key: self._unreadable[key] for key in roots if key in self._unreadable})
 
     def path(self, at: int) -> str:
@@ -89,7 +90,7 @@ class LooseShard:
 
     def __reduce__(self) -> tuple[object, ...]:
         """To another process goes the shard's own part of the list."""
-        own = self.loose.part(self._range.start, self._range.stop)
+        own = self.loose.part(self._range)
         return LooseShard, (self.name, own, 0, len(self._range))
 
     def fingerprint(self) -> str:
@@ -103,9 +104,10 @@ class LooseShard:
             self._fingerprint = f"{images} files\t{digest.hexdigest()}"
         return self._fingerprint
 
-    def keep_fingerprint(self, fingerprint: str) -> None:
-        """Count as the shard that had this fingerprint, though some of its files have gone."""
-        self._fingerprint = fingerprint
+    @property
+    def keys(self) -> Sequence[str]:
+        """Those of its files, sorted."""
+        return self.loose.keys[self._range.start : self._range.stop]
 
     def files(self) -> Iterator[FoundFile]:
         for at in self._range:
@@ -114,10 +116,12 @@ class LooseShard:
             if reason is not None:
                 yield FoundFile(key=key, unreadable=reason)
                 continue
+            path = self.loose.path(at)
+            modified_ns = modified_ns_of(path)  # before it is read: a change meanwhile is seen next time
             try:
-                yield FoundFile(key=key, content=read_regular(self.loose.path(at)))
+                yield FoundFile(key=key, content=read_regular(path), modified_ns=modified_ns)
             except (OSError, MemoryError) as error:
-                yield FoundFile(key=key, unreadable=why_not_read(error))
+                yield FoundFile(key=key, modified_ns=modified_ns, unreadable=why_not_read(error))
 
     def read(self, key: str, offset_bytes: int | None, size_bytes: int) -> bytes:
         return read_regular(self.loose.path_of(key))

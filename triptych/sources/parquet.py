@@ -22,7 +22,7 @@ from triptych.sources.parquet_columns import ImageColumn
 from triptych.sources.parquet_footers import READ_AHEAD_BYTES, Footer, Footers, why_unreadable
 from triptych.sources.path_filter import PathFilter
 from triptych.sources.pyarrow_extra import import_pyarrow
-from triptych.sources.regular_files import MAX_FILE_BYTES, size_of
+from triptych.sources.regular_files import MAX_FILE_BYTES, modified_ns_of, size_of
 from triptych.sources.shard import Archive, FoundFile, Shard, UnreadableArchive
 from triptych.sources.unpacking import UnpackedFile
 
@@ -49,12 +49,12 @@ class ParquetShard:
         self._starts = starts[groups.start : groups.stop + 1]
         self._group_bytes = footer.group_bytes[groups.start : groups.stop]
         self.file_count = sum(footer.group_images[groups.start : groups.stop])
-        self._size_bytes = size_of(archive.path)
+        self._size_bytes, self._modified_ns = size_of(archive.path), modified_ns_of(archive.path)
         self.archive_key = f"{archive.key}{f'#{self._starts[0]}' if name != archive.name else ''}"
 
     def fingerprint(self) -> str:
         rows = f"rows {self._starts[0]} to {self._starts[-1]} of {self._column.name}"
-        return f"{self._key}\t{rows}\t{self._size_bytes}"
+        return f"{self._key}\t{rows}\t{self._size_bytes}\t{self._modified_ns}"
 
     def files(self) -> Iterator[FoundFile]:
         """A file for every image, in row order; where a row group breaks off, one for its other rows."""

@@ -68,6 +68,14 @@ def read_head(path: str, size_bytes: int) -> bytes:
         return file.read(min(size_bytes, os.fstat(file.fileno()).st_size))
 
 
+def modified_ns_of(path: str) -> int:
+    """When the file was last changed; 0 where it isn't there."""
+    try:
+        return os.stat(path).st_mtime_ns
+    except OSError:
+        return 0
+
+
 def size_of(path: str) -> int | None:
     """In bytes; None for a link to nothing and for a file that has just gone."""
     try:

@@ -14,7 +14,7 @@ import msgspec
 
 from triptych.sources.config import InputConfig
 from triptych.sources.path_filter import PathFilter
-from triptych.sources.regular_files import size_of
+from triptych.sources.regular_files import modified_ns_of, size_of
 
 
 class Archive(NamedTuple):
@@ -40,6 +40,8 @@ class FoundFile(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     content: bytes = b""
     offset_bytes: int | None = None
+    modified_ns: int = 0
+    """Of a loose file: when it was last changed."""
     unreadable: str | None = None
 
 
@@ -60,7 +62,8 @@ class Shard(Protocol):
         """How many files it holds; None where only a walk through it would show (see Uncounted)."""
 
     def fingerprint(self) -> str:
-        """One line that changes when files were added, removed or resized."""
+        """One line that changes when files were added, removed or changed. Of an archive the last part,
+        after a tab, is when it was changed: with another one it may hold the same."""
 
     def files(self) -> Iterator[FoundFile]:
         """Every file, in key order of loose files, else in the order of the archive."""
@@ -92,10 +95,10 @@ class UnreadableArchive:
         self.name = self.archive_key = archive.key
         self.reason = reason
         self._path = archive.path
-        self._size_bytes = size_of(archive.path)
+        self._size_bytes, self._modified_ns = size_of(archive.path), modified_ns_of(archive.path)
 
     def fingerprint(self) -> str:
-        return f"{self.archive_key}\tdamaged\t{self._size_bytes}"
+        return f"{self.archive_key}\tdamaged\t{self._size_bytes}\t{self._modified_ns}"
 
     def files(self) -> Iterator[FoundFile]:
         yield FoundFile(key=self.archive_key, unreadable=self.reason)

@@ -15,7 +15,14 @@ from typing import IO
 
 from triptych.sources.file_names import is_passed_over, member_key, says_nothing, usable_key, why_not_an_image
 from triptych.sources.image_format import HEAD_BYTES
-from triptych.sources.regular_files import open_regular, read_bounded, read_head, size_of, why_not_read
+from triptych.sources.regular_files import (
+    modified_ns_of,
+    open_regular,
+    read_bounded,
+    read_head,
+    size_of,
+    why_not_read,
+)
 from triptych.sources.shard import Archive, FoundFile, Shard, UnreadableArchive
 from triptych.sources.tar_headers import LostMembers, TarMember, members_of
 from triptych.sources.unpacking import UnpackedFile, decompress, decompressed, is_compressed
@@ -32,10 +39,10 @@ class TarShard:
     def __init__(self, archive: Archive) -> None:
         self.name, self.archive_key = archive.name, archive.key
         self._path, self._chosen = archive.path, archive.chosen
-        self.size_bytes = size_of(archive.path)
+        self.size_bytes, self._modified_ns = size_of(archive.path), modified_ns_of(archive.path)
 
     def fingerprint(self) -> str:
-        return f"{self.archive_key}\t{self.size_bytes}{self._chosen.described()}"
+        return f"{self.archive_key}\t{self.size_bytes}{self._chosen.described()}\t{self._modified_ns}"
 
     def files(self) -> Iterator[FoundFile]:
         """Every member that isn't passed over, in archive order.

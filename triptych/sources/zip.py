@@ -19,7 +19,7 @@ from typing import IO
 
 from triptych.sources.file_names import is_passed_over, member_key, says_nothing, why_not_an_image
 from triptych.sources.image_format import HEAD_BYTES
-from triptych.sources.regular_files import MAX_FILE_BYTES, open_regular, size_of, why_not_read
+from triptych.sources.regular_files import MAX_FILE_BYTES, modified_ns_of, open_regular, size_of, why_not_read
 from triptych.sources.shard import Archive, FoundFile
 from triptych.sources.zip_directory import ENCRYPTED, Member, read_directory
 
@@ -45,10 +45,10 @@ class ZipShard:
     def __init__(self, archive: Archive) -> None:
         self.name, self.archive_key = archive.name, archive.key
         self._path, self._chosen = archive.path, archive.chosen
-        self.size_bytes = size_of(archive.path)
+        self.size_bytes, self._modified_ns = size_of(archive.path), modified_ns_of(archive.path)
 
     def fingerprint(self) -> str:
-        return f"{self.archive_key}\t{self.size_bytes}{self._chosen.described()}"
+        return f"{self.archive_key}\t{self.size_bytes}{self._chosen.described()}\t{self._modified_ns}"
 
     def files(self) -> Iterator[FoundFile]:
         """Every member that isn't a folder or passed over, in the order in which they lie in the archive.

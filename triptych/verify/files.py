@@ -113,9 +113,9 @@ def check_embeddings(opened: Run, found: Findings) -> None:
     rows = shards = 0
     for shard in folder.shards():
         path = folder.embeddings_file(shard)
-        readable = sum(record.unreadable is None for record in folder.images(shard))
+        embedded = sum(record.is_embedded for record in folder.images(shard))
         try:
-            rows += len(map_embeddings(path, readable))
+            rows += len(map_embeddings(path, embedded))
             shards += 1
         except SetupError as error:
             found.violations.append(str(error))

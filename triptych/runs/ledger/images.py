@@ -11,7 +11,7 @@ from collections import Counter
 
 import msgspec
 
-from triptych.records import Duplicate, ImageRecord, ImageSet
+from triptych.records import GONE, Duplicate, ImageRecord, ImageSet
 from triptych.runs.folder import RunFolder
 from triptych.runs.jsonl import read_whole_jsonl
 
@@ -29,6 +29,8 @@ class ImageCounts(msgspec.Struct, frozen=True, kw_only=True):
     single: int | None = None
     """Readable images that are in no set and no duplicate."""
     sets: int | None = None
+    gone: int | None = None
+    """Images that were embedded and are not in the sources any more: they are not among those found."""
 
 
 def recount_images(run: RunFolder) -> tuple[ImageCounts, list[str]]:
@@ -36,11 +38,11 @@ def recount_images(run: RunFolder) -> tuple[ImageCounts, list[str]]:
     if not run.shards():
         return ImageCounts(), []
     if not run.is_finished("sets"):
-        found, unreadable, _, contradictions = _walk(run, _Keys([], []))
-        return ImageCounts(found=found, unreadable=unreadable), contradictions
+        found, unreadable, _, gone, contradictions = _walk(run, _Keys([], []))
+        return ImageCounts(found=found, unreadable=unreadable, gone=gone), contradictions
     duplicates, sets = list(run.duplicates()), list(run.sets())
     keys = _Keys(duplicates, sets)
-    found, unreadable, single, contradictions = _walk(run, keys)
+    found, unreadable, single, gone, contradictions = _walk(run, keys)
     contradictions += _contradictory_duplicates(duplicates, keys)
     contradictions += _contradictory_sets(sets, keys)
     counts = ImageCounts(
@@ -50,6 +52,7 @@ def recount_images(run: RunFolder) -> tuple[ImageCounts, list[str]]:
         in_sets=sum(len(image_set.keys) for image_set in sets),
         single=single,
         sets=len(sets),
+        gone=gone,
     )
     return counts, contradictions
 
@@ -64,14 +67,16 @@ class _Keys:
         self.readable: set[str] = set()
 
 
-def _walk(run: RunFolder, keys: _Keys) -> tuple[int, dict[str, int], int, list[str]]:
-    """Found, unreadable by class, single, contradictions. Fills ``keys.readable``."""
-    found = single = 0
+def _walk(run: RunFolder, keys: _Keys) -> tuple[int, dict[str, int], int, int, list[str]]:
+    """Found, unreadable by class, single, gone, contradictions. Fills ``keys.readable``."""
+    found = single = gone = 0
     unreadable: Counter[str] = Counter()
     contradictions = []
     elsewhere = keys.duplicates | keys.members
     for shard in run.shards():
         records = read_whole_jsonl(run.images_file(shard), ImageRecord)
+        gone += sum((record.unreadable or "").startswith(GONE) for record in records)
+        records = [record for record in records if not record.is_gone]
         found += len(records)
         if len({record.key for record in records}) != len(records):
             where, times = run.images_file(shard), Counter(record.key for record in records)
@@ -82,7 +87,7 @@ def _walk(run: RunFolder, keys: _Keys) -> tuple[int, dict[str, int], int, list[s
         readable = [record.key for record in records if record.unreadable is None]
         keys.readable |= keys.named.intersection(readable)
         single += len(readable) - sum(map(elsewhere.__contains__, readable))
-    return found, dict(sorted(unreadable.items())), single, contradictions
+    return found, dict(sorted(unreadable.items())), single, gone, contradictions
 
 
 def _contradictory_duplicates(duplicates: list[Duplicate], keys: _Keys) -> list[str]:

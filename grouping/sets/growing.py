@@ -1,0 +1,99 @@
+"""Duplicates and sets of a corpus that has gained and lost images since it was grouped.
+
+Comes in: an image table, what was found before. Goes out: a set whose images are all there with the bytes
+that they had stays as it is, so its captions stay too; so does a duplicate of an image that stays. All
+others are free: new images, single ones, those of sets that lost one. They are looked at for copies of each
+other and of what stays, and make new sets among themselves; none joins a set that stays. Thresholds are those
+of before. Not its job: grouping everything anew (see sets).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from triptych.grouping.config import SetsConfig
+from triptych.grouping.neighbours.self_join import Neighbours, SelfJoin
+from triptych.grouping.sets.duplicates import Corpus, are_copies, find_duplicates, same_bytes
+from triptych.grouping.sets.packing import make_image_sets, subsample
+from triptych.grouping.sets.pairs import pairs_from
+from triptych.grouping.sets.thresholds import Thresholds
+from triptych.progress import Progress
+from triptych.records import Duplicate, ImageSet
+
+
+class Before(NamedTuple):
+    """What was found when the corpus was grouped last."""
+
+    duplicates: list[Duplicate]
+    sets: list[ImageSet]
+    thresholds: Thresholds
+
+
+class _Kept(NamedTuple):
+    """What of it holds."""
+
+    duplicates: list[Duplicate]
+    sets: list[ImageSet]
+    is_duplicate: NDArray[np.bool_]
+    stays: NDArray[np.bool_]
+    """Images of sets that are kept, and those that kept duplicates are duplicates of."""
+    in_sets: NDArray[np.bool_]
+
+
+def group_what_is_new(
+    corpus: Corpus, before: Before, config: SetsConfig, scratch: Path, progress: Progress
+) -> tuple[list[Duplicate], list[ImageSet]]:
+    """All duplicates, and all sets: those that stay, and those of free images."""
+    table, lists, thresholds = corpus.image_table, corpus.lists, before.thresholds
+    kept = _kept(corpus, before)
+    rank = np.where(kept.stays, -1, table.batches)
+    there = ~kept.is_duplicate
+    copies = same_bytes(table.content_hashes, np.flatnonzero(there)[np.argsort(rank[there], kind="stable")])
+    copies = {image: first for image, first in copies.items() if not kept.stays[image]}
+    distinct = there.copy()
+    distinct[list(copies)] = False
+    free = distinct & ~kept.in_sets
+
+    def join(queries: NDArray[np.bool_], candidates: NDArray[np.bool_], name: str) -> Neighbours:
+        each = SelfJoin(lists, corpus.probe_count, config.neighbours, queries=queries, candidates=candidates)
+        return each.run(scratch / name, progress)
+
+    near = join(free, distinct, "join-copies")
+    found, stays = find_duplicates(corpus, near, copies, thresholds, progress, distinct=distinct, rank=rank)
+    free &= stays
+    related = join(free, free, "join-free")
+    pairs = pairs_from(related, lists.vectors, thresholds.related, lists.searcher, free)
+    pairs = pairs.where(pairs.mutual & (pairs.cosines.astype(np.float64) < thresholds.duplicate))
+    new = make_image_sets(table, lists.vectors, pairs, thresholds, config, progress)
+    if config.max_sets is not None:
+        number = {key: image for image, key in enumerate(table.keys)}
+        room = max(0, config.max_sets - len(kept.sets))
+        new = subsample(new, room, lambda key: int(lists.cell_of[number[key]]))
+    duplicates = sorted([*kept.duplicates, *found], key=lambda each: each.key)
+    return duplicates, sorted([*kept.sets, *new], key=lambda each: min(each.keys))
+
+
+def _kept(corpus: Corpus, before: Before) -> _Kept:
+    table = corpus.image_table
+    number = {key: image for image, key in enumerate(table.keys)}
+    count = len(table.keys)
+    in_sets, is_duplicate = np.zeros(count, bool), np.zeros(count, bool)
+    sets: list[ImageSet] = []
+    for each in before.sets:
+        members = [number.get(key, -1) for key in each.keys]
+        if -1 not in members and table.content_of(members) == each.content and not in_sets[members].any():
+            sets.append(each)
+            in_sets[members] = True
+    stays = in_sets.copy()
+    rows = [row for row in before.duplicates if row.key in number and row.of in number]
+    rows = [row for row in rows if not in_sets[number[row.key]]]
+    own = np.array([number[row.key] for row in rows], np.int64)
+    of = np.array([number[row.of] for row in rows], np.int64)
+    still = np.flatnonzero(are_copies(corpus, own, of, before.thresholds))
+    is_duplicate[own[still]], stays[of[still]] = True, True
+    duplicates = [rows[at] for at in still.tolist()]
+    return _Kept(duplicates, sets, is_duplicate, stays, in_sets)

@@ -1,0 +1,251 @@
+"""What becomes of a run's records and shards when its sources change."""
+
+import hashlib
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.support.pile import jpeg, write_file, write_tar, write_zip
+from triptych.errors import SetupError
+from triptych.records import GONE, REPLACED, ImageRecord
+from triptych.runs.folder import RunFolder, StageState
+from triptych.runs.jsonl import write_jsonl, written_whole
+from triptych.runs.source_changes import SourceChanges, find_changes
+from triptych.sources import loose_files
+from triptych.sources.opening import open_sources
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunFolder:
+    """A new run."""
+    return RunFolder.create_or_open(tmp_path / "run")
+
+
+@pytest.fixture
+def pile(tmp_path: Path) -> Path:
+    """Five pictures."""
+    for number in range(5):
+        write_file(tmp_path / "pile" / f"{number}.jpg", jpeg(number))
+    return tmp_path / "pile"
+
+
+def _embed(run: RunFolder, *sources: Path, at_most: int = 100) -> SourceChanges:
+    """As the stage does, without a model: each image has its own row. Returns what was found."""
+    changes = find_changes(run, open_sources(sources))
+    run.run_file.stages["embeddings"] = StageState(settings={}, finished=False)
+    changes.apply(run)
+    for shard in changes.todo[:at_most]:
+        records = [
+            ImageRecord(
+                key=file.key,
+                size_bytes=len(file.content),
+                content_hash=hashlib.blake2b(file.content, digest_size=16).hexdigest()
+                if file.unreadable is None
+                else "",
+                modified_ns=file.modified_ns,
+                offset_bytes=file.offset_bytes,
+                unreadable=file.unreadable or (None if file.content else "damaged: empty"),
+            )
+            for file in shard.files()
+        ]
+        with written_whole(run.embeddings_file(shard.name)) as file:
+            np.save(file, np.ones((sum(record.is_embedded for record in records), 2), np.float16))
+        write_jsonl(run.images_file(shard.name), records)
+    run.run_file.stages["embeddings"].finished = at_most >= len(changes.todo)
+    return changes
+
+
+def _keys(run: RunFolder) -> dict[str, list[str | None]]:
+    """Why the records of each key don't count, in the order of shards."""
+    found: dict[str, list[str | None]] = {}
+    for record in run.all_images():
+        found.setdefault(record.key, []).append(record.unreadable)
+    return found
+
+
+def _todo(changes: SourceChanges) -> dict[str, list[str]]:
+    return {shard.name: [file.key for file in shard.files()] for shard in changes.todo}
+
+
+def test_nothing_is_to_do_where_nothing_has_changed(run: RunFolder, pile: Path) -> None:
+    """Also when the run was opened again."""
+    _embed(run, pile)
+
+    assert find_changes(RunFolder(run.path, run.run_file), open_sources([pile])).are_none
+
+
+def test_new_files_make_new_shards(run: RunFolder, pile: Path) -> None:
+    """Whatever lies between whose keys theirs do; those that are embedded keep theirs."""
+    _embed(run, pile)
+    write_file(pile / "2b.jpg", jpeg(20))
+    write_file(pile / "9.jpg", jpeg(90))
+
+    assert {"files-00001": ["2b.jpg", "9.jpg"]} == _todo(_embed(run, pile))
+    assert 7 == len(_keys(run))
+
+
+def test_a_file_that_is_gone_is_a_record_and_counts_again_when_it_is_back(run: RunFolder, pile: Path) -> None:
+    """Its row stays where it was."""
+    _embed(run, pile)
+    content = (pile / "1.jpg").read_bytes()
+    (pile / "1.jpg").unlink()
+    lines = _embed(run, pile).lines
+
+    assert ["1 file is not in the sources any more: 1.jpg"] == lines
+    assert [GONE] == _keys(run)["1.jpg"]
+    assert 5 == len(np.load(run.embeddings_file("files-00000")))
+
+    write_file(pile / "1.jpg", content)
+    changes = _embed(run, pile)
+
+    assert ({}, [None]) == (_todo(changes), _keys(run)["1.jpg"])
+
+
+def test_a_changed_file_is_embedded_again_and_its_old_row_stays(run: RunFolder, pile: Path) -> None:
+    """Until the file holds the old bytes again; of the same size or not."""
+    _embed(run, pile)
+    before = (pile / "1.jpg").read_bytes()
+    (pile / "1.jpg").write_bytes(before[:-3] + b"\0" + before[-2:])
+
+    assert {"files-00001": ["1.jpg"]} == _todo(_embed(run, pile))
+    assert [REPLACED, None] == _keys(run)["1.jpg"]
+
+    (pile / "1.jpg").write_bytes(before)
+
+    assert {} == _todo(_embed(run, pile))
+    assert [None, REPLACED] == _keys(run)["1.jpg"]
+
+
+def test_another_time_alone_is_noted_and_nothing_is_embedded(run: RunFolder, pile: Path) -> None:
+    """As in a copy of the folder: its bytes are read once."""
+    _embed(run, pile)
+    os.utime(pile / "1.jpg", ns=(5, 5))
+    changes = _embed(run, pile)
+
+    assert ({}, ["files-00000"], []) == (_todo(changes), list(changes.edits), changes.lines)
+    assert find_changes(run, open_sources([pile])).are_none
+
+
+def test_what_was_no_image_is_looked_at_again_when_it_has_changed(run: RunFolder, pile: Path) -> None:
+    """Its record goes: there is no row to keep."""
+    write_file(pile / "x.jpg", b"")
+    _embed(run, pile)
+    write_file(pile / "x.jpg", jpeg(7))
+    _embed(run, pile)
+
+    assert [None] == _keys(run)["x.jpg"]
+
+
+def test_a_run_that_was_killed_goes_on_with_the_same_shards(
+    run: RunFolder, pile: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """New files are added to one that isn't embedded yet; others make a new one."""
+    monkeypatch.setattr(loose_files, "FILES_PER_SHARD", 2)
+    _embed(run, pile, at_most=1)
+
+    assert {"files-00001": ["2.jpg", "3.jpg"], "files-00002": ["4.jpg"]} == _todo(
+        find_changes(run, open_sources([pile]))
+    )
+
+    write_file(pile / "0b.jpg", jpeg(10))
+    write_file(pile / "2b.jpg", jpeg(20))
+    (pile / "3.jpg").unlink()
+
+    assert {
+        "files-00001": ["2.jpg", "2b.jpg"],
+        "files-00002": ["4.jpg"],
+        "files-00003": ["0b.jpg"],
+    } == _todo(_embed(run, pile))
+    assert find_changes(run, open_sources([pile])).are_none
+
+
+@pytest.mark.parametrize("write", [write_tar, write_zip])
+def test_an_archive_that_holds_other_bytes_is_embedded_anew(
+    write: object, run: RunFolder, tmp_path: Path
+) -> None:
+    """Also of the same size; not where its time alone is another."""
+    archive = tmp_path / "pile" / f"a.{'tar' if write is write_tar else 'zip'}"
+    write(archive, {"x.jpg": jpeg(1), "y.jpg": jpeg(2)})  # type: ignore[operator]
+    _embed(run, tmp_path / "pile")
+    os.utime(archive, ns=(5, 5))
+
+    assert find_changes(run, open_sources([tmp_path / "pile"])).are_none
+
+    write(archive, {"x.jpg": jpeg(1), "y.jpg": jpeg(3)})  # type: ignore[operator]
+    changes = _embed(run, tmp_path / "pile")
+
+    assert [f"{archive.name} has changed: all of it is embedded again"] == changes.lines
+    assert {"a": ["a/x.jpg", "a/y.jpg"]} == _todo(changes)
+    assert find_changes(run, open_sources([tmp_path / "pile"])).are_none
+
+
+def test_an_archive_that_is_gone_and_back(run: RunFolder, tmp_path: Path) -> None:
+    """All its records count as gone, also of what was no image; when it is back they say what they said."""
+    pile = tmp_path / "pile"
+    write_tar(pile / "a.tar", {"x.jpg": jpeg(1), "y.psd": b"8BPS"})
+    write_tar(pile / "b.tar", {"x.jpg": jpeg(2)})
+    _embed(run, pile)
+    before = _keys(run)
+    (pile / "a.tar").rename(tmp_path / "a.tar")
+    lines = _embed(run, pile).lines
+
+    assert ["a.tar is not in the sources any more"] == lines
+    assert {"a/x.jpg", "a/y.psd"} == {each.key for each in run.all_images() if each.is_gone}
+
+    (tmp_path / "a.tar").rename(pile / "a.tar")
+    changes = _embed(run, pile)
+
+    assert ({}, before) == (_todo(changes), _keys(run))
+
+
+def test_an_archive_that_was_gone_before_it_was_embedded_is_a_record_until_it_is_back(
+    run: RunFolder, tmp_path: Path
+) -> None:
+    """Then it is embedded."""
+    pile = tmp_path / "pile"
+    write_tar(pile / "a.tar", {"x.jpg": jpeg(1)})
+    write_tar(pile / "b.tar", {"x.jpg": jpeg(2)})
+    _embed(run, pile, at_most=1)
+    (pile / "b.tar").rename(tmp_path / "b.tar")
+    _embed(run, pile)
+
+    assert ["read error: not in the sources any more"] == _keys(run)["b.tar"]
+
+    (tmp_path / "b.tar").rename(pile / "b.tar")
+    _embed(run, pile)
+
+    assert {"a/x.jpg": [None], "b/x.jpg": [None]} == _keys(run)
+
+
+def test_sources_with_none_of_the_images_are_refused(run: RunFolder, pile: Path, tmp_path: Path) -> None:
+    """Whoever names another folder by mistake loses nothing."""
+    _embed(run, pile)
+    write_file(tmp_path / "other" / "x.jpg", jpeg(7))
+    with pytest.raises(SetupError, match=r"none of the images .* name the place that they have moved to"):
+        find_changes(run, open_sources([tmp_path / "other"]))
+
+
+def test_a_lost_list_of_sources_is_made_again(run: RunFolder, pile: Path) -> None:
+    """From the records; archives are compared by their bytes."""
+    write_tar(pile / "a.tar", {"x.jpg": jpeg(1)})
+    _embed(run, pile)
+    before = run.sources_file.read_bytes()
+    run.sources_file.unlink()
+
+    assert {} == _todo(_embed(run, pile))
+    assert before == run.sources_file.read_bytes()
+
+
+def test_files_that_are_no_images_come_and_go_and_change_nothing(run: RunFolder, pile: Path) -> None:
+    """They are listed when images are."""
+    write_file(pile / "a.xyz", b"hello")
+    _embed(run, pile)
+    (pile / "a.xyz").rename(pile / "b.xyz")
+
+    assert find_changes(run, open_sources([pile])).are_none
+
+    write_file(pile / "9.jpg", jpeg(9))
+
+    assert {"files-00001": ["9.jpg", "b.xyz"]} == _todo(_embed(run, pile))

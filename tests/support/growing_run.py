@@ -1,0 +1,125 @@
+"""A run that is used as a user does, and what each use cost: images embedded, captions asked.
+
+Comes in: actions on a folder of images. Goes out: counts, beside what was needed. Captions come from a
+stand-in engine behind a real HTTP endpoint; embeddings from the embedded nano CLIP.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+import triptych
+from tests.support.chat_server import ChatServer
+from triptych.captioning.engine import CaptionRequest, Completion
+from triptych.records import Caption, ImageRecord
+from triptych.runs.folder import RunFolder
+from triptych.runs.journal import read_journal
+from triptych.runs.plan import JobPlan
+from triptych.verify.images import ImageCheck
+from triptych.verify.run import verify_run
+
+JOBS = ("single_en", "multi_en")
+
+
+class Describer:
+    """An engine that says the same of the same pictures, in enough words."""
+
+    def caption(self, requests: Sequence[CaptionRequest]) -> list[Completion]:
+        """At once."""
+        return [self._caption(request) for request in requests]
+
+    def _caption(self, request: CaptionRequest) -> Completion:
+        seen = [int(hashlib.sha256(image).hexdigest()[:4], 16) for image in request.images]
+        names = [f"Image-{at}" if len(seen) > 1 else "The picture" for at in range(1, len(seen) + 1)]
+        text = " ".join(
+            f"{name} shows a wide field number {number} with a quiet house and {number % 90 + 2} tall trees"
+            " under a clear morning sky beside the narrow river."
+            for name, number in zip(names, seen, strict=True)
+        )
+        return Completion(id=request.id, text=text, finish_reason="stop", completion_tokens=40)
+
+
+class Cost(NamedTuple):
+    """Of one use: how often a model was asked, and how often it had to be."""
+
+    embedded: int
+    asked: dict[str, int]
+    needed: dict[str, int]
+    """Targets that are planned and whose images were never captioned together before."""
+
+
+class GrowingRun:
+    """``use`` takes it through all stages again."""
+
+    def __init__(self, path: Path, server: ChatServer) -> None:
+        self.path, self._server = path, server
+        self._rows: dict[Path, int] = {}
+        self._known: set[tuple[str, tuple[str, ...]]] = set()
+        self._lines = dict.fromkeys(JOBS, 0)
+
+    def use(self, *sources: Path, regroup: bool = False) -> Cost:
+        """What `triptych run SOURCES` does, with --regroup if asked."""
+        settings = {
+            "embedding.model": "builtin:nano-clip",
+            "sets.related_cosine_similarity": 0.55,
+            "sets.duplicate_cosine_similarity": 0.999,
+            "captioning.server.urls": [self._server.url],
+            "captioning.engine": "server",
+            "captioning.jobs": list(JOBS),
+            "captioning.tile_px": 112,
+            "captioning.max_tiles": 1,
+            "filtering.guarded_from": 1_000_000,
+        }
+        with triptych.open_run(self.path, sources, settings=settings) as run:
+            if regroup:
+                run.make_again(["sets"])
+            run.run()
+        planned = {job: self._planned(job) for job in JOBS}
+        needed = {job: sum((job, each) not in self._known for each in planned[job]) for job in JOBS}
+        self._known |= {(job, each) for job in JOBS for each in planned[job]}
+        return Cost(self.newly_embedded(), {job: self._newly_asked(job) for job in JOBS}, needed)
+
+    def _planned(self, job: str) -> list[tuple[str, ...]]:
+        """Name and content of the images of each target."""
+        with triptych.open_run(self.path, read_only=True) as run:
+            (found,) = (each for each in run.jobs if each.name == job)
+            return [
+                tuple(f"{image.key} {image.content_hash}" for image in target.images)
+                for _, targets in JobPlan(run.folder, found).shards()
+                for target in targets
+            ]
+
+    def newly_embedded(self) -> int:
+        """Rows of shards that weren't there, or not with these rows, when it was last asked."""
+        folder = RunFolder.open(self.path)
+        whole = [folder.embeddings_file(name) for name in folder.shards() if folder.is_embedded(name)]
+        rows = {path: len(np.load(path)) for path in whole}
+        stamps = {path: path.stat().st_mtime_ns for path in rows}
+        new = sum(count for path, count in rows.items() if self._rows.get(path) != stamps[path])
+        self._rows = stamps
+        return new
+
+    def _newly_asked(self, job: str) -> int:
+        journals = (self.path / "captions" / job).rglob("*.jsonl")
+        lines = sum(1 for path in journals for _ in read_journal(path, Caption))
+        asked, self._lines[job] = lines - self._lines[job], lines
+        return asked
+
+    def violations(self) -> list[str]:
+        """What `triptych verify --images all` finds."""
+        with triptych.open_run(self.path, read_only=True) as run:
+            return verify_run(run, ImageCheck(count=None)).violations
+
+    @property
+    def sets(self) -> list[tuple[str, ...]]:
+        """Their keys."""
+        return [each.keys for each in RunFolder.open(self.path).sets()]
+
+    def record(self, key: str) -> list[ImageRecord]:
+        """All records of a key."""
+        return [each for each in RunFolder.open(self.path).all_images() if each.key == key]

@@ -1,0 +1,181 @@
+"""What has become of the sources since their images were embedded: what is new, changed, gone, back.
+
+Comes in: a run folder, the shards of its sources as they are now. Goes out: the shards that are still to
+embed, and what has to change in the run's records; applied, a run counts what is there. An archive that holds
+other bytes is embedded anew as a whole, of loose files those that are others. What is gone keeps its row in
+the embeddings and its captions, and counts again when it is back. Not its job: embedding (see
+grouping.stage), sets.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from triptych.errors import SetupError
+from triptych.runs.folder import RunFolder
+from triptych.runs.jsonl import write_jsonl
+from triptych.runs.loose_changes import LooseChanges
+from triptych.runs.missing_sources import GoneShard, ListedShard, gone_archives, listed_shards
+from triptych.runs.record_edits import Edits, as_back, as_gone, edits_of, write_edited
+from triptych.sources.loose_files import LooseFiles, LooseShard
+from triptych.sources.shard import Shard
+
+NEVER_EMBEDDED = "gone before it was embedded"
+"""The fingerprint that is noted of such an archive, so that it is embedded when it is back."""
+
+MOST_NAMED = 3
+"""Files that one line names."""
+
+
+class SourceChanges(NamedTuple):
+    """What to do about them."""
+
+    todo: list[Shard]
+    """To embed."""
+    listed: list[ListedShard]
+    """What ``sources.jsonl`` is to say."""
+    is_listed: bool
+    """Whether it says so already."""
+    edits: dict[str, Edits]
+    """By shard."""
+    anew: list[str]
+    """Shards of archives that have changed."""
+    lines: list[str]
+    """For a person."""
+
+    @property
+    def are_none(self) -> bool:
+        """Whether there is nothing to embed and nothing that counts otherwise than before."""
+        return not (self.todo or self.edits or self.anew)
+
+    def apply(self, run: RunFolder) -> None:
+        """Write everything down. Interrupted, it leaves what ``find_changes`` finds again."""
+        for name in self.anew:
+            run.images_file(name).unlink(missing_ok=True)
+            run.embeddings_file(name).unlink(missing_ok=True)
+        for name, edits in self.edits.items():
+            write_edited(run, name, edits)
+        if not self.is_listed:
+            write_jsonl(run.sources_file, self.listed)
+
+
+def find_changes(run: RunFolder, shards: Sequence[Shard]) -> SourceChanges:
+    """What ``shards``, those of all sources, ask of the run. Changes nothing.
+
+    Raises SetupError where none of the images that the run has is among them.
+    """
+    noted = list(listed_shards(run))
+    batch = max((each.batch for each in noted), default=-1)
+    batch += run.is_finished("embeddings") or not noted
+    archives = _Archives(run, {each.name: each for each in noted}, batch)
+    there = [shard for shard in shards if not isinstance(shard, (LooseShard, GoneShard))]
+    for shard in there:
+        archives.compare(shard)
+    archives.miss({shard.name for shard in there})
+    files = next((shard.loose for shard in shards if isinstance(shard, LooseShard)), LooseFiles({}, {}))
+    loose = LooseChanges(run, files)
+    known, still_there = loose.images + archives.known, loose.still_there + archives.still_there
+    if known and not still_there:
+        raise SetupError(
+            f"none of the images of {run.path} is in the sources; name the place that they have moved to, or"
+            " the old sources beside the new ones, or another --out for other images",
+            path=run.path,
+        )
+    cut = loose.shards(run, noted, batch)
+    by_name = {each.name: each for each in noted}
+    embedded = [
+        by_name.get(name) or ListedShard(name, None, "", first_key=first, last_key=last)
+        for name, (first, last) in loose.embedded.items()
+    ]
+    listed = sorted([*archives.listed, *embedded, *(each for each, _ in cut)], key=lambda each: each.name)
+    todo = sorted([*archives.todo, *(shard for _, shard in cut)], key=lambda shard: shard.name)
+    lines = [
+        *gone_archives([*archives.todo, *archives.gone]),
+        *(f"{shard.archive_key} has changed: all of it is embedded again" for shard in archives.anew),
+        *_line(loose.gone, "not in the sources any more"),
+        *_line(loose.changed, "changed"),
+    ]
+    anew = [shard.name for shard in archives.anew]
+    return SourceChanges(todo, listed, listed == noted, {**loose.edits, **archives.edits}, anew, lines)
+
+
+def _line(keys: Sequence[str], what: str) -> list[str]:
+    if not keys:
+        return []
+    named = ", ".join(keys[:MOST_NAMED])
+    files = "file is" if len(keys) == 1 else "files are"
+    more = f" and {len(keys) - MOST_NAMED:,} more" if len(keys) > MOST_NAMED else ""
+    return [f"{len(keys):,} {files} {what}: {named}{more}"]
+
+
+class _Archives:
+    """The archives beside what is noted of them."""
+
+    def __init__(self, run: RunFolder, noted: dict[str, ListedShard], batch: int) -> None:
+        self._run, self._noted, self._batch = run, noted, batch
+        self.listed: list[ListedShard] = []
+        self.todo: list[Shard] = []
+        self.edits: dict[str, Edits] = {}
+        self.anew: list[Shard] = []
+        self.gone: list[Shard] = []
+        self.known = self.still_there = 0
+
+    def compare(self, shard: Shard) -> None:
+        """One that is there."""
+        noted, embedded = self._noted.get(shard.name), self._run.is_embedded(shard.name)
+        self.known += embedded
+        self.still_there += embedded
+        is_same = embedded and self._is_same(shard, noted)
+        batch = noted.batch if noted is not None and (is_same or not embedded) else self._batch
+        self.listed.append(ListedShard(shard.name, shard.archive_key, shard.fingerprint(), batch=batch))
+        if is_same:
+            self._edit(shard.name, is_back=True)
+            return
+        self.todo.append(shard)
+        if embedded:
+            self.anew.append(shard)
+
+    def miss(self, there: set[str]) -> None:
+        """Those that are not ``there`` any more."""
+        for noted in self._noted.values():
+            if noted.archive_key is None or noted.name in there:
+                continue
+            gone = GoneShard(noted.name, noted.archive_key, NEVER_EMBEDDED)
+            if self._run.is_embedded(noted.name):
+                self.known += noted.fingerprint != NEVER_EMBEDDED
+                self.listed.append(noted)
+                self.gone.append(gone)
+                self._edit(noted.name, is_back=False)
+            else:
+                self.listed.append(
+                    ListedShard(noted.name, noted.archive_key, NEVER_EMBEDDED, batch=noted.batch)
+                )
+                self.todo.append(gone)
+
+    def _edit(self, name: str, *, is_back: bool) -> None:
+        """All of an archive is there or gone, so its first image tells whether there is anything to edit."""
+        first = next((record for record in self._run.images(name) if record.is_embedded), None)
+        if first is not None and first.is_gone == is_back:
+            self.edits[name] = edits_of(self._run, name, as_back if is_back else as_gone)
+
+    def _is_same(self, shard: Shard, noted: ListedShard | None) -> bool:
+        """By size and time; by the bytes of all members where the time alone differs or nothing is noted."""
+        now = shard.fingerprint()
+        if noted is not None and noted.fingerprint == now:
+            return True
+        if noted is not None and noted.fingerprint.rpartition("\t")[0] != now.rpartition("\t")[0]:
+            return False
+        records = self._run.images(shard.name)
+        for file in shard.files():
+            record = next(records, None)
+            if record is None or record.key != file.key:
+                return False
+            if record.content_hash != (_hash_of(file.content) if file.unreadable is None else ""):
+                return False
+        return next(records, None) is None
+
+
+def _hash_of(content: bytes) -> str:
+    return hashlib.blake2b(content, digest_size=16).hexdigest()

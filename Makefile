@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 TRIPTYCH_DEMO ?= triptych-demo
 
-.PHONY: setup demo test crash check format requirements reference figures
+.PHONY: setup demo test crash damage check format requirements reference figures
 
 setup: .venv/.ready
 
@@ -23,6 +23,10 @@ test: setup
 # A run struck at every change that it makes to its folder, by every kind of fault: half an hour on two cores.
 crash: setup
 	PRINT_ONLY=1 $(BIN)/python -m benchmarks.crash_points
+
+# A finished run damaged in two thousand ways: half an hour on two cores.
+damage: setup
+	PRINT_ONLY=1 $(BIN)/python -m benchmarks.damage
 
 check: setup
 	$(BIN)/ruff format --check .

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 import msgspec
 
@@ -25,6 +25,8 @@ from triptych.runs.journal import JournalLine, journal_lines, read_whole_journal
 from triptych.runs.jsonl import make_folder, read_whole_jsonl, sync_directory, written_whole
 from triptych.runs.run_file import NAME, copy_of, read_run_file, read_twice_written, write_twice
 from triptych.runs.stages import RunFile, StageName
+
+T = TypeVar("T", bound=msgspec.Struct)
 
 DAMAGED_FOLDER = "damaged"
 
@@ -51,7 +53,12 @@ def find_damage(path: Path) -> list[Damage]:
     damage = list(_one_of_two(folder, path / NAME, RunFile))
     for job in captioned_jobs(folder):
         for name in generation_names(folder, job):
-            damage += _one_of_two(folder, folder.captions_root / job / name / FILE_NAME, Generation)
+            damage += _one_of_two(
+                folder,
+                folder.captions_root / job / name / FILE_NAME,
+                Generation,
+                partial(Generation.lies_in, job=job, name=name),
+            )
     for stage in folder.every_stage:
         damage += _caption_damage(folder) if stage == "captions" else _file_damage(folder, stage)
     return damage
@@ -86,12 +93,16 @@ def _sound_run_file(path: Path) -> RunFile:
         ) from None
 
 
-def _one_of_two(folder: RunFolder, file: Path, kind: type[msgspec.Struct]) -> Iterator[Damage]:
-    """Of a file that lies there twice the one that is damaged or gone; nothing where both are."""
-    said: dict[Path, msgspec.Struct] = {}
+def _one_of_two(
+    folder: RunFolder, file: Path, kind: type[T], is_right: Callable[[T], bool] = lambda _: True
+) -> Iterator[Damage]:
+    """Of a file that lies there twice the one that is damaged, gone or wrong; nothing where both are."""
+    said: dict[Path, T] = {}
     for each in (file, copy_of(file)):
         with contextlib.suppress(SetupError):
-            said[each] = read_twice_written(each, kind, folder.path)
+            found = read_twice_written(each, kind, folder.path)
+            if is_right(found):
+                said[each] = found
     for each in (file, copy_of(file)):
         if said and said.get(each) != next(iter(said.values())):
             yield Damage(

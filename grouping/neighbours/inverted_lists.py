@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from triptych.grouping.neighbours import Searcher, in_threads
 from triptych.grouping.neighbours.unit_vectors import UnitVectors, as_units
 from triptych.progress import Progress, Silent
-from triptych.runs.arrays import allocate_array, write_array
+from triptych.runs.arrays import allocate_array, damaged_checkpoint, write_array
 from triptych.runs.jsonl import make_folder, sync_directory
 
 IMAGES_PER_CELL = 512
@@ -124,7 +124,8 @@ def build_inverted_lists(
 def _made_once(path: Path, make: Callable[[], NDArray[np.generic]]) -> NDArray:  # type: ignore[type-arg]
     if not path.exists():
         write_array(path, make())
-    made_before: NDArray[Any] = np.load(path)
+    with damaged_checkpoint(path):
+        made_before: NDArray[Any] = np.load(path, allow_pickle=False)
     return made_before
 
 

@@ -21,6 +21,7 @@ from triptych.grouping.neighbours import in_threads
 from triptych.grouping.neighbours.inverted_lists import InvertedLists
 from triptych.grouping.neighbours.unit_vectors import Block
 from triptych.progress import Progress, Silent
+from triptych.runs.arrays import damaged_checkpoint
 from triptych.runs.jsonl import make_folder, written_whole
 
 MIN_PIECE_IMAGES, MAX_PIECE_IMAGES = 1_024, 32_768
@@ -70,7 +71,7 @@ class SelfJoin(msgspec.Struct, frozen=True, eq=False):
 
         with (progress or Silent()).task("neighbours", total, "images") as task:
             for start, path in zip(starts, in_threads(checkpoint, starts, self.lists.searcher), strict=True):
-                with np.load(path) as piece:
+                with damaged_checkpoint(path), np.load(path, allow_pickle=False) as piece:
                     result.images[piece["queries"]] = piece["images"]
                     result.cosines[piece["queries"]] = piece["cosines"]
                 task.advance(min(size, total - start))

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from triptych.runs.arrays import allocate_array, write_array
+from triptych.errors import SetupError
+from triptych.runs.arrays import allocate_array, damaged_checkpoint, map_embeddings, write_array
 
 
 @pytest.mark.parametrize(
@@ -44,3 +45,37 @@ def test_a_file_system_without_room_is_an_error_that_names_the_file(tmp_path: Pa
 
     assert str(tmp_path / "array.npy") == raised.value.filename
     assert [] == [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        (b"", "can't be read"),
+        (b"\x93NUMPY\x01\x00v\x00{'descr': '<f2', 'shape': (((((((", "can't be read"),
+        (None, "is not there any more;"),
+        (np.zeros((3, 4), np.float16), r"has float16\[3, 4\], expected float16\[2, dim\]"),
+        (np.zeros((2, 4), np.float32), r"has float32\[2, 4\], expected float16\[2, dim\]"),
+        (np.zeros(2, np.float16), r"has float16\[2\], expected float16\[2, dim\]"),
+    ],
+)
+def test_what_are_no_embeddings_is_named(content: object, found: str, tmp_path: Path) -> None:
+    """With who mends it."""
+    path = tmp_path / "a.npy"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    elif content is not None:
+        np.save(path, content)
+    with pytest.raises(SetupError, match=rf"a\.npy {found}.*`triptych r"):
+        map_embeddings(path, 2)
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
+    """With what to remove."""
+    path = tmp_path / "grouping" / "cell_of.npy"
+    path.parent.mkdir()
+    path.write_bytes(b"no array")
+    with (
+        pytest.raises(SetupError, match=r"cell_of\.npy is damaged .*remove the folder .*grouping"),
+        damaged_checkpoint(path),
+    ):
+        np.load(path, allow_pickle=False)

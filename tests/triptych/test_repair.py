@@ -9,6 +9,8 @@ from tests.triptych.conftest import Command
 from tests.triptych.test_bad_input import assert_one_line
 from tests.triptych.test_lost_files import _again, finished, run
 from triptych.records import Caption
+from triptych.runs.folder import RunFolder
+from triptych.runs.generations import begin_generation
 from triptych.runs.journal import read_journal
 
 __all__ = ["finished", "run"]
@@ -139,6 +141,23 @@ def test_both_copies_of_what_a_run_was_made_with(
     (run / ".run.json.copy").write_bytes(b"{}")
 
     assert_one_line(triptych("repair", run, "--yes"), 1, "both damaged", "put one of them back")
+
+
+def test_what_captions_were_made_with(triptych: Command, few_images: Path, run: Path) -> None:
+    """Damaged, or that of another job: its copy is put in its place, and no caption is made again."""
+    (path,) = (run / "captions" / "single_en").glob("*/generation.json")
+    before = path.read_bytes()
+    other = begin_generation(RunFolder.open(run), "other", {}, {}, fresh=False)
+    for damaged in (b"{", b"", (run / "captions" / "other" / other.name / "generation.json").read_bytes()):
+        path.write_bytes(damaged)
+
+        assert 1 == triptych("verify", run).exit_code
+        assert_one_line(_again(triptych, few_images, run), 1, "generation.json", "triptych repair")
+
+        triptych("repair", run, "--yes")
+
+        assert before == path.read_bytes()
+        assert "Nothing to do" in _again(triptych, few_images, run).stderr
 
 
 def test_a_file_that_a_stage_did_not_leave(triptych: Command, few_images: Path, run: Path) -> None:

@@ -15,6 +15,7 @@ import msgspec
 
 from triptych.errors import UsageError
 from triptych.report.sampling import How
+from triptych.runs.jsonl import UNDECODABLE
 
 Z_95 = 1.959963984540054
 """The 97.5 % point of the normal distribution: two-sided 95 %."""
@@ -71,7 +72,7 @@ def read_verdicts(path: Path, report: str) -> list[HumanVerdict]:
             continue
         try:
             verdict = decoder.decode(line)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except UNDECODABLE as error:
             raise UsageError(
                 f"{path}, line {number}: expected a verdict as the page's button writes it, found {error}"
             ) from None

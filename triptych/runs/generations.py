@@ -39,6 +39,11 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
     fresh: bool = False
     """Whether it was asked for although there were captions."""
 
+    def lies_in(self, job: str, name: str) -> bool:
+        """Whether ``captions/<job>/<name>`` is its folder, whose name is a digest of what it says."""
+        digest = _digest(self.settings, self.engine)
+        return (self.job, self.name) == (job, name) and name.partition("-")[0] == digest
+
     def fits(self, settings: Mapping[str, Setting], engine: Mapping[str, str] | None = None) -> bool:
         """Whether captions with these settings belong to it; ``engine``: where that is known already."""
         return self.settings == settings and (engine is None or not self.differences({}, engine))
@@ -87,13 +92,10 @@ def read_generation(folder: RunFolder, job: str, name: str) -> Generation:
     """Raises SetupError where it isn't there or is damaged: its name is a digest of what it says."""
     path = folder.captions_root / job / name / FILE_NAME
     found = read_twice_written(path, Generation, folder.path)
-    if name.partition("-")[0] != _digest(found.settings, found.engine) or (found.job, found.name) != (
-        job,
-        name,
-    ):
+    if not found.lies_in(job, name):
         raise SetupError(
-            f"{path} is of other captions than those beside it; put back what was there, or make new captions"
-            f" with --fresh captions --job {job}",
+            f"{path} is of other captions than those beside it; `triptych repair {folder.path}` puts its copy"
+            f" in its place, or make new captions with --fresh captions --job {job}",
             path=path,
         )
     return found

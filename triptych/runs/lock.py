@@ -19,6 +19,7 @@ from typing import IO
 import msgspec
 
 from triptych.errors import SetupError
+from triptych.runs.jsonl import UNDECODABLE
 
 
 class LockOwner(msgspec.Struct, frozen=True):
@@ -73,6 +74,6 @@ def _no_lock(path: Path) -> SetupError:
 def _describe(content: bytes) -> str:
     try:
         owner = msgspec.json.decode(content, type=LockOwner)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except UNDECODABLE:
         return "another process"
     return f"process {owner.pid} on {owner.host} since {owner.since}"

@@ -1,8 +1,8 @@
 """Embeddings from elsewhere: ``.npy`` files as clip-retrieval writes them.
 
-Comes in: a ``.npy`` file or a folder of them, perhaps a file of keys. Goes out: the same files in the run
-folder that the embedding pipeline writes, so that all that follows is the same. Rows are float16 or float32,
-of any length. Not its job: pictures; there are none.
+Comes in: a ``.npy`` file or a folder of them, perhaps keys. Goes out: the same files in the run folder that
+the embedding pipeline writes, so that all that follows is the same. Rows are floats of any width, of any
+length. Not its job: keys (see stored_keys); pictures, of which there are none.
 """
 
 from __future__ import annotations
@@ -16,11 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from triptych.errors import UsageError
+from triptych.grouping.embedding.stored_keys import files_in, read_keys
 from triptych.records import ImageRecord
 from triptych.runs.folder import RunFolder
 from triptych.runs.jsonl import sha256_of, write_jsonl, written_whole
 
 ROWS_AT_ONCE = 16_384
+
+IMAGES_OF_CLIP_RETRIEVAL = "img_emb"
+"""The folder of its embeddings of images, and how its files of them are called; others are of texts."""
 
 
 class StoredShard(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,7 +35,7 @@ class StoredShard(msgspec.Struct, frozen=True, kw_only=True):
     keys: Sequence[str] | None
 
     def rows(self) -> NDArray[np.floating]:
-        """``float16 or float32[n, dim]``, mapped, not read."""
+        """``float[n, dim]``, mapped, not read."""
         rows: NDArray[np.floating] = np.load(self.path, mmap_mode="r", allow_pickle=False)
         return rows
 
@@ -89,21 +93,19 @@ def unit_float16(rows: NDArray[np.floating]) -> NDArray[np.float16]:
 
 
 def open_stored(embeddings: Path, keys_file: Path | None) -> list[StoredShard]:
-    """The files of ``embeddings``, sorted by name.
+    """The files of ``embeddings``, in the order of their names, numbers in them by value.
 
-    ``keys_file`` has a key a line, in the order of the files and their rows. Raises UsageError where a
-    file is no matrix of float16 or float32, widths differ, or keys don't match the rows.
+    ``keys_file`` has the keys in the order of the files and their rows (see stored_keys). Raises UsageError
+    where a file is no matrix of floats, widths differ, or keys don't match the rows.
     """
-    paths = sorted(embeddings.glob("*.npy")) if embeddings.is_dir() else [embeddings]
-    if not paths:
-        raise UsageError(f"no .npy files in {embeddings}; expected embeddings, one row an image")
+    paths = _files_of(embeddings) if embeddings.is_dir() else [embeddings]
     shapes = [_shape(path) for path in paths]
     for path, (_, width) in zip(paths, shapes, strict=True):
         if width != shapes[0][1]:
             raise UsageError(
                 f"{path} has {width} dimensions, {paths[0]} has {shapes[0][1]}; group them apart"
             )
-    keys = _read_keys(keys_file, sum(rows for rows, _ in shapes)) if keys_file is not None else None
+    keys = read_keys(keys_file, sum(rows for rows, _ in shapes)) if keys_file is not None else None
     shards, first = [], 0
     for path, (rows, _) in zip(paths, shapes, strict=True):
         own = keys[first : first + rows] if keys is not None else None
@@ -112,33 +114,22 @@ def open_stored(embeddings: Path, keys_file: Path | None) -> list[StoredShard]:
     return shards
 
 
+def _files_of(folder: Path) -> list[Path]:
+    """Those of images where clip-retrieval has put others beside them, here or in a folder below."""
+    found = files_in(folder, ".npy") or files_in(folder / IMAGES_OF_CLIP_RETRIEVAL, ".npy")
+    if not found:
+        raise UsageError(f"no .npy files in {folder}; expected embeddings, one row an image")
+    return [path for path in found if path.name.startswith(IMAGES_OF_CLIP_RETRIEVAL)] or found
+
+
 def _shape(path: Path) -> tuple[int, int]:
     try:
         rows = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, SyntaxError) as error:
         raise UsageError(f"{path} can't be read as embeddings ({error}); expected a .npy matrix") from None
-    if rows.ndim != 2 or rows.dtype not in (np.float16, np.float32):
+    if rows.ndim != 2 or rows.dtype.kind != "f":
         raise UsageError(
-            f"{path} holds {rows.dtype}{list(rows.shape)}; expected float16 or float32, one row an image"
+            f"{path} holds {rows.dtype}{list(rows.shape)}; expected float16, float32 or float64, one row an"
+            " image: numpy.save(path, rows.astype(numpy.float32)) writes it so"
         )
     return int(rows.shape[0]), int(rows.shape[1])
-
-
-def _read_keys(path: Path, expected: int) -> list[str]:
-    try:
-        keys = path.read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(
-            f"keys file {path} can't be read ({error}); expected a key a line in UTF-8"
-        ) from None
-    if len(keys) != expected:
-        raise UsageError(
-            f"{path} has {len(keys):,} keys, the embeddings {expected:,} rows; expected one each"
-        )
-    seen: set[str] = set()
-    for number, key in enumerate(keys, start=1):
-        if not key or key in seen:
-            what = "is empty" if not key else f"comes twice: {key}"
-            raise UsageError(f"{path}, line {number}: the key {what}; keys must be unique")
-        seen.add(key)
-    return keys

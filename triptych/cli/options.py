@@ -112,13 +112,16 @@ stored_embeddings = _together(
         "--embeddings",
         type=click.Path(path_type=Path, exists=True),
         metavar="PATH",
-        help="Group these .npy embeddings (a file or a folder) in place of images.",
+        help="Group these .npy embeddings in place of images: a file, or a folder, whose files are taken in"
+        " the order of their numbers (img_emb_2 before img_emb_10).",
     ),
     click.option(
         "--keys",
         "keys_file",
-        type=FILE,
-        help="With --embeddings: a file with one key a row. [default: FILE-STEM/ROW]",
+        type=click.Path(path_type=Path),
+        metavar="PATH",
+        help="With --embeddings: a file with a key a line, in the order of the files and their rows, or"
+        " clip-retrieval's metadata (.parquet files or their folder). [default: FILE-STEM/ROW]",
     ),
 )
 

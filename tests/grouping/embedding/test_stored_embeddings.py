@@ -5,12 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 from numpy.typing import NDArray
 
 from tests.support.made_up import as_unit
 from triptych.cli import cli
+from triptych.errors import UsageError
+from triptych.grouping.embedding.stored_embeddings import open_stored
+from triptych.grouping.embedding.stored_keys import read_keys
 from triptych.runs.folder import RunFolder
 
 
@@ -27,8 +32,8 @@ def _group(*arguments: object) -> Result:
     return CliRunner().invoke(cli, ["group", *map(str, arguments), *bounds])
 
 
-@pytest.mark.parametrize("dtype", [np.float16, np.float32])
-def test_stored_embeddings_are_grouped_without_images(dtype: type, tmp_path: Path) -> None:
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, ">f4", ">f8"])
+def test_stored_embeddings_are_grouped_without_images(dtype: type | str, tmp_path: Path) -> None:
     """Keys are the file's stem and the row's number; sets stay inside themes; the copy is a duplicate."""
     np.save(tmp_path / "img_emb_0.npy", _rows().astype(dtype))
 
@@ -90,7 +95,7 @@ def test_a_second_run_does_nothing_and_other_embeddings_are_refused(tmp_path: Pa
 @pytest.mark.parametrize(
     ("saved", "message"),
     [
-        (np.zeros((3, 4), np.int64), "holds int64[3, 4]; expected float16 or float32"),
+        (np.zeros((3, 4), np.int64), "holds int64[3, 4]; expected float16, float32 or float64"),
         (np.zeros(3, np.float32), "holds float32[3]; expected"),
         (b"no array", "can't be read as embeddings"),
     ],
@@ -131,6 +136,79 @@ def test_keys_that_do_not_fit_are_refused(lines: list[str], message: str, tmp_pa
     )
 
     assert message in str(outcome.exception)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{}\n{}\n{}\n",
+        "{}\n{}\n{}",
+        "\ufeff{}\n{}\n{}\n",
+        "{}\r\n{}\r\n{}\r\n",
+        "\ufeff{}\r\n{}\r\n{}",
+    ],
+)
+def test_only_line_feeds_end_a_key(content: str, tmp_path: Path) -> None:
+    """Other separators of lines are part of it; a byte order mark is not."""
+    keys = ["a\u2028b.jpg", "c\x85\x0bd.jpg", "\x0c\x1ce \u2029.jpg"]
+    (tmp_path / "keys.txt").write_bytes(content.format(*keys).encode())
+
+    assert keys == read_keys(tmp_path / "keys.txt", 3)
+
+
+def _clip_retrieval_folder(folder: Path, **columns: list[object]) -> NDArray[np.float32]:
+    """Twelve files of three rows, not padded, with texts and a Mac's companions beside them."""
+    rows = np.random.default_rng(0).normal(size=(36, 16)).astype(np.float32)
+    for name in ("img_emb", "text_emb", "metadata"):
+        (folder / name).mkdir(parents=True)
+    for number in range(12):
+        part = slice(3 * number, 3 * number + 3)
+        np.save(folder / "img_emb" / f"img_emb_{number}.npy", rows[part])
+        np.save(folder / "text_emb" / f"text_emb_{number}.npy", -rows[part])
+        (folder / "img_emb" / f"._img_emb_{number}.npy").write_bytes(b"Mac OS X")
+        table = pa.table({name: values[part] for name, values in columns.items()})
+        pq.write_table(table, folder / "metadata" / f"metadata_{number}.parquet")
+    return rows
+
+
+@pytest.mark.parametrize("folder", ["", "img_emb"])
+@pytest.mark.parametrize("keys", ["", "metadata"])
+def test_what_clip_retrieval_writes_is_taken_in_the_order_of_its_numbers(
+    folder: str, keys: str, tmp_path: Path
+) -> None:
+    """Its folder or the one below; every row has the key that its metadata gives it."""
+    names: list[object] = [f"in/{row}.jpg" for row in range(36)]
+    rows = _clip_retrieval_folder(tmp_path / "out", caption=names[::-1], image_path=names)
+    shards = open_stored(tmp_path / "out" / folder, tmp_path / "out" / keys)
+
+    assert [f"img_emb_{number}" for number in range(12)] == [shard.name for shard in shards]
+    assert np.array_equal(rows, np.concatenate([shard.rows() for shard in shards]))
+    assert names == [shard.key_of(row) for shard in shards for row in range(3)]
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"url": ["x"] * 36}, r"metadata_0\.parquet, row 1: the key comes twice: x"),
+        ({"image_path": [None] * 36}, r"metadata_0\.parquet, row 0: the key is empty"),
+        ({"caption": ["x"] * 36}, r"has none of the columns image_path, .* found caption"),
+    ],
+)
+def test_metadata_that_names_no_image_is_refused(
+    columns: dict[str, list[object]], message: str, tmp_path: Path
+) -> None:
+    """With the file and its row."""
+    _clip_retrieval_folder(tmp_path / "out", **columns)
+    with pytest.raises(UsageError, match=message):
+        open_stored(tmp_path / "out", tmp_path / "out" / "metadata")
+
+
+@pytest.mark.parametrize("content", [b"", b"no parquet", b"PAR1" * 9])
+def test_metadata_that_is_damaged_is_refused(content: bytes, tmp_path: Path) -> None:
+    """In one line."""
+    (tmp_path / "m.parquet").write_bytes(content)
+    with pytest.raises(UsageError, match=r"m\.parquet can't be read"):
+        read_keys(tmp_path / "m.parquet", 1)
 
 
 @pytest.mark.parametrize("arguments", [[], ["photos", "--embeddings", "."], ["photos", "--keys", "k.txt"]])

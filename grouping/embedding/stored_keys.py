@@ -1,0 +1,92 @@
+"""The keys of embeddings from elsewhere.
+
+Comes in: a text file with a key a line, a Parquet file, or a folder of them as clip-retrieval writes beside
+its embeddings. Goes out: keys, one a row, none twice. Not its job: the embeddings.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from triptych.errors import UsageError
+from triptych.sources.file_names import is_junk
+from triptych.sources.pyarrow_extra import import_pyarrow
+
+KEY_COLUMNS = ("image_path", "key", "url", "image_url", "file_name", "path")
+"""Of a Parquet file, in order: clip-retrieval's and img2dataset's names of an image."""
+
+METADATA_FOLDER = "metadata"
+"""Where clip-retrieval's Parquet files are, below the folder that it writes to."""
+
+
+def in_number_order(paths: list[Path]) -> list[Path]:
+    """By name, numbers in it by their value: ``img_emb_2`` comes before ``img_emb_10``."""
+    return sorted(paths, key=lambda path: [_as_number(part) for part in re.split(r"(\d+)", path.name)])
+
+
+def _as_number(part: str) -> tuple[int, str]:
+    return (int(part), part) if part.isdecimal() else (0, part)
+
+
+def files_in(folder: Path, suffix: str) -> list[Path]:
+    """The files of one kind, in the order of their numbers, without what systems leave beside them.
+
+    None where there is no such folder.
+    """
+    if not folder.is_dir():
+        return []
+    found = [each for each in folder.iterdir() if each.suffix.lower() == suffix and not is_junk(each.name)]
+    return in_number_order(found)
+
+
+def read_keys(path: Path, expected: int) -> list[str]:
+    """The keys in ``path``. Raises UsageError where they aren't ``expected`` different ones."""
+    if path.is_dir():
+        files = files_in(path, ".parquet") or files_in(path / METADATA_FOLDER, ".parquet")
+        if not files:
+            raise UsageError(f"no .parquet files in {path}; expected some that name the images")
+        named = [(f"{file}, row {row}", key) for file in files for row, key in enumerate(_column(file))]
+    elif path.suffix.lower() == ".parquet":
+        named = [(f"{path}, row {row}", key) for row, key in enumerate(_column(path))]
+    else:
+        named = [(f"{path}, line {number}", key) for number, key in enumerate(_lines(path), start=1)]
+    if len(named) != expected:
+        raise UsageError(
+            f"{path} has {len(named):,} keys, the embeddings {expected:,} rows; expected one each"
+        )
+    seen: set[str] = set()
+    for place, key in named:
+        if not key or key in seen:
+            what = "is empty" if not key else f"comes twice: {key}"
+            raise UsageError(f"{place}: the key {what}; keys must be unique")
+        seen.add(key)
+    return [key for _, key in named]
+
+
+def _lines(path: Path) -> list[str]:
+    """Only a line feed ends a key: other separators of lines may be part of it."""
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"keys file {path} can't be read ({error}); expected a key a line in UTF-8"
+        ) from None
+    return [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")] if text else []
+
+
+def _column(path: Path) -> list[str]:
+    try:
+        with import_pyarrow(str(path)).parquet.ParquetFile(path) as file:
+            columns = file.schema_arrow.names
+            name = next((each for each in KEY_COLUMNS if each in columns), None)
+            if name is None:
+                raise UsageError(
+                    f"{path} has none of the columns {', '.join(KEY_COLUMNS)}, found {', '.join(columns)};"
+                    " write the keys to a text file, one a line"
+                )
+            return ["" if key is None else str(key) for key in file.read([name]).column(0).to_pylist()]
+    except UsageError:
+        raise
+    except Exception as error:  # pyarrow raises anything on damaged bytes
+        raise UsageError(f"keys file {path} can't be read ({error}); expected a Parquet file") from None

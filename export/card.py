@@ -12,6 +12,7 @@ from triptych.export.config import ExportConfig
 from triptych.export.formats import FORMATS
 from triptych.export.manifest import Funnel, Manifest
 from triptych.languages import Language
+from triptych.runs.captioners import captioners
 from triptych.runs.ledger.captions import JobCounts
 
 _SIZE_CATEGORIES = (
@@ -52,14 +53,13 @@ def card(
     jobs, stages, funnel = manifest.jobs, manifest.stages, manifest.funnel
     captions = stages["captions"].settings if "captions" in stages else {}
     filters = stages["verdicts"].settings if "verdicts" in stages else {}
-    # A folder's setting goes on with a hash; the card names the model, the table below has the rest.
-    model = str(captions.get("model") or "a model that the run doesn't name").partition(", ")[0]
+    models = " and ".join(map(_code, captioners(captions))) or "a model that the run doesn't name"
     total = sum(entry.rows or 0 for _, entry, _ in files)
     parts = [
         _header(config, manifest, total),
         f"# {config.prefix}",
         config.card_note,
-        f"{total:,} captions of images and of small sets of related images, written by {_code(model)} and"
+        f"{total:,} captions of images and of small sets of related images, written by {models} and"
         " filtered by Triptych.",
         "## Files",
         _table(

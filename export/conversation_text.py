@@ -15,24 +15,30 @@ IMAGE_TAG = "<image>"
 """Stands for an image in the question of InternVL, LLaVA, ms-swift and LLaMA-Factory."""
 
 _RESERVED_WORD = re.compile(
-    r"<(/?(?:image|video|audio|img|start-image|quad|ref|ref-object|box|bbox|cot-process|s|bos|eos|pad|unk"
-    r"|[a-z]+\d+|\w*_\w*)|\|\w+\|)>|\[(/?(?:img|inst|\w+_\w+))\]",
-    re.IGNORECASE,
+    r"<(/?(?:[sS]|[^\s<>/](?:[^<>\n]{0,62}[^\s<>])))>|◁(/?[^\s◁▷]{1,64})▷|\[(/?[a-z]?[A-Z][A-Z0-9_]{1,30})\]"
 )
-"""What the loaders of InternVL, LLaVA, lmdeploy, ms-swift and LLaMA-Factory, chat templates, and processors
-of Gemma, PaliGemma and Pixtral take for an image or another special token wherever it stands."""
+"""What looks like a tag: of trainers and chat templates alike, special tokens are words in angle brackets, or
+capitals in square ones. Which of them a tokenizer knows differs from model to model; one letter is none but
+for <s>."""
 
 
 def without_reserved_words(text: str) -> str:
-    """``text`` with reserved words in single guillemets.
+    """``text`` with what looks like a tag in single guillemets, or in round brackets.
 
-    A trainer replaces such words by images wherever they stand, so a caption or prompt that spells one would
-    shift or break a row. It stays readable, and the row stays whole.
+    A trainer replaces such words by images wherever they stand, or ends a turn there, so a caption or prompt
+    that spells one would shift or break a row. It stays readable, and the row stays whole.
 
-    >>> without_reserved_words("A sign that says <image>.")
-    'A sign that says ‹image›.'
+    >>> without_reserved_words("A sign that says <image>, and <|im_end|> below. [IMG]")
+    'A sign that says ‹image›, and ‹|im_end|› below. (IMG)'
     """
-    return _RESERVED_WORD.sub(r"‹\1\2›", text) if "<" in text or "[" in text else text
+    if "<" not in text and "[" not in text and "◁" not in text:
+        return text
+    return _RESERVED_WORD.sub(_as_words, text)
+
+
+def _as_words(found: re.Match[str]) -> str:
+    angle, triangle, square = found.groups()
+    return f"({square})" if square else f"‹{angle or triangle}›"
 
 
 @functools.lru_cache(maxsize=256)

@@ -15,7 +15,8 @@ from triptych.jobs import Job
 
 if TYPE_CHECKING:
     from triptych.api import Run
-    from triptych.runs.ledger import Ledger
+from triptych.runs.captioners import captioners
+from triptych.runs.ledger import Ledger
 
 FULL_SHARE = 0.9
 """An engine that was less busy than that was not full: captions would come faster with more to do."""
@@ -25,7 +26,7 @@ _LABEL_WIDTH = 30
 _SHOWN_ELSEWHERE = (
     *(".limit", ".planned", ".captioned", ".failed"),
     *(".made", ".failed_requests", ".seconds", ".prompt_tokens", ".completion_tokens", ".retried"),
-    *(".asked_again", ".slot_s", ".slots", ".latencies"),
+    *(".asked_again", ".slot_s", ".slots", ".latencies", ".may_pass", ".counted_over"),
 )
 """Notes of the captions stage that the ledger has recounted, and those that the pace is read off."""
 
@@ -82,7 +83,8 @@ def stage_lines(opened: Run) -> Iterator[str]:
         if state is None:
             yield f"{name:<{_LABEL_WIDTH}} not begun"
             continue
-        yield f"{name:<{_LABEL_WIDTH}} {'finished' if state.finished else 'begun'}"
+        by = ", ".join(captioners(state.settings)) if name == "captions" else ""
+        yield f"{name:<{_LABEL_WIDTH}} {'finished' if state.finished else 'begun'}{by and f', by {by}'}"
         for key, value in state.notes.items():
             if not key.endswith(_SHOWN_ELSEWHERE):
                 yield f"  {key:<{_LABEL_WIDTH - 2}} {value}"

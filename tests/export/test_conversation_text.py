@@ -41,7 +41,12 @@ def test_parts_are_read_from_any_question(question: str, parts: tuple[str | None
     assert parts == parts_of(question)
 
 
-TAGS = ["image", "IMAGE", "img", "/img", "IMG_CONTEXT", "video", "audio", "bbox", "ref-object", "|im_end|"]
+TAGS = [
+    *("image", "IMAGE", "img", "/img", "IMG_CONTEXT", "video", "audio", "bbox", "ref-object", "|im_end|"),
+    *("image_soft_token", "end_of_turn", "loc_0012", "s", "/s", "pad", "unk", "unused42", "0x0A", "image 1"),
+    *("|begin▁of▁sentence|", "\uff5cend\u2581of\u2581sentence\uff5c", "tool_call", "row_1_col_2", "think"),
+    *("fake_token_around_image", "seg r=255", "extra_id_0", "ImageHere"),
+]
 
 
 @pytest.mark.parametrize("tag", TAGS)
@@ -50,13 +55,33 @@ def test_a_reserved_word_in_a_caption_becomes_readable_text(tag: str) -> None:
     assert f"A sign says ‹{tag}› here." == without_reserved_words(f"A sign says <{tag}> here.")
 
 
+@pytest.mark.parametrize("token", ["IMG", "IMG_BREAK", "/INST", "gMASK", "CLS", "TOOL_CALLS", "MASK"])
+def test_capitals_in_square_brackets_are_tokens_too(token: str) -> None:
+    """Of Mistral's, Google's and other families."""
+    assert f"A sign says ({token}) here." == without_reserved_words(f"A sign says [{token}] here.")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The reading is 5 < 7 and 9 > 3, as the chart says.",
+        "A page cites [1] and [12], and a key reads [a].",
+        "牌子上写着《出口》和〈安静〉。",
+        "An arrow -> points at a heart <3 and a box []",
+    ],
+)
+def test_brackets_of_other_kinds_stay(text: str) -> None:
+    """A caption that only looks a little like it is left as it is."""
+    assert text == without_reserved_words(text)
+
+
 def test_other_angle_brackets_stay() -> None:
     """Only words that loaders know are touched."""
     assert "a < b > c <b>bold</b>" == without_reserved_words("a < b > c <b>bold</b>")
 
 
 @settings(derandomize=True, deadline=None)
-@given(text=st.text(alphabet=st.characters(exclude_categories=("Cs",), exclude_characters="<")))
+@given(text=st.text(alphabet=st.characters(exclude_categories=("Cs",), exclude_characters="<[\u25c1")))
 def test_a_text_without_reserved_words_comes_through_unchanged(text: str) -> None:
     """Letter for letter."""
     assert text == without_reserved_words(text)

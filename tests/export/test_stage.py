@@ -258,7 +258,7 @@ TROUBLE = '\u202eمرحبا\u202c "🙂" \\ </script>\n\u2028'
 
 
 def test_file_names_and_captions_of_every_kind_come_through(judged_run, export) -> None:
-    """Quotes, newlines, emoji, right-to-left text, tags: row by row what the run has."""
+    """Quotes, newlines, emoji, right-to-left text: row by row what the run has, tags in guillemets."""
     run = judged_run(text=TROUBLE + "{id} <image>", key_part=TROUBLE)
     export(run)
     (path,) = run.export_folder.glob("*_single_image_en.jsonl")
@@ -268,7 +268,8 @@ def test_file_names_and_captions_of_every_kind_come_through(judged_run, export) 
     assert 9 == len(rows)
     for row in rows:
         assert TROUBLE in row["image"]
-        assert f"{TROUBLE}{row['id']} ‹image›" == row["conversations"][1]["value"]
+        said = TROUBLE.replace("</script>", "‹/script›")
+        assert f"{said}{row['id']} ‹image›" == row["conversations"][1]["value"]
     assert [] == check_export(run, Silent())[1]
 
 

@@ -14,6 +14,7 @@ import msgspec
 
 from triptych.export.manifest import fingerprints, shortened
 from triptych.report.content import Identity, JobShown, StageShown
+from triptych.runs.captioners import captioners
 from triptych.runs.context import RunContext
 from triptych.runs.folder import RunFolder
 from triptych.runs.stages import STAGE_NAMES
@@ -21,18 +22,17 @@ from triptych.runs.stages import STAGE_NAMES
 
 def identity_of(run: RunFolder, cautions: Sequence[str]) -> Identity:
     """``cautions`` are shown at the top of the page."""
-    config = run.run_file.config
-    captioning, embedding = _table(config, "captioning"), _table(config, "embedding")
-    encoder = _last(str(embedding.get("model") or "not recorded"))
-    pretrained = embedding.get("pretrained")
-    if pretrained and "/" not in encoder and ":" not in encoder:
+    embedding = _table(run.run_file.config, "embedding")
+    named = str(embedding.get("model") or "not recorded")
+    encoder, pretrained = _last(named), embedding.get("pretrained")
+    if pretrained and "/" not in named and ":" not in named:
         encoder += f" ({_last(str(pretrained))})"
     captions = run.run_file.stages.get("captions")
     engine = captions.settings.get("engine") if captions is not None else None
     return Identity(
         name=run.path.absolute().name,
         report=report_id(run),
-        model=_last(str(captioning.get("model") or "named by its server" if captions else "none yet")),
+        model=" and ".join(captioners(captions.settings) if captions else ()) or "none yet",
         encoder=encoder,
         engine=str(engine or "none yet"),
         cautions=list(cautions),

@@ -144,14 +144,15 @@ def marks_in(content: bytes) -> set[str]:
 
 
 def draw_pile(folder: Path) -> Path:
-    """Pictures in a tar, in a nested one, and loose; a copy and a damaged file. Returns ``folder``."""
+    """Pictures in tars, one of them nested, one compressed, and loose; a copy and a damaged file."""
     (folder / "in" / "side").mkdir(parents=True)
     (folder / "loose").mkdir()
     encoded = [_picture(hue, number) for hue in HUES[:3] for number in range(3)]
     encoded += [_picture(hue, 0) for hue in HUES[3:]]
     _write_tar(folder / "a.tar", encoded[:3] + encoded[9:10])
     _write_tar(folder / "in" / "side" / "b.tar", encoded[3:6])
-    for number, content in enumerate([*encoded[6:9], *encoded[10:], encoded[6], b"\x89PNG\r\n"]):
+    _write_tar(folder / "c.tar.gz", encoded[10:])
+    for number, content in enumerate([*encoded[6:9], encoded[6], b"\x89PNG\r\n"]):
         (folder / "loose" / f"{number}.png").write_bytes(content)
     return folder
 
@@ -166,7 +167,7 @@ def _picture(hue: tuple[int, int, int], number: int) -> bytes:
 
 
 def _write_tar(path: Path, contents: Sequence[bytes]) -> None:
-    with tarfile.open(path, "w") as archive:
+    with tarfile.open(path, "w:gz" if path.suffix == ".gz" else "w") as archive:
         for number, content in enumerate(contents):
             member = tarfile.TarInfo(f"{number}.png")
             member.size = len(content)

@@ -80,6 +80,18 @@ def test_the_copy_lies_in_the_folder_that_is_named_and_may_go(tmp_path: Path) ->
     assert copy.exists()
 
 
+def test_what_a_killed_process_left_half_unpacked_is_taken_over(tmp_path: Path) -> None:
+    """Nothing of it is used, and nothing stays."""
+    shard = _open(tmp_path, write_file(tmp_path / "in" / "a.tgz", gzip.compress(_tar(tmp_path))))
+    first = [file.content for file in shard.files()]
+    (copy,) = (tmp_path / "unpacked").iterdir()
+    copy.with_name(f"{copy.name}.part").write_bytes(copy.read_bytes()[:700] + b"x" * 99_999)
+    copy.unlink()
+
+    assert first == [file.content for file in shard.files()]
+    assert [copy] == [*(tmp_path / "unpacked").iterdir()]
+
+
 def test_a_copy_of_what_the_archive_was_before_is_not_used(tmp_path: Path) -> None:
     """It is as old as the archive that it was made of."""
     source = write_file(tmp_path / "in" / "a.tgz", gzip.compress(_tar(tmp_path)))

@@ -27,9 +27,9 @@ from typing import Self
 from triptych.errors import SetupError
 from triptych.records import Caption, Duplicate, ImageRecord, ImageSet, Verdict
 from triptych.runs.journal import read_journal
-from triptych.runs.jsonl import PART_SUFFIX, make_folder, read_jsonl
+from triptych.runs.jsonl import PART_SUFFIX, make_folder, read_jsonl, write_sealed
 from triptych.runs.rule_scores import RuleScores
-from triptych.runs.run_file import is_run_folder, read_run_file
+from triptych.runs.run_file import NAME, is_run_folder, read_run_file
 from triptych.runs.stages import STAGE_NAMES as STAGE_NAMES
 from triptych.runs.stages import RunFile, StageStates
 from triptych.runs.stages import Setting as Setting
@@ -59,6 +59,7 @@ class RunFolder(StageStates):
             )
         make_folder(path)
         run = cls(path, RunFile())
+        write_sealed(path / NAME, run.run_file)  # without its copy: where that is alone, run.json was lost
         run.save()
         return run
 

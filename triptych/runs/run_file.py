@@ -35,12 +35,11 @@ def copy_of(path: Path) -> Path:
 
 
 def write_twice(path: Path, content: msgspec.Struct) -> None:
-    """Write ``path`` and its copy, one after the other, each whole or not at all.
+    """Write the copy of ``path`` and then ``path``, each whole or not at all.
 
-    The copy comes first, so that a crash between them leaves work to do, which writes both again; but where
-    there is only a copy, ``path`` was lost.
+    In this order a crash between them leaves work to do, which writes both again.
     """
-    for file in (copy_of(path), path) if path.exists() else (path, copy_of(path)):
+    for file in (copy_of(path), path):
         write_sealed(file, content)
 
 

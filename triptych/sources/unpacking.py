@@ -11,6 +11,7 @@ from __future__ import annotations
 import bz2
 import contextlib
 import errno
+import fcntl
 import gzip
 import lzma
 import os
@@ -114,26 +115,39 @@ class UnpackedFile:
             return False
 
     def _unpack(self) -> None:
-        stat = os.stat(self._path)
         self._copy.parent.mkdir(parents=True, exist_ok=True)
-        part, name = tempfile.mkstemp(prefix=f"{self._copy.name}.", dir=self._copy.parent)
-        try:
-            with open(part, "wb") as file:
-                damage = self._write(file)
-            self._note.unlink(missing_ok=True)
-            if damage is not None:
-                self._note.write_text(damage, "utf-8")
-            os.utime(name, ns=(stat.st_atime_ns, stat.st_mtime_ns))
-            os.replace(name, self._copy)
-        except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise SetupError(
-                    f"no room to unpack {self._path} to {self._copy.parent} ({error.strerror}); free some, or"
-                    " unpack it to a plain .tar yourself"
-                ) from None
-            raise
-        finally:
-            Path(name).unlink(missing_ok=True)
+        part = f"{self._copy}.part"
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        with open(os.open(part, flags, 0o666), "r+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if self._is_there():  # another process has made it meanwhile
+                return
+            try:
+                self._unpack_to(file, part)
+            except BaseException as error:
+                file.truncate(0)  # it would keep its room; whoever waits for the lock goes on with it
+                if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+                    raise SetupError(
+                        f"no room to unpack {self._path} to {self._copy.parent} ({error.strerror});"
+                        " free some, or unpack it to a plain .tar yourself"
+                    ) from None
+                raise
+
+    def _unpack_to(self, file: IO[bytes], part: str) -> None:
+        """Its bytes are on disk before it has the name and the time by which it is taken for whole."""
+        stat = os.stat(self._path)
+        file.truncate(0)
+        damage = self._write(file)
+        file.flush()
+        os.fsync(file.fileno())
+        self._note.unlink(missing_ok=True)
+        if damage is not None:
+            with open(self._note, "wb") as note:
+                note.write(damage.encode())
+                note.flush()
+                os.fsync(note.fileno())
+        os.utime(part, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+        os.replace(part, self._copy)
 
 
 def decompress(path: str, file: IO[bytes]) -> str | None:

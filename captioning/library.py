@@ -34,6 +34,7 @@ from triptych.prompts import Prompt, load_prompt, refuse_unusable
 from triptych.records import Caption, ImageRecord, caption_id
 from triptych.runs.plan import Target
 from triptych.sources.image_decoding import upright_size
+from triptych.sources.pixels.to_rgb import to_rgb
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -190,7 +191,7 @@ class _Reading:
             return Path(picture).read_bytes()
         with self._encoding:
             buffer = io.BytesIO()
-            picture.save(buffer, "TIFF")  # takes every mode, and costs no compression
+            to_rgb(picture).save(buffer, "TIFF")  # costs no compression
             return buffer.getvalue()
 
     def sized(self, target: Target) -> Target:

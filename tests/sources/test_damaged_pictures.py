@@ -1,6 +1,9 @@
 """What is cut or damaged is refused; what is whole is not."""
 
 import io
+import re
+import struct
+from collections import defaultdict
 from collections.abc import Iterator
 from random import Random
 
@@ -58,6 +61,11 @@ def test_damaged_jpegs_are_seen(name: str) -> None:
 
     assert sum(refused) / len(refused) >= LEAST_SEEN[name]
     assert refused == [is_refused(copy, 60) for copy in copies]
+
+
+PACKED: defaultdict[str, list[str]] = defaultdict(list)
+PACKED["TIFF"] = ["tiff_lzw", "tiff_adobe_deflate", "jpeg", "packbits"]
+"""What Pillow writes besides plain files of the format."""
 
 
 def whole_files() -> Iterator[bytes]:
@@ -153,6 +161,54 @@ def test_of_a_cut_animation_a_whole_first_frame_counts() -> None:
 
         assert not is_refused(content[: len(content) * 2 // 3])
         assert is_refused(content[: len(content) // 8])
+
+
+def test_a_tiff_that_lacks_strips_is_truncated() -> None:
+    """Pillow would leave their place black."""
+    content = encoded(like_a_photograph(9), "TIFF")
+    height, more = (struct.pack("<HHLL", 257, 4, 1, rows) for rows in (150, 9_000))
+    assert height in content
+    higher = content.replace(height, more)
+
+    with pytest.raises(UnreadableImageError, match=r"^truncated: TIFF: .* strips"):
+        decode_rgb(higher)
+
+
+def changed_anyhow(content: bytes, chance: Random) -> bytes:
+    """With some bytes set, removed or put in, more often near the beginning."""
+    damaged = bytearray(content)
+    for _ in range(chance.choice([1, 2, 5, 20])):
+        place = chance.randrange(min(len(damaged), chance.choice([300, len(damaged)])))
+        match chance.randrange(4):
+            case 0:
+                damaged[place] = chance.choice([0, 1, 127, 255])
+            case 1:
+                damaged[place : place + 4] = chance.choice([b"\xff" * 4, bytes(4), chance.randbytes(4)])
+            case 2:
+                del damaged[place : place + min(30, len(damaged) // 2)]
+            case 3:
+                damaged[place:place] = chance.randbytes(9)
+    return bytes(damaged)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM"])
+def test_any_bytes_are_a_picture_or_have_a_reason(kind: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """Nothing else is raised, warned of or printed; a size that is said is never negative."""
+    chance = Random(kind)
+    content = encoded(like_a_photograph(10, 64, 48), kind)
+    packed = [encoded(like_a_photograph(10, 64, 48), kind, compression=name) for name in PACKED[kind]]
+    for number in range(60):
+        try:
+            picture, *size = decode_rgb(
+                changed_anyhow([content, *packed][number % (1 + len(packed))], chance)
+            )
+        except UnreadableImageError as error:
+            assert re.match(r"[a-z ]+: .", str(error))
+        else:
+            assert "RGB" == picture.mode
+            assert min(size) > 0
+
+    assert ("", "") == capfd.readouterr()
 
 
 def test_nothing_is_printed_for_a_damaged_tiff(capfd: pytest.CaptureFixture[str]) -> None:

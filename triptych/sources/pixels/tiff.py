@@ -10,25 +10,35 @@ from __future__ import annotations
 import struct
 import zlib
 
+from PIL.TiffImagePlugin import MAX_SAMPLESPERPIXEL
+
 from triptych.errors import UnreadableImageError
 from triptych.sources.pixels import jpeg, orientation
 from triptych.sources.pixels.bare_file import BareFile
 from triptych.sources.pixels.tiff_directory import FORMS, WIDE, Directory
 
 SUBFILE_TYPE, SUB_DIRECTORIES, XMP, DNG_VERSION = 254, 330, 700, 50706
-WIDTH, HEIGHT, COMPRESSION, JPEG_TABLES = 256, 257, 259, 347
-BITS, PHOTOMETRIC, SAMPLES = 258, 262, 277
-STRIP_OFFSETS, STRIP_COUNTS, TILE_OFFSETS, TILE_COUNTS = 273, 279, 324, 325
-FILL_ORDER, BACKWARDS = 266, 2
-JPEG, DEFLATE = 7, (8, 32946)
-WHITE_IS_ZERO, BLACK_IS_ZERO = 0, 1
+WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, FILL_ORDER, SAMPLES, PLANES = (
+    256,
+    257,
+    258,
+    259,
+    262,
+    266,
+    277,
+    284,
+)
+STRIP_OFFSETS, STRIP_HEIGHT, STRIP_COUNTS, PREDICTOR = 273, 278, 279, 317
+TILE_WIDTH, TILE_HEIGHT, TILE_OFFSETS, TILE_COUNTS, JPEG_TABLES = 322, 323, 324, 325, 347
+WHITE_IS_ZERO, BLACK_IS_ZERO, BACKWARDS, JPEG, DEFLATE, PLANE_BY_PLANE = 0, 1, 2, 7, (8, 32946), 2
+
+ONE_VALUE = frozenset({WIDTH, HEIGHT, COMPRESSION, PHOTOMETRIC, FILL_ORDER, SAMPLES, PLANES})
+ONE_VALUE |= {STRIP_HEIGHT, PREDICTOR, TILE_WIDTH, TILE_HEIGHT}
+NEEDED = ONE_VALUE | {BITS, STRIP_OFFSETS, STRIP_COUNTS, TILE_OFFSETS, TILE_COUNTS, JPEG_TABLES}
+NEEDED |= {292, 293, 320, 332, 338, 339, *range(512, 522), *range(529, 533)}
+"""How the pixels are packed and where they lie, down to options of facsimile (292)."""
+
 MAX_PIECE_BYTES = 1 << 20
-NEEDED = frozenset(
-    {WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, FILL_ORDER, STRIP_OFFSETS, SAMPLES, 278}
-    | {STRIP_COUNTS, 284, 292, 293, 317, 320, 322, 323, TILE_OFFSETS, TILE_COUNTS, 332, 338, 339, JPEG_TABLES}
-    | {*range(512, 522), *range(529, 533)}
-)  # fmt: skip
-"""How the pixels are packed and where they lie, from their bits (258) to the range of their levels (532)."""
 
 
 def bare_file(content: bytes) -> BareFile:
@@ -43,6 +53,9 @@ def bare_file(content: bytes) -> BareFile:
         raise UnreadableImageError("unsupported format: camera raw")
     if not {WIDTH, HEIGHT} <= entries.keys() or not {STRIP_OFFSETS, TILE_OFFSETS} & entries.keys():
         raise UnreadableImageError("damaged: TIFF: its directory doesn't say where the picture is")
+    samples = directory.first_integer(SAMPLES) or 1
+    if samples > MAX_SAMPLESPERPIXEL:
+        raise UnreadableImageError(f"unsupported format: TIFF: {samples} samples a pixel")
     bits = directory.first_integer(BITS) or 1
     inverted = bits == 16 and directory.first_integer(PHOTOMETRIC) == WHITE_IS_ZERO
     at = len(content) + len(content) % 2
@@ -56,6 +69,9 @@ def bare_file(content: bytes) -> BareFile:
 
 def _damage(content: bytes, directory: Directory) -> str | None:
     """What libtiff passes over in packed strips and tiles: Deflate's checksums, libjpeg's warnings."""
+    missing = _missing_parts(directory)
+    if missing:
+        return f"it is truncated by {missing} strips or tiles"
     compression = directory.first_integer(COMPRESSION)
     tags = directory.entries.keys()
     if directory.first_integer(FILL_ORDER) == BACKWARDS:
@@ -73,6 +89,21 @@ def _damage(content: bytes, directory: Directory) -> str | None:
             if damage is not None:
                 return damage
     return None
+
+
+def _missing_parts(directory: Directory) -> int:
+    """How many strips or tiles lack, whose place Pillow would leave black."""
+    width, height, samples, planes, strip_height, tile_width, tile_height = (
+        directory.first_integer(tag) or 0
+        for tag in (WIDTH, HEIGHT, SAMPLES, PLANES, STRIP_HEIGHT, TILE_WIDTH, TILE_HEIGHT)
+    )
+    if TILE_OFFSETS in directory.entries and tile_width > 0 and tile_height > 0:
+        offsets, parts = TILE_OFFSETS, -(-width // tile_width) * -(-height // tile_height)
+    else:
+        offsets, parts = STRIP_OFFSETS, -(-height // strip_height) if strip_height > 0 else 1
+    needed = parts * (samples if planes == PLANE_BY_PLANE else 1)
+    there = directory.entries[offsets].values if offsets in directory.entries else 0
+    return max(0, needed - there)
 
 
 def _zlib_damage(packed: bytes) -> str | None:
@@ -98,10 +129,12 @@ def _packed(old: Directory, at: int, inverted: bool) -> bytes:
         packed = old.packed(tag)
         if inverted and tag == PHOTOMETRIC:
             kind, values, packed = 3, 1, struct.pack(f"{old.order}H", BLACK_IS_ZERO)
+        elif tag in ONE_VALUE:
+            values, packed = 1, packed[: struct.calcsize(f"={FORMS[kind]}")]
         if not packed:
             raise UnreadableImageError(f"truncated: TIFF: the values of its tag {tag} lie behind its end")
         if kind in WIDE:  # what fits into memory fits into 32 bits
-            kind, packed = 4, struct.pack(f"{old.order}{values}L", *old.numbers(tag))
+            kind, packed = 4, struct.pack(f"{old.order}{values}L", *old.numbers(tag)[:values])
         directory += struct.pack(f"{old.order}HHL", tag, kind, values)
         if len(packed) <= 4:
             directory += packed.ljust(4, b"\0")

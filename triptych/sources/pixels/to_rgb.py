@@ -75,7 +75,9 @@ def _sixteen_bits(image: Image.Image, white: float) -> Image.Image:
 
 def _levels(image: Image.Image) -> NDArray[np.floating]:
     """``float[height, width]``. What is no number, or infinite, is 0."""
-    return np.nan_to_num(np.asarray(image, np.float64), nan=0.0, posinf=0.0, neginf=0.0)
+    with np.errstate(invalid="ignore"):  # some of what is no number
+        levels = np.asarray(image).astype(np.float64)
+    return np.nan_to_num(levels, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
 
 
 def _white(parts: Iterable[NDArray[np.floating]], mode: str) -> float:

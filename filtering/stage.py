@@ -79,6 +79,7 @@ class FilterStage:
             inputs["embeddings"] = run.digest("embeddings")
         settings = verdict_settings(config)
         if not run.has_work("verdicts", settings, inputs):
+            run.confirm_stage("verdicts")
             return False
         with self._scored() as all_captions:
             scorer = all_captions.scorer

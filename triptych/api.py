@@ -29,6 +29,7 @@ from triptych.progress import Progress
 from triptych.results import CaptionResult, ExportResult, FilterResult, GroupResult, RunResult
 from triptych.runs.folder import STAGE_NAMES, UNPACKED, RunFolder, StageName
 from triptych.runs.stages import export_stage, installed_versions
+from triptych.runs.staleness import stale_reason
 from triptych.settings import Settings
 
 if TYPE_CHECKING:
@@ -366,3 +367,5 @@ class Run(RunContents):
     def _require(self, stage: StageName, command: str) -> None:
         if not self.folder.is_finished(stage):
             raise SetupError(f"{self.folder.path}: {stage} are not finished; run `{command}` first")
+        if why := stale_reason(self.folder, stage):
+            raise SetupError(f"{self.folder.path}: {stage} are stale: {why}; run `{command}` first")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from triptych.jobs import Job
+from triptych.runs.staleness import stale_stages
 
 if TYPE_CHECKING:
     from triptych.api import Run
@@ -78,13 +79,16 @@ def ledger_lines(ledger: Ledger) -> Iterator[str]:
 
 def stage_lines(opened: Run) -> Iterator[str]:
     """Each stage: finished, begun or not begun; below it what it noted that isn't shown elsewhere."""
+    stale = stale_stages(opened.folder)
     for name in opened.folder.every_stage:
         state = opened.folder.run_file.stages.get(name)
         if state is None:
             yield f"{name:<{_LABEL_WIDTH}} not begun"
             continue
         by = ", ".join(captioners(state.settings)) if name == "captions" else ""
-        yield f"{name:<{_LABEL_WIDTH}} {'finished' if state.finished else 'begun'}{by and f', by {by}'}"
+        why = f", stale: {stale[name]}" if name in stale else ""
+        done = "finished" if state.finished else "begun"
+        yield f"{name:<{_LABEL_WIDTH}} {done}{by and f', by {by}'}{why}"
         for key, value in state.notes.items():
             if not key.endswith(_SHOWN_ELSEWHERE):
                 yield f"  {key:<{_LABEL_WIDTH - 2}} {value}"

@@ -189,9 +189,12 @@ def _sources_still_there(opened: Run) -> tuple[list[Shard], list[str]]:
 def _cautions(opened: Run) -> Iterator[str]:
     from triptych.models import CAUTION, is_embedded
     from triptych.runs.folder import STAGE_NAMES
+    from triptych.runs.staleness import stale_stages
 
     if is_embedded(opened.config.captioning.model) or is_embedded(opened.config.embedding.model):
         yield CAUTION
+    for stage, why in stale_stages(opened.folder).items():
+        yield f"{stage} are stale: {why}; `triptych run` does them again"
     unfinished = [name for name in STAGE_NAMES if not opened.folder.is_finished(name)]
     if unfinished:
         yield f"the run is not finished: {', '.join(unfinished)} still to do"

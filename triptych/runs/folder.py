@@ -158,7 +158,11 @@ class RunFolder(StageStates):
         return read_journal(self.captions_file(job, shard), Caption)
 
     def verdicts(self, job: str, shard: str) -> Iterator[Verdict]:
-        """The verdicts of a job on a shard; nothing if none were made."""
+        """The verdicts of a job on a shard; nothing if none were made on the captions that count."""
+        state = self.run_file.stages.get("verdicts")
+        judged = state.made_of.get(job) if state is not None else None
+        if judged is not None and judged.generation != self.run_file.generations.get(job):
+            return iter(())
         path = self.verdicts_file(job, shard)
         return read_jsonl(path, Verdict) if path.exists() else iter(())
 

@@ -69,6 +69,17 @@ class Loss(NamedTuple):
         return f"{self.stage}: {self.now} are there, {self.was} when it had finished"
 
 
+class CaptionsMark(msgspec.Struct, frozen=True):
+    """What the captions of a job look like from outside: it changes when they do."""
+
+    generation: str
+    limit: Setting
+    planned_of: str
+    """A digest of what grouping wrote."""
+    size_bytes: int
+    """Of its journals, which only grow."""
+
+
 class StageState(msgspec.Struct, kw_only=True):
     """A stage's fingerprint and how far it got.
 
@@ -83,6 +94,8 @@ class StageState(msgspec.Struct, kw_only=True):
     """Figures a stage wants remembered: how long it took, what it chose."""
     left: Extent | None = None
     """What it left in the folder when it finished; None before that."""
+    made_of: dict[str, CaptionsMark] = {}
+    """Of verdicts and export: which captions they were made of, by job."""
     wrote: dict[str, str] = {}
     """The SHA-256 of each file that it left, by its path below the run folder."""
 
@@ -133,6 +146,7 @@ class StageStates:
         that wrote them have left.
         """
         if not self.has_work(name, settings, inputs):
+            self.confirm_stage(name)
             return False
         state = self.run_file.stages.get(name)
         if state is None or state.inputs != dict(inputs) or name in self.made_again:
@@ -239,8 +253,31 @@ class StageStates:
         state.finished = True
         state.notes = dict(notes or {})
         state.left = self._extent(name)
+        state.made_of = self._captions_marks() if name.startswith(("verdicts", "export")) else {}
         state.wrote = self._hashes(name) if wrote is None else dict(wrote)
         self.save()
+
+    def confirm_stage(self, name: StageName) -> None:
+        """What ``name`` was made of is what there is now: remember what it looks like."""
+        state = self.run_file.stages[name]
+        made_of = self._captions_marks() if name.startswith(("verdicts", "export")) else {}
+        if state.made_of != made_of:
+            state.made_of = made_of
+            self.save()
+
+    def captions_mark(self, job: str) -> CaptionsMark:
+        """Of the captions that ``job`` has now."""
+        generation = self.run_file.generations.get(job, "")
+        captions = self.run_file.stages.get("captions")
+        limit = captions.notes.get(f"{job}.limit") if captions is not None else None
+        journals = (self.path / "captions" / job / generation).rglob("*.jsonl") if generation else ()
+        planned_of = digest_of_hashes(
+            {name: self.left_by(name)[1] for name in ("images", "sets", "duplicates")}
+        )
+        return CaptionsMark(generation, limit, planned_of, sum(path.stat().st_size for path in journals))
+
+    def _captions_marks(self) -> dict[str, CaptionsMark]:
+        return {job: self.captions_mark(job) for job in self.run_file.generations}
 
     def loss_of(self, name: StageName) -> Loss | None:
         """What has become of the files of ``name`` since it finished; None where there are as many bytes."""

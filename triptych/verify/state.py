@@ -13,6 +13,7 @@ from triptych.runs.captions_digest import digest_captions
 from triptych.runs.folder import RunFolder
 from triptych.runs.ledger import Ledger
 from triptych.runs.stages import StageName
+from triptych.runs.staleness import stale_stages
 from triptych.verify.findings import Findings
 
 _AGAIN = "`triptych run` does it again"
@@ -35,19 +36,11 @@ def check_sets(opened: Run, found: Findings) -> None:
 
 def check_inputs(opened: Run, found: Findings) -> None:
     """What each stage has read is what the stages before it have left."""
-    folder = opened.folder
-    stale = [*_stale_files(folder), *_stale_captions(opened)]
+    stale = [f"{stage} are stale: {why}; {_AGAIN}" for stage, why in stale_stages(opened.folder).items()]
+    stale += [] if stale else _stale_captions(opened)
     found.violations += stale
     if not stale:
         found.checks.append("each stage has read what the stages before it left")
-
-
-def _stale_files(folder: RunFolder) -> Iterator[str]:
-    for stage in folder.every_stage:
-        for name, digest in _inputs(folder, stage).items():
-            writer, left = folder.left_by(name)
-            if writer is not None and left != digest:
-                yield f"{stage} were made of other {name} than there are now; {_AGAIN}"
 
 
 def _stale_captions(opened: Run) -> Iterator[str]:

@@ -15,6 +15,7 @@ from triptych.progress import Task
 from triptych.runs.folder import RunFolder
 from triptych.runs.ledger.images import reason_class
 from triptych.runs.plan import JobPlan, PlannedShard
+from triptych.runs.staleness import is_judged
 
 
 class JobCounts(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,7 +51,7 @@ def count_shard(shard: PlannedShard, *, all_judged: bool) -> ShardCounts:
     pending = captioned = kept = 0
     failed: Counter[str] = Counter()
     rejected: Counter[str] = Counter()
-    contradictions = _repeated_or_stray(shard)
+    contradictions = _repeated_or_stray(shard, all_judged=all_judged)
     for each in shard.planned:
         caption, verdict = each.caption, each.verdict
         if caption is None:
@@ -82,11 +83,11 @@ def count_shard(shard: PlannedShard, *, all_judged: bool) -> ShardCounts:
     )
 
 
-def _repeated_or_stray(shard: PlannedShard) -> list[str]:
+def _repeated_or_stray(shard: PlannedShard, *, all_judged: bool) -> list[str]:
     return [
         *(f"{i} is captioned twice in shard {shard.name}" for i in shard.repeated_captions),
         *(f"{i} is judged twice in shard {shard.name}" for i in shard.repeated_verdicts),
-        *(f"verdict on {i}, which has no caption in the plan" for i in shard.stray_verdicts),
+        *(f"verdict on {i}, which has no caption in the plan" for i in shard.stray_verdicts if all_judged),
     ]
 
 
@@ -114,7 +115,7 @@ class JobRecount:
 
     def counts(self) -> JobCounts:
         """Of all shards that were added."""
-        judged = self._folder.is_finished("verdicts")
+        judged = is_judged(self._folder, self._job)
         return JobCounts(
             planned=self._planned,
             captioned=self._captioned,
@@ -126,6 +127,8 @@ class JobRecount:
 
     def contradictions(self) -> list[str]:
         """Those of the shards, and verdicts filed under a shard that plans nothing for this job."""
+        if not is_judged(self._folder, self._job):
+            return self._contradictions
         root = self._folder.path / "verdicts" / self._job
         filed = ((path, path.relative_to(root).as_posix()) for path in sorted(root.rglob("*.jsonl")))
         return self._contradictions + [
@@ -138,7 +141,7 @@ class JobRecount:
 def recount_captions(plan: JobPlan, task: Task) -> tuple[JobCounts, list[str]]:
     """The counts, and what contradicts itself. Needs finished sets that don't contradict themselves."""
     recount = JobRecount(plan.folder, plan.job.name)
-    all_judged = plan.folder.is_finished("verdicts")
+    all_judged = is_judged(plan.folder, plan.job.name)
     for name in plan.folder.shards():
         shard = plan.read_shard(name)
         if shard.planned:

@@ -1,0 +1,54 @@
+"""Which finished stages were made of something else than there is now.
+
+Comes in: a run folder. Goes out: why a stage is stale, in words; whether the verdicts on a job's captions are
+of these very captions. It is told by run.json and by the sizes of journals, so it costs nothing: `triptych
+status` shows it. Not its job: finding damage (see triptych.verify).
+"""
+
+from __future__ import annotations
+
+from triptych.runs.folder import RunFolder
+from triptych.runs.stages import STAGE_NAMES, StageName
+
+
+def stale_reason(folder: RunFolder, stage: StageName) -> str | None:
+    """Why what ``stage`` made isn't of what there is now; None where it is, and before it has finished."""
+    state = folder.run_file.stages.get(stage)
+    if state is None or not state.finished:
+        return None
+    for read, digest in state.inputs.items():
+        writer, left = folder.left_by(read)
+        if writer is not None and left != digest:
+            return f"{read} were made again since"
+    changed = sorted(job for job, mark in state.made_of.items() if mark != folder.captions_mark(job))
+    changed += sorted(folder.run_file.generations.keys() - state.made_of.keys()) if state.made_of else []
+    if changed:
+        return f"captions of {', '.join(changed)} have changed since"
+    before = _before(stage)
+    if before is not None and before in folder.run_file.stages:
+        if not folder.is_finished(before):
+            return f"{before} are not finished"
+        return stale_reason(folder, before) and f"{before} are stale"
+    return None
+
+
+def stale_stages(folder: RunFolder) -> dict[StageName, str]:
+    """The stages that are stale, with the reason."""
+    reasons = {stage: stale_reason(folder, stage) for stage in folder.every_stage}
+    return {stage: why for stage, why in reasons.items() if why is not None}
+
+
+def _before(stage: StageName) -> StageName | None:
+    if stage not in STAGE_NAMES:  # an export of a name of its own
+        return "verdicts"
+    return STAGE_NAMES[STAGE_NAMES.index(stage) - 1] if stage != STAGE_NAMES[0] else None
+
+
+def is_judged(folder: RunFolder, job: str) -> bool:
+    """Whether the verdicts are finished, and on the captions that ``job`` has now."""
+    state = folder.run_file.stages.get("verdicts")
+    if state is None or not state.finished:
+        return False
+    if not state.made_of and job not in folder.run_file.generations:
+        return True
+    return state.made_of.get(job) == folder.captions_mark(job)

@@ -59,7 +59,7 @@ def choose_generations(
     elif changed and not are_named:
         renewed = changed
     else:
-        renewed = {job.name for job in context.jobs if not _goes_on(context, job, found[job.name])}
+        renewed = {job.name for job in context.jobs if not _goes_on(run, job.name, found[job.name])}
     return [
         Choice(
             job=job,
@@ -127,16 +127,12 @@ def _fitting(run: RunFolder, job: str, settings: Mapping[str, Setting]) -> Gener
     return fit[-1] if fit else None
 
 
-def _goes_on(context: RunContext, job: Job, generation: Generation | None) -> bool:
+def _goes_on(run: RunFolder, job: str, generation: Generation | None) -> bool:
     """Whether new captions were asked for before, by a command that was interrupted and now comes again."""
-    run = context.folder
-    if (
-        generation is None
-        or not generation.fresh
-        or run.run_file.generations.get(job.name) != generation.name
-    ):
+    if generation is None or not generation.fresh or run.run_file.generations.get(job) != generation.name:
         return False
-    return any(each.caption is None for _, planned in context.plan(job).read_all() for each in planned)
+    state = run.run_file.stages.get("captions")
+    return state is not None and state.notes.get(f"{job}.counted_over") is None
 
 
 def _changed(run: RunFolder, jobs: Mapping[str, tuple[Generation | None, Mapping[str, Setting]]]) -> str:

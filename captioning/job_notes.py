@@ -45,9 +45,9 @@ class JobNotes:
 
     def use(self, generations: Mapping[str, str]) -> None:
         """From now on these generations count, by job. One write of run.json; nothing else changes."""
-        for job in generations:
-            own = [key for key in self.values if key.startswith(f"{job}.")]
-            self.values = {key: value for key, value in self.values.items() if key not in own}
+        of_others = {key for key in self.values if key.partition(".")[0] not in generations}
+        kept = of_others | {f"{job}.{name}" for job in generations for name in ("limit", "planned")}
+        self.values = {key: value for key, value in self.values.items() if key in kept}
         self._run.run_file.generations |= generations
         state = self._run.run_file.stages["captions"]
         state.settings, state.finished = stage_settings(self._run), False
@@ -88,17 +88,22 @@ class JobNotes:
         return bool(self.values.get(f"{job.name}.may_pass")) or (self.failed(job) and not captioned)
 
     def count(self, job: Job, counts: CaptionCounts, figures: Mapping[str, Setting] | None = None) -> None:
-        """How far ``job`` is."""
-        over = None if counts.missing else self._counted_over(job)
+        """How far ``job`` is, while it is at work."""
         self.values |= {
             f"{job.name}.limit": job.limit,
             f"{job.name}.planned": counts.planned,
             f"{job.name}.captioned": counts.captioned,
             f"{job.name}.failed": counts.failed,
             f"{job.name}.may_pass": counts.may_pass,
-            f"{job.name}.counted_over": over,
+            f"{job.name}.counted_over": None,
             **(figures or {}),
         }
+
+    def end(self, job: Job, counts: CaptionCounts) -> None:
+        """How far ``job`` is when the command that does it ends: it is done where nothing is missing."""
+        self.count(job, counts)
+        if not counts.missing:
+            self.values[f"{job.name}.counted_over"] = self._counted_over(job)
 
     def save(self) -> None:
         """In run.json."""

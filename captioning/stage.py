@@ -17,7 +17,7 @@ from triptych.captioning.answer_check import AnswerCheck
 from triptych.captioning.backlog import Backlog, CaptionCounts, forget_failures, may_pass
 from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.engine import Engine
-from triptych.captioning.engine_choice import check_forms, choose_engine, open_engine
+from triptych.captioning.engine_choice import check_engine, check_forms, choose_engine, open_engine
 from triptych.captioning.first_answers import stop_if_useless
 from triptych.captioning.generation_choice import (
     Choice,
@@ -52,13 +52,15 @@ def caption_run(
     chosen: Sequence[str] = (),
     *,
     fresh: bool = False,
+    are_named: bool = False,
 ) -> bool:
     """Caption what the jobs plan and isn't captioned yet. Returns whether any caption was made.
 
-    ``chosen`` names the jobs to do now; all of the run's where it names none. ``fresh``: make new ones (see
-    choose_generations). A failure is a row too, and stays one unless ``config.retry_failed``. The stage has
-    finished when no job that was ever begun misses anything. Raises UsageError or SetupError where prompts,
-    model, endpoints or sources aren't there, KeyboardInterrupt after Ctrl-C.
+    ``chosen`` names the jobs to do now; all of the run's where it names none. ``fresh``: make new ones, of
+    all these jobs where the user has named them (see choose_generations). A failure is a row too, and stays
+    one unless ``config.retry_failed``. The stage has finished when no job that was ever begun misses
+    anything. Raises UsageError or SetupError where prompts, model, endpoints or sources aren't there,
+    KeyboardInterrupt after Ctrl-C.
     """
     run, every_job = context.folder, context.jobs
     if not run.is_finished("sets"):
@@ -69,7 +71,7 @@ def caption_run(
     check_forms(config, jobs)
     context = msgspec.structs.replace(context, jobs=jobs)
     refuse_without_captions(context, every_job, [job.name for job in jobs])
-    choices = choose_generations(context, config, fresh=fresh, are_named=bool(chosen))
+    choices = choose_generations(context, config, fresh=fresh, are_named=are_named)
     notes.begin()
     _take_up(context, choices, notes)
     work = _Work(context, config, notes, ImageCaptions(context, every_job))
@@ -78,26 +80,32 @@ def caption_run(
     if worked:
         work.caption(choices, todo, sources, why)
     for each in todo:
-        if not each.backlog.counts.missing:
-            notes.count(each.choice.job, each.backlog.counts)
-    notes.save()
+        notes.end(each.choice.job, each.backlog.counts)
     if left := notes.left_over(every_job):
+        notes.save()
         context.progress.say(
             f"captions: {', '.join(left)} still to finish; `triptych caption {run.path}` does that"
         )
     elif worked or not run.is_finished("captions"):
         run.finish_stage("captions", notes.values)
+    else:
+        notes.save()
     return worked
 
 
 def check_generations(
-    context: RunContext, config: CaptioningConfig, chosen: Sequence[str] = (), *, fresh: bool = False
+    context: RunContext,
+    config: CaptioningConfig,
+    chosen: Sequence[str] = (),
+    *,
+    fresh: bool = False,
+    are_named: bool = False,
 ) -> None:
     """Raise SetupError where captions were made with other settings, as ``caption_run`` would."""
     jobs = named(context.jobs, chosen)
     config, _ = choose_engine(config, engine_of(context.folder, jobs))
     context = msgspec.structs.replace(context, jobs=jobs)
-    choose_generations(context, config, fresh=fresh, are_named=bool(chosen))
+    choose_generations(context, config, fresh=fresh, are_named=are_named)
 
 
 def _take_up(context: RunContext, choices: Sequence[Choice], notes: JobNotes) -> None:
@@ -112,6 +120,11 @@ def _take_up(context: RunContext, choices: Sequence[Choice], notes: JobNotes) ->
         context.progress.say(
             f"captions {job}: going on with {generation.name}, made with these settings;"
             f" {now.get(job, 'what was there')} is kept"
+        )
+    renewed = [each.job.name for each in choices if each.fresh]
+    if renewed and len(renewed) < len(choices):
+        context.progress.say(
+            f"captions: new ones of {', '.join(renewed)}, whose settings have changed; name others with --job"
         )
     if taken:
         notes.use({job: generation.name for job, generation in taken.items()})
@@ -151,6 +164,8 @@ class _Work(msgspec.Struct, frozen=True):
         progress, notes = self.context.progress, self.notes
         missing = [each for each in todo if each.backlog.counts.missing]
         builder = RequestBuilder(reader_of(self.context, sources), self.config, self.image_captions)
+        if anew := [each.choice.job for each in missing if each.choice.fresh]:
+            check_engine(self.config, anew)  # what there is stays, unless it would be answered
         engine = open_engine(self.config, self.context.folder.logs_folder, progress.say)
         try:
             if any(each.choice.job.structured for each in missing):

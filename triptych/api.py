@@ -134,7 +134,8 @@ class Run(RunContents):
         shards = self.shards
         self._note(gone_archives(shards))
         fresh = "captions" in self.folder.made_again
-        worked = caption_run(every_job, shards, captioning, jobs or captioning.jobs, fresh=fresh)
+        chosen = jobs or captioning.jobs
+        worked = caption_run(every_job, shards, captioning, chosen, fresh=fresh, are_named=bool(jobs))
         self.folder.made_again.discard("captions")
         return CaptionResult(self.folder, self.jobs, did_work=worked)
 
@@ -237,7 +238,9 @@ class Run(RunContents):
         conflicts = []
         checks: tuple[Callable[[], None], ...] = (
             lambda: refuse("sets", sets_settings(self.config.sets)),
-            lambda: check_generations(every_job, captioning, jobs or captioning.jobs, fresh=fresh),
+            lambda: check_generations(
+                every_job, captioning, jobs or captioning.jobs, fresh=fresh, are_named=bool(jobs)
+            ),
             lambda: refuse("verdicts", verdict_settings(self.config.filtering)),
             lambda: refuse("export", export_settings(self.config.export)),
         )
@@ -311,6 +314,22 @@ class Run(RunContents):
             raise UsageError(f"{new} is not there; expected what was in {old}", path=new)
         self._sources, self._shards = moved, None
         self.save_settings()
+
+    def use_captions(self, job: str, generation: str) -> str:
+        """Let another generation of a job's captions count, by the beginning of its name. Returns its name.
+
+        Later stages are stale until they are made again. Raises UsageError where there is no such generation.
+        """
+        from triptych.captioning.job_notes import JobNotes
+        from triptych.runs.generations import chosen_generation
+
+        self._require_lock()
+        chosen = chosen_generation(self.folder, job, generation).name
+        if chosen != self.folder.run_file.generations.get(job):
+            notes = JobNotes(self.folder)
+            notes.begin()
+            notes.use({job: chosen})
+        return chosen
 
     def save_settings(self) -> None:
         """Store the settings that the run was opened with, for all that opens it from now on."""

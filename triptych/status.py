@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from triptych.jobs import Job
+from triptych.runs.generations import superseded
 from triptych.runs.staleness import stale_stages
 
 if TYPE_CHECKING:
@@ -89,6 +90,8 @@ def stage_lines(opened: Run) -> Iterator[str]:
         why = f", stale: {stale[name]}" if name in stale else ""
         done = "finished" if state.finished else "begun"
         yield f"{name:<{_LABEL_WIDTH}} {done}{by and f', by {by}'}{why}"
+        if name == "captions" and (old := list(superseded(opened.folder))):
+            yield f"  {'older generations':<{_LABEL_WIDTH - 2}} {len(old)}; `triptych captions` lists them"
         for key, value in state.notes.items():
             if not key.endswith(_SHOWN_ELSEWHERE):
                 yield f"  {key:<{_LABEL_WIDTH - 2}} {value}"

@@ -64,7 +64,9 @@ class SmallRun(msgspec.Struct):
         """The same with other jobs than the seed's."""
         self.run = RunFolder.open(self.run.path)
         context = context_of(self.run, *jobs)
-        return caption_run(context, sources or self.sources, config, config.jobs, fresh=fresh)
+        return caption_run(
+            context, sources or self.sources, config, config.jobs, fresh=fresh, are_named=bool(config.jobs)
+        )
 
     def rows(self) -> dict[str, Caption]:
         """All captions by id. An id that comes twice fails the test."""

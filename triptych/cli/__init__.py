@@ -12,6 +12,7 @@ import threading
 
 import click
 
+from triptych.cli.captions import captions
 from triptych.cli.config import config
 from triptych.cli.filtering import filter_
 from triptych.cli.inspect import doctor, report, status, verify
@@ -43,7 +44,22 @@ def cli() -> None:
     """
 
 
-for command in (run, group, caption, filter_, export, report, status, verify, repair, config, doctor, demo):
+_COMMANDS = (
+    run,
+    group,
+    caption,
+    filter_,
+    export,
+    report,
+    status,
+    verify,
+    repair,
+    captions,
+    config,
+    doctor,
+    demo,
+)
+for command in _COMMANDS:
     cli.add_command(command)
 
 

@@ -144,7 +144,8 @@ settings = _together(
         "--fresh",
         type=click.Choice(STAGE_NAMES),
         multiple=True,
-        help="Discard what this stage made and make it again. Repeatable.",
+        help="Make again what this stage made. Captions stay: new ones lie beside them (see triptych"
+        " captions); only of the jobs that --job names, or whose settings have changed. Repeatable.",
     ),
 )
 

@@ -1,0 +1,92 @@
+"""A captioning engine that counts what it is asked, and is down or refuses when it is told to.
+
+Comes in: requests. Goes out: a text that no other answer has, or a failure. ``SERVER`` is its one state, as
+if it were a server elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from triptych.captioning.engine import CaptionRequest, Completion
+from triptych.captioning.engines import EngineSpec
+from triptych.errors import SetupError
+
+NAME = f"{__name__}:SPEC"
+
+
+class Server(msgspec.Struct):
+    """What it does, and what it was asked."""
+
+    asked: list[str] = []
+    texts: list[str] = []
+    """All that it has answered."""
+    served_model: str = "m"
+    is_down: bool = False
+    refuses: bool = False
+    """All but trials."""
+    dies_after: int | None = None
+    """So many more requests."""
+
+    def answer(self, request: CaptionRequest) -> Completion:
+        """A text, or a failure."""
+        if self.dies_after == 0:
+            raise SetupError("the server has died")
+        if self.dies_after is not None:
+            self.dies_after -= 1
+        self.asked.append(request.id)
+        if self.refuses:
+            return Completion(id=request.id, failure="refused: everything")
+        text = f"{self.served_model} says {len(self.asked)}"
+        self.texts.append(text)
+        return Completion(
+            id=request.id, text=text, finish_reason="stop", prompt_tokens=1, completion_tokens=9
+        )
+
+
+SERVER = Server()
+
+
+class CountingEngine:
+    """Asks SERVER, one request at a time."""
+
+    group_size = concurrency = slots = 1
+
+    def __init__(self) -> None:
+        _check("", None)
+
+    @property
+    def identity(self) -> Mapping[str, str]:
+        return {"served_model": SERVER.served_model}
+
+    def caption(self, requests: Sequence[CaptionRequest]) -> list[Completion]:
+        return [SERVER.answer(request) for request in requests]
+
+    def slot_s(self) -> float:
+        return 0.0
+
+    def describe(self) -> str:
+        return "counting"
+
+    def close(self) -> None:
+        pass
+
+
+class _NoSettings(msgspec.Struct, forbid_unknown_fields=True):
+    """It has none."""
+
+
+def _check(_model: str, _config: object) -> None:
+    if SERVER.is_down:
+        raise SetupError("the server is down")
+
+
+SPEC = EngineSpec(
+    name="counting",
+    config=_NoSettings,
+    open=lambda model, config, limits, logs, say: CountingEngine(),
+    check=_check,
+    needs_model=False,
+)

@@ -1,0 +1,169 @@
+"""A finished run whose captions change: what was made of them is stale until it is made again."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.crash.engine import ASKED
+from tests.triptych.conftest import Command
+from tests.triptych.test_bad_input import assert_one_line
+from triptych import open_run
+
+SETTINGS = {
+    "captioning.engine": "tests.crash.engine:SPEC",
+    "filtering.grounding": False,
+    "captioning.jobs": ["single_en", "single_zh"],
+}
+
+
+@pytest.fixture(autouse=True)
+def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the engine writes down what it is asked."""
+    monkeypatch.setenv(ASKED, str(tmp_path / "asked"))
+    return tmp_path / "asked"
+
+
+@pytest.fixture(scope="module")
+def finished(few_images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of six images and two jobs."""
+    folder = tmp_path_factory.mktemp("finished")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv(ASKED, str(folder / "asked"))
+        with open_run(folder / "run", [few_images], preset="demo", settings=SETTINGS) as run:
+            run.run()
+    return folder / "run"
+
+
+@pytest.fixture
+def run(finished: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    return Path(shutil.copytree(finished, tmp_path / "run"))
+
+
+@pytest.fixture
+def new_prompt(tmp_path: Path) -> str:
+    """What sets another prompt for single_en."""
+    path = tmp_path / "new.toml"
+    path.write_text('version = 2\ntext = "Say what you see."\n', "utf-8")
+    return f"--set=jobs.single_en.prompt={path}"
+
+
+def _exported(run: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (run / "export").iterdir()}
+
+
+def _kept(triptych: Command, run: Path) -> dict[str, int | None]:
+    jobs = json.loads(triptych("status", run, "--json").stdout)["ledger"]["jobs"]
+    return {name: counts["kept"] for name, counts in jobs.items()}
+
+
+def test_what_was_made_of_replaced_captions_is_stale_until_it_is_made_again(
+    triptych: Command, run: Path, new_prompt: str
+) -> None:
+    """In status, verify, report and export; the other job's verdicts count on, and the export stays."""
+    kept, exported = _kept(triptych, run), _exported(run)
+    assert 0 == triptych("caption", run, new_prompt, "--fresh", "captions").exit_code
+
+    status = triptych("status", run).stdout
+    assert (
+        "verdicts                       finished, stale: captions of single_en have changed since" in status
+    )
+    assert (
+        "export                         finished, stale: captions of single_en have changed since" in status
+    )
+    assert kept | {"single_en": None} == _kept(triptych, run)
+    verified = triptych("verify", run)
+    assert 1 == verified.exit_code
+    assert "BAD  verdicts are stale: captions of single_en have changed since" in verified.stdout
+    assert "no verdict" not in verified.stdout
+    assert_one_line(
+        triptych("export", run), 1, "verdicts are stale: captions of single_en", "triptych filter"
+    )
+    triptych("report", run)
+    assert "verdicts are stale" in (run / "report" / "index.html").read_text("utf-8")
+    assert exported == _exported(run)
+
+    assert 0 == triptych("filter", run).exit_code
+    assert 0 == triptych("export", run).exit_code
+
+    assert kept.keys() == _kept(triptych, run).keys()
+    assert None not in _kept(triptych, run).values()
+    assert exported != _exported(run)
+    assert 0 == triptych("verify", run).exit_code
+
+
+def test_a_detour_over_another_prompt_ends_with_the_same_export(
+    triptych: Command, few_images: Path, run: Path, new_prompt: str, asked: Path
+) -> None:
+    """And asks for the captions of one prompt once."""
+    exported = _exported(run)
+    triptych("run", few_images, "--out", run, new_prompt, "--fresh", "captions", "--job", "single_en")
+    once = asked.read_bytes()
+    back = triptych("run", few_images, "--out", run, "--set", "jobs.single_en.prompt=none")
+
+    assert 0 == back.exit_code, back.stderr
+    assert "captions single_en: going on with" in back.stderr
+    assert once == asked.read_bytes()
+    assert exported == _exported(run)
+    assert 0 == triptych("verify", run).exit_code
+
+
+def test_an_export_that_comes_to_nothing_leaves_the_one_before(
+    triptych: Command, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With its state."""
+    exported = _exported(run)
+    monkeypatch.setattr("triptych.export.stage.card", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        triptych("export", run, "--fresh", "export", "--set", "export.prefix=other")
+
+    assert exported == _exported(run)
+    assert 0 == triptych("verify", run).exit_code
+
+
+def test_settings_that_conflict_are_said_all_at_once_before_any_work(
+    triptych: Command, few_images: Path, run: Path, new_prompt: str
+) -> None:
+    """Those of every stage; nothing has changed after."""
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file() and path.name != ".lock"}
+    outcome = triptych(
+        "run", few_images, "--out", run, new_prompt, "--set=sets.max_images=3", "--set=export.prefix=other",
+        "--set=filtering.thresholds.too_short=7",
+    )  # fmt: skip
+
+    assert 1 == outcome.exit_code
+    for said in (
+        "sets in", "max_images = 5, now it is 3", "captions of single_en were made with prompt",
+        "verdicts in", "export in", "prefix = ",
+    ):  # fmt: skip
+        assert said in outcome.stderr, outcome.stderr
+    assert before == {path: path.read_bytes() for path in before}
+
+
+def test_generations_on_the_command_line(triptych: Command, run: Path, new_prompt: str) -> None:
+    """Listed, switched by the beginning of a name, removed only after yes."""
+    triptych("caption", run, new_prompt, "--fresh", "captions")
+    listed = json.loads(triptych("captions", run, "--json").stdout)
+    old, new = (row for row in listed if row["job"] == "single_en")
+    lines = triptych("captions", run).stdout
+
+    assert (False, True) == (old["counts"], new["counts"])
+    assert old["generation"] in lines and "differs: prompt = 'version" in lines
+    assert "older generations" in triptych("status", run).stdout
+
+    assert_one_line(
+        triptych("captions", run, "--use", "single_en=nonsense"), 2, "no single generation", "single_en"
+    )
+    used = triptych("captions", run, "--use", f"single_en={old['generation'][:5]}")
+    assert f"single_en has {old['generation']} now" in used.stdout
+    assert_one_line(triptych("filter", run), 1, "captions are not finished")
+
+    assert_one_line(triptych("captions", "prune", run), 2, "--yes")
+    removed = triptych("captions", "prune", run, "--yes")
+
+    assert "Removed 1." in removed.stdout
+    left = json.loads(triptych("captions", run, "--json").stdout)
+    assert [old["generation"]] == [row["generation"] for row in left if row["job"] == "single_en"]
+    assert "Nothing to remove" in triptych("captions", "prune", run).stdout

@@ -1,0 +1,108 @@
+"""The command that lists the generations of a run's captions, switches between them, and removes old ones."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from triptych.cli import options
+from triptych.errors import UsageError
+from triptych.terminal import echo, echo_json
+
+if TYPE_CHECKING:
+    from triptych.runs.generation_table import GenerationRow
+
+_PRUNE = "prune"
+
+
+@click.command(epilog=options.example("triptych captions run --use single_en=3fab01c2"))
+@click.argument("words", metavar="[prune] RUN", nargs=-1, required=True)
+@click.option(
+    "--use", "uses", multiple=True, metavar="JOB=GENERATION", help="Let this generation count. Repeatable."
+)
+@click.option("--yes", is_flag=True, help="With prune: don't ask.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document instead of text.")
+def captions(words: tuple[str, ...], uses: tuple[str, ...], yes: bool, as_json: bool) -> None:
+    """List generations of captions, switch, remove old ones.
+
+    New captions of a job, by another prompt or --fresh captions, lie beside those that were there, and count
+    in their place. `triptych captions RUN` lists all; `triptych captions prune RUN` removes those that don't
+    count, after a question.
+    """
+    from triptych.opening import open_run
+    from triptych.runs.generation_table import generation_rows
+
+    folder = _folder(words)
+    if words[0] == _PRUNE and len(words) == 2:
+        if uses or as_json:
+            raise UsageError("--use and --json are for the list; leave them out of prune")
+        _prune(folder, yes=yes)
+        return
+    if yes:
+        raise UsageError("--yes is for prune; the list asks nothing")
+    if uses:
+        with open_run(folder) as opened:
+            for job, name in map(_job_and_name, uses):
+                echo(f"{job} has {opened.use_captions(job, name)} now; `triptych run` does the rest")
+        return
+    rows = generation_rows(open_run(folder, read_only=True).folder)
+    if as_json:
+        echo_json(rows)
+    else:
+        echo(*_lines(rows))
+
+
+def _folder(words: Sequence[str]) -> Path:
+    if len(words) == 1 and words[0] != _PRUNE:
+        return Path(words[0])
+    if len(words) == 2 and words[0] == _PRUNE:
+        return Path(words[1])
+    raise click.UsageError(f"expected RUN or prune RUN, found {' '.join(words)}")
+
+
+def _job_and_name(text: str) -> tuple[str, str]:
+    job, equals, name = text.partition("=")
+    if not (job and equals and name):
+        raise UsageError(f"--use {text!r}: expected JOB=GENERATION, such as single_en=3fab01c2")
+    return job, name
+
+
+def _lines(rows: Sequence[GenerationRow]) -> Iterator[str]:
+    """A line a generation, and below it how one that doesn't count differs from the one that does."""
+    if not rows:
+        yield "No captions yet."
+    else:
+        columns = f"{'captions':>12} {'failed':>9} {'bytes':>15}"
+        yield f"{'job':<14} {'generation':<12} {'begun (UTC)':<17} {columns}"
+    for row in rows:
+        yield (
+            f"{row.job:<14} {row.generation:<12} {row.begun[:16].replace('T', ' '):<17} {row.captions:>12,}"
+            f" {row.failures:>9,} {row.size_bytes:>15,}{'  counts' if row.counts else ''}"
+        )
+        yield f"{'':<14} {row.what}"
+        for line in row.differences:
+            yield f"{'':<14} differs: {line}"
+
+
+def _prune(folder: Path, *, yes: bool) -> None:
+    from triptych.opening import open_run
+    from triptych.runs.generation_table import generation_rows
+    from triptych.runs.generations import remove_generation
+
+    with open_run(folder) as opened:
+        old = [row for row in generation_rows(opened.folder) if not row.counts]
+        echo(*_lines(old) if old else ["Nothing to remove: all captions count."])
+        if not old:
+            return
+        if not yes:
+            if not sys.stdin.isatty():
+                raise UsageError("there is no terminal to ask on: add --yes to remove these captions")
+            total = sum(row.captions for row in old)
+            click.confirm(f"Remove these {total:,} captions for good?", abort=True)
+        for row in old:
+            remove_generation(opened.folder, row.job, row.generation)
+    echo(f"Removed {len(old)}.")

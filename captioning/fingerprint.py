@@ -9,10 +9,13 @@ goes on with (see generation_choice).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import msgspec
+
 from triptych.captioning.config import CaptioningConfig
+from triptych.captioning.image_captions import job_of_captions
 from triptych.captioning.tiling import JPEG_QUALITY
 from triptych.jobs import Job
 from triptych.runs.context import RunContext
@@ -26,17 +29,31 @@ DATA_VERSION = 1
 MAX_HASHED_BYTES = 64 * 1024 * 1024
 """A model's file above this counts by its name and size: reading 150 GB at every start takes too long."""
 
-_OWN = ("asks", "sampling", "max_tokens", "prompt", "naming", "structured")
+_OWN = ("asks", "sampling", "max_tokens", "prompt", "naming", "structured", "captions_of")
 """Settings that each job has of its own."""
 
 
-def job_settings(context: RunContext, config: CaptioningConfig) -> dict[str, dict[str, Setting]]:
-    """Everything in ``config`` that the text of a caption depends on, by the name of its job.
+def job_settings(
+    context: RunContext, config: CaptioningConfig, every_job: Sequence[Job]
+) -> dict[str, dict[str, Setting]]:
+    """Everything in ``config`` that the text of a caption depends on, by the names of ``context.jobs``.
 
-    Its engine is a chosen one, not auto. Raises SetupError where the model is a folder that can't be read.
+    Its engine is a chosen one, not auto. ``every_job``: those whose captions a prompt may build on. Raises
+    SetupError where the model is a folder that can't be read.
     """
     of_all = _of_all_jobs(config)
-    return {job.name: of_all | prompt_settings(context, job) | _sampling(config, job) for job in context.jobs}
+
+    def own(job: Job) -> dict[str, Setting]:
+        return of_all | prompt_settings(context, job) | _sampling(config, job)
+
+    found = {job.name: own(job) for job in context.jobs}
+    for job in context.jobs:
+        prompt = context.prompts[job.name]
+        if "captions" in prompt.fields:
+            base = job_of_captions(job, prompt, every_job)
+            content = msgspec.json.encode(own(base), order="deterministic")
+            found[job.name]["captions_of"] = f"{base.name}, {hashlib.sha256(content).hexdigest()[:8]}"
+    return found
 
 
 def prompt_settings(context: RunContext, job: Job) -> dict[str, Setting]:

@@ -37,14 +37,19 @@ class Choice(msgspec.Struct, kw_only=True):
 
 
 def choose_generations(
-    context: RunContext, config: CaptioningConfig, *, fresh: bool = False, are_named: bool = False
+    context: RunContext,
+    config: CaptioningConfig,
+    every_job: Sequence[Job],
+    *,
+    fresh: bool = False,
+    are_named: bool = False,
 ) -> list[Choice]:
-    """A choice for each of ``context.jobs``.
+    """A choice for each of ``context.jobs``, which are some of ``every_job``.
 
     ``fresh``: new captions of those jobs whose settings have changed; of all where none has, or where the
     jobs were named. Raises SetupError where settings have changed otherwise.
     """
-    run, settings = context.folder, job_settings(context, config)
+    run, settings = context.folder, job_settings(context, config, every_job)
     found = {job.name: _fitting(run, job.name, settings[job.name]) for job in context.jobs}
     current = {job.name: current_generation(run, job.name) for job in context.jobs}
     changed = {

@@ -71,7 +71,7 @@ def caption_run(
     check_forms(config, jobs)
     context = msgspec.structs.replace(context, jobs=jobs)
     refuse_without_captions(context, every_job, [job.name for job in jobs])
-    choices = choose_generations(context, config, fresh=fresh, are_named=are_named)
+    choices = choose_generations(context, config, every_job, fresh=fresh, are_named=are_named)
     notes.begin()
     _take_up(context, choices, notes)
     work = _Work(context, config, notes, ImageCaptions(context, every_job))
@@ -102,10 +102,10 @@ def check_generations(
     are_named: bool = False,
 ) -> None:
     """Raise SetupError where captions were made with other settings, as ``caption_run`` would."""
-    jobs = named(context.jobs, chosen)
+    every_job, jobs = context.jobs, named(context.jobs, chosen)
     config, _ = choose_engine(config, engine_of(context.folder, jobs))
     context = msgspec.structs.replace(context, jobs=jobs)
-    choose_generations(context, config, fresh=fresh, are_named=are_named)
+    choose_generations(context, config, every_job, fresh=fresh, are_named=are_named)
 
 
 def _take_up(context: RunContext, choices: Sequence[Choice], notes: JobNotes) -> None:

@@ -95,7 +95,7 @@ def test_what_a_caption_depends_on_is_in_the_fingerprint(change: dict[str, objec
 
     run = RunContext(folder=RunFolder(tmp_path, RunFile()), jobs=SEED_JOBS, prompts=load_prompts(SEED_JOBS))
 
-    assert job_settings(run, before) != job_settings(run, after)
+    assert job_settings(run, before, SEED_JOBS) != job_settings(run, after, SEED_JOBS)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_what_only_chooses_targets_or_speed_is_not_in_the_fingerprint(
 
     run = RunContext(folder=RunFolder(tmp_path, RunFile()), jobs=SEED_JOBS, prompts=load_prompts(SEED_JOBS))
 
-    assert job_settings(run, before) == job_settings(run, after)
+    assert job_settings(run, before, SEED_JOBS) == job_settings(run, after, SEED_JOBS)
 
 
 def test_a_model_that_ships_is_left_to_endpoints() -> None:

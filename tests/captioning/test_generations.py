@@ -66,10 +66,11 @@ def _journalled(small_run: SmallRun) -> Iterator[Caption]:
         yield from read_journal(path, Caption)
 
 
+JUST_ONE = {"jobs": ("single_en",)}
 TWO_MODELS = ({"model": "one"}, {"model": "two"})
 ACTIONS: dict[str, list[Call]] = {
     "the same again": [Call(ALL), Call(0)],
-    "fresh of a job": [Call(ALL), Call(ONE, {"jobs": ("single_en",)}, fresh=True), Call(0)],
+    "fresh of a job": [Call(ALL), Call(ONE, JUST_ONE, fresh=True), Call(0)],
     "fresh of all": [Call(ALL), Call(ALL, fresh=True), Call(0)],
     "a changed prompt": [
         Call(ALL),
@@ -131,23 +132,26 @@ ACTIONS: dict[str, list[Call]] = {
     ],
     "fresh at a server that refuses all": [
         Call(ALL),
-        Call(ONE, {"jobs": ("single_en",)}, fresh=True, server={"refuses": True}),
-        Call(0),
-        Call(ONE, {"retry_failed": True}, server={"refuses": False}),
+        Call(ONE, JUST_ONE, fresh=True, server={"refuses": True}, refused="not one of 13 answers"),
+        Call(ONE, JUST_ONE, fresh=True, server={"refuses": False}),
         Call(0, {"retry_failed": True}),
+    ],
+    "fresh at a server that refuses all, and back": [
+        Call(ALL),
+        Call(ONE, JUST_ONE, prompt="new", fresh=True, server={"refuses": True}, refused="not one of"),
+        Call(0, server={"refuses": False}),
     ],
     "fresh, interrupted, and the same again": [
         Call(ALL),
-        Call(5, {"jobs": ("single_en",)}, fresh=True, server={"dies_after": 5}, refused="died"),
-        Call(ONE - 5, {"jobs": ("single_en",)}, fresh=True, server={"dies_after": None}),
+        Call(5, JUST_ONE, fresh=True, server={"dies_after": 5}, refused="died"),
+        Call(ONE - 5, JUST_ONE, fresh=True, server={"dies_after": None}),
         Call(0),
-        Call(ONE, {"jobs": ("single_en",)}, fresh=True),
+        Call(ONE, JUST_ONE, fresh=True),
     ],
     "retrying at a server that is down": [
-        Call(ALL, server={"refuses": True}),
-        Call(0, {"retry_failed": True}, server={"is_down": True}, refused="down"),
-        Call(0),
-        Call(ALL, {"retry_failed": True}, server={"is_down": False, "refuses": False}),
+        Call(ONE, JUST_ONE, server={"refuses": True}, refused="not one of 13 answers"),
+        Call(0, JUST_ONE, server={"is_down": True}, refused="down"),
+        Call(ALL, server={"is_down": False, "refuses": False}),
     ],
 }
 
@@ -203,7 +207,7 @@ def test_a_switch_that_is_killed_before_any_write_goes_on_with_the_same_command(
     """Every write of run.json and of the new generation, one after the other."""
     _caption(small_run, Call(ALL), tmp_path)
     undisturbed, texts = small_run.run.path, set(server.texts)
-    fresh = Call(ONE, {"jobs": ("single_en",)}, fresh=True)
+    fresh = Call(ONE, JUST_ONE, fresh=True)
     writes = 0
     for at in range(1, 99):
         shutil.copytree(undisturbed, tmp_path / f"killed-{at}")

@@ -59,7 +59,10 @@ def _is_cached(model: str) -> bool:
     index = snapshot / "model.safetensors.index.json"
     weights = {"model.safetensors"}
     if index.is_file():
-        weights = set(msgspec.json.decode(index.read_bytes(), type=_WeightIndex).weight_map.values())
+        try:
+            weights = set(msgspec.json.decode(index.read_bytes(), type=_WeightIndex).weight_map.values())
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return False  # damaged: not whole
     return all((snapshot / name).is_file() for name in {"config.json", *weights})
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
+from triptych import open_run
 from triptych.cli import main
 from triptych.demo.painting import paint
 from triptych.demo.scene import imagine_scene, vary_scene
@@ -54,3 +57,32 @@ def few_images(tmp_path_factory: pytest.TempPathFactory) -> Path:
             shown = scene if number == 0 else vary_scene(scene, "unseen", number)
             paint(shown, 336, 224).save(folder / f"{index}{number}.png")
     return folder
+
+
+FLAGS = {
+    "filtering.grounding": False,
+    "captioning.jobs": ["single_en"],
+    "captioning.transformers.batch_size": 6,
+}
+"""Of the run below."""
+
+
+@pytest.fixture(scope="session")
+def finished(few_images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of six images and one job."""
+    path = tmp_path_factory.mktemp("finished") / "run"
+    with open_run(path, [few_images], preset="demo", settings=FLAGS) as pipeline:
+        pipeline.run()
+    return path
+
+
+@pytest.fixture
+def run(finished: Path, tmp_path: Path) -> Path:
+    """A copy of it to damage."""
+    return Path(shutil.copytree(finished, tmp_path / "run"))
+
+
+def again(triptych: Command, few_images: Path, run: Path) -> Outcome:
+    """The command that made ``finished``, on ``run``."""
+    settings = [part for key, value in FLAGS.items() for part in ("--set", f"{key}={json.dumps(value)}")]
+    return triptych("run", few_images, "--preset", "demo", *settings, "--out", run)

@@ -1,25 +1,17 @@
 """What was removed, cut short or changed in a finished run is seen, and made again where that can be."""
 
-import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.triptych.conftest import Command, Outcome
+from tests.triptych.conftest import Command, again
 from tests.triptych.test_bad_input import assert_one_line
-from triptych import open_run
 from triptych.runs.folder import RunFolder
 from triptych.runs.stages import RunFile
 
-FLAGS = {
-    "filtering.grounding": False,
-    "captioning.jobs": ["single_en"],
-    "captioning.transformers.batch_size": 6,
-}
 WRITTEN = (
     "images/files-00000.jsonl",
     "embeddings/files-00000.npy",
@@ -29,26 +21,6 @@ WRITTEN = (
     "verdicts/single_en/files-00000.jsonl",
     "export/README.md",
 )
-
-
-@pytest.fixture(scope="module")
-def finished(few_images: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished run of six images and one job."""
-    path = tmp_path_factory.mktemp("finished") / "run"
-    with open_run(path, [few_images], preset="demo", settings=FLAGS) as pipeline:
-        pipeline.run()
-    return path
-
-
-@pytest.fixture
-def run(finished: Path, tmp_path: Path) -> Path:
-    """A copy of it to damage."""
-    return Path(shutil.copytree(finished, tmp_path / "run"))
-
-
-def _again(triptych: Command, few_images: Path, run: Path) -> Outcome:
-    settings = [part for key, value in FLAGS.items() for part in ("--set", f"{key}={json.dumps(value)}")]
-    return triptych("run", few_images, "--preset", "demo", *settings, "--out", run)
 
 
 @pytest.mark.parametrize("name", WRITTEN)
@@ -61,7 +33,7 @@ def test_a_file_that_was_removed_is_made_again(
 
     assert 1 == triptych("verify", run).exit_code
 
-    _again(triptych, few_images, run)
+    again(triptych, few_images, run)
 
     assert (finished / path.relative_to(run)).read_bytes() == path.read_bytes()
     assert 0 == triptych("verify", run).exit_code
@@ -74,7 +46,7 @@ def test_captions_that_were_cut_off_after_the_stage_had_finished_are_made_again(
     (journal,) = run.glob("captions/single_en/*/files-00000.jsonl")
     before = journal.read_bytes()
     journal.write_bytes(before[:-10])
-    _again(triptych, few_images, run)
+    again(triptych, few_images, run)
 
     assert sorted(before.splitlines()) == sorted(journal.read_bytes().splitlines())
     for exported in (finished / "export").iterdir():
@@ -98,7 +70,7 @@ def test_an_image_record_that_was_taken_out_is_not_passed_over(
     )
 
     records.unlink()
-    _again(triptych, few_images, run)
+    again(triptych, few_images, run)
 
     assert before == records.read_bytes()
 
@@ -120,12 +92,12 @@ def test_a_file_that_was_edited_is_not_taken_for_a_new_one(
     (run / name).write_bytes(before[:-3] + bytes([before[-3] ^ 1]) + before[-2:])
     exported = {path.name: path.read_bytes() for path in (run / "export").iterdir()}
 
-    assert_one_line(_again(triptych, few_images, run), 1, name, "damaged", "repair")
+    assert_one_line(again(triptych, few_images, run), 1, name, "damaged", "repair")
     assert exported == {path.name: path.read_bytes() for path in (run / "export").iterdir()}
 
     (run / name).write_bytes(before)
 
-    assert 0 == _again(triptych, few_images, run).exit_code
+    assert 0 == again(triptych, few_images, run).exit_code
 
 
 @pytest.mark.parametrize("content", [b"", b"no numpy file at all"])
@@ -208,7 +180,7 @@ def test_a_reader_that_has_had_enough(run: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [b"", b"\n", b'{"name": 5}\n', b"\xff"])
-def test_damaged_sources_are_named_and_written_again(
+def test_damaged_sources_are_named_and_writtenagain(
     damage: bytes, triptych: Command, few_images: Path, run: Path
 ) -> None:
     """It isn't said that the sources are other ones; once the file is out of the way, it is made again."""
@@ -216,12 +188,12 @@ def test_damaged_sources_are_named_and_written_again(
     before = listed.read_bytes()
     listed.write_bytes(damage + before[len(damage) :])
 
-    outcome = _again(triptych, few_images, run)
+    outcome = again(triptych, few_images, run)
 
     if damage:
         assert_one_line(outcome, 1, "sources.jsonl changed after embeddings had finished", "triptych repair")
     listed.unlink()
-    assert 0 == _again(triptych, few_images, run).exit_code
+    assert 0 == again(triptych, few_images, run).exit_code
     assert before == listed.read_bytes()
 
 
@@ -231,7 +203,5 @@ def test_an_edited_export_is_not_passed_over(triptych: Command, few_images: Path
     for edited in (card.read_bytes().replace(b"e", b"E"), b"mine"):
         card.write_bytes(edited)
 
-        assert_one_line(
-            _again(triptych, few_images, run), 1, "export/README.md", "damaged", "triptych repair"
-        )
+        assert_one_line(again(triptych, few_images, run), 1, "export/README.md", "damaged", "triptych repair")
         assert edited == card.read_bytes()

@@ -5,15 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.triptych.conftest import Command
+from tests.triptych.conftest import Command, again
 from tests.triptych.test_bad_input import assert_one_line
-from tests.triptych.test_lost_files import _again, finished, run
 from triptych.records import Caption
 from triptych.runs.folder import RunFolder
 from triptych.runs.generations import begin_generation
 from triptych.runs.journal import read_journal
-
-__all__ = ["finished", "run"]
 
 
 @pytest.fixture
@@ -70,7 +67,7 @@ def test_a_damaged_file_is_set_aside_and_made_again(
     assert f"{run / name}" in outcome.stdout.partition("\n")[0]
     assert {name: damaged} == set_aside(run)
 
-    assert 0 == _again(triptych, few_images, run).exit_code
+    assert 0 == again(triptych, few_images, run).exit_code
     assert "Nothing to set aside" in triptych("repair", run).stdout
     assert 0 == triptych("verify", run).exit_code
     for path in (run / "export", run / "verdicts" / "single_en"):
@@ -86,7 +83,7 @@ def test_of_a_journal_only_the_damaged_lines_go(
     broken = [lines[1].replace(b'"text":"', b'"text":"?'), b"\xff\xfe\x00\n"]
     (run / journal).write_bytes(b"".join([lines[0], broken[0], *lines[2:-1], broken[1]]))
 
-    assert_one_line(_again(triptych, few_images, run), 1, journal, "line 2", "triptych repair")
+    assert_one_line(again(triptych, few_images, run), 1, journal, "line 2", "triptych repair")
     assert "files-00000.jsonl, line 6: its checksum" in triptych("verify", run).stdout
 
     triptych("repair", run, "--yes")
@@ -94,7 +91,7 @@ def test_of_a_journal_only_the_damaged_lines_go(
     assert {journal: b"".join(broken)} == set_aside(run)
     assert b"".join([lines[0], *lines[2:-1]]) == (run / journal).read_bytes()
 
-    _again(triptych, few_images, run)
+    again(triptych, few_images, run)
 
     assert sorted(lines) == sorted((run / journal).read_bytes().splitlines(keepends=True))
     assert 0 == triptych("verify", run).exit_code
@@ -109,7 +106,7 @@ def test_a_caption_that_is_there_twice(triptych: Command, few_images: Path, run:
     assert "is captioned twice" in triptych("verify", run).stdout
 
     triptych("repair", run, "--yes")
-    _again(triptych, few_images, run)
+    again(triptych, few_images, run)
 
     assert {journal: lines[2]} == set_aside(run)
     assert 6 == len(list(read_journal(run / journal, Caption)))
@@ -152,12 +149,12 @@ def test_what_captions_were_made_with(triptych: Command, few_images: Path, run: 
         path.write_bytes(damaged)
 
         assert 1 == triptych("verify", run).exit_code
-        assert_one_line(_again(triptych, few_images, run), 1, "generation.json", "triptych repair")
+        assert_one_line(again(triptych, few_images, run), 1, "generation.json", "triptych repair")
 
         triptych("repair", run, "--yes")
 
         assert before == path.read_bytes()
-        assert "Nothing to do" in _again(triptych, few_images, run).stderr
+        assert "Nothing to do" in again(triptych, few_images, run).stderr
 
 
 def test_a_file_that_a_stage_did_not_leave(triptych: Command, few_images: Path, run: Path) -> None:
@@ -165,11 +162,11 @@ def test_a_file_that_a_stage_did_not_leave(triptych: Command, few_images: Path, 
     (run / "images" / "more.jsonl").write_bytes(b"")
 
     assert "images/more.jsonl is no file that embeddings left" in triptych("verify", run).stdout
-    assert_one_line(_again(triptych, few_images, run), 1, "images/more.jsonl", "triptych repair")
+    assert_one_line(again(triptych, few_images, run), 1, "images/more.jsonl", "triptych repair")
 
     triptych("repair", run, "--yes")
 
-    assert 0 == _again(triptych, few_images, run).exit_code
+    assert 0 == again(triptych, few_images, run).exit_code
     assert 0 == triptych("verify", run).exit_code
 
 

@@ -5,13 +5,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tests.triptych.conftest import Command, few_images, triptych
-from tests.triptych.test_lost_files import finished, run
+from tests.triptych.conftest import Command
 from triptych.records import ImageSet, set_id
 from triptych.runs.folder import RunFolder
 from triptych.runs.jsonl import write_jsonl
-
-__all__ = ["few_images", "finished", "run", "triptych"]
 
 
 def test_a_run_that_was_only_grouped_is_sound(triptych: Command, few_images: Path, tmp_path: Path) -> None:

@@ -43,24 +43,13 @@ What is longer is rejected for its length."""
 _TO_PLAIN = bytes(
     code if code >= 128 else ord(chr(code).lower()) if chr(code).isalnum() else 32 for code in range(256)
 )
-"""Of ASCII: letters in lower case, spaces for what is neither letter nor digit."""
+"""Of UTF-8: ASCII letters in lower case, spaces for what is neither letter nor digit."""
 _TYPOGRAPHIC = (("“", '"'), ("”", '"'), ("‘", "'"), ("’", "'"), ("–", "-"), ("—", "-"), ("…", "..."))
 _UNSPACED = re.compile(f"[{UNSPACED}]")
-_LONGER_WORD = re.compile(rf"([^{UNSPACED} ]{{2,}})")
-
-
-class _Plain(dict[int, str]):
-    """For ``str.translate``: letters in lower case, spaces for marks; apostrophes go. What is above or below
-    a letter, as vowels in Hindi are, belongs to the word."""
-
-    def __missing__(self, code: int) -> str:
-        letter = chr(code)
-        is_of_word = letter.isalnum() or unicodedata.category(letter).startswith("M")
-        self[code] = plain = letter.lower() if is_of_word else "" if letter in "'‘’" else " "
-        return plain
-
-
-_PLAIN = _Plain()
+_OF_SPACED = re.compile(f"( *[^{UNSPACED} ][^{UNSPACED}]*)")
+_UNSPACED_MARKS = "，。、；：“”（）"
+"""Those of scripts without spaces, nearly always: replacing one by one beats any other way."""
+_MARK = re.compile(r"[^\w ]")
 
 _QUOTED_BY = {
     opening: re.compile(rf"{opening}[^{opening}{closing}\n]{{1,{LONGEST_QUOTE}}}[{closing}]")
@@ -170,25 +159,44 @@ def units_of(text: str) -> Sequence[str]:
     >>> units_of("一艘船。")
     '一艘船'
     """
+    is_unspaced = not text.isascii() and _UNSPACED.search(text)
+    units = _with_single_characters(text) if is_unspaced else _words(text)
+    return _pieces_of_long(units, len(text))
+
+
+def _with_single_characters(text: str) -> Sequence[str]:
+    """Characters of scripts without spaces one by one, words of others."""
+    for mark in _UNSPACED_MARKS:
+        text = text.replace(mark, " ")
+    parts = _OF_SPACED.split(text)
+    words = [_words(part) for part in parts[1::2]]
+    parts[1::2] = map("".join, words)
+    if all(len(word) == 1 for each in words for word in each):
+        return "".join(parts).replace(" ", "")
+    units = [*parts[0].replace(" ", "")]
+    for each, part in zip(words, parts[2::2], strict=True):
+        units += each
+        units += part.replace(" ", "")
+    return units
+
+
+def _words(text: str) -> list[str]:
+    """What is above or below a letter, as vowels in Hindi are, belongs to the word."""
+    text = in_ascii(text)
     if text.isascii():
-        units: Sequence[str] = text.encode().translate(_TO_PLAIN, b"'").decode().split()
-    else:
-        plain = text.translate(_PLAIN)
-        is_spaced = plain.isascii() or not _UNSPACED.search(plain)
-        units = plain.split() if is_spaced else _with_single_characters(plain)
-    if len(text) > LONGEST_WORD * len(units) and any(len(unit) > LONGEST_WORD for unit in units):
-        return [part for unit in units for part in (unit if len(unit) > LONGEST_WORD else [unit])]
-    return units
+        return text.encode().translate(_TO_PLAIN, b"'").decode().split()
+    encoded = text.lower().encode("utf-8", "surrogatepass")
+    plain = encoded.translate(_TO_PLAIN, b"'").decode("utf-8", "surrogatepass")
+    for mark in set(_MARK.findall(plain)):
+        if not unicodedata.category(mark).startswith("M"):
+            plain = plain.replace(mark, " ")
+    return plain.split()
 
 
-def _with_single_characters(plain: str) -> Sequence[str]:
-    """Characters of scripts without spaces one by one, longer words of others."""
-    if not _LONGER_WORD.search(plain):
-        return plain.replace(" ", "")
-    units: list[str] = []
-    for at, part in enumerate(_LONGER_WORD.split(plain)):
-        units += [part] if at % 2 else part.replace(" ", "")
-    return units
+def _pieces_of_long(units: Sequence[str], length: int) -> Sequence[str]:
+    if length <= LONGEST_WORD * len(units) or all(len(unit) <= LONGEST_WORD for unit in units):
+        return units
+    return [part for unit in units for part in (unit if len(unit) > LONGEST_WORD else [unit])]
 
 
 def in_ascii(text: str) -> str:

@@ -94,12 +94,10 @@ class NeedleFinder:
     """Which of many words and pieces of words a text has: one pass of Aho and Corasick's automaton."""
 
     def __init__(self, needles: AbstractSet[str]) -> None:
-        self._automaton = AhoCorasick(sorted(needles), store_patterns=True) if needles else None
+        self._automaton = AhoCorasick(sorted(needles), store_patterns=True)
 
     def __call__(self, lowered: str) -> AbstractSet[str]:
         """Those that ``lowered``, which is in lower case, has anywhere."""
-        if self._automaton is None:
-            return frozenset()
         try:
             return frozenset(self._automaton.find_matches_as_strings(lowered, overlapping=True))
         except UnicodeEncodeError:  # half a surrogate pair
@@ -118,7 +116,8 @@ class Scorer:
             name: frozenset(each.rule.name for each in of_job if each.action == "flag")
             for name, of_job in self._of_job.items()
         }
-        self._find_needles = NeedleFinder(frozenset().union(*(rule.needles for rule in self.rules)))
+        needles = frozenset[str]().union(*(rule.needles for rule in self.rules))
+        self._find_needles = NeedleFinder(needles) if needles else None
 
     def job_rules(self, job: str) -> tuple[JobRule, ...]:
         """The rules that say anything of this job's captions, in order of priority."""
@@ -148,7 +147,8 @@ class Scorer:
             counterparts=given.counterparts,
             grounding_rank=given.grounding_rank,
         )
-        caption.needles = self._find_needles(caption.lowered)
+        if self._find_needles is not None:
+            caption.needles = self._find_needles(caption.lowered)
         return caption
 
     def all_scores(self, given: CaptionInput) -> dict[str, float]:

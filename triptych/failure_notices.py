@@ -90,10 +90,12 @@ _ZH = _Words(
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|[。！？；;\n]")
 NEEDLES = frozenset(
     "cannot|can not|can't|can’t|could not|couldn|will not|unable to|fail|impossible|not possible|not able|is not |was not |were not "
-    "|did not |has not |have not |unavailable|unsupported|withheld|not part of|without a|insufficient|nothing |empty |blank |no "
+    "|did not |has not |have not |unavailable|unsupported|withheld|not part of|without a|insufficient|nothing that|nothing to|nothing can|nothing could| no "
+    "|empty answer|empty result|empty response|empty output|blank answer|blank result|blank response|blank output"
+    "|no image|no visual|no description|no caption|no output|no result|no answer|no response|no content|no further|no textual"
     "|error|blocked|reject|exclude|restrict|disabled|corrupt|damaged|exceed|invalid|time out|timed|timeout|cancel|filtered|flagged"
     "|prohibited|denied|not permitted|not allowed|polic|guideline|moderation|warning|violence|explicit|privacy|complian|violat"
-    "|无法|不能|未能|没能|没有|难以|无从|不支持|不予|不作|不做|不对|不提供|不再|不进行|不具备|不可用|未检|未收|未接|未通过|失败|拦截|屏蔽|过滤"
+    "|无法|不能|未能|没能|没有办法|没有检测|没有收|没有接|没有生|没有返|没有任|没有可|难以|无从|不支持|不予|不作|不做|不对|不提供|不再|不进行|不具备|不可用|未检|未收|未接|未通过|失败|拦截|屏蔽|过滤"
     "|隐藏|删除|移除|限制|损坏|失效|超时|出错|错误|异常|缺失|超出|违规|敏感|隐私|审核|政策|规定|法律|规范".split(
         "|"
     )

@@ -52,7 +52,8 @@ _FOUR_SIGNS = re.compile(r"[^\w\s]\s?[^\w\s]\s?[^\w\s]\s?[^\w\s]")
 _USUAL = (string.ascii_letters + string.digits + " '\"-(),.;:?!%/").encode()
 _RUNS = (",,,,", ";;;;", "::::", "????", "!!!!!!", ". . . . . .")
 _WIDE_RUNS = ("，，，，", "、、、、", "。。。。", "；；；；", "！！！！！！")
-_SUSPECT = re.compile("[\u2190-\u2bff\U0001f000-\U0001faff<\\[\\\\&#$*=|~^+{}\\]>@▁�□Ġ锟烫屯娴鐨鍥涓銆]")
+_SIGNS = "\u2190-\u2bff\U0001f000-\U0001faff<\\[\\\\&#$*=|~^+{}\\]>@▁�□Ġ锟烫屯娴鐨鍥涓銆"
+_SUSPECT_SIGN, _SUSPECT = re.compile(f"[{_SIGNS}]"), re.compile(f"[{_SIGNS}ÃâÂåäæçèéï]")
 _MAY_BE_WRONGLY_DECODED = re.compile("[ÃâÂåäæçèéï][\x80-\xbfˆ‰€‚ƒ„†‡Š‹Œ›œžŸ“”‘’™–—˜•¿]")
 """A printable text without any of these and of the runs has nothing of the above but a heap of signs that are
 all usual."""
@@ -65,7 +66,10 @@ def garbling(caption: CaptionText) -> float:
     if is_ascii:
         is_usual = not text.encode().translate(None, _USUAL)
     else:
-        is_usual = text.isprintable() and not (_SUSPECT.search(text) or _MAY_BE_WRONGLY_DECODED.search(text))
+        is_suspect = _SUSPECT.search(text) and (
+            _SUSPECT_SIGN.search(text) or _MAY_BE_WRONGLY_DECODED.search(text)
+        )
+        is_usual = text.isprintable() and not is_suspect
     if is_usual and not any(map(text.__contains__, _RUNS if is_ascii else _RUNS + _WIDE_RUNS)):
         return 0.0
     found = len(_SYMBOL_RUN.findall(caption.unquoted)) if _FOUR_SIGNS.search(text) else 0

@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from triptych.filtering.caption import HAN, LATIN, UNSPACED, CaptionText, in_ascii, is_inscribed, units_of
+from triptych.filtering.caption import HAN, LATIN, UNSPACED, CaptionText, is_inscribed, units_of
 from triptych.filtering.rule import Rule
 from triptych.jobs import Subject
 from triptych.languages import LANGUAGES, Language, script_of
@@ -56,8 +56,8 @@ _BRACKETED = re.compile(r"\([^()\n]{1,80}\)|（[^（）\n]{1,80}）")
 _LATIN_RUN = re.compile(rf"(?<![{LATIN}])[{LATIN}]++(?:[\s,'’\-]++[{LATIN}]++){{{FOREIGN_RUN_WORDS - 1},}}")
 _UNSPACED_RUN = re.compile(rf"[{UNSPACED}](?:[{UNSPACED}，、：]){{{FOREIGN_RUN_CHARACTERS - 1},}}")
 _SIGN = re.compile(rf"[{UNSPACED}]{{1,{LONGEST_SIGN}}}(?![{UNSPACED}])")
-_BEYOND_LATIN = re.compile("[\u0250-\U0010ffff]")
-"""Without any, all letters are Latin ones."""
+_BEYOND_LATIN = re.compile("[\u0250-\u1fff\u2070-\U0010ffff]")
+"""Without any, all letters are Latin ones; dashes and quotation marks lie between."""
 _LETTER = re.compile(r"[^\W\d_]")
 _LETTERS_BUT: Mapping[tuple[str, ...], re.Pattern[str]] = {
     ("LATIN",): re.compile(rf"[^\W\d_{LATIN}]+"),
@@ -80,7 +80,7 @@ def _other_scripts(caption: CaptionText) -> float:
     """The share of units in scripts that the language isn't written in; 1 for no letter of its own."""
     language = caption.language
     if "LATIN" in language.scripts and _LETTER.search(caption.text):
-        text = in_ascii(caption.text)
+        text = caption.text
         if text.isascii() or not _BEYOND_LATIN.search(text):
             return 0.0
     text = _BRACKETED.sub(" ", caption.unquoted)

@@ -16,7 +16,7 @@ import msgspec
 
 from triptych.filtering.caption import LONGEST_READ, CaptionText, units_of
 from triptych.filtering.rule import Rule
-from triptych.filtering.rules.stutter import FEWEST_STUTTERS, SHORTEST_PIECE, WORDS_SAID_TWICE, stutters
+from triptych.filtering.rules.stutter import FEWEST_STUTTERS, SHORTEST_PIECE, stutters
 from triptych.languages import LANGUAGES, Language
 
 LONGEST_PERIOD = 12
@@ -50,8 +50,8 @@ MOST_UNITS = 2500
 MOST_SENTENCES = 500
 """The longest caption that any job allows has a tenth of that."""
 
-_SENTENCE_END = re.compile(r"(?<!\d)[.．]|[!?！？。…;；।؟۔։።។။]|[\r\n]")
-"""A line break or semicolon ends a sentence, a point after a digit doesn't."""
+_SENTENCE_END = re.compile(r"[.．!?！？。…;；।؟۔։።។။\r\n](?:(?<!\d[.．])|(?!\d))")
+"""A line break or semicolon ends a sentence, a point between digits doesn't."""
 _LOOP = re.compile(rf"(.{{1,{LONGEST_PERIOD}}}?)\1{{{LOOP_COPIES - 1},}}", re.DOTALL)
 
 
@@ -99,8 +99,8 @@ def repetition(caption: CaptionText) -> float:
     A stretch may come once for each image of a set, a long one for two of them.
     """
     lengths, text = lengths_of(caption.language), _as_code_points(caption.units[:MOST_UNITS])
-    stutter = stutters(caption, text)
-    scores = [LOOP_SCORE if stutter >= max(FEWEST_STUTTERS, STUTTER_SHARE * len(text)) else 0.0]
+    fewest = max(FEWEST_STUTTERS, STUTTER_SHARE * len(text))
+    scores = [LOOP_SCORE if stutters(caption, text, fewest) >= fewest else 0.0]
     again = _said_again(text, lengths.sentence)
     if again:
         sentences = sentences_of(caption.text)
@@ -108,14 +108,15 @@ def repetition(caption: CaptionText) -> float:
             _sentence_share(sentences, lengths.sentence),
             _beginning_share(sentences, lengths.beginning, max(caption.image_count + 1, BEGINNINGS)),
             _stretch_share(text, lengths.template, TEMPLATE_TIMES * caption.image_count),
-            _whole_share(caption.units[:MOST_UNITS], text, caption.image_count),
         ]
         if min(again.values()) <= LONGEST_PERIOD:
             scores.append(_loop_score(text, lengths.loop))
-        if len(again) > lengths.stretch - lengths.sentence:
-            scores.append(ALIKE_WEIGHT * _stretch_share(text, lengths.stretch, caption.image_count))
-            allowed = min(caption.image_count, LONG_STRETCH_TIMES)
-            scores.append(ALIKE_WEIGHT * _stretch_share(text, lengths.long_stretch, allowed))
+        if len(again) >= COPIED_SHARE * len(text) / 4:
+            scores.append(_whole_share(caption.units[:MOST_UNITS], text, caption.image_count))
+        allowed = min(caption.image_count, LONG_STRETCH_TIMES)
+        for length, times in ((lengths.stretch, caption.image_count), (lengths.long_stretch, allowed)):
+            if len(again) > length - lengths.sentence:
+                scores.append(ALIKE_WEIGHT * _stretch_share(text, length, times))
     return max(scores)
 
 
@@ -126,12 +127,12 @@ def sentences_of(text: str) -> list[Sequence[str]]:
 
 
 class _CodePoints(dict[str, str]):
-    """A character for each unit, the same for the same unit."""
+    """A character for each unit, the same for the same unit; two for a piece said twice ("windowwindow")."""
 
     def __missing__(self, unit: str) -> str:
-        half = len(unit) // 2
-        is_twice = half >= SHORTEST_PIECE and unit[:half] == unit[half:]
-        self[unit] = code_point = chr(len(self) + is_twice * ord(WORDS_SAID_TWICE))
+        piece = unit[: len(unit) // 2]
+        is_twice = len(piece) >= SHORTEST_PIECE and piece * 2 == unit
+        self[unit] = code_point = self[piece] * 2 if is_twice else chr(len(self))
         return code_point
 
 
@@ -156,14 +157,14 @@ def _said_again(text: str, length: int) -> dict[int, int]:
     begin alike are a way of writing. Each stretch holds, as a whole, one of the pieces of PIECE_UNITS that begin
     at every ``step``, so it is enough to look for those.
     """
-    size, step, find = PIECE_UNITS, length - PIECE_UNITS + 1, text.find
+    step, last, find = length - PIECE_UNITS + 1, len(text) - length, text.find
     again: dict[int, int] = {}
-    for at in range(0, len(text) - size + 1, step):
-        if find(text[at : at + size], at + 1) < 0:
+    for at in range(0, len(text) - PIECE_UNITS + 1, step):
+        if find(text[at : at + PIECE_UNITS], at + 1) < 0:
             continue
-        for start in range(max(0, at - step + 1), at + 1):
+        for start in range(max(0, at - step + 1), min(at, last) + 1):
             later = find(text[start : start + length], start + 1)
-            if later >= 0 and start + length <= len(text):
+            if later >= 0:
                 again[later] = later - start
     return again
 
@@ -190,9 +191,13 @@ def _loop_score(text: str, shortest: int) -> float:
 
 def _stretch_share(text: str, length: int, allowed: int) -> float:
     """The share of units in stretches of ``length`` that came ``allowed`` times before."""
+    if len(text) - length + 1 <= allowed:
+        return 0.0
     stretches = [text[at : at + length] for at in range(len(text) - length + 1)]
+    if len(stretches) - len(set(stretches)) < allowed:
+        return 0.0
     times = Counter(stretches)
-    if max(times.values(), default=0) <= allowed:
+    if max(times.values()) <= allowed:
         return 0.0
     before: Counter[str] = Counter()
     is_covered = bytearray(len(text))

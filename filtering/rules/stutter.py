@@ -14,12 +14,10 @@ FEWEST_STUTTERS = 3
 """Places. Of good captions in words and names that are rightly doubled, none has more than two."""
 SHORTEST_PIECE = 3
 """Letters of a piece that makes a word when said twice ("windowwindow"); "mama" is a word."""
-WORDS_SAID_TWICE = "\U000f0000"
-"""From here on, code points stand for such words (see repetition)."""
 
-_MAY_STUTTER = re.compile(f"(.)(?:\\1|(.)\\1\\2)|[{WORDS_SAID_TWICE}-\U0010ffff]", re.DOTALL)
+_UNIT_TWICE = re.compile(r"(.)\1", re.DOTALL)
+_TWO_UNITS_TWICE = re.compile(r"(..)\1", re.DOTALL)
 """In code points, a character for each unit."""
-_DOUBLED_MARKS = (",,", "..", "，，", "。。")
 _DOUBLED_MARK = re.compile(r"([,.，。])\1(?!\1)")
 
 _WORDS_TWICE = re.compile(r"\b([^\W\d]\w*(?: \w+){0,2})(?:[ ,]\1)+\b", re.IGNORECASE)
@@ -39,15 +37,17 @@ _HAN_TWICE = re.compile(rf"(?<!一)({_LETTER})\1(?=(?![地的们儿]){_LETTER})"
 """Any other, inside a clause: of people (妈妈) and of manner (慢慢) as well."""
 
 
-def stutters(caption: CaptionText, code_points: str) -> float:
+def stutters(caption: CaptionText, code_points: str, fewest: float) -> float:
     """How many places the caption has where something is said twice at once, outside quotation marks.
-    ``code_points`` are its units, a character each."""
+    ``code_points`` are its units, a character each, and two for a word that is a piece said twice. Where there are
+    fewer than ``fewest`` that may be one, the text isn't looked into."""
     text = caption.text
-    marks = len(_DOUBLED_MARK.findall(text)) if any(map(text.__contains__, _DOUBLED_MARKS)) else 0
-    is_english = caption.language.code == "en"
-    if is_english and (marks or _MAY_STUTTER.search(code_points)):
+    has_marks = ",," in text or ".." in text or "，，" in text or "。。" in text
+    marks = len(_DOUBLED_MARK.findall(text)) if has_marks else 0
+    found = marks + len(_UNIT_TWICE.findall(code_points)) + len(_TWO_UNITS_TWICE.findall(code_points))
+    if caption.language.code == "en" and (found > 1 or (found and len(_begun(caption.unquoted)) > 1)):
         return marks + _english(caption.unquoted)
-    if caption.language.code == "zh" and marks + len(_MAY_STUTTER.findall(code_points)) >= FEWEST_STUTTERS:
+    if found >= fewest and caption.language.code == "zh":
         return marks + _chinese(caption.unquoted)
     return 0.0
 
@@ -56,8 +56,12 @@ def _english(text: str) -> float:
     """Names are written with capitals: "Bora Bora"."""
     words = [match for match in _WORDS_TWICE.finditer(text) if not _is_name(match[0])]
     pieces = [match for match in _PIECE_TWICE.finditer(text) if not match[0].istitle()]
-    begun = [first for first, second in _PAIR.findall(text) if second.startswith(first) and second != first]
-    return len(words) + len(pieces) + len([first for first in begun if first not in _BEGINS_OTHERS])
+    return len(words) + len(pieces) + len(_begun(text))
+
+
+def _begun(text: str) -> list[str]:
+    """Words that the next one begins with."""
+    return [a for a, b in _PAIR.findall(text) if b.startswith(a) and b != a and a not in _BEGINS_OTHERS]
 
 
 def _is_name(said: str) -> bool:

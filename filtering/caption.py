@@ -46,7 +46,7 @@ _TO_PLAIN = bytes(
 """Of UTF-8: ASCII letters in lower case, spaces for what is neither letter nor digit."""
 _TYPOGRAPHIC = (("“", '"'), ("”", '"'), ("‘", "'"), ("’", "'"), ("–", "-"), ("—", "-"), ("…", "..."))
 _UNSPACED = re.compile(f"[{UNSPACED}]")
-_OF_SPACED = re.compile(f"( *[^{UNSPACED} ][^{UNSPACED}]*)")
+_OF_SPACED = re.compile(f"([^{UNSPACED} ][^{UNSPACED}]*)")
 _UNSPACED_MARKS = "，。、；：“”（）"
 """Those of scripts without spaces, nearly always: replacing one by one beats any other way."""
 _MARK = re.compile(r"[^\w ]")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import string
+from itertools import islice
 
 from triptych.filtering.caption import CaptionText, is_inscribed
 from triptych.filtering.rule import Rule
@@ -23,7 +24,8 @@ _SPECIAL_TOKEN = re.compile(
 )
 
 _TAG = re.compile(r"</?[^\W\d_][^<>\n]{0,60}>")
-"""Any other: of a template, of reasoning, of a page. A sign or a screen may show one."""
+MOST_TAGS = 20
+"""That are counted. Any other than special tokens: of a template, of reasoning, of a page. A sign or a screen may show one."""
 
 _BAD_CHARACTER = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffd\ufffc"
@@ -75,9 +77,8 @@ def garbling(caption: CaptionText) -> float:
     found = len(_SYMBOL_RUN.findall(caption.unquoted)) if _FOUR_SIGNS.search(text) else 0
     if any(map(text.__contains__, "<[&\\◁")):
         found += len(_SPECIAL_TOKEN.findall(text))
-        found += sum(
-            not is_inscribed(caption.unquoted, tag.start()) for tag in _TAG.finditer(caption.unquoted)
-        )
+        tags = islice(_TAG.finditer(caption.unquoted), MOST_TAGS)
+        found += sum(not is_inscribed(caption.unquoted, tag.start()) for tag in tags)
     if not is_ascii or not text.isprintable():
         found += len(_BAD_CHARACTER.findall(text)) + len(_WRONGLY_DECODED.findall(text))
     return float(found)

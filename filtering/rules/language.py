@@ -13,9 +13,10 @@ import copy
 import functools
 import re
 from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
 from typing import Any
 
-from triptych.filtering.caption import HAN, LATIN, UNSPACED, CaptionText, is_inscribed, units_of
+from triptych.filtering.caption import HAN, LATIN, LONGEST_READ, UNSPACED, CaptionText, is_inscribed, units_of
 from triptych.filtering.rule import Rule
 from triptych.jobs import Subject
 from triptych.languages import LANGUAGES, Language, script_of
@@ -41,8 +42,8 @@ FOREIGN_RUN_WORDS, FOREIGN_RUN_CHARACTERS = 6, 10
 brands are shorter and have none."""
 FOREIGN_SHARE_OF_RUN = 0.4
 """Of its characters: Japanese has as many kana beside its Chinese characters, and more."""
-LONGEST_SIGN = 24
-"""Characters that a sign or a banner has in one go."""
+LONGEST_SIGN, MOST_SIGNS = 24, 100
+"""Characters that a sign or a banner has in one go, and signs that are looked at."""
 FEW_FOREIGN = 0.1
 """A share of words that is below any threshold, so that it isn't looked into."""
 
@@ -83,7 +84,7 @@ def _other_scripts(caption: CaptionText) -> float:
         text = caption.text
         if text.isascii() or not _BEYOND_LATIN.search(text):
             return 0.0
-    text = _BRACKETED.sub(" ", caption.unquoted)
+    text = _BRACKETED.sub(" ", caption.unquoted[:LONGEST_READ])
     if others := _LETTERS_BUT.get(language.scripts):
         found = others.findall(text)
         share = len(found) / len(caption.units)
@@ -95,8 +96,8 @@ def _other_scripts(caption: CaptionText) -> float:
     if own == 0:
         return 1.0
     if foreign and "CJK" not in language.scripts:
-        signs = (sign for sign in _SIGN.finditer(text) if is_inscribed(text, sign.start()))
-        foreign -= sum(len(sign[0]) for sign in signs)
+        signs = islice(_SIGN.finditer(text), MOST_SIGNS)
+        foreign -= sum(len(sign[0]) for sign in signs if is_inscribed(text, sign.start()))
     if foreign <= 0:
         return 0.0
     return 1.0 if _has_foreign_clause(text, language) else foreign / (own + foreign)
@@ -137,7 +138,7 @@ def _other_languages(caption: CaptionText) -> float:
         return 0.0
     shortest = SHORTEST_IDENTIFIED * (language.units_per_english_word if language.unit == "character" else 1)
     foreign = total = identified = 0
-    for sentence in _SENTENCE.findall(caption.unquoted):
+    for sentence in _SENTENCE.findall(caption.unquoted[:LONGEST_READ]):
         units = units_of(sentence)
         total += len(units)
         if len(units) < shortest or identified == MOST_IDENTIFIED:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from triptych.filtering.caption import HAN, CaptionText
+from triptych.filtering.caption import HAN, LONGEST_READ, CaptionText
 
 FEWEST_STUTTERS = 3
 """Places. Of good captions in words and names that are rightly doubled, none has more than two."""
@@ -45,10 +45,12 @@ def stutters(caption: CaptionText, code_points: str, fewest: float) -> float:
     has_marks = ",," in text or ".." in text or "，，" in text or "。。" in text
     marks = len(_DOUBLED_MARK.findall(text)) if has_marks else 0
     found = marks + len(_UNIT_TWICE.findall(code_points)) + len(_TWO_UNITS_TWICE.findall(code_points))
-    if caption.language.code == "en" and (found > 1 or (found and len(_begun(caption.unquoted)) > 1)):
-        return marks + _english(caption.unquoted)
+    if caption.language.code == "en" and (
+        found > 1 or (found and len(_begun(caption.unquoted[:LONGEST_READ])) > 1)
+    ):
+        return marks + _english(caption.unquoted[:LONGEST_READ])
     if found >= fewest and caption.language.code == "zh":
-        return marks + _chinese(caption.unquoted)
+        return marks + _chinese(caption.unquoted[:LONGEST_READ])
     return 0.0
 
 

@@ -70,6 +70,8 @@ class FilterStage:
         much.
         """
         config, run, jobs = self._config, self._run, self._context.jobs
+        for left_behind in run.path.glob(".filter-*"):  # by a run that was killed
+            shutil.rmtree(left_behind)
         inputs = {
             "captions": captions_digest(run, jobs),
             "jobs": ",".join(job.name for job in jobs),
@@ -123,8 +125,6 @@ class FilterStage:
 
     @contextlib.contextmanager
     def _scored(self) -> Iterator[FilterPass]:
-        for left_behind in self._run.path.glob(".filter-*"):  # by a run that was killed
-            shutil.rmtree(left_behind)
         progress, open_executor = self._context.progress, self._context.open_executor
         with (
             FilterPass(self._config, self._jobs, self._run.path, open_executor) as all_captions,

@@ -21,7 +21,7 @@ from tests.crash.changes import Change, Fault, Watch
 from tests.crash.disk import POWER_CUTS, Disk, after_power_cut, tree_of
 from tests.crash.faults import FailsOnce, FullDisk, KilledAt
 from tests.crash.runs import Ended, SmallRuns, draw_pile, marks_in
-from triptych.runs.folder import RunFolder
+from triptych.runs.folder import STAGE_NAMES, RunFolder
 
 KILLED, TORN, FULL, FAILS_ONCE = "killed", "torn write, then killed", "disk full from there on", "EIO once"
 KINDS = (KILLED, TORN, FULL, FAILS_ONCE, *POWER_CUTS)
@@ -66,10 +66,18 @@ class CrashPoints:
     """All changes of one undisturbed command, to be struck one by one. Keeps its files in ``folder``."""
 
     def __init__(
-        self, name: str, folder: Path, runs: SmallRuns, seed: int, before: Sequence[Change] = ()
+        self,
+        name: str,
+        folder: Path,
+        runs: SmallRuns,
+        seed: int,
+        before: Sequence[Change] = (),
+        options: Sequence[str] = (),
     ) -> None:
-        """``before``: the changes that were made to the run folder when the command begins."""
+        """``before``: the changes that were made to the run folder when the command begins. ``options`` are
+        given to the command that is struck, and not to the one that goes on."""
         self.name, self._folder, self.runs, self._seed = name, folder, runs, seed
+        self._options = list(options)
         self._before = list(before)
         self.changes = [*self._before, *self._record(folder / "calm")]
         self.expected = _export_of(folder / "calm" / "run")
@@ -121,7 +129,7 @@ class CrashPoints:
     def strike(self, point: Path, fault: Fault) -> Ended:
         """Run in ``point``, a new folder, with ``fault``, which counts from where the command begins."""
         Disk(self._before).write_to(point)
-        return self.runs.run([self.runs.run_command(point / "run")], Watch(point, fault))
+        return self.runs.run([self.runs.run_command(point / "run") + self._options], Watch(point, fault))
 
     def leave(self, kind: str, number: int, point: Path) -> set[str]:
         """Write to ``point`` what is there after a crash at a change. Returns the marks that were on disk."""
@@ -163,7 +171,7 @@ class CrashPoints:
         """The changes of the command undisturbed. None was missed: replayed, they give what is there."""
         Disk(self._before).write_to(calm)
         log = self._folder / "changes"
-        command = self.runs.run_command(calm / "run")
+        command = self.runs.run_command(calm / "run") + self._options
         ended = self.runs.run([command], Watch(calm, with_data=True), log)
         assert ended.status == 0, f"{ended.said}\nended with {ended.status}"
         changes: list[Change] = pickle.loads(log.read_bytes())
@@ -189,6 +197,14 @@ def second_run(folder: Path, first: CrashPoints, seed: int) -> CrashPoints:
     second = CrashPoints("second run", folder, first.runs.in_folder(folder), seed, before)
     assert second.expected == first.expected
     return second
+
+
+def made_again(folder: Path, first: CrashPoints, seed: int) -> CrashPoints:
+    """The changes of a run that makes everything but captions again."""
+    fresh = [f"--fresh={stage}" for stage in STAGE_NAMES if stage != "captions"]
+    again = CrashPoints("made again", folder, first.runs.in_folder(folder), seed, first.changes, fresh)
+    assert again.expected == first.expected
+    return again
 
 
 def _unclean(ended: Ended) -> str:

@@ -19,7 +19,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from tests.crash.points import KINDS, CrashPoints, Outcome, first_run, second_run
+from tests.crash.points import KINDS, CrashPoints, Outcome, first_run, made_again, second_run
 
 ROOT = Path(__file__).parents[2]
 
@@ -50,10 +50,10 @@ def main(points: int | None, seed: int, workers: int) -> None:
     has_room = memory.is_dir() and shutil.disk_usage(memory).free >= MIN_FREE_BYTES
     with tempfile.TemporaryDirectory(prefix="crash-", dir=memory if has_room else None) as scratch:
         folder = Path(scratch)
-        for name in ("first", "second"):
+        for name in ("first", "second", "again"):
             (folder / name).mkdir()
         first = first_run(folder / "first", seed)
-        runs = (first, second_run(folder / "second", first, seed))
+        runs = (first, second_run(folder / "second", first, seed), made_again(folder / "again", first, seed))
         chosen = drawn(runs, points, seed)
         print(f"{len(chosen)} faults", file=sys.stderr)
         for outcome in _in_processes(chosen, workers, folder):

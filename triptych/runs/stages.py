@@ -11,6 +11,7 @@ import contextlib
 import re
 import shutil
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -396,6 +397,7 @@ _RECORDED_VERSIONS = (
 )
 
 
+@cache
 def installed_versions() -> dict[str, str]:
     """The versions of what shapes a run's output, without importing any of it."""
     from importlib import metadata  # it takes as long as all of `--help`

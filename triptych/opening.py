@@ -87,7 +87,7 @@ def _begin(
     input_config = settings.config.input
     shards, junk = ([], 0) if stored else find_sources(absolute, input_config, path / UNPACKED)
     if junk:
-        progress.say(f"note: {junk:,} files and folders that systems and editors leave are passed over")
+        progress.say(f"note: what systems and editors leave is passed over: {junk:,} names such as .DS_Store")
     for above in (path, *path.absolute().parents):
         if above.is_file():
             raise SetupError(f"--out {path}: {above} is a file, expected a folder; name another with --out")

@@ -74,6 +74,14 @@ def test_a_listed_file_that_is_not_there_is_a_record(pile: Path) -> None:
     assert {"none.jpg": "read error", "none.tar": "read error", "notes.md": "not an image"} == reasons(named)
 
 
+def test_a_list_of_a_terabyte_without_a_line_is_a_usage_error(pile: Path) -> None:
+    """It is not read to its end."""
+    with (pile / "list.txt").open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(UsageError, match="expected a file a line"):
+        open_sources([pile / "list.txt"])
+
+
 @pytest.mark.parametrize("lines", [b"photos/x.jpg\nphotos/a/x.jpg\n", b"", b"\n\n"])
 def test_a_list_of_nothing_that_is_there_is_a_usage_error(pile: Path, lines: bytes) -> None:
     """Most likely its paths were relative to another folder."""

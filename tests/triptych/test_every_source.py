@@ -143,3 +143,26 @@ def test_columns_that_are_not_clear_are_asked_about(triptych: Command, tmp_path:
 
     assert 0 == named.exit_code, named.stderr
     assert "1 of 1 images in their sources" in triptych("verify", tmp_path / "run").stdout
+
+
+def test_files_are_chosen_by_patterns(triptych: Command, tmp_path: Path) -> None:
+    """The run remembers them; junk is counted."""
+    pile = tmp_path / "pile"
+    for name in ("a/x.png", "a/y.png", "thumbs/x.png", "masks/x.png"):
+        (pile / name).parent.mkdir(parents=True, exist_ok=True)
+        (pile / name).write_bytes(_encode(_scene(len(name)), "PNG"))
+    (pile / ".DS_Store").write_bytes(b"Bud1")
+    columns = {"left": [_encode(_scene(1), "PNG")], "right": [_encode(_scene(2), "PNG")]}
+    pq.write_table(pa.table(columns), pile / "a" / "pairs.parquet")
+    arguments = ("group", pile, "--preset", "demo", "--out", tmp_path / "run")
+    chosen = ("--exclude", "thumbs", "--exclude", "masks/*", "--include", "*.p*")
+    outcome = triptych(*arguments, *chosen, "--image-column", "a/*=right")
+
+    assert 0 == outcome.exit_code, outcome.stderr
+    assert "1 names such as .DS_Store" in outcome.stderr
+
+    listed = sorted((tmp_path / "run" / "images").rglob("*.jsonl"))
+    lines = [line for path in listed for line in path.read_text().splitlines()]
+
+    assert ["a/pairs/0", "a/x.png", "a/y.png"] == sorted(json.loads(line)["key"] for line in lines)
+    assert "Nothing to do" in triptych(*arguments).stderr

@@ -20,6 +20,9 @@ from triptych.sources.path_filter import EVERYTHING, PathFilter
 
 LIST_SUFFIXES = (".txt", ".lst")
 
+MAX_LINE_LETTERS = 64 * 1024
+"""Of a list. Systems allow paths of 4,096 bytes; what has longer lines is no list, and may have no end."""
+
 EXPECTED = (
     "expected a folder, an image, a tar, zip or Parquet file, a .txt or .lst file with a path a line, or a"
     " quoted pattern such as 'photos/**/*.jpg'"
@@ -146,7 +149,11 @@ def _read_list(name: str) -> Iterator[Listed]:
     seen: set[str] = set()
     any_there = False
     with open(name, encoding="utf-8-sig", errors="surrogateescape", newline="\n") as lines:
-        for line in lines:
+        while line := lines.readline(MAX_LINE_LETTERS):
+            if len(line) == MAX_LINE_LETTERS:
+                raise UsageError(
+                    f"{name} has a line of over {MAX_LINE_LETTERS:,} letters; expected a file a line"
+                )
             named = line.rstrip("\r\n")
             if not named.strip():
                 continue

@@ -2,10 +2,10 @@
 
 Comes in: ``.parquet`` files. Goes out: shards of whole row groups, or one line that says why a file holds no
 images. The key of an image is ``<file without .parquet>/<row>``, counted from 0, so that it is found again
-without an index; in a column of lists a number in the row follows. Memory: a few rows to go through a file,
-KEPT_ROW_GROUPS row groups to read images again; those of larger row groups are copied to a file of their own.
-Not its job: which column it is (see parquet_columns), footers (see parquet_footers), Parquet that Triptych
-writes (see export).
+without an index; in a column of lists a number in the row follows. Memory: a page of the column, packed and
+unpacked, to go through a file (of pyarrow's writer up to 1,024 rows), KEPT_ROW_GROUPS row groups to read
+images again; those of larger row groups are copied to a file of their own. Not its job: which column it is
+(see parquet_columns), footers (see parquet_footers), Parquet that Triptych writes (see export).
 """
 
 from __future__ import annotations

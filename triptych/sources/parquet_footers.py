@@ -122,6 +122,8 @@ def why_unreadable(error: Exception) -> str:
     """The reason that a record keeps. pyarrow raises OSError without a number where bytes make no sense."""
     if isinstance(error, OSError) and error.errno is not None:
         return f"read error: {error.strerror}"
+    if isinstance(error, MemoryError):
+        return "too large: there is not enough memory for a page of it"
     return f"damaged archive: {' '.join(str(error).split())[:200] or type(error).__name__}"
 
 

@@ -268,8 +268,8 @@ def test_file_names_and_captions_of_every_kind_come_through(judged_run, export) 
     assert 9 == len(rows)
     for row in rows:
         assert TROUBLE in row["image"]
-        said = TROUBLE.replace("</script>", "‹/script›")
-        assert f"{said}{row['id']} ‹image›" == row["conversations"][1]["value"]
+        said = f"{TROUBLE}{row['id']}".replace("</script>", "‹/script›")
+        assert f"{said} ‹image›" == row["conversations"][1]["value"]
     assert [] == check_export(run, Silent())[1]
 
 

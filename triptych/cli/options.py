@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
 from triptych.captioning.engine_table import AUTO, ENGINES
 from triptych.errors import UsageError
@@ -170,6 +171,24 @@ serving = _together(
         help="The environment variable with the endpoints' key. The key itself is never stored.",
     ),
     click.option(
+        "--header",
+        "headers",
+        multiple=True,
+        metavar="'NAME: VALUE'",
+        help="A further header of every request. $VARIABLE in a value comes from the environment and is never"
+        " stored. Repeatable.",
+    ),
+    click.option(
+        "--extra-body",
+        metavar="JSON",
+        help="Fields over those of every request; null leaves a field out.",
+    ),
+    click.option(
+        "--ca-file",
+        metavar="FILE",
+        help="Certificates (PEM) to trust beside the system's.",
+    ),
+    click.option(
         "--tp",
         type=click.IntRange(min=1),
         metavar="N",
@@ -243,6 +262,7 @@ CONFIG_KEYS = {
     "encoder": "embedding.model",
     "api_key_env": "captioning.server.api_key_env",
     "prefix": "export.prefix",
+    "ca_file": "captioning.server.ca_file",
     "tp": "captioning.lmdeploy.tp",
     "sample": "captioning.sample",
     "row_format": "export.format",
@@ -294,6 +314,8 @@ def define_jobs(texts: Sequence[str], flags: dict[str, object]) -> list[str]:
 def flags_of(
     assignments: Sequence[str] = (),
     servers: Sequence[str] = (),
+    headers: Sequence[str] = (),
+    extra_body: str | None = None,
     prompts: Sequence[str] = (),
     image_columns: Sequence[str] = (),
     set_size: str | None = None,
@@ -307,6 +329,10 @@ def flags_of(
         flags.setdefault("captioning.engine", "server")
     elif given.get("engine") not in (None, AUTO, "server"):
         flags.setdefault("captioning.server.urls", [])  # those of an earlier call
+    if headers:
+        flags["captioning.server.headers"] = dict(map(_header, headers))
+    if extra_body is not None:
+        flags["captioning.server.extra_body"] = _json_object(extra_body)
     if no_tile_fit:
         flags["captioning.tile_fit"] = False
     flags |= {f"jobs.{job}.prompt": file for job, file in map(_prompt_of, prompts)}
@@ -315,6 +341,24 @@ def flags_of(
         flags["sets.min_images"], flags["sets.max_images"] = _least_and_most(set_size)
     flags |= {CONFIG_KEYS[name]: value for name, value in given.items() if value is not None}
     return flags
+
+
+def _header(text: str) -> tuple[str, str]:
+    name, colon, value = text.partition(":")
+    if not colon:  # without the text: it may be a secret
+        raise UsageError("--header: expected 'NAME: VALUE'", key="captioning.server.headers")
+    return name.strip(), value.strip()
+
+
+def _json_object(text: str) -> dict[str, object]:
+    try:
+        return msgspec.json.decode(text, type=dict[str, Any])
+    except msgspec.MsgspecError as error:
+        raise UsageError(
+            f"--extra-body is no JSON object ({error}); expected such as"
+            ' \'{"chat_template_kwargs": {"enable_thinking": false}}\'',
+            key="captioning.server.extra_body",
+        ) from None
 
 
 def _image_columns(texts: Sequence[str]) -> dict[str, object]:

@@ -1,0 +1,272 @@
+"""Endpoints of many makers, each as its documentation and public reports say that it answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.support.scripted_endpoint import (
+    CAPTION,
+    MODEL,
+    Asked,
+    Reply,
+    Script,
+    ScriptedEndpoint,
+    delta,
+    events,
+    listed,
+    refuse,
+    say,
+    well,
+)
+from triptych.captioning.endpoints.dialect import Dialect
+from triptych.captioning.engine import CaptionRequest, Completion, Sampling
+from triptych.captioning.engines import RequestLimits
+from triptych.captioning.engines.config import ServerConfig
+from triptych.captioning.engines.openai_server import ServerEngine
+from triptych.captioning.tiling import trial_jpeg
+from triptych.errors import SetupError
+
+REQUEST = CaptionRequest(
+    id="single_en:a.jpg",
+    prompt="Describe the image.",
+    images=(trial_jpeg(56),),
+    max_tokens=40,
+    sampling=Sampling(temperature=0.7, top_k=20, top_p=0.9, repetition_penalty=1.05, seed=7),
+)
+
+
+def ask(
+    endpoint: ScriptedEndpoint, model: str = "", said: list[str] | None = None, **settings: Any
+) -> Completion:
+    """The completion of REQUEST."""
+    config = ServerConfig(urls=(endpoint.url,), **settings)
+    limits = RequestLimits(max_attempts=1, patience_s=2.0)
+    engine = ServerEngine(config, model, limits, (said if said is not None else []).append)
+    try:
+        return engine.caption([REQUEST])[0]
+    finally:
+        engine.close()
+
+
+def unless(is_fine: Callable[[dict[str, Any]], bool], refusal: Callable[[dict[str, Any]], Reply]) -> Script:
+    """Refuses bodies that aren't fine."""
+    return lambda asked: well(asked) if is_fine(asked.body) else refusal(asked.body)
+
+
+def detail(body: dict[str, Any], *allowed: str) -> list[dict[str, Any]]:
+    """What pydantic says of fields that aren't allowed, with what was sent quoted."""
+    return [
+        {
+            "type": "extra_forbidden",
+            "loc": ["body", name],
+            "msg": "Extra inputs are not permitted",
+            "input": value,
+        }
+        for name, value in body.items()
+        if name not in allowed
+    ]
+
+
+MISTRAL = ("model", "messages", "stream", "max_tokens", "temperature", "top_p")
+OPENAI = ("model", "messages", "stream", "stream_options", "max_tokens", "temperature", "top_p", "seed")
+
+
+def _openai(body: dict[str, Any]) -> Reply:
+    name = next(name for name in body if name not in OPENAI)
+    return refuse(400, f"Unrecognized request argument supplied: {name}")
+
+
+def _o_series(asked: Asked) -> Reply:
+    body = asked.body
+    if "max_tokens" in body:
+        return refuse(
+            400,
+            "Unsupported parameter: 'max_tokens' is not supported. Use 'max_completion_tokens' instead.",
+        )
+    if body.get("temperature", 1) != 1:
+        return refuse(400, "Unsupported value: 'temperature' does not support 0.7 with this model.")
+    if "top_p" in body:
+        return refuse(400, "Unsupported parameter: 'top_p' is not supported with this model.")
+    return (
+        well(asked)
+        if body.keys() <= {*OPENAI, "max_completion_tokens"}
+        else _openai({k: v for k, v in body.items() if k != "max_completion_tokens"})
+    )
+
+
+def _gemini(asked: Asked) -> Reply:
+    unknown = [name for name in asked.body if name not in (*OPENAI, "max_completion_tokens")]
+    if not unknown:
+        return well(asked)
+    words = "\n".join(
+        f'Invalid JSON payload received. Unknown name "{name}": Cannot find field.' for name in unknown
+    )
+    error = {"error": {"code": 400, "message": words, "status": "INVALID_ARGUMENT"}}
+    return Reply(400, [json.dumps([error]).encode()])
+
+
+def _serde(asked: Asked) -> Reply:
+    unknown = next((name for name in asked.body if name not in OPENAI), None)
+    known = ", ".join(f"`{name}`" for name in OPENAI)
+    return (
+        well(asked) if unknown is None else refuse(422, f"unknown field `{unknown}`, expected one of {known}")
+    )
+
+
+def _tgi(asked: Asked) -> Reply:
+    if asked.body.get("top_p") == 1.0:
+        words = "Input validation error: `top_p` must be > 0.0 and < 1.0"
+        return Reply(422, [json.dumps({"error": words, "error_type": "validation"}).encode()])
+    return well(asked)
+
+
+DIALECTS: dict[str, tuple[Script, set[str]]] = {
+    "vLLM": (well, set()),
+    "OpenAI": (
+        unless(lambda body: body.keys() <= set(OPENAI), _openai),
+        {"top_k", "repetition_penalty"},
+    ),
+    "OpenAI, reasoning models": (
+        _o_series,
+        {"max_tokens", "temperature", "top_p", "top_k", "repetition_penalty"},
+    ),
+    "Gemini": (_gemini, {"top_k", "repetition_penalty"}),
+    "TGI": (_tgi, set()),
+    "Rust's serde": (_serde, {"top_k", "repetition_penalty"}),
+    "Mistral": (
+        unless(
+            lambda body: not detail(body, *OPENAI[:3], *OPENAI[4:7]),
+            lambda body: Reply(
+                422, [json.dumps({"detail": detail(body, *OPENAI[:3], *OPENAI[4:7])}).encode()]
+            ),
+        ),
+        {"top_k", "repetition_penalty", "stream_options", "seed"},
+    ),
+    "transformers serve": (
+        unless(
+            lambda body: not body.keys() - set(OPENAI),
+            lambda body: refuse(422, f"Unexpected fields in the request: {body.keys() - set(OPENAI)}"),
+        ),
+        {"top_k", "repetition_penalty"},
+    ),
+    "one that doesn't say": (
+        unless(lambda body: "stream_options" not in body, lambda _: refuse(400, "invalid request")),
+        {"top_k", "repetition_penalty", "stream_options", "top_p", "seed"},
+    ),
+    "one that breaks down on it": (
+        unless(
+            lambda body: "top_k" not in body,
+            lambda _: refuse(500, "TypeError: create() got an unexpected keyword argument 'top_k'"),
+        ),
+        {"top_k"},
+    ),
+    "one that doesn't stream": (
+        unless(lambda body: "stream" not in body, lambda _: refuse(400, "'stream' is not supported")),
+        {"stream", "stream_options"},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+def test_what_an_endpoint_does_not_take_is_left_out_and_said_once(name: str) -> None:
+    """And nothing else: what is left out a server fills in by itself."""
+    script, left_out = DIALECTS[name]
+    said: list[str] = []
+    with ScriptedEndpoint(script) as endpoint:
+        completion = ask(endpoint, said=said)
+
+    assert (None, CAPTION, 1) == (completion.failure, completion.text, completion.attempts)
+    sent = endpoint.asked[-1].body
+    assert left_out == {*OPENAI, "top_k", "repetition_penalty"} - sent.keys()
+    assert ("max_tokens" in left_out) == (sent.get("max_completion_tokens") == 40)
+    assert len(said) == bool(left_out)
+    assert all(word in said[0] for word in left_out if word != "stream_options")
+
+
+def test_a_refusal_in_prose_names_no_field() -> None:
+    """Words such as stream and seed count where they are called fields."""
+    dialect = Dialect()
+
+    assert not dialect.learn("cannot decode the byte stream; the seed of a plant; temperature of a sea")
+    assert () == dialect.left_out
+
+
+def test_extra_fields_go_over_all_others_and_are_never_left_out() -> None:
+    """null leaves a field out by hand."""
+    extra = {"chat_template_kwargs": {"enable_thinking": False}, "top_k": None, "temperature": 0.2}
+    with ScriptedEndpoint(
+        unless(lambda body: "top_p" not in body, lambda _: refuse(400, "top_p"))
+    ) as endpoint:
+        ask(endpoint, extra_body=extra)
+
+    body = endpoint.asked[-1].body
+    assert {"enable_thinking": False} == body["chat_template_kwargs"]
+    assert (0.2, False, False) == (body["temperature"], "top_k" in body, "top_p" in body)
+
+
+@pytest.mark.parametrize(
+    "models",
+    [
+        refuse(404, "Not Found"),
+        refuse(405, "Method Not Allowed"),
+        listed(),
+        Reply(200, [b"<html>hello</html>"]),
+        Reply(200, [b'{"object": "list", "data": null}']),
+        Reply(200, [b"[" * 100_000]),
+        listed("another", "and-another"),
+        listed("\x1b[2J"),
+    ],
+    ids=["404", "405", "empty", "HTML", "null", "nested", "others", "unprintable"],
+)
+def test_a_model_that_is_not_listed_is_tried_with_one_picture(models: Reply) -> None:
+    """The answer decides; with no name to ask for, it is one line."""
+    with ScriptedEndpoint(models=models) as endpoint:
+        assert CAPTION == ask(endpoint, MODEL).text
+        assert 2 == len(endpoint.asked)
+        with pytest.raises(SetupError, match=r"(lists no models|serves another, and-another); name "):
+            ask(endpoint)
+        endpoint.chat = lambda asked: refuse(404, "The model does not exist")
+        with pytest.raises(SetupError, match=f"not {MODEL}; name a served model .*does not exist"):
+            ask(endpoint, MODEL)
+
+
+def test_forms_of_a_list_of_models() -> None:
+    """OpenAI's, and those of gateways that have their own."""
+    for body in (
+        b'{"data": [{"id": "acme/looker"}]}',
+        b'\xef\xbb\xbf{"models": [{"name": "acme/looker"}]}'[3:],
+        b'[{"id": "acme/looker"}, {"id": "acme/looker"}]',
+        b'["acme/looker"]',
+    ):
+        with ScriptedEndpoint(models=Reply(200, [body])) as endpoint:
+            assert CAPTION == ask(endpoint).text
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(200, [events(delta(content=CAPTION), delta("STOP"))]),
+        Reply(200, [events(delta(content=CAPTION), delta("eos_token"))]),
+        Reply(200, [events(delta(content=CAPTION), delta(None))]),
+        Reply(200, [events(delta(content=[{"type": "text", "text": CAPTION}]), delta("end_turn"))]),
+        Reply(200, [b"\xef\xbb\xbf", events(delta(content=CAPTION), delta("stop"))]),
+        Reply(200, [b": ping\n\n", b'event: ping\ndata: {"type": "ping"}\n\n', *say(CAPTION).pieces]),
+        Reply(
+            200,
+            [json.dumps({"choices": [{"message": {"content": CAPTION}, "finish_reason": None}]}).encode()],
+        ),
+        Reply(200, [json.dumps({"choices": [{"text": CAPTION, "finish_reason": "stop"}]}).encode()]),
+        Reply(200, [events(delta(reasoning_content="A bird?"), delta(content=CAPTION), delta("stop"))]),
+    ],
+    ids=["STOP", "eos", "null and [DONE]", "parts", "BOM", "pings", "whole", "old completions", "reasoning"],
+)
+def test_answers_of_other_gateways(reply: Reply) -> None:
+    """The caption, and that it came to its end by itself."""
+    with ScriptedEndpoint(lambda _: reply) as endpoint:
+        completion = ask(endpoint)
+
+    assert (None, CAPTION, "stop") == (completion.failure, completion.text, completion.finish_reason)

@@ -1,0 +1,89 @@
+"""Errors in the words of many servers: what is too long, and what is not."""
+
+from __future__ import annotations
+
+import pytest
+
+from triptych.captioning.endpoints.error_words import fault, shown
+from triptych.captioning.endpoints.request_errors import (
+    NotNow,
+    Refused,
+    RequestError,
+    TooLong,
+    Transient,
+    Unavailable,
+)
+
+TOO_LONG = {
+    "lmdeploy": "Input length (9000) must be smaller than the model context length (8192).",
+    "vLLM": "The prompt (total length 25938) is too long to fit into the model (context length 4096).",
+    "vLLM, decoder": "The decoder prompt (length 9000) is longer than the maximum model length of 8192.",
+    "OpenAI": "This model's maximum context length is 8192 tokens. However, you requested 9000 tokens",
+    "OpenAI, new": "Input tokens exceed the configured limit of 272000 tokens.",
+    "SGLang": "The input (61709 tokens) is longer than the model's context length (40960 tokens).",
+    "SGLang, sum": "Requested token count exceeds the model's maximum context length of 4096 tokens.",
+    "SGLang, images": "Multimodal prompt is too long after expanding multimodal tokens. max=8192",
+    "TGI": "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096. Given: 5000 and 512",
+    "TGI, inputs": "Input validation error: `inputs` must have less than 1024 tokens. Given: 2048",
+    "llama.cpp": "the request exceeds the available context size. try increasing the context size",
+    "Ollama": "prompt too long; exceeded max context length by 914 tokens",
+    "Anthropic": "prompt is too long: 210000 tokens > 200000 maximum",
+    "Anthropic, sum": "input length and `max_tokens` exceed context limit: 188240 + 21333 > 200000",
+    "Anthropic, image": "image exceeds 5 MB maximum: 5316852 bytes > 5242880 bytes",
+    "Gemini": "The input token count (1234567) exceeds the maximum number of tokens allowed (1048576).",
+    "Gemini, body": "Request payload size exceeds the limit: 20971520 bytes.",
+    "Mistral": "Prompt contains 40000 tokens, too large for model with 32768 maximum context length",
+    "DashScope": "Range of input length should be [1, 30720]",
+    "Bedrock": "Input is too long for requested model.",
+    "a Chinese gateway": "输入长度超过模型的最大上下文",
+}
+REFUSED = [
+    "cannot identify image file",
+    "At most 1 image(s) may be provided in one request.",
+    "Too many images in one prompt: 3 > 1",
+    "Unrecognized request argument supplied: top_k",
+    "Unsupported parameter: 'max_tokens' is not supported here. Use 'max_completion_tokens'.",
+    "Input validation error: `temperature` must be less than 2",
+    "body -> top_k\n  Extra inputs are not permitted (type=extra_forbidden)",
+    "Invalid image: only JPEG and PNG are supported",
+    "Multiple images are not supported by this model",
+    "The response was filtered due to the prompt triggering the content policy",
+]
+
+
+@pytest.mark.parametrize("status", [400, 422, 500])
+@pytest.mark.parametrize("words", TOO_LONG.values(), ids=TOO_LONG)
+def test_too_long_in_the_words_of_many_servers(words: str, status: int) -> None:
+    """A size, and that it is too much: half the tiles may help."""
+    assert TooLong is type(fault(status, words, "http://host/v1"))
+
+
+@pytest.mark.parametrize("words", REFUSED)
+def test_other_refusals_are_not_too_long(words: str) -> None:
+    """Fewer tiles would not help."""
+    assert Refused is type(fault(400, words, "http://host/v1"))
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (413, TooLong),
+        (404, Unavailable),
+        (503, Unavailable),
+        (429, NotNow),
+        (408, Transient),
+        (502, Transient),
+        (501, Refused),
+        (405, Refused),
+    ],
+)
+def test_statuses_whatever_is_said(status: int, kind: type[RequestError]) -> None:
+    """A gateway's page has a body, which is no word on a request's size."""
+    page = "<html><head><title>Error</title></head><body>Sorry, we exceed ourselves.</body></html>"
+    assert kind is type(fault(status, page, "http://host/v1"))
+
+
+def test_what_is_shown_is_one_line_that_moves_no_cursor() -> None:
+    """Escapes and line breaks of a server's words, and no more than a beginning."""
+    assert "a \\x1b]0;PWNED\\x07 b" == shown("a\n\x1b]0;PWNED\x07   b")
+    assert len(shown("x" * 10**6)) < 400

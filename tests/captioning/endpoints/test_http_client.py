@@ -1,0 +1,242 @@
+"""One way for all requests: proxies, redirects, certificates, bounds, and answers cut anywhere."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import random
+import time
+from typing import Any
+
+import pytest
+
+from tests.support.scripted_endpoint import (
+    CAPTION,
+    MODEL,
+    Asked,
+    Reply,
+    ScriptedEndpoint,
+    delta,
+    events,
+    listed,
+    refuse,
+    say,
+    well,
+)
+from triptych.captioning.endpoints.chat_api import read_answer
+from triptych.captioning.endpoints.proxies import is_loopback, proxy_for
+from triptych.captioning.engine import CaptionRequest, Completion
+from triptych.captioning.engines import RequestLimits
+from triptych.captioning.engines.config import ServerConfig
+from triptych.captioning.engines.openai_server import ServerEngine
+from triptych.captioning.tiling import trial_jpeg
+from triptych.errors import SetupError
+
+REQUEST = CaptionRequest(id="single_en:a.jpg", prompt="Go.", images=(trial_jpeg(56),), max_tokens=40)
+NO_PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+
+
+@pytest.fixture(autouse=True)
+def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An environment without proxies, for a start."""
+    for name in NO_PROXIES:
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+def ask(url: str, *, limits: RequestLimits | None = None, **settings: Any) -> Completion:
+    """The completion of REQUEST."""
+    limits = limits or RequestLimits(max_attempts=1, patience_s=1.0, first_token_timeout_s=5.0)
+    engine = ServerEngine(ServerConfig(urls=(url,), **settings), limits=limits)
+    try:
+        return engine.caption([REQUEST])[0]
+    finally:
+        engine.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "no_proxy", "expected"),
+    [
+        ("http://gpu1:8000/v1", "", "http://proxy:3128"),
+        ("https://gpu1/v1", "", "http://secure:3128"),
+        ("http://gpu1:8000/v1", "gpu1", None),
+        ("http://gpu1.cluster/v1", ".cluster", None),
+        ("http://10.1.2.3/v1", "10.0.0.0/8,gpu", None),
+        ("http://11.1.2.3/v1", "10.0.0.0/8,gpu", "http://proxy:3128"),
+        ("http://127.0.0.1:8000/v1", "", None),
+        ("http://localhost/v1", "", None),
+        ("http://[::1]/v1", "", None),
+        ("http://[::ffff:127.0.0.1]/v1", "", None),
+        ("http://0.0.0.0:8000/v1", "", None),
+        ("http://notlocalhost/v1", "", "http://proxy:3128"),
+    ],
+)
+def test_proxies_come_from_the_environment(
+    url: str, no_proxy: str, expected: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the scheme, but for what no_proxy names, networks included; this machine is never one's proxy's."""
+    monkeypatch.setenv("http_proxy", "proxy:3128")
+    monkeypatch.setenv("HTTPS_PROXY", "http://secure:3128")
+    monkeypatch.setenv("no_proxy", no_proxy)
+
+    assert expected == proxy_for(url)
+
+
+def test_a_proxy_of_another_kind_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With what to set."""
+    monkeypatch.setenv("all_proxy", "socks5://proxy:1080")
+
+    with pytest.raises(SetupError, match=r"names a socks5 proxy for http://gpu1.*no_proxy=gpu1"):
+        proxy_for("http://gpu1/v1")
+    assert is_loopback("api.localhost")
+
+
+def test_models_and_captions_go_through_the_same_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It gets whole URLs and its login; errors name it, without its password."""
+
+    def relay(asked: Asked) -> Reply:
+        return refuse(502, "no such host: hunter-0815") if "captions" in asked.headers else well(asked)
+
+    with ScriptedEndpoint(relay, path="http://gpu1.cluster:8000/v1") as proxy:
+        monkeypatch.setenv("http_proxy", f"http://somebody:hunter-0815@127.0.0.1:{proxy.port}")
+        assert CAPTION == ask("http://gpu1.cluster:8000/v1").text
+        failed = ask("http://gpu1.cluster:8000/v1", headers={"captions": "no"})
+
+    assert {f"http://gpu1.cluster:8000/v1/{path}" for path in ("models", "chat/completions")} == set(
+        proxy.paths
+    )
+    assert "Basic " in proxy.asked[0].headers["Proxy-Authorization"]
+    assert f"(through the proxy http://127.0.0.1:{proxy.port})" in (failed.failure or "")
+    assert "hunter" not in (failed.failure or "")
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("of_models", [True, False])
+def test_a_redirect_is_one_line_and_not_followed(status: int, of_models: bool) -> None:
+    """A POST would become a GET, and the key would go elsewhere."""
+    path = "models" if of_models else "chat/completions"
+    away = Reply(status, [b""], {"Location": f"https://other.host/v1/{path}"})
+    with (
+        ScriptedEndpoint(
+            well if of_models else lambda _: away, models=away if of_models else listed(MODEL)
+        ) as endpoint,
+        pytest.raises(SetupError, match=rf"sends its callers to https://other.host/v1 \(HTTP {status}\)"),
+    ):
+        ask(endpoint.url)
+
+
+def test_no_netrc_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    """A login of another program's isn't sent."""
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login somebody password hunter-0815\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    with ScriptedEndpoint() as endpoint:
+        ask(endpoint.url)
+
+    assert "Authorization" not in endpoint.asked[0].headers
+
+
+def test_certificates_that_cannot_be_read_are_one_line(tmp_path: Any) -> None:
+    """A file that isn't there, and one of something else."""
+    (tmp_path / "no.pem").write_text("nothing")
+    for name in ("missing.pem", "no.pem"):
+        with pytest.raises(SetupError, match=rf"ca_file .*{name} can't be read"):
+            ask("https://127.0.0.1:1/v1", ca_file=str(tmp_path / name))
+
+
+def test_a_list_of_models_is_bounded_in_bytes_and_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Endless, dribbling and compressed beyond measure: one line each, in seconds."""
+    monkeypatch.setattr("triptych.captioning.endpoints.served_models.LIST_TIMEOUT_S", 1.0)
+    bomb = gzip.compress(bytes(64 * 2**20))
+    for models in (
+        Reply(200, [b"x" * 2**20] * 32),
+        Reply(200, [b" ", 0.2] * 50),
+        Reply(200, [bomb], {"Content-Encoding": "gzip"}),
+    ):
+        began = time.monotonic()
+        with (
+            ScriptedEndpoint(models=models) as endpoint,
+            pytest.raises(SetupError, match="asked for its models; start the server"),
+        ):
+            ask(endpoint.url)
+        assert time.monotonic() - began < 8
+
+
+def test_comments_alone_are_no_tokens() -> None:
+    """They keep a connection open, and not a caption waiting for ever."""
+    limits = RequestLimits(max_attempts=1, patience_s=1.0, first_token_timeout_s=1.0)
+    with ScriptedEndpoint(lambda _: Reply(200, [b": ping\n\n", 0.2] * 20)) as endpoint:
+        completion = ask(endpoint.url, limits=limits)
+
+    assert "gave no token within 1 s" in (completion.failure or "")
+
+
+def test_comments_before_tokens_hide_none() -> None:
+    """What stands behind a comment counts, wherever the pieces are cut."""
+    limits = RequestLimits(max_attempts=1, patience_s=1.0, first_token_timeout_s=1.0, token_timeout_s=1.0)
+    pieces: list[bytes | float] = []
+    for part in (delta(content=CAPTION[:40]), delta(content=CAPTION[40:]), delta("stop")):
+        sent = b": keep-alive\n\n" + events(part, done=False)
+        pieces += [sent[:9], 0.35, sent[9:40], 0.35]
+        pieces.append(sent[40:])
+    with ScriptedEndpoint(lambda _: Reply(200, pieces)) as endpoint:
+        assert CAPTION == ask(endpoint.url, limits=limits).text
+
+
+STREAMS = {
+    "plain": say(CAPTION).pieces[0],
+    "CRLF": bytes(say(CAPTION).pieces[0]).replace(b"\n", b"\r\n"),
+    "no blank lines": bytes(say(CAPTION).pieces[0]).replace(b"\n\n", b"\n"),
+    "whole again": events(
+        delta(content=CAPTION[:30]),
+        delta(content=CAPTION[30:]),
+        {"choices": [{"message": {"role": "assistant", "content": CAPTION}, "finish_reason": "stop"}]},
+    ),
+    "last delta again": events(
+        delta(content=CAPTION[:30]), delta(content=CAPTION[30:]), delta("stop", content=CAPTION)
+    ),
+    "once, then again": events(delta(content=CAPTION), delta("stop", content=CAPTION)),
+    "all so far": events(
+        *(delta(content=CAPTION[:end]) for end in range(5, 86, 5)), delta("stop", content=CAPTION)
+    ),
+    "messages as pieces": events(
+        {"choices": [{"message": {"content": CAPTION[:30]}}]},
+        {"choices": [{"message": {"content": CAPTION[30:]}, "finish_reason": "stop"}]},
+    ),
+    "JSON over lines": b"data: "
+    + json.dumps(delta("stop", content=CAPTION), indent=1).replace("\n", "\ndata: ").encode()
+    + b"\n\ndata: [DONE]\n\n",
+}
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_a_stream_says_the_caption_once(name: str) -> None:
+    """Though the whole message comes again, or each piece says all so far."""
+    answer = read_answer(200, bytes(STREAMS[name]), "http://host/v1")
+
+    assert (CAPTION, "stop") == (answer.text, answer.finish_reason)
+
+
+def test_short_pieces_that_repeat_are_what_was_said() -> None:
+    """A loop, or a doubled word."""
+    content = events(delta(content="no "), delta(content="no "), delta("stop"))
+
+    assert "no no " == read_answer(200, content, "http://host/v1").text
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_stream_may_be_cut_at_any_byte(seed: int) -> None:
+    """Between letters of one character too; the caption is the same."""
+    rng = random.Random(seed)
+    text = "一只红色的风筝 🪁 飘在麦田上方，两个人站在门边抬头望着它。"
+    stream = b": ping\r\n\r\n" + b"".join(
+        b"data: " + json.dumps(delta(content=letter), ensure_ascii=False).encode() + b"\r\n\r\n"
+        for letter in text
+    )
+    stream += events(delta("stop"))
+    cuts = sorted({rng.randrange(len(stream)) for _ in range(60)})
+    pieces: list[bytes | float] = []
+    for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True):
+        pieces += [stream[start:end], 0.002]
+    with ScriptedEndpoint(lambda _: Reply(200, pieces)) as endpoint:
+        assert text == ask(endpoint.url).text

@@ -15,7 +15,7 @@ from triptych.export.conversation_text import without_reserved_words
 from triptych.jobs import Job
 from triptych.languages import without_invisible
 from triptych.prompts import message_parts
-from triptych.records import target_of
+from triptych.records import content_of, target_of
 from triptych.runs.folder import RunFolder
 
 Size = tuple[int, int]
@@ -35,12 +35,18 @@ def expected_rows(run: RunFolder, job: Job, prompt: str) -> Iterator[ExpectedRow
     """Every kept caption of ``job``, shard by shard."""
     asked = without_reserved_words(prompt)
     sets, set_sizes = _sets_with_sizes(run) if job.is_multi else ({}, {})
+    of_sets = {image_set.id: image_set.content for image_set in run.sets()} if job.is_multi else {}
     for shard in run.shards():
         kept = [verdict.id for verdict in run.verdicts(job.name, shard) if verdict.keep]
         if not kept:
             continue
         sizes = set_sizes if job.is_multi else _sizes(run, shard)
-        texts = {caption.id: caption.text for caption in run.captions(job.name, shard)}
+        shown = of_sets if job.is_multi else _contents(run, shard)
+        texts = {
+            caption.id: caption.text
+            for caption in run.captions(job.name, shard)
+            if caption.content in ("", shown.get(target_of(caption.id)))
+        }
         for identifier in kept:
             target = target_of(identifier)
             keys = sets.get(target, ()) if job.is_multi else (target,)
@@ -50,6 +56,13 @@ def expected_rows(run: RunFolder, job: Job, prompt: str) -> Iterator[ExpectedRow
                 tuple(message_parts(asked, len(keys))),
                 without_reserved_words(without_invisible(texts.get(identifier, ""))),
             )
+
+
+def _contents(run: RunFolder, shard: str) -> dict[str, str]:
+    """What a caption of each image is to have been made of."""
+    return {
+        image.key: content_of([image.content_hash]) for image in run.images(shard) if image.unreadable is None
+    }
 
 
 def _sizes(run: RunFolder, shard: str) -> dict[str, Size]:

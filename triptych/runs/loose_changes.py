@@ -22,7 +22,7 @@ from triptych.runs.folder import RunFolder
 from triptych.runs.missing_sources import ListedShard
 from triptych.runs.record_edits import Edits, as_back, as_gone, as_replaced
 from triptych.sources.loose_files import FILES_PER_SHARD, LOOSE_PREFIX, LooseFiles, LooseShard
-from triptych.sources.regular_files import modified_ns_of, size_of
+from triptych.sources.regular_files import size_and_time_of
 
 HASHED_AT_ONCE_BYTES = 1024 * 1024
 
@@ -96,8 +96,8 @@ class LooseChanges:
         if reason is not None:
             return record if _never_was_an_image(record) else None
         path = self._loose.path(at)
-        modified_ns = modified_ns_of(path)
-        if record.content_hash and record.size_bytes != size_of(path):
+        size_bytes, modified_ns = size_and_time_of(path)
+        if record.content_hash and record.size_bytes != size_bytes:
             return None
         if record.modified_ns == modified_ns:
             return record

@@ -68,17 +68,20 @@ def read_head(path: str, size_bytes: int) -> bytes:
         return file.read(min(size_bytes, os.fstat(file.fileno()).st_size))
 
 
+def size_and_time_of(path: str) -> tuple[int | None, int]:
+    """In bytes, and when the file was last changed, in ns; None, 0 where it isn't there or leads nowhere."""
+    try:
+        stat = os.stat(path)
+    except OSError:
+        return None, 0
+    return stat.st_size, stat.st_mtime_ns
+
+
 def modified_ns_of(path: str) -> int:
     """When the file was last changed; 0 where it isn't there."""
-    try:
-        return os.stat(path).st_mtime_ns
-    except OSError:
-        return 0
+    return size_and_time_of(path)[1]
 
 
 def size_of(path: str) -> int | None:
     """In bytes; None for a link to nothing and for a file that has just gone."""
-    try:
-        return os.stat(path).st_size
-    except OSError:
-        return None
+    return size_and_time_of(path)[0]

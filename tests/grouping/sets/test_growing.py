@@ -1,0 +1,155 @@
+"""What stays of duplicates and sets when images come and go."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tests.support.copied_corpora import near, themes
+from triptych.grouping.config import SetsConfig
+from triptych.grouping.embedding.stored_embeddings import unit_float16
+from triptych.grouping.neighbours.inverted_lists import StoredBlock
+from triptych.grouping.sets import Grouped, group_images
+from triptych.grouping.sets.growing import Before
+from triptych.grouping.sets.image_table import make_image_table
+from triptych.progress import Silent
+from triptych.records import ImageRecord
+
+OLD, PIXELS = 200, 100
+RNG = np.random.default_rng(7)
+IMAGES = themes(RNG)[:OLD]
+
+
+class Corpus:
+    """Old images 000 to 199, grouped; what comes then has the batch 1."""
+
+    def __init__(self, folder: Path, config: SetsConfig | None = None) -> None:
+        self._folder, self._config = folder, config or SetsConfig()
+        self._count = 0
+        self.rows = {f"{number:03d}": row for number, row in enumerate(IMAGES)}
+        self.records = {
+            key: ImageRecord(key=key, content_hash=f"{key}-old", width_px=PIXELS, height_px=1)
+            for key in self.rows
+        }
+        self.found = self._group(None)
+
+    def add(self, key: str, row: NDArray[np.floating], *, width_px: int = PIXELS, content: str = "") -> None:
+        """An image, or another one in the place of one."""
+        self.rows[key] = np.asarray(row)
+        self.records[key] = ImageRecord(
+            key=key, content_hash=content or f"{key}-new", width_px=width_px, height_px=1
+        )
+
+    def remove(self, key: str) -> None:
+        """An image that is gone."""
+        del self.rows[key], self.records[key]
+
+    def group_again(self) -> tuple[Grouped, Grouped]:
+        """What was found before, and now."""
+        before = self.found
+        assert before.thresholds is not None
+        self.found = self._group(Before(before.duplicates, before.sets, before.thresholds))
+        return before, self.found
+
+    def _group(self, before: Before | None) -> Grouped:
+        self._count += 1
+        records = list(self.records.values())
+        units = unit_float16(np.stack(list(self.rows.values())).astype(np.float32))
+        batches = [int(not record.content_hash.endswith("-old")) for record in records]
+        table = make_image_table(
+            records, [StoredBlock(np.arange(len(units)), lambda: units)], units.shape[1], batches
+        )
+        return group_images(table, self._config, self._folder / str(self._count), Silent(), before)
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Corpus:
+    """Twenty themes."""
+    return Corpus(tmp_path)
+
+
+def test_new_images_make_sets_among_themselves_and_change_no_set(corpus: Corpus) -> None:
+    """Though they would fit into some; by the thresholds of before."""
+    for number, row in enumerate(near(IMAGES[:20:2], 0.85, RNG)):
+        corpus.add(f"new-{number}", row)
+    before, now = corpus.group_again()
+
+    assert before.thresholds == now.thresholds
+    assert {each.id for each in before.sets} <= {each.id for each in now.sets}
+    new = [each for each in now.sets if each not in before.sets]
+    assert new
+    in_sets = {key for each in before.sets for key in each.keys}
+    assert not in_sets.intersection(key for each in new for key in each.keys)
+
+
+def test_a_new_copy_is_a_duplicate_of_what_was_there_though_it_is_larger(corpus: Corpus) -> None:
+    """Of an image in a set, and of the same bytes as one whose key comes later."""
+    kept = corpus.found.sets[0].keys[0]
+    corpus.add("larger", near(corpus.rows[kept][None], 0.99, RNG)[0], width_px=10 * PIXELS)
+    corpus.add("000-same", corpus.rows["001"], content="001-old")
+    before, now = corpus.group_again()
+
+    assert {("larger", kept), ("000-same", "001")} == {
+        (each.key, each.of) for each in now.duplicates if each not in before.duplicates
+    }
+    assert before.sets == now.sets
+
+
+def test_more_new_copies_than_an_image_has_neighbours(corpus: Corpus) -> None:
+    """All are duplicates, of the one that was there."""
+    kept = corpus.found.sets[0].keys[0]
+    for number, row in enumerate(near(np.repeat(corpus.rows[kept][None], 50, axis=0), 0.995, RNG)):
+        corpus.add(f"copy-{number:02d}", row, width_px=number * PIXELS + 1)
+    before, now = corpus.group_again()
+
+    assert {(f"copy-{number:02d}", kept) for number in range(50)} == {
+        (each.key, each.of) for each in now.duplicates if each not in before.duplicates
+    }
+    assert before.sets == now.sets
+
+
+@pytest.mark.parametrize("how", ["gone", "changed"])
+def test_a_set_that_lost_an_image_is_taken_apart(how: str, corpus: Corpus) -> None:
+    """Its other images are free; all other sets stay."""
+    broken = max(corpus.found.sets, key=lambda each: len(each.keys))
+    if how == "gone":
+        corpus.remove(broken.keys[0])
+    else:
+        corpus.add(broken.keys[0], corpus.rows[broken.keys[0]])
+    before, now = corpus.group_again()
+
+    assert broken not in now.sets
+    assert {each.id for each in before.sets} - {broken.id} <= {each.id for each in now.sets}
+    assert set(broken.keys[1:]) <= {key for each in now.sets for key in each.keys}
+
+
+def test_a_duplicate_whose_image_is_gone_takes_its_place(corpus: Corpus) -> None:
+    """It is free, and no duplicate any more."""
+    corpus.add("copy", near(corpus.rows["000"][None], 0.99, RNG)[0])
+    corpus.group_again()
+    corpus.remove("000")
+    _, now = corpus.group_again()
+
+    assert "copy" not in {each.key for each in now.duplicates}
+    assert "copy" in {key for each in now.sets for key in each.keys}
+
+
+def test_sets_that_stay_count_where_only_some_are_wanted(tmp_path: Path) -> None:
+    """No more are made than there is room for."""
+    corpus = Corpus(tmp_path, SetsConfig(max_sets=10))
+    for number, row in enumerate(near(IMAGES[:40:2], 0.85, RNG)):
+        corpus.add(f"new-{number}", row)
+    before, now = corpus.group_again()
+
+    assert 10 == len(before.sets)
+    assert before.sets == now.sets
+
+
+def test_grouping_again_with_nothing_new_finds_the_same(corpus: Corpus) -> None:
+    """To the letter."""
+    corpus.add("copy", near(corpus.rows["000"][None], 0.99, RNG)[0])
+    corpus.group_again()
+    before, now = corpus.group_again()
+
+    assert (before.sets, before.duplicates) == (now.sets, now.duplicates)

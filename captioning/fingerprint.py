@@ -65,6 +65,7 @@ def prompt_settings(context: RunContext, job: Job) -> dict[str, Setting]:
         "structured": job.structured or None,
         "naming": prompt.naming.pattern if prompt.naming is not None else None,
         "captions_of": prompt.captions_of or None,
+        "text": context.text_field if "text" in prompt.fields else None,
     }
 
 

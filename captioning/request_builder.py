@@ -43,14 +43,24 @@ CaptionOf = Callable[[Job, ImageRecord], str]
 """The caption of an image that the prompt of a job on sets builds on; empty where none was kept."""
 
 
+TextOf = Callable[[Job, str, ImageRecord], str]
+"""What the source says of an image that is filed under a shard; empty where it says nothing."""
+
+
 class RequestBuilder:
     """Makes requests of images that ``read`` gives."""
 
-    def __init__(self, read: Read, config: CaptioningConfig, caption_of: CaptionOf | None = None) -> None:
-        """``caption_of`` gives the captions that prompts build on; None where no prompt does."""
+    def __init__(
+        self,
+        read: Read,
+        config: CaptioningConfig,
+        caption_of: CaptionOf | None = None,
+        text_of: TextOf | None = None,
+    ) -> None:
+        """``caption_of`` and ``text_of`` give what prompts are told; None where none is."""
         self._bytes_of = read
         self._config = config
-        self._caption_of = caption_of
+        self._caption_of, self._text_of = caption_of, text_of
         # More decoded pictures at a time than cores would cost memory and gain nothing.
         self._decoding = threading.BoundedSemaphore(len(os.sched_getaffinity(0)))
 
@@ -73,21 +83,25 @@ class RequestBuilder:
         count = len(target.images)
         return CaptionRequest(
             id=target.id,
-            prompt=self._words(job, target, prompt),
+            prompt=self._words(job, shard, target, prompt),
             images=tuple(self._jpeg(shard, image, self._size(image, count)) for image in target.images),
             max_tokens=self._config.max_tokens(job),
             sampling=self._config.sampling_of(job).of_request(target.id),
             structured=job.structured,
         )
 
-    def _words(self, job: Job, target: Target, prompt: Prompt) -> str:
+    def _words(self, job: Job, shard: str, target: Target, prompt: Prompt) -> str:
         """What is asked: the prompt with its fields filled in."""
         count = len(target.images)
         words = asked_text(prompt, count) if job.structured else prompt.text
         if not prompt.fields:
             return words
-        captions = [] if self._caption_of is None else [self._caption_of(job, one) for one in target.images]
-        return filled(words, count=count, captions=captions)
+        captions = texts = [""] * count
+        if "captions" in prompt.fields and self._caption_of is not None:
+            captions = [self._caption_of(job, image) for image in target.images]
+        if "text" in prompt.fields and self._text_of is not None:
+            texts = [self._text_of(job, shard, image) for image in target.images]
+        return filled(words, count=count, texts=texts, captions=captions)
 
     def _size(self, image: ImageRecord, image_count: int) -> tuple[int, int]:
         """The width and height at which an image of ``image_count`` is sent."""

@@ -27,6 +27,7 @@ from triptych.captioning.generation_choice import (
     with_engine,
 )
 from triptych.captioning.image_captions import ImageCaptions, refuse_without_captions
+from triptych.captioning.image_texts import ImageTexts, refuse_without_field
 from triptych.captioning.job_notes import JobNotes
 from triptych.captioning.journals import write_captions
 from triptych.captioning.metrics import LiveMetrics, as_notes, from_notes, opening_line
@@ -70,6 +71,7 @@ def caption_run(
     jobs = [notes.planned_now(job, config.sample) for job in named(every_job, chosen)]
     check_forms(config, jobs)
     context = msgspec.structs.replace(context, jobs=jobs)
+    refuse_without_field(context)
     refuse_without_captions(context, every_job, [job.name for job in jobs])
     choices = choose_generations(context, config, every_job, fresh=fresh, are_named=are_named)
     notes.begin()
@@ -163,7 +165,8 @@ class _Work(msgspec.Struct, frozen=True):
         """Open the engine and make what is missing."""
         progress, notes = self.context.progress, self.notes
         missing = [each for each in todo if each.backlog.counts.missing]
-        builder = RequestBuilder(reader_of(self.context, sources), self.config, self.image_captions)
+        read, texts = reader_of(self.context, sources), ImageTexts(self.context, sources)
+        builder = RequestBuilder(read, self.config, self.image_captions, texts)
         if anew := [each.choice.job for each in missing if each.choice.fresh]:
             check_engine(self.config, anew)  # what there is stays, unless it would be answered
         engine = open_engine(self.config, self.context.folder.logs_folder, progress.say)

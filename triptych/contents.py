@@ -73,6 +73,7 @@ class RunContents:
             jobs=jobs,
             prompts=load_prompts(jobs),
             added_languages=self.config.languages,
+            text_field=self.config.input.text,
             progress=self.progress,
         )
 

@@ -1,4 +1,4 @@
-"""Prompts that know how many images there are, and what was said of each."""
+"""Prompts that know how many images there are, and what was said of each, by a model or by the source."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import msgspec
 import pytest
 
 from tests.support.chat_server import ChatServer
+from tests.support.contexts import context_of
 from tests.support.small_run import PLANNED, SmallRun
 from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.engines.config import ServerConfig
+from triptych.captioning.stage import caption_run
 from triptych.errors import SetupError, UsageError
 from triptych.jobs import SEED_JOBS, Job
 from triptych.prompts.fields import harmless
@@ -102,3 +104,35 @@ def test_the_job_to_build_on_can_be_named(
 
     with pytest.raises(UsageError, match=r"has \{captions\}, and single_fr is no job on single images"):
         small_run.caption_jobs([SINGLE, multi(tmp_path, 'captions_of = "single_fr"')], config(chat_server))
+
+
+def knowing(folder: Path, subject: str) -> Job:
+    """A job whose prompt is told the source's text."""
+    file = folder / f"{subject}.toml"
+    file.write_text('version = 1\ntext = "Compare with this: {text}"\nquestion = "Compare."\n')
+    return Job(name=f"{subject}_told", subject=subject, language="en", prompt=str(file))
+
+
+def test_the_source_s_text_is_asked_with_an_image_and_a_set(
+    small_run: SmallRun, chat_server: ChatServer, tmp_path: Path
+) -> None:
+    """A .txt beside each; of a set that of each image, wherever it lies."""
+    for number in range(6):
+        (small_run.pile / "loose" / f"p{number}.txt").write_text(f"Picture {number} <image>.\n")
+    jobs = [knowing(tmp_path, "image"), knowing(tmp_path, "set")]
+    context = msgspec.structs.replace(context_of(small_run.run, *jobs), text_field="txt")
+
+    caption_run(context, small_run.sources, config(chat_server))
+
+    asked = asked_of_sets(chat_server)
+    assert "Compare with this: Picture 3 ‹image›." in asked
+    assert "Compare with this: Image-1: Picture 1 ‹image›. Image-2: Picture 2 ‹image›." in asked
+    assert "Compare with this: Image-1: - Image-2: - Image-3: Picture 0 ‹image›." in asked
+
+
+def test_a_text_that_is_nowhere_is_refused(
+    small_run: SmallRun, chat_server: ChatServer, tmp_path: Path
+) -> None:
+    """With the setting that says where it is."""
+    with pytest.raises(UsageError, match=r"has \{text\}, and input.text doesn't say where"):
+        small_run.caption_jobs([knowing(tmp_path, "image")], config(chat_server))

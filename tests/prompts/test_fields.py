@@ -23,20 +23,23 @@ def prompt_of(job: dict[str, str], toml: str, folder: Path):  # type: ignore[no-
 
 def test_fields_are_filled_and_other_braces_stay() -> None:
     """Values of a set have the names that its images have in the message."""
-    text = 'Look at {count} images, as JSON {"a": 1}. Said: {captions}.'
+    text = 'Look at {count} images, as JSON {"a": 1}. Known: {text}. Said: {captions}.'
 
-    asked = filled(text, count=2, captions=["One cat.", ""])
+    asked = filled(text, count=2, texts=["A cat.", ""], captions=["One cat.", "Two dogs."])
 
-    assert 'Look at 2 images, as JSON {"a": 1}. Said: Image-1: One cat. Image-2: -.' == asked
+    assert (
+        'Look at 2 images, as JSON {"a": 1}. Known: Image-1: A cat. Image-2: -.'
+        " Said: Image-1: One cat. Image-2: Two dogs.." == asked
+    )
 
 
 def test_a_single_image_s_text_has_no_number() -> None:
     """There is only one."""
-    assert "Known: A cat" == filled("Known: {captions}", count=1, captions=["A cat"])
+    assert "Known: A cat" == filled("Known: {text}", count=1, texts=["A cat"])
 
 
 @pytest.mark.parametrize(
-    "word", [*PLACEHOLDERS, *TURN_MARKS, "[INST]", "</s>", "<｜User｜>", "{captions}", "[IMG]"]
+    "word", [*PLACEHOLDERS, *TURN_MARKS, "[INST]", "</s>", "<｜User｜>", "{text}", "[IMG]"]
 )
 def test_no_value_holds_a_special_token_of_any_family(word: str) -> None:
     """Nor a field, which would be filled in after it."""
@@ -51,30 +54,30 @@ def test_a_value_is_one_line_of_bounded_length() -> None:
     """Control characters and line breaks are blanks."""
     assert "a b c" == harmless("a\n\n\tb\x00\u2028c ")
     assert MAX_CHARACTERS == len(harmless("字" * 5000))
-    assert len(longest("{captions}", 3)) >= 3 * MAX_CHARACTERS
+    assert len(longest("{text}{captions}", 3)) >= 6 * MAX_CHARACTERS
 
 
 def test_a_caption_can_not_bring_a_field_of_its_own() -> None:
-    """It is text."""
-    asked = filled("{count} {captions}", count=1, captions=["{count} {captions}"])
-
-    assert "1 (count) (captions)" == asked
+    """Values are filled in one after the other."""
+    assert "(captions) secret" == filled(
+        "{text} {captions}", count=1, texts=["{captions}"], captions=["secret"]
+    )
 
 
 def test_a_prompt_with_fields_says_what_rows_ask(tmp_path: Path) -> None:
     """A trainer's model is not told what the captioner was."""
-    prompt = prompt_of(MULTI, 'text = "Describe {count}."\nquestion = "Describe."', tmp_path)
+    prompt = prompt_of(SINGLE, 'text = "Describe. Known: {text}"\nquestion = "Describe."', tmp_path)
 
-    assert ({"count"}, "Describe.") == (prompt.fields, prompt.row_text)
+    assert ({"text"}, "Describe.") == (prompt.fields, prompt.row_text)
     assert "Describe." == prompt_of(SINGLE, 'text = "Describe."', tmp_path).row_text
 
 
 @pytest.mark.parametrize(
     ("job", "toml", "message"),
     [
-        (SINGLE, 'text = "Of {count}"', "text has {count}, and rows can't ask that; add question"),
+        (SINGLE, 'text = "Known: {text}"', "text has {text}, and rows can't ask that; add question"),
         (SINGLE, 'text = "Describe."\nquestion = "Why?"', "are for a text with fields"),
-        (SINGLE, 'text = "{count}"\nquestion = "{count}?"', "question has a field"),
+        (SINGLE, 'text = "{text}"\nquestion = "{count}?"', "question has a field"),
         (SINGLE, 'text = "{captions}"\nquestion = "Describe."', "{captions} is for sets"),
         (MULTI, 'text = "{captions}"\nquestion = "See <image>"', "question holds <image>"),
     ],

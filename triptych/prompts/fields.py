@@ -1,6 +1,7 @@
 """Fields of a prompt: what it may know of the target that it is asked for.
 
     {count}      how many images there are
+    {text}       what the source says of each image (see input.text)
     {captions}   the kept captions of a set's images in another job
 
 Comes in: a prompt's text, what is known of a target. Goes out: the words to ask. Values come from the web and
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-FIELDS = ("count", "captions")
+FIELDS = ("count", "text", "captions")
 MAX_CHARACTERS = 1000
 """Of one value, at most: some 250 tokens of English, 700 of Chinese."""
 NOTHING = "-"
@@ -25,24 +26,28 @@ _HARMLESS = str.maketrans({"<": "‹", ">": "›", "[": "(", "]": ")", "{": "(",
 def fields_of(text: str) -> frozenset[str]:
     """The fields in a prompt's text. Other braces are text.
 
-    >>> sorted(fields_of('Describe {count} images as JSON: {"a": {captions}}'))
-    ['captions', 'count']
+    >>> sorted(fields_of('Describe {count} images as JSON: {"a": {text}}'))
+    ['count', 'text']
     """
     return frozenset(name for name in FIELDS if f"{{{name}}}" in text)
 
 
-def filled(text: str, *, count: int, captions: Sequence[str] = ()) -> str:
-    """The prompt's ``text`` with its fields filled in. ``captions`` are one an image, in order.
+def filled(text: str, *, count: int, texts: Sequence[str] = (), captions: Sequence[str] = ()) -> str:
+    """The prompt's ``text`` with its fields filled in. ``texts`` and ``captions`` are one an image, in order.
 
-    >>> filled("Of {count} images: {captions}", count=2, captions=["A cat", ""])
+    >>> filled("Of {count} images: {text}", count=2, texts=["A cat", ""])
     'Of 2 images: Image-1: A cat Image-2: -'
     """
-    return text.replace("{count}", str(count)).replace("{captions}", _numbered(captions, count))
+    values = {"count": str(count), "text": _numbered(texts, count), "captions": _numbered(captions, count)}
+    for name, value in values.items():
+        text = text.replace(f"{{{name}}}", value)
+    return text
 
 
 def longest(text: str, count: int) -> str:
     """The prompt with values as long as they can be."""
-    return filled(text, count=count, captions=["字" * MAX_CHARACTERS] * count)
+    values = ["字" * MAX_CHARACTERS] * count
+    return filled(text, count=count, texts=values, captions=values)
 
 
 def harmless(value: str) -> str:

@@ -32,6 +32,8 @@ class RunContext(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """By job's name."""
     added_languages: Mapping[str, Language] = {}
     """Those that the config adds, by code."""
+    text_field: str = ""
+    """Where the source has the text of an image (see sources.texts); empty where nothing is asked for."""
     progress: Progress = msgspec.field(default_factory=Silent)
     open_executor: OpenExecutor = LocalExecutor
     """Where work is spread over processes: on this machine, unless something else is put here."""

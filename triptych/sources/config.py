@@ -26,6 +26,10 @@ class InputConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     parquet: ParquetConfig = ParquetConfig()
     """How Parquet files are read."""
 
+    text: str = ""
+    """Where the text of an image is, for prompts with ``{text}``: ``txt``, a .txt beside it; else the name of
+    a key in the .json beside it, or of a Parquet column."""
+
     include: tuple[str, ...] = ()
     """Patterns such as ``*.jpg`` or ``train/*``: only files are read whose path below the source matches one,
     or whose name, or that of a folder on the way to it. None: all."""

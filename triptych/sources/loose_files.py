@@ -7,13 +7,20 @@ and beside them the files that are none. Not its job: finding them (see listing)
 from __future__ import annotations
 
 import bisect
+import contextlib
 import errno
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 
-from triptych.sources.regular_files import modified_ns_of, read_regular, size_of, why_not_read
+from triptych.sources.regular_files import (
+    MAX_TEXT_FILE_BYTES,
+    modified_ns_of,
+    read_regular,
+    size_of,
+    why_not_read,
+)
 from triptych.sources.shard import FoundFile
 
 FILES_PER_SHARD = 4096
@@ -122,6 +129,15 @@ class LooseShard:
                 yield FoundFile(key=key, content=read_regular(path), modified_ns=modified_ns)
             except (OSError, MemoryError) as error:
                 yield FoundFile(key=key, modified_ns=modified_ns, unreadable=why_not_read(error))
+
+    def files_beside(self, suffix: str) -> Iterator[tuple[str, bytes]]:
+        """See texts.WithFilesBeside."""
+        for at in self._range:
+            key, path = self.loose.keys[at], self.loose.path(at)
+            with contextlib.suppress(OSError, MemoryError):
+                beside = f"{os.path.splitext(path)[0]}{suffix}"
+                if (size_of(beside) or 0) <= MAX_TEXT_FILE_BYTES:
+                    yield key, read_regular(beside)
 
     def read(self, key: str, offset_bytes: int | None, size_bytes: int) -> bytes:
         return read_regular(self.loose.path_of(key))

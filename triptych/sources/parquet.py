@@ -11,6 +11,7 @@ images again; those of larger row groups are copied to a file of their own. Not 
 from __future__ import annotations
 
 import bisect
+import contextlib
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
@@ -86,6 +87,20 @@ class ParquetShard:
         if content is None:
             raise OSError(f"{self._path} has no image in row {row} any more")
         return content
+
+    def column(self, name: str) -> Iterator[tuple[str, object]]:
+        """See texts.WithColumns."""
+        row = self._starts[0]
+        with (
+            contextlib.suppress(Exception),  # pyarrow raises anything on damaged bytes
+            import_pyarrow(self._path).parquet.ParquetFile(self._path) as file,
+        ):
+            if name not in file.schema_arrow.names:
+                return
+            for batch in file.iter_batches(1024, list(self._groups), [name], use_threads=False):
+                for value in batch.column(0):
+                    yield f"{self._prefix}/{row}", value.as_py()
+                    row += 1
 
     def _place(self, key: str) -> tuple[int, int]:
         """The row and, in a column of lists, the number within it."""

@@ -14,6 +14,9 @@ from typing import IO
 MAX_FILE_BYTES = 2 * 1024**3
 """Of an image: what 400 million pixels have at 16 bits a colour, not compressed."""
 
+MAX_TEXT_FILE_BYTES = 1024 * 1024
+"""Of a file with what is said of an image: SA-1B's .json with all its masks has some hundred thousand."""
+
 _KINDS = (
     (stat.S_ISFIFO, "a pipe"),
     (stat.S_ISSOCK, "a socket"),

@@ -16,6 +16,7 @@ from typing import IO
 from triptych.sources.file_names import is_passed_over, member_key, says_nothing, usable_key, why_not_an_image
 from triptych.sources.image_format import HEAD_BYTES
 from triptych.sources.regular_files import (
+    MAX_TEXT_FILE_BYTES,
     modified_ns_of,
     open_regular,
     read_bounded,
@@ -102,6 +103,20 @@ class TarShard:
     def open(self) -> IO[bytes]:
         """The tar, as it is walked through. Raises OSError."""
         return open_regular(self._path)
+
+    def files_beside(self, suffix: str) -> Iterator[tuple[str, bytes]]:
+        """See texts.WithFilesBeside."""
+        try:
+            with self.open() as raw:
+                for member in members_of(raw, os.fstat(raw.fileno()).st_size):
+                    if isinstance(member, LostMembers) or not member.header.isreg():
+                        continue
+                    header = member.header
+                    if header.name.lower().endswith(suffix) and header.size <= MAX_TEXT_FILE_BYTES:
+                        raw.seek(header.offset_data)
+                        yield member_key(self.name, header.name)[0], raw.read(header.size)
+        except (OSError, MemoryError):
+            return
 
     def _is_passed_over(self, member: tarfile.TarInfo) -> bool:
         if member.isdir() or member.type in NO_FILES or is_passed_over(member.name):

@@ -9,6 +9,7 @@ overlap, by the length of the archive: no small file keeps a run busy for days. 
 
 from __future__ import annotations
 
+import contextlib
 import stat
 import struct
 import sys
@@ -19,7 +20,14 @@ from typing import IO
 
 from triptych.sources.file_names import is_passed_over, member_key, says_nothing, why_not_an_image
 from triptych.sources.image_format import HEAD_BYTES
-from triptych.sources.regular_files import MAX_FILE_BYTES, modified_ns_of, open_regular, size_of, why_not_read
+from triptych.sources.regular_files import (
+    MAX_FILE_BYTES,
+    MAX_TEXT_FILE_BYTES,
+    modified_ns_of,
+    open_regular,
+    size_of,
+    why_not_read,
+)
 from triptych.sources.shard import Archive, FoundFile
 from triptych.sources.zip_directory import ENCRYPTED, Member, read_directory
 
@@ -92,6 +100,19 @@ class ZipShard:
                 return _unpacked(raw, offset_bytes, size_bytes)
         except DamagedMemberError as error:
             raise OSError(f"{key} is not in {self._path} any more: {error}") from None
+
+    def files_beside(self, suffix: str) -> Iterator[tuple[str, bytes]]:
+        """See texts.WithFilesBeside."""
+        try:
+            with open_regular(self._path) as raw:
+                for member in read_directory(raw).members:
+                    if not member.name.lower().endswith(suffix) or member.size_bytes > MAX_TEXT_FILE_BYTES:
+                        continue
+                    with contextlib.suppress(DamagedMemberError):
+                        content = _unpacked(raw, member.offset_bytes, member.size_bytes)
+                        yield member_key(self.name, member.name)[0], content
+        except (OSError, MemoryError):
+            return
 
     def _is_passed_over(self, member: Member) -> bool:
         if member.name.endswith("/") or is_passed_over(member.name):

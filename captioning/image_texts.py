@@ -1,0 +1,72 @@
+"""What the source says of an image, for prompts that are told it.
+
+Comes in: a run, its sources, the field that is asked for (``input.text``). Goes out: the text of an image.
+Of a job on images, the texts of a few shards are in memory; of one on sets, those of all images in sets, as
+their records are. Not its job: what a prompt does with them (see prompts.fields).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+
+from triptych.errors import UsageError
+from triptych.jobs import Job
+from triptych.prompts.fields import MAX_CHARACTERS
+from triptych.records import ImageRecord
+from triptych.runs.context import RunContext
+from triptych.sources.shard import Shard
+from triptych.sources.texts import Texts
+
+KEPT_SHARDS = 4
+
+
+class ImageTexts:
+    """The texts of images. Thread-safe."""
+
+    def __init__(self, context: RunContext, sources: Sequence[Shard]) -> None:
+        self._context, self._sources = context, {shard.name: shard for shard in sources}
+        self._of_shards: OrderedDict[str, Texts] = OrderedDict()
+        self._of_members: dict[str, str] | None = None
+        self._reading = threading.Lock()
+
+    def __call__(self, job: Job, shard: str, image: ImageRecord) -> str:
+        """Empty where the source says nothing of it."""
+        with self._reading:
+            if not job.is_multi:
+                return self._shard(shard).of(image.key)
+            if self._of_members is None:
+                self._of_members = self._read_members()
+            return self._of_members.get(image.key, "")
+
+    def _shard(self, name: str) -> Texts:
+        if name not in self._of_shards:
+            self._of_shards[name] = Texts(self._sources[name], self._context.text_field)
+            if len(self._of_shards) > KEPT_SHARDS:
+                self._of_shards.popitem(last=False)
+        self._of_shards.move_to_end(name)
+        return self._of_shards[name]
+
+    def _read_members(self) -> dict[str, str]:
+        keys: dict[str, list[str]] = {}
+        for key, shard in self._context.grouped.shard_of_members.items():
+            keys.setdefault(shard, []).append(key)
+        return {
+            key: text[:MAX_CHARACTERS]
+            for shard in sorted(keys)
+            for key in keys[shard]
+            if (text := self._shard(shard).of(key))
+        }
+
+
+def refuse_without_field(context: RunContext) -> None:
+    """Raise UsageError where a prompt is told texts, and it isn't said where they are."""
+    for job in context.jobs:
+        if "text" in context.prompts[job.name].fields and not context.text_field:
+            raise UsageError(
+                f"the prompt of {job.name} has {{text}}, and input.text doesn't say where an image's text"
+                " is; expected txt (a .txt beside it), a key of the .json beside it, or a Parquet column:"
+                " --set input.text=NAME",
+                key="input.text",
+            )

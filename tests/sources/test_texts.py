@@ -1,0 +1,106 @@
+"""What tars, zips, folders and tables say of their images."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from triptych.sources.opening import open_sources
+from triptych.sources.texts import Texts
+
+PICTURE = b"\xff\xd8\xff\xe0 no whole picture, but nobody looks"
+FILES = {
+    "a.jpg": PICTURE,
+    "a.json": json.dumps({"caption": "A cat.", "tags": ["cat", "sofa"], "score": 0.5, "more": {}}).encode(),
+    "a.txt": "\ufeffA red cat.\n".encode(),
+    "sub/b.x.jpg": PICTURE,
+    "sub/b.txt": b"A dog.",
+    "sub/b.json": b"{no JSON",
+    "c.JPG": PICTURE,
+    "c.TXT": b"A \xff bird.",
+    "d.jpg": PICTURE,
+}
+
+
+def tar(folder: Path, files: Mapping[str, bytes]) -> Path:
+    """``folder``/pile.tar."""
+    with tarfile.open(folder / "pile.tar", "w") as archive:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return folder / "pile.tar"
+
+
+def zipped(folder: Path, files: Mapping[str, bytes]) -> Path:
+    """``folder``/pile.zip, deflated."""
+    with zipfile.ZipFile(folder / "pile.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return folder / "pile.zip"
+
+
+@pytest.mark.parametrize("pack", [tar, zipped])
+def test_files_beside_images_in_archives(pack, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """By WebDataset's name, up to the first dot, or the whole name; bytes that are no UTF-8 are replaced."""
+    (shard,) = open_sources([pack(tmp_path, FILES)])
+
+    texts = Texts(shard, "txt")
+
+    said = [texts.of(f"pile/{name}") for name in ("a.jpg", "sub/b.x.jpg", "c.JPG", "d.jpg")]
+    assert ["A red cat.", "A dog.", "A \ufffd bird.", ""] == said
+
+
+@pytest.mark.parametrize(
+    ("field", "expected"),
+    [("caption", "A cat."), ("tags", "cat, sofa"), ("score", "0.5"), ("more", ""), ("x", "")],
+)
+def test_keys_of_the_json_beside_an_image(field: str, expected: str, tmp_path: Path) -> None:
+    """Lists with commas; what is no text is none, and JSON that can't be read says nothing."""
+    (shard,) = open_sources([tar(tmp_path, FILES)])
+
+    texts = Texts(shard, field)
+
+    assert expected == texts.of("pile/a.jpg")
+    assert "" == texts.of("pile/sub/b.x.jpg")
+
+
+def test_files_beside_loose_images(tmp_path: Path) -> None:
+    """As trainers put them: the same name with .txt."""
+    (tmp_path / "in").mkdir()
+    for name, content in {
+        "a.jpg": PICTURE,
+        "a.txt": b"A cat.",
+        "b.c.jpg": PICTURE,
+        "b.c.txt": b"A dog.",
+    }.items():
+        (tmp_path / "in" / name).write_bytes(content)
+    (shard,) = open_sources([tmp_path / "in"])
+
+    texts = Texts(shard, "txt")
+
+    assert ["A cat.", "A dog."] == [texts.of("a.jpg"), texts.of("b.c.jpg")]
+
+
+def test_columns_of_tables(tmp_path: Path) -> None:
+    """Beside a column of images, or of lists of images, whose text is that of their row."""
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    table = {"image": [PICTURE, PICTURE, PICTURE], "title": ["A cat.", None, "A dog."]}
+    parquet.write_table(pyarrow.table(table), tmp_path / "one.parquet", row_group_size=2)
+    lists = {"image": [[PICTURE, PICTURE]], "title": ["Two cats."]}
+    parquet.write_table(pyarrow.table(lists), tmp_path / "many.parquet")
+    shards = open_sources([tmp_path])
+
+    said = {shard.name: Texts(shard, "title") for shard in shards}
+
+    assert ["A cat.", "", "A dog."] == [said["one"].of(f"one/{row}") for row in range(3)]
+    assert "Two cats." == said["many"].of("many/0/1")
+    assert "" == Texts(shards[0], "none").of("one/0")

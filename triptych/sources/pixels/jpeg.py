@@ -18,13 +18,15 @@ from triptych.errors import UnreadableImageError
 from triptych.sources.pixels.bare_file import BareFile
 from triptych.sources.pixels.orientation import from_metadata
 
-START, END, SCAN = 0xD8, 0xD9, 0xDA
-ADOBE, EXIF_OR_XMP, JFIF, COMMENT = 0xEE, 0xE1, 0xE0, 0xFE
+END, SCAN = 0xD9, 0xDA
+ADOBE, EXIF_OR_XMP, JFIF = 0xEE, 0xE1, 0xE0
 FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 """Markers of a frame, which has the picture's size and components."""
 PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 WITHOUT_LENGTH = frozenset({0x00, 0x01, *range(0xD0, 0xD9)})
 PLAIN_JFIF = b"\xff\xe0\0\x10JFIF\0\1\1\0\0\1\0\1\0\0"
+MAX_METADATA_BYTES = 1 << 20
+"""Of EXIF and of XMP, in segments of at most 64 KiB. The orientation stands near the beginning."""
 
 _SCAN_END = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])")
 """The next marker behind a scan's data, in which 0xFF is followed by 0 or is a mark to restart at."""
@@ -56,9 +58,9 @@ def bare_file(content: bytes) -> BareFile:
             kept.append(PLAIN_JFIF)
         elif marker == ADOBE and segment[4:9] == b"Adobe":
             kept.append(segment)
-        elif marker == EXIF_OR_XMP and segment[4:10] == b"Exif\0\0":
+        elif marker == EXIF_OR_XMP and segment[4:10] == b"Exif\0\0" and len(exif) < MAX_METADATA_BYTES:
             exif += segment[10 if exif else 4 :]
-        elif marker == EXIF_OR_XMP and segment[4:8] == b"http":
+        elif marker == EXIF_OR_XMP and segment[4:8] == b"http" and len(xmp) < MAX_METADATA_BYTES:
             xmp += segment
         elif marker < JFIF:
             kept.append(segment)
@@ -85,7 +87,7 @@ def _segment(content: bytes, at: int) -> tuple[int, int, bytes]:
 def _missing_scan(content: bytes, at: int, frame: bytes) -> str | None:
     """Why the scans from ``at`` on are not all that ``frame`` needs: each component, and of a progressive
     picture each coefficient to its last bit. The scans that are there decode without a warning."""
-    progressive = frame[1:2] and frame[1] in PROGRESSIVE
+    progressive = frame != b"" and frame[1] in PROGRESSIVE
     components = frame[10::3]
     if not progressive and content[at + 4 : at + 5] == frame[9:10]:
         return None

@@ -21,7 +21,7 @@ from triptych.runs.jsonl import read_json
 from triptych.runs.ledger import Ledger
 from triptych.runs.ledger.captions import JobCounts
 from triptych.runs.ledger.images import ImageCounts
-from triptych.runs.stages import STAGE_NAMES, Setting
+from triptych.runs.stage_record import STAGE_NAMES, Setting
 
 MANIFEST_NAME = "manifest.json"
 CARD_NAME = "README.md"

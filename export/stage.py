@@ -45,7 +45,7 @@ from triptych.runs.jsonl import make_folder, sha256_of, sync_directory, write_js
 from triptych.runs.ledger import Ledger, ledger_of
 from triptych.runs.ledger.captions import JobCounts, JobRecount
 from triptych.runs.ledger.images import recount_images
-from triptych.runs.stages import Setting
+from triptych.runs.stage_record import Setting
 
 DATA_VERSION = 3
 """Raise it when the same captions and settings would give other bytes."""

@@ -28,8 +28,9 @@ from triptych.models import CAUTION, is_embedded, resolve_model
 from triptych.progress import Progress
 from triptych.results import CaptionResult, ExportResult, FilterResult, GroupResult, RunResult
 from triptych.runs.folder import STAGE_NAMES, UNPACKED, RunFolder, StageName
-from triptych.runs.stages import export_stage, installed_versions
+from triptych.runs.stage_record import export_stage
 from triptych.runs.staleness import stale_reason
+from triptych.runs.versions import installed_versions
 from triptych.settings import Settings
 
 if TYPE_CHECKING:

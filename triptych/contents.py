@@ -18,7 +18,7 @@ from triptych.errors import SetupError
 from triptych.jobs import Job
 from triptych.progress import Progress
 from triptych.runs.folder import RunFolder
-from triptych.runs.stages import export_stage
+from triptych.runs.stage_record import export_stage
 
 if TYPE_CHECKING:
     import datasets

@@ -24,7 +24,7 @@ from triptych.runs.generations import FILE_NAME, Generation, captioned_jobs, gen
 from triptych.runs.journal import JournalLine, journal_lines, read_whole_journal
 from triptych.runs.jsonl import make_folder, read_whole_jsonl, sync_directory, written_whole
 from triptych.runs.run_file import NAME, copy_of, read_run_file, read_twice_written, write_twice
-from triptych.runs.stages import RunFile, StageName
+from triptych.runs.stage_record import RunFile, StageName
 
 T = TypeVar("T", bound=msgspec.Struct)
 

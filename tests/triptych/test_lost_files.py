@@ -10,7 +10,7 @@ import pytest
 from tests.triptych.conftest import Command, again
 from tests.triptych.test_bad_input import assert_one_line
 from triptych.runs.folder import RunFolder
-from triptych.runs.stages import RunFile
+from triptych.runs.stage_record import RunFile
 
 WRITTEN = (
     "images/files-00000.jsonl",

@@ -11,7 +11,7 @@ import msgspec
 from triptych.report.sampling import How
 from triptych.runs.ledger import Ledger
 from triptych.runs.rule_scores import RuleScores
-from triptych.runs.stages import Setting
+from triptych.runs.stage_record import Setting
 
 
 class Picture(msgspec.Struct, frozen=True, kw_only=True):

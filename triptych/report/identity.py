@@ -17,7 +17,7 @@ from triptych.report.content import Identity, JobShown, StageShown
 from triptych.runs.captioners import captioners
 from triptych.runs.context import RunContext
 from triptych.runs.folder import RunFolder
-from triptych.runs.stages import STAGE_NAMES
+from triptych.runs.stage_record import STAGE_NAMES
 
 
 def identity_of(run: RunFolder, cautions: Sequence[str]) -> Identity:

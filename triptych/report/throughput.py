@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from triptych.report.content import Throughput, TimedStage
 from triptych.runs.folder import RunFolder
-from triptych.runs.stages import Setting
+from triptych.runs.stage_record import Setting
 
 MAX_POINTS = 400
 MIN_SPAN_SHARE = 0.3

@@ -30,11 +30,12 @@ from triptych.runs.journal import read_journal
 from triptych.runs.jsonl import PART_SUFFIX, make_folder, read_jsonl, write_sealed
 from triptych.runs.rule_scores import RuleScores
 from triptych.runs.run_file import NAME, is_run_folder, read_run_file
-from triptych.runs.stages import STAGE_NAMES as STAGE_NAMES
-from triptych.runs.stages import RunFile, StageStates
-from triptych.runs.stages import Setting as Setting
-from triptych.runs.stages import StageName as StageName
-from triptych.runs.stages import StageState as StageState
+from triptych.runs.stage_record import STAGE_NAMES as STAGE_NAMES
+from triptych.runs.stage_record import RunFile
+from triptych.runs.stage_record import Setting as Setting
+from triptych.runs.stage_record import StageName as StageName
+from triptych.runs.stage_record import StageState as StageState
+from triptych.runs.stages import StageStates
 
 UNPACKED = "unpacked"
 """What archives are unpacked to whose images can't be read one by one; made again where it was removed."""

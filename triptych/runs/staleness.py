@@ -8,7 +8,7 @@ status` shows it. Not its job: finding damage (see triptych.verify).
 from __future__ import annotations
 
 from triptych.runs.folder import RunFolder
-from triptych.runs.stages import STAGE_NAMES, StageName
+from triptych.runs.stage_record import STAGE_NAMES, StageName
 
 
 def stale_reason(folder: RunFolder, stage: StageName) -> str | None:

@@ -19,7 +19,7 @@ from triptych.runs.folder import RunFolder
 from triptych.runs.generations import FILE_NAME, Generation, captioned_jobs, generation_names
 from triptych.runs.journal import journal_lines, read_whole_journal
 from triptych.runs.run_file import NAME, copy_of, read_twice_written
-from triptych.runs.stages import RunFile, StageName
+from triptych.runs.stage_record import RunFile, StageName
 from triptych.verify.findings import Findings
 
 MOST_LINES = 20

@@ -12,7 +12,7 @@ from functools import partial
 from triptych.api import Run
 from triptych.errors import TriptychError
 from triptych.runs.ledger import Ledger
-from triptych.runs.stages import STAGE_NAMES
+from triptych.runs.stage_record import STAGE_NAMES
 from triptych.verify.files import check_embeddings, check_files, check_journals, check_twice_written
 from triptych.verify.findings import Findings
 from triptych.verify.images import ImageCheck, check_images

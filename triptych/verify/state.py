@@ -12,7 +12,7 @@ from triptych.records import set_id
 from triptych.runs.captions_digest import digest_captions
 from triptych.runs.folder import RunFolder
 from triptych.runs.ledger import Ledger
-from triptych.runs.stages import StageName
+from triptych.runs.stage_record import StageName
 from triptych.runs.staleness import stale_stages
 from triptych.verify.findings import Findings
 

@@ -21,7 +21,7 @@ from triptych.runs.folder import RunFolder
 from triptych.runs.ledger.captions import JobCounts, recount_captions
 from triptych.runs.ledger.images import ImageCounts, recount_images
 from triptych.runs.plan import GroupedImages, JobPlan
-from triptych.runs.stages import STAGE_NAMES, StageName
+from triptych.runs.stage_record import STAGE_NAMES, StageName
 
 
 class Ledger(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,0 +1,158 @@
+"""What stages have left in a run folder, held against what run.json notes of it.
+
+Comes in: a run folder, its records. Goes out: digests of what a stage reads; which files are not as their
+stage left them, and a SetupError that names them. Not its job: changing anything (see stages, repair).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from triptych.errors import SetupError
+from triptych.runs.digest_cache import remembered_digest
+from triptych.runs.jsonl import digest_of_files, digest_of_hashes, sha256_of
+from triptych.runs.stage_record import (
+    STAGE_NAMES,
+    WRITTEN_BY,
+    CaptionsMark,
+    Extent,
+    Loss,
+    RunFile,
+    StageName,
+    written_by,
+)
+
+_MOST_NAMED = 3
+"""Damaged files that one message names."""
+
+
+class StageFiles:
+    """The files of the run in ``path``, by stage."""
+
+    def __init__(self, path: Path, run_file: RunFile) -> None:
+        self.path = path
+        self.run_file = run_file
+
+    def refuse_damage(self, inputs: Mapping[str, str]) -> None:
+        """Raise SetupError where a file has changed since the stage that wrote it finished."""
+        for name, now in inputs.items():
+            stage, left = self.left_by(name)
+            if stage is not None and left != now:
+                raise SetupError(self.damage_line(stage), path=self.path)
+
+    def left_by(self, name: str) -> tuple[StageName | None, str]:
+        """Which finished stage wrote what others read as input ``name``, and its digest then."""
+        for stage, written in WRITTEN_BY.items():
+            state = self.run_file.stages.get(stage)
+            found = [each for each in written if each.removesuffix(".jsonl") == name]
+            if found and state is not None and state.finished and state.wrote:
+                return stage, digest_of_hashes(_below(found[0], state.wrote))
+        return None, ""
+
+    def refuse_changed_file(self, stage: StageName, name: str) -> None:
+        """Raise SetupError where the file ``name`` isn't what ``stage`` had left when it finished."""
+        state = self.run_file.stages.get(stage)
+        path = self.path / name
+        if state is None or not state.finished or name not in state.wrote or not path.is_file():
+            return
+        if sha256_of(path) != state.wrote[name]:
+            raise SetupError(self.damage_line(stage, [name]), path=path)
+
+    def refuse_changed_files(self, stage: StageName) -> None:
+        """Raise SetupError where a file of ``stage`` isn't what it had left when it finished.
+
+        Files that nobody has touched since they were last read are not read again.
+        """
+        state = self.run_file.stages.get(stage)
+        if state is None or not state.finished or not state.wrote:
+            return
+        if self.digest(*written_by(stage)) != digest_of_hashes(state.wrote):
+            raise SetupError(self.damage_line(stage), path=self.path)
+
+    def damage_line(self, stage: StageName, changed: Sequence[str] = ()) -> str:
+        """In one line which files of ``stage`` have changed since it finished, and what to do.
+
+        They are looked for where ``changed`` names none.
+        """
+        changed = changed or self.changed_files(stage)
+        more = len(changed) - _MOST_NAMED
+        named = ", ".join(changed[:_MOST_NAMED]) + (f" and {more:,} more" if more > 0 else "")
+        return (
+            f"{self.path}: {named or stage} changed after {stage} had finished, so it was damaged or edited;"
+            f" put back what there was, or run `triptych repair {self.path}`, so that it is made again"
+        )
+
+    def changed_files(self, stage: StageName) -> list[str]:
+        """The files that are not as ``stage`` left them: other bytes, gone, or new. Reads them all."""
+        state = self.run_file.stages.get(stage)
+        if state is None or not state.wrote:
+            return []
+        now = self.hashes(stage)
+        return sorted(
+            path for path in state.wrote.keys() | now.keys() if state.wrote.get(path) != now.get(path)
+        )
+
+    def captions_mark(self, job: str) -> CaptionsMark:
+        """Of the captions that ``job`` has now."""
+        generation = self.run_file.generations.get(job, "")
+        captions = self.run_file.stages.get("captions")
+        limit = captions.notes.get(f"{job}.limit") if captions is not None else None
+        journals = (self.path / "captions" / job / generation).rglob("*.jsonl") if generation else ()
+        planned_of = digest_of_hashes(
+            {name: self.left_by(name)[1] for name in ("images", "sets", "duplicates")}
+        )
+        return CaptionsMark(generation, limit, planned_of, sum(path.stat().st_size for path in journals))
+
+    def captions_marks(self) -> dict[str, CaptionsMark]:
+        return {job: self.captions_mark(job) for job in self.run_file.generations}
+
+    def loss_of(self, name: StageName) -> Loss | None:
+        """What has become of the files of ``name`` since it finished; None where there are as many bytes."""
+        state = self.run_file.stages.get(name)
+        if state is None or not state.finished or state.left is None:
+            return None
+        now = self.extent(name)
+        return None if now == state.left else Loss(name, state.left, now)
+
+    @property
+    def every_stage(self) -> list[StageName]:
+        """All stages in order, and the exports beside."""
+        return [*STAGE_NAMES, *sorted(name for name in self.run_file.stages if name not in STAGE_NAMES)]
+
+    def is_finished(self, name: StageName) -> bool:
+        """Whether ``name`` has run to its end."""
+        state = self.run_file.stages.get(name)
+        return state is not None and state.finished
+
+    def files_of(self, *names: str) -> list[Path]:
+        """The files among ``names`` of this run, and those in the folders among them."""
+        paths: list[Path] = []
+        for name in names:
+            path = self.path / name
+            paths += [p for p in path.rglob("*") if p.is_file()] if path.is_dir() else [path]
+        return paths
+
+    def extent(self, name: StageName) -> Extent:
+        """By the sizes of the files: nothing is read."""
+        written = written_by(name)
+        if name == "captions":
+            written = tuple(f"captions/{job}/{kept}" for job, kept in self.run_file.generations.items())
+        there = [path for path in self.files_of(*written) if path.is_file()]
+        return Extent(len(there), sum(path.stat().st_size for path in there))
+
+    def hashes(self, stage: StageName) -> dict[str, str]:
+        """The SHA-256 of each file of ``stage`` that is there, by its path below the run folder."""
+        there = [path for path in self.files_of(*written_by(stage)) if path.is_file()]
+        return {path.relative_to(self.path).as_posix(): sha256_of(path) for path in sorted(there)}
+
+    def digest(self, *names: str) -> str:
+        """One SHA-256 over the files and folders ``names`` of this run: what a later stage reads."""
+        paths = self.files_of(*names)
+        what = "files: " + ", ".join(names)
+        return remembered_digest(self.path, what, paths, "", lambda: digest_of_files(self.path, paths))
+
+
+def _below(name: str, hashes: Mapping[str, str]) -> dict[str, str]:
+    """Those of the file ``name``, or of the files in the folder ``name``."""
+    return {path: sha256 for path, sha256 in hashes.items() if path == name or path.startswith(f"{name}/")}

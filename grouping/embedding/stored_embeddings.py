@@ -124,6 +124,8 @@ def _files_of(folder: Path) -> list[Path]:
 
 def _shape(path: Path) -> tuple[int, int]:
     try:
+        if not path.is_file():
+            raise OSError("it is no file")  # a pipe would be waited for
         rows = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError, SyntaxError) as error:
         raise UsageError(f"{path} can't be read as embeddings ({error}); expected a .npy matrix") from None

@@ -68,7 +68,7 @@ def _lines(path: Path) -> list[str]:
     """Only a line feed ends a key: other separators of lines may be part of it."""
     try:
         text = path.read_bytes().decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError, MemoryError) as error:
         raise UsageError(
             f"keys file {path} can't be read ({error}); expected a key a line in UTF-8"
         ) from None

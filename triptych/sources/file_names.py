@@ -7,7 +7,6 @@ source_kinds), what is in an image (see image_format).
 
 from __future__ import annotations
 
-import os
 import posixpath
 import re
 
@@ -26,6 +25,8 @@ UNSUPPORTED_SUFFIXES = frozenset(
     | {".raw", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f", ".svg", ".svgz", ".eps", ".ai", ".tga", ".pcx"}
 )
 """Of pictures that nothing here decodes, and whose bytes don't say so: raw files of cameras begin as TIFF."""
+
+_SAYING = IMAGE_SUFFIXES | UNSUPPORTED_SUFFIXES
 
 SIDECAR_SUFFIXES = frozenset(
     {".json", ".jsonl", ".txt", ".xml", ".caption", ".transcript", ".cls", ".cls2", ".id", ".index", ".inx"}
@@ -75,7 +76,9 @@ def is_passed_over(path: str) -> bool:
 
 
 def suffix_of(name: str) -> str:
-    return os.path.splitext(name)[1].lower()
+    """With its dot, in lower case."""
+    ending = name.rpartition(".")[2]  # a few times for each of millions
+    return f".{ending.lower()}" if len(ending) < len(name) and "/" not in ending else ""
 
 
 def why_not_an_image(name: str, head: bytes = b"") -> str | None:
@@ -95,7 +98,7 @@ def why_not_an_image(name: str, head: bytes = b"") -> str | None:
 
 def says_nothing(name: str) -> bool:
     """Whether only a file's bytes can tell what it is."""
-    return suffix_of(name) not in IMAGE_SUFFIXES | UNSUPPORTED_SUFFIXES
+    return suffix_of(name) not in _SAYING
 
 
 def usable_key(name: str) -> tuple[str, str | None]:

@@ -54,7 +54,7 @@ def list_source(source: Path, chosen: PathFilter = EVERYTHING) -> Iterator[Liste
         files = _match(name, source, chosen)
     else:
         raise UsageError(f"source {source} is not there; {EXPECTED}", path=source)
-    return (listed for listed in files if not chosen.excludes(listed.path))
+    return (listed for listed in files if not chosen.excludes(listed.path)) if chosen.exclude else files
 
 
 _Folder = tuple[int, int]

@@ -22,7 +22,7 @@ from triptych.sources.config import InputConfig
 from triptych.sources.file_names import usable_key
 from triptych.sources.listing import EXPECTED, Listed, list_source
 from triptych.sources.loose_files import LOOSE_PREFIX, LooseFiles
-from triptych.sources.path_filter import PathFilter
+from triptych.sources.path_filter import EVERYTHING, PathFilter
 from triptych.sources.shard import Archive, Shard, UnreadableArchive
 from triptych.sources.source_kinds import SOURCE_KINDS, SourceKind, recognise, without_suffix
 from triptych.sources.unpacking import temporary_folder
@@ -110,7 +110,7 @@ class _Found:
         kind = listed.unreadable or unusable or recognise(f"{root}/{key}")
         if isinstance(kind, SourceKind):
             self._add_archive(root, key, kind)
-        elif self._chosen.leaves_out(key):
+        elif self._chosen != EVERYTHING and self._chosen.leaves_out(key):
             return
         elif kind is None:
             _refuse_other(key, root, self.roots.setdefault(key, root))

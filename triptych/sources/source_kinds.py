@@ -11,7 +11,13 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from triptych.sources.file_names import COMPRESSED_TAR_SUFFIXES, says_nothing, suffix_of, why_not_an_image
+from triptych.sources.file_names import (
+    COMPRESSED_TAR_SUFFIXES,
+    IMAGE_SUFFIXES,
+    says_nothing,
+    suffix_of,
+    why_not_an_image,
+)
 from triptych.sources.parquet import open_parquet
 from triptych.sources.regular_files import read_head, why_not_read
 from triptych.sources.shard import Archive, Shard
@@ -73,6 +79,8 @@ def recognise(path: str) -> SourceKind | str | None:
     What is called like an image is not opened. Else bytes count before names, for archives that are called
     like others, and for images that are called like nothing.
     """
+    if suffix_of(path) in IMAGE_SUFFIXES:
+        return None
     if not says_nothing(path):
         return why_not_an_image(path)
     named = next((kind for kind in SOURCE_KINDS if path.lower().endswith(kind.suffixes)), None)

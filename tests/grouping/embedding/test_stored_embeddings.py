@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -136,6 +137,13 @@ def test_keys_that_do_not_fit_are_refused(lines: list[str], message: str, tmp_pa
     )
 
     assert message in str(outcome.exception)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    """Nobody writes to it."""
+    os.mkfifo(tmp_path / "e.npy")
+    with pytest.raises(UsageError, match=r"e\.npy can't be read as embeddings \(it is no file\)"):
+        open_stored(tmp_path, None)
 
 
 @pytest.mark.parametrize(

@@ -104,6 +104,9 @@ def read_footer(path: str, wanted: str | None) -> Footer:
     try:
         with pyarrow.parquet.ParquetFile(path, buffer_size=READ_AHEAD_BYTES, pre_buffer=False) as file:
             groups = [file.metadata.row_group(number) for number in range(file.metadata.num_row_groups)]
+            for group in groups:  # what ends a process has to do it here, whatever column is read later
+                for number in range(group.num_columns):
+                    group.column(number)
             column = find_image_column(file, wanted)
             if isinstance(column, str):
                 return Footer(no_images=column)

@@ -226,6 +226,10 @@ def make_sets(run: RunContext, config: SetsConfig) -> bool:
         run.progress.say(
             f"sets: {stayed:,} of {len(before.sets):,} stay; `triptych group --regroup` makes all again"
         )
+        if 2 * int((table.batches > 0).sum()) > len(table.keys):
+            run.progress.say(
+                "note: most images have come since the thresholds were chosen; --regroup chooses new ones"
+            )
     grouped = sum(len(each.keys) for each in sets)
     run.progress.say(
         f"sets: {len(sets):,} of {grouped:,} images; {len(duplicates):,} duplicates,"

@@ -63,7 +63,7 @@ def _bytes_of(run: RunFolder) -> dict[str, bytes]:
     return {
         path.relative_to(run.path).as_posix(): path.read_bytes()
         for path in sorted(run.path.rglob("*"))
-        if path.is_file() and path.name != "run.json"
+        if path.is_file() and path.name not in ("run.json", ".run.json.copy")
     }
 
 

@@ -29,7 +29,7 @@ FREE_PROSE = (
     "held_out",
     *(
         f"{nth}_held_out"
-        for nth in ("second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth")
+        for nth in ("second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
     ),
     "phrasings",
     "tellings",

@@ -96,7 +96,7 @@ _LABELS = (
     r"|conclusion|final|assistant|model|gpt(?:-?\d\w*)?|ai|bot|task|image|picture|photo|file ?(?:name)?|path|alt text|prompt|step \d)"
     "(?: of (?:the|this) (?:image|picture|photo)| caption)?"
     "|(?:图像|图片|画面|照片|详细|准确|最终|参考|生成|输出|中文|英文|整体|的)*"
-    "(?:描述|说明|标题|回答|答案|结果|答|总结|摘要|概述|分析|思考|推理|结论|模型|助手|路径|文件名?|任务|输出|第[一1]步|步骤[一1])"
+    "(?:描述|说明|标题|回答|回复|答案|结果|答|总结|摘要|概述|分析|思考|推理|结论|模型|助手|路径|文件名?|任务|输出|第[一1]步|步骤[一1])(?:内容)?"
 )
 _LABEL = re.compile(
     rf"\s*(?:\*\*|#+\s*|[\"“(（]\s*)?(?:{_LABELS})\s*(?:\*\*|[)）])?\s*[:：]|\s*【(?!(?:图[像片]?|照片|image)\s?-?[\d一二三四五六]|第)[^【】\n]{{1,12}}】",
@@ -126,24 +126,14 @@ FEWEST_FIELDS = 3
 class _Leftover(NamedTuple):
     """What a template, a detector or a program leaves in a text, outside of quotation marks and signs."""
 
-    needles: tuple[str, ...]
+    needles: list[str]
     pattern: re.Pattern[str]
-    unless: re.Pattern[str] | None = None
-    """Said nearby of a picture that shows such things."""
-    fewest: int = 1
+    unless: re.Pattern[str] | None
+    fewest: int
 
 
 _NUMBER = r"-?\d+(?:\.\d+)?\s?%?"
 _COMMA = r"\s*[,，;；]\s*"
-_MATHS = re.compile(
-    r"\b(?:graphs?|plot|charts?|ax[ei]s|curves?|parabola|lines?|triangle|vector|matrix|equation|formula|math\w*|exercise|textbook"
-    r"|worksheet|maps?|gps|navigat\w+|compass|latitude|sizes?)\b|坐标系|坐标轴|函数|数学|三角|曲线|矩阵|地图|导航|经纬|北纬|尺码|尺寸|作业|试题",
-    re.IGNORECASE,
-)
-_FORM = re.compile(
-    r"\b(?:forms?|blanks?|lines?|fill\w*|worksheet|underscores?|hangman|field|signature)\b|空格|空白|填|横线|下划线|表格|一栏|留空|签名",
-    re.IGNORECASE,
-)
 _FILL_IN = (
     "insert|add|describe|fill in|specify|mention|replace|enter|provide|your|name of|type of|todo|tbd|tba|placeholder"
     "|此处|这里|插入|填写|补充|待补|待填|待定|描述"
@@ -152,105 +142,98 @@ _THING = (
     "name|location|place|number|count|colou?r|object|subject|person|animal|date|time|adjective|noun|verb|direction|action|city|brand"
     "|颜色|人物|地点|数量|物体|主体|名称|方向|姓名|日期|时间|动作|物品|对象|数字|场景|某物|某人"
 )
-_LEFTOVERS = (
-    _Leftover(
-        ("[",),
-        re.compile(r"\[\s*/?[^\W\d_][^\[\]\n]{0,80}\]"),
-        re.compile(r"\b(?:keys?|buttons?|keyboard|keycap)\b|按?键|按钮", re.IGNORECASE),
-    ),
-    _Leftover(("{",), re.compile(r"\{\s*[\"'$]?[^\W\d_]{2}")),
-    _Leftover(("\\",), re.compile(r"\\[A-Za-z]{2,}\{\s*\\?[^\W\d_][^\W\d_ ]? ?[^\W\d_]")),
-    _Leftover(
-        ("(", "（", "【"),
-        re.compile(
-            rf"[(（【]\s*(?:(?:the|an?|please)\s)?(?:(?:{_FILL_IN})\b[^()（）【】\n]{{0,60}}|(?:{_THING})\s?\d?"
-            r"|(?:[\w ]{0,30} )?to be (?:added|filled|completed|confirmed|described)[\w ]{0,20}|[^()（）【】\n]{0,8}(?:待补充?|待填写?|待定|待添加|主体|填写)"
-            r")\s*[)）】]",
-            re.IGNORECASE,
-        ),
-    ),
-    _Leftover(("__",), re.compile(r"(?<![A-Za-z0-9_])_{2,}(?![A-Za-z0-9_])"), _FORM),
-    _Leftover(
-        ("xx", "××"),
-        re.compile(
-            r"(?<![A-Za-z0-9$])(?:X{3,}|x{4,})(?![A-Za-z0-9])(?!\s(?:[A-Z]|century|anniversary))"
-            r"|(?<=[\u4e00-\u9fff])[X×]{2,}(?=[\u4e00-\u9fff])|[X×]{2,}(?=[的色款型牌])"
-        ),
-        re.compile(r"\b[A-Z]\w{3,} X{3,}\b"),
-    ),
-    _Leftover(("todo", "tbd", "tba", "fixme"), re.compile(r"(?<!\w)(?:TODO|TBD|TBA|FIXME)(?!\w)")),
-    _Leftover(("....",), re.compile(r"(?:^|\b(?:an?|the|of|with|is|and|at|in)\s)\.{4,}\s")),
-    _Leftover(("...",), re.compile(r"(?:^|[\s,])\.{3}\s[a-z]"), fewest=2),
-    _Leftover(("%",), re.compile(r"(?<![\w%])%(?:s|d|\(\w+\)s)(?!\w)")),
-    _Leftover(("某",), re.compile("某[某地事物人处]"), fewest=2),
-    _Leftover(
-        ("[",),
-        re.compile(
-            rf"\[\s*\[?\s*{_NUMBER}(?:{_COMMA}{_NUMBER}){{2,}}\s*\]|\[{_NUMBER}{_COMMA}{_NUMBER}\]{_COMMA}\["
-        ),
-    ),
-    _Leftover(("(", "（"), re.compile(rf"[(（]\s*{_NUMBER}(?:{_COMMA}{_NUMBER}){{3,}}\s*[)）]"), _MATHS),
-    _Leftover(("(", "（"), re.compile(rf"[(（]\s*{_NUMBER}{_COMMA}{_NUMBER}\s*[)）]"), _MATHS, fewest=2),
-    _Leftover(
-        (
-            "x1",
-            "x2",
-            "xmin",
-            "x_min",
-            "x:",
-            "x=",
-            "x =",
-            "bbox",
-            "bounding box",
-            "检测框",
-            "边界框",
-            "坐标",
-            "box_2d",
-        ),
-        re.compile(
-            r"(?i:\b[xy]_?(?:min|max|\d)\s*[=:：]\s*\d|\bx\s?[=:：]\s?\d+\D{1,3}y\s?[=:：]\s?\d"
-            r"|\b(?:bbox\w*|bounding box(?:es)?|box_2d)\W{0,12}\d)|(?:检测框|边界框|坐标)[^\w。；]{0,3}(?:为|是|在)?[^\w。；]{0,6}\d"
-        ),
-    ),
-    _Leftover(
-        ("confidence", "score", "conf", "prob", "置信度", "概率"),
-        re.compile(
-            r"\b(?:confidence|score|conf|prob(?:ability)?)\b\s?[:=]?\s?(?:of |is )?[01]?\.\d|(?:置信度|概率)(?:为|是)?\s?[:：=]?\s?[01]?\.\d",
-            re.IGNORECASE,
-        ),
-    ),
-    _Leftover(
-        ("0.",), re.compile(r"[^\W\d_]\s?[(（]?0\.\d+[)）]?,?[\s，]+(?:and\s)?[^\W\d_]+\s?[(（]?0\.\d+")
-    ),
-    _Leftover(
-        (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif"),
-        re.compile(
-            r"\A\W*(?:[^\W\d_][\w ]{0,20}[:：]\s*)?[\w./\\:-]*\.(?:jpe?g|png|webp|bmp|gif|tiff?)\b",
-            re.IGNORECASE,
-        ),
-    ),
+_KEYS = r"\b(?:keys?|buttons?|keyboard|keycap)\b|按?键|按钮"
+_MATHS = (
+    r"\b(?:graphs?|plot|charts?|ax[ei]s|parabola|triangle|vector|matrix|equation|formula|math\w*|exercise|textbook|worksheet|maps?|gps"
+    r"|navigat\w+|compass|latitude|sizes?)\b|坐标系|坐标轴|函数|数学|三角|曲线|矩阵|地图|导航|经纬|北纬|尺码|尺寸|作业|试题"
 )
+_FORM = r"\b(?:form|blanks?|fill\w*|worksheet|underscores?|hangman|signature)\b|空格|空白|填|横线|下划线|表格|一栏|留空|签名"
+_LEFTOVERS = [
+    _Leftover(
+        needles.split("|"), re.compile(pattern), re.compile(f"(?i:{unless})") if unless else None, fewest
+    )
+    for needles, pattern, unless, fewest in (
+        ("[", r"\[\s*/?[^\W\d_][^\[\]\n]{0,80}\]", _KEYS, 1),
+        ("{", r"\{\s*[\"'$]?[^\W\d_]{2}", "", 1),
+        ("\\", r"\\[A-Za-z]{2,}\{\s*\\?[^\W\d_][^\W\d_ ]? ?[^\W\d_]", "", 1),
+        (
+            "(|（|【",
+            rf"(?i:[(（【]\s*(?:(?:the|an?|please)\s)?(?:(?:{_FILL_IN})\b[^()（）【】\n]{{0,60}}|(?:{_THING})\s?\d?"
+            r"|(?:[\w ]{0,30} )?to be (?:added|filled|completed|confirmed|described)[\w ]{0,20}"
+            r"|[^()（）【】\n]{0,8}(?:待补充?|待填写?|待定|待添加|主体|填写))\s*[)）】])",
+            "",
+            1,
+        ),
+        ("__", r"(?<![A-Za-z0-9_])_{2,}(?![A-Za-z0-9_])", _FORM, 1),
+        (
+            "xx|××",
+            r"(?<![A-Za-z0-9$])(?<![A-Z][a-z]{3} )(?<!, )(?:X{3,}|x{4,})(?![A-Za-z0-9])(?!\s(?:[A-Z]|century|anniversary))"
+            r"|(?<=[\u4e00-\u9fff])[X×]{2,}(?=[\u4e00-\u9fff])|[X×]{2,}(?=[的色款型牌])",
+            "",
+            1,
+        ),
+        ("todo|tbd|tba|fixme", r"(?<!\w)(?:TODO|TBD|TBA|FIXME)(?!\w)", "", 1),
+        ("....", r"(?:^|\b(?:an?|the|of|with|is|and|at|in)\s)\.{4,}\s", "", 1),
+        ("...|…", r"(?:^|[\s,])(?:\.{3}|…)\s[a-z]", "", 2),
+        ("%", r"(?<![\w%])%(?:s|d|\(\w+\)s)(?!\w)", "", 1),
+        ("某", "某[某地事物人处]", "", 2),
+        (
+            "[",
+            rf"\[\s*\[?\s*{_NUMBER}(?:{_COMMA}{_NUMBER}){{2,}}\s*\]|\[{_NUMBER}{_COMMA}{_NUMBER}\]{_COMMA}\[",
+            "",
+            1,
+        ),
+        ("(|（", rf"[(（]\s*{_NUMBER}(?:{_COMMA}{_NUMBER}){{3,}}\s*[)）]", _MATHS, 1),
+        ("(|（", rf"[(（]\s*{_NUMBER}{_COMMA}{_NUMBER}\s*[)）]", _MATHS, 2),
+        (
+            "x1|x2|xmin|x_min|x:|x=|x =|bbox|bounding box|box_2d|检测框|边界框|坐标",
+            r"(?i:\b[xy]_?(?:min|max|\d)\s*[=:：]\s*\d|\bx\s?[=:：]\s?\d+\D{1,3}y\s?[=:：]\s?\d|\b(?:bbox\w*|bounding box(?:es)?|box_2d)\W{0,12}\d)"
+            r"|(?:检测框|边界框|坐标)[^\w。；]{0,3}(?:为|是|在)?[^\w。；]{0,6}\d",
+            "",
+            1,
+        ),
+        (
+            "confidence|score|conf|prob|置信度|概率",
+            r"(?i:\b(?:confidence|score|conf|prob(?:ability)?)\b\s?[:=]?\s?(?:of |is )?[01]?\.\d)|(?:置信度|概率)(?:为|是)?\s?[:：=]?\s?[01]?\.\d",
+            "",
+            1,
+        ),
+        ("0.", r"[^\W\d_]\s?[(（]?0\.\d+[)）]?,?[\s，]+(?:and\s)?[^\W\d_]+\s?[(（]?0\.\d+", "", 1),
+        (
+            ".jpg|.jpeg|.png|.webp|.bmp|.gif|.tif",
+            r"(?i:\A\W*(?:[^\W\d_][\w ]{0,20}[:：]\s*)?[\w./\\:-]*\.(?:jpe?g|png|webp|bmp|gif|tiff?)\b)",
+            "",
+            1,
+        ),
+    )
+]
+"""Needles, pattern, what is said nearby of a picture that shows such things, how often it has to come."""
+MOST_LEFTOVERS, NEARBY = 20, 120
+"""Places of a pattern that are looked at, and characters before each that tell what the picture shows."""
 
-
-MOST_LEFTOVERS = 20
-"""Places of a pattern that are looked at."""
-
-_NEEDLES = frozenset(needle for kind in (*_MARKUP, *_LISTS, *_LEFTOVERS) for needle in kind[0])
+_NEEDLES = frozenset(
+    needle
+    for needles in (*(kind.needles for kind in (*_MARKUP, *_LEFTOVERS)), *(each[0] for each in _LISTS))
+    for needle in needles
+)
 
 
 def _leftovers(caption: CaptionText, found: AbstractSet[str]) -> bool:
     """Whether anything of a template, a detector or a program is left in the text."""
     text = caption.unquoted
-    return any(
-        sum(
-            not is_inscribed(text, match.start())
-            and not (kind.unless and kind.unless.search(text, max(0, match.start() - 120), match.end() + 60))
-            for match in islice(kind.pattern.finditer(text), MOST_LEFTOVERS)
-        )
-        >= kind.fewest
-        for kind in _LEFTOVERS
-        if not found.isdisjoint(kind.needles)
-    )
+    for kind in _LEFTOVERS:
+        if not found.isdisjoint(kind.needles):
+            places = islice(kind.pattern.finditer(text), MOST_LEFTOVERS)
+            if sum(not _is_of_picture(text, each, kind.unless) for each in places) >= kind.fewest:
+                return True
+    return False
+
+
+def _is_of_picture(text: str, match: re.Match[str], shown: re.Pattern[str] | None) -> bool:
+    if is_inscribed(text, match.start()):
+        return True
+    said = shown.search(text, max(0, match.start() - NEARBY)) if shown is not None else None
+    return said is not None and said.start() < match.end() + NEARBY // 2
 
 
 def markup(caption: CaptionText) -> float:

@@ -25,6 +25,7 @@ SETS = (
     "seventh_held_out",
     "eighth_held_out",
     "ninth_held_out",
+    "tenth_held_out",
     "phrasings",
 )
 NAMING_FAULTS = frozenset({"missing_image", "unknown_image"})

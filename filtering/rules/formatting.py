@@ -213,7 +213,11 @@ MOST_LEFTOVERS, NEARBY = 20, 120
 
 _NEEDLES = frozenset(
     needle
-    for needles in (*(kind.needles for kind in (*_MARKUP, *_LEFTOVERS)), *(each[0] for each in _LISTS))
+    for needles in (
+        *(mark.needles for mark in _MARKUP),
+        *(kind.needles for kind in _LEFTOVERS),
+        *(each[0] for each in _LISTS),
+    )
     for needle in needles
 )
 

@@ -17,6 +17,7 @@ from triptych.jobs import Job
 from triptych.records import Caption
 from triptych.runs.folder import RunFolder
 from triptych.runs.journal import write_journal
+from triptych.runs.ledger.images import reason_class
 from triptych.runs.plan import JobPlan, Planned, Target
 
 _OF_IMAGE = ("unreadable image:", "changed image:")
@@ -53,6 +54,8 @@ class CaptionCounts(msgspec.Struct, frozen=True, kw_only=True):
     failed: int = 0
     may_pass: int = 0
     """Of those that failed: what the next run asks again."""
+    failed_by: dict[str, int] = {}
+    """The failures by class."""
 
     @property
     def missing(self) -> int:
@@ -70,6 +73,7 @@ class Backlog:
         self._retry_failed = retry_failed
         planned = captioned = failed = 0
         kinds: Counter[str] = Counter()
+        classes: Counter[tuple[str, str]] = Counter()
         self._unfinished: list[tuple[str, bool, Counter[str]]] = []
         """Shards that may miss something: whether a row is missing, and what failed, by kind."""
         for shard, targets in _without_captions(plan) if anew else plan.read_all():
@@ -79,12 +83,18 @@ class Backlog:
             captioned += len(rows) - failures.total()
             failed += failures.total()
             kinds += failures
+            classes.update((_kind(f), reason_class(f)) for row in rows if (f := row.failure) is not None)
             if len(rows) < len(targets) or failures:
                 self._unfinished.append((shard, len(rows) < len(targets), failures))
         self._is_begun = captioned > 0
         self.retried = sum(count for kind, count in kinds.items() if self._is_retried(kind))
         """Failures that are to be asked for again: forget them before ``groups``."""
-        self.counts = CaptionCounts(planned=planned, captioned=captioned, failed=failed - self.retried)
+        failed_by = Counter[str]()
+        for (kind, name), count in classes.items():
+            failed_by[name] += 0 if self._is_retried(kind) else count
+        self.counts = CaptionCounts(
+            planned=planned, captioned=captioned, failed=failed - self.retried, failed_by=dict(+failed_by)
+        )
         """Rows beyond the plan are not counted."""
 
     def is_retried(self, row: Caption) -> bool:

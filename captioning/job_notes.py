@@ -18,6 +18,7 @@ from triptych.captioning.fingerprint import stage_settings
 from triptych.jobs import Job
 from triptych.runs.digest_cache import signature_of
 from triptych.runs.folder import RunFolder, Setting
+from triptych.runs.ledger.noted import as_note
 
 
 class JobNotes:
@@ -94,6 +95,7 @@ class JobNotes:
             f"{job.name}.planned": counts.planned,
             f"{job.name}.captioned": counts.captioned,
             f"{job.name}.failed": counts.failed,
+            f"{job.name}.failed_by": as_note(counts.failed_by),
             f"{job.name}.may_pass": counts.may_pass,
             f"{job.name}.counted_over": None,
             **(figures or {}),

@@ -9,6 +9,7 @@ judging captions (see filtering).
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import msgspec
@@ -40,6 +41,7 @@ from triptych.jobs import Job, named
 from triptych.records import Caption
 from triptych.runs.context import RunContext
 from triptych.runs.generations import begin_generation
+from triptych.runs.ledger.images import reason_class
 from triptych.sources.shard import Shard
 
 NOTE_EVERY_S = 10.0
@@ -293,4 +295,5 @@ def _more(counts: CaptionCounts, rows: Sequence[Caption]) -> CaptionCounts:
         captioned=counts.captioned + len(rows) - len(failures),
         failed=counts.failed + len(failures),
         may_pass=counts.may_pass + sum(map(may_pass, failures)),
+        failed_by=Counter(counts.failed_by) + Counter(map(reason_class, failures)),
     )

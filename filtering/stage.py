@@ -31,6 +31,7 @@ from triptych.runs.captions_digest import captions_digest
 from triptych.runs.context import RunContext
 from triptych.runs.folder import Setting
 from triptych.runs.jsonl import write_jsonl
+from triptych.runs.ledger.noted import as_note
 from triptych.runs.plan import Planned, Target
 
 
@@ -85,16 +86,20 @@ class FilterStage:
             return False
         with self._scored() as all_captions:
             scorer = all_captions.scorer
-            check_shares(config, scorer, count_rules(scorer, all_captions.scored()), str(run.path))
-            run.begin_stage(
-                "verdicts", settings, inputs
-            )  # now: what there was stays until it can be replaced
+            counts = count_rules(scorer, all_captions.scored())
+            check_shares(config, scorer, counts, str(run.path))
+            # Now: what there was stays until it can be replaced.
+            run.begin_stage("verdicts", settings, inputs)
             verdicts = all_captions.verdicts()
             for job, shard, count in self._shards:
                 write_jsonl(run.verdicts_file(job, shard), islice(verdicts, count))
             by_job = {job.name: scorer.job_rules(job.name) for job in jobs}
             write_jsonl(run.rule_scores_file, rule_scores(all_captions.bins, by_job))
-        run.finish_stage("verdicts")
+        notes: dict[str, Setting] = {}
+        for each in jobs:
+            one = counts.get(each.name, JobCounts())
+            notes |= {f"{each.name}.kept": one.kept, f"{each.name}.rejected_by": as_note(one.first)}
+        run.finish_stage("verdicts", notes)
         return True
 
     def count(self) -> dict[str, JobCounts]:

@@ -12,6 +12,7 @@ import hashlib
 import os
 import shutil
 import time
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from functools import partial
@@ -26,6 +27,8 @@ from triptych.progress import Progress, Task
 from triptych.runs.context import RunContext
 from triptych.runs.folder import RunFolder, Setting
 from triptych.runs.jsonl import write_jsonl
+from triptych.runs.ledger.images import reason_class
+from triptych.runs.ledger.noted import as_note
 from triptych.runs.missing_sources import ArchiveDamage
 from triptych.runs.source_changes import find_changes
 from triptych.sources.shard import Shard, estimate_count
@@ -92,17 +95,25 @@ def embed_sources(run: RunContext, sources: Sequence[Shard], config: EmbeddingCo
 
 def _finish_embeddings(run: RunContext, began: float, notes: dict[str, Setting]) -> tuple[int, int]:
     """How many records there are, and of those unreadable; says which archives are damaged."""
-    found = unreadable = 0
+    found = unreadable = gone = 0
+    classes: Counter[str] = Counter()
     damage = ArchiveDamage()
     for record in run.folder.all_images():
         if record.is_gone:
+            gone += 1
             continue
         found += 1
         unreadable += record.unreadable is not None
+        classes.update([] if record.unreadable is None else [reason_class(record.unreadable)])
         damage.look_at(record)
     for line in damage.lines():
         run.progress.say(f"note: {line}")
-    counts = {"found": found, "unreadable": unreadable}
+    counts: dict[str, Setting] = {
+        "found": found,
+        "unreadable": unreadable,
+        "unreadable_by": as_note(classes),
+        "gone": gone,
+    }
     run.folder.finish_stage("embeddings", {**counts, **notes, "took_s": round(time.monotonic() - began, 1)})
     return found, unreadable
 
@@ -249,6 +260,7 @@ def make_sets(run: RunContext, config: SetsConfig) -> bool:
         "sets": len(sets),
         "images_in_sets": grouped,
         "duplicates": len(duplicates),
+        "duplicates_by": as_note(Counter(each.reason for each in duplicates)),
         **notes,
         "took_s": round(time.monotonic() - began, 1),
     }

@@ -83,6 +83,14 @@ class RunContents:
 
         return recount(self.folder, self.jobs, progress)
 
+    def noted_ledger(self) -> Ledger | None:
+        """The same as the stages have noted it: at once; None where that has to be counted."""
+        from triptych.runs.ledger import ledger_of
+        from triptych.runs.ledger.noted import noted_counts
+
+        found = noted_counts(self.folder, self.jobs)
+        return None if found is None else ledger_of(self.folder, *found, contradictions=())
+
     def images(self) -> Iterator[ImageRecord]:
         """Every file that was found, shard by shard; ``unreadable`` says why where it isn't an image."""
         return self.folder.all_images()

@@ -167,3 +167,28 @@ def test_generations_on_the_command_line(triptych: Command, run: Path, new_promp
     left = json.loads(triptych("captions", run, "--json").stdout)
     assert [old["generation"]] == [row["generation"] for row in left if row["job"] == "single_en"]
     assert "Nothing to remove" in triptych("captions", "prune", run).stdout
+
+
+def test_what_is_noted_is_what_a_recount_finds(
+    triptych: Command, few_images: Path, tmp_path: Path, new_prompt: str
+) -> None:
+    """With an unreadable image, a sample, stale verdicts; where files were lost, all is counted."""
+    images = Path(shutil.copytree(few_images, tmp_path / "images"))
+    (images / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n, and no more")
+    shutil.copy(images / "00.png", images / "copy.png")
+    path = tmp_path / "other"
+    with open_run(path, [images], preset="demo", settings=SETTINGS | {"captioning.sample": 3}) as run:
+        run.group()
+        assert run.noted_ledger() in (None, run.ledger())
+        run.caption()
+        assert run.noted_ledger() == run.ledger()
+        run.filter()
+        assert run.noted_ledger() == run.ledger()
+    for arguments in (["caption"], ["filter"], ["caption", new_prompt, "--fresh", "captions"], ["filter"]):
+        assert 0 == triptych(arguments[0], path, *arguments[1:]).exit_code
+        run = open_run(path, read_only=True)
+        assert run.noted_ledger() == run.ledger() is not None
+
+    next(path.glob("verdicts/single_en/*.jsonl")).unlink()
+
+    assert open_run(path, read_only=True).noted_ledger() is None

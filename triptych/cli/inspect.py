@@ -33,7 +33,7 @@ def status(folder: Path, as_json: bool) -> None:
     from triptych.status import ledger_lines, pace_lines, pace_of, stage_lines
 
     opened = open_run(folder, read_only=True)
-    ledger = opened.ledger()
+    ledger = opened.noted_ledger() or opened.ledger()
     paces = pace_of(opened, ledger)
     if as_json:
         echo_json({"stages": opened.folder.run_file.stages, "ledger": ledger, "pace": paces})

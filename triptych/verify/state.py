@@ -74,6 +74,7 @@ def check_notes(folder: RunFolder, ledger: Ledger) -> Iterator[str]:
         if captions is not None and captions.notes.get(f"{job}.planned") == counts.planned:
             made = {f"{job}.captioned": counts.captioned, f"{job}.failed": _total(counts.failed)}
             yield from _other_notes(folder, "captions", made)
+        yield from _other_notes(folder, "verdicts", {f"{job}.kept": counts.kept})
 
 
 def _other_notes(folder: RunFolder, stage: StageName, counts: Mapping[str, int | None]) -> Iterator[str]:

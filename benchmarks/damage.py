@@ -1,6 +1,6 @@
 """Damage every kind of file of a finished run in every way, and look what is said and done then.
 
-    python -m benchmarks.damage [--damages 2000] [--seed 1] [--workers 2]
+    python -m benchmarks.damage [--damages 2050] [--seed 1] [--workers 2]
 
 Bits, bytes, blocks, lines, whole files, and values of every field by others of the same size: see
 tests/damage. After each, `triptych status`, `verify` and `report` have to end without a traceback, and
@@ -24,7 +24,7 @@ from tests.damage.trials import Outcome
 
 
 @click.command()
-@click.option("--damages", default=2000, show_default=True)
+@click.option("--damages", default=2050, show_default=True)
 @click.option("--seed", default=1, show_default=True)
 @click.option("--workers", default=2, show_default=True)
 def main(damages: int, seed: int, workers: int) -> None:

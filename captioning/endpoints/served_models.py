@@ -110,7 +110,7 @@ async def _list_models(client: HttpClient, endpoint: Endpoint) -> list[str]:
             " name the environment variable of its key in captioning.server.api_key_env",
             key="captioning.server.api_key_env",
         )
-    if answer.status >= 500 and answer.status != 501:
+    if answer.status > 501:  # a server that answers 500 or 501 may caption, and have no list
         raise _NotThere(f"{where} is not ready (HTTP {answer.status} for its models)")
     try:
         return _names(msgspec.json.decode(answer.content)) if answer.status == 200 else []

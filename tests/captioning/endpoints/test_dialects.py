@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.support.scripted_endpoint import (
@@ -23,7 +24,7 @@ from tests.support.scripted_endpoint import (
     well,
 )
 from triptych.captioning.endpoints.dialect import Dialect
-from triptych.captioning.engine import CaptionRequest, Completion, Sampling
+from triptych.captioning.engine import GREEDY, CaptionRequest, Completion, Sampling
 from triptych.captioning.engines import RequestLimits
 from triptych.captioning.engines.config import ServerConfig
 from triptych.captioning.engines.openai_server import ServerEngine
@@ -40,14 +41,18 @@ REQUEST = CaptionRequest(
 
 
 def ask(
-    endpoint: ScriptedEndpoint, model: str = "", said: list[str] | None = None, **settings: Any
+    endpoint: ScriptedEndpoint,
+    model: str = "",
+    said: list[str] | None = None,
+    request: CaptionRequest = REQUEST,
+    **settings: Any,
 ) -> Completion:
-    """The completion of REQUEST."""
+    """The completion of a request."""
     config = ServerConfig(urls=(endpoint.url,), **settings)
     limits = RequestLimits(max_attempts=1, patience_s=2.0)
     engine = ServerEngine(config, model, limits, (said if said is not None else []).append)
     try:
-        return engine.caption([REQUEST])[0]
+        return engine.caption([request])[0]
     finally:
         engine.close()
 
@@ -185,6 +190,15 @@ def test_what_an_endpoint_does_not_take_is_left_out_and_said_once(name: str) -> 
     assert ("max_tokens" in left_out) == (sent.get("max_completion_tokens") == 40)
     assert len(said) == bool(left_out)
     assert all(word in said[0] for word in left_out if word != "stream_options")
+
+
+def test_tgi_refuses_a_share_of_one() -> None:
+    """Which says nothing, and is left out."""
+    greedy = msgspec.structs.replace(REQUEST, sampling=GREEDY)
+    with ScriptedEndpoint(_tgi) as endpoint:
+        assert CAPTION == ask(endpoint, request=greedy).text
+
+    assert ["top_p" in asked.body for asked in endpoint.asked] == [True, False]
 
 
 def test_a_refusal_in_prose_names_no_field() -> None:

@@ -34,7 +34,8 @@ def test_a_finished_shard_is_read_once(small_run: SmallRun) -> None:
     backlog = Backlog(plan)
     groups = list(backlog.groups(4))
 
-    assert CaptionCounts(planned=13, captioned=len(rows) - 1, failed=1) == backlog.counts
+    expected = CaptionCounts(planned=13, captioned=len(rows) - 1, failed=1, failed_by={"refused": 1})
+    assert expected == backlog.counts
     assert 13 - len(rows) == backlog.counts.missing
     assert set(others) == {group.shard for group in groups}
     assert [first, *others, *others] == plan.reads

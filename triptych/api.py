@@ -99,6 +99,7 @@ class Run(RunContents):
         """Embeddings, duplicates and sets."""
         self._require_lock()
         from triptych.grouping.stage import adopt_embeddings, embed_sources, make_sets
+        from triptych.runs.missing_sources import gone_archives
 
         self._reopen_what_lost_files("embeddings", "sets")
         context = self._context(())
@@ -111,6 +112,7 @@ class Run(RunContents):
             )
             self._record()
             worked = embed_sources(context, self._listed_shards, embedding)
+            self._noted.update(gone_archives(self.shards))
         worked |= make_sets(context, self.config.sets)
         return GroupResult(self.folder, self.jobs, did_work=worked)
 

@@ -39,7 +39,7 @@ def test_a_source_with_no_images(triptych: Command, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     outcome = triptych("run", tmp_path / "empty", *DEMO, "--out", tmp_path / "run")
 
-    assert_one_line(outcome, 2, "no images in", "expected files such as .jpg")
+    assert_one_line(outcome, 2, "no images in", "expected a folder, an image, a tar")
 
 
 def test_an_unknown_option(triptych: Command, few_images: Path, tmp_path: Path) -> None:

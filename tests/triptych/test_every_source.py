@@ -16,6 +16,7 @@ from PIL import Image
 from tests.triptych.conftest import Command
 from triptych.demo.painting import paint
 from triptych.demo.scene import imagine_scene
+from triptych.terminal import printable
 
 FORMATS = {
     "JPEG": "jpg",
@@ -116,7 +117,7 @@ def test_every_kind_of_source_in_one_run(triptych: Command, pile: Path, tmp_path
     verified = triptych("verify", tmp_path / "run", "--images", "all")
 
     assert 1 == verified.exit_code
-    assert f"{exported['image']}: can't be read" in verified.stdout
+    assert f"{printable(exported['image'])}: can't be read" in verified.stdout
 
 
 def test_a_run_folder_inside_its_source_is_refused(triptych: Command, few_images: Path) -> None:

@@ -17,8 +17,9 @@ setup: .venv/.ready
 demo: setup
 	$(BIN)/triptych demo $(TRIPTYCH_DEMO)
 
+# A process for each core; the tests of one file share their fixtures, so they stay together.
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 # A run struck at every change that it makes to its folder, by every kind of fault: half an hour on two cores.
 crash: setup
@@ -34,7 +35,7 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m scripts.cli_reference --check
-	$(BIN)/python -m scripts.readme_figures --check
+	$(BIN)/python -m scripts.benchmarks_page --check
 
 requirements: setup
 	echo "# The versions that Triptych is developed and tested with. Made by: make requirements" > requirements.txt
@@ -45,7 +46,7 @@ reference: setup
 	$(BIN)/python -m scripts.cli_reference
 
 figures: setup
-	$(BIN)/python -m scripts.readme_figures
+	$(BIN)/python -m scripts.benchmarks_page
 
 format: setup
 	$(BIN)/ruff format .

@@ -33,7 +33,7 @@ PRODUCT_FOLDERS = (
 )
 """Where a file that git doesn't know could change what is measured."""
 
-_OUTPUTS = ("benchmarks/results/", "README.md")
+_OUTPUTS = ("benchmarks/results/", "BENCHMARKS.md", "docs/benchmarks.svg")
 """What recording changes: it says nothing of the code that was measured."""
 
 
@@ -85,7 +85,7 @@ def record(
 def what_is_dirty(root: Path = ROOT) -> list[str]:
     """Files that differ from the commit: tracked ones that were changed, and unknown ones in product folders.
 
-    Recorded results and the README, which shows them, don't count. Without git there is no commit either.
+    Recorded results and BENCHMARKS.md, which shows them, don't count. Without git there is no commit either.
     """
     try:
         listed = _git(root, "status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames")

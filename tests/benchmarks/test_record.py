@@ -15,7 +15,7 @@ from benchmarks.record import PRINT_ONLY, record, refuse_dirty_tree
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A clean checkout of one commit."""
     monkeypatch.delenv(PRINT_ONLY, raising=False)
-    for path in ("filtering/rule.py", "docs/page.md", "README.md", "benchmarks/results/old.json"):
+    for path in ("filtering/rule.py", "docs/page.md", "BENCHMARKS.md", "benchmarks/results/old.json"):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text("as committed\n")
     identity = ("-c", "user.name=tester", "-c", "user.email=tester@example.org")
@@ -56,7 +56,9 @@ def test_a_dirty_tree_is_refused_by_name(checkout: Path, path: str) -> None:
     assert not _result(checkout).exists()
 
 
-@pytest.mark.parametrize("path", ["README.md", "benchmarks/results/old.json", "benchmarks/results/new.json"])
+@pytest.mark.parametrize(
+    "path", ["BENCHMARKS.md", "benchmarks/results/old.json", "benchmarks/results/new.json"]
+)
 def test_what_recording_changes_does_not_count(checkout: Path, path: str) -> None:
     """Else only the first of several benchmarks could be recorded."""
     (checkout / path).write_text("changed\n")

@@ -1,9 +1,9 @@
-"""What the README promises, and which figure of which benchmark shows it.
+"""What is claimed, and which figure of which benchmark shows it.
 
-Comes in: nothing; this is a table. Goes out: PROMISES, in the README's order. ``{a/b/c:.1%}`` in a figure is
-the value under these keys of a result, formatted as Python does (``MB`` and ``min`` besides, of bytes and
-seconds); ``*`` stands for any key, and ``least`` or ``most`` before it for the smallest or largest of those.
-Not its job: filling the figures in (see readme_figures).
+Comes in: nothing; these are tables. Goes out: CLAIMS, in the order of BENCHMARKS.md, and RATIOS, the bars of
+its chart. ``{a/b/c:.1%}`` in a figure is the value under these keys of a result, formatted as Python does
+(``MB`` and ``min`` besides, of bytes and seconds); ``*`` stands for any key, and ``least`` or ``most`` before
+it for the smallest or largest of those. Not its job: filling the figures in (see benchmarks_page).
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 
-class Promise(NamedTuple):
+class Claim(NamedTuple):
     """One row of the table. The command and the date are the result's own."""
 
-    promise: str
+    claim: str
     result: str
     """The name of a file in benchmarks/results, without .json."""
     figure: str
@@ -24,140 +24,149 @@ class Promise(NamedTuple):
     Several with ``and`` between them."""
 
 
+class Ratio(NamedTuple):
+    """One bar of the chart: how many times as fast as a peer, measured in the same run."""
+
+    what: str
+    peer: str
+    result: str
+    keys: str
+
+
 _AT_20_000 = "tables/20,000 images/{}/precision_at_equal_coverage/100% of the least/mean"
 _INTERNVL = "lmdeploy/lmdeploy.vl.model.internvl.InternVLVisionModel"
 
-PROMISES = (
-    Promise(
-        "every file is accounted for, also of real photographs",
+CLAIMS = (
+    Claim(
+        "every file of a folder of real photographs is accounted for",
         "photographs",
         "{accounted_for} of {files} files, and `verify` finds nothing wrong",
         "accounted_for == files and verify_exit_code == 0",
     ),
-    Promise(
+    Claim(
         "a run that was killed exports the same bytes",
         "kill_resume",
         "{export_files} of {export_files} files are identical after {kills_landed} kills",
         "export_is_byte_identical == True",
     ),
-    Promise(
-        "captions of scenes that the model has not seen name what is there",
+    Claim(
+        "the demo's captions name what is there, in scenes that the model has not seen",
         "demo_quality",
         "{least */recall:.0%} of the things shown, each with its colour",
     ),
-    Promise(
+    Claim(
         "and little that isn't there",
         "demo_quality",
         "{most */wrong_share:.0%} of the things named are not there, {most */wrong_share_with_opening:.0%}"
         " with what the opening of a set's caption says of all its images",
     ),
-    Promise(
-        "large JPEGs reach the model faster than through open_clip's transform",
+    Claim(
+        "large JPEGs are decoded faster than by open_clip's transform",
         "decode_speed",
         "{drawn/by_input_side_px/224/ratio:.1f} times the images a second on one core at 224 pixels"
         " ({drawn/mean_bytes:MB} each)",
     ),
-    Promise(
-        "the model waits for nothing that could be done before",
+    Claim(
+        "the encoder never waits for preprocessing",
         "encoder_busy",
         "a made-up encoder is busy {busy_in_pipeline:.1%} of the time; in a plain loop"
         " {busy_in_naive_loop:.0%}",
     ),
-    Promise(
-        "neighbours come faster than from faiss' `IndexIVFFlat.search`, at equal recall",
+    Claim(
+        "neighbours are found faster than by faiss' `IndexIVFFlat.search`, at equal recall",
         "self_join",
         "{sizes/-1/times_the_peer:.1f} times at {sizes/-1/images:,} images and a recall@16 of"
         " {sizes/-1/recall_at_16:.2f}",
     ),
-    Promise(
+    Claim(
         "a million images become sets on one machine",
         "grouping_quality",
         "{tables/1,000,000 images/triptych/time_s:min} and"
         " {tables/1,000,000 images/triptych/peak_memory_mb:,} MB,"
         " {tables/1,000,000 images/triptych/coverage:.0%} of the made-up images in sets",
     ),
-    Promise(
+    Claim(
         "sets hold what belongs together, beside complete link at equal coverage",
         "grouping_quality",
         f"a precision of {{{_AT_20_000.format('triptych')}:.4f}} beside"
         f" {{{_AT_20_000.format('agglomerative')}:.4f}} (20,000 images)",
     ),
-    Promise(
-        "a fresh clone ends in four files",
+    Claim(
+        "`make demo` in a fresh clone",
         "fresh_clone",
         "{make_demo_with_install_s:.0f} s with the install, {make_demo_installed_s:.0f} s without",
         "exit_codes/0 == 0 and exit_codes/1 == 0 and exit_codes/2 == 0 and exit_codes/3 == 0",
     ),
-    Promise(
+    Claim(
         "a server's slots stay full",
         "full_slots",
         "{clients/triptych/share_of_ideal:.1%} of the ideal with {slots} slots of {latency_s} s;"
         " a hand-written openai client reaches {clients/openai/share_of_ideal:.0%}",
     ),
-    Promise(
+    Claim(
         "a request costs the client little",
         "full_slots",
         "{clients/triptych/cpu_ms_per_request:.1f} ms of processor time, from the tar to the journal;"
         " bespokelabs-curator takes {clients/curator/cpu_ms_per_request:.0f} ms for the request alone",
     ),
-    Promise(
-        "a sick server loses nothing",
+    Claim(
+        "failing servers lose no captions",
         "faults",
         "{usable_captions:,} of {requests:,} captions are there and good, although {endpoint_deaths}"
         " endpoints died and {asked:,} requests were needed",
     ),
-    Promise(
-        "a killed client asks again only for what was in flight",
+    Claim(
+        "a killed run asks again only for what was in flight",
         "caption_kill",
         "{asked_again_though_written} of {distinct_rows:,} captions were asked again after they had been"
         " written, in {kills} kills",
     ),
-    Promise(
+    Claim(
         "memory stays flat",
         "caption_memory",
         "{highest_mib:.0f} MiB at most over {requests:,} requests, {growth_mib:.1f} MiB more in the last"
         " quarter ([plot](benchmarks/results/caption_memory.svg))",
     ),
-    Promise(
+    Claim(
         "an export writes faster than plain JSON",
         "export_speed",
         "{rows_per_s/export:,} rows a second, {ratio_to_fastest_peer_in_memory/export:.1f} times the fastest"
         " of `datasets`, `json.dumps` and pandas",
     ),
-    Promise(
+    Claim(
         "also in a memory file system",
         "export_speed_in_memory",
         "{ratio_to_fastest_peer_in_memory/export:.1f} times the fastest of these, with {rows:,} rows",
     ),
-    Promise(
+    Claim(
         "the report stays small",
         "report_size",
         "{page_bytes:MB} for {images:,} images, made in {seconds:.0f} s and {peak_memory_mib} MiB",
     ),
-    Promise(
-        "fitted images leave lmdeploy's one preprocessing thread less to do",
+    Claim(
+        "fitted images leave less to do for lmdeploy's one preprocessing thread",
         "server_load",
         f"{{{_INTERNVL}/drawn/ratio_preprocess:.1f}} times less for drawn scenes,"
         f" {{{_INTERNVL}/photograph/ratio_preprocess:.1f}} for photographs",
     ),
-    Promise(
+    Claim(
         "bad captions are rejected, and good ones kept",
         "filter_quality",
         "at least {least free_prose/captions/jobs/*/recall:.0%} and"
         " {least free_prose/captions/jobs/*/kept:.0%} in every job"
         " ([how blind that is](docs/measurements/filter-quality.md))",
     ),
-    Promise(
+    Claim(
         "also of sets that name images as the prompt asks",
         "filter_quality",
         "{least contract/*/jobs/*/recall_of_all:.1%} and {least contract/*/jobs/*/kept:.1%}, at least",
     ),
-    Promise(
-        "a core keeps up with a cluster",
+    Claim(
+        "one core filters more captions than a cluster writes",
         "filter_speed",
         "{of_the_seeds_mix/all_rules:,} captions a second with all rules, of the seed's mix",
     ),
-    Promise(
+    Claim(
         "rules that look for what data-juicer's and datatrove's look for, beside the faster of the two",
         "filter_speed",
         "{matching_rules_over_faster_peer/single_en:.1f} times as fast for English captions,"
@@ -165,33 +174,58 @@ PROMISES = (
         " {matching_rules_over_faster_peer/multi_en:.1f} and {matching_rules_over_faster_peer/multi_zh:.1f}"
         " of sets",
     ),
-    Promise(
-        "no text keeps a rule busy",
+    Claim(
+        "no text is slow to judge",
         "filter_worst",
         "{most worst_ms/*:.1f} ms of processor time at most on {bytes_a_text:,} bytes, over {texts:,} texts"
         " made for it",
     ),
-    Promise(
-        "other thresholds need no new captions",
+    Claim(
+        "re-filtering needs no re-captioning",
         "refilter",
         "filtering 12M again takes {of_12m_minutes/2 cores} minutes on 2 cores, reckoned from {captions:,}",
     ),
-    Promise(
+    Claim(
         "grounding finds untrue captions",
         "grounding_roc",
         "{single_en/caught_at_good_lost/5%:.0%} (English) and {single_zh/caught_at_good_lost/5%:.0%}"
         " (Chinese) of the nano captioner's, at 5% of the good ones lost",
     ),
-    Promise(
+    Claim(
         "ms-swift and LLaMA-Factory load what was exported for them",
         "trainer_loaders",
         "{ms-swift/rows} and {llama-factory/rows} rows of the demo, each as exported",
         "ms-swift/as_exported == True and llama-factory/as_exported == True",
     ),
-    Promise(
+    Claim(
         "finding files costs little",
         "source_overhead",
         "{times_as_long_as_walk_and_stat} times a bare walk with a look at each file",
     ),
-    Promise("help answers at once", "help_time", "{help_s:.2f} s"),
+    Claim("help answers at once", "help_time", "{help_s:.2f} s"),
+)
+
+RATIOS = (
+    Ratio("nearest neighbours of 1M images", "faiss IndexIVFFlat", "self_join", "sizes/-1/times_the_peer"),
+    Ratio(
+        "comparable rules, English captions",
+        "the faster of data-juicer and datatrove",
+        "filter_speed",
+        "matching_rules_over_faster_peer/single_en",
+    ),
+    Ratio(
+        "comparable rules, Chinese captions",
+        "the faster of data-juicer and datatrove",
+        "filter_speed",
+        "matching_rules_over_faster_peer/single_zh",
+    ),
+    Ratio(
+        "decoding large JPEGs", "open_clip's transform", "decode_speed", "drawn/by_input_side_px/224/ratio"
+    ),
+    Ratio(
+        "writing rows",
+        "the fastest of datasets, json and pandas",
+        "export_speed",
+        "ratio_to_fastest_peer_in_memory/export",
+    ),
 )

@@ -68,7 +68,7 @@ def test_the_page_opens_without_a_request_or_an_error(visit: Visit, nasty_run: S
 def test_every_picture_is_shown(visit: Visit) -> None:
     """Decoded, with pixels."""
     widths = visit.page.eval_on_selector_all(
-        "img", "images => Promise.all(images.map(i => i.decode().then(() => i.naturalWidth)))"
+        "main img", "images => Promise.all(images.map(i => i.decode().then(() => i.naturalWidth)))"
     )
 
     assert len(DEGREES) <= len(widths)
@@ -145,6 +145,78 @@ def test_a_threshold_can_be_moved_both_ways(visit: Visit) -> None:
     slider.fill("6")
 
     assert "16: 6 caught, 5 more captions rejected" == effect.inner_text()
+
+
+def test_pictures_are_on_the_first_screen(visit: Visit) -> None:
+    """Before anybody scrolls; a click leads to the set's card."""
+    first = visit.page.locator(".contact img").first
+
+    assert visit.page.viewport_size["height"] > first.bounding_box()["y"] + first.bounding_box()["height"]
+
+    visit.page.locator(".contact").first.click()
+    card = visit.page.locator(".card:target")
+
+    assert 1 == card.count()
+    assert card.locator("img").first.get_attribute("src") == first.get_attribute("src")
+
+
+def test_a_picture_opens_large_and_arrows_go_through_its_set(visit: Visit) -> None:
+    """Around to the first again; Escape closes; the review stays where it was."""
+    page = visit.page
+    pictures = page.locator(".card.set").first.locator("img")
+    names = pictures.evaluate_all("images => images.map(image => image.alt)")
+    shown = page.locator(".lightbox img")
+    pictures.first.click()
+    where = page.locator(".where").inner_text()
+    seen = [shown.get_attribute("alt")]
+    for _ in names:
+        page.keyboard.press("ArrowRight")
+        seen.append(shown.get_attribute("alt"))
+
+    assert [*names, names[0]] == seen
+    assert shown.bounding_box()["height"] > 2 * pictures.first.bounding_box()["height"]
+
+    page.keyboard.press("Escape")
+
+    assert not shown.is_visible()
+    assert where == page.locator(".where").inner_text()
+
+
+def test_search_leaves_the_cards_that_say_it(visit: Visit) -> None:
+    """All words, in any order and case; what is hidden is passed over by the review, and comes back."""
+    page = visit.page
+    everything = page.locator(".card:visible").count()
+    page.keyboard.press("/")
+    page.keyboard.type("NOTHING says this")
+
+    assert 0 == page.locator(".card:visible").count()
+    assert f"0 of {everything} cards" == page.locator(".search output").inner_text()
+
+    page.get_by_role("searchbox").fill("")
+
+    assert everything == page.locator(".card:visible").count()
+
+    single = page.locator(".card.single .name").first.inner_text()
+    page.get_by_role("searchbox").fill(single)
+    found = page.locator(".card:visible")
+
+    assert 0 < found.count() < everything
+    assert all(single in text for text in found.all_inner_texts())
+
+
+def test_the_address_of_a_card_leads_to_it(browser: sync_api.Browser, nasty_run: Shown) -> None:
+    """Whatever characters its name holds."""
+    visit = Visit(browser, nasty_run.written.path)
+    try:
+        ids = visit.page.eval_on_selector_all(".card[id]", "cards => cards.map(card => card.id)")
+        last = visit.page.locator(".card.rejected a.ordinal").last.get_attribute("href")
+        visit.page.goto(nasty_run.written.path.as_uri() + last)
+        visit.page.reload()
+
+        assert len(ids) == len(set(ids))
+        assert visit.page.locator(".card.rejected").last.bounding_box()["y"] < 900
+    finally:
+        visit.context.close()
 
 
 @pytest.mark.parametrize("width", [390, 1440])

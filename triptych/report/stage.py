@@ -34,7 +34,19 @@ from triptych.runs.jsonl import written_whole
 from triptych.runs.ledger import Ledger, recount
 from triptych.sources.shard import Shard
 
-SCRIPTS = ("dom.js", "charts.js", "funnel.js", "numbers.js", "units.js", "cards.js", "review.js", "main.js")
+SCRIPTS = (
+    "dom.js",
+    "charts.js",
+    "funnel.js",
+    "numbers.js",
+    "lightbox.js",
+    "units.js",
+    "cards.js",
+    "review.js",
+    "contact.js",
+    "search.js",
+    "main.js",
+)
 """In the order in which they build on each other."""
 
 _SLOT = re.compile(r"\{\{(\w+)\}\}")

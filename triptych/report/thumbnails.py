@@ -11,6 +11,7 @@ import io
 import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
 
 from PIL import Image
 
@@ -21,11 +22,12 @@ from triptych.report.neighbours import LocatedImage
 from triptych.sources.image_decoding import decode_rgb
 from triptych.sources.shard import Shard
 
-LONGER_SIDE_PX = 208
-QUALITIES = (72, 50, 25, 5)
-"""WebP's; the first at which a thumbnail is small enough is taken."""
-MAX_BYTES = 9_000
-"""Of a thumbnail. With 600 pictures and base64 that is at most 7.2 MB."""
+SIZES = ((640, 72), (448, 64), (320, 56), (208, 50), (208, 25), (208, 5))
+"""Longer side in pixels, and WebP's quality: the first at which a thumbnail is small enough is taken."""
+PAGE_BYTES = 5_400_000
+"""Of all thumbnails; in base64 7.2 MB."""
+MAX_BYTES = 40_000
+"""Of one thumbnail, where few share the page."""
 
 
 class Thumbnails:
@@ -43,24 +45,25 @@ class Thumbnails:
     def pictures(self, progress: Progress) -> list[Picture]:
         """All of them, by number."""
         images = [image for _, image in self._numbered.values()]
+        max_bytes = min(MAX_BYTES, PAGE_BYTES // max(1, len(images)))
         threads = len(os.sched_getaffinity(0))
         with (
             progress.task("report pictures", len(images), "images") as task,
             ThreadPoolExecutor(threads, thread_name_prefix="thumbnail") as pool,
         ):
             pictures = []
-            for picture in pool.map(self._picture, images):
+            for picture in pool.map(self._picture, images, repeat(max_bytes)):
                 pictures.append(picture)
                 task.advance(1)
         return pictures
 
-    def _picture(self, image: LocatedImage) -> Picture:
+    def _picture(self, image: LocatedImage, max_bytes: int) -> Picture:
         record = image.record
         url = why_not = None
         try:
             shard = self._sources[image.shard]
             content = shard.read(record.key, record.offset_bytes, record.size_bytes)
-            url = thumbnail_url(content)
+            url = thumbnail_url(content, max_bytes)
         except UnreadableImageError as error:
             why_not = str(error)
         except KeyError:
@@ -72,13 +75,13 @@ class Thumbnails:
         )
 
 
-def thumbnail_url(content: bytes) -> str:
-    """A WebP of at most MAX_BYTES as a data URL. Raises UnreadableImageError."""
-    picture, _, _ = decode_rgb(content, LONGER_SIDE_PX)
-    picture.thumbnail((LONGER_SIDE_PX, LONGER_SIDE_PX), Image.Resampling.LANCZOS)
-    for quality in QUALITIES:
+def thumbnail_url(content: bytes, max_bytes: int) -> str:
+    """A WebP of at most ``max_bytes`` as a data URL. Raises UnreadableImageError."""
+    picture, _, _ = decode_rgb(content, SIZES[0][0])
+    for longer_side_px, quality in SIZES:
+        picture.thumbnail((longer_side_px, longer_side_px), Image.Resampling.LANCZOS)
         buffer = io.BytesIO()
         picture.save(buffer, "WEBP", quality=quality)
-        if buffer.tell() <= MAX_BYTES:
+        if buffer.tell() <= max_bytes:
             break
     return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -1,11 +1,13 @@
 // Cards: sets as contact sheets, single images, rejected captions, duplicates.
 
-const thumbnail = (number) => {
+// `beside` are the pictures that one goes through from this one.
+const thumbnail = (number, beside = [number]) => {
   const picture = content.pictures[number];
-  return picture.url
-    ? el("img", { src: picture.url, alt: picture.key, title: `${picture.key}, ${picture.width_px} × ${picture.height_px}`, decoding: "async" })
-    : el("span.no-picture", { title: picture.key }, picture.why_not);
+  if (!picture.url) return el("span.no-picture", { title: picture.key }, picture.why_not);
+  return el("button.enlarge", { type: "button", "aria-label": `enlarge ${picture.key}`, onclick: () => lightbox.open(beside, number) },
+    el("img", { src: picture.url, alt: picture.key, title: `${picture.key}, ${picture.width_px} × ${picture.height_px}`, decoding: "async" }));
 };
+const permalink = (id, text) => el("a.ordinal", { href: `#${id}`, title: "link to this card" }, text);
 const keyOf = (number) => name(content.pictures[number].key);
 
 const captionText = (caption) => el("p.text", { lang: caption.language, dir: "auto" }, caption.text);
@@ -36,40 +38,43 @@ const similarityMatrix = (rows) => {
 };
 
 const setCard = (set, number) => {
-  const node = el("article.card.set", {});
+  const id = anchor("set", set.id);
+  const node = el("article.card.set", { id });
+  const pictures = set.left_out ? [...set.pictures, set.left_out.picture] : set.pictures;
   const buttons = judged(node, "set", set.id, set.how);
   const off = set.cosine_similarities.flatMap((row, i) => row.slice(i + 1));
   const mean = off.reduce((sum, value) => sum + value, 0) / Math.max(1, off.length);
   return fill(node, {}, [
-    el("header", {}, el("span.ordinal", {}, String(number + 1).padStart(2, "0")), name(set.id), rare(set.how),
+    el("header", {}, permalink(id, String(number + 1).padStart(2, "0")), name(set.id), rare(set.how),
       el("span.facts", {}, `${set.pictures.length} images · weakest ${cosine(Math.min(...off))} · mean ${cosine(mean)}`), buttons),
     el("div.beside", {}, el("div.sheet", {},
-      set.pictures.map((picture, i) => el("figure", {}, el("span.badge", {}, i + 1), thumbnail(picture),
+      set.pictures.map((picture, i) => el("figure", {}, el("span.badge", {}, i + 1), thumbnail(picture, pictures),
         el("figcaption", {}, keyOf(picture), el("small", {}, set.why_joined[i])))),
-      set.left_out && el("figure.left-out", {}, el("span.badge", {}, "left out"), thumbnail(set.left_out.picture),
+      set.left_out && el("figure.left-out", {}, el("span.badge", {}, "left out"), thumbnail(set.left_out.picture, pictures),
         el("figcaption", {}, keyOf(set.left_out.picture), el("small", {}, set.left_out.why)))), similarityMatrix(set.cosine_similarities)),
     el("div.captions", {}, set.captions.map((caption) => captionBlock(caption, set.how))),
   ]);
 };
 
-const singleCard = (single) => el("article.card.single", {},
+const singleCard = (single) => el("article.card.single", { id: anchor("image", content.pictures[single.picture].key) },
   el("figure", {}, thumbnail(single.picture), el("figcaption", {}, keyOf(single.picture))),
   el("div.captions.stack", {}, single.captions.map((caption) => captionBlock(caption, single.how))));
 
 const rejectedCard = (rule, rejected) => {
-  const node = el("article.card.rejected", {});
   const { caption } = rejected;
+  const id = anchor("rejected", caption.id);
+  const node = el("article.card.rejected", { id });
   const buttons = judged(node, `rejected: ${rule}`, caption.id, rejected.how);
   const score = (value) => (Number.isInteger(value) ? count(value) : value.toFixed(2));
   return fill(node, {}, [
-    el("header", {}, el("span.language", {}, jobLabel(caption.job)), rare(rejected.how),
+    el("header", {}, permalink(id, "#"), el("span.language", {}, jobLabel(caption.job)), rare(rejected.how),
       el("span.scores", {}, Object.entries(rejected.scores).map(([each, value]) => el("span.tag", {}, `${words(each)} ${score(value)}`))), buttons),
-    el("div.strip", {}, rejected.pictures.map(thumbnail)),
+    el("div.strip", {}, rejected.pictures.map((picture) => thumbnail(picture, rejected.pictures))),
     captionText(caption),
     el("footer", {}, name(caption.id)),
     rejected.repeats && el("div.repeats", {},
       el("header", {}, el("small", {}, "repeats"), name(rejected.repeats.id)),
-      el("div.strip", {}, rejected.repeats.pictures.map(thumbnail)),
+      el("div.strip", {}, rejected.repeats.pictures.map((picture) => thumbnail(picture, rejected.repeats.pictures))),
       captionText(rejected.repeats)),
   ]);
 };
@@ -107,7 +112,7 @@ const duplicateCard = (pair) => {
   return fill(node, {}, [
     el("header", {}, el("span.facts", {}, near ? `${pair.reason}, cosine ${cosine(pair.cosine_similarity)}` : pair.reason), rare(pair.how), buttons),
     el("div.pair", {},
-      el("figure.copy", {}, thumbnail(pair.picture), el("figcaption", {}, el("small", {}, "duplicate"), keyOf(pair.picture))),
-      el("figure", {}, thumbnail(pair.kept), el("figcaption", {}, el("small", {}, "kept"), keyOf(pair.kept)))),
+      el("figure.copy", {}, thumbnail(pair.picture, [pair.picture, pair.kept]), el("figcaption", {}, el("small", {}, "duplicate"), keyOf(pair.picture))),
+      el("figure", {}, thumbnail(pair.kept, [pair.picture, pair.kept]), el("figcaption", {}, el("small", {}, "kept"), keyOf(pair.kept)))),
   ]);
 };

@@ -46,5 +46,8 @@ const seconds = (value) => {
   return `${(value / 3600).toFixed(1)} h`;
 };
 
+// The id of a card, for links to it.
+const anchor = (kind, id) => `${kind}-${encodeURIComponent(id)}`;
+
 // A name as it stands in the run, kept from turning the text around it, whatever its script.
 const name = (text, selector = "bdi.name") => el(selector, { title: text }, text);

@@ -16,7 +16,7 @@ const SECTIONS = [
   ["funnel", "Funnel", null, "What became of every image and every planned caption, recounted from the files.", funnelSection],
   ["shapes", "Sets in numbers", null, "How large sets are, and how similar images are: by chance, to their nearest, within sets.", shapesSection],
   ["sets", "Sets", ledger.images.sets, sampleNote(content.sets, ledger.images.sets, "sets"),
-    () => el("div.list", {}, content.sets.map(setCard))],
+    sortableSets],
   ["singles", "Single images", keptImages, sampleNote(content.singles, keptImages, "images that are no duplicates, with their captions"),
     () => (content.singles.length ? el("div.grid.singles", {}, content.singles.map(singleCard)) : el("p.none", {}, "No captions of single images yet."))],
   ["rejected", "Rejected", allRejected, "By rule, with examples. Move a threshold to see what another one would reject; duplicates of captions, which are looked for last, are left out of that.", rulesSection],
@@ -52,16 +52,18 @@ const section = ([id, title, size, note, build]) => el("section.section", { id }
   el("div.section-head", {}, el("h2", {}, title, size !== null && size !== undefined && el("small", {}, count(size))), el("p", {}, note)),
   build());
 
-const nav = () => el("nav", { "aria-label": "sections" }, SECTIONS.map(([id, title, size]) =>
+const nav = () => el("nav", { "aria-label": "sections" }, search.node, SECTIONS.map(([id, title, size]) =>
   el("a", { href: `#${id}` }, title, size !== null && size !== undefined && el("small", {}, count(size)))));
 
 document.body.append(
   el("div.page", {}, nav(), el("main", {},
     masthead(),
     content.identity.cautions.map((line) => el("p.notice", {}, line)),
-    keyNumbers(),
+    contactSheet(),
     SECTIONS.map(section))),
-  review.dock());
+  review.dock(), lightbox.box, help.box);
+// The cards are there only now: go to the one that the address names.
+if (location.hash) document.getElementById(location.hash.slice(1))?.scrollIntoView();
 
 const links = new Map([...document.querySelectorAll("nav a")].map((link) => [link.getAttribute("href").slice(1), link]));
 const watcher = new IntersectionObserver((entries) => {

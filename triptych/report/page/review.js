@@ -56,7 +56,7 @@ const review = (() => {
   const judgeCurrent = (good) => {
     if (current < 0) return go(0);
     judge(units[current], good);
-    if (good !== null) go(current + 1);
+    if (good !== null) move(1);
   };
 
   const leave = () => {
@@ -75,12 +75,24 @@ const review = (() => {
     setTimeout(() => URL.revokeObjectURL(url), 10000);
   };
 
-  const next = () => go(current + 1);
-  const previous = () => go(current - 1);
+  // Past those that a search has hidden.
+  const move = (by) => {
+    let index = current + by;
+    while (units[index] && !units[index].node.checkVisibility()) index += by;
+    if (units[index]) go(index);
+  };
+  const next = () => move(1);
+  const previous = () => move(-1);
+  const sort = () => {
+    const chosen = units[current];
+    units.sort((a, b) => (a.node.compareDocumentPosition(b.node) & Node.DOCUMENT_POSITION_FOLLOWING ? -1 : 1));
+    current = chosen ? units.indexOf(chosen) : -1;
+    describe();
+  };
   const KEYS = {
     j: next, ArrowRight: next, ArrowDown: next,
     k: previous, ArrowLeft: previous, ArrowUp: previous,
-    g: () => judgeCurrent(true), b: () => judgeCurrent(false), u: () => judgeCurrent(null), Escape: leave,
+    g: () => judgeCurrent(true), b: () => judgeCurrent(false), u: () => judgeCurrent(null), Escape: leave, "?": () => help.open(), "/": () => search.focus(),
   };
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea")) return;
@@ -101,8 +113,9 @@ const review = (() => {
       button("✗", "bad (b)", () => judgeCurrent(false), ".bad"), button("›", "next (j)", next),
       bar.question, bar.tally,
       el("span.keys", {}, ["j", "k", "g", "b", "u"].map((key, i) => [el("kbd", {}, key), ["next", "previous", "good", "bad", "undo"][i]])),
+      button("?", "keys (?)", help.open, ".help-button"),
       button([el("span.wide", {}, "Download"), el("span.narrow", {}, "↓")], "verdicts as JSON Lines, for triptych report --verdicts", download, ".download"));
   };
 
-  return { go, judge, dock };
+  return { go, judge, sort, dock };
 })();

@@ -1,0 +1,47 @@
+// A picture as large as the page holds it, with the others of its card; and the list of keys.
+
+const lightbox = (() => {
+  let shown = [];
+  let at = 0;
+  const picture = el("img", {});
+  const caption = el("figcaption", {});
+  const step = (by) => show((at + by + shown.length) % shown.length);
+  const arrow = (label, sign, by) => el("button.arrow", { type: "button", "aria-label": label, onclick: () => step(by) }, sign);
+  const arrows = [arrow("previous picture", "‹", -1), arrow("next picture", "›", 1)];
+  const close = el("button.close", { type: "button", "aria-label": "close", onclick: () => box.close() }, "×");
+  const box = el("dialog.lightbox", { "aria-label": "picture" }, arrows[0], el("figure", {}, picture, caption), arrows[1], close);
+  box.addEventListener("click", (event) => { if (event.target === box) box.close(); });
+  box.addEventListener("keydown", (event) => {
+    const by = { ArrowLeft: -1, ArrowRight: 1, k: -1, j: 1 }[event.key];
+    if (by) step(by);
+    event.stopPropagation();  // else the review would move on behind it
+  });
+
+  const show = (index) => {
+    at = index;
+    const { url, key, width_px: width, height_px: height } = content.pictures[shown[at]];
+    picture.src = url;
+    picture.alt = key;
+    caption.replaceChildren(
+      name(key), el("small", {}, `${width} × ${height}`, shown.length > 1 && ` · ${at + 1} of ${shown.length}`),
+      el("code", {}, `triptych group --out RUN --explain '${key}'`));
+    arrows.forEach((each) => { each.hidden = shown.length < 2; });
+  };
+
+  // `numbers` are of the pictures that the arrows go through.
+  const open = (numbers, number) => {
+    shown = numbers.filter((each) => content.pictures[each].url);
+    show(shown.indexOf(number));
+    if (!box.open) box.showModal();
+  };
+  return { box, open };
+})();
+
+const help = (() => {
+  const keys = [["j or →", "next item"], ["k or ←", "previous item"], ["g", "good"], ["b", "bad"], ["u", "undo"], ["/", "search"], ["Esc", "leave"], ["?", "this list"]];
+  const box = el("dialog.help", { "aria-label": "keys" }, el("h3", {}, "Keys"),
+    el("dl.pairs", {}, keys.map(([key, meaning]) => el("div", {}, el("dt", {}, el("kbd", {}, key)), el("dd", {}, meaning)))),
+    el("p.note", {}, "A click on a picture enlarges it. The number of a card is a link to it. Votes stay in this browser until you download them: triptych report RUN --verdicts FILE turns them into a precision."));
+  box.addEventListener("click", () => box.close());
+  return { box, open: () => box.showModal() };
+})();

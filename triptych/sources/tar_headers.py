@@ -13,38 +13,23 @@ import io
 import os
 import tarfile
 from collections.abc import Iterator
-from typing import IO, NamedTuple
+from typing import IO
 
-MAX_HEADER_BYTES = 1024 * 1024
-"""Of a long name or of further fields. Those that programs write have some thousand bytes."""
+from triptych.sources.members import LostMembers
+
+MAX_HEADER_BYTES = 64 * 1024 * 1024
+"""Of a long name or of further fields. Most have some thousand bytes; some programs put texts there."""
 
 SCANNED_AT_ONCE_BYTES = 1024 * 1024
 
 BLOCK_BYTES = tarfile.BLOCKSIZE
 
 
-class TarMember(NamedTuple):
-    """One member, a folder or a link included."""
-
-    header: tarfile.TarInfo
-    end: int
-    """Where the next header is."""
-
-    @property
-    def end_of_content(self) -> int:
-        """For a sparse one, what is in the archive of it."""
-        return self.end if self.header.issparse() else self.header.offset_data + self.header.size
-
-
-class LostMembers(NamedTuple):
-    """A place of the archive from which members are lost."""
-
-    offset_bytes: int
-    reason: str
-
-
-def members_of(raw: IO[bytes], whole: int, *, look_on: bool = True) -> Iterator[TarMember | LostMembers]:
-    """The members of the tar in ``raw``, of ``whole`` bytes, and what is wrong with it, in its order.
+def members_of(
+    raw: IO[bytes], whole: int, *, look_on: bool = True
+) -> Iterator[tuple[tarfile.TarInfo, int] | LostMembers]:
+    """The members of the tar in ``raw``, of ``whole`` bytes, each with where the next header is, and what is
+    wrong with it, in its order.
 
     It looks on behind a broken header and behind the end mark, which finds the members of archives that were
     appended to each other. Without ``look_on`` what doesn't begin as a tar is not searched for one.
@@ -62,7 +47,7 @@ def members_of(raw: IO[bytes], whole: int, *, look_on: bool = True) -> Iterator[
             yield LostMembers(end, lost)
         any_member = True
         yield member
-        end = at = member.end
+        end = at = member[1]
     if (reason := _why_not_whole(raw, end, whole, any_member)) is not None:
         yield LostMembers(min(end, whole), reason)
 
@@ -91,8 +76,8 @@ class _Headers:
         self._tar = tarfile.TarFile(fileobj=io.BytesIO(bytes(2 * BLOCK_BYTES)), errors="surrogateescape")
         self._tar.fileobj = self._bounded  # type: ignore[assignment]
 
-    def read(self, offset_bytes: int) -> TarMember | None:
-        """The member whose headers begin there; None where none do, or they make no sense."""
+    def read(self, offset_bytes: int) -> tuple[tarfile.TarInfo, int] | None:
+        """The member whose headers begin there, and its end; None where none do, or they make no sense."""
         self._bounded.seek(offset_bytes)
         try:
             header = tarfile.TarInfo.fromtarfile(self._tar)
@@ -104,7 +89,7 @@ class _Headers:
         except Exception:  # it raises anything on damaged bytes
             return None
         sound = header.size >= 0 and offset_bytes < header.offset_data <= end
-        return TarMember(header, end) if sound else None
+        return (header, end) if sound else None
 
     def reaches_the_end(self, offset_bytes: int) -> bool:
         """Whether the headers that begin there go on behind the end of the file."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from triptych.errors import UsageError
 from triptych.sources.file_names import is_junk
-from triptych.sources.pyarrow_extra import import_pyarrow
+from triptych.sources.unpacking import import_pyarrow
 
 KEY_COLUMNS = ("image_path", "key", "url", "image_url", "file_name", "path")
 """Of a Parquet file, in order: clip-retrieval's and img2dataset's names of an image."""

@@ -1,5 +1,6 @@
 """Parquet files: images from their column, by row, in bounded memory."""
 
+import base64
 import contextlib
 import json
 import random
@@ -18,7 +19,6 @@ from triptych.errors import UsageError
 from triptych.sources.config import InputConfig, ParquetConfig
 from triptych.sources.loose_files import FILES_PER_SHARD
 from triptych.sources.opening import open_sources
-from triptych.sources.parquet_footers import Footers
 
 
 def _write(path: Path, columns: dict[str, object], rows_a_group: int = 100, **metadata: str) -> Path:
@@ -130,6 +130,7 @@ CLEAR: tuple[dict[str, object], ...] = (
 UNCLEAR: tuple[dict[str, object], ...] = (
     {"sha256": BLOB},
     {"sha256": BLOB, "md5": BLOB},
+    {"audio": {"bytes": BLOB}},
     {"left": jpeg(1), "right": jpeg(2)},
     {"png": jpeg(1), "jpg": jpeg(2)},
 )
@@ -169,6 +170,7 @@ BYTES = {
     "large_binary": pa.large_binary(),
     "binary_view": pa.binary_view(),
     "dictionary": pa.dictionary(pa.int32(), pa.binary()),
+    "fixed": pa.binary(len(jpeg(1))),
 }
 
 
@@ -216,6 +218,44 @@ def test_bytes_of_every_type_are_found_and_found_again(tmp_path: Path) -> None:
         assert [True] * (4 if isinstance(row, list) else 2) == read_again(shards[name])
 
 
+def test_lists_of_numbers_that_are_bytes_are_images(tmp_path: Path) -> None:
+    """One a row, in a column or in a field."""
+    numbers = pa.list_(pa.uint8())
+    rows = [list(jpeg(1)), None, list(jpeg(2))]
+    _write(tmp_path / "a.parquet", {"image": pa.array(rows, numbers)}, rows_a_group=2)
+    structs = pa.array([{"data": row} for row in rows], pa.struct([("data", numbers)]))
+    _write(tmp_path / "b.parquet", {"tags": pa.array([[1], [], [2]], numbers), "x": structs})
+    shards = open_sources([tmp_path])
+
+    assert ["a/0", "a/2", "b/0", "b/2"] == keys(tmp_path)
+    assert {"a/1": "no image", "b/1": "no image"} == reasons(tmp_path)
+    assert [3, 3] == [shard.file_count for shard in shards]
+    assert all(all(read_again(shard)) for shard in shards)
+
+
+@pytest.mark.parametrize("plaintext_footer", [False, True])
+def test_an_encrypted_file_has_its_true_reason(tmp_path: Path, plaintext_footer: bool) -> None:
+    """Also where only its columns are, which ends a process that looks at one."""
+    from pyarrow.parquet import encryption
+
+    class Keys(encryption.KmsClient):
+        def wrap_key(self, key: bytes, _: str) -> bytes:
+            return base64.b64encode(key)
+
+    config = encryption.EncryptionConfiguration(
+        footer_key="1", column_keys={"2": ["image"]}, plaintext_footer=plaintext_footer
+    )
+    properties = encryption.CryptoFactory(lambda _: Keys()).file_encryption_properties(
+        encryption.KmsConnectionConfig(), config
+    )
+    table = pa.table({"image": [jpeg()]})
+    with pq.ParquetWriter(tmp_path / "a.parquet", table.schema, encryption_properties=properties) as writer:
+        writer.write_table(table)
+    write_file(tmp_path / "x.jpg")
+
+    assert {"a.parquet": "encrypted archive"} == reasons(tmp_path)
+
+
 def test_lists_of_images_that_datasets_declares_are_read(tmp_path: Path) -> None:
     """Also empty ones, which are a record."""
     views = {"_type": "List", "feature": {"_type": "Image"}}
@@ -232,20 +272,16 @@ def test_a_footer_that_ends_its_reader_costs_one_file(tmp_path: Path) -> None:
     source = _write(tmp_path / "good.parquet", {"image": [jpeg()]})
     content = source.read_bytes()
     footer_at = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
-    damages = []
-    with Footers() as footers:
-        for at in range(footer_at, len(content) - 8):
-            if content[at] != 2:  # OPTIONAL, as it is written
-                continue
-            damaged = write_file(tmp_path / "a.parquet", content[:at] + b"\0" + content[at + 1 :])
-            damages.append(footers.read(str(damaged), None).damage)
-            if damages[-1].startswith("damaged archive: its footer ends the process"):
-                break
+    for number, at in enumerate(range(footer_at, len(content) - 8)):
+        if content[at] == 2:  # OPTIONAL, as it is written
+            write_file(tmp_path / f"{number}.parquet", content[:at] + b"\0" + content[at + 1 :])
+    why = {file.key: file.unreadable or "" for shard in open_sources([tmp_path]) for file in shard.files()}
 
-        assert damages[-1].startswith("damaged archive: its footer ends the process")
-        assert (1,) == footers.read(str(source), None).group_images
-    assert ["good/0"] == keys(tmp_path)
-    assert {"a.parquet": "damaged archive"} == reasons(tmp_path)
+    assert any(
+        reason.startswith("damaged archive: ") and "ended the process" in reason for reason in why.values()
+    )
+    assert why["good/0"] == ""
+    assert ["good/0"] == [key for key in keys(tmp_path) if key.startswith("good")]
 
 
 @pytest.mark.parametrize("seed", range(3))

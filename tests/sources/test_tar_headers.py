@@ -89,14 +89,26 @@ def test_a_tar_without_an_end_mark_says_that_members_may_be_lost(tmp_path: Path)
 
 
 def test_a_tar_of_the_oldest_kind_is_read(tmp_path: Path) -> None:
-    """Without a mark of its format, by its name."""
+    """Without a mark of its format, whatever it is called."""
     content = _flavour(tarfile.USTAR_FORMAT)
     for at in range(0, len(content), BLOCK):
         if content[at + 257 : at + 262] == b"ustar":
             content = _changed(content, at, slice(257, 265), b"")
     write_file(tmp_path / "a.tar", content)
+    write_file(tmp_path / "b", content)
 
-    assert [f"a/d/{number}.jpg" for number in range(4)] == keys(tmp_path)
+    assert [f"{name}/d/{number}.jpg" for name in "ab" for number in range(4)] == keys(tmp_path)
+
+
+def test_a_header_with_a_long_text_is_read(tmp_path: Path) -> None:
+    """It says nothing of the pixels."""
+    header = tarfile.TarInfo("1.jpg")
+    header.size, header.pax_headers = len(jpeg()), {"comment": "x" * 3_000_000}
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        archive.addfile(header, io.BytesIO(jpeg()))
+
+    assert ["a/1.jpg"] == keys(tmp_path)
+    assert {} == reasons(tmp_path)
 
 
 def test_a_sparse_member_has_its_true_reason_also_as_the_last(tmp_path: Path) -> None:

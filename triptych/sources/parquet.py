@@ -13,19 +13,18 @@ from __future__ import annotations
 import bisect
 import contextlib
 import threading
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import accumulate, islice
 from typing import IO, Any
 
 from triptych.sources.loose_files import FILES_PER_SHARD
 from triptych.sources.parquet_columns import ImageColumn
-from triptych.sources.parquet_footers import READ_AHEAD_BYTES, Footer, Footers, why_unreadable
+from triptych.sources.parquet_footers import READ_AHEAD_BYTES, Footer, read_footers, why_unreadable
 from triptych.sources.path_filter import PathFilter
-from triptych.sources.pyarrow_extra import import_pyarrow
 from triptych.sources.regular_files import MAX_FILE_BYTES, modified_ns_of, size_of
 from triptych.sources.shard import Archive, FoundFile, Shard, UnreadableArchive
-from triptych.sources.unpacking import UnpackedFile
+from triptych.sources.unpacking import UnpackedFile, import_pyarrow
 
 MOST_ROWS_AT_ONCE, READ_AT_ONCE_BYTES = 16, 64 * 1024**2
 """Of a row group, when all of it is gone through."""
@@ -80,7 +79,8 @@ class ParquetShard:
     def read(self, key: str, offset_bytes: int | None, size_bytes: int) -> bytes:
         row, number = self._place(key)
         group = bisect.bisect_right(self._starts, row) - 1
-        values = _row_groups.images(self._path, self._groups[group], self._column)
+        with _one_at_a_time:
+            values = _row_group(self._path, self._groups[group], self._column)
         within = row - self._starts[group]
         contents = self._column.contents(values[within].as_py()) if within < len(values) else []
         content = contents[number] if number < len(contents) else None
@@ -169,9 +169,8 @@ class CopiedParquetShard(ParquetShard):
 
 def open_parquet(archives: Sequence[Archive]) -> Iterator[Sequence[Shard] | str]:
     """Of each file its shards, or why it holds no images. Raises SetupError where pyarrow is missing."""
-    with Footers() as footers:
-        for archive in archives:
-            yield _shards(archive, footers.read(archive.path, _wanted_column(archive)))
+    footers = read_footers([(archive.path, _wanted_column(archive)) for archive in archives])
+    return map(_shards, archives, footers)
 
 
 def _wanted_column(archive: Archive) -> str | None:
@@ -209,32 +208,13 @@ def _shards(archive: Archive, footer: Footer) -> Sequence[Shard] | str:
     return shards
 
 
-class _RowGroups:
-    """The images of the row groups that were read last."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._kept: OrderedDict[tuple[str, int, ImageColumn], Any] = OrderedDict()
-
-    def images(self, path: str, group: int, column: ImageColumn) -> Any:
-        """A row group's images as an Arrow array. Raises OSError where they can't be read any more.
-
-        One thread reads at a time: the others mostly wait for the same row group.
-        """
-        with self._lock:
-            name = (path, group, column)
-            if name not in self._kept:
-                while len(self._kept) >= KEPT_ROW_GROUPS:
-                    self._kept.popitem(last=False)
-                self._kept[name] = _read_group(path, group, column)
-            self._kept.move_to_end(name)
-            return self._kept[name]
+_one_at_a_time = threading.Lock()
+"""The others mostly wait for the same row group."""
 
 
-_row_groups = _RowGroups()
-
-
-def _read_group(path: str, group: int, column: ImageColumn) -> Any:
+@lru_cache(KEPT_ROW_GROUPS)
+def _row_group(path: str, group: int, column: ImageColumn) -> Any:
+    """A row group's images as an Arrow array. Raises OSError where they can't be read any more."""
     try:
         with import_pyarrow(path).parquet.ParquetFile(path) as file:
             return file.read_row_group(group, [column.leaf], use_threads=False).column(0)

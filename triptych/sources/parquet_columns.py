@@ -2,13 +2,14 @@
 
 Comes in: an open file, as pyarrow has it, and what the user named. Goes out: the column, or why there is none
 or not one. Types are seen through: bytes of every width, in structs and lists, as `datasets`, polars, pandas,
-Spark and DuckDB write them. Not its job: reading the images (see parquet).
+Spark and DuckDB write them, and lists of numbers that are bytes. Not its job: reading the images (see
+parquet).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -51,6 +52,11 @@ class ImageColumn(msgspec.Struct, frozen=True):
         """Whether a row may hold several images."""
         return LIST in self.steps
 
+    @property
+    def is_called_so(self) -> bool:
+        """Whether its name says that it holds images."""
+        return self.name.rpartition(".")[2].lower() in NAMES
+
     def contents(self, value: Any) -> list[bytes | None]:
         """The images of a row, given what its column holds as Python objects."""
         return _contents(value, self.steps[1:])
@@ -63,56 +69,43 @@ def _contents(value: Any, steps: Sequence[str]) -> list[bytes | None]:
         if step == LIST:
             return [each for item in value for each in _contents(item, steps[at + 1 :])] or [None]
         value = value[step]
-    return [value]
-
-
-class _Candidate(NamedTuple):
-    column: ImageColumn
-    rank: int
-    """0: `datasets` says that it holds images; 1: the field ``bytes`` of a struct; 2: any other bytes."""
-
-    @property
-    def is_called_so(self) -> bool:
-        """Whether its name or type says that it holds images."""
-        return self.rank < 2 or self.column.name.rpartition(".")[2].lower() in NAMES
+    return [bytes(value) if isinstance(value, list) else value]
 
 
 def find_image_column(file: Any, wanted: str | None) -> ImageColumn | str:
-    """The column ``wanted``; else the one that holds images, by its first rows, where its type or its name
-    doesn't say enough. Where there is none or more than one, what there is."""
+    """The column ``wanted``; else the one that holds images, by its first rows, where not a single one is
+    called so; of several the one that `datasets` declares, or that is called so. Where there is none or more
+    than one, what there is."""
     schema = file.schema_arrow
-    candidates = list(_candidates(file, schema))
+    columns = list(_columns_of_bytes(file, schema))
     if wanted is not None:
-        named = [each.column for each in candidates if wanted in (each.column.name, each.column.leaf)]
+        named = [column for column in columns if wanted in (column.name, column.leaf)]
         return named[0] if len(named) == 1 else f"no column {wanted} of bytes, found {_described(schema)}"
-    if len(candidates) > 1 or not all(each.is_called_so for each in candidates):
-        holding = [each for each in candidates if _holds_images(file, each.column)]
-        candidates = holding or [each for each in candidates if each.is_called_so]
-    if not candidates:
+    if len(columns) != 1 or not columns[0].is_called_so:
+        holding = [column for column in columns if _holds_images(file, column)]
+        columns = holding or [column for column in columns if column.is_called_so]
+    if not columns:
         return f"no column of images, found {_described(schema)}"
-    best = min(each.rank for each in candidates)
-    candidates = [each for each in candidates if each.rank == best]
-    if len(candidates) > 1:
-        called = [each for each in candidates if each.column.name.rpartition(".")[2].lower() in NAMES]
-        candidates = called if len(called) == 1 else candidates
-    if len(candidates) > 1:
-        names = _listed([each.column.name for each in candidates])
+    declared = _declared(schema)
+    if len(columns) > 1:
+        columns = [column for column in columns if column.steps[0] in declared] or columns
+    if len(columns) > 1:
+        columns = [column for column in columns if column.is_called_so] or columns
+    if len(columns) > 1:
+        names = _listed([column.name for column in columns])
         return (
-            f"{len(candidates)} columns that may hold images: {names}; name one with --image-column NAME, or"
+            f"{len(columns)} columns that may hold images: {names}; name one with --image-column NAME, or"
             " PATTERN=NAME for these files"
         )
-    return candidates[0].column
+    return columns[0]
 
 
-def _candidates(file: Any, schema: Any) -> Iterator[_Candidate]:
-    """All columns of bytes. pyarrow's columns, taken apart, are those of Parquet in the same order."""
-    features = _declared(schema)
+def _columns_of_bytes(file: Any, schema: Any) -> Iterator[ImageColumn]:
+    """pyarrow's columns, taken apart, are those of Parquet in the same order."""
     leaves = [leaf for field in schema for leaf in _leaves((field.name,), field.type)]
     for number, (steps, holds_bytes) in enumerate(leaves):
         if holds_bytes:
-            column = ImageColumn(steps, file.schema.column(number).path, number)
-            in_struct = steps[-1] == "bytes" and len([step for step in steps if step != LIST]) > 1
-            yield _Candidate(column, 0 if _is_declared(features, steps) else 1 if in_struct else 2)
+            yield ImageColumn(steps, file.schema.column(number).path, number)
 
 
 def _leaves(steps: tuple[str, ...], kind: Any) -> Iterator[tuple[tuple[str, ...], bool]]:
@@ -130,32 +123,23 @@ def _leaves(steps: tuple[str, ...], kind: Any) -> Iterator[tuple[tuple[str, ...]
         for inner in (kind.key_type, kind.item_type):
             yield from ((steps, False) for _ in _leaves(steps, inner))
     elif hasattr(kind, "value_type"):  # a list of any kind
-        yield from _leaves((*steps, LIST), kind.value_type)
+        if types.is_uint8(kind.value_type) and LIST not in steps:
+            yield steps, True
+        else:
+            yield from _leaves((*steps, LIST), kind.value_type)
     else:
-        yield steps, types.is_binary(kind) or types.is_large_binary(kind) or types.is_binary_view(kind)
+        tests = (types.is_binary, types.is_large_binary, types.is_binary_view, types.is_fixed_size_binary)
+        yield steps, any(is_bytes(kind) for is_bytes in tests)
 
 
-def _declared(schema: Any) -> Any:
-    """What the metadata of `datasets` says of the columns."""
+def _declared(schema: Any) -> set[str]:
+    """The columns in which there are images by the metadata of `datasets`."""
     try:
-        return msgspec.json.decode((schema.metadata or {}).get(b"huggingface", b"{}"))["info"]["features"]
-    except (ValueError, KeyError, TypeError):
-        return None
-
-
-def _is_declared(features: Any, steps: Sequence[str]) -> bool:
-    try:
-        for step in steps:
-            features = (
-                (features[0] if isinstance(features, list) else features["feature"])
-                if step == LIST
-                else features[step]
-            )
-            if isinstance(features, dict) and features.get("_type") == "Image":
-                return True
-    except (KeyError, TypeError, IndexError):
-        pass
-    return False
+        about = msgspec.json.decode((schema.metadata or {}).get(b"huggingface", b"{}"))
+        features = about["info"]["features"].items()
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return set()
+    return {name for name, feature in features if b'"_type":"Image"' in msgspec.json.encode(feature)}
 
 
 def _holds_images(file: Any, column: ImageColumn) -> bool:

@@ -6,23 +6,25 @@ aren't. Not its job: reading the images, which are checked as they are unpacked 
 
 from __future__ import annotations
 
-import contextlib
 import os
-import select
+import signal
 import subprocess
 import sys
-from typing import Any, Self
+from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
 from triptych.sources.parquet_columns import ImageColumn, find_image_column
-from triptych.sources.pyarrow_extra import import_pyarrow
+from triptych.sources.unpacking import import_pyarrow
 
 READ_AHEAD_BYTES = 1024 * 1024
 """Of a column that is gone through: without it, pyarrow reads all of a row group's column at once."""
 
-FOOTER_TIMEOUT_S = 120.0
+FOOTER_TIMEOUT_S = 120
 """A footer takes milliseconds, on a slow disk seconds."""
+
+MAX_REASON_LETTERS = 200
 
 
 class Footer(msgspec.Struct, frozen=True):
@@ -41,61 +43,28 @@ class Footer(msgspec.Struct, frozen=True):
 
 class _Question(msgspec.Struct, frozen=True):
     path: str
+    """With its bytes as Latin-1 letters: names may be no UTF-8."""
     wanted: str | None
 
 
-class Footers:
-    """Reads footers. A context manager: its process ends with the block."""
-
-    def __init__(self) -> None:
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._end()
-
-    def read(self, path: str, wanted: str | None) -> Footer:
-        """The footer of ``path``; one that ends its reader costs this file only.
-
-        Raises SetupError where pyarrow is missing.
-        """
-        if self._process is None:
-            import_pyarrow(path)
-            self._process = _started()
-        asked, answered = self._process.stdin, self._process.stdout
-        assert asked is not None and answered is not None
-        with contextlib.suppress(BrokenPipeError):
-            asked.write(msgspec.json.encode(_Question(_as_text(path), wanted)) + b"\n")
-            asked.flush()
-            if select.select([answered], [], [], FOOTER_TIMEOUT_S)[0]:
-                with contextlib.suppress(msgspec.DecodeError):
-                    return msgspec.json.decode(answered.readline(), type=Footer)
-        self._end()
-        return Footer(damage="damaged archive: its footer ends the process that reads it")
-
-    def _end(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.communicate()
-            self._process = None
-
-
-def _started() -> subprocess.Popen[bytes]:
-    """With the modules that this process has: a script's folder, a checkout."""
-    return subprocess.Popen(
-        [sys.executable, "-P", "-m", "triptych.sources.parquet_footers"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)},
-    )
-
-
-def _as_text(path: str) -> str:
-    """Names that are no UTF-8 have their bytes as Latin-1 letters on the way."""
-    return os.fsencode(path).decode("latin-1")
+def read_footers(wanted: Sequence[tuple[str, str | None]]) -> list[Footer]:
+    """The footers of files, each with the column that the user named; one that ends its reader costs this
+    file only. Raises SetupError where pyarrow is missing."""
+    questions = [_Question(os.fsencode(path).decode("latin-1"), column) for path, column in wanted]
+    footers: list[Footer] = []
+    while len(footers) < len(questions):
+        import_pyarrow(wanted[0][0])
+        reader = subprocess.run(
+            [sys.executable, "-P", "-m", __name__],
+            input=msgspec.json.encode(questions[len(footers) :]),
+            capture_output=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)},
+        )
+        footers += [msgspec.json.decode(line, type=Footer) for line in reader.stdout.splitlines()]
+        if len(footers) < len(questions):
+            said = why_unreadable(ValueError(reader.stderr.decode(errors="replace")[-MAX_REASON_LETTERS:]))
+            footers.append(Footer(damage=f"{said} (it ended the process that read it)"))
+    return footers
 
 
 def read_footer(path: str, wanted: str | None) -> Footer:
@@ -112,7 +81,7 @@ def read_footer(path: str, wanted: str | None) -> Footer:
                 return Footer(no_images=column)
             chunks = [group.column(column.number) for group in groups]
             rows = tuple(group.num_rows for group in groups)
-            images = tuple(chunk.num_values for chunk in chunks)
+            images = tuple(chunk.num_values for chunk in chunks) if column.is_list else rows
             if min((*rows, *images), default=0) < 0:
                 return Footer(damage="damaged archive: it says that it has fewer than no rows")
             sizes = tuple(chunk.total_uncompressed_size for chunk in chunks)
@@ -127,15 +96,16 @@ def why_unreadable(error: Exception) -> str:
         return f"read error: {error.strerror}"
     if isinstance(error, MemoryError):
         return "too large: there is not enough memory for a page of it"
-    return f"damaged archive: {' '.join(str(error).split())[:200] or type(error).__name__}"
+    said = " ".join(str(error).split())[:MAX_REASON_LETTERS] or type(error).__name__
+    return f"{'encrypted' if 'crypt' in said.lower() else 'damaged'} archive: {said}"
 
 
 def _answer_questions() -> None:
-    """What the process of its own does, until nobody asks any more."""
+    """What the process of its own does."""
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what libraries print
-    for line in sys.stdin.buffer:
-        question = msgspec.json.decode(line, type=_Question)
+    for question in msgspec.json.decode(sys.stdin.buffer.read(), type=list[_Question]):
+        signal.alarm(FOOTER_TIMEOUT_S)
         footer = read_footer(os.fsdecode(question.path.encode("latin-1")), question.wanted)
         answers.write(msgspec.json.encode(footer) + b"\n")
         answers.flush()

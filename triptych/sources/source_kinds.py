@@ -6,7 +6,9 @@ class for its shards (see shard.Shard) and name it here. Not its job: folders, l
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import tarfile
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import NamedTuple
@@ -41,6 +43,10 @@ class SourceKind(NamedTuple):
 
 
 def _is_tar(head: bytes) -> bool:
+    """By its mark, or the checksum of its first header, as the oldest ones have no mark."""
+    with contextlib.suppress(Exception):  # it raises anything on other bytes
+        tarfile.TarInfo.frombuf(head, "utf-8", "surrogateescape")
+        return True
     return head[257:262] == b"ustar"
 
 

@@ -16,14 +16,12 @@ import gzip
 import lzma
 import os
 import tempfile
-import threading
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
 from triptych.errors import SetupError
-from triptych.sources.pyarrow_extra import import_pyarrow
 from triptych.sources.regular_files import open_regular
 
 READ_AT_ONCE_BYTES = 64 * 1024
@@ -33,43 +31,33 @@ MAX_EXPANSION, ALWAYS_UNPACKED_BYTES = 100, 1024**3
 """What unpacks to more than so many times its size, and is larger than this, is a bomb: images hardly get
 smaller by compression."""
 
-_ONE_AT_A_TIME = threading.Lock()
-"""Of the threads of a process: most wait for the same archive."""
+
+def import_pyarrow(path: str) -> Any:
+    """pyarrow, with its parquet. Raises SetupError where it isn't installed."""
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        raise SetupError(
+            f"{path} is read with pyarrow, which isn't installed; install triptych[arrow], or leave it out"
+        ) from None
+    return pyarrow
 
 
-def _with_pyarrow(compression: str) -> Callable[[Any, str], Any]:
-    def opened(raw: Any, path: str) -> Any:
-        return import_pyarrow(path).CompressedInputStream(raw, compression)
-
-    return opened
-
-
-def _gunzip(raw: Any, _: str) -> Any:
-    return gzip.GzipFile(fileobj=raw)
-
-
-def _bunzip2(raw: Any, _: str) -> Any:
-    return bz2.BZ2File(raw)
-
-
-def _unxz(raw: Any, _: str) -> Any:
-    return lzma.LZMAFile(raw)
-
-
-_COMPRESSIONS: tuple[tuple[bytes, Callable[[Any, str], Any]], ...] = (
-    (b"\x1f\x8b", _gunzip),
-    (b"BZh", _bunzip2),
-    (b"\xfd7zXZ\0", _unxz),
-    (b"\x5d\0\0", _unxz),
-    (b"\x28\xb5\x2f\xfd", _with_pyarrow("zstd")),
-    (b"\x04\x22\x4d\x18", _with_pyarrow("lz4")),
-)
-"""How each begins, and what reads it."""
+_COMPRESSIONS: dict[bytes, Callable[[Any], Any] | str] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ\0": lzma.open,
+    b"\x5d\0\0": lzma.open,
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"\x04\x22\x4d\x18": "lz4",
+}
+"""How each begins, and what reads it: pyarrow by its name for it."""
 
 
 def is_compressed(head: bytes) -> bool:
     """Whether a file that begins with ``head`` is compressed in a way that can be read."""
-    return any(head.startswith(begin) for begin, _ in _COMPRESSIONS)
+    return head.startswith(tuple(_COMPRESSIONS))
 
 
 @contextlib.contextmanager
@@ -81,12 +69,13 @@ def decompressed(path: str) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
     with open_regular(path) as raw:
         head = raw.read(8)
         raw.seek(0)
-        for begin, opened in _COMPRESSIONS:
-            if head.startswith(begin):
-                with opened(raw, path) as stream:
-                    yield stream, raw
-                return
-        yield raw, raw
+        opened = next((each for begin, each in _COMPRESSIONS.items() if head.startswith(begin)), None)
+        if opened is None:
+            yield raw, raw
+            return
+        is_arrow = isinstance(opened, str)
+        with import_pyarrow(path).CompressedInputStream(raw, opened) if is_arrow else opened(raw) as stream:
+            yield stream, raw
 
 
 class UnpackedFile:
@@ -99,9 +88,8 @@ class UnpackedFile:
 
     def open(self) -> IO[bytes]:
         """Raises OSError, SetupError where there is no room for it."""
-        with _ONE_AT_A_TIME:
-            if not self._is_there():
-                self._unpack()
+        if not self._is_there():
+            self._unpack()
         return self._copy.open("rb")
 
     def damage(self) -> str | None:

@@ -48,7 +48,9 @@ class ZipShard(MembersShard):
             if isinstance(error, OSError) and error.errno is not None:  # the disk, not the archive
                 raise
             is_cut = str(error) == "File is not a zip file" and head == MEMBER_SIGNATURE
-            what = "truncated archive: it ends before its directory" if is_cut else f"damaged archive: {error}"
+            what = (
+                "truncated archive: it ends before its directory" if is_cut else f"damaged archive: {error}"
+            )
             yield LostMembers(0, f"{what}{HOW_TO_SAVE if head == MEMBER_SIGNATURE else ''}")
             return
         infos = sorted(archive.infolist(), key=lambda info: info.header_offset)

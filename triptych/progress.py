@@ -9,12 +9,17 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Iterator
-from typing import Protocol
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from functools import partial
+from typing import Any, Protocol
 
 from triptych.terminal import echo, printable
 
 LINE_EVERY_S = 5.0
+
+_COUNTS_WIDTH = 34
+"""Of ``11,185,362/11,185,362 images, 9.9/s``; less moves the bars with each digit."""
 
 
 class Task(Protocol):
@@ -68,21 +73,24 @@ class Bars:
     def task(self, label: str, total: int | None, unit: str) -> Iterator[Task]:
         from rich import progress as rich_progress
         from rich.console import Console
+        from rich.table import Column
 
+        def text(field: str, **column: Any) -> rich_progress.TextColumn:
+            return rich_progress.TextColumn(field, table_column=Column(no_wrap=True, **column))
+
+        # On a narrow terminal the note gives way first, then the bar.
         columns = (
-            rich_progress.TextColumn("{task.description:<24}"),
-            rich_progress.BarColumn(),
-            rich_progress.MofNCompleteColumn(),
-            rich_progress.TextColumn(unit),
-            rich_progress.TextColumn("{task.fields[pace]}"),
-            rich_progress.TimeElapsedColumn(),
-            rich_progress.TextColumn("left"),
-            rich_progress.TimeRemainingColumn(),
-            rich_progress.TextColumn("{task.fields[note]}"),
+            text("{task.description}", min_width=20),
+            rich_progress.BarColumn(bar_width=None, table_column=Column(min_width=4, max_width=40, ratio=1)),
+            text("{task.fields[counts]}", min_width=_COUNTS_WIDTH),
+            text("{task.fields[left]}", min_width=12),
+            text("{task.fields[note]}", overflow="ellipsis", ratio=2),
         )
-        with rich_progress.Progress(*columns, console=Console(stderr=True)) as bars:
-            identifier = bars.add_task(label, total=total, note="", pace="")
-            yield _BarTask(bars, identifier)
+        with rich_progress.Progress(*columns, console=Console(stderr=True), expand=True) as bars:
+            identifier = bars.add_task(label, total=total, note="", counts="", left="")
+            task = _BarTask(_Count(total, unit), partial(bars.update, identifier))
+            yield task
+            task.finish()
 
     def say(self, line: str) -> None:
         echo(line, to_stderr=True)
@@ -101,15 +109,49 @@ class _NoTask:
         pass
 
 
-class _LineTask:
-    def __init__(self, label: str, total: int | None, unit: str) -> None:
-        self._note = ""
-        self._label, self._total, self._unit = label, total, unit
+class _Count:
+    """How much of a task is done, how fast, and how long the rest takes."""
+
+    def __init__(self, total: int | None, unit: str) -> None:
+        self._total, self._unit = total, unit
         self._done = 0
-        self._began = self._last = time.monotonic()
+        self._began = time.monotonic()
 
     def advance(self, count: int) -> None:
         self._done += count
+
+    def done(self) -> str:
+        """Such as ``120/216 images, 4.2/s``."""
+        of_total = "" if self._total is None else f"/{self._total:,}"
+        return f"{self._done:,}{of_total} {self._unit}{self._pace()}"
+
+    def left(self) -> str:
+        """Such as ``0:01:10 left``; empty where that isn't known."""
+        if self._total is None or not self._done:
+            return ""
+        left_s = max(self._total - self._done, 0) * self.elapsed_s / self._done
+        return f"{timedelta(seconds=round(left_s))} left"
+
+    @property
+    def elapsed_s(self) -> float:
+        return time.monotonic() - self._began
+
+    def _pace(self) -> str:
+        """Left out where so little was measured that it would say nothing."""
+        if self.elapsed_s < 1 or not self._done:
+            return ""
+        pace = self._done / self.elapsed_s
+        return f", {pace:,.0f}/s" if pace >= 100 else f", {pace:.1f}/s"
+
+
+class _LineTask:
+    def __init__(self, label: str, total: int | None, unit: str) -> None:
+        self._note = ""
+        self._label, self._count = label, _Count(total, unit)
+        self._last = time.monotonic()
+
+    def advance(self, count: int) -> None:
+        self._count.advance(count)
         if time.monotonic() - self._last >= LINE_EVERY_S:
             self.print_line(done=False)
 
@@ -118,29 +160,28 @@ class _LineTask:
 
     def print_line(self, *, done: bool) -> None:
         self._last = time.monotonic()
-        elapsed_s = max(self._last - self._began, 1e-9)
-        rate = self._done / elapsed_s
-        of_total = "" if self._total is None else f" of {self._total:,}"
-        line = f"{self._label}: {self._done:,}{of_total} {self._unit}, {rate:,.1f} {self._unit}/s"
-        if done:
-            line += f", took {elapsed_s:.0f} s"
-        elif self._total and rate > 0:
-            line += f", {max(self._total - self._done, 0) / rate:.0f} s left"
-        if self._note:
-            line += f"; {self._note}"
-        echo(line, to_stderr=True)
+        time_s = f"took {self._count.elapsed_s:.0f} s" if done else self._count.left()
+        echo(
+            f"{self._label}: "
+            + ", ".join(filter(None, (self._count.done(), time_s)))
+            + (f"; {self._note}" if self._note else ""),
+            to_stderr=True,
+        )
 
 
 class _BarTask:
-    def __init__(self, bars: object, identifier: object) -> None:
-        self._bars, self._identifier = bars, identifier
-        self._done = 0
-        self._began = time.monotonic()
+    def __init__(self, count: _Count, update: Callable[..., None]) -> None:
+        self._count, self._update = count, update
 
     def advance(self, count: int) -> None:
-        self._done += count
-        pace = f"{self._done / max(time.monotonic() - self._began, 1e-9):,.1f}/s"
-        self._bars.update(self._identifier, advance=count, pace=pace)  # type: ignore[attr-defined]
+        self._count.advance(count)
+        self._update(advance=count, counts=self._count.done(), left=self._count.left())
 
     def note(self, text: str) -> None:
-        self._bars.update(self._identifier, note=printable(text))  # type: ignore[attr-defined]
+        self._update(note=printable(text))
+
+    def finish(self) -> None:
+        """The bar stays, with the time that it took."""
+        self._update(
+            counts=self._count.done(), left=f"took {timedelta(seconds=round(self._count.elapsed_s))}"
+        )

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -69,3 +70,22 @@ def test_doctor_finds_the_embedded_models(triptych: Command) -> None:
 
     assert 0 == outcome.exit_code, outcome.stdout
     assert '"builtin:nano-internvl"' in outcome.stdout
+
+
+def test_each_stage_names_the_command_that_comes_next(
+    triptych: Command, few_images: Path, tmp_path: Path
+) -> None:
+    """On stderr: what a script reads stays as it is."""
+    run = tmp_path / "my run"
+    said = [
+        triptych("group", few_images, "--preset", "demo", "--set", "filtering.grounding=false", "--out", run),
+        triptych("caption", run, "--sample", "1", "--job", "single_en"),
+        triptych("filter", run),
+        triptych("export", run),
+    ]
+
+    assert ["caption", "filter", "export", "report"] == [
+        line.split()[2] for each in said for line in each.stderr.splitlines() if line.startswith("Next: ")
+    ]
+    assert f"Next: triptych report '{run}'" in said[-1].stderr
+    assert not any("Next:" in each.stdout for each in said)

@@ -80,7 +80,7 @@ def _filter_run(
             echo(*opened.filter_stage().count_lines())
         else:
             opened.make_again(fresh)
-            report(opened, opened.filter())
+            report(opened, opened.filter(), "export")
 
 
 def _filter_file(

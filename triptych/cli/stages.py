@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -110,7 +111,7 @@ def group(
         progress=for_stderr(),
     ) as opened:
         opened.make_again((*fresh, "sets") if regroup and "sets" not in fresh else fresh)
-        report(opened, opened.group())
+        report(opened, opened.group(), "caption" if sources else "")
 
 
 def _explain(folder: Path, key: str) -> None:
@@ -145,6 +146,7 @@ def caption(
         flags,
         fresh,
         lambda opened: opened.caption(of_languages(opened, names, languages)),
+        "filter",
     )
 
 
@@ -176,7 +178,7 @@ def export(
     if dry_run:
         _say_what_export_would_write(folder, config_file, flags, fresh, to, own)
     else:
-        _one_stage(folder, config_file, flags, fresh, lambda opened: opened.export(to, **own))
+        _one_stage(folder, config_file, flags, fresh, lambda opened: opened.export(to, **own), "report")
 
 
 def _say_what_export_would_write(
@@ -253,6 +255,7 @@ def run_all(
         echo("", f"Files in {opened.folder.export_folder}:")
         for path in sorted(opened.folder.export_folder.iterdir()):
             echo(f"  {path.name:<56} {path.stat().st_size:>12,} bytes")
+        _say_next(opened, "report")
 
 
 def of_languages(opened: Run, names: Sequence[str], languages: Sequence[str]) -> list[str]:
@@ -277,19 +280,26 @@ def _one_stage(
     flags: dict[str, object],
     fresh: Sequence[StageName],
     work: Callable[[Run], StageResult],
+    then: str,
 ) -> None:
     from triptych.opening import open_run
 
     with open_run(folder, config_file=config_file, settings=flags, progress=for_stderr()) as opened:
         opened.make_again(fresh)
-        report(opened, work(opened))
+        report(opened, work(opened), then)
 
 
-def report(opened: Run, result: StageResult) -> None:
-    """The counts of a run, and whether there was anything to do."""
+def report(opened: Run, result: StageResult, then: str = "") -> None:
+    """The counts of a run, whether there was anything to do, and the command that comes next."""
     from triptych.status import ledger_lines
 
     if not result.did_work:
         echo("Nothing to do: everything was done already.", to_stderr=True)
     for line in ledger_lines(result.ledger):
         echo(line)
+    if then:
+        _say_next(opened, then)
+
+
+def _say_next(opened: Run, command: str) -> None:
+    echo(f"Next: triptych {command} {shlex.quote(str(opened.path))}", to_stderr=True)

@@ -56,9 +56,11 @@ def open_engine(config: CaptioningConfig, logs: Path, say: Callable[[str], None]
     return spec.open(_model(config), config.settings_of(spec), config.limits, logs, say)
 
 
-def check_engine(config: CaptioningConfig, jobs: Iterable[Job] = ()) -> None:
+def check_engine(
+    config: CaptioningConfig, jobs: Iterable[Job] = (), say: Callable[[str], None] = lambda _: None
+) -> None:
     """Raise in seconds what ``open_engine`` would raise, and where endpoints would refuse every request of
-    ``jobs``, without loading any weights.
+    ``jobs``, without loading any weights. ``say`` takes lines on what was found.
 
     For a run that has hours of other work to do before it captions, or captions to put aside.
     """
@@ -67,7 +69,7 @@ def check_engine(config: CaptioningConfig, jobs: Iterable[Job] = ()) -> None:
         spec.check(_model(config), config.settings_of(spec))
     else:
         images = 2 if any(job.is_multi for job in jobs) else 1
-        spec.probe(_model(config), config.settings_of(spec), images)
+        spec.probe(_model(config), config.settings_of(spec), images, say)
 
 
 def check_forms(config: CaptioningConfig, jobs: Iterable[Job]) -> None:

@@ -27,6 +27,7 @@ from triptych.captioning.lmdeploy.config import LmdeployConfig
 from triptych.captioning.request_builder import RequestBuilder
 from triptych.captioning.scheduler import JobRequests, Scheduler
 from triptych.captioning.structured import refuse_without_form
+from triptych.captioning.useless_answers import stop_where_useless
 from triptych.errors import UnreadableImageError, UsageError
 from triptych.jobs import SEED_JOBS, Job, named
 from triptych.languages import Language, language_of
@@ -170,7 +171,8 @@ def _ask(
     )
     stopping = threading.Event()
     try:
-        batches = Scheduler(groups, requests, engine, stopping).finished()
+        finished_groups = Scheduler(groups, requests, engine, stopping).finished()
+        batches = stop_where_useless(finished_groups, job.name, stopping)
         return {row.id: row for batch in batches for finished in batch for row in finished.rows}
     finally:
         stopping.set()

@@ -19,7 +19,6 @@ from triptych.captioning.backlog import Backlog, CaptionCounts, forget_failures,
 from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.engine import Engine
 from triptych.captioning.engine_choice import check_engine, check_forms, choose_engine, open_engine
-from triptych.captioning.first_answers import stop_if_useless
 from triptych.captioning.generation_choice import (
     Choice,
     choose_generations,
@@ -36,6 +35,7 @@ from triptych.captioning.request_builder import RequestBuilder, reader_of
 from triptych.captioning.scheduler import FinishedGroup, JobRequests, Scheduler
 from triptych.captioning.sigint import Interrupts
 from triptych.captioning.structured import refuse_without_form
+from triptych.captioning.useless_answers import stop_where_useless
 from triptych.errors import SetupError
 from triptych.jobs import Job, named
 from triptych.records import Caption
@@ -170,7 +170,7 @@ class _Work(msgspec.Struct, frozen=True):
         read, texts = reader_of(self.context, sources), ImageTexts(self.context, sources)
         builder = RequestBuilder(read, self.config, self.image_captions, texts)
         if anew := [each.choice.job for each in missing if each.choice.fresh]:
-            check_engine(self.config, anew)  # what there is stays, unless it would be answered
+            check_engine(self.config, anew, progress.say)  # what there is stays, unless it would be answered
         engine = open_engine(self.config, self.context.folder.logs_folder, progress.say)
         try:
             if any(each.choice.job.structured for each in missing):
@@ -264,12 +264,11 @@ class _JobWork(msgspec.Struct, frozen=True):
             )
 
     def _finished(self, scheduler: Scheduler, todo: _Todo) -> Iterator[list[FinishedGroup]]:
-        """Of a job without a caption, it stops where no answer is usable."""
-        job, finished = todo.choice.job, scheduler.finished()
-        if todo.backlog.counts.captioned:
-            return finished
+        """They stop where answers are of no use."""
+        job, has_captions = todo.choice.job, todo.backlog.counts.captioned > 0
         check = self._check(job) if self.work.config.ask_again else None
-        return stop_if_useless(finished, job.name, check, self.interrupts.stopping)
+        stopping = self.interrupts.stopping
+        return stop_where_useless(scheduler.finished(), job.name, stopping, check, has_captions=has_captions)
 
     def _check(self, job: Job) -> AnswerCheck:
         naming = self.work.context.prompts[job.name].naming

@@ -226,7 +226,7 @@ class Run(RunContents):
             begun_with = before.settings.get("engine") if before is not None and not again else None
             captioning, _ = choose_engine(captioning, begun_with)
             check_forms(captioning, chosen)
-            check_engine(captioning, chosen)
+            check_engine(captioning, chosen, self.progress.say)
 
     def check_settings(self, jobs: Sequence[str] = ()) -> None:
         """Raise one SetupError with all settings that conflict with what the stages were made with."""

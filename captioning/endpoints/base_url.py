@@ -45,6 +45,16 @@ def base_url(text: str) -> str:
     return f"{parts.scheme}://{host}{'' if port is None else f':{port}'}{path}"
 
 
+def other_base_url(url: str) -> str:
+    """Where an endpoint may be that isn't found at ``url``: without its version, or with one.
+
+    >>> other_base_url("http://gpu1:8000/v1"), other_base_url("https://host/api")
+    ('http://gpu1:8000', 'https://host/api/v1')
+    """
+    before, _, last = url.rpartition("/")
+    return before if _VERSION.fullmatch(last) else f"{url}/v1"
+
+
 def is_showable(text: str) -> bool:
     """Whether a URL that is refused may be shown: no secret can be in it, nothing that moves a cursor."""
     return text.isprintable() and not any(mark in text for mark in "@?#")

@@ -46,6 +46,7 @@ class Endpoint:
         self._rests_in_a_row = 0
         self._errors_in_a_row = 0
         self._restarts = False
+        self._is_tried = False
 
     def rest(self, pause_s: float) -> None:
         """It is down: no new requests for so long, then one, then gradually more. From any thread."""
@@ -75,10 +76,12 @@ class Endpoint:
         if self._restarts:
             self._restarts = False
             self.limit.restart()
-        return self.in_flight < self.limit.limit and self.rests_for_s == 0.0
+        limit = self.limit.limit if self._is_tried else 1  # its first request tells what it takes
+        return self.in_flight < limit and self.rests_for_s == 0.0
 
     def answered(self, took_s: float) -> None:
         """It served a request, if only with a refusal."""
+        self._is_tried = True
         self._errors_in_a_row = self._rests_in_a_row = 0
         weight = 0.1 if self.mean_latency_s else 1.0
         self.mean_latency_s += weight * (took_s - self.mean_latency_s)
@@ -87,6 +90,7 @@ class Endpoint:
     def failed(self, error: Transient) -> None:
         """A request failed there. It rests where it isn't well and that happened too often in a row: longer
         each time, jittered, or as long as it asked for."""
+        self._is_tried = True
         self.limit.ended(overloaded=error.is_overload)
         if not error.is_of_endpoint:
             return

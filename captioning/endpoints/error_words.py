@@ -63,12 +63,8 @@ _ABOUT_NUMBERS = re.compile(
 def fault(code: int, words: str, where: str, retry_after_s: float = 0.0) -> RequestError | SetupError:
     """The error to raise for ``words``, which came with ``code``. ``where`` names the endpoint."""
     answer = f"{where}, HTTP {code}: {shown(words)}"
-    if code in (401, 403):
-        return SetupError(
-            f"{where} refuses access (HTTP {code}: {shown(words)});"
-            " name the environment variable of its key in captioning.server.api_key_env",
-            key="captioning.server.api_key_env",
-        )
+    if code == 401:  # 403 may be a gateway's word on a picture
+        return no_access(code, words, where)
     if code == 429:
         return NotNow(answer, retry_after_s)
     if code == 413 or (code not in PASSING_STATUS and code not in _ELSEWHERE and is_too_long(words)):
@@ -79,8 +75,17 @@ def fault(code: int, words: str, where: str, retry_after_s: float = 0.0) -> Requ
         error = Transient(answer)
     else:
         error = Refused(answer)
-    error.said = words
+    error.said, error.code = words, code
     return error
+
+
+def no_access(code: int, words: str | bytes, where: str) -> SetupError:
+    """That an endpoint refuses the key, or wants one."""
+    return SetupError(
+        f"{where} refuses access (HTTP {code}: {shown(words)});"
+        " name the environment variable of its key in captioning.server.api_key_env",
+        key="captioning.server.api_key_env",
+    )
 
 
 def is_too_long(words: str) -> bool:

@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import msgspec
@@ -79,7 +80,7 @@ class HttpClient:
         ca_file: Path | None = None,
     ) -> None:
         """In a running event loop. Raises SetupError for a proxy or a file that can't be used."""
-        self._proxies = {url: proxy_for(url) for url in urls}
+        self._proxies = {_origin(url): proxy_for(url) for url in urls}
         logins = [secret for proxy in self._proxies.values() if proxy for secret in password_of(proxy)]
         self.secrets = Secrets([*secrets, *logins])
         self._session = aiohttp.ClientSession(
@@ -97,7 +98,7 @@ class HttpClient:
 
     def name(self, url: str) -> str:
         """An endpoint in a message, with the proxy on the way to it."""
-        proxy = self._proxies.get(url)
+        proxy = self._proxies[_origin(url)]
         return url if proxy is None else f"{url} (through the proxy {without_login(proxy)})"
 
     async def chat(self, endpoint: Endpoint, body: bytes, limits: TimeLimits) -> ChatAnswer:
@@ -166,12 +167,16 @@ class HttpClient:
             url + path,
             data=body if body is None or len(body) <= SENT_AT_ONCE_BYTES else io.BytesIO(body),
             headers=None if body is None else {"Content-Type": "application/json"},
-            proxy=self._proxies.get(url),
+            proxy=self._proxies[_origin(url)],
             allow_redirects=False,
         )
 
     def _words(self, error: object) -> str:
         return shown(self.secrets.removed(str(error)))
+
+
+def _origin(url: str) -> str:
+    return urlsplit(url).netloc
 
 
 def _certificates(ca_file: Path | None) -> ssl.SSLContext | bool:

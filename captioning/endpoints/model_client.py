@@ -1,8 +1,9 @@
-"""Asks endpoints for captions, each in the dialect that it takes.
+"""Asks endpoints for captions, each in the fields that it takes, and tells whose fault a refusal is.
 
 Comes in: an endpoint, a request. Goes out: its answer. A field that an endpoint doesn't take is left out from
-then on, which is said once. A refusal is checked with a trial picture: where that is refused too, no image is
-to blame, and the set-up is. Not its job: which endpoint, trying again (see engines.openai_server).
+then on, which is said once. A refusal is checked with a trial: a short request with pictures of our own.
+Where that is refused too, no image is to blame, and the set-up is. Not its job: which endpoint, trying again
+(see engines.openai_server).
 """
 
 from __future__ import annotations
@@ -12,18 +13,26 @@ from collections.abc import Callable
 from triptych.captioning.endpoints.chat_api import ChatAnswer
 from triptych.captioning.endpoints.endpoint import Endpoint
 from triptych.captioning.endpoints.http_client import HttpClient, TimeLimits
-from triptych.captioning.endpoints.probe import TRIAL_PX, no_text, probe
 from triptych.captioning.endpoints.request_errors import Refused, RequestError, TooLong, Transient
 from triptych.captioning.engine import CaptionRequest
+from triptych.captioning.thinking import THINKING_OFF
+from triptych.captioning.tiling import trial_jpeg
 from triptych.errors import SetupError
+
+TRIAL_TOKENS = 32
+TRIAL_PROMPT = "Describe the image in a few words."
+TRIAL_PX = 112
+"""Small enough for any bound, large enough for any model's patches."""
 
 
 class ModelClient:
     """One model at any number of endpoints. For the event loop's thread."""
 
-    def __init__(self, http: HttpClient, model: str, limits: TimeLimits, say: Callable[[str], None]) -> None:
-        """``model`` is its served name, ``say`` takes lines for a person."""
-        self.model = model
+    model = ""
+    """Its served name."""
+
+    def __init__(self, http: HttpClient, limits: TimeLimits, say: Callable[[str], None]) -> None:
+        """``say`` takes lines for a person."""
         self._http = http
         self._limits = limits
         self._say = say
@@ -31,40 +40,74 @@ class ModelClient:
 
     async def ask(self, endpoint: Endpoint, request: CaptionRequest) -> ChatAnswer:
         """Raises a RequestError, or SetupError where the endpoint takes no request."""
+        while True:
+            try:
+                return await self._send(endpoint, request)
+            except TooLong as error:
+                bound = ", or raise its bound (nginx: client_max_body_size)" if error.code == 413 else ""
+                advice = f"set captioning.max_tiles lower{bound}"
+                words = f"{error}; what is too long is sent once more with half its tiles: {advice}"
+                self.say_once(endpoint, "too long", words)
+                raise
+            except Refused:
+                left_out = endpoint.dialect.left_out
+                await self.try_out(endpoint, len(request.images))
+                if endpoint.dialect.left_out == left_out:
+                    raise
+
+    async def try_out(self, endpoint: Endpoint, image_count: int = 1, side_px: int = TRIAL_PX) -> ChatAnswer:
+        """What it answers to a trial. Raises Transient, and SetupError where it takes no picture, not so
+        many, or has no text for them."""
+        try:
+            answer = await self.trial(endpoint, image_count, side_px)
+        except Refused as refusal:
+            raise SetupError(await self._why_refused(endpoint, image_count, refusal)) from None
+        if not answer.text.strip() and answer.finish_reason != "length":
+            raise SetupError(f"{self._http.name(endpoint.url)} answered a trial picture {no_text(answer)}")
+        return answer
+
+    async def trial(self, endpoint: Endpoint, image_count: int = 1, side_px: int = TRIAL_PX) -> ChatAnswer:
+        """What it answers to so many square pictures of our own. What it doesn't take is left out, what it
+        names before what it doesn't name. Raises a RequestError, or SetupError where it refuses the key."""
+        images = (trial_jpeg(side_px),) * image_count
+        request = CaptionRequest(id="trial", prompt=TRIAL_PROMPT, images=images, max_tokens=TRIAL_TOKENS)
+        return await self._send(endpoint, request, is_trial=True)
+
+    async def _send(
+        self, endpoint: Endpoint, request: CaptionRequest, *, is_trial: bool = False
+    ) -> ChatAnswer:
         dialect = endpoint.dialect
+        named = dialect.left_out
         while True:
             left_out = dialect.left_out
             try:
                 answer = await self._http.chat(endpoint, dialect.body(self.model, request), self._limits)
             except (Refused, Transient) as error:
-                if dialect.left_out != left_out or dialect.learn(error.said):
+                if dialect.left_out != left_out:  # another request has learned it meanwhile
                     continue
-                if isinstance(error, TooLong) or not isinstance(error, Refused):
-                    raise
-                await self.try_out(endpoint, len(request.images))
-                if dialect.left_out == left_out:
+                if dialect.learn(error.said):
+                    named = dialect.left_out
+                elif not (is_trial and isinstance(error, Refused) and dialect.leave_out_more()):
+                    if is_trial:
+                        dialect.forget(named)  # it took none of that: the fields are not what it refuses
                     raise
             else:
-                self._say_what_is_left_out(endpoint)
+                if words := dialect.words():
+                    self.say_once(endpoint, words, f"doesn't take {words}: left out")
                 return answer
 
-    async def try_out(self, endpoint: Endpoint, image_count: int = 1, side_px: int = TRIAL_PX) -> ChatAnswer:
-        """What it answers to trial pictures. Raises Transient, and SetupError where it takes no picture, not
-        so many, or has no text for them."""
-        try:
-            answer = await probe(self._http, endpoint, self.model, self._limits, image_count, side_px)
-        except Refused as refusal:
-            raise SetupError(await self._why_refused(endpoint, image_count, refusal)) from None
-        self._say_what_is_left_out(endpoint)
-        if not answer.text.strip() and answer.finish_reason != "length":
-            raise SetupError(f"{self._http.name(endpoint.url)} answered a trial picture {no_text(answer)}")
-        return answer
+    def say_once(self, endpoint: Endpoint, what: str, words: str) -> None:
+        """``words`` about an endpoint, the first time that there are some about ``what``."""
+        if what not in self._said:
+            self._said.add(what)
+            name = self._http.name(endpoint.url)
+            self._say(f"captions: {words if words.startswith(name) else f'{name} {words}'}")
 
     async def _why_refused(self, endpoint: Endpoint, image_count: int, refusal: Refused) -> str:
         """With what to do, by whether it takes a single picture."""
         if image_count > 1:
             try:
-                await probe(self._http, endpoint, self.model, self._limits)
+                await self.trial(endpoint)
             except RequestError:
                 pass
             else:
@@ -73,13 +116,23 @@ class ModelClient:
                     f" takes more (vLLM: --limit-mm-per-prompt '{{\"image\": {image_count}}}'), make smaller"
                     " sets (sets.max_images), or choose jobs on single images with --job"
                 )
+        of_key, of_body = "api_key_env names the key's variable", "extra_body can change what is sent"
         return (
             f"{refusal}; a trial picture is refused as well, so it is no image's fault: mend that and run the"
-            " same command (captioning.server.extra_body can change what is sent)"
+            f" same command (captioning.server.{of_key if refusal.code == 403 else of_body})"
         )
 
-    def _say_what_is_left_out(self, endpoint: Endpoint) -> None:
-        words = endpoint.dialect.words()
-        if words and words not in self._said:
-            self._said.add(words)
-            self._say(f"captions: {self._http.name(endpoint.url)} doesn't take {words}: left out")
+
+def no_text(answer: ChatAnswer) -> str:
+    """That an answer has no text, why, and what to do about it."""
+    if not answer.has_reasoning:
+        return "with no text"
+    if answer.finish_reason == "length":
+        return (
+            "with its thinking only, which used up all tokens: serve the model with thinking off"
+            f" ({THINKING_OFF}), or raise captioning.max_tokens_single and max_tokens_multi"
+        )
+    return (
+        "with all its text as reasoning: start the server without a reasoning parser, or with thinking off"
+        f" ({THINKING_OFF})"
+    )

@@ -23,6 +23,8 @@ class RequestError(Exception):
 
     said: str = ""
     """What the endpoint said, at length; empty where it said nothing."""
+    code: int = 0
+    """The HTTP status that it said it with; 0 where none came."""
 
 
 class Refused(RequestError):

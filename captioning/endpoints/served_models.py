@@ -8,15 +8,17 @@ name isn't in it, as with an alias) a trial request does. Not its job: captions.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
+from triptych.captioning.endpoints.base_url import other_base_url
 from triptych.captioning.endpoints.endpoint import Endpoint
-from triptych.captioning.endpoints.error_words import shown
-from triptych.captioning.endpoints.http_client import HttpClient, TimeLimits
-from triptych.captioning.endpoints.probe import probe
+from triptych.captioning.endpoints.error_words import no_access
+from triptych.captioning.endpoints.http_client import HttpClient, Response
+from triptych.captioning.endpoints.model_client import ModelClient
 from triptych.captioning.endpoints.request_errors import RequestError, Transient, Unreachable
 from triptych.errors import SetupError
 
@@ -34,14 +36,13 @@ class _NotThere(Exception):
 
 
 async def find_model(
-    client: HttpClient,
+    http: HttpClient,
+    client: ModelClient,
     endpoints: Sequence[Endpoint],
     model: str | None,
-    limits: TimeLimits,
-    say: Callable[[str], None],
-) -> tuple[str, list[str]]:
-    """The name of the model that all serve, and in words which endpoints aren't there: those rest. ``say``
-    gets a line where an endpoint answers to a name that it doesn't list.
+) -> list[str]:
+    """Tell ``client`` the name of the model that all serve; returns in words which endpoints aren't there:
+    those rest. An endpoint that isn't found at its URL is looked for with or without a /v1 behind it.
 
     Raises SetupError where none is there, or one refuses the key or doesn't serve ``model``; with
     ``model`` None where the first that answers doesn't serve exactly one.
@@ -51,7 +52,7 @@ async def find_model(
     async def listed(endpoint: Endpoint) -> list[str] | _NotThere:
         async with at_once:
             try:
-                return await _list_models(client, endpoint)
+                return await _list_models(http, endpoint, needs_list=model is None)
             except _NotThere as absent:
                 return absent
 
@@ -64,7 +65,7 @@ async def find_model(
             endpoint.failed(Unreachable(str(served)))
         elif model is None and len(served) != 1:
             raise SetupError(
-                f"{client.name(endpoint.url)} {_in_words(served)};"
+                f"{http.name(endpoint.url)} {_in_words(served)};"
                 f" name {'one of them' if served else 'the one to ask for'} with --model",
                 key="captioning.model",
             )
@@ -74,52 +75,72 @@ async def find_model(
                 unlisted.append((endpoint, served))
     if len(absent) == len(endpoints) or model is None:
         raise SetupError(f"{absent[0]}; start the server or name another with --server")
+    client.model = model
     for endpoint, served in unlisted:
-        await _try_name(client, endpoint, model, served, limits)
+        await _try_name(http, client, endpoint, served)
         if served:
-            say(f"captions: {client.name(endpoint.url)} {_in_words(served)}, and answers to {model} as well")
-    return model, absent
+            client.say_once(endpoint, "alias", f"{_in_words(served)}, and answers to {model} as well")
+    return absent
 
 
-async def _try_name(
-    client: HttpClient, endpoint: Endpoint, model: str, served: list[str], limits: TimeLimits
-) -> None:
+async def _try_name(http: HttpClient, client: ModelClient, endpoint: Endpoint, served: list[str]) -> None:
+    name = http.name(endpoint.url)
     try:
-        await probe(client, endpoint, model, limits)
+        await client.trial(endpoint)
     except RequestError as error:
+        if error.code == 404 and await _is_elsewhere(client, endpoint):
+            return
         raise SetupError(
-            f"{client.name(endpoint.url)} {_in_words(served)}, not {model};"
+            f"{name} {_in_words(served)}, not {client.model};"
             f" name a served model with --model, or another endpoint with --server ({error})",
             key="captioning.model",
         ) from None
 
 
-async def _list_models(client: HttpClient, endpoint: Endpoint) -> list[str]:
-    """What an endpoint says that it serves; nothing where it has no list. Raises SetupError where it refuses
-    access, and _NotThere."""
-    where = f"endpoint {client.name(endpoint.url)}"
+async def _is_elsewhere(client: ModelClient, endpoint: Endpoint) -> bool:
+    """Whether it answers a trial at the other form of its URL, by which it is asked from then on."""
+    url, endpoint.url = endpoint.url, other_base_url(endpoint.url)
     try:
-        answer = await client.models(endpoint, LIST_TIMEOUT_S)
+        await client.trial(endpoint)
+    except RequestError:
+        endpoint.url = url
+        return False
+    return True
+
+
+async def _list_models(http: HttpClient, endpoint: Endpoint, *, needs_list: bool) -> list[str]:
+    """What an endpoint says that it serves; nothing where it has no list. Raises _NotThere, and SetupError
+    where it refuses access to a list that is needed."""
+    answer = await _ask_for_list(http, endpoint)
+    names = _names(answer)
+    if answer.status == 404:
+        url, endpoint.url = endpoint.url, other_base_url(endpoint.url)
+        with contextlib.suppress(_NotThere, SetupError):
+            names = _names(await _ask_for_list(http, endpoint))
+        endpoint.url = endpoint.url if names else url
+    where = f"endpoint {http.name(endpoint.url)}"
+    if answer.status in (401, 403) and needs_list:
+        raise no_access(answer.status, answer.content, where)
+    if answer.status > 501:  # a server that answers 500 or 501 may caption, and have no list
+        raise _NotThere(f"{where} is not ready (HTTP {answer.status} for its models)")
+    return names
+
+
+async def _ask_for_list(http: HttpClient, endpoint: Endpoint) -> Response:
+    try:
+        return await http.models(endpoint, LIST_TIMEOUT_S)
     except Unreachable as error:
         raise _NotThere(f"endpoint {error}") from None
     except Transient as error:
         raise _NotThere(f"endpoint {error} when it was asked for its models") from None
-    if answer.status in (401, 403):
-        raise SetupError(
-            f"{where} refuses access (HTTP {answer.status}: {shown(answer.content)});"
-            " name the environment variable of its key in captioning.server.api_key_env",
-            key="captioning.server.api_key_env",
-        )
-    if answer.status > 501:  # a server that answers 500 or 501 may caption, and have no list
-        raise _NotThere(f"{where} is not ready (HTTP {answer.status} for its models)")
+
+
+def _names(answer: Response) -> list[str]:
+    """Those in a list of models, in OpenAI's form or a gateway's. One that a terminal can't show is none."""
     try:
-        return _names(msgspec.json.decode(answer.content)) if answer.status == 200 else []
+        decoded: Any = msgspec.json.decode(answer.content) if answer.status == 200 else []
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return []
-
-
-def _names(decoded: Any) -> list[str]:
-    """Those in a list of models, in OpenAI's form or a gateway's. One that a terminal can't show is none."""
     models = (
         next((decoded[key] for key in ("data", "models") if decoded.get(key)), [])
         if isinstance(decoded, dict)

@@ -22,8 +22,7 @@ from triptych.captioning.endpoints.chat_api import ChatAnswer
 from triptych.captioning.endpoints.endpoint import Endpoint
 from triptych.captioning.endpoints.http_client import HttpClient, TimeLimits
 from triptych.captioning.endpoints.load_balancer import AllEndpointsDown, LoadBalancer
-from triptych.captioning.endpoints.model_client import ModelClient
-from triptych.captioning.endpoints.probe import TRIAL_PX, no_text
+from triptych.captioning.endpoints.model_client import TRIAL_PX, ModelClient, no_text
 from triptych.captioning.endpoints.request_errors import (
     NotNow,
     Refused,
@@ -37,9 +36,6 @@ from triptych.captioning.engine import CaptionRequest, Completion
 from triptych.captioning.engines import DEFAULT_LIMITS, RequestLimits
 from triptych.captioning.engines.config import ServerConfig
 from triptych.errors import SetupError
-
-HOPELESS_STREAK = 20
-"""So many requests failed one after the other without a single caption between: the fault isn't theirs."""
 
 WAITING_SHARE = 1 / 8
 """Of the slots: requests that wait for one, so that a slot that gets free is taken at once."""
@@ -81,7 +77,6 @@ class ServerEngine:
         self._slots = limits.max_in_flight * len(self.endpoints)
         self._say = say
         self._http: HttpClient | None = None
-        self._failures_in_a_row = 0
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="endpoints", daemon=True)
         self._thread.start()
@@ -136,10 +131,8 @@ class ServerEngine:
         urls = [endpoint.url for endpoint in self.endpoints]
         ca_file = None if config.ca_file is None else Path(config.ca_file).expanduser()
         http = self._http = HttpClient(urls, headers, secrets, ca_file)
-        model, self._absent = await find_model(
-            http, self.endpoints, model or None, self._time_limits, self._say
-        )
-        self._client = ModelClient(http, model, self._time_limits, self._say)
+        self._client = ModelClient(http, self._time_limits, self._say)
+        self._absent = await find_model(http, self._client, self.endpoints, model or None)
 
     def probe(self, image_count: int = 1, side_px: int = TRIAL_PX) -> list[ChatAnswer]:
         """What each that is there answers to trial pictures. Raises SetupError where one takes none."""
@@ -178,23 +171,21 @@ class ServerEngine:
                 raise SetupError(self._all_down(tries)) from None
             except Refused as refusal:
                 kind = "too long" if isinstance(refusal, TooLong) else "refused"
-                return self._failed(request, tries, f"{kind}: {refusal}")
+                return Completion(id=request.id, attempts=tries.sent, failure=f"{kind}: {refusal}")
             except Transient as error:
                 tries.add(error)
                 impatient = isinstance(error, NotNow) and tries.took_s >= self._patience_s
                 if impatient and self._balancer.is_down:
                     raise SetupError(self._all_down(tries)) from None
                 if impatient or tries.attempts >= self._max_attempts:
-                    return self._failed(request, tries, f"no answer: {error}")
+                    return Completion(id=request.id, attempts=tries.sent, failure=f"no answer: {error}")
             else:
                 return self._completion(request, tries, answer)
 
     def _completion(self, request: CaptionRequest, tries: _Tries, answer: ChatAnswer) -> Completion:
         """An answer whose text is elsewhere is a failure; one without any may be asked again."""
         if answer.has_reasoning and not answer.text.strip():
-            return self._failed(request, tries, f"empty: {no_text(answer)}")
-        if answer.text.strip():
-            self._failures_in_a_row = 0
+            return Completion(id=request.id, attempts=tries.sent, failure=f"empty: {no_text(answer)}")
         was_cut = answer.completion_tokens >= request.max_tokens
         return Completion(
             id=request.id,
@@ -227,15 +218,6 @@ class ServerEngine:
             return answer
         finally:
             self._balancer.release(endpoint)
-
-    def _failed(self, request: CaptionRequest, tries: _Tries, failure: str) -> Completion:
-        self._failures_in_a_row += 1
-        if self._failures_in_a_row >= HOPELESS_STREAK:
-            raise SetupError(
-                f"{HOPELESS_STREAK} requests failed in a row, the last with: {failure};"
-                " mend that and run the same command: captions so far stay"
-            )
-        return Completion(id=request.id, attempts=tries.sent, failure=failure)
 
     def _all_down(self, tries: _Tries) -> str:
         where = self.endpoints[0].url if len(self.endpoints) == 1 else f"{len(self.endpoints)} endpoints"

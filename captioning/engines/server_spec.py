@@ -35,16 +35,18 @@ def _open(
 
 
 def _check(model: str, config: ServerConfig) -> None:
-    _probe(model, config, 1)
+    _probe(model, config, 1, lambda _: None)
 
 
-def _probe(model: str, config: ServerConfig, image_count: int) -> None:
+def _probe(model: str, config: ServerConfig, image_count: int, say: Callable[[str], None]) -> None:
     from triptych.captioning.engines.openai_server import ServerEngine
 
-    with contextlib.closing(ServerEngine(config, model, PROBE_LIMITS)) as engine:
-        engine.probe()
-        if image_count > 1:
-            engine.probe(image_count)
+    with contextlib.closing(ServerEngine(config, model, PROBE_LIMITS, say)) as engine:
+        for count in range(1, image_count + 1):
+            engine.probe(count)
+        say(
+            f"captions: tried with {image_count} image{'s' * (image_count > 1)} a request: {engine.describe()}"
+        )
 
 
 def _findings(examined: Examined, config: ServerConfig) -> Iterator[Finding]:
@@ -60,7 +62,7 @@ def _try(url: str, examined: Examined, config: ServerConfig) -> str:
 
     Raises SetupError where no caption did.
     """
-    from triptych.captioning.endpoints.probe import no_text
+    from triptych.captioning.endpoints.model_client import no_text
     from triptych.captioning.engines.openai_server import ServerEngine
 
     said: list[str] = []
@@ -69,12 +71,17 @@ def _try(url: str, examined: Examined, config: ServerConfig) -> str:
         began = time.monotonic()
         answer = engine.probe(side_px=examined.tile_px)[0]
         took_s = time.monotonic() - began
+        takes_sets = "two images a request too"
+        try:
+            engine.probe(2)
+        except SetupError as error:
+            takes_sets = f"no sets, since two images were refused: {error}"
     if not answer.text.strip():
         raise SetupError(f"{engine.endpoints[0].url} answered an image {no_text(answer)}")
     left_out = "".join(f"; {line.partition(': ')[2]}" for line in said)
     return (
         f"{url} serves {engine.identity['served_model']}; an image, {answer.prompt_tokens} tokens with"
-        f" its prompt, came back as {answer.completion_tokens} tokens in {took_s:.1f} s{left_out}"
+        f" its prompt, came back as {answer.completion_tokens} tokens in {took_s:.1f} s{left_out}; it takes {takes_sets}"
     )
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.made_up_run import make_up_run
 from tests.support.scripted_endpoint import (
     CAPTION,
     Asked,
@@ -19,9 +21,10 @@ from tests.support.scripted_endpoint import (
 )
 from tests.support.small_run import PLANNED, SmallRun
 from triptych.captioning.config import CaptioningConfig
-from triptych.captioning.endpoints.probe import PROBE_TOKENS
+from triptych.captioning.endpoints.model_client import TRIAL_TOKENS
 from triptych.captioning.engines.config import ServerConfig
 from triptych.errors import SetupError
+from triptych.runs.folder import RunFolder
 
 
 def config(endpoint: ScriptedEndpoint, *jobs: str, **settings: Any) -> CaptioningConfig:
@@ -39,7 +42,7 @@ def config(endpoint: ScriptedEndpoint, *jobs: str, **settings: Any) -> Captionin
 
 def is_trial(asked: Asked) -> bool:
     """Whether it is about a picture of Triptych's own."""
-    return asked.body["max_tokens"] == PROBE_TOKENS
+    return asked.body["max_tokens"] == TRIAL_TOKENS
 
 
 def counts(run: SmallRun) -> tuple[int, int]:
@@ -109,6 +112,61 @@ def test_what_failed_because_of_the_endpoint_is_asked_again_by_the_same_command(
     assert {"refused"} == {
         row.failure.partition(":")[0] for row in small_run.rows().values() if row.failure is not None
     }
+
+
+WHOLE_PAGE = Reply(200, [b"<html>Please log in</html>"], {"Content-Type": "text/html"})
+SPENT = Reply(
+    429, [b'{"error": {"message": "You exceeded your current quota", "code": "insufficient_quota"}}']
+)
+
+
+@pytest.mark.parametrize(
+    ("fault", "is_of_all"),
+    [
+        (refuse(404, "model 'looker' not found, try pulling it first"), True),
+        (SPENT, True),
+        (refuse(500, "CUDA error"), True),
+        (WHOLE_PAGE, True),
+        (refuse(400, "the model has been unloaded"), True),
+        (refuse(400, "flagged by the new policy"), False),
+        (refuse(403, "your input was flagged"), False),
+        (say(""), True),
+        (Reply(200, [events(delta(reasoning=CAPTION), delta("stop"))]), True),
+    ],
+    ids=lambda case: None if isinstance(case, bool) else f"{case.status}",
+)
+def test_an_endpoint_that_turns_bad_late_is_asked_again_for_all_of_it(
+    tmp_path: Path, fault: Reply, is_of_all: bool
+) -> None:
+    """After good answers, of trials too or not: the command stops, and the same one makes what is missing."""
+    made_up = make_up_run(tmp_path, 45)
+    run = SmallRun(RunFolder.open(made_up.path), made_up.pile)
+    with ScriptedEndpoint() as endpoint:
+        endpoint.chat = lambda asked: (
+            well(asked) if len(endpoint.asked) <= 10 or not (is_of_all or not is_trial(asked)) else fault
+        )
+        with pytest.raises(SetupError, match=r"run the same command|api_key_env"):
+            run.caption(config(endpoint, max_in_flight=16, ask_again=1))
+        first = counts(run)
+        endpoint.chat = well
+        run.caption(config(endpoint, ask_again=1))
+
+    assert 5 < first[0] < 45
+    assert (45, 0) == counts(run)
+
+
+def test_failures_that_a_caption_follows_are_the_images(small_run: SmallRun) -> None:
+    """They are recorded, also the last ones of a job."""
+    with ScriptedEndpoint() as endpoint:
+        bad = refuse(400, "cannot identify image file")
+        endpoint.chat = lambda asked: (
+            bad if not is_trial(asked) and len(endpoint.asked) % 4 == 0 else well(asked)
+        )
+        small_run.caption(config(endpoint, max_in_flight=1))
+        failed = counts(small_run)[1]
+        small_run.caption(config(endpoint))
+
+    assert 0 < failed == counts(small_run)[1]
 
 
 def test_sets_that_an_endpoint_takes_no_more_than_one_image_of_stop_at_the_first(small_run: SmallRun) -> None:

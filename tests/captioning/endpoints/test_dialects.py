@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import msgspec
@@ -284,3 +285,62 @@ def test_answers_of_other_gateways(reply: Reply) -> None:
         completion = ask(endpoint)
 
     assert (None, CAPTION, "stop") == (completion.failure, completion.text, completion.finish_reason)
+
+
+@pytest.mark.parametrize(
+    ("served_at", "written", "models"),
+    [
+        ("", "", listed(MODEL)),
+        ("", "/v1", listed(MODEL)),
+        ("/api", "/api", listed(MODEL)),
+        ("/api/v1", "/api", listed(MODEL)),
+        ("", "", refuse(404, "Not Found")),
+        ("/openai/v1", "/openai", refuse(403, "models are not for you")),
+        ("/v2", "/v2/chat/completions", listed()),
+    ],
+)
+def test_an_endpoint_is_found_with_or_without_a_version(served_at: str, written: str, models: Reply) -> None:
+    """By its list of models, or by a trial where it has none; and is asked there from then on."""
+    with ScriptedEndpoint(models=models, path=served_at) as endpoint:
+        endpoint.url = f"http://127.0.0.1:{endpoint.port}{written}"
+        assert CAPTION == ask(endpoint, MODEL).text
+
+    assert f"{served_at}/chat/completions" == endpoint.paths[-1]
+
+
+def test_an_endpoint_that_is_at_neither_is_one_line() -> None:
+    """Which names the URL as it was given."""
+    with (
+        ScriptedEndpoint(path="/elsewhere") as endpoint,
+        pytest.raises(SetupError, match=r":\d+/vllm/v1 lists no models, not acme.*HTTP 404.*Not Found"),
+    ):
+        endpoint.url = f"http://127.0.0.1:{endpoint.port}/vllm"
+        ask(endpoint, MODEL)
+
+
+def test_a_bound_on_bytes_is_said_once() -> None:
+    """With the setting, and the server's own."""
+    page = Reply(413, [b"<html><title>413 Request Entity Too Large</title></html>"])
+    said: list[str] = []
+    with ScriptedEndpoint(lambda _: page) as endpoint:
+        engine = ServerEngine(ServerConfig(urls=(endpoint.url,)), say=said.append)
+        failures = [completion.failure or "" for completion in engine.caption([REQUEST] * 3)]
+        engine.close()
+
+    assert 1 == len(said)
+    assert "half its tiles: set captioning.max_tiles lower, or raise its bound (nginx: client_max" in said[0]
+    assert all(failure.startswith("too long: ") for failure in failures)
+
+
+def test_what_an_endpoint_takes_is_learned_from_one_request_before_the_others() -> None:
+    """The first is alone until it has ended, so a strict endpoint refuses one and not all."""
+    strict = unless(lambda body: "top_k" not in body, lambda _: refuse(400, "unknown field top_k"))
+    with ScriptedEndpoint(
+        lambda asked: Reply(200, [0.1, *strict(asked).pieces]) if "top_k" not in asked.body else strict(asked)
+    ) as endpoint:
+        engine = ServerEngine(ServerConfig(urls=(endpoint.url,)))
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda _: engine.caption([REQUEST]), range(8)))
+        engine.close()
+
+    assert [True, *[False] * 8] == ["top_k" in asked.body for asked in endpoint.asked]

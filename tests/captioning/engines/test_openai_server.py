@@ -16,7 +16,7 @@ from triptych.captioning.endpoints.endpoint import ERRORS_BEFORE_REST
 from triptych.captioning.engine import CaptionRequest, Completion
 from triptych.captioning.engines import RequestLimits
 from triptych.captioning.engines.config import ServerConfig
-from triptych.captioning.engines.openai_server import HOPELESS_STREAK, ServerEngine
+from triptych.captioning.engines.openai_server import ServerEngine
 from triptych.captioning.engines.transformers import TransformersEngine
 from triptych.captioning.tiling import fit_to_tiles
 from triptych.errors import SetupError
@@ -212,21 +212,6 @@ def test_an_endpoint_that_refuses_a_trial_picture_too_ends_the_run(chat_server: 
     with pytest.raises(SetupError, match=r"planned 400.*trial picture is refused as well.*same command"):
         engine.caption([REQUEST])
     engine.close()
-
-
-def test_refusals_of_images_in_a_row_end_the_run(chat_server: ChatServer) -> None:
-    """So many without a caption between, though trial pictures are taken, are not the images' fault."""
-    chat_server.mishaps.extend(["400", None] * HOPELESS_STREAK)
-    engine = asking(chat_server)
-
-    failures = engine.caption([REQUEST] * (HOPELESS_STREAK - 1))
-    with pytest.raises(
-        SetupError, match=f"{HOPELESS_STREAK} requests failed in a row, the last with: refused"
-    ):
-        engine.caption([REQUEST])
-    engine.close()
-
-    assert all(completion.failure for completion in failures)
 
 
 def test_a_body_that_a_gateway_does_not_take_is_too_long(chat_server: ChatServer) -> None:

@@ -44,9 +44,8 @@ def _probe(model: str, config: ServerConfig, image_count: int, say: Callable[[st
     with contextlib.closing(ServerEngine(config, model, PROBE_LIMITS, say)) as engine:
         for count in range(1, image_count + 1):
             engine.probe(count)
-        say(
-            f"captions: tried with {image_count} image{'s' * (image_count > 1)} a request: {engine.describe()}"
-        )
+        images = "one image" if image_count == 1 else f"{image_count} images"
+        say(f"captions: tried with {images} a request: {engine.describe()}")
 
 
 def _findings(examined: Examined, config: ServerConfig) -> Iterator[Finding]:
@@ -81,7 +80,8 @@ def _try(url: str, examined: Examined, config: ServerConfig) -> str:
     left_out = "".join(f"; {line.partition(': ')[2]}" for line in said)
     return (
         f"{url} serves {engine.identity['served_model']}; an image, {answer.prompt_tokens} tokens with"
-        f" its prompt, came back as {answer.completion_tokens} tokens in {took_s:.1f} s{left_out}; it takes {takes_sets}"
+        f" its prompt, came back as {answer.completion_tokens} tokens in {took_s:.1f} s{left_out}"
+        f"; it takes {takes_sets}"
     )
 
 

@@ -182,6 +182,29 @@ def test_a_picture_opens_large_and_arrows_go_through_its_set(visit: Visit) -> No
     assert where == page.locator(".where").inner_text()
 
 
+def test_the_map_holds_every_picture_and_lights_up_those_of_a_set(visit: Visit) -> None:
+    """Each somewhere within the field; a key on one opens it."""
+    page = visit.page
+    urls = page.locator(".card img").evaluate_all("images => [...new Set(images.map(image => image.src))]")
+    points = page.locator(".point")
+
+    assert len(urls) == points.count()
+    places = points.evaluate_all("all => all.flatMap(p => [p.style.left, p.style.top]).map(parseFloat)")
+    assert 0 <= min(places) <= max(places) <= 100
+
+    first = page.locator(".point.in-set").first
+    first.focus()
+
+    assert (
+        page.locator(".card.set").first.locator("figure:not(.left-out)").count()
+        == page.locator(".lit").count()
+    )
+
+    page.keyboard.press("Enter")
+
+    assert first.get_attribute("title") == page.locator(".lightbox img").get_attribute("alt")
+
+
 def test_search_leaves_the_cards_that_say_it(visit: Visit) -> None:
     """All words, in any order and case; what is hidden is passed over by the review, and comes back."""
     page = visit.page

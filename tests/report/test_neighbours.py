@@ -7,7 +7,7 @@ from triptych.progress import Silent
 from triptych.records import ImageRecord
 from triptych.report import neighbours
 from triptych.report.cards import Thresholds, why_joined, why_left_out
-from triptych.report.neighbours import locate
+from triptych.report.neighbours import locate, map_of
 from triptych.runs.folder import RunFolder
 from triptych.runs.jsonl import write_jsonl
 
@@ -94,3 +94,20 @@ def test_the_line_of_the_image_left_out_says_why(
     outsider = neighbours.Outsider(None, np.array(cosines, np.float32))  # type: ignore[arg-type]
 
     assert says == why_left_out(outsider, Thresholds(0.75, 0.94), own_set)
+
+
+def test_the_map_keeps_what_is_alike_together() -> None:
+    """Two groups lie apart along the first component; ranks fill the square from edge to edge."""
+    rng = np.random.default_rng(5)
+    centres = np.repeat(np.eye(2, 16, dtype=np.float32), 20, axis=0)
+    places = np.array(map_of((centres + rng.normal(0, 0.02, centres.shape)).astype(np.float32)))
+
+    assert (0, 1) == (places.min(), places.max())
+    left = places[:, 0] < 0.5
+    assert {20, 0} == {int(left[:20].sum()), int(left[20:].sum())}
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_a_map_of_few_pictures(count: int) -> None:
+    """A run may show one image, or none."""
+    assert count == len(map_of(np.eye(8, dtype=np.float32)[:count]))

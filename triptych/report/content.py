@@ -221,3 +221,5 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
     failures: list[FailureShown]
     throughput: Throughput
     pictures: list[Picture]
+    map: list[tuple[float, float]]
+    """Where each picture lies on the map, across and down, from 0 to 1."""

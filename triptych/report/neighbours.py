@@ -102,6 +102,22 @@ def blocks(rows: NDArray[np.float16], rows_at_once: int) -> Iterator[tuple[int, 
         yield start, normalised(rows[start : start + rows_at_once])
 
 
+def map_of(units: NDArray[np.float32]) -> list[tuple[float, float]]:
+    """Each vector's place along the first two principal components of all, by rank, from 0 to 1.
+
+    Ranks use the whole square, which outliers would have for themselves. ``units`` is ``float32[n, dim]``.
+    """
+    import faiss
+
+    if len(units) < 2:
+        return [(0.5, 0.5)] * len(units)
+    dimensions = units.shape[1]
+    components = faiss.PCAMatrix(dimensions, min(2, dimensions))
+    components.train(units)
+    ranks = components.apply(units).argsort(axis=0, kind="stable").argsort(axis=0) / (len(units) - 1)
+    return [(float(across), float(down)) for across, down in ranks[:, [0, -1]].round(4)]
+
+
 ROWS_AT_ONCE = 8192
 STEP = 0.01
 """Of histograms of cosines."""

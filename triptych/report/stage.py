@@ -24,7 +24,7 @@ from triptych.errors import SetupError
 from triptych.report.cards import Cards, Thresholds
 from triptych.report.content import Content, FailureShown, Similarity
 from triptych.report.identity import identity_of, jobs_shown
-from triptych.report.neighbours import CosineHistogram, locate, measure
+from triptych.report.neighbours import CosineHistogram, locate, map_of, measure, unit_vectors
 from triptych.report.samples import Repeated, SampledCaptions, SampledSets, repeated_captions, sample_sets
 from triptych.report.throughput import throughput_of
 from triptych.report.thumbnails import Thumbnails
@@ -42,6 +42,7 @@ SCRIPTS = (
     "lightbox.js",
     "units.js",
     "cards.js",
+    "map.js",
     "review.js",
     "contact.js",
     "search.js",
@@ -129,6 +130,7 @@ def read_content(context: RunContext, sources: Sequence[Shard], cautions: Sequen
         failures=_failures(ledger, captions, located.unreadable),
         throughput=throughput_of(run, captions.made),
         pictures=thumbnails.pictures(progress),
+        map=map_of(unit_vectors(run, thumbnails.images)),
     )
 
 

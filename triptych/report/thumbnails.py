@@ -42,9 +42,14 @@ class Thumbnails:
         number, _ = self._numbered.setdefault(image.record.key, (len(self._numbered), image))
         return number
 
+    @property
+    def images(self) -> list[LocatedImage]:
+        """Of all pictures, by number."""
+        return [image for _, image in self._numbered.values()]
+
     def pictures(self, progress: Progress) -> list[Picture]:
         """All of them, by number."""
-        images = [image for _, image in self._numbered.values()]
+        images = self.images
         max_bytes = min(MAX_BYTES, PAGE_BYTES // max(1, len(images)))
         threads = len(os.sched_getaffinity(0))
         with (

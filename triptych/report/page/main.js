@@ -15,6 +15,7 @@ const allFailed = content.failures.reduce((sum, each) => sum + each.count, 0);
 const SECTIONS = [
   ["funnel", "Funnel", null, "What became of every image and every planned caption, recounted from the files.", funnelSection],
   ["shapes", "Sets in numbers", null, "How large sets are, and how similar images are: by chance, to their nearest, within sets.", shapesSection],
+  ["map", "Map", null, `The ${count(content.pictures.length)} pictures of this page by their embeddings: their first two principal components, spread evenly.`, mapSection],
   ["sets", "Sets", ledger.images.sets, sampleNote(content.sets, ledger.images.sets, "sets"),
     sortableSets],
   ["singles", "Single images", keptImages, sampleNote(content.singles, keptImages, "images that are no duplicates, with their captions"),

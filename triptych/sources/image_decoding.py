@@ -13,29 +13,14 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import NamedTuple
 
-from PIL import (
-    AvifImagePlugin,
-    BmpImagePlugin,
-    GifImagePlugin,
-    Image,
-    ImageChops,
-    ImageFile,
-    Jpeg2KImagePlugin,
-    JpegImagePlugin,
-    PngImagePlugin,
-    PpmImagePlugin,
-    TiffImagePlugin,
-    WebPImagePlugin,
-    _imaging,
-)
+from PIL import Image, ImageChops, ImageFile, TiffImagePlugin, _imaging
 
 from triptych.errors import UnreadableImageError
 from triptych.executors.memory_budget import MemoryBudget
 from triptych.sources.image_format import ImageFormat, image_format
-from triptych.sources.pixels import avif, jpeg, libtiff, png, tiff, webp
-from triptych.sources.pixels.bare_file import BareFile
-from triptych.sources.pixels.orientation import from_metadata, turned_upright
-from triptych.sources.pixels.orientation import upright_size as size_upright
+from triptych.sources.pixels import chunks, jpeg, libtiff, tiff
+from triptych.sources.pixels.bare_file import BareFile, from_metadata, turned_upright
+from triptych.sources.pixels.bare_file import upright_size as size_upright
 from triptych.sources.pixels.to_rgb import reduced_to_rgb, to_rgb
 
 MAX_PIXELS = 400_000_000
@@ -55,30 +40,12 @@ TRUNCATED = ("truncat", "premature end of jpeg")
 
 _DECODING = MemoryBudget(DECODED_AT_ONCE_PIXELS)
 
-_DECODERS: dict[str, Callable[[io.BytesIO, str], ImageFile.ImageFile]] = {
-    "AVIF": AvifImagePlugin.AvifImageFile,
-    "BMP": BmpImagePlugin.BmpImageFile,
-    "GIF": GifImagePlugin.GifImageFile,
-    "JPEG": JpegImagePlugin.JpegImageFile,
-    "JPEG2000": Jpeg2KImagePlugin.Jpeg2KImageFile,
-    "PNG": PngImagePlugin.PngImageFile,
-    "PPM": PpmImagePlugin.PpmImageFile,
-    "TIFF": TiffImagePlugin.TiffImageFile,
-    "WEBP": WebPImagePlugin.WebPImageFile,
-}
-"""No other one is ever opened: Pillow by itself starts a program for what turns out to be PostScript."""
-
-_DECODERS_OF_EXTRAS = {
-    "HEIF": ("pillow_heif", "HeifImageFile"),
-    "JXL": ("pillow_jxl.JpegXLImagePlugin", "JXLImageFile"),
-}
-
 _BARE_FILES = {
-    "AVIF": avif.bare_file,
+    "AVIF": chunks.bare_avif,
     "JPEG": jpeg.bare_file,
-    "PNG": png.bare_file,
+    "PNG": chunks.bare_png,
     "TIFF": tiff.bare_file,
-    "WEBP": webp.bare_file,
+    "WebP": chunks.bare_webp,
 }
 """The formats whose metadata could be in the way."""
 
@@ -101,7 +68,7 @@ def decode_rgb(content: bytes, draft_side_px: int | None = None) -> tuple[Image.
             raise UnreadableImageError(f"too large: {width} x {height} pixels")
         if opened.bare.damage is not None:
             raise _unreadable(opened.format, opened.bare.damage)
-        is_jpeg = opened.format.decoder == "JPEG"
+        is_jpeg = opened.format.name == "JPEG"
         if is_jpeg and draft_side_px is not None:
             image.draft("RGB", (draft_side_px, draft_side_px))
         held = width * height if "progressive" in image.info else image.width * image.height
@@ -140,7 +107,7 @@ class _Opened(NamedTuple):
     def orientation(self) -> int:
         """AVIF's decoder gives its own as EXIF. Those of HEIC and JPEG XL turn the picture themselves, but
         for a JPEG inside."""
-        if self.format.decoder == "AVIF" or getattr(self.image, "jpeg", False):
+        if self.format.name == "AVIF" or getattr(self.image, "jpeg", False):
             return from_metadata(self.image.info.get("exif", b""))
         return self.bare.orientation
 
@@ -154,7 +121,7 @@ def _open(content: bytes) -> _Opened:
     decoder = _decoder(found)
     bare = BareFile(b"")
     try:
-        bare = _BARE_FILES.get(found.decoder or "", BareFile)(content)
+        bare = _BARE_FILES.get(found.name, BareFile)(content)
         return _Opened(found, bare, decoder(io.BytesIO(bare.content), ""))
     except UnreadableImageError:
         raise
@@ -165,11 +132,9 @@ def _open(content: bytes) -> _Opened:
 
 
 def _decoder(found: ImageFormat) -> Callable[[io.BytesIO, str], ImageFile.ImageFile]:
-    if found.decoder in _DECODERS:
-        return _DECODERS[found.decoder]
-    if found.decoder not in _DECODERS_OF_EXTRAS:
+    if found.decoder is None:
         raise UnreadableImageError(f"unsupported format: {found.name}")
-    module, name = _DECODERS_OF_EXTRAS[found.decoder]
+    module, _, name = found.decoder.rpartition(".")
     try:
         decoder: Callable[[io.BytesIO, str], ImageFile.ImageFile] = getattr(import_module(module), name)
     except ImportError:

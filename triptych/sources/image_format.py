@@ -18,27 +18,32 @@ class ImageFormat(NamedTuple):
 
     name: str
     decoder: str | None = None
-    """Pillow's name for what decodes it. None: nothing does."""
+    """Module and class of what decodes it. No other one is ever opened: Pillow by itself starts a program for
+    what turns out to be PostScript. None: nothing here decodes it."""
     extra: str | None = None
     """The extra of Triptych that brings the decoder. None: Pillow itself has it."""
 
 
-AVIF = ImageFormat("AVIF", "AVIF")
-HEIC = ImageFormat("HEIC", "HEIF", extra="heif")
-JPEG_XL = ImageFormat("JPEG XL", "JXL", extra="jxl")
+AVIF = ImageFormat("AVIF", "PIL.AvifImagePlugin.AvifImageFile")
+HEIC = ImageFormat("HEIC", "pillow_heif.HeifImageFile", extra="heif")
 
 _STARTS: tuple[tuple[re.Pattern[bytes], ImageFormat], ...] = tuple(
     (re.compile(pattern, re.DOTALL), ImageFormat(*names))
     for pattern, *names in (
-        (rb"\xff\xd8\xff", "JPEG", "JPEG"),
-        (rb"\x89PNG\r\n\x1a\n", "PNG", "PNG"),
-        (rb"RIFF....WEBP", "WebP", "WEBP"),
-        (rb"GIF8[79]a", "GIF", "GIF"),
-        (rb"BM.{12}[\x0c\x10\x28\x34\x38\x40\x6c\x7c]\0\0\0", "BMP", "BMP"),
-        (rb"II(\*\0|\0\*|\+\0)|MM(\0\*|\*\0|\0\+)", "TIFF", "TIFF"),
-        (rb"\0\0\0\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51", "JPEG 2000", "JPEG2000"),
-        (rb"P[1-6]\s(\s*#[^\r\n]*[\r\n])*\s*\d", "Netpbm", "PPM"),
-        (rb"\0\0\0\x0cJXL \r\n\x87\n|\xff\x0a", "JPEG XL", "JXL", "jxl"),
+        (rb"\xff\xd8\xff", "JPEG", "PIL.JpegImagePlugin.JpegImageFile"),
+        (rb"\x89PNG\r\n\x1a\n", "PNG", "PIL.PngImagePlugin.PngImageFile"),
+        (rb"RIFF....WEBP", "WebP", "PIL.WebPImagePlugin.WebPImageFile"),
+        (rb"GIF8[79]a", "GIF", "PIL.GifImagePlugin.GifImageFile"),
+        (rb"BM.{12}[\x0c\x10\x28\x34\x38\x40\x6c\x7c]\0\0\0", "BMP", "PIL.BmpImagePlugin.BmpImageFile"),
+        (rb"II(\*\0|\0\*|\+\0)|MM(\0\*|\*\0|\0\+)", "TIFF", "PIL.TiffImagePlugin.TiffImageFile"),
+        (rb"\0\0\0\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51", "JPEG 2000", "PIL.Jpeg2KImagePlugin.Jpeg2KImageFile"),
+        (rb"P[1-6]\s(\s*#[^\r\n]*[\r\n])*\s*\d", "Netpbm", "PIL.PpmImagePlugin.PpmImageFile"),
+        (
+            rb"\0\0\0\x0cJXL \r\n\x87\n|\xff\x0a",
+            "JPEG XL",
+            "pillow_jxl.JpegXLImagePlugin.JXLImageFile",
+            "jxl",
+        ),
         (rb"8BPS\0[\x01\x02]", "Photoshop"),
         (rb"\0\0[\x01\x02]\0[\x01-\xff]\0", "icon"),
         (rb"qoif", "QOI"),

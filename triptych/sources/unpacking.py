@@ -73,8 +73,11 @@ def decompressed(path: str) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
         if opened is None:
             yield raw, raw
             return
-        is_arrow = isinstance(opened, str)
-        with import_pyarrow(path).CompressedInputStream(raw, opened) if is_arrow else opened(raw) as stream:
+        if isinstance(opened, str):
+            stream = import_pyarrow(path).CompressedInputStream(raw, opened)
+        else:
+            stream = opened(raw)
+        with stream:
             yield stream, raw
 
 

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from triptych.errors import UnreadableImageError
-from triptych.sources.pixels.bare_file import BareFile
-from triptych.sources.pixels.orientation import from_metadata
+from triptych.sources.pixels.bare_file import BareFile, from_metadata
 
 END, SCAN = 0xD9, 0xDA
 ADOBE, EXIF_OR_XMP, JFIF = 0xEE, 0xE1, 0xE0

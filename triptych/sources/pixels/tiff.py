@@ -13,8 +13,8 @@ import zlib
 from PIL.TiffImagePlugin import MAX_SAMPLESPERPIXEL
 
 from triptych.errors import UnreadableImageError
-from triptych.sources.pixels import jpeg, orientation
-from triptych.sources.pixels.bare_file import BareFile
+from triptych.sources.pixels import jpeg
+from triptych.sources.pixels.bare_file import ORIENTATION, BareFile, valid_orientation
 from triptych.sources.pixels.tiff_directory import FORMS, WIDE, Directory
 
 SUBFILE_TYPE, SUB_DIRECTORIES, XMP, DNG_VERSION = 254, 330, 700, 50706
@@ -54,7 +54,7 @@ def bare_file(content: bytes) -> BareFile:
     head = content[:2] + struct.pack(f"{directory.order}HL", 42, at)
     bare = b"".join((head, content[8:], bytes(at - len(content)), _packed(directory, at, inverted)))
     xmp = directory.packed(XMP) if XMP in entries else b""
-    turn = orientation.valid(directory.first_integer(orientation.TAG), xmp)
+    turn = valid_orientation(directory.first_integer(ORIENTATION), xmp)
     white = 2**bits - 1 if 8 < bits < 16 else None
     return BareFile(bare, turn, _damage(content, directory), white, inverted)
 

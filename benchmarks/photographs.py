@@ -19,7 +19,7 @@ import click
 
 from benchmarks.record import record, refuse_dirty_tree
 from tests.support.killed_runs import triptych_run
-from triptych.sources.file_names import is_sidecar
+from triptych.sources.file_names import is_passed_over
 
 
 def count_files(folder: Path) -> int:
@@ -28,8 +28,8 @@ def count_files(folder: Path) -> int:
     for path in folder.rglob("*"):
         if path.suffix == ".tar":
             with tarfile.open(path) as archive:
-                total += sum(member.isfile() and not is_sidecar(member.name) for member in archive)
-        elif path.is_file() and not is_sidecar(path.name):
+                total += sum(member.isfile() and not is_passed_over(member.name) for member in archive)
+        elif path.is_file() and not is_passed_over(path.name):
             total += 1
     return total
 

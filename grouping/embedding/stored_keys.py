@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 from triptych.errors import UsageError
-from triptych.sources.file_names import is_junk
+from triptych.sources.file_names import Says, what_it_says
 from triptych.sources.unpacking import import_pyarrow
 
 KEY_COLUMNS = ("image_path", "key", "url", "image_url", "file_name", "path")
@@ -36,8 +36,8 @@ def files_in(folder: Path, suffix: str) -> list[Path]:
     """
     if not folder.is_dir():
         return []
-    found = [each for each in folder.iterdir() if each.suffix.lower() == suffix and not is_junk(each.name)]
-    return in_number_order(found)
+    found = [each for each in folder.iterdir() if each.suffix.lower() == suffix]
+    return in_number_order([each for each in found if what_it_says(each.name) is not Says.JUNK])
 
 
 def read_keys(path: Path, expected: int) -> list[str]:

@@ -1,14 +1,19 @@
 """What a file's name says: an image, what describes one, what a system or an editor left, or nothing.
 
-Comes in: names, as the file system or an archive has them. Goes out: keys, and reasons for a record. A name
-without a known suffix says nothing: then the file's first bytes decide. Not its job: kinds of archives (see
-source_kinds), what is in an image (see image_format).
+Comes in: names, as the file system or an archive has them, and the patterns that a user has set. Goes out:
+what they say, keys, and reasons for a record. A name without a known suffix says nothing: then its file's first
+bytes decide. Not its job: kinds of archives (see source_kinds), what is in an image (see image_format).
 """
 
 from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Callable
+from enum import Enum, auto
+from fnmatch import fnmatchcase
+
+import msgspec
 
 from triptych.sources.image_format import image_format
 
@@ -25,8 +30,6 @@ UNSUPPORTED_SUFFIXES = frozenset(
     | {".raw", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f", ".svg", ".svgz", ".eps", ".ai", ".tga", ".pcx"}
 )
 """Of pictures that nothing here decodes, and whose bytes don't say so: raw files of cameras begin as TIFF."""
-
-_SAYING = IMAGE_SUFFIXES | UNSUPPORTED_SUFFIXES
 
 SIDECAR_SUFFIXES = frozenset(
     {".json", ".jsonl", ".txt", ".xml", ".caption", ".transcript", ".cls", ".cls2", ".id", ".index", ".inx"}
@@ -58,47 +61,57 @@ _JUNK = re.compile(
 """Names of files and folders that systems, editors and downloads leave. A run doesn't see them."""
 
 
-def is_junk(name: str) -> bool:
-    """Whether ``name``, without a folder, is that of a file or folder that a system or an editor left."""
-    if name[:1].isalnum() and suffix_of(name) in IMAGE_SUFFIXES:  # as most are
-        return False
-    return _JUNK.fullmatch(name) is not None
+class Says(Enum):
+    """What a name can say of its file."""
+
+    IMAGE = auto()
+    UNSUPPORTED = auto()
+    SIDECAR = auto()
+    JUNK = auto()
+    NOTHING = auto()
+    """Only the bytes can tell."""
 
 
-def is_sidecar(name: str) -> bool:
-    """Whether ``name`` ends like a file that describes an image beside it."""
-    return suffix_of(name) in SIDECAR_SUFFIXES
+_SUFFIXES_SAY = {
+    **dict.fromkeys(IMAGE_SUFFIXES, Says.IMAGE),
+    **dict.fromkeys(UNSUPPORTED_SUFFIXES, Says.UNSUPPORTED),
+    **dict.fromkeys(SIDECAR_SUFFIXES, Says.SIDECAR),
+}
+
+
+def what_it_says(name: str) -> Says:
+    """What ``name``, without a folder, says of a file or, if it is junk, of a folder."""
+    said = _SUFFIXES_SAY.get(suffix_of(name), Says.NOTHING)
+    if said is Says.IMAGE and name[0].isalnum():  # as most are
+        return said
+    return Says.JUNK if _JUNK.fullmatch(name) else said
 
 
 def is_passed_over(path: str) -> bool:
     """Whether a member of an archive is no file of its own: a sidecar, or junk at any depth."""
-    return is_sidecar(path) or any(map(is_junk, path.split("/")))
+    *folders, name = path.split("/")
+    said = what_it_says(name)
+    return said in (Says.SIDECAR, Says.JUNK) or any(_JUNK.fullmatch(folder) for folder in folders)
 
 
 def suffix_of(name: str) -> str:
     """With its dot, in lower case."""
-    ending = name.rpartition(".")[2]  # a few times for each of millions
+    ending = name.rpartition(".")[2]
     return f".{ending.lower()}" if len(ending) < len(name) and "/" not in ending else ""
 
 
-def why_not_an_image(name: str, head: bytes = b"") -> str | None:
-    """None for what can be an image by its name, else by its first bytes ``head``; else the reason that its
-    record keeps."""
+def why_not_an_image(name: str, head: Callable[[], bytes]) -> str | None:
+    """None for what can be an image by its name, else by its first bytes, which are asked for then; else the
+    reason that its record keeps."""
     suffix = suffix_of(name)
-    if suffix in IMAGE_SUFFIXES:
-        return None
-    if suffix in UNSUPPORTED_SUFFIXES:
+    said = _SUFFIXES_SAY.get(suffix)
+    if said is Says.UNSUPPORTED:
         return f"unsupported format: {suffix}; convert it to PNG or JPEG"
-    if image_format(head) is not None:
+    if said is Says.IMAGE or image_format(head()) is not None:
         return None
     if name.lower().endswith(COMPRESSED_TAR_SUFFIXES):
         return "compressed tar: in another archive; unpack that"
     return f"not an image: {suffix or 'no suffix'}"
-
-
-def says_nothing(name: str) -> bool:
-    """Whether only a file's bytes can tell what it is."""
-    return suffix_of(name) not in _SAYING
 
 
 def usable_key(name: str) -> tuple[str, str | None]:
@@ -122,3 +135,41 @@ def member_key(archive: str, name: str) -> tuple[str, str | None]:
     if inside.startswith("../"):
         return key, "unusable name: it leads out of the archive"
     return key, unusable
+
+
+class PathFilter(msgspec.Struct, frozen=True):
+    """``*`` stands for any letters, ``/`` included. A pattern without ``/`` is compared with each name on the
+    path, folders included, one with ``/`` with the whole path below the source and the folders on it."""
+
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+
+    def excludes(self, path: str) -> bool:
+        """Whether ``path``, of a file or a folder, or a folder on it, is named by an exclude pattern."""
+        return any(_matches(path, pattern) for pattern in self.exclude)
+
+    def leaves_out(self, path: str) -> bool:
+        """Whether the file at ``path`` is excluded, or there are include patterns and none names it."""
+        if self.excludes(path):
+            return True
+        return bool(self.include) and not any(_matches(path, pattern) for pattern in self.include)
+
+    def of_members(self, path: str) -> PathFilter:
+        """The filter of what is in the archive at ``path``: one that is included itself is so with all."""
+        return PathFilter(() if not self.leaves_out(path) else self.include, self.exclude)
+
+    def described(self) -> str:
+        """Part of a fingerprint; empty where nothing is left out."""
+        both = (("include", self.include), ("exclude", self.exclude))
+        return "".join(f"\t{name} {' '.join(map(repr, patterns))}" for name, patterns in both if patterns)
+
+
+def _matches(path: str, pattern: str) -> bool:
+    pattern = pattern.removesuffix("/")
+    parts = path.split("/")
+    if "/" not in pattern:
+        return any(fnmatchcase(part, pattern) for part in parts)
+    return any(fnmatchcase("/".join(parts[: n + 1]), pattern.removeprefix("/")) for n in range(len(parts)))
+
+
+EVERYTHING = PathFilter()

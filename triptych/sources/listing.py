@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from triptych.errors import UsageError
-from triptych.sources.file_names import is_junk, is_sidecar
-from triptych.sources.path_filter import EVERYTHING, PathFilter
+from triptych.sources.file_names import EVERYTHING, PathFilter, Says, what_it_says
 
 LIST_SUFFIXES = (".txt", ".lst")
 
@@ -30,13 +29,14 @@ EXPECTED = (
 
 
 class Listed(NamedTuple):
-    """A file at ``root/path``. ``unreadable`` says why it isn't one after all."""
+    """A file at ``root/path``."""
 
     root: str
     path: str
+    says: Says
+    """What its name says: of junk no more is known, and of a folder of that name neither."""
     unreadable: str | None = None
-    is_junk: bool = False
-    """Whether a system or an editor left it: it counts, and that is all."""
+    """Why it isn't a file after all."""
 
 
 def list_source(source: Path, chosen: PathFilter = EVERYTHING) -> Iterator[Listed]:
@@ -46,10 +46,10 @@ def list_source(source: Path, chosen: PathFilter = EVERYTHING) -> Iterator[Liste
     """
     name = str(source.absolute())
     if os.path.isdir(name):
-        files = _walk(name, "", (), chosen)
+        files = _walk(name, "", (), (), chosen)
     elif os.path.lexists(name):
         is_list = os.path.splitext(name)[1].lower() in LIST_SUFFIXES and os.path.isfile(name)
-        files = _read_list(name) if is_list else iter([Listed(*os.path.split(name))])
+        files = _read_list(name) if is_list else iter([_listed(*os.path.split(name))])
     elif any(map(_is_pattern, source.parts)):
         files = _match(name, source, chosen)
     else:
@@ -61,28 +61,42 @@ _Folder = tuple[int, int]
 """Device and inode: the same for a folder and all links to it."""
 
 
-def _walk(root: str, path: str, above: tuple[_Folder, ...], chosen: PathFilter) -> Iterator[Listed]:
-    """All files below ``root/path``, at any depth. ``above`` are the folders on the way to it."""
+def _walk(
+    root: str, path: str, pattern: Sequence[str], above: tuple[_Folder, ...], chosen: PathFilter
+) -> Iterator[Listed]:
+    """The files below ``root/path`` that match ``pattern``, a name of a folder or file each, or at any depth
+    where there is none. ``above`` are the folders on the way."""
     try:
         here = _identity(os.path.join(root, path))
         if here in above:
-            yield Listed(root, path, "link loop: the link leads to a folder above itself")
+            if not pattern:
+                yield _listed(root, path, "link loop: the link leads to a folder above itself")
             return
         entries = _entries(os.path.join(root, path))
     except OSError as error:
         if not path:
-            raise _unlistable(root, error) from None
-        yield Listed(root, path, f"read error: the folder can't be listed: {error.strerror}")
+            raise UsageError(
+                f"can't list {root}: {error.strerror}; make it readable or leave it out"
+            ) from None
+        yield _listed(root, path, f"read error: the folder can't be listed: {error.strerror}")
         return
+    head, rest = (pattern[0], pattern[1:]) if pattern else ("*", ())
+    inward = (*above, here)
+    any_depth = head == "**" and bool(rest)
+    if any_depth:
+        yield from _walk(root, path, rest, above, chosen)
     for entry in entries:
-        below = f"{path}/{entry.name}" if path else entry.name
-        if is_junk(entry.name):
-            yield Listed(root, below, is_junk=True)
+        if pattern and not _matches(entry.name, head):
+            continue
+        listed = _listed(root, f"{path}/{entry.name}" if path else entry.name)
+        if listed.says is Says.JUNK:
+            if not any_depth:
+                yield listed
         elif _is_folder(entry):
-            if not chosen.excludes(below):
-                yield from _walk(root, below, (*above, here), chosen)
-        elif not is_sidecar(entry.name):
-            yield Listed(root, below)
+            if not chosen.excludes(listed.path):
+                yield from _walk(root, listed.path, pattern if any_depth else rest, inward, chosen)
+        elif not rest and listed.says is not Says.SIDECAR:
+            yield listed
 
 
 def _match(name: str, source: Path, chosen: PathFilter) -> Iterator[Listed]:
@@ -92,52 +106,13 @@ def _match(name: str, source: Path, chosen: PathFilter) -> Iterator[Listed]:
     while os.path.isdir(os.sep + os.path.join(*parts[: fixed + 1])):
         fixed += 1
     root = os.sep + os.path.join("", *parts[:fixed])
-    found = False
     seen: set[str] = set()
-    for listed in _match_below(root, "", parts[fixed:], (), chosen):
-        found = True
-        if listed.path not in seen and not is_sidecar(listed.path):
+    for listed in _walk(root, "", parts[fixed:], (), chosen):
+        if listed.path not in seen:
             seen.add(listed.path)
             yield listed
-    if not found:
+    if not seen:
         raise UsageError(f"pattern {source} matches nothing; {EXPECTED}")
-
-
-def _match_below(
-    root: str, path: str, pattern: Sequence[str], above: tuple[_Folder, ...], chosen: PathFilter
-) -> Iterator[Listed]:
-    folder = os.path.join(root, path)
-    try:
-        here = _identity(folder)
-        if here in above:
-            return
-        entries = _entries(folder)
-    except OSError as error:
-        if not path:
-            raise _unlistable(root, error) from None
-        yield Listed(root, path, f"read error: the folder can't be listed: {error.strerror}")
-        return
-    head, rest = pattern[0], pattern[1:]
-    if head == "**" and rest:
-        yield from _match_below(root, path, rest, above, chosen)
-    inward = (*above, here)
-    for entry in entries:
-        below = f"{path}/{entry.name}" if path else entry.name
-        if (entry.name.startswith(".") and not head.startswith(".")) or chosen.excludes(below):
-            continue
-        if head == "**" and rest:
-            if _is_folder(entry) and not is_junk(entry.name):
-                yield from _match_below(root, below, pattern, inward, chosen)
-        elif fnmatch.fnmatchcase(entry.name, head):
-            if is_junk(entry.name):
-                yield Listed(root, below, is_junk=True)
-            elif not _is_folder(entry):
-                if not rest:
-                    yield Listed(root, below)
-            elif rest:
-                yield from _match_below(root, below, rest, inward, chosen)
-            else:
-                yield from _walk(root, below, inward, chosen)
 
 
 def _read_list(name: str) -> Iterator[Listed]:
@@ -166,7 +141,7 @@ def _read_list(name: str) -> Iterator[Listed]:
                 raise UsageError(f"{name} names a folder, {named}; expected a file a line")
             inside = path.startswith(folder.rstrip(os.sep) + os.sep)
             root, below = (folder, os.path.relpath(path, folder)) if inside else (os.sep, path[1:])
-            yield Listed(root, below, is_junk=is_junk(os.path.basename(path)))
+            yield _listed(root, below)
     if not any_there:
         example = f", not even {min(seen)}" if seen else ""
         raise UsageError(
@@ -184,8 +159,13 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
         return sorted(entries, key=lambda entry: entry.name)
 
 
-def _unlistable(folder: str, error: OSError) -> UsageError:
-    return UsageError(f"can't list {folder}: {error.strerror}; make it readable or leave it out")
+def _listed(root: str, path: str, unreadable: str | None = None) -> Listed:
+    return Listed(root, path, what_it_says(os.path.basename(path)), unreadable)
+
+
+def _matches(name: str, pattern: str) -> bool:
+    """As shells have it: what begins with a dot is hidden."""
+    return fnmatch.fnmatchcase(name, pattern) and (not name.startswith(".") or pattern.startswith("."))
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

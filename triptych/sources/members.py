@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator
 from typing import IO, NamedTuple
 
-from triptych.sources.file_names import is_passed_over, member_key, says_nothing, why_not_an_image
+from triptych.sources.file_names import is_passed_over, member_key, why_not_an_image
 from triptych.sources.image_format import HEAD_BYTES
 from triptych.sources.regular_files import MAX_TEXT_FILE_BYTES, open_regular, size_and_time_of, why_not_read
 from triptych.sources.shard import Archive, FoundFile
@@ -146,14 +146,11 @@ class MembersShard:
             reason = "name twice: an earlier member of the archive has this name"
             key = f"{key}#{member.offset_bytes}"
         seen.add(key)
-        says_so = not says_nothing(member.name)
-        reason = reason or (why_not_an_image(member.name) if says_so else None) or member.unreadable
+        reason = reason or member.unreadable
         content = b""
         try:
-            if reason is None and not says_so:
-                reason = why_not_an_image(member.name, self.content(raw, member, HEAD_BYTES))
-            if reason is None:
-                content = self.content(raw, member)
+            reason = reason or why_not_an_image(member.name, lambda: self.content(raw, member, HEAD_BYTES))
+            content = self.content(raw, member) if reason is None else b""
         except DamagedMemberError as error:
             reason = f"damaged: {error}"
         except (OSError, MemoryError) as error:

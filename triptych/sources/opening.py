@@ -19,10 +19,9 @@ from typing import NamedTuple
 
 from triptych.errors import UsageError
 from triptych.sources.config import InputConfig
-from triptych.sources.file_names import usable_key
+from triptych.sources.file_names import EVERYTHING, PathFilter, Says, usable_key
 from triptych.sources.listing import EXPECTED, Listed, list_source
 from triptych.sources.loose_files import LOOSE_PREFIX, LooseFiles
-from triptych.sources.path_filter import EVERYTHING, PathFilter
 from triptych.sources.shard import Archive, Shard, UnreadableArchive
 from triptych.sources.source_kinds import SOURCE_KINDS, SourceKind, recognise, without_suffix
 from triptych.sources.unpacking import temporary_folder
@@ -93,8 +92,8 @@ class _Found:
         """Take in its files. One that an earlier source named as well is the same file."""
         named: set[str] = set()
         for listed in list_source(source, self._chosen):
-            self.junk += listed.is_junk
-            if listed.is_junk:
+            if listed.says is Says.JUNK:
+                self.junk += 1
                 continue
             if self._several:
                 real = _real_path(f"{listed.root}/{listed.path}")
@@ -107,7 +106,7 @@ class _Found:
     def _add(self, listed: Listed, *, alone: bool) -> None:
         """Take in a file. ``alone``: it was named by itself."""
         root, (key, unusable) = listed.root, usable_key(listed.path)
-        kind = listed.unreadable or unusable or recognise(f"{root}/{key}")
+        kind = listed.unreadable or unusable or recognise(f"{root}/{key}", listed.says)
         if isinstance(kind, SourceKind):
             self._add_archive(root, key, kind)
         elif self._chosen != EVERYTHING and self._chosen.leaves_out(key):

@@ -18,10 +18,10 @@ from functools import lru_cache
 from itertools import accumulate, islice
 from typing import IO, Any
 
+from triptych.sources.file_names import PathFilter
 from triptych.sources.loose_files import FILES_PER_SHARD
 from triptych.sources.parquet_columns import ImageColumn
 from triptych.sources.parquet_footers import READ_AHEAD_BYTES, Footer, read_footers, why_unreadable
-from triptych.sources.path_filter import PathFilter
 from triptych.sources.regular_files import MAX_FILE_BYTES, modified_ns_of, size_of
 from triptych.sources.shard import Archive, FoundFile, Shard, UnreadableArchive
 from triptych.sources.unpacking import UnpackedFile, import_pyarrow

@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import msgspec
 
 from triptych.sources.config import InputConfig
-from triptych.sources.path_filter import PathFilter
+from triptych.sources.file_names import PathFilter
 from triptych.sources.regular_files import modified_ns_of, size_of
 
 

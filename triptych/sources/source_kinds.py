@@ -13,13 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from triptych.sources.file_names import (
-    COMPRESSED_TAR_SUFFIXES,
-    IMAGE_SUFFIXES,
-    says_nothing,
-    suffix_of,
-    why_not_an_image,
-)
+from triptych.sources.file_names import COMPRESSED_TAR_SUFFIXES, Says, suffix_of, why_not_an_image
 from triptych.sources.parquet import open_parquet
 from triptych.sources.regular_files import read_head, why_not_read
 from triptych.sources.shard import Archive, Shard
@@ -79,26 +73,28 @@ def without_suffix(path: str) -> str:
     return path[: len(path) - len(suffix)]
 
 
-def recognise(path: str) -> SourceKind | str | None:
-    """The kind of archive that ``path`` is; None for what can be an image; else why it is neither.
+def recognise(path: str, says: Says) -> SourceKind | str | None:
+    """The kind of archive that ``path`` is, whose name says ``says``; None for what can be an image; else
+    why it is neither.
 
     What is called like an image is not opened. Else bytes count before names, for archives that are called
     like others, and for images that are called like nothing.
     """
-    if suffix_of(path) in IMAGE_SUFFIXES:
+    if says is Says.IMAGE:
         return None
-    if not says_nothing(path):
-        return why_not_an_image(path)
+    head = b""
+    if says is Says.UNSUPPORTED:
+        return why_not_an_image(path, lambda: head)
     named = next((kind for kind in SOURCE_KINDS if path.lower().endswith(kind.suffixes)), None)
     try:
         head = read_head(path, HEAD_BYTES)
     except OSError as error:
         if named is None and error.errno in (errno.ENOENT, errno.ELOOP):  # a link to nothing
-            return why_not_an_image(path)
+            return why_not_an_image(path, lambda: head)
         return why_not_read(error)
     found = next((kind for kind in SOURCE_KINDS if kind.begins(head)), None)
     if named is None and found is ZIP and suffix_of(path):  # as documents and models of many programs are
         found = None
     if named is None and found is COMPRESSED_TAR and not _holds_tar(path):
         found = None
-    return found or named or why_not_an_image(path, head)
+    return found or named or why_not_an_image(path, lambda: head)

@@ -1,7 +1,7 @@
 """A file without its metadata, and which way up its picture was stored.
 
 Pixels decide: a decoder that never sees a profile, a text or EXIF can't fail on a strange one. EXIF and XMP
-come from a camera or from anybody: whatever can't be read is 1, upright. Not its job: where a format keeps them.
+come from a camera or from anybody: whatever can't be read is 1, upright. Not its job: where they are kept.
 """
 
 from __future__ import annotations

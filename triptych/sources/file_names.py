@@ -1,8 +1,8 @@
 """What a file's name says: an image, what describes one, what a system or an editor left, or nothing.
 
 Comes in: names, as the file system or an archive has them, and the patterns that a user has set. Goes out:
-what they say, keys, and reasons for a record. A name without a known suffix says nothing: then its file's first
-bytes decide. Not its job: kinds of archives (see source_kinds), what is in an image (see image_format).
+what they say, keys, and reasons for a record. Where a name says nothing, the first bytes decide. Not its job:
+kinds of archives (see source_kinds), what is in an image (see image_format).
 """
 
 from __future__ import annotations

@@ -41,6 +41,20 @@ class FailsOnce(KilledAt):
         raise _error(errno.EIO, change)
 
 
+class ShortWrite(Fault):
+    """Change ``number``, a write, takes a part and says so."""
+
+    def __init__(self, number: int, struck: Path) -> None:
+        self._number, self._struck = number, struck
+
+    def meets(self, number: int, change: Change, write: Callable[[bytes], int] | None) -> int | None:
+        """See Fault."""
+        if number != self._number or write is None or len(change.data) < 2:
+            return None
+        self._struck.touch()
+        return write(change.data[: len(change.data) // 2])
+
+
 class FullDisk(Fault):
     """From change ``number`` on there is no room: a write takes a part, then none."""
 
@@ -50,13 +64,18 @@ class FullDisk(Fault):
 
     def meets(self, number: int, change: Change, write: Callable[[bytes], int] | None) -> int | None:
         """See Fault."""
-        if number < self._number or not (change.kind in ("write", "mkdir", "allocate") or change.is_new):
+        if number < self._number or not takes_room(change):
             return None
         self._struck.touch()
         if write is not None and self._takes_a_part and len(change.data) > 1:
             self._takes_a_part = False
             return write(change.data[: len(change.data) // 2])
         raise _error(errno.ENOSPC, change)
+
+
+def takes_room(change: Change) -> bool:
+    """Whether it fails on a full disk."""
+    return change.kind in ("write", "mkdir", "allocate") or change.is_new
 
 
 def _error(number: int, change: Change) -> OSError:

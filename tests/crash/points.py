@@ -7,11 +7,14 @@ by the run itself. Not its job: what a fault does (see faults, disk).
 
 from __future__ import annotations
 
+import hashlib
 import pickle
 import random
 import shutil
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -19,12 +22,15 @@ import msgspec
 
 from tests.crash.changes import Change, Fault, Watch
 from tests.crash.disk import POWER_CUTS, Disk, after_power_cut, tree_of
-from tests.crash.faults import FailsOnce, FullDisk, KilledAt
+from tests.crash.faults import FailsOnce, FullDisk, KilledAt, ShortWrite, takes_room
 from tests.crash.runs import Ended, SmallRuns, draw_pile, marks_in
+from triptych.runs import digest_cache
 from triptych.runs.folder import STAGE_NAMES, RunFolder
 
-KILLED, TORN, FULL, FAILS_ONCE = "killed", "torn write, then killed", "disk full from there on", "EIO once"
-KINDS = (KILLED, TORN, FULL, FAILS_ONCE, *POWER_CUTS)
+KILLED, TORN = "killed", "torn write, then killed"
+FULL, FAILS_ONCE, SHORT = "disk full from there on", "EIO once", "short write"
+FAULTS = {KILLED: KilledAt, FULL: FullDisk, FAILS_ONCE: FailsOnce, SHORT: ShortWrite}
+KINDS = (KILLED, TORN, FULL, FAILS_ONCE, SHORT, *POWER_CUTS)
 
 REAL_KILL_EVERY = 10
 """Every so many kills are one by SIGKILL; the others are replayed, which takes half the time."""
@@ -42,6 +48,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     change: str
     struck: bool
     """Whether the run came to that change: threads take turns as they like."""
+    is_copy: bool = False
+    """Whether the fault leaves what another left, whose outcome this is."""
     lost: int = 0
     """Captions that were on disk and are no more."""
     doubled: int = 0
@@ -82,56 +90,69 @@ class CrashPoints:
         self.changes = [*self._before, *self._record(folder / "calm")]
         self.expected = _export_of(folder / "calm" / "run")
         self._names = _names_in(folder / "calm")
-        assert any(marks_in(content) for content in self.expected.values())
+        self.begun: tuple[str, ...] = ()
+        """Folders of which it may come to nothing."""
+        self._tried: dict[tuple[str, str], Outcome] = {}
+        self._marks = _marks_below(folder / "calm")
+        assert self._marks
 
     def in_folder(self, folder: Path) -> Self:
         """The same with files of its own, for another process."""
         other = copy(self)
-        other._folder, other.runs = folder, self.runs.in_folder(folder)
+        other._folder, other.runs, other._tried = folder, self.runs.in_folder(folder), {}
         return other
 
     def points(self, kinds: Iterable[str] = KINDS) -> list[tuple[str, int]]:
-        """Everything that can be tried. Only writes of more than a byte can be torn."""
+        """Everything that can be tried. Only writes of more than a byte have a part."""
         return [
             (kind, number)
             for kind in kinds
             for number, change in enumerate(self.changes)
             if number >= len(self._before)
-            if kind != TORN or (change.kind == "write" and len(change.data) > 1)
+            if kind not in (TORN, SHORT) or (change.kind == "write" and len(change.data) > 1)
         ]
 
     def attempt(self, kind: str, number: int) -> Outcome:
-        """Strike, go on, look."""
+        """Strike, go on, look. A fault that leaves what another left isn't tried again."""
         point = self._folder / "point"
         shutil.rmtree(point, ignore_errors=True)
-        struck = self._folder / "struck"
-        struck.unlink(missing_ok=True)
-        other = ""
-        if kind in (FULL, FAILS_ONCE) or (kind == KILLED and number % REAL_KILL_EVERY == 0):
-            fault = {FULL: FullDisk, FAILS_ONCE: FailsOnce, KILLED: KilledAt}[kind]
-            ended = self.strike(point, fault(number - len(self._before), struck))
-            on_disk = _marks_below(point)
-            other = "" if kind == KILLED else _unclean(ended)
+        if kind in FAULTS and (kind != KILLED or number % REAL_KILL_EVERY == 0):
+            key = (kind, str(self._first_that_fails(kind, number)))
+            try_it = partial(self._strike_and_go_on, point, kind, number)
         else:
             on_disk = self.leave(kind, number, point)
-            struck.touch()
-        found = self._go_on(point, on_disk)
-        change = self.changes[number]
+            key = ("left", _digest((tree_of(point), sorted(on_disk.items()))))
+            try_it = partial(self._go_on, point, on_disk)
+        is_copy = key in self._tried
+        if not is_copy:
+            self._tried[key] = try_it()
+        change = str(self.changes[number])
         return msgspec.structs.replace(
-            found,
-            kind=kind,
-            number=number,
-            change=str(change),
-            struck=struck.exists(),
-            other="; ".join(filter(None, [other, found.other])),
+            self._tried[key], kind=kind, number=number, change=change, is_copy=is_copy
         )
+
+    def _strike_and_go_on(self, point: Path, kind: str, number: int) -> Outcome:
+        struck = self._folder / "struck"
+        struck.unlink(missing_ok=True)
+        ended = self.strike(point, FAULTS[kind](number - len(self._before), struck))
+        found = self._go_on(point, _marks_below(point))
+        unclean = "" if kind == KILLED else _unclean(ended, may_fail=kind != SHORT)
+        other = "; ".join(filter(None, [unclean, found.other]))
+        return msgspec.structs.replace(found, struck=struck.exists(), other=other)
+
+    def _first_that_fails(self, kind: str, number: int) -> int:
+        """Where a disk that is full from ``number`` on is first found to be so."""
+        if kind != FULL:
+            return number
+        later = range(number, len(self.changes))
+        return next((at for at in later if takes_room(self.changes[at])), len(self.changes))
 
     def strike(self, point: Path, fault: Fault) -> Ended:
         """Run in ``point``, a new folder, with ``fault``, which counts from where the command begins."""
         Disk(self._before).write_to(point)
         return self.runs.run([self.runs.run_command(point / "run") + self._options], Watch(point, fault))
 
-    def leave(self, kind: str, number: int, point: Path) -> set[str]:
+    def leave(self, kind: str, number: int, point: Path) -> Counter[str]:
         """Write to ``point`` what is there after a crash at a change. Returns the marks that were on disk."""
         before = self.changes[:number]
         if kind == TORN:
@@ -139,7 +160,7 @@ class CrashPoints:
         disk = Disk(before)
         if kind in POWER_CUTS:
             after_power_cut(kind, before, f"{self._seed} {number}", point)
-            return set().union(*(marks_in(node.durable) for _, node in disk.files()))
+            return _marks_of({name: node.durable for name, node in disk.files()})
         disk.write_to(point)
         return _marks_below(point)
 
@@ -149,7 +170,7 @@ class CrashPoints:
         length = random.Random(f"{self._seed} {number}").randrange(1, len(change.data))
         return change._replace(data=change.data[:length])
 
-    def _go_on(self, point: Path, on_disk: set[str]) -> Outcome:
+    def _go_on(self, point: Path, on_disk: Counter[str]) -> Outcome:
         run = point / "run"
         ended = self.runs.run([self.runs.run_command(run), ["triptych", "verify", str(run)]])
         found = Outcome(run=self.name, kind="", number=0, change="", struck=True)
@@ -158,12 +179,13 @@ class CrashPoints:
         other = []
         if _export_of(run) != self.expected:
             other.append("another export")
-        if left := _names_in(point) ^ self._names:
-            other.append(f"other files: {', '.join(sorted(left)[:5])}")
+        others = sorted(_names_in(point) ^ self._names)
+        if left := [name for name in others if not f"{name}/".startswith(self.begun)]:
+            other.append(f"other files: {', '.join(left[:5])}")
         return msgspec.structs.replace(
             found,
-            lost=len(on_disk - _marks_below(run)),
-            doubled=len(on_disk & set(ended.asked)) + len(ended.asked) - len(set(ended.asked)),
+            lost=(on_disk - _marks_below(point)).total(),
+            doubled=(on_disk + Counter(ended.asked) - self._marks).total(),
             other="; ".join(other),
         )
 
@@ -186,6 +208,7 @@ def first_run(folder: Path, seed: int) -> CrashPoints:
     runs = SmallRuns(folder, draw_pile(folder / "images"))
     (folder / "loaded").mkdir()
     runs.load_everything(folder / "loaded" / "run")
+    digest_cache.MIN_AGE_S = 1e9  # what is remembered would differ with the time that a run takes
     return CrashPoints("first run", folder, runs, seed)
 
 
@@ -207,8 +230,18 @@ def made_again(folder: Path, first: CrashPoints, seed: int) -> CrashPoints:
     return again
 
 
-def _unclean(ended: Ended) -> str:
-    if ended.status not in (0, 1) or "Traceback" in ended.said:
+def captioned_anew(folder: Path, first: CrashPoints, seed: int) -> CrashPoints:
+    """The changes of a run that makes all captions again, beside those that it has."""
+    runs, fresh = first.runs.in_folder(folder), ["--fresh=captions"]
+    anew = CrashPoints("captioned anew", folder, runs, seed, first.changes, fresh)
+    assert anew.expected == first.expected
+    new = anew._names - first._names
+    anew.begun = tuple(f"{Path(name).parent}/" for name in new if name.endswith("/generation.json"))
+    return anew
+
+
+def _unclean(ended: Ended, *, may_fail: bool) -> str:
+    if ended.status not in (0, may_fail) or "Traceback" in ended.said:
         return f"ended with {ended.status}: {_last_words(ended)}"
     return ""
 
@@ -226,6 +259,15 @@ def _names_in(folder: Path) -> set[str]:
     return {name for name in tree_of(folder) if not name.endswith(_MAY_DIFFER)}
 
 
-def _marks_below(folder: Path) -> set[str]:
-    contents = tree_of(folder).values()
-    return set().union(*(marks_in(content) for content in contents if content is not None))
+def _digest(content: object) -> str:
+    return hashlib.sha256(pickle.dumps(content)).hexdigest()
+
+
+def _marks_below(folder: Path) -> Counter[str]:
+    return _marks_of(tree_of(folder))
+
+
+def _marks_of(files: Mapping[str, bytes | None]) -> Counter[str]:
+    """How often each caption lies in journals."""
+    journals = (content for name, content in files.items() if name.startswith("run/captions/") and content)
+    return Counter(mark for content in journals for mark in marks_in(content))

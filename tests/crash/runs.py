@@ -35,6 +35,7 @@ SETTINGS = {
     "captioning.engine": "tests.crash.engine:SPEC",
     "captioning.tile_px": 112,
     "captioning.max_tiles": 1,
+    "captioning.jobs": '["single_en", "multi_zh"]',
     "filtering.grounding": "false",
     "filtering.workers": 1,
 }
@@ -138,9 +139,9 @@ def _status_of(commands: Sequence[Sequence[str]]) -> int:
     return 0
 
 
-def marks_in(content: bytes) -> set[str]:
+def marks_in(content: bytes) -> list[str]:
     """Those in whole lines."""
-    return {mark.decode() for mark in MARK.findall(content[: content.rfind(b"\n") + 1])}
+    return [mark.decode() for mark in MARK.findall(content[: content.rfind(b"\n") + 1])]
 
 
 def draw_pile(folder: Path) -> Path:
@@ -149,9 +150,8 @@ def draw_pile(folder: Path) -> Path:
     (folder / "loose").mkdir()
     encoded = [_picture(hue, number) for hue in HUES[:3] for number in range(3)]
     encoded += [_picture(hue, 0) for hue in HUES[3:]]
-    _write_tar(folder / "a.tar", encoded[:3] + encoded[9:10])
-    _write_tar(folder / "in" / "side" / "b.tar", encoded[3:6])
-    _write_tar(folder / "c.tar.gz", encoded[10:])
+    _write_tar(folder / "in" / "side" / "a.tar", encoded[:3] + encoded[9:10])
+    _write_tar(folder / "b.tar.gz", encoded[3:6] + encoded[10:])
     for number, content in enumerate([*encoded[6:9], encoded[6], b"\x89PNG\r\n"]):
         (folder / "loose" / f"{number}.png").write_bytes(content)
     return folder

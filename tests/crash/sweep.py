@@ -13,7 +13,15 @@ from pathlib import Path
 
 import click
 
-from tests.crash.points import KINDS, CrashPoints, Outcome, first_run, made_again, second_run
+from tests.crash.points import (
+    KINDS,
+    CrashPoints,
+    Outcome,
+    captioned_anew,
+    first_run,
+    made_again,
+    second_run,
+)
 from tests.support.forked_trials import outcomes_of_program, print_outcomes, scratch_folder
 
 Point = tuple[CrashPoints, str, int]
@@ -33,10 +41,15 @@ def sweep(*, points: int | None = None, seed: int = 1, workers: int = 1) -> list
 def main(points: int | None, seed: int, workers: int) -> None:
     """Print an outcome a line; on stderr those that did not survive."""
     with scratch_folder("crash-") as folder:
-        for name in ("first", "second", "again"):
+        for name in ("first", "second", "again", "anew"):
             (folder / name).mkdir()
         first = first_run(folder / "first", seed)
-        runs = (first, second_run(folder / "second", first, seed), made_again(folder / "again", first, seed))
+        runs = (
+            first,
+            second_run(folder / "second", first, seed),
+            made_again(folder / "again", first, seed),
+            captioned_anew(folder / "anew", first, seed),
+        )
         chosen = drawn(runs, points, seed)
         print(f"{len(chosen)} faults", file=sys.stderr)
         print_outcomes(chosen, workers, folder, _strike_in, lambda outcome: not outcome.survived)

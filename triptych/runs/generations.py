@@ -77,9 +77,10 @@ def generations(folder: RunFolder, job: str) -> list[Generation]:
 
 
 def generation_names(folder: RunFolder, job: str) -> list[str]:
-    """Also of those that can't be read."""
+    """Also of those that can't be read; not of what was left before its settings were written."""
     root = folder.captions_root / job
-    return sorted(path.name for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
+    there = sorted(path.name for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
+    return [name for name in there if (root / name / FILE_NAME).exists() or _has_captions(folder, job, name)]
 
 
 def captioned_jobs(folder: RunFolder) -> list[str]:

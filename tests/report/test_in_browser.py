@@ -12,6 +12,7 @@ from tests.report.conftest import BREAKS_OUT, CLOSES_SCRIPT, DEGREES, Shown
 from triptych.report.identity import report_id
 from triptych.report.precision import precisions, read_verdicts
 
+Axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: `make setup`")
 
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking")
@@ -266,6 +267,20 @@ def test_the_page_is_readable(browser: sync_api.Browser, nasty_run: Shown, width
             assert 4.5 <= contrast(visit.page, selector), selector
     finally:
         visit.context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_that_a_screen_reader_would_miss(
+    browser: sync_api.Browser, nasty_run: Shown, scheme: str
+) -> None:
+    """Contrast, labels, landmarks, tables: all rules of axe-core, which is put in past the policy."""
+    visit = Visit(browser, nasty_run.written.path, color_scheme=scheme, bypass_csp=True)
+    try:
+        found = Axe().run(visit.page).response["violations"]
+    finally:
+        visit.context.close()
+
+    assert [] == [(each["id"], [node["html"] for node in each["nodes"]][:3]) for each in found]
 
 
 def test_the_switch_overrides_the_systems_colours(browser: sync_api.Browser, nasty_run: Shown) -> None:

@@ -33,7 +33,7 @@ const similarityMatrix = (rows) => {
     return el(value < low || value >= high ? "td.outside" : "td", { style: { "--strength": (0.12 + 0.68 * strength).toFixed(3) }, title: `image ${i + 1} and image ${j + 1}: ${cosine(value)}` }, value.toFixed(2).replace(/^0/, ""));
   };
   return el("table.matrix", { "aria-label": "cosine similarities" },
-    el("thead", {}, el("tr", {}, el("th"), rows.map((_, i) => el("th", {}, i + 1)))),
+    el("thead", {}, el("tr", {}, el("td"), rows.map((_, i) => el("th", {}, i + 1)))),
     el("tbody", {}, rows.map((row, i) => el("tr", {}, el("th", {}, i + 1), row.map((value, j) => cell(value, i, j))))));
 };
 

@@ -62,7 +62,7 @@ document.body.append(
     content.identity.cautions.map((line) => el("p.notice", {}, line)),
     contactSheet(),
     SECTIONS.map(section))),
-  review.dock(), lightbox.box, help.box);
+  el("footer", {}, review.dock()), lightbox.box, help.box);
 // The cards are there only now: go to the one that the address names.
 if (location.hash) document.getElementById(location.hash.slice(1))?.scrollIntoView();
 

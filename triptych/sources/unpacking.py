@@ -112,6 +112,8 @@ class UnpackedFile:
         with open(os.open(part, flags, 0o666), "r+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             if self._is_there():  # another process has made it meanwhile
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(part)  # made here, behind its back
                 return
             try:
                 self._unpack_to(file, part)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def config(
     folder: str | None, keys: tuple[str, ...], preset: str | None, changed: bool, as_json: bool
 ) -> None:
-    """Show every setting, or change some of a run.
+    """Show all settings, or change those of a run.
 
     Of RUN, or the defaults where none is named: each setting with its value, where the value is from, its
     default, its unit and what it means. KEY shows one setting or table; KEY=VALUE changes it for all

@@ -31,7 +31,10 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Write nothing; print what each rule would reject.")
 @click.option("--explain", metavar="ID", help="Write nothing; print every rule's score on this caption.")
 @click.option(
-    "--accept", multiple=True, metavar="RULE", help="Let this rule reject any share of a job. Repeatable."
+    "--accept",
+    multiple=True,
+    metavar="RULE",
+    help="Don't stop when this rule rejects a large share. Repeatable.",
 )
 @options.settings
 def filter_(

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.argument("folder", metavar="RUN", type=options.FOLDER)
 @options.as_json
 def status(folder: Path, as_json: bool) -> None:
-    """Show where a run is, and how long the rest takes.
+    """Show progress, time left, and what limits the throughput.
 
     Its counts, failures by class, the captions' pace. Works while it runs. After `triptych caption RUN
     --sample N` it says how long all of it would take.
@@ -72,7 +72,7 @@ class _HowMany(click.ParamType[int | None]):
     metavar="N|all",
     default="100",
     show_default=True,
-    help="How many images to read again, spread over the run: are they there, with their bytes and size?",
+    help="How many images to read again, spread over the run.",
 )
 @click.option(
     "--image-root",
@@ -85,7 +85,7 @@ class _HowMany(click.ParamType[int | None]):
 def verify(
     folder: Path, images: int | None, image_root: Path | None, moved: tuple[str, ...], as_json: bool
 ) -> None:
-    """Check all that a run wrote; exit 1 on any violation.
+    """Check everything that a run wrote; exit 1 on any problem.
 
     Reloads and recounts the ledger, the embeddings, the exported files against their checksums, every
     exported row against its format, its caption and its images, and the images themselves.
@@ -121,7 +121,7 @@ def doctor(
     as_json: bool,
     **given: Any,
 ) -> None:
-    """Say what this machine can run, and what to install.
+    """Check this machine: packages, memory, models, endpoints.
 
     With a model or endpoints also whether captioning could begin: GPU memory, the model's folder, the
     context against tiles and prompt, and one small image to each endpoint. Exit 1 where anything failed.
@@ -148,11 +148,11 @@ def doctor(
     "verdicts_file",
     type=options.FILE,
     metavar="FILE",
-    help="Instead of a page: the precision that verdicts downloaded from the page come to.",
+    help="Instead of a page: the precision from votes downloaded from it.",
 )
 @options.moved
 def report(folder: Path, verdicts_file: Path | None, moved: tuple[str, ...]) -> None:
-    """Show samples of everything on one page.
+    """Make an HTML page: sets, captions, rejects, failures.
 
     To read and to judge. The page opens from a file and needs no network. Keys in it: j and k for the
     next and the previous item, g and b for good and bad; a button downloads the verdicts.

@@ -80,12 +80,10 @@ moved = click.option(
     "moved",
     multiple=True,
     metavar="OLD=NEW",
-    help="The images that were in the folder OLD are in NEW now. It is remembered. Repeatable.",
+    help="Images moved from folder OLD to NEW. Stored in the run. Repeatable.",
 )
 
-preset = click.option(
-    "--preset", help="Settings to begin with: sa1b or demo. [default: none]", metavar="NAME"
-)
+preset = click.option("--preset", help="A set of settings: sa1b or demo. [default: none]", metavar="NAME")
 
 grouping = _together(
     click.option(
@@ -103,7 +101,7 @@ grouping = _together(
 
 preset_and_out = _together(
     click.option(
-        "--out", type=FOLDER, required=True, metavar="RUN", help="The run folder; made if it isn't there."
+        "--out", type=FOLDER, required=True, metavar="RUN", help="The run folder; created if missing."
     ),
     preset,
 )
@@ -121,7 +119,7 @@ stored_embeddings = _together(
         "keys_file",
         type=click.Path(path_type=Path),
         metavar="PATH",
-        help="With --embeddings: a file with a key a line, in the order of the files and their rows, or"
+        help="With --embeddings: a file with one key per line, in the order of the files and their rows, or"
         " clip-retrieval's metadata (.parquet files or their folder). [default: FILE-STEM/ROW]",
     ),
 )
@@ -145,7 +143,7 @@ settings = _together(
         "--fresh",
         type=click.Choice(STAGE_NAMES),
         multiple=True,
-        help="Make again what this stage made. Captions stay: new ones lie beside them (see triptych"
+        help="Redo this stage. Captions stay: new ones lie beside them (see triptych"
         " captions); only of the jobs that --job names, or whose settings have changed. Repeatable.",
     ),
 )
@@ -155,7 +153,7 @@ serving = _together(
     click.option(
         "--engine",
         metavar="|".join((AUTO, *ENGINES)),
-        help="Who runs the model. auto: --server where given, lmdeploy on a GPU, else transformers."
+        help="What runs the model. auto: --server where given, lmdeploy on a GPU, else transformers."
         " MODULE:OBJECT: an engine of your own. [default: auto]",
     ),
     click.option(
@@ -175,18 +173,18 @@ serving = _together(
         "headers",
         multiple=True,
         metavar="'NAME: VALUE'",
-        help="A further header of every request. $VARIABLE in a value comes from the environment and is never"
+        help="An extra header for every request. $VARIABLE in a value comes from the environment and is never"
         " stored. Repeatable.",
     ),
     click.option(
         "--extra-body",
         metavar="JSON",
-        help="Fields over those of every request; null leaves a field out.",
+        help="Extra fields for every request; null removes a field.",
     ),
     click.option(
         "--ca-file",
         metavar="FILE",
-        help="Certificates (PEM) to trust beside the system's.",
+        help="Certificates (PEM) to trust, in addition to the system's.",
     ),
     click.option(
         "--tp",
@@ -225,12 +223,12 @@ captioning = _together(
         "--sample",
         type=click.IntRange(min=1),
         metavar="N",
-        help="Caption only N targets of each job, always the same ones.",
+        help="Caption only N images or sets of each job, always the same ones.",
     ),
     click.option(
         "--no-tile-fit",
         is_flag=True,
-        help="For models without InternVL's tiles: only bound each image's longer side.",
+        help="For models that don't use InternVL's tiles: only limit each image's longer side.",
     ),
 )
 
@@ -239,18 +237,18 @@ exporting = _together(
         "--format",
         "row_format",
         type=click.Choice(list(FORMATS)),
-        help="Whose rows to write. [default: internvl]",
+        help="Row format. [default: internvl]",
     ),
     click.option(
         "--file-type",
         type=click.Choice(list(CONTAINERS)),
-        help="What the rows lie in. zst and Parquet need pyarrow. [default: jsonl]",
+        help="Output file type. zst and Parquet need pyarrow. [default: jsonl]",
     ),
-    click.option("--prefix", metavar="NAME", help="What file names begin with. [default: triptych_caption]"),
+    click.option("--prefix", metavar="NAME", help="Prefix of file names. [default: triptych_caption]"),
     click.option(
         "--image-root",
         metavar="PATH",
-        help="Where the trainer will find the images; rows' paths are below it.",
+        help="Where the trainer finds the images; paths in rows are relative to it.",
     ),
 )
 

@@ -17,7 +17,7 @@ from triptych.terminal import echo
 @click.option("--dry-run", is_flag=True, help="Say what is damaged; change nothing.")
 @click.option("--yes", is_flag=True, help="Don't ask.")
 def repair(folder: Path, dry_run: bool, yes: bool) -> None:
-    """Set aside what is damaged, so that only that is made again.
+    """Set damaged files aside, so that only they are made again.
 
     Damaged files, and damaged lines of caption journals, are moved to RUN/damaged, never deleted. `triptych
     run` then makes what is missing; everything else stays. `triptych verify` says what else is wrong.

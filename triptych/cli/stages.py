@@ -42,10 +42,10 @@ def run(
     languages: tuple[str, ...],
     **given: Any,
 ) -> None:
-    """Take images through all stages, to the four files.
+    """Run the whole pipeline, from images to dataset files.
 
     SOURCE is a folder of images, tars and Parquet files, at any depth; one of these; a .txt or .lst file
-    with a path a line; or a quoted pattern such as 'photos/**/*.jpg'. Run it again to go on from where
+    with one path per line; or a quoted pattern such as 'photos/**/*.jpg'. Run it again to go on from where
     it stopped; a finished run does nothing. Settings are stored in RUN and hold until they are changed
     (triptych config RUN).
     """
@@ -63,12 +63,12 @@ def run(
     "--explain",
     "explained",
     metavar="IMAGE",
-    help="Say why this image of a grouped RUN is in its set, or in none.",
+    help="Say why this image of RUN is in its set, or in none.",
 )
 @click.option(
     "--regroup",
     is_flag=True,
-    help="Make all sets anew. Without it, those whose images have stayed stay as they are.",
+    help="Make all sets again. By default, sets whose images are unchanged are kept.",
 )
 @options.moved
 @options.settings
@@ -85,7 +85,7 @@ def group(
     fresh: tuple[StageName, ...],
     **given: Any,
 ) -> None:
-    """Make sets of related images; set duplicates aside.
+    """Group related images into sets; find duplicates.
 
     SOURCE is as for `triptych run`; or name stored --embeddings in place of images. Where images were
     added, only those are embedded, and they make sets among themselves and with single images. Where the
@@ -161,7 +161,7 @@ def caption(
     metavar="NAME",
     help="Write to RUN/exports/NAME, beside other exports; the options given are its own and are remembered.",
 )
-@click.option("--dry-run", is_flag=True, help="Say what would be written, with exact sizes; write nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what would be written, with exact sizes; write nothing.")
 @options.settings
 def export(
     folder: Path,
@@ -171,7 +171,7 @@ def export(
     fresh: tuple[StageName, ...],
     **given: Any,
 ) -> None:
-    """Write the four files, with card, metadata and manifest."""
+    """Write the dataset files, with card, checksums and metadata."""
     flags = options.flags_of(**given)
     own = {key: flags.pop(key) for key in list(flags) if to and key.startswith("export.")}
     own = {key.removeprefix("export."): value for key, value in own.items()}
@@ -208,7 +208,7 @@ def _say_what_export_would_write(
 @click.command(epilog=options.example("triptych demo my-demo"))
 @click.argument("folder", type=options.FOLDER, default="triptych-demo")
 def demo(folder: Path) -> None:
-    """The main job end to end on this machine, offline.
+    """Run the whole pipeline offline, on drawn images.
 
     Draws scenes into FOLDER/images and does what `triptych run FOLDER/images --preset demo --out
     FOLDER/run` does, with the nano models that are part of Triptych. [default: triptych-demo]

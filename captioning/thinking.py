@@ -11,29 +11,40 @@ import re
 THINKING_OFF = """--extra-body '{"chat_template_kwargs": {"enable_thinking": false}}'"""
 """What many servers take to turn it off."""
 
-_WORD = r"(?:\w+:)?(?:think(?:ing)?|thoughts?|reason(?:ing)?|reflection|scratchpad|analysis)"
+_WORD = (
+    r"(?:\w+[:_])?(?:think(?:ing)?|thoughts?|reason(?:ing)?|reflection|scratchpad|analysis|cot|monologue)"
+    r"(?:_content)?"
+)
 _BEGIN = re.compile(
-    rf"\s*(?:<{_WORD}>|\[{_WORD}\]|◁{_WORD}▷|<\|begin_of_{_WORD}\|>|<\|channel\|>analysis|<unused94>)",
+    rf"<\|?(?:begin_of_|start)?{_WORD}\|?(?: [^<>]*)?>|<details type=.reasoning[^<>]*>|\[{_WORD}\]|◁{_WORD}▷"
+    r"|<\|channel\|>analysis|<unused94>",
     re.IGNORECASE,
 )
 _END = re.compile(
-    rf"</\s*{_WORD}\s*>|\[/{_WORD}\]|◁/{_WORD}▷|<\|end_of_{_WORD}\|>|<\|channel\|>final<\|message\|>|<unused95>",
+    rf"<(?:\|end_of_|\|end|\|?/)\s*{_WORD}\s*\|?>|</details>|\[/{_WORD}\]|◁/{_WORD}▷"
+    r"|<\|channel\|>final<\|message\|>|assistantfinal(?=[A-Z])|<unused95>",
     re.IGNORECASE,
 )
 """A template may have begun the thoughts, so that an answer holds only their end."""
 
-_ANSWER = re.compile(r"\s*<answer>(.*?)(?:</answer>)?\s*", re.IGNORECASE | re.DOTALL)
+_WRAPPED = re.compile(
+    r"\s*<\|?(?:begin_of_)?(\w+)\|?>(.*?)(?:</\1>|<\|end_of_\1\|>)?\s*", re.IGNORECASE | re.DOTALL
+)
+"""An answer in a tag of its own, behind thoughts."""
 
 
 def without_thinking(answer: str) -> str:
-    """What is said behind the thoughts.
+    """What is said behind the thoughts; before them where nothing is.
 
     >>> without_thinking("<think>A bird?</think> A red kite."), without_thinking("<think>A bird, or")
     (' A red kite.', '')
     """
     ends = [found.end() for found in _END.finditer(answer)]
+    begin = _BEGIN.search(answer)
     if not ends:
-        return "" if _BEGIN.match(answer) else answer
+        return "" if begin and not answer[: begin.start()].strip() else answer
     behind = answer[ends[-1] :]
-    wrapped = _ANSWER.fullmatch(behind)
-    return behind if wrapped is None else wrapped[1]
+    if not behind.strip():
+        return answer[: begin.start()] if begin else ""
+    wrapped = _WRAPPED.fullmatch(behind)
+    return behind if wrapped is None else wrapped[2]

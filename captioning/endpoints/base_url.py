@@ -9,8 +9,10 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
-_VERSION = re.compile(r"v\d\w*", re.IGNORECASE)
-_OF_A_CALL = re.compile(r"/(?:chat/completions|completions|models)$", re.IGNORECASE)
+_VERSION = re.compile(r"v\d[\w.]*", re.IGNORECASE)
+_OF_A_CALL = re.compile(
+    r"/(?:chat(?:/completions)?|completions|models|responses|messages|embeddings)$", re.IGNORECASE
+)
 
 
 def base_url(text: str) -> str:
@@ -39,7 +41,7 @@ def base_url(text: str) -> str:
     if parts.query or parts.fragment or text.endswith(("?", "#")):
         raise ValueError("it has something behind its path; a secret goes into a header (--header)")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    path = _OF_A_CALL.sub("", parts.path.rstrip("/")).rstrip("/")
+    path = _OF_A_CALL.sub("", re.sub("/+", "/", parts.path).rstrip("/"))
     if not any(map(_VERSION.fullmatch, path.split("/"))):
         path += "/v1"
     return f"{parts.scheme}://{host}{'' if port is None else f':{port}'}{path}"

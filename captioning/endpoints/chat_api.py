@@ -8,6 +8,7 @@ way that leaves no doubt is taken. Not its job: sending, trying again, what a te
 from __future__ import annotations
 
 import itertools
+import json
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -21,17 +22,26 @@ MIN_REPEATED = 16
 """A piece of text as long that says again all that came before it is a repetition, not a coincidence."""
 
 READ_OF_AN_ERROR = 20_000
-"""Bytes: servers that quote a request quote its images too."""
+"""Letters: servers that quote a request quote its images too."""
 
 _BOM = b"\xef\xbb\xbf"
-_REASONING = ("reasoning_content", "reasoning", "thinking", "thought")
-"""Fields in which servers with a reasoning parser put what a model thinks."""
+_DATA = re.compile(rb"(?:\xef\xbb\xbf)?(?:data:[ ]?)+")
+_OTHER_FIELD = re.compile(rb":|(?:event|id|retry):")
+_BYTES = re.compile("(?<![\ud800-\udbff])[\udc80-\udcff]+")
+_TEXT_IN = ("message", "delta", "content", "text", "value", "parts", "refusal")
+"""Where a text stands, from a choice down to the part of a content; the first that there is counts."""
 
+_REASONING = re.compile(r"reason(?!$)|think|thought|analysis")
+"""Fields, and types of parts, in which servers with a reasoning parser put what a model thinks; not the
+reason of an end."""
+
+_ENDS = ("finish_reason", "finishReason", "stop_reason")
+_WITHHELD = re.compile(r"filter|safe|block|moderat|prohibit|recit|sensitive|refus|spii|toxic")
+_BROKEN_OFF = re.compile(r"abort|error|cancel|fail|time_?out|insufficient|overload|rate_limit")
 _CUT_BY_BOUND = re.compile(r"length|max|limit")
-_WITHHELD = re.compile(r"filter|safe|block|moderat|prohibit|recit|sensitive|refus|spii")
-_BROKEN_OFF = re.compile(r"abort|error|cancel|fail|time_?out|insufficient|overload")
-"""Finish reasons, in small letters: OpenAI has stop, length and content_filter; lmdeploy gives abort and
-error, in a 200, to an answer that was broken off; Gemini, Anthropic and others have their own words."""
+"""Finish reasons, in small letters and in the order in which they are looked for: OpenAI has stop, length and
+content_filter; lmdeploy gives abort and error, in a 200, to an answer that was broken off; Gemini, Anthropic
+and others have their own words."""
 
 
 class ChatAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,10 +65,12 @@ def read_answer(
     counts. An error in a 200 counts as the error that it is: lmdeploy's proxy hands on an upstream error, and
     reports a dead node, like that. Raises a RequestError, or SetupError where the endpoint refuses the key.
     """
-    if status != 200:
-        words = content.removeprefix(_BOM)[:READ_OF_AN_ERROR].decode("utf-8", "replace")
-        raise fault(status, words, where, retry_after_s)
-    documents, is_done = _documents(content)
+    if not 200 <= status < 300:
+        decoded = _decoded(content) if b"\\u" in content else None  # letters that are written as escapes
+        words = content.decode("utf-8", "replace")
+        words = words if decoded is None else json.dumps(decoded, ensure_ascii=False)
+        raise fault(status, words.removeprefix("\ufeff")[:READ_OF_AN_ERROR], where, retry_after_s)
+    documents, is_done = _documents(content, where)
     for document in documents:
         _raise_for_error_in_a_200(document, where)
     choices = [choice for document in documents if (choice := _choice(document)) is not None]
@@ -71,56 +83,78 @@ def read_answer(
         raise Transient(f"{where} ended its answer without a finish_reason: {shown(content[-SHOWN:])}")
     usage = next((u for document in reversed(documents) if isinstance(u := document.get("usage"), dict)), {})
     return ChatAnswer(
-        text=_text_of(choices),
+        text=_with_whole_characters(_text_of(choices)),
         finish_reason=finish_reason,
         prompt_tokens=_count(usage.get("prompt_tokens")),
         completion_tokens=_count(usage.get("completion_tokens")),
-        has_reasoning=any(_part(c).get(name) for c in choices for name in _REASONING),
+        has_reasoning=any(map(_has_reasoning, choices)),
     )
 
 
-def _documents(content: bytes) -> tuple[list[dict[str, Any]], bool]:
+def _documents(content: bytes, where: str) -> tuple[list[dict[str, Any]], bool]:
     """The JSON objects in ``content``, one or those of its events, and whether it says that it is done.
 
-    What is no JSON is passed over: a ping, or an event that the connection's end has cut.
+    What is no JSON is passed over: a ping, or an event that the connection's end has cut. Raises Transient
+    for a piece of JSON in the middle that can't be read: it may have held words.
     """
-    content = content.removeprefix(_BOM)
-    if content.lstrip()[:1] in (b"{", b"["):
-        whole = _decoded(content)
-        if whole is not None:
-            return _objects(whole), False
-    events = _events(content)
-    is_done = any(event.strip() == b"[DONE]" for event in events)
-    decoded = [document for event in events if (document := _decoded(event)) is not None]
-    return [each for document in decoded for each in _objects(document)], is_done
+    content = content.removeprefix(_BOM).strip()
+    whole = _decoded(content) if content[:1] in (b"{", b"[") else None
+    events = _events(content) if whole is None else [whole]
+    if b"{" in {event.lstrip()[:1] for event in events[:-1] if isinstance(event, bytes)}:
+        raise Transient(f"{where} sent an event that is no JSON: {shown(content)}")
+    documents = [each for event in events if not isinstance(event, bytes) for each in _objects(event)]
+    is_done = any(isinstance(event, bytes) and event.strip().upper() == b"[DONE]" for event in events)
+    return documents, is_done or any(each.get("usage") and not each.get("choices") for each in documents)
 
 
-def _events(content: bytes) -> list[bytes]:
-    """What the events carry; of something else, the lines that are no comments, as one."""
-    lines = content.splitlines()
-    events, data, other = [], [], []
-    for line in [*lines, b""]:
-        if line.startswith(b"data:"):
-            data.append(line[len(b"data:") :].removeprefix(b" "))
+def _events(content: bytes) -> list[Any]:
+    """What the events carry, decoded where it is JSON; of something else, what its lines that are no comments
+    do."""
+    events: list[Any] = []
+    data: list[bytes] = []
+    other: list[bytes] = []
+    is_error = False
+    for line in [*content.splitlines(), b""]:
+        if (prefix := _DATA.match(line)) is not None:
+            data.append(line[prefix.end() :])
         elif line.startswith(b"{") and data:  # a gateway that broke an event's JSON into lines
             data.append(line)
         elif not line:
-            events += _one_or_each(data)
-            data = []
-        elif not line.startswith((b":", b"event:", b"id:", b"retry:")):
+            found = _one_or_each(data)
+            events += (
+                [{"error": shown(each) if isinstance(each, bytes) else each} for each in found]
+                if is_error
+                else found
+            )
+            data, is_error = [], False
+        elif _OTHER_FIELD.match(line) is None:
             other.append(line)
-    return events or [b"\n".join(other)]
+        else:
+            is_error = is_error or line.split() == [b"event:", b"error"]
+    return events or _one_or_each(other)
 
 
-def _one_or_each(lines: Sequence[bytes]) -> list[bytes]:
+def _one_or_each(lines: Sequence[bytes]) -> list[Any]:
     """The lines of an event are one document, but gateways that forget blank lines send one a line."""
-    return list(lines) if len(lines) < 2 or _decoded(lines[0]) is not None else [b"\n".join(lines)]
+    if len(lines) > 1 and _decoded(lines[0]) is None:
+        lines = [b"\n".join(lines)]
+    decoded = [(line, _decoded(line)) for line in lines]
+    return [line if document is None else document for line, document in decoded]
 
 
 def _decoded(content: bytes) -> object | None:
     try:
         decoded: object = msgspec.json.decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _leniently_decoded(content) if content.lstrip()[:1] in (b"{", b"[") else None
+    return decoded
+
+
+def _leniently_decoded(content: bytes) -> object | None:
+    """With halves of characters, which servers that cut their answers into pieces send, and with NaN."""
+    try:
+        decoded: object = json.loads(content.decode("utf-8", "surrogateescape"), strict=False)
+    except (ValueError, RecursionError):
         return None
     return decoded
 
@@ -131,42 +165,51 @@ def _objects(decoded: object) -> list[dict[str, Any]]:
 
 
 def _choice(document: dict[str, Any]) -> dict[str, Any] | None:
-    choices = document.get("choices")
-    return next(iter(_objects(choices)), None) if isinstance(choices, list) else None
+    return next((each for each in _objects(document.get("choices")) if not each.get("index")), None)
 
 
-def _part(choice: dict[str, Any]) -> dict[str, Any]:
-    """The message of a choice, or its piece of one; of the old completions the choice itself."""
-    return next((part for name in ("message", "delta") if isinstance(part := choice.get(name), dict)), choice)
+def _text(value: object, depth: int = 8) -> str:
+    """A text, also as a list of parts, or of the old completions; without what was thought."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and depth:
+        return "".join(_text(item, depth - 1) for item in value)
+    if isinstance(value, dict) and depth and not _REASONING.search(str(value.get("type"))):
+        texts = (_text(value.get(name), depth - 1) for name in _TEXT_IN)
+        return next((text for text in texts if text), "")
+    return ""
 
 
-def _text(part: dict[str, Any]) -> str:
-    """``content`` as a text or as a list of parts; a refusal, or the text of the old completions."""
-    content = part.get("content")
-    if isinstance(content, list):
-        return "".join(item if isinstance(item, str) else _text_of_item(item) for item in content)
-    if isinstance(content, dict):
-        return _text_of_item(content)
-    texts = (content, part.get("refusal"), part.get("text"))
-    return next((text for text in texts if isinstance(text, str) and text), "")
-
-
-def _text_of_item(item: object) -> str:
-    text = item.get("text") if isinstance(item, dict) and item.get("type") not in _REASONING else None
-    return text if isinstance(text, str) else ""
+def _has_reasoning(choice: dict[str, Any]) -> bool:
+    parts = [choice, choice.get("message"), choice.get("delta")]
+    parts += [part.get("provider_specific_fields") for part in parts if isinstance(part, dict)]
+    return any(
+        isinstance(part, dict) and any(value and _REASONING.search(name) for name, value in part.items())
+        for part in parts
+    )
 
 
 def _text_of(choices: Sequence[dict[str, Any]]) -> str:
     """The whole text. A message is all of it; so is a piece that says again what came before it, and each
     piece of a stream that says all so far."""
-    messages = [text for choice in choices if "message" in choice and (text := _text(_part(choice)))]
-    pieces = [text for choice in choices if "message" not in choice and (text := _text(_part(choice)))]
+    messages = [text for choice in choices if "message" in choice and (text := _text(choice))]
+    pieces = [text for choice in choices if "message" not in choice and (text := _text(choice))]
     if messages and pieces:
         return messages[-1]
     pieces = messages or pieces
     before, last = "".join(pieces[:-1]), "".join(pieces[-1:])
     says_all = before.strip() == last.strip() or _grows(pieces)
     return last if says_all and len(last.strip()) >= MIN_REPEATED else before + last
+
+
+def _with_whole_characters(text: str) -> str:
+    """Halves of characters put together: bytes of UTF-8, and surrogates."""
+    if text.isascii():
+        return text
+    text = _BYTES.sub(
+        lambda found: found[0].encode("utf-8", "surrogateescape").decode("utf-8", "replace"), text
+    )
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _grows(pieces: Sequence[str]) -> bool:
@@ -179,18 +222,16 @@ def _finish_reason(choices: Iterable[dict[str, Any]], where: str) -> str:
     """``stop`` or ``length``; empty where none is said. Raises where an answer was broken off or withheld."""
     said = ""
     for choice in choices:
-        reason: object = choice.get("finish_reason")
+        reason: object = next((r for name in _ENDS if (r := choice.get(name))), None)
         reason = reason.get("type") if isinstance(reason, dict) else reason
         said = str(reason).strip().lower() if reason else said
     if said in ("", "null", "none"):
         return ""
-    if _CUT_BY_BOUND.search(said):
-        return "length"
-    if _BROKEN_OFF.search(said):
-        raise Transient(f"{where} broke off its answer (finish_reason {shown(said)} in a 200)")
     if _WITHHELD.search(said):
         raise Refused(f"{where} withheld its answer (finish_reason {shown(said)})")
-    return "stop"
+    if _BROKEN_OFF.search(said):
+        raise Transient(f"{where} broke off its answer (finish_reason {shown(said)} in a 200)")
+    return "length" if _CUT_BY_BOUND.search(said) else "stop"
 
 
 def _count(value: object) -> int:
@@ -198,7 +239,7 @@ def _count(value: object) -> int:
 
 
 def _raise_for_error_in_a_200(document: dict[str, Any], where: str) -> None:
-    if document.get("error_code") is not None:
+    if document.get("error_code"):
         code, text = shown(str(document["error_code"])), shown(str(document.get("text") or ""))
         raise Transient(f"{where}, error {code} in a 200: {text}")
     error: object = document.get("error")
@@ -207,7 +248,7 @@ def _raise_for_error_in_a_200(document: dict[str, Any], where: str) -> None:
     if not error:
         return
     fields = error if isinstance(error, dict) else {"message": error}
-    code, where = str(fields.get("code")), f"{where} (in a 200)"
+    code, where = str(fields.get("code") or fields.get("status")), f"{where} (in a 200)"
     words = str(fields.get("message") or "no reason given")[:READ_OF_AN_ERROR]
     if is_too_long(f"{code} {words}"):
         raise TooLong(f"{where}, HTTP {shown(code)}: {shown(words)}")

@@ -84,11 +84,12 @@ class Dialect:
         return msgspec.json.encode({name: value for name, value in fields.items() if value is not None})
 
     def learn(self, words: str) -> bool:
-        """Leave out the field that ``words`` refuse, the first one that they name. Whether there is one."""
+        """Leave out the field that ``words`` refuse, the first one that they name. Whether there is one. The
+        bound is refused where the other one is named beside it; else its value may be."""
         refused = _WHAT_IS_KNOWN.split(words, maxsplit=1)[0]
         named = [
             (found.start(), name)
-            for name in (*OPTIONAL, BOUND)
+            for name in (*OPTIONAL, *((BOUND,) if OTHER_BOUND in words else ()))
             if name not in self._left_out and name not in self._extra
             if (found := _named(name).search(refused)) is not None
         ]
@@ -113,7 +114,7 @@ class Dialect:
 def _named(name: str) -> re.Pattern[str]:
     """A field's name in a refusal. One that is a word counts in quotes, or where it is called a field."""
     if "_" in name:
-        return re.compile(rf"(?<![\w]){name}(?![\w])|(?<![\w]){_camel_case(name)}(?![\w])")
+        return re.compile(rf"(?<!\w)(?:{name}|{_camel_case(name)})(?!\w)", re.IGNORECASE)
     called = r"parameter|argument|field|property|input|option|name|value|key|supplied|request"
     return re.compile(
         rf"['\"`>.\[({{]\s*{name}\b|(?:{called})s?:?\s+{name}\b"

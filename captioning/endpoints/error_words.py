@@ -35,15 +35,17 @@ SHOWN = 300
 """Letters of an answer that a message quotes."""
 
 _A_SIZE = re.compile(
-    r"context|tokens?\b|prompt|inputs?\b(?! validation)|sequence|payload|request (?:body|size)"
-    r"|body (?:is|size)|entity|length|images?\b|上下文|长度|请求体|输入",
+    r"context|tokens?\b|prompt|inputs?\b(?! validation)|sequence|payload|request (?:body|size|too)|messages\b"
+    r"|body (?:is|size)|entity|length|images?\b|pixels|upload|characters"
+    r"|上下文|长度|请求体|输入|コンテキスト|入力",
     re.IGNORECASE,
 )
 _TOO_MUCH = re.compile(
     r"too (?:long|large|big|many)|exceed|longer than|larger than|greater than|more than|overflow"
     r"|must (?:be|have) (?:<|≤|less|smaller|fewer|shorter|at most|no (?:more|longer))"
     r"|(?:does|do|did|will)(?:n['’]t| not) fit|maximum (?:context|model|input|prompt|sequence)"
-    r"|out of range|range of|limit(?:ed)? (?:of|to)|超过|超出|超长|过长|过大",
+    r"|out of range|range of|limit(?:ed)? (?:of|to)|reduce the (?:length|size)|only supports? up to|max input"
+    r"|max_tokens must be at least 1, got -|zu (?:lang|groß)|超过|超出|超长|过长|过大|長すぎ|超えて",
     re.IGNORECASE,
 )
 """A size, and that it is too much. Servers agree on no more than that: lmdeploy, vLLM, SGLang, TGI,
@@ -52,7 +54,7 @@ llama.cpp, Ollama, OpenAI, Anthropic, Gemini and Mistral say it in words of thei
 _TOO_LONG_CODES = ("context_length_exceeded", "request_too_large", "string_above_max_length")
 
 _ABOUT_NUMBERS = re.compile(
-    r"\b(?:images?|pictures?|image_url|mm)\b[^.;]{0,40}(?:\bper (?:request|prompt)|\bin one|\blimit)"
+    r"\b(?:images?|pictures?|image_url|mm)\b(?:(?!pix)[^.;]){0,40}\b(?:per (?:request|prompt)|in one|limit)"
     r"|at most \d+ (?:image|picture|multi)|too many (?:image|picture)"
     r"|(?:single|one|multiple|several) images?\b|rate limit|quota|per (?:minute|day)",
     re.IGNORECASE,

@@ -85,7 +85,7 @@ class ModelClient:
             except (Refused, Transient) as error:
                 if dialect.left_out != left_out:  # another request has learned it meanwhile
                     continue
-                if dialect.learn(error.said):
+                if not isinstance(error, TooLong) and dialect.learn(error.said):
                     named = dialect.left_out
                 elif not (is_trial and isinstance(error, Refused) and dialect.leave_out_more()):
                     if is_trial:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -100,6 +101,10 @@ class ScriptedEndpoint:
         self._http.script = self
         self.port = self._http.server_port
         self.url = f"http://127.0.0.1:{self.port}{path}"
+
+    def encrypt(self, context: ssl.SSLContext) -> None:
+        """From now on connections are TLS."""
+        self._http.socket = context.wrap_socket(self._http.socket, server_side=True)
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True).start()

@@ -22,6 +22,9 @@ from triptych.errors import UsageError
         ("http://host/v1/chat/completions", "http://host/v1"),
         ("http://host/v1/models/", "http://host/v1"),
         ("http://host/api/v3", "http://host/api/v3"),
+        ("http://host/v1.0", "http://host/v1.0"),
+        ("http://host//v1//", "http://host/v1"),
+        ("http://host/v1/responses", "http://host/v1"),
         (
             "https://generativelanguage.googleapis.com/v1beta/openai/",
             "https://generativelanguage.googleapis.com/v1beta/openai",

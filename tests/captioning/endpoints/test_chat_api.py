@@ -51,6 +51,81 @@ def test_a_caption_comes_in_events_or_whole(content: bytes) -> None:
     assert WHOLE == read_answer(200, content, URL)
 
 
+def whole(message: object, **fields: object) -> bytes:
+    return json.dumps({"choices": [{"message": message, "finish_reason": "stop", **fields}]}).encode()
+
+
+LINES = b"".join(json.dumps(each).encode() + b"\n" for each in (piece("A red"), piece(" kite.", "stop")))
+EVENTS = events(piece("A red"), piece(" kite.", "stop"))
+KITE = piece("A kite.")
+THOUGHTS = [{"type": "thinking", "text": "hm"}, {"type": "text", "text": "A kite."}]
+NO_LIST = {"choices": {"message": {"content": "A kite."}, "finish_reason": "stop"}}
+HALVES = (
+    b'data: {"choices":[{"delta":{"content":"A \\ud83e"}}]}\n\n'
+    b'data: {"choices":[{"delta":{"content":"\\ude81, a caf\xc3"}}]}\n\n'
+    b'data: {"choices":[{"delta":{"content":"\xa9."},"finish_reason":"stop"}]}\n\n'
+)
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        (LINES, "A red kite."),
+        (LINES.replace(b"\n", b"\n\n"), "A red kite."),
+        (EVENTS.replace(b"data: ", b"data: data: "), "A red kite."),
+        (EVENTS.replace(b"data", b"\xef\xbb\xbfdata"), "A red kite."),
+        (EVENTS.replace(b"\n", b"\r"), "A red kite."),
+        (EVENTS.replace(b"data", b"event: m\nid: 1\ndata"), "A red kite."),
+        (events(piece("A red"), piece(" kite."), USAGE, end=b""), "A red kite."),
+        (events(piece("A red kite."), end=b"data: [done]"), "A red kite."),
+        (events(KITE, {"choices": [{"delta": {}, "stop_reason": "end_turn"}]}, end=b""), "A kite."),
+        (events(KITE, {"choices": [{"index": 1, "delta": {"content": "B."}}]}), "A kite."),
+        (whole("A kite."), "A kite."),
+        (whole({"content": [{"type": "text", "text": {"value": "A kite."}}]}), "A kite."),
+        (whole({"content": {"parts": [{"text": "A "}, {"text": "kite."}]}}), "A kite."),
+        (whole({"content": THOUGHTS}), "A kite."),
+        (whole({"content": ""}, text="A kite."), "A kite."),
+        (whole({"content": None}), ""),
+        (json.dumps(NO_LIST).encode(), "A kite."),
+        (whole({"content": "A kite."}, logprobs=0).replace(b": 0", b": NaN"), "A kite."),
+        (whole({"content": "A kite|flies."}).replace(b"|", b"\n"), "A kite\nflies."),
+        (whole({"content": "A kite."}) + b"\n<!-- served -->", "A kite."),
+        (HALVES, "A 🪁, a café."),
+        (HALVES.replace(b"\\ude81", b""), "A \ufffd, a café."),
+    ],
+)  # fmt: skip
+def test_forms_of_an_answer_that_leave_no_doubt(content: bytes, text: str) -> None:
+    """Events, lines and wrappers of gateways; characters that were cut into halves are put together."""
+    said = read_answer(200, content, URL)
+
+    assert (text, "stop") == (said.text, said.finish_reason or "stop")
+    said.text.encode()
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"reasoning_content": "hm"},
+        {"reasoning_details": [{"text": "hm"}]},
+        {"thinking_blocks": [{"thinking": "hm"}]},
+        {"analysis": "hm"},
+        {"provider_specific_fields": {"reasoning": "hm"}},
+    ],
+)
+def test_what_is_thought_in_a_field_of_its_own_is_seen_and_not_taken(message: dict[str, object]) -> None:
+    """Whatever it is called."""
+    assert read_answer(200, whole({"content": "", **message}), URL).has_reasoning
+    assert not read_answer(200, whole({"content": ""}), URL).has_reasoning
+
+
+def test_a_piece_of_json_that_cannot_be_read_is_not_passed_over() -> None:
+    """It may have held words: the request is sent again."""
+    content = events(piece("A red")).replace(b"}]}", b"", 1) + events(piece(" kite.", "stop"))
+
+    with pytest.raises(Transient, match="no JSON"):
+        read_answer(200, content, URL)
+
+
 def test_an_answer_that_was_whole_when_the_connection_broke_counts() -> None:
     """Good answers aren't thrown away."""
     said = read_answer(200, events(piece("A red kite.", "stop"), end=b""), URL, cut="reset")
@@ -68,6 +143,13 @@ def test_an_answer_that_was_whole_when_the_connection_broke_counts() -> None:
         (200, events(piece("A red", "abort")), Transient),
         (200, b"", Transient),
         (200, b'{"error_code": 10402, "text": "timeout"}', Transient),
+        (200, events(piece("A red"), end=b'event: error\ndata: {"message": "engine"}\n\n'), Transient),
+        (200, events(piece("A red"), end=b"event: error\ndata: engine\n\n"), Transient),
+        (200, b'{"error": {"status": 429, "message": "slow down"}}', NotNow),
+        (200, events(piece("A red", "rate_limit")), Transient),
+        (200, events(piece("A red", "ERROR_TOXIC")), Refused),
+        (204, b"", Transient),
+        (403, b"flagged", Refused),
         (200, b'{"object": "error", "code": 400, "message": "bad image"}', Refused),
         (200, b'{"object": "error", "code": 503, "message": "asleep"}', Unavailable),
         (400, b'{"message": "bad image"}', Refused),

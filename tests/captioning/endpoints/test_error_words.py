@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.captioning.endpoints.test_dialects import ask
+from tests.support.scripted_endpoint import ScriptedEndpoint, refuse
 from triptych.captioning.endpoints.error_words import fault, shown
 from triptych.captioning.endpoints.request_errors import (
     NotNow,
@@ -35,6 +37,24 @@ TOO_LONG = {
     "Mistral": "Prompt contains 40000 tokens, too large for model with 32768 maximum context length",
     "DashScope": "Range of input length should be [1, 30720]",
     "Bedrock": "Input is too long for requested model.",
+    "vLLM, bound": "'max_tokens' or 'max_completion_tokens' is too large: 1024. This model's maximum context"
+    " length is 4096 tokens and your request has 3800 input tokens (1024 > 4096 - 3800).",
+    "vLLM, nothing left": "max_tokens must be at least 1, got -808.",
+    "OpenAI, window": "Your input exceeds the context window of this model. Please adjust your input.",
+    "OpenAI, pixels": "Image is too large: total pixels exceed limit",
+    "Azure": "Please reduce the length of the messages or completion.",
+    "Vertex": "The input token count is 40000 but the model only supports up to 32768.",
+    "TensorRT-LLM": "The sum of prompt length (9000) and max_tokens (512) should not exceed 8192",
+    "xAI": "This model's maximum prompt length is 131072 but the request contains 537812 tokens.",
+    "LM Studio": "Trying to keep the first 5000 tokens when context the overflows.",
+    "Qianfan": "the max input characters is 2000",
+    "AWS": "Request Too Long",
+    "actix": "JSON payload (4000000 bytes) is larger than allowed (limit: 2097152 bytes).",
+    "axum": "Failed to buffer the request body: length limit exceeded",
+    "Go": "http: request body too large",
+    "Spring": "Maximum upload size exceeded",
+    "in Japanese": "最大コンテキスト長を超えています",
+    "in German": "Der Prompt ist zu lang",
     "a Chinese gateway": "输入长度超过模型的最大上下文",
 }
 REFUSED = [
@@ -56,6 +76,16 @@ REFUSED = [
 def test_too_long_in_the_words_of_many_servers(words: str, status: int) -> None:
     """A size, and that it is too much: half the tiles may help."""
     assert TooLong is type(fault(status, words, "http://host/v1"))
+
+
+@pytest.mark.parametrize("words", TOO_LONG.values(), ids=TOO_LONG)
+def test_too_long_leaves_no_field_out(words: str) -> None:
+    """Though the bound on a caption's length is named: without it a caption would have none."""
+    with ScriptedEndpoint(lambda _: refuse(400, words)) as endpoint:
+        completion = ask(endpoint)
+
+    assert (completion.failure or "").startswith("too long: ")
+    assert {40} == {asked.body.get("max_tokens") for asked in endpoint.asked}
 
 
 @pytest.mark.parametrize("words", REFUSED)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import gzip
 import json
 import random
+import shutil
+import ssl
+import subprocess
 import time
 from typing import Any
 
@@ -142,6 +145,34 @@ def test_certificates_that_cannot_be_read_are_one_line(tmp_path: Any) -> None:
     for name in ("missing.pem", "no.pem"):
         with pytest.raises(SetupError, match=rf"ca_file .*{name} can't be read"):
             ask("https://127.0.0.1:1/v1", ca_file=str(tmp_path / name))
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="makes the certificate")
+def test_a_self_signed_endpoint_is_trusted_by_its_file(tmp_path: Any) -> None:
+    """A real TLS server; without the file, under another name, or asked over http it is one line."""
+    key, certificate = str(tmp_path / "key.pem"), str(tmp_path / "ca.pem")
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+         "-days", "2", "-subj", "/CN=gpu1", "-addext", "subjectAltName=IP:127.0.0.1",
+         "-keyout", key, "-out", certificate],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, key)
+    with ScriptedEndpoint() as endpoint:
+        endpoint.encrypt(context)
+        assert CAPTION == ask(f"https://127.0.0.1:{endpoint.port}", ca_file=certificate).text
+        for url, settings, words in (
+            (f"https://127.0.0.1:{endpoint.port}", {}, "no safe connection .*self-signed.*--ca-file"),
+            (
+                f"https://localhost:{endpoint.port}",
+                {"ca_file": certificate},
+                "no safe connection .*--ca-file",
+            ),
+            (f"http://127.0.0.1:{endpoint.port}", {}, "start the server or name another"),
+        ):
+            with pytest.raises(SetupError, match=words):
+                ask(url, **settings)
 
 
 def test_a_list_of_models_is_bounded_in_bytes_and_time(monkeypatch: pytest.MonkeyPatch) -> None:

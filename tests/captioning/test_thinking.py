@@ -1,0 +1,55 @@
+"""Answers of models that think aloud."""
+
+from __future__ import annotations
+
+import pytest
+
+from triptych.captioning.thinking import without_thinking
+
+CAPTION = "A red kite hangs over a field."
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "<think>A bird?</think>" + CAPTION,
+        "<think>\n\n</think>\n\n" + CAPTION,
+        '<think time="3">A bird?</think>' + CAPTION,
+        "<THINKING>A bird?</THINKING>" + CAPTION,
+        "A bird?</think>" + CAPTION,
+        "<reasoning_content>A bird?</reasoning_content>" + CAPTION,
+        "<inner_thoughts>A bird?</inner_thoughts>" + CAPTION,
+        "<seed:think>A bird?</seed:think>" + CAPTION,
+        '<details type="reasoning" done="true"><summary>Thought</summary>A bird?</details>' + CAPTION,
+        "[THINK]A bird?[/THINK]" + CAPTION,
+        "◁think▷A bird?◁/think▷" + CAPTION,
+        "<|thinking|>A bird?<|/thinking|>" + CAPTION,
+        "<|startthink|>A bird?<|endthink|>" + CAPTION,
+        "<|begin_of_thought|>A bird?<|end_of_thought|><|begin_of_solution|>"
+        + CAPTION
+        + "<|end_of_solution|>",
+        "<|channel|>analysis<|message|>A bird?<|end|><|start|>assistant<|channel|>final<|message|>" + CAPTION,
+        "analysisA bird?assistantfinal" + CAPTION,
+        "<unused94>thought\nA bird?<unused95>" + CAPTION,
+        "<think>A bird?</think><answer>" + CAPTION + "</answer>",
+        "<think>A bird?</think>\n<response>\n" + CAPTION,
+        "<think>A bird?</think>It may be a bird.<think>No.</think>" + CAPTION,
+        CAPTION + "<think>Was that right? Yes.</think>",
+        CAPTION,
+    ],
+)
+def test_the_text_behind_the_thoughts_is_the_answer(answer: str) -> None:
+    """Or before them, where nothing is behind; without a tag around it."""
+    assert CAPTION == without_thinking(answer).strip()
+
+
+@pytest.mark.parametrize("answer", ["<think>A bird, or", " [THINK]A bird, or", "<think>A bird.</think>", ""])
+def test_thoughts_alone_are_no_answer(answer: str) -> None:
+    """Also where they never end."""
+    assert "" == without_thinking(answer).strip()
+
+
+@pytest.mark.parametrize("answer", ["A sign reads <think> in red.", "<b>A kite.</b>", "A <answer> b"])
+def test_other_tags_are_the_filters_to_judge(answer: str) -> None:
+    """Nothing is cut off."""
+    assert answer == without_thinking(answer)

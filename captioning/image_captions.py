@@ -34,7 +34,7 @@ class ImageCaptions:
         return self._of_job[job.name].get(image.key, "")
 
     def _read(self, base: Job) -> dict[str, str]:
-        members = self._context.grouped.shard_of_members
+        members = self._context.grouped.members
         return {
             planned.target.images[0].key: planned.caption.text
             for _, shard in self._context.plan(base).read_all(verdicts=True)

@@ -50,8 +50,8 @@ class ImageTexts:
 
     def _read_members(self) -> dict[str, str]:
         keys: dict[str, list[str]] = {}
-        for key, shard in self._context.grouped.shard_of_members.items():
-            keys.setdefault(shard, []).append(key)
+        for key in self._context.grouped.members:
+            keys.setdefault(self._context.grouped.shard_of(key), []).append(key)
         return {
             key: text[:MAX_CHARACTERS]
             for shard in sorted(keys)

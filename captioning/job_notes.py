@@ -13,10 +13,11 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from triptych.captioning.backlog import CaptionCounts
+from triptych.captioning.backlog import may_pass
 from triptych.captioning.fingerprint import stage_settings
 from triptych.jobs import Job
 from triptych.runs.digest_cache import signature_of
+from triptych.runs.done_shards import CaptionCounts
 from triptych.runs.folder import RunFolder, Setting
 from triptych.runs.ledger.noted import as_note
 
@@ -96,7 +97,7 @@ class JobNotes:
             f"{job.name}.captioned": counts.captioned,
             f"{job.name}.failed": counts.failed,
             f"{job.name}.failed_by": as_note(counts.failed_by),
-            f"{job.name}.may_pass": counts.may_pass,
+            f"{job.name}.may_pass": may_pass(counts),
             f"{job.name}.counted_over": None,
             **(figures or {}),
         }

@@ -152,7 +152,7 @@ def _ask(
 ) -> dict[str, Caption]:
     """By id; what comes twice is asked once."""
     read = _Reading(pictures)
-    builder = RequestBuilder(read, config)
+    builder = RequestBuilder(lambda _job, _shard, image: read.bytes_of(image), config)
     unique = {target.id: target for target in targets}.values()
     groups = (
         Group(job=job, shard="", targets=members, missing=frozenset(target.id for target in members))
@@ -185,7 +185,7 @@ class _Reading:
         self._pictures = pictures
         self._encoding = threading.Lock()  # Pillow reads a file when its pixels are first asked for
 
-    def __call__(self, _shard: str, image: ImageRecord) -> bytes:
+    def bytes_of(self, image: ImageRecord) -> bytes:
         picture = self._pictures[image.key]
         if isinstance(picture, bytes):
             return picture
@@ -202,7 +202,7 @@ class _Reading:
 
     def _sized(self, image: ImageRecord) -> ImageRecord:
         try:
-            width_px, height_px = upright_size(self("", image))
+            width_px, height_px = upright_size(self.bytes_of(image))
         except (OSError, UnreadableImageError) as error:
             reason = (error.strerror if isinstance(error, OSError) else None) or error
             raise UnreadableImageError(f"unreadable image: {image.key}: {reason}") from None

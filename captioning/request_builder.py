@@ -36,8 +36,9 @@ from triptych.runs.plan import Target
 from triptych.sources.image_decoding import decode_rgb
 from triptych.sources.shard import Shard
 
-Read = Callable[[str, ImageRecord], bytes]
-"""The bytes of an image that is filed under a shard. Raises OSError where it is gone. Thread-safe."""
+Read = Callable[[Job, str, ImageRecord], bytes]
+"""The bytes of an image of a target that a job has filed under a shard. Raises OSError where it is gone.
+Thread-safe."""
 
 CaptionOf = Callable[[Job, ImageRecord], str]
 """The caption of an image that the prompt of a job on sets builds on; empty where none was kept."""
@@ -84,7 +85,7 @@ class RequestBuilder:
         return CaptionRequest(
             id=target.id,
             prompt=self._words(job, shard, target, prompt),
-            images=tuple(self._jpeg(shard, image, self._size(image, count)) for image in target.images),
+            images=tuple(self._jpeg(job, shard, image, self._size(image, count)) for image in target.images),
             max_tokens=self._config.max_tokens(job),
             sampling=self._config.sampling_of(job).of_request(target.id),
             structured=job.structured,
@@ -112,18 +113,18 @@ class RequestBuilder:
         budget = tiles_per_image(config.max_tiles, image_count)
         return grid_size(tile_grid(image.width_px, image.height_px, config.tile_px, budget), config.tile_px)
 
-    def _jpeg(self, shard: str, image: ImageRecord, size: tuple[int, int]) -> bytes:
+    def _jpeg(self, job: Job, shard: str, image: ImageRecord, size: tuple[int, int]) -> bytes:
         with self._decoding:
-            content = self._read(shard, image)
+            content = self._read(job, shard, image)
             try:
                 picture, _, _ = decode_rgb(content, draft_side_px(size))
             except UnreadableImageError as error:
                 raise UnreadableImageError(f"unreadable image: {image.key}: {error}") from None
             return resized_jpeg(picture, size)
 
-    def _read(self, shard: str, image: ImageRecord) -> bytes:
+    def _read(self, job: Job, shard: str, image: ImageRecord) -> bytes:
         try:
-            content = self._bytes_of(shard, image)
+            content = self._bytes_of(job, shard, image)
         except OSError as error:
             reason = error.strerror or error
             raise UnreadableImageError(f"unreadable image: {image.key}: {reason}") from None
@@ -143,11 +144,9 @@ def reader_of(run: RunContext, sources: Sequence[Shard]) -> Read:
                 f"{run.folder.path} lists images of {name}, but the sources hold no such shard;"
                 " name the sources that it was grouped from"
             )
-    multi_jobs = any(job.is_multi for job in run.jobs)
-    elsewhere = run.grouped.shard_of_members if multi_jobs else {}
 
-    def read(shard: str, image: ImageRecord) -> bytes:
-        source = by_name[elsewhere.get(image.key, shard)]
+    def read(job: Job, shard: str, image: ImageRecord) -> bytes:
+        source = by_name[run.grouped.shard_of(image.key) if job.is_multi else shard]
         return source.read(image.key, image.offset_bytes, image.size_bytes)
 
     return read

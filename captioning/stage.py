@@ -9,13 +9,12 @@ judging captions (see filtering).
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from triptych.captioning.answer_check import AnswerCheck
-from triptych.captioning.backlog import Backlog, CaptionCounts, forget_failures, may_pass
+from triptych.captioning.backlog import Backlog, may_pass
 from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.engine import Engine
 from triptych.captioning.engine_choice import check_engine, check_forms, choose_engine, open_engine
@@ -38,10 +37,8 @@ from triptych.captioning.structured import refuse_without_form
 from triptych.captioning.useless_answers import stop_where_useless
 from triptych.errors import SetupError
 from triptych.jobs import Job, named
-from triptych.records import Caption
 from triptych.runs.context import RunContext
 from triptych.runs.generations import begin_generation
-from triptych.runs.ledger.images import reason_class
 from triptych.sources.shard import Shard
 
 NOTE_EVERY_S = 10.0
@@ -213,7 +210,7 @@ class _Work(msgspec.Struct, frozen=True):
                 self.context.progress.say(
                     f"captions {each.choice.job.name}: asking again for {each.backlog.retried:,} that failed"
                 )
-                forget_failures(run, each.backlog)
+                each.backlog.forget_failures()
 
 
 class _JobWork(msgspec.Struct, frozen=True):
@@ -243,7 +240,7 @@ class _JobWork(msgspec.Struct, frozen=True):
 
             def on_written(finished: FinishedGroup) -> None:
                 nonlocal noted_at
-                todo.backlog.counts = _more(todo.backlog.counts, finished.rows)
+                todo.backlog.add(finished.group.shard, finished.rows)
                 metrics.count(finished.answers, finished.took_s)
                 task.note(metrics.line())
                 task.advance(len(finished.rows))
@@ -256,7 +253,7 @@ class _JobWork(msgspec.Struct, frozen=True):
             finally:
                 remember()
         if failed := todo.backlog.counts.failed - begun.failed:
-            again = todo.backlog.counts.may_pass
+            again = may_pass(todo.backlog.counts)
             context.progress.say(
                 f"captions {job.name}: {failed:,} of {begun.missing:,} failed; the journal has each one's"
                 f" reason; the same command asks again for {again:,}, and with captioning.retry_failed=true"
@@ -285,14 +282,3 @@ class _JobWork(msgspec.Struct, frozen=True):
             ask_again=config.ask_again,
             max_request_mib=config.max_request_mib,
         )
-
-
-def _more(counts: CaptionCounts, rows: Sequence[Caption]) -> CaptionCounts:
-    failures = [row.failure for row in rows if row.failure is not None]
-    return CaptionCounts(
-        planned=counts.planned,
-        captioned=counts.captioned + len(rows) - len(failures),
-        failed=counts.failed + len(failures),
-        may_pass=counts.may_pass + sum(map(may_pass, failures)),
-        failed_by=Counter(counts.failed_by) + Counter(map(reason_class, failures)),
-    )

@@ -24,10 +24,10 @@ from triptych.grouping.config import EmbeddingConfig, SetsConfig
 from triptych.grouping.encoders import Checkpoint
 from triptych.grouping.encoders.choice import load_encoder, resolve_encoder, usable_devices
 from triptych.progress import Progress, Task
+from triptych.records import reason_class
 from triptych.runs.context import RunContext
 from triptych.runs.folder import RunFolder, Setting
 from triptych.runs.jsonl import write_jsonl
-from triptych.runs.ledger.images import reason_class
 from triptych.runs.ledger.noted import as_note
 from triptych.runs.missing_sources import ArchiveDamage
 from triptych.runs.source_changes import find_changes

@@ -85,11 +85,9 @@ class RunContents:
 
     def noted_ledger(self) -> Ledger | None:
         """The same as the stages have noted it: at once; None where that has to be counted."""
-        from triptych.runs.ledger import ledger_of
-        from triptych.runs.ledger.noted import noted_counts
+        from triptych.runs.ledger.noted import noted_ledger
 
-        found = noted_counts(self.folder, self.jobs)
-        return None if found is None else ledger_of(self.folder, *found, contradictions=())
+        return noted_ledger(self.folder, self.jobs)
 
     def images(self) -> Iterator[ImageRecord]:
         """Every file that was found, shard by shard; ``unreadable`` says why where it isn't an image."""

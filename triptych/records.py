@@ -139,3 +139,8 @@ def set_id(keys: Iterable[str]) -> str:
 def target_of(identifier: str) -> str:
     """The image key or set id of a caption id."""
     return identifier.partition(":")[2]
+
+
+def reason_class(reason: str) -> str:
+    """What is before the colon in the reason of an unreadable image or a failed caption."""
+    return reason.partition(":")[0].strip() or "unknown"

@@ -1,7 +1,7 @@
 """What a stage came to, as ``Run`` returns it.
 
-Comes in: a run, and whether the stage had work to do. Goes out: counts, by name, read from the run's files
-when they are first asked for. Not its job: counting (see runs.ledger).
+Comes in: a run, and whether the stage had work to do. Goes out: counts, by name, read when they are first
+asked for. Not its job: counting (see runs.ledger).
 """
 
 from __future__ import annotations
@@ -34,10 +34,11 @@ class StageResult:
 
     @cached_property
     def ledger(self) -> Ledger:
-        """Every count of the run, from its files, at the moment of asking."""
+        """Every count of the run, as the stages have noted it; from its files where they haven't."""
         from triptych.runs.ledger import recount
+        from triptych.runs.ledger.noted import noted_ledger
 
-        return recount(self._folder, self._jobs)
+        return noted_ledger(self._folder, self._jobs) or recount(self._folder, self._jobs)
 
 
 class GroupResult(StageResult):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from tests.support.contexts import limited
 from tests.support.small_run import SmallRun
-from triptych.captioning.backlog import Backlog, CaptionCounts, cut_into_groups
+from triptych.captioning.backlog import Backlog, cut_into_groups
 from triptych.records import Caption
-from triptych.runs.journal import JournalWriter
+from triptych.runs.done_shards import CaptionCounts
+from triptych.runs.journal import JournalWriter, write_journal
 from triptych.runs.plan import JobPlan, Planned
 
 
@@ -34,11 +35,11 @@ def test_a_finished_shard_is_read_once(small_run: SmallRun) -> None:
     backlog = Backlog(plan)
     groups = list(backlog.groups(4))
 
-    expected = CaptionCounts(planned=13, captioned=len(rows) - 1, failed=1, failed_by={"refused": 1})
+    expected = CaptionCounts(planned=13, captioned=len(rows) - 1, failed_by={"refused": 1})
     assert expected == backlog.counts
     assert 13 - len(rows) == backlog.counts.missing
     assert set(others) == {group.shard for group in groups}
-    assert [first, *others, *others] == plan.reads
+    assert [first, *others] == plan.reads
 
 
 def test_groups_depend_on_the_plan_alone(small_run: SmallRun) -> None:
@@ -49,3 +50,50 @@ def test_groups_depend_on_the_plan_alone(small_run: SmallRun) -> None:
 
     assert [{2}, {2}, {3}] == [{len(target.images) for target in group} for group in groups]
     assert sorted(t.id for t in targets) == sorted(t.id for group in groups for t in group)
+
+
+def test_shards_that_are_done_are_read_once_for_all_commands(small_run: SmallRun) -> None:
+    """What was counted of them is noted, and is right: also of one that was done in between."""
+    first, *others = small_run.run.shards()
+    plan = Counted(small_run.run, limited("single_en", None))
+    rows = [Caption(id=target.id, job="single_en", text="A kite.") for target in plan.targets(first)]
+    write_journal(small_run.run.captions_file("single_en", first), rows)
+    expected = Backlog(plan).counts
+    assert [first] == plan.reads
+
+    again = Backlog(plan)
+    assert expected == again.counts
+    assert [first] == plan.reads
+
+    for group in again.groups(4):
+        made = [Caption(id=target.id, job="single_en", text="A kite.") for target in group.targets]
+        with JournalWriter(small_run.run.captions_file("single_en", group.shard)) as journal:
+            journal.commit(made)
+        again.add(group.shard, made)
+    assert [first, *others] == plan.reads
+
+    assert again.counts == Backlog(plan).counts == CaptionCounts(planned=13, captioned=13)
+    assert [first, *others] == plan.reads
+
+
+def test_failures_that_are_forgotten_are_asked_for_again(small_run: SmallRun) -> None:
+    """Of a shard that was done, too; others aren't touched."""
+    first, second, *_ = small_run.run.shards()
+    plan = JobPlan(small_run.run, limited("single_en", None))
+    for shard, failure in ((first, "no answer: timed out"), (second, "refused: no")):
+        ids = [target.id for target in plan.targets(shard)]
+        made = [Caption(id=each, job="single_en", text="A kite.") for each in ids[1:]]
+        failed = Caption(id=ids[0], job="single_en", failure=failure)
+        write_journal(small_run.run.captions_file("single_en", shard), [failed, *made])
+    Backlog(plan)
+    untouched = small_run.run.captions_file("single_en", second).stat()
+
+    backlog = Backlog(plan)
+    backlog.forget_failures()
+
+    assert 1 == backlog.retried
+    assert {"refused": 1} == backlog.counts.failed_by
+    asked = {missing for group in backlog.groups(4) for missing in group.missing}
+    assert plan.targets(first)[0].id in asked
+    assert plan.targets(second)[0].id not in asked
+    assert untouched == small_run.run.captions_file("single_en", second).stat()

@@ -25,7 +25,7 @@ from tests.damage.damages import kinds_for
 
 REMOVED, SWAPPED = "removed", "swapped with another file"
 
-_NOBODY_READS = (".lock", ".digests.json", "report/", "logs/")
+_NOBODY_READS = (".lock", ".digests.json", ".counts/", "report/", "logs/")
 """Of what lies there nothing is made of: damage costs time only."""
 
 

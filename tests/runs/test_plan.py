@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.contexts import JOBS, context_of, limited
+from triptych.errors import SetupError
 from triptych.records import Caption, Duplicate, ImageRecord, ImageSet, Verdict
 from triptych.runs.folder import RunFolder
 from triptych.runs.journal import JournalWriter
@@ -171,3 +172,24 @@ def test_what_jobs_share_of_a_run_is_read_once(tmp_path: Path) -> None:
     assert [[target.images for target in targets] for targets in english.values()] == [
         [target.images for target in targets] for targets in chinese.values()
     ]
+
+
+def test_a_set_of_images_that_are_not_there_is_refused(tmp_path: Path) -> None:
+    """With the image's name; not when its set is asked for, hours later."""
+    run = _run(tmp_path)
+    keys = ("a/0.jpg", "a/3.jpg")
+    unreadable = ImageSet(id="set_3", keys=keys, min_cosine_similarity=0.5, mean_cosine_similarity=0.5)
+    write_jsonl(run.sets_file, [*run.sets(), unreadable])
+
+    with pytest.raises(SetupError, match=r"names a/3\.jpg, which is no readable image"):
+        _planned(run, "multi_en")
+
+
+@pytest.mark.parametrize("limit", [None, 3])
+@pytest.mark.parametrize("job", ["single_en", "multi_en"])
+def test_a_plan_is_counted_without_being_made(tmp_path: Path, job: str, limit: int | None) -> None:
+    """Shard by shard."""
+    run = _run(tmp_path)
+    plan = JobPlan(run, limited(job, limit))
+
+    assert {shard: len(plan.targets(shard)) for shard in "ab"} == {s: plan.count(s) for s in "ab"}

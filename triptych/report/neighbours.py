@@ -17,12 +17,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from triptych.errors import SetupError
 from triptych.progress import Progress
-from triptych.records import ImageRecord
+from triptych.records import ImageRecord, reason_class
 from triptych.report.content import Histogram
 from triptych.report.sampling import Draw
 from triptych.runs.arrays import map_embeddings
 from triptych.runs.folder import RunFolder
-from triptych.runs.ledger.images import reason_class
 
 SAMPLED_IMAGES = 256
 """Drawn evenly from the images that stay; their 32,640 pairs stand for all pairs."""

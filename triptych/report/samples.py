@@ -14,14 +14,22 @@ from typing import NamedTuple
 import msgspec
 
 from triptych.jobs import Job
-from triptych.records import Caption, Duplicate, ImageRecord, ImageSet, Verdict, caption_id, target_of
+from triptych.records import (
+    Caption,
+    Duplicate,
+    ImageRecord,
+    ImageSet,
+    Verdict,
+    caption_id,
+    reason_class,
+    target_of,
+)
 from triptych.report.content import CaptionShown, RuleCounts
 from triptych.report.neighbours import CosineHistogram
 from triptych.report.sampling import Draw, Drawn, StratifiedDraw
 from triptych.runs.context import RunContext
 from triptych.runs.folder import RunFolder
 from triptych.runs.ledger import Ledger
-from triptych.runs.ledger.images import reason_class
 from triptych.runs.plan import Target
 from triptych.runs.rule_scores import RuleScores
 

@@ -67,11 +67,16 @@ def signature_of(root: Path, paths: list[Path], besides: str) -> tuple[str, int]
     digest = hashlib.sha256(besides.encode())
     newest_ns = 0
     for path in paths:
-        stat = path.stat()
-        newest_ns = max(newest_ns, stat.st_mtime_ns, stat.st_ctime_ns)
-        looks = (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino, stat.st_dev)
+        looks = looks_of(path)
+        newest_ns = max(newest_ns, *looks[1:3])
         digest.update(f"{path.relative_to(root).as_posix()}\0{looks}\n".encode())
     return digest.hexdigest(), newest_ns
+
+
+def looks_of(path: Path) -> tuple[int, int, int, int, int]:
+    """What changes when a file does: size, times of change (of its bytes, of anything), inode, device."""
+    stat = path.stat()
+    return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino, stat.st_dev
 
 
 def _read(path: Path) -> dict[str, _Entry]:

@@ -155,6 +155,16 @@ def read_whole_jsonl(path: Path, kind: type[T]) -> list[T]:
         return decode_all(path.read_bytes(), kind)
 
 
+def read_placed_jsonl(path: Path, kind: type[T]) -> Iterator[tuple[int, T]]:
+    """The same, each record with the offset of its line in the file."""
+    content, offset = path.read_bytes(), 0
+    with damage_as_setup_error(path, _MAKE_IT_AGAIN):
+        records = decode_all(content, kind)
+    for record, line in zip(records, content.split(b"\n"), strict=False):
+        yield offset, record
+        offset += len(line) + 1
+
+
 @contextlib.contextmanager
 def damage_as_setup_error(path: Path, what_to_do: str) -> Iterator[None]:
     """Turn a DamagedLineError inside into a SetupError that ends with ``what_to_do``."""

@@ -75,6 +75,8 @@ def _summary(ledger: Ledger, opened: Run) -> str:
 
 def _remedy(violation: str, opened: Run) -> str:
     """What mends a contradiction in the ledger."""
+    if "has other counts" in violation:
+        return "remove the file, so that journals are counted again"
     if "is captioned twice" in violation:
         return f"`triptych repair {opened.path}` takes out all but the last"
     if "planned, but" in violation or not opened.folder.is_finished("captions"):

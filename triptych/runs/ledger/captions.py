@@ -12,8 +12,9 @@ from collections import Counter
 import msgspec
 
 from triptych.progress import Task
+from triptych.records import reason_class
+from triptych.runs.done_shards import CaptionCounts, DoneShards
 from triptych.runs.folder import RunFolder
-from triptych.runs.ledger.images import reason_class
 from triptych.runs.plan import JobPlan, PlannedShard
 from triptych.runs.staleness import is_judged
 
@@ -44,6 +45,11 @@ class ShardCounts(msgspec.Struct, frozen=True, kw_only=True):
     failed: dict[str, int]
     rejected: dict[str, int]
     contradictions: list[str]
+
+    @property
+    def of_captions(self) -> CaptionCounts:
+        """Those that captioning notes as well."""
+        return CaptionCounts(planned=self.planned, captioned=self.captioned, failed_by=dict(self.failed))
 
 
 def count_shard(shard: PlannedShard, *, all_judged: bool) -> ShardCounts:
@@ -142,9 +148,14 @@ def recount_captions(plan: JobPlan, task: Task) -> tuple[JobCounts, list[str]]:
     """The counts, and what contradicts itself. Needs finished sets that don't contradict themselves."""
     recount = JobRecount(plan.folder, plan.job.name)
     all_judged = is_judged(plan.folder, plan.job.name)
+    noted, wrong = DoneShards(plan.folder, plan.job), []
+    believed = noted.read()
     for name in plan.folder.shards():
         shard = plan.read_shard(name)
         if shard.planned:
-            recount.add(count_shard(shard, all_judged=all_judged))
+            counts = count_shard(shard, all_judged=all_judged)
+            recount.add(counts)
             task.advance(len(shard.planned))
-    return recount.counts(), recount.contradictions()
+            if name in believed and believed[name] != counts.of_captions:
+                wrong.append(f"{plan.job.name}: {noted.path} has other counts of {name} than its journal")
+    return recount.counts(), recount.contradictions() + wrong

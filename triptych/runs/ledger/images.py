@@ -11,7 +11,7 @@ from collections import Counter
 
 import msgspec
 
-from triptych.records import GONE, Duplicate, ImageRecord, ImageSet
+from triptych.records import GONE, Duplicate, ImageRecord, ImageSet, reason_class
 from triptych.runs.folder import RunFolder
 from triptych.runs.jsonl import read_whole_jsonl
 
@@ -122,8 +122,3 @@ def _contradictory_sets(sets: list[ImageSet], keys: _Keys) -> list[str]:
             if key not in keys.readable:
                 contradictions.append(f"image {key} of set {image_set.id} is no readable image of the run")
     return contradictions
-
-
-def reason_class(reason: str) -> str:
-    """What is before the colon in the reason of an unreadable image or a failed caption."""
-    return reason.partition(":")[0].strip() or "unknown"

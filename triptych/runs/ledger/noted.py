@@ -13,6 +13,7 @@ import msgspec
 
 from triptych.jobs import Job
 from triptych.runs.folder import RunFolder, Setting
+from triptych.runs.ledger import Ledger, ledger_of
 from triptych.runs.ledger.captions import JobCounts
 from triptych.runs.ledger.images import ImageCounts
 from triptych.runs.staleness import is_judged, stale_stages
@@ -23,14 +24,15 @@ def as_note(counts: Mapping[str, int]) -> str:
     return msgspec.json.encode(dict(sorted(counts.items()))).decode()
 
 
-def noted_counts(folder: RunFolder, jobs: Sequence[Job]) -> tuple[ImageCounts, dict[str, JobCounts]] | None:
-    """What became of images, and by job of what it plans."""
+def noted_ledger(folder: RunFolder, jobs: Sequence[Job]) -> Ledger | None:
+    """None where it has to be counted."""
     finished = folder.is_finished("embeddings") and folder.is_finished("sets")
     stale = stale_stages(folder)
     if not finished or "sets" in stale or "captions" in stale or any(map(folder.loss_of, folder.every_stage)):
         return None
     try:
-        return _images(folder), {job.name: _job(folder, job.name) for job in jobs}
+        by_job = {job.name: _job(folder, job.name) for job in jobs}
+        return ledger_of(folder, _images(folder), by_job, contradictions=())
     except (KeyError, TypeError, ValueError):
         return None
 

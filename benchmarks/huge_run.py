@@ -1,0 +1,195 @@
+"""How long a run of 11 million images and 24 million captions takes to start, and `triptych status` on it.
+
+    python -m benchmarks.huge_run SCRATCH [--images 11186000] [--shards 1000] [--sets 1000000]
+
+Of a run in several states: wall time and memory of the command, until an endpoint got its first request for a
+caption (it never answers; the command is killed then), or until the command had ended. SCRATCH has to have
+some 10 GB. Exits 1 where a start takes over MOST_START_S or MOST_MIB, or a status over MOST_STATUS_S.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import click
+import msgspec
+
+from benchmarks.huge_folder import MODEL, HugeFolder, Size
+from benchmarks.record import ROOT, record, refuse_dirty_tree
+from benchmarks.stopwatch import PeakMemory, Stopwatch
+
+MOST_START_S, MOST_STATUS_S, MOST_MIB = 60.0, 3.0, 2048.0
+PATIENCE_S = 900.0
+FAILURES = 100
+
+
+class Cost(msgspec.Struct, frozen=True, kw_only=True):
+    """Of one command."""
+
+    state: str
+    command: str
+    until: str
+    wall_s: float
+    cpu_s: float
+    memory_mib: float
+
+    @property
+    def is_too_much(self) -> bool:
+        most_s = MOST_STATUS_S if self.command == "status" else MOST_START_S
+        return self.wall_s > most_s or self.memory_mib > MOST_MIB
+
+
+class Endpoint:
+    """Notes when it is first asked for a caption, and never answers that."""
+
+    def __init__(self) -> None:
+        self.asked = threading.Event()
+        endpoint = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                body = json.dumps({"object": "list", "data": [{"id": MODEL}]}).encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def do_POST(self) -> None:
+                endpoint.asked.set()
+                time.sleep(PATIENCE_S)
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self._server.server_port}/v1"
+
+
+class Measurements:
+    """Commands on one run."""
+
+    def __init__(self, folder: HugeFolder, endpoint: Endpoint) -> None:
+        self._folder, self._endpoint = folder, endpoint
+        self.costs: list[Cost] = []
+
+    def to_first_request(self, state: str, *arguments: str) -> None:
+        """Of `triptych caption`, killed then."""
+        self._endpoint.asked.clear()
+        self._measure(
+            state,
+            ("caption", str(self._folder.path), *arguments),
+            "first request",
+            self._endpoint.asked.is_set,
+        )
+
+    def to_filter(self, state: str) -> None:
+        """Of `triptych run`, until the filter begins to read captions; killed then."""
+        self._measure(state, self._run(), "filter begins", lambda: any(self._folder.path.glob(".filter-*")))
+
+    def to_end(self, state: str, command: str = "run") -> None:
+        """Of a command with nothing to do, or of a status."""
+        arguments = self._run() if command == "run" else (command, str(self._folder.path))
+        self._measure(state, arguments, "end", None)
+
+    def _run(self) -> Sequence[str]:
+        return ("run", str(self._folder.pile), "--out", str(self._folder.path))
+
+    def _measure(
+        self, state: str, arguments: Sequence[str], until: str, is_there: Callable[[], bool] | None
+    ) -> None:
+        with tempfile.TemporaryFile("w+") as said, Stopwatch() as watch:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "triptych", *arguments], cwd=ROOT, stdout=said, stderr=said
+            )
+            memory = PeakMemory(process.pid)
+            began = time.monotonic()
+            while process.poll() is None and not (is_there and is_there()):
+                time.sleep(0.02)
+                if time.monotonic() - began > PATIENCE_S:
+                    break
+            wall_s = time.monotonic() - began
+            is_over = process.poll() is not None
+            process.kill()
+            process.wait()
+            if (is_there is None) != is_over or process.returncode not in (0, -9):
+                said.seek(0)
+                sys.exit(f"{state}: triptych {' '.join(arguments)} ended otherwise:\n{said.read()}")
+        cost = Cost(
+            state=state,
+            command=arguments[0],
+            until=until,
+            wall_s=round(wall_s, 1),
+            cpu_s=round(watch.cpu_s, 1),
+            memory_mib=round(memory.stop()),
+        )
+        print(cost, file=sys.stderr, flush=True)
+        self.costs.append(cost)
+
+
+def measure(folder: HugeFolder, endpoint: Endpoint) -> list[Cost]:
+    """All states, one after the other."""
+    taken = Measurements(folder, endpoint)
+    taken.to_end("captions finished", "status")
+    taken.to_end("captions finished", "caption")
+    taken.to_filter("captions finished")
+    folder.fail_some("single_en", FAILURES)
+    taken.to_end("failures to ask for again", "status")
+    taken.to_first_request("failures to ask for again")
+    folder.mend("single_en")
+    folder.finish()
+    taken.to_end("all finished", "status")
+    taken.to_end("all finished")
+    folder.kill_halfway("single_zh")
+    taken.to_end("killed amid a job on images", "status")
+    taken.to_first_request("killed amid a job on images")
+    folder.kill_halfway("multi_en")
+    taken.to_end("killed amid a job on sets", "status")
+    taken.to_first_request("killed amid a job on sets", "--job", "multi_en")
+    shutil.rmtree(folder.path / ".counts")
+    taken.to_first_request("its counts were lost")
+    taken.to_first_request("its counts are there again")
+    return taken.costs
+
+
+@click.command()
+@click.argument("scratch", type=click.Path(path_type=Path))
+@click.option("--images", default=11_186_000, show_default=True)
+@click.option("--shards", default=1_000, show_default=True)
+@click.option("--sets", default=1_000_000, show_default=True)
+def main(scratch: Path, images: int, shards: int, sets: int) -> None:
+    """Measure and commit the result."""
+    refuse_dirty_tree()
+    endpoint = Endpoint()
+    with tempfile.TemporaryDirectory(dir=scratch) as made:
+        folder = HugeFolder(Path(made, "run"), Size(images, shards, sets), endpoint.url)
+        with Stopwatch() as making:
+            folder.make()
+        print(f"made in {making.wall_s:.0f} s", file=sys.stderr, flush=True)
+        costs = measure(folder, endpoint)
+        captions = folder.captions()
+    measured: dict[str, object] = {
+        "images": images,
+        "shards": shards,
+        "sets": sets,
+        "captions": captions,
+        "costs": [msgspec.to_builtins(cost) for cost in costs],
+    }
+    command = f"python -m benchmarks.huge_run SCRATCH --images {images} --shards {shards} --sets {sets}"
+    record("huge_run" if shards == 1_000 else f"huge_run_{shards}_shards", command, measured)
+    if any(cost.is_too_much for cost in costs if "lost" not in cost.state):
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -12,6 +12,7 @@ import hashlib
 import io
 import tarfile
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -310,12 +311,14 @@ def _context(folder: RunFolder) -> RunContext:
     return RunContext(folder=folder, jobs=SEED_JOBS, prompts=load_prompts(SEED_JOBS))
 
 
+@cache
 def _picture() -> bytes:
     buffer = io.BytesIO()
     Image.new("RGB", (SIDE_PX, SIDE_PX), (90, 120, 60)).save(buffer, "JPEG")
     return buffer.getvalue()
 
 
+@cache
 def _content_hash() -> str:
     return hashlib.blake2b(_picture(), digest_size=16).hexdigest()
 

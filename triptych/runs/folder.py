@@ -24,6 +24,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
+import msgspec
+
 from triptych.errors import SetupError
 from triptych.records import Caption, Duplicate, ImageRecord, ImageSet, Verdict
 from triptych.runs.journal import read_journal
@@ -142,6 +144,12 @@ class RunFolder(StageStates):
     def images(self, shard: str) -> Iterator[ImageRecord]:
         """Every file found in ``shard``: a folder's in key order, a tar's in archive order."""
         return read_jsonl(self.images_file(shard), ImageRecord)
+
+    def first_image(self, shard: str) -> ImageRecord | None:
+        """The first with an embedding; some lines of the file are read, not all."""
+        with self.images_file(shard).open("rb") as file:
+            lines = (msgspec.json.decode(line, type=ImageRecord) for line in file)
+            return next((record for record in lines if record.is_embedded), None)
 
     def all_images(self) -> Iterator[ImageRecord]:
         """Every file found, shard by shard."""

@@ -12,6 +12,7 @@ captions or judging them.
 from __future__ import annotations
 
 import contextlib
+from array import array
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property
@@ -26,7 +27,7 @@ from triptych.records import Caption, ImageRecord, Verdict, caption_id, content_
 from triptych.runs.folder import RunFolder
 from triptych.runs.journal import read_whole_journal
 from triptych.runs.jsonl import UNDECODABLE, read_jsonl, read_placed_jsonl, read_whole_jsonl
-from triptych.runs.sampling import hash64, last_sampled
+from triptych.runs.sampling import hash64, last_of_smallest
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -172,9 +173,10 @@ class GroupedImages:
         """Where the record of each image of a set is. All images of the run are read."""
         places = dict.fromkeys((key for each in self._sorted_sets for key in each.keys), -1)
         for number, shard in enumerate(self._shards if places else ()):
-            for offset, listed in read_placed_jsonl(self._folder.images_file(shard), _Listed):
+            records, offsets = read_placed_jsonl(self._folder.images_file(shard), _Listed)
+            for row, listed in enumerate(records):
                 if listed.key in places and listed.unreadable is None:
-                    places[listed.key] = number << _OFFSET_BITS | offset
+                    places[listed.key] = number << _OFFSET_BITS | int(offsets[row])
         missing = next((key for key, place in places.items() if place < 0), None)
         if missing is not None:
             raise SetupError(
@@ -199,6 +201,8 @@ class JobPlan:
     ) -> None:
         self.folder, self.job = folder, job
         self._last_hash = last_hash
+        self._counts: dict[str, int] = {}
+        """Of a plan with a limit, by shard."""
         self._grouped = grouped or GroupedImages(folder)
 
     @cached_property
@@ -206,13 +210,15 @@ class JobPlan:
         """The largest hash of an id that the limit lets through; None: all."""
         if self.job.limit is None or self._last_hash is not None:
             return self._last_hash
-        ids = (identifier for shard in self.folder.shards() for identifier in self._ids(shard))
-        return last_sampled(ids, self.job.limit)
+        by_shard = {shard: array("Q", map(hash64, self._ids(shard))) for shard in self.folder.shards()}
+        last = last_of_smallest(array("Q", b"".join(by_shard.values())), self.job.limit)
+        self._counts = {shard: sum(each <= last for each in hashes) for shard, hashes in by_shard.items()}
+        return last
 
     def count(self, shard: str) -> int:
-        """How much is planned in ``shard``."""
-        if (last_hash := self.last_hash) is not None:
-            return sum(hash64(identifier) <= last_hash for identifier in self._ids(shard))
+        """How much is planned in ``shard``. Not of a plan that was given its ``last_hash``."""
+        if self.last_hash is not None:
+            return self._counts[shard]
         return len(self._grouped.set_ids(shard)) if self.job.is_multi else self._grouped.image_count(shard)
 
     def targets(self, shard: str) -> list[Target]:

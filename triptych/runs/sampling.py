@@ -22,9 +22,13 @@ def last_sampled(names: Iterable[str], count: int) -> int:
     A name is in the sample if its hash is no larger. With 11 million names, two of them share a hash
     once in 300,000 runs, and that matters only at the sample's very end.
     """
+    return last_of_smallest(array("Q", map(hash64, names)), count)
+
+
+def last_of_smallest(hashes: array[int], count: int) -> int:
+    """The same of hashes."""
     import numpy as np
 
-    hashes = array("Q", map(hash64, names))
     if not hashes or count <= 0:
         return -1
     last = min(count, len(hashes)) - 1

@@ -156,7 +156,7 @@ class _Archives:
 
     def _edit(self, name: str, *, is_back: bool) -> None:
         """All of an archive is there or gone, so its first image tells whether there is anything to edit."""
-        first = next((record for record in self._run.images(name) if record.is_embedded), None)
+        first = self._run.first_image(name)
         if first is not None and first.is_gone == is_back:
             self.edits[name] = edits_of(self._run, name, as_back if is_back else as_gone)
 

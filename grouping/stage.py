@@ -134,6 +134,7 @@ def _open_devices(
     run: RunContext, checkpoint: Checkpoint, config: EmbeddingConfig, shards: int
 ) -> AbstractContextManager[Embed]:
     """More devices than shards would have nothing to do; the cores are shared out to them."""
+    run.progress.say(f"embeddings: loading the encoder {config.model}")
     from triptych.grouping.embedding.device_workers import open_devices
 
     devices = usable_devices(config.devices)[: max(1, shards)]

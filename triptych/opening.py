@@ -85,6 +85,8 @@ def _begin(
     _refuse_inside(path, sources)
     absolute = [source.absolute() for source in sources]
     input_config = settings.config.input
+    if not stored:
+        progress.say(f"listing the images of {', '.join(map(str, sources))}")
     shards, junk = ([], 0) if stored else find_sources(absolute, input_config, path / UNPACKED)
     if junk:
         progress.say(f"note: what systems and editors leave is passed over: {junk:,} names such as .DS_Store")

@@ -9,21 +9,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.overrides import TorchFunctionMode
 
 from triptych.errors import SetupError
 from triptych.grouping.embedding.preprocess import InputShape
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
-IMAGES_TOGETHER = 16
-"""Images that one thread of a CPU encodes at once. torch's own threads would change the last bits of rows
-with their number (seen at 7 images: 1 thread against 2); slices of this size, each in one thread, don't."""
+SLICE_IMAGES = 16
+"""Images that one thread of a CPU encodes at once, at most. torch's own threads would change the last bits of
+rows with their number (seen at 7 images: 1 thread against 2); slices, each in one thread, don't."""
+
+SLICE_BYTES = 16 * 2**20
+"""Of the largest tensor that a slice makes. glibc maps blocks above 32 MiB anew each time, and a thread's
+heap holds 64 MiB: in larger slices half of the processor's time goes into clearing pages (decision 0083)."""
+
+KEPT_BLOCK_BYTES = 31 * 2**20
+"""glibc keeps freed memory up to twice the largest block below 32 MiB that was freed before."""
 
 TEXTS_TOGETHER = {"cpu": 64, "cuda": 1024}
 """Always as many, filled up: in a smaller product rows can have other last bits."""
@@ -45,6 +54,20 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True):
     precision: str
     """``fp32``, ``fp16`` or ``bf16``."""
     cpu_threads: int = 1
+
+
+class _LargestTensor(TorchFunctionMode):
+    """Notes the size of the largest tensor that is made inside."""
+
+    size_bytes = 1
+
+    def __torch_function__(
+        self, function: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        made = function(*args, **(kwargs or {}))
+        if isinstance(made, torch.Tensor):
+            self.size_bytes = max(self.size_bytes, made.nbytes)
+        return made
 
 
 class TorchTower:
@@ -77,9 +100,8 @@ class TorchTower:
         the same bytes for any number of threads. Raises SetupError where a GPU has too little memory.
         """
         if self.device.type == "cpu":
-            slices = [
-                pixels[start : start + IMAGES_TOGETHER] for start in range(0, len(pixels), IMAGES_TOGETHER)
-            ]
+            size = self.slice_images
+            slices = [pixels[start : start + size] for start in range(0, len(pixels), size)]
             return np.concatenate(_one_thread_each(self._encode_at_once, slices, self._cpu_threads))
         try:
             return self._encode_at_once(pixels)
@@ -88,6 +110,14 @@ class TorchTower:
                 f"{self.device} has too little memory for {len(pixels)} images at once; lower"
                 " embedding.batch_size, or free the GPU"
             ) from None
+
+    @cached_property
+    def slice_images(self) -> int:
+        """Images that one thread of a CPU encodes at once: the same for a model wherever it runs."""
+        torch.empty(KEPT_BLOCK_BYTES, dtype=torch.uint8)  # and freed
+        with _LargestTensor() as largest:
+            self._encode_at_once(self.shape.grey())
+        return max(1, min(SLICE_IMAGES, SLICE_BYTES // largest.size_bytes))
 
     def _encode_at_once(self, pixels: NDArray[np.uint8]) -> NDArray[np.float16]:
         with torch.inference_mode():

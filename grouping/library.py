@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
     from PIL import Image
 
+    from triptych.grouping.embedding.pipeline import Encoder
     from triptych.grouping.embedding.preprocess import InputShape
     from triptych.grouping.sets.thresholds import Thresholds
 
@@ -145,13 +146,19 @@ def embed(
     ``cuda:N``. An image of which the model makes nothing finite gets a row of NaN. Raises
     UnreadableImageError for one that can't be decoded, SetupError where the model can't be loaded.
     """
-    import numpy as np
-
     from triptych.grouping.encoders.choice import load_encoder, resolve_encoder, usable_devices
 
     threads = len(os.sched_getaffinity(0))
     where = usable_devices("auto" if device == "auto" else (device,))[0]
     encoder = load_encoder(resolve_encoder(resolve_model(model), pretrained), where, precision, threads)
+    return embed_with(encoder, images, batch_size)
+
+
+def embed_with(encoder: Encoder, images: Iterable[Picture], batch_size: int = 64) -> NDArray[np.float16]:
+    """What ``embed`` gives, with an encoder that is loaded."""
+    import numpy as np
+
+    threads = len(os.sched_getaffinity(0))
     left, vectors = iter(images), []
     with ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:
         for batch in iter(lambda: list(islice(left, batch_size)), []):

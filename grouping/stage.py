@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 EMBEDDINGS_DATA_VERSION = 3
 """Of the folders encoders and embedding. Raise it when the same images would get other rows."""
 
+STORED_EMBEDDINGS = "stored embeddings"
+"""What a run has as its encoder whose embeddings are from elsewhere."""
+
 SETS_DATA_VERSION = 5
 """Of group and the folders neighbours and sets. Raise it when the same embeddings would give other sets."""
 
@@ -188,7 +191,7 @@ def adopt_embeddings(run: RunContext, stored: Sequence[StoredShard]) -> bool:
     folder = run.folder
     settings: dict[str, Setting] = {
         "data_version": EMBEDDINGS_DATA_VERSION,
-        "encoder": "stored embeddings",
+        "encoder": STORED_EMBEDDINGS,
         "source": _describe_sources(stored),
     }
     if not folder.begin_stage("embeddings", settings, {}):

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from triptych.filtering.rule import Rule
     from triptych.grouping.config import SetsConfig
     from triptych.grouping.library import Groups, embed, group
+    from triptych.grouping.search import FoundImage, FoundSet
     from triptych.jobs import Job
     from triptych.languages import Language
     from triptych.opening import open_run
@@ -57,6 +58,7 @@ _NAMES = {
     "filtering.rule": ["Rule"],
     "grouping.config": ["SetsConfig"],
     "grouping.library": ["Groups", "embed", "group"],
+    "grouping.search": ["FoundImage", "FoundSet"],
     "jobs": ["Job"],
     "languages": ["Language"],
     "opening": ["open_run"],
@@ -87,6 +89,8 @@ __all__ = [
     "ExportResult",
     "FilterResult",
     "FilteringConfig",
+    "FoundImage",
+    "FoundSet",
     "GroupResult",
     "Groups",
     "ImageRecord",

@@ -13,8 +13,8 @@ reading what is in it (see contents), what the stages do.
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -37,9 +37,11 @@ if TYPE_CHECKING:
     from triptych.captioning.config import CaptioningConfig
     from triptych.export.config import ExportConfig
     from triptych.export.stage import DryRun
-    from triptych.filtering.grounding.phrase_embeddings import TextEncoder
     from triptych.filtering.stage import FilterStage
     from triptych.grouping.embedding.stored_embeddings import StoredShard
+    from triptych.grouping.library import Picture
+    from triptych.grouping.run_encoder import RunEncoder
+    from triptych.grouping.search import FoundImage, FoundSet, Search
     from triptych.sources.shard import Shard
 
 
@@ -157,23 +159,36 @@ class Run(RunContents):
         """The filter over this run's captions, to write verdicts with or to ask what it would do."""
         from triptych.filtering.stage import FilterStage
 
-        return FilterStage(self.context, self.config.filtering, self._load_text_encoder)
+        return FilterStage(self.context, self.config.filtering, lambda: self.encoder.text_tower)
 
-    def _load_text_encoder(self) -> TextEncoder:
-        """The text tower of the model that made this run's embeddings."""
-        from triptych.grouping.encoders.choice import load_text_encoder, resolve_encoder, usable_devices
+    @cached_property
+    def encoder(self) -> RunEncoder:
+        """The model that made this run's embeddings; its towers are loaded when they are first used."""
+        from triptych.grouping.run_encoder import RunEncoder
 
-        embedding = self.config.embedding
-        checkpoint = resolve_encoder(resolve_model(embedding.model), embedding.pretrained)
-        made_with = self.folder.run_file.stages["embeddings"].settings["encoder"]
-        if checkpoint.identity != made_with:
-            raise SetupError(
-                f"the embeddings of {self.folder.path} were made with {made_with}, and embedding.model"
-                f" {embedding.model} is now {checkpoint.identity}; expected the same model: name it, or make"
-                " the embeddings again with --fresh embeddings"
-            )
-        device = usable_devices(embedding.devices)[0]
-        return load_text_encoder(checkpoint, device, cpu_threads=len(os.sched_getaffinity(0)))
+        return RunEncoder(self.folder, self.config.embedding)
+
+    def search(self, text: str = "", *, image: Picture | None = None, count: int = 10) -> list[FoundImage]:
+        """The ``count`` images that are nearest to a text, or to a picture, by this run's encoder.
+
+        ``image`` is a path, the bytes of a file, or Pillow's picture. Nearest first, duplicates among them.
+        Raises SetupError where the encoder has no text tower, or nothing is embedded yet.
+        """
+        return self._search(text, image).images(count)
+
+    def search_sets(self, text: str = "", *, image: Picture | None = None, count: int = 10) -> list[FoundSet]:
+        """The ``count`` sets whose nearest images are the nearest (see ``search``)."""
+        self._require("sets", "triptych group")
+        return self._search(text, image).sets(count)
+
+    def _search(self, text: str, image: Picture | None) -> Search:
+        from triptych.grouping.search import Search
+
+        if bool(text.strip()) == (image is not None):
+            raise UsageError("search takes either a text or an image; expected one of them")
+        encoder = self.encoder
+        vector = encoder.vector_of_text(text) if image is None else encoder.vector_of_picture(image)
+        return Search(self.folder, vector)
 
     def export(self, to: str = "", **settings: object) -> ExportResult:
         """The files for a trainer and what goes with them.

@@ -65,8 +65,9 @@ def load_text_encoder(checkpoint: Checkpoint, device: str, cpu_threads: int = 1)
     load = family.load_text
     if load is None:
         raise SetupError(
-            f"embedding model {checkpoint.model} has no text tower to compare captions with; set"
-            " filtering.grounding=false, or embed with a model of images and texts such as open_clip's"
+            f"embedding model {checkpoint.model} has no text tower, so texts can't be compared"
+            " with its images; set filtering.grounding=false, search by --image, or embed with a model of"
+            " both such as open_clip's"
         )
     return _in_one_line(checkpoint, lambda: load(checkpoint, _placement(device, "auto", cpu_threads)))
 

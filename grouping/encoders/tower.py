@@ -102,7 +102,7 @@ class TorchTower:
         if self.device.type == "cpu":
             size = self.slice_images
             slices = [pixels[start : start + size] for start in range(0, len(pixels), size)]
-            return np.concatenate(_one_thread_each(self._encode_at_once, slices, self._cpu_threads))
+            return np.concatenate(one_thread_each(self._encode_at_once, slices, self._cpu_threads))
         try:
             return self._encode_at_once(pixels)
         except torch.OutOfMemoryError:
@@ -115,7 +115,8 @@ class TorchTower:
     def slice_images(self) -> int:
         """Images that one thread of a CPU encodes at once: the same for a model wherever it runs."""
         torch.empty(KEPT_BLOCK_BYTES, dtype=torch.uint8)  # and freed
-        with _LargestTensor() as largest:
+        largest = _LargestTensor()
+        with largest:
             self._encode_at_once(self.shape.grey())
         return max(1, min(SLICE_IMAGES, SLICE_BYTES // largest.size_bytes))
 
@@ -165,7 +166,7 @@ class TextTower:
             tokens[np.resize(np.arange(start, min(start + self._together, len(texts))), self._together)]
             for start in range(0, len(texts), self._together)
         ]
-        rows = np.concatenate(_one_thread_each(self._encode_at_once, batches, self._threads))
+        rows = np.concatenate(one_thread_each(self._encode_at_once, batches, self._threads))
         return rows[: len(texts)]
 
     def _encode_at_once(self, tokens: torch.Tensor) -> NDArray[np.float32]:
@@ -189,7 +190,7 @@ def languages_of(tokenizer: Any) -> frozenset[str]:
     return frozenset({"en", "zh"})
 
 
-def _one_thread_each(work: Callable[[T], R], pieces: Sequence[T], threads: int) -> list[R]:
+def one_thread_each(work: Callable[[T], R], pieces: Sequence[T], threads: int) -> list[R]:
     """``work`` of each piece, each computed by one thread alone; so many side by side.
 
     torch counts threads for the whole process: its number is back as it was when this returns.

@@ -60,7 +60,10 @@ def load_text(checkpoint: Checkpoint, placement: Placement) -> TextTower:
 
     model = _load_model(checkpoint, placement)
     if not hasattr(model, "get_text_features"):
-        raise SetupError("has no text tower to compare captions with; set filtering.grounding=false")
+        raise SetupError(
+            "has no text tower, so texts can't be compared with its images; set filtering.grounding=false,"
+            " or search by --image"
+        )
     tokenizer = _loaded(checkpoint, "AutoTokenizer")
     context = model.config.text_config.max_position_embeddings
 

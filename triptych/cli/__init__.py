@@ -17,6 +17,7 @@ from triptych.cli.config import config
 from triptych.cli.filtering import filter_
 from triptych.cli.inspect import doctor, report, status, verify
 from triptych.cli.repair import repair
+from triptych.cli.search import search
 from triptych.cli.stages import caption, demo, export, group, run
 from triptych.errors import TriptychError
 from triptych.machine_errors import machine_error, was_interrupted
@@ -51,6 +52,7 @@ _COMMANDS = (
     filter_,
     export,
     report,
+    search,
     status,
     verify,
     repair,

@@ -8,6 +8,8 @@ const sampleNote = (shown, all, what) => {
     (rareOnes ? `, but for ${rareOnes} that were added because their kind is rare.` : ".");
 };
 
+const searchNote = (flags) => ` Others are found by words: triptych search ${content.identity.name} "a dog"${flags}`;
+
 const keptImages = (ledger.images.in_sets || 0) + (ledger.images.single || 0);
 const allRejected = Object.values(ledger.jobs).reduce((sum, counts) => sum + total(counts.rejected), 0);
 const allFailed = content.failures.reduce((sum, each) => sum + each.count, 0);
@@ -16,9 +18,9 @@ const SECTIONS = [
   ["funnel", "Funnel", null, "What became of every image and every planned caption, recounted from the files.", funnelSection],
   ["shapes", "Sets in numbers", null, "How large sets are, and how similar images are: by chance, to their nearest, within sets.", shapesSection],
   ["map", "Map", null, `The ${count(content.pictures.length)} pictures of this page by their embeddings: their first two principal components, spread evenly.`, mapSection],
-  ["sets", "Sets", ledger.images.sets, sampleNote(content.sets, ledger.images.sets, "sets"),
+  ["sets", "Sets", ledger.images.sets, sampleNote(content.sets, ledger.images.sets, "sets") + searchNote(" --sets"),
     sortableSets],
-  ["singles", "Single images", keptImages, sampleNote(content.singles, keptImages, "images that are no duplicates, with their captions"),
+  ["singles", "Single images", keptImages, sampleNote(content.singles, keptImages, "images that are no duplicates, with their captions") + searchNote(""),
     () => (content.singles.length ? el("div.grid.singles", {}, content.singles.map(singleCard)) : el("p.none", {}, "No captions of single images yet."))],
   ["rejected", "Rejected", allRejected, "By rule, with examples. Move a threshold to see what another one would reject; duplicates of captions, which are looked for last, are left out of that.", rulesSection],
   ["duplicates", "Duplicates", total(ledger.images.duplicates), sampleNote(content.duplicates, total(ledger.images.duplicates), "duplicates, each beside the image that is kept in its place"),

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -192,7 +192,7 @@ def adopt_embeddings(run: RunContext, stored: Sequence[StoredShard]) -> bool:
     settings: dict[str, Setting] = {
         "data_version": EMBEDDINGS_DATA_VERSION,
         "encoder": STORED_EMBEDDINGS,
-        "source": _describe_sources(stored),
+        "source": _describe(stored),
     }
     if not folder.begin_stage("embeddings", settings, {}):
         return False
@@ -255,11 +255,11 @@ def make_sets(run: RunContext, config: SetsConfig) -> bool:
             f"sets: related from {thresholds.related}, duplicates from {thresholds.duplicate}"
             f" ({thresholds.why})"
         )
-    if thresholds is not None and thresholds.warning:
-        run.progress.say(
-            f"warning: {thresholds.warning}; look at the sets, or name the thresholds: --set"
-            " sets.duplicate_cosine_similarity=0.95 --set sets.related_cosine_similarity=0.8 --fresh sets"
-        )
+        if thresholds.warning:
+            run.progress.say(
+                f"warning: {thresholds.warning}; look at the sets, or name the thresholds: --set"
+                " sets.duplicate_cosine_similarity=0.95 --set sets.related_cosine_similarity=0.8 --fresh sets"
+            )
     figures: dict[str, Setting] = {
         "sets": len(sets),
         "images_in_sets": grouped,
@@ -291,17 +291,10 @@ def _found_before(folder: RunFolder) -> Before | None:
     return Before(list(folder.duplicates()), list(folder.sets()), thresholds)
 
 
-class _Named(Protocol):
-    @property
-    def name(self) -> str: ...
-
-    def fingerprint(self) -> str: ...
-
-
-def _describe_sources(sources: Sequence[_Named]) -> str:
-    """How many shards, and a digest that changes when a file was added, removed or resized."""
+def _describe(stored: Sequence[StoredShard]) -> str:
+    """How many shards, and a digest that changes with any byte of them."""
     digest = hashlib.sha256()
-    for shard in sorted(sources, key=lambda each: each.name):
+    for shard in sorted(stored, key=lambda each: each.name):
         digest.update(f"{shard.name}\n{shard.fingerprint()}\n".encode())
-    count = len(sources)
+    count = len(stored)
     return f"{count} {'shard' if count == 1 else 'shards'}, files {digest.hexdigest()[:16]}"

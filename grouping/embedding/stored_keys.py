@@ -20,24 +20,18 @@ METADATA_FOLDER = "metadata"
 """Where clip-retrieval's Parquet files are, below the folder that it writes to."""
 
 
-def in_number_order(paths: list[Path]) -> list[Path]:
-    """By name, numbers in it by their value: ``img_emb_2`` comes before ``img_emb_10``."""
-    return sorted(paths, key=lambda path: [_as_number(part) for part in re.split(r"(\d+)", path.name)])
-
-
-def _as_number(part: str) -> tuple[int, str]:
-    return (int(part), part) if part.isdecimal() else (0, part)
-
-
 def files_in(folder: Path, suffix: str) -> list[Path]:
-    """The files of one kind, in the order of their numbers, without what systems leave beside them.
+    """The files of one kind without what systems leave beside them; none where there is no such folder.
 
-    None where there is no such folder.
+    By name, numbers in it by their value: ``img_emb_2`` comes before ``img_emb_10``.
     """
     if not folder.is_dir():
         return []
     found = [each for each in folder.iterdir() if each.suffix.lower() == suffix]
-    return in_number_order([each for each in found if what_it_says(each.name) is not Says.JUNK])
+    return sorted(
+        (each for each in found if what_it_says(each.name) is not Says.JUNK),
+        key=lambda path: [(int(p) if p.isdecimal() else 0, p) for p in re.split(r"(\d+)", path.name)],
+    )
 
 
 def read_keys(path: Path, expected: int) -> list[str]:

@@ -38,7 +38,7 @@ def choose_probe_count(lists: InvertedLists, count: int, min_recall: float) -> i
     images = sample_images(len(vectors), seed=2)
     most = min(MAX_PROBES, lists.cells)
     probed = lists.searcher.nearest_centroids(vectors.take(images), lists.centroids, most)
-    home = lists.cell_of[true_neighbours(lists, images, count)]
+    home = lists.cell_of[true_neighbours(lists, images, count)[0]]
     inside = home[:, :, None] == probed[:, None, :]
     needed = np.where(inside.any(axis=2), inside.argmax(axis=2) + 1, most + 1)
     for probes in range(1, most):
@@ -60,21 +60,11 @@ def true_neighbours(
     images: NDArray[np.int64],
     count: int,
     candidates: NDArray[np.bool_] | None = None,
-) -> NDArray[np.int64]:
-    """``int64[len(images), count]``: the nearest other images, by a search through all; -1 where none is.
-
-    ``candidates`` is a mask over images that may be found; None: all.
-    """
-    return search_everything(lists, images, count, candidates)[0]
-
-
-def search_everything(
-    lists: InvertedLists,
-    images: NDArray[np.int64],
-    count: int,
-    candidates: NDArray[np.bool_] | None = None,
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """What true_neighbours finds, and the cosines ``float32[len(images), count]``, right to SEARCH_SLACK."""
+    """The nearest other images, by a search through all, ``int64[len(images), count]``; -1 where none is.
+
+    Beside them their cosines, right to SEARCH_SLACK. ``candidates``: a mask of images that may be found.
+    """
     vectors, everyone = lists.vectors, np.arange(len(images))
 
     def everything() -> Iterator[Block]:
@@ -101,7 +91,7 @@ def measure_recall(
     images = sample_images(len(lists.vectors), seed=3)
     if mask is not None:
         images = images[mask[images]]
-    truth = true_neighbours(lists, images, count, mask)
+    truth, _ = true_neighbours(lists, images, count, mask)
     wanted = hits = 0
     for image, others in zip(images.tolist(), truth, strict=True):
         wanted += int((others >= 0).sum())

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from triptych.grouping.neighbours.inverted_lists import InvertedLists
-from triptych.grouping.neighbours.probe_count import search_everything
+from triptych.grouping.neighbours.probe_count import true_neighbours
 from triptych.grouping.perceptual_hash import MAX_BITS_APART, bits_apart
 from triptych.grouping.sets.image_table import ImageTable
 
@@ -59,7 +59,7 @@ def measure_spacing(lists: InvertedLists, table: ImageTable, distinct: NDArray[n
     everyone = np.flatnonzero(distinct)
     drawn = np.random.default_rng(4).permutation(everyone)[:SAMPLE_IMAGES]
     images = np.sort(drawn).astype(np.int64)
-    found, cosines = search_everything(lists, images, min(OTHERS, len(everyone) - 1), distinct)
+    found, cosines = true_neighbours(lists, images, min(OTHERS, len(everyone) - 1), distinct)
     distances = np.maximum(1 - cosines, 0)
     for line, image in enumerate(images.tolist()):
         distances[line][_hashes_agree(table, image, found[line])] = 0

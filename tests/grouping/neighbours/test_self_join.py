@@ -145,7 +145,7 @@ def test_true_neighbours_are_found_among_those_asked_for(tmp_path: Path) -> None
     cosines[:, ~odd] = -2
     images = np.array([3, 44, 399])
 
-    found = true_neighbours(made, images, 5, odd)
+    found, _ = true_neighbours(made, images, 5, odd)
 
     expected = np.argsort(-cosines[images], axis=1)[:, :5]
     assert expected.tolist() == found.tolist()

@@ -15,6 +15,7 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from zlib import crc32
 
 from triptych.jobs import Subject
 from triptych.languages import Language, without_invisible
@@ -116,6 +117,14 @@ class CaptionText:
         return units_of(self.text)
 
     @functools.cached_property
+    def unit_bytes(self) -> bytes:
+        """A byte for each unit: the same for the same one, for others mostly another; PIECE_TWICE where it is a
+        piece said twice. So what comes again is quickly looked for."""
+        if isinstance(self.units, str):
+            return self.units.encode("utf-16-le", "surrogatepass")[::2]
+        return bytes(map(_BYTES.__getitem__, self.units))
+
+    @functools.cached_property
     def unquoted(self) -> str:
         """The text without what stands between quotation marks: a sign may say what it says."""
         text = self.text
@@ -129,6 +138,24 @@ class CaptionText:
         """The same in lower case."""
         return self.unquoted.lower()
 
+
+class _Bytes(dict[str, int]):
+    """Of units that were asked for."""
+
+    def __missing__(self, unit: str) -> int:
+        if len(self) >= MOST_REMEMBERED:
+            self.clear()
+        piece = unit[: len(unit) // 2]
+        is_twice = len(piece) >= SHORTEST_PIECE and piece * 2 == unit
+        self[unit] = byte = PIECE_TWICE if is_twice else 1 + crc32(unit.encode("utf-8", "surrogatepass")) % 255
+        return byte
+
+
+_BYTES = _Bytes()
+MOST_REMEMBERED = 100_000
+"""Most captions have no other units; what is noise is forgotten with them."""
+PIECE_TWICE, SHORTEST_PIECE = 0, 3
+"""Letters of a piece that makes a word when said twice ("windowwindow"); "mama" is a word."""
 
 _WRITES = re.compile(
     r"(?:\b(?:reads?|reading|says?|saying|writ(?:es?|ten|ing)|words?|titled?|entitled|labell?(?:ed)?|print(?:s|ed)|message"

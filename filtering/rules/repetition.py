@@ -13,10 +13,11 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import msgspec
+import numpy as np
 
 from triptych.filtering.caption import LONGEST_READ, CaptionText, units_of
 from triptych.filtering.rule import Rule
-from triptych.filtering.rules.stutter import FEWEST_STUTTERS, SHORTEST_PIECE, stutters
+from triptych.filtering.rules.stutter import FEWEST_STUTTERS, stutters
 from triptych.languages import LANGUAGES, Language
 
 LONGEST_PERIOD = 12
@@ -36,10 +37,6 @@ STUTTER_SHARE = 0.02
 """Of the units: fewer places than that in a long caption are nothing."""
 SHORTEST_COPY, COPIED_SHARE = 12, 0.55
 """Units of a text that is said again as a whole, and how much of it comes in the same three units in a row."""
-PIECE_UNITS = 4
-"""Few such pieces come twice by chance."""
-ANCHOR_UNITS, ANCHORS = 3, 6
-"""Where the copy begins: with the same units as the text, or with some of its first."""
 _PLACES = frozenset(
     "one two three four five six first second third fourth fifth sixth last final other another left right upper lower top bottom"
     " front back middle center former latter next".split()
@@ -98,21 +95,21 @@ def repetition(caption: CaptionText) -> float:
 
     A stretch may come once for each image of a set, a long one for two of them.
     """
-    lengths, text = lengths_of(caption.language), _as_code_points(caption.units[:MOST_UNITS])
-    fewest = max(FEWEST_STUTTERS, STUTTER_SHARE * len(text))
-    scores = [LOOP_SCORE if stutters(caption, text, fewest) >= fewest else 0.0]
-    again = _said_again(text, lengths.sentence)
+    lengths, units = lengths_of(caption.language), caption.units[:MOST_UNITS]
+    fewest = max(FEWEST_STUTTERS, STUTTER_SHARE * len(units))
+    scores = [LOOP_SCORE if stutters(caption, fewest) >= fewest else 0.0]
+    again = _said_again(units, caption.unit_bytes[:MOST_UNITS], lengths.sentence)
     if again:
-        sentences = sentences_of(caption.text)
+        text, sentences = _as_code_points(units), sentences_of(caption.text)
         scores += [
             _sentence_share(sentences, lengths.sentence),
             _beginning_share(sentences, lengths.beginning, max(caption.image_count + 1, BEGINNINGS)),
             _stretch_share(text, lengths.template, TEMPLATE_TIMES * caption.image_count),
         ]
-        if min(again.values()) <= LONGEST_PERIOD:
+        if min(again) <= LONGEST_PERIOD:
             scores.append(_loop_score(text, lengths.loop))
         if len(again) >= COPIED_SHARE * len(text) / 4:
-            scores.append(_whole_share(caption.units[:MOST_UNITS], text, caption.image_count))
+            scores.append(_whole_share(units, caption.image_count))
         allowed = min(caption.image_count, LONG_STRETCH_TIMES)
         for length, times in ((lengths.stretch, caption.image_count), (lengths.long_stretch, allowed)):
             if len(again) > length - lengths.sentence:
@@ -126,47 +123,29 @@ def sentences_of(text: str) -> list[Sequence[str]]:
     return [units for part in parts if (units := units_of(part))]
 
 
-class _CodePoints(dict[str, str]):
-    """A character for each unit, the same for the same unit; two for a piece said twice ("windowwindow")."""
+def _said_again(units: Sequence[str], unit_bytes: bytes, length: int) -> list[int]:
+    """For each stretch of ``length`` that has come before: how far before.
 
-    def __missing__(self, unit: str) -> str:
-        piece = unit[: len(unit) // 2]
-        is_twice = len(piece) >= SHORTEST_PIECE and piece * 2 == unit
-        self[unit] = code_point = self[piece] * 2 if is_twice else chr(len(self))
-        return code_point
-
-
-_CODE_POINTS = _CodePoints()
-MOST_REMEMBERED = 50_000
-"""Units with code points of their own: most captions have no others, and what is noise is forgotten with them."""
+    A caption without any has no score: a loop, a sentence or a long stretch has one, and sentences that merely
+    begin alike are a way of writing. Up to eight units are compared at once, a byte each in a number.
+    """
+    count, compared = len(units) - length + 1, min(length, 8)
+    if count < 2:
+        return []
+    stretches = np.ndarray(count, "<u8", unit_bytes + b"\0" * 8, strides=(1,)) << np.uint64(64 - 8 * compared)
+    ordered = np.sort(stretches)
+    if (ordered[1:] != ordered[:-1]).all():
+        return []
+    order = np.argsort(stretches, kind="stable")
+    is_same = stretches[order[1:]] == stretches[order[:-1]]
+    pairs = zip(order[:-1][is_same].tolist(), order[1:][is_same].tolist(), strict=True)
+    return [b - a for a, b in pairs if units[a : a + length] == units[b : b + length]]
 
 
 def _as_code_points(units: Sequence[str]) -> str:
     """A character for each unit: so what comes again is a piece of a string that comes again."""
-    if isinstance(units, str):
-        return units
-    if len(_CODE_POINTS) > MOST_REMEMBERED:
-        _CODE_POINTS.clear()
-    return "".join(map(_CODE_POINTS.__getitem__, units))
-
-
-def _said_again(text: str, length: int) -> dict[int, int]:
-    """Where stretches of ``length`` begin that have come before, and how far before.
-
-    A caption without any has no score: a loop, a sentence or a long stretch has one, and sentences that merely
-    begin alike are a way of writing. Each stretch holds, as a whole, one of the pieces of PIECE_UNITS that begin
-    at every ``step``, so it is enough to look for those.
-    """
-    step, last, find = length - PIECE_UNITS + 1, len(text) - length, text.find
-    again: dict[int, int] = {}
-    for at in range(0, len(text) - PIECE_UNITS + 1, step):
-        if find(text[at : at + PIECE_UNITS], at + 1) < 0:
-            continue
-        for start in range(max(0, at - step + 1), min(at, last) + 1):
-            later = find(text[start : start + length], start + 1)
-            if later >= 0:
-                again[later] = later - start
-    return again
+    code_points = {unit: chr(number) for number, unit in enumerate(dict.fromkeys(units))}
+    return "".join(map(code_points.__getitem__, units))
 
 
 def _sentence_share(sentences: Sequence[Sequence[str]], shortest: int) -> float:
@@ -191,13 +170,9 @@ def _loop_score(text: str, shortest: int) -> float:
 
 def _stretch_share(text: str, length: int, allowed: int) -> float:
     """The share of units in stretches of ``length`` that came ``allowed`` times before."""
-    if len(text) - length + 1 <= allowed:
-        return 0.0
     stretches = [text[at : at + length] for at in range(len(text) - length + 1)]
-    if len(stretches) - len(set(stretches)) < allowed:
-        return 0.0
     times = Counter(stretches)
-    if max(times.values()) <= allowed:
+    if max(times.values(), default=0) <= allowed:
         return 0.0
     before: Counter[str] = Counter()
     is_covered = bytearray(len(text))
@@ -209,30 +184,22 @@ def _stretch_share(text: str, length: int, allowed: int) -> float:
     return is_covered.count(1) / len(text)
 
 
-def _whole_share(units: Sequence[str], text: str, image_count: int) -> float:
+def _whole_share(units: Sequence[str], image_count: int) -> float:
     """The share of the units in copies of the text as a whole, with a few words changed. What numbers things or
     places them stays as it is: "Image 1 ... Image 2 ..." in alike words is no copy."""
     for copies in range(2, max(3, image_count) + 1):
-        period, slack = len(text) // copies, len(text) // 12
-        for at in range(ANCHORS):
-            found = text.find(
-                text[at : at + ANCHOR_UNITS], max(period - slack, at + 1), period + slack + ANCHOR_UNITS + at
-            )
-            length = found - at
-            if found < 0 or length < SHORTEST_COPY:
-                continue
-            first, second = text[:length], text[length : 2 * length]
-            pieces = set(zip(first, first[1:], first[2:], strict=False))
-            again = sum(piece in pieces for piece in zip(second, second[1:], second[2:], strict=False))
-            if again >= COPIED_SHARE * len(second) and _places(units[:length]) == _places(
-                units[length : 2 * length]
-            ):
-                return 1.0 - 1.0 / copies
+        period = len(units) // copies
+        first, second = units[:period], units[period : 2 * period]
+        pieces = set(zip(first, first[1:], first[2:], strict=False))
+        again = sum(piece in pieces for piece in zip(second, second[1:], second[2:], strict=False))
+        is_copy = period >= SHORTEST_COPY and again >= COPIED_SHARE * period
+        if is_copy and _places(first) == _places(second):
+            return 1.0 - 1.0 / copies
     return 0.0
 
 
 def _places(units: Sequence[str]) -> list[str]:
-    return [unit for unit in units if unit in _PLACES or unit.isdigit()]
+    return sorted(unit for unit in units if unit in _PLACES or unit.isdigit())
 
 
 def _beginning_share(sentences: Sequence[Sequence[str]], length: int, allowed: int) -> float:

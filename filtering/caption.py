@@ -80,7 +80,9 @@ class CaptionText:
         counterparts: Mapping[str, str] | None = None,
         grounding_rank: float | None = None,
     ) -> None:
-        self.text = without_invisible(text)
+        self.is_printable = text.isprintable()
+        """Whether no character controls, or is a space other than the usual."""
+        self.text = text if self.is_printable else without_invisible(text)
         self.language = language
         """The one that the caption was asked for in."""
         self.subject: Subject = subject
@@ -121,7 +123,7 @@ class CaptionText:
         """A byte for each unit: the same for the same one, for others mostly another; PIECE_TWICE where it is a
         piece said twice. So what comes again is quickly looked for."""
         if isinstance(self.units, str):
-            return self.units.encode("utf-16-le", "surrogatepass")[::2]
+            return self.units.encode("utf-32-le", "surrogatepass")[::4]
         return bytes(map(_BYTES.__getitem__, self.units))
 
     @functools.cached_property

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import msgspec
 import numpy as np
-from ahocorasick_rs import AhoCorasick
+from ahocorasick_rs import AhoCorasick, Implementation
 from numpy.typing import NDArray
 
 from triptych.errors import SetupError, UsageError
@@ -94,7 +94,7 @@ class NeedleFinder:
     """Which of many words and pieces of words a text has: one pass of Aho and Corasick's automaton."""
 
     def __init__(self, needles: AbstractSet[str]) -> None:
-        self._automaton = AhoCorasick(sorted(needles), store_patterns=True)
+        self._automaton = AhoCorasick(sorted(needles), implementation=Implementation.DFA, store_patterns=True)
 
     def __call__(self, lowered: str) -> AbstractSet[str]:
         """Those that ``lowered``, which is in lower case, has anywhere."""

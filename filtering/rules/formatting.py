@@ -22,7 +22,7 @@ _BULLETS = "-*+•·▪●■◆○➤→✓"
 def paragraphs(caption: CaptionText) -> float:
     """The number of lines with text; a line break that is spelled out counts."""
     text = caption.text
-    if text.isprintable() and "\\" not in text and "<" not in text:
+    if caption.is_printable and "\\" not in text and "<" not in text:
         return float(bool(text.strip()))
     return float(sum(1 for line in _ESCAPED_BREAK.sub("\n", text).splitlines() if line.strip()))
 

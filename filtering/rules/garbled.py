@@ -51,35 +51,30 @@ _SYMBOL_RUN = re.compile(
 _FOUR_SIGNS = re.compile(r"[^\w\s]\s?[^\w\s]\s?[^\w\s]\s?[^\w\s]")
 """In each of them, and quickly looked for."""
 
-_USUAL = (string.ascii_letters + string.digits + " '\"-(),.;:?!%/").encode()
-_RUNS = (",,,,", ";;;;", "::::", "????", "!!!!!!", ". . . . . .")
-_WIDE_RUNS = ("，，，，", "、、、、", "。。。。", "；；；；", "！！！！！！")
-_SIGNS = "\u2190-\u2bff\U0001f000-\U0001faff<\\[\\\\&#$*=|~^+{}\\]>@▁�□Ġ锟烫屯娴鐨鍥涓銆"
-_SUSPECT_SIGN, _SUSPECT = re.compile(f"[{_SIGNS}]"), re.compile(f"[{_SIGNS}ÃâÂåäæçèéï]")
 _MAY_BE_WRONGLY_DECODED = re.compile("[ÃâÂåäæçèéï][\x80-\xbfˆ‰€‚ƒ„†‡Š‹Œ›œžŸ“”‘’™–—˜•¿]")
-"""A printable text without any of these and of the runs has nothing of the above but a heap of signs that are
-all usual."""
+_USUAL = (string.ascii_letters + string.digits + " '\"-(),.;:?!%/").encode() + bytes({*range(0x80, 0xEE), 0xEF} - {0xC4})
+"""Bytes of UTF-8: others begin Ġ, private characters and emoji, or are signs. An ASCII text of usual ones has none of
+the above but a run."""
+_NEEDLES = frozenset(
+    (",,,,", ";;;;", "::::", "????", "!!!!!!", ". . . . . .", "，，，，", "、、、、", "。。。。", "；；；；", "！！！！！！", *"�锟烫屯娴鐨鍥涓銆")
+)
 
 
 def garbling(caption: CaptionText) -> float:
     """The number of places that are not text."""
-    text = caption.text
-    is_ascii = text.isascii()
-    if is_ascii:
-        is_usual = not text.encode().translate(None, _USUAL)
-    else:
-        is_suspect = _SUSPECT.search(text) and (
-            _SUSPECT_SIGN.search(text) or _MAY_BE_WRONGLY_DECODED.search(text)
-        )
-        is_usual = text.isprintable() and not is_suspect
-    if is_usual and not any(map(text.__contains__, _RUNS if is_ascii else _RUNS + _WIDE_RUNS)):
+    text, encoded = caption.text, caption.text.encode("utf-8", "surrogatepass")
+    is_usual = caption.is_printable and not encoded.translate(None, _USUAL) and not caption.among(_NEEDLES)
+    if is_usual and not text.isascii():
+        has_symbols = encoded.count(b"\xe2") > encoded.count(b"\xe2\x80")  # no dashes and quotation marks
+        is_usual = not has_symbols and not (b"\xc3" in encoded and _MAY_BE_WRONGLY_DECODED.search(text))
+    if is_usual:
         return 0.0
     found = len(_SYMBOL_RUN.findall(caption.unquoted)) if _FOUR_SIGNS.search(text) else 0
     if any(map(text.__contains__, "<[&\\◁")):
         found += len(_SPECIAL_TOKEN.findall(text))
         tags = islice(_TAG.finditer(caption.unquoted), MOST_TAGS)
         found += sum(not is_inscribed(caption.unquoted, tag.start()) for tag in tags)
-    if not is_ascii or not text.isprintable():
+    if not (text.isascii() and caption.is_printable):
         found += len(_BAD_CHARACTER.findall(text)) + len(_WRONGLY_DECODED.findall(text))
     return float(found)
 
@@ -87,7 +82,9 @@ def garbling(caption: CaptionText) -> float:
 GARBLED = Rule(
     name="garbled",
     measure=garbling,
-    version=2,
+    version=3,
+    needles=_NEEDLES,
+    needs_needle=False,
     threshold=0.0,  # one replacement character is a place where the caption is lost
     likely_cause="a wrong chat template or tokenizer, or a model loaded in the wrong precision",
 )

@@ -20,6 +20,9 @@ from triptych.filtering.rule import Rule
 from triptych.filtering.rules.stutter import FEWEST_STUTTERS, stutters
 from triptych.languages import LANGUAGES, Language
 
+MOST_SAID_AGAIN = 0.10
+"""The threshold. A text of which less has come before, word for word, has no other score than loops and stutter:
+sentences that merely begin alike are a way of writing. Faults begin at 0.14, good captions end there."""
 LONGEST_PERIOD = 12
 """In units. Longer things that come again and again are found as stretches and as sentences."""
 LOOP_COPIES = 4
@@ -98,22 +101,23 @@ def repetition(caption: CaptionText) -> float:
     lengths, units = lengths_of(caption.language), caption.units[:MOST_UNITS]
     fewest = max(FEWEST_STUTTERS, STUTTER_SHARE * len(units))
     scores = [LOOP_SCORE if stutters(caption, fewest) >= fewest else 0.0]
-    again = _said_again(units, caption.unit_bytes[:MOST_UNITS], lengths.sentence)
-    if again:
-        text, sentences = _as_code_points(units), sentences_of(caption.text)
+    if not _may_say_again(caption.unit_bytes[:MOST_UNITS], lengths.sentence):
+        return scores[0]
+    text = _as_code_points(units)
+    again = _said_again(text, lengths.sentence)
+    if any(later - earlier <= LONGEST_PERIOD for earlier, later in again):
+        scores.append(_loop_score(text, lengths.loop))
+    if _covered(again, lengths.sentence) > MOST_SAID_AGAIN * len(units):
+        sentences = sentences_of(caption.text)
         scores += [
             _sentence_share(sentences, lengths.sentence),
             _beginning_share(sentences, lengths.beginning, max(caption.image_count + 1, BEGINNINGS)),
             _stretch_share(text, lengths.template, TEMPLATE_TIMES * caption.image_count),
+            _whole_share(units, caption.image_count),
+            ALIKE_WEIGHT * _stretch_share(text, lengths.stretch, caption.image_count),
+            ALIKE_WEIGHT
+            * _stretch_share(text, lengths.long_stretch, min(caption.image_count, LONG_STRETCH_TIMES)),
         ]
-        if min(again) <= LONGEST_PERIOD:
-            scores.append(_loop_score(text, lengths.loop))
-        if len(again) >= COPIED_SHARE * len(text) / 4:
-            scores.append(_whole_share(units, caption.image_count))
-        allowed = min(caption.image_count, LONG_STRETCH_TIMES)
-        for length, times in ((lengths.stretch, caption.image_count), (lengths.long_stretch, allowed)):
-            if len(again) > length - lengths.sentence:
-                scores.append(ALIKE_WEIGHT * _stretch_share(text, length, times))
     return max(scores)
 
 
@@ -123,27 +127,37 @@ def sentences_of(text: str) -> list[Sequence[str]]:
     return [units for part in parts if (units := units_of(part))]
 
 
-def _said_again(units: Sequence[str], unit_bytes: bytes, length: int) -> list[int]:
-    """For each stretch of ``length`` that has come before: how far before.
-
-    A caption without any has no score: a loop, a sentence or a long stretch has one, and sentences that merely
-    begin alike are a way of writing. Up to eight units are compared at once, a byte each in a number.
-    """
-    count, compared = len(units) - length + 1, min(length, 8)
+def _may_say_again(unit_bytes: bytes, length: int) -> bool:
+    """Whether a stretch of ``length`` may come again. Up to eight units are compared at once: as bytes of a number."""
+    count, compared = len(unit_bytes) - length + 1, min(length, 8)
     if count < 2:
-        return []
+        return False
     stretches = np.ndarray(count, "<u8", unit_bytes + b"\0" * 8, strides=(1,)) << np.uint64(64 - 8 * compared)
-    ordered = np.sort(stretches)
-    if (ordered[1:] != ordered[:-1]).all():
-        return []
-    order = np.argsort(stretches, kind="stable")
-    is_same = stretches[order[1:]] == stretches[order[:-1]]
-    pairs = zip(order[:-1][is_same].tolist(), order[1:][is_same].tolist(), strict=True)
-    return [b - a for a, b in pairs if units[a : a + length] == units[b : b + length]]
+    stretches.sort()
+    return np.count_nonzero(stretches[1:] == stretches[:-1]) > 0
+
+
+def _said_again(text: str, length: int) -> list[tuple[int, int]]:
+    """Where stretches of ``length`` begin that have come before: the last place before, and this one."""
+    before: dict[str, int] = {}
+    again = []
+    for at in range(len(text) - length + 1):
+        stretch = text[at : at + length]
+        if stretch in before:
+            again.append((before[stretch], at))
+        before[stretch] = at
+    return again
+
+
+def _covered(again: Sequence[tuple[int, int]], length: int) -> int:
+    """How many units lie in stretches that have come before."""
+    return len({unit for _, at in again for unit in range(at, at + length)})
 
 
 def _as_code_points(units: Sequence[str]) -> str:
     """A character for each unit: so what comes again is a piece of a string that comes again."""
+    if isinstance(units, str):
+        return units
     code_points = {unit: chr(number) for number, unit in enumerate(dict.fromkeys(units))}
     return "".join(map(code_points.__getitem__, units))
 
@@ -216,7 +230,7 @@ def _beginning_share(sentences: Sequence[Sequence[str]], length: int, allowed: i
 REPEATED = Rule(
     name="repeated",
     measure=repetition,
-    threshold=0.10,
+    threshold=MOST_SAID_AGAIN,
     # Gopher drops documents with 0.15 of their characters in repeated 5-grams and 0.10 in repeated 10-grams
     # (Rae et al. 2021, table A1); ours are stretches of 8 words. A sentence said twice has 0.5.
     is_share=True,

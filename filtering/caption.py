@@ -120,8 +120,8 @@ class CaptionText:
 
     @functools.cached_property
     def unit_bytes(self) -> bytes:
-        """A byte for each unit: the same for the same one, for others mostly another; PIECE_TWICE where it is a
-        piece said twice. So what comes again is quickly looked for."""
+        """A byte for each unit, the same for the same one, for others mostly another; PIECE_TWICE where it is a
+        piece said twice. What comes again is quickly looked for in them."""
         if isinstance(self.units, str):
             return self.units.encode("utf-32-le", "surrogatepass")[::4]
         return bytes(map(_BYTES.__getitem__, self.units))
@@ -149,7 +149,9 @@ class _Bytes(dict[str, int]):
             self.clear()
         piece = unit[: len(unit) // 2]
         is_twice = len(piece) >= SHORTEST_PIECE and piece * 2 == unit
-        self[unit] = byte = PIECE_TWICE if is_twice else 1 + crc32(unit.encode("utf-8", "surrogatepass")) % 255
+        self[unit] = byte = (
+            PIECE_TWICE if is_twice else 1 + crc32(unit.encode("utf-8", "surrogatepass")) % 255
+        )
         return byte
 
 

@@ -28,35 +28,32 @@ class _Words(NamedTuple):
 
 
 _IMAGE = r"(?:image|picture|photo|photograph|visual|content|file|input)s?"
-_DONE = (
-    r"(?:process|decod|display|describ|determin|generat|produc|analy[sz]|provid|compar|retriev|access|caption|comment|render|pars"
-    r"|recei[pv])\w*"
-)
+_TOLD = r"(?:descriptions?|captions?|output|results?|response|answer|text|details|data|content|information|comparison)"
 _EN = _Words(
     refuses=re.compile(
-        rf"\b(?:can ?not|can['’]t|could ?n(?:o|['’])t|will not|unable to|failed to|(?:not |im)possible(?: for \w+)? to|not able to)"
-        rf"\s(?:be\s|\w+ly\s)*(?:{_DONE}|(?:load|open|g[ia]ve|return|creat|complet|fulfil|tell what|support)\w*)"
-        rf"|\b(?:is|was|were|did|has|have) not (?:be\s|been\s|\w+ly\s)*(?:{_DONE}|load\w*|available|supported)"
-        r"|\bun(?:available|supported)\b|\bwithheld\b|\bnot part of this\b|\bwithout a (?:description|caption)"
-        r"|\bno (?:\w+ ){0,2}(?:descriptions?|captions?|output|results?|response|answer|text|details|data|content|information|comparison)\b"
-        r"(?= (?:\w+ ){0,2}(?:is|are|was|were|be|has|have|can|could|available|for|to|between)\b)"
-        rf"|\b{_IMAGE} (?:was |is )?not found|\binsufficient (?:information|data)|\bnothing (?:that|to|can|could) (?:\w+ ){{0,4}}(?:based|describ\w*|caption\w*|analy\w*)"
-        r"|\b(?:empty|blank) (?:answer|result|response|output)"
+        r"\b(?:can ?not|can['’]t|could ?n(?:o|['’])t|will not|unable to|failed to|(?:not |im)possible(?: for \w+)? to|not able to"
+        r"|(?:is|was|were|did|has|have) not)\s(?:be\s|been\s|\w+ly\s)*"
+        r"(?:(?:process|decod|display|describ|determin|generat|produc|analy[sz]|provid|compar|retriev|access|caption|comment|render|pars"
+        r"|recei[pv]|summar|deliver|load|open|g[ia]ve|return|creat|complet|fulfil|support)\w*|tell what|available)"
+        r"|\bun(?:available|supported)\b|\bwithheld\b|\bnot part of this\b|\bwithout an? (?:description|caption)"
+        rf"|\bno (?:\w+ ){{0,2}}{_TOLD}\b(?= (?:\w+ ){{0,2}}(?:is|are|was|were|be|has|have|can|could|available|for|to|between)\b)"
+        rf"|\b{_IMAGE} (?:was |is )?not found|\binsufficient {_TOLD}|\bnothing (?:that|to|can|could) (?:\w+ ){{0,4}}(?:based|describ\w*|caption\w*|analy\w*)"
+        rf"|\b(?:empty|blank) {_TOLD}"
     ),
     fails=re.compile(
-        r"\b(?:fail(?:ed|s|ure)?|errors?|blocked|rejected|excluded|restricted|disabled|corrupt(?:ed)?|damaged|exceed(?:s|ed)?|invalid"
+        r"\b(?:fail(?:ed|s|ure)?|errors?|blocked|stopped|rejected|excluded|restricted|disabled|corrupt(?:ed)?|damaged|exceed(?:s|ed)?|invalid"
         r"|time[ds]?[ -]?out|cancell?ed|filtered|flagged|prohibited|denied|insufficient|expired|deleted|not (?:permitted|allowed|possible))\b"
     ),
     policy=re.compile(
-        r"\b(?:(?:privacy |content |safety |usage )?(?:polic(?:y|ies)|guidelines?)|moderation|compliance"
-        r"|(?:content|safety) (?:filter|system|warning|restriction|standard)\w*"
-        r"|privacy|(?:explicit|adult|sensitive|inappropriate|offensive|harmful|nsfw|unsafe)\b|graphic violence|nudity|minors|violat\w+|flagged|(?:another|different|change the) (?:topic|subject)|not suitable|unsuitable"
-        r"|terms of (?:use|service)|for (?:reasons of )?(?:safety|legal|copyright))"
+        r"\b(?:polic(?:y|ies)|guidelines?|moderation|compliance|privacy|terms of (?:use|service)"
+        r"|(?:content|safety) (?:filter|system|warning|restriction|standard|check|mechanism)\w*"
+        r"|(?:explicit|adult|sensitive|inappropriate|offensive|harmful|nsfw|unsafe)\b|graphic violence|nudity|minors|violat\w+|flagged"
+        r"|(?:another|different|change the) (?:topic|subject)|not suitable|unsuitable|for (?:reasons of )?(?:safety|legal|copyright))"
     ),
     system=re.compile(
-        r"\b(?:requests?|requested|upload\w*|submi\w+|output|files?(?! cabinet)|link to|image processing|processing (?:of|failed)"
-        r"|loading (?:of )?(?:the |an? )?(?:image|picture|photo|file)|try again|status \d+|error code|descriptions?|captions?|captioning"
-        r"|response|described?|describing|visual (?:data|content|input)|image data)\b"
+        r"\b(?:request(?:s|ed)?|upload\w*|submi\w+|output|files?(?! cabinet)|link to|image (?:processing|data)|processing (?:of|failed)"
+        r"|loading (?:of )?(?:the |an? )?(?:image|picture|photo|file)|try again|status \d+|error code|descriptions?|caption(?:s|ing)?"
+        r"|response|describ(?:ed?|ing)|visual (?:data|content|input))\b"
     ),
     image=re.compile(rf"\b{_IMAGE}\b"),
     shown_on=re.compile(
@@ -68,15 +65,16 @@ _ZH = _Words(
     refuses=re.compile(
         "(?:无法|不能|未能|没能|没有办法|难以|无从)(?:直接|准确|正常|成功|继续|再|对|为|就|与|从)*[^，。；]{0,10}?"
         "(?:描述(?!的)|展示(?!.{0,6}全貌)|加载|显示|处理|分析|提供|生成|解析|读取|访问|给出|作出|做出|说明|判断图|判断画|判断照|对比|比较|获取|谈起|返回|执行)"
-        "|(?:文件|图[片像]|照片)(?:无法|不能|未能)打开|判断[图画照].{0,3}的?(?:具体)?内容"
-        "|暂?不支持|不予|不[作做](?:任何|出|具体)?(?:描述|说明|评论|分析)|不对[^，。]{1,14}(?:描述|说明|评论|分析)|不(?:再)?提供"
-        "|不进行(?:描述|说明|分析)|不具备|不可用|(?:未|没有)(?:检测|收|接收)到|未通过|没有(?:生成|返回|任何内容|可(?:以|供)(?:描述|分析|显示))"
+        "|(?:文件|图[片像]|照片)(?:无法|不能|未能)打开|判断[图画照].{0,3}的?(?:具体)?内容|暂?不支持|不予|不具备|不可用|未通过"
+        "|不(?:作|做|对|进行|再|提供)[^，。]{0,14}?(?:描述|说明|评论|分析)|不(?:再)?提供"
+        "|(?:未|没有)(?:检测|收|接收)到|(?:未|没有)(?:生成|返回)|没有(?:任何内容|可(?:以|供)(?:描述|分析|显示))"
     ),
     fails=re.compile(
         "失败|拦截|屏蔽|(?:被|已)(?:过滤|隐藏|删除|移除|限制)|损坏|失效|超时|出错|错误|异常|缺失|超出|过滤处理|为空"
     ),
     policy=re.compile(
-        "违规|违反|敏感|不适当|不当内容|不安全|不良|隐私(?:保护|政策)?|安全(?:考虑|策略|政策|规范|原因|审核)|审核|政策|规定|法律|法规|规范|合规|色情|版权"
+        "违规|违反|敏感|不适当|不当内容|不安全|不良|隐私(?:保护|政策)?|安全(?:考虑|策略|政策|规范|原因|审核|机制)|审核|政策|规定|法律|法规|规范"
+        "|合规|色情|版权|使用条款|服务范围|未成年"
     ),
     system=re.compile(
         "文件|请求|输入|输出|结果|描述|说明(?![牌书卡栏])|上传|加载|解析|格式|服务器|链接|提交|错误代码"
@@ -87,21 +85,19 @@ _ZH = _Words(
     ),
 )
 
-_SENTENCE_END = re.compile(r"(?<=[.!?])\s+|[。！？；;\n]")
 NEEDLES = frozenset(
-    "cannot|can not|can't|can’t|could not|couldn|will not|unable to|fail|impossible|not possible|not able|is not |was not |were not "
-    "|did not |has not |have not |unavailable|unsupported|withheld|not part of|without a|insufficient|expired|deleted|not found|nudity|suitable|nothing that|nothing to|nothing can|nothing could| no "
-    "|empty answer|empty result|empty response|empty output|blank answer|blank result|blank response|blank output"
-    "|no image|no visual|no description|no caption|no output|no result|no answer|no response|no content|no further|no textual|no text"
-    "|error|blocked|reject|exclude|restrict|disabled|corrupt|damaged|exceed|invalid|time out|timed|timeout|cancel|filtered|flagged"
-    "|prohibited|denied|not permitted|not allowed|polic|guideline|moderation|warning|violence|explicit|privacy|complian|violat"
-    "|无法|不能|未能|没能|没有办法|没有检测|没有收|没有接|没有生|没有返|没有任|没有可|难以|无从|不支持|不予|不作|不做|不对|不提供|不再|不进行|不具备|不可用|未检|未收|未接|未通过|失败|拦截|屏蔽|过滤"
-    "|隐藏|删除|移除|限制|损坏|失效|超时|出错|错误|异常|缺失|超出|为空|违规|敏感|隐私|审核|政策|规定|法律|规范".split(
+    "cannot|can not|can't|can’t|could not|couldn|will not|unable to|impossible|not |unavailable|unsupported|withheld|without a|not found"
+    "|nothing that|nothing to|nothing c| no |empty |blank |fail|error|blocked|stopped|reject|exclude|restrict|disabled|corrupt|damaged|exceed"
+    "|invalid|time out|timed|timeout|cancel|filter|flagged|prohibited|denied|insufficient|expired|deleted|polic|guideline|moderation|warning"
+    "|explicit|adult|sensitive|unsafe|nudity|minors|suitable|privacy|complian|violat"
+    "|无法|不能|未能|没能|没有|难以|无从|不支持|不予|不作|不做|不对|不提供|不再|不进行|不具备|不可用|未检|未收|未接|未生|未返|未通过|失败|拦截|屏蔽"
+    "|过滤|隐藏|删除|移除|限制|损坏|失效|超时|出错|错误|异常|缺失|超出|为空|违规|敏感|隐私|审核|政策|规定|法律|规范".split(
         "|"
     )
 )
 """In lower case: a text without any has no notice."""
 
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+|[。！？；;\n]")
 MOST_READ = 4000
 """Characters. A notice is short."""
 NOTICE_SHARE = 0.5

@@ -7,7 +7,6 @@ Comes in: a caption. Goes out: counts. Not its job: special tokens (see garbled)
 from __future__ import annotations
 
 import re
-from collections.abc import Set as AbstractSet
 from itertools import islice
 from typing import NamedTuple
 
@@ -15,8 +14,6 @@ from triptych.filtering.caption import CaptionText, is_inscribed
 from triptych.filtering.rule import Rule
 
 _ESCAPED_BREAK = re.compile(r"\\r?\\n|\\n|<br\s*/?>|</p>\s*<p>", re.IGNORECASE)
-
-_BULLETS = "-*+•·▪●■◆○➤→✓"
 
 
 def paragraphs(caption: CaptionText) -> float:
@@ -27,39 +24,108 @@ def paragraphs(caption: CaptionText) -> float:
     return float(sum(1 for line in _ESCAPED_BREAK.sub("\n", text).splitlines() if line.strip()))
 
 
-class _Mark(NamedTuple):
-    """A kind of markup, read in texts that have one of its needles."""
+class _Kind(NamedTuple):
+    """What is no prose, read in texts that have one of its needles."""
 
-    needles: tuple[str, ...]
+    needles: list[str]
     pattern: re.Pattern[str]
-    in_quotes: bool = False
-    """Whether it is markup between quotation marks, too: no sign says it."""
+    unless: re.Pattern[str] | None
+    """What is said nearby of a picture that shows such things. What a sign says is never of this kind."""
+    fewest: int
+    """Places: what a description may have once."""
+    in_quotes: bool
+    """Whether it counts between quotation marks, too: no sign says it."""
 
 
-_TAGS = "p|b|i|u|br|em|strong|ul|ol|li|div|span|h[1-6]|html|body|caption|description|answer|table|tr|td"
+def _kind(needles: str, pattern: str, unless: str = "", fewest: int = 1, *, in_quotes: bool = False) -> _Kind:
+    shown = re.compile(unless, re.IGNORECASE) if unless else None
+    return _Kind(
+        needles.split("|") if len(needles) > 1 else [needles], re.compile(pattern), shown, fewest, in_quotes
+    )
+
+
 _BULLET = "[-*+•·▪●■◆○➤→✓]"
-_MARKUP = (
-    _Mark(("**",), re.compile(r"\*\*[^*\n]+(?:\*\*|$)")),
-    _Mark(("__",), re.compile(r"(?<!\w)__[^_\n]+__(?!\w)")),
-    _Mark(("`",), re.compile(r"```|`[^`\n]{1,80}`"), in_quotes=True),
-    _Mark(("|",), re.compile(r"\|\s*:?-{2,}|(?:\A|\n)\s{0,3}\|[^|\n]+\|"), in_quotes=True),
-    _Mark(("](",), re.compile(r"\[[^\]\n]{1,80}\]\([^)\n]{1,200}\)")),
-    _Mark(("<",), re.compile(rf"</?(?:{_TAGS})\s*/?>", re.IGNORECASE), in_quotes=True),
-    _Mark(("{", "["), re.compile(r"\A\s*[{\[]\s*[\"'{]"), in_quotes=True),
-    _Mark(
-        ('":', '" :', '"：'),
-        re.compile(r"\"\s*:\s*\"|\A\s*\"[\w ]{1,30}\"\s*[:：]"),
+_NUMBERS = r"-?\d+(?:\.\d+)?\s?%?(?:\s*[,，;；]\s*-?\d+(?:\.\d+)?\s?%?)"
+_IMAGE_FILE = r"[\w./\\:-]*\.(?:jpe?g|png|webp|bmp|gif|tiff?)\b"
+_FILL_IN = (
+    "insert|add|describe|fill in|specify|mention|replace|enter|provide|your|name of|type of|todo|tbd|tba|placeholder"
+    "|此处|这里|插入|填写|补充|待补|待填|待定|描述"
+)
+_THING = (
+    "name|location|place|number|count|colou?r|object|subject|person|animal|date|time|adjective|noun|verb|direction|action|city|brand"
+    "|颜色|人物|地点|数量|物体|主体|名称|方向|姓名|日期|时间|动作|物品|对象|数字|场景|某物|某人"
+)
+_CODE = r"\b(?:code|html|tags?|source|markup)\b|代码|标签|源码"
+_KEYS = r"\b(?:keys?|buttons?|keyboard|keycap)\b|按?键|按钮"
+_MATHS = (
+    r"\b(?:graphs?|plot|charts?|ax[ei]s|parabola|triangle|vector|matrix|equation|formula|math\w*|exercise|textbook|worksheet|maps?|gps"
+    r"|navigat\w+|compass|latitude|sizes?)\b|坐标系|坐标轴|函数|数学|三角|曲线|矩阵|地图|导航|经纬|北纬|尺码|尺寸|作业|试题"
+)
+_FORM = r"\b(?:form|blanks?|fill\w*|worksheet|underscores?|hangman|signature)\b|空格|空白|填|横线|下划线|表格|一栏|留空|签名"
+_KINDS = (
+    # Markdown, HTML, JSON and LaTeX.
+    _kind("**", r"\*\*[^*\n]+(?:\*\*|$)"),
+    _kind("`", r"```|`[^`\n]{1,80}`", in_quotes=True),
+    _kind("|", r"\|\s*:?-{2,}|(?:\A|\n)\s{0,3}\|[^|\n]+\|", in_quotes=True),
+    _kind("](", r"\[[^\]\n]{1,80}\]\([^)\n]{1,200}\)"),
+    _kind(
+        "<",
+        r"(?i:</?(?:p|b|i|u|br|em|strong|[uo]l|li|div|span|h[1-6]|html|body|table|t[rd])\s*/?>)",
+        _CODE,
         in_quotes=True,
     ),
-    _Mark(("\n",), re.compile(r"\n\s{0,3}(?:#{1,6}\s|>\s|[-*+•]\s?\S)")),
-    _Mark(("---", "===", "***"), re.compile(r"(?:^|\n)\s*(?:-{3,}|={3,}|\*{3,})\s*(?:\n|$)")),
-    _Mark(
-        (" - ", " * ", "· ", *"•▪●■◆○➤✓"),
-        re.compile(
-            rf"[:：;；。.]\s*({_BULLET})\s+\S[^\n]{{0,400}}?[;；。.,，\s]\1\s+\S|([•▪●■◆➤✓])[^\n]{{1,400}}?\2"
-        ),
+    _kind("{|[", r"\A\s*[{\[]\s*[\"'{]", in_quotes=True),
+    _kind('":|" :|"：', r"\"\s*:\s*\"|\A\s*\"[\w ]{1,30}\"\s*[:：]", in_quotes=True),
+    _kind("\n", r"\n\s{0,3}(?:#{1,6}\s|>\s|[-*+•]\s?\S)"),
+    _kind("---|===|***", r"(?:^|\n)\s*(?:-{3,}|={3,}|\*{3,})\s*(?:\n|$)"),
+    _kind(
+        " - | * |· |•|▪|●|■|◆|○|➤|✓",
+        rf"[:：;；。.]\s*({_BULLET})\s+\S[^\n]{{0,400}}?[;；。.,，\s]\1\s+\S|([•▪●■◆➤✓])[^\n]{{1,400}}?\2",
+    ),
+    _kind("\\", r"\\[A-Za-z]{2,}\{\s*\\?[^\W\d_][^\W\d_ ]? ?[^\W\d_]"),
+    # Blanks of a template: words in brackets, what is to be filled in, marks in the place of words.
+    _kind(
+        "[|【",
+        r"[\[【]\s*/?(?!(?:[图照画第][像片面]?|[Ii]mage)\s?-?[\d一二三四五六]{1,2}[张幅]?[\]】])[^\W\d_][^\[\]【】\n]{0,80}[\]】]",
+        _KEYS,
+    ),
+    _kind("{", r"\{\s*[\"'$]?[^\W\d_]{2}"),
+    _kind(
+        "(|（",
+        rf"(?i:[(（]\s*(?:(?:the|an?|please)\s)?(?:(?:{_FILL_IN})\b[^()（）\n]{{0,60}}|(?:{_THING})(?: of [\w ]{{1,20}})?\s?\d?"
+        r"|(?:[\w ]{0,30} )?to be (?:added|filled|completed|confirmed|described)[\w ]{0,20}"
+        r"|[^()（）\n]{0,8}(?:待补充?|待填写?|待定|待添加|主体|填写))\s*[)）])",
+    ),
+    _kind("__", r"(?<![A-Za-z0-9_])_{2,}(?![A-Za-z0-9_])|(?<!\w)__[^_\n]+__(?!\w)", _FORM),
+    _kind(
+        "xx|××",
+        r"(?<![A-Za-z0-9$])(?<![A-Z][a-z]{3} )(?<!, )(?:X{3,}|x{4,})(?![A-Za-z0-9])(?!\s(?:[A-Z]|century|anniversary))"
+        r"|(?<=[\u4e00-\u9fff])[X×]{2,}(?=[\u4e00-\u9fff])|[X×]{2,}(?=[的色款型牌])",
+    ),
+    _kind("todo|tbd|tba|fixme", r"(?<!\w)(?:TODO|TBD|TBA|FIXME)(?!\w)"),
+    _kind("....", r"(?:^|\b(?:an?|the|of|with|is|and|at|in)\s)\.{4,}\s"),
+    _kind("...|…", r"(?:^|[\s,])(?:\.{3}|…)\s[a-z]", fewest=2),
+    _kind("%", r"(?<![\w%])%(?:s|d|\(\w+\)s)(?!\w)"),
+    _kind("某", "某[某地事物人处]", fewest=2),
+    # Boxes, points and scores of a detector; a file in front.
+    _kind("(|（|[", rf"\[\s*\[?\s*{_NUMBERS}{{2,}}\s*\]|[(（]\s*{_NUMBERS}{{3,}}\s*[)）]", _MATHS),
+    _kind("(|（|[", rf"[(（\[]\s*{_NUMBERS}\s*[)）\]]", _MATHS, fewest=2),
+    _kind(
+        "x1|x2|xmin|x_min|x:|x=|x =|bbox|bounding box|box_2d|检测框|边界框|坐标",
+        r"(?i:\b[xy]_?(?:min|max|\d)\s*[=:：]\s*\d|\bx\s?[=:：]\s?\d+\D{1,3}y\s?[=:：]\s?\d|\b(?:bbox\w*|bounding box(?:es)?|box_2d)\W{0,12}\d)"
+        r"|(?:检测框|边界框|坐标)[^\w。；]{0,3}(?:为|是|在)?[^\w。；]{0,6}\d",
+    ),
+    _kind(
+        "confidence|score|conf|prob|置信度|概率|0.",
+        r"(?i:\b(?:confidence|score|conf|prob(?:ability)?)\b\s?[:=]?\s?(?:of |is )?[01]?\.\d)|(?:置信度|概率)(?:为|是)?\s?[:：=]?\s?[01]?\.\d"
+        r"|[^\W\d_]\s?[(（]?0\.\d+[)）]?,?[\s，]+(?:and\s)?[^\W\d_]+\s?[(（]?0\.\d+",
+    ),
+    _kind(
+        ".jpg|.jpeg|.png|.webp|.bmp|.gif|.tif", rf"(?i:\A\W*(?:[^\W\d_][\w ]{{0,20}}[:：]\s*)?{_IMAGE_FILE})"
     ),
 )
+MOST_PLACES, NEARBY = 20, 120
+"""Places of a pattern that are looked at, and characters before each that tell what the picture shows."""
 
 _BEFORE_A_NUMBER = r"(?<![Ii]mage)(?<![Pp]icture)(?<![Pp]hoto)(?:^|[\s:：;；。.,，!！?？])"
 _NO_SUBJECT = "(?![是为则中里和与号])"
@@ -94,7 +160,7 @@ _LABELS = (
     r"(?:(?:the|a|my|detailed|accurate|image|picture|photo|final|short|long|generated|output|single|full|brief|english|chinese|revised)\s)*"
     r"(?:description|caption|answer|output|response|result|summary|paragraph|title|reasoning|thoughts?|thinking|analysis|observations?"
     r"|conclusion|final|assistant|model|gpt(?:-?\d\w*)?|ai|bot|task|image|picture|photo|file ?(?:name)?|path|alt text|prompt|step \d)"
-    "(?: of (?:the|this) (?:image|picture|photo)| caption)?"
+    "(?: (?:of|for) (?:(?:the|this) )?(?:image|picture|photo)| caption)?"
     "|(?:图像|图片|画面|照片|详细|准确|最终|参考|生成|输出|中文|英文|整体|的)*"
     "(?:描述|说明|标题|回答|回复|答案|结果|答|总结|摘要|概述|分析|思考|推理|结论|模型|助手|路径|文件名?|任务|输出|第[一1]步|步骤[一1])(?:内容)?"
 )
@@ -123,120 +189,24 @@ FEWEST_FIELDS = 3
 """Different ones that make a form of a text: "Objects: ... Setting: ... Mood: ...". Two are a style."""
 
 
-class _Leftover(NamedTuple):
-    """What a template, a detector or a program leaves in a text, outside of quotation marks and signs."""
-
-    needles: list[str]
-    pattern: re.Pattern[str]
-    unless: re.Pattern[str] | None
-    fewest: int
-
-
-_NUMBER = r"-?\d+(?:\.\d+)?\s?%?"
-_COMMA = r"\s*[,，;；]\s*"
-_FILL_IN = (
-    "insert|add|describe|fill in|specify|mention|replace|enter|provide|your|name of|type of|todo|tbd|tba|placeholder"
-    "|此处|这里|插入|填写|补充|待补|待填|待定|描述"
-)
-_THING = (
-    "name|location|place|number|count|colou?r|object|subject|person|animal|date|time|adjective|noun|verb|direction|action|city|brand"
-    "|颜色|人物|地点|数量|物体|主体|名称|方向|姓名|日期|时间|动作|物品|对象|数字|场景|某物|某人"
-)
-_KEYS = r"\b(?:keys?|buttons?|keyboard|keycap)\b|按?键|按钮"
-_MATHS = (
-    r"\b(?:graphs?|plot|charts?|ax[ei]s|parabola|triangle|vector|matrix|equation|formula|math\w*|exercise|textbook|worksheet|maps?|gps"
-    r"|navigat\w+|compass|latitude|sizes?)\b|坐标系|坐标轴|函数|数学|三角|曲线|矩阵|地图|导航|经纬|北纬|尺码|尺寸|作业|试题"
-)
-_FORM = r"\b(?:form|blanks?|fill\w*|worksheet|underscores?|hangman|signature)\b|空格|空白|填|横线|下划线|表格|一栏|留空|签名"
-_LEFTOVERS = [
-    _Leftover(
-        needles.split("|"), re.compile(pattern), re.compile(f"(?i:{unless})") if unless else None, fewest
-    )
-    for needles, pattern, unless, fewest in (
-        ("[", r"\[\s*/?[^\W\d_][^\[\]\n]{0,80}\]", _KEYS, 1),
-        ("{", r"\{\s*[\"'$]?[^\W\d_]{2}", "", 1),
-        ("\\", r"\\[A-Za-z]{2,}\{\s*\\?[^\W\d_][^\W\d_ ]? ?[^\W\d_]", "", 1),
-        (
-            "(|（|【",
-            rf"(?i:[(（【]\s*(?:(?:the|an?|please)\s)?(?:(?:{_FILL_IN})\b[^()（）【】\n]{{0,60}}|(?:{_THING})\s?\d?"
-            r"|(?:[\w ]{0,30} )?to be (?:added|filled|completed|confirmed|described)[\w ]{0,20}"
-            r"|[^()（）【】\n]{0,8}(?:待补充?|待填写?|待定|待添加|主体|填写))\s*[)）】])",
-            "",
-            1,
-        ),
-        ("__", r"(?<![A-Za-z0-9_])_{2,}(?![A-Za-z0-9_])", _FORM, 1),
-        (
-            "xx|××",
-            r"(?<![A-Za-z0-9$])(?<![A-Z][a-z]{3} )(?<!, )(?:X{3,}|x{4,})(?![A-Za-z0-9])(?!\s(?:[A-Z]|century|anniversary))"
-            r"|(?<=[\u4e00-\u9fff])[X×]{2,}(?=[\u4e00-\u9fff])|[X×]{2,}(?=[的色款型牌])",
-            "",
-            1,
-        ),
-        ("todo|tbd|tba|fixme", r"(?<!\w)(?:TODO|TBD|TBA|FIXME)(?!\w)", "", 1),
-        ("....", r"(?:^|\b(?:an?|the|of|with|is|and|at|in)\s)\.{4,}\s", "", 1),
-        ("...|…", r"(?:^|[\s,])(?:\.{3}|…)\s[a-z]", "", 2),
-        ("%", r"(?<![\w%])%(?:s|d|\(\w+\)s)(?!\w)", "", 1),
-        ("某", "某[某地事物人处]", "", 2),
-        (
-            "[",
-            rf"\[\s*\[?\s*{_NUMBER}(?:{_COMMA}{_NUMBER}){{2,}}\s*\]|\[{_NUMBER}{_COMMA}{_NUMBER}\]{_COMMA}\[",
-            "",
-            1,
-        ),
-        ("(|（", rf"[(（]\s*{_NUMBER}(?:{_COMMA}{_NUMBER}){{3,}}\s*[)）]", _MATHS, 1),
-        ("(|（", rf"[(（]\s*{_NUMBER}{_COMMA}{_NUMBER}\s*[)）]", _MATHS, 2),
-        (
-            "x1|x2|xmin|x_min|x:|x=|x =|bbox|bounding box|box_2d|检测框|边界框|坐标",
-            r"(?i:\b[xy]_?(?:min|max|\d)\s*[=:：]\s*\d|\bx\s?[=:：]\s?\d+\D{1,3}y\s?[=:：]\s?\d|\b(?:bbox\w*|bounding box(?:es)?|box_2d)\W{0,12}\d)"
-            r"|(?:检测框|边界框|坐标)[^\w。；]{0,3}(?:为|是|在)?[^\w。；]{0,6}\d",
-            "",
-            1,
-        ),
-        (
-            "confidence|score|conf|prob|置信度|概率",
-            r"(?i:\b(?:confidence|score|conf|prob(?:ability)?)\b\s?[:=]?\s?(?:of |is )?[01]?\.\d)|(?:置信度|概率)(?:为|是)?\s?[:：=]?\s?[01]?\.\d",
-            "",
-            1,
-        ),
-        ("0.", r"[^\W\d_]\s?[(（]?0\.\d+[)）]?,?[\s，]+(?:and\s)?[^\W\d_]+\s?[(（]?0\.\d+", "", 1),
-        (
-            ".jpg|.jpeg|.png|.webp|.bmp|.gif|.tif",
-            r"(?i:\A\W*(?:[^\W\d_][\w ]{0,20}[:：]\s*)?[\w./\\:-]*\.(?:jpe?g|png|webp|bmp|gif|tiff?)\b)",
-            "",
-            1,
-        ),
-    )
-]
-"""Needles, pattern, what is said nearby of a picture that shows such things, how often it has to come."""
-MOST_LEFTOVERS, NEARBY = 20, 120
-"""Places of a pattern that are looked at, and characters before each that tell what the picture shows."""
-
 _NEEDLES = frozenset(
     needle
-    for needles in (
-        *(mark.needles for mark in _MARKUP),
-        *(kind.needles for kind in _LEFTOVERS),
-        *(each[0] for each in _LISTS),
-    )
+    for needles in (*(kind.needles for kind in _KINDS), *(each[0] for each in _LISTS))
     for needle in needles
 )
 
 
-def _leftovers(caption: CaptionText, found: AbstractSet[str]) -> bool:
-    """Whether anything of a template, a detector or a program is left in the text."""
-    text = caption.unquoted
-    for kind in _LEFTOVERS:
-        if not found.isdisjoint(kind.needles):
-            places = islice(kind.pattern.finditer(text), MOST_LEFTOVERS)
-            if sum(not _is_of_picture(text, each, kind.unless) for each in places) >= kind.fewest:
-                return True
-    return False
+def _has(kind: _Kind, caption: CaptionText) -> bool:
+    """Whether the caption has something of this kind that its picture doesn't show."""
+    text = caption.text if kind.in_quotes else caption.unquoted
+    places = islice(kind.pattern.finditer(text), MOST_PLACES)
+    return sum(not _is_of_picture(kind, text, each) for each in places) >= kind.fewest
 
 
-def _is_of_picture(text: str, match: re.Match[str], shown: re.Pattern[str] | None) -> bool:
-    if is_inscribed(text, match.start()):
+def _is_of_picture(kind: _Kind, text: str, match: re.Match[str]) -> bool:
+    if not kind.in_quotes and is_inscribed(text, match.start()):
         return True
-    said = shown.search(text, max(0, match.start() - NEARBY)) if shown is not None else None
+    said = kind.unless.search(text, max(0, match.start() - NEARBY)) if kind.unless is not None else None
     return said is not None and said.start() < match.end() + NEARBY // 2
 
 
@@ -244,17 +214,11 @@ def markup(caption: CaptionText) -> float:
     """1 where there is markdown, HTML, a heading, a form or a list outside quotation marks, else 0."""
     text, found = caption.text, caption.among(_NEEDLES)
     has_mark = found and (
-        any(
-            mark.pattern.search(text if mark.in_quotes else caption.unquoted)
-            for mark in _MARKUP
-            if not found.isdisjoint(mark.needles)
-        )
+        any(not found.isdisjoint(kind.needles) and _has(kind, caption) for kind in _KINDS)
         or any(
-            _is_list(caption, first, second)
+            not found.isdisjoint(needles) and _is_list(caption, first, second)
             for needles, first, second in _LIST_PATTERNS
-            if not found.isdisjoint(needles)
         )
-        or _leftovers(caption, found)
     )
     is_numbered = not caption.is_multi and _NUMBER_OF_ONE.match(text)
     return float(bool(has_mark or is_numbered or _LEADS_A_LINE.match(text) or _has_labels(text)))
@@ -293,7 +257,7 @@ MARKUP = Rule(
     name="markup",
     measure=markup,
     threshold=0.0,
-    version=2,
+    version=3,
     needles=_NEEDLES | frozenset(":：#>-*+•·▪●■◆○➤→✓1【"),  # of a heading, and of what leads a line
     likely_cause="a prompt that doesn't ask for plain prose",
 )

@@ -24,6 +24,7 @@ _SPECIAL_TOKEN = re.compile(
 )
 
 _TAG = re.compile(r"</?[^\W\d_][^<>\n]{0,60}>")
+_CODE = re.compile(r"\b(?:code|html|tags?)\b|代码|标签", re.IGNORECASE)
 MOST_TAGS = 20
 """That are counted. Any other than special tokens: of a template, of reasoning, of a page. A sign or a screen may show one."""
 
@@ -52,11 +53,26 @@ _FOUR_SIGNS = re.compile(r"[^\w\s]\s?[^\w\s]\s?[^\w\s]\s?[^\w\s]")
 """In each of them, and quickly looked for."""
 
 _MAY_BE_WRONGLY_DECODED = re.compile("[ÃâÂåäæçèéï][\x80-\xbfˆ‰€‚ƒ„†‡Š‹Œ›œžŸ“”‘’™–—˜•¿]")
-_USUAL = (string.ascii_letters + string.digits + " '\"-(),.;:?!%/").encode() + bytes({*range(0x80, 0xEE), 0xEF} - {0xC4})
+_USUAL = (string.ascii_letters + string.digits + " '\"-(),.;:?!%/").encode() + bytes(
+    {*range(0x80, 0xEE), 0xEF} - {0xC4}
+)
 """Bytes of UTF-8: others begin Ġ, private characters and emoji, or are signs. An ASCII text of usual ones has none of
 the above but a run."""
 _NEEDLES = frozenset(
-    (",,,,", ";;;;", "::::", "????", "!!!!!!", ". . . . . .", "，，，，", "、、、、", "。。。。", "；；；；", "！！！！！！", *"�锟烫屯娴鐨鍥涓銆")
+    (
+        ",,,,",
+        ";;;;",
+        "::::",
+        "????",
+        "!!!!!!",
+        ". . . . . .",
+        "，，，，",
+        "、、、、",
+        "。。。。",
+        "；；；；",
+        "！！！！！！",
+        *"�锟烫屯娴鐨鍥涓銆",
+    )
 )
 
 
@@ -73,7 +89,8 @@ def garbling(caption: CaptionText) -> float:
     if any(map(text.__contains__, "<[&\\◁")):
         found += len(_SPECIAL_TOKEN.findall(text))
         tags = islice(_TAG.finditer(caption.unquoted), MOST_TAGS)
-        found += sum(not is_inscribed(caption.unquoted, tag.start()) for tag in tags)
+        shown = _CODE.search(text)
+        found += sum(not (shown or is_inscribed(caption.unquoted, tag.start())) for tag in tags)
     if not (text.isascii() and caption.is_printable):
         found += len(_BAD_CHARACTER.findall(text)) + len(_WRONGLY_DECODED.findall(text))
     return float(found)

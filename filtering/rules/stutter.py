@@ -14,6 +14,8 @@ from triptych.filtering.caption import HAN, LONGEST_READ, PIECE_TWICE, SHORTEST_
 FEWEST_STUTTERS = 3
 """Places. Of good captions in words and names that are rightly doubled, none has more than two."""
 
+LONGEST_TWICE = 4
+"""Units: a word of so many characters, or so many words."""
 _DOUBLED_MARKS = (",,", "..", "，，", "。。")
 _DOUBLED_MARK = re.compile(r"([,.，。])\1(?!\1)")
 
@@ -48,13 +50,13 @@ def stutters(caption: CaptionText, fewest: float) -> float:
 
 
 def _said_twice(units: Sequence[str], unit_bytes: bytes) -> int:
-    """How many units are a piece said twice, or come again at once by themselves or in twos. Numbers as long as
+    """How many units are a piece said twice, or come again at once, up to LONGEST_TWICE together. Numbers as long as
     the text are quicker to compare than its units."""
     whole, last = int.from_bytes(unit_bytes, "little"), len(unit_bytes) - 1
     found = 0 if isinstance(units, str) else unit_bytes.count(PIECE_TWICE)
-    for length, equal in ((1, b"\0"), (2, b"\0\0")):
+    for length in range(1, LONGEST_TWICE + 1):
         differ = (whole ^ whole >> 8 * length).to_bytes(last + 1, "little")
-        at = differ.find(equal, 0, last)
+        at = differ.find(equal := bytes(length), 0, last)
         while at >= 0:
             found += units[at : at + length] == units[at + length : at + 2 * length]
             at = differ.find(equal, at + 1, last)

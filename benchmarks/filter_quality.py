@@ -29,7 +29,18 @@ FREE_PROSE = (
     "held_out",
     *(
         f"{nth}_held_out"
-        for nth in ("second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+        for nth in (
+            "second",
+            "third",
+            "fourth",
+            "fifth",
+            "sixth",
+            "seventh",
+            "eighth",
+            "ninth",
+            "tenth",
+            "eleventh",
+        )
     ),
     "phrasings",
     "tellings",

@@ -120,7 +120,7 @@ class CaptionText:
 
     @functools.cached_property
     def unit_bytes(self) -> bytes:
-        """A byte for each unit, the same for the same one, for others mostly another; PIECE_TWICE where it is a
+        """A byte for each unit, the same for the same one, for others mostly another; PIECE_TWICE for a
         piece said twice. What comes again is quickly looked for in them."""
         if isinstance(self.units, str):
             return self.units.encode("utf-32-le", "surrogatepass")[::4]

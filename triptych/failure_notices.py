@@ -32,7 +32,7 @@ _TOLD = r"(?:descriptions?|captions?|output|results?|response|answer|text|detail
 _EN = _Words(
     refuses=re.compile(
         r"\b(?:can ?not|can['’]t|could ?n(?:o|['’])t|will not|unable to|failed to|(?:not |im)possible(?: for \w+)? to|not able to"
-        r"|(?:is|was|were|did|has|have) not)\s(?:be\s|been\s|\w+ly\s)*"
+        r"|(?:is|was|were|did|has|have) not(?! open))\s(?:be\s|been\s|\w+ly\s)*"
         r"(?:(?:process|decod|display|describ|determin|generat|produc|analy[sz]|provid|compar|retriev|access|caption|comment|render|pars"
         r"|recei[pv]|summar|deliver|load|open|g[ia]ve|return|creat|complet|fulfil|support)\w*|tell what|available)"
         r"|\bun(?:available|supported)\b|\bwithheld\b|\bnot part of this\b|\bwithout an? (?:description|caption)"

@@ -234,6 +234,6 @@ REPEATED = Rule(
     # Gopher drops documents with 0.15 of their characters in repeated 5-grams and 0.10 in repeated 10-grams
     # (Rae et al. 2021, table A1); ours are stretches of 8 words. A sentence said twice has 0.5.
     is_share=True,
-    version=2,
+    version=3,
     likely_cause="sampling without a repetition penalty, damaged weights, or too much quantisation",
 )

@@ -26,6 +26,7 @@ SETS = (
     "eighth_held_out",
     "ninth_held_out",
     "tenth_held_out",
+    "eleventh_held_out",
     "phrasings",
 )
 NAMING_FAULTS = frozenset({"missing_image", "unknown_image"})

@@ -17,7 +17,7 @@ import numpy as np
 
 from triptych.filtering.caption import LONGEST_READ, CaptionText, units_of
 from triptych.filtering.rule import Rule
-from triptych.filtering.rules.stutter import FEWEST_STUTTERS, stutters
+from triptych.filtering.rules.stutter import DOUBLED_MARKS, FEWEST_STUTTERS, stutters
 from triptych.languages import LANGUAGES, Language
 
 MOST_SAID_AGAIN = 0.10
@@ -134,7 +134,7 @@ def _may_say_again(unit_bytes: bytes, length: int) -> bool:
         return False
     stretches = np.ndarray(count, "<u8", unit_bytes + b"\0" * 8, strides=(1,)) << np.uint64(64 - 8 * compared)
     stretches.sort()
-    return np.count_nonzero(stretches[1:] == stretches[:-1]) > 0
+    return bool(np.count_nonzero(stretches[1:] == stretches[:-1]))
 
 
 def _said_again(text: str, length: int) -> list[tuple[int, int]]:
@@ -233,6 +233,8 @@ REPEATED = Rule(
     threshold=MOST_SAID_AGAIN,
     # Gopher drops documents with 0.15 of their characters in repeated 5-grams and 0.10 in repeated 10-grams
     # (Rae et al. 2021, table A1); ours are stretches of 8 words. A sentence said twice has 0.5.
+    needles=DOUBLED_MARKS,
+    needs_needle=False,
     is_share=True,
     version=3,
     likely_cause="sampling without a repetition penalty, damaged weights, or too much quantisation",

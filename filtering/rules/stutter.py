@@ -16,7 +16,8 @@ FEWEST_STUTTERS = 3
 
 LONGEST_TWICE = 4
 """Units: a word of so many characters, or so many words."""
-_DOUBLED_MARKS = (",,", "..", "，，", "。。")
+DOUBLED_MARKS = frozenset({",,", "..", "，，", "。。"})
+"""Needles."""
 _DOUBLED_MARK = re.compile(r"([,.，。])\1(?!\1)")
 
 _WORDS_TWICE = re.compile(r"\b([^\W\d]\w*(?: \w+){0,2})(?:[ ,]\1)+\b", re.IGNORECASE)
@@ -40,7 +41,7 @@ def stutters(caption: CaptionText, fewest: float) -> float:
     """How many places the caption has where something is said twice at once, outside quotation marks; 0 where they
     are fewer than ``fewest`` by a count that is quick and never too low."""
     text, code = caption.text, caption.language.code
-    marks = len(_DOUBLED_MARK.findall(text)) if any(map(text.__contains__, _DOUBLED_MARKS)) else 0
+    marks = len(_DOUBLED_MARK.findall(text)) if caption.among(DOUBLED_MARKS) else 0
     found = marks + _said_twice(caption.units, caption.unit_bytes)
     begun = len(_begun(caption.unquoted[:LONGEST_READ])) if code == "en" and found else 0
     if code not in ("en", "zh") or found + begun < fewest:

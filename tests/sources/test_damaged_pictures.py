@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from random import Random
 
 import numpy as np
+import pillow_heif
 import pytest
 from PIL import Image, ImageFilter
 
@@ -151,6 +152,19 @@ def test_what_is_cut_is_called_truncated_where_the_format_shows_it(kind: str) ->
 
         if kind not in ("AVIF", "JPEG2000"):
             assert str(refused.value).startswith("truncated: ")
+
+
+@pytest.mark.parametrize("kind", ["WEBP", "AVIF", "HEIF"])
+def test_what_is_filled_up_with_zeros_is_truncated(kind: str) -> None:
+    """As downloads leave what they didn't get; codes of whole pictures hardly end so, also of black ones."""
+    pillow_heif.register_heif_opener()
+    noise, black = Image.effect_noise((300, 300), 90).convert("RGB"), Image.new("RGB", (1500, 1500))
+    content = encoded(noise, kind)
+
+    assert not is_refused(encoded(black, kind))
+    for share in (0.5, 0.8):
+        with pytest.raises(UnreadableImageError, match=r"^truncated: "):
+            decode_rgb(content[: int(len(content) * share)].ljust(len(content), b"\0"))
 
 
 def test_of_a_cut_animation_a_whole_first_frame_counts() -> None:

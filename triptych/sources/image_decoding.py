@@ -42,6 +42,7 @@ _DECODING = MemoryBudget(DECODED_AT_ONCE_PIXELS)
 
 _BARE_FILES = {
     "AVIF": chunks.bare_avif,
+    "HEIC": chunks.bare_heic,
     "JPEG": jpeg.bare_file,
     "PNG": chunks.bare_png,
     "TIFF": tiff.bare_file,

@@ -16,9 +16,8 @@ from functools import cached_property
 
 from triptych.sources.regular_files import (
     MAX_TEXT_FILE_BYTES,
-    modified_ns_of,
     read_regular,
-    size_of,
+    size_and_time_of,
     why_not_read,
 )
 from triptych.sources.shard import FoundFile
@@ -106,7 +105,9 @@ class LooseShard:
             digest, images = hashlib.sha256(), 0
             for at in self._range:
                 if self.loose.why_not(self.loose.keys[at]) is None:
-                    digest.update(f"{self.loose.keys[at]}\t{size_of(self.loose.path(at))}\n".encode())
+                    digest.update(
+                        f"{self.loose.keys[at]}\t{size_and_time_of(self.loose.path(at))[0]}\n".encode()
+                    )
                     images += 1
             self._fingerprint = f"{images} files\t{digest.hexdigest()}"
         return self._fingerprint
@@ -124,7 +125,7 @@ class LooseShard:
                 yield FoundFile(key=key, unreadable=reason)
                 continue
             path = self.loose.path(at)
-            modified_ns = modified_ns_of(path)  # before it is read: a change meanwhile is seen next time
+            _, modified_ns = size_and_time_of(path)  # before it is read: a change meanwhile is seen next time
             try:
                 yield FoundFile(key=key, content=read_regular(path), modified_ns=modified_ns)
             except (OSError, MemoryError) as error:
@@ -136,7 +137,7 @@ class LooseShard:
             key, path = self.loose.keys[at], self.loose.path(at)
             with contextlib.suppress(OSError, MemoryError):
                 beside = f"{os.path.splitext(path)[0]}{suffix}"
-                if (size_of(beside) or 0) <= MAX_TEXT_FILE_BYTES:
+                if (size_and_time_of(beside)[0] or 0) <= MAX_TEXT_FILE_BYTES:
                     yield key, read_regular(beside)
 
     def read(self, key: str, offset_bytes: int | None, size_bytes: int) -> bytes:

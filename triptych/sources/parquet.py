@@ -22,7 +22,7 @@ from triptych.sources.file_names import PathFilter
 from triptych.sources.loose_files import FILES_PER_SHARD
 from triptych.sources.parquet_columns import ImageColumn
 from triptych.sources.parquet_footers import READ_AHEAD_BYTES, Footer, read_footers, why_unreadable
-from triptych.sources.regular_files import MAX_FILE_BYTES, modified_ns_of, size_of
+from triptych.sources.regular_files import MAX_FILE_BYTES, size_and_time_of
 from triptych.sources.shard import Archive, FoundFile, Shard, UnreadableArchive
 from triptych.sources.unpacking import UnpackedFile, import_pyarrow
 
@@ -49,7 +49,7 @@ class ParquetShard:
         self._starts = starts[groups.start : groups.stop + 1]
         self._group_bytes = footer.group_bytes[groups.start : groups.stop]
         self.file_count = sum(footer.group_images[groups.start : groups.stop])
-        self._size_bytes, self._modified_ns = size_of(archive.path), modified_ns_of(archive.path)
+        self._size_bytes, self._modified_ns = size_and_time_of(archive.path)
         self.archive_key = f"{archive.key}{f'#{self._starts[0]}' if name != archive.name else ''}"
 
     def fingerprint(self) -> str:
@@ -187,7 +187,7 @@ def _shards(archive: Archive, footer: Footer) -> Sequence[Shard] | str:
     if footer.no_images:
         return f"not an image: {footer.no_images}"
     if footer.column is None:
-        empty = size_of(archive.path) == 0
+        empty = size_and_time_of(archive.path)[0] == 0
         reason = "empty archive: the file has no bytes" if empty else footer.damage
         return [UnreadableArchive(archive, reason)]
     images = [0, *accumulate(footer.group_images)]

@@ -78,13 +78,3 @@ def size_and_time_of(path: str) -> tuple[int | None, int]:
     except OSError:
         return None, 0
     return stat.st_size, stat.st_mtime_ns
-
-
-def modified_ns_of(path: str) -> int:
-    """When the file was last changed; 0 where it isn't there."""
-    return size_and_time_of(path)[1]
-
-
-def size_of(path: str) -> int | None:
-    """In bytes; None for a link to nothing and for a file that has just gone."""
-    return size_and_time_of(path)[0]

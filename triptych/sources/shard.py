@@ -14,7 +14,7 @@ import msgspec
 
 from triptych.sources.config import InputConfig
 from triptych.sources.file_names import PathFilter
-from triptych.sources.regular_files import modified_ns_of, size_of
+from triptych.sources.regular_files import size_and_time_of
 
 
 class Archive(NamedTuple):
@@ -95,7 +95,7 @@ class UnreadableArchive:
         self.name = self.archive_key = archive.key
         self.reason = reason
         self._path = archive.path
-        self._size_bytes, self._modified_ns = size_of(archive.path), modified_ns_of(archive.path)
+        self._size_bytes, self._modified_ns = size_and_time_of(archive.path)
 
     def fingerprint(self) -> str:
         return f"{self.archive_key}\tdamaged\t{self._size_bytes}\t{self._modified_ns}"

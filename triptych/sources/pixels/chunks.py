@@ -16,6 +16,10 @@ PNG_NEEDED = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
 MAX_METADATA_BYTES = 1 << 20
 """Of a compressed text that is looked into for an orientation."""
 
+FILLED = bytes(4096)
+"""How files end of which the rest never arrived, where a program had made room for it. The codes of a whole
+picture in WebP end in up to 400 zeros, if it is black, those of AVIF and HEIC in none."""
+
 _EXIF_AS_TEXT = re.compile(rb"Raw profile type (?:exif|APP1)\0")
 _XMP_TEXT = b"XML:com.adobe.xmp\0"
 
@@ -112,7 +116,8 @@ def bare_webp(content: bytes) -> BareFile:
             xmp = content[at + 8 : end]
         at = end + length % 2
     body = b"WEBP" + b"".join(kept)
-    damage = None if is_whole else "its pixels are truncated"
+    is_cut = not is_whole or kept[-1].endswith(FILLED)
+    damage = "its pixels are truncated" if is_cut else None
     return BareFile(b"RIFF" + struct.pack("<L", len(body)) + body, from_metadata(exif, xmp), damage)
 
 
@@ -121,7 +126,18 @@ def bare_avif(content: bytes) -> BareFile:
     refuses to pass over where it is odd, is of no known type. How the picture is turned stands elsewhere."""
     name_at = content.find(b"iinf")
     end = name_at - 4 + int.from_bytes(content[name_at - 4 : name_at])
-    if name_at < 4:
-        return BareFile(content)
-    items = content[name_at:end].replace(b"\0Exif", b"\0none")
-    return BareFile(content[:name_at] + items + content[end:])
+    items = content[name_at:end].replace(b"\0Exif", b"\0none") if name_at >= 4 else b""
+    return bare_heic(content[:name_at] + items + content[end:] if items else content)
+
+
+def bare_heic(content: bytes) -> BareFile:
+    """As it is. Of its boxes one holds the pixels."""
+    at = 0
+    while at + 8 <= len(content):
+        length, name = struct.unpack_from(">L4s", content, at)
+        if length < 8:  # of 64 bits, to the end, or none
+            break
+        if name == b"mdat" and content[at : at + length].endswith(FILLED):
+            return BareFile(content, damage="its pixels are truncated, and filled up with zeros")
+        at += length
+    return BareFile(content)

@@ -127,7 +127,9 @@ def _shape(path: Path) -> tuple[int, int]:
         if not path.is_file():
             raise OSError("it is no file")  # a pipe would be waited for
         rows = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError, SyntaxError) as error:
+        if not isinstance(rows, np.ndarray):
+            raise ValueError("it is an archive of arrays")
+    except Exception as error:  # numpy raises anything on other bytes
         raise UsageError(f"{path} can't be read as embeddings ({error}); expected a .npy matrix") from None
     if rows.ndim != 2 or rows.dtype.kind != "f":
         raise UsageError(

@@ -146,6 +146,17 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
         open_stored(tmp_path, None)
 
 
+@pytest.mark.parametrize("cut_bytes", [0, 30])
+def test_an_archive_of_arrays_is_refused(tmp_path: Path, cut_bytes: int) -> None:
+    """Whole or damaged, whatever it is called."""
+    np.savez(tmp_path / "e.npz", rows=np.zeros((3, 4), np.float32))
+    content = (tmp_path / "e.npz").read_bytes()
+    (tmp_path / "e.npy").write_bytes(content[: len(content) - cut_bytes])
+
+    with pytest.raises(UsageError, match="expected a .npy matrix"):
+        open_stored(tmp_path / "e.npy", None)
+
+
 @pytest.mark.parametrize(
     "content",
     [

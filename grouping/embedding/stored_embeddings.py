@@ -126,9 +126,7 @@ def _shape(path: Path) -> tuple[int, int]:
     try:
         if not path.is_file():
             raise OSError("it is no file")  # a pipe would be waited for
-        rows = np.load(path, mmap_mode="r", allow_pickle=False)
-        if not isinstance(rows, np.ndarray):
-            raise ValueError("it is an archive of arrays")
+        rows = np.lib.format.open_memmap(path, mode="r")
     except Exception as error:  # numpy raises anything on other bytes
         raise UsageError(f"{path} can't be read as embeddings ({error}); expected a .npy matrix") from None
     if rows.ndim != 2 or rows.dtype.kind != "f":

@@ -153,7 +153,7 @@ def test_an_archive_of_arrays_is_refused(tmp_path: Path, cut_bytes: int) -> None
     content = (tmp_path / "e.npz").read_bytes()
     (tmp_path / "e.npy").write_bytes(content[: len(content) - cut_bytes])
 
-    with pytest.raises(UsageError, match="expected a .npy matrix"):
+    with pytest.raises(UsageError, match=r"expected a \.npy matrix"):
         open_stored(tmp_path / "e.npy", None)
 
 

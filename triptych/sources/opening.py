@@ -58,7 +58,7 @@ def find_sources(
     images one key, and where no image and no archive is found at all; SetupError where pyarrow is missing
     for a Parquet file.
     """
-    found = _Found(config, unpack_to or temporary_folder(), several=len(sources) > 1)
+    found = _Found(config, unpack_to or Path(temporary_folder().name), several=len(sources) > 1)
     for source in sources:
         found.add_source(source)
     shards = found.open_archives()

@@ -163,11 +163,6 @@ def decompress(path: str, file: IO[bytes]) -> str | None:
 
 
 @cache
-def temporary_folder() -> Path:
+def temporary_folder() -> tempfile.TemporaryDirectory[str]:
     """For those who name no folder: gone when the process ends."""
-    return Path(_kept().name)
-
-
-@cache
-def _kept() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="triptych-")

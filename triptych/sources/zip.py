@@ -19,9 +19,6 @@ from typing import IO
 from triptych.sources.members import DamagedMemberError, LostMembers, Member, MembersShard
 from triptych.sources.regular_files import MAX_FILE_BYTES
 
-READ_AT_ONCE_BYTES = 1024 * 1024
-"""At most, of a deflated member."""
-
 COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 ENCRYPTED = 0x1
@@ -112,21 +109,11 @@ def _why_not_read(info: zipfile.ZipInfo, end_bytes: int) -> str | None:
 def _inflated(raw: IO[bytes], size_bytes: int, packed_bytes: int, head_only: bool) -> bytes:
     """What is deflated from here on: ``size_bytes`` of it, or what shows that there are more or fewer."""
     inflating = zlib.decompressobj(-zlib.MAX_WBITS)
-    parts: list[bytes] = []
-    at_once_bytes = min(size_bytes + 1024, READ_AT_ONCE_BYTES)  # images hardly get smaller: mostly once
-    left = size_bytes + 1  # the one more shows that the stream does not end where it should
+    most_bytes = size_bytes + size_bytes // 4 + 1024  # what can't get smaller grows by an eighth at worst
     try:
-        while left > 0 and not inflating.eof:
-            packed = inflating.unconsumed_tail
-            if not packed:
-                packed = raw.read(min(packed_bytes, at_once_bytes))
-                packed_bytes -= len(packed)
-            if not packed:
-                break
-            parts.append(inflating.decompress(packed, left))
-            left -= len(parts[-1])
+        content = inflating.decompress(raw.read(min(packed_bytes, most_bytes)), size_bytes + 1)
     except zlib.error as error:
         raise DamagedMemberError(f"it can't be inflated: {error}") from None
     if not inflating.eof and not head_only:
         raise DamagedMemberError("what is deflated has no end where it should")
-    return b"".join(parts)
+    return content

@@ -88,7 +88,8 @@ def _walk(
     for entry in entries:
         if pattern and not _matches(entry.name, head):
             continue
-        listed = _listed(root, f"{path}/{entry.name}" if path else entry.name)
+        below = f"{path}/{entry.name}" if path else entry.name
+        listed = Listed(root, below, what_it_says(entry.name))
         if listed.says is Says.JUNK:
             if not any_depth:
                 yield listed

@@ -137,7 +137,7 @@ def bare_heic(content: bytes) -> BareFile:
         length, name = struct.unpack_from(">L4s", content, at)
         if length < 8:  # of 64 bits, to the end, or none
             break
-        if name == b"mdat" and content[at : at + length].endswith(FILLED):
-            return BareFile(content, damage="its pixels are truncated, and filled up with zeros")
         at += length
+        if name == b"mdat" and content[max(0, at - len(FILLED)) : at] == FILLED:
+            return BareFile(content, damage="its pixels are truncated, and filled up with zeros")
     return BareFile(content)

@@ -4,11 +4,13 @@ import importlib
 import io
 import sys
 
+import pillow_jxl  # noqa: F401  # Pillow writes JPEG XL from here on
 import pytest
 from PIL import Image
 
 from triptych.errors import UnreadableImageError
 from triptych.sources.image_decoding import decode_rgb, upright_size
+from triptych.sources.pixels.chunks import bare_jxl
 
 FORMATS = {
     "HEIF": ("pillow_heif", "register_heif_opener", "HEIC", "heif"),
@@ -75,3 +77,23 @@ def test_without_the_extra_the_reason_says_what_to_install(
             read(head)
 
         assert f"unsupported format: {name}: install triptych[{extra}]" == str(refused.value)
+
+
+@pytest.mark.parametrize("size", [(8, 8), (48, 32), (97, 13), (640, 480), (1000, 563), (700, 350)])
+def test_the_size_of_a_jpeg_xl_is_known_before_it_is_decoded(size: tuple[int, int]) -> None:
+    """Small and large sides, and those whose width is a ratio; bare and in boxes."""
+    buffer = io.BytesIO()
+    Image.new("RGB", size).save(buffer, "JXL")
+    exif = Image.Exif()
+    exif[0x0112] = 1
+    in_boxes = io.BytesIO()
+    Image.new("RGB", size).save(in_boxes, "JXL", exif=exif.tobytes())
+
+    assert size == bare_jxl(buffer.getvalue()).size == bare_jxl(in_boxes.getvalue()).size
+
+
+def test_a_jpeg_xl_beyond_the_limit_is_not_decoded() -> None:
+    """Its decoder would make room for all of it."""
+    bits = 0 | 3 << 1 | (60_000 - 1) << 3 | 1 << 33
+    with pytest.raises(UnreadableImageError, match=r"^too large: 60000 x 60000 pixels"):
+        decode_rgb(b"\xff\x0a" + bits.to_bytes(40, "little"))

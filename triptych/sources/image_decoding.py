@@ -44,6 +44,7 @@ _BARE_FILES = {
     "AVIF": chunks.bare_avif,
     "HEIC": chunks.bare_heic,
     "JPEG": jpeg.bare_file,
+    "JPEG XL": chunks.bare_jxl,
     "PNG": chunks.bare_png,
     "TIFF": tiff.bare_file,
     "WebP": chunks.bare_webp,
@@ -65,8 +66,7 @@ def decode_rgb(content: bytes, draft_side_px: int | None = None) -> tuple[Image.
     image = opened.image
     with image:
         width, height = image.size
-        if width * height > MAX_PIXELS:
-            raise UnreadableImageError(f"too large: {width} x {height} pixels")
+        _refuse_too_large(width, height)
         if opened.bare.damage is not None:
             raise _unreadable(opened.format, opened.bare.damage)
         is_jpeg = opened.format.name == "JPEG"
@@ -123,6 +123,8 @@ def _open(content: bytes) -> _Opened:
     bare = BareFile(b"")
     try:
         bare = _BARE_FILES.get(found.name, BareFile)(content)
+        if bare.size is not None:
+            _refuse_too_large(*bare.size)
         return _Opened(found, bare, decoder(io.BytesIO(bare.content), ""))
     except UnreadableImageError:
         raise
@@ -130,6 +132,11 @@ def _open(content: bytes) -> _Opened:
         if bare.damage is not None:
             raise _unreadable(found, bare.damage) from None
         raise _unreadable(found, error, "unsupported or damaged") from None
+
+
+def _refuse_too_large(width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise UnreadableImageError(f"too large: {width} x {height} pixels")
 
 
 def _decoder(found: ImageFormat) -> Callable[[io.BytesIO, str], ImageFile.ImageFile]:

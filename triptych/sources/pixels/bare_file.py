@@ -43,6 +43,8 @@ class BareFile(NamedTuple):
     """The level of white, where the decoder doesn't say it."""
     inverted: bool = False
     """Whether 0 is white, where the decoder doesn't know it."""
+    size: tuple[int, int] | None = None
+    """Width and height, where the decoder would say them too late."""
 
 
 def upright_size(size: tuple[int, int], orientation: int) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""PNG, WebP and AVIF: their chunks without metadata.
+"""PNG, WebP, AVIF, HEIC and JPEG XL: their chunks, without metadata where it could be in the way.
 
 Comes in: a file's bytes. Goes out: a BareFile of the chunks that the pixels need; PNG's have checksums.
 """
@@ -141,3 +141,30 @@ def bare_heic(content: bytes) -> BareFile:
         if name == b"mdat" and content[max(0, at - len(FILLED)) : at] == FILLED:
             return BareFile(content, damage="its pixels are truncated, and filled up with zeros")
     return BareFile(content)
+
+
+def bare_jxl(content: bytes) -> BareFile:
+    """As it is, with its size: its decoder decodes all of it before it says one."""
+    at = content.find(b"jxlc") + 4
+    if at < 4:
+        at = content.find(b"jxlp") + 8  # a part, behind its number
+    at = 0 if content.startswith(b"\xff\x0a") else at
+    return BareFile(content, size=_jxl_size(int.from_bytes(content[at + 2 : at + 14], "little")))
+
+
+def _jxl_size(bits: int) -> tuple[int, int]:
+    """By the header of ISO/IEC 18181-1, annex D.2: the height, and the width or its ratio."""
+
+    def take(count: int) -> int:
+        nonlocal bits
+        taken, bits = bits & ((1 << count) - 1), bits >> count
+        return taken
+
+    is_small = take(1)
+
+    def side() -> int:
+        return 8 * (take(5) + 1) if is_small else take((9, 13, 18, 30)[take(2)]) + 1
+
+    height = side()
+    wide, high = ((0, 1), (1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))[take(3)]
+    return height * wide // high or side(), height

@@ -8,7 +8,6 @@ have. Not its job: asking.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
@@ -17,7 +16,7 @@ from triptych.jobs import Job
 from triptych.records import Caption, reason_class
 from triptych.runs.done_shards import CaptionCounts, DoneShards
 from triptych.runs.journal import write_journal
-from triptych.runs.plan import JobPlan, Planned, Target
+from triptych.runs.plan import JobPlan, Target
 
 _OF_IMAGE = ("unreadable image", "changed image")
 _OF_ENDPOINT = ("no answer", "too long", "empty")
@@ -60,22 +59,18 @@ class Backlog:
         shards = {shard: known.get(shard) or self._count(shard, anew) for shard in plan.folder.shards()}
         self._noted.add((name, n) for name, n in shards.items() if name not in known and _is_done(n))
         self._unfinished = {name: n for name, n in shards.items() if n.missing or n.failed_by}
-        self.counts = CaptionCounts(
-            planned=sum(each.planned for each in shards.values()),
-            captioned=sum(each.captioned for each in shards.values()),
-        )
+        counted = CaptionCounts.added_up(shards.values())
+        self._is_begun = counted.captioned > 0
+        kept = {kind: n for kind, n in counted.failed_by.items() if not self._is_retried(kind)}
+        self.counts = msgspec.structs.replace(counted, failed_by=kept)
         """Rows beyond the plan are not counted, nor failures that are asked for again."""
-        failed_by = sum((Counter(each.failed_by) for each in shards.values()), Counter[str]())
-        self._is_begun = self.counts.captioned > 0
-        again = {kind for kind in failed_by if self._is_retried(kind)}
-        self.retried = sum(failed_by.pop(kind) for kind in again)
+        self.retried = counted.failed - self.counts.failed
         """Failures that are to be asked for again: forget them before ``groups``."""
-        self.counts = self.counts.plus(CaptionCounts(failed_by=failed_by))
 
     def _count(self, shard: str, anew: bool) -> CaptionCounts:
         if anew or not self.plan.folder.captions_file(self.plan.job.name, shard).exists():
             return CaptionCounts(planned=self.plan.count(shard))
-        return _counts_of(self.plan.read(shard))
+        return CaptionCounts.of(self.plan.read(shard))
 
     def _is_retried(self, kind: str) -> bool:
         return self._retry_failed or kind in _OF_ENDPOINT or not (self._is_begun or kind in _OF_IMAGE)
@@ -98,7 +93,7 @@ class Backlog:
             if not counts.missing and not any(map(self._is_retried, counts.failed_by)):
                 continue
             planned = self.plan.read(shard)
-            self._at_work[shard] = _counts_of(planned)
+            self._at_work[shard] = CaptionCounts.of(planned)
             undone = {each.target.id for each in planned if each.caption is None}
             for members in cut_into_groups([each.target for each in planned], group_size):
                 missing = frozenset(target.id for target in members if target.id in undone)
@@ -111,11 +106,6 @@ class Backlog:
         self._at_work[shard] = self._at_work[shard].with_rows(rows)
         if _is_done(self._at_work[shard]):
             self._noted.add([(shard, self._at_work.pop(shard))])
-
-
-def _counts_of(planned: Sequence[Planned]) -> CaptionCounts:
-    rows = (each.caption for each in planned if each.caption is not None)
-    return CaptionCounts(planned=len(planned)).with_rows(rows)
 
 
 def _is_done(counts: CaptionCounts) -> bool:

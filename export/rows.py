@@ -80,7 +80,7 @@ def _is_large(context: RunContext, job: Job) -> bool:
 
 
 def _has_any(rows: ShardRows) -> bool:
-    return rows.counts.planned > 0
+    return rows.counts.captions.planned > 0
 
 
 class _MakeRows:

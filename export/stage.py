@@ -148,7 +148,7 @@ def write_rows(context: RunContext, config: ExportConfig, job: Job, path: Path) 
             if example is None and shard_rows.lines:
                 example = shard_rows.lines.partition(b"\n")[0]
             file.write(shard_rows.lines)
-            task.advance(shard_rows.counts.planned)
+            task.advance(shard_rows.counts.captions.planned)
     counts = recount.counts()
     rows = counts.kept or 0
     entry = FileEntry(

@@ -68,8 +68,6 @@ class Run(RunContents):
         self._shards = shards
         self._stored = stored
         self._noted: set[str] = set()
-        self._unsaved = False
-        """Whether the config was changed, and no stage that had work to do has saved it."""
 
     def close(self) -> None:
         """Let other processes work on the folder."""
@@ -80,7 +78,7 @@ class Run(RunContents):
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None and self._unsaved:
+        if kind is None and self.folder.has_other_config:
             self.folder.save()
         self.close()
 
@@ -365,7 +363,6 @@ class Run(RunContents):
         """What the next stage that has work to do saves with its state; without one, leaving the run does."""
         captioning = msgspec.structs.replace(self.config.captioning, sample=None)  # of one command only
         run_file = self.folder.run_file
-        before = run_file.config, run_file.origins, run_file.versions
         run_file.config = {
             "sources": [str(path) for path in self._sources],
             **as_tree(msgspec.structs.replace(self.config, captioning=captioning)),
@@ -373,7 +370,6 @@ class Run(RunContents):
         origins = self.settings.origins
         run_file.origins = {k: v for k, v in origins.items() if k != "captioning.sample"}
         run_file.versions = installed_versions()
-        self._unsaved |= before != (run_file.config, run_file.origins, run_file.versions)
 
     def _note(self, lines: Sequence[str]) -> None:
         """Say each of ``lines``, unless it was said before."""

@@ -21,7 +21,7 @@ from triptych.records import Caption, ImageRecord
 from triptych.runs.arrays import map_embeddings
 from triptych.runs.folder import RunFolder
 from triptych.runs.generations import FILE_NAME, Generation, captioned_jobs, generation_names
-from triptych.runs.journal import JournalLine, journal_lines, read_whole_journal
+from triptych.runs.journal import JournalLine, journal_lines, read_journal
 from triptych.runs.jsonl import make_folder, read_whole_jsonl, sync_directory, written_whole
 from triptych.runs.run_file import NAME, copy_of, read_run_file, read_twice_written, write_twice
 from triptych.runs.stage_record import RunFile, StageName
@@ -157,7 +157,7 @@ def _caption_damage(folder: RunFolder) -> Iterator[Damage]:
     """Journals with damaged lines, or with a caption twice."""
     for path in sorted((folder.path / "captions").rglob("*.jsonl")):
         try:
-            captions = read_whole_journal(path, Caption)
+            captions = read_journal(path, Caption)
             if len({(caption.id, caption.content) for caption in captions}) == len(captions):
                 continue
         except SetupError:

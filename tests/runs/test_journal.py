@@ -9,7 +9,7 @@ import pytest
 
 from triptych.errors import SetupError
 from triptych.records import Caption
-from triptych.runs.journal import JournalWriter, read_journal, read_whole_journal, write_journal
+from triptych.runs.journal import JournalWriter, read_journal, write_journal
 
 
 def _captions(count: int) -> list[Caption]:
@@ -86,7 +86,7 @@ def test_a_line_that_is_still_json_but_not_as_it_was_written_is_damage(tmp_path:
         path.write_bytes(edited)
 
         with pytest.raises(SetupError, match=r"line 15001: its checksum doesn't fit.*triptych repair"):
-            read_whole_journal(path, Caption)
+            read_journal(path, Caption)
         with pytest.raises(SetupError, match="line 15001: "):
             list(read_journal(path, Caption))
 

@@ -122,6 +122,15 @@ def test_config_changes_a_run_for_all_commands(run: Path, triptych: Command) -> 
     assert ("mine", "command line") == (row["value"], row["origin"])
 
 
+def test_settings_are_written_once(run: Path) -> None:
+    """Not again when the run is left."""
+    with open_run(run, settings={"export.prefix": "mine"}) as opened:
+        opened.save_settings()
+        written = (run / "run.json").stat().st_ino
+    assert written == (run / "run.json").stat().st_ino
+    assert "mine" == open_run(run, read_only=True).config.export.prefix
+
+
 def test_a_command_given_again_keeps_what_was_changed(run: Path, few_images: Path, triptych: Command) -> None:
     """Here a prefix, between two calls of the same command."""
     triptych("config", run, "export.prefix=other")

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Self
 
 import msgspec
 
@@ -22,6 +23,7 @@ from triptych.records import Caption, reason_class
 from triptych.runs.digest_cache import looks_of
 from triptych.runs.folder import RunFolder
 from triptych.runs.journal import JournalWriter, journal_lines
+from triptych.runs.plan import Planned
 
 
 class CaptionCounts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -41,18 +43,27 @@ class CaptionCounts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
         """Targets without a row in the journal."""
         return self.planned - self.captioned - self.failed
 
-    def with_rows(self, rows: Iterable[Caption]) -> CaptionCounts:
+    def with_rows(self, rows: Iterable[Caption]) -> Self:
         """With these in the journal as well."""
         failures = [row.failure for row in rows]
         failed_by = Counter(reason_class(each) for each in failures if each is not None)
-        return self.plus(CaptionCounts(captioned=failures.count(None), failed_by=failed_by))
+        more = CaptionCounts(captioned=failures.count(None), failed_by=failed_by)
+        return self.added_up([self, more])
 
-    def plus(self, other: CaptionCounts) -> CaptionCounts:
-        """Of both together."""
-        return CaptionCounts(
-            planned=self.planned + other.planned,
-            captioned=self.captioned + other.captioned,
-            failed_by=dict(Counter(self.failed_by) + Counter(other.failed_by)),
+    @classmethod
+    def of(cls, planned: Sequence[Planned]) -> Self:
+        """Of what was planned and read with its captions."""
+        rows = (each.caption for each in planned if each.caption is not None)
+        return cls(planned=len(planned)).with_rows(rows)
+
+    @classmethod
+    def added_up(cls, counts: Iterable[CaptionCounts]) -> Self:
+        """Of all together."""
+        listed = list(counts)
+        return cls(
+            planned=sum(each.planned for each in listed),
+            captioned=sum(each.captioned for each in listed),
+            failed_by=dict(sum((Counter(each.failed_by) for each in listed), Counter[str]())),
         )
 
 

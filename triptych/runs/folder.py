@@ -162,7 +162,7 @@ class RunFolder(StageStates):
     def duplicates(self) -> Iterator[Duplicate]:
         return read_jsonl(self.duplicates_file, Duplicate)
 
-    def captions(self, job: str, shard: str) -> Iterator[Caption]:
+    def captions(self, job: str, shard: str) -> list[Caption]:
         """The journalled captions of a job on a shard; nothing if none were made."""
         return read_journal(self.captions_file(job, shard), Caption)
 

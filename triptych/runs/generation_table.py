@@ -17,7 +17,7 @@ from triptych.runs.generations import (
     generation_names,
     read_generation,
 )
-from triptych.runs.journal import read_whole_journal
+from triptych.runs.journal import read_journal
 
 
 class GenerationRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,7 +62,7 @@ def _row(folder: RunFolder, job: str, name: str, current: Generation | str) -> G
     for path in (folder.captions_root / job / name).rglob("*.jsonl"):
         size_bytes += path.stat().st_size
         try:
-            rows = read_whole_journal(path, Caption)
+            rows = read_journal(path, Caption)
         except SetupError as error:
             what = str(error)
             continue

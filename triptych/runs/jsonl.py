@@ -149,8 +149,11 @@ def read_jsonl(path: Path, kind: type[T], what_to_do: str = _MAKE_IT_AGAIN) -> I
         file = path.open("rb")
     except FileNotFoundError:
         raise SetupError(f"{path} is not there any more; `triptych run` makes it again", path=path) from None
+    decoder, lines_before = msgspec.json.Decoder(kind), 0
     with file, damage_as_setup_error(path, what_to_do):
-        yield from decode_lines(file, kind)
+        for chunk in _whole_lines(file):
+            yield from _decoded(chunk, decoder, lines_before=lines_before)
+            lines_before += chunk.count(b"\n")
 
 
 def read_whole_jsonl(path: Path, kind: type[T]) -> list[T]:
@@ -187,30 +190,16 @@ class DamagedLineError(Exception):
         self.what = what
 
 
-def decode_lines(file: IO[bytes], kind: type[T], *, are_sealed: bool = False) -> Iterator[T]:
-    """The records of an open JSON Lines file. Of sealed lines, a last one without its newline is left out.
-
-    Raises DamagedLineError at the first line that is not a ``kind``, or whose checksum doesn't fit.
-    """
-    decoder = msgspec.json.Decoder(kind)
-    lines_before = 0
-    for chunk in _whole_lines(file):
-        if are_sealed and not chunk.endswith(b"\n"):
-            chunk = chunk[: chunk.rfind(b"\n") + 1]
-        yield from _decoded(chunk, decoder, are_sealed, lines_before)
-        lines_before += chunk.count(b"\n")
-
-
 def decode_all(content: bytes, kind: type[T], *, are_sealed: bool = False) -> list[T]:
     """The records of JSON Lines that are in memory: cheaper than one by one, where all are wanted.
 
     Raises DamagedLineError at the first line that is not a ``kind``, or whose checksum doesn't fit.
     """
-    return list(_decoded(content, msgspec.json.Decoder(kind), are_sealed, lines_before=0))
+    return list(_decoded(content, msgspec.json.Decoder(kind), are_sealed))
 
 
 def _decoded(
-    content: bytes, decoder: msgspec.json.Decoder[T], are_sealed: bool, lines_before: int
+    content: bytes, decoder: msgspec.json.Decoder[T], are_sealed: bool = False, lines_before: int = 0
 ) -> Iterable[T]:
     """All records at once; where that fails, one by one up to the damaged line."""
     if not are_sealed or is_intact(content):

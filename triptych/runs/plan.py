@@ -25,7 +25,7 @@ from triptych.errors import SetupError
 from triptych.jobs import Job
 from triptych.records import Caption, ImageRecord, Verdict, caption_id, content_of
 from triptych.runs.folder import RunFolder
-from triptych.runs.journal import read_whole_journal
+from triptych.runs.journal import read_journal
 from triptych.runs.jsonl import UNDECODABLE, read_jsonl, read_placed_jsonl, read_whole_jsonl
 from triptych.runs.sampling import hash64, last_of_smallest
 
@@ -235,7 +235,7 @@ class JobPlan:
         targets = self.targets(shard)
         if not targets:
             return PlannedShard(shard, [], [], [], [])
-        captions = read_whole_journal(self.folder.captions_file(self.job.name, shard), Caption)
+        captions = read_journal(self.folder.captions_file(self.job.name, shard), Caption)
         by_id = {target.id: target for target in targets}
         captions = [each for each in captions if each.id not in by_id or by_id[each.id].is_captioned_by(each)]
         caption_of = {each.id: each for each in captions}

@@ -30,10 +30,21 @@ class StageStates(StageFiles):
         super().__init__(path, run_file)
         self.made_again: set[StageName] = set()
         """Stages that begin anew when their turn comes, whatever their settings were. In memory only."""
+        self._saved = self._config()
+        """As run.json has it; copies of this object that look at another export share it."""
 
     def save(self) -> None:
         """Write run.json and its copy."""
         write_twice(self.path / NAME, self.run_file)
+        self._saved[:] = self._config()
+
+    @property
+    def has_other_config(self) -> bool:
+        """Whether config, origins or versions are others than run.json has."""
+        return self._saved != self._config()
+
+    def _config(self) -> list[object]:
+        return [self.run_file.config, self.run_file.origins, self.run_file.versions]
 
     def has_work(self, name: StageName, settings: Mapping[str, Setting], inputs: Mapping[str, str]) -> bool:
         """What ``begin_stage`` would return or raise. Changes nothing."""

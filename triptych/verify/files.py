@@ -17,7 +17,7 @@ from triptych.records import Caption
 from triptych.runs.arrays import map_embeddings
 from triptych.runs.folder import RunFolder
 from triptych.runs.generations import FILE_NAME, Generation, captioned_jobs, generation_names
-from triptych.runs.journal import journal_lines, read_whole_journal
+from triptych.runs.journal import journal_lines, read_journal
 from triptych.runs.run_file import NAME, copy_of, read_twice_written
 from triptych.runs.stage_record import RunFile, StageName
 from triptych.verify.findings import Findings
@@ -90,7 +90,7 @@ def check_journals(opened: Run, found: Findings) -> None:
     with opened.progress.task("check journals", len(journals), "files") as task:
         for path in journals:
             try:
-                lines += len(read_whole_journal(path, Caption))
+                lines += len(read_journal(path, Caption))
             except SetupError:
                 damaged += _damaged_lines(path, opened.folder)
             task.advance(1)

@@ -12,7 +12,6 @@ from collections import Counter
 import msgspec
 
 from triptych.progress import Task
-from triptych.records import reason_class
 from triptych.runs.done_shards import CaptionCounts, DoneShards
 from triptych.runs.folder import RunFolder
 from triptych.runs.plan import JobPlan, PlannedShard
@@ -38,52 +37,34 @@ class ShardCounts(msgspec.Struct, frozen=True, kw_only=True):
     """What became of what a job plans in one shard, and what contradicts itself there."""
 
     shard: str
-    planned: int
-    captioned: int
-    pending: int
+    captions: CaptionCounts
     kept: int
-    failed: dict[str, int]
     rejected: dict[str, int]
     contradictions: list[str]
-
-    @property
-    def of_captions(self) -> CaptionCounts:
-        """Those that captioning notes as well."""
-        return CaptionCounts(planned=self.planned, captioned=self.captioned, failed_by=dict(self.failed))
 
 
 def count_shard(shard: PlannedShard, *, all_judged: bool) -> ShardCounts:
     """Count a shard that was read with its verdicts. ``all_judged``: every caption is to have one."""
-    pending = captioned = kept = 0
-    failed: Counter[str] = Counter()
+    kept = 0
     rejected: Counter[str] = Counter()
     contradictions = _repeated_or_stray(shard, all_judged=all_judged)
     for each in shard.planned:
-        caption, verdict = each.caption, each.verdict
-        if caption is None:
-            pending += 1
-        elif caption.failure is not None:
-            failed[reason_class(caption.failure)] += 1
+        verdict = each.verdict
+        if not each.is_captioned:
+            continue
+        if verdict is None:
+            if all_judged:
+                contradictions.append(f"no verdict on {each.target.id}")
+        elif verdict.keep == (verdict.reason is not None):
+            contradictions.append(f"verdict on {verdict.id}: keep is {verdict.keep}, reason {verdict.reason}")
+        elif verdict.keep:
+            kept += 1
         else:
-            captioned += 1
-            if verdict is None:
-                if all_judged:
-                    contradictions.append(f"no verdict on {each.target.id}")
-            elif verdict.keep == (verdict.reason is not None):
-                contradictions.append(
-                    f"verdict on {verdict.id}: keep is {verdict.keep}, reason {verdict.reason}"
-                )
-            elif verdict.keep:
-                kept += 1
-            else:
-                rejected[str(verdict.reason)] += 1
+            rejected[str(verdict.reason)] += 1
     return ShardCounts(
         shard=shard.name,
-        planned=len(shard.planned),
-        captioned=captioned,
-        pending=pending,
+        captions=CaptionCounts.of(shard.planned),
         kept=kept,
-        failed=failed,
         rejected=rejected,
         contradictions=contradictions,
     )
@@ -102,45 +83,38 @@ class JobRecount:
 
     def __init__(self, folder: RunFolder, job: str) -> None:
         self._folder, self._job = folder, job
-        self._planned = self._captioned = self._pending = self._kept = 0
-        self._failed: Counter[str] = Counter()
-        self._rejected: Counter[str] = Counter()
-        self._shards: set[str] = set()
-        self._contradictions: list[str] = []
+        self._shards: list[ShardCounts] = []
 
     def add(self, counts: ShardCounts) -> None:
         """Take in what ``count_shard`` has found."""
-        self._shards.add(counts.shard)
-        self._planned += counts.planned
-        self._captioned += counts.captioned
-        self._pending += counts.pending
-        self._kept += counts.kept
-        self._failed.update(counts.failed)
-        self._rejected.update(counts.rejected)
-        self._contradictions += counts.contradictions
+        self._shards.append(counts)
 
     def counts(self) -> JobCounts:
         """Of all shards that were added."""
         judged = is_judged(self._folder, self._job)
+        captions = CaptionCounts.added_up(each.captions for each in self._shards)
+        rejected = sum((Counter(each.rejected) for each in self._shards), Counter[str]())
         return JobCounts(
-            planned=self._planned,
-            captioned=self._captioned,
-            failed=dict(sorted(self._failed.items())),
-            pending=self._pending,
-            kept=self._kept if judged else None,
-            rejected=dict(sorted(self._rejected.items())) if judged else None,
+            planned=captions.planned,
+            captioned=captions.captioned,
+            failed=dict(sorted(captions.failed_by.items())),
+            pending=captions.missing,
+            kept=sum(each.kept for each in self._shards) if judged else None,
+            rejected=dict(sorted(rejected.items())) if judged else None,
         )
 
     def contradictions(self) -> list[str]:
         """Those of the shards, and verdicts filed under a shard that plans nothing for this job."""
+        found = [line for each in self._shards for line in each.contradictions]
         if not is_judged(self._folder, self._job):
-            return self._contradictions
+            return found
         root = self._folder.path / "verdicts" / self._job
         filed = ((path, path.relative_to(root).as_posix()) for path in sorted(root.rglob("*.jsonl")))
-        return self._contradictions + [
+        counted = {each.shard for each in self._shards}
+        return found + [
             f"{path}: verdicts of a shard that plans nothing for {self._job}"
             for path, name in filed
-            if name.removesuffix(".jsonl") not in self._shards
+            if name.removesuffix(".jsonl") not in counted
         ]
 
 
@@ -156,6 +130,6 @@ def recount_captions(plan: JobPlan, task: Task) -> tuple[JobCounts, list[str]]:
             counts = count_shard(shard, all_judged=all_judged)
             recount.add(counts)
             task.advance(len(shard.planned))
-            if name in believed and believed[name] != counts.of_captions:
+            if name in believed and believed[name] != counts.captions:
                 wrong.append(f"{plan.job.name}: {noted.path} has other counts of {name} than its journal")
     return recount.counts(), recount.contradictions() + wrong

@@ -13,7 +13,7 @@ import os
 import shutil
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING
@@ -24,7 +24,7 @@ from triptych.grouping.config import EmbeddingConfig, SetsConfig
 from triptych.grouping.encoders import Checkpoint
 from triptych.grouping.encoders.choice import load_encoder, resolve_encoder, usable_devices
 from triptych.progress import Progress, Task
-from triptych.records import reason_class
+from triptych.records import ImageRecord, reason_class
 from triptych.runs.context import RunContext
 from triptych.runs.folder import RunFolder, Setting
 from triptych.runs.jsonl import write_jsonl
@@ -98,27 +98,42 @@ def embed_sources(run: RunContext, sources: Sequence[Shard], config: EmbeddingCo
 
 def _finish_embeddings(run: RunContext, began: float, notes: dict[str, Setting]) -> tuple[int, int]:
     """How many records there are, and of those unreadable; says which archives are damaged."""
-    found = unreadable = gone = 0
-    classes: Counter[str] = Counter()
-    damage = ArchiveDamage()
-    for record in run.folder.all_images():
-        if record.is_gone:
-            gone += 1
-            continue
-        found += 1
-        unreadable += record.unreadable is not None
-        classes.update([] if record.unreadable is None else [reason_class(record.unreadable)])
-        damage.look_at(record)
-    for line in damage.lines():
+    files = _Files()
+    files.add(run.folder.all_images())
+    for line in files.damage.lines():
         run.progress.say(f"note: {line}")
-    counts: dict[str, Setting] = {
-        "found": found,
-        "unreadable": unreadable,
-        "unreadable_by": as_note(classes),
-        "gone": gone,
-    }
-    run.folder.finish_stage("embeddings", {**counts, **notes, "took_s": round(time.monotonic() - began, 1)})
-    return found, unreadable
+    took = {"took_s": round(time.monotonic() - began, 1)}
+    run.folder.finish_stage("embeddings", {**files.notes, **notes, **took})
+    return files.found, files.unreadable.total()
+
+
+class _Files:
+    """What became of files, added up."""
+
+    def __init__(self) -> None:
+        self.found = self.gone = 0
+        self.unreadable: Counter[str] = Counter()
+        """By class of reason."""
+        self.damage = ArchiveDamage()
+
+    def add(self, records: Iterable[ImageRecord]) -> None:
+        for record in records:
+            if record.is_gone:
+                self.gone += 1
+                continue
+            self.found += 1
+            if record.unreadable is not None:
+                self.unreadable[reason_class(record.unreadable)] += 1
+            self.damage.look_at(record)
+
+    @property
+    def notes(self) -> dict[str, Setting]:
+        return {
+            "found": self.found,
+            "unreadable": self.unreadable.total(),
+            "unreadable_by": as_note(self.unreadable),
+            "gone": self.gone,
+        }
 
 
 def _say_how_many(shards: Sequence[Shard], progress: Progress) -> int | None:
@@ -152,10 +167,13 @@ def _open_devices(
 class _Report:
     """Shows how far embedding is, and notes it in the run, for `triptych status` while it goes on."""
 
-    def __init__(self, run: RunFolder, task: Task, shards: int, todo: int) -> None:
+    def __init__(self, run: RunFolder, task: Task, shard_count: int, todo: int) -> None:
         self._run, self._task = run, task
-        self._shards, self._whole = shards, shards - todo
+        self._shards, self._whole = shard_count, shard_count - todo
         self._files = 0
+        self._all_files = _Files()
+        for shard in filter(run.is_embedded, run.shards()):
+            self._all_files.add(run.images(shard))
         self._began = time.monotonic()
         self._throughput: Throughput | None = None
 
@@ -167,8 +185,10 @@ class _Report:
 
     def wrote(self, shard: str) -> None:
         self._whole += 1
+        self._all_files.add(self._run.images(shard))
         self._run.run_file.stages["embeddings"].notes = {
             "shards_whole": f"{self._whole:,} of {self._shards:,}",
+            **self._all_files.notes,
             **self.notes,
         }
         self._run.save()

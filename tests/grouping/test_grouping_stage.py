@@ -19,6 +19,8 @@ from triptych.errors import SetupError
 from triptych.grouping.config import EmbeddingConfig, SetsConfig
 from triptych.grouping.stage import embed_sources, make_sets
 from triptych.runs.folder import RunFolder
+from triptych.runs.ledger import recount
+from triptych.runs.ledger.noted import noted_ledger
 from triptych.sources.opening import open_sources
 
 THRESHOLDS = SetsConfig(related_cosine_similarity=0.7, duplicate_cosine_similarity=0.95)
@@ -171,3 +173,35 @@ def test_a_stage_that_has_nothing_to_do_loads_no_model(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", again, run.path], capture_output=True, text=True, check=True)
 
     assert done.stdout == "[]\n"
+
+
+def test_what_is_noted_while_images_are_embedded_is_what_a_recount_finds(
+    tiny_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After each shard, also where others were embedded before: status needn't read what there is."""
+    source = tmp_path / "source"
+    source.mkdir()
+    for name, colour in (("a.png", "red"), ("d.png", "green")):
+        Image.new("RGB", (20, 20), colour).save(source / name)
+    (source / "b.png").write_bytes(b"\x89PNG\r\n\x1a\n, and no more")
+    run = RunFolder.create_or_open(tmp_path / "run")
+    config = EmbeddingConfig(model=str(tiny_clip))
+    embed_sources(context_of(run), open_sources([source]), config)
+    assert noted_ledger(run, ()) == recount(run, ())
+    Image.new("RGB", (20, 20), "blue").save(source / "c.png")
+    (source / "a.png").unlink()
+
+    monkeypatch.setattr(RunFolder, "finish_stage", _stop)
+    with pytest.raises(InterruptedError):
+        embed_sources(context_of(run), open_sources([source]), config)
+
+    stopped = RunFolder.open(run.path)
+    assert not stopped.is_finished("embeddings")
+    noted = noted_ledger(stopped, ())
+    assert noted == recount(stopped, ())
+    assert noted is not None
+    assert (3, {"truncated": 1}, 1) == (noted.images.found, noted.images.unreadable, noted.images.gone)
+
+
+def _stop(*_: object) -> None:
+    raise InterruptedError

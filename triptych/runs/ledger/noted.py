@@ -26,29 +26,38 @@ def as_note(counts: Mapping[str, int]) -> str:
 
 def noted_ledger(folder: RunFolder, jobs: Sequence[Job]) -> Ledger | None:
     """None where it has to be counted."""
-    finished = folder.is_finished("embeddings") and folder.is_finished("sets")
+    has_sets = folder.is_finished("embeddings") and folder.is_finished("sets")
     stale = stale_stages(folder)
-    if not finished or "sets" in stale or "captions" in stale or any(map(folder.loss_of, folder.every_stage)):
+    if "sets" in stale or "captions" in stale or any(map(folder.loss_of, folder.every_stage)):
         return None
     try:
-        by_job = {job.name: _job(folder, job.name) for job in jobs}
-        return ledger_of(folder, _images(folder), by_job, contradictions=())
+        images = _sets(folder) if has_sets else _files(folder)
+        by_job = {job.name: _job(folder, job.name) if has_sets else JobCounts() for job in jobs}
+        return ledger_of(folder, images, by_job, contradictions=())
     except (KeyError, TypeError, ValueError):
         return None
 
 
-def _images(folder: RunFolder) -> ImageCounts:
-    embeddings, sets = (folder.run_file.stages[name].notes for name in ("embeddings", "sets"))
-    found, in_sets = _number(embeddings["found"]), _number(sets["images_in_sets"])
-    unreadable, duplicates = _by_class(embeddings["unreadable_by"]), _by_class(sets["duplicates_by"])
+def _files(folder: RunFolder) -> ImageCounts:
+    """Of the shards that are embedded, while others may not be."""
+    notes = folder.run_file.stages["embeddings"].notes
     return ImageCounts(
-        found=found,
-        unreadable=unreadable,
+        found=_number(notes["found"]),
+        unreadable=_by_class(notes["unreadable_by"]),
+        gone=_number(notes["gone"]),
+    )
+
+
+def _sets(folder: RunFolder) -> ImageCounts:
+    files, notes = _files(folder), folder.run_file.stages["sets"].notes
+    duplicates, in_sets = _by_class(notes["duplicates_by"]), _number(notes["images_in_sets"])
+    left_out = sum((files.unreadable or {}).values()) + sum(duplicates.values())
+    return msgspec.structs.replace(
+        files,
         duplicates=duplicates,
         in_sets=in_sets,
-        single=found - sum(unreadable.values()) - sum(duplicates.values()) - in_sets,
-        sets=_number(sets["sets"]),
-        gone=_number(embeddings["gone"]),
+        single=(files.found or 0) - left_out - in_sets,
+        sets=_number(notes["sets"]),
     )
 
 

@@ -1,10 +1,12 @@
 """How long a run of 11 million images and 24 million captions takes to start, and `triptych status` on it.
 
-    python -m benchmarks.huge_run SCRATCH [--images 11186000] [--shards 1000] [--sets 1000000]
+    python -m benchmarks.huge_run SCRATCH [--images 11186000] [--shards 1000] [--sets 1000000] [--filtered]
 
-Of a run in several states: wall time and memory of the command, until an endpoint got its first request for a
+Of a run in several states: time and memory of the command, until an endpoint got its first request for a
 caption (it never answers; the command is killed then), or until the command had ended. SCRATCH has to have
-some 10 GB. Exits 1 where a start takes over MOST_START_S or MOST_MIB, or a status over MOST_STATUS_S.
+some 10 GB; a run that lies there, up to finished captions, is taken as it is, and can't be
+measured again afterwards. ``--filtered``: with verdicts, for which all captions are read first. Exits 1 where
+a start takes over MOST_START_S or MOST_MIB, or a status over MOST_STATUS_S.
 """
 
 from __future__ import annotations
@@ -88,22 +90,17 @@ class Measurements:
         self._endpoint.asked.clear()
         self._measure(
             state,
-            ("caption", str(self._folder.path), *arguments),
+            ("caption", str(self._folder.path), "--server", self._endpoint.url, *arguments),
             "first request",
             self._endpoint.asked.is_set,
         )
 
-    def to_filter(self, state: str) -> None:
-        """Of `triptych run`, until the filter begins to read captions; killed then."""
-        self._measure(state, self._run(), "filter begins", lambda: any(self._folder.path.glob(".filter-*")))
-
     def to_end(self, state: str, command: str = "run") -> None:
         """Of a command with nothing to do, or of a status."""
-        arguments = self._run() if command == "run" else (command, str(self._folder.path))
-        self._measure(state, arguments, "end", None)
-
-    def _run(self) -> Sequence[str]:
-        return ("run", str(self._folder.pile), "--out", str(self._folder.path))
+        named = (str(self._folder.path),)
+        if command == "run":
+            named = (str(self._folder.pile), "--out", *named)
+        self._measure(state, (command, *named), "end", None)
 
     def _measure(
         self, state: str, arguments: Sequence[str], until: str, is_there: Callable[[], bool] | None
@@ -137,19 +134,19 @@ class Measurements:
         self.costs.append(cost)
 
 
-def measure(folder: HugeFolder, endpoint: Endpoint) -> list[Cost]:
+def measure(folder: HugeFolder, endpoint: Endpoint, *, filtered: bool) -> list[Cost]:
     """All states, one after the other."""
     taken = Measurements(folder, endpoint)
     taken.to_end("captions finished", "status")
     taken.to_end("captions finished", "caption")
-    taken.to_filter("captions finished")
+    if filtered:
+        folder.finish()
+        taken.to_end("all finished", "status")
+        taken.to_end("all finished")
     folder.fail_some("single_en", FAILURES)
     taken.to_end("failures to ask for again", "status")
     taken.to_first_request("failures to ask for again")
     folder.mend("single_en")
-    folder.finish()
-    taken.to_end("all finished", "status")
-    taken.to_end("all finished")
     folder.kill_halfway("single_zh")
     taken.to_end("killed amid a job on images", "status")
     taken.to_first_request("killed amid a job on images")
@@ -167,26 +164,25 @@ def measure(folder: HugeFolder, endpoint: Endpoint) -> list[Cost]:
 @click.option("--images", default=11_186_000, show_default=True)
 @click.option("--shards", default=1_000, show_default=True)
 @click.option("--sets", default=1_000_000, show_default=True)
-def main(scratch: Path, images: int, shards: int, sets: int) -> None:
+@click.option("--filtered", is_flag=True)
+def main(scratch: Path, images: int, shards: int, sets: int, filtered: bool) -> None:
     """Measure and commit the result."""
     refuse_dirty_tree()
     endpoint = Endpoint()
-    with tempfile.TemporaryDirectory(dir=scratch) as made:
-        folder = HugeFolder(Path(made, "run"), Size(images, shards, sets), endpoint.url)
-        with Stopwatch() as making:
-            folder.make()
-        print(f"made in {making.wall_s:.0f} s", file=sys.stderr, flush=True)
-        costs = measure(folder, endpoint)
-        captions = folder.captions()
+    folder = HugeFolder(scratch / "run", Size(images, shards, sets), endpoint.url)
+    if not folder.path.exists():
+        folder.make()
+    costs = measure(folder, endpoint, filtered=filtered)
     measured: dict[str, object] = {
         "images": images,
         "shards": shards,
         "sets": sets,
-        "captions": captions,
+        "captions": folder.captions(),
         "costs": [msgspec.to_builtins(cost) for cost in costs],
     }
     command = f"python -m benchmarks.huge_run SCRATCH --images {images} --shards {shards} --sets {sets}"
-    record("huge_run" if shards == 1_000 else f"huge_run_{shards}_shards", command, measured)
+    name = "huge_run_filtered" if filtered else "huge_run"
+    record(name, f"{command}{' --filtered' if filtered else ''}", measured)
     if any(cost.is_too_much for cost in costs if "lost" not in cost.state):
         sys.exit(1)
 

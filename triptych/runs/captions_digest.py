@@ -15,7 +15,8 @@ from triptych.jobs import Job
 from triptych.progress import Progress, Silent
 from triptych.runs.digest_cache import remembered_digest
 from triptych.runs.folder import RunFolder
-from triptych.runs.plan import GroupedImages, JobPlan
+from triptych.runs.grouped_images import GroupedImages
+from triptych.runs.plan import JobPlan
 
 
 def captions_digest(folder: RunFolder, jobs: Sequence[Job], progress: Progress | None = None) -> str:

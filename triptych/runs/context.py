@@ -19,7 +19,8 @@ from triptych.languages import Language, language_of
 from triptych.progress import Progress, Silent
 from triptych.prompts import Prompt
 from triptych.runs.folder import RunFolder
-from triptych.runs.plan import GroupedImages, JobPlan
+from triptych.runs.grouped_images import GroupedImages
+from triptych.runs.plan import JobPlan
 
 
 class RunContext(msgspec.Struct, frozen=True, kw_only=True, dict=True):

@@ -13,6 +13,7 @@ from __future__ import annotations
 import bisect
 import hashlib
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -23,8 +24,6 @@ from triptych.runs.missing_sources import ListedShard
 from triptych.runs.record_edits import Edits, as_back, as_gone, as_replaced
 from triptych.sources.loose_files import FILES_PER_SHARD, LOOSE_PREFIX, LooseFiles, LooseShard
 from triptych.sources.regular_files import size_and_time_of
-
-HASHED_AT_ONCE_BYTES = 1024 * 1024
 
 
 class LooseChanges:
@@ -156,11 +155,8 @@ def _listed(shard: LooseShard, batch: int) -> ListedShard:
 
 
 def _hash_of(path: str) -> str:
-    digest = hashlib.blake2b(digest_size=16)
     try:
         with Path(path).open("rb") as file:
-            while block := file.read(HASHED_AT_ONCE_BYTES):
-                digest.update(block)
+            return hashlib.file_digest(file, partial(hashlib.blake2b, digest_size=16)).hexdigest()
     except OSError:
         return ""
-    return digest.hexdigest()

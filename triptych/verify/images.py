@@ -18,7 +18,8 @@ from triptych.errors import TriptychError, UnreadableImageError
 from triptych.progress import Progress
 from triptych.records import ImageRecord
 from triptych.runs.folder import RunFolder
-from triptych.runs.plan import GroupedImages, JobPlan
+from triptych.runs.grouped_images import GroupedImages
+from triptych.runs.plan import JobPlan
 from triptych.runs.sampling import hash64, last_sampled
 from triptych.sources.image_decoding import upright_size
 from triptych.sources.shard import Shard

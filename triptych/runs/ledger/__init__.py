@@ -18,9 +18,10 @@ import msgspec
 from triptych.jobs import Job
 from triptych.progress import Progress, Silent
 from triptych.runs.folder import RunFolder
+from triptych.runs.grouped_images import GroupedImages
 from triptych.runs.ledger.captions import JobCounts, recount_captions
 from triptych.runs.ledger.images import ImageCounts, recount_images
-from triptych.runs.plan import GroupedImages, JobPlan
+from triptych.runs.plan import JobPlan
 from triptych.runs.stage_record import STAGE_NAMES, StageName
 
 

@@ -1,0 +1,127 @@
+"""What grouping has found in a run, as plans need it: the images that are captioned, sets and their images.
+
+Comes in: a run folder. Goes out: keys and ids, shard by shard; the records of a set's images, wherever they
+lie. Not its job: what a job makes of it (see plan).
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Collection, Iterator
+from functools import cached_property
+
+import msgspec
+
+from triptych.errors import SetupError
+from triptych.records import ImageRecord
+from triptych.runs.folder import RunFolder
+from triptych.runs.jsonl import UNDECODABLE, read_jsonl, read_placed_jsonl, read_whole_jsonl
+
+
+class _Listed(msgspec.Struct, frozen=True, gc=False):
+    """What of an image's record tells whether it is captioned."""
+
+    key: str
+    unreadable: str | None = None
+
+
+class _SetKeys(msgspec.Struct, frozen=True, gc=False):
+    """What of a set's record tells what is captioned."""
+
+    id: str
+    keys: tuple[str, ...]
+
+
+_OFFSET_BITS = 40
+"""Of a place: below them the offset of a line, above them the number of its shard."""
+
+
+class GroupedImages:
+    """What grouping has found in a run. Each part is read when it is first needed, once for all jobs.
+
+    Of millions of sets, ids and keys stay in memory; the records of their images are read again from where
+    they are.
+    """
+
+    def __init__(self, folder: RunFolder) -> None:
+        self._folder = folder
+        self._image_counts: dict[str, int] = {}
+
+    @cached_property
+    def duplicates(self) -> frozenset[str]:
+        """The keys of duplicates."""
+        return frozenset(each.key for each in self._folder.duplicates())
+
+    def image_keys(self, shard: str) -> list[str]:
+        """The images of ``shard`` that a job on images captions, in order."""
+        listed = read_whole_jsonl(self._folder.images_file(shard), _Listed)
+        return [each.key for each in listed if each.unreadable is None and each.key not in self.duplicates]
+
+    def image_count(self, shard: str) -> int:
+        """How many these are."""
+        if shard not in self._image_counts:
+            self._image_counts[shard] = len(self.image_keys(shard))
+        return self._image_counts[shard]
+
+    def set_ids(self, shard: str) -> list[str]:
+        """The sets whose first image is in ``shard``, in the order of its key."""
+        return [each.id for each in self._sets.get(shard, ())]
+
+    def sets(self, shard: str) -> Iterator[tuple[str, tuple[ImageRecord, ...]]]:
+        """``(set id, images)`` of these."""
+        for each in self._sets.get(shard, ()):
+            yield each.id, tuple(map(self._record, each.keys))
+
+    @property
+    def members(self) -> Collection[str]:
+        """The keys of all images of sets."""
+        return self._places.keys()
+
+    def shard_of(self, key: str) -> str:
+        """The shard of an image of a set: those of one set may lie in several."""
+        return self._shards[self._places[key] >> _OFFSET_BITS]
+
+    def _record(self, key: str) -> ImageRecord:
+        path, place = self._folder.images_file(self.shard_of(key)), self._places[key]
+        with path.open("rb") as file:
+            file.seek(place & ((1 << _OFFSET_BITS) - 1))
+            line = file.readline()
+        with contextlib.suppress(*UNDECODABLE):
+            record = msgspec.json.decode(line, type=ImageRecord)
+            if record.key == key:
+                return record
+        raise SetupError(f"{path} has changed while it was read; try again", path=path)
+
+    @cached_property
+    def _shards(self) -> list[str]:
+        return self._folder.shards()
+
+    @cached_property
+    def _sorted_sets(self) -> list[_SetKeys]:
+        return sorted(read_jsonl(self._folder.sets_file, _SetKeys), key=lambda each: each.keys[0])
+
+    @cached_property
+    def _sets(self) -> dict[str, list[_SetKeys]]:
+        """By the shard of the first image."""
+        by_shard: dict[str, list[_SetKeys]] = {}
+        for each in self._sorted_sets:
+            by_shard.setdefault(self.shard_of(each.keys[0]), []).append(each)
+        return by_shard
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        """Where the record of each image of a set is. All images of the run are read."""
+        places = dict.fromkeys((key for each in self._sorted_sets for key in each.keys), -1)
+        for number, shard in enumerate(self._shards if places else ()):
+            records, offsets = read_placed_jsonl(self._folder.images_file(shard), _Listed)
+            for row, listed in enumerate(records):
+                if listed.key in places and listed.unreadable is None:
+                    places[listed.key] = number << _OFFSET_BITS | int(offsets[row])
+        missing = next((key for key, place in places.items() if place < 0), None)
+        if missing is not None:
+            raise SetupError(
+                f"{self._folder.sets_file} names {missing}, which is no readable image of the run; make the"
+                " sets again with --fresh sets",
+                path=self._folder.sets_file,
+            )
+        return places

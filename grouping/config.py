@@ -25,6 +25,7 @@ MAX_IMAGES_IN_SET = 16
 
 
 SearchDevice = Literal["auto", "cpu", "cuda"]
+Preference = Literal["precision", "coverage"]
 Precision = Literal["auto", "fp32", "fp16", "bf16"]
 
 _DEVICE = re.compile(r"cpu|cuda(:\d+)?")
@@ -70,6 +71,9 @@ class SetsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     reads it off the corpus (see thresholds)."""
     duplicate_cosine_similarity: float | Literal["auto"] = "auto"
     """Two images at least this similar are near duplicates; only one of them stays."""
+    prefer: Preference = "precision"
+    """``precision`` leaves an image single rather than fill a set up with it; ``coverage`` makes larger sets,
+    of images that are related and no more (docs/sets.md has the curve)."""
     neighbours: int = 32
     """Nearest neighbours of each image that may join it in a set."""
     min_images: int = 2

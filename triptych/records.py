@@ -78,6 +78,9 @@ class ImageSet(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What its images show (see content_of)."""
     min_cosine_similarity: float
     mean_cosine_similarity: float
+    likeness: float | None = None
+    """Of the two images least alike: their cosine less a part of how crowded it is around them. The higher,
+    the surer is the set; None in runs of before it was measured."""
 
 
 class Caption(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

@@ -118,6 +118,6 @@ def _why_in_none(
     taken = sum(other in outcome.set_of for other in near)
     return (
         f"{key} is in no set: {len(near)} of its nearest are related; {taken} of them are in sets"
-        " that were full, or whose other members it is not close to; the others are not mutual neighbours,"
+        " that were full, or would be uneven with it; the others are not mutual neighbours,"
         f" or are below {close} with no third image related to both, or their set was not among those kept"
     )

@@ -1,23 +1,21 @@
 """Disjoint sets of related images.
 
-Comes in: pairs of mutual neighbours with cosines in [related, duplicate). Goes out: ImageSets in which
-every pair's cosine lies there too, and no image is in two. Sets are seeded by the most similar pair of images
-that are free, and grown by the free image whose worst cosine to the members is best, up to a wanted size.
-Then each set may swap a member for a free image where that lifts its worst cosine, and what the swaps set
-free is packed once more. An image that is left over in the end joins a set that has room and is close to it
-throughout, or takes a member of a larger set as its own partner. Two images alone need a third that is
-related to both, or have to be close. Not its job: duplicates.
+Comes in: pairs of mutual neighbours with cosines in [related, duplicate). Goes out: ImageSets in which every
+pair's cosine lies there too, and no image is in two. The two free images that are most alike become a set;
+the free image that is most like all in it joins, and so on up to a wanted size. Two images of one cosine
+are the less alike, the more crowded it is around them. A set stays even: none of its pairs is much farther
+apart than its first, so an image that would only fill it up stays free for a set of its own (docs/sets.md).
+Not its job: duplicates.
 
-The wanted size is drawn, by a hash of the seeding pair, with the config's weights: 4, 3, 2, 1 for 2 to 5
-images unless others are given, 3.0 on average, which is MMDU's average. Where fewer images are related
-than wanted, the set is smaller.
+The wanted size is drawn, by a hash of the first pair, with the config's weights: 4, 3, 2, 1 for 2 to 5 images
+unless others are given. Where fewer images fit than wanted, the set is smaller.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +27,16 @@ from triptych.grouping.sets.pairs import Graph, Pairs
 from triptych.grouping.sets.thresholds import Thresholds
 from triptych.progress import Progress, Silent, Task
 from triptych.records import ImageSet, set_id
+
+CROWDING_SHARE = 0.4
+"""Of the mean crowding around two images, taken off their cosine: among the onions and mushrooms of one shelf
+a high cosine says less than elsewhere."""
+
+CROWD = 10
+"""Nearest related images, of which the crowding around an image is the mean."""
+
+EVENNESS = 1.25
+"""Times the distance (1 - cosine) of its first pair, within which the images of a set lie."""
 
 PAIRS_AT_ONCE = 65_536
 
@@ -46,13 +54,9 @@ def make_image_sets(
     The same for the same images, in whatever order they were embedded.
     """
     packing = _GreedyPacking(table.keys, vectors, pairs, thresholds, config)
-    with (progress or Silent()).task("packing sets", 2 * len(pairs.left), "pairs") as task:
-        packing.pack(task)
-        packing.swap()
-        packing.pack(task)
-        packing.place_leftovers()
-    found = sorted(packing.sets, key=min)
-    return [_describe(table, vectors, members) for members in found]
+    with (progress or Silent()).task("packing sets", len(pairs.left), "pairs") as task:
+        found = sorted(packing.pack(task), key=min)
+    return [packing.describe(table, members) for members in found]
 
 
 def subsample(sets: Sequence[ImageSet], wanted: int, cell_of: Callable[[str], int]) -> list[ImageSet]:
@@ -83,149 +87,91 @@ class _GreedyPacking:
         config: SetsConfig,
     ) -> None:
         self._keys, self._vectors, self._thresholds, self._config = keys, vectors, thresholds, config
-        order = np.lexsort((pairs.right, pairs.left, -pairs.cosines))
-        self._left, self._right, self._cosines = (
-            pairs.left[order], pairs.right[order], pairs.cosines[order].astype(np.float64)
-        )  # fmt: skip
         self._graph = Graph(pairs, len(keys))
+        self._crowding = CROWDING_SHARE / 2 * self._graph.crowding(thresholds.related, CROWD)
+        cosines = pairs.cosines.astype(np.float64)
+        alike = cosines - self._crowding[pairs.left] - self._crowding[pairs.right]
+        order = np.lexsort((pairs.right, pairs.left, -alike))
+        self._left, self._right, self._cosines = pairs.left[order], pairs.right[order], cosines[order]
         self._shares = np.cumsum(config.weight_of_sizes())
         self._free = np.ones(len(keys), bool)
-        self.sets: list[list[int]] = []
 
-    def pack(self, task: Task) -> None:
-        """One greedy pass over all pairs whose images are free, most similar first."""
+    def pack(self, task: Task) -> list[list[int]]:
+        """One pass over all pairs whose images are free, most alike first."""
+        sets: list[list[int]] = []
         for start in range(0, len(self._left), PAIRS_AT_ONCE):
             left = self._left[start : start + PAIRS_AT_ONCE]
             right = self._right[start : start + PAIRS_AT_ONCE]
+            cosines = self._cosines[start : start + PAIRS_AT_ONCE]
             both = self._free[left] & self._free[right]
-            for one, other in zip(left[both].tolist(), right[both].tolist(), strict=True):
+            free = (each[both].tolist() for each in (left, right, cosines))
+            for one, other, cosine in zip(*free, strict=True):
                 if self._free[one] and self._free[other]:
-                    members = self._grow([one, other], self._wanted_size(one, other))
-                    if len(members) >= self._config.min_images and self._is_sound(members):
+                    members = self._grow([one, other], cosine)
+                    if len(members) >= self._config.min_images and self._is_sound(members, cosine):
                         self._free[members] = False
-                        self.sets.append(members)
+                        sets.append(members)
             task.advance(len(left))
+        return sets
 
-    def swap(self) -> None:
-        """In each set, in turn, the one swap for a free image that lifts its worst cosine most."""
-        for at, members in enumerate(self.sets):
-            better = self._best_swap(members)
-            if better is not None and self._is_sound(better):
-                self._free[members] = True
-                self._free[better] = False
-                self.sets[at] = better
-
-    def place_leftovers(self) -> None:
-        """Images that are free join the set of one that they are paired with, or else take it from there."""
-        set_of = np.full(len(self._free), -1)
-        for number, members in enumerate(self.sets):
-            set_of[members] = number
-        for leftover, mate in self._leftovers(min_cosine=self._thresholds.close):
-            members = self.sets[set_of[mate]]
-            if len(members) < self._config.max_images and self._is_close(leftover, members):
-                members.append(leftover)
-                self._free[leftover], set_of[leftover] = False, set_of[mate]
-        for leftover, mate in self._leftovers(min_cosine=self._thresholds.related):
-            members = self.sets[set_of[mate]]
-            if len(members) > self._config.min_images == 2 and self._is_sound([leftover, mate]):
-                members.remove(mate)
-                self._free[leftover], set_of[[leftover, mate]] = False, len(self.sets)
-                self.sets.append([leftover, mate])
-
-    def _leftovers(self, min_cosine: float) -> Iterator[tuple[int, int]]:
-        """Images that are free, each with one that is in a set, the most similar first."""
-        stop = int(np.searchsorted(-self._cosines, -min_cosine, side="right"))
-        for start in range(0, stop, PAIRS_AT_ONCE):
-            some = slice(start, min(start + PAIRS_AT_ONCE, stop))
-            left, right = self._left[some], self._right[some]
-            is_left, one_is = self._free[left], self._free[left] != self._free[right]
-            leftovers, mates = np.where(is_left, left, right)[one_is], np.where(is_left, right, left)[one_is]
-            for leftover, mate in zip(leftovers.tolist(), mates.tolist(), strict=True):
-                if self._free[leftover]:
-                    yield leftover, mate
-
-    def _is_sound(self, members: list[int]) -> bool:
+    def _is_sound(self, members: list[int], cosine: float) -> bool:
         """Two images alone are close, or a third is related to both."""
-        return len(members) > 2 or self._graph.share_any(*members) or self._is_close(members[0], members[1:])
+        if len(members) > 2 or self._config.prefer == "coverage":
+            return True
+        return cosine >= self._thresholds.close or self._graph.share_any(*members)
 
-    def _is_close(self, image: int, members: list[int]) -> bool:
-        cosines = cosines_with_each(self._vectors, members, np.array([image]))
-        return bool(self._are_related(cosines, self._thresholds.close).all())
-
-    def _grow(self, members: list[int], wanted: int) -> list[int]:
-        """Add the best free one of the seeds' neighbours until ``wanted`` or none fits all."""
-        if len(members) >= wanted:
-            return members
-        near = self._free_near(members)
-        if not len(near):
-            return members
-        cosines = cosines_with_each(self._vectors, members, near)
-        worst = np.where(self._are_related(cosines).all(axis=0), cosines.min(axis=0), -np.inf)
-        while np.isfinite(worst).any():
-            best = int(np.argmax(worst))  # of equals the first: the smallest key
-            members = [*members, int(near[best])]
-            if len(members) == wanted:
+    def _grow(self, members: list[int], cosine: float) -> list[int]:
+        """Add what is most like all ``members``, of ``cosine`` so far, until none fits or they are enough."""
+        wanted, related = self._wanted_size(*members), self._thresholds.related
+        even = related
+        if self._config.prefer == "precision":
+            even = max(related, 1 - EVENNESS * (1 - cosine))
+        near = self._free_near(members) if wanted > len(members) else np.zeros(0, np.int64)
+        lowest, alike = np.ones(len(near)), np.full(len(near), np.inf)
+        newest = members
+        while len(members) < wanted and len(near):
+            cosines = cosines_with_each(self._vectors, newest, near).astype(np.float64)
+            lowest = np.minimum(lowest, cosines.min(axis=0))
+            alike = np.minimum(alike, (cosines - self._crowding[newest][:, None]).min(axis=0))
+            alike[(cosines >= self._thresholds.duplicate).any(axis=0)] = -np.inf
+            fits = lowest >= (even if len(members) >= self._config.min_images else related)
+            fitting = np.where(fits, alike - self._crowding[near], -np.inf)
+            best = int(np.argmax(fitting))  # of equals the first: the smallest key
+            if fitting[best] == -np.inf:
                 break
-            cosines = cosines_with_each(self._vectors, members[-1:], near)
-            worst = np.where(self._are_related(cosines[0]), np.minimum(worst, cosines[0]), -np.inf)
-            worst[best] = -np.inf
+            newest = [int(near[best])]
+            members = [*members, *newest]
+            alike[best] = -np.inf
         return members
-
-    def _best_swap(self, members: list[int]) -> list[int] | None:
-        """``members`` with the one for a free image that lifts their worst cosine most; None if none does."""
-        near = self._free_near(members)
-        if not len(near):
-            return None
-        inside = cosines_with_each(self._vectors, members, np.array(members, np.int64))
-        np.fill_diagonal(inside, 1.0)
-        outside = cosines_with_each(self._vectors, members, near)
-        fits = self._are_related(outside)
-        best, lift = None, float(inside.min())
-        for at in range(len(members)):
-            stay = np.arange(len(members)) != at
-            worst = np.minimum(outside[stay].min(axis=0), inside[np.ix_(stay, stay)].min())
-            worst = np.where(fits[stay].all(axis=0), worst, -np.inf)
-            if worst.max() > lift:
-                lift, other = float(worst.max()), int(near[np.argmax(worst)])
-                best = [*(member for member in members if member != members[at]), other]
-        return best
 
     def _free_near(self, members: list[int]) -> NDArray[np.int64]:
         near = np.unique(np.concatenate([self._graph.of(member) for member in members]))
         free: NDArray[np.int64] = near[self._free[near] & ~np.isin(near, members)]
         return free
 
-    def _are_related(
-        self, cosines: NDArray[np.float32], min_cosine: float | None = None
-    ) -> NDArray[np.bool_]:
-        """Whether each is below the duplicate threshold and reaches ``min_cosine`` (None: the related)."""
-        lowest = self._thresholds.related if min_cosine is None else min_cosine
-        as_double = cosines.astype(np.float64)  # numpy would round the thresholds to float32
-        inside: NDArray[np.bool_] = (as_double >= lowest) & (as_double < self._thresholds.duplicate)
-        return inside
-
     def _wanted_size(self, one: int, other: int) -> int:
         seed = f"{self._keys[one]}\n{self._keys[other]}".encode()
         drawn = int.from_bytes(hashlib.blake2b(seed, digest_size=8).digest()) % int(self._shares[-1])
         return self._config.min_images + int(np.searchsorted(self._shares, drawn, side="right"))
 
-
-def _describe(table: ImageTable, vectors: UnitVectors, members: list[int]) -> ImageSet:
-    """The set, its most central image first, then always the nearest to the one before."""
-    members = sorted(members)
-    cosines = cosines_with_each(vectors, members, np.array(members, np.int64))
-    pairs = cosines[np.triu_indices(len(members), k=1)]
-    left = set(range(len(members)))
-    order = [int(np.argmax(cosines.sum(axis=1)))]
-    left.remove(order[0])
-    while left:
-        order.append(max(sorted(left), key=lambda at: cosines[order[-1], at]))
-        left.remove(order[-1])
-    names = tuple(table.keys[members[at]] for at in order)
-    return ImageSet(
-        id=set_id(names),
-        keys=names,
-        content=table.content_of([members[at] for at in order]),
-        min_cosine_similarity=round(float(pairs.min()), 6),
-        mean_cosine_similarity=round(float(pairs.mean()), 6),
-    )
+    def describe(self, table: ImageTable, members: list[int]) -> ImageSet:
+        """The set, its most central image first, then always the nearest to the one before."""
+        members = sorted(members)
+        cosines = cosines_with_each(self._vectors, members, np.array(members, np.int64))
+        one, other = np.triu_indices(len(members), k=1)
+        pairs, crowding = cosines[one, other], self._crowding[members]
+        left = set(range(len(members)))
+        order = [int(np.argmax(cosines.sum(axis=1)))]
+        left.remove(order[0])
+        while left:
+            order.append(max(sorted(left), key=lambda at: cosines[order[-1], at]))
+            left.remove(order[-1])
+        names = tuple(table.keys[members[at]] for at in order)
+        return ImageSet(
+            id=set_id(names),
+            keys=names,
+            content=table.content_of([members[at] for at in order]),
+            min_cosine_similarity=round(float(pairs.min()), 6),
+            mean_cosine_similarity=round(float(pairs.mean()), 6),
+            likeness=round(float((pairs - crowding[one] - crowding[other]).min()), 6),
+        )

@@ -101,9 +101,21 @@ class Graph:
 
     def __init__(self, pairs: Pairs, images: int) -> None:
         source = np.concatenate([pairs.left, pairs.right])
-        order = np.argsort(source, kind="stable")
+        order = np.lexsort((-np.concatenate([pairs.cosines, pairs.cosines]), source))
         self._others: NDArray[np.int64] = np.concatenate([pairs.right, pairs.left])[order].astype(np.int64)
+        self._cosines = np.concatenate([pairs.cosines, pairs.cosines])[order]
         self._starts = np.concatenate([[0], np.cumsum(np.bincount(source, minlength=images))])
+
+    def crowding(self, lowest: float, others: int) -> NDArray[np.float64]:
+        """``float64[images]``: how far the cosines of an image's nearest ``others`` lie above ``lowest``, on
+        average, where one that it has no pair with counts as at ``lowest``.
+        """
+        above = np.zeros(len(self._starts) - 1)
+        counts = np.diff(self._starts)
+        for place in range(others):
+            has = np.flatnonzero(counts > place)
+            above[has] += self._cosines[self._starts[has] + place].astype(np.float64) - lowest
+        return above / others
 
     def of(self, image: int) -> NDArray[np.int64]:
         """The images that ``image`` is paired with."""

@@ -59,8 +59,7 @@ class Thresholds(msgspec.Struct, frozen=True, kw_only=True):
     related: float
     """Two images are related from here up to below ``duplicate``."""
     close: float
-    """Asked of two images that make a set alone, with no third one related to both, and of an image that
-    joins a set at the end."""
+    """Asked of two images that make a set alone, with no third one related to both."""
     duplicate: float
     """From here on, two images are duplicates."""
     hashes_decide_from: float

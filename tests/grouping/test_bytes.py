@@ -53,10 +53,10 @@ def test_embeddings_and_image_records(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("config", "sets", "duplicates"),
     [
-        (SetsConfig(), "1002c67465b85f53", "43447acef7380cf3"),
+        (SetsConfig(), "1cd506cd1306ff51", "43447acef7380cf3"),
         (
             SetsConfig(related_cosine_similarity=0.6, duplicate_cosine_similarity=0.95, max_sets=100),
-            "c56f60c933d37a82",
+            "30f7e0c862e115a0",
             "43447acef7380cf3",
         ),
     ],

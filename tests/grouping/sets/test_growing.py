@@ -126,9 +126,10 @@ def test_a_set_that_lost_an_image_is_taken_apart(how: str, corpus: Corpus) -> No
 
 def test_a_duplicate_whose_image_is_gone_takes_its_place(corpus: Corpus) -> None:
     """It is free, and no duplicate any more."""
-    corpus.add("copy", near(corpus.rows["000"][None], 0.99, RNG)[0])
+    member = corpus.found.sets[0].keys[0]
+    corpus.add("copy", near(corpus.rows[member][None], 0.99, RNG)[0])
     corpus.group_again()
-    corpus.remove("000")
+    corpus.remove(member)
     _, now = corpus.group_again()
 
     assert "copy" not in {each.key for each in now.duplicates}

@@ -8,6 +8,7 @@ from collections import Counter
 from itertools import combinations
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -114,21 +115,48 @@ def test_only_mutual_neighbours_seed_a_set(tmp_path: Path) -> None:
     assert [{"000.jpg", "001.jpg"}] == [set(each.keys) for each in sets]
 
 
-def test_a_set_swaps_a_member_for_a_free_image_that_lifts_its_worst_pair(tmp_path: Path) -> None:
-    """a and b are the closest pair and take c, 45 degrees from a; d, 30 from b and c, takes a's place."""
-
-    def away_from_b(degrees: float, direction: float) -> list[float]:
-        away, turn = np.radians(degrees), np.radians(direction)
-        return [np.cos(away), np.sin(away) * np.cos(turn), np.sin(away) * np.sin(turn)]
-
-    a, b, c, d = away_from_b(20, 180), [1, 0, 0], away_from_b(30, 53), away_from_b(30, -7)
-    config = SetsConfig(
-        related_cosine_similarity=0.7, duplicate_cosine_similarity=0.95, min_images=3, max_images=3
+def test_who_would_only_fill_a_set_up_stays_out(tmp_path: Path) -> None:
+    """A third image is in the set of two others if it is hardly farther from them than they are apart."""
+    three = SetsConfig(
+        related_cosine_similarity=0.7, duplicate_cosine_similarity=0.95, size_weights=(0, 1, 0, 0)
     )
+    close, far = ([[1, 0, 0], _away(20, 0), _away(angle, 60)] for angle in (20, 40))
 
-    [image_set] = group(as_unit(np.array([a, b, c, d])), config, tmp_path).sets
+    [even] = group(as_unit(np.array(close)), three, tmp_path / "even").sets
+    [pair] = group(as_unit(np.array(far)), three, tmp_path / "pair").sets
+    coverage = msgspec.structs.replace(three, prefer="coverage")
+    [filled] = group(as_unit(np.array(far)), coverage, tmp_path / "filled").sets
 
-    assert {"001.jpg", "002.jpg", "003.jpg"} == set(image_set.keys)
+    assert 3 == len(even.keys)
+    assert {"000.jpg", "001.jpg"} == set(pair.keys)
+    assert 3 == len(filled.keys)
+
+
+def _away(degrees: float, direction: float) -> list[float]:
+    """So far from (1, 0, 0), in that direction."""
+    away, turn = np.radians(degrees), np.radians(direction)
+    return [np.cos(away), np.sin(away) * np.cos(turn), np.sin(away) * np.sin(turn)]
+
+
+def test_sets_grow_to_the_smallest_size_however_uneven(tmp_path: Path) -> None:
+    """Where sets of three are wanted at least, 0, 20 and 43 degrees are one."""
+    three = SetsConfig(related_cosine_similarity=0.7, duplicate_cosine_similarity=0.95, min_images=3)
+
+    [image_set] = group(at_degrees(0, 20, 43), three, tmp_path).sets
+
+    assert 3 == len(image_set.keys)
+
+
+def test_two_images_in_a_crowd_are_less_alike_than_two_by_themselves(tmp_path: Path) -> None:
+    """Of two pairs of one cosine, the likeness of the one with others around it is lower."""
+    crowd = [[1, 0, 0, 0], *([*_away(24, turn), 0] for turn in range(0, 360, 60))]
+    alone = [[0, 0, 0, 1.0], [0, 0, np.sin(np.radians(24)), np.cos(np.radians(24))]]
+
+    sets = group(as_unit(np.array([*crowd, *alone])), PAIRS_ONLY, tmp_path).sets
+    likeness = {each.keys: each.likeness for each in sets if each.min_cosine_similarity > 0.91}
+
+    assert len(likeness) > 1
+    assert max(likeness, key=lambda keys: likeness[keys]) == ("007.jpg", "008.jpg")
 
 
 def test_two_images_alone_have_to_be_close(tmp_path: Path) -> None:
@@ -140,24 +168,11 @@ def test_two_images_alone_have_to_be_close(tmp_path: Path) -> None:
     assert 1 == len(beside)
 
 
-def test_who_is_left_over_joins_a_set_that_it_is_close_to(tmp_path: Path) -> None:
-    """The hash of the first two keys wants a pair; a third image close to both isn't left alone."""
-    [image_set] = group(at_degrees(0, 20, 40), THRESHOLDS, tmp_path / "close").sets
-    [pair] = group(at_degrees(0, 20, 43), THRESHOLDS, tmp_path / "not close").sets
+def test_two_images_alone_are_enough_where_coverage_is_preferred(tmp_path: Path) -> None:
+    """At 43 degrees, which are related and no more."""
+    coverage = msgspec.structs.replace(THRESHOLDS, prefer="coverage")
 
-    assert {"000.jpg", "001.jpg", "002.jpg"} == set(image_set.keys)
-    assert {"000.jpg", "001.jpg"} == set(pair.keys)
-
-
-def test_who_is_left_over_takes_a_partner_from_a_larger_set(tmp_path: Path) -> None:
-    """0, 20 and 40 degrees are a set; 70 is related to 40 alone, which leaves with it."""
-    three = SetsConfig(
-        related_cosine_similarity=0.7, duplicate_cosine_similarity=0.95, min_images=2, max_images=3
-    )
-
-    sets = group(at_degrees(0, 20, 40, 70), three, tmp_path).sets
-
-    assert [{"000.jpg", "001.jpg"}, {"002.jpg", "003.jpg"}] == [set(each.keys) for each in sets]
+    assert 1 == len(group(at_degrees(0, 43), coverage, tmp_path).sets)
 
 
 def test_images_are_ordered_from_the_most_central_one_on(tmp_path: Path) -> None:
@@ -172,8 +187,10 @@ def test_images_are_ordered_from_the_most_central_one_on(tmp_path: Path) -> None
 
 
 def test_sizes_spread_over_the_range_where_enough_images_are_related(tmp_path: Path) -> None:
-    """In one big cluster every size from 2 to 5 turns up, the larger the rarer, 3 on average."""
-    sizes = Counter(len(each.keys) for each in group(_one_cluster(900), THRESHOLDS, tmp_path).sets)
+    """Sets that may be uneven, of one big cluster: the larger the rarer, 3 images on average."""
+    coverage = msgspec.structs.replace(THRESHOLDS, prefer="coverage")
+
+    sizes = Counter(len(each.keys) for each in group(_one_cluster(900), coverage, tmp_path).sets)
 
     assert set(sizes) == {2, 3, 4, 5}
     assert sizes[2] > sizes[3] >= sizes[4] > sizes[5]
@@ -183,7 +200,10 @@ def test_sizes_spread_over_the_range_where_enough_images_are_related(tmp_path: P
 def test_sizes_follow_the_weights_of_the_config(tmp_path: Path) -> None:
     """Fours and fives, as often: smaller sets are only what is left in the end."""
     weighted = SetsConfig(
-        related_cosine_similarity=0.7, duplicate_cosine_similarity=0.95, size_weights=(0, 0, 1, 1)
+        related_cosine_similarity=0.7,
+        duplicate_cosine_similarity=0.95,
+        size_weights=(0, 0, 1, 1),
+        prefer="coverage",
     )
 
     sizes = Counter(len(each.keys) for each in group(_one_cluster(900), weighted, tmp_path).sets)

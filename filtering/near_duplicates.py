@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import IO, NamedTuple
@@ -55,17 +56,8 @@ def _hash(text: str) -> int:
     return int.from_bytes(digest, "little")
 
 
-class _Hashes(dict[str, int]):
-    """Of units that were asked for; about 100 MB at most, and a corpus has fewer different ones."""
-
-    def __missing__(self, unit: str) -> int:
-        if len(self) >= 1_000_000:
-            self.clear()
-        self[unit] = hashed = _hash(unit)
-        return hashed
-
-
-_HASHES = _Hashes()
+_hash_of_unit = lru_cache(maxsize=1_000_000)(_hash)
+"""Some 100 MB at most, and a corpus has fewer different ones."""
 
 
 def sketch(job: str, captions: Sequence[tuple[str, Sequence[str]]]) -> Sketches:
@@ -78,7 +70,7 @@ def sketch(job: str, captions: Sequence[tuple[str, Sequence[str]]]) -> Sketches:
     exact = np.fromiter(map(_hash, wholes), np.uint64, count)
     lengths = np.fromiter((len(units) for _, units in captions), np.int64, count)
     units = chain.from_iterable(units for _, units in captions)
-    hashes = np.fromiter(map(_HASHES.__getitem__, units), np.uint64, int(lengths.sum()))
+    hashes = np.fromiter(map(_hash_of_unit, units), np.uint64, int(lengths.sum()))
     shingles, offsets = _shingles(hashes, lengths)
     matrix = RMinHash.digest_matrix_from_flat_token_hashes(shingles, offsets, BANDS * ROWS, SEED)
     minhash = np.array(matrix.to_rows(), np.uint32).reshape(count, BANDS * ROWS)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 from triptych.filtering.caption import LONGEST_READ, CaptionText
@@ -122,12 +121,10 @@ _NUMBER_OR_RANGE = re.compile(
 )
 
 
-def beyond_last(
-    text: str, language: str, image_count: int, certain: AbstractSet[int] | None = None
-) -> set[int]:
+def beyond_last(text: str, language: str, image_count: int) -> set[int]:
     """Numbers that the caption certainly gives to images, and that a set of ``image_count`` does not have."""
     reader = READERS[language]
-    numbers = set(_numbers(reader.named, text) if certain is None else certain)
+    numbers = _numbers(reader.named, text)
     if max(numbers, default=0) > image_count:
         sentences = (each for each in _SENTENCE_END.split(text) if not reader.within.search(each))
         numbers = {number for each in sentences for number in _numbers(reader.named, each)}
@@ -142,11 +139,10 @@ def speaks_of_one(text: str, language: str) -> bool:
     return bool(reader.single.match(text)) and not reader.plural.search(text)
 
 
-def left_out(text: str, language: str, image_count: int, certain: AbstractSet[int] | None = None) -> int:
+def left_out(text: str, language: str, image_count: int) -> int:
     """How many images the caption seems to say nothing of: 0 where that can't be known."""
     reader, every = READERS[language], set(range(1, image_count + 1))
-    if certain is None:
-        certain = _numbers(reader.named, text)
+    certain = _numbers(reader.named, text)
     if every <= certain or reader.rest.search(text):
         return 0
     named = (certain | _less_certain(text, reader, image_count)) & every
@@ -218,11 +214,7 @@ def unknown_images(caption: CaptionText) -> float:
     if caption.naming is not None:
         return float(len(caption.naming.unknown(caption.unquoted, caption.image_count)))
     text = _prose(caption)
-    return (
-        float(len(beyond_last(text, caption.language.code, caption.image_count, _certain(caption, text))))
-        if text
-        else 0.0
-    )
+    return float(len(beyond_last(text, caption.language.code, caption.image_count))) if text else 0.0
 
 
 def unnamed_images(caption: CaptionText) -> float:
@@ -230,16 +222,7 @@ def unnamed_images(caption: CaptionText) -> float:
     if caption.naming is not None:
         return 0.0
     text = _prose(caption)
-    if not text:
-        return 0.0
-    return float(left_out(text, caption.language.code, caption.image_count, _certain(caption, text)))
-
-
-def _certain(caption: CaptionText, text: str) -> AbstractSet[int]:
-    """What two rules read, looked for once."""
-    if caption.certain_images is None:
-        caption.certain_images = _numbers(READERS[caption.language.code].named, text)
-    return caption.certain_images
+    return float(left_out(text, caption.language.code, caption.image_count)) if text else 0.0
 
 
 def _prose(caption: CaptionText) -> str:

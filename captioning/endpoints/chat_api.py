@@ -15,8 +15,15 @@ from typing import Any
 
 import msgspec
 
-from triptych.captioning.endpoints.error_words import SHOWN, fault, is_too_long, shown
-from triptych.captioning.endpoints.request_errors import Refused, TooLong, Transient
+from triptych.captioning.endpoints.request_errors import (
+    SHOWN,
+    Refused,
+    TooLong,
+    Transient,
+    fault,
+    is_too_long,
+    shown,
+)
 
 MIN_REPEATED = 16
 """A piece of text as long that says again all that came before it is a repetition, not a coincidence."""

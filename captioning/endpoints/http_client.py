@@ -25,9 +25,8 @@ import msgspec
 from triptych.captioning.endpoints.backoff import retry_after_s
 from triptych.captioning.endpoints.chat_api import ChatAnswer, read_answer
 from triptych.captioning.endpoints.endpoint import Endpoint
-from triptych.captioning.endpoints.error_words import shown
 from triptych.captioning.endpoints.proxies import proxy_for, without_login
-from triptych.captioning.endpoints.request_errors import RequestError, TimedOut, Transient, Unreachable
+from triptych.captioning.endpoints.request_errors import RequestError, TimedOut, Transient, Unreachable, shown
 from triptych.captioning.endpoints.secrets import Secrets, password_of
 from triptych.errors import SetupError
 
@@ -105,14 +104,10 @@ class HttpClient:
         """Send ``body`` and read the answer to its end. Raises a RequestError, or SetupError where the
         endpoint was set up wrongly."""
         response = await self._send(endpoint, "/chat/completions", body, limits)
-        if response.status == 200:
-            content = response.content
-        else:
-            content = self.secrets.removed_from_bytes(response.content)
         try:
             answer = read_answer(
                 response.status,
-                content,
+                response.content,
                 self.name(endpoint.url),
                 retry_after_s=retry_after_s(response.retry_after),
                 cut=response.cut,
@@ -129,7 +124,7 @@ class HttpClient:
         response = await self._send(endpoint, "/models", None, limits)
         if response.cut is not None:
             raise Transient(f"{self.name(endpoint.url)}, {response.cut}")
-        return msgspec.structs.replace(response, content=self.secrets.removed_from_bytes(response.content))
+        return response
 
     async def _send(self, endpoint: Endpoint, path: str, body: bytes | None, limits: TimeLimits) -> Response:
         where = self.name(endpoint.url)
@@ -159,7 +154,10 @@ class HttpClient:
                 f"{where} sends its callers to {self._words(answer.location).removesuffix(path) or 'nowhere'}"
                 f" (HTTP {answer.status}); name that with --server, if it is right"
             )
-        return Response(answer.status or 0, bytes(answer.content), answer.retry_after, cut)
+        content = bytes(answer.content)
+        if body is None or not 200 <= (answer.status or 0) < 300:
+            content = self.secrets.removed_from_bytes(content)
+        return Response(answer.status or 0, content, answer.retry_after, cut)
 
     def _request(self, url: str, path: str, body: bytes | None) -> Any:
         return self._session.request(

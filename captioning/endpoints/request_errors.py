@@ -1,5 +1,8 @@
 """What can go wrong between a request and its caption, sorted by what to do about it.
 
+Comes in: an HTTP status or an error code, and the words beside it. Goes out: the RequestError that it is, or
+SetupError where the endpoint refuses the key.
+
     RequestError        the base; its text names the endpoint and what it answered
     ├── Refused         the request will never be served: a bad image
     │   └── TooLong     not with that many tiles
@@ -9,13 +12,59 @@
             └── Unavailable         the endpoint serves nobody (503, 404)
                 └── Unreachable     nobody listens there
 
-Whose fault each is, and why: docs/decisions/0022. Not its job: reading answers (see chat_api), trying again
-(see engines.openai_server).
+Whose fault each is, and why: docs/decisions/0022. Not its job: finding errors in answers (see chat_api),
+trying again (see engines.openai_server).
 """
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar
+
+from triptych.errors import SetupError
+
+PASSING_STATUS = frozenset({408, 409, 425, 499})
+"""Of the 4xx: those that may pass, as all of 5xx may. 499: lmdeploy cancelled it. All other 4xx but
+404 and 429 are for good."""
+
+UNAVAILABLE_STATUS = frozenset({404, 503})
+"""It isn't the request: the engine sleeps or is dead, or another model is served there by now."""
+
+_ELSEWHERE = frozenset({404, 502, 503, 504, 529})
+"""Said by a gateway of a server behind it, or of a path: no word on a request's size."""
+
+NO_SUCH_THING_STATUS = frozenset({501, 505})
+"""Of the 5xx: those that won't pass."""
+
+SHOWN = 300
+"""Letters of an answer that a message quotes."""
+
+_A_SIZE = re.compile(
+    r"context|tokens?\b|prompt|inputs?\b(?! validation)|sequence|payload|request (?:body|size|too)|messages\b"
+    r"|body (?:is|size)|entity|length|images?\b|pixels|upload|characters"
+    r"|上下文|长度|请求体|输入|コンテキスト|入力",
+    re.IGNORECASE,
+)
+_TOO_MUCH = re.compile(
+    r"too (?:long|large|big|many)|exceed|longer than|larger than|greater than|more than|overflow"
+    r"|must (?:be|have) (?:<|≤|less|smaller|fewer|shorter|at most|no (?:more|longer))"
+    r"|(?:does|do|did|will)(?:n['’]t| not) fit|maximum (?:context|model|input|prompt|sequence)"
+    r"|out of range|range of|limit(?:ed)? (?:of|to)|reduce the (?:length|size)|only supports? up to|max input"
+    r"|max_tokens must be at least 1, got -|zu (?:lang|groß)|超过|超出|超长|过长|过大|長すぎ|超えて",
+    re.IGNORECASE,
+)
+"""A size, and that it is too much. Servers agree on no more than that: lmdeploy, vLLM, SGLang, TGI,
+llama.cpp, Ollama, OpenAI, Anthropic, Gemini and Mistral say it in words of their own."""
+
+_TOO_LONG_CODES = ("context_length_exceeded", "request_too_large", "string_above_max_length")
+
+_ABOUT_NUMBERS = re.compile(
+    r"\b(?:images?|pictures?|image_url|mm)\b(?:(?!pix)[^.;]){0,40}\b(?:per (?:request|prompt)|in one|limit)"
+    r"|at most \d+ (?:image|picture|multi)|too many (?:image|picture)"
+    r"|(?:single|one|multiple|several) images?\b|rate limit|quota|per (?:minute|day)",
+    re.IGNORECASE,
+)
+"""Not the size of a request, but how many images it has, or how many requests there are."""
 
 
 class RequestError(Exception):
@@ -76,3 +125,46 @@ class Unreachable(Unavailable):
     """Nobody listens there."""
 
     is_overload = False
+
+
+def fault(code: int, words: str, where: str, retry_after_s: float = 0.0) -> RequestError | SetupError:
+    """The error to raise for ``words``, which came with ``code``. ``where`` names the endpoint."""
+    answer = f"{where}, HTTP {code}: {shown(words)}"
+    if code == 401:  # 403 may be a gateway's word on a picture
+        return no_access(code, words, where)
+    if code == 429:
+        return NotNow(answer, retry_after_s)
+    if code == 413 or (code not in PASSING_STATUS and code not in _ELSEWHERE and is_too_long(words)):
+        error: RequestError = TooLong(answer)
+    elif code in UNAVAILABLE_STATUS:
+        error = Unavailable(answer, retry_after_s)
+    elif (code >= 500 and code not in NO_SUCH_THING_STATUS) or code in PASSING_STATUS:
+        error = Transient(answer)
+    else:
+        error = Refused(answer)
+    error.said, error.code = words, code
+    return error
+
+
+def no_access(code: int, words: str | bytes, where: str) -> SetupError:
+    """That an endpoint refuses the key, or wants one."""
+    return SetupError(
+        f"{where} refuses access (HTTP {code}: {shown(words)});"
+        " name the environment variable of its key in captioning.server.api_key_env",
+        key="captioning.server.api_key_env",
+    )
+
+
+def is_too_long(words: str) -> bool:
+    """Whether ``words`` say that prompt and images are more than the model, or a gateway, takes."""
+    if any(code in words for code in _TOO_LONG_CODES):
+        return True
+    return bool(_A_SIZE.search(words) and _TOO_MUCH.search(words) and not _ABOUT_NUMBERS.search(words))
+
+
+def shown(content: bytes | str) -> str:
+    """The beginning of something from outside, in one line that a terminal may show."""
+    text = content.decode("utf-8", "replace") if isinstance(content, bytes) else content
+    text = " ".join(text[: 2 * SHOWN].split())
+    text = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text[: SHOWN + 1])
+    return text if len(text) <= SHOWN else text[:SHOWN] + "..."

@@ -16,10 +16,9 @@ import msgspec
 
 from triptych.captioning.endpoints.base_url import other_base_url
 from triptych.captioning.endpoints.endpoint import Endpoint
-from triptych.captioning.endpoints.error_words import no_access
 from triptych.captioning.endpoints.http_client import HttpClient, Response
 from triptych.captioning.endpoints.model_client import ModelClient
-from triptych.captioning.endpoints.request_errors import RequestError, Transient, Unreachable
+from triptych.captioning.endpoints.request_errors import RequestError, Transient, Unreachable, no_access
 from triptych.errors import SetupError
 
 LISTED_AT_ONCE = 16

@@ -83,7 +83,7 @@ class ServerEngine:
         try:
             self._in_loop(self._connect(config, model))
         except BaseException:
-            self.close()
+            ServerEngine.close(self)
             raise
 
     @property

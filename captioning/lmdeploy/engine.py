@@ -7,6 +7,7 @@ server engine's. Nothing outlives this process. Not its job: what a server is as
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError
 from pathlib import Path
@@ -18,14 +19,14 @@ from triptych.captioning.engines.openai_server import ServerEngine
 from triptych.captioning.lmdeploy.command import gpu_groups, serve_command, serve_environment, served_name
 from triptych.captioning.lmdeploy.config import LmdeployConfig
 from triptych.captioning.lmdeploy.gpus import visible_gpus
-from triptych.captioning.lmdeploy.ports import HeldPorts
+from triptych.captioning.lmdeploy.ports import held_ports
 from triptych.captioning.lmdeploy.server_log import ServerLog
 from triptych.captioning.lmdeploy.server_process import ServerProcess
 from triptych.captioning.lmdeploy.supervisor import Supervisor, why_not_serving
 from triptych.errors import SetupError
 
 
-class LmdeployEngine:
+class LmdeployEngine(ServerEngine):
     """One model on one or many servers of this machine. Thread-safe."""
 
     def __init__(
@@ -43,101 +44,64 @@ class LmdeployEngine:
         """
         self._backend = config.backend
         self._given_up: str | None = None
-        self._supervisors: list[Supervisor] = []
-        self._engine: ServerEngine | None = None
         groups = gpu_groups(visible_gpus(), config.tp)
-        self._ports = HeldPorts(len(groups), config.port)
-        self._children = [
-            ServerProcess(
-                number,
-                serve_command(model, config, port),
-                serve_environment(group),
-                port,
-                ServerLog(logs / f"lmdeploy-{number}.log"),
-            )
-            for number, (group, port) in enumerate(zip(groups, self._ports.numbers, strict=True))
-        ]
-        try:
-            self._start(model, config, limits, logs, say)
-        except BaseException:
-            self.close()
-            raise
-
-    def _start(
-        self,
-        model: str,
-        config: LmdeployConfig,
-        limits: RequestLimits,
-        logs: Path,
-        say: Callable[[str], None],
-    ) -> None:
-        count = len(self._children)
-        say(f"captions: starting {count} lmdeploy server{'s' * (count > 1)} (logs: {logs})")
-        for child in self._children:
-            child.start()
-        found = why_not_serving(self._children, config.startup_timeout_s)
-        if found is not None:
-            child, fault = found
-            raise SetupError(
-                f"lmdeploy server {child.number} {fault} at its start; its last words:"
-                f" {child.log.last_words()} (log: {child.log.path}); mend that and run the same command"
-            )
-        urls = tuple(child.url for child in self._children)
-        self._engine = ServerEngine(ServerConfig(urls=urls), served_name(model), limits)
-        self._supervisors = [
-            Supervisor(child, endpoint, config, say, self._give_up)
-            for child, endpoint in zip(self._children, self._engine.endpoints, strict=True)
-        ]
-
-    @property
-    def group_size(self) -> int:
-        return self._server_engine.group_size
-
-    @property
-    def concurrency(self) -> int:
-        return self._server_engine.concurrency
+        with contextlib.ExitStack() as held:
+            ports = held.enter_context(held_ports(len(groups), config.port))
+            children = [
+                ServerProcess(
+                    number,
+                    serve_command(model, config, port),
+                    serve_environment(group),
+                    port,
+                    ServerLog(logs / f"lmdeploy-{number}.log"),
+                )
+                for number, (group, port) in enumerate(zip(groups, ports, strict=True))
+            ]
+            for end in (*(child.stop for child in children), *(child.ask_to_end for child in children)):
+                held.callback(end)
+            servers = "one lmdeploy server" if len(children) == 1 else f"{len(children)} lmdeploy servers"
+            say(f"captions: starting {servers} (logs: {logs})")
+            _start(children, config.startup_timeout_s)
+            urls = tuple(child.url for child in children)
+            super().__init__(ServerConfig(urls=urls), served_name(model), limits)
+            held.callback(super().close)
+            for child, endpoint in zip(children, self.endpoints, strict=True):
+                held.callback(Supervisor(child, endpoint, config, say, self._give_up).end)
+            self._held = held.pop_all()
 
     @property
     def identity(self) -> Mapping[str, str]:
-        return {**self._server_engine.identity, "lmdeploy_backend": self._backend}
+        return {**super().identity, "lmdeploy_backend": self._backend}
 
     def describe(self) -> str:
-        return f"lmdeploy ({self._backend}) started here, {self._server_engine.describe()}"
-
-    @property
-    def slots(self) -> int:
-        return self._server_engine.slots
-
-    def slot_s(self) -> float:
-        return self._server_engine.slot_s()
+        return f"lmdeploy ({self._backend}) started here, {super().describe()}"
 
     def caption(self, requests: Sequence[CaptionRequest]) -> list[Completion]:
         """As the server engine does. Raises SetupError where a server was given up."""
         if self._given_up is None:
             try:
-                return self._server_engine.caption(requests)
+                return super().caption(requests)
             except (SetupError, CancelledError):
                 if self._given_up is None:
                     raise
         raise SetupError(self._given_up)
 
     def close(self) -> None:
-        for supervisor in self._supervisors:
-            supervisor.end()
-        if self._engine is not None:
-            self._engine.close()
-        for child in self._children:
-            child.ask_to_end()
-        for child in self._children:
-            child.stop()
-        self._ports.close()
-
-    @property
-    def _server_engine(self) -> ServerEngine:
-        assert self._engine is not None
-        return self._engine
+        self._held.close()
 
     def _give_up(self, why: str) -> None:
         """End the requests that wait for a server that won't come back."""
         self._given_up = self._given_up or why
-        self._server_engine.drop()
+        self.drop()
+
+
+def _start(children: Sequence[ServerProcess], timeout_s: float) -> None:
+    for child in children:
+        child.start()
+    found = why_not_serving(children, timeout_s)
+    if found is not None:
+        child, fault = found
+        raise SetupError(
+            f"lmdeploy server {child.number} {fault} at its start; its last words:"
+            f" {child.log.last_words()} (log: {child.log.path}); mend that and run the same command"
+        )

@@ -10,34 +10,23 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from typing import Self
+from collections.abc import Iterator
 
 from triptych.errors import SetupError
 
 LOOPBACK = "127.0.0.1"
 
 
-class HeldPorts:
-    """Ports of this run until it is closed."""
-
-    def __init__(self, count: int, first: int | None = None) -> None:
-        """Free ones, or exactly those from ``first`` on. Raises SetupError where one can't be had."""
-        with contextlib.ExitStack() as held:
-            sockets = [
-                held.enter_context(_hold(0 if first is None else first + number, count))
-                for number in range(count)
-            ]
-            self.numbers: list[int] = [each.getsockname()[1] for each in sockets]
-            self._held = held.pop_all()
-
-    def close(self) -> None:
-        self._held.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+@contextlib.contextmanager
+def held_ports(count: int, first: int | None = None) -> Iterator[list[int]]:
+    """Free ports, or exactly those from ``first`` on, until the end of the ``with`` statement. Raises
+    SetupError where one can't be had."""
+    with contextlib.ExitStack() as held:
+        sockets = [
+            held.enter_context(_hold(0 if first is None else first + number, count))
+            for number in range(count)
+        ]
+        yield [each.getsockname()[1] for each in sockets]
 
 
 def _hold(number: int, count: int) -> socket.socket:

@@ -10,9 +10,9 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Sequence
 
+from triptych.captioning.endpoints.endpoint import Endpoint
 from triptych.captioning.lmdeploy.config import LmdeployConfig
 from triptych.captioning.lmdeploy.server_process import ServerProcess
 
@@ -27,21 +27,6 @@ UNTIL_WOKEN_S = 7 * 24 * 3600.0
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 60.0
 """Before the 1st, 2nd, ... start without a caption between: doubled each time."""
-
-
-class Endpoint(Protocol):
-    """What is known of a server by whoever asks it."""
-
-    in_flight: int
-    """Requests that it has and hasn't answered in full."""
-    last_sign_at: float
-    """When the last byte of an answer came, in time.monotonic() seconds; 0 where none has."""
-
-    def rest(self, pause_s: float) -> None:
-        """Ask others for so long."""
-
-    def wake(self) -> None:
-        """Ask it again from now on."""
 
 
 class Supervisor:
@@ -157,7 +142,7 @@ class Supervisor:
 
 
 def why_not_serving(
-    children: list[ServerProcess], timeout_s: float, stopping: threading.Event | None = None
+    children: Sequence[ServerProcess], timeout_s: float, stopping: threading.Event | None = None
 ) -> tuple[ServerProcess, str] | None:
     """Wait until all of ``children`` serve. None when they do, or when ``stopping`` is set; else the first
     one that doesn't, and what it has done, as the end of a sentence that begins with it."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from triptych.captioning.models.location import locate
+from triptych.captioning.models.location import cached_folder, locate, missing_weights, weight_files
 from triptych.errors import SetupError
 
 CHAT_FORMAT = "InternVLChatModel"
@@ -52,7 +52,7 @@ def read_model(model: str) -> ModelFacts | None:
         assert isinstance(config, dict)
     except (OSError, ValueError, AssertionError) as error:
         raise SetupError(f"{folder / 'config.json'} can't be read ({error}); get the model again") from None
-    weights, missing = _weights(folder)
+    weights = [folder / name for name in weight_files(folder)]
     vision = config.get("vision_config") or {}
     language = config.get("llm_config") or config.get("text_config") or config
     tile_px = _first_number(config.get("force_image_size") or vision.get("image_size"))
@@ -61,8 +61,8 @@ def read_model(model: str) -> ModelFacts | None:
         folder=folder,
         architecture=architecture,
         needs_own_code="auto_map" in config or architecture == CHAT_FORMAT,
-        weights_bytes=sum(path.stat().st_size for path in weights),
-        missing_files=(*missing, *_missing_beside(folder)),
+        weights_bytes=sum(path.stat().st_size for path in weights if path.is_file()),
+        missing_files=(*missing_weights(folder), *_missing_beside(folder)),
         tile_px=tile_px,
         tokens_per_tile=_tokens_per_tile(config, vision, tile_px),
         context_tokens=next((int(language[word]) for word in CONTEXT_WORDS if word in language), None),
@@ -71,31 +71,11 @@ def read_model(model: str) -> ModelFacts | None:
 
 
 def _on_this_machine(model: str) -> Path | None:
-    folder = Path(model).expanduser()
-    if folder.is_dir():
-        return Path(locate(model)[0])
-    from huggingface_hub import snapshot_download
-
-    try:
-        return Path(snapshot_download(model, local_files_only=True))
-    except Exception:  # not cached, or no hub id at all: the hub is asked
-        locate(model)
-        return None
-
-
-def _weights(folder: Path) -> tuple[list[Path], list[str]]:
-    """The weight files that are there, and the names of those that should be."""
-    index = folder / "model.safetensors.index.json"
-    if index.is_file():
-        try:
-            names = sorted(set(json.loads(index.read_bytes())["weight_map"].values()))
-        except (ValueError, KeyError, AttributeError):
-            return [], [f"{index.name} (damaged)"]
-        return [folder / name for name in names if (folder / name).is_file()], [
-            name for name in names if not (folder / name).is_file()
-        ]
-    found = sorted(folder.glob("*.safetensors"))
-    return found, [] if found else ["*.safetensors"]
+    folder = None if Path(model).expanduser().is_dir() else cached_folder(model)
+    if folder is not None:
+        return folder
+    source, is_here = locate(model)
+    return Path(source) if is_here else None
 
 
 def _missing_beside(folder: Path) -> list[str]:

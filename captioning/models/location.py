@@ -6,15 +6,17 @@ its job: loading.
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
-
-import msgspec
 
 from triptych.errors import SetupError
 
 HUB_TIMEOUT_S = 5.0
 """Longer than a healthy hub takes to answer; shorter than a person waits for a typing error."""
+
+MAX_SHOWN = 300
+"""Letters of what the hub says."""
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
@@ -38,54 +40,54 @@ def locate(model: str) -> tuple[str, bool]:
             f"no model folder at {model}; name an existing Hugging Face folder, or a hub id such as"
             " OpenGVLab/InternVL3-8B-hf, with --model"
         )
-    if _is_cached(model):
+    snapshot = cached_folder(model)
+    if snapshot is not None and not missing_weights(snapshot) and (snapshot / "config.json").is_file():
         return model, True
     _ask_hub(model)
     return model, False
 
 
-class _WeightIndex(msgspec.Struct):
-    weight_map: dict[str, str]
-
-
-def _is_cached(model: str) -> bool:
-    """Whether the hub's cache holds a whole snapshot."""
+def cached_folder(model: str) -> Path | None:
+    """Where the hub's cache has what it has of a hub id."""
     from huggingface_hub import snapshot_download
 
     try:
-        snapshot = Path(snapshot_download(model, local_files_only=True))
-    except Exception:  # not cached: which exception says so differs between versions
-        return False
-    index = snapshot / "model.safetensors.index.json"
-    weights = {"model.safetensors"}
-    if index.is_file():
-        try:
-            weights = set(msgspec.json.decode(index.read_bytes(), type=_WeightIndex).weight_map.values())
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            return False  # damaged: not whole
-    return all((snapshot / name).is_file() for name in {"config.json", *weights})
+        return Path(snapshot_download(model, local_files_only=True))
+    except Exception:  # not cached, or no hub id at all: which exception says so differs between versions
+        return None
+
+
+def weight_files(folder: Path) -> list[str]:
+    """The names of the weight files that there should be; of a damaged index its own."""
+    index = folder / "model.safetensors.index.json"
+    try:
+        return sorted(set(json.loads(index.read_bytes())["weight_map"].values()))
+    except OSError:
+        return sorted(path.name for path in folder.glob("*.safetensors")) or ["*.safetensors"]
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
+        return [f"{index.name} (damaged)"]
+
+
+def missing_weights(folder: Path) -> list[str]:
+    """Of those the ones that aren't there."""
+    return [name for name in weight_files(folder) if not (folder / name).is_file()]
 
 
 def _ask_hub(model: str) -> None:
-    import httpx
-    from huggingface_hub import constants
-    from huggingface_hub.utils._headers import build_hf_headers
+    from huggingface_hub import HfApi, constants
+    from huggingface_hub.errors import HfHubHTTPError
 
     where = f"no folder {model} here and none in the hub's cache"
-    if constants.is_offline_mode():
-        raise SetupError(f"{where}, and HF_HUB_OFFLINE forbids to ask the hub; unset it or name a folder")
-    url = f"{constants.ENDPOINT}/api/models/{model}"
     try:
-        answer = httpx.get(url, timeout=HUB_TIMEOUT_S, headers=build_hf_headers(), follow_redirects=True)
-    except (httpx.HTTPError, OSError) as error:
+        HfApi().model_info(model, timeout=HUB_TIMEOUT_S)
+    except HfHubHTTPError as error:
+        said = " ".join(str(error).split())[:MAX_SHOWN]
+        raise SetupError(
+            f"{where}, and {constants.ENDPOINT} doesn't give it ({said}); check the name, or log in with"
+            " `hf auth login`"
+        ) from None
+    except Exception as error:  # no network, or none that is allowed
         raise SetupError(
             f"{where}, and {constants.ENDPOINT} can't be reached ({type(error).__name__}: {error});"
             " connect this machine or name a folder with --model"
         ) from None
-    if answer.status_code in (401, 403, 404):
-        raise SetupError(
-            f"{where}, and {constants.ENDPOINT} has no model {model} that you may read"
-            f" (HTTP {answer.status_code}); check the name, or log in with `hf auth login`"
-        )
-    if not answer.is_success:
-        raise SetupError(f"{where}, and {url} answered HTTP {answer.status_code}; try later or name a folder")

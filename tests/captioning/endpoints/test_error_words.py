@@ -6,7 +6,6 @@ import pytest
 
 from tests.captioning.endpoints.test_dialects import ask
 from tests.support.scripted_endpoint import ScriptedEndpoint, refuse
-from triptych.captioning.endpoints.error_words import fault, shown
 from triptych.captioning.endpoints.request_errors import (
     NotNow,
     Refused,
@@ -14,6 +13,8 @@ from triptych.captioning.endpoints.request_errors import (
     TooLong,
     Transient,
     Unavailable,
+    fault,
+    shown,
 )
 
 TOO_LONG = {

@@ -16,7 +16,7 @@ from triptych.captioning.engines import RequestLimits
 from triptych.captioning.lmdeploy import command, supervisor
 from triptych.captioning.lmdeploy.config import LmdeployConfig
 from triptych.captioning.lmdeploy.engine import LmdeployEngine
-from triptych.captioning.lmdeploy.ports import HeldPorts
+from triptych.captioning.lmdeploy.ports import held_ports
 from triptych.captioning.lmdeploy.server_log import ServerLog
 from triptych.captioning.lmdeploy.server_process import ServerProcess
 from triptych.captioning.lmdeploy.supervisor import Supervisor, why_not_serving
@@ -74,11 +74,11 @@ def test_a_server_that_dies_again_and_again_is_given_up(
         monkeypatch.setattr(supervisor, name, value)
     said: list[str] = []
     given_up: list[str] = []
-    with HeldPorts(1) as ports:
-        command = [sys.executable, *STAND_IN, "model", "--server-port", str(ports.numbers[0])]
+    with held_ports(1) as ports:
+        command = [sys.executable, *STAND_IN, "model", "--server-port", str(ports[0])]
         log = ServerLog(tmp_path / "lmdeploy-0.log")
         environment = os.environ | {"STAND_IN_DIES": "after 3"}
-        child = ServerProcess(0, command, environment, ports.numbers[0], log)
+        child = ServerProcess(0, command, environment, ports[0], log)
         child.start()
         assert why_not_serving([child], 30.0) is None
         watch = Supervisor(child, Idle(), LmdeployConfig(max_deaths=3), said.append, given_up.append)
@@ -102,10 +102,10 @@ def test_a_server_that_can_not_be_started_again_is_given_up(
     monkeypatch.setattr(supervisor, "LOOK_EVERY_S", 0.02)
     monkeypatch.setattr(supervisor, "FIRST_PAUSE_S", 0.01)
     given_up: list[str] = []
-    with HeldPorts(1) as ports:
-        command = [sys.executable, *STAND_IN, "model", "--server-port", str(ports.numbers[0])]
+    with held_ports(1) as ports:
+        command = [sys.executable, *STAND_IN, "model", "--server-port", str(ports[0])]
         log = ServerLog(tmp_path / "logs" / "lmdeploy-0.log")
-        child = ServerProcess(0, command, os.environ, ports.numbers[0], log)
+        child = ServerProcess(0, command, os.environ, ports[0], log)
         child.start()
         assert why_not_serving([child], 30.0) is None
         watch = Supervisor(child, Idle(), LmdeployConfig(), lambda _: None, given_up.append)

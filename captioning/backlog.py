@@ -75,17 +75,20 @@ class Backlog:
     def _is_retried(self, kind: str) -> bool:
         return self._retry_failed or kind in _OF_ENDPOINT or not (self._is_begun or kind in _OF_IMAGE)
 
-    def forget_failures(self) -> None:
-        """Take what is asked for again out of the journals. Each journal is replaced whole.
+    def forget_failures(self) -> set[str]:
+        """Take what is asked for again out of the journals; returns its ids. Each journal is replaced whole.
 
         The stage has to be marked unfinished before, so that a crash is seen.
         """
         run, job = self.plan.folder, self.plan.job.name
+        forgotten: set[str] = set()
         for shard, counts in self._unfinished.items():
             if any(map(self._is_retried, counts.failed_by)):
                 rows = list(run.captions(job, shard))
                 kept = [r for r in rows if r.failure is None or not self._is_retried(reason_class(r.failure))]
+                forgotten |= {row.id for row in rows} - {row.id for row in kept}
                 write_journal(run.captions_file(job, shard), kept)
+        return forgotten
 
     def groups(self, group_size: int) -> Iterator[Group]:
         """Those that miss a caption, shard by shard."""

@@ -9,7 +9,7 @@ judging captions (see filtering).
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 
 import msgspec
 
@@ -136,6 +136,8 @@ class _Todo(msgspec.Struct):
 
     choice: Choice
     backlog: Backlog
+    failed_before: Set[str] = frozenset()
+    """What is asked for again, by id."""
 
 
 class _Work(msgspec.Struct, frozen=True):
@@ -210,7 +212,7 @@ class _Work(msgspec.Struct, frozen=True):
                 self.context.progress.say(
                     f"captions {each.choice.job.name}: asking again for {each.backlog.retried:,} that failed"
                 )
-                each.backlog.forget_failures()
+                each.failed_before = each.backlog.forget_failures()
 
 
 class _JobWork(msgspec.Struct, frozen=True):

@@ -9,7 +9,7 @@ back too. Not its job: faults of single answers (see regenerate).
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 
 from triptych.captioning.answer_check import USELESS, AnswerCheck
 from triptych.captioning.backlog import is_of_image
@@ -28,9 +28,11 @@ def stop_where_useless(
     check: AnswerCheck | None = None,
     *,
     has_captions: bool = True,
+    failed_before: Set[str] = frozenset(),
 ) -> Iterator[list[FinishedGroup]]:
     """``batches`` of a job. Where it ``has_captions``, or without a ``check``, any text is usable.
 
+    What ``failed_before``, by id, and fails again beside captions of others, doesn't count and isn't held.
     Raises SetupError at ENOUGH answers of which none is; at the end of a job where not one was.
     """
     held: list[FinishedGroup] = []
@@ -38,7 +40,13 @@ def stop_where_useless(
     for batch in batches:
         passed: list[FinishedGroup] = []
         for finished in batch:
-            faults = [_fault(row, finished, None if has_captions else check) for row in finished.rows]
+            known = failed_before if has_captions else ()
+            faults = [
+                ""
+                if row.failure and row.id in known
+                else _fault(row, finished, None if has_captions else check)
+                for row in finished.rows
+            ]
             if None in faults:
                 passed += [*held, finished]
                 held, useless, has_captions = [], 0, True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +154,24 @@ def test_an_endpoint_that_turns_bad_late_is_asked_again_for_all_of_it(
 
     assert 5 < first[0] < 45
     assert (45, 0) == counts(run)
+
+
+def test_what_fails_again_stays_a_failure_and_stops_nothing(tmp_path: Path) -> None:
+    """More of them than would stop a job, and nothing else to ask for: the command ends well each time."""
+
+    def chat(asked: Asked) -> Reply:
+        odd = sum(json.dumps(asked.body).encode()) % 2 == 1
+        return refuse(413, "too large") if odd and not is_trial(asked) else well(asked)
+
+    made_up = make_up_run(tmp_path, 60)
+    run = SmallRun(RunFolder.open(made_up.path), made_up.pile)
+    with ScriptedEndpoint(chat) as endpoint:
+        run.caption(config(endpoint))
+        first = counts(run)
+        run.caption(config(endpoint))
+
+    assert first[1] > 20
+    assert first == counts(run)
 
 
 def test_failures_that_a_caption_follows_are_the_images(small_run: SmallRun) -> None:

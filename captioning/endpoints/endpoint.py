@@ -46,7 +46,8 @@ class Endpoint:
         self._rests_in_a_row = 0
         self._errors_in_a_row = 0
         self._restarts = False
-        self._is_tried = False
+        self.is_tried = False
+        """Whether it has more than its first request: that has ended, or takes longer than a refusal does."""
 
     def rest(self, pause_s: float) -> None:
         """It is down: no new requests for so long, then one, then gradually more. From any thread."""
@@ -58,6 +59,11 @@ class Endpoint:
         """It is up again: an end to its rest. From any thread."""
         self._rests_until = 0.0
         self._rests_in_a_row = 0
+        self.on_change()
+
+    def end_trial(self) -> None:
+        """Its first request takes its time: let others in."""
+        self.is_tried = True
         self.on_change()
 
     @property
@@ -76,12 +82,12 @@ class Endpoint:
         if self._restarts:
             self._restarts = False
             self.limit.restart()
-        limit = self.limit.limit if self._is_tried else 1  # its first request tells what it takes
+        limit = self.limit.limit if self.is_tried else 1  # its first request tells what it takes
         return self.in_flight < limit and self.rests_for_s == 0.0
 
     def answered(self, took_s: float) -> None:
         """It served a request, if only with a refusal."""
-        self._is_tried = True
+        self.is_tried = True
         self._errors_in_a_row = self._rests_in_a_row = 0
         weight = 0.1 if self.mean_latency_s else 1.0
         self.mean_latency_s += weight * (took_s - self.mean_latency_s)
@@ -90,7 +96,7 @@ class Endpoint:
     def failed(self, error: Transient) -> None:
         """A request failed there. It rests where it isn't well and that happened too often in a row: longer
         each time, jittered, or as long as it asked for."""
-        self._is_tried = True
+        self.is_tried = True
         self.limit.ended(overloaded=error.is_overload)
         if not error.is_of_endpoint:
             return

@@ -16,6 +16,9 @@ from collections.abc import Sequence
 from triptych.captioning.endpoints.endpoint import Endpoint
 from triptych.captioning.engine import BusyMeter
 
+ALONE_S = 2.0
+"""For so long an endpoint's first request is alone: refusals come at once, answers may take minutes."""
+
 Waiter = tuple[asyncio.Future[Endpoint], Counter[Endpoint]]
 
 
@@ -71,6 +74,8 @@ class LoadBalancer:
             chosen = _soonest_done(free, errors_at)
             self.meter.change(+1)
             chosen.in_flight += 1
+            if not chosen.is_tried:
+                self._loop.call_later(ALONE_S, chosen.end_trial)
             waiter.set_result(chosen)
         self._watch_patience()
 

@@ -166,9 +166,9 @@ def test_what_fails_again_stays_a_failure_and_stops_nothing(tmp_path: Path) -> N
     made_up = make_up_run(tmp_path, 60)
     run = SmallRun(RunFolder.open(made_up.path), made_up.pile)
     with ScriptedEndpoint(chat) as endpoint:
-        run.caption(config(endpoint))
+        run.caption(config(endpoint, max_in_flight=2))
         first = counts(run)
-        run.caption(config(endpoint))
+        run.caption(config(endpoint, max_in_flight=2))
 
     assert first[1] > 20
     assert first == counts(run)

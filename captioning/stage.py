@@ -267,7 +267,14 @@ class _JobWork(msgspec.Struct, frozen=True):
         job, has_captions = todo.choice.job, todo.backlog.counts.captioned > 0
         check = self._check(job) if self.work.config.ask_again else None
         stopping = self.interrupts.stopping
-        return stop_where_useless(scheduler.finished(), job.name, stopping, check, has_captions=has_captions)
+        return stop_where_useless(
+            scheduler.finished(),
+            job.name,
+            stopping,
+            check,
+            has_captions=has_captions,
+            failed_before=todo.failed_before,
+        )
 
     def _check(self, job: Job) -> AnswerCheck:
         naming = self.work.context.prompts[job.name].naming

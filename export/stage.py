@@ -287,7 +287,8 @@ def _refuse(run: RunFolder, violations: Sequence[str]) -> None:
     if violations:
         raise SetupError(
             f"the counts of {run.path} don't add up, so nothing was exported: {violations[0]}"
-            f" ({len(violations)} in total; `triptych verify {run.path}` lists them)"
+            f" ({len(violations)} in total; `triptych verify {run.path}` lists them, `triptych repair"
+            f" {run.path}` sets aside what is damaged)"
         )
 
 

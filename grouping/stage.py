@@ -25,6 +25,7 @@ from triptych.grouping.encoders import Checkpoint
 from triptych.grouping.encoders.choice import load_encoder, resolve_encoder, usable_devices
 from triptych.progress import Progress, Task
 from triptych.records import ImageRecord, reason_class
+from triptych.runs.checkpoints import forget_shard, forget_shards, note_shard, refuse_damaged_shards
 from triptych.runs.context import RunContext
 from triptych.runs.folder import RunFolder, Setting
 from triptych.runs.jsonl import write_jsonl
@@ -67,6 +68,8 @@ def embed_sources(run: RunContext, sources: Sequence[Shard], config: EmbeddingCo
     folder.refuse_other_settings("embeddings", settings)  # before a model is loaded
     if folder.is_finished("embeddings"):
         folder.refuse_damage({"images": folder.digest("images")})
+    else:
+        refuse_damaged_shards(folder)
     changes = find_changes(folder, sources)
     for line in changes.lines:
         progress.say(f"note: {line}")
@@ -104,6 +107,7 @@ def _finish_embeddings(run: RunContext, began: float, notes: dict[str, Setting])
         run.progress.say(f"note: {line}")
     took = {"took_s": round(time.monotonic() - began, 1)}
     run.folder.finish_stage("embeddings", {**files.notes, **notes, **took})
+    forget_shards(run.folder)
     return files.found, files.unreadable.total()
 
 
@@ -219,9 +223,12 @@ def adopt_embeddings(run: RunContext, stored: Sequence[StoredShard]) -> bool:
     from triptych.grouping.embedding.stored_embeddings import adopt
 
     began = time.monotonic()
+    refuse_damaged_shards(folder)
     for shard in stored:
         if not folder.is_embedded(shard.name):
+            forget_shard(folder, shard.name)
             adopt(folder, shard)
+            note_shard(folder, shard.name)
     found, unreadable = _finish_embeddings(run, began, {})
     run.progress.say(
         f"embeddings: {found:,} stored rows taken over, {unreadable:,} of them without a direction"

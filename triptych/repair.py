@@ -19,10 +19,12 @@ import msgspec
 from triptych.errors import SetupError
 from triptych.records import Caption, ImageRecord
 from triptych.runs.arrays import map_embeddings
+from triptych.runs.checkpoints import damaged_shards
 from triptych.runs.folder import RunFolder
 from triptych.runs.generations import FILE_NAME, Generation, captioned_jobs, generation_names
 from triptych.runs.journal import JournalLine, journal_lines, read_journal
 from triptych.runs.jsonl import make_folder, read_whole_jsonl, sync_directory, written_whole
+from triptych.runs.missing_sources import listed_shards
 from triptych.runs.run_file import NAME, copy_of, read_run_file, read_twice_written, write_twice
 from triptych.runs.stage_record import RunFile, StageName
 
@@ -124,7 +126,7 @@ def _file_damage(folder: RunFolder, stage: StageName) -> Iterator[Damage]:
     if state.finished and state.wrote:
         names = [name for name in folder.changed_files(stage) if (folder.path / name).is_file()]
     else:
-        names = list(_unreadable(folder)) if stage == "embeddings" else []
+        names = [*dict.fromkeys(_unreadable(folder))] if stage == "embeddings" else []
     for name in names:
         yield Damage(
             f"{folder.path / name} is not what {stage} left; it is set aside and made again",
@@ -133,7 +135,13 @@ def _file_damage(folder: RunFolder, stage: StageName) -> Iterator[Damage]:
 
 
 def _unreadable(folder: RunFolder) -> Iterator[str]:
-    """Of images and embeddings that lie there while more are made: going on with them would fail."""
+    """Of images and embeddings that lie there while more are made: going on with them would fail, or lie."""
+    yield from (path.relative_to(folder.path).as_posix() for path in damaged_shards(folder))
+    try:
+        if folder.sources_file.exists():
+            list(listed_shards(folder))
+    except SetupError:
+        yield folder.sources_file.relative_to(folder.path).as_posix()
     for shard in folder.shards():
         images, embeddings = folder.images_file(shard), folder.embeddings_file(shard)
         embedded: int | None = None

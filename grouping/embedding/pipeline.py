@@ -26,6 +26,7 @@ from triptych.grouping.embedding.preprocess import InputShape
 from triptych.grouping.embedding.throughput import Stopwatch, Throughput
 from triptych.records import ImageRecord
 from triptych.runs.arrays import write_array
+from triptych.runs.checkpoints import forget_shard, note_shard
 from triptych.runs.folder import RunFolder
 from triptych.runs.jsonl import write_jsonl
 from triptych.sources.shard import FoundFile, Shard
@@ -194,8 +195,10 @@ def _say_failure(writing: Future[None], batches: BoundedQueue[_Batch]) -> None:
 def _write(run: RunFolder, shard: _ShardUnderWay, report: Report) -> None:
     rows = np.concatenate(shard.rows)
     usable: NDArray[np.bool_] = np.logical_and.reduce(np.isfinite(rows), axis=1)
+    forget_shard(run, shard.name)
     write_array(run.embeddings_file(shard.name), rows[usable])
     write_jsonl(run.images_file(shard.name), _without_unusable(shard.records, usable))
+    note_shard(run, shard.name)
     report.wrote(shard.name)
 
 

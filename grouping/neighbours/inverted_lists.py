@@ -2,8 +2,8 @@
 
 Comes in: blocks of stored embeddings, as a run or a benchmark has them. Goes out, in a scratch folder:
 centroids, each image's cell, and the vectors in cell order (the inverted lists), so that a cell is read in
-one piece. Each file appears whole; what is there already is taken over. Not its job: which cells are probed
-(see probe_count).
+one piece. Each file appears whole; what is there already, and as it was left, is taken over. Not its job:
+which cells are probed (see probe_count).
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from triptych.grouping.neighbours import Searcher, in_threads
 from triptych.grouping.neighbours.unit_vectors import UnitVectors, as_units
 from triptych.progress import Progress, Silent
-from triptych.runs.arrays import allocate_array, damaged_checkpoint, write_array
+from triptych.runs.arrays import allocate_array, write_array
+from triptych.runs.checkpoints import is_whole, note_whole
 from triptych.runs.jsonl import make_folder, sync_directory
 
 IMAGES_PER_CELL = 512
@@ -116,17 +117,17 @@ def build_inverted_lists(
         folder / "cell_of.npy", lambda: _assign(blocks, images, centroids, searcher, progress or Silent())
     )
     lists = InvertedLists(folder, cell_of, centroids, searcher)
-    if not lists.vectors_path.exists():
+    if not is_whole(lists.vectors_path):
         _sort_vectors(blocks, lists, dimensions)
     return lists
 
 
 def _made_once(path: Path, make: Callable[[], NDArray[np.generic]]) -> NDArray:  # type: ignore[type-arg]
-    if not path.exists():
+    if not is_whole(path):
         write_array(path, make())
-    with damaged_checkpoint(path):
-        made_before: NDArray[Any] = np.load(path, allow_pickle=False)
-    return made_before
+        note_whole(path)
+    made: NDArray[Any] = np.load(path, allow_pickle=False)
+    return made
 
 
 def _train(
@@ -180,6 +181,7 @@ def _sort_vectors(blocks: Sequence[StoredBlock], lists: InvertedLists, dimension
         os.fsync(file.fileno())
     part.replace(lists.vectors_path)
     sync_directory(part.parent)
+    note_whole(lists.vectors_path)
 
 
 def _chunks(blocks: Sequence[StoredBlock]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float16]]]:

@@ -21,7 +21,7 @@ from triptych.grouping.neighbours import in_threads
 from triptych.grouping.neighbours.inverted_lists import InvertedLists
 from triptych.grouping.neighbours.unit_vectors import Block
 from triptych.progress import Progress, Silent
-from triptych.runs.arrays import damaged_checkpoint
+from triptych.runs.checkpoints import is_whole, note_whole
 from triptych.runs.jsonl import make_folder, written_whole
 
 MIN_PIECE_IMAGES, MAX_PIECE_IMAGES = 1_024, 32_768
@@ -65,13 +65,13 @@ class SelfJoin(msgspec.Struct, frozen=True, eq=False):
 
         def checkpoint(start: int) -> Path:
             path = folder / f"from-{start:09d}.npz"
-            if not path.exists():
+            if not is_whole(path):
                 self._write(path, self.lists.order[start : start + size])
             return path
 
         with (progress or Silent()).task("neighbours", total, "images") as task:
             for start, path in zip(starts, in_threads(checkpoint, starts, self.lists.searcher), strict=True):
-                with damaged_checkpoint(path), np.load(path, allow_pickle=False) as piece:
+                with np.load(path, allow_pickle=False) as piece:
                     result.images[piece["queries"]] = piece["images"]
                     result.cosines[piece["queries"]] = piece["cosines"]
                 task.advance(min(size, total - start))
@@ -85,6 +85,7 @@ class SelfJoin(msgspec.Struct, frozen=True, eq=False):
         found, cosines = without_self(images, found, cosines)
         with written_whole(path) as file:
             np.savez(file, queries=images, images=found.astype(np.int32), cosines=cosines)
+        note_whole(path)
 
     def _blocks(self, queries: NDArray[np.float32]) -> Iterator[Block]:
         """The vectors of every cell that any of ``queries`` probes, with those of them that do."""

@@ -16,7 +16,7 @@ import click
 from tests.damage.trials import DamageTrials, Outcome
 from tests.support.forked_trials import outcomes_of_program, print_outcomes, scratch_folder
 
-Way = tuple[str, str, int]
+Way = tuple[str, str, str, int]
 
 
 def sweep(*, damages: int, seed: int = 1, workers: int = 1) -> list[Outcome]:
@@ -29,12 +29,12 @@ def sweep(*, damages: int, seed: int = 1, workers: int = 1) -> list[Outcome]:
 @click.argument("damages", type=int)
 @click.option("--seed", default=1, show_default=True)
 @click.option("--workers", default=1, show_default=True)
-@click.option("--only", default="", help="Files whose names begin so.")
+@click.option("--only", default="", help="A state, file or kind of damage.")
 def main(damages: int, seed: int, workers: int, only: str) -> None:
     """Print an outcome a line; on stderr those that were wrong."""
     with scratch_folder("damage-") as folder:
         trials = DamageTrials(folder, seed)
-        chosen = drawn([each for each in trials.all() if each[0].startswith(only)], damages, seed)
+        chosen = drawn([each for each in trials.all() if only in ("", *each)], damages, seed)
         print(f"{len(trials.all())} ways, {len(chosen)} damages", file=sys.stderr)
 
         def trial_in(own: Path) -> Callable[[Way], Outcome | None]:
@@ -44,14 +44,14 @@ def main(damages: int, seed: int, workers: int, only: str) -> None:
         print_outcomes(chosen, workers, folder, trial_in, lambda outcome: outcome.wrong)
 
 
-def drawn(ways: Sequence[tuple[str, str]], damages: int, seed: int) -> list[Way]:
+def drawn(ways: Sequence[tuple[str, str, str]], damages: int, seed: int) -> list[Way]:
     """``damages`` of all ways in a random order, each once before one comes again, at another place then."""
     rng = random.Random(seed)
     chosen: list[Way] = []
     for turn in range(-(-damages // len(ways))):
         shuffled = list(ways)
         rng.shuffle(shuffled)
-        chosen += [(name, kind, turn) for name, kind in shuffled]
+        chosen += [(*way, turn) for way in shuffled]
     return chosen[:damages]
 
 

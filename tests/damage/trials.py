@@ -1,9 +1,10 @@
 """A damaged run: what commands say of it, what the next run does, and whether it can be mended.
 
-Comes in: a file of a finished small run, a kind of damage. Goes out: an Outcome with everything that is wrong
-then. A damage has to be seen by verify unless it provably changes nothing; no command may end in a traceback;
-the run after it refuses or mends, and exports nothing else; after `triptych repair` it ends as if nothing had
-been. Not its job: what damages there are (see damages).
+Comes in: a run in some state, a file of it, a kind of damage. Goes out: an Outcome with everything that is
+wrong then. Damage to a finished run has to be seen by verify unless it provably changes nothing, damage to an
+unfinished one by the stage that would use it; no command may end in a traceback; the run after it refuses or
+mends, and exports nothing else; after `triptych repair` it ends as if nothing had been. Not its job: what
+damages there are (see damages), in which states (see states).
 """
 
 from __future__ import annotations
@@ -20,44 +21,50 @@ import msgspec
 
 from tests.crash.disk import tree_of
 from tests.crash.engine import MARK
-from tests.crash.runs import Ended, SmallRuns, draw_pile
+from tests.crash.points import first_run
+from tests.crash.runs import Ended
 from tests.damage.damages import kinds_for
+from tests.damage.states import State, export_commands, exports_of, states_of
+from triptych.runs import digest_cache
 
 REMOVED, SWAPPED = "removed", "swapped with another file"
 
-_NOBODY_READS = (".lock", ".digests.json", ".counts/", "report/", "logs/")
+_NOBODY_READS = (".lock", ".digests.json", ".counts/", "report/", "logs/", "unpacked/")
 """Of what lies there nothing is made of: damage costs time only."""
+
+
+_NOTES = "grouping/embedded/"
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What came of one damage."""
 
+    state: str
+    """In which the run was."""
     name: str
     kind: str
     is_harmless: bool
     """It changes nothing that a stage or a reader uses."""
     is_seen: bool
-    """By verify."""
+    """By verify; of an unfinished run by the next one, which refuses it or makes again what is damaged."""
     run: str
     """What the next run did: mended, refused, or nothing."""
     wrong: list[str]
 
     def __str__(self) -> str:
-        return f"{self.name}, {self.kind}: {'; '.join(self.wrong) or 'as it should be'}"
+        return f"{self.state}: {self.name}, {self.kind}: {'; '.join(self.wrong) or 'as it should be'}"
 
 
 class DamageTrials:
-    """One finished run, to be damaged again and again. Keeps its files in ``folder``."""
+    """One run in several states, to be damaged again and again. Keeps its files in ``folder``."""
 
     def __init__(self, folder: Path, seed: int) -> None:
         self._folder, self._seed = folder, seed
-        self._runs = SmallRuns(folder, draw_pile(folder / "images"))
-        self._calm = folder / "calm" / "run"
-        self._calm.parent.mkdir()
-        self._runs.load_everything(self._calm)
-        ended = self._commands(self._calm, "report")
-        assert ended.status == 0, ended.said
-        self._expected = _export_of(self._calm)
+        (folder / "first").mkdir()
+        first = first_run(folder / "first", seed)
+        digest_cache.MIN_AGE_S = -1e9  # digests are always remembered
+        self._runs = first.runs
+        self._states = {state.name: state for state in states_of(folder, first)}
 
     def in_folder(self, folder: Path) -> Self:
         """The same with files of its own, for another process."""
@@ -65,128 +72,149 @@ class DamageTrials:
         other._folder, other._runs = folder, self._runs.in_folder(folder)
         return other
 
-    def all(self) -> list[tuple[str, str]]:
-        """Every file with every kind of damage that can be done to it."""
-        return list(self._all())
+    def all(self) -> list[tuple[str, str, str]]:
+        """In every state every file with every kind of damage that can be done to it."""
+        return [(state.name, *way) for state in self._states.values() for way in self._ways(state)]
 
-    def _all(self) -> Iterator[tuple[str, str]]:
-        for path in sorted(path for path in self._calm.rglob("*") if path.is_file()):
-            name = path.relative_to(self._calm).as_posix()
-            if name == ".lock":
+    def _ways(self, state: State) -> Iterator[tuple[str, str]]:
+        for path in sorted(path for path in state.run.rglob("*") if path.is_file()):
+            name = path.relative_to(state.run).as_posix()
+            if name == ".lock" or not name.startswith(state.damaged):
                 continue
             yield name, REMOVED
-            if self._twin_of(name) is not None:
+            if _twin_of(state, name) is not None:
                 yield name, SWAPPED
             for kind in kinds_for(path) if path.stat().st_size else ():
                 yield name, kind
 
-    def attempt(self, name: str, kind: str, number: int) -> Outcome | None:
+    def attempt(self, state_name: str, name: str, kind: str, number: int) -> Outcome | None:
         """Do the damage, look at it, go on, mend it. None where it happened to change no byte."""
+        state = self._states[state_name]
         shutil.rmtree(self._folder / "trial", ignore_errors=True)
-        run = Path(shutil.copytree(self._calm, self._folder / "trial" / "run"))
-        self._damage(run, name, kind, random.Random(f"{self._seed} {name} {kind} {number}"))
-        if tree_of(run) == tree_of(self._calm):
+        run = Path(shutil.copytree(state.run, self._folder / "trial" / "run"))
+        rng = random.Random(f"{self._seed} {state_name} {name} {kind} {number}")
+        _damage(state, run, name, kind, rng)
+        if tree_of(run) == tree_of(state.run):
             return None
-        is_harmless = self._is_harmless(run)
+        is_harmless = _is_harmless(state, run)
         looked = {command: self._commands(run, command) for command in ("status", "verify", "report")}
         wrong = [f"{command}: {fault}" for command, ended in looked.items() for fault in _faults(ended)]
         is_seen = looked["verify"].status != 0
-        if not is_seen and not is_harmless:
+        if state.is_finished and not is_seen and not is_harmless:
             wrong.append("verify doesn't see it")
-        done, more = self._go_on(run, name)
+        done, more = self._go_on(state, run, name)
+        if not state.is_finished:
+            is_seen = done == "refused" or not more
         return Outcome(
-            name=name, kind=kind, is_harmless=is_harmless, is_seen=is_seen, run=done, wrong=[*wrong, *more]
+            state=state_name,
+            name=name,
+            kind=kind,
+            is_harmless=is_harmless,
+            is_seen=is_seen,
+            run=done,
+            wrong=[*wrong, *more],
         )
 
-    def _damage(self, run: Path, name: str, kind: str, rng: random.Random) -> None:
-        path = run / name
-        if kind == REMOVED:
-            path.unlink()
-        elif kind == SWAPPED:
-            twin = run / str(self._twin_of(name))
-            one, other = path.read_bytes(), twin.read_bytes()
-            path.write_bytes(other)
-            twin.write_bytes(one)
-        else:
-            path.write_bytes(kinds_for(path)[kind](path.read_bytes(), rng))
-
-    def _twin_of(self, name: str) -> str | None:
-        """Another file of the same kind."""
-        path = Path(name)
-        if len(path.parts) == 1:
-            return None
-        alike = sorted((self._calm / path.parts[0]).rglob(f"*{path.suffix}"))
-        names = [p.relative_to(self._calm).as_posix() for p in alike]
-        at = names.index(name)
-        return names[at - 1] if len(names) > 1 else None
-
-    def _is_harmless(self, run: Path) -> bool:
-        """Whether only what nobody reads differs, or the order of whole lines in journals."""
-        before, now = tree_of(self._calm), tree_of(run)
-        for name in before.keys() | now.keys():
-            if before.get(name) == now.get(name) or name.startswith(_NOBODY_READS):
-                continue
-            is_journal = name.startswith("captions/") and name.endswith(".jsonl")
-            if not is_journal or _whole_lines(before.get(name)) != _whole_lines(now.get(name)):
-                return False
-        return True
-
-    def _go_on(self, run: Path, name: str) -> tuple[str, list[str]]:
+    def _go_on(self, state: State, run: Path, name: str) -> tuple[str, list[str]]:
         """What the next run does, and what is wrong with that, before and after it is repaired."""
-        before, intact = _export_of(run), self._intact_marks(run)
+        before, intact = exports_of(run), _intact_marks(state, run)
         ended = self._runs.run([self._runs.run_command(run)])
         wrong = [f"run: {fault}" for fault in _faults(ended)]
-        after = _export_of(run)
+        after = exports_of(run)
         done = "nothing" if before == after else "mended"
         if ended.status == 0:
-            if after != self._expected and not (after == before and not name.startswith("export/")):
+            is_left = state.is_finished and after == before and not name.startswith("export/")
+            if after != state.expected and not is_left:
                 wrong.append("run ended well, and another export lies there")
         else:
             done = "refused"
-            wrong += self._refusal_faults(ended, name)
-            if after not in (before, self._expected):
+            wrong += _refusal_faults(state, ended, name)
+            if after not in (before, state.expected):
                 wrong.append("run was refused, and changed the export")
         asked = list(ended.asked)
         ended = self._commands(run, "repair", "--yes")
         wrong += [f"repair: {fault}" for fault in _faults(ended)]
-        again = [self._runs.run_command(run), ["triptych", "verify", str(run)]]
+        again = [
+            self._runs.run_command(run),
+            *export_commands(run, state.exports),
+            ["triptych", "verify", str(run)],
+        ]
         ended = self._runs.run(again)
         if ended.status != 0:
             wrong.append(f"not mended by repair: {_last_words(ended)}")
-        elif _export_of(run) != self._expected:
+        elif exports_of(run) != state.expected:
             wrong.append("mended by repair, and another export lies there")
         asked += ended.asked
         if lost := len(intact & set(asked)) + len(asked) - len(set(asked)):
             wrong.append(f"{lost} captions asked for that were there, or twice")
         return done, wrong
 
-    def _refusal_faults(self, ended: Ended, name: str) -> list[str]:
-        lines = [line for line in ended.said.splitlines() if line.startswith("triptych: ")]
-        if len(lines) != 1:
-            return [f"{len(lines)} lines of error: {_last_words(ended)}"]
-        faults = []
-        twin = self._twin_of(name)
-        if name not in lines[0] and (twin is None or twin not in lines[0]):
-            faults.append(f"refused without the file's name: {lines[0]}")
-        if "triptych repair" not in lines[0]:
-            faults.append(f"refused without a remedy: {lines[0]}")
-        return faults
-
-    def _intact_marks(self, run: Path) -> set[str]:
-        """The captions that lie where they were, in lines that are as they were."""
-        before = tree_of(self._calm)
-        found: set[str] = set()
-        for name, content in tree_of(run).items():
-            if content is not None and name.startswith("captions/"):
-                lines = (before.get(name) or b"").splitlines(keepends=True)
-                same = set(lines) & set(content.splitlines(keepends=True))
-                found |= {
-                    mark.decode() for line in same if not zlib.crc32(line) for mark in MARK.findall(line)
-                }
-        return found
-
     def _commands(self, run: Path, command: str, *options: str) -> Ended:
         return self._runs.run([["triptych", command, str(run), *options]])
+
+
+def _damage(state: State, run: Path, name: str, kind: str, rng: random.Random) -> None:
+    path = run / name
+    if kind == REMOVED:
+        path.unlink()
+    elif kind == SWAPPED:
+        twin = run / str(_twin_of(state, name))
+        one, other = path.read_bytes(), twin.read_bytes()
+        path.write_bytes(other)
+        twin.write_bytes(one)
+    else:
+        path.write_bytes(kinds_for(path)[kind](path.read_bytes(), rng))
+
+
+def _twin_of(state: State, name: str) -> str | None:
+    """Another file of the same kind."""
+    path = Path(name)
+    if len(path.parts) == 1:
+        return None
+    alike = sorted((state.run / path.parts[0]).rglob(f"*{path.suffix}"))
+    names = [p.relative_to(state.run).as_posix() for p in alike]
+    at = names.index(name)
+    return names[at - 1] if len(names) > 1 else None
+
+
+def _is_harmless(state: State, run: Path) -> bool:
+    """Whether only what nobody reads differs, or the order of whole lines in journals."""
+    before, now = tree_of(state.run), tree_of(run)
+    for name in before.keys() | now.keys():
+        if before.get(name) == now.get(name) or name.startswith(_NOBODY_READS):
+            continue
+        is_journal = name.startswith("captions/") and name.endswith(".jsonl")
+        if not is_journal or _whole_lines(before.get(name)) != _whole_lines(now.get(name)):
+            return False
+    return True
+
+
+def _refusal_faults(state: State, ended: Ended, name: str) -> list[str]:
+    lines = [line for line in ended.said.splitlines() if line.startswith("triptych: ")]
+    if len(lines) != 1:
+        return [f"{len(lines)} lines of error: {_last_words(ended)}"]
+    faults = []
+    meant = [name, _twin_of(state, name) or name]
+    meant += [f"shard {each.split('/', 3)[-1].removesuffix('.jsonl')} " for each in meant]
+    if name.startswith(_NOTES):  # refused is what it is about
+        meant = [f"/{each.removeprefix(_NOTES).removesuffix('.sha256')}." for each in meant]
+    if not any(each in lines[0] for each in meant):
+        faults.append(f"refused without the file's name: {lines[0]}")
+    if "triptych repair" not in lines[0]:
+        faults.append(f"refused without a remedy: {lines[0]}")
+    return faults
+
+
+def _intact_marks(state: State, run: Path) -> set[str]:
+    """The captions that count and lie where they were, in lines that are as they were."""
+    before = tree_of(state.run)
+    found: set[str] = set()
+    for name, content in tree_of(run).items():
+        if content is not None and name.startswith(state.captions):
+            lines = (before.get(name) or b"").splitlines(keepends=True)
+            same = set(lines) & set(content.splitlines(keepends=True))
+            found |= {mark.decode() for line in same if not zlib.crc32(line) for mark in MARK.findall(line)}
+    return found
 
 
 def _whole_lines(content: bytes | None) -> list[bytes]:
@@ -201,7 +229,3 @@ def _faults(ended: Ended) -> Iterator[str]:
 def _last_words(ended: Ended) -> str:
     lines = [line for line in ended.said.splitlines() if line.startswith(("triptych: ", "BAD"))]
     return " | ".join((lines or ended.said.splitlines())[-3:]) or f"ended with {ended.status}"
-
-
-def _export_of(run: Path) -> dict[str, bytes | None]:
-    return tree_of(run / "export")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from triptych.errors import SetupError
-from triptych.runs.arrays import allocate_array, damaged_checkpoint, map_embeddings, write_array
+from triptych.runs.arrays import allocate_array, map_embeddings, write_array
 
 
 @pytest.mark.parametrize(
@@ -67,15 +67,3 @@ def test_what_are_no_embeddings_is_named(content: object, found: str, tmp_path: 
         np.save(path, content)
     with pytest.raises(SetupError, match=rf"a\.npy {found}.*`triptych r"):
         map_embeddings(path, 2)
-
-
-def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
-    """With what to remove."""
-    path = tmp_path / "grouping" / "cell_of.npy"
-    path.parent.mkdir()
-    path.write_bytes(b"no array")
-    with (
-        pytest.raises(SetupError, match=r"cell_of\.npy is damaged .*remove the folder .*grouping"),
-        damaged_checkpoint(path),
-    ):
-        np.load(path, allow_pickle=False)

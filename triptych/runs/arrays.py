@@ -6,9 +6,7 @@ stored into; the rows of a shard's embeddings. Not its job: which shards there a
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -56,16 +54,3 @@ def map_embeddings(path: Path, count: int | None = None) -> NDArray[np.float16]:
         found = f"{rows.dtype}[{', '.join(map(str, rows.shape))}]"
         raise SetupError(f"{path} has {found}, expected {expected}; {mend}", path=path)
     return rows
-
-
-@contextlib.contextmanager
-def damaged_checkpoint(path: Path) -> Iterator[None]:
-    """Whatever goes wrong inside, the checkpoint in ``path`` is to blame: a SetupError says so."""
-    try:
-        yield
-    except Exception as error:  # numpy promises no kind of error for bytes that are no array
-        raise SetupError(
-            f"{path} is damaged ({error}); remove the folder {path.parent}, which holds checkpoints only,"
-            " and run again",
-            path=path,
-        ) from None

@@ -31,7 +31,7 @@ PART_SUFFIX = ".part"
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
 """A link that lies there isn't followed: its target would be emptied."""
 
-_MAKE_IT_AGAIN = "the file was damaged or edited: remove it and run again"
+_SET_ASIDE = "the file was damaged or edited; `triptych repair` sets it aside, so that it is made again"
 
 UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What decoding raises where bytes are no JSON, no UTF-8, of another type, or nested without end."""
@@ -139,7 +139,7 @@ def read_json(path: Path, kind: type[T], what_to_do: str, *, is_sealed: bool = F
         raise SetupError(f"{path} is damaged: {error}; {what_to_do}", path=path) from None
 
 
-def read_jsonl(path: Path, kind: type[T], what_to_do: str = _MAKE_IT_AGAIN) -> Iterator[T]:
+def read_jsonl(path: Path, kind: type[T], what_to_do: str = _SET_ASIDE) -> Iterator[T]:
     """The records of a JSON Lines file, in order. At most CHUNK_BYTES of it are in memory at a time.
 
     Raises SetupError that names the file where it has gone, and the line where one is not a ``kind``, with
@@ -158,7 +158,7 @@ def read_jsonl(path: Path, kind: type[T], what_to_do: str = _MAKE_IT_AGAIN) -> I
 
 def read_whole_jsonl(path: Path, kind: type[T]) -> list[T]:
     """All records of a JSON Lines file: twice as fast as ``read_jsonl``, with the whole file in memory."""
-    with damage_as_setup_error(path, _MAKE_IT_AGAIN):
+    with damage_as_setup_error(path, _SET_ASIDE):
         return decode_all(path.read_bytes(), kind)
 
 

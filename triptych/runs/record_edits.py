@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from triptych.records import GONE, REPLACED, ImageRecord
+from triptych.runs.checkpoints import forget_shard
 from triptych.runs.folder import RunFolder
 from triptych.runs.jsonl import write_jsonl
 
@@ -58,4 +59,5 @@ def write_edited(run: RunFolder, shard: str, edits: Edits) -> None:
             if now is not None:
                 yield now
 
+    forget_shard(run, shard)
     write_jsonl(run.images_file(shard), edited())

@@ -15,6 +15,7 @@ from triptych.api import Run
 from triptych.errors import SetupError
 from triptych.records import Caption
 from triptych.runs.arrays import map_embeddings
+from triptych.runs.checkpoints import damaged_shards
 from triptych.runs.folder import RunFolder
 from triptych.runs.generations import FILE_NAME, Generation, captioned_jobs, generation_names
 from triptych.runs.journal import journal_lines, read_journal
@@ -26,6 +27,7 @@ MOST_LINES = 20
 """Damaged lines of a journal that are named; more are counted."""
 
 
+_DAMAGED = "was damaged or edited after"
 _GONE = "is not there any more; `triptych run` makes it again"
 
 
@@ -58,6 +60,8 @@ def _twice_damaged(folder: RunFolder, file: Path, kind: type[msgspec.Struct]) ->
 def check_files(opened: Run, found: Findings) -> None:
     """Each file of a finished stage has the bytes that it had when the stage finished."""
     folder = opened.folder
+    damaged = damaged_shards(folder) if not folder.is_finished("embeddings") else ()
+    found.violations += [f"{path} {_DAMAGED} it had been written; {_set_aside(folder)}" for path in damaged]
     for stage in folder.every_stage:
         state = folder.run_file.stages.get(stage)
         if state is None or not state.finished or not state.wrote:
@@ -75,7 +79,7 @@ def _what_became(folder: RunFolder, stage: StageName, name: str) -> str:
         return _GONE
     if name not in folder.run_file.stages[stage].wrote:
         return f"is no file that {stage} left; `triptych repair {folder.path}` sets it aside"
-    return f"was damaged or edited after {stage} had finished; {_set_aside(folder)}"
+    return f"{_DAMAGED} {stage} had finished; {_set_aside(folder)}"
 
 
 def _set_aside(folder: RunFolder) -> str:

@@ -49,7 +49,6 @@ def main(points: int | None, seed: int, workers: int) -> None:
 def _counts(outcomes: Sequence[Outcome]) -> dict[str, int]:
     return {
         "tried": len(outcomes),
-        "that_left_what_another_left": sum(outcome.is_copy for outcome in outcomes),
         "of_changes_that_did_not_come": sum(not outcome.struck for outcome in outcomes),
         "survived": sum(outcome.survived for outcome in outcomes),
         "captions_lost": sum(outcome.lost for outcome in outcomes),

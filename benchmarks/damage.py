@@ -2,10 +2,12 @@
 
     python -m benchmarks.damage [--damages 2050] [--seed 1] [--workers 2]
 
-Bits, bytes, blocks, lines, whole files, and values of every field by others of the same size: see
-tests/damage. After each, `triptych status`, `verify` and `report` have to end without a traceback, and
-`verify` to see it unless it provably changes nothing that a stage or a reader uses; the next run has to
-refuse, with the file's name and what to do, or to end with the same export; after `triptych repair` it has
+Bits, bytes, blocks, lines, whole files, and values of every field by others of the same size, of a finished
+run with three exports beside the first and captions that were put aside, and of one that was killed in each
+stage: see tests/damage. After each, `triptych status`, `verify` and `report` have to end without a traceback,
+and `verify`, of an unfinished run the stage that would use it, to see it unless it provably changes nothing
+that a stage or a reader uses; the next run has to refuse, with the file's name and what to do, or to end with
+the same export; after `triptych repair` it has
 to end as if nothing had been, and without asking for a caption that was still there. Exits 1 where anything
 of that isn't so.
 """
@@ -37,12 +39,13 @@ def main(damages: int, seed: int, workers: int) -> None:
         "damages": len(outcomes),
         "that_happened_to_change_no_byte": damages - len(outcomes),
         "change_what_a_stage_or_a_reader_uses": len(harmful),
-        "of_those_seen_by_verify": sum(outcome.is_seen for outcome in harmful),
+        "of_those_seen": sum(outcome.is_seen for outcome in harmful),
         "harmless": len(outcomes) - len(harmful),
         "next_run": Counter(outcome.run for outcome in outcomes),
         "tracebacks": sum("ended with" in each for outcome in outcomes for each in outcome.wrong),
         "other_exports": sum("another export" in each for outcome in outcomes for each in outcome.wrong),
         "wrong": wrong[:20],
+        "by_state": Counter(outcome.state for outcome in outcomes),
         "by_file": Counter(map(_kind_of_file, outcomes)),
         "by_damage": Counter(_kind_of_damage(outcome) for outcome in outcomes),
     }

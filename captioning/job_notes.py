@@ -19,6 +19,7 @@ from triptych.jobs import Job
 from triptych.runs.digest_cache import signature_of
 from triptych.runs.done_shards import CaptionCounts
 from triptych.runs.folder import RunFolder, Setting
+from triptych.runs.generations import put_aside
 from triptych.runs.ledger.noted import as_note
 
 
@@ -50,6 +51,7 @@ class JobNotes:
         of_others = {key for key in self.values if key.partition(".")[0] not in generations}
         kept = of_others | {f"{job}.{name}" for job in generations for name in ("limit", "planned")}
         self.values = {key: value for key, value in self.values.items() if key in kept}
+        put_aside(self._run, generations)
         self._run.run_file.generations |= generations
         state = self._run.run_file.stages["captions"]
         state.settings, state.finished = stage_settings(self._run), False

@@ -21,7 +21,14 @@ from triptych.records import Caption, ImageRecord
 from triptych.runs.arrays import map_embeddings
 from triptych.runs.checkpoints import damaged_shards
 from triptych.runs.folder import RunFolder
-from triptych.runs.generations import FILE_NAME, Generation, captioned_jobs, generation_names
+from triptych.runs.generations import (
+    FILE_NAME,
+    Generation,
+    accept_change,
+    captioned_jobs,
+    changed_since_put_aside,
+    generation_names,
+)
 from triptych.runs.journal import JournalLine, journal_lines, read_journal
 from triptych.runs.jsonl import make_folder, read_whole_jsonl, sync_directory, written_whole
 from triptych.runs.missing_sources import listed_shards
@@ -177,6 +184,16 @@ def _caption_damage(folder: RunFolder) -> Iterator[Damage]:
             f"{path}: lines that are set aside, so that what is missing then is made again: {counts}",
             partial(_take_out_lines, folder, path),
         )
+    for name, (was, now) in changed_since_put_aside(folder).items():
+        yield Damage(
+            f"{folder.captions_root / name} had {was:,} bytes of captions when it was put aside, and has"
+            f" {now:,}; put back what there was, or it is noted that this is all",
+            partial(_accept, folder, name),
+        )
+
+
+def _accept(folder: RunFolder, name: str, aside: Path) -> None:
+    accept_change(folder, name)
 
 
 def _bad_lines(path: Path) -> tuple[set[int], set[int]]:
@@ -205,6 +222,7 @@ def _take_out_lines(folder: RunFolder, path: Path, aside: Path) -> None:
         file.writelines(line.content for line in lines if line.number in bad)
     with written_whole(path) as file:
         file.writelines(line.content for line in lines if line.number not in bad)
+    accept_change(folder, "/".join(path.relative_to(folder.captions_root).parts[:2]))
 
 
 def _move(root: Path, name: str, aside: Path) -> None:

@@ -64,18 +64,13 @@ class FullDisk(Fault):
 
     def meets(self, number: int, change: Change, write: Callable[[bytes], int] | None) -> int | None:
         """See Fault."""
-        if number < self._number or not takes_room(change):
+        if number < self._number or not (change.kind in ("write", "mkdir", "allocate") or change.is_new):
             return None
         self._struck.touch()
         if write is not None and self._takes_a_part and len(change.data) > 1:
             self._takes_a_part = False
             return write(change.data[: len(change.data) // 2])
         raise _error(errno.ENOSPC, change)
-
-
-def takes_room(change: Change) -> bool:
-    """Whether it fails on a full disk."""
-    return change.kind in ("write", "mkdir", "allocate") or change.is_new
 
 
 def _error(number: int, change: Change) -> OSError:

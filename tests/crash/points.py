@@ -7,14 +7,12 @@ by the run itself. Not its job: what a fault does (see faults, disk).
 
 from __future__ import annotations
 
-import hashlib
 import pickle
 import random
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
-from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -22,7 +20,7 @@ import msgspec
 
 from tests.crash.changes import Change, Fault, Watch
 from tests.crash.disk import POWER_CUTS, Disk, after_power_cut, tree_of
-from tests.crash.faults import FailsOnce, FullDisk, KilledAt, ShortWrite, takes_room
+from tests.crash.faults import FailsOnce, FullDisk, KilledAt, ShortWrite
 from tests.crash.runs import Ended, SmallRuns, draw_pile, marks_in
 from triptych.runs import digest_cache
 from triptych.runs.folder import STAGE_NAMES, RunFolder
@@ -48,8 +46,6 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     change: str
     struck: bool
     """Whether the run came to that change: threads take turns as they like."""
-    is_copy: bool = False
-    """Whether the fault leaves what another left, whose outcome this is."""
     lost: int = 0
     """Captions that were on disk and are no more."""
     doubled: int = 0
@@ -92,14 +88,13 @@ class CrashPoints:
         self._names = _names_in(folder / "calm")
         self.begun: tuple[str, ...] = ()
         """Folders of which it may come to nothing."""
-        self._tried: dict[tuple[str, str], Outcome] = {}
         self._marks = _marks_below(folder / "calm")
         assert self._marks
 
     def in_folder(self, folder: Path) -> Self:
         """The same with files of its own, for another process."""
         other = copy(self)
-        other._folder, other.runs, other._tried = folder, self.runs.in_folder(folder), {}
+        other._folder, other.runs = folder, self.runs.in_folder(folder)
         return other
 
     def points(self, kinds: Iterable[str] = KINDS) -> list[tuple[str, int]]:
@@ -113,39 +108,28 @@ class CrashPoints:
         ]
 
     def attempt(self, kind: str, number: int) -> Outcome:
-        """Strike, go on, look. A fault that leaves what another left isn't tried again."""
+        """Strike, go on, look."""
         point = self._folder / "point"
         shutil.rmtree(point, ignore_errors=True)
-        if kind in FAULTS and (kind != KILLED or number % REAL_KILL_EVERY == 0):
-            key = (kind, str(self._first_that_fails(kind, number)))
-            try_it = partial(self._strike_and_go_on, point, kind, number)
-        else:
-            on_disk = self.leave(kind, number, point)
-            key = ("left", _digest((tree_of(point), sorted(on_disk.items()))))
-            try_it = partial(self._go_on, point, on_disk)
-        is_copy = key in self._tried
-        if not is_copy:
-            self._tried[key] = try_it()
-        change = str(self.changes[number])
-        return msgspec.structs.replace(
-            self._tried[key], kind=kind, number=number, change=change, is_copy=is_copy
-        )
-
-    def _strike_and_go_on(self, point: Path, kind: str, number: int) -> Outcome:
         struck = self._folder / "struck"
         struck.unlink(missing_ok=True)
-        ended = self.strike(point, FAULTS[kind](number - len(self._before), struck))
-        found = self._go_on(point, _marks_below(point))
-        unclean = "" if kind == KILLED else _unclean(ended, may_fail=kind != SHORT)
-        other = "; ".join(filter(None, [unclean, found.other]))
-        return msgspec.structs.replace(found, struck=struck.exists(), other=other)
-
-    def _first_that_fails(self, kind: str, number: int) -> int:
-        """Where a disk that is full from ``number`` on is first found to be so."""
-        if kind != FULL:
-            return number
-        later = range(number, len(self.changes))
-        return next((at for at in later if takes_room(self.changes[at])), len(self.changes))
+        unclean = ""
+        if kind in FAULTS and (kind != KILLED or number % REAL_KILL_EVERY == 0):
+            ended = self.strike(point, FAULTS[kind](number - len(self._before), struck))
+            on_disk = _marks_below(point)
+            unclean = "" if kind == KILLED else _unclean(ended, may_fail=kind != SHORT)
+        else:
+            on_disk = self.leave(kind, number, point)
+            struck.touch()
+        found = self._go_on(point, on_disk)
+        return msgspec.structs.replace(
+            found,
+            kind=kind,
+            number=number,
+            change=str(self.changes[number]),
+            struck=struck.exists(),
+            other="; ".join(filter(None, [unclean, found.other])),
+        )
 
     def strike(self, point: Path, fault: Fault) -> Ended:
         """Run in ``point``, a new folder, with ``fault``, which counts from where the command begins."""
@@ -257,10 +241,6 @@ def _export_of(run: Path) -> dict[str, bytes | None]:
 
 def _names_in(folder: Path) -> set[str]:
     return {name for name in tree_of(folder) if not name.endswith(_MAY_DIFFER)}
-
-
-def _digest(content: object) -> str:
-    return hashlib.sha256(pickle.dumps(content)).hexdigest()
 
 
 def _marks_below(folder: Path) -> Counter[str]:

@@ -59,6 +59,27 @@ def _kept(triptych: Command, run: Path) -> dict[str, int | None]:
     return {name: counts["kept"] for name, counts in jobs.items()}
 
 
+def test_what_is_lost_of_captions_that_were_put_aside_is_seen(
+    triptych: Command, run: Path, new_prompt: str
+) -> None:
+    """Also whole lines, or all of them; after repair what is left is all that there is."""
+    old = next((run / "captions" / "single_en").iterdir())
+    for stage in (("caption", new_prompt, "--fresh", "captions"), ("filter",), ("export",)):
+        assert 0 == triptych(stage[0], run, *stage[1:]).exit_code
+    assert 0 == triptych("verify", run).exit_code
+
+    journal = next(old.rglob("*.jsonl"))
+    journal.write_bytes(b"".join(journal.read_bytes().splitlines(keepends=True)[:-1]))
+    verified = triptych("verify", run)
+
+    assert 1 == verified.exit_code
+    assert f"{old} had" in verified.stdout
+    assert 0 == triptych("repair", run, "--yes").exit_code
+    assert 0 == triptych("verify", run).exit_code
+    assert 0 == triptych("captions", "prune", run, "--yes").exit_code
+    assert 0 == triptych("verify", run).exit_code
+
+
 def test_what_was_made_of_replaced_captions_is_stale_until_it_is_made_again(
     triptych: Command, run: Path, new_prompt: str
 ) -> None:

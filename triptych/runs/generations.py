@@ -142,14 +142,43 @@ def superseded(folder: RunFolder) -> Iterator[tuple[str, str]]:
                 yield job, name
 
 
+def put_aside(folder: RunFolder, generations: Mapping[str, str]) -> None:
+    """Note how much there is of what counts now, before ``generations``, by job, count."""
+    noted = folder.run_file.put_aside
+    for job, name in generations.items():
+        before = folder.run_file.generations.get(job, name)
+        if before != name:
+            noted[f"{job}/{before}"] = _journal_bytes(folder, f"{job}/{before}")
+        noted.pop(f"{job}/{name}", None)
+
+
+def changed_since_put_aside(folder: RunFolder) -> dict[str, tuple[int, int]]:
+    """By ``<job>/<generation>`` the bytes in journals that were there when it was put aside, and now."""
+    sizes = {name: (size, _journal_bytes(folder, name)) for name, size in folder.run_file.put_aside.items()}
+    return {name: (was, now) for name, (was, now) in sizes.items() if was != now}
+
+
+def accept_change(folder: RunFolder, name: str) -> None:
+    """What is there of ``<job>/<generation>`` is all that there is."""
+    if name in folder.run_file.put_aside:
+        folder.run_file.put_aside[name] = _journal_bytes(folder, name)
+        folder.save()
+
+
 def remove_generation(folder: RunFolder, job: str, name: str) -> None:
     """Remove its captions. Raises UsageError for the one that counts."""
     if name == folder.run_file.generations.get(job):
         raise UsageError(f"{name} is what {job} has in {folder.path}; it can't be removed")
+    folder.run_file.put_aside.pop(f"{job}/{name}", None)
+    folder.save()
     root = folder.captions_root / job / name
     for file in (root / FILE_NAME, copy_of(root / FILE_NAME)):
         file.unlink(missing_ok=True)  # first: half of one is never taken up again
     shutil.rmtree(root)
+
+
+def _journal_bytes(folder: RunFolder, name: str) -> int:
+    return sum(path.stat().st_size for path in (folder.captions_root / name).rglob("*.jsonl"))
 
 
 def _has_captions(folder: RunFolder, job: str, name: str) -> bool:

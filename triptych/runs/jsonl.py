@@ -167,7 +167,7 @@ def read_placed_jsonl(path: Path, kind: type[T]) -> tuple[list[T], NDArray[np.in
     import numpy as np  # not what every command needs
 
     content = path.read_bytes()
-    with damage_as_setup_error(path, _MAKE_IT_AGAIN):
+    with damage_as_setup_error(path, _SET_ASIDE):
         records = decode_all(content, kind)
     ends = np.flatnonzero(np.frombuffer(content, np.uint8) == ord("\n"))
     return records, np.concatenate([[0], ends + 1])

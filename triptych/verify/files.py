@@ -17,7 +17,13 @@ from triptych.records import Caption
 from triptych.runs.arrays import map_embeddings
 from triptych.runs.checkpoints import damaged_shards
 from triptych.runs.folder import RunFolder
-from triptych.runs.generations import FILE_NAME, Generation, captioned_jobs, generation_names
+from triptych.runs.generations import (
+    FILE_NAME,
+    Generation,
+    captioned_jobs,
+    changed_since_put_aside,
+    generation_names,
+)
 from triptych.runs.journal import journal_lines, read_journal
 from triptych.runs.run_file import NAME, copy_of, read_twice_written
 from triptych.runs.stage_record import RunFile, StageName
@@ -98,6 +104,11 @@ def check_journals(opened: Run, found: Findings) -> None:
             except SetupError:
                 damaged += _damaged_lines(path, opened.folder)
             task.advance(1)
+    damaged += [
+        f"{opened.folder.captions_root / name} had {was:,} bytes of captions when it was put aside, and has"
+        f" {now:,}; put back what there was, or `triptych repair {opened.path}` notes that this is all"
+        for name, (was, now) in changed_since_put_aside(opened.folder).items()
+    ]
     found.violations += damaged
     if journals and not damaged:
         found.checks.append(f"{lines:,} lines in {len(journals):,} journals are as they were written")

@@ -8,6 +8,7 @@ damaged is moved to ``RUN/damaged/<time>/``, from where it can be put back; noth
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -131,7 +132,7 @@ def _file_damage(folder: RunFolder, stage: StageName) -> Iterator[Damage]:
     if state is None:
         return
     if state.finished and state.wrote:
-        names = [name for name in folder.changed_files(stage) if (folder.path / name).is_file()]
+        names = [name for name in folder.changed_files(stage) if os.path.lexists(folder.path / name)]
     else:
         names = [*dict.fromkeys(_unreadable(folder))] if stage == "embeddings" else []
     for name in names:
@@ -226,8 +227,8 @@ def _take_out_lines(folder: RunFolder, path: Path, aside: Path) -> None:
 
 
 def _move(root: Path, name: str, aside: Path) -> None:
-    """Move a file of the run to its place below ``aside``, where it is there."""
-    if not (root / name).exists():
+    """Move what lies in the place of a file of the run to its place below ``aside``."""
+    if not os.path.lexists(root / name):
         return
     moved = aside / name
     make_folder(moved.parent)

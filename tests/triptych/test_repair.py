@@ -12,6 +12,20 @@ from triptych.runs.folder import RunFolder
 from triptych.runs.generations import begin_generation
 from triptych.runs.journal import read_journal
 
+FILES = [
+    "run.json",
+    ".run.json.copy",
+    "sources.jsonl",
+    "images/files-00000.jsonl",
+    "embeddings/files-00000.npy",
+    "sets.jsonl",
+    "verdicts/single_en/files-00000.jsonl",
+    "verdicts/scores.jsonl",
+    "export/README.md",
+    "export/manifest.json",
+]
+"""One of each kind."""
+
 
 @pytest.fixture
 def journal(run: Path) -> str:
@@ -33,21 +47,22 @@ def set_aside(run: Path) -> dict[str, bytes]:
     return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "run.json",
-        ".run.json.copy",
-        "sources.jsonl",
-        "images/files-00000.jsonl",
-        "embeddings/files-00000.npy",
-        "sets.jsonl",
-        "verdicts/single_en/files-00000.jsonl",
-        "verdicts/scores.jsonl",
-        "export/README.md",
-        "export/manifest.json",
-    ],
-)
+@pytest.mark.parametrize("name", FILES)
+def test_a_folder_in_the_place_of_a_file_is_set_aside(
+    name: str, triptych: Command, few_images: Path, finished: Path, run: Path
+) -> None:
+    """It is none of the run's."""
+    (run / name).unlink()
+    (run / name).mkdir()
+    assert 1 == triptych("verify", run).exit_code
+
+    assert 0 == triptych("repair", run, "--yes").exit_code
+    assert 0 == again(triptych, few_images, run).exit_code
+    assert (finished / name).is_file() == (run / name).is_file()
+    assert 0 == triptych("verify", run).exit_code
+
+
+@pytest.mark.parametrize("name", FILES)
 def test_a_damaged_file_is_set_aside_and_made_again(
     name: str, triptych: Command, few_images: Path, finished: Path, run: Path
 ) -> None:

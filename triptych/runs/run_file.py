@@ -48,7 +48,7 @@ def read_twice_written(file: Path, kind: type[T], folder: Path) -> T:
     repair = f"`triptych repair {folder}` puts its copy in its place"
     try:
         return read_json(file, kind, repair, is_sealed=True)
-    except FileNotFoundError:
+    except (FileNotFoundError, IsADirectoryError):
         raise SetupError(f"{file} is not there any more; {repair}", path=file) from None
 
 
@@ -79,7 +79,7 @@ def _version(file: Path) -> int | None:
     """Of the run's format; None where it can't be told: one of its digits may be what is damaged."""
     try:
         header = read_json(file, _Header, "")
-    except (FileNotFoundError, SetupError):
+    except (FileNotFoundError, IsADirectoryError, SetupError):
         return None
     is_believed = header.crc32 is None or is_intact(
         file.read_bytes()

@@ -24,6 +24,7 @@ from benchmarks.record import record, refuse_dirty_tree
 from benchmarks.stopwatch import Stopwatch
 from benchmarks.synthetic_run import make_run
 from tests.support.contexts import JOBS, context_of
+from triptych.captioning.scheduler import BATCH_EVERY_S
 from triptych.export.config import ExportConfig
 from triptych.export.stage import export_run
 from triptych.records import Caption
@@ -33,11 +34,11 @@ from triptych.runs.folder import RunFolder
 from triptych.runs.journal import JournalWriter
 from triptych.runs.jsonl import CHUNK_BYTES, decode_all
 
-BATCHES = (10, 100)
-"""Captions in a commit: ten commits a second, at 100 and at 1,000 captions a second."""
-
 CAPTIONS_PER_S = 1_000
 """What the cost of writing is set against: more than a machine with eight GPUs makes."""
+
+BATCH = round(CAPTIONS_PER_S * BATCH_EVERY_S)
+"""Captions in a commit then."""
 
 TURNS = 5
 COMMITS = 100
@@ -69,25 +70,23 @@ def _writing(folder: Path, captions: list[Caption]) -> dict[str, object]:
     encoder = msgspec.json.Encoder()
     encoded = [encoder.encode(caption) for caption in captions[:5000]]
     seal_us = _best_us(lambda: [sealed_line(line) for line in encoded], len(encoded))
-    measured: dict[str, object] = {
+    took: dict[str, list[float]] = {"with": [], "without": []}
+    for turn in range(TURNS):
+        for kind, seal in (("with", sealed_line), ("without", lambda line: line + b"\n")):
+            journal.sealed_line = seal
+            with JournalWriter(folder / f"{kind}-{turn}.jsonl") as writer:
+                began = time.perf_counter()
+                for number in range(COMMITS):
+                    writer.commit(captions[number : number + BATCH])
+                took[kind].append((time.perf_counter() - began) / COMMITS)
+    journal.sealed_line = sealed_line
+    return {
         "checksum_us_a_caption": round(seal_us, 2),
-        f"share_of_captioning_at_{CAPTIONS_PER_S}_captions_per_s": round(seal_us * CAPTIONS_PER_S / 1e6, 5),
+        "captions_per_s": CAPTIONS_PER_S,
+        "captions_in_a_commit": BATCH,
+        "commit_ms": {kind: round(statistics.median(times) * 1e3, 3) for kind, times in took.items()},
+        "share_of_captioning": round(seal_us * CAPTIONS_PER_S / 1e6, 5),
     }
-    for batch in BATCHES:
-        took: dict[str, list[float]] = {"with": [], "without": []}
-        for turn in range(TURNS):
-            for kind, seal in (("with", sealed_line), ("without", lambda line: line + b"\n")):
-                journal.sealed_line = seal
-                with JournalWriter(folder / f"{kind}-{batch}-{turn}.jsonl") as writer:
-                    began = time.perf_counter()
-                    for number in range(COMMITS):
-                        writer.commit(captions[number : number + batch])
-                    took[kind].append((time.perf_counter() - began) / COMMITS)
-        journal.sealed_line = sealed_line
-        commit_ms = {kind: round(statistics.median(times) * 1e3, 3) for kind, times in took.items()}
-        measured[f"commit_of_{batch}_ms"] = commit_ms
-        measured[f"share_of_a_commit_of_{batch}"] = round(seal_us * batch / 1e3 / commit_ms["with"], 4)
-    return measured
 
 
 def _reading(lines: bytes, count: int) -> dict[str, object]:

@@ -21,7 +21,7 @@ demo: setup
 test: setup
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
-# A run struck at every change that it makes to its folder, by every kind of fault: half an hour on two cores.
+# Runs struck at every change that they make to their folder, by every kind of fault: an hour on one core, half on two.
 crash: setup
 	PRINT_ONLY=1 $(BIN)/python -m benchmarks.crash_points
 

@@ -240,7 +240,7 @@ def _export_of(run: Path) -> dict[str, bytes | None]:
 
 
 def _names_in(folder: Path) -> set[str]:
-    return {name for name in tree_of(folder) if not name.endswith(_MAY_DIFFER)}
+    return {name for name in tree_of(folder) if not name.endswith(_MAY_DIFFER) and "/.counts" not in name}
 
 
 def _marks_below(folder: Path) -> Counter[str]:

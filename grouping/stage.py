@@ -13,7 +13,7 @@ import os
 import shutil
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING
@@ -31,6 +31,11 @@ from triptych.runs.folder import RunFolder, Setting
 from triptych.runs.jsonl import write_jsonl
 from triptych.runs.ledger.noted import as_note
 from triptych.runs.missing_sources import ArchiveDamage
+from triptych.runs.other_embeddings import (
+    embeddings_to_go_on_with,
+    switch_embeddings,
+    undo_half_a_switch,
+)
 from triptych.runs.source_changes import find_changes
 from triptych.sources.shard import Shard, estimate_count
 
@@ -50,38 +55,40 @@ SETS_DATA_VERSION = 5
 """Of group and the folders neighbours and sets. Raise it when the same embeddings would give other sets."""
 
 
-def embed_sources(run: RunContext, sources: Sequence[Shard], config: EmbeddingConfig) -> bool:
+def embed_sources(
+    run: RunContext,
+    sources: Sequence[Shard],
+    config: EmbeddingConfig,
+    before_work: Callable[[], object] = lambda: None,
+) -> bool:
     """Embed what of ``sources`` isn't embedded yet, and count what is gone as gone. Returns whether there
-    was work.
+    was work. ``before_work`` is called where there is anything to embed.
 
     Batch size, threads and devices are no part of the fingerprint: they change how fast rows come,
     not what they mean. Raises SetupError where the model can't be loaded, or the folder was made from
-    another model or of other images.
+    another model or of other images. Embeddings of another model stay beside (see other_embeddings).
     """
     folder, progress = run.folder, run.progress
-    checkpoint = resolve_encoder(config.model, config.pretrained)
-    settings: dict[str, Setting] = {
-        "data_version": EMBEDDINGS_DATA_VERSION,
-        "encoder": checkpoint.identity,
-        "precision": config.precision,
-    }
-    folder.refuse_other_settings("embeddings", settings)  # before a model is loaded
-    if folder.is_finished("embeddings"):
-        folder.refuse_damage({"images": folder.digest("images")})
+    settings, checkpoint = embedding_settings(config), resolve_encoder(config.model, config.pretrained)
+    there = _embeddings_there(folder, settings)
+    if there.is_finished("embeddings"):
+        there.refuse_damage({name: there.digest(name) for name in ("images", "embeddings")})
     else:
-        refuse_damaged_shards(folder)
-    changes = find_changes(folder, sources)
+        refuse_damaged_shards(there)
+    changes = find_changes(there, sources)
     for line in changes.lines:
         progress.say(f"note: {line}")
-    if folder.is_finished("embeddings") and changes.are_none and changes.is_listed:
+    if there is folder and folder.is_finished("embeddings") and changes.are_none and changes.is_listed:
         return False
 
     began = time.monotonic()
     with contextlib.ExitStack() as stack:
         embed = None
         if changes.todo:
+            before_work()
             embed = stack.enter_context(_open_devices(run, checkpoint, config, len(changes.todo)))
         # Now: a model that fails must leave no trace.
+        _switch(run, there)
         folder.begin_stage("embeddings", settings, {})
         if folder.is_finished("embeddings"):
             folder.reopen_stage("embeddings")
@@ -96,7 +103,32 @@ def embed_sources(run: RunContext, sources: Sequence[Shard], config: EmbeddingCo
     progress.say(
         f"embeddings: {found:,} files found, {found - unreadable:,} images, {unreadable:,} unreadable"
     )
-    return not changes.are_none
+    return not changes.are_none or there is not folder
+
+
+def embedding_settings(config: EmbeddingConfig) -> dict[str, Setting]:
+    """What embeddings depend on. Raises SetupError where the model isn't there."""
+    return {
+        "data_version": EMBEDDINGS_DATA_VERSION,
+        "encoder": resolve_encoder(config.model, config.pretrained).identity,
+        "precision": config.precision,
+    }
+
+
+def _embeddings_there(folder: RunFolder, settings: Mapping[str, Setting]) -> RunFolder:
+    """Those to go on with, after what killed processes have left was put in order."""
+    undo_half_a_switch(folder)
+    folder.goes_on_afresh("embeddings", settings, {})
+    return embeddings_to_go_on_with(folder, settings)
+
+
+def _switch(run: RunContext, there: RunFolder) -> None:
+    if there is run.folder:
+        return
+    before, found = run.folder.run_file.stages["embeddings"], there.run_file.stages.get("embeddings")
+    switch_embeddings(run.folder, there)
+    going_on = f"going on with those by {found.settings['encoder']}; " if found is not None else ""
+    run.progress.say(f"embeddings: {going_on}those by {before.settings['encoder']} are kept")
 
 
 def _finish_embeddings(run: RunContext, began: float, notes: dict[str, Setting]) -> tuple[int, int]:
@@ -218,8 +250,10 @@ def adopt_embeddings(run: RunContext, stored: Sequence[StoredShard]) -> bool:
         "encoder": STORED_EMBEDDINGS,
         "source": _describe(stored),
     }
+    there = _embeddings_there(folder, settings)
+    _switch(run, there)
     if not folder.begin_stage("embeddings", settings, {}):
-        return False
+        return there is not folder
     from triptych.grouping.embedding.stored_embeddings import adopt
 
     began = time.monotonic()
@@ -244,8 +278,9 @@ def make_sets(run: RunContext, config: SetsConfig) -> bool:
     """
     folder, settings = run.folder, sets_settings(config)
     inputs = {"images": folder.digest("images"), "embeddings": folder.digest("embeddings")}
+    folder.goes_on_afresh("sets", settings, inputs)
     state = folder.run_file.stages.get("sets")
-    if state is not None and state.inputs != inputs:
+    if state is not None and (state.inputs != inputs or "sets" in folder.made_again):
         shutil.rmtree(folder.scratch_folder, ignore_errors=True)  # checkpoints of other images
     if not folder.begin_stage("sets", settings, inputs):
         shutil.rmtree(

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from triptych.export.config import ExportConfig
     from triptych.export.stage import DryRun
     from triptych.filtering.stage import FilterStage
+    from triptych.grouping.config import EmbeddingConfig
     from triptych.grouping.embedding.stored_embeddings import StoredShard
     from triptych.grouping.library import Picture
     from triptych.grouping.run_encoder import RunEncoder
@@ -91,12 +92,16 @@ class Run(RunContents):
         """All stages in order; the captions of ``jobs``, as ``caption`` does."""
         self._require_lock()
         self._reopen_what_lost_files(*STAGE_NAMES)
-        self.check_captioner(jobs)
         self.check_settings(jobs)
-        return RunResult(self.group(), self.caption(jobs), self.filter(), self.export())
+        is_checked = self.check_captioner(jobs)
+        grouped = self._group(lambda: is_checked or self.check_captioner(jobs, again=True))
+        return RunResult(grouped, self.caption(jobs), self.filter(), self.export())
 
     def group(self) -> GroupResult:
         """Embeddings, duplicates and sets."""
+        return self._group(lambda: None)
+
+    def _group(self, before_embedding: Callable[[], object]) -> GroupResult:
         self._require_lock()
         from triptych.grouping.stage import adopt_embeddings, embed_sources, make_sets
         from triptych.runs.missing_sources import gone_archives
@@ -107,14 +112,16 @@ class Run(RunContents):
             self._record()
             worked = adopt_embeddings(context, self._stored)
         else:
-            embedding = msgspec.structs.replace(
-                self.config.embedding, model=resolve_model(self.config.embedding.model)
-            )
             self._record()
-            worked = embed_sources(context, self._listed_shards, embedding)
+            worked = embed_sources(context, self._listed_shards, self._embedding, before_embedding)
             self._noted.update(gone_archives(self.shards))
         worked |= make_sets(context, self.config.sets)
         return GroupResult(self.folder, self.jobs, did_work=worked)
+
+    @property
+    def _embedding(self) -> EmbeddingConfig:
+        embedding = self.config.embedding
+        return msgspec.structs.replace(embedding, model=resolve_model(embedding.model))
 
     def caption(self, jobs: Sequence[str] = ()) -> CaptionResult:
         """The captions of ``jobs``, by name; of all configured ones where none is named."""
@@ -223,36 +230,44 @@ class Run(RunContents):
             self.folder.made_again ^= {"export", stage}
         return self.folder.with_export(stage), checked_config({"export": tree}).export
 
-    def check_captioner(self, jobs: Sequence[str] = (), *, again: bool = False) -> None:
-        """Raise UsageError or SetupError where captioning could not begin: before hours of grouping.
+    def check_captioner(self, jobs: Sequence[str] = (), *, again: bool = False) -> bool:
+        """Raise UsageError or SetupError where captioning could not begin: before hours of grouping. Returns
+        whether that was looked at.
 
-        A run whose captions are all there needs no captioner any more, but to make them ``again``.
+        A run whose captions are all there needs no captioner any more, but to make some ``again``.
         """
         from triptych.captioning.engine_choice import check_engine, check_forms, choose_engine
         from triptych.prompts import load_prompts
 
-        captioning = self._resolved_captioning()
-        if again or not self.folder.is_finished("captions"):
+        captioning, folder = self._resolved_captioning(), self.folder
+        stages = ("embeddings", "sets", "captions")
+        again |= bool(folder.made_again.intersection(stages)) or not all(map(folder.is_finished, stages))
+        if again:
             chosen = named(self.config.all_jobs(), jobs or captioning.jobs)
             load_prompts(chosen)
             before = self.folder.run_file.stages.get("captions")
-            begun_with = before.settings.get("engine") if before is not None and not again else None
+            begun_with = before.settings.get("engine") if before is not None else None
             captioning, _ = choose_engine(captioning, begun_with)
             check_forms(captioning, chosen)
             check_engine(captioning, chosen, self.progress.say)
+        return again
 
     def check_settings(self, jobs: Sequence[str] = ()) -> None:
         """Raise one SetupError with all settings that conflict with what the stages were made with."""
         from triptych.captioning.stage import check_generations
         from triptych.export.stage import export_settings
         from triptych.filtering.stage import verdict_settings
-        from triptych.grouping.stage import sets_settings
+        from triptych.grouping.stage import embedding_settings, sets_settings
+        from triptych.runs.other_embeddings import embeddings_to_go_on_with
 
         captioning, refuse = self._resolved_captioning(), self.folder.refuse_other_settings
         every_job = self._context(self.config.all_jobs())
         fresh = "captions" in self.folder.made_again
         conflicts = []
-        checks: tuple[Callable[[], None], ...] = (
+        checks: tuple[Callable[[], object], ...] = (
+            lambda: (
+                self._stored or embeddings_to_go_on_with(self.folder, embedding_settings(self._embedding))
+            ),
             lambda: refuse("sets", sets_settings(self.config.sets)),
             lambda: check_generations(
                 every_job, captioning, jobs or captioning.jobs, fresh=fresh, are_named=bool(jobs)
@@ -301,19 +316,11 @@ class Run(RunContents):
     def make_again(self, stages: Sequence[StageName]) -> None:
         """Let ``stages`` begin anew when their turn comes, with any settings.
 
-        Captions stay: new ones of a job lie beside them, once the engine is there. What else a stage wrote is
-        removed when what replaces it can begin. Raises SetupError where a model for that isn't there.
+        What a model made stays: new captions and embeddings lie beside it, once the engine or the encoder is
+        there. What else a stage wrote is replaced when what replaces it is there.
         """
         self._require_lock()
-        if "captions" in stages:
-            self.check_captioner(again=True)
-        if "embeddings" in stages:
-            if not self._stored:
-                from triptych.grouping.encoders.choice import resolve_encoder
-
-                resolve_encoder(resolve_model(self.config.embedding.model), self.config.embedding.pretrained)
-            self.folder.discard("embeddings")
-        self.folder.made_again |= {stage for stage in stages if stage != "embeddings"}
+        self.folder.made_again |= set(stages)
 
     def move_sources(self, old: Path, new: Path) -> None:
         """From now on look in ``new`` for the images of sources that were in ``old``.
@@ -385,7 +392,7 @@ class Run(RunContents):
         """
         for stage in stages:
             loss = self.folder.loss_of(stage)
-            if loss is None:
+            if loss is None or stage in self.folder.made_again:
                 continue
             if any((self.path / name).exists() for name in self.folder.changed_files(stage)):
                 raise SetupError(self.folder.damage_line(stage), path=self.path)

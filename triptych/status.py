@@ -13,6 +13,7 @@ import msgspec
 
 from triptych.jobs import Job
 from triptych.runs.generations import superseded
+from triptych.runs.other_embeddings import other_folders
 from triptych.runs.staleness import stale_stages
 
 if TYPE_CHECKING:
@@ -92,6 +93,8 @@ def stage_lines(opened: Run) -> Iterator[str]:
         yield f"{name:<{_LABEL_WIDTH}} {done}{by and f', by {by}'}{why}"
         if name == "captions" and (old := list(superseded(opened.folder))):
             yield f"  {'older generations':<{_LABEL_WIDTH - 2}} {len(old)}; `triptych captions` lists them"
+        if name == "embeddings" and (others := other_folders(opened.folder)):
+            yield f"  {'by other encoders, or older':<{_LABEL_WIDTH - 2}} {len(others)} in {others[0].parent}"
         for key, value in state.notes.items():
             if not key.endswith(_SHOWN_ELSEWHERE):
                 yield f"  {key:<{_LABEL_WIDTH - 2}} {value}"

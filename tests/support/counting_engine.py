@@ -24,6 +24,7 @@ class Server(msgspec.Struct):
     texts: list[str] = []
     """All that it has answered."""
     served_model: str = "m"
+    goes_on_with: str = ""
     is_down: bool = False
     refuses: bool = False
     """All but trials."""
@@ -39,7 +40,7 @@ class Server(msgspec.Struct):
         self.asked.append(request.id)
         if self.refuses:
             return Completion(id=request.id, failure="refused: everything")
-        text = f"{self.served_model} says {len(self.asked)}"
+        text = f"{self.served_model} says {len(self.asked)}{self.goes_on_with}"
         self.texts.append(text)
         return Completion(
             id=request.id, text=text, finish_reason="stop", prompt_tokens=1, completion_tokens=9

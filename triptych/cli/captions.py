@@ -31,7 +31,7 @@ def captions(words: tuple[str, ...], uses: tuple[str, ...], yes: bool, as_json: 
 
     New captions of a job, by another prompt or --fresh captions, lie beside those that were there, and count
     in their place. `triptych captions RUN` lists all; `triptych captions prune RUN` removes those that don't
-    count, after a question.
+    count, after a question, and so embeddings by other encoders.
     """
     from triptych.opening import open_run
     from triptych.runs.generation_table import generation_rows
@@ -92,17 +92,36 @@ def _prune(folder: Path, *, yes: bool) -> None:
     from triptych.opening import open_run
     from triptych.runs.generation_table import generation_rows
     from triptych.runs.generations import remove_generation
+    from triptych.runs.other_embeddings import other_folders, remove_other
 
     with open_run(folder) as opened:
         old = [row for row in generation_rows(opened.folder) if not row.counts]
-        echo(*_lines(old) if old else ["Nothing to remove: all captions count."])
-        if not old:
+        others = other_folders(opened.folder)
+        if not old and not others:
+            echo("Nothing to remove: all captions and embeddings count.")
             return
+        echo(*(_lines(old) if old else ()), *map(_embeddings_line, others))
         if not yes:
             if not sys.stdin.isatty():
-                raise UsageError("there is no terminal to ask on: add --yes to remove these captions")
+                raise UsageError("there is no terminal to ask on: add --yes to remove this")
             total = sum(row.captions for row in old)
-            click.confirm(f"Remove these {total:,} captions for good?", abort=True)
+            click.confirm(
+                f"Remove these {total:,} captions and {len(others)} embeddings for good?", abort=True
+            )
         for row in old:
             remove_generation(opened.folder, row.job, row.generation)
-    echo(f"Removed {len(old)}.")
+        for other in others:
+            remove_other(other)
+    echo(f"Removed {len(old) + len(others)}.")
+
+
+def _embeddings_line(path: Path) -> str:
+    from triptych.errors import SetupError
+    from triptych.runs.folder import RunFolder
+
+    size_bytes = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    try:
+        encoder = RunFolder.open(path).run_file.stages["embeddings"].settings["encoder"]
+    except SetupError as error:
+        encoder = f"an encoder that can't be told: {error}"
+    return f"embeddings by {encoder}, {size_bytes:,} bytes in {path}"

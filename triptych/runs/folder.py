@@ -5,6 +5,7 @@
     RUN/images/<shard>.jsonl            every file that was found: readable, or why not
     RUN/embeddings/<shard>.npy          float16[n, dim]; row i is readable image i of the shard
     RUN/sets.jsonl, duplicates.jsonl
+    RUN/other_embeddings/               of other encoders, with their sets, each as a run folder
     RUN/unpacked/                       copies of compressed archives; may be removed, made again when needed
     RUN/grouping/                       checkpoints, only while sets are made
     RUN/captions/<job>/<generation>/<shard>.jsonl    append-only journals

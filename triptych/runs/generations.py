@@ -41,7 +41,7 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
 
     def lies_in(self, job: str, name: str) -> bool:
         """Whether ``captions/<job>/<name>`` is its folder, whose name is a digest of what it says."""
-        digest = _digest(self.settings, self.engine)
+        digest = digest_of_settings(self.settings, self.engine)
         return (self.job, self.name) == (job, name) and name.partition("-")[0] == digest
 
     def fits(self, settings: Mapping[str, Setting], engine: Mapping[str, str] | None = None) -> bool:
@@ -109,7 +109,7 @@ def begin_generation(
 
     One that was begun, and left before a caption came, is taken for it.
     """
-    digest, number = _digest(settings, engine), 1
+    digest, number = digest_of_settings(settings, engine), 1
     while _has_captions(folder, job, name := digest if number == 1 else f"{digest}-{number}"):
         number += 1
     generation = Generation(
@@ -185,6 +185,7 @@ def _has_captions(folder: RunFolder, job: str, name: str) -> bool:
     return next((folder.captions_root / job / name).rglob("*.jsonl"), None) is not None
 
 
-def _digest(settings: Mapping[str, Setting], engine: Mapping[str, str]) -> str:
-    content = msgspec.json.encode((dict(settings), dict(engine)), order="deterministic")
+def digest_of_settings(*settings: Mapping[str, Setting]) -> str:
+    """What a folder of what they made is named after."""
+    content = msgspec.json.encode(tuple(map(dict, settings)), order="deterministic")
     return hashlib.sha256(content).hexdigest()[:8]

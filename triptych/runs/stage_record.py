@@ -73,6 +73,8 @@ class StageState(msgspec.Struct, kw_only=True):
     settings: dict[str, Setting]
     inputs: dict[str, str] = {}
     finished: bool = False
+    fresh: bool = False
+    """Whether it was begun by ``--fresh``, and hasn't finished: the same command goes on with it."""
     notes: dict[str, Setting] = {}
     """Figures a stage wants remembered: how long it took, what it chose."""
     left: Extent | None = None

@@ -16,9 +16,6 @@ from triptych.runs.run_file import NAME, write_twice
 from triptych.runs.stage_files import StageFiles
 from triptych.runs.stage_record import RunFile, Setting, StageName, StageState, written_by
 
-_STAYS: tuple[StageName, ...] = ("captions", "export")
-"""What stays when the stage begins again: what is made anew lies beside it."""
-
 _BESIDE: dict[StageName, tuple[str, ...]] = {"sets": ("grouping",)}
 """What else goes when a stage is discarded."""
 
@@ -59,26 +56,34 @@ class StageStates(StageFiles):
         """Whether ``name`` has work to do. Call it before anything of the stage is written.
 
         False: it finished with these very settings and inputs. True: it is new, or was interrupted
-        and goes on. Where ``inputs`` differ, or it is to be made again, what the stage wrote is discarded
-        (captions stay: each is valid for as long as its image or set is; so do sets where only ``inputs``
-        differ, until others are found; an export stays until the new one is whole). Raises SetupError where
-        ``settings`` differ from those the folder was made with, and where ``inputs`` are not what the stages
-        that wrote them have left.
+        and goes on. What it made before stays until something is there to take its place, but for verdicts:
+        they are made anew when all captions have been scored. Raises SetupError where ``settings`` differ
+        from those the folder was made with, and where ``inputs`` are not what the stages that wrote them
+        have left.
         """
         if not self.has_work(name, settings, inputs):
             self.confirm_stage(name)
             return False
-        state = self.run_file.stages.get(name)
-        if state is None or state.inputs != dict(inputs) or name in self.made_again:
-            stays = name.startswith(_STAYS) or (name == "sets" and name not in self.made_again)
-            if state is not None and not stays:
+        state, is_fresh = self.run_file.stages.get(name), name in self.made_again
+        if state is None or state.inputs != dict(inputs) or is_fresh:
+            if state is not None and name == "verdicts":
                 self.discard(name)
-            kept = dict(state.notes) if state is not None and stays and not name.startswith("export") else {}
-            begun = StageState(settings=dict(settings), inputs=dict(inputs), notes=kept)
-            self.run_file.stages[name] = begun
+            goes_on = name == "captions" or (name == "sets" and not is_fresh)
+            notes = dict(state.notes) if state is not None and goes_on else {}
+            self.run_file.stages[name] = StageState(
+                settings=dict(settings), inputs=dict(inputs), notes=notes, fresh=is_fresh
+            )
         self.made_again.discard(name)
         self.save()
         return True
+
+    def goes_on_afresh(
+        self, name: StageName, settings: Mapping[str, Setting], inputs: Mapping[str, str]
+    ) -> None:
+        """Don't begin ``name`` again where this very command, with ``--fresh``, was interrupted in it."""
+        state = self.run_file.stages.get(name)
+        if state is not None and state.fresh and (state.settings, state.inputs) == (settings, inputs):
+            self.made_again.discard(name)
 
     def refuse_other_settings(self, name: StageName, settings: Mapping[str, Setting]) -> None:
         """Raise SetupError where ``name`` was done or begun with other settings. Changes nothing."""
@@ -111,7 +116,7 @@ class StageStates(StageFiles):
         ``wrote`` has the SHA-256 of all its files by path, where it knows them already.
         """
         state = self.run_file.stages[name]
-        state.finished = True
+        state.finished, state.fresh = True, False
         state.notes = dict(notes or {})
         state.left = self.extent(name)
         state.made_of = self.captions_marks() if name.startswith(("verdicts", "export")) else {}

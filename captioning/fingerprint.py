@@ -12,8 +12,6 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import msgspec
-
 from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.image_captions import job_of_captions
 from triptych.captioning.tiling import JPEG_QUALITY
@@ -43,16 +41,14 @@ def job_settings(
     """
     of_all = _of_all_jobs(config)
 
-    def own(job: Job) -> dict[str, Setting]:
-        return of_all | prompt_settings(context, job) | _sampling(config, job)
-
-    found = {job.name: own(job) for job in context.jobs}
+    found = {
+        job.name: of_all | prompt_settings(context, job) | _sampling(config, job) for job in context.jobs
+    }
     for job in context.jobs:
         prompt = context.prompts[job.name]
         if "captions" in prompt.fields:
-            base = job_of_captions(job, prompt, every_job)
-            content = msgspec.json.encode(own(base), order="deterministic")
-            found[job.name]["captions_of"] = f"{base.name}, {hashlib.sha256(content).hexdigest()[:8]}"
+            # What its captions say is part of each target's content (see runs.plan).
+            found[job.name]["captions_of"] = job_of_captions(job, prompt, every_job).name
     return found
 
 
@@ -64,7 +60,6 @@ def prompt_settings(context: RunContext, job: Job) -> dict[str, Setting]:
         "asks": f"one caption of each {job.subject} in {job.language}",
         "structured": job.structured or None,
         "naming": prompt.naming.pattern if prompt.naming is not None else None,
-        "captions_of": prompt.captions_of or None,
         "text": context.text_field if "text" in prompt.fields else None,
     }
 

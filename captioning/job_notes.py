@@ -9,7 +9,7 @@ grouping wrote are those of then. Not its job: counting (see backlog).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
 
@@ -19,7 +19,7 @@ from triptych.jobs import Job
 from triptych.runs.digest_cache import signature_of
 from triptych.runs.done_shards import CaptionCounts
 from triptych.runs.folder import RunFolder, Setting
-from triptych.runs.generations import put_aside
+from triptych.runs.generations import put_aside, read_generation
 from triptych.runs.ledger.noted import as_note
 
 
@@ -48,14 +48,29 @@ class JobNotes:
 
     def use(self, generations: Mapping[str, str]) -> None:
         """From now on these generations count, by job. One write of run.json; nothing else changes."""
-        of_others = {key for key in self.values if key.partition(".")[0] not in generations}
-        kept = of_others | {f"{job}.{name}" for job in generations for name in ("limit", "planned")}
-        self.values = {key: value for key, value in self.values.items() if key in kept}
+        self.forget(generations)
+        self.forget(self.built_on(generations))
+        for job, name in generations.items():
+            if base := read_generation(self._run, job, name).settings.get("captions_of"):
+                self.values[f"{job}.captions_of"] = base
         put_aside(self._run, generations)
         self._run.run_file.generations |= generations
         state = self._run.run_file.stages["captions"]
         state.settings, state.finished = stage_settings(self._run), False
         self.save()
+
+    def forget(self, jobs: Collection[str]) -> None:
+        """How far these are has to be counted again."""
+        self.values = {
+            key: value
+            for key, value in self.values.items()
+            if key.partition(".")[0] not in jobs or key.endswith((".limit", ".planned", ".captions_of"))
+        }
+
+    def built_on(self, jobs: Collection[str]) -> list[str]:
+        """The jobs whose captions are built on those of one of ``jobs``."""
+        known = (key.removesuffix(".captions_of") for key in self.values if key.endswith(".captions_of"))
+        return [job for job in known if self.values[f"{job}.captions_of"] in jobs]
 
     def planned_now(self, job: Job, sample: int | None) -> Job:
         """``job`` limited to a sample; one that is done with more stays as it is."""
@@ -116,11 +131,15 @@ class JobNotes:
         self._run.save()
 
     def _counted_over(self, job: Job) -> str:
-        generation = self._run.run_file.generations.get(job.name)
+        base = self.values.get(f"{job.name}.captions_of")
+        names = [job.name, *([str(base)] if base is not None else [])]
         # Journals that somebody has touched since are counted again.
-        journals = sorted(self._run.captions_folder(job.name).rglob("*.jsonl"))
-        untouched, _ = signature_of(self._run.path, journals, "")
-        content = msgspec.json.encode((generation, job.limit, self._inputs, untouched), order="deterministic")
+        journals = [path for name in names for path in self._run.captions_folder(name).rglob("*.jsonl")]
+        untouched, _ = signature_of(self._run.path, sorted(journals), "")
+        generations = [self._run.run_file.generations.get(name) for name in names]
+        content = msgspec.json.encode(
+            (generations, job.limit, self._inputs, untouched), order="deterministic"
+        )
         return hashlib.sha256(content).hexdigest()[:16]
 
     def _recount(self) -> None:

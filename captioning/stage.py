@@ -68,6 +68,7 @@ def caption_run(
     notes = JobNotes(run)
     config, why = choose_engine(config, engine_of(run, named(every_job, chosen)))
     jobs = [notes.planned_now(job, config.sample) for job in named(every_job, chosen)]
+    jobs.sort(key=lambda job: "captions" in context.prompts[job.name].fields)  # after what they build on
     check_forms(config, jobs)
     context = msgspec.structs.replace(context, jobs=jobs)
     refuse_without_field(context)
@@ -136,6 +137,8 @@ class _Todo(msgspec.Struct):
 
     choice: Choice
     backlog: Backlog
+    waits: bool
+    """Whether it builds on captions that are made first: then what it misses is counted again."""
     failed_before: Set[str] = frozenset()
     """What is asked for again, by id."""
 
@@ -151,21 +154,27 @@ class _Work(msgspec.Struct, frozen=True):
     def todo(self, choices: Sequence[Choice]) -> list[_Todo]:
         """The jobs that aren't known to be done, counted."""
         retry, notes = self.config.retry_failed, self.notes
-        return [
-            _Todo(each, Backlog(self.context.plan(each.job), anew=each.is_new, retry_failed=retry))
-            for each in choices
-            if each.is_new
-            or not notes.is_done(each.job)
-            or notes.may_pass(each.job)
-            or (retry and notes.failed(each.job))
-        ]
+        found: dict[str, _Todo] = {}
+        for each in choices:
+            base = found.get(str(each.settings.get("captions_of")))
+            waits = base is not None and base.backlog.counts.missing > 0
+            if (
+                each.is_new
+                or waits
+                or not notes.is_done(each.job)
+                or notes.may_pass(each.job)
+                or (retry and notes.failed(each.job))
+            ):
+                backlog = Backlog(self.context.plan(each.job), anew=each.is_new, retry_failed=retry)
+                found[each.job.name] = _Todo(each, backlog, waits)
+        return list(found.values())
 
     def caption(
         self, choices: Sequence[Choice], todo: Sequence[_Todo], sources: Sequence[Shard], why: str
     ) -> None:
         """Open the engine and make what is missing."""
         progress, notes = self.context.progress, self.notes
-        missing = [each for each in todo if each.backlog.counts.missing]
+        missing = [each for each in todo if each.backlog.counts.missing or each.waits]
         read, texts = reader_of(self.context, sources), ImageTexts(self.context, sources)
         builder = RequestBuilder(read, self.config, self.image_captions, texts)
         if anew := [each.choice.job for each in missing if each.choice.fresh]:
@@ -183,7 +192,10 @@ class _Work(msgspec.Struct, frozen=True):
             progress.say(opening_line(engine, why, notes.values, counts))
             with Interrupts() as interrupts:
                 for each in missing:
-                    if not interrupts.was_interrupted:
+                    if each.waits:
+                        self._count(each)
+                        self._forget_failures(each)
+                    if each.backlog.counts.missing and not interrupts.was_interrupted:
                         _JobWork(self, builder, engine, interrupts).caption(each)
         finally:
             engine.close()
@@ -201,18 +213,26 @@ class _Work(msgspec.Struct, frozen=True):
                 using[choice.job.name] = choice.generation.name
         self.notes.use(using)
         for each in missing:
-            job = each.choice.job
-            if job.name in using:
-                each.backlog = Backlog(self.context.plan(job), retry_failed=self.config.retry_failed)
-            self.notes.count(job, each.backlog.counts)
+            if each.choice.job.name in using:
+                self._count(each)
+            self.notes.count(each.choice.job, each.backlog.counts)
+        self.notes.forget(self.notes.built_on([each.choice.job.name for each in missing]))
         run.run_file.stages["captions"].finished = False
         self.notes.save()
         for each in missing:
-            if each.backlog.retried:
-                self.context.progress.say(
-                    f"captions {each.choice.job.name}: asking again for {each.backlog.retried:,} that failed"
-                )
-                each.failed_before = each.backlog.forget_failures()
+            if not each.waits:
+                self._forget_failures(each)
+
+    def _count(self, todo: _Todo) -> None:
+        plan = self.context.plan_anew(todo.choice.job)
+        todo.backlog = Backlog(plan, retry_failed=self.config.retry_failed)
+
+    def _forget_failures(self, todo: _Todo) -> None:
+        if todo.backlog.retried:
+            self.context.progress.say(
+                f"captions {todo.choice.job.name}: asking again for {todo.backlog.retried:,} that failed"
+            )
+            todo.failed_before = todo.backlog.forget_failures()
 
 
 class _JobWork(msgspec.Struct, frozen=True):

@@ -3,13 +3,16 @@
 Comes in: groups as they are finished, how answers are checked. Goes out: the same groups. What failed is held
 back until a caption comes, so that nothing is recorded of an endpoint that turned bad after thousands of good
 answers: the same command asks again. Until a job has its first caption, texts that nobody would want are held
-back too. Not its job: faults of single answers (see regenerate).
+back too; where none comes, they are written as failures. Not its job: faults of single answers (see
+regenerate).
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Set
+
+import msgspec
 
 from triptych.captioning.answer_check import USELESS, AnswerCheck
 from triptych.captioning.backlog import is_of_image
@@ -36,43 +39,64 @@ def stop_where_useless(
     Raises SetupError at ENOUGH answers of which none is; at the end of a job where not one was.
     """
     held: list[FinishedGroup] = []
-    useless, last = 0, ""
-    for batch in batches:
-        passed: list[FinishedGroup] = []
-        for finished in batch:
-            known = failed_before if has_captions else ()
-            faults = [
-                ""
-                if row.failure and row.id in known
-                else _fault(row, finished, None if has_captions else check)
-                for row in finished.rows
-            ]
-            if None in faults:
-                passed += [*held, finished]
-                held, useless, has_captions = [], 0, True
-            elif found := [fault for fault in faults if fault]:
-                held.append(finished)
-                useless, last = useless + len(found), found[-1]
-            else:
-                passed.append(finished)
-        yield passed
-        if useless >= ENOUGH:
-            break
-    if useless < ENOUGH and not stopping.is_set():
-        yield held if has_captions else [each for each in held if _has_failed(each)]
-    elif useless >= ENOUGH and has_captions:
-        stopping.set()
-        for batch in batches:  # what other endpoints still bring
-            yield [each for each in batch if not _has_failed(each)]
-    if useless >= ENOUGH or (useless and not has_captions and not stopping.is_set()):
+    useless, last, is_over = 0, "", False
+    error: Exception | None = None
+    try:
+        for batch in batches:
+            passed: list[FinishedGroup] = []
+            for finished in batch:
+                known = failed_before if has_captions else frozenset()
+                faults = _faults(finished, None if has_captions else check, known)
+                if is_over:  # it was in flight
+                    held.append(finished)
+                elif None in faults:
+                    passed += [*held, finished]
+                    held, useless, has_captions = [], 0, True
+                elif found := [fault for fault in faults if fault]:
+                    held.append(finished)
+                    useless, last = useless + len(found), found[-1]
+                else:
+                    passed.append(finished)
+            yield passed
+            if useless >= ENOUGH and not is_over:
+                is_over = True
+                stopping.set()
+    except Exception as raised:
+        error = raised
+    if is_over and not has_captions:
+        has_captions = any(None in _faults(each, check) for each in held)
+    if not has_captions:
+        yield [_as_failures(each, check) for each in held]
+    elif error is not None or stopping.is_set():
+        yield [each for each in held if not _has_failed(each)]
+    else:
+        yield held
+    if error is not None:
+        raise error
+    if is_over or (useless and not has_captions and not stopping.is_set()):
         raise SetupError(
-            f"captions {job}: not one of {useless} answers is of use; the last one: {last}; mend that and"
-            " run the same command (captioning.ask_again=0 takes any text)"
+            f"captions {job}: not one of {useless} answers is of use; the last one: {last[:150]}; mend that"
+            " and run the same command (captioning.ask_again=0 takes any text)"
         )
 
 
 def _has_failed(finished: FinishedGroup) -> bool:
     return all(row.failure is not None for row in finished.rows)
+
+
+def _as_failures(finished: FinishedGroup, check: AnswerCheck | None) -> FinishedGroup:
+    """With what is wrong with a text, and the text, in place of it."""
+    rows = [
+        msgspec.structs.replace(row, text="", failure=fault) if fault else row
+        for row, fault in zip(finished.rows, _faults(finished, check), strict=True)
+    ]
+    return msgspec.structs.replace(finished, rows=rows)
+
+
+def _faults(
+    finished: FinishedGroup, check: AnswerCheck | None, known: Set[str] = frozenset()
+) -> list[str | None]:
+    return ["" if row.failure and row.id in known else _fault(row, finished, check) for row in finished.rows]
 
 
 def _fault(row: Caption, finished: FinishedGroup, check: AnswerCheck | None) -> str | None:
@@ -83,4 +107,4 @@ def _fault(row: Caption, finished: FinishedGroup, check: AnswerCheck | None) -> 
         return None
     images = next(len(target.images) for target in finished.group.targets if target.id == row.id)
     defect = check.defect_of_text(row.text, row.finish_reason, images)
-    return f"{defect}: {row.text[:120]!r}" if defect in USELESS else None
+    return f"{defect}: {row.text!r}" if defect in USELESS else None

@@ -27,7 +27,7 @@ FULL_SHARE = 0.9
 _LABEL_WIDTH = 30
 
 _SHOWN_ELSEWHERE = (
-    *(".limit", ".planned", ".captioned", ".failed", ".kept", "_by"),
+    *(".limit", ".captions_of", ".planned", ".captioned", ".failed", ".kept", "_by"),
     *(".made", ".failed_requests", ".seconds", ".prompt_tokens", ".completion_tokens", ".retried"),
     *(".asked_again", ".slot_s", ".slots", ".latencies", ".may_pass", ".counted_over"),
 )

@@ -17,6 +17,7 @@ from triptych.languages import without_invisible
 from triptych.prompts import message_parts
 from triptych.records import content_of, target_of
 from triptych.runs.folder import RunFolder
+from triptych.runs.plan import JobPlan
 
 Size = tuple[int, int]
 
@@ -35,7 +36,7 @@ def expected_rows(run: RunFolder, job: Job, prompt: str) -> Iterator[ExpectedRow
     """Every kept caption of ``job``, shard by shard."""
     asked = without_reserved_words(prompt)
     sets, set_sizes = _sets_with_sizes(run) if job.is_multi else ({}, {})
-    of_sets = {image_set.id: image_set.content for image_set in run.sets()} if job.is_multi else {}
+    of_sets = _contents_of_sets(run, job) if job.is_multi else {}
     for shard in run.shards():
         kept = [verdict.id for verdict in run.verdicts(job.name, shard) if verdict.keep]
         if not kept:
@@ -56,6 +57,14 @@ def expected_rows(run: RunFolder, job: Job, prompt: str) -> Iterator[ExpectedRow
                 tuple(message_parts(asked, len(keys))),
                 without_reserved_words(without_invisible(texts.get(identifier, ""))),
             )
+
+
+def _contents_of_sets(run: RunFolder, job: Job) -> dict[str, str]:
+    """What a caption of each set is to have been made of; only the plan knows what its prompt was told."""
+    if run.captions_base(job.name) is None:
+        return {image_set.id: image_set.content for image_set in run.sets()}
+    targets = (target for _, of_shard in JobPlan(run, job).shards() for target in of_shard)
+    return {target_of(target.id): target.content for target in targets}
 
 
 def _contents(run: RunFolder, shard: str) -> dict[str, str]:

@@ -82,6 +82,31 @@ def test_a_job_of_which_no_answer_is_of_use_ends_the_run(
     assert (PLANNED["single_en"], 0) == counts(small_run)
 
 
+def test_answers_of_no_use_are_in_the_journal_when_the_job_stops(small_run: SmallRun) -> None:
+    """With their words, as failures, and so are those that were in flight."""
+    with ScriptedEndpoint() as endpoint:
+        words = [f"I'm sorry, I can't see image {number}." for number in range(99)]
+        left = iter(words)
+        endpoint.chat = lambda asked: well(asked) if is_trial(asked) else say(next(left))
+        with pytest.raises(SetupError, match="not one of"):
+            small_run.caption(config(endpoint, ask_again=1, max_in_flight=4))
+
+    failures = [row.failure or "" for row in small_run.rows().values()]
+    assert PLANNED["single_en"] == len(failures)
+    assert all(failure.startswith("refusal: \"I'm sorry") for failure in failures)
+
+
+def test_answers_of_no_use_are_in_the_journal_when_the_endpoint_ends(small_run: SmallRun) -> None:
+    """The run ends with the endpoint's fault, and they are not lost with it."""
+    with ScriptedEndpoint() as endpoint:
+        sorry, ends = say("I'm sorry, I can't help with that."), refuse(503, "down")
+        endpoint.chat = lambda asked: sorry if len(endpoint.asked) < 8 or is_trial(asked) else ends
+        with pytest.raises(SetupError, match="down"):
+            small_run.caption(config(endpoint, ask_again=1, max_in_flight=1))
+
+    assert 2 <= counts(small_run)[1]
+
+
 def test_one_usable_answer_lets_the_others_pass(small_run: SmallRun) -> None:
     """They are the filter's to judge, whenever they came."""
     with ScriptedEndpoint() as endpoint:

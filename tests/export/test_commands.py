@@ -60,10 +60,10 @@ def test_a_dry_run_of_a_fresh_export_leaves_the_old_one(run: RunFolder, call) ->
     assert "jsonl" == RunFolder.open(run.path).run_file.stages["export"].settings["file_type"]
 
 
-def test_a_dry_run_knows_only_the_export(call) -> None:
-    """What other captions would come to, it can't say."""
-    with pytest.raises(UsageError, match="--fresh export only"):
-        call("--dry-run", "--fresh", "captions")
+def test_export_makes_no_other_stage_again(call) -> None:
+    """So it can't be told to."""
+    with pytest.raises(click.UsageError, match="'captions' is not 'export'"):
+        call("--fresh", "captions")
 
 
 def test_another_format_asks_for_fresh(run: RunFolder, call) -> None:

@@ -6,7 +6,7 @@ if it were a server elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -28,6 +28,10 @@ class Server(msgspec.Struct):
     is_down: bool = False
     refuses: bool = False
     """All but trials."""
+    fails: set[str] = set()
+    """Ids that it refuses."""
+    says: Callable[[CaptionRequest], str] | None = None
+    """In place of a text that no other answer has."""
     dies_after: int | None = None
     """So many more requests."""
 
@@ -38,9 +42,10 @@ class Server(msgspec.Struct):
         if self.dies_after is not None:
             self.dies_after -= 1
         self.asked.append(request.id)
-        if self.refuses:
+        if self.refuses or request.id in self.fails:
             return Completion(id=request.id, failure="refused: everything")
-        text = f"{self.served_model} says {len(self.asked)}{self.goes_on_with}"
+        own = f"{self.served_model} says {len(self.asked)}{self.goes_on_with}"
+        text = self.says(request) if self.says is not None else own
         self.texts.append(text)
         return Completion(
             id=request.id, text=text, finish_reason="stop", prompt_tokens=1, completion_tokens=9

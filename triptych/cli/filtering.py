@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     metavar="RULE",
     help="Don't stop when this rule rejects a large share. Repeatable.",
 )
-@options.settings
+@options.settings("verdicts")
 def filter_(
     source: Path,
     out: Path | None,

@@ -14,7 +14,7 @@ from triptych.errors import UsageError
 from triptych.export.containers import CONTAINERS
 from triptych.export.formats import FORMATS
 from triptych.jobs import parse_job
-from triptych.runs.folder import STAGE_NAMES
+from triptych.runs.folder import StageName
 from triptych.settings import parse_assignment
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -137,16 +137,18 @@ config = _together(
 
 as_json = click.option("--json", "as_json", is_flag=True, help="One JSON document instead of text.")
 
-settings = _together(
-    config,
-    click.option(
-        "--fresh",
-        type=click.Choice(STAGE_NAMES),
-        multiple=True,
-        help="Redo this stage. Captions stay: new ones lie beside them (see triptych"
-        " captions); only of the jobs that --job names, or whose settings have changed. Repeatable.",
-    ),
-)
+
+def settings(*stages: StageName) -> Decorator:
+    """--config, --set, and --fresh of the ``stages`` that a command makes."""
+    helps = {
+        "embeddings": "Those there are stay, and count again when their encoder is named.",
+        "captions": "Those there are stay (see triptych captions); new ones are made of the jobs that --job"
+        " names, or whose settings have changed.",
+    }
+    told = " ".join(["Redo this stage.", *(helps[each] for each in stages if each in helps)])
+    fresh = click.option("--fresh", type=click.Choice(stages), multiple=True, help=f"{told} Repeatable.")
+    return _together(config, fresh)
+
 
 serving = _together(
     click.option("--model", metavar="ID", help="The captioning model: a folder or a hub id."),

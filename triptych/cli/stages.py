@@ -13,6 +13,7 @@ import click
 from triptych.cli import options
 from triptych.errors import UsageError
 from triptych.progress import for_stderr
+from triptych.runs.stage_record import STAGE_NAMES
 from triptych.terminal import echo
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 @options.captioning
 @options.exporting
 @options.moved
-@options.settings
+@options.settings(*STAGE_NAMES)
 def run(
     sources: tuple[Path, ...],
     moved: tuple[str, ...],
@@ -71,7 +72,7 @@ def run(
     help="Make all sets again. By default, sets whose images are unchanged are kept.",
 )
 @options.moved
-@options.settings
+@options.settings("embeddings", "sets")
 def group(
     sources: tuple[Path, ...],
     moved: tuple[str, ...],
@@ -126,7 +127,7 @@ def _explain(folder: Path, key: str) -> None:
 @click.argument("folder", metavar="RUN", type=options.FOLDER)
 @options.captioning
 @options.moved
-@options.settings
+@options.settings("captions")
 def caption(
     folder: Path,
     moved: tuple[str, ...],
@@ -162,7 +163,7 @@ def caption(
     help="Write to RUN/exports/NAME, beside other exports; the options given are its own and are remembered.",
 )
 @click.option("--dry-run", is_flag=True, help="Show what would be written, with exact sizes; write nothing.")
-@options.settings
+@options.settings("export")
 def export(
     folder: Path,
     to: str,
@@ -191,10 +192,6 @@ def _say_what_export_would_write(
 ) -> None:
     from triptych.opening import open_run
 
-    if any(stage != "export" for stage in fresh):
-        raise UsageError(
-            "--dry-run can't tell what another stage would write; use it with --fresh export only"
-        )
     opened = open_run(folder, config_file=config_file, settings=flags, progress=for_stderr(), read_only=True)
     opened.folder.made_again |= set(fresh)
     found = opened.try_export(to, **own)

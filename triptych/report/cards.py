@@ -28,7 +28,7 @@ from triptych.report.neighbours import LocatedImage, Nearness, Outsider
 from triptych.report.samples import Repeated, SampledCaptions, caption_shown, texts_of
 from triptych.report.sampling import Drawn
 from triptych.report.thumbnails import Thumbnails
-from triptych.runs.folder import RunFolder
+from triptych.runs.context import RunContext
 
 
 class Thresholds(NamedTuple):
@@ -43,12 +43,13 @@ class Cards:
 
     def __init__(
         self,
-        run: RunFolder,
+        context: RunContext,
         captions: SampledCaptions,
         images: Mapping[str, LocatedImage],
         thumbnails: Thumbnails,
     ) -> None:
-        self._run, self._captions, self._images, self._thumbnails = run, captions, images, thumbnails
+        self._context, self._captions = context, captions
+        self._images, self._thumbnails = images, thumbnails
 
     def sets(
         self,
@@ -92,7 +93,7 @@ class Cards:
     ) -> list[RuleShown]:
         """One section a rule, with what it rejected. ``repeated``: captions that others repeat, by id."""
         shard_of = {key: image.shard for key, image in self._images.items()}
-        texts = texts_of(self._run, repeated, shard_of)
+        texts = texts_of(self._context, repeated, shard_of)
         return [
             RuleShown(
                 rule=rule,
@@ -150,7 +151,7 @@ class Cards:
     def _sets_of(self, outsiders: Sequence[Outsider]) -> dict[str, str]:
         """The set that each outsider is in, where it is in one."""
         keys = {outsider.image.record.key for outsider in outsiders}
-        return {key: each.id for each in self._run.sets() for key in each.keys if key in keys}
+        return {key: each.id for each in self._context.folder.sets() for key in each.keys if key in keys}
 
     def _picture(self, record: ImageRecord) -> int:
         return self._thumbnails.number_of(self._images[record.key])

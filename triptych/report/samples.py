@@ -231,17 +231,14 @@ def repeated_captions(run: RunFolder, jobs: Sequence[Job], ids: Collection[str])
     return found
 
 
-def texts_of(run: RunFolder, repeated: Mapping[str, Repeated], shard_of: Mapping[str, str]) -> dict[str, str]:
+def texts_of(
+    context: RunContext, repeated: Mapping[str, Repeated], shard_of: Mapping[str, str]
+) -> dict[str, str]:
     """The text of each caption. A caption is filed under the shard of its first image."""
-    wanted: dict[tuple[str, str], set[str]] = {}
-    for identifier, (job, keys) in repeated.items():
-        if keys[0] in shard_of:
-            wanted.setdefault((job.name, shard_of[keys[0]]), set()).add(identifier)
+    wanted = {(job, shard_of[keys[0]]) for job, keys in repeated.values() if keys[0] in shard_of}
+    captions = (each.caption for job, shard in wanted for each in context.plan(job).read(shard))
     return {
-        caption.id: caption.text
-        for (job_name, shard), ids in wanted.items()
-        for caption in run.captions(job_name, shard)
-        if caption.id in ids
+        caption.id: caption.text for caption in captions if caption is not None and caption.id in repeated
     }
 
 

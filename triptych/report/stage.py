@@ -108,7 +108,7 @@ def read_content(context: RunContext, sources: Sequence[Shard], cautions: Sequen
     images_of_sets = [[located.of_key[key] for key in each.item.keys] for each in drawn]
     nearness = measure(run, images_of_sets, located.sample, sampled.duplicate_keys, progress)
     thumbnails = Thumbnails({shard.name: shard for shard in sources})
-    cards = Cards(run, captions, located.of_key, thumbnails)
+    cards = Cards(context, captions, located.of_key, thumbnails)
     histograms = (
         nearness.by_chance,
         nearness.nearest,

@@ -58,6 +58,11 @@ class RunContext(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             self._plans[job] = JobPlan(self.folder, job, grouped=self.grouped)
         return self._plans[job]
 
+    def plan_anew(self, job: Job) -> JobPlan:
+        """The same, after captions that ``job`` is told have changed."""
+        self._plans.pop(job, None)
+        return self.plan(job)
+
     @cached_property
     def _plans(self) -> dict[Job, JobPlan]:
         return {}

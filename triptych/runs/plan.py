@@ -11,6 +11,7 @@ captions or judging them.
 
 from __future__ import annotations
 
+import hashlib
 from array import array
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
@@ -34,14 +35,17 @@ class Target(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     id: str
     images: tuple[ImageRecord, ...]
+    told: str = ""
+    """A digest of the captions of its images that the prompt is told."""
 
     @property
     def content(self) -> str:
-        """What its images show (see content_of)."""
-        return content_of([image.content_hash for image in self.images])
+        """What its images show (see content_of), and what the prompt is told of them."""
+        shown = content_of([image.content_hash for image in self.images])
+        return f"{shown}/{self.told}" if self.told else shown
 
     def is_captioned_by(self, caption: Caption) -> bool:
-        """Whether ``caption``, which has its id, is on what its images show now."""
+        """Whether ``caption``, which has its id, is on what its images show, and the model was told, now."""
         return not caption.content or caption.content == self.content
 
 
@@ -160,11 +164,35 @@ class JobPlan:
         found = grouped.set_ids(shard) if self.job.is_multi else grouped.image_keys(shard)
         return (caption_id(self.job.name, each) for each in found)
 
+    @cached_property
+    def _texts_told(self) -> dict[str, str]:
+        """By image, a digest of its caption in the job that the prompt builds on. Whether it was rejected
+        doesn't matter: verdicts come later, and make no caption of a set another."""
+        base = self.folder.captions_base(self.job.name)
+        if base is None:
+            return {}
+        members = self._grouped.members
+        on_images = msgspec.structs.replace(
+            self.job, name=base, subject="image", limit=None, structured=False
+        )
+        plan = JobPlan(self.folder, on_images, grouped=self._grouped)
+        captioned = ((each.target.images[0].key, each.caption) for _, s in plan.read_all() for each in s)
+        return {
+            key: hashlib.blake2b(caption.text.encode(), digest_size=8).hexdigest()
+            for key, caption in captioned
+            if key in members and caption is not None and caption.failure is None
+        }
+
     def _all_targets(self, shard: str) -> list[Target]:
         """Without regard to the limit."""
         if self.job.is_multi:
+            told = self._texts_told
             return [
-                Target(id=caption_id(self.job.name, identifier), images=images)
+                Target(
+                    id=caption_id(self.job.name, identifier),
+                    images=images,
+                    told=content_of([told.get(image.key, "") for image in images]) if told else "",
+                )
                 for identifier, images in self._grouped.sets(shard)
             ]
         return [

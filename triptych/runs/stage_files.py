@@ -20,6 +20,7 @@ from triptych.runs.stage_record import (
     Extent,
     Loss,
     RunFile,
+    Setting,
     StageName,
     written_by,
 )
@@ -96,14 +97,26 @@ class StageFiles:
 
     def captions_mark(self, job: str) -> CaptionsMark:
         """Of the captions that ``job`` has now."""
-        generation = self.run_file.generations.get(job, "")
+        planned_of = {name: self.left_by(name)[1] for name in ("images", "sets", "duplicates")}
+        if base := self.captions_base(job):
+            planned_of |= {base: "{} {}".format(*self._generation_and_size(base))}
+        generation, size_bytes = self._generation_and_size(job)
+        limit = self._captions_note(f"{job}.limit")
+        return CaptionsMark(generation, limit, digest_of_hashes(planned_of), size_bytes)
+
+    def captions_base(self, job: str) -> str | None:
+        """The job whose captions those of ``job`` are built on; None where they are on images alone."""
+        base = self._captions_note(f"{job}.captions_of")
+        return base if isinstance(base, str) else None
+
+    def _captions_note(self, name: str) -> Setting:
         captions = self.run_file.stages.get("captions")
-        limit = captions.notes.get(f"{job}.limit") if captions is not None else None
-        journals = _sizes(self.path / "captions" / job / generation, ".jsonl") if generation else ()
-        planned_of = digest_of_hashes(
-            {name: self.left_by(name)[1] for name in ("images", "sets", "duplicates")}
-        )
-        return CaptionsMark(generation, limit, planned_of, sum(journals))
+        return captions.notes.get(name) if captions is not None else None
+
+    def _generation_and_size(self, job: str) -> tuple[str, int]:
+        generation = self.run_file.generations.get(job, "")
+        sizes = _sizes(self.path / "captions" / job / generation, ".jsonl") if generation else ()
+        return generation, sum(sizes)
 
     def captions_marks(self) -> dict[str, CaptionsMark]:
         return {job: self.captions_mark(job) for job in self.run_file.generations}

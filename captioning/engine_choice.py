@@ -7,7 +7,7 @@ why; that engine, ready, or in seconds the reason why there can be none. Not its
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -58,18 +58,19 @@ def open_engine(config: CaptioningConfig, logs: Path, say: Callable[[str], None]
 
 def check_engine(
     config: CaptioningConfig, jobs: Iterable[Job] = (), say: Callable[[str], None] = lambda _: None
-) -> None:
+) -> Mapping[str, str]:
     """Raise in seconds what ``open_engine`` would raise, and where endpoints would refuse every request of
-    ``jobs``, without loading any weights. ``say`` takes lines on what was found.
+    ``jobs``, without loading any weights. ``say`` takes lines on what was found. Returns the engine's
+    identity, where that can be told so.
 
     For a run that has hours of other work to do before it captions, or captions to put aside.
     """
     spec = config.spec
     if spec.probe is None:
         spec.check(_model(config), config.settings_of(spec))
-    else:
-        images = 2 if any(job.is_multi for job in jobs) else 1
-        spec.probe(_model(config), config.settings_of(spec), images, say)
+        return {}
+    images = 2 if any(job.is_multi for job in jobs) else 1
+    return spec.probe(_model(config), config.settings_of(spec), images, say)
 
 
 def check_forms(config: CaptioningConfig, jobs: Iterable[Job]) -> None:

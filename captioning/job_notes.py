@@ -72,13 +72,13 @@ class JobNotes:
         known = (key.removesuffix(".captions_of") for key in self.values if key.endswith(".captions_of"))
         return [job for job in known if self.values[f"{job}.captions_of"] in jobs]
 
-    def planned_now(self, job: Job, sample: int | None) -> Job:
-        """``job`` limited to a sample; one that is done with more stays as it is."""
+    def planned_now(self, job: Job, sample: int | None, *, is_same: bool) -> Job:
+        """``job`` limited to a sample; one that is done with more, by the same generation, stays as it is."""
         if sample is None:
             return job
         sampled, before = job.limited_to(sample), self.as_planned(job)
         is_more = before.limit is None or (sampled.limit is not None and before.limit > sampled.limit)
-        return before if is_more and self.is_known(job) and self.is_done(before) else sampled
+        return before if is_same and is_more and self.is_known(job) and self.is_done(before) else sampled
 
     def as_planned(self, job: Job) -> Job:
         """With the limit that was noted."""

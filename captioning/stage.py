@@ -9,7 +9,8 @@ judging captions (see filtering).
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
+from types import MappingProxyType
 
 import msgspec
 
@@ -67,13 +68,19 @@ def caption_run(
         raise SetupError(f"{run.path} has no finished sets to caption; run `triptych group` first")
     notes = JobNotes(run)
     config, why = choose_engine(config, engine_of(run, named(every_job, chosen)))
-    jobs = [notes.planned_now(job, config.sample) for job in named(every_job, chosen)]
+    jobs = list(named(every_job, chosen))
     jobs.sort(key=lambda job: "captions" in context.prompts[job.name].fields)  # after what they build on
     check_forms(config, jobs)
     context = msgspec.structs.replace(context, jobs=jobs)
     refuse_without_field(context)
     refuse_without_captions(context, every_job, [job.name for job in jobs])
     choices = choose_generations(context, config, every_job, fresh=fresh, are_named=are_named)
+    for each in choices:
+        counts = each.generation is not None and each.generation.name == run.run_file.generations.get(
+            each.job.name
+        )
+        each.job = notes.planned_now(each.job, config.sample, is_same=counts)
+    context = msgspec.structs.replace(context, jobs=[each.job for each in choices])
     notes.begin()
     _take_up(context, choices, notes)
     work = _Work(context, config, notes, ImageCaptions(context, every_job))
@@ -102,12 +109,15 @@ def check_generations(
     *,
     fresh: bool = False,
     are_named: bool = False,
+    identity: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
-    """Raise SetupError where captions were made with other settings, as ``caption_run`` would."""
+    """Raise SetupError where captions were made with other settings, or by an engine that ran something else
+    than this ``identity``, as ``caption_run`` would."""
     every_job, jobs = context.jobs, named(context.jobs, chosen)
     config, _ = choose_engine(config, engine_of(context.folder, jobs))
     context = msgspec.structs.replace(context, jobs=jobs)
-    choose_generations(context, config, every_job, fresh=fresh, are_named=are_named)
+    for choice in choose_generations(context, config, every_job, fresh=fresh, are_named=are_named):
+        with_engine(context.folder, choice, identity)
 
 
 def _take_up(context: RunContext, choices: Sequence[Choice], notes: JobNotes) -> None:

@@ -28,6 +28,7 @@ from triptych.models import CAUTION, is_embedded, resolve_model
 from triptych.progress import Progress
 from triptych.results import CaptionResult, ExportResult, FilterResult, GroupResult, RunResult
 from triptych.runs.folder import STAGE_NAMES, UNPACKED, RunFolder, StageName
+from triptych.runs.other_embeddings import embeddings_to_go_on_with, undo_half_a_switch
 from triptych.runs.stage_record import export_stage
 from triptych.runs.staleness import stale_reason
 from triptych.runs.versions import installed_versions
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from triptych.grouping.library import Picture
     from triptych.grouping.run_encoder import RunEncoder
     from triptych.grouping.search import FoundImage, FoundSet, Search
+    from triptych.runs.generations import Generation
     from triptych.sources.shard import Shard
 
 
@@ -91,6 +93,7 @@ class Run(RunContents):
     def run(self, jobs: Sequence[str] = ()) -> RunResult:
         """All stages in order; the captions of ``jobs``, as ``caption`` does."""
         self._require_lock()
+        undo_half_a_switch(self.folder)
         self._reopen_what_lost_files(*STAGE_NAMES)
         self.check_settings(jobs)
         is_checked = self.check_captioner(jobs)
@@ -249,29 +252,22 @@ class Run(RunContents):
             begun_with = before.settings.get("engine") if before is not None else None
             captioning, _ = choose_engine(captioning, begun_with)
             check_forms(captioning, chosen)
-            check_engine(captioning, chosen, self.progress.say)
+            self._check_generations(jobs, check_engine(captioning, chosen, self.progress.say))
         return again
 
     def check_settings(self, jobs: Sequence[str] = ()) -> None:
         """Raise one SetupError with all settings that conflict with what the stages were made with."""
-        from triptych.captioning.stage import check_generations
         from triptych.export.stage import export_settings
         from triptych.filtering.stage import verdict_settings
         from triptych.grouping.stage import embedding_settings, sets_settings
-        from triptych.runs.other_embeddings import embeddings_to_go_on_with
 
-        captioning, refuse = self._resolved_captioning(), self.folder.refuse_other_settings
-        every_job = self._context(self.config.all_jobs())
-        fresh = "captions" in self.folder.made_again
-        conflicts = []
+        refuse, conflicts = self.folder.refuse_other_settings, []
         checks: tuple[Callable[[], object], ...] = (
             lambda: (
                 self._stored or embeddings_to_go_on_with(self.folder, embedding_settings(self._embedding))
             ),
             lambda: refuse("sets", sets_settings(self.config.sets)),
-            lambda: check_generations(
-                every_job, captioning, jobs or captioning.jobs, fresh=fresh, are_named=bool(jobs)
-            ),
+            lambda: self._check_generations(jobs, {}),
             lambda: refuse("verdicts", verdict_settings(self.config.filtering)),
             lambda: refuse("export", export_settings(self.config.export)),
         )
@@ -285,6 +281,13 @@ class Run(RunContents):
         if conflicts:
             found = "; ".join(f"({number}) {error}" for number, error in enumerate(conflicts, 1))
             raise SetupError(f"settings have changed: {found}", path=self.path)
+
+    def _check_generations(self, jobs: Sequence[str], identity: Mapping[str, str]) -> None:
+        from triptych.captioning.stage import check_generations
+
+        captioning, fresh = self._resolved_captioning(), "captions" in self.folder.made_again
+        every_job, chosen = self._context(self.config.all_jobs()), jobs or captioning.jobs
+        check_generations(every_job, captioning, chosen, fresh=fresh, are_named=bool(jobs), identity=identity)
 
     def _resolved_captioning(self) -> CaptioningConfig:
         captioning = self.config.captioning
@@ -331,6 +334,8 @@ class Run(RunContents):
         was, now = old.absolute(), new.absolute()
         moved = [now / path.relative_to(was) if path.is_relative_to(was) else path for path in self._sources]
         if moved == self._sources:
+            if any(path.is_relative_to(now) for path in moved):
+                return  # it was said before
             named = ", ".join(map(str, self._sources)) or "none"
             raise UsageError(f"no source of {self.path} is in {old}; its sources: {named}", path=old)
         if not now.exists():
@@ -347,12 +352,28 @@ class Run(RunContents):
         from triptych.runs.generations import chosen_generation
 
         self._require_lock()
-        chosen = chosen_generation(self.folder, job, generation).name
-        if chosen != self.folder.run_file.generations.get(job):
+        chosen = chosen_generation(self.folder, job, generation)
+        if chosen.name != self.folder.run_file.generations.get(job):
             notes = JobNotes(self.folder)
             notes.begin()
-            notes.use({job: chosen})
-        return chosen
+            notes.use({job: chosen.name})
+        with contextlib.suppress(UsageError, SetupError):  # of a job or a model that isn't there any more
+            self._say_what_differs(chosen)
+        return chosen.name
+
+    def _say_what_differs(self, generation: Generation) -> None:
+        """What the run's settings have otherwise than ``generation``: they decide what is captioned next."""
+        from triptych.captioning.engine_choice import choose_engine
+        from triptych.captioning.fingerprint import job_settings
+
+        every_job = self.config.all_jobs()
+        captioning, _ = choose_engine(self._resolved_captioning(), generation.settings.get("engine"))
+        settings = job_settings(self._context(named(every_job, [generation.job])), captioning, every_job)
+        for key, (its_own, now) in generation.differences(settings[generation.job]).items():
+            self.progress.say(
+                f"note: {generation.name} was made with {key} = {its_own!r}, the run has {now!r}: captioning"
+                f" goes back to captions of that, unless `triptych config {self.path}` changes it"
+            )
 
     def save_settings(self) -> None:
         """Store the settings that the run was opened with, for all that opens it from now on."""

@@ -96,7 +96,7 @@ class EngineSpec(msgspec.Struct, Generic[C], frozen=True, kw_only=True):
     of servers that are started, ``say`` takes lines for a person. Raises SetupError where it can't be had."""
     check: Callable[[str, C], None]
     """Raise in seconds what ``open`` would raise, without loading any weights."""
-    probe: Callable[[str, C, int, Callable[[str], None]], None] | None = None
+    probe: Callable[[str, C, int, Callable[[str], None]], Mapping[str, str]] | None = None
     """``probe(model, config, images, say)``: have one short caption made, and one of so many images, and say
     what was found. Raises SetupError where that can't be. None: what ``check`` says is enough."""
     suitability: Callable[[C], Suitability] | None = None

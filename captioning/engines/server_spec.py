@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -38,7 +38,9 @@ def _check(model: str, config: ServerConfig) -> None:
     _probe(model, config, 1, lambda _: None)
 
 
-def _probe(model: str, config: ServerConfig, image_count: int, say: Callable[[str], None]) -> None:
+def _probe(
+    model: str, config: ServerConfig, image_count: int, say: Callable[[str], None]
+) -> Mapping[str, str]:
     from triptych.captioning.engines.openai_server import ServerEngine
 
     with contextlib.closing(ServerEngine(config, model, PROBE_LIMITS, say)) as engine:
@@ -46,6 +48,7 @@ def _probe(model: str, config: ServerConfig, image_count: int, say: Callable[[st
             engine.probe(count)
         images = "one image" if image_count == 1 else f"{image_count} images"
         say(f"captions: tried with {images} a request: {engine.describe()}")
+        return engine.identity
 
 
 def _findings(examined: Examined, config: ServerConfig) -> Iterator[Finding]:

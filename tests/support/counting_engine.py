@@ -28,6 +28,7 @@ class Server(msgspec.Struct):
     is_down: bool = False
     refuses: bool = False
     """All but trials."""
+    refuses_sets: bool = False
     fails: set[str] = set()
     """Ids that it refuses."""
     says: Callable[[CaptionRequest], str] | None = None
@@ -42,7 +43,7 @@ class Server(msgspec.Struct):
         if self.dies_after is not None:
             self.dies_after -= 1
         self.asked.append(request.id)
-        if self.refuses or request.id in self.fails:
+        if self.refuses or request.id in self.fails or (self.refuses_sets and len(request.images) > 1):
             return Completion(id=request.id, failure="refused: everything")
         own = f"{self.served_model} says {len(self.asked)}{self.goes_on_with}"
         text = self.says(request) if self.says is not None else own
@@ -94,5 +95,6 @@ SPEC = EngineSpec(
     config=_NoSettings,
     open=lambda model, config, limits, logs, say: CountingEngine(),
     check=_check,
+    probe=lambda model, config, images, say: CountingEngine().identity,
     needs_model=False,
 )

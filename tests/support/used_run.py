@@ -75,6 +75,11 @@ class UsedRun:
         blotches = np.array(hue) + rng.integers(-20, 20, (8, 8, 3)) + 5 * seed
         Image.fromarray(blotches.clip(0, 255).astype(np.uint8)).save(self.images / name)
 
+    def move(self, name: str) -> None:
+        """The images, to another folder."""
+        newest = max(self.images.parent.glob("[bc]"), default=self.images)
+        newest.rename(self.images.with_name(name))
+
     def _load(self, checkpoint: Checkpoint, *_: Any, **__: Any) -> ColourEncoder:
         if "missing" in checkpoint.model:
             raise SetupError(f"no weights of {checkpoint.model}")

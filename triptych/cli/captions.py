@@ -11,6 +11,7 @@ import click
 
 from triptych.cli import options
 from triptych.errors import UsageError
+from triptych.progress import for_stderr
 from triptych.terminal import echo, echo_json
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def captions(words: tuple[str, ...], uses: tuple[str, ...], yes: bool, as_json: 
     if yes:
         raise UsageError("--yes is for prune; the list asks nothing")
     if uses:
-        with open_run(folder) as opened:
+        with open_run(folder, progress=for_stderr()) as opened:
             for job, name in map(_job_and_name, uses):
                 echo(f"{job} has {opened.use_captions(job, name)} now; `triptych run` does the rest")
         return

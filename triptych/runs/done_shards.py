@@ -86,8 +86,8 @@ class DoneShards:
         )
 
     def read(self) -> dict[str, CaptionCounts]:
-        """Those that hold, by shard."""
-        if not self.path.exists():
+        """Those that hold, by shard; none of captions that are built on others and change with these."""
+        if not self.path.exists() or self._folder.captions_base(self._job.name) is not None:
             return {}
         lines = (line.record for line in journal_lines(self.path, _Line))
         last = {line.shard: line for line in lines if line is not None}

@@ -1,0 +1,77 @@
+"""Embeddings change places, killed at every move: nothing is lost, nothing embedded needlessly."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.support.used_run import IMAGES, UsedRun
+from tests.triptych.conftest import Command
+from tests.triptych.test_user_actions import FIRST, FRESH, OTHER, RUN
+from triptych.runs.folder import RunFolder
+from triptych.runs.other_embeddings import FOLDER, other_embeddings
+
+AWAY, BACK = RUN + FRESH + OTHER, RUN + "--encoder ViT-B-32"
+
+
+class Killed(BaseException):
+    """In place of the next move."""
+
+
+def _moves_until(patched: pytest.MonkeyPatch, at: int) -> list[Path]:
+    """The next renames in the folder of other embeddings or from it; the one with this number kills."""
+    done: list[Path] = []
+    real = Path.rename
+
+    def rename(path: Path, target: Path) -> Path:
+        if FOLDER in f"{path} {target}":
+            done.append(path)
+            if len(done) == at:
+                raise Killed
+        return real(path, target)
+
+    patched.setattr(Path, "rename", rename)
+    return done
+
+
+@pytest.mark.parametrize("goes_on_with", ["the same command", "the other encoder"])
+@pytest.mark.parametrize("way", ["away", "back"])
+def test_a_switch_that_is_killed_at_any_move(
+    way: str, goes_on_with: str, triptych: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next command ends as if it hadn't been."""
+    used = UsedRun(tmp_path, monkeypatch)
+
+    def do(command: str, run: Path) -> None:
+        outcome = triptych(*shlex.split(command.format(run=run, images=used.images)))
+        assert 0 == outcome.exit_code, outcome.stderr
+
+    do(FIRST.command, used.path)
+    if way == "back":
+        do(AWAY, used.path)
+    killed, other = (AWAY, BACK) if way == "away" else (BACK, RUN + OTHER)
+    at = 1
+    while True:
+        run = Path(shutil.copytree(used.path, tmp_path / f"run-{at}"))
+        asked = used.costs.asked
+        with monkeypatch.context() as patched:
+            moves = _moves_until(patched, at)
+            try:
+                do(killed, run)
+                break
+            except Killed:
+                pass
+        before = used.costs
+        do(killed if goes_on_with == "the same command" else other, run)
+        is_new = way == "away" and goes_on_with == "the same command"
+        assert (IMAGES if is_new else 0) == used.costs.encoded - before.encoded, at
+        assert asked == used.costs.asked
+        assert 0 == triptych("verify", run).exit_code
+        others = other_embeddings(RunFolder.open(run))
+        assert (0 if way == "away" and not is_new else 1) == len(others), at
+        assert not (run / FOLDER / "moving").exists()
+        at += 1
+    assert 6 <= at == len(moves) + 1

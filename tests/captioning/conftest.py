@@ -10,6 +10,7 @@ import pytest
 from tests.support.chat_server import ChatServer
 from tests.support.small_run import SmallRun, make_small_run
 from tests.support.tiny_internvl import write_tiny_internvl
+from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.engines.config import TransformersConfig
 from triptych.captioning.engines.transformers import TransformersEngine
 
@@ -39,3 +40,17 @@ def chat_server(tiny_engine: TransformersEngine) -> Iterator[ChatServer]:
 def small_run(tmp_path: Path) -> SmallRun:
     """A grouped run of 14 images in two shards, with four sets, ready to be captioned."""
     return make_small_run(tmp_path)
+
+
+@pytest.fixture
+def config(tiny_model: Path) -> CaptioningConfig:
+    """Short captions by the tiny model, in batches of 4."""
+    return CaptioningConfig(
+        model=str(tiny_model),
+        transformers=TransformersConfig(device="cpu", batch_size=4),
+        tile_px=112,
+        max_tiles=2,
+        max_tokens_single=12,
+        max_tokens_multi=16,
+        ask_again=0,
+    )

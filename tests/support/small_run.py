@@ -79,6 +79,17 @@ class SmallRun(msgspec.Struct):
         return found
 
 
+def changed(config: CaptioningConfig, **settings: object) -> CaptioningConfig:
+    """The config with some settings replaced."""
+    return msgspec.structs.replace(config, **settings)
+
+
+def journals(small_run: SmallRun) -> dict[str, bytes]:
+    """The bytes of all, by path."""
+    folder = small_run.run.path / "captions"
+    return {str(path): path.read_bytes() for path in sorted(folder.rglob("*.jsonl"))}
+
+
 def picture(seed: int, width_px: int = 90, height_px: int = 60) -> Image.Image:
     """Soft blotches of colour, others for every seed."""
     rng = np.random.default_rng(seed)

@@ -75,11 +75,10 @@ def caption_run(
     refuse_without_field(context)
     refuse_without_captions(context, every_job, [job.name for job in jobs])
     choices = choose_generations(context, config, every_job, fresh=fresh, are_named=are_named)
-    for each in choices:
-        counts = each.generation is not None and each.generation.name == run.run_file.generations.get(
-            each.job.name
-        )
-        each.job = notes.planned_now(each.job, config.sample, is_same=counts)
+    for choice in choices:
+        current = run.run_file.generations.get(choice.job.name)
+        is_same = choice.generation is not None and choice.generation.name == current
+        choice.job = notes.planned_now(choice.job, config.sample, is_same=is_same)
     context = msgspec.structs.replace(context, jobs=[each.job for each in choices])
     notes.begin()
     _take_up(context, choices, notes)

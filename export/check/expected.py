@@ -7,6 +7,7 @@ there shows. One shard is in memory at a time, and the sets. Not its job: compar
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 
 import msgspec
@@ -17,7 +18,6 @@ from triptych.languages import without_invisible
 from triptych.prompts import message_parts
 from triptych.records import content_of, target_of
 from triptych.runs.folder import RunFolder
-from triptych.runs.plan import JobPlan
 
 Size = tuple[int, int]
 
@@ -60,11 +60,22 @@ def expected_rows(run: RunFolder, job: Job, prompt: str) -> Iterator[ExpectedRow
 
 
 def _contents_of_sets(run: RunFolder, job: Job) -> dict[str, str]:
-    """What a caption of each set is to have been made of; only the plan knows what its prompt was told."""
-    if run.captions_base(job.name) is None:
-        return {image_set.id: image_set.content for image_set in run.sets()}
-    targets = (target for _, of_shard in JobPlan(run, job).shards() for target in of_shard)
-    return {target_of(target.id): target.content for target in targets}
+    """What a caption of each set is to have been made of: its images, and what was said of them, if told."""
+    contents = {image_set.id: image_set.content for image_set in run.sets()}
+    base = run.captions_base(job.name)
+    if base is None:
+        return contents
+    said: dict[str, str] = {}
+    for shard in run.shards():
+        shown = _contents(run, shard)
+        for caption in run.captions(base, shard):
+            key = target_of(caption.id)
+            if caption.failure is None and caption.content in ("", shown.get(key)):
+                said[key] = hashlib.blake2b(caption.text.encode(), digest_size=8).hexdigest()
+    for image_set in run.sets():
+        if told := content_of([said.get(key, "") for key in image_set.keys]):
+            contents[image_set.id] += f"/{told}"
+    return contents
 
 
 def _contents(run: RunFolder, shard: str) -> dict[str, str]:

@@ -193,6 +193,15 @@ ACTIONS: dict[str, list[Do]] = {
         Do(RUN + "--fresh verdicts"),
         Do(RUN),
     ],
+    "sets that are told captions, and others of these": [
+        FIRST,
+        Do(RUN + "--prompt multi_en={folder}/told.toml --fresh captions", asked=SETS),
+        Do(RUN),
+        Do(RUN + "--fresh captions --job single_en", asked=IMAGES, refused="captions are not finished"),
+        Do(RUN, asked=SETS),
+        Do("captions {run} --use single_en={first}"),
+        Do(RUN),
+    ],
     "everything afresh": [
         FIRST,
         Do(
@@ -217,6 +226,8 @@ def used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> UsedRun:
     """Images and prompts, and no run yet."""
     for name in "ab":
         (tmp_path / f"{name}.txt").write_text(f"Describe what you see, as {name} would.")
+    told = 'version = 1\ntext = "Compare {count} images. {captions}"\nquestion = "Compare."\n'
+    (tmp_path / "told.toml").write_text(told)
     return UsedRun(tmp_path, monkeypatch)
 
 

@@ -172,8 +172,8 @@ ACTIONS: dict[str, list[Do]] = {
     ],
     "sets of another size, and back": [
         FIRST,
-        Do(RUN + "--set-size 2", refused="max_images = 5, now it is 2; add --fresh sets"),
-        Do(RUN + "--set-size 2 --fresh sets", asked=SETS),
+        Do(RUN + "--set-size 3", refused="images = ., now it is 3; add --fresh sets"),
+        Do(RUN + "--set-size 3 --fresh sets", asked=SETS),
         Do(RUN + "--set-size 2-5 --fresh sets"),
         Do("group {images} --out {run} --regroup"),
         Do(RUN),

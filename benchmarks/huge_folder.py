@@ -25,7 +25,8 @@ from triptych.config import Config
 from triptych.export.stage import export_run
 from triptych.filtering.stage import FilterStage
 from triptych.grouping.encoders.choice import resolve_encoder
-from triptych.grouping.stage import EMBEDDINGS_DATA_VERSION, sets_settings
+from triptych.grouping.sets_stage import sets_settings
+from triptych.grouping.stage import EMBEDDINGS_DATA_VERSION
 from triptych.jobs import SEED_JOBS, Job
 from triptych.models import resolve_model
 from triptych.opening import open_run, stored_settings

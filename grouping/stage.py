@@ -1,8 +1,8 @@
-"""The two stages of grouping: embeddings, then sets.
+"""The stage ``embeddings``.
 
-Comes in: a run, sources, configs. Goes out: images/, embeddings/, duplicates.jsonl and sets.jsonl, and
-whether there was anything to do. Both go on where a killed run stopped. Not its job: the folder's lock and
-``--fresh`` (see triptych); grouping without a run (see library).
+Comes in: a run, sources, a config. Goes out: images/ and embeddings/, and whether there was anything to do.
+It goes on where a killed run stopped. Not its job: sets (see sets_stage); the folder's lock and ``--fresh``
+(see triptych); embedding without a run (see library).
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,9 +17,7 @@ from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from triptych.grouping.config import EmbeddingConfig, SetsConfig
+from triptych.grouping.config import EmbeddingConfig
 from triptych.grouping.encoders import Checkpoint
 from triptych.grouping.encoders.choice import load_encoder, resolve_encoder, usable_devices
 from triptych.progress import Progress, Task
@@ -28,7 +25,6 @@ from triptych.records import ImageRecord, reason_class
 from triptych.runs.checkpoints import forget_shard, forget_shards, note_shard, refuse_damaged_shards
 from triptych.runs.context import RunContext
 from triptych.runs.folder import RunFolder, Setting
-from triptych.runs.jsonl import write_jsonl
 from triptych.runs.ledger.noted import as_note
 from triptych.runs.missing_sources import ArchiveDamage
 from triptych.runs.other_embeddings import (
@@ -43,16 +39,12 @@ if TYPE_CHECKING:
     from triptych.grouping.embedding.device_workers import Embed
     from triptych.grouping.embedding.stored_embeddings import StoredShard
     from triptych.grouping.embedding.throughput import Throughput
-    from triptych.grouping.sets.growing import Before
 
 EMBEDDINGS_DATA_VERSION = 3
 """Of the folders encoders and embedding. Raise it when the same images would get other rows."""
 
 STORED_EMBEDDINGS = "stored embeddings"
 """What a run has as its encoder whose embeddings are from elsewhere."""
-
-SETS_DATA_VERSION = 5
-"""Of group and the folders neighbours and sets. Raise it when the same embeddings would give other sets."""
 
 
 def embed_sources(
@@ -268,89 +260,6 @@ def adopt_embeddings(run: RunContext, stored: Sequence[StoredShard]) -> bool:
         f"embeddings: {found:,} stored rows taken over, {unreadable:,} of them without a direction"
     )
     return True
-
-
-def make_sets(run: RunContext, config: SetsConfig) -> bool:
-    """Find duplicates and group the images that stay. Returns whether there was work.
-
-    Raises SetupError where the folder's sets were made with other settings, or an embeddings file
-    is damaged.
-    """
-    folder, settings = run.folder, sets_settings(config)
-    inputs = {"images": folder.digest("images"), "embeddings": folder.digest("embeddings")}
-    folder.goes_on_afresh("sets", settings, inputs)
-    state = folder.run_file.stages.get("sets")
-    if state is not None and (state.inputs != inputs or "sets" in folder.made_again):
-        shutil.rmtree(folder.scratch_folder, ignore_errors=True)  # checkpoints of other images
-    if not folder.begin_stage("sets", settings, inputs):
-        shutil.rmtree(
-            folder.scratch_folder, ignore_errors=True
-        )  # of a run that was killed in its last instant
-        return False
-    from triptych.grouping.sets import group_images
-    from triptych.grouping.sets.image_table import load_image_table
-
-    began = time.monotonic()
-    table = load_image_table(folder)
-    before = _found_before(folder)
-    duplicates, sets, thresholds, notes = group_images(
-        table, config, folder.scratch_folder, run.progress, before
-    )
-    write_jsonl(folder.duplicates_file, duplicates)
-    write_jsonl(folder.sets_file, sets)
-    if before is not None:
-        stayed = len({each.id for each in before.sets} & {each.id for each in sets})
-        run.progress.say(
-            f"sets: {stayed:,} of {len(before.sets):,} stay; `triptych group --regroup` makes all again"
-        )
-        if 2 * int((table.batches > 0).sum()) > len(table.keys):
-            run.progress.say(
-                "note: most images have come since the thresholds were chosen; --regroup chooses new ones"
-            )
-    grouped = sum(len(each.keys) for each in sets)
-    run.progress.say(
-        f"sets: {len(sets):,} of {grouped:,} images; {len(duplicates):,} duplicates,"
-        f" {len(table.keys) - len(duplicates) - grouped:,} images single"
-    )
-    if thresholds is not None:
-        run.progress.say(
-            f"sets: related from {thresholds.related}, duplicates from {thresholds.duplicate}"
-            f" ({thresholds.why})"
-        )
-        if thresholds.warning:
-            run.progress.say(
-                f"warning: {thresholds.warning}; look at the sets, or name the thresholds: --set"
-                " sets.duplicate_cosine_similarity=0.95 --set sets.related_cosine_similarity=0.8 --fresh sets"
-            )
-    figures: dict[str, Setting] = {
-        "sets": len(sets),
-        "images_in_sets": grouped,
-        "duplicates": len(duplicates),
-        "duplicates_by": as_note(Counter(each.reason for each in duplicates)),
-        **notes,
-        "took_s": round(time.monotonic() - began, 1),
-    }
-    folder.finish_stage("sets", figures)
-    shutil.rmtree(folder.scratch_folder, ignore_errors=True)
-    return True
-
-
-def sets_settings(config: SetsConfig) -> dict[str, Setting]:
-    """What sets depend on, besides embeddings."""
-    settings: dict[str, Setting] = {"data_version": SETS_DATA_VERSION, **msgspec.to_builtins(config)}
-    del settings["threads"], settings["device"]  # they change how fast sets come, not which
-    return settings
-
-
-def _found_before(folder: RunFolder) -> Before | None:
-    """What was found of fewer or other images; None where sets were never made or are to be made anew."""
-    from triptych.grouping.sets import noted_thresholds
-    from triptych.grouping.sets.growing import Before
-
-    thresholds = noted_thresholds(folder.run_file.stages["sets"].notes)
-    if thresholds is None or not folder.sets_file.exists() or not folder.duplicates_file.exists():
-        return None
-    return Before(list(folder.duplicates()), list(folder.sets()), thresholds)
 
 
 def _describe(stored: Sequence[StoredShard]) -> str:

@@ -17,7 +17,7 @@ from tests.support.made_up import as_unit, make_run
 from triptych.grouping.config import SetsConfig
 from triptych.grouping.embedding.device_workers import open_devices
 from triptych.grouping.embedding.throughput import Throughput
-from triptych.grouping.stage import make_sets
+from triptych.grouping.sets_stage import make_sets
 from triptych.runs.folder import RunFolder
 from triptych.sources.opening import open_sources
 

@@ -17,7 +17,8 @@ from tests.support.contexts import context_of
 from tests.support.made_up import as_unit, make_run
 from triptych.errors import SetupError
 from triptych.grouping.config import EmbeddingConfig, SetsConfig
-from triptych.grouping.stage import embed_sources, make_sets
+from triptych.grouping.sets_stage import make_sets
+from triptych.grouping.stage import embed_sources
 from triptych.runs.folder import RunFolder
 from triptych.runs.ledger import recount
 from triptych.runs.ledger.noted import noted_ledger
@@ -164,7 +165,8 @@ def test_a_stage_that_has_nothing_to_do_loads_no_model(tmp_path: Path) -> None:
     again = (
         "import sys\nfrom pathlib import Path\n"
         "from triptych.runs.context import RunContext\nfrom triptych.runs.folder import RunFolder\n"
-        "from triptych.grouping.config import SetsConfig\nfrom triptych.grouping.stage import make_sets\n"
+        "from triptych.grouping.config import SetsConfig\n"
+        "from triptych.grouping.sets_stage import make_sets\n"
         "config = SetsConfig(related_cosine_similarity=0.7, duplicate_cosine_similarity=0.95)\n"
         "assert make_sets(RunContext(folder=RunFolder.open(Path(sys.argv[1]))), config) is False\n"
         "print(sorted({'torch', 'open_clip', 'faiss'} & set(sys.modules)))"

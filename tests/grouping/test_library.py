@@ -17,7 +17,8 @@ from triptych.grouping import library
 from triptych.grouping.config import EmbeddingConfig, SetsConfig
 from triptych.grouping.encoders.choice import load_encoder, resolve_encoder
 from triptych.grouping.library import embed, group
-from triptych.grouping.stage import embed_sources, make_sets
+from triptych.grouping.sets_stage import make_sets
+from triptych.grouping.stage import embed_sources
 from triptych.runs.folder import RunFolder
 from triptych.sources.opening import open_sources
 

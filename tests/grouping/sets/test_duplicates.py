@@ -9,7 +9,7 @@ from tests.support.contexts import context_of
 from tests.support.made_up import as_unit, at_degrees, group, make_run
 from triptych.grouping.config import SetsConfig
 from triptych.grouping.neighbours.unit_vectors import UnitVectors, cosines_with_each, pair_cosines
-from triptych.grouping.stage import make_sets
+from triptych.grouping.sets_stage import make_sets
 from triptych.records import Duplicate
 
 THRESHOLDS = SetsConfig(related_cosine_similarity=0.5, duplicate_cosine_similarity=0.9)

@@ -50,6 +50,20 @@ CLAIMS = (
         "export_is_byte_identical == True",
     ),
     Claim(
+        "no fault at any change of the run folder loses a caption",
+        "crash_points",
+        "{all/tried:,} kills, torn writes, full disks, I/O errors and power cuts:"
+        " {all/captions_lost} captions lost, {all/captions_doubled} made twice, {all/refused} runs refused",
+        "all/survived == all/tried and all/captions_lost == 0",
+    ),
+    Claim(
+        "damage is seen",
+        "damage",
+        "`verify` sees {of_those_seen_by_verify:,} of {change_what_a_stage_or_a_reader_uses:,} damages of"
+        " what is used",
+        "of_those_seen_by_verify == change_what_a_stage_or_a_reader_uses",
+    ),
+    Claim(
         "the demo's captions name what is there, in scenes that the model has not seen",
         "demo_quality",
         "{least */recall:.0%} of the things shown, each with its colour",

@@ -301,6 +301,7 @@ class _JobWork(msgspec.Struct, frozen=True):
             job.name,
             stopping,
             check,
+            at_a_time=self.engine.concurrency,
             has_captions=has_captions,
             failed_before=todo.failed_before,
         )

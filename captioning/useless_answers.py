@@ -21,7 +21,8 @@ from triptych.errors import SetupError
 from triptych.records import Caption
 
 ENOUGH = 20
-"""So many answers without a usable one between: the fault isn't theirs."""
+"""So many answers without a usable one between, and at least as many as are asked for at a time: the fault
+isn't theirs. Fewer could be refusals that came fast, while captions of the others are on their way."""
 
 
 def stop_where_useless(
@@ -30,10 +31,12 @@ def stop_where_useless(
     stopping: threading.Event,
     check: AnswerCheck | None = None,
     *,
+    at_a_time: int = 1,
     has_captions: bool = True,
     failed_before: Set[str] = frozenset(),
 ) -> Iterator[list[FinishedGroup]]:
-    """``batches`` of a job. Where it ``has_captions``, or without a ``check``, any text is usable.
+    """``batches`` of a job, of which ``at_a_time`` are asked for together. Where it ``has_captions``, or
+    without a ``check``, any text is usable.
 
     What ``failed_before``, by id, and fails again beside captions of others, doesn't count and isn't held.
     Raises SetupError at ENOUGH answers of which none is; at the end of a job where not one was.
@@ -58,7 +61,7 @@ def stop_where_useless(
                 else:
                     passed.append(finished)
             yield passed
-            if useless >= ENOUGH and not is_over:
+            if useless >= max(ENOUGH, at_a_time) and not is_over:
                 is_over = True
                 stopping.set()
     except Exception as raised:

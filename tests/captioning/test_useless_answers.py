@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,10 @@ from tests.support.small_run import PLANNED, SmallRun
 from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.endpoints.model_client import TRIAL_TOKENS
 from triptych.captioning.engines.config import ServerConfig
+from triptych.captioning.scheduler import FinishedGroup
+from triptych.captioning.useless_answers import stop_where_useless
 from triptych.errors import SetupError
+from triptych.records import Caption
 from triptych.runs.folder import RunFolder
 
 
@@ -197,6 +202,21 @@ def test_what_fails_again_stays_a_failure_and_stops_nothing(tmp_path: Path) -> N
 
     assert first[1] > 20
     assert first == counts(run)
+
+
+@pytest.mark.parametrize(("at_a_time", "stops"), [(1, True), (64, False)])
+def test_refusals_that_outrun_captions_stop_nothing(at_a_time: int, stops: bool) -> None:
+    """Of 64 that are asked for at a time, 30 may be refused before the first caption is there."""
+
+    def finished(number: int, **what: Any) -> FinishedGroup:
+        row = Caption(id=f"single_en:{number}", job="single_en", **what)
+        return FinishedGroup(group=None, rows=[row], answers=[], took_s=0.0)
+
+    refused = [finished(number, failure="refused: by the policy") for number in range(30)]
+    batches = iter([refused, [finished(30, text=CAPTION)]])
+    given = stop_where_useless(batches, "single_en", threading.Event(), at_a_time=at_a_time)
+    with pytest.raises(SetupError, match="not one of 30") if stops else contextlib.nullcontext():
+        assert 31 == sum(map(len, given))
 
 
 def test_failures_that_a_caption_follows_are_the_images(small_run: SmallRun) -> None:

@@ -147,5 +147,5 @@ def test_a_checkpoint_of_another_model_is_refused(dinov2: Path) -> None:
 
 def test_there_is_no_text_tower(weights: Path) -> None:
     """One line that says what to do about grounding."""
-    with pytest.raises(SetupError, match=r"has no text tower .*; set filtering.grounding=false"):
+    with pytest.raises(SetupError, match=r"has no text tower.*; set filtering.grounding=false"):
         load_text_encoder(resolve_encoder(f"timm:{NAME}", str(weights)), "cpu")

@@ -160,7 +160,7 @@ def test_texts_have_the_vectors_of_transformers(saved: Saved) -> None:
 
 def test_a_model_of_images_alone_has_no_text_tower(saved: Saved) -> None:
     """One line that says what to do about grounding."""
-    with pytest.raises(SetupError, match=r"has no text tower .*; set filtering.grounding=false"):
+    with pytest.raises(SetupError, match=r"has no text tower.*; set filtering.grounding=false"):
         load_text_encoder(resolve_encoder(f"transformers:{saved(_dinov2)}"), "cpu")
 
 

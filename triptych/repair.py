@@ -185,10 +185,10 @@ def _caption_damage(folder: RunFolder) -> Iterator[Damage]:
             f"{path}: lines that are set aside, so that what is missing then is made again: {counts}",
             partial(_take_out_lines, folder, path),
         )
-    for name, (was, now) in changed_since_put_aside(folder).items():
+    for name in changed_since_put_aside(folder):
         yield Damage(
-            f"{folder.captions_root / name} had {was:,} bytes of captions when it was put aside, and has"
-            f" {now:,}; put back what there was, or it is noted that this is all",
+            f"{folder.captions_root / name} has other captions than when it was put aside; put back what"
+            " there was, or it is noted that this is all",
             partial(_accept, folder, name),
         )
 

@@ -20,6 +20,7 @@ import msgspec
 
 from triptych.errors import SetupError, UsageError
 from triptych.runs.folder import RunFolder, Setting
+from triptych.runs.jsonl import digest_of_files
 from triptych.runs.run_file import copy_of, read_twice_written, write_twice
 
 FILE_NAME = "generation.json"
@@ -143,25 +144,25 @@ def superseded(folder: RunFolder) -> Iterator[tuple[str, str]]:
 
 
 def put_aside(folder: RunFolder, generations: Mapping[str, str]) -> None:
-    """Note how much there is of what counts now, before ``generations``, by job, count."""
+    """Note what there is of what counts now, before ``generations``, by job, count."""
     noted = folder.run_file.put_aside
     for job, name in generations.items():
         before = folder.run_file.generations.get(job, name)
         if before != name:
-            noted[f"{job}/{before}"] = _journal_bytes(folder, f"{job}/{before}")
+            noted[f"{job}/{before}"] = _digest_of_journals(folder, f"{job}/{before}")
         noted.pop(f"{job}/{name}", None)
 
 
-def changed_since_put_aside(folder: RunFolder) -> dict[str, tuple[int, int]]:
-    """By ``<job>/<generation>`` the bytes in journals that were there when it was put aside, and now."""
-    sizes = {name: (size, _journal_bytes(folder, name)) for name, size in folder.run_file.put_aside.items()}
-    return {name: (was, now) for name, (was, now) in sizes.items() if was != now}
+def changed_since_put_aside(folder: RunFolder) -> list[str]:
+    """The generations, as ``<job>/<generation>``, whose journals are not as they were then. Reads them."""
+    noted = folder.run_file.put_aside
+    return [name for name, digest in noted.items() if _digest_of_journals(folder, name) != digest]
 
 
 def accept_change(folder: RunFolder, name: str) -> None:
     """What is there of ``<job>/<generation>`` is all that there is."""
     if name in folder.run_file.put_aside:
-        folder.run_file.put_aside[name] = _journal_bytes(folder, name)
+        folder.run_file.put_aside[name] = _digest_of_journals(folder, name)
         folder.save()
 
 
@@ -177,8 +178,8 @@ def remove_generation(folder: RunFolder, job: str, name: str) -> None:
     shutil.rmtree(root)
 
 
-def _journal_bytes(folder: RunFolder, name: str) -> int:
-    return sum(path.stat().st_size for path in (folder.captions_root / name).rglob("*.jsonl"))
+def _digest_of_journals(folder: RunFolder, name: str) -> str:
+    return digest_of_files(folder.path, (folder.captions_root / name).rglob("*.jsonl"))
 
 
 def _has_captions(folder: RunFolder, job: str, name: str) -> bool:

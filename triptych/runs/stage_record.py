@@ -95,8 +95,8 @@ class RunFile(msgspec.Struct, kw_only=True):
     """Where the config's values are from, by dotted key (see settings); one that isn't here is a default."""
     generations: dict[str, str] = {}
     """Which generation of its captions counts, by job (see generations)."""
-    put_aside: dict[str, int] = {}
-    """The bytes in journals of generations that count no more, by ``<job>/<generation>``."""
+    put_aside: dict[str, str] = {}
+    """A digest of the journals of each generation that counts no more, by ``<job>/<generation>``."""
     stages: dict[str, StageState] = {}
 
 

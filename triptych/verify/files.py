@@ -105,9 +105,9 @@ def check_journals(opened: Run, found: Findings) -> None:
                 damaged += _damaged_lines(path, opened.folder)
             task.advance(1)
     damaged += [
-        f"{opened.folder.captions_root / name} had {was:,} bytes of captions when it was put aside, and has"
-        f" {now:,}; put back what there was, or `triptych repair {opened.path}` notes that this is all"
-        for name, (was, now) in changed_since_put_aside(opened.folder).items()
+        f"{opened.folder.captions_root / name} has other captions than when it was put aside; put back what"
+        f" there was, or `triptych repair {opened.path}` notes that this is all"
+        for name in changed_since_put_aside(opened.folder)
     ]
     found.violations += damaged
     if journals and not damaged:

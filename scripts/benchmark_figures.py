@@ -59,9 +59,8 @@ CLAIMS = (
     Claim(
         "damage is seen",
         "damage",
-        "`verify` sees {of_those_seen_by_verify:,} of {change_what_a_stage_or_a_reader_uses:,} damages of"
-        " what is used",
-        "of_those_seen_by_verify == change_what_a_stage_or_a_reader_uses",
+        "{of_those_seen:,} of {change_what_a_stage_or_a_reader_uses:,} are seen, of damages to what is used",
+        "of_those_seen == change_what_a_stage_or_a_reader_uses",
     ),
     Claim(
         "the demo's captions name what is there, in scenes that the model has not seen",

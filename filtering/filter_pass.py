@@ -72,7 +72,8 @@ class FilterPass:
         self._is_alone = rules is not None
         self._config, self._jobs, self._open_executor = config, tuple(jobs), open_executor
         make_folder(scratch_in)
-        self._scratch = tempfile.TemporaryDirectory(prefix=".filter-", dir=scratch_in)
+        there = scratch_in if os.access(scratch_in, os.W_OK) else None  # else where the system has its own
+        self._scratch = tempfile.TemporaryDirectory(prefix=".filter-", dir=there)
         self._folder = Path(self._scratch.name)
         self._index = DuplicateIndex(self._folder)
         self._rules = frozenset(rule.name for rule in self.scorer.rules)

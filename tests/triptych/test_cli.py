@@ -1,5 +1,6 @@
 """The command explains itself."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.triptych.conftest import Command
+from triptych import open_run
 from triptych.cli import cli
 
 HEAVY = ("torch", "transformers", "open_clip", "faiss", "numpy", "PIL", "httpx", "rich")
@@ -89,3 +91,21 @@ def test_each_stage_names_the_command_that_comes_next(
     ]
     assert f"Next: triptych report '{run}'" in said[-1].stderr
     assert not any("Next:" in each.stdout for each in said)
+
+
+def test_what_would_be_filtered_is_said_of_a_folder_that_can_not_be_written(
+    triptych: Command, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also while another process works on it; nothing in it changes."""
+    access = os.access
+    monkeypatch.setattr("os.access", lambda path, mode: mode != os.W_OK and access(path, mode))
+    before = {path: path.stat().st_mtime_ns for path in run.rglob("*")}
+    with open_run(run):
+        said = triptych("filter", run, "--dry-run", "--set", "filtering.thresholds.too_short=5")
+        of_one = triptych("filter", run, "--explain", "single_en:00.png")
+
+    assert (0, 0) == (said.exit_code, of_one.exit_code)
+    assert "kept" in said.stdout
+    assert {path: time for path, time in before.items() if path.name != ".lock"} == {
+        path: path.stat().st_mtime_ns for path in run.rglob("*") if path.name != ".lock"
+    }

@@ -75,7 +75,10 @@ def _filter_run(
 ) -> None:
     from triptych.opening import open_run
 
-    with open_run(folder, config_file=config_file, settings=flags, progress=for_stderr()) as opened:
+    only_looks = dry_run or explain is not None
+    with open_run(
+        folder, config_file=config_file, settings=flags, progress=for_stderr(), read_only=only_looks
+    ) as opened:
         if explain is not None:
             stage = opened.filter_stage()
             _explain(stage.scorer, *stage.find(explain))

@@ -61,7 +61,8 @@ def embed_sources(
     another model or of other images. Embeddings of another model stay beside (see other_embeddings).
     """
     folder, progress = run.folder, run.progress
-    settings, checkpoint = embedding_settings(config), resolve_encoder(config.model, config.pretrained)
+    checkpoint = resolve_encoder(config.model, config.pretrained)
+    settings = embedding_settings(config, checkpoint)
     there = _embeddings_there(folder, settings)
     if there.is_finished("embeddings"):
         there.refuse_damage({name: there.digest(name) for name in ("images", "embeddings")})
@@ -98,11 +99,11 @@ def embed_sources(
     return not changes.are_none or there is not folder
 
 
-def embedding_settings(config: EmbeddingConfig) -> dict[str, Setting]:
-    """What embeddings depend on. Raises SetupError where the model isn't there."""
+def embedding_settings(config: EmbeddingConfig, checkpoint: Checkpoint) -> dict[str, Setting]:
+    """What embeddings by ``checkpoint`` depend on."""
     return {
         "data_version": EMBEDDINGS_DATA_VERSION,
-        "encoder": resolve_encoder(config.model, config.pretrained).identity,
+        "encoder": checkpoint.identity,
         "precision": config.precision,
     }
 

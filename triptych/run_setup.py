@@ -176,7 +176,7 @@ class RunSetup(RunContents):
         if again:
             chosen = named(self.config.all_jobs(), jobs or captioning.jobs)
             load_prompts(chosen)
-            before = self.folder.run_file.stages.get("captions")
+            before = folder.run_file.stages.get("captions")
             begun_with = before.settings.get("engine") if before is not None else None
             captioning, _ = choose_engine(captioning, begun_with)
             check_forms(captioning, chosen)
@@ -187,14 +187,20 @@ class RunSetup(RunContents):
         """Raise one SetupError with all settings that conflict with what the stages were made with."""
         from triptych.export.stage import export_settings
         from triptych.filtering.stage import verdict_settings
+        from triptych.grouping.encoders.choice import resolve_encoder
         from triptych.grouping.sets_stage import sets_settings
         from triptych.grouping.stage import embedding_settings
 
         refuse, conflicts = self.folder.refuse_other_settings, []
+
+        def check_embeddings() -> None:
+            if not self._stored:
+                config = self._embedding
+                checkpoint = resolve_encoder(config.model, config.pretrained)
+                embeddings_to_go_on_with(self.folder, embedding_settings(config, checkpoint))
+
         checks: tuple[Callable[[], object], ...] = (
-            lambda: (
-                self._stored or embeddings_to_go_on_with(self.folder, embedding_settings(self._embedding))
-            ),
+            check_embeddings,
             lambda: refuse("sets", sets_settings(self.config.sets)),
             lambda: self._check_generations(jobs, {}),
             lambda: refuse("verdicts", verdict_settings(self.config.filtering)),

@@ -56,21 +56,21 @@ def count_lines(scorer: Scorer, jobs: Mapping[str, JobCounts]) -> Iterator[str]:
 
     Last, the rules that found nothing.
     """
-    silent: dict[str, None] = {}
+    found = {name for counts in jobs.values() for name in (*+counts.alone, *+counts.first)}
     for job, counts in jobs.items():
         yield f"{job:<22} {counts.captions:>10,} captions"
         for rule, _, action in scorer.job_rules(job):
             name, alone = rule.name, counts.alone[rule.name]
             share = alone / max(counts.captions, 1)
             if not alone and not counts.first[name]:
-                silent[name] = None
-            elif action == "flag":
+                continue
+            if action == "flag":
                 yield f"  {name:<20} {alone:>10,} flagged  ({share:.2%})"
             else:
                 yield f"  {name:<20} {counts.first[name]:>10,} rejected, alone {alone:,} ({share:.2%})"
         yield f"  {'kept':<20} {counts.kept:>10,} ({counts.kept / max(counts.captions, 1):.2%})"
-    found = {name for counts in jobs.values() for name in (*+counts.alone, *+counts.first)}
-    if nothing := [name for name in silent if name not in found]:
+    names = dict.fromkeys(rule.name for job in jobs for rule, _, _ in scorer.job_rules(job))
+    if nothing := [name for name in names if name not in found]:
         yield f"found nothing: {', '.join(nothing)}"
 
 

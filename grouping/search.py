@@ -112,9 +112,8 @@ class Search:
         for start in range(0, len(stored), ROWS_AT_ONCE):
             some = torch.from_numpy(np.array(stored[start : start + ROWS_AT_ONCE]))
             products[start : start + len(some)] = torch.mv(wide[: len(some)].copy_(some), vector).numpy()
-        products[
-            ~np.isfinite(products)
-        ] = -2.0  # damaged rows, which `triptych verify` finds, are near to nothing
+        # Damaged rows, which `triptych verify` finds, are near to nothing.
+        products[~np.isfinite(products)] = -2.0
         return products
 
     def _nearest(self, count: int) -> list[tuple[int, float]]:

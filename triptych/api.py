@@ -63,11 +63,10 @@ class Run(RunSetup):
 
         self._reopen_what_lost_files("embeddings", "sets")
         context = self._context(())
+        self._record()
         if self._stored:
-            self._record()
             worked = adopt_embeddings(context, self._stored)
         else:
-            self._record()
             worked = embed_sources(context, self._listed_shards, self._embedding, before_embedding)
             self._noted.update(gone_archives(self.shards))
         worked |= make_sets(context, self.config.sets)

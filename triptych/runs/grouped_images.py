@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Collection, Iterator
 from functools import cached_property
+from typing import TypeVar
 
 import msgspec
 
@@ -23,6 +24,9 @@ class _Listed(msgspec.Struct, frozen=True, gc=False):
 
     key: str
     unreadable: str | None = None
+
+
+T = TypeVar("T", _Listed, ImageRecord)
 
 
 class _SetKeys(msgspec.Struct, frozen=True, gc=False):
@@ -52,10 +56,13 @@ class GroupedImages:
         """The keys of duplicates."""
         return frozenset(each.key for each in self._folder.duplicates())
 
-    def image_keys(self, shard: str) -> list[str]:
+    def images(self, shard: str) -> list[ImageRecord]:
         """The images of ``shard`` that a job on images captions, in order."""
-        listed = read_whole_jsonl(self._folder.images_file(shard), _Listed)
-        return [each.key for each in listed if each.unreadable is None and each.key not in self.duplicates]
+        return self._captioned(shard, ImageRecord)
+
+    def image_keys(self, shard: str) -> list[str]:
+        """The keys of these."""
+        return [each.key for each in self._captioned(shard, _Listed)]
 
     def image_count(self, shard: str) -> int:
         """How many these are."""
@@ -80,6 +87,10 @@ class GroupedImages:
     def shard_of(self, key: str) -> str:
         """The shard of an image of a set: those of one set may lie in several."""
         return self._shards[self._places[key] >> _OFFSET_BITS]
+
+    def _captioned(self, shard: str, kind: type[T]) -> list[T]:
+        listed = read_whole_jsonl(self._folder.images_file(shard), kind)
+        return [each for each in listed if each.unreadable is None and each.key not in self.duplicates]
 
     def _record(self, key: str) -> ImageRecord:
         path, place = self._folder.images_file(self.shard_of(key)), self._places[key]

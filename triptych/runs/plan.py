@@ -26,7 +26,6 @@ from triptych.records import Caption, ImageRecord, Verdict, caption_id, content_
 from triptych.runs.folder import RunFolder
 from triptych.runs.grouped_images import GroupedImages
 from triptych.runs.journal import read_journal
-from triptych.runs.jsonl import read_whole_jsonl
 from triptych.runs.sampling import hash64, last_of_smallest
 
 
@@ -197,8 +196,7 @@ class JobPlan:
             ]
         return [
             Target(id=caption_id(self.job.name, image.key), images=(image,))
-            for image in read_whole_jsonl(self.folder.images_file(shard), ImageRecord)
-            if image.unreadable is None and image.key not in self._grouped.duplicates
+            for image in self._grouped.images(shard)
         ]
 
 

@@ -37,16 +37,20 @@ const similarityMatrix = (rows) => {
     el("tbody", {}, rows.map((row, i) => el("tr", {}, el("th", {}, i + 1), row.map((value, j) => cell(value, i, j))))));
 };
 
+// The cosines of a set's pairs, each once; and the least of them.
+const pairCosines = (set) => set.cosine_similarities.flatMap((row, i) => row.slice(i + 1));
+const weakest = (set) => Math.min(...pairCosines(set));
+
 const setCard = (set, number) => {
   const id = anchor("set", set.id);
   const node = el("article.card.set", { id });
   const pictures = set.left_out ? [...set.pictures, set.left_out.picture] : set.pictures;
   const buttons = judged(node, "set", set.id, set.how);
-  const off = set.cosine_similarities.flatMap((row, i) => row.slice(i + 1));
-  const mean = off.reduce((sum, value) => sum + value, 0) / Math.max(1, off.length);
+  const cosines = pairCosines(set);
+  const mean = cosines.reduce((sum, value) => sum + value, 0) / Math.max(1, cosines.length);
   return fill(node, {}, [
     el("header", {}, permalink(id, String(number + 1).padStart(2, "0")), name(set.id), rare(set.how),
-      el("span.facts", {}, `${set.pictures.length} images · weakest ${cosine(Math.min(...off))} · mean ${cosine(mean)}`), buttons),
+      el("span.facts", {}, `${set.pictures.length} images · weakest ${cosine(weakest(set))} · mean ${cosine(mean)}`), buttons),
     el("div.beside", {}, el("div.sheet", {},
       set.pictures.map((picture, i) => el("figure", {}, el("span.badge", {}, i + 1), thumbnail(picture, pictures),
         el("figcaption", {}, keyOf(picture), el("small", {}, set.why_joined[i])))),

@@ -2,7 +2,6 @@
 
 const CONTACTS = 6;
 
-const weakest = (set) => Math.min(...set.cosine_similarities.flatMap((row, i) => row.slice(i + 1)));
 const keptText = (captions) => captions.find((caption) => caption.state === "kept") ?? captions.find((caption) => caption.text);
 
 // Half of them the tightest, half as they were drawn; single images where there are no sets.

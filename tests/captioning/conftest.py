@@ -11,7 +11,7 @@ from tests.support.chat_server import ChatServer
 from tests.support.small_run import SmallRun, make_small_run
 from tests.support.tiny_internvl import write_tiny_internvl
 from triptych.captioning.config import CaptioningConfig
-from triptych.captioning.engines.config import TransformersConfig
+from triptych.captioning.engines.config import ServerConfig, TransformersConfig
 from triptych.captioning.engines.transformers import TransformersEngine
 
 
@@ -52,5 +52,18 @@ def config(tiny_model: Path) -> CaptioningConfig:
         max_tiles=2,
         max_tokens_single=12,
         max_tokens_multi=16,
+        ask_again=0,
+    )
+
+
+@pytest.fixture
+def served_config(chat_server: ChatServer) -> CaptioningConfig:
+    """Captions of two tokens by the endpoint, on one tile."""
+    return CaptioningConfig(
+        server=ServerConfig(urls=(chat_server.url,)),
+        tile_px=112,
+        max_tiles=1,
+        max_tokens_single=2,
+        max_tokens_multi=2,
         ask_again=0,
     )

@@ -11,12 +11,11 @@ from pathlib import Path
 import pytest
 
 from tests.support.contexts import JOBS, context_of
-from tests.support.small_run import SmallRun
+from tests.support.small_run import SmallRun, changed
 from triptych.captioning.answer_check import AnswerCheck
 from triptych.captioning.backlog import Backlog, Group
 from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.engine import CaptionRequest, Completion, Engine
-from triptych.captioning.engines.config import TransformersConfig
 from triptych.captioning.engines.transformers import TransformersEngine
 from triptych.captioning.journals import write_captions
 from triptych.captioning.request_builder import RequestBuilder, reader_of
@@ -29,17 +28,9 @@ from triptych.runs.plan import Target
 
 
 @pytest.fixture
-def config(tiny_model: Path) -> CaptioningConfig:
-    """Batches of 4 over pictures of one or two tiles."""
-    return CaptioningConfig(
-        model=str(tiny_model),
-        transformers=TransformersConfig(device="cpu", batch_size=4),
-        tile_px=112,
-        max_tiles=2,
-        max_tokens_single=10,
-        max_tokens_multi=10,
-        ask_again=0,
-    )
+def config(config: CaptioningConfig) -> CaptioningConfig:
+    """The same, with fewer tokens."""
+    return changed(config, max_tokens_single=10, max_tokens_multi=10)
 
 
 class Recording:

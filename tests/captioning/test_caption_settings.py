@@ -7,10 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.chat_server import ChatServer
 from tests.support.small_run import PLANNED, SmallRun, changed, journals
 from triptych.captioning.config import CaptioningConfig
-from triptych.captioning.engines.config import ServerConfig
 from triptych.captioning.sampling_config import JobSampling
 from triptych.errors import SetupError
 from triptych.jobs import jobs_from
@@ -133,19 +131,11 @@ def test_a_retrained_model_in_the_same_folder_asks_for_fresh(
 
 
 def test_an_endpoint_that_serves_another_model_than_before_is_refused(
-    small_run: SmallRun, chat_server: ChatServer, monkeypatch: pytest.MonkeyPatch
+    small_run: SmallRun, served_config: CaptioningConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where no model was named, so that no setting differs."""
-    config = CaptioningConfig(
-        server=ServerConfig(urls=(chat_server.url,)),
-        tile_px=112,
-        max_tiles=1,
-        max_tokens_single=2,
-        max_tokens_multi=2,
-        ask_again=0,
-    )
-    small_run.caption(changed(config, jobs=("single_en",)))
+    small_run.caption(changed(served_config, jobs=("single_en",)))
     monkeypatch.setattr("tests.support.chat_server.SERVED_MODEL", "another")
 
     with pytest.raises(SetupError, match="begun with served_model tiny-internvl, now it is another"):
-        small_run.caption(config)
+        small_run.caption(served_config)

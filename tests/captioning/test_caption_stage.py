@@ -43,18 +43,11 @@ def test_captions_have_texts_and_counts(small_run: SmallRun, config: CaptioningC
     assert all(row.prompt_tokens > 50 and row.completion_tokens > 0 for row in rows)
 
 
-def test_a_job_is_asked_with_its_own_prompt(small_run: SmallRun, chat_server: ChatServer) -> None:
+def test_a_job_is_asked_with_its_own_prompt(
+    small_run: SmallRun, chat_server: ChatServer, served_config: CaptioningConfig
+) -> None:
     """The words of the four prompts, each as often as its job has targets."""
-    config = CaptioningConfig(
-        server=ServerConfig(urls=(chat_server.url,)),
-        tile_px=112,
-        max_tiles=1,
-        max_tokens_single=2,
-        max_tokens_multi=3,
-        ask_again=0,
-    )
-
-    small_run.caption(config)
+    small_run.caption(changed(served_config, max_tokens_multi=3))
 
     asked = [payload["messages"][0]["content"][-1]["text"] for payload in chat_server.payloads]
     prompts = load_prompts(SEED_JOBS)
@@ -88,20 +81,14 @@ def test_a_finished_stage_does_nothing_again(small_run: SmallRun, config: Captio
     assert before == journals(small_run)
 
 
-def test_nothing_is_loaded_where_nothing_is_missing(small_run: SmallRun, chat_server: ChatServer) -> None:
+def test_nothing_is_loaded_where_nothing_is_missing(
+    small_run: SmallRun, chat_server: ChatServer, served_config: CaptioningConfig
+) -> None:
     """Fewer jobs than were done: the endpoint isn't even asked whether it's there."""
-    config = CaptioningConfig(
-        server=ServerConfig(urls=(chat_server.url,)),
-        tile_px=112,
-        max_tiles=1,
-        max_tokens_single=2,
-        max_tokens_multi=2,
-        ask_again=0,
-    )
-    small_run.caption(config)
+    small_run.caption(served_config)
     chat_server.stop()
 
-    assert small_run.caption(changed(config, jobs=("multi_zh",))) is False
+    assert small_run.caption(changed(served_config, jobs=("multi_zh",))) is False
     assert small_run.run.is_finished("captions")
 
 

@@ -47,9 +47,14 @@ _TO_PLAIN = bytes(
 """Of UTF-8: ASCII letters in lower case, spaces for what is neither letter nor digit."""
 _TYPOGRAPHIC = (("“", '"'), ("”", '"'), ("‘", "'"), ("’", "'"), ("–", "-"), ("—", "-"), ("…", "..."))
 _UNSPACED = re.compile(f"[{UNSPACED}]")
-_OF_SPACED = re.compile(f"([^{UNSPACED} ][^{UNSPACED}]*)")
-_UNSPACED_MARKS = "，。、；：“”（）"
+_RUN = re.compile(f"[{UNSPACED}]+|[^{UNSPACED} ][^{UNSPACED}]*")
+_UNSPACED_MARKS = "，。、；：“”（）《》「」！？—…·"
 """Those of scripts without spaces, nearly always: replacing one by one beats any other way."""
+_ASCII_RUN = re.compile("[!-~]+")
+_ONLY_UNSPACED = re.compile(f"[{UNSPACED}]+")
+LAST_OF_TEXT = "\U000effff"
+"""Of Unicode, before its private planes."""
+_ONLY_CHARACTERS = re.compile(f"[{UNSPACED}0-9a-z\U000f0000-\U0010fffd]*")
 _MARK = re.compile(r"[^\w ]")
 
 _QUOTED_BY = {
@@ -79,10 +84,13 @@ class CaptionText:
         prompt: Prompt | None = None,
         counterparts: Mapping[str, str] | None = None,
         grounding_rank: float | None = None,
+        untruth: float | None = None,
+        agreement: float | None = None,
     ) -> None:
         self.is_printable = text.isprintable()
         """Whether no character controls, or is a space other than the usual."""
         self.text = text if self.is_printable else without_invisible(text)
+        self.lowered = self.text.lower()
         self.language = language
         """The one that the caption was asked for in."""
         self.subject: Subject = subject
@@ -97,6 +105,10 @@ class CaptionText:
         """What other captions of the same image or set say, by the code of their language."""
         self.grounding_rank = grounding_rank
         """What its least fitting phrase lacks (see grounding); None where that wasn't measured."""
+        self.untruth = untruth
+        """How likely its least likely statement is untrue; None where none was asked about."""
+        self.agreement = agreement
+        """How far several answers agreed of which it is one; None where it is the only one."""
         self.needles: AbstractSet[str] | None = None
         """The needles of all rules that the text has, where they were looked for."""
 
@@ -107,22 +119,15 @@ class CaptionText:
         return needles & self.needles
 
     @functools.cached_property
-    def lowered(self) -> str:
-        """The text in lower case."""
-        return self.text.lower()
-
-    @functools.cached_property
-    def units(self) -> Sequence[str]:
+    def units(self) -> list[str]:
         """Words, and characters of scripts without spaces, in order and in lower case."""
-        return units_of(self.text)
+        found = self.unit_sequence
+        return found if isinstance(found, list) else units_of(self.lowered)
 
     @functools.cached_property
-    def unit_bytes(self) -> bytes:
-        """A byte for each unit, the same for the same one, for others mostly another; PIECE_TWICE for a
-        piece said twice. What comes again is quickly looked for in them."""
-        if isinstance(self.units, str):
-            return self.units.encode("utf-32-le", "surrogatepass")[::4]
-        return bytes(map(_BYTES.__getitem__, self.units))
+    def unit_sequence(self) -> Sequence[str]:
+        """The units to count, and to compare with each other (see unit_sequence_of)."""
+        return unit_sequence_of(self.lowered, self.language)
 
     @functools.cached_property
     def unquoted(self) -> str:
@@ -138,26 +143,6 @@ class CaptionText:
         """The same in lower case."""
         return self.unquoted.lower()
 
-
-class _Bytes(dict[str, int]):
-    """Of units that were asked for."""
-
-    def __missing__(self, unit: str) -> int:
-        if len(self) >= MOST_REMEMBERED:
-            self.clear()
-        piece = unit[: len(unit) // 2]
-        is_twice = len(piece) >= SHORTEST_PIECE and piece * 2 == unit
-        self[unit] = byte = (
-            PIECE_TWICE if is_twice else 1 + crc32(unit.encode("utf-8", "surrogatepass")) % 255
-        )
-        return byte
-
-
-_BYTES = _Bytes()
-MOST_REMEMBERED = 100_000
-"""Most captions have no other units; what is noise is forgotten with them."""
-PIECE_TWICE, SHORTEST_PIECE = 0, 3
-"""Letters of a piece that makes a word when said twice ("windowwindow"); "mama" is a word."""
 
 _WRITES = re.compile(
     r"(?:\b(?:reads?|reading|says?|saying|writ(?:es?|ten|ing)|words?|titled?|entitled|labell?(?:ed)?|print(?:s|ed)|message"
@@ -179,34 +164,58 @@ def is_inscribed(text: str, at: int) -> bool:
     return _WRITES.search(text, max(0, at - _WRITES_WITHIN), at) is not None
 
 
-def units_of(text: str) -> Sequence[str]:
-    """The units of any text, in order: a string where each is a character. An apostrophe joins ("don't" is
-    ``dont``), a hyphen separates.
+def units_of(text: str) -> list[str]:
+    """The units of any text, in order. An apostrophe joins ("don't" is ``dont``), a hyphen separates.
 
     >>> units_of("A red-brick house: 东京 2.")
     ['a', 'red', 'brick', 'house', '东', '京', '2']
-    >>> units_of("一艘船。")
-    '一艘船'
     """
-    is_unspaced = not text.isascii() and _UNSPACED.search(text)
-    units = _with_single_characters(text) if is_unspaced else _words(text)
-    return _pieces_of_long(units, len(text))
+    if text.isascii() or not _UNSPACED.search(text):
+        units = _words(text)
+    else:
+        units = []
+        for run in _RUN.findall(_without_marks(text)):
+            units += run if _UNSPACED.match(run) else _words(run)
+    if len(text) <= LONGEST_WORD * len(units) or all(len(unit) <= LONGEST_WORD for unit in units):
+        return units
+    return [part for unit in units for part in (unit if len(unit) > LONGEST_WORD else [unit])]
 
 
-def _with_single_characters(text: str) -> Sequence[str]:
-    """Characters of scripts without spaces one by one, words of others."""
+def unit_sequence_of(lowered: str, language: Language) -> Sequence[str]:
+    """The units of a text in lower case, to count and to compare with each other.
+
+    Of languages without spaces they are mostly a string, which is quickly made; a character beyond
+    LAST_OF_TEXT stands for a word of another script.
+    """
+    found = _in_characters(lowered) if language.unit == "character" else None
+    return units_of(lowered) if found is None else found
+
+
+def _in_characters(lowered: str) -> str | None:
+    """None where the text has other letters than ASCII ones and those of scripts without spaces."""
+    lowered = _without_marks(lowered)
+    text = lowered.replace(" ", "")
+    if _ONLY_UNSPACED.fullmatch(text):
+        return text
+    text = _ASCII_RUN.sub(_characters_of, lowered).replace(" ", "")
+    return text if _ONLY_CHARACTERS.fullmatch(text) else None
+
+
+def _without_marks(text: str) -> str:
     for mark in _UNSPACED_MARKS:
         text = text.replace(mark, " ")
-    parts = _OF_SPACED.split(text)
-    words = [_words(part) for part in parts[1::2]]
-    parts[1::2] = map("".join, words)
-    if all(len(word) == 1 for each in words for word in each):
-        return "".join(parts).replace(" ", "")
-    units = [*parts[0].replace(" ", "")]
-    for each, part in zip(words, parts[2::2], strict=True):
-        units += each
-        units += part.replace(" ", "")
-    return units
+    return text
+
+
+def _characters_of(run: re.Match[str]) -> str:
+    return _characters_of_run(run[0])
+
+
+@functools.lru_cache(10_000)
+def _characters_of_run(run: str) -> str:
+    """One of a private plane for each word."""
+    digests = ((unit, crc32(unit.encode())) for unit in units_of(run))
+    return "".join(unit if len(unit) == 1 else chr(0xF0000 + digest % 0x1FFFE) for unit, digest in digests)
 
 
 def _words(text: str) -> list[str]:
@@ -220,12 +229,6 @@ def _words(text: str) -> list[str]:
         if not unicodedata.category(mark).startswith("M"):
             plain = plain.replace(mark, " ")
     return plain.split()
-
-
-def _pieces_of_long(units: Sequence[str], length: int) -> Sequence[str]:
-    if length <= LONGEST_WORD * len(units) or all(len(unit) <= LONGEST_WORD for unit in units):
-        return units
-    return [part for unit in units for part in (unit if len(unit) > LONGEST_WORD else [unit])]
 
 
 def in_ascii(text: str) -> str:

@@ -8,6 +8,7 @@ rule_choice), measuring.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 import msgspec
 
@@ -34,6 +35,13 @@ class FilteringConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     chosen by hash over the corpus. The rank is then known to within 0.04 (two standard deviations of a
     share of 512, at most)."""
 
+    untrue: Literal["reject", "repair"] = "reject"
+    """What becomes of a caption with a statement that a checker denied (see `triptych check`). ``repair``:
+    these sentences are taken out, and the other rules judge what is left; where that is nothing, or an image
+    of a set isn't named any more, the caption is rejected all the same."""
+    verdicts: str = ""
+    """A file of people's verdicts, as the report's button downloads it: people have the last word. Empty:
+    rules alone."""
     max_rejected_share: float = 0.3
     """Of a job's captions. A rule that rejects more stops the stage: a prompt, a model or a threshold is off
     rather than so many captions. The seed kept nearly all (11M of 11,185,362 images have a caption)."""
@@ -54,6 +62,11 @@ class FilteringConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
             raise UsageError(
                 f"filtering.grounding_images is {self.grounding_images} and workers {self.workers};"
                 " expected at least 2 and 0"
+            )
+        if self.untrue == "repair" and "untrue" in (self.flags or ()):
+            raise UsageError(
+                "filtering.untrue is 'repair', and filtering.flags has untrue; leave out one of the two",
+                key="filtering.untrue",
             )
         if len(set(self.rules)) < len(self.rules):
             raise UsageError(f"filtering.rules names a rule twice: {', '.join(self.rules)}; name each once")

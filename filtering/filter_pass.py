@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from triptych.executors import Each, OpenExecutor, in_order
+from triptych.executors.processes import core_count
 from triptych.filtering.config import FilteringConfig
 from triptych.filtering.near_duplicates import NONE, DuplicateIndex
 from triptych.filtering.rule import Rule
@@ -124,7 +125,7 @@ class FilterPass:
         """Each block scored, in order, by as many processes as the config says."""
         blocks = iter(blocks)
         first = list(islice(blocks, MIN_BLOCKS_FOR_PROCESSES))
-        workers = self._config.workers or len(os.sched_getaffinity(0))
+        workers = self._config.workers or core_count()
         if len(first) < MIN_BLOCKS_FOR_PROCESSES or workers == 1 or self._is_alone:
             yield from map(self.scorer.score_block, chain(first, blocks))
             return

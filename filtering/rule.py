@@ -10,9 +10,11 @@ import re
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from itertools import islice
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from triptych.filtering.caption import CaptionText, is_inscribed
 from triptych.jobs import Subject
@@ -62,8 +64,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
         """Whether it can say anything of captions in ``language``."""
         return self.languages is None or language.code in self.languages
 
-    def is_violated(self, score: float, threshold: float) -> bool:
-        """Whether a caption with ``score`` violates it."""
+    def is_violated(self, score: float | NDArray[np.float64], threshold: float) -> Any:
+        """Whether a caption with such a score violates it, or which of several."""
         return score < threshold if self.violated == "below" else score > threshold
 
 

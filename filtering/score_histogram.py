@@ -15,18 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from triptych.filtering.rule import JobRule
-from triptych.runs.rule_scores import RuleScores
-
-MAX_STEPS = 100
-"""Bins on either side of a threshold. What lies beyond is put into the last."""
+from triptych.runs.rule_scores import RuleScores, in_bins
 
 _STEPS_TO_ZERO = 50
 """A threshold of 350 words is moved by 7, one of 15 words by 1."""
 
 _SHARE_STEP = 0.01
-
-_ROUNDING = 1e-9
-"""A score of 0.3 is not beyond a threshold of 0.1 + 20 steps of 0.01."""
 
 
 class Bins(NamedTuple):
@@ -51,18 +45,14 @@ def count_scores(
     others = rejects.sum(axis=0) - rejects
     for at, (rule, threshold, _) in enumerate(rules):
         of_rule, alone = scores[at], others[at] == 0
-        is_above = rule.violated == "above"
-        if is_above:
+        if rule.violated == "above":
             if not of_rule.any():
                 continue
             is_counted = of_rule != 0
             of_rule, alone = of_rule[is_counted], alone[is_counted]
         away = (of_rule - threshold) / step_of(rules[at])
-        k = np.ceil(away - _ROUNDING) if is_above else np.floor(away + _ROUNDING)
-        both = 2 * (np.clip(k, -MAX_STEPS, MAX_STEPS).astype(np.int64) + MAX_STEPS) + alone
-        counted = np.bincount(both)
-        for each in np.flatnonzero(counted).tolist():
-            counts[Bins(job, rule.name, each // 2 - MAX_STEPS, each % 2 == 1)] += int(counted[each])
+        for k, is_alone, count in in_bins(away, alone, rule.violated):
+            counts[Bins(job, rule.name, k, is_alone)] += count
     return counts
 
 

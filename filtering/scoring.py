@@ -54,6 +54,14 @@ class CaptionInput(NamedTuple):
     counterparts: Mapping[str, str] = {}
     """What other captions of the same image or set say, by the code of their language."""
     grounding_rank: float | None = None
+    unfit: str = ""
+    """The phrase that fits its images least; empty where that wasn't measured."""
+    untruth: float | None = None
+    """How likely its least likely statement is untrue, by a checker; None where none was asked."""
+    removed: tuple[str, ...] = ()
+    """Sentences that a checker denied, and that ``text`` doesn't have any more."""
+    agreement: float | None = None
+    """How far several answers agreed, of which it is one; None where it is the only one."""
 
 
 class ScoredCaption(NamedTuple):
@@ -65,6 +73,11 @@ class ScoredCaption(NamedTuple):
     snippet: str
     repeats: str | None = None
     """The id of the earlier caption that it repeats."""
+    text: str = ""
+    """Of a repaired one, what is left."""
+    removed: tuple[str, ...] = ()
+    unfit: str = ""
+    """Of one that is ungrounded."""
 
 
 class ScoredBlock(NamedTuple):
@@ -146,18 +159,20 @@ class Scorer:
             prompt=of_job.prompt,
             counterparts=given.counterparts,
             grounding_rank=given.grounding_rank,
+            untruth=given.untruth,
+            agreement=given.agreement,
         )
         if self._find_needles is not None:
             caption.needles = self._find_needles(caption.lowered)
         return caption
 
-    def all_scores(self, given: CaptionInput) -> dict[str, float]:
-        """The score of every rule that looks at one caption, by its name."""
+    def all_scores(self, given: CaptionInput, only: str = "") -> dict[str, float]:
+        """The score of every rule that looks at one caption, by its name; or of ``only`` this one."""
         caption = self.caption(given)
         return {
             each.rule.name: _measured(each.rule, [given], [caption])[0]
             for each in self._of_job[given.job]
-            if each.rule.measure is not None
+            if each.rule.measure is not None and only in ("", each.rule.name)
         }
 
     def violations(self, job: str, scores: Mapping[str, float]) -> dict[str, float]:
@@ -182,6 +197,9 @@ class Scorer:
             reason=reason,
             scores={name: caption.scores[name] for name in names},
             repeats=caption.repeats,
+            text=caption.text,
+            removed=caption.removed,
+            unfit=caption.unfit,
         )
 
     def score_rules(self, block: Sequence[CaptionInput]) -> RuleMatrix:
@@ -192,7 +210,7 @@ class Scorer:
         is_violated = np.zeros((len(rules), len(block)), np.bool_)
         for at, (rule, threshold, _) in enumerate(rules):
             scores[at] = _measured(rule, block, captions)
-            is_violated[at] = scores[at] < threshold if rule.violated == "below" else scores[at] > threshold
+            is_violated[at] = rule.is_violated(scores[at], threshold)
         return RuleMatrix(rules, captions, scores, is_violated)
 
     def score_block(self, block: Sequence[CaptionInput]) -> ScoredBlock:
@@ -204,7 +222,15 @@ class Scorer:
         for at, number in np.argwhere(is_violated).tolist():
             violations[number][rules[at].rule.name] = float(scores[at, number])
         scored = [
-            ScoredCaption(given.id, job, found, given.text[:SNIPPET_CHARACTERS])
+            ScoredCaption(
+                given.id,
+                job,
+                found,
+                given.text[:SNIPPET_CHARACTERS],
+                text=given.text if given.removed else "",
+                removed=given.removed,
+                unfit=given.unfit if "ungrounded" in found else "",
+            )
             for given, found in zip(block, violations, strict=True)
         ]
         near_from = {each.rule.name: each.threshold for each in self._of_job[job]}
@@ -212,7 +238,7 @@ class Scorer:
             lines=msgspec.json.Encoder().encode_lines(scored),
             is_rejected=np.logical_or.reduce(rejects, axis=0),
             near_from=np.full(len(block), near_from.get("near_duplicate", 1.0), np.float32),
-            sketches=sketch(job, [(g.id, c.units) for g, c in zip(block, captions, strict=True)]),
+            sketches=sketch(job, [(g.id, c.unit_sequence) for g, c in zip(block, captions, strict=True)]),
             bins=count_scores(job, rules, scores, rejects),
         )
 

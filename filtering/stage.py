@@ -10,27 +10,34 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import shutil
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import islice
+from pathlib import Path
 
 import msgspec
 
 from triptych.errors import SetupError
+from triptych.extras import require
 from triptych.filtering.config import FilteringConfig
 from triptych.filtering.filter_pass import BLOCK_CAPTIONS, FilterPass
 from triptych.filtering.grounding.phrase_embeddings import LoadTextEncoder
-from triptych.filtering.grounding.score import Grounding
+from triptych.filtering.grounding.score import Grounding, Worst
+from triptych.filtering.people import People
+from triptych.filtering.repaired import repaired
 from triptych.filtering.rule_choice import chosen_rules, versions
 from triptych.filtering.rule_counts import JobCounts, check_shares, count_lines, count_rules
 from triptych.filtering.score_histogram import rule_scores
 from triptych.filtering.scoring import CaptionInput, FilterJob, Scorer
 from triptych.jobs import Job
-from triptych.records import Caption, Verdict, target_of
+from triptych.records import Caption, StatementCheck, Verdict, target_of
 from triptych.runs.captions_digest import captions_digest
+from triptych.runs.checks import checks_of, read_checks, untruth_of, untruths
 from triptych.runs.context import RunContext
 from triptych.runs.folder import Setting
-from triptych.runs.jsonl import write_jsonl
+from triptych.runs.human_verdicts import read_verdicts
+from triptych.runs.jsonl import sha256_of, write_jsonl
 from triptych.runs.ledger.noted import as_note
 from triptych.runs.plan import Planned, Target
 
@@ -54,10 +61,12 @@ class FilterStage:
         self._context, self._config, self._run = context, config, run
         self._load_text_encoder = load_text_encoder
         self._rules = chosen_rules(config)
+        self._people = People(read_verdicts(Path(config.verdicts))) if config.verdicts else None
         self._jobs = filter_jobs(context)
         self._plans = {job.name: context.plan(job) for job in context.jobs}
         self._shards: list[tuple[str, str, int]] = []
         self._texts_of = lru_cache(maxsize=len(context.jobs))(self._read_texts)
+        self._checks_of = lru_cache(maxsize=1)(self._read_checks)
 
     @property
     def scorer(self) -> Scorer:
@@ -80,6 +89,10 @@ class FilterStage:
         }
         if config.grounding:
             inputs["embeddings"] = run.digest("embeddings")
+        if checks := checks_of(run, [job.name for job in jobs]):
+            inputs["checks"] = run.digest(*checks)
+        if config.verdicts:
+            inputs["people"] = sha256_of(Path(config.verdicts))
         settings = verdict_settings(config)
         if not run.has_work("verdicts", settings, inputs):
             run.confirm_stage("verdicts")
@@ -90,17 +103,31 @@ class FilterStage:
             check_shares(config, scorer, counts, str(run.path))
             # Now: what there was stays until it can be replaced.
             run.begin_stage("verdicts", settings, inputs)
-            verdicts = all_captions.verdicts()
-            for job, shard, count in self._shards:
-                write_jsonl(run.verdicts_file(job, shard), islice(verdicts, count))
+            notes = self._write(all_captions.verdicts())
             by_job = {job.name: scorer.job_rules(job.name) for job in jobs}
             write_jsonl(run.rule_scores_file, rule_scores(all_captions.bins, by_job))
-        notes: dict[str, Setting] = {}
-        for each in jobs:
-            one = counts.get(each.name, JobCounts())
-            notes |= {f"{each.name}.kept": one.kept, f"{each.name}.rejected_by": as_note(one.first)}
         run.finish_stage("verdicts", notes)
         return True
+
+    def _write(self, verdicts: Iterator[Verdict]) -> dict[str, Setting]:
+        """Write them, with people's last word. Returns what is noted of them."""
+        people, notes = self._people, dict[str, Setting]()
+        rejected = {job.name: Counter[str]() for job in self._context.jobs}
+        made, repairs = Counter[str](), Counter[str]()
+        last = verdicts if people is None else map(people.last_word, verdicts)
+        for job, shard, count in self._shards:
+            written = list(islice(last, count))
+            made[job] += count
+            repairs[job] += sum(each.is_repaired for each in written)
+            rejected[job].update(each.reason for each in written if each.reason is not None)
+            write_jsonl(self._run.verdicts_file(job, shard), written)
+        for job, reasons in rejected.items():
+            notes |= {f"{job}.kept": made[job] - reasons.total(), f"{job}.rejected_by": as_note(reasons)}
+            notes[f"{job}.repaired"] = repairs[job]
+        if people is not None:
+            notes["people"] = people.line()
+            self._context.progress.say(people.line())
+        return notes
 
     def count(self) -> dict[str, JobCounts]:
         """Judge everything and write nothing."""
@@ -143,29 +170,81 @@ class FilterStage:
 
     def _blocks(self) -> Iterator[list[CaptionInput]]:
         """The captions in plan order, job by job; notes how many each shard has."""
-        grounding = self._grounding()
+        grounding, people = self._grounding(), self._people
         self._shards.clear()
         for job in self._context.jobs:
             for shard, planned in self._plans[job.name].read_all():
                 made = _captioned(planned)
                 self._shards.append((job.name, shard, len(made)))
                 for start in range(0, len(made), BLOCK_CAPTIONS):
-                    yield self._inputs(job, shard, made[start : start + BLOCK_CAPTIONS], grounding)
+                    block = made[start : start + BLOCK_CAPTIONS]
+                    inputs = self._inputs(job, shard, block, grounding)
+                    if people is not None:
+                        for (_, caption), given in zip(block, inputs, strict=True):
+                            people.meet(caption.id, caption.text, given.text)
+                    yield inputs
 
     def _inputs(
         self, job: Job, shard: str, made: Sequence[tuple[Target, Caption]], grounding: Grounding | None
     ) -> list[CaptionInput]:
         others = self._other_languages(job, shard)
-        ranks: Sequence[float | None] = [None] * len(made)
+        checks = self._checks_of(job.name, shard)
+        repairs = [self._repair(job, target, caption, checks) for target, caption in made]
+        worst: Sequence[Worst | None] = [None] * len(made)
         if grounding is not None:
-            keys_and_texts = [([image.key for image in t.images], caption.text) for t, caption in made]
-            ranks = grounding.scores(job, shard, keys_and_texts)
+            keys = ([image.key for image in target.images] for target, _ in made)
+            texts_left = (text for text, _ in repairs)
+            worst = grounding.worst(job, shard, list(zip(keys, texts_left, strict=True)))
         inputs = []
-        for (target, caption), rank in zip(made, ranks, strict=True):
+        for (target, caption), phrase, (text, removed) in zip(made, worst, repairs, strict=True):
             key, count, end = target_of(caption.id), len(target.images), caption.finish_reason
             counterparts = {language: texts[key] for language, texts in others.items() if key in texts}
-            inputs.append(CaptionInput(caption.id, job.name, caption.text, count, end, counterparts, rank))
+            untruth = untruth_of(checks.get(caption.id, ()), caption, target, removed)
+            inputs.append(
+                CaptionInput(
+                    caption.id,
+                    job.name,
+                    text,
+                    count,
+                    end,
+                    counterparts,
+                    phrase.lacks if phrase is not None else None,
+                    phrase.phrase if phrase is not None else "",
+                    untruth,
+                    removed,
+                    caption.agreement,
+                )
+            )
         return inputs
+
+    def _repair(
+        self, job: Job, target: Target, caption: Caption, checks: Mapping[str, Sequence[StatementCheck]]
+    ) -> tuple[str, tuple[str, ...]]:
+        """Its text, without what was denied where that is to be repaired and can be; and what was removed."""
+        if job.name not in self._repaired_above or caption.id not in checks:
+            return caption.text, ()
+        threshold, prompt = self._repaired_above[job.name], self._context.prompts.get(job.name)
+        found = untruths(checks[caption.id], caption, target)
+        denied = sorted(place for place, untruth in found.items() if untruth > threshold)
+        naming = prompt.naming if prompt is not None else None
+        left = repaired(caption.text, len(target.images), naming, denied) if denied else None
+        if left is None:
+            return caption.text, ()
+        return left, tuple(caption.text[start:end] for start, end in denied)
+
+    @cached_property
+    def _repaired_above(self) -> dict[str, float]:
+        """By job, from which untruth on a sentence is taken out; empty where none is."""
+        if self._config.untrue != "repair":
+            return {}
+        rules = ((job.name, each) for job in self._context.jobs for each in self.scorer.job_rules(job.name))
+        return {job: each.threshold for job, each in rules if each.rule.name == "untrue"}
+
+    def _read_checks(self, job: str, shard: str) -> Mapping[str, Sequence[StatementCheck]]:
+        """What a checker said, by caption."""
+        if all(rule.name != "untrue" for rule in self._rules):
+            return {}
+        return read_checks(self._run, job, shard)
 
     def _other_languages(self, job: Job, shard: str) -> Mapping[str, Mapping[str, str]]:
         """What jobs of the same subject say in other languages, by language and image key or set id."""
@@ -180,7 +259,7 @@ class FilterStage:
         return {target_of(caption.id): caption.text for _, caption in made}
 
     def _grounding(self) -> Grounding | None:
-        if not self._config.grounding or all(rule.name != "ungrounded" for rule in self._rules):
+        if not needs_text_encoder(self._config):
             return None
         if self._load_text_encoder is None:
             raise SetupError(
@@ -190,6 +269,15 @@ class FilterStage:
         return Grounding(self._context, self._load_text_encoder(), self._config.grounding_images)
 
 
+def needs_text_encoder(config: FilteringConfig) -> bool:
+    """Whether captions are compared with what is in their images. Raises SetupError where that is asked for
+    and can't be done here."""
+    if not config.grounding or all(rule.name != "ungrounded" for rule in chosen_rules(config)):
+        return False
+    require("local", "torch", what="filtering.grounding", instead="set filtering.grounding=false")
+    return True
+
+
 def verdict_settings(config: FilteringConfig) -> dict[str, Setting]:
     """What verdicts depend on, besides captions."""
     settings: dict[str, Setting] = {
@@ -197,6 +285,7 @@ def verdict_settings(config: FilteringConfig) -> dict[str, Setting]:
         "grounding": config.grounding,
         "grounding_images": config.grounding_images,
         "flags": None if config.flags is None else ", ".join(sorted(config.flags)),
+        "untrue": config.untrue,
     }
     for rule, threshold in config.thresholds.items():
         if isinstance(threshold, dict):

@@ -84,6 +84,7 @@ class Fits(NamedTuple):
 
     captions: NDArray[np.int64]
     """The number of the caption that each belongs to."""
+    texts: list[str]
     embeddings: NDArray[np.float32]
     """``float32[n, dim]``."""
     misfit: NDArray[np.float64]
@@ -133,7 +134,8 @@ def measure(
     for at, share, cosine in zip(of_phrase, shares, cosines, strict=True):
         worse, better = (np.fmax, np.fmin) if phrases[at][1].holds_of_each else (np.fmin, np.fmax)
         misfit[at], support[at] = worse(misfit[at], share), better(support[at], cosine)
-    return Fits(np.array([number for number, _ in phrases]), alone, misfit, support)
+    numbers, said = np.array([number for number, _ in phrases]), [phrase.text for _, phrase in phrases]
+    return Fits(numbers, said, alone, misfit, support)
 
 
 def products(

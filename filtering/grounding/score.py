@@ -59,6 +59,15 @@ class KeyedCaption(NamedTuple):
     text: str
 
 
+class Worst(NamedTuple):
+    """The phrase of a caption that lacks most."""
+
+    phrase: str
+    """As it stands within a sentence: the caption may have its first letter as a capital."""
+    lacks: float
+    """In [0, 1]."""
+
+
 class Sample(NamedTuple):
     """What was chosen. Other images and sets would be chosen only in another corpus."""
 
@@ -99,6 +108,12 @@ class Grounding:
     def scores(
         self, job: Job, shard: str, captions: Sequence[tuple[Sequence[str], str]]
     ) -> list[float | None]:
+        """How much the worst phrase lacks, in [0, 1]; see ``worst``."""
+        return [None if each is None else each.lacks for each in self.worst(job, shard, captions)]
+
+    def worst(
+        self, job: Job, shard: str, captions: Sequence[tuple[Sequence[str], str]]
+    ) -> list[Worst | None]:
         """For captions of one shard, each given as its images' keys and its text.
 
         None where nothing can be said: the encoder doesn't read the language (said once), or the
@@ -115,9 +130,14 @@ class Grounding:
         fits = self._measure(job, captions, own, supports, said)
         if fits is None:
             return [None] * len(captions)
-        worst = np.full(len(captions), -1.0)
-        np.maximum.at(worst, fits.captions, self._lacks(job, fits, captions))
-        return [round(min(1.0, float(each)), 4) if each >= 0 else None for each in worst]
+        worst: list[Worst | None] = [None] * len(captions)
+        for number, phrase, lacks in zip(
+            fits.captions.tolist(), fits.texts, self._lacks(job, fits, captions).tolist(), strict=True
+        ):
+            before = worst[number]
+            if before is None or lacks > before.lacks:
+                worst[number] = Worst(phrase, lacks)
+        return [each and Worst(each.phrase, round(min(1.0, each.lacks), 4)) for each in worst]
 
     def _say_skipped(self, language: str) -> None:
         if language not in self._skipped:

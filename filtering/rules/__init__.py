@@ -18,7 +18,13 @@ from triptych.filtering.rules.personal_data import PERSONAL_DATA
 from triptych.filtering.rules.prompt_leak import PROMPT_LEAK
 from triptych.filtering.rules.refusal import REFUSAL
 from triptych.filtering.rules.repetition import REPEATED
-from triptych.filtering.rules.scored_elsewhere import EXACT_DUPLICATE, NEAR_DUPLICATE, UNGROUNDED
+from triptych.filtering.rules.scored_elsewhere import (
+    EXACT_DUPLICATE,
+    NEAR_DUPLICATE,
+    UNCERTAIN,
+    UNGROUNDED,
+    UNTRUE,
+)
 
 __all__ = ["RULES", "Rule"]
 
@@ -40,6 +46,8 @@ RULES: tuple[Rule, ...] = (
     EXACT_DUPLICATE,
     NEAR_DUPLICATE,
     UNGROUNDED,
+    UNTRUE,
+    UNCERTAIN,
     PERSONAL_DATA,
     DISAGREEMENT,
     UNNAMED_IMAGE,

@@ -79,7 +79,7 @@ _LONGEST: _Lengths = {"en": {"image": 350, "set": 700}, "zh": {"image": 550, "se
 
 def length(caption: CaptionText) -> float:
     """In words, and in characters of scripts without spaces."""
-    return float(len(caption.units))
+    return float(len(caption.unit_sequence))
 
 
 def shortest(subject: Subject, language: Language) -> float:

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import re
 from itertools import islice
-from typing import NamedTuple
 
-from triptych.filtering.caption import CaptionText, is_inscribed
+from triptych.filtering.caption import LONGEST_READ, LONGEST_WORD, CaptionText, is_inscribed
 from triptych.filtering.rule import Rule
 
 _ESCAPED_BREAK = re.compile(r"\\r?\\n|\\n|<br\s*/?>|</p>\s*<p>", re.IGNORECASE)
@@ -24,108 +23,95 @@ def paragraphs(caption: CaptionText) -> float:
     return float(sum(1 for line in _ESCAPED_BREAK.sub("\n", text).splitlines() if line.strip()))
 
 
-class _Kind(NamedTuple):
-    """What is no prose, read in texts that have one of its needles."""
-
-    needles: list[str]
-    pattern: re.Pattern[str]
-    unless: re.Pattern[str] | None
-    """What is said nearby of a picture that shows such things. What a sign says is never of this kind."""
-    fewest: int
-    """Places: what a description may have once."""
-    in_quotes: bool
-    """Whether it counts between quotation marks, too: no sign says it."""
-
-
-def _kind(needles: str, pattern: str, unless: str = "", fewest: int = 1, *, in_quotes: bool = False) -> _Kind:
-    shown = re.compile(unless, re.IGNORECASE) if unless else None
-    return _Kind(
-        needles.split("|") if len(needles) > 1 else [needles], re.compile(pattern), shown, fewest, in_quotes
-    )
-
-
-_BULLET = "[-*+•·▪●■◆○➤→✓]"
 _NUMBERS = r"-?\d+(?:\.\d+)?\s?%?(?:\s*[,，;；]\s*-?\d+(?:\.\d+)?\s?%?)"
-_IMAGE_FILE = r"[\w./\\:-]*\.(?:jpe?g|png|webp|bmp|gif|tiff?)\b"
 _FILL_IN = (
-    "insert|add|describe|fill in|specify|mention|replace|enter|provide|your|name of|type of|todo|tbd|tba|placeholder"
-    "|此处|这里|插入|填写|补充|待补|待填|待定|描述"
+    r"(?:(?:the|an?|please)\s)?(?:(?:(?:insert|add|describe|fill in|specify|mention|replace|enter|provide|your|name of|type of|todo|tbd|placeholder)\b"
+    r"|请?(?:此处|这里|插入|填写|补充|描述))[^()（）\n]{0,60}"
+    r"|(?:name|location|place|number|count|colou?r|object|subject|person|animal|date|time|adjective|noun|verb|action|city|brand)"
+    r"(?: of [\w ]{1,20})?\s?\d?|(?:颜色|人物|地点|数量|物体|主体|名称|方向|日期|时间|动作|物品|场景)\d?"
+    r"|[\w ]{0,30}\bto be (?:added|filled|completed|confirmed|described)[\w ]{0,20}|[^()（）\n]{0,8}(?:待补充?|待填写?|待定|待添加|填写))"
 )
-_THING = (
-    "name|location|place|number|count|colou?r|object|subject|person|animal|date|time|adjective|noun|verb|direction|action|city|brand"
-    "|颜色|人物|地点|数量|物体|主体|名称|方向|姓名|日期|时间|动作|物品|对象|数字|场景|某物|某人"
+"""What stands in brackets to be filled in."""
+_QUOTED_TOO = re.compile(
+    r"`[^`\n]{1,80}`|```|\|\s*:?-{2,}|(?:\A|\n)\s{0,3}\|[^|\n]+\||\A\s*[{\[]\s*[\"'{]|\"\s*:\s*\"|\A\s*\"[\w ]{1,30}\"\s*[:：]"
 )
-_CODE = r"\b(?:code|html|tags?|source|markup)\b|代码|标签|源码"
-_KEYS = r"\b(?:keys?|buttons?|keyboard|keycap)\b|按?键|按钮"
-_MATHS = (
-    r"\b(?:graphs?|plot|charts?|ax[ei]s|parabola|triangle|vector|matrix|equation|formula|math\w*|exercise|textbook|worksheet|maps?|gps"
-    r"|navigat\w+|compass|latitude|sizes?)\b|坐标系|坐标轴|函数|数学|三角|曲线|矩阵|地图|导航|经纬|北纬|尺码|尺寸|作业|试题"
-)
-_FORM = r"\b(?:form|blanks?|fill\w*|worksheet|underscores?|hangman|signature)\b|空格|空白|填|横线|下划线|表格|一栏|留空|签名"
-_KINDS = (
-    # Markdown, HTML, JSON and LaTeX.
-    _kind("**", r"\*\*[^*\n]+(?:\*\*|$)"),
-    _kind("`", r"```|`[^`\n]{1,80}`", in_quotes=True),
-    _kind("|", r"\|\s*:?-{2,}|(?:\A|\n)\s{0,3}\|[^|\n]+\|", in_quotes=True),
-    _kind("](", r"\[[^\]\n]{1,80}\]\([^)\n]{1,200}\)"),
-    _kind(
-        "<",
-        r"(?i:</?(?:p|b|i|u|br|em|strong|[uo]l|li|div|span|h[1-6]|html|body|table|t[rd])\s*/?>)",
-        _CODE,
-        in_quotes=True,
+"""Markdown and JSON, also between quotation marks: no sign says it."""
+_ONCE = (
+    # Markdown, HTML, LaTeX.
+    (
+        ("**", "<", "\n", "\\"),
+        r"\*\*[^*\n]+(?:\*\*|$)|</?(?:p|b|i|u|br|em|strong|[uo]l|li|div|span|h[1-6]|html|body|table|t[rd])\s*/?>"
+        r"|\n\s{0,3}(?:#{1,6}\s|>\s|[-*+•·▪●■◆○➤→✓]\s?\S)|\\[A-Za-z]{2,}\{\s*\\?[^\W\d_][^\W\d_ ]? ?[^\W\d_]",
     ),
-    _kind("{|[", r"\A\s*[{\[]\s*[\"'{]", in_quotes=True),
-    _kind('":|" :|"：', r"\"\s*:\s*\"|\A\s*\"[\w ]{1,30}\"\s*[:：]", in_quotes=True),
-    _kind("\n", r"\n\s{0,3}(?:#{1,6}\s|>\s|[-*+•]\s?\S)"),
-    _kind("---|===|***", r"(?:^|\n)\s*(?:-{3,}|={3,}|\*{3,})\s*(?:\n|$)"),
-    _kind(
-        " - | * |· |•|▪|●|■|◆|○|➤|✓",
-        rf"[:：;；。.]\s*({_BULLET})\s+\S[^\n]{{0,400}}?[;；。.,，\s]\1\s+\S|([•▪●■◆➤✓])[^\n]{{1,400}}?\2",
+    (
+        ("- ", "* ", "+ ", "· ", "•", "▪", "●", "■", "◆", "○", "➤", "→", "✓"),
+        r"[:：;；。.]\s*([-*+•·▪●■◆○➤→✓])\s+\S[^\n]{0,400}?[;；。.,，\s]\1\s+\S|([•▪●■◆➤✓])[^\n]{1,400}?\2",
     ),
-    _kind("\\", r"\\[A-Za-z]{2,}\{\s*\\?[^\W\d_][^\W\d_ ]? ?[^\W\d_]"),
-    # Blanks of a template: words in brackets, what is to be filled in, marks in the place of words.
-    _kind(
-        "[|【",
-        r"[\[【]\s*/?(?!(?:[图照画第][像片面]?|[Ii]mage)\s?-?[\d一二三四五六]{1,2}[张幅]?[\]】])[^\W\d_][^\[\]【】\n]{0,80}[\]】]",
-        _KEYS,
+    # Blanks of a template: words in brackets other than an image's name, what is to be filled in, marks for words.
+    (
+        ("[", "【"),
+        r"[\[【]\s*/?(?!(?:[图照画第][像片面]?|image)\s?-?[\d一二三四五六]{1,2}[张幅]?[\]】])[^\W\d_][^\[\]【】\n]{0,80}[\]】]"
+        rf"|\[\s*\[?\s*{_NUMBERS}{{2,}}\s*\]",
     ),
-    _kind("{", r"\{\s*[\"'$]?[^\W\d_]{2}"),
-    _kind(
-        "(|（",
-        rf"(?i:[(（]\s*(?:(?:the|an?|please)\s)?(?:(?:{_FILL_IN})\b[^()（）\n]{{0,60}}|(?:{_THING})(?: of [\w ]{{1,20}})?\s?\d?"
-        r"|(?:[\w ]{0,30} )?to be (?:added|filled|completed|confirmed|described)[\w ]{0,20}"
-        r"|[^()（）\n]{0,8}(?:待补充?|待填写?|待定|待添加|主体|填写))\s*[)）])",
+    (("{", "$"), r"[{$]\s*+[\"'${]{0,20}+[^\W\d_]{2}"),
+    (("(", "（"), rf"[(（]\s*{_FILL_IN}\s*[)）]|[(（]\s*{_NUMBERS}{{3,}}\s*[)）]"),
+    (("%",), r"(?<![\w%])%(?:s|d|\(\w+\)s|[a-z_]{2,30}%)(?!\w)"),
+    (("__",), r"(?<![A-Za-z0-9_])_{2,}(?![A-Za-z0-9_])|(?<!\w)__[^_\n]+__(?!\w)"),
+    (("todo", "tbd", "tba", "fixme"), r"(?<!\w)(?:todo|tbd|tba|fixme)(?!\w)"),
+    (
+        ("xx", "××"),
+        r"(?<![a-z0-9$])(?:(?<=\ba )|(?<=\bof )|(?<=\ban ))x{3,}(?![a-z0-9])|x{4,}(?![a-z0-9])|(?<=[\u4e00-\u9fff])[x×]{2,}(?=[\u4e00-\u9fff])",
     ),
-    _kind("__", r"(?<![A-Za-z0-9_])_{2,}(?![A-Za-z0-9_])|(?<!\w)__[^_\n]+__(?!\w)", _FORM),
-    _kind(
-        "xx|××",
-        r"(?<![A-Za-z0-9$])(?<![A-Z][a-z]{3} )(?<!, )(?:X{3,}|x{4,})(?![A-Za-z0-9])(?!\s(?:[A-Z]|century|anniversary))"
-        r"|(?<=[\u4e00-\u9fff])[X×]{2,}(?=[\u4e00-\u9fff])|[X×]{2,}(?=[的色款型牌])",
+    (("....",), r"(?:^|\b(?:an?|the|of|with|is|and|at|in)\s)\.{4,}\s"),
+    # Boxes, points and scores of a detector; the image's file in front.
+    (
+        ("x1", "x2", "xmin", "x_min", "x:", "x=", "x =", "x：", "ymin", "y_min", "y1"),
+        r"\b[xy]_?(?:min|max|\d)\s*[=:：]\s*\d|\bx\s?[=:：]\s?\d+\D{1,3}y\s?[=:：]\s?\d",
     ),
-    _kind("todo|tbd|tba|fixme", r"(?<!\w)(?:TODO|TBD|TBA|FIXME)(?!\w)"),
-    _kind("....", r"(?:^|\b(?:an?|the|of|with|is|and|at|in)\s)\.{4,}\s"),
-    _kind("...|…", r"(?:^|[\s,])(?:\.{3}|…)\s[a-z]", fewest=2),
-    _kind("%", r"(?<![\w%])%(?:s|d|\(\w+\)s)(?!\w)"),
-    _kind("某", "某[某地事物人处]", fewest=2),
-    # Boxes, points and scores of a detector; a file in front.
-    _kind("(|（|[", rf"\[\s*\[?\s*{_NUMBERS}{{2,}}\s*\]|[(（]\s*{_NUMBERS}{{3,}}\s*[)）]", _MATHS),
-    _kind("(|（|[", rf"[(（\[]\s*{_NUMBERS}\s*[)）\]]", _MATHS, fewest=2),
-    _kind(
-        "x1|x2|xmin|x_min|x:|x=|x =|bbox|bounding box|box_2d|检测框|边界框|坐标",
-        r"(?i:\b[xy]_?(?:min|max|\d)\s*[=:：]\s*\d|\bx\s?[=:：]\s?\d+\D{1,3}y\s?[=:：]\s?\d|\b(?:bbox\w*|bounding box(?:es)?|box_2d)\W{0,12}\d)"
-        r"|(?:检测框|边界框|坐标)[^\w。；]{0,3}(?:为|是|在)?[^\w。；]{0,6}\d",
+    (("bbox", "box"), r"\b(?:bbox\w*|bounding box(?:es)?|box_2d)\W{0,12}\d"),
+    (("检测框", "边界框", "坐标"), r"(?:检测框|边界框|坐标)[^\w。；]{0,3}(?:为|是|在)?[^\w。；]{0,6}\d"),
+    (
+        (
+            "confidence",
+            "score",
+            "conf ",
+            "conf:",
+            "conf=",
+            "probability",
+            "prob ",
+            "prob:",
+            "prob=",
+            "置信度",
+            "概率",
+        ),
+        r"(?:置信度|概率)(?:为|是)?\s?[:：=]?\s?[01]?\.\d"
+        r"|\b(?:confidence|score|conf|prob(?:ability)?)\b\s?[:=]?\s?(?:of |is )?[01]?\.\d",
     ),
-    _kind(
-        "confidence|score|conf|prob|置信度|概率|0.",
-        r"(?i:\b(?:confidence|score|conf|prob(?:ability)?)\b\s?[:=]?\s?(?:of |is )?[01]?\.\d)|(?:置信度|概率)(?:为|是)?\s?[:：=]?\s?[01]?\.\d"
-        r"|[^\W\d_]\s?[(（]?0\.\d+[)）]?,?[\s，]+(?:and\s)?[^\W\d_]+\s?[(（]?0\.\d+",
+    (
+        ("0.",),
+        r"[^\W\d_]\s?[:：(（]?\s?0\.\d+[)）]?[,，]?\s?(?:and\s)?[^\W\d_]+\s?[:：(（]?\s?0\.\d+",
     ),
-    _kind(
-        ".jpg|.jpeg|.png|.webp|.bmp|.gif|.tif", rf"(?i:\A\W*(?:[^\W\d_][\w ]{{0,20}}[:：]\s*)?{_IMAGE_FILE})"
+    (
+        (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif"),
+        r"\A\W*+(?:(?:[^\W\d_][\w ]{0,20}[:：]\s*)?[\w./\\:-]*\.|(?<=\.))(?:jpe?g|png|webp|bmp|gif|tiff?)\b",
     ),
 )
+"""Needles, and what is no part of a description; a text without any of them has none of it."""
+_ONCE_PATTERNS = [(frozenset(needles), re.compile(pattern, re.IGNORECASE)) for needles, pattern in _ONCE]
+_QUOTED_MARKS = frozenset('` | { [ "'.split(" "))
+_TWICE = re.compile(rf"[(（\[]\s*{_NUMBERS}\s*[)）\]]|某[某地事物人处]|(?:^|[\s,])(?:\.{{3}}|…)\s[a-z]")
+"""A description may have one."""
+_TWICE_MARKS = frozenset("( （ [ 某 ... …".split(" "))
+_SHOWN = re.compile(
+    r"\b(?:code|html|tags?|source|markup|keys|buttons?|keyboard|keycap|graphs?|plot|charts?|ax[ei]s|parabola|triangle|vector|matrix|equation|formula"
+    r"|math\w*|exercise|textbook|worksheet|maps?|gps|navigat\w+|compass|latitude|sizes?|form|blanks?|fill\w*|underscores?|hangman|signature)\b"
+    "|代码|标签|源码|按?键|按钮|坐标系|坐标轴|函数|数学|三角|曲线|矩阵|地图|导航|经纬|北纬|尺码|尺寸|作业|试题|空格|空白|填[写空入]|横线|下划线|表格|一栏|留空|签名",
+    re.IGNORECASE,
+)
+"""What shows such things in a picture, where it is said nearby. What a sign says is never of this kind."""
 MOST_PLACES, NEARBY = 20, 120
-"""Places of a pattern that are looked at, and characters before each that tell what the picture shows."""
+"""Places of a pattern that are looked at, and characters before each that tell what the picture shows, and half as
+many behind it."""
 
 _BEFORE_A_NUMBER = r"(?<![Ii]mage)(?<![Pp]icture)(?<![Pp]hoto)(?:^|[\s:：;；。.,，!！?？])"
 _NO_SUBJECT = "(?![是为则中里和与号])"
@@ -156,16 +142,13 @@ _LEADS_A_LINE = re.compile(
     r"\s{0,3}(?:#{1,6}\s|>\s|[-*+•·▪●■◆○➤→✓]\s?\S|(?:step\s+)?1[.)、]\s*\S)", re.IGNORECASE
 )
 
-_LABELS = (
-    r"(?:(?:the|a|my|detailed|accurate|image|picture|photo|final|short|long|generated|output|single|full|brief|english|chinese|revised)\s)*"
-    r"(?:description|caption|answer|output|response|result|summary|paragraph|title|reasoning|thoughts?|thinking|analysis|observations?"
-    r"|conclusion|final|assistant|model|gpt(?:-?\d\w*)?|ai|bot|task|image|picture|photo|file ?(?:name)?|path|alt text|prompt|step \d)"
-    "(?: (?:of|for) (?:(?:the|this) )?(?:image|picture|photo)| caption)?"
-    "|(?:图像|图片|画面|照片|详细|准确|最终|参考|生成|输出|中文|英文|整体|的)*"
-    "(?:描述|说明|标题|回答|回复|答案|结果|答|总结|摘要|概述|分析|思考|推理|结论|模型|助手|路径|文件名?|任务|输出|第[一1]步|步骤[一1])(?:内容)?"
-)
 _LABEL = re.compile(
-    rf"\s*(?:\*\*|#+\s*|[\"“(（]\s*)?(?:{_LABELS})\s*(?:\*\*|[)）])?\s*[:：]|\s*【(?!(?:图[像片]?|照片|image)\s?-?[\d一二三四五六]|第)[^【】\n]{{1,12}}】",
+    r"\s*[*#\"“(（\s]{0,4}(?:(?:[\w'’-]+ ){0,3}(?:descriptions?|captions?|answer|output|response|result|summary|paragraph|title|reasoning"
+    r"|thoughts?|thinking|analysis|observations?|conclusion|assistant|model|gpt\S{0,6}|ai|bot|task|alt text|prompt)"
+    r"(?: (?:of|for) (?:the |this )?(?:image|picture|photo)| \([\w ]{1,20}\))?|(?:image|picture|photo|file ?(?:name)?|path|final|step \d)"
+    r"|[^\W\d_]{0,6}(?:描述|说明|标题|回答|回复|答案|结果|答|总结|摘要|概述|分析|思考|推理|结论|模型|助手|路径|文件名?|任务|输出|第[一1]步|步骤[一1])"
+    r"(?:内容|如下)?)\s*[*)）]{0,2}\s*[:：]"
+    r"|\s*【(?!(?:图[像片]?|照片|image)\s?-?[\d一二三四五六]|第)[^【】\n]{1,12}】",
     re.IGNORECASE,
 )
 """A heading before the text, on its own line or not: "Description: ...", "图像描述：..."."""
@@ -189,39 +172,38 @@ FEWEST_FIELDS = 3
 """Different ones that make a form of a text: "Objects: ... Setting: ... Mood: ...". Two are a style."""
 
 
-_NEEDLES = frozenset(
-    needle
-    for needles in (*(kind.needles for kind in _KINDS), *(each[0] for each in _LISTS))
-    for needle in needles
-)
+def _places(pattern: re.Pattern[str], text: str) -> int:
+    """In how many places ``text`` has something that its picture doesn't show."""
+    return sum(not _is_of_picture(text, each) for each in islice(pattern.finditer(text), MOST_PLACES))
 
 
-def _has(kind: _Kind, caption: CaptionText) -> bool:
-    """Whether the caption has something of this kind that its picture doesn't show."""
-    text = caption.text if kind.in_quotes else caption.unquoted
-    places = islice(kind.pattern.finditer(text), MOST_PLACES)
-    return sum(not _is_of_picture(kind, text, each) for each in places) >= kind.fewest
-
-
-def _is_of_picture(kind: _Kind, text: str, match: re.Match[str]) -> bool:
-    if not kind.in_quotes and is_inscribed(text, match.start()):
+def _is_of_picture(text: str, match: re.Match[str]) -> bool:
+    if is_inscribed(text, match.start()):
         return True
-    said = kind.unless.search(text, max(0, match.start() - NEARBY)) if kind.unless is not None else None
-    return said is not None and said.start() < match.end() + NEARBY // 2
+    start, end = match.span()
+    before = _SHOWN.search(text, max(0, start - NEARBY), start)
+    behind = before or _SHOWN.search(
+        text, end, end + NEARBY // 2 + LONGEST_WORD
+    )  # so that the last word is whole
+    return behind is not None and behind.start() < end + NEARBY // 2
 
 
 def markup(caption: CaptionText) -> float:
-    """1 where there is markdown, HTML, a heading, a form or a list outside quotation marks, else 0."""
-    text, found = caption.text, caption.among(_NEEDLES)
-    has_mark = found and (
-        any(not found.isdisjoint(kind.needles) and _has(kind, caption) for kind in _KINDS)
-        or any(
-            not found.isdisjoint(needles) and _is_list(caption, first, second)
-            for needles, first, second in _LIST_PATTERNS
-        )
+    """1 where there is markdown, HTML, a heading, a form, a blank, a box or a list, else 0."""
+    text, found = caption.text[:LONGEST_READ], caption.among(MARKUP.needles)
+    if not found.isdisjoint(_QUOTED_MARKS) and _QUOTED_TOO.search(text):
+        return 1.0
+    asked = [pattern for needles, pattern in _ONCE_PATTERNS if not found.isdisjoint(needles)]
+    if asked and any(_places(pattern, caption.unquoted[:LONGEST_READ]) for pattern in asked):
+        return 1.0
+    if not found.isdisjoint(_TWICE_MARKS) and _places(_TWICE, caption.unquoted[:LONGEST_READ]) > 1:
+        return 1.0
+    is_list = any(
+        not found.isdisjoint(needles) and _is_list(caption, first, second)
+        for needles, first, second in _LIST_PATTERNS
     )
     is_numbered = not caption.is_multi and _NUMBER_OF_ONE.match(text)
-    return float(bool(has_mark or is_numbered or _LEADS_A_LINE.match(text) or _has_labels(text)))
+    return float(bool(is_list or is_numbered or _LEADS_A_LINE.match(text) or _has_labels(text)))
 
 
 def _is_list(caption: CaptionText, first: re.Pattern[str], second: re.Pattern[str]) -> bool:
@@ -257,7 +239,10 @@ MARKUP = Rule(
     name="markup",
     measure=markup,
     threshold=0.0,
-    version=3,
-    needles=_NEEDLES | frozenset(":：#>-*+•·▪●■◆○➤→✓1【"),  # of a heading, and of what leads a line
+    version=6,
+    needles=_QUOTED_MARKS.union(
+        _TWICE_MARKS, *(needles for needles, _ in _ONCE_PATTERNS), *(needles for needles, _, _ in _LISTS)
+    )
+    | frozenset(":：#>-*+•·▪●■◆○➤→✓1【"),  # of a heading, and of what leads a line
     likely_cause="a prompt that doesn't ask for plain prose",
 )

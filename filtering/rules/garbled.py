@@ -10,7 +10,7 @@ import re
 import string
 from itertools import islice
 
-from triptych.filtering.caption import CaptionText, is_inscribed
+from triptych.filtering.caption import HAN, KANA, CaptionText, is_inscribed
 from triptych.filtering.rule import Rule
 
 _SPECIAL_TOKEN = re.compile(
@@ -52,12 +52,11 @@ _SYMBOL_RUN = re.compile(
 _FOUR_SIGNS = re.compile(r"[^\w\s]\s?[^\w\s]\s?[^\w\s]\s?[^\w\s]")
 """In each of them, and quickly looked for."""
 
-_MAY_BE_WRONGLY_DECODED = re.compile("[ÃâÂåäæçèéï][\x80-\xbfˆ‰€‚ƒ„†‡Š‹Œ›œžŸ“”‘’™–—˜•¿]")
-_USUAL = (string.ascii_letters + string.digits + " '\"-(),.;:?!%/").encode() + bytes(
-    {*range(0x80, 0xEE), 0xEF} - {0xC4}
+_USUAL_ASCII = (string.ascii_letters + string.digits + " '\"(),.;:?!%/-").encode()
+_USUAL = re.compile(
+    rf"(?:[A-Za-z0-9 '\"(),.;:?!%/\-{HAN}{KANA}，。、；：“”‘’（）《》「」！？—–…·]++|[À-ÖØ-öø-ğġ-ɏ](?![“”‘’–—]))*+"
 )
-"""Bytes of UTF-8: others begin Ġ, private characters and emoji, or are signs. An ASCII text of usual ones has none of
-the above but a run."""
+"""A text of nothing but usual characters has none of the above but a run."""
 _NEEDLES = frozenset(
     (
         ",,,,",
@@ -76,14 +75,16 @@ _NEEDLES = frozenset(
 )
 
 
+def _is_usual(text: str) -> bool:
+    if text.isascii():
+        return not text.encode().translate(None, _USUAL_ASCII)
+    return _USUAL.fullmatch(text) is not None
+
+
 def garbling(caption: CaptionText) -> float:
     """The number of places that are not text."""
-    text, encoded = caption.text, caption.text.encode("utf-8", "surrogatepass")
-    is_usual = caption.is_printable and not encoded.translate(None, _USUAL) and not caption.among(_NEEDLES)
-    if is_usual and not text.isascii():
-        has_symbols = encoded.count(b"\xe2") > encoded.count(b"\xe2\x80")  # no dashes and quotation marks
-        is_usual = not has_symbols and not (b"\xc3" in encoded and _MAY_BE_WRONGLY_DECODED.search(text))
-    if is_usual:
+    text = caption.text
+    if _is_usual(text) and not caption.among(_NEEDLES):
         return 0.0
     found = len(_SYMBOL_RUN.findall(caption.unquoted)) if _FOUR_SIGNS.search(text) else 0
     if any(map(text.__contains__, "<[&\\◁")):

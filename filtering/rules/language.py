@@ -74,7 +74,7 @@ _INSCRIBED = re.compile(
 
 def foreign_share(caption: CaptionText) -> float:
     """The share of the text that is in another language, quotations and brackets aside."""
-    return (_other_scripts(caption) or _other_languages(caption)) if caption.units else 0.0
+    return (_other_scripts(caption) or _other_languages(caption)) if caption.unit_sequence else 0.0
 
 
 def _other_scripts(caption: CaptionText) -> float:
@@ -87,7 +87,7 @@ def _other_scripts(caption: CaptionText) -> float:
     text = _BRACKETED.sub(" ", caption.unquoted[:LONGEST_READ])
     if others := _LETTERS_BUT.get(language.scripts):
         found = others.findall(text)
-        share = len(found) / len(caption.units)
+        share = len(found) / len(caption.unit_sequence)
         if share < FEW_FOREIGN and len(found) < FOREIGN_RUN_WORDS and "".join(found).isascii():
             return share if found or _LETTER.search(caption.text) else 1.0
     own, foreign = _count(units_of(text), language.scripts)

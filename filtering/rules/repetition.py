@@ -8,16 +8,16 @@ near_duplicates).
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
-from triptych.filtering.caption import LONGEST_READ, CaptionText, units_of
+from triptych.filtering.caption import LAST_OF_TEXT, LONGEST_READ, CaptionText, unit_sequence_of
 from triptych.filtering.rule import Rule
-from triptych.filtering.rules.stutter import DOUBLED_MARKS, FEWEST_STUTTERS, stutters
+from triptych.filtering.rules.stutter import DOUBLED_MARKS, bytes_of, has_stutter
 from triptych.languages import LANGUAGES, Language
 
 MOST_SAID_AGAIN = 0.10
@@ -29,22 +29,23 @@ LOOP_COPIES = 4
 """Three in a row is still emphasis: "very, very, very large", "哈哈哈" on a sign."""
 LOOP_SCORE = 0.5
 """The least score of a caption with a loop, also where a long good text goes before it."""
-LONG_STRETCH_TIMES, TEMPLATE_TIMES = 2, 5
+STRETCH_TIMES, TEMPLATE_TIMES = 2, 5
 """How often such stretches may be said, at most and for each image (see Lengths)."""
 ALIKE_WEIGHT = 0.5
 """Of what is said again inside other sentences, against whole sentences and loops: alike things are described in
 alike words. Good captions reach a share of 0.17 in such stretches, faults of no other kind begin at 0.24."""
 BEGINNINGS = 3
 """So many may begin alike in any caption, and one more than there are images in one of a set."""
-STUTTER_SHARE = 0.02
-"""Of the units: fewer places than that in a long caption are nothing."""
-SHORTEST_COPY, COPIED_SHARE = 12, 0.55
-"""Units of a text that is said again as a whole, and how much of it comes in the same three units in a row."""
+SHORTEST_COPY, COPIED_SHARE, COPY_SAID_AGAIN = 12, 0.55, 0.2
+"""Units of a text that is said again as a whole, how much of it comes in the same three units in a row, and how much
+of both is at least said again word for word (labelled: 0.28)."""
 _PLACES = frozenset(
     "one two three four five six first second third fourth fifth sixth last final other another left right upper lower top bottom"
     " front back middle center former latter next".split()
 ) | frozenset("一二三四五六七八九十左右上下前后另首末①②③④⑤⑥")
 
+MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
+"""Any odd number spreads what is added up."""
 MOST_UNITS = 2500
 """More than twice the longest caption that any job allows; what comes later is too long in any case."""
 MOST_SENTENCES = 500
@@ -61,10 +62,8 @@ class Lengths(msgspec.Struct, frozen=True):
     loop: int
     """A loop of this length is one wherever it stands, so it counts at least LOOP_SCORE."""
     stretch: int
-    """Long enough for a listing such as "a red boat and a blue boat" to stay clear; a Chinese one has 14
-    ("饺子，一排白色饺子，一排绿色饺子")."""
-    long_stretch: int
-    """So much the same may be said of two images of a set, not of three."""
+    """Long enough for a listing such as "a red boat and a blue boat" to stay clear. So much the same may be said of
+    two images of a set, not of three."""
     template: int
     """So many units said more than TEMPLATE_TIMES for each image: a sentence that is filled in anew each turn. Of
     2,700 good captions none has more than 0.03 of its text in such stretches; faults begin at 0.2."""
@@ -75,8 +74,8 @@ class Lengths(msgspec.Struct, frozen=True):
     """Shorter sentences may come again: "The sky is blue."."""
 
 
-_WORDS = Lengths(loop=8, stretch=8, long_stretch=12, template=3, beginning=4, sentence=6)
-_CHINESE = Lengths(loop=12, stretch=15, long_stretch=18, template=3, beginning=6, sentence=8)
+_WORDS = Lengths(loop=8, stretch=12, template=3, beginning=4, sentence=6)
+_CHINESE = Lengths(loop=12, stretch=18, template=3, beginning=6, sentence=8)
 _CHARACTERS = msgspec.structs.replace(_CHINESE, template=6)
 """Of other languages, where three characters are an ending that every sentence has ("ている")."""
 
@@ -96,62 +95,75 @@ def repetition(caption: CaptionText) -> float:
     """The largest of six shares: stutter, loops, sentences that come again, stretches that do, sentences that
     begin alike, and a text that is said again as a whole.
 
-    A stretch may come once for each image of a set, a long one for two of them.
+    A stretch may come once for each image of a set, and for two of them.
     """
-    lengths, units = lengths_of(caption.language), caption.units[:MOST_UNITS]
-    fewest = max(FEWEST_STUTTERS, STUTTER_SHARE * len(units))
-    scores = [LOOP_SCORE if stutters(caption, fewest) >= fewest else 0.0]
-    if not _may_say_again(caption.unit_bytes[:MOST_UNITS], lengths.sentence):
-        return scores[0]
-    text = _as_code_points(units)
-    again = _said_again(text, lengths.sentence)
-    if any(later - earlier <= LONGEST_PERIOD for earlier, later in again):
-        scores.append(_loop_score(text, lengths.loop))
-    if _covered(again, lengths.sentence) > MOST_SAID_AGAIN * len(units):
-        sentences = sentences_of(caption.text)
-        scores += [
-            _sentence_share(sentences, lengths.sentence),
-            _beginning_share(sentences, lengths.beginning, max(caption.image_count + 1, BEGINNINGS)),
-            _stretch_share(text, lengths.template, TEMPLATE_TIMES * caption.image_count),
-            _whole_share(units, caption.image_count),
-            ALIKE_WEIGHT * _stretch_share(text, lengths.stretch, caption.image_count),
-            ALIKE_WEIGHT
-            * _stretch_share(text, lengths.long_stretch, min(caption.image_count, LONG_STRETCH_TIMES)),
-        ]
-    return max(scores)
+    lengths, units = lengths_of(caption.language), caption.unit_sequence[:MOST_UNITS]
+    of_units = bytes_of(units)
+    stutter = LOOP_SCORE if has_stutter(caption, units, of_units) else 0.0
+    again = _again(units, of_units, lengths.sentence)
+    return max(stutter, _said_again(caption, units, of_units, again)) if again else stutter
 
 
-def sentences_of(text: str) -> list[Sequence[str]]:
-    """The units of each sentence."""
-    parts = _SENTENCE_END.split(text[:LONGEST_READ], MOST_SENTENCES)
-    return [units for part in parts if (units := units_of(part))]
+def _said_again(
+    caption: CaptionText, units: Sequence[str], of_units: bytes, again: Sequence[tuple[int, int]]
+) -> float:
+    """The largest share of what comes again in longer stretches; ``again`` has where."""
+    lengths, times = lengths_of(caption.language), caption.image_count
+    is_near = any(later - earlier <= LONGEST_PERIOD for earlier, later in again)
+    loop = _loop_score(_as_code_points(units), lengths.loop) if is_near else 0.0
+    said_again = _share(again, lengths.sentence, len(units))
+    if said_again <= MOST_SAID_AGAIN:
+        return loop
+    sentences = sentences_of(caption.lowered, caption.language)
+    template = _again(units, of_units, lengths.template, TEMPLATE_TIMES * times)
+    stretches = _again(units, of_units, lengths.stretch, min(times, STRETCH_TIMES))
+    return max(
+        loop,
+        _sentence_share(sentences, lengths.sentence),
+        _beginning_share(sentences, lengths.beginning, max(times + 1, BEGINNINGS)),
+        _whole_share(units, times) if said_again > COPY_SAID_AGAIN else 0.0,
+        _share(template, lengths.template, len(units)),
+        ALIKE_WEIGHT * _share(stretches, lengths.stretch, len(units)),
+    )
 
 
-def _may_say_again(unit_bytes: bytes, length: int) -> bool:
-    """Whether a stretch of ``length`` may come again. Up to eight units are compared at once: as bytes of a number."""
-    count, compared = len(unit_bytes) - length + 1, min(length, 8)
-    if count < 2:
-        return False
-    stretches = np.ndarray(count, "<u8", unit_bytes + b"\0" * 8, strides=(1,)) << np.uint64(64 - 8 * compared)
-    stretches.sort()
-    return bool(np.count_nonzero(stretches[1:] == stretches[:-1]))
+def sentences_of(lowered: str, language: Language) -> list[Sequence[str]]:
+    """The units of each sentence of a text in lower case."""
+    parts = _SENTENCE_END.split(lowered[:LONGEST_READ], MOST_SENTENCES)
+    return [units for part in parts if (units := unit_sequence_of(part, language))]
 
 
-def _said_again(text: str, length: int) -> list[tuple[int, int]]:
-    """Where stretches of ``length`` begin that have come before: the last place before, and this one."""
-    before: dict[str, int] = {}
-    again = []
-    for at in range(len(text) - length + 1):
-        stretch = text[at : at + length]
-        if stretch in before:
-            again.append((before[stretch], at))
-        before[stretch] = at
-    return again
+def _again(units: Sequence[str], of_units: bytes, length: int, times: int = 1) -> list[tuple[int, int]]:
+    """Where stretches of ``length`` begin that come again after ``times`` others: the first of these, and this one."""
+    numbers = _numbers(of_units, length)
+    in_order = numbers.copy()
+    in_order.sort()
+    if not np.count_nonzero(in_order[times:] == in_order[:-times]):
+        return []
+    order = numbers.argsort(kind="stable")
+    same = np.flatnonzero(in_order[times:] == in_order[:-times])
+    pairs = zip(order[same].tolist(), order[same + times].tolist(), strict=True)
+    return [(a, b) for a, b in pairs if units[a : a + length] == units[b : b + length]]
 
 
-def _covered(again: Sequence[tuple[int, int]], length: int) -> int:
-    """How many units lie in stretches that have come before."""
-    return len({unit for _, at in again for unit in range(at, at + length)})
+def _numbers(of_units: bytes, length: int) -> NDArray[np.uint64]:
+    """One for each stretch of ``length``, from a byte of each unit: up to eight as they are, more of them mixed."""
+    count = max(0, len(of_units) - length + 1)
+    eights = np.ndarray(len(of_units) + 1, "<u8", of_units + bytes(8), strides=(1,))
+    numbers = eights[:count]
+    if length < 8:
+        return numbers << np.uint64(64 - 8 * length)
+    for at in range(length - 8, 0, -8):
+        numbers = numbers * MULTIPLIER + eights[at : at + count]
+    return numbers
+
+
+def _share(again: Sequence[tuple[int, int]], length: int, count: int) -> float:
+    """The share of ``count`` units in stretches that come again."""
+    is_covered = bytearray(count)
+    for _, at in again:
+        is_covered[at : at + length] = b"\1" * length
+    return is_covered.count(1) / max(count, 1)
 
 
 def _as_code_points(units: Sequence[str]) -> str:
@@ -182,22 +194,6 @@ def _loop_score(text: str, shortest: int) -> float:
     return max(sum(loops) / len(text), LOOP_SCORE)
 
 
-def _stretch_share(text: str, length: int, allowed: int) -> float:
-    """The share of units in stretches of ``length`` that came ``allowed`` times before."""
-    stretches = [text[at : at + length] for at in range(len(text) - length + 1)]
-    times = Counter(stretches)
-    if max(times.values(), default=0) <= allowed:
-        return 0.0
-    before: Counter[str] = Counter()
-    is_covered = bytearray(len(text))
-    for at, stretch in enumerate(stretches):
-        if times[stretch] > allowed:
-            if before[stretch] >= allowed:
-                is_covered[at : at + length] = b"\1" * length
-            before[stretch] += 1
-    return is_covered.count(1) / len(text)
-
-
 def _whole_share(units: Sequence[str], image_count: int) -> float:
     """The share of the units in copies of the text as a whole, with a few words changed. What numbers things or
     places them stays as it is: "Image 1 ... Image 2 ..." in alike words is no copy."""
@@ -205,7 +201,7 @@ def _whole_share(units: Sequence[str], image_count: int) -> float:
         period = len(units) // copies
         first, second = units[:period], units[period : 2 * period]
         pieces = set(zip(first, first[1:], first[2:], strict=False))
-        again = sum(piece in pieces for piece in zip(second, second[1:], second[2:], strict=False))
+        again = sum(map(pieces.__contains__, zip(second, second[1:], second[2:], strict=False)))
         is_copy = period >= SHORTEST_COPY and again >= COPIED_SHARE * period
         if is_copy and _places(first) == _places(second):
             return 1.0 - 1.0 / copies
@@ -213,7 +209,7 @@ def _whole_share(units: Sequence[str], image_count: int) -> float:
 
 
 def _places(units: Sequence[str]) -> list[str]:
-    return sorted(unit for unit in units if unit in _PLACES or unit.isdigit())
+    return sorted(unit for unit in units if unit in _PLACES or unit.isdigit() or unit > LAST_OF_TEXT)
 
 
 def _beginning_share(sentences: Sequence[Sequence[str]], length: int, allowed: int) -> float:
@@ -236,6 +232,6 @@ REPEATED = Rule(
     needles=DOUBLED_MARKS,
     needs_needle=False,
     is_share=True,
-    version=3,
+    version=5,
     likely_cause="sampling without a repetition penalty, damaged weights, or too much quantisation",
 )

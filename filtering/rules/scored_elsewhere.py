@@ -1,8 +1,9 @@
-"""Rules whose scores another part of the filter makes: it takes more than the caption to know them.
+"""Rules whose scores something else makes: it takes more than the caption to know them.
 
-Comes in: for grounding, a caption with its rank. Goes out: two rules without a measure, on captions that say
-what another caption of their job says, and one on phrases that their image doesn't show. Not its job: finding
-duplicates (see near_duplicates), comparing phrases with images (see grounding).
+Comes in: a caption with what was found of it elsewhere. Goes out: two rules without a measure, on captions that
+say what another caption of their job says, one on phrases that their image doesn't show, and one on statements
+that a checker denied. Not its job: finding duplicates (see near_duplicates), comparing phrases with images
+(see grounding), asking a checker (see captioning.checking).
 """
 
 from __future__ import annotations
@@ -59,4 +60,32 @@ UNGROUNDED = Rule(
     threshold=highest_rank,
     is_share=True,
     likely_cause="captions of other images than their own, or an encoder that doesn't know such images",
+)
+
+
+def untruth(caption: CaptionText) -> float:
+    """How likely the least likely statement of a checked caption is untrue, in [0, 1]; 0 of one that wasn't."""
+    return caption.untruth or 0.0
+
+
+UNTRUE = Rule(
+    name="untrue",
+    measure=untruth,
+    threshold=0.5,  # no is likelier than yes
+    is_share=True,
+    likely_cause="captions of other images than their own, or a checker that doesn't see the images",
+)
+
+
+def uncertainty(caption: CaptionText) -> float:
+    """How little a caption agrees with other answers to the same request, in [0, 1]; 0 of an only answer."""
+    return 0.0 if caption.agreement is None else 1 - caption.agreement
+
+
+UNCERTAIN = Rule(
+    name="uncertain",
+    measure=uncertainty,
+    threshold=1.0,  # rejects nothing: how alike answers are depends on model, prompt and temperature
+    is_share=True,
+    likely_cause="answers drawn with a high temperature, or images that the model doesn't know what to say of",
 )

@@ -6,6 +6,7 @@ range raises ValueError with what was found and what is expected. Not its job: m
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from typing import Literal
@@ -23,6 +24,9 @@ DUPLICATE_COSINE_SIMILARITY = 0.94
 MAX_IMAGES_IN_SET = 16
 """InternVL takes at most 40 tiles of an 8,192-token context; more images leave under 3 tiles each."""
 
+
+Switch = Literal["off", "on"] | float
+"""Of a screen: off, on with the threshold that was measured for it, or on with another."""
 
 SearchDevice = Literal["auto", "cpu", "cuda"]
 Preference = Literal["precision", "coverage"]
@@ -63,6 +67,34 @@ class EmbeddingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
             )
 
 
+class ScreensConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which images are left out before sets are made and captions asked for. Each is ``off``, ``on``, or on
+    with a threshold of your own."""
+
+    too_small: Switch = "off"
+    """The shorter side in pixels; an image with fewer is left out. On: 64."""
+    extreme_aspect_ratio: Switch = "off"
+    """The longer side over the shorter; an image above is left out. On: 5."""
+    nearly_uniform: Switch = "on"
+    """The standard deviation of brightness and colours, from 0 to 128; an image below is left out. On: 4."""
+    too_dark: Switch = "off"
+    """The brightness, from 0 to 255, that the brightest hundredth of the pixels reaches; an image below is
+    left out. On: 64."""
+    too_bright: Switch = "off"
+    """The brightness, from 0 to 255, of the darkest hundredth of the pixels; an image above is left out. On:
+    192."""
+    blurred: Switch = "off"
+    """The variance of the Laplacian at 256 pixels; an image below is left out. On: 50."""
+    text_page: Switch = "off"
+    """How much an image looks like lines of letters, from 0 to about 1; one above is left out. On: 0.22."""
+
+    def __post_init__(self) -> None:
+        for name in self.__struct_fields__:
+            threshold = getattr(self, name)
+            if not isinstance(threshold, str) and not 0 < threshold < math.inf:
+                raise ValueError(f"sets.screens.{name} is {threshold}; expected off, on or a number above 0")
+
+
 class SetsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which images are duplicates, and which make a set. Similarities are cosines of embeddings."""
 
@@ -84,12 +116,28 @@ class SetsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """How often sets of ``min_images`` up to ``max_images`` are wanted, one weight a size, where enough
     images are related; none falls evenly towards the largest: 4, 3, 2, 1 for 2 to 5 images."""
     max_sets: int | None = None
-    """Keep this many sets, spread over the whole corpus; none keeps all."""
+    """Keep this many sets, spread over the whole corpus, of the sizes that ``size_weights`` asks for, the
+    surer ones first; none keeps all."""
+    contrast_share: float = 0.0
+    """Of the sets, how many hold one odd image beside related ones, from 0 to 1. It is unlike all of them,
+    and marked."""
+    varied_share: float = 0.0
+    """Of the sets, how many hold images that are all unlike each other, from 0 to 1."""
+    seed: int = 0
+    """Decides which sets those are, and which images they get."""
+    together: str = ""
+    """Only images of one group share a set: ``folder``, or a key of the .json beside an image, or a Parquet
+    column, such as ``album``. An image without it is in no set."""
+    apart: str = ""
+    """The same, but no two images of one group share a set: ``folder``, or a field such as ``video``. An
+    image without it may share a set with any."""
     min_recall: float = 0.95
     """The share of true nearest neighbours that the search is to find, above the size up to which it is
     exact. More costs time."""
     device: SearchDevice = "auto"
     """Where neighbours are searched; ``auto`` takes a GPU if torch finds one."""
+    screens: ScreensConfig = ScreensConfig()
+    """Images that are left out before anything is grouped."""
     threads: int = 0
     """Of the search on a CPU; 0 takes as many as there are cores. The result doesn't depend on it."""
 
@@ -119,6 +167,29 @@ class SetsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         _check_at_least("sets.threads", self.threads, 0)
         if self.max_sets is not None:
             _check_at_least("sets.max_sets", self.max_sets, 0)
+        self._check_kinds()
+
+    def _check_kinds(self) -> None:
+        contrast, varied = self.contrast_share, self.varied_share
+        if not (min(contrast, varied) >= 0 and contrast + varied <= 1):
+            raise ValueError(
+                f"sets.contrast_share is {contrast} and sets.varied_share {varied}; expected 0 or more, and"
+                " at most 1 together"
+            )
+        if contrast and self.max_images < 3:
+            raise ValueError(
+                f"sets.contrast_share is {contrast} and sets.max_images {self.max_images}; expected 3 or more"
+                " images: two related ones and an odd one"
+            )
+        if self.together and self.apart:
+            raise ValueError(
+                f"sets.together is {self.together!r} and sets.apart {self.apart!r}; expected one of them"
+            )
+
+    @property
+    def has_kinds(self) -> bool:
+        """Whether some sets are to be of another kind than related."""
+        return bool(self.contrast_share or self.varied_share)
 
     def weight_of_sizes(self) -> Sequence[int]:
         """How often each size from ``min_images`` to ``max_images`` is wanted."""

@@ -6,10 +6,9 @@ scratch folder that is gone afterwards. Not its job: resuming, accounting, capti
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from triptych.errors import UnreadableImageError, UsageError
+from triptych.executors.processes import core_count
 from triptych.grouping.config import Precision, SetsConfig
 from triptych.models import resolve_model
 from triptych.progress import Silent
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from triptych.grouping.embedding.pipeline import Encoder
     from triptych.grouping.embedding.preprocess import InputShape
+    from triptych.grouping.sets.image_table import ImageTable
     from triptych.grouping.sets.thresholds import Thresholds
 
     Picture = str | Path | bytes | Image.Image
@@ -53,13 +54,16 @@ def group(
     keys: Sequence[str] | None = None,
     *,
     content_hashes: Sequence[str] | None = None,
+    groups: Sequence[str] | None = None,
     config: SetsConfig | None = None,
 ) -> Groups:
     """Find duplicates and sets of related images from their embeddings.
 
     ``embeddings`` is ``float[n, dim]``, a row an image, of any length; what decides is its direction in
     float16. ``keys`` name the images; without them a row's key is its number. Images of the same content hash
-    are duplicates whatever their vectors. The order of the rows makes no difference where there are keys.
+    are duplicates whatever their vectors. ``groups`` has of each image the album or video that
+    the config's ``together`` or ``apart`` is about, "" where it has none. The order of the rows makes no
+    difference where there are keys.
 
     >>> import numpy as np
     >>> angles = np.radians([0, 25, 26, 120])
@@ -74,25 +78,24 @@ def group(
     >>> groups.thresholds.why
     '4 images are too few to tell; thresholds of ViT-B/32'
 
-    Raises UsageError for rows without a direction (zeros, not finite), for keys or hashes of another number,
-    and for keys that are not unique.
+    Raises UsageError for rows without a direction (zeros, not finite), for keys, hashes or groups of another
+    number or groups without a config that says what they are for, and for keys that are not unique.
     """
-    import numpy as np
-
     from triptych.grouping.embedding.stored_embeddings import unit_float16
-    from triptych.grouping.neighbours.inverted_lists import StoredBlock
     from triptych.grouping.sets import group_images
-    from triptych.grouping.sets.image_table import make_image_table
+    from triptych.grouping.sets.groups import groups_from
 
     rows = _checked(embeddings)
     names = [str(row) for row in range(len(rows))] if keys is None else list(keys)
     hashes = [""] * len(rows) if content_hashes is None else list(content_hashes)
-    _check_names(names, hashes, len(rows))
-    units = unit_float16(rows)
-    records = [ImageRecord(key=key, content_hash=each) for key, each in zip(names, hashes, strict=True)]
-    table = make_image_table(records, [StoredBlock(np.arange(len(rows)), lambda: units)], rows.shape[1])
+    _check_names(names, {"keys": names, "content_hashes": hashes, "groups": groups}, len(rows))
+    asked = config or SetsConfig()
+    _check_groups(groups, asked)
+    table = _image_table(unit_float16(rows), names, hashes)
+    of = dict(zip(names, groups, strict=True)) if groups is not None else {}
+    bound = groups_from([of[key] for key in table.keys], together=bool(asked.together)) if of else None
     with tempfile.TemporaryDirectory(prefix="triptych-group-") as scratch:
-        grouped = group_images(table, config or SetsConfig(), Path(scratch), Silent())
+        grouped = group_images(table, asked, Path(scratch), Silent(), groups=bound)
     placed = {key for image_set in grouped.sets for key in image_set.keys}
     placed |= {duplicate.key for duplicate in grouped.duplicates}
     return Groups(
@@ -103,9 +106,26 @@ def group(
     )
 
 
-def _check_names(keys: Sequence[str], content_hashes: Sequence[str], count: int) -> None:
-    for what, found in (("keys", keys), ("content_hashes", content_hashes)):
-        if len(found) != count:
+def _check_groups(groups: Sequence[str] | None, asked: SetsConfig) -> None:
+    if (groups is not None) != bool(asked.together or asked.apart):
+        raise UsageError(
+            "groups and the config's together or apart go with each other; expected both, or neither"
+        )
+
+
+def _image_table(units: NDArray[np.float16], keys: Sequence[str], hashes: Sequence[str]) -> ImageTable:
+    import numpy as np
+
+    from triptych.grouping.neighbours.inverted_lists import StoredBlock
+    from triptych.grouping.sets.image_table import make_image_table
+
+    records = [ImageRecord(key=key, content_hash=each) for key, each in zip(keys, hashes, strict=True)]
+    return make_image_table(records, [StoredBlock(np.arange(len(units)), lambda: units)], units.shape[1])
+
+
+def _check_names(keys: Sequence[str], columns: Mapping[str, Sequence[str] | None], count: int) -> None:
+    for what, found in columns.items():
+        if found is not None and len(found) != count:
             raise UsageError(f"{len(found)} {what} for {count} embeddings; expected one each")
     key, times = Counter(keys).most_common(1)[0] if keys else ("", 0)
     if times > 1:
@@ -148,7 +168,7 @@ def embed(
     """
     from triptych.grouping.encoders.choice import load_encoder, resolve_encoder, usable_devices
 
-    threads = len(os.sched_getaffinity(0))
+    threads = core_count()
     where = usable_devices("auto" if device == "auto" else (device,))[0]
     encoder = load_encoder(resolve_encoder(resolve_model(model), pretrained), where, precision, threads)
     return embed_with(encoder, images, batch_size)
@@ -158,7 +178,7 @@ def embed_with(encoder: Encoder, images: Iterable[Picture], batch_size: int = 64
     """What ``embed`` gives, with an encoder that is loaded."""
     import numpy as np
 
-    threads = len(os.sched_getaffinity(0))
+    threads = core_count()
     left, vectors = iter(images), []
     with ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:
         for batch in iter(lambda: list(islice(left, batch_size)), []):

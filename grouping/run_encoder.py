@@ -6,13 +6,13 @@ unit vectors. Not its job: comparing (see search, and filtering.grounding).
 
 from __future__ import annotations
 
-import os
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from triptych.errors import SetupError
+from triptych.executors.processes import core_count
 from triptych.grouping.config import EmbeddingConfig
 from triptych.models import resolve_model
 from triptych.runs.folder import RunFolder
@@ -37,13 +37,13 @@ class RunEncoder(msgspec.Struct, frozen=True, dict=True):
         """Raises SetupError where the model is one of images alone."""
         from triptych.grouping.encoders.choice import load_text_encoder
 
-        return load_text_encoder(self._checkpoint, self._device, cpu_threads=_cores())
+        return load_text_encoder(self._checkpoint, self._device, cpu_threads=core_count())
 
     @cached_property
     def image_tower(self) -> TorchTower:
         from triptych.grouping.encoders.choice import load_encoder
 
-        return load_encoder(self._checkpoint, self._device, self.config.precision, cpu_threads=_cores())
+        return load_encoder(self._checkpoint, self._device, self.config.precision, cpu_threads=core_count())
 
     def vector_of_text(self, text: str) -> NDArray[np.float32]:
         """``float32[dim]``, of length 1."""
@@ -86,7 +86,3 @@ class RunEncoder(msgspec.Struct, frozen=True, dict=True):
                 " make the embeddings again with --fresh embeddings"
             )
         return checkpoint
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0))

@@ -8,13 +8,12 @@ the order of the run. Not its job: making the vector (see run_encoder).
 
 from __future__ import annotations
 
-import os
-
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from triptych.errors import SetupError
+from triptych.executors.processes import core_count
 from triptych.grouping.neighbours.unit_vectors import as_units
 from triptych.records import ImageSet
 from triptych.runs.arrays import map_embeddings
@@ -64,7 +63,7 @@ class Search:
             )
         from triptych.grouping.encoders.tower import one_thread_each
 
-        products = one_thread_each(self._products, self._shards, len(os.sched_getaffinity(0)))
+        products = one_thread_each(self._products, self._shards, core_count())
         self._firsts = np.cumsum([0, *map(len, products)])
         """The numbers of the shards' first rows, and how many rows there are."""
         self._products_of_all = np.concatenate(products)

@@ -1,41 +1,50 @@
-"""The stage ``sets``: duplicates, and sets of the images that stay.
+"""The stage ``sets``: images that are screened out, duplicates, and sets of the images that stay.
 
-Comes in: a run with finished embeddings, a config. Goes out: duplicates.jsonl and sets.jsonl, and whether
-there was anything to do. It goes on where a killed run stopped. Not its job: embeddings (see stage); how sets
-are found (see sets).
+Comes in: a run with finished embeddings, a config. Goes out: screened.jsonl, duplicates.jsonl and sets.jsonl,
+and whether there was anything to do. It goes on where a killed run stopped. Not its job: embeddings (see
+stage); measures and screens (see screens); how sets are found (see sets).
 """
 
 from __future__ import annotations
 
 import shutil
 import time
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from triptych.errors import UsageError
 from triptych.grouping.config import SetsConfig
+from triptych.grouping.screens import Screening, thresholds
 from triptych.runs.context import RunContext
 from triptych.runs.folder import RunFolder, Setting
 from triptych.runs.jsonl import write_jsonl
 from triptych.runs.ledger.noted import as_note
+from triptych.sources.shard import Shard
+from triptych.sources.texts import Texts
 
 if TYPE_CHECKING:
+    from triptych.grouping.sets.groups import Groups
     from triptych.grouping.sets.growing import Before
     from triptych.grouping.sets.image_table import ImageTable
     from triptych.grouping.sets.thresholds import Thresholds
-    from triptych.records import ImageSet
+    from triptych.records import Duplicate, ImageSet
 
-SETS_DATA_VERSION = 5
+SETS_DATA_VERSION = 7
 """Of group and the folders neighbours and sets. Raise it when the same embeddings would give other sets."""
 
+FOLDER = "folder"
+"""The group of an image that is the folder it lies in: of an archive, the folder in it."""
 
-def make_sets(run: RunContext, config: SetsConfig) -> bool:
+
+def make_sets(run: RunContext, config: SetsConfig, sources: Sequence[Shard] = ()) -> bool:
     """Find duplicates and group the images that stay. Returns whether there was work.
 
-    Raises SetupError where the folder's sets were made with other settings, or an embeddings file
-    is damaged.
+    ``sources`` are asked for groups, where the config names any. Raises SetupError where the folder's sets
+    were made with other settings, or an embeddings file is damaged; UsageError where no image has a group.
     """
     folder, settings = run.folder, sets_settings(config)
     inputs = {"images": folder.digest("images"), "embeddings": folder.digest("embeddings")}
@@ -51,10 +60,17 @@ def make_sets(run: RunContext, config: SetsConfig) -> bool:
     from triptych.grouping.sets.image_table import load_image_table
 
     began = time.monotonic()
-    table, before = load_image_table(folder), _found_before(folder)
+    if run.cluster is not None:
+        run.progress.say("cluster: neighbours are searched on its nodes, sets are packed on this machine")
+    screening = _screen(run, config)
+    screened = {each.key for each in screening.screened}
+    table, before = load_image_table(folder, without=screened), _found_before(folder)
+    groups = _groups(folder, config, sources, table.keys)
     duplicates, sets, thresholds, notes = group_images(
-        table, config, folder.scratch_folder, run.progress, before
+        table, config, folder.scratch_folder, run.progress, before, groups, run.cluster
     )
+    write_jsonl(folder.screened_file, screening.screened)
+    write_jsonl(folder.screen_scores_file, screening.scores())
     write_jsonl(folder.duplicates_file, duplicates)
     write_jsonl(folder.sets_file, sets)
     grouped = sum(len(each.keys) for each in sets)
@@ -62,20 +78,51 @@ def make_sets(run: RunContext, config: SetsConfig) -> bool:
         *_what_stayed(before, sets, table),
         f"sets: {len(sets):,} of {grouped:,} images; {len(duplicates):,} duplicates,"
         f" {len(table.keys) - len(duplicates) - grouped:,} images single",
+        *_of_kinds(config, sets),
         *_where_from(thresholds),
     ):
         run.progress.say(line)
-    figures: dict[str, Setting] = {
-        "sets": len(sets),
-        "images_in_sets": grouped,
-        "duplicates": len(duplicates),
-        "duplicates_by": as_note(Counter(each.reason for each in duplicates)),
-        **notes,
-        "took_s": round(time.monotonic() - began, 1),
+    figures = _figures(duplicates, sets, groups)
+    figures |= {
+        "screened": len(screening.screened),
+        "screened_by": as_note(Counter(each.reason for each in screening.screened)),
     }
+    figures |= {**notes, "took_s": round(time.monotonic() - began, 1)}
     folder.finish_stage("sets", figures)
     shutil.rmtree(folder.scratch_folder, ignore_errors=True)
     return True
+
+
+def _figures(
+    duplicates: Sequence[Duplicate], sets: Sequence[ImageSet], groups: Groups | None
+) -> dict[str, Setting]:
+    """What a run notes of them."""
+    return {
+        "sets": len(sets),
+        "images_in_sets": sum(len(each.keys) for each in sets),
+        "duplicates": len(duplicates),
+        "duplicates_by": as_note(Counter(each.reason for each in duplicates)),
+        "sets_by_kind": as_note(Counter(each.kind for each in sets)),
+        "sets_by_size": as_note(Counter(str(len(each.keys)) for each in sets)),
+        **({} if groups is None else {"images_without_group": int((groups.of < 0).sum())}),
+    }
+
+
+def _screen(run: RunContext, config: SetsConfig) -> Screening:
+    """Looks at every readable image; says what is left out."""
+    screening = Screening(config.screens)
+    for shard in run.folder.shards():
+        screening.look_at([record for record in run.folder.images(shard) if record.unreadable is None])
+    by_reason = Counter(each.reason for each in screening.screened)
+    if by_reason:
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in sorted(by_reason.items()))
+        run.progress.say(f"sets: {by_reason.total():,} images screened out: {reasons}")
+    if screening.unmeasured:
+        run.progress.say(
+            f"note: {screening.unmeasured:,} images were embedded before images were measured, so not all"
+            " screens see them; --fresh embeddings measures them"
+        )
+    return screening
 
 
 def _what_stayed(before: Before | None, sets: Sequence[ImageSet], table: ImageTable) -> Iterator[str]:
@@ -85,6 +132,57 @@ def _what_stayed(before: Before | None, sets: Sequence[ImageSet], table: ImageTa
     yield f"sets: {stayed:,} of {len(before.sets):,} stay; `triptych group --regroup` makes all again"
     if 2 * int((table.batches > 0).sum()) > len(table.keys):
         yield "note: most images have come since the thresholds were chosen; --regroup chooses new ones"
+
+
+def _of_kinds(config: SetsConfig, sets: Sequence[ImageSet]) -> Iterator[str]:
+    """How many there are of each kind that is asked for, and where there are fewer than that."""
+    found = Counter(each.kind for each in sets)
+    if not config.has_kinds:
+        return
+    yield f"sets: {found['related']:,} related, {found['varied']:,} varied, {found['contrast']:,} contrast"
+    asked = {"varied": config.varied_share, "contrast": config.contrast_share}
+    for kind, share in asked.items():
+        wanted = round(share * len(sets))
+        if found[kind] < wanted:  # type: ignore[index]
+            yield f"note: {wanted:,} {kind} sets were asked for; too few single images are unlike enough"
+
+
+def _groups(
+    folder: RunFolder, config: SetsConfig, sources: Sequence[Shard], keys: Sequence[str]
+) -> Groups | None:
+    """Those that ``config`` names; None where it names none."""
+    field = config.together or config.apart
+    if not field:
+        return None
+    from triptych.grouping.sets.groups import groups_from
+
+    if field == FOLDER:
+        names = [key.rpartition("/")[0] for key in keys]
+    else:
+        names = _in_sources(folder, field, sources, keys)
+    if not any(names):
+        setting = "together" if config.together else "apart"
+        raise UsageError(
+            f"sets.{setting} is {field!r}, and no image has that; expected {FOLDER}, a key of the .json"
+            " beside an image, or a Parquet column",
+            key=f"sets.{setting}",
+        )
+    return groups_from(names, together=bool(config.together))
+
+
+def _in_sources(folder: RunFolder, field: str, sources: Sequence[Shard], keys: Sequence[str]) -> list[str]:
+    """What the sources say in ``field``, of each of ``keys``, which are sorted; "" where nothing."""
+    shards = {shard.name: shard for shard in sources}
+    names = [""] * len(keys)
+    for name in folder.shards():
+        if name not in shards:
+            continue
+        texts = Texts(shards[name], field)
+        for image in folder.images(name):
+            at = bisect_left(keys, image.key)
+            if keys[at : at + 1] == [image.key]:
+                names[at] = texts.of(image.key)
+    return names
 
 
 def _where_from(thresholds: Thresholds | None) -> Iterator[str]:
@@ -103,7 +201,8 @@ def sets_settings(config: SetsConfig) -> dict[str, Setting]:
     """What sets depend on, besides embeddings."""
     settings: dict[str, Setting] = {"data_version": SETS_DATA_VERSION, **msgspec.to_builtins(config)}
     del settings["threads"], settings["device"]  # they change how fast sets come, not which
-    return settings
+    del settings["screens"]
+    return settings | {f"screens.{name}": found for name, found in thresholds(config.screens).items()}
 
 
 def _found_before(folder: RunFolder) -> Before | None:

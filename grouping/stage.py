@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,6 +16,7 @@ from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING
 
+from triptych.executors.processes import core_count
 from triptych.grouping.config import EmbeddingConfig
 from triptych.grouping.encoders import Checkpoint
 from triptych.grouping.encoders.choice import load_encoder, resolve_encoder, usable_devices
@@ -180,12 +180,24 @@ def _say_how_many(shards: Sequence[Shard], progress: Progress) -> int | None:
 def _open_devices(
     run: RunContext, checkpoint: Checkpoint, config: EmbeddingConfig, shards: int
 ) -> AbstractContextManager[Embed]:
-    """More devices than shards would have nothing to do; the cores are shared out to them."""
+    """More devices than shards would have nothing to do; the cores are shared out to them. On a cluster a
+    worker has what the config says."""
     run.progress.say(f"embeddings: loading the encoder {config.model}")
     from triptych.grouping.embedding.device_workers import open_devices
 
+    if run.cluster is not None:
+        cluster, threads = run.cluster, max(1, int(run.cluster.config.cpus_per_worker))
+        is_on_gpu = config.devices != ("cpu",) and cluster.has_gpus
+        return open_devices(
+            run,
+            ["cuda" if is_on_gpu else "cpu"],
+            partial(load_encoder, checkpoint, precision=config.precision, cpu_threads=threads),
+            batch_size=config.batch_size,
+            decode_threads=config.decode_threads or threads,
+            gpus=cluster.config.gpus_per_worker if is_on_gpu else 0,
+        )
     devices = usable_devices(config.devices)[: max(1, shards)]
-    cores = len(os.sched_getaffinity(0))
+    cores = core_count()
     decode_threads = max(1, (config.decode_threads or cores) // len(devices))
     load = partial(
         load_encoder, checkpoint, precision=config.precision, cpu_threads=max(1, cores // len(devices))

@@ -1,13 +1,13 @@
 """The bytes of one file to its image record and what the image tower sees.
 
 Comes in: a file as its source found it. Goes out: a record, and pixels where it is a readable image. The
-bytes are decoded once, at a reduced scale where JPEG offers it; size, both hashes and pixels come of it.
+bytes are decoded once, at a reduced scale where JPEG offers it; size, both hashes, measures and pixels come
+of it.
 Not its job: threads and order (see pipeline).
 """
 
 from __future__ import annotations
 
-import hashlib
 from typing import NamedTuple
 
 import numpy as np
@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from triptych.errors import UnreadableImageError
+from triptych.grouping.embedding.measures import measure
 from triptych.grouping.embedding.preprocess import InputShape, Resized, resize_to
 from triptych.grouping.perceptual_hash import picture_hash
-from triptych.records import ImageRecord
+from triptych.records import ImageRecord, Measures, content_hash
 from triptych.sources.image_decoding import decode_rgb
 from triptych.sources.shard import FoundFile
 
@@ -46,9 +47,12 @@ def prepare(file: FoundFile, shape: InputShape) -> Prepared:
     width_px = height_px = 0
     shown = ""
     pixels: NDArray[np.uint8] | None = None
+    measures: Measures | None = None
     unreadable: str | None = None
     try:
-        resized, width_px, height_px = decode_to(shape, file.content)
+        picture, width_px, height_px = _decoded(shape, file.content)
+        measures = measure(picture)
+        resized = resize_to(shape, picture, width_px, height_px)
         pixels = np.ascontiguousarray(resized.framed)  # lets go of the whole picture
         shown = picture_hash(Image.fromarray(resized.whole))
     except _TooNarrowError as error:
@@ -60,10 +64,11 @@ def prepare(file: FoundFile, shape: InputShape) -> Prepared:
         width_px=width_px,
         height_px=height_px,
         size_bytes=len(file.content),
-        content_hash=hashlib.blake2b(file.content, digest_size=16).hexdigest(),
+        content_hash=content_hash(file.content),
         picture_hash=shown,
         offset_bytes=file.offset_bytes,
         modified_ns=file.modified_ns,
+        measures=measures,
         unreadable=unreadable,
     )
     return Prepared(record, pixels)
@@ -74,11 +79,17 @@ def decode_to(shape: InputShape, content: bytes) -> tuple[Resized, int, int]:
 
     Raises UnreadableImageError.
     """
+    picture, width_px, height_px = _decoded(shape, content)
+    return resize_to(shape, picture, width_px, height_px), width_px, height_px
+
+
+def _decoded(shape: InputShape, content: bytes) -> tuple[Image.Image, int, int]:
+    """The picture itself, perhaps decoded small, and the same sides."""
     draft_side_px = int(DRAFT_OVER_INPUT * max(shape.scaled_to))
     picture, width_px, height_px = decode_rgb(content, draft_side_px)
     if max(width_px, height_px) > MAX_ASPECT_RATIO * min(width_px, height_px):
         raise _TooNarrowError(width_px, height_px)
-    return resize_to(shape, picture, width_px, height_px), width_px, height_px
+    return picture, width_px, height_px
 
 
 class _TooNarrowError(UnreadableImageError):

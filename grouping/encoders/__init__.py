@@ -36,6 +36,8 @@ class EncoderFamily(NamedTuple):
 
     prefix: str
     """What the names of its models begin with in ``embedding.model``."""
+    library: str
+    """The module that builds them."""
     resolve: Callable[[str, str | None], Checkpoint]
     """``embedding.model`` without the prefix, and ``embedding.pretrained``, to a Checkpoint. Imports no heavy
     library: a finished run is recognised without it. Raises SetupError where there is no such model."""

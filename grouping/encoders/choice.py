@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 import msgspec
 
 from triptych.errors import SetupError
+from triptych.extras import missing_line, require
 from triptych.grouping.config import Precision
 from triptych.grouping.encoders import Checkpoint, EncoderFamily, open_clip, timm, transformers
+from triptych.grouping.encoders.library_import import import_library
 
 if TYPE_CHECKING:
     from triptych.grouping.encoders.tower import Placement, TextTower, TorchTower
@@ -48,11 +50,10 @@ def load_encoder(
     Raises SetupError: an unknown name, weights that are neither on disk nor to be had, weights that don't fit
     the config or are damaged, too little memory.
     """
-    placement = _placement(device, precision, cpu_threads)
     family = _family_of(checkpoint.model)
 
     def load() -> TorchTower:
-        tower = family.load(checkpoint, placement)
+        tower = family.load(checkpoint, _placement(device, precision, cpu_threads))
         tower.check()
         return tower
 
@@ -75,8 +76,10 @@ def load_text_encoder(checkpoint: Checkpoint, device: str, cpu_threads: int = 1)
 def usable_devices(devices: Literal["auto"] | tuple[str, ...]) -> list[str]:
     """Torch's names of the devices that a config's ``embedding.devices`` means, one a worker.
 
-    ``auto`` is all GPUs, or the CPU. Raises SetupError where a named GPU isn't there.
+    ``auto`` is all GPUs, or the CPU. Raises SetupError where a named GPU isn't there, or torch isn't.
     """
+    instead = "group embeddings that you have with `triptych group --embeddings PATH`"
+    require("local", "torch", what="the image encoder", instead=instead)
     with _without_collecting():
         import torch
 
@@ -110,9 +113,13 @@ def _in_one_line(checkpoint: Checkpoint, load: Callable[[], T]) -> T:
     """What ``load`` returns. Whatever it raises becomes a SetupError of one line that names the model."""
     try:
         with _without_collecting():
+            import_library(_family_of(checkpoint.model).library)
             return load()
     except SetupError as error:
         raise SetupError(f"embedding model {checkpoint.model}: {error}") from None
+    except ModuleNotFoundError as error:
+        what = f"embedding model {checkpoint.model}"
+        raise SetupError(missing_line("local", error.name or str(error), what=what)) from None
     except Exception as error:  # libraries raise whatever a config or a file makes them raise
         reason = " ".join(str(error).split())[:300]
         raise SetupError(

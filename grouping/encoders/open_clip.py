@@ -205,4 +205,4 @@ def _without_root_handler() -> Iterator[None]:
         root.removeHandler(nothing)
 
 
-FAMILY = EncoderFamily(prefix="", resolve=resolve, load=load, load_text=load_text)
+FAMILY = EncoderFamily(prefix="", library="open_clip", resolve=resolve, load=load, load_text=load_text)

@@ -109,4 +109,4 @@ def _cached_weights(name: str) -> str | None:
     return str(weights[-1]) if weights else None
 
 
-FAMILY = EncoderFamily(prefix=PREFIX, resolve=resolve, load=load)
+FAMILY = EncoderFamily(prefix=PREFIX, library="timm", resolve=resolve, load=load)

@@ -147,4 +147,4 @@ def _pooled(output: Any) -> torch.Tensor:
     return vectors.flatten(1)
 
 
-FAMILY = EncoderFamily(prefix=PREFIX, resolve=resolve, load=load, load_text=load_text)
+FAMILY = EncoderFamily(prefix=PREFIX, library="transformers", resolve=resolve, load=load, load_text=load_text)

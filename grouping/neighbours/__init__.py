@@ -12,12 +12,14 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from triptych.errors import SetupError
+from triptych.executors import Cluster, OpenExecutor
+from triptych.extras import is_installed, require
 from triptych.grouping.config import SearchDevice
 from triptych.grouping.neighbours.unit_vectors import Block
 
@@ -66,7 +68,9 @@ def open_searcher(device: SearchDevice, threads: int) -> Searcher:
 
     Raises SetupError where a GPU is asked for and there is none.
     """
-    if device == "cuda" or (device == "auto" and any(Path(driver).exists() for driver in DRIVERS)):
+    if device == "cuda":
+        require("local", "torch", what="sets.device cuda", instead="set it to auto or cpu")
+    if device == "cuda" or (device == "auto" and _may_have_gpu()):
         import torch
 
         if torch.cuda.is_available():
@@ -78,6 +82,28 @@ def open_searcher(device: SearchDevice, threads: int) -> Searcher:
     from triptych.grouping.neighbours.faiss_search import FaissSearcher
 
     return FaissSearcher(threads)
+
+
+def _may_have_gpu() -> bool:
+    return is_installed("torch") and any(Path(driver).exists() for driver in DRIVERS)
+
+
+class Spread(NamedTuple):
+    """Workers of a cluster that search."""
+
+    open_executor: OpenExecutor
+    gpus: float
+    """That each has for itself."""
+    threads: int
+    """Of each, where it has no GPU."""
+
+
+def spread_over(cluster: Cluster | None, device: SearchDevice) -> Spread | None:
+    """Workers on GPUs where there are some, unless ``device`` is the CPU; None without a cluster."""
+    if cluster is None:
+        return None
+    gpus = cluster.config.gpus_per_worker if device != "cpu" and cluster.has_gpus else 0
+    return Spread(cluster.open_executor, gpus, max(1, int(cluster.config.cpus_per_worker)))
 
 
 def in_threads(work: Callable[[T], R], pieces: Iterable[T], searcher: Searcher) -> Iterator[R]:

@@ -6,13 +6,13 @@ Comes in: unit vectors, ``float32[n, dim]``. Goes out: the nearest of them. Not 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 
 import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from triptych.executors.processes import core_count
 from triptych.grouping.neighbours.unit_vectors import Block
 
 
@@ -20,7 +20,7 @@ class FaissSearcher:
     """On the CPU, with ``threads`` threads; 0 takes as many as there are cores."""
 
     def __init__(self, threads: int = 0) -> None:
-        self.threads = threads or len(os.sched_getaffinity(0))
+        self.threads = threads or core_count()
 
     @property
     def name(self) -> str:

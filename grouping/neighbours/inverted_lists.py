@@ -18,12 +18,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from triptych.grouping.neighbours import Searcher, in_threads
+from triptych.grouping.neighbours import Searcher, Spread, in_threads
 from triptych.grouping.neighbours.unit_vectors import UnitVectors, as_units
 from triptych.progress import Progress, Silent
 from triptych.runs.arrays import allocate_array, write_array
 from triptych.runs.checkpoints import is_whole, note_whole
 from triptych.runs.jsonl import make_folder, sync_directory
+
+CENTROIDS, CELL_OF = "centroids.npy", "cell_of.npy"
 
 IMAGES_PER_CELL = 512
 """Small enough to search few vectors besides the near ones, large enough for fast matrix products."""
@@ -59,9 +61,13 @@ class InvertedLists:
         cell_of: NDArray[np.int16],
         centroids: NDArray[np.float32],
         searcher: Searcher,
+        spread: Spread | None = None,
     ) -> None:
         self.searcher = searcher
         """What these vectors are searched with."""
+        self.spread = spread
+        """Whose workers search them; None: this process."""
+        self.folder = folder
         self.centroids = centroids
         """``float32[cells, dim]``, in an order in which cells that follow each other are near."""
         self.cell_of = cell_of
@@ -106,20 +112,27 @@ def build_inverted_lists(
     folder: Path,
     searcher: Searcher,
     progress: Progress | None = None,
+    spread: Spread | None = None,
 ) -> InvertedLists:
     """Make what isn't there yet of the files of ``folder``, and open them.
 
     The same for the same images in whatever blocks they come: the sample is drawn from key order.
     """
     make_folder(folder)
-    centroids = _made_once(folder / "centroids.npy", lambda: _train(blocks, images, dimensions, searcher))
+    centroids = _made_once(folder / CENTROIDS, lambda: _train(blocks, images, dimensions, searcher))
     cell_of = _made_once(
-        folder / "cell_of.npy", lambda: _assign(blocks, images, centroids, searcher, progress or Silent())
+        folder / CELL_OF, lambda: _assign(blocks, images, centroids, searcher, progress or Silent())
     )
-    lists = InvertedLists(folder, cell_of, centroids, searcher)
+    lists = InvertedLists(folder, cell_of, centroids, searcher, spread)
     if not is_whole(lists.vectors_path):
         _sort_vectors(blocks, lists, dimensions)
     return lists
+
+
+def open_inverted_lists(folder: Path, searcher: Searcher) -> InvertedLists:
+    """Those that were built in ``folder``."""
+    cell_of, centroids = (np.load(folder / name, allow_pickle=False) for name in (CELL_OF, CENTROIDS))
+    return InvertedLists(folder, cell_of, centroids, searcher)
 
 
 def _made_once(path: Path, make: Callable[[], NDArray[np.generic]]) -> NDArray:  # type: ignore[type-arg]

@@ -14,16 +14,17 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from triptych.executors import Cluster
 from triptych.grouping.config import SetsConfig
-from triptych.grouping.neighbours import SEARCH_SLACK, open_searcher
+from triptych.grouping.neighbours import SEARCH_SLACK, open_searcher, spread_over
 from triptych.grouping.neighbours.inverted_lists import build_inverted_lists
 from triptych.grouping.neighbours.probe_count import choose_probe_count, measure_recall
 from triptych.grouping.neighbours.self_join import Neighbours, SelfJoin
 from triptych.grouping.sets.duplicates import Corpus, find_duplicates, same_bytes
+from triptych.grouping.sets.groups import Groups, neighbours_in_groups
 from triptych.grouping.sets.growing import Before, group_what_is_new
 from triptych.grouping.sets.image_table import ImageTable
-from triptych.grouping.sets.packing import make_image_sets, subsample
-from triptych.grouping.sets.pairs import pairs_from
+from triptych.grouping.sets.making import make_sets
 from triptych.grouping.sets.spacing import measure_spacing
 from triptych.grouping.sets.thresholds import Thresholds, choose_thresholds
 from triptych.progress import Progress
@@ -45,17 +46,25 @@ class Grouped(NamedTuple):
 
 
 def group_images(
-    table: ImageTable, config: SetsConfig, scratch: Path, progress: Progress, before: Before | None = None
+    table: ImageTable,
+    config: SetsConfig,
+    scratch: Path,
+    progress: Progress,
+    before: Before | None = None,
+    groups: Groups | None = None,
+    cluster: Cluster | None = None,
 ) -> Grouped:
     """Duplicates and sets of ``table``: the same for any number of threads and after any restart.
 
-    What was found ``before`` stays, as far as it holds (see growing).
+    What was found ``before`` stays, as far as it holds (see growing). ``groups`` say which images may share a
+    set; without them all may.
     """
     count = len(table.keys)
     if count == 0:
         return Grouped([], [], None, {})
     searcher = open_searcher(config.device, config.threads)
-    lists = build_inverted_lists(table.blocks, count, table.dimensions, scratch, searcher, progress)
+    spread = spread_over(cluster, config.device)
+    lists = build_inverted_lists(table.blocks, count, table.dimensions, scratch, searcher, progress, spread)
     probes = choose_probe_count(lists, config.neighbours, config.min_recall)
     corpus = Corpus(table, lists, probes)
     searched: dict[str, Setting] = {
@@ -64,7 +73,7 @@ def group_images(
         "cells_searched": probes,
     }
     if before is not None:
-        duplicates, sets = group_what_is_new(corpus, before, config, scratch, progress)
+        duplicates, sets = group_what_is_new(corpus, before, config, scratch, progress, groups)
         return Grouped(duplicates, sets, before.thresholds, {**_thresholds(before.thresholds), **searched})
     copies = same_bytes(table.content_hashes)
     distinct = np.ones(count, bool)
@@ -80,14 +89,13 @@ def group_images(
     duplicates, stays = find_duplicates(
         corpus, neighbours, copies, thresholds, progress, distinct=distinct, rank=np.zeros(count, np.int32)
     )
-    _replace_lost(corpus, neighbours, distinct, stays, thresholds, scratch / "second-join", progress)
-
-    pairs = pairs_from(neighbours, lists.vectors, thresholds.related, searcher, stays)
-    pairs = pairs.where(pairs.mutual & (pairs.cosines.astype(np.float64) < thresholds.duplicate))
-    sets = make_image_sets(table, lists.vectors, pairs, thresholds, config, progress)
-    if config.max_sets is not None:
-        number = {key: image for image, key in enumerate(table.keys)}
-        sets = subsample(sets, config.max_sets, lambda key: int(lists.cell_of[number[key]]))
+    if groups is None:
+        _replace_lost(corpus, neighbours, distinct, stays, thresholds, scratch / "second-join", progress)
+    else:
+        neighbours = neighbours_in_groups(
+            corpus, groups, config.neighbours, stays, scratch / "join-in-groups", progress
+        )
+    sets = make_sets(corpus, neighbours, stays, thresholds, config, progress, groups)
     recalled: dict[str, Setting] = {f"recall_at_{config.neighbours}": round(recall, 4)}
     return Grouped(duplicates, sets, thresholds, {**_thresholds(thresholds), **searched, **recalled})
 
@@ -98,7 +106,7 @@ def _thresholds(thresholds: Thresholds) -> dict[str, Setting]:
         "related_cosine_similarity": thresholds.related,
         "close_cosine_similarity": thresholds.close,
         "duplicate_cosine_similarity": thresholds.duplicate,
-        "hashes_decide_from": thresholds.hashes_decide_from,
+        "unlike_cosine_similarity": thresholds.unlike,
         "thresholds_why": thresholds.why,
     }
     return notes | ({"thresholds_warning": thresholds.warning} if thresholds.warning else {})
@@ -106,13 +114,13 @@ def _thresholds(thresholds: Thresholds) -> dict[str, Setting]:
 
 def noted_thresholds(notes: Mapping[str, Setting]) -> Thresholds | None:
     """Those that a run notes; None where sets were never made."""
-    if "hashes_decide_from" not in notes:
+    if "unlike_cosine_similarity" not in notes:
         return None
     return Thresholds(
         related=float(str(notes["related_cosine_similarity"])),
         close=float(str(notes["close_cosine_similarity"])),
         duplicate=float(str(notes["duplicate_cosine_similarity"])),
-        hashes_decide_from=float(str(notes["hashes_decide_from"])),
+        unlike=float(str(notes["unlike_cosine_similarity"])),
         why=str(notes["thresholds_why"]),
         warning=str(notes.get("thresholds_warning", "")),
     )

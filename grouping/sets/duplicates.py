@@ -4,13 +4,14 @@ Comes in: the image table, neighbours, thresholds. Goes out: Duplicate rows, eac
 and which images stay. Images are taken from best to worst (the largest; of equals the one with most copies);
 one that nothing better covers stays and covers all its copies. So a duplicate is always a copy of the very
 image it names, never only of another duplicate. Two images are copies if their cosine reaches the duplicate
-threshold, or if it reaches a lower one and their perceptual hashes agree. Not its job: related images (see
+threshold, or if they are related and their perceptual hashes agree. Not its job: related images (see
 packing).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -20,7 +21,7 @@ from triptych.grouping.neighbours import SEARCH_SLACK, in_threads
 from triptych.grouping.neighbours.inverted_lists import InvertedLists
 from triptych.grouping.neighbours.self_join import Neighbours
 from triptych.grouping.neighbours.unit_vectors import pair_cosines
-from triptych.grouping.perceptual_hash import MAX_BITS_APART, bits_apart
+from triptych.grouping.perceptual_hash import hashes_agree
 from triptych.grouping.sets.image_table import ImageTable
 from triptych.grouping.sets.pairs import Graph, Pairs, pairs_from
 from triptych.grouping.sets.thresholds import Thresholds
@@ -95,17 +96,18 @@ def _near_duplicates(
 ) -> dict[int, tuple[int, float]]:
     """Each duplicate, with the image that stays and their cosine."""
     table, vectors = corpus.image_table, corpus.lists.vectors
-    lowest = thresholds.hashes_decide_from if table.has_picture_hash.any() else thresholds.duplicate
-    pairs = pairs_from(neighbours, vectors, lowest, corpus.lists.searcher, distinct)
-    pairs = pairs.where(_are_copies(table, pairs.left, pairs.right, pairs.cosines, thresholds))
+    lowest = thresholds.related if table.has_picture_hash.any() else thresholds.duplicate
+    copies = partial(_are_copies, table, thresholds)
+    pairs = pairs_from(neighbours, vectors, lowest, corpus.lists.searcher, distinct, copies)
     graph = Graph(pairs, len(distinct))
-    # Every place of its line is as near as a copy: there may be more copies than places.
-    crowded = neighbours.cosines[:, -1] >= lowest - SEARCH_SLACK
+    # Every place of its line is as near as most copies are: there may be more copies than places.
+    near = (lowest + thresholds.duplicate) / 2
+    crowded = neighbours.cosines[:, -1] >= near - SEARCH_SLACK
 
     def look(image: int) -> tuple[int, NDArray[np.int64]]:
         others = graph.of(image)
         if crowded[image]:
-            others = np.union1d(others, _all_near(corpus, image, lowest, distinct))
+            others = np.union1d(others, _all_near(corpus, image, near, distinct))
         return image, others
 
     paired = _best_first(table, pairs, rank)
@@ -124,7 +126,7 @@ def _near_duplicates(
                 continue
             ones = np.full(len(others), image)
             cosines = pair_cosines(vectors, ones, others)
-            copied = _are_copies(table, ones, others, cosines, thresholds)
+            copied = copies(ones, others, cosines)
             if not stays[image] and (already := copied & stays[others]).any():  # its line was too full for it
                 best = int(np.argmax(np.where(already, cosines, -np.inf)))
                 covered[image] = int(others[best]), float(cosines[best])
@@ -155,22 +157,21 @@ def are_copies(
     pairs = zip(left.tolist(), right.tolist(), strict=True)
     same = np.array([bool(hashes[one]) and hashes[one] == hashes[other] for one, other in pairs], bool)
     cosines = pair_cosines(corpus.lists.vectors, left, right)
-    return same | _are_copies(table, left, right, cosines, thresholds)
+    return same | _are_copies(table, thresholds, left, right, cosines)
 
 
 def _are_copies(
     table: ImageTable,
+    thresholds: Thresholds,
     left: NDArray[np.integer],
     right: NDArray[np.integer],
     cosines: NDArray[np.float32],
-    thresholds: Thresholds,
 ) -> NDArray[np.bool_]:
     as_double = cosines.astype(np.float64)  # numpy would round the thresholds to float32
     near = as_double >= thresholds.duplicate
-    asked = ~near & (as_double >= thresholds.hashes_decide_from)
+    asked = ~near & (as_double >= thresholds.related)
     asked &= table.has_picture_hash[left] & table.has_picture_hash[right]
-    apart = bits_apart(table.picture_hashes[left[asked]], table.picture_hashes[right[asked]])
-    near[asked] = apart <= MAX_BITS_APART
+    near[asked] = hashes_agree(table.picture_hashes[left[asked]], table.picture_hashes[right[asked]])
     return near
 
 

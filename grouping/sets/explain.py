@@ -18,7 +18,7 @@ from triptych.errors import SetupError, UsageError
 from triptych.grouping.neighbours.inverted_lists import VECTORS_AT_ONCE
 from triptych.grouping.neighbours.unit_vectors import as_units
 from triptych.grouping.sets.image_table import ImageTable, load_image_table
-from triptych.records import Duplicate, ImageSet
+from triptych.records import Duplicate, ImageSet, Screened
 from triptych.runs.folder import RunFolder
 
 NEIGHBOURS_SHOWN = 10
@@ -28,10 +28,13 @@ NEIGHBOURS_COUNTED = 40
 class _Outcome(NamedTuple):
     """What became of the images of a run."""
 
+    screened: dict[str, Screened]
     duplicates: dict[str, Duplicate]
     set_of: dict[str, ImageSet]
 
     def of(self, key: str) -> str:
+        if key in self.screened:
+            return f"screened out: {self.screened[key].reason}"
         if key in self.duplicates:
             return f"a duplicate of {self.duplicates[key].of}"
         return f"in {self.set_of[key].id}" if key in self.set_of else "single"
@@ -50,9 +53,14 @@ def explain(run: RunFolder, key: str) -> Iterator[str]:
         yield f"{key} can't be read: {_why_unreadable(run, key)}"
         return
     outcome = _Outcome(
+        {each.key: each for each in run.screened()},
         {each.key: each for each in run.duplicates()},
         {member: image_set for image_set in run.sets() for member in image_set.keys},
     )
+    if key in outcome.screened:
+        screened = outcome.screened[key]
+        yield f"{key} is screened out: {screened.reason} ({screened.value:g}; sets.screens.{screened.reason})"
+        return
     notes = run.run_file.stages["sets"].notes
     related, close, duplicate = (
         float(str(notes[f"{name}_cosine_similarity"])) for name in ("related", "close", "duplicate")
@@ -91,8 +99,13 @@ def _cosines_to(table: ImageTable, image: int) -> NDArray[np.float32]:
 
 
 def _why_in_set(own: ImageSet, key: str, table: ImageTable, cosines: NDArray[np.float32]) -> Iterator[str]:
+    why = {
+        "related": "every pair is related",
+        "varied": "a varied set, each two images of which are unlike",
+        "contrast": f"a contrast set, whose odd image is {own.odd}; the others are related",
+    }
     yield (
-        f"{key} is in {own.id} of {len(own.keys)} images: every pair is related"
+        f"{key} is in {own.id} of {len(own.keys)} images: {why[own.kind]}"
         f" (lowest {own.min_cosine_similarity}, mean {own.mean_cosine_similarity})"
     )
     for member in own.keys:
@@ -106,7 +119,8 @@ def _why_in_none(
     if key in outcome.duplicates:
         copy = outcome.duplicates[key]
         return f"{key} is a duplicate of {copy.of}: {copy.reason} (cosine {copy.cosine_similarity})"
-    staying = [other for other in cosine_to if other not in outcome.duplicates]
+    gone = outcome.duplicates.keys() | outcome.screened.keys()
+    staying = [other for other in cosine_to if other not in gone]
     near = [other for other in staying if related <= cosine_to[other] < duplicate]
     if not near:
         nearest = (

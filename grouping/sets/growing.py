@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from triptych.grouping.config import SetsConfig
 from triptych.grouping.neighbours.self_join import Neighbours, SelfJoin
 from triptych.grouping.sets.duplicates import Corpus, are_copies, find_duplicates, same_bytes
-from triptych.grouping.sets.packing import make_image_sets, subsample
-from triptych.grouping.sets.pairs import pairs_from
+from triptych.grouping.sets.groups import Groups, neighbours_in_groups
+from triptych.grouping.sets.making import make_sets
 from triptych.grouping.sets.thresholds import Thresholds
 from triptych.progress import Progress
 from triptych.records import Duplicate, ImageSet
@@ -45,7 +45,12 @@ class _Kept(NamedTuple):
 
 
 def group_what_is_new(
-    corpus: Corpus, before: Before, config: SetsConfig, scratch: Path, progress: Progress
+    corpus: Corpus,
+    before: Before,
+    config: SetsConfig,
+    scratch: Path,
+    progress: Progress,
+    groups: Groups | None = None,
 ) -> tuple[list[Duplicate], list[ImageSet]]:
     """All duplicates, and all sets: those that stay, and those of free images."""
     table, lists, thresholds = corpus.image_table, corpus.lists, before.thresholds
@@ -65,14 +70,13 @@ def group_what_is_new(
     near = join(free, distinct, "join-copies")
     found, stays = find_duplicates(corpus, near, copies, thresholds, progress, distinct=distinct, rank=rank)
     free &= stays
-    related = join(free, free, "join-free")
-    pairs = pairs_from(related, lists.vectors, thresholds.related, lists.searcher, free)
-    pairs = pairs.where(pairs.mutual & (pairs.cosines.astype(np.float64) < thresholds.duplicate))
-    new = make_image_sets(table, lists.vectors, pairs, thresholds, config, progress)
-    if config.max_sets is not None:
-        number = {key: image for image, key in enumerate(table.keys)}
-        room = max(0, config.max_sets - len(kept.sets))
-        new = subsample(new, room, lambda key: int(lists.cell_of[number[key]]))
+    if groups is None:
+        related = join(free, free, "join-free")
+    else:
+        related = neighbours_in_groups(
+            corpus, groups, config.neighbours, free, scratch / "join-in-groups", progress
+        )
+    new = make_sets(corpus, related, free, thresholds, config, progress, groups, taken=len(kept.sets))
     duplicates = sorted([*kept.duplicates, *found], key=lambda each: each.key)
     return duplicates, sorted([*kept.sets, *new], key=lambda each: min(each.keys))
 

@@ -6,7 +6,7 @@ images were sharded; the embeddings stay where they are. Not its job: an index o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -45,8 +45,8 @@ class ImageTable(NamedTuple):
         return content_of([self.content_hashes[image] for image in images])
 
 
-def load_image_table(run: RunFolder) -> ImageTable:
-    """Every readable image.
+def load_image_table(run: RunFolder, without: Set[str] = frozenset()) -> ImageTable:
+    """Every readable image whose key isn't in ``without``.
 
     Raises SetupError where a shard's embeddings don't match its images: another number of rows,
     another width than the other shards', or values that aren't finite.
@@ -58,7 +58,8 @@ def load_image_table(run: RunFolder) -> ImageTable:
     dimensions = 0
     for shard in run.shards():
         embedded = [record for record in run.images(shard) if record.is_embedded]
-        readable = [record for record in embedded if not record.is_gone]
+        taken = np.array([not record.is_gone and record.key not in without for record in embedded], bool)
+        readable = [record for record, is_taken in zip(embedded, taken, strict=True) if is_taken]
         path = run.embeddings_file(shard)
         width = _check(path, len(embedded))
         if dimensions and width != dimensions:
@@ -69,8 +70,7 @@ def load_image_table(run: RunFolder) -> ImageTable:
         batches += [batch_of.get(shard, 0)] * len(readable)
         load = partial(np.load, path, mmap_mode="r")
         if len(readable) < len(embedded):
-            rows = np.flatnonzero([not record.is_gone for record in embedded])
-            load = partial(_rows_of, path, rows)
+            load = partial(_rows_of, path, np.flatnonzero(taken))
         stored.append(StoredBlock(places, load))
     return make_image_table(records, stored, dimensions, batches)
 

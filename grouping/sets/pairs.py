@@ -6,6 +6,7 @@ job: what a pair means.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +17,9 @@ from triptych.grouping.neighbours.self_join import Neighbours
 from triptych.grouping.neighbours.unit_vectors import UnitVectors, pair_cosines
 
 PAIRS_A_PIECE = 262_144
+
+Wanted = Callable[[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]], NDArray[np.bool_]]
+"""Of ``left``, ``right`` and cosines, which pairs are wanted; asked of some pairs at a time, in threads."""
 
 IMAGES_AT_ONCE = 500_000
 """Whose pairs are sorted together: at 32 neighbours some 400 MB, however many images there are."""
@@ -40,10 +44,11 @@ def pairs_from(
     min_cosine: float,
     searcher: Searcher,
     mask: NDArray[np.bool_],
+    wanted: Wanted | None = None,
 ) -> Pairs:
-    """The pairs of images of ``mask`` with a cosine of ``min_cosine`` or more."""
+    """The pairs of images of ``mask`` with a cosine of ``min_cosine`` or more; of them those ``wanted``."""
     parts = [
-        _pairs_from_left(neighbours, vectors, min_cosine, searcher, mask, start)
+        _pairs_from_left(neighbours, vectors, min_cosine, searcher, mask, wanted, start)
         for start in range(0, len(mask), IMAGES_AT_ONCE)
     ]
     return Pairs(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
@@ -55,6 +60,7 @@ def _pairs_from_left(
     min_cosine: float,
     searcher: Searcher,
     mask: NDArray[np.bool_],
+    wanted: Wanted | None,
     start: int,
 ) -> Pairs:
     """Those whose left image is one of the IMAGES_AT_ONCE from ``start`` on."""
@@ -71,11 +77,18 @@ def _pairs_from_left(
     twice = np.append(codes[1:] == codes[:-1], False)[: len(codes)][new]
     codes = codes[new]
     left, right = codes // len(mask), codes % len(mask)
+
+    def chosen(some: slice) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        cosines = pair_cosines(vectors, left[some], right[some])
+        is_chosen = cosines.astype(np.float64) >= min_cosine  # numpy would round the threshold to float32
+        if wanted is not None:
+            is_chosen &= wanted(left[some], right[some], cosines)
+        return some.start + np.flatnonzero(is_chosen), cosines[is_chosen]
+
     pieces = [slice(at, at + PAIRS_A_PIECE) for at in range(0, len(codes), PAIRS_A_PIECE)]
-    computed = list(in_threads(lambda some: pair_cosines(vectors, left[some], right[some]), pieces, searcher))
-    cosines = np.concatenate([*computed, np.zeros(0, np.float32)])
-    enough = cosines.astype(np.float64) >= min_cosine  # numpy would round the threshold to float32
-    return Pairs(left.astype(np.int32), right.astype(np.int32), cosines, twice).where(enough)
+    found = [(np.zeros(0, np.int64), np.zeros(0, np.float32)), *in_threads(chosen, pieces, searcher)]
+    places, cosines = (np.concatenate(column) for column in zip(*found, strict=True))
+    return Pairs(left[places].astype(np.int32), right[places].astype(np.int32), cosines, twice[places])
 
 
 def _codes(

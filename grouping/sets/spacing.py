@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from triptych.grouping.neighbours.inverted_lists import InvertedLists
 from triptych.grouping.neighbours.probe_count import true_neighbours
-from triptych.grouping.perceptual_hash import MAX_BITS_APART, bits_apart
+from triptych.grouping.perceptual_hash import hashes_agree
 from triptych.grouping.sets.image_table import ImageTable
 
 SAMPLE_IMAGES = 4_096
@@ -62,13 +62,13 @@ def measure_spacing(lists: InvertedLists, table: ImageTable, distinct: NDArray[n
     found, cosines = true_neighbours(lists, images, min(OTHERS, len(everyone) - 1), distinct)
     distances = np.maximum(1 - cosines, 0)
     for line, image in enumerate(images.tolist()):
-        distances[line][_hashes_agree(table, image, found[line])] = 0
+        distances[line][_pictures_agree(table, image, found[line])] = 0
     return Spacing(images, np.sort(distances, axis=1))
 
 
-def _hashes_agree(table: ImageTable, image: int, others: NDArray[np.int64]) -> NDArray[np.bool_]:
+def _pictures_agree(table: ImageTable, image: int, others: NDArray[np.int64]) -> NDArray[np.bool_]:
     if not table.has_picture_hash[image]:
         return np.zeros(len(others), bool)
-    apart = bits_apart(table.picture_hashes[image], table.picture_hashes[others])
-    agree: NDArray[np.bool_] = table.has_picture_hash[others] & (apart <= MAX_BITS_APART)
-    return agree
+    agree = hashes_agree(table.picture_hashes[image], table.picture_hashes[others])
+    both: NDArray[np.bool_] = table.has_picture_hash[others] & agree
+    return both

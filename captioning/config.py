@@ -7,10 +7,11 @@ see whether they are there.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
+from triptych.captioning.canary.config import CanaryConfig
 from triptych.captioning.engine_table import AUTO, ENGINES, engine_spec, unknown_engine
 from triptych.captioning.engines import EngineSpec, RequestLimits, check_setting
 from triptych.captioning.engines.config import ServerConfig, TransformersConfig
@@ -60,8 +61,13 @@ class CaptioningConfig(RequestLimits, frozen=True, kw_only=True, forbid_unknown_
     """How tokens are chosen, by job; greedy where nothing is said."""
     ask_again: int = 2
     """How often a caption that is plainly unusable is asked again, with other sampling. 0: never."""
+    samples: int = 1
+    """Answers to each request: the first as ``sampling`` has it, the others drawn. The one that agrees most
+    with the others is kept, and how far it does. It takes as many times the tokens."""
     max_request_mib: int = 1024
     """Fitted images that are in flight or wait for it, at most, in MiB of this process's memory."""
+    canary: CanaryConfig = CanaryConfig()
+    """Pictures with known truths, of which every engine is asked now and then."""
     retry_failed: bool = False
     """Ask again for captions whose failure an earlier run recorded; without it they stay failures."""
 
@@ -102,7 +108,7 @@ class CaptioningConfig(RequestLimits, frozen=True, kw_only=True, forbid_unknown_
         needs_one = not self.server.urls and (self.engine == AUTO or self.spec.needs_model)
         return needs_one and not self.model
 
-    def resolved(self) -> CaptioningConfig:
+    def resolved(self) -> Self:
         """With a model that ships by its folder, or left out where endpoints are given: none serves it."""
         if not is_embedded(self.model):
             return self
@@ -147,4 +153,5 @@ _AT_LEAST_ONE = (
     "max_tokens_single",
     "max_tokens_multi",
     "max_request_mib",
+    "samples",
 )

@@ -44,6 +44,8 @@ class CaptionRequest(msgspec.Struct, frozen=True, kw_only=True):
     sampling: Sampling = GREEDY
     structured: bool = False
     """The answer is held to the form of ``structured.response_format``. Only of an engine that can."""
+    top_logprobs: int = 0
+    """So many of the likeliest first tokens are to come with the answer, where the engine can tell them."""
 
 
 class Completion(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,6 +61,12 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True):
     completion_tokens: int = 0
     attempts: int = 1
     failure: str | None = None
+    first_tokens: dict[str, float] = {}
+    """The likeliest first tokens with their probabilities, where they were asked for and are known."""
+    endpoint: str = ""
+    """Who answered, by URL; empty for a model in this process."""
+    canary: str = ""
+    """The last canary that it had passed then, by id (see canary.watched_engine)."""
 
 
 class Engine(Protocol):

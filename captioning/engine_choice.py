@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -20,8 +21,10 @@ from triptych.errors import UsageError
 from triptych.jobs import Job
 from triptych.runs.folder import Setting
 
+C = TypeVar("C", bound=CaptioningConfig)
 
-def choose_engine(config: CaptioningConfig, begun_with: Setting = None) -> tuple[CaptioningConfig, str]:
+
+def choose_engine(config: C, begun_with: Setting = None) -> tuple[C, str]:
     """``config`` with an engine in place of auto, and why that one; no reason where it was named.
 
     ``begun_with`` is the engine that the run's captions so far were made with: auto goes on with it.

@@ -92,6 +92,8 @@ def _of_all_jobs(config: CaptioningConfig) -> dict[str, Setting]:
         "jpeg_quality": JPEG_QUALITY,
         "tile_fit": config.tile_fit,
     }
+    if config.samples > 1:
+        settings["samples"] = config.samples
     if config.tile_fit:
         settings |= {"tile_px": config.tile_px, "max_tiles": config.max_tiles}
     else:

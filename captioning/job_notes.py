@@ -32,6 +32,7 @@ class JobNotes:
             "images": run.digest("images"),
             "duplicates": run.digest("duplicates.jsonl"),
             "sets": run.digest("sets.jsonl"),
+            "screened": run.digest("screened.jsonl") if run.screened_file.exists() else "",
         }
         state = run.run_file.stages.get("captions")
         self.values: dict[str, Setting] = dict(state.notes) if state is not None else {}

@@ -11,27 +11,32 @@ import contextlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import msgspec
 
 from triptych.captioning.scheduler import FinishedGroup
-from triptych.records import Caption
-from triptych.runs.folder import RunFolder
 from triptych.runs.journal import JournalWriter
 
 MAX_OPEN_JOURNALS = 16
 
 
+RowsOf = Callable[[FinishedGroup], Sequence[msgspec.Struct]]
+
+
 def write_captions(
-    run: RunFolder,
+    journal_of: Callable[[FinishedGroup], Path],
     batches: Iterator[list[FinishedGroup]],
     on_written: Callable[[FinishedGroup], None],
     stopping: threading.Event,
+    rows_of: RowsOf = lambda finished: finished.rows,
 ) -> None:
     """Write ``batches`` to their end, or where ``stopping`` is set until the engine's groups are written.
 
-    ``on_written`` gets each group when its rows are on disk. What the engine raises, or ``on_written``,
-    ends the work, after everything that had come back was written.
+    ``journal_of`` says where ``rows_of`` a group go; ``on_written`` gets each group when they are on disk.
+    What the engine raises, or ``on_written``, ends the work, after everything that had come back was written.
     """
-    with _Journals(run) as journals:
+    with _Journals(journal_of, rows_of) as journals:
         try:
             for batch in batches:
                 journals.write(batch)
@@ -51,27 +56,26 @@ def write_captions(
 class _Journals:
     """The journals that are open. For one thread."""
 
-    def __init__(self, run: RunFolder) -> None:
-        self._run = run
-        self._open: OrderedDict[tuple[str, str], JournalWriter] = OrderedDict()
+    def __init__(self, journal_of: Callable[[FinishedGroup], Path], rows_of: RowsOf) -> None:
+        self._journal_of, self._rows_of = journal_of, rows_of
+        self._open: OrderedDict[Path, JournalWriter] = OrderedDict()
 
     def write(self, batch: Sequence[FinishedGroup]) -> None:
         """Commit, one fsync a journal."""
-        by_journal: dict[tuple[str, str], list[Caption]] = {}
+        by_journal: dict[Path, list[msgspec.Struct]] = {}
         for finished in batch:
-            journal = (finished.group.job.name, finished.group.shard)
-            by_journal.setdefault(journal, []).extend(finished.rows)
-        for (job, shard), rows in by_journal.items():
-            self._writer(job, shard).commit(rows)
+            by_journal.setdefault(self._journal_of(finished), []).extend(self._rows_of(finished))
+        for path, rows in by_journal.items():
+            self._writer(path).commit(rows)
 
-    def _writer(self, job: str, shard: str) -> JournalWriter:
+    def _writer(self, path: Path) -> JournalWriter:
         """Opened where it isn't; the one that was used least recently is closed for it."""
-        if (job, shard) not in self._open:
+        if path not in self._open:
             if len(self._open) >= MAX_OPEN_JOURNALS:
                 self._open.popitem(last=False)[1].close()
-            self._open[job, shard] = JournalWriter(self._run.captions_file(job, shard))
-        self._open.move_to_end((job, shard))
-        return self._open[job, shard]
+            self._open[path] = JournalWriter(path)
+        self._open.move_to_end(path)
+        return self._open[path]
 
     def __enter__(self) -> _Journals:
         return self

@@ -167,6 +167,7 @@ def _ask(
         smaller=request_by(builder.with_half_the_tiles()),
         check=check,
         ask_again=config.ask_again,
+        samples=config.samples,
         max_request_mib=config.max_request_mib,
     )
     stopping = threading.Event()

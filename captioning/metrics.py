@@ -19,6 +19,7 @@ from triptych.captioning.engine import Engine
 from triptych.captioning.regenerate import Answer
 from triptych.errors import SetupError
 from triptych.runs.folder import Setting
+from triptych.runs.heartbeats import EndpointBeat, EngineBeat
 
 STEP = 1.1
 """Bounds of the histogram's classes: a percentile is at most 10 % above the true one."""
@@ -58,7 +59,7 @@ class JobMetrics(msgspec.Struct, kw_only=True):
             completion = answer.completion
             self.prompt_tokens += completion.prompt_tokens
             self.completion_tokens += completion.completion_tokens
-            self.retried += completion.attempts > 1 + len(answer.asked_again)
+            self.retried += completion.attempts > answer.samples + len(answer.asked_again)
             self.asked_again += bool(answer.asked_again)
             self.made += completion.failure is None
             self.failed += completion.failure is not None
@@ -126,6 +127,14 @@ class LiveMetrics:
         """A group was written."""
         self._now.count(answers, took_s)
 
+    def add(self, other: JobMetrics) -> None:
+        """What another machine has counted of this job."""
+        now = self._now
+        for name in ("made", "failed", "prompt_tokens", "completion_tokens", "retried", "asked_again"):
+            setattr(now, name, getattr(now, name) + getattr(other, name))
+        for slot, count in other.latencies.items():
+            now.latencies[slot] = now.latencies.get(slot, 0) + count
+
     def now(self) -> JobMetrics:
         """Of all runs of this job."""
         self._now.seconds = self._before_s + time.monotonic() - self._began
@@ -140,6 +149,21 @@ class LiveMetrics:
         while now.seconds - self._samples[0].seconds > LINE_OVER_S:
             self._samples.popleft()
         return now.since(self._samples[0]).line() if len(self._samples) > 1 else now.line()
+
+
+def engine_beat(engine: Engine) -> EngineBeat:
+    """What it has in flight now, for its worker's heartbeat."""
+    endpoints = tuple(
+        EndpointBeat(
+            url=each.url,
+            in_flight=each.in_flight,
+            slots=each.limit.limit,
+            mean_latency_s=each.mean_latency_s,
+            is_well=each.is_well,
+        )
+        for each in getattr(engine, "endpoints", ())
+    )
+    return EngineBeat(engine.slot_s(), engine.slots, endpoints)
 
 
 def as_notes(job: str, metrics: JobMetrics) -> dict[str, Setting]:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from triptych.captioning.agreement import agreements
 from triptych.captioning.answer_check import WORST_FIRST, AnswerCheck
 from triptych.captioning.engine import CaptionRequest, Completion, Engine, Sampling
 from triptych.captioning.thinking import THINKING_OFF, without_thinking
@@ -36,17 +37,87 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     completion: Completion
     asked_again: tuple[str, ...] = ()
     """Why, each time, in order."""
+    samples: int = 1
+    """How many answers it was chosen from."""
+    agreement: float | None = None
+    """How far it agrees with the others, in [0, 1]; None where there is no other text."""
 
 
 def ask(
-    engine: Engine, requests: Sequence[CaptionRequest], check: AnswerCheck, times: int, refit: Refit
+    engine: Engine,
+    requests: Sequence[CaptionRequest],
+    check: AnswerCheck,
+    times: int,
+    refit: Refit,
+    samples: int = 1,
 ) -> list[Answer]:
-    """One answer a request, in order. Asks again at most ``times`` for a usable text."""
-    completions = engine.caption(requests)
-    return [
-        _settle(engine, request, completion, check, times, refit)
-        for request, completion in zip(requests, completions, strict=True)
-    ]
+    """One answer a request, in order. Asks again at most ``times`` for a usable text. Of several ``samples``
+    of each the one that agrees most with the others is the answer (see agreement)."""
+    if samples == 1:
+        completions = engine.caption(requests)
+        return [
+            _settle(engine, request, completion, check, times, refit)
+            for request, completion in zip(requests, completions, strict=True)
+        ]
+    by_sample = [[_sample(request, number) for request in requests] for number in range(samples)]
+    if engine.group_size == 1:  # it takes all of them at a time
+        made = iter(engine.caption([each for of_sample in by_sample for each in of_sample]))
+        answered = [[next(made) for _ in of_sample] for of_sample in by_sample]
+    else:
+        answered = [engine.caption(of_sample) for of_sample in by_sample]
+    answers = []
+    for at, request in enumerate(requests):
+        settled = [
+            _settle(engine, by_sample[n][at], answered[n][at], check, times, _of_sample(refit, request, n))
+            for n in range(samples)
+        ]
+        answers.append(_most_agreed(request, settled, check))
+    return answers
+
+
+def _most_agreed(request: CaptionRequest, answers: Sequence[Answer], check: AnswerCheck) -> Answer:
+    """Of usable texts, or where none is of all, the one most like the others, of equals the first. Its
+    tokens and attempts are those of all together."""
+
+    def is_usable(completion: Completion) -> bool:
+        text, ended = completion.text, completion.finish_reason
+        return check.defect_of_text(text, ended, len(request.images)) is None
+
+    texts = [each.completion for each in answers if each.completion.failure is None]
+    texts = list(filter(is_usable, texts)) or texts
+    alike = agreements([each.text for each in texts])
+    best = texts[alike.index(max(alike))] if texts else answers[0].completion
+    completions = [each.completion for each in answers]
+    return Answer(
+        completion=msgspec.structs.replace(
+            best,
+            id=request.id,
+            prompt_tokens=sum(each.prompt_tokens for each in completions),
+            completion_tokens=sum(each.completion_tokens for each in completions),
+            attempts=sum(each.attempts for each in completions),
+        ),
+        asked_again=tuple(why for each in answers for why in each.asked_again),
+        samples=len(answers),
+        agreement=round(max(alike), 4) if len(texts) > 1 else None,
+    )
+
+
+def _of_sample(refit: Refit, request: CaptionRequest, number: int) -> Refit:
+    def smaller(_: CaptionRequest) -> CaptionRequest | None:
+        found = refit(request)
+        return None if found is None else _sample(found, number)
+
+    return smaller
+
+
+def _sample(request: CaptionRequest, number: int) -> CaptionRequest:
+    """The first one as it is; others drawn, with a seed each. Their ids are their own, so that one that is
+    asked again is not asked as another was."""
+    if number == 0:
+        return request
+    drawn = AGAIN if request.sampling.temperature == 0 else request.sampling
+    sampling = msgspec.structs.replace(drawn, seed=_seed(f"{request.id}\0sample {number}"))
+    return msgspec.structs.replace(request, id=f"{request.id}~{number}", sampling=sampling)
 
 
 def _settle(
@@ -107,6 +178,10 @@ def _is_visible(text: str) -> bool:
 
 
 def _vary(request: CaptionRequest, number: int) -> CaptionRequest:
-    digest = hashlib.blake2b(f"{request.id}\0{number}".encode(), digest_size=4).digest()
-    seed = int.from_bytes(digest) & 0x7FFFFFFF
-    return msgspec.structs.replace(request, sampling=msgspec.structs.replace(AGAIN, seed=seed))
+    sampling = msgspec.structs.replace(AGAIN, seed=_seed(f"{request.id}\0{number}"))
+    return msgspec.structs.replace(request, sampling=sampling)
+
+
+def _seed(name: str) -> int:
+    digest = hashlib.blake2b(name.encode(), digest_size=4).digest()
+    return int.from_bytes(digest) & 0x7FFFFFFF

@@ -7,10 +7,8 @@ Thread-safe. Not its job: who captions it.
 from __future__ import annotations
 
 import copy
-import hashlib
-import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import msgspec
 
@@ -26,19 +24,15 @@ from triptych.captioning.tiling import (
     tile_grid,
     tiles_per_image,
 )
-from triptych.errors import SetupError, UnreadableImageError
+from triptych.errors import UnreadableImageError
+from triptych.executors.processes import core_count
 from triptych.jobs import Job
 from triptych.prompts import Prompt
 from triptych.prompts.fields import filled
 from triptych.records import ImageRecord
-from triptych.runs.context import RunContext
+from triptych.runs.image_reader import Read, read_unchanged
 from triptych.runs.plan import Target
 from triptych.sources.image_decoding import decode_rgb
-from triptych.sources.shard import Shard
-
-Read = Callable[[Job, str, ImageRecord], bytes]
-"""The bytes of an image of a target that a job has filed under a shard. Raises OSError where it is gone.
-Thread-safe."""
 
 CaptionOf = Callable[[Job, ImageRecord], str]
 """The caption of an image that the prompt of a job on sets builds on; empty where none was kept."""
@@ -63,7 +57,7 @@ class RequestBuilder:
         self._config = config
         self._caption_of, self._text_of = caption_of, text_of
         # More decoded pictures at a time than cores would cost memory and gain nothing.
-        self._decoding = threading.BoundedSemaphore(len(os.sched_getaffinity(0)))
+        self._decoding = threading.BoundedSemaphore(core_count())
 
     def with_half_the_tiles(self) -> RequestBuilder:
         """One that sends the same images in half as many tiles or pixels."""
@@ -115,42 +109,9 @@ class RequestBuilder:
 
     def _jpeg(self, job: Job, shard: str, image: ImageRecord, size: tuple[int, int]) -> bytes:
         with self._decoding:
-            content = self._read(job, shard, image)
+            content = read_unchanged(self._bytes_of, job, shard, image)
             try:
                 picture, _, _ = decode_rgb(content, draft_side_px(size))
             except UnreadableImageError as error:
                 raise UnreadableImageError(f"unreadable image: {image.key}: {error}") from None
             return resized_jpeg(picture, size)
-
-    def _read(self, job: Job, shard: str, image: ImageRecord) -> bytes:
-        try:
-            content = self._bytes_of(job, shard, image)
-        except OSError as error:
-            reason = error.strerror or error
-            raise UnreadableImageError(f"unreadable image: {image.key}: {reason}") from None
-        if image.content_hash and _content_hash(content) != image.content_hash:
-            raise UnreadableImageError(
-                f"changed image: {image.key}: its bytes are not those that were grouped"
-            )
-        return content
-
-
-def reader_of(run: RunContext, sources: Sequence[Shard]) -> Read:
-    """What reads the images of a run. Raises SetupError where a shard of the run is not among ``sources``."""
-    by_name = {shard.name: shard for shard in sources}
-    for name in run.folder.shards():
-        if name not in by_name:
-            raise SetupError(
-                f"{run.folder.path} lists images of {name}, but the sources hold no such shard;"
-                " name the sources that it was grouped from"
-            )
-
-    def read(job: Job, shard: str, image: ImageRecord) -> bytes:
-        source = by_name[run.grouped.shard_of(image.key) if job.is_multi else shard]
-        return source.read(image.key, image.offset_bytes, image.size_bytes)
-
-    return read
-
-
-def _content_hash(content: bytes) -> str:
-    return hashlib.blake2b(content, digest_size=16).hexdigest()

@@ -10,7 +10,6 @@ job: which groups, writing captions (see journals).
 from __future__ import annotations
 
 import contextlib
-import os
 import queue
 import threading
 import time
@@ -23,6 +22,7 @@ from triptych.captioning.backlog import Group
 from triptych.captioning.engine import CaptionRequest, Completion, Engine
 from triptych.captioning.regenerate import Answer, ask
 from triptych.errors import UnreadableImageError
+from triptych.executors.processes import core_count
 from triptych.languages import without_invisible
 from triptych.records import Caption
 from triptych.runs.plan import Target
@@ -49,6 +49,8 @@ class JobRequests(msgspec.Struct, frozen=True, kw_only=True):
     check: AnswerCheck
     """Which answers are asked again."""
     ask_again: int = 0
+    samples: int = 1
+    """Answers to each request, of which one is kept."""
     max_request_mib: int = 1024
 
 
@@ -68,16 +70,22 @@ class Scheduler:
     """Threads, each with one group at a time."""
 
     def __init__(
-        self, groups: Iterator[Group], requests: JobRequests, engine: Engine, stopping: threading.Event
+        self,
+        groups: Iterator[Group],
+        requests: JobRequests,
+        engine: Engine,
+        stopping: threading.Event,
+        slots: threading.Semaphore | None = None,
     ) -> None:
-        """When ``stopping`` is set, no further group is given to the engine."""
+        """When ``stopping`` is set, no further group is given to the engine. ``slots`` are the engine's,
+        where it works for other schedulers too."""
         self._groups = groups
         self._requests = requests
         self._engine = engine
         self._stopping = stopping
         self._next_group = threading.Lock()
-        self._slots = threading.BoundedSemaphore(engine.concurrency)
-        self._making = threading.BoundedSemaphore(_cores())
+        self._slots = slots or threading.BoundedSemaphore(engine.concurrency)
+        self._making = threading.BoundedSemaphore(core_count())
         self._memory = threading.Condition()
         self._held_bytes = 0
         self._max_bytes = requests.max_request_mib * 2**20
@@ -91,7 +99,7 @@ class Scheduler:
 
         What a thread raised ends all of them, and is raised after the last batch.
         """
-        ahead = min(_cores(), MAX_GROUPS_AHEAD)
+        ahead = min(core_count(), MAX_GROUPS_AHEAD)
         for number in range(self._engine.concurrency + ahead):
             threading.Thread(target=self._work, name=f"caption-{number}", daemon=True).start()
             self._running_threads += 1
@@ -188,11 +196,8 @@ class Scheduler:
             smaller = self._requests.smaller(group, targets[request.id])
             return smaller if smaller.images != request.images else None
 
-        return ask(self._engine, requests, self._requests.check, self._requests.ask_again, refit)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0))
+        how = self._requests
+        return ask(self._engine, requests, how.check, how.ask_again, refit, how.samples)
 
 
 def _row(job: str, answer: Answer, contents: Mapping[str, str]) -> Caption:
@@ -207,6 +212,8 @@ def _row(job: str, answer: Answer, contents: Mapping[str, str]) -> Caption:
         completion_tokens=completion.completion_tokens,
         attempts=completion.attempts,
         asked_again=answer.asked_again,
+        agreement=answer.agreement,
         failure=completion.failure,
         content=contents[completion.id],
+        canary=completion.canary,
     )

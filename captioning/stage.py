@@ -8,14 +8,19 @@ judging captions (see filtering).
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
+from pathlib import Path
 from types import MappingProxyType
 
 import msgspec
 
-from triptych.captioning.answer_check import AnswerCheck
 from triptych.captioning.backlog import Backlog, may_pass
+from triptych.captioning.canary.captions import captions_of
+from triptych.captioning.canary.pictures import side_px
+from triptych.captioning.canary.watched_engine import WatchedEngine, watched
+from triptych.captioning.cluster import ClusterEngine, open_cluster_engine, take_back
 from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.engine import Engine
 from triptych.captioning.engine_choice import check_engine, check_forms, choose_engine, open_engine
@@ -29,17 +34,22 @@ from triptych.captioning.generation_choice import (
 from triptych.captioning.image_captions import ImageCaptions, refuse_without_captions
 from triptych.captioning.image_texts import ImageTexts, refuse_without_field
 from triptych.captioning.job_notes import JobNotes
+from triptych.captioning.job_requests import requests_of
 from triptych.captioning.journals import write_captions
-from triptych.captioning.metrics import LiveMetrics, as_notes, from_notes, opening_line
-from triptych.captioning.request_builder import RequestBuilder, reader_of
-from triptych.captioning.scheduler import FinishedGroup, JobRequests, Scheduler
+from triptych.captioning.metrics import LiveMetrics, as_notes, engine_beat, from_notes, opening_line
+from triptych.captioning.request_builder import RequestBuilder
+from triptych.captioning.scheduler import FinishedGroup, Scheduler
 from triptych.captioning.sigint import Interrupts
 from triptych.captioning.structured import refuse_without_form
 from triptych.captioning.useless_answers import stop_where_useless
 from triptych.errors import SetupError
 from triptych.jobs import Job, named
+from triptych.records import Caption
+from triptych.runs.canaries import set_aside_doubted
 from triptych.runs.context import RunContext
 from triptych.runs.generations import begin_generation
+from triptych.runs.heartbeats import Heart, forget_beats
+from triptych.runs.image_reader import reader_of
 from triptych.sources.shard import Shard
 
 NOTE_EVERY_S = 10.0
@@ -66,6 +76,9 @@ def caption_run(
     run, every_job = context.folder, context.jobs
     if not run.is_finished("sets"):
         raise SetupError(f"{run.path} has no finished sets to caption; run `triptych group` first")
+    if taken := take_back(run):
+        context.progress.say(f"captions: {taken:,} that workers of a cluster had made are taken over")
+    set_aside_doubted(run, context.progress.say)
     notes = JobNotes(run)
     config, why = choose_engine(config, engine_of(run, named(every_job, chosen)))
     jobs = list(named(every_job, chosen))
@@ -86,9 +99,16 @@ def caption_run(
     todo = work.todo(choices)
     worked = any(each.backlog.counts.missing for each in todo)
     if worked:
-        work.caption(choices, todo, sources, why)
+        work.caption(choices, todo, sources, why, every_job)
     for each in todo:
         notes.end(each.choice.job, each.backlog.counts)
+    _end(context, notes, every_job, worked)
+    return worked
+
+
+def _end(context: RunContext, notes: JobNotes, every_job: Sequence[Job], worked: bool) -> None:
+    """Save the notes; the stage has finished where no job misses anything."""
+    run = context.folder
     if left := notes.left_over(every_job):
         notes.save()
         context.progress.say(
@@ -98,7 +118,6 @@ def caption_run(
         run.finish_stage("captions", notes.values)
     else:
         notes.save()
-    return worked
 
 
 def check_generations(
@@ -179,17 +198,36 @@ class _Work(msgspec.Struct, frozen=True):
         return list(found.values())
 
     def caption(
-        self, choices: Sequence[Choice], todo: Sequence[_Todo], sources: Sequence[Shard], why: str
+        self,
+        choices: Sequence[Choice],
+        todo: Sequence[_Todo],
+        sources: Sequence[Shard],
+        why: str,
+        every_job: Sequence[Job],
     ) -> None:
         """Open the engine and make what is missing."""
         progress, notes = self.context.progress, self.notes
         missing = [each for each in todo if each.backlog.counts.missing or each.waits]
         read, texts = reader_of(self.context, sources), ImageTexts(self.context, sources)
         builder = RequestBuilder(read, self.config, self.image_captions, texts)
-        if anew := [each.choice.job for each in missing if each.choice.fresh]:
-            check_engine(self.config, anew, progress.say)  # what there is stays, unless it would be answered
-        engine = open_engine(self.config, self.context.folder.logs_folder, progress.say)
-        try:
+        cluster, say = self.context.cluster, progress.say
+        counts = {each.choice.job.name: each.backlog.counts.missing for each in missing}
+        with contextlib.ExitStack() as held:
+            held.callback(set_aside_doubted, self.context.folder, say)
+            anew = [each.choice.job for each in missing if each.choice.fresh]
+            if anew and (cluster is None or self.config.spec.probe is not None):
+                # What there is stays, unless it would be answered.
+                check_engine(self.config, anew, say)
+            engine: Engine
+            config, total = self.config, sum(counts.values())
+            if cluster is None:
+                engine = open_engine(config, self.context.folder.logs_folder, say)
+                held.callback(engine.close)
+                asks = captions_of([each.choice.job for each in missing], side_px(config))
+                engine = watched(engine, config, asks, total, self.context.folder.path, say)
+            else:
+                opened = open_cluster_engine(self.context, cluster, config, every_job, sources, total)
+                engine = held.enter_context(opened)
             if any(each.choice.job.structured for each in missing):
                 refuse_without_form(engine, self.config.tile_px)
             unmade = [each.choice for each in missing]
@@ -198,16 +236,19 @@ class _Work(msgspec.Struct, frozen=True):
                     refuse_other_engine(self.context.folder, choice, engine.identity)
             self._settle(missing, engine)
             counts = {each.choice.job.name: each.backlog.counts.missing for each in missing}
-            progress.say(opening_line(engine, why, notes.values, counts))
-            with Interrupts() as interrupts:
+            say(opening_line(engine, why, notes.values, counts))
+            run, who = self.context.folder.path, ("makes captions", "captioner")
+            forget_beats(run, *who)
+            heart = Heart(run, *who, lambda: engine_beat(engine))
+            with Interrupts() as interrupts, heart:
                 for each in missing:
                     if each.waits:
                         self._count(each)
                         self._forget_failures(each)
                     if each.backlog.counts.missing and not interrupts.was_interrupted:
-                        _JobWork(self, builder, engine, interrupts).caption(each)
-        finally:
-            engine.close()
+                        _JobWork(self, builder, engine, interrupts, heart).caption(each)
+                if isinstance(engine, WatchedEngine) and not interrupts.was_interrupted:
+                    engine.end()
 
     def _settle(self, missing: Sequence[_Todo], engine: Engine) -> None:
         """The engine is there: what it runs decides too which generation counts, and new ones begin now."""
@@ -251,17 +292,15 @@ class _JobWork(msgspec.Struct, frozen=True):
     builder: RequestBuilder
     engine: Engine
     interrupts: Interrupts
+    heart: Heart
 
     def caption(self, todo: _Todo) -> None:
         """Make what is missing, and count it in ``todo`` and, now and then, in run.json."""
         context, notes, job = self.work.context, self.work.notes, todo.choice.job
         begun = todo.backlog.counts
-        stopping = self.interrupts.stopping
-        scheduler = Scheduler(
-            todo.backlog.groups(self.engine.group_size), self._requests(job), self.engine, stopping
-        )
         metrics = LiveMetrics(from_notes(job.name, notes.values), self.engine)
         noted_at = time.monotonic()
+        self.heart.take(0, job.name)
 
         def remember() -> None:
             notes.count(job, todo.backlog.counts, as_notes(job.name, metrics.now()))
@@ -269,20 +308,21 @@ class _JobWork(msgspec.Struct, frozen=True):
 
         with context.progress.task(f"captions {job.name}", begun.missing, "captions") as task:
 
-            def on_written(finished: FinishedGroup) -> None:
+            def on_written(shard: str, rows: Sequence[Caption]) -> None:
                 nonlocal noted_at
-                todo.backlog.add(finished.group.shard, finished.rows)
-                metrics.count(finished.answers, finished.took_s)
+                todo.backlog.add(shard, rows)
                 task.note(metrics.line())
-                task.advance(len(finished.rows))
+                task.advance(len(rows))
+                self.heart.advance(len(rows))
                 if time.monotonic() - noted_at >= NOTE_EVERY_S:
                     noted_at = time.monotonic()
                     remember()
 
             try:
-                write_captions(context.folder, self._finished(scheduler, todo), on_written, stopping)
+                self._write(todo, metrics, on_written)
             finally:
                 remember()
+                self.heart.hand_in(0)
         if failed := todo.backlog.counts.failed - begun.failed:
             again = may_pass(todo.backlog.counts)
             context.progress.say(
@@ -291,33 +331,37 @@ class _JobWork(msgspec.Struct, frozen=True):
                 " for all"
             )
 
-    def _finished(self, scheduler: Scheduler, todo: _Todo) -> Iterator[list[FinishedGroup]]:
-        """They stop where answers are of no use."""
-        job, has_captions = todo.choice.job, todo.backlog.counts.captioned > 0
-        check = self._check(job) if self.work.config.ask_again else None
-        stopping = self.interrupts.stopping
-        return stop_where_useless(
-            scheduler.finished(),
+    def _write(
+        self, todo: _Todo, metrics: LiveMetrics, on_written: Callable[[str, Sequence[Caption]], None]
+    ) -> None:
+        """Have what is missing captioned, here or on a cluster."""
+        job, stopping = todo.choice.job, self.interrupts.stopping
+        groups, has_captions = todo.backlog.groups(self.engine.group_size), todo.backlog.counts.captioned > 0
+        if isinstance(self.engine, ClusterEngine):
+            failed_before = frozenset(todo.failed_before)
+            for taken in self.engine.captions(
+                job, groups, stopping, has_captions=has_captions, failed_before=failed_before
+            ):
+                metrics.add(taken.metrics)
+                if taken.rows:
+                    on_written(taken.shard, taken.rows)
+            return
+        requests = requests_of(self.work.context, self.work.config, self.builder, job)
+        batches = stop_where_useless(
+            Scheduler(groups, requests, self.engine, stopping).finished(),
             job.name,
             stopping,
-            check,
+            requests.check if requests.ask_again else None,
             at_a_time=self.engine.concurrency,
             has_captions=has_captions,
             failed_before=todo.failed_before,
         )
 
-    def _check(self, job: Job) -> AnswerCheck:
-        naming = self.work.context.prompts[job.name].naming
-        return AnswerCheck(language=self.work.context.language(job), naming=naming, structured=job.structured)
+        def count(finished: FinishedGroup) -> None:
+            metrics.count(finished.answers, finished.took_s)
+            on_written(finished.group.shard, finished.rows)
 
-    def _requests(self, job: Job) -> JobRequests:
-        context, config = self.work.context, self.work.config
-        prompt = context.prompts[job.name]
-        smaller = self.builder.with_half_the_tiles()
-        return JobRequests(
-            request=lambda group, target: self.builder.request(job, group.shard, target, prompt),
-            smaller=lambda group, target: smaller.request(job, group.shard, target, prompt),
-            check=self._check(job),
-            ask_again=config.ask_again,
-            max_request_mib=config.max_request_mib,
-        )
+        def journal_of(finished: FinishedGroup) -> Path:
+            return self.work.context.folder.captions_file(job.name, finished.group.shard)
+
+        write_captions(journal_of, batches, count, stopping)

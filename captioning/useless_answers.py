@@ -77,10 +77,14 @@ def stop_where_useless(
     if error is not None:
         raise error
     if is_over or (useless and not has_captions and not stopping.is_set()):
-        raise SetupError(
-            f"captions {job}: not one of {useless} answers is of use; the last one: {last[:150]}; mend that"
-            " and run the same command (captioning.ask_again=0 takes any text)"
-        )
+        raise _none_is_of_use(job, useless, last)
+
+
+def _none_is_of_use(job: str, answers: int, last: str) -> SetupError:
+    return SetupError(
+        f"captions {job}: not one of {answers} answers is of use; the last one: {last[:150]}; mend that"
+        " and run the same command (captioning.ask_again=0 takes any text)"
+    )
 
 
 def _has_failed(finished: FinishedGroup) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -61,6 +62,8 @@ class ChatAnswer(msgspec.Struct, frozen=True, kw_only=True):
     completion_tokens: int
     has_reasoning: bool = False
     """Whether text came in a field of its own, for what the model thinks."""
+    first_tokens: dict[str, float] = {}
+    """Probabilities of the likeliest first tokens, where the endpoint gave them."""
 
 
 def read_answer(
@@ -95,6 +98,7 @@ def read_answer(
         prompt_tokens=_count(usage.get("prompt_tokens")),
         completion_tokens=_count(usage.get("completion_tokens")),
         has_reasoning=any(map(_has_reasoning, choices)),
+        first_tokens=_first_tokens(choices),
     )
 
 
@@ -194,6 +198,25 @@ def _has_reasoning(choice: dict[str, Any]) -> bool:
         isinstance(part, dict) and any(value and _REASONING.search(name) for name, value in part.items())
         for part in parts
     )
+
+
+def _first_tokens(choices: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """From the first choice that has any; nothing where they are in no form that is known."""
+    for choice in choices:
+        logprobs = choice.get("logprobs")
+        content = _objects(logprobs.get("content")) if isinstance(logprobs, dict) else []
+        found = (
+            {
+                str(each.get("token")): math.exp(logprob)
+                for each in _objects(content[0].get("top_logprobs"))
+                if isinstance(logprob := each.get("logprob"), (int, float)) and logprob <= 0
+            }
+            if content
+            else {}
+        )
+        if found:
+            return found
+    return {}
 
 
 def _text_of(choices: Sequence[dict[str, Any]]) -> str:

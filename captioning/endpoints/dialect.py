@@ -20,11 +20,14 @@ from triptych.captioning.engine import CaptionRequest
 from triptych.captioning.structured import response_format
 from triptych.prompts import message_parts
 
-OPTIONAL = ("top_k", "repetition_penalty", "stream_options", "top_p", "seed", "temperature", "stream")
+OPTIONAL = (
+    *("top_k", "repetition_penalty", "stream_options", "top_p", "seed", "temperature", "stream"),
+    *("top_logprobs", "logprobs"),
+)
 
 STEPS: tuple[tuple[str, ...], ...] = (
     ("top_k", "repetition_penalty"),
-    ("stream_options", "top_p", "seed"),
+    ("stream_options", "top_p", "seed", "top_logprobs", "logprobs"),
     ("temperature", "stream"),
     ("max_tokens",),
 )
@@ -73,6 +76,7 @@ class Dialect:
             BOUND: request.max_tokens,
             **msgspec.to_builtins(request.sampling),
             **({"response_format": response_format(len(request.images))} if request.structured else {}),
+            **({"logprobs": True, "top_logprobs": request.top_logprobs} if request.top_logprobs else {}),
         }
         if BOUND in self._left_out or OTHER_BOUND in self._extra:
             fields[OTHER_BOUND] = fields.pop(BOUND)

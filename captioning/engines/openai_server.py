@@ -17,6 +17,8 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+import msgspec
+
 from triptych.captioning.endpoints.backoff import FIRST_PAUSE_S, pause_s
 from triptych.captioning.endpoints.chat_api import ChatAnswer
 from triptych.captioning.endpoints.endpoint import Endpoint
@@ -39,6 +41,10 @@ from triptych.errors import SetupError
 
 WAITING_SHARE = 1 / 8
 """Of the slots: requests that wait for one, so that a slot that gets free is taken at once."""
+
+TOGETHER = 16
+"""Requests that one endpoint is asked at a time, beside what it has in flight, where it is asked by itself:
+what mixes up requests does so when it has several."""
 
 T = TypeVar("T")
 
@@ -112,7 +118,29 @@ class ServerEngine:
         return self._balancer.meter.slot_s()
 
     def caption(self, requests: Sequence[CaptionRequest]) -> list[Completion]:
-        return [self._in_loop(self._caption(request)) for request in requests]
+        return self._in_loop(self._caption_all(requests))
+
+    def caption_at(self, endpoint: Endpoint, requests: Sequence[CaptionRequest]) -> list[Completion]:
+        """Ask this endpoint alone, once: the first request alone, then the others together. What gets no
+        answer is a failure. Raises SetupError where it takes no picture, or not so many."""
+        return self._in_loop(self._caption_at(endpoint, requests))
+
+    async def _caption_at(self, endpoint: Endpoint, requests: Sequence[CaptionRequest]) -> list[Completion]:
+        at_once = asyncio.Semaphore(min(TOGETHER, endpoint.limit.limit))
+
+        async def ask(request: CaptionRequest) -> Completion:
+            tries = _Tries()
+            async with at_once:
+                tries.endpoint, tries.sent = endpoint, 1
+                try:
+                    return self._completion(request, tries, await self._client.ask(endpoint, request))
+                except (Refused, Transient) as error:
+                    return Completion(id=request.id, failure=f"no answer: {error}")
+
+        first = await ask(requests[0])
+        if first.failure is not None:
+            return [msgspec.structs.replace(first, id=request.id) for request in requests]
+        return [first, *await asyncio.gather(*map(ask, requests[1:]))]
 
     def close(self) -> None:
         """Drop what is still in flight and the connections."""
@@ -160,6 +188,9 @@ class ServerEngine:
         if self._http is not None:
             await self._http.close()
 
+    async def _caption_all(self, requests: Sequence[CaptionRequest]) -> list[Completion]:
+        return await asyncio.gather(*map(self._caption, requests))
+
     async def _caption(self, request: CaptionRequest) -> Completion:
         tries = _Tries()
         while True:
@@ -194,12 +225,14 @@ class ServerEngine:
             prompt_tokens=answer.prompt_tokens,
             completion_tokens=answer.completion_tokens,
             attempts=tries.sent,
+            first_tokens=answer.first_tokens,
+            endpoint=tries.endpoint.url if tries.endpoint is not None else "",
         )
 
     async def _ask(self, request: CaptionRequest, tries: _Tries) -> ChatAnswer:
         """One attempt; its endpoint is given its outcome."""
         waiting_since = time.monotonic()
-        endpoint = await self._balancer.acquire(tries.errors_at)
+        endpoint = tries.endpoint = await self._balancer.acquire(tries.errors_at)
         began = time.monotonic()
         tries.sent += 1
         tries.waited_s += began - waiting_since
@@ -237,6 +270,8 @@ class _Tries:
         self.attempts = 0
         self.error: Transient | None = None
         self.errors_at: Counter[Endpoint] = Counter()
+        self.endpoint: Endpoint | None = None
+        """That was asked last."""
         self._errors = 0
         self._began = time.monotonic()
 

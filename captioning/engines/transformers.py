@@ -9,10 +9,10 @@ times slower here (2 cores); single-threaded arithmetic also rounds alike whatev
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import msgspec
 import torch
 import transformers
 from transformers import AutoModelForImageTextToText, AutoProcessor
@@ -23,6 +23,7 @@ from triptych.captioning.engines.token_choice import TokenChoice
 from triptych.captioning.models.location import locate
 from triptych.captioning.tiling import unpack
 from triptych.errors import SetupError
+from triptych.executors.processes import core_count
 from triptych.prompts import message_parts
 
 MAX_CPU_BATCHES = 8
@@ -53,7 +54,7 @@ class TransformersEngine:
     def concurrency(self) -> int:
         if self._device.type != "cpu":
             return 1
-        return min(len(os.sched_getaffinity(0)), MAX_CPU_BATCHES)
+        return min(core_count(), MAX_CPU_BATCHES)
 
     @property
     def slots(self) -> int:
@@ -82,6 +83,7 @@ class TransformersEngine:
         prompt_tokens = inputs["attention_mask"].sum(dim=1).tolist()
         samplings = [request.sampling for request in requests]
         greedy = all(sampling == GREEDY for sampling in samplings)
+        most = max(request.top_logprobs for request in requests)
         try:
             with torch.inference_mode():
                 generated = self._model.generate(
@@ -89,6 +91,8 @@ class TransformersEngine:
                     do_sample=False,
                     logits_processor=[] if greedy else [TokenChoice(samplings, inputs["input_ids"].shape[1])],
                     max_new_tokens=max(request.max_tokens for request in requests),
+                    return_dict_in_generate=True,
+                    output_logits=most > 0,
                 )
         except RuntimeError as error:
             if isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error):
@@ -98,10 +102,18 @@ class TransformersEngine:
                     " (captions so far stay on disk)"
                 ) from None
             raise
-        rows = generated[:, inputs["input_ids"].shape[1] :].tolist()
-        return [
+        rows = generated.sequences[:, inputs["input_ids"].shape[1] :].tolist()
+        completions = [
             self._completion(request, row, prompt)
             for request, row, prompt in zip(requests, rows, prompt_tokens, strict=True)
+        ]
+        if not most:
+            return completions
+        chances, tokens = generated.logits[0].float().softmax(dim=-1).topk(most, dim=-1)
+        decode = self._processor.tokenizer.decode
+        return [
+            msgspec.structs.replace(each, first_tokens=dict(zip(map(decode, ids), of_each, strict=True)))
+            for each, ids, of_each in zip(completions, tokens.tolist(), chances.tolist(), strict=True)
         ]
 
     def model_inputs(self, requests: Sequence[CaptionRequest]) -> Any:

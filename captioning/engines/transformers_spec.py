@@ -12,17 +12,26 @@ from triptych.captioning.engine import Engine
 from triptych.captioning.engines import EngineSpec, Examined, Finding, RequestLimits, Suitability
 from triptych.captioning.engines.config import TransformersConfig
 from triptych.captioning.models.location import locate
+from triptych.extras import require
 
 
 def _open(
     model: str, config: TransformersConfig, _: RequestLimits, _logs: Path, _say: Callable[[str], None]
 ) -> Engine:
+    _check(model, config)
     from triptych.captioning.engines.transformers import TransformersEngine
 
     return TransformersEngine(model, config)
 
 
 def _check(model: str, _config: TransformersConfig) -> None:
+    require(
+        "local",
+        "torch",
+        "transformers",
+        what="captioning with --engine transformers",
+        instead="name endpoints with --server URL",
+    )
     locate(model)
 
 

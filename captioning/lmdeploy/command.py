@@ -13,12 +13,24 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from triptych.captioning.lmdeploy.config import LmdeployConfig
-from triptych.captioning.lmdeploy.gpus import Gpu
+from triptych.captioning.lmdeploy.gpus import Gpu, visible_gpus
 from triptych.captioning.lmdeploy.ports import LOOPBACK
 from triptych.errors import SetupError
+from triptych.executors import PLACED_GPUS
 
 SERVE = ("-m", "lmdeploy", "serve", "api_server")
 """What this Python is started with."""
+
+PLACED = ("-m", "triptych.executors.ray.placed")
+"""And before it, where its GPUs may be those of several nodes."""
+
+
+def groups_here(tp: int) -> list[tuple[Gpu, ...]]:
+    """The GPUs of each server of this process; one group without any where Ray gives a server its GPUs.
+
+    Raises SetupError where there are too few.
+    """
+    return [()] if PLACED_GPUS in os.environ else gpu_groups(visible_gpus(), tp)
 
 
 def gpu_groups(gpus: Sequence[Gpu], tp: int) -> list[tuple[Gpu, ...]]:
@@ -45,7 +57,8 @@ def served_name(model: str) -> str:
 def serve_command(model: str, config: LmdeployConfig, port: int) -> list[str]:
     """The command line of one server."""
     folder = Path(model).expanduser()
-    command = [sys.executable, *SERVE, str(folder) if folder.is_dir() else model]
+    start = (*PLACED, *SERVE[1:]) if PLACED_GPUS in os.environ else SERVE
+    command = [sys.executable, *start, str(folder) if folder.is_dir() else model]
     options: dict[str, object] = {
         "--model-name": served_name(model),
         "--server-name": LOOPBACK,
@@ -68,11 +81,19 @@ def serve_command(model: str, config: LmdeployConfig, port: int) -> list[str]:
 
 
 def serve_environment(group: Sequence[Gpu]) -> Mapping[str, str]:
-    """The environment of one server: its GPUs, quiet access logs, no threads that fight for cores."""
-    return os.environ | {
-        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
-        "CUDA_VISIBLE_DEVICES": ",".join(gpu.device for gpu in group),
+    """The environment of one server: its GPUs, quiet access logs, no threads that fight for cores.
+
+    Without a group, all of this machine's: lmdeploy wants to see one where it starts, and Ray hands out those
+    that it takes.
+    """
+    environment = os.environ | {
         "OMP_NUM_THREADS": "1",
         "PYTHONUNBUFFERED": "1",
         "UVICORN_LOG_LEVEL": "warning",  # else a line for each of millions of requests
     }
+    environment.pop("CUDA_VISIBLE_DEVICES", None)
+    if group:
+        environment["RAY_ADDRESS"] = "local"  # its PyTorch engine would join a cluster that it finds
+        environment["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
+        environment["CUDA_VISIBLE_DEVICES"] = ",".join(gpu.device for gpu in group)
+    return environment

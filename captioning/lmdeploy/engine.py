@@ -12,13 +12,13 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError
 from pathlib import Path
 
+from triptych.captioning.endpoints.endpoint import Endpoint
 from triptych.captioning.engine import CaptionRequest, Completion
 from triptych.captioning.engines import RequestLimits
 from triptych.captioning.engines.config import ServerConfig
 from triptych.captioning.engines.openai_server import ServerEngine
-from triptych.captioning.lmdeploy.command import gpu_groups, serve_command, serve_environment, served_name
+from triptych.captioning.lmdeploy.command import groups_here, serve_command, serve_environment, served_name
 from triptych.captioning.lmdeploy.config import LmdeployConfig
-from triptych.captioning.lmdeploy.gpus import visible_gpus
 from triptych.captioning.lmdeploy.ports import held_ports
 from triptych.captioning.lmdeploy.server_log import ServerLog
 from triptych.captioning.lmdeploy.server_process import ServerProcess
@@ -44,7 +44,7 @@ class LmdeployEngine(ServerEngine):
         """
         self._backend = config.backend
         self._given_up: str | None = None
-        groups = gpu_groups(visible_gpus(), config.tp)
+        groups = groups_here(config.tp)
         with contextlib.ExitStack() as held:
             ports = held.enter_context(held_ports(len(groups), config.port))
             children = [
@@ -78,9 +78,16 @@ class LmdeployEngine(ServerEngine):
 
     def caption(self, requests: Sequence[CaptionRequest]) -> list[Completion]:
         """As the server engine does. Raises SetupError where a server was given up."""
+        return self._unless_given_up(super().caption, requests)
+
+    def caption_at(self, endpoint: Endpoint, requests: Sequence[CaptionRequest]) -> list[Completion]:
+        """Likewise."""
+        return self._unless_given_up(super().caption_at, endpoint, requests)
+
+    def _unless_given_up(self, ask: Callable[..., list[Completion]], *arguments: object) -> list[Completion]:
         if self._given_up is None:
             try:
-                return super().caption(requests)
+                return ask(*arguments)
             except (SetupError, CancelledError):
                 if self._given_up is None:
                     raise

@@ -12,12 +12,13 @@ from pathlib import Path
 
 from triptych.captioning.engine import Engine
 from triptych.captioning.engines import EngineSpec, Examined, Finding, RequestLimits, Suitability
-from triptych.captioning.lmdeploy.command import gpu_groups
+from triptych.captioning.lmdeploy.command import gpu_groups, groups_here
 from triptych.captioning.lmdeploy.config import LmdeployConfig
 from triptych.captioning.lmdeploy.gpus import Gpu, visible_gpus
 from triptych.captioning.models.facts import ModelFacts
 from triptych.captioning.models.location import locate
 from triptych.errors import SetupError
+from triptych.extras import install
 
 VERSIONS = ("0.18",)
 """Whose command line and server Triptych is tested with."""
@@ -54,10 +55,9 @@ def _open(
 def _check(model: str, config: LmdeployConfig) -> None:
     if (fault := installation_fault()) is not None:
         raise SetupError(
-            f"{fault}; pip install 'triptych[lmdeploy]', name endpoints with --server,"
-            " or take --engine transformers"
+            f"{fault}; {install('lmdeploy')}, name endpoints with --server, or take --engine transformers"
         )
-    gpu_groups(visible_gpus(), config.tp)
+    groups_here(config.tp)
     locate(model)
 
 
@@ -81,9 +81,7 @@ def _findings(examined: Examined, config: LmdeployConfig) -> Iterator[Finding]:
             "set captioning.lmdeploy.trust_remote_code=true if you trust it, or take a model ending in -hf",
         )  # fmt: skip
     if (fault := installation_fault()) is not None:
-        yield Finding(
-            "lmdeploy version", "failed", fault, "install the tested one: pip install 'triptych[lmdeploy]'"
-        )
+        yield Finding("lmdeploy version", "failed", fault, f"install the tested one: {install('lmdeploy')}")
     try:
         groups = gpu_groups(visible_gpus(), config.tp)
     except SetupError as error:

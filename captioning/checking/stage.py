@@ -1,0 +1,259 @@
+"""Checks captions: every statement of each is put to a model, alone with the image that it is about.
+
+Comes in: a run with captions that were judged, the sources of its images, who is asked. Goes out: a journal
+of answers for each job and shard (see runs.checks). Which captions are checked depends on their ids alone:
+those that a report shows come first. So does the order in which statements are asked, so that no answer
+follows from the one before. What is answered already isn't asked again; what failed is. Not its job: what is
+asked (see questions), what follows (see filtering).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from array import array
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from triptych.captioning.backlog import Group, cut_into_groups
+from triptych.captioning.canary.pictures import side_px
+from triptych.captioning.canary.statements import statements_on
+from triptych.captioning.canary.watched_engine import WatchedEngine, watched
+from triptych.captioning.checking.config import CheckingConfig
+from triptych.captioning.checking.questions import Question, checks_in, questions_on, requests_of_checks
+from triptych.captioning.cluster import ClusterEngine, open_cluster_engine, take_back
+from triptych.captioning.engine import Engine
+from triptych.captioning.engine_choice import choose_engine, open_engine
+from triptych.captioning.journals import write_captions
+from triptych.captioning.request_builder import RequestBuilder
+from triptych.captioning.scheduler import FinishedGroup, Scheduler
+from triptych.captioning.sigint import Interrupts
+from triptych.errors import SetupError
+from triptych.jobs import Job
+from triptych.prompts.questions import check_prompt
+from triptych.records import Caption, target_of
+from triptych.runs.canaries import set_aside_doubted
+from triptych.runs.checks import Checker, begin_checks, checks_file, of_caption, read_checks
+from triptych.runs.context import RunContext
+from triptych.runs.folder import RunFolder
+from triptych.runs.image_reader import reader_of
+from triptych.runs.plan import Planned, Target
+from triptych.runs.sampling import drawn_rank, hash64, last_of_smallest
+from triptych.runs.stage_record import JobChecks
+from triptych.sources.shard import Shard
+
+UNTRUE = "untrue"
+"""The rule that rejects by checks: what it rejects stays to be checked."""
+
+
+def check_run(context: RunContext, sources: Sequence[Shard], config: CheckingConfig) -> dict[str, JobChecks]:
+    """Check the captions of the context's jobs. Returns what came of it, by job.
+
+    Raises SetupError where there are no verdicts yet, the engine can't be had or sources aren't there,
+    KeyboardInterrupt after Ctrl-C.
+    """
+    run = context.folder
+    if not run.is_finished("verdicts"):
+        raise SetupError(f"{run.path}: verdicts are not finished; run `triptych filter {run.path}` first")
+    chosen, why = choose_engine(config)
+    say = context.progress.say
+    if taken := take_back(run):
+        say(f"checks: {taken:,} rows that workers of a cluster had made are taken over")
+    set_aside_doubted(run, say)
+    with contextlib.ExitStack() as held:
+        held.callback(set_aside_doubted, run, say)
+        engine: Engine
+        if context.cluster is None:  # a set-up that can't be ends here, before anything is read
+            engine = open_engine(chosen, run.logs_folder, say)
+            held.callback(engine.close)
+        samples = [_Sample(context, job, _last_rank(context, job, config.captions)) for job in context.jobs]
+        counts = {each.job.name: _count(each) for each in samples}
+        if context.cluster is not None:
+            most = sum(each.statements for each in counts.values())
+            opened = open_cluster_engine(
+                context, context.cluster, chosen, context.jobs, sources, most, checks=True
+            )
+            engine = held.enter_context(opened)
+        say(f"checks: {engine.describe()}{f' ({why})' if why else ''}")
+        builder = RequestBuilder(reader_of(context, sources), chosen)
+        checkers = {each.job.name: _checker(each.job, chosen, engine) for each in samples}
+        missing = {name: _missing(run, name, counts[name], checker) for name, checker in checkers.items()}
+        if context.cluster is None:
+            asks = statements_on(side_px(chosen))
+            engine = watched(engine, chosen, asks, sum(missing.values()), run.path, say)
+        with Interrupts() as interrupts:
+            for sample in samples:
+                name = sample.job.name
+                if interrupts.was_interrupted:
+                    break
+                _warn_of_itself(context, sample.job, chosen, engine)
+                begin_checks(run, name, checkers[name])
+                if missing[name]:
+                    _check_job(sample, chosen, builder, engine, interrupts.stopping, missing[name])
+            if isinstance(engine, WatchedEngine) and not interrupts.was_interrupted:
+                engine.end()
+    for sample in samples:
+        run.run_file.checked[sample.job.name] = _count(sample)
+    run.save()
+    return {each.job.name: run.run_file.checked[each.job.name] for each in samples}
+
+
+class _Sample(NamedTuple):
+    """The captions of a job that are checked."""
+
+    context: RunContext
+    job: Job
+    last_rank: int | None
+    """The largest that is still in the sample; None: all are."""
+
+    def read(self) -> Iterator[tuple[str, list[tuple[Planned, list[Question]]]]]:
+        """By shard: those that are kept, or would be without checks, with what is asked of each."""
+        prompt, naming = check_prompt(self.job.language), self.context.prompts[self.job.name].naming
+        for shard, planned in self.context.plan(self.job).read_all(verdicts=True):
+            chosen = [each for each in planned if _is_candidate(each) and self._has(each)]
+            if chosen:
+                yield shard, [(each, list(questions_on(each, prompt, naming))) for each in chosen]
+
+    def _has(self, planned: Planned) -> bool:
+        return self.last_rank is None or _rank(planned) <= self.last_rank
+
+
+def _last_rank(context: RunContext, job: Job, captions: int) -> int | None:
+    """Of a sample of so many captions; 0: of all, None."""
+    if not captions:
+        return None
+    ranks = array("Q")
+    for _, planned in context.plan(job).read_all(verdicts=True):
+        ranks.extend(_rank(each) for each in planned if _is_candidate(each))
+    return last_of_smallest(ranks, captions)
+
+
+def _count(sample: _Sample) -> JobChecks:
+    """What is answered so far."""
+    context, job, answers = sample.context, sample.job, Counter[str]()
+    counts = JobChecks(made_of=context.folder.captions_mark(job.name))
+    for shard, chosen in sample.read():
+        found = read_checks(context.folder, job.name, shard)
+        for planned, questions in chosen:
+            caption, target = _captioned(planned)
+            answered = {each.id: each for each in of_caption(found.get(caption.id, ()), caption, target)}
+            counts.captions += 1
+            counts.statements += len(questions)
+            made = [answered[q.check.id] for q in questions if q.check.id in answered]
+            counts.missing += len(questions) - sum(each.failure is None for each in made)
+            own = [each for each in made if each.answer and not each.is_swapped]
+            answers.update(each.answer for each in own)
+            counts.denied += any(each.answer == "no" for each in own)
+            held = {each.start for each in own if each.answer == "yes"}
+            elsewhere = [
+                each.answer for each in made if each.is_swapped and each.answer and each.start in held
+            ]
+            counts.swapped += len(elsewhere)
+            counts.hold_elsewhere += elsewhere.count("yes")
+            counts.prompt_tokens += sum(each.prompt_tokens for each in made)
+            counts.completion_tokens += sum(each.completion_tokens for each in made)
+    counts.answers = dict(answers)
+    return counts
+
+
+def _warn_of_itself(context: RunContext, job: Job, config: CheckingConfig, engine: Engine) -> None:
+    """A model sees no fault that it makes itself."""
+    from triptych.runs.generations import current_generation
+
+    generation = current_generation(context.folder, job.name)
+    if generation is None:
+        return
+    same_model = config.model is not None and generation.settings.get("model") == config.model
+    served = engine.identity.get("served_model")
+    if same_model or (served and served == generation.engine.get("served_model")):
+        context.progress.say(
+            f"warning: the captions of {job.name} were made by the model that checks them; one of another"
+            " family sees more"
+        )
+
+
+def _checker(job: Job, config: CheckingConfig, engine: Engine) -> Checker:
+    return Checker(
+        engine=config.engine,
+        identity=dict(engine.identity),
+        model=config.model or "",
+        prompt=check_prompt(job.language).sha256,
+    )
+
+
+def _missing(run: RunFolder, job: str, counts: JobChecks, checker: Checker) -> int:
+    """How many answers of ``checker`` are, whether or not its own count by now."""
+    return counts.missing if run.run_file.checks.get(job) == checker.name else counts.statements
+
+
+def _check_job(
+    sample: _Sample,
+    config: CheckingConfig,
+    builder: RequestBuilder,
+    engine: Engine,
+    stopping: threading.Event,
+    missing: int,
+) -> None:
+    context, job = sample.context, sample.job
+    run = context.folder
+    checker = run.run_file.checks[job.name]
+    questions: dict[str, Question] = {}
+    groups = _groups(sample, engine.group_size, questions)
+    with context.progress.task(f"checks {job.name}", missing, "answers") as task:
+        if isinstance(engine, ClusterEngine):
+            for taken in engine.checks(job, checker, groups, stopping, questions):
+                task.advance(len(taken.rows))
+            return
+
+        def journal_of(finished: FinishedGroup) -> Path:
+            return checks_file(run, job.name, checker, finished.group.shard)
+
+        def on_written(finished: FinishedGroup) -> None:
+            task.advance(len(finished.rows))
+            for target in finished.group.targets:
+                del questions[target.id]
+
+        scheduler = Scheduler(
+            groups, requests_of_checks(builder, config, job, context, questions), engine, stopping
+        )
+        rows_of = partial(checks_in, questions=questions, job=job)
+        write_captions(journal_of, scheduler.finished(), on_written, stopping, rows_of)
+
+
+def _groups(sample: _Sample, group_size: int, questions: dict[str, Question]) -> Iterator[Group]:
+    """Those that miss an answer, shard by shard; their questions are in ``questions`` by then, by id."""
+    job = sample.job
+    for shard, chosen in sample.read():
+        found = read_checks(sample.context.folder, job.name, shard)
+        asked: dict[str, Question] = {}
+        answered: set[str] = set()
+        for planned, of_planned in chosen:
+            caption, target = _captioned(planned)
+            asked |= {each.check.id: each for each in of_planned}
+            made = of_caption(found.get(caption.id, ()), caption, target)
+            answered |= {each.id for each in made if each.failure is None}
+        targets = [asked[each].target for each in sorted(asked, key=hash64)]
+        for members in cut_into_groups(targets, group_size):
+            missing = frozenset(target.id for target in members) - answered
+            if missing:
+                questions |= {target.id: asked[target.id] for target in members}
+                yield Group(job=job, shard=shard, targets=members, missing=missing)
+
+
+def _rank(planned: Planned) -> int:
+    return drawn_rank(target_of(planned.target.id))
+
+
+def _is_candidate(planned: Planned) -> bool:
+    verdict = planned.verdict
+    if verdict is None or not planned.is_captioned:
+        return False
+    return verdict.keep or verdict.reason == UNTRUE or bool(verdict.removed)
+
+
+def _captioned(planned: Planned) -> tuple[Caption, Target]:
+    assert planned.caption is not None
+    return planned.caption, planned.target

@@ -1,0 +1,35 @@
+"""What a scheduler needs to know of one job: how its requests are made, and which answers are asked again.
+
+Comes in: a run, a config, what makes requests. Goes out: JobRequests. Not its job: asking (see scheduler).
+"""
+
+from __future__ import annotations
+
+from triptych.captioning.answer_check import AnswerCheck
+from triptych.captioning.config import CaptioningConfig
+from triptych.captioning.request_builder import RequestBuilder
+from triptych.captioning.scheduler import JobRequests
+from triptych.jobs import Job
+from triptych.runs.context import RunContext
+
+
+def answer_check(context: RunContext, job: Job) -> AnswerCheck:
+    """What is of no use as an answer of ``job``."""
+    naming = context.prompts[job.name].naming
+    return AnswerCheck(language=context.language(job), naming=naming, structured=job.structured)
+
+
+def requests_of(
+    context: RunContext, config: CaptioningConfig, builder: RequestBuilder, job: Job
+) -> JobRequests:
+    """Those of ``job``."""
+    prompt = context.prompts[job.name]
+    smaller = builder.with_half_the_tiles()
+    return JobRequests(
+        request=lambda group, target: builder.request(job, group.shard, target, prompt),
+        smaller=lambda group, target: smaller.request(job, group.shard, target, prompt),
+        check=answer_check(context, job),
+        ask_again=config.ask_again,
+        samples=config.samples,
+        max_request_mib=config.max_request_mib,
+    )

@@ -7,13 +7,19 @@ that gives each file a config of its own, named by its job. Not its job: countin
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import get_args
 
 from triptych.export.config import ExportConfig
+from triptych.export.containers import CONTAINERS
 from triptych.export.formats import FORMATS
 from triptych.export.manifest import Funnel, Manifest
+from triptych.export.row_marks import has_kinds
 from triptych.languages import Language
+from triptych.records import SetKind
 from triptych.runs.captioners import captioners
+from triptych.runs.checks import lines_on
 from triptych.runs.ledger.captions import JobCounts
+from triptych.runs.stage_record import JobChecks, Setting
 
 _SIZE_CATEGORIES = (
     (1_000, "n<1K"),
@@ -31,6 +37,11 @@ _SA1B_LICENCE = (
     " below the folder that the archives were unpacked to, one folder an archive:"
     " `sa_000000/sa_1.jpg` is `sa_1.jpg` of `sa_000000.tar`."
 )
+_SA1B_LICENCE_INSIDE = (
+    "The images are those of SA-1B, and are included as they were found. Meta's SA-1B Dataset Research"
+    " License binds what is done with them, and does not let everybody pass them on."
+)
+_OWN_LICENCE_INSIDE = "The images are included as they were found, and their rights stay with their owners."
 _OWN_LICENCE = (
     "The images are not included, and their rights stay with their owners. `image` in a row is the path of"
     " the image below the folder that was captioned; an archive stands for a folder of its name: `a/x.jpg`"
@@ -43,11 +54,12 @@ def card(
     manifest: Manifest,
     languages: Mapping[str, Language],
     examples: Mapping[str, bytes],
+    kinds: Mapping[SetKind, int],
 ) -> str:
     """The whole card.
 
     ``manifest`` may lack the card's own entry; ``languages`` are by code; ``examples`` are rows as they stand
-    in the files, for jobs that have any.
+    in the files, for jobs that have any; ``kinds`` counts sets by kind.
     """
     files = [(name, entry, entry.job) for name, entry in manifest.files.items() if entry.job is not None]
     jobs, stages, funnel = manifest.jobs, manifest.stages, manifest.funnel
@@ -71,30 +83,55 @@ def card(
         ),
         f"{FORMATS[config.format].hint(config.prefix, config.image_root)} A file without rows has no config."
         " `manifest.json` has every checksum.",
+        CONTAINERS[config.file_type].hint,
         "## Licence",
-        _SA1B_LICENCE if config.image_source == "sa-1b" else _OWN_LICENCE,
+        _image_licence(config),
         _captions_licence(config),
         "## How it was made",
         "Each file's captions answer this prompt:",
         *(f"**{job}**\n\n{_fenced(jobs[job].prompt)}" for job in jobs),
         f"Settings of captioning:\n\n{_settings(captions)}",
+        _sets(stages["sets"].settings if "sets" in stages else {}, kinds),
         "## Filters",
         f"Thresholds and settings:\n\n{_settings(filters)}",
         f"Captions by the first rule that rejected them:\n\n{_rejections(funnel.jobs)}",
         "## From images to rows",
         _table(("images", "count"), list(_image_lines(funnel))),
         _jobs_table(manifest),
+        _repairs(funnel.jobs),
+        _checks(manifest.checks),
         "## Example rows",
         *(f"**{job}**\n\n{_fenced(row.decode().rstrip(), 'json')}" for job, row in examples.items()),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
+def _sets(settings: Mapping[str, Setting], kinds: Mapping[SetKind, int]) -> str:
+    """Which kinds of sets there are, where there are several, and which images share one."""
+    lines = []
+    if has_kinds(settings):
+        counts = ", ".join(f"{kinds.get(kind, 0):,} {kind}" for kind in get_args(SetKind))
+        lines.append(
+            f"Sets: {counts}. Asked for were shares of {settings['varied_share']} varied and"
+            f" {settings['contrast_share']} contrast, drawn with seed {settings['seed']}. Each row of a set"
+            " says its `kind`. Images of a varied set are all unlike each other. A contrast set has one image"
+            " that is unlike the others, which are related: `odd_image` is its number, from 1; elsewhere 0."
+        )
+    if settings.get("together"):
+        lines.append(f"Only images of one {_code(str(settings['together']))} share a set.")
+    if settings.get("apart"):
+        lines.append(f"No two images of one {_code(str(settings['apart']))} share a set.")
+    return "\n\n".join(lines)
+
+
 def _header(config: ExportConfig, manifest: Manifest, total: int) -> str:
     """The YAML that the Hub reads, between its lines of dashes."""
     from huggingface_hub import DatasetCardData
 
-    filled = {entry.job: name for name, entry in manifest.files.items() if entry.rows}
+    filled: dict[str, list[str]] = {}
+    for name, entry in manifest.files.items():
+        if entry.rows and entry.job is not None:
+            filled.setdefault(entry.job, []).append(name)
     data = DatasetCardData(
         pretty_name=config.prefix,
         license=config.captions_licence,
@@ -102,8 +139,11 @@ def _header(config: ExportConfig, manifest: Manifest, total: int) -> str:
         task_categories=["image-to-text"],
         size_categories=[_size_category(total)],
         configs=[
-            {"config_name": job, "data_files": [{"split": "train", "path": name}]}
-            for job, name in filled.items()
+            {
+                "config_name": job,
+                "data_files": [{"split": "train", "path": names[0] if len(names) == 1 else names}],
+            }
+            for job, names in filled.items()
         ],
     )
     return f"---\n{data.to_yaml().strip()}\n---"
@@ -116,6 +156,13 @@ def _size_category(rows: int) -> str:
 def _named(languages: Mapping[str, Language], code: str) -> str:
     """The language in words, where it has any."""
     return languages[code].name or code
+
+
+def _image_licence(config: ExportConfig) -> str:
+    is_sa1b = config.image_source == "sa-1b"
+    if CONTAINERS[config.file_type].holds_images:
+        return _SA1B_LICENCE_INSIDE if is_sa1b else _OWN_LICENCE_INSIDE
+    return _SA1B_LICENCE if is_sa1b else _OWN_LICENCE
 
 
 def _captions_licence(config: ExportConfig) -> str:
@@ -132,6 +179,8 @@ def _image_lines(funnel: Funnel) -> Iterator[tuple[str, str]]:
     yield "found", _count(images.found)
     for reason, count in (images.unreadable or {}).items():
         yield f"unreadable: {reason}", _count(count)
+    for reason, count in (images.screened or {}).items():
+        yield f"screened out: {reason}", _count(count)
     for reason, count in (images.duplicates or {}).items():
         yield f"duplicate: {reason}", _count(count)
     yield f"in {_count(images.sets)} sets", _count(images.in_sets)
@@ -146,6 +195,26 @@ def _jobs_table(manifest: Manifest) -> str:
         figures = (counts.planned, failed, counts.captioned, rejected, counts.kept)
         lines.append((job, f"{manifest.jobs[job].subject}s", *map(_count, figures)))
     return _table(("job", "of", "planned", "failed", "captioned", "rejected", "kept"), lines)
+
+
+def _checks(checks: Mapping[str, JobChecks]) -> str:
+    """What a second model said, where one was asked."""
+    lines = [f"- {_code(job)}: {line}" for job, each in checks.items() for line in lines_on(each)]
+    said = "Statements of captions were put to a second model, each alone with its image, before the filter:"
+    return "\n".join(["## Checks\n", f"{said}\n", *lines]) if lines else ""
+
+
+def _repairs(jobs: Mapping[str, JobCounts]) -> str:
+    """How many captions lack sentences, where any does."""
+    counts = [
+        f"{each.repaired:,} of {each.kept:,} in {_code(job)}" for job, each in jobs.items() if each.repaired
+    ]
+    if not counts:
+        return ""
+    return (
+        f"Captions that were repaired: {', '.join(counts)}. A second model denied sentences of theirs, which"
+        " were taken out; such a row has `repaired`."
+    )
 
 
 def _rejections(jobs: Mapping[str, JobCounts]) -> str:

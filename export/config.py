@@ -22,12 +22,17 @@ class ExportConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """How the kept captions are handed over."""
 
     format: str = "internvl"
-    """Whose rows: ``internvl``, ``llava``, ``ms-swift``, ``llama-factory``, or ``chat-parts`` (TRL, Axolotl,
-    chat templates of Hugging Face)."""
+    """Whose rows: ``internvl``, ``llava``, ``ms-swift``, ``llama-factory``, ``chat-parts`` (TRL, Axolotl,
+    chat templates of Hugging Face), ``label-studio``, ``fiftyone``, ``capevalkit``, ``preference`` (pairs for
+    DPO in TRL), or ``preference-llama-factory``."""
     file_type: str = "jsonl"
-    """What the rows lie in: ``jsonl`` as trainers read it, ``jsonl.zst``, the same compressed, or
-    ``parquet``. The latter two need pyarrow, and have no trainer's start file beside them, as those name JSON
-    Lines."""
+    """What the rows lie in: ``jsonl`` as trainers read it, ``jsonl.zst``, the same compressed, ``parquet``;
+    with the images inside ``images.parquet``, or ``tar``, which is WebDataset's. Only JSON Lines have a
+    trainer's start file beside them. zstd and Parquet need pyarrow. ``label-studio`` rows lie in ``json``,
+    ``fiftyone`` rows in ``csv``."""
+    rows_per_file: int = 0
+    """Parts of so many rows, the last of fewer. 0: all in one file; of ``images.parquet`` and ``tar``
+    10,000, as img2dataset has."""
     prefix: str = "triptych_caption"
     """What every file name begins with: letters, digits, dots, dashes and underscores."""
     image_root: str = ""
@@ -45,6 +50,15 @@ class ExportConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         """Raises UsageError where a value can't be."""
         _check_known("format", self.format, FORMATS)
         _check_known("file_type", self.file_type, CONTAINERS)
+        file_types = FORMATS[self.format].file_types
+        if self.file_type not in file_types:
+            raise UsageError(
+                f"export.file_type is {self.file_type!r}; rows of {self.format} lie in"
+                f" {' or '.join(file_types)}: add --file-type {file_types[0]}",
+                key="export.file_type",
+            )
+        if self.rows_per_file < 0:
+            raise UsageError(f"export.rows_per_file is {self.rows_per_file}; expected 0 or more")
         if not _FILE_NAME_START.fullmatch(self.prefix):
             raise UsageError(
                 f"export.prefix is {self.prefix!r}; expected letters, digits, dots, dashes and"

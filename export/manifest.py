@@ -21,15 +21,21 @@ from triptych.runs.jsonl import read_json
 from triptych.runs.ledger import Ledger
 from triptych.runs.ledger.captions import JobCounts
 from triptych.runs.ledger.images import ImageCounts
-from triptych.runs.stage_record import STAGE_NAMES, Setting
+from triptych.runs.stage_record import STAGE_NAMES, JobChecks, Setting
 
 MANIFEST_NAME = "manifest.json"
 CARD_NAME = "README.md"
 
 
-def rows_file_name(prefix: str, label: str, count: int, file_type: str) -> str:
-    """``<prefix>_<count>_<label>.jsonl``, or ``.jsonl.zst``, ``.parquet``. For ``label`` see ``labels``."""
-    return f"{prefix}_{short_count(count)}_{label}.{file_type}"
+def rows_file_name(prefix: str, label: str, count: int, file_type: str, part: int = 0, parts: int = 1) -> str:
+    """Such as ``<prefix>_<count>_<label>.jsonl``, ``count`` being the rows of all parts; for ``label`` see
+    ``labels``. Where there are several parts it ends as the Hub names them.
+
+    >>> rows_file_name("x", "single_image_en", 25_000, "tar", 0, 3)
+    'x_25k_single_image_en-00000-of-00003.tar'
+    """
+    of_parts = f"-{part:05d}-of-{parts:05d}" if parts > 1 else ""
+    return f"{prefix}_{short_count(count)}_{label}{of_parts}.{file_type}"
 
 
 def labels(jobs: Sequence[Job]) -> dict[str, str]:
@@ -112,6 +118,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """By name, all but the manifest itself."""
     jobs: dict[str, JobEntry]
     funnel: Funnel
+    checks: dict[str, JobChecks] = {}
+    """What a second model said of the captions of each job that was checked."""
     versions: dict[str, str]
     stages: dict[str, Fingerprint]
 

@@ -8,7 +8,6 @@ and whether the counts add up (see runs.ledger).
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -16,10 +15,16 @@ from typing import NamedTuple
 import msgspec
 
 from triptych.executors import Each, in_order
+from triptych.executors.processes import core_count
 from triptych.export.conversation_text import without_reserved_words
 from triptych.export.formats import FORMATS
+from triptych.export.formats.preference import Preference
+from triptych.export.rejected import rejected_for
+from triptych.export.row_marks import Columns, RowMarks, marked, marked_type
 from triptych.jobs import Job
 from triptych.languages import without_invisible
+from triptych.prompts import Naming
+from triptych.records import ImageRecord
 from triptych.runs.context import RunContext
 from triptych.runs.folder import RunFolder
 from triptych.runs.ledger.captions import ShardCounts, count_shard
@@ -39,11 +44,17 @@ class RowsJob(msgspec.Struct, frozen=True, kw_only=True):
     job: Job
     prompt: str
     row_format: str
+    with_images: bool = False
+    """Whether what a row is of is wanted, too."""
+    naming: Naming | None = None
+    """How captions of sets name their images."""
+    columns: Columns = ()
+    """What its rows say besides what is documented (see row_marks)."""
 
     @property
     def row_type(self) -> type[msgspec.Struct]:
         """What its rows are."""
-        return FORMATS[self.row_format].row_type(several_images=self.job.is_multi)
+        return marked_type(FORMATS[self.row_format].row_type(several_images=self.job.is_multi), self.columns)
 
 
 class ShardRows(NamedTuple):
@@ -52,15 +63,18 @@ class ShardRows(NamedTuple):
     lines: bytes
     """Rows as JSON lines."""
     counts: ShardCounts
-    rewritten: int
-    """Of its captions, those whose text spelled a reserved word."""
+    rewritten: list[int]
+    """Which of its rows, from 0, have a text that spelled a reserved word."""
+    shard: str
+    shown: list[tuple[str, tuple[ImageRecord, ...]]]
+    """Of each row its caption and its images, where they are wanted."""
 
 
 def rows_by_shard(context: RunContext, wanted: RowsJob) -> Iterator[ShardRows]:
     """The kept captions of a job, for each shard that plans any, in order."""
     plan = context.plan(wanted.job)
     shards = context.folder.shards()
-    processes = min(len(os.sched_getaffinity(0)), MAX_PROCESSES) if _is_large(context, wanted.job) else 1
+    processes = min(core_count(), MAX_PROCESSES) if _is_large(context, wanted.job) else 1
     if processes == 1:
         made = map(_maker(plan, wanted), shards)
         yield from filter(_has_any, made)
@@ -95,22 +109,34 @@ class _MakeRows:
 
 
 def _maker(plan: JobPlan, wanted: RowsJob) -> Callable[[str], ShardRows]:
-    make_row = FORMATS[wanted.row_format].row
+    row_format = FORMATS[wanted.row_format]
     prompt = without_reserved_words(wanted.prompt)
     encoder = msgspec.json.Encoder()
+    marks = RowMarks.of(plan.folder, wanted.columns)
 
     def make(name: str) -> ShardRows:
         shard = plan.read_shard(name)
-        rows = []
-        rewritten = 0
-        for each in shard.planned:
-            target, caption = each.target, each.caption
-            if caption is None or not each.is_kept:
-                continue
-            written = without_invisible(caption.text)
+        rows: list[msgspec.Struct] = []
+        rewritten: list[int] = []
+        shown: list[tuple[str, tuple[ImageRecord, ...]]] = []
+        kept = [(each, each.text) for each in shard.planned if each.is_kept]
+        for at, (each, kept_text) in enumerate(kept):
+            target, written = each.target, without_invisible(kept_text)
             text = without_reserved_words(written)
-            rewritten += text != written
-            rows.append(make_row(target.id, prompt, target.images, text))
-        return ShardRows(encoder.encode_lines(rows), count_shard(shard, all_judged=True), rewritten)
+            if text != written:
+                rewritten.append(len(rows))
+            if wanted.with_images:
+                shown.append((text, target.images))
+            if isinstance(row_format, Preference):
+                worse = rejected_for(at, kept, wanted.naming)
+                worse = worse._replace(text=without_reserved_words(without_invisible(worse.text)))
+                row = row_format.pair(target.id, prompt, target.images, text, worse)
+            else:
+                row = row_format.row(target.id, prompt, target.images, text)
+            if wanted.columns and each.verdict is not None:
+                row = marked(row, wanted.columns, marks.on(each.verdict, each.caption))
+            rows.append(row)
+        counts = count_shard(shard, all_judged=True)
+        return ShardRows(encoder.encode_lines(rows), counts, rewritten, name, shown)
 
     return make

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 import msgspec
 
@@ -16,20 +17,28 @@ from triptych.export.conversation_text import without_reserved_words
 from triptych.jobs import Job
 from triptych.languages import without_invisible
 from triptych.prompts import message_parts
-from triptych.records import content_of, target_of
+from triptych.records import Caption, Verdict, content_of, target_of
 from triptych.runs.folder import RunFolder
 
-Size = tuple[int, int]
+
+class Shown(NamedTuple):
+    """What the run says of a readable image."""
+
+    width_px: int
+    height_px: int
+    content_hash: str
 
 
 class ExpectedRow(msgspec.Struct, frozen=True, gc=False):
-    """One kept caption. ``images`` maps keys, in order, to width and height; None: not readable."""
+    """One kept caption. ``images`` maps keys, in order, to what is known of them; None: not readable."""
 
     id: str
-    images: dict[str, Size | None]
+    images: dict[str, Shown | None]
     question: tuple[str | None, ...]
     """Its parts: words, or None where an image stands."""
     answer: str
+    verdict: Verdict
+    caption: Caption | None
 
 
 def expected_rows(run: RunFolder, job: Job, prompt: str) -> Iterator[ExpectedRow]:
@@ -38,24 +47,28 @@ def expected_rows(run: RunFolder, job: Job, prompt: str) -> Iterator[ExpectedRow
     sets, set_sizes = _sets_with_sizes(run) if job.is_multi else ({}, {})
     of_sets = _contents_of_sets(run, job) if job.is_multi else {}
     for shard in run.shards():
-        kept = [verdict.id for verdict in run.verdicts(job.name, shard) if verdict.keep]
+        kept = {each.id: each for each in run.verdicts(job.name, shard) if each.keep}
         if not kept:
             continue
         sizes = set_sizes if job.is_multi else _sizes(run, shard)
         shown = of_sets if job.is_multi else _contents(run, shard)
-        texts = {
-            caption.id: caption.text
+        captions = {
+            caption.id: caption
             for caption in run.captions(job.name, shard)
             if caption.content in ("", shown.get(target_of(caption.id)))
         }
-        for identifier in kept:
+        for identifier, verdict in kept.items():
             target = target_of(identifier)
             keys = sets.get(target, ()) if job.is_multi else (target,)
+            caption = captions.get(identifier)
+            text = verdict.text or (caption.text if caption is not None else "")
             yield ExpectedRow(
                 identifier,
                 {key: sizes.get(key) for key in keys},
                 tuple(message_parts(asked, len(keys))),
-                without_reserved_words(without_invisible(texts.get(identifier, ""))),
+                without_reserved_words(without_invisible(text)),
+                verdict,
+                caption,
             )
 
 
@@ -85,20 +98,20 @@ def _contents(run: RunFolder, shard: str) -> dict[str, str]:
     }
 
 
-def _sizes(run: RunFolder, shard: str) -> dict[str, Size]:
+def _sizes(run: RunFolder, shard: str) -> dict[str, Shown]:
     return {
-        image.key: (image.width_px, image.height_px)
+        image.key: Shown(image.width_px, image.height_px, image.content_hash)
         for image in run.images(shard)
         if image.unreadable is None
     }
 
 
-def _sets_with_sizes(run: RunFolder) -> tuple[Mapping[str, tuple[str, ...]], Mapping[str, Size]]:
-    """The keys of each set, and the sizes of all images in sets."""
+def _sets_with_sizes(run: RunFolder) -> tuple[Mapping[str, tuple[str, ...]], Mapping[str, Shown]]:
+    """The keys of each set, and what is known of all images in sets."""
     sets = {image_set.id: image_set.keys for image_set in run.sets()}
     members = {key for keys in sets.values() for key in keys}
     sizes = {
-        image.key: (image.width_px, image.height_px)
+        image.key: Shown(image.width_px, image.height_px, image.content_hash)
         for image in run.all_images()
         if image.key in members and image.unreadable is None
     }

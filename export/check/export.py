@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
@@ -30,8 +30,10 @@ from triptych.export.manifest import (
     read_manifest,
     rows_file_name,
 )
+from triptych.export.row_marks import RowMarks, columns_of, marked_type
 from triptych.jobs import Job
 from triptych.progress import Progress, Task
+from triptych.records import content_hash
 from triptych.runs.folder import RunFolder
 from triptych.runs.jsonl import sha256_of
 from triptych.runs.sampling import hash64
@@ -66,21 +68,30 @@ def check_export(run: RunFolder, progress: Progress) -> tuple[list[Check], list[
         ]
     intact, mismatches = _check_files(run, manifest, progress)
     checks = [Check("export: files with the manifest's checksum", len(intact))]
+    of_jobs: dict[str, list[tuple[str, FileEntry]]] = {}
     for name, entry in manifest.files.items():
-        if entry.job is None or name not in intact:
+        if entry.job is not None:
+            of_jobs.setdefault(entry.job, []).append((name, entry))
+    for job, files in of_jobs.items():
+        if job not in manifest.jobs:
+            names = ", ".join(name for name, _ in files)
+            mismatches.append(f"{names} has rows of {job}, which is no job of the manifest")
             continue
-        if entry.job not in manifest.jobs:
-            mismatches.append(f"{name} has rows of {entry.job}, which is no job of the manifest")
-            continue
-        with progress.task(f"check {entry.job}", entry.rows, "rows") as task:
-            found = _FileCheck(run, manifest, name, entry).mismatches(task)
-            some = list(itertools.islice(found, MAX_MISMATCHES_A_FILE))
-            more = sum(1 for _ in found)
-        mismatches += some
-        if more:
-            mismatches.append(f"{name}: {more:,} more mismatches")
-        if not some:
-            checks.append(Check(f"export: rows of {name}, each the caption that was kept", entry.rows or 0))
+        checked = _JobCheck(run, manifest, job, [name for name, _ in files if name in intact])
+        with progress.task(f"check {job}", sum(entry.rows or 0 for _, entry in files), "rows") as task:
+            for part, (name, entry) in enumerate(files):
+                if name not in intact:
+                    checked.skip(entry)
+                    continue
+                found = checked.mismatches(name, entry, part, len(files), task)
+                some = list(itertools.islice(found, MAX_MISMATCHES_A_FILE))
+                more = sum(1 for _ in found)
+                mismatches += some
+                if more:
+                    mismatches.append(f"{name}: {more:,} more mismatches")
+                if not some:
+                    what = f"export: rows of {name}, each the caption that was kept"
+                    checks.append(Check(what, entry.rows or 0))
     return checks, mismatches
 
 
@@ -109,60 +120,95 @@ def _check_files(run: RunFolder, manifest: Manifest, progress: Progress) -> tupl
     return intact, mismatches
 
 
-class _FileCheck:
-    """One file of rows against the kept captions of the run."""
+class _JobCheck:
+    """The files of one job against the kept captions of the run, part after part."""
 
-    def __init__(self, run: RunFolder, manifest: Manifest, name: str, entry: FileEntry) -> None:
-        self._run, self._manifest, self._name, self._entry = run, manifest, name, entry
+    def __init__(self, run: RunFolder, manifest: Manifest, job: str, files: Sequence[str]) -> None:
+        """``files`` are those that will be read."""
+        self._run, self._manifest, self._files = run, manifest, files
         jobs = [
-            Job(name=name, subject=job.subject, language=job.language) for name, job in manifest.jobs.items()
+            Job(name=name, subject=each.subject, language=each.language)
+            for name, each in manifest.jobs.items()
         ]
-        self._job = next(job for job in jobs if job.name == entry.job)
-        self._label = labels(jobs)[self._job.name]
+        chosen = next(each for each in jobs if each.name == job)
+        self._total = sum(entry.rows or 0 for entry in manifest.files.values() if entry.job == job)
+        self._label = labels(jobs)[job]
         self._format = FORMATS[manifest.row_format]
-        self._decoder = msgspec.json.Decoder(self._format.row_type(several_images=self._job.is_multi))
+        row_type = self._format.row_type(several_images=chosen.is_multi)
+        settings = {name: stage.settings for name, stage in manifest.stages.items()}
+        columns = columns_of(chosen, self._format, settings)
+        self._marks = RowMarks.of(run, columns)
+        self._decoder = msgspec.json.Decoder(marked_type(row_type, columns))
+        self._expected = expected_rows(run, chosen, manifest.jobs[job].prompt)
         self._hashes = array("Q")
 
-    def mismatches(self, task: Task) -> Iterator[str]:
-        """One line for each thing wrong with the file or with one of its rows."""
-        expected = expected_rows(self._run, self._job, self._manifest.jobs[self._job.name].prompt)
+    def skip(self, entry: FileEntry) -> None:
+        """Leave out a part that can't be read."""
+        for _ in itertools.islice(self._expected, entry.rows or 0):
+            pass
+
+    def mismatches(self, name: str, entry: FileEntry, part: int, of: int, task: Task) -> Iterator[str]:
+        """One line for each thing wrong with a file or one of its rows. The last says what is missing."""
         rows = 0
-        for line in self._lines():
+        for line, images in zip(self._lines(name), self._images(name), strict=False):
             rows += 1
             if rows % _ROWS_A_TICK == 0:
                 task.advance(_ROWS_A_TICK)
-            yield from self._row(rows, line, expected)
+            wanted = next(self._expected, None)
+            yield from self._row(f"{name}, row {rows}", line, wanted)
+            if wanted is not None and images is not None:
+                yield from _content_mismatches(f"{name}, row {rows}", images, wanted)
         task.advance(rows % _ROWS_A_TICK)
-        for identifier in repeated_ids(self._hashes, self._ids_again):
-            yield f"{self._name}: id {identifier} came before"
-        missing = sum(1 for _ in expected)
-        if missing:
-            yield f"{self._name}: {missing:,} kept captions are not in it"
-        if rows != self._entry.rows:
-            yield f"{self._name} has {rows:,} rows, the manifest says {self._entry.rows}"
-        end = rows_file_name("", self._label, rows, self._manifest.file_type)
-        if not self._name.endswith(end):
-            yield f"{self._name} has {rows:,} rows, so its name should end in {end}"
+        if part == of - 1:
+            for identifier in repeated_ids(self._hashes, self._ids_again):
+                yield f"{name}: id {identifier} came before"
+            missing = sum(1 for _ in self._expected)
+            if missing:
+                yield f"{name}: {missing:,} kept captions are not in it"
+        if rows != entry.rows:
+            yield f"{name} has {rows:,} rows, the manifest says {entry.rows}"
+        total = rows if of == 1 else self._total
+        end = rows_file_name("", self._label, total, self._manifest.file_type, part, of)
+        if not name.endswith(end):
+            yield f"{name} has {rows:,} rows, so its name should end in {end}"
 
-    def _row(self, number: int, line: bytes, expected: Iterator[ExpectedRow]) -> Iterator[str]:
-        wanted = next(expected, None)
+    def _row(self, where: str, line: bytes, wanted: ExpectedRow | None) -> Iterator[str]:
         try:
             row = self._decoder.decode(line)
             facts = self._format.facts(row)
         except (msgspec.MsgspecError, ValueError) as error:
-            yield f"{self._name}, row {number}: {error}"
+            yield f"{where}: {error}"
             return
         self._hashes.append(hash64(facts.id))
         for mismatch in row_mismatches(facts, wanted, self._format.speakers):
-            yield f"{self._name}, row {number} ({facts.id}): {mismatch}"
+            yield f"{where} ({facts.id}): {mismatch}"
+        marks = self._marks.in_row(row)
+        if wanted is not None and marks != (expected := self._marks.on(wanted.verdict, wanted.caption)):
+            yield f"{where} ({facts.id}): {' and '.join(marks)} are not {tuple(expected.values())}"
 
-    def _lines(self) -> Iterator[bytes]:
-        return read_lines(self._run.export_folder / self._name, self._manifest.file_type)
+    def _lines(self, name: str) -> Iterator[bytes]:
+        return read_lines(self._run.export_folder / name, self._manifest.file_type)
+
+    def _images(self, name: str) -> Iterator[Sequence[bytes] | None]:
+        """Of each row, those in the file; None where it holds none."""
+        read = CONTAINERS[self._manifest.file_type].read_images
+        return itertools.repeat(None) if read is None else read(self._run.export_folder / name)
 
     def _ids_again(self) -> Iterator[str]:
-        for line in self._lines():
-            with contextlib.suppress(msgspec.MsgspecError, ValueError):
-                yield self._format.facts(self._decoder.decode(line)).id
+        for name in self._files:
+            for line in self._lines(name):
+                with contextlib.suppress(msgspec.MsgspecError, ValueError):
+                    yield self._format.facts(self._decoder.decode(line)).id
+
+
+def _content_mismatches(where: str, images: Sequence[bytes], wanted: ExpectedRow) -> Iterator[str]:
+    """Images in the file that aren't those of the run."""
+    if len(images) != len(wanted.images):
+        yield f"{where}: {len(images)} images are in it, expected {len(wanted.images)}"
+        return
+    for image, (key, known) in zip(images, wanted.images.items(), strict=True):
+        if known is not None and known.content_hash and content_hash(image) != known.content_hash:
+            yield f"{where}: the bytes of {key} are not those of the run"
 
 
 def repeated_ids(hashes: array[int], ids_again: Callable[[], Iterator[str]]) -> Iterator[str]:
@@ -186,12 +232,15 @@ def repeated_ids(hashes: array[int], ids_again: Callable[[], Iterator[str]]) -> 
             seen.add(identifier)
 
 
-def row_mismatches(row: RowFacts, expected: ExpectedRow | None, speakers: tuple[str, str]) -> Iterator[str]:
+def row_mismatches(
+    row: RowFacts, expected: ExpectedRow | None, speakers: tuple[str, str] | None
+) -> Iterator[str]:
     """Speakers, words, image keys and sizes. ``expected`` is None where no row should be."""
     if row.speakers != speakers:
-        yield f"speakers are {' and '.join(row.speakers)}, expected {' and '.join(speakers)}"
-    images = row.question.count(None)
-    tags = sum(IMAGE_TAG in (words or "") for words in (*row.question, row.answer))
+        yield f"speakers are {' and '.join(row.speakers or ())}, expected {' and '.join(speakers or ())}"
+    question = row.question or ()
+    images = len(row.images) if row.question is None else question.count(None)
+    tags = sum(IMAGE_TAG in (words or "") for words in (*question, row.answer))
     if images != len(row.images) or tags:
         yield (
             f"{images} images in the question and {tags} stray {IMAGE_TAG} tags,"
@@ -202,7 +251,7 @@ def row_mismatches(row: RowFacts, expected: ExpectedRow | None, speakers: tuple[
     elif (row.id, row.answer) != (expected.id, expected.answer):
         yield f"not the caption that was kept in this place, {expected.id}"
     else:
-        if row.question != expected.question:
+        if row.question not in (None, expected.question):
             yield "the question is not the manifest's prompt"
         yield from _image_mismatches(row, expected)
 
@@ -212,9 +261,9 @@ def _image_mismatches(row: RowFacts, expected: ExpectedRow) -> Iterator[str]:
     if row.images != keys:
         yield f"its images are {', '.join(row.images)}, expected {', '.join(keys)}"
         return
-    for index, (key, size) in enumerate(expected.images.items()):
-        if size is None:
+    for index, (key, known) in enumerate(expected.images.items()):
+        if known is None:
             yield f"{key} is no readable image of the run"
-        elif row.sizes_px is not None and row.sizes_px[index] != size:
+        elif row.sizes_px is not None and row.sizes_px[index] != known[:2]:
             stated = row.sizes_px[index]
-            yield f"{key} is {stated[0]} x {stated[1]} here, but {size[0]} x {size[1]} in the run"
+            yield f"{key} is {stated[0]} x {stated[1]} here, but {known[0]} x {known[1]} in the run"

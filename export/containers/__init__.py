@@ -1,4 +1,4 @@
-"""What rows lie in: JSON Lines as they are, compressed, or Parquet.
+"""What rows lie in: JSON Lines as they are or compressed, tables, and files that hold the images as well.
 
 Comes in: rows as JSON lines, and the type of a row. Goes out: bytes in a file that was opened for it, and
 lines from such a file. To add one: a file with the two classes or functions of a ContainerSpec, and a line
@@ -10,12 +10,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from triptych.export.containers.container import ContainerSpec
+from triptych.export.containers.csv_table import CSV_TABLE
+from triptych.export.containers.json_array import JSON_ARRAY
 from triptych.export.containers.json_lines import JSON_LINES, ZSTD_LINES
 from triptych.export.containers.parquet import PARQUET
+from triptych.export.containers.parquet_images import PARQUET_IMAGES
+from triptych.export.containers.webdataset import TAR
 
 CONTAINERS: Mapping[str, ContainerSpec] = {
     "jsonl": JSON_LINES,
     "jsonl.zst": ZSTD_LINES,
     "parquet": PARQUET,
+    "images.parquet": PARQUET_IMAGES,
+    "tar": TAR,
+    "json": JSON_ARRAY,
+    "csv": CSV_TABLE,
 }
 """By the ending of the file's name."""

@@ -5,13 +5,13 @@ Not its job: which containers there are (see containers), opening and hashing th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
-from triptych.errors import SetupError
+from triptych.extras import require
 
 
 class Sink(Protocol):
@@ -20,11 +20,19 @@ class Sink(Protocol):
     def write(self, content: bytes) -> int: ...
 
 
+class CaptionedFiles(NamedTuple):
+    """What a row is of, for containers that hold images."""
+
+    caption: str
+    images: Sequence[bytes]
+    """The bytes of each image's file, in the order of the row."""
+
+
 class Container(Protocol):
     """What lies between lines and the bytes of a file."""
 
-    def write(self, lines: bytes) -> None:
-        """Add rows."""
+    def write(self, lines: bytes, files: Iterable[CaptionedFiles] = ()) -> None:
+        """Add rows; ``files`` are those of each, where the container holds images."""
 
     def close(self) -> None:
         """Write what is still held back; the file below stays open."""
@@ -37,16 +45,23 @@ class ContainerSpec(NamedTuple):
     """A new container in an open file, for rows of a type."""
     read: Callable[[Path], Iterator[bytes]]
     """The rows of a file as JSON lines, in order. Raises OSError or ValueError where it is damaged."""
-    needs_pyarrow: bool
+    needs_pyarrow: bool = False
+    read_images: Callable[[Path], Iterator[Sequence[bytes]]] | None = None
+    """The images of each row, in order; None where the container holds none."""
+    rows_a_file: int = 0
+    """Where nobody says otherwise; 0: all."""
+    hint: str = ""
+    """For the card: what a reader finds in the file."""
+
+    @property
+    def holds_images(self) -> bool:
+        """Whether the images go into the file as well."""
+        return self.read_images is not None
 
 
 def pyarrow() -> Any:
     """The library, imported where it is first needed. Raises SetupError where it isn't installed."""
-    try:
-        import pyarrow
-    except ImportError:
-        raise SetupError(
-            "export.file_type jsonl.zst and parquet need pyarrow, which isn't installed;"
-            " install triptych[arrow], or export plain jsonl"
-        ) from None
+    require("arrow", "pyarrow", what="export.file_type jsonl.zst or parquet", instead="export plain jsonl")
+    import pyarrow
+
     return pyarrow

@@ -5,12 +5,12 @@ The compressed bytes depend on pyarrow's version, which the manifest names.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
 
-from triptych.export.containers.container import ContainerSpec, Sink, pyarrow
+from triptych.export.containers.container import CaptionedFiles, ContainerSpec, Sink, pyarrow
 
 
 class _JsonLines:
@@ -19,7 +19,7 @@ class _JsonLines:
     def __init__(self, file: Sink, row_type: type[msgspec.Struct]) -> None:
         self._file = file
 
-    def write(self, lines: bytes) -> None:
+    def write(self, lines: bytes, files: Iterable[CaptionedFiles] = ()) -> None:
         self._file.write(lines)
 
     def close(self) -> None:
@@ -33,7 +33,7 @@ class _ZstdLines:
         pa = pyarrow()
         self._stream = pa.CompressedOutputStream(pa.PythonFile(file, "w"), "zstd")
 
-    def write(self, lines: bytes) -> None:
+    def write(self, lines: bytes, files: Iterable[CaptionedFiles] = ()) -> None:
         self._stream.write(lines)
 
     def close(self) -> None:
@@ -56,5 +56,5 @@ def _read_zstd(path: Path) -> Iterator[bytes]:
             yield rest
 
 
-JSON_LINES = ContainerSpec(_JsonLines, _read_plain, needs_pyarrow=False)
+JSON_LINES = ContainerSpec(_JsonLines, _read_plain)
 ZSTD_LINES = ContainerSpec(_ZstdLines, _read_zstd, needs_pyarrow=True)

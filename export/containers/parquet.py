@@ -6,14 +6,14 @@ no rows. The bytes depend on pyarrow's version, which the manifest names.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from msgspec import inspect
 
-from triptych.export.containers.container import ContainerSpec, Sink, pyarrow
+from triptych.export.containers.container import CaptionedFiles, ContainerSpec, Sink, pyarrow
 
 ROWS_A_GROUP = 4096
 """Of a Parquet row group: a few megabytes of captions, which is what a reader holds at a time."""
@@ -30,7 +30,7 @@ class _ParquetRows:
         self._writer = pq.ParquetWriter(file, self._schema, compression="zstd")
         self._held: list[bytes] = []
 
-    def write(self, lines: bytes) -> None:
+    def write(self, lines: bytes, files: Iterable[CaptionedFiles] = ()) -> None:
         self._held += lines.splitlines()
         while len(self._held) >= ROWS_A_GROUP:
             self._write_group(self._held[:ROWS_A_GROUP])

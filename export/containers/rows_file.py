@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -17,6 +17,7 @@ from typing import IO, Self
 import msgspec
 
 from triptych.export.containers import CONTAINERS
+from triptych.export.containers.container import CaptionedFiles
 
 WRITE_BACK_BYTES = 32 * 1024 * 1024
 """What is handed to the disk at a time, while more rows are made. Left to itself, Linux begins when a tenth
@@ -34,8 +35,15 @@ class HashedFile:
         self._digest = hashlib.sha256()
         self.size_bytes = self._handed_over_bytes = 0
         self.closed = False
+        self._is_given_up = False
+
+    def give_up(self) -> None:
+        """Take no more: a library may yet want to end a file that nobody wants."""
+        self._is_given_up = True
 
     def write(self, content: bytes) -> int:
+        if self._is_given_up:
+            return len(content)
         for start in range(0, len(content), _CHUNK_BYTES):
             self._write(memoryview(content)[start : start + _CHUNK_BYTES])
         return len(content)
@@ -80,9 +88,10 @@ class RowsFile:
             self._file.close()
             raise
 
-    def write(self, lines: bytes) -> None:
-        """Add rows. Raises OSError, as on a full disk."""
-        self._container.write(lines)
+    def write(self, lines: bytes, files: Iterable[CaptionedFiles] = ()) -> None:
+        """Add rows, with the files of each where the container holds images. Raises OSError, as on a full
+        disk."""
+        self._container.write(lines, files)
 
     def close(self) -> None:
         """Everything is on disk when it returns."""
@@ -107,6 +116,8 @@ class RowsFile:
         try:
             if kind is None:
                 self.close()
+            else:
+                self._hashed.give_up()
         finally:
             self._file.close()
 

@@ -8,12 +8,18 @@ chat templates" in that of transformers. Each image part stands for the next of 
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
 from triptych.export.conversation_text import question_parts
-from triptych.export.formats.row_format import FilledFile, RowFacts, ShownImage, root_or_here
+from triptych.export.formats.row_format import (
+    TRAINER_FILES,
+    RowFacts,
+    ShownImage,
+    WithoutCompanions,
+    root_or_here,
+)
 
 
 class Part(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
@@ -39,10 +45,11 @@ class PartsRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     images: list[str]
 
 
-class ChatParts:
+class ChatParts(WithoutCompanions):
     """``--format chat-parts``."""
 
     speakers = ("user", "assistant")
+    file_types = TRAINER_FILES
     states_sizes = False
 
     def row_type(self, *, several_images: bool) -> type[msgspec.Struct]:
@@ -51,7 +58,10 @@ class ChatParts:
     def row(self, identifier: str, prompt: str, images: Sequence[ShownImage], caption: str) -> PartsRow:
         return PartsRow(
             id=identifier,
-            messages=(_question(prompt, len(images)), PartsMessage("assistant", [Part("text", caption)])),
+            messages=(
+                parts_question(prompt, len(images)),
+                PartsMessage("assistant", [Part("text", caption)]),
+            ),
             images=[image.key for image in images],
         )
 
@@ -73,11 +83,6 @@ class ChatParts:
             answer=answer[0] or "",
         )
 
-    def companions(
-        self, prefix: str, image_root: str, files: Sequence[FilledFile]
-    ) -> Mapping[str, Mapping[str, object]]:
-        return {}
-
     def hint(self, prefix: str, image_root: str) -> str:
         return (
             "Messages in parts, as TRL, Axolotl and chat templates of Hugging Face read them: each part"
@@ -88,7 +93,7 @@ class ChatParts:
 
 
 @functools.lru_cache(maxsize=256)
-def _question(prompt: str, image_count: int) -> PartsMessage:
+def parts_question(prompt: str, image_count: int) -> PartsMessage:
     """Shared by all rows that ask the same of as many images."""
     parts = question_parts(prompt, image_count)
     return PartsMessage("user", [Part("image") if part is None else Part("text", part) for part in parts])

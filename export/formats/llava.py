@@ -11,7 +11,14 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from triptych.export.conversation_text import parts_of, tagged_question
-from triptych.export.formats.row_format import FilledFile, RowFacts, ShownImage, Turn, root_or_here
+from triptych.export.formats.row_format import (
+    TRAINER_FILES,
+    FilledFile,
+    RowFacts,
+    ShownImage,
+    Turn,
+    root_or_here,
+)
 
 
 class SingleRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
@@ -34,6 +41,7 @@ class Llava:
     """``--format llava``."""
 
     speakers = ("human", "gpt")
+    file_types = TRAINER_FILES
     states_sizes = False
 
     def row_type(self, *, several_images: bool) -> type[msgspec.Struct]:

@@ -12,7 +12,14 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from triptych.export.conversation_text import parts_of, tagged_question
-from triptych.export.formats.row_format import FilledFile, RowFacts, ShownImage, root_or_here
+from triptych.export.formats.row_format import (
+    TRAINER_FILES,
+    FilledFile,
+    RowFacts,
+    ShownImage,
+    WithoutCompanions,
+    root_or_here,
+)
 
 
 class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
@@ -32,6 +39,7 @@ class MessagesRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 class _Messages:
     speakers = ("user", "assistant")
+    file_types = TRAINER_FILES
     states_sizes = False
 
     def row_type(self, *, several_images: bool) -> type[msgspec.Struct]:
@@ -60,13 +68,8 @@ class _Messages:
         )
 
 
-class MsSwift(_Messages):
+class MsSwift(WithoutCompanions, _Messages):
     """``--format ms-swift``: its ``--dataset`` takes the files themselves."""
-
-    def companions(
-        self, prefix: str, image_root: str, files: Sequence[FilledFile]
-    ) -> Mapping[str, Mapping[str, object]]:
-        return {}
 
     def hint(self, prefix: str, image_root: str) -> str:
         return (

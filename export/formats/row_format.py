@@ -18,9 +18,10 @@ class RowFacts(msgspec.Struct, frozen=True, kw_only=True):
     images: list[str]
     sizes_px: list[tuple[int, int]] | None
     """Width and height of each image; None where the format has no place for them."""
-    speakers: tuple[str, str]
-    question: tuple[str | None, ...]
-    """Its parts in order: words, or None where an image stands."""
+    speakers: tuple[str, str] | None
+    """None where the format names none."""
+    question: tuple[str | None, ...] | None
+    """Its parts in order: words, or None where an image stands. None where the format has no place for it."""
     answer: str
 
 
@@ -50,8 +51,12 @@ class RowFormat(Protocol):
     """A trainer's own JSON Lines. A new one is a file with such a class, and a line in ``formats``."""
 
     @property
-    def speakers(self) -> tuple[str, str]:
-        """What the one who asks and the one who answers are called."""
+    def speakers(self) -> tuple[str, str] | None:
+        """What the one who asks and the one who answers are called; None where they aren't."""
+
+    @property
+    def file_types(self) -> tuple[str, ...]:
+        """What its rows can lie in (see containers)."""
 
     @property
     def states_sizes(self) -> bool:
@@ -79,6 +84,10 @@ class RowFormat(Protocol):
         """For the card: where the trainer finds the path of the images."""
 
 
+TRAINER_FILES = ("jsonl", "jsonl.zst", "parquet", "images.parquet", "tar")
+"""What rows of trainers can lie in."""
+
+
 class Turn(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """One side's words, as InternVL and LLaVA have them."""
 
@@ -89,3 +98,12 @@ class Turn(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
 def root_or_here(image_root: str) -> str:
     """The image root for prose."""
     return image_root or "the folder that the trainer is started in"
+
+
+class WithoutCompanions:
+    """A format whose files say all that their reader is started with."""
+
+    def companions(
+        self, prefix: str, image_root: str, files: Sequence[FilledFile]
+    ) -> Mapping[str, Mapping[str, object]]:
+        return {}

@@ -1,0 +1,94 @@
+"""Tars as WebDataset reads them: the files of a sample have one name and lie side by side.
+
+Comes in: rows with their images. Goes out: of row 17 ``000000017.jpg`` (of a set ``000000017.0.jpg`` and so
+on), ``000000017.txt``, the caption alone, and ``000000017.json``, the row. The images are the files that were
+found; what they are called follows from what they are. Bytes depend on the rows alone. Not its job: which
+rows are in which tar (see parts).
+"""
+
+from __future__ import annotations
+
+import tarfile
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from triptych.export.containers.container import CaptionedFiles, ContainerSpec, Sink
+from triptych.sources.image_format import image_format
+
+SUFFIXES = {"JPEG": "jpg", "JPEG 2000": "jp2", "JPEG XL": "jxl", "TIFF": "tif", "Netpbm": "ppm"}
+"""Of formats whose name in small letters isn't the suffix that decoders look for."""
+
+_BLOCK_BYTES = 512
+
+
+class _Tar:
+    def __init__(self, file: Sink, row_type: type[msgspec.Struct]) -> None:
+        self._file = file
+        self._samples = 0
+
+    def write(self, lines: bytes, files: Iterable[CaptionedFiles] = ()) -> None:
+        for line, of_row in zip(lines.splitlines(), files, strict=True):
+            several = len(of_row.images) > 1
+            for place, image in enumerate(of_row.images):
+                self._add(f"{place}.{_suffix(image)}" if several else _suffix(image), image)
+            self._add("txt", of_row.caption.encode())
+            self._add("json", line)
+            self._samples += 1
+
+    def close(self) -> None:
+        self._file.write(bytes(2 * _BLOCK_BYTES))
+
+    def _add(self, suffix: str, content: bytes) -> None:
+        member = tarfile.TarInfo(f"{self._samples:09d}.{suffix}")
+        member.size = len(content)
+        self._file.write(member.tobuf(tarfile.USTAR_FORMAT))
+        self._file.write(content)
+        self._file.write(bytes(-len(content) % _BLOCK_BYTES))
+
+
+def _suffix(image: bytes) -> str:
+    found = image_format(image)
+    name = "img" if found is None else found.name
+    return SUFFIXES.get(name, name.lower().replace(" ", "-"))
+
+
+def _read(path: Path) -> Iterator[bytes]:
+    for line, _ in _samples(path):
+        yield line + b"\n"
+
+
+def _read_images(path: Path) -> Iterator[Sequence[bytes]]:
+    for _, images in _samples(path):
+        yield images
+
+
+def _samples(path: Path) -> Iterator[tuple[bytes, list[bytes]]]:
+    """The row of each sample, and its images. Raises ValueError where the tar is damaged, or where what is in
+    it isn't as it was written."""
+    images: list[bytes] = []
+    try:
+        with tarfile.open(path, "r|") as tar:
+            for member in tar:
+                opened = tar.extractfile(member)
+                content = b"" if opened is None else opened.read()
+                suffix = member.name.rpartition(".")[2]
+                if suffix == "json":
+                    yield content, images
+                    images = []
+                elif suffix != "txt":
+                    images.append(content)
+    except tarfile.TarError as error:
+        raise ValueError(f"{path.name}: {error}") from None
+
+
+TAR = ContainerSpec(
+    _Tar,
+    _read,
+    read_images=_read_images,
+    rows_a_file=10_000,
+    hint="WebDataset tars: sample `000000017` has the image as `.jpg`, `.png` and so on (those of a set are"
+    " `.0.jpg`, `.1.jpg` ...), the caption as `.txt`, and the row as `.json`. Unpacked (`tar xf`), a caption"
+    " lies beside its image, as kohya-ss and other trainers of image generators want it.",
+)

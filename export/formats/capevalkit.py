@@ -1,0 +1,63 @@
+"""Predictions that CapEvalKit scores: CLIPScore, PAC-S, Polos, VELA and others.
+
+Source: "For VLM Developers" in CapEvalKit's documentation (``id``, ``caption``, ``image`` below
+``--image-dir``). It scores captions of one image each; rows of sets list theirs, and are for reading.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from triptych.export.formats.row_format import (
+    RowFacts,
+    ShownImage,
+    WithoutCompanions,
+    root_or_here,
+)
+
+
+class PredictionRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
+    """A caption of one image."""
+
+    id: str
+    caption: str
+    image: str
+
+
+class SetPredictionRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
+    """A caption of a set."""
+
+    id: str
+    caption: str
+    image: list[str]
+
+
+class CapEvalKit(WithoutCompanions):
+    """``--format capevalkit``."""
+
+    speakers = None
+    file_types = ("jsonl",)
+    states_sizes = False
+
+    def row_type(self, *, several_images: bool) -> type[msgspec.Struct]:
+        return SetPredictionRow if several_images else PredictionRow
+
+    def row(self, identifier: str, prompt: str, images: Sequence[ShownImage], caption: str) -> msgspec.Struct:
+        if len(images) > 1:
+            return SetPredictionRow(id=identifier, caption=caption, image=[image.key for image in images])
+        return PredictionRow(id=identifier, caption=caption, image=images[0].key)
+
+    def facts(self, row: msgspec.Struct) -> RowFacts:
+        assert isinstance(row, (PredictionRow, SetPredictionRow))
+        images = row.image if isinstance(row, SetPredictionRow) else [row.image]
+        return RowFacts(
+            id=row.id, images=images, sizes_px=None, speakers=None, question=None, answer=row.caption
+        )
+
+    def hint(self, prefix: str, image_root: str) -> str:
+        return (
+            "Predictions for CapEvalKit: `capevalkit score --metric clipscore --predictions FILE --image-dir"
+            f" DIR`, with {root_or_here(image_root)} as DIR. It scores captions of single images."
+        )

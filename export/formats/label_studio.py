@@ -1,0 +1,99 @@
+"""Tasks for Label Studio, with the caption as a prediction that a person edits.
+
+Source: "Label Studio JSON format of annotated tasks" and "Import pre-annotated data" in Label Studio's
+documentation. Images are named as its storage of local files serves them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+from urllib.parse import quote, unquote
+
+import msgspec
+
+from triptych.export.formats.row_format import RowFacts, ShownImage, WithoutCompanions, root_or_here
+
+LABEL_CONFIG = (
+    '<View><Image name="image" valueList="$images"/>'
+    '<TextArea name="caption" toName="image" editable="true" rows="8" maxSubmissions="1"/></View>'
+)
+"""Of a project that takes these tasks."""
+
+_LOCAL_FILES = "/data/local-files/?d="
+
+
+class Data(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
+    """What a labeller sees."""
+
+    id: str
+    images: list[str]
+    prompt: str
+
+
+class Text(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+    """Of a text area."""
+
+    text: tuple[str]
+
+
+class Region(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
+    """The caption, in the text area of LABEL_CONFIG."""
+
+    from_name: Literal["caption"] = "caption"
+    to_name: Literal["image"] = "image"
+    type: Literal["textarea"] = "textarea"
+    value: Text
+
+
+class Prediction(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
+    """What was there before anybody looked."""
+
+    result: tuple[Region]
+
+
+class TaskRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
+    """A caption of one image or of a set."""
+
+    data: Data
+    predictions: tuple[Prediction]
+
+
+class LabelStudio(WithoutCompanions):
+    """``--format label-studio --file-type json``."""
+
+    speakers = None
+    file_types = ("json",)
+    states_sizes = False
+
+    def row_type(self, *, several_images: bool) -> type[msgspec.Struct]:
+        return TaskRow
+
+    def row(self, identifier: str, prompt: str, images: Sequence[ShownImage], caption: str) -> TaskRow:
+        return TaskRow(
+            data=Data(
+                id=identifier,
+                images=[_LOCAL_FILES + quote(image.key) for image in images],
+                prompt=prompt,
+            ),
+            predictions=(Prediction(result=(Region(value=Text((caption,))),)),),
+        )
+
+    def facts(self, row: msgspec.Struct) -> RowFacts:
+        assert isinstance(row, TaskRow)
+        return RowFacts(
+            id=row.data.id,
+            images=[unquote(url.removeprefix(_LOCAL_FILES)) for url in row.data.images],
+            sizes_px=None,
+            speakers=None,
+            question=None,
+            answer=row.predictions[0].result[0].value.text[0],
+        )
+
+    def hint(self, prefix: str, image_root: str) -> str:
+        return (
+            "Tasks for Label Studio, with each caption as a prediction: import the files into a project whose"
+            f" labelling interface is `{LABEL_CONFIG}`. Images are served as local files: set"
+            " `LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true` and `LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT` to"
+            f" {root_or_here(image_root)}."
+        )

@@ -1,0 +1,89 @@
+"""The files of one job: one, or parts of so many rows.
+
+Comes in: the rows of a job, shard by shard. Goes out: files on disk with their sizes and checksums. Where a
+part ends depends on the count of rows alone. Not its job: what parts are called in the end (see manifest).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from itertools import islice
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import msgspec
+
+from triptych.export.containers.container import CaptionedFiles
+from triptych.export.containers.rows_file import RowsFile
+from triptych.export.manifest import FileEntry
+
+
+class Parts:
+    """What is written to, part by part. Use as a context manager; ``entries`` is whole at its end."""
+
+    def __init__(
+        self,
+        path_of: Callable[[int], Path],
+        file_type: str,
+        row_type: type[msgspec.Struct],
+        *,
+        job: str,
+        rows_a_file: int,
+    ) -> None:
+        """``path_of`` is given the number of a part, from 0. ``rows_a_file`` 0: all in one."""
+        self._path_of, self._file_type, self._row_type = path_of, file_type, row_type
+        self._job, self._rows_a_file = job, rows_a_file
+        self.entries: list[FileEntry] = []
+        """Of the parts that are on disk, in order."""
+        self._open(0)
+
+    def write(self, lines: bytes, rewritten: Iterable[int], files: Iterable[CaptionedFiles] = ()) -> None:
+        """Add rows. ``rewritten`` are the places, from 0 and ascending, of those whose text spelled a
+        reserved word. Raises OSError, as on a full disk."""
+        if not self._rows_a_file:
+            self._write(lines, lines.count(b"\n"), len(list(rewritten)), files)
+            return
+        each, changed, of_rows = lines.splitlines(keepends=True), set(rewritten), iter(files)
+        start = 0
+        while start < len(each):
+            if self._rows == self._rows_a_file:
+                self._finish_part()
+                self._open(len(self.entries))
+            end = min(len(each), start + self._rows_a_file - self._rows)
+            count = sum(place in changed for place in range(start, end))
+            self._write(b"".join(each[start:end]), end - start, count, islice(of_rows, end - start))
+            start = end
+
+    def _write(self, lines: bytes, rows: int, rewritten: int, files: Iterable[CaptionedFiles]) -> None:
+        self._file.write(lines, files)
+        self._rows += rows
+        self._rewritten += rewritten
+
+    def _open(self, number: int) -> None:
+        self._file = RowsFile(self._path_of(number), self._file_type, self._row_type)
+        self._rows = self._rewritten = 0
+
+    def _finish_part(self) -> None:
+        with self._file:
+            pass
+        self.entries.append(
+            FileEntry(
+                sha256=self._file.sha256,
+                size_bytes=self._file.size_bytes,
+                job=self._job,
+                rows=self._rows,
+                rewritten=self._rewritten,
+            )
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self._finish_part()
+        else:
+            self._file.__exit__(kind, error, trace)

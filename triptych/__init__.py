@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from triptych.filtering.config import FilteringConfig
     from triptych.filtering.library import judge
     from triptych.filtering.rule import Rule
-    from triptych.grouping.config import SetsConfig
+    from triptych.grouping.config import ScreensConfig, SetsConfig
     from triptych.grouping.library import Groups, embed, group
     from triptych.grouping.search import FoundImage, FoundSet
     from triptych.jobs import Job
     from triptych.languages import Language
     from triptych.opening import open_run
     from triptych.prompts import Naming, Prompt
-    from triptych.records import Caption, Duplicate, ImageRecord, ImageSet, Verdict
+    from triptych.records import Caption, Duplicate, ImageRecord, ImageSet, Measures, Screened, Verdict
     from triptych.results import (
         CaptionResult,
         ExportResult,
@@ -56,14 +56,14 @@ _NAMES = {
     "filtering.config": ["FilteringConfig"],
     "filtering.library": ["judge"],
     "filtering.rule": ["Rule"],
-    "grouping.config": ["SetsConfig"],
+    "grouping.config": ["ScreensConfig", "SetsConfig"],
     "grouping.library": ["Groups", "embed", "group"],
     "grouping.search": ["FoundImage", "FoundSet"],
     "jobs": ["Job"],
     "languages": ["Language"],
     "opening": ["open_run"],
     "prompts": ["Naming", "Prompt"],
-    "records": ["Caption", "Duplicate", "ImageRecord", "ImageSet", "Verdict"],
+    "records": ["Caption", "Duplicate", "ImageRecord", "ImageSet", "Measures", "Screened", "Verdict"],
     "results": [
         "CaptionResult",
         "ExportResult",
@@ -98,12 +98,15 @@ __all__ = [
     "Job",
     "Language",
     "LmdeployConfig",
+    "Measures",
     "Naming",
     "Planned",
     "Prompt",
     "Rule",
     "Run",
     "RunResult",
+    "Screened",
+    "ScreensConfig",
     "ServerConfig",
     "SetsConfig",
     "SetupError",

@@ -20,12 +20,14 @@ import msgspec
 
 from triptych.config import checked_config
 from triptych.errors import SetupError, UsageError
+from triptych.jobs import named
 from triptych.models import CAUTION, is_embedded
 from triptych.results import CaptionResult, ExportResult, FilterResult, GroupResult, RunResult
 from triptych.run_setup import RunSetup
 from triptych.runs.folder import STAGE_NAMES, RunFolder
 from triptych.runs.other_embeddings import undo_half_a_switch
 from triptych.runs.stage_record import export_stage
+from triptych.sources.remote_storage import is_url
 
 if TYPE_CHECKING:
     from triptych.export.config import ExportConfig
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from triptych.grouping.library import Picture
     from triptych.grouping.run_encoder import RunEncoder
     from triptych.grouping.search import FoundImage, FoundSet, Search
+    from triptych.runs.stage_record import JobChecks
+    from triptych.sources.shard import Shard
 
 
 class Run(RunSetup):
@@ -43,11 +47,15 @@ class Run(RunSetup):
 
     def run(self, jobs: Sequence[str] = ()) -> RunResult:
         """All stages in order; the captions of ``jobs``, as ``caption`` does."""
+        from triptych.filtering.stage import needs_text_encoder
+
         self._require_lock()
         undo_half_a_switch(self.folder)
         self._reopen_what_lost_files(*STAGE_NAMES)
         self.check_settings(jobs)
         is_checked = self.check_captioner(jobs)
+        if self.folder.is_finished("embeddings") and not self.folder.is_finished("verdicts"):
+            needs_text_encoder(self.config.filtering)
         grouped = self._group(lambda: is_checked or self.check_captioner(jobs, again=True))
         return RunResult(grouped, self.caption(jobs), self.filter(), self.export())
 
@@ -69,7 +77,7 @@ class Run(RunSetup):
         else:
             worked = embed_sources(context, self._listed_shards, self._embedding, before_embedding)
             self._noted.update(gone_archives(self.shards))
-        worked |= make_sets(context, self.config.sets)
+        worked |= make_sets(context, self.config.sets, () if self._stored else self.shards)
         return GroupResult(self.folder, self.jobs, did_work=worked)
 
     def caption(self, jobs: Sequence[str] = ()) -> CaptionResult:
@@ -108,6 +116,27 @@ class Run(RunSetup):
         self._refuse_other_prompts()
         worked = self.filter_stage().write_verdicts()
         return FilterResult(self.folder, self.jobs, did_work=worked)
+
+    def check(self, jobs: Sequence[str] = ()) -> dict[str, JobChecks]:
+        """Have a model say of each statement of captions whether it is true of its image; by job.
+
+        ``checking`` in the config says which model, and how many captions of each of ``jobs``. The next
+        ``filter`` takes it into account. Raises SetupError where captions weren't filtered yet.
+        """
+        from triptych.captioning.checking.stage import check_run
+
+        self._require_lock()
+        self._require("verdicts", "triptych filter")
+        checking = self.config.checking
+        if checking.lacks_model:
+            raise UsageError(
+                "no model to check captions with; name one with --model (a folder or a hub id), or an"
+                " endpoint with --server URL",
+                key="checking.model",
+            )
+        context = self._context(named(self.jobs, jobs))
+        self._record()
+        return check_run(context, self.shards, checking.resolved())
 
     def filter_stage(self) -> FilterStage:
         """The filter over this run's captions, to write verdicts with or to ask what it would do."""
@@ -148,7 +177,8 @@ class Run(RunSetup):
         """The files for a trainer and what goes with them.
 
         ``to`` is the name of an export beside the run's, with ``settings`` of its own (see ExportConfig);
-        where one isn't given, it is as this export was made before, or else as the run has it.
+        where one isn't given, it is as this export was made before, or else as the run has it. A URL in
+        object storage ends with that name: the files are written here, and then uploaded.
         """
         self._require_lock()
         from triptych.export.stage import export_run
@@ -159,19 +189,43 @@ class Run(RunSetup):
         self._require("verdicts", "triptych filter")
         self._record()
         self._refuse_other_prompts()
-        worked = export_run(msgspec.structs.replace(self.context, folder=folder), config)
+        worked = export_run(msgspec.structs.replace(self.context, folder=folder), config, self._image_shards)
+        if is_url(to):
+            from triptych.upload import upload_folder
+
+            upload_folder(folder.export_folder, to, last="manifest.json")
         return ExportResult(folder, self.jobs, did_work=worked)
+
+    def push(self, url: str, *, export: str = "", private: bool = False) -> str:
+        """Upload an export, by its name, to ``hf://datasets/NAME``. Returns the dataset's address.
+
+        Raises UsageError, SetupError where the export isn't finished or the hub can't be written to.
+        """
+        from triptych.upload import push
+
+        stage = export_stage(export)
+        self._require(stage, f"triptych export{f' --to {export}' if export else ''}")
+        return push(self.folder.with_export(stage).export_folder, url, private=private)
 
     def try_export(self, to: str = "", **settings: object) -> DryRun:
         """What ``export`` would write. Changes nothing."""
         from triptych.export.stage import try_export
 
         folder, config = self._export_of(to, settings)
-        return try_export(msgspec.structs.replace(self.context, folder=folder), config)
+        return try_export(msgspec.structs.replace(self.context, folder=folder), config, self._image_shards)
+
+    def _image_shards(self) -> Sequence[Shard]:
+        """For exports that hold images. Raises SetupError where the run has none."""
+        if not self._sources:
+            raise SetupError(
+                f"{self.folder.path} was grouped from stored embeddings, so there are no images to export;"
+                " take --file-type jsonl"
+            )
+        return self.shards
 
     def _export_of(self, to: str, settings: Mapping[str, object]) -> tuple[RunFolder, ExportConfig]:
         """The run, looking at one of its exports, and that one's config."""
-        stage = export_stage(to)
+        stage = export_stage(to.rstrip("/").rpartition("/")[2] if is_url(to) else to)
         state = self.folder.run_file.stages.get(stage) if to else None
         kept = {} if state is None else {k: v for k, v in state.settings.items() if k != "data_version"}
         tree = {**msgspec.to_builtins(self.config.export), **kept, **settings}

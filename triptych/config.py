@@ -12,8 +12,10 @@ from typing import Any
 
 import msgspec
 
+from triptych.captioning.checking.config import CheckingConfig
 from triptych.captioning.config import CaptioningConfig
 from triptych.errors import UsageError, closest
+from triptych.executors.config import ClusterConfig
 from triptych.export.config import ExportConfig
 from triptych.filtering.config import FilteringConfig
 from triptych.grouping.config import EmbeddingConfig, SetsConfig
@@ -33,10 +35,14 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Which images are duplicates, which belong together."""
     captioning: CaptioningConfig = CaptioningConfig()
     """What is asked of which model."""
+    checking: CheckingConfig = CheckingConfig()
+    """Who is asked whether captions are true."""
     filtering: FilteringConfig = FilteringConfig()
     """Which captions are rejected."""
     export: ExportConfig = ExportConfig()
     """What the files are called."""
+    cluster: ClusterConfig = ClusterConfig()
+    """Other machines that work for a command."""
     jobs: dict[str, dict[str, Any]] = {}
     """Jobs by name, ``[[jobs]]`` in TOML: what to change of the four that ship, and others (see jobs.Job)."""
     languages: dict[str, Language] = {}
@@ -70,7 +76,8 @@ def checked_config(tree: Mapping[str, Any]) -> Config:
         return msgspec.convert(tree, Config)
     except msgspec.ValidationError as error:
         expected, _, where = str(error).partition(" - at ")
-        key = where.strip("`").removeprefix("$.") if expected.startswith("Expected") else None
+        is_kind = expected.startswith(("Expected", "Invalid enum"))
+        key = where.strip("`").removeprefix("$.") if is_kind else None
         raise UsageError(f"config{'' if key is None else f' key {key}'}: {expected}", key=key) from None
 
 

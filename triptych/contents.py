@@ -15,6 +15,7 @@ import msgspec
 
 from triptych.config import Config
 from triptych.errors import SetupError
+from triptych.extras import is_installed, require
 from triptych.jobs import Job
 from triptych.progress import Progress
 from triptych.runs.folder import RunFolder
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     import pandas
     import pyarrow
 
-    from triptych.records import Caption, Duplicate, ImageRecord, ImageSet, Verdict
+    from triptych.records import Caption, Duplicate, ImageRecord, ImageSet, Screened, Verdict
     from triptych.runs.context import RunContext
     from triptych.runs.ledger import Ledger
     from triptych.runs.plan import Planned
@@ -65,7 +66,9 @@ class RunContents:
         return self._context(self.jobs)
 
     def _context(self, jobs: tuple[Job, ...]) -> RunContext:
+        from triptych.executors.local import LocalExecutor
         from triptych.prompts import load_prompts
+        from triptych.runs.beating_workers import with_heartbeats
         from triptych.runs.context import RunContext
 
         return RunContext(
@@ -74,7 +77,9 @@ class RunContents:
             prompts=load_prompts(jobs),
             added_languages=self.config.languages,
             text_field=self.config.input.text,
+            image_cache=self.config.input.opened_cache(),
             progress=self.progress,
+            open_executor=with_heartbeats(LocalExecutor, self.path),
         )
 
     def ledger(self, progress: Progress | None = None) -> Ledger:
@@ -92,6 +97,10 @@ class RunContents:
     def images(self) -> Iterator[ImageRecord]:
         """Every file that was found, shard by shard; ``unreadable`` says why where it isn't an image."""
         return self.folder.all_images()
+
+    def screened(self) -> Iterator[Screened]:
+        """Images that are left out before sets are made."""
+        return self.folder.screened()
 
     def duplicates(self) -> Iterator[Duplicate]:
         """Images that were left out, and which image each repeats."""
@@ -111,7 +120,7 @@ class RunContents:
             yield from planned
 
     def captions(self, job: str, *, kept: bool | None = None) -> Iterator[Caption]:
-        """The captions of ``job`` in plan order, failed ones left out.
+        """The captions of ``job`` in plan order, failed ones left out, with what people have edited.
 
         ``kept``: True for those that the filter kept, False for those that it rejected, None for all.
         """
@@ -120,7 +129,7 @@ class RunContents:
             if caption is None or caption.failure is not None:
                 continue
             if kept is None or (verdict is not None and verdict.keep == kept):
-                yield caption
+                yield msgspec.structs.replace(caption, text=planned.text)
 
     def verdicts(self, job: str) -> Iterator[Verdict]:
         """What the filter said of each caption of ``job``, in plan order."""
@@ -146,15 +155,23 @@ class RunContents:
         return captions_table(self.planned(job))
 
     def to_pandas(self, job: str) -> pandas.DataFrame:
-        """The same as a pandas DataFrame. Needs pyarrow and pandas."""
+        """The same as a pandas DataFrame. Raises SetupError where pyarrow or pandas is missing."""
+        _require_installed("pandas", "to_pandas")
         frame: pandas.DataFrame = self.to_arrow(job).to_pandas()
         return frame
 
     def to_dataset(self, job: str) -> datasets.Dataset:
-        """The same as a Hugging Face Dataset. Needs pyarrow and datasets."""
+        """The same as a Hugging Face Dataset. Raises SetupError where pyarrow or datasets is missing."""
+        _require_installed("datasets", "to_dataset")
         import datasets
 
         return datasets.Dataset(self.to_arrow(job))
+
+
+def _require_installed(package: str, what: str) -> None:
+    """No extra has these: who asks for their objects works with them."""
+    if not is_installed(package):
+        raise SetupError(f"{what} needs {package}, which isn't installed; `uv pip install {package}`")
 
 
 def captions_table(planned: Iterable[Planned]) -> pyarrow.Table:
@@ -162,10 +179,9 @@ def captions_table(planned: Iterable[Planned]) -> pyarrow.Table:
 
     ``kept`` and ``reason`` are null where no verdict was made. Raises SetupError where pyarrow is missing.
     """
-    try:
-        import pyarrow as arrow
-    except ImportError:
-        raise SetupError("pyarrow is not installed; `pip install 'triptych[arrow]'` installs it") from None
+    require("arrow", "pyarrow", what="a table of captions")
+    import pyarrow as arrow
+
     schema = arrow.schema(
         [
             ("id", arrow.string()),
@@ -192,7 +208,7 @@ def _row(planned: Planned) -> dict[str, Any]:
         "images": [image.key for image in target.images],
         "widths_px": [image.width_px for image in target.images],
         "heights_px": [image.height_px for image in target.images],
-        "text": caption.text if caption is not None else None,
+        "text": planned.text if caption is not None else None,
         "finish_reason": caption.finish_reason if caption is not None else None,
         "kept": verdict.keep if verdict is not None else None,
         "reason": verdict.reason if verdict is not None else None,

@@ -24,30 +24,25 @@ from triptych.captioning.models.facts import CHAT_FORMAT, HF_FORMAT, ModelFacts,
 from triptych.captioning.models.token_budget import longest_requests
 from triptych.config import Config
 from triptych.errors import SetupError
+from triptych.executors.processes import core_count
+from triptych.extras import install
 from triptych.jobs import Job
 from triptych.models import resolve_model
 from triptych.prompts import load_prompts
 
-_ALWAYS_NEEDED = (
-    "open_clip_torch",
-    "faiss-cpu",
-    "imagehash",
-    "torch",
-    "transformers",
-    "pillow",
-    "msgspec",
-    "aiohttp",
-    "httpx",
-)
+_ALWAYS_NEEDED = ("faiss-cpu", "imagehash", "pillow", "msgspec", "aiohttp", "httpx")
+
+_NEEDED_LOCALLY = ("torch", "open_clip_torch", "transformers")
+"""Of the extra ``local``."""
 
 
 def examine() -> list[Finding]:
     """What there is, and what is missing, whatever is captioned."""
     return [
         Finding("python", "ok", f"{platform.python_version()} on {platform.system()} {platform.machine()}"),
-        Finding("cpu", "ok", f"{len(os.sched_getaffinity(0))} cores, {_memory_gib():.0f} GiB of memory"),
+        Finding("cpu", "ok", f"{core_count()} cores, {_memory_gib():.0f} GiB of memory"),
         _gpus(),
-        *(_package(name) for name in _ALWAYS_NEEDED),
+        *(_package(name) for name in (*_ALWAYS_NEEDED, *_NEEDED_LOCALLY)),
         _lmdeploy(),
         *(_embedded(name) for name in ("builtin:nano-clip", "builtin:nano-internvl")),
         _disk(),
@@ -75,6 +70,9 @@ def _package(name: str) -> Finding:
     try:
         return Finding(name, "ok", metadata.version(name))
     except metadata.PackageNotFoundError:
+        if name in _NEEDED_LOCALLY:
+            advice = f"needed to embed images and to caption in this process: {install('local')}"
+            return Finding(name, "missing", "not installed", advice)
         return Finding(name, "failed", "not installed", f"{sys.executable} -m pip install triptych")
 
 
@@ -82,7 +80,7 @@ def _lmdeploy() -> Finding:
     fault = installation_fault()
     if fault is None:
         return Finding("lmdeploy", "ok", metadata.version("lmdeploy"))
-    advice = "needed only to serve models on this machine's GPUs: pip install 'triptych[lmdeploy]'"
+    advice = "needed only to serve models on this machine's GPUs: " + install("lmdeploy")
     return Finding("lmdeploy", "missing", fault, advice)
 
 

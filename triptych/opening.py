@@ -22,6 +22,7 @@ from triptych.runs.folder import UNPACKED, RunFolder
 from triptych.runs.jsonl import make_folder
 from triptych.runs.lock import owned
 from triptych.settings import Settings, load_settings
+from triptych.sources.remote_storage import is_url
 
 if TYPE_CHECKING:
     from triptych.grouping.embedding.stored_embeddings import StoredShard
@@ -56,7 +57,7 @@ def open_run(
     the folder can't serve: in use, of another version, not a run, no space.
     """
     path = Path(path)
-    named = [Path(source) for source in sources]
+    named = [str(source) for source in sources]
 
     def settled(stored: Settings | None) -> Settings:
         return load_settings(preset, config_file, settings, stored) if config is None else Settings.of(config)
@@ -77,17 +78,16 @@ def _open_stored(embeddings: str | Path | None, keys_file: str | Path | None) ->
 
 
 def _begin(
-    path: Path, settings: Settings, sources: Sequence[Path], stored: Sequence[StoredShard], progress: Progress
+    path: Path, settings: Settings, sources: Sequence[str], stored: Sequence[StoredShard], progress: Progress
 ) -> Run:
     """A run with sources, begun here if the folder is new."""
     from triptych.sources.opening import find_sources
 
     _refuse_inside(path, sources)
-    absolute = [source.absolute() for source in sources]
     input_config = settings.config.input
     if not stored:
-        progress.say(f"listing the images of {', '.join(map(str, sources))}")
-    shards, junk = ([], 0) if stored else find_sources(absolute, input_config, path / UNPACKED)
+        progress.say(f"listing the images of {', '.join(sources)}")
+    shards, junk = ([], 0) if stored else find_sources(sources, input_config, path / UNPACKED)
     if junk:
         progress.say(f"note: what systems and editors leave is passed over: {junk:,} names such as .DS_Store")
     for above in (path, *path.absolute().parents):
@@ -121,23 +121,22 @@ def _reopen(
         return Run(folder, settings, sources, progress, lock=kept)
 
 
-def _refuse_inside(path: Path, sources: Sequence[Path]) -> None:
+def _refuse_inside(path: Path, sources: Sequence[str]) -> None:
     """Raise UsageError where the run's own files would be among its sources."""
     for source in sources:
-        if path.resolve().is_relative_to(source.resolve()):
+        if not is_url(source) and path.resolve().is_relative_to(Path(source).resolve()):
             raise UsageError(
                 f"the run folder {path} lies in the source {source}, so its files would be taken for images;"
                 " name a folder elsewhere with --out"
             )
 
 
-def stored_settings(run: RunFolder) -> tuple[Settings, list[Path]]:
+def stored_settings(run: RunFolder) -> tuple[Settings, list[str]]:
     """The settings and sources of a run folder."""
     tree = dict(run.run_file.config)
     try:
         sources = msgspec.convert(tree.pop("sources", []), list[str])
-        settings = Settings(checked_config(tree), run.run_file.origins)
-        return settings, [Path(source) for source in sources]
+        return Settings(checked_config(tree), run.run_file.origins), sources
     except (msgspec.ValidationError, UsageError) as error:
         raise SetupError(
             f"{run.path / 'run.json'} has a config that this Triptych can't read ({error}); restore the file,"

@@ -22,6 +22,9 @@ _COUNTS_WIDTH = 34
 """Of ``11,185,362/11,185,362 images, 9.9/s``; less moves the bars with each digit."""
 
 
+_is_quiet = False
+
+
 class Task(Protocol):
     """One counted task in progress."""
 
@@ -96,8 +99,22 @@ class Bars:
         echo(line, to_stderr=True)
 
 
+def be_quiet(quiet: bool) -> None:
+    """Whether ``for_stderr`` and ``hint`` print anything from now on."""
+    global _is_quiet
+    _is_quiet = quiet
+
+
+def hint(line: str) -> None:
+    """What a person may do next."""
+    if not _is_quiet:
+        echo(line, to_stderr=True)
+
+
 def for_stderr() -> Progress:
-    """Bars on a terminal, lines otherwise."""
+    """Bars on a terminal, lines otherwise; nothing where the command is quiet."""
+    if _is_quiet:
+        return Silent()
     return Bars() if sys.stderr.isatty() else Lines()
 
 

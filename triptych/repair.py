@@ -18,9 +18,10 @@ from typing import NamedTuple, Protocol, TypeVar
 import msgspec
 
 from triptych.errors import SetupError
-from triptych.records import Caption, ImageRecord
+from triptych.records import Caption, ImageRecord, StatementCheck
 from triptych.runs.arrays import map_embeddings
 from triptych.runs.checkpoints import damaged_shards
+from triptych.runs.checks import FOLDER as CHECKS
 from triptych.runs.folder import RunFolder
 from triptych.runs.generations import (
     FILE_NAME,
@@ -37,6 +38,7 @@ from triptych.runs.run_file import NAME, copy_of, read_run_file, read_twice_writ
 from triptych.runs.stage_record import RunFile, StageName
 
 T = TypeVar("T", bound=msgspec.Struct)
+_Row = TypeVar("_Row", Caption, StatementCheck)
 
 DAMAGED_FOLDER = "damaged"
 
@@ -71,7 +73,7 @@ def find_damage(path: Path) -> list[Damage]:
             )
     for stage in folder.every_stage:
         damage += _caption_damage(folder) if stage == "captions" else _file_damage(folder, stage)
-    return damage
+    return [*damage, *_journal_damage(folder, path / CHECKS, StatementCheck)]
 
 
 def repair(path: Path, damage: list[Damage]) -> Path:
@@ -170,21 +172,8 @@ def _set_aside(folder: RunFolder, stage: StageName, name: str, aside: Path) -> N
 
 
 def _caption_damage(folder: RunFolder) -> Iterator[Damage]:
-    """Journals with damaged lines, or with a caption twice."""
-    for path in sorted((folder.path / "captions").rglob("*.jsonl")):
-        try:
-            captions = read_journal(path, Caption)
-            if len({(caption.id, caption.content) for caption in captions}) == len(captions):
-                continue
-        except SetupError:
-            pass
-        broken, repeated = _bad_lines(path)
-        found = {"damaged": len(broken), "of captions that come again": len(repeated)}
-        counts = ", ".join(f"{count:,} {what}" for what, count in found.items() if count)
-        yield Damage(
-            f"{path}: lines that are set aside, so that what is missing then is made again: {counts}",
-            partial(_take_out_lines, folder, path),
-        )
+    """Damaged journals, and those that are others than when they were put aside."""
+    yield from _journal_damage(folder, folder.captions_root, Caption)
     for name in changed_since_put_aside(folder):
         yield Damage(
             f"{folder.captions_root / name} has other captions than when it was put aside; put back what"
@@ -193,37 +182,56 @@ def _caption_damage(folder: RunFolder) -> Iterator[Damage]:
         )
 
 
+def _journal_damage(folder: RunFolder, root: Path, kind: type[_Row]) -> Iterator[Damage]:
+    """Journals with damaged lines, or with a caption twice. Answers of checks may come twice: one failed."""
+    for path in sorted(root.rglob("*.jsonl")):
+        try:
+            rows = read_journal(path, kind)
+            if kind is StatementCheck or len({(row.id, row.content) for row in rows}) == len(rows):
+                continue
+        except SetupError:
+            pass
+        broken, repeated = _bad_lines(path, kind)
+        found = {"damaged": len(broken), "of captions that come again": len(repeated)}
+        counts = ", ".join(f"{count:,} {what}" for what, count in found.items() if count)
+        yield Damage(
+            f"{path}: lines that are set aside, so that what is missing then is made again: {counts}",
+            partial(_take_out_lines, folder, path, kind),
+        )
+
+
 def _accept(folder: RunFolder, name: str, aside: Path) -> None:
     accept_change(folder, name)
 
 
-def _bad_lines(path: Path) -> tuple[set[int], set[int]]:
+def _bad_lines(path: Path, kind: type[_Row]) -> tuple[set[int], set[int]]:
     """The numbers of damaged lines, and of lines whose caption comes again: the last one counts."""
     last: dict[tuple[str, str], int] = {}
     broken, repeated = set(), set()
-    for line in journal_lines(path, Caption):
+    for line in journal_lines(path, kind):
         if line.record is None:
             broken.add(line.number)
             continue
         written = line.record.id, line.record.content
-        if written in last:
+        if written in last and kind is Caption:
             repeated.add(last[written])
         last[written] = line.number
     return broken, repeated
 
 
-def _take_out_lines(folder: RunFolder, path: Path, aside: Path) -> None:
+def _take_out_lines(folder: RunFolder, path: Path, kind: type[_Row], aside: Path) -> None:
     """Write the bad lines aside, then the journal without them."""
-    if "captions" in folder.run_file.stages:
+    if kind is Caption and "captions" in folder.run_file.stages:
         folder.reopen_stage("captions")
-    broken, repeated = _bad_lines(path)
+    broken, repeated = _bad_lines(path, kind)
     bad = broken | repeated
-    lines: list[JournalLine[Caption]] = list(journal_lines(path, Caption))
+    lines: list[JournalLine[_Row]] = list(journal_lines(path, kind))
     with written_whole(aside / path.relative_to(folder.path)) as file:
         file.writelines(line.content for line in lines if line.number in bad)
     with written_whole(path) as file:
         file.writelines(line.content for line in lines if line.number not in bad)
-    accept_change(folder, "/".join(path.relative_to(folder.captions_root).parts[:2]))
+    if kind is Caption:
+        accept_change(folder, "/".join(path.relative_to(folder.captions_root).parts[:2]))
 
 
 def _move(root: Path, name: str, aside: Path) -> None:

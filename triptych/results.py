@@ -46,7 +46,7 @@ class GroupResult(StageResult):
 
     @property
     def images(self) -> ImageCounts:
-        """Files found: unreadable, duplicates, in sets, single."""
+        """Files found: unreadable, screened out, duplicates, in sets, single."""
         return self.ledger.images
 
 

@@ -17,6 +17,7 @@ import msgspec
 from triptych.config import as_tree
 from triptych.contents import RunContents
 from triptych.errors import SetupError, UsageError
+from triptych.extras import require
 from triptych.jobs import named
 from triptych.models import resolve_model
 from triptych.progress import Progress
@@ -25,11 +26,15 @@ from triptych.runs.other_embeddings import embeddings_to_go_on_with
 from triptych.runs.staleness import stale_reason
 from triptych.runs.versions import installed_versions
 from triptych.settings import Settings
+from triptych.sources.locations import exists, in_full, is_below, moved
 
 if TYPE_CHECKING:
     from triptych.captioning.config import CaptioningConfig
+    from triptych.executors.ray import RayCluster
     from triptych.grouping.config import EmbeddingConfig
     from triptych.grouping.embedding.stored_embeddings import StoredShard
+    from triptych.jobs import Job
+    from triptych.runs.context import RunContext
     from triptych.runs.generations import Generation
     from triptych.sources.shard import Shard
 
@@ -41,7 +46,7 @@ class RunSetup(RunContents):
         self,
         folder: RunFolder,
         settings: Settings,
-        sources: Sequence[Path],
+        sources: Sequence[str | Path],
         progress: Progress,
         *,
         lock: contextlib.ExitStack | None,
@@ -52,14 +57,31 @@ class RunSetup(RunContents):
         super().__init__(folder, settings.config, progress)
         self.settings = settings
         """The config, and where its values are from."""
-        self._sources = [path.absolute() for path in sources]
+        self._sources = [in_full(source) for source in sources]
         self._lock = lock
         self._shards = shards
         self._stored = stored
         self._noted: set[str] = set()
+        self._cluster: RayCluster | None = None
+        if self.config.cluster.address and lock is not None:
+            require("ray", "ray", what="--cluster")
+            from triptych.executors.ray import RayCluster
+
+            self._cluster = RayCluster(self.config.cluster, folder.cluster_folder, progress.say)
+
+    def _context(self, jobs: tuple[Job, ...]) -> RunContext:
+        from triptych.runs.beating_workers import with_heartbeats
+
+        context, cluster = super()._context(jobs), self._cluster
+        if cluster is None:
+            return context
+        open_executor = with_heartbeats(cluster.open_executor, self.path.absolute())
+        return msgspec.structs.replace(context, cluster=cluster, open_executor=open_executor)
 
     def close(self) -> None:
         """Let other processes work on the folder."""
+        if self._cluster is not None:
+            self._cluster.close()
         if self._lock is not None:
             self._lock.close()
 
@@ -103,22 +125,22 @@ class RunSetup(RunContents):
         self._require_lock()
         self.folder.made_again |= set(stages)
 
-    def move_sources(self, old: Path, new: Path) -> None:
+    def move_sources(self, old: str | Path, new: str | Path) -> None:
         """From now on look in ``new`` for the images of sources that were in ``old``.
 
         Raises UsageError where there is no such source, or nothing at its new place.
         """
         self._require_lock()
-        was, now = old.absolute(), new.absolute()
-        moved = [now / path.relative_to(was) if path.is_relative_to(was) else path for path in self._sources]
-        if moved == self._sources:
-            if any(path.is_relative_to(now) for path in moved):
+        was, now = in_full(old), in_full(new)
+        sources = [moved(source, was, now) for source in self._sources]
+        if sources == self._sources:
+            if any(is_below(source, now) for source in sources):
                 return  # it was said before
-            named = ", ".join(map(str, self._sources)) or "none"
+            named = ", ".join(self._sources) or "none"
             raise UsageError(f"no source of {self.path} is in {old}; its sources: {named}", path=old)
-        if not now.exists():
+        if not exists(now):
             raise UsageError(f"{new} is not there; expected what was in {old}", path=new)
-        self._sources, self._shards = moved, None
+        self._sources, self._shards = sources, None
         self.save_settings()
 
     def use_captions(self, job: str, generation: str) -> str:
@@ -180,7 +202,10 @@ class RunSetup(RunContents):
             begun_with = before.settings.get("engine") if before is not None else None
             captioning, _ = choose_engine(captioning, begun_with)
             check_forms(captioning, chosen)
-            self._check_generations(jobs, check_engine(captioning, chosen, self.progress.say))
+            identity: Mapping[str, str] = {}
+            if self._cluster is None or captioning.spec.probe is not None:  # else it is for its nodes to say
+                identity = check_engine(captioning, chosen, self.progress.say)
+            self._check_generations(jobs, identity)
         return again
 
     def check_settings(self, jobs: Sequence[str] = ()) -> None:
@@ -246,14 +271,18 @@ class RunSetup(RunContents):
 
     def _record(self) -> None:
         """What the next stage that has work to do saves with its state; without one, leaving the run does."""
-        captioning = msgspec.structs.replace(self.config.captioning, sample=None)  # of one command only
+        # Of one command only:
+        captioning = msgspec.structs.replace(self.config.captioning, sample=None)
+        cluster = msgspec.structs.replace(self.config.cluster, address="")
         run_file = self.folder.run_file
         run_file.config = {
-            "sources": [str(path) for path in self._sources],
-            **as_tree(msgspec.structs.replace(self.config, captioning=captioning)),
+            "sources": self._sources,
+            **as_tree(msgspec.structs.replace(self.config, captioning=captioning, cluster=cluster)),
         }
         origins = self.settings.origins
-        run_file.origins = {k: v for k, v in origins.items() if k != "captioning.sample"}
+        run_file.origins = {
+            k: v for k, v in origins.items() if k not in ("captioning.sample", "cluster.address")
+        }
         run_file.versions = installed_versions()
 
     def _note(self, lines: Sequence[str]) -> None:

@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from triptych.jobs import Job
+from triptych.runs.canaries import canary_lines
+from triptych.runs.checks import came_of_checks, lines_on
 from triptych.runs.generations import superseded
 from triptych.runs.other_embeddings import other_folders
+from triptych.runs.stage_record import JobChecks
 from triptych.runs.staleness import stale_stages
 
 if TYPE_CHECKING:
@@ -27,7 +30,7 @@ FULL_SHARE = 0.9
 _LABEL_WIDTH = 30
 
 _SHOWN_ELSEWHERE = (
-    *(".limit", ".captions_of", ".planned", ".captioned", ".failed", ".kept", "_by"),
+    *(".limit", ".captions_of", ".planned", ".captioned", ".failed", ".kept", ".repaired", "_by"),
     *(".made", ".failed_requests", ".seconds", ".prompt_tokens", ".completion_tokens", ".retried"),
     *(".asked_again", ".slot_s", ".slots", ".latencies", ".may_pass", ".counted_over"),
 )
@@ -64,6 +67,7 @@ def ledger_lines(ledger: Ledger) -> Iterator[str]:
     images = ledger.images
     yield _line("images found", images.found)
     yield _line("  unreadable", _total(images.unreadable), images.unreadable)
+    yield _line("  screened out", _total(images.screened), images.screened)
     yield _line("  duplicates", _total(images.duplicates), images.duplicates)
     yield _line("  in sets", images.in_sets, None if images.sets is None else {"sets": images.sets})
     yield _line("  single", images.single)
@@ -75,8 +79,20 @@ def ledger_lines(ledger: Ledger) -> Iterator[str]:
             yield _line("  still to caption", counts.pending)
         yield _line("  captioned", counts.captioned)
         yield _line("  failed", _total(counts.failed), counts.failed)
-        yield _line("  kept", counts.kept)
+        yield _line("  kept", counts.kept, {"repaired": counts.repaired} if counts.repaired else None)
         yield _line("  rejected", _total(counts.rejected), counts.rejected)
+
+
+def checked_jobs(opened: Run) -> dict[str, JobChecks]:
+    """What came of the checks of each job's captions, where these were checked."""
+    found = {job.name: came_of_checks(opened.folder, job.name) for job in opened.jobs}
+    return {job: each for job, each in found.items() if each is not None}
+
+
+def check_lines(checked: Mapping[str, JobChecks]) -> Iterator[str]:
+    """A line a job, or two for those on sets."""
+    for job, found in checked.items():
+        yield from (f"{job}: {line}" for line in lines_on(found))
 
 
 def stage_lines(opened: Run) -> Iterator[str]:
@@ -93,6 +109,9 @@ def stage_lines(opened: Run) -> Iterator[str]:
         yield f"{name:<{_LABEL_WIDTH}} {done}{by and f', by {by}'}{why}"
         if name == "captions" and (old := list(superseded(opened.folder))):
             yield f"  {'older generations':<{_LABEL_WIDTH - 2}} {len(old)}; `triptych captions` lists them"
+        if name == "captions":
+            for line in canary_lines(opened.folder.path):
+                yield f"  {'canary':<{_LABEL_WIDTH - 2}} {line}"
         if name == "embeddings" and (others := other_folders(opened.folder)):
             yield f"  {'by other encoders, or older':<{_LABEL_WIDTH - 2}} {len(others)} in {others[0].parent}"
         for key, value in state.notes.items():

@@ -12,10 +12,14 @@ import threading
 
 import click
 
+from triptych import __version__
+from triptych.cli import verbosity
 from triptych.cli.captions import captions
+from triptych.cli.check import check
 from triptych.cli.config import config
 from triptych.cli.filtering import filter_
-from triptych.cli.inspect import doctor, report, status, verify
+from triptych.cli.inspect import doctor, explain, report, status, verify
+from triptych.cli.push import push
 from triptych.cli.repair import repair
 from triptych.cli.search import search
 from triptych.cli.stages import caption, demo, export, group, run
@@ -36,7 +40,7 @@ class _InOrderOfWork(click.Group):
 @click.group(
     cls=_InOrderOfWork, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
 )
-@click.version_option(package_name="triptych")
+@click.version_option(__version__, message="%(prog)s %(version)s")
 def cli() -> None:
     """Turn a pile of images into a caption dataset.
 
@@ -50,9 +54,12 @@ _COMMANDS = (
     group,
     caption,
     filter_,
+    check,
     export,
+    push,
     report,
     search,
+    explain,
     status,
     verify,
     repair,
@@ -62,6 +69,7 @@ _COMMANDS = (
     demo,
 )
 for command in _COMMANDS:
+    verbosity.add_to(command)
     cli.add_command(command)
 
 
@@ -81,6 +89,7 @@ def main() -> None:
         _leave_captions_in_the_making()
         _fail(_INTERRUPTED, 130)
     except TriptychError as error:
+        verbosity.show_traceback()
         _fail(str(error), error.exit_code)
     except BrokenPipeError:  # `triptych ... | head`: who reads has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from triptych.cli import options
+from triptych.cli.flags import flags_of
 from triptych.cli.stages import report
 from triptych.errors import UsageError
 from triptych.progress import for_stderr
@@ -36,6 +37,13 @@ if TYPE_CHECKING:
     metavar="RULE",
     help="Don't stop when this rule rejects a large share. Repeatable.",
 )
+@click.option(
+    "--verdicts",
+    "verdicts_file",
+    type=options.FILE,
+    metavar="FILE",
+    help="People's verdicts, from the report: they have the last word on each caption. Stored in RUN.",
+)
 @options.settings("verdicts")
 def filter_(
     source: Path,
@@ -43,8 +51,10 @@ def filter_(
     dry_run: bool,
     explain: str | None,
     accept: tuple[str, ...],
+    verdicts_file: Path | None,
     config_file: Path | None,
     assignments: tuple[str, ...],
+    cluster: str | None,
     fresh: tuple[StageName, ...],
 ) -> None:
     """Judge captions: those of a run, or of a JSON Lines file.
@@ -54,9 +64,13 @@ def filter_(
     --out, in the same order; that on a duplicate has "repeats", the id of the earlier caption, and a row
     that is no caption isn't kept.
     """
-    flags = options.flags_of(assignments)
+    flags = flags_of(assignments, cluster=cluster)
     if accept:
         flags["filtering.accepted"] = list(accept)
+    if verdicts_file is not None:
+        if source.is_file():
+            raise UsageError(f"--verdicts {verdicts_file} is for runs, and {source} is a file; leave it out")
+        flags["filtering.verdicts"] = str(verdicts_file.absolute())
     if source.is_file():
         _filter_file(source, out, dry_run, explain, config_file, flags, fresh)
         return

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from triptych.cli import options
-from triptych.errors import TriptychError
+from triptych.cli.flags import flags_of, remember_moves
+from triptych.errors import UsageError
 from triptych.progress import for_stderr
 from triptych.terminal import echo, echo_json
 
 if TYPE_CHECKING:
-    from triptych.api import Run
+    from triptych.report.checked_precision import Corrected
     from triptych.report.precision import Precision
-    from triptych.sources.shard import Shard
+
+WANTED_HALF_WIDTH = 0.02
+"""Of a precision's interval: how many verdicts that needs is shown."""
 
 
 @click.command(epilog=options.example("triptych status run --json"))
@@ -26,25 +29,49 @@ if TYPE_CHECKING:
 def status(folder: Path, as_json: bool) -> None:
     """Show progress, time left, and what limits the throughput.
 
-    Its counts, failures by class, the captions' pace. Works while it runs. After `triptych caption RUN
-    --sample N` it says how long all of it would take.
+    Its counts, failures by class, the captions' pace; while it runs also each worker's pace, and why one is
+    slow. After `triptych caption RUN --sample N` it says how long all of it would take.
     """
     from triptych.opening import open_run
-    from triptych.status import ledger_lines, pace_lines, pace_of, stage_lines
+    from triptych.status import check_lines, checked_jobs, ledger_lines, pace_lines, pace_of, stage_lines
+    from triptych.workers import worker_lines, worker_states
 
     opened = open_run(folder, read_only=True)
     ledger = opened.noted_ledger() or opened.ledger()
     paces = pace_of(opened, ledger)
+    workers, checks = worker_states(opened.path), checked_jobs(opened)
     if as_json:
-        echo_json({"stages": opened.folder.run_file.stages, "ledger": ledger, "pace": paces})
+        stages = opened.folder.run_file.stages
+        echo_json({"stages": stages, "ledger": ledger, "checks": checks, "pace": paces, "workers": workers})
         return
+    of_workers = list(worker_lines(workers))
     for line in (
         *ledger_lines(ledger),
+        *check_lines(checks),
         "",
         *pace_lines(paces),
         *([""] if paces else []),
+        *of_workers,
+        *([""] if of_workers else []),
         *stage_lines(opened),
     ):
+        echo(line)
+
+
+@click.command(epilog=options.example("triptych explain run sa_000000/sa_1.jpg"))
+@click.argument("folder", metavar="RUN", type=options.FOLDER)
+@click.argument("wanted", metavar="KEY|SET|CAPTION")
+def explain(folder: Path, wanted: str) -> None:
+    """Say what became of an image, a set or a caption, and why.
+
+    KEY is an image's, as RUN/images has it, SET a set's id, CAPTION a caption's, such as single_en:KEY.
+    Prints where an image is from, its set or what it is a duplicate of, its nearest neighbours, its
+    captions, the words that a rule objects to, and the row of the export that has it, or why none has.
+    """
+    from triptych.explain import explain as lines_on
+    from triptych.opening import open_run
+
+    for line in lines_on(open_run(folder, read_only=True), wanted):
         echo(line)
 
 
@@ -94,7 +121,7 @@ def verify(
     from triptych.verify.images import ImageCheck
     from triptych.verify.run import verify_run
 
-    options.remember_moves(folder, moved)
+    remember_moves(folder, moved)
     result = verify_run(
         open_run(folder, progress=for_stderr(), read_only=True), ImageCheck(count=images, root=image_root)
     )
@@ -111,26 +138,38 @@ def verify(
 
 
 @click.command(epilog=options.example("triptych doctor --model OpenGVLab/InternVL3-8B-hf --tp 2"))
+@click.argument("folder", metavar="[FOLDER]", type=options.FOLDER, required=False)
 @options.preset
 @options.config
 @options.serving
+@options.cluster
 @options.as_json
 def doctor(
+    folder: Path | None,
     preset: str | None,
     config_file: Path | None,
+    cluster: str | None,
     as_json: bool,
     **given: Any,
 ) -> None:
     """Check this machine: packages, memory, models, endpoints.
 
     With a model or endpoints also whether captioning could begin: GPU memory, the model's folder, the
-    context against tiles and prompt, and one small image to each endpoint. Exit 1 where anything failed.
+    context against tiles and prompt, and one small image to each endpoint. With FOLDER, a run's or the one
+    that it will lie in, also whether its file system does what runs rely on: between two processes, or with
+    --cluster between all nodes. Exit 1 where anything failed.
     """
     from triptych.doctor import examine, examine_captioning
     from triptych.settings import load_config
+    from triptych.shared_folder.examine import every_node, examine_folder, second_process
 
-    config = load_config(preset, config_file, options.flags_of(**given))
+    if cluster is not None and folder is None:
+        raise click.UsageError("--cluster: name the FOLDER that all nodes share, which runs will lie in")
+    config = load_config(preset, config_file, flags_of(cluster=cluster, **given))
     findings = [*examine(), *examine_captioning(config)]
+    if folder is not None:
+        with every_node(config.cluster, folder) if cluster is not None else second_process() as elsewhere:
+            findings += examine_folder(folder, elsewhere)
     if as_json:
         echo_json(findings)
     else:
@@ -150,64 +189,105 @@ def doctor(
     metavar="FILE",
     help="Instead of a page: the precision from votes downloaded from it.",
 )
+@click.option("--to", "url", metavar="URL", help="Upload the page, too, such as to s3://bucket/report.html.")
+@click.option(
+    "--beside",
+    type=options.FOLDER,
+    metavar="OTHER",
+    help="Show captions of the same images by the run OTHER beside those of RUN, to judge blindly.",
+)
+@click.option(
+    "--serve",
+    is_flag=True,
+    help="Serve the page live, also while the run goes on: captions as they arrive, search, originals.",
+)
+@click.option("--host", default="127.0.0.1", show_default=True, metavar="HOST", help="With --serve.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8722,
+    show_default=True,
+    help="With --serve; 0 for any free port.",
+)
 @options.moved
-def report(folder: Path, verdicts_file: Path | None, moved: tuple[str, ...]) -> None:
+def report(
+    folder: Path,
+    verdicts_file: Path | None,
+    url: str | None,
+    beside: Path | None,
+    serve: bool,
+    host: str,
+    port: int,
+    moved: tuple[str, ...],
+) -> None:
     """Make an HTML page: sets, captions, rejects, failures.
 
     To read and to judge. The page opens from a file and needs no network. Keys in it: j and k for the
-    next and the previous item, g and b for good and bad; a button downloads the verdicts.
+    next and the previous item, g and b for good and bad; a button downloads the verdicts. With --serve it
+    is served at an address that holds a secret, and stores verdicts in RUN.
     """
     from triptych.opening import open_run
+    from triptych.report.checked_precision import corrected_by_checks
     from triptych.report.identity import report_id
-    from triptych.report.precision import precisions, read_verdicts
+    from triptych.report.opened import cautions_of, scorer_of, sources_still_there
+    from triptych.report.precision import precisions
     from triptych.report.stage import write_report
+    from triptych.runs.human_verdicts import read_verdicts
 
-    options.remember_moves(folder, moved)
+    remember_moves(folder, moved)
+    if serve:
+        if beside is not None:
+            raise UsageError("--beside is for a page in a file; leave out --serve")
+        _serve(folder, host, port)
+        return
     progress = for_stderr()
     opened = open_run(folder, progress=progress, read_only=True)
     if verdicts_file is not None:
-        for line in _precision_lines(precisions(read_verdicts(verdicts_file, report_id(opened.folder)))):
-            echo(line)
+        verdicts = read_verdicts(verdicts_file, report_id(opened.folder))
+        echo(*_precision_lines(precisions(verdicts), corrected_by_checks(opened.context, verdicts)))
         return
-    sources, lost = _sources_still_there(opened)
-    cautions = [*_cautions(opened), *lost]
-    written = write_report(opened.context, sources, cautions)
+    sources, lost = sources_still_there(opened)
+    other = None if beside is None else open_run(beside, read_only=True).context
+    written = write_report(opened.context, sources, [*cautions_of(opened), *lost], scorer_of(opened), other)
     for line in lost:
         progress.say(f"note: {line}")
     missing = f", {written.missing_pictures:,} missing" if written.missing_pictures else ""
+    if url is not None:
+        from triptych.upload import upload_file
+
+        upload_file(written.path, url)
     echo(f"{written.path}  {written.size_bytes:,} bytes, {written.pictures:,} pictures{missing}")
 
 
-def _sources_still_there(opened: Run) -> tuple[list[Shard], list[str]]:
-    """The shards of the sources, and a caution where they can't be opened any more."""
-    try:
-        return opened.shards, []
-    except TriptychError as error:
-        return [], [f"pictures are missing, as the sources can't be opened: {error}"]
+def _serve(folder: Path, host: str, port: int) -> None:
+    from triptych.report.live.server import serve_report
+
+    def say(address: str) -> None:
+        echo(address)
+        sys.stdout.flush()
+        echo("Who has this address sees the run. Ctrl-C ends it.", to_stderr=True)
+
+    serve_report(folder, host, port, say)
 
 
-def _cautions(opened: Run) -> Iterator[str]:
-    from triptych.models import CAUTION, is_embedded
-    from triptych.runs.folder import STAGE_NAMES
-    from triptych.runs.staleness import stale_stages
+def _precision_lines(found: Sequence[Precision], helped: Mapping[str, Corrected]) -> Iterator[str]:
+    from triptych.report.checked_precision import verdicts_for
 
-    if is_embedded(opened.config.captioning.model) or is_embedded(opened.config.embedding.model):
-        yield CAUTION
-    for stage, why in stale_stages(opened.folder).items():
-        yield f"{stage} are stale: {why}; `triptych run` does them again"
-    unfinished = [name for name in STAGE_NAMES if not opened.folder.is_finished(name)]
-    if unfinished:
-        yield f"the run is not finished: {', '.join(unfinished)} still to do"
-
-
-def _precision_lines(found: list[Precision]) -> Iterator[str]:
-    yield f"{'kind':<28} {'good':>6} {'judged':>7} {'precision':>10}   95 % interval (Wilson)"
+    wanted = f"more for ±{WANTED_HALF_WIDTH}"
+    yield f"{'kind':<28} {'good':>6} {'judged':>7} {'precision':>10}   {'95 % interval':<16} {wanted:>15}"
     for each in found:
+        beside = f"   not counted: {each.other_good} good of {each.other_judged} not drawn evenly"
+        beside = beside if each.other_judged else ""
+        counts = f"{each.kind:<28} {each.good:>6} {each.judged:>7}"
         if each.low is None or each.high is None:
-            share, interval = "-", "none: no evenly drawn item was judged"
-        else:
-            share, interval = f"{each.good / each.judged:.3f}", f"{each.low:.3f} to {each.high:.3f}"
-        beside = ""
-        if each.rare_judged:
-            beside = f"   not counted: {each.rare_good} good of {each.rare_judged} added as rare"
-        yield f"{each.kind:<28} {each.good:>6} {each.judged:>7} {share:>10}   {interval}{beside}"
+            yield f"{counts} {'-':>10}   none: no evenly drawn item was judged{beside}"
+            continue
+        share = each.good / each.judged
+        needed = max(verdicts_for(share, WANTED_HALF_WIDTH) - each.judged, 0)
+        interval = f"{each.low:.3f} to {each.high:.3f}"
+        yield f"{counts} {share:>10.3f}   {interval:<16} {needed:>15,}{beside}"
+        if (better := helped.get(each.kind)) is not None:
+            worth = max(better.worth / each.judged, 1.0)
+            needed = max(verdicts_for(better.share, WANTED_HALF_WIDTH, worth) - each.judged, 0)
+            interval = f"{better.low:.3f} to {better.high:.3f}"
+            yield f"{'  with what a checker said':<43} {better.share:>10.3f}   {interval:<16} {needed:>15,}"

@@ -1,21 +1,17 @@
-"""Options that several commands share, and how they become config keys."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 
 from triptych.captioning.engine_table import AUTO, ENGINES
-from triptych.errors import UsageError
 from triptych.export.containers import CONTAINERS
 from triptych.export.formats import FORMATS
-from triptych.jobs import parse_job
 from triptych.runs.folder import StageName
-from triptych.settings import parse_assignment
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -48,7 +44,7 @@ def sources(*, required: bool) -> Decorator:
     """SOURCE... --include PATTERN --exclude PATTERN --image-column NAME."""
     return _together(
         click.argument(
-            "sources", nargs=-1, required=required, type=click.Path(path_type=Path), metavar="SOURCE..."
+            "sources", nargs=-1, required=required, type=click.Path(path_type=str), metavar="SOURCE..."
         ),
         click.option(
             "--include",
@@ -135,23 +131,38 @@ config = _together(
     ),
 )
 
+metrics = click.option(
+    "--metrics",
+    metavar="[HOST:]PORT",
+    help="Serve figures for Prometheus meanwhile, on this machine alone unless a host such as 0.0.0.0 is"
+    " named. Needs triptych[metrics].",
+)
+
 as_json = click.option("--json", "as_json", is_flag=True, help="One JSON document instead of text.")
 
 
+cluster = click.option(
+    "--cluster",
+    metavar="auto|ADDRESS",
+    help="Have the nodes of a Ray cluster work too: the one that this machine belongs to, or HOST:PORT of its"
+    " head. They share the run's file system. [default: this machine alone]",
+)
+
+
 def settings(*stages: StageName) -> Decorator:
-    """--config, --set, and --fresh of the ``stages`` that a command makes."""
+    """--config, --set, --cluster, and --fresh of the ``stages`` that a command makes."""
     helps = {
-        "embeddings": "Those there are stay, and count again when their encoder is named.",
-        "captions": "Those there are stay (see triptych captions); new ones are made of the jobs that --job"
+        "embeddings": "Embeddings of other encoders are kept, and used again when their encoder is named.",
+        "captions": "Old captions are kept (see triptych captions); new ones are made for the jobs that --job"
         " names, or whose settings have changed.",
     }
     told = " ".join(["Redo this stage.", *(helps[each] for each in stages if each in helps)])
     fresh = click.option("--fresh", type=click.Choice(stages), multiple=True, help=f"{told} Repeatable.")
-    return _together(config, fresh)
+    return _together(config, cluster, fresh)
 
 
 serving = _together(
-    click.option("--model", metavar="ID", help="The captioning model: a folder or a hub id."),
+    click.option("--model", metavar="ID", help="The vision-language model: a folder or a hub id."),
     click.option(
         "--engine",
         metavar="|".join((AUTO, *ENGINES)),
@@ -199,6 +210,11 @@ serving = _together(
 captioning = _together(
     serving,
     click.option(
+        "--image-cache",
+        metavar="SIZE",
+        help="Keep images that were read on a local disk, up to SIZE such as 500GB, for jobs that follow.",
+    ),
+    click.option(
         "--job",
         "jobs",
         metavar="JOB",
@@ -244,7 +260,14 @@ exporting = _together(
     click.option(
         "--file-type",
         type=click.Choice(list(CONTAINERS)),
-        help="Output file type. zst and Parquet need pyarrow. [default: jsonl]",
+        help="Output file type. images.parquet and tar (WebDataset) hold the images as well. zst and Parquet"
+        " need pyarrow. [default: jsonl]",
+    ),
+    click.option(
+        "--rows-per-file",
+        type=int,
+        metavar="N",
+        help="Split each file into parts of N rows. [default: 10,000 where images are inside, else no parts]",
     ),
     click.option("--prefix", metavar="NAME", help="Prefix of file names. [default: triptych_caption]"),
     click.option(
@@ -253,137 +276,3 @@ exporting = _together(
         help="Where the trainer finds the images; paths in rows are relative to it.",
     ),
 )
-
-CONFIG_KEYS = {
-    "include": "input.include",
-    "exclude": "input.exclude",
-    "model": "captioning.model",
-    "engine": "captioning.engine",
-    "encoder": "embedding.model",
-    "api_key_env": "captioning.server.api_key_env",
-    "prefix": "export.prefix",
-    "ca_file": "captioning.server.ca_file",
-    "tp": "captioning.lmdeploy.tp",
-    "sample": "captioning.sample",
-    "row_format": "export.format",
-    "file_type": "export.file_type",
-    "image_root": "export.image_root",
-}
-"""What an option sets, by its parameter's name, where that is one config key."""
-
-
-def moves(texts: Sequence[str]) -> list[tuple[Path, Path]]:
-    """What --moved says."""
-    pairs = [text.partition("=") for text in texts]
-    for text, (old, _, new) in zip(texts, pairs, strict=True):
-        if not old or not new:
-            raise UsageError(f"--moved {text!r}: expected OLD=NEW, two folders")
-    return [(Path(old), Path(new)) for old, _, new in pairs]
-
-
-def moved_sources(sources: Sequence[Path], texts: Sequence[str]) -> list[Path]:
-    """``sources`` where --moved says that they are now."""
-    found = [path.absolute() for path in sources]
-    for old, new in moves(texts):
-        was, now = old.absolute(), new.absolute()
-        found = [now / path.relative_to(was) if path.is_relative_to(was) else path for path in found]
-    return found if texts else list(sources)
-
-
-def remember_moves(run: Path, texts: Sequence[str]) -> None:
-    """Store in ``run`` what --moved says."""
-    if not texts:
-        return
-    from triptych.opening import open_run
-
-    with open_run(run) as opened:
-        for old, new in moves(texts):
-            opened.move_sources(old, new)
-
-
-def define_jobs(texts: Sequence[str], flags: dict[str, object]) -> list[str]:
-    """The names of the jobs that --job names. Adds to ``flags`` what it says of them."""
-    names = []
-    for text in texts:
-        name, table = parse_job(text)
-        names.append(name)
-        flags |= {f"jobs.{name}.{key}": value for key, value in table.items()}
-    return names
-
-
-def flags_of(
-    assignments: Sequence[str] = (),
-    servers: Sequence[str] = (),
-    headers: Sequence[str] = (),
-    extra_body: str | None = None,
-    prompts: Sequence[str] = (),
-    image_columns: Sequence[str] = (),
-    set_size: str | None = None,
-    no_tile_fit: bool = False,
-    **given: object,
-) -> dict[str, object]:
-    """What was given on the command line, as dotted config keys. ``given`` are options of CONFIG_KEYS."""
-    flags = dict(map(parse_assignment, assignments))
-    if servers:
-        flags["captioning.server.urls"] = list(servers)
-        flags.setdefault("captioning.engine", "server")
-    elif given.get("engine") not in (None, AUTO, "server"):
-        flags.setdefault("captioning.server.urls", [])  # those of an earlier call
-    if headers:
-        flags["captioning.server.headers"] = dict(map(_header, headers))
-    if extra_body is not None:
-        flags["captioning.server.extra_body"] = _json_object(extra_body)
-    if no_tile_fit:
-        flags["captioning.tile_fit"] = False
-    flags |= {f"jobs.{job}.prompt": file for job, file in map(_prompt_of, prompts)}
-    flags |= _image_columns(image_columns)
-    if set_size is not None:
-        flags["sets.min_images"], flags["sets.max_images"] = _least_and_most(set_size)
-    flags |= {CONFIG_KEYS[name]: value for name, value in given.items() if value is not None}
-    return flags
-
-
-def _header(text: str) -> tuple[str, str]:
-    name, colon, value = text.partition(":")
-    if not colon:  # without the text: it may be a secret
-        raise UsageError("--header: expected 'NAME: VALUE'", key="captioning.server.headers")
-    return name.strip(), value.strip()
-
-
-def _json_object(text: str) -> dict[str, object]:
-    try:
-        return msgspec.json.decode(text, type=dict[str, Any])
-    except msgspec.MsgspecError as error:
-        raise UsageError(
-            f"--extra-body is no JSON object ({error}); expected such as"
-            ' \'{"chat_template_kwargs": {"enable_thinking": false}}\'',
-            key="captioning.server.extra_body",
-        ) from None
-
-
-def _image_columns(texts: Sequence[str]) -> dict[str, object]:
-    flags: dict[str, object] = {}
-    by_pattern: dict[str, str] = {}
-    for text in texts:
-        pattern, equals, name = text.rpartition("=")
-        if equals:
-            by_pattern[pattern] = name
-            flags["input.parquet.image_columns"] = by_pattern
-        else:
-            flags["input.parquet.image_column"] = name
-    return flags
-
-
-def _prompt_of(text: str) -> tuple[str, str]:
-    job, equals, file = text.partition("=")
-    if not equals or not job or not file:
-        raise UsageError(f"--prompt {text!r}: expected JOB=FILE, such as single_en=my_prompt.txt")
-    return job, str(Path(file).expanduser().absolute())
-
-
-def _least_and_most(text: str) -> tuple[int, int]:
-    least, dash, most = text.partition("-")
-    try:
-        return int(least), int(most if dash else least)
-    except ValueError:
-        raise UsageError(f"--set-size {text!r}: expected MIN-MAX, such as 2-5, or one number") from None

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from triptych.cli import options
+from triptych.cli.flags import define_jobs, flags_of, moved_sources, remember_moves
 from triptych.errors import UsageError
-from triptych.progress import for_stderr
+from triptych.progress import for_stderr, hint
 from triptych.runs.stage_record import STAGE_NAMES
 from triptych.terminal import echo
 
@@ -31,12 +32,14 @@ if TYPE_CHECKING:
 @options.captioning
 @options.exporting
 @options.moved
+@options.metrics
 @options.settings(*STAGE_NAMES)
 def run(
-    sources: tuple[Path, ...],
+    sources: tuple[str, ...],
     moved: tuple[str, ...],
     out: Path,
     preset: str | None,
+    metrics: str | None,
     config_file: Path | None,
     fresh: tuple[StageName, ...],
     jobs: tuple[str, ...],
@@ -50,9 +53,13 @@ def run(
     it stopped; a finished run does nothing. Settings are stored in RUN and hold until they are changed
     (triptych config RUN).
     """
-    flags = options.flags_of(**given)
-    found = options.moved_sources(sources, moved)
-    run_all(found, out, preset, config_file, flags, fresh, options.define_jobs(jobs, flags), languages)
+    from triptych.metrics_server import metrics_served
+
+    flags = flags_of(**given)
+    found = moved_sources(sources, moved)
+    with metrics_served(metrics, out):
+        run_all(found, out, preset, config_file, flags, fresh, define_jobs(jobs, flags), languages)
+    _say_next(out, "report")
 
 
 @click.command(epilog=options.example("triptych group photos/ --out run"))
@@ -61,12 +68,6 @@ def run(
 @options.grouping
 @options.stored_embeddings
 @click.option(
-    "--explain",
-    "explained",
-    metavar="IMAGE",
-    help="Say why this image of RUN is in its set, or in none.",
-)
-@click.option(
     "--regroup",
     is_flag=True,
     help="Make all sets again. By default, sets whose images are unchanged are kept.",
@@ -74,13 +75,12 @@ def run(
 @options.moved
 @options.settings("embeddings", "sets")
 def group(
-    sources: tuple[Path, ...],
+    sources: tuple[str, ...],
     moved: tuple[str, ...],
     out: Path,
     preset: str | None,
     embeddings: Path | None,
     keys_file: Path | None,
-    explained: str | None,
     regroup: bool,
     config_file: Path | None,
     fresh: tuple[StageName, ...],
@@ -94,19 +94,16 @@ def group(
     """
     from triptych.opening import open_run
 
-    if explained is not None:
-        _explain(out, explained)
-        return
     if bool(sources) == (embeddings is not None):
         raise click.UsageError("name either SOURCE... or --embeddings PATH: what is to be grouped?")
     if keys_file is not None and embeddings is None:
         raise click.UsageError("--keys names the rows of --embeddings PATH; images have keys of their own")
     with open_run(
         out,
-        options.moved_sources(sources, moved),
+        moved_sources(sources, moved),
         preset=preset,
         config_file=config_file,
-        settings=options.flags_of(**given),
+        settings=flags_of(**given),
         embeddings=embeddings,
         keys_file=keys_file,
         progress=for_stderr(),
@@ -115,22 +112,16 @@ def group(
         report(opened, opened.group(), "caption" if sources else "")
 
 
-def _explain(folder: Path, key: str) -> None:
-    from triptych.grouping.sets.explain import explain
-    from triptych.runs.folder import RunFolder
-
-    for line in explain(RunFolder.open(folder), key):
-        echo(line)
-
-
 @click.command(epilog=options.example("triptych caption run --sample 20 --server http://gpu1:23333/v1"))
 @click.argument("folder", metavar="RUN", type=options.FOLDER)
 @options.captioning
 @options.moved
+@options.metrics
 @options.settings("captions")
 def caption(
     folder: Path,
     moved: tuple[str, ...],
+    metrics: str | None,
     config_file: Path | None,
     fresh: tuple[StageName, ...],
     jobs: tuple[str, ...],
@@ -138,17 +129,20 @@ def caption(
     **given: Any,
 ) -> None:
     """Caption the sets and single images of a run."""
-    options.remember_moves(folder, moved)
-    flags = options.flags_of(**given)
-    names = options.define_jobs(jobs, flags)
-    _one_stage(
-        folder,
-        config_file,
-        flags,
-        fresh,
-        lambda opened: opened.caption(of_languages(opened, names, languages)),
-        "filter",
-    )
+    from triptych.metrics_server import metrics_served
+
+    remember_moves(folder, moved)
+    flags = flags_of(**given)
+    names = define_jobs(jobs, flags)
+    with metrics_served(metrics, folder):
+        _one_stage(
+            folder,
+            config_file,
+            flags,
+            fresh,
+            lambda opened: opened.caption(of_languages(opened, names, languages)),
+            "filter",
+        )
 
 
 @click.command(
@@ -160,7 +154,8 @@ def caption(
     "--to",
     default="",
     metavar="NAME",
-    help="Write to RUN/exports/NAME, beside other exports; the options given are its own and are remembered.",
+    help="Write to RUN/exports/NAME, beside other exports; the options given are its own and are remembered."
+    " A URL such as s3://bucket/NAME: upload it there, too.",
 )
 @click.option("--dry-run", is_flag=True, help="Show what would be written, with exact sizes; write nothing.")
 @options.settings("export")
@@ -173,7 +168,7 @@ def export(
     **given: Any,
 ) -> None:
     """Write the dataset files, with card, checksums and metadata."""
-    flags = options.flags_of(**given)
+    flags = flags_of(**given)
     own = {key: flags.pop(key) for key in list(flags) if to and key.startswith("export.")}
     own = {key.removeprefix("export."): value for key, value in own.items()}
     if dry_run:
@@ -211,13 +206,16 @@ def demo(folder: Path) -> None:
     FOLDER/run` does, with the nano models that are part of Triptych. [default: triptych-demo]
     """
     from triptych.demo.archive import draw_archive
+    from triptych.extras import require
 
+    require("demo", "torch", "open_clip", "transformers", what="the demo")
     progress = for_stderr()
     draw_archive(folder, progress)
     run_all([folder / "images"], folder / "run", "demo", None, {}, ())
     echo("", "Three captions to read:")
     for images, text in _three_captions(folder / "run"):
         echo("", images, f"  {text}")
+    _say_next(folder / "run", "report")
 
 
 def _three_captions(run_folder: Path) -> Iterator[tuple[str, str]]:
@@ -232,7 +230,7 @@ def _three_captions(run_folder: Path) -> Iterator[tuple[str, str]]:
 
 
 def run_all(
-    sources: Sequence[Path],
+    sources: Sequence[str | Path],
     out: Path,
     preset: str | None,
     config_file: Path | None,
@@ -241,7 +239,7 @@ def run_all(
     jobs: Sequence[str] = (),
     languages: Sequence[str] = (),
 ) -> None:
-    """What `triptych run` does."""
+    """What `triptych run` does, but for the command that comes next."""
     from triptych.opening import open_run
 
     with open_run(
@@ -252,7 +250,6 @@ def run_all(
         echo("", f"Files in {opened.folder.export_folder}:")
         for path in sorted(opened.folder.export_folder.iterdir()):
             echo(f"  {path.name:<56} {path.stat().st_size:>12,} bytes")
-        _say_next(opened, "report")
 
 
 def of_languages(opened: Run, names: Sequence[str], languages: Sequence[str]) -> list[str]:
@@ -291,12 +288,12 @@ def report(opened: Run, result: StageResult, then: str = "") -> None:
     from triptych.status import ledger_lines
 
     if not result.did_work:
-        echo("Nothing to do: everything was done already.", to_stderr=True)
+        hint("Nothing to do: everything was done already.")
     for line in ledger_lines(result.ledger):
         echo(line)
     if then:
-        _say_next(opened, then)
+        _say_next(opened.path, then)
 
 
-def _say_next(opened: Run, command: str) -> None:
-    echo(f"Next: triptych {command} {shlex.quote(str(opened.path))}", to_stderr=True)
+def _say_next(run: Path, command: str) -> None:
+    hint(f"Next: triptych {command} {shlex.quote(str(run))}")

@@ -9,7 +9,6 @@ that is there already is not drawn again.
 from __future__ import annotations
 
 import io
-import os
 import tarfile
 from collections.abc import Callable, Iterator
 from itertools import groupby
@@ -24,6 +23,7 @@ from triptych.demo.painting import paint
 from triptych.demo.scene import Scene, imagine_scene, vary_scene
 from triptych.executors import Each, in_order
 from triptych.executors.local import LocalExecutor
+from triptych.executors.processes import core_count
 from triptych.progress import Progress
 from triptych.runs.jsonl import write_jsonl, written_whole
 
@@ -132,7 +132,7 @@ def draw_archive(folder: Path, progress: Progress) -> None:
     missing = [name for name in tars if not (folder / "images" / f"{name}.tar").exists()]
     if missing:
         wanted = [picture for name in missing for picture in tars[name]]
-        workers = map(str, range(len(os.sched_getaffinity(0))))
+        workers = map(str, range(core_count()))
         with (
             progress.task("draw scenes", len(wanted), "images") as task,
             LocalExecutor(workers, Each(_artist), purpose="draws scenes") as executor,

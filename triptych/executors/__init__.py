@@ -9,10 +9,12 @@ is.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from triptych.errors import SetupError
+from triptych.executors.config import ClusterConfig
 
 Unit = TypeVar("Unit")
 Result = TypeVar("Result")
@@ -41,15 +43,28 @@ class Lost(NamedTuple):
     why: str
 
 
-Event = Finished | Progressed | Lost
+class GivenUp(NamedTuple):
+    """MAX_DEATHS workers died at a unit. It is not given out again; the others go on."""
+
+    number: int
+    lost: Lost
+    """The last of them."""
+    error: Exception
+    """What the work raised, where that is why, else a WorkerDeathsError."""
+
+
+Event = Finished | Progressed | Lost | GivenUp
+
+MAX_DEATHS = 3
+"""Of workers that had the same unit: once can be bad luck."""
+
+
+PLACED_GPUS = "TRIPTYCH_PLACED_GPUS"
+"""In the environment of a worker whose GPUs are for a server that may span nodes: which they are."""
 
 
 class WorkerDeathsError(SetupError):
-    """Workers keep dying at the same units. ``lost`` is the last of them."""
-
-    def __init__(self, message: str, lost: Lost) -> None:
-        super().__init__(message)
-        self.lost = lost
+    """Workers keep dying at the same unit."""
 
 
 class Desk(Protocol):
@@ -80,10 +95,10 @@ class Executor(Protocol):
         """How many units are under way at a time, at most."""
 
     def run(self, units: Iterable[Any]) -> Iterator[Event]:
-        """Have every one of ``units`` done. A few are taken ahead of what was finished, never all.
+        """Have every one of ``units`` done, or given up. A few are taken ahead of what was finished, not all.
 
-        Raises what the work raised, where that is an error that no other worker could avoid, and
-        WorkerDeathsError where workers keep dying at a unit.
+        Raises what the work raised, where that is an error that no other worker could avoid; what a unit was
+        given up for, where one was before and none has been finished since.
         """
 
 
@@ -91,10 +106,44 @@ class OpenExecutor(Protocol):
     """Opens an Executor: workers are started and set up on entering, and gone after leaving."""
 
     def __call__(
-        self, names: Iterable[str], set_up: SetUp, *, purpose: str, ahead: int = 1
+        self,
+        names: Iterable[str],
+        set_up: SetUp,
+        *,
+        purpose: str,
+        ahead: int = 1,
+        gpus: float = 0,
+        across_nodes: bool = False,
     ) -> AbstractContextManager[Executor]:
-        """``names`` are those of the workers, one each, such as devices. ``purpose`` says what they do, for
-        messages: "embeds images". ``ahead``: units that a worker gets before it asks for them."""
+        """``names`` are those of the workers, one each, such as devices; on a cluster there are as many
+        workers as there is room for, and names come again. ``purpose`` says what they do, for messages:
+        "embeds images". ``ahead``: units that a worker gets before it asks for them. ``gpus``: of a cluster's
+        node, for each worker alone. ``across_nodes``: a server that the worker starts takes them through Ray,
+        of one node or several, and finds them by $PLACED_GPUS."""
+
+
+class Cluster(Protocol):
+    """Other machines that work for this run."""
+
+    @property
+    def config(self) -> ClusterConfig:
+        """How they are used."""
+
+    @property
+    def open_executor(self) -> OpenExecutor:
+        """Opens an Executor over them."""
+
+    @property
+    def has_gpus(self) -> bool:
+        """Whether one of them has a GPU now."""
+
+    @property
+    def most_gpus(self) -> float:
+        """How many the one with the most has now."""
+
+    @property
+    def room(self) -> int:
+        """For how many workers without a GPU they have room now."""
 
 
 class Each(Generic[Unit, Result]):
@@ -114,13 +163,31 @@ class Each(Generic[Unit, Result]):
         return work
 
 
+def side_by_side(threads: int, work: Work) -> Work:
+    """What ``work`` does, in so many threads. What one raises is raised, and the others are left behind."""
+
+    def works(desk: Desk) -> None:
+        pool = ThreadPoolExecutor(threads, thread_name_prefix="unit")
+        at_work = [pool.submit(work, desk) for _ in range(threads)]
+        for ended in wait(at_work, return_when=FIRST_EXCEPTION).done:
+            ended.result()
+
+    return works
+
+
 def in_order(executor: Executor, units: Iterable[Any]) -> Iterator[Any]:
-    """The results of ``units`` in their order. Those that came early wait, a few for each worker."""
-    waiting: dict[int, Any] = {}
+    """The results of ``units`` in their order. Those that came early wait, a few for each worker.
+
+    Raises what a unit was given up for, when its turn comes.
+    """
+    waiting: dict[int, Finished | GivenUp] = {}
     due = 0
     for event in executor.run(units):
-        if isinstance(event, Finished):
-            waiting[event.number] = event.result
+        if isinstance(event, Finished | GivenUp):
+            waiting[event.number] = event
             while due in waiting:
-                yield waiting.pop(due)
+                come = waiting.pop(due)
+                if isinstance(come, GivenUp):
+                    raise come.error
+                yield come.result
                 due += 1

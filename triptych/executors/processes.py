@@ -1,4 +1,4 @@
-"""Starting processes that an interruption is not for.
+"""How many processes are worth starting, and starting those that an interruption is not for.
 
 Comes in: a block that starts some. Goes out: nothing. Not its job: ending them; their parent does.
 """
@@ -6,10 +6,16 @@ Comes in: a block that starts some. Goes out: nothing. Not its job: ending them;
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import threading
 from collections.abc import Iterator
 from multiprocessing import resource_tracker
+
+
+def core_count() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0))
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ import functools
 import hashlib
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
 
@@ -29,7 +29,7 @@ TURN_MARKS = ("<|im_start|>", "<|im_end|>", "<|eot_id|>", "<|endoftext|>")
 """Words that a chat template begins and ends a message with: in a prompt they would cut it short."""
 
 BUILTIN = "builtin:"
-"""Begins the name of a prompt file that ships with Triptych, such as builtin:nano_multi_en."""
+"""Begins the name of a prompt file that ships with Triptych, such as builtin:multi_en."""
 
 _DIGITS = re.compile(r"\d+")
 
@@ -61,6 +61,14 @@ class Naming(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def unknown(self, text: str, image_count: int) -> set[int]:
         """Numbers that ``text`` names and a set of ``image_count`` does not have."""
         return {number for number in self.numbers(text) if not 1 <= number <= image_count}
+
+    def renumbered(self, text: str, numbers: Mapping[int, int]) -> str:
+        """``text`` with other numbers in its names; those that aren't in ``numbers`` stay."""
+
+        def other(digits: re.Match[str]) -> str:
+            return str(numbers.get(int(digits.group()), digits.group()))
+
+        return _compiled(self.pattern).sub(lambda name: _DIGITS.sub(other, name.group()), text)
 
 
 class Prompt(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,22 +13,29 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from triptych.filtering.scoring import Scorer
 from triptych.jobs import Job
-from triptych.records import Duplicate, ImageRecord, ImageSet
+from triptych.records import Duplicate, ImageRecord, ImageSet, StatementCheck, target_of
+from triptych.report.beside import Pair
 from triptych.report.content import (
+    CaptionShown,
     DuplicateShown,
     LeftOut,
+    PairShown,
     RejectedShown,
     RepeatedShown,
     RuleShown,
     SetShown,
     SingleShown,
 )
+from triptych.report.marks import marked
 from triptych.report.neighbours import LocatedImage, Nearness, Outsider
-from triptych.report.samples import Repeated, SampledCaptions, caption_shown, texts_of
+from triptych.report.samples import Rejected, Repeated, SampledCaptions, caption_shown, texts_of
 from triptych.report.sampling import Drawn
 from triptych.report.thumbnails import Thumbnails
+from triptych.runs.checks import denied_of, read_checks
 from triptych.runs.context import RunContext
+from triptych.runs.sampling import hash64
 
 
 class Thresholds(NamedTuple):
@@ -47,7 +54,10 @@ class Cards:
         captions: SampledCaptions,
         images: Mapping[str, LocatedImage],
         thumbnails: Thumbnails,
+        scorer: Scorer | None,
     ) -> None:
+        """``scorer``: None where what rules object to isn't marked."""
+        self._scorer = scorer
         self._context, self._captions = context, captions
         self._images, self._thumbnails = images, thumbnails
 
@@ -67,10 +77,14 @@ class Cards:
                 SetShown(
                     id=image_set.id,
                     how=how,
+                    kind=image_set.kind,
                     pictures=self._pictures(image_set.keys),
                     cosine_similarities=matrix(within),
-                    why_joined=why_joined(within),
-                    captions=[self._captions.shown(job, image_set.id) for job in jobs],
+                    why_joined=[
+                        "the odd one: unlike the others" if key == image_set.odd else why
+                        for key, why in zip(image_set.keys, why_joined(within), strict=True)
+                    ],
+                    captions=[self._shown(job, image_set.id, len(image_set.keys)) for job in jobs],
                     left_out=None if outsider is None else self._left_out(outsider, thresholds, set_of),
                 )
             )
@@ -82,7 +96,7 @@ class Cards:
             SingleShown(
                 how=how,
                 picture=self._picture(record),
-                captions=[self._captions.shown(job, record.key) for job in jobs],
+                captions=[self._shown(job, record.key, 1) for job in jobs],
             )
             for record, how in self._captions.singles
             if record.key in self._images
@@ -102,7 +116,12 @@ class Cards:
                     RejectedShown(
                         how=how,
                         pictures=[self._picture(image) for image in rejected.target.images],
-                        caption=caption_shown(rejected.job, rejected.caption, rejected.verdict),
+                        caption=marked(
+                            caption_shown(rejected.job, rejected.caption, rejected.verdict),
+                            self._scorer,
+                            len(rejected.target.images),
+                            self._denied(rejected),
+                        ),
                         scores=rejected.verdict.scores,
                         repeats=self._repeated(rejected.verdict.repeats, repeated, texts),
                     )
@@ -126,6 +145,33 @@ class Cards:
             for each, how in drawn
             if each.key in self._images and each.of in self._images
         ]
+
+    def _denied(self, rejected: Rejected) -> list[StatementCheck]:
+        """Its statements that a checker denied. A caption is filed under the shard of its first image."""
+        if "untrue" not in rejected.verdict.scores:
+            return []
+        shard = self._images[rejected.target.images[0].key].shard
+        checks = read_checks(self._context.folder, rejected.job.name, shard)
+        return denied_of(checks.get(rejected.caption.id, ()), rejected.caption, rejected.target)
+
+    def pairs(self, pairs: Sequence[Pair]) -> list[PairShown]:
+        """One card a pair; which side a run is on depends on the name alone."""
+        shown = []
+        for job, target, here, there in pairs:
+            swapped = hash64(target.id) % 2 == 1
+            shown.append(
+                PairShown(
+                    job=job.name,
+                    key=target_of(target.id),
+                    pictures=self._pictures([image.key for image in target.images]),
+                    texts=(there, here) if swapped else (here, there),
+                    swapped=swapped,
+                )
+            )
+        return shown
+
+    def _shown(self, job: Job, target: str, image_count: int) -> CaptionShown:
+        return marked(self._captions.shown(job, target), self._scorer, image_count)
 
     def _repeated(
         self, identifier: str | None, repeated: Mapping[str, Repeated], texts: Mapping[str, str]
@@ -196,8 +242,8 @@ def why_left_out(outsider: Outsider, thresholds: Thresholds, own_set: str | None
     if duplicate is not None and closest >= duplicate:
         return f"{closest:.3f} to image {int(outsider.cosines.argmax()) + 1}, as near as a duplicate{home}"
     if own_set:
-        return f"at least {weakest:.3f} to every image: it would fit, but {own_set} has it"
-    return f"at least {weakest:.3f} to every image: it would fit, and is in no set"
+        return f"at least {weakest:.3f} to every image: related to all, and in {own_set}"
+    return f"at least {weakest:.3f} to every image: related to all, and in no set"
 
 
 def matrix(cosines: NDArray[np.float32]) -> list[list[float]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from triptych.report.sampling import How
+from triptych.runs.human_verdicts import REASONS, HumanVerdict
 from triptych.runs.ledger import Ledger
 from triptych.runs.rule_scores import RuleScores
 from triptych.runs.stage_record import Setting
@@ -39,6 +40,16 @@ class JobShown(msgspec.Struct, frozen=True, kw_only=True):
     prompt: str
 
 
+class Mark(msgspec.Struct, frozen=True, kw_only=True):
+    """A stretch of a caption's text that a rule objects to, in UTF-16 units."""
+
+    start: int
+    end: int
+    rule: str
+    images: list[int] = []
+    """The numbers of the images of a set that a checker denied it of, from 1."""
+
+
 class CaptionShown(msgspec.Struct, frozen=True, kw_only=True):
     """What became of one planned caption. ``why`` names the rules or the failure."""
 
@@ -48,7 +59,16 @@ class CaptionShown(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     """``kept``, ``rejected``, ``failed``, ``not judged`` or ``not made``."""
     text: str = ""
+    digest: str = ""
+    """Of the text, for verdicts on it."""
     why: str = ""
+    rules: list[str] = []
+    """Those that reject it, or flag it."""
+    marks: list[Mark] = []
+    removed: list[str] = []
+    """Sentences that a checker denied, and that the text doesn't have any more."""
+    unfit: str = ""
+    """The phrase that fits the images least, where the rule ``ungrounded`` objects."""
 
 
 class LeftOut(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +86,8 @@ class SetShown(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     how: How
+    kind: str
+    """``related``, ``contrast`` or ``varied``."""
     pictures: list[int]
     cosine_similarities: list[list[float]]
     why_joined: list[str]
@@ -134,6 +156,48 @@ class DuplicateShown(msgspec.Struct, frozen=True, kw_only=True):
     cosine_similarity: float
 
 
+class ScreenedShown(msgspec.Struct, frozen=True, kw_only=True):
+    """An image that a screen leaves out, or would, and what it measured."""
+
+    picture: int
+    value: float
+
+
+class ScreenShown(msgspec.Struct, frozen=True, kw_only=True):
+    """One screen, on or off."""
+
+    name: str
+    count: int
+    """Images of which it is the reason."""
+    scores: RuleScores
+    examples: list[ScreenedShown]
+    """Of one that is off: images that it would leave out."""
+
+
+class PairShown(msgspec.Struct, frozen=True, kw_only=True):
+    """What two runs say of the same images."""
+
+    job: str
+    key: str
+    """The image key or the set id."""
+    pictures: list[int]
+    texts: tuple[str, str]
+    """Left and right."""
+    swapped: bool
+    """Whether the left one is the other run's."""
+
+
+class Beside(msgspec.Struct, frozen=True, kw_only=True):
+    """Another run beside this one. Of two values the first is this run's."""
+
+    names: tuple[str, str]
+    reports: tuple[str, str]
+    models: tuple[str, str]
+    prompts: list[tuple[str, str, str]]
+    """``(job, prompt here, prompt there)``."""
+    pairs: list[PairShown]
+
+
 class FailureShown(msgspec.Struct, frozen=True, kw_only=True):
     """One class of unreadable images or failed captions."""
 
@@ -179,6 +243,8 @@ class Throughput(msgspec.Struct, frozen=True, kw_only=True):
     stages: list[TimedStage]
     points: list[tuple[float, int, str]]
     note: str
+    workers: list[str] = []
+    """Lines about each, where it was and how fast."""
 
 
 class StageShown(msgspec.Struct, frozen=True, kw_only=True):
@@ -211,15 +277,25 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
     identity: Identity
     jobs: list[JobShown]
     ledger: Ledger
-    violations: list[str]
-    set_sizes: dict[str, int]
+    checks: dict[str, list[str]] = {}
+    """What a checker said of the captions of each job, in words."""
+    violations: list[str] = []
+    set_sizes: dict[str, int] = {}
     similarity: Similarity
-    sets: list[SetShown]
-    singles: list[SingleShown]
-    rules: list[RuleShown]
-    duplicates: list[DuplicateShown]
-    failures: list[FailureShown]
+    sets: list[SetShown] = []
+    singles: list[SingleShown] = []
+    rules: list[RuleShown] = []
+    screens: list[ScreenShown] = []
+    duplicates: list[DuplicateShown] = []
+    failures: list[FailureShown] = []
     throughput: Throughput
-    pictures: list[Picture]
-    map: list[tuple[float, float]]
+    beside: Beside | None = None
+    pictures: list[Picture] = []
+    map: list[tuple[float, float]] = []
     """Where each picture lies on the map, across and down, from 0 to 1."""
+    reasons: tuple[str, ...] = REASONS
+    """Why a caption may be bad."""
+    live: bool = False
+    """Whether the page is served: then it asks its server for the state of the run, and tells it verdicts."""
+    verdicts: list[HumanVerdict] = []
+    """Those that the server has stored."""

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from triptych.export.manifest import fingerprints, shortened
-from triptych.report.content import Identity, JobShown, StageShown
+from triptych.report.content import Beside, Identity, JobShown, PairShown, StageShown
 from triptych.runs.captioners import captioners
 from triptych.runs.context import RunContext
 from triptych.runs.folder import RunFolder
@@ -70,6 +70,22 @@ def jobs_shown(context: RunContext) -> list[JobShown]:
             )
         )
     return shown
+
+
+def beside_of(here: RunContext, there: RunContext, pairs: list[PairShown]) -> Beside:
+    """``pairs`` with which runs they are of; runs of one name are called by their folders."""
+    one, other = (identity_of(each.folder, ()) for each in (here, there))
+    paths = (str(here.folder.path), str(there.folder.path))
+    return Beside(
+        names=(one.name, other.name) if one.name != other.name else paths,
+        reports=(one.report, other.report),
+        models=(one.model, other.model),
+        prompts=[
+            (name, here.prompts[name].text, there.prompts[name].text)
+            for name in dict.fromkeys(pair.job for pair in pairs)
+        ],
+        pairs=pairs,
+    )
 
 
 def report_id(run: RunFolder) -> str:

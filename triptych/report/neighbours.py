@@ -9,7 +9,7 @@ found (see cards).
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -45,8 +45,17 @@ class Located(NamedTuple):
     """By class: ``(key, reason)`` of a few."""
 
 
-def locate(run: RunFolder, keys: set[str], duplicates: set[str], progress: Progress) -> Located:
-    """The images ``keys``, a sample of those that are no ``duplicates``, and of those that can't be read."""
+def locate(
+    run: RunFolder,
+    keys: set[str],
+    left_out: set[str],
+    progress: Progress,
+    see: Callable[[LocatedImage], object] = lambda image: None,
+) -> Located:
+    """The images ``keys``, a sample of those that aren't ``left_out``, and of those that can't be read.
+
+    ``see`` is called with every readable image.
+    """
     of_key: dict[str, LocatedImage] = {}
     sample: Draw[LocatedImage] = Draw(SAMPLED_IMAGES)
     unreadable: dict[str, Draw[tuple[str, str]]] = {}
@@ -66,7 +75,8 @@ def locate(run: RunFolder, keys: set[str], duplicates: set[str], progress: Progr
                 row += 1
                 if record.key in keys:
                     of_key[record.key] = image
-                if record.key not in duplicates:
+                see(image)
+                if record.key not in left_out:
                     sample.offer(record.key, image)
     examples = {name: draw.taken() for name, draw in sorted(unreadable.items())}
     return Located(of_key, sample.taken(), examples)
@@ -173,10 +183,10 @@ def measure(
     run: RunFolder,
     sets: Sequence[Sequence[LocatedImage]],
     sample: Sequence[LocatedImage],
-    duplicates: set[str],
+    left_out: set[str],
     progress: Progress,
 ) -> Nearness:
-    """Compare ``sets`` and ``sample`` with every image that isn't among ``duplicates``."""
+    """Compare ``sets`` and ``sample`` with every image that isn't ``left_out``."""
     by_chance = CosineHistogram("two images at random", f"all pairs of {len(sample):,} images drawn evenly")
     nearest = CosineHistogram("an image and its nearest", f"{len(sample):,} images drawn evenly, against all")
     scan = _Scan(run, sets, sample)
@@ -186,7 +196,7 @@ def measure(
             rows = map_embeddings(run.embeddings_file(shard), len(records))
             for start, block in blocks(rows, ROWS_AT_ONCE):
                 some = records[start : start + len(block)]
-                passed_over = [record.key in duplicates or record.unreadable is not None for record in some]
+                passed_over = [record.key in left_out or record.unreadable is not None for record in some]
                 scan.see(shard, start, block, np.array(passed_over, bool))
                 scan.name_winners(shard, start, some)
                 task.advance(len(block))

@@ -7,6 +7,7 @@ its job: counting for the funnel (see runs.ledger), putting cards together (see 
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -26,9 +27,11 @@ from triptych.records import (
 )
 from triptych.report.content import CaptionShown, RuleCounts
 from triptych.report.neighbours import CosineHistogram
-from triptych.report.sampling import Draw, Drawn, StratifiedDraw
+from triptych.report.sampling import Draw, Drawn, SpreadDraw, StratifiedDraw
+from triptych.report.strata import Strata
 from triptych.runs.context import RunContext
 from triptych.runs.folder import RunFolder
+from triptych.runs.human_verdicts import digest_of_text
 from triptych.runs.ledger import Ledger
 from triptych.runs.plan import Target
 from triptych.runs.rule_scores import RuleScores
@@ -43,6 +46,8 @@ EVEN_DUPLICATES = 36
 DUPLICATES_PER_STRATUM = 2
 MAX_RARE_DUPLICATES = 8
 EVEN_SINGLES = 60
+LEAST_TO_READ = 150
+"""Captions that are drawn evenly over all jobs: where jobs are few, there are more single images."""
 EVEN_REJECTED_PER_RULE = 10
 REJECTED_PER_JOB = 2
 """Of a rule, also where the even draw over its jobs has fewer."""
@@ -63,8 +68,9 @@ class SampledSets(msgspec.Struct, frozen=True, kw_only=True):
     """Of all duplicates."""
 
 
-def sample_sets(run: RunFolder, related: float | None, duplicate: float | None) -> SampledSets:
+def sample_sets(context: RunContext, related: float | None, duplicate: float | None) -> SampledSets:
     """Read ``sets.jsonl`` and ``duplicates.jsonl`` once. The thresholds are those of sets, if known."""
+    run, strata = context.folder, Strata(context, [job for job in context.jobs if job.is_multi])
     low, high = related if related is not None else 0.0, duplicate if duplicate is not None else 1.0
     sizes: Counter[int] = Counter()
     min_cosines = CosineHistogram("weakest pair of a set", "all sets")
@@ -76,7 +82,7 @@ def sample_sets(run: RunFolder, related: float | None, duplicate: float | None) 
         min_cosines.add(each.min_cosine_similarity)
         mean_cosines.add(each.mean_cosine_similarity)
         quarter = int((each.min_cosine_similarity - low) / quarter_width)
-        sets.offer(each.id, (quarter, len(each.keys)), each)
+        sets.offer(each.id, (quarter, len(each.keys)), each, strata.of(each.id, len(each.keys)))
     duplicates: StratifiedDraw[Duplicate] = StratifiedDraw(EVEN_DUPLICATES, DUPLICATES_PER_STRATUM)
     duplicate_cosines = CosineHistogram("duplicate and the image that is kept", "all duplicates")
     keys: set[str] = set()
@@ -131,7 +137,7 @@ class SampledCaptions:
         made = {job.name: ledger.jobs[job.name].captioned or 0 for job in jobs}
 
         def turn(job: Job) -> tuple[bool, bool, int]:
-            enough = made[job.name] >= EVEN_SINGLES
+            enough = made[job.name] >= even_singles(jobs)
             return not job.is_multi, not enough, made[job.name] if enough else -made[job.name]
 
         for job in sorted(jobs, key=turn):
@@ -159,7 +165,8 @@ class SampledCaptions:
 
     def _read_job(self, job: Job, planned: int | None) -> None:
         draws_singles = not job.is_multi and self._singles is None
-        singles: Draw[tuple[ImageRecord, CaptionShown]] = Draw(EVEN_SINGLES if draws_singles else 0)
+        singles: SpreadDraw[tuple[ImageRecord, CaptionShown]] = SpreadDraw(even_singles(self._context.jobs))
+        strata = Strata(self._context, [job] if draws_singles else [])
         with self._context.progress.task(f"report {job.name}", planned, "captions") as task:
             for shard, all_planned in self._context.plan(job).read_all(verdicts=True):
                 made = 0
@@ -168,9 +175,9 @@ class SampledCaptions:
                         continue
                     made += 1
                     self._see(job, target, caption, verdict)
-                    if draws_singles:
-                        record = target.images[0]
-                        singles.offer(record.key, (record, caption_shown(job, caption, verdict)))
+                    record = target.images[0]
+                    if draws_singles and (stratum := strata.of(record.key)) is not None:
+                        singles.offer(record.key, stratum, (record, caption_shown(job, caption, verdict)))
                 if made:
                     self.made[job.name, shard] = made
                 task.advance(made)
@@ -197,15 +204,34 @@ class SampledCaptions:
 
 def caption_shown(job: Job, caption: Caption, verdict: Verdict | None) -> CaptionShown:
     """A caption with what became of it."""
-    state, why = "not judged", ""
+    state, why, rules = "not judged", "", list[str]()
     if caption.failure is not None:
         state, why = "failed", caption.failure
     elif verdict is not None:
         state = "kept" if verdict.keep else "rejected"
-        why = ", ".join(verdict.scores) or verdict.reason or ""
+        rules = list(verdict.scores) or ([verdict.reason] if verdict.reason else [])
+        why = ", ".join(rules)
+    is_repaired = verdict is not None and bool(verdict.removed)
+    text = verdict.text if verdict is not None and is_repaired else caption.text
     return CaptionShown(
-        id=caption.id, job=job.name, language=job.language, state=state, text=caption.text, why=why
+        id=caption.id,
+        job=job.name,
+        language=job.language,
+        state=state,
+        text=text,
+        digest=digest_of_text(text),
+        removed=list(verdict.removed) if verdict is not None else [],
+        unfit=verdict.unfit if verdict is not None else "",
+        why=why,
+        rules=rules,
     )
+
+
+def even_singles(jobs: Sequence[Job]) -> int:
+    """How many single images are drawn evenly."""
+    on_sets = sum(job.is_multi for job in jobs)
+    missing = LEAST_TO_READ - EVEN_SETS * on_sets
+    return max(EVEN_SINGLES, math.ceil(missing / max(len(jobs) - on_sets, 1)))
 
 
 class Repeated(NamedTuple):

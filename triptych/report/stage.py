@@ -4,8 +4,8 @@ Comes in: a run with finished sets, at any later point of its life. Goes out: ``
 not at all: template, style and scripts of page/, with the content as JSON in which no character can end its
 element. The page asks for nothing, and its policy lets run only the very scripts and styles that are put in
 here, by their hashes. It only looks at the run, so the run may be at work; it is made anew every time. Memory
-is bounded by a shard, the keys of duplicates and sets, and the samples. Not its job: anything that a trainer
-reads (see export).
+is bounded by a shard, the keys of images that are left out and of sets, and the samples. Not its job:
+anything that a trainer reads (see export).
 """
 
 from __future__ import annotations
@@ -21,18 +21,24 @@ from pathlib import Path
 import msgspec
 
 from triptych.errors import SetupError
+from triptych.filtering.scoring import Scorer
+from triptych.report.beside import pairs_of
 from triptych.report.cards import Cards, Thresholds
-from triptych.report.content import Content, FailureShown, Similarity
-from triptych.report.identity import identity_of, jobs_shown
+from triptych.report.content import Content, FailureShown, Similarity, Throughput
+from triptych.report.identity import beside_of, identity_of, jobs_shown
 from triptych.report.neighbours import CosineHistogram, locate, map_of, measure, unit_vectors
 from triptych.report.samples import Repeated, SampledCaptions, SampledSets, repeated_captions, sample_sets
+from triptych.report.screens import ScreenExamples
 from triptych.report.throughput import throughput_of
 from triptych.report.thumbnails import Thumbnails
+from triptych.runs.canaries import canary_lines
+from triptych.runs.checks import came_of_checks, lines_on
 from triptych.runs.context import RunContext
 from triptych.runs.folder import RunFolder
 from triptych.runs.jsonl import written_whole
 from triptych.runs.ledger import Ledger, recount
 from triptych.sources.shard import Shard
+from triptych.workers import worker_lines, worker_states
 
 SCRIPTS = (
     "dom.js",
@@ -42,10 +48,14 @@ SCRIPTS = (
     "lightbox.js",
     "units.js",
     "cards.js",
+    "screens.js",
+    "filters.js",
     "map.js",
     "review.js",
+    "beside.js",
     "contact.js",
     "search.js",
+    "live.js",
     "main.js",
 )
 """In the order in which they build on each other."""
@@ -68,8 +78,15 @@ def report_file(run: RunFolder) -> Path:
     return run.path / "report" / "index.html"
 
 
-def write_report(context: RunContext, sources: Sequence[Shard], cautions: Sequence[str]) -> ReportWritten:
-    """Write the page. ``sources`` may lack shards: their pictures are then missing, and say so.
+def write_report(
+    context: RunContext,
+    sources: Sequence[Shard],
+    cautions: Sequence[str],
+    scorer: Scorer | None = None,
+    other: RunContext | None = None,
+) -> ReportWritten:
+    """Write the page. ``sources`` may lack shards: their pictures are then missing, and say so. ``scorer``
+    has the rules whose objections are marked in captions, ``other`` is a run to compare captions with.
 
     Raises SetupError where there are no finished sets, or a file of the run can't be read.
     """
@@ -79,7 +96,7 @@ def write_report(context: RunContext, sources: Sequence[Shard], cautions: Sequen
             f"{run.path} has no finished sets to report on;"
             f" run `triptych group SOURCE... --out {run.path}` first"
         )
-    content = read_content(context, sources, cautions)
+    content = read_content(context, sources, cautions, scorer, other)
     page = render(content)
     path = report_file(run)
     with written_whole(path) as file:
@@ -90,25 +107,35 @@ def write_report(context: RunContext, sources: Sequence[Shard], cautions: Sequen
     )
 
 
-def read_content(context: RunContext, sources: Sequence[Shard], cautions: Sequence[str]) -> Content:
+def read_content(
+    context: RunContext,
+    sources: Sequence[Shard],
+    cautions: Sequence[str],
+    scorer: Scorer | None,
+    other: RunContext | None = None,
+) -> Content:
     """Everything on the page, read from the run's files."""
     run, jobs, progress = context.folder, context.jobs, context.progress
     ledger = recount(run, jobs)
     thresholds = _thresholds(run)
-    sampled = sample_sets(run, *thresholds)
+    sampled = sample_sets(context, *thresholds)
     captions = SampledCaptions(context, {each.item.id for each in sampled.sets})
     if not ledger.contradictions:  # else there is no plan
         captions.read(ledger)
     rules = captions.rule_counts.rules()
     repeated = _repeated(context, captions, rules)
+    pairs = [] if other is None else pairs_of(context, other)
     keys = _keys_shown(sampled, captions, rules, repeated)
-    located = locate(run, keys, sampled.duplicate_keys, progress)
+    keys |= {image.key for pair in pairs for image in pair.target.images}
+    screens = ScreenExamples(run)
+    left_out = sampled.duplicate_keys | screens.keys
+    located = locate(run, keys, left_out, progress, screens.offer)
     # All of them, but in a damaged run: the ledger's violations, on the page, then name the others.
     drawn = [each for each in sampled.sets if all(key in located.of_key for key in each.item.keys)]
     images_of_sets = [[located.of_key[key] for key in each.item.keys] for each in drawn]
-    nearness = measure(run, images_of_sets, located.sample, sampled.duplicate_keys, progress)
+    nearness = measure(run, images_of_sets, located.sample, left_out, progress)
     thumbnails = Thumbnails({shard.name: shard for shard in sources})
-    cards = Cards(context, captions, located.of_key, thumbnails)
+    cards = Cards(context, captions, located.of_key, thumbnails, scorer)
     histograms = (
         nearness.by_chance,
         nearness.nearest,
@@ -120,18 +147,32 @@ def read_content(context: RunContext, sources: Sequence[Shard], cautions: Sequen
         identity=identity_of(run, cautions),
         jobs=jobs_shown(context),
         ledger=ledger,
+        checks={job.name: _checks(run, job.name) for job in jobs},
         violations=ledger.violations(),
         set_sizes={str(size): sampled.sizes[size] for size in sorted(sampled.sizes)},
         similarity=_similarity(run, thresholds, histograms),
         sets=cards.sets(drawn, nearness, [job for job in jobs if job.is_multi], thresholds),
         singles=cards.singles([job for job in jobs if not job.is_multi]),
         rules=cards.rules(rules, jobs, repeated),
+        screens=screens.shown(thumbnails),
         duplicates=cards.duplicates(sampled.duplicates),
+        beside=None if other is None else beside_of(context, other, cards.pairs(pairs)),
         failures=_failures(ledger, captions, located.unreadable),
-        throughput=throughput_of(run, captions.made),
+        throughput=_throughput(run, captions),
         pictures=thumbnails.pictures(progress),
         map=map_of(unit_vectors(run, thumbnails.images)),
     )
+
+
+def _checks(run: RunFolder, job: str) -> list[str]:
+    found = came_of_checks(run, job)
+    return [] if found is None else list(lines_on(found))
+
+
+def _throughput(run: RunFolder, captions: SampledCaptions) -> Throughput:
+    canaries = (f"canary of {line}" for line in canary_lines(run.path))
+    workers = [*worker_lines(worker_states(run.path), ended=True), *canaries]
+    return msgspec.structs.replace(throughput_of(run, captions.made), workers=workers)
 
 
 def _repeated(context: RunContext, captions: SampledCaptions, rules: Sequence[str]) -> dict[str, Repeated]:
@@ -198,7 +239,7 @@ def render(content: Content) -> bytes:
     style = _read("style.css")
     script = '"use strict";\n(() => {\n' + "\n".join(map(_read, SCRIPTS)) + "})();\n"
     filling = {
-        "policy": html.escape(policy(style, script)),
+        "policy": html.escape(policy(style, script, live=content.live)),
         "title": html.escape(content.identity.name),
         "style": style,
         "content": embedded_json(content),
@@ -215,10 +256,12 @@ def embedded_json(value: object) -> str:
     return re.sub("[<>&\u2028\u2029]", lambda found: _UNSAFE[found[0]], text)
 
 
-def policy(style: str, script: str) -> str:
-    """The Content-Security-Policy: nothing but this style, this script and pictures in the page."""
+def policy(style: str, script: str, *, live: bool) -> str:
+    """The Content-Security-Policy: nothing but this style, this script and pictures in the page; of a page
+    that is served also what its own server has."""
+    pictures, asked = ("'self' data:", " connect-src 'self';") if live else ("data:", "")
     return (
-        f"default-src 'none'; img-src data:; style-src '{_source_hash(style)}';"
+        f"default-src 'none'; img-src {pictures};{asked} style-src '{_source_hash(style)}';"
         f" script-src '{_source_hash(script)}'; base-uri 'none'; form-action 'none'"
     )
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import io
-import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import repeat
@@ -16,6 +15,7 @@ from itertools import repeat
 from PIL import Image
 
 from triptych.errors import UnreadableImageError
+from triptych.executors.processes import core_count
 from triptych.progress import Progress
 from triptych.report.content import Picture
 from triptych.report.neighbours import LocatedImage
@@ -51,7 +51,7 @@ class Thumbnails:
         """All of them, by number."""
         images = self.images
         max_bytes = min(MAX_BYTES, PAGE_BYTES // max(1, len(images)))
-        threads = len(os.sched_getaffinity(0))
+        threads = core_count()
         with (
             progress.task("report pictures", len(images), "images") as task,
             ThreadPoolExecutor(threads, thread_name_prefix="thumbnail") as pool,

@@ -26,7 +26,9 @@ def captions_digest(folder: RunFolder, jobs: Sequence[Job], progress: Progress |
     computed again where no file was touched since.
     """
     planned_by = [
-        name for name in ("images", "sets.jsonl", "duplicates.jsonl") if (folder.path / name).exists()
+        name
+        for name in ("images", "sets.jsonl", "duplicates.jsonl", "screened.jsonl")
+        if (folder.path / name).exists()
     ]
     captioned = [
         folder.captions_folder(job.name).relative_to(folder.path).as_posix()

@@ -31,12 +31,12 @@ def is_whole(checkpoint: Path) -> bool:
 
 def note_shard(run: RunFolder, shard: str) -> None:
     """Note that ``shard`` is embedded to its end."""
-    _write_note(_shard_note(run, shard), run.path, run.images_file(shard), run.embeddings_file(shard))
+    _write_note(shard_note(run, shard), run.path, run.images_file(shard), run.embeddings_file(shard))
 
 
 def forget_shard(run: RunFolder, shard: str) -> None:
     """Before its files are written anew."""
-    _shard_note(run, shard).unlink(missing_ok=True)
+    shard_note(run, shard).unlink(missing_ok=True)
 
 
 def forget_shards(run: RunFolder) -> None:
@@ -66,7 +66,8 @@ def _shard_notes(run: RunFolder) -> Path:
     return run.scratch_folder / "embedded"
 
 
-def _shard_note(run: RunFolder, shard: str) -> Path:
+def shard_note(run: RunFolder, shard: str) -> Path:
+    """Where it is noted that ``shard`` is embedded to its end."""
     return _shard_notes(run) / f"{shard}{_SUFFIX}"
 
 

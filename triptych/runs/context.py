@@ -12,7 +12,7 @@ from functools import cached_property
 import msgspec
 
 from triptych.errors import UsageError
-from triptych.executors import OpenExecutor
+from triptych.executors import Cluster, OpenExecutor
 from triptych.executors.local import LocalExecutor
 from triptych.jobs import Job
 from triptych.languages import Language, language_of
@@ -21,6 +21,7 @@ from triptych.prompts import Prompt
 from triptych.runs.folder import RunFolder
 from triptych.runs.grouped_images import GroupedImages
 from triptych.runs.plan import JobPlan
+from triptych.sources.image_cache import ImageCache
 
 
 class RunContext(msgspec.Struct, frozen=True, kw_only=True, dict=True):
@@ -35,9 +36,13 @@ class RunContext(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """Those that the config adds, by code."""
     text_field: str = ""
     """Where the source has the text of an image (see sources.texts); empty where nothing is asked for."""
+    image_cache: ImageCache | None = None
+    """Where images stay that were read once; None: nowhere."""
     progress: Progress = msgspec.field(default_factory=Silent)
     open_executor: OpenExecutor = LocalExecutor
     """Where work is spread over processes: on this machine, unless something else is put here."""
+    cluster: Cluster | None = None
+    """Other machines that share the run's file system; None: this one alone."""
 
     def job(self, name: str) -> Job:
         """The job with this name. Raises UsageError where the run has none."""

@@ -4,13 +4,16 @@
     RUN/sources.jsonl                   the shards of the sources, as they were listed
     RUN/images/<shard>.jsonl            every file that was found: readable, or why not
     RUN/embeddings/<shard>.npy          float16[n, dim]; row i is readable image i of the shard
-    RUN/sets.jsonl, duplicates.jsonl
+    RUN/sets.jsonl, duplicates.jsonl, screened.jsonl, screen_scores.jsonl
     RUN/other_embeddings/               of other encoders, with their sets, each as a run folder
     RUN/unpacked/                       copies of compressed archives; may be removed, made again when needed
     RUN/grouping/                       checkpoints, only while sets are made
+    RUN/cluster/                        what goes from one machine to another, only while several work
+    RUN/worker_journals/                captions and checks on their way from there into the journals below
     RUN/captions/<job>/<generation>/<shard>.jsonl    append-only journals
     RUN/verdicts/<job>/<shard>.jsonl    and scores.jsonl: what other thresholds would reject
     RUN/logs/                           of the servers that Triptych started
+    RUN/workers/                        a heartbeat a worker (see heartbeats); may be removed
     RUN/export/                         one file a job, dataset card, manifest
     RUN/exports/<name>/                 the same, in other forms
 
@@ -23,12 +26,12 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 import msgspec
 
 from triptych.errors import SetupError
-from triptych.records import Caption, Duplicate, ImageRecord, ImageSet, Verdict
+from triptych.records import Caption, Duplicate, ImageRecord, ImageSet, Screened, Verdict
 from triptych.runs.journal import read_journal
 from triptych.runs.jsonl import PART_SUFFIX, make_folder, read_jsonl, write_sealed
 from triptych.runs.rule_scores import RuleScores
@@ -98,8 +101,27 @@ class RunFolder(StageStates):
         return self.path / "grouping"
 
     @property
+    def cluster_folder(self) -> Path:
+        """What the machines of a cluster leave for each other; gone when the command ends."""
+        return self.path / "cluster"
+
+    @property
+    def worker_journals(self) -> Path:
+        """What machines of a cluster have made, until it is in the run's own journals."""
+        return self.path / "worker_journals"
+
+    @property
     def duplicates_file(self) -> Path:
         return self.path / "duplicates.jsonl"
+
+    @property
+    def screened_file(self) -> Path:
+        return self.path / "screened.jsonl"
+
+    @property
+    def screen_scores_file(self) -> Path:
+        """How many images each screen would leave out (see rule_scores)."""
+        return self.path / "screen_scores.jsonl"
 
     @property
     def captions_root(self) -> Path:
@@ -163,6 +185,14 @@ class RunFolder(StageStates):
     def duplicates(self) -> Iterator[Duplicate]:
         return read_jsonl(self.duplicates_file, Duplicate)
 
+    def screened(self) -> Iterator[Screened]:
+        """Images that are left out; nothing in a run whose sets were made before there were screens."""
+        return _rows_of(self.screened_file, Screened)
+
+    def screen_scores(self) -> Iterator[RuleScores]:
+        """What each screen would leave out at other thresholds; nothing likewise."""
+        return _rows_of(self.screen_scores_file, RuleScores)
+
     def captions(self, job: str, shard: str) -> list[Caption]:
         """The journalled captions of a job on a shard; nothing if none were made."""
         return read_journal(self.captions_file(job, shard), Caption)
@@ -173,13 +203,19 @@ class RunFolder(StageStates):
         judged = state.made_of.get(job) if state is not None else None
         if judged is not None and judged.generation != self.run_file.generations.get(job):
             return iter(())
-        path = self.verdicts_file(job, shard)
-        return read_jsonl(path, Verdict) if path.exists() else iter(())
+        return _rows_of(self.verdicts_file(job, shard), Verdict)
 
     def rule_scores(self) -> Iterator[RuleScores]:
         """What each rule would reject at other thresholds; nothing where no rule was asked for."""
-        path = self.rule_scores_file
-        return read_jsonl(path, RuleScores) if path.exists() else iter(())
+        return _rows_of(self.rule_scores_file, RuleScores)
+
+
+T = TypeVar("T")
+
+
+def _rows_of(path: Path, kind: type[T]) -> Iterator[T]:
+    """Nothing where there is no such file."""
+    return read_jsonl(path, kind) if path.exists() else iter(())
 
 
 def _is_only_begun(path: Path) -> bool:

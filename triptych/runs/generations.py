@@ -131,7 +131,8 @@ def chosen_generation(folder: RunFolder, job: str, name: str) -> Generation:
     exact = [each for each in found if each == name] or found
     if len(exact) != 1:
         there = ", ".join(found or generation_names(folder, job)) or "none"
-        raise UsageError(f"{folder.path} has no single generation {name!r} of {job}; there are {there}")
+        what = "several generations begin with" if found else "no generation is called"
+        raise UsageError(f"{folder.path}: {what} {name!r} for {job}; there are {there}")
     return read_generation(folder, job, exact[0])
 
 

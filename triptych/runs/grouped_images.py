@@ -52,9 +52,10 @@ class GroupedImages:
         self._image_counts: dict[str, int] = {}
 
     @cached_property
-    def duplicates(self) -> frozenset[str]:
-        """The keys of duplicates."""
-        return frozenset(each.key for each in self._folder.duplicates())
+    def left_out(self) -> frozenset[str]:
+        """The keys of duplicates, and of images that are screened out."""
+        duplicates, screened = self._folder.duplicates(), self._folder.screened()
+        return frozenset([*(each.key for each in duplicates), *(each.key for each in screened)])
 
     def images(self, shard: str) -> list[ImageRecord]:
         """The images of ``shard`` that a job on images captions, in order."""
@@ -90,7 +91,7 @@ class GroupedImages:
 
     def _captioned(self, shard: str, kind: type[T]) -> list[T]:
         listed = read_whole_jsonl(self._folder.images_file(shard), kind)
-        return [each for each in listed if each.unreadable is None and each.key not in self.duplicates]
+        return [each for each in listed if each.unreadable is None and each.key not in self.left_out]
 
     def _record(self, key: str) -> ImageRecord:
         path, place = self._folder.images_file(self.shard_of(key)), self._places[key]

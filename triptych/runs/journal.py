@@ -84,14 +84,21 @@ def read_journal(path: Path, kind: type[T]) -> list[T]:
     A last line without its newline is a torn write and passed over. Raises SetupError where an
     earlier line is not a ``kind``, or not as it was written: that is damage, not a crash.
     """
+    return read_journal_from(path, kind, 0)[0]
+
+
+def read_journal_from(path: Path, kind: type[T], start: int) -> tuple[list[T], int]:
+    """The same of the records that begin at byte ``start`` or behind it, and the byte where they end."""
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            file.seek(start)
+            content = file.read()
     except FileNotFoundError:
-        return []
+        return [], start
     if not content.endswith(b"\n"):
         content = content[: content.rfind(b"\n") + 1]
     with damage_as_setup_error(path, _REMOVE_THE_LINE):
-        return decode_all(content, kind, are_sealed=True)
+        return decode_all(content, kind, are_sealed=True), start + len(content)
 
 
 class JournalLine(NamedTuple, Generic[T]):

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import bisect
 import hashlib
+import io
 from collections.abc import Iterator, Sequence
 from functools import partial
-from pathlib import Path
+from typing import cast
 
 import msgspec
 
@@ -23,7 +24,7 @@ from triptych.runs.folder import RunFolder
 from triptych.runs.missing_sources import ListedShard
 from triptych.runs.record_edits import Edits, as_back, as_gone, as_replaced
 from triptych.sources.loose_files import FILES_PER_SHARD, LOOSE_PREFIX, LooseFiles, LooseShard
-from triptych.sources.regular_files import size_and_time_of
+from triptych.sources.regular_files import open_regular
 
 
 class LooseChanges:
@@ -94,13 +95,12 @@ class LooseChanges:
         reason = self._loose.why_not(record.key)
         if reason is not None:
             return record if _never_was_an_image(record) else None
-        path = self._loose.path(at)
-        size_bytes, modified_ns = size_and_time_of(path)
+        size_bytes, modified_ns = self._loose.size_and_time(at)
         if record.content_hash and record.size_bytes != size_bytes:
             return None
         if record.modified_ns == modified_ns:
             return record
-        if not record.content_hash or _hash_of(path) != record.content_hash:
+        if not record.content_hash or _hash_of(self._loose.path(at)) != record.content_hash:
             return None
         return msgspec.structs.replace(record, modified_ns=modified_ns)
 
@@ -156,7 +156,9 @@ def _listed(shard: LooseShard, batch: int) -> ListedShard:
 
 def _hash_of(path: str) -> str:
     try:
-        with Path(path).open("rb") as file:
-            return hashlib.file_digest(file, partial(hashlib.blake2b, digest_size=16)).hexdigest()
+        with open_regular(path) as file:
+            return hashlib.file_digest(
+                cast(io.BufferedReader, file), partial(hashlib.blake2b, digest_size=16)
+            ).hexdigest()
     except OSError:
         return ""

@@ -11,13 +11,13 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import msgspec
 
 from triptych.records import ImageRecord
 from triptych.runs.folder import RunFolder
 from triptych.runs.jsonl import read_jsonl
+from triptych.sources.locations import exists
 from triptych.sources.loose_files import LooseFiles, LooseShard
 from triptych.sources.shard import FoundFile, Shard
 from triptych.sources.source_kinds import ARCHIVE_SUFFIXES
@@ -80,12 +80,12 @@ def gone_archives(shards: Sequence[Shard]) -> list[str]:
     return lines
 
 
-def without_gone_archives(run: RunFolder, sources: Sequence[Path]) -> Sequence[Path]:
+def without_gone_archives(run: RunFolder, sources: Sequence[str]) -> Sequence[str]:
     """``sources`` without the archives that were named by themselves and have gone, if others are left."""
     if not run.sources_file.exists():
         return sources
     return [
-        source for source in sources if not source.name.lower().endswith(ARCHIVE_SUFFIXES) or source.exists()
+        source for source in sources if not source.lower().endswith(ARCHIVE_SUFFIXES) or exists(source)
     ] or sources
 
 

@@ -63,6 +63,13 @@ class Planned(msgspec.Struct, frozen=True, gc=False):
         return self.caption is not None and self.caption.failure is None
 
     @property
+    def text(self) -> str:
+        """The caption's, or in its place a person's or what a repair left; empty where there is none."""
+        if self.verdict is not None and self.verdict.text:
+            return self.verdict.text
+        return self.caption.text if self.caption is not None else ""
+
+    @property
     def is_kept(self) -> bool:
         """Whether there is a text that the filter kept."""
         verdict = self.verdict

@@ -16,6 +16,13 @@ def hash64(name: str) -> int:
     return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest())
 
 
+def drawn_rank(name: str) -> int:
+    """A hash of another kind, so that it is independent of those that limit jobs. By the smallest ones the
+    report draws what people judge, and a check what a model is asked: they see the same images and sets."""
+    digest = hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8, key=b"triptych report")
+    return int.from_bytes(digest.digest())
+
+
 def last_sampled(names: Iterable[str], count: int) -> int:
     """The largest of the ``count`` smallest hashes; -1 where nothing is sampled.
 

@@ -9,11 +9,11 @@ grouping.stage), sets.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from triptych.errors import SetupError
+from triptych.records import content_hash
 from triptych.runs.folder import RunFolder
 from triptych.runs.jsonl import write_jsonl
 from triptych.runs.loose_changes import LooseChanges
@@ -172,10 +172,6 @@ class _Archives:
             record = next(records, None)
             if record is None or record.key != file.key:
                 return False
-            if record.content_hash != (_hash_of(file.content) if file.unreadable is None else ""):
+            if record.content_hash != (content_hash(file.content) if file.unreadable is None else ""):
                 return False
         return next(records, None) is None
-
-
-def _hash_of(content: bytes) -> str:
-    return hashlib.blake2b(content, digest_size=16).hexdigest()

@@ -97,7 +97,7 @@ class StageFiles:
 
     def captions_mark(self, job: str) -> CaptionsMark:
         """Of the captions that ``job`` has now."""
-        planned_of = {name: self.left_by(name)[1] for name in ("images", "sets", "duplicates")}
+        planned_of = {name: self.left_by(name)[1] for name in ("images", "sets", "duplicates", "screened")}
         if base := self.captions_base(job):
             planned_of |= {base: "{} {}".format(*self._generation_and_size(base))}
         generation, size_bytes = self._generation_and_size(job)

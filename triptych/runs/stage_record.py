@@ -19,7 +19,7 @@ STAGE_NAMES: tuple[StageName, ...] = ("embeddings", "sets", "captions", "verdict
 
 WRITTEN_BY: dict[StageName, tuple[str, ...]] = {
     "embeddings": ("sources.jsonl", "images", "embeddings"),
-    "sets": ("sets.jsonl", "duplicates.jsonl"),
+    "sets": ("sets.jsonl", "duplicates.jsonl", "screened.jsonl", "screen_scores.jsonl"),
     "captions": (),
     "verdicts": ("verdicts",),
     "export": ("export",),
@@ -85,6 +85,29 @@ class StageState(msgspec.Struct, kw_only=True):
     """The SHA-256 of each file that it left, by its path below the run folder."""
 
 
+class JobChecks(msgspec.Struct, kw_only=True):
+    """What came of the checks of a job (see captioning.checking)."""
+
+    captions: int = 0
+    """That are checked, or were to be."""
+    statements: int = 0
+    """Times images: what was asked, and is to be."""
+    missing: int = 0
+    """Of these, not answered yet."""
+    answers: dict[str, int] = {}
+    """How many were yes, no and unclear; of the image that a statement is about."""
+    denied: int = 0
+    """Captions of which a statement was denied."""
+    swapped: int = 0
+    """Statements that hold for their image of a set, and were put to another image of that set as well."""
+    hold_elsewhere: int = 0
+    """Of these, the ones that hold for that image, too."""
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    made_of: CaptionsMark | None = None
+    """Which captions were checked."""
+
+
 class RunFile(msgspec.Struct, kw_only=True):
     """The content of run.json."""
 
@@ -97,6 +120,10 @@ class RunFile(msgspec.Struct, kw_only=True):
     """Which generation of its captions counts, by job (see generations)."""
     put_aside: dict[str, str] = {}
     """A digest of the journals of each generation that counts no more, by ``<job>/<generation>``."""
+    checks: dict[str, str] = {}
+    """Which checks of its captions count, by job (see checks)."""
+    checked: dict[str, JobChecks] = {}
+    """What came of those when they were last asked for, by job."""
     stages: dict[str, StageState] = {}
 
 

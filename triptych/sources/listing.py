@@ -4,18 +4,23 @@ Comes in: one source as it was named. Goes out: files, each as its path below a 
 one that leads back above itself is a file that can't be read, and so is a folder that can't be listed.
 Sidecars are left out, and so is what the filter excludes. Nothing is opened but lists. Not its job: what is
 in the files (see source_kinds).
+
+In object storage what lies below a prefix is a folder. It has no links.
 """
 
 from __future__ import annotations
 
 import fnmatch
+import io
 import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from triptych.errors import UsageError
 from triptych.sources.file_names import EVERYTHING, PathFilter, Says, what_it_says
+from triptych.sources.locations import exists, is_folder
+from triptych.sources.regular_files import SizeAndTime, open_regular
+from triptych.sources.remote_storage import RemoteEntry, is_url, is_web, remote_entries
 
 LIST_SUFFIXES = (".txt", ".lst")
 
@@ -23,8 +28,8 @@ MAX_LINE_LETTERS = 64 * 1024
 """Of a list. Systems allow paths of 4,096 bytes; what has longer lines is no list, and may have no end."""
 
 EXPECTED = (
-    "expected a folder, an image, a tar, zip or Parquet file, a .txt or .lst file with a path a line, or a"
-    " quoted pattern such as 'photos/**/*.jpg'"
+    "expected a folder, an image, a tar, zip or Parquet file, a .txt or .lst file with a path or URL a line,"
+    " or a quoted pattern such as 'photos/**/*.jpg'"
 )
 
 
@@ -37,28 +42,31 @@ class Listed(NamedTuple):
     """What its name says: of junk no more is known, and of a folder of that name neither."""
     unreadable: str | None = None
     """Why it isn't a file after all."""
+    size_and_time: SizeAndTime | None = None
+    """Of a file in object storage, where listing has told it."""
 
 
-def list_source(source: Path, chosen: PathFilter = EVERYTHING) -> Iterator[Listed]:
-    """The files of ``source``: a path below the folder that was named, or above the first wildcard.
+def list_source(source: str, chosen: PathFilter = EVERYTHING) -> Iterator[Listed]:
+    """The files of ``source``, in full: a path below the folder that was named, or above the first wildcard.
 
-    Raises UsageError where there is nothing, or a list names nothing.
+    Raises UsageError where there is nothing, or a list names nothing; SetupError where storage can't be
+    reached.
     """
-    name = str(source.absolute())
-    if os.path.isdir(name):
-        files = _walk(name, "", (), (), chosen)
-    elif os.path.lexists(name):
-        is_list = os.path.splitext(name)[1].lower() in LIST_SUFFIXES and os.path.isfile(name)
-        files = _read_list(name) if is_list else iter([_listed(*os.path.split(name))])
-    elif any(map(_is_pattern, source.parts)):
-        files = _match(name, source, chosen)
+    if is_folder(source):
+        files = _walk(source.rstrip("/") or os.sep, "", (), (), chosen)
+    elif exists(source):
+        is_list = os.path.splitext(source)[1].lower() in LIST_SUFFIXES
+        is_list = is_list and (is_url(source) or os.path.isfile(source))
+        files = _read_list(source) if is_list else iter([_listed(*os.path.split(source))])
+    elif any(map(_is_pattern, source.split(os.sep))) and not is_web(source):
+        files = _match(source, chosen)
     else:
         raise UsageError(f"source {source} is not there; {EXPECTED}", path=source)
     return (listed for listed in files if not chosen.excludes(listed.path)) if chosen.exclude else files
 
 
-_Folder = tuple[int, int]
-"""Device and inode: the same for a folder and all links to it."""
+_Folder = tuple[int, int] | str
+"""Device and inode: the same for a folder and all links to it. A URL has none."""
 
 
 def _walk(
@@ -66,13 +74,14 @@ def _walk(
 ) -> Iterator[Listed]:
     """The files below ``root/path`` that match ``pattern``, a name of a folder or file each, or at any depth
     where there is none. ``above`` are the folders on the way."""
+    folder = f"{root}/{path}" if path else root
     try:
-        here = _identity(os.path.join(root, path))
+        here = _identity(folder)
         if here in above:
             if not pattern:
                 yield _listed(root, path, "link loop: the link leads to a folder above itself")
             return
-        entries = _entries(os.path.join(root, path))
+        entries = _entries(folder)
     except OSError as error:
         if not path:
             raise UsageError(
@@ -89,7 +98,11 @@ def _walk(
         if pattern and not _matches(entry.name, head):
             continue
         below = f"{path}/{entry.name}" if path else entry.name
-        listed = Listed(root, below, what_it_says(entry.name))
+        if not entry.name or "/" in entry.name:
+            yield _listed(root, below, "unusable name: object storage has // in it; rename it")
+            continue
+        size_and_time = entry.size_and_version if isinstance(entry, RemoteEntry) else None
+        listed = Listed(root, below, what_it_says(entry.name), size_and_time=size_and_time)
         if listed.says is Says.JUNK:
             if not any_depth:
                 yield listed
@@ -100,13 +113,16 @@ def _walk(
             yield listed
 
 
-def _match(name: str, source: Path, chosen: PathFilter) -> Iterator[Listed]:
+def _match(source: str, chosen: PathFilter) -> Iterator[Listed]:
     """The files that a pattern matches, and those below the folders that it matches."""
-    parts = name.split(os.sep)[1:]
-    fixed = 0  # a folder may well be called [2023]: what is there is meant literally
-    while os.path.isdir(os.sep + os.path.join(*parts[: fixed + 1])):
-        fixed += 1
-    root = os.sep + os.path.join("", *parts[:fixed])
+    parts = source.split(os.sep)
+    if is_url(source):
+        fixed = next(at for at, part in enumerate(parts) if _is_pattern(part))
+    else:
+        fixed = 1  # a folder may well be called [2023]: what is there is meant literally
+        while os.path.isdir(os.sep.join(parts[: fixed + 1])):
+            fixed += 1
+    root = os.sep.join(parts[:fixed]) or os.sep
     seen: set[str] = set()
     for listed in _walk(root, "", parts[fixed:], (), chosen):
         if listed.path not in seen:
@@ -124,7 +140,9 @@ def _read_list(name: str) -> Iterator[Listed]:
     folder = os.path.dirname(name)
     seen: set[str] = set()
     any_there = False
-    with open(name, encoding="utf-8-sig", errors="surrogateescape", newline="\n") as lines:
+    with io.TextIOWrapper(
+        open_regular(name), encoding="utf-8-sig", errors="surrogateescape", newline="\n"
+    ) as lines:
         while line := lines.readline(MAX_LINE_LETTERS):
             if len(line) == MAX_LINE_LETTERS:
                 raise UsageError(
@@ -133,16 +151,20 @@ def _read_list(name: str) -> Iterator[Listed]:
             named = line.rstrip("\r\n")
             if not named.strip():
                 continue
-            path = os.path.normpath(os.path.join(folder, named))
+            path = _beside(folder, named)
             if path in seen:
                 continue
             seen.add(path)
-            any_there = any_there or os.path.exists(path)
+            any_there = any_there or is_url(path) or os.path.exists(path)
             if not os.path.splitext(path)[1] and os.path.isdir(path):
                 raise UsageError(f"{name} names a folder, {named}; expected a file a line")
-            inside = path.startswith(folder.rstrip(os.sep) + os.sep)
-            root, below = (folder, os.path.relpath(path, folder)) if inside else (os.sep, path[1:])
-            yield _listed(root, below)
+            if path.startswith(folder.rstrip(os.sep) + os.sep):
+                yield _listed(folder, path.removeprefix(folder).lstrip(os.sep))
+            elif is_url(path):
+                scheme, _, below = path.partition("//")
+                yield _listed(f"{scheme}/", below)
+            else:
+                yield _listed(os.sep, path[1:])
     if not any_there:
         example = f", not even {min(seen)}" if seen else ""
         raise UsageError(
@@ -151,11 +173,23 @@ def _read_list(name: str) -> Iterator[Listed]:
         )
 
 
+def _beside(folder: str, named: str) -> str:
+    """What a list in ``folder`` means by a line."""
+    if is_url(named):
+        return named
+    if is_url(folder):
+        scheme, _, rest = folder.partition("://")
+        return f"{scheme}://{os.path.normpath(os.path.join(rest, named))}"
+    return os.path.normpath(os.path.join(folder, named))
+
+
 def _is_pattern(part: str) -> bool:
     return any(letter in part for letter in "*?[")
 
 
-def _entries(folder: str) -> list[os.DirEntry[str]]:
+def _entries(folder: str) -> Sequence[os.DirEntry[str] | RemoteEntry]:
+    if is_url(folder):
+        return remote_entries(folder)
     with os.scandir(folder) as entries:
         return sorted(entries, key=lambda entry: entry.name)
 
@@ -169,7 +203,7 @@ def _matches(name: str, pattern: str) -> bool:
     return fnmatch.fnmatchcase(name, pattern) and (not name.startswith(".") or pattern.startswith("."))
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
+def _is_folder(entry: os.DirEntry[str] | RemoteEntry) -> bool:
     try:
         return entry.is_dir()
     except OSError:  # a link to itself
@@ -177,5 +211,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _identity(folder: str) -> _Folder:
+    if is_url(folder):
+        return folder
     stat = os.stat(folder)
     return stat.st_dev, stat.st_ino

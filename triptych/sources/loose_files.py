@@ -14,12 +14,15 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 
+from triptych.sources.reading_ahead import map_ahead
 from triptych.sources.regular_files import (
     MAX_TEXT_FILE_BYTES,
+    SizeAndTime,
     read_regular,
     size_and_time_of,
     why_not_read,
 )
+from triptych.sources.remote_storage import UnreachableError, is_url, is_web
 from triptych.sources.shard import FoundFile
 
 FILES_PER_SHARD = 4096
@@ -31,11 +34,18 @@ LOOSE_PREFIX = "files-"
 class LooseFiles:
     """All loose files of a run, by key: of eleven million, two words a file besides its key are held."""
 
-    def __init__(self, roots: Mapping[str, str], unreadable: Mapping[str, str]) -> None:
-        """``roots`` has each key's root; ``unreadable`` why some of them are no images."""
+    def __init__(
+        self,
+        roots: Mapping[str, str],
+        unreadable: Mapping[str, str],
+        listed: Mapping[str, SizeAndTime] | None = None,
+    ) -> None:
+        """``roots`` has each key's root; ``unreadable`` why some of them are no images; ``listed`` size and
+        time of those in object storage, where each costs a request."""
         self.keys = sorted(roots)
         self._roots = [roots[key] for key in self.keys]
         self._unreadable = unreadable
+        self._listed = listed or {}
 
     def shards(self, number: int = 0) -> Iterator[LooseShard]:
         """In key order, FILES_PER_SHARD images at a time: a file that is none moves no image to another.
@@ -64,10 +74,15 @@ class LooseFiles:
     def part(self, places: Iterable[int]) -> LooseFiles:
         """The files at ``places`` of the keys by themselves."""
         roots = {self.keys[at]: self._roots[at] for at in places}
-        return LooseFiles(roots, {key: self._unreadable[key] for key in roots if key in self._unreadable})
+        unreadable = {key: self._unreadable[key] for key in roots if key in self._unreadable}
+        return LooseFiles(roots, unreadable, {k: self._listed[k] for k in roots if k in self._listed})
 
     def path(self, at: int) -> str:
         return f"{self._roots[at]}/{self.keys[at]}"
+
+    def size_and_time(self, at: int) -> SizeAndTime:
+        """As it is now, or was when it was listed."""
+        return self._listed.get(self.keys[at]) or size_and_time_of(self.path(at))
 
     def path_of(self, key: str) -> str:
         """Raises OSError where there is no such image, or none any more."""
@@ -105,9 +120,7 @@ class LooseShard:
             digest, images = hashlib.sha256(), 0
             for at in self._range:
                 if self.loose.why_not(self.loose.keys[at]) is None:
-                    digest.update(
-                        f"{self.loose.keys[at]}\t{size_and_time_of(self.loose.path(at))[0]}\n".encode()
-                    )
+                    digest.update(f"{self.loose.keys[at]}\t{self.loose.size_and_time(at)[0]}\n".encode())
                     images += 1
             self._fingerprint = f"{images} files\t{digest.hexdigest()}"
         return self._fingerprint
@@ -118,27 +131,42 @@ class LooseShard:
         return self.loose.keys[self._range.start : self._range.stop]
 
     def files(self) -> Iterator[FoundFile]:
-        for at in self._range:
-            key = self.loose.keys[at]
-            reason = self.loose.why_not(key)
-            if reason is not None:
-                yield FoundFile(key=key, unreadable=reason)
-                continue
-            path = self.loose.path(at)
-            _, modified_ns = size_and_time_of(path)  # before it is read: a change meanwhile is seen next time
-            try:
-                yield FoundFile(key=key, content=read_regular(path), modified_ns=modified_ns)
-            except (OSError, MemoryError) as error:
-                yield FoundFile(key=key, modified_ns=modified_ns, unreadable=why_not_read(error))
+        return map_ahead(self._file, self._range, is_slow=self._is_remote)
+
+    @property
+    def _is_remote(self) -> bool:
+        return any(is_url(self.loose.path(at)) for at in self._range)
+
+    def _file(self, at: int) -> FoundFile:
+        key, path = self.loose.keys[at], self.loose.path(at)
+        reason = self.loose.why_not(key)
+        if reason is not None:
+            return FoundFile(key=key, unreadable=reason)
+        modified_ns = 0
+        try:
+            _, modified_ns = self.loose.size_and_time(at)  # before: a change meanwhile is seen next time
+            return FoundFile(key=key, content=read_regular(path), modified_ns=modified_ns)
+        except (OSError, MemoryError) as error:
+            return FoundFile(key=key, modified_ns=modified_ns, unreadable=why_not_read(error))
+        except UnreachableError as error:
+            if not is_web(path):
+                raise
+            return FoundFile(key=key, modified_ns=modified_ns, unreadable=f"read error: {error}")
 
     def files_beside(self, suffix: str) -> Iterator[tuple[str, bytes]]:
         """See texts.WithFilesBeside."""
-        for at in self._range:
-            key, path = self.loose.keys[at], self.loose.path(at)
-            with contextlib.suppress(OSError, MemoryError):
-                beside = f"{os.path.splitext(path)[0]}{suffix}"
-                if (size_and_time_of(beside)[0] or 0) <= MAX_TEXT_FILE_BYTES:
-                    yield key, read_regular(beside)
+        contents = map_ahead(lambda at: self._beside(at, suffix), self._range, is_slow=self._is_remote)
+        for at, content in zip(self._range, contents, strict=True):
+            if content is not None:
+                yield self.loose.keys[at], content
+
+    def _beside(self, at: int, suffix: str) -> bytes | None:
+        beside = f"{os.path.splitext(self.loose.path(at))[0]}{suffix}"
+        with contextlib.suppress(OSError, MemoryError):
+            size_bytes, _ = size_and_time_of(beside)
+            if size_bytes is not None and size_bytes <= MAX_TEXT_FILE_BYTES:
+                return read_regular(beside)
+        return None
 
     def read(self, key: str, offset_bytes: int | None, size_bytes: int) -> bytes:
         return read_regular(self.loose.path_of(key))

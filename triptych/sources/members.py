@@ -8,15 +8,18 @@ members are, and how they are packed (see tar and zip).
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 from collections.abc import Iterator
 from typing import IO, NamedTuple
 
 from triptych.sources.file_names import is_passed_over, member_key, why_not_an_image
 from triptych.sources.image_format import HEAD_BYTES
-from triptych.sources.regular_files import MAX_TEXT_FILE_BYTES, open_regular, size_and_time_of, why_not_read
+from triptych.sources.regular_files import MAX_TEXT_FILE_BYTES, open_regular, size_of, why_not_read
+from triptych.sources.remote_storage import is_url
 from triptych.sources.shard import Archive, FoundFile
+
+PEEKED_REMOTE_MEMBERS = 16
+"""Each of them is a request."""
 
 
 class Member(NamedTuple):
@@ -56,11 +59,11 @@ class MembersShard:
     def __init__(self, archive: Archive) -> None:
         self.name, self.archive_key = archive.name, archive.key
         self._path, self._chosen = archive.path, archive.chosen
-        self.size_bytes, self._modified_ns = size_and_time_of(archive.path)
+        self.size_bytes, self._modified_ns = archive.size_and_time
 
-    def open(self) -> IO[bytes]:
-        """The archive, as it is walked through. Raises OSError."""
-        return open_regular(self._path)
+    def open(self, *, in_ranges: bool = False) -> IO[bytes]:
+        """The archive, to be walked through, or to read here and there. Raises OSError."""
+        return open_regular(self._path, in_ranges=in_ranges)
 
     def members(self, raw: IO[bytes], *, look_on: bool = True) -> Iterator[Member | LostMembers]:
         """In the order in which they lie. Without ``look_on`` nothing is searched for behind damage."""
@@ -91,7 +94,7 @@ class MembersShard:
                         file = self._found(raw, member, seen)
                     listed += 1
                     yield file
-                is_empty = os.fstat(raw.fileno()).st_size == 0
+                is_empty = size_of(raw) == 0
         except (OSError, MemoryError) as error:
             yield FoundFile(key=self.archive_key, unreadable=why_not_read(error))
             return
@@ -103,8 +106,10 @@ class MembersShard:
     def peek(self, most_members: int) -> tuple[int, int]:
         """See Uncounted."""
         files = end = 0
+        if is_url(self._path):
+            most_members = min(most_members, PEEKED_REMOTE_MEMBERS)
         try:
-            with self.open() as raw:
+            with self.open(in_ranges=True) as raw:
                 for count, member in enumerate(self.members(raw, look_on=False)):
                     if count == most_members or isinstance(member, LostMembers):
                         return files, end
@@ -119,7 +124,7 @@ class MembersShard:
         if offset_bytes is None:
             raise OSError(f"no offset known for {key} in {self._path}")
         try:
-            with self.open() as raw:
+            with self.open(in_ranges=True) as raw:
                 return self.content(raw, Member(key, offset_bytes, size_bytes))
         except DamagedMemberError as error:
             raise OSError(f"{key} is not in {self._path} any more: {error}") from None

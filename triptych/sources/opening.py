@@ -20,8 +20,12 @@ from typing import NamedTuple
 from triptych.errors import UsageError
 from triptych.sources.config import InputConfig
 from triptych.sources.file_names import EVERYTHING, PathFilter, Says, usable_key
-from triptych.sources.listing import EXPECTED, Listed, list_source
+from triptych.sources.listing import EXPECTED, LIST_SUFFIXES, Listed, list_source
+from triptych.sources.locations import in_full, is_folder
 from triptych.sources.loose_files import LOOSE_PREFIX, LooseFiles
+from triptych.sources.reading_ahead import map_ahead
+from triptych.sources.regular_files import SizeAndTime, size_and_time_of
+from triptych.sources.remote_storage import UnreachableError, is_url, is_web
 from triptych.sources.shard import Archive, Shard, UnreadableArchive
 from triptych.sources.source_kinds import SOURCE_KINDS, SourceKind, recognise, without_suffix
 from triptych.sources.unpacking import temporary_folder
@@ -42,27 +46,27 @@ class Sources(NamedTuple):
 
 
 def open_sources(
-    sources: Sequence[Path], config: InputConfig = DEFAULTS, unpack_to: Path | None = None
+    sources: Sequence[str | Path], config: InputConfig = DEFAULTS, unpack_to: Path | None = None
 ) -> list[Shard]:
     """The shards of ``find_sources``."""
     return find_sources(sources, config, unpack_to).shards
 
 
 def find_sources(
-    sources: Sequence[Path], config: InputConfig = DEFAULTS, unpack_to: Path | None = None
+    sources: Sequence[str | Path], config: InputConfig = DEFAULTS, unpack_to: Path | None = None
 ) -> Sources:
     """Everything in ``sources``. What can't be read one by one will be unpacked to ``unpack_to``, else to a
     folder that goes with the process.
 
     Raises UsageError where a source isn't there or is nothing that can be one, where two sources give two
     images one key, and where no image and no archive is found at all; SetupError where pyarrow is missing
-    for a Parquet file.
+    for a Parquet file, where what reads a URL is missing, or where object storage can't be reached.
     """
     found = _Found(config, unpack_to or Path(temporary_folder().name), several=len(sources) > 1)
     for source in sources:
-        found.add_source(source)
+        found.add_source(in_full(source))
     shards = found.open_archives()
-    loose = LooseFiles(found.roots, found.unreadable)
+    loose = LooseFiles(found.roots, found.unreadable, found.listed)
     found.refuse_shared_keys(loose.images)
     _refuse_no_images(sources, shards, loose)
     shards = sorted([*shards, *loose.shards()], key=lambda shard: shard.name)
@@ -80,18 +84,23 @@ class _Found:
         """Of loose files, by key."""
         self.unreadable: dict[str, str] = {}
         """Those of them that are no images, with the reason."""
+        self.listed: dict[str, SizeAndTime] = {}
+        """Size and time of loose files, as far as listing has told them."""
         self.junk = 0
-        self._archives: dict[str, tuple[str, SourceKind]] = {}
-        """Root and kind, by path below it."""
+        self._archives: dict[str, tuple[str, SourceKind, SizeAndTime | None]] = {}
+        """Root, kind and what listing has told, by path below it."""
         self._holding: dict[str, str] = {}
         """The archives that may hold images: the path of each, by what its keys begin with."""
         self._named: set[str] = set()
         """All that was found in the sources before, if there are several, by its real path."""
 
-    def add_source(self, source: Path) -> None:
+    def add_source(self, source: str) -> None:
         """Take in its files. One that an earlier source named as well is the same file."""
         named: set[str] = set()
-        for listed in list_source(source, self._chosen):
+        is_alone = not is_folder(source)
+        files = list_source(source, self._chosen)
+        may_be_far = is_url(source) or source.lower().endswith(LIST_SUFFIXES)
+        for listed, kind in map_ahead(_kind_of, files, is_slow=may_be_far):
             if listed.says is Says.JUNK:
                 self.junk += 1
                 continue
@@ -100,25 +109,26 @@ class _Found:
                 named.add(real)
                 if real in self._named:
                     continue
-            self._add(listed, alone=listed.path == source.name and not source.is_dir())
+            self._add(listed, kind, alone=is_alone and listed.path == os.path.basename(source))
         self._named |= named
 
-    def _add(self, listed: Listed, *, alone: bool) -> None:
+    def _add(self, listed: Listed, kind: SourceKind | str | None, *, alone: bool) -> None:
         """Take in a file. ``alone``: it was named by itself."""
-        root, (key, unusable) = listed.root, usable_key(listed.path)
-        kind = listed.unreadable or unusable or recognise(f"{root}/{key}", listed.says)
+        root, (key, _) = listed.root, usable_key(listed.path)
         if isinstance(kind, SourceKind):
-            self._add_archive(root, key, kind)
+            self._add_archive(root, key, kind, listed.size_and_time)
         elif self._chosen != EVERYTHING and self._chosen.leaves_out(key):
             return
         elif kind is None:
             _refuse_other(key, root, self.roots.setdefault(key, root))
+            if listed.size_and_time is not None:
+                self.listed[key] = listed.size_and_time
         elif alone:
             raise UsageError(f"source {root}/{key} is no source ({kind}); {EXPECTED}")
         else:
             self._add_other(root, key, kind)
 
-    def _add_archive(self, root: str, path: str, kind: SourceKind) -> None:
+    def _add_archive(self, root: str, path: str, kind: SourceKind, size_and_time: SizeAndTime | None) -> None:
         if len(path.rpartition("/")[2].encode()) > MAX_NAME_BYTES:
             raise UsageError(
                 f"{root}/{path}: the name has more than {MAX_NAME_BYTES} bytes; give it a shorter one"
@@ -127,7 +137,7 @@ class _Found:
             raise UsageError(
                 f"{root}/{path} is called as Triptych calls its shards of loose files; rename it"
             )
-        _refuse_other(path, root, self._archives.setdefault(path, (root, kind))[0])
+        _refuse_other(path, root, self._archives.setdefault(path, (root, kind, size_and_time))[0])
 
     def _add_other(self, root: str, key: str, reason: str) -> None:
         """Take in a file that is no image. Where another source has one at this path, too, its key is its
@@ -144,16 +154,20 @@ class _Found:
         shards: list[Shard] = []
         for kind in SOURCE_KINDS:
             archives = [
-                Archive(without_suffix(path), path, f"{root}/{path}", self._config, self._unpack_to)
-                for path, (root, its_kind) in self._archives.items()
-                if its_kind is kind
+                self._archive(path) for path, (_, its_kind, _) in self._archives.items() if its_kind is kind
             ]
             for archive, opened in zip(archives, kind.open(archives), strict=True):
                 shards += self._take_in(archive, opened)
         return shards
 
+    def _archive(self, path: str) -> Archive:
+        root, _, known = self._archives[path]
+        full = f"{root}/{path}"
+        size_and_time = known or size_and_time_of(full)
+        return Archive(without_suffix(path), path, full, self._config, self._unpack_to, size_and_time)
+
     def _take_in(self, archive: Archive, opened: Sequence[Shard] | str) -> Sequence[Shard]:
-        root, _ = self._archives[archive.key]
+        root, *_ = self._archives[archive.key]
         if isinstance(opened, str):
             self._add_other(root, archive.key, opened)
             return ()
@@ -174,8 +188,25 @@ class _Found:
                 )
 
 
+def _kind_of(listed: Listed) -> tuple[Listed, SourceKind | str | None]:
+    """What a file is (see source_kinds.recognise). Junk isn't looked into."""
+    key, unusable = usable_key(listed.path)
+    why_none = listed.unreadable or unusable
+    if why_none is not None or listed.says is Says.JUNK:
+        return listed, why_none
+    path = f"{listed.root}/{key}"
+    try:
+        return listed, recognise(path, listed.says)
+    except UnreachableError as error:
+        if not is_web(path):
+            raise
+        return listed, f"read error: {error}"
+
+
 def _real_path(path: str) -> str:
     """Without links. Of a file that is no link itself, its folder's is looked up once."""
+    if is_url(path):
+        return path
     folder, name = os.path.split(path)
     return os.path.realpath(path) if os.path.islink(path) else f"{_real_folder(folder)}/{name}"
 
@@ -192,7 +223,7 @@ def _refuse_other(path: str, root: str, known_root: str, known_path: str | None 
         )
 
 
-def _refuse_no_images(sources: Sequence[Path], shards: Sequence[Shard], loose: LooseFiles) -> None:
+def _refuse_no_images(sources: Sequence[str | Path], shards: Sequence[Shard], loose: LooseFiles) -> None:
     """That archives are damaged is no reason to stop; that there is none and no image is one."""
     if shards or loose.images:
         return

@@ -11,20 +11,26 @@ images again; those of larger row groups are copied to a file of their own. Not 
 from __future__ import annotations
 
 import bisect
-import contextlib
 import threading
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import accumulate, islice
 from typing import IO, Any
 
+from triptych.errors import SetupError
 from triptych.sources.file_names import PathFilter
 from triptych.sources.loose_files import FILES_PER_SHARD
 from triptych.sources.parquet_columns import ImageColumn
-from triptych.sources.parquet_footers import READ_AHEAD_BYTES, Footer, read_footers, why_unreadable
-from triptych.sources.regular_files import MAX_FILE_BYTES, size_and_time_of
+from triptych.sources.parquet_footers import (
+    READ_AHEAD_BYTES,
+    Footer,
+    parquet_file,
+    read_footers,
+    why_unreadable,
+)
+from triptych.sources.regular_files import MAX_FILE_BYTES
 from triptych.sources.shard import Archive, FoundFile, Shard, UnreadableArchive
-from triptych.sources.unpacking import UnpackedFile, import_pyarrow
+from triptych.sources.unpacking import UnpackedFile
 
 MOST_ROWS_AT_ONCE, READ_AT_ONCE_BYTES = 16, 64 * 1024**2
 """Of a row group, when all of it is gone through."""
@@ -49,7 +55,7 @@ class ParquetShard:
         self._starts = starts[groups.start : groups.stop + 1]
         self._group_bytes = footer.group_bytes[groups.start : groups.stop]
         self.file_count = sum(footer.group_images[groups.start : groups.stop])
-        self._size_bytes, self._modified_ns = size_and_time_of(archive.path)
+        self._size_bytes, self._modified_ns = archive.size_and_time
         self.archive_key = f"{archive.key}{f'#{self._starts[0]}' if name != archive.name else ''}"
 
     def fingerprint(self) -> str:
@@ -60,7 +66,7 @@ class ParquetShard:
         """A file for every image, in row order; where a row group breaks off, one for its other rows."""
         row = self._starts[0]
         try:
-            with import_pyarrow(self._path).parquet.ParquetFile(
+            with parquet_file(
                 self._path, buffer_size=READ_AHEAD_BYTES, pre_buffer=False, page_checksum_verification=True
             ) as file:
                 for at, end in enumerate(self._starts[1:]):
@@ -70,10 +76,14 @@ class ParquetShard:
                             row += 1
                         if row < end:
                             raise ValueError("there are fewer rows than it says")
+                    except SetupError:  # the storage
+                        raise
                     except Exception as error:  # pyarrow raises anything on damaged bytes
                         yield self._lost(row, end, error)
                         row = end
-        except Exception as error:  # as above
+        except SetupError:  # as above
+            raise
+        except Exception as error:
             yield self._lost(row, self._starts[-1], error)
 
     def read(self, key: str, offset_bytes: int | None, size_bytes: int) -> bytes:
@@ -91,16 +101,18 @@ class ParquetShard:
     def column(self, name: str) -> Iterator[tuple[str, object]]:
         """See texts.WithColumns."""
         row = self._starts[0]
-        with (
-            contextlib.suppress(Exception),  # pyarrow raises anything on damaged bytes
-            import_pyarrow(self._path).parquet.ParquetFile(self._path) as file,
-        ):
-            if name not in file.schema_arrow.names:
-                return
-            for batch in file.iter_batches(1024, list(self._groups), [name], use_threads=False):
-                for value in batch.column(0):
-                    yield f"{self._prefix}/{row}", value.as_py()
-                    row += 1
+        try:
+            with parquet_file(self._path, in_ranges=True) as file:
+                if name not in file.schema_arrow.names:
+                    return
+                for batch in file.iter_batches(1024, list(self._groups), [name], use_threads=False):
+                    for value in batch.column(0):
+                        yield f"{self._prefix}/{row}", value.as_py()
+                        row += 1
+        except SetupError:  # the storage
+            raise
+        except Exception:  # pyarrow raises anything on damaged bytes
+            return
 
     def _place(self, key: str) -> tuple[int, int]:
         """The row and, in a column of lists, the number within it."""
@@ -187,7 +199,7 @@ def _shards(archive: Archive, footer: Footer) -> Sequence[Shard] | str:
     if footer.no_images:
         return f"not an image: {footer.no_images}"
     if footer.column is None:
-        empty = size_and_time_of(archive.path)[0] == 0
+        empty = archive.size_and_time[0] == 0
         reason = "empty archive: the file has no bytes" if empty else footer.damage
         return [UnreadableArchive(archive, reason)]
     images = [0, *accumulate(footer.group_images)]
@@ -216,7 +228,9 @@ _one_at_a_time = threading.Lock()
 def _row_group(path: str, group: int, column: ImageColumn) -> Any:
     """A row group's images as an Arrow array. Raises OSError where they can't be read any more."""
     try:
-        with import_pyarrow(path).parquet.ParquetFile(path) as file:
+        with parquet_file(path, in_ranges=True) as file:
             return file.read_row_group(group, [column.leaf], use_threads=False).column(0)
-    except Exception as error:  # as above
+    except SetupError:  # as above
+        raise
+    except Exception as error:
         raise OSError(f"{path}: {why_unreadable(error)}") from None

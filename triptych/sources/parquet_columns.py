@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from triptych.errors import SetupError
 from triptych.sources.image_format import HEAD_BYTES, image_format
 
 LIST = "[]"
@@ -149,6 +150,8 @@ def _holds_images(file: Any, column: ImageColumn) -> bool:
         try:
             batches = file.iter_batches(LOOKED_AT_ROWS, [group], [column.leaf], use_threads=False)
             values = next(iter(batches)).column(0)
+        except SetupError:  # the storage
+            raise
         except Exception:  # damaged: what can be read decides
             continue
         contents = (content for value in values for content in column.contents(value.as_py()))

@@ -1,15 +1,18 @@
 """Reading files that anybody may have put there.
 
-Comes in: paths. Goes out: bytes, no more than a file has and than memory should hold. A pipe that nobody
-writes to, an endless device and a file of a terabyte are errors with a reason, not a run that hangs or dies.
-Not its job: what the bytes are.
+Comes in: paths, and URLs in their place. Goes out: bytes, no more than a file has and than memory should
+hold. A pipe that nobody writes to, an endless device and a file of a terabyte are errors with a reason, not a
+run that hangs or dies. Not its job: what the bytes are, how URLs are read (see remote_file).
 """
 
 from __future__ import annotations
 
 import os
 import stat
-from typing import IO
+from typing import IO, Any, cast
+
+from triptych.sources.remote_file import RemoteFile
+from triptych.sources.remote_storage import is_url, size_and_version
 
 MAX_FILE_BYTES = 2 * 1024**3
 """Of an image: what 400 million pixels have at 16 bits a colour, not compressed."""
@@ -43,8 +46,13 @@ def why_not_read(error: OSError | MemoryError) -> str:
     return f"read error: {error.strerror or error}"
 
 
-def open_regular(path: str) -> IO[bytes]:
-    """``path`` to read. Raises OSError, UnreadableFileError for what is no file but has a name like one."""
+def open_regular(path: str, *, in_ranges: bool = False) -> IO[bytes]:
+    """``path`` to read: from its beginning to its end, or ``in_ranges``, which matters where it is a URL.
+
+    Raises OSError, UnreadableFileError for what is no file but has a name like one; UnreachableError.
+    """
+    if is_url(path):
+        return cast(IO[bytes], RemoteFile(path, in_ranges=in_ranges))
     mode = os.stat(path).st_mode  # before it is opened, which a pipe would wait in
     for is_kind, kind in _KINDS:
         if is_kind(mode):
@@ -52,10 +60,15 @@ def open_regular(path: str) -> IO[bytes]:
     return open(path, "rb")
 
 
+def size_of(file: IO[bytes] | Any) -> int:
+    """Of a file that ``open_regular`` has opened."""
+    return file.size if isinstance(file, RemoteFile) else os.fstat(file.fileno()).st_size
+
+
 def read_regular(path: str) -> bytes:
     """All that ``path`` holds, as far as its size says. Raises OSError as above, or as it is too large."""
-    with open_regular(path) as file:
-        return read_bounded(file, os.fstat(file.fileno()).st_size)
+    with open_regular(path, in_ranges=True) as file:
+        return read_bounded(file, size_of(file))
 
 
 def read_bounded(file: IO[bytes], size_bytes: int) -> bytes:
@@ -67,12 +80,21 @@ def read_bounded(file: IO[bytes], size_bytes: int) -> bytes:
 
 def read_head(path: str, size_bytes: int) -> bytes:
     """The first bytes of ``path``. Raises OSError as above."""
-    with open_regular(path) as file:
-        return file.read(min(size_bytes, os.fstat(file.fileno()).st_size))
+    with open_regular(path, in_ranges=True) as file:
+        return file.read(min(size_bytes, size_of(file)))
 
 
-def size_and_time_of(path: str) -> tuple[int | None, int]:
-    """In bytes, and when the file was last changed, in ns; None, 0 where it isn't there or leads nowhere."""
+SizeAndTime = tuple[int | None, int]
+"""In bytes, or None; in ns, or what stands for it."""
+
+
+def size_and_time_of(path: str) -> SizeAndTime:
+    """In bytes, and when the file was last changed, in ns; None, 0 where it isn't there or leads nowhere.
+
+    In place of a time, a URL has the number of a version (see remote_storage.version_of).
+    """
+    if is_url(path):
+        return size_and_version(path)
     try:
         stat = os.stat(path)
     except OSError:

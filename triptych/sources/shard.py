@@ -14,7 +14,7 @@ import msgspec
 
 from triptych.sources.config import InputConfig
 from triptych.sources.file_names import PathFilter
-from triptych.sources.regular_files import size_and_time_of
+from triptych.sources.regular_files import SizeAndTime
 
 
 class Archive(NamedTuple):
@@ -27,6 +27,7 @@ class Archive(NamedTuple):
     config: InputConfig
     unpack_to: Path
     """Where what can't be read one by one is unpacked to."""
+    size_and_time: SizeAndTime
 
     @property
     def chosen(self) -> PathFilter:
@@ -95,7 +96,7 @@ class UnreadableArchive:
         self.name = self.archive_key = archive.key
         self.reason = reason
         self._path = archive.path
-        self._size_bytes, self._modified_ns = size_and_time_of(archive.path)
+        self._size_bytes, self._modified_ns = archive.size_and_time
 
     def fingerprint(self) -> str:
         return f"{self.archive_key}\tdamaged\t{self._size_bytes}\t{self._modified_ns}"

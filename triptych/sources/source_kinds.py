@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import NamedTuple
 
+from triptych.errors import SetupError
 from triptych.sources.file_names import COMPRESSED_TAR_SUFFIXES, Says, suffix_of, why_not_an_image
 from triptych.sources.parquet import open_parquet
 from triptych.sources.regular_files import read_head, why_not_read
@@ -63,6 +64,8 @@ def _holds_tar(path: str) -> bool:
     try:
         with decompressed(path) as (stream, _):
             return _is_tar(stream.read(HEAD_BYTES))
+    except SetupError:  # a library, or the storage
+        raise
     except Exception:  # each library raises its own
         return False
 

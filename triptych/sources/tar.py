@@ -7,7 +7,6 @@ job: where headers are (see tar_headers).
 
 from __future__ import annotations
 
-import os
 import tarfile
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -15,7 +14,7 @@ from typing import IO
 
 from triptych.sources.file_names import usable_key
 from triptych.sources.members import DamagedMemberError, LostMembers, Member, MembersShard
-from triptych.sources.regular_files import read_bounded, read_head, why_not_read
+from triptych.sources.regular_files import read_bounded, read_head, size_of, why_not_read
 from triptych.sources.shard import Archive, FoundFile, Shard, UnreadableArchive
 from triptych.sources.tar_headers import members_of
 from triptych.sources.unpacking import UnpackedFile, decompress, decompressed, is_compressed
@@ -28,7 +27,7 @@ class TarShard(MembersShard):
     """All members of one uncompressed tar."""
 
     def members(self, raw: IO[bytes], *, look_on: bool = True) -> Iterator[Member | LostMembers]:
-        whole = os.fstat(raw.fileno()).st_size
+        whole = size_of(raw)
         for found in members_of(raw, whole, look_on=look_on):
             yield found if isinstance(found, LostMembers) else _member(*found, whole)
 
@@ -71,7 +70,7 @@ class CompressedTarShard(TarShard):
         copy = archive.unpack_to / f"{archive.key}.tar"
         self._unpacked = UnpackedFile(archive.path, copy, partial(decompress, archive.path))
 
-    def open(self) -> IO[bytes]:
+    def open(self, *, in_ranges: bool = False) -> IO[bytes]:
         return self._unpacked.open()
 
     def files(self) -> Iterator[FoundFile]:

@@ -15,6 +15,7 @@ import tarfile
 from collections.abc import Iterator
 from typing import IO
 
+from triptych.errors import SetupError
 from triptych.sources.members import LostMembers
 
 MAX_HEADER_BYTES = 64 * 1024 * 1024
@@ -86,6 +87,8 @@ class _Headers:
             if error.errno is not None:  # the disk, not the archive
                 raise
             return None
+        except SetupError:  # the storage
+            raise
         except Exception:  # it raises anything on damaged bytes
             return None
         sound = header.size >= 0 and offset_bytes < header.offset_data <= end
@@ -128,7 +131,10 @@ def _next_header(raw: IO[bytes], at: int, whole: int) -> int:
 
 def _skip_hole(raw: IO[bytes], at: int, whole: int) -> int:
     """Where the file has bytes again: of a sparse one of a terabyte, not every zero is read."""
-    before = os.lseek(raw.fileno(), 0, os.SEEK_CUR)
+    try:
+        before = os.lseek(raw.fileno(), 0, os.SEEK_CUR)
+    except io.UnsupportedOperation:  # it isn't on this machine
+        return at
     try:
         data = os.lseek(raw.fileno(), at, os.SEEK_DATA)
     except OSError as error:

@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from triptych.errors import SetupError
-from triptych.sources.regular_files import open_regular
+from triptych.extras import missing_line
+from triptych.sources.regular_files import open_regular, size_and_time_of
 
 READ_AT_ONCE_BYTES = 64 * 1024
 """Where a stream breaks off, up to so many bytes before that are lost."""
@@ -39,7 +40,7 @@ def import_pyarrow(path: str) -> Any:
         import pyarrow.parquet
     except ImportError:
         raise SetupError(
-            f"{path} is read with pyarrow, which isn't installed; install triptych[arrow], or leave it out"
+            missing_line("arrow", "pyarrow", what=f"reading {path}", instead="leave it out with --exclude")
         ) from None
     return pyarrow
 
@@ -101,7 +102,7 @@ class UnpackedFile:
 
     def _is_there(self) -> bool:
         try:  # it is as old as what it was made of
-            return os.stat(self._copy).st_mtime_ns == os.stat(self._path).st_mtime_ns
+            return os.stat(self._copy).st_mtime_ns == size_and_time_of(self._path)[1]
         except FileNotFoundError:
             return False
 
@@ -128,7 +129,7 @@ class UnpackedFile:
 
     def _unpack_to(self, file: IO[bytes], part: str) -> None:
         """Its bytes are on disk before it has the name and the time by which it is taken for whole."""
-        stat = os.stat(self._path)
+        _, modified_ns = size_and_time_of(self._path)
         file.truncate(0)
         damage = self._write(file)
         file.flush()
@@ -139,18 +140,20 @@ class UnpackedFile:
                 note.write(damage.encode())
                 note.flush()
                 os.fsync(note.fileno())
-        os.utime(part, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+        os.utime(part, ns=(modified_ns, modified_ns))
         os.replace(part, self._copy)
 
 
 def decompress(path: str, file: IO[bytes]) -> str | None:
     """Write what ``path`` unpacks to. Returns why it isn't all, where something is wrong with it."""
-    most_bytes = max(ALWAYS_UNPACKED_BYTES, MAX_EXPANSION * os.stat(path).st_size)
+    most_bytes = max(ALWAYS_UNPACKED_BYTES, MAX_EXPANSION * (size_and_time_of(path)[0] or 0))
     with decompressed(path) as (stream, _):
         read = getattr(stream, "read1", stream.read)  # gives what is there before what is damaged
         while True:
             try:
                 block = read(READ_AT_ONCE_BYTES)
+            except SetupError:  # the storage
+                raise
             except Exception as error:  # each library raises its own
                 if isinstance(error, OSError) and error.errno is not None:  # the disk, not the archive
                     raise

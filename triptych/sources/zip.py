@@ -16,6 +16,7 @@ import zlib
 from collections.abc import Iterator
 from typing import IO
 
+from triptych.errors import SetupError
 from triptych.sources.members import DamagedMemberError, LostMembers, Member, MembersShard
 from triptych.sources.regular_files import MAX_FILE_BYTES
 
@@ -41,6 +42,8 @@ class ZipShard(MembersShard):
             return
         try:
             archive = zipfile.ZipFile(raw)
+        except SetupError:  # the storage
+            raise
         except Exception as error:  # it raises anything on damaged bytes
             if isinstance(error, OSError) and error.errno is not None:  # the disk, not the archive
                 raise

@@ -13,9 +13,10 @@ import msgspec
 
 from triptych.api import Run
 from triptych.errors import SetupError
-from triptych.records import Caption
+from triptych.records import Caption, StatementCheck
 from triptych.runs.arrays import map_embeddings
 from triptych.runs.checkpoints import damaged_shards
+from triptych.runs.checks import FOLDER as CHECKS
 from triptych.runs.folder import RunFolder
 from triptych.runs.generations import (
     FILE_NAME,
@@ -93,16 +94,21 @@ def _set_aside(folder: RunFolder) -> str:
 
 
 def check_journals(opened: Run, found: Findings) -> None:
-    """Each line of each journal is as it was written, also of jobs and generations that don't count now."""
-    journals = sorted((opened.path / "captions").rglob("*.jsonl"))
+    """Each line of each journal is as it was written, also of jobs, generations and checkers that don't count
+    now."""
+    roots: dict[Path, type[Caption | StatementCheck]] = {
+        opened.folder.captions_root: Caption,
+        opened.path / CHECKS: StatementCheck,
+    }
+    journals = [(path, kind) for root, kind in roots.items() for path in sorted(root.rglob("*.jsonl"))]
     lines = 0
     damaged: list[str] = []
     with opened.progress.task("check journals", len(journals), "files") as task:
-        for path in journals:
+        for path, kind in journals:
             try:
-                lines += len(read_journal(path, Caption))
+                lines += len(read_journal(path, kind))
             except SetupError:
-                damaged += _damaged_lines(path, opened.folder)
+                damaged += _damaged_lines(path, kind, opened.folder)
             task.advance(1)
     damaged += [
         f"{opened.folder.captions_root / name} has other captions than when it was put aside; put back what"
@@ -114,8 +120,8 @@ def check_journals(opened: Run, found: Findings) -> None:
         found.checks.append(f"{lines:,} lines in {len(journals):,} journals are as they were written")
 
 
-def _damaged_lines(path: Path, folder: RunFolder) -> Iterator[str]:
-    broken = [line for line in journal_lines(path, Caption) if line.damage is not None]
+def _damaged_lines(path: Path, kind: type[msgspec.Struct], folder: RunFolder) -> Iterator[str]:
+    broken = [line for line in journal_lines(path, kind) if line.damage is not None]
     for line in broken[:MOST_LINES]:
         yield f"{path}, line {line.number}: {line.damage}; {_set_aside(folder)}"
     if len(broken) > MOST_LINES:

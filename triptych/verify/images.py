@@ -6,7 +6,6 @@ again, as equal bytes are the bytes that were decoded before.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +15,7 @@ import msgspec
 from triptych.api import Run
 from triptych.errors import TriptychError, UnreadableImageError
 from triptych.progress import Progress
-from triptych.records import ImageRecord
+from triptych.records import ImageRecord, content_hash
 from triptych.runs.folder import RunFolder
 from triptych.runs.grouped_images import GroupedImages
 from triptych.runs.plan import JobPlan
@@ -131,7 +130,7 @@ def recheck_images(run: RunFolder, read: ReadImage, count: int | None, progress:
 def _mismatch(image: ImageRecord, content: bytes) -> str | None:
     if len(content) != image.size_bytes:
         return f"has {len(content):,} bytes, {image.size_bytes:,} when it was embedded"
-    if hashlib.blake2b(content, digest_size=16).hexdigest() != image.content_hash:
+    if content_hash(content) != image.content_hash:
         return "has other bytes than when it was embedded"
     try:
         size = upright_size(content)

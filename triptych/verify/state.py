@@ -5,33 +5,64 @@ Comes in: a run, its ledger. Goes out: findings. Not its job: the bytes of files
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from triptych.api import Run
-from triptych.records import set_id
+from triptych.records import ImageSet, set_id
 from triptych.runs.captions_digest import digest_captions
 from triptych.runs.folder import RunFolder
 from triptych.runs.ledger import Ledger
+from triptych.runs.ledger.noted import as_note
 from triptych.runs.stage_record import StageName
 from triptych.runs.staleness import stale_stages
 from triptych.verify.findings import Findings
 
 _AGAIN = "`triptych run` does it again"
+_SETS_AGAIN = "make the sets again with --fresh sets"
+_ROUNDED = 1e-6
 
 
 def check_sets(opened: Run, found: Findings) -> None:
-    """The id of each set is that of its images, in their order."""
+    """The id of each set is that of its images, in their order; what it says of them is as its kind asks."""
     if not opened.folder.is_finished("sets"):
         return
     sets = list(opened.folder.sets())
     other = [each.id for each in sets if each.id != set_id(each.keys)]
     found.violations += [
-        f"set {name} has other images, or in another order, than its id says; make the sets again with"
-        " --fresh sets"
-        for name in other
+        f"set {name} has other images, or in another order, than its id says; {_SETS_AGAIN}" for name in other
     ]
-    if not other:
-        found.checks.append(f"{len(sets):,} sets have the ids of their images")
+    wrong = [
+        f"set {each.id}: {why}; {_SETS_AGAIN}" for each in sets if (why := _unlike_its_kind(opened, each))
+    ]
+    kinds = Counter[str](each.kind for each in sets)
+    noted = opened.folder.run_file.stages["sets"].notes.get("sets_by_kind")
+    if noted is not None and noted != as_note(kinds):
+        wrong.append(f"sets: run.json notes {noted} by kind, the files have {as_note(kinds)}; {_SETS_AGAIN}")
+    found.violations += wrong
+    if not other and not wrong:
+        named = ", ".join(f"{count:,} {kind}" for kind, count in sorted(kinds.items()))
+        found.checks.append(
+            f"{len(sets):,} sets have the ids of their images, and what their kind asks: {named}"
+        )
+
+
+def _unlike_its_kind(opened: Run, image_set: ImageSet) -> str:
+    """What a set says that one of its kind can't; empty where nothing."""
+    notes = opened.folder.run_file.stages["sets"].notes
+    related, unlike = (notes.get(f"{name}_cosine_similarity") for name in ("related", "unlike"))
+    lowest, mean = image_set.min_cosine_similarity, image_set.mean_cosine_similarity
+    if (image_set.kind == "contrast") != (image_set.odd in image_set.keys):
+        return f"a {image_set.kind} set has the odd image {image_set.odd!r}"
+    if not isinstance(related, float) or not isinstance(unlike, float):
+        return ""  # of before kinds were noted
+    if image_set.kind == "related" and lowest < related - _ROUNDED:
+        return f"its least alike images have {lowest}, and related ones {related} or more"
+    if image_set.kind == "contrast" and lowest >= unlike + _ROUNDED:
+        return f"its odd image has {lowest}, and unlike ones less than {unlike}"
+    if image_set.kind == "varied" and mean >= unlike + _ROUNDED:
+        return f"its images have {mean} on average, and unlike ones less than {unlike}"
+    return ""
 
 
 def check_inputs(opened: Run, found: Findings) -> None:
@@ -66,7 +97,13 @@ def check_notes(folder: RunFolder, ledger: Ledger) -> Iterator[str]:
     found, unreadable = images.found, _total(images.unreadable)
     yield from _other_notes(folder, "embeddings", {"found": found, "unreadable": unreadable})
     duplicates = _total(images.duplicates)
-    in_sets = {"sets": images.sets, "images_in_sets": images.in_sets, "duplicates": duplicates}
+    screened = _total(images.screened)
+    in_sets = {
+        "sets": images.sets,
+        "images_in_sets": images.in_sets,
+        "duplicates": duplicates,
+        "screened": screened,
+    }
     yield from _other_notes(folder, "sets", in_sets)
     captions = folder.run_file.stages.get("captions")
     for job, counts in ledger.jobs.items():

@@ -5,21 +5,36 @@ const thumbnail = (number, beside = [number]) => {
   const picture = content.pictures[number];
   if (!picture.url) return el("span.no-picture", { title: picture.key }, picture.why_not);
   return el("button.enlarge", { type: "button", "aria-label": `enlarge ${picture.key}`, onclick: () => lightbox.open(beside, number) },
-    el("img", { src: picture.url, alt: picture.key, title: `${picture.key}, ${picture.width_px} × ${picture.height_px}`, decoding: "async" }));
+    el("img", { src: picture.url, alt: picture.key, title: picture.width_px ? `${picture.key}, ${picture.width_px} × ${picture.height_px}` : picture.key, decoding: "async", loading: "lazy" }));
 };
 const permalink = (id, text) => el("a.ordinal", { href: `#${id}`, title: "link to this card" }, text);
 const keyOf = (number) => name(content.pictures[number].key);
 
-const captionText = (caption) => el("p.text", { lang: caption.language, dir: "auto" }, caption.text);
+// Where a long text scrolls, by the keyboard as well.
+const SCROLLS = { tabindex: "0" };
+
+// With the words that rules object to marked; where marks overlap, the first.
+const captionText = (caption, more = {}) => {
+  const parts = [];
+  let at = 0;
+  for (const { start, end, rule, images } of caption.marks || []) {
+    if (start < at) continue;
+    const where = images?.length > 0 && el("sup", {}, `image ${images.join(", ")}`);
+    parts.push(caption.text.slice(at, start), el("mark.objection", { title: words(rule) }, caption.text.slice(start, end), where));
+    at = end;
+  }
+  return el("p.text", { lang: caption.language, dir: "auto", ...more }, parts, caption.text.slice(at));
+};
 
 const captionBlock = (caption, how) => {
   const node = el(`section.caption.state-${caption.state.replaceAll(" ", "-")}`, {});
-  const buttons = caption.state === "kept" && judged(node, caption.job, caption.id, how);
+  const buttons = caption.state === "kept" && judgedCaption(node, caption.job, caption, how);
   return fill(node, {}, [
     el("header", {}, el("span.language", {}, jobOf.get(caption.job).short_label),
       caption.state !== "kept" && el("span.state", {}, caption.state, caption.why && caption.state === "rejected" && `: ${words(caption.why)}`),
       buttons),
     caption.text ? captionText(caption) : el("p.none", {}, caption.why || "No caption."),
+    caption.removed?.length > 0 && el("p.removed", { lang: caption.language, dir: "auto" }, el("small", {}, "repaired, without "), el("del", {}, caption.removed.join(" "))),
   ]);
 };
 
@@ -48,9 +63,10 @@ const setCard = (set, number) => {
   const buttons = judged(node, "set", set.id, set.how);
   const cosines = pairCosines(set);
   const mean = cosines.reduce((sum, value) => sum + value, 0) / Math.max(1, cosines.length);
+  filters.describe(node, { ...filters.of(set.captions), pictures, size: set.pictures.length, cosine: weakest(set) });
   return fill(node, {}, [
     el("header", {}, permalink(id, String(number + 1).padStart(2, "0")), name(set.id), rare(set.how),
-      el("span.facts", {}, `${set.pictures.length} images · weakest ${cosine(weakest(set))} · mean ${cosine(mean)}`), buttons),
+      el("span.facts", {}, `${set.kind === "related" ? "" : `${set.kind} set · `}${set.pictures.length} images · weakest ${cosine(weakest(set))} · mean ${cosine(mean)}`), buttons),
     el("div.beside", {}, el("div.sheet", {},
       set.pictures.map((picture, i) => el("figure", {}, el("span.badge", {}, i + 1), thumbnail(picture, pictures),
         el("figcaption", {}, keyOf(picture), el("small", {}, set.why_joined[i])))),
@@ -60,26 +76,28 @@ const setCard = (set, number) => {
   ]);
 };
 
-const singleCard = (single) => el("article.card.single", { id: anchor("image", content.pictures[single.picture].key) },
+const singleCard = (single) => filters.describe(el("article.card.single", { id: anchor("image", content.pictures[single.picture].key) },
   el("figure", {}, thumbnail(single.picture), el("figcaption", {}, keyOf(single.picture))),
-  el("div.captions.stack", {}, single.captions.map((caption) => captionBlock(caption, single.how))));
+  el("div.captions.stack", {}, single.captions.map((caption) => captionBlock(caption, single.how)))),
+  { ...filters.of(single.captions), pictures: [single.picture] });
 
 const rejectedCard = (rule, rejected) => {
   const { caption } = rejected;
   const id = anchor("rejected", caption.id);
   const node = el("article.card.rejected", { id });
-  const buttons = judged(node, `rejected: ${rule}`, caption.id, rejected.how);
+  const buttons = judgedCaption(node, `rejected: ${rule}`, caption, rejected.how);
+  filters.describe(node, { ...filters.of([caption]), pictures: rejected.pictures });
   const score = (value) => (Number.isInteger(value) ? count(value) : value.toFixed(2));
   return fill(node, {}, [
     el("header", {}, permalink(id, "#"), el("span.language", {}, jobLabel(caption.job)), rare(rejected.how),
       el("span.scores", {}, Object.entries(rejected.scores).map(([each, value]) => el("span.tag", {}, `${words(each)} ${score(value)}`))), buttons),
     el("div.strip", {}, rejected.pictures.map((picture) => thumbnail(picture, rejected.pictures))),
-    captionText(caption),
+    captionText(caption, SCROLLS),
     el("footer", {}, name(caption.id)),
     rejected.repeats && el("div.repeats", {},
       el("header", {}, el("small", {}, "repeats"), name(rejected.repeats.id)),
       el("div.strip", {}, rejected.repeats.pictures.map((picture) => thumbnail(picture, rejected.repeats.pictures))),
-      captionText(rejected.repeats)),
+      captionText(rejected.repeats, SCROLLS)),
   ]);
 };
 
@@ -92,7 +110,7 @@ const ruleBlock = (rule) => {
     el("h3", {}, words(rule.rule), el("small", {}, caught
       ? `${counted(caught, "caption")} caught, the first reason of ${count(first)}`
       : "nothing caught")),
-    el("div.curves", {}, movable.map((counts) => thresholdCurve(rule.rule, counts)),
+    el("div.curves", {}, movable.map((counts) => thresholdCurve(rule.rule, counts.scores, jobLabel(counts.job), ledger.jobs[counts.job].captioned || 0, OF_CAPTIONS)),
       fixed.length > 0 && el("p.without-threshold", {}, fixed.map((counts, i) => [i > 0 && " · ", jobLabel(counts.job), " ", el("b", {}, count(counts.caught)), `, ${count(counts.alone)} by no other rule`]), ".")),
     rule.examples.length > 0 && el("div.grid.rejects", {}, rule.examples.map((each) => rejectedCard(rule.rule, each))));
 };
@@ -110,7 +128,7 @@ const rulesSection = () => {
 };
 
 const duplicateCard = (pair) => {
-  const node = el("article.card.duplicate", {});
+  const node = filters.describe(el("article.card.duplicate", {}), { ...filters.of([]), pictures: [pair.picture, pair.kept] });
   const near = pair.reason !== "same bytes";
   const buttons = near && judged(node, "near duplicate", pair.key, pair.how);
   return fill(node, {}, [

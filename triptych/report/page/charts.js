@@ -59,15 +59,19 @@ const ridges = (similarity) => {
       el("span.tick", { style: { left: percentAt(value) } }, value.toFixed(1))))));
 };
 
-// How many captions a rule would reject with another threshold; with a slider to try it.
+// What a slider of thresholds says of captions, and of images.
+const OF_CAPTIONS = { one: "caption", caught: "caught", out: "rejected", back: "back among the kept", same: "the same captions kept", other: "rule" };
+const OF_IMAGES = { one: "image", caught: "beyond it", out: "left out", back: "back", same: "the same images left out", other: "screen" };
+
+// How many captions a rule would reject, or images a screen leave out, with another threshold; with a slider.
 // Bins are counted in steps from the threshold (see runs/rule_scores.py): exact at every place of the slider.
-const thresholdCurve = (rule, counts) => {
-  const { threshold, step, violated, setting, bins } = counts.scores;
+const thresholdCurve = (rule, scores, label, all, say) => {
+  const { threshold, step, violated, setting, bins } = scores;
   const above = violated === "above";
   const beyond = (at, column) => bins.reduce((sum, row) =>
     sum + ((above ? row[0] > at : row[0] < at) ? row[column] : 0), 0);
-  // On the looser side until nothing is rejected, on the tighter side until half of all captions are.
-  const half = (ledger.jobs[counts.job].captioned || 0) / 2;
+  // On the looser side until nothing is rejected, on the tighter side until half of all are.
+  const half = all / 2;
   const outermost = (from, towards, enough) => {
     let at = from;
     while (Math.abs(at) < 100 && threshold + (at + towards) * step >= 0 && !enough(at)) at += towards;
@@ -87,26 +91,26 @@ const thresholdCurve = (rule, counts) => {
   const cursor = el("span.cursor");
   const slider = el("input", {
     type: "range", min: low, max: high, step: 1, value: 0,
-    "aria-label": `${words(rule)}, ${jobLabel(counts.job)}: another threshold`,
+    "aria-label": `${words(rule)}, ${label}: another threshold`,
     oninput: () => describe(Number(slider.value)),
   });
-  const alone = beyond(0, 2);
+  const alone = scores.is_off ? 0 : beyond(0, 2);
   const describe = (at) => {
     const other = beyond(at, 2) - alone;
-    const change = other > 0 ? `${counted(other, "more caption")} rejected` : `${counted(-other, "caption")} back among the kept`;
+    const change = other > 0 ? `${counted(other, `more ${say.one}`)} ${say.out}` : `${counted(-other, say.one)} ${say.back}`;
     cursor.style.left = `${(100 * (at - low)) / span}%`;
     slider.setAttribute("aria-valuetext", show(valueAt(at)));
     effect.replaceChildren();
     fill(effect, {}, [
-      el("b", {}, show(valueAt(at))), at === 0 ? " as set: " : ": ", `${count(beyond(at, 1))} caught`,
-      at === 0 ? beyond(0, 1) > 0 && `, ${count(alone)} by no other rule` : `, ${other ? change : "the same captions kept"}`]);
+      el("b", {}, show(valueAt(at))), scores.is_off ? ", if it were on: " : at === 0 ? " as set: " : ": ", `${count(beyond(at, 1))} ${say.caught}`,
+      at === 0 && !scores.is_off ? beyond(0, 1) > 0 && `, ${count(alone)} by no other ${say.other}` : `, ${other ? change : say.same}`]);
   };
   describe(0);
   return el("div.curve", {},
-    el("div.curve-head", {}, el("b", {}, jobLabel(counts.job)), show(threshold)),
+    el("div.curve-head", {}, el("b", {}, label), scores.is_off ? "off" : show(threshold)),
     el("code.curve-setting", {}, setting),
     el("div.curve-plot", {}, shape(path(1), "faint"), shape(path(2), "filled"),
-      el("span.as-set", { style: { left: `${(-100 * low) / span}%` }, title: "as set" }), cursor),
+      el("span.as-set", { style: { left: `${(-100 * low) / span}%` }, title: scores.is_off ? "where it is on" : "as set" }), cursor),
     slider,
     el("div.curve-ends", {}, el("span", {}, show(valueAt(low))), el("span", {}, show(valueAt(high)))),
     effect);

@@ -20,13 +20,14 @@ const imageFunnel = () => {
     ["in sets", images.in_sets, "strong"],
     ["single", images.single, "mild"],
     ["duplicates", images.duplicates && total(images.duplicates), "grey"],
+    ...(total(images.screened) > 0 ? [["screened out", total(images.screened), "warn"]] : []),
     ["unreadable", images.unreadable && total(images.unreadable), "bad"],
   ];
   return el("div.funnel-row", {},
     el("h3", {}, "Images"),
     stacked(parts, images.found, "what became of the images"),
     equation(images.found, "found", parts),
-    el("p.breakdowns", {}, breakdown("duplicates", images.duplicates), breakdown("unreadable", images.unreadable)));
+    el("p.breakdowns", {}, breakdown("duplicates", images.duplicates), breakdown("screened out", images.screened), breakdown("unreadable", images.unreadable)));
 };
 
 const jobFunnel = (job, counts, widest) => {
@@ -42,7 +43,8 @@ const jobFunnel = (job, counts, widest) => {
     el("h3", {}, jobLabel(job), judged && el("small", {}, ` ${percent(counts.kept, counts.captioned)} kept`)),
     el("div.scaled", { style: { width: `${Math.max(2, (100 * (counts.planned || 0)) / widest)}%` } }, stacked(parts, counts.planned, jobLabel(job))),
     equation(counts.planned, "planned", parts),
-    el("p.breakdowns", {}, breakdown("rejected", counts.rejected), breakdown("failed", counts.failed)));
+    el("p.breakdowns", {}, counts.repaired > 0 && `${count(counts.repaired)} of those kept are repaired `, breakdown("rejected", counts.rejected), breakdown("failed", counts.failed)),
+    (content.checks[job] || []).map((line) => el("p.note", {}, line)));
 };
 
 const funnelSection = () => {

@@ -20,11 +20,12 @@ const lightbox = (() => {
   const show = (index) => {
     at = index;
     const { url, key, width_px: width, height_px: height } = content.pictures[shown[at]];
-    picture.src = url;
+    picture.src = content.live ? live.original(key) : url;
+    picture.onerror = () => { picture.onerror = null; picture.src = url; };
     picture.alt = key;
     caption.replaceChildren(
-      name(key), el("small", {}, `${width} × ${height}`, shown.length > 1 && ` · ${at + 1} of ${shown.length}`),
-      el("code", {}, `triptych group --out RUN --explain '${key}'`));
+      name(key), el("small", {}, width && `${width} × ${height}`, shown.length > 1 && ` · ${at + 1} of ${shown.length}`),
+      el("code", {}, `triptych explain RUN '${key}'`));
     arrows.forEach((each) => { each.hidden = shown.length < 2; });
   };
 
@@ -38,10 +39,10 @@ const lightbox = (() => {
 })();
 
 const help = (() => {
-  const keys = [["j or →", "next item"], ["k or ←", "previous item"], ["g", "good"], ["b", "bad"], ["u", "undo"], ["/", "search"], ["Esc", "leave"], ["?", "this list"]];
+  const keys = [["j or →", "next item"], ["k or ←", "previous item"], ["g", "good"], ["b", "bad"], ["u", "undo"], [`1 to ${content.reasons.length}`, `bad: ${content.reasons.join(", ")}`], ["e", "edit the caption"], ["/", "search"], ["Esc", "leave"], ["?", "this list"]];
   const box = el("dialog.help", { "aria-label": "keys" }, el("h3", {}, "Keys"),
     el("dl.pairs", {}, keys.map(([key, meaning]) => el("div", {}, el("dt", {}, el("kbd", {}, key)), el("dd", {}, meaning)))),
-    el("p.note", {}, "A click on a picture enlarges it. The number of a card is a link to it. Votes stay in this browser until you download them: triptych report RUN --verdicts FILE turns them into a precision."));
+    el("p.note", {}, `A click on a picture enlarges it. The number of a card is a link to it. ${content.live ? "Votes are stored in the run" : "Votes stay in this browser until you download them"}: triptych report RUN --verdicts FILE turns them into a precision, triptych filter RUN --verdicts FILE acts on them.`));
   box.addEventListener("click", () => box.close());
   return { box, open: () => box.showModal() };
 })();

@@ -15,6 +15,7 @@ const allRejected = Object.values(ledger.jobs).reduce((sum, counts) => sum + tot
 const allFailed = content.failures.reduce((sum, each) => sum + each.count, 0);
 
 const SECTIONS = [
+  ...(content.beside ? [["beside", "Side by side", content.beside.pairs.length, "The same images, captioned by two runs; drawn evenly by a hash of their names. Which is whose is shown once a pair was judged.", () => beside.section()]] : []),
   ["funnel", "Funnel", null, "What became of every image and every planned caption, recounted from the files.", funnelSection],
   ["shapes", "Sets in numbers", null, "How large sets are, and how similar images are: by chance, to their nearest, within sets.", shapesSection],
   ["map", "Map", null, `The ${count(content.pictures.length)} pictures of this page by their embeddings: their first two principal components, spread evenly.`, mapSection],
@@ -23,12 +24,15 @@ const SECTIONS = [
   ["singles", "Single images", keptImages, sampleNote(content.singles, keptImages, "images that are no duplicates, with their captions") + searchNote(""),
     () => (content.singles.length ? el("div.grid.singles", {}, content.singles.map(singleCard)) : el("p.none", {}, "No captions of single images yet."))],
   ["rejected", "Rejected", allRejected, "By rule, with examples. Move a threshold to see what another one would reject; duplicates of captions, which are looked for last, are left out of that.", rulesSection],
+  ["screened", "Screened out", total(ledger.images.screened), "Images that are neither in a set nor captioned, by screen. Move a threshold to see what another one would leave out; to make the sets with it, set it and add --fresh sets.", screensSection],
   ["duplicates", "Duplicates", total(ledger.images.duplicates), sampleNote(content.duplicates, total(ledger.images.duplicates), "duplicates, each beside the image that is kept in its place"),
     () => el("div.grid.duplicates", {}, content.duplicates.map(duplicateCard))],
   ["failures", "Failures", allFailed, "Files that can't be read and captions that couldn't be made, by class.", failuresSection],
   ["throughput", "Throughput", null, "How long each stage took, as the run recorded it.", throughputSection],
   ["identity", "Identity", null, "What made this run, and the settings it was made with.", identitySection],
 ];
+
+const LIVE = ["live", "Live", null, "As the run notes it, every few seconds; captions and failures as they are written.", () => live.panel()];
 
 const themeSwitch = () => {
   const root = document.documentElement;
@@ -55,14 +59,16 @@ const section = ([id, title, size, note, build]) => el("section.section", { id }
   el("div.section-head", {}, el("h2", {}, title, size !== null && size !== undefined && el("small", {}, count(size))), el("p", {}, note)),
   build());
 
-const nav = () => el("nav", { "aria-label": "sections" }, search.node, SECTIONS.map(([id, title, size]) =>
+const nav = () => el("nav", { "aria-label": "sections" }, search.node, [...(content.live ? [LIVE] : []), ...SECTIONS].map(([id, title, size]) =>
   el("a", { href: `#${id}` }, title, size !== null && size !== undefined && el("small", {}, count(size)))));
 
 document.body.append(
   el("div.page", {}, nav(), el("main", {},
     masthead(),
+    content.live && section(LIVE),
     content.identity.cautions.map((line) => el("p.notice", {}, line)),
     contactSheet(),
+    filters.node(),
     SECTIONS.map(section))),
   el("footer", {}, review.dock()), lightbox.box, help.box);
 // The cards are there only now: go to the one that the address names.

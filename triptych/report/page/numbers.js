@@ -38,16 +38,17 @@ const failuresSection = () => content.failures.length
   : el("p.none", {}, "Nothing failed: every file could be read, every request was answered.");
 
 const throughputSection = () => {
-  const { stages, points, note } = content.throughput;
+  const { stages, points, note, workers } = content.throughput;
   const longest = Math.max(1e-9, ...stages.map((stage) => stage.seconds));
-  return el("div.split", {},
+  return el("div", {}, el("div.split", {},
     el("div", {}, el("h3", {}, "By stage"), stages.length
       ? el("div.bars.throughput-bars", {}, stages.map((stage) => el("div.bar", {},
         el("span.bar-label", {}, jobOf.has(stage.name) ? `captions ${jobLabel(stage.name)}` : stage.name),
         el("span.bar-track", {}, el("span.bar-fill", { style: { width: `${(100 * stage.seconds) / longest}%` } })),
         el("span.bar-count", {}, seconds(stage.seconds),
           el("small", {}, stage.seconds > 0 ? ` ${(stage.count / stage.seconds).toFixed(1)} ${stage.unit}/s` : ""))))) : el("p.none", {}, "No stage has recorded how long it took.")),
-    el("div", {}, el("h3", {}, "Captions over time"), points.length > 0 && throughputCurve(points), el("p.note", {}, note)));
+    el("div", {}, el("h3", {}, "Captions over time"), points.length > 0 && throughputCurve(points), el("p.note", {}, note))),
+    workers.length > 0 && el("h3", {}, "By worker"), workers.length > 0 && el("pre.workers", { tabindex: "0" }, workers.join("\n")));
 };
 
 const pairs = (entries) => el("dl.pairs", {}, entries.map(([key, value]) =>

@@ -1,4 +1,4 @@
-// Review: which unit is current, whether each is good or bad, kept in this browser and downloaded as JSON Lines.
+// Review: which unit is current, whether each is good or bad and why, kept in this browser and downloaded as JSON Lines.
 
 const stored = {
   read: (key) => { try { return localStorage.getItem(key); } catch { return null; } },
@@ -7,10 +7,15 @@ const stored = {
 
 const review = (() => {
   const storageKey = `triptych-verdicts-${content.identity.report}`;
-  let verdicts = {};
+  const verdicts = new Map(content.verdicts.map((verdict) => [`${verdict.kind}\n${verdict.job || ""}\n${verdict.key}`, verdict]));
   let current = -1;
   let kept = true;
-  try { verdicts = JSON.parse(stored.read(storageKey)) || {}; } catch { verdicts = {}; }
+  try {
+    for (const [item, verdict] of Object.entries(JSON.parse(stored.read(storageKey)) || {})) {
+      if (!(verdicts.get(item)?.time > verdict.time)) verdicts.set(item, verdict);
+    }
+  } catch { /* what is stored there isn't ours */ }
+  const valid = (item) => (verdicts.get(item)?.verdict === "withdrawn" ? undefined : verdicts.get(item));
 
   const bar = {
     question: el("span.question", {}),
@@ -19,19 +24,27 @@ const review = (() => {
   };
 
   const paint = (unit) => {
-    const good = verdicts[unit.key];
-    unit.node.classList.toggle("is-good", good === true);
-    unit.node.classList.toggle("is-bad", good === false);
-    unit.buttons.forEach((button, i) => button.setAttribute("aria-pressed", String(good === (i === 0))));
+    const { verdict, reason, text } = valid(unit.item) || {};
+    unit.node.classList.toggle("is-judged", verdict !== undefined);
+    unit.node.classList.toggle("is-good", verdict === "good");
+    unit.node.classList.toggle("is-bad", verdict === "bad");
+    unit.buttons.forEach((button, i) => button.setAttribute("aria-pressed", String(verdict === (unit.judges || ["good", "bad"])[i])));
+    if (!unit.caption) return;
+    edits.show(unit, text || "");
+    if (unit.kind !== unit.job) return;  // a rejected one has its reason
+    if (verdict !== "bad") return unit.why?.remove();
+    if (!unit.why?.isConnected) unit.node.append(reasonsOf(unit));
+    unit.reasons.forEach((chip) => chip.setAttribute("aria-pressed", String(chip.textContent === reason)));
   };
 
   const describe = () => {
-    const judgements = units.map((unit) => verdicts[unit.key]).filter((good) => good !== undefined);
-    const good = judgements.filter(Boolean).length;
+    const judgements = units.filter((unit) => !unit.judges).map((unit) => valid(unit.item)).filter(Boolean);
+    const good = judgements.filter((each) => each.verdict === "good").length;
     bar.tally.replaceChildren(el("b.good", {}, `${good} good`), " ", el("b.bad", {}, `${judgements.length - good} bad`));
+    beside.describe((unit) => valid(unit.item));
     bar.where.textContent = current < 0 ? counted(units.length, "item") : `${current + 1} / ${units.length}`;
     bar.question.textContent = !kept
-      ? "This browser keeps nothing: download before you close."
+      ? "What you say can't be stored: download it before you close."
       : current < 0 ? "Read with j and k, judge with g and b." : question(units[current].kind);
   };
 
@@ -45,18 +58,29 @@ const review = (() => {
     describe();
   };
 
-  const judge = (unit, good) => {
-    if (good === null) delete verdicts[unit.key];
-    else verdicts[unit.key] = good;
-    kept = stored.write(storageKey, JSON.stringify(verdicts));
+  // `verdict` null: as it was, or good where only the text is new. What isn't said in `more` stays.
+  const judge = (unit, verdict, more = {}) => {
+    const before = valid(unit.item);
+    const is = verdict ?? before?.verdict ?? "good";
+    const { reason, text } = { reason: is === "bad" ? before?.reason : "", text: before?.text, ...more };
+    put(unit, { verdict: is, reason: reason || "", text: text || "" });
+  };
+  const withdraw = (unit) => valid(unit.item) && put(unit, { verdict: "withdrawn" });
+  const put = (unit, said) => {
+    const { kind, key, job, drawn } = unit;
+    const verdict = { report: content.identity.report, kind, key, job, ...said, of: unit.caption?.digest ?? "", drawn, time: new Date().toISOString() };
+    verdicts.set(unit.item, verdict);
+    kept = stored.write(storageKey, JSON.stringify(Object.fromEntries(verdicts)));
+    if (content.live) live.tell(verdict).then((told) => { kept = told; describe(); });
     paint(unit);
     describe();
   };
 
-  const judgeCurrent = (good) => {
+  // `choice`: of the unit's buttons.
+  const judgeCurrent = (choice, more) => {
     if (current < 0) return go(0);
-    judge(units[current], good);
-    if (good !== null) move(1);
+    judge(units[current], (units[current].judges || ["good", "bad"])[choice], more);
+    move(1);
   };
 
   const leave = () => {
@@ -65,8 +89,7 @@ const review = (() => {
     describe();
   };
 
-  const asLines = () => units.filter((unit) => verdicts[unit.key] !== undefined).map((unit) =>
-    JSON.stringify({ report: content.identity.report, kind: unit.kind, id: unit.id, good: verdicts[unit.key], drawn: unit.drawn }) + "\n").join("");
+  const asLines = () => [...verdicts.values()].filter((each) => each.verdict !== "withdrawn").map((each) => JSON.stringify(each) + "\n").join("");
 
   const download = () => {
     const url = URL.createObjectURL(new Blob([asLines()], { type: "application/jsonl" }));
@@ -92,7 +115,9 @@ const review = (() => {
   const KEYS = {
     j: next, ArrowRight: next, ArrowDown: next,
     k: previous, ArrowLeft: previous, ArrowUp: previous,
-    g: () => judgeCurrent(true), b: () => judgeCurrent(false), u: () => judgeCurrent(null), Escape: leave, "?": () => help.open(), "/": () => search.focus(),
+    g: () => judgeCurrent(0), b: () => judgeCurrent(1), "=": () => current >= 0 && units[current].judges && judgeCurrent(2), u: () => (current < 0 ? go(0) : withdraw(units[current])), Escape: leave, "?": () => help.open(), "/": () => search.focus(),
+    e: () => current >= 0 && edits.open(units[current]),
+    ...Object.fromEntries(content.reasons.map((reason, i) => [i + 1, () => current >= 0 && units[current].kind === units[current].job && judgeCurrent(1, { reason })])),
   };
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea")) return;
@@ -109,13 +134,14 @@ const review = (() => {
     units.forEach(paint);
     describe();
     return el("div.dock", { role: "toolbar", "aria-label": "review" },
-      bar.where, button("‹", "previous (k)", previous), button("✓", "good (g)", () => judgeCurrent(true), ".good"),
-      button("✗", "bad (b)", () => judgeCurrent(false), ".bad"), button("›", "next (j)", next),
+      bar.where, button("‹", "previous (k)", previous), button("✓", "good (g)", () => judgeCurrent(0), ".good"),
+      button("✗", "bad (b)", () => judgeCurrent(1), ".bad"), button("›", "next (j)", next),
       bar.question, bar.tally,
       el("span.keys", {}, ["j", "k", "g", "b", "u"].map((key, i) => [el("kbd", {}, key), ["next", "previous", "good", "bad", "undo"][i]])),
       button("?", "keys (?)", help.open, ".help-button"),
-      button([el("span.wide", {}, "Download"), el("span.narrow", {}, "↓")], "verdicts as JSON Lines, for triptych report --verdicts", download, ".download"));
+      button([el("span.wide", {}, "Download"), el("span.narrow", {}, "↓")], "verdicts as JSON Lines, for triptych report or filter --verdicts", download, ".download"));
   };
 
-  return { go, judge, sort, dock };
+  const textOf = (unit) => valid(unit.item)?.text;
+  return { go, judge, textOf, sort, dock };
 })();

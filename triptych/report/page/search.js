@@ -40,12 +40,26 @@ const search = (() => {
     let matches = 0;
     for (const card of cards) {
       if (!texts.has(card)) texts.set(card, card.textContent.toLowerCase());
-      card.hidden = !wanted.every((word) => texts.get(card).includes(word));
+      card.hidden = !filters.passes(card) || !wanted.every((word) => texts.get(card).includes(word));
       matches += !card.hidden;
     }
-    document.body.classList.toggle("searching", wanted.length > 0);
-    found.textContent = wanted.length ? `${count(matches)} of ${count(cards.length)} cards` : "";
+    const isChosen = wanted.length > 0 || filters.isActive();
+    document.body.classList.toggle("searching", isChosen);
+    found.textContent = isChosen ? `${count(matches)} of ${count(cards.length)} cards` : "";
+    filters.say(filters.isActive() ? found.textContent : "");
     mark(wanted);
+  };
+
+  const rangesOf = (node, word) => {
+    const lower = node.data.toLowerCase();
+    const ranges = [];
+    for (let start = lower.indexOf(word); start >= 0; start = lower.indexOf(word, start + word.length)) {
+      const range = new Range();
+      range.setStart(node, start);
+      range.setEnd(node, Math.min(start + word.length, node.length));
+      ranges.push(range);
+    }
+    return ranges;
   };
 
   // Painted over the text, which stays as it is.
@@ -54,20 +68,12 @@ const search = (() => {
     CSS.highlights.delete("found");
     const ranges = [];
     for (const text of wanted.length ? document.querySelectorAll(".card:not([hidden]) .text") : []) {
-      const node = text.firstChild;
-      const lower = node.data.toLowerCase();
-      for (const word of wanted) {
-        for (let start = lower.indexOf(word); start >= 0; start = lower.indexOf(word, start + word.length)) {
-          const range = new Range();
-          range.setStart(node, start);
-          range.setEnd(node, Math.min(start + word.length, node.length));
-          ranges.push(range);
-        }
-      }
+      const walker = document.createTreeWalker(text, NodeFilter.SHOW_TEXT);
+      while (walker.nextNode()) ranges.push(...wanted.flatMap((word) => rangesOf(walker.currentNode, word)));
     }
     if (ranges.length) CSS.highlights.set("found", new Highlight(...ranges));
   };
 
   box.addEventListener("input", apply);
-  return { node: el("div.search", { role: "search" }, box, found), focus: () => box.focus() };
+  return { node: el("div.search", { role: "search" }, box, found), focus: () => box.focus(), apply };
 })();

@@ -1,26 +1,65 @@
-// Units: what a person judges, one at a time. A unit has a kind, an id, and how it was drawn.
+// Units: what a person judges, one at a time. A unit has a kind, a key, and how it was drawn.
 
 const QUESTIONS = new Map([
   ["set", "Do these images belong together, without being the same?"],
   ["near duplicate", "Do both show the same?"],
   ...content.jobs.map((job) => [job.name, `Is the ${job.language_name} caption right${job.is_multi ? ", image by image" : ""}?`]),
 ]);
-const question = (kind) => QUESTIONS.get(kind) ?? "Was it right to reject this caption?";
+const question = (kind) => QUESTIONS.get(kind) ?? (kind.startsWith("beside: ") ? "Left (g), right (b) or equal (=)?" : null) ?? "Was it right to reject this caption?";
 
 const units = [];
 
-// Makes `node` a unit; returns the pair of buttons that judge it, to be placed inside.
-const judged = (node, kind, id, drawn) => {
-  const unit = { node, kind, id, drawn, key: `${kind}\n${id}` };
-  const button = (good, label, sign) => el(`button.judge.${good ? "good" : "bad"}`, {
-    type: "button", title: `${label} (${label[0]})`, "aria-label": `${label}: ${question(kind)}`, "aria-pressed": "false",
-    onclick: () => review.judge(unit, good),
+// Makes `node` a unit; returns the buttons that judge it, to be placed inside. `caption` is what it is about,
+// unless it is about images.
+const judged = (node, kind, key, drawn, caption = null) => {
+  const unit = { node, kind, key, job: caption?.job ?? "", drawn, caption, item: `${kind}\n${caption?.job ?? ""}\n${key}` };
+  const button = (verdict, sign) => el(`button.judge.${verdict}`, {
+    type: "button", title: `${verdict} (${verdict[0]})`, "aria-label": `${verdict}: ${question(kind)}`, "aria-pressed": "false",
+    onclick: () => review.judge(unit, verdict),
   }, sign);
   node.classList.add("unit");
   node.addEventListener("pointerdown", () => review.go(units.indexOf(unit), false));
-  unit.buttons = [button(true, "good", "✓"), button(false, "bad", "✗")];
+  unit.buttons = [button("good", "✓"), button("bad", "✗")];
   units.push(unit);
-  return el("span.judges", {}, unit.buttons);
+  const pen = caption && el("button.judge", { type: "button", title: "edit (e)", "aria-label": "edit the caption", onclick: () => edits.open(unit) }, "✎");
+  return el("span.judges", {}, pen, unit.buttons);
+};
+const judgedCaption = (node, kind, caption, drawn) => judged(node, kind, caption.id.slice(caption.job.length + 1), drawn, caption);
+
+// Why a caption is bad: a row of chips below it, of which one is pressed.
+const reasonsOf = (unit) => {
+  unit.reasons ??= content.reasons.map((reason, i) => el("button.chip", {
+    type: "button", title: `${reason} (${i + 1})`, onclick: () => review.judge(unit, "bad", { reason }),
+  }, reason));
+  unit.why ??= el("div.chips.why", { role: "group", "aria-label": "why is it bad?" }, unit.reasons);
+  return unit.why;
+};
+
+// A caption in a person's own words, below the model's.
+const edits = {
+  show: (unit, text) => {
+    unit.edited ??= el("p.text.edited", { lang: unit.caption.language, dir: "auto" });
+    unit.edited.textContent = text;
+    if (text) unit.node.append(unit.edited);
+    else unit.edited.remove();
+  },
+  open: (unit) => {
+    if (!unit.caption || unit.node.querySelector("textarea")) return;
+    const box = el("textarea", { "aria-label": "the caption in your words", lang: unit.caption.language, dir: "auto", rows: 5 });
+    box.value = review.textOf(unit) || unit.caption.text;
+    const close = (save) => {
+      const text = box.value.trim();
+      editor.remove();
+      if (save) review.judge(unit, null, { text: text === unit.caption.text.trim() ? "" : text });
+    };
+    const editor = el("div.editor", { onkeydown: (event) => {
+      event.stopPropagation();  // letters are text here
+      if (event.key === "Escape") close(false);
+      if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) close(true);
+    } }, box, el("button", { type: "button", onclick: () => close(true) }, "Keep"), el("button", { type: "button", onclick: () => close(false) }, "Cancel"));
+    unit.node.append(editor);
+    box.focus();
+  },
 };
 
 const rare = (how) => how === "rare" && el("span.tag", { title: "added so that rare kinds are seen; doesn't count towards a precision" }, "rare kind");

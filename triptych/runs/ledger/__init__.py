@@ -1,6 +1,6 @@
 """The ledger: what became of every image and every planned caption, recounted from the files.
 
-    images found = unreadable + duplicates + in sets + single
+    images found = unreadable + screened out + duplicates + in sets + single
     per job: planned = captioned + failed + pending, and pending is 0 once captioning has finished
              captioned = kept + rejected (by the first rule that rejects)
 
@@ -80,14 +80,17 @@ def ledger_of(
 def _image_mismatches(counts: ImageCounts) -> list[str]:
     if counts.found is None or counts.unreadable is None or counts.duplicates is None:
         return []
-    unreadable, duplicates = sum(counts.unreadable.values()), sum(counts.duplicates.values())
-    in_sets, single = counts.in_sets or 0, counts.single or 0
-    if counts.found == unreadable + duplicates + in_sets + single:
+    parts = {
+        "unreadable": sum(counts.unreadable.values()),
+        "screened out": sum((counts.screened or {}).values()),
+        "duplicates": sum(counts.duplicates.values()),
+        "in sets": counts.in_sets or 0,
+        "single": counts.single or 0,
+    }
+    if counts.found == sum(parts.values()):
         return []
-    return [
-        f"images: {counts.found:,} found, but {unreadable:,} unreadable + {duplicates:,} duplicates"
-        f" + {in_sets:,} in sets + {single:,} single make {unreadable + duplicates + in_sets + single:,}"
-    ]
+    added = " + ".join(f"{count:,} {name}" for name, count in parts.items())
+    return [f"images: {counts.found:,} found, but {added} make {sum(parts.values()):,}"]
 
 
 def _job_mismatches(job: str, counts: JobCounts, *, captions_done: bool) -> list[str]:

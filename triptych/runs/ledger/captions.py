@@ -29,6 +29,8 @@ class JobCounts(msgspec.Struct, frozen=True, kw_only=True):
     pending: int | None = None
     """Targets with neither a caption nor a failure yet."""
     kept: int | None = None
+    repaired: int | None = None
+    """Of those kept, the ones without sentences that a checker denied."""
     rejected: dict[str, int] | None = None
     """By the first rule that rejects."""
 
@@ -39,13 +41,14 @@ class ShardCounts(msgspec.Struct, frozen=True, kw_only=True):
     shard: str
     captions: CaptionCounts
     kept: int
+    repaired: int
     rejected: dict[str, int]
     contradictions: list[str]
 
 
 def count_shard(shard: PlannedShard, *, all_judged: bool) -> ShardCounts:
     """Count a shard that was read with its verdicts. ``all_judged``: every caption is to have one."""
-    kept = 0
+    kept = repaired = 0
     rejected: Counter[str] = Counter()
     contradictions = _repeated_or_stray(shard, all_judged=all_judged)
     for each in shard.planned:
@@ -59,12 +62,14 @@ def count_shard(shard: PlannedShard, *, all_judged: bool) -> ShardCounts:
             contradictions.append(f"verdict on {verdict.id}: keep is {verdict.keep}, reason {verdict.reason}")
         elif verdict.keep:
             kept += 1
+            repaired += verdict.is_repaired
         else:
             rejected[str(verdict.reason)] += 1
     return ShardCounts(
         shard=shard.name,
         captions=CaptionCounts.of(shard.planned),
         kept=kept,
+        repaired=repaired,
         rejected=rejected,
         contradictions=contradictions,
     )
@@ -100,6 +105,7 @@ class JobRecount:
             failed=dict(sorted(captions.failed_by.items())),
             pending=captions.missing,
             kept=sum(each.kept for each in self._shards) if judged else None,
+            repaired=sum(each.repaired for each in self._shards) if judged else None,
             rejected=dict(sorted(rejected.items())) if judged else None,
         )
 

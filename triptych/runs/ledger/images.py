@@ -1,4 +1,4 @@
-"""Counts of images, duplicates and sets, from the files that list them.
+"""Counts of images, screened ones, duplicates and sets, from the files that list them.
 
 Comes in: a run folder. Goes out: counts, and what contradicts itself, in words. Each number is
 counted by itself, none is inferred from the others, so that the ledger can fail to close.
@@ -11,7 +11,7 @@ from collections import Counter
 
 import msgspec
 
-from triptych.records import GONE, Duplicate, ImageRecord, ImageSet, reason_class
+from triptych.records import GONE, Duplicate, ImageRecord, ImageSet, Screened, reason_class
 from triptych.runs.folder import RunFolder
 from triptych.runs.jsonl import read_whole_jsonl
 
@@ -22,12 +22,14 @@ class ImageCounts(msgspec.Struct, frozen=True, kw_only=True):
     found: int | None = None
     unreadable: dict[str, int] | None = None
     """By class of reason."""
+    screened: dict[str, int] | None = None
+    """Readable images that are left out, by screen."""
     duplicates: dict[str, int] | None = None
     """By reason."""
     in_sets: int | None = None
     """Members of sets."""
     single: int | None = None
-    """Readable images that are in no set and no duplicate."""
+    """Readable images that are in no set, no duplicate and not screened out."""
     sets: int | None = None
     gone: int | None = None
     """Images that were embedded and are not in the sources any more: they are not among those found."""
@@ -38,16 +40,18 @@ def recount_images(run: RunFolder) -> tuple[ImageCounts, list[str]]:
     if not run.shards():
         return ImageCounts(), []
     if not run.is_finished("sets"):
-        found, unreadable, _, gone, contradictions = _walk(run, _Keys([], []))
+        found, unreadable, _, gone, contradictions = _walk(run, _Keys([], [], []))
         return ImageCounts(found=found, unreadable=unreadable, gone=gone), contradictions
-    duplicates, sets = list(run.duplicates()), list(run.sets())
-    keys = _Keys(duplicates, sets)
+    duplicates, sets, screened = list(run.duplicates()), list(run.sets()), list(run.screened())
+    keys = _Keys(duplicates, sets, screened)
     found, unreadable, single, gone, contradictions = _walk(run, keys)
+    contradictions += _contradictory_screened(screened, keys)
     contradictions += _contradictory_duplicates(duplicates, keys)
     contradictions += _contradictory_sets(sets, keys)
     counts = ImageCounts(
         found=found,
         unreadable=unreadable,
+        screened=dict(sorted(Counter(each.reason for each in screened).items())),
         duplicates=dict(sorted(Counter(duplicate.reason for duplicate in duplicates).items())),
         in_sets=sum(len(image_set.keys) for image_set in sets),
         single=single,
@@ -58,12 +62,15 @@ def recount_images(run: RunFolder) -> tuple[ImageCounts, list[str]]:
 
 
 class _Keys:
-    """The image keys that duplicates and sets name, and which of them are readable images."""
+    """The image keys that screens, duplicates and sets name, and which of them are readable images."""
 
-    def __init__(self, duplicates: list[Duplicate], sets: list[ImageSet]) -> None:
+    def __init__(self, duplicates: list[Duplicate], sets: list[ImageSet], screened: list[Screened]) -> None:
+        self.screened = {each.key for each in screened}
         self.duplicates = {duplicate.key for duplicate in duplicates}
         self.members = {key for image_set in sets for key in image_set.keys}
-        self.named = self.duplicates | self.members | {duplicate.of for duplicate in duplicates}
+        self.named = (
+            self.screened | self.duplicates | self.members | {duplicate.of for duplicate in duplicates}
+        )
         self.readable: set[str] = set()
 
 
@@ -72,7 +79,7 @@ def _walk(run: RunFolder, keys: _Keys) -> tuple[int, dict[str, int], int, int, l
     found = single = gone = 0
     unreadable: Counter[str] = Counter()
     contradictions = []
-    elsewhere = keys.duplicates | keys.members
+    elsewhere = keys.screened | keys.duplicates | keys.members
     for shard in run.shards():
         records = read_whole_jsonl(run.images_file(shard), ImageRecord)
         gone += sum((record.unreadable or "").startswith(GONE) for record in records)
@@ -88,6 +95,17 @@ def _walk(run: RunFolder, keys: _Keys) -> tuple[int, dict[str, int], int, int, l
         keys.readable |= keys.named.intersection(readable)
         single += len(readable) - sum(map(elsewhere.__contains__, readable))
     return found, dict(sorted(unreadable.items())), single, gone, contradictions
+
+
+def _contradictory_screened(screened: list[Screened], keys: _Keys) -> list[str]:
+    contradictions = []
+    for each in screened:
+        if each.key not in keys.readable:
+            contradictions.append(f"{each.key}, which is screened out, is no readable image of the run")
+        if each.key in keys.duplicates or each.key in keys.members:
+            contradictions.append(f"{each.key} is screened out, and a duplicate or in a set")
+    times = Counter(each.key for each in screened)
+    return contradictions + [f"{key} is screened out {n} times" for key, n in times.items() if n > 1]
 
 
 def _contradictory_duplicates(duplicates: list[Duplicate], keys: _Keys) -> list[str]:

@@ -51,9 +51,11 @@ def _files(folder: RunFolder) -> ImageCounts:
 def _sets(folder: RunFolder) -> ImageCounts:
     files, notes = _files(folder), folder.run_file.stages["sets"].notes
     duplicates, in_sets = _by_class(notes["duplicates_by"]), _number(notes["images_in_sets"])
-    left_out = sum((files.unreadable or {}).values()) + sum(duplicates.values())
+    screened = _by_class(notes["screened_by"])
+    left_out = sum(sum(each.values()) for each in (files.unreadable or {}, duplicates, screened))
     return msgspec.structs.replace(
         files,
+        screened=screened,
         duplicates=duplicates,
         in_sets=in_sets,
         single=(files.found or 0) - left_out - in_sets,
@@ -72,6 +74,7 @@ def _job(folder: RunFolder, job: str) -> JobCounts:
         failed=failed,
         pending=planned - captioned - sum(failed.values()),
         kept=_number(verdicts[f"{job}.kept"]) if verdicts else None,
+        repaired=_number(verdicts[f"{job}.repaired"]) if verdicts else None,
         rejected=_by_class(verdicts[f"{job}.rejected_by"]) if verdicts else None,
     )
 

@@ -1,0 +1,157 @@
+"""What was given on the command line, as config keys and names.
+
+Comes in: the values of options.py's options. Goes out: dotted config keys with their values, moved folders,
+jobs. Not its job: what a key means (triptych/config.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from triptych.captioning.engine_table import AUTO
+from triptych.errors import UsageError
+from triptych.jobs import parse_job
+from triptych.settings import parse_assignment
+
+CONFIG_KEYS = {
+    "cluster": "cluster.address",
+    "include": "input.include",
+    "exclude": "input.exclude",
+    "image_cache": "input.image_cache",
+    "model": "captioning.model",
+    "engine": "captioning.engine",
+    "encoder": "embedding.model",
+    "api_key_env": "captioning.server.api_key_env",
+    "prefix": "export.prefix",
+    "ca_file": "captioning.server.ca_file",
+    "tp": "captioning.lmdeploy.tp",
+    "sample": "captioning.sample",
+    "row_format": "export.format",
+    "file_type": "export.file_type",
+    "rows_per_file": "export.rows_per_file",
+    "image_root": "export.image_root",
+}
+"""What an option sets, by its parameter's name, where that is one config key."""
+
+
+def moves(texts: Sequence[str]) -> list[tuple[str, str]]:
+    """What --moved says."""
+    pairs = [text.partition("=") for text in texts]
+    for text, (old, _, new) in zip(texts, pairs, strict=True):
+        if not old or not new:
+            raise UsageError(f"--moved {text!r}: expected OLD=NEW, two folders")
+    return [(old, new) for old, _, new in pairs]
+
+
+def moved_sources(sources: Sequence[str], texts: Sequence[str]) -> list[str]:
+    """``sources`` where --moved says that they are now."""
+    from triptych.sources.locations import in_full
+    from triptych.sources.locations import moved as moved_source
+
+    found = [in_full(source) for source in sources]
+    for old, new in moves(texts):
+        found = [moved_source(source, in_full(old), in_full(new)) for source in found]
+    return found if texts else list(sources)
+
+
+def remember_moves(run: Path, texts: Sequence[str]) -> None:
+    """Store in ``run`` what --moved says."""
+    if not texts:
+        return
+    from triptych.opening import open_run
+
+    with open_run(run) as opened:
+        for old, new in moves(texts):
+            opened.move_sources(old, new)
+
+
+def define_jobs(texts: Sequence[str], flags: dict[str, object]) -> list[str]:
+    """The names of the jobs that --job names. Adds to ``flags`` what it says of them."""
+    names = []
+    for text in texts:
+        name, table = parse_job(text)
+        names.append(name)
+        flags |= {f"jobs.{name}.{key}": value for key, value in table.items()}
+    return names
+
+
+def flags_of(
+    assignments: Sequence[str] = (),
+    servers: Sequence[str] = (),
+    headers: Sequence[str] = (),
+    extra_body: str | None = None,
+    prompts: Sequence[str] = (),
+    image_columns: Sequence[str] = (),
+    set_size: str | None = None,
+    no_tile_fit: bool = False,
+    **given: object,
+) -> dict[str, object]:
+    """What was given on the command line, as dotted config keys. ``given`` are options of CONFIG_KEYS."""
+    flags = dict(map(parse_assignment, assignments))
+    if servers:
+        flags["captioning.server.urls"] = list(servers)
+        flags.setdefault("captioning.engine", "server")
+    elif given.get("engine") not in (None, AUTO, "server"):
+        flags.setdefault("captioning.server.urls", [])  # those of an earlier call
+    if headers:
+        flags["captioning.server.headers"] = dict(map(_header, headers))
+    if extra_body is not None:
+        flags["captioning.server.extra_body"] = _json_object(extra_body)
+    if no_tile_fit:
+        flags["captioning.tile_fit"] = False
+    flags |= {f"jobs.{job}.prompt": file for job, file in map(_prompt_of, prompts)}
+    flags |= _image_columns(image_columns)
+    if set_size is not None:
+        flags["sets.min_images"], flags["sets.max_images"] = _least_and_most(set_size)
+    flags |= {CONFIG_KEYS[name]: value for name, value in given.items() if value is not None}
+    return flags
+
+
+def _header(text: str) -> tuple[str, str]:
+    name, colon, value = text.partition(":")
+    if not colon:  # without the text: it may be a secret
+        raise UsageError("--header: expected 'NAME: VALUE'", key="captioning.server.headers")
+    return name.strip(), value.strip()
+
+
+def _json_object(text: str) -> dict[str, object]:
+    try:
+        return msgspec.json.decode(text, type=dict[str, Any])
+    except msgspec.MsgspecError as error:
+        raise UsageError(
+            f"--extra-body is no JSON object ({error}); expected such as"
+            ' \'{"chat_template_kwargs": {"enable_thinking": false}}\'',
+            key="captioning.server.extra_body",
+        ) from None
+
+
+def _image_columns(texts: Sequence[str]) -> dict[str, object]:
+    flags: dict[str, object] = {}
+    by_pattern: dict[str, str] = {}
+    for text in texts:
+        pattern, equals, name = text.rpartition("=")
+        if equals:
+            by_pattern[pattern] = name
+            flags["input.parquet.image_columns"] = by_pattern
+        else:
+            flags["input.parquet.image_column"] = name
+    return flags
+
+
+def _prompt_of(text: str) -> tuple[str, str]:
+    job, equals, file = text.partition("=")
+    if not equals or not job or not file:
+        raise UsageError(f"--prompt {text!r}: expected JOB=FILE, such as single_en=my_prompt.txt")
+    return job, str(Path(file).expanduser().absolute())
+
+
+def _least_and_most(text: str) -> tuple[int, int]:
+    least, dash, most = text.partition("-")
+    try:
+        return int(least), int(most if dash else least)
+    except ValueError:
+        raise UsageError(f"--set-size {text!r}: expected MIN-MAX, such as 2-5, or one number") from None

@@ -1,0 +1,32 @@
+"""What can be set about other machines.
+
+Comes in: the table ``cluster`` of a config file. Goes out: one checked, frozen ClusterConfig. Not its job:
+what a cluster is asked to do (see ray).
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class ClusterConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Machines of a Ray cluster, each a node. Raises ValueError where a value can't be."""
+
+    address: str = ""
+    """``auto``, or where the head node of the cluster is (HOST:PORT). Empty: this machine alone. It counts
+    for one command."""
+    workers_per_node: int | None = None
+    """At most; None: as many as a node's resources allow."""
+    cpus_per_worker: float = 1.0
+    """What a worker takes of its node, and how many threads it decodes in."""
+    gpus_per_worker: float = 1.0
+    """What a worker that embeds takes, where there are GPUs: 0.5 puts two on each."""
+    labels: dict[str, str] = {}
+    """Only nodes that have all of these labels (`ray start --labels`)."""
+
+    def __post_init__(self) -> None:
+        if self.workers_per_node is not None and self.workers_per_node < 1:
+            raise ValueError(f"cluster.workers_per_node is {self.workers_per_node}; expected 1 or more")
+        for name in ("cpus_per_worker", "gpus_per_worker"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"cluster.{name} is {getattr(self, name)}; expected more than 0")

@@ -1,0 +1,196 @@
+"""The executor of many machines: actors of a Ray cluster, pinned to its nodes.
+
+Comes in: names of workers, a set-up, units. Goes out: events. As many workers as the nodes have room for; a
+node that joins gets its own, those of a node that leaves are lost with it. Each worker writes under names of
+its own, and the driver alone reads or renames what a worker has reported: one that was taken for dead and
+comes back reports to nobody. Not its job: what is done in them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import ray
+
+from triptych.errors import SetupError
+from triptych.executors import MAX_DEATHS, Event, Finished, Lost, Progressed, SetUp, WorkerDeathsError
+from triptych.executors.actor_worker import stored, taken
+from triptych.executors.ray.actor import LOST_WITH_NODE, Actor
+from triptych.executors.ray.nodes import Node, Nodes, only_on
+from triptych.executors.ray.placed import SEVERAL_NODES, PlacedGpus
+from triptych.executors.units import Units
+
+NODES_EVERY_S = 2.0
+"""How often the driver looks for nodes that have joined."""
+
+COPY_AFTER_S = 5.0
+"""A slow unit isn't given to a second worker before. Less gains nothing."""
+
+WAITING_IS_SAID_AFTER_S = 30.0
+
+NUMBERS_A_RUN = 2**40
+"""More than any run has units."""
+
+
+class RayExecutor:
+    """Actors on the nodes of a cluster. A context manager, as LocalExecutor is."""
+
+    def __init__(
+        self,
+        nodes: Nodes,
+        names: Sequence[str],
+        set_up: SetUp,
+        purpose: str,
+        ahead: int,
+        gpus: float,
+        across_nodes: bool,
+        folder: Path,
+        say: Callable[[str], None],
+    ) -> None:
+        self._nodes, self._names, self._set_up, self._purpose = nodes, names, set_up, purpose
+        self._ahead, self._gpus, self._folder, self._say = ahead, gpus, folder, say
+        self._across_nodes = across_nodes
+        self._workers: dict[Any, Actor] = {}
+        """By the reference to their next messages."""
+        self._deaths: Counter[str] = Counter()
+        """Of workers one after the other that had no unit, by the node's id. MAX_DEATHS: it gets no more."""
+        self._started = 0
+        self._first = 0
+        """What workers are told as the number of the run's first unit: no two runs have the same numbers."""
+        self._looked_at = self._had_one_at = float("-inf")
+
+    @property
+    def workers(self) -> int:
+        return len(self._workers)
+
+    def __enter__(self) -> Self:
+        """Start a worker wherever there is room, and wait until the first is set up. Raises what a set-up
+        raised until then."""
+        self._stored_set_up = stored(self._folder, self._set_up)
+        self._had_one_at = time.monotonic()
+        try:
+            if not self._staff():
+                raise SetupError(self._nodes.no_room(self._purpose, self._gpus))
+            while not any(worker.is_ready for worker in self._workers.values()):
+                self._staff()
+                for worker, message in self._messages():
+                    if message is None:
+                        self._deaths[worker.node.id] += 1
+                        if worker.error or self._deaths[worker.node.id] >= MAX_DEATHS:
+                            end = f"a worker that {self._purpose} on {worker.node.host} {worker.crash}"
+                            raise worker.error or SetupError(f"{end} before it had begun, as two did before")
+        except BaseException:
+            self._end_all()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end_all()
+
+    def run(self, units: Iterable[Any]) -> Iterator[Event]:
+        """See Executor."""
+        left = Units((stored(self._folder, unit) for unit in units), copy_after_s=COPY_AFTER_S)
+        self._first += NUMBERS_A_RUN
+        for worker in self._workers.values():
+            worker.begin(self._first)
+        while left.give_out(self._workers.values()):
+            self._staff()
+            for worker, message in self._messages():
+                if message is None:
+                    yield from self._lost(worker, left)
+                elif isinstance(message, Finished):
+                    self._deaths[worker.node.id] = 0
+                    is_first = left.finish(message.number)
+                    result = taken(message.result)
+                    if is_first:
+                        yield Finished(message.number, result)
+                elif isinstance(message, Progressed) and left.is_open(message.number):
+                    yield message
+
+    def _lost(self, worker: Actor, left: Units) -> Iterator[Event]:
+        node = worker.node
+        lost = Lost(f"{worker.name} on {node.host}", tuple(sorted(worker.units)), worker.crash or "")
+        error = worker.error or WorkerDeathsError(
+            f"a worker that {self._purpose} on {node.host} {worker.crash}, as two did before at the same"
+            " work; what is finished stays: remove the cause and run the same command: it goes on"
+        )
+        yield lost
+        has_left = worker.crash == LOST_WITH_NODE or (
+            node != SEVERAL_NODES and all(each.id != node.id for each in self._nodes.there())
+        )
+        yield from left.lose(lost, error, is_blamed=not has_left)
+        self._deaths[node.id] += not worker.units
+        if self._deaths[node.id] >= MAX_DEATHS and not has_left:
+            self._say(f"cluster: {node.host} gets no more work: a worker that {self._purpose} {worker.crash}")
+            if not self._workers and not self._staff(now=True):
+                raise error
+
+    def _messages(self) -> Iterator[tuple[Actor, Any]]:
+        """What has come, of any worker; None at last of one that has ended."""
+        references = list(self._workers)
+        if not references:
+            time.sleep(NODES_EVERY_S)
+        elif ray.wait(references, timeout=NODES_EVERY_S)[0]:
+            for reference in ray.wait(references, num_returns=len(references), timeout=0)[0]:
+                worker = self._workers.pop(reference)
+                try:
+                    messages = worker.receive(reference)
+                except BaseException:
+                    worker.end()
+                    raise
+                if worker.crash is None:
+                    self._workers[worker.next_messages()] = worker
+                else:
+                    worker.end()
+                    messages.append(None)
+                yield from ((worker, message) for message in messages)
+
+    def _staff(self, *, now: bool = False) -> int:
+        """Start workers where there is room, now and then. Returns how many there are."""
+        if not now and time.monotonic() - self._looked_at < NODES_EVERY_S:
+            return len(self._workers)
+        self._looked_at = time.monotonic()
+        for node in self._free_places():
+            worker = self._begun(node)
+            self._workers[worker.next_messages()] = worker
+        if any(worker.is_ready for worker in self._workers.values()):
+            self._had_one_at = self._looked_at
+        elif self._looked_at - self._had_one_at > WAITING_IS_SAID_AFTER_S:
+            self._had_one_at = self._looked_at
+            others = "" if not self._workers else " (something else may have taken it)"
+            self._say(f"cluster: waiting for room for a worker that {self._purpose}{others}")
+        return len(self._workers)
+
+    def _free_places(self) -> Iterator[Node]:
+        """The node of each worker that there is room for and that isn't there."""
+        taken_by_node = Counter(worker.node.id for worker in self._workers.values())
+        nodes = self._nodes.there()
+        if self._across_nodes:
+            places = [(SEVERAL_NODES, int(sum(node.gpus for node in nodes) / self._gpus))]
+        else:
+            places = [(node, self._nodes.places(node, self._gpus)) for node in nodes]
+        for node, count in places:
+            if self._deaths[node.id] < MAX_DEATHS:
+                yield from [node] * (count - taken_by_node[node.id])
+
+    def _begun(self, node: Node) -> Actor:
+        name = self._names[self._started % len(self._names)]
+        self._started += 1
+        arguments = (self._stored_set_up, name, self._ahead, str(self._folder))
+        if node == SEVERAL_NODES:
+            return PlacedGpus(self._nodes.config, round(self._gpus)).actor(name, self._first, *arguments)
+        options = {
+            "num_cpus": self._nodes.config.cpus_per_worker,
+            "num_gpus": self._gpus,
+            "scheduling_strategy": only_on(node),
+        }
+        return Actor(name, node, self._first, options, *arguments)
+
+    def _end_all(self) -> None:
+        for worker in self._workers.values():
+            worker.end()
+        self._workers.clear()

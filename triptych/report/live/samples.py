@@ -1,0 +1,63 @@
+"""The samples of the live page: drawn again where the run has gone on since.
+
+Comes in: a run that is watched. Goes out: the page's Content. Drawing reads all captions: it takes a small
+share of the time at most, and a page that is asked for meanwhile shows the samples of before. Not its job:
+drawing them (see triptych.report.stage).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from triptych.errors import TriptychError
+from triptych.report.content import Content
+from triptych.report.live.watch import Watch
+from triptych.report.opened import content_of_run, content_without_samples
+
+WAITS_S = 5.0
+"""A page waits so long for new samples, then it shows those of before."""
+
+DRAWING_SHARE = 0.1
+"""Of the time, at most."""
+
+_NONE_YET = "the run is being read for samples; load this page again to see them"
+
+
+class Samples:
+    """Those of one run. Thread-safe."""
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+        self._lock = threading.Lock()
+        self._drawing: threading.Thread | None = None
+        self._content: Content | None = None
+        self._trouble = ""
+        self._took_s = 0.0
+        self._next_at = 0.0
+
+    def content(self) -> Content:
+        """The newest, where drawing them doesn't take too long."""
+        with self._lock:
+            if self._drawing is None and time.monotonic() >= self._next_at:
+                # A daemon: reading millions of captions doesn't hold up the end of the server.
+                self._drawing = threading.Thread(target=self._draw, name="samples", daemon=True)
+                self._drawing.start()
+            drawing = self._drawing
+        if drawing is not None and (self._content is None or self._took_s < WAITS_S):
+            drawing.join(WAITS_S)
+        return self._content or content_without_samples(self._watch.run, self._trouble or _NONE_YET)
+
+    def _draw(self) -> None:
+        began, run = time.monotonic(), self._watch.run
+        try:
+            if run.folder.is_finished("sets"):
+                self._content, self._trouble = content_of_run(run), ""
+            else:
+                self._content, self._trouble = None, "samples are shown here once the sets are made"
+        except (TriptychError, OSError) as error:  # files that are just being replaced, or damaged ones
+            self._trouble = str(error)
+        self._took_s = time.monotonic() - began
+        with self._lock:
+            self._next_at = time.monotonic() + self._took_s / DRAWING_SHARE
+            self._drawing = None

@@ -1,0 +1,249 @@
+"""What the live page shows of a run at work, as often as it asks.
+
+Comes in: a run folder that another process may be writing. Goes out: a State: stages, counts as the run notes
+them, the pace of the last minute, the time left, the last captions and failures. No lock is taken. run.json
+is read again where it has changed, journals where they have grown; everything is counted only where the run
+notes nothing. Not its job: pictures (see pictures), samples (see samples).
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from pathlib import Path
+
+import msgspec
+
+from triptych.api import Run
+from triptych.captioning.metrics import from_notes
+from triptych.errors import SetupError, TriptychError
+from triptych.opening import open_run
+from triptych.report.live.arrivals import Arrival, Arrivals
+from triptych.runs.jsonl import UNDECODABLE
+from triptych.runs.ledger import Ledger
+from triptych.runs.lock import LockOwner
+from triptych.runs.run_file import NAME
+from triptych.runs.stage_record import STAGE_NAMES, Setting
+from triptych.runs.staleness import stale_stages
+
+FRESH_FOR_S = 0.9
+"""Pages that ask within this time are told the same."""
+
+COUNTING_SHARE = 0.05
+"""Of the time, where counts aren't noted and everything has to be counted again."""
+
+
+class StageNow(msgspec.Struct, frozen=True, kw_only=True):
+    """One stage: ``not begun``, ``begun``, ``finished`` or ``stale``, and what it notes of its pace."""
+
+    name: str
+    state: str
+    note: str = ""
+
+
+class JobNow(msgspec.Struct, frozen=True, kw_only=True):
+    """One job. None: not known."""
+
+    job: str
+    planned: int | None
+    captioned: int | None
+    failed: int | None
+    left: int | None
+    answers_per_s: float | None
+    """Captions and failures in the last minute; where none came, captions over all time spent on the job."""
+    left_s: float | None
+
+
+class CaptionNow(msgspec.Struct, frozen=True, kw_only=True):
+    """A caption that has come, or what the server said in its place."""
+
+    number: int
+    id: str
+    job: str
+    shard: str
+    text: str
+    failure: str | None
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True):
+    """All that is polled."""
+
+    at_work: str
+    """Which process works on the run; empty where none does."""
+    written_s_ago: float
+    """When run.json was last written."""
+    counted_s_ago: float | None
+    """How old the counts are; None where there are none."""
+    stages: list[StageNow]
+    images: dict[str, int | None]
+    jobs: list[JobNow]
+    left_s: float | None
+    """Of all captions; None where some job's pace isn't known."""
+    captions: list[CaptionNow]
+    failures: list[CaptionNow]
+    trouble: str
+    """Why there is nothing to show; empty where there is."""
+
+
+class Watch:
+    """Looks at one run folder, at most once in FRESH_FOR_S. Thread-safe."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises SetupError where ``path`` is no run."""
+        self._path = path
+        self._opening, self._looking = threading.Lock(), threading.Lock()
+        self._stamp = self._run_stamp()
+        self._run = open_run(path, read_only=True)
+        self._arrivals = Arrivals()
+        self._counted: Run | None = None
+        """The run as it was when ``_ledger`` was counted."""
+        self._ledger: Ledger | None = None
+        self._counted_at = 0.0
+        self._count_next_at = 0.0
+        self._looked_at = -FRESH_FOR_S
+        self._trouble = ""
+
+    @property
+    def run(self) -> Run:
+        """The run as it is now, opened to look at."""
+        with self._opening:
+            stamp = self._run_stamp()
+            if stamp != self._stamp:
+                self._run, self._stamp = open_run(self._path, read_only=True), stamp
+            return self._run
+
+    def state(self, after: int = 0) -> State:
+        """Of now; of captions and failures those with a number above ``after``."""
+        with self._looking:
+            if time.monotonic() - self._looked_at >= FRESH_FOR_S:
+                self._look()
+            return self._state(after)
+
+    def _look(self) -> None:
+        try:
+            run = self.run
+            self._count(run)
+            self._arrivals.look(run.folder, [job.name for job in run.jobs])
+            self._trouble = ""
+        except (TriptychError, OSError) as error:  # files that are just being replaced, or damaged ones
+            self._trouble = str(error)
+        self._looked_at = time.monotonic()
+
+    def _run_stamp(self) -> tuple[int, int]:
+        try:
+            status = (self._path / NAME).stat()
+        except FileNotFoundError:
+            raise SetupError(
+                f"{self._path} is not a run folder (no {NAME}); `triptych run SOURCE... --out {self._path}`"
+                " begins one",
+                path=self._path,
+            ) from None
+        return status.st_mtime_ns, status.st_size
+
+    def _count(self, run: Run) -> None:
+        """As noted; where it isn't, everything, but for COUNTING_SHARE of the time at most."""
+        if self._counted is run:
+            return
+        began = time.monotonic()
+        noted = run.noted_ledger()
+        if noted is None and began < self._count_next_at:
+            return
+        self._ledger, self._counted_at, self._counted = noted or run.ledger(), time.time(), run
+        if noted is None:
+            now = time.monotonic()
+            self._count_next_at = now + (now - began) / COUNTING_SHARE
+
+    def _state(self, after: int) -> State:
+        jobs = self._jobs()
+        lefts = [job.left_s for job in jobs if job.left != 0]
+        known = [left for left in lefts if left is not None]
+        images = self._ledger.images if self._ledger is not None else None
+        totals = {} if images is None else {
+            "found": images.found, "sets": images.sets, "in sets": images.in_sets, "single": images.single,
+            "duplicates": _total(images.duplicates), "unreadable": _total(images.unreadable),
+        }  # fmt: skip
+        return State(
+            at_work=owner_of(self._path),
+            written_s_ago=round(time.time() - self._stamp[0] / 1e9, 1),
+            counted_s_ago=None if self._ledger is None else round(time.time() - self._counted_at, 1),
+            stages=self._stages(),
+            images=totals,
+            jobs=jobs,
+            left_s=sum(known) if lefts and len(known) == len(lefts) else None,
+            captions=[_shown(each) for each in self._arrivals.captions if each.number > after],
+            failures=[_shown(each) for each in self._arrivals.failures if each.number > after],
+            trouble=self._trouble,
+        )
+
+    def _stages(self) -> list[StageNow]:
+        found, stale = self._run.folder.run_file.stages, stale_stages(self._run.folder)
+        stages = []
+        for name in STAGE_NAMES:
+            state = found.get(name)
+            word = "not begun" if state is None else "finished" if state.finished else "begun"
+            stages.append(
+                StageNow(
+                    name=name,
+                    state="stale" if name in stale else word,
+                    note=_pace_of_embedding(state.notes) if state is not None and word == "begun" else "",
+                )
+            )
+        return stages
+
+    def _jobs(self) -> list[JobNow]:
+        captions = self._run.folder.run_file.stages.get("captions")
+        jobs = []
+        for name, counts in (self._ledger.jobs if self._ledger is not None else {}).items():
+            overall = from_notes(name, captions.notes if captions is not None else {}).rate
+            per_s, left = self._arrivals.answers_per_s(name) or overall or None, counts.pending
+            jobs.append(
+                JobNow(
+                    job=name,
+                    planned=counts.planned,
+                    captioned=counts.captioned,
+                    failed=_total(counts.failed),
+                    left=left,
+                    answers_per_s=per_s,
+                    left_s=left / per_s if left is not None and per_s else None,
+                )
+            )
+        return jobs
+
+
+def owner_of(path: Path) -> str:
+    """The process that works on the run, as its lock file names it; empty where it has ended."""
+    try:
+        owner = msgspec.json.decode((path / ".lock").read_bytes(), type=LockOwner)
+    except (OSError, *UNDECODABLE):
+        return ""
+    if owner.host == socket.gethostname():
+        try:
+            os.kill(owner.pid, 0)  # asks only whether it is there
+        except ProcessLookupError:
+            return ""
+        except OSError:
+            pass
+    return f"process {owner.pid} on {owner.host} since {owner.since}"
+
+
+def _pace_of_embedding(notes: dict[str, Setting]) -> str:
+    shards, per_s = notes.get("shards_whole"), notes.get("images_per_s")
+    return f"{shards} shards, {per_s} images/s" if shards and per_s else ""
+
+
+def _shown(arrival: Arrival) -> CaptionNow:
+    caption = arrival.caption
+    return CaptionNow(
+        number=arrival.number,
+        id=caption.id,
+        job=caption.job,
+        shard=arrival.shard,
+        text=caption.text,
+        failure=caption.failure,
+    )
+
+
+def _total(parts: dict[str, int] | None) -> int | None:
+    return None if parts is None else sum(parts.values())

@@ -1,0 +1,69 @@
+"""The page's content of an open run, with its sources as far as they are there, and what to be careful of.
+
+Comes in: an open run. Goes out: the page's Content. Not its job: reading samples (see stage).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from triptych.api import Run
+from triptych.errors import TriptychError
+from triptych.filtering.rule_choice import make_scorer
+from triptych.filtering.scoring import Scorer
+from triptych.filtering.stage import filter_jobs
+from triptych.models import CAUTION, is_embedded
+from triptych.report.content import Content, Similarity, Throughput
+from triptych.report.identity import identity_of, jobs_shown
+from triptych.report.stage import read_content
+from triptych.runs.folder import STAGE_NAMES
+from triptych.runs.ledger import ledger_of
+from triptych.runs.ledger.captions import JobCounts
+from triptych.runs.ledger.images import ImageCounts
+from triptych.runs.staleness import stale_stages
+from triptych.sources.shard import Shard
+
+
+def content_of_run(run: Run) -> Content:
+    """Everything, with the samples. Raises SetupError where there are no finished sets."""
+    sources, lost = sources_still_there(run)
+    return read_content(run.context, sources, [*cautions_of(run), *lost], scorer_of(run))
+
+
+def content_without_samples(run: Run, why: str) -> Content:
+    """What a page shows of a run of which there is nothing to read yet: ``why`` is at its top."""
+    context = run.context
+    ledger = run.noted_ledger() or ledger_of(
+        run.folder, ImageCounts(), {job.name: JobCounts() for job in context.jobs}, ()
+    )
+    return Content(
+        identity=identity_of(run.folder, [why, *cautions_of(run)]),
+        jobs=jobs_shown(context),
+        ledger=ledger,
+        similarity=Similarity(related=None, duplicate=None, why="", histograms=[]),
+        throughput=Throughput(stages=[], points=[], note=""),
+    )
+
+
+def sources_still_there(run: Run) -> tuple[list[Shard], list[str]]:
+    """The shards of the sources, and a caution where they can't be opened any more."""
+    try:
+        return run.shards, []
+    except TriptychError as error:
+        return [], [f"pictures are missing, as the sources can't be opened: {error}"]
+
+
+def scorer_of(run: Run) -> Scorer:
+    """The rules as the run's settings have them now."""
+    return make_scorer(run.config.filtering, filter_jobs(run.context))
+
+
+def cautions_of(run: Run) -> Iterator[str]:
+    """What is at the top of the page."""
+    if is_embedded(run.config.captioning.model) or is_embedded(run.config.embedding.model):
+        yield CAUTION
+    for stage, why in stale_stages(run.folder).items():
+        yield f"{stage} are stale: {why}; `triptych run` does them again"
+    unfinished = [name for name in STAGE_NAMES if not run.folder.is_finished(name)]
+    if unfinished:
+        yield f"the run is not finished: {', '.join(unfinished)} still to do"

@@ -1,0 +1,153 @@
+"""Where checks of captions lie, and which of them count.
+
+    RUN/checks/<job>/<checker>/<shard>.jsonl    journals, a line a statement and image
+    RUN/checks/<job>/<checker>/checker.json     who was asked, with which prompt
+
+Comes in: a run folder. Goes out: checks by caption. Another checker's lie beside those before; run.json says
+which count. A check counts for the caption that it was made of: of another text, or of an image that shows
+something else now, it doesn't. Not its job: making checks (see captioning.checking).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from triptych.records import Caption, StatementCheck, content_of
+from triptych.runs.folder import RunFolder
+from triptych.runs.journal import read_journal
+from triptych.runs.jsonl import make_folder, written_whole
+from triptych.runs.plan import Target
+from triptych.runs.shares import in_words
+from triptych.runs.stage_record import JobChecks
+
+FOLDER = "checks"
+FILE_NAME = "checker.json"
+
+
+class Checker(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is asked, and what."""
+
+    engine: str
+    identity: dict[str, str]
+    """What the engine turned out to run."""
+    model: str
+    prompt: str
+    """The hash of the question's text."""
+
+    @property
+    def name(self) -> str:
+        """Of its folder: a part of the model's name for people, a digest of all of it."""
+        model = self.model.rstrip("/").rpartition("/")[2] or self.identity.get("served_model", self.engine)
+        digest = hashlib.blake2b(msgspec.json.encode(self, order="deterministic"), digest_size=4).hexdigest()
+        return f"{re.sub(r'[^A-Za-z0-9._-]+', '-', model)[:40]}-{digest}"
+
+
+def checks_file(run: RunFolder, job: str, checker: str, shard: str) -> Path:
+    """The journal of a shard."""
+    return run.path / FOLDER / job / checker / f"{shard}.jsonl"
+
+
+def begin_checks(run: RunFolder, job: str, checker: Checker) -> None:
+    """From now on this checker's checks of ``job`` count; those that there were lie there still."""
+    folder = run.path / FOLDER / job / checker.name
+    if not (folder / FILE_NAME).exists():
+        make_folder(folder)
+        with written_whole(folder / FILE_NAME) as file:
+            file.write(msgspec.json.format(msgspec.json.encode(checker)))
+    if run.run_file.checks.get(job) != checker.name:
+        run.run_file.checks[job] = checker.name
+        run.save()
+
+
+def read_checks(run: RunFolder, job: str, shard: str) -> Mapping[str, list[StatementCheck]]:
+    """Those that count, by caption; of several answers to one question the last. Nothing where none are."""
+    checker = run.run_file.checks.get(job)
+    if checker is None:
+        return {}
+    rows = {each.id: each for each in read_journal(checks_file(run, job, checker, shard), StatementCheck)}
+    found: dict[str, list[StatementCheck]] = {}
+    for each in rows.values():
+        found.setdefault(each.caption, []).append(each)
+    return found
+
+
+def checked_content(caption: Caption, target: Target) -> str:
+    """A digest of what a check is about."""
+    return content_of([hashlib.blake2b(caption.text.encode(), digest_size=16).hexdigest(), target.content])
+
+
+def of_caption(checks: Sequence[StatementCheck], caption: Caption, target: Target) -> list[StatementCheck]:
+    """Of the checks with a caption's id, those of this text."""
+    content = checked_content(caption, target)
+    return [each for each in checks if each.content == content]
+
+
+def untruths(
+    checks: Sequence[StatementCheck], caption: Caption, target: Target
+) -> dict[tuple[int, int], float]:
+    """How likely each statement of a caption is untrue, in [0, 1], by its place in the text; of those that
+    were answered. One on several images is as untrue as it is of the image that it fits least.
+
+    An answer whose probability isn't known is certain, and an unclear one says nothing against it.
+    """
+    found: dict[tuple[int, int], float] = {}
+    for each in of_caption(checks, caption, target):
+        if (chance := _untruth(each)) is not None:
+            found[each.start, each.end] = max(chance, found.get((each.start, each.end), 0.0))
+    return found
+
+
+def worst_answer(checks: Sequence[StatementCheck]) -> float:
+    """How likely the least likely statement is untrue of all that were answered; 0 where none was."""
+    return max((chance for each in checks if (chance := _untruth(each)) is not None), default=0.0)
+
+
+def _untruth(check: StatementCheck) -> float | None:
+    """None where the answer says nothing against or for the statement."""
+    if check.answer not in ("yes", "no") or check.is_swapped:
+        return None
+    return float(check.answer == "no") if check.yes_probability is None else 1 - check.yes_probability
+
+
+def untruth_of(
+    checks: Sequence[StatementCheck], caption: Caption, target: Target, removed: Sequence[str] = ()
+) -> float | None:
+    """How likely the least likely statement of a caption is untrue; None where none was answered. Without the
+    sentences ``removed``."""
+    found = untruths(checks, caption, target).items()
+    return max((each for (start, end), each in found if caption.text[start:end] not in removed), default=None)
+
+
+def denied_of(checks: Sequence[StatementCheck], caption: Caption, target: Target) -> list[StatementCheck]:
+    """The statements of a caption that are rather untrue than true, in the order of the text."""
+    found = (each for each in of_caption(checks, caption, target) if each.answer == "no")
+    denied = [each for each in found if each.yes_probability is None or each.yes_probability < 0.5]
+    return sorted((each for each in denied if not each.is_swapped), key=lambda each: each.start)
+
+
+def came_of_checks(run: RunFolder, job: str) -> JobChecks | None:
+    """What came of the checks of the captions that ``job`` has now, as far as they were asked for; None where
+    there are none."""
+    found = run.run_file.checked.get(job)
+    return found if found is not None and found.made_of == run.captions_mark(job) else None
+
+
+def lines_on(found: JobChecks) -> Iterator[str]:
+    """What came of checks, in words."""
+    if found.captions:
+        denied = in_words(found.denied, found.captions)
+        yield f"{found.captions:,} captions checked, {found.denied:,} with a statement denied: {denied}"
+    if found.swapped:
+        elsewhere = in_words(found.hold_elsewhere, found.swapped)
+        yield f"of {found.swapped:,} statements on one image {elsewhere} hold for another of its set as well"
+
+
+def checks_of(run: RunFolder, jobs: Sequence[str]) -> list[str]:
+    """The folders of checks that count, below the run's."""
+    chosen = [f"{FOLDER}/{job}/{run.run_file.checks[job]}" for job in jobs if job in run.run_file.checks]
+    return [name for name in chosen if (run.path / name).is_dir()]

@@ -1,0 +1,157 @@
+"""What people say of sets and captions: the lines that the page's button downloads, or its server stores.
+
+Comes in: JSON Lines, one verdict a line. Goes out: verdicts, each item once; a file in a run that is only
+ever appended to. Not its job: what verdicts come to (see triptych.report.precision), what
+becomes of captions (see triptych.filtering).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from triptych.errors import UsageError
+from triptych.records import caption_id
+from triptych.runs.jsonl import UNDECODABLE, sync_directory
+
+REASONS = ("wrong object", "wrong count", "wrong colour", "wrong text", "too vague", "bad language", "other")
+"""Why a caption is bad: the page offers these."""
+
+STORED = "human_verdicts.jsonl"
+"""In the run folder: what the served page was told."""
+
+
+class HumanVerdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """One line: what a person says of one item."""
+
+    report: str
+    """Of the page that was judged (see triptych.report.identity)."""
+    kind: str
+    """``set``, a job's name for its kept captions, ``near duplicate``, ``rejected: RULE``, ``beside: REPORT``
+    (this run's caption beside that of another run: ``good`` where it is the better one)."""
+    key: str
+    """The image key or the set id."""
+    job: str = ""
+    """Whose caption it is about; empty where it is about images."""
+    verdict: Literal["good", "bad", "equal", "withdrawn"]
+    reason: str = ""
+    """Why it is bad, one of REASONS; empty where nothing was said."""
+    text: str = ""
+    """The caption as the person has written it; empty where it was left as it is."""
+    of: str = ""
+    """Which text was judged (see digest_of_text); empty where it is about images."""
+    drawn: Literal["even", "rare"]
+    """``rare`` was added so that its kind is seen, and doesn't count towards a precision."""
+    time: str = ""
+    """UTC. Of two verdicts on one item the later counts."""
+
+    @property
+    def is_good(self) -> bool:
+        return self.verdict == "good"
+
+    @property
+    def item(self) -> tuple[str, str, str]:
+        """What it is about."""
+        return self.kind, self.job, self.key
+
+    @property
+    def caption(self) -> str:
+        """The id of its caption; empty where it is about images."""
+        return caption_id(self.job, self.key) if self.job else ""
+
+
+def read_verdicts(path: Path, report: str | None = None) -> list[HumanVerdict]:
+    """The verdicts of a file, each item once.
+
+    Raises UsageError where the file can't be read, a line isn't a verdict or is one on another report than
+    ``report``, two lines contradict each other without a time that tells which came later, or there is none
+    at all.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UsageError(
+            f"verdicts file {path}: {error.strerror}; name the file that the page's button downloaded"
+        ) from None
+    found: dict[tuple[str, str, str], tuple[int, HumanVerdict]] = {}
+    for number, line in enumerate(content.splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            verdict = decode_verdict(line)
+        except UNDECODABLE as error:
+            raise UsageError(
+                f"{path}, line {number}: expected a verdict as the page's button writes it, found {error}"
+            ) from None
+        before = found.get(verdict.item)
+        _check(path, number, verdict, report, before)
+        if before is None or verdict.time >= before[1].time:
+            found[verdict.item] = (number, verdict)
+    if not found:
+        raise UsageError(f"{path} holds no verdicts; judge items in the page with g and b, then download")
+    return [verdict for _, verdict in found.values() if verdict.verdict != "withdrawn"]
+
+
+def digest_of_text(text: str) -> str:
+    """12 hex digits that tell whether a caption is still the one that was judged."""
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=6).hexdigest()
+
+
+def decode_verdict(line: bytes) -> HumanVerdict:
+    """One line. Raises one of UNDECODABLE where it is none."""
+    return msgspec.json.decode(line, type=HumanVerdict)
+
+
+def append_verdict(run: Path, verdict: HumanVerdict) -> None:
+    """Add a line to what the run ``run`` has stored; it is on disk when this returns."""
+    path = run / STORED
+    is_new = not path.exists()
+    # One write, which no other process's line can come into.
+    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        os.write(file, msgspec.json.encode(verdict) + b"\n")
+        os.fsync(file)
+    finally:
+        os.close(file)
+    if is_new:
+        sync_directory(run)
+
+
+def stored_verdicts(run: Path, report: str) -> list[HumanVerdict]:
+    """What the run has stored of verdicts on ``report``, each item once: the last that was said."""
+    try:
+        content = (run / STORED).read_bytes()
+    except FileNotFoundError:
+        return []
+    found: dict[tuple[str, str, str], HumanVerdict] = {}
+    for line in content.splitlines():
+        with contextlib.suppress(*UNDECODABLE):  # a line that a crash cut short
+            verdict = decode_verdict(line)
+            if verdict.report == report:
+                found[verdict.item] = verdict
+    return list(found.values())
+
+
+def _check(
+    path: Path,
+    number: int,
+    verdict: HumanVerdict,
+    report: str | None,
+    before: tuple[int, HumanVerdict] | None,
+) -> None:
+    if report is not None and verdict.report != report:
+        raise UsageError(
+            f"{path}, line {number}: a verdict on report {verdict.report}, but this run's is {report};"
+            " name the run that was judged, or judge its new report"
+        )
+    if before is None or before[1].verdict == verdict.verdict or before[1].time != verdict.time:
+        return
+    raise UsageError(
+        f"{path}, line {number}: {verdict.key} is {verdict.verdict} here and {before[1].verdict} in line"
+        f" {before[0]}; keep one of the two lines"
+    )

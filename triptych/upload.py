@@ -1,0 +1,80 @@
+"""What a run has finished, copied to object storage or to the Hugging Face hub.
+
+Comes in: a local file or folder that is whole, and a URL. Goes out: the same there; nothing there is deleted.
+Not its job: making it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from triptych.errors import SetupError, UsageError
+from triptych.sources.remote_storage import filesystem, info_of, is_web, persistently
+
+HUB = "hf://datasets/"
+
+
+def upload_folder(folder: Path, url: str, last: str) -> None:
+    """Copy all files below ``folder``, that called ``last`` at the end: where it is, all are.
+
+    Raises UsageError where other files are there, SetupError where it can't be written.
+    """
+    names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    if others := sorted(_names_in(url) - names):
+        raise UsageError(
+            f"{url} holds other files, such as {others[0]}; name a place of its own, or remove them"
+        )
+    for name in [*sorted(names - {last}), last]:
+        upload_file(folder / name, f"{url.rstrip('/')}/{name}")
+
+
+def upload_file(path: Path, url: str) -> None:
+    """Copy one file, which is there as a whole or not at all. Raises as above."""
+    storage, target = _writable(url)
+    persistently(url, lambda: storage.put_file(str(path), target))
+    size_bytes = info_of(url)["size"]
+    if size_bytes != path.stat().st_size:
+        raise SetupError(f"{url} has {size_bytes:,} bytes, {path} {path.stat().st_size:,}; upload it again")
+
+
+def push(folder: Path, url: str, *, private: bool) -> str:
+    """Upload ``folder`` as a dataset of the hub, which is made if it isn't there. Returns its address.
+
+    huggingface_hub's own upload goes on where an earlier one was cut off. Raises UsageError, SetupError.
+    """
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HFValidationError
+
+    name = url.removeprefix(HUB).strip("/")
+    if not url.startswith(HUB) or name.count("/") > 1 or not name:
+        raise UsageError(f"{url}: expected {HUB}NAME or {HUB}OWNER/NAME")
+    hub = HfApi()
+    try:
+        repo = hub.create_repo(name, repo_type="dataset", private=private or None, exist_ok=True)
+        hub.upload_folder(repo_id=repo.repo_id, repo_type="dataset", folder_path=folder)
+    except HFValidationError as error:
+        raise UsageError(f"{url}: {error}") from None
+    except Exception as error:  # of the library that its release happens to send with
+        said = " ".join(str(error).split())
+        raise SetupError(
+            f"{url} can't be written ({said}); see to the network and to HF_TOKEN or `hf auth login`, and run"
+            " the same command again: it goes on"
+        ) from None
+    return str(repo)
+
+
+def _writable(url: str) -> tuple[Any, str]:
+    if is_web(url) or url.startswith("hf://"):
+        raise UsageError(f"{url}: nothing is written there; name a bucket, or `triptych push` for {HUB}...")
+    return filesystem(url)
+
+
+def _names_in(url: str) -> set[str]:
+    storage, root = _writable(url)
+    try:
+        found: Sequence[str] = persistently(url, lambda: storage.find(root))
+    except FileNotFoundError:
+        return set()
+    return {path.removeprefix(root.rstrip("/")).lstrip("/") for path in found}

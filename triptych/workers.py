@@ -1,0 +1,178 @@
+"""The workers of a run: where each is, how fast, and why one is slow.
+
+Comes in: the heartbeats that workers leave in the run folder. Goes out: a WorkerState each, and lines for a
+person. Nothing is asked of the workers, of their nodes or of a cluster. Not its job: writing beats (see
+runs.heartbeats).
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from triptych.runs.heartbeats import BEAT_EVERY_S, Beat, EndpointBeat, read_beats
+
+SILENT_AFTER_S = 6 * BEAT_EVERY_S
+"""Without a beat for so long a worker is taken for dead, or cut off from the file system."""
+
+SLOW_SHARE = 0.5
+"""Of the median pace of those who do the same work: slower than that is slow."""
+
+SLOW_LATENCY_RATIO = 2.0
+"""An endpoint whose answers take so many times the median of all is slow."""
+
+STALLED_SHARE = 0.2
+"""Of the last minute: where a node waited longer for a resource, that is named as the reason."""
+
+MOST_SHOWN = 40
+"""Of more, those are shown that are slow or silent."""
+
+_RESOURCES = {
+    "memory": "its node is short of memory",
+    "io": "its node waits for disk or network",
+    "cpu": "its node has more to do than processors",
+}
+
+
+class WorkerState(msgspec.Struct, frozen=True, kw_only=True):
+    """What can be told of a worker from its last beat."""
+
+    worker: str
+    purpose: str
+    host: str
+    pid: int
+    state: str
+    """``at work``, ``waits`` (nothing to do), ``silent``, ``ended``."""
+    seconds: float
+    """From its beginning to its last beat."""
+    silent_s: float
+    """Since its last beat."""
+    unit: str
+    """What it has in hand; empty where it has nothing."""
+    unit_s: float
+    """For how long."""
+    units: int
+    items: int
+    items_per_s: float
+    """Images or captions, over the last five minutes; 0 where its work doesn't count any."""
+    units_per_h: float
+    in_flight: float
+    slots: int
+    endpoints: tuple[EndpointBeat, ...]
+    slow_because: str = ""
+    """Empty where it isn't slow."""
+
+    @property
+    def pace(self) -> float:
+        """In whatever its work counts."""
+        return self.items_per_s if self.items else self.units_per_h
+
+
+def worker_states(run: Path, now: float | None = None) -> list[WorkerState]:
+    """All workers of the last of each kind of work, in the order of purpose and name. ``now`` is a time of
+    day; clocks of nodes that differ by more than SILENT_AFTER_S would make live workers silent."""
+    beats = read_beats(run)
+    states = [_state(beat, time.time() if now is None else now) for beat in beats]
+    paces: dict[str, list[float]] = {}
+    for state in states:
+        if state.state == "at work":
+            paces.setdefault(state.purpose, []).append(state.pace)
+    usual = {purpose: statistics.median(some) for purpose, some in paces.items() if len(some) > 1}
+    return [
+        msgspec.structs.replace(state, slow_because=_why_slow(state, beat, usual.get(state.purpose, 0.0)))
+        for state, beat in zip(states, beats, strict=True)
+    ]
+
+
+def _state(beat: Beat, now: float) -> WorkerState:
+    silent_s = max(0.0, now - beat.at)
+    state = "at work" if beat.unit else "waits"
+    if silent_s > SILENT_AFTER_S:
+        state = "silent"
+    seconds = beat.recent_s
+    return WorkerState(
+        worker=beat.worker,
+        purpose=beat.purpose,
+        host=beat.host,
+        pid=beat.pid,
+        state="ended" if beat.ended else state,
+        seconds=beat.at - beat.began_at,
+        silent_s=silent_s,
+        unit=beat.unit,
+        unit_s=max(0.0, beat.at - beat.unit_since) if beat.unit else 0.0,
+        units=beat.units,
+        items=beat.items,
+        items_per_s=beat.recent_items / seconds if seconds else 0.0,
+        units_per_h=3600 * beat.recent_units / seconds if seconds else 0.0,
+        in_flight=beat.in_flight,
+        slots=beat.slots,
+        endpoints=beat.endpoints,
+    )
+
+
+def _why_slow(state: WorkerState, beat: Beat, median: float) -> str:
+    """``median``: the pace of all who do the same work; 0 where it is alone."""
+    if state.state != "at work" or state.pace >= SLOW_SHARE * median:
+        return ""
+    share = f"{state.pace / median:.0%} of the median pace"
+    if beat.recent_s and beat.recent_waited_s > STALLED_SHARE * beat.recent_s:
+        return f"{share}: it waited for work {beat.recent_waited_s / beat.recent_s:.0%} of the time"
+    stalled = max(_RESOURCES, key=lambda name: beat.pressure.get(name, 0.0))
+    if beat.pressure.get(stalled, 0.0) >= STALLED_SHARE:
+        return f"{share}: {_RESOURCES[stalled]} {beat.pressure[stalled]:.0%} of the time"
+    if beat.endpoints and beat.slots and beat.in_flight < SLOW_SHARE * beat.slots:
+        return f"{share}: {beat.in_flight:.0f} of its engine's {beat.slots} slots are taken"
+    cores = beat.recent_cpu_s / beat.recent_s if beat.recent_s else 0.0
+    return f"{share}: nothing on its node says why; its process used {cores:.1f} cores"
+
+
+def worker_lines(states: Sequence[WorkerState], *, ended: bool = False) -> Iterator[str]:
+    """How many there are on how many nodes, then each; nothing where none is at work. ``ended``: those too
+    that have ended."""
+    live = [state for state in states if ended or state.state != "ended"]
+    if not live:
+        return
+    well = sum(state.state != "silent" for state in live)
+    nodes = {state.host for state in live}
+    yield f"workers: {well} of {len(live)} there, on {len(nodes)} {'node' if len(nodes) == 1 else 'nodes'}"
+    shown = live if len(live) <= MOST_SHOWN else [s for s in live if s.slow_because or s.state == "silent"]
+    if len(shown) < len(live):
+        yield f"  {len(live) - len(shown):,} have nothing to tell; --json shows all"
+    for state in shown:
+        yield f"  {state.host} {state.worker}, {state.purpose}: {', '.join(_details(state))}"
+        median_s = statistics.median([each.mean_latency_s for each in state.endpoints] or [0.0])
+        for each in state.endpoints if len(state.endpoints) > 1 and state.state != "ended" else ():
+            is_slow = each.mean_latency_s > SLOW_LATENCY_RATIO * median_s > 0
+            says = ", slow" if is_slow else "" if each.is_well else ", gives no answers"
+            yield (
+                f"    {each.url}: {each.in_flight} of {each.slots} slots,"
+                f" {each.mean_latency_s:.1f} s an answer{says}"
+            )
+
+
+def _details(state: WorkerState) -> Iterator[str]:
+    if state.state == "ended":
+        done = f"{state.items:,} in {state.units:,} units" if state.items else f"{state.units:,} units"
+        yield f"{done} in {_time(state.seconds)}, ended"
+        return
+    if state.state == "silent":
+        what = f" with {state.unit} in hand" if state.unit else ""
+        yield f"silent for {_time(state.silent_s)}{what}: its process, its node or the file system is gone"
+        return
+    if state.items:
+        yield f"{state.items_per_s:,.1f}/s"
+    elif state.units:
+        yield f"{state.units_per_h:,.0f} units/h"
+    if state.slots:
+        yield f"{state.in_flight:.0f} of {state.slots} slots taken"
+    yield f"{state.unit} for {_time(state.unit_s)}" if state.unit else "waits for work"
+    if state.slow_because:
+        yield f"slow, {state.slow_because}"
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

@@ -1,9 +1,9 @@
-"""The pictures of the report in docs/: light and dark, on a desk's screen and a phone's.
+"""The pictures in docs/: the first screen of a report, and one set with its captions, light and dark.
 
     python -m scripts.photograph_report DEMO/run
 
-Comes in: a run whose report has been made. Goes out: ``docs/report-*.png``. Needs Chromium, and fonts with
-Chinese.
+Comes in: a run whose report has been made. Goes out: ``docs/report-*.png`` and ``docs/set-*.png``. Needs
+Chromium, and fonts with Chinese.
 """
 
 from __future__ import annotations
@@ -15,30 +15,34 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.report.test_in_browser import FLAGS, find_chromium
+from tests.support.browser import FLAGS, find_chromium
 
 DOCS = Path(__file__).parents[1] / "docs"
-DESK, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
-SHOTS = (
-    ("report-light.png", DESK, "light", "sets"),
-    ("report-dark.png", DESK, "dark", "sets"),
-    ("report-funnel-light.png", DESK, "light", None),
-    ("report-funnel-dark.png", DESK, "dark", None),
-    ("report-phone-light.png", PHONE, "light", "singles"),
-    ("report-phone-dark.png", PHONE, "dark", "sets"),
-)
+SCREEN = {"width": 1440, "height": 900}
+CARD = {"width": 1000, "height": 900}
+"""At which a set's card is as wide as a README shows it."""
 
 
-def photograph(
-    browser: Browser, report: Path, size: dict[str, int], scheme: str, section: str | None
-) -> bytes:
-    """One screen of the page, from the top or from the head of a section."""
-    page = browser.new_page(viewport=size, color_scheme=scheme)
+def photograph_screen(browser: Browser, report: Path, scheme: str) -> bytes:
+    """The page as it opens."""
+    page = browser.new_page(viewport=SCREEN, color_scheme=scheme)
     page.goto(report.as_uri())
-    if section is not None:
-        page.evaluate("id => document.getElementById(id).scrollIntoView({behavior: 'instant'})", section)
-    page.wait_for_timeout(300)  # until the way through the sections has caught up
+    page.wait_for_timeout(300)
     shot: bytes = page.screenshot()
+    page.close()
+    return shot
+
+
+def photograph_set(browser: Browser, report: Path, scheme: str) -> bytes:
+    """The first set of three images whose captions are all kept."""
+    page = browser.new_page(viewport=CARD, color_scheme=scheme, device_scale_factor=1.5)
+    page.goto(report.as_uri())
+    three = ":has(.badge:text-is('3')):not(:has(.badge:text-is('4')))"
+    cards = page.locator(f"article.set{three}:not(:has(.state))")
+    card = cards.first
+    card.scroll_into_view_if_needed()
+    card.evaluate("card => Promise.all([...card.querySelectorAll('img')].map(image => image.decode()))")
+    shot: bytes = card.screenshot()
     page.close()
     return shot
 
@@ -50,10 +54,12 @@ def main() -> None:
         browser = playwright.chromium.launch(
             executable_path=find_chromium(), args=[*FLAGS, "--hide-scrollbars"]
         )
-        for name, size, scheme, section in SHOTS:
-            shot = Image.open(io.BytesIO(photograph(browser, report, size, scheme, section))).convert("RGB")
-            shot.save(DOCS / name, optimize=True)
-            print(f"{DOCS / name}  {(DOCS / name).stat().st_size:,} bytes")
+        for what, photograph in (("report", photograph_screen), ("set", photograph_set)):
+            for scheme in ("light", "dark"):
+                path = DOCS / f"{what}-{scheme}.png"
+                shot = Image.open(io.BytesIO(photograph(browser, report, scheme))).convert("RGB")
+                shot.save(path, optimize=True)
+                print(f"{path}  {path.stat().st_size:,} bytes")
         browser.close()
 
 

@@ -19,7 +19,7 @@ IMAGE_CONTEXT = "<IMG_CONTEXT>"
 VIDEO = "<video>"
 SPECIAL_TOKENS = [PAD, TURN_START, TURN_END, IMAGE_START, IMAGE_END, IMAGE_CONTEXT, VIDEO]
 
-VOCAB_SIZE = 1250
+VOCAB_SIZE = 1400
 LONGEST_TOKEN_BYTES = 36
 """Counted in the two-byte letters that stand for bytes, so 18 English letters or 6 Chinese characters."""
 

@@ -1,7 +1,7 @@
 """Captions of unseen scenes against the truth: what they name of what is there, and what they make up.
 
-Comes in: the captioner's folder. Goes out: recall, share of wrong things, share of captions right to the
-letter.
+Comes in: the captioner's folder. Goes out: recall, share of wrong things, share of captions with an untrue
+statement, share of captions right to the letter.
 """
 
 from pathlib import Path
@@ -12,7 +12,7 @@ from caption_batches import read_prompt
 from transformers import AutoModelForImageTextToText, AutoProcessor
 from unseen_pictures import squashed, true_things, unseen_series
 
-from scripts.nano.reading import read_set, read_things
+from scripts.nano.reading import read_images, untrue_statements
 from scripts.nano.wording import describe, describe_set
 from triptych.demo.scene import Scene, imagine_scene
 
@@ -26,19 +26,24 @@ def measure_captions(folder: Path, language: str, first: int, count: int, is_set
         groups = [unseen_series(first, index) for index in range(count)]
     else:
         groups = [[imagine_scene("unseen", first + index)] for index in range(count)]
-    true, named, found, exact = 0, 0, 0, 0
+    true, named, found, exact, untrue, untrue_of_all = 0, 0, 0, 0, 0, 0
     for scenes, caption in zip(groups, _write_captions(folder, language, groups), strict=True):
-        told = read_set(caption, language, len(scenes)) if is_set else [read_things(caption, language)]
+        told = read_images(caption, language, len(scenes))
         for things, shown in zip(true_things(scenes), told, strict=True):
             true += len(things)
             named += len(shown)
             found += len(things & set(shown))
             named -= len(shown) - len(set(shown))
+        denied = untrue_statements(caption, language, scenes)
+        untrue += bool(denied)
+        untrue_of_all += is_set and any(len(each.images) == len(scenes) for each in denied)
         exact += caption == (describe_set(scenes, language) if is_set else describe(scenes[0], language))
     return {
         "captions": count,
         "recall": round(found / true, 4),
         "wrong_share": round(1 - found / max(named, 1), 4),
+        "untrue_share": round(untrue / count, 4),
+        "untrue_of_all_share": round(untrue_of_all / count, 4),
         "exact_share": round(exact / count, 4),
     }
 

@@ -43,7 +43,8 @@ CHAT_TEMPLATE = (
 def export_captioner(weights: Mapping[str, torch.Tensor], tokenizer: Tokenizer, folder: Path) -> None:
     """Write the captioner's folder: ``weights`` by parameter name, float16 on disk."""
     wrapped = wrap_for_captioner(tokenizer, CHAT_TEMPLATE)
-    config = captioner_config(tokenizer)
+    layers = {int(name.split(".")[3]) for name in weights if name.startswith("model.language_model.layers.")}
+    config = captioner_config(tokenizer, len(layers))
     config.dtype = torch.float16
     model = InternVLForConditionalGeneration(config)
     model.load_state_dict(dict(weights))

@@ -1,93 +1,161 @@
-"""Captions read back into things, to score what a model wrote against what is in the scene.
+"""Captions of drawn scenes read back, to hold what a model wrote against what is in the scenes.
 
-Comes in: caption text, possibly imperfect. Goes out: (colour, kind) pairs, in order of mention.
-Nothing here raises: what can't be read is simply not returned.
+Comes in: caption text, possibly imperfect, and the scenes. Goes out: which things it names in which image,
+and which of its statements are untrue. A statement about an image is untrue where its theme, its number of
+things, one of its things or a thing's place is another; one that compares images, where it doesn't hold.
+Nothing here raises: what can't be read says nothing. Not its job: cutting captions into statements (see
+prompts.statements).
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
-from scripts.nano.vocabulary import COLOURS_ZH, KINDS_EN, KINDS_ZH
-from triptych.demo.scene import COLOURS, KINDS, THEMES
+from scripts.nano.vocabulary import (
+    COLOURS_ZH,
+    KINDS_EN,
+    KINDS_ZH,
+    NUMBERS_EN,
+    NUMBERS_ZH,
+    PLACES_EN,
+    PLACES_ZH,
+    THEMES_EN,
+    THEMES_ZH,
+)
+from triptych.demo.scene import COLOURS, KINDS, THEMES, Scene
+from triptych.jobs import SEED_JOBS
+from triptych.prompts import load_prompts
+from triptych.prompts.statements import Statement, statements
 
 ColourAndKind = tuple[str, str]
 """What a reader returns: (colour, kind)."""
 
-_WORD_TO_COLOUR: dict[str, dict[str, str]] = {
-    "en": {colour: colour for colour in COLOURS},
-    "zh": {COLOURS_ZH[colour]: colour for colour in COLOURS} | {"粉红色": "pink", "橘色": "orange"},
-}
-_WORD_TO_KIND: dict[str, dict[str, str]] = {
-    "en": {kind: kind for kind in KINDS} | {KINDS_EN[kind]: kind for kind in KINDS_EN},
-    "zh": {KINDS_ZH[kind][1]: kind for kind in KINDS},
-}
-_WORD_TO_THEME: dict[str, dict[str, str]] = {
-    "en": {theme: theme for theme in THEMES},
-    "zh": {
-        "港口": "harbour",
-        "街道": "street",
-        "草地": "meadow",
-        "雪地": "snowfield",
-        "夜": "night",
-        "海滩": "beach",
-    },
-}
+
+class Words(NamedTuple):
+    """A language's words and what they mean."""
+
+    colours: Mapping[str, str]
+    kinds: Mapping[str, str]
+    themes: Mapping[str, str]
+    places: Mapping[str, str]
+    numbers: Mapping[str, int]
+    thing: re.Pattern[str]
+    """Matches a colour and a kind."""
+    theme: re.Pattern[str]
+    place: re.Pattern[str]
+    count: re.Pattern[str]
+    """Matches a number of things."""
 
 
-def _any_of(words: dict[str, str]) -> str:
+def _any_of(words: Mapping[str, object]) -> str:
     """A pattern group for any of ``words``, the longest first."""
     return "(" + "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True)) + ")"
 
 
-_THING: dict[str, re.Pattern[str]] = {
-    "en": re.compile(
-        rf"\b{_any_of(_WORD_TO_COLOUR['en'])}[\s-]+(?:(?:big|large|little|small)\s+)?"
-        rf"{_any_of(_WORD_TO_KIND['en'])}s?\b"
-    ),
-    "zh": re.compile(rf"{_any_of(_WORD_TO_COLOUR['zh'])}的?\s*{_any_of(_WORD_TO_KIND['zh'])}"),
-}
-_THEME: dict[str, re.Pattern[str]] = {
-    "en": re.compile(rf"\b{_any_of(_WORD_TO_THEME['en'])}\b"),
-    "zh": re.compile(_any_of(_WORD_TO_THEME["zh"])),
-}
-_IMAGE_NUMBER: dict[str, re.Pattern[str]] = {
-    "en": re.compile(r"\bimage[\s-]*([0-9])\b"),
-    "zh": re.compile(r"图像?\s*([0-9])"),
-}
+def _english() -> Words:
+    colours = {colour: colour for colour in COLOURS}
+    kinds = {kind: kind for kind in KINDS} | {name: kind for kind, name in KINDS_EN.items()}
+    themes = {t: t for t in THEMES} | {told.closing.lower(): t for t, told in THEMES_EN.items()}
+    places = {words: place for place, words in PLACES_EN.items()}
+    numbers = {word: number for number, word in NUMBERS_EN.items()}
+    size = r"(?:(?:big|large|little|small)\s+)?"
+    thing = rf"\b{_any_of(colours)}[\s-]+{size}{_any_of(kinds)}s?\b"
+    count = rf"\b{_any_of(numbers)}\s+things\b|most things,?\s+(?:with\s+)?{_any_of(numbers)}"
+    theme = rf"\b{_any_of(themes)}"
+    return Words(
+        colours, kinds, themes, places, numbers, *map(re.compile, (thing, theme, _any_of(places), count))
+    )
 
 
-def read_things(caption: str, language: str) -> list[ColourAndKind]:
-    """Every (colour, kind) that ``caption`` names, in order of mention, repeats kept."""
-    colours, kinds = _WORD_TO_COLOUR[language], _WORD_TO_KIND[language]
-    found = _THING[language].findall(caption.lower())
-    return [(colours[colour], kinds[kind]) for colour, kind in found]
+def _chinese() -> Words:
+    colours = {name: colour for colour, name in COLOURS_ZH.items()} | {"粉红色": "pink", "橘色": "orange"}
+    kinds = {noun: kind for kind, (_, noun) in KINDS_ZH.items()}
+    themes = {"港口": "harbour", "街道": "street", "草地": "meadow", "雪地": "snowfield", "夜": "night"}
+    themes |= {"海滩": "beach"} | {told.closing: t for t, told in THEMES_ZH.items()}
+    places = {words: place for place, words in PLACES_ZH.items()}
+    numbers = {word: number for number, word in NUMBERS_ZH.items()}
+    thing = rf"{_any_of(colours)}的?\s*{_any_of(kinds)}"
+    count = rf"{_any_of(numbers)}样|最多，各?有{_any_of(numbers)}"
+    return Words(
+        colours,
+        kinds,
+        themes,
+        places,
+        numbers,
+        *map(re.compile, (thing, _any_of(themes), _any_of(places), count)),
+    )
 
 
-def read_set(caption: str, language: str, n_images: int) -> list[list[ColourAndKind]]:
-    """What ``caption`` says of each of ``n_images`` images, by the image number before each thing.
+_WORDS = {"en": _english(), "zh": _chinese()}
 
-    Things named before the first image number (what the images share) belong to no image;
-    an image that the caption does not number gets an empty list.
-    """
-    images: list[list[ColourAndKind]] = [[] for _ in range(n_images)]
-    caption = caption.lower()
-    marks = list(_IMAGE_NUMBER[language].finditer(caption))
-    ends = [mark.start() for mark in marks[1:]] + [len(caption)]
-    for mark, end in zip(marks, ends, strict=False):
-        number = int(mark[1])
-        if 1 <= number <= n_images:
-            images[number - 1] += read_things(caption[mark.end() : end], language)
+_PROMPTS = load_prompts(SEED_JOBS)
+
+_MOST = {"en": "most things", "zh": "最多"}
+_OTHER_PLACES = {"en": "different places", "zh": "地点不同"}
+
+
+def read_things(text: str, language: str) -> list[ColourAndKind]:
+    """Every (colour, kind) that ``text`` names, in order of mention, repeats kept."""
+    words = _WORDS[language]
+    return [(words.colours[c], words.kinds[k]) for c, k in words.thing.findall(text.lower())]
+
+
+def theme_of(text: str, language: str) -> str | None:
+    """The first theme that ``text`` names or tells of, or None."""
+    words = _WORDS[language]
+    found = words.theme.search(text.lower())
+    return words.themes[found[1]] if found else None
+
+
+def caption_statements(caption: str, language: str, image_count: int) -> list[Statement]:
+    """The statements of a caption, each with the images that it is about."""
+    kind = "multi" if image_count > 1 else "single"
+    return statements(caption, image_count, _PROMPTS[f"{kind}_{language}"].naming)
+
+
+def read_images(caption: str, language: str, image_count: int) -> list[list[ColourAndKind]]:
+    """What ``caption`` says of each image alone; what it says of several counts for none."""
+    images: list[list[ColourAndKind]] = [[] for _ in range(image_count)]
+    for each in caption_statements(caption, language, image_count):
+        if len(each.images) == 1:
+            images[each.images[0] - 1] += read_things(caption[each.start : each.end], language)
     return images
 
 
-def read_shared(caption: str, language: str) -> list[ColourAndKind]:
-    """What ``caption`` says that all images of a set share: the things named before the first number."""
-    first = _IMAGE_NUMBER[language].search(caption.lower())
-    return read_things(caption[: first.start()] if first else caption, language)
+def untrue_statements(caption: str, language: str, scenes: Sequence[Scene]) -> list[Statement]:
+    """Those of a caption that don't hold."""
+    return [
+        each
+        for each in caption_statements(caption, language, len(scenes))
+        if not holds(caption[each.start : each.end], language, scenes, each.images)
+    ]
 
 
-def theme_of(caption: str, language: str) -> str | None:
-    """The first theme that ``caption`` names, or None."""
-    found = _THEME[language].search(caption.lower())
-    return _WORD_TO_THEME[language][found[1]] if found else None
+def holds(text: str, language: str, scenes: Sequence[Scene], images: Sequence[int]) -> bool:
+    """Whether what ``text`` says is true of each of the ``images``, numbered from 1, among ``scenes``."""
+    lowered = text.lower()
+    if _OTHER_PLACES[language] in lowered and len({scene.theme for scene in scenes}) == 1:
+        return False
+    about = [scenes[number - 1] for number in images]
+    most = max(len(scene.things) for scene in scenes)
+    if _MOST[language] in lowered and any(len(scene.things) < most for scene in about):
+        return False
+    return all(_holds_of(lowered, language, scene) for scene in about)
+
+
+def _holds_of(text: str, language: str, scene: Scene) -> bool:
+    words = _WORDS[language]
+    if theme_of(text, language) not in (None, scene.theme):
+        return False
+    counts = {words.numbers[next(filter(None, found.groups()))] for found in words.count.finditer(text)}
+    if counts - {len(scene.things)}:
+        return False
+    told = read_things(text, language)
+    if set(told) - {(thing.colour, thing.kind) for thing in scene.things}:
+        return False
+    places = [words.places[found[1]] for found in words.place.finditer(text)]
+    if len(places) != len(told):  # it doesn't say of each where it is
+        return True
+    return set(zip(told, places, strict=True)) <= {((t.colour, t.kind), t.place) for t in scene.things}

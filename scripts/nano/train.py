@@ -1,5 +1,4 @@
-"""Trains the nano models that ship with Triptych: ``python scripts/nano/train.py clip`` and ``...
-captioner``.
+"""Trains the nano models that ship with Triptych: ``python scripts/nano/train.py clip|captioner|checker``.
 
 Renders the pool of scenes into the cache folder on first use, learns the tokenizer from it, trains, and
 writes the model folder.
@@ -13,18 +12,23 @@ import click
 import torch
 from byte_bpe import load_tokenizer, train_tokenizer
 from caption_batches import LANGUAGES, read_prompt
-from captioner_training import train_captioner
-from clip_training import train_clip
+from captioner_training import CaptionerCourse
+from checker_training import CheckerCourse
+from clip_training import PEAK_RATE_OF_CLIP, ClipCourse
 from scene_pool import FAMILY_SIZE, ScenePool, open_pool
 from tokenizers import Tokenizer
+from training_loop import Course, train
 from training_state import Budget
 
 from scripts.nano.wording import describe, describe_set
+from triptych.prompts.questions import ASKED_IN, check_prompt
 
 MODELS = Path(__file__).parents[2] / "triptych" / "models"
-FOLDERS = {"clip": "nano_clip", "captioner": "nano_internvl"}
-STEPS = {"clip": 1019, "captioner": 5018}
+FOLDERS = {"clip": "nano_clip", "captioner": "nano_internvl", "checker": "nano_checker"}
+STEPS = {"clip": 1019, "captioner": 2300, "checker": 4000}
 FAMILIES_FOR_TOKENIZER = 1500
+PEAK_RATE, PEAK_RATE_WHEN_BEGUN = 2e-3, 1e-3
+"""Of captioner and checker."""
 PROMPT_WEIGHT = 4000
 """How often each prompt counts in the tokenizer's corpus, so that it becomes few tokens."""
 
@@ -43,6 +47,11 @@ PROMPT_WEIGHT = 4000
 @click.option("--snapshot-every", default=10.0, show_default=True, help="Minutes between snapshots.")
 @click.option("--threads", default=2, show_default=True, help="CPU threads.")
 @click.option("--seed", default=1, show_default=True)
+@click.option(
+    "--begun",
+    type=click.Path(path_type=Path, exists=True),
+    help="Model folder whose weights are trained on: a CLIP's of the text tower alone.",
+)
 @click.option("--resume", is_flag=True, help="Go on from the last checkpoint in the cache folder.")
 def main(
     model: str,
@@ -54,6 +63,7 @@ def main(
     snapshot_every: float,
     threads: int,
     seed: int,
+    begun: Path | None,
     resume: bool,
 ) -> None:
     """Train MODEL from a seed on scenes that ``triptych.demo`` draws."""
@@ -62,17 +72,30 @@ def main(
     torch.set_num_threads(threads)
     pool = open_pool(cache, families, workers=max(1, threads))
     tokenizer = _tokenizer(pool, cache / "tokenizer.json")
+    if model == "clip" and begun is not None:
+        tokenizer = load_tokenizer(begun / "tokenizer.json")
     budget = Budget(steps or STEPS[model], minutes, snapshot_every, cache / f"{model}.pt", seed)
-    train = train_clip if model == "clip" else train_captioner
-    train(pool, tokenizer, budget, out or MODELS / FOLDERS[model], resume)
+    folder = out or MODELS / FOLDERS[model]
+    torch.manual_seed(budget.seed)
+    course: Course
+    if model == "clip":
+        course, rate = ClipCourse(pool, tokenizer, begun), PEAK_RATE_OF_CLIP
+    elif model == "captioner":
+        course, rate = (
+            CaptionerCourse(pool, tokenizer, begun),
+            PEAK_RATE if begun is None else PEAK_RATE_WHEN_BEGUN,
+        )
+    else:
+        course = CheckerCourse(pool, tokenizer, begun or MODELS / FOLDERS["captioner"])
+        rate = PEAK_RATE_WHEN_BEGUN
+    train(course, budget, folder, peak_rate=rate, resume=resume)
 
 
 def _tokenizer(pool: ScenePool, path: Path) -> Tokenizer:
     """The tokenizer at ``path``, learned first unless it is there; both models use the same."""
     if not path.exists():
-        texts = [
-            read_prompt(kind, language) for kind in ("single", "multi") for language in LANGUAGES
-        ] * PROMPT_WEIGHT
+        prompts = [read_prompt(kind, language) for kind in ("single", "multi") for language in LANGUAGES]
+        texts = [*prompts, *(check_prompt(language).text for language in ASKED_IN)] * PROMPT_WEIGHT
         for start in range(0, min(pool.families, FAMILIES_FOR_TOKENIZER) * FAMILY_SIZE, FAMILY_SIZE):
             scenes = pool.scenes[start : start + FAMILY_SIZE]
             for language in LANGUAGES:

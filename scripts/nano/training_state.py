@@ -35,7 +35,7 @@ class TrainingState:
     def __init__(self, model: nn.Module, extra: nn.Module, peak_rate: float, budget: Budget) -> None:
         self.model, self.extra, self.budget = model, extra, budget
         self._peak_rate = peak_rate
-        self._parameters = [*model.parameters(), *extra.parameters()]
+        self._parameters = [p for p in (*model.parameters(), *extra.parameters()) if p.requires_grad]
         decayed = [p for p in self._parameters if p.ndim >= 2]
         others = [p for p in self._parameters if p.ndim < 2]
         groups = [{"params": decayed, "weight_decay": 0.05}, {"params": others, "weight_decay": 0.0}]

@@ -11,7 +11,7 @@ import msgspec
 
 
 class ThemePhrases(msgspec.Struct, frozen=True):
-    """How a theme is described: its noun phrase, first and last sentence, and its set opening.
+    """How a theme is described: its noun phrase, first and last sentence.
 
     ``place_first`` chooses between "on the left is a car" and "a car is on the left"
     (in Chinese between "左边是" and "左边有").
@@ -20,7 +20,6 @@ class ThemePhrases(msgspec.Struct, frozen=True):
     name: str
     opening: str
     closing: str
-    shared: str
     place_first: bool
 
 
@@ -29,42 +28,36 @@ THEMES_EN: dict[str, ThemePhrases] = {
         "a harbour",
         "This picture shows a calm harbour by the open sea.",
         "Small waves glitter on the blue water.",
-        "show a calm harbour by the open sea",
         True,
     ),
     "street": ThemePhrases(
         "a street",
         "This is a quiet street lined with grey buildings.",
         "The road runs along the front.",
-        "show a quiet street lined with grey buildings",
         False,
     ),
     "meadow": ThemePhrases(
         "a meadow",
         "A sunny meadow spreads out under soft clouds.",
         "Gentle green hills rise behind.",
-        "show a sunny meadow under soft clouds",
         True,
     ),
     "snowfield": ThemePhrases(
         "a snowfield",
         "The picture shows a white snowfield on a cold day.",
         "Snowflakes drift down through the pale air.",
-        "show a white snowfield on a cold day",
         False,
     ),
     "night": ThemePhrases(
         "a night scene",
         "It is a clear night full of stars.",
         "The moon shines over the dark hills.",
-        "show a clear night full of stars",
         True,
     ),
     "beach": ThemePhrases(
         "a beach",
         "This is a sandy beach on a bright day.",
         "Foam washes up where the sea meets the sand.",
-        "show a sandy beach on a bright day",
         False,
     ),
 }
@@ -74,42 +67,36 @@ THEMES_ZH: dict[str, ThemePhrases] = {
         "港口",
         "图中是一个宁静的港口，面向开阔的大海。",
         "蓝色的水面上泛着细小的波浪。",
-        "都展示了宁静的港口",
         True,
     ),
     "street": ThemePhrases(
         "街道",
         "这是一条安静的街道，两旁是灰色的楼房。",
         "前方是一条平整的马路。",
-        "都展示了安静的街道",
         False,
     ),
     "meadow": ThemePhrases(
         "草地",
         "阳光照在一片草地上，天上飘着柔和的云朵。",
         "远处是起伏的绿色山丘。",
-        "都展示了阳光下的草地",
         True,
     ),
     "snowfield": ThemePhrases(
         "雪地",
         "图中是一片洁白的雪地，天气寒冷。",
         "雪花从空中缓缓飘落。",
-        "都展示了洁白的雪地",
         False,
     ),
     "night": ThemePhrases(
         "夜景",
         "这是一个晴朗的夜晚，天空布满星星。",
         "月亮照着远处漆黑的山丘。",
-        "都展示了布满星星的夜晚",
         True,
     ),
     "beach": ThemePhrases(
         "海滩",
         "这是一片明亮的海滩，沙子细软。",
         "海浪在岸边卷起白沫。",
-        "都展示了明亮的海滩",
         False,
     ),
 }

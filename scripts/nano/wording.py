@@ -1,15 +1,16 @@
 """True captions of scenes, in English and Chinese.
 
-Comes in: a scene or a set of scenes. Goes out: one paragraph of two or three sentences.
-Not its job: the words (see vocabulary), reading captions back (see reading).
+Comes in: a scene or a set of scenes. Goes out: one paragraph. That of a set tells each image first, named as
+the shipped prompts ask, then how they differ, and last what all of them share. Not its job: the words (see
+vocabulary), reading captions back (see reading).
 
-Captions are a function of visible facts only (theme, number of things, what they are), never
+Captions are a function of visible facts only (theme, number of things, what they are and where), never
 of chance, so that a small model can learn to write exactly these sentences.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 
 from scripts.nano.vocabulary import (
     NUMBERS_EN,
@@ -23,125 +24,98 @@ from scripts.nano.vocabulary import (
     named_en,
     named_zh,
 )
-from triptych.demo.scene import Scene
-
-_Item = tuple[str, str]
-"""A (kind, colour) pair."""
+from triptych.demo.scene import Scene, Thing
 
 
 def describe(scene: Scene, language: str) -> str:
-    """One paragraph: the theme, then every thing with its colour and place, left to right."""
-    return _DESCRIBE[language](scene)
+    """One paragraph: theme, number of things, every thing with its colour and place, left to right."""
+    return _join(sentences(scene, language), language)
 
 
 def describe_set(scenes: Sequence[Scene], language: str) -> str:
-    """One paragraph on 2 to 5 images: what they share, each image by number, how they differ."""
+    """One paragraph on 2 to 5 images: each image by its name, how they differ, what they share."""
     if not 2 <= len(scenes) <= 5:
         raise ValueError(f"found {len(scenes)} scenes, expected 2 to 5: a set has that many images")
-    return _DESCRIBE_SET[language](scenes)
+    of_each = [sentence_of(scene, number, language) for number, scene in enumerate(scenes, start=1)]
+    return _join([*of_each, difference(scenes, language), shared(scenes, language)], language)
 
 
-def _describe_en(scene: Scene) -> str:
-    theme = THEMES_EN[scene.theme]
+def sentences(scene: Scene, language: str, count: int | None = None) -> list[str]:
+    """Those of a single image's caption: theme, count, things, theme again. ``count``: what it says of it."""
+    theme = (THEMES_EN if language == "en" else THEMES_ZH)[scene.theme]
+    count = count or len(scene.things)
+    counted = (
+        f"There are {NUMBERS_EN[count]} things in it."
+        if language == "en"
+        else f"里面有{NUMBERS_ZH[count]}样东西。"
+    )
+    return [
+        theme.opening,
+        counted,
+        things_sentence(scene.things, language, place_first=theme.place_first),
+        theme.closing,
+    ]
+
+
+def things_sentence(things: Sequence[Thing], language: str, *, place_first: bool) -> str:
+    """Where each of ``things`` is."""
+    if language == "zh":
+        verb = "是" if place_first else "有"
+        return "，".join(f"{PLACES_ZH[t.place]}{verb}{named_zh(t.kind, t.colour)}" for t in things) + "。"
     parts = []
-    for thing in scene.things:
+    for thing in things:
         name, place = named_en(thing.kind, thing.colour), PLACES_EN[thing.place]
-        parts.append(f"{place} is {name}" if theme.place_first else f"{name} is {place}")
+        parts.append(f"{place} is {name}" if place_first else f"{name} is {place}")
     listed = parts[0] + " and " + parts[1] if len(parts) == 2 else ", ".join(parts[:-1])
     if len(parts) > 2:
         listed += ", and " + parts[-1]
-    return f"{theme.opening} {listed[0].upper()}{listed[1:]}. {theme.closing}"
-
-
-def _describe_zh(scene: Scene) -> str:
-    theme = THEMES_ZH[scene.theme]
-    listed = "，".join(
-        f"{PLACES_ZH[thing.place]}{'是' if theme.place_first else '有'}{named_zh(thing.kind, thing.colour)}"
-        for thing in scene.things
-    )
-    return f"{theme.opening}{listed}。{theme.closing}"
-
-
-def _shared_en(scenes: Sequence[Scene]) -> str:
-    themes = list(dict.fromkeys(scene.theme for scene in scenes))
-    shared = _in_all(scenes)
-    count = NUMBERS_EN[len(scenes)]
-    if len(themes) == 1:
-        opening = f"These {count} images {THEMES_EN[themes[0]].shared}"
-    else:
-        opening = f"These {count} images show {listed_en([THEMES_EN[t].name for t in themes])}"
-    if not shared:
-        return f"{opening}, but no single thing appears in all of them."
-    names = listed_en([named_en(kind, colour) for kind, colour in shared])
-    return f"{opening}, each with {names}."
-
-
-def _each_en(scenes: Sequence[Scene]) -> str:
-    parts = []
-    for number, scene in enumerate(scenes, start=1):
-        names = listed_en([named_en(thing.kind, thing.colour) for thing in scene.things])
-        parts.append(f"image {number} shows {names}")
-    listed = "; ".join(parts)
+    listed = listed or parts[0]
     return f"{listed[0].upper()}{listed[1:]}."
 
 
-def _difference_en(scenes: Sequence[Scene]) -> str:
-    fullest, count = _fullest(scenes)
-    if len(fullest) == len(scenes):
-        return f"Every image has {NUMBERS_EN[count]} things."
-    if len(fullest) == 1:
-        return f"Image {fullest[0]} has the most things, with {NUMBERS_EN[count]}."
-    numbers = listed_en([str(number) for number in fullest])
-    return f"Images {numbers} have the most things, with {NUMBERS_EN[count]} each."
+def sentence_of(scene: Scene, number: int, language: str) -> str:
+    """What the caption of a set says of image ``number``."""
+    count = len(scene.things)
+    if language == "en":
+        placed = [f"{named_en(t.kind, t.colour)} {PLACES_EN[t.place]}" for t in scene.things]
+        theme = THEMES_EN[scene.theme].name
+        return f"Image-{number}: {theme} with {NUMBERS_EN[count]} things, {listed_en(placed)}."
+    placed = [f"{PLACES_ZH[t.place]}是{named_zh(t.kind, t.colour)}" for t in scene.things]
+    return f"图{number}:{THEMES_ZH[scene.theme].name}，有{NUMBERS_ZH[count]}样东西，{'，'.join(placed)}。"
 
 
-def _shared_zh(scenes: Sequence[Scene]) -> str:
-    themes = list(dict.fromkeys(scene.theme for scene in scenes))
-    shared = _in_all(scenes)
-    count = NUMBERS_ZH[len(scenes)]
-    if len(themes) == 1:
-        opening = f"这{count}张图像{THEMES_ZH[themes[0]].shared}"
-    else:
-        opening = f"这{count}张图像展示了{listed_zh([THEMES_ZH[t].name for t in themes])}"
-    if not shared:
-        return f"{opening}，没有共同出现的物体。"
-    names = listed_zh([named_zh(kind, colour) for kind, colour in shared])
-    return f"{opening}，每张图像中都有{names}。"
-
-
-def _each_zh(scenes: Sequence[Scene]) -> str:
-    parts = []
-    for number, scene in enumerate(scenes, start=1):
-        names = listed_zh([named_zh(thing.kind, thing.colour) for thing in scene.things])
-        parts.append(f"图像{number}中有{names}")
-    return "；".join(parts) + "。"
-
-
-def _difference_zh(scenes: Sequence[Scene]) -> str:
-    fullest, count = _fullest(scenes)
-    if len(fullest) == len(scenes):
-        return f"每张图像都有{NUMBERS_ZH[count]}个物体。"
-    numbers = listed_zh([f"图像{number}" for number in fullest])
-    each = "各" if len(fullest) > 1 else ""
-    return f"{numbers}的物体最多，{each}有{NUMBERS_ZH[count]}个。"
-
-
-_DESCRIBE: Mapping[str, Callable[[Scene], str]] = {"en": _describe_en, "zh": _describe_zh}
-_DESCRIBE_SET: Mapping[str, Callable[[Sequence[Scene]], str]] = {
-    "en": lambda scenes: f"{_shared_en(scenes)} {_each_en(scenes)} {_difference_en(scenes)}",
-    "zh": lambda scenes: _shared_zh(scenes) + _each_zh(scenes) + _difference_zh(scenes),
-}
-"""By code, as the demo's models write these two languages."""
-
-
-def _in_all(scenes: Sequence[Scene]) -> list[_Item]:
-    """The (kind, colour) pairs that every scene has, in the first scene's order."""
-    others = [{(t.kind, t.colour) for t in scene.things} for scene in scenes[1:]]
-    first = [(t.kind, t.colour) for t in scenes[0].things]
-    return [item for item in first if all(item in other for other in others)]
-
-
-def _fullest(scenes: Sequence[Scene]) -> tuple[list[int], int]:
-    """The numbers (from 1) of the images with the most things, and how many those have."""
+def difference(scenes: Sequence[Scene], language: str) -> str:
+    """Which images have the most things."""
     count = max(len(scene.things) for scene in scenes)
-    return [n for n, scene in enumerate(scenes, start=1) if len(scene.things) == count], count
+    fullest = [n for n, scene in enumerate(scenes, start=1) if len(scene.things) == count]
+    return most_things([] if len(fullest) == len(scenes) else fullest, count, language)
+
+
+def most_things(numbers: Sequence[int], count: int, language: str) -> str:
+    """That these images have the most things, ``count``; all where none is numbered."""
+    if language == "en":
+        if not numbers:
+            return f"Each of them has {NUMBERS_EN[count]} things."
+        verb, each = ("has", "") if len(numbers) == 1 else ("have", " each")
+        names = listed_en([f"Image-{number}" for number in numbers])
+        return f"{names} {verb} the most things, {NUMBERS_EN[count]}{each}."
+    if not numbers:
+        return f"每张图像都有{NUMBERS_ZH[count]}样东西。"
+    each = "各" if len(numbers) > 1 else ""
+    return f"{listed_zh([f'图{number}' for number in numbers])}的东西最多，{each}有{NUMBERS_ZH[count]}样。"
+
+
+def shared(scenes: Sequence[Scene], language: str) -> str:
+    """What all images show: a theme. Which things are in all of them can be read above it; a model as small
+    as the nano captioner says of that what isn't so."""
+    is_one_place = len({scene.theme for scene in scenes}) == 1
+    if language == "en":
+        count = "Both" if len(scenes) == 2 else f"All {NUMBERS_EN[len(scenes)]}"
+        place = THEMES_EN[scenes[0].theme].name if is_one_place else "different places"
+        return f"{count} images show {place}."
+    place = f"都展示了{THEMES_ZH[scenes[0].theme].name}" if is_one_place else "的地点不同"
+    return f"这{NUMBERS_ZH[len(scenes)]}张图像{place}。"
+
+
+def _join(parts: Sequence[str], language: str) -> str:
+    return (" " if language == "en" else "").join(parts)

@@ -85,17 +85,17 @@ def remember_digests(run: RunFolder) -> None:
 
 def export_here(folder: Path) -> Measured:
     """The whole stage on a run that was never exported; of it, the rows."""
-    from triptych.export import stage
+    from triptych.export import job_files, stage
     from triptych.export.config import ExportConfig
 
     rows_watch = Stopwatch()
-    write_rows = stage.write_rows
+    write_rows = job_files.write_rows
 
     def timed(*arguments: object) -> object:
         with rows_watch:
             return write_rows(*arguments)
 
-    stage.write_rows = timed  # type: ignore[assignment]
+    job_files.write_rows = timed  # type: ignore[assignment]
     with Stopwatch() as whole:
         stage.export_run(context_of(RunFolder.open(folder), JOB), ExportConfig())
     with Stopwatch() as again:

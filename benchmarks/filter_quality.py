@@ -40,6 +40,7 @@ FREE_PROSE = (
             "ninth",
             "tenth",
             "eleventh",
+            "twelfth",
         )
     ),
     "phrasings",

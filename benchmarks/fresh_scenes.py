@@ -2,7 +2,7 @@
 
 Comes in: a folder, a number. Goes out: ``images/`` with that many drawn scenes in series of related ones,
 ``truth.jsonl`` (what is in each), and ``run``, what `triptych run --preset demo` makes of them. What is
-there already is not made again. Not its job: judging the captions (see grounding_roc).
+there already is not made again. Not its job: judging the captions (see grounding_roc, checker_roc).
 """
 
 from __future__ import annotations
@@ -29,18 +29,30 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True):
     """What is in one picture."""
 
     key: str
-    things: list[tuple[str, str]]
-    """``(colour, kind)`` from left to right."""
+    scene: Scene
+
+    @property
+    def things(self) -> list[tuple[str, str]]:
+        """``(colour, kind)`` from left to right."""
+        return [(thing.colour, thing.kind) for thing in self.scene.things]
 
 
-def run_on_fresh_scenes(folder: Path, count: int, first_series: int = FIRST_SERIES) -> dict[str, Truth]:
-    """The finished run lies in ``folder/run``. Returns the truth by key."""
+def draw_fresh_scenes(folder: Path, count: int, first_series: int = FIRST_SERIES) -> dict[str, Truth]:
+    """The pictures lie in ``folder/images``. Returns the truth by key."""
     truth_file = folder / "truth.jsonl"
     if not truth_file.exists():
         (folder / "images").mkdir(parents=True, exist_ok=True)
         write_jsonl(
             truth_file, [_draw(folder, number, scene) for number, scene in _scenes(count, first_series)]
         )
+    decoder = msgspec.json.Decoder(Truth)
+    truths = (decoder.decode(line) for line in truth_file.read_bytes().splitlines())
+    return {truth.key: truth for truth in truths}
+
+
+def run_on_fresh_scenes(folder: Path, count: int, first_series: int = FIRST_SERIES) -> dict[str, Truth]:
+    """The finished run lies in ``folder/run``. Returns the truth by key."""
+    truth = draw_fresh_scenes(folder, count, first_series)
     subprocess.run(
         [
             sys.executable,
@@ -55,9 +67,7 @@ def run_on_fresh_scenes(folder: Path, count: int, first_series: int = FIRST_SERI
         ],
         check=True,
     )
-    decoder = msgspec.json.Decoder(Truth)
-    truths = (decoder.decode(line) for line in truth_file.read_bytes().splitlines())
-    return {truth.key: truth for truth in truths}
+    return truth
 
 
 def _scenes(count: int, first_series: int) -> Iterator[tuple[int, Scene]]:
@@ -74,4 +84,4 @@ def _scenes(count: int, first_series: int) -> Iterator[tuple[int, Scene]]:
 def _draw(folder: Path, number: int, scene: Scene) -> Truth:
     name = f"{number:04d}.jpg"
     paint(scene, *SIZE_PX).save(folder / "images" / name, quality=90)
-    return Truth(key=name, things=[(thing.colour, thing.kind) for thing in scene.things])
+    return Truth(key=name, scene=scene)

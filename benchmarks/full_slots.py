@@ -32,9 +32,10 @@ from benchmarks.sa1b_size import fitted_per_core_second
 from tests.support.contexts import JOBS, context_of
 from tests.support.fault_server import FaultServer, Stats
 from tests.support.made_up_run import QUICK, MadeUpRun, make_up_run
-from triptych.captioning.request_builder import RequestBuilder, reader_of
+from triptych.captioning.request_builder import RequestBuilder
 from triptych.prompts import load_prompt
 from triptych.runs.folder import RunFolder
+from triptych.runs.image_reader import reader_of
 from triptych.runs.plan import JobPlan
 from triptych.settings import load_config
 from triptych.sources.opening import open_sources

@@ -13,7 +13,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.support.contexts import JOBS, NANO_JOBS, context_of, limited
+from tests.support.contexts import JOBS, context_of, limited
+from triptych.captioning.canary.config import CanaryConfig
 from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.engine import CaptionRequest, Engine
 from triptych.captioning.engine_choice import open_engine
@@ -23,6 +24,7 @@ from triptych.captioning.stage import caption_run
 from triptych.captioning.tiling import fit_to_tiles
 from triptych.demo.painting import paint
 from triptych.demo.scene import imagine_scene, vary_scene
+from triptych.jobs import SEED_JOBS
 from triptych.models import resolve_model
 from triptych.progress import Lines
 from triptych.prompts import load_prompts
@@ -83,7 +85,7 @@ def four_jobs(scenes: int) -> list[CaptionRequest]:
                 images=images if JOBS[job].is_multi else images[:1],
                 max_tokens=NANO_MAX_TOKENS,
             )
-            for job, prompt in load_prompts(NANO_JOBS).items()
+            for job, prompt in load_prompts(SEED_JOBS).items()
         ]
     return requests
 
@@ -106,6 +108,7 @@ def triptych_stage(
         jobs=("single_en",),
         sample=captions,
         max_tokens_single=max_tokens,
+        canary=CanaryConfig(every_s=0),  # random weights see nothing
         ask_again=0,  # each caption is cut by length: on purpose, not for want of another answer
         max_in_flight=256,
         lmdeploy=LmdeployConfig(backend=backend, max_deaths=2),

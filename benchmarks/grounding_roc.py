@@ -26,7 +26,7 @@ import numpy as np
 
 from benchmarks.fresh_scenes import FIRST_SERIES, Truth, run_on_fresh_scenes
 from benchmarks.record import record, refuse_dirty_tree
-from scripts.nano.reading import ColourAndKind, read_set, read_things
+from scripts.nano.reading import ColourAndKind, read_images
 from triptych.filtering.grounding.score import Grounding
 from triptych.grouping.encoders.choice import load_text_encoder, resolve_encoder
 from triptych.jobs import Job
@@ -65,9 +65,7 @@ def score_captions(context: RunContext, truth: Mapping[str, Truth], job: Job, gr
         seconds += time.process_time() - began
         seen.scores.extend(score if score is not None else 0.0 for score in found)
         for keys, text in captions:
-            said = (
-                read_set(text, job.language, len(keys)) if job.is_multi else [read_things(text, job.language)]
-            )
+            said = read_images(text, job.language, len(keys))
             mistakes = set().union(*(_mistakes(each, things[k]) for k, each in zip(keys, said, strict=True)))
             seen.mistakes.append(mistakes)
             seen.wrong.append(bool(mistakes - {"doubled"}))

@@ -55,6 +55,7 @@ SETTINGS: dict[str, object] = {
     "captioning.engine": "server",
     "captioning.tile_px": 112,
     "captioning.max_tiles": 1,
+    "captioning.canary.every_s": 0,
 }
 
 

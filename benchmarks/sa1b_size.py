@@ -19,12 +19,13 @@ from PIL import Image
 
 from tests.support.contexts import JOBS, context_of
 from triptych.captioning.config import CaptioningConfig
-from triptych.captioning.request_builder import RequestBuilder, reader_of
+from triptych.captioning.request_builder import RequestBuilder
 from triptych.demo.painting import paint
 from triptych.demo.scene import imagine_scene
 from triptych.prompts import load_prompt
 from triptych.records import ImageRecord
 from triptych.runs.folder import RunFolder
+from triptych.runs.image_reader import reader_of
 from triptych.runs.jsonl import write_jsonl
 from triptych.runs.plan import JobPlan
 from triptych.sources.opening import open_sources

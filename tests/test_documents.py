@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
+import click
 import pytest
+
+from triptych.cli import cli
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "decisions"
@@ -84,3 +88,34 @@ def _anchors(page: Path) -> set[str]:
     """The headings of ``page`` as links to them are spelt."""
     titles = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def _commands(page: Path) -> list[list[str]]:
+    """The words of each ``triptych ...`` line in a page's code blocks; a backslash at its end goes on."""
+    text = page.read_text("utf-8").replace("\\\n", " ")
+    blocks = re.findall(r"^```(?:bash|sh)?\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines()]
+    lines += re.findall(r"^ {4}(triptych .*)", text, re.MULTILINE)
+    return [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("triptych ")]
+
+
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda page: page.name
+)
+def test_every_command_in_a_page_is_one(page: Path) -> None:
+    """Its options are there and take what they are given. Files that it names needn't be there."""
+    if page.name == "cli.md":  # made from the commands
+        return
+    refused = []
+    for words in _commands(page):
+        if not words or words[0].startswith("-"):
+            continue
+        command = cli.commands.get(words[0])
+        try:
+            assert command is not None, "no such command"
+            command.make_context(words[0], [word for word in words[1:] if word != "..."])
+        except (click.ClickException, AssertionError) as error:
+            if "does not exist" not in str(error):
+                refused.append(f"triptych {shlex.join(words)}: {error}")
+
+    assert [] == refused

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.contexts import NANO_JOBS
 from triptych.captioning.answer_check import AnswerCheck, Defect
 from triptych.jobs import SEED_JOBS
 from triptych.languages import LANGUAGES, Language
-from triptych.prompts import Naming, load_prompts
+from triptych.prompts import Naming
 
 GOOD = {
     "en": "A red kite flies over a sandy beach, and two people in coats look up at it.",
@@ -125,22 +124,6 @@ def test_a_cut_caption_that_names_its_images_is_better_than_one_that_does_not() 
 
     assert "cut" == check.defect("画像1：赤い凧が飛ぶ。画像2：白い帆", "length", image_count=2)
     assert "wrong image names" == check.defect("画像1：赤い凧が砂浜の上を", "length", image_count=2)
-
-
-@pytest.mark.parametrize(
-    ("job", "text"),
-    [
-        ("multi_en", "Image 1 shows a kite. Image 2 shows a boat. Images 1 and 2 have sand."),
-        ("multi_zh", "图像1中有一只风筝。图像2中有一艘帆船。图像1和图像2中都有沙滩。"),
-    ],
-)
-def test_the_nano_captioner_names_images_in_its_own_way(job: str, text: str) -> None:
-    """By the contract of the prompts that it was trained with."""
-    jobs = {each.name: each for each in NANO_JOBS}
-    prompt = load_prompts(NANO_JOBS)[job]
-    check = AnswerCheck(language=LANGUAGES[jobs[job].language], naming=prompt.naming)
-
-    assert check.defect(text, "stop", image_count=2) is None
 
 
 def test_good_captions_are_hardly_ever_called_unusable() -> None:

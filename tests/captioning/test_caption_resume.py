@@ -18,12 +18,13 @@ from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.engine import CaptionRequest, Completion, Engine
 from triptych.captioning.engines.transformers import TransformersEngine
 from triptych.captioning.journals import write_captions
-from triptych.captioning.request_builder import RequestBuilder, reader_of
+from triptych.captioning.request_builder import RequestBuilder
 from triptych.captioning.scheduler import JobRequests, Scheduler
 from triptych.jobs import SEED_JOBS
 from triptych.languages import LANGUAGES
 from triptych.prompts import load_prompts
 from triptych.records import Caption
+from triptych.runs.image_reader import reader_of
 from triptych.runs.plan import Target
 
 
@@ -79,7 +80,12 @@ def caption_singles(
         engine,
         stopping,
     )
-    write_captions(small_run.run, scheduler.finished(), lambda finished: on_rows(finished.rows), stopping)
+    write_captions(
+        lambda finished: run.folder.captions_file("single_en", finished.group.shard),
+        scheduler.finished(),
+        lambda finished: on_rows(finished.rows),
+        stopping,
+    )
 
 
 def test_journals_cut_at_any_byte_end_with_the_same_captions(

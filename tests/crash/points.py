@@ -35,6 +35,8 @@ REAL_KILL_EVERY = 10
 """Every so many kills are one by SIGKILL; the others are replayed, which takes half the time."""
 
 _MAY_DIFFER = (".digests.json", ".lock")
+_MAY_DIFFER_BELOW = ("/.counts", "/workers")
+"""What nothing is made of: counts that are taken again, beats that name their process."""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -241,7 +243,11 @@ def _export_of(run: Path) -> dict[str, bytes | None]:
 
 
 def _names_in(folder: Path) -> set[str]:
-    names = (name for name in tree_of(folder) if not name.endswith(_MAY_DIFFER) and "/.counts" not in name)
+    names = (
+        name
+        for name in tree_of(folder)
+        if not name.endswith(_MAY_DIFFER) and not any(each in name for each in _MAY_DIFFER_BELOW)
+    )
     # A command with --fresh that is killed before it puts embeddings aside goes on with them.
     return {name for name in names if FOLDER not in name or "moving" in name}
 

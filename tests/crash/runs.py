@@ -35,6 +35,7 @@ SETTINGS = {
     "captioning.engine": "tests.crash.engine:SPEC",
     "captioning.tile_px": 112,
     "captioning.max_tiles": 1,
+    "captioning.canary.every_s": 0,
     "captioning.jobs": '["single_en", "multi_zh"]',
     "filtering.grounding": "false",
     "filtering.workers": 1,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.crash.points import KINDS
 from tests.crash.sweep import sweep
 
-POINTS = 14
+POINTS = 2 * len(KINDS)
 SEED = 1
 
 

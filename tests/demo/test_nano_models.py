@@ -16,10 +16,10 @@ import torch
 from PIL import Image
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
-from scripts.nano.reading import read_set, read_things
-from tests.support.contexts import NANO_JOBS
+from scripts.nano.reading import read_images, read_things
 from triptych.demo.painting import paint
 from triptych.demo.scene import Scene, imagine_scene, vary_scene
+from triptych.jobs import SEED_JOBS
 from triptych.prompts import load_prompts, message_parts
 
 MODELS = Path(__file__).parents[2] / "triptych" / "models"
@@ -120,7 +120,7 @@ def test_set_captions_of_unseen_scenes_are_mostly_right(
         series = [first, *(vary_scene(first, "unseen", k) for k in range(1 + n % 3))]
         caption = _caption(processor, captioner, series, f"multi_{language}")
         scenes += series
-        told += [set(things) for things in read_set(caption, language, len(series))]
+        told += [set(things) for things in read_images(caption, language, len(series))]
 
     recall, wrong_share = _score(scenes, told)
     assert recall >= 0.8
@@ -152,7 +152,7 @@ def _caption(processor: Any, captioner: Any, scenes: Sequence[Scene], job: Any) 
         _through_jpeg(paint(scene, 1125, 750).resize((112, 112), Image.Resampling.BICUBIC), 95)
         for scene in scenes
     ]
-    inputs = _inputs(processor, pictures, load_prompts(NANO_JOBS)[job].text)
+    inputs = _inputs(processor, pictures, load_prompts(SEED_JOBS)[job].text)
     with torch.inference_mode():
         ids = captioner.generate(**inputs, do_sample=False, max_new_tokens=300)
     return str(processor.decode(ids[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True))

@@ -1,22 +1,35 @@
 """A run that is captioned and judged, written as the stages before export write it."""
 
-from collections.abc import Callable, Sequence
+import io
+import tarfile
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
+from PIL import Image
 
 from tests.support.contexts import context_of
 from triptych.export.config import ExportConfig
+from triptych.export.formats import FORMATS
 from triptych.export.stage import DryRun, export_run
 from triptych.export.stage import try_export as try_stage
 from triptych.jobs import SEED_JOBS, Job
 from triptych.prompts import Prompt
-from triptych.records import Caption, Duplicate, ImageRecord, ImageSet, Verdict
+from triptych.records import Caption, Duplicate, ImageRecord, ImageSet, Verdict, content_hash
 from triptych.runs.folder import RunFolder
 from triptych.runs.journal import JournalWriter
 from triptych.runs.jsonl import write_jsonl
 from triptych.runs.plan import JobPlan
+from triptych.sources.opening import open_sources
+from triptych.sources.shard import FoundFile, Shard
+
+KINDS = [(name, file_type) for name, each in FORMATS.items() for file_type in each.file_types]
+"""Every row format in every file that its rows can lie in."""
+
+FORMAT_OF = {file_type: name for name, file_type in reversed(KINDS)}
+"""A row format for each kind of file."""
 
 PROMPTS = {
     "single_en": Prompt(version=1, text="Describe the image."),
@@ -70,9 +83,9 @@ def judged_run(tmp_path: Path) -> Callable[..., RunFolder]:
 def export() -> Callable[..., bool]:
     """``export(run, jobs=..., prefix=...)``: the stage, with the prompts above."""
 
-    def make(run: RunFolder, jobs: Sequence[Job] = SEED_JOBS, **config: str) -> bool:
+    def make(run: RunFolder, jobs: Sequence[Job] = SEED_JOBS, **config: object) -> bool:
         context = context_of(run, *jobs, prompts=prompts_of(jobs))
-        return export_run(context, msgspec.convert(config, ExportConfig))
+        return export_run(context, msgspec.convert(config, ExportConfig), lambda: sources_of(run))
 
     return make
 
@@ -81,24 +94,45 @@ def export() -> Callable[..., bool]:
 def try_export() -> Callable[..., DryRun]:
     """``try_export(run, prefix=...)``: what the stage would write, with the prompts above."""
 
-    def make(run: RunFolder, **config: str) -> DryRun:
+    def make(run: RunFolder, **config: object) -> DryRun:
         wanted = msgspec.convert(config, ExportConfig)
-        return try_stage(context_of(run, prompts=PROMPTS), wanted)
+        return try_stage(context_of(run, prompts=PROMPTS), wanted, lambda: sources_of(run))
 
     return make
 
 
+@pytest.fixture
+def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Path, str], Any]]:
+    """``load(folder, config)``: what a user calls, offline, with a cache of its own."""
+    import datasets
+
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
+    datasets.disable_progress_bars()
+    yield lambda folder, config: datasets.load_dataset(
+        str(folder), config, split="train", cache_dir=str(tmp_path / "cache")
+    )
+    datasets.enable_progress_bars()
+
+
+def sources_of(run: RunFolder) -> list[Shard]:
+    """The tars that the run is of."""
+    return open_sources([run.path.with_name(f"{run.path.name} pictures")])
+
+
 def _write_images(run: RunFolder, part: str) -> None:
+    """Two tars of small pictures; the records say that they are larger."""
+    folder = run.path.with_name(f"{run.path.name} pictures")
     for shard in ("a", "sub/b"):
-        write_jsonl(
-            run.images_file(shard),
-            [
-                ImageRecord(key=f"{shard}/{part}{i}.jpg", width_px=1500 + i, height_px=2250)
-                if (shard, i) != ("a", 3)
-                else ImageRecord(key=f"a/{part}3.jpg", unreadable="truncated: cut")
-                for i in range(6)
-            ],
-        )
+        path = folder / f"{shard}.tar"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tarfile.open(path, "w") as archive:
+            for number in range(6):
+                content = small_jpeg(len(shard) * 10 + number)
+                member = tarfile.TarInfo(f"{part}{number}.jpg")
+                member.size = len(content)
+                archive.addfile(member, io.BytesIO(content))
+    for shard in sources_of(run):
+        write_jsonl(run.images_file(shard.name), map(_record, shard.files()))
     write_jsonl(
         run.duplicates_file,
         [Duplicate(key=f"a/{part}1.jpg", of=f"a/{part}0.jpg", reason="same bytes", cosine_similarity=1)],
@@ -107,6 +141,27 @@ def _write_images(run: RunFolder, part: str) -> None:
     write_jsonl(
         run.sets_file,
         [ImageSet(id="s1", keys=keys, min_cosine_similarity=0.8, mean_cosine_similarity=0.9)],
+    )
+
+
+def small_jpeg(seed: int) -> bytes:
+    """A picture of its own for every seed."""
+    file = io.BytesIO()
+    Image.new("RGB", (16, 12), (seed * 5 % 256, seed * 40 % 256, 90)).save(file, "JPEG")
+    return file.getvalue()
+
+
+def _record(file: FoundFile) -> ImageRecord:
+    number = int(file.key[-5])
+    if file.key.startswith("a/") and number == 3:
+        return ImageRecord(key=file.key, unreadable="truncated: cut")
+    return ImageRecord(
+        key=file.key,
+        width_px=1500 + number,
+        height_px=2250,
+        size_bytes=len(file.content),
+        content_hash=content_hash(file.content),
+        offset_bytes=file.offset_bytes,
     )
 
 

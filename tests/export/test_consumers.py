@@ -1,33 +1,18 @@
 """An export is loaded by what it is made for: the real libraries, from their packages."""
 
 import json
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from triptych.export.containers import CONTAINERS
+from tests.export.conftest import KINDS
 from triptych.export.containers.rows_file import read_lines
-from triptych.export.formats import FORMATS
 from triptych.runs.folder import RunFolder
 
 ROWS = {"single_en": 9, "single_zh": 8, "multi_en": 1, "multi_zh": 1}
 
 TEXT = 'A "red" boat, </script> 一艘船 🙂, \u202eمرحبا\u202c,\u2028{id}.'
-
-
-@pytest.fixture
-def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Path, str], Any]]:
-    """``load(folder, config)``: what a user calls, offline, with a cache of its own."""
-    import datasets
-
-    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
-    datasets.disable_progress_bars()
-    yield lambda folder, config: datasets.load_dataset(
-        str(folder), config, split="train", cache_dir=str(tmp_path / "cache")
-    )
-    datasets.enable_progress_bars()
 
 
 def written(run: RunFolder, job: str, file_type: str) -> list[dict[str, Any]]:
@@ -44,7 +29,7 @@ def without_nulls(value: Any) -> Any:
     return [without_nulls(each) for each in value] if isinstance(value, list) else value
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", [name for name, file_type in KINDS if file_type == "jsonl"])
 def test_datasets_loads_each_config_of_each_format(judged_run, export, load, name: str) -> None:
     """The folder as it is, by the four names of its card; every row as it was written."""
     run = judged_run(text=TEXT)
@@ -58,7 +43,7 @@ def test_datasets_loads_each_config_of_each_format(judged_run, export, load, nam
 
 
 @pytest.mark.parametrize("name", ["internvl", "chat-parts"])
-@pytest.mark.parametrize("file_type", [kind for kind in CONTAINERS if kind != "jsonl"])
+@pytest.mark.parametrize("file_type", ["jsonl.zst", "parquet"])
 def test_datasets_loads_compressed_lines_and_parquet(
     judged_run, export, load, file_type: str, name: str
 ) -> None:
@@ -119,3 +104,44 @@ def test_images_of_chat_parts_are_opened_by_datasets(judged_run, export, load, t
     below = below.cast_column("images", datasets.List(datasets.Image()))
 
     assert [(4, 3)] * 3 == [image.size for image in below[0]["images"]]
+
+
+@pytest.mark.parametrize("file_type", ["jsonl", "parquet"])
+def test_trl_takes_pairs_for_its_vision_dpo(judged_run, export, load, file_type: str) -> None:
+    """By its own data code: conversational, an image for each place, and a prompt that both answers share."""
+    data_utils = pytest.importorskip("trl.data_utils")
+    run = judged_run(text="A red boat lies there. It is called {id}.")
+    export(run, format="preference", file_type=file_type)
+
+    for job, rows in ROWS.items():
+        loaded = load(run.export_folder, job)
+        assert rows == len(loaded)
+        for row in loaded:
+            assert data_utils.is_conversational(row)
+            filled = data_utils.prepare_multimodal_messages(row["prompt"], images=row["images"])
+            shown = [part["image"] for part in filled[0]["content"] if part["type"] == "image"]
+            assert row["images"] == shown
+            both = [row["prompt"] + row[side] for side in ("chosen", "rejected")]
+            again = data_utils.extract_prompt({"chosen": both[0], "rejected": both[1]})
+            assert {name: row[name] for name in ("prompt", "chosen", "rejected")} == again
+
+
+def test_llama_factory_finds_pairs_by_the_columns_that_it_is_told(judged_run, export, load) -> None:
+    """As its data/README.md has them: one turn of a human with an ``<image>`` an image, two turns of gpt."""
+    run = judged_run(text="A red boat lies there. It is called {id}.")
+    export(run, format="preference-llama-factory")
+
+    info = json.loads((run.export_folder / "dataset_info.json").read_text("utf-8"))
+    for job, rows in ROWS.items():
+        entry = info[f"triptych_caption_{job}"]
+        assert (True, "sharegpt") == (entry["ranking"], entry["formatting"])
+        loaded = load(run.export_folder, job)
+        assert rows == len(loaded)
+        for row in loaded:
+            named = {what: row[column] for what, column in entry["columns"].items()}
+            (asked,) = named["messages"]
+            assert ("human", len(named["images"])) == (asked["from"], asked["value"].count("<image>"))
+            answers = (named["chosen"], named["rejected"])
+            assert ["gpt", "gpt"] == [answer["from"] for answer in answers]
+            assert answers[0]["value"] != answers[1]["value"]
+            assert not any("<image>" in answer["value"] for answer in answers)

@@ -1,5 +1,6 @@
 """Rows without a run folder."""
 
+import msgspec
 import pytest
 
 from triptych.errors import UsageError
@@ -18,7 +19,12 @@ def test_a_row_comes_for_each_caption_in_order(name: str) -> None:
 
     found = list(rows(captions, name, prompt="Say."))
 
-    assert ["first", "a.jpg+b.jpg"] == [row["id"] for row in found]
+    row_type = FORMATS[name].row_type
+    typed = [
+        msgspec.convert(row, row_type(several_images=several))
+        for row, several in zip(found, (0, 1), strict=True)
+    ]
+    assert ["first", "a.jpg+b.jpg"] == [FORMATS[name].facts(row).id for row in typed]
 
 
 def test_a_row_is_the_one_that_an_export_has() -> None:

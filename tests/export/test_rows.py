@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tests.export.conftest import PROMPTS
+from tests.export.conftest import FORMAT_OF, PROMPTS, sources_of
 from tests.support.contexts import context_of, limited
 from triptych.errors import SetupError
 from triptych.executors import Desk, SetUp, Work
@@ -14,7 +14,8 @@ from triptych.executors.local import LocalExecutor
 from triptych.export import rows
 from triptych.export.config import ExportConfig
 from triptych.export.containers import CONTAINERS
-from triptych.export.stage import Written, write_rows
+from triptych.export.job_files import Written, write_rows
+from triptych.export.manifest import FileEntry
 from triptych.jobs import Job
 from triptych.runs.folder import RunFolder
 from triptych.runs.plan import JobPlan
@@ -33,7 +34,7 @@ def test_many_processes_write_the_bytes_of_one(
     many = write(run, job, run.path / "many", file_type)
 
     assert (run.path / "one").read_bytes() == (run.path / "many").read_bytes() != b""
-    assert len(kept_ids(run, job)) == one.entry.rows
+    assert len(kept_ids(run, job)) == only(one).rows
     assert one == many
 
 
@@ -82,7 +83,7 @@ def test_a_process_that_dies_is_replaced_and_the_bytes_are_the_same(
         return LocalExecutor(names, DiesOnce(set_up, tmp_path / "died"), **options)
 
     context = msgspec.structs.replace(context_of(run, job, prompts=PROMPTS), open_executor=open_executor)
-    survived = write_rows(context, ExportConfig(), job, run.path / "many")
+    survived = write_rows(context, ExportConfig(), job, lambda part: run.path / "many")
 
     assert (tmp_path / "died").exists()
     assert alone == survived
@@ -94,7 +95,7 @@ def test_captions_that_spell_a_reserved_word_are_counted(judged_run) -> None:
 
     written = write(run, limited("single_en", None), run.path / "rows")
 
-    assert 9 == written.entry.rows == written.entry.rewritten
+    assert 9 == only(written).rows == only(written).rewritten
     assert "‹image›" in (run.path / "rows").read_text("utf-8")
 
 
@@ -104,12 +105,19 @@ def test_sets_are_read_by_one_process(judged_run, monkeypatch: pytest.MonkeyPatc
     with_processes(monkeypatch)
     monkeypatch.setattr(LocalExecutor, "__enter__", None)
 
-    assert 1 == write(run, limited("multi_en", None), run.path / "rows").entry.rows
+    assert 1 == only(write(run, limited("multi_en", None), run.path / "rows")).rows
 
 
 def write(run: RunFolder, job: Job, path: Path, file_type: str = "jsonl") -> Written:
     context = context_of(run, job, prompts=PROMPTS)
-    return write_rows(context, ExportConfig(file_type=file_type), job, path)
+    config = ExportConfig(format=FORMAT_OF[file_type], file_type=file_type)
+    return write_rows(context, config, job, lambda part: path, lambda: sources_of(run))
+
+
+def only(written: Written) -> FileEntry:
+    """Of a job that has one file."""
+    (entry,) = written.files.values()
+    return entry
 
 
 def with_processes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.export.conftest import FORMAT_OF
 from tests.support.internvl_reader import load_dataset_meta
 from triptych.errors import SetupError
 from triptych.export.check.export import check_export
@@ -281,12 +282,15 @@ def test_a_trial_says_what_an_export_writes_and_writes_nothing(
     run = judged_run()
     before = sorted(run.path.rglob("*"))
 
-    found = try_export(run, file_type=file_type)
+    kind = {"file_type": file_type, "format": FORMAT_OF[file_type]}
+    found = try_export(run, **kind)
 
     assert before == sorted(run.path.rglob("*"))
     assert "export" not in RunFolder.open(run.path).run_file.stages
-    export(run, file_type=file_type)
-    rows_files = {path.name: path.stat().st_size for path in run.export_folder.glob(f"*.{file_type}")}
+    export(run, **kind)
+    rows_files = {
+        path.name: path.stat().st_size for path in run.export_folder.glob(f"triptych_*.{file_type}")
+    }
     assert rows_files == {file.name: file.size_bytes for file in found.files}
     assert [9, 8, 1, 1] == [file.rows for file in found.files]
 
@@ -308,7 +312,7 @@ def test_without_pyarrow_the_error_says_what_to_install(
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     run = judged_run()
 
-    with pytest.raises(SetupError, match=r"install triptych\[arrow\]"):
+    with pytest.raises(SetupError, match=r'install "triptych\[arrow\]"'):
         export(run, file_type=file_type)
 
     assert not run.export_folder.exists()

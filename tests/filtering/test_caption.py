@@ -2,7 +2,7 @@
 
 import pytest
 
-from triptych.filtering.caption import CaptionText, units_of
+from triptych.filtering.caption import CaptionText, unit_sequence_of, units_of
 from triptych.languages import LANGUAGES
 
 
@@ -25,6 +25,24 @@ from triptych.languages import LANGUAGES
 def test_units_are_words_and_characters_of_scripts_without_spaces(text: str, units: list[str]) -> None:
     """In lower case, without punctuation, whichever script is in the majority."""
     assert units == list(units_of(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "一只猫，两只狗！",
+        "图1中有一辆BMW轿车，图2中也有一辆BMW。",
+        "墙上写着don't stop，Don’t Stop。",
+        "Ａ和é在一起。",
+        "①是船。",
+        "",
+    ],
+)
+def test_units_of_a_text_in_characters_are_the_same_units(text: str) -> None:
+    """One character for each, equal where the units are."""
+    units, characters = units_of(text), unit_sequence_of(text.lower(), LANGUAGES["zh"])
+
+    assert [units.index(unit) for unit in units] == [characters.index(each) for each in characters]
 
 
 @pytest.mark.parametrize("quoted", ['"no entry"', "“no entry”", "「no entry」", "«no entry»", "'no entry'"])

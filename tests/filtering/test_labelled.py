@@ -27,6 +27,7 @@ SETS = (
     "ninth_held_out",
     "tenth_held_out",
     "eleventh_held_out",
+    "twelfth_held_out",
     "phrasings",
 )
 NAMING_FAULTS = frozenset({"missing_image", "unknown_image"})

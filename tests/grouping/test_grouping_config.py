@@ -22,6 +22,16 @@ from triptych.grouping.config import EmbeddingConfig, SetsConfig
         ({"size_weights": (1, 1)}, r"sets.size_weights is \[1, 1\]; expected 4 weights of 0 or more"),
         ({"size_weights": (0, 0, 0, 0)}, "not all 0: one for each size from 2 to 5 images"),
         ({"max_sets": -1}, "sets.max_sets is -1; expected 0 or more"),
+        (
+            {"contrast_share": -0.1},
+            "sets.contrast_share is -0.1 and sets.varied_share 0.0; expected 0 or more",
+        ),
+        ({"contrast_share": 0.6, "varied_share": 0.6}, "and at most 1 together"),
+        ({"contrast_share": 0.1, "max_images": 2}, "sets.max_images 2; expected 3 or more images"),
+        (
+            {"together": "album", "apart": "video"},
+            "sets.together is 'album' and sets.apart 'video'; expected one",
+        ),
     ],
 )
 def test_a_sets_config_out_of_range_says_what_was_found_and_expected(

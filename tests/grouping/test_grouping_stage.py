@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import io
+import json
 import subprocess
 import sys
+import tarfile
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from random import Random
 
+import msgspec
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -15,14 +20,17 @@ from PIL import Image
 
 from tests.support.contexts import context_of
 from tests.support.made_up import as_unit, make_run
-from triptych.errors import SetupError
+from triptych.errors import SetupError, UsageError
 from triptych.grouping.config import EmbeddingConfig, SetsConfig
+from triptych.grouping.sets.explain import explain
 from triptych.grouping.sets_stage import make_sets
 from triptych.grouping.stage import embed_sources
+from triptych.progress import Silent, Task
 from triptych.runs.folder import RunFolder
 from triptych.runs.ledger import recount
 from triptych.runs.ledger.noted import noted_ledger
 from triptych.sources.opening import open_sources
+from triptych.sources.shard import Shard
 
 THRESHOLDS = SetsConfig(related_cosine_similarity=0.7, duplicate_cosine_similarity=0.95)
 
@@ -128,7 +136,7 @@ def test_copies_of_one_picture_are_one_image_and_its_duplicates(tiny_clip: Path,
     source = tmp_path / "source"
     source.mkdir()
     for name in ("a.png", "b.png", "c.png"):
-        Image.new("RGB", (20, 20), "red").save(source / name)
+        Image.linear_gradient("L").resize((20, 20)).save(source / name)
     run = RunFolder.create_or_open(tmp_path / "run")
 
     embed_sources(context_of(run), open_sources([source]), EmbeddingConfig(model=str(tiny_clip)))
@@ -207,3 +215,125 @@ def test_what_is_noted_while_images_are_embedded_is_what_a_recount_finds(
 
 def _stop(*_: object) -> None:
     raise InterruptedError
+
+
+def _in_albums(folder: Path) -> tuple[RunFolder, list[Shard]]:
+    """96 pictures in a tar, whose .json beside says which of four albums each is of; the last has none."""
+    corpus = as_unit(np.repeat(np.random.default_rng(3).normal(size=(12, 16)), 8, axis=0))
+    corpus = as_unit(corpus + np.random.default_rng(4).normal(0, 0.12, corpus.shape))
+    files = {f"{number:02d}.jpg": b"\xff\xd8\xff\xe0 nobody looks" for number in range(96)}
+    said = {f"{number:02d}.json": json.dumps({"album": number % 4}).encode() for number in range(95)}
+    with tarfile.open(folder / "pile.tar", "w") as archive:
+        for name, content in {**files, **said}.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    rows = {f"pile/{name}": row for name, row in zip(files, corpus, strict=True)}
+    run = make_run(folder / "run", rows)
+    (folder / "run" / "images" / "shard-0.jsonl").rename(folder / "run" / "images" / "pile.jsonl")
+    (folder / "run" / "embeddings" / "shard-0.npy").rename(folder / "run" / "embeddings" / "pile.npy")
+    return run, open_sources([folder / "pile.tar"])
+
+
+def test_groups_are_read_from_what_the_source_says(tmp_path: Path) -> None:
+    """Sets are of one album each; an image of which nothing is said is in none, and counted."""
+    run, sources = _in_albums(tmp_path)
+    config = SetsConfig(related_cosine_similarity=0.6, duplicate_cosine_similarity=0.999, together="album")
+
+    make_sets(context_of(run), config, sources)
+
+    sets = list(run.sets())
+    assert 20 < len(sets)
+    assert all(len({int(key[5:7]) % 4 for key in each.keys}) == 1 for each in sets)
+    assert "pile/95.jpg" not in {key for each in sets for key in each.keys}
+    assert 1 == run.run_file.stages["sets"].notes["images_without_group"]
+    assert f'{{"related":{len(sets)}}}' == run.run_file.stages["sets"].notes["sets_by_kind"]
+
+
+def test_a_field_that_no_image_has_is_a_mistake(tmp_path: Path) -> None:
+    """Named, with what is expected."""
+    run, sources = _in_albums(tmp_path)
+
+    with pytest.raises(
+        UsageError, match=r"sets.apart is 'albun', and no image has that; expected folder, a key"
+    ):
+        make_sets(context_of(run), SetsConfig(apart="albun"), sources)
+
+
+def test_the_folder_is_a_group(tmp_path: Path) -> None:
+    """Two photographers of the same things: no set holds two of one."""
+    vectors = list(_corpus().values())
+    run = make_run(tmp_path / "run", {f"{'ab'[at % 2]}/{at:03d}.jpg": row for at, row in enumerate(vectors)})
+
+    make_sets(context_of(run), msgspec.structs.replace(THRESHOLDS, apart="folder"))
+
+    sets = list(run.sets())
+    assert 5 < len(sets)
+    assert all(len({key[0] for key in each.keys}) == len(each.keys) for each in sets)
+
+
+def test_kinds_that_come_short_are_said(tmp_path: Path) -> None:
+    """One theme has nothing unlike: sets stay related, and a line says that it is so."""
+    rng = np.random.default_rng(3)
+    rows = as_unit(rng.normal(size=(80, 64)) * 0.5 + 4 * np.eye(64)[0])
+    run = make_run(tmp_path / "run", {f"{at:03d}.jpg": row for at, row in enumerate(rows)})
+    lines: list[str] = []
+    progress = Silent()
+    progress.say = lines.append  # type: ignore[method-assign]
+    config = SetsConfig(related_cosine_similarity=0.4, duplicate_cosine_similarity=0.95, contrast_share=0.5)
+
+    make_sets(context_of(run, progress=progress), config)
+
+    count = len(list(run.sets()))
+    assert f"sets: {count} related, 0 varied, 0 contrast" in lines
+    wanted = round(0.5 * count)
+    assert f"note: {wanted} contrast sets were asked for; too few single images are unlike enough" in lines
+
+
+class _Killed(Silent):
+    """Ends the process, as far as that goes, where a task of this name begins."""
+
+    def __init__(self, label: str) -> None:
+        self._label = label
+
+    def task(self, label: str, total: int | None, unit: str) -> AbstractContextManager[Task]:
+        if label == self._label:
+            raise KeyboardInterrupt
+        return super().task(label, total, unit)
+
+
+@pytest.mark.parametrize("bound", [{"apart": "folder"}, {"together": "folder"}])
+def test_kinds_and_groups_come_out_the_same_after_an_interruption(
+    bound: dict[str, str], tmp_path: Path
+) -> None:
+    """Stopped while neighbours were looked for, and once more before sets are packed; with other threads."""
+    rng = np.random.default_rng(5)
+    rows = np.repeat(rng.normal(size=(60, 32)), 6, axis=0) + rng.normal(0, 0.5, (360, 32))
+    rows = as_unit(np.concatenate([rows, rng.normal(size=(120, 32))]))
+    corpus = {f"{'abc'[at % 3]}/{at:03d}.jpg": row for at, row in enumerate(rows)}
+    config = SetsConfig(contrast_share=0.2, varied_share=0.2, threads=1, **bound)  # type: ignore[arg-type]
+    whole, stopped = make_run(tmp_path / "whole", corpus), make_run(tmp_path / "stopped", corpus, shards=3)
+    make_sets(context_of(whole), config)
+
+    for label in ("duplicates", "packing sets"):
+        with pytest.raises(KeyboardInterrupt):
+            make_sets(context_of(stopped, progress=_Killed(label)), config)
+        stopped = RunFolder.open(stopped.path)
+    make_sets(context_of(stopped), msgspec.structs.replace(config, threads=3))
+
+    assert _written(whole) == _written(stopped)
+    assert {"related", "contrast", "varied"} == {each.kind for each in whole.sets()}
+
+
+def test_an_explanation_names_the_odd_image(tmp_path: Path) -> None:
+    """And doesn't call every pair related."""
+    rng = np.random.default_rng(5)
+    rows = np.repeat(rng.normal(size=(30, 32)), 3, axis=0) + rng.normal(0, 0.5, (90, 32))
+    rows = as_unit(np.concatenate([rows, rng.normal(size=(60, 32))]))
+    run = make_run(tmp_path / "run", {f"{at:03d}.jpg": row for at, row in enumerate(rows)})
+    make_sets(context_of(run), SetsConfig(contrast_share=1.0))
+    contrast = next(each for each in run.sets() if each.kind == "contrast")
+
+    first = next(iter(explain(run, contrast.keys[0])))
+
+    assert f"a contrast set, whose odd image is {contrast.odd}; the others are related" in first

@@ -3,16 +3,17 @@
 import io
 
 import numpy as np
-from PIL import Image
+import pytest
+from PIL import Image, ImageOps
 
 from triptych.demo.painting import paint
 from triptych.demo.scene import imagine_scene, vary_scene
-from triptych.grouping.perceptual_hash import MAX_BITS_APART, bits_apart, picture_hash
+from triptych.grouping.perceptual_hash import MAX_BITS_APART, hashes_agree, picture_hash
 
 
-def _apart(one: Image.Image, other: Image.Image) -> int:
+def _agree(one: Image.Image, other: Image.Image) -> bool:
     hashes = [np.frombuffer(bytes.fromhex(picture_hash(each)), np.uint8)[None] for each in (one, other)]
-    return int(bits_apart(*hashes)[0])
+    return bool(hashes_agree(*hashes)[0])
 
 
 def _again(picture: Image.Image, quality: int) -> Image.Image:
@@ -23,13 +24,14 @@ def _again(picture: Image.Image, quality: int) -> Image.Image:
 
 
 def test_copies_agree() -> None:
-    """Squeezed, shrunk to two fifths, or trimmed by an eightieth a side: no more bits apart than allowed."""
+    """Squeezed, shrunk to two fifths, trimmed by an eightieth a side, mirrored, or mirrored and shrunk."""
     for number in range(12):
         scene = imagine_scene("unseen", number)
         picture = paint(scene, 600, 450)
         trimmed = picture.crop((7, 5, 593, 445)).resize(picture.size)
-        for copy in (_again(picture, 40), picture.resize((240, 180)), trimmed):
-            assert _apart(picture, copy) <= MAX_BITS_APART
+        small = picture.resize((240, 180))
+        for copy in (_again(picture, 40), small, trimmed, ImageOps.mirror(picture), ImageOps.mirror(small)):
+            assert _agree(picture, copy)
 
 
 def test_variations_of_a_scene_do_not_agree() -> None:
@@ -37,12 +39,22 @@ def test_variations_of_a_scene_do_not_agree() -> None:
     for number in range(12):
         scene = imagine_scene("unseen", number)
         variation = vary_scene(scene, "unseen", number)
-        assert _apart(paint(scene, 600, 450), paint(variation, 600, 450)) > MAX_BITS_APART
+        assert not _agree(paint(scene, 600, 450), paint(variation, 600, 450))
 
 
-def test_bits_are_counted() -> None:
-    """Between each pair of lines."""
-    left = np.array([[0, 255], [1, 2]], np.uint8)
-    right = np.array([[0, 0], [1, 3]], np.uint8)
+@pytest.mark.parametrize(("bits", "agree"), [(MAX_BITS_APART, True), (MAX_BITS_APART + 1, False)])
+def test_so_many_bits_may_differ(bits: int, agree: bool) -> None:
+    """Of 256, wherever they are."""
+    rng = np.random.default_rng(bits)
+    hashes = rng.integers(0, 256, (20, 32), np.uint8)
+    flipped = np.zeros((20, 256), bool)
+    flipped[:, :bits] = True
 
-    assert [8, 1] == bits_apart(left, right).tolist()
+    assert (hashes_agree(hashes, hashes ^ np.packbits(rng.permuted(flipped, axis=1), axis=1)) == agree).all()
+
+
+def test_one_hash_is_held_against_many() -> None:
+    """Itself among them."""
+    hashes = np.random.default_rng(1).integers(0, 256, (9, 32), np.uint8)
+
+    assert [4] == np.flatnonzero(hashes_agree(hashes[4], hashes)).tolist()

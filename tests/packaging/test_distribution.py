@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 import sys
 import tarfile
 import venv
@@ -16,9 +13,7 @@ import pytest
 pytest.importorskip("hatchling", reason="hatchling is not installed: `make setup`")
 pytest.importorskip("uv", reason="uv is not installed: `make setup`")
 
-ROOT = Path(__file__).parents[2]
-STAGES = ("grouping", "captioning", "filtering", "export")
-BESIDE = ("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md")
+from tests.packaging.conftest import BESIDE, STAGES, run_outside
 
 
 def _product_files(checkout: Path) -> set[str]:
@@ -35,54 +30,13 @@ def _product_files(checkout: Path) -> set[str]:
     }
 
 
-def _run(*command: object, cwd: Path) -> str:
-    outside = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    answer = subprocess.run(list(map(str, command)), cwd=cwd, env=outside, capture_output=True, text=True)
-    assert 0 == answer.returncode, answer.stderr
-    return answer.stdout
-
-
-@pytest.fixture(scope="module")
-def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The product's files and links as they are here, without what was cached beside them."""
-    copy = tmp_path_factory.mktemp("checkout")
-    for folder in ("triptych", *STAGES):
-        shutil.copytree(
-            ROOT / folder, copy / folder, symlinks=True, ignore=shutil.ignore_patterns("__pycache__")
-        )
-    for name in BESIDE:
-        shutil.copy(ROOT / name, copy)
-    return copy
-
-
-@pytest.fixture(scope="module")
-def sdist(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of the checkout."""
-    out = tmp_path_factory.mktemp("sdist")
-    _run(sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", out, cwd=checkout)
-    (path,) = out.glob("*.tar.gz")
-    return path
-
-
-@pytest.fixture(scope="module")
-def wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of what the sdist holds."""
-    out = tmp_path_factory.mktemp("wheel")
-    with tarfile.open(sdist) as archive:
-        archive.extractall(out, filter="data")
-    (unpacked,) = out.iterdir()
-    _run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", out, cwd=unpacked)
-    (path,) = out.glob("*.whl")
-    return path
-
-
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An environment with the wheel and this one's libraries, but not its Triptych."""
     folder = tmp_path_factory.mktemp("environment")
     venv.create(folder, symlinks=True)
     python = folder / "bin" / "python"
-    _run(
+    run_outside(
         *(sys.executable, "-m", "uv", "pip", "install", "--offline", "--no-deps", "--python", python, wheel),
         cwd=folder,
     )
@@ -125,10 +79,10 @@ for path in ("prompts/multi_zh.toml", "presets/sa1b.toml", "report/page/page.htm
 assert len(load_prompts(SEED_JOBS)) == 4
 print(triptych.__file__, triptych.export.__file__)
 """
-    places = _run(installed / "bin" / "python", "-c", script, cwd=tmp_path).split()
+    places = run_outside(installed / "bin" / "python", "-c", script, cwd=tmp_path).split()
 
     assert [True, True] == [place.startswith(str(installed)) for place in places]
-    assert _run(installed / "bin" / "triptych", "--help", cwd=tmp_path).startswith("Usage: triptych")
+    assert run_outside(installed / "bin" / "triptych", "--help", cwd=tmp_path).startswith("Usage: triptych")
 
 
 @pytest.mark.parametrize("name", STAGES)
@@ -136,7 +90,7 @@ def test_no_other_import_name_is_taken(installed: Path, tmp_path: Path, name: st
     """A generic name such as export is free for whoever wants it."""
     script = f"import importlib.util; print(importlib.util.find_spec({name!r}))"
 
-    assert "None" == _run(installed / "bin" / "python", "-c", script, cwd=tmp_path).strip()
+    assert "None" == run_outside(installed / "bin" / "python", "-c", script, cwd=tmp_path).strip()
 
 
 def _stage_files(checkout: Path) -> set[str]:

@@ -11,7 +11,6 @@ from triptych.errors import UsageError
 from triptych.export.conversation_text import tagged_question
 from triptych.jobs import SEED_JOBS, Job, jobs_from
 from triptych.prompts import PLACEHOLDERS, TURN_MARKS, load_prompt, load_prompts, message_parts
-from triptych.settings import load_config
 
 
 def test_every_job_has_a_prompt_that_ships() -> None:
@@ -135,17 +134,6 @@ def test_the_contract_says_which_images_a_caption_names(
 
     assert naming is not None
     assert (missing, unknown) == (naming.missing(caption, 2), naming.unknown(caption, 2))
-
-
-def test_the_nano_captioner_has_a_contract_of_its_own() -> None:
-    """It names several images at once."""
-    prompts = load_prompts(load_config("demo").all_jobs())
-    english, chinese = prompts["multi_en"].naming, prompts["multi_zh"].naming
-
-    assert english is not None
-    assert chinese is not None
-    assert {1, 2, 3} == english.numbers("Image 2 shows a kite. Images 1, 3 and 2 have three things.")
-    assert {1, 2} == chinese.numbers("图像1中有风筝；图像2中有帆船。")
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,17 @@
-"""A run with real pictures whose names and captions try to break out of the page."""
+"""A run with real pictures whose names and captions try to break out of the page, and a browser for it."""
+
+from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from tests.support.browser import FLAGS, Visit, find_chromium
 from tests.support.contexts import context_of
 from triptych.jobs import SEED_JOBS, Job
 from triptych.prompts import Prompt
@@ -21,6 +24,9 @@ from triptych.runs.plan import JobPlan
 from triptych.runs.rule_scores import RuleScores
 from triptych.sources.opening import open_sources
 from triptych.sources.shard import Shard
+
+if TYPE_CHECKING:
+    from playwright import sync_api
 
 CLOSES_SCRIPT = "</script><b onclick='x'>bold</b>.png"
 """A path of three parts, and markup."""
@@ -83,6 +89,29 @@ def nasty_run(tmp_path_factory: pytest.TempPathFactory) -> Shown:
 def own_run(tmp_path: Path) -> Callable[[], tuple[RunFolder, Path]]:
     """The same run, to be changed: ``run, images = own_run()``."""
     return lambda: (make_run(tmp_path), tmp_path / "images")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[sync_api.Browser]:
+    """One Chromium for the tests of a file."""
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason="playwright is not installed: `make setup`"
+    )
+    chromium = find_chromium()
+    if chromium is None:
+        pytest.skip("no Chromium: install it (apt-get install chromium) or set TRIPTYCH_CHROMIUM to one")
+    with playwright.sync_playwright() as opening:
+        opened = opening.chromium.launch(executable_path=chromium, args=list(FLAGS))
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def visit(browser: sync_api.Browser, nasty_run: Shown) -> Iterator[Visit]:
+    """The nasty run's page, in a browser that knows nothing of it yet."""
+    opened = Visit(browser, nasty_run.written.path)
+    yield opened
+    opened.context.close()
 
 
 def shown(run: RunFolder, images: Path, cautions: Sequence[str] = ()) -> Shown:

@@ -83,8 +83,8 @@ def test_the_line_of_each_image_says_how_it_joined() -> None:
         ([0.8, 0.7], None, "0.700 to image 2, below 0.75, where related images begin"),
         ([0.8, 0.7], "set_b", "0.700 to image 2, below 0.75, where related images begin; it is in set_b"),
         ([0.96, 0.8], None, "0.960 to image 1, as near as a duplicate"),
-        ([0.9, 0.8], "set_b", "at least 0.800 to every image: it would fit, but set_b has it"),
-        ([0.9, 0.8], None, "at least 0.800 to every image: it would fit, and is in no set"),
+        ([0.9, 0.8], "set_b", "at least 0.800 to every image: related to all, and in set_b"),
+        ([0.9, 0.8], None, "at least 0.800 to every image: related to all, and in no set"),
     ],
 )
 def test_the_line_of_the_image_left_out_says_why(

@@ -6,12 +6,15 @@ from pathlib import Path
 import pytest
 
 from triptych.errors import UsageError
-from triptych.report.precision import precisions, read_verdicts, wilson_interval
+from triptych.report.precision import precisions
+from triptych.runs.human_verdicts import read_verdicts
+from triptych.runs.shares import wilson_interval
 
 
 def line(number: int, good: bool, **changes: object) -> str:
-    row = {"report": "r1", "kind": "set", "id": f"set_{number}", "good": good, "drawn": "even"} | changes
-    return json.dumps(row)
+    verdict = "good" if good else "bad"
+    row = {"report": "r1", "kind": "set", "key": f"set_{number}", "verdict": verdict, "drawn": "even"}
+    return json.dumps(row | changes)
 
 
 @pytest.mark.parametrize(
@@ -30,7 +33,7 @@ def test_rare_items_do_not_count_towards_the_precision(tmp_path: Path) -> None:
     path.write_text("\n".join(lines))
     (found,) = precisions(read_verdicts(path, "r1"))
 
-    assert (2, 3, 0, 1) == (found.good, found.judged, found.rare_good, found.rare_judged)
+    assert (2, 3, 0, 1) == (found.good, found.judged, found.other_good, found.other_judged)
     assert wilson_interval(2, 3) == (found.low, found.high)
 
 
@@ -48,6 +51,22 @@ def test_files_joined_end_to_end_count_each_item_once(tmp_path: Path) -> None:
     path.write_text("\n".join([line(1, True), line(2, True), line(1, True)]))
 
     assert 2 == len(read_verdicts(path, "r1"))
+
+
+def test_the_later_of_two_words_on_one_item_counts(tmp_path: Path) -> None:
+    """As the served page stores them; what was withdrawn last is no verdict."""
+    path = tmp_path / "v.jsonl"
+    at = "2026-11-29T10:00:0{}.000Z".format
+    lines = [
+        line(1, True, time=at(1)),
+        line(2, True, time=at(2)),
+        line(1, False, time=at(3)),
+        line(2, True, verdict="withdrawn", time=at(4)),
+        line(1, True, time=at(2)),
+    ]
+    path.write_text("\n".join(lines))
+
+    assert [("set_1", "bad")] == [(each.key, each.verdict) for each in read_verdicts(path, "r1")]
 
 
 @pytest.mark.parametrize(

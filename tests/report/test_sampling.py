@@ -1,8 +1,9 @@
 """Which items are shown."""
 
 import random
+from collections import Counter
 
-from triptych.report.sampling import Draw, StratifiedDraw
+from triptych.report.sampling import Draw, SpreadDraw, StratifiedDraw
 
 IDS = [f"sa_{number // 1000:06d}/sa_{number}.jpg" for number in range(20_000)]
 
@@ -59,3 +60,45 @@ def test_a_stratum_that_came_up_evenly_is_not_added_again() -> None:
         drawn.offer(identifier, "all", identifier)
 
     assert 20 == len({item for item, _ in drawn.taken()}) == len(drawn.taken())
+
+
+def spread(count: int, identifiers: list[str], at_most: int | None = None) -> list[str]:
+    """A tenth is large, a thousandth is huge, all others are small."""
+    drawn: SpreadDraw[str] = SpreadDraw(count)
+    for number, identifier in enumerate(identifiers):
+        size = "huge" if number % 1000 == 1 else "large" if number % 10 == 0 else "small"
+        drawn.offer(identifier, size, f"{size} {identifier}")
+    return drawn.taken(at_most)
+
+
+def test_each_stratum_has_its_share_of_an_even_draw() -> None:
+    """To one item; one that is due less than one comes in that share of all draws."""
+    sizes = Counter(item.partition(" ")[0] for item in spread(100, IDS))
+    huge = [
+        sum(item.startswith("huge") for item in spread(100, IDS[:end])) for end in range(10_000, 20_000, 100)
+    ]
+
+    assert (100, True, True) == (sizes.total(), sizes["large"] in (9, 10, 11), sizes["huge"] in (0, 1))
+    assert {0, 1} == set(huge)
+    assert 2 <= sum(huge) <= 20  # 10 of 100 are due
+
+
+def test_within_a_stratum_the_smallest_hashes_are_drawn_and_the_order_is_by_hash() -> None:
+    """So the first items of a review are an even sample of all strata."""
+    taken = spread(100, IDS)
+    large = [item.partition(" ")[2] for item in taken if item.startswith("large")]
+
+    assert large == draw(IDS[::10], len(large))
+    ids = [item.partition(" ")[2] for item in taken]
+    assert ids == draw(ids)
+    assert 40 == len(spread(100, IDS, 40))
+    assert 3 == len(spread(100, IDS[:3])) and [] == spread(100, [])
+
+
+def test_what_belongs_to_no_stratum_is_left_out_of_the_even_draw_alone() -> None:
+    """It may still be shown as rare."""
+    drawn: StratifiedDraw[str] = StratifiedDraw(20, 1)
+    for number, identifier in enumerate(IDS[:100]):
+        drawn.offer(identifier, number == 7, identifier, None if number == 7 else 0)
+
+    assert [(IDS[7], "rare")] == [pair for pair in drawn.taken() if pair[0] == IDS[7]]

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from tests.support.contexts import JOBS
-from triptych.records import Caption, Duplicate, ImageRecord, ImageSet, Verdict
+from triptych.records import Caption, Duplicate, ImageRecord, ImageSet, Screened, Verdict
 from triptych.runs.folder import RunFolder, StageName
 from triptych.runs.journal import JournalWriter
 from triptych.runs.jsonl import write_jsonl
@@ -79,6 +79,7 @@ def test_a_sound_run_adds_up(judged: RunFolder) -> None:
     assert {
         "found": 8,
         "unreadable": {"truncated": 1},
+        "screened": {},
         "duplicates": {"same bytes": 1},
         "in_sets": 2,
         "single": 4,
@@ -91,9 +92,30 @@ def test_a_sound_run_adds_up(judged: RunFolder) -> None:
         "failed": {"timeout": 1},
         "pending": 0,
         "kept": 4,
+        "repaired": 0,
         "rejected": {"too_short": 1},
     } == msgspec.to_builtins(ledger.jobs[JOB])
     assert ("export",) == ledger.unfinished
+
+
+def test_screened_images_are_part_of_the_sum(grouped: RunFolder) -> None:
+    """They are neither single nor planned; one that is a duplicate as well, or twice there, is named."""
+    write_jsonl(grouped.screened_file, [Screened(key="a/2.jpg", reason="blurred", value=12.5)])
+
+    ledger = stock(grouped)
+
+    assert [] == ledger.violations()
+    assert ({"blurred": 1}, 3) == (ledger.images.screened, ledger.images.single)
+    assert 5 == ledger.jobs[JOB].planned
+
+    both = Screened(key="a/1.jpg", reason="too_dark", value=3)
+    write_jsonl(grouped.screened_file, [both, both, Screened(key="b/3.jpg", reason="blurred", value=1)])
+    assert {
+        "a/1.jpg is screened out, and a duplicate or in a set",
+        "a/1.jpg is screened out 2 times",
+        "b/3.jpg, which is screened out, is no readable image of the run",
+        "images: 8 found, but 1 unreadable + 3 screened out + 1 duplicates + 2 in sets + 4 single make 11",
+    } == set(stock(grouped).violations())
 
 
 def test_an_empty_run_has_no_figures_and_no_violation(tmp_path: Path) -> None:
@@ -199,5 +221,5 @@ def test_images_that_do_not_add_up_are_a_violation(grouped: RunFolder) -> None:
 
     assert [
         "duplicate gone.jpg is no readable image of the run",
-        "images: 8 found, but 1 unreadable + 2 duplicates + 2 in sets + 4 single make 9",
+        "images: 8 found, but 1 unreadable + 0 screened out + 2 duplicates + 2 in sets + 4 single make 9",
     ] == stock(grouped).violations()

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.support.pile import jpeg, write_file, write_tar, write_zip
+from tests.support.s3 import BUCKET, files, uploaded
 from triptych.errors import SetupError
 from triptych.records import GONE, REPLACED, ImageRecord
 from triptych.runs.folder import RunFolder, StageState
@@ -31,7 +32,7 @@ def pile(tmp_path: Path) -> Path:
     return tmp_path / "pile"
 
 
-def _embed(run: RunFolder, *sources: Path, at_most: int = 100) -> SourceChanges:
+def _embed(run: RunFolder, *sources: Path | str, at_most: int = 100) -> SourceChanges:
     """As the stage does, without a model: each image has its own row. Returns what was found."""
     changes = find_changes(run, open_sources(sources))
     run.run_file.stages["embeddings"] = StageState(settings={}, finished=False)
@@ -249,3 +250,38 @@ def test_files_that_are_no_images_come_and_go_and_change_nothing(run: RunFolder,
     write_file(pile / "9.jpg", jpeg(9))
 
     assert {"files-00001": ["9.jpg", "b.xyz"]} == _todo(_embed(run, pile))
+
+
+def test_objects_that_change_or_go_are_noticed(
+    run: RunFolder, pile: Path, tmp_path: Path, s3_port: int
+) -> None:
+    """Of the same size and second: by what the storage says of their content."""
+    write_tar(pile / "a.tar", {"1.jpg": jpeg(1)})
+    url = uploaded(pile, "changing")
+    _embed(run, url)
+    assert _embed(run, url).are_none
+    files().pipe_file(f"{BUCKET}/changing/1.jpg", jpeg(77))
+    files().pipe_file(f"{BUCKET}/changing/2.jpg", jpeg(2))  # the same again
+    files().rm(f"{BUCKET}/changing/3.jpg")
+    other = write_tar(tmp_path / "other.tar", {"1.jpg": jpeg(2)})
+    assert other.stat().st_size == (pile / "a.tar").stat().st_size
+    files().put_file(str(other), f"{BUCKET}/changing/a.tar")
+    changes = _embed(run, url)
+
+    assert [
+        "a.tar has changed: all of it is embedded again",
+        "1 file is not in the sources any more: 3.jpg",
+        "1 file is changed: 1.jpg",
+    ] == changes.lines
+    assert {"1.jpg", "a/1.jpg"} == {file.key for shard in changes.todo for file in shard.files()}
+
+
+def test_what_moves_between_disk_and_storage_is_the_same(run: RunFolder, pile: Path, s3_port: int) -> None:
+    """Whatever stands for its time."""
+    write_tar(pile / "a.tar", {"1.jpg": jpeg(1)})
+    _embed(run, pile)
+    url = uploaded(pile, "moving")
+
+    assert [] == _embed(run, url).todo
+    assert _embed(run, url).are_none
+    assert [] == _embed(run, pile).todo

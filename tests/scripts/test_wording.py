@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 
-from scripts.nano.reading import read_set, read_things, theme_of
+from scripts.nano.reading import read_images, read_things, theme_of, untrue_statements
+from scripts.nano.untruths import PLANTED, planted_caption
 from scripts.nano.vocabulary import KINDS_ZH, PLACES_EN, PLACES_ZH
 from scripts.nano.wording import describe, describe_set
 from triptych.demo.scene import KINDS, PLACES, THEMES, Scene, Thing, imagine_scene, vary_scene
@@ -36,46 +39,45 @@ HARBOUR_TOO = Scene(
 BEACH = Scene("beach", (Thing("crab", "red", "left"), Thing("kite", "green", "right")), 3)
 
 
-def test_a_single_caption_tells_theme_things_and_places() -> None:
-    """The English sentence, word by word."""
+def test_a_single_caption_tells_theme_count_things_and_places() -> None:
+    """The English sentences, word by word."""
     assert describe(HARBOUR, "en") == (
-        "This picture shows a calm harbour by the open sea. On the left is a red sailboat and on the right"
-        " is an orange whale. Small waves glitter on the blue water."
+        "This picture shows a calm harbour by the open sea. There are two things in it. On the left is a red"
+        " sailboat and on the right is an orange whale. Small waves glitter on the blue water."
     )
 
 
 def test_a_chinese_caption_uses_measure_words_and_chinese_punctuation() -> None:
-    """The Chinese sentence, word by word."""
+    """The Chinese sentences, word by word."""
     assert describe(HARBOUR, "zh") == (
-        "图中是一个宁静的港口，面向开阔的大海。左边是一艘红色的帆船，右边是一头橙色的鲸鱼。蓝色的水面上泛着细小的波浪。"
+        "图中是一个宁静的港口，面向开阔的大海。里面有两样东西。左边是一艘红色的帆船，右边是一头橙色的鲸鱼。"
+        "蓝色的水面上泛着细小的波浪。"
     )
 
 
-def test_a_set_caption_tells_what_is_shared_then_each_image_then_a_difference() -> None:
+def test_a_set_caption_tells_each_image_then_a_difference_then_what_is_shared() -> None:
     """The English set caption, word by word."""
     assert describe_set([HARBOUR, HARBOUR_TOO], "en") == (
-        "These two images show a calm harbour by the open sea, each with a red sailboat. Image 1 shows a red"
-        " sailboat and an orange whale; image 2 shows a white ship, a red sailboat and a pink hot-air"
-        " balloon. Image 2 has the most things, with three."
+        "Image-1: a harbour with two things, a red sailboat on the left and an orange whale on the right."
+        " Image-2: a harbour with three things, a white ship on the left, a red sailboat in the middle and a"
+        " pink hot-air balloon on the right. Image-2 has the most things, three. Both images show a harbour."
     )
 
 
 def test_a_chinese_set_caption_says_the_same() -> None:
     """The Chinese set caption, word by word."""
     assert describe_set([HARBOUR, HARBOUR_TOO], "zh") == (
-        "这两张图像都展示了宁静的港口，每张图像中都有一艘红色的帆船。图像1中有一艘红色的帆船和一头橙色的鲸鱼；"
-        "图像2中有一艘白色的轮船、一艘红色的帆船和一个粉色的热气球。图像2的物体最多，有三个。"
+        "图1:港口，有两样东西，左边是一艘红色的帆船，右边是一头橙色的鲸鱼。图2:港口，有三样东西，"
+        "左边是一艘白色的轮船，中间是一艘红色的帆船，右边是一个粉色的热气球。图2的东西最多，有三样。"
+        "这两张图像都展示了港口。"
     )
 
 
-def test_a_set_of_different_themes_names_them_all() -> None:
-    """A plain opening, and no thing claimed to be shared."""
+def test_a_set_of_different_themes_shares_none() -> None:
+    """And says so."""
     caption = describe_set([HARBOUR, BEACH], "en")
 
-    assert caption.startswith(
-        "These two images show a harbour and a beach, but no single thing appears in all of them."
-    )
-    assert caption.endswith("Every image has two things.")
+    assert caption.endswith("Each of them has two things. Both images show different places.")
 
 
 @pytest.mark.parametrize("n_images", [0, 1, 6])
@@ -104,8 +106,26 @@ def test_set_captions_read_back_to_their_scenes(language: str, n_images: int) ->
         scenes = related_set(index, n_images)
         caption = describe_set(scenes, language)
 
-        assert [things_of(scene) for scene in scenes] == read_set(caption, language, n_images)
+        assert [things_of(scene) for scene in scenes] == read_images(caption, language, n_images)
         assert scenes[0].theme == theme_of(caption, language)
+        assert [] == untrue_statements(caption, language, scenes)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("n_images", [1, 2, 3, 5])
+@pytest.mark.parametrize("kind", PLANTED)
+def test_a_planted_untruth_is_the_one_that_is_found(language: str, n_images: int, kind: str) -> None:
+    """Of the caption one statement is untrue, and reading says which."""
+    rng = Random(n_images)
+    drawn = 0
+    for index in range(40):
+        scenes = related_set(index, n_images)
+        caption = planted_caption(scenes, language, kind, rng)
+        if caption is not None:
+            drawn += 1
+            assert 1 == len(untrue_statements(caption, language, scenes)), caption
+    can_be = kind not in ("other image", "shared") if n_images == 1 else kind != "theme"
+    assert (drawn > 20) == can_be
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -134,7 +154,7 @@ def test_every_kind_theme_and_place_has_words_in_both_languages() -> None:
 def test_nonsense_reads_as_nothing(language: str, caption: str) -> None:
     """What a model wrote may be broken; the score is then zero, not an error."""
     assert read_things(caption, language) == []
-    assert read_set(caption, language, 2) == [[], []]
+    assert read_images(caption, language, 2) == [[], []]
     assert theme_of(caption, language) is None
 
 

@@ -143,5 +143,5 @@ def test_without_pyarrow_one_line_says_what_to_install(tmp_path: Path) -> None:
         [sys.executable, "-c", code, str(source)], capture_output=True, text=True, check=True
     )
 
-    assert "a.parquet is read with pyarrow" in answer.stdout
+    assert "a.parquet needs pyarrow" in answer.stdout
     assert "triptych[arrow]" in answer.stdout

@@ -11,12 +11,20 @@ import json
 import socket
 import threading
 from collections import deque
+from collections.abc import Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
-from triptych.captioning.engine import CaptionRequest, Engine
+import msgspec
+
+from triptych.captioning.engine import CaptionRequest, Completion, Engine
 
 SERVED_MODEL = "tiny-internvl"
+
+
+def anywhere(completions: Sequence[Completion]) -> list[Completion]:
+    """The same without the endpoint that they came from, to be compared with those of another engine."""
+    return [msgspec.structs.replace(completion, endpoint="") for completion in completions]
 
 
 class ChatServer:

@@ -11,13 +11,9 @@ from triptych.progress import Progress, Silent
 from triptych.prompts import Prompt, load_prompt, load_prompts
 from triptych.runs.context import RunContext
 from triptych.runs.folder import RunFolder
-from triptych.settings import load_config
 
 JOBS: Mapping[str, Job] = {job.name: job for job in SEED_JOBS}
 """The seed's, by name."""
-
-NANO_JOBS = load_config("demo").all_jobs()
-"""The same with the prompts that the nano captioner was trained with."""
 
 
 def filter_jobs_of(*jobs: str, contract: bool = False) -> list[FilterJob]:

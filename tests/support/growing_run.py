@@ -62,9 +62,10 @@ class GrowingRun:
         self._known: set[tuple[str, tuple[str, ...]]] = set()
         self._lines = dict.fromkeys(JOBS, 0)
 
-    def use(self, *sources: Path, regroup: bool = False) -> Cost:
-        """What `triptych run SOURCES` does, with --regroup if asked."""
-        settings = {
+    @property
+    def settings(self) -> dict[str, object]:
+        """Of the run."""
+        return {
             "embedding.model": "builtin:nano-clip",
             "sets.related_cosine_similarity": 0.55,
             "sets.duplicate_cosine_similarity": 0.999,
@@ -73,9 +74,13 @@ class GrowingRun:
             "captioning.jobs": list(JOBS),
             "captioning.tile_px": 112,
             "captioning.max_tiles": 1,
+            "captioning.canary.every_s": 0,
             "filtering.guarded_from": 1_000_000,
         }
-        with triptych.open_run(self.path, sources, settings=settings) as run:
+
+    def use(self, *sources: Path | str, regroup: bool = False) -> Cost:
+        """What `triptych run SOURCES` does, with --regroup if asked."""
+        with triptych.open_run(self.path, sources, settings=self.settings) as run:
             if regroup:
                 run.make_again(["sets"])
             run.run()
@@ -104,9 +109,13 @@ class GrowingRun:
         self._rows = stamps
         return new
 
-    def _newly_asked(self, job: str) -> int:
+    def rows(self, job: str) -> list[Caption]:
+        """All that its journals hold."""
         journals = (self.path / "captions" / job).rglob("*.jsonl")
-        lines = sum(1 for path in journals for _ in read_journal(path, Caption))
+        return [row for path in journals for row in read_journal(path, Caption)]
+
+    def _newly_asked(self, job: str) -> int:
+        lines = len(self.rows(job))
         asked, self._lines[job] = lines - self._lines[job], lines
         return asked
 

@@ -14,8 +14,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 POLL_S = 0.005
 
@@ -41,11 +42,18 @@ def run_undisturbed(command: Sequence[str]) -> None:
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
-def run_and_kill(command: Sequence[str], out: Path, at_bytes: int, more_s: float) -> bool:
-    """Run, and SIGKILL ``more_s`` seconds after ``out`` has ``at_bytes`` bytes. False: it ended before."""
-    process = subprocess.Popen(
+def started(command: Sequence[str]) -> subprocess.Popen[bytes]:
+    """Its process, in a session of its own."""
+    return subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
+
+
+def run_and_kill(
+    command: Sequence[str], out: Path, at_bytes: int, more_s: float, start: Callable[..., Any] = started
+) -> bool:
+    """Run, and SIGKILL ``more_s`` seconds after ``out`` has ``at_bytes`` bytes. False: it ended before."""
+    process = start(command)
     while process.poll() is None:
         if bytes_in(out) >= at_bytes:
             with contextlib.suppress(subprocess.TimeoutExpired):

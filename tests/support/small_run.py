@@ -103,12 +103,12 @@ def make_small_run(folder: Path) -> SmallRun:
     (pile / "loose").mkdir(parents=True)
     with tarfile.open(pile / "sa_000000.tar", "w") as archive:
         for number in range(TAR_IMAGES):
-            content = _encoded(picture(number, 80 + 10 * number, 60), "JPEG")
+            content = encoded(picture(number, 80 + 10 * number, 60), "JPEG")
             member = tarfile.TarInfo(f"sa_{number}.jpg")
             member.size = len(content)
             archive.addfile(member, io.BytesIO(content))
     for number in range(LOOSE_IMAGES):
-        (pile / "loose" / f"p{number}.png").write_bytes(_encoded(picture(100 + number, 70, 100), "PNG"))
+        (pile / "loose" / f"p{number}.png").write_bytes(encoded(picture(100 + number, 70, 100), "PNG"))
     run = RunFolder.create_or_open(folder / "run")
     for shard in open_sources([pile]):
         write_jsonl(run.images_file(shard.name), map(_record, shard.files()))
@@ -139,7 +139,7 @@ def _image_set(keys: tuple[str, ...]) -> ImageSet:
     return ImageSet(id=identifier, keys=keys, min_cosine_similarity=0.8, mean_cosine_similarity=0.85)
 
 
-def _encoded(image: Image.Image, kind: str) -> bytes:
+def encoded(image: Image.Image, kind: str) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, kind)
     return buffer.getvalue()

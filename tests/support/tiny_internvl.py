@@ -71,7 +71,7 @@ def _spread(model: InternVLForConditionalGeneration) -> None:
 
 def _tokenizer() -> PreTrainedTokenizerFast:
     prompts = Path(__file__).parents[2] / "triptych" / "prompts"
-    names = ("nano_multi_en", "nano_multi_zh", "single_en", "single_zh")
+    names = ("multi_en", "multi_zh", "single_en", "single_zh")
     texts = [tomllib.loads((prompts / f"{name}.toml").read_text("utf-8"))["text"] for name in names]
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)

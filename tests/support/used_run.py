@@ -30,6 +30,7 @@ SETTINGS = {
     "captioning.jobs": '["single_en", "multi_en"]',
     "captioning.tile_px": 112,
     "captioning.max_tiles": 1,
+    "captioning.canary.every_s": 0,
     "captioning.ask_again": 0,
     "filtering.grounding": "false",
     "filtering.workers": 1,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import triptych
-from triptych import Run, SetupError, UsageError, open_run
+from triptych import Run, SetupError, UsageError, contents, open_run
 
 DOCS = Path(__file__).parents[2] / "docs" / "python-api.md"
 SETTINGS = {"filtering.grounding": False, "captioning.transformers.batch_size": 6}
@@ -83,6 +83,16 @@ def test_captions_are_a_table_for_arrow_pandas_and_datasets(finished: Run) -> No
     assert table.num_rows == len(list(finished.planned("single_en")))
     assert table["text"].to_pylist() == list(finished.to_pandas("single_en")["text"])
     assert table["text"].to_pylist() == list(finished.to_dataset("single_en")["text"])
+
+
+def test_a_table_says_which_package_it_lacks(finished: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No extra brings pandas."""
+    monkeypatch.setattr(contents, "is_installed", lambda name: name != "pandas")
+
+    with pytest.raises(
+        SetupError, match="to_pandas needs pandas, which isn't installed; `uv pip install pandas`"
+    ):
+        finished.to_pandas("single_en")
 
 
 def test_a_run_that_was_opened_to_look_at_does_no_work(finished: Run) -> None:

@@ -175,7 +175,7 @@ def test_generations_on_the_command_line(triptych: Command, run: Path, new_promp
     assert "older generations" in triptych("status", run).stdout
 
     assert_one_line(
-        triptych("captions", run, "--use", "single_en=nonsense"), 2, "no single generation", "single_en"
+        triptych("captions", run, "--use", "single_en=nonsense"), 2, "no generation is called", "single_en"
     )
     used = triptych("captions", run, "--use", f"single_en={old['generation'][:5]}")
     assert f"single_en has {old['generation']} now" in used.stdout

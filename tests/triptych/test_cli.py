@@ -1,6 +1,7 @@
 """The command explains itself."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -109,3 +110,75 @@ def test_what_would_be_filtered_is_said_of_a_folder_that_can_not_be_written(
     assert {path: time for path, time in before.items() if path.name != ".lock"} == {
         path: path.stat().st_mtime_ns for path in run.rglob("*") if path.name != ".lock"
     }
+
+
+def test_a_quiet_command_prints_results_and_nothing_else(
+    triptych: Command, run: Path, few_images: Path
+) -> None:
+    """No progress, no notes, no next step."""
+    aloud = triptych("filter", run, "--fresh", "verdicts")
+    quiet = triptych("filter", run, "--fresh", "verdicts", "--quiet")
+
+    assert "Next: triptych export" in aloud.stderr
+    assert (0, "") == (quiet.exit_code, quiet.stderr)
+    assert aloud.stdout == quiet.stdout != ""
+
+
+def test_a_quiet_command_still_says_what_is_wrong(triptych: Command, tmp_path: Path) -> None:
+    """One line; and with --verbose where it came from."""
+    quiet = triptych("status", tmp_path / "none", "-q")
+    verbose = triptych("status", tmp_path / "none", "-v")
+
+    assert 1 == len(quiet.stderr.splitlines())
+    assert verbose.stderr.startswith("Traceback") and verbose.stderr.endswith(quiet.stderr)
+
+
+@pytest.mark.parametrize("variables", [{"NO_COLOR": "1"}, {}])
+def test_no_color_takes_the_colours_of_bars(variables: dict[str, str]) -> None:
+    """And leaves the bars, on a terminal."""
+    bar = "from triptych.progress import Bars\\nwith Bars().task('embed', 3, 'images') as t: t.advance(3)"
+    code = f"import pty, sys; pty.spawn([sys.executable, '-c', \"{bar}\"])"
+    outside = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "TERM")}
+    answer = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        stdin=subprocess.DEVNULL,
+        env={**outside, "TERM": "xterm-256color", **variables},
+    )
+
+    assert b"embed" in answer.stdout
+    assert ("NO_COLOR" in variables) == (re.search(rb"\x1b\[[0-9;]*3[0-9]", answer.stdout) is None)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shells_get_a_completion_of_commands(shell: str, tmp_path: Path) -> None:
+    """What docs/install.md has people put into their shell's start-up file."""
+    command = tmp_path / "triptych"
+    command.write_text(f"#!{sys.executable}\nfrom triptych.__main__ import main\nmain()\n")
+    command.chmod(0o755)
+    outside = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+
+    script = subprocess.run(
+        [command], env={**outside, "_TRIPTYCH_COMPLETE": f"{shell}_source"}, capture_output=True, text=True
+    )
+    words = (
+        {"COMP_WORDS": "triptych ver", "COMP_CWORD": "1"}
+        if shell != "fish"
+        else {"COMP_WORDS": "triptych ver", "COMP_CWORD": "ver"}
+    )
+    found = subprocess.run(
+        [command],
+        env={**outside, **words, "_TRIPTYCH_COMPLETE": f"{shell}_complete"},
+        capture_output=True,
+        text=True,
+    )
+
+    assert f"_TRIPTYCH_COMPLETE={shell}_complete" in script.stdout, script.stderr
+    assert "verify" in found.stdout
+
+
+def test_the_version_is_said(triptych: Command) -> None:
+    """Also where Triptych isn't installed, but on PYTHONPATH."""
+    outcome = triptych("--version")
+
+    assert (0, "0.1.0") == (outcome.exit_code, outcome.stdout.split()[-1])

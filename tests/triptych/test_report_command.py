@@ -40,24 +40,25 @@ def test_verdicts_become_a_table(run_path: Path, tmp_path: Path, triptych: Comma
     from triptych.runs.folder import RunFolder
 
     report = report_id(RunFolder.open(run_path))
-    rows = [("s1", True, "even"), ("s2", True, "even"), ("s3", False, "even"), ("s4", True, "rare")]
+    rows = [("s1", "good", "even"), ("s2", "good", "even"), ("s3", "bad", "even"), ("s4", "good", "rare")]
     path = tmp_path / "v.jsonl"
     path.write_text(
         "\n".join(
-            json.dumps({"report": report, "kind": "set", "id": i, "good": g, "drawn": d}) for i, g, d in rows
+            json.dumps({"report": report, "kind": "set", "key": key, "verdict": verdict, "drawn": drawn})
+            for key, verdict, drawn in rows
         )
     )
     lines = triptych("report", run_path, "--verdicts", path).stdout.splitlines()
 
     assert ["set", "2", "3", "0.667", "0.208", "to", "0.939"] == lines[1].split()[:7]
-    assert lines[1].endswith("not counted: 1 good of 1 added as rare")
+    assert lines[1].endswith("not counted: 1 good of 1 not drawn evenly")
     assert not (run_path / "report").exists()
 
 
 def test_verdicts_on_another_run_are_refused(run_path: Path, tmp_path: Path, triptych: Command) -> None:
     """In one line, as a usage error."""
     path = tmp_path / "v.jsonl"
-    path.write_text('{"report": "x", "kind": "set", "id": "s", "good": true, "drawn": "even"}')
+    path.write_text('{"report": "x", "kind": "set", "key": "s", "verdict": "good", "drawn": "even"}')
     outcome = triptych("report", run_path, "--verdicts", path)
 
     assert 2 == outcome.exit_code

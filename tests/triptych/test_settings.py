@@ -9,7 +9,7 @@ import pytest
 
 from tests.triptych.conftest import Command
 from tests.triptych.test_bad_input import assert_one_line
-from triptych.cli.options import flags_of
+from triptych.cli.flags import flags_of
 from triptych.cli.stages import of_languages
 from triptych.errors import UsageError
 from triptych.opening import open_run

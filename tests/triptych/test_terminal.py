@@ -64,8 +64,8 @@ def test_names_of_files_reach_no_command_s_output_raw(
 
     said = [
         triptych("group", images, "--preset", "demo", "--out", run),
-        triptych("group", "--out", run, "--explain", key),
-        triptych("group", "--out", run, "--explain", f"{TITLE}none"),
+        triptych("explain", run, key),
+        triptych("explain", run, f"{TITLE}none"),
         triptych("status", run),
         triptych("verify", run, "--images", "all"),
         triptych("run", images / f"{TITLE}none", "--preset", "demo", "--out", run),

@@ -14,11 +14,18 @@ import pytest
 
 from tests.support.fake_gpus import show_gpus
 from tests.support.lmdeploy_on_cpu import ROOT
-from triptych.captioning.lmdeploy.command import gpu_groups, serve_command, serve_environment, served_name
+from triptych.captioning.lmdeploy.command import (
+    gpu_groups,
+    groups_here,
+    serve_command,
+    serve_environment,
+    served_name,
+)
 from triptych.captioning.lmdeploy.config import LmdeployConfig
 from triptych.captioning.lmdeploy.gpus import visible_gpus
 from triptych.captioning.lmdeploy.ports import held_ports
 from triptych.errors import SetupError, UsageError
+from triptych.executors import PLACED_GPUS
 
 
 def devices(*arguments: object) -> list[tuple[str, ...]]:
@@ -110,6 +117,19 @@ def test_a_server_sees_the_gpus_of_its_group(tmp_path: Path, monkeypatch: pytest
     environment = serve_environment(gpu_groups(visible_gpus(), 2)[1])
 
     assert ("2,3", "1") == (environment["CUDA_VISIBLE_DEVICES"], environment["OMP_NUM_THREADS"])
+
+
+def test_gpus_that_ray_gives_are_not_looked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """One server, which joins the cluster before lmdeploy does, and sees a GPU where it starts."""
+    show_gpus(monkeypatch, tmp_path, 0)
+    monkeypatch.setenv(PLACED_GPUS, "10.0.0.1:6379 space name")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+
+    (group,) = groups_here(16)
+    command = serve_command("some/model", LmdeployConfig(backend="pytorch", tp=16), 1)
+
+    assert ["-m", "triptych.executors.ray.placed", "lmdeploy", "serve", "api_server"] == command[1:6]
+    assert not {"CUDA_VISIBLE_DEVICES", "RAY_ADDRESS"} & set(serve_environment(group))
 
 
 def test_a_machine_without_a_gpu_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

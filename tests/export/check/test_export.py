@@ -7,9 +7,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from tests.export.conftest import KINDS
 from triptych.export.check.export import check_export
-from triptych.export.containers import CONTAINERS
-from triptych.export.formats import FORMATS
 from triptych.progress import Silent
 from triptych.runs.folder import RunFolder
 from triptych.runs.journal import write_journal
@@ -59,8 +58,7 @@ def test_rows_with_a_mismatch_are_not_called_in_order(exported: RunFolder) -> No
     assert not [line for line in said if NAME in line]
 
 
-@pytest.mark.parametrize("name", FORMATS)
-@pytest.mark.parametrize("file_type", CONTAINERS)
+@pytest.mark.parametrize(("name", "file_type"), KINDS)
 def test_an_export_of_any_kind_is_checked_row_by_row(judged_run, export, name: str, file_type: str) -> None:
     """It has no mismatch; and where a caption is another now, the check sees it."""
     run = judged_run()

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from triptych.export.containers import CONTAINERS
+from triptych.export.containers.container import CaptionedFiles
 from triptych.export.containers.parquet import ROWS_A_GROUP
 from triptych.export.containers.rows_file import RowsFile, read_lines
+from triptych.export.formats.fiftyone import FiftyOneRow
 from triptych.export.formats.internvl import SingleRow
 from triptych.runs.jsonl import sha256_of
 
@@ -17,31 +19,53 @@ ROW = (
 )
 
 
-def lines(count: int) -> list[bytes]:
-    return [(ROW % (number, number)).encode() for number in range(count)]
+CSV_ROW = '{"filepath":["%d.jpg","a,b.jpg"],"caption_id":"%d","caption":"\\"船\\", \\r\\n  "}\n'
+"""One that CSV has columns for."""
+
+
+def lines(count: int, file_type: str = "jsonl") -> list[bytes]:
+    row = CSV_ROW if file_type == "csv" else ROW
+    return [(row % (number, number)).encode() for number in range(count)]
 
 
 def write(path: Path, file_type: str, pieces: list[bytes]) -> RowsFile:
-    with RowsFile(path, file_type, SingleRow) as file:
+    with RowsFile(path, file_type, FiftyOneRow if file_type == "csv" else SingleRow) as file:
+        number = 0
         for piece in pieces:
-            file.write(piece)
+            end = number + piece.count(b"\n")
+            file.write(piece, (CaptionedFiles("船", [image(each)]) for each in range(number, end)))
+            number = end
     return file
+
+
+def image(number: int) -> bytes:
+    """The beginning of a JPEG: containers look no further."""
+    return b"\xff\xd8\xff" + str(number).encode() * number
 
 
 @pytest.mark.parametrize("count", [0, 1, ROWS_A_GROUP + 3])
 @pytest.mark.parametrize("file_type", CONTAINERS)
 def test_rows_come_back_as_they_went_in(tmp_path: Path, file_type: str, count: int) -> None:
     """Byte for byte, in order, from every kind of file."""
-    rows = lines(count)
+    rows = lines(count, file_type)
     write(tmp_path / "rows", file_type, [b"".join(rows[:5]), b"".join(rows[5:])])
 
     assert rows == list(read_lines(tmp_path / "rows", file_type))
 
 
+@pytest.mark.parametrize("file_type", [name for name, each in CONTAINERS.items() if each.holds_images])
+def test_images_come_back_as_they_went_in(tmp_path: Path, file_type: str) -> None:
+    """Beside their rows."""
+    write(tmp_path / "rows", file_type, lines(100))
+
+    read = CONTAINERS[file_type].read_images
+    assert [[image(number)] for number in range(100)] == list(map(list, read(tmp_path / "rows")))
+
+
 @pytest.mark.parametrize("file_type", CONTAINERS)
 def test_size_and_checksum_are_those_of_the_file(tmp_path: Path, file_type: str) -> None:
     """They go into the manifest without the file being read again."""
-    written = write(tmp_path / "rows", file_type, lines(10))
+    written = write(tmp_path / "rows", file_type, lines(10, file_type))
 
     assert (tmp_path / "rows").stat().st_size == written.size_bytes
     assert sha256_of(tmp_path / "rows") == written.sha256
@@ -50,7 +74,7 @@ def test_size_and_checksum_are_those_of_the_file(tmp_path: Path, file_type: str)
 @pytest.mark.parametrize("file_type", CONTAINERS)
 def test_the_same_rows_give_the_same_bytes(tmp_path: Path, file_type: str) -> None:
     """In however many pieces they come."""
-    rows = lines(50)
+    rows = lines(50, file_type)
 
     one = write(tmp_path / "one", file_type, [b"".join(rows)])
     many = write(tmp_path / "many", file_type, rows)

@@ -40,6 +40,14 @@ TWO_IN_PARTS = [
     PARTS_ANSWER,
 ]  # fmt: skip
 ONE_ID, TWO_ID = {"id": ONE.id}, {"id": TWO.id}
+PREDICTED = [
+    {
+        "result": [
+            {"from_name": "caption", "to_name": "image", "type": "textarea", "value": {"text": ["A boat."]}}
+        ]
+    }
+]
+LOCAL = "/data/local-files/?d="
 
 DOCUMENTED = {
     ("internvl", 1): {
@@ -59,6 +67,36 @@ DOCUMENTED = {
     },
     ("chat-parts", 1): {**ONE_ID, "messages": ONE_IN_PARTS, "images": ["sa_000000/sa_1.jpg"]},
     ("chat-parts", 2): {**TWO_ID, "messages": TWO_IN_PARTS, "images": ["k1.jpg", "k2.jpg"]},
+    ("label-studio", 1): {
+        "data": {**ONE_ID, "images": [f"{LOCAL}sa_000000/sa_1.jpg"], "prompt": "Say."},
+        "predictions": PREDICTED,
+    },
+    ("label-studio", 2): {
+        "data": {**TWO_ID, "images": [f"{LOCAL}k1.jpg", f"{LOCAL}k2.jpg"], "prompt": "Say."},
+        "predictions": PREDICTED,
+    },
+    ("fiftyone", 1): {"filepath": ["sa_000000/sa_1.jpg"], "caption_id": ONE.id, "caption": "A boat."},
+    ("fiftyone", 2): {"filepath": ["k1.jpg", "k2.jpg"], "caption_id": TWO.id, "caption": "A boat."},
+    ("capevalkit", 1): {**ONE_ID, "caption": "A boat.", "image": "sa_000000/sa_1.jpg"},
+    ("capevalkit", 2): {**TWO_ID, "caption": "A boat.", "image": ["k1.jpg", "k2.jpg"]},
+    ("preference", 1): {
+        **ONE_ID, "images": ["sa_000000/sa_1.jpg"], "prompt": ONE_IN_PARTS[:1], "chosen": [PARTS_ANSWER],
+        "rejected": [{"role": "assistant", "content": [{"type": "text", "text": "A b"}]}],
+        "rejected_by": "cut",
+    },
+    ("preference", 2): {
+        **TWO_ID, "images": ["k1.jpg", "k2.jpg"], "prompt": TWO_IN_PARTS[:1], "chosen": [PARTS_ANSWER],
+        "rejected": [{"role": "assistant", "content": [{"type": "text", "text": "A b"}]}],
+        "rejected_by": "cut",
+    },
+    ("preference-llama-factory", 1): {
+        **ONE_ID, "images": ["sa_000000/sa_1.jpg"], "conversations": ONE_TURNS[:1], "chosen": ONE_TURNS[1],
+        "rejected": {"from": "gpt", "value": "A b"}, "rejected_by": "cut",
+    },
+    ("preference-llama-factory", 2): {
+        **TWO_ID, "images": ["k1.jpg", "k2.jpg"], "conversations": TWO_TURNS[:1], "chosen": TWO_TURNS[1],
+        "rejected": {"from": "gpt", "value": "A b"}, "rejected_by": "cut",
+    },
 }  # fmt: skip
 """By format and number of images. A new format has its two rows here."""
 
@@ -116,7 +154,8 @@ def test_a_row_says_what_went_into_it(name: str, target: Target) -> None:
     facts = FORMATS[name].facts(row)
 
     assert (target.id, [image.key for image in target.images]) == (facts.id, facts.images)
-    assert (question_parts("Say.", len(target.images)), "A boat.") == (facts.question, facts.answer)
+    asked = question_parts("Say.", len(target.images)) if facts.speakers else None
+    assert (asked, "A boat.") == (facts.question, facts.answer)
     assert FORMATS[name].speakers == facts.speakers
     if FORMATS[name].states_sizes:
         assert [(image.width_px, image.height_px) for image in target.images] == facts.sizes_px
@@ -136,8 +175,9 @@ def test_no_text_and_no_file_name_breaks_a_row(name: str, text: str, prompt: str
 
         assert msgspec.json.encode(row) + b"\n" == line
         assert [image.key for image in target.images] == facts.images
-        assert len(target.images) == facts.question.count(None)
-        assert not any("<image>" in (words or "") for words in (*facts.question, facts.answer))
+        question = facts.question or (None,) * len(target.images)
+        assert len(target.images) == question.count(None)
+        assert not any("<image>" in (words or "") for words in (*question, facts.answer))
         if name == "internvl":
             check_row(json.loads(line))
 
@@ -193,6 +233,23 @@ def test_llava_next_is_started_with_a_yaml() -> None:
     assert {
         "t_llava.yaml": {"datasets": [{"json_path": "t_9_single_image_en.jsonl", "sampling_strategy": "all"}]}
     } == FORMATS["llava"].companions("t", "/sa1b", FILES)
+
+
+def test_llama_factory_is_told_that_pairs_are_ranked() -> None:
+    """Its own tags are the default of sharegpt."""
+    assert {
+        "dataset_info.json": {
+            "t_single_en": {
+                "file_name": "t_9_single_image_en.jsonl",
+                "formatting": "sharegpt",
+                "ranking": True,
+                "columns": {
+                    "messages": "conversations", "chosen": "chosen", "rejected": "rejected",
+                    "images": "images",
+                },
+            }
+        }
+    } == FORMATS["preference-llama-factory"].companions("t", "/sa1b", FILES)  # fmt: skip
 
 
 def test_llama_factory_is_started_with_a_dataset_info() -> None:

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from scripts.nano.wording import describe, describe_set
+from scripts.nano.wording import describe, describe_set, sentences
 from tests.support.contexts import JOBS, context_of, limited
 from tests.support.made_up import seen_by
 from triptych.demo.painting import paint
-from triptych.demo.scene import COLOURS, imagine_scene
+from triptych.demo.scene import COLOURS, Scene, imagine_scene
 from triptych.errors import SetupError
 from triptych.filtering.config import FilteringConfig
 from triptych.filtering.grounding.score import Grounding
@@ -67,6 +67,20 @@ def test_captions_of_other_images_score_worse(grounding: Grounding, job, languag
     turned = grounding.scores(JOBS[job], SHARD, list(zip(keys, said[7:] + said[:7], strict=True)))
 
     assert np.mean(true) + 0.2 < np.mean(turned)
+
+
+def test_the_phrase_that_lacks_most_is_named(grounding: Grounding) -> None:
+    """A thing that isn't there, among those that are."""
+    scene = imagine_scene("unseen", 0)
+    sentences = describe(scene, "en").split(". ")
+    untrue = "A purple submarine is in the middle"
+    said = ". ".join([*sentences[:2], untrue, *sentences[2:]])
+
+    (worst,) = grounding.worst(JOBS["single_en"], SHARD, [([f"{SHARD}/00.png"], said)])
+
+    assert worst is not None
+    assert worst.phrase.lower() == untrue.lower()
+    assert [worst.lacks] == grounding.scores(JOBS["single_en"], SHARD, [([f"{SHARD}/00.png"], said)])
 
 
 def test_each_image_of_a_set_has_to_be_covered(grounding: Grounding) -> None:
@@ -216,14 +230,20 @@ def test_captions_beyond_the_plan_support_nothing(captioned_run: RunFolder) -> N
     assert english_alone.scores(ENGLISH, SHARD, captions) == without_chinese.scores(ENGLISH, SHARD, captions)
 
 
+def _uncounted(scene: Scene, language: str) -> str:
+    """Without its number of things, which no phrase says that this CLIP knows."""
+    opening, _, told, closing = sentences(scene, language)
+    return (" " if language == "en" else "").join((opening, told, closing))
+
+
 def _with_a_strange_thing(language: str) -> list[tuple[int, str, str]]:
     """Scenes described truly, and with one thing of the scene after each in the place of one of its own."""
     scenes = [imagine_scene("unseen", index) for index in range(COUNT + 1)]
-    phrases = [_things(describe(scene, language), language) for scene in scenes]
+    phrases = [_things(_uncounted(scene, language), language) for scene in scenes]
     pairs = []
     for index in range(COUNT):
         own, strange = phrases[index], [each for each in phrases[index + 1] if each not in phrases[index]]
         if len(own) > 1 and strange:
-            true = describe(scenes[index], language)
+            true = _uncounted(scenes[index], language)
             pairs.append((index, true, true.replace(own[-1], strange[0])))
     return pairs

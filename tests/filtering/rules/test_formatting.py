@@ -79,6 +79,8 @@ def test_the_image_of_a_set_may_be_named_first() -> None:
         ("en", "A [color] car stands in front of a [type of building]."),
         ("en", "{subject} stands beside {{object}}."),
         ("en", "A ____ lies beside a boat."),
+        ("en", "The roof is $roof_colour. dog: 0.93, boat: 0.98."),
+        ("en", "The dog's collar is %COLOR%."),
         ("en", "An XXX stands in front of an XXX."),
         ("en", "TODO: the sky. A gull (details to be added) flies."),
         ("en", "%s is beside %s."),
@@ -127,6 +129,9 @@ def test_what_a_picture_has_of_them_is_no_markup(language: str, piece: str) -> N
     [
         ("en", "Final answer: " + GOOD_EN),
         ("en", "gpt: " + GOOD_EN),
+        ("en", "Assistant's caption: " + GOOD_EN),
+        ("en", "Caption (detailed): " + GOOD_EN),
+        ("zh", "助手回复：" + GOOD_ZH),
         ("en", "Step 1: look. Step 2: describe. " + GOOD_EN),
         ("en", "\\boxed{" + GOOD_EN + "}"),
         ("en", "Image: /data/sa_000001/sa_1.jpg. " + GOOD_EN),

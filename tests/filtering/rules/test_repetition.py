@@ -5,6 +5,7 @@ import pytest
 from tests.support.caption_texts import GOOD_EN, GOOD_ZH, violations
 from tests.support.other_languages import GOOD_CAPTIONS
 from triptych.filtering.rules.repetition import sentences_of
+from triptych.languages import LANGUAGES
 
 SET_EN = (
     "These three images show a street, each with a red car. Image 1 shows a red car and a blue house;"
@@ -116,6 +117,6 @@ def test_sentences_end_at_marks_and_line_breaks() -> None:
     """A point behind a digit is none."""
     text = "A sign at 2.5 m; it reads nothing. Rain!\n一只猫。两只狗"
 
-    sentences = [len(units) for units in sentences_of(text)]
+    sentences = [len(units) for units in sentences_of(text.lower(), LANGUAGES["en"])]
 
     assert [6, 3, 1, 3, 3] == sentences

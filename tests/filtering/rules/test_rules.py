@@ -24,7 +24,7 @@ def test_rules_stand_in_order_of_priority() -> None:
     names = [rule.name for rule in RULES]
 
     assert "garbled refusal prompt_leak wrong_language traditional truncated too_short".split() == names[:7]
-    assert len(names) == len(set(names)) == 20
+    assert len(names) == len(set(names)) == 22
     assert {"personal_data", "disagreement", "unnamed_image"} == {r.name for r in RULES if r.action == "flag"}
 
 

@@ -115,7 +115,7 @@ def test_a_process_that_dies_is_replaced(
 def test_a_shard_at_which_processes_keep_dying_is_one_error(tars: Path, tmp_path: Path) -> None:
     """It names the shard and what happened; what was whole before stays."""
     with pytest.raises(
-        SetupError, match=r"on cpu:0 was killed .* with shard .*sa_000003.* as one did before"
+        SetupError, match=r"on cpu:0 was killed .* with shard .*sa_000003.* as two did before"
     ):
         _embed(tmp_path / "run", tars, ColourOn("die", str(tmp_path / "met")), devices=1)
 

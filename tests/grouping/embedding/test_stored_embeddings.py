@@ -258,7 +258,7 @@ def test_explain_says_why_an_image_is_where_it_is(tmp_path: Path) -> None:
     member = next(run.sets())
 
     def explain(key: str) -> list[str]:
-        outcome = CliRunner().invoke(cli, ["group", "--out", str(tmp_path / "run"), "--explain", key])
+        outcome = CliRunner().invoke(cli, ["explain", str(tmp_path / "run"), key])
         assert 0 == outcome.exit_code, outcome.output
         return outcome.stdout.splitlines()
 
@@ -275,7 +275,7 @@ def test_explain_knows_only_images_of_the_run(tmp_path: Path) -> None:
     np.save(tmp_path / "e.npy", _rows())
     _group("--embeddings", tmp_path / "e.npy", "--out", tmp_path / "run")
 
-    outcome = CliRunner().invoke(cli, ["group", "--out", str(tmp_path / "run"), "--explain", "e/99"])
+    outcome = CliRunner().invoke(cli, ["explain", str(tmp_path / "run"), "e/99"])
 
     assert "no image e/99" in str(outcome.exception)
 

@@ -116,12 +116,27 @@ def test_a_set_that_lost_an_image_is_taken_apart(how: str, corpus: Corpus) -> No
     if how == "gone":
         corpus.remove(broken.keys[0])
     else:
-        corpus.add(broken.keys[0], corpus.rows[broken.keys[0]])
+        corpus.add(broken.keys[0], themes(RNG)[-1])
     before, now = corpus.group_again()
 
     assert broken not in now.sets
     assert {each.id for each in before.sets} - {broken.id} <= {each.id for each in now.sets}
     assert set(broken.keys[1:]) <= {key for each in now.sets for key in each.keys}
+
+
+def test_images_of_a_set_with_other_bytes_make_sets_with_new_ones(corpus: Corpus) -> None:
+    """Though the embedding of the one that changed is the same. Each has a new one nearer than the others."""
+    broken = max(corpus.found.sets, key=lambda each: len(each.keys))
+    corpus.add(broken.keys[0], corpus.rows[broken.keys[0]])
+    for key in broken.keys:
+        corpus.add(f"new-{key}", near(corpus.rows[key][None], 0.85, RNG)[0])
+    before, now = corpus.group_again()
+
+    assert broken not in now.sets
+    assert {each.id for each in before.sets} - {broken.id} <= {each.id for each in now.sets}
+    assert {frozenset({key, f"new-{key}"}) for key in broken.keys} == {
+        frozenset(each.keys) for each in now.sets if each not in before.sets
+    }
 
 
 def test_a_duplicate_whose_image_is_gone_takes_its_place(corpus: Corpus) -> None:
@@ -154,3 +169,17 @@ def test_grouping_again_with_nothing_new_finds_the_same(corpus: Corpus) -> None:
     before, now = corpus.group_again()
 
     assert (before.sets, before.duplicates) == (now.sets, now.duplicates)
+
+
+def test_sets_of_every_kind_stay_and_new_ones_have_the_shares(tmp_path: Path) -> None:
+    """Odd and varied images are in sets, so nothing new takes them."""
+    corpus = Corpus(tmp_path, SetsConfig(contrast_share=0.2, varied_share=0.2))
+    for number, row in enumerate(near(IMAGES[:100:2], 0.85, RNG)):
+        corpus.add(f"new-{number}", row)
+    before, now = corpus.group_again()
+
+    assert {each.id: each for each in before.sets}.items() <= {each.id: each for each in now.sets}.items()
+    new = [each for each in now.sets if each not in before.sets]
+    keys = [key for each in now.sets for key in each.keys]
+    assert len(keys) == len(set(keys))
+    assert "contrast" in {each.kind for each in before.sets} | {each.kind for each in new}

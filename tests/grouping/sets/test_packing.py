@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tests.support.made_up import as_unit, at_degrees, group
 from triptych.grouping.config import SetsConfig
 from triptych.grouping.neighbours.unit_vectors import as_units
-from triptych.grouping.sets.packing import subsample
+from triptych.grouping.sets.selection import subsample
 from triptych.records import ImageSet, set_id
 
 THRESHOLDS = SetsConfig(related_cosine_similarity=0.7, duplicate_cosine_similarity=0.95)
@@ -159,6 +159,27 @@ def test_two_images_in_a_crowd_are_less_alike_than_two_by_themselves(tmp_path: P
     assert max(likeness, key=lambda keys: likeness[keys]) == ("007.jpg", "008.jpg")
 
 
+def test_likeness_is_one_less_the_distance_times_how_crowded_it_is(tmp_path: Path) -> None:
+    """At 30 degrees, 0.134: of ten places one is taken, 0.166 of 0.3 nearer than it could be."""
+    [image_set] = group(at_degrees(0, 30), THRESHOLDS, tmp_path).sets
+
+    assert 1 - 0.134 * (1 - 0.166 / 0.3 / 10) ** -0.8 == pytest.approx(image_set.likeness, abs=1e-3)
+
+
+def test_a_third_is_even_within_a_fifth_more_than_the_first_pair(tmp_path: Path) -> None:
+    """Of two 30 degrees apart: one 32 from both is within 1.2 times their distance, one 33.5 isn't."""
+    three = SetsConfig(
+        related_cosine_similarity=0.7, duplicate_cosine_similarity=0.99, size_weights=(0, 1, 0, 0)
+    )
+    sizes = []
+    for angle in (32, 33.5):
+        between = np.arccos(np.tan(np.radians(15)) / np.tan(np.radians(angle)))  # so far from both
+        rows = as_unit(np.array([[1, 0, 0], _away(30, 0), _away(angle, float(np.degrees(between)))]))
+        sizes.append([len(each.keys) for each in group(rows, three, tmp_path / f"{angle}").sets])
+
+    assert [[3], [2]] == sizes
+
+
 def test_two_images_alone_have_to_be_close(tmp_path: Path) -> None:
     """At 43 degrees, a cosine of 0.73, two make no set; a third one related to both stands by them."""
     alone = group(at_degrees(0, 43), THRESHOLDS, tmp_path / "alone").sets
@@ -242,7 +263,7 @@ def test_the_sets_that_are_kept_cover_the_corpus_not_its_densest_corner() -> Non
     """900 sets in one region, 30 and 30 in two others: of 60 kept, each region has 20."""
     sets = _made_up_sets(900, "a") + _made_up_sets(30, "b") + _made_up_sets(30, "c")
 
-    kept = subsample(sets, 60, lambda key: "abc".index(key[0]))
+    kept = subsample(sets, 60, lambda key: "abc".index(key[0]), SetsConfig())
 
     assert {"a": 20, "b": 20, "c": 20} == Counter(each.keys[0][0] for each in kept)
 
@@ -251,11 +272,11 @@ def test_fewer_sets_are_a_part_of_more() -> None:
     """In the order of all, and all where more are wanted than there are."""
     sets = _made_up_sets(40, "a") + _made_up_sets(10, "b")
 
-    ten, five = (subsample(sets, wanted, lambda key: "ab".index(key[0])) for wanted in (10, 5))
+    ten, five = (subsample(sets, wanted, lambda key: "ab".index(key[0]), SetsConfig()) for wanted in (10, 5))
 
     assert {each.id for each in five} < {each.id for each in ten}
     assert ten == [each for each in sets if each in ten]
-    assert sets == subsample(sets, 1000, lambda key: 0)
+    assert sets == subsample(sets, 1000, lambda key: 0, SetsConfig())
 
 
 def test_max_sets_keeps_that_many(tmp_path: Path) -> None:

@@ -1,0 +1,140 @@
+"""Which answers a canary takes for those of a model that sees."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+
+import pytest
+
+from tests.support.seeing_model import (
+    OfTheRequestBefore,
+    SeeingModel,
+    answers,
+    blank,
+    dropped,
+    swapped,
+)
+from triptych.captioning.canary.captions import caption_questions
+from triptych.captioning.canary.question import Outcome, Question, outcome
+from triptych.captioning.canary.statements import statement_questions
+from triptych.captioning.engine import Completion
+from triptych.jobs import SEED_JOBS, named
+
+SIDE_PX = 56
+
+
+@pytest.fixture(scope="module")
+def captions() -> list[Question]:
+    return caption_questions(SEED_JOBS, SIDE_PX)
+
+
+@pytest.fixture(scope="module")
+def statements() -> list[Question]:
+    return statement_questions(SIDE_PX)
+
+
+def judged(questions: list[Question], texts: list[str]) -> Outcome:
+    completions = [Completion(id=q.request.id, text=text) for q, text in zip(questions, texts, strict=True)]
+    return outcome(questions, completions)
+
+
+def test_a_model_that_sees_gets_all_40_right(captions: list[Question], statements: list[Question]) -> None:
+    """In other words than the canary's own."""
+    for questions in (captions, statements):
+        found = judged(questions, answers(SeeingModel(questions, SIDE_PX), questions))
+        assert (40, 40, "", "") == (found.right, found.answered, found.wrong, found.silence)
+
+
+@pytest.mark.parametrize("fault", [dropped, blank, OfTheRequestBefore()])
+def test_images_that_are_lost_or_of_another_request_are_seen(
+    captions: list[Question], statements: list[Question], fault: Callable[..., tuple[bytes, ...]]
+) -> None:
+    """By captioners and by checkers."""
+    for questions in (captions, statements):
+        model = SeeingModel(questions, SIDE_PX)
+        model.fault = fault
+        assert judged(questions, answers(model, questions)).wrong
+
+
+def test_images_of_a_set_in_the_wrong_order_are_seen(captions: list[Question]) -> None:
+    """Though all single images are right."""
+    model = SeeingModel(captions, SIDE_PX)
+    model.fault = swapped
+    found = judged(captions, answers(model, captions))
+
+    assert (26, 40) == (found.right, found.answered)
+    assert found.wrong.startswith("only 0 of 14 answers on sets are right; of a set of a ")
+    assert "it said 'Image-1: There is " in found.wrong
+
+
+def test_colours_that_are_mixed_up_are_seen(captions: list[Question]) -> None:
+    """Red and blue channels in the wrong order: things are right, colours aren't."""
+    turned = str.maketrans({})
+    swaps = {
+        "red": "blue",
+        "blue": "red",
+        "orange": "teal",
+        "yellow": "cyan",
+        "purple": "mauve",
+        "pink": "lilac",
+    }
+    texts = [
+        " ".join(swaps.get(word, word) for word in text.translate(turned).split(" "))
+        for text in answers(SeeingModel(captions, SIDE_PX), captions)
+    ]
+
+    assert judged(captions, texts).wrong
+
+
+def test_answers_without_sight_fail(captions: list[Question], statements: list[Question]) -> None:
+    """One text for all; words at random, 1,000 times; yes or no by chance, 1,000 times."""
+    likely = (
+        "The image shows a red car on the left, a blue house in the middle and a green tree under a blue sky."
+    )
+    assert judged(captions, [likely] * 40).wrong
+    assert judged(statements, ["yes"] * 40).wrong
+    assert judged(statements, ["no"] * 40).wrong
+    assert judged(statements, ["unclear"] * 40).wrong
+    rng = Random(7)
+    words = [w for text in answers(SeeingModel(captions, SIDE_PX), captions) for w in text.split()]
+    for _ in range(1000):
+        assert judged(statements, [rng.choice(("yes", "no")) for _ in range(40)]).wrong
+    for _ in range(20):
+        assert judged(captions, [" ".join(rng.choices(words, k=30)) for _ in range(40)]).wrong
+
+
+def test_a_fault_of_every_third_answer_is_seen(captions: list[Question]) -> None:
+    """One in ten is not: it may be the model's."""
+    model = SeeingModel(captions, SIDE_PX)
+    texts = answers(model, captions)
+
+    assert judged(captions, ["A grey stone." if n % 3 == 0 else t for n, t in enumerate(texts)]).wrong
+    assert not judged(captions, ["A grey stone." if n % 10 == 0 else t for n, t in enumerate(texts)]).wrong
+
+
+def test_a_run_without_sets_is_asked_none() -> None:
+    """Its endpoints may take one image a request."""
+    questions = caption_questions(named(SEED_JOBS, ["single_en", "single_zh"]), SIDE_PX)
+
+    assert (26, {1}) == (len(questions), {len(each.request.images) for each in questions})
+
+
+def test_what_failed_is_no_wrong_answer(captions: list[Question]) -> None:
+    """Half of them have to be answered for the canary to say anything."""
+    texts = answers(SeeingModel(captions, SIDE_PX), captions)
+    for failed, says in ((10, ""), (30, "no answer: 503")):
+        completions = [
+            Completion(id=q.request.id, failure="no answer: 503")
+            if number < failed
+            else Completion(id=q.request.id, text=text)
+            for number, (q, text) in enumerate(zip(captions, texts, strict=True))
+        ]
+        found = outcome(captions, completions)
+        assert (40 - failed, "", says) == (found.right, found.wrong, found.silence)
+
+
+def test_what_a_model_thinks_first_is_passed_over(statements: list[Question]) -> None:
+    texts = answers(SeeingModel(statements, SIDE_PX), statements)
+
+    assert 40 == judged(statements, [f"<think>Is it? No.</think>{text}" for text in texts]).right

@@ -1,0 +1,291 @@
+"""Captions checked by asking about each statement, alone with its image."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.support.checked_run import Checked, answer, denies_red, statement, words
+from tests.support.contexts import JOBS
+from tests.support.scripted_endpoint import Asked, Reply, ScriptedEndpoint, refuse, say
+from tests.support.small_run import SETS, make_small_run
+from triptych.captioning.checking.config import CheckingConfig
+from triptych.captioning.request_builder import RequestBuilder
+from triptych.errors import SetupError, UsageError
+from triptych.prompts import Prompt
+from triptych.repair import find_damage, repair
+from triptych.runs.checks import came_of_checks, checks_file, denied_of, lines_on, read_checks, untruths
+from triptych.runs.folder import RunFolder
+from triptych.runs.image_reader import reader_of
+
+SINGLE = "A dog stands on a lawn. Its collar is red. A ball lies beside it."
+OF_SET = "Image-1: A dog. It is brown. Image-2: A cat. Both images are warm."
+
+
+@pytest.fixture
+def checked(tmp_path: Path) -> Checked:
+    return Checked(make_small_run(tmp_path), {"single_en": SINGLE})
+
+
+def test_each_statement_is_asked_once_and_answers_are_kept(checked: Checked) -> None:
+    """13 captions of three statements each."""
+    with ScriptedEndpoint(denies_red) as endpoint:
+        found = checked.check(endpoint)["single_en"]
+        assert (13, 39, 0, 13) == (found.captions, found.statements, found.missing, found.denied)
+        assert {"yes": 26, "no": 13} == found.answers
+        asked = len(endpoint.asked)
+        checked.check(endpoint)
+
+    assert 39 == asked == len(endpoint.asked)
+    denied = [row for row in checked.rows("single_en") if row.answer == "no"]
+    assert {"Its collar is red."} == {SINGLE[row.start : row.end] for row in denied}
+
+
+def test_statements_of_one_caption_are_not_asked_one_after_the_other(checked: Checked) -> None:
+    """Their order comes from hashes."""
+    with ScriptedEndpoint(denies_red) as endpoint:
+        checked.check(endpoint, max_in_flight=1)
+
+    firsts = [statement(asked) for asked in endpoint.asked[:9]]
+    assert firsts != 3 * [*map(str.strip, re.findall(r"[^.]+\.", SINGLE))]
+
+
+def test_a_statement_about_an_image_of_a_set_is_asked_with_that_image_alone(tmp_path: Path) -> None:
+    """What all share is asked with each."""
+    small = make_small_run(tmp_path)
+    checked = Checked(small, {"multi_en": OF_SET})
+    with ScriptedEndpoint(lambda asked: answer("yes")) as endpoint:
+        checked.check(endpoint)
+
+    assert {1} == {asked.images for asked in endpoint.asked}
+    rows = [row for row in checked.rows("multi_en") if not row.is_swapped]
+    of_set = [row for row in rows if set(SETS[0]) & {row.image}]
+    shown = {(OF_SET[row.start : row.end], row.image) for row in of_set}
+    first, second = SETS[0]
+    assert {
+        ("Image-1: A dog.", first),
+        ("It is brown.", first),
+        ("Image-2: A cat.", second),
+        ("Both images are warm.", first),
+        ("Both images are warm.", second),
+    } == shown
+    colours = {(statement(asked), _mean_colour(asked)) for asked in endpoint.asked}
+    firsts = _colours_of(checked, 0)
+    assert firsts <= {colour for said, colour in colours if said == "Image-1: A dog."}
+    assert firsts <= {colour for said, colour in colours if said == "It is brown."}
+    assert "It is about Image-2, which" in words(next(a for a in endpoint.asked if "A cat" in words(a)))
+
+
+def test_the_probability_of_yes_is_kept_where_the_server_tells_it(checked: Checked) -> None:
+    """Of the first token."""
+    with ScriptedEndpoint(lambda asked: answer("yes", 0.75)) as endpoint:
+        checked.check(endpoint)
+
+    assert {0.75} == {row.yes_probability for row in checked.rows("single_en")}
+
+
+def test_an_endpoint_that_gives_no_probabilities_is_asked_without(checked: Checked) -> None:
+    """It says which field it doesn't take."""
+
+    def strict(asked: Asked) -> Reply:
+        for field in ("top_logprobs", "logprobs"):
+            if field in asked.body:
+                return refuse(400, f"Unknown parameter: '{field}'")
+        return answer("yes")
+
+    with ScriptedEndpoint(strict) as endpoint:
+        assert 0 == checked.check(endpoint)["single_en"].missing
+    assert {None} == {row.yes_probability for row in checked.rows("single_en")}
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [("Yes.", "yes"), ("**No**, it is blue.", "no"), ("Unclear", "unclear"), ("A dog.", "unclear")],
+)
+def test_an_answer_is_read_by_how_it_begins(checked: Checked, text: str, meant: str) -> None:
+    """One that begins otherwise says nothing."""
+    with ScriptedEndpoint(lambda asked: say(text)) as endpoint:
+        checked.check(endpoint)
+
+    assert {meant} == {row.answer for row in checked.rows("single_en")}
+
+
+def test_what_failed_is_asked_again_by_the_next_command(checked: Checked) -> None:
+    """And what was answered is not."""
+    with ScriptedEndpoint(lambda a: refuse(400, "no") if "ball" in words(a) else answer("yes")) as endpoint:
+        found = checked.check(endpoint)["single_en"]
+        assert (13, {"yes": 26}) == (found.missing, found.answers)
+        endpoint.chat = denies_red
+        endpoint.asked.clear()
+        assert 0 == checked.check(endpoint)["single_en"].missing
+
+    assert {"A ball lies beside it."} == {statement(asked) for asked in endpoint.asked}
+
+
+def test_another_caption_is_checked_anew(checked: Checked) -> None:
+    """Answers on the one before don't count for it."""
+    with ScriptedEndpoint(denies_red) as endpoint:
+        checked.check(endpoint)
+        checked.caption({"single_en": "A horse."})
+        found = checked.check(endpoint)["single_en"]
+
+    assert (13, 13, 0, 0) == (found.captions, found.statements, found.missing, found.denied)
+
+
+def test_a_sample_is_the_same_each_time_and_a_larger_one_holds_it(checked: Checked) -> None:
+    """By the captions' ids."""
+    with ScriptedEndpoint(denies_red) as endpoint:
+        assert 4 == checked.check(endpoint, captions=4)["single_en"].captions
+        few = {row.caption for row in checked.rows("single_en")}
+        assert 9 == checked.check(endpoint, captions=9)["single_en"].captions
+
+    assert few < {row.caption for row in checked.rows("single_en")}
+    assert 27 == len(endpoint.asked)
+
+
+def test_rejected_captions_are_not_checked_but_those_rejected_as_untrue_are(checked: Checked) -> None:
+    """Else their checks would be gone from the next verdicts."""
+    ids = [each.id for _, targets in checked.context.plan(JOBS["single_en"]).shards() for each in targets]
+    checked.caption({"single_en": SINGLE}, reject=ids[0])
+    with ScriptedEndpoint(denies_red) as endpoint:
+        assert 12 == checked.check(endpoint)["single_en"].captions
+
+
+def test_another_checker_begins_beside_the_one_before(checked: Checked) -> None:
+    """Nothing that was answered goes."""
+    with ScriptedEndpoint(denies_red) as endpoint:
+        checked.check(endpoint)
+        before = checked.run.run_file.checks["single_en"]
+        endpoint.models = Reply(200, [b'{"data": [{"id": "acme/other"}]}'])
+        checked.check(endpoint)
+
+    assert before != checked.run.run_file.checks["single_en"]
+    assert checks_file(checked.run, "single_en", before, "sa_000000").exists()
+    assert 78 == len(endpoint.asked)
+
+
+def test_a_captioner_that_checks_itself_is_said(checked: Checked) -> None:
+    """It sees no fault that it makes itself."""
+    with ScriptedEndpoint(denies_red) as endpoint:
+        checked.check(endpoint)
+        assert not any("warning" in line for line in checked.said.lines)
+        endpoint.models = Reply(200, [b'{"data": [{"id": "acme/captioner"}]}'])
+        checked.check(endpoint)
+
+    assert any("made by the model that checks them" in line for line in checked.said.lines)
+
+
+def test_a_damaged_answer_is_named_set_aside_and_asked_again(checked: Checked) -> None:
+    """Nothing is asked before; then only what is missing."""
+    with ScriptedEndpoint(denies_red) as endpoint:
+        checked.check(endpoint)
+        checker = checked.run.run_file.checks["single_en"]
+        journal = checks_file(checked.run, "single_en", checker, "sa_000000")
+        journal.write_bytes(journal.read_bytes().replace(b'"no"', b'"ye"', 1))
+        endpoint.asked.clear()
+        with pytest.raises(SetupError, match=re.escape(str(journal))):
+            checked.check(endpoint)
+        assert [] == endpoint.asked
+
+        (damage,) = find_damage(checked.run.path)
+        assert f"{journal}: lines that are set aside" in damage.what
+        repair(checked.run.path, [damage])
+        assert 0 == checked.check(endpoint)["single_en"].missing
+
+    assert ["Its collar is red."] == [statement(asked) for asked in endpoint.asked]
+
+
+def test_before_verdicts_there_is_nothing_to_check(checked: Checked) -> None:
+    """One line says what to do."""
+    del checked.run.run_file.stages["verdicts"]
+    with ScriptedEndpoint() as endpoint, pytest.raises(SetupError, match="run `triptych filter"):
+        checked.check(endpoint)
+
+
+def test_settings_are_named_by_their_own_table() -> None:
+    """Not by captioning's, whose checks they share."""
+    with pytest.raises(UsageError, match=r"checking\.max_tiles is 0") as raised:
+        CheckingConfig(max_tiles=0)
+
+    assert "checking.max_tiles" == raised.value.key
+
+
+def test_one_statement_of_each_set_is_put_to_another_of_its_images(tmp_path: Path) -> None:
+    """Which tells how specific captions are, and nothing against one; what two images share is not asked."""
+    checked = Checked(make_small_run(tmp_path), {"multi_en": OF_SET})
+    with ScriptedEndpoint(lambda asked: answer("no" if "dog" in statement(asked) else "yes")) as endpoint:
+        found = checked.check(endpoint)["multi_en"]
+        asked = len(endpoint.asked)
+        assert found == checked.check(endpoint)["multi_en"]
+
+    rows = checked.rows("multi_en")
+    swapped = [row for row in rows if row.is_swapped]
+    assert len(SETS) == len(swapped) == len({row.caption for row in swapped})
+    assert len(rows) == found.statements == asked == len(endpoint.asked)
+    own = {(row.caption, row.start): row for row in rows if not row.is_swapped}
+    for row in swapped:
+        about, keys = (
+            own[row.caption, row.start],
+            {each.image for each in rows if each.caption == row.caption},
+        )
+        assert row.image != about.image and row.image in keys and "Both" not in OF_SET[row.start : row.end]
+    held = [row for row in swapped if own[row.caption, row.start].answer == "yes"]
+    assert (len(held), len(held)) == (found.swapped, found.hold_elsewhere)
+    assert sum(found.answers.values()) == len(rows) - len(swapped)
+    for shard, planned in checked.context.plan(JOBS["multi_en"]).read_all():
+        by_caption = read_checks(checked.run, "multi_en", shard)
+        for each in planned:
+            only = [row for row in by_caption[each.target.id] if row.is_swapped]
+            assert untruths(only, each.caption, each.target) == {}
+            assert [] == denied_of(only, each.caption, each.target)
+
+
+def test_what_came_of_checks_is_noted_until_there_are_other_captions(tmp_path: Path) -> None:
+    """With intervals: status, report and card say it."""
+    checked = Checked(make_small_run(tmp_path), {"multi_en": "Image-1: A cat. Image-2: A cat."})
+    with ScriptedEndpoint(lambda asked: answer("yes")) as endpoint:
+        found = checked.check(endpoint)["multi_en"]
+
+    noted = came_of_checks(RunFolder.open(checked.run.path), "multi_en")
+    assert noted == found
+    assert len(SETS) == noted.swapped == noted.hold_elsewhere
+    denied, swapped = lines_on(noted)
+    assert denied.startswith(
+        f"{len(SETS)} captions checked, 0 with a statement denied: 0.0% (95% interval 0.0% to"
+    )
+    assert "100.0% (95% interval" in swapped and "hold for another of its set as well" in swapped
+    checked.caption({"multi_en": "Image-1: A dog. Image-2: A dog."})
+    assert came_of_checks(checked.run, "multi_en") is None
+
+
+def _colours_of(checked: Checked, number: int) -> set[tuple[int, ...]]:
+    """Of the images of that number, from 0, in each set, as they are sent."""
+    shown = set()
+    builder = RequestBuilder(
+        reader_of(checked.context, checked.sources), CheckingConfig(tile_px=56, max_tiles=1)
+    )
+    for shard, targets in checked.context.plan(JOBS["multi_en"]).shards():
+        for target in targets:
+            alone = msgspec.structs.replace(target, images=(target.images[number],))
+            request = builder.request(JOBS["multi_en"], shard, alone, Prompt(version=1, text="?"))
+            shown.add(_mean_of(request.images[0]))
+    return shown
+
+
+def _mean_of(jpeg: bytes) -> tuple[int, ...]:
+    picture = np.asarray(Image.open(io.BytesIO(jpeg)).convert("RGB"))
+    return tuple(picture.reshape(-1, 3).mean(axis=0).astype(int).tolist())
+
+
+def _mean_colour(asked: Asked) -> tuple[int, ...]:
+    (url,) = (
+        part["image_url"]["url"] for part in asked.body["messages"][0]["content"] if "image_url" in part
+    )
+    return _mean_of(base64.b64decode(url.partition(",")[2]))

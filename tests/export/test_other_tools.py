@@ -1,0 +1,274 @@
+"""Exports that hold images, come in parts, or are for other tools than trainers, read by those."""
+
+from __future__ import annotations
+
+import gc
+import io
+import json
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from PIL import Image
+
+from tests.export.conftest import small_jpeg
+from tests.support.internvl_reader import load_dataset_meta
+from triptych.errors import SetupError, UsageError
+from triptych.export.check.export import check_export
+from triptych.export.config import ExportConfig
+from triptych.export.formats.label_studio import LABEL_CONFIG
+from triptych.export.manifest import read_manifest
+from triptych.progress import Silent
+from triptych.runs.folder import RunFolder
+
+SUPPORT = Path(__file__).parents[1] / "support"
+KEYS = ["a/2.jpg", "a/4.jpg", "a/5.jpg", *(f"sub/b/{number}.jpg" for number in range(6))]
+"""Of the nine rows of single_en."""
+
+IN_SET = ["sub/b/5.jpg", "a/2.jpg", "sub/b/1.jpg"]
+
+
+def jpeg_of(key: str) -> bytes:
+    """What the tars of the run hold."""
+    shard = key.rpartition("/")[0]
+    return small_jpeg(len(shard) * 10 + int(key[-5]))
+
+
+def files(run: RunFolder, job: str) -> list[Path]:
+    """With the rows of a job, in order."""
+    named = read_manifest(run.export_folder).files.items()
+    return [run.export_folder / name for name, entry in named if entry.job == job]
+
+
+@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")  # webdataset leaves that to Python
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_webdataset_reads_images_captions_and_rows(judged_run, export) -> None:
+    """By the library, from all parts of a job; the bytes are those of the source."""
+    import webdataset
+
+    run: RunFolder = judged_run()
+    export(run, file_type="tar", rows_per_file=4)
+    tars = [str(path) for path in files(run, "single_en")]
+    samples = list(webdataset.WebDataset(tars, shardshuffle=False))
+    (of_set,) = webdataset.WebDataset([str(files(run, "multi_en")[0])], shardshuffle=False).decode("pil")
+    gc.collect()
+
+    assert 3 == len(tars)
+    assert KEYS == [json.loads(sample["json"])["image"] for sample in samples]
+    assert [jpeg_of(key) for key in KEYS] == [sample["jpg"] for sample in samples]
+    assert [f"A red boat, 一艘船, said single_en:{key}." for key in KEYS] == [
+        sample["txt"].decode() for sample in samples
+    ]
+    assert [(16, 12)] * 3 == [of_set[f"{place}.jpg"].size for place in range(3)]
+    assert IN_SET == of_set["json"]["image"]
+
+
+def test_unpacked_a_caption_lies_beside_its_image(judged_run, export, tmp_path: Path) -> None:
+    """As kohya-ss reads a folder: each image, and the .txt of the same name."""
+    run: RunFolder = judged_run()
+    export(run, file_type="tar")
+    with tarfile.open(files(run, "single_en")[0]) as tar:
+        tar.extractall(tmp_path / "train", filter="data")
+
+    captions = [
+        path.with_suffix(".txt").read_text("utf-8") for path in sorted((tmp_path / "train").glob("*.jpg"))
+    ]
+
+    assert [f"A red boat, 一艘船, said single_en:{key}." for key in KEYS] == captions
+
+
+@pytest.mark.parametrize("name", ["internvl", "chat-parts"])
+@pytest.mark.parametrize("rows_per_file", [0, 4])
+def test_datasets_decodes_the_images_in_parquet(
+    judged_run, export, load, name: str, rows_per_file: int
+) -> None:
+    """By the card alone, from one file or several; with bytes and paths as they were."""
+    import datasets
+
+    run: RunFolder = judged_run()
+    export(run, file_type="images.parquet", format=name, rows_per_file=rows_per_file)
+
+    singles, (of_set,) = load(run.export_folder, "single_en"), load(run.export_folder, "multi_en")
+
+    field = "image" if name == "internvl" else "images"
+    assert [(16, 12)] * 3 == [image.size for image in of_set[field]]
+    undecoded = singles.cast_column(
+        field,
+        datasets.Image(decode=False) if name == "internvl" else datasets.List(datasets.Image(decode=False)),
+    )
+    stored = [row[field] if name == "internvl" else row[field][0] for row in undecoded]
+    assert [(key, jpeg_of(key)) for key in KEYS] == [(each["path"], each["bytes"]) for each in stored]
+
+
+def test_pyarrow_reads_the_images_in_parquet(judged_run, export) -> None:
+    """Also without `datasets`."""
+    import pyarrow.parquet as pq
+
+    run: RunFolder = judged_run()
+    export(run, file_type="images.parquet")
+
+    table = pq.read_table(files(run, "single_en")[0])
+
+    assert KEYS == table["image"].combine_chunks().field("path").to_pylist()
+    with Image.open(io.BytesIO(table["image"][0]["bytes"].as_py())) as image:
+        assert (16, 12) == image.size
+
+
+def test_datasets_loads_all_parts_by_the_card(judged_run, export, load) -> None:
+    """In order."""
+    run: RunFolder = judged_run()
+    export(run, rows_per_file=2)
+
+    assert KEYS == load(run.export_folder, "single_en")["image"]
+
+
+def test_parts_are_named_as_the_hub_names_them_and_listed_for_the_trainer(judged_run, export) -> None:
+    """Each with its rows; the count in the name is that of all. InternVL's loader takes them all."""
+    run: RunFolder = judged_run()
+    export(run, rows_per_file=4, image_root="images")
+
+    loaded = load_dataset_meta(run.export_folder / "triptych_caption_meta.json")
+
+    assert [f"triptych_caption_9_single_image_en-{part:05d}-of-00003.jsonl" for part in range(3)] == [
+        path.name for path in files(run, "single_en")
+    ]
+    assert [4, 4, 1] == [len(loaded[f"triptych_caption_single_en_{part:05d}"]) for part in range(3)]
+    assert 1 == len(loaded["triptych_caption_multi_en"])
+
+
+def test_parts_say_how_many_of_their_captions_were_rewritten(judged_run, export) -> None:
+    """Each of its own."""
+    run: RunFolder = judged_run(text="A sign says <image>, {id}.")
+    export(run, rows_per_file=4)
+
+    entries = [each for each in read_manifest(run.export_folder).files.values() if each.job == "single_en"]
+
+    assert [4, 4, 1] == [each.rewritten for each in entries] == [each.rows for each in entries]
+
+
+@pytest.mark.parametrize(
+    ("file_type", "rows_per_file"), [("jsonl", 4), ("tar", 0), ("tar", 4), ("images.parquet", 4)]
+)
+def test_verify_reads_every_part_and_finds_nothing(
+    judged_run, export, file_type: str, rows_per_file: int
+) -> None:
+    """And the same run gives the same bytes again."""
+    first, second = judged_run("one"), judged_run("two")
+    for run in (first, second):
+        export(run, file_type=file_type, rows_per_file=rows_per_file)
+
+    checks, mismatches = check_export(first, Silent())
+
+    assert [] == mismatches
+    assert 9 == sum(check.count for check in checks if "single_image_en" in check.what)
+    assert {path.name: path.read_bytes() for path in first.export_folder.iterdir()} == {
+        path.name: path.read_bytes() for path in second.export_folder.iterdir()
+    }
+
+
+def test_verify_goes_on_behind_a_part_that_is_gone(judged_run, export) -> None:
+    """It names that one, and compares the others with the captions that belong there."""
+    run: RunFolder = judged_run()
+    export(run, rows_per_file=4)
+    gone = files(run, "single_en")[1]
+    gone.unlink()
+
+    _, mismatches = check_export(run, Silent())
+
+    assert [f"{gone} is in the manifest, but not there"] == mismatches
+
+
+def test_verify_sees_an_image_that_is_not_the_runs(judged_run, export) -> None:
+    """Where the record says so, and the manifest agrees with the file."""
+    run: RunFolder = judged_run()
+    export(run, file_type="tar")
+    records = run.images_file("a")
+    records.write_text(
+        records.read_text().replace(
+            msgspec.json.decode(records.read_text().splitlines()[2])["content_hash"], "0" * 32
+        )
+    )
+
+    _, mismatches = check_export(run, Silent())
+
+    assert any("the bytes of a/2.jpg are not those of the run" in line for line in mismatches)
+
+
+@pytest.mark.parametrize("file_type", ["tar", "images.parquet"])
+@pytest.mark.parametrize("fault", ["gone", "changed"])
+def test_an_image_that_can_not_go_in_ends_the_export_and_leaves_nothing(
+    judged_run, export, file_type: str, fault: str
+) -> None:
+    """In one line, with its name."""
+    run: RunFolder = judged_run()
+    pile = run.path.with_name(f"{run.path.name} pictures") / "sub" / "b.tar"
+    content = pile.read_bytes()
+    at = content.index(jpeg_of("sub/b/2.jpg"))
+    pile.write_bytes(content[:at] if fault == "gone" else content[:at] + b"\0" * 99 + content[at + 99 :])
+
+    with pytest.raises(SetupError, match=r"the images can't go into the export: .*sub/b/2\.jpg"):
+        export(run, file_type=file_type)
+
+    assert not run.export_folder.exists()
+    assert [] == list(run.path.glob("export*"))
+
+
+def test_rows_of_a_tool_lie_in_its_own_kind_of_file(judged_run, export) -> None:
+    """Any other is refused with the one to take."""
+    with pytest.raises(UsageError, match="rows of label-studio lie in json: add --file-type json"):
+        ExportConfig(format="label-studio")
+
+
+def _elsewhere(package: str, script: str, *arguments: object) -> Any:
+    """What a script prints in an environment of its own; skipped where that can't be had."""
+    command = [sys.executable, "-m", "uv", "run", "--quiet", "--no-project"]
+    there = subprocess.run([*command, "--with", package, "python", "-c", ""], capture_output=True)
+    if there.returncode:
+        pytest.skip(f"{package} can't be installed: {there.stderr.decode().strip()[-200:]}")
+    answer = subprocess.run(
+        [*command, "--with", package, "python", SUPPORT / script, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+    )
+    assert 0 == answer.returncode, answer.stderr
+    return json.loads(answer.stdout.splitlines()[-1])
+
+
+@pytest.mark.slow
+def test_fiftyones_importer_reads_captions_beside_images(judged_run, export, tmp_path: Path) -> None:
+    """Quotes, commas and lines in captions; the images of a set in order under one id."""
+    run: RunFolder = judged_run(text='A "red" boat,\n一艘船; {id}.')
+    export(run, format="fiftyone", file_type="csv")
+    root = tmp_path / "root"
+    for key in {*KEYS, *IN_SET}:
+        (root / key).parent.mkdir(parents=True, exist_ok=True)
+        (root / key).write_bytes(jpeg_of(key))
+
+    exported = [files(run, job)[0] for job in ("single_en", "multi_en")]
+    found = _elsewhere("fiftyone>=1.22,<2", "load_in_fiftyone.py", root, *exported)
+
+    text = 'A "red" boat,\n一艘船; {}.'
+    singles = [[str(root / key), f"single_en:{key}", 1, text.format(f"single_en:{key}")] for key in KEYS]
+    of_set = [
+        [str(root / key), "multi_en:s1", place, text.format("multi_en:s1")]
+        for place, key in enumerate(IN_SET, start=1)
+    ]
+    # The importer goes by path; `position` has the order.
+    assert [singles, of_set] == [sorted(samples, key=lambda sample: sample[2]) for samples in found]
+
+
+@pytest.mark.slow
+def test_label_studio_takes_tasks_and_predictions(judged_run, export) -> None:
+    """By the checks of its SDK, with the labelling interface that the card names."""
+    run: RunFolder = judged_run()
+    export(run, format="label-studio", file_type="json")
+    assert LABEL_CONFIG in (run.export_folder / "README.md").read_text("utf-8")
+
+    exported = [files(run, job)[0] for job in ("single_en", "multi_en")]
+    found = _elsewhere("label-studio-sdk>=2.1,<3", "load_in_label_studio.py", LABEL_CONFIG, *exported)
+
+    assert [{"tasks": count, "good_data": count, "errors": []} for count in (9, 1)] == found

@@ -1,0 +1,191 @@
+"""Rows that say of which kind their set is, and whether their caption was repaired."""
+
+import json
+from collections.abc import Callable
+
+import msgspec
+import pytest
+
+from tests.support.contexts import JOBS
+from triptych.export.check.export import check_export
+from triptych.export.containers.rows_file import read_lines
+from triptych.export.formats import FORMATS
+from triptych.export.row_marks import columns_of, marked_type
+from triptych.progress import Silent
+from triptych.records import ImageSet
+from triptych.runs.folder import RunFolder
+from triptych.runs.journal import JournalWriter
+from triptych.runs.jsonl import sha256_of, write_jsonl
+from triptych.runs.stage_record import JobChecks
+
+
+@pytest.fixture
+def contrast_run(judged_run: Callable[..., RunFolder]) -> RunFolder:
+    """One set, whose second image is the odd one; half of all sets were to be contrast sets."""
+    run = judged_run()
+    (image_set,) = run.sets()
+    write_jsonl(run.sets_file, [msgspec.structs.replace(image_set, kind="contrast", odd=image_set.keys[1])])
+    run.run_file.stages["sets"].settings = {
+        "contrast_share": 0.5, "varied_share": 0.0, "seed": 7, "together": "", "apart": "video",
+    }  # fmt: skip
+    run.run_file.stages["sets"].wrote["sets.jsonl"] = sha256_of(run.sets_file)
+    run.save()
+    return run
+
+
+def _rows(run: RunFolder, job: str) -> list[dict]:
+    (path,) = [path for path in run.export_folder.iterdir() if path.name.endswith(f"_{job}")]
+    return [json.loads(line) for line in read_lines(path, job.partition(".")[2])]
+
+
+@pytest.mark.parametrize("file_type", ["jsonl", "jsonl.zst", "parquet"])
+@pytest.mark.parametrize("row_format", [name for name, each in FORMATS.items() if each.speakers])
+def test_a_row_says_its_kind_and_the_number_of_the_odd_image(
+    contrast_run: RunFolder, export: Callable[..., bool], row_format: str, file_type: str
+) -> None:
+    """In every format and container, at the end of the row; rows of single images are as they were."""
+    export(contrast_run, format=row_format, file_type=file_type)
+
+    (row,) = _rows(contrast_run, f"multi_image_en.{file_type}")
+    assert ("contrast", 2) == (row["kind"], row["odd_image"])
+    assert ["kind", "odd_image"] == list(row)[-2:]
+    assert not {"kind", "odd_image"} & set(_rows(contrast_run, f"single_image_en.{file_type}")[0])
+    assert [] == check_export(contrast_run, Silent())[1]
+
+
+@pytest.mark.parametrize(("row_format", "file_type"), [("label-studio", "json"), ("fiftyone", "csv")])
+def test_tools_to_look_at_captions_with_get_the_rows_that_they_know(
+    contrast_run: RunFolder, export: Callable[..., bool], row_format: str, file_type: str
+) -> None:
+    """They would refuse fields more; the card still says what sets there are."""
+    export(contrast_run, format=row_format, file_type=file_type)
+
+    assert not any(
+        b"odd_image" in path.read_bytes() for path in contrast_run.export_folder.glob(f"*.{file_type}")
+    )
+    assert [] == check_export(contrast_run, Silent())[1]
+
+
+def test_related_sets_of_such_a_run_say_so_too(
+    judged_run: Callable[..., RunFolder], export: Callable[..., bool]
+) -> None:
+    """A column that only some rows had would break loaders."""
+    run = judged_run()
+    run.run_file.stages["sets"].settings = {"contrast_share": 0.0, "varied_share": 0.5, "seed": 0}
+    run.save()
+
+    export(run)
+
+    (row,) = _rows(run, "multi_image_en.jsonl")
+    assert ("related", 0) == (row["kind"], row["odd_image"])
+
+
+def test_runs_of_related_sets_have_rows_as_trainers_document_them(
+    judged_run: Callable[..., RunFolder], export: Callable[..., bool]
+) -> None:
+    """No column more."""
+    run = judged_run()
+
+    export(run)
+
+    assert ["id", "image", "width_list", "height_list", "conversations"] == list(
+        _rows(run, "multi_image_en.jsonl")[0]
+    )
+
+
+def test_the_card_states_shares_seed_counts_and_groups(
+    contrast_run: RunFolder, export: Callable[..., bool]
+) -> None:
+    """And what the columns mean."""
+    export(contrast_run)
+
+    card = (contrast_run.export_folder / "README.md").read_text("utf-8")
+    assert (
+        "Sets: 0 related, 0 varied, 1 contrast. Asked for were shares of 0.0 varied and 0.5 contrast" in card
+    )
+    assert "drawn with seed 7" in card
+    assert "`odd_image` is its number, from 1" in card
+    assert "No two images of one `video` share a set." in card
+
+
+def test_another_mark_than_that_of_the_set_is_found(
+    contrast_run: RunFolder, export: Callable[..., bool]
+) -> None:
+    """Also where checksums were made to fit."""
+    export(contrast_run)
+    (path,) = contrast_run.export_folder.glob("*multi_image_en.jsonl")
+    path.write_text(path.read_text("utf-8").replace('"odd_image":2', '"odd_image":1'), "utf-8")
+    manifest_path = contrast_run.export_folder / "manifest.json"
+    manifest = json.loads(manifest_path.read_text("utf-8"))
+    manifest["files"][path.name]["sha256"] = sha256_of(path)
+    manifest_path.write_text(json.dumps(manifest), "utf-8")
+
+    (mismatch,) = check_export(contrast_run, Silent())[1]
+    assert mismatch.endswith("kind and odd_image are not ('contrast', 2)")
+
+
+def test_a_marked_row_is_read_back_by_its_type() -> None:
+    """Strictly, as other rows are."""
+    llava = FORMATS["llava"]
+    columns = columns_of(JOBS["multi_en"], llava, {"sets": {"contrast_share": 0.5}})
+    row_type = marked_type(llava.row_type(several_images=True), columns)
+    fields = {"id": "m:s", "image": ["a", "b"], "conversations": [{"from": "human", "value": "x"}] * 2}
+
+    with pytest.raises(msgspec.ValidationError, match="missing required field `kind`"):
+        msgspec.convert(fields, row_type)
+    assert ImageSet(id="s", keys=("a",), min_cosine_similarity=1, mean_cosine_similarity=1).kind == "related"
+
+
+@pytest.mark.parametrize("file_type", ["jsonl", "parquet"])
+def test_rows_of_a_run_that_repairs_say_whether_theirs_was(
+    judged_run: Callable[..., RunFolder], export: Callable[..., bool], file_type: str
+) -> None:
+    """Single images and sets; the card counts them, and the check reads them back."""
+    run = judged_run()
+    run.run_file.stages["verdicts"].settings = {"untrue": "repair"}
+    shard = run.shards()[0]
+    path = run.verdicts_file("single_en", shard)
+    verdicts = list(run.verdicts("single_en", shard))
+    kept = next(at for at, each in enumerate(verdicts) if each.keep)
+    verdicts[kept] = msgspec.structs.replace(verdicts[kept], text="A boat.", removed=("It is red.",))
+    write_jsonl(path, verdicts)
+    run.run_file.stages["verdicts"].wrote[str(path.relative_to(run.path))] = sha256_of(path)
+    run.run_file.checked["multi_en"] = JobChecks(
+        captions=9, denied=3, swapped=20, hold_elsewhere=5, made_of=run.captions_mark("multi_en")
+    )
+    run.save()
+
+    export(run, file_type=file_type)
+
+    rows = _rows(run, f"single_image_en.{file_type}")
+    assert 1 == sum(row["repaired"] for row in rows) < len(rows)
+    assert ["A boat."] == [row["conversations"][1]["value"] for row in rows if row["repaired"]]
+    assert [False] == [row["repaired"] for row in _rows(run, f"multi_image_en.{file_type}")]
+    card = (run.export_folder / "README.md").read_text("utf-8")
+    assert f"repaired: 1 of {len(rows)} in `single_en`" in card
+    assert "- `multi_en`: 9 captions checked, 3 with a statement denied: 33.3% (95% interval 12.1% to" in card
+    assert "- `multi_en`: of 20 statements on one image 25.0% (95% interval 11.2% to 46.9%) hold for" in card
+    assert [] == check_export(run, Silent())[1]
+
+
+def test_rows_of_captions_that_were_chosen_from_several_answers_say_how_far_these_agreed(
+    judged_run: Callable[..., RunFolder], export: Callable[..., bool]
+) -> None:
+    """0 where there was no other text."""
+    run = judged_run()
+    run.run_file.stages["captions"].settings = {"samples": 3}
+    shard = next(each for each in run.shards() if any(v.keep for v in run.verdicts("single_en", each)))
+    kept = next(each.id for each in run.verdicts("single_en", shard) if each.keep)
+    path = run.captions_file("single_en", shard)
+    captions = list(run.captions("single_en", shard))
+    path.unlink()
+    with JournalWriter(path) as journal:
+        journal.commit(
+            [msgspec.structs.replace(each, agreement=0.75 if each.id == kept else None) for each in captions]
+        )
+
+    export(run)
+
+    agreement = {row["id"]: row["agreement"] for row in _rows(run, "single_image_en.jsonl")}
+    assert 0.75 == agreement.pop(kept)
+    assert {0.0} == set(agreement.values())

@@ -1,0 +1,108 @@
+"""The distribution as a user gets it, and environments to install it in."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tomllib
+import venv
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[2]
+STAGES = ("grouping", "captioning", "filtering", "export")
+BESIDE = ("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md")
+
+
+def run_outside(*command: object, cwd: Path) -> str:
+    outside = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    answer = subprocess.run(list(map(str, command)), cwd=cwd, env=outside, capture_output=True, text=True)
+    assert 0 == answer.returncode, answer.stderr
+    return answer.stdout
+
+
+@pytest.fixture(scope="session")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The product's files and links as they are here, without what was cached beside them."""
+    copy = tmp_path_factory.mktemp("checkout")
+    for folder in ("triptych", *STAGES):
+        shutil.copytree(
+            ROOT / folder, copy / folder, symlinks=True, ignore=shutil.ignore_patterns("__pycache__")
+        )
+    for name in BESIDE:
+        shutil.copy(ROOT / name, copy)
+    return copy
+
+
+@pytest.fixture(scope="session")
+def sdist(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of the checkout."""
+    out = tmp_path_factory.mktemp("sdist")
+    run_outside(sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", out, cwd=checkout)
+    (path,) = out.glob("*.tar.gz")
+    return path
+
+
+@pytest.fixture(scope="session")
+def wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of what the sdist holds."""
+    out = tmp_path_factory.mktemp("wheel")
+    with tarfile.open(sdist) as archive:
+        archive.extractall(out, filter="data")
+    (unpacked,) = out.iterdir()
+    run_outside(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", out, cwd=unpacked)
+    (path,) = out.glob("*.whl")
+    return path
+
+
+@pytest.fixture(scope="session")
+def core(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Python of an environment with the wheel and what it depends on, and with nothing else.
+
+    Each library is a link to this environment's, so that nothing is downloaded.
+    """
+    folder = tmp_path_factory.mktemp("core")
+    venv.create(folder, symlinks=True)
+    python = folder / "bin" / "python"
+    (site,) = folder.glob("lib/python*/site-packages")
+    for name in _installed_with(_core_requirements()):
+        for path in _top_level(metadata.distribution(name)):
+            if not (site / path.name).exists():
+                (site / path.name).symlink_to(path)
+    run_outside(
+        *(sys.executable, "-m", "uv", "pip", "install", "--offline", "--no-deps", "--python", python, wheel),
+        cwd=folder,
+    )
+    return python
+
+
+def _core_requirements() -> list[Requirement]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return [Requirement(line) for line in project["dependencies"]]
+
+
+def _installed_with(requirements: list[Requirement]) -> set[str]:
+    """The names of all that is installed for ``requirements``."""
+    found: set[str] = set()
+    todo = list(requirements)
+    while todo:
+        wanted = todo.pop()
+        name = canonicalize_name(wanted.name)
+        if name not in found:
+            found.add(name)
+            needs = [Requirement(line) for line in metadata.requires(name) or ()]
+            todo += [each for each in needs if each.marker is None or each.marker.evaluate({"extra": ""})]
+    return found
+
+
+def _top_level(distribution: metadata.Distribution) -> set[Path]:
+    """What of a distribution lies in site-packages, without programs beside it."""
+    tops = {Path(file).parts[0] for file in distribution.files or ()} - {"..", "__pycache__"}
+    return {Path(str(distribution.locate_file(top))) for top in tops}

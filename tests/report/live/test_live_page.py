@@ -1,0 +1,160 @@
+"""`triptych report RUN --serve` in headless Chromium, while another process captions the run."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import triptych
+from tests.report.conftest import Shown
+from tests.report.live.conftest import REFUSAL, SETTINGS, SlowEndpoint, address_of
+from triptych.runs.folder import RunFolder
+from triptych.runs.human_verdicts import STORED, read_verdicts
+
+Axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: `make setup`")
+
+Start = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture
+def page(browser: sync_api.Browser) -> Iterator[sync_api.Page]:
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, bypass_csp=False)
+    opened = context.new_page()
+    opened.set_default_timeout(60_000)
+    yield opened
+    context.close()
+
+
+def test_captions_arrive_with_their_pictures_while_the_run_goes_on(
+    page: sync_api.Page, start: Start, run_path: Path, endpoint: SlowEndpoint
+) -> None:
+    """From "not begun" to the end: counts, pace, pictures out of a tar, failures in the server's words."""
+    trouble: list[str] = []
+    page.on("pageerror", lambda error: trouble.append(str(error)))
+    page.goto(address_of(start("report", run_path, "--serve", "--port", 0)))
+    page.get_by_text("captions: not begun").wait_for()
+    jobs = [part for job in SETTINGS["captioning.jobs"] for part in ("--job", job)]
+
+    captioning = start("caption", run_path, "--server", endpoint.url, *jobs)
+    page.locator(".at-work").wait_for()
+    page.locator(".arrival").first.wait_for()
+    assert captioning.poll() is None  # it goes on
+
+    picture = page.locator(".arrival img[alt^='archive/']").first
+    picture.wait_for()
+    assert 0 < picture.evaluate("image => image.decode().then(() => image.naturalWidth)")
+    page.locator(".live-failures", has_text=REFUSAL).wait_for()
+    page.get_by_text("/s ·").first.wait_for()
+
+    assert 0 == captioning.wait()
+    page.locator(".at-rest").wait_for()
+    page.get_by_text("captions: finished").wait_for()
+    run = RunFolder.open(run_path)
+    made = run.run_file.stages["captions"].notes["single_en.captioned"]
+    page.locator(".live-jobs .bar", has_text=f"{made} of ").first.wait_for()
+
+    page.get_by_role("link", name="draw again").click()
+    page.locator(".card.single .text").first.wait_for()
+    assert [] == trouble
+
+
+def test_words_find_images_by_the_runs_own_encoder(
+    page: sync_api.Page, served: Callable[[Path], str], grouped: Path
+) -> None:
+    """All of them, nearest first, before anything is captioned; a click shows the original out of its tar."""
+    page.goto(served(grouped / "run"))
+    page.get_by_label("search all images by words").fill("a red house under a blue sky")
+    page.get_by_role("button", name="Search").click()
+    page.locator(".found-images figure").nth(11).wait_for()
+    with triptych.open_run(grouped / "run", read_only=True) as run:
+        expected = [each.key for each in run.search("a red house under a blue sky", count=60)]
+    names = page.locator(".found-images .name").all_inner_texts()
+
+    assert expected == names
+    assert {f"archive/{n}{m}.png" for n in (0, 1) for m in (0, 1, 2)} <= set(names)
+
+    page.locator(".found-images img[alt^='archive/']").first.click()
+    large = page.locator(".lightbox img")
+
+    assert 336 == large.evaluate("image => image.decode().then(() => image.naturalWidth)")
+
+
+def test_verdicts_are_stored_in_the_run_and_shown_again(
+    page: sync_api.Page, served: Callable[[Path], str], own_run: Callable[[], tuple[RunFolder, Path]]
+) -> None:
+    """Each a line that stays; of what was said of one item the last counts, in any browser."""
+    run, _ = own_run()
+    address = served(run.path)
+    page.goto(address)
+    stored = run.path / STORED
+    lines = 0
+    for key in (
+        "j",
+        "g",
+        "b",
+        "k",
+        "4",
+        "u",
+    ):  # set good, multi_en bad, then bad for a reason, the next undone
+        with page.expect_response("**/verdicts") if key not in "jku" else contextlib.nullcontext():
+            page.keyboard.press(key)
+        lines += key in "gb4"
+
+    assert lines == len(stored.read_text("utf-8").splitlines())
+    said = {each.kind: (each.verdict, each.reason) for each in read_verdicts(stored)}
+    assert {"set": ("good", ""), "multi_en": ("bad", "wrong text")} == said
+
+    page.evaluate("localStorage.clear()")
+    page.goto(address)
+
+    assert "1 good 1 bad" == page.locator(".tally").inner_text()
+
+
+def test_without_the_token_there_is_nothing(served: Callable[[Path], str], nasty_run: Shown) -> None:
+    """Nor does the server take anything but verdicts, or give any file but the run's images."""
+    address = served(nasty_run.run.path)
+    base = address.rsplit("/", 2)[0]
+
+    def status(path: str, body: bytes | None = None) -> int:
+        try:
+            return int(urllib.request.urlopen(urllib.request.Request(path, body)).status)
+        except urllib.error.HTTPError as error:
+            return error.code
+
+    assert [404] * 4 == [status(f"{base}/{path}") for path in ("", "state", "wrong/state", "/state")]
+    assert [404, 404] == [status(f"{address}{path}", b"{}") for path in ("state", "picture?key=copy.png")]
+    assert [400, 400] == [status(f"{address}verdicts", body) for body in (b"{}", b"nonsense")]
+    assert [404, 404, 400, 400] == [
+        status(f"{address}picture?{query}")
+        for query in ("key=../run.json", "key=broken.png", "side=9", "key=copy.png&side=x")
+    ]
+    assert 200 == status(f"{address}picture?key=copy.png&side=20")
+    assert not (nasty_run.run.path / STORED).exists()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_on_the_live_page(
+    browser: sync_api.Browser, served: Callable[[Path], str], nasty_run: Shown, scheme: str
+) -> None:
+    """With captions, which have come and are long, and failures."""
+    context = browser.new_context(
+        viewport={"width": 1440, "height": 900}, color_scheme=scheme, bypass_csp=True
+    )
+    page = context.new_page()
+    page.goto(served(nasty_run.run.path))
+    page.locator(".arrival .text").first.wait_for()
+    page.locator(".live-failures .example").first.wait_for()
+
+    page.add_style_tag(content=".arrival .text { max-height: 2em }")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1440
+    found = Axe().run(page).response["violations"]
+    context.close()
+
+    assert [] == [(each["id"], [node["html"] for node in each["nodes"]][:3]) for each in found]

@@ -1,0 +1,46 @@
+"""Records of images and sets are found by their names, also in a run that grows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from triptych.records import ImageRecord, ImageSet
+from triptych.report.live.places import Places
+from triptych.runs.folder import RunFolder
+from triptych.runs.jsonl import write_jsonl
+
+KEYS = ["a/é.jpg", "a/\u2028.jpg", "a/b.jpg"]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunFolder:
+    found = RunFolder.create_or_open(tmp_path / "run")
+    write_jsonl(found.images_file("a"), [ImageRecord(key=key, width_px=at) for at, key in enumerate(KEYS, 1)])
+    return found
+
+
+def test_images_are_found_wherever_they_are(run: RunFolder) -> None:
+    """Also in a shard that came later, or where another was named; not what isn't there."""
+    places = Places()
+
+    assert [1, 2, 3] == [places.image(run, key).image.width_px for key in KEYS]
+    assert places.image(run, "c.jpg") is None
+
+    write_jsonl(run.images_file("c"), [ImageRecord(key="c.jpg", width_px=9)])
+
+    assert ("c", 9) == (places.image(run, "c.jpg", "a").shard, places.image(run, "c.jpg").image.width_px)
+
+
+def test_the_images_of_a_set_are_those_of_now(run: RunFolder) -> None:
+    """Sets may be made again; before they are made there are none."""
+    places = Places()
+
+    assert () == places.keys_of(run, "set_1")
+
+    for keys in (("a", "b"), ("b", "c", "d")):
+        one = ImageSet(id="set_1", keys=keys, min_cosine_similarity=0.8, mean_cosine_similarity=0.8)
+        write_jsonl(run.sets_file, [one])
+
+        assert keys == places.keys_of(run, "set_1")

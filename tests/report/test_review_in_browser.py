@@ -1,0 +1,136 @@
+"""Judging in headless Chromium: by keys and clicks, in words of one's own, two runs blindly."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.report.conftest import BREAKS_OUT, PROMPTS, Shown
+from tests.support.browser import Visit
+from tests.support.contexts import context_of
+from triptych.records import Caption
+from triptych.report.identity import report_id
+from triptych.report.precision import precisions
+from triptych.report.stage import write_report
+from triptych.runs.folder import RunFolder
+from triptych.runs.human_verdicts import digest_of_text, read_verdicts
+from triptych.runs.journal import JournalWriter
+from triptych.sources.opening import open_sources
+
+Axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: `make setup`")
+
+
+def test_the_keyboard_judges_and_the_browser_remembers(visit: Visit) -> None:
+    """g and b judge and go on, arrows and j and k move, u takes back."""
+    page = visit.page
+    for key in ("j", "g", "b", "ArrowRight", "b", "ArrowLeft", "u", "k", "ArrowDown", "ArrowUp"):
+        page.keyboard.press(key)
+    page.reload()
+
+    assert ["set", "multi_en"] == [row["kind"] for row in downloaded(page)]
+    assert ["good", "bad"] == [row["verdict"] for row in downloaded(page)]
+    assert "1 good 1 bad" == page.locator(".tally").inner_text()
+    assert 1 == page.locator(".unit.is-good").count() == page.locator(".unit.is-bad").count()
+
+
+def test_downloaded_verdicts_become_a_precision(visit: Visit, nasty_run: Shown, tmp_path: Path) -> None:
+    """The way from a key to an interval."""
+    for key in "jggggggb":
+        visit.page.keyboard.press(key)
+    path = tmp_path / "verdicts.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in downloaded(visit.page)), "utf-8")
+    found = precisions(read_verdicts(path, report_id(nasty_run.run)))
+
+    assert {"set": (1, 1), "multi_en": (1, 1)} == {p.kind: (p.good, p.judged) for p in found[:2]}
+    assert 7 == sum(p.judged for p in found)
+    assert 6 == sum(p.good for p in found)
+
+
+def test_a_click_judges_too(visit: Visit) -> None:
+    """There is no keyboard on a phone."""
+    visit.page.locator(".card.set > header .judge.bad").click()
+
+    assert [("set", "bad")] == [(row["kind"], row["verdict"]) for row in downloaded(visit.page)]
+
+
+def test_a_bad_caption_has_a_reason_and_better_words(visit: Visit) -> None:
+    """A chip, or a number; the text is edited in place, and what is typed is text."""
+    page = visit.page
+    caption = page.locator(".caption.unit").first
+    caption.get_by_role("button", name="bad:").click()
+    caption.get_by_role("button", name="wrong count").click()
+    caption.get_by_role("button", name="edit").click()
+    page.keyboard.press("Control+a")
+    page.keyboard.type("A <b>gb</b> crab.")
+    caption.get_by_role("button", name="Keep").click()
+
+    assert "A <b>gb</b> crab." == caption.locator(".edited").inner_text()
+
+    page.reload()
+    (row,) = downloaded(page)
+
+    assert ("bad", "wrong count", "A <b>gb</b> crab.") == (row["verdict"], row["reason"], row["text"])
+    assert "A <b>gb</b> crab." == page.locator(".edited").inner_text()
+    assert digest_of_text(BREAKS_OUT) == row["of"]
+
+    page.locator(".caption.unit").first.get_by_role("button", name="good:").click()
+
+    assert ("good", "") == (downloaded(page)[0]["verdict"], downloaded(page)[0]["reason"])
+
+
+def test_two_runs_are_compared_without_knowing_which_is_which(
+    browser: sync_api.Browser, own_run: Callable[[], tuple[RunFolder, Path]], tmp_path: Path
+) -> None:
+    """The same images, captioned by both; names come after the vote, and votes make a win rate."""
+    run, images = own_run()
+    other = RunFolder.open(Path(shutil.copytree(run.path, tmp_path / "other")))
+    ids = [caption.id for caption in run.captions("single_en", "files-00000")]
+    with JournalWriter(other.captions_file("single_en", "files-00000")) as journal:
+        journal.commit([Caption(id=each, job="single_en", text="Another.") for each in ids])
+    contexts = [context_of(each, prompts=PROMPTS) for each in (run, other)]
+    written = write_report(contexts[0], open_sources([images]), [], other=contexts[1])
+    visit = Visit(browser, written.path, bypass_csp=True)
+    try:
+        page = visit.page
+        cards = page.locator(".pair-card")
+        english = cards.filter(has_text="Another.")
+
+        assert (13, 6) == (cards.count(), english.count())
+        assert not page.locator(".whose").first.is_visible()
+        assert 6 == english.locator("img").count()
+
+        for at in range(6):
+            sides = english.nth(at).locator(".side .text").all_inner_texts()
+            label = ["left", "right"][sides.index("Another.")]
+            english.nth(at).get_by_role("button", name=f"{label} is better").click()
+
+        assert (
+            "run is better in 0 of 6: 0 %, 95 % interval 0 to 39 %" == page.locator(".win-rate").inner_text()
+        )
+        assert {"run", "other"} == set(english.first.locator(".whose").all_inner_texts())
+        assert english.first.locator(".whose").first.is_visible()
+        assert "0 good 0 bad" == page.locator(".tally").inner_text()
+
+        cards.filter(has_not_text="Another.").first.get_by_role("button", name="equal").click()
+
+        assert page.locator(".win-rate").inner_text().endswith("; 1 equal")
+
+        path = tmp_path / "v.jsonl"
+        path.write_text("".join(json.dumps(row) + "\n" for row in downloaded(page)), "utf-8")
+        (found,) = precisions(read_verdicts(path, report_id(run)))
+
+        assert (f"beside: {report_id(other)}", 0, 6) == (found.kind, found.good, found.judged)
+        assert [] == [each["id"] for each in Axe().run(page).response["violations"]]
+        assert [] == visit.trouble
+    finally:
+        visit.context.close()
+
+
+def downloaded(page: sync_api.Page) -> list[dict]:
+    """What the button hands out."""
+    with page.expect_download() as caught:
+        page.get_by_role("button", name="Download").click()
+    return [json.loads(line) for line in Path(caught.value.path()).read_text("utf-8").splitlines()]

@@ -1,0 +1,148 @@
+"""What the page shows, in headless Chromium: opened from its file."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.report.conftest import BREAKS_OUT, CLOSES_SCRIPT, DEGREES, PROMPTS, Shown
+from tests.report.test_screens import OwnRun, screened_run
+from tests.support.browser import Visit
+from tests.support.contexts import context_of
+from triptych.filtering.config import FilteringConfig
+from triptych.filtering.rule import Rule
+from triptych.filtering.scoring import Scorer
+from triptych.filtering.stage import filter_jobs
+from triptych.report.stage import write_report
+from triptych.runs.folder import RunFolder
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: `make setup`")
+
+
+def test_the_page_opens_without_a_request_or_an_error(visit: Visit, nasty_run: Shown) -> None:
+    """The file itself is all that is read."""
+    visit.page.wait_for_load_state("networkidle")
+
+    assert [] == visit.trouble
+    assert [nasty_run.written.path.as_uri()] == [url for url in visit.requests if not url.startswith("data:")]
+
+
+def test_every_picture_is_shown(visit: Visit) -> None:
+    """Decoded, with pixels."""
+    widths = visit.page.eval_on_selector_all(
+        "main img", "images => Promise.all(images.map(i => i.decode().then(() => i.naturalWidth)))"
+    )
+
+    assert len(DEGREES) <= len(widths)
+    assert 0 < min(widths)
+
+
+def test_captions_and_names_are_text_and_nothing_more(visit: Visit) -> None:
+    """No element, no script, no handler of theirs is in the document."""
+    page = visit.page
+
+    assert BREAKS_OUT == page.locator(".set .caption .text").first.evaluate("node => node.textContent")
+    assert 0 < page.get_by_text(CLOSES_SCRIPT, exact=True).count()
+    assert (None, 2, 0, 0) == (
+        page.evaluate("window.broken ?? null"),
+        page.evaluate("document.scripts.length"),
+        page.locator("[onclick], [onerror]").count(),
+        page.locator("img[src=x]").count(),
+    )
+
+
+def test_the_sums_of_the_funnel_are_written_out_and_close(visit: Visit) -> None:
+    """Images and the four jobs."""
+    sums = visit.page.locator("#funnel .equation").all_inner_texts()
+
+    assert "8 found = 3 in sets + 3 single + 1 duplicates + 1 unreadableadds up" == sums[0]
+    assert "6 planned = 5 kept + 0 rejected + 1 failedadds up" == sums[2]
+    assert 5 == len(sums) == visit.page.locator("#funnel .closes").count()
+
+
+def test_pictures_are_on_the_first_screen(visit: Visit) -> None:
+    """Before anybody scrolls; a click leads to the set's card."""
+    first = visit.page.locator(".contact img").first
+
+    assert visit.page.viewport_size["height"] > first.bounding_box()["y"] + first.bounding_box()["height"]
+
+    visit.page.locator(".contact").first.click()
+    card = visit.page.locator(".card:target")
+
+    assert 1 == card.count()
+    assert card.locator("img").first.get_attribute("src") == first.get_attribute("src")
+
+
+def test_the_address_of_a_card_leads_to_it(browser: sync_api.Browser, nasty_run: Shown) -> None:
+    """Whatever characters its name holds."""
+    visit = Visit(browser, nasty_run.written.path)
+    try:
+        ids = visit.page.eval_on_selector_all(".card[id]", "cards => cards.map(card => card.id)")
+        last = visit.page.locator(".card.rejected a.ordinal").last.get_attribute("href")
+        visit.page.goto(nasty_run.written.path.as_uri() + last)
+        visit.page.reload()
+
+        assert len(ids) == len(set(ids))
+        sync_api.expect(visit.page.locator(".card.rejected").last).to_be_in_viewport(timeout=30_000)
+    finally:
+        visit.context.close()
+
+
+def test_what_a_rule_objects_to_is_marked(
+    browser: sync_api.Browser, own_run: Callable[[], tuple[RunFolder, Path]]
+) -> None:
+    """In the text, which stays as it is; search finds what is beside it."""
+    run, _ = own_run()
+    context = context_of(run, prompts=PROMPTS)
+    rule = Rule(name="too_short", measure=lambda caption: "🦀" in caption.text, threshold=0, likely_cause="")
+    scorer = Scorer(FilteringConfig(), filter_jobs(context), [rule])
+    visit = Visit(browser, write_report(context, [], [], scorer).path)
+    try:
+        rejected = visit.page.locator(".card.rejected > .text").first
+
+        assert ["🦀"] == rejected.locator("mark.objection").all_inner_texts()
+        assert "too short" == rejected.locator("mark").get_attribute("title")
+        assert BREAKS_OUT == rejected.evaluate("node => node.textContent")
+        assert 0 == visit.page.locator(".state-kept mark").count()
+
+        visit.page.get_by_role("searchbox").fill("quotes")
+
+        assert 0 < visit.page.evaluate("CSS.highlights.get('found').size")
+    finally:
+        visit.context.close()
+
+
+def test_a_threshold_can_be_moved_both_ways(visit: Visit) -> None:
+    """Of single_en, one caption of 4 words is caught, and stays rejected by another rule; five have 15."""
+    slider = visit.page.get_by_label("too short, Single English: another threshold")
+    effect = visit.page.locator(".curve", has=slider).locator(".effect")
+
+    assert "10 as set: 1 caught, 0 by no other rule" == effect.inner_text()
+
+    slider.fill("-6")
+
+    assert "4: 0 caught, the same captions kept" == effect.inner_text()
+
+    slider.fill("6")
+
+    assert "16: 6 caught, 5 more captions rejected" == effect.inner_text()
+
+
+def test_a_slider_says_what_another_threshold_would_leave_out(
+    browser: sync_api.Browser, own_run: OwnRun
+) -> None:
+    """Of a screen that is off: what it would if it were on, with the thumbnails of examples."""
+    opened = Visit(browser, screened_run(own_run).written.path)
+    blurred = opened.page.locator(".screen", has_text="Blurred")
+    effect = blurred.locator("output")
+
+    assert "50, if it were on: 1 beyond it, 1 more image left out" == effect.inner_text()
+    blurred.locator("input[type=range]").fill("-6")
+    assert "20, if it were on: 0 beyond it, the same images left out" == effect.inner_text()
+    assert 1 == blurred.locator(".screened img").count()
+    assert (
+        "4.0 as set: 1 beyond it, 1 by no other screen"
+        == opened.page.locator(".screen", has_text="Nearly uniform").locator("output").inner_text()
+    )
+    assert [] == opened.trouble
+    opened.context.close()

@@ -1,0 +1,133 @@
+"""A real S3 server on loopback, and a proxy before it that cuts connections.
+
+The server is moto's, in a process of its own, so that its work isn't its client's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import select
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Self
+
+import s3fs
+
+BUCKET = "pile"
+
+PAGE_OBJECTS = 50
+"""Of a listing, at a time."""
+
+_KEYS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1"}
+
+
+@contextlib.contextmanager
+def s3_server() -> Iterator[int]:
+    """Its port, which this process and those that it starts use for ``s3://`` until then."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    main = "from moto.server import main; main()"
+    command = [sys.executable, "-c", main, "-H", "127.0.0.1", "-p", str(port)]
+    environment = {**os.environ, "MOTO_S3_DEFAULT_MAX_KEYS": str(PAGE_OBJECTS)}
+    server = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        _wait_for(port)
+        with using(port, **_KEYS):
+            files().mkdir(BUCKET)
+            yield port
+    finally:
+        server.terminate()
+        server.wait()
+
+
+@contextlib.contextmanager
+def using(port: int, **more: str) -> Iterator[None]:
+    """``s3://`` is what listens on ``port``."""
+    changed = {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}", **more}
+    before = {name: os.environ.get(name) for name in changed}
+    os.environ.update(changed)
+    s3fs.S3FileSystem.clear_instance_cache()
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+        s3fs.S3FileSystem.clear_instance_cache()
+
+
+def files() -> Any:
+    """The file system as any other client has it."""
+    return s3fs.S3FileSystem(use_listings_cache=False)
+
+
+def uploaded(folder: Path, name: str) -> str:
+    """The URL of a copy of all in ``folder``."""
+    s3 = files()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            s3.pipe_file(f"{BUCKET}/{name}/{path.relative_to(folder).as_posix()}", path.read_bytes())
+    return f"s3://{BUCKET}/{name}"
+
+
+def _wait_for(port: int) -> None:
+    for _ in range(300):
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.2):
+            return
+        time.sleep(0.1)
+    raise AssertionError("the S3 server doesn't start")
+
+
+class CuttingProxy:
+    """Hands on what it gets, and counts it. Every connection ends after a number of bytes of answers that is
+    drawn from ``cut_after_bytes``, where that is given."""
+
+    def __init__(self, port: int, *, cut_after_bytes: tuple[int, int] | None = None, seed: int = 0) -> None:
+        self.cuts = self.answered_bytes = 0
+        self._server_port, self._range = port, cut_after_bytes
+        self._random = random.Random(seed)
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listening.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listening.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listening.accept()
+                left = self._random.randint(*self._range) if self._range is not None else sys.maxsize
+                threading.Thread(target=self._serve, args=(client, left), daemon=True).start()
+
+    def _serve(self, client: socket.socket, left: int) -> None:
+        server = socket.create_connection(("127.0.0.1", self._server_port))
+        with client, server, contextlib.suppress(OSError):
+            while True:
+                ready, _, _ = select.select([client, server], [], [])
+                if client in ready:
+                    if not (asked := client.recv(65536)):
+                        return
+                    server.sendall(asked)
+                if server in ready:
+                    if not (answer := server.recv(min(65536, left))):
+                        return
+                    client.sendall(answer)
+                    self.answered_bytes += len(answer)
+                    left -= len(answer)
+                    if left <= 0:
+                        self.cuts += 1
+                        return

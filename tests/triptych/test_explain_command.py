@@ -1,0 +1,93 @@
+"""`triptych explain`: an image, a set or a caption, from its source to its row in the export."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import msgspec
+
+from tests.triptych.conftest import Command
+from triptych import open_run
+from triptych.records import Caption, StatementCheck
+from triptych.runs.checks import Checker, begin_checks, checked_content, checks_file
+from triptych.runs.journal import JournalWriter
+
+
+def test_an_image_is_followed_from_its_source_to_the_export(
+    triptych: Command, finished: Path, few_images: Path
+) -> None:
+    """Its set, its captions, the very row."""
+    outcome = triptych("explain", finished, "11.png")
+
+    lines = outcome.stdout.splitlines()
+    assert 0 == outcome.exit_code
+    assert "11.png is in " in lines[0]
+    assert any(line.startswith("source: 336 x 224 pixels, ") for line in lines)
+    assert f"  in {few_images}" in lines
+    with open_run(finished, read_only=True) as run:
+        (text,) = (each.text for each in run.captions("single_en") if each.id == "single_en:11.png")
+    assert f"  single_en:11.png: {text}" in lines
+    (row,) = (line for line in lines if "exported to" in line)
+    path, number = row.split("exported to ")[1].rsplit(", row ", 1)
+    assert "single_en:11.png" == json.loads(Path(path).read_text("utf-8").splitlines()[int(number) - 1])["id"]
+
+
+def test_a_caption_is_explained_with_the_words_that_a_rule_objects_to(triptych: Command, run: Path) -> None:
+    """And why it isn't in the export."""
+    (journal,) = (run / "captions" / "single_en").rglob("files-*.jsonl")
+    text = "It is likely a house by a river, and perhaps somebody may live there, which might suggest a farm."
+    with JournalWriter(journal) as writer:
+        writer.commit([Caption(id="single_en:11.png", job="single_en", text=text, finish_reason="stop")])
+    with open_run(run) as opened:
+        opened.folder.finish_stage("captions", opened.folder.run_file.stages["captions"].notes)
+    assert 0 == triptych("filter", run).exit_code
+
+    lines = triptych("explain", run, "single_en:11.png").stdout.splitlines()
+    assert f"single_en:11.png: {text}" == lines[0]
+    assert "  rejected, by speculation" == lines[1]
+    assert lines[2].startswith("  speculation 4, threshold")
+    assert lines[2].endswith(": 'likely', 'perhaps', 'may', 'might suggest'")
+    assert not any("exported to" in line for line in lines)
+
+
+def test_a_statement_that_a_checker_denied_is_quoted(triptych: Command, run: Path) -> None:
+    """As long as it is of this very caption."""
+    with open_run(run) as opened:
+        (planned,) = (p for p in opened.planned("single_en") if p.target.id == "single_en:11.png")
+        text, caption, target = planned.text, planned.caption, planned.target
+        checker = Checker(engine="server", identity={}, model="m", prompt="p")
+        begin_checks(opened.folder, "single_en", checker)
+        check = StatementCheck(
+            id="single_en:11.png#1/1",
+            start=0,
+            end=text.index(".") + 1,
+            image="11.png",
+            answer="no",
+            content=checked_content(caption, target),
+        )
+        (shard,) = (
+            s for s in opened.folder.shards() if any(i.key == "11.png" for i in opened.folder.images(s))
+        )
+        with JournalWriter(checks_file(opened.folder, "single_en", checker.name, shard)) as journal:
+            journal.commit(
+                [check, msgspec.structs.replace(check, id="single_en:11.png#2/1", content="other")]
+            )
+    denied = [line for line in triptych("explain", run, "11.png").stdout.splitlines() if "denied" in line]
+
+    assert [f"    a checker denied of 11.png: {text[: text.index('.') + 1]!r}"] == denied
+
+
+def test_a_set_and_what_is_not_there(triptych: Command, finished: Path) -> None:
+    with open_run(finished, read_only=True) as run:
+        one = next(run.sets())
+    lines = triptych("explain", finished, one.id).stdout.splitlines()
+
+    assert [f"  {key}" for key in one.keys] == lines[1 : 1 + len(one.keys)]
+
+    outcome = triptych("explain", finished, "1l.png")
+
+    assert 2 == outcome.exit_code
+    assert "no image 1l.png" in outcome.stderr
+    assert "did you mean 1" in outcome.stderr
+    assert "is not planned" in triptych("explain", finished, "single_en:nowhere.png").stdout

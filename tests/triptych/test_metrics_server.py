@@ -1,0 +1,160 @@
+"""Figures for Prometheus, scraped while captions are made."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.support.fault_server import FaultServer
+from tests.support.made_up_run import QUICK, make_up_run
+from tests.triptych.conftest import Command
+from triptych.metrics_server import metrics_served
+from triptych.runs.folder import RunFolder
+
+DASHBOARD = Path(__file__).parents[2] / "docs" / "grafana.json"
+
+Figures = dict[str, list[tuple[dict[str, str], float]]]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def scraped(port: int) -> Figures:
+    """Every sample by name; figures of which there are none now have an empty list."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        text = answer.read().decode()
+    found: Figures = {}
+    for family in text_string_to_metric_families(text):
+        name = {"counter": f"{family.name}_total", "histogram": f"{family.name}_bucket"}.get(family.type)
+        found.setdefault(name or family.name, [])
+        for sample in family.samples:
+            found.setdefault(sample.name, []).append((sample.labels, sample.value))
+    return found
+
+
+class Scraper(threading.Thread):
+    """Scrapes again and again, as Prometheus does, until the port is closed."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__(daemon=True)
+        self._port = port
+        self.seen: list[Figures] = []
+
+    def run(self) -> None:
+        while True:
+            try:
+                self.seen.append(scraped(self._port))
+            except (urllib.error.URLError, ConnectionError):
+                if self.seen:
+                    return
+            time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def captioned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, list[Figures]]]:
+    """A run that was captioned with two endpoints, and what a scraper saw meanwhile."""
+    import sys
+
+    from triptych.cli import main
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("triptych.captioning.stage.NOTE_EVERY_S", 0.1)
+        patch.setattr("triptych.runs.heartbeats.BEAT_EVERY_S", 0.1)
+        made_up = make_up_run(tmp_path_factory.mktemp("metrics"), 60)
+        port = free_port()
+        scraper = Scraper(port)
+        scraper.start()
+        with FaultServer(endpoints=2, slots=4, latency_s=0.2) as server:
+            arguments = ["caption", str(made_up.path), f"--metrics={port}", "--job=single_en"]
+            arguments += [f"--server={url}" for url in server.urls]
+            arguments += [f"--set={name}={value}" for name, value in QUICK.items()]
+            patch.setattr(sys, "argv", ["triptych", *arguments, "--set=captioning.max_in_flight=4"])
+            main()
+        scraper.join(20)
+        yield made_up.path, scraper.seen
+
+
+def test_counts_are_those_of_the_run_and_only_grow(captioned: tuple[Path, list[Figures]]) -> None:
+    """What Prometheus makes a rate of."""
+    path, seen = captioned
+    made = [value for figures in seen for _, value in figures.get("triptych_captions_total", [])]
+    with metrics_served(str(port := free_port()), path):
+        last = scraped(port)
+    notes = RunFolder.open(path).run_file.stages["captions"].notes
+
+    assert made == sorted(made) and len(set(made)) > 2
+    assert [({"job": "single_en"}, 60.0)] == last["triptych_captions_total"]
+    assert [({"job": "single_en"}, 0.0)] == last["triptych_captions_left"]
+    tokens = {labels["kind"]: value for labels, value in last["triptych_tokens_total"]}
+    assert {"prompt": 60 * 300, "completion": notes["single_en.completion_tokens"]} == tokens
+    assert 60.0 == last["triptych_caption_latency_seconds_bucket"][-1][1]
+
+
+def test_what_is_in_flight_is_seen_at_each_endpoint(captioned: tuple[Path, list[Figures]]) -> None:
+    """While captions are made."""
+    _, seen = captioned
+    urls = {labels["endpoint"] for each in seen for labels, _ in each.get("triptych_endpoint_in_flight", [])}
+    most = max(value for each in seen for _, value in each.get("triptych_in_flight", []))
+
+    assert 2 == len(urls)
+    assert 1.0 < most < 9.0
+    assert {"at work"} <= {labels["state"] for each in seen for labels, _ in each.get("triptych_workers", [])}
+
+
+def test_the_dashboard_asks_for_what_is_served_and_all_of_it(
+    captioned: tuple[Path, list[Figures]],
+) -> None:
+    """Its queries' names against those of real scrapes."""
+    served = {name for figures in captioned[1] for name in figures}
+    dashboard = json.loads(DASHBOARD.read_text("utf-8"))
+    queries = " ".join(target["expr"] for panel in dashboard["panels"] for target in panel["targets"])
+    asked = set(re.findall(r"triptych_\w+", queries))
+
+    assert served == asked
+
+
+def test_only_this_machine_can_ask_unless_a_host_is_named(tmp_path: Path) -> None:
+    """The figures name images and hosts."""
+    port = free_port()
+    with metrics_served(str(port), tmp_path), socket.socket() as other:
+        other.bind(("127.0.0.2", port))  # taken, were it bound to every address
+
+
+def test_a_folder_that_is_no_run_yet_is_served_without_figures(tmp_path: Path) -> None:
+    """`triptych run` serves before it has listed anything."""
+    port = free_port()
+    with metrics_served(f"127.0.0.1:{port}", tmp_path / "new"):
+        assert {} == {name: each for name, each in scraped(port).items() if each}
+
+
+@pytest.mark.parametrize("address", ["", "x", "host:", "99999", "1:2:x"])
+def test_an_address_that_is_none_is_refused(address: str, run: Path, triptych: Command) -> None:
+    """Before any work."""
+    outcome = triptych("caption", run, "--metrics", address)
+
+    assert 2 == outcome.exit_code
+    assert "expected PORT or HOST:PORT, such as 9400" in outcome.stderr
+
+
+def test_a_port_that_is_taken_is_one_line(run: Path, triptych: Command) -> None:
+    """And nothing is captioned."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        outcome = triptych("caption", run, "--metrics", taken.getsockname()[1])
+
+    assert 1 == outcome.exit_code
+    assert "Address already in use; name another port" in outcome.stderr

@@ -2,8 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 TRIPTYCH_DEMO ?= triptych-demo
+# Tests start many processes: without bytecode each would compile all that it imports anew.
+unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup demo test crash damage check format requirements reference figures
+.PHONY: setup demo test cluster crash damage check docs dist release format requirements reference figures
 
 setup: .venv/.ready
 
@@ -17,9 +19,13 @@ setup: .venv/.ready
 demo: setup
 	$(BIN)/triptych demo $(TRIPTYCH_DEMO)
 
-# A process for each core; the tests of one file share their fixtures, so they stay together.
+# A process for each core; what stays together, and what begins first: tests/support/scheduling.py.
 test: setup
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+	$(BIN)/python -m pytest --numprocesses auto
+
+# The demo on a cluster of four nodes, and twenty kills of a worker, a node or the driver: half an hour on two cores.
+cluster: setup
+	$(BIN)/python -m pytest -m cluster tests/captioning/test_on_cluster.py tests/triptych/test_demo_on_cluster.py
 
 # Runs struck at every change that they make to their folder, by every kind of fault: an hour on one core, half on two.
 crash: setup
@@ -36,10 +42,22 @@ check: setup
 	$(BIN)/lint-imports
 	$(BIN)/python -m scripts.cli_reference --check
 	$(BIN)/python -m scripts.benchmarks_page --check
+	$(BIN)/python -m scripts.scale_model --check
+
+# The site, in site/: every link is checked, every tutorial is run.
+docs: setup
+	NO_MKDOCS_2_WARNING=1 PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/mkdocs build --strict
+
+# An sdist and a wheel in dist/, the same bytes twice. `make release` looks at version, changelog and tag as well.
+dist: setup
+	$(BIN)/python -m scripts.release --build-only
+
+release: setup
+	$(BIN)/python -m scripts.release
 
 requirements: setup
 	echo "# The versions that Triptych is developed and tested with. Made by: make requirements" > requirements.txt
-	$(BIN)/uv pip compile --quiet pyproject.toml --extra lmdeploy --group dev --no-header --no-annotate \
+	$(BIN)/uv pip compile --quiet pyproject.toml --extra lmdeploy --extra local --group dev --group docs --no-header --no-annotate \
 		--python-version 3.11 >> requirements.txt
 
 reference: setup
@@ -47,6 +65,7 @@ reference: setup
 
 figures: setup
 	$(BIN)/python -m scripts.benchmarks_page
+	$(BIN)/python -m scripts.scale_model
 
 format: setup
 	$(BIN)/ruff format .

@@ -16,7 +16,7 @@ from scene_pool import ScenePool
 from slot_head import SlotHead, true_slots
 from tokenizers import Tokenizer
 from torch.nn import functional
-from training_loop import Losses
+from training_loop import Losses, half_precision
 
 IMAGES_AN_EYES_BATCH = 64
 EYES_UNTIL = 0.03
@@ -53,7 +53,7 @@ class CaptionerCourse:
             batch = self._captions.sets(rng) if kind == "set" else self._captions.singles(rng)
             images = batch.distinct
         pixels = relight(self._pool.images[images], generator)
-        with torch.autocast("cpu", torch.bfloat16):
+        with half_precision():
             patches, image_tokens = image_features(self.model, pixels)
             seeing: torch.Tensor = self.extra(patches, self._slots[images])
             if batch is None:

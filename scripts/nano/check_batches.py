@@ -7,6 +7,7 @@ set's, about this image or about what all share. An untrue one has another colou
 theme, or was said of another image.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
@@ -25,7 +26,8 @@ from triptych.demo.scene import PLACES, Scene
 from triptych.prompts.questions import ASKED_IN, check_prompt
 
 IMAGES_A_STATEMENT_BATCH = 24
-STATEMENTS_AN_IMAGE = 8
+ROW_TOKENS = 288
+"""Of an image, what is before its statements, and as many of them as there is room for."""
 IMAGES_A_CHECK_BATCH = 16
 CHECKS_AN_IMAGE = 4
 UNTRUTHS = {"colour": 4, "thing": 2, "place": 2, "other image": 2, "count": 1, "theme": 1}
@@ -94,13 +96,18 @@ class CheckBatches:
     def __init__(self, pool: ScenePool, tokenizer: Tokenizer) -> None:
         self._pool, self._tokenizer = pool, tokenizer
 
-    def statements(self, rng: Random) -> StatementBatch:
-        """All of an image in one language."""
+    def statements(self, rng: Random, true_share: float = 0.5) -> StatementBatch:
+        """All of an image in one language; about ``true_share`` of them true."""
         images = rng.sample(range(len(self._pool.scenes)), IMAGES_A_STATEMENT_BATCH)
         rows = []
         for index in images:
-            language = rng.choice(ASKED_IN)
-            rows.append(_row([self._draw(index, language, rng) for _ in range(STATEMENTS_AN_IMAGE)]))
+            language, row = rng.choice(ASKED_IN), list[Token]()
+            for number in itertools.count(1):
+                more = _tokens(*self._draw(index, language, rng, true_share), number)
+                if len(row) + len(more) > ROW_TOKENS:
+                    break
+                row += more
+            rows.append(row)
         longest = max(map(len, rows))
         filling = Token(0, 0, UNKNOWN)
         tokens = torch.tensor([[*row, *[filling] * (longest - len(row))] for row in rows])
@@ -117,37 +124,38 @@ class CheckBatches:
                 rows.append(Row(encoded.ids, answer, [index]))
         return stack(rows, self._tokenizer)
 
-    def _draw(self, index: int, language: str, rng: Random) -> tuple[Check, Encoding]:
+    def _draw(
+        self, index: int, language: str, rng: Random, true_share: float = 0.5
+    ) -> tuple[Check, Encoding]:
         """A check, and its question."""
         kin = index - index % FAMILY_SIZE
         family = [self._pool.scenes[kin + offset] for offset in range(FAMILY_SIZE)]
-        check = draw_check(self._pool.scenes[index], family, language, rng)
+        check = draw_check(self._pool.scenes[index], family, language, rng, true_share)
         asked = check_prompt(language).asked(check.statement, check.name)
         return check, opening(self._tokenizer, asked, 1)
 
 
-def _row(checks: Sequence[tuple[Check, Encoding]]) -> list[Token]:
-    """What is before a statement, then the statements."""
-    row: list[Token] = []
-    for number, (check, encoded) in enumerate(checks, start=1):
-        ids, spans = encoded.ids, _spans_of(check.statement, encoded)
-        if number == 1:
-            row += [Token(ids[at], at, 0) for at in range(min(spans))]
-        true_until = _common_prefix(_letters(check.statement), _letters(check.instead))
-        for at, (_, end) in spans.items():
-            if check.is_true:
-                row.append(Token(ids[at], at, number, ids[at + 1], 1))
-            elif check.instead or at == max(spans):
-                row.append(Token(ids[at], at, number, truth=int(end <= true_until)))
-            else:
-                row.append(Token(ids[at], at, number))
+def _tokens(check: Check, encoded: Encoding, number: int) -> list[Token]:
+    """Of a statement; of the first also what is before it."""
+    ids, spans = encoded.ids, _spans_of(check.statement, encoded)
+    row = [Token(ids[at], at, 0) for at in range(min(spans))] if number == 1 else []
+    true_until = _common_prefix(_letters(check.statement), _letters(check.instead))
+    for at, (_, end) in spans.items():
+        if check.is_true:
+            row.append(Token(ids[at], at, number, ids[at + 1], 1))
+        elif check.instead or at == max(spans):
+            row.append(Token(ids[at], at, number, truth=int(end <= true_until)))
+        else:
+            row.append(Token(ids[at], at, number))
     return row
 
 
-def draw_check(scene: Scene, family: Sequence[Scene], language: str, rng: Random) -> Check:
-    """A statement on ``scene``, true half of the time. ``family``: scenes like it, and itself."""
+def draw_check(
+    scene: Scene, family: Sequence[Scene], language: str, rng: Random, true_share: float = 0.5
+) -> Check:
+    """A statement on ``scene``, true about that often. ``family``: scenes like it, and itself."""
     for _ in range(50):
-        if rng.random() < 0.5:
+        if rng.random() < true_share:
             return _true_check(scene, family, language, rng)
         (kind,) = rng.choices(list(UNTRUTHS), list(UNTRUTHS.values()))
         check = untrue_check(scene, family, language, rng, kind)

@@ -3,13 +3,14 @@
 Comes in: a pool, a tokenizer, a captioner's folder. Goes out: the losses of a step. Not its job: the steps
 (see training_loop).
 
-The captioner's layers stay the lower ones, and go on telling the next word of statements that are true.
-Layers above them see what was expected and what came. They begin with heads that look one token back, which
-is where the expectation stands: without that they take far longer to find it.
+The captioner's layers stay the lower ones, and first learn to tell the next word of true statements. The
+layers above see what was expected and what came. They begin with heads that look one token back, which is
+where the expectation stands, and learn how far what came is from the likeliest word: without either they take
+far longer to compare the two.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from random import Random
 
@@ -32,13 +33,16 @@ from slot_head import SlotHead, true_slots
 from tokenizers import Tokenizer
 from torch import nn
 from torch.nn import functional
-from training_loop import Losses
+from training_loop import Losses, half_precision
 
 LAYERS_ABOVE = 3
-STATEMENTS_UNTIL = 0.5
-"""Of progress: from there on half of the steps are questions."""
-WORD_WEIGHT = 0.5
+WORDS_UNTIL, STATEMENTS_UNTIL = 0.15, 0.5
+"""Of progress: up to there only words are learnt; from there on also answers."""
+SHARE_OF_WORDS, SHARE_OF_ANSWERS = 0.2, 0.4
+"""Of the steps after that."""
 SEEING_WEIGHT = 0.3
+FARTHEST = 8.0
+"""How far a token is from the likeliest, in nats, counts up to here."""
 SHARPNESS = 4.0
 """Of a head that looks one token back: it gives that token 0.8 of its attention at first."""
 
@@ -49,14 +53,19 @@ class CheckerCourse:
     def __init__(self, pool: ScenePool, tokenizer: Tokenizer, begun: Path) -> None:
         self.model = build_captioner(tokenizer, TEXT_LAYERS + LAYERS_ABOVE)
         start_from(self.model, tokenizer, begun)
-        above = self.model.model.language_model.layers[TEXT_LAYERS:]
-        for layer in above:
+        self._language = self.model.model.language_model
+        self._below, self._above = self._language.layers[:TEXT_LAYERS], self._language.layers[TEXT_LAYERS:]
+        for layer in self._above:
             nn.init.zeros_(layer.self_attn.o_proj.weight)
             nn.init.zeros_(layer.mlp.down_proj.weight)
-        _look_one_token_back(above[0].self_attn)
+        _look_one_token_back(self._above[0].self_attn)
         self._seeing = SlotHead(WIDTH)
-        self._judging = nn.Sequential(nn.LayerNorm(WIDTH), nn.Linear(WIDTH, 1))
-        self.extra = nn.ModuleDict({"seeing": self._seeing, "judging": self._judging})
+        self._comparing, self._judging = (
+            nn.Sequential(nn.LayerNorm(WIDTH), nn.Linear(WIDTH, 1)) for _ in range(2)
+        )
+        self.extra = nn.ModuleDict(
+            {"seeing": self._seeing, "comparing": self._comparing, "judging": self._judging}
+        )
         self._pool, self._slots = pool, true_slots(pool.scenes)
         self._batches = CheckBatches(pool, tokenizer)
         self._tokenizer = tokenizer
@@ -66,62 +75,95 @@ class CheckerCourse:
         export_captioner(weights, self._tokenizer, folder)
 
     def losses(self, progress: float, rng: Random, generator: torch.Generator) -> tuple[torch.Tensor, Losses]:
-        """Of one step, on statements or on questions."""
-        if progress < STATEMENTS_UNTIL or rng.random() < 0.5:
+        """Of one step: on words, on statements or on questions."""
+        draw = rng.random()
+        if progress < WORDS_UNTIL or draw < SHARE_OF_WORDS:
+            return self._words(rng, generator)
+        if progress < STATEMENTS_UNTIL or draw < 1 - SHARE_OF_ANSWERS:
             return self._statements(rng, generator)
         return self._questions(rng, generator)
 
+    def _words(self, rng: Random, generator: torch.Generator) -> tuple[torch.Tensor, Losses]:
+        batch = self._batches.statements(rng, true_share=1.0)
+        with half_precision():
+            patches, image_tokens = image_features(
+                self.model, relight(self._pool.images[batch.images], generator)
+            )
+            seeing = self._seeing(patches, self._slots[batch.images])
+            embedded = with_images(self.model, batch.input_ids, image_tokens)
+            hidden = self._language.norm(self._through(self._below, embedded, batch.mask, batch.positions))
+            is_known = batch.next_ids != UNKNOWN
+            words = self.model.lm_head(hidden[is_known])
+        word = functional.cross_entropy(words.float(), batch.next_ids[is_known])
+        return word + SEEING_WEIGHT * seeing, {"seeing": seeing.detach(), "word": word.detach()}
+
     def _statements(self, rng: Random, generator: torch.Generator) -> tuple[torch.Tensor, Losses]:
         batch = self._batches.statements(rng)
-        with torch.autocast("cpu", torch.bfloat16):
-            seeing, image_tokens = self._see(batch.images, generator)
-            below, top = self._read(batch, image_tokens)
-            is_known = batch.next_ids != UNKNOWN
-            words = self.model.lm_head(below[is_known])
+        with half_precision():
+            below = self._from_below(
+                batch.input_ids, batch.images, None, batch.mask, batch.positions, generator
+            )
+            compared = self._through(self._above[:1], below, batch.mask, batch.positions)
+            top = self._through(self._above[1:], compared, batch.mask, batch.positions)
+            follows, far = self._how_far(below, batch)
+            said_far = self._comparing(compared[:, 1:][follows]).squeeze(-1)
             is_judged = batch.truth != UNKNOWN
-            judged = self._judging(top[is_judged]).squeeze(-1)
-        word = functional.cross_entropy(words.float(), batch.next_ids[is_known])
+            judged = self._judging(self._language.norm(top)[is_judged]).squeeze(-1)
+        comparing = functional.smooth_l1_loss(said_far.float(), far)
         truth = batch.truth[is_judged].float()
         judging = functional.binary_cross_entropy_with_logits(judged.float(), truth)
-        loss = judging + WORD_WEIGHT * word + SEEING_WEIGHT * seeing
         wrong = ((judged > 0) != (truth > 0)).float().mean()
-        return loss, {
-            "seeing": seeing.detach(),
-            "word": word.detach(),
-            "judging": judging.detach(),
-            "wrong": wrong,
-        }
+        parts = {"comparing": comparing.detach(), "judging": judging.detach(), "wrong": wrong}
+        return judging + comparing, parts
 
-    def _read(self, batch: StatementBatch, image_tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """What the captioner's layers have made of each token, and what all layers have."""
-        language = self.model.model.language_model
-        outputs = language(
-            inputs_embeds=with_images(self.model, batch.input_ids, image_tokens),
-            attention_mask=batch.mask,
-            position_ids=batch.positions,
-            use_cache=False,
-            output_hidden_states=True,
-        )
-        return language.norm(outputs.hidden_states[TEXT_LAYERS]), outputs.last_hidden_state
+    @torch.no_grad()
+    def _how_far(self, below: torch.Tensor, batch: StatementBatch) -> tuple[torch.Tensor, torch.Tensor]:
+        """Of the tokens that follow one of their statement: which, bool[n, longest - 1], and how far each is
+        from the likeliest one by the captioner's layers, in nats."""
+        numbers = batch.numbers
+        follows = (numbers[:, 1:] > 0) & (numbers[:, 1:] == numbers[:, :-1])
+        expected = self.model.lm_head(self._language.norm(below)[:, :-1][follows]).float()
+        came = expected.gather(1, batch.input_ids[:, 1:][follows][:, None]).squeeze(1)
+        return follows, (expected.max(dim=1).values - came).clamp(max=FARTHEST)
 
     def _questions(self, rng: Random, generator: torch.Generator) -> tuple[torch.Tensor, Losses]:
         batch = self._batches.checks(rng)
-        with torch.autocast("cpu", torch.bfloat16):
-            seeing, image_tokens = self._see(batch.distinct, generator)
-            embedded = with_images(self.model, batch.input_ids, image_tokens[batch.row_of])
-            hidden = self.model.model.language_model(inputs_embeds=embedded, use_cache=False)
+        length = batch.input_ids.shape[1]
+        mask = torch.full((length, length), float("-inf")).triu(1)[None, None]
+        positions = torch.arange(length)[None]
+        with half_precision():
+            below = self._from_below(
+                batch.input_ids, batch.distinct, batch.row_of, mask, positions, generator
+            )
+            top = self._language.norm(self._through(self._above, below, mask, positions))
             is_learnt = batch.weights > 0
-            said = self.model.lm_head(hidden.last_hidden_state[:, :-1][is_learnt[:, 1:]])
+            said = self.model.lm_head(top[:, :-1][is_learnt[:, 1:]])
         answering = functional.cross_entropy(said.float(), batch.input_ids[is_learnt])
-        return answering + SEEING_WEIGHT * seeing, {
-            "seeing": seeing.detach(),
-            "answering": answering.detach(),
-        }
+        return answering, {"answering": answering.detach()}
 
-    def _see(self, images: list[int], generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-        """The loss of seeing, and the images' tokens."""
-        patches, tokens = image_features(self.model, relight(self._pool.images[images], generator))
-        return self._seeing(patches, self._slots[images]), tokens
+    def _from_below(
+        self,
+        input_ids: torch.Tensor,
+        images: list[int],
+        row_of: torch.Tensor | None,
+        mask: torch.Tensor,
+        positions: torch.Tensor,
+        generator: torch.Generator,
+    ) -> torch.Tensor:
+        """What the captioner's layers make of each token."""
+        _, image_tokens = image_features(self.model, relight(self._pool.images[images], generator))
+        if row_of is not None:
+            image_tokens = image_tokens[row_of]
+        embedded = with_images(self.model, input_ids, image_tokens)
+        return self._through(self._below, embedded, mask, positions)
+
+    def _through(
+        self, layers: Sequence[nn.Module], hidden: torch.Tensor, mask: torch.Tensor, positions: torch.Tensor
+    ) -> torch.Tensor:
+        turned = self._language.rotary_emb(hidden, positions)
+        for layer in layers:
+            hidden = layer(hidden, attention_mask=mask, position_embeddings=turned, position_ids=positions)
+        return hidden
 
 
 def _look_one_token_back(attention: nn.Module) -> None:

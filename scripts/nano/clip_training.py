@@ -22,7 +22,7 @@ from scene_pool import FAMILY_SIZE, ScenePool
 from slot_head import SlotHead, true_slots
 from tokenizers import Tokenizer
 from torch.nn import functional
-from training_loop import Losses
+from training_loop import Losses, half_precision
 from transformers import PreTrainedTokenizerFast
 
 from scripts.nano.vocabulary import (
@@ -186,7 +186,7 @@ def likeness(one: Scene, other: Scene) -> float:
 
 def _losses(model: open_clip.CLIP, eyes: SlotHead, batch: ClipBatch) -> torch.Tensor:
     """float[3]: matching (text and image), likeness (image and image), seeing (slots)."""
-    with torch.autocast("cpu", torch.bfloat16):
+    with half_precision():
         pooled, patches = model.visual(batch.pixels)
         seeing = eyes(patches, true_slots(batch.scenes))
         told = model.encode_text(batch.texts)

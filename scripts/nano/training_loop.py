@@ -21,6 +21,13 @@ _log = logging.getLogger(__name__)
 Losses = Mapping[str, torch.Tensor]
 
 
+def half_precision() -> torch.autocast:
+    """bfloat16 where the processor multiplies such matrices as one: without that it is 40 times slower."""
+    return torch.autocast(
+        "cpu", torch.bfloat16, enabled=torch.backends.cpu.get_cpu_capability().startswith("AVX512")
+    )
+
+
 class Course(Protocol):
     """What a model learns."""
 

@@ -49,7 +49,7 @@ def test_a_statement_sees_what_is_before_all_and_itself(batches: Any) -> None:
             expected = ((numbers == 0) | (numbers == numbers[at])) & (torch.arange(len(numbers)) <= at)
             assert expected.tolist() == seen[at].tolist()
     firsts = [int(batch.positions[0][numbers == number][0]) for number in range(1, int(numbers.max()) + 1)]
-    assert [int((numbers == 0).sum())] * 8 == firsts
+    assert {int((numbers == 0).sum())} == {*firsts}
 
 
 def test_a_true_statement_is_true_at_every_word_and_teaches_each_next_one(batches: Any) -> None:
@@ -74,7 +74,7 @@ def test_an_untrue_statement_is_true_up_to_its_first_untrue_word(batches: Any) -
 
     check = check_batches.Check("On the left is a red kite.", "", "colour", "On the left is a white kite.")
     encoded = check_batches.opening(batches._tokenizer, f"Statement: {check.statement}\nTrue?", 1)
-    row = [token for token in check_batches._row([(check, encoded)]) if token.number == 1]
+    row = [token for token in check_batches._tokens(check, encoded, 1) if token.number == 1]
 
     def words(truth: int) -> str:
         return text(batches, torch.tensor([token.input_id for token in row if token.truth == truth])).strip()

@@ -195,8 +195,7 @@ class _Taking(Generic[R]):
                 yield Taken(shard, self._take(shard, path), JobMetrics())
                 path.unlink(missing_ok=True)
                 self._read_bytes.pop(path, None)
-                if all(unit.shard != shard for unit in open_units.values()):
-                    self._there.pop(shard, None)
+                self._forget(shard, open_units)
             case Lost():
                 for shard in {open_units[number].shard for number in event.numbers if number in open_units}:
                     for path in left_behind(self._run, self._journal_of(shard)):
@@ -206,6 +205,12 @@ class _Taking(Generic[R]):
                 failure = f"no answer: three workers that asked for it ended; the last one {lost.why}"
                 failed = self._failed(unit, failure)
                 yield Taken(unit.shard, self._commit(unit.shard, failed), JobMetrics())
+                self._forget(unit.shard, open_units)
+
+    def _forget(self, shard: str, open_units: Mapping[int, GroupsUnit]) -> None:
+        """What is there of a shard, where no unit of it is at work."""
+        if all(unit.shard != shard for unit in open_units.values()):
+            self._there.pop(shard, None)
 
     def _take(self, shard: str, path: Path) -> list[R]:
         """The rows that are new in a worker's journal; those on the run's own are on disk on return."""
@@ -271,6 +276,7 @@ def open_cluster_engine(
         prompts=dict(context.prompts),
         added_languages=dict(context.added_languages),
         text_field=context.text_field,
+        image_cache_bytes=0 if context.image_cache is None else context.image_cache.max_bytes,
         sources=tuple(sources),
         asked_jobs=tuple(context.jobs),
         requests=requests,

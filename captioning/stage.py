@@ -16,7 +16,7 @@ from types import MappingProxyType
 
 import msgspec
 
-from triptych.captioning.backlog import Backlog, may_pass
+from triptych.captioning.backlog import Backlog, is_of_image, may_pass
 from triptych.captioning.canary.captions import captions_of
 from triptych.captioning.canary.pictures import side_px
 from triptych.captioning.canary.watched_engine import WatchedEngine, watched
@@ -41,7 +41,7 @@ from triptych.captioning.request_builder import RequestBuilder
 from triptych.captioning.scheduler import FinishedGroup, Scheduler
 from triptych.captioning.sigint import Interrupts
 from triptych.captioning.structured import refuse_without_form
-from triptych.captioning.useless_answers import stop_where_useless
+from triptych.captioning.useless_answers import Streak, none_is_of_use, stop_where_useless
 from triptych.errors import SetupError
 from triptych.jobs import Job, named
 from triptych.records import Caption
@@ -338,13 +338,18 @@ class _JobWork(msgspec.Struct, frozen=True):
         job, stopping = todo.choice.job, self.interrupts.stopping
         groups, has_captions = todo.backlog.groups(self.engine.group_size), todo.backlog.counts.captioned > 0
         if isinstance(self.engine, ClusterEngine):
-            failed_before = frozenset(todo.failed_before)
+            failed_before, last = frozenset(todo.failed_before), ""
             for taken in self.engine.captions(
                 job, groups, stopping, has_captions=has_captions, failed_before=failed_before
             ):
                 metrics.add(taken.metrics)
                 if taken.rows:
                     on_written(taken.shard, taken.rows)
+                    failures = (row.failure for row in taken.rows if row.failure)
+                    last = next((each for each in failures if not is_of_image(each)), last)
+            counts = todo.backlog.counts
+            if last and not counts.captioned and not stopping.is_set():
+                raise none_is_of_use(job.name, counts.failed, last)
             return
         requests = requests_of(self.work.context, self.work.config, self.builder, job)
         batches = stop_where_useless(
@@ -353,7 +358,7 @@ class _JobWork(msgspec.Struct, frozen=True):
             stopping,
             requests.check if requests.ask_again else None,
             at_a_time=self.engine.concurrency,
-            has_captions=has_captions,
+            streak=Streak(has_captions=has_captions),
             failed_before=todo.failed_before,
         )
 

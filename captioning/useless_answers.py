@@ -25,6 +25,17 @@ ENOUGH = 20
 isn't theirs. Fewer could be refusals that came fast, while captions of the others are on their way."""
 
 
+class Streak:
+    """The answers of a job since the last usable one, of all units of it that an engine is given.
+
+    Where it ``has_captions`` any text is usable.
+    """
+
+    def __init__(self, *, has_captions: bool = True) -> None:
+        self.has_captions = has_captions
+        self.useless, self.last = 0, ""
+
+
 def stop_where_useless(
     batches: Iterator[list[FinishedGroup]],
     job: str,
@@ -32,43 +43,46 @@ def stop_where_useless(
     check: AnswerCheck | None = None,
     *,
     at_a_time: int = 1,
-    has_captions: bool = True,
+    streak: Streak | None = None,
+    is_part: bool = False,
     failed_before: Set[str] = frozenset(),
 ) -> Iterator[list[FinishedGroup]]:
-    """``batches`` of a job, of which ``at_a_time`` are asked for together. Where it ``has_captions``, or
-    without a ``check``, any text is usable.
+    """``batches`` of a job, of which ``at_a_time`` are asked for together. Without a ``check`` any text is
+    usable.
 
     What ``failed_before``, by id, and fails again beside captions of others, doesn't count and isn't held.
-    Raises SetupError at ENOUGH answers of which none is; at the end of a job where not one was.
+    Raises SetupError at ENOUGH answers of which none is; at the end of a job where not one was, unless this
+    is a part of it.
     """
+    streak = streak or Streak()
     held: list[FinishedGroup] = []
-    useless, last, is_over = 0, "", False
+    is_over = False
     error: Exception | None = None
     try:
         for batch in batches:
             passed: list[FinishedGroup] = []
             for finished in batch:
-                known = failed_before if has_captions else frozenset()
-                faults = _faults(finished, None if has_captions else check, known)
+                known = failed_before if streak.has_captions else frozenset()
+                faults = _faults(finished, None if streak.has_captions else check, known)
                 if is_over:  # it was in flight
                     held.append(finished)
                 elif None in faults:
                     passed += [*held, finished]
-                    held, useless, has_captions = [], 0, True
+                    held, streak.useless, streak.has_captions = [], 0, True
                 elif found := [fault for fault in faults if fault]:
                     held.append(finished)
-                    useless, last = useless + len(found), found[-1]
+                    streak.useless, streak.last = streak.useless + len(found), found[-1]
                 else:
                     passed.append(finished)
             yield passed
-            if useless >= max(ENOUGH, at_a_time) and not is_over:
+            if streak.useless >= max(ENOUGH, at_a_time) and not is_over:
                 is_over = True
                 stopping.set()
     except Exception as raised:
         error = raised
-    if is_over and not has_captions:
-        has_captions = any(None in _faults(each, check) for each in held)
-    if not has_captions:
+    if is_over and not streak.has_captions:
+        streak.has_captions = any(None in _faults(each, check) for each in held)
+    if not streak.has_captions:
         yield [_as_failures(each, check) for each in held]
     elif error is not None or stopping.is_set():
         yield [each for each in held if not _has_failed(each)]
@@ -76,11 +90,13 @@ def stop_where_useless(
         yield held
     if error is not None:
         raise error
-    if is_over or (useless and not has_captions and not stopping.is_set()):
-        raise _none_is_of_use(job, useless, last)
+    ended = not (is_part or stopping.is_set())
+    if is_over or (ended and streak.useless and not streak.has_captions):
+        raise none_is_of_use(job, streak.useless, streak.last)
 
 
-def _none_is_of_use(job: str, answers: int, last: str) -> SetupError:
+def none_is_of_use(job: str, answers: int, last: str) -> SetupError:
+    """What a job ends with that has no caption."""
     return SetupError(
         f"captions {job}: not one of {answers} answers is of use; the last one: {last[:150]}; mend that"
         " and run the same command (captioning.ask_again=0 takes any text)"

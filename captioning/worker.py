@@ -36,7 +36,7 @@ from triptych.captioning.journals import RowsOf
 from triptych.captioning.metrics import JobMetrics, engine_beat
 from triptych.captioning.request_builder import RequestBuilder
 from triptych.captioning.scheduler import FinishedGroup, Scheduler
-from triptych.captioning.useless_answers import stop_where_useless
+from triptych.captioning.useless_answers import Streak, stop_where_useless
 from triptych.errors import SetupError
 from triptych.executors import Desk, Work, side_by_side
 from triptych.jobs import Job
@@ -50,6 +50,7 @@ from triptych.runs.heartbeats import watch_engine
 from triptych.runs.image_reader import reader_of
 from triptych.runs.journal import JournalWriter, read_journal
 from triptych.runs.plan import Target
+from triptych.sources.image_cache import opened_cache
 from triptych.sources.shard import Shard
 
 UNITS_AT_ONCE = 2
@@ -121,6 +122,8 @@ class CaptionOn(msgspec.Struct, frozen=True, kw_only=True):
     prompts: Mapping[str, Prompt]
     added_languages: Mapping[str, Language]
     text_field: str
+    image_cache_bytes: int
+    """Of each node's own disk; 0: none."""
     sources: tuple[Shard, ...]
     asked_jobs: tuple[Job, ...]
     requests: int
@@ -150,11 +153,10 @@ class _Captioner:
         self._set_up, self._engine = set_up, engine
         self._slots = threading.BoundedSemaphore(engine.concurrency)
         self._opening = threading.Lock()
-        self._jobs: dict[Path, tuple[JobAtWork, RunContext, RequestBuilder]] = {}
+        self._job: tuple[Path, _OpenJob] | None = None
+        """The one at work: the next one begins when it is done."""
         self._told_slot_s = 0.0
         watch_engine(lambda: engine_beat(engine))
-        self._begun: set[str] = set()
-        """Jobs that have a caption by now."""
 
     def work(self, desk: Desk) -> None:
         for number, unit in desk.units():
@@ -175,10 +177,10 @@ class _Captioner:
 
     def _answer(self, desk: Desk, number: int, unit: GroupsUnit) -> Path:
         """All rows that came of ``unit`` are in its journal."""
-        at_work, context, builder = self._open(unit.job_file)
-        work = self._checks if at_work.checker else self._captions
-        journal, batches, rows_of = work(at_work, context, builder, unit)
-        path = journal_of_worker(context.folder, journal)
+        opened = self._open(unit.job_file)
+        work = self._checks if opened.at_work.checker else self._captions
+        journal, batches, rows_of = work(opened, unit)
+        path = journal_of_worker(opened.context.folder, journal)
         metrics, items, reported_at = JobMetrics(), 0, 0.0
         with JournalWriter(path) as writer:
             for batch in batches:
@@ -187,8 +189,6 @@ class _Captioner:
                 items += len(rows)
                 for finished in batch:
                     metrics.count(finished.answers, finished.took_s)
-                if metrics.made:
-                    self._begun.add(at_work.job.name)
                 if time.monotonic() - reported_at >= REPORT_EVERY_S:
                     metrics.slot_s = self._new_slot_s()
                     desk.progress(number, Rows(path, metrics, items))
@@ -197,9 +197,8 @@ class _Captioner:
         desk.progress(number, Rows(path, metrics, items))
         return path
 
-    def _captions(
-        self, at_work: JobAtWork, context: RunContext, builder: RequestBuilder, unit: GroupsUnit
-    ) -> _Asked:
+    def _captions(self, opened: _OpenJob, unit: GroupsUnit) -> _Asked:
+        at_work, context, builder, streak = opened
         job, stopping = at_work.job, threading.Event()
         requests = requests_of(context, self._set_up.config, builder, job)
         journal = context.folder.captions_file(job.name, unit.shard)
@@ -210,14 +209,14 @@ class _Captioner:
             stopping,
             requests.check if requests.ask_again else None,
             at_a_time=self._engine.concurrency,
-            has_captions=at_work.has_captions or job.name in self._begun,
+            streak=streak,
+            is_part=True,
             failed_before=at_work.failed_before,
         )
         return _Asked(journal, batches, lambda finished: finished.rows)
 
-    def _checks(
-        self, at_work: JobAtWork, context: RunContext, builder: RequestBuilder, unit: GroupsUnit
-    ) -> _Asked:
+    def _checks(self, opened: _OpenJob, unit: GroupsUnit) -> _Asked:
+        at_work, context, builder, _ = opened
         job, questions = at_work.job, {each.check.id: each for each in unit.questions}
         requests = requests_of_checks(builder, self._set_up.config, job, context, questions)
         journal = checks_file(context.folder, job.name, at_work.checker, unit.shard)
@@ -232,13 +231,13 @@ class _Captioner:
             told, self._told_slot_s = self._told_slot_s, self._engine.slot_s()
             return self._told_slot_s - told
 
-    def _open(self, job_file: Path) -> tuple[JobAtWork, RunContext, RequestBuilder]:
+    def _open(self, job_file: Path) -> _OpenJob:
         with self._opening:
-            if job_file not in self._jobs:
-                self._jobs[job_file] = self._opened(job_file)
-        return self._jobs[job_file]
+            if self._job is None or self._job[0] != job_file:
+                self._job = job_file, self._opened(job_file)
+            return self._job[1]
 
-    def _opened(self, job_file: Path) -> tuple[JobAtWork, RunContext, RequestBuilder]:
+    def _opened(self, job_file: Path) -> _OpenJob:
         """The run as it is now: jobs that this one builds on are done."""
         set_up = self._set_up
         at_work: JobAtWork = pickle.loads(job_file.read_bytes())
@@ -253,10 +252,20 @@ class _Captioner:
             prompts=set_up.prompts,
             added_languages=set_up.added_languages,
             text_field=set_up.text_field,
+            image_cache=opened_cache(set_up.image_cache_bytes),
         )
         read, texts = reader_of(context, set_up.sources), ImageTexts(context, set_up.sources)
         builder = RequestBuilder(read, set_up.config, ImageCaptions(context, set_up.jobs), texts)
-        return at_work, context, builder
+        return _OpenJob(at_work, context, builder, Streak(has_captions=at_work.has_captions))
+
+
+class _OpenJob(NamedTuple):
+    """What all units of a job have in common, read."""
+
+    at_work: JobAtWork
+    context: RunContext
+    builder: RequestBuilder
+    streak: Streak
 
 
 class _Asked(NamedTuple):

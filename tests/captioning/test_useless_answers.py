@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.endpoints.model_client import TRIAL_TOKENS
 from triptych.captioning.engines.config import ServerConfig
 from triptych.captioning.scheduler import FinishedGroup
-from triptych.captioning.useless_answers import stop_where_useless
+from triptych.captioning.useless_answers import Streak, stop_where_useless
 from triptych.errors import SetupError
 from triptych.records import Caption
 from triptych.runs.folder import RunFolder
@@ -217,6 +218,33 @@ def test_refusals_that_outrun_captions_stop_nothing(at_a_time: int, stops: bool)
     given = stop_where_useless(batches, "single_en", threading.Event(), at_a_time=at_a_time)
     with pytest.raises(SetupError, match="not one of 30") if stops else contextlib.nullcontext():
         assert 31 == sum(map(len, given))
+
+
+def failed(numbers: Iterable[int]) -> list[FinishedGroup]:
+    rows = [Caption(id=f"single_en:{n}", job="single_en", failure="refused: by the policy") for n in numbers]
+    return [FinishedGroup(group=None, rows=[row], answers=[], took_s=0.0) for row in rows]
+
+
+def test_units_of_a_job_are_one_streak() -> None:
+    """A few useless answers in each of many units stop the job as many in a row do."""
+    streak, stopping, given = Streak(), threading.Event(), []
+    with pytest.raises(SetupError, match="not one of 21"):
+        for start in range(0, 700, 7):
+            unit = iter([failed(range(start, start + 7))])
+            given += stop_where_useless(unit, "single_en", stopping, streak=streak, is_part=True)
+
+    assert 14 == sum(map(len, given))
+
+
+def test_a_unit_without_a_caption_ends_nothing() -> None:
+    """Others of the job may have some."""
+    streak = Streak(has_captions=False)
+    unit = iter([failed([0])])
+    given = [*stop_where_useless(unit, "single_en", threading.Event(), streak=streak, is_part=True)]
+
+    assert ["refused: by the policy"] == [
+        row.failure for batch in given for each in batch for row in each.rows
+    ]
 
 
 def test_failures_that_a_caption_follows_are_the_images(small_run: SmallRun) -> None:

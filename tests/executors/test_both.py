@@ -44,6 +44,20 @@ def fails_at_three(name: str) -> Callable[[int], int]:
     return work
 
 
+class OddError(Exception):
+    """Wants more than its message."""
+
+    def __init__(self, what: str, when: str) -> None:
+        super().__init__(f"{what} {when}")
+
+
+def fails_oddly(name: str) -> Callable[[int], int]:
+    def work(number: int) -> int:
+        raise OddError("no such", "thing")
+
+    return work
+
+
 def dies_at(number: int, once: Path | None, name: str) -> int:
     """Of a worker that is killed at 3: always, or only the first time."""
     if number == 3 and (once is None or not once.exists()):
@@ -135,6 +149,15 @@ def test_a_fault_of_the_work_is_raised_with_where_it_was(open_executor: OpenExec
 
     assert [0, 1, 2] == before
     assert "test_both.py" in raised.value.__notes__[0]
+
+
+def test_a_fault_that_cannot_be_sent_is_told_in_words(open_executor: OpenExecutor) -> None:
+    """An error whose class wants more than its message is never made again by pickle."""
+    with (
+        open_executor("a", Each(fails_oddly), purpose="fails") as executor,
+        pytest.raises(RuntimeError, match="OddError: no such thing"),
+    ):
+        next(in_order(executor, range(1)))
 
 
 def test_a_worker_that_dies_is_replaced_and_its_units_are_given_out_again(

@@ -30,6 +30,7 @@ def test_what_is_large_goes_through_the_shared_folder_and_is_gone_afterwards(
         first = next(results)
         assert [*tmp_path.glob("shared/*.pickle")]
         assert large == [first, *results]
+        assert len([*tmp_path.glob("shared/*.pickle")]) < len(large)  # the set-up, and what was copied
     assert not (tmp_path / "shared").exists()
 
 

@@ -85,3 +85,16 @@ def test_sizes_have_units() -> None:
     assert [500, 1_500_000_000_000, 20_000_000] == [size_in_bytes(text) for text in ("500", "1.5 TB", "20mb")]
     with pytest.raises(UsageError, match="a size of 'lots'; expected such as 500MB"):
         load_config(flags={"input.image_cache": "lots"})
+
+
+@pytest.mark.parametrize("left", ["", "\0\0\0", "12x"])
+def test_a_count_that_a_crash_spoilt_is_taken_again(tmp_path: Path, left: str) -> None:
+    """The bound holds, and no image costs the run."""
+    fetched = Fetched(ImageCache(tmp_path, 10_500))
+    for number in range(10):
+        fetched.read(number)
+    (tmp_path / "bytes").write_text(left)
+    fetched.read(11)
+
+    assert held(tmp_path) <= 10_500
+    assert held(tmp_path) == int((tmp_path / "bytes").read_text())

@@ -82,8 +82,6 @@ class ActorWorker:
                 message = SetUpDone(triptych_version())
             case Finished(number, result):
                 message = Finished(number, stored(self._folder, result))
-            case Crashed() | Failed():
-                pickle.dumps(message)  # now, where that it can't be is seen
         self._said.put(message)
 
 
@@ -95,6 +93,11 @@ class Stored(NamedTuple):
 
     def load(self) -> Any:
         return pickle.loads(Path(self.path).read_bytes() if self.content is None else self.content)
+
+    def remove(self) -> None:
+        """Nobody needs it any more."""
+        if self.path:
+            Path(self.path).unlink(missing_ok=True)
 
 
 def stored(folder: Path, value: Any) -> Stored:
@@ -109,8 +112,7 @@ def stored(folder: Path, value: Any) -> Stored:
 def taken(stored: Stored) -> Any:
     """What was stored for this process alone."""
     value = stored.load()
-    if stored.path:
-        Path(stored.path).unlink(missing_ok=True)
+    stored.remove()
     return value
 
 

@@ -6,6 +6,8 @@ travel (see local, ray).
 
 from __future__ import annotations
 
+import contextlib
+import pickle
 import queue
 import sys
 import threading
@@ -86,9 +88,9 @@ def serve(desk: QueueDesk, set_up: SetUp, name: str) -> None:
 
 def _tell(desk: QueueDesk, message: Failed | Crashed) -> None:
     try:
-        desk.send(message)
-    except OSError:  # the parent has gone
-        return
-    except Exception:  # an error that can't be pickled
+        pickle.loads(pickle.dumps(message))
+    except Exception:  # an error that can't be pickled, or not be made again
         traceback.print_exc(file=sys.stderr)
-        desk.send(Crashed(RuntimeError(f"{type(message.error).__name__}: {message.error}")))
+        message = Crashed(RuntimeError(f"{type(message.error).__name__}: {message.error}"))
+    with contextlib.suppress(OSError):  # the parent has gone
+        desk.send(message)

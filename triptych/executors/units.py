@@ -11,7 +11,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Set
 from statistics import median
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from triptych.executors import MAX_DEATHS, GivenUp, Lost
 
@@ -31,6 +31,14 @@ class Taker(Protocol):
     """The numbers of those that it has in hand."""
 
     def give(self, unit: tuple[int, Any]) -> None: ...
+
+
+class Done(NamedTuple):
+    """A unit that a worker has finished."""
+
+    unit: Any
+    is_nowhere_else: bool
+    """Whether no other worker has it in hand."""
 
 
 class Units:
@@ -80,14 +88,14 @@ class Units:
             self._untaken = None
         return None if in_hand else self._copy()
 
-    def finish(self, number: int) -> bool:
-        """Note that a worker has finished. Returns whether it is the first that has finished this unit."""
+    def finish(self, number: int) -> Done | None:
+        """Note that a worker has finished. Returns the unit where it is the first that has finished it."""
         unit = self._open.pop(number, None)
         if unit is None:
-            return False
+            return None
         self._took_s.append(time.monotonic() - unit.given_at)
         self._given_up = None
-        return True
+        return Done(unit.content, unit.workers == 1)
 
     def lose(self, lost: Lost, error: Exception, *, is_blamed: bool = True) -> Iterator[GivenUp]:
         """Have the units of a dead worker done again, but for those that it was one too many for.

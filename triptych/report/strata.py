@@ -35,7 +35,8 @@ class Strata:
         for job in jobs:
             for shard in context.folder.shards() if job.name in context.folder.run_file.checks else ():
                 for caption, answers in read_checks(context.folder, job.name, shard).items():
-                    pool.offer(target_of(caption), (target_of(caption), worst_answer(answers)))
+                    of_text = [each for each in answers if each.content == answers[-1].content]
+                    pool.offer(target_of(caption), (target_of(caption), worst_answer(of_text)))
         self._untruth: dict[str, float] = {}
         for target, untruth in pool.taken():
             self._untruth[target] = max(untruth, self._untruth.get(target, 0.0))

@@ -65,11 +65,12 @@ def begin_checks(run: RunFolder, job: str, checker: Checker) -> None:
 
 
 def read_checks(run: RunFolder, job: str, shard: str) -> Mapping[str, list[StatementCheck]]:
-    """Those that count, by caption; of several answers to one question the last. Nothing where none are."""
+    """Those that count, by caption; of several answers to one question on one text the last."""
     checker = run.run_file.checks.get(job)
     if checker is None:
         return {}
-    rows = {each.id: each for each in read_journal(checks_file(run, job, checker, shard), StatementCheck)}
+    journal = read_journal(checks_file(run, job, checker, shard), StatementCheck)
+    rows = {(each.id, each.content): each for each in journal}
     found: dict[str, list[StatementCheck]] = {}
     for each in rows.values():
         found.setdefault(each.caption, []).append(each)

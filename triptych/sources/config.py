@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from triptych.sources.image_cache import ImageCache, cache_folder, size_in_bytes
+from triptych.sources.image_cache import ImageCache, opened_cache, size_in_bytes
 
 
 class ParquetConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -49,5 +49,4 @@ class InputConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     def opened_cache(self) -> ImageCache | None:
         """Where images stay; None: nowhere."""
-        max_bytes = size_in_bytes(self.image_cache or "0")
-        return ImageCache(cache_folder(), max_bytes) if max_bytes else None
+        return opened_cache(size_in_bytes(self.image_cache or "0"))

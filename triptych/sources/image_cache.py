@@ -37,11 +37,16 @@ def cache_folder() -> Path:
     return Path(root).expanduser() / "triptych" / "images"
 
 
+def opened_cache(max_bytes: int) -> ImageCache | None:
+    """The user's own on this machine; None where it may hold nothing."""
+    return ImageCache(cache_folder(), max_bytes) if max_bytes else None
+
+
 class ImageCache:
     """For any number of threads and processes."""
 
     def __init__(self, folder: Path, max_bytes: int) -> None:
-        self._folder, self._max_bytes = folder, max_bytes
+        self._folder, self.max_bytes = folder, max_bytes
 
     def read(self, digest: str, fetch: Callable[[], bytes]) -> bytes:
         """The bytes with this content_hash; from ``fetch`` where they aren't here. Raises what that does."""
@@ -49,10 +54,11 @@ class ImageCache:
         with contextlib.suppress(OSError):
             content = path.read_bytes()
             if content_hash(content) == digest:
-                os.utime(path)
+                with contextlib.suppress(OSError):
+                    os.utime(path)
                 return content
         content = fetch()
-        if content_hash(content) == digest and len(content) <= self._max_bytes:
+        if content_hash(content) == digest and len(content) <= self.max_bytes:
             with contextlib.suppress(OSError):  # a full disk is no reason not to go on
                 self._keep(path, content)
         return content
@@ -60,8 +66,9 @@ class ImageCache:
     def _keep(self, path: Path, content: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with self._count() as count:
-            held = int(count.read_text() or 0) + len(content)
-            if held > self._max_bytes:
+            text = count.read_text(errors="replace")
+            held = int(text) + len(content) if text.isascii() and text.isdecimal() else self.max_bytes + 1
+            if held > self.max_bytes:  # or nobody knows: a crash left the count empty
                 held = self._make_room(len(content)) + len(content)
             part = path.with_name(f"{path.name}.{threading.get_ident()}.part")
             part.write_bytes(content)
@@ -85,7 +92,7 @@ class ImageCache:
                 found.append((stat.st_mtime_ns, stat.st_size, path))
         held = sum(size for _, size, _ in found)
         for _, size, path in sorted(found):
-            if held <= KEPT_SHARE * self._max_bytes - size_bytes:
+            if held <= KEPT_SHARE * self.max_bytes - size_bytes:
                 break
             path.unlink(missing_ok=True)
             held -= size

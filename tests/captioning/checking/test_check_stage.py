@@ -139,6 +139,20 @@ def test_another_caption_is_checked_anew(checked: Checked) -> None:
     assert (13, 13, 0, 0) == (found.captions, found.statements, found.missing, found.denied)
 
 
+def test_answers_on_a_text_that_comes_back_count_again(checked: Checked) -> None:
+    """Whatever was checked meanwhile."""
+    with ScriptedEndpoint(denies_red) as endpoint:
+        first = checked.check(endpoint)["single_en"]
+        checked.caption({"single_en": SINGLE.replace("dog", "horse")})
+        checked.check(endpoint)
+        checked.caption({"single_en": SINGLE})
+        endpoint.asked.clear()
+        again = checked.check(endpoint)["single_en"]
+
+    assert [] == endpoint.asked
+    assert (39, 0, first.denied) == (again.statements, again.missing, again.denied)
+
+
 def test_a_sample_is_the_same_each_time_and_a_larger_one_holds_it(checked: Checked) -> None:
     """By the captions' ids."""
     with ScriptedEndpoint(denies_red) as endpoint:

@@ -104,9 +104,11 @@ class RayExecutor:
                     yield from self._lost(worker, left)
                 elif isinstance(message, Finished):
                     self._deaths[worker.node.id] = 0
-                    is_first = left.finish(message.number)
+                    done = left.finish(message.number)
                     result = taken(message.result)
-                    if is_first:
+                    if done is not None:
+                        if done.is_nowhere_else:
+                            done.unit.remove()
                         yield Finished(message.number, result)
                 elif isinstance(message, Progressed) and left.is_open(message.number):
                     yield message

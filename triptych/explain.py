@@ -28,6 +28,9 @@ from triptych.runs.checks import denied_of, read_checks
 from triptych.runs.plan import Planned
 from triptych.runs.staleness import stale_reason
 
+COUNTED_BYTES = 16 * 1024**2
+"""Of a file whose lines are counted, that are held at once."""
+
 
 def explain(run: Run, wanted: str) -> Iterator[str]:
     """Lines on ``wanted``. Raises UsageError where the run has no such image, set or caption."""
@@ -36,18 +39,18 @@ def explain(run: Run, wanted: str) -> Iterator[str]:
     if job is not None and ":" in wanted:
         yield from _of_caption(run, job, target_of(wanted))
         return
-    sets = list(run.sets()) if run.folder.is_finished("sets") else []
-    own = next((each for each in sets if wanted == each.id), None)
+    has_sets = run.folder.is_finished("sets")
+    own = next((each for each in run.sets() if wanted == each.id), None) if has_sets else None
     if own is not None:
         yield f"{own.id} has {len(own.keys)} images: lowest cosine {own.min_cosine_similarity}"
         yield from (f"  {key}" for key in own.keys)
         yield from _captions(run, [], own)
         return
     shard, image = _found(run, wanted)
-    yield from explain_grouping(run.folder, wanted) if sets or run.folder.is_finished("sets") else ()
+    yield from explain_grouping(run.folder, wanted) if has_sets else ()
     yield from _source(run, shard, image)
     if image.unreadable is None:
-        own = next((each for each in sets if wanted in each.keys), None)
+        own = next((each for each in run.sets() if wanted in each.keys), None) if has_sets else None
         yield from _captions(run, [wanted], own)
 
 
@@ -173,12 +176,14 @@ def _row_in(folder: Path, names: list[str], identifier: str) -> str:
     for name in names:
         path = folder / name
         if path.suffix != ".jsonl":
-            return f"exported to {path}"
+            others = f" or another of its {len(names)} parts" if len(names) > 1 else ""
+            return f"exported to {path}{others}"
         needle = b'"id":' + msgspec.json.encode(identifier)
         if path.stat().st_size == 0:
             continue
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as lines:
             if (at := lines.find(needle)) >= 0:
-                rows_before = lines[:at].count(b"\n")
+                parts = range(0, at, COUNTED_BYTES)
+                rows_before = sum(lines[each : min(each + COUNTED_BYTES, at)].count(b"\n") for each in parts)
                 return f"exported to {path}, row {rows_before + 1:,}"
     return ""

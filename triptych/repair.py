@@ -232,6 +232,8 @@ def _take_out_lines(folder: RunFolder, path: Path, kind: type[_Row], aside: Path
         file.writelines(line.content for line in lines if line.number not in bad)
     if kind is Caption:
         accept_change(folder, "/".join(path.relative_to(folder.captions_root).parts[:2]))
+    elif folder.run_file.checked.pop(path.relative_to(folder.path / CHECKS).parts[0], None):
+        folder.save()  # how many were checked isn't known any more
 
 
 def _move(root: Path, name: str, aside: Path) -> None:

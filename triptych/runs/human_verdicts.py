@@ -8,6 +8,7 @@ becomes of captions (see triptych.filtering).
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 from pathlib import Path
@@ -112,9 +113,14 @@ def append_verdict(run: Path, verdict: HumanVerdict) -> None:
     path = run / STORED
     is_new = not path.exists()
     # One write, which no other process's line can come into.
-    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
     try:
-        os.write(file, msgspec.json.encode(verdict) + b"\n")
+        line = msgspec.json.encode(verdict) + b"\n"
+        size_bytes = os.fstat(file).st_size
+        if size_bytes and os.pread(file, 1, size_bytes - 1) != b"\n":  # one that a crash cut short
+            line = b"\n" + line
+        if os.write(file, line) < len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
         os.fsync(file)
     finally:
         os.close(file)
@@ -132,7 +138,8 @@ def stored_verdicts(run: Path, report: str) -> list[HumanVerdict]:
     for line in content.splitlines():
         with contextlib.suppress(*UNDECODABLE):  # a line that a crash cut short
             verdict = decode_verdict(line)
-            if verdict.report == report:
+            before = found.get(verdict.item)
+            if verdict.report == report and (before is None or verdict.time >= before.time):
                 found[verdict.item] = verdict
     return list(found.values())
 

@@ -44,3 +44,21 @@ def test_the_images_of_a_set_are_those_of_now(run: RunFolder) -> None:
         write_jsonl(run.sets_file, [one])
 
         assert keys == places.keys_of(run, "set_1")
+
+
+def test_no_other_file_is_read(run: RunFolder, tmp_path: Path) -> None:
+    """Where a page names a shard that the run hasn't."""
+    write_jsonl(tmp_path / "elsewhere.jsonl", [ImageRecord(key="secret.jpg", width_px=1)])
+
+    assert Places().image(run, "secret.jpg", str(tmp_path / "elsewhere")) is None
+    assert Places().image(run, "secret.jpg", "../../elsewhere") is None
+
+
+def test_a_damaged_line_hides_no_other(run: RunFolder) -> None:
+    """`triptych verify` names it."""
+    places, file = Places(), run.images_file("a")
+    lines = file.read_bytes().splitlines(keepends=True)
+    file.write_bytes(b"".join([lines[0], b"{\n", *lines[2:]]))
+
+    assert places.image(run, KEYS[1]) is None
+    assert places.image(run, KEYS[2]).image.width_px == 3

@@ -69,7 +69,10 @@ class Arrivals:
             size_bytes, read_to = status.st_size, self._read_to.get(path, 0)
             if size_bytes == read_to:
                 continue
-            if size_bytes < read_to or size_bytes - read_to > MOST_READ_BYTES:
+            if size_bytes < read_to:  # lines were taken out
+                self._read_to[path] = size_bytes
+                continue
+            if size_bytes - read_to > MOST_READ_BYTES:
                 read_to = max(0, size_bytes - BEGINNING_BYTES)
             rows, self._read_to[path] = _rows_from(path, read_to)
             self._take_up(path[len(roots[job]) + 1 : -len(SUFFIX)], rows)

@@ -7,8 +7,10 @@ changed. Not its job: pictures (see pictures).
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from array import array
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -18,6 +20,7 @@ from numpy.typing import NDArray
 
 from triptych.records import ImageRecord, ImageSet
 from triptych.runs.folder import RunFolder
+from triptych.runs.jsonl import UNDECODABLE
 
 T = TypeVar("T", ImageRecord, ImageSet)
 
@@ -50,14 +53,25 @@ class Places:
     def __init__(self) -> None:
         self._lines: dict[Path, _Lines] = {}
         self._lock = threading.Lock()
+        self._shards: dict[Path, list[str]] = {}
 
     def image(self, run: RunFolder, key: str, shard: str | None = None) -> Place | None:
         """The image ``key``, which may be in ``shard``; None where no shard has it."""
-        for name in ([shard] if shard is not None else []) + run.shards():
+        listed = self._shards.get(run.path, [])
+        tried = ([shard] if shard in listed else []) + listed
+        return self._among(run, key, tried) or self._among(run, key, self._listed_anew(run))
+
+    def _among(self, run: RunFolder, key: str, shards: Iterable[str]) -> Place | None:
+        for name in shards:
             record = self._find(run.images_file(name), ImageRecord, key)
             if record is not None:
                 return Place(name, record)
         return None
+
+    def _listed_anew(self, run: RunFolder) -> list[str]:
+        """A run that goes on gets more of them."""
+        listed = self._shards[run.path] = run.shards()
+        return listed
 
     def keys_of(self, run: RunFolder, set_id: str) -> tuple[str, ...]:
         """The images of a set; nothing where there is no such set (any more)."""
@@ -74,7 +88,11 @@ class Places:
                 return None
             with path.open("rb") as file:
                 file.seek(lines.offsets[at])
-                record = msgspec.json.decode(file.readline(), type=kind)
+                line = file.readline()
+            try:
+                record = msgspec.json.decode(line, type=kind)
+            except UNDECODABLE:  # the file has just been replaced
+                return None
             if name in (getattr(record, "key", None), getattr(record, "id", None)):
                 return record
         return None
@@ -97,9 +115,10 @@ def _read(path: Path, signature: tuple[int, int]) -> _Lines:
     decoder = msgspec.json.Decoder(_Named)
     with path.open("rb") as file:
         for line in file:
-            named = decoder.decode(line)
-            hashes.append(hash(named.key or named.id))
-            offsets.append(at)
+            with contextlib.suppress(*UNDECODABLE):  # `triptych verify` names a damaged line
+                named = decoder.decode(line)
+                hashes.append(hash(named.key or named.id))
+                offsets.append(at)
             at += len(line)
     order = np.argsort(np.frombuffer(hashes, np.int64), kind="stable") if hashes else np.empty(0, np.int64)
     sort = [np.array(each, np.int64)[order] for each in (hashes, offsets)]

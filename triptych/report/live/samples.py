@@ -57,7 +57,11 @@ class Samples:
                 self._content, self._trouble = None, "samples are shown here once the sets are made"
         except (TriptychError, OSError) as error:  # files that are just being replaced, or damaged ones
             self._trouble = str(error)
-        self._took_s = time.monotonic() - began
-        with self._lock:
-            self._next_at = time.monotonic() + self._took_s / DRAWING_SHARE
-            self._drawing = None
+        except Exception as error:  # a run that changes while it is read
+            self._trouble = f"{type(error).__name__}: {error}"
+            raise
+        finally:
+            self._took_s = time.monotonic() - began
+            with self._lock:
+                self._next_at = time.monotonic() + self._took_s / DRAWING_SHARE
+                self._drawing = None

@@ -30,9 +30,8 @@ from triptych.runs.human_verdicts import append_verdict, decode_verdict, stored_
 from triptych.runs.jsonl import UNDECODABLE
 from triptych.runs.stage_record import Setting
 
-DEFAULT_PORT = 8722
-LOOPBACK = "127.0.0.1"
 MOST_FOUND = 60
+MOST_DIGITS = 16
 LONGEST_QUERY = 500
 LARGEST_VERDICT_BYTES = 256 * 1024
 
@@ -167,7 +166,7 @@ def _word(request: web.Request, name: str) -> str:
 
 def _number(request: web.Request, name: str) -> int | None:
     text = request.query.get(name)
-    if text is not None and not (text.isascii() and text.isdecimal()):
+    if text is not None and not (text.isascii() and text.isdecimal() and len(text) < MOST_DIGITS):
         raise UsageError(f"{name} is {text!r}; expected a number")
     return None if text is None else int(text)
 

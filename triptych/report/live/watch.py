@@ -72,8 +72,6 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
 
     at_work: str
     """Which process works on the run; empty where none does."""
-    written_s_ago: float
-    """When run.json was last written."""
     counted_s_ago: float | None
     """How old the counts are; None where there are none."""
     stages: list[StageNow]
@@ -166,7 +164,6 @@ class Watch:
         }  # fmt: skip
         return State(
             at_work=owner_of(self._path),
-            written_s_ago=round(time.time() - self._stamp[0] / 1e9, 1),
             counted_s_ago=None if self._ledger is None else round(time.time() - self._counted_at, 1),
             stages=self._stages(),
             images=totals,

@@ -21,7 +21,7 @@ _BEGIN = re.compile(
     re.IGNORECASE,
 )
 _END = re.compile(
-    rf"<(?:\|end_of_|\|end|\|?/)\s*{_WORD}\s*\|?>|</details>|\[/{_WORD}\]|◁/{_WORD}▷"
+    rf"<(?:\|end_of_|\|end_?|\|?/)\s*{_WORD}\s*\|?>|</details>|\[/{_WORD}\]|◁/{_WORD}▷"
     r"|<\|channel\|>final<\|message\|>|assistantfinal(?=[A-Z])|<unused95>",
     re.IGNORECASE,
 )
@@ -31,6 +31,11 @@ _WRAPPED = re.compile(
     r"\s*<\|?(?:begin_of_)?(\w+)\|?>(.*?)(?:</\1>|<\|end_of_\1\|>)?\s*", re.IGNORECASE | re.DOTALL
 )
 """An answer in a tag of its own, behind thoughts."""
+
+
+def _before_thoughts(text: str) -> str:
+    """Up to where thoughts begin or end."""
+    return re.split(f"{_BEGIN.pattern}|{_END.pattern}", text, maxsplit=1, flags=re.IGNORECASE)[0]
 
 
 def without_thinking(answer: str) -> str:
@@ -44,7 +49,12 @@ def without_thinking(answer: str) -> str:
     if not ends:
         return "" if begin and not answer[: begin.start()].strip() else answer
     behind = answer[ends[-1] :]
-    if not behind.strip():
+    if not behind.strip():  # thoughts behind the answer, or their end said twice
+        parts = [
+            part for end in reversed(ends[:-1]) if (part := _before_thoughts(answer[end : ends[-1]])).strip()
+        ]
+        if parts:
+            return parts[0]
         return answer[: begin.start()] if begin else ""
     wrapped = _WRAPPED.fullmatch(behind)
     return behind if wrapped is None else wrapped[2]

@@ -46,7 +46,7 @@ reason of an end."""
 _ENDS = ("finish_reason", "finishReason", "stop_reason")
 _WITHHELD = re.compile(r"filter|safe|block|moderat|prohibit|recit|sensitive|refus|spii|toxic")
 _BROKEN_OFF = re.compile(r"abort|error|cancel|fail|time_?out|insufficient|overload|rate_limit")
-_CUT_BY_BOUND = re.compile(r"length|max|limit")
+_CUT_BY_BOUND = re.compile(r"length|max|limit|exceed|trunc|incomplete|cut_?off")
 """Finish reasons, in small letters and in the order in which they are looked for: OpenAI has stop, length and
 content_filter; lmdeploy gives abort and error, in a 200, to an answer that was broken off; Gemini, Anthropic
 and others have their own words."""
@@ -275,7 +275,7 @@ def _raise_for_error_in_a_200(document: dict[str, Any], where: str) -> None:
     error: object = document.get("error")
     if not error and document.get("object") == "error":
         error = document
-    if not error:
+    if not error or (isinstance(error, dict) and not any(error.values())):  # the gateway's empty form
         return
     fields = error if isinstance(error, dict) else {"message": error}
     code, where = str(fields.get("code") or fields.get("status")), f"{where} (in a 200)"

@@ -97,6 +97,8 @@ class Dialect:
             if name not in self._left_out and name not in self._extra
             if (found := _named(name).search(refused)) is not None
         ]
+        if len(named) > 1 and re.search(r"\bboth\b", refused):  # what a greedy answer needs least
+            named = [min(named, key=lambda each: OPTIONAL.index(each[1]))]
         if named:
             self._left_out += (min(named)[1],)
         return bool(named)
@@ -121,7 +123,8 @@ def _named(name: str) -> re.Pattern[str]:
         return re.compile(rf"(?<!\w)(?:{name}|{_camel_case(name)})(?!\w)", re.IGNORECASE)
     called = r"parameter|argument|field|property|input|option|name|value|key|supplied|request"
     return re.compile(
-        rf"['\"`>.\[({{]\s*{name}\b|(?:{called})s?:?\s+{name}\b"
+        rf"['\"`>.\[({{]\s*{name}\b|(?:{called})(?:s|\(s\))?:?\s+{name}\b|\b{name}:\s|support {name}ing\b"
+        rf"|(?:参数|字段)[:：]?\s*{name}\b|\b{name}\s*(?:参数|字段)"
         rf"|\b{name}(?:ing)? (?:is|parameter|argument|field|must|should|does|requests? (?:is|are))\b",
         re.IGNORECASE,
     )

@@ -35,6 +35,9 @@ CONNECT_TIMEOUT_S = 5.0
 KEEP_IDLE_S = 2.0
 """Servers close connections that idle, uvicorn after 5 s; a request sent at that moment would be lost."""
 
+ENDS_WITHIN_S = 1.0
+"""How long a connection may take to end behind the last line of an answer."""
+
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
 """4,096 tokens as events are about 1 MB. More is no caption, and no list of models."""
 
@@ -140,7 +143,8 @@ class HttpClient:
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise Unreachable(f"{where} can't be reached ({self._words(error)})") from None
         except TimeoutError:
-            raise TimedOut(f"{where} gave {answer.waited_for}") from None
+            if not answer.is_whole:
+                raise TimedOut(f"{where} gave {answer.waited_for}") from None
         except aiohttp.ClientHttpProxyError as error:
             raise Unreachable(f"{where}: the proxy answered HTTP {error.status}") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -191,6 +195,10 @@ def _certificates(ca_file: Path | None) -> ssl.SSLContext | bool:
     return context
 
 
+_LAST_BYTES = 64
+"""That tell whether an answer's last line has come."""
+
+
 class _Answer:
     """What has come of an answer so far."""
 
@@ -200,6 +208,8 @@ class _Answer:
         self.location = ""
         self.content = bytearray()
         self.waited_for = ""
+        self.is_whole = False
+        """Whether its last line has come, though the connection may stay open."""
         self._seen = 0
         self._endpoint = endpoint
         self._limits = limits
@@ -219,6 +229,10 @@ class _Answer:
                     self.content += piece
                     if len(self.content) > MAX_ANSWER_BYTES:
                         return
+                    if self.content[-_LAST_BYTES:].rstrip().endswith(b"[DONE]"):
+                        self.is_whole = True
+                        patience.reschedule(loop.time() + ENDS_WITHIN_S)
+                        continue
                     if not self._has_new_token():
                         continue
                     if loop.time() + limits.token_s < ends_at:

@@ -42,15 +42,18 @@ SHOWN = 300
 _A_SIZE = re.compile(
     r"context|tokens?\b|prompt|inputs?\b(?! validation)|sequence|payload|request (?:body|size|too)|messages\b"
     r"|body (?:is|size)|entity|length|images?\b|pixels|upload|characters"
-    r"|上下文|长度|请求体|输入|コンテキスト|入力",
+    r"|上下文|长度|请求体|输入|コンテキスト|入力|컨텍스트|提示词|图片大小",
     re.IGNORECASE,
 )
 _TOO_MUCH = re.compile(
-    r"too (?:long|large|big|many)|exceed|longer than|larger than|greater than|more than|overflow"
+    r"too (?:long|large|big|many)|exceed|(?<!be )(?:longer|larger) than|greater than|more than|overflow"
     r"|must (?:be|have) (?:<|≤|less|smaller|fewer|shorter|at most|no (?:more|longer))"
     r"|(?:does|do|did|will)(?:n['’]t| not) fit|maximum (?:context|model|input|prompt|sequence)"
     r"|out of range|range of|limit(?:ed)? (?:of|to)|reduce the (?:length|size)|only supports? up to|max input"
-    r"|max_tokens must be at least 1, got -|zu (?:lang|groß)|超过|超出|超长|过长|过大|長すぎ|超えて",
+    r"|\b(?:over|above|past) the (?:model|context|budget)|\bonly \d+ fit|not enough context"
+    r"|context window (?:is )?full|token limit reached"
+    r"|max_tokens must be at least 1, got -|zu (?:lang|groß)|超过|超出|超长|超限|大于|초과|过长|过大|長すぎ"
+    r"|超えて",
     re.IGNORECASE,
 )
 """A size, and that it is too much. Servers agree on no more than that: lmdeploy, vLLM, SGLang, TGI,
@@ -61,10 +64,12 @@ _TOO_LONG_CODES = ("context_length_exceeded", "request_too_large", "string_above
 _ABOUT_NUMBERS = re.compile(
     r"\b(?:images?|pictures?|image_url|mm)\b(?:(?!pix)[^.;]){0,40}\b(?:per (?:request|prompt)|in one|limit)"
     r"|at most \d+ (?:image|picture|multi)|too many (?:image|picture)"
-    r"|(?:single|one|multiple|several) images?\b|rate limit|quota|per (?:minute|day)",
+    r"|maximum number of images|(?:single|one|multiple|several) images?\b|rate limit|quota|per (?:minute|day)"
+    r"|too small|timed out|input should be (?:greater|less)"
+    r"|\bmax_(?:completion_)?tokens\b[^.;]{0,20}\b(?:is too large: \d+\. This model supports|must be less)",
     re.IGNORECASE,
 )
-"""Not the size of a request, but how many images it has, or how many requests there are."""
+"""Not the size of a request, but how many images or requests there are, or what a field may be."""
 
 
 class RequestError(Exception):

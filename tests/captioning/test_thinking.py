@@ -35,6 +35,8 @@ CAPTION = "A red kite hangs over a field."
         "<think>A bird?</think>\n<response>\n" + CAPTION,
         "<think>A bird?</think>It may be a bird.<think>No.</think>" + CAPTION,
         CAPTION + "<think>Was that right? Yes.</think>",
+        "<think>A bird?</think>" + CAPTION + "</think>",
+        "<think>A bird?</think>" + CAPTION + "<think>Was that right?</think>",
         CAPTION,
     ],
 )

@@ -11,7 +11,7 @@ from triptych.sources.opening import find_sources
 JUNK = [
     ".DS_Store", "._x.jpg", "._", "Thumbs.db", "ehthumbs.db", "desktop.ini", "Desktop.ini", ".directory",
     "x.jpg~", ".x.jpg.swp", "#x.jpg#", ".#x.jpg", "x.jpg.bak", "x.jpg.part", "x.crdownload", ".gitattributes",
-    ".nfs000000012", "~$table.xlsx", "Icon\r",
+    ".nfs000000012", "~$table.xlsx", "Icon\r", "_metadata", "_common_metadata", "_SUCCESS", ".0.parquet.crc",
 ]  # fmt: skip
 JUNK_FOLDERS = [
     "__MACOSX", ".Trash-1000", "$RECYCLE.BIN", "System Volume Information", "lost+found", "@eaDir",
@@ -38,6 +38,15 @@ def test_junk_is_counted_and_nothing_else(tmp_path: Path) -> None:
     assert ["x.jpg"] == keys(tmp_path)
     assert {} == reasons(tmp_path)
     assert len(JUNK) + len(JUNK_FOLDERS) == find_sources([tmp_path]).junk
+
+
+def test_a_folder_may_be_called_as_an_editors_copies_are(tmp_path: Path) -> None:
+    """A person did that."""
+    names = ["2019.bak", "holiday.orig", "photos~", "set.download"]
+    for name in names:
+        write_file(tmp_path / name / "x.jpg")
+
+    assert [f"{name}/x.jpg" for name in names] == keys(tmp_path)
 
 
 def test_junk_in_archives_is_passed_over(tmp_path: Path) -> None:

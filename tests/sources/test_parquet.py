@@ -52,6 +52,29 @@ def test_a_row_without_bytes_is_a_record(tmp_path: Path) -> None:
     assert {"a/1": "no image"} == reasons(source)
 
 
+def test_a_table_of_names_alone_lies_beside_its_images(tmp_path: Path) -> None:
+    """As `datasets` writes one without embedding images; one that has a single value is read."""
+    for name in ("train", "test"):
+        write_file(tmp_path / name / "0.jpg")
+    write_parquet(tmp_path / "train.parquet", {"image": image_structs([None, None])})
+
+    assert ["test/0.jpg", "train/0.jpg"] == keys(tmp_path)
+    assert "no images: image without a value in any row" in reasons(tmp_path)["train.parquet"]
+
+    write_parquet(tmp_path / "test.parquet", {"image": image_structs([None, jpeg()])})
+    with pytest.raises(UsageError, match="would share keys"):
+        open_sources([tmp_path])
+
+
+def test_a_column_of_uuids_is_none_of_images(tmp_path: Path) -> None:
+    """As databases write them beside images."""
+    ids = pa.array([bytes([n]) * 16 for n in range(3)], pa.uuid())
+    write_parquet(tmp_path / "a.parquet", {"id": ids, "image": [jpeg(n) for n in range(3)]})
+
+    assert ["a/0", "a/1", "a/2"] == keys(tmp_path)
+    assert {} == reasons(tmp_path)
+
+
 def test_the_column_is_found_by_declaration_then_by_type(tmp_path: Path) -> None:
     """What `datasets` declares comes first, then structs with bytes, then bytes."""
     declared = json.dumps({"info": {"features": {"photo": {"_type": "Image"}, "mask": {"_type": "Value"}}}})

@@ -55,10 +55,16 @@ _JUNK = re.compile(
     r"|~\$.*|\.~lock\..*|zbthumbnail\.info|\.?picasa\.ini|@eadir|#recycle|#snapshot|\.@__thumb|\.synology.*"
     r"|lost\+found|\.directory|\.thumbnails|\.nfs[0-9a-f]+|\.fuse_hidden.*|\.gvfs|\.dropbox(\.cache|\.attr)?"
     r"|\.git|\.gitattributes|\.gitignore|\.gitkeep|\.keep|\.svn|\.hg|\.cache|\.ipynb_checkpoints|__pycache__"
-    r"|.+~|#.+#|\.#.*|\..+\.sw[a-p]|.+\.(bak|orig|tmp|part|partial|crdownload|download|swp|swo)",
+    r"|_(common_)?metadata|_success|_started|_committed_\d+|\..+\.crc",
     re.IGNORECASE | re.DOTALL,
 )
-"""Names of files and folders that systems, editors and downloads leave. A run doesn't see them."""
+"""Names of files and folders that systems, editors and Spark leave. A run doesn't see them."""
+
+_JUNK_FILE = re.compile(
+    r".+~|#.+#|\.#.*|\..+\.sw[a-p]|.+\.(bak|orig|tmp|part|partial|crdownload|download|swp|swo)",
+    re.IGNORECASE | re.DOTALL,
+)
+"""Of files alone: what editors and downloads leave. A folder of such a name was called so by a person."""
 
 
 class Says(Enum):
@@ -79,12 +85,13 @@ _SUFFIXES_SAY = {
 }
 
 
-def what_it_says(name: str) -> Says:
+def what_it_says(name: str, *, is_folder: bool = False) -> Says:
     """What ``name``, without a folder, says of a file or, if it is junk, of a folder."""
     said = _SUFFIXES_SAY.get(suffix_of(name), Says.NOTHING)
     if said is Says.IMAGE and name[0].isalnum():  # as most are
         return said
-    return Says.JUNK if _JUNK.fullmatch(name) else said
+    is_junk = _JUNK.fullmatch(name) or (not is_folder and _JUNK_FILE.fullmatch(name))
+    return Says.JUNK if is_junk else said
 
 
 def is_passed_over(path: str) -> bool:
@@ -132,7 +139,7 @@ def member_key(archive: str, name: str) -> tuple[str, str | None]:
     """The key of the member ``name`` of ``archive``, which stands for a folder, and why it can't have one."""
     inside = posixpath.normpath(name).lstrip("/")
     key, unusable = usable_key(f"{archive}/{inside}")
-    if inside.startswith("../"):
+    if inside in (".", "..") or inside.startswith("../"):
         return key, "unusable name: it leads out of the archive"
     return key, unusable
 

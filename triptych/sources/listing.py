@@ -102,11 +102,14 @@ def _walk(
             yield _listed(root, below, "unusable name: object storage has // in it; rename it")
             continue
         size_and_time = entry.size_and_version if isinstance(entry, RemoteEntry) else None
-        listed = Listed(root, below, what_it_says(entry.name), size_and_time=size_and_time)
+        is_folder = _is_folder(entry)
+        listed = Listed(
+            root, below, what_it_says(entry.name, is_folder=is_folder), size_and_time=size_and_time
+        )
         if listed.says is Says.JUNK:
             if not any_depth:
                 yield listed
-        elif _is_folder(entry):
+        elif is_folder:
             if not chosen.excludes(listed.path):
                 yield from _walk(root, listed.path, pattern if any_depth else rest, inward, chosen)
         elif not rest and listed.says is not Says.SIDECAR:

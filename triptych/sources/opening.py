@@ -216,7 +216,7 @@ _real_folder = lru_cache(maxsize=4096)(os.path.realpath)
 
 def _refuse_other(path: str, root: str, known_root: str, known_path: str | None = None) -> None:
     if (root, path) != (known_root, known_path or path):
-        key = path if known_path is None else path.rpartition(".")[0]
+        key = path if known_path is None else without_suffix(path)
         raise UsageError(
             f"{known_root}/{known_path or path} and {root}/{path} would both get the key {key}; name one"
             " folder above both as the source, or a folder with a link to each, so that keys stay unique"

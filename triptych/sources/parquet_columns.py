@@ -82,6 +82,8 @@ def find_image_column(file: Any, wanted: str | None) -> ImageColumn | str:
     if wanted is not None:
         named = [column for column in columns if wanted in (column.name, column.leaf)]
         return named[0] if len(named) == 1 else f"no column {wanted} of bytes, found {_described(schema)}"
+    if columns and all(_is_empty(file, column) for column in columns):
+        return f"no images: {_listed([column.name for column in columns])} without a value in any row"
     if len(columns) != 1 or not columns[0].is_called_so:
         holding = [column for column in columns if _holds_images(file, column)]
         columns = holding or [column for column in columns if column.is_called_so]
@@ -113,6 +115,9 @@ def _leaves(steps: tuple[str, ...], kind: Any) -> Iterator[tuple[tuple[str, ...]
     """The way to each of the columns that Parquet makes of one, and whether it is one of bytes."""
     from pyarrow import types
 
+    if str(getattr(kind, "extension_name", "")) == "arrow.uuid":  # 16 bytes, and no image
+        yield steps, False
+        return
     while hasattr(kind, "storage_type"):
         kind = kind.storage_type
     if types.is_dictionary(kind):
@@ -141,6 +146,15 @@ def _declared(schema: Any) -> set[str]:
     except (ValueError, KeyError, TypeError, AttributeError):
         return set()
     return {name for name, feature in features if b'"_type":"Image"' in msgspec.json.encode(feature)}
+
+
+def _is_empty(file: Any, column: ImageColumn) -> bool:
+    """Whether the file says that there is no value: images may lie beside a table that has their names."""
+    of_groups = [file.metadata.row_group(n).column(column.number) for n in range(file.num_row_groups)]
+    stats = [(each.num_values, each.statistics) for each in of_groups if each.num_values]
+    return bool(stats) and all(
+        known is not None and known.has_null_count and known.null_count == values for values, known in stats
+    )
 
 
 def _holds_images(file: Any, column: ImageColumn) -> bool:

@@ -52,6 +52,7 @@ _COMPRESSIONS: dict[bytes, Callable[[Any], Any] | str] = {
     b"\x5d\0\0": lzma.open,
     b"\x28\xb5\x2f\xfd": "zstd",
     b"\x04\x22\x4d\x18": "lz4",
+    **{bytes([n]) + b"\x2a\x4d\x18": "zstd" for n in range(0x50, 0x60)},  # pzstd begins so: a frame to skip
 }
 """How each begins, and what reads it: pyarrow by its name for it."""
 

@@ -344,3 +344,33 @@ def test_what_an_endpoint_takes_is_learned_from_one_request_before_the_others() 
         engine.close()
 
     assert [True, *[False] * 8] == ["top_k" in asked.body for asked in endpoint.asked]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "This model does not support seeding.",
+        "seed: Extra inputs are not permitted",
+        "Unsupported parameter(s): seed",
+        "不支持的参数：seed",
+    ],
+)
+def test_a_field_is_left_out_in_whatever_words_it_is_refused(words: str) -> None:
+    """And nothing else is."""
+    with ScriptedEndpoint(lambda a: refuse(400, words) if "seed" in a.body else well(a)) as endpoint:
+        assert CAPTION == ask(endpoint).text
+
+    assert 0.7 == endpoint.asked[-1].body["temperature"]
+
+
+def test_of_two_fields_that_exclude_each_other_temperature_stays() -> None:
+    """A greedy answer needs it."""
+
+    def one(asked: Asked) -> Reply:
+        both = "`temperature` and `top_p` cannot both be specified for this model. Please use only one."
+        return refuse(400, both) if {"temperature", "top_p"} <= asked.body.keys() else well(asked)
+
+    with ScriptedEndpoint(one) as endpoint:
+        assert CAPTION == ask(endpoint).text
+
+    assert "top_p" not in endpoint.asked[-1].body and 0.7 == endpoint.asked[-1].body["temperature"]

@@ -57,6 +57,12 @@ TOO_LONG = {
     "in Japanese": "最大コンテキスト長を超えています",
     "in German": "Der Prompt ist zu lang",
     "a Chinese gateway": "输入长度超过模型的最大上下文",
+    "another one": "上下文长度超限",
+    "a picture's size in Chinese": "图片大小超过10MB限制",
+    "in Korean": "입력 컨텍스트 길이 초과",
+    "no room": "not enough context for this prompt",
+    "full": "context window full",
+    "over": "the prompt is over the model's context window",
 }
 REFUSED = [
     "cannot identify image file",
@@ -69,6 +75,10 @@ REFUSED = [
     "Invalid image: only JPEG and PNG are supported",
     "Multiple images are not supported by this model",
     "The response was filtered due to the prompt triggering the content policy",
+    '{"loc":["body","temperature"],"msg":"Input should be greater than 0","input":0.0}',
+    "max_tokens is too large: 99. This model supports at most 50 completion tokens, whereas you gave 99.",
+    "image size is too small: width must be greater than 28",
+    "Maximum number of images exceeded: 4",
 ]
 
 

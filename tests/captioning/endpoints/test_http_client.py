@@ -202,6 +202,14 @@ def test_comments_alone_are_no_tokens() -> None:
     assert "gave no token within 1 s" in (completion.failure or "")
 
 
+def test_an_answer_ends_with_its_last_line() -> None:
+    """Though the server keeps the connection open behind it."""
+    pieces = [events(delta(content=CAPTION), delta("stop")), 4.0]
+    with ScriptedEndpoint(lambda _: Reply(200, pieces, {"Content-Type": "text/event-stream"})) as endpoint:
+        limits = RequestLimits(max_attempts=1, token_timeout_s=2.0, timeout_s=3.0)
+        assert CAPTION == ask(endpoint.url, limits=limits).text
+
+
 def test_comments_before_tokens_hide_none() -> None:
     """What stands behind a comment counts, wherever the pieces are cut."""
     limits = RequestLimits(max_attempts=1, patience_s=1.0, first_token_timeout_s=1.0, token_timeout_s=1.0)

@@ -59,7 +59,8 @@ def turned_upright(picture: Image.Image, orientation: int) -> Image.Image:
 
 def from_metadata(exif: bytes, xmp: bytes = b"") -> int:
     """What EXIF says; where it says nothing, what XMP does."""
-    exif = exif.removeprefix(b"Exif\0\0")
+    while exif.startswith(b"Exif\0\0"):
+        exif = exif[6:]
     try:
         found = Directory(exif).first_integer(ORIENTATION) if exif[:2] in (b"II", b"MM") else None
     except struct.error:

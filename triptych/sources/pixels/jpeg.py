@@ -19,6 +19,8 @@ from triptych.sources.pixels.bare_file import BareFile, from_metadata
 
 END, SCAN = 0xD9, 0xDA
 ADOBE, EXIF_OR_XMP, JFIF = 0xEE, 0xE1, 0xE0
+ADOBE_BYTES = 16
+"""Of a whole segment; Pillow refuses a shorter one."""
 FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 """Markers of a frame, which has the picture's size and components."""
 PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
@@ -55,7 +57,7 @@ def bare_file(content: bytes) -> BareFile:
             frame = segment
         if marker == JFIF and segment[4:9] == b"JFIF\0":
             kept.append(PLAIN_JFIF)
-        elif marker == ADOBE and segment[4:9] == b"Adobe":
+        elif marker == ADOBE and segment[4:9] == b"Adobe" and len(segment) >= ADOBE_BYTES:
             kept.append(segment)
         elif marker == EXIF_OR_XMP and segment[4:10] == b"Exif\0\0" and len(exif) < MAX_METADATA_BYTES:
             exif += segment[10 if exif else 4 :]

@@ -85,9 +85,9 @@ def switch_embeddings(run: RunFolder, other: RunFolder) -> None:
 def undo_half_a_switch(run: RunFolder) -> None:
     """Put back what was on its way when a switch was killed."""
     moving = run.path / FOLDER / _MOVING
-    if is_run_folder(moving):
+    if (moving / NAME).exists() or any((moving / name).exists() for name in _MOVED):
         _put_in_place(run, moving)
-    elif moving.exists():  # nothing was moved yet
+    elif moving.exists():  # nothing was moved yet: its run.json comes before that, behind its copy
         shutil.rmtree(moving)
 
 

@@ -74,7 +74,7 @@ PARTS = {
                     "clients/triptych/cpu_ms_per_request", "ms of a core"),
     "request_bytes": Part("a fitted image in a request, before base64", "full_slots",
                           "fitting/mean_fitted_bytes", "bytes"),
-    "rules": Part("a caption through all rules", "filter_speed",
+    "rules": Part("an English caption through all rules, with sketches", "filter_speed",
                   "captions_per_s_and_core/with_sketches/single_en", "a second and core"),
     "filter_driver": Part("200,000 captions read and compared with each other, on the driver", "refilter",
                           "two_workers/parent_processor_s", "s of a core"),

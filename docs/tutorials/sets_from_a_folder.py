@@ -62,9 +62,9 @@ for place, image in enumerate(images):
 sheet
 
 # %% [markdown]
-# Images in a set are near to each other and to nobody's duplicate. `triptych group --out run --explain 0_0.png` says why
-# an image is in its set or in none, and [Sets](../sets.md) how thresholds come from the corpus. Run the same command
-# again after you have added images: only those are embedded.
+# The images of a set are close to each other, and none is a duplicate. `triptych explain run 0_0.png` says why an image
+# is in its set or in none; [Sets](../sets.md) says how thresholds come from the corpus. Run the same command again after
+# you have added images: only those are embedded.
 
 # %%
 assert sets, "drawn scenes come in threes"

@@ -38,6 +38,13 @@ def stale_stages(folder: RunFolder) -> dict[StageName, str]:
     return {stage: why for stage, why in reasons.items() if why is not None}
 
 
+def makes_again(stage: StageName) -> str:
+    """Which command does."""
+    if stage in STAGE_NAMES:
+        return "`triptych run` makes them again"
+    return f"`triptych export RUN --to {stage.rpartition('/')[2]}` makes it again"
+
+
 def _before(stage: StageName) -> StageName | None:
     if stage not in STAGE_NAMES:  # an export of a name of its own
         return "verdicts"

@@ -93,5 +93,7 @@ def _check_export(opened: Run, found: Findings) -> None:
     for stage in opened.folder.every_stage:
         if stage.startswith("export") and opened.folder.is_finished(stage):
             passed, violations = check_export(opened.folder.with_export(stage), opened.progress)
-            found.checks += map(str, passed)
-            found.violations += [f"{each}; --fresh export writes it again" for each in violations]
+            named = stage.partition("/")[2]
+            place, to = (f"{stage}: ", f" --to {named}") if named else ("", "")
+            found.checks += (f"{place}{each}" for each in passed)
+            found.violations += [f"{place}{each}; --fresh export{to} writes it again" for each in violations]

@@ -15,10 +15,9 @@ from triptych.runs.folder import RunFolder
 from triptych.runs.ledger import Ledger
 from triptych.runs.ledger.noted import as_note
 from triptych.runs.stage_record import StageName
-from triptych.runs.staleness import stale_stages
+from triptych.runs.staleness import makes_again, stale_stages
 from triptych.verify.findings import Findings
 
-_AGAIN = "`triptych run` does it again"
 _SETS_AGAIN = "make the sets again with --fresh sets"
 _ROUNDED = 1e-6
 
@@ -67,7 +66,10 @@ def _unlike_its_kind(opened: Run, image_set: ImageSet) -> str:
 
 def check_inputs(opened: Run, found: Findings) -> None:
     """What each stage has read is what the stages before it have left."""
-    stale = [f"{stage} are stale: {why}; {_AGAIN}" for stage, why in stale_stages(opened.folder).items()]
+    stale = [
+        f"{stage} are stale: {why}; {makes_again(stage)}"
+        for stage, why in stale_stages(opened.folder).items()
+    ]
     stale += [] if stale else _stale_captions(opened)
     found.violations += stale
     if not stale:
@@ -83,7 +85,7 @@ def _stale_captions(opened: Run) -> Iterator[str]:
     now = digest_captions(opened.folder, opened.jobs, opened.progress)
     for stage, digest in noted.items():
         if digest is not None and digest != now:
-            yield f"{stage} were made of other captions than there are now; {_AGAIN}"
+            yield f"{stage} were made of other captions than there are now; {makes_again(stage)}"
 
 
 def _inputs(folder: RunFolder, stage: StageName) -> Mapping[str, str]:
@@ -119,7 +121,7 @@ def _other_notes(folder: RunFolder, stage: StageName, counts: Mapping[str, int |
     for name, count in counts.items() if state is not None and state.finished else ():
         noted = state.notes.get(name) if state is not None else None
         if count is not None and noted is not None and noted != count:
-            yield f"{stage}: run.json notes {name} {noted}, the files have {count:,}; {_AGAIN}"
+            yield f"{stage}: run.json notes {name} {noted}, the files have {count:,}; {makes_again(stage)}"
 
 
 def _total(parts: Mapping[str, int] | None) -> int | None:

@@ -78,7 +78,19 @@ def checked_config(tree: Mapping[str, Any]) -> Config:
         expected, _, where = str(error).partition(" - at ")
         is_kind = expected.startswith(("Expected", "Invalid enum"))
         key = where.strip("`").removeprefix("$.") if is_kind else None
+        if key is not None and (choices := _choices(key)):
+            expected += f"; expected {' or '.join(choices)}"
         raise UsageError(f"config{'' if key is None else f' key {key}'}: {expected}", key=key) from None
+
+
+def _choices(key: str) -> list[str]:
+    """The words that the setting ``key`` may be; nothing where it isn't one of some words."""
+    found: list[msgspec.inspect.Type] = [msgspec.inspect.type_info(Config)]
+    for name in key.split("."):
+        fields = [f for each in found if isinstance(each, msgspec.inspect.StructType) for f in each.fields]
+        kinds = [field.type for field in fields if field.name == name]
+        found = [one for kind in kinds for one in getattr(kind, "types", (kind,))]
+    return [str(v) for each in found if isinstance(each, msgspec.inspect.LiteralType) for v in each.values]
 
 
 def as_tree(config: Config) -> dict[str, object]:

@@ -94,3 +94,13 @@ def test_a_file_nested_beyond_all_reason_is_refused_in_one_line(tmp_path: Path) 
         load_config(None, tmp_path / "deep.toml")
 
     assert ("a", nested) == parse_assignment(f"a={nested}")
+
+
+def test_a_word_that_a_setting_does_not_know_is_answered_with_those_it_knows() -> None:
+    """Also where it may be left out."""
+    with pytest.raises(
+        UsageError, match=r"filtering\.untrue: Invalid .* 'remove'; expected reject or repair"
+    ):
+        load_config(flags={"filtering.untrue": "remove"})
+    with pytest.raises(UsageError, match="expected auto or bf16 or fp16 or fp32"):
+        load_config(flags={"embedding.precision": "fp8"})

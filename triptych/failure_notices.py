@@ -32,7 +32,7 @@ _EN = _Words(
         r"\b(?:(?:can ?not|can['’]t|could ?n(?:o|['’])t|unable to|failed to|impossible to|(?:not|never) (?:\w+ ){0,3}to|without"
         r"|no|nothing|(?:is|are|was|were|did|do|does|has|have|will) not) (?:\w+ly |a |an |be |been |that |to |can |could ){0,3}"
         r"(?:access|analy|caption|characteri|comment|compar|complet|creat|decod|deliver|describ|determin|display|fulfil|generat|load|look at|open(?:ed| the (?:image|file|pic))"
-        r"|pars|process|produc|provid|render|retriev|return|summar|support|tell what|available|part of|possible|feasible|suitable)"
+        r"|pars|process|produc|provid|render|retriev|return|said about|summar|support|tell what|arrive|available|part of|possible|feasible|suitable)"
         rf"|no (?:\w+ ){{0,2}}{_TOLD}\w* (?:\w+ ){{0,2}}(?:is|are|was|were|be|has|have|can|could|available|for|to|between)\b"
         rf"|un(?:available|supported|suitable)|withheld|insufficient {_TOLD}|(?:empty|blank) {_TOLD}|not found|try again|resubmit)"
     ),
@@ -41,33 +41,33 @@ _EN = _Words(
         r"|not (?:permit|allow)|outside|prohibit|reject|restrict|stopp|time[ds]?[ -]?out|trigger|violat)"
     ),
     policy=re.compile(
-        r"\b(?:polic(?:y|ies)|guideline|moderation|complian|privacy|terms of|rules\b|safety|sensitive|explicit|adult content|inappropriate"
+        r"\b(?:polic(?:y|ies)|guideline|regulation|administrator|moderation|complian|privacy|terms of|rules\b|safety|sensitive|explicit|adult content|inappropriate"
         r"|offensive|harmful|nsfw|unsafe|graphic violence|nudity|minors|violat|copyright|legal|(?:another|different|change the) (?:topic|subject))"
     ),
     system=re.compile(
-        r"\b(?:caption|content\b|descri[bp]|error code|file(?!s? (?:cabinet|of))|format\b|input|link to|loading(?! (?:dock|bay))|output|process(?:ing|ed)|request|response|server"
+        r"\b(?:rate limit|caption|content\b|descri[bp]|error code|file(?!s? (?:cabinet|of))|format\b|input|link to|loading(?! (?:dock|bay))|output|process(?:ing|ed)|request|response|server"
         r"|status \d|submi|try again|upload|visual (?:data|content|input))"
     ),
     image=re.compile(r"\b(?:image|picture|photo|visual)"),
     shown_on=re.compile(
         r"\b(?:screen|monitor|display(?!ed)|dialog|window|phone|laptop|tablet|computer|terminal|app\b|signs?\b|poster|notice|board|banner|label|page"
-        r"|television|tv\b|kiosk|says|reads|shows|warns|sticker|card\b|plate|plaque|newspaper|book|leaflet)"
+        r"|television|tv\b|kiosk|says|reads|(?<!image )(?<!image \d )(?<!picture )(?<!photo )(?<!photograph )shows|warns|sticker|card\b|plate|plaque|newspaper|book|leaflet)"
     ),
 )
 _ZH = _Words(
     refuses=re.compile(
         "(?:无法|[不未没]能|未(?!来)|难以|无从|不(?:便|再|会|予|作|做|对|进行|可)?)[^，。；]{0,12}?"
         "(?:描述(?!的)|展示(?!.{0,6}全貌)|加载|显示|处理|分析|提供|生成|产生|解析|读取|访问|获取|[收得看]到|检测到|给出|[作做]出|说明|评论|判断[图画照]"
-        "|比较|谈起|返回|执行|打开|支持|通过|具备|可用)|没有(?:任何内容|可[以供]|[收得看检]|生成|返回|产生)"
+        "|比较|谈起|返回|执行|打开|支持|通过|具备|可用)|任务未能?完成|未成功传输|没有(?:任何内容|可[以供]|[收得看检]|生成|返回|产生)"
     ),
     fails=re.compile(
-        "失败|拦截|屏蔽|过滤|隐藏|删除|移除|限制|损坏|失效|过期|超时|出错|错误|异常|缺失|超出|为空|触发"
+        "失败|缺少|拦截|屏蔽|过滤|隐藏|删除|移除|限制|损坏|失效|过期|超时|出错|错误|异常|缺失|超出|为空|触发"
     ),
     policy=re.compile(
         "违规|违反|敏感|不[适恰]?当|不安全|不良|隐私(?:政策)?|安全(?:考虑|策略|规范|原因|机制)|审核|政策|策略|规定|法律|法规|规范|合规|色情|版权|条款|服务范围|未成年"
     ),
     system=re.compile(
-        "文件|请求|输入|输出|结果|描述|说明(?![牌书卡栏])|上传|加载|解析|解码|格式|服务器|链接|提交|代码"
+        "文件|识别失败|请求|输入|输出|结果|描述|说明(?![牌书卡栏])|上传|加载|解析|解码|格式|服务器|链接|提交|代码"
     ),
     image=re.compile("图[片像]|照片|画面|内容|图\\s?\\d|视觉"),
     shown_on=re.compile(

@@ -53,7 +53,7 @@ _ONCE = (
         r"[\[【]\s*/?(?!(?:[图照画第][像片面]?|image)\s?-?[\d一二三四五六]{1,2}[张幅]?[\]】])[^\W\d_][^\[\]【】\n]{0,80}[\]】]"
         rf"|\[\s*\[?\s*{_NUMBERS}{{2,}}\s*\]",
     ),
-    (("{", "$"), r"[{$]\s*+[\"'${]{0,20}+[^\W\d_]{2}"),
+    (("{", "$"), r"(?:\{|(?<!\w)\$)\s*+[\"'${]{0,20}+[^\W\d_]{2}"),
     (("(", "（"), rf"[(（]\s*{_FILL_IN}\s*[)）]|[(（]\s*{_NUMBERS}{{3,}}\s*[)）]"),
     (("%",), r"(?<![\w%])%(?:s|d|\(\w+\)s|[a-z_]{2,30}%)(?!\w)"),
     (("__",), r"(?<![A-Za-z0-9_])_{2,}(?![A-Za-z0-9_])|(?<!\w)__[^_\n]+__(?!\w)"),
@@ -66,10 +66,13 @@ _ONCE = (
     # Boxes, points and scores of a detector; the image's file in front.
     (
         ("x1", "x2", "xmin", "x_min", "x:", "x=", "x =", "x：", "ymin", "y_min", "y1"),
-        r"\b[xy]_?(?:min|max|\d)\s*[=:：]\s*\d|\bx\s?[=:：]\s?\d+\D{1,3}y\s?[=:：]\s?\d",
+        r"(?<![a-z0-9_])(?:[xy]_?(?:min|max|\d)\s*[=:：]\s*\d|x\s?[=:：]\s?\d+\D{1,3}y\s?[=:：]\s?\d)",
     ),
     (("bbox", "box"), r"\b(?:bbox\w*|bounding box(?:es)?|box_2d)\W{0,12}\d"),
-    (("检测框", "边界框", "坐标"), r"(?:检测框|边界框|坐标)[^\w。；]{0,3}(?:为|是|在)?[^\w。；]{0,6}\d"),
+    (
+        ("检测框", "边界框", "坐标"),
+        r"(?:检测框|边界框|坐标)[^\w。；]{0,3}(?:为|是|在)?(?:[左右][上下]角?)?[^\w。；]{0,6}\d",
+    ),
     (
         (
             "confidence",
@@ -83,8 +86,10 @@ _ONCE = (
             "prob=",
             "置信度",
             "概率",
+            "得分",
         ),
-        r"(?:置信度|概率)(?:为|是)?\s?[:：=]?\s?[01]?\.\d"
+        r"(?:置信度|概率|得分)(?:为|是)?\s?[:：=]?\s?[01]?\.\d|置信度(?:为|是)?\s?[:：=]?\s?\d{1,3}(?:\.\d+)?\s?%"
+        r"|\d\s?% confidence|\bconfidence (?:of )?\d{1,3}(?:\.\d+)?\s?%"
         r"|\b(?:confidence|score|conf|prob(?:ability)?)\b\s?[:=]?\s?(?:of |is )?[01]?\.\d",
     ),
     (
@@ -104,7 +109,7 @@ _TWICE = re.compile(rf"[(（\[]\s*{_NUMBERS}\s*[)）\]]|某[某地事物人处]|
 _TWICE_MARKS = frozenset("( （ [ 某 ... …".split(" "))
 _SHOWN = re.compile(
     r"\b(?:code|html|tags?|source|markup|keys|buttons?|keyboard|keycap|graphs?|plot|charts?|ax[ei]s|parabola|triangle|vector|matrix|equation|formula"
-    r"|math\w*|exercise|textbook|worksheet|maps?|gps|navigat\w+|compass|latitude|sizes?|form|blanks?|fill\w*|underscores?|hangman|signature)\b"
+    r"|math\w*|exercise|textbook|worksheet|dashboard|maps?|gps|navigat\w+|compass|latitude|sizes?|form|blanks?|fill\w*|underscores?|hangman|signature)\b"
     "|代码|标签|源码|按?键|按钮|坐标系|坐标轴|函数|数学|三角|曲线|矩阵|地图|导航|经纬|北纬|尺码|尺寸|作业|试题|空格|空白|填[写空入]|横线|下划线|表格|一栏|留空|签名",
     re.IGNORECASE,
 )
@@ -239,7 +244,7 @@ MARKUP = Rule(
     name="markup",
     measure=markup,
     threshold=0.0,
-    version=6,
+    version=7,
     needles=_QUOTED_MARKS.union(
         _TWICE_MARKS, *(needles for needles, _ in _ONCE_PATTERNS), *(needles for needles, _, _ in _LISTS)
     )

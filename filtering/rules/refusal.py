@@ -131,7 +131,7 @@ def refusals(caption: CaptionText) -> float:
 REFUSAL = Rule(
     name="refusal",
     measure=refusals,
-    version=5,
+    version=6,
     threshold=0.0,  # a description of a picture has none
     languages=frozenset(_PHRASES),
     needles=NEEDLES.union(*(phrases.needles for phrases in _PHRASES.values())),

@@ -232,6 +232,6 @@ REPEATED = Rule(
     needles=DOUBLED_MARKS,
     needs_needle=False,
     is_share=True,
-    version=5,
+    version=6,
     likely_cause="sampling without a repetition penalty, damaged weights, or too much quantisation",
 )

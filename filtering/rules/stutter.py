@@ -38,7 +38,9 @@ _SURE = re.compile(
     rf"(?<!一)(?:(?!一.?一)({_LETTER}{{2,6}}?)\1(?!地)|([的了在是有着和与上中里为被把其这那于从对将及并也但而位名所以])\2)"
 )
 """Words, and what nobody doubles, save a measure word behind 一."""
-_HAN_TWICE = re.compile(rf"(?<!一)({_LETTER})\1(?=(?![地的们儿]){_LETTER})")
+_HAN_TWICE = re.compile(
+    rf"(?<!一)(?![爸妈爷奶哥姐弟妹叔舅姑婶伯公婆宝星狗猫娃])({_LETTER})\1(?=(?![地的们儿]){_LETTER})"
+)
 """Any other, inside a clause: of people (妈妈) and of manner (慢慢) as well."""
 
 

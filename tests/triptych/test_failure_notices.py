@@ -15,6 +15,8 @@ from triptych.failure_notices import NEEDLES, failure_notices
         "Loading the image failed. Check the connection and try again.",
         "It is not feasible to say what appears here, as the visual input arrived empty.",
         "Pictures of this nature are not described here. Consider another topic.",
+        "The first image shows a tram, while the second one was blocked by a safety filter.",
+        "图片识别失败，任务未能完成。",
         "The requested file returned status 404, so there was nothing to look at.",
         "该内容触发了平台审核策略，画面已被自动屏蔽。",
         "由于图片中涉及个人隐私，这里不对人物的外貌和身份进行描述。",

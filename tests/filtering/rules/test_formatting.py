@@ -94,6 +94,9 @@ def test_the_image_of_a_set_may_be_named_first() -> None:
         ("zh", "一个______放在船上。"),
         ("zh", "海鸥(132,245),(410,602)飞过。"),
         ("zh", "海鸥（置信度0.93）飞过。"),
+        ("zh", "海鸥（置信度98%）飞过。"),
+        ("zh", "海鸥x=132，y=245处飞过。"),
+        ("en", "A gull (98.7% confidence) flies."),
     ],
 )
 def test_blanks_of_a_template_and_boxes_of_a_detector_are_markup(language: str, piece: str) -> None:
@@ -110,6 +113,7 @@ def test_blanks_of_a_template_and_boxes_of_a_detector_are_markup(language: str, 
         ("en", "A form lies there with blank lines (Name ____), and the keys [Esc] and [Tab] are worn."),
         ("en", "A shirt in size XXL hangs at Super Bowl XXX, beside seven boats (three blue, four red)."),
         ("en", 'A phone shows "48.8584, 2.2945"; a graph has the points (0, 0), (2, 4) and (3, 9).'),
+        ("en", "A poster of A$AP Rocky hangs beside a dashboard that has scores of 0.92 and 0.87."),
         ("en", "The board reads 6-4, 3-6, 7-5, and the runners have the numbers 102, 245, 410 and 602."),
         (
             "zh",

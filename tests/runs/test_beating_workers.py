@@ -1,7 +1,7 @@
 """Heartbeats of the workers of an executor, in real processes."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -41,9 +41,18 @@ def test_a_worker_at_work_says_what_it_has_in_hand(tmp_path: Path, monkeypatch: 
 
 def test_what_workers_hand_in_is_counted_through_the_executor(tmp_path: Path) -> None:
     """Each in its own process; the executor's events pass unchanged."""
+
+    def units() -> Iterator[int]:
+        """The last one when both have begun: one alone may be done with all by then."""
+        yield from range(5)
+        deadline = time.monotonic() + 60
+        while len(read_beats(tmp_path)) < 2 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        yield 5
+
     opened = with_heartbeats(LocalExecutor, tmp_path)
     with opened("ab", counts_items, purpose="counts") as executor:
-        events = list(executor.run(range(6)))
+        events = list(executor.run(units()))
         assert 2 == len(read_beats(tmp_path))
 
     assert 6 == sum(isinstance(event, Progressed) for event in events)

@@ -97,8 +97,8 @@ class Dialect:
             if name not in self._left_out and name not in self._extra
             if (found := _named(name).search(refused)) is not None
         ]
-        if len(named) > 1 and re.search(r"\bboth\b", refused):  # what a greedy answer needs least
-            named = [min(named, key=lambda each: OPTIONAL.index(each[1]))]
+        if re.search(r"\bboth\b", refused):  # what a greedy answer needs least: they stand in that order
+            named = named[:1]
         if named:
             self._left_out += (min(named)[1],)
         return bool(named)

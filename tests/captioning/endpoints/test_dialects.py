@@ -374,3 +374,12 @@ def test_of_two_fields_that_exclude_each_other_temperature_stays() -> None:
         assert CAPTION == ask(endpoint).text
 
     assert "top_p" not in endpoint.asked[-1].body and 0.7 == endpoint.asked[-1].body["temperature"]
+
+
+def test_bounds_that_exclude_each_other_cost_neither() -> None:
+    """Another field that is named goes first."""
+    dialect = Dialect()
+
+    assert dialect.learn("'max_tokens', 'max_completion_tokens' and 'seed' cannot both be set")
+    body = json.loads(dialect.body(MODEL, REQUEST))
+    assert "seed" not in body and "max_tokens" in body

@@ -62,3 +62,12 @@ def test_a_damaged_line_hides_no_other(run: RunFolder) -> None:
 
     assert places.image(run, KEYS[1]) is None
     assert places.image(run, KEYS[2]).image.width_px == 3
+
+
+def test_where_a_shard_is_named_no_other_list_is_read(run: RunFolder) -> None:
+    """A run has thousands of them."""
+    write_jsonl(run.images_file("c"), [ImageRecord(key="c.jpg", width_px=9)])
+    run.images_file("a").unlink()
+    run.images_file("a").mkdir()  # can't be read
+
+    assert ("c", 9) == ((found := Places().image(run, "c.jpg", "c")).shard, found.image.width_px)

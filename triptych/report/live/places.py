@@ -57,9 +57,13 @@ class Places:
 
     def image(self, run: RunFolder, key: str, shard: str | None = None) -> Place | None:
         """The image ``key``, which may be in ``shard``; None where no shard has it."""
-        listed = self._shards.get(run.path, [])
-        tried = ([shard] if shard in listed else []) + listed
-        return self._among(run, key, tried) or self._among(run, key, self._listed_anew(run))
+        shards = self._shards.get(run.path)
+        if shards is None or (shard is not None and shard not in shards):
+            shards = self._listed_anew(run)
+        first = [shard] if shard in shards else []
+        return self._among(run, key, first + shards) or self._among(
+            run, key, [name for name in self._listed_anew(run) if name not in shards]
+        )
 
     def _among(self, run: RunFolder, key: str, shards: Iterable[str]) -> Place | None:
         for name in shards:

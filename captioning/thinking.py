@@ -50,11 +50,8 @@ def without_thinking(answer: str) -> str:
         return "" if begin and not answer[: begin.start()].strip() else answer
     behind = answer[ends[-1] :]
     if not behind.strip():  # thoughts behind the answer, or their end said twice
-        parts = [
-            part for end in reversed(ends[:-1]) if (part := _before_thoughts(answer[end : ends[-1]])).strip()
-        ]
-        if parts:
-            return parts[0]
-        return answer[: begin.start()] if begin else ""
+        parts = (_before_thoughts(answer[end:]) for end in reversed(ends[:-1]))
+        before = answer[: begin.start()] if begin else ""
+        return next((part for part in parts if part.strip()), before)
     wrapped = _WRAPPED.fullmatch(behind)
     return behind if wrapped is None else wrapped[2]

@@ -36,7 +36,7 @@ from triptych.export.manifest import (
     read_manifest,
 )
 from triptych.runs.captions_digest import captions_digest
-from triptych.runs.checks import came_of_checks
+from triptych.runs.checks import checked_jobs
 from triptych.runs.context import RunContext
 from triptych.runs.folder import RunFolder
 from triptych.runs.jsonl import make_folder, sha256_of, sync_directory, write_json, written_whole
@@ -184,10 +184,8 @@ def _describe(
 
 def _checks(context: RunContext) -> dict[str, JobChecks]:
     """What came of the checks of each job that was checked."""
-    found = {job.name: came_of_checks(context.folder, job.name) for job in context.jobs}
-    return {
-        job: msgspec.structs.replace(each, made_of=None) for job, each in found.items() if each is not None
-    }
+    found = checked_jobs(context.folder, [job.name for job in context.jobs])
+    return {job: msgspec.structs.replace(each, made_of=None) for job, each in found.items()}
 
 
 def _wrote(run: RunFolder) -> dict[str, str]:

@@ -40,8 +40,9 @@ def explain(run: Run, wanted: str) -> Iterator[str]:
         yield from _of_caption(run, job, target_of(wanted))
         return
     has_sets = run.folder.is_finished("sets")
-    own = next((each for each in run.sets() if wanted == each.id), None) if has_sets else None
-    if own is not None:
+    sets = run.sets() if has_sets else ()
+    own = next((each for each in sets if wanted == each.id or wanted in each.keys), None)
+    if own is not None and wanted == own.id:
         yield f"{own.id} has {len(own.keys)} images: lowest cosine {own.min_cosine_similarity}"
         yield from (f"  {key}" for key in own.keys)
         yield from _captions(run, [], own)
@@ -50,7 +51,6 @@ def explain(run: Run, wanted: str) -> Iterator[str]:
     yield from explain_grouping(run.folder, wanted) if has_sets else ()
     yield from _source(run, shard, image)
     if image.unreadable is None:
-        own = next((each for each in run.sets() if wanted in each.keys), None) if has_sets else None
         yield from _captions(run, [wanted], own)
 
 

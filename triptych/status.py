@@ -13,7 +13,7 @@ import msgspec
 
 from triptych.jobs import Job
 from triptych.runs.canaries import canary_lines
-from triptych.runs.checks import came_of_checks, lines_on
+from triptych.runs.checks import lines_on
 from triptych.runs.generations import superseded
 from triptych.runs.other_embeddings import other_folders
 from triptych.runs.stage_record import JobChecks
@@ -22,7 +22,7 @@ from triptych.runs.staleness import stale_stages
 if TYPE_CHECKING:
     from triptych.api import Run
 from triptych.runs.captioners import captioners
-from triptych.runs.ledger import Ledger
+from triptych.runs.ledger import Ledger, total_of
 
 FULL_SHARE = 0.9
 """An engine that was less busy than that was not full: captions would come faster with more to do."""
@@ -66,9 +66,9 @@ def ledger_lines(ledger: Ledger) -> Iterator[str]:
     """Images, then each job, every count with its breakdown."""
     images = ledger.images
     yield _line("images found", images.found)
-    yield _line("  unreadable", _total(images.unreadable), images.unreadable)
-    yield _line("  screened out", _total(images.screened), images.screened)
-    yield _line("  duplicates", _total(images.duplicates), images.duplicates)
+    yield _line("  unreadable", total_of(images.unreadable), images.unreadable)
+    yield _line("  screened out", total_of(images.screened), images.screened)
+    yield _line("  duplicates", total_of(images.duplicates), images.duplicates)
     yield _line("  in sets", images.in_sets, None if images.sets is None else {"sets": images.sets})
     yield _line("  single", images.single)
     if images.gone:
@@ -78,15 +78,9 @@ def ledger_lines(ledger: Ledger) -> Iterator[str]:
         if counts.pending:
             yield _line("  still to caption", counts.pending)
         yield _line("  captioned", counts.captioned)
-        yield _line("  failed", _total(counts.failed), counts.failed)
+        yield _line("  failed", total_of(counts.failed), counts.failed)
         yield _line("  kept", counts.kept, {"repaired": counts.repaired} if counts.repaired else None)
-        yield _line("  rejected", _total(counts.rejected), counts.rejected)
-
-
-def checked_jobs(opened: Run) -> dict[str, JobChecks]:
-    """What came of the checks of each job's captions, where these were checked."""
-    found = {job.name: came_of_checks(opened.folder, job.name) for job in opened.jobs}
-    return {job: each for job, each in found.items() if each is not None}
+        yield _line("  rejected", total_of(counts.rejected), counts.rejected)
 
 
 def check_lines(checked: Mapping[str, JobChecks]) -> Iterator[str]:
@@ -199,7 +193,3 @@ def _line(label: str, count: int | None, parts: Mapping[str, int] | None = None)
     shown = "-" if count is None else f"{count:,}"
     details = ", ".join(f"{name} {number:,}" for name, number in parts.items()) if parts else ""
     return f"{label:<{_LABEL_WIDTH}} {shown:>12}{'   ' + details if details else ''}"
-
-
-def _total(parts: Mapping[str, int] | None) -> int | None:
-    return None if parts is None else sum(parts.values())

@@ -86,23 +86,19 @@ class CheckerCourse:
     def _words(self, rng: Random, generator: torch.Generator) -> tuple[torch.Tensor, Losses]:
         batch = self._batches.statements(rng, true_share=1.0)
         with half_precision():
-            patches, image_tokens = image_features(
-                self.model, relight(self._pool.images[batch.images], generator)
-            )
+            patches, image_tokens = self._see(batch.images, generator)
             seeing = self._seeing(patches, self._slots[batch.images])
-            embedded = with_images(self.model, batch.input_ids, image_tokens)
-            hidden = self._language.norm(self._through(self._below, embedded, batch.mask, batch.positions))
+            below = self._from_below(batch.input_ids, image_tokens, batch.mask, batch.positions)
             is_known = batch.next_ids != UNKNOWN
-            words = self.model.lm_head(hidden[is_known])
+            words = self.model.lm_head(self._language.norm(below)[is_known])
         word = functional.cross_entropy(words.float(), batch.next_ids[is_known])
         return word + SEEING_WEIGHT * seeing, {"seeing": seeing.detach(), "word": word.detach()}
 
     def _statements(self, rng: Random, generator: torch.Generator) -> tuple[torch.Tensor, Losses]:
         batch = self._batches.statements(rng)
         with half_precision():
-            below = self._from_below(
-                batch.input_ids, batch.images, None, batch.mask, batch.positions, generator
-            )
+            _, image_tokens = self._see(batch.images, generator)
+            below = self._from_below(batch.input_ids, image_tokens, batch.mask, batch.positions)
             compared = self._through(self._above[:1], below, batch.mask, batch.positions)
             top = self._through(self._above[1:], compared, batch.mask, batch.positions)
             follows, far = self._how_far(below, batch)
@@ -132,28 +128,26 @@ class CheckerCourse:
         mask = torch.full((length, length), float("-inf")).triu(1)[None, None]
         positions = torch.arange(length)[None]
         with half_precision():
-            below = self._from_below(
-                batch.input_ids, batch.distinct, batch.row_of, mask, positions, generator
-            )
+            _, image_tokens = self._see(batch.distinct, generator)
+            below = self._from_below(batch.input_ids, image_tokens[batch.row_of], mask, positions)
             top = self._language.norm(self._through(self._above, below, mask, positions))
             is_learnt = batch.weights > 0
             said = self.model.lm_head(top[:, :-1][is_learnt[:, 1:]])
         answering = functional.cross_entropy(said.float(), batch.input_ids[is_learnt])
         return answering, {"answering": answering.detach()}
 
+    def _see(self, images: list[int], generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+        """The images' patches, and their tokens."""
+        return image_features(self.model, relight(self._pool.images[images], generator))
+
     def _from_below(
         self,
         input_ids: torch.Tensor,
-        images: list[int],
-        row_of: torch.Tensor | None,
+        image_tokens: torch.Tensor,
         mask: torch.Tensor,
         positions: torch.Tensor,
-        generator: torch.Generator,
     ) -> torch.Tensor:
         """What the captioner's layers make of each token."""
-        _, image_tokens = image_features(self.model, relight(self._pool.images[images], generator))
-        if row_of is not None:
-            image_tokens = image_tokens[row_of]
         embedded = with_images(self.model, input_ids, image_tokens)
         return self._through(self._below, embedded, mask, positions)
 

@@ -33,13 +33,17 @@ def status(folder: Path, as_json: bool) -> None:
     slow. After `triptych caption RUN --sample N` it says how long all of it would take.
     """
     from triptych.opening import open_run
-    from triptych.status import check_lines, checked_jobs, ledger_lines, pace_lines, pace_of, stage_lines
+    from triptych.runs.checks import checked_jobs
+    from triptych.status import check_lines, ledger_lines, pace_lines, pace_of, stage_lines
     from triptych.workers import worker_lines, worker_states
 
     opened = open_run(folder, read_only=True)
     ledger = opened.noted_ledger() or opened.ledger()
     paces = pace_of(opened, ledger)
-    workers, checks = worker_states(opened.path), checked_jobs(opened)
+    workers, checks = (
+        worker_states(opened.path),
+        checked_jobs(opened.folder, [job.name for job in opened.jobs]),
+    )
     if as_json:
         stages = opened.folder.run_file.stages
         echo_json({"stages": stages, "ledger": ledger, "checks": checks, "pace": paces, "workers": workers})

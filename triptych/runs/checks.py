@@ -138,6 +138,12 @@ def came_of_checks(run: RunFolder, job: str) -> JobChecks | None:
     return found if found is not None and found.made_of == run.captions_mark(job) else None
 
 
+def checked_jobs(run: RunFolder, jobs: Sequence[str]) -> dict[str, JobChecks]:
+    """The same of each of ``jobs`` whose captions were checked."""
+    found = {job: came_of_checks(run, job) for job in jobs}
+    return {job: each for job, each in found.items() if each is not None}
+
+
 def lines_on(found: JobChecks) -> Iterator[str]:
     """What came of checks, in words."""
     if found.captions:

@@ -12,7 +12,7 @@ from triptych.api import Run
 from triptych.records import ImageSet, set_id
 from triptych.runs.captions_digest import digest_captions
 from triptych.runs.folder import RunFolder
-from triptych.runs.ledger import Ledger
+from triptych.runs.ledger import Ledger, total_of
 from triptych.runs.ledger.noted import as_note
 from triptych.runs.stage_record import StageName
 from triptych.runs.staleness import makes_again, stale_stages
@@ -96,10 +96,10 @@ def _inputs(folder: RunFolder, stage: StageName) -> Mapping[str, str]:
 def check_notes(folder: RunFolder, ledger: Ledger) -> Iterator[str]:
     """A line for each count that run.json has otherwise than the files."""
     images = ledger.images
-    found, unreadable = images.found, _total(images.unreadable)
+    found, unreadable = images.found, total_of(images.unreadable)
     yield from _other_notes(folder, "embeddings", {"found": found, "unreadable": unreadable})
-    duplicates = _total(images.duplicates)
-    screened = _total(images.screened)
+    duplicates = total_of(images.duplicates)
+    screened = total_of(images.screened)
     in_sets = {
         "sets": images.sets,
         "images_in_sets": images.in_sets,
@@ -111,7 +111,7 @@ def check_notes(folder: RunFolder, ledger: Ledger) -> Iterator[str]:
     for job, counts in ledger.jobs.items():
         # Of a sample, or before the sets were made again, another number was planned.
         if captions is not None and captions.notes.get(f"{job}.planned") == counts.planned:
-            made = {f"{job}.captioned": counts.captioned, f"{job}.failed": _total(counts.failed)}
+            made = {f"{job}.captioned": counts.captioned, f"{job}.failed": total_of(counts.failed)}
             yield from _other_notes(folder, "captions", made)
         yield from _other_notes(folder, "verdicts", {f"{job}.kept": counts.kept})
 
@@ -122,7 +122,3 @@ def _other_notes(folder: RunFolder, stage: StageName, counts: Mapping[str, int |
         noted = state.notes.get(name) if state is not None else None
         if count is not None and noted is not None and noted != count:
             yield f"{stage}: run.json notes {name} {noted}, the files have {count:,}; {makes_again(stage)}"
-
-
-def _total(parts: Mapping[str, int] | None) -> int | None:
-    return None if parts is None else sum(parts.values())

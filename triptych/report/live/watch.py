@@ -22,7 +22,7 @@ from triptych.errors import SetupError, TriptychError
 from triptych.opening import open_run
 from triptych.report.live.arrivals import Arrival, Arrivals
 from triptych.runs.jsonl import UNDECODABLE
-from triptych.runs.ledger import Ledger
+from triptych.runs.ledger import Ledger, total_of
 from triptych.runs.lock import LockOwner
 from triptych.runs.run_file import NAME
 from triptych.runs.stage_record import STAGE_NAMES, Setting
@@ -160,7 +160,7 @@ class Watch:
         images = self._ledger.images if self._ledger is not None else None
         totals = {} if images is None else {
             "found": images.found, "sets": images.sets, "in sets": images.in_sets, "single": images.single,
-            "duplicates": _total(images.duplicates), "unreadable": _total(images.unreadable),
+            "duplicates": total_of(images.duplicates), "unreadable": total_of(images.unreadable),
         }  # fmt: skip
         return State(
             at_work=owner_of(self._path),
@@ -200,7 +200,7 @@ class Watch:
                     job=name,
                     planned=counts.planned,
                     captioned=counts.captioned,
-                    failed=_total(counts.failed),
+                    failed=total_of(counts.failed),
                     left=left,
                     answers_per_s=per_s,
                     left_s=left / per_s if left is not None and per_s else None,
@@ -240,7 +240,3 @@ def _shown(arrival: Arrival) -> CaptionNow:
         text=caption.text,
         failure=caption.failure,
     )
-
-
-def _total(parts: dict[str, int] | None) -> int | None:
-    return None if parts is None else sum(parts.values())

@@ -25,6 +25,11 @@ from triptych.runs.plan import JobPlan
 from triptych.runs.stage_record import STAGE_NAMES, StageName
 
 
+def total_of(parts: Mapping[str, int] | None) -> int | None:
+    """Of counts by class; None where they aren't known."""
+    return None if parts is None else sum(parts.values())
+
+
 class Ledger(msgspec.Struct, frozen=True, kw_only=True):
     """All counts of a run."""
 

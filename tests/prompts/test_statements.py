@@ -3,7 +3,7 @@
 import pytest
 
 from tests.support.contexts import JOBS
-from triptych.prompts import load_prompt
+from triptych.prompts import Naming, load_prompt
 from triptych.prompts.statements import statements
 
 EN, ZH = (load_prompt(JOBS[name]).naming for name in ("multi_en", "multi_zh"))
@@ -15,8 +15,14 @@ EN, ZH = (load_prompt(JOBS[name]).naming for name in ("multi_en", "multi_zh"))
         ("A dog sits. It is 3.5 m long!", ["A dog sits.", "It is 3.5 m long!"]),
         ("A dog; a cat? Both.", ["A dog;", "a cat?", "Both."]),
         ("St. Mary's church, e.g. its tower. A man.", ["St. Mary's church, e.g. its tower.", "A man."]),
-        ('It reads "Stop!" in red. "Go." is below.', ['It reads "Stop!"', "in red.", '"Go."', "is below."]),
-        ("一只狗。它很大！“停。”很小；", ["一只狗。", "它很大！", "“停。”", "很小；"]),
+        ("A man with it. Turned on. A TV. No. 5.", ["A man with it.", "Turned on.", "A TV.", "No. 5."]),
+        ("Toys, etc. A man, etc. too.", ["Toys, etc.", "A man, etc. too."]),
+        ('It reads "Stop!" in red. "Go." is below.', ['It reads "Stop!" in red.', '"Go." is below.']),
+        ('It reads "Stop." A man. a dog.', ['It reads "Stop."', "A man.", "a dog."]),
+        ("A shop named Yahoo! is open... or not. Why?", ["A shop named Yahoo! is open... or not.", "Why?"]),
+        ("1. A dog. 2. A cat.", ["1. A dog.", "2. A cat."]),
+        ("一只狗。它很大！牌子写着“停！”两个字。", ["一只狗。", "它很大！", "牌子写着“停！”两个字。"]),
+        ("一只狗；一只猫？！“停。”\n一个人", ["一只狗；", "一只猫？！", "“停。”", "一个人"]),
         ("  A dog \n\n A cat  ", ["A dog", "A cat"]),
         ("... !? A dog.", ["A dog."]),
         ("", []),
@@ -35,6 +41,9 @@ def test_a_statement_is_a_sentence_or_what_stands_between_semicolons(text: str, 
         ("The pictures show animals. Image-2: A cat.", [(1, 2), (2,)]),
         ("Image-1 and Image-2 share a lawn. It is green.", [(1, 2), (1, 2)]),
         ("They are alike. Image-7: A fish.", [(1, 2), (1, 2)]),
+        ("Image-1: A boat with a man in it. Image-2: A cat. It sleeps.", [(1,), (2,), (2,)]),
+        ("Image-1: A dog. They share it. Image-2: Cats. They share it.", [(1,), (1,), (2,), (1, 2)]),
+        ("Image-1: A dog. Image-2: A cat. Both show a lawn.", [(1,), (2,), (1, 2)]),
     ],
 )
 def test_what_names_no_image_is_about_the_one_before_or_about_all(
@@ -42,6 +51,19 @@ def test_what_names_no_image_is_about_the_one_before_or_about_all(
 ) -> None:
     """Plurals, and what stands before the first name, are about all."""
     assert images == [each.images for each in statements(text, 2, EN)]
+
+
+@pytest.mark.parametrize(
+    ("text", "naming", "images"),
+    [
+        ("Images 1 and 3 show cats. Images 1, 2, and 3 are warm.", EN, [(1, 3), (1, 2, 3)]),
+        ("图1和3都有猫。图1、2、3都很暖。", ZH, [(1, 3), (1, 2, 3)]),
+        ("图1：狗。图2：猫。图3：鱼。两者都在。共同点是草地。", ZH, [(1,), (2,), (3,), (1, 2, 3), (1, 2, 3)]),
+    ],
+)
+def test_several_images_are_named_at_once(text: str, naming: Naming, images: list[tuple[int, ...]]) -> None:
+    """By their numbers behind one word."""
+    assert images == [each.images for each in statements(text, 3, naming)]
 
 
 def test_chinese_names_are_read() -> None:

@@ -1,8 +1,7 @@
 """What a checker is asked about a statement, and what its answer means.
 
 Comes in: a language, a statement, what it calls the image. Goes out: the words to ask; of an answer one of
-yes, no and unclear. Not its job: cutting captions into
-statements (see statements).
+yes, no and unclear. Not its job: cutting captions into statements (see statements).
 """
 
 from __future__ import annotations
@@ -24,6 +23,10 @@ ASKED_IN = ("en", "zh")
 """Languages with a question of their own; about captions in others is asked in the first."""
 
 
+_SPACE_IN_TOKENS = " \n\t▁Ġ"
+"""As it is, and as vocabularies write it."""
+
+
 class CheckPrompt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A question about one statement and one image."""
 
@@ -37,8 +40,8 @@ class CheckPrompt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     @property
     def sha256(self) -> str:
-        """The hash of the text, in hex."""
-        return hashlib.sha256(self.text.encode()).hexdigest()
+        """The hash of the text and of how its answers are read, in hex."""
+        return hashlib.sha256(msgspec.json.encode(self, order="deterministic")).hexdigest()
 
     def asked(self, statement: str, name: str = "") -> str:
         """The words to ask. ``name`` is what the statement calls the image."""
@@ -50,13 +53,15 @@ class CheckPrompt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
         >>> check_prompt("en").word("No. The dog is brown.")
         'no'
+        >>> check_prompt("en").word("Not visible.") is None
+        True
         """
         begins = answer.strip().lstrip("*\"'“‘「 ").lower()
         found = [
             (len(start), word)
             for word, starts in self.answers.items()
             for start in starts
-            if begins.startswith(start)
+            if begins.startswith(start) and not _goes_on(begins, len(start))
         ]
         return max(found)[1] if found else None
 
@@ -66,17 +71,24 @@ class CheckPrompt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         >>> check_prompt("en").yes_probability({"Yes": 0.6, " no": 0.2, "The": 0.1})
         0.75
         """
-        yes, no = (self._mass(first_tokens, word) for word in ("yes", "no"))
+        found = [(self._word_of(token), chance) for token, chance in first_tokens.items()]
+        yes, no = (sum(chance for said, chance in found if said == word) for word in ("yes", "no"))
         return round(yes / (yes + no), 6) if yes + no > 0 else None
 
-    def _mass(self, first_tokens: Mapping[str, float], word: Word) -> float:
-        starts = self.answers[word]
-        begun = {token: token.strip().lower() for token in first_tokens}
-        return sum(
-            chance
-            for token, chance in first_tokens.items()
-            if begun[token] and any(start.startswith(begun[token]) for start in starts)
-        )
+    def _word_of(self, token: str) -> Word | None:
+        """What an answer says that begins with this token; None where it may be one word or another."""
+        begun = token.strip(_SPACE_IN_TOKENS).lower()
+        if not begun:
+            return None
+        if (said := self.word(begun)) is not None:
+            return said
+        words = {word for word, starts in self.answers.items() for start in starts if start.startswith(begun)}
+        return words.pop() if len(words) == 1 else None
+
+
+def _goes_on(text: str, end: int) -> bool:
+    """Whether a word in Latin letters doesn't end there, as "no" doesn't in "nothing"."""
+    return text[end - 1].isascii() and text[end : end + 1].isalnum()
 
 
 @functools.cache

@@ -2,8 +2,9 @@
 
 Comes in: a caption, how many images it is on, how it names them. Goes out: Statements. A statement is a
 sentence, or what stands between semicolons. One that names images is about these; one that names none is
-about the image that was named alone before it, unless it speaks of images in the plural: then, and where none
-was named before, it is about all. Not its job: asking whether they are true (see captioning.checking).
+about the image that was named alone before it, unless it speaks of images in the plural or of what they
+share: then, and where none was named before, it is about all. Not its job: asking whether they are true (see
+captioning.checking).
 """
 
 from __future__ import annotations
@@ -15,13 +16,21 @@ import msgspec
 
 from triptych.prompts import Naming
 
-_END = re.compile(r"[.!?;…]+[\"”’'）)\]]*(?=\s+\S)|[。！？；]+[”’」』）]*|\n+")
-"""What ends a statement. A full stop in the middle of a number or a name ends none."""
+_END = re.compile(
+    r"(?<!\.)\.(?=\s+\S)|[.!?…]+[\"”’'）)\]]*(?=\s+[^\sa-z])|;+(?=\s+\S)"
+    r"|[。！？；]+(?:(?![”’」』）。！？；])|[”’」』）]+(?=\s|$))|\n+"
+)
+"""What ends a statement. A full stop in the middle of a number or a name ends none; nor does a mark within
+quotes, or one like that of Yahoo!, where the sentence goes on."""
 
 _ABBREVIATED = re.compile(
-    r"(?<![^\W\d_])[^\W\d_]{1,2}\.$|\b(?:approx|etc|vs|no|fig|ave|mt|mrs|prof)\.$", re.IGNORECASE
+    r"(?<![^\W\d_])[^\W\d_]\.|\betc\.(?=\s+[^\sA-Z])|\b(?i:no|fig)\.(?=\s*\d)"
+    r"|\b(?i:approx|ave|bldg|ca|capt|cf|dr|ft|gen|jr|lt|mr|mrs|ms|mt|pp|prof|rev|sgt|sr|st|vs)\."
 )
-"""St. Mary, e.g. a mug: no end, unless a sentence begins behind it."""
+"""St. Mary, e.g. a mug: no end."""
+
+_LIST_NUMBER = re.compile(r"\W*\d+[.)]")
+"""Belongs to what is behind it."""
 
 _PLURAL = re.compile(
     r"\b(?:images|pictures|photos|photographs|scenes)\b|[张幅](?:图|照片|画面)|(?:这些|所有|各)(?:图|照片)"
@@ -30,6 +39,20 @@ _PLURAL = re.compile(
     re.IGNORECASE,
 )
 """Images in the plural, in the languages of the prompts that ship and some others."""
+
+_OF_ALL = re.compile(
+    r"\W*(?:(?:Both|All(?: of them)?|They(?: all| both)?) (?:share|show|depict|feature|differ)\b"
+    r"|What (?:they|all)\b|In common\b|(?:它们的)?(?:共同点|共同之处|相同之处|不同之处)|[两二]者)"
+)
+"""Begins what is said of all images once each has been named."""
+
+_LISTED = re.compile(
+    r"\b[Ii]mages \d+(?:(?:, and | and |, | & )\d+)+"
+    r"|(?<![地蓝配插路版草挂构绘附])图\d+(?:[和与、]\d+(?![\d.]|\s?[只号个条张幅]))+"
+)
+"""Several named at once: Images 1 and 3."""
+
+_NUMBER = re.compile(r"\d+")
 
 
 class Statement(msgspec.Struct, frozen=True):
@@ -46,25 +69,30 @@ class Statement(msgspec.Struct, frozen=True):
 def statements(text: str, image_count: int, naming: Naming | None) -> list[Statement]:
     """The statements of a caption, in order. Without ``naming`` each one is about all images."""
     everyone = tuple(range(1, image_count + 1))
-    found, last = [], everyone
+    found, last, all_named = [], everyone, set[int]()
     for start, end in _parts(text):
         part = text[start:end]
-        named = naming.numbers(part).intersection(everyone) if naming is not None else set[int]()
+        named = set[int]()
+        if naming is not None:
+            listed = [_NUMBER.findall(each.group()) for each in _LISTED.finditer(part)]
+            named = naming.numbers(part).union(*(map(int, each) for each in listed)).intersection(everyone)
         if named:
             last = images = tuple(sorted(named))
         else:
-            images = everyone if len(last) > 1 or _PLURAL.search(part) else last
+            is_of_all = _PLURAL.search(part) or (all_named == {*everyone} and _OF_ALL.match(part))
+            images = everyone if len(last) > 1 or is_of_all else last
+        all_named |= named
         found.append(Statement(start, end, images, bool(named)))
     return found
 
 
 def _parts(text: str) -> Iterator[tuple[int, int]]:
     """Start and end of each, without white space around it; those without a letter or digit are left out."""
-    start = 0
+    start, no_ends = 0, {match.end() for match in _ABBREVIATED.finditer(text)}
     for end in [*(match.end() for match in _END.finditer(text)), len(text)]:
-        if end < len(text) and _ABBREVIATED.search(text[start:end]):
-            continue
         part = text[start:end]
+        if end < len(text) and (end in no_ends or _LIST_NUMBER.fullmatch(part)):
+            continue
         if any(map(str.isalnum, part)):
             yield start + len(part) - len(part.lstrip()), start + len(part.rstrip())
         start = end

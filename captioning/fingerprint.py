@@ -39,11 +39,7 @@ def job_settings(
     Its engine is a chosen one, not auto. ``every_job``: those whose captions a prompt may build on. Raises
     SetupError where the model is a folder that can't be read.
     """
-    of_all = _of_all_jobs(config)
-
-    found = {
-        job.name: of_all | prompt_settings(context, job) | _sampling(config, job) for job in context.jobs
-    }
+    found = {job.name: engine_settings(config, job) | prompt_settings(context, job) for job in context.jobs}
     for job in context.jobs:
         prompt = context.prompts[job.name]
         if "captions" in prompt.fields:
@@ -83,7 +79,8 @@ def stage_settings(run: RunFolder) -> dict[str, Setting]:
     return merged
 
 
-def _of_all_jobs(config: CaptioningConfig) -> dict[str, Setting]:
+def engine_settings(config: CaptioningConfig, job: Job) -> dict[str, Setting]:
+    """Who answers, what it is shown, and how its answers are drawn. Raises SetupError as above."""
     settings: dict[str, Setting] = {
         "engine": config.engine,
         "model": model_identity(config.model) if config.model else None,
@@ -98,11 +95,8 @@ def _of_all_jobs(config: CaptioningConfig) -> dict[str, Setting]:
         settings |= {"tile_px": config.tile_px, "max_tiles": config.max_tiles}
     else:
         settings["max_side_px"] = config.max_side_px
-    return settings | dict(config.spec.fingerprint(config.settings_of(config.spec)))
-
-
-def _sampling(config: CaptioningConfig, job: Job) -> dict[str, Setting]:
-    return {"sampling": config.sampling_of(job).words(), "max_tokens": config.max_tokens(job)}
+    settings |= config.spec.fingerprint(config.settings_of(config.spec))
+    return settings | {"sampling": config.sampling_of(job).words(), "max_tokens": config.max_tokens(job)}
 
 
 def model_identity(model: str) -> str:

@@ -6,9 +6,31 @@ from checks (see filtering).
 
 from __future__ import annotations
 
+import contextlib
+import re
+from collections.abc import Iterator
+
 from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.engines import check_setting
-from triptych.errors import UsageError
+from triptych.errors import TriptychError
+
+_SETTING = re.compile(r"(?<![\w./:@-])captioning\.(?=[a-z_])")
+
+
+def in_own_words(text: str) -> str:
+    """With the settings of ``checking`` that it names as captioning's, since engines are shared."""
+    return _SETTING.sub("checking.", text)
+
+
+@contextlib.contextmanager
+def own_words() -> Iterator[None]:
+    """The same of errors."""
+    try:
+        yield
+    except TriptychError as error:
+        error.args = (in_own_words(str(error)),)
+        error.key = error.key and in_own_words(error.key)
+        raise
 
 
 class CheckingConfig(CaptioningConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -23,11 +45,11 @@ class CheckingConfig(CaptioningConfig, frozen=True, kw_only=True, forbid_unknown
     """An answer that is no word that was asked for counts as unclear."""
 
     def __post_init__(self) -> None:
-        try:
+        with own_words():
             super().__post_init__()
             check_setting(self.samples == 1, "samples", self.samples, "1: an answer is one word")
             check_setting(self.captions >= 0, "captions", self.captions, "0 or more")
-        except UsageError as error:
-            words, key = str(error), error.key
-            key = key and key.replace("captioning.", "checking.")
-            raise UsageError(words.replace("captioning.", "checking."), key=key) from None
+            check_setting(not self.jobs, "jobs", list(self.jobs), "none: name jobs with --job")
+            check_setting(self.sample is None, "sample", self.sample, "none: checking.captions says how many")
+            what_failed = "false: what failed is asked again by every check"
+            check_setting(not self.retry_failed, "retry_failed", self.retry_failed, what_failed)

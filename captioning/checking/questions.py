@@ -108,10 +108,14 @@ def checks_in(
 def _answered(
     check: StatementCheck, row: Caption, prompt: CheckPrompt, first_tokens: Mapping[str, float]
 ) -> StatementCheck:
+    answer = "" if row.failure is not None else prompt.word(row.text) or "unclear"
+    chance = prompt.yes_probability(first_tokens)
+    if chance is not None and answer in ("yes", "no") and (answer == "yes") != (chance >= 0.5):
+        chance = None  # its first token wasn't the word that it came to
     return msgspec.structs.replace(
         check,
-        answer="" if row.failure is not None else prompt.word(row.text) or "unclear",
-        yes_probability=prompt.yes_probability(first_tokens),
+        answer=answer,
+        yes_probability=chance,
         prompt_tokens=row.prompt_tokens,
         completion_tokens=row.completion_tokens,
         attempts=row.attempts,

@@ -13,20 +13,21 @@ import contextlib
 import threading
 from array import array
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 from triptych.captioning.backlog import Group, cut_into_groups
 from triptych.captioning.canary.pictures import side_px
 from triptych.captioning.canary.statements import statements_on
 from triptych.captioning.canary.watched_engine import WatchedEngine, watched
-from triptych.captioning.checking.config import CheckingConfig
+from triptych.captioning.checking.config import CheckingConfig, in_own_words
 from triptych.captioning.checking.questions import Question, checks_in, questions_on, requests_of_checks
 from triptych.captioning.cluster import ClusterEngine, open_cluster_engine, take_back
 from triptych.captioning.engine import Engine
 from triptych.captioning.engine_choice import choose_engine, open_engine
+from triptych.captioning.fingerprint import engine_settings, model_identity
 from triptych.captioning.journals import write_captions
 from triptych.captioning.request_builder import RequestBuilder
 from triptych.captioning.scheduler import FinishedGroup, Scheduler
@@ -34,11 +35,10 @@ from triptych.captioning.sigint import Interrupts
 from triptych.errors import SetupError
 from triptych.jobs import Job
 from triptych.prompts.questions import check_prompt
-from triptych.records import Caption, target_of
+from triptych.records import Caption, StatementCheck, target_of
 from triptych.runs.canaries import set_aside_doubted
-from triptych.runs.checks import Checker, begin_checks, checks_file, of_caption, read_checks
+from triptych.runs.checks import Checker, begin_checks, checks_file, of_caption, read_checks, use_checks
 from triptych.runs.context import RunContext
-from triptych.runs.folder import RunFolder
 from triptych.runs.image_reader import reader_of
 from triptych.runs.plan import Planned, Target
 from triptych.runs.sampling import drawn_rank, hash64, last_of_smallest
@@ -59,7 +59,10 @@ def check_run(context: RunContext, sources: Sequence[Shard], config: CheckingCon
     if not run.is_finished("verdicts"):
         raise SetupError(f"{run.path}: verdicts are not finished; run `triptych filter {run.path}` first")
     chosen, why = choose_engine(config)
-    say = context.progress.say
+
+    def say(line: str) -> None:
+        context.progress.say(in_own_words(line))
+
     if taken := take_back(run):
         say(f"checks: {taken:,} rows that workers of a cluster had made are taken over")
     set_aside_doubted(run, say)
@@ -70,9 +73,8 @@ def check_run(context: RunContext, sources: Sequence[Shard], config: CheckingCon
             engine = open_engine(chosen, run.logs_folder, say)
             held.callback(engine.close)
         samples = [_Sample(context, job, _last_rank(context, job, config.captions)) for job in context.jobs]
-        counts = {each.job.name: _count(each) for each in samples}
         if context.cluster is not None:
-            most = sum(each.statements for each in counts.values())
+            most = sum(_count(each).statements for each in samples)
             opened = open_cluster_engine(
                 context, context.cluster, chosen, context.jobs, sources, most, checks=True
             )
@@ -80,9 +82,12 @@ def check_run(context: RunContext, sources: Sequence[Shard], config: CheckingCon
         say(f"checks: {engine.describe()}{f' ({why})' if why else ''}")
         builder = RequestBuilder(reader_of(context, sources), chosen)
         checkers = {each.job.name: _checker(each.job, chosen, engine) for each in samples}
-        missing = {name: _missing(run, name, counts[name], checker) for name, checker in checkers.items()}
+        for sample in samples:
+            sample.checker = checkers[sample.job.name].name
+        missing = {each.job.name: _count(each).missing for each in samples}
         if context.cluster is None:
-            asks = statements_on(side_px(chosen))
+            tokens = max(chosen.max_tokens_single, chosen.max_tokens_multi)
+            asks = statements_on(side_px(chosen), tokens)
             engine = watched(engine, chosen, asks, sum(missing.values()), run.path, say)
         with Interrupts() as interrupts:
             for sample in samples:
@@ -93,6 +98,8 @@ def check_run(context: RunContext, sources: Sequence[Shard], config: CheckingCon
                 begin_checks(run, name, checkers[name])
                 if missing[name]:
                     _check_job(sample, chosen, builder, engine, interrupts.stopping, missing[name])
+                if not interrupts.was_interrupted and _count(sample).answers:
+                    use_checks(run, name, checkers[name])
             if isinstance(engine, WatchedEngine) and not interrupts.was_interrupted:
                 engine.end()
     for sample in samples:
@@ -101,13 +108,16 @@ def check_run(context: RunContext, sources: Sequence[Shard], config: CheckingCon
     return {each.job.name: run.run_file.checked[each.job.name] for each in samples}
 
 
-class _Sample(NamedTuple):
+@dataclass
+class _Sample:
     """The captions of a job that are checked."""
 
     context: RunContext
     job: Job
     last_rank: int | None
     """The largest that is still in the sample; None: all are."""
+    checker: str | None = None
+    """Whose answers are meant; None: of the one that counts."""
 
     def read(self) -> Iterator[tuple[str, list[tuple[Planned, list[Question]]]]]:
         """By shard: those that are kept, or would be without checks, with what is asked of each."""
@@ -116,6 +126,10 @@ class _Sample(NamedTuple):
             chosen = [each for each in planned if _is_candidate(each) and self._has(each)]
             if chosen:
                 yield shard, [(each, list(questions_on(each, prompt, naming))) for each in chosen]
+
+    def answers(self, shard: str) -> Mapping[str, list[StatementCheck]]:
+        """What was answered already, by caption."""
+        return read_checks(self.context.folder, self.job.name, shard, self.checker)
 
     def _has(self, planned: Planned) -> bool:
         return self.last_rank is None or _rank(planned) <= self.last_rank
@@ -136,7 +150,7 @@ def _count(sample: _Sample) -> JobChecks:
     context, job, answers = sample.context, sample.job, Counter[str]()
     counts = JobChecks(made_of=context.folder.captions_mark(job.name))
     for shard, chosen in sample.read():
-        found = read_checks(context.folder, job.name, shard)
+        found = sample.answers(shard)
         for planned, questions in chosen:
             caption, target = _captioned(planned)
             answered = {each.id: each for each in of_caption(found.get(caption.id, ()), caption, target)}
@@ -166,7 +180,8 @@ def _warn_of_itself(context: RunContext, job: Job, config: CheckingConfig, engin
     generation = current_generation(context.folder, job.name)
     if generation is None:
         return
-    same_model = config.model is not None and generation.settings.get("model") == config.model
+    model = model_identity(config.model) if config.model is not None else None
+    same_model = model is not None and generation.settings.get("model") == model
     served = engine.identity.get("served_model")
     if same_model or (served and served == generation.engine.get("served_model")):
         context.progress.say(
@@ -177,16 +192,10 @@ def _warn_of_itself(context: RunContext, job: Job, config: CheckingConfig, engin
 
 def _checker(job: Job, config: CheckingConfig, engine: Engine) -> Checker:
     return Checker(
-        engine=config.engine,
+        settings=engine_settings(config, job),
         identity=dict(engine.identity),
-        model=config.model or "",
         prompt=check_prompt(job.language).sha256,
     )
-
-
-def _missing(run: RunFolder, job: str, counts: JobChecks, checker: Checker) -> int:
-    """How many answers of ``checker`` are, whether or not its own count by now."""
-    return counts.missing if run.run_file.checks.get(job) == checker.name else counts.statements
 
 
 def _check_job(
@@ -198,8 +207,8 @@ def _check_job(
     missing: int,
 ) -> None:
     context, job = sample.context, sample.job
-    run = context.folder
-    checker = run.run_file.checks[job.name]
+    run, checker = context.folder, sample.checker
+    assert checker is not None
     questions: dict[str, Question] = {}
     groups = _groups(sample, engine.group_size, questions)
     with context.progress.task(f"checks {job.name}", missing, "answers") as task:
@@ -227,7 +236,7 @@ def _groups(sample: _Sample, group_size: int, questions: dict[str, Question]) ->
     """Those that miss an answer, shard by shard; their questions are in ``questions`` by then, by id."""
     job = sample.job
     for shard, chosen in sample.read():
-        found = read_checks(sample.context.folder, job.name, shard)
+        found = sample.answers(shard)
         asked: dict[str, Question] = {}
         answered: set[str] = set()
         for planned, of_planned in chosen:

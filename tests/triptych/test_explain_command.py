@@ -56,7 +56,7 @@ def test_a_statement_that_a_checker_denied_is_quoted(triptych: Command, run: Pat
     with open_run(run) as opened:
         (planned,) = (p for p in opened.planned("single_en") if p.target.id == "single_en:11.png")
         text, caption, target = planned.text, planned.caption, planned.target
-        checker = Checker(engine="server", identity={}, model="m", prompt="p")
+        checker = Checker(settings={"engine": "server", "model": "m"}, identity={}, prompt="p")
         begin_checks(opened.folder, "single_en", checker)
         check = StatementCheck(
             id="single_en:11.png#1/1",

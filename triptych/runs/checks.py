@@ -4,8 +4,9 @@
     RUN/checks/<job>/<checker>/checker.json     who was asked, with which prompt
 
 Comes in: a run folder. Goes out: checks by caption. Another checker's lie beside those before; run.json says
-which count. A check counts for the caption that it was made of: of another text, or of an image that shows
-something else now, it doesn't. Not its job: making checks (see captioning.checking).
+which count: the new ones once all were asked. A check counts for the caption that it was made of: of another
+text, or of an image that shows something else now, it doesn't. Not its job: making checks (see
+captioning.checking).
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from triptych.runs.journal import read_journal
 from triptych.runs.jsonl import make_folder, written_whole
 from triptych.runs.plan import Target
 from triptych.runs.shares import in_words
-from triptych.runs.stage_record import JobChecks
+from triptych.runs.stage_record import JobChecks, Setting
 
 FOLDER = "checks"
 FILE_NAME = "checker.json"
@@ -32,17 +33,19 @@ FILE_NAME = "checker.json"
 class Checker(msgspec.Struct, frozen=True, kw_only=True):
     """Who is asked, and what."""
 
-    engine: str
+    settings: dict[str, Setting]
+    """Engine and model, what they are shown, how answers are drawn (see captioning.fingerprint)."""
     identity: dict[str, str]
     """What the engine turned out to run."""
-    model: str
     prompt: str
-    """The hash of the question's text."""
+    """The hash of the question."""
 
     @property
     def name(self) -> str:
         """Of its folder: a part of the model's name for people, a digest of all of it."""
-        model = self.model.rstrip("/").rpartition("/")[2] or self.identity.get("served_model", self.engine)
+        settings = self.settings
+        model = str(settings.get("model") or self.identity.get("served_model") or settings["engine"])
+        model = model.partition(", sha256 ")[0].rstrip("/").rpartition("/")[2]
         digest = hashlib.blake2b(msgspec.json.encode(self, order="deterministic"), digest_size=4).hexdigest()
         return f"{re.sub(r'[^A-Za-z0-9._-]+', '-', model)[:40]}-{digest}"
 
@@ -53,20 +56,30 @@ def checks_file(run: RunFolder, job: str, checker: str, shard: str) -> Path:
 
 
 def begin_checks(run: RunFolder, job: str, checker: Checker) -> None:
-    """From now on this checker's checks of ``job`` count; those that there were lie there still."""
+    """Make room for this checker's checks of ``job``. They count from now on where none did before."""
     folder = run.path / FOLDER / job / checker.name
     if not (folder / FILE_NAME).exists():
         make_folder(folder)
         with written_whole(folder / FILE_NAME) as file:
             file.write(msgspec.json.format(msgspec.json.encode(checker)))
+    if job not in run.run_file.checks:
+        use_checks(run, job, checker)
+
+
+def use_checks(run: RunFolder, job: str, checker: Checker) -> None:
+    """From now on this checker's checks of ``job`` count; those that there were lie there still."""
     if run.run_file.checks.get(job) != checker.name:
         run.run_file.checks[job] = checker.name
+        run.run_file.checked.pop(job, None)
         run.save()
 
 
-def read_checks(run: RunFolder, job: str, shard: str) -> Mapping[str, list[StatementCheck]]:
-    """Those that count, by caption; of several answers to one question on one text the last."""
-    checker = run.run_file.checks.get(job)
+def read_checks(
+    run: RunFolder, job: str, shard: str, checker: str | None = None
+) -> Mapping[str, list[StatementCheck]]:
+    """Those of ``checker``, or else those that count, by caption; of several answers to one question on one
+    text the last."""
+    checker = checker or run.run_file.checks.get(job)
     if checker is None:
         return {}
     journal = read_journal(checks_file(run, job, checker, shard), StatementCheck)
@@ -126,9 +139,8 @@ def untruth_of(
 
 def denied_of(checks: Sequence[StatementCheck], caption: Caption, target: Target) -> list[StatementCheck]:
     """The statements of a caption that are rather untrue than true, in the order of the text."""
-    found = (each for each in of_caption(checks, caption, target) if each.answer == "no")
-    denied = [each for each in found if each.yes_probability is None or each.yes_probability < 0.5]
-    return sorted((each for each in denied if not each.is_swapped), key=lambda each: each.start)
+    found = of_caption(checks, caption, target)
+    return sorted((each for each in found if (_untruth(each) or 0) > 0.5), key=lambda each: each.start)
 
 
 def came_of_checks(run: RunFolder, job: str) -> JobChecks | None:

@@ -6,6 +6,7 @@ import base64
 import io
 import re
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -185,6 +186,32 @@ def test_another_checker_begins_beside_the_one_before(checked: Checked) -> None:
     assert 78 == len(endpoint.asked)
 
 
+def test_a_checker_counts_once_it_has_answered(checked: Checked) -> None:
+    """Until then the one before does; the first one counts at once."""
+    with ScriptedEndpoint(denies_red) as endpoint:
+        first = checked.check(endpoint)["single_en"]
+        before = checked.run.run_file.checks["single_en"]
+    with ScriptedEndpoint(lambda _: Reply(401, [b"no key"])) as refusing:
+        refusing.models = Reply(200, [b'{"data": [{"id": "acme/other"}]}'])
+        with pytest.raises(SetupError):
+            checked.check(refusing)
+
+    assert before == checked.run.run_file.checks["single_en"]
+    assert first == came_of_checks(checked.run, "single_en")
+    assert 39 == len(checked.rows("single_en"))
+
+
+def test_what_a_checker_is_shown_is_part_of_which_checker_it_is(checked: Checked) -> None:
+    """Answers on other tiles are other answers."""
+    with ScriptedEndpoint(denies_red) as endpoint:
+        checked.check(endpoint)
+        before = checked.run.run_file.checks["single_en"]
+        checked.check(endpoint, tile_fit=False, max_side_px=300)
+
+    assert before != checked.run.run_file.checks["single_en"]
+    assert 78 == len(endpoint.asked)
+
+
 def test_a_captioner_that_checks_itself_is_said(checked: Checked) -> None:
     """It sees no fault that it makes itself."""
     with ScriptedEndpoint(denies_red) as endpoint:
@@ -229,6 +256,13 @@ def test_settings_are_named_by_their_own_table() -> None:
         CheckingConfig(max_tiles=0)
 
     assert "checking.max_tiles" == raised.value.key
+
+
+@pytest.mark.parametrize("setting", [{"jobs": ("single_en",)}, {"sample": 5}, {"retry_failed": True}])
+def test_settings_that_would_do_nothing_are_refused(setting: dict[str, Any]) -> None:
+    """Those of captioning that checks have in other forms."""
+    with pytest.raises(UsageError, match=f"checking.{next(iter(setting))} is .*; expected (none|false)"):
+        CheckingConfig(**setting)
 
 
 def test_one_statement_of_each_set_is_put_to_another_of_its_images(tmp_path: Path) -> None:

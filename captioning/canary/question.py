@@ -19,6 +19,9 @@ BOUND = 0.75
 expected to get nearly all; blind or random answers stay far below (see docs/measurements/canary.md)."""
 
 
+ONLY_THOUGHTS = "it still thinks when the tokens of an answer are spent"
+
+
 class Question(msgspec.Struct, frozen=True):
     """One request."""
 
@@ -51,17 +54,17 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def outcome(questions: Sequence[Question], completions: Sequence[Completion]) -> Outcome:
-    """What ``completions`` of ``questions``, in order, come to. What failed is no answer."""
+    """What ``completions`` of ``questions``, in order, come to. Failures and thoughts are no answers."""
     answers = list(zip(questions, completions, strict=True))
     wrong = silence = ""
     total = 0
     for kind in dict.fromkeys(question.kind for question in questions):
         of_kind = [(q, c) for q, c in answers if q.kind == kind]
-        answered = [(q, without_thinking(c.text)) for q, c in of_kind if c.failure is None]
+        answered = [(q, without_thinking(c.text)) for q, c in of_kind if not _why_silent(c)]
         false = [(q, text) for q, text in answered if not q.is_right(text)]
         total += (right := len(answered) - len(false))
         if 2 * len(answered) < len(of_kind):
-            silence = silence or next(c.failure for _, c in of_kind if c.failure is not None) or ""
+            silence = silence or next(filter(None, (_why_silent(c) for _, c in of_kind)))
         elif right < BOUND * len(answered) and not wrong:
             question, text = false[0]
             wrong = (
@@ -70,12 +73,18 @@ def outcome(questions: Sequence[Question], completions: Sequence[Completion]) ->
             )
     return Outcome(
         right=total,
-        answered=sum(c.failure is None for c in completions),
+        answered=sum(not _why_silent(c) for c in completions),
         wrong=wrong,
         silence="" if wrong else silence,
         prompt_tokens=sum(c.prompt_tokens for c in completions),
         completion_tokens=sum(c.completion_tokens for c in completions),
     )
+
+
+def _why_silent(completion: Completion) -> str:
+    """Why it is no answer; empty where it is one."""
+    only_thoughts = completion.text.strip() and not without_thinking(completion.text)
+    return completion.failure or (ONLY_THOUGHTS if only_thoughts else "")
 
 
 def _short(text: str) -> str:

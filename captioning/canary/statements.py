@@ -22,6 +22,7 @@ PICTURES = 18
 """Each is asked about twice."""
 
 MAX_TOKENS = 8
+"""Of an answer, at least."""
 
 _WHERE = {"left": "On the left", "middle": "In the middle", "right": "On the right"}
 _COUNTED = (("flower", "yellow", 2, "two"), ("mushroom", "red", 4, "four"))
@@ -29,13 +30,14 @@ _COUNTED = (("flower", "yellow", 2, "two"), ("mushroom", "red", 4, "four"))
 Answer = Literal["yes", "no"]
 
 
-def statements_on(side_px: int) -> Asks:
+def statements_on(side_px: int, max_tokens: int) -> Asks:
     """What a checker is asked about."""
-    return "statements", partial(statement_questions, side_px)
+    return "statements", partial(statement_questions, side_px, max_tokens)
 
 
-def statement_questions(side_px: int) -> list[Question]:
-    """What is asked before statements are checked, in pictures of ``side_px``."""
+def statement_questions(side_px: int, max_tokens: int = MAX_TOKENS) -> list[Question]:
+    """What is asked before statements are checked, in pictures of ``side_px``. ``max_tokens``: of an answer
+    of the run's; who thinks first needs more."""
     prompt = check_prompt("en")
     return [
         Question(
@@ -44,7 +46,7 @@ def statement_questions(side_px: int) -> list[Question]:
                 id=f"canary-{number}",
                 prompt=prompt.asked(statement),
                 images=(jpeg(scene, side_px),),
-                max_tokens=MAX_TOKENS,
+                max_tokens=max(max_tokens, MAX_TOKENS),
             ),
             (scene,),
             f"{statement!r}, which is {'true' if answer == 'yes' else 'untrue'},",

@@ -16,7 +16,7 @@ from tests.support.seeing_model import (
     swapped,
 )
 from triptych.captioning.canary.captions import caption_questions
-from triptych.captioning.canary.question import Outcome, Question, outcome
+from triptych.captioning.canary.question import ONLY_THOUGHTS, Outcome, Question, outcome
 from triptych.captioning.canary.statements import statement_questions
 from triptych.captioning.engine import Completion
 from triptych.jobs import SEED_JOBS, named
@@ -138,3 +138,5 @@ def test_what_a_model_thinks_first_is_passed_over(statements: list[Question]) ->
     texts = answers(SeeingModel(statements, SIDE_PX), statements)
 
     assert 40 == judged(statements, [f"<think>Is it? No.</think>{text}" for text in texts]).right
+    assert ONLY_THOUGHTS == judged(statements, ["<think>I see a cat and"] * 40).silence
+    assert 400 == statement_questions(SIDE_PX, 400)[0].request.max_tokens

@@ -35,6 +35,8 @@ class JobNotes:
             "screened": run.digest("screened.jsonl") if run.screened_file.exists() else "",
         }
         state = run.run_file.stages.get("captions")
+        self._before, self._has_used = state, False
+        """What ``begin`` found, and whether other generations count since."""
         self.values: dict[str, Setting] = dict(state.notes) if state is not None else {}
         if state is not None and state.inputs != self._inputs:
             self._recount()
@@ -42,13 +44,19 @@ class JobNotes:
     def begin(self) -> None:
         """Tell the run what is captioned, with which settings. Raises SetupError where that was damaged."""
         settings = stage_settings(self._run)
-        state = self._run.run_file.stages.get("captions")
-        if state is not None:
-            state.settings = settings
+        self._before = self._run.run_file.stages.get("captions")
+        if self._before is not None:
+            self._before.settings = settings
         self._run.begin_stage("captions", settings, self._inputs)
+
+    def take_back_begin(self) -> None:
+        """No engine could be had: the stage is as it was, unless other generations count since."""
+        if not self._has_used:
+            self._run.restore_stage("captions", self._before)
 
     def use(self, generations: Mapping[str, str]) -> None:
         """From now on these generations count, by job. One write of run.json; nothing else changes."""
+        self._has_used = True
         self.forget(generations)
         self.forget(self.built_on(generations))
         for job, name in generations.items():

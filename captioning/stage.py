@@ -206,37 +206,20 @@ class _Work(msgspec.Struct, frozen=True):
         every_job: Sequence[Job],
     ) -> None:
         """Open the engine and make what is missing."""
-        progress, notes = self.context.progress, self.notes
         missing = [each for each in todo if each.backlog.counts.missing or each.waits]
         read, texts = reader_of(self.context, sources), ImageTexts(self.context, sources)
         builder = RequestBuilder(read, self.config, self.image_captions, texts)
-        cluster, say = self.context.cluster, progress.say
-        counts = {each.choice.job.name: each.backlog.counts.missing for each in missing}
+        say = self.context.progress.say
         with contextlib.ExitStack() as held:
             held.callback(set_aside_doubted, self.context.folder, say)
-            anew = [each.choice.job for each in missing if each.choice.fresh]
-            if anew and (cluster is None or self.config.spec.probe is not None):
-                # What there is stays, unless it would be answered.
-                check_engine(self.config, anew, say)
-            engine: Engine
-            config, total = self.config, sum(counts.values())
-            if cluster is None:
-                engine = open_engine(config, self.context.folder.logs_folder, say)
-                held.callback(engine.close)
-                asks = captions_of([each.choice.job for each in missing], side_px(config))
-                engine = watched(engine, config, asks, total, self.context.folder.path, say)
-            else:
-                opened = open_cluster_engine(self.context, cluster, config, every_job, sources, total)
-                engine = held.enter_context(opened)
-            if any(each.choice.job.structured for each in missing):
-                refuse_without_form(engine, self.config.tile_px)
-            unmade = [each.choice for each in missing]
-            for choice in choices:
-                if choice not in unmade:
-                    refuse_other_engine(self.context.folder, choice, engine.identity)
+            try:
+                engine = self._open(held, choices, missing, sources, every_job)
+            except BaseException:
+                self.notes.take_back_begin()
+                raise
             self._settle(missing, engine)
             counts = {each.choice.job.name: each.backlog.counts.missing for each in missing}
-            say(opening_line(engine, why, notes.values, counts))
+            say(opening_line(engine, why, self.notes.values, counts))
             run, who = self.context.folder.path, ("makes captions", "captioner")
             forget_beats(run, *who)
             heart = Heart(run, *who, lambda: engine_beat(engine))
@@ -249,6 +232,38 @@ class _Work(msgspec.Struct, frozen=True):
                         _JobWork(self, builder, engine, interrupts, heart).caption(each)
                 if isinstance(engine, WatchedEngine) and not interrupts.was_interrupted:
                     engine.end()
+
+    def _open(
+        self,
+        held: contextlib.ExitStack,
+        choices: Sequence[Choice],
+        missing: Sequence[_Todo],
+        sources: Sequence[Shard],
+        every_job: Sequence[Job],
+    ) -> Engine:
+        """The engine, once it is known to do what is asked of it. Until then nothing of the run changes."""
+        config, folder, say = self.config, self.context.folder, self.context.progress.say
+        cluster, total = self.context.cluster, sum(each.backlog.counts.missing for each in missing)
+        anew = [each.choice.job for each in missing if each.choice.fresh]
+        if anew and (cluster is None or config.spec.probe is not None):
+            # What there is stays, unless it would be answered.
+            check_engine(config, anew, say)
+        engine: Engine
+        if cluster is None:
+            engine = open_engine(config, folder.logs_folder, say)
+            held.callback(engine.close)
+            asks = captions_of([each.choice.job for each in missing], side_px(config))
+            engine = watched(engine, config, asks, total, folder.path, say)
+        else:
+            opened = open_cluster_engine(self.context, cluster, config, every_job, sources, total)
+            engine = held.enter_context(opened)
+        if any(each.choice.job.structured for each in missing):
+            refuse_without_form(engine, config.tile_px)
+        unmade = [each.choice for each in missing]
+        for choice in choices:
+            if choice not in unmade:
+                refuse_other_engine(folder, choice, engine.identity)
+        return engine
 
     def _settle(self, missing: Sequence[_Todo], engine: Engine) -> None:
         """The engine is there: what it runs decides too which generation counts, and new ones begin now."""

@@ -83,10 +83,14 @@ def test_captions_stay_while_the_model_that_would_make_them_again_is_missing(
 
     (journal,) = (tmp_path / "run" / "captions" / "single_en").rglob("*.jsonl")
     before = journal.read_bytes()
-    outcome = triptych(*arguments, "--fresh", "captions", "--model", tmp_path / "no-model")
+    no_model = ("--fresh", "captions", "--model", tmp_path / "no-model")
+    commands = [arguments, ("caption", tmp_path / "run", "--job", "single_en")]
+    outcomes = [triptych(*command, *no_model) for command in commands]
 
-    assert_one_line(outcome, 1, "no-model")
+    for outcome in outcomes:
+        assert_one_line(outcome, 1, "no-model")
     assert before == journal.read_bytes()
+    assert "not finished" not in triptych("verify", tmp_path / "run").stdout
 
 
 def test_an_encoder_folder_that_is_not_there(triptych: Command, few_images: Path, tmp_path: Path) -> None:
@@ -183,6 +187,7 @@ def test_a_folder_that_is_no_run(triptych: Command, tmp_path: Path) -> None:
     """For every command that takes one."""
     for command in ("caption", "filter", "export", "status", "verify"):
         assert_one_line(triptych(command, tmp_path), 1, "is not a run folder")
+        assert_one_line(triptych(command, tmp_path / "no.jsonl"), 1, "no.jsonl: no such file or run folder")
 
 
 def test_a_stage_before_its_time(triptych: Command, few_images: Path, tmp_path: Path) -> None:

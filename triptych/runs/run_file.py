@@ -62,6 +62,8 @@ def read_run_file(path: Path, kind: type[T], file: Path | None = None) -> T:
 
     Raises SetupError where there is no run, it is of another version, or the file is damaged or gone.
     """
+    if not path.exists():
+        raise SetupError(f"{path}: no such file or run folder; `triptych run` makes a run folder", path=path)
     if not is_run_folder(path):
         raise SetupError(f"{path} is not a run folder: no {NAME} in it; `triptych run` makes one", path=path)
     file = file or path / NAME

@@ -52,8 +52,8 @@ _TOO_MUCH = re.compile(
     r"|out of range|range of|limit(?:ed)? (?:of|to)|reduce the (?:length|size)|only supports? up to|max input"
     r"|\b(?:over|above|past) the (?:model|context|budget)|\bonly \d+ fit|not enough context"
     r"|context window (?:is )?full|token limit reached"
-    r"|max_tokens must be at least 1, got -|zu (?:lang|groß)|超过|超出|超长|超限|大于|초과|过长|过大|長すぎ"
-    r"|超えて",
+    r"|max_tokens must be at least 1, got -|\d >=? ?max|zu (?:lang|groß)|trop (?:long|grand)|dépass"
+    r"|demasiado (?:larg|grand)|超过|超出|超长|超限|大于|초과|过长|过大|長すぎ|超えて",
     re.IGNORECASE,
 )
 """A size, and that it is too much. Servers agree on no more than that: lmdeploy, vLLM, SGLang, TGI,

@@ -10,7 +10,7 @@ import base64
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import quote, urlsplit
 
 from triptych.errors import SetupError, UsageError
@@ -29,6 +29,11 @@ SHOWN_PREFIX = 8
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _SECRET_NAME = re.compile(r"auth|cookie|token|secret|passw|key|credential|session|signature", re.IGNORECASE)
+_SECRET_FIELD = re.compile(
+    r"(?:api|access|secret|auth)[_-]?(?:key|token)|passw|secret|credential|authorization|bearer",
+    re.IGNORECASE,
+)
+"""Of a request's body, where "token" alone is mostly no secret."""
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|([A-Za-z_]\w*))")
 _OWN_HEADERS = frozenset({"content-type", "content-length", "transfer-encoding", "host", "connection"})
 
@@ -85,6 +90,18 @@ def check_headers(headers: Mapping[str, str]) -> None:
             )
         if not _is_sendable(value):
             raise UsageError(f"{key}: the value of {name} isn't printable ASCII", key=key)
+
+
+def secret_fields(body: object) -> Iterator[str]:
+    """The names of fields, at any depth, whose text is a secret by its name."""
+    if isinstance(body, Mapping):
+        for name, value in body.items():
+            if isinstance(value, str) and value and _SECRET_FIELD.search(name):
+                yield name
+            yield from secret_fields(value)
+    elif isinstance(body, list):
+        for each in body:
+            yield from secret_fields(each)
 
 
 def headers_to_send(api_key_env: str | None, headers: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from triptych.captioning.endpoints.base_url import base_url, is_showable
-from triptych.captioning.endpoints.secrets import check_headers
+from triptych.captioning.endpoints.secrets import check_headers, secret_fields
 from triptych.captioning.engines import check_setting
 from triptych.errors import UsageError
 
@@ -52,6 +52,9 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         check_setting(not both, "server.api_key_env", self.api_key_env, "none beside a header Authorization")
         taken = {"model", "messages"} & self.extra_body.keys()
         check_setting(not taken, "server.extra_body", sorted(taken), "other fields: these are Triptych's own")
+        secret = sorted(secret_fields(self.extra_body))
+        expected = "no secret, which would be stored: put it into a header, or name a key's variable"
+        check_setting(not secret, "server.extra_body", secret, expected)
 
 
 class TransformersConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -122,3 +122,19 @@ def test_a_refused_key_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _files(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize(
+    "body", [{"api_key": "sk-1"}, {"a": {"Authorization": "x"}}, {"a": [{"password": "x"}]}]
+)
+def test_a_secret_in_the_body_is_refused(body: dict[str, object]) -> None:
+    """It would be stored with the run, and stand in the card."""
+    with pytest.raises(UsageError, match="no secret, which would be stored") as caught:
+        ServerConfig(extra_body=body)
+
+    assert "sk-1" not in str(caught.value)
+
+
+def test_tokens_of_a_model_are_no_secrets() -> None:
+    """Nor is what says nothing."""
+    ServerConfig(extra_body={"eos_token": "<|im_end|>", "max_tokens": 5, "api_key": None, "top_k": 1})

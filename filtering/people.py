@@ -1,9 +1,9 @@
 """What people said of captions, and what becomes of them.
 
 Comes in: people's verdicts, captions with the verdicts of the rules. Goes out: verdicts in which people have
-the last word: a caption that somebody calls bad is rejected, one whose rejection is called wrong is kept, and
-one that was edited is kept with the new text; only where the caption is the very one that was judged. Not its
-job: reading the file (see runs.human_verdicts).
+the last word: a caption that somebody calls bad is rejected, one that is called good, or whose rejection is
+called wrong, is kept, and one that was edited is kept with the new text; only where the caption is the very
+one that was judged. Not its job: reading the file (see runs.human_verdicts).
 """
 
 from __future__ import annotations
@@ -45,18 +45,14 @@ class People:
         if said.text:
             self.counts["edited"] += 1
             return msgspec.structs.replace(verdict, keep=True, reason=None, text=said.text, removed=())
-        if said.is_good or said.kind != said.job:
-            return self._on_rejected(verdict, said)
+        if said.is_good == (said.kind == said.job):  # a kept one is good, or a rejected one isn't bad
+            self.counts["kept"] += not verdict.keep
+            return msgspec.structs.replace(verdict, keep=True, reason=None)
+        if said.is_good:  # so is its rejection
+            return verdict
         self.counts["rejected"] += verdict.keep
         scores = {**verdict.scores, BY_PEOPLE: 1.0}
         return msgspec.structs.replace(verdict, keep=False, reason=verdict.reason or BY_PEOPLE, scores=scores)
-
-    def _on_rejected(self, verdict: Verdict, said: HumanVerdict) -> Verdict:
-        """Of a rejected one bad says that this was wrong; good changes nothing."""
-        if said.is_good or verdict.keep:
-            return verdict
-        self.counts["kept"] += 1
-        return msgspec.structs.replace(verdict, keep=True, reason=None)
 
     @property
     def passed_over(self) -> int:

@@ -73,6 +73,20 @@ def test_all_good_has_wilsons_interval() -> None:
     assert wilson_interval(60, 60) == (helped.low, helped.high)
 
 
+def test_captions_that_were_judged_count_once() -> None:
+    """Where nearly all that were checked were judged, the checker adds nearly nothing; where all, nothing."""
+    rng = np.random.default_rng(4)
+    good = rng.random(200) < 0.8
+    said = np.where(rng.random(200) < 0.05, ~good, good).astype(float)
+
+    holds = corrected(good.tolist(), said.tolist(), said)
+    nearly = corrected(good[:190].tolist(), said[:190].tolist(), said)
+
+    assert holds is not None and nearly is not None
+    assert wilson_interval(int(good.sum()), 200) == (holds.low, holds.high)
+    assert nearly.worth < 1.1 * 190
+
+
 def test_few_verdicts_are_not_corrected() -> None:
     """They say too little of the checker."""
     assert corrected([True] * 29, [1.0] * 29, [1.0] * 500) is None

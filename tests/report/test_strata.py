@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.support.checked_run import Checked, answer, denies_red
 from tests.support.scripted_endpoint import ScriptedEndpoint
 from tests.support.small_run import SETS, make_small_run
@@ -22,8 +24,11 @@ def test_without_checks_sets_are_told_by_their_size(tmp_path: Path) -> None:
     assert [(2,), (5,)] == [strata.of("set_of_two", 2), strata.of("set_of_five", 5)]
 
 
-def test_checked_captions_are_told_by_their_least_likely_statement(tmp_path: Path) -> None:
-    """Of a sample, items are drawn from where the checked ones lie: their answers are of no use elsewhere."""
+def test_checked_captions_are_told_by_their_least_likely_statement(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a sample, items are drawn from where the checked ones lie: their answers are of no use elsewhere.
+    Unless they are too few to draw from."""
     texts = {"single_en": lambda number: "A red house." if number == 3 else "A house."}
     checked = Checked(make_small_run(tmp_path), texts)
     with ScriptedEndpoint(denies_red) as endpoint:
@@ -36,6 +41,9 @@ def test_checked_captions_are_told_by_their_least_likely_statement(tmp_path: Pat
     ]
     keys.sort(key=drawn_rank)
 
+    assert {(1, NOT_CHECKED)} == {strata.of(key) for key in keys[9:]}
+
+    monkeypatch.setattr("triptych.report.strata.LEAST_CHECKED", 9)
     denied = {target_of(row.caption) for row in checked.rows("single_en") if row.answer == "no"}
     assert 9 == sum(strata.of(key) is not None for key in keys)
     assert [(1, 3 if key in denied else 0) for key in keys[:9]] == [strata.of(key) for key in keys[:9]]

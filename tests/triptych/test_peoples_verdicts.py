@@ -9,6 +9,8 @@ import pytest
 
 from tests.triptych.conftest import Command
 from triptych import open_run
+from triptych.report.identity import report_id
+from triptych.runs.folder import RunFolder
 from triptych.runs.human_verdicts import digest_of_text
 
 EDITED = "Two houses stand by a river, and a flag of <b>blue</b> cloth hangs over the door of one."
@@ -107,6 +109,30 @@ def test_a_rejection_that_people_call_wrong_is_kept(triptych: Command, run: Path
         assert [rejected[0]] == [
             each.id.partition(":")[2] for each in opened.captions("single_en", kept=True)
         ]
+
+
+def test_a_caption_that_people_call_good_is_kept_whatever_rules_say_later(
+    triptych: Command, run: Path, said: Path
+) -> None:
+    """They have the last word."""
+    good = json.loads(said.read_text().splitlines()[2])["key"]
+    strict = ("--fresh", "verdicts", "--set", "filtering.thresholds.too_short=300", "--accept", "too_short")
+
+    assert "1 kept, 1 edited" in triptych("filter", run, *strict, "--verdicts", said).stderr
+    with open_run(run, read_only=True) as opened:
+        assert good in [each.id.partition(":")[2] for each in opened.captions("single_en", kept=True)]
+
+
+def test_what_people_said_can_be_counted_after_it_was_taken_into_account(
+    triptych: Command, run: Path, said: Path
+) -> None:
+    """The report that they judged is still that of this run."""
+    report = report_id(RunFolder.open(run))
+    said.write_text(said.read_text().replace('"report": "r"', f'"report": "{report}"'))
+
+    assert 0 == triptych("filter", run, "--verdicts", said).exit_code
+
+    assert "single_en" in triptych("report", run, "--verdicts", said).stdout
 
 
 def test_a_file_that_is_no_verdicts_is_refused(triptych: Command, run: Path, tmp_path: Path) -> None:

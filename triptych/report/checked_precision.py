@@ -3,11 +3,11 @@
 Comes in: verdicts of people on some kept captions, and what a checker said of those and of many more (see
 runs.checks). Goes out: an estimate with its interval at 95%. Not its job: reading verdicts.
 
-Prediction-powered inference: the mean of what the checker says of all, corrected by how far it was off where
-people judged (Angelopoulos et al., Science 382, 2023), with the weight on the checker that makes the variance
-least (PPI++, arXiv 2311.01453). Its normal interval is too short for shares near 1, so the variance becomes a
-number of verdicts that would have been needed without the checker, and Wilson's interval is taken of those.
-In simulation it holds in 94 to 96% of trials (`python -m benchmarks.precision_intervals`).
+Prediction-powered inference: the mean of what the checker says of the rest, corrected by how far it was off
+where people judged (Angelopoulos et al., Science 382, 2023), with the weight on the checker that makes the
+variance least (PPI++, arXiv 2311.01453). Its normal interval is too short for shares near 1, so the variance
+becomes a number of verdicts that would have been needed without the checker, and Wilson's interval is taken
+of those. In simulation it holds in 94 to 96% of trials (`python -m benchmarks.precision_intervals`).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from triptych.filtering.people import BY_PEOPLE
 from triptych.jobs import Job
 from triptych.runs.checks import read_checks, untruth_of
 from triptych.runs.context import RunContext
@@ -53,15 +54,16 @@ def corrected(
     if n < LEAST_VERDICTS:
         return None
     good, guessed = np.asarray(is_good, np.float64), np.asarray(said, np.float64)
-    spread = float(everyone.var())
-    if not spread or not good.var():
+    spread, others = float(everyone.var()), len(everyone) - n
+    if not spread or not good.var() or not others:
         low, high = wilson_interval(float(good.sum()), n)
         return Corrected(share=float(good.mean()), low=low, high=high, worth=float(n))
     together = float(np.cov(good, guessed, ddof=1)[0, 1])
-    weight = min(max(together / ((1 + n / len(everyone)) * spread), 0.0), 1.0)
+    weight = min(max(together / ((1 + n / others) * spread), 0.0), 1.0)
     off = good - weight * guessed
-    share = min(max(weight * float(everyone.mean()) + float(off.mean()), 0.0), 1.0)
-    variance = weight**2 * spread / len(everyone) + float(off.var(ddof=1)) / n
+    said_of_others = float(everyone.sum() - guessed.sum()) / others  # else the n would count twice
+    share = min(max(weight * said_of_others + float(off.mean()), 0.0), 1.0)
+    variance = weight**2 * spread / others + float(off.var(ddof=1)) / n
     alone = float(good.var(ddof=1)) / n
     worth = n * max(alone / variance, 1.0) if variance else float(n)
     low, high = wilson_interval(share * worth, worth)
@@ -93,11 +95,14 @@ def corrected_by_checks(context: RunContext, verdicts: Iterable[HumanVerdict]) -
 
 
 def _checked(context: RunContext, job: Job) -> Iterator[tuple[Planned, float]]:
-    """Kept captions with how likely they are true, by what the checker said of the sentences they have."""
+    """Captions that are kept, or would be but for people, with how likely they are true, by what the
+    checker said of the sentences they have."""
     for shard, planned in context.plan(job).read_all(verdicts=True):
         checks = read_checks(context.folder, job.name, shard)
         for each in planned:
-            if each.is_kept and each.caption is not None and each.verdict is not None:
+            if each.caption is None or each.verdict is None or not each.is_captioned:
+                continue
+            if each.is_kept or each.verdict.reason == BY_PEOPLE:
                 made = checks.get(each.target.id, ())
                 untruth = untruth_of(made, each.caption, each.target, each.verdict.removed)
                 if untruth is not None:

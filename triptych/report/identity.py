@@ -92,9 +92,11 @@ def report_id(run: RunFolder) -> str:
     """12 hex digits over the settings and inputs of grouping, captioning and filtering.
 
     Two runs of the same images and settings share it; anything that gives other sets, captions or
-    verdicts changes it.
+    verdicts of the rules changes it. What people said doesn't: it is of this page.
     """
     stages = {name: stage for name, stage in fingerprints(run).items() if name != "export"}
+    for stage in stages.values():
+        stage.inputs.pop("people", None)
     return hashlib.blake2b(msgspec.json.encode(stages, order="deterministic"), digest_size=6).hexdigest()
 
 

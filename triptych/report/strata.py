@@ -1,8 +1,8 @@
 """What evenly drawn items are spread over: how large a set is, and what a checker said of its captions.
 
-Comes in: a run, its jobs on sets or one on images. Goes out: a stratum for each set or image. Where captions
-were checked, items are drawn from among those: a checker's answers help a precision only where people have
-judged, too. Not its job: drawing (see sampling).
+Comes in: a run, its jobs on sets or one on images. Goes out: a stratum for each set or image. Where enough
+captions were checked, items are drawn from among those: a checker's answers help a precision only where
+people have judged, too. Not its job: drawing (see sampling).
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ from triptych.runs.sampling import drawn_rank
 
 POOL = 4000
 """Checked images or sets, of which some dozen are drawn: those with the smallest hashes of more."""
+
+LEAST_CHECKED = 300
+"""From so many on enough is drawn from among what was checked."""
 
 UNTRUTHS = (0.02, 0.1, 0.5)
 """How likely the least likely statement is untrue: where one stratum ends and the next one begins."""
@@ -47,6 +50,6 @@ class Strata:
         if self._last_rank is None:
             return (size,)
         if drawn_rank(target) > self._last_rank:
-            return None
+            return None if len(self._untruth) >= LEAST_CHECKED else (size, NOT_CHECKED)
         untruth = self._untruth.get(target)
         return size, NOT_CHECKED if untruth is None else bisect(UNTRUTHS, untruth)

@@ -62,7 +62,7 @@ def test_archives_of_every_kind_are_named_when_they_have_gone(tmp_path: Path, ru
     for path in pile.glob("?.*"):
         path.unlink()
     gone = with_gone_shards(run, open_sources([pile]))
-    expected = ["a.tar", "b.zip", "c.parquet#0", f"c.parquet#{FILES_PER_SHARD}", "d.parquet"]
+    expected = ["a.tar", "b.zip", "c.parquet", f"c.parquet#{FILES_PER_SHARD}", "d.parquet"]
 
     assert [f"{key} is not in the sources any more" for key in expected] == gone_archives(gone)
 
@@ -111,5 +111,7 @@ def test_archives_that_were_named_by_themselves_may_go_too(tmp_path: Path, run: 
 
     named = [str(kept), str(gone), str(tmp_path / "folder")]
 
-    assert [named[0], named[2]] == without_gone_archives(run, named)
+    named += [str(tmp_path / "gone.JPG"), str(tmp_path / "*.jpg")]
+
+    assert [named[0], named[2], named[4]] == without_gone_archives(run, named)
     assert [str(gone)] == without_gone_archives(run, [str(gone)])

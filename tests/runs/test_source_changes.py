@@ -1,9 +1,13 @@
 """What becomes of a run's records and shards when its sources change."""
 
+import errno
 import hashlib
 import os
+import pickle
 from pathlib import Path
+from typing import IO
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -13,9 +17,15 @@ from triptych.errors import SetupError
 from triptych.records import GONE, REPLACED, ImageRecord
 from triptych.runs.folder import RunFolder, StageState
 from triptych.runs.jsonl import write_jsonl, written_whole
+from triptych.runs.missing_sources import with_gone_shards
 from triptych.runs.source_changes import SourceChanges, find_changes
-from triptych.sources import loose_files
+from triptych.sources import image_format, loose_files
+from triptych.sources.image_format import HEIC, missing_decoder
+from triptych.sources.members import Member
 from triptych.sources.opening import open_sources
+from triptych.sources.regular_files import read_regular
+from triptych.sources.tar import TarShard
+from triptych.sources.texts import Texts
 
 
 @pytest.fixture
@@ -177,7 +187,7 @@ def test_an_archive_that_holds_other_bytes_is_embedded_anew(
     write(archive, {"x.jpg": jpeg(1), "y.jpg": jpeg(3)})  # type: ignore[operator]
     changes = _embed(run, tmp_path / "pile")
 
-    assert [f"{archive.name} has changed: all of it is embedded again"] == changes.lines
+    assert [f"{archive.name} has changed, or can be read now: all of it is embedded again"] == changes.lines
     assert {"a": ["a/x.jpg", "a/y.jpg"]} == _todo(changes)
     assert find_changes(run, open_sources([tmp_path / "pile"])).are_none
 
@@ -269,7 +279,7 @@ def test_objects_that_change_or_go_are_noticed(
     changes = _embed(run, url)
 
     assert [
-        "a.tar has changed: all of it is embedded again",
+        "a.tar has changed, or can be read now: all of it is embedded again",
         "1 file is not in the sources any more: 3.jpg",
         "1 file is changed: 1.jpg",
     ] == changes.lines
@@ -285,3 +295,81 @@ def test_what_moves_between_disk_and_storage_is_the_same(run: RunFolder, pile: P
     assert [] == _embed(run, url).todo
     assert _embed(run, url).are_none
     assert [] == _embed(run, pile).todo
+
+
+def test_a_file_that_could_not_be_read_is_read_again(
+    run: RunFolder, pile: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when the disk is well again; while it isn't, nothing is done."""
+
+    def ill(path: str, size_bytes: int | None = None) -> bytes:
+        if path.endswith("1.jpg"):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return read_regular(path, size_bytes)
+
+    with monkeypatch.context() as while_it_is_ill:
+        while_it_is_ill.setattr(loose_files, "read_regular", ill)
+        _embed(run, pile)
+
+    assert ["read error: Input/output error"] == _keys(run)["1.jpg"]
+    assert {"files-00001": ["1.jpg"]} == _todo(_embed(run, pile))
+    assert [None] == _keys(run)["1.jpg"]
+
+
+def test_an_archive_that_could_not_be_read_is_read_again(
+    run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of it; while it can't be, nothing is done."""
+    tar = write_tar(tmp_path / "a.tar", {f"{n}.jpg": jpeg(n) for n in range(3)})
+    whole = TarShard.content
+
+    def ill(self: TarShard, raw: IO[bytes], member: Member, most_bytes: int | None = None) -> bytes:
+        if member.name == "1.jpg":
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return whole(self, raw, member, most_bytes)
+
+    with monkeypatch.context() as while_it_is_ill:
+        while_it_is_ill.setattr(TarShard, "content", ill)
+        _embed(run, tar)
+        assert {} == _todo(_embed(run, tar))
+
+    assert ["read error: Input/output error"] == _keys(run)["a/1.jpg"]
+    assert {"a": ["a/0.jpg", "a/1.jpg", "a/2.jpg"]} == _todo(_embed(run, tar))
+    assert [None] == _keys(run)["a/1.jpg"]
+
+
+@pytest.mark.parametrize("name", ["pile", "a.tar"])
+def test_pictures_whose_decoder_was_missing_are_embedded_once_it_is_there(
+    name: str, run: RunFolder, pile: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Loose or in an archive."""
+    write_tar(tmp_path / "a.tar", {"0.jpg": jpeg()})
+    _embed(run, tmp_path / name)
+    (shard,) = run.shards()
+    records = list(run.images(shard))
+    records[0] = msgspec.structs.replace(records[0], unreadable=missing_decoder(HEIC))
+    write_jsonl(run.images_file(shard), records)
+    monkeypatch.setattr(image_format, "is_installed", lambda _: False)
+
+    assert {} == _todo(find_changes(run, open_sources([tmp_path / name])))
+
+    monkeypatch.undo()
+    found = _todo(find_changes(run, open_sources([tmp_path / name])))
+    assert [records[0].key] == [key for keys in found.values() for key in keys]
+
+
+def test_a_shard_reads_what_it_was_made_of_whatever_the_sources_are_cut_into(
+    run: RunFolder, pile: Path
+) -> None:
+    """In another process, too: its images, and what lies beside them."""
+    _embed(run, pile)
+    write_file(pile / "0a.jpg", jpeg(20))
+    write_file(pile / "0a.txt", b"new")
+    _embed(run, pile)
+
+    shards = {shard.name: shard for shard in with_gone_shards(run, open_sources([pile]))}
+    sent = pickle.loads(pickle.dumps(shards["files-00001"]))
+
+    assert ["0.jpg", "1.jpg", "2.jpg", "3.jpg", "4.jpg"] == [f.key for f in shards["files-00000"].files()]
+    assert jpeg(20) == sent.read("0a.jpg", None, 0)
+    assert ["new", "new"] == [Texts(shard, "txt").of("0a.jpg") for shard in (sent, shards["files-00001"])]

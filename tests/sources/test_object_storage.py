@@ -163,6 +163,32 @@ def test_connections_that_are_cut_cost_no_byte(large: Path, large_url: str, s3_p
     assert [file[1] for file in expected["a"][::9]] == again
 
 
+def test_an_object_is_one_request(url: str, s3_port: int) -> None:
+    """Its size is known from the listing, or from when it was embedded."""
+    (shard,) = open_sources([f"{url}/loose"])
+    with CuttingProxy(s3_port) as proxy, using(proxy.port):
+        found = list(shard.files())
+        after_files = proxy.requests
+        again = shard.read(found[0].key, None, len(found[0].content))
+
+    images = sum(file.unreadable is None for file in found)
+    assert (images, images + 1) == (after_files, proxy.requests)
+    assert found[0].content == again
+
+
+def test_objects_whose_connections_are_cut_are_whole(tmp_path: Path, s3_port: int) -> None:
+    """What doesn't come at once is read in parts."""
+    content = b"\xff\xd8\xff" + np.random.default_rng(3).bytes(3_000_000)
+    write_file(tmp_path / "cut" / "a.jpg", content)
+    place = uploaded(tmp_path / "cut", "cut")
+    with CuttingProxy(s3_port, cut_after_bytes=(900_000, 2_000_000)) as proxy, using(proxy.port):
+        (shard,) = open_sources([place])
+        found = [file.content for file in shard.files()]
+
+    assert proxy.cuts > 0
+    assert [content] == found
+
+
 def test_only_the_bytes_of_an_image_are_fetched_again(large_url: str, s3_port: int) -> None:
     """Of a tar; of a table its row group."""
     tar, table = open_sources([large_url])

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tests.support.pile import jpeg, write_file, write_tar, write_zip
@@ -84,3 +86,22 @@ def test_other_patterns_are_another_archive(pile: Path) -> None:
     }
 
     assert 3 == len(prints)
+
+
+def test_tables_are_chosen_by_their_names(tmp_path: Path) -> None:
+    """Their rows have none."""
+    for name in ("a", "b"):
+        pq.write_table(pa.table({"image": [jpeg()]}), tmp_path / f"{name}.parquet")
+    write_file(tmp_path / "x.jpg")
+
+    assert {"a/0"} == _chosen(tmp_path, include=("a.parquet",))
+    assert {"x.jpg"} == _chosen(tmp_path, include=("*.jpg",))
+
+
+def test_an_archive_of_which_nothing_is_chosen_is_not_called_empty(tmp_path: Path) -> None:
+    """Nothing is wrong with it."""
+    write_tar(tmp_path / "t.tar", {"val/1.jpg": jpeg()})
+    write_tar(tmp_path / "u.tar", {"train/1.jpg": jpeg()})
+    shards = open_sources([tmp_path], InputConfig(include=("train",)))
+
+    assert {"t": [], "u": [None]} == {s.name: [f.unreadable for f in s.files()] for s in shards}

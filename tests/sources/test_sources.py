@@ -125,6 +125,14 @@ def test_a_tar_beside_the_folder_that_it_was_unpacked_to_is_refused(tmp_path: Pa
         open_sources([tmp_path])
 
 
+def test_a_tar_beside_a_folder_of_its_name_with_tars_is_refused(tmp_path: Path) -> None:
+    """Its members could have the keys of theirs."""
+    write_tar(tmp_path / "a.tar", {"b/x.jpg": jpeg()})
+    write_tar(tmp_path / "a" / "deeper" / "b.tar", {"x.jpg": jpeg()})
+    with pytest.raises(UsageError, match=r"a\.tar and .*b\.tar would share keys"):
+        open_sources([tmp_path])
+
+
 @pytest.mark.parametrize(
     ("name", "problem"), [("files-00000.tar", "rename"), ("x" * 201 + ".tar", "200 bytes")]
 )
@@ -154,6 +162,15 @@ def test_a_name_that_is_not_utf_8_is_a_record(tmp_path: Path) -> None:
 
     assert ["good.jpg"] == keys(tmp_path)
     assert {"caf\\xe9.jpg": "unusable name", "caf\\xe9.tar": "unusable name"} == reasons(tmp_path)
+
+
+def test_a_name_with_a_nul_in_a_list_is_a_record(tmp_path: Path) -> None:
+    """No file system has such a file."""
+    write_file(tmp_path / "x" / "good.jpg")
+    (tmp_path / "list.txt").write_text("x/good.jpg\nx/b\0.jpg\n")
+
+    assert ["x/good.jpg"] == keys(tmp_path / "list.txt")
+    assert {"x/b\\x00.jpg": "unusable name"} == reasons(tmp_path / "list.txt")
 
 
 def test_links_to_folders_are_followed(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import io
 import json
 import tarfile
@@ -86,6 +87,49 @@ def test_files_beside_loose_images(tmp_path: Path) -> None:
     texts = Texts(shard, "txt")
 
     assert ["A cat.", "A dog."] == [texts.of("a.jpg"), texts.of("b.c.jpg")]
+
+
+def test_an_image_has_no_text_of_one_that_is_called_as_its_folder(tmp_path: Path) -> None:
+    """Only rows of tables are told of by what their keys begin with."""
+    for name, content in {"sub.jpg": PICTURE, "sub.txt": b"A cat.", "sub/x.jpg": PICTURE}.items():
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / name).write_bytes(content)
+    (shard,) = open_sources([tmp_path / "in"])
+
+    assert ["A cat.", ""] == [Texts(shard, "txt").of(key) for key in ("sub.jpg", "sub/x.jpg")]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'\xef\xbb\xbf{"album": "A?"}',
+        b'{"album": "A?", "score": NaN}',
+        b'{"album": "A?", "score": Infinity}',
+        b'{"album": "A\\ud83d"}',
+    ],
+)
+def test_json_as_the_web_has_it(content: bytes, tmp_path: Path) -> None:
+    """With a byte-order mark, numbers that JSON hasn't and that are no text, or half a character."""
+    (shard,) = open_sources([tar(tmp_path, {"a.jpg": PICTURE, "a.json": content})])
+
+    assert ["A?", ""] == [Texts(shard, field).of("pile/a.jpg") for field in ("album", "score")]
+
+
+def test_dates_and_gaps_of_tables(tmp_path: Path) -> None:
+    """A date is a text, and no number none."""
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    rows = {
+        "image": [PICTURE, PICTURE],
+        "day": [datetime.date(2026, 5, 1), None],
+        "album": pyarrow.array([7.0, float("nan")]),
+    }
+    parquet.write_table(pyarrow.table(rows), tmp_path / "t.parquet")
+    (shard,) = open_sources([tmp_path])
+
+    assert ["2026-05-01", ""] == [Texts(shard, "day").of(key) for key in ("t/0", "t/1")]
+    assert ["7.0", ""] == [Texts(shard, "album").of(key) for key in ("t/0", "t/1")]
 
 
 def test_columns_of_tables(tmp_path: Path) -> None:

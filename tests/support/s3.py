@@ -89,11 +89,11 @@ def _wait_for(port: int) -> None:
 
 
 class CuttingProxy:
-    """Hands on what it gets, and counts it. Every connection ends after a number of bytes of answers that is
-    drawn from ``cut_after_bytes``, where that is given."""
+    """Hands on what it gets, and counts it: requests to read, bytes of answers. Every connection ends after a
+    number of bytes of answers that is drawn from ``cut_after_bytes``, where that is given."""
 
     def __init__(self, port: int, *, cut_after_bytes: tuple[int, int] | None = None, seed: int = 0) -> None:
-        self.cuts = self.answered_bytes = 0
+        self.cuts = self.answered_bytes = self.requests = 0
         self._server_port, self._range = port, cut_after_bytes
         self._random = random.Random(seed)
         self._listening = socket.create_server(("127.0.0.1", 0))
@@ -121,6 +121,7 @@ class CuttingProxy:
                 if client in ready:
                     if not (asked := client.recv(65536)):
                         return
+                    self.requests += asked.startswith((b"GET ", b"HEAD "))
                     server.sendall(asked)
                 if server in ready:
                     if not (answer := server.recv(min(65536, left))):

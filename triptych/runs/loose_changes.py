@@ -23,8 +23,10 @@ from triptych.records import ImageRecord
 from triptych.runs.folder import RunFolder
 from triptych.runs.missing_sources import ListedShard
 from triptych.runs.record_edits import Edits, as_back, as_gone, as_replaced
+from triptych.sources.image_format import has_decoder_now
 from triptych.sources.loose_files import FILES_PER_SHARD, LOOSE_PREFIX, LooseFiles, LooseShard
-from triptych.sources.regular_files import open_regular
+from triptych.sources.regular_files import READ_ERROR, open_regular
+from triptych.sources.remote_storage import UnreachableError
 
 
 class LooseChanges:
@@ -73,7 +75,8 @@ class LooseChanges:
         self.still_there += record.is_embedded
         same = None if self._taken[at] else self._if_same(at, record)
         if same is None:
-            if not record.is_gone:
+            is_other = record.content_hash and not has_decoder_now(record.unreadable or "")
+            if not record.is_gone and is_other:
                 self.changed.append(record.key)
             return as_replaced(record)
         self._taken[at] = 1
@@ -94,7 +97,9 @@ class LooseChanges:
         """``record``, with the file's time, if it is of this very file."""
         reason = self._loose.why_not(record.key)
         if reason is not None:
-            return record if _never_was_an_image(record) else None
+            return record if _never_was_an_image(record) or record.unreadable == reason else None
+        if record.unreadable and self._can_be_read_now(at, record.unreadable):
+            return None
         size_bytes, modified_ns = self._loose.size_and_time(at)
         if record.content_hash and record.size_bytes != size_bytes:
             return None
@@ -103,6 +108,10 @@ class LooseChanges:
         if not record.content_hash or _hash_of(self._loose.path(at)) != record.content_hash:
             return None
         return msgspec.structs.replace(record, modified_ns=modified_ns)
+
+    def _can_be_read_now(self, at: int, why_not: str) -> bool:
+        is_there = why_not.startswith(READ_ERROR) and bool(_hash_of(self._loose.path(at)))
+        return is_there or has_decoder_now(why_not)
 
     def shards(self, run: RunFolder, noted: Sequence[ListedShard], batch: int) -> list[ListedLoose]:
         """What is to be embedded: noted shards that aren't yet, and new ones."""
@@ -137,7 +146,7 @@ class LooseChanges:
 
 def _never_was_an_image(record: ImageRecord) -> bool:
     reason = record.unreadable or ""
-    return not record.content_hash and not record.is_gone and not reason.startswith("read error")
+    return not record.content_hash and not record.is_gone and not reason.startswith(READ_ERROR)
 
 
 ListedLoose = tuple[ListedShard, LooseShard]
@@ -160,5 +169,5 @@ def _hash_of(path: str) -> str:
             return hashlib.file_digest(
                 cast(io.BufferedReader, file), partial(hashlib.blake2b, digest_size=16)
             ).hexdigest()
-    except OSError:
+    except (OSError, UnreachableError):
         return ""

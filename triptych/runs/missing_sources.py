@@ -8,15 +8,18 @@ each. Not its job: what to do about new, changed and gone files (see source_chan
 
 from __future__ import annotations
 
+import bisect
 import errno
 import os
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 
 import msgspec
 
 from triptych.records import ImageRecord
 from triptych.runs.folder import RunFolder
 from triptych.runs.jsonl import read_jsonl
+from triptych.sources.file_names import IMAGE_SUFFIXES
 from triptych.sources.locations import exists
 from triptych.sources.loose_files import LooseFiles, LooseShard
 from triptych.sources.shard import FoundFile, Shard
@@ -60,6 +63,41 @@ class GoneShard:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), key)
 
 
+class RunLooseShard(LooseShard):
+    """The loose files that a shard of a run was made of, whatever the sources are cut into now."""
+
+    def __init__(self, name: str, loose: LooseFiles, run: RunFolder) -> None:
+        super().__init__(name, loose, 0, 0)
+        self._run = run
+
+    @cached_property
+    def own(self) -> LooseShard:
+        """Reads the shard's records: only where more than some image's bytes are asked for."""
+        keys, places = self.loose.keys, []
+        for record in self._run.images(self.name):
+            at = bisect.bisect_left(keys, record.key)
+            if keys[at : at + 1] == [record.key]:
+                places.append(at)
+        part = self.loose.part(places)
+        return LooseShard(self.name, part, 0, len(part.keys))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return self.own.__reduce__()
+
+    def fingerprint(self) -> str:
+        return self.own.fingerprint()
+
+    @property
+    def keys(self) -> Sequence[str]:
+        return self.own.keys
+
+    def files(self) -> Iterator[FoundFile]:
+        return self.own.files()
+
+    def files_beside(self, suffix: str) -> Iterator[tuple[str, bytes]]:
+        return self.own.files_beside(suffix)
+
+
 def listed_shards(run: RunFolder) -> Iterator[ListedShard]:
     """What ``sources.jsonl`` says; nothing before embedding began.
 
@@ -81,28 +119,36 @@ def gone_archives(shards: Sequence[Shard]) -> list[str]:
 
 
 def without_gone_archives(run: RunFolder, sources: Sequence[str]) -> Sequence[str]:
-    """``sources`` without the archives that were named by themselves and have gone, if others are left."""
+    """``sources`` without the archives and images that were named by themselves and have gone, if others are
+    left."""
     if not run.sources_file.exists():
         return sources
-    return [
-        source for source in sources if not source.lower().endswith(ARCHIVE_SUFFIXES) or exists(source)
-    ] or sources
+    files = (*ARCHIVE_SUFFIXES, *IMAGE_SUFFIXES)
+
+    def may_be_gone(source: str) -> bool:
+        return source.lower().endswith(files) and not any(sign in source for sign in "*?[")
+
+    return [each for each in sources if not may_be_gone(each) or exists(each)] or sources
 
 
 def with_gone_shards(run: RunFolder, shards: Sequence[Shard]) -> list[Shard]:
     """What reads the images of each shard of the run: ``shards``, and stand-ins for those that aren't among
     them, sorted by name. Any shard of loose files reads all of them."""
-    there = {shard.name for shard in shards}
     loose = next((s.loose for s in shards if isinstance(s, LooseShard)), LooseFiles({}, {}))
-    gone: list[Shard] = []
+    found: dict[str, Shard] = {}
+    for shard in shards:
+        is_of_run = isinstance(shard, LooseShard) and run.is_embedded(shard.name)
+        found[shard.name] = RunLooseShard(shard.name, loose, run) if is_of_run else shard
     for listed in listed_shards(run):
-        if listed.name in there:
+        if listed.name in found:
             continue
-        if listed.archive_key is None:
-            gone.append(LooseShard(listed.name, loose, 0, 0))
+        if listed.archive_key is not None:
+            found[listed.name] = GoneShard(listed.name, listed.archive_key, listed.fingerprint)
+        elif run.is_embedded(listed.name):
+            found[listed.name] = RunLooseShard(listed.name, loose, run)
         else:
-            gone.append(GoneShard(listed.name, listed.archive_key, listed.fingerprint))
-    return sorted([*shards, *gone], key=lambda shard: shard.name)
+            found[listed.name] = LooseShard(listed.name, loose, 0, 0)
+    return [found[name] for name in sorted(found)]
 
 
 class ArchiveDamage:

@@ -19,11 +19,16 @@ from triptych.runs.jsonl import write_jsonl
 from triptych.runs.loose_changes import LooseChanges
 from triptych.runs.missing_sources import GoneShard, ListedShard, gone_archives, listed_shards
 from triptych.runs.record_edits import Edits, as_back, as_gone, edits_of, write_edited
+from triptych.sources.image_format import has_decoder_now
 from triptych.sources.loose_files import LooseFiles, LooseShard
+from triptych.sources.regular_files import READ_ERROR
 from triptych.sources.shard import Shard
 
 NEVER_EMBEDDED = "gone before it was embedded"
 """The fingerprint that is noted of such an archive, so that it is embedded when it is back."""
+
+_NO_DECODER, _COULD_NOT_BE_READ = b"install triptych[", f'"unreadable":"{READ_ERROR}'.encode()
+"""In a file of records."""
 
 MOST_NAMED = 3
 """Files that one line names."""
@@ -93,7 +98,10 @@ def find_changes(run: RunFolder, shards: Sequence[Shard]) -> SourceChanges:
     todo = sorted([*archives.todo, *(shard for _, shard in cut)], key=lambda shard: shard.name)
     lines = [
         *gone_archives([*archives.todo, *archives.gone]),
-        *(f"{shard.archive_key} has changed: all of it is embedded again" for shard in archives.anew),
+        *(
+            f"{shard.archive_key} has changed, or can be read now: all of it is embedded again"
+            for shard in archives.anew
+        ),
         *_line(loose.gone, "not in the sources any more"),
         *_line(loose.changed, "changed"),
     ]
@@ -161,10 +169,15 @@ class _Archives:
             self.edits[name] = edits_of(self._run, name, as_back if is_back else as_gone)
 
     def _is_same(self, shard: Shard, noted: ListedShard | None) -> bool:
-        """By size and time; by the bytes of all members where the time alone differs or nothing is noted."""
+        """By size and time; by the bytes of all members where the time alone differs, nothing is noted, or
+        some of it could not be read."""
         now = shard.fingerprint()
         if noted is not None and noted.fingerprint == now:
-            return True
+            said = self._run.images_file(shard.name).read_bytes()
+            if _NO_DECODER in said and has_decoder_now(said.decode()):
+                return False
+            if _COULD_NOT_BE_READ not in said:
+                return True
         if noted is not None and noted.fingerprint.rpartition("\t")[0] != now.rpartition("\t")[0]:
             return False
         records = self._run.images(shard.name)

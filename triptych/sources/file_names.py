@@ -132,6 +132,8 @@ def usable_key(name: str) -> tuple[str, str | None]:
     except UnicodeEncodeError:
         shown = name.encode(errors="surrogateescape").decode(errors="backslashreplace")
         return shown, "unusable name: it is not UTF-8; rename the file"
+    if "\0" in name:
+        return name.replace("\0", "\\x00"), "unusable name: it has a NUL; rename the file"
     return name, None
 
 

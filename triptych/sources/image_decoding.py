@@ -17,7 +17,7 @@ from PIL import Image, ImageChops, ImageFile, TiffImagePlugin, _imaging
 
 from triptych.errors import UnreadableImageError
 from triptych.executors.memory_budget import MemoryBudget
-from triptych.sources.image_format import ImageFormat, image_format
+from triptych.sources.image_format import ImageFormat, image_format, missing_decoder
 from triptych.sources.pixels import chunks, jpeg, libtiff, tiff
 from triptych.sources.pixels.bare_file import BareFile, from_metadata, turned_upright
 from triptych.sources.pixels.bare_file import upright_size as size_upright
@@ -146,9 +146,7 @@ def _decoder(found: ImageFormat) -> Callable[[io.BytesIO, str], ImageFile.ImageF
     try:
         decoder: Callable[[io.BytesIO, str], ImageFile.ImageFile] = getattr(import_module(module), name)
     except ImportError:
-        raise UnreadableImageError(
-            f"unsupported format: {found.name}: install triptych[{found.extra}]"
-        ) from None
+        raise UnreadableImageError(missing_decoder(found)) from None
     return decoder
 
 

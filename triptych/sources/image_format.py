@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from triptych.extras import is_installed
+
 HEAD_BYTES = 64
 """So many of a file tell its format. More do no harm."""
 
@@ -66,6 +68,21 @@ _AVIF_BRANDS = frozenset({b"avif", b"avis"})
 _HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"})
 _OTHER_HEIF_BRANDS = frozenset({b"mif1", b"mif2", b"msf1"})
 """The family of both. A file that names none of theirs is left to the decoder of HEIC."""
+
+
+_NO_DECODER = re.compile(r"unsupported format: ([^:]+): install ")
+
+
+def missing_decoder(extra_of: ImageFormat) -> str:
+    """The reason that a record keeps of a picture whose decoder isn't installed."""
+    return f"unsupported format: {extra_of.name}: install triptych[{extra_of.extra}]"
+
+
+def has_decoder_now(reasons: str) -> bool:
+    """Whether a decoder that ``reasons`` say is missing has been installed since."""
+    names = set(_NO_DECODER.findall(reasons))
+    formats = [each for each in (HEIC, *(found for _, found in _STARTS)) if each.name in names and each.extra]
+    return any(is_installed((each.decoder or "").partition(".")[0]) for each in formats)
 
 
 def image_format(head: bytes) -> ImageFormat | None:

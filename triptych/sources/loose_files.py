@@ -144,8 +144,9 @@ class LooseShard:
             return FoundFile(key=key, unreadable=reason)
         modified_ns = 0
         try:
-            _, modified_ns = self.loose.size_and_time(at)  # before: a change meanwhile is seen next time
-            return FoundFile(key=key, content=read_regular(path), modified_ns=modified_ns)
+            # Before: a change meanwhile is seen next time.
+            size_bytes, modified_ns = self.loose.size_and_time(at)
+            return FoundFile(key=key, content=read_regular(path, size_bytes), modified_ns=modified_ns)
         except (OSError, MemoryError) as error:
             return FoundFile(key=key, modified_ns=modified_ns, unreadable=why_not_read(error))
         except UnreachableError as error:
@@ -165,8 +166,8 @@ class LooseShard:
         with contextlib.suppress(OSError, MemoryError):
             size_bytes, _ = size_and_time_of(beside)
             if size_bytes is not None and size_bytes <= MAX_TEXT_FILE_BYTES:
-                return read_regular(beside)
+                return read_regular(beside, size_bytes)
         return None
 
     def read(self, key: str, offset_bytes: int | None, size_bytes: int) -> bytes:
-        return read_regular(self.loose.path_of(key))
+        return read_regular(self.loose.path_of(key), size_bytes)

@@ -80,7 +80,7 @@ class MembersShard:
         """Every member that isn't passed over. A name that comes again is listed as unreadable, as its key
         would not be unique."""
         seen: set[str] = set()
-        members = listed = 0
+        members = listed = left_out = 0
         try:
             with self.open() as raw:
                 for member in self.members(raw):
@@ -89,6 +89,7 @@ class MembersShard:
                         at = f"#{member.offset_bytes}" if member.offset_bytes else ""
                         file = FoundFile(key=f"{self.archive_key}{at}", unreadable=member.reason)
                     elif self._is_passed_over(member):
+                        left_out += member.is_file and not is_passed_over(member.name)
                         continue
                     else:
                         file = self._found(raw, member, seen)
@@ -98,7 +99,7 @@ class MembersShard:
         except (OSError, MemoryError) as error:
             yield FoundFile(key=self.archive_key, unreadable=why_not_read(error))
             return
-        if not listed:
+        if not listed and not left_out:
             what = f"none of its {members:,} members can be an image" if members else "it has no members"
             what = "the file has no bytes" if is_empty else what
             yield FoundFile(key=self.archive_key, unreadable=f"empty archive: {what}")

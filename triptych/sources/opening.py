@@ -15,7 +15,7 @@ import os
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from triptych.errors import UsageError
 from triptych.sources.config import InputConfig
@@ -27,7 +27,7 @@ from triptych.sources.reading_ahead import map_ahead
 from triptych.sources.regular_files import SizeAndTime, size_and_time_of
 from triptych.sources.remote_storage import UnreachableError, is_url, is_web
 from triptych.sources.shard import Archive, Shard, UnreadableArchive
-from triptych.sources.source_kinds import SOURCE_KINDS, SourceKind, recognise, without_suffix
+from triptych.sources.source_kinds import PARQUET, SOURCE_KINDS, SourceKind, recognise, without_suffix
 from triptych.sources.unpacking import temporary_folder
 
 DEFAULTS = InputConfig()
@@ -115,9 +115,12 @@ class _Found:
     def _add(self, listed: Listed, kind: SourceKind | str | None, *, alone: bool) -> None:
         """Take in a file. ``alone``: it was named by itself."""
         root, (key, _) = listed.root, usable_key(listed.path)
+        is_left_out = self._chosen != EVERYTHING and self._chosen.leaves_out(key)
         if isinstance(kind, SourceKind):
+            if kind is PARQUET and is_left_out:  # its rows have no names that could be chosen
+                return
             self._add_archive(root, key, kind, listed.size_and_time)
-        elif self._chosen != EVERYTHING and self._chosen.leaves_out(key):
+        elif is_left_out:
             return
         elif kind is None:
             _refuse_other(key, root, self.roots.setdefault(key, root))
@@ -177,15 +180,18 @@ class _Found:
         return opened
 
     def refuse_shared_keys(self, images: Sequence[str]) -> None:
-        """Raise UsageError where one of the loose ``images``, sorted, could have the key of a member."""
+        """Raise UsageError where one of the loose ``images``, sorted, or a member of another archive, could
+        have the key of a member."""
         for name, path in self._holding.items():
+            above = name.rpartition("/")[0]
+            while above and above not in self._holding:
+                above = above.rpartition("/")[0]
+            if above:
+                other = self._holding[above]
+                _refuse_shared(self._archives[other][0], other, self._archives[path][0], path)
             at = bisect.bisect_left(images, f"{name}/")
             if at < len(images) and images[at].startswith(f"{name}/"):
-                raise UsageError(
-                    f"{self._archives[path][0]}/{path} and {self.roots[images[at]]}/{images[at]} would share"
-                    " keys, as an archive stands for a folder of its name; rename one, or name only one as a"
-                    " source"
-                )
+                _refuse_shared(self._archives[path][0], path, self.roots[images[at]], images[at])
 
 
 def _kind_of(listed: Listed) -> tuple[Listed, SourceKind | str | None]:
@@ -221,6 +227,13 @@ def _refuse_other(path: str, root: str, known_root: str, known_path: str | None 
             f"{known_root}/{known_path or path} and {root}/{path} would both get the key {key}; name one"
             " folder above both as the source, or a folder with a link to each, so that keys stay unique"
         )
+
+
+def _refuse_shared(root: str, path: str, other_root: str, other_path: str) -> NoReturn:
+    raise UsageError(
+        f"{root}/{path} and {other_root}/{other_path} would share keys, as an archive stands for a folder of"
+        " its name; rename one, or name only one as a source"
+    )
 
 
 def _refuse_no_images(sources: Sequence[str | Path], shards: Sequence[Shard], loose: LooseFiles) -> None:

@@ -209,9 +209,8 @@ def _shards(archive: Archive, footer: Footer) -> Sequence[Shard] | str:
     first = row = 0
     while first < len(footer.group_rows):
         end = max(bisect.bisect_right(images, images[first] + FILES_PER_SHARD) - 1, first + 1)
-        name = (
-            archive.name if first == 0 and end == len(footer.group_rows) else f"{archive.name}/rows-{row:09d}"
-        )
+        # The first keeps its name when the file grows.
+        name = archive.name if first == 0 else f"{archive.name}/rows-{row:09d}"
         fits = max(footer.group_bytes[first:end]) <= MAX_ROW_GROUP_BYTES
         kind = ParquetShard if fits else CopiedParquetShard
         shards.append(kind(name, archive, footer, range(first, end)))

@@ -12,13 +12,16 @@ import stat
 from typing import IO, Any, cast
 
 from triptych.sources.remote_file import RemoteFile
-from triptych.sources.remote_storage import is_url, size_and_version
+from triptych.sources.remote_storage import is_url, read_at_once, size_and_version
 
 MAX_FILE_BYTES = 2 * 1024**3
 """Of an image: what 400 million pixels have at 16 bits a colour, not compressed."""
 
 MAX_TEXT_FILE_BYTES = 1024 * 1024
 """Of a file with what is said of an image: SA-1B's .json with all its masks has some hundred thousand."""
+
+READ_ERROR = "read error"
+"""Begins the reason of what could not be read that time, and may be the next."""
 
 _KINDS = (
     (stat.S_ISFIFO, "a pipe"),
@@ -43,7 +46,7 @@ def why_not_read(error: OSError | MemoryError) -> str:
         return error.reason
     if isinstance(error, MemoryError):
         return "too large: there is not enough memory for it"
-    return f"read error: {error.strerror or error}"
+    return f"{READ_ERROR}: {error.strerror or error}"
 
 
 def open_regular(path: str, *, in_ranges: bool = False) -> IO[bytes]:
@@ -65,9 +68,15 @@ def size_of(file: IO[bytes] | Any) -> int:
     return file.size if isinstance(file, RemoteFile) else os.fstat(file.fileno()).st_size
 
 
-def read_regular(path: str) -> bytes:
-    """All that ``path`` holds, as far as its size says. Raises OSError as above, or as it is too large."""
-    with open_regular(path, in_ranges=True) as file:
+def read_regular(path: str, size_bytes: int | None = None) -> bytes:
+    """All that ``path`` holds, as far as its size says. Raises OSError as above, or as it is too large.
+
+    ``size_bytes``: as listed, where it was. What is in object storage is then one request, not two.
+    """
+    tried = size_bytes is not None and size_bytes <= MAX_FILE_BYTES and is_url(path)
+    if tried and (content := read_at_once(path)) is not None:
+        return content
+    with open_regular(path, in_ranges=not tried) as file:  # in blocks where it didn't come at once
         return read_bounded(file, size_of(file))
 
 

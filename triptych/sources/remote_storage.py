@@ -84,7 +84,9 @@ def filesystem(url: str) -> tuple[Any, str]:
     if scheme not in SCHEMES:
         raise UsageError(f"{url}: expected {', '.join(f'{each}://' for each in SCHEMES)}")
     try:
-        return fsspec.core.url_to_fs(url, use_listings_cache=False)  # type: ignore[no-any-return]
+        kind = fsspec.get_filesystem_class(scheme)  # its url_to_fs would take :: in a name for two URLs
+        files = kind(**{**kind._get_kwargs_from_urls(url), "use_listings_cache": False})
+        return files, kind._strip_protocol(url)
     except ImportError as error:
         command = install(EXTRAS.get(scheme, scheme))
         raise SetupError(f"{url} can't be read, as a library isn't installed ({error}); {command}") from None
@@ -161,6 +163,19 @@ def info_of(url: str) -> dict[str, Any]:
     """What fsspec knows of a file or folder. Raises FileNotFoundError, UnreachableError."""
     files, path = filesystem(url)
     return persistently(url, lambda: files.info(path))
+
+
+def read_at_once(url: str) -> bytes | None:
+    """All of an object, in one request; None where that fails, for whatever reason: reading it in parts says
+    why, or goes on where connections are cut. None for web servers too, where nobody knows how much comes."""
+    if is_web(url):
+        return None
+    files, path = filesystem(url)
+    try:
+        content: bytes = files.cat_file(path, start=0)  # without a start s3fs asks for the size first
+        return content
+    except Exception:  # every service's client raises its own
+        return None
 
 
 def is_remote_folder(url: str) -> bool:

@@ -7,10 +7,12 @@ help a model along: one that can't be read is none. Not its job: what becomes of
 
 from __future__ import annotations
 
+import codecs
+import datetime
+import json
+import math
 from collections.abc import Iterator, Mapping
 from typing import Protocol, runtime_checkable
-
-import msgspec
 
 from triptych.sources.shard import Shard
 
@@ -38,6 +40,7 @@ class Texts:
 
     def __init__(self, shard: Shard, field: str) -> None:
         self._texts: dict[str, str] = {}
+        self._has_rows = isinstance(shard, WithColumns)
         if isinstance(shard, WithColumns):
             self._texts = {key: text for key, value in shard.column(field) if (text := _as_text(value))}
         elif isinstance(shard, WithFilesBeside):
@@ -51,8 +54,8 @@ class Texts:
 
         ``a.b.jpg`` has its text in ``a.b.txt``, as trainers put it, or in ``a.txt``, as WebDataset does.
         """
-        row = key.rpartition("/")[0]  # of one in a list of images
-        for name in (_stem(key), _first_stem(key), key, row):
+        row = [key, key.rpartition("/")[0]] if self._has_rows else []  # of one in a list of images
+        for name in (_stem(key), _first_stem(key), *row):
             if name in self._texts:
                 return self._texts[name]
         return ""
@@ -70,14 +73,19 @@ def _first_stem(key: str) -> str:
 
 def _in_json(content: bytes, field: str) -> object:
     try:
-        found = msgspec.json.decode(content)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+        found = json.loads(content.removeprefix(codecs.BOM_UTF8))  # not msgspec's: NaN is all over the web
+    except (ValueError, RecursionError):
         return None
     return found.get(field) if isinstance(found, Mapping) else None
 
 
 def _as_text(value: object) -> str:
-    """Words and numbers as they are, several with commas: tags come as lists."""
+    """Words, numbers and dates as they are, several with commas: tags come as lists. NaN and infinity are
+    none, and half a character is a question mark."""
     if isinstance(value, list):
         return ", ".join(text for each in value if (text := _as_text(each)))
-    return str(value).strip() if isinstance(value, str | int | float) else ""
+    if isinstance(value, float) and not math.isfinite(value):
+        return ""
+    if not isinstance(value, str | int | float | datetime.date):
+        return ""
+    return str(value).encode("utf-8", "replace").decode().strip()

@@ -7,6 +7,8 @@ stage); measures and screens (see screens); how sets are found (see sets).
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
 import time
 from bisect import bisect_left
@@ -23,6 +25,7 @@ from triptych.runs.context import RunContext
 from triptych.runs.folder import RunFolder, Setting
 from triptych.runs.jsonl import write_jsonl
 from triptych.runs.ledger.noted import as_note
+from triptych.sources.loose_files import LooseFiles, LooseShard
 from triptych.sources.shard import Shard
 from triptych.sources.texts import Texts
 
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
     from triptych.grouping.sets.thresholds import Thresholds
     from triptych.records import Duplicate, ImageSet
 
-SETS_DATA_VERSION = 7
+SETS_DATA_VERSION = 8
 """Of group and the folders neighbours and sets. Raise it when the same embeddings would give other sets."""
 
 FOLDER = "folder"
@@ -157,10 +160,11 @@ def _groups(
     from triptych.grouping.sets.groups import groups_from
 
     if field == FOLDER:
-        names = [key.rpartition("/")[0] for key in keys]
+        loose = next((each.loose for each in sources if isinstance(each, LooseShard)), LooseFiles({}, {}))
+        names = [_folder_of(key, loose) for key in keys]
     else:
         names = _in_sources(folder, field, sources, keys)
-    if not any(names):
+    if keys and not any(names):
         setting = "together" if config.together else "apart"
         raise UsageError(
             f"sets.{setting} is {field!r}, and no image has that; expected {FOLDER}, a key of the .json"
@@ -168,6 +172,13 @@ def _groups(
             key=f"sets.{setting}",
         )
     return groups_from(names, together=bool(config.together))
+
+
+def _folder_of(key: str, loose: LooseFiles) -> str:
+    """That which an image lies in; of an archive a folder in it, or the archive."""
+    with contextlib.suppress(FileNotFoundError):
+        return os.path.dirname(loose.path_of(key))
+    return key.rpartition("/")[0] or "."
 
 
 def _in_sources(folder: RunFolder, field: str, sources: Sequence[Shard], keys: Sequence[str]) -> list[str]:

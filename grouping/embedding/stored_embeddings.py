@@ -99,6 +99,10 @@ def open_stored(embeddings: Path, keys_file: Path | None) -> list[StoredShard]:
     where a file is no matrix of floats, widths differ, or keys don't match the rows.
     """
     paths = _files_of(embeddings) if embeddings.is_dir() else [embeddings]
+    by_name = {path.stem: path for path in paths}
+    for path in paths:
+        if (other := by_name[path.stem]) is not path:
+            raise UsageError(f"{path} and {other} would both be shard {path.stem}; rename one")
     shapes = [_shape(path) for path in paths]
     for path, (_, width) in zip(paths, shapes, strict=True):
         if width != shapes[0][1]:

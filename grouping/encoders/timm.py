@@ -39,9 +39,15 @@ def resolve(name: str, pretrained: str | None) -> Checkpoint:
         folder = Path(name).expanduser()
         digest = digest_of_model(folder, "timm", ["config.json"], "model.safetensors")
         return Checkpoint(model=name, name=f"local-dir:{folder}", folder=folder, identity=f"timm {digest}")
-    if pretrained is not None and Path(pretrained).is_file():
-        identity = f"{PREFIX}{name} sha256:{sha256_of(Path(pretrained))}"
-        return Checkpoint(model=name, name=name, weights=pretrained, identity=identity)
+    file = Path(pretrained or "").expanduser()
+    if pretrained is not None and file.is_file():
+        identity = f"{PREFIX}{name} sha256:{sha256_of(file)}"
+        return Checkpoint(model=name, name=name, weights=str(file), identity=identity)
+    if pretrained is not None and ("/" in pretrained or file.suffix):
+        raise SetupError(
+            f"embedding.pretrained {pretrained} is not there; expected weights of {PREFIX}{name}",
+            key="embedding.pretrained",
+        )
     return Checkpoint(model=name, name=name, identity=f"{PREFIX}{name}")
 
 

@@ -293,3 +293,12 @@ def test_lost_rows_are_taken_over_again(tmp_path: Path) -> None:
     assert 0 == outcome.exit_code, outcome.output
     assert (tmp_path / "run" / "embeddings" / "rows.npy").exists()
     assert sets == (tmp_path / "run" / "sets.jsonl").read_bytes()
+
+
+def test_files_that_would_be_one_shard_are_refused(tmp_path: Path) -> None:
+    """The rows of one would be taken for those of the other."""
+    for name in ("a.npy", "a.NPY"):
+        with (tmp_path / name).open("wb") as file:
+            np.save(file, _rows())
+    with pytest.raises(UsageError, match="would both be shard a; rename one"):
+        open_stored(tmp_path, None)

@@ -137,6 +137,13 @@ def test_a_model_that_is_not_there_is_one_line_with_a_way_out(name: str, message
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("weights_file", ["/weights/typo.pth", "~/w.safetensors", "typo.pt"])
+def test_a_checkpoint_that_is_not_there_is_refused(weights_file: str) -> None:
+    """Published weights aren't taken in its place."""
+    with pytest.raises(SetupError, match="is not there; expected weights of timm:"):
+        resolve_encoder(f"timm:{NAME}", weights_file)
+
+
 def test_a_checkpoint_of_another_model_is_refused(dinov2: Path) -> None:
     """In one line, before the first image, whatever is missing in it."""
     with pytest.raises(SetupError, match=f"embedding model timm:{NAME} can't be loaded") as caught:

@@ -85,3 +85,14 @@ def test_a_slow_unit_is_given_to_an_idle_worker_too_and_counts_once(monkeypatch:
     assert [] == lose(units, 1)
     assert units.finish(2)
     assert not units.are_left
+
+
+def test_units_far_ahead_of_one_that_is_slow_wait_for_it() -> None:
+    """Where results are wanted in order, they would pile up. It may be given out a second time meanwhile."""
+    units = Units("abcdef", most_ahead=3)
+    assert [0, 1, 2, None] == [(units.next_for({9}) or [None])[0] for _ in range(4)]
+    units.finish(1), units.finish(2)
+    assert units.next_for({9}) is None
+    assert units.are_left
+    units.finish(0)
+    assert [3, 4, 5, None] == [(units.next_for({9}) or [None])[0] for _ in range(4)]

@@ -55,6 +55,10 @@ class GivenUp(NamedTuple):
 
 Event = Finished | Progressed | Lost | GivenUp
 
+AHEAD = 4
+"""Units for each worker that are taken while an earlier one isn't finished, where results are wanted in
+order."""
+
 MAX_DEATHS = 3
 """Of workers that had the same unit: once can be bad luck."""
 
@@ -94,8 +98,9 @@ class Executor(Protocol):
     def workers(self) -> int:
         """How many units are under way at a time, at most."""
 
-    def run(self, units: Iterable[Any]) -> Iterator[Event]:
+    def run(self, units: Iterable[Any], *, most_ahead: int | None = None) -> Iterator[Event]:
         """Have every one of ``units`` done, or given up. A few are taken ahead of what was finished, not all.
+        ``most_ahead``: so many at most from the first one on that isn't finished, however slow that is.
 
         Raises what the work raised, where that is an error that no other worker could avoid; what a unit was
         given up for, where one was before and none has been finished since.
@@ -176,13 +181,13 @@ def side_by_side(threads: int, work: Work) -> Work:
 
 
 def in_order(executor: Executor, units: Iterable[Any]) -> Iterator[Any]:
-    """The results of ``units`` in their order. Those that came early wait, a few for each worker.
+    """The results of ``units`` in their order. Those that came early wait, AHEAD for each worker at most.
 
     Raises what a unit was given up for, when its turn comes.
     """
     waiting: dict[int, Finished | GivenUp] = {}
     due = 0
-    for event in executor.run(units):
+    for event in executor.run(units, most_ahead=AHEAD * max(executor.workers, 2)):
         if isinstance(event, Finished | GivenUp):
             waiting[event.number] = event
             while due in waiting:

@@ -77,9 +77,9 @@ class LocalExecutor:
     def __exit__(self, *_: object) -> None:
         self._end_all()
 
-    def run(self, units: Iterable[Any]) -> Iterator[Event]:
+    def run(self, units: Iterable[Any], *, most_ahead: int | None = None) -> Iterator[Event]:
         """See Executor."""
-        left = Units(units)
+        left = Units(units, most_ahead=most_ahead)
         self._deaths.clear()
         while left.give_out(self._processes):
             by_pipe = {process.pipe: process for process in self._processes}

@@ -44,9 +44,13 @@ class Done(NamedTuple):
 class Units:
     """Numbered as they are taken."""
 
-    def __init__(self, units: Iterable[Any], *, copy_after_s: float | None = None) -> None:
-        """``copy_after_s``: a unit is given to a second worker after so long at least; None: never."""
+    def __init__(
+        self, units: Iterable[Any], *, copy_after_s: float | None = None, most_ahead: int | None = None
+    ) -> None:
+        """``copy_after_s``: a unit is given to a second worker after so long at least; None: never.
+        ``most_ahead``: see Executor.run."""
         self._untaken: Iterator[tuple[int, Any]] | None = enumerate(units)
+        self._next, self._most_ahead = 0, most_ahead
         self._again: deque[int] = deque()
         """Those of workers that died."""
         self._open: dict[int, _Open] = {}
@@ -60,6 +64,12 @@ class Units:
     def are_left(self) -> bool:
         """Whether any is not finished yet."""
         return bool(self._untaken is not None or self._open)
+
+    @property
+    def _is_far_ahead(self) -> bool:
+        """Whether the first unit that isn't finished has to come first."""
+        first = next(iter(self._open), self._next)  # they are opened in order
+        return self._most_ahead is not None and self._next - first >= self._most_ahead
 
     def is_open(self, number: int) -> bool:
         """Whether a unit was given out and is not finished."""
@@ -80,9 +90,10 @@ class Units:
             if self._deaths[self._again[0]] and in_hand:
                 return None
             return self._given(self._again.popleft())
-        if self._untaken is not None:
+        if self._untaken is not None and not self._is_far_ahead:
             taken = next(self._untaken, None)
             if taken is not None:
+                self._next += 1
                 self._open[taken[0]] = _Open(taken[1])
                 return self._given(taken[0])
             self._untaken = None

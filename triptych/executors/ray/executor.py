@@ -91,9 +91,10 @@ class RayExecutor:
     def __exit__(self, *_: object) -> None:
         self._end_all()
 
-    def run(self, units: Iterable[Any]) -> Iterator[Event]:
+    def run(self, units: Iterable[Any], *, most_ahead: int | None = None) -> Iterator[Event]:
         """See Executor."""
-        left = Units((stored(self._folder, unit) for unit in units), copy_after_s=COPY_AFTER_S)
+        kept = (stored(self._folder, unit) for unit in units)
+        left = Units(kept, copy_after_s=COPY_AFTER_S, most_ahead=most_ahead)
         self._first += NUMBERS_A_RUN
         for worker in self._workers.values():
             worker.begin(self._first)

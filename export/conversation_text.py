@@ -33,7 +33,9 @@ def without_reserved_words(text: str) -> str:
     """
     if "<" not in text and "[" not in text and "◁" not in text:
         return text
-    return _RESERVED_WORD.sub(_as_words, text)
+    while (changed := _RESERVED_WORD.sub(_as_words, text)) != text:  # one may stand within another
+        text = changed
+    return text
 
 
 def _as_words(found: re.Match[str]) -> str:

@@ -34,6 +34,8 @@ class Parts:
         """``path_of`` is given the number of a part, from 0. ``rows_a_file`` 0: all in one."""
         self._path_of, self._file_type, self._row_type = path_of, file_type, row_type
         self._job, self._rows_a_file = job, rows_a_file
+        self._rows_before = 0
+        """In the parts before."""
         self.entries: list[FileEntry] = []
         """Of the parts that are on disk, in order."""
         self._open(0)
@@ -56,7 +58,9 @@ class Parts:
             start = end
 
     def _write(self, lines: bytes, rows: int, rewritten: int, files: Iterable[CaptionedFiles]) -> None:
-        self._file.write(lines, files)
+        first = self._rows_before + self._rows
+        named = (each._replace(name=f"{self._job}-{at:09d}") for at, each in enumerate(files, first))
+        self._file.write(lines, named)
         self._rows += rows
         self._rewritten += rewritten
 
@@ -67,6 +71,7 @@ class Parts:
     def _finish_part(self) -> None:
         with self._file:
             pass
+        self._rows_before += self._rows
         self.entries.append(
             FileEntry(
                 sha256=self._file.sha256,

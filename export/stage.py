@@ -36,14 +36,14 @@ from triptych.export.manifest import (
     read_manifest,
 )
 from triptych.runs.captions_digest import captions_digest
-from triptych.runs.checks import checked_jobs
+from triptych.runs.checks import checked_jobs, checks_of
 from triptych.runs.context import RunContext
 from triptych.runs.folder import RunFolder
 from triptych.runs.jsonl import make_folder, sha256_of, sync_directory, write_json, written_whole
 from triptych.runs.ledger import Ledger
 from triptych.runs.stage_record import JobChecks, Setting
 
-DATA_VERSION = 3
+DATA_VERSION = 4
 """Raise it when the same captions and settings would give other bytes."""
 
 _READ = ("images", "sets.jsonl", "duplicates.jsonl", "screened.jsonl", "verdicts")
@@ -72,11 +72,21 @@ def export_run(context: RunContext, config: ExportConfig, sources: ListSources =
     }
     if checks := _checks(context):
         inputs["checked"] = hashlib.sha256(msgspec.json.encode(checks, order="deterministic")).hexdigest()
+    elif checked_jobs(run, [job.name for job in context.jobs]):
+        context.progress.say(
+            "note: captions were checked after they were filtered;"
+            f" `triptych filter {run.path}` takes that into account"
+        )
     before = run.run_file.stages.get(run.export_stage)
     if not run.begin_stage(run.export_stage, export_settings(config), inputs):
         run.refuse_changed_files(run.export_stage)
         return False
     try:
+        if run.export_folder.is_symlink():
+            raise SetupError(
+                f"{run.export_folder} is a link, which an export can't take the place of; make"
+                f" {run.export_folder.parent} one, or name another export with --to"
+            )
         _build(context, config, sources)
     except BaseException:
         run.restore_stage(run.export_stage, before)
@@ -183,8 +193,13 @@ def _describe(
 
 
 def _checks(context: RunContext) -> dict[str, JobChecks]:
-    """What came of the checks of each job that was checked."""
-    found = checked_jobs(context.folder, [job.name for job in context.jobs])
+    """What came of the checks of each job, as far as the verdicts take them into account."""
+    run, names = context.folder, [job.name for job in context.jobs]
+    verdicts, counted = run.run_file.stages.get("verdicts"), checks_of(run, names)
+    now = run.digest(*counted) if counted else None
+    if verdicts is None or verdicts.inputs.get("checks") != now:
+        return {}
+    found = checked_jobs(run, names)
     return {job: msgspec.structs.replace(each, made_of=None) for job, each in found.items()}
 
 

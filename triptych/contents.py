@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from triptych.config import Config
-from triptych.errors import SetupError
+from triptych.errors import SetupError, UsageError
 from triptych.extras import is_installed, require
 from triptych.jobs import Job
 from triptych.progress import Progress
@@ -138,13 +138,15 @@ class RunContents:
     def rows(self, job: str, export: str = "") -> Iterator[dict[str, Any]]:
         """The exported rows of ``job``, as the files hold them, of the export that is called ``export``.
 
-        Raises SetupError where nothing was exported.
+        Raises SetupError where nothing was exported, UsageError where that export has no such job.
         """
         from triptych.export.containers.rows_file import read_lines
         from triptych.export.manifest import read_manifest
 
         folder = self.folder.with_export(export_stage(export)).export_folder
         manifest = read_manifest(folder)
+        if job not in manifest.jobs:
+            raise UsageError(f"{folder} has no job {job!r}; it has {', '.join(manifest.jobs)}")
         for name, entry in manifest.files.items():
             if entry.job == job:
                 for line in read_lines(folder / name, manifest.file_type):

@@ -1,7 +1,7 @@
 """What a run has finished, copied to object storage or to the Hugging Face hub.
 
-Comes in: a local file or folder that is whole, and a URL. Goes out: the same there; nothing there is deleted.
-Not its job: making it.
+Comes in: a local file or folder that is whole, and a URL. Goes out: the same there; of what is there
+nothing is deleted but a manifest that isn't so any more. Not its job: making it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ HUB = "hf://datasets/"
 
 
 def upload_folder(folder: Path, url: str, last: str) -> None:
-    """Copy all files below ``folder``, that called ``last`` at the end: where it is, all are.
+    """Copy all files below ``folder``, that called ``last`` at the end, and before that none of this name is
+    there: where it is, all are.
 
     Raises UsageError where other files are there, SetupError where it can't be written.
     """
@@ -26,6 +27,9 @@ def upload_folder(folder: Path, url: str, last: str) -> None:
         raise UsageError(
             f"{url} holds other files, such as {others[0]}; name a place of its own, or remove them"
         )
+    storage, target = _writable(f"{url.rstrip('/')}/{last}")
+    if persistently(url, lambda: storage.exists(target)):  # of an upload before
+        persistently(url, lambda: storage.rm(target))
     for name in [*sorted(names - {last}), last]:
         upload_file(folder / name, f"{url.rstrip('/')}/{name}")
 
@@ -39,10 +43,16 @@ def upload_file(path: Path, url: str) -> None:
         raise SetupError(f"{url} has {size_bytes:,} bytes, {path} {path.stat().st_size:,}; upload it again")
 
 
-def push(folder: Path, url: str, *, private: bool) -> str:
-    """Upload ``folder`` as a dataset of the hub, which is made if it isn't there. Returns its address.
+def refuse_unwritable(url: str) -> None:
+    """Raise UsageError, SetupError where nothing can be uploaded to ``url``, as far as a look there tells."""
+    _names_in(url)
 
-    huggingface_hub's own upload goes on where an earlier one was cut off. Raises UsageError, SetupError.
+
+def push(folder: Path, url: str, names: Sequence[str], *, private: bool) -> str:
+    """Upload the files ``names`` of ``folder`` as a dataset of the hub, which is made if it isn't there.
+
+    Returns its address. huggingface_hub's own upload goes on where an earlier one was cut off. Raises
+    UsageError, SetupError.
     """
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HFValidationError
@@ -53,7 +63,9 @@ def push(folder: Path, url: str, *, private: bool) -> str:
     hub = HfApi()
     try:
         repo = hub.create_repo(name, repo_type="dataset", private=private or None, exist_ok=True)
-        hub.upload_folder(repo_id=repo.repo_id, repo_type="dataset", folder_path=folder)
+        hub.upload_folder(
+            repo_id=repo.repo_id, repo_type="dataset", folder_path=folder, allow_patterns=[*names]
+        )
     except HFValidationError as error:
         raise UsageError(f"{url}: {error}") from None
     except Exception as error:  # of the library that its release happens to send with

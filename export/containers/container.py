@@ -26,6 +26,8 @@ class CaptionedFiles(NamedTuple):
     caption: str
     images: Sequence[bytes]
     """The bytes of each image's file, in the order of the row."""
+    name: str = ""
+    """That no other row of the export has."""
 
 
 class Container(Protocol):

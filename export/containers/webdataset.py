@@ -1,7 +1,8 @@
 """Tars as WebDataset reads them: the files of a sample have one name and lie side by side.
 
-Comes in: rows with their images. Goes out: of row 17 ``000000017.jpg`` (of a set ``000000017.0.jpg`` and so
-on), ``000000017.txt``, the caption alone, and ``000000017.json``, the row. The images are the files that were
+Comes in: rows with their images. Goes out: of row 17 of a job, from 0, ``single_en-000000017.jpg`` (of a set
+``multi_en-000000017.0.jpg`` and so on), ``.txt`` of that name, the caption alone, and ``.json``, the row: no
+two samples of an export have one name, so all tars unpack into one folder. The images are the files that were
 found; what they are called follows from what they are. Bytes depend on the rows alone. Not its job: which
 rows are in which tar (see parts).
 """
@@ -26,24 +27,22 @@ _BLOCK_BYTES = 512
 class _Tar:
     def __init__(self, file: Sink, row_type: type[msgspec.Struct]) -> None:
         self._file = file
-        self._samples = 0
 
     def write(self, lines: bytes, files: Iterable[CaptionedFiles] = ()) -> None:
         for line, of_row in zip(lines.splitlines(), files, strict=True):
-            several = len(of_row.images) > 1
+            name, several = of_row.name, len(of_row.images) > 1
             for place, image in enumerate(of_row.images):
-                self._add(f"{place}.{_suffix(image)}" if several else _suffix(image), image)
-            self._add("txt", of_row.caption.encode())
-            self._add("json", line)
-            self._samples += 1
+                self._add(f"{name}.{f'{place}.' if several else ''}{_suffix(image)}", image)
+            self._add(f"{name}.txt", of_row.caption.encode())
+            self._add(f"{name}.json", line)
 
     def close(self) -> None:
         self._file.write(bytes(2 * _BLOCK_BYTES))
 
-    def _add(self, suffix: str, content: bytes) -> None:
-        member = tarfile.TarInfo(f"{self._samples:09d}.{suffix}")
+    def _add(self, name: str, content: bytes) -> None:
+        member = tarfile.TarInfo(name)
         member.size = len(content)
-        self._file.write(member.tobuf(tarfile.USTAR_FORMAT))
+        self._file.write(member.tobuf(tarfile.PAX_FORMAT))
         self._file.write(content)
         self._file.write(bytes(-len(content) % _BLOCK_BYTES))
 
@@ -88,7 +87,7 @@ TAR = ContainerSpec(
     _read,
     read_images=_read_images,
     rows_a_file=10_000,
-    hint="WebDataset tars: sample `000000017` has the image as `.jpg`, `.png` and so on (those of a set are"
-    " `.0.jpg`, `.1.jpg` ...), the caption as `.txt`, and the row as `.json`. Unpacked (`tar xf`), a caption"
-    " lies beside its image, as kohya-ss and other trainers of image generators want it.",
+    hint="WebDataset tars: sample `JOB-000000017` has the image as `.jpg`, `.png` and so on (those of a set"
+    " are `.0.jpg`, `.1.jpg` ...), the caption as `.txt`, and the row as `.json`. Unpacked (`tar xf`), a"
+    " caption lies beside its image, as kohya-ss and other trainers of image generators want it.",
 )

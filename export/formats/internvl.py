@@ -110,6 +110,6 @@ class InternVL:
     def hint(self, prefix: str, image_root: str) -> str:
         return (
             f"InternVL chat rows. `{prefix}_meta.json` is what InternVL's trainer is started with"
-            f" (`--meta_path`); its `root` is {root_or_here(image_root)}. `<image>` stands in a row once for"
-            " each image."
+            " (`--meta_path`), in this folder, or with its path before each `annotation`; its `root` is"
+            f" {root_or_here(image_root)}. `<image>` stands in a row once for each image."
         )

@@ -95,5 +95,6 @@ class LabelStudio(WithoutCompanions):
             "Tasks for Label Studio, with each caption as a prediction: import the files into a project whose"
             f" labelling interface is `{LABEL_CONFIG}`. Images are served as local files: set"
             " `LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true` and `LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT` to"
-            f" {root_or_here(image_root)}."
+            f" {root_or_here(image_root)}, and give the project a source storage of *Local files* with that"
+            " folder or one below it, which needn't be synced: others aren't served."
         )

@@ -60,6 +60,27 @@ def test_a_dry_run_of_a_fresh_export_leaves_the_old_one(run: RunFolder, call) ->
     assert "jsonl" == RunFolder.open(run.path).run_file.stages["export"].settings["file_type"]
 
 
+def test_a_dry_run_is_refused_where_an_export_is(run: RunFolder, call) -> None:
+    """With the same line."""
+    run.run_file.stages["verdicts"].finished = False
+    run.save()
+    said = []
+    for options in ((), ("--dry-run",)):
+        with pytest.raises(SetupError) as caught:
+            call(*options)
+        said.append(str(caught.value))
+
+    assert said[0] == said[1]
+
+
+def test_an_export_folder_that_is_a_link_is_refused_before_work(run: RunFolder, call, tmp_path: Path) -> None:
+    """A folder takes its place, which a link can't be."""
+    (tmp_path / "big").mkdir()
+    run.export_folder.symlink_to(tmp_path / "big")
+    with pytest.raises(SetupError, match="is a link"):
+        call()
+
+
 def test_export_makes_no_other_stage_again(call) -> None:
     """So it can't be told to."""
     with pytest.raises(click.UsageError, match="'captions' is not 'export'"):

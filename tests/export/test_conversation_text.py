@@ -85,3 +85,12 @@ def test_other_angle_brackets_stay() -> None:
 def test_a_text_without_reserved_words_comes_through_unchanged(text: str) -> None:
     """Letter for letter."""
     assert text == without_reserved_words(text)
+
+
+@pytest.mark.parametrize("text", ["◁<image>▷", "‹<[IMG]>›", "◁x<|im_end|>▷", "<a[IMG]b>"])
+def test_a_word_within_a_word_is_no_tag_either(text: str) -> None:
+    """Only brackets that mark none are left."""
+    found = without_reserved_words(f"A sign says {text} here.")
+
+    assert found == without_reserved_words(found)
+    assert not set("◁▷<>[]") & set(found)

@@ -59,6 +59,7 @@ def test_webdataset_reads_images_captions_and_rows(judged_run, export) -> None:
 
     assert 3 == len(tars)
     assert KEYS == [json.loads(sample["json"])["image"] for sample in samples]
+    assert [f"single_en-{row:09d}" for row in range(len(KEYS))] == [sample["__key__"] for sample in samples]
     assert [jpeg_of(key) for key in KEYS] == [sample["jpg"] for sample in samples]
     assert [f"A red boat, 一艘船, said single_en:{key}." for key in KEYS] == [
         sample["txt"].decode() for sample in samples

@@ -157,7 +157,7 @@ def _worker_metrics(states: Iterable[WorkerState]) -> Iterator[Metric]:
     from prometheus_client.core import GaugeMetricFamily
 
     def gauge(name: str, what: str, *labels: str) -> GaugeMetricFamily:
-        of_whom = labels or ("purpose", "worker", "host")
+        of_whom = labels or ("purpose", "worker", "host", "pid")
         return GaugeMetricFamily(f"triptych_{name}", what, labels=of_whom)
 
     workers = gauge("workers", "Workers by state", "purpose", "state")
@@ -167,17 +167,16 @@ def _worker_metrics(states: Iterable[WorkerState]) -> Iterator[Metric]:
     units = gauge("worker_units_per_hour", "Units of the worker, over five minutes")
     silent = gauge("worker_silent_seconds", "Since the worker's last beat")
     slow = gauge("worker_slow", "1 where the worker is slow beside those that do the same")
-    asked = gauge("endpoint_in_flight", "Requests that the endpoint has", "worker", "endpoint")
-    answers_s = gauge(
-        "endpoint_latency_seconds", "Mean of its answers, the newest most", "worker", "endpoint"
-    )
-    well = gauge("endpoint_up", "1 where the endpoint answers", "worker", "endpoint")
+    whose = ("purpose", "worker", "host", "pid", "endpoint")
+    asked = gauge("endpoint_in_flight", "Requests that the endpoint has", *whose)
+    answers_s = gauge("endpoint_latency_seconds", "Mean of its answers, the newest most", *whose)
+    well = gauge("endpoint_up", "1 where the endpoint answers", *whose)
     by_state: dict[tuple[str, str], int] = {}
     for each in states:
         by_state[each.purpose, each.state] = by_state.get((each.purpose, each.state), 0) + 1
         if each.state == "ended":
             continue
-        who = [each.purpose, each.worker, each.host]
+        who = [each.purpose, each.worker, each.host, str(each.pid)]
         in_flight.add_metric(who, each.in_flight)
         slots.add_metric(who, each.slots)
         pace.add_metric(who, each.items_per_s)
@@ -185,9 +184,9 @@ def _worker_metrics(states: Iterable[WorkerState]) -> Iterator[Metric]:
         silent.add_metric(who, each.silent_s)
         slow.add_metric(who, float(bool(each.slow_because)))
         for endpoint in each.endpoints:
-            asked.add_metric([each.worker, endpoint.url], endpoint.in_flight)
-            answers_s.add_metric([each.worker, endpoint.url], endpoint.mean_latency_s)
-            well.add_metric([each.worker, endpoint.url], float(endpoint.is_well))
+            asked.add_metric([*who, endpoint.url], endpoint.in_flight)
+            answers_s.add_metric([*who, endpoint.url], endpoint.mean_latency_s)
+            well.add_metric([*who, endpoint.url], float(endpoint.is_well))
     for (purpose, state), count in by_state.items():
         workers.add_metric([purpose, state], count)
     yield from (workers, in_flight, slots, pace, units, silent, slow, asked, answers_s, well)

@@ -12,14 +12,17 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.fault_server import FaultServer
 from tests.support.made_up_run import QUICK, make_up_run
 from tests.triptych.conftest import Command
-from triptych.metrics_server import metrics_served
+from triptych.metrics_server import _worker_metrics, metrics_served
 from triptych.runs.folder import RunFolder
+from triptych.runs.heartbeats import EndpointBeat
+from triptych.workers import WorkerState
 
 DASHBOARD = Path(__file__).parents[2] / "docs" / "grafana.json"
 
@@ -158,3 +161,18 @@ def test_a_port_that_is_taken_is_one_line(run: Path, triptych: Command) -> None:
 
     assert 1 == outcome.exit_code
     assert "Address already in use; name another port" in outcome.stderr
+
+
+def test_workers_of_one_name_have_figures_of_their_own(tmp_path: Path) -> None:
+    """As those of a cluster have, and one that took the place of a dead one."""
+    endpoint = EndpointBeat(url="http://e", in_flight=3, slots=4, mean_latency_s=1.0, is_well=True)
+    state = WorkerState(
+        worker="captioner", purpose="makes captions", host="a", pid=1, state="at work", seconds=9.0,
+        silent_s=0.0, unit="", unit_s=0.0, units=1, items=9, items_per_s=1.0, units_per_h=1.0, in_flight=3.0,
+        slots=4, endpoints=(endpoint,),
+    )  # fmt: skip
+    states = [state, msgspec.structs.replace(state, pid=2), msgspec.structs.replace(state, host="b")]
+
+    for family in _worker_metrics(states):
+        labels = [tuple(sorted(sample.labels.items())) for sample in family.samples]
+        assert len(labels) == len(set(labels)), family.name

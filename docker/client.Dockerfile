@@ -3,7 +3,7 @@
 FROM python:3.12-slim-bookworm
 COPY --from=ghcr.io/astral-sh/uv:0.9 /uv /usr/local/bin/uv
 COPY . /src
-RUN uv pip install --system --no-cache "/src[arrow,heif,jxl]" && rm -rf /src
+RUN uv pip install --system --no-cache "/src[arrow,heif,jxl,metrics,ray,s3]" && rm -rf /src
 # Any user can run it: files belong to who starts it.
 ENV HOME=/tmp
 USER 1000:1000

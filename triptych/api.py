@@ -123,6 +123,7 @@ class Run(RunSetup):
         ``checking`` in the config says which model, and how many captions of each of ``jobs``. The next
         ``filter`` takes it into account. Raises SetupError where captions weren't filtered yet.
         """
+        from triptych.captioning.checking.config import own_words
         from triptych.captioning.checking.stage import check_run
 
         self._require_lock()
@@ -136,7 +137,8 @@ class Run(RunSetup):
             )
         context = self._context(named(self.jobs, jobs))
         self._record()
-        return check_run(context, self.shards, checking.resolved())
+        with own_words():
+            return check_run(context, self.shards, checking.resolved())
 
     def filter_stage(self) -> FilterStage:
         """The filter over this run's captions, to write verdicts with or to ask what it would do."""
@@ -183,6 +185,10 @@ class Run(RunSetup):
         self._require_lock()
         from triptych.export.stage import export_run
 
+        if is_url(to):  # before hours of work
+            from triptych.upload import refuse_unwritable, upload_folder
+
+            refuse_unwritable(to)
         folder, config = self._export_of(to, settings)
         self._reopen_what_lost_files("sets", "verdicts", folder.export_stage)
         self._require("sets", "triptych group")
@@ -191,8 +197,6 @@ class Run(RunSetup):
         self._refuse_other_prompts()
         worked = export_run(msgspec.structs.replace(self.context, folder=folder), config, self._image_shards)
         if is_url(to):
-            from triptych.upload import upload_folder
-
             upload_folder(folder.export_folder, to, last="manifest.json")
         return ExportResult(folder, self.jobs, did_work=worked)
 
@@ -201,16 +205,22 @@ class Run(RunSetup):
 
         Raises UsageError, SetupError where the export isn't finished or the hub can't be written to.
         """
+        from triptych.export.manifest import MANIFEST_NAME, read_manifest
         from triptych.upload import push
 
         stage = export_stage(export)
         self._require(stage, f"triptych export{f' --to {export}' if export else ''}")
-        return push(self.folder.with_export(stage).export_folder, url, private=private)
+        self.folder.refuse_changed_files(stage)
+        folder = self.folder.with_export(stage).export_folder
+        return push(folder, url, [*read_manifest(folder).files, MANIFEST_NAME], private=private)
 
     def try_export(self, to: str = "", **settings: object) -> DryRun:
         """What ``export`` would write. Changes nothing."""
         from triptych.export.stage import try_export
 
+        self._require("sets", "triptych group")
+        self._require("verdicts", "triptych filter")
+        self._refuse_other_prompts()
         folder, config = self._export_of(to, settings)
         return try_export(msgspec.structs.replace(self.context, folder=folder), config, self._image_shards)
 

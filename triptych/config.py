@@ -77,6 +77,7 @@ def checked_config(tree: Mapping[str, Any]) -> Config:
     except msgspec.ValidationError as error:
         expected, _, where = str(error).partition(" - at ")
         is_kind = expected.startswith(("Expected", "Invalid enum"))
+        expected = expected.replace("Expected `array`", 'Expected a list, such as ["a", "b"]')
         key = where.strip("`").removeprefix("$.") if is_kind else None
         if key is not None and (choices := _choices(key)):
             expected += f"; expected {' or '.join(choices)}"

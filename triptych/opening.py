@@ -7,6 +7,9 @@ Comes in: a folder, and sources and settings, given or stored in it. Goes out: a
 from __future__ import annotations
 
 import contextlib
+import fnmatch
+import os
+import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -26,6 +29,9 @@ from triptych.sources.remote_storage import is_url
 
 if TYPE_CHECKING:
     from triptych.grouping.embedding.stored_embeddings import StoredShard
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+"""Also as a Path has it, with one slash."""
 
 MIN_FREE_BYTES = 64 * 1024 * 1024
 """A run doesn't start on less: run.json, one shard's embeddings and one journal have to fit."""
@@ -56,6 +62,8 @@ def open_run(
     Raises UsageError for settings and sources that can't be, before anything is written, and SetupError where
     the folder can't serve: in use, of another version, not a run, no space.
     """
+    if _URL.match(str(path)):
+        raise UsageError(f"{path}: a run folder is on a file system; only sources and exports are at URLs")
     path = Path(path)
     named = [str(source) for source in sources]
 
@@ -124,11 +132,20 @@ def _reopen(
 def _refuse_inside(path: Path, sources: Sequence[str]) -> None:
     """Raise UsageError where the run's own files would be among its sources."""
     for source in sources:
-        if not is_url(source) and path.resolve().is_relative_to(Path(source).resolve()):
+        if not is_url(source) and _is_inside(path.resolve(), Path(source)):
             raise UsageError(
                 f"the run folder {path} lies in the source {source}, so its files would be taken for images;"
                 " name a folder elsewhere with --out"
             )
+
+
+def _is_inside(path: Path, source: Path) -> bool:
+    """Whether ``path`` lies in a source, or in what a pattern such as ``photos/*`` chooses."""
+    if source.exists() or not any(sign in str(source) for sign in "*?["):
+        return path.is_relative_to(source.resolve())
+    pattern = Path(os.path.normpath(Path.cwd() / source)).parts
+    within = path.parts[: len(pattern)]
+    return len(within) == len(pattern) and all(map(fnmatch.fnmatch, within, pattern))
 
 
 def stored_settings(run: RunFolder) -> tuple[Settings, list[str]]:

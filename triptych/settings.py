@@ -11,7 +11,7 @@ counts. So the same command goes on with what was changed in the meantime.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -71,7 +71,7 @@ def load_settings(
         _overlay(tree, origins, _read_toml(Path(file)), f"{_FILE}{file}")
     for dotted, value in (flags or {}).items():
         named: dict[str, Any] = {}
-        _put(named, dotted, value)
+        _put(named, dotted.split("."), value)
         _overlay(tree, origins, named, flags_from)
     for code, table in tree.get("languages", {}).items():
         if isinstance(table, dict):
@@ -96,24 +96,30 @@ def parse_assignment(text: str) -> tuple[str, object]:
         return key.strip(), value
 
 
-def leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def leaves(tree: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Values by dotted key; an empty table is a value."""
+    yield from ((".".join(path), value) for path, value in _paths(tree))
+
+
+def _paths(tree: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """The same, by the names of tables and value: each may have dots in it."""
     for key, value in tree.items():
         if isinstance(value, Mapping) and value:
-            yield from leaves(value, f"{prefix}{key}.")
+            yield from _paths(value, (*above, key))
         else:
-            yield f"{prefix}{key}", value
+            yield (*above, key), value
 
 
 def _overlay(tree: dict[str, Any], origins: dict[str, str], over: Mapping[str, Any], origin: str) -> None:
     """Put ``over`` into ``tree``, but for what outranks it."""
     if "jobs" in over:
         over = {**over, "jobs": _by_name(over["jobs"])}
-    for key, value in leaves(over):
+    for path, value in _paths(over):
+        key = ".".join(path)
         outranked = key in origins and _rank(origins[key]) > _rank(origin)
         if outranked or (value == {} and origin != COMMAND_LINE):  # an empty table of a file says nothing
             continue
-        _put(tree, key, value)
+        _put(tree, path, value)
         for below in [each for each in origins if each.startswith(f"{key}.")]:
             del origins[below]
         origins[key] = origin
@@ -123,8 +129,8 @@ def _rank(origin: str) -> int:
     return 0 if origin.startswith(_PRESET) else 1 if origin.startswith(_FILE) else 2
 
 
-def _put(tree: dict[str, Any], dotted: str, value: object) -> None:
-    *tables, name = dotted.split(".")
+def _put(tree: dict[str, Any], path: Sequence[str], value: object) -> None:
+    *tables, name = path
     for table in tables:
         if not isinstance(tree.get(table), dict):
             tree[table] = {}

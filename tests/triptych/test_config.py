@@ -84,6 +84,8 @@ def test_a_value_of_the_wrong_kind_is_said_with_its_key() -> None:
     """As a user writes it."""
     with pytest.raises(UsageError, match=r"config key sets\.max_sets: Expected `int \| null`, got `str`"):
         load_config(flags={"sets.max_sets": "many"})
+    with pytest.raises(UsageError, match=r'filtering\.accepted: Expected a list, such as \["a", "b"\]'):
+        load_config(flags={"filtering.accepted": "ungrounded"})
 
 
 def test_a_file_nested_beyond_all_reason_is_refused_in_one_line(tmp_path: Path) -> None:

@@ -122,11 +122,12 @@ def test_every_kind_of_source_in_one_run(triptych: Command, pile: Path, tmp_path
 
 def test_a_run_folder_inside_its_source_is_refused(triptych: Command, few_images: Path) -> None:
     """Its files would be taken for images."""
-    outcome = triptych("group", few_images, "--preset", "demo", "--out", few_images / "run")
+    for source in (few_images, few_images.parent / f"{few_images.name[:-1]}*", f"{few_images}/r?n"):
+        outcome = triptych("group", source, "--preset", "demo", "--out", few_images / "run")
 
-    assert 2 == outcome.exit_code
-    assert "lies in the source" in outcome.stderr
-    assert not (few_images / "run").exists()
+        assert 2 == outcome.exit_code
+        assert "lies in the source" in outcome.stderr
+        assert not (few_images / "run").exists()
 
 
 def test_columns_that_are_not_clear_are_asked_about(triptych: Command, tmp_path: Path) -> None:

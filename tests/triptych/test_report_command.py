@@ -71,3 +71,23 @@ def test_a_folder_without_a_run_is_refused(tmp_path: Path, triptych: Command) ->
 
     assert 1 == outcome.exit_code
     assert "is not a run folder" in outcome.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ("--port 8000", "--port is for a page that is served; add --serve"),
+        ("--serve --to s3://bucket/report.html", "--to is for a page in a file; leave out --serve"),
+        ("--verdicts {file} --beside {run}", "--beside is for a page; leave out --verdicts"),
+    ],
+)
+def test_an_option_that_would_do_nothing_is_refused(
+    run_path: Path, tmp_path: Path, triptych: Command, options: str, expected: str
+) -> None:
+    """Rather than left aside in silence."""
+    (file := tmp_path / "verdicts.jsonl").touch()
+
+    outcome = triptych("report", run_path, *options.format(file=file, run=run_path).split())
+
+    assert 2 == outcome.exit_code
+    assert expected in outcome.stderr

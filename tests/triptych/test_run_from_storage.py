@@ -165,6 +165,14 @@ def test_exports_and_pages_are_uploaded_whole(both: Both) -> None:
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == {
         path.rpartition("/")[2]: files().cat_file(path) for path in files().find(f"{BUCKET}/exports/mine")
     }
+    with (
+        triptych.open_run(run.path) as opened,
+        pytest.raises(UsageError, match="nothing is written there"),
+    ):
+        opened.export("https://host/never")
+    assert not (run.path / "exports" / "never").exists()
+    with pytest.raises(UsageError, match="a run folder is on a file system"):
+        triptych.open_run(f"s3://{BUCKET}/run", ["x"])
     files().pipe_file(f"{BUCKET}/exports/mine/old.jsonl", b"")
     with triptych.open_run(run.path) as opened, pytest.raises(UsageError, match=r"such as old\.jsonl"):
         opened.export(to)
@@ -180,8 +188,8 @@ def test_a_push_that_can_not_be_is_one_line(tmp_path: Path) -> None:
         ("hf://datasets/a b", "Repo id must"),
     ):
         with pytest.raises(UsageError, match=said):
-            push(tmp_path, url, private=False)
-    line = "from triptych.upload import push; push('.', 'hf://datasets/x', private=True)"
+            push(tmp_path, url, [], private=False)
+    line = "from triptych.upload import push; push('.', 'hf://datasets/x', [], private=True)"
     environment = {**os.environ, "HF_ENDPOINT": "http://127.0.0.1:1", "HF_TOKEN": "hf_x"}
     found = subprocess.run([sys.executable, "-c", line], env=environment, capture_output=True, text=True)
     assert "SetupError: hf://datasets/x can't be written (" in found.stderr.splitlines()[-1]

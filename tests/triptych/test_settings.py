@@ -199,3 +199,14 @@ def test_a_language_chooses_its_jobs(run: Path) -> None:
         assert ["multi_en"] == of_languages(opened, ["multi_en", "multi_zh"], ["en"])
         with pytest.raises(UsageError, match="only en, zh; add one with --job name=single_ja"):
             of_languages(opened, [], ["ja"])
+
+
+def test_names_in_tables_may_have_dots(tmp_path: Path) -> None:
+    """Those of files, of fields and of jobs."""
+    columns = toml(tmp_path, '[input.parquet.image_columns]\n"train-*.parquet" = "img"\n')
+    stored = load_settings(file=columns, flags={"captioning.server.extra_body": {"a.b": {"c.d": 1}}})
+
+    config = again(stored, flags={"input.parquet.image_columns": {"a*.parquet": "x"}}).config
+
+    assert {"train-*.parquet": "img", "a*.parquet": "x"} == config.input.parquet.image_columns
+    assert {"a.b": {"c.d": 1}} == config.captioning.server.extra_body

@@ -11,7 +11,7 @@ import click
 from triptych.cli import options
 from triptych.cli.flags import flags_of
 from triptych.cli.stages import report
-from triptych.errors import UsageError
+from triptych.errors import SetupError, UsageError
 from triptych.progress import for_stderr
 from triptych.terminal import echo
 
@@ -71,6 +71,8 @@ def filter_(
         if source.is_file():
             raise UsageError(f"--verdicts {verdicts_file} is for runs, and {source} is a file; leave it out")
         flags["filtering.verdicts"] = str(verdicts_file.absolute())
+    if not source.exists():
+        raise SetupError(f"{source}: no such file or run folder", path=source)
     if source.is_file():
         _filter_file(source, out, dry_run, explain, config_file, flags, fresh)
         return

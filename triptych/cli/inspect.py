@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from triptych.cli import options
 from triptych.cli.flags import flags_of, remember_moves
@@ -193,7 +194,7 @@ def doctor(
     metavar="FILE",
     help="Instead of a page: the precision from votes downloaded from it.",
 )
-@click.option("--to", "url", metavar="URL", help="Upload the page, too, such as to s3://bucket/report.html.")
+@click.option("--to", metavar="URL", help="Upload the page, too, such as to s3://bucket/report.html.")
 @click.option(
     "--beside",
     type=options.FOLDER,
@@ -214,10 +215,12 @@ def doctor(
     help="With --serve; 0 for any free port.",
 )
 @options.moved
+@click.pass_context
 def report(
+    context: click.Context,
     folder: Path,
     verdicts_file: Path | None,
-    url: str | None,
+    to: str | None,
     beside: Path | None,
     serve: bool,
     host: str,
@@ -238,10 +241,14 @@ def report(
     from triptych.report.stage import write_report
     from triptych.runs.human_verdicts import read_verdicts
 
+    if serve:
+        _refuse(context, ("beside", "to", "verdicts_file"), "a page in a file; leave out --serve")
+    else:
+        _refuse(context, ("host", "port"), "a page that is served; add --serve")
+    if verdicts_file is not None:
+        _refuse(context, ("beside", "to"), "a page; leave out --verdicts")
     remember_moves(folder, moved)
     if serve:
-        if beside is not None:
-            raise UsageError("--beside is for a page in a file; leave out --serve")
         _serve(folder, host, port)
         return
     progress = for_stderr()
@@ -256,11 +263,18 @@ def report(
     for line in lost:
         progress.say(f"note: {line}")
     missing = f", {written.missing_pictures:,} missing" if written.missing_pictures else ""
-    if url is not None:
+    if to is not None:
         from triptych.upload import upload_file
 
-        upload_file(written.path, url)
+        upload_file(written.path, to)
     echo(f"{written.path}  {written.size_bytes:,} bytes, {written.pictures:,} pictures{missing}")
+
+
+def _refuse(context: click.Context, names: Sequence[str], what_for: str) -> None:
+    """Raise UsageError where one of these options was given."""
+    for name in names:
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise UsageError(f"--{name.removesuffix('_file')} is for {what_for}")
 
 
 def _serve(folder: Path, host: str, port: int) -> None:

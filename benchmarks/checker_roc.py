@@ -1,10 +1,10 @@
 """How many untrue statements `triptych check` finds, how many true ones it denies; grounding beside it.
 
-    python -m benchmarks.checker_roc --checker MODEL [FOLDER] [--scenes 900] [--first-series 250000]
+    python -m benchmarks.checker_roc [FOLDER] [--checker MODEL] [--scenes 900] [--first-series 250000]
 
 Draws scenes that no model was trained on and groups them; every image and set gets a true caption or one with
 one untrue statement: a colour, a thing, a place, a number of things, a theme, what is said of another image
-of the set, or of all of them. MODEL, the folder of a checker (none ships yet), is asked by `Run.check`; the
+of the set, or of all of them. MODEL, the nano checker unless named, is asked by `Run.check`; the
 same captions are scored by grounding. AUROC: the chance that an untrue statement (caption) has a higher score
 than a true one, with half of the ties. ``found``: the share of untrue ones above the score that 5% of true
 ones exceed. A statement that is asked with several images counts once, with the answer that denies it most.
@@ -39,7 +39,6 @@ DENIED_OF_TRUE = 0.05
 SETTINGS: dict[str, object] = {
     "captioning.engine": "benchmarks.planted_captions:SPEC",
     "filtering.grounding": False,
-    "checking.engine": "transformers",
     "checking.captions": 0,
     "captioning.canary.every_s": 0,
     "checking.canary.every_s": 0,  # a bad checker is measured, too
@@ -121,13 +120,13 @@ def together(parts: Sequence[Scored]) -> Scored:
 
 @click.command()
 @click.argument("folder", required=False, type=click.Path(path_type=Path))
-@click.option("--checker", type=click.Path(path_type=Path, exists=True), required=True)
+@click.option("--checker", default="builtin:nano-checker", show_default=True)
 @click.option("--scenes", default=900, show_default=True)
 @click.option("--first-series", default=FIRST_SERIES, show_default=True)
-def main(folder: Path | None, checker: Path, scenes: int, first_series: int) -> None:
+def main(folder: Path | None, checker: str, scenes: int, first_series: int) -> None:
     """Measure, and commit the result."""
     refuse_dirty_tree()
-    settings = {**SETTINGS, "checking.model": str(checker)}
+    settings = {**SETTINGS, "checking.model": checker}
     with tempfile.TemporaryDirectory() as scratch:
         place = folder or Path(scratch)
         truth = draw_fresh_scenes(place, scenes, first_series)
@@ -151,7 +150,7 @@ def main(folder: Path | None, checker: Path, scenes: int, first_series: int) -> 
         "captions": {name: figures(checked) for name, (checked, _) in captions.items()},
         "captions by grounding": {name: figures(grounded) for name, (_, grounded) in captions.items()},
     }
-    record("checker_roc", "python -m benchmarks.checker_roc --checker MODEL", measured)
+    record("checker_roc", "python -m benchmarks.checker_roc", measured)
 
 
 if __name__ == "__main__":

@@ -2,10 +2,9 @@
 
     python -m benchmarks.demo_quality DEMO_FOLDER
 
-What the figures mean: tests/support/demo_truth.py. With --checker, the folder of a model that checks, every
-caption of a copy of the run is checked and filtered again: ``checked`` says what is kept then, how many of
-those captions have an untrue statement, how many true ones were lost for it, and what it cost beside
-captioning.
+What the figures mean: tests/support/demo_truth.py. Every caption of a copy of the run is checked, by the nano
+checker unless another is named, and filtered again: ``checked`` says what is kept then, how many of those
+captions have an untrue statement, how many true ones were lost for it, and what it cost beside captioning.
 """
 
 from __future__ import annotations
@@ -22,19 +21,17 @@ from benchmarks.record import record, refuse_dirty_tree
 from tests.support.demo_truth import missed_bounds, read_truth, score_captions, score_demo
 
 CHECKING: dict[str, object] = {
-    "checking.engine": "transformers",
     "checking.captions": 0,
     "checking.canary.every_s": 0,  # a bad checker is measured, too
-    "filtering.accepted": ["ungrounded", "untrue"],
 }
 
 
-def check_again(folder: Path, checker: Path) -> dict[str, object]:
+def check_again(folder: Path, checker: str) -> dict[str, object]:
     """By job, of a copy of the run in which every caption is checked."""
     truth = read_truth(folder)
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(shutil.copytree(folder / "run", Path(scratch) / "run"))
-        with triptych.open_run(path, settings={**CHECKING, "checking.model": str(checker)}) as run:
+        with triptych.open_run(path, settings={**CHECKING, "checking.model": checker}) as run:
             before = {job.name: score_captions(run.folder, truth, job) for job in run.jobs}
             checks = run.check()
             run.filter()
@@ -63,15 +60,13 @@ def check_again(folder: Path, checker: Path) -> dict[str, object]:
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.option("--checker", type=click.Path(path_type=Path, exists=True, file_okay=False))
-def main(folder: Path, checker: Path | None) -> None:
+@click.option("--checker", default="builtin:nano-checker", show_default=True)
+def main(folder: Path, checker: str) -> None:
     """Score a finished demo, commit the result, and exit 1 where a bound is missed."""
     refuse_dirty_tree()
     scores = score_demo(folder)
     missed = missed_bounds(scores)
-    measured: dict[str, object] = {**scores, "missed": missed}
-    if checker is not None:
-        measured["checked"] = check_again(folder, checker)
+    measured = {**scores, "missed": missed, "checked": check_again(folder, checker)}
     record("demo_quality", "python -m benchmarks.demo_quality DEMO_FOLDER", measured)
     sys.exit(1 if missed else 0)
 

@@ -27,7 +27,7 @@ from triptych.errors import SetupError
 from triptych.executors.processes import core_count
 from triptych.extras import install
 from triptych.jobs import Job
-from triptych.models import resolve_model
+from triptych.models import EMBEDDED, resolve_model
 from triptych.prompts import load_prompts
 
 _ALWAYS_NEEDED = ("faiss-cpu", "imagehash", "pillow", "msgspec", "aiohttp", "httpx")
@@ -44,7 +44,7 @@ def examine() -> list[Finding]:
         _gpus(),
         *(_package(name) for name in (*_ALWAYS_NEEDED, *_NEEDED_LOCALLY)),
         _lmdeploy(),
-        *(_embedded(name) for name in ("builtin:nano-clip", "builtin:nano-internvl")),
+        *(_embedded(name) for name in EMBEDDED),
         _disk(),
     ]
 

@@ -74,7 +74,8 @@ from importlib import resources
 from triptych.jobs import SEED_JOBS
 from triptych.prompts import load_prompts
 for path in ("prompts/multi_zh.toml", "presets/sa1b.toml", "report/page/page.html", "py.typed",
-             "models/nano_clip/open_clip_model.safetensors", "models/nano_internvl/model.safetensors"):
+             "models/nano_clip/open_clip_model.safetensors", "models/nano_internvl/model.safetensors",
+             "models/nano_checker/model.safetensors"):
     assert (resources.files("triptych") / path).is_file(), path
 assert len(load_prompts(SEED_JOBS)) == 4
 print(triptych.__file__, triptych.export.__file__)

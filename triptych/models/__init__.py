@@ -1,8 +1,7 @@
-"""The two nano models that ship inside the package.
+"""The three nano models that ship inside the package: a CLIP, a captioner and a checker.
 
-``builtin:nano-clip`` and ``builtin:nano-internvl`` in a config stand for their folders, so that a
-run's config doesn't hold the path of an installation. They were trained on the demo's drawn scenes
-and know nothing else.
+Their names in a config, such as ``builtin:nano-clip``, stand for their folders, so that a run's config
+doesn't hold the path of an installation. They were trained on the demo's drawn scenes and know nothing else.
 """
 
 from __future__ import annotations
@@ -12,7 +11,14 @@ from typing import TypeGuard
 
 from triptych.errors import UsageError
 
-_FOLDERS = {"builtin:nano-clip": "nano_clip", "builtin:nano-internvl": "nano_internvl"}
+_FOLDERS = {
+    "builtin:nano-clip": "nano_clip",
+    "builtin:nano-internvl": "nano_internvl",
+    "builtin:nano-checker": "nano_checker",
+}
+
+EMBEDDED = tuple(_FOLDERS)
+"""The names of all."""
 
 CAUTION = (
     "the embedded nano models know nothing but the demo's drawn scenes:"

@@ -243,6 +243,21 @@ CLAIMS = (
         " (Chinese) of the nano captioner's, at 5% of the good ones lost",
     ),
     Claim(
+        "a check finds untrue statements",
+        "checker_roc",
+        "the nano checker {statements/all/found:.0%} of them at 5% of the true ones denied, AUROC"
+        " {statements/all/auroc:.3f}; of captions {captions/single_en/found:.0%} to"
+        " {captions/multi_zh/found:.0%}, where grounding finds"
+        " {captions by grounding/multi_en/found:.0%} to {captions by grounding/single_en/found:.0%}",
+    ),
+    Claim(
+        "a canary sees what an engine does wrong, and nothing else",
+        "canary",
+        "in {runs} runs {captioner/false_alarms} and {checker/false_alarms} false alarms; images that all"
+        " requests lose were seen {captioner/faults_seen/images lost} and"
+        " {checker/faults_seen/images lost} times",
+    ),
+    Claim(
         "a precision's 95% interval holds, and a checker's answers make it narrower",
         "precision_intervals",
         "it held in {least intervals/*/holds_with_checker:.1%} to {most intervals/*/holds_with_checker:.1%}"

@@ -89,6 +89,11 @@ def start_from(model: InternVLForConditionalGeneration, tokenizer: Tokenizer, fo
         model.get_input_embeddings().weight.copy_(rows)
 
 
+def text_layers_in(folder: Path) -> int:
+    """How many the model in ``folder`` has."""
+    return int(InternVLConfig.from_pretrained(folder).text_config.num_hidden_layers)
+
+
 def image_features(
     model: InternVLForConditionalGeneration, pixels: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:

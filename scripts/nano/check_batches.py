@@ -3,8 +3,8 @@
 Comes in: a pool, the tokenizer, the prompts for checks. Goes out: ``StatementBatch``es, of whose statements
 each word is labelled, and ``CaptionBatch``es whose answers are "yes" or "no". A statement is a sentence of a
 caption, as captions are cut into statements when they are checked: of a single image's caption, or of a
-set's, about this image or about what all share. An untrue one has another colour, thing, place, count or
-theme, or was said of another image.
+set's, about this image or about what all share. An untrue one has another colour, or that of another thing,
+thing, place, count or theme, or was said of another image.
 """
 
 import itertools
@@ -30,8 +30,10 @@ ROW_TOKENS = 288
 """Of an image, what is before its statements, and as many of them as there is room for."""
 IMAGES_A_CHECK_BATCH = 16
 CHECKS_AN_IMAGE = 4
-UNTRUTHS = {"colour": 4, "thing": 2, "place": 2, "other image": 2, "count": 1, "theme": 1}
-"""Kinds, and how often each is drawn: those that are learnt last more often."""
+UNTRUTHS = {
+    "colour": 2, "exchanged colours": 4, "thing": 3, "place": 2, "other image": 2, "count": 1, "theme": 1,
+}  # fmt: skip
+"""Kinds, and how often each is drawn: those that are learnt last, or that a captioner makes, more often."""
 UNKNOWN = -1
 _BYTES = ByteLevel(add_prefix_space=False, use_regex=False)
 

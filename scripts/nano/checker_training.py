@@ -1,7 +1,7 @@
 """What the checker learns: to say what is there, word by word; up to which word a statement is true; answers.
 
-Comes in: a pool, a tokenizer, a captioner's folder. Goes out: the losses of a step. Not its job: the steps
-(see training_loop).
+Comes in: a pool, a tokenizer, a captioner's or a checker's folder. Goes out: the losses of a step. Not its
+job: the steps (see training_loop).
 
 The captioner's layers stay the lower ones, and first learn to tell the next word of true statements. The
 layers above see what was expected and what came. They begin with heads that look one token back, which is
@@ -23,6 +23,7 @@ from captioner_model import (
     build_captioner,
     image_features,
     start_from,
+    text_layers_in,
     with_images,
 )
 from check_batches import UNKNOWN, CheckBatches, StatementBatch
@@ -48,17 +49,19 @@ SHARPNESS = 4.0
 
 
 class CheckerCourse:
-    """``begun``: the folder of a captioner, whose weights are trained on."""
+    """``begun``: the folder of a captioner, or of a checker, whose weights are trained on."""
 
     def __init__(self, pool: ScenePool, tokenizer: Tokenizer, begun: Path) -> None:
         self.model = build_captioner(tokenizer, TEXT_LAYERS + LAYERS_ABOVE)
         start_from(self.model, tokenizer, begun)
         self._language = self.model.model.language_model
         self._below, self._above = self._language.layers[:TEXT_LAYERS], self._language.layers[TEXT_LAYERS:]
-        for layer in self._above:
-            nn.init.zeros_(layer.self_attn.o_proj.weight)
-            nn.init.zeros_(layer.mlp.down_proj.weight)
-        _look_one_token_back(self._above[0].self_attn)
+        self._is_checker = text_layers_in(begun) > TEXT_LAYERS
+        if not self._is_checker:
+            for layer in self._above:
+                nn.init.zeros_(layer.self_attn.o_proj.weight)
+                nn.init.zeros_(layer.mlp.down_proj.weight)
+            _look_one_token_back(self._above[0].self_attn)
         self._seeing = SlotHead(WIDTH)
         self._comparing, self._judging = (
             nn.Sequential(nn.LayerNorm(WIDTH), nn.Linear(WIDTH, 1)) for _ in range(2)
@@ -76,7 +79,7 @@ class CheckerCourse:
 
     def losses(self, progress: float, rng: Random, generator: torch.Generator) -> tuple[torch.Tensor, Losses]:
         """Of one step: on words, on statements or on questions."""
-        draw = rng.random()
+        draw, progress = rng.random(), 1.0 if self._is_checker else progress
         if progress < WORDS_UNTIL or draw < SHARE_OF_WORDS:
             return self._words(rng, generator)
         if progress < STATEMENTS_UNTIL or draw < 1 - SHARE_OF_ANSWERS:

@@ -103,6 +103,16 @@ def turned(scene: Scene, family: Sequence[Scene], rng: Random, kind: str) -> Sce
         if not free:
             return None
         things[at] = msgspec.structs.replace(thing, kind=rng.choice(free))
+    elif kind == "exchanged colours":
+        others = [n for n, each in enumerate(things) if each.colour != thing.colour]
+        if not others:
+            return None
+        to = rng.choice(others)
+        things[at] = msgspec.structs.replace(thing, colour=things[to].colour)
+        if rng.random() < 0.5:  # else one thing has the colour of the other, too
+            things[to] = msgspec.structs.replace(things[to], colour=thing.colour)
+        if taken == {(each.kind, each.colour) for each in things}:
+            return None
     elif kind == "place":
         to = rng.choice([n for n in range(len(things)) if n != at])
         one, two = things[at], things[to]

@@ -32,9 +32,15 @@ def multi(folder: Path, more: str = "") -> Job:
 
 
 def config(server: ChatServer, *jobs: str) -> CaptioningConfig:
-    """Small requests to ``server``."""
+    """Small requests to ``server``. Asked in other words than it was trained with, its model finds no end."""
     return CaptioningConfig(
-        server=ServerConfig(urls=(server.url,)), tile_px=112, max_tiles=1, ask_again=0, jobs=jobs
+        server=ServerConfig(urls=(server.url,)),
+        tile_px=112,
+        max_tiles=1,
+        ask_again=0,
+        jobs=jobs,
+        max_tokens_single=60,
+        max_tokens_multi=20,
     )
 
 

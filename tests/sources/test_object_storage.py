@@ -2,6 +2,7 @@
 
 import tarfile
 import threading
+import time
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -18,6 +19,7 @@ from triptych.errors import SetupError, UsageError
 from triptych.sources import remote_file, remote_storage
 from triptych.sources.config import InputConfig
 from triptych.sources.opening import open_sources
+from triptych.sources.reading_ahead import produced_ahead
 from triptych.sources.regular_files import open_regular
 from triptych.sources.remote_storage import UnreachableError
 from triptych.sources.shard import FoundFile, Shard, estimate_count
@@ -216,6 +218,29 @@ def test_a_page_larger_than_all_blocks_that_are_held_is_fetched_once(tmp_path: P
 
     assert images == found
     assert fetched < 1.1 * table.stat().st_size
+
+
+def test_images_of_a_row_group_wait_while_the_next_one_comes() -> None:
+    """No more of them than may; who goes away ends the thread; what it meets is raised."""
+    made = list[int]()
+
+    def items() -> Iterator[int]:
+        for number in range(100):
+            made.append(number)
+            yield number
+        raise SetupError("the storage")
+
+    found = produced_ahead(items(), 5)
+    assert 0 == next(found)
+    time.sleep(0.1)
+    assert 5 <= len(made) <= 7
+    found.close()  # type: ignore[attr-defined]
+
+    got = list[int]()
+    with pytest.raises(SetupError, match="the storage"):
+        got.extend(produced_ahead(items(), 5))
+    assert list(range(100)) == got
+    assert [] == list(produced_ahead(iter(()), 5))
 
 
 def test_counting_reads_little(large_url: str, s3_port: int) -> None:

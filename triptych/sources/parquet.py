@@ -3,9 +3,10 @@
 Comes in: ``.parquet`` files. Goes out: shards of whole row groups, or one line that says why a file holds no
 images. The key of an image is ``<file without .parquet>/<row>``, counted from 0, so that it is found again
 without an index; in a column of lists a number in the row follows. Memory: a page of the column, packed and
-unpacked, to go through a file (of pyarrow's writer up to 1,024 rows), KEPT_ROW_GROUPS row groups to read
-images again; those of larger row groups are copied to a file of their own. Not its job: which column it is
-(see parquet_columns), footers (see parquet_footers), Parquet that Triptych writes (see export).
+unpacked, to go through a file (of pyarrow's writer up to 1,024 rows; of a remote one IMAGES_AHEAD images
+more), KEPT_ROW_GROUPS row groups to read images again; those of larger row groups are copied to a file of
+their own. Not its job: which column it is (see parquet_columns), footers (see parquet_footers), Parquet that
+Triptych writes (see export).
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ from triptych.sources.parquet_footers import (
     read_footers,
     why_unreadable,
 )
+from triptych.sources.reading_ahead import produced_ahead
 from triptych.sources.regular_files import MAX_FILE_BYTES
+from triptych.sources.remote_storage import is_url
 from triptych.sources.shard import Archive, FoundFile, Shard, UnreadableArchive
 from triptych.sources.unpacking import UnpackedFile
 
@@ -38,6 +41,9 @@ MOST_ROWS_AT_ONCE, READ_AT_ONCE_BYTES = 16, 64 * 1024**2
 MAX_ROW_GROUP_BYTES = 128 * 1024**2
 """Of images, uncompressed. To read one of them again, its row group has to be read, which took 4.3 times
 as much memory for a moment (pyarrow 26, 400 values of 1 MB). `datasets` writes about 100 rows a group."""
+
+IMAGES_AHEAD = 128
+"""Of a remote file. `datasets` writes 100 images a row group, and readers need all of it at once."""
 
 KEPT_ROW_GROUPS = 2
 """Whose images stay in memory for the next that is read again: a set's images may lie in two."""
@@ -63,7 +69,14 @@ class ParquetShard:
         return f"{self._key}\t{rows}\t{self._size_bytes}\t{self._modified_ns}"
 
     def files(self) -> Iterator[FoundFile]:
-        """A file for every image, in row order; where a row group breaks off, one for its other rows."""
+        """A file for every image, in row order; where a row group breaks off, one for its other rows.
+
+        Of a remote file the next page, which may be a whole row group, comes while images of this one wait.
+        """
+        is_far = is_url(self._path) and max(self._group_bytes) <= MAX_ROW_GROUP_BYTES
+        return produced_ahead(self._files(), IMAGES_AHEAD) if is_far else self._files()
+
+    def _files(self) -> Iterator[FoundFile]:
         row = self._starts[0]
         try:
             with parquet_file(

@@ -19,10 +19,10 @@ setup: .venv/.ready
 demo: setup
 	$(BIN)/triptych demo $(TRIPTYCH_DEMO)
 
-# Two processes for each core, as tests wait a third of their time for servers, clusters and time limits; what stays
+# Three processes for two cores, as tests wait a third of their time for servers, clusters and time limits; what stays
 # together, and what begins first: tests/support/scheduling.py.
 test: setup
-	$(BIN)/python -m pytest --numprocesses $$(( 2 * $$(nproc) ))
+	$(BIN)/python -m pytest --numprocesses $$(( (3 * $$(nproc) + 1) / 2 ))
 
 # The demo on a cluster of four nodes, and twenty kills of a worker, a node or the driver: half an hour on two cores.
 cluster: setup

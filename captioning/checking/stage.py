@@ -19,7 +19,6 @@ from functools import partial
 from pathlib import Path
 
 from triptych.captioning.backlog import Group, cut_into_groups
-from triptych.captioning.canary.pictures import side_px
 from triptych.captioning.canary.statements import statements_on
 from triptych.captioning.canary.watched_engine import WatchedEngine, watched
 from triptych.captioning.checking.config import CheckingConfig, in_own_words
@@ -81,31 +80,33 @@ def check_run(context: RunContext, sources: Sequence[Shard], config: CheckingCon
             engine = held.enter_context(opened)
         say(f"checks: {engine.describe()}{f' ({why})' if why else ''}")
         builder = RequestBuilder(reader_of(context, sources), chosen)
-        checkers = {each.job.name: _checker(each.job, chosen, engine) for each in samples}
         for sample in samples:
-            sample.checker = checkers[sample.job.name].name
+            sample.checker = _checker(sample.job, chosen, engine)
         missing = {each.job.name: _count(each).missing for each in samples}
         if context.cluster is None:
-            tokens = max(chosen.max_tokens_single, chosen.max_tokens_multi)
-            asks = statements_on(side_px(chosen), tokens)
-            engine = watched(engine, chosen, asks, sum(missing.values()), run.path, say)
+            engine = watched(engine, chosen, statements_on(chosen), sum(missing.values()), run.path, say)
         with Interrupts() as interrupts:
             for sample in samples:
                 name = sample.job.name
                 if interrupts.was_interrupted:
                     break
                 _warn_of_itself(context, sample.job, chosen, engine)
-                begin_checks(run, name, checkers[name])
+                assert sample.checker is not None
+                begin_checks(run, name, sample.checker)
                 if missing[name]:
                     _check_job(sample, chosen, builder, engine, interrupts.stopping, missing[name])
-                if not interrupts.was_interrupted and _count(sample).answers:
-                    use_checks(run, name, checkers[name])
             if isinstance(engine, WatchedEngine) and not interrupts.was_interrupted:
                 engine.end()
+    found = {each.job.name: _count(each) for each in samples}
     for sample in samples:
-        run.run_file.checked[sample.job.name] = _count(sample)
+        assert sample.checker is not None
+        counts = found[sample.job.name]
+        if counts.answers:
+            use_checks(run, sample.job.name, sample.checker)
+        if run.run_file.checks.get(sample.job.name) == sample.checker.name:
+            run.run_file.checked[sample.job.name] = counts
     run.save()
-    return {each.job.name: run.run_file.checked[each.job.name] for each in samples}
+    return found
 
 
 @dataclass
@@ -116,7 +117,7 @@ class _Sample:
     job: Job
     last_rank: int | None
     """The largest that is still in the sample; None: all are."""
-    checker: str | None = None
+    checker: Checker | None = None
     """Whose answers are meant; None: of the one that counts."""
 
     def read(self) -> Iterator[tuple[str, list[tuple[Planned, list[Question]]]]]:
@@ -129,7 +130,8 @@ class _Sample:
 
     def answers(self, shard: str) -> Mapping[str, list[StatementCheck]]:
         """What was answered already, by caption."""
-        return read_checks(self.context.folder, self.job.name, shard, self.checker)
+        checker = None if self.checker is None else self.checker.name
+        return read_checks(self.context.folder, self.job.name, shard, checker)
 
     def _has(self, planned: Planned) -> bool:
         return self.last_rank is None or _rank(planned) <= self.last_rank
@@ -207,8 +209,8 @@ def _check_job(
     missing: int,
 ) -> None:
     context, job = sample.context, sample.job
-    run, checker = context.folder, sample.checker
-    assert checker is not None
+    assert sample.checker is not None
+    run, checker = context.folder, sample.checker.name
     questions: dict[str, Question] = {}
     groups = _groups(sample, engine.group_size, questions)
     with context.progress.task(f"checks {job.name}", missing, "answers") as task:

@@ -201,6 +201,20 @@ def test_a_checker_counts_once_it_has_answered(checked: Checked) -> None:
     assert 39 == len(checked.rows("single_en"))
 
 
+def test_a_checker_that_answered_nothing_changes_no_count(checked: Checked) -> None:
+    """Each question was refused by itself: what counts is what the one before said."""
+    with ScriptedEndpoint(denies_red) as endpoint:
+        first = checked.check(endpoint)["single_en"]
+    with ScriptedEndpoint(
+        lambda asked: refuse(400, "no") if "Statement" in words(asked) else answer("yes")
+    ) as refusing:
+        refusing.models = Reply(200, [b'{"data": [{"id": "acme/other"}]}'])
+        found = checked.check(refusing)["single_en"]
+
+    assert (39, {}) == (found.missing, found.answers)
+    assert first == came_of_checks(checked.run, "single_en")
+
+
 def test_what_a_checker_is_shown_is_part_of_which_checker_it_is(checked: Checked) -> None:
     """Answers on other tiles are other answers."""
     with ScriptedEndpoint(denies_red) as endpoint:

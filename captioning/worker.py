@@ -136,9 +136,9 @@ class CaptionOn(msgspec.Struct, frozen=True, kw_only=True):
     def __call__(self, name: str) -> Work:
         logs = RunFolder.open(self.run_path).logs_folder / f"{socket.gethostname()}-{uuid.uuid4().hex[:6]}"
         engine = open_engine(self.config, logs, _say)
-        side = side_px(self.config)
-        tokens = max(self.config.max_tokens_single, self.config.max_tokens_multi)
-        asks = statements_on(side, tokens) if self.checks else captions_of(self.asked_jobs, side)
+        asks = (
+            statements_on(self.config) if self.checks else captions_of(self.asked_jobs, side_px(self.config))
+        )
         engine = watched(engine, self.config, asks, self.requests, self.run_path, _say, since=self.began_at)
         return side_by_side(UNITS_AT_ONCE, _Captioner(self, engine).work)
 

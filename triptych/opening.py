@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import fnmatch
 import os
-import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -25,13 +24,11 @@ from triptych.runs.folder import UNPACKED, RunFolder
 from triptych.runs.jsonl import make_folder
 from triptych.runs.lock import owned
 from triptych.settings import Settings, load_settings
+from triptych.sources.listing import is_pattern
 from triptych.sources.remote_storage import is_url
 
 if TYPE_CHECKING:
     from triptych.grouping.embedding.stored_embeddings import StoredShard
-
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
-"""Also as a Path has it, with one slash."""
 
 MIN_FREE_BYTES = 64 * 1024 * 1024
 """A run doesn't start on less: run.json, one shard's embeddings and one journal have to fit."""
@@ -62,7 +59,7 @@ def open_run(
     Raises UsageError for settings and sources that can't be, before anything is written, and SetupError where
     the folder can't serve: in use, of another version, not a run, no space.
     """
-    if _URL.match(str(path)):
+    if is_url(str(path).replace(":/", "://", 1)):  # a Path has one slash
         raise UsageError(f"{path}: a run folder is on a file system; only sources and exports are at URLs")
     path = Path(path)
     named = [str(source) for source in sources]
@@ -141,7 +138,7 @@ def _refuse_inside(path: Path, sources: Sequence[str]) -> None:
 
 def _is_inside(path: Path, source: Path) -> bool:
     """Whether ``path`` lies in a source, or in what a pattern such as ``photos/*`` chooses."""
-    if source.exists() or not any(sign in str(source) for sign in "*?["):
+    if source.exists() or not is_pattern(str(source)):
         return path.is_relative_to(source.resolve())
     pattern = Path(os.path.normpath(Path.cwd() / source)).parts
     within = path.parts[: len(pattern)]

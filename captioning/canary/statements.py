@@ -12,8 +12,9 @@ from functools import partial
 from itertools import islice, pairwise
 from typing import Literal
 
-from triptych.captioning.canary.pictures import alike, clear_scenes, jpeg
+from triptych.captioning.canary.pictures import alike, clear_scenes, jpeg, side_px
 from triptych.captioning.canary.question import Asks, Question
+from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.engine import CaptionRequest
 from triptych.demo.scene import Scene
 from triptych.prompts.questions import CheckPrompt, check_prompt
@@ -30,9 +31,10 @@ _COUNTED = (("flower", "yellow", 2, "two"), ("mushroom", "red", 4, "four"))
 Answer = Literal["yes", "no"]
 
 
-def statements_on(side_px: int, max_tokens: int) -> Asks:
-    """What a checker is asked about."""
-    return "statements", partial(statement_questions, side_px, max_tokens)
+def statements_on(config: CaptioningConfig) -> Asks:
+    """What a checker is asked about, whose answers may be as long as the run's."""
+    most = max(config.max_tokens_single, config.max_tokens_multi)
+    return "statements", partial(statement_questions, side_px(config), most)
 
 
 def statement_questions(side_px: int, max_tokens: int = MAX_TOKENS) -> list[Question]:

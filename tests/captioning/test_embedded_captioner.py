@@ -8,26 +8,23 @@ import pytest
 
 from tests.support.chat_server import ChatServer, anywhere
 from tests.support.contexts import JOBS
+from tests.support.embedded_engine import embedded_engine
 from triptych.captioning.engine import CaptionRequest
-from triptych.captioning.engines.config import ServerConfig, TransformersConfig
+from triptych.captioning.engines.config import ServerConfig
 from triptych.captioning.engines.openai_server import ServerEngine
 from triptych.captioning.engines.transformers import TransformersEngine
 from triptych.captioning.tiling import fit_to_tiles
 from triptych.demo.painting import paint
 from triptych.demo.scene import imagine_scene, vary_scene
 from triptych.jobs import SEED_JOBS
-from triptych.models import resolve_model
 from triptych.prompts import load_prompts
 
 
 @pytest.fixture(scope="module")
-def embedded_engine() -> Iterator[TransformersEngine]:
-    """The embedded model, loaded."""
-    engine = TransformersEngine(
-        resolve_model("builtin:nano-internvl"), TransformersConfig(batch_size=16, device="cpu")
-    )
-    yield engine
-    engine.close()
+def captioner() -> Iterator[TransformersEngine]:
+    """The embedded one, loaded."""
+    with embedded_engine("nano-internvl") as engine:
+        yield engine
 
 
 @pytest.fixture(scope="module")
@@ -45,10 +42,10 @@ def requests() -> list[CaptionRequest]:
 
 
 def test_it_ends_every_job_by_itself_in_the_jobs_language(
-    embedded_engine: TransformersEngine, requests: list[CaptionRequest]
+    captioner: TransformersEngine, requests: list[CaptionRequest]
 ) -> None:
     """English in ASCII, Chinese in Han characters with a full stop."""
-    completions = embedded_engine.caption(requests)
+    completions = captioner.caption(requests)
 
     for job, completion in zip(JOBS, completions, strict=True):
         assert "stop" == completion.finish_reason
@@ -57,12 +54,12 @@ def test_it_ends_every_job_by_itself_in_the_jobs_language(
 
 
 def test_it_says_word_for_word_the_same_behind_an_endpoint(
-    embedded_engine: TransformersEngine, requests: list[CaptionRequest]
+    captioner: TransformersEngine, requests: list[CaptionRequest]
 ) -> None:
     """Alone over HTTP as in a batch in process."""
-    with ChatServer(embedded_engine) as server:
+    with ChatServer(captioner) as server:
         engine = ServerEngine(ServerConfig(urls=(server.url,)))
         over_http = engine.caption(requests)
         engine.close()
 
-    assert embedded_engine.caption(requests) == anywhere(over_http)
+    assert captioner.caption(requests) == anywhere(over_http)

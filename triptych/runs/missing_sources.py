@@ -20,6 +20,7 @@ from triptych.records import ImageRecord
 from triptych.runs.folder import RunFolder
 from triptych.runs.jsonl import read_jsonl
 from triptych.sources.file_names import IMAGE_SUFFIXES
+from triptych.sources.listing import is_pattern
 from triptych.sources.locations import exists
 from triptych.sources.loose_files import LooseFiles, LooseShard
 from triptych.sources.shard import FoundFile, Shard
@@ -126,7 +127,7 @@ def without_gone_archives(run: RunFolder, sources: Sequence[str]) -> Sequence[st
     files = (*ARCHIVE_SUFFIXES, *IMAGE_SUFFIXES)
 
     def may_be_gone(source: str) -> bool:
-        return source.lower().endswith(files) and not any(sign in source for sign in "*?[")
+        return source.lower().endswith(files) and not is_pattern(source)
 
     return [each for each in sources if not may_be_gone(each) or exists(each)] or sources
 

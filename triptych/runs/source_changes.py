@@ -123,6 +123,9 @@ class _Archives:
 
     def __init__(self, run: RunFolder, noted: dict[str, ListedShard], batch: int) -> None:
         self._run, self._noted, self._batch = run, noted, batch
+        state = run.run_file.stages.get("embeddings")
+        self._are_all_read = state is not None and state.finished and state.notes.get("unreadable") == 0
+        """No record needs to be looked at for what could not be read."""
         self.listed: list[ListedShard] = []
         self.todo: list[Shard] = []
         self.edits: dict[str, Edits] = {}
@@ -173,6 +176,8 @@ class _Archives:
         some of it could not be read."""
         now = shard.fingerprint()
         if noted is not None and noted.fingerprint == now:
+            if self._are_all_read:
+                return True
             said = self._run.images_file(shard.name).read_bytes()
             if _NO_DECODER in said and has_decoder_now(said.decode()):
                 return False

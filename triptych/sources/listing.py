@@ -58,7 +58,7 @@ def list_source(source: str, chosen: PathFilter = EVERYTHING) -> Iterator[Listed
         is_list = os.path.splitext(source)[1].lower() in LIST_SUFFIXES
         is_list = is_list and (is_url(source) or os.path.isfile(source))
         files = _read_list(source) if is_list else iter([_listed(*os.path.split(source))])
-    elif any(map(_is_pattern, source.split(os.sep))) and not is_web(source):
+    elif any(map(is_pattern, source.split(os.sep))) and not is_web(source):
         files = _match(source, chosen)
     else:
         raise UsageError(f"source {source} is not there; {EXPECTED}", path=source)
@@ -120,7 +120,7 @@ def _match(source: str, chosen: PathFilter) -> Iterator[Listed]:
     """The files that a pattern matches, and those below the folders that it matches."""
     parts = source.split(os.sep)
     if is_url(source):
-        fixed = next(at for at, part in enumerate(parts) if _is_pattern(part))
+        fixed = next(at for at, part in enumerate(parts) if is_pattern(part))
     else:
         fixed = 1  # a folder may well be called [2023]: what is there is meant literally
         while os.path.isdir(os.sep.join(parts[: fixed + 1])):
@@ -186,7 +186,8 @@ def _beside(folder: str, named: str) -> str:
     return os.path.normpath(os.path.join(folder, named))
 
 
-def _is_pattern(part: str) -> bool:
+def is_pattern(part: str) -> bool:
+    """Whether a path, or a part of one, stands for all that match it."""
     return any(letter in part for letter in "*?[")
 
 

@@ -11,16 +11,15 @@ import pytest
 
 from scripts.nano.untruths import turned
 from scripts.nano.wording import sentence_of
+from tests.support.embedded_engine import embedded_engine
 from triptych.captioning.canary.question import outcome
 from triptych.captioning.canary.statements import statement_questions
 from triptych.captioning.checking.questions import TOP_LOGPROBS
 from triptych.captioning.engine import CaptionRequest
-from triptych.captioning.engines.config import TransformersConfig
 from triptych.captioning.engines.transformers import TransformersEngine
 from triptych.captioning.tiling import fit_to_tiles
 from triptych.demo.painting import paint
 from triptych.demo.scene import Scene, imagine_scene, vary_scene
-from triptych.models import resolve_model
 from triptych.prompts.questions import ASKED_IN, check_prompt
 
 SIDE_PX = 112
@@ -30,11 +29,8 @@ FIRST_SCENE, PAIRS = 520_000, 10
 @pytest.fixture(scope="module")
 def checker() -> Iterator[TransformersEngine]:
     """The embedded one, loaded."""
-    engine = TransformersEngine(
-        resolve_model("builtin:nano-checker"), TransformersConfig(batch_size=20, device="cpu")
-    )
-    yield engine
-    engine.close()
+    with embedded_engine("nano-checker") as engine:
+        yield engine
 
 
 @pytest.mark.parametrize("language", ASKED_IN)

@@ -20,6 +20,7 @@ from triptych.grouping.embedding.stored_keys import files_in, read_keys
 from triptych.records import ImageRecord
 from triptych.runs.folder import RunFolder
 from triptych.runs.jsonl import sha256_of, write_jsonl, written_whole
+from triptych.sources.locations import refuse_unless_utf_8
 
 ROWS_AT_ONCE = 16_384
 
@@ -77,17 +78,17 @@ def _blocks(rows: NDArray[np.floating]) -> Iterator[NDArray[np.floating]]:
 
 
 def have_direction(rows: NDArray[np.floating]) -> NDArray[np.bool_]:
-    """``bool[n]``: rows whose squared length is a usable number in float32."""
-    wide = rows.astype(np.float32)
-    with np.errstate(over="ignore", invalid="ignore"):
-        squared = np.einsum("ij,ij->i", wide, wide)
-    sound: NDArray[np.bool_] = np.isfinite(squared) & (squared > 1e-12)
+    """``bool[n]``: rows of finite numbers that aren't all 0."""
+    sound: NDArray[np.bool_] = np.isfinite(rows).all(axis=1) & rows.any(axis=1)
     return sound
 
 
 def unit_float16(rows: NDArray[np.floating]) -> NDArray[np.float16]:
-    """Rows that have a direction at length 1, as run folders store them."""
-    units = rows.astype(np.float32)
+    """Rows that have a direction at length 1, as run folders store them. A power of two first brings them to
+    where float32 can square them, and changes no bit of what comes out."""
+    wide = rows.astype(np.promote_types(rows.dtype, np.float32))
+    _, exponents = np.frexp(np.abs(wide).max(axis=1, initial=0))
+    units: NDArray[np.float32] = np.ldexp(wide, -exponents[:, None]).astype(np.float32)
     units /= np.sqrt(np.einsum("ij,ij->i", units, units))[:, None]
     return units.astype("<f2")
 
@@ -96,9 +97,11 @@ def open_stored(embeddings: Path, keys_file: Path | None) -> list[StoredShard]:
     """The files of ``embeddings``, in the order of their names, numbers in them by value.
 
     ``keys_file`` has the keys in the order of the files and their rows (see stored_keys). Raises UsageError
-    where a file is no matrix of floats, widths differ, or keys don't match the rows.
+    where a file is no matrix of floats, its path is not UTF-8, widths differ, or keys don't match the rows.
     """
     paths = _files_of(embeddings) if embeddings.is_dir() else [embeddings]
+    for path in paths:
+        refuse_unless_utf_8(str(path))
     by_name = {path.stem: path for path in paths}
     for path in paths:
         if (other := by_name[path.stem]) is not path:

@@ -79,8 +79,14 @@ def _column(path: Path) -> list[str]:
                     f"{path} has none of the columns {', '.join(KEY_COLUMNS)}, found {', '.join(columns)};"
                     " write the keys to a text file, one a line"
                 )
-            return ["" if key is None else str(key) for key in file.read([name]).column(0).to_pylist()]
+            return [_key(value) for value in file.read([name]).column(0).to_pylist()]
     except UsageError:
         raise
     except Exception as error:  # pyarrow raises anything on damaged bytes
         raise UsageError(f"keys file {path} can't be read ({error}); expected a Parquet file") from None
+
+
+def _key(value: object) -> str:
+    if isinstance(value, bytes):
+        return value.decode()
+    return "" if value is None else str(value)

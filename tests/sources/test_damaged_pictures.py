@@ -10,8 +10,9 @@ from random import Random
 import numpy as np
 import pillow_heif
 import pytest
-from PIL import Image, ImageFilter
+from PIL import Image, ImageDraw, ImageFilter
 
+from tests.sources.jpegs_of_any_sampling import Sampling, jpeg_sampled
 from tests.support.damaged_files import DAMAGE, SCAN, first_pixel_byte, without_last_scan
 from triptych.errors import UnreadableImageError
 from triptych.sources.image_decoding import decode_rgb
@@ -120,6 +121,34 @@ def test_a_jpeg_without_its_end_is_truncated(back: int) -> None:
         decode_rgb(content[:-back])
 
 
+@pytest.mark.parametrize(
+    "sampling",
+    [
+        [(3, 1), (1, 1), (1, 1)],
+        [(1, 3), (1, 1), (1, 1)],
+        [(4, 2), (1, 1), (1, 1)],
+        [(2, 2), (1, 2), (2, 1)],
+        [(2, 2), (2, 2), (1, 1)],
+    ],
+)
+def test_a_cut_jpeg_of_unusual_sampling_is_seen(sampling: Sampling) -> None:
+    """Which only Pillow decodes, without a word: photographs, plain ones, and such with a plain end."""
+    half_plain = like_a_photograph(1, 90, 70)
+    half_plain.paste("white", (0, 30, 90, 70))
+    for picture in (like_a_photograph(0, 90, 70), half_plain, Image.new("RGB", (50, 40), "white")):
+        content = jpeg_sampled(picture, sampling)
+        pixels = content.index(b"\xff\xda") + 14
+        shown, *_ = decode_rgb(content)
+
+        assert np.abs(np.asarray(shown, int) - np.asarray(picture, int)).mean() < 25
+        for behind in (b"", b"\xff\xd8 a preview \xff\xd9"):
+            assert not is_refused(content + behind)
+            for share in (0, 0.3, 0.9):
+                cut_off = content[: pixels + int(share * (len(content) - pixels))] + b"\xff\xd9" + behind
+                with pytest.raises(UnreadableImageError, match=r"^truncated: JPEG: "):
+                    decode_rgb(cut_off)
+
+
 @pytest.mark.parametrize("name", DAMAGE)
 def test_damaged_pngs_are_seen(name: str) -> None:
     """All of them: every chunk has its checksum."""
@@ -167,6 +196,39 @@ def test_what_is_filled_up_with_zeros_is_truncated(kind: str) -> None:
             decode_rgb(content[: int(len(content) * share)].ljust(len(content), b"\0"))
 
 
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [("WEBP", {}), ("WEBP", {"lossless": True}), ("WEBP", {"save_all": True}), ("AVIF", {}), ("HEIF", {})],
+)
+def test_zeros_in_a_small_picture_are_seen(kind: str, options: dict[str, object]) -> None:
+    """As soon as they are two hundred."""
+    pillow_heif.register_heif_opener()
+    for seed in range(4):
+        frames = [like_a_photograph(seed, 64, 48), like_a_photograph(seed, 64, 48).rotate(180)]
+        also = {"append_images": frames[1:]} if "save_all" in options else {}
+        content = encoded(frames[0], kind, **options, **also)
+        pixels = content.index(b"ANMF", content.index(b"ANMF") + 4) if also else len(content)
+
+        assert not is_refused(content)
+        for zeros in (200, pixels // 3):
+            with pytest.raises(UnreadableImageError, match=r"^truncated: .*zeros"):
+                decode_rgb(content[: pixels - zeros].ljust(len(content), b"\0"))
+
+
+def test_zeros_that_are_pixels_or_metadata_are_no_damage() -> None:
+    """A plain WebP may end in any number of them, and a HEIC in metadata that has room left."""
+    pillow_heif.register_heif_opener()
+    page = Image.new("RGB", (4000, 300))
+    ImageDraw.Draw(page).text((0, 0), "some words", fill="white")
+    plain = encoded(page, "WEBP", lossless=True, method=0)
+    with_room = encoded(page, "HEIF", exif=b"Exif\0\0II*\0\x08\0\0\0" + bytes(9000))
+
+    assert plain.endswith(bytes(9000))
+    assert with_room.endswith(bytes(9000))
+    assert not is_refused(plain)
+    assert not is_refused(with_room)
+
+
 def test_of_a_cut_animation_a_whole_first_frame_counts() -> None:
     """WebP's and GIF's frames follow each other."""
     frames = [like_a_photograph(seed, 64, 48) for seed in range(4)]
@@ -186,6 +248,21 @@ def test_a_tiff_that_lacks_strips_is_truncated() -> None:
 
     with pytest.raises(UnreadableImageError, match=r"^truncated: TIFF: .* strips"):
         decode_rgb(higher)
+
+
+@pytest.mark.parametrize("options", [{}, {"tile_size": (32, 32)}, {"tile_size": (40, 40), "no_jp2": True}])
+def test_a_jpeg_2000_that_lacks_tiles_is_truncated(options: dict[str, object]) -> None:
+    """Cut behind the mark of one, or in front of it and ended, its decoder would leave them black."""
+    content = encoded(like_a_photograph(12, 100, 75), "JPEG2000", **options)
+    tiles = [found.start() for found in re.finditer(rb"\xff\x90\0\x0a", content)]
+
+    assert not is_refused(content)
+    assert not is_refused(content + b"\xff\x90")
+    for at in tiles:
+        for cut_off in (content[: at + 2], content[:at] + b"\xff\xd9"):
+            if cut_off != content[: tiles[0]] + b"\xff\xd9":
+                with pytest.raises(UnreadableImageError, match=r"^truncated: JPEG 2000: .* tiles"):
+                    decode_rgb(cut_off)
 
 
 def changed_anyhow(content: bytes, chance: Random) -> bytes:

@@ -12,16 +12,24 @@ JUNK = [
     ".DS_Store", "._x.jpg", "._", "Thumbs.db", "ehthumbs.db", "desktop.ini", "Desktop.ini", ".directory",
     "x.jpg~", ".x.jpg.swp", "#x.jpg#", ".#x.jpg", "x.jpg.bak", "x.jpg.part", "x.crdownload", ".gitattributes",
     ".nfs000000012", "~$table.xlsx", "Icon\r", "_metadata", "_common_metadata", "_SUCCESS", ".0.parquet.crc",
+    ".trashed-1700000000-x.jpg", ".pending-1700000000-x.jpg", "x.jpg:Zone.Identifier",
+    "x.jpg\uf03aZone.Identifier",
+    "Thumbs.db:encryptable", ".nomedia", ".localized", ".hidden", ".stfolder", ".BridgeSort", "autorun.inf",
+    ".metadata_never_index", ".com.apple.timemachine.donotpresent", ".thumbdata4--1967290299",
+    ".goutputstream-A1B2C3", ".x.jpg.aB3xYz", ".x.tiff.000001", ".x.tar.Zz9999",
 ]  # fmt: skip
 JUNK_FOLDERS = [
     "__MACOSX", ".Trash-1000", "$RECYCLE.BIN", "System Volume Information", "lost+found", "@eaDir",
-    ".ipynb_checkpoints", ".git", ".Spotlight-V100",
+    ".ipynb_checkpoints", ".git", ".Spotlight-V100", ".stversions", "@Recycle", ".snapshot", "RECYCLER",
+    ".dtrash", ".AppleDB", ".AppleDesktop", "Network Trash Folder", "Temporary Items",
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    "name", ["x.jpg", "._", "a b.PNG", ".hidden.jpg", "_x.jpg", "x", "x.backup", "-x.jpg", "~x.jpg"]
-)
+    "name",
+    ["x.jpg", "._", "a b.PNG", ".hidden.jpg", "_x.jpg", "x", "x.backup", "-x.jpg", "~x.jpg", "x.jpg.aB3xYz",
+     ".x.jpg.aB3xYz7", "zone.identifier.jpg", "recycler"],
+)  # fmt: skip
 def test_what_people_call_their_images_is_no_junk(name: str) -> None:
     """Also hidden files, and those with odd first letters."""
     assert (what_it_says(name) is Says.JUNK) == (name == "._")
@@ -42,7 +50,7 @@ def test_junk_is_counted_and_nothing_else(tmp_path: Path) -> None:
 
 def test_a_folder_may_be_called_as_an_editors_copies_are(tmp_path: Path) -> None:
     """A person did that."""
-    names = ["2019.bak", "holiday.orig", "photos~", "set.download"]
+    names = [".hidden", "2019.bak", "holiday.orig", "photos~", "recycler", "set.download"]
     for name in names:
         write_file(tmp_path / name / "x.jpg")
 

@@ -90,11 +90,13 @@ def test_a_picture_is_read_and_turned_whatever_else_its_exif_holds(kind: str, or
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "AVIF"])
 def test_a_picture_is_read_whatever_bytes_its_exif_is(kind: str) -> None:
-    """Noise, zeros, and whole blocks with bytes changed."""
+    """Noise, zeros, whole blocks with bytes changed, and noise behind the mark of each kind of TIFF."""
     chance = random.Random(kind)
     turn = exif((ORIENTATION, 3, 1, b"\x06\0\0\0"), (0x0128, 3, 1, b"\x02\0\0\0"))
+    marks = [b"", b"II*\0", b"MM\0*", b"II+\0\x08\0\0\0", b"MM\0+\0\x08\0\0"]
     for number in range(100):
-        block = bytearray(turn if number % 2 else chance.randbytes(chance.randrange(len(turn))))
+        noise = chance.choice([chance.randbytes(chance.randrange(20)), b"\xff" * 8, bytes(8)])
+        block = bytearray(turn if number % 2 else chance.choice(marks) + noise)
         for _ in range(chance.randrange(8) if block else 0):
             block[chance.randrange(len(block))] = chance.choice([0, 1, 0xFF, chance.randrange(256)])
         picture, *_ = decode_rgb(with_exif(kind, bytes(block)))
@@ -222,6 +224,19 @@ def test_the_tags_of_a_tiff_may_be_anything_but_those_of_its_pixels() -> None:
         head = (b"II" if order == "<" else b"MM") + struct.pack(f"{order}HL", 42, 8 + len(grey))
 
         assert is_seen(head + grey + exif(*entries, order=order)[8:], turned=turned)
+
+
+@pytest.mark.parametrize("tag", [292, 293, 317, 332, 338, 339, 529, 530, 531, 532])
+@pytest.mark.parametrize("count", [0, 9])
+def test_a_tag_of_a_tiff_that_has_a_default_may_be_without_values(tag: int, count: int) -> None:
+    """None, or behind the end of the file."""
+    needed = {256: SIZE[0], 257: SIZE[1], 258: 8, 259: 1, 262: 1, 273: 8, 277: 1, 278: SIZE[1]}
+    needed[279] = SIZE[0] * SIZE[1]
+    entries = [(number, 4, 1, struct.pack("<L", value)) for number, value in needed.items()]
+    grey = (b"\0" * (SIZE[0] // 2) + b"\xff" * (SIZE[0] // 2)) * SIZE[1]
+    head = b"II*\0" + struct.pack("<L", 8 + len(grey))
+
+    assert is_seen(head + grey + exif(*entries, (tag, 4, count, b"\xff" * 4))[8:], turned=False)
 
 
 @pytest.mark.parametrize(

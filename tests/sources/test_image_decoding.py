@@ -164,11 +164,15 @@ def test_sixteen_bits_keep_their_brightness(mode: str, kind: str, level: int, gr
         ("float32", [0.0, 0.5, 1.0, -1.0], [0, 127, 255, 0]),
         ("float32", [0.0, 128.0, 255.0, float("nan")], [0, 128, 255, 0]),
         ("float32", [0.0, 5e8, 1e9, float("-inf")], [0, 127, 255, 0]),
+        ("float32", [0.0, 0.5, 1.0, 1.01], [0, 127, 255, 255]),
+        ("float32", [0.0, 128.0, 255.0, 300.0], [0, 128, 255, 255]),
+        ("float32", [0.0, 0.5, 1.0, 3e38], [0, 127, 255, 0]),
+        ("float32", [0.0, 0.5, 1.0, 1e20], [0, 127, 255, 0]),
     ],
 )
 def test_wide_levels_become_visible(kind: str, levels: list[float], greys: list[int]) -> None:
     """32-bit pictures don't say what white is: the range of 1, 8 or 16 bits that holds them, else the
-    brightest."""
+    brightest. A float that is a little brighter is white, too, and an absurd one is none."""
     image, _, _ = decode_rgb(_encode(Image.fromarray(np.array([levels], kind)), "TIFF"))
 
     assert [(grey, grey, grey) for grey in greys] == [image.getpixel((x, 0)) for x in range(4)]

@@ -237,6 +237,18 @@ def test_lists_of_numbers_that_are_bytes_are_images(tmp_path: Path) -> None:
     assert all(all(read_again(shard)) for shard in shards)
 
 
+def test_a_list_of_numbers_with_a_gap_costs_itself(tmp_path: Path) -> None:
+    """Not the rows behind it, nor the choice of the column."""
+    gap, *others = [None, *jpeg(1)[1:]], list(jpeg(2)), list(jpeg(3))
+    images = pa.array([gap, *others], pa.list_(pa.uint8()))
+    write_parquet(tmp_path / "a.parquet", {"image": images})
+    write_parquet(tmp_path / "b.parquet", {"x": images, "y": pa.array([[None, 1]] * 3, pa.list_(pa.uint8()))})
+
+    assert ["a/1", "a/2", "b/1", "b/2"] == keys(tmp_path)
+    assert {"a/0": "no image", "b/0": "no image"} == reasons(tmp_path)
+    assert all(all(read_again(shard)) for shard in open_sources([tmp_path]))
+
+
 def test_lists_of_images_that_datasets_declares_are_read(tmp_path: Path) -> None:
     """Also empty ones, which are a record."""
     views = {"_type": "List", "feature": {"_type": "Image"}}

@@ -164,6 +164,19 @@ def test_a_name_that_is_not_utf_8_is_a_record(tmp_path: Path) -> None:
     assert {"caf\\xe9.jpg": "unusable name", "caf\\xe9.tar": "unusable name"} == reasons(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "name", ["photos\udcff", "photos\udcff/a", "photos\udcff/a/x.jpg", "photos\udcff/a/*.jpg"]
+)
+def test_a_source_whose_own_path_is_not_utf_8_is_a_usage_error(tmp_path: Path, name: str) -> None:
+    """It stands in the run's settings. A link to it does not."""
+    write_file(tmp_path / "photos\udcff" / "a" / "x.jpg")
+    with pytest.raises(UsageError, match=r"photos\\xff.*: its path is not UTF-8; rename it, or name a link"):
+        open_sources([tmp_path / name])
+    (tmp_path / "link").symlink_to(tmp_path / "photos\udcff")
+
+    assert ["a/x.jpg"] == keys(tmp_path / "link")
+
+
 def test_a_name_with_a_nul_in_a_list_is_a_record(tmp_path: Path) -> None:
     """No file system has such a file."""
     write_file(tmp_path / "x" / "good.jpg")
@@ -284,14 +297,30 @@ def test_a_tar_is_known_by_its_bytes(tmp_path: Path, name: str) -> None:
     assert [True] == read_again(open_sources([tmp_path])[0])
 
 
-@pytest.mark.parametrize("name", ["a.ZIP", "a.tar", "a.Parquet", "a"])
+@pytest.mark.parametrize(
+    "name", ["a.ZIP", "a.tar", "a.Parquet", "a", "a.zip.1", "a.zip?dl=1", "a.cbz", "a.dat", "a.2024-05"]
+)
 def test_a_zip_is_known_by_its_bytes(tmp_path: Path, name: str) -> None:
-    """But not one that is a document or a model of some program."""
+    """Whatever it is called."""
     write_zip(tmp_path / name, {"1.jpg": jpeg(1)})
-    write_zip(tmp_path / "report.docx", {"media/1.jpg": jpeg(1)})
+    stem = "a" if name in ("a.ZIP", "a.tar", "a.Parquet") else name
 
-    assert ["a/1.jpg"] == keys(tmp_path)
-    assert {"report.docx": "not an image"} == reasons(tmp_path)
+    assert [f"{stem}/1.jpg"] == keys(tmp_path)
+    assert [True] == read_again(open_sources([tmp_path])[0])
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a.docx", "a.XLSX", "a.pptx", "a.odt", "a.epub", "a.jar", "a.apk", "a.whl", "a.keras", "a.kra", "a.usdz",
+     "a.docx.1", "a.docx?dl=1", "a (1).odp", "a.ipa"],
+)  # fmt: skip
+def test_a_zip_that_is_a_document_or_a_program_is_no_archive(tmp_path: Path, name: str) -> None:
+    """Its pictures are its own."""
+    write_file(tmp_path / "x.jpg")
+    write_zip(tmp_path / name, {"media/1.jpg": jpeg(1)})
+
+    assert ["x.jpg"] == keys(tmp_path)
+    assert {name: "not an image"} == reasons(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["a.PARQUET", "a.parq", "a.pq", "a.tar", "a"])

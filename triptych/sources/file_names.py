@@ -49,9 +49,12 @@ COMPRESSED_TAR_SUFFIXES = tuple(
 )
 
 _JUNK = re.compile(
-    r"\._.*|\.ds_store|__macosx|\.appledouble|\.lsoverride|\.apdisk|\.spotlight-v100|\.fseventsd|icon\r"
-    r"|\.trashes|\.trash(-\d+)?|\.temporaryitems|\.documentrevisions-v100|\.volumeicon\.icns"
-    r"|(eh)?thumbs(_vista)?\.db|desktop\.ini|\$recycle\.bin|system volume information"
+    r"\._.*|\.ds_store|__macosx|\.appled(ouble|b|esktop)|\.lsoverride|\.apdisk|\.spotlight-v100|\.fseventsd|icon\r"
+    r"|\.trashes|\.trash(-\d+)?|\.temporaryitems|temporary items|network trash folder|\.com\.apple\..*"
+    r"|\.documentrevisions-v100|\.volumeicon\.icns|\.metadata_never_index|\.bridgesort"
+    r"|(eh)?thumbs(_vista)?\.db(\Wencryptable)?|desktop\.ini|\$recycle\.bin|system volume information"
+    r"|(?-i:RECYCLE[RD])|@recycle|@recently-snapshot|\.snapshot|\.dtrash|\.st(versions|folder|ignore)"
+    r"|\.(trashed|pending)-.*|\.thumbdata.*|\.tmp\.drive(up|down)load|\.rsync-partial|\.~tmp~"
     r"|~\$.*|\.~lock\..*|zbthumbnail\.info|\.?picasa\.ini|@eadir|#recycle|#snapshot|\.@__thumb|\.synology.*"
     r"|lost\+found|\.directory|\.thumbnails|\.nfs[0-9a-f]+|\.fuse_hidden.*|\.gvfs|\.dropbox(\.cache|\.attr)?"
     r"|\.git|\.gitattributes|\.gitignore|\.gitkeep|\.keep|\.svn|\.hg|\.cache|\.ipynb_checkpoints|__pycache__"
@@ -60,11 +63,16 @@ _JUNK = re.compile(
 )
 """Names of files and folders that systems, editors and Spark leave. A run doesn't see them."""
 
+_RSYNCED = "|".join(suffix[1:] for suffix in sorted(IMAGE_SUFFIXES | {".tar", ".zip", ".parquet"}))
+
 _JUNK_FILE = re.compile(
-    r".+~|#.+#|\.#.*|\..+\.sw[a-p]|.+\.(bak|orig|tmp|part|partial|crdownload|download|swp|swo)",
+    r".+~|#.+#|\.#.*|\..+\.sw[a-p]|.+\.(bak|orig|tmp|part|partial|crdownload|download|swp|swo)"
+    r"|.+\Wzone\.identifier|\.nomedia|\.localized|\.hidden|autorun\.inf|\.goutputstream-.+"
+    rf"|\..+\.({_RSYNCED})\.[a-z0-9]{{6}}",
     re.IGNORECASE | re.DOTALL,
 )
-"""Of files alone: what editors and downloads leave. A folder of such a name was called so by a person."""
+"""Of files alone: what editors, downloads and copies that broke off leave. A folder of such a name was called
+so by a person."""
 
 
 class Says(Enum):

@@ -18,7 +18,7 @@ from PIL import Image, ImageChops, ImageFile, TiffImagePlugin, _imaging
 from triptych.errors import UnreadableImageError
 from triptych.executors.memory_budget import MemoryBudget
 from triptych.sources.image_format import ImageFormat, image_format, missing_decoder
-from triptych.sources.pixels import chunks, jpeg, libtiff, tiff
+from triptych.sources.pixels import chunks, jpeg, jpeg_2000, libtiff, tiff
 from triptych.sources.pixels.bare_file import BareFile, from_metadata, turned_upright
 from triptych.sources.pixels.bare_file import upright_size as size_upright
 from triptych.sources.pixels.to_rgb import reduced_to_rgb, to_rgb
@@ -40,16 +40,20 @@ TRUNCATED = ("truncat", "premature end of jpeg")
 
 _DECODING = MemoryBudget(DECODED_AT_ONCE_PIXELS)
 
+MOST_ERRORS = 3
+"""Of libtiff's that are told: it may have one for each row."""
+
 _BARE_FILES = {
     "AVIF": chunks.bare_avif,
     "HEIC": chunks.bare_heic,
     "JPEG": jpeg.bare_file,
+    "JPEG 2000": jpeg_2000.bare_file,
     "JPEG XL": chunks.bare_jxl,
     "PNG": chunks.bare_png,
     "TIFF": tiff.bare_file,
     "WebP": chunks.bare_webp,
 }
-"""The formats whose metadata could be in the way."""
+"""The formats whose metadata could be in the way, or whose decoder passes over what lacks."""
 
 
 def decode_rgb(content: bytes, draft_side_px: int | None = None) -> tuple[Image.Image, int, int]:
@@ -76,6 +80,8 @@ def decode_rgb(content: bytes, draft_side_px: int | None = None) -> tuple[Image.
         with _DECODING.held(held):
             try:
                 decoded = jpeg.decoded(opened.bare, image) if is_jpeg else _loaded(image)
+                if opened.bare.without_zeros is not None and _is_picture(opened):
+                    raise OSError(chunks.FILLED_UP)
                 if draft_side_px is None or decoded.width * decoded.height <= LARGE_PIXELS:
                     picture = to_rgb(decoded, opened.bare.white)
                 else:
@@ -160,10 +166,20 @@ def _loaded(image: ImageFile.ImageFile) -> Image.Image:
         try:
             image.load()
         except OSError as error:
-            raise OSError("; ".join([*errors, str(error)])) from None
+            raise OSError("; ".join([*errors[:MOST_ERRORS], str(error)])) from None
     if errors:
-        raise OSError("; ".join(errors))
+        raise OSError("; ".join(errors[:MOST_ERRORS]))
     return image
+
+
+def _is_picture(opened: _Opened) -> bool:
+    """Whether it is one without the zeros at its end."""
+    try:
+        with _decoder(opened.format)(io.BytesIO(opened.bare.without_zeros or b""), "") as image:
+            image.load()
+    except Exception:  # as above
+        return False
+    return True
 
 
 def _unreadable(found: ImageFormat, error: Exception | str, kind: str = "damaged") -> UnreadableImageError:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from triptych.errors import UsageError
 from triptych.sources.remote_storage import info_of, is_remote_folder, is_url
 
 
@@ -16,6 +17,17 @@ def in_full(source: str | Path) -> str:
     """An absolute path, or the URL."""
     name = str(source)
     return name if is_url(name) else str(Path(name).absolute())
+
+
+def refuse_unless_utf_8(source: str) -> None:
+    """Raise UsageError where the name of a source can't be written into a run's settings."""
+    try:
+        source.encode()
+    except UnicodeEncodeError:
+        shown = source.encode(errors="surrogateescape").decode(errors="backslashreplace")
+        raise UsageError(
+            f"source {shown}: its path is not UTF-8; rename it, or name a link to it", path=source
+        ) from None
 
 
 def exists(source: str) -> bool:

@@ -21,7 +21,7 @@ from triptych.errors import UsageError
 from triptych.sources.config import InputConfig
 from triptych.sources.file_names import EVERYTHING, PathFilter, Says, usable_key
 from triptych.sources.listing import EXPECTED, LIST_SUFFIXES, Listed, list_source
-from triptych.sources.locations import in_full, is_folder
+from triptych.sources.locations import in_full, is_folder, refuse_unless_utf_8
 from triptych.sources.loose_files import LOOSE_PREFIX, LooseFiles
 from triptych.sources.reading_ahead import map_ahead
 from triptych.sources.regular_files import SizeAndTime, size_and_time_of
@@ -58,9 +58,10 @@ def find_sources(
     """Everything in ``sources``. What can't be read one by one will be unpacked to ``unpack_to``, else to a
     folder that goes with the process.
 
-    Raises UsageError where a source isn't there or is nothing that can be one, where two sources give two
-    images one key, and where no image and no archive is found at all; SetupError where pyarrow is missing
-    for a Parquet file, where what reads a URL is missing, or where object storage can't be reached.
+    Raises UsageError where a source isn't there, has a path that is not UTF-8, or is nothing that can be one,
+    where two sources give two images one key, and where no image and no archive is found at all; SetupError
+    where pyarrow is missing for a Parquet file, where what reads a URL is missing, or where object storage
+    can't be reached.
     """
     found = _Found(config, unpack_to or Path(temporary_folder().name), several=len(sources) > 1)
     for source in sources:
@@ -96,6 +97,7 @@ class _Found:
 
     def add_source(self, source: str) -> None:
         """Take in its files. One that an earlier source named as well is the same file."""
+        refuse_unless_utf_8(source)
         named: set[str] = set()
         is_alone = not is_folder(source)
         files = list_source(source, self._chosen)

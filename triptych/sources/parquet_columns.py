@@ -70,7 +70,9 @@ def _contents(value: Any, steps: Sequence[str]) -> list[bytes | None]:
         if step == LIST:
             return [each for item in value for each in _contents(item, steps[at + 1 :])] or [None]
         value = value[step]
-    return [bytes(value) if isinstance(value, list) else value]
+    if isinstance(value, list):  # of numbers; one with gaps is no image
+        return [None if None in value else bytes(value)]
+    return [value]
 
 
 def find_image_column(file: Any, wanted: str | None) -> ImageColumn | str:

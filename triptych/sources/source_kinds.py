@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import re
 import tarfile
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -19,7 +20,7 @@ from triptych.sources.parquet import open_parquet
 from triptych.sources.regular_files import read_head, why_not_read
 from triptych.sources.shard import Archive, Shard
 from triptych.sources.tar import TarShard, open_compressed_tar
-from triptych.sources.unpacking import decompressed, is_compressed
+from triptych.sources.unpacking import OTHER_COMPRESSIONS, decompressed, is_compressed
 from triptych.sources.zip import ZipShard
 
 HEAD_BYTES = 512
@@ -59,6 +60,29 @@ SOURCE_KINDS = (TAR, PARQUET, ZIP, COMPRESSED_TAR)
 ARCHIVE_SUFFIXES = tuple(suffix for kind in SOURCE_KINDS for suffix in kind.suffixes)
 
 
+ZIPPED_SUFFIXES = frozenset(
+    f".{suffix}"
+    for suffixes in (
+        "docx docm dotx dotm xlsx xlsm xlsb xltx xltm pptx pptm potx potm ppsx ppsm vsdx vsdm xps oxps",
+        "odt ott ods ots odp otp odg otg odf odb sxw sxc sxi hwpx pages numbers key epub ibooks idml",
+        "xmind mscz mxl qgz pbix twbx h5p apkg colpkg sb3",
+        "ora kra krz procreate sketch fig xd 3mf usdz kmz f3d fcstd",
+        "jar war ear aar apk apks apkm xapk aab ipa whl egg pyz conda xpi vsix nupkg snupkg wgt",
+        "appx appxbundle msix msixbundle pk3 mcpack mcworld love",
+        "npz pt pth ptl ckpt pkl keras mar",
+    )
+    for suffix in suffixes.split()
+)
+"""Of zips in which programs keep a document, a model or themselves. Their pictures are part of it."""
+
+_DOWNLOADED = re.compile(r"(\.\d+|\?.*)$", re.DOTALL)
+"""What wget and browsers put behind a name: the number of a copy, or what was asked for."""
+
+
+def _is_document(path: str) -> bool:
+    return suffix_of(_DOWNLOADED.sub("", path.rpartition("/")[2])) in ZIPPED_SUFFIXES
+
+
 def _holds_tar(path: str) -> bool:
     """Whether what ``path`` unpacks to begins as a tar does."""
     try:
@@ -96,8 +120,10 @@ def recognise(path: str, says: Says) -> SourceKind | str | None:
             return why_not_an_image(path, lambda: head)
         return why_not_read(error)
     found = next((kind for kind in SOURCE_KINDS if kind.begins(head)), None)
-    if named is None and found is ZIP and suffix_of(path):  # as documents and models of many programs are
+    if named is None and found is ZIP and _is_document(path):
         found = None
+    if named is TAR and found is None and head.startswith(OTHER_COMPRESSIONS):
+        found = COMPRESSED_TAR  # which says that it can't be unpacked
     if named is None and found is COMPRESSED_TAR and not _holds_tar(path):
         found = None
     return found or named or why_not_an_image(path, lambda: head)

@@ -17,7 +17,14 @@ from triptych.sources.members import DamagedMemberError, LostMembers, Member, Me
 from triptych.sources.regular_files import read_bounded, read_head, size_of, why_not_read
 from triptych.sources.shard import Archive, FoundFile, Shard, UnreadableArchive
 from triptych.sources.tar_headers import members_of
-from triptych.sources.unpacking import UnpackedFile, decompress, decompressed, is_compressed
+from triptych.sources.unpacking import (
+    COMPRESSED_HEAD_BYTES,
+    OTHER_COMPRESSIONS,
+    UnpackedFile,
+    decompress,
+    decompressed,
+    is_compressed,
+)
 
 NO_FILES = (tarfile.DIRTYPE, b"V", b"D")
 """Types of folders, of GNU tar's names of archives, and of its lists of folders."""
@@ -101,13 +108,13 @@ class CompressedTarShard(TarShard):
 def open_compressed_tar(archive: Archive) -> Sequence[Shard] | str:
     """The one shard of a file that is compressed, or called as if it were."""
     try:
-        head = read_head(archive.path, 8)
+        head = read_head(archive.path, COMPRESSED_HEAD_BYTES)
     except OSError as error:
         return [UnreadableArchive(archive, why_not_read(error))]
     if is_compressed(head):
         return [CompressedTarShard(archive)]
     if not head:
         return [UnreadableArchive(archive, "empty archive: the file has no bytes")]
-    if head.startswith((b"\x1f\x9d", b"LZIP", b"\x89LZO")) or archive.path.lower().endswith(".br"):
+    if head.startswith(OTHER_COMPRESSIONS) or archive.path.lower().endswith(".br"):
         return "compressed tar: its kind of compression can't be read; unpack it to a plain .tar"
     return [UnreadableArchive(archive, "damaged archive: neither a tar nor compressed")]

@@ -57,6 +57,12 @@ _COMPRESSIONS: dict[bytes, Callable[[Any], Any] | str] = {
 """How each begins, and what reads it: pyarrow by its name for it."""
 
 
+COMPRESSED_HEAD_BYTES = 16
+"""As many as tell every compression."""
+OTHER_COMPRESSIONS = (b"\x1f\x9d", b"\x1f\xa0", b"LZIP", b"\x89LZO", b"\xff\x06\0\0sNaPpY")
+"""How files begin that nothing here unpacks: of compress, in two ways, lzip, lzop, snappy."""
+
+
 def is_compressed(head: bytes) -> bool:
     """Whether a file that begins with ``head`` is compressed in a way that can be read."""
     return head.startswith(tuple(_COMPRESSIONS))
@@ -69,7 +75,7 @@ def decompressed(path: str) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
     Raises OSError, and SetupError where the library for it isn't installed.
     """
     with open_regular(path) as raw:
-        head = raw.read(8)
+        head = raw.read(COMPRESSED_HEAD_BYTES)
         raw.seek(0)
         opened = next((each for begin, each in _COMPRESSIONS.items() if head.startswith(begin)), None)
         if opened is None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tests.support.made_up import as_unit
 from triptych.cli import cli
 from triptych.errors import UsageError
-from triptych.grouping.embedding.stored_embeddings import open_stored
+from triptych.grouping.embedding.stored_embeddings import have_direction, open_stored, unit_float16
 from triptych.grouping.embedding.stored_keys import read_keys
 from triptych.runs.folder import RunFolder
 
@@ -77,6 +77,19 @@ def test_a_row_without_a_direction_is_recorded_as_unreadable(tmp_path: Path) -> 
     records = list(RunFolder.open(tmp_path / "run").all_images())
     assert ["e/3", "e/7"] == [record.key for record in records if record.unreadable]
     assert 19 == len(np.load(tmp_path / "run" / "embeddings" / "e.npy"))
+
+
+@pytest.mark.parametrize("length", [2e-7, 1e-200, 1e18, 1e300])
+def test_a_row_of_any_length_has_a_direction(length: float) -> None:
+    """It is the same one, to the last bit."""
+    rows = _rows().astype(np.float64)
+    scaled = np.ldexp(rows, int(np.log2(length)))
+
+    assert have_direction(scaled).all()
+    assert np.array_equal(unit_float16(rows), unit_float16(scaled))
+    assert [False, False, False, True] == have_direction(
+        np.array([[0, 0], [np.nan, 1], [-np.inf, 1], [0, 5e-324]])
+    ).tolist()
 
 
 def test_a_second_run_does_nothing_and_other_embeddings_are_refused(tmp_path: Path) -> None:
@@ -144,6 +157,18 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "e.npy")
     with pytest.raises(UsageError, match=r"e\.npy can't be read as embeddings \(it is no file\)"):
         open_stored(tmp_path, None)
+
+
+@pytest.mark.parametrize("name", ["\udcff/e.npy", "e\udcff.npy"])
+def test_a_path_that_is_not_utf_8_is_refused(tmp_path: Path, name: str) -> None:
+    """A run has the names of its shards."""
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    np.save(tmp_path / name, _rows())
+    for embeddings in (tmp_path / name, (tmp_path / name).parent):
+        with pytest.raises(
+            UsageError, match=r"\\xff.*: its path is not UTF-8; rename it, or name a link to it"
+        ):
+            open_stored(embeddings, None)
 
 
 @pytest.mark.parametrize("cut_bytes", [0, 30])
@@ -220,6 +245,18 @@ def test_metadata_that_names_no_image_is_refused(
     _clip_retrieval_folder(tmp_path / "out", **columns)
     with pytest.raises(UsageError, match=message):
         open_stored(tmp_path / "out", tmp_path / "out" / "metadata")
+
+
+@pytest.mark.parametrize("kind", [pa.binary(), pa.large_binary(), pa.dictionary(pa.int32(), pa.binary())])
+def test_keys_that_are_bytes_are_read_as_utf_8(kind: pa.DataType, tmp_path: Path) -> None:
+    """As Spark and older writers store text; others are refused."""
+    names = ["in/0.jpg", "in/\u56fe.jpg"]
+    pq.write_table(pa.table({"key": pa.array([n.encode() for n in names], kind)}), tmp_path / "k.parquet")
+    pq.write_table(pa.table({"key": pa.array([b"in/\xff.jpg"], kind)}), tmp_path / "odd.parquet")
+
+    assert names == read_keys(tmp_path / "k.parquet", 2)
+    with pytest.raises(UsageError, match=r"odd\.parquet can't be read \(.*utf-8"):
+        read_keys(tmp_path / "odd.parquet", 1)
 
 
 @pytest.mark.parametrize("content", [b"", b"no parquet", b"PAR1" * 9])

@@ -45,6 +45,8 @@ class BareFile(NamedTuple):
     """Whether 0 is white, where the decoder doesn't know it."""
     size: tuple[int, int] | None = None
     """Width and height, where the decoder would say them too late."""
+    without_zeros: bytes | None = None
+    """The same without zeros at the end of its codes: if that is a picture as well, they were none."""
 
 
 def upright_size(size: tuple[int, int], orientation: int) -> tuple[int, int]:

@@ -8,22 +8,30 @@ from __future__ import annotations
 import re
 import struct
 import zlib
+from collections.abc import Iterator
 
 from triptych.sources.pixels.bare_file import BareFile, from_metadata
+from triptych.sources.pixels.heif_items import pixel_places
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 PNG_NEEDED = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
 MAX_METADATA_BYTES = 1 << 20
 """Of a compressed text that is looked into for an orientation."""
 
-FILLED = bytes(4096)
-"""How files end of which the rest never arrived, where a program had made room for it. The codes of a whole
-picture in WebP end in up to 400 zeros, if it is black, those of AVIF and HEIC in none."""
+FILLED = bytes(16)
+"""How the codes of a picture end of which the rest never arrived, where a program had made room for it. Those
+of a whole AVIF or HEIC end in no zeros."""
+FILLED_WEBP = bytes(8)
+"""Those of a whole WebP may end in 64,000, where it is plain. But it needs all of them but three, while what
+was filled up with zeros mostly is a picture without the last as well."""
+
+FILLED_UP = "its pixels are truncated, and filled up with zeros"
 
 _EXIF_AS_TEXT = re.compile(rb"Raw profile type (?:exif|APP1)\0")
 _XMP_TEXT = b"XML:com.adobe.xmp\0"
 
-WEBP_PIXELS = frozenset({b"VP8 ", b"VP8L", b"ANMF"})
+WEBP_CODES = frozenset({b"VP8 ", b"VP8L"})
+WEBP_PIXELS = WEBP_CODES | {b"ANMF"}
 """What a picture's pixels are in. Behind the first of them nothing is needed."""
 WEBP_BEFORE_PIXELS = frozenset({b"VP8X", b"ANIM", b"ALPH"})
 
@@ -103,22 +111,44 @@ def bare_webp(content: bytes) -> BareFile:
     kept: list[bytes] = []
     exif = xmp = b""
     is_whole = False
-    at = 12
-    while at + 8 <= len(content):
-        name, length = struct.unpack_from("<4sL", content, at)
-        end = at + 8 + length
+    for name, at, end in _webp_chunks(content, 12):
         if (name in WEBP_PIXELS or name in WEBP_BEFORE_PIXELS) and not is_whole:
-            kept.append(content[at:end] + bytes(length % 2))
+            kept.append(content[at:end] + bytes((end - at) % 2))
             is_whole = name in WEBP_PIXELS and end <= len(content)
         elif name == b"EXIF":
             exif = content[at + 8 : end]
         elif name == b"XMP ":
             xmp = content[at + 8 : end]
-        at = end + length % 2
-    body = b"WEBP" + b"".join(kept)
-    is_cut = not is_whole or kept[-1].endswith(FILLED)
-    damage = "its pixels are truncated" if is_cut else None
-    return BareFile(b"RIFF" + struct.pack("<L", len(body)) + body, from_metadata(exif, xmp), damage)
+    turn = from_metadata(exif, xmp)
+    if not is_whole:
+        return BareFile(_webp(kept), turn, "its pixels are truncated")
+    shorter = _without_zeros(kept[-1])
+    return BareFile(_webp(kept), turn, without_zeros=_webp([*kept[:-1], shorter]) if shorter else None)
+
+
+def _webp(chunks: list[bytes]) -> bytes:
+    body = b"WEBP" + b"".join(chunks)
+    return b"RIFF" + struct.pack("<L", len(body)) + body
+
+
+def _webp_chunks(content: bytes, at: int) -> Iterator[tuple[bytes, int, int]]:
+    """The name of each chunk from ``at`` on, and where it begins and should end."""
+    while at + 8 <= len(content):
+        name, length = struct.unpack_from("<4sL", content, at)
+        yield name, at, at + 8 + length
+        at += 8 + length + length % 2
+
+
+def _without_zeros(pixels: bytes) -> bytes | None:
+    """The chunk without FILLED_WEBP at the end of its codes; None where they don't end so."""
+    is_frame = pixels.startswith(b"ANMF")
+    for name, at, end in _webp_chunks(pixels, 24 if is_frame else 0):
+        if name in WEBP_CODES and pixels.endswith(FILLED_WEBP, at + 8, end):
+            length = end - at - 8 - len(FILLED_WEBP)
+            codes = name + struct.pack("<L", length) + pixels[at + 8 : at + 8 + length] + bytes(length % 2)
+            frame = pixels[8:at] + codes
+            return b"ANMF" + struct.pack("<L", len(frame)) + frame if is_frame else codes
+    return None
 
 
 def bare_avif(content: bytes) -> BareFile:
@@ -131,16 +161,9 @@ def bare_avif(content: bytes) -> BareFile:
 
 
 def bare_heic(content: bytes) -> BareFile:
-    """As it is. Of its boxes one holds the pixels."""
-    at = 0
-    while at + 8 <= len(content):
-        length, name = struct.unpack_from(">L4s", content, at)
-        if length < 8:  # of 64 bits, to the end, or none
-            break
-        at += length
-        if name == b"mdat" and content[max(0, at - len(FILLED)) : at] == FILLED:
-            return BareFile(content, damage="its pixels are truncated, and filled up with zeros")
-    return BareFile(content)
+    """As it is."""
+    is_filled = any(content.endswith(FILLED, start, end) for start, end in pixel_places(content))
+    return BareFile(content, damage=FILLED_UP if is_filled else None)
 
 
 def bare_jxl(content: bytes) -> BareFile:

@@ -7,12 +7,15 @@ learns of it. simplejpeg decodes with the same library, to the same pixels, and 
 
 from __future__ import annotations
 
+import io
 import re
+import zlib
 
 import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
 
 from triptych.errors import UnreadableImageError
 from triptych.sources.pixels.bare_file import BareFile, from_metadata
@@ -36,6 +39,10 @@ _DAMAGE = ("Corrupt JPEG data", "Premature end", "Inconsistent progression")
 """How libjpeg's warnings of damage begin."""
 _HARMLESS = "Invalid SOS parameters"
 """Its warning of a careless writer: the data is what it would be anyway."""
+
+_MARK = re.compile(rb"\xff+[\x01-\xfe]")
+_MORE_SCAN = b"\x5a" * 64
+"""In front of a mark: libjpeg passes it over where it needs no more data, and decodes it where it does."""
 
 
 def bare_file(content: bytes) -> BareFile:
@@ -124,11 +131,29 @@ def decoded(file: BareFile, image: Image.Image) -> Image.Image:
             raise
         if not str(error).startswith(_HARMLESS):  # a kind that simplejpeg doesn't know, such as odd sampling
             image.load()
+            if _is_scan_cut(file.content):
+                raise ValueError("Premature end of JPEG data") from None
             return image
         pixels = _decode(file.content, image, strict=False)
     if image.mode == "CMYK":  # with 255 for no ink, as Adobe's programs began and all others took up
         return Image.frombytes("CMYK", image.size, pixels.tobytes(), "raw", "CMYK;I")
     return Image.fromarray(pixels[:, :, 0] if image.mode == "L" else pixels)
+
+
+def _is_scan_cut(content: bytes) -> bool:
+    """Whether the picture goes on where a scan, or a part of one, ends. libjpeg fills that up, and Pillow has
+    no word for it."""
+    at, marker = 2, 0
+    while marker != SCAN:
+        marker, at, _ = _segment(content, at)
+    longer = content[:at] + _MARK.sub(_MORE_SCAN + rb"\g<0>", content[at:])
+    return _checksum(content) != _checksum(longer)
+
+
+def _checksum(content: bytes) -> int:
+    """Of the pixels that Pillow makes of it, at full size."""
+    with JpegImageFile(io.BytesIO(content)) as image:
+        return zlib.crc32(image.tobytes())
 
 
 def warning(content: bytes) -> str | None:

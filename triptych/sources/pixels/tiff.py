@@ -7,8 +7,11 @@ libtiff and Pillow do.
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
+from itertools import zip_longest
+from typing import NamedTuple
 
 from PIL.TiffImagePlugin import MAX_SAMPLESPERPIXEL
 
@@ -22,15 +25,32 @@ WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC = 256, 257, 258, 259, 262
 FILL_ORDER, SAMPLES, PLANES = 266, 277, 284
 STRIP_OFFSETS, STRIP_HEIGHT, STRIP_COUNTS, PREDICTOR = 273, 278, 279, 317
 TILE_WIDTH, TILE_HEIGHT, TILE_OFFSETS, TILE_COUNTS, JPEG_TABLES = 322, 323, 324, 325, 347
-WHITE_IS_ZERO, BLACK_IS_ZERO, BACKWARDS, JPEG, DEFLATE, PLANE_BY_PLANE = 0, 1, 2, 7, (8, 32946), 2
+WHITE_IS_ZERO, BLACK_IS_ZERO, BACKWARDS, PLANE_BY_PLANE = 0, 1, 2, 2
+UNPACKED, OLD_JPEG, JPEG, DEFLATE = 1, 6, 7, (8, 32946)
+"""How pixels are packed. Writers of the old JPEG got lengths wrong, and libtiff doesn't rely on them."""
+FAX_BY_BYTE, FAX_GROUP_3, FAX_GROUP_4, FAX_BY_WORD = 2, 3, 4, 32771
 
 ONE_VALUE = frozenset({WIDTH, HEIGHT, COMPRESSION, PHOTOMETRIC, FILL_ORDER, SAMPLES, PLANES})
 ONE_VALUE |= {STRIP_HEIGHT, PREDICTOR, TILE_WIDTH, TILE_HEIGHT}
 NEEDED = ONE_VALUE | {BITS, STRIP_OFFSETS, STRIP_COUNTS, TILE_OFFSETS, TILE_COUNTS, JPEG_TABLES}
-NEEDED |= {292, 293, 320, 332, 338, 339, *range(512, 522), *range(529, 533)}
-"""How the pixels are packed and where they lie, down to options of facsimile (292)."""
+WITH_DEFAULTS = frozenset({FILL_ORDER, PLANES, PREDICTOR, 292, 293, 332, 338, 339, *range(529, 533)})
+NEEDED |= WITH_DEFAULTS | {320, *range(512, 522)}
+"""How the pixels are packed and where they lie, down to options of facsimile (292). What has a default may be
+without a value."""
 
 MAX_PIECE_BYTES = 1 << 20
+
+FAX_ZEROS = {FAX_BY_BYTE: 1, FAX_GROUP_3: 255, FAX_GROUP_4: 1, FAX_BY_WORD: 2}
+"""How many bytes of codes are 0 on end, at most: a code begins with up to 7 zeros and ends in up to 3, an end
+mark has 11, and rows may be filled up to a byte or to two. Those of group 3 may take 40 ms: at 33,600 bits/s
+that is 168 bytes."""
+MAX_FAX_PADDING_BYTES = 4
+"""Behind the codes of a strip without an end mark."""
+
+MAX_FAX_END_BYTES = 16
+_FAX_END = re.compile("0{11}1+0{11,}1+$")
+"""The end mark, in bits; behind it anything is padding."""
+_MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
 def bare_file(content: bytes) -> BareFile:
@@ -39,6 +59,8 @@ def bare_file(content: bytes) -> BareFile:
         directory = Directory(content)
     except struct.error:
         raise UnreadableImageError("truncated: TIFF: its directory lies behind its end") from None
+    if directory.is_cut:
+        raise UnreadableImageError("truncated: TIFF: its directory reaches behind its end")
     entries = directory.entries
     reduced = (directory.first_integer(SUBFILE_TYPE) or 0) & 1
     if DNG_VERSION in entries or (reduced and SUB_DIRECTORIES in entries):
@@ -59,43 +81,86 @@ def bare_file(content: bytes) -> BareFile:
     return BareFile(bare, turn, _damage(content, directory), white, inverted)
 
 
+class _Parts(NamedTuple):
+    """The strips or tiles that a picture needs."""
+
+    offsets: int
+    counts: int
+    """The tags of where they lie, and of how long they are."""
+    in_plane: int
+    planes: int
+    row_bytes: int
+    rows: int
+    """Of each of them, unpacked."""
+    all_rows: int
+    """Of a plane, where they lie below each other: the last strip may be lower, while tiles are alike."""
+
+    def unpacked_bytes(self, number: int) -> int:
+        return self.row_bytes * min(self.rows, self.all_rows - number % self.in_plane * self.rows)
+
+
+def _parts(directory: Directory) -> _Parts:
+    width, height, bits, samples, planes, strip_height, tile_width, tile_height = (
+        directory.first_integer(tag) or 0
+        for tag in (WIDTH, HEIGHT, BITS, SAMPLES, PLANES, STRIP_HEIGHT, TILE_WIDTH, TILE_HEIGHT)
+    )
+    apart = max(1, samples) if planes == PLANE_BY_PLANE else 1
+    pixel_bits = max(1, bits) * max(1, samples) // apart
+    if TILE_OFFSETS in directory.entries and tile_width > 0 and tile_height > 0:
+        tiles = -(-width // tile_width) * -(-height // tile_height)
+        row_bytes = -(-tile_width * pixel_bits // 8)
+        return _Parts(TILE_OFFSETS, TILE_COUNTS, tiles, apart, row_bytes, tile_height, tiles * tile_height)
+    rows = strip_height if 0 < strip_height < height else max(1, height)
+    strips = max(1, -(-height // rows))
+    row_bytes = -(-width * pixel_bits // 8)
+    return _Parts(STRIP_OFFSETS, STRIP_COUNTS, strips, apart, row_bytes, rows, height)
+
+
 def _damage(content: bytes, directory: Directory) -> str | None:
-    """What libtiff passes over in packed strips and tiles: Deflate's checksums, libjpeg's warnings."""
-    missing = _missing_parts(directory)
-    if missing:
-        return f"it is truncated by {missing} strips or tiles"
-    compression = directory.first_integer(COMPRESSION)
-    tags = directory.entries.keys()
-    if directory.first_integer(FILL_ORDER) == BACKWARDS:
-        return None
-    tables = directory.packed(JPEG_TABLES)[:-2] if JPEG_TABLES in tags else b""
-    for offsets, counts in ((STRIP_OFFSETS, STRIP_COUNTS), (TILE_OFFSETS, TILE_COUNTS)):
-        if not {offsets, counts} <= tags or compression not in (JPEG, *DEFLATE):
+    """What libtiff and Pillow pass over: parts that aren't there to their end, where they would take the new
+    directory for them; Deflate's checksums; libjpeg's warnings; zeros in place of a facsimile's codes."""
+    parts = _parts(directory)
+    needed = parts.in_plane * parts.planes
+    offsets = directory.integers(parts.offsets)
+    if len(offsets) < needed:
+        return f"it is truncated by {needed - len(offsets)} strips or tiles"
+    compression = directory.first_integer(COMPRESSION) or UNPACKED
+    counts = directory.integers(parts.counts)[:needed]
+    if compression == UNPACKED:  # Pillow takes as many as there should be; some writers say more
+        sizes = map(parts.unpacked_bytes, range(needed))
+        counts = tuple(min(said or size, size) for said, size in zip_longest(counts, sizes, fillvalue=0))
+    places = list(zip(offsets, counts, strict=False))
+    if compression != OLD_JPEG and any(at + length > len(content) for at, length in places):
+        return "its pixels are truncated"
+    is_backwards = directory.first_integer(FILL_ORDER) == BACKWARDS
+    tables = directory.packed(JPEG_TABLES)[:-2] if JPEG_TABLES in directory.entries else b""
+    for at, length in places:
+        part = content[at : at + length]
+        damage = None
+        if compression in FAX_ZEROS:
+            codes = part.translate(_MIRRORED) if is_backwards else part
+            damage = _fax_damage(codes, FAX_ZEROS[compression])
+        elif is_backwards:
             continue
-        for at, length in zip(directory.numbers(offsets), directory.numbers(counts), strict=False):
-            part = content[at : at + length]
-            if compression == JPEG:
-                damage = jpeg.warning(tables + part[2:] if tables else part)
-            else:
-                damage = _zlib_damage(part)
-            if damage is not None:
-                return damage
+        elif compression == JPEG:
+            damage = jpeg.warning(tables + part[2:] if tables else part)
+        elif compression in DEFLATE:
+            damage = _zlib_damage(part)
+        if damage is not None:
+            return damage
     return None
 
 
-def _missing_parts(directory: Directory) -> int:
-    """How many strips or tiles lack, whose place Pillow would leave black."""
-    width, height, samples, planes, strip_height, tile_width, tile_height = (
-        directory.first_integer(tag) or 0
-        for tag in (WIDTH, HEIGHT, SAMPLES, PLANES, STRIP_HEIGHT, TILE_WIDTH, TILE_HEIGHT)
-    )
-    if TILE_OFFSETS in directory.entries and tile_width > 0 and tile_height > 0:
-        offsets, parts = TILE_OFFSETS, -(-width // tile_width) * -(-height // tile_height)
-    else:
-        offsets, parts = STRIP_OFFSETS, -(-height // strip_height) if strip_height > 0 else 1
-    needed = parts * (samples if planes == PLANE_BY_PLANE else 1)
-    there = directory.entries[offsets].values if offsets in directory.entries else 0
-    return max(0, needed - there)
+def _fax_damage(part: bytes, most_zeros: int) -> str | None:
+    """libtiff takes zeros for the end of a strip, or for white rows."""
+    codes = part.rstrip(b"\0")
+    if len(part) - len(codes) > MAX_FAX_PADDING_BYTES:
+        last_bits = f"{int.from_bytes(codes[-MAX_FAX_END_BYTES:]):b}".rstrip("0")
+        if not _FAX_END.search(last_bits):
+            return "a part of it is truncated, and filled up with zeros"
+    if bytes(most_zeros + 1) in codes:
+        return "zeros are in the place of codes"
+    return None
 
 
 def _zlib_damage(packed: bytes) -> str | None:
@@ -113,7 +178,11 @@ def _zlib_damage(packed: bytes) -> str | None:
 def _packed(old: Directory, at: int, inverted: bool) -> bytes:
     """A directory that stands at ``at``, with the values behind it; of an ``inverted`` picture, which Pillow
     doesn't know for 16 bits, one of a plain picture."""
-    tags = sorted(tag for tag in old.entries.keys() & NEEDED if old.entries[tag].kind in FORMS)
+    tags = sorted(
+        tag
+        for tag in old.entries.keys() & NEEDED
+        if old.entries[tag].kind in FORMS and (tag not in WITH_DEFAULTS or old.packed(tag))
+    )
     start = at + 2 + 12 * len(tags) + 4
     directory, behind = struct.pack(f"{old.order}H", len(tags)), b""
     for tag in tags:

@@ -18,6 +18,7 @@ FORMS |= {13: "L", 16: "Q", 17: "q", 18: "Q"}
 TEXTS = frozenset({2, 7})
 WIDE = frozenset({16, 17, 18})
 """Types of 64 bits."""
+INTEGERS = frozenset({1, 3, 4, 6, 8, 9, 13}) | WIDE
 
 
 class Entry(NamedTuple):
@@ -46,6 +47,8 @@ class Directory:
         (at,) = self._unpack(offset, 8 if wide else 4)
         (count,) = self._unpack("Q" if wide else "H", at)
         first = at + (8 if wide else 2)
+        self.is_cut = first + entry_bytes * count + struct.calcsize(f"={offset}") > len(content)
+        """Whether ``content`` ends before it. Then the tags of the highest numbers are missing."""
         for start in range(first, first + entry_bytes * min(count, MAX_ENTRIES), entry_bytes):
             if start + entry_bytes > len(content):
                 break
@@ -66,6 +69,11 @@ class Directory:
         entry = self.entries[tag]
         return self._unpack(f"{entry.values}{FORMS[entry.kind]}", entry.at)
 
+    def integers(self, tag: int) -> tuple[int, ...]:
+        """All values of ``tag``; none where it isn't there, or holds others than integers."""
+        entry = self.entries.get(tag)
+        return self.numbers(tag) if entry is not None and entry.kind in INTEGERS else ()
+
     def first_integer(self, tag: int) -> int | None:
         """The first value of ``tag``, in whatever type of number it stands; None where there is none."""
         entry = self.entries.get(tag)
@@ -78,4 +86,6 @@ class Directory:
             return None
 
     def _unpack(self, form: str, at: int) -> tuple[int, ...]:
+        if at > len(self._content):  # or perhaps more than struct can count
+            raise struct.error("behind the end")
         return struct.unpack_from(f"{self.order}{form}", self._content, at)

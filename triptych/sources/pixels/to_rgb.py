@@ -15,6 +15,10 @@ from PIL import Image
 WHITES = {"I": (255, 65535), "F": (1, 255, 65535)}
 """What white may be in pictures of 32-bit integers or floats, which have no place for it: the ranges of 8 and
 16 bits, and of floats from 0 to 1."""
+BRIGHTER_THAN_WHITE = {"I": 1, "F": 1.5}
+"""So many times as bright as white a level may be, which then is white: what a filter makes of an edge."""
+NO_LEVEL = 1e18
+"""From here on it stands for a pixel without one, as in maps: 1e20, or the largest float."""
 
 STRIPE_PIXELS = 4_000_000
 """Of a large picture that are worked on at a time."""
@@ -74,13 +78,15 @@ def _sixteen_bits(image: Image.Image, white: float) -> Image.Image:
 
 
 def _levels(image: Image.Image) -> NDArray[np.floating]:
-    """``float[height, width]``. What is no number, or infinite, is 0."""
+    """``float[height, width]``. What is no number or no level is 0."""
     with np.errstate(invalid="ignore"):  # some of what is no number
         levels = np.asarray(image).astype(np.float64)
-    return np.nan_to_num(levels, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+        levels[~(np.abs(levels) < NO_LEVEL)] = 0
+    return levels
 
 
 def _white(parts: Iterable[NDArray[np.floating]], mode: str) -> float:
-    """The first of WHITES that no level exceeds, else the brightest level."""
+    """The first of WHITES that no level exceeds by much, else the brightest level."""
     brightest = max(float(part.max()) for part in parts)
-    return next((white for white in WHITES[mode] if brightest <= white), brightest)
+    whites = (white for white in WHITES[mode] if brightest <= white * BRIGHTER_THAN_WHITE[mode])
+    return next(whites, brightest)

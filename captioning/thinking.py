@@ -28,9 +28,11 @@ _END = re.compile(
 """A template may have begun the thoughts, so that an answer holds only their end."""
 
 _WRAPPED = re.compile(
-    r"\s*<\|?(?:begin_of_)?(\w+)\|?>(.*?)(?:</\1>|<\|end_of_\1\|>)?\s*", re.IGNORECASE | re.DOTALL
+    r"\s*<\|?(?:begin_of_|start_)?(\w+)\|?>(.*?)(?:</\1>|<\|end_(?:of_)?\1\|>)?\s*", re.IGNORECASE | re.DOTALL
 )
 """An answer in a tag of its own, behind thoughts."""
+MOST_WRAPPERS = 3
+"""Around one another: GLM-4.1V has two."""
 
 
 def _before_thoughts(text: str) -> str:
@@ -53,5 +55,7 @@ def without_thinking(answer: str) -> str:
         parts = (_before_thoughts(answer[end:]) for end in reversed(ends[:-1]))
         before = answer[: begin.start()] if begin else ""
         return next((part for part in parts if part.strip()), before)
-    wrapped = _WRAPPED.fullmatch(behind)
-    return behind if wrapped is None else wrapped[2]
+    for _ in range(MOST_WRAPPERS):
+        wrapped = _WRAPPED.fullmatch(behind)
+        behind = behind if wrapped is None else wrapped[2]
+    return behind

@@ -10,7 +10,10 @@ and 8 bytes a caption, twice.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
+import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -57,6 +60,18 @@ class MakeScorer(msgspec.Struct, frozen=True):
         return make_scorer(self.config, self.jobs).score_block
 
 
+_PREFIX, _HELD = ".filter-", ".held"
+"""Of scratch folders, and the file in each that its process holds a lock on."""
+
+
+def remove_left_behind(folder: Path) -> None:
+    """Scratch folders in ``folder`` whose process was killed."""
+    for scratch in folder.glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError), (scratch / _HELD).open("ab") as held:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)  # raises where another process is in it
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
 class FilterPass:
     """Scores one run or file. Use it as a context: its scratch folder goes with it."""
 
@@ -74,8 +89,10 @@ class FilterPass:
         self._config, self._jobs, self._open_executor = config, tuple(jobs), open_executor
         make_folder(scratch_in)
         there = scratch_in if os.access(scratch_in, os.W_OK) else None  # else where the system has its own
-        self._scratch = tempfile.TemporaryDirectory(prefix=".filter-", dir=there)
+        self._scratch = tempfile.TemporaryDirectory(prefix=_PREFIX, dir=there)
         self._folder = Path(self._scratch.name)
+        self._held = (self._folder / _HELD).open("wb")
+        fcntl.flock(self._held, fcntl.LOCK_EX)
         self._index = DuplicateIndex(self._folder)
         self._rules = frozenset(rule.name for rule in self.scorer.rules)
         self.bins: Counter[Bins] = Counter()
@@ -92,6 +109,7 @@ class FilterPass:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._index.close()
+        self._held.close()
         self._scratch.cleanup()
 
     def score(self, blocks: Iterable[list[CaptionInput]]) -> Iterator[int]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
@@ -18,10 +17,10 @@ from pathlib import Path
 
 import msgspec
 
-from triptych.errors import SetupError
+from triptych.errors import SetupError, UsageError
 from triptych.extras import require
 from triptych.filtering.config import FilteringConfig
-from triptych.filtering.filter_pass import BLOCK_CAPTIONS, FilterPass
+from triptych.filtering.filter_pass import BLOCK_CAPTIONS, FilterPass, remove_left_behind
 from triptych.filtering.grounding.phrase_embeddings import LoadTextEncoder
 from triptych.filtering.grounding.score import Grounding, Worst
 from triptych.filtering.people import People
@@ -61,7 +60,7 @@ class FilterStage:
         self._context, self._config, self._run = context, config, run
         self._load_text_encoder = load_text_encoder
         self._rules = chosen_rules(config)
-        self._people = People(read_verdicts(Path(config.verdicts))) if config.verdicts else None
+        self._people = read_people(config)
         self._jobs = filter_jobs(context)
         self._plans = {job.name: context.plan(job) for job in context.jobs}
         self._shards: list[tuple[str, str, int]] = []
@@ -80,8 +79,7 @@ class FilterStage:
         much.
         """
         config, run, jobs = self._config, self._run, self._context.jobs
-        for left_behind in run.path.glob(".filter-*"):  # by a run that was killed
-            shutil.rmtree(left_behind)
+        remove_left_behind(run.path)
         inputs = {
             "captions": captions_digest(run, jobs),
             "jobs": ",".join(job.name for job in jobs),
@@ -276,6 +274,16 @@ def needs_text_encoder(config: FilteringConfig) -> bool:
         return False
     require("local", "torch", what="filtering.grounding", instead="set filtering.grounding=false")
     return True
+
+
+def read_people(config: FilteringConfig) -> People | None:
+    """What people said, where the config names a file of it. Raises UsageError where that can't be read."""
+    if not config.verdicts:
+        return None
+    try:
+        return People(read_verdicts(Path(config.verdicts)).verdicts)
+    except UsageError as error:
+        raise UsageError(f"{error}; or filter without it: --set 'filtering.verdicts=\"\"'") from None
 
 
 def verdict_settings(config: FilteringConfig) -> dict[str, Setting]:

@@ -26,27 +26,34 @@ class _Words(NamedTuple):
     """What shows words: all that follows in the sentence may be its own."""
 
 
-_TOLD = "(?:descri|caption|output|result|response|answer|text|detail|content|information|comparison)"
+_TOLD = "(?:descri|caption|output|result|response|answer|content|information|comparison)"
+_CAN_NOT = r"(?:can ?not|can['’]t|could ?n(?:o|['’])t|unable to|failed to|impossible to|(?:not|never) (?:able|allowed|permitted) to)"
+_IS_NOT = "(?:without|no|nothing|(?:is|are|was|were|did|do|does|has|have|will|:) not)"
+_FILL = r"(?:\w+ly |a |an |be |been |that |to |can |could ){0,3}"
+_TELL = r"analy|caption|characteri|comment|compar|descri[bp]|determin|deliver|generat|provide(?! an? [\w ]*view)|said about|summar|tell what"
 _EN = _Words(
+    # Whoever can't, can't do any of these; what merely isn't done may be said of things: "does not open".
     refuses=re.compile(
-        r"\b(?:(?:can ?not|can['’]t|could ?n(?:o|['’])t|unable to|failed to|impossible to|(?:not|never) (?:\w+ ){0,3}to|without"
-        r"|no|nothing|(?:is|are|was|were|did|do|does|has|have|will) not) (?:\w+ly |a |an |be |been |that |to |can |could ){0,3}"
-        r"(?:access|analy|caption|characteri|comment|compar|complet|creat|decod|deliver|describ|determin|display|fulfil|generat|load|look at|open(?:ed| the (?:image|file|pic))"
-        r"|pars|process|produc|provid|render|retriev|return|said about|summar|support|tell what|arrive|available|part of|possible|feasible|suitable)"
+        rf"\b(?:{_CAN_NOT} {_FILL}(?:{_TELL}|access|complet|creat|decod|display|fulfil|load|look at|open(?:ed| the (?:image|file|pic))"
+        rf"|pars|process|produc|render|retriev|return|support)|(?:not|never) (?:\w+ ){{0,3}}to {_FILL}(?:{_TELL})"
+        rf"|{_IS_NOT} {_FILL}(?:{_TELL}|access to the (?:image|pic|photo|visual)|arrive(?!d)|available|decoded|displayed(?! (?:at|in|on) )"
+        r"|feasible|load(?:ed)?\b|possible|retriev|suitable|support(?:ed\b(?! by)| image))"
         rf"|no (?:\w+ ){{0,2}}{_TOLD}\w* (?:\w+ ){{0,2}}(?:is|are|was|were|be|has|have|can|could|available|for|to|between)\b"
-        rf"|un(?:available|supported|suitable)|withheld|insufficient {_TOLD}|(?:empty|blank) {_TOLD}|not found|try again|resubmit)"
+        rf"|un(?:available|supported|suitable)|withheld|insufficient {_TOLD}|(?:empty|blank) {_TOLD}|nothing to look at|not found|try again|resubmit)"
     ),
     fails=re.compile(
-        r"\b(?:blocked|cancel|corrupt|damag|delet|deni|disabl|empty|error|exceed|exclud|expir|fail|filtered|flagged|halt|invalid|insufficient|missing"
-        r"|not (?:permit|allow)|outside|prohibit|reject|restrict|stopp|time[ds]?[ -]?out|trigger|violat)"
+        # Of what failed it is said: not "a damaged car".
+        r"\b(?:error|(?<!\ba )(?<!\ban )(?:blocked|cancel|corrupt|damag|delet|deni|disabl|exceed|exclud|expir|fail|filtered|flagged|halt|invalid|insufficient|missing"
+        r"|not (?:permit|allow)|outside (?:of )?(?:what|the scope)|prohibit|reject|restrict|stopp|time[ds]?[ -]?out|trigger|violat))"
     ),
     policy=re.compile(
-        r"\b(?:polic(?:y|ies)|guideline|regulation|administrator|moderation|complian|privacy|terms of|rules\b|safety|sensitive|explicit|adult content|inappropriate"
-        r"|offensive|harmful|nsfw|unsafe|graphic violence|nudity|minors|violat|copyright|legal|(?:another|different|change the) (?:topic|subject))"
+        r"\b(?:polic(?:y|ies)|guideline|regulation|administrator|moderation|complian|privacy(?! (?:fence|screen|wall|hedge|glass|booth))|terms of|rules\b"
+        r"|safety (?:check|concern|consider|filter|guideline|polic|protocol|reason|rule|setting|standard|system)|sensitive|explicit|adult content|inappropriate"
+        r"|offensive|harmful|nsfw|unsafe|graphic violence|nudity|minors|violat|copyright|legal(?! pad)|(?:another|different|change the) (?:topic|subject))"
     ),
     system=re.compile(
-        r"\b(?:rate limit|caption|content\b|descri[bp]|error code|file(?!s? (?:cabinet|of))|format\b|input|link to|loading(?! (?:dock|bay))|output|process(?:ing|ed)|request|response|server"
-        r"|status \d|submi|try again|upload|visual (?:data|content|input))"
+        r"\b(?:rate limit|caption|content (?:is|was|of|that|could|can|has|may|polic|moderation|filter|warning|safety)|descri[bp]|error code|file(?!s? (?:cabinet|of))|format\b|input|link to|loading(?! (?:dock|bay))|output|process(?:ing|ed)|request"
+        r"|response|server(?= (?:error|return|respon|is|could|was|did|time)|s? error)|status \d|submi|try again|upload|visual (?:data|content|input))"
     ),
     image=re.compile(r"\b(?:image|picture|photo|visual)"),
     shown_on=re.compile(
@@ -56,18 +63,20 @@ _EN = _Words(
 )
 _ZH = _Words(
     refuses=re.compile(
-        "(?:无法|[不未没]能|未(?!来)|难以|无从|不(?:便|再|会|予|作|做|对|进行|可)?)[^，。；]{0,12}?"
-        "(?:描述(?!的)|展示(?!.{0,6}全貌)|加载|显示|处理|分析|提供|生成|产生|解析|读取|访问|获取|[收得看]到|检测到|给出|[作做]出|说明|评论|判断[图画照]"
-        "|比较|谈起|返回|执行|打开|支持|通过|具备|可用)|任务未能?完成|未成功传输|没有(?:任何内容|可[以供]|[收得看检]|生成|返回|产生)"
+        "(?:无法|[不未没]能|难以|无从|不(?:便|再|会|予|作|做|对(?!称)|进行))[^，。；]{0,12}?"
+        "(?:描述(?!的)|展示(?!.{0,6}全貌)|加载|显示|处理|分析|提供|生成|产生|解析|读取|访问|获取|[收得]到|看到(?:任何)?(?:图|照|内容)|检测到|给出|[作做]出|说明|评论|判断[图画照]"
+        "|比较|谈起|返回|执行|打开(?=[，。；图文链该此]|$)|支持|具备|可用)"
+        "|(?:不|未(?!来)能?)(?:描述(?!的)|加载|分析|提供|生成|产生|解析|读取|访问|获取|收到|检测到|给出|[作做]出|评论|返回|执行|支持|通过|具备|可用)"
+        "|任务未能?完成|未成功传输|没有(?:任何内容|可[以供]|收到|得到|检测到|生成|返回|产生)"
     ),
     fails=re.compile(
-        "失败|缺少|拦截|屏蔽|过滤|隐藏|删除|移除|限制|损坏|失效|过期|超时|出错|错误|异常|缺失|超出|为空|触发"
+        "失败|缺少|拦截|屏蔽|过滤|隐藏|删除|移除|限制|损坏(?!的)|失效|过期|超时|出错|错误|异常(?=[，。]|$)|缺失|超出|为空|触发"
     ),
     policy=re.compile(
         "违规|违反|敏感|不[适恰]?当|不安全|不良|隐私(?:政策)?|安全(?:考虑|策略|规范|原因|机制)|审核|政策|策略|规定|法律|法规|规范|合规|色情|版权|条款|服务范围|未成年"
     ),
     system=re.compile(
-        "文件|识别失败|请求|输入|输出|结果|描述|说明(?![牌书卡栏])|上传|加载|解析|解码|格式|服务器|链接|提交|代码"
+        "文件|[识处][别理]失败|请求|输入|输出|结果|描述|说明(?![牌书卡栏])|上传|加载|解析|解码|格式|服务器|链接|提交|代码"
     ),
     image=re.compile("图[片像]|照片|画面|内容|图\\s?\\d|视觉"),
     shown_on=re.compile(

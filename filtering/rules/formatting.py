@@ -27,7 +27,7 @@ _NUMBERS = r"-?\d+(?:\.\d+)?\s?%?(?:\s*[,，;；]\s*-?\d+(?:\.\d+)?\s?%?)"
 _FILL_IN = (
     r"(?:(?:the|an?|please)\s)?(?:(?:(?:insert|add|describe|fill in|specify|mention|replace|enter|provide|your|name of|type of|todo|tbd|placeholder)\b"
     r"|请?(?:此处|这里|插入|填写|补充|描述))[^()（）\n]{0,60}"
-    r"|(?:name|location|place|number|count|colou?r|object|subject|person|animal|date|time|adjective|noun|verb|action|city|brand)"
+    r"|number(?: of [\w ]{1,20})?|(?:name|location|place|count|colou?r|object|subject|person|animal|date|time|adjective|noun|verb|action|city|brand)"
     r"(?: of [\w ]{1,20})?\s?\d?|(?:颜色|人物|地点|数量|物体|主体|名称|方向|日期|时间|动作|物品|场景)\d?"
     r"|[\w ]{0,30}\bto be (?:added|filled|completed|confirmed|described)[\w ]{0,20}|[^()（）\n]{0,8}(?:待补充?|待填写?|待定|待添加|填写))"
 )
@@ -54,7 +54,10 @@ _ONCE = (
         rf"|\[\s*\[?\s*{_NUMBERS}{{2,}}\s*\]",
     ),
     (("{", "$"), r"(?:\{|(?<!\w)\$)\s*+[\"'${]{0,20}+[^\W\d_]{2}"),
-    (("(", "（"), rf"[(（]\s*{_FILL_IN}\s*[)）]|[(（]\s*{_NUMBERS}{{3,}}\s*[)）]"),
+    (
+        ("(", "（"),
+        rf"[(（]\s*{_FILL_IN}\s*[)）]|[(（](?=[^)）]{{0,60}}(?:\d{{3}}|\.\d|%))\s*{_NUMBERS}{{3,}}\s*[)）]",
+    ),
     (("%",), r"(?<![\w%])%(?:s|d|\(\w+\)s|[a-z_]{2,30}%)(?!\w)"),
     (("__",), r"(?<![A-Za-z0-9_])_{2,}(?![A-Za-z0-9_])|(?<!\w)__[^_\n]+__(?!\w)"),
     (("todo", "tbd", "tba", "fixme"), r"(?<!\w)(?:todo|tbd|tba|fixme)(?!\w)"),
@@ -74,20 +77,7 @@ _ONCE = (
         r"(?:检测框|边界框|坐标)[^\w。；]{0,3}(?:为|是|在)?(?:[左右][上下]角?)?[^\w。；]{0,6}\d",
     ),
     (
-        (
-            "confidence",
-            "score",
-            "conf ",
-            "conf:",
-            "conf=",
-            "probability",
-            "prob ",
-            "prob:",
-            "prob=",
-            "置信度",
-            "概率",
-            "得分",
-        ),
+        "confidence|score|conf |conf:|conf=|probability|prob |prob:|prob=|置信度|概率|得分".split("|"),
         r"(?:置信度|概率|得分)(?:为|是)?\s?[:：=]?\s?[01]?\.\d|置信度(?:为|是)?\s?[:：=]?\s?\d{1,3}(?:\.\d+)?\s?%"
         r"|\d\s?% confidence|\bconfidence (?:of )?\d{1,3}(?:\.\d+)?\s?%"
         r"|\b(?:confidence|score|conf|prob(?:ability)?)\b\s?[:=]?\s?(?:of |is )?[01]?\.\d",
@@ -164,8 +154,15 @@ _NUMBER_OF_ONE = re.compile(
 """A number before the caption of a single image: "Image-1: ..."."""
 
 _KEYWORDS = re.compile(
-    r"(?:^|[.!?。！？\n]\s{0,3})(?:key ?words?|(?:hash)?tags?|关键词|关键字|标签)\s?[:：]", re.IGNORECASE
+    r"(?:^|[.!?。！？\n]\s{0,3})(?:key ?words?|(?:hash)?tags?|(?:(?!in )\w+ )?(?:captions?|descriptions?|summary|answer)"
+    r"|关键词|关键字|标签|(?:最终|图[片像])?(?:内容|描述|答案|总结))\s?[:：]",
+    re.IGNORECASE,
 )
+"""Labels that may stand behind the text, too."""
+
+_MARKS = ",，、;；.。:："
+FEWEST_KEYWORDS, LONGEST_KEYWORD = 12, 1.8
+"""Words, and their number between two marks on average: good captions have 2.3 and more."""
 
 _FIELD = re.compile(
     r"(?:\A|[.;。；\n])\s{0,3}(objects?|subjects?|setting|mood|colou?rs?|lighting|light|background|foreground|midground|composition"
@@ -208,7 +205,8 @@ def markup(caption: CaptionText) -> float:
         for needles, first, second in _LIST_PATTERNS
     )
     is_numbered = not caption.is_multi and _NUMBER_OF_ONE.match(text)
-    return float(bool(is_list or is_numbered or _LEADS_A_LINE.match(text) or _has_labels(text)))
+    is_headed = is_numbered or _LEADS_A_LINE.match(text) or _has_labels(text, caption.unquoted)
+    return float(bool(is_list or is_headed or _is_keywords(caption)))
 
 
 def _is_list(caption: CaptionText, first: re.Pattern[str], second: re.Pattern[str]) -> bool:
@@ -226,12 +224,18 @@ def _is_list(caption: CaptionText, first: re.Pattern[str], second: re.Pattern[st
     return not (before.endswith((":", "：")) and is_inscribed(text, start))
 
 
-def _has_labels(text: str) -> bool:
+def _is_keywords(caption: CaptionText) -> bool:
+    """Whether what stands between two marks is mostly a word or two."""
+    marks, count = sum(map(caption.unquoted.count, _MARKS)), len(caption.unit_sequence)
+    return FEWEST_KEYWORDS <= count < LONGEST_KEYWORD * caption.language.units_per_english_word * marks
+
+
+def _has_labels(text: str, unquoted: str) -> bool:
     """Whether it begins with a heading, or has keywords or the fields of a form."""
     if ":" not in text and "：" not in text and "【" not in text:
         return False
     fields = {field.lower() for field in _FIELD.findall(text)}
-    return bool(_LABEL.match(text) or _KEYWORDS.search(text)) or len(fields) >= FEWEST_FIELDS
+    return bool(_LABEL.match(text) or _places(_KEYWORDS, unquoted)) or len(fields) >= FEWEST_FIELDS
 
 
 MULTI_PARAGRAPH = Rule(
@@ -244,10 +248,10 @@ MARKUP = Rule(
     name="markup",
     measure=markup,
     threshold=0.0,
-    version=7,
+    version=8,
     needles=_QUOTED_MARKS.union(
         _TWICE_MARKS, *(needles for needles, _ in _ONCE_PATTERNS), *(needles for needles, _, _ in _LISTS)
     )
-    | frozenset(":：#>-*+•·▪●■◆○➤→✓1【"),  # of a heading, and of what leads a line
+    | frozenset(":：#>-*+•·▪●■◆○➤→✓1【,，、"),  # of a heading, what leads a line, keywords
     likely_cause="a prompt that doesn't ask for plain prose",
 )

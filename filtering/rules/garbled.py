@@ -30,16 +30,19 @@ MOST_TAGS = 20
 
 _BAD_CHARACTER = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffd\ufffc"
-    "\ue000-\uf8ff\ufff9-\ufffb\ufdd0-\ufdef\ud800-\udfff\U000f0000-\U0010fffd▁�□]|(?<=\\w)Ġ"
+    "\ue000-\uf8ff\ufff9-\ufffb\ufdd0-\ufdef\ud800-\udfff\U000f0000-\U0010fffd▁�]|(?<=\\w)Ġ"
 )
 """Control, format, private, surrogate and replacement characters, and two tokenizers' marks for a space."""
 _WRONGLY_DECODED = re.compile(
     "Ã[\x80-\xbf‰“”€‚]|â€[™œ\x9d“”˜¦\x9c]?|Â[°\xa0·»«]"
     "|[åäæçèé](?:[\x80-\x9f\xa1-\xaa\xac-\xba\xbc-\xbfˆ‰€‚ƒ„†‡Š‹Œ›œžŸ][\x80-\xbf“”‘’™–—ˆ‰€‚ƒ„†‡Š‹Œ›œžŸ˜•]"
     "|[“”‘’™–—˜•][\x80-\xbfˆ‰€‚ƒ„†‡Š‹Œ›œžŸ])"
-    "|锟斤拷?|烫烫|屯屯|ï¿½|娴嬭|鐨勫|鍥剧|涓€|銆�"
+    r"|[a-z](?:\?(?:s|t|re|ll|ve)|â(?:s|re|ll|ve))\b|锟斤拷?|烫烫|屯屯|ï¿½|娴嬭|鐨勫|鍥剧|涓€|銆�"
 )
 """UTF-8 read as Latin-1 or Windows-1252, and what reading it as GBK makes of the commonest words."""
+
+_SPELLED = re.compile(rf"(?: [{HAN}]){{7}}")
+"""A space before each character."""
 
 _SYMBOL = "[@#$%^&*+=|\\\\~<>/{}\\[\\]]"
 _PICTURE = "[\u2190-\u2bff\U0001f000-\U0001faff]"
@@ -58,21 +61,8 @@ _USUAL = re.compile(
 )
 """A text of nothing but usual characters has none of the above but a run."""
 _NEEDLES = frozenset(
-    (
-        ",,,,",
-        ";;;;",
-        "::::",
-        "????",
-        "!!!!!!",
-        ". . . . . .",
-        "，，，，",
-        "、、、、",
-        "。。。。",
-        "；；；；",
-        "！！！！！！",
-        *"�锟烫屯娴鐨鍥涓銆",
-    )
-)
+    ",,,, ;;;; :::: ???? !!!!!! ，，，， 、、、、 。。。。 ；；；； ！！！！！！ ?s ?t ?re ?ll ?ve âs âre âll âve".split()
+).union("�□锟烫屯娴鐨鍥涓銆", [". . . . . ."])
 
 
 def _is_usual(text: str) -> bool:
@@ -84,23 +74,25 @@ def _is_usual(text: str) -> bool:
 def garbling(caption: CaptionText) -> float:
     """The number of places that are not text."""
     text = caption.text
+    if caption.language.unit == "character" and " " in text and _SPELLED.search(text):
+        return 1.0
     if _is_usual(text) and not caption.among(_NEEDLES):
         return 0.0
-    found = len(_SYMBOL_RUN.findall(caption.unquoted)) if _FOUR_SIGNS.search(text) else 0
+    unquoted = caption.unquoted
+    found = sum(not is_inscribed(unquoted, at) for at, each in enumerate(unquoted) if each == "□")
+    found += len(_SYMBOL_RUN.findall(unquoted)) if _FOUR_SIGNS.search(text) else 0
     if any(map(text.__contains__, "<[&\\◁")):
         found += len(_SPECIAL_TOKEN.findall(text))
-        tags = islice(_TAG.finditer(caption.unquoted), MOST_TAGS)
+        tags = islice(_TAG.finditer(unquoted), MOST_TAGS)
         shown = _CODE.search(text)
-        found += sum(not (shown or is_inscribed(caption.unquoted, tag.start())) for tag in tags)
-    if not (text.isascii() and caption.is_printable):
-        found += len(_BAD_CHARACTER.findall(text)) + len(_WRONGLY_DECODED.findall(text))
-    return float(found)
+        found += sum(not (shown or is_inscribed(unquoted, tag.start())) for tag in tags)
+    return float(found + len(_BAD_CHARACTER.findall(text)) + len(_WRONGLY_DECODED.findall(text)))
 
 
 GARBLED = Rule(
     name="garbled",
     measure=garbling,
-    version=3,
+    version=4,
     needles=_NEEDLES,
     needs_needle=False,
     threshold=0.0,  # one replacement character is a place where the caption is lost

@@ -1,6 +1,6 @@
-"""Rules: a set's caption names each of its images, and none that isn't there.
+"""Rules: a set's caption names each of its images, and no caption one that isn't there.
 
-Comes in: a caption of a set. Goes out: numbers of images. Where the job's prompt says how images are named
+Comes in: a caption. Goes out: numbers of images. Where the job's prompt says how images are named
 (``Naming``), that is checked exactly, in any language. Captions without that contract are read leniently. Two
 things are certain then, and reject: an image beyond the last one is numbered, or a caption speaks of one image
 from its first words on and of no other. Whether an image was left out is a guess, and a flag, because prose has
@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from triptych.filtering.caption import LONGEST_READ, CaptionText
 from triptych.filtering.rule import Rule
+from triptych.prompts import Naming
 
 _CARDINALS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
@@ -28,11 +29,15 @@ _VALUES: Mapping[str, int] = {
 _CARDINAL = rf"(?:\d{{1,2}}|{'|'.join(_CARDINALS)})"
 _ORDINAL = rf"(?:{'|'.join(_ORDINALS)}|\d{{1,2}}(?:st|nd|rd|th))"
 _NOUN = "(?:image|picture|photograph|photo)"
+_ALL, _GROUP = rf"({_CARDINAL}) (?:[a-z]+ )?{_NOUN}s\b", "(?:set|series|group|collection)"
 _VIEW = "(?:image|picture|photo|photograph|shot|frame|panel|scene|view|one)"
 _SHOWS = "(?:show|depict|feature|capture|present|display|portray|is|are|has|have|was|were|contain)"
 _PLACE = "(?:left|right|top|bottom|upper|lower|middle|cent(?:er|re))"
 _HAN_NUMBER = rf"(?:\d{{1,2}}|十[一二]|[{_HAN_NUMBERS}①②③④⑤⑥⑦⑧⑨⑩])"
 _HAN_NOUN = "(?:图像|图片|照片|画面|图)"
+_BEHIND_A_NAME = "[中里上的是为则与和及同也都均有展显呈描拍捕聚记]"
+_HAN_END = rf"(?:(?<![{_HAN_NUMBERS}])|(?![^\W\d_])|(?={_BEHIND_A_NAME}))"
+"""Behind a number in characters: not "图片四周", "照片三名"."""
 
 
 class Reader(NamedTuple):
@@ -41,6 +46,10 @@ class Reader(NamedTuple):
 
     named: re.Pattern[str]
     """Nothing but an image is called that: "image 2", "images 1 to 3", "the second photograph"."""
+    counted: re.Pattern[str]
+    """In words, beside any names that a prompt asks for: "the third image", "all three images"."""
+    numbered: re.Pattern[str]
+    """By a figure, as the caption of a single image has no reason to: "Image-2 shows"."""
     nth: re.Pattern[str]
     """The nth of what may be an image: "the second shows"."""
     several: re.Pattern[str]
@@ -52,8 +61,6 @@ class Reader(NamedTuple):
     """All that aren't named: "the remaining images"."""
     plural: re.Pattern[str]
     """Words that only a caption of several images has."""
-    total: re.Pattern[str]
-    """An opening that says how many images there are."""
     single: re.Pattern[str]
     """An opening that speaks of one image."""
     within: re.Pattern[str]
@@ -65,6 +72,13 @@ _ENGLISH = Reader(
         rf"the ({_ORDINAL})\s(?:and (?:last|final)\s)?{_NOUN}\b|the [a-z-]+ {_NOUN}\b"
         rf"|{_NOUN}(?:[ #_-]{{0,2}}(?:no\.\s?|number\s)?\(?({_CARDINAL}|[a-f](?=[,:]))\b(?!\.\d)"
         r"|s\s(\d{1,2}\b(?:(?:\s?[-–,&]\s?|,?\sand\s|\sto\s|\sthrough\s)\d{1,2}\b)*))"
+    ),
+    counted=re.compile(
+        rf"the ({_ORDINAL})\s(?:and (?:last|final)\s)?{_NOUN}\b|all {_ALL}|these {_ALL}|the(?<=\Athe) {_ALL}"
+        rf"|this {_GROUP} of {_ALL}|the {_GROUP} of {_ALL}|a {_GROUP} of {_ALL}"
+    ),
+    numbered=re.compile(
+        r"image(?<!\bthe image)(?<!\bthis image)(?<!\ban image)s?[ #_-]{0,2}(\d{1,2})\b(?!\.\d)"
     ),
     nth=re.compile(
         rf"({_ORDINAL})(?=(?:\s[a-z-]+)?\s{_VIEW}s?\b|[,:;.)]|\sof\s(?:the|these|them)\b"
@@ -81,18 +95,21 @@ _ENGLISH = Reader(
         r"\b(?:images|pictures|photos|photographs|shots|frames|panels|views|scenes|both|another|series|sequence"
         rf"|pair|trio|(?:other|next|last|leading|{_PLACE}|initial|{_ORDINAL}) {_VIEW}|{_NOUN} (?:following|after))\b"
     ),
-    total=re.compile(
-        rf"\W*(?:all|these|the|(?:this|the|a) (?:set|series|group|collection) of) ({_CARDINAL})"
-        rf" (?:[a-z]+ )?{_NOUN}s\b"
-    ),
     single=re.compile(rf"\W*(?:in |on )?(?:the|this|an?) (?:[a-z-]+ )?{_NOUN}(?=,| {_SHOWS})"),
-    within=re.compile(r"\b(?:wall|album|gallery|screen|monitor|exhibition|newspaper|magazine|page)s?\b"),
+    within=re.compile(
+        r"\b(?:wall|album|gallery|screen|monitor|exhibition|newspaper|magazine|\w*book|page)s?\b"
+    ),
 )
 _CHINESE = Reader(
     named=re.compile(
         rf"(?:图[像片]?|照片|image)\s?[-#]?\s?({_HAN_NUMBER}(?:\s?[-~、和与及至到]\s?{_HAN_NOUN}?{_HAN_NUMBER}){{0,11}}"
-        rf"|[a-f](?![a-z]))(?![张幅个案条只座辆位年月分排片些直般样])|第\s?({_HAN_NUMBER})\s?[张幅个]\s?{_HAN_NOUN}"
+        rf"|[a-f](?![a-z])){_HAN_END}(?![张幅个案条只座辆位年月分排片些直般样])|第\s?({_HAN_NUMBER})\s?[张幅个]\s?{_HAN_NOUN}"
     ),
+    counted=re.compile(
+        rf"第\s?({_HAN_NUMBER})\s?[张幅]\s?{_HAN_NOUN}|(?<![^，。；：])({_HAN_NUMBER})[张幅]{_HAN_NOUN}(?:全?都|均)"
+        rf"|(?:这|\A|组{_HAN_NOUN}共?有?)({_HAN_NUMBER})[张幅]{_HAN_NOUN}"
+    ),
+    numbered=re.compile(rf"图(?<![地插配附]图)[像片]?\s?[-#]?\s?(\d{{1,2}})(?=[\s：:，、]|{_BEHIND_A_NAME})"),
     nth=re.compile(rf"第\s?({_HAN_NUMBER}(?:\s?[、和与至到]\s?第?{_HAN_NUMBER}){{0,11}})\s?[张幅帧]"),
     several=re.compile("(?:前|(?P<last>最?后|末))(?P<many>[两二三四五])[张幅]"),
     last=re.compile("最后(?:[一的]|那)?[张幅图]|最末一?[张幅]|末尾的?那?[张幅]"),
@@ -105,31 +122,30 @@ _CHINESE = Reader(
         "[两二三四五六几][张幅]|第[二三四五六2-6][张幅]|另一[张幅]|[一每各][张幅](?:图|照|都|均|是|里|中)"
         "|这[组些]|两者|前者|后者|图[像片]?[-#]?[2-9二三]|[左右彼另]图"
     ),
-    total=re.compile(rf"这?(?:组{_HAN_NOUN}共?有?)?({_HAN_NUMBER}|两)[张幅]{_HAN_NOUN}"),
     single=re.compile(
         rf"在?(?:[这该此本][张幅]?)?(?:[黑彩俯航特][\u4e00-\u9fff]{{1,3}})?{_HAN_NOUN}"
         "(?=[中里上，]|展示|显示|呈现|描绘|拍摄|展现|捕捉|是|为)"
     ),
-    within=re.compile("墙|相册|屏幕|展览|画廊|报纸|杂志|手机|投影|木板"),
+    within=re.compile("墙|相册|屏幕|展览|画廊|报纸|杂志|手机|投影|木板|课本|教材|书页|试卷"),
 )
 READERS: Mapping[str, Reader] = {"en": _ENGLISH, "zh": _CHINESE}
 """By the code of a language. Others can't be read."""
 
 _SENTENCE_END = re.compile(r"[.!?](?=\s|$)|[。！？]")
+_NOTHING = re.compile(r"\s*[:：]\s*(?:[.。…;；]|\Z)")
 _NUMBER_OR_RANGE = re.compile(
     rf"(?P<to>-|–|~|至|到|\bto\b|\bthrough\b)|{_ORDINAL}|{_CARDINAL}|{_HAN_NUMBER}|\b[a-f]\b"
 )
 
 
-def beyond_last(text: str, language: str, image_count: int) -> set[int]:
-    """Numbers that the caption certainly gives to images, and that a set of ``image_count`` does not have."""
-    reader = READERS[language]
-    numbers = _numbers(reader.named, text)
-    if max(numbers, default=0) > image_count:
-        sentences = (each for each in _SENTENCE_END.split(text) if not reader.within.search(each))
-        numbers = {number for each in sentences for number in _numbers(reader.named, each)}
-    if opening := reader.total.match(text):
-        numbers |= _expand(opening[1])
+def beyond_last(text: str, language: str, image_count: int, *kinds: str) -> set[int]:
+    """Numbers that the caption certainly gives to images, and that a set of ``image_count`` does not have. ``kinds``:
+    the patterns of a Reader that find them."""
+    reader, numbers = READERS[language], set[int]()
+    for pattern in [getattr(reader, kind) for kind in kinds or ("named", "counted")]:
+        if max(_numbers(pattern, text), default=0) > image_count:
+            sentences = (each for each in _SENTENCE_END.split(text) if not reader.within.search(each))
+            numbers |= {number for each in sentences for number in _numbers(pattern, each)}
     return {number for number in numbers if number > image_count}
 
 
@@ -202,19 +218,29 @@ def _value(word: str) -> int | None:
 
 
 def missing_images(caption: CaptionText) -> float:
-    """How many images the caption does not name; without a contract, all but one of a caption of one."""
+    """How many images the caption does not name, or has nothing to say of; without a contract, all but one of a
+    caption of one."""
     if caption.naming is not None:
-        return float(len(caption.naming.missing(caption.unquoted, caption.image_count)))
+        missing = caption.naming.missing(caption.unquoted, caption.image_count)
+        return float(len(missing | _empty(caption.text[:LONGEST_READ], caption.naming)))
     text = _prose(caption)
     return float(caption.image_count - 1) if text and speaks_of_one(text, caption.language.code) else 0.0
 
 
 def unknown_images(caption: CaptionText) -> float:
-    """How many numbers of images the caption has that the set doesn't have. A sign may say any number."""
-    if caption.naming is not None:
-        return float(len(caption.naming.unknown(caption.unquoted, caption.image_count)))
-    text = _prose(caption)
-    return float(len(beyond_last(text, caption.language.code, caption.image_count))) if text else 0.0
+    """How many numbers of images the caption has that aren't there. A sign may say any number."""
+    text, naming, count = _prose(caption), caption.naming, caption.image_count
+    kinds = ("counted",) if naming else ("named", "counted") if caption.is_multi else ("numbered",)
+    found = beyond_last(text, caption.language.code, count, *kinds) if text else set[int]()
+    return float(len(found | naming.unknown(caption.unquoted, count) if naming else found))
+
+
+def _empty(text: str, naming: Naming) -> set[int]:
+    """Images whose name and colon nothing follows, up to the end of a sentence or the next name."""
+    names = list(re.finditer(naming.pattern, text))
+    ends = [*(each.start() for each in names[1:]), len(text)]
+    parts = ((each[0], text[each.end() : end]) for each, end in zip(names, ends, strict=False))
+    return {number for name, part in parts if _NOTHING.match(part) for number in naming.numbers(name)}
 
 
 def unnamed_images(caption: CaptionText) -> float:
@@ -227,7 +253,7 @@ def unnamed_images(caption: CaptionText) -> float:
 
 def _prose(caption: CaptionText) -> str:
     """What the lenient reader reads; nothing where it can't."""
-    if caption.language.code not in READERS or caption.image_count < 2:
+    if caption.language.code not in READERS:
         return ""
     text = caption.unquoted_lowered[:LONGEST_READ]
     return text if text.isprintable() else " ".join(text.split())
@@ -238,13 +264,14 @@ MISSING_IMAGE = Rule(
     measure=missing_images,
     threshold=0.0,  # the prompt asks for each image
     subject="set",
+    version=2,
     likely_cause="the model names images otherwise than the prompt asks, or describes only one of them",
 )
 UNKNOWN_IMAGE = Rule(
     name="unknown_image",
     measure=unknown_images,
     threshold=0.0,
-    subject="set",
+    version=2,
     likely_cause="the model counts images from 0, or was shown fewer than it was told",
 )
 UNNAMED_IMAGE = Rule(
@@ -253,6 +280,7 @@ UNNAMED_IMAGE = Rule(
     threshold=0.0,
     subject="set",
     action="flag",
+    version=2,
     languages=frozenset(READERS),
     likely_cause="the captions speak of their images in ways that can't be read; a prompt with [naming] can",
 )

@@ -23,7 +23,7 @@ from triptych.languages import LANGUAGES, Language, script_of
 
 ENGLISH_WORDS = frozenset(
     "the and of with is are to this that its there from by which while has other at on it their was he she"
-    " his her they where these as for an being image each both".split()
+    " his her they where these as for an being image each both near behind beside across above along".split()
 )
 """Words that make up a third of any English description and little of any other language."""
 SURELY_ENGLISH_SHARE = 0.22
@@ -47,6 +47,11 @@ LONGEST_SIGN, MOST_SIGNS = 24, 100
 FEW_FOREIGN = 0.1
 """A share of words that is below any threshold, so that it isn't looked into."""
 
+FEWEST_MIXED_IN = 3
+"""Different words of another script in between; of Latin ones in small letters, which no name has."""
+LEAST_ENGLISH_SHARE, SHORTEST_PROSE = 0.04, 12
+"""Of the units, and units: a text with less has lost its spaces. Labelled captions have 0.11 and more."""
+
 _SAME = "no nb nn da|hr bs sr|id ms|zh yue wuu|cs sk|pt gl|es gl an ext|ar arz ary|af nl".split("|")
 """Languages that one sentence may belong to as well as to the other."""
 
@@ -65,6 +70,12 @@ _LETTERS_BUT: Mapping[tuple[str, ...], re.Pattern[str]] = {
     ("CJK",): re.compile(rf"[^\W\d_{HAN}]+"),
 }
 """Words in letters of other scripts, by the only script of a language: a short cut for the commonest."""
+_MIXED_IN: Mapping[tuple[str, ...], re.Pattern[str]] = {
+    ("LATIN",): re.compile(rf"[^\W\d_{LATIN}\u0250-\u036f]{{2,}}"),
+    ("CJK",): re.compile(r"(?<![A-Za-z0-9.@/:_#'’-])[a-z]{4,}(?![A-Za-z0-9.@/:_#'’-])"),
+}
+_NAME = re.compile(r"(?<![A-Za-z])i?[A-Z][A-Za-z0-9]*(?:[ -](?:i?[A-Z][A-Za-z0-9]*|\d+))+")
+"""In Latin letters; it counts as one word."""
 _SENTENCE = re.compile(r"[^.!?;。！？；।؟۔\n]+")
 _INSCRIBED = re.compile(
     rf"(?:[写寫題题刻印标標书書][着著有了]|字样|匾额|招牌|店名|牌匾)(?:是|为|上?[的]?)?[：:]?[{HAN}·]{{1,12}}"
@@ -87,10 +98,14 @@ def _other_scripts(caption: CaptionText) -> float:
     text = _BRACKETED.sub(" ", caption.unquoted[:LONGEST_READ])
     if others := _LETTERS_BUT.get(language.scripts):
         found = others.findall(text)
+        mixed_in = _MIXED_IN[language.scripts].finditer(text) if len(found) >= FEWEST_MIXED_IN else ()
+        if len({each[0] for each in mixed_in if not is_inscribed(text, each.start())}) >= FEWEST_MIXED_IN:
+            return 1.0
         share = len(found) / len(caption.unit_sequence)
         if share < FEW_FOREIGN and len(found) < FOREIGN_RUN_WORDS and "".join(found).isascii():
             return share if found or _LETTER.search(caption.text) else 1.0
-    own, foreign = _count(units_of(text), language.scripts)
+    counted = text if "LATIN" in language.scripts else _NAME.sub("X", text)
+    own, foreign = _count(units_of(counted), language.scripts)
     if own + foreign == 0:
         own, foreign = _count(caption.units, language.scripts)
     if own == 0:
@@ -131,8 +146,12 @@ def _has_foreign_clause(text: str, language: Language) -> bool:
 def _other_languages(caption: CaptionText) -> float:
     """The share of units in sentences that are plainly in another language of the same script."""
     language, is_english = caption.language, caption.language.code == "en"
-    if is_english and _english_count(caption.units) >= SURELY_ENGLISH_SHARE * len(caption.units):
-        return 0.0
+    if is_english:
+        share = _english_count(caption.units) / max(len(caption.units), 1)
+        if share >= SURELY_ENGLISH_SHARE:
+            return 0.0
+        if share < LEAST_ENGLISH_SHARE and len(caption.units) >= SHORTEST_PROSE:
+            return 1.0
     likelihood = _likelihood(language)
     if likelihood is None:
         return 0.0
@@ -189,6 +208,7 @@ WRONG_LANGUAGE = Rule(
     measure=foreign_share,
     threshold=most_foreign,
     is_share=True,
+    version=2,
     likely_cause="a model that doesn't write this language, or a prompt in another one",
 )
 

@@ -6,8 +6,10 @@ picture's, not the model's. Not its job: words of the prompt (see prompt_leak), 
 
 from __future__ import annotations
 
+import re
+
 from triptych.failure_notices import NEEDLES, failure_notices
-from triptych.filtering.caption import CaptionText
+from triptych.filtering.caption import CaptionText, is_inscribed
 from triptych.filtering.rule import Phrases, Rule
 
 _ANSWERS = "description|caption|paragraph|summary|response|answer"
@@ -28,9 +30,11 @@ _USER_DOES = (
 )
 
 _ENGLISH = Phrases(rf"""
-    i am|i was|i can|i can't|i can’t|i cannot|i could|i do|i don't|i don’t|i would|i will|i won't|i won’t|i have
+    i can|i could :: \bi (?:can|could)\b(?!(?: \w+)? be\b)
+    i am|i was|i can't|i can’t|i cannot|i do|i don't|i don’t|i would|i will|i won't|i won’t|i have
     i see|i notice|i noticed|i observe|i think|i believe|i must|i need|i understand|i assume|i guess|i hope
     i apologize|i apologise|i recommend|i suggest|i should|i may|i might|i did|i generated|i wrote
+    let's|let’s|let us|we need|we should|we must|we have to|we could|we can't|we can’t|we cannot|we will|we won't|we won’t|we are unable|we are asked
     i'm|i’m|i'd|i’d|i'll|i’ll|i've|i’ve|let me|how can i|how may i|what can i|what may i|possible for me
     my apology|my apologies|my description|my response|my answer|my knowledge|my training|my capabilities|my analysis
     language model|an ai model|an ai assistant|an ai system|feel free|hope this|hope that|hope it|hope you
@@ -50,16 +54,16 @@ _ENGLISH = Phrases(rf"""
     provided|given|attached|uploaded :: \b(?:based on|in|from) the {_IMAGE} (?:provided|given|attached|uploaded)\b
     please|kindly :: (?<!\bto )\b(?:please|kindly) (?:provide|upload|share|let|note|try|feel|attach|send|specify|clarify|give|keep|see|remember|be aware)
     would you|do you|can you|could you|if you|should you :: \b(?:would|do|can|could|if|should) you (?:like|want|need|have any|would|prefer|could|please|provide|require|mind|think)
-    anything else :: \banything else\b[^.!?]{{0,60}}\?
     the user :: \bthe user['’]?s? {_USER_DOES}
     as requested|as instructed|as asked :: \bas (?:requested|instructed|asked)(?=\s*[,.;:]|\s*$| in the prompt)
-    sure!|sure,|sure.|sure:|sure thing|ok!|ok,|ok.|ok:|great!|great,|great.|great: :: (?:^|[.!:]\s*)(?:sure(?: thing)?|ok|great)\s*[!,.:—](?!\d)
-    certainly|absolutely|of course|okay|understood :: (?:^|[.!:]\s*)(?:certainly|absolutely|of course|okay|understood)\s*[!,.:—](?!\d)
+    sure!|sure,|sure.|sure:|sure thing|ok!|ok,|ok.|ok:|great!|great,|great.|great: :: (?:^|[.!]\s*)(?:sure(?: thing)?|ok|great)\s*[!,.:—](?!\d)
+    certainly|absolutely|of course|okay|understood :: (?:^|[.!]\s*)(?:certainly|absolutely|of course|okay|understood)\s*[!,.:—](?!\d)
     {_ANSWERS} :: \bhere(?:['’]s| is| are| you go| it is)?:?\s?(?:[\w'’-]+ ){{0,6}}?{_ANSWER}\b
     {_ANSWERS} :: \b(?:below|following|above) is (?:[\w-]+ ){{0,5}}?{_ANSWER}|\bfollowing (?:is )?(?:a |the )?{_ANSWER}
     {_ANSWERS} :: \b(?:this|the|the above|the previous) (?:\w+ )?{_ANSWER} (?:above |below |provided |given )?{_SAYS_OF_IT}
     {_ANSWERS} :: \b(?:end of|rewritten|revised|updated) (?:the )?{_ANSWER}
     note|disclaimer|remark|important :: (?:^|[.!(*]\s*)(?:note|disclaimer|important|remark)\s*:|\bnote that (?:this|the|i\b|my)
+    generated|concludes :: (?:^|[.!?]\s*)(?:(?:this |the )?{_ANSWER} (?:was |is )?)?generated (?:by|with)\b|\bconcludes (?:the|this|my) {_ANSWER}\b
     http :: \b(?:visit|see|refer to|click|source|credits?|available (?:at|from)|more (?:at|information)|link)\b[^.!?]{{0,20}}https?://
     translat :: (?:^|[(.!?]\s*)(?:(?:english|chinese) )?translat(?:ion|ed)(?: \w+){{0,4}}\s*:
 """)
@@ -71,7 +75,7 @@ _CHINESE = Phrases(
     作为 :: 作为(?:一[个名款位种])?[^，。]{0,8}(?:人工智能|ai|模型|助手|智能体|机器人)
     我 :: (?<![自忘敌])我(?:们)?(?:无法|不能|没法|没有办法|难以)
     我 :: 我(?:是(?!国)|会|将|可以|能|看到|看不|认为|觉得|想|需要|为您|来(?:为|描)|很|只能|已|尚|并|没|不|猜|推|注意|建议|希望|理解|明白|愿|在(?:图|这)|把|对|的(?:描述|回答|分析)|补充|翻译|帮)
-    无法 :: 无法(?:为您|提供|查看|访问|处理您|生成|满足|协助|回答|加载|显示图|识别图|识别您|直接查看|对图|获取|完成您|打开|看到(?:图|任何|您|该)|描述(?:图|该|这|您|具体))
+    无法 :: 无法(?:为您|提供|查看|访问|处理您|生成|满足|协助|回答|加载|显示图|识别图|识别您|直接查看|对图|获取|完成您|打开|看到(?:该?图(?![片像]?[中里])|任何(?:图|内容|信息)|您)|描述(?:图|该|这|您|具体))
     不能 :: 不能(?:为您|提供|满足|协助|生成|查看|识别(?:人|图)|对)
     您 :: (?<!欢迎)(?<!祝)您(?!好[^，。！]{0,4}字)
     请 :: (?<![邀申聘宴约])请(?:您|提供|上传|告诉|重新|问|注意(?![安脚])|随时|稍|参考|分享|告知|发送|给出|检查|允许|放心|说明|指定|确认|忽略)
@@ -80,16 +84,17 @@ _CHINESE = Phrases(
     没有|未|无法 :: 图[片像](?:未能|无法|没有|未)(?:加载|上传|打开|提供|成功|正常|显示(?:出来|成功|[，。]|$))
     以下|下面 :: (?:(?:^|[。！：:]\s*)(?:以下|下面)|[，,]\s*以下)(?:是|为|[：:])[^。，]{0,20}(?:描述|说明|介绍|段落|回答|内容)|^(?:以下|下面)是
     如下 :: (?:描述|说明|介绍)如下|如下(?:描述|说明)
+    让我们|题目|不好意思 :: (?:^|[。！])(?:让我们|(?:根据)?题目要求|不好意思[，,])
     好的|当然|没问题|明白|收到|了解|可以的|好呀|是的 :: (?:^|[。！!]|“)\s*(?:好的|当然(?:可以|了|没问题)?|没问题|明白了?|收到|了解|可以的|好呀|是的)[，,。！!：:]
     描述|段落|说明|回答 :: (?:这段|以上|上述|本|该|此|这个|上面的|这篇|本段)的?(?:图像|图片|文字|内容)?(?:描述|段落|说明|回答)[均都所]?(?:基于|仅|是(?:基|根|对|准|为)|为|避免|没有|未|旨在|严格|准确|涵盖|符合|力求|，|不含|完全|根据|只|遵循|已|来自|不)
     描述|回答 :: 注意(?:的是)?[，,：:]?[^。]{0,4}描述|(?:描述|回答)(?:完毕|结束|到此)
     根据|按照|遵照|依照|应您|应用户 :: (?:根据|按照|遵照|应|依照)(?:您|你|用户|(?:上述|以上)?(?:要求|指令|提示词?)(?=[，,。：:]|的?(?:描述|生成|图)|$)|上述|以上要求)
     如果|如需|如有 :: 如[果需有][^。]{0,12}(?:需要|帮助|其他问题|疑问|更多|进一步)[^。]{0,14}(?:请|随时|告诉|告知|欢迎|可以|我)
-    用户 :: 用户(?:要求|提供|上传|想|的问题|的图|希望|请求|需要(?:的|我|描述|一))
+    用户 :: 用户(?:要求|让|发|提供|上传|想|的问题|的图|希望|请求|需要(?:的|我|描述|一))
     你 :: 你(?:提供|上传|的图|好|可以|想|需要|发|给|要求|是否|能|所|有什么)
-    吗|呢|怎么样|如何|什么 :: (?:^|[。！!.])[^。！!？?]{0,40}(?:吗|呢|怎么样|如何|什么[^，。？?]{0,6})[？?]\s*$
     http :: (?:访问|参见|参考|来源|详见|点击|链接|信息|查看)[^。]{0,8}https?://
     翻译|译文 :: (?:翻译|译文)(?:如下)?[：:]
+    以上|生成 :: (?:^|[。！])以上(?:就是|是[^。]{0,12}(?:内容|描述|图))|由\s?(?:ai|人工智能)\s?生成
     字数|注：|注:|备注|声明|提示：|说明： :: 字数[：:]|(?:^|[。（(])(?:注|备注|说明|提示|声明|免责声明)[：:]
     """,
     are_words=False,
@@ -117,12 +122,23 @@ _PHRASES = {"en": _ENGLISH, "zh": _CHINESE} | {
 }
 
 
+_CALL_MARKS = frozenset("!?！？")
+_CALLS = re.compile(
+    r"\A[^.!?。！？]{1,45}[!?]|\A[^.!?。！？]{1,14}[！？]|(?:[.!?]\s[^.!?。！？]{1,45}!|[。！？][^.!?。！？]{1,14}！|[?？])\s*\Z"
+)
+"""A few words at the beginning or the end that call out or ask, or a question at the end: no picture says it. One
+good caption of 2,280 ends in an exclamation mark, behind 54 characters."""
+
+
 def refusals(caption: CaptionText) -> float:
     """The number of places where the model refuses, speaks of itself or of its answer, or to the user."""
     language = caption.language
     found = _PHRASES[language.code].count(caption)
     if language.code != "en" and "LATIN" not in language.scripts:
         found += _ENGLISH.count(caption)  # the language that models refuse in
+    if caption.among(_CALL_MARKS):
+        text = caption.unquoted.strip()
+        found += sum(not is_inscribed(text, each.end() - 1) for each in _CALLS.finditer(text))
     if not found and caption.among(NEEDLES):
         found = failure_notices(caption.unquoted, caption.image_count)
     return float(found)
@@ -131,9 +147,9 @@ def refusals(caption: CaptionText) -> float:
 REFUSAL = Rule(
     name="refusal",
     measure=refusals,
-    version=6,
+    version=7,
     threshold=0.0,  # a description of a picture has none
     languages=frozenset(_PHRASES),
-    needles=NEEDLES.union(*(phrases.needles for phrases in _PHRASES.values())),
+    needles=NEEDLES.union(_CALL_MARKS, *(phrases.needles for phrases in _PHRASES.values())),
     likely_cause="a chat model that wasn't given the images, or a prompt that invites conversation",
 )

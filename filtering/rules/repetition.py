@@ -53,6 +53,8 @@ MOST_SENTENCES = 500
 
 _SENTENCE_END = re.compile(r"[.．!?！？。…;；।؟۔։።។။\r\n](?:(?<!\d[.．])|(?!\d))")
 """A line break or semicolon ends a sentence, a point between digits doesn't."""
+_NAME = re.compile(r"(?:image|图[像片]?)\s?[-#]?\s?\d{1,2}\s?[:：]")
+"""Of an image, before what is said of it: the same of two is said again."""
 _LOOP = re.compile(rf"(.{{1,{LONGEST_PERIOD}}}?)\1{{{LOOP_COPIES - 1},}}", re.DOTALL)
 
 
@@ -115,11 +117,13 @@ def _said_again(
     if said_again <= MOST_SAID_AGAIN:
         return loop
     sentences = sentences_of(caption.lowered, caption.language)
+    is_named = caption.is_multi and _NAME.search(caption.lowered)
+    unnamed = sentences_of(_NAME.sub(" ", caption.lowered), caption.language) if is_named else sentences
     template = _again(units, of_units, lengths.template, TEMPLATE_TIMES * times)
     stretches = _again(units, of_units, lengths.stretch, min(times, STRETCH_TIMES))
     return max(
         loop,
-        _sentence_share(sentences, lengths.sentence),
+        _sentence_share(unnamed, lengths.sentence),
         _beginning_share(sentences, lengths.beginning, max(times + 1, BEGINNINGS)),
         _whole_share(units, times) if said_again > COPY_SAID_AGAIN else 0.0,
         _share(template, lengths.template, len(units)),
@@ -232,6 +236,6 @@ REPEATED = Rule(
     needles=DOUBLED_MARKS,
     needs_needle=False,
     is_share=True,
-    version=6,
+    version=7,
     likely_cause="sampling without a repetition penalty, damaged weights, or too much quantisation",
 )

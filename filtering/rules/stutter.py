@@ -102,6 +102,6 @@ def _said_twice(units: Sequence[str], of_units: bytes) -> int:
 
 
 def _chinese(text: str) -> float:
-    """What nobody doubles counts twice as much as what somebody may."""
-    rest = _AABB.sub("", _SURE.sub("", text))
-    return len(_SURE.findall(text)) + len(_HAN_TWICE.findall(rest)) / 2
+    """What nobody doubles counts twice as much as what somebody may, and without it the rest is style."""
+    rest, sure = _AABB.sub("", _SURE.sub("", text)), len(_SURE.findall(text))
+    return sure + len(_HAN_TWICE.findall(rest)) / 2 if sure else 0.0

@@ -33,6 +33,8 @@ CAPTION = "A red kite hangs over a field."
         "<unused94>thought\nA bird?<unused95>" + CAPTION,
         "<think>A bird?</think><answer>" + CAPTION + "</answer>",
         "<think>A bird?</think>\n<response>\n" + CAPTION,
+        "<think>A bird?</think><answer><|begin_of_box|>" + CAPTION + "<|end_of_box|></answer>",
+        "<|START_THINKING|>A bird?<|END_THINKING|><|START_RESPONSE|>" + CAPTION + "<|END_RESPONSE|>",
         "<think>A bird?</think>It may be a bird.<think>No.</think>" + CAPTION,
         CAPTION + "<think>Was that right? Yes.</think>",
         "<think>A bird?</think>" + CAPTION + "</think>",

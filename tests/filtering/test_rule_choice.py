@@ -155,4 +155,4 @@ def test_versions_follow_rules_and_a_users_file(own_rules: Path) -> None:
     config = FilteringConfig(rules=("garbled", "own_rules.py:NO_DOGS"))
     before = versions(chosen_rules(config))
 
-    assert before.startswith("garbled 3, no_dogs 3 ")
+    assert before.startswith("garbled 4, no_dogs 3 ")

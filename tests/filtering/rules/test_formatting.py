@@ -36,6 +36,8 @@ def test_line_breaks_around_the_text_are_not_paragraphs() -> None:
         GOOD_EN + " There are: • boats • piers • rocks.",
         "Setting: a quiet harbour by the sea. Objects: two boats beside a pier. Mood: calm and still.",
         GOOD_EN + " Keywords: boat, pier.",
+        GOOD_EN + " Final caption: A boat lies by a pier.",
+        "boat, red boat, pier, wooden pier, harbour, morning light, rocks, lighthouse, calm sea, sky.",
     ],
 )
 def test_markup_is_found(text: str) -> None:
@@ -44,7 +46,14 @@ def test_markup_is_found(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["图像描述：" + GOOD_ZH, "图1：" + GOOD_ZH, GOOD_ZH + "包括：1、船；2、码头。"]
+    "text",
+    [
+        "图像描述：" + GOOD_ZH,
+        "图片内容：" + GOOD_ZH,
+        "图1：" + GOOD_ZH,
+        GOOD_ZH + "包括：1、船；2、码头。",
+        "船，码头，灯塔，岩石，海面，清晨，阳光，天空，宁静，风景，户外，自然。",
+    ],
 )
 def test_chinese_markup_is_found(text: str) -> None:
     """With full-width marks."""
@@ -111,6 +120,11 @@ def test_blanks_of_a_template_and_boxes_of_a_detector_are_markup(language: str, 
     [
         ("en", 'A shirt says "INSERT [COIN]", and a form has the line "Name: ____".'),
         ("en", "A form lies there with blank lines (Name ____), and the keys [Esc] and [Tab] are worn."),
+        (
+            "en",
+            "A player in blue (number 7) stands by balls (1, 2, 3, 5, 7), and a page has a line: Summary.",
+        ),
+        ("en", "The jars hold cumin, paprika, turmeric, cloves, nutmeg, cinnamon, pepper, salt and sugar."),
         ("en", "A shirt in size XXL hangs at Super Bowl XXX, beside seven boats (three blue, four red)."),
         ("en", 'A phone shows "48.8584, 2.2945"; a graph has the points (0, 0), (2, 4) and (3, 9).'),
         ("en", "A poster of A$AP Rocky hangs beside a dashboard that has scores of 0.92 and 0.87."),

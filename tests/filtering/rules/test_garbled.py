@@ -12,7 +12,7 @@ from tests.support.caption_texts import GOOD_EN, GOOD_ZH, violations
         "<subject>", "<主体>",
         "<|im_end|>", "<image>", "</s>", "[INST]", "<0x0A>", "&quot;", "\\u4e2d",
         "\ufffd", "\x00", "\ue123", "\ud83d", "▁boat", "boatĠlies",
-        "cafÃ©", "donâ€™t", "鍥剧墖", "锟斤拷", "ä¸­å›½",
+        "cafÃ©", "donâ€™t", "the man?s boat", "the manâs boat", "□", "鍥剧墖", "锟斤拷", "ä¸­å›½",
         ",,,,", "!!!!!!", "@#$%^&*", ". . . . . . .", "🙂🙂🙂🙂🙂🙂", "，，，，",
     ],
 )  # fmt: skip
@@ -45,6 +45,17 @@ def test_a_tag_that_a_screen_shows_is_not_garbled() -> None:
 
     assert "garbled" not in violations(text)
     assert "garbled" in violations(GOOD_EN + ' A screen shows "<start_of_turn>".')
+
+
+def test_a_space_before_each_chinese_character_is_garbled() -> None:
+    """A list of dishes is shorter."""
+    assert {"garbled": 1.0} == violations(" ".join(GOOD_ZH), "zh")
+
+
+def test_a_box_to_tick_is_not_garbled() -> None:
+    """In a quotation, or where something is written."""
+    assert {} == violations(GOOD_EN + " The form on the wall reads □ yes, □ no.")
+    assert {} == violations(GOOD_ZH + "问卷上印着“同意：□ 是 □ 否”，菜单上列着鱼 汤 面 饭。", "zh")
 
 
 @pytest.mark.parametrize("invisible", ["\u200b", "\ufeff", "\u2060", "\u200e", "\xad", "\u200d", "\u2063"])

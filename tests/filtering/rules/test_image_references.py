@@ -34,6 +34,16 @@ def a_set(text: str, images: int, language: str = "en", naming: Naming | None = 
         ("Image-1: a dog. Image-2: a cat. Image-3: a bird. Image-4: a fish. Image-5: a fly.", 0, 2),
         ('Image-1: a sign that says "Image-2". Image-3: a bird.', 1, 0),
         ('Image-1: a dog. Image-2: a sign that says "Image 7". Image-3: a bird.', 0, 0),
+        ("Image-1: a dog. Image-2: . Image-3: a bird.", 1, 0),
+        ("Image-1: Image-2: a cat. Image-3:", 2, 0),
+        ('Image-1: "Open" is on a door. Image-2: a cat. Image-3: a bird.', 0, 0),
+        ("Image-1: a dog. Image-2: a cat. Image-3: a bird. In the fourth picture is a fish.", 0, 1),
+        ("Image-1: a dog. Image-2: a cat. Image-3: a bird. All four images show animals.", 0, 1),
+        (
+            "Image-1: a photo 5 feet wide. Image-2: a wall; the fourth picture is a map. Image-3: an owl.",
+            0,
+            0,
+        ),
     ],
 )
 def test_a_contract_is_checked_exactly(text: str, missing: int, unknown: int) -> None:
@@ -115,6 +125,7 @@ def test_english_images_are_named_in_several_ways(text: str, images: int, named:
         ("Image-1是狗，Image-2是猫。", 2, {1, 2}),
         ("第一张是狗，最后一张是鸟。", 3, {1, 3}),
         ("图一张一合，图案共有三种，画面十分明亮。", 3, set()),
+        ("两张图片四周有白边，照片五官清晰，图三展示了猫。", 3, {3}),
     ],
 )
 def test_chinese_images_are_named_in_several_ways(text: str, images: int, named: set[int]) -> None:
@@ -132,6 +143,10 @@ def test_chinese_images_are_named_in_several_ways(text: str, images: int, named:
         ("Image 1 has a wall of photographs; the fourth photograph is of a cat.", "en", 2, set()),
         ("The fifth runner falls.", "en", 2, set()),
         ("In image 2, 3 people wait.", "en", 2, set()),
+        ("A tram and a bus. All three images show streets.", "en", 2, {3}),
+        ("A tram and a bus. The three photographs in her hand are old.", "en", 2, set()),
+        ("电车和公交车。三张图片都是街道。", "zh", 2, {3}),
+        ("电车和公交车。桌上放着三张照片。", "zh", 2, set()),
         ("图4是一棵树。", "zh", 3, {4}),
         ("第四张图片是一棵树。", "zh", 3, {4}),
         ("这五张图片展示了集市。", "zh", 4, {5}),
@@ -143,6 +158,22 @@ def test_an_image_beyond_the_last_is_certain(text: str, language: str, images: i
     """Only what nothing but an image of the set can be called."""
 
     assert beyond == beyond_last(text.lower(), language, images)
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "others"),
+    [
+        ("A dog runs. Image-2 shows the same dog.", "en", 1),
+        ("In the image 2 dogs run, and the second image of the collage is older.", "en", 0),
+        ("A textbook page has a heart, and Image 2 is below.", "en", 0),
+        ("一只狗在奔跑。图2中狗趴在沙发上。", "zh", 1),
+        ("图中2只狗在奔跑，课本上的图2是心脏。", "zh", 0),
+    ],
+)
+def test_the_caption_of_a_single_image_names_no_other(text: str, language: str, others: int) -> None:
+    """By a number; what a picture within it is called is another matter."""
+
+    assert others == unknown_images(CaptionText(text, language_of(language)))
 
 
 @pytest.mark.parametrize(

@@ -61,16 +61,38 @@ def test_related_languages_are_not_told_apart(asked: str, got: str) -> None:
         ("en", GOOD_EN + GOOD_ZH),
         ("zh", "1" * 30 + "。"),
         ("ja", "1" * 40 + "。"),
+        ("en", GOOD_EN * 2 + " A собака lies in the лодка beside a 灯塔."),
+        ("zh", GOOD_ZH + "一位elderly男子坐在wooden长椅上，手里拿着一本book。"),
     ],
 )
 def test_another_script_is_the_wrong_language(language: str, text: str) -> None:
-    """All or half of a caption in the other script, or no letters at all."""
+    """All or half of a caption in the other script, words of it in between, or no letters at all."""
     assert "wrong_language" in violations(text, language)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        GOOD_EN.replace(" ", ""),
+        "Theimage showsabrown dogrunning acrossthe fieldof tallgrass withits earsraised, anda lineof trees"
+        " standsin thebackground undera cloudysky.",
+    ],
+)
+def test_english_that_has_lost_its_spaces_is_no_english(text: str) -> None:
+    """All of them, or many."""
+    assert 1.0 == violations(text)["wrong_language"]
 
 
 @pytest.mark.parametrize(
     ("language", "text"),
     [
+        ("en", "A small white boat floats in calm blue water near a rocky shore in a bay at dusk."),
+        ("en", GOOD_EN + " A board has the words 拿铁, 美式 and 摩卡, and a formula has α, β and γ."),
+        (
+            "zh",
+            "桌上摆着一台MacBook Pro、一部iPhone 14 Pro Max、一副AirPods Pro和一块Apple Watch，"
+            "旁边放着一杯Starbucks的拿铁，背景是一面贴着NASA标志的白墙。",
+        ),
         ("en", "A shop front carries a sign that reads “欢迎光临本店欢迎光临本店” above its wooden door."),
         ("zh", "图中一名男子穿着Nike运动鞋，手里拿着iPhone，站在Starbucks咖啡店门口，正在看手机。"),
         ("zh", "墙上的牌子写着“Please do not walk on the grass”，旁边有一棵高大的树和一张长椅。"),

@@ -103,6 +103,14 @@ def test_a_text_said_again_as_a_whole_is_repeated(language: str, text: str, imag
     assert 0.5 <= violations(text, language, images)["repeated"]
 
 
+def test_a_sentence_said_of_two_images_is_said_again() -> None:
+    """The names of the images don't tell it apart."""
+    text = "图1:一辆红色电车停在石砌教堂前的站台。图2:一辆红色电车停在石砌教堂前的站台。两图都是城市。"
+
+    assert "repeated" in violations(text, "zh", 2)
+    assert "repeated" not in violations(text.replace("站台。两", "广场，有雨。两"), "zh", 2)
+
+
 def test_two_images_described_in_the_same_words_are_no_copy() -> None:
     """What numbers the images tells the halves apart."""
     text = (

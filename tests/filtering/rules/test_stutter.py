@@ -46,6 +46,7 @@ def test_words_characters_and_marks_said_twice_at_once_are_repeated(language: st
         ("en", " A bowl of couscous, a tutu and a yo-yo lie side by side on one shelf, next to tomatoes."),
         ("zh", "星星一闪一闪，爷爷慢慢地走着，一只只小狗跑来跑去，瓶瓶罐罐整整齐齐，远处白茫茫一片。"),
         ("zh", "奶奶抱着宝宝，爸爸妈妈和爷爷坐在旁边，姐姐、弟弟和狗狗在院子里玩，猫猫趴在窗台上。"),
+        ("zh", "女孩静静坐着，微微仰头，紧紧抱着书，雪花缓缓飘落，烛光轻轻摇曳，教堂渐渐远去。"),
         ("zh", "妈妈和宝宝站在弯弯曲曲的路上，红红的灯笼高高挂起，锅里咕嘟咕嘟地冒着热气。"),
     ],
 )

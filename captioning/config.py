@@ -54,9 +54,9 @@ class CaptioningConfig(RequestLimits, frozen=True, kw_only=True, forbid_unknown_
     max_tiles: int = 12
     """Tiles of one image at most; each of a set of n gets max_tiles // n, at least one. InternVL: 12."""
     max_tokens_single: int = 512
-    """Caption of an image: tokens at most. The seed's average about 150."""
+    """Caption of an image: tokens at most. InternVL-SA-1B-Caption's average about 150."""
     max_tokens_multi: int = 1024
-    """Caption of a set: tokens at most. The seed's are about twice as long as those of an image."""
+    """Caption of a set: tokens at most. InternVL-SA-1B-Caption's are about twice as long."""
     sampling: dict[str, JobSampling] = msgspec.field(default_factory=dict)
     """How tokens are chosen, by job; greedy where nothing is said."""
     ask_again: int = 2

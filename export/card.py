@@ -12,6 +12,7 @@ from typing import get_args
 from triptych.export.config import ExportConfig
 from triptych.export.containers import CONTAINERS
 from triptych.export.formats import FORMATS
+from triptych.export.formats.row_format import FilledFile
 from triptych.export.manifest import Funnel, Manifest
 from triptych.export.row_marks import has_kinds
 from triptych.languages import Language
@@ -81,8 +82,7 @@ def card(
                 for name, e, job in files
             ],
         ),
-        f"{FORMATS[config.format].hint(config.prefix, config.image_root)} A file without rows has no config."
-        " `manifest.json` has every checksum.",
+        f"{_format_hint(config)} A file without rows has no config. `manifest.json` has every checksum.",
         CONTAINERS[config.file_type].hint,
         "## Licence",
         _image_licence(config),
@@ -104,6 +104,17 @@ def card(
         *(f"**{job}**\n\n{_fenced(row.decode().rstrip(), 'json')}" for job, row in examples.items()),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _format_hint(config: ExportConfig) -> str:
+    """How the rows are read, and in other types of file that what a trainer is started with isn't there."""
+    row_format = FORMATS[config.format]
+    hint = row_format.hint(config.prefix, config.image_root)
+    example = FilledFile(name="rows.jsonl", entry="rows", rows=1)
+    names = row_format.companions(config.prefix, config.image_root, [example])
+    if config.file_type == "jsonl" or not names:
+        return hint
+    return f"{hint} {' and '.join(map(_code, names))} is written beside JSON Lines alone, so it isn't here."
 
 
 def _sets(settings: Mapping[str, Setting], kinds: Mapping[SetKind, int]) -> str:

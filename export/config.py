@@ -22,11 +22,11 @@ class ExportConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """How the kept captions are handed over."""
 
     format: str = "internvl"
-    """Whose rows: ``internvl``, ``llava``, ``ms-swift``, ``llama-factory``, ``chat-parts`` (TRL, Axolotl,
+    """Row format: ``internvl``, ``llava``, ``ms-swift``, ``llama-factory``, ``chat-parts`` (TRL, Axolotl,
     chat templates of Hugging Face), ``label-studio``, ``fiftyone``, ``capevalkit``, ``preference`` (pairs for
     DPO in TRL), or ``preference-llama-factory``."""
     file_type: str = "jsonl"
-    """What the rows lie in: ``jsonl`` as trainers read it, ``jsonl.zst``, the same compressed, ``parquet``;
+    """File type: ``jsonl`` as trainers read it, ``jsonl.zst``, the same compressed, ``parquet``;
     with the images inside ``images.parquet``, or ``tar``, which is WebDataset's. Only JSON Lines have a
     trainer's start file beside them. zstd and Parquet need pyarrow. ``label-studio`` rows lie in ``json``,
     ``fiftyone`` rows in ``csv``."""

@@ -141,11 +141,13 @@ def funnel_of(ledger: Ledger) -> Funnel:
 
 
 def fingerprints(run: RunFolder) -> dict[str, Fingerprint]:
-    """Every stage's settings and inputs, in the order of stages, paths shortened to their last name."""
+    """Every stage's settings and inputs, in the order of stages, paths shortened to their last name; as
+    ``export`` those of the export that ``run`` looks at."""
+    of_run = {**{name: name for name in STAGE_NAMES}, "export": run.export_stage}
     return {
         name: Fingerprint(settings=shortened(state.settings), inputs=dict(state.inputs))
-        for name in STAGE_NAMES
-        if (state := run.run_file.stages.get(name)) is not None
+        for name, stage in of_run.items()
+        if (state := run.run_file.stages.get(stage)) is not None
     }
 
 

@@ -43,7 +43,7 @@ from triptych.runs.jsonl import make_folder, sha256_of, sync_directory, write_js
 from triptych.runs.ledger import Ledger
 from triptych.runs.stage_record import JobChecks, Setting
 
-DATA_VERSION = 4
+DATA_VERSION = 5
 """Raise it when the same captions and settings would give other bytes."""
 
 _READ = ("images", "sets.jsonl", "duplicates.jsonl", "screened.jsonl", "verdicts")
@@ -146,14 +146,26 @@ def _build(context: RunContext, config: ExportConfig, sources: ListSources) -> N
                 (building / f"{job_name}.{part}.part").rename(building / name)
         _describe(building, context, config, written, ledger)
         sync_directory(building)
-        # What lies there is left from a run that was stopped before it could say it had finished.
-        if run.export_folder.exists():
-            shutil.rmtree(run.export_folder)
-        building.replace(run.export_folder)
+        _replace_folder(run.export_folder, building)
     except BaseException:
         shutil.rmtree(building, ignore_errors=True)
         raise
-    sync_directory(run.export_folder.parent)
+
+
+def _replace_folder(folder: Path, building: Path) -> None:
+    """Give ``building`` the name of ``folder``, which stays until then: a file of it may be held open."""
+    old = folder.with_name(folder.name + ".old")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        folder.rename(old)
+    try:
+        building.rename(folder)
+    except BaseException:
+        if old.exists():
+            old.rename(folder)
+        raise
+    sync_directory(folder.parent)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _describe(

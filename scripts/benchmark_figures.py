@@ -215,7 +215,8 @@ CLAIMS = (
     Claim(
         "one core filters more captions than a cluster writes",
         "filter_speed",
-        "{of_the_seeds_mix/all_rules:,} captions a second with all rules, of the seed's mix",
+        "{of_the_seeds_mix/all_rules:,} captions a second with all rules, in InternVL-SA-1B-Caption's mix of"
+        " jobs",
     ),
     Claim(
         "rules that look for what data-juicer's and datatrove's look for, beside the faster of the two",
@@ -251,7 +252,7 @@ CLAIMS = (
         " {captions by grounding/multi_en/found:.0%} to {captions by grounding/single_en/found:.0%}",
     ),
     Claim(
-        "a canary sees what an engine does wrong, and nothing else",
+        "a canary sees that an engine loses all images, without false alarms",
         "canary",
         "in {runs} runs {captioner/false_alarms} and {checker/false_alarms} false alarms; images that all"
         " requests lose were seen {captioner/faults_seen/images lost} and"

@@ -88,7 +88,7 @@ class Run(RunSetup):
         self._require_lock()
         captioning = self._resolved_captioning()
         self._reopen_what_lost_files("sets", "captions")
-        self._require("sets", "triptych group")
+        self._require("sets")
         if not self._sources:
             raise SetupError(
                 f"{self.folder.path} was grouped from stored embeddings, so there are no images to caption;"
@@ -110,8 +110,8 @@ class Run(RunSetup):
         """Verdicts on all captions."""
         self._require_lock()
         self._reopen_what_lost_files("sets", "captions", "verdicts")
-        self._require("sets", "triptych group")
-        self._require("captions", "triptych caption")
+        self._require("sets")
+        self._require("captions")
         self._record()
         self._refuse_other_prompts()
         worked = self.filter_stage().write_verdicts()
@@ -127,7 +127,7 @@ class Run(RunSetup):
         from triptych.captioning.checking.stage import check_run
 
         self._require_lock()
-        self._require("verdicts", "triptych filter")
+        self._require("verdicts")
         checking = self.config.checking
         if checking.lacks_model:
             raise UsageError(
@@ -163,7 +163,7 @@ class Run(RunSetup):
 
     def search_sets(self, text: str = "", *, image: Picture | None = None, count: int = 10) -> list[FoundSet]:
         """The ``count`` sets whose nearest images are the nearest (see ``search``)."""
-        self._require("sets", "triptych group")
+        self._require("sets")
         return self._search(text, image).sets(count)
 
     def _search(self, text: str, image: Picture | None) -> Search:
@@ -191,8 +191,8 @@ class Run(RunSetup):
             refuse_unwritable(to)
         folder, config = self._export_of(to, settings)
         self._reopen_what_lost_files("sets", "verdicts", folder.export_stage)
-        self._require("sets", "triptych group")
-        self._require("verdicts", "triptych filter")
+        self._require("sets")
+        self._require("verdicts")
         self._record()
         self._refuse_other_prompts()
         worked = export_run(msgspec.structs.replace(self.context, folder=folder), config, self._image_shards)
@@ -209,17 +209,18 @@ class Run(RunSetup):
         from triptych.upload import push
 
         stage = export_stage(export)
-        self._require(stage, f"triptych export{f' --to {export}' if export else ''}")
+        self._require(stage)
         self.folder.refuse_changed_files(stage)
         folder = self.folder.with_export(stage).export_folder
-        return push(folder, url, [*read_manifest(folder).files, MANIFEST_NAME], private=private)
+        names = [*read_manifest(folder).files, MANIFEST_NAME]
+        return push(folder, url, names, self.progress.say, private=private)
 
     def try_export(self, to: str = "", **settings: object) -> DryRun:
         """What ``export`` would write. Changes nothing."""
         from triptych.export.stage import try_export
 
-        self._require("sets", "triptych group")
-        self._require("verdicts", "triptych filter")
+        self._require("sets")
+        self._require("verdicts")
         self._refuse_other_prompts()
         folder, config = self._export_of(to, settings)
         return try_export(msgspec.structs.replace(self.context, folder=folder), config, self._image_shards)
@@ -237,7 +238,9 @@ class Run(RunSetup):
         """The run, looking at one of its exports, and that one's config."""
         stage = export_stage(to.rstrip("/").rpartition("/")[2] if is_url(to) else to)
         state = self.folder.run_file.stages.get(stage) if to else None
-        kept = {} if state is None else {k: v for k, v in state.settings.items() if k != "data_version"}
+        kept: dict[str, object] = {}
+        if state is not None:
+            kept = {"rows_per_file": 0, **{k: v for k, v in state.settings.items() if k != "data_version"}}
         tree = {**msgspec.to_builtins(self.config.export), **kept, **settings}
         if to and "export" in self.folder.made_again:
             self.folder.made_again ^= {"export", stage}

@@ -20,7 +20,7 @@ from triptych.export.manifest import MANIFEST_NAME, read_manifest
 from triptych.filtering.objections import objections
 from triptych.filtering.rule_choice import make_scorer
 from triptych.filtering.scoring import CaptionInput, Scorer
-from triptych.filtering.stage import filter_jobs
+from triptych.filtering.stage import filter_jobs, verdict_settings
 from triptych.grouping.sets.explain import explain as explain_grouping
 from triptych.jobs import Job
 from triptych.records import ImageRecord, ImageSet, caption_id, target_of
@@ -114,6 +114,8 @@ def _of_caption(run: Run, job: Job, target: str) -> Iterator[str]:
     )
     for rule, score in verdict.scores.items():
         yield f"  {rule} {score:.4g}{_objection(scorer, given, rule)}"
+    if verdict_settings(run.config.filtering) != run.folder.run_file.stages["verdicts"].settings:
+        yield "  the filter's settings have changed since: thresholds are as they are now"
     checks = read_checks(run.folder, job.name, shard).get(caption.id, ())
     for each in denied_of(checks, caption, planned.target):
         yield f"  a checker denied of {each.image}: {caption.text[each.start : each.end]!r}"

@@ -68,9 +68,7 @@ def open_run(
         return load_settings(preset, config_file, settings, stored) if config is None else Settings.of(config)
 
     if named or embeddings is not None:
-        is_there = (path / "run.json").is_file()
-        found = settled(stored_settings(RunFolder.open(path))[0] if is_there else None)
-        return _begin(path, found, named, _open_stored(embeddings, keys_file), progress or Silent())
+        return _begin(path, settled, named, _open_stored(embeddings, keys_file), progress or Silent())
     return _reopen(path, settled, progress or Silent(), read_only=read_only)
 
 
@@ -83,18 +81,39 @@ def _open_stored(embeddings: str | Path | None, keys_file: str | Path | None) ->
 
 
 def _begin(
-    path: Path, settings: Settings, sources: Sequence[str], stored: Sequence[StoredShard], progress: Progress
+    path: Path,
+    settled: Callable[[Settings | None], Settings],
+    sources: Sequence[str],
+    stored: Sequence[StoredShard],
+    progress: Progress,
 ) -> Run:
     """A run with sources, begun here if the folder is new."""
     from triptych.sources.opening import find_sources
 
-    _refuse_inside(path, sources)
-    input_config = settings.config.input
-    if not stored:
-        progress.say(f"listing the images of {', '.join(sources)}")
-    shards, junk = ([], 0) if stored else find_sources(sources, input_config, path / UNPACKED)
-    if junk:
-        progress.say(f"note: what systems and editors leave is passed over: {junk:,} names such as .DS_Store")
+    with contextlib.ExitStack() as lock:
+        before: Settings | None = None
+        if is_there := (path / "run.json").is_file():
+            RunFolder.open(path)  # says what is wrong with it, before it is locked
+            lock.enter_context(owned(path))
+            before, _ = stored_settings(RunFolder.open(path))
+        settings = settled(before)
+        _refuse_inside(path, sources)
+        if not stored:
+            progress.say(f"listing the images of {', '.join(sources)}")
+        shards, junk = ([], 0) if stored else find_sources(sources, settings.config.input, path / UNPACKED)
+        if junk:
+            progress.say(
+                f"note: what systems and editors leave is passed over: {junk:,} names such as .DS_Store"
+            )
+        if not is_there:
+            _make_room(path)
+            lock.enter_context(owned(path))
+        folder = RunFolder.create_or_open(path)
+        return Run(folder, settings, sources, progress, lock=lock.pop_all(), stored=stored, shards=shards)
+
+
+def _make_room(path: Path) -> None:
+    """A folder for a new run. Raises SetupError where it can't be one."""
     for above in (path, *path.absolute().parents):
         if above.is_file():
             raise SetupError(f"--out {path}: {above} is a file, expected a folder; name another with --out")
@@ -105,14 +124,10 @@ def _begin(
             f"{path}: {free // 1024**2} MiB free, at least {MIN_FREE_BYTES // 1024**2} MiB needed to begin;"
             " free some space or name a folder on another disk with --out"
         )
-    with contextlib.ExitStack() as lock:
-        lock.enter_context(owned(path))
-        folder = RunFolder.create_or_open(path)
-        return Run(folder, settings, sources, progress, lock=lock.pop_all(), stored=stored, shards=shards)
 
 
 def _reopen(
-    path: Path, settled: Callable[[Settings], Settings], progress: Progress, *, read_only: bool
+    path: Path, settled: Callable[[Settings | None], Settings], progress: Progress, *, read_only: bool
 ) -> Run:
     """A run that is there, with the settings that it has."""
     folder = RunFolder.open(path)

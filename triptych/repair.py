@@ -36,6 +36,7 @@ from triptych.runs.jsonl import make_folder, read_whole_jsonl, sync_directory, w
 from triptych.runs.missing_sources import listed_shards
 from triptych.runs.run_file import NAME, copy_of, read_run_file, read_twice_written, write_twice
 from triptych.runs.stage_record import RunFile, StageName
+from triptych.runs.staleness import maker_of
 
 T = TypeVar("T", bound=msgspec.Struct)
 _Row = TypeVar("_Row", Caption, StatementCheck)
@@ -54,6 +55,10 @@ class Damage(NamedTuple):
     """In one line, with what becomes of it."""
     mend: _Mend
     """Does that. ``aside``: where to move what is damaged."""
+    made_by: str = "`triptych run`"
+    """The command that makes again what is missing then."""
+    stage: StageName | None = None
+    """Which is unfinished then."""
 
 
 def find_damage(path: Path) -> list[Damage]:
@@ -84,6 +89,10 @@ def repair(path: Path, damage: list[Damage]) -> Path:
     make_folder(aside)
     for each in damage:
         each.mend(aside)
+    # Not before: where this ends early, the stages are still finished, and what is left is still seen.
+    folder = RunFolder.open(path)
+    for stage in dict.fromkeys(each.stage for each in damage if each.stage is not None):
+        folder.reopen_stage(stage)
     return aside
 
 
@@ -140,7 +149,9 @@ def _file_damage(folder: RunFolder, stage: StageName) -> Iterator[Damage]:
     for name in names:
         yield Damage(
             f"{folder.path / name} is not what {stage} left; it is set aside and made again",
-            partial(_set_aside, folder, stage, name),
+            partial(_set_aside, folder, name),
+            maker_of(stage, folder.path),
+            stage,
         )
 
 
@@ -166,8 +177,7 @@ def _unreadable(folder: RunFolder) -> Iterator[str]:
             yield embeddings.relative_to(folder.path).as_posix()
 
 
-def _set_aside(folder: RunFolder, stage: StageName, name: str, aside: Path) -> None:
-    folder.reopen_stage(stage)
+def _set_aside(folder: RunFolder, name: str, aside: Path) -> None:
     _move(folder.path, name, aside)
 
 
@@ -197,6 +207,7 @@ def _journal_damage(folder: RunFolder, root: Path, kind: type[_Row]) -> Iterator
         yield Damage(
             f"{path}: lines that are set aside, so that what is missing then is made again: {counts}",
             partial(_take_out_lines, folder, path, kind),
+            "`triptych run`" if kind is Caption else f"`triptych check {folder.path}`",
         )
 
 

@@ -23,7 +23,8 @@ from triptych.models import resolve_model
 from triptych.progress import Progress
 from triptych.runs.folder import UNPACKED, RunFolder, StageName
 from triptych.runs.other_embeddings import embeddings_to_go_on_with
-from triptych.runs.staleness import stale_reason
+from triptych.runs.stage_record import with_verb
+from triptych.runs.staleness import command_of, stale_reason
 from triptych.runs.versions import installed_versions
 from triptych.settings import Settings
 from triptych.sources.locations import exists, in_full, is_below, moved
@@ -211,12 +212,13 @@ class RunSetup(RunContents):
     def check_settings(self, jobs: Sequence[str] = ()) -> None:
         """Raise one SetupError with all settings that conflict with what the stages were made with."""
         from triptych.export.stage import export_settings
-        from triptych.filtering.stage import verdict_settings
+        from triptych.filtering.stage import read_people, verdict_settings
         from triptych.grouping.encoders.choice import resolve_encoder
         from triptych.grouping.sets_stage import sets_settings
         from triptych.grouping.stage import embedding_settings
 
         refuse, conflicts = self.folder.refuse_other_settings, []
+        read_people(self.config.filtering)
 
         def check_embeddings() -> None:
             if not self._stored:
@@ -311,8 +313,9 @@ class RunSetup(RunContents):
 
         refuse_other_prompts(self.context)
 
-    def _require(self, stage: StageName, command: str) -> None:
+    def _require(self, stage: StageName) -> None:
+        first = f"run `{command_of(stage, self.folder.path)}` first"
         if not self.folder.is_finished(stage):
-            raise SetupError(f"{self.folder.path}: {stage} are not finished; run `{command}` first")
+            raise SetupError(f"{self.folder.path}: {with_verb(stage, 'are')} not finished; {first}")
         if why := stale_reason(self.folder, stage):
-            raise SetupError(f"{self.folder.path}: {stage} are stale: {why}; run `{command}` first")
+            raise SetupError(f"{self.folder.path}: {with_verb(stage, 'are')} stale: {why}; {first}")

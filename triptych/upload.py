@@ -6,7 +6,7 @@ nothing is deleted but a manifest that isn't so any more. Not its job: making it
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,10 +48,13 @@ def refuse_unwritable(url: str) -> None:
     _names_in(url)
 
 
-def push(folder: Path, url: str, names: Sequence[str], *, private: bool) -> str:
+def push(
+    folder: Path, url: str, names: Sequence[str], say: Callable[[str], None], *, private: bool
+) -> str:
     """Upload the files ``names`` of ``folder`` as a dataset of the hub, which is made if it isn't there.
 
-    Returns its address. huggingface_hub's own upload goes on where an earlier one was cut off. Raises
+    Returns its address. What other files are there, as those of an earlier push, stays, and is said.
+    huggingface_hub's own upload goes on where an earlier one was cut off. Raises
     UsageError, SetupError.
     """
     from huggingface_hub import HfApi
@@ -66,6 +69,7 @@ def push(folder: Path, url: str, names: Sequence[str], *, private: bool) -> str:
         hub.upload_folder(
             repo_id=repo.repo_id, repo_type="dataset", folder_path=folder, allow_patterns=[*names]
         )
+        others = {*hub.list_repo_files(repo.repo_id, repo_type="dataset")} - {*names, ".gitattributes"}
     except HFValidationError as error:
         raise UsageError(f"{url}: {error}") from None
     except Exception as error:  # of the library that its release happens to send with
@@ -74,6 +78,9 @@ def push(folder: Path, url: str, names: Sequence[str], *, private: bool) -> str:
             f"{url} can't be written ({said}); see to the network and to HF_TOKEN or `hf auth login`, and run"
             " the same command again: it goes on"
         ) from None
+    if others:
+        named = ", ".join(sorted(others)[:3])
+        say(f"note: {url} also holds {len(others):,} files that are no part of this export, such as {named}")
     return str(repo)
 
 
@@ -89,4 +96,6 @@ def _names_in(url: str) -> set[str]:
         found: Sequence[str] = persistently(url, lambda: storage.find(root))
     except FileNotFoundError:
         return set()
-    return {path.removeprefix(root.rstrip("/")).lstrip("/") for path in found}
+    names = {path.removeprefix(root.rstrip("/")).lstrip("/") for path in found}
+    # An empty object whose name ends so is what a console calls a folder.
+    return {name for name in names if name and not name.endswith("/")}

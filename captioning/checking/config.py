@@ -39,8 +39,17 @@ class CheckingConfig(CaptioningConfig, frozen=True, kw_only=True, forbid_unknown
     captions: int = 2000
     """Of every job so many captions are checked, always the same ones; 0: all."""
     max_tokens_single: int = 8
+    """Of an answer, which is one word: tokens at most."""
     max_tokens_multi: int = 8
-    """An answer is one word."""
+    """The same, on captions of sets."""
+    jobs: tuple[str, ...] = ()
+    """Not for checks: name jobs with --job."""
+    sample: int | None = None
+    """Not for checks: checking.captions says how many."""
+    samples: int = 1
+    """Not for checks: an answer is one word."""
+    retry_failed: bool = False
+    """Not for checks: each asks again what failed."""
     ask_again: int = 0
     """An answer that is no word that was asked for counts as unclear."""
 

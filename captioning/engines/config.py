@@ -16,6 +16,7 @@ from triptych.captioning.endpoints.secrets import check_headers, secret_fields
 from triptych.captioning.engines import check_setting
 from triptych.errors import UsageError
 
+_VARIABLE = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
 
 
@@ -48,6 +49,12 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
                     key=key,
                 ) from None
         check_headers(self.headers)
+        if self.api_key_env is not None and not _VARIABLE.fullmatch(self.api_key_env):
+            raise UsageError(
+                "captioning.server.api_key_env is no name of a variable; expected the name of the environment"
+                " variable that holds the key, never the key itself",
+                key="captioning.server.api_key_env",
+            )
         both = self.api_key_env is not None and "authorization" in map(str.lower, self.headers)
         check_setting(not both, "server.api_key_env", self.api_key_env, "none beside a header Authorization")
         taken = {"model", "messages"} & self.extra_body.keys()

@@ -1,5 +1,6 @@
 """`triptych export` and its options, on a run that is judged."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -137,6 +138,28 @@ def test_exports_in_several_forms_lie_side_by_side(run: RunFolder, call) -> None
     assert before == {path.name: path.read_bytes() for path in run.export_folder.iterdir()}
     assert "internvl" == RunFolder.open(run.path).run_file.config["export"]["format"]
     assert ["exports/llava", "exports/trl"] == RunFolder.open(run.path).every_stage[5:]
+
+
+def test_a_named_exports_manifest_has_its_own_settings(run: RunFolder, call) -> None:
+    """Whether the run has an export of its own or not: the same bytes."""
+    call("--to", "lf", "--format", "llama-factory")
+    before = named(run, "lf")
+    call()
+    call("--to", "lf", "--fresh", "export")
+
+    assert before == named(run, "lf")
+    settings = json.loads(before["manifest.json"])["stages"]["export"]["settings"]
+    assert "llama-factory" == settings["format"]
+
+
+def test_a_named_export_in_one_file_stays_in_one(run: RunFolder, call) -> None:
+    """Also where the run's own is cut into parts."""
+    call("--to", "lf")
+    call("--rows-per-file", "2")
+
+    call("--to", "lf")
+
+    assert "triptych_caption_9_single_image_en.jsonl" in named(run, "lf")
 
 
 def test_another_form_of_a_named_export_replaces_it_with_fresh(run: RunFolder, call) -> None:

@@ -319,8 +319,35 @@ def test_without_pyarrow_the_error_says_what_to_install(
 
 
 def test_only_plain_lines_have_what_a_trainer_is_started_with(judged_run, export) -> None:
-    """A trainer's start file names JSON Lines."""
+    """A trainer's start file names JSON Lines. The card of other files says that there is none."""
     run = judged_run()
     export(run, file_type="parquet", format="llama-factory")
 
     assert "dataset_info.json" not in contents(run)
+    said = "`dataset_info.json` is written beside JSON Lines alone, so it isn't here."
+    assert said in contents(run)["README.md"].decode()
+
+
+def test_the_old_export_stays_until_the_new_one_has_its_name(judged_run, export, monkeypatch) -> None:
+    """Also where it can't be removed, as a folder in which somebody holds a file open."""
+    run = judged_run()
+    export(run)
+    before = contents(run)
+    rename = Path.rename
+
+    def refuse(path: Path, target: Path) -> Path:
+        if path.name == "export.part":
+            raise PermissionError(13, "no")
+        return rename(path, target)
+
+    run.made_again.add("export")
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(PermissionError):
+        export(run, prefix="other")
+    assert before == contents(run)
+
+    monkeypatch.undo()
+    run.made_again.add("export")
+    assert export(run, prefix="other")
+    assert before.keys() != contents(run).keys()
+    assert not (run.path / "export.old").exists()

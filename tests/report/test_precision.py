@@ -7,7 +7,7 @@ import pytest
 
 from triptych.errors import UsageError
 from triptych.report.precision import precisions
-from triptych.runs.human_verdicts import read_verdicts
+from triptych.runs.human_verdicts import STORED, read_verdicts
 from triptych.runs.shares import wilson_interval
 
 
@@ -31,7 +31,7 @@ def test_rare_items_do_not_count_towards_the_precision(tmp_path: Path) -> None:
     path = tmp_path / "v.jsonl"
     lines = [line(1, True), line(2, True), line(3, False), line(4, False, drawn="rare")]
     path.write_text("\n".join(lines))
-    (found,) = precisions(read_verdicts(path, "r1"))
+    (found,) = precisions(read_verdicts(path, "r1").verdicts)
 
     assert (2, 3, 0, 1) == (found.good, found.judged, found.other_good, found.other_judged)
     assert wilson_interval(2, 3) == (found.low, found.high)
@@ -42,7 +42,8 @@ def test_kinds_are_counted_apart(tmp_path: Path) -> None:
     path = tmp_path / "v.jsonl"
     path.write_text(line(1, True) + "\n" + line(1, False, kind="multi_en") + "\n")
 
-    assert [("set", 1), ("multi_en", 0)] == [(p.kind, p.good) for p in precisions(read_verdicts(path, "r1"))]
+    found = precisions(read_verdicts(path, "r1").verdicts)
+    assert [("set", 1), ("multi_en", 0)] == [(each.kind, each.good) for each in found]
 
 
 def test_files_joined_end_to_end_count_each_item_once(tmp_path: Path) -> None:
@@ -50,7 +51,7 @@ def test_files_joined_end_to_end_count_each_item_once(tmp_path: Path) -> None:
     path = tmp_path / "v.jsonl"
     path.write_text("\n".join([line(1, True), line(2, True), line(1, True)]))
 
-    assert 2 == len(read_verdicts(path, "r1"))
+    assert 2 == len(read_verdicts(path, "r1").verdicts)
 
 
 def test_the_later_of_two_words_on_one_item_counts(tmp_path: Path) -> None:
@@ -66,14 +67,14 @@ def test_the_later_of_two_words_on_one_item_counts(tmp_path: Path) -> None:
     ]
     path.write_text("\n".join(lines))
 
-    assert [("set_1", "bad")] == [(each.key, each.verdict) for each in read_verdicts(path, "r1")]
+    assert [("set_1", "bad")] == [(each.key, each.verdict) for each in read_verdicts(path, "r1").verdicts]
 
 
 @pytest.mark.parametrize(
     ("content", "says"),
     [
         (line(1, True) + "\n" + line(1, False), "line 2: set_1 is bad here and good in line 1"),
-        (line(1, True, report="r2"), "line 1: a verdict on report r2, but this run's is r1"),
+        (line(1, True, report="r2"), "a verdict on report r2, and none on this run's, which is r1"),
         (line(1, True) + "\nnonsense", "line 2: expected a verdict"),
         ('{"id": 1}', "line 1: expected a verdict"),
         ("\n", "holds no verdicts"),
@@ -93,3 +94,15 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     """It is a usage error, not a crash."""
     with pytest.raises(UsageError, match="No such file"):
         read_verdicts(tmp_path / "v.jsonl", "r1")
+
+
+def test_a_runs_own_file_outlives_a_changed_report_and_a_crash(tmp_path: Path) -> None:
+    """Lines on another report are counted beside, one that was cut short is passed over, the last one counts."""
+    path = tmp_path / STORED
+    lines = [line(1, True, report="r0"), line(1, True), line(1, False), line(2, True)[:40]]
+    path.write_text("\n".join(lines))
+
+    found = read_verdicts(path, "r1")
+
+    assert ["bad"] == [each.verdict for each in found.verdicts]
+    assert 1 == found.on_other_reports

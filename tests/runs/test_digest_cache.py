@@ -105,3 +105,16 @@ def test_a_damaged_memory_is_forgotten(tmp_path: Path, digest, later) -> None:
 
         assert "one" == digest()
         assert times + 1 == digest.times
+
+
+def test_a_folder_that_cannot_be_written_is_read(tmp_path: Path, digest, monkeypatch) -> None:
+    """Only remembering needs more."""
+
+    def refuse(root: Path) -> int:
+        raise PermissionError(13, "no", str(root))
+
+    (tmp_path / "rows").write_text("one")
+    monkeypatch.setattr("triptych.runs.digest_cache._now_ns", refuse)
+
+    assert ["one", "one"] == [digest(), digest()]
+    assert ["rows"] == [path.name for path in tmp_path.iterdir()]

@@ -195,7 +195,7 @@ def test_a_stage_before_its_time(triptych: Command, few_images: Path, tmp_path: 
     triptych("group", few_images, *DEMO, "--out", tmp_path / "run")
     outcome = triptych("export", tmp_path / "run")
 
-    assert_one_line(outcome, 1, "run `triptych filter` first")
+    assert_one_line(outcome, 1, f"run `triptych filter {tmp_path / 'run'}` first")
 
 
 def test_a_changed_setting(triptych: Command, few_images: Path, tmp_path: Path) -> None:

@@ -139,7 +139,8 @@ def test_stages_wait_for_sets_that_are_to_be_made_again(command: str, triptych: 
     """Without them there is no plan."""
     (run / "sets.jsonl").unlink()
 
-    assert_one_line(triptych(command, run), 1, "sets are not finished; run `triptych group` first")
+    said = f"sets are not finished; run `triptych group SOURCE... --out {run}` first"
+    assert_one_line(triptych(command, run), 1, said)
 
 
 @pytest.mark.parametrize("config", [{"sources": 5}, {"sourcez": []}, {"sets": {"max_images": "many"}}])

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.triptych.conftest import Command
+from tests.triptych.conftest import Command, again
+from tests.triptych.test_bad_input import assert_one_line
 from triptych import open_run
 from triptych.report.identity import report_id
 from triptych.runs.folder import RunFolder
@@ -143,3 +144,13 @@ def test_a_file_that_is_no_verdicts_is_refused(triptych: Command, run: Path, tmp
 
     assert 2 == outcome.exit_code
     assert "line 1: expected a verdict" in outcome.stderr
+
+
+def test_a_file_that_has_gone_is_missed_before_any_work(
+    triptych: Command, few_images: Path, run: Path, said: Path
+) -> None:
+    """With two ways out."""
+    triptych("filter", run, "--verdicts", said)
+    said.unlink()
+
+    assert_one_line(again(triptych, few_images, run), 2, str(said), "No such file", "filtering.verdicts=")

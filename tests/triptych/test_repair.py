@@ -8,6 +8,7 @@ import pytest
 from tests.triptych.conftest import Command, again
 from tests.triptych.test_bad_input import assert_one_line
 from triptych.records import Caption
+from triptych.repair import find_damage
 from triptych.runs.folder import RunFolder
 from triptych.runs.generations import begin_generation
 from triptych.runs.journal import read_journal
@@ -188,3 +189,38 @@ def test_a_file_that_a_stage_did_not_leave(triptych: Command, few_images: Path, 
 def test_a_folder_that_is_no_run(triptych: Command, tmp_path: Path) -> None:
     """As every command says it."""
     assert_one_line(triptych("repair", tmp_path), 1, "is not a run folder")
+
+
+def test_a_repair_that_ended_early_forgets_nothing(
+    triptych: Command, few_images: Path, run: Path
+) -> None:
+    """The stage stays finished until all is moved, so what is left is damaged still."""
+    for name in ("images/files-00000.jsonl", "embeddings/files-00000.npy"):
+        flip(run / name)
+    one, other = find_damage(run)
+
+    one.mend(run / "damaged" / "before")
+
+    assert [other.what] == [each.what for each in find_damage(run)]
+    assert 1 == again(triptych, few_images, run).exit_code
+    assert 0 == triptych("repair", run, "--yes").exit_code
+    assert 0 == again(triptych, few_images, run).exit_code
+    assert 0 == triptych("verify", run).exit_code
+
+
+def test_a_damaged_export_of_its_own_name_is_made_again_by_its_own_command(
+    triptych: Command, run: Path
+) -> None:
+    """The repair says so, and until then it is no sound run."""
+    triptych("export", run, "--to", "lf", "--format", "llama-factory")
+    (rows, *_) = sorted((run / "exports" / "lf").glob("*.jsonl"))
+    flip(rows)
+    command = f"triptych export {run} --to lf"
+
+    assert f"made again by `{command}`" in triptych("repair", run, "--yes").stdout
+    outcome = triptych("verify", run)
+    assert 1 == outcome.exit_code
+    assert f"exports/lf was begun and not finished; `{command}` goes on" in outcome.stdout
+
+    assert 0 == triptych(*command.split()[1:]).exit_code
+    assert 0 == triptych("verify", run).exit_code

@@ -157,6 +157,7 @@ def test_exports_and_pages_are_uploaded_whole(both: Both) -> None:
     """The same files; a place with others in it is refused."""
     run = both.local
     to = f"s3://{BUCKET}/exports/mine"
+    files().pipe_file(f"{BUCKET}/exports/mine/", b"")  # a "folder" that a console made
     for _ in range(2):  # again, over itself
         with triptych.open_run(run.path) as opened:
             folder = opened.export(to, format="llava").folder
@@ -164,6 +165,7 @@ def test_exports_and_pages_are_uploaded_whole(both: Both) -> None:
     assert run.path / "exports" / "mine" == folder
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == {
         path.rpartition("/")[2]: files().cat_file(path) for path in files().find(f"{BUCKET}/exports/mine")
+        if not path.endswith("/")
     }
     with (
         triptych.open_run(run.path) as opened,
@@ -188,8 +190,8 @@ def test_a_push_that_can_not_be_is_one_line(tmp_path: Path) -> None:
         ("hf://datasets/a b", "Repo id must"),
     ):
         with pytest.raises(UsageError, match=said):
-            push(tmp_path, url, [], private=False)
-    line = "from triptych.upload import push; push('.', 'hf://datasets/x', [], private=True)"
+            push(tmp_path, url, [], print, private=False)
+    line = "from triptych.upload import push; push('.', 'hf://datasets/x', [], print, private=True)"
     environment = {**os.environ, "HF_ENDPOINT": "http://127.0.0.1:1", "HF_TOKEN": "hf_x"}
     found = subprocess.run([sys.executable, "-c", line], env=environment, capture_output=True, text=True)
     assert "SetupError: hf://datasets/x can't be written (" in found.stderr.splitlines()[-1]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.triptych.conftest import Command
+from tests.triptych.conftest import again as run_again
 from tests.triptych.test_bad_input import assert_one_line
 from triptych.cli.flags import flags_of
 from triptych.cli.stages import of_languages
@@ -210,3 +211,29 @@ def test_names_in_tables_may_have_dots(tmp_path: Path) -> None:
 
     assert {"train-*.parquet": "img", "a*.parquet": "x"} == config.input.parquet.image_columns
     assert {"a.b": {"c.d": 1}} == config.captioning.server.extra_body
+
+
+def test_a_key_in_place_of_its_variable_is_refused_and_not_shown(triptych: Command, run: Path) -> None:
+    """It would be stored."""
+    outcome = triptych("caption", run, "--server", "http://127.0.0.1:9", "--api-key-env", "sk-proj-12ab")
+
+    assert_one_line(outcome, 2, "captioning.server.api_key_env is no name of a variable")
+    assert "12ab" not in outcome.stderr + (run / "run.json").read_text("utf-8")
+
+
+def stored_config(run: Path) -> object:
+    return json.loads((run / "run.json").read_text("utf-8"))["config"]
+
+
+def test_settings_of_a_command_that_came_to_nothing_are_not_kept(
+    triptych: Command, few_images: Path, run: Path
+) -> None:
+    """The run goes on as it was made."""
+    before = stored_config(run)
+    (run / "export.part").write_text("")  # so that no export can be built
+
+    assert 1 == triptych("export", run, "--fresh", "export", "--format", "llava").exit_code
+
+    (run / "export.part").unlink()
+    assert before == stored_config(run)
+    assert 0 == run_again(triptych, few_images, run).exit_code

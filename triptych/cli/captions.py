@@ -32,7 +32,7 @@ def captions(words: tuple[str, ...], uses: tuple[str, ...], yes: bool, as_json: 
 
     New captions of a job, by another prompt or --fresh captions, lie beside those that were there, and count
     in their place. `triptych captions RUN` lists all; `triptych captions prune RUN` removes those that don't
-    count, after a question, and so embeddings by other encoders.
+    count, after asking, and embeddings by other encoders.
     """
     from triptych.opening import open_run
     from triptych.runs.generation_table import generation_rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ import click
 
 from triptych.cli import options
 from triptych.cli.flags import flags_of, remember_moves
-from triptych.progress import for_stderr
+from triptych.progress import for_stderr, hint
 from triptych.runs.checks import lines_on
 from triptych.terminal import echo, echo_json
 
@@ -47,8 +48,8 @@ def check(
     """Ask a second model whether each statement of captions is true.
 
     Captions that the filter kept are cut into sentences. Each is put to the model together with the image
-    that it is about, alone, for a yes, a no or an unclear. A model of another family than the captioner sees
-    most. The next `triptych filter RUN` takes the answers into account (rule untrue).
+    that it is about, alone, for a yes, a no or an unclear. A model from another family than the captioner's
+    finds the most errors. The next `triptych filter RUN` takes the answers into account (rule untrue).
     """
     from triptych.opening import open_run
 
@@ -63,7 +64,8 @@ def check(
     if as_json:
         echo_json(found)
     else:
-        echo(*_lines(found), f"Next: triptych filter {folder}")
+        echo(*_lines(found))
+        hint(f"Next: triptych filter {shlex.quote(str(folder))}")
 
 
 def _lines(found: Mapping[str, JobChecks]) -> Iterator[str]:

@@ -185,7 +185,7 @@ def doctor(
         sys.exit(1)
 
 
-@click.command(epilog=options.example("triptych report run --verdicts verdicts-run.jsonl"))
+@click.command(epilog=options.example("triptych report run --verdicts verdicts-8ea88d6adb81.jsonl"))
 @click.argument("folder", metavar="RUN", type=options.FOLDER)
 @click.option(
     "--verdicts",
@@ -254,7 +254,9 @@ def report(
     progress = for_stderr()
     opened = open_run(folder, progress=progress, read_only=True)
     if verdicts_file is not None:
-        verdicts = read_verdicts(verdicts_file, report_id(opened.folder))
+        verdicts, others = read_verdicts(verdicts_file, report_id(opened.folder))
+        if others:
+            progress.say(f"note: {others:,} verdicts are on other reports of this run, and not counted")
         echo(*_precision_lines(precisions(verdicts), corrected_by_checks(opened.context, verdicts)))
         return
     sources, lost = sources_still_there(opened)
@@ -283,7 +285,7 @@ def _serve(folder: Path, host: str, port: int) -> None:
     def say(address: str) -> None:
         echo(address)
         sys.stdout.flush()
-        echo("Who has this address sees the run. Ctrl-C ends it.", to_stderr=True)
+        echo("Anyone with this address can see the run. Ctrl-C ends it.", to_stderr=True)
 
     serve_report(folder, host, port, say)
 

@@ -134,8 +134,8 @@ config = _together(
 metrics = click.option(
     "--metrics",
     metavar="[HOST:]PORT",
-    help="Serve figures for Prometheus meanwhile, on this machine alone unless a host such as 0.0.0.0 is"
-    " named. Needs triptych[metrics].",
+    help="Serve metrics for Prometheus while the command runs, on this machine alone unless a host such as"
+    " 0.0.0.0 is named. Needs triptych[metrics].",
 )
 
 as_json = click.option("--json", "as_json", is_flag=True, help="One JSON document instead of text.")

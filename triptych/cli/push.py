@@ -19,8 +19,9 @@ from triptych.terminal import echo
 def push(folder: Path, url: str, name: str, private: bool) -> None:
     """Upload an export to the Hugging Face hub.
 
-    The dataset is made if it isn't there. After an interruption, run the same command again: what is
-    there already isn't uploaded twice. Whose dataset it is is for HF_TOKEN or `hf auth login` to say.
+    The dataset is made if it isn't there. NAME is OWNER/DATASET, or DATASET alone for the account of
+    HF_TOKEN or `hf auth login`. After an interruption, run the same command again: what is there already
+    isn't uploaded twice.
     """
     from triptych.opening import open_run
 

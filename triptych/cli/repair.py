@@ -40,5 +40,7 @@ def repair(folder: Path, dry_run: bool, yes: bool) -> None:
             )
         click.confirm("Set it aside?", abort=True)
     with owned(folder):
-        aside = set_aside(folder, find_damage(folder))
-    echo(f"Set aside in {aside}. `triptych run` makes again what is missing.")
+        damage = find_damage(folder)
+        aside = set_aside(folder, damage)
+    makers = " and ".join(dict.fromkeys(each.made_by for each in damage))
+    echo(f"Set aside in {aside}. What is missing is made again by {makers}.")

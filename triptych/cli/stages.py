@@ -48,10 +48,10 @@ def run(
 ) -> None:
     """Run the whole pipeline, from images to dataset files.
 
-    SOURCE is a folder of images, tars and Parquet files, at any depth; one of these; a .txt or .lst file
-    with one path per line; or a quoted pattern such as 'photos/**/*.jpg'. Run it again to go on from where
-    it stopped; a finished run does nothing. Settings are stored in RUN and hold until they are changed
-    (triptych config RUN).
+    SOURCE is a folder of images, tars, zips and Parquet files, at any depth; a single file of these kinds;
+    a .txt or .lst file with one path per line; or a quoted pattern such as 'photos/**/*.jpg'; on disk or at
+    a URL such as s3://bucket/photos. Run it again to go on from where it stopped; a finished run does
+    nothing. Settings are stored in RUN and hold until they are changed (triptych config RUN).
     """
     from triptych.metrics_server import metrics_served
 
@@ -146,7 +146,7 @@ def caption(
 
 
 @click.command(
-    epilog=options.example("triptych export run --fresh export --format llama-factory --image-root /sa1b")
+    epilog=options.example("triptych export run --to lf --format llama-factory --image-root /sa1b")
 )
 @click.argument("folder", metavar="RUN", type=options.FOLDER)
 @options.exporting

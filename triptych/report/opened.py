@@ -20,6 +20,7 @@ from triptych.runs.folder import STAGE_NAMES
 from triptych.runs.ledger import ledger_of
 from triptych.runs.ledger.captions import JobCounts
 from triptych.runs.ledger.images import ImageCounts
+from triptych.runs.stage_record import with_verb
 from triptych.runs.staleness import makes_again, stale_stages
 from triptych.sources.shard import Shard
 
@@ -63,7 +64,7 @@ def cautions_of(run: Run) -> Iterator[str]:
     if is_embedded(run.config.captioning.model) or is_embedded(run.config.embedding.model):
         yield CAUTION
     for stage, why in stale_stages(run.folder).items():
-        yield f"{stage} are stale: {why}; {makes_again(stage)}"
+        yield f"{with_verb(stage, 'are')} stale: {why}; {makes_again(stage, run.path)}"
     unfinished = [name for name in STAGE_NAMES if not run.folder.is_finished(name)]
     if unfinished:
         yield f"the run is not finished: {', '.join(unfinished)} still to do"

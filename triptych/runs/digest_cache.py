@@ -12,6 +12,7 @@ could be changed again without any of the four showing it.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import tempfile
@@ -55,10 +56,14 @@ def remembered_digest(
     known = entries.get(what)
     if known is not None and known.signature == signature:
         return known.digest
-    old_enough = newest_ns + MIN_AGE_S * 1e9 < _now_ns(root)
+    try:
+        old_enough = newest_ns + MIN_AGE_S * 1e9 < _now_ns(root)
+    except OSError:  # a folder that can't be written
+        return compute()
     digest = compute()
     if old_enough and signature_of(root, listed, besides)[0] == signature:
-        write_sealed(root / _FILE_NAME, _Memory(entries | {what: _Entry(signature, digest)}))
+        with contextlib.suppress(OSError):  # another process may write it just now
+            write_sealed(root / _FILE_NAME, _Memory(entries | {what: _Entry(signature, digest)}))
     return digest
 
 

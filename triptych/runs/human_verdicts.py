@@ -12,7 +12,7 @@ import errno
 import hashlib
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -66,12 +66,20 @@ class HumanVerdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
         return caption_id(self.job, self.key) if self.job else ""
 
 
-def read_verdicts(path: Path, report: str | None = None) -> list[HumanVerdict]:
-    """The verdicts of a file, each item once.
+class VerdictsFile(NamedTuple):
+    """The verdicts of a file, each item once."""
 
-    Raises UsageError where the file can't be read, a line isn't a verdict or is one on another report than
-    ``report``, two lines contradict each other without a time that tells which came later, or there is none
-    at all.
+    verdicts: list[HumanVerdict]
+    on_other_reports: int
+    """Lines on another report than the one asked for, as a run's own file has when its report has changed."""
+
+
+def read_verdicts(path: Path, report: str | None = None) -> VerdictsFile:
+    """Of all reports, or of ``report`` alone. In a run's own file a line that a crash cut short is passed over,
+    and of two verdicts the later line counts.
+
+    Raises UsageError where the file can't be read, a line isn't a verdict, two lines contradict each other
+    without a time that tells which came later, or there is none at all, or none on ``report``.
     """
     try:
         content = path.read_bytes()
@@ -79,6 +87,7 @@ def read_verdicts(path: Path, report: str | None = None) -> list[HumanVerdict]:
         raise UsageError(
             f"verdicts file {path}: {error.strerror}; name the file that the page's button downloaded"
         ) from None
+    others, is_own = list[str](), path.name == STORED
     found: dict[tuple[str, str, str], tuple[int, HumanVerdict]] = {}
     for number, line in enumerate(content.splitlines(), start=1):
         if not line.strip():
@@ -86,16 +95,28 @@ def read_verdicts(path: Path, report: str | None = None) -> list[HumanVerdict]:
         try:
             verdict = decode_verdict(line)
         except UNDECODABLE as error:
+            if is_own:
+                continue
             raise UsageError(
                 f"{path}, line {number}: expected a verdict as the page's button writes it, found {error}"
             ) from None
+        if report is not None and verdict.report != report:
+            others.append(verdict.report)
+            continue
         before = found.get(verdict.item)
-        _check(path, number, verdict, report, before)
+        if not is_own:
+            _refuse_contradiction(path, number, verdict, before)
         if before is None or verdict.time >= before[1].time:
             found[verdict.item] = (number, verdict)
+    if not found and others:
+        raise UsageError(
+            f"{path}: a verdict on report {others[-1]}, and none on this run's, which is {report};"
+            " name the run that was judged, or judge its new report"
+        )
     if not found:
         raise UsageError(f"{path} holds no verdicts; judge items in the page with g and b, then download")
-    return [verdict for _, verdict in found.values() if verdict.verdict != "withdrawn"]
+    verdicts = [verdict for _, verdict in found.values() if verdict.verdict != "withdrawn"]
+    return VerdictsFile(verdicts, len(others))
 
 
 def digest_of_text(text: str) -> str:
@@ -144,18 +165,9 @@ def stored_verdicts(run: Path, report: str) -> list[HumanVerdict]:
     return list(found.values())
 
 
-def _check(
-    path: Path,
-    number: int,
-    verdict: HumanVerdict,
-    report: str | None,
-    before: tuple[int, HumanVerdict] | None,
+def _refuse_contradiction(
+    path: Path, number: int, verdict: HumanVerdict, before: tuple[int, HumanVerdict] | None
 ) -> None:
-    if report is not None and verdict.report != report:
-        raise UsageError(
-            f"{path}, line {number}: a verdict on report {verdict.report}, but this run's is {report};"
-            " name the run that was judged, or judge its new report"
-        )
     if before is None or before[1].verdict == verdict.verdict or before[1].time != verdict.time:
         return
     raise UsageError(

@@ -26,6 +26,17 @@ WRITTEN_BY: dict[StageName, tuple[str, ...]] = {
 }
 """What is counted and hashed when a stage has finished. Lines of captions have checksums of their own."""
 
+
+def with_verb(stage: StageName, verb: str) -> str:
+    """Its name and "are" or "were", or of an export what one thing has.
+
+    >>> with_verb("sets", "are"), with_verb("exports/lf", "were")
+    ('sets are', 'exports/lf was')
+    """
+    singular = {"are": "is", "were": "was"}
+    return f"{stage} {singular[verb] if stage.startswith('export') else verb}"
+
+
 _EXPORT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 Setting = str | int | float | bool | None

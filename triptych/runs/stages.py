@@ -10,6 +10,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from triptych.errors import SetupError
 from triptych.runs.run_file import NAME, write_twice
@@ -29,6 +30,8 @@ class StageStates(StageFiles):
         """Stages that begin anew when their turn comes, whatever their settings were. In memory only."""
         self._saved = self._config()
         """As run.json has it; copies of this object that look at another export share it."""
+        self._config_before = list(self._saved)
+        """As it had it before the last stage was begun."""
 
     def save(self) -> None:
         """Write run.json and its copy."""
@@ -40,7 +43,7 @@ class StageStates(StageFiles):
         """Whether config, origins or versions are others than run.json has."""
         return self._saved != self._config()
 
-    def _config(self) -> list[object]:
+    def _config(self) -> list[Any]:
         return [self.run_file.config, self.run_file.origins, self.run_file.versions]
 
     def has_work(self, name: StageName, settings: Mapping[str, Setting], inputs: Mapping[str, str]) -> bool:
@@ -64,6 +67,7 @@ class StageStates(StageFiles):
         if not self.has_work(name, settings, inputs):
             self.confirm_stage(name)
             return False
+        self._config_before = list(self._saved)
         state, is_fresh = self.run_file.stages.get(name), name in self.made_again
         if state is None or state.inputs != dict(inputs) or is_fresh:
             if state is not None and name == "verdicts":
@@ -90,12 +94,13 @@ class StageStates(StageFiles):
         state = self.run_file.stages.get(name)
         if state is None or name in self.made_again:
             return
+        were, it = ("was", "it") if name.startswith("export") else ("were", "them")
         for key in dict.fromkeys([*settings, *state.settings]):  # what decides most comes first
             before, now = state.settings.get(key), settings.get(key)
             if before != now:
                 raise SetupError(
-                    f"{name} in {self.path} were made with {key} = {before!r}, now it is {now!r};"
-                    f" add --fresh {name.partition('s/')[0]} to make them again, or {self._elsewhere(name)}",
+                    f"{name} in {self.path} {were} made with {key} = {before!r}, now it is {now!r};"
+                    f" add --fresh {name.partition('s/')[0]} to make {it} again, or {self._elsewhere(name)}",
                     key=key,
                     path=self.path,
                 )
@@ -140,10 +145,12 @@ class StageStates(StageFiles):
         self.save()
 
     def restore_stage(self, name: StageName, state: StageState | None) -> None:
-        """Back to an earlier state of ``name``: what was to replace its files has come to nothing."""
+        """Back to an earlier state of ``name``, which was begun last: what was to replace its files has come
+        to nothing, and the settings that it was to be made with count no more."""
         self.run_file.stages.pop(name)
         if state is not None:
             self.run_file.stages[name] = state
+        self.run_file.config, self.run_file.origins, self.run_file.versions = self._config_before
         self.save()
 
     def discard(self, name: StageName) -> None:

@@ -7,8 +7,11 @@ status` shows it. Not its job: finding damage (see triptych.verify).
 
 from __future__ import annotations
 
+import shlex
+from pathlib import Path
+
 from triptych.runs.folder import RunFolder
-from triptych.runs.stage_record import STAGE_NAMES, StageName
+from triptych.runs.stage_record import STAGE_NAMES, StageName, with_verb
 
 
 def stale_reason(folder: RunFolder, stage: StageName) -> str | None:
@@ -27,8 +30,8 @@ def stale_reason(folder: RunFolder, stage: StageName) -> str | None:
     before = _before(stage)
     if before is not None and before in folder.run_file.stages:
         if not folder.is_finished(before):
-            return f"{before} are not finished"
-        return stale_reason(folder, before) and f"{before} are stale"
+            return f"{with_verb(before, 'are')} not finished"
+        return stale_reason(folder, before) and f"{with_verb(before, 'are')} stale"
     return None
 
 
@@ -38,11 +41,30 @@ def stale_stages(folder: RunFolder) -> dict[StageName, str]:
     return {stage: why for stage, why in reasons.items() if why is not None}
 
 
-def makes_again(stage: StageName) -> str:
+def makes_again(stage: StageName, run: Path) -> str:
     """Which command does."""
-    if stage in STAGE_NAMES:
-        return "`triptych run` makes them again"
-    return f"`triptych export RUN --to {stage.rpartition('/')[2]}` makes it again"
+    return f"{maker_of(stage, run)} makes {'it' if stage.startswith('export') else 'them'} again"
+
+
+def maker_of(stage: StageName, run: Path) -> str:
+    """The command that makes what is missing of this stage of ``run``."""
+    return "`triptych run`" if stage in STAGE_NAMES else f"`{command_of(stage, run)}`"
+
+
+def command_of(stage: StageName, run: Path) -> str:
+    """The one that makes this stage of ``run``, as it is typed."""
+    folder = shlex.quote(str(run))
+    match stage:
+        case "embeddings" | "sets":
+            return f"triptych group SOURCE... --out {folder}"
+        case "captions":
+            return f"triptych caption {folder}"
+        case "verdicts":
+            return f"triptych filter {folder}"
+        case "export":
+            return f"triptych export {folder}"
+        case _:
+            return f"triptych export {folder} --to {stage.rpartition('/')[2]}"
 
 
 def _before(stage: StageName) -> StageName | None:

@@ -28,6 +28,7 @@ from triptych.runs.generations import (
 from triptych.runs.journal import journal_lines, read_journal
 from triptych.runs.run_file import NAME, copy_of, read_twice_written
 from triptych.runs.stage_record import RunFile, StageName
+from triptych.runs.staleness import maker_of
 from triptych.verify.findings import Findings
 
 MOST_LINES = 20
@@ -35,7 +36,6 @@ MOST_LINES = 20
 
 
 _DAMAGED = "was damaged or edited after"
-_GONE = "is not there any more; `triptych run` makes it again"
 
 
 def check_twice_written(opened: Run, found: Findings) -> None:
@@ -83,7 +83,7 @@ def check_files(opened: Run, found: Findings) -> None:
 
 def _what_became(folder: RunFolder, stage: StageName, name: str) -> str:
     if not (folder.path / name).is_file():
-        return _GONE
+        return f"is not there any more; {maker_of(stage, folder.path)} makes it again"
     if name not in folder.run_file.stages[stage].wrote:
         return f"is no file that {stage} left; `triptych repair {folder.path}` sets it aside"
     return f"{_DAMAGED} {stage} had finished; {_set_aside(folder)}"

@@ -14,6 +14,7 @@ import msgspec
 
 from triptych.api import Run
 from triptych.errors import TriptychError, UnreadableImageError
+from triptych.grouping.stage import STORED_EMBEDDINGS
 from triptych.progress import Progress
 from triptych.records import ImageRecord, content_hash
 from triptych.runs.folder import RunFolder
@@ -39,7 +40,9 @@ class ImageCheck(msgspec.Struct, frozen=True, kw_only=True):
 
 def check_images(opened: Run, found: Findings, asked: ImageCheck) -> None:
     """Each image is where it was, with the bytes and the size that the run noted."""
-    if asked.count == 0:
+    state = opened.folder.run_file.stages.get("embeddings")
+    has_none = state is not None and state.settings.get("encoder") == STORED_EMBEDDINGS
+    if asked.count == 0 or has_none:
         return
     try:
         read = from_folder(asked.root) if asked.root is not None else from_sources(opened.shards)

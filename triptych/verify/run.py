@@ -12,7 +12,8 @@ from functools import partial
 from triptych.api import Run
 from triptych.errors import TriptychError
 from triptych.runs.ledger import Ledger
-from triptych.runs.stage_record import STAGE_NAMES
+from triptych.runs.stage_record import STAGE_NAMES, with_verb
+from triptych.runs.staleness import command_of
 from triptych.verify.files import check_embeddings, check_files, check_journals, check_twice_written
 from triptych.verify.findings import Findings
 from triptych.verify.images import ImageCheck, check_images
@@ -53,11 +54,11 @@ def _check_ledger(opened: Run, found: Findings) -> None:
     """Every image and every planned caption is accounted for, and run.json says the same of them."""
     ledger = opened.ledger(opened.progress)
     violations = [f"{each}; {_remedy(each, opened)}" for each in ledger.violations()]
-    stages = opened.folder.run_file.stages
+    folder = opened.folder
     violations += [
-        f"{stage} were begun and are not finished; the command that began them goes on with them"
-        for stage in ledger.unfinished
-        if stage in stages
+        f"{with_verb(stage, 'were')} begun and not finished; `{command_of(stage, folder.path)}` goes on"
+        for stage in folder.every_stage
+        if stage in folder.run_file.stages and not folder.is_finished(stage)
     ]
     violations += check_notes(opened.folder, ledger)
     found.violations += violations

@@ -14,7 +14,7 @@ from triptych.runs.captions_digest import digest_captions
 from triptych.runs.folder import RunFolder
 from triptych.runs.ledger import Ledger, total_of
 from triptych.runs.ledger.noted import as_note
-from triptych.runs.stage_record import StageName
+from triptych.runs.stage_record import StageName, with_verb
 from triptych.runs.staleness import makes_again, stale_stages
 from triptych.verify.findings import Findings
 
@@ -67,7 +67,7 @@ def _unlike_its_kind(opened: Run, image_set: ImageSet) -> str:
 def check_inputs(opened: Run, found: Findings) -> None:
     """What each stage has read is what the stages before it have left."""
     stale = [
-        f"{stage} are stale: {why}; {makes_again(stage)}"
+        f"{with_verb(stage, 'are')} stale: {why}; {makes_again(stage, opened.path)}"
         for stage, why in stale_stages(opened.folder).items()
     ]
     stale += [] if stale else _stale_captions(opened)
@@ -85,7 +85,8 @@ def _stale_captions(opened: Run) -> Iterator[str]:
     now = digest_captions(opened.folder, opened.jobs, opened.progress)
     for stage, digest in noted.items():
         if digest is not None and digest != now:
-            yield f"{stage} were made of other captions than there are now; {makes_again(stage)}"
+            again = makes_again(stage, opened.path)
+            yield f"{with_verb(stage, 'were')} made of other captions than there are now; {again}"
 
 
 def _inputs(folder: RunFolder, stage: StageName) -> Mapping[str, str]:
@@ -121,4 +122,5 @@ def _other_notes(folder: RunFolder, stage: StageName, counts: Mapping[str, int |
     for name, count in counts.items() if state is not None and state.finished else ():
         noted = state.notes.get(name) if state is not None else None
         if count is not None and noted is not None and noted != count:
-            yield f"{stage}: run.json notes {name} {noted}, the files have {count:,}; {makes_again(stage)}"
+            again = makes_again(stage, folder.path)
+            yield f"{stage}: run.json notes {name} {noted}, the files have {count:,}; {again}"

@@ -133,7 +133,7 @@ class ClusterEngine:
     ) -> Iterator[Taken[StatementCheck]]:
         """Have statements checked. ``questions`` has those of a group, by id, once that is given; they are
         taken out."""
-        at_work = JobAtWork(job=job, identity=self.identity, checker=checker)
+        at_work = JobAtWork(job=job, identity=self.identity, has_captions=True, checker=checker)
         journal_of = partial(checks_file, self._folder, job.name, checker)
         taking = _Taking(self._folder, journal_of, StatementCheck, _failed_check)
         return self._rows(at_work, groups, stopping, taking, questions)
@@ -261,9 +261,9 @@ def open_cluster_engine(
     """Workers that have opened an engine each. ``jobs`` are all of the run's, of ``context`` those for which
     so many ``requests`` are to be made. ``checks``: of statements of their captions."""
     gpus, across_nodes = 0.0, False
+    workers = None
     if config.engine == SERVER.name:  # the endpoints are shared
-        workers = max(1, cluster.room)
-        in_flight = max(1, config.max_in_flight // workers)
+        workers, in_flight = _shares(config.max_in_flight, cluster.room)
         config = msgspec.structs.replace(config, max_in_flight=in_flight)
     if config.engine == "lmdeploy":
         gpus, across_nodes = config.lmdeploy.tp, _spans_nodes(config.lmdeploy, cluster)
@@ -291,10 +291,19 @@ def open_cluster_engine(
             ahead=0,
             gpus=gpus,
             across_nodes=across_nodes,
+            most=workers,
         ) as executor:
             yield ClusterEngine(executor, context.folder)
     finally:
         take_back(context.folder)
+
+
+def _shares(max_in_flight: int, room: int) -> tuple[int, int]:
+    """How many workers share an endpoint, and how many requests each has there: never more in all, and as
+    many workers as there is room for, unless more than a tenth of the requests would be lost to rounding."""
+    counts = range(max(1, min(room, max_in_flight)), 0, -1)
+    workers = next(n for n in counts if max_in_flight // n * n >= 0.9 * max_in_flight)
+    return workers, max_in_flight // workers
 
 
 def _spans_nodes(config: LmdeployConfig, cluster: Cluster) -> bool:

@@ -18,6 +18,7 @@ from triptych.captioning.engine import Engine
 from triptych.captioning.engine_table import AUTO, ENGINES
 from triptych.captioning.engines.server_spec import SPEC as SERVER
 from triptych.errors import UsageError
+from triptych.executors.processes import allow_open_files
 from triptych.jobs import Job
 from triptych.runs.folder import Setting
 
@@ -55,6 +56,7 @@ def open_engine(config: CaptioningConfig, logs: Path, say: Callable[[str], None]
 
     ``logs`` is the folder for the logs of servers that are started, ``say`` takes lines for a person.
     """
+    allow_open_files()
     spec = config.spec
     return spec.open(_model(config), config.settings_of(spec), config.limits, logs, say)
 

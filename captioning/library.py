@@ -33,6 +33,7 @@ from triptych.jobs import SEED_JOBS, Job, named
 from triptych.languages import Language, language_of
 from triptych.prompts import Prompt, load_prompt, refuse_unusable
 from triptych.records import Caption, ImageRecord, caption_id
+from triptych.runs.image_reader import why_unread
 from triptych.runs.plan import Target
 from triptych.sources.image_decoding import upright_size
 from triptych.sources.pixels.to_rgb import to_rgb
@@ -173,7 +174,7 @@ def _ask(
     stopping = threading.Event()
     try:
         finished_groups = Scheduler(groups, requests, engine, stopping).finished()
-        batches = stop_where_useless(finished_groups, job.name, stopping)
+        batches = stop_where_useless(finished_groups, job.name, stopping, at_a_time=engine.concurrency)
         return {row.id: row for batch in batches for finished in batch for row in finished.rows}
     finally:
         stopping.set()
@@ -204,7 +205,8 @@ class _Reading:
     def _sized(self, image: ImageRecord) -> ImageRecord:
         try:
             width_px, height_px = upright_size(self.bytes_of(image))
-        except (OSError, UnreadableImageError) as error:
-            reason = (error.strerror if isinstance(error, OSError) else None) or error
-            raise UnreadableImageError(f"unreadable image: {image.key}: {reason}") from None
+        except UnreadableImageError as error:
+            raise UnreadableImageError(f"unreadable image: {image.key}: {error}") from None
+        except OSError as error:
+            raise why_unread(error, image.key) from None
         return msgspec.structs.replace(image, width_px=width_px, height_px=height_px)

@@ -32,7 +32,8 @@ Refit = Callable[[CaptionRequest], CaptionRequest | None]
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of a request in the end. ``completion.attempts`` counts all that was sent for it."""
+    """What came of a request in the end. Attempts and tokens of ``completion`` are those of all that was sent
+    for it."""
 
     completion: Completion
     asked_again: tuple[str, ...] = ()
@@ -87,15 +88,9 @@ def _most_agreed(request: CaptionRequest, answers: Sequence[Answer], check: Answ
     texts = list(filter(is_usable, texts)) or texts
     alike = agreements([each.text for each in texts])
     best = texts[alike.index(max(alike))] if texts else answers[0].completion
-    completions = [each.completion for each in answers]
+    best = msgspec.structs.replace(best, id=request.id)
     return Answer(
-        completion=msgspec.structs.replace(
-            best,
-            id=request.id,
-            prompt_tokens=sum(each.prompt_tokens for each in completions),
-            completion_tokens=sum(each.completion_tokens for each in completions),
-            attempts=sum(each.attempts for each in completions),
-        ),
+        completion=_with_costs(best, [each.completion for each in answers]),
         asked_again=tuple(why for each in answers for why in each.asked_again),
         samples=len(answers),
         agreement=round(max(alike), 4) if len(texts) > 1 else None,
@@ -140,8 +135,17 @@ def _settle(
         why.append(defect)
         tried.append(engine.caption([_vary(request, number)])[0])
     best = _as_caption(_best(tried, check, image_count), check, image_count)
-    attempts = sum(completion.attempts for completion in tried)
-    return Answer(completion=msgspec.structs.replace(best, attempts=attempts), asked_again=tuple(why))
+    return Answer(completion=_with_costs(best, tried), asked_again=tuple(why))
+
+
+def _with_costs(best: Completion, tried: Sequence[Completion]) -> Completion:
+    """With what all that was tried has taken."""
+    return msgspec.structs.replace(
+        best,
+        prompt_tokens=sum(each.prompt_tokens for each in tried),
+        completion_tokens=sum(each.completion_tokens for each in tried),
+        attempts=sum(each.attempts for each in tried),
+    )
 
 
 def _best(tried: Sequence[Completion], check: AnswerCheck, image_count: int) -> Completion:

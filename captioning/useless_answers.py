@@ -3,8 +3,8 @@
 Comes in: groups as they are finished, how answers are checked. Goes out: the same groups. What failed is held
 back until a caption comes, so that nothing is recorded of an endpoint that turned bad after thousands of good
 answers: the same command asks again. Until a job has its first caption, texts that nobody would want are held
-back too; where none comes, they are written as failures. Not its job: faults of single answers (see
-regenerate).
+back too; where none comes, they are written as failures. Answers to a check's questions likewise. Not its
+job: faults of single answers (see regenerate).
 """
 
 from __future__ import annotations
@@ -46,13 +46,14 @@ def stop_where_useless(
     streak: Streak | None = None,
     is_part: bool = False,
     failed_before: Set[str] = frozenset(),
+    stage: str = "captions",
 ) -> Iterator[list[FinishedGroup]]:
     """``batches`` of a job, of which ``at_a_time`` are asked for together. Without a ``check`` any text is
     usable.
 
     What ``failed_before``, by id, and fails again beside captions of others, doesn't count and isn't held.
-    Raises SetupError at ENOUGH answers of which none is; at the end of a job where not one was, unless this
-    is a part of it.
+    Raises SetupError, in the name of a ``stage``, at ENOUGH answers of which none is; at the end of a job
+    where not one was, unless this is a part of it.
     """
     streak = streak or Streak()
     held: list[FinishedGroup] = []
@@ -92,14 +93,15 @@ def stop_where_useless(
         raise error
     ended = not (is_part or stopping.is_set())
     if is_over or (ended and streak.useless and not streak.has_captions):
-        raise none_is_of_use(job, streak.useless, streak.last)
+        raise none_is_of_use(job, streak.useless, streak.last, stage)
 
 
-def none_is_of_use(job: str, answers: int, last: str) -> SetupError:
-    """What a job ends with that has no caption."""
+def none_is_of_use(job: str, answers: int, last: str, stage: str = "captions") -> SetupError:
+    """What a job ends with that has no caption, or whose answers are of no use any more."""
+    any_text = " (captioning.ask_again=0 takes any text)" if stage == "captions" else ""
     return SetupError(
-        f"captions {job}: not one of {answers} answers is of use; the last one: {last[:150]}; mend that"
-        " and run the same command (captioning.ask_again=0 takes any text)"
+        f"{stage} {job}: not one of {answers} answers is of use; the last one: {last[:150]}; mend that"
+        f" and run the same command{any_text}"
     )
 
 

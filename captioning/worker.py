@@ -217,14 +217,23 @@ class _Captioner:
         return _Asked(journal, batches, lambda finished: finished.rows)
 
     def _checks(self, opened: _OpenJob, unit: GroupsUnit) -> _Asked:
-        at_work, context, builder, _ = opened
-        job, questions = at_work.job, {each.check.id: each for each in unit.questions}
+        at_work, context, builder, streak = opened
+        job, questions, stopping = at_work.job, {q.check.id: q for q in unit.questions}, threading.Event()
         requests = requests_of_checks(builder, self._set_up.config, job, context, questions)
         journal = checks_file(context.folder, job.name, at_work.checker, unit.shard)
-        there = settled(read_journal(journal, StatementCheck))
-        groups = _still_missing(unit.groups, there, lambda target: questions[target.id].check.content)
-        scheduler = Scheduler(groups, requests, self._engine, threading.Event(), self._slots)
-        return _Asked(journal, scheduler.finished(), lambda finished: checks_in(finished, questions, job))
+        rows = list(read_journal(journal, StatementCheck))
+        groups = _still_missing(unit.groups, settled(rows), lambda target: questions[target.id].check.content)
+        batches = stop_where_useless(
+            Scheduler(groups, requests, self._engine, stopping, self._slots).finished(),
+            job.name,
+            stopping,
+            at_a_time=self._engine.concurrency,
+            streak=streak,
+            is_part=True,
+            failed_before={row.id for row in rows if row.failure is not None},
+            stage="checks",
+        )
+        return _Asked(journal, batches, lambda finished: checks_in(finished, questions, job))
 
     def _new_slot_s(self) -> float:
         """How much of the engine's taken slots nobody has been told of."""

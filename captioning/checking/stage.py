@@ -31,6 +31,7 @@ from triptych.captioning.journals import write_captions
 from triptych.captioning.request_builder import RequestBuilder
 from triptych.captioning.scheduler import FinishedGroup, Scheduler
 from triptych.captioning.sigint import Interrupts
+from triptych.captioning.useless_answers import stop_where_useless
 from triptych.errors import SetupError
 from triptych.jobs import Job
 from triptych.prompts.questions import check_prompt
@@ -212,7 +213,8 @@ def _check_job(
     assert sample.checker is not None
     run, checker = context.folder, sample.checker.name
     questions: dict[str, Question] = {}
-    groups = _groups(sample, engine.group_size, questions)
+    failed_before: set[str] = set()
+    groups = _groups(sample, engine.group_size, questions, failed_before)
     with context.progress.task(f"checks {job.name}", missing, "answers") as task:
         if isinstance(engine, ClusterEngine):
             for taken in engine.checks(job, checker, groups, stopping, questions):
@@ -230,12 +232,24 @@ def _check_job(
         scheduler = Scheduler(
             groups, requests_of_checks(builder, config, job, context, questions), engine, stopping
         )
+        batches = stop_where_useless(
+            scheduler.finished(),
+            job.name,
+            stopping,
+            at_a_time=engine.concurrency,
+            is_part=True,  # some questions may be refused for good, and all that are left
+            failed_before=failed_before,
+            stage="checks",
+        )
         rows_of = partial(checks_in, questions=questions, job=job)
-        write_captions(journal_of, scheduler.finished(), on_written, stopping, rows_of)
+        write_captions(journal_of, batches, on_written, stopping, rows_of)
 
 
-def _groups(sample: _Sample, group_size: int, questions: dict[str, Question]) -> Iterator[Group]:
-    """Those that miss an answer, shard by shard; their questions are in ``questions`` by then, by id."""
+def _groups(
+    sample: _Sample, group_size: int, questions: dict[str, Question], failed_before: set[str]
+) -> Iterator[Group]:
+    """Those that miss an answer, shard by shard; their questions are in ``questions`` by then, by id, and the
+    ids of those that failed before in ``failed_before``."""
     job = sample.job
     for shard, chosen in sample.read():
         found = sample.answers(shard)
@@ -246,6 +260,7 @@ def _groups(sample: _Sample, group_size: int, questions: dict[str, Question]) ->
             asked |= {each.check.id: each for each in of_planned}
             made = of_caption(found.get(caption.id, ()), caption, target)
             answered |= {each.id for each in made if each.failure is None}
+            failed_before |= {each.id for each in made if each.failure is not None}
         targets = [asked[each].target for each in sorted(asked, key=hash64)]
         for members in cut_into_groups(targets, group_size):
             missing = frozenset(target.id for target in members) - answered

@@ -43,6 +43,9 @@ _REASONING = re.compile(r"reason(?!$)|think|thought|analysis")
 """Fields, and types of parts, in which servers with a reasoning parser put what a model thinks; not the
 reason of an end."""
 
+_MARKS = ("thought", "is_thought", "thinking", "reasoning")
+"""Fields that are true of a part that was thought: Gemini has the first."""
+
 _ENDS = ("finish_reason", "finishReason", "stop_reason")
 _WITHHELD = re.compile(r"filter|safe|block|moderat|prohibit|recit|sensitive|refus|spii|toxic")
 _BROKEN_OFF = re.compile(r"abort|error|cancel|fail|time_?out|insufficient|overload|rate_limit")
@@ -50,6 +53,16 @@ _CUT_BY_BOUND = re.compile(r"length|max|limit|exceed|trunc|incomplete|cut_?off")
 """Finish reasons, in small letters and in the order in which they are looked for: OpenAI has stop, length and
 content_filter; lmdeploy gives abort and error, in a 200, to an answer that was broken off; Gemini, Anthropic
 and others have their own words."""
+
+_STATUS_OF = {
+    re.compile(words, re.IGNORECASE): status
+    for words, status in (
+        ("rate.?limit|too.?many|throttl|exhausted|quota", 429),
+        ("overload|unavailable", 503),
+        ("invalid", 400),
+    )
+}
+"""Of an error in a 200 whose code, or type, is a word."""
 
 
 class ChatAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,7 +98,7 @@ def read_answer(
         _raise_for_error_in_a_200(document, where)
     choices = [choice for document in documents if (choice := _choice(document)) is not None]
     finish_reason = _finish_reason(choices, where)
-    if cut is not None and not finish_reason:
+    if cut is not None and not (finish_reason or is_done):
         raise Transient(f"{where}, {cut}")
     if not choices:
         raise Transient(f"{where} sent a completion without choices: {shown(content)}")
@@ -115,7 +128,8 @@ def _documents(content: bytes, where: str) -> tuple[list[dict[str, Any]], bool]:
         raise Transient(f"{where} sent an event that is no JSON: {shown(content)}")
     documents = [each for event in events if not isinstance(event, bytes) for each in _objects(event)]
     is_done = any(isinstance(event, bytes) and event.strip().upper() == b"[DONE]" for event in events)
-    return documents, is_done or any(each.get("usage") and not each.get("choices") for each in documents)
+    told = [each for each in documents if each.get("usage") or each.get("choices")]
+    return documents, is_done or (bool(told) and not told[-1].get("choices"))
 
 
 def _events(content: bytes) -> list[Any]:
@@ -185,10 +199,16 @@ def _text(value: object, depth: int = 8) -> str:
         return value
     if isinstance(value, list) and depth:
         return "".join(_text(item, depth - 1) for item in value)
-    if isinstance(value, dict) and depth and not _REASONING.search(str(value.get("type"))):
+    if isinstance(value, dict) and depth and not _is_thought(value):
         texts = (_text(value.get(name), depth - 1) for name in _TEXT_IN)
         return next((text for text in texts if text), "")
     return ""
+
+
+def _is_thought(part: dict[str, Any]) -> bool:
+    if _REASONING.search(str(part.get("type"))):
+        return True
+    return any(part.get(name) is True for name in _MARKS)
 
 
 def _has_reasoning(choice: dict[str, Any]) -> bool:
@@ -197,7 +217,16 @@ def _has_reasoning(choice: dict[str, Any]) -> bool:
     return any(
         isinstance(part, dict) and any(value and _REASONING.search(name) for name, value in part.items())
         for part in parts
-    )
+    ) or _has_thought(choice)
+
+
+def _has_thought(value: object, depth: int = 8) -> bool:
+    """Whether one of the parts that a text may be in is a thought."""
+    if isinstance(value, list) and depth:
+        return any(_has_thought(item, depth - 1) for item in value)
+    if isinstance(value, dict) and depth:
+        return _is_thought(value) or any(_has_thought(value.get(name), depth - 1) for name in _TEXT_IN)
+    return False
 
 
 def _first_tokens(choices: Sequence[dict[str, Any]]) -> dict[str, float]:
@@ -272,15 +301,29 @@ def _raise_for_error_in_a_200(document: dict[str, Any], where: str) -> None:
     if document.get("error_code"):
         code, text = shown(str(document["error_code"])), shown(str(document.get("text") or ""))
         raise Transient(f"{where}, error {code} in a 200: {text}")
-    error: object = document.get("error")
-    if not error and document.get("object") == "error":
-        error = document
-    if not error or (isinstance(error, dict) and not any(error.values())):  # the gateway's empty form
+    fields = _error_in(document)
+    if fields is None:
         return
-    fields = error if isinstance(error, dict) else {"message": error}
     code, where = str(fields.get("code") or fields.get("status")), f"{where} (in a 200)"
-    words = str(fields.get("message") or "no reason given")[:READ_OF_AN_ERROR]
-    if is_too_long(f"{code} {words}"):
+    kind = f"{code} {fields.get('type') or fields.get('error_type')}"
+    words = str(fields.get("message") or fields.get("detail") or "no reason given")[:READ_OF_AN_ERROR]
+    if code.isdecimal():
+        raise fault(int(code), words, where)
+    if is_too_long(f"{kind} {words}"):
         raise TooLong(f"{where}, HTTP {shown(code)}: {shown(words)}")
-    unknown = 400 if "invalid" in str(fields.get("type")) else 500
-    raise fault(int(code) if code.isdecimal() else unknown, words, where)
+    raise fault(next((each for said, each in _STATUS_OF.items() if said.search(kind)), 500), words, where)
+
+
+def _error_in(document: dict[str, Any]) -> dict[str, Any] | None:
+    """What an error says, and what it is wrapped in; None where there is none, or a gateway's empty form."""
+    is_one = "error" in (document.get("object"), document.get("type"))
+    error: object = document if is_one else document.get("error")
+    if not error or (isinstance(error, dict) and not any(error.values())):
+        return None
+    fields = dict(document)
+    while isinstance(error, dict):
+        fields |= {name: value for name, value in error.items() if value}
+        error = error.get("error")
+    if error:
+        fields["message"] = error if isinstance(error, str) else fields.get("message") or error
+    return fields

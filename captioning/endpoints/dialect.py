@@ -82,9 +82,9 @@ class Dialect:
             fields[OTHER_BOUND] = fields.pop(BOUND)
         for name in self._left_out:
             fields.pop(name, None)
-        if "stream" in self._left_out:
-            fields.pop("stream_options", None)
         fields |= self._extra
+        if not fields.get("stream") and "stream_options" not in self._extra:
+            fields.pop("stream_options", None)
         return msgspec.json.encode({name: value for name, value in fields.items() if value is not None})
 
     def learn(self, words: str) -> bool:
@@ -123,9 +123,10 @@ def _named(name: str) -> re.Pattern[str]:
         return re.compile(rf"(?<!\w)(?:{name}|{_camel_case(name)})(?!\w)", re.IGNORECASE)
     called = r"parameter|argument|field|property|input|option|name|value|key|supplied|request"
     return re.compile(
-        rf"['\"`>.\[({{]\s*{name}\b|(?:{called})(?:s|\(s\))?:?\s+{name}\b|\b{name}:\s|support {name}ing\b"
+        rf"['\"`>.\[({{]\s*{name}\b|(?:{called})(?:s|\(s\))?:?\s+{name}\b|\b{name}:\s"
+        rf"|support {name}(?:ing)?\b|\b{name} not (?:support|allow|permit)"
         rf"|(?:参数|字段)[:：]?\s*{name}\b|\b{name}\s*(?:参数|字段)"
-        rf"|\b{name}(?:ing)? (?:is|parameter|argument|field|must|should|does|requests? (?:is|are))\b",
+        rf"|\b{name}(?:ing)? (?:is|are|parameter|argument|field|must|should|does|requests? (?:is|are))\b",
         re.IGNORECASE,
     )
 

@@ -42,7 +42,7 @@ class Endpoint:
         self.on_change: Callable[[], None] = lambda: None
         """Called after ``rest`` and ``wake``."""
         self._first_pause_s = first_pause_s
-        self._rests_until = 0.0
+        self._rests_until = self._held_until = 0.0
         self._rests_in_a_row = 0
         self._errors_in_a_row = 0
         self._restarts = False
@@ -57,7 +57,7 @@ class Endpoint:
 
     def wake(self) -> None:
         """It is up again: an end to its rest. From any thread."""
-        self._rests_until = 0.0
+        self._rests_until = self._held_until = 0.0
         self._rests_in_a_row = 0
         self.on_change()
 
@@ -70,6 +70,11 @@ class Endpoint:
     def rests_for_s(self) -> float:
         """How long it still gets no request; 0: it may have one."""
         return max(0.0, self._rests_until - time.monotonic())
+
+    @property
+    def held_for_s(self) -> float:
+        """How long it still asks to be left alone, for which others are given its requests; 0: it doesn't."""
+        return max(0.0, self._held_until - time.monotonic())
 
     @property
     def is_well(self) -> bool:
@@ -98,6 +103,7 @@ class Endpoint:
         each time, jittered, or as long as it asked for."""
         self.is_tried = True
         self.limit.ended(overloaded=error.is_overload)
+        self._held_until = max(self._held_until, time.monotonic() + error.retry_after_s)
         if not error.is_of_endpoint:
             return
         self._errors_in_a_row += 1

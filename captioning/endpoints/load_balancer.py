@@ -1,9 +1,10 @@
 """Which endpoint gets the next request, or that it waits until one is free.
 
 Comes in: endpoints. Goes out: an endpoint with a free slot, of those the one where the request has failed
-least and that would be done with it first. Requests wait in line; since a slot is free when a request has
-ended, each endpoint gets as many as it completes. Where all endpoints are down they wait for
-``patience_s``, and then the engine has to stop. Belongs to the event loop's thread. Not its job: sending.
+least and that would be done with it first. One that asked to be left alone gets none while another serves.
+Requests wait in line; since a slot is free when a request has ended, each endpoint gets as many as it
+completes. Where all endpoints are down they wait for ``patience_s``, and then the engine has to stop. Belongs
+to the event loop's thread. Not its job: sending.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ class LoadBalancer:
             if waiter.done():
                 self._waiting.popleft()
                 continue
-            free = [endpoint for endpoint in self._endpoints if endpoint.has_free_slot]
+            free = [each for each in self._endpoints if each.has_free_slot and self._may_be_asked(each)]
             if not free:
                 break
             self._waiting.popleft()
@@ -78,6 +79,15 @@ class LoadBalancer:
                 self._loop.call_later(ALONE_S, chosen.end_trial)
             waiter.set_result(chosen)
         self._watch_patience()
+
+    @property
+    def held_for_s(self) -> float:
+        """How long all that are well, or all where none is, ask to be left alone; 0 where one doesn't."""
+        well = [each for each in self._endpoints if each.is_well]
+        return min(each.held_for_s for each in well or self._endpoints)
+
+    def _may_be_asked(self, endpoint: Endpoint) -> bool:
+        return not endpoint.held_for_s or self.held_for_s > 0 or self.is_down
 
     def _look_again(self) -> None:
         """From any thread."""
@@ -94,7 +104,8 @@ class LoadBalancer:
             self._down_since = time.monotonic()
         if not self._waiting:
             return
-        rests = [endpoint.rests_for_s for endpoint in self._endpoints if endpoint.rests_for_s > 0]
+        pauses = [pause_s for each in self._endpoints for pause_s in (each.rests_for_s, each.held_for_s)]
+        rests = [pause_s for pause_s in pauses if pause_s > 0]
         if self._down_since is not None:
             left_s = self._down_since + self._patience_s - time.monotonic()
             if left_s <= 0:

@@ -14,7 +14,7 @@ from triptych.captioning.endpoints.chat_api import ChatAnswer
 from triptych.captioning.endpoints.endpoint import Endpoint
 from triptych.captioning.endpoints.http_client import HttpClient, TimeLimits
 from triptych.captioning.endpoints.request_errors import Refused, RequestError, TooLong, Transient
-from triptych.captioning.engine import CaptionRequest
+from triptych.captioning.engine import GREEDY, CaptionRequest
 from triptych.captioning.thinking import THINKING_OFF
 from triptych.captioning.tiling import trial_jpeg
 from triptych.errors import SetupError
@@ -51,26 +51,45 @@ class ModelClient:
                 raise
             except Refused:
                 left_out = endpoint.dialect.left_out
-                await self.try_out(endpoint, len(request.images))
+                await self.try_out(endpoint, len(request.images), like=request)
                 if endpoint.dialect.left_out == left_out:
                     raise
 
-    async def try_out(self, endpoint: Endpoint, image_count: int = 1, side_px: int = TRIAL_PX) -> ChatAnswer:
+    async def try_out(
+        self,
+        endpoint: Endpoint,
+        image_count: int = 1,
+        side_px: int = TRIAL_PX,
+        like: CaptionRequest | None = None,
+    ) -> ChatAnswer:
         """What it answers to a trial. Raises Transient, and SetupError where it takes no picture, not so
         many, or has no text for them."""
         try:
-            answer = await self.trial(endpoint, image_count, side_px)
+            answer = await self.trial(endpoint, image_count, side_px, like)
         except Refused as refusal:
-            raise SetupError(await self._why_refused(endpoint, image_count, refusal)) from None
+            raise SetupError(await self._why_refused(endpoint, image_count, refusal, like)) from None
         if not answer.text.strip() and answer.finish_reason != "length":
             raise SetupError(f"{self._http.name(endpoint.url)} answered a trial picture {no_text(answer)}")
         return answer
 
-    async def trial(self, endpoint: Endpoint, image_count: int = 1, side_px: int = TRIAL_PX) -> ChatAnswer:
-        """What it answers to so many square pictures of our own. What it doesn't take is left out, what it
-        names before what it doesn't name. Raises a RequestError, or SetupError where it refuses the key."""
-        images = (trial_jpeg(side_px),) * image_count
-        request = CaptionRequest(id="trial", prompt=TRIAL_PROMPT, images=images, max_tokens=TRIAL_TOKENS)
+    async def trial(
+        self,
+        endpoint: Endpoint,
+        image_count: int = 1,
+        side_px: int = TRIAL_PX,
+        like: CaptionRequest | None = None,
+    ) -> ChatAnswer:
+        """What it answers to so many square pictures of our own, in the fields of a request that it is to be
+        ``like``. What it doesn't take is left out, what it names before what it doesn't name. Raises a
+        RequestError, or SetupError where it refuses the key."""
+        request = CaptionRequest(
+            id="trial",
+            prompt=TRIAL_PROMPT,
+            images=(trial_jpeg(side_px),) * image_count,
+            max_tokens=TRIAL_TOKENS,
+            sampling=GREEDY if like is None else like.sampling,
+            top_logprobs=0 if like is None else like.top_logprobs,
+        )
         return await self._send(endpoint, request, is_trial=True)
 
     async def _send(
@@ -103,11 +122,13 @@ class ModelClient:
             name = self._http.name(endpoint.url)
             self._say(f"captions: {words if words.startswith(name) else f'{name} {words}'}")
 
-    async def _why_refused(self, endpoint: Endpoint, image_count: int, refusal: Refused) -> str:
+    async def _why_refused(
+        self, endpoint: Endpoint, image_count: int, refusal: Refused, like: CaptionRequest | None
+    ) -> str:
         """With what to do, by whether it takes a single picture."""
         if image_count > 1:
             try:
-                await self.trial(endpoint)
+                await self.trial(endpoint, like=like)
             except RequestError:
                 pass
             else:

@@ -30,8 +30,8 @@ PASSING_STATUS = frozenset({408, 409, 425, 499})
 UNAVAILABLE_STATUS = frozenset({404, 503})
 """It isn't the request: the engine sleeps or is dead, or another model is served there by now."""
 
-_ELSEWHERE = frozenset({404, 502, 503, 504, 529})
-"""Said by a gateway of a server behind it, or of a path: no word on a request's size."""
+_ELSEWHERE = frozenset({402, 404, 502, 503, 504, 529})
+"""Said of an account, of a path, or by a gateway of a server behind it: no word on a request's size."""
 
 NO_SUCH_THING_STATUS = frozenset({501, 505})
 """Of the 5xx: those that won't pass."""
@@ -64,12 +64,27 @@ _TOO_LONG_CODES = ("context_length_exceeded", "request_too_large", "string_above
 _ABOUT_NUMBERS = re.compile(
     r"\b(?:images?|pictures?|image_url|mm)\b(?:(?!pix)[^.;]){0,40}\b(?:per (?:request|prompt)|in one|limit)"
     r"|at most \d+ (?:image|picture|multi)|too many (?:image|picture)"
-    r"|maximum number of images|(?:single|one|multiple|several) images?\b|rate limit|quota|per (?:minute|day)"
-    r"|too small|timed out|input should be (?:greater|less)"
+    r"|maximum number of images|(?:single|one|multiple|several) images?\b"
+    r"|too small|input should be (?:greater|less)"
     r"|\bmax_(?:completion_)?tokens\b[^.;]{0,20}\b(?:is too large: \d+\. This model supports|must be less)",
     re.IGNORECASE,
 )
-"""Not the size of a request, but how many images or requests there are, or what a field may be."""
+"""Not the size of a request, but how many images there are, or what a field may be."""
+
+_ABOUT_OTHERS = re.compile(
+    r"deadline|tim(?:e|ed)[ _-]?out|\btime (?:limit|exceed)|(?:ing|ion|max|imum) time\b|\btook\b"
+    r"|tak(?:es|ing) too long|\b\d+(?:\.\d+)? ?(?:ms|s|secs?|seconds?|minutes?)\b|\bwait|\bretries"
+    r"|queue|concurren|in[ -]flight|pending|overload|throttl|\bbusy|at capacity"
+    r"|rate[ _-]?limit|quota|per (?:min|hour|day)|\bdaily|monthly|this month"
+    r"|\bcredits?\b|balance|billing|your (?:plan|tier|subscription|account)"
+    r"|超时|排队|并发|限流|频率|配额|额度|余额",
+    re.IGNORECASE,
+)
+"""Nor is it the size: how long it took, what else there is to do, or what is paid for."""
+
+_AGAIN = re.compile(r"\btry(?:ing)? again|\bretry\b", re.IGNORECASE)
+_SMALLER = re.compile(r"reduc|short(?!ly)|small|fewer|\bless\b|trim|truncat|resiz|compress", re.IGNORECASE)
+"""What may be sent again as it is isn't too long."""
 
 
 class RequestError(Exception):
@@ -164,7 +179,11 @@ def is_too_long(words: str) -> bool:
     """Whether ``words`` say that prompt and images are more than the model, or a gateway, takes."""
     if any(code in words for code in _TOO_LONG_CODES):
         return True
-    return bool(_A_SIZE.search(words) and _TOO_MUCH.search(words) and not _ABOUT_NUMBERS.search(words))
+    if _ABOUT_NUMBERS.search(words) or _ABOUT_OTHERS.search(words):
+        return False
+    if _AGAIN.search(words) and not _SMALLER.search(words):
+        return False
+    return bool(_A_SIZE.search(words) and _TOO_MUCH.search(words))
 
 
 def shown(content: bytes | str) -> str:

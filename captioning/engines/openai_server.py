@@ -195,7 +195,8 @@ class ServerEngine:
         tries = _Tries()
         while True:
             if tries.error is not None:
-                await asyncio.sleep(tries.pause_s(self._first_pause_s))
+                own_s = pause_s(tries.errors, self._first_pause_s)
+                await asyncio.sleep(max(own_s, self._balancer.held_for_s))
             try:
                 answer = await self._ask(request, tries)
             except AllEndpointsDown:
@@ -272,19 +273,15 @@ class _Tries:
         self.errors_at: Counter[Endpoint] = Counter()
         self.endpoint: Endpoint | None = None
         """That was asked last."""
-        self._errors = 0
+        self.errors = 0
         self._began = time.monotonic()
 
     def add(self, error: Transient) -> None:
         self.error = error
-        self._errors += 1
+        self.errors += 1
         self.attempts += error.counts_as_attempt
 
     @property
     def took_s(self) -> float:
         """Since the first attempt, without waiting for a slot: others were served then, or nobody was."""
         return time.monotonic() - self._began - self.waited_s
-
-    def pause_s(self, first_s: float) -> float:
-        asked_for_s = self.error.retry_after_s if self.error is not None else 0.0
-        return max(asked_for_s, pause_s(self._errors, first_s))

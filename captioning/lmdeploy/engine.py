@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError
 from pathlib import Path
 
+import msgspec
+
 from triptych.captioning.endpoints.endpoint import Endpoint
 from triptych.captioning.engine import CaptionRequest, Completion
 from triptych.captioning.engines import RequestLimits
@@ -24,6 +26,10 @@ from triptych.captioning.lmdeploy.server_log import ServerLog
 from triptych.captioning.lmdeploy.server_process import ServerProcess
 from triptych.captioning.lmdeploy.supervisor import Supervisor, why_not_serving
 from triptych.errors import SetupError
+
+RESTART_MARGIN_S = 120.0
+"""So much longer than a server's start may take do requests wait for one that is started again: it has to end
+first, and there is a pause."""
 
 
 class LmdeployEngine(ServerEngine):
@@ -63,7 +69,9 @@ class LmdeployEngine(ServerEngine):
             say(f"captions: starting {servers} (logs: {logs})")
             _start(children, config.startup_timeout_s)
             urls = tuple(child.url for child in children)
-            super().__init__(ServerConfig(urls=urls), served_name(model), limits)
+            patience_s = max(limits.patience_s, config.startup_timeout_s + RESTART_MARGIN_S)
+            limits = msgspec.structs.replace(limits, patience_s=patience_s)
+            super().__init__(ServerConfig(urls=urls), served_name(model), limits, say)
             held.callback(super().close)
             for child, endpoint in zip(children, self.endpoints, strict=True):
                 held.callback(Supervisor(child, endpoint, config, say, self._give_up).end)

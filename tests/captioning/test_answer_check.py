@@ -88,6 +88,18 @@ def test_an_inscription_in_another_script_is_no_other_language(text: str, langua
     assert defect(text, language) is None
 
 
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("The photo shows a man in a safety helmet who does not look at the camera.", "en"),
+        ("图片中不同颜色的纱巾展示在木架上，没有打开的雨伞靠在墙边。", "zh"),
+    ],
+)
+def test_what_is_not_done_in_a_picture_is_no_refusal(text: str, language: str) -> None:
+    """A false alarm would ask again for nothing."""
+    assert defect(text, language) is None
+
+
 def test_a_language_that_the_config_adds_is_checked_by_its_scripts() -> None:
     """Nothing is known by a language's name."""
     check = AnswerCheck(language=Language(code="xx", scripts=("GREEK",)))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import resource
 from pathlib import Path
 
 import pytest
 
 from tests.support.fake_gpus import show_gpus
+from tests.support.scripted_endpoint import ScriptedEndpoint
 from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.engine import CaptionRequest
 from triptych.captioning.engine_choice import check_engine, choose_engine, open_engine
@@ -181,3 +183,16 @@ def test_lmdeploy_without_a_gpu_is_refused_before_anything_starts(
 
     with pytest.raises(SetupError, match="lmdeploy needs a GPU and this machine shows none"):
         check_engine(CaptioningConfig(engine="lmdeploy", model="a/b"))
+
+
+def test_an_engine_may_open_as_many_files_as_this_process_may_allow_itself(tmp_path: Path) -> None:
+    """Shells give 1,024, and each connection is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 512), hard))
+    try:
+        with ScriptedEndpoint() as endpoint:
+            config = CaptioningConfig(engine="server", server=ServerConfig(urls=(endpoint.url,)))
+            open_engine(config, tmp_path, lambda _: None).close()
+        assert (hard, hard) == resource.getrlimit(resource.RLIMIT_NOFILE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

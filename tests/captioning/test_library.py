@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.captioning.test_useless_answers import is_trial
 from tests.support.chat_server import ChatServer
+from tests.support.scripted_endpoint import Asked, Reply, ScriptedEndpoint, refuse, well
 from tests.support.small_run import SmallRun
 from triptych import Job, SetupError, UsageError, caption
 from triptych.captioning.config import CaptioningConfig
@@ -77,6 +80,23 @@ def test_what_cannot_be_read_is_a_failure(photos: list[Path], chat_server: ChatS
     assert [0, 2, 3] == sorted(unreadable)
     assert unreadable[2].startswith("unreadable image: #2: ")
     assert ("", True) == (found[0].text, bool(found[1].text))
+
+
+def test_refusals_that_outrun_captions_stop_nothing(photos: list[Path]) -> None:
+    """As many are asked for at a time: captions of the others are on their way."""
+    numbers = itertools.count()
+
+    def chat(asked: Asked) -> Reply:
+        if is_trial(asked):
+            return well(asked)
+        is_refused = 0 < next(numbers) <= 40
+        return refuse(400, "flagged") if is_refused else Reply(200, [0.7, *well(asked).pieces])
+
+    with ScriptedEndpoint(chat) as endpoint:
+        engine = ServerConfig(urls=(endpoint.url,))
+        found = caption([photos[0].read_bytes()] * 70, engine=engine, config=CONFIG)
+
+    assert [True] * 30 + [False] * 40 == sorted((each.failure is None for each in found), reverse=True)
 
 
 def test_what_is_asked_can_be_said_in_place_of_a_jobs_own_prompt(

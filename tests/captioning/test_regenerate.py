@@ -77,6 +77,18 @@ def test_an_unusable_answer_is_asked_again_with_other_sampling() -> None:
     assert requests == once_more
 
 
+def test_tokens_of_answers_that_were_not_taken_count() -> None:
+    """They were paid for, as its attempts were."""
+    answer, _ = asked(
+        said("", prompt_tokens=100, completion_tokens=3),
+        said(GOOD_EN, "length", prompt_tokens=100, completion_tokens=9),
+        said(GOOD_EN, prompt_tokens=100, completion_tokens=20),
+    )
+    completion = answer.completion
+
+    assert (3, 300, 32) == (completion.attempts, completion.prompt_tokens, completion.completion_tokens)
+
+
 def test_of_unusable_answers_the_least_bad_is_kept() -> None:
     """For the filter to judge; the number of times is bounded."""
     answer, requests = asked(said(GOOD_ZH), said(GOOD_EN, "length"), said(""))

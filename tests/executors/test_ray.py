@@ -2,15 +2,25 @@
 
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import ray
 
 from tests.support.ray_nodes import RayNodes
 from triptych.errors import SetupError
 from triptych.executors import Each, in_order
 from triptych.executors.actor_worker import DRIVER
+
+
+def says_where(name: str) -> Callable[[float], str]:
+    def on(seconds: float) -> str:
+        time.sleep(seconds)
+        return str(ray.get_runtime_context().get_node_id())
+
+    return on
 
 
 def repeats(name: str) -> Callable[[bytes], bytes]:
@@ -32,6 +42,17 @@ def test_what_is_large_goes_through_the_shared_folder_and_is_gone_afterwards(
         assert large == [first, *results]
         assert len([*tmp_path.glob("shared/*.pickle")]) < len(large)  # the set-up, and what was copied
     assert not (tmp_path / "shared").exists()
+
+
+def test_no_more_workers_than_are_wanted_on_as_many_nodes(ray_nodes: RayNodes, tmp_path: Path) -> None:
+    """One ends; another takes its place, and no further ones come."""
+    with (
+        ray_nodes.open(tmp_path / "shared", cpus_per_worker=0.25) as cluster,
+        cluster.open_executor("a", Each(says_where), purpose="says where", most=2) as executor,
+    ):
+        assert 16 == cluster.room
+        assert 2 == len(set(in_order(executor, [0.5] * 6)))
+        assert 2 == executor.workers
 
 
 def test_nodes_without_the_labels_or_the_room_are_named(ray_nodes: RayNodes, tmp_path: Path) -> None:

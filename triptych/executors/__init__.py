@@ -119,12 +119,14 @@ class OpenExecutor(Protocol):
         ahead: int = 1,
         gpus: float = 0,
         across_nodes: bool = False,
+        most: int | None = None,
     ) -> AbstractContextManager[Executor]:
         """``names`` are those of the workers, one each, such as devices; on a cluster there are as many
         workers as there is room for, and names come again. ``purpose`` says what they do, for messages:
         "embeds images". ``ahead``: units that a worker gets before it asks for them. ``gpus``: of a cluster's
         node, for each worker alone. ``across_nodes``: a server that the worker starts takes them through Ray,
-        of one node or several, and finds them by $PLACED_GPUS."""
+        of one node or several, and finds them by $PLACED_GPUS. ``most``: so many workers of a cluster at
+        most, spread over its nodes."""
 
 
 class Cluster(Protocol):

@@ -45,6 +45,7 @@ class LocalExecutor:
         ahead: int = 1,
         gpus: float = 0,
         across_nodes: bool = False,
+        most: int | None = None,
     ) -> None:
         self._set_up, self._purpose, self._ahead = set_up, purpose, ahead
         self._names = list(names)

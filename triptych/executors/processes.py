@@ -1,4 +1,4 @@
-"""How many processes are worth starting, and starting those that an interruption is not for.
+"""What a process may use, and starting those that an interruption is not for.
 
 Comes in: a block that starts some. Goes out: nothing. Not its job: ending them; their parent does.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import signal
 import threading
 from collections.abc import Iterator
@@ -16,6 +17,14 @@ from multiprocessing import resource_tracker
 def core_count() -> int:
     """Processor cores that this process may use."""
     return len(os.sched_getaffinity(0))
+
+
+def allow_open_files() -> None:
+    """As many as this process may allow itself. Shells give 1,024, and each connection is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 @contextlib.contextmanager

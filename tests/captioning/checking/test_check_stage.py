@@ -130,6 +130,27 @@ def test_what_failed_is_asked_again_by_the_next_command(checked: Checked) -> Non
     assert {"A ball lies beside it."} == {statement(asked) for asked in endpoint.asked}
 
 
+@pytest.mark.parametrize("reply", [say(""), refuse(413, "too large")])
+def test_a_checker_whose_answers_are_of_no_use_ends_the_command(checked: Checked, reply: Reply) -> None:
+    """Also after good ones; the same command asks for what is missing."""
+    with ScriptedEndpoint() as endpoint:
+        endpoint.chat = lambda asked: answer("yes") if len(endpoint.asked) <= 7 else reply
+        with pytest.raises(SetupError, match=r"^checks single_en: not one of \d+ answers .* same command$"):
+            checked.check(endpoint, max_in_flight=1)
+        assert [None] * 7 == [row.failure for row in checked.rows("single_en")]
+        endpoint.chat = denies_red
+        assert 0 == checked.check(endpoint)["single_en"].missing
+
+
+def test_what_a_checker_refuses_again_ends_nothing(tmp_path: Path) -> None:
+    """More of them than would end a command, with nothing else to ask."""
+    checked = Checked(make_small_run(tmp_path), {"single_en": "A dog. It is red. It is red too. A ball."})
+    with ScriptedEndpoint(lambda a: refuse(413, "no") if "red" in words(a) else answer("yes")) as endpoint:
+        first, again = (checked.check(endpoint, max_in_flight=1)["single_en"] for _ in range(2))
+
+    assert 26 == first.missing == again.missing
+
+
 def test_another_caption_is_checked_anew(checked: Checked) -> None:
     """Answers on the one before don't count for it."""
     with ScriptedEndpoint(denies_red) as endpoint:

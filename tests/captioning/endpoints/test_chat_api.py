@@ -59,6 +59,7 @@ LINES = b"".join(json.dumps(each).encode() + b"\n" for each in (piece("A red"), 
 EVENTS = events(piece("A red"), piece(" kite.", "stop"))
 KITE = piece("A kite.")
 THOUGHTS = [{"type": "thinking", "text": "hm"}, {"type": "text", "text": "A kite."}]
+GEMINI = {"parts": [{"text": "hm", "thought": True}, {"text": "A kite."}]}
 NO_LIST = {"choices": {"message": {"content": "A kite."}, "finish_reason": "stop"}}
 HALVES = (
     b'data: {"choices":[{"delta":{"content":"A \\ud83e"}}]}\n\n'
@@ -84,6 +85,9 @@ HALVES = (
         (whole({"content": [{"type": "text", "text": {"value": "A kite."}}]}), "A kite."),
         (whole({"content": {"parts": [{"text": "A "}, {"text": "kite."}]}}), "A kite."),
         (whole({"content": THOUGHTS}), "A kite."),
+        (whole(GEMINI), "A kite."),
+        (whole({"content": GEMINI}), "A kite."),
+        (events({"choices": [{"delta": GEMINI}]}), "A kite."),
         (whole({"content": ""}, text="A kite."), "A kite."),
         (whole({"content": None}), ""),
         (json.dumps(NO_LIST).encode(), "A kite."),
@@ -110,6 +114,8 @@ def test_forms_of_an_answer_that_leave_no_doubt(content: bytes, text: str) -> No
         {"thinking_blocks": [{"thinking": "hm"}]},
         {"analysis": "hm"},
         {"provider_specific_fields": {"reasoning": "hm"}},
+        {"content": THOUGHTS[:1]},
+        {"parts": GEMINI["parts"][:1]},
     ],
 )
 def test_what_is_thought_in_a_field_of_its_own_is_seen_and_not_taken(message: dict[str, object]) -> None:
@@ -127,10 +133,18 @@ def test_a_piece_of_json_that_cannot_be_read_is_not_passed_over() -> None:
 
 
 def test_an_answer_that_was_whole_when_the_connection_broke_counts() -> None:
-    """Good answers aren't thrown away."""
+    """Good answers aren't thrown away, however they end."""
     said = read_answer(200, events(piece("A red kite.", "stop"), end=b""), URL, cut="reset")
+    done = read_answer(200, events(piece("A red kite.")), URL, cut="reset")
 
     assert ("A red kite.", "stop") == (said.text, said.finish_reason)
+    assert ("A red kite.", "") == (done.text, done.finish_reason)
+
+
+def test_an_answer_that_was_cut_behind_a_first_count_is_none() -> None:
+    """Some gateways count the prompt's tokens before the words come."""
+    with pytest.raises(Transient, match="reset"):
+        read_answer(200, events(USAGE, piece("A red"), end=b""), URL, cut="reset")
 
 
 @pytest.mark.parametrize(
@@ -165,6 +179,45 @@ def test_anything_else_is_the_fault_that_it_is(status: int, content: bytes, kind
         read_answer(status, content, URL)
 
     assert kind is raised.type
+
+
+def event_error(document: object) -> bytes:
+    return b"event: error\n" + events(document)
+
+
+LIMITED = {"message": "slow down", "code": 429}
+LONG = "Input length (9000) must be smaller than the model context length (8192)."
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "words"),
+    [
+        (event_error({"error": LIMITED}), NotNow, "slow down"),
+        (event_error({"error": {"error": LIMITED}}), NotNow, "slow down"),
+        (event_error({"error": "slow down", "code": 429}), NotNow, "slow down"),
+        (event_error({"error": {"message": LONG, "code": 400}}), TooLong, LONG),
+        (event_error({"type": "error", "error": {"type": "overloaded_error"}}), Unavailable, "503"),
+        (event_error({"detail": "engine died"}), Transient, "engine died"),
+        (events({"type": "error", **LIMITED}), NotNow, "slow down"),
+        (events({"error": {"code": "rate_limit_exceeded", "message": "slow down"}}), NotNow, "429"),
+        (events({"error": {"type": "too_many_requests", "message": "slow down"}}), NotNow, "429"),
+        (events({"error": {"status": "RESOURCE_EXHAUSTED"}}), NotNow, "429"),
+        (events({"error": {"code": "server_overloaded"}}), Unavailable, "503"),
+        (events({"error": "Model is overloaded", "error_type": "overloaded"}), Unavailable, "Model is"),
+        (events({"error": True, "message": "engine died"}), Transient, "engine died"),
+        (events({"error": {"message": LONG, "code": 429}}), NotNow, "429"),
+        (events({"error": {"message": LONG, "code": "504"}}), Transient, "504"),
+    ],
+)
+def test_errors_in_a_200_keep_their_code_and_words(
+    content: bytes, kind: type[RequestError], words: str
+) -> None:
+    """However they are wrapped, and where the code is a word. A code decides before the words do."""
+    with pytest.raises(RequestError) as raised:
+        read_answer(200, content, URL)
+
+    assert kind is raised.type
+    assert words in str(raised.value)
 
 
 @pytest.mark.parametrize(

@@ -353,6 +353,8 @@ def test_what_an_endpoint_takes_is_learned_from_one_request_before_the_others() 
         "seed: Extra inputs are not permitted",
         "Unsupported parameter(s): seed",
         "不支持的参数：seed",
+        "This model does not support seed",
+        "seeds of 7 and higher: seed not supported",
     ],
 )
 def test_a_field_is_left_out_in_whatever_words_it_is_refused(words: str) -> None:
@@ -383,3 +385,39 @@ def test_bounds_that_exclude_each_other_cost_neither() -> None:
     assert dialect.learn("'max_tokens', 'max_completion_tokens' and 'seed' cannot both be set")
     body = json.loads(dialect.body(MODEL, REQUEST))
     assert "seed" not in body and "max_tokens" in body
+
+
+@pytest.mark.parametrize("words", ["invalid request", "With this model logprobs are not supported"])
+def test_probabilities_that_are_refused_are_left_out(words: str) -> None:
+    """Also where the refusal names no field: a trial has what the refused request had."""
+    asks = msgspec.structs.replace(REQUEST, top_logprobs=5)
+    script = unless(lambda body: "logprobs" not in body, lambda _: refuse(400, words))
+    with ScriptedEndpoint(script) as endpoint:
+        completion = ask(endpoint, request=asks)
+
+    assert (None, CAPTION) == (completion.failure, completion.text)
+    assert "top_logprobs" in endpoint.asked[0].body
+    assert "logprobs" not in endpoint.asked[-1].body
+    assert 0.7 == endpoint.asked[-1].body["temperature"]
+
+
+def test_a_trial_costs_a_job_none_of_its_fields() -> None:
+    """TGI takes a top_p of 0.9, and refuses 1, which a trial of greedy answers would have."""
+    bad = refuse(400, "cannot identify image file")
+    with ScriptedEndpoint() as endpoint:
+        endpoint.chat = lambda asked: bad if len(endpoint.asked) == 1 else _tgi(asked)
+        engine = ServerEngine(ServerConfig(urls=(endpoint.url,)))
+        completions = [engine.caption([REQUEST])[0] for _ in range(2)]
+        engine.close()
+
+    assert [True, False] == [each.failure is not None for each in completions]
+    assert [0.9, 0.9, 0.9] == [asked.body.get("top_p") for asked in endpoint.asked]
+
+
+@pytest.mark.parametrize("stream", [False, None])
+def test_without_a_stream_there_are_no_options_of_it(stream: bool | None) -> None:
+    """OpenAI refuses them then; who names them gets them."""
+    named = {"stream": stream, "stream_options": {"include_usage": False}}
+
+    assert "stream_options" not in json.loads(Dialect({"stream": stream}).body(MODEL, REQUEST))
+    assert named["stream_options"] == json.loads(Dialect(named).body(MODEL, REQUEST))["stream_options"]

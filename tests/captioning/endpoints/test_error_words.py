@@ -66,7 +66,31 @@ TOO_LONG = {
     "no room": "not enough context for this prompt",
     "full": "context window full",
     "over": "the prompt is over the model's context window",
+    "with what to do": "Your prompt is too long; please shorten it and try again",
+    "an image": "Request too large. Try again with a smaller image",
+    "a model that takes few": "The model takes at most 4096 tokens, the prompt has more than that",
 }
+OTHER_LIMITS = [
+    '{"error":"context deadline exceeded"}',
+    "net/http: request canceled (Client.Timeout exceeded while awaiting headers)",
+    "request body read time-out exceeded",
+    "time limit exceeded while generating tokens",
+    "exceeded the maximum generation time for this prompt",
+    "generation of tokens exceeded 60 seconds",
+    "request took too long",
+    "queue length exceeds limit",
+    "too many pending prompts",
+    "concurrent request limit of this context exceeded",
+    "Max retries exceeded with url: /v1/chat/completions (prompt)",
+    "Too many tokens, please wait before trying again",
+    "Too many tokens in the batch, try again shortly",
+    "ThrottlingException: too many tokens",
+    "Rate_limit_exceeded: too many tokens",
+    "Token limit reached: your plan exceeded",
+    "Daily token limit reached",
+    "this prompt exceeds your credits",
+    "请求超时，输入长度超过",
+]
 REFUSED = [
     "cannot identify image file",
     "At most 1 image(s) may be provided in one request.",
@@ -108,6 +132,13 @@ def test_other_refusals_are_not_too_long(words: str) -> None:
     assert Refused is type(fault(400, words, "http://host/v1"))
 
 
+@pytest.mark.parametrize("status", [400, 403, 500])
+@pytest.mark.parametrize("words", OTHER_LIMITS)
+def test_what_exceeds_another_limit_is_not_too_long(words: str, status: int) -> None:
+    """A time, a queue, a rate, a plan: half the tiles would be sent for nothing."""
+    assert (Transient if status == 500 else Refused) is type(fault(status, words, "http://host/v1"))
+
+
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
@@ -119,6 +150,7 @@ def test_other_refusals_are_not_too_long(words: str) -> None:
         (502, Transient),
         (501, Refused),
         (405, Refused),
+        (402, Refused),
     ],
 )
 def test_statuses_whatever_is_said(status: int, kind: type[RequestError]) -> None:

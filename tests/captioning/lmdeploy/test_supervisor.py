@@ -135,6 +135,20 @@ def test_no_server_is_left_when_the_run_is_killed(notes: Path, tmp_path: Path) -
     assert until(lambda: not any(map(is_alive, pids(notes))))
 
 
+def test_requests_wait_for_a_restart_as_long_as_for_the_start_and_lines_are_said(
+    notes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though patience with other endpoints is shorter."""
+    monkeypatch.setattr(command, "SERVE", STAND_IN)
+    said: list[str] = []
+    limits = RequestLimits(patience_s=5.0)
+    engine = LmdeployEngine("some/model", LmdeployConfig(), limits, tmp_path / "logs", said.append)
+    engine.close()
+
+    assert engine._patience_s > LmdeployConfig().startup_timeout_s
+    assert said.append == engine._say
+
+
 def test_a_server_that_never_serves_ends_the_start(
     notes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

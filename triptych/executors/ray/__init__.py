@@ -90,10 +90,12 @@ class RayCluster:
         ahead: int = 1,
         gpus: float = 0,
         across_nodes: bool = False,
+        most: int | None = None,
     ) -> AbstractContextManager[RayExecutor]:
         """See OpenExecutor."""
+        names, folder = list(names), self._folder
         return RayExecutor(
-            self._nodes, list(names), set_up, purpose, ahead, gpus, across_nodes, self._folder, self._say
+            self._nodes, names, set_up, purpose, ahead, gpus, across_nodes, most, folder, self._say
         )
 
 

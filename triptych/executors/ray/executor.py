@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any, Self
 
@@ -48,12 +49,13 @@ class RayExecutor:
         ahead: int,
         gpus: float,
         across_nodes: bool,
+        most: int | None,
         folder: Path,
         say: Callable[[str], None],
     ) -> None:
         self._nodes, self._names, self._set_up, self._purpose = nodes, names, set_up, purpose
         self._ahead, self._gpus, self._folder, self._say = ahead, gpus, folder, say
-        self._across_nodes = across_nodes
+        self._across_nodes, self._most = across_nodes, most
         self._workers: dict[Any, Actor] = {}
         """By the reference to their next messages."""
         self._deaths: Counter[str] = Counter()
@@ -157,7 +159,8 @@ class RayExecutor:
         if not now and time.monotonic() - self._looked_at < NODES_EVERY_S:
             return len(self._workers)
         self._looked_at = time.monotonic()
-        for node in self._free_places():
+        left = None if self._most is None else max(0, self._most - len(self._workers))
+        for node in islice(self._free_places(), left):
             worker = self._begun(node)
             self._workers[worker.next_messages()] = worker
         if any(worker.is_ready for worker in self._workers.values()):
@@ -169,16 +172,20 @@ class RayExecutor:
         return len(self._workers)
 
     def _free_places(self) -> Iterator[Node]:
-        """The node of each worker that there is room for and that isn't there."""
+        """The node of each worker that there is room for and that isn't there, node by node in turns."""
         taken_by_node = Counter(worker.node.id for worker in self._workers.values())
         nodes = self._nodes.there()
         if self._across_nodes:
             places = [(SEVERAL_NODES, int(sum(node.gpus for node in nodes) / self._gpus))]
         else:
             places = [(node, self._nodes.places(node, self._gpus)) for node in nodes]
-        for node, count in places:
-            if self._deaths[node.id] < MAX_DEATHS:
-                yield from [node] * (count - taken_by_node[node.id])
+        free = [
+            [node] * (count - taken_by_node[node.id])
+            for node, count in places
+            if self._deaths[node.id] < MAX_DEATHS
+        ]
+        for turn in zip_longest(*free):
+            yield from filter(None, turn)
 
     def _begun(self, node: Node) -> Actor:
         name = self._names[self._started % len(self._names)]

@@ -1,0 +1,88 @@
+"""Which endpoint gets a request while another asks to be left alone."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from tests.captioning.endpoints.test_dialects import REQUEST
+from tests.support.scripted_endpoint import CAPTION, Asked, Reply, ScriptedEndpoint, say, well
+from triptych.captioning.engines import RequestLimits
+from triptych.captioning.engines.config import ServerConfig
+from triptych.captioning.engines.openai_server import ServerEngine
+
+RETRY_AFTER_S = 3.0
+
+
+def spent(_: Asked) -> Reply:
+    """It has had enough for now."""
+    return Reply(429, [b"{}"], {"Retry-After": f"{RETRY_AFTER_S:g}"})
+
+
+def slow(asked: Asked) -> Reply:
+    """It takes a while."""
+    return Reply(200, [0.02, *say(CAPTION).pieces])
+
+
+def caption(count: int, threads: int, *endpoints: ScriptedEndpoint) -> float:
+    """Have so many captions made; returns the seconds that it took."""
+    engine = ServerEngine(
+        ServerConfig(urls=tuple(each.url for each in endpoints)),
+        limits=RequestLimits(max_in_flight=4),
+        first_pause_s=0.01,
+    )
+    began = time.monotonic()
+    with ThreadPoolExecutor(threads) as pool:
+        completions = list(pool.map(lambda _: engine.caption([REQUEST])[0], range(count)))
+    took_s = time.monotonic() - began
+    engine.close()
+    assert [None] * count == [completion.failure for completion in completions]
+    return took_s
+
+
+def test_an_endpoint_that_asks_to_be_left_alone_holds_up_nobody() -> None:
+    """Another one serves: what was refused is sent there at once, and nothing more is sent in vain."""
+    with ScriptedEndpoint(spent) as limited, ScriptedEndpoint(slow) as healthy:
+        took_s = caption(60, 6, limited, healthy)
+
+    assert took_s < RETRY_AFTER_S
+    assert len(limited.asked) <= 4
+    assert 60 == len(healthy.asked)
+
+
+def test_it_is_asked_again_when_the_time_has_passed() -> None:
+    """Also where requests wait in line for the other one."""
+    with (
+        ScriptedEndpoint() as limited,
+        ScriptedEndpoint(lambda _: Reply(200, [8.0, *say("").pieces])) as hangs,
+    ):
+        limited.chat = lambda asked: spent(asked) if len(limited.asked) == 1 else well(asked)
+        engine = ServerEngine(
+            ServerConfig(urls=(limited.url, hangs.url)),
+            limits=RequestLimits(max_in_flight=1),
+            first_pause_s=0.01,
+        )
+        began = time.monotonic()
+        with ThreadPoolExecutor(3) as pool:
+            for _ in range(3):
+                pool.submit(engine.caption, [REQUEST])
+            while len(limited.asked) < 3:
+                time.sleep(0.01)
+            took_s = time.monotonic() - began
+            engine.drop()
+        engine.close()
+
+    assert RETRY_AFTER_S <= took_s < 8.0
+
+
+def test_where_all_ask_to_be_left_alone_the_first_whose_time_has_passed_is_asked() -> None:
+    """And none before."""
+    with ScriptedEndpoint() as one, ScriptedEndpoint() as other:
+        for endpoint, seconds in ((one, "1"), (other, "30")):
+            endpoint.chat = lambda asked, it=endpoint, s=seconds: (
+                Reply(429, [b"{}"], {"Retry-After": s}) if len(it.asked) == 1 else well(asked)
+            )
+        took_s = caption(1, 1, one, other)
+
+    assert 1.0 <= took_s < 5.0
+    assert [2, 1] == [len(one.asked), len(other.asked)]

@@ -3,8 +3,8 @@
 Comes in: a pool, the tokenizer, the prompts for checks. Goes out: ``StatementBatch``es, of whose statements
 each word is labelled, and ``CaptionBatch``es whose answers are "yes" or "no". A statement is a sentence of a
 caption, as captions are cut into statements when they are checked: of a single image's caption, or of a
-set's, about this image or about what all share. An untrue one has another colour, or that of another thing,
-thing, place, count or theme, or was said of another image.
+set's, about this image or about what all share. An untrue one has another colour, thing, place, count or
+theme, a colour or a kind that the thing beside it has, or was said of another image.
 """
 
 import itertools
@@ -31,7 +31,7 @@ ROW_TOKENS = 288
 IMAGES_A_CHECK_BATCH = 16
 CHECKS_AN_IMAGE = 4
 UNTRUTHS = {
-    "colour": 2, "exchanged colours": 4, "thing": 3, "place": 2, "other image": 2, "count": 1, "theme": 1,
+    "colour": 2, "copied": 8, "thing": 3, "place": 2, "other image": 2, "count": 1, "theme": 1,
 }  # fmt: skip
 """Kinds, and how often each is drawn: those that are learnt last, or that a captioner makes, more often."""
 UNKNOWN = -1
@@ -97,10 +97,11 @@ class CheckBatches:
 
     def __init__(self, pool: ScenePool, tokenizer: Tokenizer) -> None:
         self._pool, self._tokenizer = pool, tokenizer
+        self._weights = list(itertools.accumulate(len(scene.things) ** 2 for scene in pool.scenes))
 
     def statements(self, rng: Random, true_share: float = 0.5) -> StatementBatch:
         """All of an image in one language; about ``true_share`` of them true."""
-        images = rng.sample(range(len(self._pool.scenes)), IMAGES_A_STATEMENT_BATCH)
+        images = self._images(rng, IMAGES_A_STATEMENT_BATCH)
         rows = []
         for index in images:
             language, row = rng.choice(ASKED_IN), list[Token]()
@@ -118,13 +119,17 @@ class CheckBatches:
     def checks(self, rng: Random) -> CaptionBatch:
         """One image and one question a sequence, in either language."""
         rows: list[Row] = []
-        for index in rng.sample(range(len(self._pool.scenes)), IMAGES_A_CHECK_BATCH):
+        for index in self._images(rng, IMAGES_A_CHECK_BATCH):
             for _ in range(CHECKS_AN_IMAGE):
                 language = rng.choice(ASKED_IN)
                 check, encoded = self._draw(index, language, rng)
                 answer = check_prompt(language).answers["yes" if check.is_true else "no"][0]
                 rows.append(Row(encoded.ids, answer, [index]))
         return stack(rows, self._tokenizer)
+
+    def _images(self, rng: Random, count: int) -> list[int]:
+        """Pool indices; those of many things, which are told apart last, more often."""
+        return rng.choices(range(len(self._pool.scenes)), cum_weights=self._weights, k=count)
 
     def _draw(
         self, index: int, language: str, rng: Random, true_share: float = 0.5

@@ -52,6 +52,7 @@ PROMPT_WEIGHT = 4000
     type=click.Path(path_type=Path, exists=True),
     help="Model folder whose weights are trained on: a CLIP's of the text tower alone.",
 )
+@click.option("--peak-rate", type=float, help="Learning rate after the warm-up.")
 @click.option("--resume", is_flag=True, help="Go on from the last checkpoint in the cache folder.")
 def main(
     model: str,
@@ -64,6 +65,7 @@ def main(
     threads: int,
     seed: int,
     begun: Path | None,
+    peak_rate: float | None,
     resume: bool,
 ) -> None:
     """Train MODEL from a seed on scenes that ``triptych.demo`` draws."""
@@ -88,7 +90,7 @@ def main(
     else:
         course = CheckerCourse(pool, tokenizer, begun or MODELS / FOLDERS["captioner"])
         rate = PEAK_RATE_WHEN_BEGUN
-    train(course, budget, folder, peak_rate=rate, resume=resume)
+    train(course, budget, folder, peak_rate=peak_rate or rate, resume=resume)
 
 
 def _tokenizer(pool: ScenePool, path: Path) -> Tokenizer:

@@ -103,14 +103,12 @@ def turned(scene: Scene, family: Sequence[Scene], rng: Random, kind: str) -> Sce
         if not free:
             return None
         things[at] = msgspec.structs.replace(thing, kind=rng.choice(free))
-    elif kind == "exchanged colours":
-        others = [n for n, each in enumerate(things) if each.colour != thing.colour]
-        if not others:
-            return None
-        to = rng.choice(others)
-        things[at] = msgspec.structs.replace(thing, colour=things[to].colour)
-        if rng.random() < 0.5:  # else one thing has the colour of the other, too
-            things[to] = msgspec.structs.replace(things[to], colour=thing.colour)
+    elif kind == "copied":  # from the thing beside it: a captioner confuses the two
+        to = rng.choice([n for n in (at - 1, at + 1) if 0 <= n < len(things)])
+        what = rng.choice(("colour", "kind"))
+        things[at] = msgspec.structs.replace(thing, **{what: getattr(things[to], what)})
+        if rng.random() < 0.3:  # and the other way round
+            things[to] = msgspec.structs.replace(things[to], **{what: getattr(thing, what)})
         if taken == {(each.kind, each.colour) for each in things}:
             return None
     elif kind == "place":

@@ -97,7 +97,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_a_runs_own_file_outlives_a_changed_report_and_a_crash(tmp_path: Path) -> None:
-    """Lines on another report are counted beside, one that was cut short is passed over, the last one counts."""
+    """Lines on another report are counted beside, one that was cut short is passed over, the last counts."""
     path = tmp_path / STORED
     lines = [line(1, True, report="r0"), line(1, True), line(1, False), line(2, True)[:40]]
     path.write_text("\n".join(lines))

@@ -191,9 +191,7 @@ def test_a_folder_that_is_no_run(triptych: Command, tmp_path: Path) -> None:
     assert_one_line(triptych("repair", tmp_path), 1, "is not a run folder")
 
 
-def test_a_repair_that_ended_early_forgets_nothing(
-    triptych: Command, few_images: Path, run: Path
-) -> None:
+def test_a_repair_that_ended_early_forgets_nothing(triptych: Command, few_images: Path, run: Path) -> None:
     """The stage stays finished until all is moved, so what is left is damaged still."""
     for name in ("images/files-00000.jsonl", "embeddings/files-00000.npy"):
         flip(run / name)

@@ -164,7 +164,8 @@ def test_exports_and_pages_are_uploaded_whole(both: Both) -> None:
 
     assert run.path / "exports" / "mine" == folder
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == {
-        path.rpartition("/")[2]: files().cat_file(path) for path in files().find(f"{BUCKET}/exports/mine")
+        path.rpartition("/")[2]: files().cat_file(path)
+        for path in files().find(f"{BUCKET}/exports/mine")
         if not path.endswith("/")
     }
     with (

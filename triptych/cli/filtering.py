@@ -42,7 +42,8 @@ if TYPE_CHECKING:
     "verdicts_file",
     type=options.FILE,
     metavar="FILE",
-    help="People's verdicts, from the report: they have the last word on each caption. RUN remembers where the file is.",
+    help="People's verdicts, from the report: they have the last word on each caption. RUN remembers the"
+    " file's place.",
 )
 @options.settings("verdicts")
 def filter_(
@@ -61,8 +62,8 @@ def filter_(
 
     A row of FILE.jsonl is {"id", "job", "text", "images", "finish_reason"}; images is their number (1 if
     left out). It may be gzip, and one JSON array. Its verdicts {"id", "keep", "reason", "scores"} go to
-    --out, in the same order; those on duplicates also have "repeats", the id of the earlier caption, and a row
-    that is no caption isn't kept.
+    --out, in the same order; those on duplicates also have "repeats", the id of the earlier caption, and a
+    row that is no caption isn't kept.
     """
     flags = flags_of(assignments, cluster=cluster)
     if accept:

@@ -48,9 +48,7 @@ def refuse_unwritable(url: str) -> None:
     _names_in(url)
 
 
-def push(
-    folder: Path, url: str, names: Sequence[str], say: Callable[[str], None], *, private: bool
-) -> str:
+def push(folder: Path, url: str, names: Sequence[str], say: Callable[[str], None], *, private: bool) -> str:
     """Upload the files ``names`` of ``folder`` as a dataset of the hub, which is made if it isn't there.
 
     Returns its address. What other files are there, as those of an earlier push, stays, and is said.

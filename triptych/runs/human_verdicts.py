@@ -75,8 +75,8 @@ class VerdictsFile(NamedTuple):
 
 
 def read_verdicts(path: Path, report: str | None = None) -> VerdictsFile:
-    """Of all reports, or of ``report`` alone. In a run's own file a line that a crash cut short is passed over,
-    and of two verdicts the later line counts.
+    """Of all reports, or of ``report`` alone. In a run's own file a line that a crash cut short is passed
+    over, and of two verdicts the later line counts.
 
     Raises UsageError where the file can't be read, a line isn't a verdict, two lines contradict each other
     without a time that tells which came later, or there is none at all, or none on ``report``.

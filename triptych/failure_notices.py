@@ -35,7 +35,7 @@ _EN = _Words(
     # Whoever can't, can't do any of these; what merely isn't done may be said of things: "does not open".
     refuses=re.compile(
         rf"\b(?:{_CAN_NOT} {_FILL}(?:{_TELL}|access|complet|creat|decod|display|fulfil|load|look at|open(?:ed| the (?:image|file|pic))"
-        rf"|pars|process|produc|render|retriev|return|support)|(?:not|never) (?:\w+ ){{0,3}}to {_FILL}(?:{_TELL})"
+        rf"|pars|process|produc|render|retriev|return|support)|did ?n(?:o|['’])t come through|(?:not|never) (?:\w+ ){{0,3}}to {_FILL}(?:{_TELL})"
         rf"|{_IS_NOT} {_FILL}(?:{_TELL}|access to the (?:image|pic|photo|visual)|arrive(?!d)|available|decoded|displayed(?! (?:at|in|on) )"
         r"|feasible|load(?:ed)?\b|possible|retriev|suitable|support(?:ed\b(?! by)| image))"
         rf"|no (?:\w+ ){{0,2}}{_TOLD}\w* (?:\w+ ){{0,2}}(?:is|are|was|were|be|has|have|can|could|available|for|to|between)\b"
@@ -63,9 +63,9 @@ _EN = _Words(
 )
 _ZH = _Words(
     refuses=re.compile(
-        "(?:无法|[不未没]能|难以|无从|不(?:便|再|会|予|作|做|对(?!称)|进行))[^，。；]{0,12}?"
+        "(?:无法|[不未没]能|难以|很难|无从|不(?:便|再|会|予|作|做|对(?!称)|进行))[^，。；]{0,12}?"
         "(?:描述(?!的)|展示(?!.{0,6}全貌)|加载|显示|处理|分析|提供|生成|产生|解析|读取|访问|获取|[收得]到|看到(?:任何)?(?:图|照|内容)|检测到|给出|[作做]出|说明|评论|判断[图画照]"
-        "|比较|谈起|返回|执行|打开(?=[，。；图文链该此]|$)|支持|具备|可用)"
+        "|识别(?=[，。图照内]|$)|比较|谈起|返回|执行|打开(?=[，。；图文链该此]|$)|支持|具备|可用)"
         "|(?:不|未(?!来)能?)(?:描述(?!的)|加载|分析|提供|生成|产生|解析|读取|访问|获取|收到|检测到|给出|[作做]出|评论|返回|执行|支持|通过|具备|可用)"
         "|任务未能?完成|未成功传输|没有(?:任何内容|可[以供]|收到|得到|检测到|生成|返回|产生)"
     ),

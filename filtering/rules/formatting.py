@@ -140,9 +140,9 @@ _LEADS_A_LINE = re.compile(
 _LABEL = re.compile(
     r"\s*[*#\"“(（\s]{0,4}(?:(?:[\w'’-]+ ){0,3}(?:descriptions?|captions?|answer|output|response|result|summary|paragraph|title|reasoning"
     r"|thoughts?|thinking|analysis|observations?|conclusion|assistant|model|gpt\S{0,6}|ai|bot|task|alt text|prompt)"
-    r"(?: (?:of|for) (?:the |this )?(?:image|picture|photo)| \([\w ]{1,20}\))?|(?:image|picture|photo|file ?(?:name)?|path|final|step \d)"
+    r"(?: (?:of|for) (?:the |this )?(?:image|picture|photo)| \([\w ]{1,20}\)| would be)?|(?:image|picture|photo|file ?(?:name)?|path|final|draft|text|step \d)"
     r"|[^\W\d_]{0,6}(?:描述|说明|标题|回答|回复|答案|结果|答|总结|摘要|概述|分析|思考|推理|结论|模型|助手|路径|文件名?|任务|输出|第[一1]步|步骤[一1])"
-    r"(?:内容|如下)?)\s*[*)）]{0,2}\s*[:：]"
+    r"(?:内容|如下|为|是)?)\s*[*)）]{0,2}\s*[:：]"
     r"|\s*【(?!(?:图[像片]?|照片|image)\s?-?[\d一二三四五六]|第)[^【】\n]{1,12}】",
     re.IGNORECASE,
 )

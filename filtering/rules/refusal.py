@@ -43,7 +43,7 @@ _ENGLISH = Phrases(rf"""
     your image|your images|your picture|your photo|your request|your question|your questions|your instructions|your needs
     unable to assist|cannot assist|can't assist|can’t assist|unable to comply|cannot comply|can't comply|can’t comply
     cannot be provided|cannot be described|can't be provided|in this response|in this answer|word count|per the request|to the request|meet the request
-    a.i.|assistant|artificial intelligence|chatbot|vision model| ai :: \bas an? (?:[\w-]+ ){{0,3}}?(?:ai|a\.i\.|assistant|vision model|artificial intelligence|chatbot)\b
+    a.i.|assistant|artificial intelligence|chatbot|model|captioning| ai :: \bas an? (?:[\w-]+ ){{0,3}}?(?:ai|a\.i\.|assistant|(?:vision|multimodal|captioning) (?:model|system)|artificial intelligence|chatbot)\b
     sorry|apologi|regret :: \b(?:sorry|apologies),? (?:but|for|i)\b|\bwe (?:are sorry|apologi[sz]e|regret)
     unfortunately :: \bunfortunately,? (?:i|we|it is not possible|the {_IMAGE} (?:could|can|did|is)|no (?:image|description)|there is no (?:image|way))
     able to|cannot|can't|can’t|impossible to :: \b{_CANNOT} (?:view|see|process|access|display|open|load|describe|generate|analy[sz]e|provide|identify) {_WHAT}\b
@@ -62,7 +62,11 @@ _ENGLISH = Phrases(rf"""
     {_ANSWERS} :: \b(?:below|following|above) is (?:[\w-]+ ){{0,5}}?{_ANSWER}|\bfollowing (?:is )?(?:a |the )?{_ANSWER}
     {_ANSWERS} :: \b(?:this|the|the above|the previous) (?:\w+ )?{_ANSWER} (?:above |below |provided |given )?{_SAYS_OF_IT}
     {_ANSWERS} :: \b(?:end of|rewritten|revised|updated) (?:the )?{_ANSWER}
-    note|disclaimer|remark|important :: (?:^|[.!(*]\s*)(?:note|disclaimer|important|remark)\s*:|\bnote that (?:this|the|i\b|my)
+    describe|write|provide|give|generate|tell me :: ^(?:please )?(?:describe|write|provide|give|generate|tell me about) (?:[\w-]+ ){{0,5}}?(?:{_ANSWERS}|{_IMAGE})\b
+    the prompt|the question|the instruction :: \bthe (?:prompt|question|instructions?) (?:asks?|says?|requires?|wants?)\b|\bresponse to the (?:prompt|question|instructions?)\b
+    analyzing|analysing|reviewing|examining :: (?:^|[.!]\s*)(?:upon|after|by) (?:analy[sz]ing|reviewing|examining) the {_IMAGE}
+    wait, :: (?:^|[.!]\s*)wait,
+    note|disclaimer|remark|important|source:|total words|credit :: (?:^|[.!(*]\s*)(?:note|disclaimer|important|remark|source|total words|(?:{_IMAGE} )?credits?)\s*:|[.!]\s*{_IMAGE} by [^.]{{3,60}}[.]?$|\bnote that (?:this|the|i\b|my)
     generated|concludes :: (?:^|[.!?]\s*)(?:(?:this |the )?{_ANSWER} (?:was |is )?)?generated (?:by|with)\b|\bconcludes (?:the|this|my) {_ANSWER}\b
     http :: \b(?:visit|see|refer to|click|source|credits?|available (?:at|from)|more (?:at|information)|link)\b[^.!?]{{0,20}}https?://
     translat :: (?:^|[(.!?]\s*)(?:(?:english|chinese) )?translat(?:ion|ed)(?: \w+){{0,4}}\s*:
@@ -73,12 +77,14 @@ _CHINESE = Phrases(
     抱歉|对不起|很遗憾|非常遗憾|语言模型|语言大模型|多模态模型|多模态大模型|助手：|助手:|感谢你|谢谢你
     道歉|遗憾的是 :: 道歉[，。]|(?:^|[，。！])遗憾的是
     作为 :: 作为(?:一[个名款位种])?[^，。]{0,8}(?:人工智能|ai|模型|助手|智能体|机器人)
+    本模型|很高兴|恕|不对 :: 本模型|很高兴(?:为|能|帮)|(?:^|。)(?:恕[我难]|不对[，,])
+    描述 :: ^(?:请?(?:你|您)?用一(?:段话|句话|个段落)|详细|简要|仔细|客观)?地?描述(?:一下)?[这该此本上下][张幅面]?图|^这是一段[^，。]{0,8}描述|所有描述均
     我 :: (?<![自忘敌])我(?:们)?(?:无法|不能|没法|没有办法|难以)
     我 :: 我(?:是(?!国)|会|将|可以|能|看到|看不|认为|觉得|想|需要|为您|来(?:为|描)|很|只能|已|尚|并|没|不|猜|推|注意|建议|希望|理解|明白|愿|在(?:图|这)|把|对|的(?:描述|回答|分析)|补充|翻译|帮)
     无法 :: 无法(?:为您|提供|查看|访问|处理您|生成|满足|协助|回答|加载|显示图|识别图|识别您|直接查看|对图|获取|完成您|打开|看到(?:该?图(?![片像]?[中里])|任何(?:图|内容|信息)|您)|描述(?:图|该|这|您|具体))
     不能 :: 不能(?:为您|提供|满足|协助|生成|查看|识别(?:人|图)|对)
     您 :: (?<!欢迎)(?<!祝)您(?!好[^，。！]{0,4}字)
-    请 :: (?<![邀申聘宴约])请(?:您|提供|上传|告诉|重新|问|注意(?![安脚])|随时|稍|参考|分享|告知|发送|给出|检查|允许|放心|说明|指定|确认|忽略)
+    请 :: (?<![邀申聘宴约])请(?:您|换一?[张幅]|提供|上传|告诉|重新|问|注意(?![安脚])|随时|稍|参考|分享|告知|发送|给出|检查|允许|放心|说明|指定|确认|忽略)
     希望 :: 希望(?:这|以上|对|能帮|我|上述|能够?满足)
     没有|未 :: (?:没有|未)(?:看到|提供|上传|收到|检测到|附上|接收到|找到)(?:任何|有效|具体|相关|可用)?的?(?:图|照片)
     没有|未|无法 :: 图[片像](?:未能|无法|没有|未)(?:加载|上传|打开|提供|成功|正常|显示(?:出来|成功|[，。]|$))
@@ -88,7 +94,7 @@ _CHINESE = Phrases(
     好的|当然|没问题|明白|收到|了解|可以的|好呀|是的 :: (?:^|[。！!]|“)\s*(?:好的|当然(?:可以|了|没问题)?|没问题|明白了?|收到|了解|可以的|好呀|是的)[，,。！!：:]
     描述|段落|说明|回答 :: (?:这段|以上|上述|本|该|此|这个|上面的|这篇|本段)的?(?:图像|图片|文字|内容)?(?:描述|段落|说明|回答)[均都所]?(?:基于|仅|是(?:基|根|对|准|为)|为|避免|没有|未|旨在|严格|准确|涵盖|符合|力求|，|不含|完全|根据|只|遵循|已|来自|不)
     描述|回答 :: 注意(?:的是)?[，,：:]?[^。]{0,4}描述|(?:描述|回答)(?:完毕|结束|到此)
-    根据|按照|遵照|依照|应您|应用户 :: (?:根据|按照|遵照|应|依照)(?:您|你|用户|(?:上述|以上)?(?:要求|指令|提示词?)(?=[，,。：:]|的?(?:描述|生成|图)|$)|上述|以上要求)
+    根据|按照|遵照|依照|应您|应用户 :: (?:根据|按照|遵照|应|依照)(?:您|你|用户|所?提供的图|(?:上述|以上)?(?:要求|指令|提示词?)(?=[，,。：:]|的?(?:描述|生成|图)|$)|上述|以上要求)
     如果|如需|如有 :: 如[果需有][^。]{0,12}(?:需要|帮助|其他问题|疑问|更多|进一步)[^。]{0,14}(?:请|随时|告诉|告知|欢迎|可以|我)
     用户 :: 用户(?:要求|让|发|提供|上传|想|的问题|的图|希望|请求|需要(?:的|我|描述|一))
     你 :: 你(?:提供|上传|的图|好|可以|想|需要|发|给|要求|是否|能|所|有什么)

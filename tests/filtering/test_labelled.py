@@ -28,6 +28,7 @@ SETS = (
     "tenth_held_out",
     "eleventh_held_out",
     "twelfth_held_out",
+    "thirteenth_held_out",
     "phrasings",
 )
 NAMING_FAULTS = frozenset({"missing_image", "unknown_image"})

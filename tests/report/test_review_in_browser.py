@@ -42,7 +42,7 @@ def test_downloaded_verdicts_become_a_precision(visit: Visit, nasty_run: Shown, 
         visit.page.keyboard.press(key)
     path = tmp_path / "verdicts.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in downloaded(visit.page)), "utf-8")
-    found = precisions(read_verdicts(path, report_id(nasty_run.run)))
+    found = precisions(read_verdicts(path, report_id(nasty_run.run)).verdicts)
 
     assert {"set": (1, 1), "multi_en": (1, 1)} == {p.kind: (p.good, p.judged) for p in found[:2]}
     assert 7 == sum(p.judged for p in found)
@@ -54,6 +54,62 @@ def test_a_click_judges_too(visit: Visit) -> None:
     visit.page.locator(".card.set > header .judge.bad").click()
 
     assert [("set", "bad")] == [(row["kind"], row["verdict"]) for row in downloaded(visit.page)]
+
+
+def test_a_click_on_a_caption_makes_it_the_current_item(visit: Visit) -> None:
+    """Not the set that it is in."""
+    visit.page.locator(".card.set .caption.unit .text").first.click()
+    visit.page.keyboard.press("g")
+
+    assert [("multi_en", "good")] == [(row["kind"], row["verdict"]) for row in downloaded(visit.page)]
+
+
+@pytest.mark.parametrize(("begun", "key"), [("", "g"), ("jjgk", "b"), ("jjgk", "u"), ("jjgk", "e")])
+def test_what_a_search_hides_is_not_judged(visit: Visit, begun: str, key: str) -> None:
+    """The key leads to an item that is shown."""
+    page = visit.page
+    for each in begun:
+        page.keyboard.press(each)
+    before = downloaded(page)
+    page.get_by_role("searchbox").fill("single a.png")
+    page.locator("h1").click()
+    page.keyboard.press(key)
+
+    assert page.locator(".unit.current").is_visible()
+    assert before == downloaded(page)
+    assert 0 == page.locator("textarea").count()
+
+
+def test_arrows_scroll_a_long_text_that_has_the_focus(visit: Visit) -> None:
+    """Of a text that is shown whole they move the review."""
+    page = visit.page
+    text = page.locator(".rejected > .text").first
+    where = page.locator(".where")
+    page.keyboard.press("j")
+    before = where.inner_text()
+    text.evaluate("node => { node.style.maxHeight = '2em'; node.focus(); }")
+    page.keyboard.press("ArrowDown")
+
+    assert before == where.inner_text()
+
+    text.evaluate("node => { node.style.maxHeight = 'none'; }")
+    page.keyboard.press("ArrowDown")
+
+    assert before != where.inner_text()
+
+
+def test_the_list_of_keys_is_left_by_escape_and_by_its_button(visit: Visit) -> None:
+    """No key judges behind it."""
+    page = visit.page
+    keys = page.get_by_role("dialog", name="keys")
+    for leave in (lambda: page.keyboard.press("Escape"), keys.get_by_label("close").click):
+        for key in "?jg":
+            page.keyboard.press(key)
+        sync_api.expect(keys).to_be_visible()
+        leave()
+        sync_api.expect(keys).to_be_hidden()
+
+    assert [] == downloaded(page)
 
 
 def test_a_bad_caption_has_a_reason_and_better_words(visit: Visit) -> None:
@@ -99,6 +155,7 @@ def test_two_runs_are_compared_without_knowing_which_is_which(
         english = cards.filter(has_text="Another.")
 
         assert (13, 6) == (cards.count(), english.count())
+        assert 13 == page.locator(".pair-card a.ordinal").count()
         assert not page.locator(".whose").first.is_visible()
         assert 6 == english.locator("img").count()
 
@@ -120,7 +177,7 @@ def test_two_runs_are_compared_without_knowing_which_is_which(
 
         path = tmp_path / "v.jsonl"
         path.write_text("".join(json.dumps(row) + "\n" for row in downloaded(page)), "utf-8")
-        (found,) = precisions(read_verdicts(path, report_id(run)))
+        (found,) = precisions(read_verdicts(path, report_id(run)).verdicts)
 
         assert (f"beside: {report_id(other)}", 0, 6) == (found.kind, found.good, found.judged)
         assert [] == [each["id"] for each in Axe().run(page).response["violations"]]

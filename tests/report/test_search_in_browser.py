@@ -1,22 +1,30 @@
 """Finding cards and pictures in headless Chromium: large, on the map, by words and by chips."""
 
+import shlex
+
+import pytest
+
 from tests.support.browser import Visit
 
 
 def test_a_picture_opens_large_and_arrows_go_through_its_set(visit: Visit) -> None:
-    """Around to the first again; Escape closes; the review stays where it was."""
+    """Around to the first again, each with a line to type; Escape closes; the review stays where it was."""
     page = visit.page
     pictures = page.locator(".card.set").first.locator("img")
     names = pictures.evaluate_all("images => images.map(image => image.alt)")
     shown = page.locator(".lightbox img")
     pictures.first.click()
     where = page.locator(".where").inner_text()
+    command = page.locator(".lightbox code")
     seen = [shown.get_attribute("alt")]
+    typed = [command.inner_text()]
     for _ in names:
         page.keyboard.press("ArrowRight")
         seen.append(shown.get_attribute("alt"))
+        typed.append(command.inner_text())
 
     assert [*names, names[0]] == seen
+    assert [["triptych", "explain", "run", name] for name in seen] == [shlex.split(line) for line in typed]
     assert shown.bounding_box()["height"] > 2 * pictures.first.bounding_box()["height"]
 
     page.keyboard.press("Escape")
@@ -101,18 +109,7 @@ def test_chips_filter_cards(visit: Visit) -> None:
 def test_a_line_around_pictures_of_the_map_chooses_them(visit: Visit) -> None:
     """They open together, and their cards are shown; a click with shift takes one out again."""
     page = visit.page
-    field = page.locator(".map-field")
-    field.scroll_into_view_if_needed()
-    box = field.bounding_box()
-    page.mouse.move(box["x"] + 3, box["y"] - 20)
-    page.mouse.move(box["x"] - 18, box["y"] - 18)
-    corners = [(1.02, -0.02), (1.02, 1.02), (-0.02, 1.02)]
-    outside = page.locator(".point").first
-    outside.hover()
-    page.mouse.down()
-    for across, down in corners:
-        page.mouse.move(box["x"] + across * box["width"], box["y"] + down * box["height"], steps=4)
-    page.mouse.move(box["x"] - 0.02 * box["width"], box["y"] - 0.02 * box["height"], steps=4)
+    draw_around_all(visit)
     page.mouse.up()
     chosen = page.locator(".point.chosen").count()
 
@@ -136,3 +133,37 @@ def test_a_line_around_pictures_of_the_map_chooses_them(visit: Visit) -> None:
 
     assert shown
     assert all(any(name in text for name in names) for text in shown)
+    assert page.locator(".map-field").is_visible()
+
+    page.get_by_text("Filter the cards").click()
+    page.get_by_role("button", name="Show all").click()
+
+    assert 0 == page.locator(".point.chosen").count()
+    assert not page.locator(".map-bar").is_visible()
+
+
+@pytest.mark.parametrize(
+    ("button", "meanwhile"),
+    [("right", ""), ("left", "window.dispatchEvent(new PointerEvent('pointercancel'))")],
+)
+def test_a_right_click_and_a_broken_off_line_choose_nothing(
+    visit: Visit, button: str, meanwhile: str
+) -> None:
+    """The line is gone as well."""
+    draw_around_all(visit, button)
+    visit.page.evaluate(meanwhile)
+    visit.page.mouse.up(button=button)
+
+    assert 0 == visit.page.locator(".point.chosen").count()
+    assert "" == (visit.page.locator(".lasso polygon").get_attribute("points") or "")
+
+
+def draw_around_all(visit: Visit, button: str = "left") -> None:
+    """Around the field of the map; the button stays down."""
+    mouse, field = visit.page.mouse, visit.page.locator(".map-field")
+    field.scroll_into_view_if_needed()
+    box = field.bounding_box()
+    visit.page.locator(".point").first.hover()
+    mouse.down(button=button)
+    for across, down in [(1.02, -0.02), (1.02, 1.02), (-0.02, 1.02), (-0.02, -0.02)]:
+        mouse.move(box["x"] + across * box["width"], box["y"] + down * box["height"], steps=4)

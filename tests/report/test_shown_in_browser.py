@@ -60,6 +60,23 @@ def test_the_sums_of_the_funnel_are_written_out_and_close(visit: Visit) -> None:
     assert 5 == len(sums) == visit.page.locator("#funnel .closes").count()
 
 
+def test_counts_stand_beside_what_they_count(visit: Visit) -> None:
+    """Images in sets are captioned one by one as well; a caption may be rejected by several rules."""
+    page = visit.page
+
+    assert "Images\n6" == page.locator("nav a[href='#singles']").inner_text()
+    assert (
+        page.locator("#singles .section-head p")
+        .inner_text()
+        .startswith("All 6 images, in sets or not, with their captions.")
+    )
+    assert "recorded time" in page.locator(".key-numbers").inner_text()
+    assert (
+        "Single English 1 rejected, 0 by this rule alone."
+        == page.locator(".without-threshold").last.inner_text()
+    )
+
+
 def test_pictures_are_on_the_first_screen(visit: Visit) -> None:
     """Before anybody scrolls; a click leads to the set's card."""
     first = visit.page.locator(".contact img").first
@@ -74,15 +91,19 @@ def test_pictures_are_on_the_first_screen(visit: Visit) -> None:
 
 
 def test_the_address_of_a_card_leads_to_it(browser: sync_api.Browser, nasty_run: Shown) -> None:
-    """Whatever characters its name holds."""
+    """Whatever characters its name holds; each has a link to itself."""
     visit = Visit(browser, nasty_run.written.path)
     try:
-        ids = visit.page.eval_on_selector_all(".card[id]", "cards => cards.map(card => card.id)")
+        ids = visit.page.eval_on_selector_all("main .card", "cards => cards.map(card => card.id)")
+        links = visit.page.eval_on_selector_all(
+            "main .card", "cards => cards.map(card => card.querySelector('a.ordinal').getAttribute('href'))"
+        )
         last = visit.page.locator(".card.rejected a.ordinal").last.get_attribute("href")
+        visit.page.goto("about:blank")  # a page that is opened again is scrolled to where it was
         visit.page.goto(nasty_run.written.path.as_uri() + last)
-        visit.page.reload()
 
         assert len(ids) == len(set(ids))
+        assert [f"#{each}" for each in ids] == links
         sync_api.expect(visit.page.locator(".card.rejected").last).to_be_in_viewport(timeout=30_000)
     finally:
         visit.context.close()
@@ -117,7 +138,7 @@ def test_a_threshold_can_be_moved_both_ways(visit: Visit) -> None:
     slider = visit.page.get_by_label("too short, Single English: another threshold")
     effect = visit.page.locator(".curve", has=slider).locator(".effect")
 
-    assert "10 as set: 1 caught, 0 by no other rule" == effect.inner_text()
+    assert "10 as set: 1 caught, 0 by this rule alone" == effect.inner_text()
 
     slider.fill("-6")
 
@@ -141,7 +162,7 @@ def test_a_slider_says_what_another_threshold_would_leave_out(
     assert "20, if it were on: 0 beyond it, the same images left out" == effect.inner_text()
     assert 1 == blurred.locator(".screened img").count()
     assert (
-        "4.0 as set: 1 beyond it, 1 by no other screen"
+        "4.0 as set: 1 beyond it, 1 by this screen alone"
         == opened.page.locator(".screen", has_text="Nearly uniform").locator("output").inner_text()
     )
     assert [] == opened.trouble

@@ -19,21 +19,18 @@ from triptych.runs.context import RunContext
 from triptych.runs.folder import RunFolder
 from triptych.runs.stage_record import STAGE_NAMES
 
+_HASH = "sha256:"
+
 
 def identity_of(run: RunFolder, cautions: Sequence[str]) -> Identity:
     """``cautions`` are shown at the top of the page."""
-    embedding = _table(run.run_file.config, "embedding")
-    named = str(embedding.get("model") or "not recorded")
-    encoder, pretrained = _last(named), embedding.get("pretrained")
-    if pretrained and "/" not in named and ":" not in named:
-        encoder += f" ({_last(str(pretrained))})"
     captions = run.run_file.stages.get("captions")
     engine = captions.settings.get("engine") if captions is not None else None
     return Identity(
         name=run.path.absolute().name,
         report=report_id(run),
         model=" and ".join(captioners(captions.settings) if captions else ()) or "none yet",
-        encoder=encoder,
+        encoder=_encoder(run),
         engine=str(engine or "none yet"),
         cautions=list(cautions),
         versions=dict(run.run_file.versions),
@@ -100,10 +97,21 @@ def report_id(run: RunFolder) -> str:
     return hashlib.blake2b(msgspec.json.encode(stages, order="deterministic"), digest_size=6).hexdigest()
 
 
+def _encoder(run: RunFolder) -> str:
+    """What made the embeddings, as their stage has it; what is there by its hash is named by the config."""
+    state = run.run_file.stages.get("embeddings")
+    made_with = str(state.settings.get("encoder") or "") if state is not None else ""
+    if _HASH not in made_with:
+        return made_with or "not recorded"
+    model = str(_table(run.run_file.config, "embedding").get("model") or "not recorded")
+    return f"{_last(model)} ({_HASH}{made_with.partition(_HASH)[2][:8]})"
+
+
 def _table(config: Mapping[str, object], name: str) -> Mapping[str, object]:
     table = config.get(name)
     return table if isinstance(table, dict) else {}
 
 
 def _last(name: str) -> str:
-    return name.rstrip("/").rpartition("/")[2] if name.startswith(("/", ".", "~")) else name
+    library, colon, path = name.rpartition(":")
+    return library + colon + path.rstrip("/").rpartition("/")[2] if path.startswith(("/", ".", "~")) else name

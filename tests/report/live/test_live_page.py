@@ -108,13 +108,53 @@ def test_verdicts_are_stored_in_the_run_and_shown_again(
         lines += key in "gb4"
 
     assert lines == len(stored.read_text("utf-8").splitlines())
-    said = {each.kind: (each.verdict, each.reason) for each in read_verdicts(stored)}
+    said = {each.kind: (each.verdict, each.reason) for each in read_verdicts(stored).verdicts}
     assert {"set": ("good", ""), "multi_en": ("bad", "wrong text")} == said
 
     page.evaluate("localStorage.clear()")
     page.goto(address)
 
     assert "1 good 1 bad" == page.locator(".tally").inner_text()
+
+
+@pytest.mark.parametrize(
+    ("answer", "shown"),
+    [
+        ({"status": 503, "body": "run.json is damaged"}, "run.json is damaged"),
+        ({"status": 404}, "This address is no longer valid: use the one that the server printed."),
+        (None, "No answer from the server (Failed to fetch): it has ended, or can't be reached."),
+    ],
+)
+def test_the_page_says_why_it_is_told_nothing(
+    page: sync_api.Page,
+    served: Callable[[Path], str],
+    nasty_run: Shown,
+    answer: dict[str, object] | None,
+    shown: str,
+) -> None:
+    """Also while cards are searched."""
+    page.route("**/state?*", lambda route: route.abort() if answer is None else route.fulfill(**answer))
+    page.goto(served(nasty_run.run.path))
+    page.get_by_label("search captions and names").fill("nothing says this")
+
+    sync_api.expect(page.locator(".live-status")).to_have_text(shown)
+    assert page.locator("#live").is_visible()
+
+
+def test_an_original_is_asked_for_where_its_shard_is_known(
+    page: sync_api.Page, served: Callable[[Path], str], nasty_run: Shown
+) -> None:
+    """Of a run of millions the server then reads one list of images."""
+
+    def with_one_more(route: sync_api.Route) -> None:
+        answer = route.fetch()
+        new = {"number": 1000, "id": "single_en:new.png", "job": "single_en", "shard": "new", "text": "New."}
+        route.fulfill(response=answer, json=answer.json() | {"captions": [new | {"failure": None}]})
+
+    page.route("**/state?*", with_one_more)
+    page.goto(served(nasty_run.run.path))
+    with page.expect_request("**/picture?key=new.png&shard=new"):
+        page.locator(".arrival .enlarge").first.dispatch_event("click")
 
 
 def test_without_the_token_there_is_nothing(served: Callable[[Path], str], nasty_run: Shown) -> None:
@@ -131,9 +171,16 @@ def test_without_the_token_there_is_nothing(served: Callable[[Path], str], nasty
     assert [404] * 4 == [status(f"{base}/{path}") for path in ("", "state", "wrong/state", "/state")]
     assert [404, 404] == [status(f"{address}{path}", b"{}") for path in ("state", "picture?key=copy.png")]
     assert [400, 400] == [status(f"{address}verdicts", body) for body in (b"{}", b"nonsense")]
-    assert [404, 404, 400, 400] == [
+    assert [404, 404, 404, 400, 400, 400] == [
         status(f"{address}picture?{query}")
-        for query in ("key=../run.json", "key=broken.png", "side=9", "key=copy.png&side=x")
+        for query in (
+            "key=../run.json",
+            "key=broken.png",
+            "key=%20copy.png",
+            "key=%20",
+            "side=9",
+            "key=copy.png&side=x",
+        )
     ]
     assert 200 == status(f"{address}picture?key=copy.png&side=20")
     assert not (nasty_run.run.path / STORED).exists()

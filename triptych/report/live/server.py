@@ -12,6 +12,7 @@ import asyncio
 import secrets
 import socket
 from collections.abc import Awaitable, Callable
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +114,7 @@ class LiveReport:
         return web.Response(body=found.content, content_type=found.media_type, headers=headers)
 
     async def _search(self, request: web.Request) -> web.Response:
-        words = _word(request, "words")[:LONGEST_QUERY]
+        words = _word(request, "words").strip()[:LONGEST_QUERY]
         async with self._searching:
             return _json(await asyncio.to_thread(self._found, words))
 
@@ -143,11 +144,14 @@ def serve_report(path: Path, host: str, port: int, say: Callable[[str], None]) -
         listening = socket.create_server((host, port), family=_family(host))
     except OSError as error:
         raise UsageError(
-            f"{host} port {port}: {error.strerror or error}; name another with --port, 0 for any free one"
+            f"{host} port {port}: {error.strerror or error}; name an address of this machine with --host, or"
+            " another port with --port, 0 for any free one"
         ) from None
     with listening:
-        shown = f"[{host}]" if ":" in host else host
-        say(f"http://{shown}:{listening.getsockname()[1]}/{report.token}/")
+        bound, free_port = listening.getsockname()[:2]
+        reached = socket.gethostname() if ip_address(bound).is_unspecified else host
+        shown = f"[{reached}]" if ":" in reached else reached
+        say(f"http://{shown}:{free_port}/{report.token}/")
         web.run_app(report.application(), sock=listening, print=None, access_log=None)
 
 
@@ -155,11 +159,14 @@ def _family(host: str) -> socket.AddressFamily:
     try:
         return socket.AddressFamily(socket.getaddrinfo(host, None)[0][0])
     except OSError as error:
-        raise UsageError(f"--host {host}: {error.strerror or error}") from None
+        raise UsageError(
+            f"--host {host}: {error.strerror or error}; name an address of this machine"
+        ) from None
 
 
 def _word(request: web.Request, name: str) -> str:
-    if not (word := request.query.get(name, "").strip()):
+    """As it is: a name may begin or end with a space."""
+    if not (word := request.query.get(name, "")).strip():
         raise UsageError(f"{name} is missing")
     return word
 

@@ -27,9 +27,10 @@ const beside = (() => {
       : [`${counted(pairUnits.length, "pair")}, none judged yet${equal ? `; ${equal} equal` : ""}.`]);
   };
 
-  const pairCard = (pair) => {
+  const pairCard = (pair, number) => {
     const sides = pair.swapped ? ["bad", "good"] : ["good", "bad"];  // of this run's caption it is good
-    const node = el("article.card.pair-card", { id: anchor("pair", `${pair.job}:${pair.key}`) });
+    const id = anchor("pair", `${pair.job}:${pair.key}`);
+    const node = el("article.card.pair-card", { id });
     const unit = { node, kind, key: pair.key, job: pair.job, drawn: "even", caption: null, item: `${kind}\n${pair.job}\n${pair.key}`, verdicts: sides };
     const button = (verdict, label, key) => el("button", { type: "button", title: `${label} (${key})`, "aria-pressed": "false", onclick: () => review.judge(unit, verdict) }, label);
     unit.buttons = [button(sides[0], "left is better", "g"), button(sides[1], "right is better", "b"), button("equal", "equal", "=")];
@@ -41,7 +42,7 @@ const beside = (() => {
     filters.describe(node, { jobs: [pair.job], rules: [], lengths: pair.texts.map((text) => text.length), pictures: pair.pictures });
     const names = pair.swapped ? [...shown.names].reverse() : shown.names;
     return fill(node, {}, [
-      el("header", {}, el("span.language", {}, jobLabel(pair.job)), name(pair.key)),
+      el("header", {}, ordinal(id, number), el("span.language", {}, jobLabel(pair.job)), name(pair.key)),
       el("div.strip", {}, pair.pictures.map((number) => thumbnail(number, pair.pictures))),
       el("div.captions", {}, pair.texts.map((text, i) => el("section.side", {}, el("small.whose", {}, names[i]),
         el("p.text", { lang: jobOf.get(pair.job)?.language, dir: "auto" }, text)))),

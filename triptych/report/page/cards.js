@@ -8,6 +8,7 @@ const thumbnail = (number, beside = [number]) => {
     el("img", { src: picture.url, alt: picture.key, title: picture.width_px ? `${picture.key}, ${picture.width_px} × ${picture.height_px}` : picture.key, decoding: "async", loading: "lazy" }));
 };
 const permalink = (id, text) => el("a.ordinal", { href: `#${id}`, title: "link to this card" }, text);
+const ordinal = (id, number) => permalink(id, String(number + 1).padStart(2, "0"));
 const keyOf = (number) => name(content.pictures[number].key);
 
 // Where a long text scrolls, by the keyboard as well.
@@ -65,7 +66,7 @@ const setCard = (set, number) => {
   const mean = cosines.reduce((sum, value) => sum + value, 0) / Math.max(1, cosines.length);
   filters.describe(node, { ...filters.of(set.captions), pictures, size: set.pictures.length, cosine: weakest(set) });
   return fill(node, {}, [
-    el("header", {}, permalink(id, String(number + 1).padStart(2, "0")), name(set.id), rare(set.how),
+    el("header", {}, ordinal(id, number), name(set.id), rare(set.how),
       el("span.facts", {}, `${set.kind === "related" ? "" : `${set.kind} set · `}${set.pictures.length} images · weakest ${cosine(weakest(set))} · mean ${cosine(mean)}`), buttons),
     el("div.beside", {}, el("div.sheet", {},
       set.pictures.map((picture, i) => el("figure", {}, el("span.badge", {}, i + 1), thumbnail(picture, pictures),
@@ -76,10 +77,13 @@ const setCard = (set, number) => {
   ]);
 };
 
-const singleCard = (single) => filters.describe(el("article.card.single", { id: anchor("image", content.pictures[single.picture].key) },
-  el("figure", {}, thumbnail(single.picture), el("figcaption", {}, keyOf(single.picture))),
-  el("div.captions.stack", {}, single.captions.map((caption) => captionBlock(caption, single.how)))),
-  { ...filters.of(single.captions), pictures: [single.picture] });
+const singleCard = (single, number) => {
+  const id = anchor("image", content.pictures[single.picture].key);
+  return filters.describe(el("article.card.single", { id },
+    el("figure", {}, thumbnail(single.picture), el("figcaption", {}, ordinal(id, number), " ", keyOf(single.picture))),
+    el("div.captions.stack", {}, single.captions.map((caption) => captionBlock(caption, single.how)))),
+    { ...filters.of(single.captions), pictures: [single.picture] });
+};
 
 const rejectedCard = (rule, rejected) => {
   const { caption } = rejected;
@@ -108,10 +112,10 @@ const ruleBlock = (rule) => {
   const fixed = rule.jobs.filter((counts) => !counts.scores);
   return el("div.rule", {},
     el("h3", {}, words(rule.rule), el("small", {}, caught
-      ? `${counted(caught, "caption")} caught, the first reason of ${count(first)}`
-      : "nothing caught")),
+      ? `${counted(caught, "caption")} rejected, the first reason of ${count(first)}`
+      : "nothing rejected")),
     el("div.curves", {}, movable.map((counts) => thresholdCurve(rule.rule, counts.scores, jobLabel(counts.job), ledger.jobs[counts.job].captioned || 0, OF_CAPTIONS)),
-      fixed.length > 0 && el("p.without-threshold", {}, fixed.map((counts, i) => [i > 0 && " · ", jobLabel(counts.job), " ", el("b", {}, count(counts.caught)), `, ${count(counts.alone)} by no other rule`]), ".")),
+      fixed.length > 0 && el("p.without-threshold", {}, fixed.map((counts, i) => [i > 0 && " · ", jobLabel(counts.job), " ", el("b", {}, count(counts.caught)), ` rejected, ${count(counts.alone)} by this rule alone`]), ".")),
     rule.examples.length > 0 && el("div.grid.rejects", {}, rule.examples.map((each) => rejectedCard(rule.rule, each))));
 };
 
@@ -127,12 +131,13 @@ const rulesSection = () => {
   ];
 };
 
-const duplicateCard = (pair) => {
-  const node = filters.describe(el("article.card.duplicate", {}), { ...filters.of([]), pictures: [pair.picture, pair.kept] });
+const duplicateCard = (pair, number) => {
+  const id = anchor("duplicate", pair.key);
+  const node = filters.describe(el("article.card.duplicate", { id }), { ...filters.of([]), pictures: [pair.picture, pair.kept] });
   const near = pair.reason !== "same bytes";
   const buttons = near && judged(node, "near duplicate", pair.key, pair.how);
   return fill(node, {}, [
-    el("header", {}, el("span.facts", {}, near ? `${pair.reason}, cosine ${cosine(pair.cosine_similarity)}` : pair.reason), rare(pair.how), buttons),
+    el("header", {}, ordinal(id, number), el("span.facts", {}, near ? `${pair.reason}, cosine ${cosine(pair.cosine_similarity)}` : pair.reason), rare(pair.how), buttons),
     el("div.pair", {},
       el("figure.copy", {}, thumbnail(pair.picture, [pair.picture, pair.kept]), el("figcaption", {}, el("small", {}, "duplicate"), keyOf(pair.picture))),
       el("figure", {}, thumbnail(pair.kept, [pair.picture, pair.kept]), el("figcaption", {}, el("small", {}, "kept"), keyOf(pair.kept)))),

@@ -60,8 +60,8 @@ const ridges = (similarity) => {
 };
 
 // What a slider of thresholds says of captions, and of images.
-const OF_CAPTIONS = { one: "caption", caught: "caught", out: "rejected", back: "back among the kept", same: "the same captions kept", other: "rule" };
-const OF_IMAGES = { one: "image", caught: "beyond it", out: "left out", back: "back", same: "the same images left out", other: "screen" };
+const OF_CAPTIONS = { one: "caption", caught: "caught", out: "rejected", back: "back among the kept", same: "the same captions kept", rule: "rule" };
+const OF_IMAGES = { one: "image", caught: "beyond it", out: "left out", back: "back", same: "the same images left out", rule: "screen" };
 
 // How many captions a rule would reject, or images a screen leave out, with another threshold; with a slider.
 // Bins are counted in steps from the threshold (see runs/rule_scores.py): exact at every place of the slider.
@@ -103,7 +103,7 @@ const thresholdCurve = (rule, scores, label, all, say) => {
     effect.replaceChildren();
     fill(effect, {}, [
       el("b", {}, show(valueAt(at))), scores.is_off ? ", if it were on: " : at === 0 ? " as set: " : ": ", `${count(beyond(at, 1))} ${say.caught}`,
-      at === 0 && !scores.is_off ? beyond(0, 1) > 0 && `, ${count(alone)} by no other ${say.other}` : `, ${other ? change : say.same}`]);
+      at === 0 && !scores.is_off ? beyond(0, 1) > 0 && `, ${count(alone)} by this ${say.rule} alone` : `, ${other ? change : say.same}`]);
   };
   describe(0);
   return el("div.curve", {},

@@ -36,6 +36,8 @@ const percent = (part, whole) => {
   return share === 100 || share === 0 ? `${share} %` : `${share.toFixed(1)} %`;
 };
 const words = (name) => name.replaceAll("_", " ");
+// One word of a shell's, for lines that are copied.
+const quoted = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'"'"'`)}'`);
 
 const jobOf = new Map(content.jobs.map((job) => [job.name, job]));
 const jobLabel = (name) => jobOf.get(name)?.label ?? name;

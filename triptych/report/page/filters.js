@@ -4,6 +4,7 @@ const filters = (() => {
   const facts = new WeakMap();  // of a card: jobs, rules, pictures, size, cosine, lengths
   const chosen = new Map();  // by group, the options that are pressed
   let pictures = null;  // those chosen on the map
+  let clearMap = null;
   const output = el("output", {});
 
   const describe = (card, fact) => { facts.set(card, fact); return card; };
@@ -48,11 +49,11 @@ const filters = (() => {
   };
 
   const choosePictures = (numbers) => { pictures = numbers; search.apply(); };
+  const alsoClears = (act) => { clearMap = act; };
   const clear = () => {
     chosen.forEach((options) => options.clear());
-    pictures = null;
     panel.querySelectorAll(".chip").forEach((chip) => chip.setAttribute("aria-pressed", "false"));
-    search.apply();
+    clearMap();
   };
 
   const chip = (group, [label, fits]) => {
@@ -73,5 +74,5 @@ const filters = (() => {
     return rows.length > 0 && fill(panel, {}, [rows, el("button.clear", { type: "button", onclick: clear }, "Show all"), output]);
   };
   const say = (text) => { output.textContent = text; };
-  return { describe, of, isActive, passes, choosePictures, clear, node, say };
+  return { describe, of, isActive, passes, choosePictures, alsoClears, node, say };
 })();

@@ -6,17 +6,20 @@ const live = (() => {
   const THUMBNAIL_PX = 480;
 
   const ask = async (what, parameters) => {
-    const answer = await fetch(`${what}?${new URLSearchParams(parameters)}`);
+    const answer = await fetch(`${what}?${new URLSearchParams(parameters)}`).catch((error) => {
+      throw new Error(`No answer from the server (${error.message}): it has ended, or can't be reached.`);
+    });
+    if (answer.status === 404) throw new Error("This address is no longer valid: use the one that the server printed.");
     if (!answer.ok) throw new Error(await answer.text());
     return answer.json();
   };
 
+  const address = ({ key, shard }, more) => `picture?${new URLSearchParams({ key, ...(shard && { shard }), ...more })}`;
   // Pictures that came since the page was drawn have numbers as those in it have.
   const numbers = new Map(content.pictures.map((picture, number) => [picture.key, number]).filter(([, number]) => content.pictures[number].url));
   const numberOf = (key, shard) => {
     if (!numbers.has(key)) {
-      const of = { key, ...(shard && { shard }) };
-      numbers.set(key, content.pictures.push({ key, url: `picture?${new URLSearchParams({ ...of, side: THUMBNAIL_PX })}` }) - 1);
+      numbers.set(key, content.pictures.push({ key, shard, url: address({ key, shard }, { side: THUMBNAIL_PX }) }) - 1);
     }
     return numbers.get(key);
   };
@@ -81,7 +84,7 @@ const live = (() => {
         after = Math.max(after, ...[...state.captions, ...state.failures].map((each) => each.number));
       }
     } catch (error) {
-      status.replaceChildren(el("span.trouble", {}, `No answer from the server (${error.message}): it has ended, or can't be reached.`));
+      status.replaceChildren(el("span.trouble", {}, error.message));
     }
     setTimeout(poll, EVERY_MS);
   };
@@ -112,6 +115,5 @@ const live = (() => {
   };
 
   const tell = (verdict) => fetch("verdicts", { method: "POST", body: JSON.stringify(verdict) }).then((answer) => answer.ok, () => false);
-  const original = (key) => `picture?${new URLSearchParams({ key })}`;
-  return { panel, tell, original };
+  return { panel, tell, address };
 })();

@@ -8,7 +8,7 @@ const sampleNote = (shown, all, what) => {
     (rareOnes ? `, but for ${rareOnes} that were added because their kind is rare.` : ".");
 };
 
-const searchNote = (flags) => ` Others are found by words: triptych search ${content.identity.name} "a dog"${flags}`;
+const searchNote = (flags) => ` Others are found by words: triptych search ${quoted(content.identity.name)} "a dog"${flags}`;
 
 const keptImages = (ledger.images.in_sets || 0) + (ledger.images.single || 0);
 const allRejected = Object.values(ledger.jobs).reduce((sum, counts) => sum + total(counts.rejected), 0);
@@ -21,8 +21,8 @@ const SECTIONS = [
   ["map", "Map", null, `The ${count(content.pictures.length)} pictures of this page by their embeddings: their first two principal components, spread evenly.`, mapSection],
   ["sets", "Sets", ledger.images.sets, sampleNote(content.sets, ledger.images.sets, "sets") + searchNote(" --sets"),
     sortableSets],
-  ["singles", "Single images", keptImages, sampleNote(content.singles, keptImages, "images that are no duplicates, with their captions") + searchNote(""),
-    () => (content.singles.length ? el("div.grid.singles", {}, content.singles.map(singleCard)) : el("p.none", {}, "No captions of single images yet."))],
+  ["singles", "Images", keptImages, sampleNote(content.singles, keptImages, "images, in sets or not, with their captions") + searchNote(""),
+    () => (content.singles.length ? el("div.grid.singles", {}, content.singles.map(singleCard)) : el("p.none", {}, "No captions of images yet."))],
   ["rejected", "Rejected", allRejected, "By rule, with examples. Move a threshold to see what another one would reject; duplicates of captions, which are looked for last, are left out of that.", rulesSection],
   ["screened", "Screened out", total(ledger.images.screened), "Images that are neither in a set nor captioned, by screen. Move a threshold to see what another one would leave out; to make the sets with it, set it and add --fresh sets.", screensSection],
   ["duplicates", "Duplicates", total(ledger.images.duplicates), sampleNote(content.duplicates, total(ledger.images.duplicates), "duplicates, each beside the image that is kept in its place"),
@@ -52,7 +52,7 @@ const masthead = () => el("header.masthead", {},
   el("div", {},
     el("p.label", {}, "Triptych report"),
     el("h1", {}, name(content.identity.name)),
-    el("p.made-by", {}, "captions by ", el("b", {}, content.identity.model), ", embeddings by ", el("b", {}, content.identity.encoder), ", report ", el("code", {}, content.identity.report))),
+    el("p.made-by", {}, "captions by ", el("b", {}, content.identity.model), ", grouped by ", el("b", {}, content.identity.encoder), ", report ", el("code", {}, content.identity.report))),
   themeSwitch());
 
 const section = ([id, title, size, note, build]) => el("section.section", { id },

@@ -20,13 +20,15 @@ const mapSection = () => {
   const button = (label, act) => el("button", { type: "button", onclick: act }, label);
   const bar = el("div.map-bar", { hidden: true }, howMany,
     button("Open", () => lightbox.open([...chosen], [...chosen][0])),
-    button("Show their cards", () => { filters.choosePictures(new Set(chosen)); document.getElementById("sets").scrollIntoView(); }),
-    button("Clear", () => { chosen.clear(); show(); filters.choosePictures(null); }));
+    button("Show their cards", () => { filters.choosePictures(new Set(chosen)); document.querySelector(".card:not([hidden])")?.closest(".section").scrollIntoView(); }),
+    button("Clear", () => clear()));
   const show = () => {
     points.forEach((point, number) => point.classList.toggle("chosen", chosen.has(number)));
     bar.hidden = chosen.size === 0;
     howMany.textContent = `${counted(chosen.size, "picture")} chosen`;
   };
+  const clear = () => { chosen.clear(); show(); filters.choosePictures(null); };
+  filters.alsoClears(clear);
   const toggle = (number) => { if (!chosen.delete(number)) chosen.add(number); show(); };
 
   let outline = null;
@@ -38,7 +40,7 @@ const mapSection = () => {
   };
   const drawing = () => outline !== null && outline.pixels > MOVED_PX;
   field.addEventListener("pointerdown", (event) => {
-    if (event.pointerType === "touch" && !pen.matches("[aria-pressed=true]")) return;
+    if (event.button !== 0 || (event.pointerType === "touch" && !pen.matches("[aria-pressed=true]"))) return;
     outline = { path: [placed(event)], pixels: 0 };
     event.preventDefault();  // pictures aren't dragged
   });
@@ -48,13 +50,14 @@ const mapSection = () => {
     outline.pixels += Math.hypot(event.movementX, event.movementY);
     line.setAttribute("points", outline.path.map(([x, y]) => `${1000 * x},${1000 * y}`).join(" "));
   });
+  const end = () => { outline = null; line.setAttribute("points", ""); };
+  window.addEventListener("pointercancel", end);
   window.addEventListener("pointerup", () => {
     if (drawing()) {
       all.filter((number) => inside(content.map[number], outline.path)).forEach((number) => chosen.add(number));
       show();
     }
-    line.setAttribute("points", "");
-    setTimeout(() => { outline = null; });  // after the click that ends it
+    setTimeout(end);  // after the click that ends it
   });
 
   for (const number of all) {

@@ -12,7 +12,7 @@ const keyNumbers = () => {
     [count(images.duplicates && total(images.duplicates)), "duplicates"],
     [count(sum("captioned")), "captions made"],
     [judged ? count(kept) : "–", "captions kept", judged ? percent(kept, sum("captioned")) : ""],
-    [seconds(content.throughput.stages.reduce((all, stage) => all + stage.seconds, 0)), "of recorded work"],
+    [seconds(content.throughput.stages.reduce((all, stage) => all + stage.seconds, 0)), "recorded time"],
   ];
   return el("dl.key-numbers", {}, cells.map(([value, label, note]) =>
     el("div", {}, el("dt", {}, label, note && `, ${note}`), el("dd", {}, value))));

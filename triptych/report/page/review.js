@@ -76,12 +76,19 @@ const review = (() => {
     describe();
   };
 
-  // `choice`: of the unit's buttons.
-  const judgeCurrent = (choice, more) => {
-    if (current < 0) return go(0);
-    judge(units[current], (units[current].judges || ["good", "bad"])[choice], more);
-    move(1);
+  // Where there is no current item, or a search has hidden it, one that is shown becomes it, and no more.
+  const onCurrent = (act) => {
+    const unit = units[current];
+    if (unit?.node.checkVisibility()) act(unit);
+    else if (!move(1)) move(-1);
   };
+  // `choice`: of the unit's buttons.
+  const judgeCurrent = (choice, more) => onCurrent((unit) => {
+    const verdict = (unit.judges || ["good", "bad"])[choice];
+    if (!verdict) return;
+    judge(unit, verdict, more);
+    move(1);
+  });
 
   const leave = () => {
     if (current >= 0) units[current].node.classList.remove("current");
@@ -102,7 +109,9 @@ const review = (() => {
   const move = (by) => {
     let index = current + by;
     while (units[index] && !units[index].node.checkVisibility()) index += by;
-    if (units[index]) go(index);
+    if (!units[index]) return false;
+    go(index);
+    return true;
   };
   const next = () => move(1);
   const previous = () => move(-1);
@@ -115,14 +124,17 @@ const review = (() => {
   const KEYS = {
     j: next, ArrowRight: next, ArrowDown: next,
     k: previous, ArrowLeft: previous, ArrowUp: previous,
-    g: () => judgeCurrent(0), b: () => judgeCurrent(1), "=": () => current >= 0 && units[current].judges && judgeCurrent(2), u: () => (current < 0 ? go(0) : withdraw(units[current])), Escape: leave, "?": () => help.open(), "/": () => search.focus(),
-    e: () => current >= 0 && edits.open(units[current]),
-    ...Object.fromEntries(content.reasons.map((reason, i) => [i + 1, () => current >= 0 && units[current].kind === units[current].job && judgeCurrent(1, { reason })])),
+    g: () => judgeCurrent(0), b: () => judgeCurrent(1), "=": () => judgeCurrent(2), u: () => onCurrent(withdraw), Escape: leave, "?": () => help.open(), "/": () => search.focus(),
+    e: () => onCurrent(edits.open),
+    ...Object.fromEntries(content.reasons.map((reason, i) => [i + 1, () => onCurrent((unit) => unit.kind === unit.job && judgeCurrent(1, { reason }))])),
   };
+  const scrolls = (area, size) => area?.[`scroll${size}`] > area?.[`client${size}`];
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea")) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea") || document.querySelector("dialog[open]")) return;
+    const size = { ArrowUp: "Height", ArrowDown: "Height", ArrowLeft: "Width", ArrowRight: "Width" }[event.key];
+    if (size && scrolls(event.target.closest("[tabindex]"), size)) return;
     // Up and down scroll the page until a review has begun.
-    if (current < 0 && (event.key === "ArrowUp" || event.key === "ArrowDown")) return;
+    if (current < 0 && size === "Height") return;
     const act = KEYS[event.key];
     if (!act) return;
     event.preventDefault();

@@ -18,7 +18,7 @@ const judged = (node, kind, key, drawn, caption = null) => {
     onclick: () => review.judge(unit, verdict),
   }, sign);
   node.classList.add("unit");
-  node.addEventListener("pointerdown", () => review.go(units.indexOf(unit), false));
+  node.addEventListener("pointerdown", (event) => event.target.closest(".unit") === node && review.go(units.indexOf(unit), false));
   unit.buttons = [button("good", "✓"), button("bad", "✗")];
   units.push(unit);
   const pen = caption && el("button.judge", { type: "button", title: "edit (e)", "aria-label": "edit the caption", onclick: () => edits.open(unit) }, "✎");

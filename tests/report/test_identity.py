@@ -1,0 +1,33 @@
+"""Which run it is, as the page says it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from triptych.report.identity import identity_of
+from triptych.runs.folder import RunFolder
+
+HASH = "sha256:" + 8 * "0123abcd"
+
+
+@pytest.mark.parametrize(
+    ("made_with", "model", "shown"),
+    [
+        ("ViT-B-32 laion2b_s34b_b79k", "ViT-B/32", "ViT-B-32 laion2b_s34b_b79k"),
+        ("stored embeddings", "ViT-B-32", "stored embeddings"),
+        (HASH, "myclip", "myclip (sha256:0123abcd)"),
+        (HASH, "/opt/models/myclip/", "myclip (sha256:0123abcd)"),
+        (f"timm {HASH}", "timm:/opt/models/dino", "timm:dino (sha256:0123abcd)"),
+        (f"ViT-B-32 {HASH}", "ViT-B/32", "ViT-B/32 (sha256:0123abcd)"),
+    ],
+)
+def test_the_encoder_is_the_one_that_made_the_embeddings(
+    own_run: Callable[[], tuple[RunFolder, Path]], made_with: str, model: str, shown: str
+) -> None:
+    """Not what the config names beside it; of a folder its name, and no path of this machine."""
+    run, _ = own_run()
+    run.run_file.config["embedding"] = {"model": model, "pretrained": "laion2b_s34b_b79k"}
+    run.run_file.stages["embeddings"].settings["encoder"] = made_with
+
+    assert shown == identity_of(run, ()).encoder

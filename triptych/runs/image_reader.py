@@ -78,25 +78,24 @@ def why_unread(error: OSError, key: str) -> UnreadableImageError | SetupError:
 
 
 def _is_of_machine(error: OSError, key: str) -> bool:
-    """Whether ``error``, or what it came from, is of this machine, or its archive or folder isn't there."""
+    """Whether ``error``, or what it came from, is of this machine, or the folder of its source isn't there. One
+    archive of many may go, and costs its images."""
     cause = error.__context__
     if isinstance(cause, OSError) and cause.errno == errno.ENOENT and cause.filename is None:
         return True  # pyarrow's, of a whole file
     for each in (error, cause):
         if isinstance(each, OSError) and not isinstance(each, ChangedObjectError):
-            source = str(each.filename or "").removesuffix(key)
-            is_gone = source and not is_url(source) and not _is_there(source)
+            folder = os.path.dirname(str(each.filename or "").removesuffix(key))
+            is_gone = folder and not is_url(folder) and not _is_there(folder)
             if is_gone or each.errno in _OF_MACHINE:
                 return True
     return False
 
 
 def _is_there(path: str) -> bool:
-    """Whether there is a file, or a folder with something in it: nothing may be mounted at an empty one."""
+    """Whether the folder is there, with something in it: nothing may be mounted at an empty one."""
     try:
         with os.scandir(path) as entries:
             return any(entries)
-    except NotADirectoryError:
-        return True
     except OSError:
         return False

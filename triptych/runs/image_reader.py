@@ -78,8 +78,10 @@ def why_unread(error: OSError, key: str) -> UnreadableImageError | SetupError:
 
 
 def _is_of_machine(error: OSError, key: str) -> bool:
-    """Whether ``error``, or what it came from, is of this machine, or the folder of its source isn't there. One
-    archive of many may go, and costs its images."""
+    """Whether ``error``, or what it came from, is of this machine, or the folder of its source isn't there.
+
+    One archive of many may go, and costs its images.
+    """
     cause = error.__context__
     if isinstance(cause, OSError) and cause.errno == errno.ENOENT and cause.filename is None:
         return True  # pyarrow's, of a whole file

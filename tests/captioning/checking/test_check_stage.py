@@ -137,7 +137,8 @@ def test_a_checker_whose_answers_are_of_no_use_ends_the_command(checked: Checked
         endpoint.chat = lambda asked: answer("yes") if len(endpoint.asked) <= 7 else reply
         with pytest.raises(SetupError, match=r"^checks single_en: not one of \d+ answers .* same command$"):
             checked.check(endpoint, max_in_flight=1)
-        assert [None] * 7 == [row.failure for row in checked.rows("single_en")]
+        # A failure may be written that was on its way together with the last good answer.
+        assert 7 == sum(row.failure is None for row in checked.rows("single_en"))
         endpoint.chat = denies_red
         assert 0 == checked.check(endpoint)["single_en"].missing
 

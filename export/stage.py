@@ -259,7 +259,4 @@ def _check_set_up(run: RunFolder, config: ExportConfig) -> None:
 
 def export_settings(config: ExportConfig) -> dict[str, Setting]:
     """What an export depends on, besides what it exports."""
-    settings = {"data_version": DATA_VERSION, **msgspec.structs.asdict(config)}
-    if not config.rows_per_file:  # as exports of before there were parts have it
-        del settings["rows_per_file"]
-    return settings
+    return {"data_version": DATA_VERSION, **msgspec.structs.asdict(config)}

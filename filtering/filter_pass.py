@@ -11,7 +11,6 @@ and 8 bytes a caption, twice.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
 import tempfile
@@ -26,6 +25,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from triptych.errors import SetupError
 from triptych.executors import Each, OpenExecutor, in_order
 from triptych.executors.processes import core_count
 from triptych.filtering.config import FilteringConfig
@@ -36,6 +36,7 @@ from triptych.filtering.score_histogram import Bins
 from triptych.filtering.scoring import CaptionInput, FilterJob, ScoredBlock, ScoredCaption, Scorer
 from triptych.records import Verdict
 from triptych.runs.jsonl import make_folder
+from triptych.runs.lock import owned
 
 BLOCK_CAPTIONS = 4096
 
@@ -60,15 +61,14 @@ class MakeScorer(msgspec.Struct, frozen=True):
         return make_scorer(self.config, self.jobs).score_block
 
 
-_PREFIX, _HELD = ".filter-", ".held"
-"""Of scratch folders, and the file in each that its process holds a lock on."""
+_PREFIX = ".filter-"
+"""Of scratch folders, which their process owns."""
 
 
 def remove_left_behind(folder: Path) -> None:
     """Scratch folders in ``folder`` whose process was killed."""
     for scratch in folder.glob(f"{_PREFIX}*"):
-        with contextlib.suppress(OSError), (scratch / _HELD).open("ab") as held:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)  # raises where another process is in it
+        with contextlib.suppress(OSError, SetupError), owned(scratch):  # else another process is in it
             shutil.rmtree(scratch, ignore_errors=True)
 
 
@@ -91,8 +91,8 @@ class FilterPass:
         there = scratch_in if os.access(scratch_in, os.W_OK) else None  # else where the system has its own
         self._scratch = tempfile.TemporaryDirectory(prefix=_PREFIX, dir=there)
         self._folder = Path(self._scratch.name)
-        self._held = (self._folder / _HELD).open("wb")
-        fcntl.flock(self._held, fcntl.LOCK_EX)
+        self._owned = contextlib.ExitStack()
+        self._owned.enter_context(owned(self._folder))
         self._index = DuplicateIndex(self._folder)
         self._rules = frozenset(rule.name for rule in self.scorer.rules)
         self.bins: Counter[Bins] = Counter()
@@ -109,7 +109,7 @@ class FilterPass:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._index.close()
-        self._held.close()
+        self._owned.close()
         self._scratch.cleanup()
 
     def score(self, blocks: Iterable[list[CaptionInput]]) -> Iterator[int]:

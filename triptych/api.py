@@ -238,9 +238,7 @@ class Run(RunSetup):
         """The run, looking at one of its exports, and that one's config."""
         stage = export_stage(to.rstrip("/").rpartition("/")[2] if is_url(to) else to)
         state = self.folder.run_file.stages.get(stage) if to else None
-        kept: dict[str, object] = {}
-        if state is not None:
-            kept = {"rows_per_file": 0, **{k: v for k, v in state.settings.items() if k != "data_version"}}
+        kept = {} if state is None else {k: v for k, v in state.settings.items() if k != "data_version"}
         tree = {**msgspec.to_builtins(self.config.export), **kept, **settings}
         if to and "export" in self.folder.made_again:
             self.folder.made_again ^= {"export", stage}

@@ -26,6 +26,7 @@ from triptych.jobs import Job
 from triptych.records import ImageRecord, ImageSet, caption_id, target_of
 from triptych.runs.checks import denied_of, read_checks
 from triptych.runs.plan import Planned
+from triptych.runs.stage_record import is_export
 from triptych.runs.staleness import stale_reason
 
 COUNTED_BYTES = 16 * 1024**2
@@ -161,7 +162,7 @@ def _exported(run: Run, job: Job, planned: Planned) -> Iterator[str]:
     """Its row in each export, or why it has none."""
     if not planned.is_kept:
         return
-    stages = [each for each in run.folder.every_stage if each.startswith("export")]
+    stages = [each for each in run.folder.every_stage if is_export(each)]
     for stage in stages:
         folder = run.folder.with_export(stage).export_folder
         if not run.folder.is_finished(stage) or not (folder / MANIFEST_NAME).exists():

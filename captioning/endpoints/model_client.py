@@ -25,6 +25,20 @@ TRIAL_PX = 112
 """Small enough for any bound, large enough for any model's patches."""
 
 
+def trial_request(
+    image_count: int = 1, side_px: int = TRIAL_PX, like: CaptionRequest | None = None
+) -> CaptionRequest:
+    """So many square pictures of our own, in the fields of a request that it is to be ``like``."""
+    return CaptionRequest(
+        id="trial",
+        prompt=TRIAL_PROMPT,
+        images=(trial_jpeg(side_px),) * image_count,
+        max_tokens=TRIAL_TOKENS,
+        sampling=GREEDY if like is None else like.sampling,
+        top_logprobs=0 if like is None else like.top_logprobs,
+    )
+
+
 class ModelClient:
     """One model at any number of endpoints. For the event loop's thread."""
 
@@ -51,45 +65,24 @@ class ModelClient:
                 raise
             except Refused:
                 left_out = endpoint.dialect.left_out
-                await self.try_out(endpoint, len(request.images), like=request)
+                await self.try_out(endpoint, trial_request(len(request.images), like=request))
                 if endpoint.dialect.left_out == left_out:
                     raise
 
-    async def try_out(
-        self,
-        endpoint: Endpoint,
-        image_count: int = 1,
-        side_px: int = TRIAL_PX,
-        like: CaptionRequest | None = None,
-    ) -> ChatAnswer:
+    async def try_out(self, endpoint: Endpoint, request: CaptionRequest) -> ChatAnswer:
         """What it answers to a trial. Raises Transient, and SetupError where it takes no picture, not so
         many, or has no text for them."""
         try:
-            answer = await self.trial(endpoint, image_count, side_px, like)
+            answer = await self.trial(endpoint, request)
         except Refused as refusal:
-            raise SetupError(await self._why_refused(endpoint, image_count, refusal, like)) from None
+            raise SetupError(await self._why_refused(endpoint, request, refusal)) from None
         if not answer.text.strip() and answer.finish_reason != "length":
             raise SetupError(f"{self._http.name(endpoint.url)} answered a trial picture {no_text(answer)}")
         return answer
 
-    async def trial(
-        self,
-        endpoint: Endpoint,
-        image_count: int = 1,
-        side_px: int = TRIAL_PX,
-        like: CaptionRequest | None = None,
-    ) -> ChatAnswer:
-        """What it answers to so many square pictures of our own, in the fields of a request that it is to be
-        ``like``. What it doesn't take is left out, what it names before what it doesn't name. Raises a
-        RequestError, or SetupError where it refuses the key."""
-        request = CaptionRequest(
-            id="trial",
-            prompt=TRIAL_PROMPT,
-            images=(trial_jpeg(side_px),) * image_count,
-            max_tokens=TRIAL_TOKENS,
-            sampling=GREEDY if like is None else like.sampling,
-            top_logprobs=0 if like is None else like.top_logprobs,
-        )
+    async def trial(self, endpoint: Endpoint, request: CaptionRequest) -> ChatAnswer:
+        """What it answers to a trial request. What it doesn't take is left out, what it names before what it
+        doesn't name. Raises a RequestError, or SetupError where it refuses the key."""
         return await self._send(endpoint, request, is_trial=True)
 
     async def _send(
@@ -122,13 +115,12 @@ class ModelClient:
             name = self._http.name(endpoint.url)
             self._say(f"captions: {words if words.startswith(name) else f'{name} {words}'}")
 
-    async def _why_refused(
-        self, endpoint: Endpoint, image_count: int, refusal: Refused, like: CaptionRequest | None
-    ) -> str:
+    async def _why_refused(self, endpoint: Endpoint, request: CaptionRequest, refusal: Refused) -> str:
         """With what to do, by whether it takes a single picture."""
+        image_count = len(request.images)
         if image_count > 1:
             try:
-                await self.trial(endpoint, like=like)
+                await self.trial(endpoint, trial_request(like=request))
             except RequestError:
                 pass
             else:

@@ -17,7 +17,7 @@ import msgspec
 from triptych.captioning.endpoints.base_url import other_base_url
 from triptych.captioning.endpoints.endpoint import Endpoint
 from triptych.captioning.endpoints.http_client import HttpClient, Response
-from triptych.captioning.endpoints.model_client import ModelClient
+from triptych.captioning.endpoints.model_client import ModelClient, trial_request
 from triptych.captioning.endpoints.request_errors import RequestError, Transient, Unreachable, no_access
 from triptych.errors import SetupError
 
@@ -85,7 +85,7 @@ async def find_model(
 async def _try_name(http: HttpClient, client: ModelClient, endpoint: Endpoint, served: list[str]) -> None:
     name = http.name(endpoint.url)
     try:
-        await client.trial(endpoint)
+        await client.trial(endpoint, trial_request())
     except RequestError as error:
         if error.code == 404 and await _is_elsewhere(client, endpoint):
             return
@@ -100,7 +100,7 @@ async def _is_elsewhere(client: ModelClient, endpoint: Endpoint) -> bool:
     """Whether it answers a trial at the other form of its URL, by which it is asked from then on."""
     url, endpoint.url = endpoint.url, other_base_url(endpoint.url)
     try:
-        await client.trial(endpoint)
+        await client.trial(endpoint, trial_request())
     except RequestError:
         endpoint.url = url
         return False

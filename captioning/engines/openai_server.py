@@ -24,7 +24,7 @@ from triptych.captioning.endpoints.chat_api import ChatAnswer
 from triptych.captioning.endpoints.endpoint import Endpoint
 from triptych.captioning.endpoints.http_client import HttpClient, TimeLimits
 from triptych.captioning.endpoints.load_balancer import AllEndpointsDown, LoadBalancer
-from triptych.captioning.endpoints.model_client import TRIAL_PX, ModelClient, no_text
+from triptych.captioning.endpoints.model_client import TRIAL_PX, ModelClient, no_text, trial_request
 from triptych.captioning.endpoints.request_errors import (
     NotNow,
     Refused,
@@ -169,7 +169,8 @@ class ServerEngine:
     async def _probe(self, image_count: int, side_px: int) -> list[ChatAnswer]:
         there = [endpoint for endpoint in self.endpoints if endpoint.is_well]
         try:
-            return [await self._client.try_out(endpoint, image_count, side_px) for endpoint in there]
+            request = trial_request(image_count, side_px)
+            return [await self._client.try_out(endpoint, request) for endpoint in there]
         except Transient as error:
             raise SetupError(f"{error}; wait until it is ready, or name another with --server") from None
 

@@ -41,6 +41,7 @@ _WRONGLY_DECODED = re.compile(
 )
 """UTF-8 read as Latin-1 or Windows-1252, and what reading it as GBK makes of the commonest words."""
 
+_BOX = re.compile("□")
 _SPELLED = re.compile(rf"(?: [{HAN}]){{7}}")
 """A space before each character."""
 
@@ -79,7 +80,7 @@ def garbling(caption: CaptionText) -> float:
     if _is_usual(text) and not caption.among(_NEEDLES):
         return 0.0
     unquoted = caption.unquoted
-    found = sum(not is_inscribed(unquoted, at) for at, each in enumerate(unquoted) if each == "□")
+    found = sum(not is_inscribed(unquoted, each.start()) for each in _BOX.finditer(unquoted))
     found += len(_SYMBOL_RUN.findall(unquoted)) if _FOUR_SIGNS.search(text) else 0
     if any(map(text.__contains__, "<[&\\◁")):
         found += len(_SPECIAL_TOKEN.findall(text))

@@ -7,10 +7,10 @@ becomes of captions (see triptych.filtering).
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import hashlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -89,17 +89,7 @@ def read_verdicts(path: Path, report: str | None = None) -> VerdictsFile:
         ) from None
     others, is_own = list[str](), path.name == STORED
     found: dict[tuple[str, str, str], tuple[int, HumanVerdict]] = {}
-    for number, line in enumerate(content.splitlines(), start=1):
-        if not line.strip():
-            continue
-        try:
-            verdict = decode_verdict(line)
-        except UNDECODABLE as error:
-            if is_own:
-                continue
-            raise UsageError(
-                f"{path}, line {number}: expected a verdict as the page's button writes it, found {error}"
-            ) from None
+    for number, verdict in _decoded(path, content, is_own=is_own):
         if report is not None and verdict.report != report:
             others.append(verdict.report)
             continue
@@ -156,13 +146,26 @@ def stored_verdicts(run: Path, report: str) -> list[HumanVerdict]:
     except FileNotFoundError:
         return []
     found: dict[tuple[str, str, str], HumanVerdict] = {}
-    for line in content.splitlines():
-        with contextlib.suppress(*UNDECODABLE):  # a line that a crash cut short
-            verdict = decode_verdict(line)
-            before = found.get(verdict.item)
-            if verdict.report == report and (before is None or verdict.time >= before.time):
-                found[verdict.item] = verdict
+    for _, verdict in _decoded(run / STORED, content, is_own=True):
+        before = found.get(verdict.item)
+        if verdict.report == report and (before is None or verdict.time >= before.time):
+            found[verdict.item] = verdict
     return list(found.values())
+
+
+def _decoded(path: Path, content: bytes, *, is_own: bool) -> Iterator[tuple[int, HumanVerdict]]:
+    """The verdicts of a file with the numbers of their lines; of a run's own without lines that a crash cut
+    short. Raises UsageError where another has a line that isn't a verdict."""
+    for number, line in enumerate(content.splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            yield number, decode_verdict(line)
+        except UNDECODABLE as error:
+            if not is_own:
+                raise UsageError(
+                    f"{path}, line {number}: expected a verdict as the page's button writes it, found {error}"
+                ) from None
 
 
 def _refuse_contradiction(

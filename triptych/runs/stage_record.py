@@ -27,6 +27,11 @@ WRITTEN_BY: dict[StageName, tuple[str, ...]] = {
 """What is counted and hashed when a stage has finished. Lines of captions have checksums of their own."""
 
 
+def is_export(stage: StageName) -> bool:
+    """Whether it is the run's export, or one beside it."""
+    return stage.startswith("export")
+
+
 def with_verb(stage: StageName, verb: str) -> str:
     """Its name and "are" or "were", or of an export what one thing has.
 
@@ -34,7 +39,7 @@ def with_verb(stage: StageName, verb: str) -> str:
     ('sets are', 'exports/lf was')
     """
     singular = {"are": "is", "were": "was"}
-    return f"{stage} {singular[verb] if stage.startswith('export') else verb}"
+    return f"{stage} {singular[verb] if is_export(stage) else verb}"
 
 
 _EXPORT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")

@@ -15,7 +15,7 @@ from typing import Any
 from triptych.errors import SetupError
 from triptych.runs.run_file import NAME, write_twice
 from triptych.runs.stage_files import StageFiles
-from triptych.runs.stage_record import RunFile, Setting, StageName, StageState, written_by
+from triptych.runs.stage_record import RunFile, Setting, StageName, StageState, is_export, written_by
 
 _BESIDE: dict[StageName, tuple[str, ...]] = {"sets": ("grouping",)}
 """What else goes when a stage is discarded."""
@@ -94,7 +94,7 @@ class StageStates(StageFiles):
         state = self.run_file.stages.get(name)
         if state is None or name in self.made_again:
             return
-        were, it = ("was", "it") if name.startswith("export") else ("were", "them")
+        were, it = ("was", "it") if is_export(name) else ("were", "them")
         for key in dict.fromkeys([*settings, *state.settings]):  # what decides most comes first
             before, now = state.settings.get(key), settings.get(key)
             if before != now:
@@ -107,8 +107,7 @@ class StageStates(StageFiles):
 
     @staticmethod
     def _elsewhere(name: StageName) -> str:
-        is_export = name.startswith("export")
-        return "write another with --to NAME" if is_export else "name another folder with --out"
+        return "write another with --to NAME" if is_export(name) else "name another folder with --out"
 
     def finish_stage(
         self,

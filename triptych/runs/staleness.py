@@ -11,7 +11,7 @@ import shlex
 from pathlib import Path
 
 from triptych.runs.folder import RunFolder
-from triptych.runs.stage_record import STAGE_NAMES, StageName, with_verb
+from triptych.runs.stage_record import STAGE_NAMES, StageName, is_export, with_verb
 
 
 def stale_reason(folder: RunFolder, stage: StageName) -> str | None:
@@ -43,7 +43,7 @@ def stale_stages(folder: RunFolder) -> dict[StageName, str]:
 
 def makes_again(stage: StageName, run: Path) -> str:
     """Which command does."""
-    return f"{maker_of(stage, run)} makes {'it' if stage.startswith('export') else 'them'} again"
+    return f"{maker_of(stage, run)} makes {'it' if is_export(stage) else 'them'} again"
 
 
 def maker_of(stage: StageName, run: Path) -> str:

@@ -16,6 +16,7 @@ from fnmatch import fnmatchcase
 import msgspec
 
 from triptych.sources.image_format import image_format
+from triptych.sources.locations import shown_if_not_utf_8
 
 IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".jfi", ".png", ".apng", ".webp", ".gif", ".bmp", ".dib"}
@@ -135,10 +136,7 @@ def usable_key(name: str) -> tuple[str, str | None]:
     A key is written as JSON, in UTF-8, and a trainer looks for a file of that name: bytes that are no
     UTF-8 are shown as ``\\xNN``, in a key that only the record of the failure has.
     """
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        shown = name.encode(errors="surrogateescape").decode(errors="backslashreplace")
+    if (shown := shown_if_not_utf_8(name)) is not None:
         return shown, "unusable name: it is not UTF-8; rename the file"
     if "\0" in name:
         return name.replace("\0", "\\x00"), "unusable name: it has a NUL; rename the file"

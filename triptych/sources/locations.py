@@ -19,15 +19,21 @@ def in_full(source: str | Path) -> str:
     return name if is_url(name) else str(Path(name).absolute())
 
 
+def shown_if_not_utf_8(name: str) -> str | None:
+    """How to show a path that is no UTF-8: other bytes as ``\\xNN``. None where it is."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return name.encode(errors="surrogateescape").decode(errors="backslashreplace")
+    return None
+
+
 def refuse_unless_utf_8(source: str) -> None:
     """Raise UsageError where the name of a source can't be written into a run's settings."""
-    try:
-        source.encode()
-    except UnicodeEncodeError:
-        shown = source.encode(errors="surrogateescape").decode(errors="backslashreplace")
+    if (shown := shown_if_not_utf_8(source)) is not None:
         raise UsageError(
             f"source {shown}: its path is not UTF-8; rename it, or name a link to it", path=source
-        ) from None
+        )
 
 
 def exists(source: str) -> bool:

@@ -12,7 +12,7 @@ from functools import partial
 from triptych.api import Run
 from triptych.errors import TriptychError
 from triptych.runs.ledger import Ledger
-from triptych.runs.stage_record import STAGE_NAMES, with_verb
+from triptych.runs.stage_record import STAGE_NAMES, is_export, with_verb
 from triptych.runs.staleness import command_of
 from triptych.verify.files import check_embeddings, check_files, check_journals, check_twice_written
 from triptych.verify.findings import Findings
@@ -92,7 +92,7 @@ def _check_export(opened: Run, found: Findings) -> None:
     from triptych.export.check.export import check_export
 
     for stage in opened.folder.every_stage:
-        if stage.startswith("export") and opened.folder.is_finished(stage):
+        if is_export(stage) and opened.folder.is_finished(stage):
             passed, violations = check_export(opened.folder.with_export(stage), opened.progress)
             named = stage.partition("/")[2]
             place, to = (f"{stage}: ", f" --to {named}") if named else ("", "")

@@ -107,7 +107,7 @@ class CaptionBatches:
     def singles(self, rng: Random) -> CaptionBatch:
         """One image a sequence, in either language."""
         rows = []
-        for index in rng.sample(range(len(self._pool.scenes)), SINGLES_A_BATCH):
+        for index in self._pool.draw(rng, SINGLES_A_BATCH):
             language = rng.choice(LANGUAGES)
             rows.append(
                 Row(self._openings[language, 1], describe(self._pool.scenes[index], language), [index])
@@ -126,7 +126,8 @@ class CaptionBatches:
         return stack(rows, self._tokenizer)
 
     def _draw_set(self, size: int, rng: Random) -> list[int]:
-        kin = rng.randrange(self._pool.families) * FAMILY_SIZE
+        (first,) = self._pool.draw(rng, 1)
+        kin = first - first % FAMILY_SIZE
         members = [kin + offset for offset in range(FAMILY_SIZE)]
         rng.shuffle(members)
         theme = self._pool.scenes[kin].theme
@@ -135,7 +136,7 @@ class CaptionBatches:
             kept = rng.randrange(1, size + 1)
         members = members[:kept]
         while len(members) < size:
-            index = rng.randrange(len(self._pool.scenes))
+            (index,) = self._pool.draw(rng, 1)
             if any_theme or self._pool.scenes[index].theme == theme:
                 members.append(index)
         rng.shuffle(members)

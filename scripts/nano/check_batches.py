@@ -97,11 +97,10 @@ class CheckBatches:
 
     def __init__(self, pool: ScenePool, tokenizer: Tokenizer) -> None:
         self._pool, self._tokenizer = pool, tokenizer
-        self._weights = list(itertools.accumulate(len(scene.things) ** 2 for scene in pool.scenes))
 
     def statements(self, rng: Random, true_share: float = 0.5) -> StatementBatch:
         """All of an image in one language; about ``true_share`` of them true."""
-        images = self._images(rng, IMAGES_A_STATEMENT_BATCH)
+        images = self._pool.draw(rng, IMAGES_A_STATEMENT_BATCH)
         rows = []
         for index in images:
             language, row = rng.choice(ASKED_IN), list[Token]()
@@ -119,17 +118,13 @@ class CheckBatches:
     def checks(self, rng: Random) -> CaptionBatch:
         """One image and one question a sequence, in either language."""
         rows: list[Row] = []
-        for index in self._images(rng, IMAGES_A_CHECK_BATCH):
+        for index in self._pool.draw(rng, IMAGES_A_CHECK_BATCH):
             for _ in range(CHECKS_AN_IMAGE):
                 language = rng.choice(ASKED_IN)
                 check, encoded = self._draw(index, language, rng)
                 answer = check_prompt(language).answers["yes" if check.is_true else "no"][0]
                 rows.append(Row(encoded.ids, answer, [index]))
         return stack(rows, self._tokenizer)
-
-    def _images(self, rng: Random, count: int) -> list[int]:
-        """Pool indices; those of many things, which are told apart last, more often."""
-        return rng.choices(range(len(self._pool.scenes)), cum_weights=self._weights, k=count)
 
     def _draw(
         self, index: int, language: str, rng: Random, true_share: float = 0.5

@@ -30,7 +30,7 @@ from check_batches import UNKNOWN, CheckBatches, StatementBatch
 from image_batches import relight
 from model_folders import export_captioner
 from scene_pool import ScenePool
-from slot_head import SlotHead, true_slots
+from slot_head import SlotHead, true_slots, true_things
 from tokenizers import Tokenizer
 from torch import nn
 from torch.nn import functional
@@ -69,7 +69,7 @@ class CheckerCourse:
         self.extra = nn.ModuleDict(
             {"seeing": self._seeing, "comparing": self._comparing, "judging": self._judging}
         )
-        self._pool, self._slots = pool, true_slots(pool.scenes)
+        self._pool, self._slots, self._things = pool, true_slots(pool.scenes), true_things(pool.scenes)
         self._batches = CheckBatches(pool, tokenizer)
         self._tokenizer = tokenizer
 
@@ -90,7 +90,9 @@ class CheckerCourse:
         batch = self._batches.statements(rng, true_share=1.0)
         with half_precision():
             patches, image_tokens = self._see(batch.images, generator)
-            seeing = self._seeing(patches, self._slots[batch.images])
+            seeing = self._seeing(
+                patches, image_tokens, self._slots[batch.images], self._things[batch.images]
+            )
             below = self._from_below(batch.input_ids, image_tokens, batch.mask, batch.positions)
             is_known = batch.next_ids != UNKNOWN
             words = self.model.lm_head(self._language.norm(below)[is_known])

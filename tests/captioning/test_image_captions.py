@@ -39,8 +39,8 @@ def config(server: ChatServer, *jobs: str) -> CaptioningConfig:
         max_tiles=1,
         ask_again=0,
         jobs=jobs,
-        max_tokens_single=60,
-        max_tokens_multi=20,
+        max_tokens_single=12,
+        max_tokens_multi=6,
     )
 
 

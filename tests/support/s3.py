@@ -1,7 +1,4 @@
-"""A real S3 server on loopback, and a proxy before it that cuts connections.
-
-The server is moto's, in a process of its own, so that its work isn't its client's.
-"""
+"""Real S3 servers on loopback, each in a process of its own, and a proxy before one that cuts connections."""
 
 from __future__ import annotations
 
@@ -30,22 +27,45 @@ _KEYS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEF
 
 @contextlib.contextmanager
 def s3_server() -> Iterator[int]:
-    """Its port, which this process and those that it starts use for ``s3://`` until then."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+    """Moto's, with one bucket: its port, which this process and those that it starts use for ``s3://`` until
+    then."""
     main = "from moto.server import main; main()"
+    port = _free_port()
     command = [sys.executable, "-c", main, "-H", "127.0.0.1", "-p", str(port)]
-    environment = {**os.environ, "MOTO_S3_DEFAULT_MAX_KEYS": str(PAGE_OBJECTS)}
-    server = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with _started(command, port, MOTO_S3_DEFAULT_MAX_KEYS=str(PAGE_OBJECTS)):
+        files().mkdir(BUCKET)
+        yield port
+
+
+@contextlib.contextmanager
+def rclone_server(rclone: str, folder: Path) -> Iterator[int]:
+    """Rclone's, which takes little of the processor; each folder below ``folder`` is a bucket."""
+    port = _free_port()
+    command = [rclone, "serve", "s3", "--addr", f"127.0.0.1:{port}", "--etag-hash=", str(folder)]
+    keys = ",".join((_KEYS["AWS_ACCESS_KEY_ID"], _KEYS["AWS_SECRET_ACCESS_KEY"]))
+    with _started([*command, "--auth-key", keys], port):
+        yield port
+
+
+@contextlib.contextmanager
+def _started(command: list[str], port: int, **environment: str) -> Iterator[None]:
+    server = subprocess.Popen(
+        command, env={**os.environ, **environment}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     try:
         _wait_for(port)
         with using(port, **_KEYS):
-            files().mkdir(BUCKET)
-            yield port
+            yield
     finally:
         server.terminate()
         server.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
 
 
 @contextlib.contextmanager

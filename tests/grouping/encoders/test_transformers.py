@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -195,9 +196,10 @@ def test_a_damaged_model_is_one_line(saved: Saved, tmp_path: Path) -> None:
 
 
 def test_a_hub_that_cannot_be_reached_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What isn't in the cache would have to be downloaded."""
+    """What isn't in the cache would have to be downloaded; the library doesn't wait between tries."""
     from huggingface_hub import constants
 
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(SetupError, match="its weights are not on this machine and http"):
         load_encoder(resolve_encoder("transformers:nobody/nothing"), "cpu")

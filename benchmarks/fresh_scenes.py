@@ -1,14 +1,11 @@
-"""Scenes that no model was trained on and no demo draws, captioned by the nano models.
+"""Scenes that no model was trained on and no demo draws.
 
-Comes in: a folder, a number. Goes out: ``images/`` with that many drawn scenes in series of related ones,
-``truth.jsonl`` (what is in each), and ``run``, what `triptych run --preset demo` makes of them. What is
-there already is not made again. Not its job: judging the captions (see grounding_roc, checker_roc).
+Comes in: a folder, a number. Goes out: ``images/`` with that many drawn scenes in series of related ones, and
+``truth.jsonl`` (what is in each). What is there already is not made again.
 """
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from itertools import cycle
 from pathlib import Path
@@ -48,26 +45,6 @@ def draw_fresh_scenes(folder: Path, count: int, first_series: int = FIRST_SERIES
     decoder = msgspec.json.Decoder(Truth)
     truths = (decoder.decode(line) for line in truth_file.read_bytes().splitlines())
     return {truth.key: truth for truth in truths}
-
-
-def run_on_fresh_scenes(folder: Path, count: int, first_series: int = FIRST_SERIES) -> dict[str, Truth]:
-    """The finished run lies in ``folder/run``. Returns the truth by key."""
-    truth = draw_fresh_scenes(folder, count, first_series)
-    subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "triptych",
-            "run",
-            folder / "images",
-            "--preset",
-            "demo",
-            "--out",
-            folder / "run",
-        ],
-        check=True,
-    )
-    return truth
 
 
 def _scenes(count: int, first_series: int) -> Iterator[tuple[int, Scene]]:

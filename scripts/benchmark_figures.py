@@ -238,12 +238,6 @@ CLAIMS = (
         "filtering 12M again takes {of_12m_minutes/2 cores} minutes on 2 cores, reckoned from {captions:,}",
     ),
     Claim(
-        "grounding finds untrue captions",
-        "grounding_roc",
-        "{single_en/caught_at_good_lost/5%:.0%} (English) and {single_zh/caught_at_good_lost/5%:.0%}"
-        " (Chinese) of the nano captioner's, at 5% of the good ones lost",
-    ),
-    Claim(
         "a check finds untrue statements",
         "checker_roc",
         "the nano checker {statements/all/found:.0%} of them at 5% of the true ones denied, AUROC"

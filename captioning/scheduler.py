@@ -201,12 +201,16 @@ class Scheduler:
 
 
 def _row(job: str, answer: Answer, contents: Mapping[str, str]) -> Caption:
-    """Whitespace around a text, and what has no width in it, is not the model's to decide."""
+    """Whitespace around a text, what has no width in it, and the rest of a character of which ``max_tokens``
+    left some bytes (U+FFFD) is not what the model said."""
     completion = answer.completion
+    text = without_invisible(completion.text).strip()
+    if completion.finish_reason == "length":
+        text = text.rstrip("\ufffd")
     return Caption(
         id=completion.id,
         job=job,
-        text=without_invisible(completion.text).strip(),
+        text=text,
         finish_reason=completion.finish_reason,
         prompt_tokens=completion.prompt_tokens,
         completion_tokens=completion.completion_tokens,

@@ -107,6 +107,23 @@ def test_a_group_ends_as_a_row_for_each_target_that_was_missing() -> None:
     assert "unreadable image: 1: cut short" == rows["single_en:1"].failure
 
 
+@pytest.mark.parametrize(
+    ("finish_reason", "kept"), [("length", "一只红色的"), ("stop", "一只红色的\ufffd\ufffd")]
+)
+def test_half_a_character_at_the_token_limit_is_left_off(finish_reason: str, kept: str) -> None:
+    """Tokens are bytes to some models; elsewhere it is what the model said, for the filter to judge."""
+
+    class Cut(Waiting):
+        def caption(self, requests: Sequence[CaptionRequest]) -> list[Completion]:
+            text = "一只红色的\ufffd\ufffd\n"
+            return [Completion(id=each.id, text=text, finish_reason=finish_reason) for each in requests]
+
+    scheduler = Scheduler(groups(1), job_requests(), Cut(), threading.Event())
+    (row,) = (row for batch in scheduler.finished() for each in batch for row in each.rows)
+
+    assert kept == row.text
+
+
 def test_what_an_engine_raises_is_raised_when_the_others_have_ended() -> None:
     """So that what they brought can be written."""
 

@@ -81,7 +81,7 @@ def test_the_four_jobs_say_word_for_word_what_the_in_process_engine_says(url: st
 def captioned(run: SmallRun, config: CaptioningConfig) -> dict[str, tuple[str, str, str | None]]:
     """By id: the text, why it ended, and the failure if it is one."""
     small = msgspec.structs.replace(
-        config, tile_px=112, max_tiles=2, max_tokens_single=48, max_tokens_multi=64, ask_again=0
+        config, tile_px=112, max_tiles=2, max_tokens_single=56, max_tokens_multi=64, ask_again=0
     )
     run.caption(small)
     rows: dict[str, Caption] = run.rows()

@@ -60,7 +60,9 @@ def main(runs: int, model: str, prompt: str, checker: str) -> None:
     blind = [[_said(each, rng.choice(("yes", "no"))) for each in asked] for _ in range(100 * runs)]
     measured["blind_yes_or_no_passed"] = sum(not outcome(asked, each).wrong for each in blind)
     measured["blind_yes_or_no_of"] = len(blind)
-    measured["check_cost"] = check_cost(_engine(model), caption_questions(jobs, SIDE_PX))
+    measured["check_cost"] = check_cost(
+        _engine(model), _engine(checker), caption_questions(jobs, SIDE_PX)
+    )
     record("canary", f"python -m benchmarks.canary --runs {runs}", measured)
     sys.exit(0 if is_well and checks_well else 1)
 
@@ -163,13 +165,13 @@ def _draw(sound: Answers, rng: Random, faulty: Answers | None = None, share: flo
     ]
 
 
-def check_cost(engine: Engine, questions: Sequence[Question]) -> dict[str, object]:
+def check_cost(captioner: Engine, checker: Engine, questions: Sequence[Question]) -> dict[str, object]:
     """Tokens of captions, and of their checks at equal tiles, by kind of caption."""
     prompt, naming = check_prompt("en"), load_prompt(named(SEED_JOBS, ["multi_en"])[0]).naming
     found: dict[str, object] = {}
     for kind in dict.fromkeys(question.kind for question in questions):
         asked = [question.request for question in questions if question.kind == kind]
-        captions = ask(engine, asked)
+        captions = ask(captioner, asked)
         checks = [
             CaptionRequest(
                 id="check",
@@ -181,7 +183,7 @@ def check_cost(engine: Engine, questions: Sequence[Question]) -> dict[str, objec
             for each in statements(caption.text, len(request.images), naming)
             for image in each.images
         ]
-        checked = ask(engine, checks)
+        checked = ask(checker, checks)
         found[kind] = {
             "captions": len(captions),
             "checks_a_caption": round(len(checks) / len(captions), 2),

@@ -28,7 +28,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.record import record, refuse_dirty_tree
-from tests.support.contexts import JOBS, limited
+from tests.support.contexts import JOBS, context_of, limited
 from triptych.progress import Lines
 from triptych.report.stage import report_file
 from triptych.runs.checksums import sealed_line
@@ -162,9 +162,9 @@ def measure(path: Path, images: int) -> dict[str, object]:
     buffer = io.BytesIO()
     Image.fromarray(noise).save(buffer, "JPEG", quality=95)
     sources = [NoiseShard(shard, buffer.getvalue()) for shard in run.shards()]
-    prompts = dict.fromkeys(JOBS, "Describe the image.")
+    jobs = [limited(job, limit_of(job, images)) for job in JOBS]
     began = time.monotonic()
-    written = write_report(run, sources, prompts, [], lambda job: limit_of(job, images), JOBS, Lines())
+    written = write_report(context_of(run, *jobs, progress=Lines()), sources, [])
     return {
         "images": images,
         "page_bytes": written.size_bytes,

@@ -60,9 +60,7 @@ def main(runs: int, model: str, prompt: str, checker: str) -> None:
     blind = [[_said(each, rng.choice(("yes", "no"))) for each in asked] for _ in range(100 * runs)]
     measured["blind_yes_or_no_passed"] = sum(not outcome(asked, each).wrong for each in blind)
     measured["blind_yes_or_no_of"] = len(blind)
-    measured["check_cost"] = check_cost(
-        _engine(model), _engine(checker), caption_questions(jobs, SIDE_PX)
-    )
+    measured["check_cost"] = check_cost(_engine(model), _engine(checker), caption_questions(jobs, SIDE_PX))
     record("canary", f"python -m benchmarks.canary --runs {runs}", measured)
     sys.exit(0 if is_well and checks_well else 1)
 

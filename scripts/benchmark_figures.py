@@ -192,7 +192,7 @@ CLAIMS = (
     Claim(
         "the report stays small",
         "report_size",
-        "{page_bytes:MB} for {images:,} images, made in {seconds:.0f} s and {peak_memory_mib} MiB,",
+        "{page_bytes:MB} for {images:,} images, made in {seconds:.0f} s and {peak_memory_mib} MiB,"
         " drawn by Chromium in {drawn_s:.2f} s",
     ),
     Claim(

@@ -206,7 +206,7 @@ def _row(job: str, answer: Answer, contents: Mapping[str, str]) -> Caption:
     completion = answer.completion
     text = without_invisible(completion.text).strip()
     if completion.finish_reason == "length":
-        text = text.rstrip("\ufffd")
+        text = text.rstrip("\ufffd").rstrip() or text
     return Caption(
         id=completion.id,
         job=job,

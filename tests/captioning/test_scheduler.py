@@ -108,14 +108,14 @@ def test_a_group_ends_as_a_row_for_each_target_that_was_missing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("finish_reason", "kept"), [("length", "一只红色的"), ("stop", "一只红色的\ufffd\ufffd")]
+    ("finish_reason", "kept"), [("length", "一只红色的"), ("stop", "一只红色的 \ufffd\ufffd")]
 )
 def test_half_a_character_at_the_token_limit_is_left_off(finish_reason: str, kept: str) -> None:
     """Tokens are bytes to some models; elsewhere it is what the model said, for the filter to judge."""
 
     class Cut(Waiting):
         def caption(self, requests: Sequence[CaptionRequest]) -> list[Completion]:
-            text = "一只红色的\ufffd\ufffd\n"
+            text = "一只红色的 \ufffd\ufffd\n"
             return [Completion(id=each.id, text=text, finish_reason=finish_reason) for each in requests]
 
     scheduler = Scheduler(groups(1), job_requests(), Cut(), threading.Event())

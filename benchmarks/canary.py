@@ -54,13 +54,14 @@ def main(runs: int, model: str, prompt: str, checker: str) -> None:
     jobs = [_with_prompt(job, prompt) for job in SEED_JOBS]
     measured: dict[str, object] = {"runs": runs}
     asked = statement_questions(SIDE_PX)
-    measured["captioner"], is_well = measure(_engine(model), caption_questions(jobs, SIDE_PX), runs)
-    measured["checker"], checks_well = measure(_engine(checker), asked, runs)
+    to_caption, captioner, checks = caption_questions(jobs, SIDE_PX), _engine(model), _engine(checker)
+    measured["captioner"], is_well = measure(captioner, to_caption, runs)
+    measured["checker"], checks_well = measure(checks, asked, runs)
     rng = Random(1)
     blind = [[_said(each, rng.choice(("yes", "no"))) for each in asked] for _ in range(100 * runs)]
     measured["blind_yes_or_no_passed"] = sum(not outcome(asked, each).wrong for each in blind)
     measured["blind_yes_or_no_of"] = len(blind)
-    measured["check_cost"] = check_cost(_engine(model), _engine(checker), caption_questions(jobs, SIDE_PX))
+    measured["check_cost"] = check_cost(captioner, checks, to_caption)
     record("canary", f"python -m benchmarks.canary --runs {runs}", measured)
     sys.exit(0 if is_well and checks_well else 1)
 

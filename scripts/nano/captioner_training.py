@@ -32,9 +32,7 @@ class CaptionerCourse:
     """``begun``: a folder whose weights are trained on; None: from noise. ``eyes_until``: progress, from 0
     to 1, up to which only the vision tower learns."""
 
-    def __init__(
-        self, pool: ScenePool, tokenizer: Tokenizer, begun: Path | None, eyes_until: float = EYES_UNTIL
-    ) -> None:
+    def __init__(self, pool: ScenePool, tokenizer: Tokenizer, begun: Path | None, eyes_until: float) -> None:
         self.model = build_captioner(tokenizer)
         if begun is not None:
             start_from(self.model, tokenizer, begun)

@@ -7,7 +7,6 @@ lmdeploy_child for what is lmdeploy's and what isn't.
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,8 @@ from typing import Self
 
 import httpx
 import numpy as np
+
+from tests.support.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 START_TIMEOUT_S = 180.0
@@ -32,7 +33,7 @@ class LmdeployOnCpu:
         self._log = notes / "log"
         self._inputs.mkdir()
         self.fail_with()
-        port = _free_port()
+        port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         command = ["-m", "tests.support.lmdeploy_child", str(model), str(port), served_name, str(notes)]
         quiet = {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
@@ -82,9 +83,3 @@ class LmdeployOnCpu:
             return httpx.get(f"{self.url}/v1/models", timeout=5.0).is_success
         except httpx.TransportError:
             return False
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

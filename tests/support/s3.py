@@ -17,6 +17,8 @@ from typing import Any, Self
 
 import s3fs
 
+from tests.support.ports import free_port
+
 BUCKET = "pile"
 
 PAGE_OBJECTS = 50
@@ -30,7 +32,7 @@ def s3_server() -> Iterator[int]:
     """Moto's, with one bucket: its port, which this process and those that it starts use for ``s3://`` until
     then."""
     main = "from moto.server import main; main()"
-    port = _free_port()
+    port = free_port()
     command = [sys.executable, "-c", main, "-H", "127.0.0.1", "-p", str(port)]
     with _started(command, port, MOTO_S3_DEFAULT_MAX_KEYS=str(PAGE_OBJECTS)):
         files().mkdir(BUCKET)
@@ -40,7 +42,7 @@ def s3_server() -> Iterator[int]:
 @contextlib.contextmanager
 def rclone_server(rclone: str, folder: Path) -> Iterator[int]:
     """Rclone's, which takes little of the processor; each folder below ``folder`` is a bucket."""
-    port = _free_port()
+    port = free_port()
     command = [rclone, "serve", "s3", "--addr", f"127.0.0.1:{port}", "--etag-hash=", str(folder)]
     keys = ",".join((_KEYS["AWS_ACCESS_KEY_ID"], _KEYS["AWS_SECRET_ACCESS_KEY"]))
     with _started([*command, "--auth-key", keys], port):
@@ -59,13 +61,6 @@ def _started(command: list[str], port: int, **environment: str) -> Iterator[None
     finally:
         server.terminate()
         server.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.fault_server import FaultServer
 from tests.support.made_up_run import QUICK, make_up_run
+from tests.support.ports import free_port
 from tests.triptych.conftest import Command
 from triptych.metrics_server import _worker_metrics, metrics_served
 from triptych.runs.folder import RunFolder
@@ -27,12 +28,6 @@ from triptych.workers import WorkerState
 DASHBOARD = Path(__file__).parents[2] / "docs" / "grafana.json"
 
 Figures = dict[str, list[tuple[dict[str, str], float]]]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def scraped(port: int) -> Figures:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import re
-import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from tests.support.chat_server import SERVED_MODEL, ChatServer, anywhere
+from tests.support.ports import free_port
 from tests.support.small_run import picture
 from triptych.captioning.endpoints.endpoint import ERRORS_BEFORE_REST
 from triptych.captioning.engine import CaptionRequest, Completion
@@ -42,13 +42,6 @@ def ask(*servers: ChatServer, **settings: object) -> Completion:
         return engine.caption([REQUEST])[0]
     finally:
         engine.close()
-
-
-def closed_port() -> int:
-    """A port on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def test_an_endpoint_says_word_for_word_what_the_in_process_engine_says(
@@ -192,7 +185,7 @@ def test_an_endpoint_that_is_missing_at_the_start_is_used_when_it_comes(
     tiny_engine: TransformersEngine,
 ) -> None:
     """One node of many is down when a run goes on: the others do."""
-    port = closed_port()
+    port = free_port()
     with ChatServer(tiny_engine) as there:
         engine = ServerEngine(ServerConfig(urls=(f"http://127.0.0.1:{port}", there.url)), first_pause_s=0.01)
         assert "going on without those not there" in engine.describe()
@@ -231,7 +224,7 @@ def test_a_key_that_is_refused_ends_the_run(chat_server: ChatServer) -> None:
 
 def test_an_endpoint_that_is_not_there_is_one_line() -> None:
     """Before any work starts."""
-    url = f"http://127.0.0.1:{closed_port()}"
+    url = f"http://127.0.0.1:{free_port()}"
 
     with pytest.raises(SetupError, match=rf"endpoint {url}/v1 can't be reached .*--server"):
         ServerEngine(ServerConfig(urls=(url,)))

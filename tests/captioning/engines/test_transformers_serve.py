@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tests.captioning.engines.test_openai_server import closed_port
+from tests.support.ports import free_port
 from tests.support.small_run import PLANNED, SmallRun, make_small_run
 from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.engines.config import ServerConfig, TransformersConfig
@@ -30,7 +30,7 @@ STARTS_WITHIN_S = 120.0
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A server of the nano model on this machine."""
-    port = closed_port()
+    port = free_port()
     command = [
         str(Path(sys.executable).parent / "transformers"),
         "serve",

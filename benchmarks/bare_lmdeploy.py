@@ -18,7 +18,8 @@ from typing import Any
 from lmdeploy import GenerationConfig, PytorchEngineConfig, TurbomindEngineConfig, pipeline
 from lmdeploy.vl import load_image
 
-from triptych.prompts import load_prompts
+from triptych.jobs import SEED_JOBS
+from triptych.prompts import load_prompt
 
 WARM_UP = 4
 
@@ -27,7 +28,7 @@ def main(model: str, images: Path, backend: str, max_tokens: int) -> None:
     """Caption every image of the folder."""
     engine = PytorchEngineConfig() if backend == "pytorch" else TurbomindEngineConfig()
     generation = GenerationConfig(do_sample=False, max_new_tokens=max_tokens)
-    prompt = load_prompts()["single_en"].text
+    prompt = load_prompt(SEED_JOBS[0]).text
     paths = sorted(images.iterdir())
     with pipeline(model, backend_config=engine) as pipe:
         _caption(pipe, paths[:WARM_UP], prompt, generation)

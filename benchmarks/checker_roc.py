@@ -101,7 +101,7 @@ def figures(scored: Scored) -> dict[str, object]:
     true = scores[kinds == ""]
     bound = np.quantile(true, 1 - DENIED_OF_TRUE, method="higher")
 
-    def of(untrue: np.ndarray) -> dict[str, object]:  # type: ignore[type-arg]
+    def of(untrue: np.ndarray) -> dict[str, object]:
         area = (untrue[:, None] > true).mean() + (untrue[:, None] == true).mean() / 2
         return {
             "untrue": len(untrue),

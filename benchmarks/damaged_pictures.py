@@ -34,11 +34,14 @@ DRAFT_SIDE_PX = 246
 MOST_FALSE_ALARMS = 1 / 10_000
 LEAST_SEEN = {"cut": 1.0, "cut_and_ended": 0.99, "without_last_scan": 0.99}
 
+FORMS: tuple[dict[str, int], ...] = (
+    {},
+    {"progressive": True},
+    {"optimize": True, "restart_marker_rows": 2},
+)
 WAYS = [
     {"quality": quality, "subsampling": subsampling, **form}
-    for quality, subsampling, form in product(
-        (50, 85, 95), (0, 1, 2), ({}, {"progressive": True}, {"optimize": True, "restart_marker_rows": 2})
-    )
+    for quality, subsampling, form in product((50, 85, 95), (0, 1, 2), FORMS)
 ]
 
 

@@ -16,7 +16,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -69,6 +69,8 @@ class Drawn(msgspec.Struct, frozen=True):
 
     name: str
     contents: tuple[bytes, ...]
+    archive_key: str | None = None
+    file_count: int | None = SHARD_FILES
 
     def fingerprint(self) -> str:
         return self.name
@@ -104,7 +106,7 @@ def decoding_s(contents: tuple[bytes, ...], threads: int, batch_size: int) -> fl
     return statistics.median(took[1:])
 
 
-def in_pipeline(shards: list[Drawn], cost_s: float, threads: int, batch_size: int) -> dict[str, Any]:
+def in_pipeline(shards: Sequence[Drawn], cost_s: float, threads: int, batch_size: int) -> dict[str, Any]:
     """Busy, and the shares that the pipeline says by itself."""
     encoder = Sleeping(cost_s)
     with tempfile.TemporaryDirectory() as scratch:

@@ -36,6 +36,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -87,11 +88,12 @@ def export_here(folder: Path) -> Measured:
     """The whole stage on a run that was never exported; of it, the rows."""
     from triptych.export import job_files, stage
     from triptych.export.config import ExportConfig
+    from triptych.export.job_files import Written
 
     rows_watch = Stopwatch()
     write_rows = job_files.write_rows
 
-    def timed(*arguments: object) -> object:
+    def timed(*arguments: Any) -> Written:
         with rows_watch:
             return write_rows(*arguments)
 

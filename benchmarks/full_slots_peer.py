@@ -49,7 +49,7 @@ def with_curator(url: str, requests: Path, slots: int) -> int:
     os.environ["TIKTOKEN_CACHE_DIR"] = str(shipped / "litellm_core_utils" / "tokenizers")
     from bespokelabs import curator
 
-    class Captioner(curator.LLM):
+    class Captioner(curator.LLM):  # type: ignore[misc]
         def prompt(self, row: dict[str, str]) -> object:
             return json.loads(row["messages"])
 

@@ -20,6 +20,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import click
@@ -32,10 +33,11 @@ from benchmarks.gpu_parts import (
 )
 from benchmarks.random_internvl import SHAPES, weights_bytes, write_random_internvl
 from benchmarks.record import record, refuse_dirty_tree
+from triptych.captioning.lmdeploy.config import Backend
 from triptych.captioning.lmdeploy.gpus import Gpu, visible_gpus
 from triptych.errors import TriptychError
 
-BACKENDS = ("pytorch", "turbomind")
+BACKENDS: tuple[Backend, ...] = ("pytorch", "turbomind")
 MAX_TOKENS = 150
 """The seed's average."""
 
@@ -116,19 +118,21 @@ def list_parts(folder: Path, shape: str, images: int) -> dict[str, Callable[[], 
     def prepared() -> tuple[Path, Path]:
         return write_random_internvl(SHAPES[shape], model), draw_images(pictures, images)
 
+    def stage(engine: str, backend: Backend, captions: int) -> Measured:
+        return triptych_stage(
+            *prepared(), engine=engine, backend=backend, captions=captions, max_tokens=MAX_TOKENS
+        )
+
+    def bare(backend: Backend) -> Measured:
+        return bare_pipeline(*prepared(), backend, MAX_TOKENS)
+
     parts: dict[str, Callable[[], Measured]] = {}
     for backend in BACKENDS:
-        parts[f"same captions, lmdeploy {backend}"] = lambda b=backend: same_captions(folder / "logs", b)
+        parts[f"same captions, lmdeploy {backend}"] = partial(same_captions, folder / "logs", backend)
     for backend in BACKENDS:
-        parts[f"triptych, lmdeploy {backend}"] = lambda b=backend: triptych_stage(
-            *prepared(), engine="lmdeploy", backend=b, captions=images, max_tokens=MAX_TOKENS
-        )
-        parts[f"bare pipeline, lmdeploy {backend}"] = lambda b=backend: bare_pipeline(
-            *prepared(), b, MAX_TOKENS
-        )
-    parts["triptych, transformers"] = lambda: triptych_stage(
-        *prepared(), engine="transformers", captions=images // TRANSFORMERS_SHARE, max_tokens=MAX_TOKENS
-    )
+        parts[f"triptych, lmdeploy {backend}"] = partial(stage, "lmdeploy", backend, images)
+        parts[f"bare pipeline, lmdeploy {backend}"] = partial(bare, backend)
+    parts["triptych, transformers"] = partial(stage, "transformers", "pytorch", images // TRANSFORMERS_SHARE)
     return parts
 
 

@@ -40,7 +40,8 @@ def connected_components(rows: np.ndarray, bound: float) -> np.ndarray:
     cosines, found = faiss.knn(rows, rows, 65, metric=faiss.METRIC_INNER_PRODUCT)
     left, place = np.nonzero(cosines >= bound)
     graph = coo_matrix((np.ones(len(left)), (left, found[left, place])), shape=(len(rows),) * 2)
-    return components(graph, directed=False)[1]
+    labels: np.ndarray = components(graph, directed=False)[1]
+    return labels
 
 
 def agglomerative(rows: np.ndarray, bound: float) -> np.ndarray:
@@ -50,7 +51,8 @@ def agglomerative(rows: np.ndarray, bound: float) -> np.ndarray:
     model = AgglomerativeClustering(
         n_clusters=None, metric="cosine", linkage="complete", distance_threshold=1 - bound
     )
-    return model.fit_predict(rows)
+    labels: np.ndarray = model.fit_predict(rows)
+    return labels
 
 
 def constrained_kmeans(rows: np.ndarray, bound: float) -> np.ndarray:
@@ -65,7 +67,8 @@ def constrained_kmeans(rows: np.ndarray, bound: float) -> np.ndarray:
         max_iter=5,
         random_state=1,
     )
-    return model.fit_predict(rows)
+    labels: np.ndarray = model.fit_predict(rows)
+    return labels
 
 
 def fastdup_components(rows: np.ndarray, bound: float) -> np.ndarray:

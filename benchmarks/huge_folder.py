@@ -281,7 +281,7 @@ def _leave_captions(folder: RunFolder, name: str, changed: Mapping[str, CaptionC
     """Note of a job what a run has noted when it ends, or is killed; all but ``changed`` is as it was."""
     job, notes = _job(name), JobNotes(folder)
     counts = DoneShards(folder, job)
-    total = CaptionCounts.added_up((counts.read() | changed).values())
+    total = CaptionCounts.added_up({**counts.read(), **changed}.values())
     counts.add((shard, each) for shard, each in changed.items() if not each.missing)
     notes.end(job, total)
     if total.missing:

@@ -99,9 +99,8 @@ class Measurements:
 
     def to_end(self, state: str, command: str = "run") -> None:
         """Of a command with nothing to do, or of a status."""
-        named = (str(self._folder.path),)
-        if command == "run":
-            named = (str(self._folder.pile), "--out", *named)
+        path, pile = str(self._folder.path), str(self._folder.pile)
+        named = (pile, "--out", path) if command == "run" else (path,)
         self._measure(state, (command, *named), "end", None)
 
     def _measure(

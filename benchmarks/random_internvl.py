@@ -75,7 +75,8 @@ SHAPES = {
 
 def weights_bytes(shape: Shape) -> int:
     """How large its weights are."""
-    return 2 * sum(tensor.numel() for tensor in _skeleton(shape).state_dict().values())
+    numbers: int = sum(tensor.numel() for tensor in _skeleton(shape).state_dict().values())
+    return 2 * numbers
 
 
 def write_random_internvl(shape: Shape, folder: Path) -> Path:

@@ -13,6 +13,7 @@ import platform
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -48,7 +49,7 @@ def refuse_dirty_tree(root: Path = ROOT) -> None:
 
 
 def record(
-    name: str, command: str, measured: dict[str, object], *, plot: str | None = None, root: Path = ROOT
+    name: str, command: str, measured: Mapping[str, object], *, plot: str | None = None, root: Path = ROOT
 ) -> None:
     """Print the result of ``command`` with date, machine and commit, and write it; ``plot`` is an SVG that
     goes beside it.

@@ -54,7 +54,7 @@ finally:
 
 def refilter(run: Path, workers: int, bound: int) -> dict[str, float]:
     """Filter ``run`` afresh with another bound."""
-    command = ["filter", run, "--fresh", "verdicts", "--set", f"filtering.thresholds.too_short={bound}"]
+    command = ["filter", str(run), "--fresh", "verdicts", "--set", f"filtering.thresholds.too_short={bound}"]
     command += ["--set", f"filtering.workers={workers}"]
     for rule in ("near_duplicate", "exact_duplicate", "wrong_language", "repeated"):
         command += ["--accept", rule]

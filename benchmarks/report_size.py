@@ -50,6 +50,9 @@ SENTENCE = "A red boat lies on the sand in front of a row of white houses, and t
 class NoiseShard:
     """A shard whose every image is the same hard picture."""
 
+    archive_key: str | None = None
+    file_count: int | None = None
+
     def __init__(self, name: str, content: bytes) -> None:
         self.name, self._content = name, content
 
@@ -188,7 +191,8 @@ def drawn_s(page: Path) -> float:
             opened = context.new_page()
             opened.goto(page.as_uri(), wait_until="load")
             painted = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
-            times.append(opened.evaluate(f"{painted}.then(() => performance.now())") / 1000)
+            drawn_ms: float = opened.evaluate(f"{painted}.then(() => performance.now())")
+            times.append(drawn_ms / 1000)
             context.close()
         browser.close()
     return round(statistics.median(times), 2)

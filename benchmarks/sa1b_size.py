@@ -12,6 +12,7 @@ import statistics
 import tarfile
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,7 @@ from triptych.runs.image_reader import reader_of
 from triptych.runs.jsonl import write_jsonl
 from triptych.runs.plan import JobPlan
 from triptych.sources.opening import open_sources
+from triptych.sources.shard import Shard
 
 WIDTH_PX, HEIGHT_PX = 1500, 2250
 IMAGES = 8
@@ -89,9 +91,9 @@ def _write_tar(path: Path) -> list[int]:
     return sizes
 
 
-def _fit_all(run: RunFolder, sources: list[object]) -> tuple[float, int]:
+def _fit_all(run: RunFolder, sources: Sequence[Shard]) -> tuple[float, int]:
     """Processor seconds and bytes sent."""
-    builder = RequestBuilder(reader_of(context_of(run, "single_en"), sources), CaptioningConfig())  # type: ignore[arg-type]
+    builder = RequestBuilder(reader_of(context_of(run, "single_en"), sources), CaptioningConfig())
     job = JOBS["single_en"]
     prompt = load_prompt(job)
     sent = 0

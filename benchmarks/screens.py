@@ -87,6 +87,13 @@ def page(
     return picture
 
 
+def latin_font(size_px: int) -> ImageFont.FreeTypeFont:
+    """Pillow's own."""
+    font = ImageFont.load_default(size_px)
+    assert isinstance(font, ImageFont.FreeTypeFont)
+    return font
+
+
 def pages(fonts: Callable[[int], ImageFont.FreeTypeFont], words: Iterable[str], seed: int) -> list[Picture]:
     """In sizes of 22 to 64 pixels, in one and two columns, full and half full."""
     rng, words = random.Random(seed), list(words)
@@ -176,7 +183,7 @@ def main(photographs: Path, chinese_font: Path) -> None:
         for share in LIGHT_SHARES:
             found[f"{share:.0%} as far from white"] = shares(map(brighter(share), copied), pool)
         found["plain"] = shares(plain(rng), pool)
-        written = {"English": pages(ImageFont.load_default, (f"{word} " for word in ENGLISH.split()), 7)}
+        written = {"English": pages(latin_font, (f"{word} " for word in ENGLISH.split()), 7)}
         if chinese_font.exists():
             written["Chinese"] = pages(lambda size: ImageFont.truetype(chinese_font, size), CHINESE, 8)
         for language, some in written.items():

@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 import numpy as np
@@ -37,6 +37,8 @@ COUNT = 10
 EQUAL_EVERY = 1_000
 """So often a row is that of the shard's first image: ties."""
 MOST_S = 2.0
+
+Found = TypeVar("Found")
 
 
 def make_run(path: Path, images: int, dimensions: int) -> RunFolder:
@@ -78,10 +80,10 @@ def by_numpy(run: RunFolder, vector: NDArray[np.float32]) -> list[tuple[str, flo
     return [(f"{row:09d}.jpg", round(float(min(cosines[row], 1.0)), 6)) for row in nearest]
 
 
-def timed(work: Callable[[], object]) -> tuple[float, float, object]:
-    """Seconds, seconds of processors, and what came of it."""
+def timed(find: Callable[[int], Found]) -> tuple[float, float, Found]:
+    """Seconds, seconds of processors, and what was found."""
     began, processor_began = time.perf_counter(), time.process_time()
-    result = work()
+    result = find(COUNT)
     return time.perf_counter() - began, time.process_time() - processor_began, result
 
 
@@ -103,12 +105,12 @@ def main(images: int, dimensions: int) -> None:
         tied = np.load(run.embeddings_file("shard-00000"))[:1]
         vectors = [*as_units(drawn.astype(np.float16)), as_units(tied)[0]]
         before_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        found = [timed(lambda vector=vector: Search(run, vector).images(COUNT)) for vector in vectors]
+        found = [timed(Search(run, vector).images) for vector in vectors]
         after_images_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        found_sets = [timed(lambda vector=vector: Search(run, vector).sets(COUNT)) for vector in vectors]
+        found_sets = [timed(Search(run, vector).sets) for vector in vectors]
         after_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         is_exact = all(
-            [(each.key, each.cosine_similarity) for each in images] == by_numpy(run, vector)  # type: ignore[attr-defined]
+            [(each.key, each.cosine_similarity) for each in images] == by_numpy(run, vector)
             for (*_, images), vector in zip(found, vectors, strict=True)
         )
     measured |= {

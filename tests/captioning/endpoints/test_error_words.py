@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.captioning.endpoints.test_dialects import ask
+from tests.support.asking import ask
 from tests.support.scripted_endpoint import ScriptedEndpoint, refuse
 from triptych.captioning.endpoints.request_errors import (
     NotNow,

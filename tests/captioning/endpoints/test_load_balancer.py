@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.captioning.endpoints.test_dialects import REQUEST
+from tests.support.asking import REQUEST
 from tests.support.scripted_endpoint import CAPTION, Asked, Reply, ScriptedEndpoint, say, well
 from triptych.captioning.engines import RequestLimits
 from triptych.captioning.engines.config import ServerConfig

@@ -31,11 +31,12 @@ def engine_spec(name: str) -> EngineSpec[Any]:
     module, _, attribute = name.partition(":")
     try:
         found = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
+    except (Exception, SystemExit) as error:  # whatever a user's module raises; a script exits
         raise UsageError(
-            f"captioning.engine {name}: {error}; install {module}, or add its folder to PYTHONPATH",
+            f"captioning.engine {name} can't be loaded ({type(error).__name__}: {error}); expected"
+            " MODULE:OBJECT, an EngineSpec in a module that is installed or in a folder of PYTHONPATH",
             key="captioning.engine",
-        ) from None
+        ) from error
     if not isinstance(found, EngineSpec):
         raise UsageError(
             f"captioning.engine {name} is a {type(found).__name__}, expected an EngineSpec",

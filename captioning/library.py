@@ -71,6 +71,8 @@ def caption(
     Raises UsageError for arguments that can't be, and SetupError where the model or its servers can't be had,
     or can serve no more. An image that can't be read is a failure.
     """
+    if isinstance(images, str | Path | bytes):
+        raise UsageError("caption takes a list of images, found one; write caption([image])")
     chosen_job = named(SEED_JOBS, [job])[0] if isinstance(job, str) else job
     asked = _prompt(chosen_job, prompt)
     chosen, why = choose_engine(_config(engine, model, config))

@@ -37,6 +37,9 @@ LONGEST_QUOTE, LONGEST_SINGLE_QUOTE = 160, 80
 """In characters. What a sign says is shorter; a longer stretch between quotation marks is the caption. Single
 ones, which are apostrophes, too, stand around a word or a name."""
 
+MOST_IMAGES = 1000
+"""Of one caption. More is no number of images."""
+
 LONGEST_READ = 8000
 """Characters that the costly views read: nearly twice the longest caption that any job allows.
 What is longer is rejected for its length."""

@@ -22,6 +22,7 @@ import msgspec
 
 from triptych.errors import SetupError, UsageError
 from triptych.executors.local import LocalExecutor
+from triptych.filtering.caption import MOST_IMAGES
 from triptych.filtering.config import FilteringConfig
 from triptych.filtering.filter_pass import FilterPass, in_blocks
 from triptych.filtering.rule_counts import count_lines, count_rules
@@ -29,9 +30,6 @@ from triptych.filtering.scoring import CaptionInput, FilterJob
 from triptych.progress import Progress
 from triptych.records import Verdict
 from triptych.runs.jsonl import UNDECODABLE, write_jsonl
-
-MOST_IMAGES = 1000
-"""Of one caption. More is no number of images."""
 
 
 class FileCaption(msgspec.Struct, frozen=True, kw_only=True):

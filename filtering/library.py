@@ -10,12 +10,13 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
 from triptych.errors import UsageError
 from triptych.executors.local import LocalExecutor
-from triptych.filtering.caption import CaptionText
+from triptych.filtering.caption import MOST_IMAGES, CaptionText
 from triptych.filtering.config import FilteringConfig
 from triptych.filtering.filter_pass import FilterPass, in_blocks
 from triptych.filtering.rule import Rule
@@ -32,7 +33,7 @@ class _Given(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     text: str
     id: str | None = None
-    images: int | None = None
+    images: Annotated[int, msgspec.Meta(ge=1, le=MOST_IMAGES)] | None = None
     finish_reason: str = "stop"
     counterparts: dict[str, str] = {}
 
@@ -64,10 +65,12 @@ def judge(
     (False, 'truncated', 'too_short')
     """
     config = config or FilteringConfig()
+    if isinstance(captions, str | Mapping):
+        raise UsageError("judge takes a list of captions, found one; write judge([caption])")
     of_language = language if isinstance(language, Language) else language_of(language)
     asked = Prompt(version=1, text=prompt) if isinstance(prompt, str) else prompt
     job = FilterJob(Job(name="captions", subject=subject, language=of_language.code), of_language, asked)
-    chosen = [*chosen_rules(config), *(as_rule(each, getattr(each, "__name__", "rule")) for each in rules)]
+    chosen = chosen_rules(config, [as_rule(each, getattr(each, "__name__", "rule")) for each in rules])
     given = (_caption_input(number, each, subject) for number, each in enumerate(captions))
     with (
         tempfile.TemporaryDirectory(prefix="triptych-") as scratch,
@@ -89,7 +92,7 @@ def _caption_input(number: int, caption: str | Mapping[str, object], subject: Su
     return CaptionInput(
         id=str(number) if given.id is None else given.id,
         job="captions",
-        text=given.text,
+        text=given.text.encode("utf-8", "replace").decode(),  # half a pair of surrogates can't be kept
         image_count=given.images or (2 if subject == "set" else 1),
         finish_reason=given.finish_reason,
         counterparts=given.counterparts,

@@ -9,21 +9,26 @@ module that can be imported, in a Python file, or behind an entry point of the g
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from collections.abc import Set as AbstractSet
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
+from typing import Any, TypeVar
 
 from triptych.errors import UsageError, did_you_mean
 from triptych.filtering.config import FilteringConfig
 from triptych.filtering.rule import Rule
 from triptych.filtering.rules import RULES
 from triptych.filtering.scoring import FilterJob, Scorer
+
+T = TypeVar("T")
 
 ENTRY_POINTS = "triptych.rules"
 """The group in which other packages offer rules by name."""
@@ -34,12 +39,19 @@ _HOW = (
 )
 
 
-def chosen_rules(config: FilteringConfig) -> tuple[Rule, ...]:
-    """The rules to run, in order of priority. Raises UsageError where one can't be found or loaded."""
+TAKE_OUT = "; `triptych config RUN filtering.thresholds.{}=none` takes it out of a run's settings"
+
+
+def chosen_rules(config: FilteringConfig, more: Sequence[Rule] = ()) -> tuple[Rule, ...]:
+    """The rules to run, in order of priority, and ``more`` behind them.
+
+    Raises UsageError where one can't be found or loaded.
+    """
     shipped = {rule.name: rule for rule in RULES}
     rules = [shipped.get(spec) or _own_rule(spec, shipped) for spec in config.rules]
     if not any(spec in shipped for spec in config.rules):
         rules = [*RULES, *rules]
+    rules += more
     names = [rule.name for rule in rules]
     for name in names:
         if names.count(name) > 1:
@@ -49,7 +61,8 @@ def chosen_rules(config: FilteringConfig) -> tuple[Rule, ...]:
             if name not in names:
                 raise UsageError(
                     f"filtering.{key} names {name!r}{did_you_mean(name, names)}; rules that run are"
-                    f" {', '.join(names)}"
+                    f" {', '.join(names)}{TAKE_OUT.format(name) if key == 'thresholds' else ''}",
+                    key=f"filtering.{key}",
                 )
     return tuple(rules)
 
@@ -63,12 +76,11 @@ def make_scorer(config: FilteringConfig, jobs: Sequence[FilterJob]) -> Scorer:
 
 
 def versions(rules: Sequence[Rule]) -> str:
-    """What verdicts depend on of ``rules``, in a line: names and versions in order, and a digest of the
-    source of those that don't ship."""
+    """What verdicts depend on of ``rules``, in a line: names and versions in order, and a digest of each that
+    doesn't ship."""
     shipped = {id(rule) for rule in RULES}
     return ", ".join(
-        f"{rule.name} {rule.version}" + ("" if id(rule) in shipped else f" {_source_digest(rule)}")
-        for rule in rules
+        f"{rule.name} {rule.version}" + ("" if id(rule) in shipped else f" {_digest(rule)}") for rule in rules
     )
 
 
@@ -86,7 +98,7 @@ def _own_rule(spec: str, shipped: Collection[str]) -> Rule:
                 f"unknown rule {spec!r} in filtering.rules{did_you_mean(spec, known)}; there are"
                 f" {', '.join(known)}; {_HOW}"
             )
-        found = offered[spec].load()
+        found = _loaded(offered[spec].load, spec)
     return as_rule(found, name or spec)
 
 
@@ -102,15 +114,24 @@ def as_rule(found: object, name: str) -> Rule:
 def _module(where: str, spec: str) -> ModuleType:
     """A module by its name, else by its file: in the working directory, too."""
     beside = Path(*where.split(".")).with_suffix(".py")
-    try:
+
+    def load() -> ModuleType:
         if where.endswith(".py"):
             return _from_file(Path(where).expanduser().resolve(strict=True))
         if importlib.util.find_spec(where.partition(".")[0]) is None and beside.exists():
             return _from_file(beside.resolve())
         return importlib.import_module(where)
-    except Exception as error:  # whatever a user's file raises
+
+    return _loaded(load, spec)
+
+
+def _loaded(load: Callable[[], T], spec: str) -> T:
+    try:
+        return load()
+    except (Exception, SystemExit) as error:  # whatever a user's module raises; a script exits
         raise UsageError(
-            f"filtering.rules: {spec} can't be loaded ({type(error).__name__}: {error}); {_HOW}"
+            f"filtering.rules: {spec} can't be loaded ({type(error).__name__}: {error}); {_HOW}",
+            key="filtering.rules",
         ) from error
 
 
@@ -126,9 +147,20 @@ def _from_file(path: Path) -> ModuleType:
     return sys.modules[name]
 
 
-def _source_digest(rule: Rule) -> str:
-    try:
-        path = inspect.getsourcefile(rule.measure) if rule.measure is not None else None
-        return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:12] if path else "?"
-    except (OSError, TypeError):  # not from a file
-        return "?"
+def _digest(rule: Rule) -> str:
+    """Of all that a rule says, and of the source of its functions."""
+    digest = hashlib.sha256()
+    for name in rule.__struct_fields__:
+        value = getattr(rule, name)
+        plain = sorted(value) if isinstance(value, AbstractSet) else value
+        digest.update(_source(value) if callable(value) else repr(plain).encode())
+    return digest.hexdigest()[:12]
+
+
+def _source(function: Any) -> bytes:
+    """The file that a function, or an object that is called as one, is from; empty where it is from none."""
+    for each in (inspect.unwrap(function), getattr(function, "func", function), type(function)):
+        with contextlib.suppress(OSError, TypeError):
+            if path := inspect.getsourcefile(each):
+                return Path(path).read_bytes()
+    return b""

@@ -8,6 +8,7 @@ other (see near_duplicates), what is done with all of them (see filter_pass).
 from __future__ import annotations
 
 import itertools
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -244,7 +245,7 @@ class Scorer:
 
 
 def _measured(rule: Rule, block: Sequence[CaptionInput], captions: Sequence[CaptionText]) -> list[float]:
-    """The score of each caption. Raises SetupError where a user's rule raises."""
+    """The score of each caption. Raises SetupError where a user's rule raises, or gives no number."""
     measure, at = rule.measure, 0
     needles = rule.needles if rule.needs_needle else None
     assert measure is not None
@@ -253,6 +254,8 @@ def _measured(rule: Rule, block: Sequence[CaptionInput], captions: Sequence[Capt
         for at, caption in enumerate(captions):
             if not needles or not needles.isdisjoint(caption.needles or ()):
                 scores[at] = float(measure(caption))
+                if not math.isfinite(scores[at]):
+                    raise ValueError(f"it said {scores[at]}")
     except Exception as error:
         raise SetupError(
             f"rule {rule.name} failed on caption {block[at].id} ({type(error).__name__}: {error});"

@@ -8,7 +8,7 @@ stage's config says that.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args, get_origin
 
 import msgspec
 
@@ -119,6 +119,11 @@ def _refuse_unknown_keys(tree: Mapping[str, Any], kind: type[msgspec.Struct], pr
                     f"config key {prefix}{key} is a table, found {value!r}", key=f"{prefix}{key}"
                 )
             _refuse_unknown_keys(value, field, f"{prefix}{key}.")
+        entry = get_args(field)[-1] if get_origin(field) is dict else None
+        if isinstance(entry, type) and issubclass(entry, msgspec.Struct) and isinstance(value, Mapping):
+            for name, table in value.items():
+                if isinstance(table, Mapping):
+                    _refuse_unknown_keys(table, entry, f"{prefix}{key}.{name}.")
 
 
 def _keys_below(fields: Mapping[str, Any]) -> dict[str, str]:

@@ -7,6 +7,7 @@ telling which language a text is in (see filtering).
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -32,6 +33,21 @@ class Language(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """What its length is counted in. ``character`` where words are not separated by spaces."""
     units_per_english_word: float = 1.0
     """How many units say what an English word says. Default lengths are those of English times this."""
+
+    def __post_init__(self) -> None:
+        """Raises UsageError where a value can't be."""
+        if not self.scripts or any(script != script.upper() for script in self.scripts):
+            raise UsageError(
+                f"languages.{self.code}.scripts is {list(self.scripts)}; expected the first words of"
+                ' letters\' names in Unicode, such as ["LATIN"] or ["HIRAGANA", "CJK"]',
+                key=f"languages.{self.code}.scripts",
+            )
+        if not 0 < self.units_per_english_word < math.inf:
+            raise UsageError(
+                f"languages.{self.code}.units_per_english_word is {self.units_per_english_word:g};"
+                " expected a number above 0",
+                key=f"languages.{self.code}.units_per_english_word",
+            )
 
 
 _CHARACTER_LANGUAGES = (

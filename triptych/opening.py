@@ -62,6 +62,10 @@ def open_run(
     if is_url(str(path).replace(":/", "://", 1)):  # a Path has one slash
         raise UsageError(f"{path}: a run folder is on a file system; only sources and exports are at URLs")
     path = Path(path)
+    if isinstance(sources, str | Path):
+        raise UsageError(f"open_run takes a list of sources; write open_run(..., [{str(sources)!r}])")
+    if read_only and (sources or embeddings is not None):
+        raise UsageError("read_only is for a run that is there: leave out its sources and embeddings")
     named = [str(source) for source in sources]
 
     def settled(stored: Settings | None) -> Settings:

@@ -85,6 +85,7 @@ class RunSetup(RunContents):
             self._cluster.close()
         if self._lock is not None:
             self._lock.close()
+            self._lock = None
 
     def __enter__(self) -> Self:
         return self
@@ -269,7 +270,9 @@ class RunSetup(RunContents):
 
     def _require_lock(self) -> None:
         if self._lock is None:
-            raise SetupError(f"{self.path} was opened to look at; open it without read_only to work on it")
+            raise SetupError(
+                f"{self.path} was opened to look at, or is closed; open it without read_only to work on it"
+            )
 
     def _record(self) -> None:
         """What the next stage that has work to do saves with its state; without one, leaving the run does."""

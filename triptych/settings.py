@@ -18,10 +18,22 @@ from typing import Any, NamedTuple
 
 from triptych.config import Config, as_tree, checked_config
 from triptych.errors import UsageError, did_you_mean
+from triptych.prompts import BUILTIN
 
 PRESETS = ("sa1b", "demo")
 COMMAND_LINE = "command line"
 IN_PYTHON = "Python"
+
+_OWN_NAMES = (
+    ("jobs",),
+    ("languages",),
+    ("filtering", "thresholds"),
+    ("captioning", "sampling"),
+    ("captioning", "server", "headers"),
+    ("input", "parquet", "image_columns"),
+    ("cluster", "labels"),
+)
+"""Tables whose keys are names that the user gives: None takes one out."""
 
 _PRESET, _FILE = "preset ", "config file "
 
@@ -37,8 +49,12 @@ class Settings(NamedTuple):
     def of(cls, config: Config) -> Settings:
         """A config that was made in Python."""
         defaults = dict(leaves(as_tree(Config())))
-        ours = leaves(as_tree(config))
-        return cls(config, {key: IN_PYTHON for key, value in ours if defaults.get(key) != value})
+        tree, origins = as_tree(config), {}
+        for path, value in list(_paths(tree)):
+            if defaults.get(key := ".".join(path)) != value:
+                origins[key] = IN_PYTHON
+                _put(tree, path, _in_full(path, value, Path.cwd()))
+        return cls(checked_config(tree), origins)
 
 
 def load_config(
@@ -68,12 +84,13 @@ def load_settings(
     if preset is not None:
         _overlay(tree, origins, _read_preset(preset), f"{_PRESET}{preset}")
     if file is not None:
-        _overlay(tree, origins, _read_toml(Path(file)), f"{_FILE}{file}")
+        _overlay(tree, origins, _read_toml(Path(file)), f"{_FILE}{file}", Path(file).absolute().parent)
     for dotted, value in (flags or {}).items():
         named: dict[str, Any] = {}
         _put(named, dotted.split("."), value)
         _overlay(tree, origins, named, flags_from)
-    for code, table in tree.get("languages", {}).items():
+    languages = tree.get("languages")
+    for code, table in languages.items() if isinstance(languages, dict) else ():
         if isinstance(table, dict):
             table["code"] = code
     return Settings(checked_config(tree), origins)
@@ -110,8 +127,15 @@ def _paths(tree: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tup
             yield (*above, key), value
 
 
-def _overlay(tree: dict[str, Any], origins: dict[str, str], over: Mapping[str, Any], origin: str) -> None:
-    """Put ``over`` into ``tree``, but for what outranks it."""
+def _overlay(
+    tree: dict[str, Any],
+    origins: dict[str, str],
+    over: Mapping[str, Any],
+    origin: str,
+    folder: Path | None = None,
+) -> None:
+    """Put ``over`` into ``tree``, but for what outranks it. Files that it names are looked for in ``folder``,
+    by default the working directory."""
     if "jobs" in over:
         over = {**over, "jobs": _by_name(over["jobs"])}
     for path, value in _paths(over):
@@ -119,7 +143,10 @@ def _overlay(tree: dict[str, Any], origins: dict[str, str], over: Mapping[str, A
         outranked = key in origins and _rank(origins[key]) > _rank(origin)
         if outranked or (value == {} and origin != COMMAND_LINE):  # an empty table of a file says nothing
             continue
-        _put(tree, path, value)
+        if value is None and any(path[: len(own)] == own for own in _OWN_NAMES):
+            _take_out(tree, path)
+        else:
+            _put(tree, path, _in_full(path, value, folder or Path.cwd()))
         for below in [each for each in origins if each.startswith(f"{key}.")]:
             del origins[below]
         origins[key] = origin
@@ -129,6 +156,21 @@ def _rank(origin: str) -> int:
     return 0 if origin.startswith(_PRESET) else 1 if origin.startswith(_FILE) else 2
 
 
+def _in_full(path: tuple[str, ...], value: object, folder: Path) -> object:
+    """A file that a setting names, so that it is the same one for commands that are run elsewhere."""
+    if path[0] == "jobs" and path[-1] == "prompt" and isinstance(value, str):
+        return value if value.startswith(BUILTIN) else str(folder / Path(value).expanduser())
+    if path == ("filtering", "rules") and isinstance(value, list):
+        return [_with_file_in_full(spec, folder) for spec in value]
+    return value
+
+
+def _with_file_in_full(spec: object, folder: Path) -> object:
+    """``my_rules.py:NAME`` with its folder; other rules as they are."""
+    file, _, name = spec.rpartition(":") if isinstance(spec, str) else ("", "", "")
+    return f"{folder / Path(file).expanduser()}:{name}" if file.endswith(".py") else spec
+
+
 def _put(tree: dict[str, Any], path: Sequence[str], value: object) -> None:
     *tables, name = path
     for table in tables:
@@ -136,6 +178,13 @@ def _put(tree: dict[str, Any], path: Sequence[str], value: object) -> None:
             tree[table] = {}
         tree = tree[table]
     tree[name] = value
+
+
+def _take_out(tree: dict[str, Any], path: Sequence[str]) -> None:
+    *tables, name = path
+    for table in tables:
+        tree = tree.get(table, {})
+    tree.pop(name, None)
 
 
 def _read_preset(name: str) -> dict[str, Any]:
@@ -148,7 +197,7 @@ def _read_preset(name: str) -> dict[str, Any]:
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        return tomllib.loads(path.read_text("utf-8-sig"))
     except OSError as error:
         raise UsageError(f"config file {path}: {error.strerror}", path=path) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -163,5 +212,7 @@ def _by_name(jobs: object) -> dict[str, Any]:
     for table in jobs if isinstance(jobs, list) else [jobs]:
         if not isinstance(table, Mapping) or not isinstance(table.get("name"), str):
             raise UsageError(f"config key jobs: found {table!r}; expected [[jobs]] tables, each with a name")
+        if table["name"] in by_name:
+            raise UsageError(f"config key jobs: two are named {table['name']!r}; give one another name")
         by_name[table["name"]] = {key: value for key, value in table.items() if key != "name"}
     return by_name

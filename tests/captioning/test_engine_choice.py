@@ -162,14 +162,19 @@ def test_an_engine_of_ones_own_needs_no_line_in_the_package(
     [
         (
             "no_such_module:SPEC",
-            "No module named 'no_such_module'; install no_such_module, or add",
+            "No module named 'no_such_module'); expected MODULE:OBJECT, an EngineSpec in a module that is",
         ),
         ("os:no_such_name", "module 'os' has no attribute 'no_such_name'"),
+        ("broken_engines:SPEC", "can't be loaded (RuntimeError: half)"),
         ("os:path", "captioning.engine os:path is a module, expected an EngineSpec"),
     ],
 )
-def test_an_engine_that_is_not_there_is_one_line(name: str, reason: str) -> None:
+def test_an_engine_that_is_not_there_is_one_line(
+    name: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Before any work starts."""
+    (tmp_path / "broken_engines.py").write_text("raise RuntimeError('half')")
+    monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(UsageError, match=re.escape(reason)):
         check_engine(CaptioningConfig(engine=name))
 

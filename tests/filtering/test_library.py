@@ -4,6 +4,7 @@ import pytest
 
 import triptych
 from tests.filtering.test_rule_counts import GOOD
+from triptych.filtering.caption import CaptionText
 
 JAPANESE = (
     "木製の桟橋に赤いボートが停まっており、青い空の下で二人の人物がその横に立っている。背景には白い家々が"
@@ -65,3 +66,35 @@ def test_an_unknown_key_is_a_users_mistake() -> None:
     """The message names those that there are."""
     with pytest.raises(triptych.UsageError, match=r"caption 0: .*`image`.*text and any of id, images"):
         triptych.judge([{"text": "A boat.", "image": 2}])
+
+
+def test_own_rules_can_be_configured() -> None:
+    """As those that ship are."""
+
+    def has_tea(caption: CaptionText) -> float:
+        return float("tea" in caption.units)
+
+    config = triptych.FilteringConfig(thresholds={"has_tea": 2}, flags=("has_tea",))
+
+    assert [True] == [each.keep for each in triptych.judge([GOOD[0]], rules=[has_tea], config=config)]
+
+
+@pytest.mark.parametrize("images", [0, -1, 10**9])
+def test_a_caption_is_of_a_number_of_images_that_can_be(images: int) -> None:
+    """A key that means another thing is easily taken for it."""
+    with pytest.raises(triptych.UsageError, match=r"caption 0: Expected `int` [<>]= 1"):
+        triptych.judge([{"text": GOOD[0], "images": images}], subject="set")
+
+
+def test_half_a_pair_of_surrogates_is_a_character_that_was_lost() -> None:
+    """JSON may hold one."""
+    (verdict,) = triptych.judge(["A boat \ud83d lies" + GOOD[0]])
+
+    assert not verdict.keep
+
+
+@pytest.mark.parametrize("captions", ["A boat.", {"text": "A boat."}])
+def test_one_caption_is_no_list_of_letters(captions: object) -> None:
+    """It says how to pass one."""
+    with pytest.raises(triptych.UsageError, match=r"judge\(\[caption\]\)"):
+        triptych.judge(captions)  # type: ignore[arg-type]

@@ -2,14 +2,17 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.support.contexts import JOBS, filter_jobs_of
 from triptych.errors import SetupError, UsageError
+from triptych.filtering.caption import CaptionText
 from triptych.filtering.config import FilteringConfig
+from triptych.filtering.rule import Rule
 from triptych.filtering.rule_choice import chosen_rules, make_scorer, versions
 from triptych.filtering.rules import RULES
-from triptych.filtering.scoring import CaptionInput, FilterJob
+from triptych.filtering.scoring import CaptionInput, FilterJob, Scorer
 from triptych.jobs import Job
 from triptych.languages import LANGUAGES
 
@@ -28,6 +31,15 @@ NUMBER = 3
 GOOD = (
     "A red boat lies at a wooden pier in a small harbour, and two people stand beside it under a cloudy sky."
 )
+
+OWN = FilteringConfig(rules=("own_rules:has_url",))
+
+
+class CountsDogs:
+    """A measure with a state."""
+
+    def __call__(self, caption: CaptionText) -> float:
+        return caption.units.count("dog")
 
 
 @pytest.fixture
@@ -156,3 +168,53 @@ def test_versions_follow_rules_and_a_users_file(own_rules: Path) -> None:
     before = versions(chosen_rules(config))
 
     assert before.startswith("garbled 4, no_dogs 3 ")
+
+
+def test_verdicts_depend_on_all_that_an_own_rule_says(own_rules: Path) -> None:
+    """Its threshold as well as its code; what is called may be an object."""
+    base = Rule(name="mine", measure=CountsDogs(), threshold=5.0, likely_cause="")
+
+    fifty = versions([msgspec.structs.replace(base, threshold=50.0)])
+    flagged = versions([msgspec.structs.replace(base, action="flag")])
+    other_code = versions([msgspec.structs.replace(base, measure=chosen_rules(OWN)[-1].measure)])
+
+    assert 4 == len({versions([base]), fifty, flagged, other_code})
+
+
+@pytest.mark.parametrize("score", ["nan", "inf"])
+def test_a_rule_that_gives_no_number_is_named_with_the_caption(score: str) -> None:
+    """A share of nothing is easily one."""
+    rule = Rule(name="shares", measure=lambda _: float(score), threshold=0.0, likely_cause="")
+    scorer = Scorer(FilteringConfig(), filter_jobs_of("single_en"), (rule,))
+
+    with pytest.raises(SetupError, match=rf"rule shares failed on caption a \(ValueError: it said {score}\)"):
+        scorer.score_block([CaptionInput("a", "single_en", GOOD)])
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"), [("import sys; sys.exit(3)", "SystemExit: 3"), ("x = ", "SyntaxError")]
+)
+def test_a_file_of_rules_that_cannot_be_run_is_a_users_mistake(
+    tmp_path: Path, code: str, reason: str
+) -> None:
+    """A script ends the process that imports it."""
+    (tmp_path / "script.py").write_text(code)
+
+    with pytest.raises(UsageError, match=f"can't be loaded .{reason}"):
+        chosen_rules(FilteringConfig(rules=(f"{tmp_path / 'script.py'}:rule",)))
+
+
+def test_an_entry_point_whose_module_is_not_there_is_a_users_mistake(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a package leaves that was uninstalled by half."""
+    described = tmp_path / "gone-1.0.dist-info"
+    described.mkdir()
+    (described / "METADATA").write_text("Name: gone\nVersion: 1.0\n")
+    (described / "entry_points.txt").write_text("[triptych.rules]\nwordy = gone_rules:wordy\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    with pytest.raises(
+        UsageError, match=r"wordy can't be loaded .ModuleNotFoundError: No module .*gone_rules"
+    ):
+        chosen_rules(FilteringConfig(rules=("wordy",)))

@@ -170,3 +170,12 @@ def test_a_prompt_may_be_plain_text(tmp_path: Path) -> None:
     prompt = load_prompt(job)
 
     assert (text, 1, None) == (prompt.text, prompt.version, prompt.naming)
+
+
+def test_a_byte_order_mark_is_no_part_of_a_prompt(tmp_path: Path) -> None:
+    """As Windows' editors write it; a model would be asked it, and each row would have it."""
+    (tmp_path / "mine.txt").write_text("Say what is seen.", "utf-8-sig")
+
+    job = Job(name="short", subject="image", language="en", prompt=str(tmp_path / "mine.txt"))
+
+    assert "Say what is seen." == load_prompt(job).text

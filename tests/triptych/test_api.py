@@ -108,3 +108,27 @@ def test_a_second_opening_is_refused_until_the_first_is_closed(finished: Run) ->
     """In one line that names the owner."""
     with pytest.raises(SetupError, match="is in use by process"):
         open_run(finished.path)
+
+
+def test_a_closed_run_does_no_work(few_images: Path, tmp_path: Path) -> None:
+    """Another process may have it by then."""
+    with open_run(tmp_path / "run", [few_images], preset="demo") as run:
+        run.save_settings()
+
+    with open_run(tmp_path / "run"):
+        for work in (run.save_settings, run.filter, lambda: run.make_again(["verdicts"])):
+            with pytest.raises(SetupError, match="or is closed"):
+                work()
+
+
+def test_one_source_is_no_list_of_letters(few_images: Path, tmp_path: Path) -> None:
+    """It says how to pass one."""
+    with pytest.raises(UsageError, match=r"a list of sources; write open_run\(\.\.\., \['.*images'\]\)"):
+        open_run(tmp_path / "run", str(few_images))
+
+
+def test_what_is_opened_to_look_at_has_its_sources(few_images: Path, tmp_path: Path) -> None:
+    """With others, a run would begin."""
+    with pytest.raises(UsageError, match="leave out its sources"):
+        open_run(tmp_path / "run", [few_images], read_only=True)
+    assert not (tmp_path / "run").exists()

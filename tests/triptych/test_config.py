@@ -106,3 +106,42 @@ def test_a_word_that_a_setting_does_not_know_is_answered_with_those_it_knows() -
         load_config(flags={"filtering.untrue": "remove"})
     with pytest.raises(UsageError, match="expected auto or bf16 or fp16 or fp32"):
         load_config(flags={"embedding.precision": "fp8"})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("languages = 3", "config key languages: Expected `object`, got `int`"),
+        (
+            "[languages.xx]\nscript = 3",
+            r"unknown config key languages\.xx\.script \(did you mean scripts\?\)",
+        ),
+        (
+            '[languages.xx]\nscripts = ["Latn"]',
+            r"languages\.xx\.scripts is \['Latn'\]; expected the first words",
+        ),
+        ("[languages.xx]\nscripts = []", r"languages\.xx\.scripts is \[\]"),
+        ("[languages.xx]\nunits_per_english_word = nan", "is nan; expected a number above 0"),
+        ("[languages.xx]\nunits_per_english_word = 0", "is 0; expected a number above 0"),
+        (
+            "[captioning.sampling.single_en]\ntemprature = 1",
+            r"single_en\.temprature \(did you mean temperature\?",
+        ),
+        ("[[jobs]]\nname = 'a'\n[[jobs]]\nname = 'a'", "two are named 'a'; give one another name"),
+    ],
+)
+def test_a_table_of_the_users_own_names_is_checked_as_others_are(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    """With the name in the message."""
+    (tmp_path / "mine.toml").write_text(text)
+
+    with pytest.raises(UsageError, match=message):
+        load_config(file=tmp_path / "mine.toml")
+
+
+def test_a_byte_order_mark_is_no_part_of_a_file(tmp_path: Path) -> None:
+    """As Windows' editors write it."""
+    (tmp_path / "mine.toml").write_text("[sets]\nmax_sets = 3\n", "utf-8-sig")
+
+    assert 3 == load_config(file=tmp_path / "mine.toml").sets.max_sets

@@ -29,7 +29,8 @@ def test_a_file_adds_a_job_and_changes_another(tmp_path: Path) -> None:
     config = load_config(file=file)
     jobs = {job.name: job for job in config.all_jobs()}
 
-    assert Job(name="single_ja", subject="image", language="ja", prompt="ja.toml") == jobs["single_ja"]
+    beside = str(tmp_path / "ja.toml")
+    assert Job(name="single_ja", subject="image", language="ja", prompt=beside) == jobs["single_ja"]
     assert (1000, "zh") == (jobs["single_zh"].limit, jobs["single_zh"].language)
     assert config == checked_config(as_tree(config))
 

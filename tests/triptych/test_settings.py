@@ -12,9 +12,10 @@ from tests.triptych.conftest import again as run_again
 from tests.triptych.test_bad_input import assert_one_line
 from triptych.cli.flags import flags_of
 from triptych.cli.stages import of_languages
+from triptych.config import Config, as_tree
 from triptych.errors import UsageError
 from triptych.opening import open_run
-from triptych.settings import Settings, load_settings
+from triptych.settings import Settings, leaves, load_settings
 from triptych.settings_table import SettingRow, setting_rows
 
 
@@ -237,3 +238,52 @@ def test_settings_of_a_command_that_came_to_nothing_are_not_kept(
     (run / "export.part").unlink()
     assert before == stored_config(run)
     assert 0 == run_again(triptych, few_images, run).exit_code
+
+
+def test_files_that_settings_name_are_found_from_everywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of a config file lie beside it, others in the working directory."""
+    (folder := tmp_path / "settings").mkdir()
+    file = toml(
+        folder,
+        '[[jobs]]\nname = "single_en"\nprompt = "short.txt"\n[[jobs]]\nname = "multi_en"\n'
+        'prompt = "builtin:multi_en"\n[filtering]\nrules = ["mine.py:has_url", "garbled"]\n',
+    )
+    monkeypatch.chdir(tmp_path)
+
+    read = load_settings(file=file, flags={"jobs.single_zh.prompt": "zh.txt"}).config
+    in_python = Settings.of(Config(jobs={"single_en": {"prompt": "short.txt"}})).config
+
+    prompts = {name: table["prompt"] for name, table in read.jobs.items()}
+    assert {
+        "single_en": str(folder / "short.txt"),
+        "multi_en": "builtin:multi_en",
+        "single_zh": str(tmp_path / "zh.txt"),
+    } == prompts
+    assert (f"{folder / 'mine.py'}:has_url", "garbled") == read.filtering.rules
+    assert {"single_en": {"prompt": str(tmp_path / "short.txt")}} == in_python.jobs
+
+
+@pytest.mark.parametrize(
+    ("key", "left"),
+    [
+        ("filtering.thresholds.to_short", {"filtering.thresholds.too_long": 9}),
+        ("jobs.mine", {"jobs": {}}),
+        ("jobs.mine.limit", {"jobs.mine.subject": "image", "jobs.mine.language": "en"}),
+    ],
+)
+def test_none_takes_out_a_name_that_the_user_gave(key: str, left: dict[str, object]) -> None:
+    """A mistyped one stays in a run otherwise."""
+    stored = load_settings(
+        flags={
+            "filtering.thresholds.to_short": 5,
+            "filtering.thresholds.too_long": 9,
+            "jobs.mine": {"subject": "image", "language": "en", "limit": 3},
+        }
+    )
+
+    later = as_tree(again(stored, flags={key: None}).config)
+
+    table = key.rpartition(".to_short")[0] or "jobs"
+    assert left == {name: value for name, value in leaves(later) if name.startswith(table)}

@@ -31,8 +31,8 @@ def config(
 
     Of RUN, or the defaults where none is named: each setting with its value, where the value is from, its
     default, its unit and what it means. KEY shows one setting or table; KEY=VALUE changes it for all
-    commands from then on (none is no value). What was made with other settings stays until it is made
-    again.
+    commands from then on (none is no value; it takes out a job or a threshold that you named). What was made
+    with other settings stays until it is made again.
     """
     run, words = _run_and_keys(folder, keys)
     changes = [word for word in words if "=" in word]

@@ -123,7 +123,7 @@ def load_prompt(job: Job) -> Prompt:
     if job.prompt.startswith(BUILTIN):
         return _shipped(job, job.prompt.removeprefix(BUILTIN))
     try:
-        return _parse(job, Path(job.prompt).expanduser().read_text("utf-8"), job.prompt)
+        return _parse(job, Path(job.prompt).expanduser().read_text("utf-8-sig"), job.prompt)
     except OSError as error:
         raise UsageError(
             f"prompt file {job.prompt} of {job.name}: {error.strerror};"

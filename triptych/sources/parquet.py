@@ -4,9 +4,9 @@ Comes in: ``.parquet`` files. Goes out: shards of whole row groups, or one line 
 images. The key of an image is ``<file without .parquet>/<row>``, counted from 0, so that it is found again
 without an index; in a column of lists a number in the row follows. Memory: a page of the column, packed and
 unpacked, to go through a file (of pyarrow's writer up to 1,024 rows; of a remote one a row group and
-IMAGES_AHEAD images), KEPT_ROW_GROUPS row groups to read images again; those of larger row groups are copied to a file of
-their own. Not its job: which column it is (see parquet_columns), footers (see parquet_footers), Parquet that
-Triptych writes (see export).
+IMAGES_AHEAD images), KEPT_ROW_GROUPS row groups to read images again; those of larger row groups are copied
+to a file of their own. Not its job: which column it is (see parquet_columns), footers (see parquet_footers),
+Parquet that Triptych writes (see export).
 """
 
 from __future__ import annotations

@@ -97,6 +97,16 @@ def test_new_files_make_new_shards(run: RunFolder, pile: Path) -> None:
     assert 7 == len(_keys(run))
 
 
+def test_an_archive_that_is_called_much_like_loose_files_is_none(run: RunFolder, pile: Path) -> None:
+    """Its shard's name has another number, or none."""
+    write_tar(pile / "files-2023.tar", {"1.jpg": jpeg(50)})
+    write_tar(pile / "files-by-year" / "2020.tar", {"1.jpg": jpeg(60)})
+    _embed(run, pile)
+    write_file(pile / "9.jpg", jpeg(90))
+
+    assert {"files-00001": ["9.jpg"]} == _todo(_embed(run, pile))
+
+
 def test_a_file_that_is_gone_is_a_record_and_counts_again_when_it_is_back(run: RunFolder, pile: Path) -> None:
     """Its row stays where it was."""
     _embed(run, pile)

@@ -109,6 +109,7 @@ def test_tiffs_of_every_kind_and_width(order: str, big: bool) -> None:
         (b"\xff\0\0\0\0\0", (8, 8, 8), 2, {}, [RED, BLACK]),
         (struct.pack(f"{order}6H", 65535, 0, 0, 0, 32768, 0), (16, 16, 16), 2, {}, [RED, (0, 128, 0)]),
         (struct.pack(f"{order}2f", 1, 0.5), (32,), 1, {"form": 3}, [WHITE, (127, 127, 127)]),
+        (struct.pack(f"{order}2f", 1, 0.25), (32,), 0, {"form": 3}, [BLACK, (192, 192, 192)]),
         (b"\x87\x50\x43\xff\0\0", (8, 8, 8), 8, {}, [(249, 3, 10), (254, 255, 254)]),
         (b"\xff\0\0\xff\0\xff\0\0", (8, 8, 8, 8), 2, {"extra": 2}, [RED, WHITE]),
         (b"\xff\0\0\xff\0\x80\0\x80", (8, 8, 8, 8), 2, {"extra": 1}, [RED, (127, 255, 127)]),
@@ -123,6 +124,7 @@ def test_tiffs_of_every_kind_and_width(order: str, big: bool) -> None:
 def test_twelve_bits_of_a_tiff_are_as_bright_as_sixteen() -> None:
     """Of microscopes and scanners."""
     assert [WHITE, (128, 128, 128)] == colours(tiff(b"\xff\xf8\x00", (12,), 1))
+    assert [BLACK, (127, 127, 127)] == colours(tiff(b"\xff\xf8\x00", (12,), 0))
 
 
 @pytest.mark.parametrize(
@@ -162,3 +164,16 @@ def test_one_bit_and_palettes_of_other_formats() -> None:
 
     assert [RED, WHITE] == colours(gif.getvalue())
     assert [BLACK, WHITE] == colours(bmp.getvalue())
+
+
+@pytest.mark.parametrize(
+    ("alphas", "expected"),
+    [((0, 0), [RED, BLACK]), ((255, 0), [RED, WHITE]), ((0, 128), [WHITE, (127, 127, 127)])],
+)
+def test_alpha_of_a_bmp_that_is_0_everywhere_is_none(alphas: tuple[int, int], expected: list[Colour]) -> None:
+    """Many programs leave it so, and show the picture; where some of it is not 0, it counts."""
+    masks = struct.pack("<4L", 0xFF0000, 0xFF00, 0xFF, 0xFF000000)
+    header = struct.pack("<LllHHLLllLL", 108, 2, 1, 1, 32, 3, 8, 0, 0, 0, 0) + masks + bytes(52)
+    pixels = bytes((0, 0, 255, alphas[0], 0, 0, 0, alphas[1]))
+
+    assert expected == colours(struct.pack("<2sLHHL", b"BM", 0, 0, 0, 14 + 108) + header + pixels)

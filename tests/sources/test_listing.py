@@ -6,6 +6,7 @@ import pytest
 
 from tests.support.pile import jpeg, keys, read_again, reasons, write_file, write_tar
 from triptych.errors import UsageError
+from triptych.sources.loose_files import LooseShard
 from triptych.sources.opening import open_sources
 
 
@@ -64,6 +65,31 @@ def test_a_list_names_files_relative_to_itself_or_absolutely(pile: Path, suffix:
         keys(named)
     )
     assert all(all(read_again(shard)) for shard in open_sources([named]))
+
+
+def test_an_object_that_is_listed_by_two_schemes_counts_once(tmp_path: Path) -> None:
+    """In one list or in several; the first one is read."""
+    lines = b"http://x.org/a.jpg\nhttps://x.org/a.jpg\nhttps://x.org/b.jpg\nHTTP://x.org/b.jpg\n"
+    one, two = (write_file(tmp_path / name, lines) for name in ("one.txt", "two.txt"))
+    two.write_bytes(b"https://x.org/a.jpg\nhttp://x.org/c.jpg\n")
+
+    for sources, found in (
+        ([one], ["http://x.org/a.jpg", "https://x.org/b.jpg"]),
+        ([one, two], ["http://x.org/a.jpg", "https://x.org/b.jpg", "http://x.org/c.jpg"]),
+    ):
+        (shard,) = open_sources(sources)
+
+        assert isinstance(shard, LooseShard)
+        assert found == [shard.loose.path(at) for at in range(len(found))]
+        assert len(found) == shard.file_count
+
+
+def test_objects_of_two_stores_that_would_share_a_key_are_refused(tmp_path: Path) -> None:
+    """They are not the same; there is no folder to put links into."""
+    named = write_file(tmp_path / "list.txt", b"s3://x.org/a.jpg\nhttps://x.org/a.jpg\n")
+
+    with pytest.raises(UsageError, match=r"both get the key x\.org/a\.jpg; name only one of them"):
+        open_sources([named])
 
 
 def test_a_listed_file_that_is_not_there_is_a_record(pile: Path) -> None:

@@ -299,9 +299,23 @@ def test_images_of_a_large_row_group_are_copied_to_a_file(
     ]
     assert [True] * 22 == read_again(shard)
 
-    (copy,) = (tmp_path / "unpacked").iterdir()
+    (copy,) = (tmp_path / "unpacked").glob("*.images")
     copy.unlink()
 
     assert [True] * 22 == read_again(shard)
     with pytest.raises(OSError, match="has no image a/99 any more"):
         shard.read("a/99", 10**9, 10)
+
+
+def test_the_copy_of_another_column_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both are of the same file."""
+    monkeypatch.setattr("triptych.sources.parquet.MAX_ROW_GROUP_BYTES", 100)
+    columns = {name: [jpeg(n) for n in shades] for name, shades in (("a", (1, 2)), ("b", (3, 4)))}
+    source = write_parquet(tmp_path / "t.parquet", dict(columns))
+
+    for name, contents in columns.items():
+        config = InputConfig(parquet=ParquetConfig(image_column=name))
+        (shard,) = open_sources([source], config, unpack_to=tmp_path / "unpacked")
+        found = [(file.key, file.offset_bytes, len(file.content)) for file in shard.files()]
+
+        assert contents == [shard.read(*each) for each in found]

@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.pile import jpeg, keys, read_again, reasons, write_file, write_tar, write_zip
 from triptych.errors import UsageError
+from triptych.sources.config import InputConfig
 from triptych.sources.loose_files import FILES_PER_SHARD
 from triptych.sources.opening import open_sources
 
@@ -134,13 +135,29 @@ def test_a_tar_beside_a_folder_of_its_name_with_tars_is_refused(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("name", "problem"), [("files-00000.tar", "rename"), ("x" * 201 + ".tar", "200 bytes")]
+    ("name", "problem"),
+    [("files-00000.tar", "rename"), ("files-100000.tar", "rename"), ("x" * 201 + ".tar", "200 bytes")],
 )
 def test_names_that_the_run_folder_cannot_hold_are_refused(tmp_path: Path, name: str, problem: str) -> None:
     """Before work starts."""
     write_tar(tmp_path / name, {"x.jpg": jpeg()})
     with pytest.raises(UsageError, match=problem):
         open_sources([tmp_path])
+
+
+def test_names_that_are_only_much_like_those_of_loose_files_are_taken(tmp_path: Path) -> None:
+    """No shard of loose files has them."""
+    for name in ("files-2023.tar", "files-by-year/2020.tar", "files-00000/x.tar", "files-000000-a.tar"):
+        write_tar(tmp_path / name, {"1.jpg": jpeg()})
+    write_file(tmp_path / "x.jpg")
+
+    assert [
+        "files-00000",
+        "files-00000/x",
+        "files-000000-a",
+        "files-2023",
+        "files-by-year/2020",
+    ] == [shard.name for shard in open_sources([tmp_path])]
 
 
 def test_names_with_spaces_newlines_and_emoji_are_keys(tmp_path: Path) -> None:
@@ -223,6 +240,59 @@ def test_a_table_about_an_archive_beside_it_is_no_image(tmp_path: Path, ending: 
     pq.write_table(pa.table({"jpg": [jpeg()]}), tmp_path / "00001.parquet")
     with pytest.raises(UsageError, match="would share keys"):
         open_sources([tmp_path])
+
+
+@pytest.mark.parametrize("empty", [{}, {"q.json": b"{}"}, {f"{n}.json": b"{}" for n in range(300)}])
+@pytest.mark.parametrize("ending", ["zip", "tar", "TAR"])
+def test_an_archive_without_images_costs_itself_where_another_has_its_name(
+    tmp_path: Path, ending: str, empty: dict[str, bytes]
+) -> None:
+    """Annotations lie in an archive of their own; neither do they get in the way of a folder."""
+    write_zip(tmp_path / "p.ZIP", {"1.jpg": jpeg()})
+    write_file(tmp_path / "q" / "2.jpg")
+    for name in ("p", "q"):
+        (write_zip if ending == "zip" else write_tar)(tmp_path / f"{name}.{ending}", empty)
+
+    assert {"p/1.jpg", "q/2.jpg"} == set(keys(tmp_path))
+    assert {f"p.{ending}": "empty archive", f"q.{ending}": "empty archive"} == reasons(tmp_path)
+
+
+def test_two_archives_without_images_of_one_name_are_two_records(tmp_path: Path) -> None:
+    """Neither has it before the other."""
+    write_file(tmp_path / "x.jpg")
+    write_zip(tmp_path / "p.zip", {"q.json": b"{}"})
+    write_tar(tmp_path / "p.tar", {"q.json": b"{}"})
+
+    assert {"p.tar": "empty archive", "p.zip": "empty archive"} == reasons(tmp_path)
+
+
+def test_two_archives_of_one_name_in_one_folder_are_told_apart_as_advised(tmp_path: Path) -> None:
+    """Both hold images: no other way of naming the folder would help."""
+    write_zip(tmp_path / "p.zip", {"1.jpg": jpeg()})
+    write_tar(tmp_path / "p.tar", {"1.jpg": jpeg()})
+    with pytest.raises(UsageError, match=r"would both get the key p; rename one, or leave .* --exclude"):
+        open_sources([tmp_path])
+
+    (shard,) = open_sources([tmp_path], InputConfig(exclude=("p.zip",)))
+
+    assert "p.tar" == shard.archive_key
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"), [(b"7z\xbc\xaf\x27\x1c" + bytes(600), "7z"), (b"Rar!\x1a\x07\x01\0", "rar")]
+)
+@pytest.mark.parametrize("name", ["a.zip", "a.tar", "a.tar.gz", "a.cbr", "a"])
+def test_another_kind_of_archive_is_named_whatever_it_is_called(
+    tmp_path: Path, name: str, content: bytes, kind: str
+) -> None:
+    """It is not damaged."""
+    write_file(tmp_path / "x.jpg")
+    write_file(tmp_path / name, content)
+    (shard,) = open_sources([tmp_path])
+
+    assert {name: f"unsupported archive: {kind}; unpack it, or make it a zip or a tar", "x.jpg": None} == {
+        file.key: file.unreadable for file in shard.files()
+    }
 
 
 def test_a_damaged_table_beside_an_archive_costs_itself(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import datetime
 import io
 import json
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.pile import write_file
 from triptych.sources.opening import open_sources
 from triptych.sources.texts import Texts
 
@@ -24,7 +26,7 @@ FILES = {
     "sub/b.txt": b"A dog.",
     "sub/b.json": b"{no JSON",
     "c.JPG": PICTURE,
-    "c.TXT": b"A \xff bird.",
+    "c.TXT": b"A bird.",
     "d.jpg": PICTURE,
 }
 
@@ -49,13 +51,33 @@ def zipped(folder: Path, files: Mapping[str, bytes]) -> Path:
 
 @pytest.mark.parametrize("pack", [tar, zipped])
 def test_files_beside_images_in_archives(pack, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    """By WebDataset's name, up to the first dot, or the whole name; bytes that are no UTF-8 are replaced."""
+    """By WebDataset's name, up to the first dot, or the whole name."""
     (shard,) = open_sources([pack(tmp_path, FILES)])
 
     texts = Texts(shard, "txt")
 
     said = [texts.of(f"pile/{name}") for name in ("a.jpg", "sub/b.x.jpg", "c.JPG", "d.jpg")]
-    assert ["A red cat.", "A dog.", "A \ufffd bird.", ""] == said
+    assert ["A red cat.", "A dog.", "A bird.", ""] == said
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("A caf\u00e9, \u732b.".encode("utf-8-sig"), "A caf\u00e9, \u732b."),
+        (codecs.BOM_UTF16_LE + "A caf\u00e9, \u732b.\r\n".encode("utf-16-le"), "A caf\u00e9, \u732b."),
+        (codecs.BOM_UTF16_BE + "A caf\u00e9, \u732b.\r\n".encode("utf-16-be"), "A caf\u00e9, \u732b."),
+        ("A cat.".encode("utf-16-le"), ""),
+        ("A cat.".encode("utf-32"), ""),
+        ("A caf\u00e9.".encode("latin-1"), ""),
+        ("A caf\ufffd.".encode(), ""),
+        (codecs.BOM_UTF16_LE + b"A", ""),
+    ],
+)
+def test_texts_of_an_unknown_encoding_are_none(content: bytes, expected: str, tmp_path: Path) -> None:
+    """UTF-8 and, by its mark, UTF-16 are known: a model would take what is garbled for a text."""
+    (shard,) = open_sources([tar(tmp_path, {"a.jpg": PICTURE, "a.txt": content})])
+
+    assert expected == Texts(shard, "txt").of("pile/a.jpg")
 
 
 @pytest.mark.parametrize(
@@ -73,20 +95,22 @@ def test_keys_of_the_json_beside_an_image(field: str, expected: str, tmp_path: P
 
 
 def test_files_beside_loose_images(tmp_path: Path) -> None:
-    """As trainers put them: the same name with .txt."""
-    (tmp_path / "in").mkdir()
-    for name, content in {
-        "a.jpg": PICTURE,
+    """By the same names as in archives; the whole name comes before that up to the first dot."""
+    beside = {
         "a.txt": b"A cat.",
-        "b.c.jpg": PICTURE,
         "b.c.txt": b"A dog.",
-    }.items():
-        (tmp_path / "in" / name).write_bytes(content)
+        "b.txt": b"?",
+        "d.txt": b"A bird.",
+        "f.TXT": b"A fish.",
+    }
+    images = ("a.jpg", "b.c.jpg", "d.e.jpg", "f.JPG", ".g.jpg", "h.jpg")
+    for name, content in {**dict.fromkeys(images, PICTURE), **beside, ".txt": b"?"}.items():
+        write_file(tmp_path / "in" / name, content)
     (shard,) = open_sources([tmp_path / "in"])
 
     texts = Texts(shard, "txt")
 
-    assert ["A cat.", "A dog."] == [texts.of("a.jpg"), texts.of("b.c.jpg")]
+    assert ["A cat.", "A dog.", "A bird.", "A fish.", "", ""] == [texts.of(name) for name in images]
 
 
 def test_an_image_has_no_text_of_one_that_is_called_as_its_folder(tmp_path: Path) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import os
 from functools import partial
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -22,4 +24,43 @@ def test_who_comes_second_leaves_nothing_behind(tmp_path: Path, monkeypatch: pyt
 
     with unpacked.open() as file:
         assert b"what is in it" == file.read()
-    assert ["a"] == [path.name for path in (tmp_path / "unpacked").iterdir()]
+    assert ["a", "a.source"] == sorted(path.name for path in (tmp_path / "unpacked").iterdir())
+
+
+def _unpacked(archive: Path, copy: Path, part: str, writes: list[str]) -> UnpackedFile:
+    def write(file: IO[bytes]) -> str | None:
+        writes.append(part)
+        return decompress(str(archive), file)
+
+    return UnpackedFile(str(archive), copy, write, part)
+
+
+def test_a_copy_is_used_again_whatever_time_its_file_system_gives_it(tmp_path: Path) -> None:
+    """Some keep whole seconds, or the time when it was written."""
+    archive, writes = tmp_path / "a.gz", list[str]()
+    archive.write_bytes(gzip.compress(b"what is in it"))
+    os.utime(archive, ns=(0, 1_700_000_000_123_456_789))
+
+    for time_ns in (1_700_000_000_000_000_000, 0, 1_800_000_000_000_000_000):
+        with _unpacked(archive, tmp_path / "copy", "", writes).open() as file:
+            assert b"what is in it" == file.read()
+        os.utime(tmp_path / "copy", ns=(time_ns, time_ns))
+
+    assert [""] == writes
+
+
+def test_a_copy_of_something_else_is_made_again(tmp_path: Path) -> None:
+    """Of another size, of another time, or of another part of the same file."""
+    archive, writes = tmp_path / "a.gz", list[str]()
+    for content, modified_ns, part in (
+        (b"before", 5, "rows"),
+        (b"of another length", 5, "rows"),
+        (b"of another length", 6, "rows"),
+        (b"of another length", 6, "columns"),
+    ):
+        archive.write_bytes(gzip.compress(content))
+        os.utime(archive, ns=(0, modified_ns))
+        with _unpacked(archive, tmp_path / "copy", part, writes).open() as file:
+            assert content == file.read()
+
+    assert ["rows", "rows", "rows", "columns"] == writes

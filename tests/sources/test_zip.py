@@ -4,13 +4,14 @@ import io
 import struct
 import tracemalloc
 import zipfile
+import zlib
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.pile import jpeg, keys, read_again, reasons, write_zip
+from tests.support.pile import jpeg, keys, read_again, reasons, write_file, write_zip
 from triptych.sources.opening import open_sources
 from triptych.sources.shard import CountEstimate, Shard, estimate_count
 
@@ -147,6 +148,73 @@ def test_names_that_are_not_utf_8_are_read_as_the_format_says(tmp_path: Path) ->
     path.write_bytes(path.read_bytes().replace("aaaé".encode(), b"aaa\xff\xfe"))
 
     assert {"x.zip": "damaged archive"} == reasons(tmp_path)
+
+
+def _unicode_path(said: str, of: str) -> bytes:
+    body = struct.pack("<BL", 1, zlib.crc32(of.encode())) + said.encode()
+    return struct.pack("<2H", 0x7075, len(body)) + body
+
+
+@pytest.mark.parametrize(
+    ("written", "extra", "name"),
+    [
+        ("é.jpg".encode(), b"", "é.jpg"),
+        ("图/日本.jpg".encode(), b"", "图/日本.jpg"),
+        (b"#U00e9.jpg", _unicode_path("é.jpg", of="#U00e9.jpg"), "é.jpg"),
+        (b"x.jpg", _unicode_path("é.jpg", of="renamed.jpg"), "x.jpg"),
+        (b"?x.jpg", struct.pack("<2HB", 0x5455, 1, 0) + _unicode_path("é.jpg", of="?x.jpg"), "é.jpg"),
+    ],
+)
+def test_names_of_utf_8_are_read_without_the_flag_that_says_so(
+    tmp_path: Path, written: bytes, extra: bytes, name: str
+) -> None:
+    """As Info-ZIP and macOS write them, in the name itself or in an extra field that belongs to it."""
+    member = zipfile.ZipInfo("?" * len(written))
+    member.extra = extra
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.writestr(member, jpeg())
+    content = (tmp_path / "x.zip").read_bytes()
+    (tmp_path / "x.zip").write_bytes(content.replace(b"?" * len(written), written))
+
+    assert [f"x/{name}"] == keys(tmp_path)
+    assert [True] == read_again(_only(tmp_path / "x.zip"))
+
+
+def test_members_of_a_zip_that_another_was_joined_to_are_a_record(tmp_path: Path) -> None:
+    """The directory at the end doesn't name them; its own members are read."""
+    first, second = _three(tmp_path / "1"), write_zip(tmp_path / "2", {"x.jpg": jpeg(9)})
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "c.zip").write_bytes(first.read_bytes() + second.read_bytes())
+    lost, found = _only(tmp_path / "in" / "c.zip").files()
+
+    assert ("c.zip", "c/x.jpg") == (lost.key, found.key)
+    assert jpeg(9) == found.content
+    assert lost.unreadable == (
+        f"damaged archive: its directory names nothing before byte {first.stat().st_size}, as where two zips"
+        " were joined; `zip -FF` can save members"
+    )
+
+
+def test_each_file_of_a_split_zip_says_how_to_join_it(tmp_path: Path) -> None:
+    """The last one has the directory, the first one a mark; what is between is only bytes."""
+    content = bytearray(b"PK\x07\x08" + _three(tmp_path / "whole").read_bytes())
+    content[content.rindex(b"PK\x05\x06") + 4] = 2  # this file's number
+    for name, part in (("x.z01", content[:400]), ("x.z02", content[400:800]), ("x.zip", content[800:])):
+        write_file(tmp_path / "in" / name, bytes(part))
+
+    assert {"x.z01": "split archive", "x.z02": "not an image", "x.zip": "split archive"} == reasons(
+        tmp_path / "in"
+    )
+    for name in ("x.z01", "x.zip"):
+        (file,) = _only(tmp_path / "in" / name).files()
+        assert (file.unreadable or "").endswith("join them with `zip -s 0 SPLIT.zip --out WHOLE.zip`")
+
+
+def test_the_first_of_a_zip_that_was_cut_into_files_says_so(tmp_path: Path) -> None:
+    """As 7-Zip does it."""
+    write_file(tmp_path / "in" / "x.zip.001", _three(tmp_path / "whole").read_bytes()[:800])
+
+    assert {"x.zip.001": "split archive"} == reasons(tmp_path / "in")
 
 
 def test_links_in_an_archive_are_records(tmp_path: Path) -> None:

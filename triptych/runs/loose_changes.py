@@ -24,7 +24,7 @@ from triptych.runs.folder import RunFolder
 from triptych.runs.missing_sources import ListedShard
 from triptych.runs.record_edits import Edits, as_back, as_gone, as_replaced
 from triptych.sources.image_format import has_decoder_now
-from triptych.sources.loose_files import FILES_PER_SHARD, LOOSE_PREFIX, LooseFiles, LooseShard
+from triptych.sources.loose_files import FILES_PER_SHARD, LOOSE_PREFIX, LooseFiles, LooseShard, is_loose_name
 from triptych.sources.regular_files import READ_ERROR, open_regular
 from triptych.sources.remote_storage import UnreachableError
 
@@ -45,7 +45,7 @@ class LooseChanges:
         self._taken = bytearray(len(loose.keys))
         """By place among the keys: 1 where the file has a record."""
         self._next = 0
-        loose_shards = [name for name in run.shards() if name.startswith(LOOSE_PREFIX)]
+        loose_shards = [name for name in run.shards() if is_loose_name(name)]
         self.embedded = {name: ("", "") for name in loose_shards if run.is_embedded(name)}
         """The first and the last key of each shard."""
         for name in self.embedded:

@@ -116,6 +116,14 @@ def suffix_of(name: str) -> str:
     return f".{ending.lower()}" if len(ending) < len(name) and "/" not in ending else ""
 
 
+def stems_of(path: str) -> tuple[str, ...]:
+    """What a file that describes ``path`` may be called, but for its suffix: ``a.b`` for ``a.b.jpg``, as
+    trainers put it, or ``a``, as WebDataset does."""
+    folder, slash, name = path.rpartition("/")
+    stem, first = name.rpartition(".")[0] or name, name.partition(".")[0]
+    return tuple(f"{folder}{slash}{each}" for each in ((stem, first) if first not in ("", stem) else (stem,)))
+
+
 def why_not_an_image(name: str, head: Callable[[], bytes]) -> str | None:
     """None for what can be an image by its name, else by its first bytes, which are asked for then; else the
     reason that its record keeps."""

@@ -160,6 +160,8 @@ def _loaded(image: ImageFile.ImageFile) -> Image.Image:
     """The picture, where neither Pillow nor libtiff has anything to say against it."""
     if not isinstance(image, TiffImagePlugin.TiffImageFile):
         image.load()
+        if image.format == "BMP" and image.mode == "RGBA" and not image.getchannel("A").getbbox():
+            return image.convert("RGB")  # many programs leave BMP's alpha 0, and none that shows it minds
         return image
     image.im = _imaging.new(image.mode, image.size)  # else Pillow's own limit on pixels would count
     with libtiff.errors_kept() as errors:

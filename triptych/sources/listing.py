@@ -20,7 +20,7 @@ from triptych.errors import UsageError
 from triptych.sources.file_names import EVERYTHING, PathFilter, Says, what_it_says
 from triptych.sources.locations import exists, is_folder
 from triptych.sources.regular_files import SizeAndTime, open_regular
-from triptych.sources.remote_storage import RemoteEntry, is_url, is_web, remote_entries
+from triptych.sources.remote_storage import RemoteEntry, is_url, is_web, place_of, remote_entries
 
 LIST_SUFFIXES = (".txt", ".lst")
 
@@ -155,9 +155,10 @@ def _read_list(name: str) -> Iterator[Listed]:
             if not named.strip():
                 continue
             path = _beside(folder, named)
-            if path in seen:
+            place = place_of(path) if is_url(path) else path
+            if place in seen:
                 continue
-            seen.add(path)
+            seen.add(place)
             any_there = any_there or is_url(path) or os.path.exists(path)
             if not os.path.splitext(path)[1] and os.path.isdir(path):
                 raise UsageError(f"{name} names a folder, {named}; expected a file a line")

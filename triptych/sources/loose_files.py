@@ -11,9 +11,12 @@ import contextlib
 import errno
 import hashlib
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import product
 
+from triptych.sources.file_names import stems_of
 from triptych.sources.reading_ahead import map_ahead
 from triptych.sources.regular_files import (
     MAX_TEXT_FILE_BYTES,
@@ -28,7 +31,14 @@ from triptych.sources.shard import FoundFile
 FILES_PER_SHARD = 4096
 
 LOOSE_PREFIX = "files-"
-"""What the names of shards of loose files begin with."""
+"""What the names of shards of loose files begin with; their number follows."""
+
+_LOOSE_NAME = re.compile(rf"{LOOSE_PREFIX}[0-9]{{5,}}")
+
+
+def is_loose_name(name: str) -> bool:
+    """Whether a shard of this name has loose files: no archive's shard may be called so."""
+    return _LOOSE_NAME.fullmatch(name) is not None
 
 
 class LooseFiles:
@@ -162,11 +172,13 @@ class LooseShard:
                 yield self.loose.keys[at], content
 
     def _beside(self, at: int, suffix: str) -> bytes | None:
-        beside = f"{os.path.splitext(self.loose.path(at))[0]}{suffix}"
-        with contextlib.suppress(OSError, MemoryError):
-            size_bytes, _ = size_and_time_of(beside)
-            if size_bytes is not None and size_bytes <= MAX_TEXT_FILE_BYTES:
-                return read_regular(beside, size_bytes)
+        path = self.loose.path(at)
+        suffixes = (suffix,) if is_url(path) else (suffix, suffix.upper())  # there each look is a request
+        for stem, ending in product(stems_of(path), suffixes):
+            with contextlib.suppress(OSError, MemoryError):
+                size_bytes, _ = size_and_time_of(f"{stem}{ending}")
+                if size_bytes is not None and size_bytes <= MAX_TEXT_FILE_BYTES:
+                    return read_regular(f"{stem}{ending}", size_bytes)
         return None
 
     def read(self, key: str, offset_bytes: int | None, size_bytes: int) -> bytes:

@@ -15,18 +15,19 @@ import os
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 
 from triptych.errors import UsageError
 from triptych.sources.config import InputConfig
 from triptych.sources.file_names import EVERYTHING, PathFilter, Says, usable_key
 from triptych.sources.listing import EXPECTED, LIST_SUFFIXES, Listed, list_source
 from triptych.sources.locations import in_full, is_folder, refuse_unless_utf_8
-from triptych.sources.loose_files import LOOSE_PREFIX, LooseFiles
+from triptych.sources.loose_files import LooseFiles, is_loose_name
 from triptych.sources.reading_ahead import map_ahead
 from triptych.sources.regular_files import SizeAndTime, size_and_time_of
-from triptych.sources.remote_storage import UnreachableError, is_url, is_web
-from triptych.sources.shard import Archive, Shard, UnreadableArchive
+from triptych.sources.remote_storage import UnreachableError, is_url, is_web, place_of
+from triptych.sources.shard import Archive, Shard, UnreadableArchive, hold_no_images
+from triptych.sources.shared_keys import refuse_other, refuse_shared
 from triptych.sources.source_kinds import PARQUET, SOURCE_KINDS, SourceKind, recognise, without_suffix
 from triptych.sources.unpacking import temporary_folder
 
@@ -90,8 +91,8 @@ class _Found:
         self.junk = 0
         self._archives: dict[str, tuple[str, SourceKind, SizeAndTime | None]] = {}
         """Root, kind and what listing has told, by path below it."""
-        self._holding: dict[str, str] = {}
-        """The archives that may hold images: the path of each, by what its keys begin with."""
+        self._holding: dict[str, tuple[str, Sequence[Shard]]] = {}
+        """The archives that may hold images: path and shards of each, by what its keys begin with."""
         self._named: set[str] = set()
         """All that was found in the sources before, if there are several, by its real path."""
 
@@ -125,7 +126,7 @@ class _Found:
         elif is_left_out:
             return
         elif kind is None:
-            _refuse_other(key, root, self.roots.setdefault(key, root))
+            refuse_other(key, root, self.roots.setdefault(key, root))
             if listed.size_and_time is not None:
                 self.listed[key] = listed.size_and_time
         elif alone:
@@ -138,11 +139,11 @@ class _Found:
             raise UsageError(
                 f"{root}/{path}: the name has more than {MAX_NAME_BYTES} bytes; give it a shorter one"
             )
-        if path.startswith(LOOSE_PREFIX):
+        if is_loose_name(without_suffix(path)):
             raise UsageError(
                 f"{root}/{path} is called as Triptych calls its shards of loose files; rename it"
             )
-        _refuse_other(path, root, self._archives.setdefault(path, (root, kind, size_and_time))[0])
+        refuse_other(path, root, self._archives.setdefault(path, (root, kind, size_and_time))[0])
 
     def _add_other(self, root: str, key: str, reason: str) -> None:
         """Take in a file that is no image. Where another source has one at this path, too, its key is its
@@ -157,12 +158,20 @@ class _Found:
         Raises UsageError where two that may hold images would share keys.
         """
         shards: list[Shard] = []
+        holding: dict[str, list[tuple[Archive, Sequence[Shard]]]] = {}
         for kind in SOURCE_KINDS:
             archives = [
                 self._archive(path) for path, (_, its_kind, _) in self._archives.items() if its_kind is kind
             ]
             for archive, opened in zip(archives, kind.open(archives), strict=True):
-                shards += self._take_in(archive, opened)
+                if isinstance(opened, str):
+                    self._add_other(self._archives[archive.key][0], archive.key, opened)
+                elif all(isinstance(shard, UnreadableArchive) for shard in opened):
+                    shards += opened
+                else:
+                    holding.setdefault(archive.name, []).append((archive, opened))
+        for alike in holding.values():
+            shards += self._of_one_name(alike)
         return shards
 
     def _archive(self, path: str) -> Archive:
@@ -171,29 +180,32 @@ class _Found:
         size_and_time = known or size_and_time_of(full)
         return Archive(without_suffix(path), path, full, self._config, self._unpack_to, size_and_time)
 
-    def _take_in(self, archive: Archive, opened: Sequence[Shard] | str) -> Sequence[Shard]:
-        root, *_ = self._archives[archive.key]
-        if isinstance(opened, str):
-            self._add_other(root, archive.key, opened)
-            return ()
-        if not all(isinstance(shard, UnreadableArchive) for shard in opened):
-            other = self._holding.setdefault(archive.name, archive.key)
-            _refuse_other(archive.key, root, self._archives[other][0], other)
-        return opened
+    def _of_one_name(self, alike: Sequence[tuple[Archive, Sequence[Shard]]]) -> list[Shard]:
+        """The shards of archives that are called alike but for their suffix: of the one that holds images.
+        Others, with annotations, are a record each."""
+        with_images = [each for each in alike if len(alike) == 1 or not hold_no_images(each[1])]
+        (one, shards), *others = with_images or alike[:1]
+        self._holding[one.name] = one.key, shards
+        root = self._archives[one.key][0]
+        for other, _ in others:
+            refuse_other(other.key, self._archives[other.key][0], root, one.key)
+        reason = "empty archive: it holds no image that is read"
+        return [*shards, *(UnreadableArchive(other, reason) for other, _ in alike if other is not one)]
 
     def refuse_shared_keys(self, images: Sequence[str]) -> None:
         """Raise UsageError where one of the loose ``images``, sorted, or a member of another archive, could
         have the key of a member."""
-        for name, path in self._holding.items():
+        for name, (path, shards) in self._holding.items():
             above = name.rpartition("/")[0]
             while above and above not in self._holding:
                 above = above.rpartition("/")[0]
             if above:
-                other = self._holding[above]
-                _refuse_shared(self._archives[other][0], other, self._archives[path][0], path)
+                other, shards_above = self._holding[above]
+                if not hold_no_images(shards_above) and not hold_no_images(shards):
+                    refuse_shared(self._archives[other][0], other, self._archives[path][0], path)
             at = bisect.bisect_left(images, f"{name}/")
-            if at < len(images) and images[at].startswith(f"{name}/"):
-                _refuse_shared(self._archives[path][0], path, self.roots[images[at]], images[at])
+            if at < len(images) and images[at].startswith(f"{name}/") and not hold_no_images(shards):
+                refuse_shared(self._archives[path][0], path, self.roots[images[at]], images[at])
 
 
 def _kind_of(listed: Listed) -> tuple[Listed, SourceKind | str | None]:
@@ -212,30 +224,14 @@ def _kind_of(listed: Listed) -> tuple[Listed, SourceKind | str | None]:
 
 
 def _real_path(path: str) -> str:
-    """Without links. Of a file that is no link itself, its folder's is looked up once."""
+    """Without links; of a URL its place. Of a file that is no link itself, its folder's is looked up once."""
     if is_url(path):
-        return path
+        return place_of(path)
     folder, name = os.path.split(path)
     return os.path.realpath(path) if os.path.islink(path) else f"{_real_folder(folder)}/{name}"
 
 
 _real_folder = lru_cache(maxsize=4096)(os.path.realpath)
-
-
-def _refuse_other(path: str, root: str, known_root: str, known_path: str | None = None) -> None:
-    if (root, path) != (known_root, known_path or path):
-        key = path if known_path is None else without_suffix(path)
-        raise UsageError(
-            f"{known_root}/{known_path or path} and {root}/{path} would both get the key {key}; name one"
-            " folder above both as the source, or a folder with a link to each, so that keys stay unique"
-        )
-
-
-def _refuse_shared(root: str, path: str, other_root: str, other_path: str) -> NoReturn:
-    raise UsageError(
-        f"{root}/{path} and {other_root}/{other_path} would share keys, as an archive stands for a folder of"
-        " its name; rename one, or name only one as a source"
-    )
 
 
 def _refuse_no_images(sources: Sequence[str | Path], shards: Sequence[Shard], loose: LooseFiles) -> None:

@@ -62,11 +62,11 @@ class ParquetShard:
         self._group_bytes = footer.group_bytes[groups.start : groups.stop]
         self.file_count = sum(footer.group_images[groups.start : groups.stop])
         self._size_bytes, self._modified_ns = archive.size_and_time
+        self._rows_of_column = f"rows {self._starts[0]} to {self._starts[-1]} of {self._column.name}"
         self.archive_key = f"{archive.key}{f'#{self._starts[0]}' if name != archive.name else ''}"
 
     def fingerprint(self) -> str:
-        rows = f"rows {self._starts[0]} to {self._starts[-1]} of {self._column.name}"
-        return f"{self._key}\t{rows}\t{self._size_bytes}\t{self._modified_ns}"
+        return f"{self._key}\t{self._rows_of_column}\t{self._size_bytes}\t{self._modified_ns}"
 
     def files(self) -> Iterator[FoundFile]:
         """A file for every image, in row order; where a row group breaks off, one for its other rows.
@@ -169,7 +169,8 @@ class CopiedParquetShard(ParquetShard):
 
     def __init__(self, name: str, archive: Archive, footer: Footer, groups: range) -> None:
         super().__init__(name, archive, footer, groups)
-        self._copy = UnpackedFile(archive.path, archive.unpack_to / f"{name}.images", self._write_images)
+        copy = archive.unpack_to / f"{name}.images"
+        self._copy = UnpackedFile(archive.path, copy, self._write_images, part=self._rows_of_column)
 
     def files(self) -> Iterator[FoundFile]:
         with self._copy.open():

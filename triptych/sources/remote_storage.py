@@ -30,6 +30,9 @@ EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs", "az": "az", "abfs": 
 
 SCHEMES = (*EXTRAS, "hf", "http", "https")
 
+_SAME_AS = {**EXTRAS, "http": "https"}
+"""Which scheme leads to the same, by scheme."""
+
 _URL = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*)://")
 
 _VERSION_FIELDS = (
@@ -74,6 +77,12 @@ def is_url(name: str) -> bool:
 def is_web(url: str) -> bool:
     """Whether it is on any web server: each image may be on another, and be gone for good."""
     return url.lower().startswith(("http://", "https://"))
+
+
+def place_of(url: str) -> str:
+    """The same for all URLs of one object, which schemes may be several for: http and https, s3 and s3a."""
+    scheme, _, place = url.partition("://")
+    return f"{_SAME_AS.get(scheme.lower(), scheme)}://{place}"
 
 
 def filesystem(url: str) -> tuple[Any, str]:

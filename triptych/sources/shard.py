@@ -114,6 +114,9 @@ SAMPLED_SHARDS = 8
 SAMPLED_MEMBERS = 256
 """Of each. On 1,000 tars of SA-1B's form that is 2,048 headers, some milliseconds on a local disk."""
 
+MOST_PEEKED = 100_000
+"""Members of an archive that are looked at for an image, where another archive or a folder has its name."""
+
 
 class CountEstimate(NamedTuple):
     """``is_estimate``: some shards don't know their count, and not every sampled one was read to its end."""
@@ -136,3 +139,16 @@ def estimate_count(shards: Sequence[Shard]) -> CountEstimate | None:
         return None
     all_bytes = sum(shard.size_bytes or 0 for shard in uncounted)
     return CountEstimate(known + round(seen_files * all_bytes / seen_bytes), seen_bytes < all_bytes)
+
+
+def hold_no_images(shards: Sequence[Shard]) -> bool:
+    """Whether no member of an archive can be an image, as a look at up to MOST_PEEKED shows."""
+    for shard in shards:
+        if not isinstance(shard, Uncounted):
+            return False
+        files, end = shard.peek(SAMPLED_MEMBERS)
+        if not files and end != shard.size_bytes:  # annotations may have as many members as there are images
+            files, end = shard.peek(MOST_PEEKED)
+        if files or end != shard.size_bytes:
+            return False
+    return True

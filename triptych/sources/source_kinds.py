@@ -60,6 +60,9 @@ SOURCE_KINDS = (TAR, PARQUET, ZIP, COMPRESSED_TAR)
 ARCHIVE_SUFFIXES = tuple(suffix for kind in SOURCE_KINDS for suffix in kind.suffixes)
 
 
+OTHER_ARCHIVES = {b"7z\xbc\xaf\x27\x1c": "7z", b"Rar!\x1a\x07": "rar"}
+"""How files begin that nothing here unpacks, whatever they are called."""
+
 ZIPPED_SUFFIXES = frozenset(
     f".{suffix}"
     for suffixes in (
@@ -119,6 +122,8 @@ def recognise(path: str, says: Says) -> SourceKind | str | None:
         if named is None and error.errno in (errno.ENOENT, errno.ELOOP):  # a link to nothing
             return why_not_an_image(path, lambda: head)
         return why_not_read(error)
+    if other := next((OTHER_ARCHIVES[begin] for begin in OTHER_ARCHIVES if head.startswith(begin)), None):
+        return f"unsupported archive: {other}; unpack it, or make it a zip or a tar"
     found = next((kind for kind in SOURCE_KINDS if kind.begins(head)), None)
     if named is None and found is ZIP and _is_document(path):
         found = None

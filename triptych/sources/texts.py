@@ -14,6 +14,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Protocol, runtime_checkable
 
+from triptych.sources.file_names import stems_of
 from triptych.sources.shard import Shard
 
 TXT = "txt"
@@ -45,30 +46,28 @@ class Texts:
             self._texts = {key: text for key, value in shard.column(field) if (text := _as_text(value))}
         elif isinstance(shard, WithFilesBeside):
             for key, content in shard.files_beside(".txt" if field == TXT else ".json"):
-                value = content.decode("utf-8-sig", "replace") if field == TXT else _in_json(content, field)
+                value = _decoded(content) if field == TXT else _in_json(content, field)
                 if text := _as_text(value):
-                    self._texts[_stem(key)] = text
+                    self._texts[stems_of(key)[0]] = text
 
     def of(self, key: str) -> str:
-        """That of an image; empty where there is none.
-
-        ``a.b.jpg`` has its text in ``a.b.txt``, as trainers put it, or in ``a.txt``, as WebDataset does.
-        """
+        """That of an image; empty where there is none."""
         row = [key, key.rpartition("/")[0]] if self._has_rows else []  # of one in a list of images
-        for name in (_stem(key), _first_stem(key), *row):
+        for name in (*stems_of(key), *row):
             if name in self._texts:
                 return self._texts[name]
         return ""
 
 
-def _stem(key: str) -> str:
-    folder, slash, name = key.rpartition("/")
-    return f"{folder}{slash}{name.rpartition('.')[0] or name}"
-
-
-def _first_stem(key: str) -> str:
-    folder, slash, name = key.rpartition("/")
-    return f"{folder}{slash}{name.partition('.')[0]}"
+def _decoded(content: bytes) -> str | None:
+    """UTF-8, or UTF-16 with its mark, as editors on Windows write it. None for any other bytes: a model takes
+    what is garbled for a text."""
+    encoding = "utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError:
+        return None
+    return None if "\0" in text or "\ufffd" in text else text
 
 
 def _in_json(content: bytes, field: str) -> object:

@@ -90,12 +90,19 @@ def decompressed(path: str) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
 
 
 class UnpackedFile:
-    """The content of the file ``path``, as ``unpack`` writes it, which returns why that isn't all. For any
-    number of threads and processes."""
+    """The content of the file ``path``, as ``unpack`` writes it, which returns why that isn't all. ``part``
+    says what of it, where that isn't all either. For any number of threads and processes.
 
-    def __init__(self, path: str, copy: Path, unpack: Callable[[IO[bytes]], str | None]) -> None:
-        self._path, self._copy, self._write = path, copy, unpack
-        self._note = copy.with_name(f"{copy.name}.damage")
+    What the copy was made of is written beside it. Its own time can't say so: some file systems keep coarser
+    ones, or none that is set.
+    """
+
+    def __init__(
+        self, path: str, copy: Path, unpack: Callable[[IO[bytes]], str | None], part: str = ""
+    ) -> None:
+        self._path, self._copy, self._write, self._part_of_it = path, copy, unpack, part
+        self._damage = copy.with_name(f"{copy.name}.damage")
+        self._made_of = copy.with_name(f"{copy.name}.source")
 
     def open(self) -> IO[bytes]:
         """Raises OSError, SetupError where there is no room for it."""
@@ -105,11 +112,15 @@ class UnpackedFile:
 
     def damage(self) -> str | None:
         """Why what was unpacked is not all of it."""
-        return self._note.read_text("utf-8") if self._note.exists() else None
+        return self._damage.read_text("utf-8") if self._damage.exists() else None
+
+    def _source(self) -> str:
+        size_bytes, modified_ns = size_and_time_of(self._path)
+        return f"{size_bytes}\t{modified_ns}\t{self._part_of_it}"
 
     def _is_there(self) -> bool:
-        try:  # it is as old as what it was made of
-            return os.stat(self._copy).st_mtime_ns == size_and_time_of(self._path)[1]
+        try:
+            return self._copy.exists() and self._made_of.read_bytes() == self._source().encode()
         except FileNotFoundError:
             return False
 
@@ -135,20 +146,26 @@ class UnpackedFile:
                 raise
 
     def _unpack_to(self, file: IO[bytes], part: str) -> None:
-        """Its bytes are on disk before it has the name and the time by which it is taken for whole."""
-        _, modified_ns = size_and_time_of(self._path)
+        """Its bytes are on disk before it has the name by which it is taken for whole. What is said of it is
+        written when an older copy is gone: a process that dies here leaves none, not a wrong one."""
+        source = self._source()
         file.truncate(0)
         damage = self._write(file)
         file.flush()
         os.fsync(file.fileno())
-        self._note.unlink(missing_ok=True)
+        self._copy.unlink(missing_ok=True)
+        self._damage.unlink(missing_ok=True)
         if damage is not None:
-            with open(self._note, "wb") as note:
-                note.write(damage.encode())
-                note.flush()
-                os.fsync(note.fileno())
-        os.utime(part, ns=(modified_ns, modified_ns))
+            _write_note(self._damage, damage)
+        _write_note(self._made_of, source)
         os.replace(part, self._copy)
+
+
+def _write_note(path: Path, text: str) -> None:
+    with path.open("wb") as note:
+        note.write(text.encode())
+        note.flush()
+        os.fsync(note.fileno())
 
 
 def decompress(path: str, file: IO[bytes]) -> str | None:

@@ -9,6 +9,7 @@ keeps a run busy for days. Not its job: other compression than deflate, which no
 
 from __future__ import annotations
 
+import contextlib
 import stat
 import struct
 import zipfile
@@ -18,7 +19,7 @@ from typing import IO
 
 from triptych.errors import SetupError
 from triptych.sources.members import DamagedMemberError, LostMembers, Member, MembersShard
-from triptych.sources.regular_files import MAX_FILE_BYTES
+from triptych.sources.regular_files import MAX_FILE_BYTES, size_of
 
 COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
@@ -27,7 +28,24 @@ ENCRYPTED = 0x1
 
 MEMBER_SIGNATURE = b"PK\x03\x04"
 
+PART_SIGNATURE = b"PK\x07\x08"
+"""Of the first file of a split archive."""
+
+END_SIGNATURE, MAX_END_BYTES = b"PK\x05\x06", 22 + 65535
+"""Of the record at an archive's end, and how many bytes that has, with a comment."""
+
+IN_ZIP64 = 0xFFFF
+"""A number that stands in another record, which the library reads."""
+
+UTF_8 = 0x800
+"""Flag of a member: its name is."""
+
+UNICODE_PATH = 0x7075
+"""Extra field of a member: its name in UTF-8, and the checksum of the name that it stands for."""
+
 HOW_TO_SAVE = "; `zip -FF` can save members"
+
+SPLIT = "split archive: it has several files; join them with `zip -s 0 SPLIT.zip --out WHOLE.zip`"
 
 _HEADER = struct.Struct("<4s5H3L2H")
 """Of a member: signature, version, flags, method, time, date, checksum, packed and unpacked bytes, lengths of
@@ -40,32 +58,47 @@ class ZipShard(MembersShard):
     def members(self, raw: IO[bytes], *, look_on: bool = True) -> Iterator[Member | LostMembers]:
         if not (head := raw.read(len(MEMBER_SIGNATURE))):
             return
-        try:
-            archive = zipfile.ZipFile(raw)
-        except SetupError:  # the storage
-            raise
-        except Exception as error:  # it raises anything on damaged bytes
-            if isinstance(error, OSError) and error.errno is not None:  # the disk, not the archive
-                raise
-            is_cut = str(error) == "File is not a zip file" and head == MEMBER_SIGNATURE
-            what = (
-                "truncated archive: it ends before its directory" if is_cut else f"damaged archive: {error}"
-            )
-            yield LostMembers(0, f"{what}{HOW_TO_SAVE if head == MEMBER_SIGNATURE else ''}")
+        archive = self._opened(raw, head)
+        if isinstance(archive, LostMembers):
+            yield archive
             return
         infos = sorted(archive.infolist(), key=lambda info: info.header_offset)
-        ends = [*(info.header_offset for info in infos), archive.start_dir][1:]
+        start, *ends = (*(info.header_offset for info in infos), archive.start_dir)
+        if head == MEMBER_SIGNATURE and start > 0:
+            what = f"its directory names nothing before byte {start}, as where two zips were joined"
+            yield LostMembers(0, f"damaged archive: {what}{HOW_TO_SAVE}")
         for info, end in zip(infos, ends, strict=True):
+            name = _name(info)
             yield Member(
-                name=info.filename,
+                name=name,
                 offset_bytes=info.header_offset,
                 size_bytes=info.file_size,
                 end_bytes=end,
                 packed_bytes=info.compress_size,
                 crc32=info.CRC,
-                is_file=not info.filename.endswith("/"),
+                is_file=not name.endswith("/"),
                 unreadable=_why_not_read(info, end),
             )
+
+    def _opened(self, raw: IO[bytes], head: bytes) -> zipfile.ZipFile | LostMembers:
+        """With its directory, or why that can't be read."""
+        try:
+            return LostMembers(0, SPLIT) if _is_split(raw) else zipfile.ZipFile(raw)
+        except SetupError:  # the storage
+            raise
+        except Exception as error:  # it raises anything on damaged bytes
+            if isinstance(error, OSError) and error.errno is not None:  # the disk, not the archive
+                raise
+            said = str(error)
+        has_no_end = said == "File is not a zip file"
+        if (has_no_end and head == PART_SIGNATURE) or "multiple disks" in said:
+            return LostMembers(0, SPLIT)
+        if head != MEMBER_SIGNATURE:
+            return LostMembers(0, f"damaged archive: {said}")
+        if has_no_end and self._path.endswith(".001"):  # as 7-Zip calls it
+            return LostMembers(0, "split archive: it is the first of several files; join all with `cat`")
+        what = "truncated archive: it ends before its directory" if has_no_end else f"damaged archive: {said}"
+        return LostMembers(0, f"{what}{HOW_TO_SAVE}")
 
     def content(self, raw: IO[bytes], member: Member, most_bytes: int | None = None) -> bytes:
         raw.seek(member.offset_bytes)
@@ -90,12 +123,42 @@ class ZipShard(MembersShard):
         return content
 
 
+def _is_split(raw: IO[bytes]) -> bool:
+    """Whether its end is that of a file behind others: the library would look for all members in this one."""
+    raw.seek(max(0, size_of(raw) - MAX_END_BYTES))
+    _, found, end = raw.read().rpartition(END_SIGNATURE)
+    return bool(found) and int.from_bytes(end[:2], "little") not in (0, IN_ZIP64)
+
+
+def _name(info: zipfile.ZipInfo) -> str:
+    """As its writer meant it, up to a NUL. Without the flag it should be in the old code page, but Info-ZIP
+    and macOS write UTF-8. The extra field is read here, as only newer versions of the library do so."""
+    name = info.orig_filename
+    if not info.flag_bits & UTF_8:
+        written = name.encode("cp437")  # which has a letter for every byte
+        for meant in (_unicode_path(info.extra, written), written):
+            with contextlib.suppress(UnicodeDecodeError):
+                name = meant.decode() or name
+                break
+    return name.partition("\0")[0]
+
+
+def _unicode_path(extra: bytes, name: bytes) -> bytes:
+    """What the extra fields of a member say in place of ``name``, or that."""
+    while len(extra) >= 4:
+        kind, length = struct.unpack_from("<2H", extra)
+        field, extra = extra[4 : 4 + length], extra[4 + length :]
+        if kind == UNICODE_PATH and field.startswith(struct.pack("<BL", 1, zlib.crc32(name))):
+            return field[5:]
+    return name
+
+
 def _why_not_read(info: zipfile.ZipInfo, end_bytes: int) -> str | None:
     """By a member's entry in the directory."""
     if info.create_system == 3 and stat.S_ISLNK(info.external_attr >> 16):  # of Unix
         return "link in archive: it has no bytes of its own"
     if info.volume:
-        return "split archive: it has several files; join them with `zip -s 0`"
+        return SPLIT
     if info.flag_bits & ENCRYPTED:
         return "encrypted: the archive has a password; unpack it"
     if info.compress_type not in COMPRESSIONS:

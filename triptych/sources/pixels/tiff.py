@@ -71,7 +71,7 @@ def bare_file(content: bytes) -> BareFile:
     if samples > MAX_SAMPLESPERPIXEL:
         raise UnreadableImageError(f"unsupported format: TIFF: {samples} samples a pixel")
     bits = directory.first_integer(BITS) or 1
-    inverted = bits == 16 and directory.first_integer(PHOTOMETRIC) == WHITE_IS_ZERO
+    inverted = bits > 8 and directory.first_integer(PHOTOMETRIC) == WHITE_IS_ZERO
     at = len(content) + len(content) % 2
     head = content[:2] + struct.pack(f"{directory.order}HL", 42, at)
     bare = b"".join((head, content[8:], bytes(at - len(content)), _packed(directory, at, inverted)))
@@ -177,7 +177,7 @@ def _zlib_damage(packed: bytes) -> str | None:
 
 def _packed(old: Directory, at: int, inverted: bool) -> bytes:
     """A directory that stands at ``at``, with the values behind it; of an ``inverted`` picture, which Pillow
-    doesn't know for 16 bits, one of a plain picture."""
+    knows up to 8 bits alone, one of a plain picture."""
     tags = sorted(
         tag
         for tag in old.entries.keys() & NEEDED

@@ -19,14 +19,22 @@ from triptych.runs.journal import write_journal
 from triptych.runs.plan import JobPlan, Target
 
 _OF_IMAGE = ("unreadable image", "changed image")
-_OF_ENDPOINT = ("no answer", "too long", "empty")
+_WHEN_STOPPED = "when stopped"
+_OF_ENDPOINT = ("no answer", "too long", "empty", _WHEN_STOPPED)
 """Classes of failures: those that an image is to blame for, and those that another endpoint, or the same one
-started otherwise, may well caption. A refusal is an image's where others of its job were captioned."""
+started otherwise, may well caption. A refusal is an image's where others of its job were captioned; nobody
+knows yet whose it is where the job was stopped for it."""
 
 
 def is_of_image(failure: str) -> bool:
     """Whether the image itself is to blame, whoever is asked."""
     return reason_class(failure) in _OF_IMAGE
+
+
+def to_ask_again(failure: str) -> str:
+    """``failure`` with which a job was stopped: the same command asks again."""
+    is_asked_again = is_of_image(failure) or reason_class(failure) in _OF_ENDPOINT
+    return failure if is_asked_again else f"{_WHEN_STOPPED}: {failure}"
 
 
 def may_pass(counts: CaptionCounts) -> int:

@@ -25,7 +25,9 @@ DATA_VERSION = 1
 """Of this package's code. Raise it when the same config would give other captions."""
 
 MAX_HASHED_BYTES = 64 * 1024 * 1024
-"""A model's file above this counts by its name and size: reading 150 GB at every start takes too long."""
+SAMPLES, SAMPLE_BYTES = 32, 64 * 1024
+"""Of a model's file above this, so many places count: reading 150 GB at every start takes too long, and
+training changes every weight a little."""
 
 _OWN = ("asks", "sampling", "max_tokens", "prompt", "naming", "structured", "captions_of")
 """Settings that each job has of its own."""
@@ -99,6 +101,16 @@ def engine_settings(config: CaptioningConfig, job: Job) -> dict[str, Setting]:
     return settings | {"sampling": config.sampling_of(job).words(), "max_tokens": config.max_tokens(job)}
 
 
+def _sampled(path: Path, size_bytes: int) -> str:
+    """A hash over SAMPLES places of a file, the first and the last among them."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        for number in range(SAMPLES):
+            file.seek((size_bytes - SAMPLE_BYTES) * number // (SAMPLES - 1))
+            digest.update(file.read(SAMPLE_BYTES))
+    return digest.hexdigest()
+
+
 def model_identity(model: str) -> str:
     """A hub id or served name as it is; of a folder its name and a hash over its files.
 
@@ -111,6 +123,6 @@ def model_identity(model: str) -> str:
     for path in sorted(folder.iterdir()):
         if path.is_file() and not path.name.startswith("."):
             size_bytes = path.stat().st_size
-            content = sha256_of(path) if size_bytes <= MAX_HASHED_BYTES else ""
+            content = sha256_of(path) if size_bytes <= MAX_HASHED_BYTES else _sampled(path, size_bytes)
             digest.update(f"{path.name}\0{size_bytes}\0{content}\n".encode())
     return f"{folder.resolve().name}, sha256 {digest.hexdigest()[:16]}"

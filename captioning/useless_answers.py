@@ -1,8 +1,9 @@
 """Stops a job whose answers are of no use, before hours are spent on it, and lets them be asked again.
 
 Comes in: groups as they are finished, how answers are checked. Goes out: the same groups. What failed is held
-back until a caption comes, so that nothing is recorded of an endpoint that turned bad after thousands of good
-answers: the same command asks again. Until a job has its first caption, texts that nobody would want are held
+back until a caption comes. Where none does, it may be the endpoint, which turned bad after thousands of good
+answers, or a folder of pictures that it doesn't like: what is written lets the same command ask again, and go
+on where they fail again. Until a job has its first caption, texts that nobody would want are held
 back too; where none comes, they are written as failures. Answers to a check's questions likewise. Not its
 job: faults of single answers (see regenerate).
 """
@@ -15,7 +16,7 @@ from collections.abc import Iterator, Set
 import msgspec
 
 from triptych.captioning.answer_check import USELESS, AnswerCheck
-from triptych.captioning.backlog import is_of_image
+from triptych.captioning.backlog import is_of_image, to_ask_again
 from triptych.captioning.scheduler import FinishedGroup
 from triptych.errors import SetupError
 from triptych.records import Caption
@@ -81,10 +82,13 @@ def stop_where_useless(
                 stopping.set()
     except Exception as raised:
         error = raised
-    if is_over and not streak.has_captions:
+    had_captions = streak.has_captions
+    if is_over and not had_captions:
         streak.has_captions = any(None in _faults(each, check) for each in held)
     if not streak.has_captions:
         yield [_as_failures(each, check) for each in held]
+    elif is_over:
+        yield [_for_the_next(each) for each in held]
     elif error is not None or stopping.is_set():
         yield [each for each in held if not _has_failed(each)]
     else:
@@ -93,20 +97,35 @@ def stop_where_useless(
         raise error
     ended = not (is_part or stopping.is_set())
     if is_over or (ended and streak.useless and not streak.has_captions):
-        raise none_is_of_use(job, streak.useless, streak.last, stage)
+        raise none_is_of_use(job, streak.useless, streak.last, stage, had_captions=had_captions)
 
 
-def none_is_of_use(job: str, answers: int, last: str, stage: str = "captions") -> SetupError:
+def none_is_of_use(
+    job: str, answers: int, last: str, stage: str = "captions", *, had_captions: bool = False
+) -> SetupError:
     """What a job ends with that has no caption, or whose answers are of no use any more."""
-    any_text = " (captioning.ask_again=0 takes any text)" if stage == "captions" else ""
+    hint = ""
+    if had_captions:
+        hint = ", which asks for them again and goes on where they fail again"
+    elif stage == "captions":
+        hint = " (captioning.ask_again=0 takes any text)"
     return SetupError(
         f"{stage} {job}: not one of {answers} answers is of use; the last one: {last[:150]}; mend that"
-        f" and run the same command{any_text}"
+        f" and run the same command{hint}"
     )
 
 
 def _has_failed(finished: FinishedGroup) -> bool:
     return all(row.failure is not None for row in finished.rows)
+
+
+def _for_the_next(finished: FinishedGroup) -> FinishedGroup:
+    """With failures that the same command asks for again."""
+    rows = [
+        msgspec.structs.replace(row, failure=to_ask_again(row.failure)) if row.failure else row
+        for row in finished.rows
+    ]
+    return msgspec.structs.replace(finished, rows=rows)
 
 
 def _as_failures(finished: FinishedGroup, check: AnswerCheck | None) -> FinishedGroup:

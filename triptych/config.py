@@ -53,6 +53,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         jobs = self.all_jobs()
         named(jobs, self.captioning.jobs, "config key captioning.jobs: ")
         named(jobs, self.captioning.sampling, "config key captioning.sampling: ")
+        named(jobs, self.checking.sampling, "config key checking.sampling: ")
         for rule, threshold in self.filtering.thresholds.items():
             if isinstance(threshold, dict):
                 named(jobs, threshold, f"config key filtering.thresholds.{rule}: ")

@@ -163,7 +163,8 @@ class WatchedEngine:
         now = time.monotonic()
         due = [place for place in self._places if now >= self._due_at[place.url] and _is_well(place)]
         if due:
-            pool = ThreadPoolExecutor(min(AT_ONCE, len(due)))
+            # by this name it is left behind where the process has to end
+            pool = ThreadPoolExecutor(min(AT_ONCE, len(due)), thread_name_prefix="caption-canary")
             try:
                 list(pool.map(self._see, due))
             finally:  # after Ctrl-C there is no waiting for answers

@@ -126,4 +126,5 @@ SPEC = EngineSpec(
     holds_form=True,
     findings=_findings,
     context=_context,
+    fingerprint=lambda config: {"extra_args": " ".join(config.extra_args)} if config.extra_args else {},
 )

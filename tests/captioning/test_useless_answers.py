@@ -205,6 +205,32 @@ def test_what_fails_again_stays_a_failure_and_stops_nothing(tmp_path: Path) -> N
     assert first == counts(run)
 
 
+def test_a_folder_of_refused_images_is_passed_by_the_same_command(tmp_path: Path) -> None:
+    """It stops once; those that are refused again are their images' failures."""
+    made_up = make_up_run(tmp_path, 80)
+    run = SmallRun(RunFolder.open(made_up.path), made_up.pile)
+    taken, refused = list[str](), set[str]()
+
+    def chat(asked: Asked) -> Reply:
+        if is_trial(asked):
+            return well(asked)
+        picture = json.dumps(asked.body["messages"])
+        (taken.append if len(taken) < 10 else refused.add)(picture)
+        return refuse(400, "safety system") if picture in refused else well(asked)
+
+    with ScriptedEndpoint(chat) as endpoint:
+        with pytest.raises(SetupError, match="asks for them again and goes on where they fail again"):
+            run.caption(config(endpoint, max_in_flight=1))
+        stopped, folder = counts(run), frozenset(refused)
+        endpoint.chat = lambda asked: (
+            refuse(400, "safety system") if json.dumps(asked.body["messages"]) in folder else well(asked)
+        )
+        run.caption(config(endpoint, max_in_flight=1))
+
+    assert (10, len(folder)) == stopped
+    assert (80 - len(folder), len(folder)) == counts(run)
+
+
 @pytest.mark.parametrize(("at_a_time", "stops"), [(1, True), (64, False)])
 def test_refusals_that_outrun_captions_stop_nothing(at_a_time: int, stops: bool) -> None:
     """Of 64 that are asked for at a time, 30 may be refused before the first caption is there."""
@@ -233,7 +259,7 @@ def test_units_of_a_job_are_one_streak() -> None:
             unit = iter([failed(range(start, start + 7))])
             given += stop_where_useless(unit, "single_en", stopping, streak=streak, is_part=True)
 
-    assert 14 == sum(map(len, given))
+    assert 21 == sum(map(len, given))
 
 
 def test_a_unit_without_a_caption_ends_nothing() -> None:

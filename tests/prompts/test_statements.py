@@ -44,6 +44,8 @@ def test_a_statement_is_a_sentence_or_what_stands_between_semicolons(text: str, 
         ("Image-1: A boat with a man in it. Image-2: A cat. It sleeps.", [(1,), (2,), (2,)]),
         ("Image-1: A dog. They share it. Image-2: Cats. They share it.", [(1,), (1,), (2,), (1, 2)]),
         ("Image-1: A dog. Image-2: A cat. Both show a lawn.", [(1,), (2,), (1, 2)]),
+        ("Image-1: Two photos hang on a wall. It has 3 scenes on it.", [(1,), (1,)]),
+        ("Image-1: A dog. The second picture has a cat. It sleeps.", [(1,), (2,), (2,)]),
     ],
 )
 def test_what_names_no_image_is_about_the_one_before_or_about_all(
@@ -64,6 +66,20 @@ def test_what_names_no_image_is_about_the_one_before_or_about_all(
 def test_several_images_are_named_at_once(text: str, naming: Naming, images: list[tuple[int, ...]]) -> None:
     """By their numbers behind one word."""
     assert images == [each.images for each in statements(text, 3, naming)]
+
+
+@pytest.mark.parametrize(
+    ("text", "images"),
+    [
+        ("图1：一只猫坐在地上。这张照片里还有一条红毯。图2：一条狗。", [(1,), (1,), (2,)]),
+        ("图1：墙上贴着三张照片。一幅画面温馨。第二张图片里有一条狗。", [(1,), (1,), (2,)]),
+        ("图1：猫。图2：狗。这两张照片都很暖。每张图都有草地。", [(1,), (2,), (1, 2), (1, 2)]),
+        ("三张图像都有动物。图1：猫。", [(1, 2), (1,)]),
+    ],
+)
+def test_a_chinese_measure_word_alone_is_no_plural(text: str, images: list[tuple[int, ...]]) -> None:
+    """Nor are several photographs that one of the images shows."""
+    assert images == [each.images for each in statements(text, 2, ZH)]
 
 
 def test_chinese_names_are_read() -> None:

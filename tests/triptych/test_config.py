@@ -140,6 +140,12 @@ def test_a_table_of_the_users_own_names_is_checked_as_others_are(
         load_config(file=tmp_path / "mine.toml")
 
 
+def test_a_prefix_fits_into_a_file_name() -> None:
+    """Else it is found out when all rows have been made."""
+    with pytest.raises(UsageError, match="prefix has 250 letters; expected at most 150"):
+        load_config(flags={"export.prefix": "x" * 250})
+
+
 def test_a_byte_order_mark_is_no_part_of_a_file(tmp_path: Path) -> None:
     """As Windows' editors write it."""
     (tmp_path / "mine.toml").write_text("[sets]\nmax_sets = 3\n", "utf-8-sig")

@@ -33,12 +33,24 @@ _LIST_NUMBER = re.compile(r"\W*\d+[.)]")
 """Belongs to what is behind it."""
 
 _PLURAL = re.compile(
-    r"\b(?:images|pictures|photos|photographs|scenes)\b|[张幅](?:图|照片|画面)|(?:这些|所有|各)(?:图|照片)"
+    r"(?:\A\W*|\b(?:the|these|those|both|all|each|among|across|between)(?: of)?(?: the| these)?(?: \w+)? )"
+    r"(?:images|pictures|photos|photographs|scenes)\b"
+    r"|(?:\A\W*|[，。；：这那在]|以上|上述|所有的?|全部)[两二三四五六七八九十几多数\d]+\s?[张幅](?:图|照片|画面)"
+    r"|(?:每一?|各|这些|所有|全部)[张幅]?(?:图|照片|画面)"
     r"|(?:Bilder|Fotos|imágenes|fotos|photos|immagini|imagens)\b|(?:両方|すべて|全て)の(?:画像|写真)"
     r"|(?:이미지|사진)들",
     re.IGNORECASE,
 )
-"""Images in the plural, in the languages of the prompts that ship and some others."""
+"""The images in the plural, in the languages of the prompts that ship and some others; not those that hang on
+a wall in one of them."""
+
+_ORDINAL = re.compile(
+    r"第([一二三四五六七八九十]|\d{1,2})[张幅](?:图|照片|画面)"
+    r"|\b[Tt]he (first|second|third|fourth|fifth) (?:image|picture|photo|photograph)\b"
+)
+_ORDINALS = {word: n for n, word in enumerate(("first", "second", "third", "fourth", "fifth"), 1)} | {
+    word: n for n, word in enumerate("一二三四五六七八九十", 1)
+}
 
 _OF_ALL = re.compile(
     r"\W*(?:(?:Both|All(?: of them)?|They(?: all| both)?) (?:share|show|depict|feature|differ)\b"
@@ -75,7 +87,8 @@ def statements(text: str, image_count: int, naming: Naming | None) -> list[State
         named = set[int]()
         if naming is not None:
             listed = [_NUMBER.findall(each.group()) for each in _LISTED.finditer(part)]
-            named = naming.numbers(part).union(*(map(int, each) for each in listed)).intersection(everyone)
+            named = naming.numbers(part).union(*(map(int, each) for each in listed), _ordinals(part))
+            named = named.intersection(everyone)
         if named:
             last = images = tuple(sorted(named))
         else:
@@ -84,6 +97,12 @@ def statements(text: str, image_count: int, naming: Naming | None) -> list[State
         all_named |= named
         found.append(Statement(start, end, images, bool(named)))
     return found
+
+
+def _ordinals(part: str) -> Iterator[int]:
+    """Which images are called the first, the second ..."""
+    for word in (match[1] or match[2] for match in _ORDINAL.finditer(part)):
+        yield int(word) if word.isdigit() else _ORDINALS[word]
 
 
 def _parts(text: str) -> Iterator[tuple[int, int]]:

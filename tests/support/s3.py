@@ -141,8 +141,8 @@ class CuttingProxy:
                 if server in ready:
                     if not (answer := server.recv(min(65536, left))):
                         return
+                    self.answered_bytes += len(answer)  # who reads it may ask at once
                     client.sendall(answer)
-                    self.answered_bytes += len(answer)
                     left -= len(answer)
                     if left <= 0:
                         self.cuts += 1

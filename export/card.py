@@ -6,7 +6,7 @@ that gives each file a config of its own, named by its job. Not its job: countin
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import get_args
 
 from triptych.export.config import ExportConfig
@@ -156,8 +156,20 @@ def _header(config: ExportConfig, manifest: Manifest, total: int) -> str:
             }
             for job, names in filled.items()
         ],
+        dataset_info=_features(filled, manifest) or None,
     )
     return f"---\n{data.to_yaml().strip()}\n---"
+
+
+def _features(filled: Mapping[str, Sequence[str]], manifest: Manifest) -> list[dict[str, object]]:
+    """What samples have, of tars: `datasets` looks at the first five only, and drops what others have."""
+    found: list[dict[str, object]] = []
+    for job, names in filled.items():
+        fields = sorted({field for name in names for field in manifest.files[name].image_fields})
+        if fields:
+            images = [{"name": field, "dtype": "image"} for field in fields]
+            found.append({"config_name": job, "features": [*images, {"name": "txt", "dtype": "string"}]})
+    return found
 
 
 def _size_category(rows: int) -> str:

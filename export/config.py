@@ -16,6 +16,8 @@ from triptych.export.containers import CONTAINERS
 from triptych.export.formats import FORMATS
 
 _FILE_NAME_START = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+MOST_PREFIX_LETTERS = 150
+"""File systems take 255 in a name."""
 
 
 class ExportConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -63,6 +65,11 @@ class ExportConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             raise UsageError(
                 f"export.prefix is {self.prefix!r}; expected letters, digits, dots, dashes and"
                 " underscores, beginning with a letter or digit"
+            )
+        if len(self.prefix) > MOST_PREFIX_LETTERS:
+            raise UsageError(
+                f"export.prefix has {len(self.prefix)} letters; expected at most {MOST_PREFIX_LETTERS}, as it"
+                " begins the names of files"
             )
 
 

@@ -84,6 +84,8 @@ class FileEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, f
     rows: int | None = None
     rewritten: int | None = None
     """Captions in it whose text spelled a reserved word (see conversation_text)."""
+    image_fields: tuple[str, ...] = ()
+    """Of a tar: what readers call the images of its samples, such as jpg, 0.jpg."""
 
 
 class JobEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

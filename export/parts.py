@@ -14,6 +14,7 @@ from typing import Self
 
 import msgspec
 
+from triptych.export.containers import CONTAINERS
 from triptych.export.containers.container import CaptionedFiles
 from triptych.export.containers.rows_file import RowsFile
 from triptych.export.manifest import FileEntry
@@ -59,14 +60,19 @@ class Parts:
 
     def _write(self, lines: bytes, rows: int, rewritten: int, files: Iterable[CaptionedFiles]) -> None:
         first = self._rows_before + self._rows
-        named = (each._replace(name=f"{self._job}-{at:09d}") for at, each in enumerate(files, first))
-        self._file.write(lines, named)
+        self._file.write(lines, (self._named(each, at) for at, each in enumerate(files, first)))
         self._rows += rows
         self._rewritten += rewritten
+
+    def _named(self, files: CaptionedFiles, row: int) -> CaptionedFiles:
+        if fields := CONTAINERS[self._file_type].image_fields:
+            self._image_fields.update(fields(files))
+        return files._replace(name=f"{self._job}-{row:09d}")
 
     def _open(self, number: int) -> None:
         self._file = RowsFile(self._path_of(number), self._file_type, self._row_type)
         self._rows = self._rewritten = 0
+        self._image_fields = set[str]()
 
     def _finish_part(self) -> None:
         with self._file:
@@ -79,6 +85,7 @@ class Parts:
                 job=self._job,
                 rows=self._rows,
                 rewritten=self._rewritten,
+                image_fields=tuple(sorted(self._image_fields)),
             )
         )
 

@@ -9,6 +9,7 @@ fields around them (see formats.preference).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
 
 from triptych.export.formats.preference import Rejected, cut
 from triptych.prompts import Naming
@@ -29,7 +30,7 @@ def rejected_for(at: int, kept: Sequence[tuple[Planned, str]], naming: Naming | 
     chance = hash64(f"{planned.target.id} rejected")
     if count > 1 and naming is not None:
         swapped = with_swapped_parts(text, count, naming, chance)
-        return Rejected(swapped, "swapped") if swapped != text else cut(text)
+        return Rejected(swapped, "swapped") if swapped is not None else cut(text)
     keys = {image.key for image in planned.target.images}
     for step in range(len(kept)):  # from the middle of the shard on: what lies beside it may look the same
         other, other_text = kept[(at + len(kept) // 2 + step) % len(kept)]
@@ -39,14 +40,24 @@ def rejected_for(at: int, kept: Sequence[tuple[Planned, str]], naming: Naming | 
     return cut(text)
 
 
-def with_swapped_parts(text: str, image_count: int, naming: Naming, chance: int) -> str:
-    """What is said of two images, which ``chance`` chooses, is said of the other one of them.
+def with_swapped_parts(text: str, image_count: int, naming: Naming, chance: int) -> str | None:
+    """What is said of two images, which ``chance`` chooses, is said of the other one of them; None where
+    nothing else would be said of any two.
 
     Where each has one stretch of sentences, these change places and names, so names stay in order; else the
     names alone are exchanged, wherever they stand.
     """
-    first = chance % image_count + 1
-    second = (chance // image_count % (image_count - 1) + first) % image_count + 1
+    pairs = list(combinations(range(1, image_count + 1), 2))
+    for step in range(len(pairs)):
+        first, second = pairs[(chance + step) % len(pairs)]
+        found = _with_swapped(text, image_count, naming, first, second)
+        if found != text:
+            return found
+    return None
+
+
+def _with_swapped(text: str, image_count: int, naming: Naming, first: int, second: int) -> str:
+    """The same of two images; ``text`` where all that is said of one is said of both."""
     exchanged = {first: second, second: first}
     stretches: list[tuple[tuple[int, ...], int, int]] = []
     for each in statements(text, image_count, naming):
@@ -54,6 +65,8 @@ def with_swapped_parts(text: str, image_count: int, naming: Naming, chance: int)
             stretches[-1] = each.images, stretches[-1][1], each.end
         else:
             stretches.append((each.images, each.start, each.end))
+    if all((first in images) == (second in images) for images, *_ in stretches):
+        return text
     both = [(start, end) for images, start, end in stretches if images in ((first,), (second,))]
     if len(both) != 2 or len({images for images, *_ in stretches if images in ((first,), (second,))}) != 2:
         return naming.renumbered(text, exchanged)

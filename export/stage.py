@@ -8,6 +8,7 @@ Not its job: making rows (see rows), what lies between rows and bytes (see conta
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -36,12 +37,12 @@ from triptych.export.manifest import (
     read_manifest,
 )
 from triptych.runs.captions_digest import captions_digest
-from triptych.runs.checks import checked_jobs, checks_of
+from triptych.runs.checks import checked_jobs, checks_of, refuse_lost_answers
 from triptych.runs.context import RunContext
 from triptych.runs.folder import RunFolder
 from triptych.runs.jsonl import make_folder, sha256_of, sync_directory, write_json, written_whole
 from triptych.runs.ledger import Ledger
-from triptych.runs.stage_record import JobChecks, Setting
+from triptych.runs.stage_record import JobChecks, Setting, StageState
 
 DATA_VERSION = 5
 """Raise it when the same captions and settings would give other bytes."""
@@ -53,8 +54,8 @@ def export_run(context: RunContext, config: ExportConfig, sources: ListSources =
     """Write ``export/`` for the run's jobs. Returns False if that was done already.
 
     A job without any kept caption still gets its file, with no rows. Raises SetupError where the verdicts
-    aren't finished, the ledger doesn't close, the export was made with other settings, or its files have
-    changed since.
+    aren't finished, a checker's answers have gone, the ledger doesn't close, the export was made with other
+    settings, its files have changed since, or there are files in its place that it hasn't made.
     """
     run = context.folder
     _check_set_up(run, config)
@@ -70,6 +71,7 @@ def export_run(context: RunContext, config: ExportConfig, sources: ListSources =
         "prompts": hashlib.sha256(msgspec.json.encode(asked)).hexdigest(),
         "jobs": ",".join(job.name for job in context.jobs),
     }
+    refuse_lost_answers(run, [job.name for job in context.jobs])
     if checks := _checks(context):
         inputs["checked"] = hashlib.sha256(msgspec.json.encode(checks, order="deterministic")).hexdigest()
     elif checked_jobs(run, [job.name for job in context.jobs]):
@@ -82,15 +84,13 @@ def export_run(context: RunContext, config: ExportConfig, sources: ListSources =
         run.refuse_changed_files(run.export_stage)
         return False
     try:
-        if run.export_folder.is_symlink():
-            raise SetupError(
-                f"{run.export_folder} is a link, which an export can't take the place of; make"
-                f" {run.export_folder.parent} one, or name another export with --to"
-            )
-        _build(context, config, sources)
+        _refuse_what_is_not_its_own(run, before)
+        replaced = _build(context, config, sources)
     except BaseException:
         run.restore_stage(run.export_stage, before)
         raise
+    sync_directory(run.export_folder.parent)
+    shutil.rmtree(replaced, ignore_errors=True)
     run.finish_stage(run.export_stage, wrote=_wrote(run))
     return True
 
@@ -119,6 +119,8 @@ def try_export(context: RunContext, config: ExportConfig, sources: ListSources =
     """
     run = context.folder
     _check_set_up(run, config)
+    if not run.is_finished(run.export_stage):
+        _refuse_what_is_not_its_own(run, run.run_file.stages.get(run.export_stage))
     written, _ = write_jobs(context, config, sources, lambda *_: Path(os.devnull))
     files = [
         PlannedFile(name=name, rows=entry.rows or 0, size_bytes=entry.size_bytes)
@@ -128,8 +130,8 @@ def try_export(context: RunContext, config: ExportConfig, sources: ListSources =
     return DryRun(folder=run.export_folder, files=files, free_bytes=shutil.disk_usage(run.path).free)
 
 
-def _build(context: RunContext, config: ExportConfig, sources: ListSources) -> None:
-    """Write everything, then give the folder its name.
+def _build(context: RunContext, config: ExportConfig, sources: ListSources) -> Path:
+    """Write everything, then give the folder its name. Returns where the export of before lies then.
 
     Raises SetupError where the ledger doesn't close; then nothing is left of what was written.
     """
@@ -146,15 +148,18 @@ def _build(context: RunContext, config: ExportConfig, sources: ListSources) -> N
                 (building / f"{job_name}.{part}.part").rename(building / name)
         _describe(building, context, config, written, ledger)
         sync_directory(building)
-        _replace_folder(run.export_folder, building)
+        return _replace_folder(run.export_folder, building)
     except BaseException:
         shutil.rmtree(building, ignore_errors=True)
         raise
 
 
-def _replace_folder(folder: Path, building: Path) -> None:
-    """Give ``building`` the name of ``folder``, which stays until then: a file of it may be held open."""
-    old = folder.with_name(folder.name + ".old")
+def _replace_folder(folder: Path, building: Path) -> Path:
+    """Give ``building`` the name of ``folder``, which stays until then: a file of it may be held open.
+
+    Returns the name of what was there, which is none that somebody would give a copy.
+    """
+    old = folder.with_name(f".{folder.name}.replaced")
     shutil.rmtree(old, ignore_errors=True)
     if folder.exists():
         folder.rename(old)
@@ -164,8 +169,7 @@ def _replace_folder(folder: Path, building: Path) -> None:
         if old.exists():
             old.rename(folder)
         raise
-    sync_directory(folder.parent)
-    shutil.rmtree(old, ignore_errors=True)
+    return old
 
 
 def _describe(
@@ -255,6 +259,39 @@ def _check_set_up(run: RunFolder, config: ExportConfig) -> None:
     if CONTAINERS[config.file_type].needs_pyarrow:
         pyarrow()
     run.refuse_other_settings(run.export_stage, export_settings(config))
+
+
+def _refuse_what_is_not_its_own(run: RunFolder, state: StageState | None) -> None:
+    """Raise SetupError where something lies in the export's place that it hasn't made: it would be gone.
+
+    ``state`` is what was noted of it until now.
+    """
+    folder = run.export_folder
+    if not os.path.lexists(folder):
+        return
+    if folder.is_symlink():
+        raise SetupError(
+            f"{folder} is a link, which an export can't take the place of; make {folder.parent} one, or name"
+            " another export with --to",
+            path=folder,
+        )
+    if state is None or not folder.is_dir():
+        raise SetupError(
+            f"{folder} is there and no export of this run; move it, or name another export with --to",
+            path=folder,
+        )
+    own = set(state.wrote)
+    with contextlib.suppress(OSError, SetupError):  # without one it wasn't finished, or is damaged
+        own |= {f"{run.export_stage}/{name}" for name in (*read_manifest(folder).files, MANIFEST_NAME)}
+    there = (path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
+    other = sorted({path.relative_to(run.path).as_posix() for path in there} - own)
+    if other:
+        more = f" (and {len(other) - 1:,} more)" if other[1:] else ""
+        raise SetupError(
+            f"{run.path / other[0]}{more} is no file of this export, whose folder is replaced; move it"
+            " elsewhere",
+            path=run.path / other[0],
+        )
 
 
 def export_settings(config: ExportConfig) -> dict[str, Setting]:

@@ -3,7 +3,8 @@
 Comes in: people's verdicts, captions with the verdicts of the rules. Goes out: verdicts in which people have
 the last word: a caption that somebody calls bad is rejected, one that is called good, or whose rejection is
 called wrong, is kept, and one that was edited is kept with the new text; only where the caption is the very
-one that was judged. Not its job: reading the file (see runs.human_verdicts).
+one that was judged. That a rejection is right says nothing for a caption: one that people have rejected stays
+rejected. Not its job: reading the file (see runs.human_verdicts).
 """
 
 from __future__ import annotations
@@ -19,14 +20,21 @@ from triptych.runs.human_verdicts import HumanVerdict, digest_of_text
 BY_PEOPLE = "people"
 """The reason of a caption that a person rejects."""
 
+_BY_PEOPLE_KIND = f"rejected: {BY_PEOPLE}"
+
 
 class People:
     """The verdicts of one file."""
 
-    def __init__(self, said: Iterable[HumanVerdict]) -> None:
+    def __init__(self, said: Iterable[HumanVerdict], sha256: str) -> None:
+        self.sha256 = sha256
+        """Of the file, as it was read."""
         on_captions = [each for each in said if each.kind == each.job or each.kind.startswith("rejected: ")]
         on_captions.sort(key=lambda each: each.time)
-        self._said = {each.caption: each for each in on_captions}
+        self._said: dict[str, HumanVerdict] = {}
+        for each in on_captions:
+            if not (_confirms(each) and _calls_bad(self._said.get(each.caption))):
+                self._said[each.caption] = each
         self._met: set[str] = set()
         """Of those, the captions that are there and are as they were judged."""
         self.counts: Counter[str] = Counter()
@@ -45,14 +53,16 @@ class People:
         if said.text:
             self.counts["edited"] += 1
             return msgspec.structs.replace(verdict, keep=True, reason=None, text=said.text, removed=())
-        if said.is_good == (said.kind == said.job):  # a kept one is good, or a rejected one isn't bad
-            self.counts["kept"] += not verdict.keep
-            return msgspec.structs.replace(verdict, keep=True, reason=None)
-        if said.is_good:  # so is its rejection
+        if _calls_bad(said):
+            self.counts["rejected"] += verdict.keep
+            scores = {**verdict.scores, BY_PEOPLE: 1.0}
+            return msgspec.structs.replace(
+                verdict, keep=False, reason=verdict.reason or BY_PEOPLE, scores=scores
+            )
+        if _confirms(said):
             return verdict
-        self.counts["rejected"] += verdict.keep
-        scores = {**verdict.scores, BY_PEOPLE: 1.0}
-        return msgspec.structs.replace(verdict, keep=False, reason=verdict.reason or BY_PEOPLE, scores=scores)
+        self.counts["kept"] += not verdict.keep
+        return msgspec.structs.replace(verdict, keep=True, reason=None)
 
     @property
     def passed_over(self) -> int:
@@ -64,3 +74,15 @@ class People:
         counted = ", ".join(f"{self.counts[word]:,} {word}" for word in ("rejected", "kept", "edited"))
         gone = f"; {self.passed_over:,} are on captions that are others now" if self.passed_over else ""
         return f"people's verdicts: {counted}{gone}"
+
+
+def _confirms(said: HumanVerdict) -> bool:
+    """Whether it calls a rejection right."""
+    return said.kind != said.job and said.is_good and not said.text
+
+
+def _calls_bad(said: HumanVerdict | None) -> bool:
+    """Whether it calls the caption bad, whatever rules say of it: also by calling right that people did."""
+    if said is None or said.text:
+        return False
+    return not said.is_good if said.kind == said.job else _confirms(said) and said.kind == _BY_PEOPLE_KIND

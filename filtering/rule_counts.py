@@ -8,14 +8,16 @@ Not its job: scores (see scoring).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import msgspec
 
 from triptych.errors import SetupError
 from triptych.filtering.config import FilteringConfig
+from triptych.filtering.people import BY_PEOPLE
 from triptych.filtering.rule import Rule
 from triptych.filtering.scoring import ScoredCaption, Scorer
+from triptych.records import Verdict
 
 EXAMPLES = 3
 
@@ -26,20 +28,26 @@ class JobCounts(msgspec.Struct, kw_only=True):
     captions: int = 0
     kept: int = 0
     first: Counter[str] = msgspec.field(default_factory=Counter)
-    """Captions by the rule that is their reason."""
+    """Captions by the rule, or BY_PEOPLE, that is their reason."""
     alone: Counter[str] = msgspec.field(default_factory=Counter)
     """Captions that each rule would reject (or flag) by itself."""
     examples: dict[str, list[ScoredCaption]] = {}
     """The first EXAMPLES of each rule."""
 
 
-def count_rules(scorer: Scorer, captions: Iterable[ScoredCaption]) -> dict[str, JobCounts]:
-    """Count ``captions``, by job in the order in which jobs come."""
+def count_rules(
+    scorer: Scorer,
+    captions: Iterable[ScoredCaption],
+    last_word: Callable[[Verdict], Verdict] | None = None,
+) -> dict[str, JobCounts]:
+    """Count ``captions``, by job in the order in which jobs come. ``last_word``: what people make of each
+    verdict."""
     jobs: dict[str, JobCounts] = {}
     for caption in captions:
         counts = jobs.setdefault(caption.job, JobCounts())
         counts.captions += 1
-        reason = scorer.verdict(caption).reason
+        verdict = scorer.verdict(caption)
+        reason = (last_word(verdict) if last_word is not None else verdict).reason
         if reason is None:
             counts.kept += 1
         else:
@@ -68,6 +76,8 @@ def count_lines(scorer: Scorer, jobs: Mapping[str, JobCounts]) -> Iterator[str]:
                 yield f"  {name:<20} {alone:>10,} flagged  ({share:.2%})"
             else:
                 yield f"  {name:<20} {counts.first[name]:>10,} rejected, alone {alone:,} ({share:.2%})"
+        if by_people := counts.first[BY_PEOPLE]:
+            yield f"  {BY_PEOPLE:<20} {by_people:>10,} rejected"
         yield f"  {'kept':<20} {counts.kept:>10,} ({counts.kept / max(counts.captions, 1):.2%})"
     names = dict.fromkeys(rule.name for job in jobs for rule, _, _ in scorer.job_rules(job))
     if nothing := [name for name in names if name not in found]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 from itertools import islice
 from pathlib import Path
@@ -32,13 +32,14 @@ from triptych.filtering.scoring import CaptionInput, FilterJob, Scorer
 from triptych.jobs import Job
 from triptych.records import Caption, StatementCheck, Verdict, target_of
 from triptych.runs.captions_digest import captions_digest
-from triptych.runs.checks import checks_of, read_checks, untruth_of, untruths
+from triptych.runs.checks import checks_of, read_checks, refuse_lost_answers, untruth_of, untruths
 from triptych.runs.context import RunContext
-from triptych.runs.folder import Setting
-from triptych.runs.human_verdicts import read_verdicts
-from triptych.runs.jsonl import sha256_of, write_jsonl
+from triptych.runs.folder import RunFolder, Setting
+from triptych.runs.human_verdicts import damage_line, read_verdicts
+from triptych.runs.jsonl import write_jsonl
 from triptych.runs.ledger.noted import as_note
 from triptych.runs.plan import Planned, Target
+from triptych.runs.staleness import command_of
 
 
 class FilterStage:
@@ -60,7 +61,7 @@ class FilterStage:
         self._context, self._config, self._run = context, config, run
         self._load_text_encoder = load_text_encoder
         self._rules = chosen_rules(config)
-        self._people = read_people(config)
+        self._people = read_people(config, context.progress.say)
         self._jobs = filter_jobs(context)
         self._plans = {job.name: context.plan(job) for job in context.jobs}
         self._shards: list[tuple[str, str, int]] = []
@@ -75,11 +76,12 @@ class FilterStage:
     def write_verdicts(self) -> bool:
         """Judge everything and write it. Returns False if that was done already.
 
-        Raises SetupError where the verdicts were made with other rules or thresholds, or a rule rejects too
-        much.
+        Raises SetupError where the verdicts were made with other rules or thresholds, answers of a checker
+        have gone, or a rule rejects too much.
         """
         config, run, jobs = self._config, self._run, self._context.jobs
         remove_left_behind(run.path)
+        refuse_lost_answers(run, self._plans)
         inputs = {
             "captions": captions_digest(run, jobs),
             "jobs": ",".join(job.name for job in jobs),
@@ -89,8 +91,8 @@ class FilterStage:
             inputs["embeddings"] = run.digest("embeddings")
         if checks := checks_of(run, [job.name for job in jobs]):
             inputs["checks"] = run.digest(*checks)
-        if config.verdicts:
-            inputs["people"] = sha256_of(Path(config.verdicts))
+        if self._people is not None:
+            inputs["people"] = self._people.sha256
         settings = verdict_settings(config)
         if not run.has_work("verdicts", settings, inputs):
             run.confirm_stage("verdicts")
@@ -128,19 +130,24 @@ class FilterStage:
         return notes
 
     def count(self) -> dict[str, JobCounts]:
-        """Judge everything and write nothing."""
+        """Judge everything, with people's last word, and write nothing. Raises SetupError where a checker's
+        answers have gone."""
+        refuse_lost_answers(self._run, self._plans)
+        last_word = self._people.last_word if self._people is not None else None
         with self._scored() as all_captions:
-            return count_rules(all_captions.scorer, all_captions.scored())
+            return count_rules(all_captions.scorer, all_captions.scored(), last_word)
 
     def count_lines(self) -> list[str]:
         """The same as lines to print."""
-        return list(count_lines(self.scorer, self.count()))
+        lines = list(count_lines(self.scorer, self.count()))
+        return lines if self._people is None else [*lines, self._people.line()]
 
     def find(self, identifier: str) -> tuple[CaptionInput, Verdict | None]:
         """One caption as the rules see it, and its verdict where there is one.
 
-        Raises SetupError where no planned caption has this id.
+        Raises SetupError where no planned caption has this id, or a checker's answers have gone.
         """
+        refuse_lost_answers(self._run, self._plans)
         job = next((job for job in self._context.jobs if identifier.startswith(f"{job.name}:")), None)
         for shard, planned in self._plans[job.name].read_all() if job else ():
             chosen = [(t, c) for t, c in _captioned(planned) if c.id == identifier]
@@ -170,6 +177,8 @@ class FilterStage:
         """The captions in plan order, job by job; notes how many each shard has."""
         grounding, people = self._grounding(), self._people
         self._shards.clear()
+        if people is not None:
+            people.counts.clear()
         for job in self._context.jobs:
             for shard, planned in self._plans[job.name].read_all():
                 made = _captioned(planned)
@@ -276,14 +285,21 @@ def needs_text_encoder(config: FilteringConfig) -> bool:
     return True
 
 
-def read_people(config: FilteringConfig) -> People | None:
-    """What people said, where the config names a file of it. Raises UsageError where that can't be read."""
+def read_people(config: FilteringConfig, say: Callable[[str], None] = lambda _: None) -> People | None:
+    """What people said, where the config names a file of it. ``say`` is told of lines that are passed over.
+
+    Raises UsageError where it can't be read.
+    """
     if not config.verdicts:
         return None
+    path = Path(config.verdicts)
     try:
-        return People(read_verdicts(Path(config.verdicts)).verdicts)
+        found = read_verdicts(path)
     except UsageError as error:
         raise UsageError(f"{error}; or filter without it: --set 'filtering.verdicts=\"\"'") from None
+    if found.damaged:
+        say(f"warning: {damage_line(path, found.damaged)}")
+    return People(found.verdicts, found.sha256)
 
 
 def verdict_settings(config: FilteringConfig) -> dict[str, Setting]:
@@ -301,6 +317,23 @@ def verdict_settings(config: FilteringConfig) -> dict[str, Setting]:
         else:
             settings[f"thresholds.{rule}"] = threshold
     return settings
+
+
+def refuse_other_filter(run: RunFolder, config: FilteringConfig) -> None:
+    """Raise SetupError where the verdicts were made with other settings than ``config`` has. That a newer
+    Triptych has other versions of its rules is no reason: nobody has asked for them."""
+    state, now = run.run_file.stages.get("verdicts"), verdict_settings(config)
+    before = state.settings.get("rules") if state is not None else None
+    if _without_versions(before) == _without_versions(now["rules"]):
+        now["rules"] = before
+    again = f"`{command_of('verdicts', run.path)} --fresh verdicts`"
+    what_to_do = f"run {again} with this setting first, or take the setting back"
+    run.refuse_other_settings("verdicts", now, what_to_do)
+
+
+def _without_versions(rules: Setting) -> list[list[str]]:
+    """The names of rules, with the digests of those that don't ship."""
+    return [rule.split()[::2] for rule in str(rules).split(", ")]
 
 
 def filter_jobs(context: RunContext) -> tuple[FilterJob, ...]:

@@ -191,10 +191,8 @@ class Run(RunSetup):
             refuse_unwritable(to)
         folder, config = self._export_of(to, settings)
         self._reopen_what_lost_files("sets", "verdicts", folder.export_stage)
-        self._require("sets")
-        self._require("verdicts")
         self._record()
-        self._refuse_other_prompts()
+        self._require_verdicts()
         worked = export_run(msgspec.structs.replace(self.context, folder=folder), config, self._image_shards)
         if is_url(to):
             upload_folder(folder.export_folder, to, last="manifest.json")
@@ -219,11 +217,18 @@ class Run(RunSetup):
         """What ``export`` would write. Changes nothing."""
         from triptych.export.stage import try_export
 
-        self._require("sets")
-        self._require("verdicts")
-        self._refuse_other_prompts()
+        self._require_verdicts()
         folder, config = self._export_of(to, settings)
         return try_export(msgspec.structs.replace(self.context, folder=folder), config, self._image_shards)
+
+    def _require_verdicts(self) -> None:
+        """Raise SetupError where there are none of what there is now, by the settings of now."""
+        from triptych.filtering.stage import refuse_other_filter
+
+        self._require("sets")
+        self._require("verdicts")
+        refuse_other_filter(self.folder, self.config.filtering)
+        self._refuse_other_prompts()
 
     def _image_shards(self) -> Sequence[Shard]:
         """For exports that hold images. Raises SetupError where the run has none."""

@@ -22,6 +22,7 @@ from triptych.records import Caption, ImageRecord, StatementCheck
 from triptych.runs.arrays import map_embeddings
 from triptych.runs.checkpoints import damaged_shards
 from triptych.runs.checks import FOLDER as CHECKS
+from triptych.runs.checks import forget_outcome, lost_answers
 from triptych.runs.folder import RunFolder
 from triptych.runs.generations import (
     FILE_NAME,
@@ -78,7 +79,8 @@ def find_damage(path: Path) -> list[Damage]:
             )
     for stage in folder.every_stage:
         damage += _caption_damage(folder) if stage == "captions" else _file_damage(folder, stage)
-    return [*damage, *_journal_damage(folder, path / CHECKS, StatementCheck)]
+    damage += _journal_damage(folder, path / CHECKS, StatementCheck)
+    return [*damage, *_lost_answers(folder)]
 
 
 def repair(path: Path, damage: list[Damage]) -> Path:
@@ -211,6 +213,21 @@ def _journal_damage(folder: RunFolder, root: Path, kind: type[_Row]) -> Iterator
         )
 
 
+def _lost_answers(folder: RunFolder) -> Iterator[Damage]:
+    """Answers of checks that have gone, whole lines or files."""
+    for job, found in lost_answers(folder, folder.run_file.checked).items():
+        yield Damage(
+            f"{found}; put them back, or run `triptych check {folder.path}` to ask again, or it is noted that"
+            " this is all",
+            partial(_forget_answers, folder, job),
+            f"`triptych check {folder.path}`",
+        )
+
+
+def _forget_answers(folder: RunFolder, job: str, aside: Path) -> None:
+    forget_outcome(folder, job)
+
+
 def _accept(folder: RunFolder, name: str, aside: Path) -> None:
     accept_change(folder, name)
 
@@ -243,8 +260,8 @@ def _take_out_lines(folder: RunFolder, path: Path, kind: type[_Row], aside: Path
         file.writelines(line.content for line in lines if line.number not in bad)
     if kind is Caption:
         accept_change(folder, "/".join(path.relative_to(folder.captions_root).parts[:2]))
-    elif folder.run_file.checked.pop(path.relative_to(folder.path / CHECKS).parts[0], None):
-        folder.save()  # how many were checked isn't known any more
+    else:
+        forget_outcome(folder, path.relative_to(folder.path / CHECKS).parts[0])
 
 
 def _move(root: Path, name: str, aside: Path) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from triptych.errors import SetupError, UsageError
 from triptych.jobs import Job
 from triptych.runs.canaries import canary_lines
 from triptych.runs.checks import lines_on
@@ -99,6 +100,8 @@ def stage_lines(opened: Run) -> Iterator[str]:
             continue
         by = ", ".join(captioners(state.settings)) if name == "captions" else ""
         why = f", stale: {stale[name]}" if name in stale else ""
+        if name == "verdicts" and (key := _changed_setting(opened)):
+            why += f", with another value of {key} than the run has now"
         done = "finished" if state.finished else "begun"
         yield f"{name:<{_LABEL_WIDTH}} {done}{by and f', by {by}'}{why}"
         if name == "captions" and (old := list(superseded(opened.folder))):
@@ -111,6 +114,19 @@ def stage_lines(opened: Run) -> Iterator[str]:
         for key, value in state.notes.items():
             if not key.endswith(_SHOWN_ELSEWHERE):
                 yield f"  {key:<{_LABEL_WIDTH - 2}} {value}"
+
+
+def _changed_setting(opened: Run) -> str:
+    """The setting by which verdicts would be others now; empty where there is none, or none can be told."""
+    from triptych.filtering.stage import refuse_other_filter
+
+    try:
+        refuse_other_filter(opened.folder, opened.config.filtering)
+    except UsageError:
+        return ""
+    except SetupError as error:
+        return error.key or ""
+    return ""
 
 
 def pace_of(opened: Run, ledger: Ledger) -> dict[str, JobPace]:

@@ -37,7 +37,16 @@ from triptych.jobs import Job
 from triptych.prompts.questions import check_prompt
 from triptych.records import Caption, StatementCheck, target_of
 from triptych.runs.canaries import set_aside_doubted
-from triptych.runs.checks import Checker, begin_checks, checks_file, of_caption, read_checks, use_checks
+from triptych.runs.checks import (
+    Checker,
+    begin_checks,
+    checks_file,
+    lost_answers,
+    note_outcome,
+    of_caption,
+    read_checks,
+    use_checks,
+)
 from triptych.runs.context import RunContext
 from triptych.runs.image_reader import reader_of
 from triptych.runs.plan import Planned, Target
@@ -63,6 +72,8 @@ def check_run(context: RunContext, sources: Sequence[Shard], config: CheckingCon
     def say(line: str) -> None:
         context.progress.say(in_own_words(line))
 
+    for lost in lost_answers(run, [job.name for job in context.jobs]).values():
+        say(f"note: {lost}; what is missing is asked for again")
     if taken := take_back(run):
         say(f"checks: {taken:,} rows that workers of a cluster had made are taken over")
     set_aside_doubted(run, say)
@@ -105,8 +116,7 @@ def check_run(context: RunContext, sources: Sequence[Shard], config: CheckingCon
         if counts.answers:
             use_checks(run, sample.job.name, sample.checker)
         if run.run_file.checks.get(sample.job.name) == sample.checker.name:
-            run.run_file.checked[sample.job.name] = counts
-    run.save()
+            note_outcome(run, sample.job.name, counts)
     return found
 
 

@@ -50,6 +50,8 @@ class ContainerSpec(NamedTuple):
     needs_pyarrow: bool = False
     read_images: Callable[[Path], Iterator[Sequence[bytes]]] | None = None
     """The images of each row, in order; None where the container holds none."""
+    image_fields: Callable[[CaptionedFiles], Sequence[str]] | None = None
+    """What readers call the images of a row, where that depends on them."""
     rows_a_file: int = 0
     """Where nobody says otherwise; 0: all."""
     hint: str = ""

@@ -21,6 +21,9 @@ from triptych.export.containers.container import CaptionedFiles, ContainerSpec, 
 LISTED, POSITION = "filepath", "position"
 """The column that is a list in a row, and the one that tells its entries apart."""
 
+MOST_FIELD_BYTES = 64 * 1024 * 1024
+"""The csv module refuses fields over 128 KiB, and a person's text may be longer."""
+
 
 class _CsvTable:
     def __init__(self, file: Sink, row_type: type[msgspec.Struct]) -> None:
@@ -47,13 +50,17 @@ def _lines_of(row: dict[str, Any]) -> Iterator[list[object]]:
 
 
 def _read(path: Path) -> Iterator[bytes]:
+    csv.field_size_limit(MOST_FIELD_BYTES)
     encoder = msgspec.json.Encoder()
     with path.open(encoding="utf-8", newline="") as file:
         numbered = _numbered(csv.DictReader(file, strict=True))
-        for _, some in groupby(numbered, key=lambda each: each[0]):
-            lines = [line for _, line in some]
-            row = dict(lines[0]) | {LISTED: [line[LISTED] for line in lines]}
-            yield encoder.encode(row) + b"\n"
+        try:
+            for _, some in groupby(numbered, key=lambda each: each[0]):
+                lines = [line for _, line in some]
+                row = dict(lines[0]) | {LISTED: [line[LISTED] for line in lines]}
+                yield encoder.encode(row) + b"\n"
+        except csv.Error as error:
+            raise ValueError(f"{path.name}: {error}") from None
 
 
 def _numbered(lines: Iterable[dict[str, str]]) -> Iterator[tuple[int, dict[str, str]]]:

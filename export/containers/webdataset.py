@@ -30,11 +30,10 @@ class _Tar:
 
     def write(self, lines: bytes, files: Iterable[CaptionedFiles] = ()) -> None:
         for line, of_row in zip(lines.splitlines(), files, strict=True):
-            name, several = of_row.name, len(of_row.images) > 1
-            for place, image in enumerate(of_row.images):
-                self._add(f"{name}.{f'{place}.' if several else ''}{_suffix(image)}", image)
-            self._add(f"{name}.txt", of_row.caption.encode())
-            self._add(f"{name}.json", line)
+            for field, image in zip(_image_fields(of_row), of_row.images, strict=True):
+                self._add(f"{of_row.name}.{field}", image)
+            self._add(f"{of_row.name}.txt", of_row.caption.encode())
+            self._add(f"{of_row.name}.json", line)
 
     def close(self) -> None:
         self._file.write(bytes(2 * _BLOCK_BYTES))
@@ -45,6 +44,12 @@ class _Tar:
         self._file.write(member.tobuf(tarfile.PAX_FORMAT))
         self._file.write(content)
         self._file.write(bytes(-len(content) % _BLOCK_BYTES))
+
+
+def _image_fields(files: CaptionedFiles) -> list[str]:
+    """Such as ``jpg``; of several ``0.jpg``, ``1.png``."""
+    suffixes = map(_suffix, files.images)
+    return [f"{n}.{each}" for n, each in enumerate(suffixes)] if len(files.images) > 1 else list(suffixes)
 
 
 def _suffix(image: bytes) -> str:
@@ -86,6 +91,7 @@ TAR = ContainerSpec(
     _Tar,
     _read,
     read_images=_read_images,
+    image_fields=_image_fields,
     rows_a_file=10_000,
     hint="WebDataset tars: sample `JOB-000000017` has the image as `.jpg`, `.png` and so on (those of a set"
     " are `.0.jpg`, `.1.jpg` ...), the caption as `.txt`, and the row as `.json`. Unpacked (`tar xf`), a"

@@ -9,6 +9,8 @@ import pytest
 
 from triptych.cli import cli
 from triptych.errors import SetupError, UsageError
+from triptych.filtering.config import FilteringConfig
+from triptych.filtering.stage import verdict_settings
 from triptych.jobs import SEED_JOBS
 from triptych.opening import open_run
 from triptych.runs.folder import RunFolder
@@ -21,6 +23,7 @@ def run(judged_run) -> RunFolder:
     """As the stages leave it: with its config and the jobs that were done."""
     run: RunFolder = judged_run()
     run.run_file.stages["captions"].notes = {f"{job.name}.planned": 1 for job in SEED_JOBS}
+    run.run_file.stages["verdicts"].settings = verdict_settings(FilteringConfig())
     run.save()
     return run
 
@@ -199,3 +202,50 @@ def test_damage_of_a_named_export_is_seen(run: RunFolder, call) -> None:
     _check_export(opened, found)
 
     assert "has another checksum" in found.violations[0]
+
+
+def test_a_folder_that_is_no_export_of_the_run_is_left(run: RunFolder, call) -> None:
+    """Nothing of it goes, and the way out is said."""
+    mine = run.path / "exports" / "mine" / "notes.txt"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+
+    for options in ((), ("--fresh", "export"), ("--dry-run",)):
+        with pytest.raises(
+            SetupError, match=r"exports/mine is there and .* or name another export with --to"
+        ):
+            call("--to", "mine", *options)
+
+    assert "mine" == mine.read_text()
+
+
+def test_verdicts_of_another_threshold_are_not_exported(
+    run: RunFolder, call, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The setting isn't kept either; where the run has it, status says it."""
+    setting = "filtering.thresholds.too_short=2500"
+    for options in ((), ("--to", "t"), ("--dry-run",)):
+        with pytest.raises(
+            SetupError,
+            match=r"thresholds\.too_short = None, now it is 2500.0; run `triptych filter .* --fresh",
+        ):
+            call("--set", setting, *options)
+    assert set() == files_in(run)
+    call()
+
+    cli.main(["config", str(run.path), setting], standalone_mode=False)
+    cli.main(["status", str(run.path)], standalone_mode=False)
+    assert "finished, with another value of thresholds.too_short than the run has" in capsys.readouterr().out
+
+
+def test_rules_that_have_other_versions_by_now_leave_a_run_to_be_exported(run: RunFolder, call) -> None:
+    """Nobody has set anything otherwise; other rules do."""
+    settings = run.run_file.stages["verdicts"].settings
+    settings["rules"] = str(settings["rules"]).replace("too_short 1", "too_short 0")
+    run.save()
+    call()
+
+    settings["rules"] = str(settings["rules"]).replace("too_short 0, ", "")
+    run.save()
+    with pytest.raises(SetupError, match="rules = "):
+        call("--to", "other")

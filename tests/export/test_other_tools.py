@@ -18,10 +18,14 @@ from PIL import Image
 from tests.export.conftest import small_jpeg
 from tests.support.internvl_reader import load_dataset_meta
 from triptych.errors import SetupError, UsageError
+from triptych.export.card import card
 from triptych.export.check.export import check_export
 from triptych.export.config import ExportConfig
+from triptych.export.containers.container import CaptionedFiles
 from triptych.export.formats.label_studio import LABEL_CONFIG
 from triptych.export.manifest import read_manifest
+from triptych.export.parts import Parts
+from triptych.languages import LANGUAGES
 from triptych.progress import Silent
 from triptych.runs.folder import RunFolder
 
@@ -273,3 +277,24 @@ def test_label_studio_takes_tasks_and_predictions(judged_run, export) -> None:
     found = _elsewhere("label-studio-sdk>=2.1,<3", "load_in_label_studio.py", LABEL_CONFIG, *exported)
 
     assert [{"tasks": count, "good_data": count, "errors": []} for count in (9, 1)] == found
+
+
+def test_datasets_reads_every_image_of_a_tar(judged_run, export, load, tmp_path: Path) -> None:
+    """By the card. It forgets what the first five samples don't have: here a third image, another format."""
+    run: RunFolder = judged_run()
+    export(run)
+    jpeg, png = small_jpeg(1), io.BytesIO()
+    Image.new("RGB", (16, 12)).save(png, "PNG")
+    (folder := tmp_path / "tars").mkdir()
+    with Parts(lambda _: folder / "sets.tar", "tar", msgspec.Struct, job="multi_en", rows_a_file=0) as parts:
+        for images in [*[[jpeg, jpeg]] * 6, [jpeg, jpeg, jpeg], [jpeg, png.getvalue()]]:
+            parts.write(b"{}\n", (), [CaptionedFiles("Boats.", images)])
+    manifest = msgspec.structs.replace(read_manifest(run.export_folder), files={"sets.tar": parts.entries[0]})
+
+    said = card(ExportConfig(file_type="tar"), manifest, LANGUAGES, {}, {})
+    (folder / "README.md").write_text(said)
+
+    names = ("0.jpg", "1.jpg", "1.png", "2.jpg")
+    assert [*[2] * 6, 3, 2] == [
+        sum(row[name] is not None for name in names) for row in load(folder, "multi_en")
+    ]

@@ -69,6 +69,22 @@ def test_any_two_images_of_a_set_may_be_swapped() -> None:
     } == {with_swapped_parts(text, 3, EN, chance) for chance in range(12)}
 
 
+def test_images_of_which_the_same_is_said_are_not_swapped() -> None:
+    """Another pair is; where there is none, nothing."""
+    together = "Image-1 and Image-2 show a boat. Image-3 shows a cat."
+    apart = "Image-1: A boat. Image-2: A boat. Image-3: A cat."
+
+    assert {
+        "Image-3 and Image-2 show a boat. Image-1 shows a cat.",
+        "Image-1 and Image-3 show a boat. Image-2 shows a cat.",
+    } == {with_swapped_parts(together, 3, EN, chance) for chance in range(6)}
+    assert {
+        "Image-1: A cat. Image-2: A boat. Image-3: A boat.",
+        "Image-1: A boat. Image-2: A cat. Image-3: A boat.",
+    } == {with_swapped_parts(apart, 3, EN, chance) for chance in range(6)}
+    assert with_swapped_parts("Both Image-1 and Image-2 show cats.", 2, EN, 0) is None
+
+
 def test_a_caption_of_one_image_gets_a_sentence_of_another_one() -> None:
     """In the place of one of its own; never one that both have."""
     kept = [planned(f"s:{n}", f"A boat. Thing {n} lies there.") for n in range(9)]

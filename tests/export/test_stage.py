@@ -34,6 +34,10 @@ def contents(run: RunFolder) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in run.export_folder.iterdir()}
 
 
+def contents_below(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 def header(card: bytes) -> dict[str, object]:
     loaded = yaml.safe_load(card.decode().split("---\n")[1])
     assert isinstance(loaded, dict)
@@ -350,4 +354,72 @@ def test_the_old_export_stays_until_the_new_one_has_its_name(judged_run, export,
     run.made_again.add("export")
     assert export(run, prefix="other")
     assert before.keys() != contents(run).keys()
-    assert not (run.path / "export.old").exists()
+    assert not (run.path / ".export.replaced").exists()
+
+
+def test_a_copy_of_an_export_that_somebody_made_beside_it_stays(judged_run, export) -> None:
+    """Under a name that an export might have taken for what it replaces."""
+    run = judged_run()
+    export(run)
+    copy = Path(shutil.copytree(run.export_folder, run.path / "export.old"))
+
+    run.made_again.add("export")
+    assert export(run, prefix="other")
+
+    assert (copy / "manifest.json").is_file()
+
+
+@pytest.mark.parametrize("made", ["a folder", "an empty folder", "a file"])
+def test_what_no_export_of_the_run_made_is_not_replaced(judged_run, export, try_export, made: str) -> None:
+    """Nor is the run's state another then."""
+    run = judged_run()
+    if made == "a file":
+        run.export_folder.write_text("mine")
+    else:
+        run.export_folder.mkdir()
+    if made == "a folder":
+        (run.export_folder / "mine.txt").write_text("mine")
+
+    for act in (export, try_export):
+        with pytest.raises(
+            SetupError, match=r"run/export is there and no export of this run; move it, or name"
+        ):
+            act(run)
+
+    assert run.export_folder.exists()
+    assert "export" not in RunFolder.open(run.path).run_file.stages
+
+
+def test_a_file_that_an_export_has_not_written_is_not_removed(judged_run, export) -> None:
+    """By one that replaces it; also where its state was lost to a kill."""
+    run = judged_run()
+    export(run)
+    mine = run.export_folder / "notes" / "mine.txt"
+    mine.parent.mkdir()
+    mine.write_text("mine")
+    before = contents_below(run.export_folder)
+
+    for killed in (False, True):
+        run.run_file.stages["export"].finished = not killed
+        run.run_file.stages["export"].wrote = {} if killed else run.run_file.stages["export"].wrote
+        run.made_again.add("export")
+        with pytest.raises(SetupError, match=r"notes/mine\.txt is no file of this export.*move it elsewhere"):
+            export(run, prefix="other")
+        assert before == contents_below(run.export_folder)
+
+    mine.unlink()
+    run.made_again.add("export")
+    assert export(run, prefix="other")
+
+
+def test_a_file_in_the_place_of_an_export_is_named(judged_run, export) -> None:
+    """As itself."""
+    run = judged_run()
+    export(run)
+    shutil.rmtree(run.export_folder)
+    run.export_folder.write_text("mine")
+
+    run.made_again.add("export")
+    with pytest.raises(SetupError, match="run/export is there and no export of this run"):
+        export(run)
+    assert "mine" == run.export_folder.read_text()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import msgspec
@@ -10,7 +11,7 @@ import pytest
 from tests.support.checked_run import Checked, answer, denies_red, words
 from tests.support.scripted_endpoint import Asked, Reply, ScriptedEndpoint
 from tests.support.small_run import make_small_run
-from triptych.errors import UsageError
+from triptych.errors import SetupError, UsageError
 from triptych.filtering.config import FilteringConfig
 from triptych.filtering.stage import FilterStage
 from triptych.records import Verdict
@@ -66,6 +67,22 @@ def test_what_was_rejected_as_untrue_stays_checked(checked: Checked) -> None:
 
     assert ([], 13, 5) == (endpoint.asked, found.captions, found.denied)
     assert before == judge(checked)
+
+
+def test_where_answers_are_lost_nothing_is_judged(checked: Checked) -> None:
+    """What was denied would be kept; the verdicts of before stay, and a dry run says the same."""
+    with ScriptedEndpoint(denies_red) as endpoint:
+        checked.check(endpoint)
+    before = judge(checked)
+    shutil.rmtree(checked.run.path / "checks")
+    stage = FilterStage(checked.context, FilteringConfig(grounding=False))
+
+    for act in (stage.write_verdicts, stage.count, lambda: stage.find(before[0].id)):
+        with pytest.raises(
+            SetupError, match=r"checks of single_en: 0 of 26 answers are there; put them back"
+        ):
+            act()
+    assert before == [v for s in checked.run.shards() for v in checked.run.verdicts("single_en", s)]
 
 
 @pytest.mark.parametrize(("threshold", "rejected"), [(0.5, 0), (0.3, 5)])

@@ -10,9 +10,11 @@ from tests.support.checked_run import Checked, denies_red
 from tests.support.made_up_run import make_up_run
 from tests.support.scripted_endpoint import ScriptedEndpoint
 from tests.support.small_run import SmallRun
+from triptych.filtering.people import People
 from triptych.report.checked_precision import corrected, corrected_by_checks, verdicts_for
 from triptych.runs.folder import RunFolder
 from triptych.runs.human_verdicts import HumanVerdict, digest_of_text
+from triptych.runs.jsonl import write_jsonl
 from triptych.runs.shares import wilson_interval
 
 
@@ -103,6 +105,16 @@ def test_how_many_verdicts_an_interval_needs(share: float, half_width: float, ex
     assert verdicts_for(share, half_width, worth_a_verdict=2.0) == pytest.approx(found / 2, abs=1)
 
 
+def apply_verdicts(run: RunFolder, said: list[HumanVerdict]) -> None:
+    """As `triptych filter --verdicts` does."""
+    people = People(said, "")
+    for shard in run.shards():
+        for each in run.captions("single_en", shard):
+            people.meet(each.id, each.text)
+        path = run.verdicts_file("single_en", shard)
+        write_jsonl(path, [people.last_word(each) for each in run.verdicts("single_en", shard)])
+
+
 def test_checks_of_a_run_correct_its_precision(tmp_path: Path) -> None:
     """Of 80 kept captions, of which 40 are judged: the bad ones have something red. On another text than the
     caption has now, or drawn because its kind is rare, a verdict doesn't count."""
@@ -132,6 +144,11 @@ def test_checks_of_a_run_correct_its_precision(tmp_path: Path) -> None:
 
     assert found["single_en"].share == pytest.approx(0.75, abs=0.01)
     assert found["single_en"].high - found["single_en"].low < 0.8 * (alone[1] - alone[0])
+    edited = [
+        msgspec.structs.replace(each, text="A boat.") if each.verdict == "bad" else each for each in verdicts
+    ]
+    apply_verdicts(checked.run, edited)
+    assert found == corrected_by_checks(checked.context, edited)
     others = [msgspec.structs.replace(each, of="another text") for each in verdicts[:20]]
     assert {} == corrected_by_checks(checked.context, [*others, *verdicts[20:]])
     rare = [msgspec.structs.replace(each, drawn="rare") for each in verdicts[:20]]

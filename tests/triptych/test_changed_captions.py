@@ -190,6 +190,25 @@ def test_generations_on_the_command_line(triptych: Command, run: Path, new_promp
     assert "Nothing to remove" in triptych("captions", "prune", run).stdout
 
 
+def test_a_damaged_line_hides_no_other_caption_of_its_journal(
+    triptych: Command, run: Path, new_prompt: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the list, and in what is asked before captions go."""
+    triptych("caption", run, new_prompt, "--fresh", "captions")
+    (old,) = [row for row in json.loads(triptych("captions", run, "--json").stdout) if not row["counts"]]
+    (journal,) = (run / "captions" / "single_en" / old["generation"]).rglob("*.jsonl")
+    journal.write_bytes(journal.read_bytes().replace(b'"text":"', b'"text":"?', 1))
+
+    rows = json.loads(triptych("captions", run, "--json").stdout)
+    (row,) = [each for each in rows if each["generation"] == old["generation"]]
+    assert (6, 0) == (old["captions"], old["damaged"])
+    assert (5, 1) == (row["captions"], row["damaged"])
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    asked = triptych("captions", "prune", run)
+    assert "Remove these 5 captions (1 more lines are damaged) and 0 embeddings for good?" in asked.stdout
+    assert journal.exists()
+
+
 def test_what_is_noted_is_what_a_recount_finds(
     triptych: Command, few_images: Path, tmp_path: Path, new_prompt: str
 ) -> None:

@@ -60,6 +60,10 @@ def test_moderation_loading_and_policy_are_notices(text: str) -> None:
         "这张照片不仅展示了古镇的石板路，也记录了当地人的生活，图片中不同颜色的纱巾展示在木架上。",
         "照片中一台不锈钢冰箱的门打开着，一把未打开的黑色雨伞靠在墙边，老人未能打开罐头。",
         "图片中的男孩没有看向镜头，也无法看到身后的行人，照片中没有检票员。",
+        "The image shows a wrapped gift whose content cannot be determined, with a ribbon.",
+        "There are no captions or text overlays in the image, which shows a river delta.",
+        "The photo shows a printer with an error light and a sheet in the output tray.",
+        "快递单被损坏，文件从破口处露了出来。",
         "办公桌上的文件堆得异常高，一只损坏的文件柜倒在图片的角落里。",
     ],
 )

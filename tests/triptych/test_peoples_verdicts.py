@@ -12,7 +12,7 @@ from tests.triptych.test_bad_input import assert_one_line
 from triptych import open_run
 from triptych.report.identity import report_id
 from triptych.runs.folder import RunFolder
-from triptych.runs.human_verdicts import digest_of_text
+from triptych.runs.human_verdicts import STORED, digest_of_text
 
 EDITED = "Two houses stand by a river, and a flag of <b>blue</b> cloth hangs over the door of one."
 
@@ -134,6 +134,81 @@ def test_what_people_said_can_be_counted_after_it_was_taken_into_account(
     assert 0 == triptych("filter", run, "--verdicts", said).exit_code
 
     assert "single_en" in triptych("report", run, "--verdicts", said).stdout
+
+
+@pytest.mark.parametrize("judged_before", [True, False])
+def test_that_a_rejection_by_people_is_right_leaves_the_caption_rejected(
+    triptych: Command, run: Path, said: Path, judged_before: bool
+) -> None:
+    """Whether the file has the verdict that it confirms, too, or not."""
+    bad = json.loads(said.read_text().splitlines()[0])
+    triptych("filter", run, "--verdicts", said)
+    with open_run(run, read_only=True) as opened:
+        (rejected,) = [each.id for each in opened.captions("single_en", kept=False)]
+    confirmed = bad | {"kind": "rejected: people", "verdict": "good", "time": "2030-01-01T00:00:00Z"}
+    said.write_text("".join(json.dumps(each) + "\n" for each in [bad, confirmed][not judged_before :]))
+
+    assert 0 == triptych("filter", run).exit_code
+    with open_run(run, read_only=True) as opened:
+        assert [rejected] == [each.id for each in opened.captions("single_en", kept=False)]
+
+
+def test_that_a_rule_is_right_takes_back_nothing_that_people_said_before(
+    triptych: Command, run: Path, said: Path
+) -> None:
+    """When the rule is gone, theirs is still the last word."""
+    bad = json.loads(said.read_text().splitlines()[0])
+    confirmed = bad | {"kind": "rejected: too_short", "verdict": "good", "time": "2030-01-01T00:00:00Z"}
+    said.write_text(json.dumps(bad) + "\n" + json.dumps(confirmed) + "\n")
+
+    assert "1 rejected, 0 kept" in triptych("filter", run, "--verdicts", said).stderr
+
+
+def test_a_dry_run_counts_with_what_people_say(triptych: Command, run: Path, said: Path) -> None:
+    """As many are kept as the filter would keep."""
+    shown = triptych("filter", run, "--dry-run", "--verdicts", said).stdout.splitlines()
+
+    assert f"  {'people':<20} {1:>10} rejected" in shown
+    assert f"  {'kept':<20} {5:>10} (83.33%)" in shown
+    assert "people's verdicts: 1 rejected, 0 kept, 1 edited; 1 are on captions that are others now" in shown
+
+
+def test_verdicts_are_stale_when_people_have_said_more(triptych: Command, run: Path, said: Path) -> None:
+    """They aren't exported without it; a file that has gone says nothing new."""
+    triptych("filter", run, "--verdicts", said)
+    first = json.loads(said.read_text().splitlines()[2])
+    with said.open("a") as file:
+        file.write(json.dumps(first | {"verdict": "bad", "time": "2030-01-01T00:00:00Z"}) + "\n")
+
+    refused = triptych("export", run)
+    why = "verdicts are stale: people's verdicts have changed since"
+    assert_one_line(refused, 1, why, f"run `triptych filter {run}` first")
+    assert "finished, stale: people's verdicts have changed since" in triptych("status", run).stdout
+    assert f"BAD  {why}" in triptych("verify", run).stdout
+    assert 0 == triptych("filter", run).exit_code
+    said.unlink()
+    assert 0 == triptych("export", run).exit_code
+
+    triptych("config", run, 'filtering.verdicts=""')
+    assert_one_line(triptych("export", run), 1, why)
+
+
+def test_a_damaged_line_of_what_the_run_has_stored_is_said(triptych: Command, run: Path, said: Path) -> None:
+    """By all that read it; one that a crash cut short is none, since nobody was told that it is stored."""
+    report = report_id(RunFolder.open(run))
+    lines = said.read_text().replace('"report": "r"', f'"report": "{report}"').splitlines(keepends=True)
+    stored = run / STORED
+    stored.write_text("".join(lines[:3]) + lines[3][:40])
+    assert "no verdicts" not in triptych("filter", run, "--verdicts", stored).stderr
+    assert 0 == triptych("export", run).exit_code
+    assert 0 == triptych("verify", run).exit_code
+
+    stored.write_text(lines[0][:40] + "\n" + "".join(lines[1:3]))
+    line = f"1 lines of {stored} are no verdicts: damaged or cut short"
+
+    assert line in triptych("filter", run).stderr
+    assert line in triptych("report", run, "--verdicts", stored).stderr
+    assert f"BAD  {line}" in triptych("verify", run).stdout
 
 
 def test_a_file_that_is_no_verdicts_is_refused(triptych: Command, run: Path, tmp_path: Path) -> None:

@@ -149,6 +149,9 @@ def test_a_command_given_again_keeps_what_was_changed(run: Path, few_images: Pat
         (["export.prefx"], "unknown config key export.prefx (did you mean export.prefix?)"),
         (["RUN", "export.prefix=a b"], "export.prefix is 'a b'; expected letters"),
         (["RUN", "--preset", "demo"], "a run has its own"),
+        (["RUN", "captioning.sample=20"], "captioning.sample is of one command only: give it as --sample N"),
+        (["RUN", "captioning={sample=20}"], "captioning.sample is of one command only"),
+        (["RUN", "cluster.address=auto"], "cluster.address is of one command only: give it as --cluster"),
     ],
 )
 def test_config_refuses_in_one_line(words: list[str], expected: str, run: Path, triptych: Command) -> None:

@@ -105,9 +105,10 @@ def _prune(folder: Path, *, yes: bool) -> None:
         if not yes:
             if not sys.stdin.isatty():
                 raise UsageError("there is no terminal to ask on: add --yes to remove this")
-            total = sum(row.captions for row in old)
+            total, damaged = sum(row.captions for row in old), sum(row.damaged for row in old)
+            lines = f" ({damaged:,} more lines are damaged)" if damaged else ""
             click.confirm(
-                f"Remove these {total:,} captions and {len(others)} embeddings for good?", abort=True
+                f"Remove these {total:,} captions{lines} and {len(others)} embeddings for good?", abort=True
             )
         for row in old:
             remove_generation(opened.folder, row.job, row.generation)

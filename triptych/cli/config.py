@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from triptych.settings import Settings
     from triptych.settings_table import SettingRow
 
+_OF_ONE_COMMAND = {"captioning.sample": "--sample N", "cluster.address": "--cluster ADDRESS"}
+"""Settings that no run keeps, and the options that give them."""
+
 
 @click.command(epilog=options.example("triptych config run filtering.thresholds.too_short=25"))
 @click.argument("folder", metavar="[RUN]", required=False)
@@ -58,13 +61,16 @@ def _run_and_keys(folder: str | None, keys: Sequence[str]) -> tuple[Path | None,
 def _settings(run: Path | None, preset: str | None, changes: Sequence[str]) -> Settings:
     from triptych.opening import open_run, stored_settings
     from triptych.runs.folder import RunFolder
-    from triptych.settings import load_settings, parse_assignment
+    from triptych.settings import leaves, load_settings, parse_assignment
 
     if run is None:
         return load_settings(preset)
     if not changes:
         return stored_settings(RunFolder.open(run))[0]
     flags = dict(map(parse_assignment, changes))
+    for key, _ in leaves(flags):
+        if key in _OF_ONE_COMMAND:
+            raise UsageError(f"{key} is of one command only: give it as {_OF_ONE_COMMAND[key]}", key=key)
     with open_run(run, settings=flags, progress=for_stderr()) as opened:
         opened.save_settings()
         return opened.settings

@@ -34,7 +34,7 @@ def status(folder: Path, as_json: bool) -> None:
     slow. After `triptych caption RUN --sample N` it says how long all of it would take.
     """
     from triptych.opening import open_run
-    from triptych.runs.checks import checked_jobs
+    from triptych.runs.checks import checked_jobs, lost_lines
     from triptych.status import check_lines, ledger_lines, pace_lines, pace_of, stage_lines
     from triptych.workers import worker_lines, worker_states
 
@@ -53,6 +53,7 @@ def status(folder: Path, as_json: bool) -> None:
     for line in (
         *ledger_lines(ledger),
         *check_lines(checks),
+        *lost_lines(opened.folder, [job.name for job in opened.jobs]),
         "",
         *pace_lines(paces),
         *([""] if paces else []),
@@ -239,7 +240,7 @@ def report(
     from triptych.report.opened import cautions_of, scorer_of, sources_still_there
     from triptych.report.precision import precisions
     from triptych.report.stage import write_report
-    from triptych.runs.human_verdicts import read_verdicts
+    from triptych.runs.human_verdicts import damage_line, read_verdicts
 
     if serve:
         _refuse(context, ("beside", "to", "verdicts_file"), "a page in a file; leave out --serve")
@@ -254,7 +255,9 @@ def report(
     progress = for_stderr()
     opened = open_run(folder, progress=progress, read_only=True)
     if verdicts_file is not None:
-        verdicts, others = read_verdicts(verdicts_file, report_id(opened.folder))
+        verdicts, others, damaged, _ = read_verdicts(verdicts_file, report_id(opened.folder))
+        if damaged:
+            progress.say(f"warning: {damage_line(verdicts_file, damaged)}")
         if others:
             progress.say(f"note: {others:,} verdicts are on other reports of this run, and not counted")
         echo(*_precision_lines(precisions(verdicts), corrected_by_checks(opened.context, verdicts)))

@@ -85,9 +85,11 @@ def corrected_by_checks(context: RunContext, verdicts: Iterable[HumanVerdict]) -
         goods, said, said_of_all = list[bool](), list[float](), array("d")
         for planned, true in _checked(context, job) if judged else ():
             said_of_all.append(true)
-            item = planned.target.id, digest_of_text(planned.text)
-            if item in judged:
-                goods.append(judged[item])
+            # Of an edited one, the text that people judged is the model's.
+            texts = {planned.text, planned.caption.text if planned.caption is not None else ""}
+            items = [(planned.target.id, digest_of_text(text)) for text in texts]
+            if met := [judged[item] for item in items if item in judged]:
+                goods.append(met[0])
                 said.append(true)
         if said_of_all and (helped := corrected(goods, said, np.frombuffer(said_of_all))) is not None:
             found[job.name] = helped

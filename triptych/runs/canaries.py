@@ -23,6 +23,7 @@ import msgspec
 
 from triptych.records import Caption, StatementCheck
 from triptych.runs.checks import FOLDER as CHECKS
+from triptych.runs.checks import forget_outcome
 from triptych.runs.folder import RunFolder
 from triptych.runs.generations import accept_change
 from triptych.runs.journal import JournalWriter, read_journal, write_journal
@@ -124,8 +125,7 @@ def set_aside_doubted(run: RunFolder, say: Callable[[str], None]) -> None:
         for path in sorted((run.path / CHECKS).rglob("*.jsonl")):
             if taken := _take_out(run, path, StatementCheck, ids):
                 count += taken
-                run.run_file.checked.pop(path.relative_to(run.path / CHECKS).parts[0], None)
-                run.save()
+                forget_outcome(run, path.relative_to(run.path / CHECKS).parts[0])
     for path in failed:
         path.unlink()
     if count:

@@ -4,27 +4,28 @@
     RUN/checks/<job>/<checker>/checker.json     who was asked, with which prompt
 
 Comes in: a run folder. Goes out: checks by caption. Another checker's lie beside those before; run.json says
-which count: the new ones once all were asked. A check counts for the caption that it was made of: of another
-text, or of an image that shows something else now, it doesn't. Not its job: making checks (see
-captioning.checking).
+which count: the new ones once all were asked, and how many there were then: who reads fewer stops. A check
+counts for the caption that it was made of: of another text, or of an image that shows something else now, it
+doesn't. Not its job: making checks (see captioning.checking).
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
+from triptych.errors import SetupError
 from triptych.records import Caption, StatementCheck, content_of
 from triptych.runs.folder import RunFolder
 from triptych.runs.journal import read_journal
 from triptych.runs.jsonl import make_folder, written_whole
 from triptych.runs.plan import Target
 from triptych.runs.shares import in_words
-from triptych.runs.stage_record import JobChecks, Setting
+from triptych.runs.stage_record import AnswersLeft, Extent, JobChecks, Setting
 
 FOLDER = "checks"
 FILE_NAME = "checker.json"
@@ -70,8 +71,61 @@ def use_checks(run: RunFolder, job: str, checker: Checker) -> None:
     """From now on this checker's checks of ``job`` count; those that there were lie there still."""
     if run.run_file.checks.get(job) != checker.name:
         run.run_file.checks[job] = checker.name
-        run.run_file.checked.pop(job, None)
-        run.save()
+        forget_outcome(run, job)
+
+
+def note_outcome(run: RunFolder, job: str, found: JobChecks) -> None:
+    """Remember what came of the checks of ``job`` that count, and how much there is of them."""
+    run.run_file.checked[job] = found
+    there = _extent(run, job)
+    run.run_file.checks_left[job] = AnswersLeft(there.files, there.size_bytes, _answers(run, job))
+    run.save()
+
+
+def forget_outcome(run: RunFolder, job: str) -> None:
+    """Others count now, or fewer on purpose: what came of them isn't known until they are asked for again."""
+    run.run_file.checked.pop(job, None)
+    run.run_file.checks_left.pop(job, None)
+    run.save()
+
+
+def refuse_lost_answers(run: RunFolder, jobs: Iterable[str]) -> None:
+    """Raise SetupError where answers have gone that counted: captions that were denied would be kept."""
+    if lost := lost_answers(run, jobs):
+        raise SetupError(f"{run.path}: {', '.join(lost.values())}; {_ask_again(run)}", path=run.path)
+
+
+def lost_lines(run: RunFolder, jobs: Iterable[str]) -> list[str]:
+    """The same as lines with what to do."""
+    return [f"{each}; {_ask_again(run)}" for each in lost_answers(run, jobs).values()]
+
+
+def _ask_again(run: RunFolder) -> str:
+    return (
+        f"put them back, or run `triptych check {run.path}` to ask again; `triptych repair {run.path}` notes"
+        " that this is all"
+    )
+
+
+def lost_answers(run: RunFolder, jobs: Iterable[str]) -> dict[str, str]:
+    """The jobs of which answers have gone since they were last asked for, with how many are there."""
+    there_were = {job: _were_more(run, job) for job in jobs}
+    return {
+        job: f"checks of {job}: {_answers(run, job):,} of {count:,} answers are there"
+        for job, count in there_were.items()
+        if count
+    }
+
+
+def _were_more(run: RunFolder, job: str) -> int:
+    """How many answers there were, where there are fewer now; else 0. By the sizes of journals: they only
+    grow."""
+    noted, left, now = run.run_file.checked.get(job), run.run_file.checks_left.get(job), _extent(run, job)
+    if left is not None:
+        return left.answers if now.files < left.files or now.size_bytes < left.size_bytes else 0
+    # By a Triptych that noted no sizes: at least so many were there.
+    answered = noted.statements - noted.missing if noted is not None else 0
+    return answered if _answers(run, job) < answered else 0
 
 
 def read_checks(
@@ -145,9 +199,10 @@ def denied_of(checks: Sequence[StatementCheck], caption: Caption, target: Target
 
 def came_of_checks(run: RunFolder, job: str) -> JobChecks | None:
     """What came of the checks of the captions that ``job`` has now, as far as they were asked for; None where
-    there are none."""
+    there are none, or some have gone."""
     found = run.run_file.checked.get(job)
-    return found if found is not None and found.made_of == run.captions_mark(job) else None
+    is_known = found is not None and found.made_of == run.captions_mark(job)
+    return found if is_known and not lost_answers(run, [job]) else None
 
 
 def checked_jobs(run: RunFolder, jobs: Sequence[str]) -> dict[str, JobChecks]:
@@ -168,5 +223,20 @@ def lines_on(found: JobChecks) -> Iterator[str]:
 
 def checks_of(run: RunFolder, jobs: Sequence[str]) -> list[str]:
     """The folders of checks that count, below the run's."""
-    chosen = [f"{FOLDER}/{job}/{run.run_file.checks[job]}" for job in jobs if job in run.run_file.checks]
+    chosen = [_folder(run, job) for job in jobs if job in run.run_file.checks]
     return [name for name in chosen if (run.path / name).is_dir()]
+
+
+def _folder(run: RunFolder, job: str) -> str:
+    return f"{FOLDER}/{job}/{run.run_file.checks[job]}"
+
+
+def _extent(run: RunFolder, job: str) -> Extent:
+    """Of the answers that count."""
+    return run.journals(_folder(run, job)) if job in run.run_file.checks else Extent(0, 0)
+
+
+def _answers(run: RunFolder, job: str) -> int:
+    """How many there are of those that count, with what failed or was asked again."""
+    journals = (run.path / _folder(run, job)).rglob("*.jsonl") if job in run.run_file.checks else ()
+    return sum(path.read_bytes().count(b"\n") for path in journals)

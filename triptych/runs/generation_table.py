@@ -17,7 +17,7 @@ from triptych.runs.generations import (
     generation_names,
     read_generation,
 )
-from triptych.runs.journal import read_journal
+from triptych.runs.journal import journal_lines, read_journal
 
 
 class GenerationRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,6 +30,8 @@ class GenerationRow(msgspec.Struct, frozen=True, kw_only=True):
     begun: str
     what: str
     """Model, prompt and sampling in words; of a damaged one what is wrong."""
+    damaged: int
+    """Lines that can't be read; each was a caption or a failure."""
     captions: int
     failures: int
     size_bytes: int
@@ -56,7 +58,7 @@ def _read(folder: RunFolder, job: str, name: str) -> Generation | str:
 
 
 def _row(folder: RunFolder, job: str, name: str, current: Generation | str) -> GenerationRow:
-    captions = failures = size_bytes = 0
+    captions = failures = damaged = size_bytes = 0
     generation = _read(folder, job, name)
     what = generation if isinstance(generation, str) else _in_words(generation)
     for path in (folder.captions_root / job / name).rglob("*.jsonl"):
@@ -65,7 +67,9 @@ def _row(folder: RunFolder, job: str, name: str, current: Generation | str) -> G
             rows = read_journal(path, Caption)
         except SetupError as error:
             what = str(error)
-            continue
+            lines = list(journal_lines(path, Caption))
+            rows = [line.record for line in lines if line.record is not None]
+            damaged += len(lines) - len(rows)
         failed = sum(row.failure is not None for row in rows)
         captions, failures = captions + len(rows) - failed, failures + failed
     return GenerationRow(
@@ -74,6 +78,7 @@ def _row(folder: RunFolder, job: str, name: str, current: Generation | str) -> G
         counts=folder.run_file.generations.get(job) == name,
         begun="unknown" if isinstance(generation, str) else generation.begun,
         what=what,
+        damaged=damaged,
         captions=captions,
         failures=failures,
         size_bytes=size_bytes,

@@ -72,11 +72,15 @@ class VerdictsFile(NamedTuple):
     verdicts: list[HumanVerdict]
     on_other_reports: int
     """Lines on another report than the one asked for, as a run's own file has when its report has changed."""
+    damaged: int
+    """Lines of a run's own file that are no verdicts, but for a last one without an end."""
+    sha256: str
+    """Of the file as it was read."""
 
 
 def read_verdicts(path: Path, report: str | None = None) -> VerdictsFile:
-    """Of all reports, or of ``report`` alone. In a run's own file a line that a crash cut short is passed
-    over, and of two verdicts the later line counts.
+    """Of all reports, or of ``report`` alone. In a run's own file a line that a crash cut short or that is
+    damaged is passed over, and of two verdicts the later line counts.
 
     Raises UsageError where the file can't be read, a line isn't a verdict, two lines contradict each other
     without a time that tells which came later, or there is none at all, or none on ``report``.
@@ -87,9 +91,12 @@ def read_verdicts(path: Path, report: str | None = None) -> VerdictsFile:
         raise UsageError(
             f"verdicts file {path}: {error.strerror}; name the file that the page's button downloaded"
         ) from None
-    others, is_own = list[str](), path.name == STORED
+    others, is_own, damaged = list[str](), path.name == STORED, 0
     found: dict[tuple[str, str, str], tuple[int, HumanVerdict]] = {}
     for number, verdict in _decoded(path, content, is_own=is_own):
+        if verdict is None:
+            damaged += 1
+            continue
         if report is not None and verdict.report != report:
             others.append(verdict.report)
             continue
@@ -104,9 +111,28 @@ def read_verdicts(path: Path, report: str | None = None) -> VerdictsFile:
             " name the run that was judged, or judge its new report"
         )
     if not found:
-        raise UsageError(f"{path} holds no verdicts; judge items in the page with g and b, then download")
+        but = f" but {damaged:,} damaged lines" if damaged else ""
+        raise UsageError(
+            f"{path} holds no verdicts{but}; judge items in the page with g and b, then download"
+        )
     verdicts = [verdict for _, verdict in found.values() if verdict.verdict != "withdrawn"]
-    return VerdictsFile(verdicts, len(others))
+    return VerdictsFile(verdicts, len(others), damaged, hashlib.sha256(content).hexdigest())
+
+
+def damage_line(path: Path, damaged: int) -> str:
+    """What is said of so many lines of a run's own file."""
+    return (
+        f"{damaged:,} lines of {path} are no verdicts: damaged or cut short, so what they said doesn't count;"
+        " put them back, or take them out and judge those items again"
+    )
+
+
+def damaged_lines(run: Path) -> int:
+    """How many lines of what a run has stored are no verdicts, but for a last one without an end."""
+    path = run / STORED
+    if not path.is_file():
+        return 0
+    return sum(verdict is None for _, verdict in _decoded(path, path.read_bytes(), is_own=True))
 
 
 def digest_of_text(text: str) -> str:
@@ -147,16 +173,19 @@ def stored_verdicts(run: Path, report: str) -> list[HumanVerdict]:
         return []
     found: dict[tuple[str, str, str], HumanVerdict] = {}
     for _, verdict in _decoded(run / STORED, content, is_own=True):
+        if verdict is None or verdict.report != report:
+            continue
         before = found.get(verdict.item)
-        if verdict.report == report and (before is None or verdict.time >= before.time):
+        if before is None or verdict.time >= before.time:
             found[verdict.item] = verdict
     return list(found.values())
 
 
-def _decoded(path: Path, content: bytes, *, is_own: bool) -> Iterator[tuple[int, HumanVerdict]]:
-    """The verdicts of a file with the numbers of their lines; of a run's own without lines that a crash cut
-    short. Raises UsageError where another has a line that isn't a verdict."""
-    for number, line in enumerate(content.splitlines(), start=1):
+def _decoded(path: Path, content: bytes, *, is_own: bool) -> Iterator[tuple[int, HumanVerdict | None]]:
+    """The verdicts of a file with the numbers of their lines; of a run's own None where a line isn't one, but
+    for a last one without an end, which nobody was told is stored. Raises UsageError where another has such a
+    line."""
+    for number, line in enumerate(content.splitlines(keepends=True), start=1):
         if not line.strip():
             continue
         try:
@@ -166,6 +195,8 @@ def _decoded(path: Path, content: bytes, *, is_own: bool) -> Iterator[tuple[int,
                 raise UsageError(
                     f"{path}, line {number}: expected a verdict as the page's button writes it, found {error}"
                 ) from None
+            if line.endswith((b"\n", b"\r")):
+                yield number, None
 
 
 def _refuse_contradiction(

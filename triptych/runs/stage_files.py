@@ -115,8 +115,7 @@ class StageFiles:
 
     def _generation_and_size(self, job: str) -> tuple[str, int]:
         generation = self.run_file.generations.get(job, "")
-        sizes = _sizes(self.path / "captions" / job / generation, ".jsonl") if generation else ()
-        return generation, sum(sizes)
+        return generation, self.journals(f"captions/{job}/{generation}").size_bytes if generation else 0
 
     def captions_marks(self) -> dict[str, CaptionsMark]:
         return {job: self.captions_mark(job) for job in self.run_file.generations}
@@ -153,6 +152,11 @@ class StageFiles:
         if name == "captions":
             written = tuple(f"captions/{job}/{kept}" for job, kept in self.run_file.generations.items())
         sizes = [size for each in written for size in _sizes(self.path / each)]
+        return Extent(len(sizes), sum(sizes))
+
+    def journals(self, name: str) -> Extent:
+        """The same of the journals in the folder ``name``."""
+        sizes = list(_sizes(self.path / name, ".jsonl"))
         return Extent(len(sizes), sum(sizes))
 
     def hashes(self, stage: StageName) -> dict[str, str]:

@@ -57,6 +57,12 @@ class Extent(msgspec.Struct, frozen=True):
         return f"{self.files:,} files of {self.size_bytes:,} bytes"
 
 
+class AnswersLeft(Extent, frozen=True):
+    """How much there is of what a checker said of a job's captions, in journals that only grow."""
+
+    answers: int
+
+
 class Loss(NamedTuple):
     """Files that a finished stage wrote were removed, cut short or edited."""
 
@@ -140,6 +146,8 @@ class RunFile(msgspec.Struct, kw_only=True):
     """Which checks of its captions count, by job (see checks)."""
     checked: dict[str, JobChecks] = {}
     """What came of those when they were last asked for, by job."""
+    checks_left: dict[str, AnswersLeft] = {}
+    """How much there was of those when they were last asked for, by job."""
     stages: dict[str, StageState] = {}
 
 

@@ -89,18 +89,24 @@ class StageStates(StageFiles):
         if state is not None and state.fresh and (state.settings, state.inputs) == (settings, inputs):
             self.made_again.discard(name)
 
-    def refuse_other_settings(self, name: StageName, settings: Mapping[str, Setting]) -> None:
-        """Raise SetupError where ``name`` was done or begun with other settings. Changes nothing."""
+    def refuse_other_settings(
+        self, name: StageName, settings: Mapping[str, Setting], what_to_do: str = ""
+    ) -> None:
+        """Raise SetupError where ``name`` was done or begun with other settings. Changes nothing.
+
+        ``what_to_do``: in a command that can't make it again.
+        """
         state = self.run_file.stages.get(name)
         if state is None or name in self.made_again:
             return
         were, it = ("was", "it") if is_export(name) else ("were", "them")
+        again = f"add --fresh {name.partition('s/')[0]} to make {it} again, or {self._elsewhere(name)}"
         for key in dict.fromkeys([*settings, *state.settings]):  # what decides most comes first
             before, now = state.settings.get(key), settings.get(key)
             if before != now:
                 raise SetupError(
                     f"{name} in {self.path} {were} made with {key} = {before!r}, now it is {now!r};"
-                    f" add --fresh {name.partition('s/')[0]} to make {it} again, or {self._elsewhere(name)}",
+                    f" {what_to_do or again}",
                     key=key,
                     path=self.path,
                 )

@@ -1,8 +1,8 @@
 """Which finished stages were made of something else than there is now.
 
 Comes in: a run folder. Goes out: why a stage is stale, in words; whether the verdicts on a job's captions are
-of these very captions. It is told by run.json and by the sizes of journals, so it costs nothing: `triptych
-status` shows it. Not its job: finding damage (see triptych.verify).
+of these very captions. It is told by run.json, by the sizes of journals and by people's verdicts, so it costs
+next to nothing: `triptych status` shows it. Not its job: finding damage (see triptych.verify).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import shlex
 from pathlib import Path
 
 from triptych.runs.folder import RunFolder
+from triptych.runs.jsonl import sha256_of
 from triptych.runs.stage_record import STAGE_NAMES, StageName, is_export, with_verb
 
 
@@ -27,6 +28,8 @@ def stale_reason(folder: RunFolder, stage: StageName) -> str | None:
     changed += sorted(folder.run_file.generations.keys() - state.made_of.keys()) if state.made_of else []
     if changed:
         return f"captions of {', '.join(changed)} have changed since"
+    if stage == "verdicts" and _people_say_otherwise(folder, state.inputs.get("people")):
+        return "people's verdicts have changed since"
     before = _before(stage)
     if before is not None and before in folder.run_file.stages:
         if not folder.is_finished(before):
@@ -65,6 +68,19 @@ def command_of(stage: StageName, run: Path) -> str:
             return f"triptych export {folder}"
         case _:
             return f"triptych export {folder} --to {stage.rpartition('/')[2]}"
+
+
+def _people_say_otherwise(folder: RunFolder, digest: str | None) -> bool:
+    """Whether the file of people's verdicts, by the run's settings, is another than that with ``digest``.
+    One that can't be read says nothing."""
+    filtering = folder.run_file.config.get("filtering")
+    path = filtering.get("verdicts") if isinstance(filtering, dict) else None
+    if not path:
+        return digest is not None
+    try:
+        return sha256_of(Path(str(path))) != digest
+    except OSError:
+        return False
 
 
 def _before(stage: StageName) -> StageName | None:

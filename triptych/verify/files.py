@@ -17,6 +17,7 @@ from triptych.records import Caption, StatementCheck
 from triptych.runs.arrays import map_embeddings
 from triptych.runs.checkpoints import damaged_shards
 from triptych.runs.checks import FOLDER as CHECKS
+from triptych.runs.checks import lost_lines
 from triptych.runs.folder import RunFolder
 from triptych.runs.generations import (
     FILE_NAME,
@@ -25,6 +26,7 @@ from triptych.runs.generations import (
     changed_since_put_aside,
     generation_names,
 )
+from triptych.runs.human_verdicts import STORED, damage_line, damaged_lines
 from triptych.runs.journal import journal_lines, read_journal
 from triptych.runs.run_file import NAME, copy_of, read_twice_written
 from triptych.runs.stage_record import RunFile, StageName
@@ -95,7 +97,7 @@ def _set_aside(folder: RunFolder) -> str:
 
 def check_journals(opened: Run, found: Findings) -> None:
     """Each line of each journal is as it was written, also of jobs, generations and checkers that don't count
-    now."""
+    now; no answer that counted has gone, and what people said can be read."""
     roots: dict[Path, type[Caption | StatementCheck]] = {
         opened.folder.captions_root: Caption,
         opened.path / CHECKS: StatementCheck,
@@ -115,6 +117,9 @@ def check_journals(opened: Run, found: Findings) -> None:
         f" there was, or `triptych repair {opened.path}` notes that this is all"
         for name in changed_since_put_aside(opened.folder)
     ]
+    damaged += lost_lines(opened.folder, opened.folder.run_file.checked)
+    if broken := damaged_lines(opened.path):
+        damaged.append(damage_line(opened.path / STORED, broken))
     found.violations += damaged
     if journals and not damaged:
         found.checks.append(f"{lines:,} lines in {len(journals):,} journals are as they were written")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,15 @@ from triptych.captioning.request_builder import RequestBuilder
 from triptych.errors import SetupError, UsageError
 from triptych.prompts import Prompt
 from triptych.repair import find_damage, repair
-from triptych.runs.checks import came_of_checks, checks_file, denied_of, lines_on, read_checks, untruths
+from triptych.runs.checks import (
+    came_of_checks,
+    checks_file,
+    denied_of,
+    lines_on,
+    lost_answers,
+    read_checks,
+    untruths,
+)
 from triptych.runs.folder import RunFolder
 from triptych.runs.image_reader import reader_of
 
@@ -135,7 +144,7 @@ def test_a_checker_whose_answers_are_of_no_use_ends_the_command(checked: Checked
     """Also after good ones; the same command asks for what is missing."""
     with ScriptedEndpoint() as endpoint:
         endpoint.chat = lambda asked: answer("yes") if len(endpoint.asked) <= 7 else reply
-        with pytest.raises(SetupError, match=r"^checks single_en: not one of \d+ answers .* same command$"):
+        with pytest.raises(SetupError, match=r"^checks single_en: not one of \d+ answers .* same command"):
             checked.check(endpoint, max_in_flight=1)
         # A failure may be written that was on its way together with the last good answer.
         assert 7 == sum(row.failure is None for row in checked.rows("single_en"))
@@ -277,6 +286,47 @@ def test_a_damaged_answer_is_named_set_aside_and_asked_again(checked: Checked) -
         assert 0 == checked.check(endpoint)["single_en"].missing
 
     assert ["Its collar is red."] == [statement(asked) for asked in endpoint.asked]
+
+
+def test_an_answer_that_is_lost_is_said_and_asked_again(checked: Checked) -> None:
+    """A whole line, which no checksum misses; more answers than there were are no loss."""
+    with ScriptedEndpoint(denies_red) as endpoint:
+        checked.check(endpoint, captions=4)
+        more = checked.check(endpoint)["single_en"]
+        assert {} == lost_answers(checked.run, ["single_en"])
+        checker = checked.run.run_file.checks["single_en"]
+        journal = checks_file(checked.run, "single_en", checker, "sa_000000")
+        journal.write_bytes(journal.read_bytes().partition(b"\n")[2])
+
+        lost = lost_answers(RunFolder.open(checked.run.path), ["single_en"])
+        assert {"single_en": "checks of single_en: 38 of 39 answers are there"} == lost
+        assert came_of_checks(checked.run, "single_en") is None
+        endpoint.asked.clear()
+        assert more == checked.check(endpoint)["single_en"]
+
+    assert 1 == len(endpoint.asked)
+    assert "note: checks of single_en: 38 of 39 answers are there; what is missing is asked for again" in (
+        checked.said.lines
+    )
+    assert {} == lost_answers(checked.run, ["single_en"])
+
+
+def test_a_repair_notes_that_answers_that_are_lost_are_not_waited_for(checked: Checked) -> None:
+    """All of them, with their folder; also in a run whose answers were counted and not measured."""
+    with ScriptedEndpoint(denies_red) as endpoint:
+        checked.check(endpoint)
+    shutil.rmtree(checked.run.path / "checks")
+    for forgotten in ("nothing", "sizes"):
+        if forgotten == "sizes":
+            checked.run.run_file.checks_left.clear()
+        checked.run.save()
+
+        (damage,) = find_damage(checked.run.path)
+        assert "checks of single_en: 0 of 39 answers are there; put them back, or run" in damage.what
+
+    repair(checked.run.path, [damage])
+    assert [] == find_damage(checked.run.path)
+    assert {} == lost_answers(RunFolder.open(checked.run.path), ["single_en"])
 
 
 def test_before_verdicts_there_is_nothing_to_check(checked: Checked) -> None:

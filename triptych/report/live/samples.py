@@ -49,8 +49,9 @@ class Samples:
         return self._content or content_without_samples(self._watch.run, self._trouble or _NONE_YET)
 
     def _draw(self) -> None:
-        began, run = time.monotonic(), self._watch.run
+        began = time.monotonic()
         try:
+            run = self._watch.run
             if run.folder.is_finished("sets"):
                 self._content, self._trouble = content_of_run(run), ""
             else:

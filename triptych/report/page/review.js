@@ -58,10 +58,10 @@ const review = (() => {
     describe();
   };
 
-  // `verdict` null: as it was, or good where only the text is new. What isn't said in `more` stays.
+  // `verdict` null: as it was, or where only the text is new, that a kept one needed it. What isn't said in `more` stays.
   const judge = (unit, verdict, more = {}) => {
     const before = valid(unit.item);
-    const is = verdict ?? before?.verdict ?? "good";
+    const is = verdict ?? before?.verdict ?? (unit.kind === unit.job ? "bad" : "good");
     const { reason, text } = { reason: is === "bad" ? before?.reason : "", text: before?.text, ...more };
     put(unit, { verdict: is, reason: reason || "", text: text || "" });
   };

@@ -47,14 +47,18 @@ def base_url(text: str) -> str:
     return f"{parts.scheme}://{host}{'' if port is None else f':{port}'}{path}"
 
 
-def other_base_url(url: str) -> str:
-    """Where an endpoint may be that isn't found at ``url``: without its version, or with one.
+def other_base_urls(url: str) -> tuple[str, ...]:
+    """Where an endpoint may be that isn't found at ``url``: without its version, or with one behind it, which
+    is behind another where the path of a gateway only looks like one.
 
-    >>> other_base_url("http://gpu1:8000/v1"), other_base_url("https://host/api")
-    ('http://gpu1:8000', 'https://host/api/v1')
+    >>> other_base_urls("http://gpu1:8000/v1"), other_base_urls("https://host/api")
+    (('http://gpu1:8000',), ('https://host/api/v1',))
+    >>> other_base_urls("http://host/v100")
+    ('http://host/v100/v1', 'http://host')
     """
     before, _, last = url.rpartition("/")
-    return before if _VERSION.fullmatch(last) else f"{url}/v1"
+    with_version = () if last.lower() == "v1" else (f"{url}/v1",)
+    return (*with_version, before) if _VERSION.fullmatch(last) else with_version
 
 
 def is_showable(text: str) -> bool:

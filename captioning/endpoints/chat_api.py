@@ -7,7 +7,6 @@ way that leaves no doubt is taken. Not its job: sending, trying again, what a te
 
 from __future__ import annotations
 
-import itertools
 import json
 import math
 import re
@@ -16,25 +15,28 @@ from typing import Any
 
 import msgspec
 
+from triptych.captioning.endpoints.event_stream import decoded, decoded_events
 from triptych.captioning.endpoints.request_errors import (
     SHOWN,
     Refused,
+    RequestError,
     TooLong,
     Transient,
     fault,
     is_too_long,
     shown,
 )
-
-MIN_REPEATED = 16
-"""A piece of text as long that says again all that came before it is a repetition, not a coincidence."""
+from triptych.captioning.endpoints.said_once import said_once
+from triptych.errors import SetupError
 
 READ_OF_AN_ERROR = 20_000
 """Letters: servers that quote a request quote its images too."""
 
-_BOM = b"\xef\xbb\xbf"
-_DATA = re.compile(rb"(?:\xef\xbb\xbf)?(?:data:[ ]?)+")
-_OTHER_FIELD = re.compile(rb":|(?:event|id|retry):")
+_TELLS_NOTHING = re.compile(
+    r"\W*(?:ping|pong|null|done|(?:session )?keep[-_ ]?alive|heart[-_ ]?beat)?\W*", re.IGNORECASE
+)
+"""What keeps a connection open, or ends an answer."""
+
 _BYTES = re.compile("(?<![\ud800-\udbff])[\udc80-\udcff]+")
 _TEXT_IN = ("message", "delta", "content", "text", "value", "parts", "refusal")
 """Where a text stands, from a choice down to the part of a content; the first that there is counts."""
@@ -80,28 +82,32 @@ class ChatAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_answer(
-    status: int, content: bytes, where: str, *, retry_after_s: float = 0.0, cut: str | None = None
+    status: int, content: bytes, where: str, *, retry_after_s: float = 0.0, cut: Transient | None = None
 ) -> ChatAnswer:
     """The caption in an answer of ``where``.
 
-    ``cut`` says how the connection ended, where it did not end well: an answer that was whole by then
-    counts. An error in a 200 counts as the error that it is: lmdeploy's proxy hands on an upstream error, and
-    reports a dead node, like that. Raises a RequestError, or SetupError where the endpoint refuses the key.
+    ``cut`` says how it ended, where it did not end well: an answer that was whole by then counts. An error in
+    a 200 counts as the error that it is: lmdeploy's proxy hands on an upstream error, and reports a dead
+    node, like that. Raises a RequestError, or SetupError where the endpoint refuses the key.
     """
     if not 200 <= status < 300:
-        decoded = _decoded(content) if b"\\u" in content else None  # letters that are written as escapes
+        document = decoded(content) if b"\\u" in content else None  # letters that are written as escapes
         words = content.decode("utf-8", "replace")
-        words = words if decoded is None else json.dumps(decoded, ensure_ascii=False)
+        words = words if document is None else json.dumps(document, ensure_ascii=False)
         raise fault(status, words.removeprefix("\ufeff")[:READ_OF_AN_ERROR], where, retry_after_s)
-    documents, is_done = _documents(content, where)
+    events = decoded_events(content, where)
+    documents = [each for event in events if not isinstance(event, bytes) for each in _objects(event)]
+    is_done = _is_done(events, documents)
     for document in documents:
         _raise_for_error_in_a_200(document, where)
     choices = [choice for document in documents if (choice := _choice(document)) is not None]
     finish_reason = _finish_reason(choices, where)
     if cut is not None and not (finish_reason or is_done):
-        raise Transient(f"{where}, {cut}")
+        raise cut
     if not choices:
         raise Transient(f"{where} sent a completion without choices: {shown(content)}")
+    if not finish_reason and (stranger := _stranger_behind_text(events)) is not None:
+        raise _error_of(stranger, f"{where} broke off its answer (in a 200)")
     if not (finish_reason or is_done or any("message" in choice for choice in choices)):
         raise Transient(f"{where} ended its answer without a finish_reason: {shown(content[-SHOWN:])}")
     usage = next((u for document in reversed(documents) if isinstance(u := document.get("usage"), dict)), {})
@@ -115,73 +121,36 @@ def read_answer(
     )
 
 
-def _documents(content: bytes, where: str) -> tuple[list[dict[str, Any]], bool]:
-    """The JSON objects in ``content``, one or those of its events, and whether it says that it is done.
-
-    What is no JSON is passed over: a ping, or an event that the connection's end has cut. Raises Transient
-    for a piece of JSON in the middle that can't be read: it may have held words.
-    """
-    content = content.removeprefix(_BOM).strip()
-    whole = _decoded(content) if content[:1] in (b"{", b"[") else None
-    events = _events(content) if whole is None else [whole]
-    if b"{" in {event.lstrip()[:1] for event in events[:-1] if isinstance(event, bytes)}:
-        raise Transient(f"{where} sent an event that is no JSON: {shown(content)}")
-    documents = [each for event in events if not isinstance(event, bytes) for each in _objects(event)]
-    is_done = any(isinstance(event, bytes) and event.strip().upper() == b"[DONE]" for event in events)
+def _is_done(events: Sequence[Any], documents: Sequence[dict[str, Any]]) -> bool:
+    """Whether an answer says that it is: in so many words, or with a count of tokens at its end."""
+    if any(isinstance(event, bytes) and event.strip().upper() == b"[DONE]" for event in events):
+        return True
     told = [each for each in documents if each.get("usage") or each.get("choices")]
-    return documents, is_done or (bool(told) and not told[-1].get("choices"))
+    return bool(told) and not told[-1].get("choices")
 
 
-def _events(content: bytes) -> list[Any]:
-    """What the events carry, decoded where it is JSON; of something else, what its lines that are no comments
-    do."""
-    events: list[Any] = []
-    data: list[bytes] = []
-    other: list[bytes] = []
-    is_error = False
-    for line in [*content.splitlines(), b""]:
-        if (prefix := _DATA.match(line)) is not None:
-            data.append(line[prefix.end() :])
-        elif line.startswith(b"{") and data:  # a gateway that broke an event's JSON into lines
-            data.append(line)
-        elif not line:
-            found = _one_or_each(data)
-            events += (
-                [{"error": shown(each) if isinstance(each, bytes) else each} for each in found]
-                if is_error
-                else found
-            )
-            data, is_error = [], False
-        elif _OTHER_FIELD.match(line) is None:
-            other.append(line)
-        else:
-            is_error = is_error or line.split() == [b"event:", b"error"]
-    return events or _one_or_each(other)
+def _stranger_behind_text(events: Sequence[Any]) -> dict[str, Any] | None:
+    """The first event behind a piece of the answer that is neither another piece, nor a count, a ping or
+    an end: an error in a form of its own."""
+    has_begun = False
+    for event in events:
+        for each in event if isinstance(event, list) else [event]:
+            if isinstance(each, dict) and ("choices" in each or "usage" in each):
+                has_begun = has_begun or _choice(each) is not None
+            elif has_begun and not _tells_nothing(each):
+                has_words = isinstance(each, dict) and _words_of(each)
+                return each if has_words else {"message": _as_text(each)}
+    return None
 
 
-def _one_or_each(lines: Sequence[bytes]) -> list[Any]:
-    """The lines of an event are one document, but gateways that forget blank lines send one a line."""
-    if len(lines) > 1 and _decoded(lines[0]) is None:
-        lines = [b"\n".join(lines)]
-    decoded = [(line, _decoded(line)) for line in lines]
-    return [line if document is None else document for line, document in decoded]
+def _tells_nothing(event: object) -> bool:
+    if isinstance(event, dict):
+        return not any(event.values()) or "ping" in (event.get("type"), event.get("event"))
+    return _TELLS_NOTHING.fullmatch(_as_text(event)) is not None
 
 
-def _decoded(content: bytes) -> object | None:
-    try:
-        decoded: object = msgspec.json.decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _leniently_decoded(content) if content.lstrip()[:1] in (b"{", b"[") else None
-    return decoded
-
-
-def _leniently_decoded(content: bytes) -> object | None:
-    """With halves of characters, which servers that cut their answers into pieces send, and with NaN."""
-    try:
-        decoded: object = json.loads(content.decode("utf-8", "surrogateescape"), strict=False)
-    except (ValueError, RecursionError):
-        return None
-    return decoded
+def _as_text(event: object) -> str:
+    return event.decode("utf-8", "replace") if isinstance(event, bytes) else str(event)
 
 
 def _objects(decoded: object) -> list[dict[str, Any]]:
@@ -249,16 +218,12 @@ def _first_tokens(choices: Sequence[dict[str, Any]]) -> dict[str, float]:
 
 
 def _text_of(choices: Sequence[dict[str, Any]]) -> str:
-    """The whole text. A message is all of it; so is a piece that says again what came before it, and each
-    piece of a stream that says all so far."""
+    """The whole text. A message beside pieces is all of it."""
     messages = [text for choice in choices if "message" in choice and (text := _text(choice))]
     pieces = [text for choice in choices if "message" not in choice and (text := _text(choice))]
     if messages and pieces:
         return messages[-1]
-    pieces = messages or pieces
-    before, last = "".join(pieces[:-1]), "".join(pieces[-1:])
-    says_all = before.strip() == last.strip() or _grows(pieces)
-    return last if says_all and len(last.strip()) >= MIN_REPEATED else before + last
+    return said_once(messages or pieces)
 
 
 def _with_whole_characters(text: str) -> str:
@@ -269,12 +234,6 @@ def _with_whole_characters(text: str) -> str:
         lambda found: found[0].encode("utf-8", "surrogateescape").decode("utf-8", "replace"), text
     )
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
-def _grows(pieces: Sequence[str]) -> bool:
-    pairs = list(itertools.pairwise(pieces))
-    longer = sum(len(piece) > len(before) for before, piece in pairs)
-    return longer > 1 and all(piece.startswith(before) for before, piece in pairs)
 
 
 def _finish_reason(choices: Iterable[dict[str, Any]], where: str) -> str:
@@ -302,16 +261,24 @@ def _raise_for_error_in_a_200(document: dict[str, Any], where: str) -> None:
         code, text = shown(str(document["error_code"])), shown(str(document.get("text") or ""))
         raise Transient(f"{where}, error {code} in a 200: {text}")
     fields = _error_in(document)
-    if fields is None:
-        return
-    code, where = str(fields.get("code") or fields.get("status")), f"{where} (in a 200)"
+    if fields is not None:
+        raise _error_of(fields, f"{where} (in a 200)")
+
+
+def _error_of(fields: dict[str, Any], where: str) -> RequestError | SetupError:
+    """The error that ``fields`` tell of, by its code or else by its words."""
+    code = str(fields.get("code") or fields.get("status"))
     kind = f"{code} {fields.get('type') or fields.get('error_type')}"
-    words = str(fields.get("message") or fields.get("detail") or "no reason given")[:READ_OF_AN_ERROR]
-    if code.isdecimal():
-        raise fault(int(code), words, where)
+    words = str(_words_of(fields) or "no reason given")[:READ_OF_AN_ERROR]
+    if code.isdecimal() and code != "200":
+        return fault(int(code), words, where)
     if is_too_long(f"{kind} {words}"):
-        raise TooLong(f"{where}, HTTP {shown(code)}: {shown(words)}")
-    raise fault(next((each for said, each in _STATUS_OF.items() if said.search(kind)), 500), words, where)
+        return TooLong(f"{where}, HTTP {shown(code)}: {shown(words)}")
+    return fault(next((each for said, each in _STATUS_OF.items() if said.search(kind)), 500), words, where)
+
+
+def _words_of(fields: dict[str, Any]) -> object:
+    return next((said for name in ("message", "detail", "msg", "errors") if (said := fields.get(name))), None)
 
 
 def _error_in(document: dict[str, Any]) -> dict[str, Any] | None:

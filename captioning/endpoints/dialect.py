@@ -4,7 +4,7 @@ Comes in: a request; the words in which an endpoint refused one. Goes out: the J
 caption depends on is sent at first, since what is left out a server fills in from the model's own
 generation_config.json; what the endpoint doesn't take is left out from then on. The JPEGs are put in as data
 URLs at the last moment: a body is 2.3 times as large as its JPEGs while it is made, and only those being sent
-have one. Not its job: sending.
+have one. Not its job: sending, and whether it was a field that was refused.
 """
 
 from __future__ import annotations
@@ -44,6 +44,19 @@ _WHAT_IS_KNOWN = re.compile(
 )
 """Behind it a server lists what it does take."""
 
+_IS_UNKNOWN = re.compile(
+    r"\bunexpected keyword|\b(?:unknown|unsupported|unrecogni[sz]ed|unexpected|invalid|extra) (?:\w+ )?"
+    r"(?:argument|field|input|key|name|option|param|propert)"
+    r"|cannot find field|\bnot (?:be )?(?:support|permit|allow|recogni[sz]ed)|n['’]t support|不支持",
+    re.IGNORECASE,
+)
+"""What an error says that is about a field, and doesn't only quote the request."""
+
+
+def is_about_fields(words: str) -> bool:
+    """Whether ``words`` say that a field isn't known, and not only name some."""
+    return _IS_UNKNOWN.search(words) is not None
+
 
 class Dialect:
     """What one endpoint takes. For the event loop's thread."""
@@ -52,6 +65,16 @@ class Dialect:
         """``extra_body`` goes over every body; a field that is null there is left out."""
         self._extra = dict(extra_body or {})
         self._left_out: tuple[str, ...] = ()
+
+    def copy(self) -> Dialect:
+        """One to try: it learns, and this one doesn't."""
+        copied = Dialect(self._extra)
+        copied._left_out = self._left_out
+        return copied
+
+    def keep(self, tried: Dialect) -> None:
+        """Leave out from now on what has been left out of a request that was served."""
+        self._left_out += tuple(name for name in tried._left_out if name not in self._left_out)
 
     @property
     def left_out(self) -> tuple[str, ...]:
@@ -111,10 +134,6 @@ class Dialect:
                 self._left_out += more
                 return True
         return False
-
-    def forget(self, left_out: tuple[str, ...]) -> None:
-        """Back to what was left out before."""
-        self._left_out = left_out
 
 
 def _named(name: str) -> re.Pattern[str]:

@@ -73,7 +73,7 @@ class Endpoint:
 
     @property
     def held_for_s(self) -> float:
-        """How long it still asks to be left alone, for which others are given its requests; 0: it doesn't."""
+        """How long it still asks to be left alone, and is; 0: it doesn't."""
         return max(0.0, self._held_until - time.monotonic())
 
     @property

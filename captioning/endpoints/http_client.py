@@ -2,9 +2,10 @@
 
 Comes in: a body, or a question. Goes out: the caption, or a RequestError that says what went wrong on the
 way; nothing of what was sent in secret. For all requests alike: proxies by the environment, none for this
-machine; certificates of the system and those of a file; no redirect is followed, no .netrc read; an answer is
-bounded in bytes and time. Every byte that comes is a sign of life of its endpoint. Why aiohttp:
-docs/decisions/0021. Not its job: what an answer means (see chat_api), trying again.
+machine; certificates of the system and those of a file; no redirect is followed but to the same path with a
+slash, and no .netrc is read; an answer is bounded in bytes and time. Every byte that comes is a sign of life
+of its endpoint. Why aiohttp: docs/decisions/0021. Not its job: what an answer means (see chat_api), trying
+again.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 import msgspec
@@ -38,6 +39,9 @@ KEEP_IDLE_S = 2.0
 ENDS_WITHIN_S = 1.0
 """How long a connection may take to end behind the last line of an answer."""
 
+FINISHES_WITHIN_S = 5.0
+"""How long an answer may take to end behind its finish reason: a count of tokens may follow."""
+
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
 """4,096 tokens as events are about 1 MB. More is no caption, and no list of models."""
 
@@ -51,6 +55,9 @@ _NO_TOKEN = re.compile(
 
 TELLING_BYTES = 24
 
+_FINISHED = re.compile(rb"data:.*\"finish_reason\"[ ]?:[ ]?\"(?!null|none)\w", re.IGNORECASE)
+"""A line of a stream that says why the text ends."""
+
 
 class TimeLimits(msgspec.Struct, frozen=True, kw_only=True):
     """How long an endpoint may take."""
@@ -63,12 +70,12 @@ class TimeLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Response(msgspec.Struct, frozen=True):
-    """A whole answer. ``cut`` says how the connection ended where it did not end well."""
+    """An answer. ``cut`` says how it ended where it did not end well."""
 
     status: int
     content: bytes
     retry_after: str | None = None
-    cut: str | None = None
+    cut: Transient | None = None
 
 
 class HttpClient:
@@ -85,6 +92,8 @@ class HttpClient:
         self._proxies = {_origin(url): proxy_for(url) for url in urls}
         logins = [secret for proxy in self._proxies.values() if proxy for secret in password_of(proxy)]
         self.secrets = Secrets([*secrets, *logins])
+        self._slashed: set[str] = set()
+        """URLs that are served with a slash behind them, and say so by a redirect."""
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=0, keepalive_timeout=KEEP_IDLE_S, ssl=_certificates(ca_file)
@@ -126,15 +135,33 @@ class HttpClient:
         limits = TimeLimits(first_token_s=within_s, token_s=within_s, total_s=within_s)
         response = await self._send(endpoint, "/models", None, limits)
         if response.cut is not None:
-            raise Transient(f"{self.name(endpoint.url)}, {response.cut}")
+            raise response.cut
         return response
 
     async def _send(self, endpoint: Endpoint, path: str, body: bytes | None, limits: TimeLimits) -> Response:
+        url = endpoint.url + path
+        asked = f"{url}/" if url in self._slashed else url
+        answer, cut = await self._exchange(endpoint, asked, body, limits)
+        if 300 <= answer.status < 400:
+            target = _target(url, answer.location)
+            if asked == url and _is_same_place(url, target) and target.endswith("/"):
+                self._slashed.add(url)
+                return await self._send(endpoint, path, body, limits)
+            raise SetupError(self._sent_away(endpoint, path, asked, answer))
+        content = bytes(answer.content)
+        if body is None or not 200 <= answer.status < 300:
+            content = self.secrets.removed_from_bytes(content)
+        return Response(answer.status, content, answer.retry_after, cut)
+
+    async def _exchange(
+        self, endpoint: Endpoint, url: str, body: bytes | None, limits: TimeLimits
+    ) -> tuple[_Answer, Transient | None]:
+        """An answer, and what cut it where something did."""
         where = self.name(endpoint.url)
         answer = _Answer(endpoint, limits)
-        cut: str | None = None
+        cut: Transient | None = None
         try:
-            await answer.read(self._request(endpoint.url, path, body))
+            await answer.read(self._request(url, body))
         except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError) as error:
             raise SetupError(
                 f"{where}: no safe connection ({self._words(error)}); name the file with its authority's"
@@ -144,29 +171,35 @@ class HttpClient:
             raise Unreachable(f"{where} can't be reached ({self._words(error)})") from None
         except TimeoutError:
             if not answer.is_whole:
-                raise TimedOut(f"{where} gave {answer.waited_for}") from None
+                cut = TimedOut(f"{where} gave {answer.waited_for}")
         except aiohttp.ClientHttpProxyError as error:
             raise Unreachable(f"{where}: the proxy answered HTTP {error.status}") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            cut = f"{type(error).__name__}: {self._words(error)}"
-            if answer.status is None:
-                raise Transient(f"{where}, {cut}") from None
+            cut = Transient(f"{where}, {type(error).__name__}: {self._words(error)}")
+        if cut is not None and not answer.status:
+            raise cut
         if len(answer.content) > MAX_ANSWER_BYTES:
             raise Transient(f"{where} gave more than {MAX_ANSWER_BYTES:,} bytes")
-        if 300 <= (answer.status or 0) < 400:
-            raise SetupError(
-                f"{where} sends its callers to {self._words(answer.location).removesuffix(path) or 'nowhere'}"
-                f" (HTTP {answer.status}); name that with --server, if it is right"
-            )
-        content = bytes(answer.content)
-        if body is None or not 200 <= (answer.status or 0) < 300:
-            content = self.secrets.removed_from_bytes(content)
-        return Response(answer.status or 0, content, answer.retry_after, cut)
+        return answer, cut
 
-    def _request(self, url: str, path: str, body: bytes | None) -> Any:
+    def _sent_away(self, endpoint: Endpoint, path: str, asked: str, answer: _Answer) -> str:
+        """What a redirect that isn't followed says, and what to do."""
+        where, status = self.name(endpoint.url), f"(HTTP {answer.status})"
+        if not answer.location:
+            return f"{where} sends its callers to nowhere {status}; name another endpoint with --server"
+        target = _target(asked, answer.location)
+        if _is_same_place(asked, target):
+            return (
+                f"{where} sends callers of {path} back to it {status}, and no other --server would help:"
+                " mend that redirect, at the server or at the gateway in front of it"
+            )
+        base = self._words(target.rstrip("/")).removesuffix(path)
+        return f"{where} sends its callers to {base} {status}; name that with --server, if it is right"
+
+    def _request(self, url: str, body: bytes | None) -> Any:
         return self._session.request(
             "GET" if body is None else "POST",
-            url + path,
+            url,
             data=body if body is None or len(body) <= SENT_AT_ONCE_BYTES else io.BytesIO(body),
             headers=None if body is None else {"Content-Type": "application/json"},
             proxy=self._proxies[_origin(url)],
@@ -175,6 +208,19 @@ class HttpClient:
 
     def _words(self, error: object) -> str:
         return shown(self.secrets.removed(str(error)))
+
+
+def _target(url: str, location: str) -> str:
+    """Where a redirect leads, as it was said where it can't be read."""
+    try:
+        return urlsplit(urljoin(url, location)).geturl()
+    except ValueError:
+        return location
+
+
+def _is_same_place(url: str, target: str) -> bool:
+    """Whether a redirect leads to where it came from, but for a slash at the end."""
+    return url.rstrip("/").lower() == target.rstrip("/").lower()
 
 
 def _origin(url: str) -> str:
@@ -203,13 +249,15 @@ class _Answer:
     """What has come of an answer so far."""
 
     def __init__(self, endpoint: Endpoint, limits: TimeLimits) -> None:
-        self.status: int | None = None
+        self.status = 0
         self.retry_after: str | None = None
         self.location = ""
         self.content = bytearray()
         self.waited_for = ""
         self.is_whole = False
         """Whether its last line has come, though the connection may stay open."""
+        self._is_finished = False
+        """Whether it has said why its text ends."""
         self._seen = 0
         self._endpoint = endpoint
         self._limits = limits
@@ -235,9 +283,10 @@ class _Answer:
                         continue
                     if not self._has_new_token():
                         continue
-                    if loop.time() + limits.token_s < ends_at:
-                        self.waited_for = f"no further token within {limits.token_s:g} s"
-                        patience.reschedule(loop.time() + limits.token_s)
+                    wait_s = min(limits.token_s, FINISHES_WITHIN_S) if self._is_finished else limits.token_s
+                    if loop.time() + wait_s < ends_at:
+                        self.waited_for = f"no further token within {wait_s:g} s"
+                        patience.reschedule(loop.time() + wait_s)
                     else:
                         self.waited_for = f"no whole answer within {limits.total_s:g} s"
                         patience.reschedule(ends_at)
@@ -247,6 +296,7 @@ class _Answer:
         beginning of a line counts when it is long enough to tell."""
         *whole, begun = self.content[self._seen :].replace(b"\r", b"\n").split(b"\n")
         is_token = any(_NO_TOKEN.match(line) is None for line in whole)
+        self._is_finished = self._is_finished or any(map(_FINISHED.match, whole))
         if len(begun) >= TELLING_BYTES and _NO_TOKEN.match(begun) is None:
             is_token, begun = True, bytearray()
         self._seen = len(self.content) - len(begun)

@@ -1,8 +1,8 @@
 """Which endpoint gets the next request, or that it waits until one is free.
 
 Comes in: endpoints. Goes out: an endpoint with a free slot, of those the one where the request has failed
-least and that would be done with it first. One that asked to be left alone gets none while another serves.
-Requests wait in line; since a slot is free when a request has ended, each endpoint gets as many as it
+least and that would be done with it first. One that asked to be left alone gets none for so long. Requests
+wait in line; since a slot is free when a request has ended, each endpoint gets as many as it
 completes. Where all endpoints are down they wait for ``patience_s``, and then the engine has to stop. Belongs
 to the event loop's thread. Not its job: sending.
 """
@@ -68,7 +68,7 @@ class LoadBalancer:
             if waiter.done():
                 self._waiting.popleft()
                 continue
-            free = [each for each in self._endpoints if each.has_free_slot and self._may_be_asked(each)]
+            free = [each for each in self._endpoints if each.has_free_slot and not each.held_for_s]
             if not free:
                 break
             self._waiting.popleft()
@@ -85,9 +85,6 @@ class LoadBalancer:
         """How long all that are well, or all where none is, ask to be left alone; 0 where one doesn't."""
         well = [each for each in self._endpoints if each.is_well]
         return min(each.held_for_s for each in well or self._endpoints)
-
-    def _may_be_asked(self, endpoint: Endpoint) -> bool:
-        return not endpoint.held_for_s or self.held_for_s > 0 or self.is_down
 
     def _look_again(self) -> None:
         """From any thread."""

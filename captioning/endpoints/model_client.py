@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from triptych.captioning.endpoints.chat_api import ChatAnswer
+from triptych.captioning.endpoints.dialect import Dialect, is_about_fields
 from triptych.captioning.endpoints.endpoint import Endpoint
 from triptych.captioning.endpoints.http_client import HttpClient, TimeLimits
 from triptych.captioning.endpoints.request_errors import Refused, RequestError, TooLong, Transient
@@ -44,6 +45,8 @@ class ModelClient:
 
     model = ""
     """Its served name."""
+    is_named = False
+    """Whether a person named it; else it is the one that endpoints list."""
 
     def __init__(self, http: HttpClient, limits: TimeLimits, say: Callable[[str], None]) -> None:
         """``say`` takes lines for a person."""
@@ -88,25 +91,44 @@ class ModelClient:
     async def _send(
         self, endpoint: Endpoint, request: CaptionRequest, *, is_trial: bool = False
     ) -> ChatAnswer:
-        dialect = endpoint.dialect
-        named = dialect.left_out
+        """What is left out on the way stays out only if the request is served without it, and else isn't: a
+        refusal may quote the request, and so name fields that it doesn't refuse, or pass by itself."""
+        known = endpoint.dialect.left_out
+        tried = endpoint.dialect.copy()
+        doubted: Dialect | None = None
         while True:
-            left_out = dialect.left_out
             try:
-                answer = await self._http.chat(endpoint, dialect.body(self.model, request), self._limits)
+                answer = await self._chat(endpoint, tried, request)
             except (Refused, Transient) as error:
-                if dialect.left_out != left_out:  # another request has learned it meanwhile
+                if endpoint.dialect.left_out != known:  # another request has learned it meanwhile
+                    known = endpoint.dialect.left_out
+                    tried, doubted = endpoint.dialect.copy(), None
                     continue
-                if not isinstance(error, TooLong) and dialect.learn(error.said):
-                    named = dialect.left_out
-                elif not (is_trial and isinstance(error, Refused) and dialect.leave_out_more()):
-                    if is_trial:
-                        dialect.forget(named)  # it took none of that: the fields are not what it refuses
+                if not is_about_fields(error.said):
+                    doubted = doubted or tried.copy()
+                if not _leave_out(tried, error, is_trial=is_trial):
                     raise
             else:
-                if words := dialect.words():
-                    self.say_once(endpoint, words, f"doesn't take {words}: left out")
+                if doubted is None or not await self._is_served(endpoint, doubted, request):
+                    self._keep(endpoint, tried)
                 return answer
+
+    async def _chat(self, endpoint: Endpoint, dialect: Dialect, request: CaptionRequest) -> ChatAnswer:
+        return await self._http.chat(endpoint, dialect.body(self.model, request), self._limits)
+
+    async def _is_served(self, endpoint: Endpoint, dialect: Dialect, request: CaptionRequest) -> bool:
+        """Whether a request is served in a dialect in which it was refused: then it wasn't the fields."""
+        try:
+            await self._chat(endpoint, dialect, request)
+        except Refused:
+            return False
+        self._keep(endpoint, dialect)
+        return True
+
+    def _keep(self, endpoint: Endpoint, tried: Dialect) -> None:
+        endpoint.dialect.keep(tried)
+        if words := endpoint.dialect.words():
+            self.say_once(endpoint, words, f"doesn't take {words}: left out")
 
     def say_once(self, endpoint: Endpoint, what: str, words: str) -> None:
         """``words`` about an endpoint, the first time that there are some about ``what``."""
@@ -134,6 +156,15 @@ class ModelClient:
             f"{refusal}; a trial picture is refused as well, so it is no image's fault: mend that and run the"
             f" same command (captioning.server.{of_key if refusal.code == 403 else of_body})"
         )
+
+
+def _leave_out(dialect: Dialect, error: Refused | Transient, *, is_trial: bool) -> bool:
+    """Leave out more after ``error``: what it names, or of a trial also what it doesn't. Whether it is worth
+    to try again."""
+    may_pass = isinstance(error, Transient) and not is_about_fields(error.said)
+    if not (may_pass or isinstance(error, TooLong)) and dialect.learn(error.said):
+        return True
+    return is_trial and isinstance(error, Refused) and dialect.leave_out_more()
 
 
 def no_text(answer: ChatAnswer) -> str:

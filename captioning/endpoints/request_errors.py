@@ -41,19 +41,25 @@ SHOWN = 300
 
 _A_SIZE = re.compile(
     r"context|tokens?\b|prompt|inputs?\b(?! validation)|sequence|payload|request (?:body|size|too)|messages\b"
-    r"|body (?:is|size)|entity|length|images?\b|pixels|upload|characters"
-    r"|上下文|长度|请求体|输入|コンテキスト|入力|컨텍스트|提示词|图片大小",
+    r"|received message|message (?:size|is too)|body (?:is|size)|entity|length|images?\b|pixels|upload"
+    r"|characters"
+    r"|上下文|长度|请求体|输入|コンテキスト|入力|컨텍스트|提示词|图片(?:大小|数据)",
     re.IGNORECASE,
 )
 _TOO_MUCH = re.compile(
-    r"too (?:long|large|big|many)|exceed|(?<!be )(?:longer|larger) than|greater than|more than|overflow"
-    r"|must (?:be|have) (?:<|≤|less|smaller|fewer|shorter|at most|no (?:more|longer))"
-    r"|(?:does|do|did|will)(?:n['’]t| not) fit|maximum (?:context|model|input|prompt|sequence)"
+    r"too (?:long|large|big|many)|exceed|surpass|overflow"
+    r"|(?:(?:not|n['’]t) (?:be|have) |(?<!be )(?<!must have )(?<!should have ))"
+    r"(?:longer|larger|bigger|greater|more) than"
+    r"|(?:must|should|(?:has|have|needs?|ought) to) (?:be|have)"
+    r" (?:<|≤|less|smaller|fewer|shorter|at most|no (?:more|longer|larger|bigger|greater))"
+    r"|(?:n['’]t|not) fit|maximum (?:context|model|input|prompt|sequence)"
     r"|out of range|range of|limit(?:ed)? (?:of|to)|reduce the (?:length|size)|only supports? up to|max input"
-    r"|\b(?:over|above|past) the (?:model|context|budget)|\bonly \d+ fit|not enough context"
+    r"|\b(?:over|above|past) the (?:model|context|budget)|\bonly \d+ fit|\bno room"
+    r"|(?:not enough|insufficient|out of) (?:context|room)"
     r"|context window (?:is )?full|token limit reached"
-    r"|max_tokens must be at least 1, got -|\d >=? ?max|zu (?:lang|groß)|trop (?:long|grand)|dépass"
-    r"|demasiado (?:larg|grand)|超过|超出|超长|超限|大于|초과|过长|过大|長すぎ|超えて",
+    r"|max_tokens must be at least 1, got -|\d\)? ?>=? ?\(?(?:max|n_ctx|context|limit)"
+    r"|zu (?:lang|groß)|trop (?:long|grand)|dépass|demasiado (?:larg|grand)"
+    r"|超过|超出|超长|超限|大于|초과|过长|过大|長すぎ|超えて",
     re.IGNORECASE,
 )
 """A size, and that it is too much. Servers agree on no more than that: lmdeploy, vLLM, SGLang, TGI,
@@ -61,12 +67,18 @@ llama.cpp, Ollama, OpenAI, Anthropic, Gemini and Mistral say it in words of thei
 
 _TOO_LONG_CODES = ("context_length_exceeded", "request_too_large", "string_above_max_length")
 
+_OF_NO_SIZE = r"(?![^.;]*(?:pixel|token|byte|[mk]i?b\b|context|size|length|large|resolution|prompt))"
+
 _ABOUT_NUMBERS = re.compile(
     r"\b(?:images?|pictures?|image_url|mm)\b(?:(?!pix)[^.;]){0,40}\b(?:per (?:request|prompt)|in one|limit)"
-    r"|at most \d+ (?:image|picture|multi)|too many (?:image|picture)"
-    r"|maximum number of images|(?:single|one|multiple|several) images?\b"
-    r"|too small|input should be (?:greater|less)"
-    r"|\bmax_(?:completion_)?tokens\b[^.;]{0,20}\b(?:is too large: \d+\. This model supports|must be less)",
+    r"|\b(?:at most|up to|than|of|exceeds?|only) (?:the )?\d+ (?:image|picture|multi\w*)s?\b(?! token| patch)"
+    r"|(?:too many|number of) (?:\w+ )?(?:image|picture|item)s?\b(?! token| patch)"
+    r"|\b(?:image|picture)s? (?:count|number)|(?:single|one|multiple|several) images?\b"
+    rf"|\b\d+ (?:image|picture)s\b{_OF_NO_SIZE}[^.;]*(?:exceed|more than|max|limit)"
+    r"|图片(?:数(?!据)|个数|张数)|\d ?张(?![^。；]*(?:大小|长度|MB))"
+    r"|too small|aspect ratio|input should be (?:greater|less)"
+    r"|\bmax_(?:completion_)?tokens\b[^.;]{0,20}\b"
+    r"(?:is too large: \d+\. This model supports|(?:must|should|(?:has|needs) to) be (?:less|at most))",
     re.IGNORECASE,
 )
 """Not the size of a request, but how many images there are, or what a field may be."""

@@ -14,11 +14,18 @@ from typing import Any
 
 import msgspec
 
-from triptych.captioning.endpoints.base_url import other_base_url
+from triptych.captioning.endpoints.backoff import pause_s, retry_after_s
+from triptych.captioning.endpoints.base_url import other_base_urls
 from triptych.captioning.endpoints.endpoint import Endpoint
 from triptych.captioning.endpoints.http_client import HttpClient, Response
 from triptych.captioning.endpoints.model_client import ModelClient, trial_request
-from triptych.captioning.endpoints.request_errors import RequestError, Transient, Unreachable, no_access
+from triptych.captioning.endpoints.request_errors import (
+    RequestError,
+    TimedOut,
+    Transient,
+    Unreachable,
+    no_access,
+)
 from triptych.errors import SetupError
 
 LISTED_AT_ONCE = 16
@@ -30,8 +37,17 @@ MAX_NAME = 256
 """Letters. A longer name is none."""
 
 
+BUSY_STATUS = frozenset({408, 425, 429})
+TRIES = 4
+"""Before an endpoint that is busy counts as one that isn't there."""
+
+
 class _NotThere(Exception):
     """Nobody listens, or it isn't ready at the moment."""
+
+
+class _Busy(_NotThere):
+    """It says for too long that it has too much to do."""
 
 
 async def find_model(
@@ -44,94 +60,170 @@ async def find_model(
     those rest. An endpoint that isn't found at its URL is looked for with or without a /v1 behind it.
 
     Raises SetupError where none is there, or one refuses the key or doesn't serve ``model``; with
-    ``model`` None where the first that answers doesn't serve exactly one.
+    ``model`` None where the first list hasn't exactly one, or another list hasn't that one.
     """
     at_once = asyncio.Semaphore(LISTED_AT_ONCE)
 
     async def listed(endpoint: Endpoint) -> list[str] | _NotThere:
         async with at_once:
             try:
-                return await _list_models(http, endpoint, needs_list=model is None)
+                return await _list_models(http, client, endpoint, needs_list=model is None)
             except _NotThere as absent:
                 return absent
 
     absent: list[str] = []
-    unlisted: list[tuple[Endpoint, list[str]]] = []
+    there: list[tuple[Endpoint, list[str]]] = []
+    client.is_named = model is not None
     answers = await asyncio.gather(*map(listed, endpoints))
     for endpoint, served in zip(endpoints, answers, strict=True):
         if isinstance(served, _NotThere):
             absent.append(str(served))
             endpoint.failed(Unreachable(str(served)))
-        elif model is None and len(served) != 1:
+        else:
+            there.append((endpoint, served))
+    if not there:
+        advice = "try again later" if isinstance(answers[0], _Busy) else "start the server"
+        raise SetupError(f"{absent[0]}; {advice} or name another with --server")
+    client.model = _the_one(http, there) if model is None else model
+    for endpoint, served in there:
+        if client.model not in served:
+            await _try_name(http, client, endpoint, served)
+            if served:
+                words = f"{_in_words(served)}, and answers to {client.model} as well"
+                client.say_once(endpoint, "alias", words)
+    return absent
+
+
+def _the_one(http: HttpClient, there: Sequence[tuple[Endpoint, list[str]]]) -> str:
+    """The model that all list which have a list. Raises SetupError where the first lists not exactly one, or
+    another not that one: a server with one model often answers to any name."""
+    listing = [(http.name(endpoint.url), served) for endpoint, served in there if served]
+    if not listing:
+        first = http.name(there[0][0].url)
+        raise SetupError(
+            f"{first} lists no models; name the one to ask for with --model, or its right path with --server"
+            " where it lists them elsewhere",
+            key="captioning.model",
+        )
+    (first, served), *others = listing
+    if len(served) > 1:
+        raise SetupError(
+            f"{first} {_in_words(served)}; name one of them with --model", key="captioning.model"
+        )
+    for other, lists in others:
+        if served[0] not in lists:
             raise SetupError(
-                f"{http.name(endpoint.url)} {_in_words(served)};"
-                f" name {'one of them' if served else 'the one to ask for'} with --model",
+                f"{first} {_in_words(served)}, and {other} {_in_words(lists)}; a run asks one model: name it"
+                " with --model, or leave one of them out",
                 key="captioning.model",
             )
-        else:
-            model = model or served[0]
-            if model not in served:
-                unlisted.append((endpoint, served))
-    if len(absent) == len(endpoints) or model is None:
-        raise SetupError(f"{absent[0]}; start the server or name another with --server")
-    client.model = model
-    for endpoint, served in unlisted:
-        await _try_name(http, client, endpoint, served)
-        if served:
-            client.say_once(endpoint, "alias", f"{_in_words(served)}, and answers to {model} as well")
-    return absent
+    return served[0]
+
+
+async def check_late(http: HttpClient, client: ModelClient, endpoint: Endpoint) -> None:
+    """That an endpoint serves the model which was not there when the others were asked for theirs. Raises
+    Unreachable where it doesn't, or isn't there yet."""
+    try:
+        served = await _list_models(http, client, endpoint, needs_list=False)
+        if client.model not in served and (client.is_named or not served):
+            await _try_name(http, client, endpoint, served)
+        elif client.model not in served:
+            words = f"{http.name(endpoint.url)} {_in_words(served)}, not {client.model}"
+            client.say_once(endpoint, f"another model at {endpoint.url}", f"{words}: left alone")
+            raise _NotThere(words)
+    except (_NotThere, SetupError) as error:
+        raise Unreachable(str(error)) from None
 
 
 async def _try_name(http: HttpClient, client: ModelClient, endpoint: Endpoint, served: list[str]) -> None:
     name = http.name(endpoint.url)
     try:
-        await client.trial(endpoint, trial_request())
+        await _trial(client, endpoint)
     except RequestError as error:
         if error.code == 404 and await _is_elsewhere(client, endpoint):
             return
+        if isinstance(error, Transient) and error.code != 404:
+            what = "and doesn't answer at the moment"
+            advice = "try again later, or name another endpoint with --server"
+        elif error.code == 404 and not served and "model" not in error.said.lower():
+            forms = " and ".join((endpoint.url, *other_base_urls(endpoint.url)))
+            what = f"and nothing is served at {forms}"
+            advice = "its path is wrong: name the one before /chat/completions with --server"
+        else:
+            what = f"not {client.model}"
+            advice = "name a served model with --model, or another endpoint with --server"
         raise SetupError(
-            f"{name} {_in_words(served)}, not {client.model};"
-            f" name a served model with --model, or another endpoint with --server ({error})",
-            key="captioning.model",
+            f"{name} {_in_words(served)}, {what}; {advice} ({error})", key="captioning.model"
         ) from None
 
 
+async def _trial(client: ModelClient, endpoint: Endpoint) -> None:
+    """Ask for a trial picture, and again where the answer says that this may pass. 404 is said of a model."""
+    for errors in range(1, TRIES + 1):
+        try:
+            await client.trial(endpoint, trial_request())
+        except Transient as error:
+            if errors == TRIES or error.code == 404 or isinstance(error, TimedOut):
+                raise
+            await asyncio.sleep(pause_s(errors) + error.retry_after_s)
+        else:
+            return
+
+
 async def _is_elsewhere(client: ModelClient, endpoint: Endpoint) -> bool:
-    """Whether it answers a trial at the other form of its URL, by which it is asked from then on."""
-    url, endpoint.url = endpoint.url, other_base_url(endpoint.url)
-    try:
-        await client.trial(endpoint, trial_request())
-    except RequestError:
-        endpoint.url = url
-        return False
-    return True
+    """Whether it answers a trial at another form of its URL, by which it is asked from then on."""
+    url = endpoint.url
+    for other in other_base_urls(url):
+        endpoint.url = other
+        with contextlib.suppress(RequestError):
+            await client.trial(endpoint, trial_request())
+            return True
+    endpoint.url = url
+    return False
 
 
-async def _list_models(http: HttpClient, endpoint: Endpoint, *, needs_list: bool) -> list[str]:
+async def _list_models(
+    http: HttpClient, client: ModelClient, endpoint: Endpoint, *, needs_list: bool
+) -> list[str]:
     """What an endpoint says that it serves; nothing where it has no list. Raises _NotThere, and SetupError
     where it refuses access to a list that is needed."""
-    answer = await _ask_for_list(http, endpoint)
+    answer = await _ask_for_list(http, client, endpoint)
     names = _names(answer)
+    url = endpoint.url
     if answer.status == 404:
-        url, endpoint.url = endpoint.url, other_base_url(endpoint.url)
-        with contextlib.suppress(_NotThere, SetupError):
-            names = _names(await _ask_for_list(http, endpoint))
-        endpoint.url = endpoint.url if names else url
+        for other in other_base_urls(url):
+            endpoint.url = other
+            with contextlib.suppress(_NotThere, SetupError):
+                names = _names(await _ask_for_list(http, client, endpoint))
+            if names:
+                break
+            endpoint.url = url
     where = f"endpoint {http.name(endpoint.url)}"
     if answer.status in (401, 403) and needs_list:
         raise no_access(answer.status, answer.content, where)
+    if answer.status in BUSY_STATUS and needs_list:
+        raise _Busy(f"{where} is busy (HTTP {answer.status} for its models, {TRIES} times)")
     if answer.status > 501:  # a server that answers 500 or 501 may caption, and have no list
         raise _NotThere(f"{where} is not ready (HTTP {answer.status} for its models)")
     return names
 
 
-async def _ask_for_list(http: HttpClient, endpoint: Endpoint) -> Response:
-    try:
-        return await http.models(endpoint, LIST_TIMEOUT_S)
-    except Unreachable as error:
-        raise _NotThere(f"endpoint {error}") from None
-    except Transient as error:
-        raise _NotThere(f"endpoint {error} when it was asked for its models") from None
+async def _ask_for_list(http: HttpClient, client: ModelClient, endpoint: Endpoint) -> Response:
+    for errors in range(1, TRIES + 1):
+        try:
+            answer = await http.models(endpoint, LIST_TIMEOUT_S)
+        except Unreachable as error:
+            raise _NotThere(f"endpoint {error}") from None
+        except Transient as error:
+            raise _NotThere(f"endpoint {error} when it was asked for its models") from None
+        if answer.status not in BUSY_STATUS or errors == TRIES:
+            return answer
+        wait_s = pause_s(errors) + retry_after_s(answer.retry_after)
+        client.say_once(
+            endpoint, "busy", f"is busy (HTTP {answer.status}): asked again in {max(1.0, wait_s):.0f} s"
+        )
+        await asyncio.sleep(wait_s)
+    raise AssertionError("the last try returns")
 
 
 def _names(answer: Response) -> list[str]:

@@ -33,7 +33,7 @@ from triptych.captioning.endpoints.request_errors import (
     Unreachable,
 )
 from triptych.captioning.endpoints.secrets import headers_to_send
-from triptych.captioning.endpoints.served_models import find_model
+from triptych.captioning.endpoints.served_models import check_late, find_model
 from triptych.captioning.engine import CaptionRequest, Completion
 from triptych.captioning.engines import DEFAULT_LIMITS, RequestLimits
 from triptych.captioning.engines.config import ServerConfig
@@ -161,6 +161,7 @@ class ServerEngine:
         http = self._http = HttpClient(urls, headers, secrets, ca_file)
         self._client = ModelClient(http, self._time_limits, self._say)
         self._absent = await find_model(http, self._client, self.endpoints, model or None)
+        self._unchecked = {endpoint for endpoint in self.endpoints if not endpoint.is_well}
 
     def probe(self, image_count: int = 1, side_px: int = TRIAL_PX) -> list[ChatAnswer]:
         """What each that is there answers to trial pictures. Raises SetupError where one takes none."""
@@ -197,7 +198,7 @@ class ServerEngine:
         while True:
             if tries.error is not None:
                 own_s = pause_s(tries.errors, self._first_pause_s)
-                await asyncio.sleep(max(own_s, self._balancer.held_for_s))
+                await asyncio.sleep(own_s + self._balancer.held_for_s)  # not all in the same moment
             try:
                 answer = await self._ask(request, tries)
             except AllEndpointsDown:
@@ -239,6 +240,9 @@ class ServerEngine:
         tries.sent += 1
         tries.waited_s += began - waiting_since
         try:
+            if endpoint in self._unchecked and self._http is not None:
+                await check_late(self._http, self._client, endpoint)
+                self._unchecked.discard(endpoint)
             answer = await self._client.ask(endpoint, request)
         except Refused:
             endpoint.answered(time.monotonic() - began)

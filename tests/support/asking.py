@@ -38,6 +38,22 @@ def ask(
         engine.close()
 
 
+def ask_in_turn(
+    endpoint: ScriptedEndpoint, *requests: CaptionRequest, said: list[str] | None = None
+) -> list[Completion]:
+    """The completions of requests, one after the other."""
+    engine = ServerEngine(
+        ServerConfig(urls=(endpoint.url,)),
+        limits=RequestLimits(max_attempts=3, patience_s=2.0),
+        say=(said if said is not None else []).append,
+        first_pause_s=0.01,
+    )
+    try:
+        return [engine.caption([request])[0] for request in requests]
+    finally:
+        engine.close()
+
+
 def unless(is_fine: Callable[[dict[str, Any]], bool], refusal: Callable[[dict[str, Any]], Reply]) -> Script:
     """Refuses bodies that aren't fine."""
     return lambda asked: well(asked) if is_fine(asked.body) else refusal(asked.body)

@@ -134,8 +134,8 @@ def test_a_piece_of_json_that_cannot_be_read_is_not_passed_over() -> None:
 
 def test_an_answer_that_was_whole_when_the_connection_broke_counts() -> None:
     """Good answers aren't thrown away, however they end."""
-    said = read_answer(200, events(piece("A red kite.", "stop"), end=b""), URL, cut="reset")
-    done = read_answer(200, events(piece("A red kite.")), URL, cut="reset")
+    said = read_answer(200, events(piece("A red kite.", "stop"), end=b""), URL, cut=Transient("reset"))
+    done = read_answer(200, events(piece("A red kite.")), URL, cut=Transient("reset"))
 
     assert ("A red kite.", "stop") == (said.text, said.finish_reason)
     assert ("A red kite.", "") == (done.text, done.finish_reason)
@@ -144,7 +144,7 @@ def test_an_answer_that_was_whole_when_the_connection_broke_counts() -> None:
 def test_an_answer_that_was_cut_behind_a_first_count_is_none() -> None:
     """Some gateways count the prompt's tokens before the words come."""
     with pytest.raises(Transient, match="reset"):
-        read_answer(200, events(USAGE, piece("A red"), end=b""), URL, cut="reset")
+        read_answer(200, events(USAGE, piece("A red"), end=b""), URL, cut=Transient("reset"))
 
 
 @pytest.mark.parametrize(
@@ -218,6 +218,64 @@ def test_errors_in_a_200_keep_their_code_and_words(
 
     assert kind is raised.type
     assert words in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("event", "kind"),
+    [
+        (b'data: {"detail":"upstream died"}', Transient),
+        (b'data: {"code":500,"message":"upstream died"}', Transient),
+        (b'data: {"code":429,"msg":"upstream died"}', NotNow),
+        (b'data: {"errors":[{"message":"upstream died"}]}', Transient),
+        (b'data: [{"reason":"upstream died"}]', Transient),
+        (b'data: "upstream died"', Transient),
+        (b"data: upstream died", Transient),
+        (b"data: [ERROR] upstream died", Transient),
+        (b'event:error\ndata:{"code":"InternalError","message":"upstream died"}', Transient),
+        (b"event:error\ndata:upstream died", Transient),
+        (b'event: Error\ndata: {"message":"Input upstream died: prompt too long"}', TooLong),
+    ],
+)
+@pytest.mark.parametrize("usage", [False, True])
+def test_an_answer_that_an_error_breaks_off_is_none(
+    event: bytes, kind: type[RequestError], usage: bool
+) -> None:
+    """Whatever its form, and though a count and [DONE] follow: the text is half."""
+    counts = events(*([USAGE] if usage else []))
+
+    with pytest.raises(RequestError, match="upstream died") as raised:
+        read_answer(200, events(piece("A red bird "), end=event + b"\n\n" + counts), URL)
+
+    assert kind is raised.type
+
+
+def test_an_error_event_without_words_is_one() -> None:
+    """It says that the answer isn't whole."""
+    with pytest.raises(Transient, match="no reason given"):
+        read_answer(200, events(piece("A red bird ", "stop"), end=b"event: error\n\ndata: [DONE]\n\n"), URL)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        b"data: ping",
+        b'data: "ping"',
+        b'data: {"type": "ping"}',
+        b"event: ping\ndata: {}",
+        b"data: null",
+        b"data:",
+        b": keep-alive",
+        b"data: [KEEP-ALIVE]",
+        b'data: {"choices": [], "prompt_filter_results": []}',
+        b"data: [DONE]",
+    ],
+)
+def test_what_keeps_a_connection_open_breaks_no_answer_off(event: bytes) -> None:
+    """Nor does what a gateway tells before the text."""
+    before = events({"id": "1", "model": "looker"}, piece("A red "), end=event + b"\n\n")
+    said = read_answer(200, before + events(piece("kite.")), URL)
+
+    assert ("A red kite.", "") == (said.text, said.finish_reason)
 
 
 @pytest.mark.parametrize(

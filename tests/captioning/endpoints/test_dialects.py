@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.support.asking import REQUEST, ask, unless
+from tests.support.asking import REQUEST, ask, ask_in_turn, unless
 from tests.support.scripted_endpoint import (
     CAPTION,
     MODEL,
@@ -157,12 +157,13 @@ def test_what_an_endpoint_does_not_take_is_left_out_and_said_once(name: str) -> 
 
 
 def test_tgi_refuses_a_share_of_one() -> None:
-    """Which says nothing, and is left out."""
+    """Which says nothing, and is left out. Words that don't say that a field isn't known are doubted once."""
     greedy = msgspec.structs.replace(REQUEST, sampling=GREEDY)
     with ScriptedEndpoint(_tgi) as endpoint:
-        assert CAPTION == ask(endpoint, request=greedy).text
+        completions = ask_in_turn(endpoint, greedy, greedy)
 
-    assert ["top_p" in asked.body for asked in endpoint.asked] == [True, False]
+    assert [CAPTION] * 2 == [completion.text for completion in completions]
+    assert [True, False, True, False] == ["top_p" in asked.body for asked in endpoint.asked]
 
 
 def test_a_refusal_in_prose_names_no_field() -> None:
@@ -177,7 +178,7 @@ def test_extra_fields_go_over_all_others_and_are_never_left_out() -> None:
     """null leaves a field out by hand."""
     extra = {"chat_template_kwargs": {"enable_thinking": False}, "top_k": None, "temperature": 0.2}
     with ScriptedEndpoint(
-        unless(lambda body: "top_p" not in body, lambda _: refuse(400, "top_p"))
+        unless(lambda body: "top_p" not in body, lambda _: refuse(400, "unknown field top_p"))
     ) as endpoint:
         ask(endpoint, extra_body=extra)
 
@@ -229,7 +230,7 @@ def test_of_two_fields_that_exclude_each_other_temperature_stays() -> None:
     with ScriptedEndpoint(one) as endpoint:
         assert CAPTION == ask(endpoint).text
 
-    assert "top_p" not in endpoint.asked[-1].body and 0.7 == endpoint.asked[-1].body["temperature"]
+    assert "top_p" not in endpoint.asked[1].body and 0.7 == endpoint.asked[1].body["temperature"]
 
 
 def test_bounds_that_exclude_each_other_cost_neither() -> None:
@@ -266,6 +267,48 @@ def test_a_trial_costs_a_job_none_of_its_fields() -> None:
 
     assert [True, False] == [each.failure is not None for each in completions]
     assert [0.9, 0.9, 0.9] == [asked.body.get("top_p") for asked in endpoint.asked]
+
+
+QUOTED = (
+    "params: {'temperature': 0.7, 'top_k': 20, 'top_p': 0.9, 'repetition_penalty': 1.05, 'stream': True,"
+    " 'stream_options': {'include_usage': True}, 'seed': 7}"
+)
+
+
+def test_a_refused_image_whose_refusal_quotes_the_request_costs_no_field() -> None:
+    """It is refused without them as well, and the next one is asked for with all."""
+    bad = msgspec.structs.replace(REQUEST, prompt="A bad one.")
+    words = f"cannot identify image file; {QUOTED}"
+    said: list[str] = []
+    with ScriptedEndpoint(
+        lambda asked: refuse(400, words) if "A bad one." in json.dumps(asked.body) else well(asked)
+    ) as endpoint:
+        completions = ask_in_turn(endpoint, bad, REQUEST, said=said)
+
+    assert [True, False] == [completion.failure is not None for completion in completions]
+    assert {*OPENAI, "top_k", "repetition_penalty"} == endpoint.asked[-1].body.keys()
+    assert [] == said
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (500, f"EngineCore died; request {QUOTED}"),
+        (500, "error reading stream: connection reset by peer"),
+        (503, "upstream: unexpected end of stream, temperature: 0.7"),
+        (400, f"cannot open the image; {QUOTED}"),
+        (400, "Bad request"),
+    ],
+)
+@pytest.mark.parametrize("times", [1, 2])
+def test_an_error_that_passes_costs_no_field(status: int, words: str, times: int) -> None:
+    """Whatever it names: the same fields are served when it has passed."""
+    with ScriptedEndpoint() as endpoint:
+        endpoint.chat = lambda a: refuse(status, words) if len(endpoint.asked) <= times else well(a)
+        completions = ask_in_turn(endpoint, REQUEST, REQUEST)
+
+    assert completions[-1].failure is None
+    assert {*OPENAI, "top_k", "repetition_penalty"} == endpoint.asked[-1].body.keys()
 
 
 @pytest.mark.parametrize("stream", [False, None])

@@ -8,7 +8,9 @@ import random
 import shutil
 import ssl
 import subprocess
+import threading
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -128,6 +130,46 @@ def test_a_redirect_is_one_line_and_not_followed(status: int, of_models: bool) -
         ask(endpoint.url)
 
 
+@pytest.mark.parametrize("status", [301, 307, 308])
+@pytest.mark.parametrize("is_relative", [True, False])
+def test_a_slash_that_a_server_wants_is_put_behind_its_paths(status: int, is_relative: bool) -> None:
+    """A redirect to the same path with a slash needs nobody, and is met once."""
+    with ScriptedEndpoint() as endpoint:
+        slashed = ScriptedEndpoint.reply_to
+
+        def reply(asked: Asked) -> Reply:
+            if asked.path.endswith("/"):
+                return slashed(endpoint, asked._replace(path=asked.path[:-1]))
+            endpoint.paths.append(asked.path)
+            place = asked.path if is_relative else f"http://127.0.0.1:{endpoint.port}{asked.path}"
+            return Reply(status, [b""], {"Location": f"{place}/"})
+
+        endpoint.reply_to = reply  # type: ignore[method-assign]
+        engine = ServerEngine(ServerConfig(urls=(endpoint.url,)))
+        completions = engine.caption([REQUEST] * 3)
+        engine.close()
+
+    assert [CAPTION] * 3 == [completion.text for completion in completions]
+    assert 4 + 2 == len(endpoint.paths)
+
+
+@pytest.mark.parametrize(
+    ("location", "words"),
+    [
+        ("/other/v1/chat/completions", r"to http://127.0.0.1:\d+/other/v1 \(HTTP 307\); name that with"),
+        ("https://other.host/v1/chat/completions/", r"to https://other.host/v1 \(HTTP 307\); name that with"),
+        ("/v1/chat/completions", "back to it .HTTP 307., and no other --server would help: mend"),
+        ("", "to nowhere .HTTP 307.; name another endpoint"),
+        ("http://[", r"to http://\[ \(HTTP 307\)"),
+    ],
+)
+def test_where_a_redirect_leads_is_said_in_full(location: str, words: str) -> None:
+    """As a URL that can be named, or that there is none to name."""
+    away = Reply(307, [b""], {"Location": location})
+    with ScriptedEndpoint(lambda _: away) as endpoint, pytest.raises(SetupError, match=words):
+        ask(endpoint.url)
+
+
 def test_no_netrc_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
     """A login of another program's isn't sent."""
     netrc = tmp_path / "netrc"
@@ -208,6 +250,56 @@ def test_an_answer_ends_with_its_last_line() -> None:
     with ScriptedEndpoint(lambda _: Reply(200, pieces, {"Content-Type": "text/event-stream"})) as endpoint:
         limits = RequestLimits(max_attempts=1, token_timeout_s=2.0, timeout_s=3.0)
         assert CAPTION == ask(endpoint.url, limits=limits).text
+
+
+@pytest.mark.parametrize("behind", [[4.0], [b": ka\n\n", 0.2] * 20], ids=["nothing", "comments"])
+def test_an_answer_that_says_why_it_ends_is_whole(behind: list[bytes | float]) -> None:
+    """Though no [DONE] comes and the connection stays open."""
+    pieces = [events(delta(content=CAPTION), delta("stop"), done=False), *behind]
+    with ScriptedEndpoint(lambda _: Reply(200, pieces)) as endpoint:
+        completion = ask(endpoint.url, limits=RequestLimits(max_attempts=1, token_timeout_s=0.5))
+
+    assert (None, CAPTION, "stop") == (completion.failure, completion.text, completion.finish_reason)
+
+
+def test_a_finished_answer_does_not_wait_for_a_token_that_will_not_come(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Behind the reason of its end only a count may follow: the slot is free soon."""
+    monkeypatch.setattr("triptych.captioning.endpoints.http_client.FINISHES_WITHIN_S", 0.3)
+    released = threading.Event()
+    waited: list[bool] = []
+
+    def pieces() -> Iterator[bytes]:
+        yield events(delta(content=CAPTION), delta("stop"), done=False)
+        waited.append(released.wait(20.0))
+
+    with ScriptedEndpoint(lambda _: Reply(200, pieces())) as endpoint:  # type: ignore[arg-type]
+        text = ask(endpoint.url).text
+        released.set()
+
+    assert CAPTION == text
+    assert False not in waited
+
+
+def test_half_an_answer_whose_connection_stays_open_is_none() -> None:
+    """It gave no further token in time."""
+    pieces = [events(delta(content=CAPTION[:30]), done=False), 2.0]
+    with ScriptedEndpoint(lambda _: Reply(200, pieces)) as endpoint:
+        completion = ask(endpoint.url, limits=RequestLimits(max_attempts=1, token_timeout_s=0.3))
+
+    assert "gave no further token within 0.3 s" in (completion.failure or "")
+
+
+def test_a_refusal_whose_connection_stays_open_is_one() -> None:
+    """Its status has been said."""
+    pieces = [*refuse(422, "cannot identify image file").pieces, 2.0]
+    with ScriptedEndpoint() as endpoint:
+        endpoint.chat = lambda asked: Reply(422, pieces) if len(endpoint.asked) == 1 else well(asked)
+        limits = RequestLimits(max_attempts=1, token_timeout_s=0.3)
+        completion = ask(endpoint.url, limits=limits)
+
+    assert (completion.failure or "").startswith("refused: ")
 
 
 def test_comments_before_tokens_hide_none() -> None:

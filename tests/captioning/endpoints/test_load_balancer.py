@@ -86,3 +86,18 @@ def test_where_all_ask_to_be_left_alone_the_first_whose_time_has_passed_is_asked
 
     assert 1.0 <= took_s < 5.0
     assert [2, 1] == [len(one.asked), len(other.asked)]
+
+
+def test_nothing_is_sent_into_the_pause_that_the_only_endpoint_asks_for() -> None:
+    """What waits in line waits as well; and what was refused comes later than that."""
+    asked_at: list[float] = []
+
+    def limited(asked: Asked) -> Reply:
+        asked_at.append(time.monotonic())
+        return Reply(429, [b"{}"], {"Retry-After": "1"}) if len(asked_at) == 1 else well(asked)
+
+    with ScriptedEndpoint(limited) as endpoint:
+        caption(8, 8, endpoint)
+
+    assert 9 == len(asked_at)
+    assert asked_at[1] - asked_at[0] >= 1.0

@@ -1,0 +1,49 @@
+"""Texts that a gateway sends more often than once, in the forms in which it does."""
+
+from __future__ import annotations
+
+import pytest
+
+from triptych.captioning.endpoints.said_once import said_once
+
+TEXT = "A red bird sits on a branch in the rain."
+PIECES = [TEXT[:5], TEXT[5:20], TEXT[20:]]
+THOUGHT = ["<think>", "a bird?", "</think>\n\n"]
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        PIECES,
+        [TEXT],
+        [TEXT, TEXT],
+        [TEXT, TEXT, TEXT],
+        [*PIECES, TEXT],
+        [*PIECES, TEXT, TEXT],
+        [*PIECES, "\n", TEXT, "\n"],
+        [*PIECES, *PIECES],
+        [*THOUGHT, *PIECES, TEXT],
+        [*THOUGHT, *PIECES, TEXT, TEXT],
+        [TEXT[:end] for end in range(1, len(TEXT) + 1)],
+    ],
+)
+def test_a_text_that_comes_again_is_said_once(pieces: list[str]) -> None:
+    """Whole, piece by piece, twice, behind thoughts, or growing."""
+    assert TEXT == said_once(pieces).strip()
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [],
+        ["no ", "no "],
+        ["Ha", " ha", " ha", " ha"],
+        ["A bird sits on a branch. ", "It rains on the bird. ", "It rains on the bird. "],
+        [*PIECES, " ", *PIECES],
+        [" ", *PIECES, "\n"],
+        [*THOUGHT, *PIECES],
+    ],
+)
+def test_what_a_model_repeats_by_itself_stays(pieces: list[str]) -> None:
+    """A loop, or a doubled word; and blanks at the ends."""
+    assert "".join(pieces) == said_once(pieces)

@@ -102,7 +102,8 @@ class SetsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Every pair of images in a set is at least this similar. The scale differs between encoders; ``auto``
     reads it off the corpus (see thresholds)."""
     duplicate_cosine_similarity: float | Literal["auto"] = "auto"
-    """Two images at least this similar are near duplicates; only one of them stays."""
+    """Two images at least this similar are near duplicates; only one of them stays. At 1 those of equal
+    embeddings are."""
     prefer: Preference = "precision"
     """``precision`` leaves an image single rather than fill a set up with it; ``coverage`` makes larger sets,
     of images that are related and no more (docs/sets.md has the curve)."""

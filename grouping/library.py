@@ -78,8 +78,8 @@ def group(
     >>> groups.thresholds.why
     '4 images are too few to tell; thresholds of ViT-B/32'
 
-    Raises UsageError for rows without a direction (zeros, not finite), for keys, hashes or groups of another
-    number or groups without a config that says what they are for, and for keys that are not unique.
+    Raises UsageError for rows without a direction (zeros, not finite), keys, hashes or groups of another
+    number or that are no str, groups that the config has no use for, and keys that are not unique.
     """
     from triptych.grouping.embedding.stored_embeddings import unit_float16
     from triptych.grouping.sets import group_images
@@ -127,6 +127,10 @@ def _check_names(keys: Sequence[str], columns: Mapping[str, Sequence[str] | None
     for what, found in columns.items():
         if found is not None and len(found) != count:
             raise UsageError(f"{len(found)} {what} for {count} embeddings; expected one each")
+        for row, each in enumerate(found if found is not None else ()):
+            if not isinstance(each, str):
+                none = "" if what == "keys" else ", '' where it has none"
+                raise UsageError(f"{what}: row {row} is {each!r}; expected a str{none}")
     key, times = Counter(keys).most_common(1)[0] if keys else ("", 0)
     if times > 1:
         raise UsageError(f"the key {key!r} comes twice; keys must be unique")

@@ -13,7 +13,7 @@ import shutil
 import time
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from triptych.grouping.sets.growing import Before
     from triptych.grouping.sets.image_table import ImageTable
     from triptych.grouping.sets.thresholds import Thresholds
-    from triptych.records import Duplicate, ImageSet
+    from triptych.records import Duplicate, ImageSet, SetKind
 
 SETS_DATA_VERSION = 8
 """Of group and the folders neighbours and sets. Raise it when the same embeddings would give other sets."""
@@ -52,10 +52,7 @@ def make_sets(run: RunContext, config: SetsConfig, sources: Sequence[Shard] = ()
     folder, settings = run.folder, sets_settings(config)
     inputs = {"images": folder.digest("images"), "embeddings": folder.digest("embeddings")}
     folder.goes_on_afresh("sets", settings, inputs)
-    state = folder.run_file.stages.get("sets")
-    if state is not None and (state.inputs != inputs or "sets" in folder.made_again):
-        shutil.rmtree(folder.scratch_folder, ignore_errors=True)  # checkpoints of other images
-    if not folder.begin_stage("sets", settings, inputs):
+    if not folder.has_work("sets", settings, inputs):
         # What a run left that was killed in its last instant.
         shutil.rmtree(folder.scratch_folder, ignore_errors=True)
         return False
@@ -63,12 +60,13 @@ def make_sets(run: RunContext, config: SetsConfig, sources: Sequence[Shard] = ()
     from triptych.grouping.sets.image_table import load_image_table
 
     began = time.monotonic()
+    screening = _screen(run, config)
+    table = load_image_table(folder, without={each.key for each in screening.screened})
+    groups = _groups(folder, config, sources, table.keys)
+    _begin(folder, settings, inputs)  # not before: where a group is misspelt, the sets that are there stay
+    before = _found_before(folder)
     if run.cluster is not None:
         run.progress.say("cluster: neighbours are searched on its nodes, sets are packed on this machine")
-    screening = _screen(run, config)
-    screened = {each.key for each in screening.screened}
-    table, before = load_image_table(folder, without=screened), _found_before(folder)
-    groups = _groups(folder, config, sources, table.keys)
     duplicates, sets, thresholds, notes = group_images(
         table, config, folder.scratch_folder, run.progress, before, groups, run.cluster
     )
@@ -81,7 +79,7 @@ def make_sets(run: RunContext, config: SetsConfig, sources: Sequence[Shard] = ()
         *_what_stayed(before, sets, table),
         f"sets: {len(sets):,} of {grouped:,} images; {len(duplicates):,} duplicates,"
         f" {len(table.keys) - len(duplicates) - grouped:,} images single",
-        *_of_kinds(config, sets),
+        *_of_kinds(config, before, sets),
         *_where_from(thresholds),
     ):
         run.progress.say(line)
@@ -94,6 +92,13 @@ def make_sets(run: RunContext, config: SetsConfig, sources: Sequence[Shard] = ()
     folder.finish_stage("sets", figures)
     shutil.rmtree(folder.scratch_folder, ignore_errors=True)
     return True
+
+
+def _begin(folder: RunFolder, settings: Mapping[str, Setting], inputs: Mapping[str, str]) -> None:
+    state = folder.run_file.stages.get("sets")
+    if state is not None and (state.inputs != inputs or "sets" in folder.made_again):
+        shutil.rmtree(folder.scratch_folder, ignore_errors=True)  # checkpoints of other images
+    folder.begin_stage("sets", settings, inputs)
 
 
 def _figures(
@@ -137,17 +142,28 @@ def _what_stayed(before: Before | None, sets: Sequence[ImageSet], table: ImageTa
         yield "note: most images have come since the thresholds were chosen; --regroup chooses new ones"
 
 
-def _of_kinds(config: SetsConfig, sets: Sequence[ImageSet]) -> Iterator[str]:
-    """How many there are of each kind that is asked for, and where there are fewer than that."""
-    found = Counter(each.kind for each in sets)
+def _of_kinds(config: SetsConfig, before: Before | None, sets: Sequence[ImageSet]) -> Iterator[str]:
+    """How many there are of each kind that is asked for, and why where there are fewer than that."""
     if not config.has_kinds:
         return
+    found = Counter(each.kind for each in sets)
     yield f"sets: {found['related']:,} related, {found['varied']:,} varied, {found['contrast']:,} contrast"
-    asked = {"varied": config.varied_share, "contrast": config.contrast_share}
+    kept = {each.id for each in before.sets} if before is not None else set()
+    new_related = sum(each.kind == "related" and each.id not in kept for each in sets)
+    is_full = bool(kept) and config.max_sets is not None and len(sets) >= config.max_sets
+    asked: dict[SetKind, float] = {"varied": config.varied_share, "contrast": config.contrast_share}
     for kind, share in asked.items():
         wanted = round(share * len(sets))
-        if found[kind] < wanted:  # type: ignore[index]
+        if found[kind] >= wanted:
+            continue
+        possible = found[kind] + (new_related if kind == "contrast" else 0 if is_full else wanted)
+        if possible > found[kind]:
             yield f"note: {wanted:,} {kind} sets were asked for; too few single images are unlike enough"
+        if possible < wanted:
+            yield (
+                f"note: {wanted:,} {kind} sets were asked for; too few sets are new, and those of before stay"
+                " as they are: `triptych group --regroup` makes all again"
+            )
 
 
 def _groups(

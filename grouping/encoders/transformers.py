@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from triptych.errors import SetupError
-from triptych.grouping.embedding.preprocess import InputShape, supported_filter
+from triptych.grouping.embedding.preprocess import InputShape, ResizeMode, supported_filter
 from triptych.grouping.encoders import Checkpoint, EncoderFamily
 from triptych.grouping.encoders.model_files import digest_of_model, is_folder_name, require_hub
 
@@ -26,6 +26,9 @@ PREFIX = "transformers:"
 CONFIGS = ("config.json", "preprocessor_config.json")
 FILTERS = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")
 """By Pillow's number, which a preprocessor's ``resample`` is."""
+CONVNEXT_SQUASHES_FROM_PX = 384
+"""Its preprocessor crops to smaller frames alone, though ``crop_pct`` is in its config for any size.
+PoolFormer's, which has a ``crop_pct`` too, always crops."""
 
 
 def resolve(name: str, pretrained: str | None) -> Checkpoint:
@@ -90,9 +93,14 @@ def input_shape(settings: Mapping[str, Any]) -> InputShape:
     crop = crop if settings.get("do_center_crop") else {}
     frame = crop or size
     cropped_from = None
-    if "shortest_edge" in size and settings.get("crop_pct"):  # ConvNeXt: a part of what is scaled
-        frame = {"height": size["shortest_edge"], "width": size["shortest_edge"]}
-        cropped_from = (int(size["shortest_edge"] / settings["crop_pct"]),) * 2
+    resize_mode: ResizeMode = "shortest" if "shortest_edge" in size else "squash"
+    if "shortest_edge" in size and settings.get("crop_pct"):
+        edge = size["shortest_edge"]
+        if crop or edge < CONVNEXT_SQUASHES_FROM_PX:  # a part of what is scaled
+            cropped_from = (int(edge / settings["crop_pct"]),) * 2
+        else:
+            resize_mode = "squash"
+        frame = crop or {"height": edge, "width": edge}
     elif "shortest_edge" in size:
         cropped_from = (size["shortest_edge"],) * 2
     elif crop:
@@ -105,7 +113,7 @@ def input_shape(settings: Mapping[str, Any]) -> InputShape:
     return InputShape(
         height_px=frame["height"],
         width_px=frame["width"],
-        resize_mode="shortest" if "shortest_edge" in size else "squash",
+        resize_mode=resize_mode,
         cropped_from=cropped_from,
         interpolation=supported_filter(FILTERS[settings.get("resample", 3)]),
     )

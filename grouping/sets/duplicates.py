@@ -66,24 +66,28 @@ def find_duplicates(
     ``copies`` are those of the same bytes (see same_bytes); neighbours were looked for among ``distinct``
     images. An image of a lower ``rank`` stays before all of a higher one; one below 0 stays in any case.
     """
-    keys = corpus.image_table.keys
     covered = _near_duplicates(corpus, neighbours, distinct, rank, thresholds, progress)
-
-    def describe(image: int, kept: int, cosine: float) -> Duplicate:
-        reason: Reason = "near duplicate" if cosine >= thresholds.duplicate else "hashes agree"
-        return Duplicate(key=keys[image], of=keys[kept], reason=reason, cosine_similarity=round(cosine, 6))
-
-    duplicates = [describe(image, kept, cosine) for image, (kept, cosine) in covered.items()]
+    table = corpus.image_table
+    duplicates = [describe(table, thresholds, image, *kept) for image, kept in covered.items()]
     for image, first in copies.items():
-        if first in covered:
-            duplicates.append(describe(image, *covered[first]))
-        else:
-            duplicates.append(
-                Duplicate(key=keys[image], of=keys[first], reason="same bytes", cosine_similarity=1.0)
-            )
+        duplicates.append(describe(table, thresholds, image, *covered.get(first, (first, 1.0))))
     stays = distinct.copy()
     stays[list(covered)] = False
     return sorted(duplicates, key=lambda duplicate: duplicate.key), stays
+
+
+def describe(table: ImageTable, thresholds: Thresholds, image: int, kept: int, cosine: float) -> Duplicate:
+    """That ``image`` is a duplicate of ``kept``, and why."""
+    reason: Reason = "near duplicate" if cosine >= thresholds.duplicate else "hashes agree"
+    if _have_same_bytes(table, image, kept):
+        reason, cosine = "same bytes", 1.0
+    return Duplicate(
+        key=table.keys[image], of=table.keys[kept], reason=reason, cosine_similarity=round(cosine, 6)
+    )
+
+
+def _have_same_bytes(table: ImageTable, one: int, other: int) -> bool:
+    return bool(table.content_hashes[one]) and table.content_hashes[one] == table.content_hashes[other]
 
 
 def _near_duplicates(
@@ -150,13 +154,15 @@ def _best_first(table: ImageTable, copies: Pairs, rank: NDArray[np.integer]) -> 
 
 
 def are_copies(
-    corpus: Corpus, left: NDArray[np.int64], right: NDArray[np.int64], thresholds: Thresholds
+    table: ImageTable,
+    thresholds: Thresholds,
+    left: NDArray[np.int64],
+    right: NDArray[np.int64],
+    cosines: NDArray[np.float32],
 ) -> NDArray[np.bool_]:
     """Whether each two images are copies, by their vectors, hashes or bytes."""
-    table, hashes = corpus.image_table, corpus.image_table.content_hashes
     pairs = zip(left.tolist(), right.tolist(), strict=True)
-    same = np.array([bool(hashes[one]) and hashes[one] == hashes[other] for one, other in pairs], bool)
-    cosines = pair_cosines(corpus.lists.vectors, left, right)
+    same = np.array([_have_same_bytes(table, one, other) for one, other in pairs], bool)
     return same | _are_copies(table, thresholds, left, right, cosines)
 
 

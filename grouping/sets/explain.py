@@ -8,7 +8,7 @@ its job: changing anything.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -19,7 +19,7 @@ from triptych.grouping.neighbours.inverted_lists import VECTORS_AT_ONCE
 from triptych.grouping.neighbours.unit_vectors import as_units
 from triptych.grouping.sets.image_table import ImageTable, load_image_table
 from triptych.records import Duplicate, ImageSet, Screened
-from triptych.runs.folder import RunFolder
+from triptych.runs.folder import RunFolder, Setting
 
 NEIGHBOURS_SHOWN = 10
 NEIGHBOURS_COUNTED = 40
@@ -61,7 +61,8 @@ def explain(run: RunFolder, key: str) -> Iterator[str]:
         screened = outcome.screened[key]
         yield f"{key} is screened out: {screened.reason} ({screened.value:g}; sets.screens.{screened.reason})"
         return
-    notes = run.run_file.stages["sets"].notes
+    stage = run.run_file.stages["sets"]
+    notes = stage.notes
     related, close, duplicate = (
         float(str(notes[f"{name}_cosine_similarity"])) for name in ("related", "close", "duplicate")
     )
@@ -71,7 +72,8 @@ def explain(run: RunFolder, key: str) -> Iterator[str]:
     if key in outcome.set_of:
         yield from _why_in_set(outcome.set_of[key], key, table, cosines)
     else:
-        yield _why_in_none(key, outcome, cosine_to, related, close, duplicate)
+        groups = _kept_apart(stage.settings)
+        yield _why_in_none(key, outcome, cosine_to, related, close, duplicate, groups)
     yield f"thresholds: related from {related}, duplicates from {duplicate} ({notes['thresholds_why']})"
     yield "nearest neighbours:"
     for other, cosine in list(cosine_to.items())[:NEIGHBOURS_SHOWN]:
@@ -113,8 +115,23 @@ def _why_in_set(own: ImageSet, key: str, table: ImageTable, cosines: NDArray[np.
             yield f"  {cosines[bisect_left(table.keys, member)]:.4f}  {member}"
 
 
+def _kept_apart(settings: Mapping[str, Setting]) -> str:
+    """By ``together`` or ``apart``, as far as can be told: the sources alone say which group is whose."""
+    if field := settings.get("together"):
+        return f" `sets.together = {field}` keeps those of another {field} apart, all if it has none; else"
+    if field := settings.get("apart"):
+        return f" `sets.apart = {field}` keeps those of its own {field} apart; else"
+    return ""
+
+
 def _why_in_none(
-    key: str, outcome: _Outcome, cosine_to: dict[str, float], related: float, close: float, duplicate: float
+    key: str,
+    outcome: _Outcome,
+    cosine_to: dict[str, float],
+    related: float,
+    close: float,
+    duplicate: float,
+    groups: str,
 ) -> str:
     if key in outcome.duplicates:
         copy = outcome.duplicates[key]
@@ -131,7 +148,7 @@ def _why_in_none(
         return f"{key} is in no set: no other image is related; {nearest}"
     taken = sum(other in outcome.set_of for other in near)
     return (
-        f"{key} is in no set: {len(near)} of its nearest are related; {taken} of them are in sets"
+        f"{key} is in no set: {len(near)} of its nearest are related;{groups} {taken} of them are in sets"
         " that were full, or would be uneven with it; the others are not mutual neighbours,"
         f" or are below {close} with no third image related to both, or their set was not among those kept"
     )

@@ -1,10 +1,10 @@
 """Duplicates and sets of a corpus that has gained and lost images since it was grouped.
 
 Comes in: an image table, what was found before. Goes out: a set whose images are all there with the bytes
-that they had stays as it is, so its captions stay too; so does a duplicate of an image that stays. All
-others are free: new images, single ones, those of sets that lost one. They are looked at for copies of each
-other and of what stays, and make new sets among themselves; none joins a set that stays. Thresholds are those
-of before. Not its job: grouping everything anew (see sets).
+that they had stays as it is, so its captions stay too; what is still a copy of its image stays its duplicate,
+for the reason that there is now. All others are free: new images, single ones, those of sets that lost one.
+They are looked at for copies of each other and of what stays, and make new sets among themselves; none joins
+a set that stays. Thresholds are those of before. Not its job: grouping everything anew (see sets).
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from triptych.grouping.config import SetsConfig
 from triptych.grouping.neighbours.self_join import Neighbours, SelfJoin
-from triptych.grouping.sets.duplicates import Corpus, are_copies, find_duplicates, same_bytes
+from triptych.grouping.neighbours.unit_vectors import pair_cosines
+from triptych.grouping.sets.duplicates import Corpus, are_copies, describe, find_duplicates, same_bytes
 from triptych.grouping.sets.groups import Groups, neighbours_in_groups
 from triptych.grouping.sets.making import make_sets
 from triptych.grouping.sets.thresholds import Thresholds
@@ -76,7 +77,7 @@ def group_what_is_new(
         related = neighbours_in_groups(
             corpus, groups, config.neighbours, free, scratch / "join-in-groups", progress
         )
-    new = make_sets(corpus, related, free, thresholds, config, progress, groups, taken=len(kept.sets))
+    new = make_sets(corpus, related, free, thresholds, config, progress, groups, kept.sets)
     duplicates = sorted([*kept.duplicates, *found], key=lambda each: each.key)
     return duplicates, sorted([*kept.sets, *new], key=lambda each: min(each.keys))
 
@@ -97,7 +98,9 @@ def _kept(corpus: Corpus, before: Before) -> _Kept:
     rows = [row for row in rows if not in_sets[number[row.key]]]
     own = np.array([number[row.key] for row in rows], np.int64)
     of = np.array([number[row.of] for row in rows], np.int64)
-    still = np.flatnonzero(are_copies(corpus, own, of, before.thresholds))
+    cosines = pair_cosines(corpus.lists.vectors, own, of)
+    still = are_copies(table, before.thresholds, own, of, cosines)
     is_duplicate[own[still]], stays[of[still]] = True, True
-    duplicates = [rows[at] for at in still.tolist()]
+    pairs = zip(own[still].tolist(), of[still].tolist(), cosines[still].tolist(), strict=True)
+    duplicates = [describe(table, before.thresholds, *pair) for pair in pairs]
     return _Kept(duplicates, sets, is_duplicate, stays, in_sets)

@@ -2,13 +2,15 @@
 
 Comes in: sets of related images, the images that no set has, the shares that are wanted. Goes out: sets with
 those shares. A hash decides which related sets get an odd image. It is drawn from the free images, as are
-those of varied sets, and lies anywhere in its set. Where no free image is unlike enough, there are fewer such
-sets than were asked for. Not its job: related sets (see packing).
+those of varied sets, and lies anywhere in its set. Shares are of all sets: where some are kept from before,
+new ones make up for what these lack. Where no free image is unlike enough, there are fewer such sets than
+were asked for. Not its job: related sets (see packing).
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -26,19 +28,26 @@ DRAWN_AT_ONCE = 32
 """Free images that are looked at for one set."""
 
 
-def related_wanted(found: int, room: int | None, config: SetsConfig) -> int:
-    """How many of the ``found`` related sets stay, where ``room`` is for so many sets in all; None: for any.
+def related_wanted(found: int, kept: Counter[SetKind], config: SetsConfig) -> int:
+    """How many of the ``found`` related sets stay, beside so many ``kept`` from before, by kind.
 
-    >>> related_wanted(100, 40, SetsConfig(varied_share=0.25))
+    >>> related_wanted(100, Counter(), SetsConfig(varied_share=0.25, max_sets=40))
     30
     """
     if config.varied_share == 1:
         return 0
-    return found if room is None else min(found, room - round(room * config.varied_share))
+    if config.max_sets is None:
+        return found
+    room = max(0, config.max_sets - kept.total())
+    varied = round(config.max_sets * config.varied_share) - kept["varied"]
+    return min(found, room - min(room, max(0, varied)))
 
 
 class KindsOfSets:
-    """Makes sets of other kinds out of related ones and of ``free`` images, ``bool[n]``."""
+    """Makes sets of other kinds out of related ones and of ``free`` images, ``bool[n]``.
+
+    ``kept`` has how many of each kind there are from before.
+    """
 
     def __init__(
         self,
@@ -48,9 +57,10 @@ class KindsOfSets:
         config: SetsConfig,
         groups: Groups | None,
         free: NDArray[np.bool_],
+        kept: Counter[SetKind],
     ) -> None:
         self._table, self._vectors, self._unlike = table, vectors, unlike
-        self._config, self._groups = config, groups
+        self._config, self._groups, self._kept = config, groups, kept
         self._free = free if groups is None or not groups.together else free & (groups.of >= 0)
         self._order = np.random.default_rng(config.seed).permutation(np.flatnonzero(self._free)).tolist()
         self._pools: dict[int, list[int]] = {}
@@ -58,9 +68,9 @@ class KindsOfSets:
         for image in self._order:
             self._pools.setdefault(self._pool_of(image), []).append(image)
 
-    def mixed(self, related: Sequence[ImageSet], room: int | None) -> list[ImageSet]:
-        """``related``, some with an odd image now, and varied sets: at most ``room``, by smallest key."""
-        contrast, varied = self._wanted(len(related), room)
+    def mixed(self, related: Sequence[ImageSet]) -> list[ImageSet]:
+        """``related``, some with an odd image now, and varied sets, by smallest key."""
+        contrast, varied = self._wanted(len(related))
         by_hash = sorted(related, key=lambda each: hash64(f"{self._config.seed}\n{each.id}"))
         sets = [*map(self._with_odd, by_hash[:contrast]), *by_hash[contrast:]]
         for first in self._order if varied else ():
@@ -71,12 +81,16 @@ class KindsOfSets:
                     break
         return sorted(sets, key=lambda each: min(each.keys))
 
-    def _wanted(self, related: int, room: int | None) -> tuple[int, int]:
-        """How many contrast and varied sets."""
-        share = self._config.varied_share
-        left = len(self._order) if room is None else room - related
-        varied = left if share == 1 else min(left, round(related * share / (1 - share)))
-        return min(related, round(self._config.contrast_share * (related + varied))), varied
+    def _wanted(self, related: int) -> tuple[int, int]:
+        """How many contrast and varied sets, so that all sets have the shares as far as new ones can."""
+        share, most, before = self._config.varied_share, self._config.max_sets, self._kept.total()
+        left = len(self._order) if most is None else max(0, most - before - related)
+        varied = left
+        if share < 1:
+            missing = (share * (before + related) - self._kept["varied"]) / (1 - share)
+            varied = min(left, max(0, round(missing)))
+        contrast = round(self._config.contrast_share * (before + related + varied)) - self._kept["contrast"]
+        return min(related, max(0, contrast)), varied
 
     def _with_odd(self, related: ImageSet) -> ImageSet:
         """``related`` with an odd image more, or in place of its last where it is full; or as it is."""

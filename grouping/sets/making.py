@@ -6,6 +6,9 @@ of them stay, what others are made of (see packing, selection, kinds).
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -30,9 +33,10 @@ def make_sets(
     config: SetsConfig,
     progress: Progress,
     groups: Groups | None = None,
-    taken: int = 0,
+    kept: Sequence[ImageSet] = (),
 ) -> list[ImageSet]:
-    """Sets of ``free`` images, ``bool[n]``, sorted by smallest key; ``taken`` count towards ``max_sets``.
+    """Sets of ``free`` images, ``bool[n]``, sorted by smallest key; those ``kept`` from before count towards
+    ``max_sets`` and shares of kinds.
 
     With ``groups``, ``neighbours`` are those that may share a set.
     """
@@ -40,16 +44,16 @@ def make_sets(
     pairs = pairs_from(neighbours, lists.vectors, thresholds.related, lists.searcher, free)
     pairs = pairs.where(pairs.mutual & (pairs.cosines.astype(np.float64) < thresholds.duplicate))
     sets = make_image_sets(table, lists.vectors, pairs, thresholds, config, progress, groups)
-    room = None if config.max_sets is None else max(0, config.max_sets - taken)
     if config.max_sets is None and not config.has_kinds:
         return sets
     number = {key: image for image, key in enumerate(table.keys)}
-    wanted = related_wanted(len(sets), room, config)
+    kept_kinds = Counter(each.kind for each in kept)
+    wanted = related_wanted(len(sets), kept_kinds, config)
     if wanted < len(sets):
         sets = subsample(sets, wanted, lambda key: int(lists.cell_of[number[key]]), config)
     if not config.has_kinds:
         return sets
     left = free.copy()
     left[[number[key] for each in sets for key in each.keys]] = False
-    kinds = KindsOfSets(table, lists.vectors, thresholds.unlike, config, groups, left)
-    return kinds.mixed(sets, room)
+    kinds = KindsOfSets(table, lists.vectors, thresholds.unlike, config, groups, left, kept_kinds)
+    return kinds.mixed(sets)

@@ -45,6 +45,10 @@ has 0.10, on photographs seen by the same model 0.13 to 0.26, in made-up corpora
 MAX_CHANCE_COSINE = 0.98
 """Random pairs that are more alike than this say nothing. Of a model with random weights they have 0.97."""
 
+SAME_VECTOR = 1 - 1e-5
+"""No duplicate threshold is above it: in float32 a vector has a cosine a hair below 1 with itself, at worst
+0.9999974 of 8,192 dimensions."""
+
 HARDLY_DIFFERENT = "the images are too much alike to tell copies from related ones"
 
 CLOSE_SHARE = 0.2
@@ -84,15 +88,15 @@ def choose_thresholds(
     if "auto" in (related, duplicate):
         share = DUPLICATE_SHARE if with_hashes else DUPLICATE_SHARE_WITHOUT_HASHES
         derived = _derive(vectors, spacing, images, share)
-        related = derived.related if related == "auto" else related
-        duplicate = max(derived.duplicate, (1 + float(related)) / 2) if duplicate == "auto" else duplicate
-        related = min(float(related), float(duplicate) - 1e-3)
-    related, duplicate = float(related), float(duplicate)
+    lowest = derived.related if related == "auto" else float(related)
+    highest = max(derived.duplicate, (1 + lowest) / 2) if duplicate == "auto" else float(duplicate)
+    highest = min(highest, SAME_VECTOR)
+    lowest = min(lowest, highest - 1e-3 if related == "auto" else highest)
     return Thresholds(
-        related=related,
-        close=round(related + CLOSE_SHARE * (duplicate - related), 4),
-        duplicate=duplicate,
-        unlike=round(related - UNLIKE_SHARE * (duplicate - related), 4),
+        related=lowest,
+        close=round(lowest + CLOSE_SHARE * (highest - lowest), 4),
+        duplicate=highest,
+        unlike=round(lowest - UNLIKE_SHARE * (highest - lowest), 4),
         why=derived.why,
         warning=derived.warning,
     )

@@ -7,7 +7,8 @@ import json
 import subprocess
 import sys
 import tarfile
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from random import Random
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tests.support.contexts import context_of
-from tests.support.made_up import as_unit, make_run
+from tests.support.made_up import as_unit, at_degrees, make_run
 from triptych.errors import SetupError, UsageError
 from triptych.grouping.config import EmbeddingConfig, SetsConfig
 from triptych.grouping.sets.explain import explain
@@ -260,10 +261,41 @@ def test_a_field_that_no_image_has_is_a_mistake(tmp_path: Path) -> None:
         make_sets(context_of(run), SetsConfig(apart="albun"), sources)
 
 
+def test_a_misspelt_group_leaves_the_sets_that_are_there(tmp_path: Path) -> None:
+    """They are finished as before, and nothing has to be made again."""
+    run, sources = _in_albums(tmp_path)
+    config = SetsConfig(related_cosine_similarity=0.6, duplicate_cosine_similarity=0.999, together="album")
+    make_sets(context_of(run), config, sources)
+    before, state = _written(run), RunFolder.open(run.path).run_file.stages["sets"]
+
+    fresh = RunFolder.open(run.path)
+    fresh.made_again.add("sets")
+    with pytest.raises(UsageError, match=r"sets.together is 'albun', and no image has that"):
+        make_sets(context_of(fresh), msgspec.structs.replace(config, together="albun"), sources)
+
+    again = RunFolder.open(run.path)
+    assert state == again.run_file.stages["sets"]
+    assert before == _written(again)
+    assert make_sets(context_of(again), config, sources) is False
+
+
+def test_the_right_group_is_taken_after_a_misspelt_one(tmp_path: Path) -> None:
+    """In a run without sets: none were made with the wrong one."""
+    run = make_run(tmp_path / "run", {f"{'ab'[at % 2]}/{at:03d}.jpg": row for at, row in _rows()})
+    with pytest.raises(UsageError, match=r"sets.apart is 'foldr'"):
+        make_sets(context_of(run), msgspec.structs.replace(THRESHOLDS, apart="foldr"))
+
+    run = RunFolder.open(run.path)
+    assert make_sets(context_of(run), msgspec.structs.replace(THRESHOLDS, apart="folder")) is True
+
+
+def _rows() -> Iterable[tuple[int, NDArray[np.float32]]]:
+    return enumerate(_corpus().values())
+
+
 def test_the_folder_is_a_group(tmp_path: Path) -> None:
     """Two photographers of the same things: no set holds two of one."""
-    vectors = list(_corpus().values())
-    run = make_run(tmp_path / "run", {f"{'ab'[at % 2]}/{at:03d}.jpg": row for at, row in enumerate(vectors)})
+    run = make_run(tmp_path / "run", {f"{'ab'[at % 2]}/{at:03d}.jpg": row for at, row in _rows()})
 
     make_sets(context_of(run), msgspec.structs.replace(THRESHOLDS, apart="folder"))
 
@@ -288,6 +320,33 @@ def test_kinds_that_come_short_are_said(tmp_path: Path) -> None:
     assert f"sets: {count} related, 0 varied, 0 contrast" in lines
     wanted = round(0.5 * count)
     assert f"note: {wanted} contrast sets were asked for; too few single images are unlike enough" in lines
+
+
+def test_kinds_that_only_new_sets_could_make_up_for_are_said(tmp_path: Path) -> None:
+    """Sets of one theme, which nothing is unlike; then a pair comes, and many images that are unlike all."""
+    rng = np.random.default_rng(3)
+    theme = {f"{at:03d}.jpg": rng.normal(size=64) * 0.5 + 4 * np.eye(64)[0] for at in range(80)}
+    pair = rng.normal(size=64) + rng.normal(0, 0.5, (2, 64))
+    others = {f"new-{at:03d}.jpg": row for at, row in enumerate([*pair, *rng.normal(size=(30, 64))])}
+    config = SetsConfig(related_cosine_similarity=0.4, duplicate_cosine_similarity=0.95, contrast_share=0.5)
+    run = make_run(tmp_path / "run", {key: as_unit(row[None])[0] for key, row in theme.items()})
+    make_sets(context_of(run), config)
+    kept = len(list(run.sets()))
+    lines: list[str] = []
+    progress = Silent()
+    progress.say = lines.append  # type: ignore[method-assign]
+
+    run = make_run(run.path, {key: as_unit(row[None])[0] for key, row in {**theme, **others}.items()})
+    make_sets(context_of(run, progress=progress), config)
+
+    kinds = Counter(each.kind for each in run.sets())
+    assert kinds["related"] == kept
+    assert 1 <= kinds["contrast"] < kept
+    wanted = round(0.5 * kinds.total())
+    assert [line for line in lines if "contrast sets" in line] == [
+        f"note: {wanted} contrast sets were asked for; too few sets are new, and those of before stay as they"
+        " are: `triptych group --regroup` makes all again"
+    ]
 
 
 class _Killed(Silent):
@@ -337,3 +396,26 @@ def test_an_explanation_names_the_odd_image(tmp_path: Path) -> None:
     first = next(iter(explain(run, contrast.keys[0])))
 
     assert f"a contrast set, whose odd image is {contrast.odd}; the others are related" in first
+
+
+@pytest.mark.parametrize(
+    ("bound", "reason"),
+    [
+        ({"together": "folder"}, "`sets.together = folder` keeps those of another folder apart"),
+        ({"apart": "folder"}, "`sets.apart = folder` keeps those of its own folder apart"),
+    ],
+    ids=["together", "apart"],
+)
+def test_an_explanation_says_that_groups_keep_images_apart(
+    bound: dict[str, str], reason: str, tmp_path: Path
+) -> None:
+    """Of two pictures of one thing, in two folders or in one; nothing else keeps them from being a set."""
+    folders = "ab" if "together" in bound else "aa"
+    run = make_run(
+        tmp_path / "run", {f"{folders[at]}/{at}.jpg": row for at, row in enumerate(at_degrees(0, 30))}
+    )
+    make_sets(context_of(run), msgspec.structs.replace(THRESHOLDS, **bound))
+
+    first = next(iter(explain(run, "a/0.jpg")))
+
+    assert f"a/0.jpg is in no set: 1 of its nearest are related; {reason}" in first

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -101,6 +102,27 @@ def test_what_can_not_be_grouped_is_one_line(
     """What was found, and what is expected."""
     with pytest.raises(UsageError, match=message):
         group(np.array(rows), keys)
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"keys": range(3)}, "keys: row 0 is 0; expected a str$"),
+        ({"keys": np.arange(3)}, r"keys: row 0 is np\.int64\(0\); expected a str$"),
+        ({"keys": ["a", Path("b.jpg"), "c"]}, r"keys: row 1 is PosixPath\('b\.jpg'\); expected a str$"),
+        (
+            {"content_hashes": ["x", None, 3]},
+            "hashes: row 1 is None; expected a str, '' where it has none",
+        ),
+        ({"groups": ["a", "a", None]}, "groups: row 2 is None; expected a str, '' where it has none"),
+        ({"groups": ["a", float("nan"), ""]}, "groups: row 1 is nan; expected a str, '' where it has none"),
+    ],
+    ids=["a range", "numbers", "a path", "no hash", "no group", "a gap in a table"],
+)
+def test_what_is_no_text_is_one_line(columns: dict[str, Any], message: str) -> None:
+    """The first row that isn't, in keys, hashes and groups."""
+    with pytest.raises(UsageError, match=message):
+        group(at_degrees(0, 30, 60), config=SetsConfig(together="album"), **columns)
 
 
 def test_files_get_the_vectors_of_a_run(tiny_clip: Path, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from transformers import (
     ConvNextModel,
     Dinov2Config,
     Dinov2Model,
+    PoolFormerImageProcessor,
     PreTrainedTokenizerFast,
     SiglipConfig,
     SiglipImageProcessor,
@@ -84,6 +85,18 @@ def _convnext(folder: Path) -> None:
     ConvNextImageProcessor(size={"shortest_edge": 56}).save_pretrained(folder)
 
 
+def _large_convnext(folder: Path) -> None:
+    """Its preprocessor alone, which crops nothing from 384 pixels on."""
+    ConvNextImageProcessor(size={"shortest_edge": 384}).save_pretrained(folder)
+
+
+def _poolformer(folder: Path) -> None:
+    """Its preprocessor alone, which crops at any size; here an even number of pixels (see input_shape)."""
+    PoolFormerImageProcessor(
+        size={"shortest_edge": 398}, crop_size={"height": 384, "width": 384}
+    ).save_pretrained(folder)
+
+
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Callable[[Path], None]], Path]:
     """Folders of random models by who makes them, each made once."""
@@ -125,7 +138,7 @@ def test_a_folder_gives_the_vectors_of_transformers(make: Callable[[Path], None]
     assert np.allclose(expected, found, atol=1e-3)
 
 
-@pytest.mark.parametrize("make", [_dinov2, _siglip, _convnext])
+@pytest.mark.parametrize("make", [_dinov2, _siglip, _convnext, _large_convnext, _poolformer])
 @pytest.mark.parametrize("size", [(305, 203), (97, 310), (60, 60)], ids=str)
 def test_frames_are_those_of_the_preprocessor(
     make: Callable[[Path], None], size: tuple[int, int], saved: Saved

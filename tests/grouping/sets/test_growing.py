@@ -1,5 +1,6 @@
 """What stays of duplicates and sets when images come and go."""
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.support.copied_corpora import near, themes
+from tests.support.made_up import as_unit
 from triptych.grouping.config import SetsConfig
 from triptych.grouping.embedding.stored_embeddings import unit_float16
 from triptych.grouping.neighbours.inverted_lists import StoredBlock
@@ -22,12 +24,14 @@ IMAGES = themes(RNG)[:OLD]
 
 
 class Corpus:
-    """Old images 000 to 199, grouped; what comes then has the batch 1."""
+    """Old images, 000 to 199 unless others are given, grouped; what comes then has the batch 1."""
 
-    def __init__(self, folder: Path, config: SetsConfig | None = None) -> None:
+    def __init__(
+        self, folder: Path, config: SetsConfig | None = None, rows: NDArray[np.floating] = IMAGES
+    ) -> None:
         self._folder, self._config = folder, config or SetsConfig()
         self._count = 0
-        self.rows = {f"{number:03d}": row for number, row in enumerate(IMAGES)}
+        self.rows = {f"{number:03d}": row for number, row in enumerate(rows)}
         self.records = {
             key: ImageRecord(key=key, content_hash=f"{key}-old", width_px=PIXELS, height_px=1)
             for key in self.rows
@@ -183,3 +187,63 @@ def test_sets_of_every_kind_stay_and_new_ones_have_the_shares(tmp_path: Path) ->
     keys = [key for each in now.sets for key in each.keys]
     assert len(keys) == len(set(keys))
     assert "contrast" in {each.kind for each in before.sets} | {each.kind for each in new}
+
+
+@pytest.mark.parametrize(("share", "contrast"), [(0.3, 3), (0.6, 6)])
+def test_shares_of_kinds_are_of_all_sets_where_each_time_only_one_comes(
+    share: float, contrast: int, tmp_path: Path
+) -> None:
+    """Ten times a pair and three images that are unlike all."""
+    rng = np.random.default_rng(2)
+    config = SetsConfig(related_cosine_similarity=0.7, duplicate_cosine_similarity=0.97, contrast_share=share)
+    times = as_unit(rng.normal(size=(50, 128))).reshape(10, 5, 128)
+    times[:, 1] = near(times[:, 0], 0.85, rng)
+    corpus = Corpus(tmp_path, config, rows=times[0])
+    for time in range(1, 10):
+        for at, row in enumerate(times[time]):
+            corpus.add(f"{time:02d}-{at}", row)
+        corpus.group_again()
+
+    assert {"contrast": contrast, "related": 10 - contrast} == Counter(
+        each.kind for each in corpus.found.sets
+    )
+
+
+def test_varied_sets_make_up_for_what_those_before_lack(tmp_path: Path) -> None:
+    """Nothing was unlike the images of one theme; now much is."""
+    config = SetsConfig(related_cosine_similarity=0.4, duplicate_cosine_similarity=0.97, varied_share=0.5)
+    corpus = Corpus(tmp_path, config, rows=IMAGES[:10])
+    for number, row in enumerate(as_unit(np.random.default_rng(3).normal(size=(40, IMAGES.shape[1])))):
+        corpus.add(f"new-{number}", row)
+    before, now = corpus.group_again()
+
+    assert {"related"} == {each.kind for each in before.sets}
+    assert {"related": len(before.sets), "varied": len(before.sets)} == Counter(
+        each.kind for each in now.sets
+    )
+
+
+def test_a_duplicate_whose_bytes_changed_has_the_reason_that_there_is_now(corpus: Corpus) -> None:
+    """Of the same bytes; then one is saved anew, and looks a little different."""
+    corpus.add("copy", corpus.rows["000"], content="000-old")
+    corpus.group_again()
+    [row] = [each for each in corpus.found.duplicates if each.key == "copy"]
+    assert ("000", "same bytes", 1.0) == (row.of, row.reason, row.cosine_similarity)
+
+    corpus.add("copy", near(corpus.rows["000"][None], 0.99, RNG)[0])
+    corpus.group_again()
+
+    [row] = [each for each in corpus.found.duplicates if each.key == "copy"]
+    assert ("000", "near duplicate") == (row.of, row.reason)
+    assert 0.99 == pytest.approx(row.cosine_similarity, abs=1e-3)
+
+
+def test_a_near_duplicate_that_has_the_same_bytes_now_says_so(corpus: Corpus) -> None:
+    """It was replaced by a copy of the file."""
+    corpus.add("copy", near(corpus.rows["000"][None], 0.99, RNG)[0])
+    corpus.group_again()
+    corpus.add("copy", corpus.rows["000"], content="000-old")
+    corpus.group_again()
+
+    [row] = [each for each in corpus.found.duplicates if each.key == "copy"]
+    assert ("000", "same bytes", 1.0) == (row.of, row.reason, row.cosine_similarity)

@@ -115,7 +115,17 @@ def test_all_kinds_together_are_at_most_max_sets() -> None:
     config = SetsConfig(contrast_share=0.2, varied_share=0.25, max_sets=40)
 
     assert {"related": 22, "varied": 10, "contrast": 8} == _kinds(group(ROWS, config=config))
-    assert 5 == related_wanted(5, 40, config)
+
+
+def test_sets_that_are_kept_count_in_how_many_related_ones_stay() -> None:
+    """A quarter of 40 is varied: ten, of which as many are made as there is room for."""
+    config = SetsConfig(varied_share=0.25, max_sets=40)
+
+    assert 5 == related_wanted(5, Counter(), config)
+    assert 18 == related_wanted(100, Counter(related=12, varied=3, contrast=0), config)
+    assert 0 == related_wanted(100, Counter(related=35), config)
+    assert 5 == related_wanted(100, Counter(related=25, varied=10), config)
+    assert 0 == related_wanted(100, Counter(related=41), config)
 
 
 def test_where_nothing_is_unlike_enough_sets_stay_related() -> None:

@@ -83,6 +83,29 @@ def test_explicit_thresholds_are_taken_as_they_are(tmp_path: Path) -> None:
     )
 
 
+def test_equal_vectors_are_duplicates_at_any_threshold(tmp_path: Path) -> None:
+    """At 1.0, too, though in float32 the cosine of some vectors with themselves is a hair below."""
+    one = _themes(0.8, 0.2)[:60]
+    config = SetsConfig(related_cosine_similarity=0.3, duplicate_cosine_similarity=1.0)
+
+    grouped = group(np.concatenate([one, one]), config, tmp_path)
+
+    assert [(f"{60 + at:03d}.jpg", f"{at:03d}.jpg") for at in range(60)] == [
+        (each.key, each.of) for each in grouped.duplicates
+    ]
+
+
+@pytest.mark.parametrize("count", [4, 320], ids=["few", "many"])
+def test_a_related_threshold_near_one_is_taken_as_it_is(count: int, tmp_path: Path) -> None:
+    """Where duplicates are left to the corpus: they begin above it."""
+    config = SetsConfig(related_cosine_similarity=0.9993)
+
+    related, duplicate = _thresholds(group(_themes(0.8, 0.2)[:count], config, tmp_path).notes)
+
+    assert 0.9993 == related
+    assert 0.99965 == pytest.approx(duplicate)
+
+
 def test_a_few_images_tell_nothing(tmp_path: Path) -> None:
     """Then the thresholds of ViT-B/32 are taken, and the run says so."""
     notes = group(at_degrees(0, 10, 40, 90), AUTO, tmp_path).notes

@@ -41,6 +41,8 @@ FREE_PROSE = (
             "tenth",
             "eleventh",
             "twelfth",
+            "thirteenth",
+            "fourteenth",
         )
     ),
     "phrasings",

@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from zlib import crc32
 
+from triptych.about_captions import CARRIERS_EN, CARRIERS_ZH
 from triptych.jobs import Subject
 from triptych.languages import Language, without_invisible
 from triptych.prompts import Prompt
@@ -165,6 +166,40 @@ def is_inscribed(text: str, at: int) -> bool:
     True
     """
     return _WRITES.search(text, max(0, at - _WRITES_WITHIN), at) is not None
+
+
+_CARRIER = re.compile(rf"\b(?:{CARRIERS_EN})|{CARRIERS_ZH}")
+_CARRIER_BEFORE, _CARRIER_BEFORE_HAN = 160, 60
+"""Characters: about the sentence before."""
+_REST_OF_SENTENCE = re.compile(r"[^.!?\n。！？]{0,160}")
+
+
+def is_on_carrier(lowered: str, start: int, end: int) -> bool:
+    """Whether what shows words, such as a screen or a page, is named shortly before or in the sentence."""
+    rest = _REST_OF_SENTENCE.match(lowered, end)
+    last = rest.end() if rest else end
+    before = _CARRIER_BEFORE_HAN if _UNSPACED.match(lowered, start) else _CARRIER_BEFORE
+    return _CARRIER.search(lowered, max(0, start - before), last) is not None
+
+
+_TITLE = re.compile(r"(?:I(?:['’]\w+)?|We|Let['’]s) (?!I\b)[A-Z][a-z]")
+_CAPITALISED_BEFORE = re.compile(r"[^\s.!?:]\s+[A-Z]\w*[a-z]\s\Z")
+_LETTERING = re.compile(
+    r"[^，。！？；\n的中]{0,14}?(?:[几一两三四五六七八九十]个\w{0,2}字|字样|的\w{0,2}(?:标牌|木牌|牌子|按钮|横幅|标语|告示|提示|登录框|输入框))"
+)
+
+
+def is_name(text: str, at: int) -> bool:
+    """Whether no sentence stands at ``at`` but a title, a numeral, or what words behind it call lettering.
+
+    >>> is_name("A poster of I Am Legend.", 12), is_name("In World War I did it stand.", 13)
+    (True, True)
+    >>> is_name("我能行三个字", 0)
+    True
+    """
+    if _LETTERING.match(text, at) or _TITLE.match(text, at):
+        return True
+    return text[at : at + 2] == "I " and _CAPITALISED_BEFORE.search(text, max(0, at - 60), at) is not None
 
 
 def units_of(text: str) -> list[str]:

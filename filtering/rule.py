@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from triptych.filtering.caption import CaptionText, is_inscribed
+from triptych.filtering.caption import CaptionText, is_inscribed, is_name, is_on_carrier
 from triptych.jobs import Subject
 from triptych.languages import Language
 
@@ -85,23 +85,33 @@ class Phrases:
 
     def __init__(self, table: str, *, are_words: bool = True) -> None:
         """A line: phrases, or needles, `` :: `` and a pattern; a match has one of the needles.
-        Both are separated by ``|``. ``are_words``: no letter may stand on either side of a phrase."""
+        Both are separated by ``|``. ``are_words``: no letter may stand on either side of a phrase. ``~ ``
+        leads a line of what is also said of things on a screen or a page: it counts where none is nearby."""
         self._patterns: dict[str, list[re.Pattern[str]]] = {}
+        self._also_shown: set[re.Pattern[str]] = set()
         for line in table.strip().splitlines():
-            phrases, _, pattern = line.strip().partition(" :: ")
+            phrases, _, pattern = line.strip().removeprefix("~ ").partition(" :: ")
             either = "|".join(map(re.escape, phrases.split("|")))
             compiled = re.compile(pattern or (rf"(?<!\w)(?:{either})(?!\w)" if are_words else either))
+            if line.strip().startswith("~ "):
+                self._also_shown.add(compiled)
             for needle in phrases.split("|"):
                 self._patterns.setdefault(needle, []).append(compiled)
         self.needles = frozenset(self._patterns)
 
     def count(self, caption: CaptionText) -> int:
-        """In how many places the caption says one of them, other than in a quotation or on a sign."""
+        """In how many places the caption says one of them, other than quoted, on a sign or as a title."""
         found = caption.among(self.needles)
         patterns = dict.fromkeys(pattern for needle in found for pattern in self._patterns[needle])
         text = caption.unquoted_lowered if patterns else ""
         return sum(
-            not is_inscribed(text, match.start())
+            not self._is_of_picture(pattern, match, caption)
             for pattern in patterns
             for match in islice(pattern.finditer(text), self.MOST_COUNTED)
         )
+
+    def _is_of_picture(self, pattern: re.Pattern[str], match: re.Match[str], caption: CaptionText) -> bool:
+        text, (start, end) = match.string, match.span()
+        if is_inscribed(text, start) or is_name(caption.unquoted, start):
+            return True
+        return pattern in self._also_shown and is_on_carrier(text, start, end)

@@ -2,13 +2,16 @@
 
 Comes in: a text without what stands between quotation marks. Goes out: how many such sentences stand in the
 place of a description. A picture may show the same words: what a screen or a sign says is no notice. English
-and Chinese. Not its job: a model that speaks of itself (see filtering.rules.refusal).
+and Chinese. Not its job: a model that speaks of itself (see filtering.rules.refusal), texts that are known only
+as a whole (see about_captions, which is asked here).
 """
 
 from __future__ import annotations
 
 import re
 from typing import NamedTuple
+
+from triptych.about_captions import ABOUT_NEEDLES, CARRIERS_EN, CARRIERS_ZH, is_about_captions
 
 
 class _Words(NamedTuple):
@@ -24,8 +27,11 @@ class _Words(NamedTuple):
     image: re.Pattern[str]
     shown_on: re.Pattern[str]
     """What shows words: all that follows in the sentence may be its own."""
+    describes: re.Pattern[str]
+    """What the picture has, said before it in the same sentence: then that is what it is said of."""
 
 
+_IMAGE = "(?:image|picture|photo|photograph)"
 _TOLD = "(?:descri|caption|output|result|response|answer|content|information|comparison)"
 _CAN_NOT = r"(?:can ?not|can['’]t|could ?n(?:o|['’])t|unable to|failed to|impossible to|(?:not|never) (?:able|allowed|permitted) to)"
 _IS_NOT = "(?:without|no|nothing|(?:is|are|was|were|did|do|does|has|have|will|:) not)"
@@ -39,7 +45,7 @@ _EN = _Words(
         rf"|{_IS_NOT} {_FILL}(?:{_TELL}|access to the (?:image|pic|photo|visual)|arrive(?!d)|available|decoded|displayed(?! (?:at|in|on) )"
         r"|feasible|load(?:ed)?\b|possible|retriev|suitable|support(?:ed\b(?! by)| image))"
         rf"|no (?:\w+ ){{0,2}}{_TOLD}\w* (?:\w+ ){{0,2}}(?:is|are|was|were|be|has|have|can|could|available|for|to|between)\b"
-        rf"|un(?:available|supported|suitable)|withheld|insufficient {_TOLD}|(?:empty|blank) {_TOLD}|nothing to look at|not found|try again|resubmit)"
+        r"|un(?:available|supported|suitable)|withheld|nothing to look at)"
     ),
     fails=re.compile(
         # Of what failed it is said: not "a damaged car".
@@ -47,18 +53,20 @@ _EN = _Words(
         r"|not (?:permit|allow)|outside (?:of )?(?:what|the scope)|prohibit|reject|restrict|stopp|time[ds]?[ -]?out|trigger|violat))"
     ),
     policy=re.compile(
-        r"\b(?:polic(?:y|ies)|guideline|regulation|administrator|moderation|complian|privacy(?! (?:fence|screen|wall|hedge|glass|booth))|terms of|rules\b"
-        r"|safety (?:check|concern|consider|filter|guideline|polic|protocol|reason|rule|setting|standard|system)|sensitive|explicit|adult content|inappropriate"
-        r"|offensive|harmful|nsfw|unsafe|graphic violence|nudity|minors|violat|copyright|legal(?! pad)|(?:another|different|change the) (?:topic|subject))"
+        r"\b(?:polic(?:y|ies)|guideline|moderation|complian|privacy(?! (?:fence|screen|wall|hedge|glass|booth))"
+        r"|safety (?:check|concern|consider|filter|guideline|polic|protocol|reason|rule|setting|standard|system)|sensitive|explicit|inappropriate"
+        r"|harmful|nudity|violat|copyright|(?:another|different|change the) (?:topic|subject))"
     ),
     system=re.compile(
-        r"\b(?:rate limit|caption|content (?:is|was|of|that|could|can|has|may|polic|moderation|filter|warning|safety)|descri[bp]|error code|file(?!s? (?:cabinet|of))|format\b|input|link to|loading(?! (?:dock|bay))|output|process(?:ing|ed)|request"
-        r"|response|server(?= (?:error|return|respon|is|could|was|did|time)|s? error)|status \d|submi|try again|upload|visual (?:data|content|input))"
+        r"\b(?:caption|content (?:is|was|of|that|could|can|has|may|polic|moderation|filter|warning|safety)|descri[bp]|file(?!s? (?:cabinet|of))|format\b|input|link to|loading(?! (?:dock|bay))|output|process(?:ing|ed)|request"
+        r"|response|server(?= (?:error|return|respon|is|could|was|did|time)|s? error)|status \d|upload)"
     ),
     image=re.compile(r"\b(?:image|picture|photo|visual)"),
     shown_on=re.compile(
-        r"\b(?:screen|monitor|display(?!ed)|dialog|window|phone|laptop|tablet|computer|terminal|app\b|signs?\b|poster|notice|board|banner|label|page"
-        r"|television|tv\b|kiosk|says|reads|(?<!image )(?<!image \d )(?<!picture )(?<!photo )(?<!photograph )shows|warns|sticker|card\b|plate|plaque|newspaper|book|leaflet)"
+        rf"\b(?:{CARRIERS_EN}|window|notice|plate|says|reads|(?<!image )(?<!image \d )(?<!picture )(?<!photo )(?<!photograph )shows|warns)"
+    ),
+    describes=re.compile(
+        rf"\b{_IMAGE} (?:\d+ )?(?:shows|depicts|displays|features) (?!no\b|nothing\b)(?:(?!\b(?:{_IMAGE}|ones?|second|third|other)s?\b).)*\Z"
     ),
 )
 _ZH = _Words(
@@ -67,10 +75,10 @@ _ZH = _Words(
         "(?:描述(?!的)|展示(?!.{0,6}全貌)|加载|显示|处理|分析|提供|生成|产生|解析|读取|访问|获取|[收得]到|看到(?:任何)?(?:图|照|内容)|检测到|给出|[作做]出|说明|评论|判断[图画照]"
         "|识别(?=[，。图照内]|$)|比较|谈起|返回|执行|打开(?=[，。；图文链该此]|$)|支持|具备|可用)"
         "|(?:不|未(?!来)能?)(?:描述(?!的)|加载|分析|提供|生成|产生|解析|读取|访问|获取|收到|检测到|给出|[作做]出|评论|返回|执行|支持|通过|具备|可用)"
-        "|任务未能?完成|未成功传输|没有(?:任何内容|可[以供]|收到|得到|检测到|生成|返回|产生)"
+        "|没有(?:任何内容|可[以供]|收到|得到|检测到|生成|返回|产生)"
     ),
     fails=re.compile(
-        "失败|缺少|拦截|屏蔽|过滤|隐藏|删除|移除|限制|损坏(?!的)|失效|过期|超时|出错|错误|异常(?=[，。]|$)|缺失|超出|为空|触发"
+        "失败|缺少|拦截|屏蔽|过滤|隐藏|删除|移除|限制|(?:文件|图[片像]?|照片|数据|链接)[^，。]{0,6}损坏(?!的)|失效|过期|超时|出错|错误|异常(?=[，。]|$)|缺失|超出|为空|触发"
     ),
     policy=re.compile(
         "违规|违反|敏感|不[适恰]?当|不安全|不良|隐私(?:政策)?|安全(?:考虑|策略|规范|原因|机制)|审核|政策|策略|规定|法律|法规|规范|合规|色情|版权|条款|服务范围|未成年"
@@ -79,18 +87,24 @@ _ZH = _Words(
         "文件|[识处][别理]失败|请求|输入|输出|结果|描述|说明(?![牌书卡栏])|上传|加载|解析|解码|格式|服务器|链接|提交|代码"
     ),
     image=re.compile("图[片像]|照片|画面|内容|图\\s?\\d|视觉"),
-    shown_on=re.compile(
-        "屏(?!蔽)|窗口|弹窗|手机|电脑|显示器|终端|牌|海报|告示|标语|对话框|横幅|写着|印着|刻着|贴着|报纸|书|标签|页面"
+    shown_on=re.compile(CARRIERS_ZH),
+    describes=re.compile(
+        "(?:图[片像]?|照片|画面)[中里]?(?:展示|显示|呈现|拍摄)了(?:(?!图|照片|画面|内容).)*\\Z"
     ),
 )
+_GOES_ON = re.compile(r", (?:(?:in|on) )?which (?:an? |the |two |shows|depicts|stands|lies|sits|hangs)")
+"""The same, said behind it."""
 
-NEEDLES = frozenset(
-    (
-        "n't|n’t|not |cannot|unable|failed|impossible|without |no |nothing |unavail|unsupp|unsuit|withheld|insuff|empty |blank |again|resubmit|block"
-        "|cancel|corrupt|damag|delet|deni|disabl|error|exceed|exclud|expir|fail|filter|flag|halt|invalid|missing|prohibit|reject|restrict|stopp|timeout"
-        "|timed|trigger|violat|polic|guideline|privacy|safety|sensitive|explicit|无法|不|未|没有|没能|难以|无从|失败|拦截|屏蔽|过滤|隐藏|删除|移除|限制|损坏"
-        "|失效|过期|超时|出错|错误|异常|缺失|超出|为空|触发|违|敏感|隐私|审核|政策|规"
-    ).split("|")
+NEEDLES = (
+    frozenset(
+        (
+            "n't|n’t|not |cannot|unable|failed|impossible|without |no |nothing |unavail|unsupp|unsuit|withheld|block"
+            "|cancel|corrupt|damag|delet|deni|disabl|error|exceed|exclud|expir|fail|filter|flag|halt|invalid|missing|prohibit|reject|restrict|stopp|timeout"
+            "|timed|trigger|violat|polic|guideline|privacy|safety|sensitive|explicit|无法|不|未|没有|没能|难以|无从|失败|拦截|屏蔽|过滤|隐藏|删除|移除|限制|损坏"
+            "|失效|过期|超时|出错|错误|异常|缺失|超出|为空|触发|违|敏感|隐私|审核|政策|规"
+        ).split("|")
+    )
+    | ABOUT_NEEDLES
 )
 """In lower case: a text without any has no notice."""
 
@@ -103,7 +117,7 @@ picture was there."""
 
 
 def failure_notices(text: str, image_count: int = 1) -> int:
-    """How many sentences say why there is no description of an image.
+    """How many sentences say why there is no description of an image; at least 1 where the whole text does.
 
     In a caption of one image they count where they are its first, or half of it or more. In a caption of
     several, wherever they speak of an image.
@@ -117,9 +131,12 @@ def failure_notices(text: str, image_count: int = 1) -> int:
     sentences = [each for each in _SENTENCE_END.split(text) if each.strip()]
     notices = [each for each in sentences if any(_is_notice(each, words) for words in (_EN, _ZH))]
     if image_count > 1:
-        return sum(bool(_EN.image.search(each) or _ZH.image.search(each)) for each in notices)
+        notices = [each for each in notices if _EN.image.search(each) or _ZH.image.search(each)]
+        return len(notices) or int(is_about_captions(text))
     is_first = bool(notices) and notices[0] == sentences[0]
-    return len(notices) if is_first or sum(map(len, notices)) >= NOTICE_SHARE * len(text) > 0 else 0
+    if is_first or sum(map(len, notices)) >= NOTICE_SHARE * len(text) > 0:
+        return len(notices)
+    return int(is_about_captions(text))
 
 
 def _is_notice(sentence: str, words: _Words) -> bool:
@@ -131,4 +148,5 @@ def _is_notice(sentence: str, words: _Words) -> bool:
     found = found or (words.fails.search(sentence) if system or policies else None)
     if found is None:
         return len(policies) > 1 and bool(system or image) and not words.shown_on.search(sentence)
-    return not words.shown_on.search(sentence, 0, found.start())
+    before = any(pattern.search(sentence, 0, found.start()) for pattern in (words.shown_on, words.describes))
+    return not before and not _GOES_ON.search(sentence, found.end())

@@ -88,15 +88,18 @@ _ONCE = (
     ),
     (
         (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif"),
-        r"\A\W*+(?:(?:[^\W\d_][\w ]{0,20}[:：]\s*)?[\w./\\:-]*\.|(?<=\.))(?:jpe?g|png|webp|bmp|gif|tiff?)\b",
+        r"\A\W*+(?:(?:[^\W\d_][\w ]{0,20}(?:[:：]| of | for )\s*)?[\w./\\:-]*\.|(?<=\.))(?:jpe?g|png|webp|bmp|gif|tiff?)\b",
     ),
+    (("/",), r"\A\W*+(?=\S*[\d_])(?=\S*[a-z])(?:[\w.-]+/){2,}"),
 )
 """Needles, and what is no part of a description; a text without any of them has none of it."""
 _ONCE_PATTERNS = [(frozenset(needles), re.compile(pattern, re.IGNORECASE)) for needles, pattern in _ONCE]
 _QUOTED_MARKS = frozenset('` | { [ "'.split(" "))
-_TWICE = re.compile(rf"[(（\[]\s*{_NUMBERS}\s*[)）\]]|某[某地事物人处]|(?:^|[\s,])(?:\.{{3}}|…)\s[a-z]")
+_TWICE = re.compile(
+    rf"[(（\[]\s*{_NUMBERS}\s*[)）\]]|某[某地事物人处]|(?:^|[\s,])(?:\.{{3}}|…)\s[a-z]|\b(?:N/A|null)\b|为无[，。；]"
+)
 """A description may have one."""
-_TWICE_MARKS = frozenset("( （ [ 某 ... …".split(" "))
+_TWICE_MARKS = frozenset("( （ [ 某 ... … n/a null 为无".split(" "))
 _SHOWN = re.compile(
     r"\b(?:code|html|tags?|source|markup|keys|buttons?|keyboard|keycap|graphs?|plot|charts?|ax[ei]s|parabola|triangle|vector|matrix|equation|formula"
     r"|math\w*|exercise|textbook|worksheet|dashboard|maps?|gps|navigat\w+|compass|latitude|sizes?|form|blanks?|fill\w*|underscores?|hangman|signature)\b"
@@ -139,14 +142,15 @@ _LEADS_A_LINE = re.compile(
 
 _LABEL = re.compile(
     r"\s*[*#\"“(（\s]{0,4}(?:(?:[\w'’-]+ ){0,3}(?:descriptions?|captions?|answer|output|response|result|summary|paragraph|title|reasoning"
-    r"|thoughts?|thinking|analysis|observations?|conclusion|assistant|model|gpt\S{0,6}|ai|bot|task|alt text|prompt)"
-    r"(?: (?:of|for) (?:the |this )?(?:image|picture|photo)| \([\w ]{1,20}\)| would be)?|(?:image|picture|photo|file ?(?:name)?|path|final|draft|text|step \d)"
-    r"|[^\W\d_]{0,6}(?:描述|说明|标题|回答|回复|答案|结果|答|总结|摘要|概述|分析|思考|推理|结论|模型|助手|路径|文件名?|任务|输出|第[一1]步|步骤[一1])"
-    r"(?:内容|如下|为|是)?)\s*[*)）]{0,2}\s*[:：]"
+    r"|thoughts?|thinking|analysis|observations?|conclusion|assistant|model|gpt\S{0,6}|ai|bot|task|alt text|prompt|drafts?|version)"
+    r"(?: (?:of|for) (?:the |this )?(?:image|picture|photo)| in (?:english|chinese)| \([\w ]{1,20}\)| would be)?|(?:image|picture|photo|file ?(?:name)?|path|final|text|step \d)"
+    r"|[^\W\d_]{0,6}(?:描述|说明|标题|回答|回复|答案|结果|答|总结|摘要|概述|分析|思考(?:过程)?|推理(?:过程)?|[初草改]稿|结论|模型|助手|路径|文件名?|任务|输出|第[一1]步|步骤[一1])"
+    r"(?:内容|如下|为|是)?)\s*[*)）]{0,2}\s*[:：](?!\s*[\"“「『《][^\"”」』》\n]{1,40}[\"”」』》]\s*[^\s。.])"
     r"|\s*【(?!(?:图[像片]?|照片|image)\s?-?[\d一二三四五六]|第)[^【】\n]{1,12}】",
     re.IGNORECASE,
 )
-"""A heading before the text, on its own line or not: "Description: ...", "图像描述：..."."""
+"""A heading before the text, on its own line or not: "Description: ...", "图像描述：...". A poster's is quoted, and the
+text goes on behind it."""
 
 _NUMBER_OF_ONE = re.compile(
     r"\s*(?:image|picture|photo|图像?|图片|照片)\s?[-#]?\s?\d{1,2}\s?[:：]", re.IGNORECASE
@@ -248,7 +252,7 @@ MARKUP = Rule(
     name="markup",
     measure=markup,
     threshold=0.0,
-    version=8,
+    version=9,
     needles=_QUOTED_MARKS.union(
         _TWICE_MARKS, *(needles for needles, _ in _ONCE_PATTERNS), *(needles for needles, _, _ in _LISTS)
     )

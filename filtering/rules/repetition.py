@@ -236,6 +236,6 @@ REPEATED = Rule(
     needles=DOUBLED_MARKS,
     needs_needle=False,
     is_share=True,
-    version=7,
+    version=8,
     likely_cause="sampling without a repetition penalty, damaged weights, or too much quantisation",
 )

@@ -14,17 +14,19 @@ from triptych.filtering.caption import HAN, LONGEST_READ, CaptionText
 
 FEWEST_STUTTERS, STUTTER_SHARE = 3, 0.02
 """Places, and places a unit: of good captions in words that are rightly doubled, none has more than two."""
-LONGEST_TWICE = 4
-"""Units: a word of so many characters, or so many words."""
-PIECE_TWICE, SHORTEST_PIECE = 0, 3
-"""The byte of a word that is a piece said twice ("windowwindow"), and the fewest letters of one: "mama" is a word."""
+LONGEST_TWICE, LONGEST_BESIDE = 4, 12
+"""Units: a word of so many characters, or so many words; a phrase, where something shorter is said twice as well."""
+PIECE_TWICE, SHORTEST_PIECE = 0, 4
+"""The byte of a word that is a piece said twice ("windowwindow"), and the fewest letters of one: "muumuu" is a word."""
 MOST_REMEMBERED = 100_000
 """Words. Most captions have no others; what is noise is forgotten with them."""
 DOUBLED_MARKS = frozenset({",,", "..", "，，", "。。"})
 """Needles."""
 _DOUBLED_MARK = re.compile(r"([,.，。])\1(?!\1)")
 
-_TWICE = re.compile(r"\b([a-z]\w*(?: \w+){0,2})(?:[ ,]\1)+\b|\b([a-z]\w{2,19})\2\b")
+_TWICE = re.compile(
+    rf"\b([a-z]\w*(?: \w+){{0,2}})(?:(?:, ?|-| )\1)+\b|\b([a-z]\w{{{SHORTEST_PIECE - 1},19}})\2\b"
+)
 """Words, and a piece of one. Names are written with capitals: "Bora Bora"."""
 _BEGUN = re.compile(
     r"\b(?!(?:an|in|on|to|at|be|as|is|of|so|we|he|it|no|the|up|by|for|and|are|her|his|all|over|under|with|car|sun) )"
@@ -32,10 +34,12 @@ _BEGUN = re.compile(
 )
 """Words that the next one begins with ("wo woman"), other than those that many begin with."""
 
+_LIST_MARKS = ",，、"
+
 _LETTER = f"[{HAN}]"
 _AABB = re.compile(rf"({_LETTER})\1({_LETTER})\2")
 _SURE = re.compile(
-    rf"(?<!一)(?:(?!一.?一)({_LETTER}{{2,6}}?)\1(?!地)|([的了在是有着和与上中里为被把其这那于从对将及并也但而位名所以])\2)"
+    rf"(?<!一)(?:(?!一.?一)({_LETTER}{{2,12}}?)(?:\1(?!地)|(?:[，、]\1)+)|([的了在是有着和与上中里为被把其这那于从对将及并也但而位名所以])\2)"
 )
 """Words, and what nobody doubles, save a measure word behind 一."""
 _HAN_TWICE = re.compile(
@@ -79,20 +83,21 @@ def has_stutter(caption: CaptionText, units: Sequence[str], of_units: bytes) -> 
     found = marks + _said_twice(units, of_units)
     if code == "zh":
         return found >= fewest and marks + _chinese(caption.unquoted[:LONGEST_READ]) >= fewest
-    found += of_units.count(PIECE_TWICE)
-    if not found:
+    found += of_units.count(PIECE_TWICE) + sum(map(str.startswith, units[1:], units))
+    if found < fewest:
         return False
     text = caption.unquoted[:LONGEST_READ]
-    begun = len(_BEGUN.findall(text))
-    return found + begun >= fewest and marks + begun + len(_TWICE.findall(text)) >= fewest
+    return marks + len(_BEGUN.findall(text)) + _count(_TWICE, text) >= fewest
 
 
 def _said_twice(units: Sequence[str], of_units: bytes) -> int:
-    """How many units come again at once, up to LONGEST_TWICE together. Numbers as long as the text are quicker to
+    """How many units come again at once, up to LONGEST_BESIDE together. Numbers as long as the text are quicker to
     compare than its units."""
     whole, last = int.from_bytes(of_units, "little"), len(of_units) - 1
     found = 0
-    for length in range(1, LONGEST_TWICE + 1):
+    for length in range(1, LONGEST_BESIDE + 1):
+        if length > LONGEST_TWICE and not found:
+            break
         differ = (whole ^ whole >> 8 * length).to_bytes(last + 1, "little")
         at = differ.find(equal := bytes(length), 0, last)
         while at >= 0:
@@ -101,7 +106,15 @@ def _said_twice(units: Sequence[str], of_units: bytes) -> int:
     return found
 
 
+def _count(pattern: re.Pattern[str], text: str) -> int:
+    """In how many places something is said twice. Three with marks between them are a list ("red, red, red"), and a
+    word with a hyphen may come again ("tuk-tuk")."""
+    found = [match[0] for match in pattern.finditer(text)]
+    found = [each for each in found if sum(map(each.count, _LIST_MARKS)) < 2]
+    return len([each for each in found if "-" not in each]) + len({each for each in found if "-" in each})
+
+
 def _chinese(text: str) -> float:
     """What nobody doubles counts twice as much as what somebody may, and without it the rest is style."""
-    rest, sure = _AABB.sub("", _SURE.sub("", text)), len(_SURE.findall(text))
+    rest, sure = _AABB.sub("", _SURE.sub("", text)), _count(_SURE, text)
     return sure + len(_HAN_TWICE.findall(rest)) / 2 if sure else 0.0

@@ -29,6 +29,7 @@ SETS = (
     "eleventh_held_out",
     "twelfth_held_out",
     "thirteenth_held_out",
+    "fourteenth_held_out",
     "phrasings",
 )
 NAMING_FAULTS = frozenset({"missing_image", "unknown_image"})

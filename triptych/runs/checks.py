@@ -120,12 +120,10 @@ def lost_answers(run: RunFolder, jobs: Iterable[str]) -> dict[str, str]:
 def _were_more(run: RunFolder, job: str) -> int:
     """How many answers there were, where there are fewer now; else 0. By the sizes of journals: they only
     grow."""
-    noted, left, now = run.run_file.checked.get(job), run.run_file.checks_left.get(job), _extent(run, job)
-    if left is not None:
-        return left.answers if now.files < left.files or now.size_bytes < left.size_bytes else 0
-    # By a Triptych that noted no sizes: at least so many were there.
-    answered = noted.statements - noted.missing if noted is not None else 0
-    return answered if _answers(run, job) < answered else 0
+    left, now = run.run_file.checks_left.get(job), _extent(run, job)
+    if left is None:
+        return 0
+    return left.answers if now.files < left.files or now.size_bytes < left.size_bytes else 0
 
 
 def read_checks(

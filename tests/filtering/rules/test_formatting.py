@@ -157,11 +157,35 @@ def test_what_a_picture_has_of_them_is_no_markup(language: str, piece: str) -> N
         ("zh", "【描述】" + GOOD_ZH),
         ("zh", "最终答案：" + GOOD_ZH),
         ("zh", "思考：有船。回答：" + GOOD_ZH),
+        ("en", "First draft: " + GOOD_EN),
+        ("zh", "初稿：" + GOOD_ZH),
+        ("en", "Caption in Chinese: " + GOOD_EN),
+        ("en", "datasets/train/0003/img_00231 - " + GOOD_EN),
+        ("en", "Description of /data/train/39.jpg -> " + GOOD_EN),
+        ("en", 'Caption: "' + GOOD_EN + '"'),
     ],
 )
 def test_wrappers_around_a_text_are_markup(language: str, text: str) -> None:
     """Labels, LaTeX, the path of the image."""
     assert 1.0 == violations(text, language)["markup"]
+
+
+@pytest.mark.parametrize("text", ["海报标题为：“春天来了”，", "海报的标题是：《远方》，"])
+def test_what_a_poster_is_called_is_no_heading(text: str) -> None:
+    """A label before a few words in quotation marks, behind which the text goes on."""
+    assert {} == violations(text + GOOD_ZH, "zh")
+
+
+def test_colours_between_slashes_are_no_path() -> None:
+    """A path has digits and letters."""
+    assert {} == violations("Red/white/blue flags hang from the boats. " + GOOD_EN)
+
+
+def test_nothing_in_the_place_of_things_is_a_blank() -> None:
+    """Once it may be on a form."""
+    assert 1.0 == violations(GOOD_EN + " The colors are N/A, and the boat is N/A.")["markup"]
+    assert 1.0 == violations(GOOD_ZH + "人物为无，颜色为无。", "zh")["markup"]
+    assert {} == violations(GOOD_EN + " A field on a form has N/A in it.")
 
 
 def test_a_formula_and_a_quoted_text_are_no_wrappers() -> None:

@@ -25,6 +25,20 @@ from tests.support.caption_texts import GOOD_EN, GOOD_ZH, violations
             "en",
             "Snow covers the roofs,, of a small village,, at the foot of a hill,, and smoke rises.",
         ),
+        (
+            "en",
+            "Three chil children in rub rubber boots stand in a shal shallow stream and look for fish.",
+        ),
+        (
+            "en",
+            "A chef in a white, white jacket sprinkles, sprinkles parsley over a plate, a plate of fish.",
+        ),
+        ("en", "A man-man in a blue-blue suit walks across a square-square below a tower."),
+        (
+            "zh",
+            "带红色灯室的，带红色灯室的白色灯塔，白色灯塔矗立在，矗立在防波堤尽头，几只海鸥在盘旋。",
+        ),
+        ("zh", "农夫开着农夫开着红色的拖拉机红色的拖拉机驶过田野，路边的一排白杨路边的一排白杨在风中摇晃。"),
         ("zh", "湖边的木桩木桩上拴着一条小木船，船身的倒影倒影落在平静的水面水面上，旁边长着一丛芦苇。"),
         ("zh", "一位系绿色围裙的男子在在菜摊前用旧式台秤称着着西红柿，摊位上上方挂着大蒜和和干辣椒。"),
         ("zh", "画面，，中央是一座红色的亭子，，周围是几棵松树，，地面铺着灰色的石砖，远处有一座小山。"),
@@ -44,6 +58,15 @@ def test_words_characters_and_marks_said_twice_at_once_are_repeated(language: st
             " It is a very, very, very tall tower, and it had had a coat that that man remembers.",
         ),
         ("en", " A bowl of couscous, a tutu and a yo-yo lie side by side on one shelf, next to tomatoes."),
+        (
+            "en",
+            " A tuk-tuk waits by a tuk-tuk and a third tuk-tuk; a muumuu and a pawpaw lie on couscous.",
+        ),
+        ("en", " The tags say red, red, red and blue, blue, blue and green, green, green."),
+        (
+            "zh",
+            "第一行是红苹果、红苹果、红苹果，第二行是绿苹果、绿苹果、绿苹果，第三行是黄梨、黄梨、黄梨。",
+        ),
         ("zh", "星星一闪一闪，爷爷慢慢地走着，一只只小狗跑来跑去，瓶瓶罐罐整整齐齐，远处白茫茫一片。"),
         ("zh", "奶奶抱着宝宝，爸爸妈妈和爷爷坐在旁边，姐姐、弟弟和狗狗在院子里玩，猫猫趴在窗台上。"),
         ("zh", "女孩静静坐着，微微仰头，紧紧抱着书，雪花缓缓飘落，烛光轻轻摇曳，教堂渐渐远去。"),

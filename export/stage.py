@@ -44,7 +44,7 @@ from triptych.runs.jsonl import make_folder, sha256_of, sync_directory, write_js
 from triptych.runs.ledger import Ledger
 from triptych.runs.stage_record import JobChecks, Setting, StageState
 
-DATA_VERSION = 5
+DATA_VERSION = 6
 """Raise it when the same captions and settings would give other bytes."""
 
 _READ = ("images", "sets.jsonl", "duplicates.jsonl", "screened.jsonl", "verdicts")
@@ -119,8 +119,8 @@ def try_export(context: RunContext, config: ExportConfig, sources: ListSources =
     """
     run = context.folder
     _check_set_up(run, config)
-    if not run.is_finished(run.export_stage):
-        _refuse_what_is_not_its_own(run, run.run_file.stages.get(run.export_stage))
+    refuse_lost_answers(run, [job.name for job in context.jobs])
+    _refuse_what_is_not_its_own(run, run.run_file.stages.get(run.export_stage))
     written, _ = write_jobs(context, config, sources, lambda *_: Path(os.devnull))
     files = [
         PlannedFile(name=name, rows=entry.rows or 0, size_bytes=entry.size_bytes)

@@ -178,7 +178,7 @@ def is_on_carrier(lowered: str, start: int, end: int) -> bool:
     """Whether what shows words, such as a screen or a page, is named shortly before or in the sentence."""
     rest = _REST_OF_SENTENCE.match(lowered, end)
     last = rest.end() if rest else end
-    before = _CARRIER_BEFORE_HAN if _UNSPACED.match(lowered, start) else _CARRIER_BEFORE
+    before = _CARRIER_BEFORE_HAN if _UNSPACED.search(lowered, start, end) else _CARRIER_BEFORE
     return _CARRIER.search(lowered, max(0, start - before), last) is not None
 
 

@@ -37,9 +37,7 @@ _HOW = (
     "expected the name of a rule, or one of your own as module:NAME or file.py:NAME, where NAME is a"
     " triptych.filtering.rule.Rule or a function from a caption to a score"
 )
-
-
-TAKE_OUT = "; `triptych config RUN filtering.thresholds.{}=none` takes it out of a run's settings"
+_TAKE_OUT = "; `triptych config RUN filtering.thresholds.{}=none` takes it out of a run's settings"
 
 
 def chosen_rules(config: FilteringConfig, more: Sequence[Rule] = ()) -> tuple[Rule, ...]:
@@ -61,7 +59,7 @@ def chosen_rules(config: FilteringConfig, more: Sequence[Rule] = ()) -> tuple[Ru
             if name not in names:
                 raise UsageError(
                     f"filtering.{key} names {name!r}{did_you_mean(name, names)}; rules that run are"
-                    f" {', '.join(names)}{TAKE_OUT.format(name) if key == 'thresholds' else ''}",
+                    f" {', '.join(names)}{_TAKE_OUT.format(name) if key == 'thresholds' else ''}",
                     key=f"filtering.{key}",
                 )
     return tuple(rules)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from triptych.grouping.sets.thresholds import Thresholds
     from triptych.records import Duplicate, ImageSet, SetKind
 
-SETS_DATA_VERSION = 8
+SETS_DATA_VERSION = 9
 """Of group and the folders neighbours and sets. Raise it when the same embeddings would give other sets."""
 
 FOLDER = "folder"
@@ -159,7 +159,7 @@ def _of_kinds(config: SetsConfig, before: Before | None, sets: Sequence[ImageSet
         possible = found[kind] + (new_related if kind == "contrast" else 0 if is_full else wanted)
         if possible > found[kind]:
             yield f"note: {wanted:,} {kind} sets were asked for; too few single images are unlike enough"
-        if possible < wanted:
+        if kept and possible < wanted:
             yield (
                 f"note: {wanted:,} {kind} sets were asked for; too few sets are new, and those of before stay"
                 " as they are: `triptych group --regroup` makes all again"

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from triptych.grouping.embedding.stored_embeddings import StoredShard
     from triptych.grouping.embedding.throughput import Throughput
 
-EMBEDDINGS_DATA_VERSION = 3
+EMBEDDINGS_DATA_VERSION = 4
 """Of the folders encoders and embedding. Raise it when the same images would get other rows."""
 
 STORED_EMBEDDINGS = "stored embeddings"

@@ -217,8 +217,8 @@ def _lost_answers(folder: RunFolder) -> Iterator[Damage]:
     """Answers of checks that have gone, whole lines or files."""
     for job, found in lost_answers(folder, folder.run_file.checked).items():
         yield Damage(
-            f"{found}; put them back, or run `triptych check {folder.path}` to ask again, or it is noted that"
-            " this is all",
+            f"{found}; put them back, or run `triptych check {folder.path}` to ask again; else it is noted"
+            " that this is all",
             partial(_forget_answers, folder, job),
             f"`triptych check {folder.path}`",
         )

@@ -30,6 +30,8 @@ _OWN_NAMES = (
     ("filtering", "thresholds"),
     ("captioning", "sampling"),
     ("captioning", "server", "headers"),
+    ("checking", "sampling"),
+    ("checking", "server", "headers"),
     ("input", "parquet", "image_columns"),
     ("cluster", "labels"),
 )
@@ -183,7 +185,8 @@ def _put(tree: dict[str, Any], path: Sequence[str], value: object) -> None:
 def _take_out(tree: dict[str, Any], path: Sequence[str]) -> None:
     *tables, name = path
     for table in tables:
-        tree = tree.get(table, {})
+        if not isinstance(tree := tree.get(table, {}), dict):
+            return
     tree.pop(name, None)
 
 

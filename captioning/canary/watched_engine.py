@@ -257,7 +257,7 @@ def _places(engine: Engine) -> list[_Place]:
     found = []
     for each in engine.endpoints:
         is_local = _is_local(urlsplit(each.url).hostname or "")
-        found.append(_Place(each.url, f"{each.url} on {host}" if is_local else each.url, True, each))
+        found.append(_Place(each.name, f"{each.name} on {host}" if is_local else each.name, True, each))
     return found
 
 

@@ -30,7 +30,8 @@ class Endpoint:
         first_pause_s: float = FIRST_PAUSE_S,
         extra_body: Mapping[str, Any] | None = None,
     ) -> None:
-        self.url = base_url(url)
+        self.name = self.url = base_url(url)
+        """What is known of it goes by ``name``; it is asked at ``url``, which may be another form of that."""
         self.dialect = Dialect(extra_body)
         self.in_flight = 0
         """Requests that it has now."""
@@ -73,7 +74,7 @@ class Endpoint:
 
     @property
     def held_for_s(self) -> float:
-        """How long it still asks to be left alone, and is; 0: it doesn't."""
+        """How long it is still left alone, as it asked; 0: not at all."""
         return max(0.0, self._held_until - time.monotonic())
 
     @property

@@ -55,8 +55,8 @@ _NO_TOKEN = re.compile(
 
 TELLING_BYTES = 24
 
-_FINISHED = re.compile(rb"data:.*\"finish_reason\"[ ]?:[ ]?\"(?!null|none)\w", re.IGNORECASE)
-"""A line of a stream that says why the text ends."""
+_FINISHED = re.compile(rb"\"finish_reason\"[ ]?:[ ]?\"(?!null|none)\w", re.IGNORECASE)
+"""In a line of a stream that says why the text ends."""
 
 
 class TimeLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -296,7 +296,7 @@ class _Answer:
         beginning of a line counts when it is long enough to tell."""
         *whole, begun = self.content[self._seen :].replace(b"\r", b"\n").split(b"\n")
         is_token = any(_NO_TOKEN.match(line) is None for line in whole)
-        self._is_finished = self._is_finished or any(map(_FINISHED.match, whole))
+        self._is_finished = self._is_finished or any(map(_FINISHED.search, whole))
         if len(begun) >= TELLING_BYTES and _NO_TOKEN.match(begun) is None:
             is_token, begun = True, bytearray()
         self._seen = len(self.content) - len(begun)

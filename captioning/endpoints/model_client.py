@@ -91,8 +91,8 @@ class ModelClient:
     async def _send(
         self, endpoint: Endpoint, request: CaptionRequest, *, is_trial: bool = False
     ) -> ChatAnswer:
-        """What is left out on the way stays out only if the request is served without it, and else isn't: a
-        refusal may quote the request, and so name fields that it doesn't refuse, or pass by itself."""
+        """A field that is left out on the way stays out only if the request is served then and refused with
+        it: a refusal may quote the request, and so name fields that it takes, or pass by itself."""
         known = endpoint.dialect.left_out
         tried = endpoint.dialect.copy()
         doubted: Dialect | None = None
@@ -109,21 +109,33 @@ class ModelClient:
                 if not _leave_out(tried, error, is_trial=is_trial):
                     raise
             else:
-                if doubted is None or not await self._is_served(endpoint, doubted, request):
-                    self._keep(endpoint, tried)
-                return answer
+                return await self._confirmed(endpoint, request, answer, tried, doubted)
 
     async def _chat(self, endpoint: Endpoint, dialect: Dialect, request: CaptionRequest) -> ChatAnswer:
         return await self._http.chat(endpoint, dialect.body(self.model, request), self._limits)
 
-    async def _is_served(self, endpoint: Endpoint, dialect: Dialect, request: CaptionRequest) -> bool:
-        """Whether a request is served in a dialect in which it was refused: then it wasn't the fields."""
-        try:
-            await self._chat(endpoint, dialect, request)
-        except Refused:
-            return False
-        self._keep(endpoint, dialect)
-        return True
+    async def _confirmed(
+        self,
+        endpoint: Endpoint,
+        request: CaptionRequest,
+        answer: ChatAnswer,
+        tried: Dialect,
+        doubted: Dialect | None,
+    ) -> ChatAnswer:
+        """``answer``, which came in the dialect ``tried``; or where ``doubted``, which has more fields, was
+        refused before and is served now, so that it wasn't the fields, the answer to that."""
+        if doubted is not None:
+            try:
+                fuller = await self._chat(endpoint, doubted, request)
+            except Refused:
+                pass
+            except Transient:
+                return answer  # the next request finds out
+            else:
+                self._keep(endpoint, doubted)
+                return fuller
+        self._keep(endpoint, tried)
+        return answer
 
     def _keep(self, endpoint: Endpoint, tried: Dialect) -> None:
         endpoint.dialect.keep(tried)
@@ -160,7 +172,7 @@ class ModelClient:
 
 def _leave_out(dialect: Dialect, error: Refused | Transient, *, is_trial: bool) -> bool:
     """Leave out more after ``error``: what it names, or of a trial also what it doesn't. Whether it is worth
-    to try again."""
+    trying again."""
     may_pass = isinstance(error, Transient) and not is_about_fields(error.said)
     if not (may_pass or isinstance(error, TooLong)) and dialect.learn(error.said):
         return True

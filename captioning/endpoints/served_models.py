@@ -47,7 +47,7 @@ class _NotThere(Exception):
 
 
 class _Busy(_NotThere):
-    """It says for too long that it has too much to do."""
+    """It has too much to do for too long, or doesn't answer a trial."""
 
 
 async def find_model(
@@ -86,11 +86,19 @@ async def find_model(
         raise SetupError(f"{absent[0]}; {advice} or name another with --server")
     client.model = _the_one(http, there) if model is None else model
     for endpoint, served in there:
-        if client.model not in served:
+        if client.model in served:
+            continue
+        try:
             await _try_name(http, client, endpoint, served)
-            if served:
-                words = f"{_in_words(served)}, and answers to {client.model} as well"
-                client.say_once(endpoint, "alias", words)
+        except _Busy as error:
+            absent.append(str(error))
+            endpoint.failed(Unreachable(str(error)))
+            continue
+        if served:
+            words = f"{_in_words(served)}, and answers to {client.model} as well"
+            client.say_once(endpoint, "alias", words)
+    if len(absent) == len(endpoints):
+        raise SetupError(f"{absent[0]}; try again later or name another with --server")
     return absent
 
 
@@ -143,9 +151,8 @@ async def _try_name(http: HttpClient, client: ModelClient, endpoint: Endpoint, s
         if error.code == 404 and await _is_elsewhere(client, endpoint):
             return
         if isinstance(error, Transient) and error.code != 404:
-            what = "and doesn't answer at the moment"
-            advice = "try again later, or name another endpoint with --server"
-        elif error.code == 404 and not served and "model" not in error.said.lower():
+            raise _Busy(f"{name} {_in_words(served)}, and doesn't answer at the moment ({error})") from None
+        if error.code == 404 and not served and "model" not in error.said.lower():
             forms = " and ".join((endpoint.url, *other_base_urls(endpoint.url)))
             what = f"and nothing is served at {forms}"
             advice = "its path is wrong: name the one before /chat/completions with --server"
@@ -172,14 +179,18 @@ async def _trial(client: ModelClient, endpoint: Endpoint) -> None:
 
 async def _is_elsewhere(client: ModelClient, endpoint: Endpoint) -> bool:
     """Whether it answers a trial at another form of its URL, by which it is asked from then on."""
-    url = endpoint.url
-    for other in other_base_urls(url):
-        endpoint.url = other
-        with contextlib.suppress(RequestError):
-            await client.trial(endpoint, trial_request())
-            return True
-    endpoint.url = url
-    return False
+    url, is_served = endpoint.url, False
+    try:
+        for other in other_base_urls(url):
+            endpoint.url = other
+            with contextlib.suppress(RequestError, SetupError):
+                await client.trial(endpoint, trial_request())
+                is_served = True
+                break
+    finally:
+        if not is_served:
+            endpoint.url = url
+    return is_served
 
 
 async def _list_models(

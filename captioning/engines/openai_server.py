@@ -229,7 +229,7 @@ class ServerEngine:
             completion_tokens=answer.completion_tokens,
             attempts=tries.sent,
             first_tokens=answer.first_tokens,
-            endpoint=tries.endpoint.url if tries.endpoint is not None else "",
+            endpoint=tries.endpoint.name if tries.endpoint is not None else "",
         )
 
     async def _ask(self, request: CaptionRequest, tries: _Tries) -> ChatAnswer:

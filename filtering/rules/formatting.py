@@ -90,7 +90,7 @@ _ONCE = (
         (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif"),
         r"\A\W*+(?:(?:[^\W\d_][\w ]{0,20}(?:[:：]| of | for )\s*)?[\w./\\:-]*\.|(?<=\.))(?:jpe?g|png|webp|bmp|gif|tiff?)\b",
     ),
-    (("/",), r"\A\W*+(?=\S*[\d_])(?=\S*[a-z])(?:[\w.-]+/){2,}"),
+    (("/",), r"\A\W*+(?=[A-Za-z0-9_./-]*[0-9_])(?=[A-Za-z0-9_./-]*[a-z])(?:[A-Za-z0-9_.-]+/){2,}"),
 )
 """Needles, and what is no part of a description; a text without any of them has none of it."""
 _ONCE_PATTERNS = [(frozenset(needles), re.compile(pattern, re.IGNORECASE)) for needles, pattern in _ONCE]

@@ -118,9 +118,10 @@ def _why_in_set(own: ImageSet, key: str, table: ImageTable, cosines: NDArray[np.
 def _kept_apart(settings: Mapping[str, Setting]) -> str:
     """By ``together`` or ``apart``, as far as can be told: the sources alone say which group is whose."""
     if field := settings.get("together"):
-        return f" `sets.together = {field}` keeps those of another {field} apart, all if it has none; else"
+        what = f"only images of one {field} share a set, and an image without one is in none"
+        return f"; some may be kept apart by `sets.together = {field}`: {what}"
     if field := settings.get("apart"):
-        return f" `sets.apart = {field}` keeps those of its own {field} apart; else"
+        return f"; some may be kept apart by `sets.apart = {field}`: images of one {field} share no set"
     return ""
 
 
@@ -148,7 +149,8 @@ def _why_in_none(
         return f"{key} is in no set: no other image is related; {nearest}"
     taken = sum(other in outcome.set_of for other in near)
     return (
-        f"{key} is in no set: {len(near)} of its nearest are related;{groups} {taken} of them are in sets"
+        f"{key} is in no set: {len(near)} of its nearest are related; {taken} of them are in sets"
         " that were full, or would be uneven with it; the others are not mutual neighbours,"
         f" or are below {close} with no third image related to both, or their set was not among those kept"
+        f"{groups}"
     )

@@ -7,7 +7,7 @@ import pytest
 
 from triptych.errors import UsageError
 from triptych.report.precision import precisions
-from triptych.runs.human_verdicts import STORED, read_verdicts
+from triptych.runs.human_verdicts import STORED, append_verdict, decode_verdict, read_verdicts
 from triptych.runs.shares import wilson_interval
 
 
@@ -35,6 +35,34 @@ def test_rare_items_do_not_count_towards_the_precision(tmp_path: Path) -> None:
 
     assert (2, 3, 0, 1) == (found.good, found.judged, found.other_good, found.other_judged)
     assert wilson_interval(2, 3) == (found.low, found.high)
+
+
+def test_a_caption_that_was_rewritten_was_not_right(tmp_path: Path) -> None:
+    """Whatever else is said of it. Words for a rejected one say that its rejection was right."""
+    path = tmp_path / "v.jsonl"
+    changes = {"job": "single_en", "text": "A red boat."}
+    lines = [
+        line(1, True, kind="single_en", **changes),
+        line(2, True, kind="single_en", job="single_en"),
+        line(3, True, kind="rejected: garbled", **changes),
+    ]
+    path.write_text("\n".join(lines))
+
+    found = precisions(read_verdicts(path, "r1").verdicts)
+
+    assert [("single_en", 1, 2), ("rejected: garbled", 1, 1)] == [
+        (each.kind, each.good, each.judged) for each in found
+    ]
+
+
+def test_a_verdict_that_a_crash_cut_short_is_gone_when_the_next_comes(tmp_path: Path) -> None:
+    """Nobody was told that it is stored, and it is no damage."""
+    (tmp_path / STORED).write_text(line(1, True) + "\n" + line(2, True)[:40])
+
+    append_verdict(tmp_path, decode_verdict(line(3, False).encode()))
+
+    read = read_verdicts(tmp_path / STORED, "r1")
+    assert (["set_1", "set_3"], 0) == ([each.key for each in read.verdicts], read.damaged)
 
 
 def test_kinds_are_counted_apart(tmp_path: Path) -> None:

@@ -139,18 +139,6 @@ def test_a_bad_caption_has_a_reason_and_better_words(visit: Visit) -> None:
     assert ("good", "") == (downloaded(page)[0]["verdict"], downloaded(page)[0]["reason"])
 
 
-def test_a_kept_caption_that_only_got_better_words_was_bad(visit: Visit) -> None:
-    """It needed them; who calls it good as well says so."""
-    caption = visit.page.locator(".caption.unit").first
-    caption.get_by_role("button", name="edit").click()
-    visit.page.keyboard.type("A crab.")
-    caption.get_by_role("button", name="Keep").click()
-
-    (row,) = downloaded(visit.page)
-
-    assert (row["kind"], "bad") == (row["job"], row["verdict"])
-
-
 def test_two_runs_are_compared_without_knowing_which_is_which(
     browser: sync_api.Browser, own_run: Callable[[], tuple[RunFolder, Path]], tmp_path: Path
 ) -> None:

@@ -41,19 +41,26 @@ def status(folder: Path, as_json: bool) -> None:
     opened = open_run(folder, read_only=True)
     ledger = opened.noted_ledger() or opened.ledger()
     paces = pace_of(opened, ledger)
-    workers, checks = (
-        worker_states(opened.path),
-        checked_jobs(opened.folder, [job.name for job in opened.jobs]),
-    )
+    names = [job.name for job in opened.jobs]
+    workers, checks = worker_states(opened.path), checked_jobs(opened.folder, names)
+    lost = lost_lines(opened.folder, names)
     if as_json:
-        stages = opened.folder.run_file.stages
-        echo_json({"stages": stages, "ledger": ledger, "checks": checks, "pace": paces, "workers": workers})
+        echo_json(
+            {
+                "stages": opened.folder.run_file.stages,
+                "ledger": ledger,
+                "checks": checks,
+                "lost_checks": lost,
+                "pace": paces,
+                "workers": workers,
+            }
+        )
         return
     of_workers = list(worker_lines(workers))
     for line in (
         *ledger_lines(ledger),
         *check_lines(checks),
-        *lost_lines(opened.folder, [job.name for job in opened.jobs]),
+        *lost,
         "",
         *pace_lines(paces),
         *([""] if paces else []),

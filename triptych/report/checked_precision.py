@@ -78,7 +78,7 @@ def corrected_by_checks(context: RunContext, verdicts: Iterable[HumanVerdict]) -
     is_good: dict[str, dict[tuple[str, str], bool]] = {}
     for each in verdicts:
         if each.drawn == "even" and each.kind == each.job:
-            is_good.setdefault(each.job, {})[each.caption, each.of] = each.is_good
+            is_good.setdefault(each.job, {})[each.caption, each.of] = each.is_right
     found: dict[str, Corrected] = {}
     for job in context.jobs:
         judged = is_good.get(job.name, {})
@@ -86,7 +86,7 @@ def corrected_by_checks(context: RunContext, verdicts: Iterable[HumanVerdict]) -
         for planned, true in _checked(context, job) if judged else ():
             said_of_all.append(true)
             # Of an edited one, the text that people judged is the model's.
-            texts = {planned.text, planned.caption.text if planned.caption is not None else ""}
+            texts = (planned.text, planned.caption.text if planned.caption is not None else "")
             items = [(planned.target.id, digest_of_text(text)) for text in texts]
             if met := [judged[item] for item in items if item in judged]:
                 goods.append(met[0])

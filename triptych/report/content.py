@@ -61,6 +61,8 @@ class CaptionShown(msgspec.Struct, frozen=True, kw_only=True):
     text: str = ""
     digest: str = ""
     """Of the text, for verdicts on it."""
+    edited: str = ""
+    """What is exported in its place, as a person wrote it."""
     why: str = ""
     rules: list[str] = []
     """Those that reject it, or flag it."""

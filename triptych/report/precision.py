@@ -37,8 +37,8 @@ def precisions(verdicts: Iterable[HumanVerdict]) -> list[Precision]:
 
 
 def _precision(kind: str, verdicts: list[HumanVerdict]) -> Precision:
-    even = [verdict.is_good for verdict in verdicts if _counts(verdict)]
-    others = [verdict.is_good for verdict in verdicts if not _counts(verdict)]
+    even = [verdict.is_right for verdict in verdicts if _counts(verdict)]
+    others = [verdict.is_right for verdict in verdicts if not _counts(verdict)]
     low, high = wilson_interval(sum(even), len(even)) if even else (None, None)
     return Precision(
         kind=kind,

@@ -211,15 +211,17 @@ def caption_shown(job: Job, caption: Caption, verdict: Verdict | None) -> Captio
         state = "kept" if verdict.keep else "rejected"
         rules = list(verdict.scores) or ([verdict.reason] if verdict.reason else [])
         why = ", ".join(rules)
-    text = (verdict.text if verdict is not None else "") or caption.text
+    instead = verdict.text if verdict is not None else ""
     is_repaired = verdict is not None and bool(verdict.removed)
+    text = instead if is_repaired else caption.text
     return CaptionShown(
         id=caption.id,
         job=job.name,
         language=job.language,
         state=state,
         text=text,
-        digest=digest_of_text(text if is_repaired else caption.text),  # of what people judge and edit
+        digest=digest_of_text(text),
+        edited="" if is_repaired else instead,
         removed=list(verdict.removed) if verdict is not None else [],
         unfit=verdict.unfit if verdict is not None else "",
         why=why,

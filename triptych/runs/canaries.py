@@ -17,6 +17,7 @@ import fcntl
 import re
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -117,15 +118,12 @@ def set_aside_doubted(run: RunFolder, say: Callable[[str], None]) -> None:
     count = 0
     if ids:
         for path in sorted(run.captions_root.rglob("*.jsonl")):
-            if taken := _take_out(run, path, Caption, ids):
+            if taken := _take_out(run, path, Caption, ids, lambda: _reopen_captions(run)):
                 count += taken
-                if "captions" in run.run_file.stages:
-                    run.reopen_stage("captions")
                 accept_change(run, "/".join(path.relative_to(run.captions_root).parts[:2]))
         for path in sorted((run.path / CHECKS).rglob("*.jsonl")):
-            if taken := _take_out(run, path, StatementCheck, ids):
-                count += taken
-                forget_outcome(run, path.relative_to(run.path / CHECKS).parts[0])
+            job = path.relative_to(run.path / CHECKS).parts[0]
+            count += _take_out(run, path, StatementCheck, ids, partial(forget_outcome, run, job))
     for path in failed:
         path.unlink()
     if count:
@@ -135,7 +133,20 @@ def set_aside_doubted(run: RunFolder, say: Callable[[str], None]) -> None:
         )
 
 
-def _take_out(run: RunFolder, path: Path, kind: type[Caption] | type[StatementCheck], ids: set[str]) -> int:
+def _reopen_captions(run: RunFolder) -> None:
+    if "captions" in run.run_file.stages:
+        run.reopen_stage("captions")
+
+
+def _take_out(
+    run: RunFolder,
+    path: Path,
+    kind: type[Caption] | type[StatementCheck],
+    ids: set[str],
+    before: Callable[[], None],
+) -> int:
+    """How many rows were taken out of a journal. ``before`` notes that there are to be fewer: a crash in
+    between must not look like a loss."""
     content = path.read_bytes()
     if not any(each.encode() in content for each in ids):
         return 0
@@ -144,5 +155,6 @@ def _take_out(run: RunFolder, path: Path, kind: type[Caption] | type[StatementCh
     if doubted:
         with JournalWriter(run.path / DOUBTED / path.relative_to(run.path)) as journal:
             journal.commit(doubted)
+        before()
         write_journal(path, [row for row in rows if row.canary not in ids])
     return len(doubted)

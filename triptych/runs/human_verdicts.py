@@ -8,6 +8,7 @@ becomes of captions (see triptych.filtering).
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import os
 from collections.abc import Iterator
@@ -25,6 +26,8 @@ REASONS = ("wrong object", "wrong count", "wrong colour", "wrong text", "too vag
 
 STORED = "human_verdicts.jsonl"
 """In the run folder: what the served page was told."""
+
+_READ_BACK_BYTES = 64 * 1024
 
 
 class HumanVerdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -54,6 +57,11 @@ class HumanVerdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     @property
     def is_good(self) -> bool:
         return self.verdict == "good"
+
+    @property
+    def is_right(self) -> bool:
+        """Whether all is right as it is: a kept caption that was rewritten wasn't."""
+        return self.is_good and not (self.text and self.kind == self.job)
 
     @property
     def item(self) -> tuple[str, str, str]:
@@ -149,20 +157,31 @@ def append_verdict(run: Path, verdict: HumanVerdict) -> None:
     """Add a line to what the run ``run`` has stored; it is on disk when this returns."""
     path = run / STORED
     is_new = not path.exists()
-    # One write, which no other process's line can come into.
     file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
     try:
+        fcntl.flock(file, fcntl.LOCK_EX)
         line = msgspec.json.encode(verdict) + b"\n"
-        size_bytes = os.fstat(file).st_size
-        if size_bytes and os.pread(file, 1, size_bytes - 1) != b"\n":  # one that a crash cut short
-            line = b"\n" + line
+        size_bytes = _end_of_lines(file)
+        os.ftruncate(file, size_bytes)  # what a crash cut short
         if os.write(file, line) < len(line):
+            os.ftruncate(file, size_bytes)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
         os.fsync(file)
     finally:
         os.close(file)
     if is_new:
         sync_directory(run)
+
+
+def _end_of_lines(file: int) -> int:
+    """Where the last whole line ends, in bytes."""
+    end = os.fstat(file).st_size
+    while end > 0:
+        start = max(0, end - _READ_BACK_BYTES)
+        if (at := os.pread(file, end - start, start).rfind(b"\n")) >= 0:
+            return start + at + 1
+        end = start
+    return 0
 
 
 def stored_verdicts(run: Path, report: str) -> list[HumanVerdict]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import bisect
 import os
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -195,16 +195,15 @@ class _Found:
     def refuse_shared_keys(self, images: Sequence[str]) -> None:
         """Raise UsageError where one of the loose ``images``, sorted, or a member of another archive, could
         have the key of a member."""
-        for name, (path, shards) in self._holding.items():
-            above = name.rpartition("/")[0]
-            while above and above not in self._holding:
-                above = above.rpartition("/")[0]
-            if above:
-                other, shards_above = self._holding[above]
-                if not hold_no_images(shards_above) and not hold_no_images(shards):
+        has_images = cache(lambda name: not hold_no_images(self._holding[name][1]))
+        for name, (path, _) in self._holding.items():
+            above = name
+            while above := above.rpartition("/")[0]:
+                if above in self._holding and has_images(above) and has_images(name):
+                    other = self._holding[above][0]
                     refuse_shared(self._archives[other][0], other, self._archives[path][0], path)
             at = bisect.bisect_left(images, f"{name}/")
-            if at < len(images) and images[at].startswith(f"{name}/") and not hold_no_images(shards):
+            if at < len(images) and images[at].startswith(f"{name}/") and has_images(name):
                 refuse_shared(self._archives[path][0], path, self.roots[images[at]], images[at])
 
 

@@ -82,7 +82,7 @@ def is_web(url: str) -> bool:
 def place_of(url: str) -> str:
     """The same for all URLs of one object, which schemes may be several for: http and https, s3 and s3a."""
     scheme, _, place = url.partition("://")
-    return f"{_SAME_AS.get(scheme.lower(), scheme)}://{place}"
+    return f"{_SAME_AS.get(scheme.lower(), scheme.lower())}://{place}"
 
 
 def filesystem(url: str) -> tuple[Any, str]:

@@ -34,5 +34,5 @@ def refuse_shared(root: str, path: str, other_root: str, other_path: str) -> NoR
     """Raise UsageError for an archive and what lies in, or below, a folder of its name."""
     raise UsageError(
         f"{root}/{path} and {other_root}/{other_path} would share keys, as an archive stands for a folder of"
-        " its name; rename one, or leave one out with --exclude"
+        " its name; rename one, or leave the archive out with --exclude and its name"
     )

@@ -100,7 +100,8 @@ class CompressedTarShard(TarShard):
                     if header is None:
                         return files, self.size_bytes or 0
                     files += not self._is_passed_over(_member(header, 0, 0))
-                return files, raw.tell()
+                # It reads ahead: at the archive's end there may be more members all the same.
+                return files, min(raw.tell(), (self.size_bytes or 1) - 1)
         except Exception:  # each library raises its own
             return 0, 0
 

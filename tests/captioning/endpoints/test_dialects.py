@@ -18,6 +18,7 @@ from tests.support.scripted_endpoint import (
     Script,
     ScriptedEndpoint,
     refuse,
+    say,
     well,
 )
 from triptych.captioning.endpoints.dialect import Dialect
@@ -309,6 +310,19 @@ def test_an_error_that_passes_costs_no_field(status: int, words: str, times: int
 
     assert completions[-1].failure is None
     assert {*OPENAI, "top_k", "repetition_penalty"} == endpoint.asked[-1].body.keys()
+
+
+def test_a_caption_is_made_with_all_fields_that_are_taken() -> None:
+    """Also where a refusal that passes by itself has named some."""
+    with ScriptedEndpoint() as endpoint:
+        endpoint.chat = lambda asked: (
+            refuse(400, f"cannot open the image; {QUOTED}")
+            if len(endpoint.asked) == 1
+            else say(f"A caption with {' '.join(asked.body)}.")
+        )
+        (completion,) = ask_in_turn(endpoint, REQUEST)
+
+    assert all(field in completion.text for field in ("temperature", "top_k", "seed"))
 
 
 @pytest.mark.parametrize("stream", [False, None])

@@ -193,7 +193,7 @@ def test_a_trial_that_is_never_served_is_one_line(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("triptych.captioning.endpoints.served_models.TRIES", 2)
     with (
         ScriptedEndpoint(lambda _: refuse(429, "slow down"), models=listed()) as endpoint,
-        pytest.raises(SetupError, match=r"doesn't answer at the moment; try again later.*slow down"),
+        pytest.raises(SetupError, match=r"doesn't answer at the moment .*slow down.*; try again later"),
     ):
         ask(endpoint, MODEL)
 

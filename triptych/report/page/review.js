@@ -17,6 +17,9 @@ const review = (() => {
   } catch { /* what is stored there isn't ours */ }
   const valid = (item) => (verdicts.get(item)?.verdict === "withdrawn" ? undefined : verdicts.get(item));
 
+  // A person's words, said here or before the captions were filtered; empty where the model's are to stay.
+  const textOf = (unit) => valid(unit.item)?.text ?? unit.caption?.edited;
+
   const bar = {
     question: el("span.question", {}),
     where: el("span.where", { "aria-live": "polite" }),
@@ -24,13 +27,13 @@ const review = (() => {
   };
 
   const paint = (unit) => {
-    const { verdict, reason, text } = valid(unit.item) || {};
+    const { verdict, reason } = valid(unit.item) || {};
     unit.node.classList.toggle("is-judged", verdict !== undefined);
     unit.node.classList.toggle("is-good", verdict === "good");
     unit.node.classList.toggle("is-bad", verdict === "bad");
     unit.buttons.forEach((button, i) => button.setAttribute("aria-pressed", String(verdict === (unit.judges || ["good", "bad"])[i])));
     if (!unit.caption) return;
-    edits.show(unit, text || "");
+    edits.show(unit, textOf(unit) || "");
     if (unit.kind !== unit.job) return;  // a rejected one has its reason
     if (verdict !== "bad") return unit.why?.remove();
     if (!unit.why?.isConnected) unit.node.append(reasonsOf(unit));
@@ -58,11 +61,11 @@ const review = (() => {
     describe();
   };
 
-  // `verdict` null: as it was, or where only the text is new, that a kept one needed it. What isn't said in `more` stays.
+  // `verdict` null: as it was, or good where only the text is new. What isn't said in `more` stays.
   const judge = (unit, verdict, more = {}) => {
     const before = valid(unit.item);
-    const is = verdict ?? before?.verdict ?? (unit.kind === unit.job ? "bad" : "good");
-    const { reason, text } = { reason: is === "bad" ? before?.reason : "", text: before?.text, ...more };
+    const is = verdict ?? before?.verdict ?? "good";
+    const { reason, text } = { reason: is === "bad" ? before?.reason : "", text: before?.text ?? (is === "good" ? unit.caption?.edited : ""), ...more };
     put(unit, { verdict: is, reason: reason || "", text: text || "" });
   };
   const withdraw = (unit) => valid(unit.item) && put(unit, { verdict: "withdrawn" });
@@ -154,6 +157,5 @@ const review = (() => {
       button([el("span.wide", {}, "Download"), el("span.narrow", {}, "↓")], "verdicts as JSON Lines, for triptych report or filter --verdicts", download, ".download"));
   };
 
-  const textOf = (unit) => valid(unit.item)?.text;
   return { go, judge, textOf, sort, dock };
 })();

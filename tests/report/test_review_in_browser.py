@@ -29,7 +29,7 @@ def test_the_keyboard_judges_and_the_browser_remembers(visit: Visit) -> None:
     for key in ("j", "g", "b", "ArrowRight", "b", "ArrowLeft", "u", "k", "ArrowDown", "ArrowUp"):
         page.keyboard.press(key)
     sync_api.expect(page.locator(".tally")).to_have_text("1 good 1 bad")
-    page.wait_for_timeout(200)  # Chromium hands to another process what a page stores
+    page.wait_for_timeout(1000)  # Chromium hands to another process what a page stores
     page.reload()
 
     assert ["set", "multi_en"] == [row["kind"] for row in downloaded(page)]

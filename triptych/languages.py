@@ -21,6 +21,11 @@ from triptych.errors import UsageError
 Unit = Literal["word", "character"]
 
 
+ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+HAN_NUMBERS = "一二三四五六七八九十"
+"""From one to ten, by which captions name images."""
+
+
 class Language(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One language. ``code`` is that of ISO 639-1, as py3langid uses it."""
 

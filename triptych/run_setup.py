@@ -26,7 +26,7 @@ from triptych.runs.other_embeddings import embeddings_to_go_on_with
 from triptych.runs.stage_record import with_verb
 from triptych.runs.staleness import command_of, stale_reason
 from triptych.runs.versions import installed_versions
-from triptych.settings import Settings
+from triptych.settings import OF_ONE_COMMAND, Settings
 from triptych.sources.locations import exists, in_full, is_below, moved
 
 if TYPE_CHECKING:
@@ -276,7 +276,7 @@ class RunSetup(RunContents):
 
     def _record(self) -> None:
         """What the next stage that has work to do saves with its state; without one, leaving the run does."""
-        # Of one command only:
+        # OF_ONE_COMMAND:
         captioning = msgspec.structs.replace(self.config.captioning, sample=None)
         cluster = msgspec.structs.replace(self.config.cluster, address="")
         run_file = self.folder.run_file
@@ -285,9 +285,7 @@ class RunSetup(RunContents):
             **as_tree(msgspec.structs.replace(self.config, captioning=captioning, cluster=cluster)),
         }
         origins = self.settings.origins
-        run_file.origins = {
-            k: v for k, v in origins.items() if k not in ("captioning.sample", "cluster.address")
-        }
+        run_file.origins = {k: v for k, v in origins.items() if k not in OF_ONE_COMMAND}
         run_file.versions = installed_versions()
 
     def _note(self, lines: Sequence[str]) -> None:

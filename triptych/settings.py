@@ -37,6 +37,9 @@ _OWN_NAMES = (
 )
 """Tables whose keys are names that the user gives: None takes one out."""
 
+OF_ONE_COMMAND = {"captioning.sample": "--sample N", "cluster.address": "--cluster ADDRESS"}
+"""Settings that no run keeps, and the options that give them."""
+
 _PRESET, _FILE = "preset ", "config file "
 
 

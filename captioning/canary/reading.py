@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from triptych.demo.scene import COLOURS, Scene
+from triptych.languages import ORDINALS
 
 _KINDS = {
     "sailboat": "sail|sails|sailboat|sailboats|sailing|yacht|boat|boats",
@@ -46,8 +47,7 @@ WORDS_BEFORE, WORDS_BEHIND = 4, 6
 large red sails"."""
 
 _WORD = re.compile(r"[a-z]+|\d+")
-_NAME = re.compile(r"\b(?:image|picture|photo)s?[- ]?#?(\d)\b|\b(first|second|third)\b", re.IGNORECASE)
-_ORDINALS = {"first": 1, "second": 2, "third": 3}
+_NAME = re.compile(rf"\b(?:image|picture|photo)s?[- ]?#?(\d)\b|\b({'|'.join(ORDINALS[:3])})\b", re.IGNORECASE)
 
 
 def named_share(text: str, scene: Scene) -> float:
@@ -77,7 +77,7 @@ def part_on(text: str, number: int) -> str:
 
 
 def _number(name: re.Match[str]) -> int:
-    return int(name.group(1)) if name.group(1) else _ORDINALS[name.group(2).lower()]
+    return int(name.group(1)) if name.group(1) else ORDINALS.index(name.group(2).lower()) + 1
 
 
 def _colour(colour: str) -> set[str]:

@@ -15,28 +15,27 @@ from typing import NamedTuple
 
 from triptych.filtering.caption import LONGEST_READ, CaptionText
 from triptych.filtering.rule import Rule
+from triptych.languages import HAN_NUMBERS, ORDINALS
 from triptych.prompts import Naming
 
 _CARDINALS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
-_ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
-_HAN_NUMBERS = "一二三四五六七八九十"
 _VALUES: Mapping[str, int] = {
     word: value
-    for words in (_CARDINALS, _ORDINALS, _HAN_NUMBERS, "①②③④⑤⑥⑦⑧⑨⑩", "abcdef")
+    for words in (_CARDINALS, ORDINALS, HAN_NUMBERS, "①②③④⑤⑥⑦⑧⑨⑩", "abcdef")
     for value, word in enumerate(words, 1)
 } | {"两": 2}
 
 _CARDINAL = rf"(?:\d{{1,2}}|{'|'.join(_CARDINALS)})"
-_ORDINAL = rf"(?:{'|'.join(_ORDINALS)}|\d{{1,2}}(?:st|nd|rd|th))"
+_ORDINAL = rf"(?:{'|'.join(ORDINALS)}|\d{{1,2}}(?:st|nd|rd|th))"
 _NOUN = "(?:image|picture|photograph|photo)"
 _ALL, _GROUP = rf"({_CARDINAL}) (?:[a-z]+ )?{_NOUN}s\b", "(?:set|series|group|collection)"
 _VIEW = "(?:image|picture|photo|photograph|shot|frame|panel|scene|view|one)"
 _SHOWS = "(?:show|depict|feature|capture|present|display|portray|is|are|has|have|was|were|contain)"
 _PLACE = "(?:left|right|top|bottom|upper|lower|middle|cent(?:er|re))"
-_HAN_NUMBER = rf"(?:\d{{1,2}}|十[一二]|[{_HAN_NUMBERS}①②③④⑤⑥⑦⑧⑨⑩])"
+_HAN_NUMBER = rf"(?:\d{{1,2}}|十[一二]|[{HAN_NUMBERS}①②③④⑤⑥⑦⑧⑨⑩])"
 _HAN_NOUN = "(?:图像|图片|照片|画面|图)"
 _BEHIND_A_NAME = "[中里上的是为则与和及同也都均有展显呈描拍捕聚记]"
-_HAN_END = rf"(?:(?<![{_HAN_NUMBERS}])|(?![^\W\d_])|(?={_BEHIND_A_NAME}))"
+_HAN_END = rf"(?:(?<![{HAN_NUMBERS}])|(?![^\W\d_])|(?={_BEHIND_A_NAME}))"
 """Behind a number in characters: not "图片四周", "照片三名"."""
 
 

@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from triptych.settings import Settings
     from triptych.settings_table import SettingRow
 
-_OF_ONE_COMMAND = {"captioning.sample": "--sample N", "cluster.address": "--cluster ADDRESS"}
-"""Settings that no run keeps, and the options that give them."""
-
 
 @click.command(epilog=options.example("triptych config run filtering.thresholds.too_short=25"))
 @click.argument("folder", metavar="[RUN]", required=False)
@@ -61,7 +58,7 @@ def _run_and_keys(folder: str | None, keys: Sequence[str]) -> tuple[Path | None,
 def _settings(run: Path | None, preset: str | None, changes: Sequence[str]) -> Settings:
     from triptych.opening import open_run, stored_settings
     from triptych.runs.folder import RunFolder
-    from triptych.settings import leaves, load_settings, parse_assignment
+    from triptych.settings import OF_ONE_COMMAND, leaves, load_settings, parse_assignment
 
     if run is None:
         return load_settings(preset)
@@ -69,8 +66,8 @@ def _settings(run: Path | None, preset: str | None, changes: Sequence[str]) -> S
         return stored_settings(RunFolder.open(run))[0]
     flags = dict(map(parse_assignment, changes))
     for key, _ in leaves(flags):
-        if key in _OF_ONE_COMMAND:
-            raise UsageError(f"{key} is of one command only: give it as {_OF_ONE_COMMAND[key]}", key=key)
+        if key in OF_ONE_COMMAND:
+            raise UsageError(f"{key} is of one command only: give it as {OF_ONE_COMMAND[key]}", key=key)
     with open_run(run, settings=flags, progress=for_stderr()) as opened:
         opened.save_settings()
         return opened.settings

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from triptych.languages import HAN_NUMBERS, ORDINALS
 from triptych.prompts import Naming
 
 _END = re.compile(
@@ -45,12 +46,10 @@ _PLURAL = re.compile(
 a wall in one of them."""
 
 _ORDINAL = re.compile(
-    r"第([一二三四五六七八九十]|\d{1,2})[张幅](?:图|照片|画面)"
-    r"|\b[Tt]he (first|second|third|fourth|fifth) (?:image|picture|photo|photograph)\b"
+    rf"第([{HAN_NUMBERS}]|\d{{1,2}})[张幅](?:图|照片|画面)"
+    rf"|\b[Tt]he ({'|'.join(ORDINALS[:5])}) (?:image|picture|photo|photograph)\b"
 )
-_ORDINALS = {word: n for n, word in enumerate(("first", "second", "third", "fourth", "fifth"), 1)} | {
-    word: n for n, word in enumerate("一二三四五六七八九十", 1)
-}
+_ORDINALS = {word: n for words in (ORDINALS, HAN_NUMBERS) for n, word in enumerate(words, 1)}
 
 _OF_ALL = re.compile(
     r"\W*(?:(?:Both|All(?: of them)?|They(?: all| both)?) (?:share|show|depict|feature|differ)\b"

@@ -118,7 +118,7 @@ def set_aside_doubted(run: RunFolder, say: Callable[[str], None]) -> None:
     count = 0
     if ids:
         for path in sorted(run.captions_root.rglob("*.jsonl")):
-            if taken := _take_out(run, path, Caption, ids, lambda: _reopen_captions(run)):
+            if taken := _take_out(run, path, Caption, ids, partial(_reopen_captions, run)):
                 count += taken
                 accept_change(run, "/".join(path.relative_to(run.captions_root).parts[:2]))
         for path in sorted((run.path / CHECKS).rglob("*.jsonl")):

@@ -19,6 +19,7 @@ import msgspec
 
 from triptych.errors import UsageError
 from triptych.records import caption_id
+from triptych.runs.journal import cut_torn_tail
 from triptych.runs.jsonl import UNDECODABLE, sync_directory
 
 REASONS = ("wrong object", "wrong count", "wrong colour", "wrong text", "too vague", "bad language", "other")
@@ -26,8 +27,6 @@ REASONS = ("wrong object", "wrong count", "wrong colour", "wrong text", "too vag
 
 STORED = "human_verdicts.jsonl"
 """In the run folder: what the served page was told."""
-
-_READ_BACK_BYTES = 64 * 1024
 
 
 class HumanVerdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -157,31 +156,16 @@ def append_verdict(run: Path, verdict: HumanVerdict) -> None:
     """Add a line to what the run ``run`` has stored; it is on disk when this returns."""
     path = run / STORED
     is_new = not path.exists()
-    file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    try:
+    line = msgspec.json.encode(verdict) + b"\n"
+    with path.open("ab+", buffering=0) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        line = msgspec.json.encode(verdict) + b"\n"
-        size_bytes = _end_of_lines(file)
-        os.ftruncate(file, size_bytes)  # what a crash cut short
-        if os.write(file, line) < len(line):
-            os.ftruncate(file, size_bytes)
+        cut_torn_tail(file)
+        if file.write(line) < len(line):
+            cut_torn_tail(file)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-        os.fsync(file)
-    finally:
-        os.close(file)
+        os.fsync(file.fileno())
     if is_new:
         sync_directory(run)
-
-
-def _end_of_lines(file: int) -> int:
-    """Where the last whole line ends, in bytes."""
-    end = os.fstat(file).st_size
-    while end > 0:
-        start = max(0, end - _READ_BACK_BYTES)
-        if (at := os.pread(file, end - start, start).rfind(b"\n")) >= 0:
-            return start + at + 1
-        end = start
-    return 0
 
 
 def stored_verdicts(run: Path, report: str) -> list[HumanVerdict]:

@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Generic, NamedTuple, Self, TypeVar
+from typing import IO, Generic, NamedTuple, Self, TypeVar
 
 import msgspec
 
@@ -38,7 +38,8 @@ class JournalWriter:
         make_folder(path.parent)
         self._path = path
         self._file = path.open("ab", buffering=0)
-        _cut_torn_tail(path)
+        with path.open("rb+") as there:
+            cut_torn_tail(there)
         if path.stat().st_size == 0:  # new, or left by a crash before this
             sync_directory(path.parent)
         self._encoder = msgspec.json.Encoder()
@@ -124,19 +125,18 @@ def journal_lines(path: Path, kind: type[T]) -> Iterator[JournalLine[T]]:
                 yield JournalLine(number, line, None, damage.what)
 
 
-def _cut_torn_tail(path: Path) -> None:
-    """Remove what follows the last newline."""
-    with path.open("rb+") as file:
-        end = file.seek(0, os.SEEK_END)
-        keep = end
-        while keep > 0:
-            start = max(0, keep - 65536)
-            file.seek(start)
-            newline = file.read(keep - start).rfind(b"\n")
-            if newline >= 0:
-                keep = start + newline + 1
-                break
-            keep = start
-        if keep < end:
-            file.truncate(keep)
-            os.fsync(file.fileno())
+def cut_torn_tail(file: IO[bytes]) -> None:
+    """Remove what follows the last newline of a file that is open to be read and written."""
+    end = file.seek(0, os.SEEK_END)
+    keep = end
+    while keep > 0:
+        start = max(0, keep - 65536)
+        file.seek(start)
+        newline = file.read(keep - start).rfind(b"\n")
+        if newline >= 0:
+            keep = start + newline + 1
+            break
+        keep = start
+    if keep < end:
+        file.truncate(keep)
+        os.fsync(file.fileno())

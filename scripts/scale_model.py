@@ -2,9 +2,9 @@
 
     python -m scripts.scale_model [--check]      # with --check: fails where the page says otherwise
 
-Comes in: ``benchmarks/results/*.json``, and assumptions where this project has measured nothing. Goes out:
-docs/scale.md. Everything beyond the size of a benchmark is reckoned: linear, but for the join, whose exponent
-was measured. Not its job: measuring.
+Comes in: ``benchmarks/results/*.json``, and assumptions for what was not measured. Goes out:
+docs/scale.md. Everything beyond a benchmark's size is extrapolated: linearly, except for the join, whose
+exponent was measured. Not its job: benchmarks.
 """
 
 from __future__ import annotations
@@ -58,31 +58,31 @@ class Part(NamedTuple):
 
 
 PARTS = {
-    "decode": Part("an image decoded for the encoder, with hashes", "decode_speed",
-                   "drawn/by_input_side_px/224/ours_with_hashes_ms", "ms of a core"),
+    "decode": Part("decoding an image for the encoder, with hashes", "decode_speed",
+                   "drawn/by_input_side_px/224/ours_with_hashes_ms", "ms of one core"),
     "join": Part("neighbours among 11 million images", "self_join", "at_11_million/join_hours",
                  "hours of two cores"),
-    "join_power": Part("how the join's time grows with the images", "self_join",
-                       "at_11_million/join_time_grows_with_images_to_the", "(the exponent)"),
-    "join_memory": Part("memory of the join at 11 million", "self_join",
+    "join_power": Part("growth of the join's time with the number of images", "self_join",
+                       "at_11_million/join_time_grows_with_images_to_the", "(exponent)"),
+    "join_memory": Part("memory of the join at 11 million images", "self_join",
                         "at_11_million/peak_memory_gb", "GB"),
-    "grouping": Part("grouping of a million stored embeddings in all", "grouping_quality",
+    "grouping": Part("grouping a million stored embeddings, in total", "grouping_quality",
                      "tables/1,000,000 images/triptych/time_s", "s of two cores"),
-    "fit": Part("an image read, decoded, fitted to its tiles, encoded", "full_slots",
-                "fitting/cpu_ms_per_image", "ms of a core"),
-    "request": Part("a request sent and its answer read", "full_slots",
-                    "clients/triptych/cpu_ms_per_request", "ms of a core"),
+    "fit": Part("reading, decoding, fitting and encoding an image for a request", "full_slots",
+                "fitting/cpu_ms_per_image", "ms of one core"),
+    "request": Part("sending a request and reading its answer", "full_slots",
+                    "clients/triptych/cpu_ms_per_request", "ms of one core"),
     "request_bytes": Part("a fitted image in a request, before base64", "full_slots",
                           "fitting/mean_fitted_bytes", "bytes"),
-    "rules": Part("an English caption through all rules, with sketches", "filter_speed",
-                  "captions_per_s_and_core/with_sketches/single_en", "a second and core"),
-    "filter_driver": Part("200,000 captions read and compared with each other, on the driver", "refilter",
-                          "two_workers/parent_processor_s", "s of a core"),
-    "filter_captions": Part("the captions of that", "refilter", "captions", "captions"),
-    "export": Part("an exported row, with checksums and card", "export_speed", "cpu_us_a_row/export",
-                   "µs of a core"),
-    "row_bytes": Part("an exported row", "export_speed", "ours/bytes_a_row", "bytes"),
-    "resume": Part("a killed run of 11 million images goes on", "huge_run", "slowest_start_s", "s"),
+    "rules": Part("English captions through all rules, with sketches", "filter_speed",
+                  "captions_per_s_and_core/with_sketches/single_en", "per second and core"),
+    "filter_driver": Part("reading 200,000 captions and finding near-duplicates, on the driver", "refilter",
+                          "two_workers/parent_processor_s", "s of one core"),
+    "filter_captions": Part("captions in that measurement", "refilter", "captions", "captions"),
+    "export": Part("exporting a row, with checksums and card", "export_speed", "cpu_us_a_row/export",
+                   "µs of one core"),
+    "row_bytes": Part("size of an exported row", "export_speed", "ours/bytes_a_row", "bytes"),
+    "resume": Part("resuming a killed run of 11 million images", "huge_run", "slowest_start_s", "s"),
     "driver_memory": Part("memory of the driver meanwhile", "huge_run", "highest_mib", "MiB"),
 }  # fmt: skip
 
@@ -125,7 +125,7 @@ class Cost(NamedTuple):
             "sets, on the driver": self.grouping_driver_h,
             "captions": max(self.caption_gpu_h[model] / gpus, self.client_core_h / cores),
             "rules": self.rules_core_h / cores,
-            "captions beside each other, on the driver": self.filter_driver_h,
+            "near-duplicate captions, on the driver": self.filter_driver_h,
             "export": self.export_core_h / cores,
         }
 
@@ -195,14 +195,14 @@ def _part_row(part: Part, name: str) -> str:
 _WORK = {
     "captions, millions": lambda c: c.captions / 1e6,
     "embedding, GPU-hours": lambda c: c.embed_gpu_h,
-    "decoding for it, core-hours": lambda c: c.decode_core_h,
+    "decoding for embedding, core-hours": lambda c: c.decode_core_h,
     "the join, core-hours": lambda c: c.join_core_h,
     "sets, hours of the driver": lambda c: c.grouping_driver_h,
     "**captions by an 8B, GPU-hours**": lambda c: c.caption_gpu_h["8B"],
     "**captions by a 76B, GPU-hours**": lambda c: c.caption_gpu_h["76B"],
     "fitting and sending, core-hours": lambda c: c.client_core_h,
     "rules, core-hours": lambda c: c.rules_core_h,
-    "captions beside each other, hours of the driver": lambda c: c.filter_driver_h,
+    "near-duplicate captions, hours of the driver": lambda c: c.filter_driver_h,
     "export, core-hours": lambda c: c.export_core_h,
     "memory of grouping, GB on one machine": lambda c: c.memory_gb,
 }
@@ -218,8 +218,8 @@ _NETWORK = {
     "images read for embedding, TB": lambda c: c.images * IMAGE_MB / 1e6,
     "images read for captions, TB": lambda c: c.weighted * IMAGE_MB / 1e6,
     "requests to endpoints on other nodes, TB": lambda c: c.weighted * measured("request_bytes") * 4 / 3e12,
-    "MB/s of reading at 64 GPUs, 8B": lambda c: c.weighted * IMAGE_MB / (c.caption_gpu_h["8B"] / 64 * 3600),
-    "MB/s of reading at 64 GPUs, 76B": lambda c: c.weighted * IMAGE_MB / (c.caption_gpu_h["76B"] / 64 * 3600),
+    "MB/s read with 64 GPUs, 8B": lambda c: c.weighted * IMAGE_MB / (c.caption_gpu_h["8B"] / 64 * 3600),
+    "MB/s read with 64 GPUs, 76B": lambda c: c.weighted * IMAGE_MB / (c.caption_gpu_h["76B"] / 64 * 3600),
 }
 
 

@@ -1,16 +1,15 @@
-"""Whether an answer is plainly unusable, so that it is worth asking again before it is written down.
+"""Finds answers that are plainly unusable and worth asking for again.
 
-Comes in: a text, why it ended, how many images it is about; the language and the prompt of its job. Goes out:
-what is wrong with it, or None. Only what nobody would want, found cheaply and with few false alarms: a false
-alarm costs a request, no more, since the answers are kept. Not its job: judging captions (see filtering),
-which has finer rules for all of this.
+Comes in: an answer, its finish reason, how many images it is about; the language and prompt of its job. Goes
+out: its worst defect, or None. Only obvious defects, found cheaply and with few false alarms; a false alarm
+costs no more than a request. Not its job: judging captions, for which filtering has finer rules.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
@@ -22,46 +21,38 @@ from triptych.prompts import Naming
 
 Defect = Literal["wrong form", "empty", "refusal", "wrong language", "loop", "wrong image names", "cut"]
 
-WORST_FIRST: tuple[Defect, ...] = (
-    "wrong form",
-    "empty",
-    "refusal",
-    "wrong language",
-    "loop",
-    "wrong image names",
-    "cut",
-)
-"""A cut caption is right as far as it goes, and one that names images wrongly says what is in them; a loop
-begins well; of the others nothing can be used."""
+WORST_FIRST: tuple[Defect, ...] = get_args(Defect)
+"""A cut caption is right as far as it goes, one that names images wrongly still says what is in them, and a
+loop begins well. Nothing of the others can be used."""
 
 USELESS: frozenset[str] = frozenset({"wrong form", "empty", "refusal", "wrong language", "loop"})
-"""With these nothing can be done: where each answer of a job is one of them, the set-up is wrong."""
+"""If all answers of a job have one of these defects, something is set up wrongly."""
 
-LEAST_LETTERS = 10
-"""Below, a language can't be recognised."""
+MIN_LETTERS = 10
+"""The language of shorter texts can't be recognised."""
 
 DENSE_SCRIPTS = frozenset({"CJK", "HIRAGANA", "KATAKANA", "HANGUL"})
-DENSE_LETTER = 3
-"""A letter of these scripts is a syllable or a word: it counts as so many letters of an alphabet."""
+DENSE_LETTER_WEIGHT = 3
+"""A letter of these scripts is a syllable or a word: it counts as this many letters of an alphabet."""
 
 MIN_OWN_SHARE = 0.57
-"""Of all letters, so counted: those in a script of the language. A fifth of an English caption's letters may
-be Chinese, seven tenths of a Chinese one's English: a sign or a name in another script stays below. Chinese
-captions of the seed have over 0.9."""
+"""The least weighted share of letters in a script of the language. A sign or a name in another script is
+allowed: a fifth of an English caption's letters may be Chinese, seven tenths of a Chinese one's English.
+Chinese captions of the seed have over 0.9."""
 
-MIN_BESIDE_HAN = 0.1
-"""Of all letters: those in the other scripts of a language that mixes them with Han characters, as Japanese
-does. A text in Han characters alone is Chinese."""
+MIN_SHARE_BESIDE_HAN = 0.1
+"""In a language that mixes Han characters with other scripts, as Japanese does: the least share of letters in
+those. A text in Han characters alone is Chinese."""
 
 LOOP_REPEATS = 4
 LOOP_LETTERS = 24
-LONGEST_UNIT = 300
-"""A loop is a unit that a text ends in, LOOP_REPEATS times or more and at least LOOP_LETTERS long. An
-InternVL loop (InternVL issue 366) repeats a phrase or a sentence until max_tokens cuts it."""
+MAX_UNIT_LETTERS = 300
+"""A text has a loop if it ends in LOOP_REPEATS repeats of a unit, with at least LOOP_LETTERS together.
+InternVL's loops (InternVL issue 366) repeat a phrase or a sentence until max_tokens cuts them."""
 
 SENTENCE_REPEATS = 3
 SENTENCE_LETTERS = 16
-"""Or a sentence of so many letters that stands in the text so often."""
+"""It also has a loop if a sentence of this many letters occurs this often."""
 
 _SENTENCE_END = re.compile(r"[.!?。!?؟۔।\n]+")
 _REFUSAL = re.compile(
@@ -75,17 +66,17 @@ _QUOTED = re.compile(r"[\"“「『《][^\"”」』》\n]{1,160}[\"”」』》
 
 
 class AnswerCheck(msgspec.Struct, frozen=True, kw_only=True):
-    """What the answers of one job must be like."""
+    """Checks the answers of one job."""
 
     language: Language
     naming: Naming | None = None
     """How the caption of a set has to name its images (see prompts). None: in any way."""
     structured: bool = False
-    """Answers come in a form (see structured), and by ``naming`` captions are composed of them."""
+    """Answers are JSON (see structured), from which captions are composed with the labels of ``naming``."""
 
     def text_of(self, answer: str, image_count: int) -> str | None:
-        """The caption that an answer about ``image_count`` images gives, without what the model thought;
-        None where it isn't in its form."""
+        """The caption of an answer about ``image_count`` images, without the model's reasoning. None if a
+        structured answer isn't in its form."""
         answer = without_invisible(without_thinking(answer))
         if not self.structured or self.naming is None:
             return answer
@@ -97,7 +88,7 @@ class AnswerCheck(msgspec.Struct, frozen=True, kw_only=True):
         return "wrong form" if text is None else self.defect_of_text(text, finish_reason, image_count)
 
     def defect_of_text(self, text: str, finish_reason: str, image_count: int = 1) -> Defect | None:
-        """The same of a caption."""
+        """The worst defect of a caption."""
         if not any(map(str.isalpha, text)):
             return "empty"
         if _REFUSAL.match(text) or failure_notices(_QUOTED.sub(" ", text), image_count):
@@ -113,33 +104,33 @@ class AnswerCheck(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _is_other_script(text: str, language: Language) -> bool:
-    """Whether ``text`` can't be in ``language``. Languages that share a script are not told apart."""
+    """Whether the scripts of ``text`` rule out ``language``. Can't distinguish languages that share a
+    script."""
     letters: Counter[str] = Counter()
     for letter, count in Counter(text).items():
         letters[script_of(letter)] += count
     del letters[""]
     total = letters.total()
-    if total < LEAST_LETTERS:
+    if total < MIN_LETTERS:
         return False
     own = letters.keys() & set(language.scripts)
     if "CJK" in language.scripts and len(language.scripts) > 1:
         beside_han = sum(letters[script] for script in own if script != "CJK")
-        if letters["CJK"] and beside_han < MIN_BESIDE_HAN * total:
+        if letters["CJK"] and beside_han < MIN_SHARE_BESIDE_HAN * total:
             return True
-    weights = {script: count * _weight(script) for script, count in letters.items()}
-    return sum(weights[script] for script in own) < MIN_OWN_SHARE * sum(weights.values())
-
-
-def _weight(script: str) -> int:
-    return DENSE_LETTER if script in DENSE_SCRIPTS else 1
+    for script in letters.keys() & DENSE_SCRIPTS:
+        letters[script] *= DENSE_LETTER_WEIGHT
+    return sum(letters[script] for script in own) < MIN_OWN_SHARE * letters.total()
 
 
 def _is_loop(text: str) -> bool:
     text = text.strip()
-    for unit in range(1, min(LONGEST_UNIT, len(text) // LOOP_REPEATS) + 1):
+    for unit in range(1, min(MAX_UNIT_LETTERS, len(text) // LOOP_REPEATS) + 1):
         tail = text[-max(unit * LOOP_REPEATS, LOOP_LETTERS) :]
         if len(tail) >= LOOP_LETTERS and tail[unit:] == tail[:-unit]:
             return True
-    sentences = [sentence.strip() for sentence in _SENTENCE_END.split(text)]
-    long = [sentence for sentence in sentences if sum(map(str.isalpha, sentence)) >= SENTENCE_LETTERS]
-    return any(long.count(sentence) >= SENTENCE_REPEATS for sentence in set(long))
+    sentences = Counter(sentence.strip() for sentence in _SENTENCE_END.split(text))
+    return any(
+        count >= SENTENCE_REPEATS and sum(map(str.isalpha, sentence)) >= SENTENCE_LETTERS
+        for sentence, count in sentences.items()
+    )

@@ -1,9 +1,9 @@
-"""Captions and checks on a cluster, as the driver sees it: units for workers, rows from their journals.
+"""Captions and checks on a cluster, from the driver's side: hands out units and collects rows.
 
 Comes in: groups that miss a caption or an answer, workers with an engine each (see worker). Goes out: rows,
-once they are in the run's own journals, which this process alone writes: each once, whoever made it and
-however often. What a worker had written before it died, or before the driver did, counts. Not its job: what
-is missing (see backlog).
+once they are in the run's own journals, which only this process writes: each row once, however many workers
+made it. Rows that a worker wrote before it or the driver died count too. Not its job: finding what is missing
+(see backlog).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import shutil
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -30,14 +30,14 @@ from triptych.captioning.engines.server_spec import SPEC as SERVER
 from triptych.captioning.lmdeploy.config import LmdeployConfig
 from triptych.captioning.metrics import JobMetrics
 from triptych.captioning.worker import (
-    CaptionOn,
+    EngineInfo,
     GroupsUnit,
-    Identity,
-    JobAtWork,
     RequestsUnit,
     Rows,
-    left_behind,
-    settled,
+    WorkerJob,
+    WorkerSetUp,
+    settled_keys,
+    worker_journals,
 )
 from triptych.errors import SetupError
 from triptych.executors import Cluster, Executor, Finished, GivenUp, Lost, Progressed, in_order
@@ -51,17 +51,18 @@ from triptych.runs.journal import JournalWriter, read_journal, read_journal_from
 from triptych.sources.shard import Shard
 
 UNIT_CAPTIONS = 512
-"""Asked in a unit, at most: minutes of a GPU, so that the last units of a job end at about the same time."""
+"""The most captions in a unit: minutes of a GPU, so that the last units of a job end at about the same
+time."""
 
 Row = Caption | StatementCheck
 _ROW_TYPES: Mapping[str, type[Row]] = {"captions": Caption, CHECKS_FOLDER: StatementCheck}
-"""By the folder of the run that their journals lie in."""
+"""By the folder of their journals in the run."""
 
-R = TypeVar("R", Caption, StatementCheck)
+R = TypeVar("R", bound=Row)
 
 
-class Taken(NamedTuple, Generic[R]):
-    """Rows of a shard that are in the run's journal now."""
+class CollectedRows(NamedTuple, Generic[R]):
+    """New rows of a shard, which are in the run's journal now."""
 
     shard: str
     rows: list[R]
@@ -69,42 +70,42 @@ class Taken(NamedTuple, Generic[R]):
 
 
 class ClusterEngine:
-    """The engines of all workers, as one Engine. What it is asked itself, one worker answers."""
+    """The engines of all workers as one Engine. Its ``caption`` is answered by any one of them."""
 
     def __init__(self, executor: Executor, folder: RunFolder) -> None:
         self._executor, self._folder = executor, folder
         self._slot_s = 0.0
-        self._identity: Identity = next(in_order(executor, [None]))
+        self._info: EngineInfo = next(in_order(executor, [None]))
 
     @property
     def group_size(self) -> int:
-        return self._identity.group_size
+        return self._info.group_size
 
     @property
     def concurrency(self) -> int:
-        return self._identity.concurrency * self._executor.workers
+        return self._info.concurrency * self._executor.workers
 
     @property
     def slots(self) -> int:
-        return self._identity.slots * self._executor.workers
+        return self._info.slots * self._executor.workers
 
     def slot_s(self) -> float:
-        """As far as workers have told."""
+        """As of the workers' last reports."""
         return self._slot_s
 
     @property
     def identity(self) -> Mapping[str, str]:
-        return self._identity.identity
+        return self._info.identity
 
     def describe(self) -> str:
-        return f"{self._identity.described} and so on {self._executor.workers} workers of the cluster"
+        return f"{self._info.described}, one of {self._executor.workers} workers of the cluster"
 
     def caption(self, requests: Sequence[CaptionRequest]) -> list[Completion]:
         answers: list[Completion] = next(in_order(self._executor, [RequestsUnit(tuple(requests))]))
         return answers
 
     def close(self) -> None:
-        """The workers end with their executor."""
+        """Nothing to do: the workers end with their executor."""
 
     def captions(
         self,
@@ -114,14 +115,14 @@ class ClusterEngine:
         *,
         has_captions: bool,
         failed_before: frozenset[str],
-    ) -> Iterator[Taken[Caption]]:
-        """Have ``groups`` captioned. Where ``stopping`` is set, what is in flight is left."""
-        at_work = JobAtWork(
+    ) -> Iterator[CollectedRows[Caption]]:
+        """Caption ``groups``. When ``stopping`` is set, what is in flight is abandoned."""
+        spec = WorkerJob(
             job=job, identity=self.identity, has_captions=has_captions, failed_before=failed_before
         )
         journal_of = partial(self._folder.captions_file, job.name)
-        taking = _Taking(self._folder, journal_of, Caption, partial(_failed_caption, job.name))
-        return self._rows(at_work, groups, stopping, taking, {})
+        collector = _RowCollector(self._folder, journal_of, Caption, partial(_failed_captions, job.name))
+        return self._rows(spec, groups, stopping, collector, {})
 
     def checks(
         self,
@@ -130,24 +131,24 @@ class ClusterEngine:
         groups: Iterator[Group],
         stopping: threading.Event,
         questions: dict[str, Question],
-    ) -> Iterator[Taken[StatementCheck]]:
-        """Have statements checked. ``questions`` has those of a group, by id, once that is given; they are
-        taken out."""
-        at_work = JobAtWork(job=job, identity=self.identity, has_captions=True, checker=checker)
+    ) -> Iterator[CollectedRows[StatementCheck]]:
+        """Check statements. ``groups`` adds a group's questions to ``questions``, by id, before it yields the
+        group; they are removed once they are handed out."""
+        spec = WorkerJob(job=job, identity=self.identity, has_captions=True, checker=checker)
         journal_of = partial(checks_file, self._folder, job.name, checker)
-        taking = _Taking(self._folder, journal_of, StatementCheck, _failed_check)
-        return self._rows(at_work, groups, stopping, taking, questions)
+        collector = _RowCollector(self._folder, journal_of, StatementCheck, _failed_checks)
+        return self._rows(spec, groups, stopping, collector, questions)
 
     def _rows(
         self,
-        at_work: JobAtWork,
+        spec: WorkerJob,
         groups: Iterator[Group],
         stopping: threading.Event,
-        taking: _Taking[R],
+        collector: _RowCollector[R],
         questions: dict[str, Question],
-    ) -> Iterator[Taken[R]]:
+    ) -> Iterator[CollectedRows[R]]:
         job_file = self._folder.cluster_folder.absolute() / f"{uuid.uuid4().hex}.job"
-        job_file.write_bytes(pickle.dumps(at_work))
+        job_file.write_bytes(pickle.dumps(spec))
         open_units: dict[int, GroupsUnit] = {}
 
         def units() -> Iterator[GroupsUnit]:
@@ -158,15 +159,15 @@ class ClusterEngine:
                 yield open_units[number]
 
         for event in self._executor.run(units()):
-            for taken in taking.of(event, open_units):
-                self._slot_s += taken.metrics.slot_s
-                yield taken
+            for collected in collector.collect(event, open_units):
+                self._slot_s += collected.metrics.slot_s
+                yield collected
             if stopping.is_set():
                 return
 
 
-class _Taking(Generic[R]):
-    """Takes rows out of the workers' journals."""
+class _RowCollector(Generic[R]):
+    """Copies rows from workers' journals to the run's."""
 
     def __init__(
         self,
@@ -175,61 +176,68 @@ class _Taking(Generic[R]):
         row_type: type[R],
         failed: Callable[[GroupsUnit, str], list[R]],
     ) -> None:
-        """``journal_of`` a shard is where its rows go; ``failed`` makes those of a unit that ended its
-        workers, and says why."""
+        """``journal_of`` a shard is where its rows go. ``failed`` makes the rows of a unit that was given up,
+        from the unit and the failure."""
         self._run, self._journal_of = run, journal_of
-        self._row_type: type[R] = row_type
-        self._failed: Callable[[GroupsUnit, str], list[R]] = failed
+        self._row_type, self._failed = row_type, failed
         self._read_bytes: dict[Path, int] = {}
-        """How far each journal was taken."""
-        self._there: dict[str, set[tuple[str, str]]] = {}
-        """Of each shard that is at work, by id and content."""
+        """How much of each worker's journal has been read."""
+        self._settled: dict[str, set[tuple[str, str]]] = {}
+        """For shards with open units: the keys of rows in the run's journal."""
 
-    def of(self, event: Any, open_units: dict[int, GroupsUnit]) -> Iterator[Taken[R]]:
-        """What an event brings."""
+    def collect(self, event: Any, open_units: dict[int, GroupsUnit]) -> Iterator[CollectedRows[R]]:
+        """The rows that an executor's event brings. Removes finished units from ``open_units``."""
         match event:
             case Progressed(number, Rows(path, metrics)):
-                yield Taken(shard := open_units[number].shard, self._take(shard, path), metrics)
+                yield CollectedRows(shard := open_units[number].shard, self._copy(shard, path), metrics)
             case Finished(number, path):
                 shard = open_units.pop(number).shard
-                yield Taken(shard, self._take(shard, path), JobMetrics())
+                yield CollectedRows(shard, self._copy(shard, path), JobMetrics())
                 path.unlink(missing_ok=True)
                 self._read_bytes.pop(path, None)
                 self._forget(shard, open_units)
             case Lost():
                 for shard in {open_units[number].shard for number in event.numbers if number in open_units}:
-                    for path in left_behind(self._run, self._journal_of(shard)):
-                        yield Taken(shard, self._take(shard, path), JobMetrics())
+                    for path in worker_journals(self._run, self._journal_of(shard)):
+                        yield CollectedRows(shard, self._copy(shard, path), JobMetrics())
             case GivenUp(number, lost):
                 unit = open_units.pop(number)
                 failure = f"no answer: three workers that asked for it ended; the last one {lost.why}"
-                failed = self._failed(unit, failure)
-                yield Taken(unit.shard, self._commit(unit.shard, failed), JobMetrics())
+                failed = self._commit(unit.shard, self._failed(unit, failure))
+                yield CollectedRows(unit.shard, failed, JobMetrics())
                 self._forget(unit.shard, open_units)
 
     def _forget(self, shard: str, open_units: Mapping[int, GroupsUnit]) -> None:
-        """What is there of a shard, where no unit of it is at work."""
+        """Free the keys of a shard without open units."""
         if all(unit.shard != shard for unit in open_units.values()):
-            self._there.pop(shard, None)
+            self._settled.pop(shard, None)
 
-    def _take(self, shard: str, path: Path) -> list[R]:
-        """The rows that are new in a worker's journal; those on the run's own are on disk on return."""
+    def _copy(self, shard: str, path: Path) -> list[R]:
+        """Commit the rows that were appended to a worker's journal. Returns those that are new."""
         rows, self._read_bytes[path] = read_journal_from(path, self._row_type, self._read_bytes.get(path, 0))
         return self._commit(shard, rows)
 
     def _commit(self, shard: str, rows: Sequence[R]) -> list[R]:
-        there = self._there.get(shard)
-        if there is None:
-            there = self._there[shard] = settled(read_journal(self._journal_of(shard), self._row_type))
-        new = {(row.id, row.content): row for row in rows if (row.id, row.content) not in there}
-        if new:
-            with JournalWriter(self._journal_of(shard)) as journal:
-                journal.commit(new.values())
-            there.update(settled(new.values()))  # not |=, which makes a new set of keys
-        return list(new.values())
+        journal = self._journal_of(shard)
+        if shard not in self._settled:
+            written: Iterable[R] = read_journal(journal, self._row_type)
+            self._settled[shard] = settled_keys(written)
+        new = _commit_new(journal, rows, self._settled[shard])
+        self._settled[shard].update(settled_keys(new))
+        return new
 
 
-def _failed_caption(job: str, unit: GroupsUnit, failure: str) -> list[Caption]:
+def _commit_new(journal: Path, rows: Iterable[R], settled: Set[tuple[str, str]]) -> list[R]:
+    """Append the rows whose keys aren't ``settled``; of several with one key, the last."""
+    unique = {(row.id, row.content): row for row in rows}
+    new = [row for key, row in unique.items() if key not in settled]
+    if new:
+        with JournalWriter(journal) as writer:
+            writer.commit(new)
+    return new
+
+
+def _failed_captions(job: str, unit: GroupsUnit, failure: str) -> list[Caption]:
     return [
         Caption(id=target.id, job=job, attempts=0, failure=failure, content=target.content)
         for group in unit.groups
@@ -238,7 +246,7 @@ def _failed_caption(job: str, unit: GroupsUnit, failure: str) -> list[Caption]:
     ]
 
 
-def _failed_check(unit: GroupsUnit, failure: str) -> list[StatementCheck]:
+def _failed_checks(unit: GroupsUnit, failure: str) -> list[StatementCheck]:
     missing = {each for group in unit.groups for each in group.missing}
     return [
         msgspec.structs.replace(each.check, attempts=0, failure=failure)
@@ -258,8 +266,8 @@ def open_cluster_engine(
     *,
     checks: bool = False,
 ) -> Iterator[ClusterEngine]:
-    """Workers that have opened an engine each. ``jobs`` are all of the run's, of ``context`` those for which
-    so many ``requests`` are to be made. ``checks``: of statements of their captions."""
+    """Start workers with an engine each. ``jobs`` are all jobs of the run, those of ``context`` are
+    captioned, or checked if ``checks``, in about ``requests`` requests."""
     gpus, across_nodes = 0.0, False
     workers = None
     if config.engine == SERVER.name:  # the endpoints are shared
@@ -269,7 +277,7 @@ def open_cluster_engine(
         gpus, across_nodes = config.lmdeploy.tp, _spans_nodes(config.lmdeploy, cluster)
     elif config.engine == "transformers" and cluster.has_gpus:
         gpus = cluster.config.gpus_per_worker
-    set_up = CaptionOn(
+    set_up = WorkerSetUp(
         run_path=context.folder.path.absolute(),
         config=config,
         jobs=tuple(jobs),
@@ -295,19 +303,21 @@ def open_cluster_engine(
         ) as executor:
             yield ClusterEngine(executor, context.folder)
     finally:
-        take_back(context.folder)
+        recover_worker_rows(context.folder)
 
 
 def _shares(max_in_flight: int, room: int) -> tuple[int, int]:
-    """How many workers share an endpoint, and how many requests each has there: never more in all, and as
-    many workers as there is room for, unless more than a tenth of the requests would be lost to rounding."""
+    """How many workers share an endpoint, and how many requests each may have in flight there.
+
+    As many workers as there is room for, unless rounding down would lose more than a tenth of the requests.
+    """
     counts = range(max(1, min(room, max_in_flight)), 0, -1)
     workers = next(n for n in counts if max_in_flight // n * n >= 0.9 * max_in_flight)
     return workers, max_in_flight // workers
 
 
 def _spans_nodes(config: LmdeployConfig, cluster: Cluster) -> bool:
-    """Whether a server takes its GPUs through Ray. lmdeploy's PyTorch engine does for more than one."""
+    """Whether a server gets its GPUs through Ray, as lmdeploy's PyTorch engine does for more than one GPU."""
     if config.backend == "pytorch":
         return config.tp > 1
     if 0 < cluster.most_gpus < config.tp:
@@ -318,27 +328,22 @@ def _spans_nodes(config: LmdeployConfig, cluster: Cluster) -> bool:
     return False
 
 
-def take_back(run: RunFolder) -> int:
-    """Put into the run's journals what workers had written when a driver ended. Returns how many rows."""
+def recover_worker_rows(run: RunFolder) -> int:
+    """Copy rows of workers whose driver ended to the run's journals. Returns the number of new rows."""
     count = 0
     for path in sorted(run.worker_journals.rglob("*.jsonl")):
         name = path.relative_to(run.worker_journals)
         journal = run.path / f"{name.as_posix().rsplit('.', 2)[0]}.jsonl"
         row_type = _ROW_TYPES[name.parts[0]]
-        there = settled(read_journal(journal, row_type))
-        new = {(row.id, row.content): row for row in read_journal(path, row_type)}
-        rows = [row for key, row in new.items() if key not in there]
-        if rows:
-            with JournalWriter(journal) as writer:
-                writer.commit(rows)
-            count += len(rows)
+        settled = settled_keys(read_journal(journal, row_type))
+        count += len(_commit_new(journal, read_journal(path, row_type), settled))
         path.unlink()
     shutil.rmtree(run.worker_journals, ignore_errors=True)
     return count
 
 
 def _cut(groups: Iterator[Group]) -> Iterator[tuple[Group, ...]]:
-    """Units: at most UNIT_CAPTIONS of one shard."""
+    """Units of one shard each, with at most UNIT_CAPTIONS missing captions unless a single group has more."""
     for _, of_shard in groupby(groups, key=lambda group: group.shard):
         some: list[Group] = []
         for group in of_shard:

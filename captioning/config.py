@@ -1,8 +1,7 @@
-"""What can be set about captioning.
+"""The settings of captioning.
 
-Comes in: a table of a config file, or keywords. Goes out: one checked, frozen CaptioningConfig; the engine
-that it names, with the settings of that engine's own. Not its job: reading files or reaching endpoints to
-see whether they are there.
+Comes in: a table of a config file, or keywords. Goes out: one validated, frozen CaptioningConfig; the engine
+that it names, with that engine's own settings. Not its job: checking that files or endpoints exist.
 """
 
 from __future__ import annotations
@@ -24,12 +23,12 @@ from triptych.models import is_embedded, resolve_model
 
 
 class CaptioningConfig(RequestLimits, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is asked of which model. Raises UsageError where a value can't be."""
+    """Which model is asked, and how. Raises UsageError for invalid values."""
 
     engine: str = AUTO
-    """Who runs the model: lmdeploy on this machine's GPUs, started by Triptych; transformers in this process;
-    server, which asks endpoints; or MODULE:OBJECT, an EngineSpec of your own. auto: endpoints where some are
-    given, lmdeploy where there is a GPU, else transformers."""
+    """What runs the model: lmdeploy on this machine's GPUs, started by Triptych; transformers in this
+    process; server, which asks endpoints; or MODULE:OBJECT, an EngineSpec of your own. auto: endpoints if
+    some are given, lmdeploy if there is a GPU, else transformers."""
     model: str | None = None
     """A Hugging Face folder or a hub id; for endpoints the served name (None: the only one served)."""
     server: ServerConfig = ServerConfig()
@@ -41,35 +40,37 @@ class CaptioningConfig(RequestLimits, frozen=True, kw_only=True, forbid_unknown_
     own_engine: dict[str, Any] = msgspec.field(default_factory=dict)
     """Settings of an engine that MODULE:OBJECT names."""
     jobs: tuple[str, ...] = ()
-    """The jobs to do, by name. None named: all that are defined (see jobs.Job)."""
+    """The names of the jobs to do. Empty: all that are defined (see jobs.Job)."""
     sample: int | None = None
-    """At most that many captions of every job, to read before spending GPU days; kept when it grows."""
+    """At most this many captions per job, to read before spending GPU days. Kept when it is raised."""
     tile_fit: bool = True
-    """Resize each image to the model's tile grid. false, for models without tiles: max_side_px bounds it."""
+    """Resize each image to the model's tile grid. false, for models without tiles: bound it by
+    max_side_px."""
     max_side_px: int = 1540
-    """Without tile_fit: an image's longer side at most, shared by a set's images as tiles are. A square
-    has no more pixels than twelve InternVL tiles; a multiple of 28, the patch of models without tiles."""
+    """Without tile_fit: the maximum longer side of an image. Images of a set share its pixels, as they share
+    tiles. A square has no more pixels than twelve InternVL tiles; 1540 is a multiple of 28, the patch of
+    models without tiles."""
     tile_px: int = 448
     """Side of the model's square tile in pixels. InternVL: 448."""
     max_tiles: int = 12
-    """Tiles of one image at most; each of a set of n gets max_tiles // n, at least one. InternVL: 12."""
+    """Maximum tiles of an image; in a set of n images max_tiles // n, at least one. InternVL: 12."""
     max_tokens_single: int = 512
-    """Caption of an image: tokens at most. InternVL-SA-1B-Caption's average about 150."""
+    """Maximum tokens of an image's caption. InternVL-SA-1B-Caption's have about 150 on average."""
     max_tokens_multi: int = 1024
-    """Caption of a set: tokens at most. InternVL-SA-1B-Caption's are about twice as long."""
+    """Maximum tokens of a set's caption. InternVL-SA-1B-Caption's are about twice as long."""
     sampling: dict[str, JobSampling] = msgspec.field(default_factory=dict)
-    """How tokens are chosen, by job; greedy where nothing is said."""
+    """How tokens are chosen, by job. Greedy for jobs that aren't listed."""
     ask_again: int = 2
-    """How often a caption that is plainly unusable is asked again, with other sampling. 0: never."""
+    """How often to ask again for a plainly unusable caption, with other sampling. 0: never."""
     samples: int = 1
-    """Answers to each request: the first as ``sampling`` has it, the others drawn. The one that agrees most
-    with the others is kept, and how far it does. It takes as many times the tokens."""
+    """Answers per request: the first by ``sampling``, the others drawn at random. The one that agrees most
+    with the others is kept, with its agreement. Multiplies the tokens."""
     max_request_mib: int = 1024
-    """Fitted images that are in flight or wait for it, at most, in MiB of this process's memory."""
+    """Maximum MiB of resized images in this process, in flight or waiting."""
     canary: CanaryConfig = CanaryConfig()
-    """Pictures with known truths, of which every engine is asked now and then."""
+    """Pictures with known contents that every engine is asked about from time to time."""
     retry_failed: bool = False
-    """Ask again for captions whose failure an earlier run recorded; without it they stay failures."""
+    """Ask again for captions that failed in an earlier run. Otherwise they stay failures."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -104,12 +105,13 @@ class CaptioningConfig(RequestLimits, frozen=True, kw_only=True, forbid_unknown_
 
     @property
     def lacks_model(self) -> bool:
-        """Whether a model has to be named, and none is. Raises UsageError as ``spec`` does."""
+        """Whether a model has to be named but isn't. Raises UsageError as ``spec`` does."""
         needs_one = not self.server.urls and (self.engine == AUTO or self.spec.needs_model)
         return needs_one and not self.model
 
     def resolved(self) -> Self:
-        """With a model that ships by its folder, or left out where endpoints are given: none serves it."""
+        """The config with the folder of a model that ships with Triptych; without it if endpoints are given,
+        which serve models of their own."""
         if not is_embedded(self.model):
             return self
         model = None if self.server.urls else resolve_model(self.model)
@@ -117,11 +119,11 @@ class CaptioningConfig(RequestLimits, frozen=True, kw_only=True, forbid_unknown_
 
     @property
     def spec(self) -> EngineSpec[Any]:
-        """The engine that is named. Raises UsageError where its module isn't there, or for auto."""
+        """The named engine. Raises UsageError if it can't be imported, or for auto."""
         return engine_spec(self.engine)
 
     def settings_of(self, spec: EngineSpec[Any]) -> Any:
-        """What is set of that engine's own: a ``spec.config``. Raises UsageError where a value can't be."""
+        """The engine's own settings, a ``spec.config``. Raises UsageError for invalid values."""
         if ENGINES.get(spec.name) is spec:
             return getattr(self, spec.name)
         try:
@@ -133,16 +135,16 @@ class CaptioningConfig(RequestLimits, frozen=True, kw_only=True, forbid_unknown_
 
     @property
     def limits(self) -> RequestLimits:
-        """How servers are asked."""
+        """Limits and timeouts of requests."""
         return RequestLimits(**{name: getattr(self, name) for name in RequestLimits.__struct_fields__})
 
     def max_tokens(self, job: Job) -> int:
-        """How many tokens a caption of ``job`` has at most."""
+        """The maximum tokens of a caption of ``job``."""
         own = self.sampling_of(job).max_tokens
         return own or (self.max_tokens_multi if job.is_multi else self.max_tokens_single)
 
     def sampling_of(self, job: Job) -> JobSampling:
-        """How the tokens of ``job``'s captions are chosen."""
+        """The sampling of ``job``."""
         return self.sampling.get(job.name, JobSampling())
 
 

@@ -1,8 +1,8 @@
-"""The seam between what is to be captioned and who runs the model.
+"""The protocol of captioning engines: what runs a model, in this process or on servers.
 
 Comes in: requests with a prompt and JPEGs. Goes out: one completion for each, in the same order. How an
-engine is set, checked and found is an EngineSpec (see engines). Not an engine's job: reading images,
-choosing targets, writing journals (see scheduler).
+engine is configured, checked and found is described by an EngineSpec (see engines). Not an engine's job:
+reading images, choosing targets, writing journals (see scheduler).
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ class Sampling(msgspec.Struct, frozen=True, kw_only=True):
     """How the next token is chosen. The default is greedy."""
 
     temperature: float = 0.0
-    """0: the likeliest token. Higher: flatter chances."""
+    """0: the likeliest token. Higher values flatten the distribution."""
     top_k: int = 1
-    """Among that many likeliest tokens; 1 is greedy whatever else is said."""
+    """Sample from this many of the likeliest tokens. 1 is greedy whatever the other values are."""
     top_p: float = 1.0
-    """Among the likeliest tokens that together have this chance."""
+    """Sample from the likeliest tokens whose probabilities add up to this."""
     repetition_penalty: float = 1.0
-    """Chances of tokens that were there before are divided by it. 1: none."""
+    """Divides the scores of tokens that already occurred. 1: no penalty."""
     seed: int | None = None
-    """Of the random choice; None: the engine's own."""
+    """None: the engine's default."""
 
 
 GREEDY = Sampling()
@@ -43,15 +43,16 @@ class CaptionRequest(msgspec.Struct, frozen=True, kw_only=True):
     max_tokens: int
     sampling: Sampling = GREEDY
     structured: bool = False
-    """The answer is held to the form of ``structured.response_format``. Only of an engine that can."""
+    """Constrain the answer to the JSON schema of ``structured.response_format``, if the engine supports
+    it."""
     top_logprobs: int = 0
-    """So many of the likeliest first tokens are to come with the answer, where the engine can tell them."""
+    """Return the probabilities of this many of the likeliest first tokens, if the engine supports it."""
 
 
 class Completion(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of a request: a text, or a failure that starts with its class and a colon.
+    """The result of a request: a text, or a failure that starts with its class and a colon.
 
-    ``finish_reason`` is ``stop`` where the model ended by itself, ``length`` where max_tokens cut it.
+    ``finish_reason`` is ``stop`` if the model ended the text itself, ``length`` if max_tokens cut it off.
     """
 
     id: str
@@ -62,52 +63,51 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int = 1
     failure: str | None = None
     first_tokens: dict[str, float] = {}
-    """The likeliest first tokens with their probabilities, where they were asked for and are known."""
+    """The probabilities of the likeliest first tokens, if they were requested and are known."""
     endpoint: str = ""
-    """Who answered, by URL; empty for a model in this process."""
+    """The URL of the endpoint that answered. Empty: a model in this process."""
     canary: str = ""
-    """The last canary that it had passed then, by id (see canary.watched_engine)."""
+    """The id of the last canary that the endpoint had passed (see canary.watched_engine)."""
 
 
 class Engine(Protocol):
-    """Something that captions. ``caption`` may be called from ``concurrency`` threads at a time."""
+    """Runs a model. ``caption`` may be called from ``concurrency`` threads at a time."""
 
     @property
     def group_size(self) -> int:
-        """How many requests one call takes. What a group holds may change the rounding of its texts."""
+        """Requests per call. Rounding in a batched model may depend on what else is in the batch."""
 
     @property
     def concurrency(self) -> int:
-        """How many calls at a time keep it busy."""
+        """How many concurrent calls keep it busy."""
 
     @property
     def slots(self) -> int:
-        """How many requests it works on at a time when it is full."""
+        """How many requests it can work on at a time."""
 
     def slot_s(self) -> float:
-        """The integral so far, in seconds, of how many of its slots were taken."""
+        """Slot seconds so far: the number of busy slots, integrated over time."""
 
     @property
     def identity(self) -> Mapping[str, str]:
-        """What it turned out to run (precision, served model): a run folder holds captions of one only."""
+        """What it actually runs, such as precision and served model. Captions of one generation share it."""
 
     def describe(self) -> str:
-        """Half a line for a person: which model, where."""
+        """Which model it runs and where, for a log line."""
 
     def caption(self, requests: Sequence[CaptionRequest]) -> list[Completion]:
-        """One completion a request, in order, sampled as each asks.
+        """One completion per request, in order.
 
-        A request that can't be served is a completion with a failure, one that begins with ``too long:``
-        where fewer tiles may help. Raises SetupError where the
-        engine can serve none any more.
+        A request that can't be served gives a completion with a failure; it begins with ``too long:`` if
+        fewer tiles may help. Raises SetupError if the engine can serve no requests any more.
         """
 
     def close(self) -> None:
-        """Give back what it holds."""
+        """Release its resources."""
 
 
 class BusyMeter:
-    """Measures for an engine how many of its slots are taken over time. Thread-safe."""
+    """Measures how many slots of an engine are busy over time. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -117,7 +117,7 @@ class BusyMeter:
 
     @contextlib.contextmanager
     def slot(self) -> Iterator[None]:
-        """Take a slot until the end of the ``with`` statement."""
+        """Occupy a slot for the duration of a ``with`` block."""
         self.change(+1)
         try:
             yield
@@ -125,13 +125,13 @@ class BusyMeter:
             self.change(-1)
 
     def change(self, by: int) -> None:
-        """So many slots are taken, or free again."""
+        """Occupy ``by`` more slots; free them if negative."""
         with self._lock:
             self._count()
             self._taken += by
 
     def slot_s(self) -> float:
-        """As ``Engine.slot_s``."""
+        """See ``Engine.slot_s``."""
         with self._lock:
             self._count()
             return self._slot_s

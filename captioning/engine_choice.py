@@ -1,8 +1,8 @@
-"""From a config to the engine that it names, or the one that suits this machine.
+"""Chooses, checks and opens the engine that a config names, or the one that suits this machine.
 
-Comes in: a CaptioningConfig, and the engine that a run folder was begun with. Goes out: which engine and
-why; that engine, ready, or in seconds the reason why there can be none. Not its job: what an engine is
-(see engine_table).
+Comes in: a CaptioningConfig, and the engine that a run was begun with. Goes out: the name of an engine and
+why it was chosen; the open engine, or within seconds the reason why it can't be opened. Not its job: the list
+of engines (see engine_table).
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ C = TypeVar("C", bound=CaptioningConfig)
 
 
 def choose_engine(config: C, begun_with: Setting = None) -> tuple[C, str]:
-    """``config`` with an engine in place of auto, and why that one; no reason where it was named.
+    """``config`` with an engine in place of auto, and why it was chosen; no reason if it was named.
 
-    ``begun_with`` is the engine that the run's captions so far were made with: auto goes on with it.
+    ``begun_with`` is the engine that made the run's captions so far: auto stays with it.
     """
     if config.engine != AUTO:
         return config, ""
@@ -52,9 +52,9 @@ def _suitable(config: CaptioningConfig, begun_with: Setting) -> tuple[str, str]:
 
 
 def open_engine(config: CaptioningConfig, logs: Path, say: Callable[[str], None]) -> Engine:
-    """Load, connect or start the chosen engine. Raises SetupError where it can't be had.
+    """Load, connect or start the chosen engine. Raises SetupError if that fails.
 
-    ``logs`` is the folder for the logs of servers that are started, ``say`` takes lines for a person.
+    ``logs`` is the folder for logs of servers that are started; ``say`` gets messages for the user.
     """
     allow_open_files()
     spec = config.spec
@@ -64,11 +64,11 @@ def open_engine(config: CaptioningConfig, logs: Path, say: Callable[[str], None]
 def check_engine(
     config: CaptioningConfig, jobs: Iterable[Job] = (), say: Callable[[str], None] = lambda _: None
 ) -> Mapping[str, str]:
-    """Raise in seconds what ``open_engine`` would raise, and where endpoints would refuse every request of
-    ``jobs``, without loading any weights. ``say`` takes lines on what was found. Returns the engine's
-    identity, where that can be told so.
+    """Raise within seconds, without loading weights, what ``open_engine`` would raise; also if endpoints
+    would refuse every request of ``jobs``. Returns the engine's identity, or nothing if that isn't known yet.
 
-    For a run that has hours of other work to do before it captions, or captions to put aside.
+    For runs that have hours of other work before they caption, or captions to put aside. ``say`` gets
+    messages on what was found.
     """
     spec = config.spec
     if spec.probe is None:
@@ -79,7 +79,7 @@ def check_engine(
 
 
 def check_forms(config: CaptioningConfig, jobs: Iterable[Job]) -> None:
-    """Raise UsageError where one of ``jobs`` wants answers in a form that the engine can't hold them to."""
+    """Raise UsageError if one of ``jobs`` has structured answers, which the engine doesn't support."""
     able = [name for name, spec in ENGINES.items() if spec.holds_form]
     for job in jobs:
         if job.structured and not config.spec.holds_form:

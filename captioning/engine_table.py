@@ -1,7 +1,7 @@
-"""The engines that there are, by name.
+"""The table of engines.
 
-Comes in: what a config calls an engine. Goes out: its EngineSpec. A user's own engine needs no line here:
-``module:object`` names an EngineSpec of any module that Python finds.
+Comes in: the name of an engine in a config. Goes out: its EngineSpec. A user's own engine needs no line here:
+``MODULE:OBJECT`` names an EngineSpec in any module that Python can import.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from triptych.captioning.lmdeploy import spec as lmdeploy_spec
 from triptych.errors import UsageError, did_you_mean
 
 AUTO = "auto"
-"""The first in the table that suits the config and this machine."""
+"""Chooses the first engine in the table that suits the config and this machine."""
 
 ENGINES: dict[str, EngineSpec[Any]] = {
     spec.name: spec for spec in (server_spec.SPEC, lmdeploy_spec.SPEC, transformers_spec.SPEC)
@@ -23,7 +23,7 @@ ENGINES: dict[str, EngineSpec[Any]] = {
 
 
 def engine_spec(name: str) -> EngineSpec[Any]:
-    """The engine called ``name``. Raises UsageError where there is none."""
+    """The engine called ``name``. Raises UsageError if there is none."""
     if name in ENGINES:
         return ENGINES[name]
     if ":" not in name:
@@ -31,7 +31,7 @@ def engine_spec(name: str) -> EngineSpec[Any]:
     module, _, attribute = name.partition(":")
     try:
         found = getattr(importlib.import_module(module), attribute)
-    except (Exception, SystemExit) as error:  # whatever a user's module raises; a script exits
+    except (Exception, SystemExit) as error:  # a user's module may raise anything, and a script may exit
         raise UsageError(
             f"captioning.engine {name} can't be loaded ({type(error).__name__}: {error}); expected"
             " MODULE:OBJECT, an EngineSpec in a module that is installed or in a folder of PYTHONPATH",
@@ -46,7 +46,7 @@ def engine_spec(name: str) -> EngineSpec[Any]:
 
 
 def unknown_engine(name: str) -> UsageError:
-    """That there is no engine of this name."""
+    """The error for an engine that doesn't exist."""
     names = [AUTO, *ENGINES]
     return UsageError(
         f"captioning.engine is {name!r}{did_you_mean(name, names)};"

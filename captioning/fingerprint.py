@@ -1,9 +1,9 @@
-"""What a caption's text depends on, by job.
+"""The settings that a caption's text depends on, by job.
 
-Comes in: a config and its prompts. Goes out: flat settings of a job; captions that were made with other
-ones don't belong together. Servers, time limits, batches in flight, limits and samples are left out on
-purpose: they choose what is captioned and how fast, not what is written. Not its job: which captions a run
-goes on with (see generation_choice).
+Comes in: a config and its prompts. Goes out: flat settings of a job. Captions with different settings are
+never mixed. Servers, timeouts, requests in flight, limits and ``sample`` are left out on purpose: they decide
+what is captioned and how fast, not what is written. Not its job: choosing a generation (see
+generation_choice).
 """
 
 from __future__ import annotations
@@ -22,36 +22,36 @@ from triptych.runs.generations import current_generation
 from triptych.runs.jsonl import sha256_of
 
 DATA_VERSION = 1
-"""Of this package's code. Raise it when the same config would give other captions."""
+"""Raise it when a change of this package makes other captions from the same config."""
 
 MAX_HASHED_BYTES = 64 * 1024 * 1024
 SAMPLES, SAMPLE_BYTES = 32, 64 * 1024
-"""Of a model's file above this, so many places count: reading 150 GB at every start takes too long, and
-training changes every weight a little."""
+"""Larger files of a model are hashed in samples: reading 150 GB at every start takes too long, and training
+changes every weight a little."""
 
-_OWN = ("asks", "sampling", "max_tokens", "prompt", "naming", "structured", "captions_of")
-"""Settings that each job has of its own."""
+_PER_JOB = ("asks", "sampling", "max_tokens", "prompt", "naming", "structured", "captions_of")
+"""Settings that are always listed per job."""
 
 
 def job_settings(
     context: RunContext, config: CaptioningConfig, every_job: Sequence[Job]
 ) -> dict[str, dict[str, Setting]]:
-    """Everything in ``config`` that the text of a caption depends on, by the names of ``context.jobs``.
+    """All settings that the text of a caption depends on, by the names of ``context.jobs``.
 
-    Its engine is a chosen one, not auto. ``every_job``: those whose captions a prompt may build on. Raises
-    SetupError where the model is a folder that can't be read.
+    ``config`` names an engine, not auto. ``every_job`` are all jobs of the run: a prompt may build on
+    captions of any of them. Raises SetupError if the model is a folder that can't be read.
     """
     found = {job.name: engine_settings(config, job) | prompt_settings(context, job) for job in context.jobs}
     for job in context.jobs:
         prompt = context.prompts[job.name]
         if "captions" in prompt.fields:
-            # What its captions say is part of each target's content (see runs.plan).
+            # The captions themselves are part of each target's content (see runs.plan).
             found[job.name]["captions_of"] = job_of_captions(job, prompt, every_job).name
     return found
 
 
 def prompt_settings(context: RunContext, job: Job) -> dict[str, Setting]:
-    """What is asked: that of the settings which filter and export depend on as well."""
+    """The settings of the question. Filter and export depend on them as well."""
     prompt = context.prompts[job.name]
     return {
         "prompt": f"version {prompt.version}, sha256 {prompt.sha256[:16]}",
@@ -63,18 +63,18 @@ def prompt_settings(context: RunContext, job: Job) -> dict[str, Setting]:
 
 
 def stage_settings(run: RunFolder) -> dict[str, Setting]:
-    """The settings of all generations that count, as run.json, card and report show them.
+    """The settings of all current generations, as run.json, card and report show them.
 
-    One by its name where all jobs agree, those of a job with ``_JOB`` after it.
+    A setting that all jobs share has its plain name; otherwise there is one per job, with ``_JOB`` appended.
     """
     found = {job: current_generation(run, job) for job in run.run_file.generations}
-    of_jobs: dict[str, Mapping[str, Setting]] = {
+    by_job: dict[str, Mapping[str, Setting]] = {
         job: {**generation.settings, **generation.engine} for job, generation in found.items() if generation
     }
     merged: dict[str, Setting] = {}
-    for key in dict.fromkeys(key for settings in of_jobs.values() for key in settings):
-        values = {job: settings.get(key) for job, settings in of_jobs.items()}
-        if key not in _OWN and len(set(values.values())) == 1:
+    for key in dict.fromkeys(key for settings in by_job.values() for key in settings):
+        values = {job: settings.get(key) for job, settings in by_job.items()}
+        if key not in _PER_JOB and len(set(values.values())) == 1:
             merged[key] = next(iter(values.values()))
         else:
             merged |= {f"{key}_{job}": value for job, value in values.items()}
@@ -82,7 +82,7 @@ def stage_settings(run: RunFolder) -> dict[str, Setting]:
 
 
 def engine_settings(config: CaptioningConfig, job: Job) -> dict[str, Setting]:
-    """Who answers, what it is shown, and how its answers are drawn. Raises SetupError as above."""
+    """The settings of engine, images and sampling. Raises SetupError as ``job_settings`` does."""
     settings: dict[str, Setting] = {
         "engine": config.engine,
         "model": model_identity(config.model) if config.model else None,
@@ -102,7 +102,7 @@ def engine_settings(config: CaptioningConfig, job: Job) -> dict[str, Setting]:
 
 
 def _sampled(path: Path, size_bytes: int) -> str:
-    """A hash over SAMPLES places of a file, the first and the last among them."""
+    """A hash over SAMPLES parts of a file, from its beginning to its end."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         for number in range(SAMPLES):
@@ -112,9 +112,9 @@ def _sampled(path: Path, size_bytes: int) -> str:
 
 
 def model_identity(model: str) -> str:
-    """A hub id or served name as it is; of a folder its name and a hash over its files.
+    """A hub id or served name unchanged; for a folder, its name and a hash over its files.
 
-    So a folder may move, but when it is trained again its captions aren't mixed with the old ones.
+    So a folder may move, but captions of a retrained model aren't mixed with the old ones.
     """
     folder = Path(model).expanduser()
     if not folder.is_dir():

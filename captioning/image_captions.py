@@ -1,8 +1,7 @@
-"""The captions of a set's images in another job, for prompts that build on them.
+"""The captions of a set's images in another job, for prompts with ``{captions}``.
 
-Comes in: a run, the jobs whose prompts have ``{captions}``. Goes out: the caption of an image, or a refusal
-where there can be none. The captions of all images in sets are in memory, as their records are. Not its job:
-what a prompt does with them (see prompts.fields).
+Comes in: a run and its jobs. Goes out: the caption of an image, or an error if there can't be any. The
+captions of all images in sets are kept in memory. Not its job: filling prompts (see prompts.fields).
 """
 
 from __future__ import annotations
@@ -18,20 +17,20 @@ from triptych.runs.context import RunContext
 
 
 class ImageCaptions:
-    """Captions of images, by the job on sets that asks. Read when a job asks first. Thread-safe."""
+    """Reads a job's captions when a job on sets first asks for one. Thread-safe."""
 
     def __init__(self, context: RunContext, every_job: Sequence[Job]) -> None:
         self._context, self._every_job = context, every_job
-        self._of_job: dict[str, dict[str, str]] = {}
-        self._reading = threading.Lock()
+        self._by_job: dict[str, dict[str, str]] = {}
+        self._lock = threading.Lock()
 
     def __call__(self, job: Job, image: ImageRecord) -> str:
-        """Empty where there is none: it failed, was rejected, or isn't planned."""
-        with self._reading:
-            if job.name not in self._of_job:
+        """The caption of an image for ``job`` on sets; empty if it failed, was rejected or isn't planned."""
+        with self._lock:
+            if job.name not in self._by_job:
                 base = job_of_captions(job, self._context.prompts[job.name], self._every_job)
-                self._of_job[job.name] = self._read(base)
-        return self._of_job[job.name].get(image.key, "")
+                self._by_job[job.name] = self._read(base)
+        return self._by_job[job.name].get(image.key, "")
 
     def _read(self, base: Job) -> dict[str, str]:
         members = self._context.grouped.members
@@ -45,10 +44,8 @@ class ImageCaptions:
 
 
 def job_of_captions(job: Job, prompt: Prompt, every_job: Sequence[Job]) -> Job:
-    """The job on images whose captions the prompt of ``job`` builds on.
-
-    Raises UsageError where there is none.
-    """
+    """The job on images whose captions the prompt of ``job`` builds on. Raises UsageError if there is
+    none."""
     for other in every_job:
         is_meant = other.name == prompt.captions_of if prompt.captions_of else other.language == job.language
         if is_meant and not other.is_multi:
@@ -60,7 +57,8 @@ def job_of_captions(job: Job, prompt: Prompt, every_job: Sequence[Job]) -> Job:
 
 
 def refuse_without_captions(context: RunContext, every_job: Sequence[Job], now: Collection[str]) -> None:
-    """Raise SetupError where a prompt builds on captions of a job that has none, and isn't done ``now``."""
+    """Raise SetupError if a prompt builds on captions of a job that has none and isn't among those done
+    ``now``."""
     for job in context.jobs:
         prompt = context.prompts[job.name]
         if "captions" not in prompt.fields:

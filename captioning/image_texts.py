@@ -1,8 +1,8 @@
-"""What the source says of an image, for prompts that are told it.
+"""The texts that sources have of images, for prompts with ``{text}``.
 
-Comes in: a run, its sources, the field that is asked for (``input.text``). Goes out: the text of an image.
-Of a job on images, the texts of a few shards are in memory; of one on sets, those of all images in sets, as
-their records are. Not its job: what a prompt does with them (see prompts.fields).
+Comes in: a run, its sources, the name of the field (``input.text``). Goes out: the text of an image. A job on
+images keeps the texts of a few shards in memory; a job on sets those of all images in sets. Not its job:
+filling prompts (see prompts.fields).
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ KEPT_SHARDS = 4
 
 
 class ImageTexts:
-    """The texts of images. Thread-safe."""
+    """Reads the texts of images on demand. Thread-safe."""
 
     def __init__(self, context: RunContext, sources: Sequence[Shard]) -> None:
         self._context, self._sources = context, {shard.name: shard for shard in sources}
-        self._of_shards: OrderedDict[str, Texts] = OrderedDict()
+        self._by_shard: OrderedDict[str, Texts] = OrderedDict()
         self._of_members: dict[str, str] | None = None
-        self._reading = threading.Lock()
+        self._lock = threading.Lock()
 
     def __call__(self, job: Job, shard: str, image: ImageRecord) -> str:
-        """Empty where the source says nothing of it."""
-        with self._reading:
+        """The text of an image; empty if there is none."""
+        with self._lock:
             if not job.is_multi:
                 return self._shard(shard).of(image.key)
             if self._of_members is None:
@@ -41,12 +41,12 @@ class ImageTexts:
             return self._of_members.get(image.key, "")
 
     def _shard(self, name: str) -> Texts:
-        if name not in self._of_shards:
-            self._of_shards[name] = Texts(self._sources[name], self._context.text_field)
-            if len(self._of_shards) > KEPT_SHARDS:
-                self._of_shards.popitem(last=False)
-        self._of_shards.move_to_end(name)
-        return self._of_shards[name]
+        if name not in self._by_shard:
+            self._by_shard[name] = Texts(self._sources[name], self._context.text_field)
+            if len(self._by_shard) > KEPT_SHARDS:
+                self._by_shard.popitem(last=False)
+        self._by_shard.move_to_end(name)
+        return self._by_shard[name]
 
     def _read_members(self) -> dict[str, str]:
         keys: dict[str, list[str]] = {}
@@ -60,8 +60,8 @@ class ImageTexts:
         }
 
 
-def refuse_without_field(context: RunContext) -> None:
-    """Raise UsageError where a prompt is told texts, and it isn't said where they are."""
+def refuse_without_text_field(context: RunContext) -> None:
+    """Raise UsageError if a prompt has ``{text}`` and ``input.text`` isn't set."""
     for job in context.jobs:
         if "text" in context.prompts[job.name].fields and not context.text_field:
             raise UsageError(

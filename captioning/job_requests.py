@@ -1,6 +1,6 @@
-"""What a scheduler needs to know of one job: how its requests are made, and which answers are asked again.
+"""How the requests of one job are made, and which answers are asked for again.
 
-Comes in: a run, a config, what makes requests. Goes out: JobRequests. Not its job: asking (see scheduler).
+Comes in: a run, a config, a RequestBuilder. Goes out: JobRequests. Not its job: asking (see scheduler).
 """
 
 from __future__ import annotations
@@ -13,22 +13,16 @@ from triptych.jobs import Job
 from triptych.runs.context import RunContext
 
 
-def answer_check(context: RunContext, job: Job) -> AnswerCheck:
-    """What is of no use as an answer of ``job``."""
-    naming = context.prompts[job.name].naming
-    return AnswerCheck(language=context.language(job), naming=naming, structured=job.structured)
-
-
 def requests_of(
     context: RunContext, config: CaptioningConfig, builder: RequestBuilder, job: Job
 ) -> JobRequests:
-    """Those of ``job``."""
+    """The requests of ``job``."""
     prompt = context.prompts[job.name]
     smaller = builder.with_half_the_tiles()
     return JobRequests(
         request=lambda group, target: builder.request(job, group.shard, target, prompt),
         smaller=lambda group, target: smaller.request(job, group.shard, target, prompt),
-        check=answer_check(context, job),
+        check=AnswerCheck(language=context.language(job), naming=prompt.naming, structured=job.structured),
         ask_again=config.ask_again,
         samples=config.samples,
         max_request_mib=config.max_request_mib,

@@ -1,8 +1,7 @@
-"""Writes what a scheduler finishes into the journals of a run.
+"""Writes finished groups into the journals of a run.
 
-Comes in: batches of finished groups. Goes out: journals in which every caption that was counted is on disk, a
-few commits a second. A few of the journals are open at a time. Not its job: making captions (see scheduler),
-what a journal is (see runs.journal).
+Comes in: batches of finished groups. Goes out: journals, committed a few times a second: a caption is counted
+once it is on disk. Not its job: making captions (see scheduler), the format of a journal (see runs.journal).
 """
 
 from __future__ import annotations
@@ -31,10 +30,11 @@ def write_captions(
     stopping: threading.Event,
     rows_of: RowsOf = lambda finished: finished.rows,
 ) -> None:
-    """Write ``batches`` to their end, or where ``stopping`` is set until the engine's groups are written.
+    """Write all ``batches``.
 
-    ``journal_of`` says where ``rows_of`` a group go; ``on_written`` gets each group when they are on disk.
-    What the engine raises, or ``on_written``, ends the work, after everything that had come back was written.
+    ``rows_of`` a group are written to ``journal_of`` that group; ``on_written`` is called with the group once
+    they are on disk. If the engine or ``on_written`` raises, ``stopping`` is set, the groups that still come
+    back are written, and the exception is raised again.
     """
     with _Journals(journal_of, rows_of) as journals:
         try:
@@ -48,20 +48,20 @@ def write_captions(
                 for batch in batches:
                     journals.write(batch)
             raise
-        except BaseException:  # now: threads are left to themselves
+        except BaseException:  # such as KeyboardInterrupt: don't wait for the threads
             stopping.set()
             raise
 
 
 class _Journals:
-    """The journals that are open. For one thread."""
+    """Keeps the last used journals open. Not thread-safe."""
 
     def __init__(self, journal_of: Callable[[FinishedGroup], Path], rows_of: RowsOf) -> None:
         self._journal_of, self._rows_of = journal_of, rows_of
         self._open: OrderedDict[Path, JournalWriter] = OrderedDict()
 
     def write(self, batch: Sequence[FinishedGroup]) -> None:
-        """Commit, one fsync a journal."""
+        """Commit with one fsync per journal."""
         by_journal: dict[Path, list[msgspec.Struct]] = {}
         for finished in batch:
             by_journal.setdefault(self._journal_of(finished), []).extend(self._rows_of(finished))
@@ -69,7 +69,7 @@ class _Journals:
             self._writer(path).commit(rows)
 
     def _writer(self, path: Path) -> JournalWriter:
-        """Opened where it isn't; the one that was used least recently is closed for it."""
+        """The open journal at ``path``. If too many are open, closes the least recently used one."""
         if path not in self._open:
             if len(self._open) >= MAX_OPEN_JOURNALS:
                 self._open.popitem(last=False)[1].close()

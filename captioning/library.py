@@ -1,8 +1,8 @@
-"""Captions without a run folder: the library's own way in.
+"""Captions from Python without a run folder.
 
-Comes in: images, or sets of them; who runs the model. Goes out: a Caption each, in order; what failed is a
-Caption with its failure. Requests, asking again and checks are those of a run. Not its job: resuming,
-accounting (see triptych.open_run), judging captions (see filtering).
+Comes in: images or sets of images, an engine. Goes out: a Caption for each, in order, with its failure if
+there is no text. Requests, asking again and checks are those of a run. Not its job: resuming, accounting (see
+triptych.open_run), judging captions (see filtering).
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from triptych.captioning.engines.config import ServerConfig, TransformersConfig
 from triptych.captioning.lmdeploy.config import LmdeployConfig
 from triptych.captioning.request_builder import RequestBuilder
 from triptych.captioning.scheduler import JobRequests, Scheduler
-from triptych.captioning.structured import refuse_without_form
+from triptych.captioning.structured import require_structured_answers
 from triptych.captioning.useless_answers import stop_where_useless
 from triptych.errors import UnreadableImageError, UsageError
-from triptych.jobs import SEED_JOBS, Job, named
+from triptych.jobs import SEED_JOBS, Job, select_jobs
 from triptych.languages import Language, language_of
 from triptych.prompts import Prompt, load_prompt, refuse_unusable
 from triptych.records import Caption, ImageRecord, caption_id
-from triptych.runs.image_reader import why_unread
+from triptych.runs.image_reader import image_read_error
 from triptych.runs.plan import Target
 from triptych.sources.image_decoding import upright_size
 from triptych.sources.pixels.to_rgb import to_rgb
@@ -58,22 +58,23 @@ def caption(
 ) -> list[Caption]:
     """One Caption for each of ``images``, in order.
 
-    An image is a path, the bytes of a file, or a picture of Pillow's; for a job on sets it is a sequence of
-    those, in the order in which the model sees them. A Caption's id is that of its job with the paths, or
-    ``#`` and the number in ``images``; its ``failure`` says why where there is no ``text``.
+    An image is a path, the bytes of a file, or a Pillow image; for a job on sets, each of ``images`` is a
+    sequence of those, in the order in which the model sees them. A Caption's id consists of its job and the
+    paths, or ``#`` and the index in ``images``. Without a ``text`` it has a ``failure`` that says why, such
+    as an image that can't be read.
 
     ``engine`` is a name, or the settings of an engine: ``ServerConfig(urls=("http://gpu1:23333/v1",))``.
-    ``model`` is a folder or a hub id, for servers the served name. ``job`` is one of the four that ship, by
-    name, or a Job; ``prompt`` is asked in place of its own. ``config`` has everything else, such as tiles and
-    sampling; ``languages`` those that Triptych doesn't know; ``say`` takes lines for a person.
+    ``model`` is a folder or a hub id, for servers the served name. ``job`` is the name of a job that ships
+    with Triptych, or a Job; ``prompt`` replaces its own. ``config`` has all other settings, such as tiles and
+    sampling; ``languages`` those that Triptych doesn't know; ``say`` gets messages for the user.
 
-    On a CPU, torch works with one thread an operation in all of this process until the captions are there.
-    Raises UsageError for arguments that can't be, and SetupError where the model or its servers can't be had,
-    or can serve no more. An image that can't be read is a failure.
+    On a CPU, this limits torch to one thread per operation, in the whole process, until the captions are
+    made. Raises UsageError for invalid arguments, and SetupError if the model or its servers can't be opened,
+    or fail for good.
     """
     if isinstance(images, str | Path | bytes):
         raise UsageError("caption takes a list of images, found one; write caption([image])")
-    chosen_job = named(SEED_JOBS, [job])[0] if isinstance(job, str) else job
+    chosen_job = select_jobs(SEED_JOBS, [job])[0] if isinstance(job, str) else job
     asked = _prompt(chosen_job, prompt)
     chosen, why = choose_engine(_config(engine, model, config))
     check_forms(chosen, [chosen_job])
@@ -91,7 +92,7 @@ def caption(
         try:
             say(f"captions: {opened.describe()}{f' ({why})' if why else ''}")
             if chosen_job.structured:
-                refuse_without_form(opened, chosen.tile_px)
+                require_structured_answers(opened, chosen.tile_px)
             found = _ask(opened, chosen_job, asked, targets, pictures, chosen, check)
         finally:
             opened.close()
@@ -101,7 +102,7 @@ def caption(
 def _config(
     engine: str | EngineConfig | None, model: str | None, config: CaptioningConfig | None
 ) -> CaptioningConfig:
-    """``config`` with what the other arguments say over it."""
+    """``config`` with the other arguments applied."""
     changes: dict[str, Any] = {} if engine is None else {"engine": engine}
     if engine is not None and not isinstance(engine, str):
         names = [name for name, spec in ENGINES.items() if spec.config is type(engine)]
@@ -122,14 +123,14 @@ def _prompt(job: Job, prompt: str | Prompt | None) -> Prompt:
     asked = Prompt(version=1, text=prompt) if isinstance(prompt, str) else prompt
     refuse_unusable(asked.text, "prompt")
     if asked.fields - {"count"}:
-        raise UsageError("prompt has a field besides {count}, which takes a run folder: leave it out")
+        raise UsageError("prompt has a field besides {count}, which needs a run folder: leave it out")
     if job.structured and asked.naming is None:
         raise UsageError(f"prompt has no naming, by whose label the captions of {job.name} are composed")
     return asked
 
 
 def _target(job: Job, number: int, item: Picture | Sequence[Picture], pictures: dict[str, Picture]) -> Target:
-    """What is to be captioned. Puts its pictures by their keys into ``pictures``."""
+    """The target for one of ``images``. Adds its pictures to ``pictures``, by their keys."""
     members = list(item) if isinstance(item, Sequence) and not isinstance(item, (str, bytes)) else None
     if (members is not None) != job.is_multi or members == []:
         found = "one image" if members is None else f"a sequence of {len(members)}"
@@ -153,7 +154,7 @@ def _ask(
     config: CaptioningConfig,
     check: AnswerCheck,
 ) -> dict[str, Caption]:
-    """By id; what comes twice is asked once."""
+    """Captions by id. Duplicate targets are asked about once."""
     read = _Reading(pictures)
     builder = RequestBuilder(lambda _job, _shard, image: read.bytes_of(image), config)
     unique = {target.id: target for target in targets}.values()
@@ -183,11 +184,11 @@ def _ask(
 
 
 class _Reading:
-    """The bytes of pictures, by key. Thread-safe."""
+    """Reads pictures by key. Thread-safe."""
 
     def __init__(self, pictures: dict[str, Picture]) -> None:
         self._pictures = pictures
-        self._encoding = threading.Lock()  # Pillow reads a file when its pixels are first asked for
+        self._encoding = threading.Lock()  # Pillow images load lazily, which isn't thread-safe
 
     def bytes_of(self, image: ImageRecord) -> bytes:
         picture = self._pictures[image.key]
@@ -197,11 +198,11 @@ class _Reading:
             return Path(picture).read_bytes()
         with self._encoding:
             buffer = io.BytesIO()
-            to_rgb(picture).save(buffer, "TIFF")  # costs no compression
+            to_rgb(picture).save(buffer, "TIFF")  # uncompressed, so fast
             return buffer.getvalue()
 
     def sized(self, target: Target) -> Target:
-        """With the sizes of its images, which decide how they are sent."""
+        """The target with the sizes of its images, which decide how they are resized."""
         return msgspec.structs.replace(target, images=tuple(map(self._sized, target.images)))
 
     def _sized(self, image: ImageRecord) -> ImageRecord:
@@ -210,5 +211,5 @@ class _Reading:
         except UnreadableImageError as error:
             raise UnreadableImageError(f"unreadable image: {image.key}: {error}") from None
         except OSError as error:
-            raise why_unread(error, image.key) from None
+            raise image_read_error(error, image.key) from None
         return msgspec.structs.replace(image, width_px=width_px, height_px=height_px)

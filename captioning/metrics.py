@@ -1,9 +1,9 @@
-"""How captioning goes, in figures that fit in a stage's notes and add up over restarts.
+"""Metrics of captioning, small enough for a stage's notes, which add up over restarts.
 
-Comes in: what each call of an engine took and brought, figures of earlier runs. Goes out: totals, latency
-percentiles from a histogram of fixed size; lines for a person: of the last minute, and of how long what is
-missing will take, which is unknown until this run's own set-up has made captions. Not its job: counting
-captions right (see runs.ledger), storing notes (see stage).
+Comes in: answers and how long they took, metrics of earlier commands. Goes out: totals, latency percentiles
+from a histogram of fixed size; a progress line on the last minute; an estimate of the remaining time, once
+this run has made captions. Not its job: the accounts of captions (see runs.ledger), storing notes (see
+stage).
 """
 
 from __future__ import annotations
@@ -19,21 +19,22 @@ from triptych.captioning.engine import Engine
 from triptych.captioning.regenerate import Answer
 from triptych.errors import SetupError
 from triptych.runs.folder import Setting
-from triptych.runs.heartbeats import EndpointBeat, EngineBeat
+from triptych.runs.heartbeats import EndpointStatus, EngineStatus
 
 STEP = 1.1
-"""Bounds of the histogram's classes: a percentile is at most 10 % above the true one."""
+"""The ratio of neighbouring bucket bounds: a percentile is at most 10 % above the true one."""
 
 SHORTEST_S = 0.001
+"""The bound of bucket 0."""
 
 LINE_OVER_S = 60.0
-"""What the progress line is about: long enough to be steady, short enough to see a change."""
+"""The time that the progress line covers: long enough to be steady, short enough to show a change."""
 
 SAMPLE_EVERY_S = 1.0
 
 
 class JobMetrics(msgspec.Struct, kw_only=True):
-    """Of one job, since its first caption."""
+    """Metrics of one job since its first caption."""
 
     made: int = 0
     failed: int = 0
@@ -41,20 +42,20 @@ class JobMetrics(msgspec.Struct, kw_only=True):
     prompt_tokens: int = 0
     completion_tokens: int = 0
     retried: int = 0
-    """Requests that were sent more than once because of faults."""
+    """Requests that were sent more than once because of errors."""
     asked_again: int = 0
-    """Captions that were asked again because the first answer was of no use."""
+    """Captions that were asked for again because the first answer was unusable."""
     slot_s: float = 0.0
-    """The integral of the engine's taken slots."""
+    """Slot seconds of the engine (see Engine.slot_s)."""
     slots: int = 0
-    """How many it has; those of the last run."""
+    """The engine's slots in the last command."""
     latencies: dict[int, int] = {}
-    """Calls of the engine by class: STEP ** class milliseconds at most."""
+    """A histogram of answers: bucket n has those that took at most STEP ** n milliseconds."""
 
     def count(self, answers: Sequence[Answer], took_s: float) -> None:
-        """A group of answers that took so long, faults and asking again included."""
-        slot = max(0, math.ceil(math.log(max(took_s, SHORTEST_S) / SHORTEST_S, STEP)))
-        self.latencies[slot] = self.latencies.get(slot, 0) + len(answers)
+        """Add a group of answers and the time that it took, retries included."""
+        bucket = max(0, math.ceil(math.log(max(took_s, SHORTEST_S) / SHORTEST_S, STEP)))
+        self.latencies[bucket] = self.latencies.get(bucket, 0) + len(answers)
         for answer in answers:
             completion = answer.completion
             self.prompt_tokens += completion.prompt_tokens
@@ -65,8 +66,8 @@ class JobMetrics(msgspec.Struct, kw_only=True):
             self.failed += completion.failure is not None
 
     def since(self, before: JobMetrics) -> JobMetrics:
-        """What came to it since ``before``, an earlier state of the same."""
-        latencies = {slot: n - before.latencies.get(slot, 0) for slot, n in self.latencies.items()}
+        """The difference to ``before``, an earlier state of the same metrics."""
+        latencies = {bucket: n - before.latencies.get(bucket, 0) for bucket, n in self.latencies.items()}
         counted = {
             name: getattr(self, name) - getattr(before, name)
             for name in self.__struct_fields__
@@ -75,32 +76,32 @@ class JobMetrics(msgspec.Struct, kw_only=True):
         return JobMetrics(**counted, slots=self.slots, latencies={k: n for k, n in latencies.items() if n})
 
     def latency_s(self, share: float) -> float | None:
-        """What ``share`` of all requests took at most; None before the first."""
+        """The latency percentile at ``share`` (0 to 1); None if nothing was counted."""
         total = sum(self.latencies.values())
         seen = 0
-        for slot in sorted(self.latencies):
-            seen += self.latencies[slot]
+        for bucket in sorted(self.latencies):
+            seen += self.latencies[bucket]
             if seen >= share * total:
-                return SHORTEST_S * STEP**slot
+                return SHORTEST_S * STEP**bucket
         return None
 
     @property
     def rate(self) -> float:
-        """Captions a second."""
+        """Captions per second."""
         return self.made / self.seconds if self.seconds else 0.0
 
     @property
     def tokens_per_s(self) -> float:
-        """Completion tokens a second."""
+        """Completion tokens per second."""
         return self.completion_tokens / self.seconds if self.seconds else 0.0
 
     @property
     def busy_share(self) -> float:
-        """Of the engine's slots, how many were taken on average: 0 to 1."""
+        """The share of the engine's slots that were busy on average, 0 to 1."""
         return self.slot_s / (self.slots * self.seconds) if self.slots and self.seconds else 0.0
 
     def line(self) -> str:
-        """Behind a progress line."""
+        """A summary to append to a progress line."""
         percentiles = ", ".join(
             f"p{share * 100:.0f} {seconds:.1f} s"
             for share in (0.5, 0.95, 0.99)
@@ -113,7 +114,7 @@ class JobMetrics(msgspec.Struct, kw_only=True):
 
 
 class LiveMetrics:
-    """Those of a job that is at work. For one thread."""
+    """The metrics of a running job, on top of those of earlier commands. Not thread-safe."""
 
     def __init__(self, before: JobMetrics, engine: Engine) -> None:
         self._now = msgspec.structs.replace(before, latencies=dict(before.latencies), slots=engine.slots)
@@ -124,25 +125,25 @@ class LiveMetrics:
         self._samples: deque[JobMetrics] = deque()
 
     def count(self, answers: Sequence[Answer], took_s: float) -> None:
-        """A group was written."""
+        """Add a group of answers."""
         self._now.count(answers, took_s)
 
     def add(self, other: JobMetrics) -> None:
-        """What another machine has counted of this job."""
+        """Add what a worker of a cluster has counted."""
         now = self._now
         for name in ("made", "failed", "prompt_tokens", "completion_tokens", "retried", "asked_again"):
             setattr(now, name, getattr(now, name) + getattr(other, name))
-        for slot, count in other.latencies.items():
-            now.latencies[slot] = now.latencies.get(slot, 0) + count
+        for bucket, count in other.latencies.items():
+            now.latencies[bucket] = now.latencies.get(bucket, 0) + count
 
     def now(self) -> JobMetrics:
-        """Of all runs of this job."""
+        """Totals up to now."""
         self._now.seconds = self._before_s + time.monotonic() - self._began
         self._now.slot_s = self._before_slot_s + self._engine.slot_s() - self._engine_began_s
         return self._now
 
     def line(self) -> str:
-        """Of the last LINE_OVER_S of this run."""
+        """A progress line on the last LINE_OVER_S."""
         now = self.now()
         if not self._samples or now.seconds - self._samples[-1].seconds >= SAMPLE_EVERY_S:
             self._samples.append(msgspec.structs.replace(now, latencies=dict(now.latencies)))
@@ -151,10 +152,10 @@ class LiveMetrics:
         return now.since(self._samples[0]).line() if len(self._samples) > 1 else now.line()
 
 
-def engine_beat(engine: Engine) -> EngineBeat:
-    """What it has in flight now, for its worker's heartbeat."""
+def engine_status(engine: Engine) -> EngineStatus:
+    """The engine's state for its worker's heartbeat."""
     endpoints = tuple(
-        EndpointBeat(
+        EndpointStatus(
             url=each.url,
             in_flight=each.in_flight,
             slots=each.limit.limit,
@@ -163,13 +164,13 @@ def engine_beat(engine: Engine) -> EngineBeat:
         )
         for each in getattr(engine, "endpoints", ())
     )
-    return EngineBeat(engine.slot_s(), engine.slots, endpoints)
+    return EngineStatus(engine.slot_s(), engine.slots, endpoints)
 
 
 def as_notes(job: str, metrics: JobMetrics) -> dict[str, Setting]:
-    """Flat, for run.json."""
+    """Metrics as flat notes for run.json."""
     tree = msgspec.to_builtins(metrics)
-    tree["latencies"] = " ".join(f"{slot}:{count}" for slot, count in sorted(metrics.latencies.items()))
+    tree["latencies"] = " ".join(f"{bucket}:{count}" for bucket, count in sorted(metrics.latencies.items()))
     tree["seconds"] = round(metrics.seconds, 3)
     tree["slot_s"] = round(metrics.slot_s, 3)
     return {f"{job}.{name}": value for name, value in tree.items() if name != "failed"} | {
@@ -178,10 +179,7 @@ def as_notes(job: str, metrics: JobMetrics) -> dict[str, Setting]:
 
 
 def from_notes(job: str, notes: Mapping[str, Setting]) -> JobMetrics:
-    """What ``as_notes`` made; nothing done where there are no such notes.
-
-    Raises SetupError for notes of another kind.
-    """
+    """Read what ``as_notes`` made. Zeros if there are no notes; raises SetupError if they can't be read."""
     tree: dict[str, object] = {
         name: notes[f"{job}.{name}"]
         for name in JobMetrics.__struct_fields__
@@ -190,20 +188,14 @@ def from_notes(job: str, notes: Mapping[str, Setting]) -> JobMetrics:
     pairs = (pair.partition(":") for pair in str(notes.get(f"{job}.latencies", "")).split())
     tree["failed"] = notes.get(f"{job}.failed_requests", 0)
     try:
-        tree["latencies"] = {int(slot): int(count) for slot, _, count in pairs}
+        tree["latencies"] = {int(bucket): int(count) for bucket, _, count in pairs}
         return msgspec.convert(tree, JobMetrics)
-    except ValueError as error:  # msgspec's ValidationError is one too
-        raise SetupError(f"what run.json notes on the pace of {job} can't be read: {error}") from None
-
-
-def opening_line(engine: Engine, why: str, notes: Mapping[str, Setting], missing: Mapping[str, int]) -> str:
-    """Engine, reason and expected time."""
-    reason = f" ({why})" if why else ""
-    return f"captions: {engine.describe()}{reason}; {expected_time(notes, missing)}"
+    except ValueError as error:  # msgspec.ValidationError is a subclass
+        raise SetupError(f"the notes on the speed of {job} in run.json can't be read: {error}") from None
 
 
 def expected_time(notes: Mapping[str, Setting], missing: Mapping[str, int]) -> str:
-    """How long what each job misses will take, at the rates that ``notes`` have of it."""
+    """The expected time for the ``missing`` captions of each job, at the rates in ``notes``."""
     missing = {job: count for job, count in missing.items() if count}
     rates = {job: rate for job in missing if (rate := from_notes(job, notes).rate)}
     total = sum(missing.values())

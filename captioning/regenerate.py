@@ -1,10 +1,10 @@
-"""Asks an engine, and asks again where the first answer is of no use.
+"""Asks an engine, and asks again if an answer is unusable.
 
-Comes in: requests and an engine. Goes out: an answer each. What is too long for the model is asked once
-more with half its tiles. What is plainly unusable is asked again a few times with another seed and
-livelier sampling, both derived from the request's id, so that a run can be repeated. If none is usable,
-the least bad answer is kept for the filter to judge, of equally bad ones the first. Not its job: faults
-on the way to an endpoint (see server_engine).
+Comes in: requests and an engine. Goes out: one answer per request. A request that is too long for the model
+is sent once more with half its tiles. Unusable answers are asked for again a few times with random sampling,
+whose seed is derived from the request's id, so that a run can be repeated. If no answer is usable, the least
+bad one is kept for the filter to judge, of equally bad ones the first. Not its job: network and server errors
+(see engines.openai_server).
 """
 
 from __future__ import annotations
@@ -20,28 +20,28 @@ from triptych.captioning.engine import CaptionRequest, Completion, Engine, Sampl
 from triptych.captioning.thinking import THINKING_OFF, without_thinking
 
 AGAIN = Sampling(temperature=0.7, top_k=40, repetition_penalty=1.05)
-"""Lively enough to leave a loop or a refusal, tame enough to stay with the picture. Chosen by judgement:
-not yet measured on a real model."""
+"""Random enough to leave a loop or a refusal, but not the picture. Chosen by judgement: not yet measured on a
+real model."""
 
 TOO_LONG = "too long"
 EMPTY = "empty"
-"""How a failure begins."""
+"""Classes of failures."""
 
 Refit = Callable[[CaptionRequest], CaptionRequest | None]
-"""The same request with half its tiles; None where there are no fewer."""
+"""The same request with half its tiles; None if that changes nothing."""
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of a request in the end. Attempts and tokens of ``completion`` are those of all that was sent
-    for it."""
+    """The final answer to a request."""
 
     completion: Completion
+    """With the attempts and tokens of all that was sent for this request."""
     asked_again: tuple[str, ...] = ()
-    """Why, each time, in order."""
+    """The reason for each time it was asked again, in order."""
     samples: int = 1
-    """How many answers it was chosen from."""
+    """The number of answers it was chosen from."""
     agreement: float | None = None
-    """How far it agrees with the others, in [0, 1]; None where there is no other text."""
+    """Its mean similarity to the other samples, in [0, 1]; None if there is no other text."""
 
 
 def ask(
@@ -52,8 +52,8 @@ def ask(
     refit: Refit,
     samples: int = 1,
 ) -> list[Answer]:
-    """One answer a request, in order. Asks again at most ``times`` for a usable text. Of several ``samples``
-    of each the one that agrees most with the others is the answer (see agreement)."""
+    """One answer per request, in order. Asks again at most ``times`` for a usable text. Of several
+    ``samples`` per request, the answer is the one that agrees most with the others (see agreement)."""
     if samples == 1:
         completions = engine.caption(requests)
         return [
@@ -61,7 +61,7 @@ def ask(
             for request, completion in zip(requests, completions, strict=True)
         ]
     by_sample = [[_sample(request, number) for request in requests] for number in range(samples)]
-    if engine.group_size == 1:  # it takes all of them at a time
+    if engine.group_size == 1:  # a server takes all samples at once
         made = iter(engine.caption([each for of_sample in by_sample for each in of_sample]))
         answered = [[next(made) for _ in of_sample] for of_sample in by_sample]
     else:
@@ -77,8 +77,7 @@ def ask(
 
 
 def _most_agreed(request: CaptionRequest, answers: Sequence[Answer], check: AnswerCheck) -> Answer:
-    """Of usable texts, or where none is of all, the one most like the others, of equals the first. Its
-    tokens and attempts are those of all together."""
+    """The usable text most similar to the others; of all texts if none is usable; of equals the first."""
 
     def is_usable(completion: Completion) -> bool:
         text, ended = completion.text, completion.finish_reason
@@ -86,14 +85,14 @@ def _most_agreed(request: CaptionRequest, answers: Sequence[Answer], check: Answ
 
     texts = [each.completion for each in answers if each.completion.failure is None]
     texts = list(filter(is_usable, texts)) or texts
-    alike = agreements([each.text for each in texts])
-    best = texts[alike.index(max(alike))] if texts else answers[0].completion
+    similarity = agreements([each.text for each in texts])
+    best = texts[similarity.index(max(similarity))] if texts else answers[0].completion
     best = msgspec.structs.replace(best, id=request.id)
     return Answer(
         completion=_with_costs(best, [each.completion for each in answers]),
         asked_again=tuple(why for each in answers for why in each.asked_again),
         samples=len(answers),
-        agreement=round(max(alike), 4) if len(texts) > 1 else None,
+        agreement=round(max(similarity), 4) if len(texts) > 1 else None,
     )
 
 
@@ -106,8 +105,8 @@ def _of_sample(refit: Refit, request: CaptionRequest, number: int) -> Refit:
 
 
 def _sample(request: CaptionRequest, number: int) -> CaptionRequest:
-    """The first one as it is; others drawn, with a seed each. Their ids are their own, so that one that is
-    asked again is not asked as another was."""
+    """The request of a sample: the first unchanged, the others drawn with their own seeds. They have their
+    own ids, because the seeds for asking again are derived from those."""
     if number == 0:
         return request
     drawn = AGAIN if request.sampling.temperature == 0 else request.sampling
@@ -139,7 +138,7 @@ def _settle(
 
 
 def _with_costs(best: Completion, tried: Sequence[Completion]) -> Completion:
-    """With what all that was tried has taken."""
+    """``best`` with the tokens and attempts of all."""
     return msgspec.structs.replace(
         best,
         prompt_tokens=sum(each.prompt_tokens for each in tried),
@@ -149,7 +148,7 @@ def _with_costs(best: Completion, tried: Sequence[Completion]) -> Completion:
 
 
 def _best(tried: Sequence[Completion], check: AnswerCheck, image_count: int) -> Completion:
-    """Usable before cut, loop, ... and a text before a failure; of equals the first."""
+    """The least bad text; of equals the first. The last failure if there is no text."""
 
     def badness(completion: Completion) -> int:
         defect = check.defect(completion.text, completion.finish_reason, image_count)
@@ -160,8 +159,7 @@ def _best(tried: Sequence[Completion], check: AnswerCheck, image_count: int) -> 
 
 
 def _as_caption(completion: Completion, check: AnswerCheck, image_count: int) -> Completion:
-    """With the text that is written down. An answer without a text, or not in the form it was asked in, is a
-    failure."""
+    """The completion with the final text. An answer without text, or not in its form, becomes a failure."""
     if completion.failure is not None:
         return completion
     text = check.text_of(completion.text, image_count)
@@ -182,6 +180,7 @@ def _is_visible(text: str) -> bool:
 
 
 def _vary(request: CaptionRequest, number: int) -> CaptionRequest:
+    """The request of the ``number``-th time of asking again."""
     sampling = msgspec.structs.replace(AGAIN, seed=_seed(f"{request.id}\0{number}"))
     return msgspec.structs.replace(request, sampling=sampling)
 

@@ -1,7 +1,7 @@
-"""From a target to a request: its images read, checked, decoded once and resized to what is sent.
+"""Builds the request for a target: reads its images, checks and decodes them, and resizes them.
 
 Comes in: a target of the plan. Goes out: a request with JPEGs, or the reason why there can't be one.
-Thread-safe. Not its job: who captions it.
+Thread-safe. Not its job: asking (see scheduler).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import msgspec
 
 from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.engine import CaptionRequest
-from triptych.captioning.structured import asked_text
+from triptych.captioning.structured import prompt_with_form
 from triptych.captioning.tiling import (
     bounded_size,
     draft_side_px,
@@ -28,22 +28,21 @@ from triptych.errors import UnreadableImageError
 from triptych.executors.processes import core_count
 from triptych.jobs import Job
 from triptych.prompts import Prompt
-from triptych.prompts.fields import filled
+from triptych.prompts.fields import fill_fields
 from triptych.records import ImageRecord
 from triptych.runs.image_reader import Read, read_unchanged
 from triptych.runs.plan import Target
 from triptych.sources.image_decoding import decode_rgb
 
 CaptionOf = Callable[[Job, ImageRecord], str]
-"""The caption of an image that the prompt of a job on sets builds on; empty where none was kept."""
-
+"""The caption of an image, for the prompt of a job on sets. Empty: none was kept."""
 
 TextOf = Callable[[Job, str, ImageRecord], str]
-"""What the source says of an image that is filed under a shard; empty where it says nothing."""
+"""The text that the source has of an image of a shard. Empty: there is none."""
 
 
 class RequestBuilder:
-    """Makes requests of images that ``read`` gives."""
+    """Builds requests from images that ``read`` returns."""
 
     def __init__(
         self,
@@ -52,15 +51,14 @@ class RequestBuilder:
         caption_of: CaptionOf | None = None,
         text_of: TextOf | None = None,
     ) -> None:
-        """``caption_of`` and ``text_of`` give what prompts are told; None where none is."""
-        self._bytes_of = read
+        """``caption_of`` and ``text_of`` fill the fields of prompts that have them."""
+        self._read = read
         self._config = config
         self._caption_of, self._text_of = caption_of, text_of
-        # More decoded pictures at a time than cores would cost memory and gain nothing.
-        self._decoding = threading.BoundedSemaphore(core_count())
+        self._decoding = threading.BoundedSemaphore(core_count())  # more would cost memory and gain nothing
 
     def with_half_the_tiles(self) -> RequestBuilder:
-        """One that sends the same images in half as many tiles or pixels."""
+        """A builder that sends the same images with half as many tiles or pixels."""
         other = copy.copy(self)
         other._config = msgspec.structs.replace(
             self._config,
@@ -70,36 +68,36 @@ class RequestBuilder:
         return other
 
     def request(self, job: Job, shard: str, target: Target, prompt: Prompt) -> CaptionRequest:
-        """The request for ``target``, filed under ``shard``.
+        """The request for a target of ``shard``.
 
-        Raises UnreadableImageError, with a failure's class and reason, where an image can't be read
-        any more or is not the one that was grouped.
+        Raises UnreadableImageError, with a failure's class and reason, if an image can't be read or isn't the
+        one that was grouped.
         """
         count = len(target.images)
         return CaptionRequest(
             id=target.id,
-            prompt=self._words(job, shard, target, prompt),
+            prompt=self._prompt_text(job, shard, target, prompt),
             images=tuple(self._jpeg(job, shard, image, self._size(image, count)) for image in target.images),
             max_tokens=self._config.max_tokens(job),
             sampling=self._config.sampling_of(job).of_request(target.id),
             structured=job.structured,
         )
 
-    def _words(self, job: Job, shard: str, target: Target, prompt: Prompt) -> str:
-        """What is asked: the prompt with its fields filled in."""
+    def _prompt_text(self, job: Job, shard: str, target: Target, prompt: Prompt) -> str:
+        """The prompt with its fields filled in."""
         count = len(target.images)
-        words = asked_text(prompt, count) if job.structured else prompt.text
+        template = prompt_with_form(prompt, count) if job.structured else prompt.text
         if not prompt.fields:
-            return words
+            return template
         captions = texts = [""] * count
         if "captions" in prompt.fields and self._caption_of is not None:
             captions = [self._caption_of(job, image) for image in target.images]
         if "text" in prompt.fields and self._text_of is not None:
             texts = [self._text_of(job, shard, image) for image in target.images]
-        return filled(words, count=count, texts=texts, captions=captions)
+        return fill_fields(template, count=count, texts=texts, captions=captions)
 
     def _size(self, image: ImageRecord, image_count: int) -> tuple[int, int]:
-        """The width and height at which an image of ``image_count`` is sent."""
+        """The width and height at which one of ``image_count`` images is sent."""
         config = self._config
         if not config.tile_fit:
             side_px = side_per_image(config.max_side_px, image_count)
@@ -109,7 +107,7 @@ class RequestBuilder:
 
     def _jpeg(self, job: Job, shard: str, image: ImageRecord, size: tuple[int, int]) -> bytes:
         with self._decoding:
-            content = read_unchanged(self._bytes_of, job, shard, image)
+            content = read_unchanged(self._read, job, shard, image)
             try:
                 picture, _, _ = decode_rgb(content, draft_side_px(size))
             except UnreadableImageError as error:

@@ -1,14 +1,14 @@
-"""How a job's next tokens are chosen, as a user sets it.
+"""The sampling settings of a job.
 
-Comes in: a table such as ``[captioning.sampling.single_en]``. Goes out: one checked, frozen JobSampling,
-and the Sampling of each of its requests. What an engine would ignore or bend is refused here, because a
-setting that does nothing is worse than none. Not its job: choosing (see engines).
+Comes in: a table such as ``[captioning.sampling.single_en]``. Goes out: one validated, frozen JobSampling,
+and the Sampling of each of its requests. Values that an engine would ignore or change are refused, because a
+setting without effect is worse than none. Not its job: sampling (see engines).
 
-What lmdeploy 0.18 does, from its source: its server always samples, so that top_k 1 is what makes it
-greedy, and a repetition penalty counts in greedy search too (its Python pipeline resets it there); a
-penalty of 0 or less silently becomes 1; TurboMind fails on a top_k above 1024; a temperature above 2 is an
-error; a seed without sampling does nothing. Its PyTorch engine and Triptych's transformers engine penalise
-tokens of the caption so far, TurboMind those of the prompt too.
+What lmdeploy 0.18 does, from its source: its server always samples, so top_k 1 makes it greedy, and a
+repetition penalty applies to greedy search too (its Python pipeline resets it there); a penalty of 0 or less
+silently becomes 1; TurboMind fails on a top_k above 1024; a temperature above 2 is an error; a seed without
+sampling does nothing. Its PyTorch engine and Triptych's transformers engine penalise tokens of the caption so
+far, TurboMind those of the prompt too.
 """
 
 from __future__ import annotations
@@ -21,27 +21,27 @@ from triptych.captioning.engine import Sampling
 from triptych.errors import UsageError
 
 DEFAULT_TOP_K = 50
-"""Where a temperature is given without top_k: the default of lmdeploy and of transformers."""
+"""With a temperature and no top_k: the default of lmdeploy and transformers."""
 
 MAX_TOP_K = 1024
 MAX_TEMPERATURE = 2.0
 
 
 class JobSampling(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Greedy by default. Raises UsageError where a value can't be, or would do nothing."""
+    """Greedy by default. Raises UsageError for values that are invalid or would have no effect."""
 
     temperature: float = 0.0
-    """0: the likeliest token, always. Up to 2: flatter chances."""
+    """0: always the likeliest token. Up to 2: the higher, the flatter the distribution."""
     top_k: int | None = None
-    """Among that many likeliest tokens; 0: all. None: 50 where a temperature is given."""
+    """Sample from this many of the likeliest tokens. 0: all. None: 50 if a temperature is given."""
     top_p: float = 1.0
-    """Among the likeliest tokens that together have this chance."""
+    """Sample from the likeliest tokens whose probabilities add up to this."""
     repetition_penalty: float = 1.0
-    """Divides the chances of tokens that the caption has already. 1: none; 1.05 is much."""
+    """Divides the scores of tokens that the caption already has. 1: no penalty; 1.05 is strong."""
     seed: int | None = None
-    """Of the random choice; each request draws with one of its own made from it. None: 0."""
+    """Each request's own seed is derived from this one. None: 0."""
     max_tokens: int | None = None
-    """Tokens at most; None: captioning.max_tokens_single or max_tokens_multi."""
+    """Maximum tokens. None: captioning.max_tokens_single or max_tokens_multi."""
 
     def __post_init__(self) -> None:
         self._check(0 <= self.temperature <= MAX_TEMPERATURE, "temperature", "0 to 2")
@@ -63,7 +63,7 @@ class JobSampling(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             self._check(self.seed is None, "seed", why)
 
     def of_request(self, request_id: str) -> Sampling:
-        """The sampling of one request: always the same, and with another seed than any other's."""
+        """The sampling of one request, with a seed derived from its id."""
         if self.temperature == 0:
             return Sampling(repetition_penalty=self.repetition_penalty)
         digest = hashlib.blake2b(f"{self.seed or 0} {request_id}".encode(), digest_size=4).digest()
@@ -76,7 +76,7 @@ class JobSampling(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         )
 
     def words(self) -> str:
-        """As the run folder keeps it, without max_tokens."""
+        """A description for the run folder, without max_tokens."""
         given = [f"repetition_penalty {self.repetition_penalty:g}"] if self.repetition_penalty != 1 else []
         if self.temperature == 0:
             return ", ".join(["greedy", *given])

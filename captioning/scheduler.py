@@ -1,10 +1,10 @@
-"""Keeps an engine busy with the groups of a job, and gives the captions back as they are finished.
+"""Keeps an engine busy with the groups of a job, and yields the captions as they are finished.
 
-Comes in: groups, how their requests are made, an engine. Goes out: finished groups, those of a tenth of a
-second together. Each thread takes a group, makes its requests, has them answered, and takes the next. As many
-groups are with the engine as it wants, and a few more are being decoded ahead; requests in memory are bounded
-in bytes. Where it is stopped, groups with the engine are finished, those that only wait are dropped. Not its
-job: which groups, writing captions (see journals).
+Comes in: groups, how their requests are made, an engine. Goes out: batches of finished groups, ten a second
+at most. Each thread takes a group, builds its requests, asks the engine, and takes the next group. A few
+groups are decoded ahead of the engine; the bytes of requests in memory are bounded. When it is stopped,
+groups that the engine has are finished and waiting ones are dropped. Not its job: choosing groups, writing
+captions (see journals).
 """
 
 from __future__ import annotations
@@ -28,46 +28,47 @@ from triptych.records import Caption
 from triptych.runs.plan import Target
 
 MAX_GROUPS_AHEAD = 8
-"""Groups that are read and decoded while the engine works, at most; not more than there are cores."""
+"""The most groups that are decoded ahead of the engine. Also limited by the number of cores."""
 
 BATCH_EVERY_S = 0.1
-"""Finished groups are gathered for so long, then written with one fsync a journal. What a crash loses besides
-what was in flight is at most that. A commit of 13 rows took 1 ms here, 20 ms at the 95th percentile (100
-commits, shared disk and machine); requests go on meanwhile."""
+"""Finished groups are collected for this long and then written with one fsync per journal: a crash loses at
+most these, besides what was in flight. A commit of 13 rows took 1 ms here, 20 ms at the 95th percentile (100
+commits, shared disk and machine)."""
 
 POLL_EVERY_S = 0.2
-"""How soon an interruption is noticed while nothing comes back."""
+"""How soon an interruption is noticed while no answers come."""
 
 
 class JobRequests(msgspec.Struct, frozen=True, kw_only=True):
-    """How the requests of a job are made and answered; called from several threads."""
+    """How the requests of a job are made and answered. Called from several threads."""
 
     request: Callable[[Group, Target], CaptionRequest]
-    """Where it raises UnreadableImageError, that is recorded as the target's failure."""
+    """If it raises UnreadableImageError, that is recorded as the target's failure."""
     smaller: Callable[[Group, Target], CaptionRequest]
-    """The same with half the tiles."""
+    """The same request with half the tiles."""
     check: AnswerCheck
-    """Which answers are asked again."""
+    """Decides which answers are asked for again."""
     ask_again: int = 0
+    """How many times."""
     samples: int = 1
-    """Answers to each request, of which one is kept."""
+    """Answers per request, of which one is kept."""
     max_request_mib: int = 1024
 
 
 class FinishedGroup(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of a group."""
+    """A group with its captions."""
 
     group: Group
     rows: list[Caption]
-    """Of those targets that were missing."""
+    """Captions of the targets that missed one."""
     answers: list[Answer]
-    """Of all targets that could be asked."""
+    """Answers on all targets whose images could be read."""
     took_s: float
     """From the engine's first request to its last answer."""
 
 
 class Scheduler:
-    """Threads, each with one group at a time."""
+    """A pool of threads, each of which works on one group at a time."""
 
     def __init__(
         self,
@@ -77,27 +78,27 @@ class Scheduler:
         stopping: threading.Event,
         slots: threading.Semaphore | None = None,
     ) -> None:
-        """When ``stopping`` is set, no further group is given to the engine. ``slots`` are the engine's,
-        where it works for other schedulers too."""
+        """When ``stopping`` is set, the engine gets no further group. ``slots`` are shared by all schedulers
+        that use this engine; None: this is the only one."""
         self._groups = groups
         self._requests = requests
         self._engine = engine
         self._stopping = stopping
         self._next_group = threading.Lock()
         self._slots = slots or threading.BoundedSemaphore(engine.concurrency)
-        self._making = threading.BoundedSemaphore(core_count())
+        self._building = threading.BoundedSemaphore(core_count())
         self._memory = threading.Condition()
         self._held_bytes = 0
         self._max_bytes = requests.max_request_mib * 2**20
         self._finished: queue.SimpleQueue[FinishedGroup | None] = queue.SimpleQueue()
-        """None for each thread that has ended."""
+        """A thread that ends puts None."""
         self._running_threads = 0
         self._error: BaseException | None = None
 
     def finished(self) -> Iterator[list[FinishedGroup]]:
-        """Start, and give finished groups in batches until all threads have ended.
+        """Start the threads and yield finished groups in batches.
 
-        What a thread raised ends all of them, and is raised after the last batch.
+        An exception in one thread stops all of them, and is raised after the last batch.
         """
         ahead = min(core_count(), MAX_GROUPS_AHEAD)
         for number in range(self._engine.concurrency + ahead):
@@ -109,7 +110,7 @@ class Scheduler:
             raise self._error
 
     def _next_batch(self) -> list[FinishedGroup]:
-        """Waits for one group, and for what follows within BATCH_EVERY_S. Empty at the end."""
+        """Wait for a group, and for those that follow within BATCH_EVERY_S. Empty when all is done."""
         batch: list[FinishedGroup] = []
         until: float | None = None
         while self._running_threads:
@@ -128,7 +129,7 @@ class Scheduler:
         return batch
 
     def _work(self) -> None:
-        """A thread's."""
+        """Caption groups until there are no more, or a thread has failed."""
         try:
             while not self._stopping.is_set():
                 with self._next_group:
@@ -145,7 +146,7 @@ class Scheduler:
             self._finished.put(None)
 
     def _caption(self, group: Group) -> FinishedGroup | None:
-        """None where the work was stopped before the engine had the group."""
+        """None if work was stopped before the engine got the group."""
         with self._requests_of(group) as (requests, unreadable), self._slots:
             if self._stopping.is_set():
                 return None
@@ -159,10 +160,10 @@ class Scheduler:
 
     @contextlib.contextmanager
     def _requests_of(self, group: Group) -> Iterator[tuple[list[CaptionRequest], list[Answer]]]:
-        """Those of ``_make_requests``, made while less than ``max_request_mib`` are in memory. As many groups
-        are made at a time as there are cores: by so many the bound may be exceeded.
+        """What ``_make_requests`` returns, once less than ``max_request_mib`` are in memory. The bound may be
+        exceeded by as many groups as there are cores.
         """
-        with self._making:
+        with self._building:
             with self._memory:
                 while self._held_bytes >= self._max_bytes and not self._stopping.is_set():
                     self._memory.wait(POLL_EVERY_S)
@@ -178,7 +179,7 @@ class Scheduler:
                 self._memory.notify_all()
 
     def _make_requests(self, group: Group) -> tuple[list[CaptionRequest], list[Answer]]:
-        """The requests, and the failures of those that can't be made."""
+        """The requests, and failures for images that can't be read."""
         requests: list[CaptionRequest] = []
         unreadable: list[Answer] = []
         for target in group.targets:
@@ -196,13 +197,13 @@ class Scheduler:
             smaller = self._requests.smaller(group, targets[request.id])
             return smaller if smaller.images != request.images else None
 
-        how = self._requests
-        return ask(self._engine, requests, how.check, how.ask_again, refit, how.samples)
+        job = self._requests
+        return ask(self._engine, requests, job.check, job.ask_again, refit, job.samples)
 
 
 def _row(job: str, answer: Answer, contents: Mapping[str, str]) -> Caption:
-    """Whitespace around a text, what has no width in it, and the rest of a character of which ``max_tokens``
-    left some bytes (U+FFFD) is not what the model said."""
+    """The journal row of an answer. Strips whitespace and invisible characters, and the replacement character
+    (U+FFFD) where ``max_tokens`` cut a text within a character."""
     completion = answer.completion
     text = without_invisible(completion.text).strip()
     if completion.finish_reason == "length":

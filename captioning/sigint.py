@@ -1,7 +1,7 @@
-"""Ctrl-C while captions are made: once to finish what is in flight, twice to stop now.
+"""Ctrl-C while captions are made: once to finish what is in flight, twice to stop at once.
 
-Comes in: SIGINT. Goes out: an event the first time, KeyboardInterrupt the second; so a commit that is
-under way is never torn by the first. Not its job: what is finished (see scheduler).
+Comes in: SIGINT. Goes out: an event the first time, so that no commit is interrupted; KeyboardInterrupt the
+second time. Not its job: finishing what is in flight (see scheduler).
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Self
 
 NOTE = "\ninterrupted: finishing what is in flight; once more to stop now\n"
 
 
 class Interrupts:
-    """``stopping`` is set by the first SIGINT. Only in the main thread; elsewhere it does nothing."""
+    """Sets ``stopping`` on the first SIGINT. Does nothing outside the main thread."""
 
     def __init__(self) -> None:
         self.stopping = threading.Event()
@@ -28,9 +28,7 @@ class Interrupts:
             self._before = signal.signal(signal.SIGINT, self._on_signal)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if self._before is not None:
             signal.signal(signal.SIGINT, self._before)
         if self.was_interrupted and error is None:
@@ -41,4 +39,4 @@ class Interrupts:
             raise KeyboardInterrupt
         self.was_interrupted = True
         self.stopping.set()
-        os.write(2, NOTE.encode())  # print isn't safe here: the signal may have come in the middle of one
+        os.write(2, NOTE.encode())  # the signal may have interrupted a print, which isn't reentrant

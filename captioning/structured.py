@@ -1,8 +1,8 @@
-"""Answers about sets that are held to a form: one text an image, and what the images share.
+"""Structured answers about sets: JSON with one text per image, and what the images share.
 
-Comes in: how many images a set has, an answer, the naming contract of its prompt. Goes out: the form as a
-JSON schema and in words, and the paragraph that an answer is composed into. So each image has its part, in
-order, whatever the model does. Not its job: holding the model to the form, which its server does.
+Comes in: the size of a set, an answer, the naming contract of the prompt. Goes out: the form as a JSON schema
+and as text for the prompt, and the caption composed from an answer. So each image has its part, in order. Not
+its job: constraining the model to the form, which its server does.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from triptych.languages import Language
 from triptych.prompts import Naming, Prompt
 
 FORM_TOKENS = 8
-"""Of an answer by which a server shows whether it holds to the form: the first of them says it."""
+"""Tokens of the answer that tests a server: its first one shows whether it keeps to the form."""
 
 
 class _Answer(msgspec.Struct, forbid_unknown_fields=True):
@@ -27,9 +27,10 @@ class _Answer(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def response_format(image_count: int) -> dict[str, Any]:
-    """The form, as OpenAI-compatible servers take it. Images come first: what they share follows from them.
+    """The form, as OpenAI-compatible servers take it. Images come first, so that ``shared`` follows from
+    them.
 
-    Without bounds on texts: not every server's decoder knows them, and an empty text is found afterwards.
+    Texts have no bounds: not every server's decoder knows them, and empty texts are found later.
     """
     texts = {"type": "array", "items": {"type": "string"}, "minItems": image_count, "maxItems": image_count}
     schema = {
@@ -41,21 +42,21 @@ def response_format(image_count: int) -> dict[str, Any]:
     return {"type": "json_schema", "json_schema": {"name": "caption", "schema": schema, "strict": True}}
 
 
-def asked_text(prompt: Prompt, image_count: int) -> str:
-    """A prompt with the form behind it, in no language: so the model knows what it is going to be held to."""
+def prompt_with_form(prompt: Prompt, image_count: int) -> str:
+    """A prompt followed by a sketch of the form, so that the model knows what it is constrained to."""
     assert prompt.naming is not None
     names = [_label(prompt.naming, number) for number in range(1, image_count + 1)]
     form = msgspec.json.encode({"images": [f"{name}: ..." for name in names], "shared": "..."})
     return f"{prompt.text}\nJSON: {form.decode()}"
 
 
-def refuse_without_form(engine: Engine, tile_px: int) -> None:
-    """Ask for one short answer, and raise SetupError where it isn't held to the form."""
+def require_structured_answers(engine: Engine, tile_px: int) -> None:
+    """Ask for one short answer, and raise SetupError if the engine doesn't keep to the form."""
     naming = Naming(label="Image-{number}", pattern=r"Image-\d+")
     picture = trial_jpeg(tile_px)
     request = CaptionRequest(
         id="form",
-        prompt=asked_text(Prompt(version=1, text="Describe the images.", naming=naming), 2),
+        prompt=prompt_with_form(Prompt(version=1, text="Describe the images.", naming=naming), 2),
         images=(picture, picture),
         max_tokens=FORM_TOKENS,
         structured=True,
@@ -70,7 +71,7 @@ def refuse_without_form(engine: Engine, tile_px: int) -> None:
 
 
 def compose(answer: str, naming: Naming, language: Language, image_count: int) -> str | None:
-    """The paragraph: each image's name and text, then what they share. None where it isn't in the form.
+    """The caption: each image's name and text, then what they share. None if the answer isn't in the form.
 
     >>> naming = Naming(label="Image-{number}", pattern=r"Image-\\d+")
     >>> compose('{"images": ["A cat.", "A dog."], "shared": "Both sit."}', naming, Language(code="en"), 2)
@@ -80,18 +81,17 @@ def compose(answer: str, naming: Naming, language: Language, image_count: int) -
         found = msgspec.json.decode(answer.strip(), type=_Answer)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
-    texts = [_text(naming, number, text) for number, text in enumerate(found.images, 1)]
+    labels = [_label(naming, number) for number in range(1, len(found.images) + 1)]
+    # without the label, if the model repeated it
+    texts = [
+        _one_line(text).removeprefix(label).lstrip(" :\uff1a")
+        for label, text in zip(labels, found.images, strict=True)
+    ]
     if len(texts) != image_count or not all(texts):
         return None
     space = " " if language.unit == "word" else ""
-    parts = [f"{_label(naming, number)}:{space}{text}" for number, text in enumerate(texts, 1)]
-    return space.join([*parts, *([shared] if (shared := _one_line(found.shared)) else [])])
-
-
-def _text(naming: Naming, number: int, text: str) -> str:
-    """One image's text, without its name where the model wrote that too."""
-    text = _one_line(text)
-    return text.removeprefix(_label(naming, number)).lstrip(" :\uff1a")
+    parts = [f"{label}:{space}{text}" for label, text in zip(labels, texts, strict=True)]
+    return space.join(filter(None, [*parts, _one_line(found.shared)]))
 
 
 def _one_line(text: str) -> str:

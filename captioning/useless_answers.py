@@ -1,11 +1,11 @@
-"""Stops a job whose answers are of no use, before hours are spent on it, and lets them be asked again.
+"""Stops a job whose answers are useless, before hours are spent on it.
 
-Comes in: groups as they are finished, how answers are checked. Goes out: the same groups. What failed is held
-back until a caption comes. Where none does, it may be the endpoint, which turned bad after thousands of good
-answers, or a folder of pictures that it doesn't like: what is written lets the same command ask again, and go
-on where they fail again. Until a job has its first caption, texts that nobody would want are held
-back too; where none comes, they are written as failures. Answers to a check's questions likewise. Not its
-job: faults of single answers (see regenerate).
+Comes in: finished groups, how answers are checked. Goes out: the same groups. Failures are held back until
+the next caption comes. If none comes, the endpoint may have broken after thousands of good answers, or it may
+refuse a whole folder of images: the failures are then written such that the same command asks for them again,
+and continues if they fail again. Until a job has its first caption, useless texts are held back too; if none
+comes, they are written as failures. Checks are treated alike. Not its job: faults of single answers (see
+regenerate).
 """
 
 from __future__ import annotations
@@ -16,23 +16,21 @@ from collections.abc import Iterator, Set
 import msgspec
 
 from triptych.captioning.answer_check import USELESS, AnswerCheck
-from triptych.captioning.backlog import is_of_image, to_ask_again
+from triptych.captioning.backlog import as_retryable, is_of_image
 from triptych.captioning.scheduler import FinishedGroup
 from triptych.errors import SetupError
 from triptych.records import Caption
 
-ENOUGH = 20
-"""So many answers without a usable one between, and at least as many as are asked for at a time: the fault
-isn't theirs. Fewer could be refusals that came fast, while captions of the others are on their way."""
+MIN_USELESS = 20
+"""A job is stopped after this many useless answers in a row, and at least as many as are in flight: refusals
+come back fast, and may overtake the captions of other images."""
 
 
 class Streak:
-    """The answers of a job since the last usable one, of all units of it that an engine is given.
-
-    Where it ``has_captions`` any text is usable.
-    """
+    """The useless answers since a job's last usable one, over all of its units on one engine."""
 
     def __init__(self, *, has_captions: bool = True) -> None:
+        """Once a job ``has_captions``, any text is usable."""
         self.has_captions = has_captions
         self.useless, self.last = 0, ""
 
@@ -49,61 +47,55 @@ def stop_where_useless(
     failed_before: Set[str] = frozenset(),
     stage: str = "captions",
 ) -> Iterator[list[FinishedGroup]]:
-    """``batches`` of a job, of which ``at_a_time`` are asked for together. Without a ``check`` any text is
-    usable.
+    """Pass on ``batches`` of a job that has ``at_a_time`` requests in flight.
 
-    What ``failed_before``, by id, and fails again beside captions of others, doesn't count and isn't held.
-    Raises SetupError, in the name of a ``stage``, at ENOUGH answers of which none is; at the end of a job
-    where not one was, unless this is a part of it.
+    Without ``check`` any text is usable. Ids that ``failed_before`` and fail again are ignored once the job
+    has captions. ``is_part``: other units have more of its answers. Raises SetupError, naming the ``stage``,
+    after MIN_USELESS useless answers in a row, and at the end of a whole job without a single usable answer.
     """
-    streak = streak or Streak()
-    held: list[FinishedGroup] = []
-    is_over = False
+    streak, is_over, held = streak or Streak(), False, list[FinishedGroup]()
     error: Exception | None = None
     try:
         for batch in batches:
             passed: list[FinishedGroup] = []
             for finished in batch:
-                known = failed_before if streak.has_captions else frozenset()
-                faults = _faults(finished, None if streak.has_captions else check, known)
-                if is_over:  # it was in flight
-                    held.append(finished)
-                elif None in faults:
+                any_text = streak.has_captions
+                faults = _faults(finished, None, failed_before) if any_text else _faults(finished, check)
+                useless = [fault for fault in faults if fault]
+                if not is_over and None in faults:
                     passed += [*held, finished]
                     held, streak.useless, streak.has_captions = [], 0, True
-                elif found := [fault for fault in faults if fault]:
-                    held.append(finished)
-                    streak.useless, streak.last = streak.useless + len(found), found[-1]
-                else:
+                elif not (is_over or useless):
                     passed.append(finished)
+                else:
+                    held.append(finished)
+                    if not is_over:  # afterwards come those that were in flight
+                        streak.useless, streak.last = streak.useless + len(useless), useless[-1]
             yield passed
-            if streak.useless >= max(ENOUGH, at_a_time) and not is_over:
+            if streak.useless >= max(MIN_USELESS, at_a_time):
                 is_over = True
                 stopping.set()
     except Exception as raised:
         error = raised
     had_captions = streak.has_captions
-    if is_over and not had_captions:
-        streak.has_captions = any(None in _faults(each, check) for each in held)
+    streak.has_captions |= is_over and any(None in _faults(each, check) for each in held)
     if not streak.has_captions:
-        yield [_as_failures(each, check) for each in held]
+        held = [_as_failures(each, check) for each in held]
     elif is_over:
-        yield [_for_the_next(each) for each in held]
+        held = [_with_retryable_failures(each) for each in held]
     elif error is not None or stopping.is_set():
-        yield [each for each in held if not _has_failed(each)]
-    else:
-        yield held
+        held = [each for each in held if any(row.failure is None for row in each.rows)]
+    yield held
     if error is not None:
         raise error
-    ended = not (is_part or stopping.is_set())
-    if is_over or (ended and streak.useless and not streak.has_captions):
-        raise none_is_of_use(job, streak.useless, streak.last, stage, had_captions=had_captions)
+    if is_over or (streak.useless and not (streak.has_captions or is_part or stopping.is_set())):
+        raise useless_answers_error(job, streak.useless, streak.last, stage, had_captions=had_captions)
 
 
-def none_is_of_use(
+def useless_answers_error(
     job: str, answers: int, last: str, stage: str = "captions", *, had_captions: bool = False
 ) -> SetupError:
-    """What a job ends with that has no caption, or whose answers are of no use any more."""
+    """The error of a job that has no caption, or whose last answers were all useless."""
     hint = ""
     if had_captions:
         hint = ", which asks for them again and goes on where they fail again"
@@ -115,21 +107,17 @@ def none_is_of_use(
     )
 
 
-def _has_failed(finished: FinishedGroup) -> bool:
-    return all(row.failure is not None for row in finished.rows)
-
-
-def _for_the_next(finished: FinishedGroup) -> FinishedGroup:
-    """With failures that the same command asks for again."""
+def _with_retryable_failures(finished: FinishedGroup) -> FinishedGroup:
+    """The group with failures that the same command asks for again."""
     rows = [
-        msgspec.structs.replace(row, failure=to_ask_again(row.failure)) if row.failure else row
+        msgspec.structs.replace(row, failure=as_retryable(row.failure)) if row.failure else row
         for row in finished.rows
     ]
     return msgspec.structs.replace(finished, rows=rows)
 
 
 def _as_failures(finished: FinishedGroup, check: AnswerCheck | None) -> FinishedGroup:
-    """With what is wrong with a text, and the text, in place of it."""
+    """The group with its texts turned into failures that quote them."""
     rows = [
         msgspec.structs.replace(row, text="", failure=fault) if fault else row
         for row, fault in zip(finished.rows, _faults(finished, check), strict=True)
@@ -144,7 +132,7 @@ def _faults(
 
 
 def _fault(row: Caption, finished: FinishedGroup, check: AnswerCheck | None) -> str | None:
-    """What is wrong with an answer; empty where an image is to blame; None where it can be used."""
+    """What is wrong with an answer. Empty: a failure of the image. None: the answer is usable."""
     if row.failure is not None:
         return "" if is_of_image(row.failure) else row.failure
     if check is None:

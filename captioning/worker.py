@@ -1,8 +1,8 @@
-"""Captioning and checking on a node of a cluster: an engine of its own, and units of groups.
+"""Captioning and checking in a worker of a cluster, with an engine of its own.
 
-Comes in: a set-up, units that the driver cut (see cluster). Goes out: rows in journals of this worker's own,
-and word of how many. Two units are in hand at a time, so that the engine has work while one of them ends. Not
-its job: what is missing, the run's own journals.
+Comes in: a set-up, and units of groups from the driver (see cluster). Goes out: rows in this worker's own
+journals, and messages on how many there are. Works on two units at a time, so that the engine stays busy
+while one of them ends. Not its job: finding what is missing, the run's own journals.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from triptych.captioning.answer_check import AnswerCheck
 from triptych.captioning.backlog import Group
-from triptych.captioning.canary.captions import captions_of
+from triptych.captioning.canary.captions import caption_canary
 from triptych.captioning.canary.pictures import side_px
-from triptych.captioning.canary.statements import statements_on
+from triptych.captioning.canary.statements import statement_canary
 from triptych.captioning.canary.watched_engine import watched
 from triptych.captioning.checking.questions import Question, checks_in, requests_of_checks
 from triptych.captioning.config import CaptioningConfig
@@ -33,12 +34,12 @@ from triptych.captioning.image_captions import ImageCaptions
 from triptych.captioning.image_texts import ImageTexts
 from triptych.captioning.job_requests import requests_of
 from triptych.captioning.journals import RowsOf
-from triptych.captioning.metrics import JobMetrics, engine_beat
+from triptych.captioning.metrics import JobMetrics, engine_status
 from triptych.captioning.request_builder import RequestBuilder
-from triptych.captioning.scheduler import FinishedGroup, Scheduler
+from triptych.captioning.scheduler import JobRequests, Scheduler
 from triptych.captioning.useless_answers import Streak, stop_where_useless
 from triptych.errors import SetupError
-from triptych.executors import Desk, Work, side_by_side
+from triptych.executors import Channel, Work, in_threads
 from triptych.jobs import Job
 from triptych.languages import Language
 from triptych.prompts import Prompt
@@ -56,11 +57,11 @@ from triptych.sources.shard import Shard
 UNITS_AT_ONCE = 2
 
 REPORT_EVERY_S = 2.0
-"""How often the driver takes rows over. They are on disk before."""
+"""How often the driver is told of new rows, which are on disk by then."""
 
 
-class Identity(NamedTuple):
-    """What an engine is, as the driver has to know it."""
+class EngineInfo(NamedTuple):
+    """What the driver needs to know of an engine."""
 
     identity: Mapping[str, str]
     described: str
@@ -69,20 +70,20 @@ class Identity(NamedTuple):
     slots: int
 
 
-class JobAtWork(msgspec.Struct, frozen=True, kw_only=True):
-    """What all units of a job have in common; in a file."""
+class WorkerJob(msgspec.Struct, frozen=True, kw_only=True):
+    """What all units of a job have in common. The driver pickles it into a file."""
 
     job: Job
     identity: Mapping[str, str]
-    """Of the engine that is asked."""
+    """What every worker's engine has to run."""
     has_captions: bool = False
     failed_before: frozenset[str] = frozenset()
     checker: str = ""
-    """Where statements of its captions are checked: whose checks they are."""
+    """The name of the checker. Empty: make captions instead of checks."""
 
 
 class GroupsUnit(NamedTuple):
-    """Groups of one shard to caption, or whose questions are to be answered."""
+    """Groups of one shard to caption, or, with ``questions``, to check."""
 
     job_file: Path
     groups: tuple[Group, ...]
@@ -94,53 +95,56 @@ class GroupsUnit(NamedTuple):
 
     @property
     def name(self) -> str:
-        """For a person."""
+        """Shown to the user."""
         return self.shard
 
 
 class RequestsUnit(NamedTuple):
-    """Requests to answer, as a trial."""
+    """Requests whose answers are returned, not written."""
 
     requests: tuple[CaptionRequest, ...]
 
 
 class Rows(NamedTuple):
-    """More rows are on disk in a journal of a worker's."""
+    """Progress: more rows are on disk in a worker's journal."""
 
     journal: Path
     metrics: JobMetrics
     items: int = 0
-    """How many more."""
+    """The number of new rows."""
 
 
-class CaptionOn(msgspec.Struct, frozen=True, kw_only=True):
-    """Sets up a worker: opens its engine. ``jobs`` are all of the run's."""
+class WorkerSetUp(msgspec.Struct, frozen=True, kw_only=True):
+    """Sets up a worker: opens its engine."""
 
     run_path: Path
     config: CaptioningConfig
     jobs: tuple[Job, ...]
+    """All jobs of the run."""
     prompts: Mapping[str, Prompt]
     added_languages: Mapping[str, Language]
     text_field: str
     image_cache_bytes: int
-    """Of each node's own disk; 0: none."""
+    """On each node's own disk; 0: no cache."""
     sources: tuple[Shard, ...]
     asked_jobs: tuple[Job, ...]
+    """The jobs to caption or check now."""
     requests: int
-    """That are to be made, by all workers."""
+    """The number of requests of all workers together."""
     checks: bool
-    """Of statements."""
+    """Whether statements are checked, instead of captions made."""
     began_at: float
-    """A canary that another worker has asked since then counts. Seconds since 1970."""
+    """Seconds since 1970. Canaries that other workers have asked since then count for this one too."""
 
     def __call__(self, name: str) -> Work:
         logs = RunFolder.open(self.run_path).logs_folder / f"{socket.gethostname()}-{uuid.uuid4().hex[:6]}"
         engine = open_engine(self.config, logs, _say)
-        asks = (
-            statements_on(self.config) if self.checks else captions_of(self.asked_jobs, side_px(self.config))
-        )
-        engine = watched(engine, self.config, asks, self.requests, self.run_path, _say, since=self.began_at)
-        return side_by_side(UNITS_AT_ONCE, _Captioner(self, engine).work)
+        if self.checks:
+            canary = statement_canary(self.config)
+        else:
+            canary = caption_canary(self.asked_jobs, side_px(self.config))
+        engine = watched(engine, self.config, canary, self.requests, self.run_path, _say, since=self.began_at)
+        return in_threads(UNITS_AT_ONCE, _Captioner(self, engine).work)
 
 
 def _say(line: str) -> None:
@@ -148,112 +152,115 @@ def _say(line: str) -> None:
 
 
 class _Captioner:
-    """One engine and what it is asked with. Thread-safe."""
+    """One engine, which answers the units that several threads work on. Thread-safe."""
 
-    def __init__(self, set_up: CaptionOn, engine: Engine) -> None:
+    def __init__(self, set_up: WorkerSetUp, engine: Engine) -> None:
         self._set_up, self._engine = set_up, engine
         self._slots = threading.BoundedSemaphore(engine.concurrency)
-        self._opening = threading.Lock()
+        self._lock = threading.Lock()
         self._job: tuple[Path, _OpenJob] | None = None
-        """The one at work: the next one begins when it is done."""
-        self._told_slot_s = 0.0
-        watch_engine(lambda: engine_beat(engine))
+        """The current job. Jobs run one after another."""
+        self._reported_slot_s = 0.0
+        watch_engine(lambda: engine_status(engine))
 
-    def work(self, desk: Desk) -> None:
-        for number, unit in desk.units():
-            desk.finish(number, self._done(desk, number, unit))
+    def work(self, channel: Channel) -> None:
+        for number, unit in channel.units():
+            channel.finish(number, self._result(channel, number, unit))
 
-    def _done(self, desk: Desk, number: int, unit: object) -> Any:
+    def _result(self, channel: Channel, number: int, unit: object) -> Any:
         match unit:
             case GroupsUnit():
-                return self._answer(desk, number, unit)
+                return self._answer(channel, number, unit)
             case RequestsUnit(requests):
                 with self._slots:
                     answers: list[Completion] = self._engine.caption(requests)
                     return answers
         engine = self._engine
-        return Identity(
+        return EngineInfo(
             engine.identity, engine.describe(), engine.group_size, engine.concurrency, engine.slots
         )
 
-    def _answer(self, desk: Desk, number: int, unit: GroupsUnit) -> Path:
-        """All rows that came of ``unit`` are in its journal."""
+    def _answer(self, channel: Channel, number: int, unit: GroupsUnit) -> Path:
+        """Answer a unit, and return the journal with all of its rows."""
         opened = self._open(unit.job_file)
-        work = self._checks if opened.at_work.checker else self._captions
-        journal, batches, rows_of = work(opened, unit)
-        path = journal_of_worker(opened.context.folder, journal)
+        job = opened.spec.job
+        work = self._checks(opened, unit) if opened.spec.checker else self._captions(opened, unit)
+        path = new_worker_journal(opened.context.folder, work.journal)
+        stopping = threading.Event()
+        batches = stop_where_useless(
+            Scheduler(work.groups, work.requests, self._engine, stopping, self._slots).finished(),
+            job.name,
+            stopping,
+            work.check,
+            at_a_time=self._engine.concurrency,
+            streak=opened.streak,
+            is_part=True,
+            failed_before=work.failed_before,
+            stage="checks" if opened.spec.checker else "captions",
+        )
         metrics, items, reported_at = JobMetrics(), 0, 0.0
         with JournalWriter(path) as writer:
             for batch in batches:
-                rows = [row for finished in batch for row in rows_of(finished)]
+                rows = [row for finished in batch for row in work.rows_of(finished)]
                 writer.commit(rows)
                 items += len(rows)
                 for finished in batch:
                     metrics.count(finished.answers, finished.took_s)
                 if time.monotonic() - reported_at >= REPORT_EVERY_S:
                     metrics.slot_s = self._new_slot_s()
-                    desk.progress(number, Rows(path, metrics, items))
+                    channel.progress(number, Rows(path, metrics, items))
                     metrics, items, reported_at = JobMetrics(), 0, time.monotonic()
         metrics.slot_s = self._new_slot_s()
-        desk.progress(number, Rows(path, metrics, items))
+        channel.progress(number, Rows(path, metrics, items))
         return path
 
-    def _captions(self, opened: _OpenJob, unit: GroupsUnit) -> _Asked:
-        at_work, context, builder, streak = opened
-        job, stopping = at_work.job, threading.Event()
-        requests = requests_of(context, self._set_up.config, builder, job)
-        journal = context.folder.captions_file(job.name, unit.shard)
-        groups = _still_missing(unit.groups, settled(read_journal(journal, Caption)), _content_of_target)
-        batches = stop_where_useless(
-            Scheduler(groups, requests, self._engine, stopping, self._slots).finished(),
-            job.name,
-            stopping,
+    def _captions(self, opened: _OpenJob, unit: GroupsUnit) -> _UnitWork:
+        spec, context = opened.spec, opened.context
+        requests = requests_of(context, self._set_up.config, opened.builder, spec.job)
+        journal = context.folder.captions_file(spec.job.name, unit.shard)
+        done = settled_keys(read_journal(journal, Caption))
+        return _UnitWork(
+            journal,
+            _still_missing(unit.groups, done, lambda target: target.content),
+            requests,
+            lambda finished: finished.rows,
+            spec.failed_before,
             requests.check if requests.ask_again else None,
-            at_a_time=self._engine.concurrency,
-            streak=streak,
-            is_part=True,
-            failed_before=at_work.failed_before,
         )
-        return _Asked(journal, batches, lambda finished: finished.rows)
 
-    def _checks(self, opened: _OpenJob, unit: GroupsUnit) -> _Asked:
-        at_work, context, builder, streak = opened
-        job, questions, stopping = at_work.job, {q.check.id: q for q in unit.questions}, threading.Event()
-        requests = requests_of_checks(builder, self._set_up.config, job, context, questions)
-        journal = checks_file(context.folder, job.name, at_work.checker, unit.shard)
+    def _checks(self, opened: _OpenJob, unit: GroupsUnit) -> _UnitWork:
+        spec, context = opened.spec, opened.context
+        questions = {question.check.id: question for question in unit.questions}
+        journal = checks_file(context.folder, spec.job.name, spec.checker, unit.shard)
         rows = list(read_journal(journal, StatementCheck))
-        groups = _still_missing(unit.groups, settled(rows), lambda target: questions[target.id].check.content)
-        batches = stop_where_useless(
-            Scheduler(groups, requests, self._engine, stopping, self._slots).finished(),
-            job.name,
-            stopping,
-            at_a_time=self._engine.concurrency,
-            streak=streak,
-            is_part=True,
-            failed_before={row.id for row in rows if row.failure is not None},
-            stage="checks",
+        done = settled_keys(rows)
+        return _UnitWork(
+            journal,
+            _still_missing(unit.groups, done, lambda target: questions[target.id].check.content),
+            requests_of_checks(opened.builder, self._set_up.config, spec.job, context, questions),
+            lambda finished: checks_in(finished, questions, spec.job),
+            {row.id for row in rows if row.failure is not None},
         )
-        return _Asked(journal, batches, lambda finished: checks_in(finished, questions, job))
 
     def _new_slot_s(self) -> float:
-        """How much of the engine's taken slots nobody has been told of."""
-        with self._opening:
-            told, self._told_slot_s = self._told_slot_s, self._engine.slot_s()
-            return self._told_slot_s - told
+        """The engine's slot seconds since the last report."""
+        with self._lock:
+            before, self._reported_slot_s = self._reported_slot_s, self._engine.slot_s()
+            return self._reported_slot_s - before
 
     def _open(self, job_file: Path) -> _OpenJob:
-        with self._opening:
+        with self._lock:
             if self._job is None or self._job[0] != job_file:
-                self._job = job_file, self._opened(job_file)
+                self._job = job_file, self._read(job_file)
             return self._job[1]
 
-    def _opened(self, job_file: Path) -> _OpenJob:
-        """The run as it is now: jobs that this one builds on are done."""
+    def _read(self, job_file: Path) -> _OpenJob:
+        """The job, with the run as it is now: jobs that it builds on are done."""
         set_up = self._set_up
-        at_work: JobAtWork = pickle.loads(job_file.read_bytes())
-        if dict(at_work.identity) != dict(self._engine.identity):
+        spec: WorkerJob = pickle.loads(job_file.read_bytes())
+        if dict(spec.identity) != dict(self._engine.identity):
             raise SetupError(
-                f"the engine here runs {dict(self._engine.identity)}, expected {dict(at_work.identity)} as on"
+                f"the engine here runs {dict(self._engine.identity)}, expected {dict(spec.identity)} as on"
                 " the other nodes; install the same model and versions on all"
             )
         context = RunContext(
@@ -266,54 +273,54 @@ class _Captioner:
         )
         read, texts = reader_of(context, set_up.sources), ImageTexts(context, set_up.sources)
         builder = RequestBuilder(read, set_up.config, ImageCaptions(context, set_up.jobs), texts)
-        return _OpenJob(at_work, context, builder, Streak(has_captions=at_work.has_captions))
+        return _OpenJob(spec, context, builder, Streak(has_captions=spec.has_captions))
 
 
 class _OpenJob(NamedTuple):
-    """What all units of a job have in common, read."""
+    """A job, and what all its units are answered with."""
 
-    at_work: JobAtWork
+    spec: WorkerJob
     context: RunContext
     builder: RequestBuilder
     streak: Streak
 
 
-class _Asked(NamedTuple):
-    """What a unit brings."""
+class _UnitWork(NamedTuple):
+    """What a unit asks for."""
 
     journal: Path
-    """The run's own that its rows will come to."""
-    batches: Iterator[list[FinishedGroup]]
+    """The run's journal that the driver will copy the rows to."""
+    groups: Iterator[Group]
+    requests: JobRequests
     rows_of: RowsOf
-
-
-def _content_of_target(target: Target) -> str:
-    return target.content
+    failed_before: Set[str]
+    check: AnswerCheck | None = None
+    """As for stop_where_useless."""
 
 
 def _still_missing(
-    groups: tuple[Group, ...], there: Set[tuple[str, str]], content_of: Callable[[Target], str]
+    groups: tuple[Group, ...], done: Set[tuple[str, str]], content_of: Callable[[Target], str]
 ) -> Iterator[Group]:
-    """Without what a worker that died had made before it."""
+    """``groups`` without what an earlier worker had made before it died."""
     for group in groups:
-        made = {each.id for each in group.targets if (each.id, content_of(each)) in there}
+        made = {each.id for each in group.targets if (each.id, content_of(each)) in done}
         if missing := group.missing - made:
             yield msgspec.structs.replace(group, missing=missing)
 
 
-def settled(rows: Iterable[Caption | StatementCheck]) -> set[tuple[str, str]]:
-    """By id and content, what isn't asked for again: a caption that failed is taken out of its journal before
-    it is, a check stays there."""
+def settled_keys(rows: Iterable[Caption | StatementCheck]) -> set[tuple[str, str]]:
+    """Id and content of the rows that aren't asked for again. Failed checks are; failed captions have been
+    removed from their journal if they are to be."""
     return {(row.id, row.content) for row in rows if isinstance(row, Caption) or row.failure is None}
 
 
-def journal_of_worker(run: RunFolder, journal: Path) -> Path:
-    """A new one, for rows that are to come into the run's own ``journal``. No two have the same name."""
+def new_worker_journal(run: RunFolder, journal: Path) -> Path:
+    """A unique path for rows that the driver will copy to the run's ``journal``."""
     own = run.worker_journals / journal.relative_to(run.path)
     return own.with_name(f"{own.name.removesuffix('.jsonl')}.{uuid.uuid4().hex}.jsonl")
 
 
-def left_behind(run: RunFolder, journal: Path) -> list[Path]:
-    """Those of all workers whose rows are to come into ``journal``."""
+def worker_journals(run: RunFolder, journal: Path) -> list[Path]:
+    """All workers' journals with rows for the run's ``journal``."""
     own = run.worker_journals / journal.relative_to(run.path)
     return sorted(own.parent.glob(f"{glob.escape(own.name.removesuffix('.jsonl'))}.*.jsonl"))

@@ -1,1 +1,1 @@
-"""Kept captions to the four files, the dataset card and the manifest."""
+"""Writes kept captions to files of rows, with a dataset card and a manifest."""

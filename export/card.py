@@ -1,7 +1,7 @@
-"""The dataset card: README.md of the export folder, as the Hub reads it.
+"""The dataset card: README.md of the export folder, for the Hub.
 
-Comes in: the manifest's content, the config, one example row a file. Goes out: Markdown under a YAML header
-that gives each file a config of its own, named by its job. Not its job: counting.
+Comes in: the manifest, the config, an example row of each job. Goes out: Markdown with a YAML header in which
+each job is a config of the dataset. Not its job: counting.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from typing import get_args
 
 from triptych.export.config import ExportConfig
 from triptych.export.containers import CONTAINERS
+from triptych.export.extra_columns import has_kinds
 from triptych.export.formats import FORMATS
 from triptych.export.formats.row_format import FilledFile
 from triptych.export.manifest import Funnel, Manifest
-from triptych.export.row_marks import has_kinds
 from triptych.languages import Language
 from triptych.records import SetKind
 from triptych.runs.captioners import captioners
-from triptych.runs.checks import lines_on
+from triptych.runs.checks import outcome_lines
 from triptych.runs.ledger.captions import JobCounts
 from triptych.runs.stage_record import JobChecks, Setting
 
@@ -30,7 +30,7 @@ _SIZE_CATEGORIES = (
     (10_000_000, "1M<n<10M"),
     (100_000_000, "10M<n<100M"),
 )
-"""The Hub's own classes, by their upper end."""
+"""The Hub's size categories, by their upper bounds."""
 
 _SA1B_LICENCE = (
     "The images are those of SA-1B. They are not included: get them from Meta under the SA-1B Dataset"
@@ -57,10 +57,10 @@ def card(
     examples: Mapping[str, bytes],
     kinds: Mapping[SetKind, int],
 ) -> str:
-    """The whole card.
+    """The text of the card.
 
-    ``manifest`` may lack the card's own entry; ``languages`` are by code; ``examples`` are rows as they stand
-    in the files, for jobs that have any; ``kinds`` counts sets by kind.
+    ``manifest`` may lack the card's own entry; ``languages`` are by code; ``examples`` has a row, as JSON, of
+    each job with rows; ``kinds`` counts sets by kind.
     """
     files = [(name, entry, entry.job) for name, entry in manifest.files.items() if entry.job is not None]
     jobs, stages, funnel = manifest.jobs, manifest.stages, manifest.funnel
@@ -107,7 +107,7 @@ def card(
 
 
 def _format_hint(config: ExportConfig) -> str:
-    """How the rows are read, and in other types of file that what a trainer is started with isn't there."""
+    """How to use the rows, and that other file types come without the trainer's configuration files."""
     row_format = FORMATS[config.format]
     hint = row_format.hint(config.prefix, config.image_root)
     example = FilledFile(name="rows.jsonl", entry="rows", rows=1)
@@ -118,7 +118,7 @@ def _format_hint(config: ExportConfig) -> str:
 
 
 def _sets(settings: Mapping[str, Setting], kinds: Mapping[SetKind, int]) -> str:
-    """Which kinds of sets there are, where there are several, and which images share one."""
+    """The kinds of sets, if there are several, and which images may share a set."""
     lines = []
     if has_kinds(settings):
         counts = ", ".join(f"{kinds.get(kind, 0):,} {kind}" for kind in get_args(SetKind))
@@ -136,7 +136,7 @@ def _sets(settings: Mapping[str, Setting], kinds: Mapping[SetKind, int]) -> str:
 
 
 def _header(config: ExportConfig, manifest: Manifest, total: int) -> str:
-    """The YAML that the Hub reads, between its lines of dashes."""
+    """The YAML header, between lines of dashes."""
     from huggingface_hub import DatasetCardData
 
     filled: dict[str, list[str]] = {}
@@ -162,7 +162,7 @@ def _header(config: ExportConfig, manifest: Manifest, total: int) -> str:
 
 
 def _features(filled: Mapping[str, Sequence[str]], manifest: Manifest) -> list[dict[str, object]]:
-    """What samples have, of tars: `datasets` looks at the first five only, and drops what others have."""
+    """The features of tars: `datasets` infers them from the first five samples, and drops further fields."""
     found: list[dict[str, object]] = []
     for job, names in filled.items():
         fields = sorted({field for name in names for field in manifest.files[name].image_fields})
@@ -177,7 +177,7 @@ def _size_category(rows: int) -> str:
 
 
 def _named(languages: Mapping[str, Language], code: str) -> str:
-    """The language in words, where it has any."""
+    """The name of the language, or its code."""
     return languages[code].name or code
 
 
@@ -221,14 +221,14 @@ def _jobs_table(manifest: Manifest) -> str:
 
 
 def _checks(checks: Mapping[str, JobChecks]) -> str:
-    """What a second model said, where one was asked."""
-    lines = [f"- {_code(job)}: {line}" for job, each in checks.items() for line in lines_on(each)]
+    """The verdicts of a second model, if one was asked."""
+    lines = [f"- {_code(job)}: {line}" for job, each in checks.items() for line in outcome_lines(each)]
     said = "Statements of captions were put to a second model, each alone with its image, before the filter:"
     return "\n".join(["## Checks\n", f"{said}\n", *lines]) if lines else ""
 
 
 def _repairs(jobs: Mapping[str, JobCounts]) -> str:
-    """How many captions lack sentences, where any does."""
+    """How many captions were repaired, if any."""
     counts = [
         f"{each.repaired:,} of {each.kept:,} in {_code(job)}" for job, each in jobs.items() if each.repaired
     ]
@@ -267,12 +267,12 @@ def _count(count: int | None) -> str:
 
 
 def _code(text: str) -> str:
-    """Inline code; line breaks and backquotes in ``text`` can't end it."""
+    """``text`` as inline code, on one line and without backquotes."""
     return "`" + " ".join(text.replace("`", "'").split()) + "`"
 
 
 def _fenced(text: str, language: str = "text") -> str:
-    """A code block with a fence that ``text`` doesn't contain."""
+    """``text`` as a code block, with a fence that it doesn't contain."""
     fence = "```"
     while fence in text:
         fence += "`"

@@ -1,6 +1,6 @@
-"""The export's settings: which rows, in which files, what they are called, and what the card says.
+"""The export's settings: row format, file type, file names, and content of the card.
 
-Not its job: which captions are kept (see filtering), what was asked for (see captioning).
+Not its job: which captions are kept (see filtering), prompts (see captioning).
 """
 
 from __future__ import annotations
@@ -16,46 +16,45 @@ from triptych.export.containers import CONTAINERS
 from triptych.export.formats import FORMATS
 
 _FILE_NAME_START = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-MOST_PREFIX_LETTERS = 150
-"""File systems take 255 in a name."""
+MAX_PREFIX_CHARS = 150
+"""File systems allow 255 in a name."""
 
 
 class ExportConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How the kept captions are handed over."""
+    """How the kept captions are exported."""
 
     format: str = "internvl"
     """Row format: ``internvl``, ``llava``, ``ms-swift``, ``llama-factory``, ``chat-parts`` (TRL, Axolotl,
     chat templates of Hugging Face), ``label-studio``, ``fiftyone``, ``capevalkit``, ``preference`` (pairs for
     DPO in TRL), or ``preference-llama-factory``."""
     file_type: str = "jsonl"
-    """File type: ``jsonl`` as trainers read it, ``jsonl.zst``, the same compressed, ``parquet``;
-    with the images inside ``images.parquet``, or ``tar``, which is WebDataset's. Only JSON Lines have a
-    trainer's start file beside them. zstd and Parquet need pyarrow. ``label-studio`` rows lie in ``json``,
-    ``fiftyone`` rows in ``csv``."""
+    """File type: ``jsonl``, ``jsonl.zst`` (compressed), ``parquet``, or with the images inside
+    ``images.parquet`` and ``tar`` (WebDataset). Only ``jsonl`` comes with a trainer's configuration files.
+    zstd and Parquet need pyarrow. ``label-studio`` rows need ``json``, ``fiftyone`` rows ``csv``."""
     rows_per_file: int = 0
-    """Parts of so many rows, the last of fewer. 0: all in one file; of ``images.parquet`` and ``tar``
-    10,000, as img2dataset has."""
+    """Split files after so many rows. 0: one file, but parts of 10,000 rows, like img2dataset, for
+    ``images.parquet`` and ``tar``."""
     prefix: str = "triptych_caption"
-    """What every file name begins with: letters, digits, dots, dashes and underscores."""
+    """Beginning of every file name: letters, digits, dots, dashes and underscores."""
     image_root: str = ""
-    """Where a trainer finds the images: the path of an image in a row is below it. Written to the files
-    that a trainer is started with, and to the card. Empty: the folder that the trainer is started in."""
+    """Folder of the images on the trainer's machine, which paths in rows are relative to. Written to the
+    trainer's configuration files and to the card. Empty: the folder that the trainer is started in."""
     image_source: Literal["own", "sa-1b"] = "own"
     """Whose images they are: ``sa-1b`` puts SA-1B's research licence into the card."""
     captions_licence: str | None = None
-    """The licence of the captions, as the Hub writes it (``mit``, ``cc-by-4.0``). It is the user's to
-    choose; until then the card says that it is open."""
+    """The licence of the captions, by its id on the Hub (``mit``, ``cc-by-4.0``). Without one, the card says
+    that it has not been chosen yet."""
     card_note: str = ""
     """A paragraph for the top of the card."""
 
     def __post_init__(self) -> None:
-        """Raises UsageError where a value can't be."""
+        """Raises UsageError for an invalid value."""
         _check_known("format", self.format, FORMATS)
         _check_known("file_type", self.file_type, CONTAINERS)
         file_types = FORMATS[self.format].file_types
         if self.file_type not in file_types:
             raise UsageError(
-                f"export.file_type is {self.file_type!r}; rows of {self.format} lie in"
+                f"export.file_type is {self.file_type!r}; rows of {self.format} can be written to"
                 f" {' or '.join(file_types)}: add --file-type {file_types[0]}",
                 key="export.file_type",
             )
@@ -66,10 +65,10 @@ class ExportConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
                 f"export.prefix is {self.prefix!r}; expected letters, digits, dots, dashes and"
                 " underscores, beginning with a letter or digit"
             )
-        if len(self.prefix) > MOST_PREFIX_LETTERS:
+        if len(self.prefix) > MAX_PREFIX_CHARS:
             raise UsageError(
-                f"export.prefix has {len(self.prefix)} letters; expected at most {MOST_PREFIX_LETTERS}, as it"
-                " begins the names of files"
+                f"export.prefix has {len(self.prefix)} characters; expected at most {MAX_PREFIX_CHARS}, as"
+                " file names begin with it"
             )
 
 

@@ -1,7 +1,7 @@
-"""Rows without a run folder: the library's own way in.
+"""Rows without a run folder, for library use.
 
-Comes in: captions with the images that they are of. Goes out: rows of a format as dicts, in the order in
-which captions came. Not its job: files (see stage), judging captions (see filtering).
+Comes in: captions with their images. Goes out: rows of a format as dicts, in the order of the captions. Not
+its job: files (see stage), judging captions (see filtering).
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from triptych.languages import without_invisible
 from triptych.records import ImageRecord
 
 DEFAULT_PROMPT = "Describe the image in detail."
-"""Asked of a single image where no prompt is named."""
+"""The question in a row if no other is given."""
 
 
 class CaptionedImages(msgspec.Struct, frozen=True):
-    """A caption and the image, or the images in order, that it is of."""
+    """A caption and its image, or its images in order."""
 
     images: Sequence[ImageRecord]
-    """Of each, ``key`` is the path that a row has."""
+    """The ``key`` of each is its path in the row."""
     text: str
     id: str = ""
     """Empty: the keys of the images, joined by ``+``."""
@@ -36,9 +36,9 @@ def rows(
 ) -> Iterator[dict[str, Any]]:
     """A row of ``format`` for each caption, one at a time.
 
-    ``prompt`` is what the captions answer. Words that trainers take for images, such as ``<image>``, come out
-    in guillemets (‹image›) from prompt and captions. Raises UsageError for a format that there isn't, for a
-    caption of no image, and where a format states the sizes of images and one has none.
+    ``prompt`` is the question that the captions answer. Words that trainers replace by images, such as
+    ``<image>``, are written in guillemets (‹image›). Raises UsageError for an unknown format, for a caption
+    without images, and for an image without a size where the format states sizes.
 
     >>> boat = ImageRecord(key="a/boat.jpg", width_px=640, height_px=480)
     >>> next(rows([CaptionedImages([boat], "A red boat.")], "llava", prompt="Describe it."))
@@ -54,15 +54,14 @@ def _rows(captions: Iterable[CaptionedImages], format: str, prompt: str) -> Iter
     row_format = FORMATS[format]
     for number, caption in enumerate(captions, start=1):
         if not caption.images:
-            raise UsageError(f"caption {number} is of no image; expected at least one ImageRecord")
+            raise UsageError(f"caption {number} has no images; expected at least one ImageRecord")
         unknown = [image.key for image in caption.images if not (image.width_px and image.height_px)]
         if row_format.states_sizes and unknown:
             raise UsageError(
-                f"{unknown[0]}: no width_px and height_px, which rows of {format} state; give both, or choose"
-                " another format"
+                f"{unknown[0]} has no width_px and height_px, which rows of {format} need; set both, or"
+                " choose another format"
             )
         identifier = caption.id or "+".join(image.key for image in caption.images)
-        row = row_format.row(
-            identifier, prompt, caption.images, without_reserved_words(without_invisible(caption.text))
-        )
+        text = without_reserved_words(without_invisible(caption.text))
+        row = row_format.row(identifier, prompt, caption.images, text)
         yield msgspec.json.decode(msgspec.json.encode(row))

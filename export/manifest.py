@@ -1,9 +1,9 @@
-"""The manifest: what was exported, with checksums, and what it was made of; and what the files are called.
+"""The manifest of an export, with checksums and the state of the run, and the names of the files.
 
-Comes in: the files written, the run's state, the ledger. Goes out: ``manifest.json``, and names as the seed
-has them, such as ``internvl_sa1b_caption_11m_single_image_en.jsonl``. Two runs of the same images and
-settings have the same bytes, so there is no time in it, no figure that depends on the machine, and of a path
-only its last name. Not its job: prose (see card).
+Comes in: the files written, the run's state, the ledger. Goes out: ``manifest.json``, and names in the seed's
+style, such as ``internvl_sa1b_caption_11m_single_image_en.jsonl``. Two runs of the same images and settings
+give the same bytes, so the manifest has no times, no figures that depend on the machine, and only the last
+part of paths. Not its job: prose (see card).
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from triptych.errors import SetupError
 from triptych.jobs import Job, Subject
 from triptych.runs.folder import RunFolder
 from triptych.runs.jsonl import read_json
-from triptych.runs.ledger import Ledger
 from triptych.runs.ledger.captions import JobCounts
 from triptych.runs.ledger.images import ImageCounts
 from triptych.runs.stage_record import STAGE_NAMES, JobChecks, Setting
@@ -28,8 +27,8 @@ CARD_NAME = "README.md"
 
 
 def rows_file_name(prefix: str, label: str, count: int, file_type: str, part: int = 0, parts: int = 1) -> str:
-    """Such as ``<prefix>_<count>_<label>.jsonl``, ``count`` being the rows of all parts; for ``label`` see
-    ``labels``. Where there are several parts it ends as the Hub names them.
+    """The name of a file of rows. ``count`` is the number of rows in all parts; for ``label`` see ``labels``.
+    Several parts are numbered as on the Hub.
 
     >>> rows_file_name("x", "single_image_en", 25_000, "tar", 0, 3)
     'x_25k_single_image_en-00000-of-00003.tar'
@@ -39,10 +38,9 @@ def rows_file_name(prefix: str, label: str, count: int, file_type: str, part: in
 
 
 def labels(jobs: Sequence[Job]) -> dict[str, str]:
-    """What the file of each job is named by, by the job's name.
+    """The label of each job in file names, by the job's name.
 
-    ``<single|multi>_image_<language>``, as in the seed; the job's name where two of ``jobs`` would be named
-    the same.
+    ``<single|multi>_image_<language>``, as in the seed; the job's name where two jobs would have the same.
 
     >>> short = Job(name="short_en", subject="image", language="en")
     >>> long = Job(name="long_en", subject="image", language="en")
@@ -52,14 +50,14 @@ def labels(jobs: Sequence[Job]) -> dict[str, str]:
     found = {job.name: f"{'multi' if job.is_multi else 'single'}_image_{job.language}" for job in jobs}
     times = Counter(found.values())
     found = {name: name if times[label] > 1 else label for name, label in found.items()}
-    # A job may have the very name that another is labelled with.
+    # One job's name may equal another's label.
     return found if len(set(found.values())) == len(found) else {name: name for name in found}
 
 
 def short_count(count: int) -> str:
-    """The plain number below 1,000, else whole thousands (``77k``), else whole millions (``11m``).
+    """A count in file names: ``999``, ``77k`` or ``11m``.
 
-    Rounded down, so that a name never promises more rows than there are. The manifest has the exact number.
+    Rounded down, so that a name never promises too many rows. The manifest has the exact number.
 
     >>> short_count(11_185_362), short_count(1_999)
     ('11m', '1k')
@@ -80,19 +78,20 @@ class FileEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, f
     sha256: str
     size_bytes: int
     job: str | None = None
-    """Whose rows it has; None for a file without rows."""
+    """The job of its rows; None for a file without rows."""
     rows: int | None = None
     rewritten: int | None = None
-    """Captions in it whose text spelled a reserved word (see conversation_text)."""
+    """Captions in it whose text contained a reserved word (see conversation_text)."""
     image_fields: tuple[str, ...] = ()
-    """Of a tar: what readers call the images of its samples, such as jpg, 0.jpg."""
+    """In a tar: the extensions of image files in its samples, such as jpg, 0.jpg."""
 
 
 class JobEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the captions of a job are of, the code of the language that they are in, and what they answer."""
+    """One job of the export."""
 
     subject: Subject
     language: str
+    """Its code."""
     prompt: str
 
 
@@ -117,11 +116,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     row_format: str
     file_type: str
     files: dict[str, FileEntry]
-    """By name, all but the manifest itself."""
+    """All files but the manifest, by name."""
     jobs: dict[str, JobEntry]
     funnel: Funnel
     checks: dict[str, JobChecks] = {}
-    """What a second model said of the captions of each job that was checked."""
+    """A second model's verdicts on captions, by job, for those that were checked."""
     versions: dict[str, str]
     stages: dict[str, Fingerprint]
 
@@ -133,18 +132,13 @@ def read_manifest(folder: Path) -> Manifest:
         return read_json(path, Manifest, "`triptych repair` sets it aside, so that it is made again")
     except FileNotFoundError:
         raise SetupError(
-            f"{path} is not there: nothing was exported, or it was removed; run `triptych export` first"
+            f"{path} is missing: nothing was exported, or it was removed; run `triptych export` first"
         ) from None
 
 
-def funnel_of(ledger: Ledger) -> Funnel:
-    """What of the ledger goes into the manifest and the card."""
-    return Funnel(images=ledger.images, jobs=ledger.jobs)
-
-
 def fingerprints(run: RunFolder) -> dict[str, Fingerprint]:
-    """Every stage's settings and inputs, in the order of stages, paths shortened to their last name; as
-    ``export`` those of the export that ``run`` looks at."""
+    """Every stage's settings and inputs, in the order of stages, with shortened paths. ``export`` is the
+    export that ``run`` has selected."""
     of_run = {**{name: name for name in STAGE_NAMES}, "export": run.export_stage}
     return {
         name: Fingerprint(settings=shortened(state.settings), inputs=dict(state.inputs))
@@ -154,10 +148,8 @@ def fingerprints(run: RunFolder) -> dict[str, Fingerprint]:
 
 
 def shortened(settings: Mapping[str, Setting]) -> dict[str, Setting]:
-    """``settings`` with the absolute paths in them cut down to their last name.
-
-    Where a model or an image lies on this machine is nobody's business and differs from run to run.
-    """
+    """``settings`` with absolute paths cut to their last part: where files are on this machine is private,
+    and differs from run to run."""
     return {key: _shortened(value) for key, value in settings.items()}
 
 

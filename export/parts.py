@@ -1,12 +1,12 @@
-"""The files of one job: one, or parts of so many rows.
+"""Writes the rows of one job to one file, or to parts with a fixed number of rows.
 
 Comes in: the rows of a job, shard by shard. Goes out: files on disk with their sizes and checksums. Where a
-part ends depends on the count of rows alone. Not its job: what parts are called in the end (see manifest).
+part ends depends on the count of rows alone. Not its job: the final names of the files (see manifest).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -21,7 +21,7 @@ from triptych.export.manifest import FileEntry
 
 
 class Parts:
-    """What is written to, part by part. Use as a context manager; ``entries`` is whole at its end."""
+    """A writer for the parts of a job. Use as a context manager; ``entries`` is complete at its end."""
 
     def __init__(
         self,
@@ -32,30 +32,30 @@ class Parts:
         job: str,
         rows_a_file: int,
     ) -> None:
-        """``path_of`` is given the number of a part, from 0. ``rows_a_file`` 0: all in one."""
+        """``path_of`` maps the number of a part, from 0, to its path. ``rows_a_file`` 0: one file."""
         self._path_of, self._file_type, self._row_type = path_of, file_type, row_type
         self._job, self._rows_a_file = job, rows_a_file
         self._rows_before = 0
-        """In the parts before."""
+        """The rows of earlier parts."""
         self.entries: list[FileEntry] = []
-        """Of the parts that are on disk, in order."""
+        """The parts that are on disk, in order."""
         self._open(0)
 
-    def write(self, lines: bytes, rewritten: Iterable[int], files: Iterable[CaptionedFiles] = ()) -> None:
-        """Add rows. ``rewritten`` are the places, from 0 and ascending, of those whose text spelled a
-        reserved word. Raises OSError, as on a full disk."""
+    def write(self, lines: bytes, rewritten: Sequence[int], files: Iterable[CaptionedFiles] = ()) -> None:
+        """Add rows. ``rewritten`` are the indexes of those whose text contained a reserved word. Raises
+        OSError, for example on a full disk."""
         if not self._rows_a_file:
-            self._write(lines, lines.count(b"\n"), len(list(rewritten)), files)
+            self._write(lines, lines.count(b"\n"), len(rewritten), files)
             return
-        each, changed, of_rows = lines.splitlines(keepends=True), set(rewritten), iter(files)
+        rows, files = lines.splitlines(keepends=True), iter(files)
         start = 0
-        while start < len(each):
+        while start < len(rows):
             if self._rows == self._rows_a_file:
                 self._finish_part()
                 self._open(len(self.entries))
-            end = min(len(each), start + self._rows_a_file - self._rows)
-            count = sum(place in changed for place in range(start, end))
-            self._write(b"".join(each[start:end]), end - start, count, islice(of_rows, end - start))
+            end = min(len(rows), start + self._rows_a_file - self._rows)
+            count = sum(start <= row < end for row in rewritten)
+            self._write(b"".join(rows[start:end]), end - start, count, islice(files, end - start))
             start = end
 
     def _write(self, lines: bytes, rows: int, rewritten: int, files: Iterable[CaptionedFiles]) -> None:

@@ -1,9 +1,9 @@
-"""The worse one of two captions of the same images, for rows that trainers of preferences read.
+"""Finds or makes a worse caption for each kept one, as ``rejected`` in rows for preference training.
 
-Comes in: kept captions, what the model wrote, how captions of sets name their images. Goes out: for each a
-caption that is worse: what the model wrote before a person or a repair changed it; else, made from the kept
-one, with the parts of two images of a set swapped, with a sentence of another image, or cut. Not its job: the
-fields around them (see formats.preference).
+Comes in: kept captions, what the model wrote, how captions of sets name their images. Goes out: for each the
+model's text before a person or a repair changed it; without one, the kept caption with the parts of two
+images swapped, with a sentence of another image, or cut in half. Not its job: the fields around them (see
+formats.preference).
 """
 
 from __future__ import annotations
@@ -19,10 +19,8 @@ from triptych.runs.sampling import hash64
 
 
 def rejected_for(at: int, kept: Sequence[tuple[Planned, str]], naming: Naming | None) -> Rejected:
-    """For the caption ``at`` of those that a shard keeps, with their texts.
-
-    It depends on nothing but these, so the same run gives the same pairs.
-    """
+    """The worse caption for ``kept[at]``. ``kept`` has the kept captions of a shard with their texts. The
+    result depends on these alone, so the same run gives the same pairs."""
     planned, text = kept[at]
     verdict, caption, count = planned.verdict, planned.caption, len(planned.target.images)
     if verdict is not None and verdict.text and caption is not None and caption.text != text:
@@ -32,7 +30,7 @@ def rejected_for(at: int, kept: Sequence[tuple[Planned, str]], naming: Naming | 
         swapped = with_swapped_parts(text, count, naming, chance)
         return Rejected(swapped, "swapped") if swapped is not None else cut(text)
     keys = {image.key for image in planned.target.images}
-    for step in range(len(kept)):  # from the middle of the shard on: what lies beside it may look the same
+    for step in range(len(kept)):  # begins half a shard away, as images next to each other may look the same
         other, other_text = kept[(at + len(kept) // 2 + step) % len(kept)]
         if keys.isdisjoint(image.key for image in other.target.images):
             mixed = with_sentence_of(text, other_text, chance)
@@ -41,11 +39,11 @@ def rejected_for(at: int, kept: Sequence[tuple[Planned, str]], naming: Naming | 
 
 
 def with_swapped_parts(text: str, image_count: int, naming: Naming, chance: int) -> str | None:
-    """What is said of two images, which ``chance`` chooses, is said of the other one of them; None where
-    nothing else would be said of any two.
+    """``text`` with the descriptions of two images exchanged, chosen by ``chance``; None where no exchange
+    would change it.
 
-    Where each has one stretch of sentences, these change places and names, so names stay in order; else the
-    names alone are exchanged, wherever they stand.
+    Where each image has one stretch of sentences, these change places and names, so that names stay in order;
+    otherwise the names alone are exchanged.
     """
     pairs = list(combinations(range(1, image_count + 1), 2))
     for step in range(len(pairs)):
@@ -57,7 +55,7 @@ def with_swapped_parts(text: str, image_count: int, naming: Naming, chance: int)
 
 
 def _with_swapped(text: str, image_count: int, naming: Naming, first: int, second: int) -> str:
-    """The same of two images; ``text`` where all that is said of one is said of both."""
+    """``text`` with two given images exchanged; unchanged where every statement is about both or neither."""
     exchanged = {first: second, second: first}
     stretches: list[tuple[tuple[int, ...], int, int]] = []
     for each in statements(text, image_count, naming):
@@ -67,20 +65,19 @@ def _with_swapped(text: str, image_count: int, naming: Naming, first: int, secon
             stretches.append((each.images, each.start, each.end))
     if all((first in images) == (second in images) for images, *_ in stretches):
         return text
-    both = [(start, end) for images, start, end in stretches if images in ((first,), (second,))]
-    if len(both) != 2 or len({images for images, *_ in stretches if images in ((first,), (second,))}) != 2:
+    both = [each for each in stretches if each[0] in ((first,), (second,))]
+    if len(both) != 2 or both[0][0] == both[1][0]:
         return naming.renumbered(text, exchanged)
-    (start, end), (other_start, other_end) = both
-    one, other = (naming.renumbered(text[a:b], exchanged) for a, b in both)
+    (_, start, end), (_, other_start, other_end) = both
+    one, other = (naming.renumbered(text[a:b], exchanged) for _, a, b in both)
     return text[:start] + other + text[end:other_start] + one + text[other_end:]
 
 
 def with_sentence_of(text: str, other: str, chance: int) -> str:
-    """``text`` with one of its sentences replaced by one of another caption; itself where that has none."""
+    """``text`` with a sentence replaced by one of ``other``; unchanged where that has no further ones."""
     own = statements(text, 1, None)
-    foreign = [
-        said for each in statements(other, 1, None) if (said := other[each.start : each.end]) not in text
-    ]
+    sentences = (other[each.start : each.end] for each in statements(other, 1, None))
+    foreign = [sentence for sentence in sentences if sentence not in text]
     if not own or not foreign:
         return text
     replaced = own[chance % len(own)]

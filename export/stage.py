@@ -1,9 +1,9 @@
 """The stage ``export``: the kept captions as files to train on.
 
-Comes in: images, sets, captions and verdicts of a run. Goes out: ``export/`` with a file of rows a job, what
-trainers are started with, the dataset card and the manifest; all of it or none of it, the same bytes for the
-same run however often it was interrupted. It is built beside its place and renamed to it when it is whole.
-Not its job: making rows (see rows), what lies between rows and bytes (see containers).
+Comes in: images, sets, captions and verdicts of a run. Goes out: ``export/`` with files of rows for each job,
+configuration files for trainers, the dataset card and the manifest. The folder is built under another name
+and renamed when it is complete; its bytes are the same however often the stage was interrupted. Not its job:
+making rows (see rows), file types (see containers).
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from triptych.export.containers import CONTAINERS
 from triptych.export.containers.container import pyarrow
 from triptych.export.formats import FORMATS
 from triptych.export.formats.row_format import FilledFile
-from triptych.export.job_files import ListSources, Written, write_jobs
+from triptych.export.job_files import JobFiles, ListSources, write_jobs
 from triptych.export.manifest import (
     CARD_NAME,
     MANIFEST_NAME,
     FileEntry,
+    Funnel,
     JobEntry,
     Manifest,
     fingerprints,
-    funnel_of,
     read_manifest,
 )
 from triptych.runs.captions_digest import captions_digest
-from triptych.runs.checks import checked_jobs, checks_of, refuse_lost_answers
+from triptych.runs.checks import check_folders, check_outcomes, refuse_lost_answers
 from triptych.runs.context import RunContext
 from triptych.runs.folder import RunFolder
 from triptych.runs.jsonl import make_folder, sha256_of, sync_directory, write_json, written_whole
@@ -53,9 +53,9 @@ _READ = ("images", "sets.jsonl", "duplicates.jsonl", "screened.jsonl", "verdicts
 def export_run(context: RunContext, config: ExportConfig, sources: ListSources = tuple) -> bool:
     """Write ``export/`` for the run's jobs. Returns False if that was done already.
 
-    A job without any kept caption still gets its file, with no rows. Raises SetupError where the verdicts
-    aren't finished, a checker's answers have gone, the ledger doesn't close, the export was made with other
-    settings, its files have changed since, or there are files in its place that it hasn't made.
+    A job without kept captions gets a file without rows. Raises SetupError where the verdicts aren't
+    finished, a checker's answers are missing, the ledger doesn't close, the export was made with other
+    settings, its files have changed since, or other files are in its place.
     """
     run = context.folder
     _check_set_up(run, config)
@@ -65,7 +65,7 @@ def export_run(context: RunContext, config: ExportConfig, sources: ListSources =
         (job.name, job.subject, job.language, context.prompts[job.name].row_text) for job in context.jobs
     ]
     inputs = {
-        # One by one: that of a million images is remembered from the stages before.
+        # Separate digests, since that of a million images is remembered from earlier stages.
         **{name.removesuffix(".jsonl"): run.digest(name) for name in read},
         "captions": captions_digest(run, context.jobs, context.progress),
         "prompts": hashlib.sha256(msgspec.json.encode(asked)).hexdigest(),
@@ -74,7 +74,7 @@ def export_run(context: RunContext, config: ExportConfig, sources: ListSources =
     refuse_lost_answers(run, [job.name for job in context.jobs])
     if checks := _checks(context):
         inputs["checked"] = hashlib.sha256(msgspec.json.encode(checks, order="deterministic")).hexdigest()
-    elif checked_jobs(run, [job.name for job in context.jobs]):
+    elif check_outcomes(run, [job.name for job in context.jobs]):
         context.progress.say(
             "note: captions were checked after they were filtered;"
             f" `triptych filter {run.path}` takes that into account"
@@ -84,14 +84,14 @@ def export_run(context: RunContext, config: ExportConfig, sources: ListSources =
         run.refuse_changed_files(run.export_stage)
         return False
     try:
-        _refuse_what_is_not_its_own(run, before)
+        _refuse_foreign_files(run, before)
         replaced = _build(context, config, sources)
     except BaseException:
         run.restore_stage(run.export_stage, before)
         raise
     sync_directory(run.export_folder.parent)
     shutil.rmtree(replaced, ignore_errors=True)
-    run.finish_stage(run.export_stage, wrote=_wrote(run))
+    run.finish_stage(run.export_stage, wrote=_digests_of_files(run))
     return True
 
 
@@ -104,23 +104,21 @@ class PlannedFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DryRun(msgspec.Struct, frozen=True, kw_only=True):
-    """What an export would come to."""
+    """The result of a dry run."""
 
     folder: Path
     files: list[PlannedFile]
-    """Those with rows; card, manifest and what trainers are started with add some kilobytes."""
+    """Files with rows; the others add some kilobytes."""
     free_bytes: int
 
 
 def try_export(context: RunContext, config: ExportConfig, sources: ListSources = tuple) -> DryRun:
-    """What ``export_run`` would write, with exact sizes: every row is made, none is kept.
-
-    Changes nothing, and raises what ``export_run`` would raise.
-    """
+    """What ``export_run`` would write, with exact sizes: all rows are made and thrown away. Changes nothing,
+    and raises what ``export_run`` would raise."""
     run = context.folder
     _check_set_up(run, config)
     refuse_lost_answers(run, [job.name for job in context.jobs])
-    _refuse_what_is_not_its_own(run, run.run_file.stages.get(run.export_stage))
+    _refuse_foreign_files(run, run.run_file.stages.get(run.export_stage))
     written, _ = write_jobs(context, config, sources, lambda *_: Path(os.devnull))
     files = [
         PlannedFile(name=name, rows=entry.rows or 0, size_bytes=entry.size_bytes)
@@ -131,9 +129,9 @@ def try_export(context: RunContext, config: ExportConfig, sources: ListSources =
 
 
 def _build(context: RunContext, config: ExportConfig, sources: ListSources) -> Path:
-    """Write everything, then give the folder its name. Returns where the export of before lies then.
+    """Write everything to another folder, and rename it. Returns where the export before is then.
 
-    Raises SetupError where the ledger doesn't close; then nothing is left of what was written.
+    Raises SetupError where the ledger doesn't close; then nothing that was written is left.
     """
     run = context.folder
     building = run.export_folder.with_name(run.export_folder.name + ".part")
@@ -155,10 +153,8 @@ def _build(context: RunContext, config: ExportConfig, sources: ListSources) -> P
 
 
 def _replace_folder(folder: Path, building: Path) -> Path:
-    """Give ``building`` the name of ``folder``, which stays until then: a file of it may be held open.
-
-    Returns the name of what was there, which is none that somebody would give a copy.
-    """
+    """Replace ``folder`` by ``building``. Returns the path of the old folder, which isn't deleted yet: a file
+    of it may be open."""
     old = folder.with_name(f".{folder.name}.replaced")
     shutil.rmtree(old, ignore_errors=True)
     if folder.exists():
@@ -176,10 +172,10 @@ def _describe(
     folder: Path,
     context: RunContext,
     config: ExportConfig,
-    written: Mapping[str, Written],
+    written: Mapping[str, JobFiles],
     ledger: Ledger,
 ) -> None:
-    """What trainers are started with, the card, and last the manifest."""
+    """Write the trainers' configuration files, the card, and last the manifest."""
     files = {name: entry for one in written.values() for name, entry in one.files.items()}
     for name, content in companions(config, files).items():
         write_json(folder / name, content)
@@ -194,7 +190,7 @@ def _describe(
             )
             for job in context.jobs
         },
-        funnel=funnel_of(ledger),
+        funnel=Funnel(images=ledger.images, jobs=ledger.jobs),
         checks=_checks(context),
         versions=dict(context.folder.run_file.versions),
         stages=fingerprints(context.folder),
@@ -209,18 +205,18 @@ def _describe(
 
 
 def _checks(context: RunContext) -> dict[str, JobChecks]:
-    """What came of the checks of each job, as far as the verdicts take them into account."""
+    """The outcome of the checks of each job, if the verdicts take them into account."""
     run, names = context.folder, [job.name for job in context.jobs]
-    verdicts, counted = run.run_file.stages.get("verdicts"), checks_of(run, names)
+    verdicts, counted = run.run_file.stages.get("verdicts"), check_folders(run, names)
     now = run.digest(*counted) if counted else None
     if verdicts is None or verdicts.inputs.get("checks") != now:
         return {}
-    found = checked_jobs(run, names)
+    found = check_outcomes(run, names)
     return {job: msgspec.structs.replace(each, made_of=None) for job, each in found.items()}
 
 
-def _wrote(run: RunFolder) -> dict[str, str]:
-    """The SHA-256 of each file of an export, by its path below the run folder."""
+def _digests_of_files(run: RunFolder) -> dict[str, str]:
+    """The SHA-256 of each file of the export, by its path below the run folder."""
     folder = run.export_folder
     hashes = {name: entry.sha256 for name, entry in read_manifest(folder).files.items()}
     hashes[MANIFEST_NAME] = sha256_of(folder / MANIFEST_NAME)
@@ -232,25 +228,23 @@ def _plain_entry(path: Path) -> FileEntry:
 
 
 def companions(config: ExportConfig, files: Mapping[str, FileEntry]) -> Mapping[str, Mapping[str, object]]:
-    """The files that trainers are started with. They name JSON Lines, so only those have any.
-
-    A file without rows is left out of them: a trainer can't sample from nothing.
-    """
+    """The trainers' configuration files, which refer to JSON Lines: other file types have none. Files without
+    rows are left out, since a trainer can't sample from them."""
     if config.file_type != "jsonl":
         return {}
     parts = Counter(entry.job for entry in files.values())
-    of_job: Counter[str | None] = Counter()
+    seen: Counter[str | None] = Counter()
     filled = []
     for name, entry in files.items():
-        part = f"_{of_job[entry.job]:05d}" if parts[entry.job] > 1 else ""
-        of_job[entry.job] += 1
+        part = f"_{seen[entry.job]:05d}" if parts[entry.job] > 1 else ""
+        seen[entry.job] += 1
         if entry.rows:
             filled.append(FilledFile(name=name, entry=f"{config.prefix}_{entry.job}{part}", rows=entry.rows))
     return FORMATS[config.format].companions(config.prefix, config.image_root, filled)
 
 
 def _check_set_up(run: RunFolder, config: ExportConfig) -> None:
-    """Raises SetupError where this run can't be exported with these settings."""
+    """Raise SetupError where this run can't be exported with these settings."""
     if not run.is_finished("verdicts"):
         raise SetupError(
             f"the captions of {run.path} are not filtered yet, so they can't be exported;"
@@ -261,39 +255,37 @@ def _check_set_up(run: RunFolder, config: ExportConfig) -> None:
     run.refuse_other_settings(run.export_stage, export_settings(config))
 
 
-def _refuse_what_is_not_its_own(run: RunFolder, state: StageState | None) -> None:
-    """Raise SetupError where something lies in the export's place that it hasn't made: it would be gone.
-
-    ``state`` is what was noted of it until now.
-    """
+def _refuse_foreign_files(run: RunFolder, state: StageState | None) -> None:
+    """Raise SetupError where the export's folder has files that no export has written: they would be deleted.
+    ``state`` is the stage's state so far."""
     folder = run.export_folder
     if not os.path.lexists(folder):
         return
     if folder.is_symlink():
         raise SetupError(
-            f"{folder} is a link, which an export can't take the place of; make {folder.parent} one, or name"
+            f"{folder} is a link, which an export can't replace; make {folder.parent} one instead, or name"
             " another export with --to",
             path=folder,
         )
     if state is None or not folder.is_dir():
         raise SetupError(
-            f"{folder} is there and no export of this run; move it, or name another export with --to",
+            f"{folder} exists and is no export of this run; move it, or name another export with --to",
             path=folder,
         )
     own = set(state.wrote)
-    with contextlib.suppress(OSError, SetupError):  # without one it wasn't finished, or is damaged
+    with contextlib.suppress(OSError, SetupError):  # the export wasn't finished, or is damaged
         own |= {f"{run.export_stage}/{name}" for name in (*read_manifest(folder).files, MANIFEST_NAME)}
     there = (path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
     other = sorted({path.relative_to(run.path).as_posix() for path in there} - own)
     if other:
         more = f" (and {len(other) - 1:,} more)" if other[1:] else ""
         raise SetupError(
-            f"{run.path / other[0]}{more} is no file of this export, whose folder is replaced; move it"
-            " elsewhere",
+            f"{run.path / other[0]}{more} wasn't written by this export, whose folder will be replaced;"
+            " move it elsewhere",
             path=run.path / other[0],
         )
 
 
 def export_settings(config: ExportConfig) -> dict[str, Setting]:
-    """What an export depends on, besides what it exports."""
+    """The settings that the bytes of an export depend on."""
     return {"data_version": DATA_VERSION, **msgspec.structs.asdict(config)}

@@ -1,8 +1,8 @@
-"""Judging captions without a run folder: texts in, verdicts out.
+"""Judge captions without a run folder: texts in, verdicts out.
 
-Comes in: captions as strings, or as mappings with what else is known of them. Goes out: a Verdict each. The
-work is that of the stage, in a scratch folder that is gone afterwards. Not its job: files of captions (see
-captions_file), captions of a run (see triptych.open_run).
+Comes in: captions as strings, or as mappings with more details. Goes out: one Verdict for each. It runs the
+same pass as the stage, in a temporary folder. Not its job: files of captions (see captions_file), captions of
+a run (see triptych.open_run).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import msgspec
 
 from triptych.errors import UsageError
 from triptych.executors.local import LocalExecutor
-from triptych.filtering.caption import MOST_IMAGES, CaptionText
+from triptych.filtering.caption import MAX_IMAGES, CaptionText
 from triptych.filtering.config import FilteringConfig
 from triptych.filtering.filter_pass import FilterPass, in_blocks
 from triptych.filtering.rule import Rule
@@ -29,11 +29,11 @@ from triptych.records import Verdict
 
 
 class _Given(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a mapping may say of a caption."""
+    """The keys of a mapping."""
 
     text: str
     id: str | None = None
-    images: Annotated[int, msgspec.Meta(ge=1, le=MOST_IMAGES)] | None = None
+    images: Annotated[int, msgspec.Meta(ge=1, le=MAX_IMAGES)] | None = None
     finish_reason: str = "stop"
     counterparts: dict[str, str] = {}
 
@@ -49,16 +49,15 @@ def judge(
 ) -> list[Verdict]:
     """Which captions to keep, in their order, and why the others are rejected.
 
-    A caption is a text, or a mapping with ``text`` and any of ``id``, ``images`` (how many it is of; 1 unless
-    ``subject`` is ``"set"``, then 2), ``finish_reason`` (``"stop"``, or ``"length"`` where a token limit cut
-    it) and ``counterparts`` (what is said of the same image in other languages, by code). All are in one
-    ``language``. ``prompt`` is what was asked: a caption that repeats it is rejected, and its ``naming`` says
-    how captions of sets name their images; without it they are read leniently. ``rules`` are your own, each a
-    Rule or a function from a caption to a score that rejects above 0; they run after those of ``config``.
-    Duplicates are looked for among these captions. A verdict's ``id`` is the caption's, else its number
-    from 0.
+    A caption is a text, or a mapping with ``text`` and any of ``id``, ``images`` (how many it describes;
+    default 1, or 2 if ``subject`` is ``"set"``), ``finish_reason`` (``"stop"``, or ``"length"`` if a token
+    limit cut it) and ``counterparts`` (captions of the same image in other languages, by code). All are in
+    one ``language``. A caption that repeats ``prompt`` is rejected. The prompt's ``naming`` says how captions
+    of sets name their images; without it they are read leniently. ``rules`` are your own: each is a Rule, or
+    a function from a caption to a score that rejects above 0. They run after those of ``config``. Duplicates
+    are searched for among these captions. A verdict's ``id`` is the caption's, or else its number from 0.
 
-    Raises UsageError for an unknown language, a mapping with other keys, and rules that can't be.
+    Raises UsageError for an unknown language, a mapping with other keys, and invalid rules.
 
     >>> cut, short = judge(["A red boat lies at a wooden pier and", "A boat."])
     >>> cut.keep, cut.reason, short.reason
@@ -66,7 +65,7 @@ def judge(
     """
     config = config or FilteringConfig()
     if isinstance(captions, str | Mapping):
-        raise UsageError("judge takes a list of captions, found one; write judge([caption])")
+        raise UsageError("judge expects a list of captions, found a single one; write judge([caption])")
     of_language = language if isinstance(language, Language) else language_of(language)
     asked = Prompt(version=1, text=prompt) if isinstance(prompt, str) else prompt
     job = FilterJob(Job(name="captions", subject=subject, language=of_language.code), of_language, asked)
@@ -92,7 +91,7 @@ def _caption_input(number: int, caption: str | Mapping[str, object], subject: Su
     return CaptionInput(
         id=str(number) if given.id is None else given.id,
         job="captions",
-        text=given.text.encode("utf-8", "replace").decode(),  # half a pair of surrogates can't be kept
+        text=given.text.encode("utf-8", "replace").decode(),  # lone surrogates can't be stored
         image_count=given.images or (2 if subject == "set" else 1),
         finish_reason=given.finish_reason,
         counterparts=given.counterparts,

@@ -1,9 +1,10 @@
-"""Captions that repeat an earlier caption of their job, exactly or nearly; the one file that imports rensa.
+"""Find captions that repeat an earlier caption of their job, exactly or nearly; the one file that imports
+rensa.
 
-Comes in: captions as units, block by block, and which of them other rules reject. Goes out: MinHash sketches
-(Broder 1997), equal for equal texts on every machine; for each caption its similarity to an earlier one, in
-[0, 1]. The earliest stays. Sketches lie in files, and one band of them is in memory at a time: 8 bytes a
-caption, twice. Not its job: the thresholds (see rules.scored_elsewhere).
+Comes in: the units of captions, block by block, and which captions other rules reject. Goes out: MinHash
+sketches (Broder 1997), the same on every machine; for each caption its similarity to an earlier one, in [0,
+1]. The earliest caption stays. Sketches are kept in files, and one band at a time is in memory: twice 8 bytes
+per caption. Not its job: the thresholds (see rules.scored_elsewhere).
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 SHINGLE_UNITS = 5
-"""Words or characters: datatrove's default, and data-juicer's."""
+"""Words or characters: the default of datatrove and data-juicer."""
 
 BANDS, ROWS = 20, 6
-"""MinHashes a caption: 120. Two captions with Jaccard similarity 0.8 meet in a band with a chance of
-1 - (1 - 0.8^6)^20 = 0.998, with 0.5 in 0.27 (and are then compared, and kept apart)."""
+"""120 MinHashes for each caption. Two captions with Jaccard similarity 0.8 share a band with a probability of
+1 - (1 - 0.8^6)^20 = 0.998; with 0.5 it is 0.27, and comparing them then shows that they are no duplicates."""
 
 SEED = 20260101
 
@@ -32,18 +33,18 @@ _MULTIPLIERS = np.random.default_rng(SEED).integers(1, 2**63, 11, dtype=np.uint6
 """One for each unit of a shingle, and for each row of a band."""
 
 NONE = -1
-"""In the place of an earlier caption."""
+"""No earlier caption."""
 
 MAX_COMPARED = 16
-"""Kept captions of one band that a caption is compared with, the earliest. Of a crowd that meets in a
-band all are near duplicates of few, or the crowd follows a template that other rules have to judge."""
+"""The earliest kept captions with the same band that a caption is compared with. If many captions share a
+band, most of them are near duplicates of a few, or they follow a template that other rules have to judge."""
 
 
 class Sketches(NamedTuple):
     """Of n captions."""
 
     exact: NDArray[np.uint64]
-    """``uint64[n]``: equal units have equal keys."""
+    """``uint64[n]``: a hash of all units."""
     bands: NDArray[np.uint64]
     """``uint64[n, BANDS]``."""
     minhash: NDArray[np.uint16]
@@ -57,12 +58,12 @@ def _hash(text: str) -> int:
 
 
 _hash_of_unit = lru_cache(maxsize=1_000_000)(_hash)
-"""Some 100 MB at most, and a corpus has fewer different ones."""
+"""At most about 100 MB. A corpus has fewer different units."""
 
 
 def sketch(job: str, captions: Sequence[tuple[str, Sequence[str]]]) -> Sketches:
-    """Sketches of captions of one job, each given as its id and its units. Captions of other jobs never meet,
-    nor do captions without units: there is nothing to repeat."""
+    """The sketches of captions of one job, each given as its id and its units. Captions of different jobs
+    never match, nor do captions without units."""
     from rensa import RMinHash
 
     count = len(captions)
@@ -74,7 +75,7 @@ def sketch(job: str, captions: Sequence[tuple[str, Sequence[str]]]) -> Sketches:
     shingles, offsets = _shingles(hashes, lengths)
     matrix = RMinHash.digest_matrix_from_flat_token_hashes(shingles, offsets, BANDS * ROWS, SEED)
     minhash = np.array(matrix.to_rows(), np.uint32).reshape(count, BANDS * ROWS)
-    # A caption without any shingle is near only to its equals.
+    # A caption without any shingle matches only equal captions.
     salts = np.where(lengths < SHINGLE_UNITS, exact, np.uint64(_hash(job)))
     return Sketches(exact, _bands(minhash, salts), minhash.astype(np.uint16))
 
@@ -82,7 +83,7 @@ def sketch(job: str, captions: Sequence[tuple[str, Sequence[str]]]) -> Sketches:
 def _shingles(
     hashes: NDArray[np.uint64], lengths: NDArray[np.int64]
 ) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-    """One number for every SHINGLE_UNITS in a row of each caption, and where each caption's begin."""
+    """A hash of every SHINGLE_UNITS consecutive units, and the offset of each caption's hashes."""
     per_caption = np.maximum(lengths - SHINGLE_UNITS + 1, 0)
     offsets = np.concatenate([[0], np.cumsum(per_caption)]).astype(np.uint64)
     if len(hashes) < SHINGLE_UNITS:
@@ -109,7 +110,7 @@ def _bands(minhash: NDArray[np.uint32], salts: NDArray[np.uint64]) -> NDArray[np
 
 
 class DuplicateIndex:
-    """Takes sketches, then finds duplicates. Uses files in ``folder``, which the caller removes."""
+    """Collects sketches, then finds duplicates. It writes files to ``folder``, which the caller removes."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -117,7 +118,7 @@ class DuplicateIndex:
         self._files: list[IO[bytes]] = [self._path(at).open("wb") for at in range(BANDS + 2)]
 
     def add(self, sketches: Sketches) -> None:
-        """The sketches of the next captions."""
+        """Add the sketches of the next captions."""
         self._count += len(sketches.exact)
         self._files[BANDS].write(sketches.exact.tobytes())
         self._files[BANDS + 1].write(sketches.minhash.tobytes())
@@ -125,10 +126,10 @@ class DuplicateIndex:
             self._files[at].write(np.ascontiguousarray(sketches.bands[:, at]).tobytes())
 
     def exact(self, rejected: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """``int64[n]``: which earlier caption has the same units, -1 where none has.
+        """``int64[n]``: the index of an earlier caption with the same units, or -1.
 
-        A caption that no other rule rejects is only a duplicate of one that is kept, so that of several
-        equal ones one always stays.
+        A caption that no other rule rejects only counts as a duplicate of one that is kept. So one of several
+        equal captions always stays.
         """
         earlier_of = np.full(self._count, NONE, np.int64)
         for members in _groups(self._read(BANDS, np.uint64)):
@@ -136,20 +137,19 @@ class DuplicateIndex:
             for at in members:
                 if kept != NONE:
                     earlier_of[at] = kept
-                elif rejected[at] and at != members[0]:
-                    earlier_of[at] = members[0]
-                if kept == NONE and not rejected[at]:
+                elif not rejected[at]:
                     kept = at
+                elif at != members[0]:
+                    earlier_of[at] = members[0]
         return earlier_of
 
     def near(
         self, rejected: NDArray[np.bool_], min_similarity: NDArray[np.float32]
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """``float32[n]`` and ``int64[n]``: the similarity to an earlier kept caption, and which that is; 0
-        and -1 where the similarity is below the minimum.
+        """``float32[n]`` and ``int64[n]``: the similarity to the most similar earlier kept caption, and its
+        index; 0 and -1 if the similarity is below the caption's ``min_similarity``.
 
-        ``min_similarity`` is each caption's. ``rejected`` captions are compared, but nothing is compared
-        with them.
+        ``rejected`` captions are compared with earlier ones, but later ones are not compared with them.
         """
         groups_of: dict[int, list[int]] = defaultdict(list)
         group_count = 0
@@ -177,7 +177,7 @@ class DuplicateIndex:
         return similarity, earlier_of
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Close the files."""
         for file in self._files:
             file.close()
 
@@ -192,7 +192,7 @@ class DuplicateIndex:
 
 
 def _groups(keys: NDArray[np.generic]) -> list[list[int]]:
-    """The places that share a key with others, by key, each in order."""
+    """Groups of indices with equal keys, for keys that occur more than once."""
     order = np.argsort(keys, kind="stable")
     ordered = keys[order]
     is_same = np.concatenate([[False], ordered[1:] == ordered[:-1], [False]])

@@ -1,10 +1,10 @@
-"""Which words of a caption a rule objects to.
+"""Find the words of a caption that a rule objects to, by leaving words out.
 
-Comes in: a caption, a rule that it violates, the scorer. Goes out: stretches of the text: those without whose
-words the score would be better, or that alone are as bad. So it holds of any rule that looks at one caption,
-a user's own too, and no rule has to say it. Sentences are tried first, then the clauses of those that matter,
-then their words. Nothing is marked where it is nearly all of the text, as in one that is too long, or where
-nothing can be left out, as in one that is too short. Not its job: rules that need more than a caption (see
+Comes in: a caption, a rule that it violates, the scorer. Goes out: spans of the text without which the score
+would be better, or which alone have as bad a score. This works for any rule that looks at one caption,
+including a user's own. Sentences are tried first, then the clauses of those that matter, then their words.
+Nothing is marked if it would be nearly the whole text, as in a caption that is too long, or if leaving words
+out doesn't help, as in one that is too short. Not its job: rules that need more than the caption (see
 grounding, near_duplicates).
 """
 
@@ -17,22 +17,22 @@ from triptych.filtering.caption import UNSPACED
 from triptych.filtering.scoring import CaptionInput, Scorer
 
 Span = tuple[int, int]
-"""Characters, from the first to behind the last."""
+"""Start and end, in characters."""
 
-MOST_MARKED = 0.8
-"""Of the text: what is more is no phrase."""
+MAX_MARKED_SHARE = 0.8
+"""Of the text. If more would be marked, nothing is."""
 
-MOST_TRIED = 400
-"""Pieces; of a caption that has more words its clauses are marked."""
+MAX_PIECES = 400
+"""If a caption has more words than this, its clauses are marked."""
 
 _SENTENCE = re.compile(r"[^.!?。！？\n]+[.!?。！？\n]*")
 _CLAUSE = re.compile(rf"[{UNSPACED}]+|[^,;:，；：、{UNSPACED}]+")
-"""Or what is written in another script."""
+"""Scripts with and without spaces are separate clauses."""
 _WORD = re.compile(rf"[{UNSPACED}]|[^\s{UNSPACED}]+")
 
 
 def objections(scorer: Scorer, given: CaptionInput, rule: str) -> list[Span]:
-    """The stretches of ``given.text`` that ``rule`` objects to, in order; none where it isn't about words."""
+    """The spans of ``given.text`` that ``rule`` objects to, in order; may be none."""
     chosen = next((each.rule for each in scorer.job_rules(given.job) if each.rule.name == rule), None)
     if chosen is None or chosen.measure is None:
         return []
@@ -45,24 +45,24 @@ def objections(scorer: Scorer, given: CaptionInput, rule: str) -> list[Span]:
 
     def that_matter(spans: Iterable[Span]) -> list[Span]:
         text = given.text
-        return [span for span in spans if badness(text[: span[0]] + text[span[1] :]) < whole]
+        return [(start, end) for start, end in spans if badness(text[:start] + text[end:]) < whole]
 
-    def enough_alone(spans: Sequence[Span]) -> list[Span]:
-        """Where one is as bad as all, leaving out one of several changes nothing."""
+    def bad_alone(spans: Sequence[Span]) -> list[Span]:
+        """For scores that one span alone reaches: leaving out one of several such spans changes nothing."""
         alone = [(start, end) for start, end in spans if badness(given.text[start:end]) >= whole]
         return alone if len(alone) < len(spans) else []
 
     found = [(0, len(given.text))]
     for finer in (_SENTENCE, _CLAUSE, _WORD):
         pieces = [piece.span() for start, end in found for piece in finer.finditer(given.text, start, end)]
-        if len(pieces) <= MOST_TRIED:
-            found = that_matter(pieces) or enough_alone(pieces) or found
+        if len(pieces) <= MAX_PIECES:
+            found = that_matter(pieces) or bad_alone(pieces) or found
     joined = _joined(found, given.text)
-    return joined if sum(end - start for start, end in joined) <= MOST_MARKED * len(given.text) else []
+    return joined if sum(end - start for start, end in joined) <= MAX_MARKED_SHARE * len(given.text) else []
 
 
 def _joined(spans: Sequence[Span], text: str) -> list[Span]:
-    """With those made one between which there are only spaces."""
+    """The spans, merged if only white space separates them."""
     joined: list[Span] = []
     for start, end in spans:
         if joined and not text[joined[-1][1] : start].strip():

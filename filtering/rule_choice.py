@@ -1,10 +1,10 @@
-"""The rules of a config: those that ship, and a user's own.
+"""Load the rules that a config names: built-in ones and the user's own.
 
 Comes in: a FilteringConfig. Goes out: rules in order of priority. Not its job: what rules measure (see
-rules), their thresholds on a job (see scoring).
+rules), their thresholds for a job (see scoring).
 
-A rule of one's own is a Rule, or a function from a caption to a score (then it is violated above 0), in a
-module that can be imported, in a Python file, or behind an entry point of the group ``triptych.rules``.
+A user's rule is a Rule, or a function from a caption to a score that is violated above 0. It is in an
+importable module, in a Python file, or behind an entry point of the group ``triptych.rules``.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ from triptych.filtering.scoring import FilterJob, Scorer
 T = TypeVar("T")
 
 ENTRY_POINTS = "triptych.rules"
-"""The group in which other packages offer rules by name."""
+"""The entry point group of other packages' rules."""
 
 _HOW = (
     "expected the name of a rule, or one of your own as module:NAME or file.py:NAME, where NAME is a"
     " triptych.filtering.rule.Rule or a function from a caption to a score"
 )
-_TAKE_OUT = "; `triptych config RUN filtering.thresholds.{}=none` takes it out of a run's settings"
+_UNSET_THRESHOLD = "; `triptych config RUN filtering.thresholds.{}=none` removes it from a run's settings"
 
 
 def chosen_rules(config: FilteringConfig, more: Sequence[Rule] = ()) -> tuple[Rule, ...]:
-    """The rules to run, in order of priority, and ``more`` behind them.
+    """The rules to run, in order of priority, followed by ``more``.
 
-    Raises UsageError where one can't be found or loaded.
+    Raises UsageError if one can't be found or loaded.
     """
     shipped = {rule.name: rule for rule in RULES}
     rules = [shipped.get(spec) or _own_rule(spec, shipped) for spec in config.rules]
@@ -53,29 +53,28 @@ def chosen_rules(config: FilteringConfig, more: Sequence[Rule] = ()) -> tuple[Ru
     names = [rule.name for rule in rules]
     for name in names:
         if names.count(name) > 1:
-            raise UsageError(f"filtering.rules has two rules of the name {name}; give yours another name")
+            raise UsageError(f"filtering.rules has two rules named {name}; give yours another name")
     for key in ("flags", "thresholds", "accepted"):
         for name in getattr(config, key) or ():
             if name not in names:
                 raise UsageError(
                     f"filtering.{key} names {name!r}{did_you_mean(name, names)}; rules that run are"
-                    f" {', '.join(names)}{_TAKE_OUT.format(name) if key == 'thresholds' else ''}",
+                    f" {', '.join(names)}{_UNSET_THRESHOLD.format(name) if key == 'thresholds' else ''}",
                     key=f"filtering.{key}",
                 )
     return tuple(rules)
 
 
 def make_scorer(config: FilteringConfig, jobs: Sequence[FilterJob]) -> Scorer:
-    """The rules of ``config``, ready to look at captions.
+    """A Scorer with the rules of ``config``.
 
-    Raises UsageError as ``chosen_rules`` does, and for a threshold that can't be one.
+    Raises UsageError like ``chosen_rules``, and for an invalid threshold.
     """
     return Scorer(config, jobs, chosen_rules(config))
 
 
 def versions(rules: Sequence[Rule]) -> str:
-    """What verdicts depend on of ``rules``, in a line: names and versions in order, and a digest of each that
-    doesn't ship."""
+    """A fingerprint of ``rules``: names and versions in order, and a digest of each user's rule."""
     shipped = {id(rule) for rule in RULES}
     return ", ".join(
         f"{rule.name} {rule.version}" + ("" if id(rule) in shipped else f" {_digest(rule)}") for rule in rules
@@ -101,7 +100,7 @@ def _own_rule(spec: str, shipped: Collection[str]) -> Rule:
 
 
 def as_rule(found: object, name: str) -> Rule:
-    """A Rule as it is, a function from a caption to a score as a Rule. Raises UsageError for others."""
+    """A Rule unchanged, or a function as a Rule. Raises UsageError for anything else."""
     if isinstance(found, Rule):
         return found
     if not callable(found):
@@ -110,14 +109,14 @@ def as_rule(found: object, name: str) -> Rule:
 
 
 def _module(where: str, spec: str) -> ModuleType:
-    """A module by its name, else by its file: in the working directory, too."""
-    beside = Path(*where.split(".")).with_suffix(".py")
+    """Import a module by name or by its file, also from the working directory."""
+    local_file = Path(*where.split(".")).with_suffix(".py")
 
     def load() -> ModuleType:
         if where.endswith(".py"):
             return _from_file(Path(where).expanduser().resolve(strict=True))
-        if importlib.util.find_spec(where.partition(".")[0]) is None and beside.exists():
-            return _from_file(beside.resolve())
+        if importlib.util.find_spec(where.partition(".")[0]) is None and local_file.exists():
+            return _from_file(local_file.resolve())
         return importlib.import_module(where)
 
     return _loaded(load, spec)
@@ -126,7 +125,7 @@ def _module(where: str, spec: str) -> ModuleType:
 def _loaded(load: Callable[[], T], spec: str) -> T:
     try:
         return load()
-    except (Exception, SystemExit) as error:  # whatever a user's module raises; a script exits
+    except (Exception, SystemExit) as error:  # a user's module may raise anything, and a script may exit
         raise UsageError(
             f"filtering.rules: {spec} can't be loaded ({type(error).__name__}: {error}); {_HOW}",
             key="filtering.rules",
@@ -146,7 +145,7 @@ def _from_file(path: Path) -> ModuleType:
 
 
 def _digest(rule: Rule) -> str:
-    """Of all that a rule says, and of the source of its functions."""
+    """Of a rule's fields, and the source of its functions."""
     digest = hashlib.sha256()
     for name in rule.__struct_fields__:
         value = getattr(rule, name)
@@ -156,7 +155,7 @@ def _digest(rule: Rule) -> str:
 
 
 def _source(function: Any) -> bytes:
-    """The file that a function, or an object that is called as one, is from; empty where it is from none."""
+    """The source file of a function or a callable object; empty if there is none."""
     for each in (inspect.unwrap(function), getattr(function, "func", function), type(function)):
         with contextlib.suppress(OSError, TypeError):
             if path := inspect.getsourcefile(each):

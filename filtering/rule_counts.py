@@ -1,8 +1,8 @@
-"""What the rules did to each job, counted; and the stop where one rejects more than can be right.
+"""Count what each rule rejects, and stop if one rejects implausibly many captions.
 
-Comes in: captions with their scores. Goes out: counts, by job and rule: as the reason, and by the rule
-alone; or a SetupError with the share, the likely causes, three examples, and the option that accepts it.
-Not its job: scores (see scoring).
+Comes in: captions with their scores. Goes out: counts by job and rule, both of captions whose reason is the
+rule and of all that violate it; or a SetupError with the share, the likely causes, three examples, and the
+option that accepts it. Not its job: scores (see scoring).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import msgspec
 
 from triptych.errors import SetupError
 from triptych.filtering.config import FilteringConfig
-from triptych.filtering.people import BY_PEOPLE
+from triptych.filtering.human_overrides import BY_PEOPLE
 from triptych.filtering.rule import Rule
 from triptych.filtering.scoring import ScoredCaption, Scorer
 from triptych.records import Verdict
@@ -28,26 +28,24 @@ class JobCounts(msgspec.Struct, kw_only=True):
     captions: int = 0
     kept: int = 0
     first: Counter[str] = msgspec.field(default_factory=Counter)
-    """Captions by the rule, or BY_PEOPLE, that is their reason."""
+    """Captions by their reason: a rule or BY_PEOPLE."""
     alone: Counter[str] = msgspec.field(default_factory=Counter)
-    """Captions that each rule would reject (or flag) by itself."""
+    """Captions that each rule by itself would reject or flag."""
     examples: dict[str, list[ScoredCaption]] = {}
-    """The first EXAMPLES of each rule."""
+    """The first EXAMPLES captions of each rule."""
 
 
 def count_rules(
     scorer: Scorer,
     captions: Iterable[ScoredCaption],
-    last_word: Callable[[Verdict], Verdict] | None = None,
+    override: Callable[[Verdict], Verdict] = lambda verdict: verdict,
 ) -> dict[str, JobCounts]:
-    """Count ``captions``, by job in the order in which jobs come. ``last_word``: what people make of each
-    verdict."""
+    """Count ``captions`` by job, in order of appearance. ``override`` applies people's verdicts."""
     jobs: dict[str, JobCounts] = {}
     for caption in captions:
         counts = jobs.setdefault(caption.job, JobCounts())
         counts.captions += 1
-        verdict = scorer.verdict(caption)
-        reason = (last_word(verdict) if last_word is not None else verdict).reason
+        reason = override(scorer.verdict(caption)).reason
         if reason is None:
             counts.kept += 1
         else:
@@ -60,10 +58,8 @@ def count_rules(
 
 
 def count_lines(scorer: Scorer, jobs: Mapping[str, JobCounts]) -> Iterator[str]:
-    """For each job, a line a rule that found anything: rejected by it as the first, and by it alone.
-
-    Last, the rules that found nothing.
-    """
+    """For each job, one line for each rule that found anything: captions rejected for this reason, and
+    captions that violate the rule. The last line lists the rules that found nothing."""
     found = {name for counts in jobs.values() for name in (*+counts.alone, *+counts.first)}
     for job, counts in jobs.items():
         yield f"{job:<22} {counts.captions:>10,} captions"
@@ -85,9 +81,9 @@ def count_lines(scorer: Scorer, jobs: Mapping[str, JobCounts]) -> Iterator[str]:
 
 
 def check_shares(config: FilteringConfig, scorer: Scorer, jobs: Mapping[str, JobCounts], where: str) -> None:
-    """Raise SetupError for the rule that rejects the largest share beyond what it may.
+    """Raise SetupError for the rule that rejects the largest share of a job, if that is more than allowed.
 
-    A rule's share is of all captions that it would reject alone, whichever rule comes first.
+    Every caption that violates a rule counts, whatever its reason.
     """
     for job, counts in jobs.items():
         if counts.captions < config.guarded_from:
@@ -112,6 +108,6 @@ def _message(config: FilteringConfig, job: str, rule: Rule, counts: JobCounts, w
         f"{rule.name} rejects {share:.1%} of the {counts.captions:,} captions of {job}"
         f" (filtering.max_rejected_share allows {config.max_rejected_share:.0%}), so nothing was written;"
         f" likely causes: {rule.likely_cause}; examples: {examples};"
-        f" look into one with `triptych filter {where} --explain ID`, and mend the cause or"
+        f" look into one with `triptych filter {where} --explain ID`, and fix the cause or"
         f" filtering.thresholds.{rule.name}, or accept it with --accept {rule.name}"
     )

@@ -1,8 +1,8 @@
-"""Scores of captions, each by itself, and the verdict that scores come to.
+"""Score each caption by itself, and turn scores into a verdict.
 
-Comes in: captions, and the rules of a config. Goes out: the score of every rule that a caption violates; all
-that a block of captions leaves behind. The same whatever process does it. Not its job: captions beside each
-other (see near_duplicates), what is done with all of them (see filter_pass).
+Comes in: captions, and the rules of a config. Goes out: the score of every rule that a caption violates; for
+a block of captions also its sketches and histograms. Results don't depend on the process. Not its job:
+comparing captions (see near_duplicates), all captions of a run (see filter_pass).
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ from triptych.filtering.caption import CaptionText
 from triptych.filtering.config import FilteringConfig
 from triptych.filtering.near_duplicates import Sketches, sketch
 from triptych.filtering.rule import Action, JobRule, Rule
-from triptych.filtering.score_histogram import Bins, count_scores
+from triptych.filtering.score_histogram import ScoreBin, count_scores
 from triptych.jobs import Job
 from triptych.languages import Language
 from triptych.prompts import Prompt
 from triptych.records import Verdict
 
 SNIPPET_CHARACTERS = 90
-"""Kept of each text until the verdicts are out, to show examples from."""
+"""Kept of each text, to show examples."""
 
 
 class FilterJob(NamedTuple):
-    """A job as the filter sees it."""
+    """A job with what the filter knows about it."""
 
     job: Job
     language: Language
     prompt: Prompt | None = None
-    """What was asked, and how captions name the images of a set; None where that isn't known."""
+    """None if unknown."""
 
 
 class CaptionInput(NamedTuple):
@@ -53,16 +53,14 @@ class CaptionInput(NamedTuple):
     image_count: int = 1
     finish_reason: str = "stop"
     counterparts: Mapping[str, str] = {}
-    """What other captions of the same image or set say, by the code of their language."""
+    """This and the other measurements are explained at CaptionText."""
     grounding_rank: float | None = None
     unfit: str = ""
-    """The phrase that fits its images least; empty where that wasn't measured."""
+    """The phrase that fits the images worst; empty if not measured."""
     untruth: float | None = None
-    """How likely its least likely statement is untrue, by a checker; None where none was asked."""
     removed: tuple[str, ...] = ()
-    """Sentences that a checker denied, and that ``text`` doesn't have any more."""
+    """Sentences that a checker denied and that were removed from ``text``."""
     agreement: float | None = None
-    """How far several answers agreed, of which it is one; None where it is the only one."""
 
 
 class ScoredCaption(NamedTuple):
@@ -75,72 +73,72 @@ class ScoredCaption(NamedTuple):
     repeats: str | None = None
     """The id of the earlier caption that it repeats."""
     text: str = ""
-    """Of a repaired one, what is left."""
+    """What remains of a repaired caption; empty for others."""
     removed: tuple[str, ...] = ()
     unfit: str = ""
-    """Of one that is ungrounded."""
+    """The phrase that fits worst, if the caption is ungrounded."""
 
 
 class ScoredBlock(NamedTuple):
-    """What is left of n captions."""
+    """The results of n captions."""
 
     lines: bytes
-    """A ScoredCaption in JSON a line."""
+    """ScoredCaptions as JSON Lines."""
     is_rejected: NDArray[np.bool_]
-    near_from: NDArray[np.float32]
-    """The similarity from which each is a near duplicate."""
+    min_similarity: NDArray[np.float32]
+    """From which on each counts as a near duplicate."""
     sketches: Sketches
-    bins: Counter[Bins]
+    bins: Counter[ScoreBin]
 
 
 class RuleMatrix(NamedTuple):
-    """What rules say of n captions of one job."""
+    """The scores of n captions of one job."""
 
     rules: list[JobRule]
     captions: list[CaptionText]
     scores: NDArray[np.float64]
     """``float64[rules, n]``."""
     is_violated: NDArray[np.bool_]
-    """The same shape."""
+    """``bool[rules, n]``."""
 
 
 class NeedleFinder:
-    """Which of many words and pieces of words a text has: one pass of Aho and Corasick's automaton."""
+    """Finds which of many strings occur in a text, in one pass of an Aho-Corasick automaton."""
 
     def __init__(self, needles: AbstractSet[str]) -> None:
         self._automaton = AhoCorasick(sorted(needles), implementation=Implementation.DFA, store_patterns=True)
 
     def __call__(self, lowered: str) -> AbstractSet[str]:
-        """Those that ``lowered``, which is in lower case, has anywhere."""
+        """The needles that occur in the lower-case text ``lowered``."""
         try:
             return frozenset(self._automaton.find_matches_as_strings(lowered, overlapping=True))
-        except UnicodeEncodeError:  # half a surrogate pair
+        except UnicodeEncodeError:  # a lone surrogate
             return self(lowered.encode("utf-8", "replace").decode())
 
 
 class Scorer:
-    """Rules, ready to look at the captions of some jobs."""
+    """Scores captions of some jobs by a config's rules."""
 
     def __init__(self, config: FilteringConfig, jobs: Sequence[FilterJob], rules: Sequence[Rule]) -> None:
-        """``config`` says what is different from what ``rules`` say of themselves."""
+        """``config`` overrides defaults of ``rules``. Raises UsageError for an invalid threshold."""
         self.rules = tuple(rules)
         self.jobs = {each.job.name: each for each in jobs}
-        self._of_job = {each.job.name: _rules_of(config, self.rules, each) for each in jobs}
+        self._job_rules = {each.job.name: _rules_of(config, self.rules, each) for each in jobs}
         self._flags = {
-            name: frozenset(each.rule.name for each in of_job if each.action == "flag")
-            for name, of_job in self._of_job.items()
+            name: frozenset(each.rule.name for each in job_rules if each.action == "flag")
+            for name, job_rules in self._job_rules.items()
         }
         needles = frozenset[str]().union(*(rule.needles for rule in self.rules))
         self._find_needles = NeedleFinder(needles) if needles else None
 
     def job_rules(self, job: str) -> tuple[JobRule, ...]:
-        """The rules that say anything of this job's captions, in order of priority."""
-        return self._of_job[job]
+        """The rules that apply to this job's captions, in order of priority."""
+        return self._job_rules[job]
 
     @cached_property
     def skipped(self) -> dict[str, list[str]]:
-        """By language: the rules that can't read it. One that reads a single language is about that one, and
-        nothing is missed in others."""
+        """The rules that can't read a job's language, by language. Rules for a single language are left out,
+        since other languages don't need them."""
         several = [rule for rule in self.rules if rule.languages is None or len(rule.languages) > 1]
         return {
             each.language.name or each.language.code: names
@@ -149,7 +147,7 @@ class Scorer:
         }
 
     def caption(self, given: CaptionInput) -> CaptionText:
-        """What the rules see of a caption."""
+        """The caption as the rules see it."""
         of_job = self.jobs[given.job]
         caption = CaptionText(
             given.text,
@@ -168,29 +166,29 @@ class Scorer:
         return caption
 
     def all_scores(self, given: CaptionInput, only: str = "") -> dict[str, float]:
-        """The score of every rule that looks at one caption, by its name; or of ``only`` this one."""
+        """The score of every rule that looks at one caption, by name, or of the rule ``only``."""
         caption = self.caption(given)
         return {
             each.rule.name: _measured(each.rule, [given], [caption])[0]
-            for each in self._of_job[given.job]
+            for each in self._job_rules[given.job]
             if each.rule.measure is not None and only in ("", each.rule.name)
         }
 
     def violations(self, job: str, scores: Mapping[str, float]) -> dict[str, float]:
-        """Of ``scores``, by rule, those beyond the threshold, in order of priority."""
+        """The ``scores`` beyond their rules' thresholds, in order of priority."""
         return {
             rule.name: scores[rule.name]
-            for rule, threshold, _ in self._of_job[job]
+            for rule, threshold, _ in self._job_rules[job]
             if rule.name in scores and rule.is_violated(scores[rule.name], threshold)
         }
 
     def is_rejected(self, job: str, violations: Mapping[str, float]) -> bool:
-        """Whether any of these rules does more than flag."""
+        """Whether any of the violated rules does more than flag."""
         return not self._flags[job].issuperset(violations)
 
     def verdict(self, caption: ScoredCaption) -> Verdict:
-        """The first rule in order that is violated and does more than flag is the reason."""
-        names = [rule.name for rule, _, _ in self._of_job[caption.job] if rule.name in caption.scores]
+        """The reason is the first violated rule that does more than flag."""
+        names = [rule.name for rule, _, _ in self._job_rules[caption.job] if rule.name in caption.scores]
         reason = next((name for name in names if name not in self._flags[caption.job]), None)
         return Verdict(
             id=caption.id,
@@ -204,9 +202,9 @@ class Scorer:
         )
 
     def score_rules(self, block: Sequence[CaptionInput]) -> RuleMatrix:
-        """Every rule that looks at one caption, on captions of one job."""
+        """Run every rule that looks at one caption, on captions of one job."""
         captions = [self.caption(given) for given in block]
-        rules = [each for each in self._of_job[block[0].job] if each.rule.measure is not None]
+        rules = [each for each in self._job_rules[block[0].job] if each.rule.measure is not None]
         scores = np.zeros((len(rules), len(block)))
         is_violated = np.zeros((len(rules), len(block)), np.bool_)
         for at, (rule, threshold, _) in enumerate(rules):
@@ -215,7 +213,7 @@ class Scorer:
         return RuleMatrix(rules, captions, scores, is_violated)
 
     def score_block(self, block: Sequence[CaptionInput]) -> ScoredBlock:
-        """All that can be said by themselves of captions of one job, in their order."""
+        """Score captions of one job, each by itself."""
         rules, captions, scores, is_violated = self.score_rules(block)
         job = block[0].job
         rejects = is_violated & np.array([each.action == "reject" for each in rules], np.bool_)[:, None]
@@ -234,18 +232,18 @@ class Scorer:
             )
             for given, found in zip(block, violations, strict=True)
         ]
-        near_from = {each.rule.name: each.threshold for each in self._of_job[job]}
+        thresholds = {each.rule.name: each.threshold for each in self._job_rules[job]}
         return ScoredBlock(
             lines=msgspec.json.Encoder().encode_lines(scored),
             is_rejected=np.logical_or.reduce(rejects, axis=0),
-            near_from=np.full(len(block), near_from.get("near_duplicate", 1.0), np.float32),
+            min_similarity=np.full(len(block), thresholds.get("near_duplicate", 1.0), np.float32),
             sketches=sketch(job, [(g.id, c.unit_sequence) for g, c in zip(block, captions, strict=True)]),
             bins=count_scores(job, rules, scores, rejects),
         )
 
 
 def _measured(rule: Rule, block: Sequence[CaptionInput], captions: Sequence[CaptionText]) -> list[float]:
-    """The score of each caption. Raises SetupError where a user's rule raises, or gives no number."""
+    """The score of each caption. Raises SetupError if a user's rule raises, or returns no finite number."""
     measure, at = rule.measure, 0
     needles = rule.needles if rule.needs_needle else None
     assert measure is not None
@@ -255,19 +253,19 @@ def _measured(rule: Rule, block: Sequence[CaptionInput], captions: Sequence[Capt
             if not needles or not needles.isdisjoint(caption.needles or ()):
                 scores[at] = float(measure(caption))
                 if not math.isfinite(scores[at]):
-                    raise ValueError(f"it said {scores[at]}")
+                    raise ValueError(f"it returned {scores[at]}")
     except Exception as error:
         raise SetupError(
             f"rule {rule.name} failed on caption {block[at].id} ({type(error).__name__}: {error});"
-            " expected a number for any text: mend the rule, or leave it out of filtering.rules"
+            " expected a number for any text: fix the rule, or leave it out of filtering.rules"
         ) from error
     return scores
 
 
 def _rules_of(config: FilteringConfig, rules: Sequence[Rule], job: FilterJob) -> tuple[JobRule, ...]:
-    """Those of ``rules`` that say anything of the captions of ``job``.
+    """Those of ``rules`` that apply to the captions of ``job``.
 
-    Raises UsageError for a threshold that can't be one.
+    Raises UsageError for an invalid threshold.
     """
     chosen = tuple(
         JobRule(rule, _threshold(config, rule, job), _action(config, rule))
@@ -275,8 +273,8 @@ def _rules_of(config: FilteringConfig, rules: Sequence[Rule], job: FilterJob) ->
         if rule.reads(job.language) and rule.subject in (None, job.job.subject)
     )
     for one, other in itertools.permutations(chosen, 2):
-        same = one.rule.measure is not None and one.rule.measure is other.rule.measure
-        if same and one.rule.violated == "below" and one.threshold > other.threshold:
+        is_same = one.rule.measure is not None and one.rule.measure is other.rule.measure
+        if is_same and one.rule.violated == "below" and one.threshold > other.threshold:
             raise UsageError(
                 f"every caption of {job.job.name} violates {one.rule.name} or {other.rule.name}: their"
                 f" thresholds are {one.threshold:g} and {other.threshold:g};"

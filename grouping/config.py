@@ -1,7 +1,7 @@
-"""What a user can set about embeddings and sets, and the thresholds that decide quality.
+"""Settings of embeddings and sets, with the thresholds that decide quality.
 
-Comes in: values from presets, a TOML file, flags. Goes out: two checked Structs. A value out of its
-range raises ValueError with what was found and what is expected. Not its job: merging the sources.
+Comes in: values from presets, a TOML file, flags. Goes out: two checked Structs. A value out of range
+raises ValueError with what was found and what is expected. Not its job: merging the sources.
 """
 
 from __future__ import annotations
@@ -14,19 +14,18 @@ from typing import Literal
 import msgspec
 
 RELATED_COSINE_SIMILARITY = 0.75
-"""For ViT-B/32. MMDU groups at a cosine of 0.75 (of captions, not of pictures: no source gives a threshold
-for pictures); two photographs of one kind of subject are said to come out at 0.8 to 0.9 (CLIP-XAI-GAME's
-README). Taken from there, not measured: look at the sets of a first run before a large one."""
+"""For ViT-B/32. Not measured: MMDU groups captions at a cosine of 0.75, and no source gives a threshold for
+pictures. CLIP-XAI-GAME's README reports 0.8 to 0.9 for two photographs of the same kind of subject. Check the
+sets of a first run before a large one."""
 
 DUPLICATE_COSINE_SIMILARITY = 0.94
-"""For ViT-B/32. What clip-retrieval's search page takes for non-unique (`get_non_uniques`)."""
+"""For ViT-B/32. Above it, clip-retrieval's search page drops results as duplicates (`get_non_uniques`)."""
 
 MAX_IMAGES_IN_SET = 16
 """InternVL takes at most 40 tiles of an 8,192-token context; more images leave under 3 tiles each."""
 
-
-Switch = Literal["off", "on"] | float
-"""Of a screen: off, on with the threshold that was measured for it, or on with another."""
+ScreenSetting = Literal["off", "on"] | float
+"""Off, on with the measured threshold, or on with this threshold."""
 
 SearchDevice = Literal["auto", "cpu", "cuda"]
 Preference = Literal["precision", "coverage"]
@@ -43,18 +42,17 @@ class EmbeddingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     open_clip_config.json and its weights. Models of other libraries: ``timm:NAME_OR_FOLDER``,
     ``transformers:NAME_OR_FOLDER``."""
     pretrained: str | None = "laion2b_s34b_b79k"
-    """The open_clip tag of the weights, or a weights file (also of timm). Not used where ``model`` is a
+    """The open_clip tag of the weights, or a weights file (also of timm). Ignored if ``model`` is a
     folder, ``hf-hub:`` or ``transformers:``."""
     batch_size: int = 64
-    """Images that the model sees at once."""
+    """Images per forward pass of the model."""
     decode_threads: int = 0
-    """Images that are decoded at the same time, shared out to the devices; 0 takes as many as there are
-    cores."""
+    """Threads that decode images, shared among the devices; 0 means one per core."""
     devices: Literal["auto"] | tuple[str, ...] = "auto"
-    """Where the model runs: a process each, with a model each. ``auto`` takes all GPUs, or the CPU where
-    there is none; else a list of ``cpu``, ``cuda`` or ``cuda:N``, which may repeat one."""
+    """Where the model runs, with one process and one copy of the model per entry. ``auto`` means all GPUs, or
+    the CPU if there is none; otherwise a list of ``cpu``, ``cuda`` or ``cuda:N``, which may repeat."""
     precision: Precision = "auto"
-    """Of the model's numbers: ``auto`` is fp16 on a GPU and fp32 on a CPU."""
+    """Floating-point type of the model: ``auto`` is fp16 on a GPU and fp32 on a CPU."""
 
     def __post_init__(self) -> None:
         if not self.model:
@@ -68,25 +66,23 @@ class EmbeddingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
 
 class ScreensConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which images are left out before sets are made and captions asked for. Each is ``off``, ``on``, or on
-    with a threshold of your own."""
+    """Which images are left out before sets are made and captions requested. Each screen is ``off``, ``on``,
+    or on with a threshold of your own."""
 
-    too_small: Switch = "off"
-    """The shorter side in pixels; an image with fewer is left out. On: 64."""
-    extreme_aspect_ratio: Switch = "off"
-    """The longer side over the shorter; an image above is left out. On: 5."""
-    nearly_uniform: Switch = "on"
-    """The standard deviation of brightness and colours, from 0 to 128; an image below is left out. On: 4."""
-    too_dark: Switch = "off"
-    """The brightness, from 0 to 255, that the brightest hundredth of the pixels reaches; an image below is
-    left out. On: 64."""
-    too_bright: Switch = "off"
-    """The brightness, from 0 to 255, of the darkest hundredth of the pixels; an image above is left out. On:
-    192."""
-    blurred: Switch = "off"
-    """The variance of the Laplacian at 256 pixels; an image below is left out. On: 50."""
-    text_page: Switch = "off"
-    """How much an image looks like lines of letters, from 0 to about 1; one above is left out. On: 0.22."""
+    too_small: ScreenSetting = "off"
+    """Shorter side in pixels; an image below is left out. On: 64."""
+    extreme_aspect_ratio: ScreenSetting = "off"
+    """Longer side divided by the shorter; an image above is left out. On: 5."""
+    nearly_uniform: ScreenSetting = "on"
+    """Standard deviation of brightness and colours, from 0 to 128; an image below is left out. On: 4."""
+    too_dark: ScreenSetting = "off"
+    """99th percentile of the pixels' brightness, from 0 to 255; an image below is left out. On: 64."""
+    too_bright: ScreenSetting = "off"
+    """1st percentile of the pixels' brightness, from 0 to 255; an image above is left out. On: 192."""
+    blurred: ScreenSetting = "off"
+    """Variance of the Laplacian, at 256 pixels on the longer side; an image below is left out. On: 50."""
+    text_page: ScreenSetting = "off"
+    """Resemblance to lines of text, from 0 to about 1; an image above is left out. On: 0.22."""
 
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:
@@ -96,51 +92,48 @@ class ScreensConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class SetsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which images are duplicates, and which make a set. Similarities are cosines of embeddings."""
+    """Which images are duplicates, and which form a set. Similarities are cosines of embeddings."""
 
     related_cosine_similarity: float | Literal["auto"] = "auto"
-    """Every pair of images in a set is at least this similar. The scale differs between encoders; ``auto``
-    reads it off the corpus (see thresholds)."""
+    """Every pair of images in a set is at least this similar. Scales differ between encoders; ``auto``
+    derives the threshold from the corpus (see sets.thresholds)."""
     duplicate_cosine_similarity: float | Literal["auto"] = "auto"
-    """Two images at least this similar are near duplicates; only one of them stays. At 1 those of equal
-    embeddings are."""
+    """Two images at least this similar are near duplicates; only one is kept. 1 means equal embeddings."""
     prefer: Preference = "precision"
-    """``precision`` leaves an image single rather than fill a set up with it; ``coverage`` makes larger sets,
-    of images that are related and no more (docs/sets.md has the curve)."""
+    """``precision`` leaves an image single rather than add it to a set that it fits less well; ``coverage``
+    makes larger sets, whose images need only be related (docs/sets.md has the curve)."""
     neighbours: int = 32
-    """Nearest neighbours of each image that may join it in a set."""
+    """Nearest neighbours of each image that are considered for its set."""
     min_images: int = 2
-    """A set has at least this many images."""
+    """Smallest number of images in a set."""
     max_images: int = 5
-    """A set has at most this many images."""
+    """Largest number of images in a set."""
     size_weights: tuple[int, ...] | None = None
-    """How often sets of ``min_images`` up to ``max_images`` are wanted, one weight a size, where enough
-    images are related; none falls evenly towards the largest: 4, 3, 2, 1 for 2 to 5 images."""
+    """Relative frequency of each set size from ``min_images`` to ``max_images``, where enough images are
+    related. None: falls evenly towards the largest, as 4, 3, 2, 1 for 2 to 5 images."""
     max_sets: int | None = None
-    """Keep this many sets, spread over the whole corpus, of the sizes that ``size_weights`` asks for, the
-    surer ones first; none keeps all."""
+    """Keep this many sets, spread over the whole corpus, in the sizes given by ``size_weights``, the most
+    certain ones first. None: keep all."""
     contrast_share: float = 0.0
-    """Of the sets, how many hold one odd image beside related ones, from 0 to 1. It is unlike all of them,
-    and marked."""
+    """Share of sets, from 0 to 1, with one odd image, which is marked, among related ones."""
     varied_share: float = 0.0
-    """Of the sets, how many hold images that are all unlike each other, from 0 to 1."""
+    """Share of sets, from 0 to 1, whose images are all unlike each other."""
     seed: int = 0
-    """Decides which sets those are, and which images they get."""
+    """Seed for choosing contrast and varied sets and their images."""
     together: str = ""
-    """Only images of one group share a set: ``folder``, or a key of the .json beside an image, or a Parquet
-    column, such as ``album``. An image without it is in no set."""
+    """Only images of the same group share a set. The group is ``folder``, or a key of the .json beside an
+    image or a Parquet column, such as ``album``. An image without one is in no set."""
     apart: str = ""
-    """The same, but no two images of one group share a set: ``folder``, or a field such as ``video``. An
-    image without it may share a set with any."""
+    """Images of the same group never share a set. The group is ``folder``, or a field such as ``video``. An
+    image without one may share a set with any other."""
     min_recall: float = 0.95
-    """The share of true nearest neighbours that the search is to find, above the size up to which it is
-    exact. More costs time."""
+    """Share of true nearest neighbours to find in a corpus too large for exact search. More takes longer."""
     device: SearchDevice = "auto"
-    """Where neighbours are searched; ``auto`` takes a GPU if torch finds one."""
+    """Where neighbours are searched; ``auto`` means a GPU if torch finds one."""
     screens: ScreensConfig = ScreensConfig()
     """Images that are left out before anything is grouped."""
     threads: int = 0
-    """Of the search on a CPU; 0 takes as many as there are cores. The result doesn't depend on it."""
+    """Threads of the search on a CPU; 0 means one per core. The result doesn't depend on it."""
 
     def __post_init__(self) -> None:
         related, duplicate = self.related_cosine_similarity, self.duplicate_cosine_similarity
@@ -188,12 +181,12 @@ class SetsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             )
 
     @property
-    def has_kinds(self) -> bool:
-        """Whether some sets are to be of another kind than related."""
+    def has_other_kinds(self) -> bool:
+        """Whether contrast or varied sets are wanted."""
         return bool(self.contrast_share or self.varied_share)
 
     def weight_of_sizes(self) -> Sequence[int]:
-        """How often each size from ``min_images`` to ``max_images`` is wanted."""
+        """Relative frequencies of the sizes from ``min_images`` to ``max_images``."""
         return self.size_weights or range(self.max_images - self.min_images + 1, 0, -1)
 
 

@@ -1,7 +1,7 @@
 """Grouping without a run folder: vectors in, sets out; images in, vectors out.
 
-Comes in: arrays, paths, pictures. Goes out: typed results, in memory. The work is that of the stages, in a
-scratch folder that is gone afterwards. Not its job: resuming, accounting, captions (see triptych.open_run).
+Comes in: arrays, paths, pictures. Goes out: typed results, in memory. Does the work of the stages, in a
+temporary folder. Not its job: resuming, accounting, captions (see triptych.open_run).
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ if TYPE_CHECKING:
 
 
 class Groups(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of the images: each is in one set, a duplicate, or single."""
+    """The result of ``group``: each image is in one set, a duplicate, or single."""
 
     sets: list[ImageSet]
     """Disjoint, sorted by their smallest key."""
     duplicates: list[Duplicate]
-    """Sorted by key; each names an image that stays."""
+    """Sorted by key; each names an image that is kept."""
     single: list[str]
-    """Keys of the others, sorted."""
+    """Keys of all other images, sorted."""
     thresholds: Thresholds | None
-    """Those that were taken, and why; None where there were no images."""
+    """Those applied, and why; None if there were no images."""
 
 
 def group(
@@ -59,11 +59,10 @@ def group(
 ) -> Groups:
     """Find duplicates and sets of related images from their embeddings.
 
-    ``embeddings`` is ``float[n, dim]``, a row an image, of any length; what decides is its direction in
-    float16. ``keys`` name the images; without them a row's key is its number. Images of the same content hash
-    are duplicates whatever their vectors. ``groups`` has of each image the album or video that
-    the config's ``together`` or ``apart`` is about, "" where it has none. The order of the rows makes no
-    difference where there are keys.
+    ``embeddings`` is ``float[n, dim]``, one row per image; only a row's direction counts, rounded to float16.
+    ``keys`` name the images, by default by row number; with keys the order of the rows makes no difference.
+    Images with the same content hash are duplicates whatever their vectors. ``groups`` names each image's
+    group, such as an album or video, for the config's ``together`` or ``apart``; "" where it has none.
 
     >>> import numpy as np
     >>> angles = np.radians([0, 25, 26, 120])
@@ -78,26 +77,27 @@ def group(
     >>> groups.thresholds.why
     '4 images are too few to tell; thresholds of ViT-B/32'
 
-    Raises UsageError for rows without a direction (zeros, not finite), keys, hashes or groups of another
-    number or that are no str, groups that the config has no use for, and keys that are not unique.
+    Raises UsageError for rows that are zero or not finite; keys, hashes or groups of the wrong number or
+    type; keys that aren't unique; and groups without ``together`` or ``apart``, or the reverse.
     """
     from triptych.grouping.embedding.stored_embeddings import unit_float16
     from triptych.grouping.sets import group_images
-    from triptych.grouping.sets.groups import groups_from
+    from triptych.grouping.sets.groups import group_constraint
 
-    rows = _checked(embeddings)
+    rows = _checked_rows(embeddings)
     names = [str(row) for row in range(len(rows))] if keys is None else list(keys)
     hashes = [""] * len(rows) if content_hashes is None else list(content_hashes)
     _check_names(names, {"keys": names, "content_hashes": hashes, "groups": groups}, len(rows))
-    asked = config or SetsConfig()
-    _check_groups(groups, asked)
+    config = config or SetsConfig()
+    _check_groups(groups, config)
     table = _image_table(unit_float16(rows), names, hashes)
-    of = dict(zip(names, groups, strict=True)) if groups is not None else {}
-    bound = groups_from([of[key] for key in table.keys], together=bool(asked.together)) if of else None
+    constraint = None
+    if groups is not None:
+        group_of = dict(zip(names, groups, strict=True))
+        constraint = group_constraint([group_of[key] for key in table.keys], together=bool(config.together))
     with tempfile.TemporaryDirectory(prefix="triptych-group-") as scratch:
-        grouped = group_images(table, asked, Path(scratch), Silent(), groups=bound)
-    placed = {key for image_set in grouped.sets for key in image_set.keys}
-    placed |= {duplicate.key for duplicate in grouped.duplicates}
+        grouped = group_images(table, config, Path(scratch), Silent(), groups=constraint)
+    placed = {key for each in grouped.sets for key in each.keys} | {each.key for each in grouped.duplicates}
     return Groups(
         sets=grouped.sets,
         duplicates=grouped.duplicates,
@@ -106,10 +106,10 @@ def group(
     )
 
 
-def _check_groups(groups: Sequence[str] | None, asked: SetsConfig) -> None:
-    if (groups is not None) != bool(asked.together or asked.apart):
+def _check_groups(groups: Sequence[str] | None, config: SetsConfig) -> None:
+    if (groups is not None) != bool(config.together or config.apart):
         raise UsageError(
-            "groups and the config's together or apart go with each other; expected both, or neither"
+            "groups and the config's together or apart need each other; expected both, or neither"
         )
 
 
@@ -131,12 +131,12 @@ def _check_names(keys: Sequence[str], columns: Mapping[str, Sequence[str] | None
             if not isinstance(each, str):
                 none = "" if what == "keys" else ", '' where it has none"
                 raise UsageError(f"{what}: row {row} is {each!r}; expected a str{none}")
-    key, times = Counter(keys).most_common(1)[0] if keys else ("", 0)
-    if times > 1:
+    key, count_of_key = Counter(keys).most_common(1)[0] if keys else ("", 0)
+    if count_of_key > 1:
         raise UsageError(f"the key {key!r} comes twice; keys must be unique")
 
 
-def _checked(embeddings: ArrayLike) -> NDArray[np.floating]:
+def _checked_rows(embeddings: ArrayLike) -> NDArray[np.floating]:
     import numpy as np
 
     from triptych.grouping.embedding.stored_embeddings import have_direction
@@ -144,7 +144,7 @@ def _checked(embeddings: ArrayLike) -> NDArray[np.floating]:
     rows = np.asarray(embeddings)
     if rows.ndim != 2 or not np.issubdtype(rows.dtype, np.floating):
         raise UsageError(
-            f"embeddings are {rows.dtype}{list(rows.shape)}; expected floating-point numbers, a row an image"
+            f"embeddings are {rows.dtype}{list(rows.shape)}; expected floating-point numbers, a row per image"
         )
     bad = np.flatnonzero(~have_direction(rows))
     if len(bad):
@@ -163,12 +163,12 @@ def embed(
     precision: Precision = "auto",
     batch_size: int = 64,
 ) -> NDArray[np.float16]:
-    """``float16[n, dim]`` unit vectors of ``images``: paths, the bytes of files, or Pillow's pictures.
+    """``float16[n, dim]`` unit vectors of ``images``: paths, the bytes of files, or Pillow images.
 
-    ``model`` and ``pretrained`` are what ``embedding.model`` and ``embedding.pretrained`` are in a config;
-    paths and bytes get the vectors that a run would give them. ``device`` is ``auto``, ``cpu``, ``cuda`` or
-    ``cuda:N``. An image of which the model makes nothing finite gets a row of NaN. Raises
-    UnreadableImageError for one that can't be decoded, SetupError where the model can't be loaded.
+    ``model`` and ``pretrained`` are as in a config's ``embedding``; paths and bytes get the vectors that a
+    run would give them. ``device`` is ``auto``, ``cpu``, ``cuda`` or ``cuda:N``. An image for which the model
+    returns no finite vector gets a row of NaN. Raises UnreadableImageError for an image that can't be
+    decoded, SetupError if the model can't be loaded.
     """
     from triptych.grouping.encoders.choice import load_encoder, resolve_encoder, usable_devices
 
@@ -179,13 +179,13 @@ def embed(
 
 
 def embed_with(encoder: Encoder, images: Iterable[Picture], batch_size: int = 64) -> NDArray[np.float16]:
-    """What ``embed`` gives, with an encoder that is loaded."""
+    """Like ``embed``, with an encoder that is already loaded."""
     import numpy as np
 
     threads = core_count()
-    left, vectors = iter(images), []
+    remaining, vectors = iter(images), []
     with ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:
-        for batch in iter(lambda: list(islice(left, batch_size)), []):
+        for batch in iter(lambda: list(islice(remaining, batch_size)), []):
             framed = pool.map(lambda image: _framed(image, encoder.shape), batch)
             vectors.append(encoder.encode(np.stack(list(framed))))
     if not vectors:
@@ -194,7 +194,7 @@ def embed_with(encoder: Encoder, images: Iterable[Picture], batch_size: int = 64
 
 
 def _framed(image: Picture, shape: InputShape) -> NDArray[np.uint8]:
-    """As a tower of ``shape`` sees it."""
+    """Pixels as a tower of ``shape`` takes them."""
     from triptych.grouping.embedding.prepare import decode_to
     from triptych.grouping.embedding.preprocess import resize_to
     from triptych.sources.pixels.to_rgb import to_rgb
@@ -203,7 +203,7 @@ def _framed(image: Picture, shape: InputShape) -> NDArray[np.uint8]:
         return resize_to(shape, to_rgb(image), *image.size).framed
     try:
         content = image if isinstance(image, bytes) else Path(image).read_bytes()
-        return decode_to(shape, content)[0].framed
+        return decode_to(shape, content).framed
     except UnreadableImageError as error:
         name = f"{len(image):,} bytes" if isinstance(image, bytes) else str(image)
         raise UnreadableImageError(f"{name}: {error}") from None

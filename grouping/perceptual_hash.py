@@ -1,8 +1,8 @@
-"""Perceptual hashes, a second opinion on near duplicates; the one file that imports imagehash.
+"""Perceptual hashes, a second check for near duplicates; the only file that imports imagehash.
 
-Comes in: a decoded picture, or the hashes of two. Goes out: a hash, or whether two are of one picture.
-Another size or encoding moves an embedding about as far as another picture of the same subject does, but
-hardly moves the coarse pattern of light and dark that the hash records.
+Comes in: a decoded picture, or hashes. Goes out: a hash, or whether two hashes are of the same picture.
+Resizing or re-encoding a picture moves its embedding about as far as another picture of the same subject
+lies, but hardly changes the coarse pattern of light and dark that the hash records.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from numpy.typing import NDArray
 from PIL import Image
 
 HASH_SIDE = 16
-"""16 x 16 bits. At 8 x 8 a drawn scene and its variation come as near (4 bits) as a copy (6 bits)."""
+"""16 x 16 bits. At 8 x 8, a drawn scene and its variation differ by as little (4 bits) as a copy (6 bits)."""
 
 HASH_BYTES = HASH_SIDE**2 // 8
 
 MAX_BITS_APART = 32
-"""Of 256. Copies are at most 24 apart on the demo's scenes and 26 on photographs, also half as large,
-brighter or mirrored; different pictures at least 50 (variations of one scene included) and 48
+"""Of 256. Copies, also at half the size, brighter or mirrored, differ by at most 24 bits on the demo's scenes
+and 26 on photographs; different pictures by at least 50 (variations of one scene included) and 48
 (docs/measurements/grouping.md)."""
 
 _ODD_COLUMNS = np.packbits(np.tile([0, 1], HASH_SIDE**2 // 2).astype(bool))
-"""A mirrored picture has the same coefficients, those of odd horizontal frequencies with the other sign; so
-about these bits of its hash are the other way round."""
+"""Mirroring a picture flips the sign of its coefficients at odd horizontal frequencies, and so inverts about
+these bits of its hash."""
 
 
 def picture_hash(picture: Image.Image) -> str:
@@ -34,15 +34,10 @@ def picture_hash(picture: Image.Image) -> str:
 
 
 def hashes_agree(left: NDArray[np.uint8], right: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """``bool[n]``: whether each pair of lines of ``uint8[n, HASH_BYTES]`` is of one picture, mirrored or not.
-    One of the two may be a single line."""
+    """``bool[n]``: whether the rows of two ``uint8[n, HASH_BYTES]`` are of the same picture, mirrored or not.
+    Either side may be a single row."""
     differing = left ^ right
-    agree: NDArray[np.bool_] = (_count(differing) <= MAX_BITS_APART) | (
-        _count(differing ^ _ODD_COLUMNS) <= MAX_BITS_APART
-    )
+    both = np.stack([differing, differing ^ _ODD_COLUMNS])
+    bits_apart = np.bitwise_count(both).sum(axis=-1, dtype=np.int64)
+    agree: NDArray[np.bool_] = (bits_apart <= MAX_BITS_APART).any(axis=0)
     return agree
-
-
-def _count(bits: NDArray[np.uint8]) -> NDArray[np.int64]:
-    counts: NDArray[np.int64] = np.bitwise_count(bits).sum(axis=-1, dtype=np.int64)
-    return counts

@@ -1,7 +1,7 @@
-"""The model that made a run's embeddings, for texts and pictures that are compared with them.
+"""The model that made a run's embeddings, to embed texts and pictures that are compared with them.
 
-Comes in: a run folder with embeddings, its config. Goes out: towers, loaded when they are first needed, and
-unit vectors. Not its job: comparing (see search, and filtering.grounding).
+Comes in: a run folder with embeddings, its config. Goes out: towers, loaded on first use, and unit vectors.
+Not its job: comparing (see search, and filtering.grounding).
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 
 
 class RunEncoder(msgspec.Struct, frozen=True, dict=True):
-    """Loading raises SetupError where the config names another model, or the model can't be had."""
+    """Raises SetupError on first use if the config names another model than the run's, or loading fails."""
 
     run: RunFolder
     config: EmbeddingConfig
 
     @cached_property
     def text_tower(self) -> TextTower:
-        """Raises SetupError where the model is one of images alone."""
+        """Raises SetupError if the model has no text tower."""
         from triptych.grouping.encoders.choice import load_text_encoder
 
         return load_text_encoder(self._checkpoint, self._device, cpu_threads=core_count())
@@ -46,12 +46,12 @@ class RunEncoder(msgspec.Struct, frozen=True, dict=True):
         return load_encoder(self._checkpoint, self._device, self.config.precision, cpu_threads=core_count())
 
     def vector_of_text(self, text: str) -> NDArray[np.float32]:
-        """``float32[dim]``, of length 1."""
+        """``float32[dim]``, a unit vector."""
         vector: NDArray[np.float32] = self.text_tower.encode_texts([text])[0]
         return vector
 
     def vector_of_picture(self, picture: Picture) -> NDArray[np.float32]:
-        """The same, as a run would embed it. Raises UnreadableImageError where it can't be decoded."""
+        """The same, embedded as in a run. Raises UnreadableImageError if the picture can't be decoded."""
         from triptych.grouping.library import embed_with
         from triptych.grouping.neighbours.unit_vectors import as_units
 
@@ -81,8 +81,8 @@ class RunEncoder(msgspec.Struct, frozen=True, dict=True):
         checkpoint = resolve_encoder(resolve_model(self.config.model), self.config.pretrained)
         if checkpoint.identity != made_with:
             raise SetupError(
-                f"the embeddings of {self.run.path} were made with {made_with}, and embedding.model"
-                f" {self.config.model} is now {checkpoint.identity}; expected the same model: name it, or"
-                " make the embeddings again with --fresh embeddings"
+                f"the embeddings of {self.run.path} were made with {made_with}, but embedding.model"
+                f" {self.config.model} is {checkpoint.identity}; expected the same model: set it, or make the"
+                " embeddings again with --fresh embeddings"
             )
         return checkpoint

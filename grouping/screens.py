@@ -1,8 +1,8 @@
-"""Screens: images that are left out before sets are made and captions asked for, each with its reason.
+"""Screens: leave images out before sets are made and captions requested, each with a reason.
 
 Comes in: image records with their measures, a config. Goes out: Screened records, and how many images each
-screen would leave out with another threshold. Nothing is decoded: measures were taken when images were
-embedded. Not its job: taking them (see embedding.measures).
+screen would leave out at other thresholds. No image is decoded: measures were taken at embedding time. Not
+its job: taking them (see embedding.measures).
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ class Screen(NamedTuple):
     """One reason to leave an image out."""
 
     name: str
-    """Its key in the config, and the reason that its images get."""
+    """The config key, and the reason recorded for its images."""
     measure: Callable[[ImageRecord], float | None]
-    """None where it isn't known."""
+    """Returns None if unknown."""
     leaves_out: Literal["above", "below"]
-    """On which side of the threshold."""
+    """Side of the threshold that is left out."""
     threshold: float
-    """Where it is ``on``. docs/measurements/screens.md has what it finds and what it costs."""
+    """Used where the setting is ``on``; docs/measurements/screens.md has its effects."""
     step: float
-    """How finely images are counted around the threshold."""
+    """Bin width of the counts around the threshold."""
     needs_measures: bool = True
 
     def is_violated(self, value: float | NDArray[np.float64], threshold: float) -> NDArray[np.bool_]:
-        """Whether an image with ``value`` is left out, or each of several; NaN never is."""
+        """Whether an image with ``value`` is left out; elementwise for arrays. False for NaN."""
         beyond = np.greater if self.leaves_out == "above" else np.less
         violated: NDArray[np.bool_] = beyond(value, threshold)
         return violated
@@ -62,11 +62,11 @@ SCREENS = (
     Screen("blurred", _of_picture(lambda of: of.sharpness), "below", 50, 5),
     Screen("text_page", _of_picture(lambda of: of.text), "above", 0.22, 0.01),
 )
-"""In this order: the first that leaves an image out is its reason."""
+"""In order of precedence: the first that leaves an image out gives the reason."""
 
 
-def thresholds(config: ScreensConfig) -> dict[str, float | None]:
-    """By screen, in order; None: it is off."""
+def screen_thresholds(config: ScreensConfig) -> dict[str, float | None]:
+    """Threshold by screen, in order; None if the screen is off."""
     found: dict[str, float | None] = {}
     for screen in SCREENS:
         setting = getattr(config, screen.name)
@@ -75,26 +75,25 @@ def thresholds(config: ScreensConfig) -> dict[str, float | None]:
 
 
 class Screening:
-    """Looks at images once, in any number of calls."""
+    """Applies all screens to images, in any number of calls."""
 
     def __init__(self, config: ScreensConfig) -> None:
-        self.thresholds = thresholds(config)
+        self.thresholds = screen_thresholds(config)
         self.screened: list[Screened] = []
-        """The images left out so far, in the order in which they came."""
+        """Images left out so far, in input order."""
         self.unmeasured = 0
-        """Images that were read and have no measures, where a screen needs them."""
+        """Images with bytes but no measures, counted if an active screen needs measures."""
         self._needs_measures = any(
             screen.needs_measures and self.thresholds[screen.name] is not None for screen in SCREENS
         )
         self._bins: list[dict[int, list[int]]] = [{} for _ in SCREENS]
 
     def look_at(self, records: Sequence[ImageRecord]) -> None:
-        """Decide on readable images."""
+        """Screen readable images."""
         if not records:
             return
-        values = np.array(
-            [[_or_nan(screen.measure(record)) for record in records] for screen in SCREENS], np.float64
-        )
+        # None becomes NaN
+        values = np.array([[screen.measure(record) for record in records] for screen in SCREENS], np.float64)
         beyond = np.zeros(values.shape, bool)
         for at, screen in enumerate(SCREENS):
             if (threshold := self.thresholds[screen.name]) is not None:
@@ -118,7 +117,7 @@ class Screening:
                 both[1] += count * is_alone
 
     def scores(self) -> Iterator[RuleScores]:
-        """How many images each screen would leave out, also of those that are off."""
+        """How many images each screen would leave out, screens that are off included."""
         for screen, bins in zip(SCREENS, self._bins, strict=True):
             yield RuleScores(
                 job="",
@@ -134,7 +133,3 @@ class Screening:
     def _counted_around(self, screen: Screen) -> float:
         threshold = self.thresholds[screen.name]
         return screen.threshold if threshold is None else threshold
-
-
-def _or_nan(value: float | None) -> float:
-    return float("nan") if value is None else value

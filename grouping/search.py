@@ -1,9 +1,9 @@
-"""The images and sets of a run that are nearest to a text or a picture.
+"""Finds the images and sets of a run nearest to a text or a picture.
 
-Comes in: a run folder, a unit vector of the run's own encoder. Goes out: images or sets, nearest first. All
-embeddings are gone through, a few megabytes at a time, through maps of their files; one number an image stays
-in memory. Products only preselect: cosines that decide are computed row by row, and images that tie come in
-the order of the run. Not its job: making the vector (see run_encoder).
+Comes in: a run folder, a unit vector from the run's own encoder. Goes out: images or sets, nearest first. All
+embeddings are scanned through memory maps, a few megabytes at a time; only one number per image stays in
+memory. Matrix products only preselect: the final cosines are computed row by row, and ties keep the order of
+the run. Not its job: making the vector (see run_encoder).
 """
 
 from __future__ import annotations
@@ -23,37 +23,37 @@ ROWS_AT_ONCE = 256
 """512 KB in float32 at 512 dimensions: they stay in the processor's cache."""
 
 SLACK = 2e-3
-"""Rows of length 1 have lengths within 0.0005 of it in float16: products are as near to cosines."""
+"""Unit rows stored in float16 have lengths within 0.0005 of 1, so products are this close to cosines."""
 
-DEEPER = 8
-"""So many times as many images are looked at where sets are wanted, and again where that gave too few."""
+OVERSAMPLING = 8
+"""Images searched per wanted set; the search deepens by this factor while it finds too few sets."""
 
 
 class FoundImage(msgspec.Struct, frozen=True, kw_only=True):
-    """An image that is near to what was searched for."""
+    """An image near the query."""
 
     key: str
     cosine_similarity: float
 
 
 class FoundSet(msgspec.Struct, frozen=True, kw_only=True):
-    """A set of related images, one of which is near to what was searched for."""
+    """A set with an image near the query."""
 
     id: str
     cosine_similarity: float
-    """Of the nearest of its images."""
+    """Of its nearest image."""
     nearest: str
-    """The key of that one."""
+    """Key of that image."""
     keys: tuple[str, ...]
 
 
 class Search:
-    """One search through all embeddings of a run, duplicates included, without images that have gone."""
+    """One search through all embeddings of a run, except those of images gone from the sources."""
 
     def __init__(self, run: RunFolder, vector: NDArray[np.float32]) -> None:
-        """``vector`` is ``float32[dim]``, of length 1.
+        """``vector`` is ``float32[dim]``, a unit vector.
 
-        Raises SetupError where nothing is embedded yet, or where embeddings are damaged or of another width.
+        Raises SetupError if nothing is embedded yet, or embeddings are damaged or of another width.
         """
         self._run, self._vector = run, vector
         self._shards = list(run.shards())
@@ -65,12 +65,12 @@ class Search:
 
         products = one_thread_each(self._products, self._shards, core_count())
         self._firsts = np.cumsum([0, *map(len, products)])
-        """The numbers of the shards' first rows, and how many rows there are."""
+        """Number of each shard's first row, then the total number of rows."""
         self._products_of_all = np.concatenate(products)
         self._keys: dict[int, list[str | None]] = {}
 
     def images(self, count: int) -> list[FoundImage]:
-        """The ``count`` nearest images, or all where there are fewer."""
+        """The ``count`` nearest images, or all if there are fewer."""
         rows = count
         while True:
             found = [
@@ -80,13 +80,13 @@ class Search:
             ]
             if len(found) >= count or rows >= self._firsts[-1]:
                 return found[:count]
-            rows *= 2  # some of these have gone
+            rows *= 2  # some images are gone from the sources
 
     def sets(self, count: int) -> list[FoundSet]:
-        """The ``count`` sets whose nearest images are the nearest, or all where there are fewer."""
+        """The ``count`` sets with the nearest images, or all if there are fewer."""
         depth = count
         while True:
-            depth *= DEEPER
+            depth *= OVERSAMPLING
             cosines = {each.key: each.cosine_similarity for each in self.images(depth)}
             found = [
                 _found_set(each, cosines)
@@ -97,21 +97,21 @@ class Search:
                 return sorted(found, key=lambda each: (-each.cosine_similarity, each.id))[:count]
 
     def _products(self, shard: str) -> NDArray[np.float32]:
-        """Of each row with the vector. torch reads float16 ten times as fast as numpy."""
+        """Dot product of each row with the vector. torch converts float16 ten times as fast as numpy."""
         import torch
 
         stored = map_embeddings(self._run.embeddings_file(shard))
         if stored.shape[1] != len(self._vector):
             raise SetupError(
                 f"{self._run.embeddings_file(shard)} has {stored.shape[1]} dimensions, the encoder gives"
-                f" {len(self._vector)}; expected the encoder that made it: check embedding.model"
+                f" {len(self._vector)}; expected the encoder that made the file: check embedding.model"
             )
         products, vector = np.empty(len(stored), np.float32), torch.from_numpy(self._vector)
         wide = torch.empty(ROWS_AT_ONCE, len(vector))
         for start in range(0, len(stored), ROWS_AT_ONCE):
             some = torch.from_numpy(np.array(stored[start : start + ROWS_AT_ONCE]))
             products[start : start + len(some)] = torch.mv(wide[: len(some)].copy_(some), vector).numpy()
-        # Damaged rows, which `triptych verify` finds, are near to nothing.
+        # Damaged rows are never near; `triptych verify` reports them.
         products[~np.isfinite(products)] = -2.0
         return products
 
@@ -128,7 +128,7 @@ class Search:
         return list(zip(candidates[order].tolist(), cosines[order].tolist(), strict=True))
 
     def _cosines(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Of each of ``rows``, which ascend: the same bits whatever else is asked."""
+        """Cosines of ascending ``rows``, each bit-identical whatever other rows are given."""
         cosines = np.empty(len(rows), np.float32)
         bounds = np.searchsorted(rows, self._firsts)
         for number, shard in enumerate(self._shards):
@@ -140,7 +140,7 @@ class Search:
         return np.clip(cosines, -1.0, 1.0)
 
     def _key_of(self, row: int) -> str | None:
-        """The key of the image with this row; None where it has gone from the sources."""
+        """Key of the image with this row; None if it is gone from the sources."""
         number = int(np.searchsorted(self._firsts, row, side="right")) - 1
         if number not in self._keys:
             records = self._run.images(self._shards[number])

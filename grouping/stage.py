@@ -1,7 +1,7 @@
 """The stage ``embeddings``.
 
-Comes in: a run, sources, a config. Goes out: images/ and embeddings/, and whether there was anything to do.
-It goes on where a killed run stopped. Not its job: sets (see sets_stage); the folder's lock and ``--fresh``
+Comes in: a run, sources, a config. Goes out: images/ and embeddings/, and whether there was work to do. A
+killed run is resumed where it stopped. Not its job: sets (see sets_stage); the folder's lock and ``--fresh``
 (see triptych); embedding without a run (see library).
 """
 
@@ -28,9 +28,9 @@ from triptych.runs.folder import RunFolder, Setting
 from triptych.runs.ledger.noted import as_note
 from triptych.runs.missing_sources import ArchiveDamage
 from triptych.runs.other_embeddings import (
-    embeddings_to_go_on_with,
+    embeddings_to_use,
     switch_embeddings,
-    undo_half_a_switch,
+    undo_interrupted_switch,
 )
 from triptych.runs.source_changes import find_changes
 from triptych.sources.shard import Shard, estimate_count
@@ -41,10 +41,10 @@ if TYPE_CHECKING:
     from triptych.grouping.embedding.throughput import Throughput
 
 EMBEDDINGS_DATA_VERSION = 4
-"""Of the folders encoders and embedding. Raise it when the same images would get other rows."""
+"""Version of the code below encoders and embedding. Raise it when the same images would get other rows."""
 
 STORED_EMBEDDINGS = "stored embeddings"
-"""What a run has as its encoder whose embeddings are from elsewhere."""
+"""Noted as the encoder of a run whose embeddings were supplied by the user."""
 
 
 def embed_sources(
@@ -53,25 +53,26 @@ def embed_sources(
     config: EmbeddingConfig,
     before_work: Callable[[], object] = lambda: None,
 ) -> bool:
-    """Embed what of ``sources`` isn't embedded yet, and count what is gone as gone. Returns whether there
-    was work. ``before_work`` is called where there is anything to embed.
+    """Embed the images of ``sources`` that aren't embedded yet, and mark those that are gone. Returns whether
+    there was work to do. ``before_work`` is called first if there is anything to embed.
 
-    Batch size, threads and devices are no part of the fingerprint: they change how fast rows come,
-    not what they mean. Raises SetupError where the model can't be loaded, or the folder was made from
-    another model or of other images. Embeddings of another model stay beside (see other_embeddings).
+    Batch size, threads and devices aren't part of the fingerprint: they only affect speed. Raises SetupError
+    if the model can't be loaded, or the folder was made with another model or from other images. Embeddings
+    of another model are kept beside the new ones (see other_embeddings).
     """
     folder, progress = run.folder, run.progress
     checkpoint = resolve_encoder(config.model, config.pretrained)
     settings = embedding_settings(config, checkpoint)
-    there = _embeddings_there(folder, settings)
-    if there.is_finished("embeddings"):
-        there.refuse_damage({name: there.digest(name) for name in ("images", "embeddings")})
+    existing = _existing_embeddings(folder, settings)
+    if existing.is_finished("embeddings"):
+        existing.refuse_damage({name: existing.digest(name) for name in ("images", "embeddings")})
     else:
-        refuse_damaged_shards(there)
-    changes = find_changes(there, sources)
+        refuse_damaged_shards(existing)
+    changes = find_changes(existing, sources)
     for line in changes.lines:
         progress.say(f"note: {line}")
-    if there is folder and folder.is_finished("embeddings") and changes.are_none and changes.is_listed:
+    is_current = existing is folder
+    if is_current and folder.is_finished("embeddings") and changes.is_empty and changes.is_listed:
         return False
 
     began = time.monotonic()
@@ -80,27 +81,27 @@ def embed_sources(
         if changes.todo:
             before_work()
             embed = stack.enter_context(_open_devices(run, checkpoint, config, len(changes.todo)))
-        # Now: a model that fails must leave no trace.
-        _switch(run, there)
+        # Only now: if the model can't be loaded, the folder must be unchanged.
+        _switch(run, existing)
         folder.begin_stage("embeddings", settings, {})
         if folder.is_finished("embeddings"):
             folder.reopen_stage("embeddings")
         changes.apply(folder)
         notes: dict[str, Setting] = {}
         if embed is not None:
-            with progress.task("embeddings", _say_how_many(changes.todo, progress), "images") as task:
-                report = _Report(folder, task, len(changes.listed), len(changes.todo))
+            with progress.task("embeddings", _estimated_files(changes.todo, progress), "images") as task:
+                report = _StageReport(folder, task, len(changes.listed), len(changes.todo))
                 embed(changes.todo, report)
             notes = report.notes
     found, unreadable = _finish_embeddings(run, began, notes)
     progress.say(
         f"embeddings: {found:,} files found, {found - unreadable:,} images, {unreadable:,} unreadable"
     )
-    return not changes.are_none or there is not folder
+    return not changes.is_empty or not is_current
 
 
 def embedding_settings(config: EmbeddingConfig, checkpoint: Checkpoint) -> dict[str, Setting]:
-    """What embeddings by ``checkpoint`` depend on."""
+    """Everything that embeddings by ``checkpoint`` depend on, besides the images."""
     return {
         "data_version": EMBEDDINGS_DATA_VERSION,
         "encoder": checkpoint.identity,
@@ -108,36 +109,36 @@ def embedding_settings(config: EmbeddingConfig, checkpoint: Checkpoint) -> dict[
     }
 
 
-def _embeddings_there(folder: RunFolder, settings: Mapping[str, Setting]) -> RunFolder:
-    """Those to go on with, after what killed processes have left was put in order."""
-    undo_half_a_switch(folder)
-    folder.goes_on_afresh("embeddings", settings, {})
-    return embeddings_to_go_on_with(folder, settings)
+def _existing_embeddings(folder: RunFolder, settings: Mapping[str, Setting]) -> RunFolder:
+    """The embeddings to continue with, after cleaning up what killed processes left."""
+    undo_interrupted_switch(folder)
+    folder.resume_fresh("embeddings", settings, {})
+    return embeddings_to_use(folder, settings)
 
 
-def _switch(run: RunContext, there: RunFolder) -> None:
-    if there is run.folder:
+def _switch(run: RunContext, to: RunFolder) -> None:
+    if to is run.folder:
         return
-    before, found = run.folder.run_file.stages["embeddings"], there.run_file.stages.get("embeddings")
-    switch_embeddings(run.folder, there)
+    before, found = run.folder.run_file.stages["embeddings"], to.run_file.stages.get("embeddings")
+    switch_embeddings(run.folder, to)
     going_on = f"going on with those by {found.settings['encoder']}; " if found is not None else ""
     run.progress.say(f"embeddings: {going_on}those by {before.settings['encoder']} are kept")
 
 
 def _finish_embeddings(run: RunContext, began: float, notes: dict[str, Setting]) -> tuple[int, int]:
-    """How many records there are, and of those unreadable; says which archives are damaged."""
-    files = _Files()
+    """Finish the stage and log damaged archives. Returns the numbers of all and of unreadable files."""
+    files = _FileCounts()
     files.add(run.folder.all_images())
     for line in files.damage.lines():
         run.progress.say(f"note: {line}")
-    took = {"took_s": round(time.monotonic() - began, 1)}
-    run.folder.finish_stage("embeddings", {**files.notes, **notes, **took})
+    took_s = round(time.monotonic() - began, 1)
+    run.folder.finish_stage("embeddings", {**files.notes, **notes, "took_s": took_s})
     forget_shards(run.folder)
     return files.found, files.unreadable.total()
 
 
-class _Files:
-    """What became of files, added up."""
+class _FileCounts:
+    """Counts of files by outcome."""
 
     def __init__(self) -> None:
         self.found = self.gone = 0
@@ -165,14 +166,14 @@ class _Files:
         }
 
 
-def _say_how_many(shards: Sequence[Shard], progress: Progress) -> int | None:
-    """The files that ``shards`` will come to, as far as that can be told beforehand."""
+def _estimated_files(shards: Sequence[Shard], progress: Progress) -> int | None:
+    """Number of files in ``shards``, estimated if need be; None if unknown."""
     estimate = estimate_count(shards)
     if estimate is None:
         return None
     if estimate.is_estimate:
         progress.say(
-            f"embeddings: about {estimate.files:,} files in {len(shards):,} shards, by the beginning of a few"
+            f"embeddings: about {estimate.files:,} files in {len(shards):,} shards, estimated from a few"
         )
     return estimate.files
 
@@ -180,39 +181,34 @@ def _say_how_many(shards: Sequence[Shard], progress: Progress) -> int | None:
 def _open_devices(
     run: RunContext, checkpoint: Checkpoint, config: EmbeddingConfig, shards: int
 ) -> AbstractContextManager[Embed]:
-    """More devices than shards would have nothing to do; the cores are shared out to them. On a cluster a
-    worker has what the config says."""
+    """Use at most one device per shard and share the cores among them. On a cluster, each worker has the
+    resources that the config gives it."""
     run.progress.say(f"embeddings: loading the encoder {config.model}")
     from triptych.grouping.embedding.device_workers import open_devices
 
+    gpus: float = 0
     if run.cluster is not None:
-        cluster, threads = run.cluster, max(1, int(run.cluster.config.cpus_per_worker))
-        is_on_gpu = config.devices != ("cpu",) and cluster.has_gpus
-        return open_devices(
-            run,
-            ["cuda" if is_on_gpu else "cpu"],
-            partial(load_encoder, checkpoint, precision=config.precision, cpu_threads=threads),
-            batch_size=config.batch_size,
-            decode_threads=config.decode_threads or threads,
-            gpus=cluster.config.gpus_per_worker if is_on_gpu else 0,
-        )
-    devices = usable_devices(config.devices)[: max(1, shards)]
-    cores = core_count()
-    decode_threads = max(1, (config.decode_threads or cores) // len(devices))
-    load = partial(
-        load_encoder, checkpoint, precision=config.precision, cpu_threads=max(1, cores // len(devices))
+        devices, cores = ["cpu"], int(run.cluster.config.cpus_per_worker)
+        if config.devices != ("cpu",) and run.cluster.has_gpus:
+            devices, gpus = ["cuda"], run.cluster.config.gpus_per_worker
+    else:
+        devices, cores = usable_devices(config.devices)[: max(1, shards)], core_count()
+    cpu_threads = max(1, cores // len(devices))
+    decode_threads = max(1, config.decode_threads // len(devices)) if config.decode_threads else cpu_threads
+    load = partial(load_encoder, checkpoint, precision=config.precision, cpu_threads=cpu_threads)
+    return open_devices(
+        run, devices, load, batch_size=config.batch_size, decode_threads=decode_threads, gpus=gpus
     )
-    return open_devices(run, devices, load, batch_size=config.batch_size, decode_threads=decode_threads)
 
 
-class _Report:
-    """Shows how far embedding is, and notes it in the run, for `triptych status` while it goes on."""
+class _StageReport:
+    """Shows the progress of embedding, and notes it in the run for `triptych status`."""
 
     def __init__(self, run: RunFolder, task: Task, shard_count: int, todo: int) -> None:
         self._run, self._task = run, task
-        self._shards, self._whole = shard_count, shard_count - todo
+        self._shards, self._complete = shard_count, shard_count - todo
         self._files = 0
-        self._all_files = _Files()
+        self._all_files = _FileCounts()
         for shard in filter(run.is_embedded, run.shards()):
             self._all_files.add(run.images(shard))
         self._began = time.monotonic()
@@ -225,10 +221,10 @@ class _Report:
         self._task.note(f"bounded by {throughput.bounded_by}")
 
     def wrote(self, shard: str) -> None:
-        self._whole += 1
+        self._complete += 1
         self._all_files.add(self._run.images(shard))
         self._run.run_file.stages["embeddings"].notes = {
-            "shards_whole": f"{self._whole:,} of {self._shards:,}",
+            "shards_whole": f"{self._complete:,} of {self._shards:,}",
             **self._all_files.notes,
             **self.notes,
         }
@@ -236,7 +232,7 @@ class _Report:
 
     @property
     def notes(self) -> dict[str, Setting]:
-        """Images per second since this process began, which part bounds them, and how busy each part is."""
+        """Images per second since this process began, the limiting part, and how busy each part is."""
         if self._throughput is None:
             return {}
         busy = ", ".join(f"{part} {share:.0%}" for part, share in self._throughput.shares.items())
@@ -245,9 +241,9 @@ class _Report:
 
 
 def adopt_embeddings(run: RunContext, stored: Sequence[StoredShard]) -> bool:
-    """Take over embeddings from elsewhere in place of embed_sources. Returns whether there was work.
+    """Import embeddings from elsewhere instead of computing them. Returns whether there was work to do.
 
-    Raises SetupError where the folder was made from other embeddings.
+    Raises SetupError if the folder was made from other embeddings.
     """
     folder = run.folder
     settings: dict[str, Setting] = {
@@ -255,10 +251,10 @@ def adopt_embeddings(run: RunContext, stored: Sequence[StoredShard]) -> bool:
         "encoder": STORED_EMBEDDINGS,
         "source": _describe(stored),
     }
-    there = _embeddings_there(folder, settings)
-    _switch(run, there)
+    existing = _existing_embeddings(folder, settings)
+    _switch(run, existing)
     if not folder.begin_stage("embeddings", settings, {}):
-        return there is not folder
+        return existing is not folder
     from triptych.grouping.embedding.stored_embeddings import adopt
 
     began = time.monotonic()
@@ -269,14 +265,12 @@ def adopt_embeddings(run: RunContext, stored: Sequence[StoredShard]) -> bool:
             adopt(folder, shard)
             note_shard(folder, shard.name)
     found, unreadable = _finish_embeddings(run, began, {})
-    run.progress.say(
-        f"embeddings: {found:,} stored rows taken over, {unreadable:,} of them without a direction"
-    )
+    run.progress.say(f"embeddings: {found:,} stored rows imported, {unreadable:,} of them zero or not finite")
     return True
 
 
 def _describe(stored: Sequence[StoredShard]) -> str:
-    """How many shards, and a digest that changes with any byte of them."""
+    """Number of shards, and a digest that changes with any byte of them."""
     digest = hashlib.sha256()
     for shard in sorted(stored, key=lambda each: each.name):
         digest.update(f"{shard.name}\n{shard.fingerprint()}\n".encode())

@@ -2,14 +2,14 @@
 
 The Python API: ``open_run`` gives a Run, whose stages are methods with typed results and whose records are
 iterators; ``embed``, ``group``, ``caption`` and ``rows`` need no run folder. docs/python-api.md shows it.
-What isn't in ``__all__`` is implementation. Names are imported when they are first used, so that ``import
-triptych`` costs nothing.
+Anything that isn't in ``__all__`` is internal. Names are imported on first use, which keeps ``import
+triptych`` fast.
 """
 
 from __future__ import annotations
 
 TYPE_CHECKING = False
-"""As in ``typing``, which takes longer to import than Ctrl-C may take to come."""
+"""``typing`` itself is not imported: that is slow, and Ctrl-C may arrive meanwhile."""
 
 if TYPE_CHECKING:
     from triptych.api import Run
@@ -64,18 +64,11 @@ _NAMES = {
     "opening": ["open_run"],
     "prompts": ["Naming", "Prompt"],
     "records": ["Caption", "Duplicate", "ImageRecord", "ImageSet", "Measures", "Screened", "Verdict"],
-    "results": [
-        "CaptionResult",
-        "ExportResult",
-        "FilterResult",
-        "GroupResult",
-        "RunResult",
-        "StageResult",
-    ],
+    "results": ["CaptionResult", "ExportResult", "FilterResult", "GroupResult", "RunResult", "StageResult"],
     "runs.plan": ["Planned", "Target"],
     "settings": ["load_config"],
 }
-"""What is exported, by the module below ``triptych`` that defines it."""
+"""Public names by the module of ``triptych`` that defines them."""
 
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names}
 

@@ -1,7 +1,7 @@
 """The ``triptych`` command, also as ``python -m triptych``.
 
-Comes in: the command line. Not its job: commands (see cli), which takes a tenth of a second to import:
-Ctrl-C may come by then.
+Comes in: the command line. Goes out: an exit code. Not its job: the commands (see cli). Importing them takes
+a tenth of a second, in which Ctrl-C may arrive.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    """Run the command; where it can't be imported, leave one line as it does."""
+    """Run the command. If it can't be imported, print one line, as the command itself would."""
     try:
         from triptych.cli import main as run
     except BaseException as error:
-        _leave(error)
+        _exit_with(error)
     run()
 
 
-def _leave(error: BaseException) -> NoReturn:
+def _exit_with(error: BaseException) -> NoReturn:
     from triptych.machine_errors import machine_error, was_interrupted
 
     is_interrupted = was_interrupted(error)

@@ -1,8 +1,8 @@
-"""The config of a run: everything that can be set.
+"""The config of a run: every setting.
 
-Comes in: tables and values. Goes out: one checked Config. A key that doesn't exist is an error that names
-the closest one that does. Not its job: where the values come from (see settings), what a setting does; each
-stage's config says that.
+Comes in: tables and values. Goes out: one validated Config. An unknown key is an error that names the closest
+known one. Not its job: where the values come from (see settings), what a setting does (see the config of each
+stage).
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from triptych.executors.config import ClusterConfig
 from triptych.export.config import ExportConfig
 from triptych.filtering.config import FilteringConfig
 from triptych.grouping.config import EmbeddingConfig, SetsConfig
-from triptych.jobs import Job, jobs_from, named
+from triptych.jobs import Job, jobs_from, select_jobs
 from triptych.languages import Language
 from triptych.sources.config import InputConfig
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Everything that can be set, one table a stage."""
+    """Every setting, one table per stage."""
 
     input: InputConfig = InputConfig()
     """How sources are read."""
@@ -34,44 +34,41 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     sets: SetsConfig = SetsConfig()
     """Which images are duplicates, which belong together."""
     captioning: CaptioningConfig = CaptioningConfig()
-    """What is asked of which model."""
+    """How captions are made, and by which model."""
     checking: CheckingConfig = CheckingConfig()
-    """Who is asked whether captions are true."""
+    """Which model checks captions for truth."""
     filtering: FilteringConfig = FilteringConfig()
     """Which captions are rejected."""
     export: ExportConfig = ExportConfig()
-    """What the files are called."""
+    """Names and formats of the exported files."""
     cluster: ClusterConfig = ClusterConfig()
-    """Other machines that work for a command."""
+    """A cluster of other machines to work on."""
     jobs: dict[str, dict[str, Any]] = {}
-    """Jobs by name, ``[[jobs]]`` in TOML: what to change of the four that ship, and others (see jobs.Job)."""
+    """Jobs by name, ``[[jobs]]`` in TOML: changes to the four built-in ones, and others (see jobs.Job)."""
     languages: dict[str, Language] = {}
-    """Languages that Triptych doesn't know, by code (see languages.Language)."""
+    """Additional languages, by code (see languages.Language)."""
 
     def __post_init__(self) -> None:
-        """Raises UsageError where a job can't be, or one is named that isn't defined."""
+        """Raises UsageError for an invalid job, or the name of an undefined one."""
         jobs = self.all_jobs()
-        named(jobs, self.captioning.jobs, "config key captioning.jobs: ")
-        named(jobs, self.captioning.sampling, "config key captioning.sampling: ")
-        named(jobs, self.checking.sampling, "config key checking.sampling: ")
+        select_jobs(jobs, self.captioning.jobs, "config key captioning.jobs: ")
+        select_jobs(jobs, self.captioning.sampling, "config key captioning.sampling: ")
+        select_jobs(jobs, self.checking.sampling, "config key checking.sampling: ")
         for rule, threshold in self.filtering.thresholds.items():
             if isinstance(threshold, dict):
-                named(jobs, threshold, f"config key filtering.thresholds.{rule}: ")
+                select_jobs(jobs, threshold, f"config key filtering.thresholds.{rule}: ")
 
     def all_jobs(self) -> tuple[Job, ...]:
         """Every job that is defined, in order."""
         return jobs_from(self.jobs, self.languages)
 
     def chosen_jobs(self) -> tuple[Job, ...]:
-        """Of those the ones that captioning.jobs names; all if it names none."""
-        return named(self.all_jobs(), self.captioning.jobs)
+        """The jobs that ``captioning.jobs`` names; all if it names none."""
+        return select_jobs(self.all_jobs(), self.captioning.jobs)
 
 
 def checked_config(tree: Mapping[str, Any]) -> Config:
-    """The config of these tables and values.
-
-    Raises UsageError for an unknown key or a value of another kind.
-    """
+    """The config with these tables and values. Raises UsageError for an unknown key or an invalid value."""
     _refuse_unknown_keys(tree, Config, "")
     try:
         return msgspec.convert(tree, Config)
@@ -86,7 +83,7 @@ def checked_config(tree: Mapping[str, Any]) -> Config:
 
 
 def _choices(key: str) -> list[str]:
-    """The words that the setting ``key`` may be; nothing where it isn't one of some words."""
+    """The allowed words of the setting ``key``; empty unless it is an enumeration."""
     found: list[msgspec.inspect.Type] = [msgspec.inspect.type_info(Config)]
     for name in key.split("."):
         fields = [f for each in found if isinstance(each, msgspec.inspect.StructType) for f in each.fields]
@@ -128,7 +125,7 @@ def _refuse_unknown_keys(tree: Mapping[str, Any], kind: type[msgspec.Struct], pr
 
 
 def _keys_below(fields: Mapping[str, Any]) -> dict[str, str]:
-    """The keys of a table and of the tables in it, by their own name: a setting may lie one table deeper."""
+    """The keys of a table and of its subtables, by their last part: hints may point one table deeper."""
     keys = {name: name for name in fields}
     for table, kind in fields.items():
         if isinstance(kind, type) and issubclass(kind, msgspec.Struct):

@@ -1,7 +1,7 @@
-"""What is in a run: its jobs, its counts, its records as iterators, its captions as a table.
+"""The contents of a run: its jobs, its counts, its records as iterators, its captions as a table.
 
 Comes in: a run folder with its config. Goes out: records in the order of the run, and tables for pandas,
-Arrow and ``datasets``. It only reads. Not its job: the stages (see api), rows of a trainer (see export).
+Arrow and ``datasets``. Read-only. Not its job: the stages (see api), making rows for trainers (see export).
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
     from triptych.runs.plan import Planned
 
 ROWS_A_BATCH = 4096
-"""Held as Python objects at a time; the rest lies in Arrow's arrays."""
+"""How many rows are Python objects at a time; the rest are in Arrow arrays."""
 
 
 class RunContents:
-    """One run folder, to look at."""
+    """One run folder, to read from."""
 
     def __init__(self, folder: RunFolder, config: Config, progress: Progress) -> None:
         self.folder = folder
@@ -45,12 +45,12 @@ class RunContents:
 
     @property
     def path(self) -> Path:
-        """Where the run folder is."""
+        """The run folder."""
         return self.folder.path
 
     @property
     def jobs(self) -> tuple[Job, ...]:
-        """The jobs that were begun in this run, as far as they were planned; before that, those chosen."""
+        """The jobs that this run has begun, with their planned limits; before that, the chosen ones."""
         captions = self.folder.run_file.stages.get("captions")
         notes = captions.notes if captions is not None else {}
         begun = tuple(
@@ -62,14 +62,14 @@ class RunContents:
 
     @property
     def context(self) -> RunContext:
-        """What a stage is given, with those jobs."""
+        """The context of a stage, with these jobs."""
         return self._context(self.jobs)
 
     def _context(self, jobs: tuple[Job, ...]) -> RunContext:
         from triptych.executors.local import LocalExecutor
         from triptych.prompts import load_prompts
-        from triptych.runs.beating_workers import with_heartbeats
         from triptych.runs.context import RunContext
+        from triptych.runs.executor_heartbeats import with_heartbeats
 
         return RunContext(
             folder=self.folder,
@@ -83,27 +83,27 @@ class RunContents:
         )
 
     def ledger(self, progress: Progress | None = None) -> Ledger:
-        """Every count of the run, from its files; no stored counter is believed."""
+        """Every count of the run, recounted from its files; no stored counter is trusted."""
         from triptych.runs.ledger import recount
 
         return recount(self.folder, self.jobs, progress)
 
     def noted_ledger(self) -> Ledger | None:
-        """The same as the stages have noted it: at once; None where that has to be counted."""
+        """The ledger as the stages noted it, without counting; None if a count is missing."""
         from triptych.runs.ledger.noted import noted_ledger
 
         return noted_ledger(self.folder, self.jobs)
 
     def images(self) -> Iterator[ImageRecord]:
-        """Every file that was found, shard by shard; ``unreadable`` says why where it isn't an image."""
+        """Every file that was found, shard by shard; ``unreadable`` says why one isn't an image."""
         return self.folder.all_images()
 
     def screened(self) -> Iterator[Screened]:
-        """Images that are left out before sets are made."""
+        """Images that were screened out before sets were made."""
         return self.folder.screened()
 
     def duplicates(self) -> Iterator[Duplicate]:
-        """Images that were left out, and which image each repeats."""
+        """Images that were left out as duplicates, and which image each repeats."""
         return self.folder.duplicates()
 
     def sets(self) -> Iterator[ImageSet]:
@@ -113,14 +113,14 @@ class RunContents:
     def planned(self, job: str) -> Iterator[Planned]:
         """Every image or set that ``job`` captions, in plan order, with its caption and verdict so far.
 
-        Raises UsageError where the run has no such job.
+        Raises UsageError if the run has no such job.
         """
         context = self.context
         for _, planned in context.plan(context.job(job)).read_all(verdicts=True):
             yield from planned
 
     def captions(self, job: str, *, kept: bool | None = None) -> Iterator[Caption]:
-        """The captions of ``job`` in plan order, failed ones left out, with what people have edited.
+        """The captions of ``job`` in plan order, without failed ones, with people's edits.
 
         ``kept``: True for those that the filter kept, False for those that it rejected, None for all.
         """
@@ -132,13 +132,13 @@ class RunContents:
                 yield msgspec.structs.replace(caption, text=planned.text)
 
     def verdicts(self, job: str) -> Iterator[Verdict]:
-        """What the filter said of each caption of ``job``, in plan order."""
+        """The verdict on each caption of ``job``, in plan order."""
         return (each.verdict for each in self.planned(job) if each.verdict is not None)
 
     def rows(self, job: str, export: str = "") -> Iterator[dict[str, Any]]:
-        """The exported rows of ``job``, as the files hold them, of the export that is called ``export``.
+        """The rows of ``job`` in the export named ``export``, as in its files.
 
-        Raises SetupError where nothing was exported, UsageError where that export has no such job.
+        Raises SetupError if nothing was exported, UsageError if that export has no such job.
         """
         from triptych.export.containers.rows_file import read_lines
         from triptych.export.manifest import read_manifest
@@ -153,17 +153,17 @@ class RunContents:
                     yield msgspec.json.decode(line)
 
     def to_arrow(self, job: str) -> pyarrow.Table:
-        """Everything that ``job`` captions as a table (see captions_table). Needs pyarrow."""
+        """All targets of ``job`` with their captions, as a table (see captions_table). Needs pyarrow."""
         return captions_table(self.planned(job))
 
     def to_pandas(self, job: str) -> pandas.DataFrame:
-        """The same as a pandas DataFrame. Raises SetupError where pyarrow or pandas is missing."""
+        """The same as a pandas DataFrame. Raises SetupError if pyarrow or pandas is missing."""
         _require_installed("pandas", "to_pandas")
         frame: pandas.DataFrame = self.to_arrow(job).to_pandas()
         return frame
 
     def to_dataset(self, job: str) -> datasets.Dataset:
-        """The same as a Hugging Face Dataset. Raises SetupError where pyarrow or datasets is missing."""
+        """The same as a Hugging Face Dataset. Raises SetupError if pyarrow or datasets is missing."""
         _require_installed("datasets", "to_dataset")
         import datasets
 
@@ -171,15 +171,15 @@ class RunContents:
 
 
 def _require_installed(package: str, what: str) -> None:
-    """No extra has these: who asks for their objects works with them."""
+    """For packages that no extra has: whoever wants their objects has them anyway."""
     if not is_installed(package):
         raise SetupError(f"{what} needs {package}, which isn't installed; `uv pip install {package}`")
 
 
 def captions_table(planned: Iterable[Planned]) -> pyarrow.Table:
-    """One row a caption: id, images (keys), widths_px, heights_px, text, finish_reason, kept, reason.
+    """One row per caption: id, images (keys), widths_px, heights_px, text, finish_reason, kept, reason.
 
-    ``kept`` and ``reason`` are null where no verdict was made. Raises SetupError where pyarrow is missing.
+    ``kept`` and ``reason`` are null if there is no verdict. Raises SetupError if pyarrow is missing.
     """
     require("arrow", "pyarrow", what="a table of captions")
     import pyarrow as arrow

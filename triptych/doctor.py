@@ -1,8 +1,8 @@
-"""What this machine can run, what is missing, what to install, and whether captioning can begin.
+"""Checks of this machine: what it can run, what to install, and whether captioning can begin.
 
-Comes in: nothing but the machine, and a run's config for captioning. Goes out: a Finding a question. Nothing
-heavy is imported: packages are looked up, GPUs are asked of the driver's own tool, weights are never loaded.
-Not its job: what only an engine knows (see captioning.engines).
+Comes in: a run's config for captioning. Goes out: a Finding for each check. Nothing heavy is imported:
+packages are looked up, GPUs are read from the driver's own tool, weights are never loaded. Not its job:
+checks that only an engine can make (see captioning.engines).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.engine_choice import choose_engine
-from triptych.captioning.engines import Examined, Finding
+from triptych.captioning.engines import DoctorContext, Finding
 from triptych.captioning.lmdeploy.gpus import visible_gpus
 from triptych.captioning.lmdeploy.spec import installation_fault
 from triptych.captioning.models.facts import CHAT_FORMAT, HF_FORMAT, ModelFacts, read_model
@@ -25,7 +25,7 @@ from triptych.captioning.models.token_budget import longest_requests
 from triptych.config import Config
 from triptych.errors import SetupError
 from triptych.executors.processes import core_count
-from triptych.extras import install
+from triptych.extras import install_command
 from triptych.jobs import Job
 from triptych.models import EMBEDDED, resolve_model
 from triptych.prompts import load_prompts
@@ -33,11 +33,11 @@ from triptych.prompts import load_prompts
 _ALWAYS_NEEDED = ("faiss-cpu", "imagehash", "pillow", "msgspec", "aiohttp", "httpx")
 
 _NEEDED_LOCALLY = ("torch", "open_clip_torch", "transformers")
-"""Of the extra ``local``."""
+"""Packages of the extra ``local``."""
 
 
 def examine() -> list[Finding]:
-    """What there is, and what is missing, whatever is captioned."""
+    """Findings on the machine and the installation, whatever is captioned."""
     return [
         Finding("python", "ok", f"{platform.python_version()} on {platform.system()} {platform.machine()}"),
         Finding("cpu", "ok", f"{core_count()} cores, {_memory_gib():.0f} GiB of memory"),
@@ -71,7 +71,7 @@ def _package(name: str) -> Finding:
         return Finding(name, "ok", metadata.version(name))
     except metadata.PackageNotFoundError:
         if name in _NEEDED_LOCALLY:
-            advice = f"needed to embed images and to caption in this process: {install('local')}"
+            advice = f"needed to embed images and to caption in this process: {install_command('local')}"
             return Finding(name, "missing", "not installed", advice)
         return Finding(name, "failed", "not installed", f"{sys.executable} -m pip install triptych")
 
@@ -80,7 +80,7 @@ def _lmdeploy() -> Finding:
     fault = installation_fault()
     if fault is None:
         return Finding("lmdeploy", "ok", metadata.version("lmdeploy"))
-    advice = "needed only to serve models on this machine's GPUs: " + install("lmdeploy")
+    advice = "needed only to serve models on this machine's GPUs: " + install_command("lmdeploy")
     return Finding("lmdeploy", "missing", fault, advice)
 
 
@@ -93,7 +93,7 @@ def _embedded(name: str) -> Finding:
 
 
 def _disk() -> Finding:
-    """Where the command was called: run folders are likely to be near."""
+    """The free space in the working directory: run folders are likely to be near."""
     free_gb = shutil.disk_usage(Path.cwd()).free / 1e9
     found = f"{free_gb:,.0f} GB free at {Path.cwd()}"
     # 11M rows of about 1 KB in two places, and 11M x 512 float16 embeddings: 35 GB (the sa1b preset).
@@ -105,7 +105,7 @@ def _disk() -> Finding:
 
 
 def examine_captioning(config: Config) -> Iterator[Finding]:
-    """The findings, in order. Nothing where neither a model nor an endpoint is named."""
+    """Findings on captioning with this config; nothing if it names neither a model nor an endpoint."""
     if config.captioning.lacks_model:
         return
     captioning, why = choose_engine(config.captioning.resolved())
@@ -116,12 +116,12 @@ def examine_captioning(config: Config) -> Iterator[Finding]:
         if finding is not None:
             yield finding
     spec = captioning.spec
-    examined = Examined(model=captioning.model or "", facts=facts, tile_px=captioning.tile_px)
-    of_engine = list(spec.findings(examined, captioning.settings_of(spec)))
-    yield from of_engine
+    context = DoctorContext(model=captioning.model or "", facts=facts, tile_px=captioning.tile_px)
+    engine_findings = list(spec.findings(context, captioning.settings_of(spec)))
+    yield from engine_findings
     if facts is None:
         return
-    if not any(finding.name == "architecture" for finding in of_engine):
+    if not any(finding.name == "architecture" for finding in engine_findings):
         yield from _architecture(captioning, facts)
     if facts.tokens_per_tile is not None and captioning.tile_fit:
         yield _tiles(captioning, facts)
@@ -130,7 +130,7 @@ def examine_captioning(config: Config) -> Iterator[Finding]:
 
 
 def _model(config: CaptioningConfig, model: str) -> tuple[ModelFacts | None, Finding | None]:
-    """With endpoints the name is what they serve, which needs no folder here."""
+    """What is known of the model, and a finding. With endpoints it need not be on this machine."""
     try:
         facts = read_model(model)
     except SetupError as error:
@@ -141,16 +141,16 @@ def _model(config: CaptioningConfig, model: str) -> tuple[ModelFacts | None, Fin
     found = f"{facts.architecture}, {facts.weights_bytes / 1e9:,.2f} GB of weights in {facts.folder}"
     if not facts.missing_files:
         return facts, Finding("model", "ok", found)
-    lacking = ", ".join(facts.missing_files[:3]) + (" ..." if len(facts.missing_files) > 3 else "")
-    return facts, Finding("model", "failed", f"{found}, without {lacking}", "get the model again")
+    missing = ", ".join(facts.missing_files[:3]) + (" ..." if len(facts.missing_files) > 3 else "")
+    return facts, Finding("model", "failed", f"{found}, without {missing}", "get the model again")
 
 
 def _architecture(config: CaptioningConfig, facts: ModelFacts) -> Iterator[Finding]:
     if facts.architecture in (CHAT_FORMAT, HF_FORMAT):
-        yield Finding("architecture", "ok", f"{facts.architecture}, which the tile fit is made for")
+        yield Finding("architecture", "ok", f"{facts.architecture}, which the tile fit is for")
     elif config.tile_fit:
         yield Finding(
-            "architecture", "missing", f"{facts.architecture} is no InternVL: its images have no such tiles",
+            "architecture", "missing", f"{facts.architecture} is not InternVL: it has no such tiles",
             "add --no-tile-fit, so that images keep their proportions",
         )  # fmt: skip
 
@@ -171,16 +171,12 @@ def _context(
         limits.append(("the model's context", facts.context_tokens))
     known = [limit for limit in limits if limit is not None]
     if not known:
-        yield Finding("context", "missing", "the model's config doesn't say how long it is")
+        yield Finding("context", "missing", "the model's config doesn't tell the context length")
         return
     name, limit = min(known, key=lambda named: named[1])
+    prompts, max_tiles = load_prompts(jobs), config.max_tiles
     requests = longest_requests(
-        jobs,
-        load_prompts(jobs),
-        facts,
-        set_sizes,
-        max_tiles=config.max_tiles,
-        max_tokens=config.max_tokens,
+        jobs, prompts, facts, set_sizes, max_tiles=max_tiles, max_tokens=config.max_tokens
     )
     worst = max(requests, key=lambda request: request.total)
     found = (

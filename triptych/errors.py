@@ -1,12 +1,12 @@
 """Every error that Triptych raises on purpose.
 
-    TriptychError            the base; its message is the one line that a user reads
-    ├── UsageError           what was asked for can't be: option, config key, source      exit 2
-    ├── SetupError           the set-up can't do it: model, endpoint, run folder, space   exit 1
+    TriptychError            the base class; its message is the one line that a user reads
+    ├── UsageError           the request is invalid: an option, a config key, a source     exit 2
+    ├── SetupError           the set-up can't serve it: model, endpoint, run folder, space exit 1
     └── UnreadableImageError one image can't be decoded; becomes a record, never an exit
 
-A message says what was found, where, what was expected, and what to do next, in one line. What a program may
-want to know of it stands beside it.
+A message is one line: what was found, where, what was expected, and what to do next. ``key`` and ``path``
+tell programs what it is about.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from typing import ClassVar
 
 
 class TriptychError(Exception):
-    """The base. ``exit_code`` is what the command line ends with."""
+    """The base class. ``exit_code`` is the exit status of the command line."""
 
     exit_code: ClassVar[int] = 1
 
     def __init__(self, message: str, *, key: str | None = None, path: str | Path | None = None) -> None:
         super().__init__(message)
         self.key = key
-        """The config key that it is about, such as ``sets.max_sets``; None where it isn't about one."""
+        """The config key that the error is about, such as ``sets.max_sets``, or None."""
         self.path = None if path is None else Path(path)
-        """The file or folder that it is about; None where it isn't about one."""
+        """The file or folder that the error is about, or None."""
 
 
 class UsageError(TriptychError):
-    """The request itself is wrong: an unknown option or key, a source that isn't there."""
+    """The request itself is wrong: an unknown option or key, a missing source."""
 
     exit_code: ClassVar[int] = 2
 
@@ -40,17 +40,17 @@ class SetupError(TriptychError):
 
 
 class UnreadableImageError(TriptychError):
-    """One image can't be decoded. ``args[0]`` is the reason that its record keeps."""
+    """One image can't be decoded. ``args[0]`` is the reason that its record stores."""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """For a message: the one of ``known`` that is closest to ``word``, in brackets; empty where none is."""
+    """The entry of ``known`` closest to ``word``, as a hint in brackets; empty if none is close."""
     close = closest(word, known)
     return f" (did you mean {close}?)" if close is not None else ""
 
 
 def closest(word: str, known: Iterable[str]) -> str | None:
-    """The one of ``known`` that somebody may have meant."""
-    import difflib  # only for a message
+    """The entry of ``known`` that ``word`` probably meant; None if none is close."""
+    import difflib  # only needed for error messages
 
     return next(iter(difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)), None)

@@ -1,9 +1,9 @@
-"""Sentences that say, in no person, why there is no description: moderation, loading, policy.
+"""Find impersonal sentences that say why there is no description: moderation, failed loading, a policy.
 
-Comes in: a text without what stands between quotation marks. Goes out: how many such sentences stand in the
-place of a description. A picture may show the same words: what a screen or a sign says is no notice. English
-and Chinese. Not its job: a model that speaks of itself (see filtering.rules.refusal), texts that are known only
-as a whole (see about_captions, which is asked here).
+Comes in: a text without its quoted parts, in English or Chinese. Goes out: how many such sentences stand in
+place of a description. Text that a pictured screen or sign shows doesn't count. Not its job: a model that
+speaks of itself (see filtering.rules.refusal), texts that are recognisable only as a whole (see
+meta_commentary, which is called here).
 """
 
 from __future__ import annotations
@@ -11,44 +11,44 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from triptych.about_captions import ABOUT_NEEDLES, CARRIERS_EN, CARRIERS_ZH, is_about_captions
+from triptych.meta_commentary import CARRIERS_EN, CARRIERS_ZH, META_NEEDLES, SENTENCE_END, is_meta_commentary
 
 
-class _Words(NamedTuple):
-    """Of one language; a sentence is a notice by which kinds of them meet in it (see _is_notice)."""
+class _Vocabulary(NamedTuple):
+    """The words of one language. Which kinds occur together makes a sentence a notice (see _is_notice)."""
 
     refuses: re.Pattern[str]
-    """Nobody says it of a thing in a picture."""
+    """Never said of a thing in a picture."""
     fails: re.Pattern[str]
-    """Said of things, too."""
+    """May be said of a thing in a picture."""
     policy: re.Pattern[str]
     system: re.Pattern[str]
     """Files, requests, answers."""
     image: re.Pattern[str]
     shown_on: re.Pattern[str]
-    """What shows words: all that follows in the sentence may be its own."""
+    """Things that show words: the rest of the sentence may be what they say."""
     describes: re.Pattern[str]
-    """What the picture has, said before it in the same sentence: then that is what it is said of."""
+    """The picture shows something: what follows in the sentence may be said of that."""
 
 
 _IMAGE = "(?:image|picture|photo|photograph)"
-_TOLD = "(?:descri|caption|output|result|response|answer|content|information|comparison)"
+_ANSWER = "(?:descri|caption|output|result|response|answer|content|information|comparison)"
 _CAN_NOT = r"(?:can ?not|can['’]t|could ?n(?:o|['’])t|unable to|failed to|impossible to|(?:not|never) (?:able|allowed|permitted) to)"
 _IS_NOT = "(?:without|no|nothing|(?:is|are|was|were|did|do|does|has|have|will|:) not)"
 _FILL = r"(?:\w+ly |a |an |be |been |that |to |can |could ){0,3}"
-_TELL = r"analy|caption|characteri|comment|compar|descri[bp]|determin|deliver|generat|provide(?! an? [\w ]*view)|said about|summar|tell what"
-_EN = _Words(
-    # Whoever can't, can't do any of these; what merely isn't done may be said of things: "does not open".
+_DESCRIBE = r"analy|caption|characteri|comment|compar|descri[bp]|determin|deliver|generat|provide(?! an? [\w ]*view)|said about|summar|tell what"
+_EN = _Vocabulary(
+    # "Can not" takes more verbs than "is not", which may be said of things ("does not open").
     refuses=re.compile(
-        rf"\b(?:{_CAN_NOT} {_FILL}(?:{_TELL}|access|complet|creat|decod|display|fulfil|load|look at|open(?:ed| the (?:image|file|pic))"
-        rf"|pars|process|produc|render|retriev|return|support)|did ?n(?:o|['’])t come through|(?:not|never) (?:\w+ ){{0,3}}to {_FILL}(?:{_TELL})"
-        rf"|{_IS_NOT} {_FILL}(?:{_TELL}|access to the (?:image|pic|photo|visual)|arrive(?!d)|available|decoded|displayed(?! (?:at|in|on) )"
+        rf"\b(?:{_CAN_NOT} {_FILL}(?:{_DESCRIBE}|access|complet|creat|decod|display|fulfil|load|look at|open(?:ed| the (?:image|file|pic))"
+        rf"|pars|process|produc|render|retriev|return|support)|did ?n(?:o|['’])t come through|(?:not|never) (?:\w+ ){{0,3}}to {_FILL}(?:{_DESCRIBE})"
+        rf"|{_IS_NOT} {_FILL}(?:{_DESCRIBE}|access to the (?:image|pic|photo|visual)|arrive(?!d)|available|decoded|displayed(?! (?:at|in|on) )"
         r"|feasible|load(?:ed)?\b|possible|retriev|suitable|support(?:ed\b(?! by)| image))"
-        rf"|no (?:\w+ ){{0,2}}{_TOLD}\w* (?:\w+ ){{0,2}}(?:is|are|was|were|be|has|have|can|could|available|for|to|between)\b"
+        rf"|no (?:\w+ ){{0,2}}{_ANSWER}\w* (?:\w+ ){{0,2}}(?:is|are|was|were|be|has|have|can|could|available|for|to|between)\b"
         r"|un(?:available|supported|suitable)|withheld|nothing to look at)"
     ),
     fails=re.compile(
-        # Of what failed it is said: not "a damaged car".
+        # Not as an attribute: "a damaged car".
         r"\b(?:error|(?<!\ba )(?<!\ban )(?:blocked|cancel|corrupt|damag|delet|deni|disabl|exceed|exclud|expir|fail|filtered|flagged|halt|invalid|insufficient|missing"
         r"|not (?:permit|allow)|outside (?:of )?(?:what|the scope)|prohibit|reject|restrict|stopp|time[ds]?[ -]?out|trigger|violat))"
     ),
@@ -69,7 +69,7 @@ _EN = _Words(
         rf"\b{_IMAGE} (?:\d+ )?(?:shows|depicts|displays|features) (?!no\b|nothing\b)(?:(?!\b(?:{_IMAGE}|ones?|second|third|other)s?\b).)*\Z"
     ),
 )
-_ZH = _Words(
+_ZH = _Vocabulary(
     refuses=re.compile(
         "(?:无法|[不未没]能|难以|很难|无从|不(?:便|再|会|予|作|做|对(?!称)|进行))[^，。；]{0,12}?"
         "(?:描述(?!的)|展示(?!.{0,6}全貌)|加载|显示|处理|分析|提供|生成|产生|解析|读取|访问|获取|[收得]到|看到(?:任何)?(?:图|照|内容)|检测到|给出|[作做]出|说明|评论|判断[图画照]"
@@ -92,8 +92,10 @@ _ZH = _Words(
         "(?:图[片像]?|照片|画面)[中里]?(?:展示|显示|呈现|拍摄)了(?:(?!图|照片|画面|内容).)*\\Z"
     ),
 )
-_GOES_ON = re.compile(r", (?:(?:in|on) )?which (?:an? |the |two |shows|depicts|stands|lies|sits|hangs)")
-"""The same, said behind it."""
+_DESCRIBES_AFTER = re.compile(
+    r", (?:(?:in|on) )?which (?:an? |the |two |shows|depicts|stands|lies|sits|hangs)"
+)
+"""Like ``describes``, but after the match."""
 
 NEEDLES = (
     frozenset(
@@ -104,49 +106,47 @@ NEEDLES = (
             "|失效|过期|超时|出错|错误|异常|缺失|超出|为空|触发|违|敏感|隐私|审核|政策|规"
         ).split("|")
     )
-    | ABOUT_NEEDLES
+    | META_NEEDLES
 )
-"""In lower case: a text without any has no notice."""
+"""In lower case. A text without any of them has no notice."""
 
-_SENTENCE_END = re.compile(r"(?<=[.!?])\s+|[。！？；;\n]")
-MOST_READ = 4000
-"""Characters. A notice is short."""
-NOTICE_SHARE = 0.5
-"""Of the text of a caption of one image: where it begins with a description and says last what failed, the
-picture was there."""
+MAX_CHARACTERS_READ = 4000
+"""Notices are short."""
+MIN_NOTICE_SHARE = 0.5
+"""Of the characters of a single image's caption that begins with a description."""
 
 
 def failure_notices(text: str, image_count: int = 1) -> int:
-    """How many sentences say why there is no description of an image; at least 1 where the whole text does.
+    """How many sentences say why there is no description; at least 1 if the text as a whole says so.
 
-    In a caption of one image they count where they are its first, or half of it or more. In a caption of
-    several, wherever they speak of an image.
+    In a caption of one image they count if the first sentence is one, or if they make up half of the text. In
+    a caption of several images each one that mentions an image counts.
 
     >>> failure_notices("The image could not be loaded, so there is no description.")
     1
     >>> failure_notices("A screen shows that the image could not be loaded.")
     0
     """
-    text = text[:MOST_READ].lower()
-    sentences = [each for each in _SENTENCE_END.split(text) if each.strip()]
+    text = text[:MAX_CHARACTERS_READ].lower()
+    sentences = [each for each in SENTENCE_END.split(text) if each.strip()]
     notices = [each for each in sentences if any(_is_notice(each, words) for words in (_EN, _ZH))]
     if image_count > 1:
         notices = [each for each in notices if _EN.image.search(each) or _ZH.image.search(each)]
-        return len(notices) or int(is_about_captions(text))
-    is_first = bool(notices) and notices[0] == sentences[0]
-    if is_first or sum(map(len, notices)) >= NOTICE_SHARE * len(text) > 0:
-        return len(notices)
-    return int(is_about_captions(text))
+    elif notices and notices[0] != sentences[0] and sum(map(len, notices)) < MIN_NOTICE_SHARE * len(text):
+        notices = []
+    return len(notices) or int(is_meta_commentary(text))
 
 
-def _is_notice(sentence: str, words: _Words) -> bool:
-    """Whether it refuses, and speaks of an image, a file or a policy; fails, and speaks of a file or a policy; or
-    names two policies and one of the others."""
+def _is_notice(sentence: str, words: _Vocabulary) -> bool:
+    """Whether the sentence refuses and mentions an image, a file or a policy; or reports a failure and
+    mentions a file or a policy; or mentions two policies and a file or an image."""
     policies = {match[0] for match in words.policy.finditer(sentence)}
     system, image = words.system.search(sentence), words.image.search(sentence)
     found = words.refuses.search(sentence) if system or image or policies else None
     found = found or (words.fails.search(sentence) if system or policies else None)
     if found is None:
         return len(policies) > 1 and bool(system or image) and not words.shown_on.search(sentence)
-    before = any(pattern.search(sentence, 0, found.start()) for pattern in (words.shown_on, words.describes))
-    return not before and not _GOES_ON.search(sentence, found.end())
+    is_shown = any(
+        pattern.search(sentence, 0, found.start()) for pattern in (words.shown_on, words.describes)
+    )
+    return not is_shown and not _DESCRIBES_AFTER.search(sentence, found.end())

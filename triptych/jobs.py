@@ -1,7 +1,7 @@
 """Jobs: what is captioned, in which language, with which prompt.
 
-Comes in: tables of a config, or ``--job`` on the command line. Goes out: checked, frozen Jobs. Not its job:
-which images and sets a job comes to (see runs.plan), what it asks (see prompts).
+Comes in: tables of a config, or ``--job`` on the command line. Goes out: validated, frozen Jobs. Not its job:
+which images and sets a job captions (see runs.plan), the wording of its prompt (see prompts).
 """
 
 from __future__ import annotations
@@ -21,25 +21,26 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One caption for each image, or for each set, that is planned."""
+    """A task of captioning: one caption for each planned image, or for each planned set."""
 
     name: str
-    """Lower-case letters, digits, _ and -. It begins caption ids and names folders."""
+    """Lower-case letters, digits, _ and -. Caption ids begin with it, and folders are named after it."""
     subject: Subject
-    """What a caption is of: an image, or a set of images."""
+    """What each caption describes: an image, or a set of images."""
     language: str
     """The code of the language that captions are asked for in, such as en, zh or ja."""
     prompt: str | None = None
-    """A .txt or .toml file with the prompt (see triptych.prompts). None: the one that ships for this subject
+    """A .txt or .toml file with the prompt (see triptych.prompts). None: the built-in prompt for this subject
     and language."""
     limit: int | None = None
-    """At most that many captions, always of the same images or sets. None: all."""
+    """Make at most this many captions, always of the same images or sets. None: all."""
     structured: bool = False
-    """Of sets: hold the model to one text an image and one on what they share, and compose the caption from
-    them. Needs an engine that can (endpoints, lmdeploy) and a prompt with ``[naming]``."""
+    """Only for sets: constrain the model to one text per image and one on what they share, and compose the
+    caption from them. Needs an engine that supports it (endpoints, lmdeploy) and a prompt with
+    ``[naming]``."""
 
     def __post_init__(self) -> None:
-        """Raises UsageError where a value can't be."""
+        """Raises UsageError for an invalid value."""
         if not _NAME.fullmatch(self.name):
             raise UsageError(
                 f"job name {self.name!r}: expected lower-case letters, digits, _ and -, such as single_ja"
@@ -53,13 +54,13 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
             )
 
     def limited_to(self, sample: int) -> Job:
-        """The same with at most ``sample`` captions."""
+        """The same job with at most ``sample`` captions."""
         limit = sample if self.limit is None else min(self.limit, sample)
         return msgspec.structs.replace(self, limit=limit)
 
     @property
     def is_multi(self) -> bool:
-        """Whether it captions sets (else single images)."""
+        """Whether it captions sets rather than single images."""
         return self.subject == "set"
 
 
@@ -69,15 +70,15 @@ SEED_JOBS: tuple[Job, ...] = (
     Job(name="multi_en", subject="set", language="en"),
     Job(name="multi_zh", subject="set", language="zh"),
 )
-"""Those of InternVL-SA-1B-Caption. A config may change them and add others."""
+"""The jobs of InternVL-SA-1B-Caption (the seed). A config may change them and add others."""
 
 
 def jobs_from(
     tables: Mapping[str, Mapping[str, object]], added_languages: Mapping[str, Language] | None = None
 ) -> tuple[Job, ...]:
-    """The seed's jobs with what ``tables`` (by name) say over them, then those that ``tables`` add.
+    """SEED_JOBS, updated by ``tables`` (by job name), followed by the jobs that ``tables`` add.
 
-    Raises UsageError for a key or value that can't be, and for an unknown language.
+    Raises UsageError for an invalid key or value, and for an unknown language.
 
     >>> [job.name for job in jobs_from({"single_ja": {"subject": "image", "language": "ja"}})][-1]
     'single_ja'
@@ -92,9 +93,9 @@ def jobs_from(
 
 
 def parse_job(text: str) -> tuple[str, dict[str, object]]:
-    """``name=single_ja,subject=image,language=ja,prompt=ja.toml`` as a name and a table.
+    """Parse ``name=single_ja,subject=image,language=ja,prompt=ja.toml`` to a name and a table.
 
-    A bare name stands for a job that is defined already. Raises UsageError for what is neither.
+    A bare name refers to an existing job; its table is empty. Raises UsageError for anything else.
 
     >>> parse_job("single_en")
     ('single_en', {})
@@ -116,10 +117,10 @@ def parse_job(text: str) -> tuple[str, dict[str, object]]:
     return str(name), table
 
 
-def named(jobs: Iterable[Job], names: Iterable[str], where: str = "") -> tuple[Job, ...]:
-    """Those of ``jobs`` with these names, in the order of ``jobs``; all where no name is given.
+def select_jobs(jobs: Iterable[Job], names: Iterable[str], where: str = "") -> tuple[Job, ...]:
+    """The jobs with these names, in the order of ``jobs``; all of them if no name is given.
 
-    Raises UsageError for a name that no job has; the message begins with ``where``.
+    Raises UsageError for an unknown name; the message begins with ``where``.
     """
     by_name = {job.name: job for job in jobs}
     wanted = list(names)

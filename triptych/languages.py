@@ -1,8 +1,8 @@
 """The languages that captions are written in, as data.
 
-Comes in: a code, and languages that a config adds. Goes out: a Language. Nothing else in Triptych knows a
-language by name: rules and prompts ask for its unit of length, its scripts and its code. Not its job:
-telling which language a text is in (see filtering).
+Comes in: a language code, and languages that a config adds. Goes out: a Language. Other modules use only a
+language's code, scripts and unit of length. Not its job: detecting the language of a text (see
+filtering.rules.language).
 """
 
 from __future__ import annotations
@@ -20,31 +20,30 @@ from triptych.errors import UsageError
 
 Unit = Literal["word", "character"]
 
-
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 HAN_NUMBERS = "一二三四五六七八九十"
-"""From one to ten, by which captions name images."""
+"""One to ten, as captions number images."""
 
 
 class Language(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One language. ``code`` is that of ISO 639-1, as py3langid uses it."""
+    """One language. ``code`` is its ISO 639-1 code, as py3langid uses it."""
 
     code: str
     name: str = ""
     """In English, for messages."""
     scripts: tuple[str, ...] = ("LATIN",)
-    """What it is written in: the first word of its letters' names in Unicode (``LATIN``, ``CJK``)."""
+    """Each named by the first word of its letters' Unicode names (``LATIN``, ``CJK``)."""
     unit: Unit = "word"
-    """What its length is counted in. ``character`` where words are not separated by spaces."""
+    """What length is counted in: ``character`` if words are not separated by spaces."""
     units_per_english_word: float = 1.0
-    """How many units say what an English word says. Default lengths are those of English times this."""
+    """Units that correspond to one English word: a factor for the default length limits."""
 
     def __post_init__(self) -> None:
-        """Raises UsageError where a value can't be."""
+        """Raise UsageError if a value is invalid."""
         if not self.scripts or any(script != script.upper() for script in self.scripts):
             raise UsageError(
                 f"languages.{self.code}.scripts is {list(self.scripts)}; expected the first words of"
-                ' letters\' names in Unicode, such as ["LATIN"] or ["HIRAGANA", "CJK"]',
+                ' letters\' Unicode names, such as ["LATIN"] or ["HIRAGANA", "CJK"]',
                 key=f"languages.{self.code}.scripts",
             )
         if not 0 < self.units_per_english_word < math.inf:
@@ -56,27 +55,21 @@ class Language(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 _CHARACTER_LANGUAGES = (
-    # Chinese: the seed's captions have 150 characters where the English ones have 95 words.
-    Language(code="zh", name="Chinese", scripts=("CJK",), unit="character", units_per_english_word=1.5),
-    # The others are estimates from parallel texts; nothing here was measured on captions.
-    Language(
-        code="ja",
-        name="Japanese",
-        scripts=("HIRAGANA", "KATAKANA", "CJK"),
-        unit="character",
-        units_per_english_word=2.0,
-    ),
-    Language(code="th", name="Thai", scripts=("THAI",), unit="character", units_per_english_word=4.0),
-    Language(code="lo", name="Lao", scripts=("LAO",), unit="character", units_per_english_word=4.0),
-    Language(code="km", name="Khmer", scripts=("KHMER",), unit="character", units_per_english_word=4.5),
-    Language(code="my", name="Burmese", scripts=("MYANMAR",), unit="character", units_per_english_word=4.0),
-    Language(code="yue", name="Cantonese", scripts=("CJK",), unit="character", units_per_english_word=1.5),
-    Language(code="wuu", name="Wu Chinese", scripts=("CJK",), unit="character", units_per_english_word=1.5),
-    Language(code="dz", name="Dzongkha", scripts=("TIBETAN",), unit="character", units_per_english_word=4.0),
+    ("zh", "Chinese", "CJK", 1.5),
+    ("ja", "Japanese", "HIRAGANA KATAKANA CJK", 2.0),
+    ("th", "Thai", "THAI", 4.0),
+    ("lo", "Lao", "LAO", 4.0),
+    ("km", "Khmer", "KHMER", 4.5),
+    ("my", "Burmese", "MYANMAR", 4.0),
+    ("yue", "Cantonese", "CJK", 1.5),
+    ("wuu", "Wu Chinese", "CJK", 1.5),
+    ("dz", "Dzongkha", "TIBETAN", 4.0),
 )
+"""Code, name, scripts, characters per English word. Chinese is measured: the seed's captions have 150
+characters, in English 95 words. The others are estimated from parallel texts."""
 
 _FEW_WORDS = 0.7
-"""Words of languages that join what English separates: an estimate, low enough to reject nothing good."""
+"""Units per English word in languages with long words: an estimate, low enough to reject no good caption."""
 
 _WORD_LANGUAGES = {
     "LATIN": """
@@ -115,34 +108,35 @@ _WORD_LANGUAGES = {
     "TAMIL": "ta Tamil*",
     "TELUGU": "te Telugu*",
 }
-"""The other languages that py3langid tells apart, by script; ``*``: its words say more than English ones."""
+"""The other languages that py3langid detects, by script; ``*`` marks languages with long words."""
 
 _ALSO_WRITTEN_IN = {"sr": "LATIN", "az": "CYRILLIC", "ku": "ARABIC"}
 
 
 def _known() -> dict[str, Language]:
-    languages = {language.code: language for language in _CHARACTER_LANGUAGES}
+    languages = [
+        Language(
+            code=c, name=name, scripts=tuple(scripts.split()), unit="character", units_per_english_word=n
+        )
+        for c, name, scripts, n in _CHARACTER_LANGUAGES
+    ]
     for script, listed in _WORD_LANGUAGES.items():
         for entry in listed.split(","):
             code, _, name = entry.strip().partition(" ")
-            languages[code] = Language(
-                code=code,
-                name=name.rstrip("*"),
-                scripts=(script, *_ALSO_WRITTEN_IN.get(code, "").split()),
-                units_per_english_word=_FEW_WORDS if name.endswith("*") else 1.0,
+            scripts = (script, *_ALSO_WRITTEN_IN.get(code, "").split())
+            factor = _FEW_WORDS if name.endswith("*") else 1.0
+            languages.append(
+                Language(code=code, name=name.rstrip("*"), scripts=scripts, units_per_english_word=factor)
             )
-    return languages
+    return {language.code: language for language in languages}
 
 
 LANGUAGES: Mapping[str, Language] = _known()
-"""Every language that needs no word of configuration, by code."""
+"""The built-in languages, by code."""
 
 
 def language_of(code: str, added: Mapping[str, Language] | None = None) -> Language:
-    """The language with this code, among those that ``added`` has and those known.
-
-    Raises UsageError where there is none.
-    """
+    """The language with this code, from ``added`` or built in. Raises UsageError if there is none."""
     language = (added or {}).get(code) or LANGUAGES.get(code)
     if language is None:
         raise UsageError(
@@ -154,7 +148,7 @@ def language_of(code: str, added: Mapping[str, Language] | None = None) -> Langu
 
 @lru_cache(maxsize=65536)
 def script_of(letter: str) -> str:
-    """The script of one letter, as its name in Unicode begins: LATIN, CJK, HIRAGANA; "" of what isn't one.
+    """The script of one letter, such as LATIN, CJK or HIRAGANA; ``""`` if it isn't a letter.
 
     >>> script_of("é"), script_of("字"), script_of("か"), script_of("한"), script_of("3")
     ('LATIN', 'CJK', 'HIRAGANA', 'HANGUL', '')
@@ -171,17 +165,17 @@ _SAME_SCRIPT = {
     "IDEOGRAPHIC": "CJK",
     "KATAKANA-HIRAGANA": "KATAKANA",
 }
-"""First words that name another form of a script's letters."""
+"""First words of Unicode names that mean a variant of another script's letters."""
 
-_WRITES_WITH_THEM = r"\u0590-\u1cff\u2190-\u2bff\ufb1d-\ufdff\ufe00-\ufe0f\ufe70-\ufefc\U0001f000-\U0001faff"
-"""Scripts from Hebrew to Khmer, and emoji: there they turn the direction of writing, or join signs."""
+_USES_INVISIBLE = r"\u0590-\u1cff\u2190-\u2bff\ufb1d-\ufdff\ufe00-\ufe0f\ufe70-\ufefc\U0001f000-\U0001faff"
+"""Scripts from Hebrew to Khmer, and emoji: they need invisible characters to set direction or join glyphs."""
 _INVISIBLE = re.compile(
-    rf"(?<![{_WRITES_WITH_THEM}])[\xad\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]++(?![{_WRITES_WITH_THEM}])"
+    rf"(?<![{_USES_INVISIBLE}])[\xad\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]++(?![{_USES_INVISIBLE}])"
 )
 
 
 def without_invisible(text: str) -> str:
-    """``text`` without characters of no width that mean nothing in it: spaces, joiners, byte order marks.
+    """Remove zero-width characters that have no meaning here: spaces, joiners, byte order marks.
 
     >>> without_invisible("A wooden\\u200b boat.\\ufeff")
     'A wooden boat.'

@@ -1,4 +1,4 @@
-"""Opening a run folder: a new one, one to resume, one to look at.
+"""Opening a run folder: to begin a run, to resume it, or to read it.
 
 Comes in: a folder, and sources and settings, given or stored in it. Goes out: a Run. Not its job: the stages
 (see api).
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from triptych.grouping.embedding.stored_embeddings import StoredShard
 
 MIN_FREE_BYTES = 64 * 1024 * 1024
-"""A run doesn't start on less: run.json, one shard's embeddings and one journal have to fit."""
+"""The free space a run needs to start: for run.json, one shard's embeddings and one journal."""
 
 
 def open_run(
@@ -47,33 +47,37 @@ def open_run(
     progress: Progress | None = None,
     read_only: bool = False,
 ) -> Run:
-    """Open the run folder ``path``; begin one there where ``sources`` or ``embeddings`` are given.
+    """Open the run folder ``path``. With ``sources`` or ``embeddings``, begin a run there if there is none.
 
-    ``config``, or ``preset`` under ``config_file`` under ``settings`` (dotted keys such as
-    ``{"sets.max_sets": 100}``), say how. Of a run that is there they change what it has stored: what was set
-    by name outranks a file, and that a preset; ``config`` takes the place of everything. ``embeddings`` are
-    .npy files in place of images: such a run can be grouped, not captioned. Use it in a ``with`` statement:
-    until it is closed, no other process can work on the folder. ``read_only`` takes no such lock, for a run
-    that another process may be working on.
+    The config is ``config``, or ``preset`` overridden by ``config_file`` overridden by ``settings`` (dotted
+    keys such as ``{"sets.max_sets": 100}``). For an existing run they change its stored settings: values set
+    by name outrank a file, which outranks a preset; ``config`` replaces all of them. ``embeddings`` are .npy
+    files in place of images: such a run can be grouped, but not captioned. Use the run in a ``with``
+    statement: no other process can work on the folder until it is closed. ``read_only`` takes no lock, for
+    a run that another process may be working on.
 
-    Raises UsageError for settings and sources that can't be, before anything is written, and SetupError where
-    the folder can't serve: in use, of another version, not a run, no space.
+    Raises UsageError for invalid settings and sources, before anything is written, and SetupError if the
+    folder can't be used: it is in use, of another version, not a run, or has no space.
     """
     if is_url(str(path).replace(":/", "://", 1)):  # a Path has one slash
-        raise UsageError(f"{path}: a run folder is on a file system; only sources and exports are at URLs")
+        raise UsageError(
+            f"{path}: a run folder must be on a file system; only sources and exports may be URLs"
+        )
     path = Path(path)
     if isinstance(sources, str | Path):
         raise UsageError(f"open_run takes a list of sources; write open_run(..., [{str(sources)!r}])")
     if read_only and (sources or embeddings is not None):
-        raise UsageError("read_only is for a run that is there: leave out its sources and embeddings")
-    named = [str(source) for source in sources]
+        raise UsageError("read_only is for an existing run: leave out its sources and embeddings")
+    given = [str(source) for source in sources]
 
-    def settled(stored: Settings | None) -> Settings:
-        return load_settings(preset, config_file, settings, stored) if config is None else Settings.of(config)
+    def merged(stored: Settings | None) -> Settings:
+        if config is not None:
+            return Settings.from_config(config)
+        return load_settings(preset, config_file, settings, stored)
 
-    if named or embeddings is not None:
-        return _begin(path, settled, named, _open_stored(embeddings, keys_file), progress or Silent())
-    return _reopen(path, settled, progress or Silent(), read_only=read_only)
+    if given or embeddings is not None:
+        return _begin(path, merged, given, _open_stored(embeddings, keys_file), progress or Silent())
+    return _reopen(path, merged, progress or Silent(), read_only=read_only)
 
 
 def _open_stored(embeddings: str | Path | None, keys_file: str | Path | None) -> list[StoredShard]:
@@ -86,28 +90,28 @@ def _open_stored(embeddings: str | Path | None, keys_file: str | Path | None) ->
 
 def _begin(
     path: Path,
-    settled: Callable[[Settings | None], Settings],
+    merged: Callable[[Settings | None], Settings],
     sources: Sequence[str],
     stored: Sequence[StoredShard],
     progress: Progress,
 ) -> Run:
-    """A run with sources, begun here if the folder is new."""
+    """Open a run with sources, and begin it if the folder is new."""
     from triptych.sources.opening import find_sources
 
     with contextlib.ExitStack() as lock:
         before: Settings | None = None
         if is_there := (path / "run.json").is_file():
-            RunFolder.open(path)  # says what is wrong with it, before it is locked
+            RunFolder.open(path)  # raises what is wrong with it before it is locked
             lock.enter_context(owned(path))
             before, _ = stored_settings(RunFolder.open(path))
-        settings = settled(before)
+        settings = merged(before)
         _refuse_inside(path, sources)
         if not stored:
             progress.say(f"listing the images of {', '.join(sources)}")
         shards, junk = ([], 0) if stored else find_sources(sources, settings.config.input, path / UNPACKED)
         if junk:
             progress.say(
-                f"note: what systems and editors leave is passed over: {junk:,} names such as .DS_Store"
+                f"note: skipped {junk:,} names such as .DS_Store, which systems and editors leave behind"
             )
         if not is_there:
             _make_room(path)
@@ -117,7 +121,7 @@ def _begin(
 
 
 def _make_room(path: Path) -> None:
-    """A folder for a new run. Raises SetupError where it can't be one."""
+    """Create the folder of a new run. Raises SetupError if that is impossible."""
     for above in (path, *path.absolute().parents):
         if above.is_file():
             raise SetupError(f"--out {path}: {above} is a file, expected a folder; name another with --out")
@@ -131,22 +135,22 @@ def _make_room(path: Path) -> None:
 
 
 def _reopen(
-    path: Path, settled: Callable[[Settings | None], Settings], progress: Progress, *, read_only: bool
+    path: Path, merged: Callable[[Settings | None], Settings], progress: Progress, *, read_only: bool
 ) -> Run:
-    """A run that is there, with the settings that it has."""
+    """Open an existing run, with its stored sources."""
     folder = RunFolder.open(path)
     with contextlib.ExitStack() as lock:
         if not read_only:
             lock.enter_context(owned(path))
             folder = RunFolder.open(path)
         stored, sources = stored_settings(folder)
-        settings = settled(stored)
+        settings = merged(stored)
         kept = None if read_only else lock.pop_all()
         return Run(folder, settings, sources, progress, lock=kept)
 
 
 def _refuse_inside(path: Path, sources: Sequence[str]) -> None:
-    """Raise UsageError where the run's own files would be among its sources."""
+    """Raise UsageError if the run's own files would be among its sources."""
     for source in sources:
         if not is_url(source) and _is_inside(path.resolve(), Path(source)):
             raise UsageError(
@@ -156,7 +160,7 @@ def _refuse_inside(path: Path, sources: Sequence[str]) -> None:
 
 
 def _is_inside(path: Path, source: Path) -> bool:
-    """Whether ``path`` lies in a source, or in what a pattern such as ``photos/*`` chooses."""
+    """Whether ``path`` is in ``source``, which may be a pattern such as ``photos/*``."""
     if source.exists() or not is_pattern(str(source)):
         return path.is_relative_to(source.resolve())
     pattern = Path(os.path.normpath(Path.cwd() / source)).parts

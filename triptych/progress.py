@@ -1,7 +1,7 @@
-"""How far a stage is, for a person at a terminal or for a log.
+"""Progress reports of stages, for a terminal or a log.
 
-Comes in: advances of a counted task. Goes out, on stderr: a live bar on a terminal, one plain line
-every few seconds otherwise. Not its job: counting what is right or wrong (see ledger).
+Comes in: advances of a counted task. Goes out, on stderr: a live bar on a terminal, otherwise one plain line
+every few seconds. Not its job: the counts of a run (see runs.ledger).
 """
 
 from __future__ import annotations
@@ -19,30 +19,29 @@ from triptych.terminal import echo, printable
 LINE_EVERY_S = 5.0
 
 _COUNTS_WIDTH = 34
-"""Of ``11,185,362/11,185,362 images, 9.9/s``; less moves the bars with each digit."""
-
+"""The width of ``11,185,362/11,185,362 images, 9.9/s``: with less, bars would move with each digit."""
 
 _is_quiet = False
 
 
 class Task(Protocol):
-    """One counted task in progress."""
+    """A counted task in progress."""
 
     def advance(self, count: int) -> None:
-        """``count`` more units are done."""
+        """Report that ``count`` more units are done."""
 
     def note(self, text: str) -> None:
-        """What else is to be shown beside the count from now on."""
+        """Show ``text`` beside the count from now on."""
 
 
 class Progress(Protocol):
-    """Where stages report to."""
+    """What stages report to."""
 
     def task(self, label: str, total: int | None, unit: str) -> contextlib.AbstractContextManager[Task]:
-        """Report on ``total`` units (None: not known beforehand) for the length of the block."""
+        """Report on a task of ``total`` units (None: unknown) for the duration of the block."""
 
     def say(self, line: str) -> None:
-        """One line that stays."""
+        """Print one line that stays."""
 
 
 class Silent:
@@ -57,7 +56,7 @@ class Silent:
 
 
 class Lines:
-    """Plain lines on stderr, at most one every LINE_EVERY_S seconds a task, and one at its end."""
+    """Plain lines on stderr: for each task at most one every LINE_EVERY_S seconds, and one at its end."""
 
     @contextlib.contextmanager
     def task(self, label: str, total: int | None, unit: str) -> Iterator[Task]:
@@ -69,8 +68,8 @@ class Lines:
         echo(line, to_stderr=True)
 
 
-class Bars:
-    """A live bar a task on a terminal."""
+class Bars(Lines):
+    """A live bar for each task, on a terminal."""
 
     @contextlib.contextmanager
     def task(self, label: str, total: int | None, unit: str) -> Iterator[Task]:
@@ -95,24 +94,21 @@ class Bars:
             yield task
             task.finish()
 
-    def say(self, line: str) -> None:
-        echo(line, to_stderr=True)
 
-
-def be_quiet(quiet: bool) -> None:
-    """Whether ``for_stderr`` and ``hint`` print anything from now on."""
+def set_quiet(quiet: bool) -> None:
+    """Silence ``for_stderr`` and ``hint`` from now on, or not."""
     global _is_quiet
     _is_quiet = quiet
 
 
 def hint(line: str) -> None:
-    """What a person may do next."""
+    """Print what the user may do next."""
     if not _is_quiet:
         echo(line, to_stderr=True)
 
 
 def for_stderr() -> Progress:
-    """Bars on a terminal, lines otherwise; nothing where the command is quiet."""
+    """Bars on a terminal, lines otherwise; nothing if the command is quiet."""
     if _is_quiet:
         return Silent()
     return Bars() if sys.stderr.isatty() else Lines()
@@ -143,7 +139,7 @@ class _Count:
         return f"{self._done:,}{of_total} {self._unit}{self._pace()}"
 
     def left(self) -> str:
-        """Such as ``0:01:10 left``; empty where that isn't known."""
+        """Such as ``0:01:10 left``; empty if unknown."""
         if self._total is None or not self._done:
             return ""
         left_s = max(self._total - self._done, 0) * self.elapsed_s / self._done
@@ -154,7 +150,7 @@ class _Count:
         return time.monotonic() - self._began
 
     def _pace(self) -> str:
-        """Left out where so little was measured that it would say nothing."""
+        """Such as ``, 4.2/s``; empty in the first second, when it would mean little."""
         if self.elapsed_s < 1 or not self._done:
             return ""
         pace = self._done / self.elapsed_s
@@ -177,13 +173,9 @@ class _LineTask:
 
     def print_line(self, *, done: bool) -> None:
         self._last = time.monotonic()
-        time_s = f"took {self._count.elapsed_s:.0f} s" if done else self._count.left()
-        echo(
-            f"{self._label}: "
-            + ", ".join(filter(None, (self._count.done(), time_s)))
-            + (f"; {self._note}" if self._note else ""),
-            to_stderr=True,
-        )
+        time_text = f"took {self._count.elapsed_s:.0f} s" if done else self._count.left()
+        counts = ", ".join(filter(None, (self._count.done(), time_text)))
+        echo(f"{self._label}: {counts}{f'; {self._note}' if self._note else ''}", to_stderr=True)
 
 
 class _BarTask:
@@ -198,7 +190,6 @@ class _BarTask:
         self._update(note=printable(text))
 
     def finish(self) -> None:
-        """The bar stays, with the time that it took."""
-        self._update(
-            counts=self._count.done(), left=f"took {timedelta(seconds=round(self._count.elapsed_s))}"
-        )
+        """Leave the bar on the terminal, with the time that the task took."""
+        took = timedelta(seconds=round(self._count.elapsed_s))
+        self._update(counts=self._count.done(), left=f"took {took}")

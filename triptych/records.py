@@ -1,8 +1,8 @@
-"""What flows between the stages: the rows of the run folder's files.
+"""The records that stages exchange: the rows of the run folder's files.
 
-All are frozen msgspec Structs. An optional field at its default is left out of the file. They hold no
-reference to each other, so the garbage collector needn't walk them (``gc=False``): it would at every
-few hundred of the millions that are read.
+All are frozen msgspec Structs. Most leave fields at their default out of the file. They hold no references to
+each other, so the garbage collector needn't track them (``gc=False``): with millions of records that would be
+slow.
 """
 
 from __future__ import annotations
@@ -14,32 +14,32 @@ from typing import Literal
 import msgspec
 
 GONE = "gone: not in the sources any more"
-"""The ``unreadable`` of a file that isn't in the sources now; of one that was no image the reason follows. An
-image's embedding stays, so that it counts again when it is back."""
+"""The ``unreadable`` of a file that has left the sources; if it was unreadable before, that reason follows.
+The embedding of an image stays, and is used again when the file is back."""
 
 REPLACED = "replaced: its file holds other bytes now"
-"""The same of an image whose file has a record of its own now."""
+"""The ``unreadable`` of an image whose file has changed; the new content has a record of its own."""
 
 CONTENT_DIGITS = 12
-"""Hex digits that tell what an image or a set showed when it was captioned."""
+"""Hex digits of the hash of what an image or a set showed when it was captioned."""
 
 
 class Measures(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What a picture looks like in numbers, at 256 pixels on its longer side: what screens decide by.
+    """Measurements of a picture at 256 pixels on its longer side, by which screens decide.
 
     Brightness is from 0 to 255.
     """
 
     contrast: float
-    """Standard deviation of the brightness, or where that is below 16 of the channel that varies most."""
+    """Standard deviation of the brightness; if that is below 16, of the channel that varies most."""
     darkest: int
-    """The brightness that one pixel in a hundred doesn't exceed."""
+    """The 1st percentile of the brightness."""
     brightest: int
-    """The brightness that one pixel in a hundred reaches or exceeds."""
+    """The 99th percentile of the brightness."""
     sharpness: float
     """Variance of the Laplacian of the brightness."""
     text: float
-    """How much it looks like lines of letters on one background, from 0 to about 1."""
+    """How much it looks like lines of text on a plain background, from 0 to about 1."""
 
 
 def content_hash(content: bytes) -> str:
@@ -51,7 +51,7 @@ class ImageRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
     """One file that was found in a source: a readable image, or why it isn't one.
 
     ``width_px`` and ``height_px`` are those of the upright picture (EXIF orientation applied).
-    ``content_hash`` is BLAKE2b-128 of the file's bytes, in hex; empty where they could not be read.
+    ``content_hash`` is BLAKE2b-128 of the file's bytes, in hex; empty if they could not be read.
     """
 
     key: str
@@ -60,24 +60,24 @@ class ImageRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
     size_bytes: int = 0
     content_hash: str = ""
     picture_hash: str = ""
-    """A perceptual hash of what it shows, 256 bits in hex; empty where only an embedding is known."""
+    """A perceptual hash, 256 bits in hex; empty if only an embedding is known."""
     offset_bytes: int | None = None
     """Where the member's bytes start inside its tar; None for a file of a folder."""
     modified_ns: int = 0
     """When the file of a folder was last changed; 0 in an archive."""
     measures: Measures | None = None
-    """None where it can't be read, or was embedded elsewhere or before they were taken."""
+    """None if it can't be read, or was embedded elsewhere or by a version without measures."""
     unreadable: str | None = None
     """The reason, starting with its class and a colon: ``truncated: ...``; None if readable."""
 
     @property
     def is_gone(self) -> bool:
-        """Whether its file isn't in the sources any more, or not with these bytes."""
+        """Whether its file has left the sources or has changed."""
         return self.unreadable is not None and self.unreadable.startswith((GONE, REPLACED))
 
     @property
     def is_embedded(self) -> bool:
-        """Whether its shard's embeddings have a row for it: it is readable, or was and is gone."""
+        """Whether its shard's embeddings have a row for it: it is readable, or was before it was gone."""
         return self.unreadable in (None, GONE, REPLACED)
 
 
@@ -86,13 +86,13 @@ class Screened(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     key: str
     reason: str
-    """The first screen, in order, that leaves it out."""
+    """The first screen, in order, that rejects it."""
     value: float
-    """What the screen measured."""
+    """The screen's measurement."""
 
 
 class Duplicate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """An image that shows the same as ``of``, which stays."""
+    """An image that shows the same as ``of``, which is kept."""
 
     key: str
     of: str
@@ -106,27 +106,27 @@ SetKind = Literal["related", "varied", "contrast"]
 class ImageSet(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A few images, in the order in which they are captioned: related ones unless ``kind`` says otherwise.
 
-    ``id`` is derived from ``keys``, so a caption of a set stays valid for as long as the set exists.
-    Similarities are over all pairs, of the stored (float16) embeddings, in [-1, 1].
+    ``id`` is derived from ``keys``, so a caption of a set is valid for as long as the set exists.
+    Similarities are over all pairs of the stored (float16) embeddings, in [-1, 1].
     """
 
     id: str
     keys: tuple[str, ...]
     content: str = ""
-    """What its images show (see content_of)."""
+    """The hash of what its images show (see content_of)."""
     min_cosine_similarity: float
     mean_cosine_similarity: float
     likeness: float | None = None
-    """Of the two images least alike: their cosine, or less where it is crowded around them. The higher, the
-    surer is the set; None of other kinds than related."""
+    """The cosine of the two least similar images, reduced in crowded neighbourhoods: the higher, the more
+    certain is the set. None for kinds other than ``related``."""
     kind: SetKind = "related"
-    """``varied``: each two images are unlike. ``contrast``: one is unlike all others, which are related."""
+    """``varied``: no two images are alike. ``contrast``: one is unlike all others, which are related."""
     odd: str = ""
-    """The key of that one image; empty in sets of other kinds."""
+    """The key of the image that is unlike the others; empty for other kinds than ``contrast``."""
 
 
 class Caption(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """What the model wrote on an image or a set, or why there is nothing.
+    """The model's caption of an image or a set, or why there is none.
 
     ``id`` is ``job:image key`` or ``job:set id``. ``failure`` starts with its class and a colon.
     """
@@ -135,28 +135,28 @@ class Caption(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
     job: str
     text: str = ""
     finish_reason: str = ""
-    """``stop`` where the model ended by itself, ``length`` where the token limit cut it."""
+    """``stop`` if the model ended by itself, ``length`` if the token limit cut it off."""
     prompt_tokens: int = 0
     completion_tokens: int = 0
     attempts: int = 1
-    """How often it was asked, faults and unusable answers included."""
+    """How many requests it took, with failed ones and unusable answers."""
     asked_again: tuple[str, ...] = ()
-    """Why its answers were not taken, in order: ``too long`` (half the tiles were sent then), ``wrong form``
-    (of a structured job), ``empty``, ``refusal``, ``wrong language``, ``loop``, ``wrong image names`` (an
-    image of a set isn't named as its prompt asks, or one is named that isn't there), ``cut``. As many as the
-    limit: the least bad was kept."""
+    """Why earlier answers were rejected, in order: ``too long`` (then half the tiles were sent), ``wrong
+    form`` (of a structured job), ``empty``, ``refusal``, ``wrong language``, ``loop``, ``wrong image names``
+    (an image of a set isn't named as its prompt asks, or a nonexistent one is), ``cut``. If there are as many
+    as the limit allows, the best of them was kept."""
     agreement: float | None = None
-    """Of several answers (``captioning.samples``): how far this one agrees with the others, in [0, 1]. Tokens
-    and attempts are then those of all."""
+    """With several answers (``captioning.samples``): how much this one agrees with the others, in [0, 1].
+    Tokens and attempts are then those of all answers."""
     failure: str | None = None
     content: str = ""
-    """What the image or the images of the set showed (see content_of); empty where that isn't known."""
+    """The hash of what the image or the set showed (see content_of); empty if unknown."""
     canary: str = ""
-    """The last canary that its endpoint had passed, by id (see runs.canaries); empty where none was asked."""
+    """The id of the last canary that its endpoint had passed (see runs.canaries); empty if none was asked."""
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """Whether a caption is kept. ``reason`` is the first rule, in order, that rejects it."""
+    """Whether a caption is kept. ``reason`` is the first rule, in order, that rejects it, or None."""
 
     id: str
     keep: bool
@@ -164,55 +164,55 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
     scores: dict[str, float] = {}
     """The score of every rule that rejects or flags this caption, by rule name."""
     repeats: str | None = None
-    """Of an exact or near duplicate: the id of the earlier caption that it repeats."""
+    """The id of the earlier caption that it repeats, exactly or nearly."""
     text: str = ""
-    """What is exported in place of the model's text: as a person has written it, or without the sentences in
-    ``removed``. Empty where the model's stands."""
+    """The text that is exported instead of the model's: as a person edited it, or without the sentences in
+    ``removed``. Empty if the model's text is exported."""
     removed: tuple[str, ...] = ()
-    """The sentences of the model's text that a checker denied and a repair took out, in order."""
+    """The sentences that a checker denied and that were removed from the model's text, in order."""
     unfit: str = ""
-    """The phrase that fits the images least, where the rule ``ungrounded`` objects."""
+    """The phrase that fits the images least, if the rule ``ungrounded`` rejects or flags the caption."""
 
     @property
     def is_repaired(self) -> bool:
-        """Whether it is kept without some of its sentences."""
+        """Whether the caption is kept with sentences removed."""
         return self.keep and bool(self.removed)
 
 
 class StatementCheck(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """What a checker answered about one statement of a caption and one image, or why it gave no answer."""
+    """A checker's answer on one statement of a caption and one image, or why there is none."""
 
     id: str
     """``<caption id>#<number of the statement>/<number of the image>``, both from 1."""
     start: int
     end: int
-    """Of the statement, in the caption's text."""
+    """Where the statement is in the caption's text."""
     image: str
     """The key of the image."""
     answer: str = ""
-    """``yes``, ``no`` or ``unclear``; empty where it failed."""
+    """``yes``, ``no`` or ``unclear``; empty if the request failed."""
     yes_probability: float | None = None
-    """Of yes against no, in [0, 1], where the server tells it."""
+    """The probability of yes against no, in [0, 1]; None if the server doesn't report it."""
     is_swapped: bool = False
-    """Whether ``image`` is another image of the set than the one that the statement is about: that measures
-    how specific captions are, and says nothing against this one."""
+    """Whether the statement is about another image of the set than ``image``: this measures how specific
+    captions are, and doesn't count against this one."""
     prompt_tokens: int = 0
     completion_tokens: int = 0
     attempts: int = 1
     failure: str | None = None
     content: str = ""
-    """A digest of the caption, and of what its image shows: of another caption the check doesn't count."""
+    """A hash of the caption and of what its image shows: if they change, the check no longer counts."""
     canary: str = ""
-    """As of a caption."""
+    """As in Caption."""
 
     @property
     def caption(self) -> str:
-        """The caption's id."""
+        """The id of the caption."""
         return self.id.rpartition("#")[0]
 
     @property
     def image_number(self) -> int:
-        """Of the image among those of its caption, from 1."""
+        """The number of the image in its caption, from 1."""
         return int(self.id.rpartition("/")[2])
 
 
@@ -222,7 +222,7 @@ def caption_id(job: str, target: str) -> str:
 
 
 def content_of(hashes: Sequence[str]) -> str:
-    """CONTENT_DIGITS hex digits for images with these content hashes, in order; empty where none has one."""
+    """CONTENT_DIGITS hex digits for images with these content hashes, in order; empty if all are empty."""
     if len(hashes) == 1:
         return hashes[0][:CONTENT_DIGITS]
     if not any(hashes):
@@ -231,7 +231,7 @@ def content_of(hashes: Sequence[str]) -> str:
 
 
 def set_id(keys: Iterable[str]) -> str:
-    """``set_`` and 12 hex digits of BLAKE2b over the keys, so that it stands for these very images."""
+    """The id of the set of these images: ``set_`` and 12 hex digits of BLAKE2b over their keys."""
     return "set_" + hashlib.blake2b("\n".join(keys).encode(), digest_size=6).hexdigest()
 
 
@@ -241,5 +241,5 @@ def target_of(identifier: str) -> str:
 
 
 def reason_class(reason: str) -> str:
-    """What is before the colon in the reason of an unreadable image or a failed caption."""
+    """The class of the reason of an unreadable image or a failed caption: the part before the colon."""
     return reason.partition(":")[0].strip() or "unknown"

@@ -1,8 +1,8 @@
-"""Damage in a run folder, and how only what is damaged is made again: what `triptych repair` does.
+"""Repair of damaged run folders: `triptych repair`.
 
-Comes in: a run folder. Goes out: what is damaged and what becomes of it, in words; and that done. What is
-damaged is moved to ``RUN/damaged/<time>/``, from where it can be put back; nothing is deleted. The next
-`triptych run` makes what is missing then. Not its job: making it; what doesn't add up (see triptych.verify).
+Comes in: a run folder. Goes out: a description of each damage and of its repair; and the repair. Damaged
+files are moved to ``RUN/damaged/<time>/``, from where they can be put back; nothing is deleted. The next
+`triptych run` makes what is missing. Not its job: making it; counts that don't add up (see triptych.verify).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -35,7 +35,7 @@ from triptych.runs.generations import (
 from triptych.runs.journal import JournalLine, journal_lines, read_journal
 from triptych.runs.jsonl import make_folder, read_whole_jsonl, sync_directory, written_whole
 from triptych.runs.missing_sources import listed_shards
-from triptych.runs.run_file import NAME, copy_of, read_run_file, read_twice_written, write_twice
+from triptych.runs.run_file import RUN_FILE_NAME, copy_of, read_run_file, read_twice_written, write_twice
 from triptych.runs.stage_record import RunFile, StageName
 from triptych.runs.staleness import maker_of
 
@@ -45,37 +45,33 @@ _Row = TypeVar("_Row", Caption, StatementCheck)
 DAMAGED_FOLDER = "damaged"
 
 
-class _Mend(Protocol):
-    def __call__(self, aside: Path) -> None: ...
-
-
 class Damage(NamedTuple):
     """Something that is not as it was written."""
 
     what: str
-    """In one line, with what becomes of it."""
-    mend: _Mend
-    """Does that. ``aside``: where to move what is damaged."""
+    """The damage and its repair, in one line."""
+    fix: Callable[[Path], None]
+    """Repairs it. The argument is the folder to move damaged files to."""
     made_by: str = "`triptych run`"
-    """The command that makes again what is missing then."""
+    """The command that then makes what is missing."""
     stage: StageName | None = None
-    """Which is unfinished then."""
+    """The stage that is unfinished after the repair."""
 
 
 def find_damage(path: Path) -> list[Damage]:
-    """Everything in the run folder ``path`` that can be set aside, in the order in which it has to be.
+    """All damage in the run folder ``path`` that can be repaired, in the order of repair. Changes nothing.
 
-    Changes nothing. Raises SetupError where the folder is no run, or neither run.json nor its copy is sound.
+    Raises SetupError if the folder is not a run, or run.json and its copy are both damaged.
     """
     folder = RunFolder(path, _sound_run_file(path))
-    damage = list(_one_of_two(folder, path / NAME, RunFile))
+    damage = list(_copy_damage(folder, path / RUN_FILE_NAME, RunFile))
     for job in captioned_jobs(folder):
         for name in generation_names(folder, job):
-            damage += _one_of_two(
+            damage += _copy_damage(
                 folder,
                 folder.captions_root / job / name / FILE_NAME,
                 Generation,
-                partial(Generation.lies_in, job=job, name=name),
+                partial(Generation.belongs_in, job=job, name=name),
             )
     for stage in folder.every_stage:
         damage += _caption_damage(folder) if stage == "captions" else _file_damage(folder, stage)
@@ -84,14 +80,14 @@ def find_damage(path: Path) -> list[Damage]:
 
 
 def repair(path: Path, damage: list[Damage]) -> Path:
-    """Set aside what ``find_damage`` has found; needs the folder's lock. Returns where it lies now."""
+    """Repair what ``find_damage`` found; needs the folder's lock. Returns the folder of the damaged files."""
     aside = path / DAMAGED_FOLDER / time.strftime("%Y%m%dT%H%M%S", time.gmtime())
     while aside.exists():
         aside = aside.with_name(aside.name + "_")
     make_folder(aside)
     for each in damage:
-        each.mend(aside)
-    # Not before: where this ends early, the stages are still finished, and what is left is still seen.
+        each.fix(aside)
+    # Only now: after an interrupted repair the stages are still finished, so that damage is still found.
     folder = RunFolder.open(path)
     for stage in dict.fromkeys(each.stage for each in damage if each.stage is not None):
         folder.reopen_stage(stage)
@@ -99,38 +95,41 @@ def repair(path: Path, damage: list[Damage]) -> Path:
 
 
 def _sound_run_file(path: Path) -> RunFile:
-    """What run.json says, or its copy where that is damaged."""
-    copy = copy_of(path / NAME)
+    """The content of run.json, or of its copy if that is damaged."""
+    copy = copy_of(path / RUN_FILE_NAME)
     try:
         return read_run_file(path, RunFile)
     except SetupError as error:
-        if error.path == path:  # no run, or one of another version
+        if error.path == path:  # not a run, or one of another version
             raise
     try:
         return read_run_file(path, RunFile, copy)
     except SetupError:
         raise SetupError(
-            f"{path / NAME} and its copy {copy.name} are both damaged, so what the run was made with is lost;"
-            " put one of them back, or begin in another folder",
+            f"{path / RUN_FILE_NAME} and its copy {copy.name} are both damaged, so the settings of"
+            " the run are lost; put one of them back, or begin in another folder",
             path=path,
         ) from None
 
 
-def _one_of_two(
+def _copy_damage(
     folder: RunFolder, file: Path, kind: type[T], is_right: Callable[[T], bool] = lambda _: True
 ) -> Iterator[Damage]:
-    """Of a file that lies there twice the one that is damaged, gone or wrong; nothing where both are."""
-    said: dict[Path, T] = {}
+    """A damaged, missing or wrong one of ``file`` and its copy; nothing if both are."""
+    sound: dict[Path, T] = {}
     for each in (file, copy_of(file)):
         with contextlib.suppress(SetupError):
-            found = read_twice_written(each, kind, folder.path)
-            if is_right(found):
-                said[each] = found
+            content = read_twice_written(each, kind, folder.path)
+            if is_right(content):
+                sound[each] = content
+    if not sound:
+        return
+    right = next(iter(sound.values()))
     for each in (file, copy_of(file)):
-        if said and said.get(each) != next(iter(said.values())):
+        if sound.get(each) != right:
             yield Damage(
-                f"{each} is damaged or gone; it is written again, as the other of the two has it",
-                partial(_write_again, folder, file, each, next(iter(said.values()))),
+                f"{each} is damaged or missing; it is written again from the other of the two",
+                partial(_write_again, folder, file, each, right),
             )
 
 
@@ -140,62 +139,59 @@ def _write_again(folder: RunFolder, file: Path, damaged: Path, content: msgspec.
 
 
 def _file_damage(folder: RunFolder, stage: StageName) -> Iterator[Damage]:
-    """Files of ``stage`` that are there and not as it left them; before it has finished, unreadable ones."""
+    """Existing files of ``stage`` that have changed since it finished; before that, unreadable ones."""
     state = folder.run_file.stages.get(stage)
     if state is None:
         return
     if state.finished and state.wrote:
         names = [name for name in folder.changed_files(stage) if os.path.lexists(folder.path / name)]
     else:
-        names = [*dict.fromkeys(_unreadable(folder))] if stage == "embeddings" else []
+        paths = dict.fromkeys(_unreadable(folder)) if stage == "embeddings" else ()
+        names = [path.relative_to(folder.path).as_posix() for path in paths]
     for name in names:
         yield Damage(
             f"{folder.path / name} is not what {stage} left; it is set aside and made again",
-            partial(_set_aside, folder, name),
+            partial(_move, folder.path, name),
             maker_of(stage, folder.path),
             stage,
         )
 
 
-def _unreadable(folder: RunFolder) -> Iterator[str]:
-    """Of images and embeddings that lie there while more are made: going on with them would fail, or lie."""
-    yield from (path.relative_to(folder.path).as_posix() for path in damaged_shards(folder))
+def _unreadable(folder: RunFolder) -> Iterator[Path]:
+    """Damaged files of images and embeddings of an unfinished stage: resuming would fail, or trust them."""
+    yield from damaged_shards(folder)
     try:
         if folder.sources_file.exists():
             list(listed_shards(folder))
     except SetupError:
-        yield folder.sources_file.relative_to(folder.path).as_posix()
+        yield folder.sources_file
     for shard in folder.shards():
         images, embeddings = folder.images_file(shard), folder.embeddings_file(shard)
         embedded: int | None = None
         try:
             embedded = sum(each.is_embedded for each in read_whole_jsonl(images, ImageRecord))
         except SetupError:
-            yield images.relative_to(folder.path).as_posix()
+            yield images
         try:
             if embeddings.exists():
                 map_embeddings(embeddings, embedded)
         except SetupError:
-            yield embeddings.relative_to(folder.path).as_posix()
-
-
-def _set_aside(folder: RunFolder, name: str, aside: Path) -> None:
-    _move(folder.path, name, aside)
+            yield embeddings
 
 
 def _caption_damage(folder: RunFolder) -> Iterator[Damage]:
-    """Damaged journals, and those that are others than when they were put aside."""
+    """Damaged journals, and older generations that have changed since they were put aside."""
     yield from _journal_damage(folder, folder.captions_root, Caption)
     for name in changed_since_put_aside(folder):
         yield Damage(
             f"{folder.captions_root / name} has other captions than when it was put aside; put back what"
-            " there was, or it is noted that this is all",
+            " there was, or what is there now is accepted",
             partial(_accept, folder, name),
         )
 
 
 def _journal_damage(folder: RunFolder, root: Path, kind: type[_Row]) -> Iterator[Damage]:
-    """Journals with damaged lines, or with a caption twice. Answers of checks may come twice: one failed."""
+    """Journals with damaged lines or repeated captions. Answers of checks may repeat, after a failure."""
     for path in sorted(root.rglob("*.jsonl")):
         try:
             rows = read_journal(path, kind)
@@ -204,21 +200,21 @@ def _journal_damage(folder: RunFolder, root: Path, kind: type[_Row]) -> Iterator
         except SetupError:
             pass
         broken, repeated = _bad_lines(path, kind)
-        found = {"damaged": len(broken), "of captions that come again": len(repeated)}
-        counts = ", ".join(f"{count:,} {what}" for what, count in found.items() if count)
+        lines = {"damaged": len(broken), "of repeated captions": len(repeated)}
+        counts = ", ".join(f"{count:,} {what}" for what, count in lines.items() if count)
         yield Damage(
-            f"{path}: lines that are set aside, so that what is missing then is made again: {counts}",
+            f"{path}: lines that are set aside, so that what they held is made again: {counts}",
             partial(_take_out_lines, folder, path, kind),
             "`triptych run`" if kind is Caption else f"`triptych check {folder.path}`",
         )
 
 
 def _lost_answers(folder: RunFolder) -> Iterator[Damage]:
-    """Answers of checks that have gone, whole lines or files."""
+    """Answers of checks that are missing, whole lines or files."""
     for job, found in lost_answers(folder, folder.run_file.checked).items():
         yield Damage(
-            f"{found}; put them back, or run `triptych check {folder.path}` to ask again; else it is noted"
-            " that this is all",
+            f"{found}; put them back, or run `triptych check {folder.path}` to ask again; otherwise"
+            " what is there now is accepted",
             partial(_forget_answers, folder, job),
             f"`triptych check {folder.path}`",
         )
@@ -233,22 +229,22 @@ def _accept(folder: RunFolder, name: str, aside: Path) -> None:
 
 
 def _bad_lines(path: Path, kind: type[_Row]) -> tuple[set[int], set[int]]:
-    """The numbers of damaged lines, and of lines whose caption comes again: the last one counts."""
+    """The numbers of damaged lines, and of lines whose caption is repeated later: the last one counts."""
     last: dict[tuple[str, str], int] = {}
     broken, repeated = set(), set()
     for line in journal_lines(path, kind):
         if line.record is None:
             broken.add(line.number)
             continue
-        written = line.record.id, line.record.content
-        if written in last and kind is Caption:
-            repeated.add(last[written])
-        last[written] = line.number
+        identity = line.record.id, line.record.content
+        if identity in last and kind is Caption:
+            repeated.add(last[identity])
+        last[identity] = line.number
     return broken, repeated
 
 
 def _take_out_lines(folder: RunFolder, path: Path, kind: type[_Row], aside: Path) -> None:
-    """Write the bad lines aside, then the journal without them."""
+    """Write the bad lines to ``aside``, then the journal without them."""
     if kind is Caption and "captions" in folder.run_file.stages:
         folder.reopen_stage("captions")
     broken, repeated = _bad_lines(path, kind)
@@ -265,7 +261,7 @@ def _take_out_lines(folder: RunFolder, path: Path, kind: type[_Row], aside: Path
 
 
 def _move(root: Path, name: str, aside: Path) -> None:
-    """Move what lies in the place of a file of the run to its place below ``aside``."""
+    """Move ``root / name``, if it exists, to the same place below ``aside``."""
     if not os.path.lexists(root / name):
         return
     moved = aside / name

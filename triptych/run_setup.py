@@ -1,8 +1,8 @@
-"""What an open run has to work with: its lock, sources and settings, which can be changed and checked.
+"""The set-up of an open run: its lock, sources and settings, and how they are changed and checked.
 
-Comes in: an open run folder with its settings. Goes out: the same with other sources or settings, stored;
-refusals of what conflicts, before any work. Not its job: opening (see opening), the stages (see api), reading
-what is in the folder (see contents).
+Comes in: an open run folder with its settings. Goes out: changed sources or settings, stored; errors for
+conflicting settings, before any work. Not its job: opening a run (see opening), the stages (see api), reading
+its records (see contents).
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from triptych.config import as_tree
 from triptych.contents import RunContents
 from triptych.errors import SetupError, UsageError
 from triptych.extras import require
-from triptych.jobs import named
+from triptych.jobs import select_jobs
 from triptych.models import resolve_model
 from triptych.progress import Progress
 from triptych.runs.folder import UNPACKED, RunFolder, StageName
-from triptych.runs.other_embeddings import embeddings_to_go_on_with
+from triptych.runs.other_embeddings import embeddings_to_use
 from triptych.runs.stage_record import with_verb
 from triptych.runs.staleness import command_of, stale_reason
 from triptych.runs.versions import installed_versions
-from triptych.settings import OF_ONE_COMMAND, Settings
-from triptych.sources.locations import exists, in_full, is_below, moved
+from triptych.settings import NOT_STORED, Settings
+from triptych.sources.locations import absolute_source, exists, is_below, moved
 
 if TYPE_CHECKING:
     from triptych.captioning.config import CaptioningConfig
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 
 class RunSetup(RunContents):
-    """One run folder, to be worked on."""
+    """One run folder, opened to work on."""
 
     def __init__(
         self,
@@ -54,15 +54,15 @@ class RunSetup(RunContents):
         stored: Sequence[StoredShard] = (),
         shards: list[Shard] | None = None,
     ) -> None:
-        """``shards`` are those of ``sources``, where those were listed. ``lock``: None to look only."""
+        """``shards``: those of ``sources``, if they are already listed. ``lock``: None for read-only."""
         super().__init__(folder, settings.config, progress)
         self.settings = settings
-        """The config, and where its values are from."""
-        self._sources = [in_full(source) for source in sources]
+        """The config, and where its values come from."""
+        self._sources = [absolute_source(source) for source in sources]
         self._lock = lock
         self._shards = shards
         self._stored = stored
-        self._noted: set[str] = set()
+        self._said_notes: set[str] = set()
         self._cluster: RayCluster | None = None
         if self.config.cluster.address and lock is not None:
             require("ray", "ray", what="--cluster")
@@ -71,7 +71,7 @@ class RunSetup(RunContents):
             self._cluster = RayCluster(self.config.cluster, folder.cluster_folder, progress.say)
 
     def _context(self, jobs: tuple[Job, ...]) -> RunContext:
-        from triptych.runs.beating_workers import with_heartbeats
+        from triptych.runs.executor_heartbeats import with_heartbeats
 
         context, cluster = super()._context(jobs), self._cluster
         if cluster is None:
@@ -80,7 +80,7 @@ class RunSetup(RunContents):
         return msgspec.structs.replace(context, cluster=cluster, open_executor=open_executor)
 
     def close(self) -> None:
-        """Let other processes work on the folder."""
+        """Release the folder for other processes."""
         if self._cluster is not None:
             self._cluster.close()
         if self._lock is not None:
@@ -102,14 +102,14 @@ class RunSetup(RunContents):
 
     @property
     def shards(self) -> list[Shard]:
-        """The shards of the sources, listed once, with stand-ins for archives that have gone."""
+        """The shards of the sources, listed once, with stand-ins for missing archives."""
         from triptych.runs.missing_sources import with_gone_shards
 
         return with_gone_shards(self.folder, self._listed_shards)
 
     @property
     def _listed_shards(self) -> list[Shard]:
-        """Those that are there."""
+        """The shards of the sources that exist."""
         from triptych.runs.missing_sources import without_gone_archives
         from triptych.sources.opening import open_sources
 
@@ -119,36 +119,37 @@ class RunSetup(RunContents):
         return self._shards
 
     def make_again(self, stages: Sequence[StageName]) -> None:
-        """Let ``stages`` begin anew when their turn comes, with any settings.
+        """Make ``stages`` start over the next time they run, with any settings.
 
-        What a model made stays: new captions and embeddings lie beside it, once the engine or the encoder is
-        there. What else a stage wrote is replaced when what replaces it is there.
+        Captions and embeddings are kept: new ones are stored beside them, once the engine or the encoder has
+        started. Other files of a stage are replaced only when their replacement is complete.
         """
         self._require_lock()
-        self.folder.made_again |= set(stages)
+        self.folder.fresh_stages |= set(stages)
 
     def move_sources(self, old: str | Path, new: str | Path) -> None:
-        """From now on look in ``new`` for the images of sources that were in ``old``.
+        """Read the sources that were in ``old`` from ``new`` from now on.
 
-        Raises UsageError where there is no such source, or nothing at its new place.
+        Raises UsageError if no source is in ``old``, or nothing is at ``new``.
         """
         self._require_lock()
-        was, now = in_full(old), in_full(new)
+        was, now = absolute_source(old), absolute_source(new)
         sources = [moved(source, was, now) for source in self._sources]
         if sources == self._sources:
             if any(is_below(source, now) for source in sources):
-                return  # it was said before
+                return  # moved before
             named = ", ".join(self._sources) or "none"
             raise UsageError(f"no source of {self.path} is in {old}; its sources: {named}", path=old)
         if not exists(now):
-            raise UsageError(f"{new} is not there; expected what was in {old}", path=new)
+            raise UsageError(f"{new} does not exist; expected what was in {old}", path=new)
         self._sources, self._shards = sources, None
         self.save_settings()
 
     def use_captions(self, job: str, generation: str) -> str:
-        """Let another generation of a job's captions count, by the beginning of its name. Returns its name.
+        """Switch a job to another generation of its captions, given by a prefix of its name. Returns its
+        name.
 
-        Later stages are stale until they are made again. Raises UsageError where there is no such generation.
+        Later stages are stale until they run again. Raises UsageError if there is no such generation.
         """
         from triptych.captioning.job_notes import JobNotes
         from triptych.runs.generations import chosen_generation
@@ -159,18 +160,20 @@ class RunSetup(RunContents):
             notes = JobNotes(self.folder)
             notes.begin()
             notes.use({job: chosen.name})
-        with contextlib.suppress(UsageError, SetupError):  # of a job or a model that isn't there any more
-            self._say_what_differs(chosen)
+        with contextlib.suppress(UsageError, SetupError):  # its job or model may not exist any more
+            self._report_differences(chosen)
         return chosen.name
 
-    def _say_what_differs(self, generation: Generation) -> None:
-        """What the run's settings have otherwise than ``generation``: they decide what is captioned next."""
+    def _report_differences(self, generation: Generation) -> None:
+        """Report how the run's settings differ from ``generation``: the next captioning uses them."""
         from triptych.captioning.engine_choice import choose_engine
         from triptych.captioning.fingerprint import job_settings
 
         every_job = self.config.all_jobs()
         captioning, _ = choose_engine(self._resolved_captioning(), generation.settings.get("engine"))
-        settings = job_settings(self._context(named(every_job, [generation.job])), captioning, every_job)
+        settings = job_settings(
+            self._context(select_jobs(every_job, [generation.job])), captioning, every_job
+        )
         for key, (its_own, now) in generation.differences(settings[generation.job]).items():
             self.progress.say(
                 f"note: {generation.name} was made with {key} = {its_own!r}, the run has {now!r}: captioning"
@@ -178,54 +181,55 @@ class RunSetup(RunContents):
             )
 
     def save_settings(self) -> None:
-        """Store the settings that the run was opened with, for all that opens it from now on."""
+        """Store the settings that the run was opened with."""
         self._require_lock()
-        self._record()
+        self._update_run_file()
         self.folder.save()
 
     # -- checks before work -----------------------------------------------------------------------
 
-    def check_captioner(self, jobs: Sequence[str] = (), *, again: bool = False) -> bool:
-        """Raise UsageError or SetupError where captioning could not begin: before hours of grouping. Returns
-        whether that was looked at.
+    def check_captioner(self, jobs: Sequence[str] = (), *, force: bool = False) -> bool:
+        """Raise UsageError or SetupError if captioning could not begin, before hours of grouping.
 
-        A run whose captions are all there needs no captioner any more, but to make some ``again``.
+        A run that has all of its captions needs no captioner: there it is checked only with ``force``.
+        Returns whether it was checked.
         """
         from triptych.captioning.engine_choice import check_engine, check_forms, choose_engine
         from triptych.prompts import load_prompts
 
         captioning, folder = self._resolved_captioning(), self.folder
         stages = ("embeddings", "sets", "captions")
-        again |= bool(folder.made_again.intersection(stages)) or not all(map(folder.is_finished, stages))
-        if again:
-            chosen = named(self.config.all_jobs(), jobs or captioning.jobs)
-            load_prompts(chosen)
-            before = folder.run_file.stages.get("captions")
-            begun_with = before.settings.get("engine") if before is not None else None
-            captioning, _ = choose_engine(captioning, begun_with)
-            check_forms(captioning, chosen)
-            identity: Mapping[str, str] = {}
-            if self._cluster is None or captioning.spec.probe is not None:  # else it is for its nodes to say
-                identity = check_engine(captioning, chosen, self.progress.say)
-            self._check_generations(jobs, identity)
-        return again
+        is_done = all(map(folder.is_finished, stages)) and not folder.fresh_stages.intersection(stages)
+        if is_done and not force:
+            return False
+        chosen = select_jobs(self.config.all_jobs(), jobs or captioning.jobs)
+        load_prompts(chosen)
+        before = folder.run_file.stages.get("captions")
+        begun_with = before.settings.get("engine") if before is not None else None
+        captioning, _ = choose_engine(captioning, begun_with)
+        check_forms(captioning, chosen)
+        identity: Mapping[str, str] = {}
+        if self._cluster is None or captioning.spec.probe is not None:  # else the nodes check it
+            identity = check_engine(captioning, chosen, self.progress.say)
+        self._check_generations(jobs, identity)
+        return True
 
     def check_settings(self, jobs: Sequence[str] = ()) -> None:
-        """Raise one SetupError with all settings that conflict with what the stages were made with."""
+        """Raise one SetupError with all settings that differ from those of the finished stages."""
         from triptych.export.stage import export_settings
-        from triptych.filtering.stage import read_people, verdict_settings
+        from triptych.filtering.stage import read_human_overrides, verdict_settings
         from triptych.grouping.encoders.choice import resolve_encoder
         from triptych.grouping.sets_stage import sets_settings
         from triptych.grouping.stage import embedding_settings
 
         refuse, conflicts = self.folder.refuse_other_settings, []
-        read_people(self.config.filtering)
+        read_human_overrides(self.config.filtering)
 
         def check_embeddings() -> None:
             if not self._stored:
                 config = self._embedding
                 checkpoint = resolve_encoder(config.model, config.pretrained)
-                embeddings_to_go_on_with(self.folder, embedding_settings(config, checkpoint))
+                embeddings_to_use(self.folder, embedding_settings(config, checkpoint))
 
         checks: tuple[Callable[[], object], ...] = (
             check_embeddings,
@@ -248,7 +252,7 @@ class RunSetup(RunContents):
     def _check_generations(self, jobs: Sequence[str], identity: Mapping[str, str]) -> None:
         from triptych.captioning.stage import check_generations
 
-        captioning, fresh = self._resolved_captioning(), "captions" in self.folder.made_again
+        captioning, fresh = self._resolved_captioning(), "captions" in self.folder.fresh_stages
         every_job, chosen = self._context(self.config.all_jobs()), jobs or captioning.jobs
         check_generations(every_job, captioning, chosen, fresh=fresh, are_named=bool(jobs), identity=identity)
 
@@ -271,12 +275,12 @@ class RunSetup(RunContents):
     def _require_lock(self) -> None:
         if self._lock is None:
             raise SetupError(
-                f"{self.path} was opened to look at, or is closed; open it without read_only to work on it"
+                f"{self.path} was opened read-only, or is closed; open it without read_only to work on it"
             )
 
-    def _record(self) -> None:
-        """What the next stage that has work to do saves with its state; without one, leaving the run does."""
-        # OF_ONE_COMMAND:
+    def _update_run_file(self) -> None:
+        """Put the config into the run file. The next stage with work to do saves it, or else ``__exit__``."""
+        # settings.NOT_STORED:
         captioning = msgspec.structs.replace(self.config.captioning, sample=None)
         cluster = msgspec.structs.replace(self.config.cluster, address="")
         run_file = self.folder.run_file
@@ -285,28 +289,28 @@ class RunSetup(RunContents):
             **as_tree(msgspec.structs.replace(self.config, captioning=captioning, cluster=cluster)),
         }
         origins = self.settings.origins
-        run_file.origins = {k: v for k, v in origins.items() if k not in OF_ONE_COMMAND}
+        run_file.origins = {k: v for k, v in origins.items() if k not in NOT_STORED}
         run_file.versions = installed_versions()
 
-    def _note(self, lines: Sequence[str]) -> None:
-        """Say each of ``lines``, unless it was said before."""
+    def _say_once(self, lines: Sequence[str]) -> None:
+        """Report each of ``lines``, unless it was reported before."""
         for line in lines:
-            if line not in self._noted:
+            if line not in self._said_notes:
                 self.progress.say(f"note: {line}")
-        self._noted.update(lines)
+        self._said_notes.update(lines)
 
     def _reopen_what_lost_files(self, *stages: StageName) -> None:
-        """Let a stage make again what was removed after it had finished.
+        """Reopen the stages whose files were removed after they had finished: they make these again.
 
-        Raises SetupError where files were added or are others now: who put them there may want them.
+        Raises SetupError if files were added or changed: whoever did that may want them.
         """
         for stage in stages:
             loss = self.folder.loss_of(stage)
-            if loss is None or stage in self.folder.made_again:
+            if loss is None or stage in self.folder.fresh_stages:
                 continue
             if any((self.path / name).exists() for name in self.folder.changed_files(stage)):
                 raise SetupError(self.folder.damage_line(stage), path=self.path)
-            self._note([f"{loss}; what is missing is made again"])
+            self._say_once([f"{loss}; what is missing is made again"])
             self.folder.reopen_stage(stage)
 
     def _refuse_other_prompts(self) -> None:
@@ -314,9 +318,10 @@ class RunSetup(RunContents):
 
         refuse_other_prompts(self.context)
 
-    def _require(self, stage: StageName) -> None:
-        first = f"run `{command_of(stage, self.folder.path)}` first"
-        if not self.folder.is_finished(stage):
-            raise SetupError(f"{self.folder.path}: {with_verb(stage, 'are')} not finished; {first}")
-        if why := stale_reason(self.folder, stage):
-            raise SetupError(f"{self.folder.path}: {with_verb(stage, 'are')} stale: {why}; {first}")
+    def _require_finished(self, *stages: StageName) -> None:
+        for stage in stages:
+            first = f"run `{command_of(stage, self.folder.path)}` first"
+            if not self.folder.is_finished(stage):
+                raise SetupError(f"{self.folder.path}: {with_verb(stage, 'are')} not finished; {first}")
+            if why := stale_reason(self.folder, stage):
+                raise SetupError(f"{self.folder.path}: {with_verb(stage, 'are')} stale: {why}; {first}")

@@ -1,11 +1,11 @@
-"""Where the settings of a run come from: the run's own, a preset, a TOML file, the command line.
+"""Where the settings of a run come from: its stored ones, a preset, a TOML file, the command line.
 
-Comes in: a run's stored settings, a preset's name, a file, dotted keys. Goes out: Settings, which know where
-each value is from. Not its job: what can be set (see config).
+Comes in: a run's stored settings, a preset's name, a file, dotted keys. Goes out: Settings, with the origin
+of each value. Not its job: which settings there are (see config).
 
 One rule for all commands: a run's stored settings hold until they are changed. A value that was set by name
-(a flag, ``--set``, ``triptych config``) outranks a config file, and that a preset; among equals the later one
-counts. So the same command goes on with what was changed in the meantime.
+(a flag, ``--set``, ``triptych config``) outranks a config file, which outranks a preset; among equals the
+later one wins. So a repeated command keeps what was changed in the meantime.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PRESETS = ("sa1b", "demo")
 COMMAND_LINE = "command line"
 IN_PYTHON = "Python"
 
-_OWN_NAMES = (
+_USER_KEYED_TABLES = (
     ("jobs",),
     ("languages",),
     ("filtering", "thresholds"),
@@ -35,40 +35,40 @@ _OWN_NAMES = (
     ("input", "parquet", "image_columns"),
     ("cluster", "labels"),
 )
-"""Tables whose keys are names that the user gives: None takes one out."""
+"""Tables whose keys are chosen by the user: a value of None removes an entry."""
 
-OF_ONE_COMMAND = {"captioning.sample": "--sample N", "cluster.address": "--cluster ADDRESS"}
-"""Settings that no run keeps, and the options that give them."""
+NOT_STORED = {"captioning.sample": "--sample N", "cluster.address": "--cluster ADDRESS"}
+"""Settings that apply to one command only and are never stored in a run, and their options."""
 
 _PRESET, _FILE = "preset ", "config file "
 
 
 class Settings(NamedTuple):
-    """A config, and where its values are from."""
+    """A config, and where its values come from."""
 
     config: Config
     origins: dict[str, str]
-    """By dotted key; a key that isn't in it has its default."""
+    """By dotted key; keys that are missing here have their default."""
 
     @classmethod
-    def of(cls, config: Config) -> Settings:
-        """A config that was made in Python."""
+    def from_config(cls, config: Config) -> Settings:
+        """The settings of a config that was made in Python."""
         defaults = dict(leaves(as_tree(Config())))
         tree, origins = as_tree(config), {}
         for path, value in list(_paths(tree)):
             if defaults.get(key := ".".join(path)) != value:
                 origins[key] = IN_PYTHON
-                _put(tree, path, _in_full(path, value, Path.cwd()))
+                _set(tree, path, _with_absolute_files(path, value, Path.cwd()))
         return cls(checked_config(tree), origins)
 
 
 def load_config(
     preset: str | None = None, file: str | Path | None = None, flags: Mapping[str, object] | None = None
 ) -> Config:
-    """The config of ``preset``, with the TOML ``file`` over it and ``flags`` over that.
+    """The config of ``preset``, overridden by the TOML ``file``, overridden by ``flags``.
 
     ``flags`` has dotted keys (``sets.max_sets``). Raises UsageError for an unknown preset or key, a value
-    of the wrong kind, or a file that can't be read.
+    of the wrong type, or a file that can't be read.
     """
     return load_settings(preset, file, flags).config
 
@@ -80,7 +80,7 @@ def load_settings(
     stored: Settings | None = None,
     flags_from: str = COMMAND_LINE,
 ) -> Settings:
-    """``stored`` settings with ``preset``, ``file`` and ``flags`` over them, as the rule above says.
+    """``stored`` settings, overridden by ``preset``, ``file`` and ``flags`` by the rule above.
 
     Raises UsageError as ``load_config`` does.
     """
@@ -92,7 +92,7 @@ def load_settings(
         _overlay(tree, origins, _read_toml(Path(file)), f"{_FILE}{file}", Path(file).absolute().parent)
     for dotted, value in (flags or {}).items():
         named: dict[str, Any] = {}
-        _put(named, dotted.split("."), value)
+        _set(named, dotted.split("."), value)
         _overlay(tree, origins, named, flags_from)
     languages = tree.get("languages")
     for code, table in languages.items() if isinstance(languages, dict) else ():
@@ -102,7 +102,7 @@ def load_settings(
 
 
 def parse_assignment(text: str) -> tuple[str, object]:
-    """``sets.max_sets=100`` as a key and a TOML value; ``none`` is None, what isn't TOML is a string.
+    """Parse ``sets.max_sets=100`` to a key and a TOML value; ``none`` is None, invalid TOML is a string.
 
     >>> parse_assignment("sets.max_sets=none")
     ('sets.max_sets', None)
@@ -124,7 +124,7 @@ def leaves(tree: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _paths(tree: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """The same, by the names of tables and value: each may have dots in it."""
+    """The same, by the names of the tables and the value: each may contain dots."""
     for key, value in tree.items():
         if isinstance(value, Mapping) and value:
             yield from _paths(value, (*above, key))
@@ -139,19 +139,19 @@ def _overlay(
     origin: str,
     folder: Path | None = None,
 ) -> None:
-    """Put ``over`` into ``tree``, but for what outranks it. Files that it names are looked for in ``folder``,
+    """Merge ``over`` into ``tree``, except where ``tree`` outranks it. Its files are relative to ``folder``,
     by default the working directory."""
     if "jobs" in over:
         over = {**over, "jobs": _by_name(over["jobs"])}
     for path, value in _paths(over):
         key = ".".join(path)
         outranked = key in origins and _rank(origins[key]) > _rank(origin)
-        if outranked or (value == {} and origin != COMMAND_LINE):  # an empty table of a file says nothing
+        if outranked or (value == {} and origin != COMMAND_LINE):  # an empty table in a file changes nothing
             continue
-        if value is None and any(path[: len(own)] == own for own in _OWN_NAMES):
-            _take_out(tree, path)
+        if value is None and any(path[: len(table)] == table for table in _USER_KEYED_TABLES):
+            _remove(tree, path)
         else:
-            _put(tree, path, _in_full(path, value, folder or Path.cwd()))
+            _set(tree, path, _with_absolute_files(path, value, folder or Path.cwd()))
         for below in [each for each in origins if each.startswith(f"{key}.")]:
             del origins[below]
         origins[key] = origin
@@ -161,22 +161,22 @@ def _rank(origin: str) -> int:
     return 0 if origin.startswith(_PRESET) else 1 if origin.startswith(_FILE) else 2
 
 
-def _in_full(path: tuple[str, ...], value: object, folder: Path) -> object:
-    """A file that a setting names, so that it is the same one for commands that are run elsewhere."""
+def _with_absolute_files(path: tuple[str, ...], value: object, folder: Path) -> object:
+    """``value`` with the files that it names made absolute: commands may be run in other folders later."""
     if path[0] == "jobs" and path[-1] == "prompt" and isinstance(value, str):
         return value if value.startswith(BUILTIN) else str(folder / Path(value).expanduser())
     if path == ("filtering", "rules") and isinstance(value, list):
-        return [_with_file_in_full(spec, folder) for spec in value]
+        return [_with_absolute_rule_file(spec, folder) for spec in value]
     return value
 
 
-def _with_file_in_full(spec: object, folder: Path) -> object:
-    """``my_rules.py:NAME`` with its folder; other rules as they are."""
+def _with_absolute_rule_file(spec: object, folder: Path) -> object:
+    """``my_rules.py:NAME`` with an absolute path; other rules unchanged."""
     file, _, name = spec.rpartition(":") if isinstance(spec, str) else ("", "", "")
     return f"{folder / Path(file).expanduser()}:{name}" if file.endswith(".py") else spec
 
 
-def _put(tree: dict[str, Any], path: Sequence[str], value: object) -> None:
+def _set(tree: dict[str, Any], path: Sequence[str], value: object) -> None:
     *tables, name = path
     for table in tables:
         if not isinstance(tree.get(table), dict):
@@ -185,7 +185,7 @@ def _put(tree: dict[str, Any], path: Sequence[str], value: object) -> None:
     tree[name] = value
 
 
-def _take_out(tree: dict[str, Any], path: Sequence[str]) -> None:
+def _remove(tree: dict[str, Any], path: Sequence[str]) -> None:
     *tables, name = path
     for table in tables:
         if not isinstance(tree := tree.get(table, {}), dict):
@@ -211,7 +211,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
 
 def _by_name(jobs: object) -> dict[str, Any]:
-    """``[[jobs]]`` as tables by name; tables by name as they are."""
+    """``[[jobs]]`` as tables by name; tables by name are returned unchanged."""
     if isinstance(jobs, Mapping):
         return dict(jobs)
     by_name: dict[str, Any] = {}

@@ -1,7 +1,7 @@
-"""Every setting as a row: value, default, where it is from, unit, what it means.
+"""Every setting as a row: value, default, origin, unit, help.
 
-Comes in: Settings. Goes out: rows in the order of the config, for `triptych config`. What a setting means is
-the docstring behind its field: it is written once. Not its job: merging settings (see settings).
+Comes in: Settings. Goes out: rows in the order of the config, for `triptych config`. The help of a setting is
+the docstring below its field. Not its job: merging settings (see settings).
 """
 
 from __future__ import annotations
@@ -32,31 +32,31 @@ UNITS = {
     "max_tokens_multi": "tokens",
     "session_len": "tokens",
 }
-"""By the end of a name."""
+"""Units by the end of a setting's name."""
 
 
 class SettingRow(msgspec.Struct, frozen=True, kw_only=True):
     """One setting."""
 
     key: str
-    """With dots, as ``--set`` takes it."""
+    """The dotted key, as ``--set`` takes it."""
     value: Any
     default: Any
     origin: str
-    """``default``, or where the value is from."""
+    """``default``, or where the value comes from."""
     unit: str = ""
     help: str = ""
 
 
 def setting_rows(settings: Settings) -> Iterator[SettingRow]:
-    """Every setting, a table after the other."""
+    """Every setting, table by table."""
     yield from _rows(settings.config, Config(), settings.origins, "")
 
 
-def as_words(value: object) -> str:
-    """A value as ``--set`` takes it.
+def assignable_text(value: object) -> str:
+    """A value in the syntax of ``--set``.
 
-    >>> as_words(("single_en",)), as_words(None), as_words(0.5)
+    >>> assignable_text(("single_en",)), assignable_text(None), assignable_text(0.5)
     ('["single_en"]', 'none', '0.5')
     """
     if value is None:
@@ -69,16 +69,16 @@ def _rows(
 ) -> Iterator[SettingRow]:
     texts = _docstrings(type(table))
     for name in table.__struct_fields__:
-        value, usual, key = getattr(table, name), getattr(default, name), f"{prefix}{name}"
+        value, default_value, key = getattr(table, name), getattr(default, name), f"{prefix}{name}"
         if isinstance(value, msgspec.Struct):
-            yield from _rows(value, usual, origins, f"{key}.")
+            yield from _rows(value, default_value, origins, f"{key}.")
             continue
-        of_default = dict(leaves({key: msgspec.to_builtins(usual)}))
-        for leaf, found in leaves({key: msgspec.to_builtins(value)}):
+        default_leaves = dict(leaves({key: msgspec.to_builtins(default_value)}))
+        for leaf, leaf_value in leaves({key: msgspec.to_builtins(value)}):
             yield SettingRow(
                 key=leaf,
-                value=found,
-                default=of_default.get(leaf),
+                value=leaf_value,
+                default=default_leaves.get(leaf),
                 origin=origins.get(leaf, "default"),
                 unit=next((unit for end, unit in UNITS.items() if name.endswith(end)), ""),
                 help=texts.get(name, ""),
@@ -87,7 +87,7 @@ def _rows(
 
 @cache
 def _docstrings(kind: type) -> dict[str, str]:
-    """The docstring behind each field, in one line."""
+    """The docstring below each field, joined to one line."""
     texts: dict[str, str] = {}
     for owner in reversed(kind.__mro__):
         if not issubclass(owner, msgspec.Struct) or owner is msgspec.Struct:

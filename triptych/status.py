@@ -1,6 +1,6 @@
-"""Where a run is: its ledger, the state of its stages, how fast captions come and how long the rest takes.
+"""The status of a run: its ledger, its stages, the pace of its captioning and the time that is left.
 
-Comes in: a run, its ledger. Goes out: a JobPace for each job, and lines for a person. Not its job: counting
+Comes in: a run, its ledger. Goes out: a JobPace for each job, and lines for a terminal. Not its job: counting
 (see runs.ledger), measuring (see captioning.metrics).
 """
 
@@ -14,19 +14,19 @@ import msgspec
 from triptych.errors import SetupError, UsageError
 from triptych.jobs import Job
 from triptych.runs.canaries import canary_lines
-from triptych.runs.checks import lines_on
+from triptych.runs.captioners import captioners
+from triptych.runs.checks import outcome_lines
 from triptych.runs.generations import superseded
+from triptych.runs.ledger import Ledger, total_of
 from triptych.runs.other_embeddings import other_folders
 from triptych.runs.stage_record import JobChecks
 from triptych.runs.staleness import stale_stages
 
 if TYPE_CHECKING:
     from triptych.api import Run
-from triptych.runs.captioners import captioners
-from triptych.runs.ledger import Ledger, total_of
 
 FULL_SHARE = 0.9
-"""An engine that was less busy than that was not full: captions would come faster with more to do."""
+"""An engine that is less busy than this would make captions faster with more requests."""
 
 _LABEL_WIDTH = 30
 
@@ -35,11 +35,11 @@ _SHOWN_ELSEWHERE = (
     *(".made", ".failed_requests", ".seconds", ".prompt_tokens", ".completion_tokens", ".retried"),
     *(".asked_again", ".slot_s", ".slots", ".latencies", ".may_pass", ".counted_over"),
 )
-"""Notes of the captions stage that the ledger has recounted, and those that the pace is read off."""
+"""Notes of the captions stage that are shown as part of the ledger or of the pace."""
 
 
 class JobPace(msgspec.Struct, frozen=True, kw_only=True):
-    """Of one job, over all the time that was spent on it."""
+    """The pace of one job, over all the time that was spent on it."""
 
     captions: int
     seconds: float
@@ -48,23 +48,23 @@ class JobPace(msgspec.Struct, frozen=True, kw_only=True):
     completion_tokens: int
     completion_tokens_per_s: float
     latency_s: dict[str, float]
-    """Percentiles p50, p95, p99 of what a request took, retries included; at most 10 % too high."""
+    """Percentiles p50, p95, p99 of the time per request, retries included; at most 10 % too high."""
     engine_busy_share: float
     retried: int
     asked_again: int
     left: int | None
-    """Captions that the plan still misses; None where it can't be counted."""
+    """Planned captions that are still missing; None if they can't be counted."""
     left_hours: float | None
     sampled: bool
-    """Whether the plan is a sample."""
+    """Whether only a sample is planned."""
     without_sample: int | None
-    """Captions that the job has without --sample."""
+    """How many captions the job has without --sample."""
     without_sample_hours: float | None
     """How long all of them take at this pace."""
 
 
 def ledger_lines(ledger: Ledger) -> Iterator[str]:
-    """Images, then each job, every count with its breakdown."""
+    """The counts of images, then those of each job, with their breakdowns."""
     images = ledger.images
     yield _line("images found", images.found)
     yield _line("  unreadable", total_of(images.unreadable), images.unreadable)
@@ -85,43 +85,43 @@ def ledger_lines(ledger: Ledger) -> Iterator[str]:
 
 
 def check_lines(checked: Mapping[str, JobChecks]) -> Iterator[str]:
-    """A line a job, or two for those on sets."""
+    """One line per job, or two for jobs on sets."""
     for job, found in checked.items():
-        yield from (f"{job}: {line}" for line in lines_on(found))
+        yield from (f"{job}: {line}" for line in outcome_lines(found))
 
 
-def stage_lines(opened: Run) -> Iterator[str]:
-    """Each stage: finished, begun or not begun; below it what it noted that isn't shown elsewhere."""
-    stale = stale_stages(opened.folder)
-    for name in opened.folder.every_stage:
-        state = opened.folder.run_file.stages.get(name)
+def stage_lines(run: Run) -> Iterator[str]:
+    """Each stage: finished, begun or not begun, followed by its notes that aren't shown elsewhere."""
+    stale = stale_stages(run.folder)
+    for name in run.folder.every_stage:
+        state = run.folder.run_file.stages.get(name)
         if state is None:
             yield f"{name:<{_LABEL_WIDTH}} not begun"
             continue
         by = ", ".join(captioners(state.settings)) if name == "captions" else ""
         why = f", stale: {stale[name]}" if name in stale else ""
-        if name == "verdicts" and (key := _changed_setting(opened)):
+        if name == "verdicts" and (key := _changed_setting(run)):
             why += f", with another value of {key} than the run has now"
         done = "finished" if state.finished else "begun"
         yield f"{name:<{_LABEL_WIDTH}} {done}{by and f', by {by}'}{why}"
-        if name == "captions" and (old := list(superseded(opened.folder))):
+        if name == "captions" and (old := list(superseded(run.folder))):
             yield f"  {'older generations':<{_LABEL_WIDTH - 2}} {len(old)}; `triptych captions` lists them"
         if name == "captions":
-            for line in canary_lines(opened.folder.path):
+            for line in canary_lines(run.folder.path):
                 yield f"  {'canary':<{_LABEL_WIDTH - 2}} {line}"
-        if name == "embeddings" and (others := other_folders(opened.folder)):
+        if name == "embeddings" and (others := other_folders(run.folder)):
             yield f"  {'by other encoders, or older':<{_LABEL_WIDTH - 2}} {len(others)} in {others[0].parent}"
         for key, value in state.notes.items():
             if not key.endswith(_SHOWN_ELSEWHERE):
                 yield f"  {key:<{_LABEL_WIDTH - 2}} {value}"
 
 
-def _changed_setting(opened: Run) -> str:
-    """The setting by which verdicts would be others now; empty where there is none, or none can be told."""
+def _changed_setting(run: Run) -> str:
+    """The setting that has changed since the verdicts were made; empty if there is none, or it is unknown."""
     from triptych.filtering.stage import refuse_other_filter
 
     try:
-        refuse_other_filter(opened.folder, opened.config.filtering)
+        refuse_other_filter(run.folder, run.config.filtering)
     except UsageError:
         return ""
     except SetupError as error:
@@ -129,19 +129,19 @@ def _changed_setting(opened: Run) -> str:
     return ""
 
 
-def pace_of(opened: Run, ledger: Ledger) -> dict[str, JobPace]:
-    """The jobs of which captions were made."""
+def job_paces(run: Run, ledger: Ledger) -> dict[str, JobPace]:
+    """The pace of each job that has made captions."""
     from triptych.captioning.metrics import from_notes
 
-    state = opened.folder.run_file.stages.get("captions")
+    state = run.folder.run_file.stages.get("captions")
     found: dict[str, JobPace] = {}
-    for job in opened.jobs:
+    for job in run.jobs:
         figures = from_notes(job.name, state.notes if state is not None else {})
         if not figures.made or not figures.seconds:
             continue
         percentiles = {f"p{share * 100:.0f}": figures.latency_s(share) for share in (0.5, 0.95, 0.99)}
         left = ledger.jobs[job.name].pending
-        everything = _without_sample(opened, ledger, job)
+        everything = _without_sample(run, ledger, job)
         found[job.name] = JobPace(
             captions=figures.made,
             seconds=figures.seconds,
@@ -163,7 +163,7 @@ def pace_of(opened: Run, ledger: Ledger) -> dict[str, JobPace]:
 
 
 def pace_lines(paces: dict[str, JobPace]) -> Iterator[str]:
-    """Two lines a job, or three."""
+    """Two to four lines per job."""
     for job, pace in paces.items():
         percentiles = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in pace.latency_s.items())
         yield (
@@ -186,14 +186,15 @@ def pace_lines(paces: dict[str, JobPace]) -> Iterator[str]:
             )
 
 
-def _without_sample(opened: Run, ledger: Ledger, job: Job) -> int | None:
+def _without_sample(run: Run, ledger: Ledger, job: Job) -> int | None:
     images = ledger.images
     if job.is_multi:
         count = images.sets
+    elif images.in_sets is None or images.single is None:
+        count = None
     else:
-        both = (images.in_sets, images.single)
-        count = None if both[0] is None or both[1] is None else both[0] + both[1]
-    (limit,) = (each.limit for each in opened.config.all_jobs() if each.name == job.name)
+        count = images.in_sets + images.single
+    (limit,) = (each.limit for each in run.config.all_jobs() if each.name == job.name)
     return count if count is None or limit is None else min(count, limit)
 
 

@@ -1,7 +1,7 @@
-"""The workers of a run: where each is, how fast, and why one is slow.
+"""The workers of a run: what each does, how fast it is, and why it is slow.
 
-Comes in: the heartbeats that workers leave in the run folder. Goes out: a WorkerState each, and lines for a
-person. Nothing is asked of the workers, of their nodes or of a cluster. Not its job: writing beats (see
+Comes in: the heartbeats that workers write to the run folder. Goes out: a WorkerState for each, and lines for
+a terminal. Workers, nodes and clusters are never contacted. Not its job: writing heartbeats (see
 runs.heartbeats).
 """
 
@@ -14,92 +14,98 @@ from pathlib import Path
 
 import msgspec
 
-from triptych.runs.heartbeats import BEAT_EVERY_S, Beat, EndpointBeat, read_beats
+from triptych.runs.heartbeats import HEARTBEAT_INTERVAL_S, EndpointStatus, Heartbeat, read_heartbeats
 
-SILENT_AFTER_S = 6 * BEAT_EVERY_S
-"""Without a beat for so long a worker is taken for dead, or cut off from the file system."""
+SILENT_AFTER_S = 6 * HEARTBEAT_INTERVAL_S
+"""A worker without a heartbeat for this long is dead, or cut off from the file system."""
 
 SLOW_SHARE = 0.5
-"""Of the median pace of those who do the same work: slower than that is slow."""
+"""A worker below this share of the median pace of its kind is slow."""
 
 SLOW_LATENCY_RATIO = 2.0
-"""An endpoint whose answers take so many times the median of all is slow."""
+"""An endpoint whose latency is this many times the median is slow."""
 
 STALLED_SHARE = 0.2
-"""Of the last minute: where a node waited longer for a resource, that is named as the reason."""
+"""A resource that a node waited for more than this share of the last minute is named as the reason."""
 
-MOST_SHOWN = 40
-"""Of more, those are shown that are slow or silent."""
+MAX_SHOWN = 40
+"""With more workers, only slow and silent ones are shown."""
 
 _RESOURCES = {
     "memory": "its node is short of memory",
     "io": "its node waits for disk or network",
-    "cpu": "its node has more to do than processors",
+    "cpu": "its node is short of processors",
 }
 
 
 class WorkerState(msgspec.Struct, frozen=True, kw_only=True):
-    """What can be told of a worker from its last beat."""
+    """The state of a worker, by its last heartbeat."""
 
     worker: str
     purpose: str
     host: str
     pid: int
     state: str
-    """``at work``, ``waits`` (nothing to do), ``silent``, ``ended``."""
+    """``at work``, ``waits`` (has nothing to do), ``silent`` or ``ended``."""
     seconds: float
-    """From its beginning to its last beat."""
+    """From its start to its last heartbeat."""
     silent_s: float
-    """Since its last beat."""
+    """Since its last heartbeat."""
     unit: str
-    """What it has in hand; empty where it has nothing."""
+    """The unit that it works on; empty if it has none."""
     unit_s: float
-    """For how long."""
+    """How long it has worked on that unit."""
     units: int
     items: int
     items_per_s: float
-    """Images or captions, over the last five minutes; 0 where its work doesn't count any."""
+    """Images or captions, over the last five minutes; 0 if its work counts neither."""
     units_per_h: float
     in_flight: float
     slots: int
-    endpoints: tuple[EndpointBeat, ...]
+    endpoints: tuple[EndpointStatus, ...]
     slow_because: str = ""
-    """Empty where it isn't slow."""
+    """Empty if it isn't slow."""
 
     @property
     def pace(self) -> float:
-        """In whatever its work counts."""
+        """Items per second, or units per hour if its work counts no items."""
         return self.items_per_s if self.items else self.units_per_h
 
 
 def worker_states(run: Path, now: float | None = None) -> list[WorkerState]:
-    """All workers of the last of each kind of work, in the order of purpose and name. ``now`` is a time of
-    day; clocks of nodes that differ by more than SILENT_AFTER_S would make live workers silent."""
-    beats = read_beats(run)
+    """The workers of the latest command of each purpose, in the order of purpose and name.
+
+    ``now`` is a Unix time. If the clocks of nodes differ by more than SILENT_AFTER_S, live workers look
+    silent.
+    """
+    beats = read_heartbeats(run)
     states = [_state(beat, time.time() if now is None else now) for beat in beats]
     paces: dict[str, list[float]] = {}
     for state in states:
         if state.state == "at work":
             paces.setdefault(state.purpose, []).append(state.pace)
-    usual = {purpose: statistics.median(some) for purpose, some in paces.items() if len(some) > 1}
+    medians = {purpose: statistics.median(some) for purpose, some in paces.items() if len(some) > 1}
     return [
-        msgspec.structs.replace(state, slow_because=_why_slow(state, beat, usual.get(state.purpose, 0.0)))
+        msgspec.structs.replace(state, slow_because=_why_slow(state, beat, medians.get(state.purpose, 0.0)))
         for state, beat in zip(states, beats, strict=True)
     ]
 
 
-def _state(beat: Beat, now: float) -> WorkerState:
+def _state(beat: Heartbeat, now: float) -> WorkerState:
     silent_s = max(0.0, now - beat.at)
-    state = "at work" if beat.unit else "waits"
-    if silent_s > SILENT_AFTER_S:
+    if beat.ended:
+        state = "ended"
+    elif silent_s > SILENT_AFTER_S:
         state = "silent"
+    else:
+        state = "at work" if beat.unit else "waits"
     seconds = beat.recent_s
     return WorkerState(
         worker=beat.worker,
         purpose=beat.purpose,
         host=beat.host,
         pid=beat.pid,
-        state="ended" if beat.ended else state,
+        state=state,
         seconds=beat.at - beat.began_at,
         silent_s=silent_s,
         unit=beat.unit,
@@ -114,8 +120,8 @@ def _state(beat: Beat, now: float) -> WorkerState:
     )
 
 
-def _why_slow(state: WorkerState, beat: Beat, median: float) -> str:
-    """``median``: the pace of all who do the same work; 0 where it is alone."""
+def _why_slow(state: WorkerState, beat: Heartbeat, median: float) -> str:
+    """The reason why a worker is slow, or "". ``median``: the pace of its purpose; 0 if it is alone."""
     if state.state != "at work" or state.pace >= SLOW_SHARE * median:
         return ""
     share = f"{state.pace / median:.0%} of the median pace"
@@ -127,19 +133,19 @@ def _why_slow(state: WorkerState, beat: Beat, median: float) -> str:
     if beat.endpoints and beat.slots and beat.in_flight < SLOW_SHARE * beat.slots:
         return f"{share}: {beat.in_flight:.0f} of its engine's {beat.slots} slots are taken"
     cores = beat.recent_cpu_s / beat.recent_s if beat.recent_s else 0.0
-    return f"{share}: nothing on its node says why; its process used {cores:.1f} cores"
+    return f"{share}: its node gives no reason; its process used {cores:.1f} cores"
 
 
 def worker_lines(states: Sequence[WorkerState], *, ended: bool = False) -> Iterator[str]:
-    """How many there are on how many nodes, then each; nothing where none is at work. ``ended``: those too
-    that have ended."""
+    """The number of workers and nodes, then each worker; nothing if there are none. Workers that have ended
+    are shown only with ``ended``."""
     live = [state for state in states if ended or state.state != "ended"]
     if not live:
         return
     well = sum(state.state != "silent" for state in live)
     nodes = {state.host for state in live}
     yield f"workers: {well} of {len(live)} there, on {len(nodes)} {'node' if len(nodes) == 1 else 'nodes'}"
-    shown = live if len(live) <= MOST_SHOWN else [s for s in live if s.slow_because or s.state == "silent"]
+    shown = live if len(live) <= MAX_SHOWN else [s for s in live if s.slow_because or s.state == "silent"]
     if len(shown) < len(live):
         yield f"  {len(live) - len(shown):,} have nothing to tell; --json shows all"
     for state in shown:

@@ -1,1 +1,2 @@
-"""The canary: drawn pictures with known truths, which engines are asked at start and every so often."""
+"""The canary: drawn pictures with known contents that engines are asked about, at start and every so
+often."""

@@ -1,9 +1,9 @@
 """The canary of a captioner: captions of drawn pictures and sets, which have to name what is in them.
 
-Comes in: the prompts that a run asks. Goes out: 40 Questions. They are asked as a run asks, because a model
-that was trained to caption may be able to do nothing else: in English, with the shipped prompts. A picture is
-seen if half of its things are named in their colours; images of a set are in order if what is said of each
-fits it better than the other. Not its job: reading captions (see reading).
+Comes in: the jobs of a run. Goes out: 40 Questions. A model that was trained to caption may be able to do
+nothing else, so they are asked like a run's, with English prompts that ship with Triptych. An answer on one
+picture is right if it names half of the things in their colours; on a set, if the text on each image fits it
+better than the other image. Not its job: reading captions (see reading).
 """
 
 from __future__ import annotations
@@ -15,34 +15,33 @@ from itertools import islice
 
 import msgspec
 
-from triptych.captioning.canary.pictures import alike, clear_scenes, jpeg, pairs
-from triptych.captioning.canary.question import Asks, Question
+from triptych.captioning.canary.pictures import clear_scenes, jpeg, scene_to_count
+from triptych.captioning.canary.question import Canary, Question
 from triptych.captioning.canary.reading import counts, named_share, part_on
 from triptych.captioning.engine import CaptionRequest
 from triptych.demo.scene import Scene
-from triptych.jobs import SEED_JOBS, Job, named
+from triptych.jobs import SEED_JOBS, Job, select_jobs
 from triptych.prompts import BUILTIN, load_prompt
 
 IMAGES, SETS = 22, 14
-"""And four to be counted."""
+"""Four more images show things to count."""
 
-_ALIKE = (("meadow", "flower", "yellow", 3), ("street", "car", "red", 2), ("beach", "crab", "orange", 4),
+_TO_COUNT = (("meadow", "flower", "yellow", 3), ("street", "car", "red", 2), ("beach", "crab", "orange", 4),
           ("meadow", "mushroom", "red", 2))  # fmt: skip
 
 MAX_TOKENS = 160
-"""Of a caption, times its images: things are named first."""
+"""Per image of a caption. Enough to name its things, which come first."""
 
 
-def captions_of(jobs: Sequence[Job], side_px: int) -> Asks:
-    """What a captioner is asked for."""
+def caption_canary(jobs: Sequence[Job], side_px: int) -> Canary:
+    """The canary of engines that caption ``jobs``."""
     return "captions", partial(caption_questions, jobs, side_px)
 
 
 def caption_questions(jobs: Sequence[Job], side_px: int) -> list[Question]:
-    """What is asked before captions of ``jobs`` are made, in pictures of ``side_px``. Sets are asked about
-    where one of the jobs is on sets."""
+    """Questions about pictures of ``side_px``; also about sets, if one of ``jobs`` is on sets."""
     scenes = list(islice(clear_scenes(), IMAGES + 2 * SETS))
-    words, numbers = load_prompt(named(SEED_JOBS, ["single_en"])[0]).text, itertools.count(1)
+    words, numbers = load_prompt(select_jobs(SEED_JOBS, ["single_en"])[0]).text, itertools.count(1)
 
     def question(
         kind: str,
@@ -64,28 +63,25 @@ def caption_questions(jobs: Sequence[Job], side_px: int) -> list[Question]:
         question("images", words, (each,), f"a picture of {_things(each)}", "these", partial(_is_seen, each))
         for each in scenes[:IMAGES]
     ]
-    for theme, kind, colour, count in _ALIKE:
-        shown, about = (alike(theme, kind, colour, count),), f"a picture of {count} {colour} {kind}s"
+    for theme, kind, colour, count in _TO_COUNT:
+        shown, about = (scene_to_count(theme, kind, colour, count),), f"a picture of {count} {colour} {kind}s"
         found.append(
             question("images", words, shown, about, str(count), partial(counts, kind=kind, number=count))
         )
     if any(job.is_multi for job in jobs):
-        words = _words_on_sets(jobs)
-        for pair in pairs(scenes[IMAGES:]):
+        words = _prompt_on_sets(jobs)
+        for pair in zip(scenes[IMAGES::2], scenes[IMAGES + 1 :: 2], strict=True):
             about = f"a set of {_things(pair[0])} (1) and {_things(pair[1])} (2)"
             found.append(question("sets", words, pair, about, "these, in order", partial(_in_order, pair)))
     return found
 
 
-def _words_on_sets(jobs: Sequence[Job]) -> str:
-    """Of the run's own prompts the one that ships; people's may ask for anything."""
-    own = next((j for j in jobs if j.is_multi and j.language == "en" and _ships(j)), None)
-    asked = msgspec.structs.replace(named(SEED_JOBS, ["multi_en"])[0], prompt=own and own.prompt)
-    return load_prompt(asked).text
-
-
-def _ships(job: Job) -> bool:
-    return job.prompt is None or job.prompt.startswith(BUILTIN)
+def _prompt_on_sets(jobs: Sequence[Job]) -> str:
+    """An English prompt on sets that ships with Triptych, if possible that of the run."""
+    prompts = [job.prompt for job in jobs if job.is_multi and job.language == "en"]
+    shipped = next((each for each in prompts if each is None or each.startswith(BUILTIN)), None)
+    job = msgspec.structs.replace(select_jobs(SEED_JOBS, ["multi_en"])[0], prompt=shipped)
+    return load_prompt(job).text
 
 
 def _things(scene: Scene) -> str:
@@ -97,7 +93,7 @@ def _is_seen(scene: Scene, text: str) -> bool:
 
 
 def _in_order(pair: tuple[Scene, Scene], text: str) -> bool:
-    """Each is named more in its own part than the other is."""
+    """Whether the text on each image fits it better than the other image."""
     parts = [part_on(text, number) for number in (1, 2)]
     own = [named_share(part, scene) for part, scene in zip(parts, pair, strict=True)]
     others = [named_share(part, scene) for part, scene in zip(parts, reversed(pair), strict=True)]

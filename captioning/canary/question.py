@@ -1,7 +1,7 @@
-"""A question with a known answer, and what a canary's answers come to.
+"""Questions with known answers, and the outcome of a canary.
 
-Comes in: questions, an engine's answers. Goes out: how many are right, and the first that is wrong where they
-are too few. Not its job: what is asked (see captions and statements), whom and when (see watched_engine).
+Comes in: questions, an engine's answers. Goes out: how many are right; if too few are, the first wrong one.
+Not its job: choosing questions (see captions and statements), asking (see watched_engine).
 """
 
 from __future__ import annotations
@@ -14,47 +14,47 @@ from triptych.captioning.engine import CaptionRequest, Completion
 from triptych.captioning.thinking import without_thinking
 from triptych.demo.scene import Scene
 
-BOUND = 0.75
-"""Of each kind of question at least so many are to be answered rightly. A model of two billion parameters is
+MIN_RIGHT_SHARE = 0.75
+"""The share of each kind of question that has to be answered correctly. A model of two billion parameters is
 expected to get nearly all; blind or random answers stay far below (see docs/measurements/canary.md)."""
 
-
-ONLY_THOUGHTS = "it still thinks when the tokens of an answer are spent"
+ONLY_THOUGHTS = "it is still thinking when it has used up all tokens of an answer"
 
 
 class Question(msgspec.Struct, frozen=True):
-    """One request."""
+    """One request with a known answer."""
 
     kind: str
-    """Questions of a kind fail together: images, sets, true, untrue."""
+    """MIN_RIGHT_SHARE applies to each kind: images, sets, true statements, untrue statements."""
     request: CaptionRequest
     scenes: tuple[Scene, ...]
     """What its images show."""
     about: str
-    """For a person: what was shown, and what was asked."""
+    """For messages: what was shown and asked."""
     expected: str
     is_right: Callable[[str], bool]
 
 
-Asks = tuple[str, Callable[[], list[Question]]]
-"""What is asked for, ``captions`` or ``statements``, and the questions."""
+Canary = tuple[str, Callable[[], list[Question]]]
+"""What is asked for, ``captions`` or ``statements``, and a function that makes the questions."""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """Of one canary at one endpoint."""
+    """The outcome of one canary at one endpoint."""
 
     right: int
     answered: int
     wrong: str
-    """In words: the first wrong answer of a kind with too few right ones. Empty where there are enough."""
+    """The first wrong answer of a kind with too few right ones, as a message. Empty: passed, or not
+    judged."""
     silence: str
-    """In words: why it says nothing. Empty where at least half of each kind was answered."""
+    """Why it can't be judged: less than half of a kind was answered. Empty: enough was."""
     prompt_tokens: int
     completion_tokens: int
 
 
 def outcome(questions: Sequence[Question], completions: Sequence[Completion]) -> Outcome:
-    """What ``completions`` of ``questions``, in order, come to. Failures and thoughts are no answers."""
+    """Judge ``completions``, one per question. Failures, and reasoning without an answer, aren't answers."""
     answers = list(zip(questions, completions, strict=True))
     wrong = silence = ""
     total = 0
@@ -65,7 +65,7 @@ def outcome(questions: Sequence[Question], completions: Sequence[Completion]) ->
         total += (right := len(answered) - len(false))
         if 2 * len(answered) < len(of_kind):
             silence = silence or next(filter(None, (_why_silent(c) for _, c in of_kind)))
-        elif right < BOUND * len(answered) and not wrong:
+        elif right < MIN_RIGHT_SHARE * len(answered) and not wrong:
             question, text = false[0]
             wrong = (
                 f"only {right} of {len(answered)} answers on {kind} are right; of {question.about} it said"
@@ -82,7 +82,7 @@ def outcome(questions: Sequence[Question], completions: Sequence[Completion]) ->
 
 
 def _why_silent(completion: Completion) -> str:
-    """Why it is no answer; empty where it is one."""
+    """Why a completion isn't an answer; empty if it is one."""
     only_thoughts = completion.text.strip() and not without_thinking(completion.text)
     return completion.failure or (ONLY_THOUGHTS if only_thoughts else "")
 

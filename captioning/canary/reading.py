@@ -1,14 +1,15 @@
-"""What a caption says of a drawn scene: which things it names, in their colours, in which image of a set.
+"""Reads which things of a drawn scene a caption names, in their colours, and in which image of a set.
 
-Comes in: an English caption, in any model's words; scenes. Goes out: how much of a scene it names. Kindly
-read: other names of a thing count ("cabin" for a house). A colour has to stand near the thing, so that a blue
-sky is no blue car. Not its job: what is enough (see captions).
+Comes in: an English caption of any model; scenes. Goes out: the share of a scene that it names. Synonyms
+count ("cabin" for a house). A colour has to be near the thing, so that a blue sky isn't a blue car. Not its
+job: what is enough (see captions).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
 
 from triptych.demo.scene import COLOURS, Scene
 from triptych.languages import ORDINALS
@@ -39,28 +40,30 @@ _COLOURS = {"purple": "purple|violet", "pink": "pink|magenta", "yellow": "yellow
 _NUMBERS = {2: "two|2", 3: "three|3", 4: "four|4", 5: "five|5"}
 
 _NAMES_OF_KIND = {kind: frozenset(names.split("|")) for kind, names in _KINDS.items()}
-_ALL_KINDS = frozenset(name for names in _NAMES_OF_KIND.values() for name in names)
-_ALL_COLOURS = frozenset(name for colour in COLOURS for name in _COLOURS.get(colour, colour).split("|"))
+_ALL_KINDS = frozenset().union(*_NAMES_OF_KIND.values())
+_NAMES_OF_COLOUR = {colour: frozenset(_COLOURS.get(colour, colour).split("|")) for colour in COLOURS}
+_ALL_COLOURS = frozenset().union(*_NAMES_OF_COLOUR.values())
 
-WORDS_BEFORE, WORDS_BEHIND = 4, 6
-"""Words between a thing and its colour or number at most: "a bright red and white sailboat", "a boat with
-large red sails"."""
+WORDS_BEFORE, WORDS_AFTER = 4, 6
+"""Where the colour or number of a thing may be: "a bright red and white sailboat", "a boat with large red
+sails"."""
 
 _WORD = re.compile(r"[a-z]+|\d+")
 _NAME = re.compile(rf"\b(?:image|picture|photo)s?[- ]?#?(\d)\b|\b({'|'.join(ORDINALS[:3])})\b", re.IGNORECASE)
 
 
 def named_share(text: str, scene: Scene) -> float:
-    """Of the things of ``scene`` those that ``text`` names in their colour, 0 to 1."""
+    """The share of things of ``scene`` that ``text`` names in their colours, 0 to 1."""
     words = _WORD.findall(text.lower())
     named = [
-        any(_colour(thing.colour) & set(near) for near in _near(words, thing.kind)) for thing in scene.things
+        any(_NAMES_OF_COLOUR[thing.colour] & set(near) for near in _near(words, thing.kind))
+        for thing in scene.things
     ]
     return sum(named) / len(named)
 
 
 def counts(text: str, kind: str, number: int) -> bool:
-    """Whether ``text`` says that there are so many of a kind, or names one so many times."""
+    """Whether ``text`` gives the ``number`` of things of a kind, or names the kind that many times."""
     words = _WORD.findall(text.lower())
     near = [set(words) for words in _near(words, kind)]
     numbers = set(_NUMBERS[number].split("|"))
@@ -68,7 +71,7 @@ def counts(text: str, kind: str, number: int) -> bool:
 
 
 def part_on(text: str, number: int) -> str:
-    """What ``text`` says of image ``number`` of a set: from each of its names to that of another."""
+    """The parts of ``text`` on image ``number`` of a set: from each mention of it to the next image's."""
     names = list(_NAME.finditer(text))
     ends = [*(each.start() for each in names[1:]), len(text)]
     return " ".join(
@@ -80,21 +83,16 @@ def _number(name: re.Match[str]) -> int:
     return int(name.group(1)) if name.group(1) else ORDINALS.index(name.group(2).lower()) + 1
 
 
-def _colour(colour: str) -> set[str]:
-    return set(_COLOURS.get(colour, colour).split("|"))
-
-
 def _near(words: Sequence[str], kind: str) -> Iterator[Sequence[str]]:
-    """The words around each place where a ``kind`` is named: those before it up to another thing, and where
-    no colour is among them those behind it too."""
+    """The words around each mention of a ``kind``: those before it, back to another thing; if they have no
+    colour, those after it too."""
     for at, word in enumerate(words):
         if word in _NAMES_OF_KIND[kind]:
-            near = _up_to_a_thing(words[max(0, at - WORDS_BEFORE) : at][::-1])
+            near = [*takewhile(_is_no_thing, reversed(words[max(0, at - WORDS_BEFORE) : at]))]
             if not _ALL_COLOURS & set(near):
-                near = [*near, *_up_to_a_thing(words[at + 1 : at + 1 + WORDS_BEHIND])]
+                near += takewhile(_is_no_thing, words[at + 1 : at + 1 + WORDS_AFTER])
             yield near
 
 
-def _up_to_a_thing(words: Sequence[str]) -> Sequence[str]:
-    ends = next((at for at, word in enumerate(words) if word in _ALL_KINDS), len(words))
-    return words[:ends]
+def _is_no_thing(word: str) -> bool:
+    return word not in _ALL_KINDS

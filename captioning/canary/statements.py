@@ -1,8 +1,8 @@
 """The canary of a checker: statements about drawn pictures, half of them true.
 
-Comes in: the size of pictures. Goes out: 40 Questions, asked in the very words of `triptych check`. What is
-untrue is so by far: other things in other colours, not a finer shade. Not its job: reading answers (see
-prompts.questions).
+Comes in: the size of pictures. Goes out: 40 Questions, with the prompt of `triptych check`. Untrue statements
+are clearly untrue: they name other things in other colours. Not its job: reading answers (see
+prompts.check_prompt).
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from functools import partial
 from itertools import islice, pairwise
 from typing import Literal
 
-from triptych.captioning.canary.pictures import alike, clear_scenes, jpeg, side_px
-from triptych.captioning.canary.question import Asks, Question
+from triptych.captioning.canary.pictures import clear_scenes, jpeg, scene_to_count, side_px
+from triptych.captioning.canary.question import Canary, Question
 from triptych.captioning.config import CaptioningConfig
 from triptych.captioning.engine import CaptionRequest
 from triptych.demo.scene import Scene
-from triptych.prompts.questions import CheckPrompt, check_prompt
+from triptych.prompts.check_prompt import CheckPrompt, check_prompt
 
 PICTURES = 18
-"""Each is asked about twice."""
+"""Each has two statements."""
 
-MAX_TOKENS = 8
-"""Of an answer, at least."""
+MIN_MAX_TOKENS = 8
+"""The least limit on the tokens of an answer."""
 
 _WHERE = {"left": "On the left", "middle": "In the middle", "right": "On the right"}
 _COUNTED = (("flower", "yellow", 2, "two"), ("mushroom", "red", 4, "four"))
@@ -31,24 +31,23 @@ _COUNTED = (("flower", "yellow", 2, "two"), ("mushroom", "red", 4, "four"))
 Answer = Literal["yes", "no"]
 
 
-def statements_on(config: CaptioningConfig) -> Asks:
-    """What a checker is asked about, whose answers may be as long as the run's."""
-    most = max(config.max_tokens_single, config.max_tokens_multi)
-    return "statements", partial(statement_questions, side_px(config), most)
+def statement_canary(config: CaptioningConfig) -> Canary:
+    """The canary of engines that check statements. Answers may be as long as the run's."""
+    max_tokens = max(config.max_tokens_single, config.max_tokens_multi)
+    return "statements", partial(statement_questions, side_px(config), max_tokens)
 
 
-def statement_questions(side_px: int, max_tokens: int = MAX_TOKENS) -> list[Question]:
-    """What is asked before statements are checked, in pictures of ``side_px``. ``max_tokens``: of an answer
-    of the run's; who thinks first needs more."""
+def statement_questions(side_px: int, max_tokens: int = MIN_MAX_TOKENS) -> list[Question]:
+    """Questions about pictures of ``side_px``."""
     prompt = check_prompt("en")
     return [
         Question(
             "true statements" if answer == "yes" else "untrue statements",
             CaptionRequest(
                 id=f"canary-{number}",
-                prompt=prompt.asked(statement),
+                prompt=prompt.question(statement),
                 images=(jpeg(scene, side_px),),
-                max_tokens=max(max_tokens, MAX_TOKENS),
+                max_tokens=max(max_tokens, MIN_MAX_TOKENS),
             ),
             (scene,),
             f"{statement!r}, which is {'true' if answer == 'yes' else 'untrue'},",
@@ -60,14 +59,14 @@ def statement_questions(side_px: int, max_tokens: int = MAX_TOKENS) -> list[Ques
 
 
 def _asked() -> Iterator[tuple[Scene, str, Answer]]:
-    """A statement on a place of the picture, and one that is true of another picture."""
+    """For each picture a true statement on one place in it, and one that is true of the next picture."""
     scenes = list(islice(clear_scenes(), PICTURES + 1))
     for number, (scene, other) in enumerate(pairwise(scenes)):
         yield scene, _on_place(scene, number), "yes"
         yield scene, _on_place(other, number), "no"
     for kind, colour, count, word in _COUNTED:
-        yield alike("meadow", kind, colour, count), f"There are {word} {colour} {kind}s.", "yes"
-        yield alike("meadow", kind, colour, 7 - count), f"There are {word} {colour} {kind}s.", "no"
+        yield scene_to_count("meadow", kind, colour, count), f"There are {word} {colour} {kind}s.", "yes"
+        yield scene_to_count("meadow", kind, colour, 7 - count), f"There are {word} {colour} {kind}s.", "no"
 
 
 def _on_place(scene: Scene, number: int) -> str:
@@ -77,4 +76,4 @@ def _on_place(scene: Scene, number: int) -> str:
 
 
 def _says(prompt: CheckPrompt, answer: Answer, text: str) -> bool:
-    return prompt.word(text) == answer
+    return prompt.parse_answer(text) == answer

@@ -1,1 +1,1 @@
-"""Statements of captions, checked by asking a model about each of them, alone with its image."""
+"""Checks the statements of captions by asking a model about each one, together with its image."""

@@ -1,7 +1,7 @@
-"""What can be set about checking captions.
+"""The settings of checking captions.
 
-Comes in: a table of a config file, or keywords. Goes out: a checked CheckingConfig. Not its job: what follows
-from checks (see filtering).
+Comes in: a table of a config file, or keywords. Goes out: a validated CheckingConfig. Not its job: rejecting
+captions by their checks (see filtering).
 """
 
 from __future__ import annotations
@@ -17,44 +17,45 @@ from triptych.errors import TriptychError
 _SETTING = re.compile(r"(?<![\w./:@-])captioning\.(?=[a-z_])")
 
 
-def in_own_words(text: str) -> str:
-    """With the settings of ``checking`` that it names as captioning's, since engines are shared."""
+def with_checking_keys(text: str) -> str:
+    """``text`` with keys of ``captioning`` renamed to ``checking``: engines, which both share, name the
+    former."""
     return _SETTING.sub("checking.", text)
 
 
 @contextlib.contextmanager
-def own_words() -> Iterator[None]:
-    """The same of errors."""
+def errors_with_checking_keys() -> Iterator[None]:
+    """Rename the keys in errors as ``with_checking_keys`` does."""
     try:
         yield
     except TriptychError as error:
-        error.args = (in_own_words(str(error)),)
-        error.key = error.key and in_own_words(error.key)
+        error.args = (with_checking_keys(str(error)),)
+        error.key = error.key and with_checking_keys(error.key)
         raise
 
 
 class CheckingConfig(CaptioningConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which model is asked about statements: as for captions, but for what is named here."""
+    """Which model is asked about statements, and how. All other settings are those of captioning."""
 
     captions: int = 2000
-    """Of every job so many captions are checked, always the same ones; 0: all."""
+    """Captions to check per job, always the same ones. 0: all."""
     max_tokens_single: int = 8
-    """Of an answer, which is one word: tokens at most."""
+    """Maximum tokens of an answer, which is one word."""
     max_tokens_multi: int = 8
-    """The same, on captions of sets."""
+    """Maximum tokens of an answer about a set's caption."""
     jobs: tuple[str, ...] = ()
     """Not for checks: name jobs with --job."""
     sample: int | None = None
-    """Not for checks: checking.captions says how many."""
+    """Not for checks: set checking.captions."""
     samples: int = 1
     """Not for checks: an answer is one word."""
     retry_failed: bool = False
-    """Not for checks: each asks again what failed."""
+    """Not for checks: what failed is always asked again."""
     ask_again: int = 0
-    """An answer that is no word that was asked for counts as unclear."""
+    """Not for checks: any answer other than yes or no counts as unclear."""
 
     def __post_init__(self) -> None:
-        with own_words():
+        with errors_with_checking_keys():
             super().__post_init__()
             check_setting(self.samples == 1, "samples", self.samples, "1: an answer is one word")
             check_setting(self.captions >= 0, "captions", self.captions, "0 or more")

@@ -1,8 +1,8 @@
-"""What a checker is asked about a caption, how its requests are made, and what its answers say.
+"""The questions that a checker is asked about a caption, their requests, and the checks made of its answers.
 
-Comes in: a planned caption, answers. Goes out: questions, requests, StatementChecks. Of each caption of a set
-one statement is put to another image of the set, too (the swap test): how often it holds there tells how
-specific captions are. Not its job: which captions are checked (see stage).
+Comes in: a planned caption, answers. Goes out: questions, requests, StatementChecks. In each caption of a set
+one statement is also asked about another image of the set (the swap test): how often it is true there shows
+how specific captions are. Not its job: choosing the captions (see stage).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from triptych.captioning.request_builder import RequestBuilder
 from triptych.captioning.scheduler import FinishedGroup, JobRequests
 from triptych.jobs import Job
 from triptych.prompts import Naming, Prompt
-from triptych.prompts.questions import CheckPrompt, check_prompt
+from triptych.prompts.check_prompt import CheckPrompt, check_prompt
 from triptych.prompts.statements import Statement, statements
 from triptych.records import Caption, StatementCheck
 from triptych.runs.checks import checked_content
@@ -28,48 +28,48 @@ from triptych.runs.plan import Planned, Target
 from triptych.runs.sampling import hash64
 
 TOP_LOGPROBS = 5
-"""Yes and no, in small and capital letters, and something else."""
+"""Enough for yes and no in small and capital letters, and one other token."""
 
 
 class Question(msgspec.Struct, frozen=True):
-    """One statement and one image."""
+    """A question about one statement and one image."""
 
     check: StatementCheck
-    """Without an answer."""
+    """Still without an answer."""
     target: Target
-    words: str
+    prompt: str
 
 
 def questions_on(planned: Planned, prompt: CheckPrompt, naming: Naming | None) -> Iterator[Question]:
-    """All that is asked about a caption."""
+    """All questions about a caption."""
     assert planned.caption is not None
     caption, target = planned.caption, planned.target
     content, images = checked_content(caption, target), target.images
 
-    def question(number: int, said: Statement, about: int, shown: int) -> Question:
-        """Whether what is said of the image ``about`` holds of the one ``shown``; numbers from 1."""
-        is_named = naming is not None and said.is_named
-        name = naming.label.replace("{number}", str(about)) if naming is not None and is_named else ""
+    def question(number: int, statement: Statement, about: int, shown: int) -> Question:
+        """Whether a statement on the image ``about`` is true of the image ``shown``; both count from 1."""
+        has_name = naming is not None and statement.is_named
+        name = naming.label.replace("{number}", str(about)) if naming is not None and has_name else ""
         check = StatementCheck(
             id=f"{caption.id}#{number}/{shown}",
-            start=said.start,
-            end=said.end,
+            start=statement.start,
+            end=statement.end,
             image=images[shown - 1].key,
             is_swapped=shown != about,
             content=content,
         )
-        words = prompt.asked(caption.text[said.start : said.end], name)
-        return Question(check, Target(id=check.id, images=(images[shown - 1],)), words)
+        asked = prompt.question(caption.text[statement.start : statement.end], name)
+        return Question(check, Target(id=check.id, images=(images[shown - 1],)), asked)
 
     found = list(enumerate(statements(caption.text, len(images), naming), start=1))
-    yield from (question(number, said, at, at) for number, said in found for at in said.images)
-    of_one = [(number, said) for number, said in found if len(said.images) == 1]
-    if len(images) > 1 and of_one:
-        chance = hash64(f"{caption.id} swapped")
-        number, said = of_one[chance % len(of_one)]
-        (about,) = said.images
+    yield from (question(number, statement, at, at) for number, statement in found for at in statement.images)
+    on_one_image = [(number, statement) for number, statement in found if len(statement.images) == 1]
+    if len(images) > 1 and on_one_image:
+        draw = hash64(f"{caption.id} swapped")
+        number, statement = on_one_image[draw % len(on_one_image)]
+        (about,) = statement.images
         others = [at for at in range(1, len(images) + 1) if at != about]
-        yield question(number, said, about, others[chance // len(of_one) % len(others)])
+        yield question(number, statement, about, others[draw // len(on_one_image) % len(others)])
 
 
 def requests_of_checks(
@@ -79,12 +79,12 @@ def requests_of_checks(
     context: RunContext,
     questions: Mapping[str, Question],
 ) -> JobRequests:
-    """Those of ``questions``, by id."""
+    """The requests of ``questions``, which may be filled later, by id."""
     smaller = builder.with_half_the_tiles()
     asked_job = msgspec.structs.replace(job, structured=False)
 
     def request(made_by: RequestBuilder, group: Group, target: Target) -> CaptionRequest:
-        prompt = Prompt(version=1, text=questions[target.id].words)
+        prompt = Prompt(version=1, text=questions[target.id].prompt)
         made = made_by.request(asked_job, group.shard, target, prompt)
         return msgspec.structs.replace(made, top_logprobs=TOP_LOGPROBS)
 
@@ -99,7 +99,7 @@ def requests_of_checks(
 def checks_in(
     finished: FinishedGroup, questions: Mapping[str, Question], job: Job
 ) -> Sequence[StatementCheck]:
-    """What was answered in a group."""
+    """The checks that a group's answers make."""
     prompt = check_prompt(job.language)
     first = {each.completion.id: each.completion.first_tokens for each in finished.answers}
     return [_answered(questions[row.id].check, row, prompt, first.get(row.id, {})) for row in finished.rows]
@@ -108,14 +108,14 @@ def checks_in(
 def _answered(
     check: StatementCheck, row: Caption, prompt: CheckPrompt, first_tokens: Mapping[str, float]
 ) -> StatementCheck:
-    answer = "" if row.failure is not None else prompt.word(row.text) or "unclear"
-    chance = prompt.yes_probability(first_tokens)
-    if chance is not None and answer in ("yes", "no") and (answer == "yes") != (chance >= 0.5):
-        chance = None  # its first token wasn't the word that it came to
+    answer = "" if row.failure is not None else prompt.parse_answer(row.text) or "unclear"
+    probability = prompt.yes_probability(first_tokens)
+    if probability is not None and answer in ("yes", "no") and (answer == "yes") != (probability >= 0.5):
+        probability = None  # the answer contradicts its first token
     return msgspec.structs.replace(
         check,
         answer=answer,
-        yes_probability=chance,
+        yes_probability=probability,
         prompt_tokens=row.prompt_tokens,
         completion_tokens=row.completion_tokens,
         attempts=row.attempts,

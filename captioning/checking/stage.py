@@ -1,10 +1,10 @@
-"""Checks captions: every statement of each is put to a model, alone with the image that it is about.
+"""Checks captions: a model is asked about every statement, together with the image that it is about.
 
-Comes in: a run with captions that were judged, the sources of its images, who is asked. Goes out: a journal
-of answers for each job and shard (see runs.checks). Which captions are checked depends on their ids alone:
-those that a report shows come first. So does the order in which statements are asked, so that no answer
-follows from the one before. What is answered already isn't asked again; what failed is. Not its job: what is
-asked (see questions), what follows (see filtering).
+Comes in: a run whose captions were filtered, the sources of its images, a config. Goes out: a journal of
+answers for each job and shard (see runs.checks). The choice of captions depends on their ids alone, and
+starts with those that a report shows. The order of the questions is a hash of theirs, so that no answer
+follows from the one before. Questions that were answered aren't asked again, those that failed are. Not its
+job: the questions (see questions), what follows from answers (see filtering).
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from functools import partial
 from pathlib import Path
 
 from triptych.captioning.backlog import Group, cut_into_groups
-from triptych.captioning.canary.statements import statements_on
+from triptych.captioning.canary.statements import statement_canary
 from triptych.captioning.canary.watched_engine import WatchedEngine, watched
-from triptych.captioning.checking.config import CheckingConfig, in_own_words
+from triptych.captioning.checking.config import CheckingConfig, with_checking_keys
 from triptych.captioning.checking.questions import Question, checks_in, questions_on, requests_of_checks
-from triptych.captioning.cluster import ClusterEngine, open_cluster_engine, take_back
+from triptych.captioning.cluster import ClusterEngine, open_cluster_engine, recover_worker_rows
 from triptych.captioning.engine import Engine
 from triptych.captioning.engine_choice import choose_engine, open_engine
 from triptych.captioning.fingerprint import engine_settings, model_identity
@@ -34,20 +34,21 @@ from triptych.captioning.sigint import Interrupts
 from triptych.captioning.useless_answers import stop_where_useless
 from triptych.errors import SetupError
 from triptych.jobs import Job
-from triptych.prompts.questions import check_prompt
+from triptych.prompts.check_prompt import check_prompt
 from triptych.records import Caption, StatementCheck, target_of
 from triptych.runs.canaries import set_aside_doubted
 from triptych.runs.checks import (
     Checker,
     begin_checks,
     checks_file,
+    checks_of_caption,
     lost_answers,
     note_outcome,
-    of_caption,
     read_checks,
     use_checks,
 )
 from triptych.runs.context import RunContext
+from triptych.runs.folder import RunFolder
 from triptych.runs.image_reader import reader_of
 from triptych.runs.plan import Planned, Target
 from triptych.runs.sampling import drawn_rank, hash64, last_of_smallest
@@ -55,13 +56,13 @@ from triptych.runs.stage_record import JobChecks
 from triptych.sources.shard import Shard
 
 UNTRUE = "untrue"
-"""The rule that rejects by checks: what it rejects stays to be checked."""
+"""The rule that rejects by checks. Captions that it rejects are still checked."""
 
 
 def check_run(context: RunContext, sources: Sequence[Shard], config: CheckingConfig) -> dict[str, JobChecks]:
-    """Check the captions of the context's jobs. Returns what came of it, by job.
+    """Check the captions of the context's jobs. Returns the outcome by job.
 
-    Raises SetupError where there are no verdicts yet, the engine can't be had or sources aren't there,
+    Raises SetupError if there are no verdicts yet, the engine can't be opened or sources are missing,
     KeyboardInterrupt after Ctrl-C.
     """
     run = context.folder
@@ -70,39 +71,39 @@ def check_run(context: RunContext, sources: Sequence[Shard], config: CheckingCon
     chosen, why = choose_engine(config)
 
     def say(line: str) -> None:
-        context.progress.say(in_own_words(line))
+        context.progress.say(with_checking_keys(line))
 
     for lost in lost_answers(run, [job.name for job in context.jobs]).values():
         say(f"note: {lost}; what is missing is asked for again")
-    if taken := take_back(run):
-        say(f"checks: {taken:,} rows that workers of a cluster had made are taken over")
+    if taken := recover_worker_rows(run):
+        say(f"checks: recovered {taken:,} rows that workers of a cluster had made")
     set_aside_doubted(run, say)
-    with contextlib.ExitStack() as held:
-        held.callback(set_aside_doubted, run, say)
+    with contextlib.ExitStack() as stack:
+        stack.callback(set_aside_doubted, run, say)
         engine: Engine
-        if context.cluster is None:  # a set-up that can't be ends here, before anything is read
+        if context.cluster is None:  # opened first, so that a wrong set-up fails early
             engine = open_engine(chosen, run.logs_folder, say)
-            held.callback(engine.close)
+            stack.callback(engine.close)
         samples = [_Sample(context, job, _last_rank(context, job, config.captions)) for job in context.jobs]
         if context.cluster is not None:
             most = sum(_count(each).statements for each in samples)
             opened = open_cluster_engine(
                 context, context.cluster, chosen, context.jobs, sources, most, checks=True
             )
-            engine = held.enter_context(opened)
+            engine = stack.enter_context(opened)
         say(f"checks: {engine.describe()}{f' ({why})' if why else ''}")
         builder = RequestBuilder(reader_of(context, sources), chosen)
         for sample in samples:
             sample.checker = _checker(sample.job, chosen, engine)
         missing = {each.job.name: _count(each).missing for each in samples}
         if context.cluster is None:
-            engine = watched(engine, chosen, statements_on(chosen), sum(missing.values()), run.path, say)
+            engine = watched(engine, chosen, statement_canary(chosen), sum(missing.values()), run.path, say)
         with Interrupts() as interrupts:
             for sample in samples:
                 name = sample.job.name
                 if interrupts.was_interrupted:
                     break
-                _warn_of_itself(context, sample.job, chosen, engine)
+                _warn_if_same_model(context, sample.job, chosen, engine)
                 assert sample.checker is not None
                 begin_checks(run, name, sample.checker)
                 if missing[name]:
@@ -111,13 +112,17 @@ def check_run(context: RunContext, sources: Sequence[Shard], config: CheckingCon
                 engine.end()
     found = {each.job.name: _count(each) for each in samples}
     for sample in samples:
-        assert sample.checker is not None
-        counts = found[sample.job.name]
-        if counts.answers:
-            use_checks(run, sample.job.name, sample.checker)
-        if run.run_file.checks.get(sample.job.name) == sample.checker.name:
-            note_outcome(run, sample.job.name, counts)
+        _note_answers(run, sample, found[sample.job.name])
     return found
+
+
+def _note_answers(run: RunFolder, sample: _Sample, counts: JobChecks) -> None:
+    """Make this checker's answers the current ones, if there are any, and note their counts."""
+    assert sample.checker is not None
+    if counts.answers:
+        use_checks(run, sample.job.name, sample.checker)
+    if run.run_file.checks.get(sample.job.name) == sample.checker.name:
+        note_outcome(run, sample.job.name, counts)
 
 
 @dataclass
@@ -127,12 +132,12 @@ class _Sample:
     context: RunContext
     job: Job
     last_rank: int | None
-    """The largest that is still in the sample; None: all are."""
+    """The largest rank in the sample. None: all captions."""
     checker: Checker | None = None
-    """Whose answers are meant; None: of the one that counts."""
+    """The checker whose answers are read. None: the current one."""
 
     def read(self) -> Iterator[tuple[str, list[tuple[Planned, list[Question]]]]]:
-        """By shard: those that are kept, or would be without checks, with what is asked of each."""
+        """By shard: the captions with their questions."""
         prompt, naming = check_prompt(self.job.language), self.context.prompts[self.job.name].naming
         for shard, planned in self.context.plan(self.job).read_all(verdicts=True):
             chosen = [each for each in planned if _is_candidate(each) and self._has(each)]
@@ -140,7 +145,7 @@ class _Sample:
                 yield shard, [(each, list(questions_on(each, prompt, naming))) for each in chosen]
 
     def answers(self, shard: str) -> Mapping[str, list[StatementCheck]]:
-        """What was answered already, by caption."""
+        """The answers so far, by caption."""
         checker = None if self.checker is None else self.checker.name
         return read_checks(self.context.folder, self.job.name, shard, checker)
 
@@ -149,7 +154,7 @@ class _Sample:
 
 
 def _last_rank(context: RunContext, job: Job, captions: int) -> int | None:
-    """Of a sample of so many captions; 0: of all, None."""
+    """The largest rank in a sample of ``captions``. 0 stands for all captions and gives None."""
     if not captions:
         return None
     ranks = array("Q")
@@ -159,14 +164,15 @@ def _last_rank(context: RunContext, job: Job, captions: int) -> int | None:
 
 
 def _count(sample: _Sample) -> JobChecks:
-    """What is answered so far."""
+    """Counts of the sample and its answers so far."""
     context, job, answers = sample.context, sample.job, Counter[str]()
     counts = JobChecks(made_of=context.folder.captions_mark(job.name))
     for shard, chosen in sample.read():
         found = sample.answers(shard)
         for planned, questions in chosen:
             caption, target = _captioned(planned)
-            answered = {each.id: each for each in of_caption(found.get(caption.id, ()), caption, target)}
+            checks = checks_of_caption(found.get(caption.id, ()), caption, target)
+            answered = {each.id: each for each in checks}
             counts.captions += 1
             counts.statements += len(questions)
             made = [answered[q.check.id] for q in questions if q.check.id in answered]
@@ -186,8 +192,8 @@ def _count(sample: _Sample) -> JobChecks:
     return counts
 
 
-def _warn_of_itself(context: RunContext, job: Job, config: CheckingConfig, engine: Engine) -> None:
-    """A model sees no fault that it makes itself."""
+def _warn_if_same_model(context: RunContext, job: Job, config: CheckingConfig, engine: Engine) -> None:
+    """Warn if the captions were made by the checker's model, which can't see its own mistakes."""
     from triptych.runs.generations import current_generation
 
     generation = current_generation(context.folder, job.name)
@@ -247,7 +253,7 @@ def _check_job(
             job.name,
             stopping,
             at_a_time=engine.concurrency,
-            is_part=True,  # some questions may be refused for good, and all that are left
+            is_part=True,  # what is left may be only questions that are refused for good
             failed_before=failed_before,
             stage="checks",
         )
@@ -258,8 +264,8 @@ def _check_job(
 def _groups(
     sample: _Sample, group_size: int, questions: dict[str, Question], failed_before: set[str]
 ) -> Iterator[Group]:
-    """Those that miss an answer, shard by shard; their questions are in ``questions`` by then, by id, and the
-    ids of those that failed before in ``failed_before``."""
+    """The groups that miss an answer, shard by shard. Before a group is yielded, its questions are added to
+    ``questions``, by id, and the ids of failed checks to ``failed_before``."""
     job = sample.job
     for shard, chosen in sample.read():
         found = sample.answers(shard)
@@ -268,7 +274,7 @@ def _groups(
         for planned, of_planned in chosen:
             caption, target = _captioned(planned)
             asked |= {each.check.id: each for each in of_planned}
-            made = of_caption(found.get(caption.id, ()), caption, target)
+            made = checks_of_caption(found.get(caption.id, ()), caption, target)
             answered |= {each.id for each in made if each.failure is None}
             failed_before |= {each.id for each in made if each.failure is not None}
         targets = [asked[each].target for each in sorted(asked, key=hash64)]
@@ -284,6 +290,7 @@ def _rank(planned: Planned) -> int:
 
 
 def _is_candidate(planned: Planned) -> bool:
+    """Whether a caption is kept, or would be without checks."""
     verdict = planned.verdict
     if verdict is None or not planned.is_captioned:
         return False

@@ -1,7 +1,7 @@
-"""What an endpoint that can't serve everything is given: pauses between attempts, fewer requests at a time.
+"""Pauses between attempts, and an adaptive limit on the requests that an endpoint has in flight.
 
-Comes in: how requests ended, what a server asked for. Goes out: seconds, and a limit. Not its job: whether
-an error may pass (see chat_api), which endpoint gets a request (see load_balancer).
+Comes in: how requests ended, Retry-After headers. Goes out: seconds, and a limit. Not its job: which errors
+are worth a retry (see request_errors), which endpoint gets a request (see load_balancer).
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ import time
 
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
-"""Pauses before the 2nd, 3rd, ... attempt: doubled each time, then shortened by up to half at random."""
+"""The pause doubles with each attempt, and is then shortened by up to half at random."""
 
 LONGEST_RETRY_AFTER_S = 120.0
-"""A server that asks for more is asked again after that much: it may have been mistaken."""
+"""A longer Retry-After is cut to this: the server may be mistaken."""
 
 SHORTEST_ROUND = 8
-"""Requests by which a limit is changed, at least: fewer, and a single error would decide."""
+"""The limit changes after at least this many requests: with fewer, a single error would decide."""
 
 
 def pause_s(errors: int, first_s: float = FIRST_PAUSE_S) -> float:
@@ -28,7 +28,7 @@ def pause_s(errors: int, first_s: float = FIRST_PAUSE_S) -> float:
 
 
 def retry_after_s(header: str | None) -> float:
-    """The seconds that a Retry-After header asks for: a number or an HTTP date; 0 where it says none."""
+    """The seconds that a Retry-After header asks for, as a number or an HTTP date; 0 without a valid one."""
     if not header:
         return 0.0
     try:
@@ -42,10 +42,10 @@ def retry_after_s(header: str | None) -> float:
 
 
 class ConcurrencyLimit:
-    """How many requests an endpoint has at a time, at most ``ceiling``. Belongs to the event loop's thread.
+    """How many requests an endpoint may have in flight, at most ``ceiling``. For the event loop's thread.
 
-    After every round of ``limit`` requests it is lowered by half the share of them that met overload, and
-    raised by one: a single error among hundreds costs nothing, a round of nothing else halves.
+    After every ``limit`` requests, the limit falls by half the share of them that met overload, and rises by
+    one: a single error among hundreds costs nothing, a round of errors alone halves it.
     """
 
     def __init__(self, ceiling: int) -> None:
@@ -56,17 +56,17 @@ class ConcurrencyLimit:
 
     @property
     def limit(self) -> int:
-        """How many may be in flight now: 1 to the ceiling."""
+        """How many requests may be in flight now: 1 to the ceiling."""
         return max(1, int(self._limit))
 
     def restart(self) -> None:
-        """The endpoint was down: one request first, then one more for each answer, up to what it had."""
+        """After a failure: begin with one request, and add one for each answer, up to the limit before."""
         self._regained_at = max(self._limit, self._regained_at)
         self._limit = 1.0
         self._ended = self._overloads = 0
 
     def ended(self, *, overloaded: bool) -> None:
-        """One request has ended."""
+        """Count a request that has ended."""
         self._ended += 1
         self._overloads += overloaded
         if not overloaded and self._limit < self._regained_at:

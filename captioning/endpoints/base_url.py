@@ -1,7 +1,7 @@
-"""The address of an endpoint, as users write it and as it is asked.
+"""From the URL that a user writes to the base URL of an endpoint.
 
-Comes in: what was given with --server. Goes out: a base URL that ends in a version, to which
-``/chat/completions`` is appended. Not its job: whether somebody listens there.
+Comes in: a value of --server. Goes out: a base URL with a version, to which ``/chat/completions`` is
+appended. Not its job: whether a server listens there.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ def base_url(text: str) -> str:
     """
     text = text.strip()
     if not text.isprintable() or " " in text or "\\" in text:
-        raise ValueError("it holds a blank, a backslash or a control character")
+        raise ValueError("it contains a space, a backslash or a control character")
     try:
         parts = urlsplit(text)
         port = parts.port
     except ValueError as error:
-        raise ValueError(f"{error}" if "@" not in text else "it can't be read") from None
+        raise ValueError("it can't be parsed" if "@" in text else str(error)) from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("it names no host behind http:// or https://")
+        raise ValueError("it has no host after http:// or https://")
     if "@" in parts.netloc:
         raise ValueError(
-            "it holds a user or a password, which would be stored with the run; leave them out, export"
+            "it contains a user or a password, which would be stored with the run; leave them out, export"
             " LOGIN=$(printf USER:PASSWORD | base64), and add --header 'Authorization: Basic $LOGIN'"
         )
     if parts.query or parts.fragment or text.endswith(("?", "#")):
-        raise ValueError("it has something behind its path; a secret goes into a header (--header)")
+        raise ValueError("it has a query or a fragment after its path; put a secret into a header (--header)")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     path = _OF_A_CALL.sub("", re.sub("/+", "/", parts.path).rstrip("/"))
     if not any(map(_VERSION.fullmatch, path.split("/"))):
@@ -48,8 +48,8 @@ def base_url(text: str) -> str:
 
 
 def other_base_urls(url: str) -> tuple[str, ...]:
-    """Where an endpoint may be that isn't found at ``url``: without its version, or with one behind it, which
-    is behind another where the path of a gateway only looks like one.
+    """Further URLs to try where ``url`` answers 404: without its version, and with ``/v1`` appended, even
+    to a path that only looks like a version.
 
     >>> other_base_urls("http://gpu1:8000/v1"), other_base_urls("https://host/api")
     (('http://gpu1:8000',), ('https://host/api/v1',))
@@ -62,5 +62,5 @@ def other_base_urls(url: str) -> tuple[str, ...]:
 
 
 def is_showable(text: str) -> bool:
-    """Whether a URL that is refused may be shown: no secret can be in it, nothing that moves a cursor."""
+    """Whether an invalid URL is safe to print: it can contain no secret and no control characters."""
     return text.isprintable() and not any(mark in text for mark in "@?#")

@@ -1,8 +1,8 @@
-"""OpenAI's chat completions, as many servers speak them: what an answer means.
+"""Parses answers of OpenAI's chat completions API, in the variants of many servers.
 
 Comes in: status and body of an answer, streamed (server-sent events) or whole (JSON). Goes out: text and
-counts, or the error that it is. Gateways differ in where the text stands and in how an answer ends; every
-way that leaves no doubt is taken. Not its job: sending, trying again, what a text is worth.
+token counts, or an error to raise. Gateways differ in where they put the text and in how an answer ends;
+every unambiguous variant is accepted. Not its job: sending, retries, judging the text.
 """
 
 from __future__ import annotations
@@ -16,47 +16,48 @@ from typing import Any
 import msgspec
 
 from triptych.captioning.endpoints.event_stream import decoded, decoded_events
+from triptych.captioning.endpoints.repeated_stream_text import without_repeated_text
 from triptych.captioning.endpoints.request_errors import (
-    SHOWN,
+    EXCERPT_CHARS,
     Refused,
     RequestError,
     TooLong,
     Transient,
-    fault,
+    error_for,
+    excerpt,
     is_too_long,
-    shown,
 )
-from triptych.captioning.endpoints.said_once import said_once
 from triptych.errors import SetupError
 
-READ_OF_AN_ERROR = 20_000
-"""Letters: servers that quote a request quote its images too."""
+MAX_ERROR_CHARS = 20_000
+"""Of an error's text: servers that quote a request quote its images too."""
 
-_TELLS_NOTHING = re.compile(
+_KEEP_ALIVE = re.compile(
     r"\W*(?:ping|pong|null|done|(?:session )?keep[-_ ]?alive|heart[-_ ]?beat)?\W*", re.IGNORECASE
 )
-"""What keeps a connection open, or ends an answer."""
+"""Events that keep a connection open, or end an answer."""
 
-_BYTES = re.compile("(?<![\ud800-\udbff])[\udc80-\udcff]+")
-_TEXT_IN = ("message", "delta", "content", "text", "value", "parts", "refusal")
-"""Where a text stands, from a choice down to the part of a content; the first that there is counts."""
+_ESCAPED_BYTES = re.compile("(?<![\ud800-\udbff])[\udc80-\udcff]+")
+"""Bytes that ``surrogateescape`` has decoded."""
+
+_TEXT_FIELDS = ("message", "delta", "content", "text", "value", "parts", "refusal")
+"""Fields that may hold the text, from a choice down to a part of its content; the first with text counts."""
 
 _REASONING = re.compile(r"reason(?!$)|think|thought|analysis")
-"""Fields, and types of parts, in which servers with a reasoning parser put what a model thinks; not the
-reason of an end."""
+"""Names of fields, and types of parts, for a model's reasoning. A ``finish_reason`` doesn't match."""
 
-_MARKS = ("thought", "is_thought", "thinking", "reasoning")
-"""Fields that are true of a part that was thought: Gemini has the first."""
+_REASONING_FLAGS = ("thought", "is_thought", "thinking", "reasoning")
+"""Fields that are true in a part with reasoning: Gemini has the first."""
 
-_ENDS = ("finish_reason", "finishReason", "stop_reason")
+_FINISH_FIELDS = ("finish_reason", "finishReason", "stop_reason")
 _WITHHELD = re.compile(r"filter|safe|block|moderat|prohibit|recit|sensitive|refus|spii|toxic")
 _BROKEN_OFF = re.compile(r"abort|error|cancel|fail|time_?out|insufficient|overload|rate_limit")
-_CUT_BY_BOUND = re.compile(r"length|max|limit|exceed|trunc|incomplete|cut_?off")
-"""Finish reasons, in small letters and in the order in which they are looked for: OpenAI has stop, length and
-content_filter; lmdeploy gives abort and error, in a 200, to an answer that was broken off; Gemini, Anthropic
-and others have their own words."""
+_HIT_LIMIT = re.compile(r"length|max|limit|exceed|trunc|incomplete|cut_?off")
+"""Finish reasons in lower case, searched for in this order. OpenAI has stop, length and content_filter;
+lmdeploy sends abort and error, with status 200, where it broke off an answer; Gemini, Anthropic and others
+have their own."""
 
-_STATUS_OF = {
+_STATUS_BY_ERROR_CODE = {
     re.compile(words, re.IGNORECASE): status
     for words, status in (
         ("rate.?limit|too.?many|throttl|exhausted|quota", 429),
@@ -64,37 +65,37 @@ _STATUS_OF = {
         ("invalid", 400),
     )
 }
-"""Of an error in a 200 whose code, or type, is a word."""
+"""The HTTP status that stands for an error's code or type, for errors that are sent with status 200."""
 
 
 class ChatAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A caption as an endpoint gave it."""
+    """An endpoint's answer to one request."""
 
     text: str
     finish_reason: str
-    """``stop``, ``length``, or empty where it doesn't say."""
+    """``stop``, ``length``, or empty where the endpoint sent none."""
     prompt_tokens: int
     completion_tokens: int
     has_reasoning: bool = False
-    """Whether text came in a field of its own, for what the model thinks."""
+    """Whether the endpoint sent reasoning in a field of its own."""
     first_tokens: dict[str, float] = {}
-    """Probabilities of the likeliest first tokens, where the endpoint gave them."""
+    """Probabilities of the likeliest first tokens, if the endpoint sent them."""
 
 
 def read_answer(
     status: int, content: bytes, where: str, *, retry_after_s: float = 0.0, cut: Transient | None = None
 ) -> ChatAnswer:
-    """The caption in an answer of ``where``.
+    """Parse an answer of the endpoint ``where``.
 
-    ``cut`` says how it ended, where it did not end well: an answer that was whole by then counts. An error in
-    a 200 counts as the error that it is: lmdeploy's proxy hands on an upstream error, and reports a dead
-    node, like that. Raises a RequestError, or SetupError where the endpoint refuses the key.
+    ``cut`` is the error that ended the transfer, if any; a text that was complete by then still counts. An
+    error sent with status 200 is raised like any other: lmdeploy's proxy reports upstream errors and dead
+    nodes that way. Raises a RequestError, or SetupError where the endpoint refuses the key.
     """
     if not 200 <= status < 300:
-        document = decoded(content) if b"\\u" in content else None  # letters that are written as escapes
+        document = decoded(content) if b"\\u" in content else None  # resolves \u escapes
         words = content.decode("utf-8", "replace")
         words = words if document is None else json.dumps(document, ensure_ascii=False)
-        raise fault(status, words.removeprefix("\ufeff")[:READ_OF_AN_ERROR], where, retry_after_s)
+        raise error_for(status, words.removeprefix("\ufeff")[:MAX_ERROR_CHARS], where, retry_after_s)
     events = decoded_events(content, where)
     documents = [each for event in events if not isinstance(event, bytes) for each in _objects(event)]
     is_done = _is_done(events, documents)
@@ -105,11 +106,13 @@ def read_answer(
     if cut is not None and not (finish_reason or is_done):
         raise cut
     if not choices:
-        raise Transient(f"{where} sent a completion without choices: {shown(content)}")
-    if not finish_reason and (stranger := _stranger_behind_text(events)) is not None:
-        raise _error_of(stranger, f"{where} broke off its answer (in a 200)")
+        raise Transient(f"{where} sent a completion without choices: {excerpt(content)}")
+    if not finish_reason and (unknown := _unknown_event_after_text(events)) is not None:
+        raise _error_in_fields(unknown, f"{where} broke off its answer (in a 200)")
     if not (finish_reason or is_done or any("message" in choice for choice in choices)):
-        raise Transient(f"{where} ended its answer without a finish_reason: {shown(content[-SHOWN:])}")
+        raise Transient(
+            f"{where} ended its answer without a finish_reason: {excerpt(content[-EXCERPT_CHARS:])}"
+        )
     usage = next((u for document in reversed(documents) if isinstance(u := document.get("usage"), dict)), {})
     return ChatAnswer(
         text=_with_whole_characters(_text_of(choices)),
@@ -122,31 +125,31 @@ def read_answer(
 
 
 def _is_done(events: Sequence[Any], documents: Sequence[dict[str, Any]]) -> bool:
-    """Whether an answer says that it is: in so many words, or with a count of tokens at its end."""
+    """Whether an answer is marked as complete, by ``[DONE]`` or by token counts at its end."""
     if any(isinstance(event, bytes) and event.strip().upper() == b"[DONE]" for event in events):
         return True
-    told = [each for each in documents if each.get("usage") or each.get("choices")]
-    return bool(told) and not told[-1].get("choices")
+    relevant = [each for each in documents if each.get("usage") or each.get("choices")]
+    return bool(relevant) and not relevant[-1].get("choices")
 
 
-def _stranger_behind_text(events: Sequence[Any]) -> dict[str, Any] | None:
-    """The first event behind a piece of the answer that is neither another piece, nor a count, a ping or
-    an end: an error in a form of its own."""
+def _unknown_event_after_text(events: Sequence[Any]) -> dict[str, Any] | None:
+    """The first event after the text began that is no text, token count, ping or end: an error in a
+    server's own format."""
     has_begun = False
     for event in events:
         for each in event if isinstance(event, list) else [event]:
             if isinstance(each, dict) and ("choices" in each or "usage" in each):
                 has_begun = has_begun or _choice(each) is not None
-            elif has_begun and not _tells_nothing(each):
-                has_words = isinstance(each, dict) and _words_of(each)
-                return each if has_words else {"message": _as_text(each)}
+            elif has_begun and not _is_keep_alive(each):
+                has_message = isinstance(each, dict) and _message_of(each)
+                return each if has_message else {"message": _as_text(each)}
     return None
 
 
-def _tells_nothing(event: object) -> bool:
+def _is_keep_alive(event: object) -> bool:
     if isinstance(event, dict):
         return not any(event.values()) or "ping" in (event.get("type"), event.get("event"))
-    return _TELLS_NOTHING.fullmatch(_as_text(event)) is not None
+    return _KEEP_ALIVE.fullmatch(_as_text(event)) is not None
 
 
 def _as_text(event: object) -> str:
@@ -163,21 +166,21 @@ def _choice(document: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _text(value: object, depth: int = 8) -> str:
-    """A text, also as a list of parts, or of the old completions; without what was thought."""
+    """The text of a choice, message or list of parts, without reasoning."""
     if isinstance(value, str):
         return value
     if isinstance(value, list) and depth:
         return "".join(_text(item, depth - 1) for item in value)
-    if isinstance(value, dict) and depth and not _is_thought(value):
-        texts = (_text(value.get(name), depth - 1) for name in _TEXT_IN)
+    if isinstance(value, dict) and depth and not _is_reasoning(value):
+        texts = (_text(value.get(name), depth - 1) for name in _TEXT_FIELDS)
         return next((text for text in texts if text), "")
     return ""
 
 
-def _is_thought(part: dict[str, Any]) -> bool:
-    if _REASONING.search(str(part.get("type"))):
-        return True
-    return any(part.get(name) is True for name in _MARKS)
+def _is_reasoning(part: dict[str, Any]) -> bool:
+    return _REASONING.search(str(part.get("type"))) is not None or any(
+        part.get(name) is True for name in _REASONING_FLAGS
+    )
 
 
 def _has_reasoning(choice: dict[str, Any]) -> bool:
@@ -186,70 +189,67 @@ def _has_reasoning(choice: dict[str, Any]) -> bool:
     return any(
         isinstance(part, dict) and any(value and _REASONING.search(name) for name, value in part.items())
         for part in parts
-    ) or _has_thought(choice)
+    ) or _has_reasoning_part(choice)
 
 
-def _has_thought(value: object, depth: int = 8) -> bool:
-    """Whether one of the parts that a text may be in is a thought."""
+def _has_reasoning_part(value: object, depth: int = 8) -> bool:
     if isinstance(value, list) and depth:
-        return any(_has_thought(item, depth - 1) for item in value)
+        return any(_has_reasoning_part(item, depth - 1) for item in value)
     if isinstance(value, dict) and depth:
-        return _is_thought(value) or any(_has_thought(value.get(name), depth - 1) for name in _TEXT_IN)
+        parts = (value.get(name) for name in _TEXT_FIELDS)
+        return _is_reasoning(value) or any(_has_reasoning_part(part, depth - 1) for part in parts)
     return False
 
 
 def _first_tokens(choices: Sequence[dict[str, Any]]) -> dict[str, float]:
-    """From the first choice that has any; nothing where they are in no form that is known."""
+    """The first token's probabilities, from the first choice that has any in OpenAI's form."""
     for choice in choices:
         logprobs = choice.get("logprobs")
         content = _objects(logprobs.get("content")) if isinstance(logprobs, dict) else []
-        found = (
-            {
-                str(each.get("token")): math.exp(logprob)
-                for each in _objects(content[0].get("top_logprobs"))
-                if isinstance(logprob := each.get("logprob"), (int, float)) and logprob <= 0
-            }
-            if content
-            else {}
-        )
+        found = {
+            str(each.get("token")): math.exp(logprob)
+            for first in content[:1]
+            for each in _objects(first.get("top_logprobs"))
+            if isinstance(logprob := each.get("logprob"), (int, float)) and logprob <= 0
+        }
         if found:
             return found
     return {}
 
 
 def _text_of(choices: Sequence[dict[str, Any]]) -> str:
-    """The whole text. A message beside pieces is all of it."""
+    """The whole text. A ``message`` that comes beside deltas holds all of it."""
     messages = [text for choice in choices if "message" in choice and (text := _text(choice))]
     pieces = [text for choice in choices if "message" not in choice and (text := _text(choice))]
     if messages and pieces:
         return messages[-1]
-    return said_once(messages or pieces)
+    return without_repeated_text(messages or pieces)
 
 
 def _with_whole_characters(text: str) -> str:
-    """Halves of characters put together: bytes of UTF-8, and surrogates."""
+    """``text`` with characters put together that a server has split: bytes of UTF-8, and surrogates."""
     if text.isascii():
         return text
-    text = _BYTES.sub(
+    text = _ESCAPED_BYTES.sub(
         lambda found: found[0].encode("utf-8", "surrogateescape").decode("utf-8", "replace"), text
     )
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _finish_reason(choices: Iterable[dict[str, Any]], where: str) -> str:
-    """``stop`` or ``length``; empty where none is said. Raises where an answer was broken off or withheld."""
-    said = ""
+    """``stop`` or ``length``; empty without one. Raises where the answer was withheld or broken off."""
+    found = ""
     for choice in choices:
-        reason: object = next((r for name in _ENDS if (r := choice.get(name))), None)
+        reason: object = next((r for name in _FINISH_FIELDS if (r := choice.get(name))), None)
         reason = reason.get("type") if isinstance(reason, dict) else reason
-        said = str(reason).strip().lower() if reason else said
-    if said in ("", "null", "none"):
+        found = str(reason).strip().lower() if reason else found
+    if found in ("", "null", "none"):
         return ""
-    if _WITHHELD.search(said):
-        raise Refused(f"{where} withheld its answer (finish_reason {shown(said)})")
-    if _BROKEN_OFF.search(said):
-        raise Transient(f"{where} broke off its answer (finish_reason {shown(said)} in a 200)")
-    return "length" if _CUT_BY_BOUND.search(said) else "stop"
+    if _WITHHELD.search(found):
+        raise Refused(f"{where} withheld its answer (finish_reason {excerpt(found)})")
+    if _BROKEN_OFF.search(found):
+        raise Transient(f"{where} broke off its answer (finish_reason {excerpt(found)} in a 200)")
+    return "length" if _HIT_LIMIT.search(found) else "stop"
 
 
 def _count(value: object) -> int:
@@ -258,33 +258,34 @@ def _count(value: object) -> int:
 
 def _raise_for_error_in_a_200(document: dict[str, Any], where: str) -> None:
     if document.get("error_code"):
-        code, text = shown(str(document["error_code"])), shown(str(document.get("text") or ""))
+        code, text = excerpt(str(document["error_code"])), excerpt(str(document.get("text") or ""))
         raise Transient(f"{where}, error {code} in a 200: {text}")
-    fields = _error_in(document)
+    fields = _error_fields(document)
     if fields is not None:
-        raise _error_of(fields, f"{where} (in a 200)")
+        raise _error_in_fields(fields, f"{where} (in a 200)")
 
 
-def _error_of(fields: dict[str, Any], where: str) -> RequestError | SetupError:
-    """The error that ``fields`` tell of, by its code or else by its words."""
+def _error_in_fields(fields: dict[str, Any], where: str) -> RequestError | SetupError:
+    """The error that ``fields`` describe, by its code or else by its message."""
     code = str(fields.get("code") or fields.get("status"))
     kind = f"{code} {fields.get('type') or fields.get('error_type')}"
-    words = str(_words_of(fields) or "no reason given")[:READ_OF_AN_ERROR]
+    message = str(_message_of(fields) or "no reason given")[:MAX_ERROR_CHARS]
     if code.isdecimal() and code != "200":
-        return fault(int(code), words, where)
-    if is_too_long(f"{kind} {words}"):
-        return TooLong(f"{where}, HTTP {shown(code)}: {shown(words)}")
-    return fault(next((each for said, each in _STATUS_OF.items() if said.search(kind)), 500), words, where)
+        return error_for(int(code), message, where)
+    if is_too_long(f"{kind} {message}"):
+        return TooLong(f"{where}, HTTP {excerpt(code)}: {excerpt(message)}")
+    statuses = (status for pattern, status in _STATUS_BY_ERROR_CODE.items() if pattern.search(kind))
+    return error_for(next(statuses, 500), message, where)
 
 
-def _words_of(fields: dict[str, Any]) -> object:
-    return next((said for name in ("message", "detail", "msg", "errors") if (said := fields.get(name))), None)
+def _message_of(fields: dict[str, Any]) -> object:
+    return next((text for name in ("message", "detail", "msg", "errors") if (text := fields.get(name))), None)
 
 
-def _error_in(document: dict[str, Any]) -> dict[str, Any] | None:
-    """What an error says, and what it is wrapped in; None where there is none, or a gateway's empty form."""
-    is_one = "error" in (document.get("object"), document.get("type"))
-    error: object = document if is_one else document.get("error")
+def _error_fields(document: dict[str, Any]) -> dict[str, Any] | None:
+    """The fields of an error and of what wraps it; None without an error, or for a gateway's empty one."""
+    is_error = "error" in (document.get("object"), document.get("type"))
+    error: object = document if is_error else document.get("error")
     if not error or (isinstance(error, dict) and not any(error.values())):
         return None
     fields = dict(document)

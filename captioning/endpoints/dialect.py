@@ -1,10 +1,11 @@
-"""Which fields an endpoint takes: everything but a model, messages and a bound can be left out.
+"""The request fields that an endpoint accepts, and the bodies of requests in them.
 
-Comes in: a request; the words in which an endpoint refused one. Goes out: the JSON of its body. All that a
-caption depends on is sent at first, since what is left out a server fills in from the model's own
-generation_config.json; what the endpoint doesn't take is left out from then on. The JPEGs are put in as data
-URLs at the last moment: a body is 2.3 times as large as its JPEGs while it is made, and only those being sent
-have one. Not its job: sending, and whether it was a field that was refused.
+Comes in: a request; the message with which an endpoint refused one. Goes out: the JSON body. At first every
+field that a caption depends on is sent, since servers fill in missing ones from the model's own
+generation_config.json; fields that the endpoint refuses are left out from then on. All but the model, the
+messages and a token limit can be. JPEGs become data URLs at the last moment: while a body is made it takes
+2.3 times the memory of its JPEGs, so only requests being sent have one. Not its job: sending, deciding
+whether a refusal was about a field.
 """
 
 from __future__ import annotations
@@ -31,66 +32,61 @@ STEPS: tuple[tuple[str, ...], ...] = (
     ("temperature", "stream"),
     ("max_tokens",),
 )
-"""What is left out, one step after the other, of an endpoint that doesn't say what it doesn't take: first
-what OpenAI's API doesn't have."""
+"""What to leave out, step by step, where an endpoint doesn't name the field that it refuses: first what
+OpenAI's API doesn't have."""
 
 BOUND, OTHER_BOUND = "max_tokens", "max_completion_tokens"
-"""The bound on a caption's length, and what OpenAI's newer models want in its place."""
+"""The limit on a caption's length, and the name that OpenAI's newer models want instead."""
 
-_WHAT_IS_KNOWN = re.compile(
+_LIST_OF_KNOWN_FIELDS = re.compile(
     r"\bexpected one of|\b(?:supported|allowed|valid|known|available|permitted) (?:\w+ )?"
     r"(?:fields?|parameters?|arguments?|properties|names?|values?|keys?|are|is)\b|\bdid you mean",
     re.IGNORECASE,
 )
-"""Behind it a server lists what it does take."""
+"""What follows is a server's list of the fields that it accepts."""
 
-_IS_UNKNOWN = re.compile(
+_UNKNOWN_FIELD = re.compile(
     r"\bunexpected keyword|\b(?:unknown|unsupported|unrecogni[sz]ed|unexpected|invalid|extra) (?:\w+ )?"
     r"(?:argument|field|input|key|name|option|param|propert)"
     r"|cannot find field|\bnot (?:be )?(?:support|permit|allow|recogni[sz]ed)|n['’]t support|不支持",
     re.IGNORECASE,
 )
-"""What an error says that is about a field, and doesn't only quote the request."""
+"""A refusal of a field, not just an error that quotes the request."""
 
 
-def is_about_fields(words: str) -> bool:
-    """Whether ``words`` say that a field isn't known, and not only name some."""
-    return _IS_UNKNOWN.search(words) is not None
+def is_about_fields(message: str) -> bool:
+    """Whether an error's message says that a field is unknown, rather than just naming some."""
+    return _UNKNOWN_FIELD.search(message) is not None
 
 
 class Dialect:
-    """What one endpoint takes. For the event loop's thread."""
+    """The fields that one endpoint accepts. For the event loop's thread."""
 
     def __init__(self, extra_body: Mapping[str, Any] | None = None) -> None:
-        """``extra_body`` goes over every body; a field that is null there is left out."""
+        """``extra_body`` overrides fields of every body; a null leaves its field out."""
         self._extra = dict(extra_body or {})
-        self._left_out: tuple[str, ...] = ()
+        self.left_out: tuple[str, ...] = ()
+        """Fields, in the order in which they were refused."""
 
     def copy(self) -> Dialect:
-        """One to try: it learns, and this one doesn't."""
+        """A copy to experiment with."""
         copied = Dialect(self._extra)
-        copied._left_out = self._left_out
+        copied.left_out = self.left_out
         return copied
 
     def keep(self, tried: Dialect) -> None:
-        """Leave out from now on what has been left out of a request that was served."""
-        self._left_out += tuple(name for name in tried._left_out if name not in self._left_out)
+        """Also leave out what ``tried`` does, in which a request was served."""
+        self.left_out += tuple(name for name in tried.left_out if name not in self.left_out)
 
-    @property
-    def left_out(self) -> tuple[str, ...]:
-        """In the order in which it was refused."""
-        return self._left_out
-
-    def words(self) -> str:
-        """What is left out, for a person."""
-        fields = [name for name in self._left_out if name != BOUND]
-        renamed = [f"{BOUND}, for which it gets {OTHER_BOUND}"] if BOUND in self._left_out else []
+    def describe(self) -> str:
+        """The fields that are left out, for a person."""
+        fields = [name for name in self.left_out if name != BOUND]
+        renamed = [f"{BOUND}, for which it gets {OTHER_BOUND}"] if BOUND in self.left_out else []
         return ", ".join([*fields, *renamed])
 
     def body(self, model: str, request: CaptionRequest) -> bytes:
-        """The JSON. Greedy has top_k 1 because lmdeploy's server samples whatever the temperature. It
-        streams: a request without streaming keeps its engine slot when its client has given up.
-        """
+        """The JSON body. Greedy requests have top_k 1 because lmdeploy's server samples at any temperature.
+        They stream because a server keeps working on one that doesn't when its client has gone."""
         fields = {
             "model": model,
             "messages": [{"role": "user", "content": _content(request)}],
@@ -101,48 +97,49 @@ class Dialect:
             **({"response_format": response_format(len(request.images))} if request.structured else {}),
             **({"logprobs": True, "top_logprobs": request.top_logprobs} if request.top_logprobs else {}),
         }
-        if BOUND in self._left_out or OTHER_BOUND in self._extra:
+        if BOUND in self.left_out or OTHER_BOUND in self._extra:
             fields[OTHER_BOUND] = fields.pop(BOUND)
-        for name in self._left_out:
+        for name in self.left_out:
             fields.pop(name, None)
         fields |= self._extra
         if not fields.get("stream") and "stream_options" not in self._extra:
             fields.pop("stream_options", None)
         return msgspec.json.encode({name: value for name, value in fields.items() if value is not None})
 
-    def learn(self, words: str) -> bool:
-        """Leave out the field that ``words`` refuse, the first one that they name. Whether there is one. The
-        bound is refused where the other one is named beside it; else its value may be."""
-        refused = _WHAT_IS_KNOWN.split(words, maxsplit=1)[0]
+    def leave_out_named(self, message: str) -> bool:
+        """Leave out the first field that the error ``message`` names. Returns whether there is one. The
+        token limit counts only if its other name is beside it: else its value may have been refused."""
+        refused = _LIST_OF_KNOWN_FIELDS.split(message, maxsplit=1)[0]
         named = [
             (found.start(), name)
-            for name in (*OPTIONAL, *((BOUND,) if OTHER_BOUND in words else ()))
-            if name not in self._left_out and name not in self._extra
-            if (found := _named(name).search(refused)) is not None
+            for name in self._remaining((*OPTIONAL, *((BOUND,) if OTHER_BOUND in message else ())))
+            if (found := _field_pattern(name).search(refused)) is not None
         ]
-        if re.search(r"\bboth\b", refused):  # what a greedy answer needs least: they stand in that order
+        if re.search(r"\bboth\b", refused):  # OPTIONAL begins with what a greedy answer needs least
             named = named[:1]
         if named:
-            self._left_out += (min(named)[1],)
+            self.left_out += (min(named)[1],)
         return bool(named)
 
-    def leave_out_more(self) -> bool:
-        """The next of STEPS. Whether there was one."""
-        for step in STEPS:
-            more = tuple(n for n in step if n not in self._left_out and n not in self._extra)
-            if more:
-                self._left_out += more
-                return True
-        return False
+    def leave_out_next_step(self) -> bool:
+        """Leave out the fields of the next of STEPS. Returns whether there was one."""
+        more = next((fields for step in STEPS if (fields := self._remaining(step))), ())
+        self.left_out += more
+        return bool(more)
+
+    def _remaining(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """Those of ``names`` that can still be left out."""
+        return tuple(name for name in names if name not in self.left_out and name not in self._extra)
 
 
-def _named(name: str) -> re.Pattern[str]:
-    """A field's name in a refusal. One that is a word counts in quotes, or where it is called a field."""
+def _field_pattern(name: str) -> re.Pattern[str]:
+    """Finds a field's name in a refusal. One that is also an English word counts only in quotes or where it
+    is called a field."""
     if "_" in name:
         return re.compile(rf"(?<!\w)(?:{name}|{_camel_case(name)})(?!\w)", re.IGNORECASE)
-    called = r"parameter|argument|field|property|input|option|name|value|key|supplied|request"
+    noun = r"parameter|argument|field|property|input|option|name|value|key|supplied|request"
     return re.compile(
-        rf"['\"`>.\[({{]\s*{name}\b|(?:{called})(?:s|\(s\))?:?\s+{name}\b|\b{name}:\s"
+        rf"['\"`>.\[({{]\s*{name}\b|(?:{noun})(?:s|\(s\))?:?\s+{name}\b|\b{name}:\s"
         rf"|support {name}(?:ing)?\b|\b{name} not (?:support|allow|permit)"
         rf"|(?:参数|字段)[:：]?\s*{name}\b|\b{name}\s*(?:参数|字段)"
         rf"|\b{name}(?:ing)? (?:is|are|parameter|argument|field|must|should|does|requests? (?:is|are))\b",
@@ -156,9 +153,9 @@ def _camel_case(name: str) -> str:
 
 
 def _content(request: CaptionRequest) -> list[dict[str, Any]]:
-    pictures = iter(request.images)
+    images = iter(request.images)
     return [
-        {"type": "image_url", "image_url": {"url": _data_url(next(pictures))}}
+        {"type": "image_url", "image_url": {"url": _data_url(next(images))}}
         if part is None
         else {"type": "text", "text": part}
         for part in message_parts(request.prompt, len(request.images))

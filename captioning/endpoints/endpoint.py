@@ -1,8 +1,8 @@
-"""An endpoint: where it is, what it has in flight, how it is doing, and what it takes.
+"""The state of one endpoint: its URL, requests in flight, health, and the fields that it accepts.
 
-Comes in: a URL as a user writes it; how requests ended. Goes out: whether it may have another request. Not
-its job: captions (see engines.openai_server), who gets a request (see load_balancer), which model it serves
-(see served_models).
+Comes in: a URL as a user writes it; how requests ended. Goes out: whether the endpoint may get another
+request. Not its job: captions (see engines.openai_server), which endpoint gets a request (see load_balancer),
+which model it serves (see served_models).
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from triptych.captioning.endpoints.dialect import Dialect
 from triptych.captioning.endpoints.request_errors import Transient, Unreachable
 
 ERRORS_BEFORE_REST = 5
-"""So many errors in a row without an answer between: the endpoint itself isn't well."""
+"""After this many errors in a row the endpoint itself counts as unhealthy."""
 
 
 class Endpoint:
-    """One server. What a supervisor reads and sets is safe from any thread."""
+    """One server. What a supervisor reads and sets is safe to use from any thread."""
 
     def __init__(
         self,
@@ -31,56 +31,55 @@ class Endpoint:
         extra_body: Mapping[str, Any] | None = None,
     ) -> None:
         self.name = self.url = base_url(url)
-        """What is known of it goes by ``name``; it is asked at ``url``, which may be another form of that."""
+        """``name`` identifies it; requests go to ``url``, which may become a variant of that."""
         self.dialect = Dialect(extra_body)
         self.in_flight = 0
-        """Requests that it has now."""
         self.last_sign_at = time.monotonic()
-        """When the last byte came from it, by the monotonic clock."""
+        """When its last byte came, by the monotonic clock."""
         self.limit = ConcurrencyLimit(max_in_flight)
         self.mean_latency_s = 0.0
-        """Of its answers, the newest counting most; 0 before the first."""
+        """Of its answers, recent ones weighing more; 0 before the first."""
         self.on_change: Callable[[], None] = lambda: None
         """Called after ``rest`` and ``wake``."""
         self._first_pause_s = first_pause_s
-        self._rests_until = self._held_until = 0.0
+        self._rests_until = self._retry_after_until = 0.0
         self._rests_in_a_row = 0
         self._errors_in_a_row = 0
         self._restarts = False
         self.is_tried = False
-        """Whether it has more than its first request: that has ended, or takes longer than a refusal does."""
+        """Whether its first request has ended, or has taken longer than a refusal does."""
 
     def rest(self, pause_s: float) -> None:
-        """It is down: no new requests for so long, then one, then gradually more. From any thread."""
+        """Send it no requests for ``pause_s``, then one, then gradually more. From any thread."""
         self._rests_until = time.monotonic() + pause_s
         self._restarts = True
         self.on_change()
 
     def wake(self) -> None:
-        """It is up again: an end to its rest. From any thread."""
-        self._rests_until = self._held_until = 0.0
+        """End its rest: it is up again. From any thread."""
+        self._rests_until = self._retry_after_until = 0.0
         self._rests_in_a_row = 0
         self.on_change()
 
     def end_trial(self) -> None:
-        """Its first request takes its time: let others in."""
+        """Let others in beside its first request, which takes long."""
         self.is_tried = True
         self.on_change()
 
     @property
-    def rests_for_s(self) -> float:
-        """How long it still gets no request; 0: it may have one."""
+    def rest_left_s(self) -> float:
+        """How long it still rests; 0 when it may have a request."""
         return max(0.0, self._rests_until - time.monotonic())
 
     @property
-    def held_for_s(self) -> float:
-        """How long it is still left alone, as it asked; 0: not at all."""
-        return max(0.0, self._held_until - time.monotonic())
+    def retry_after_left_s(self) -> float:
+        """What is left of the longest Retry-After that it sent; 0 when nothing is."""
+        return max(0.0, self._retry_after_until - time.monotonic())
 
     @property
     def is_well(self) -> bool:
         """Whether it has answered since it last rested."""
-        return self._rests_in_a_row == 0 and self.rests_for_s == 0.0
+        return self._rests_in_a_row == 0 and self.rest_left_s == 0.0
 
     @property
     def has_free_slot(self) -> bool:
@@ -88,11 +87,11 @@ class Endpoint:
         if self._restarts:
             self._restarts = False
             self.limit.restart()
-        limit = self.limit.limit if self.is_tried else 1  # its first request tells what it takes
-        return self.in_flight < limit and self.rests_for_s == 0.0
+        limit = self.limit.limit if self.is_tried else 1  # the first request finds out what it accepts
+        return self.in_flight < limit and self.rest_left_s == 0.0
 
     def answered(self, took_s: float) -> None:
-        """It served a request, if only with a refusal."""
+        """Note that it answered a request, if only with a refusal."""
         self.is_tried = True
         self._errors_in_a_row = self._rests_in_a_row = 0
         weight = 0.1 if self.mean_latency_s else 1.0
@@ -100,15 +99,15 @@ class Endpoint:
         self.limit.ended(overloaded=False)
 
     def failed(self, error: Transient) -> None:
-        """A request failed there. It rests where it isn't well and that happened too often in a row: longer
-        each time, jittered, or as long as it asked for."""
+        """Note that a request failed there. After several errors in a row that are the endpoint's own fault
+        it rests: longer each time, jittered, or as long as its Retry-After says."""
         self.is_tried = True
         self.limit.ended(overloaded=error.is_overload)
-        self._held_until = max(self._held_until, time.monotonic() + error.retry_after_s)
-        if not error.is_of_endpoint:
+        self._retry_after_until = max(self._retry_after_until, time.monotonic() + error.retry_after_s)
+        if not error.is_endpoint_fault:
             return
         self._errors_in_a_row += 1
-        if self.rests_for_s > 0.0:
+        if self.rest_left_s > 0.0:
             return
         is_gone = isinstance(error, Unreachable)
         if is_gone or self._errors_in_a_row >= ERRORS_BEFORE_REST or self._rests_in_a_row:

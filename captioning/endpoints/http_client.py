@@ -1,11 +1,10 @@
-"""The one HTTP client: requests to endpoints, and the one file that speaks to aiohttp.
+"""The HTTP client for endpoints, and the only file here that imports aiohttp.
 
-Comes in: a body, or a question. Goes out: the caption, or a RequestError that says what went wrong on the
-way; nothing of what was sent in secret. For all requests alike: proxies by the environment, none for this
-machine; certificates of the system and those of a file; no redirect is followed but to the same path with a
-slash, and no .netrc is read; an answer is bounded in bytes and time. Every byte that comes is a sign of life
-of its endpoint. Why aiohttp: docs/decisions/0021. Not its job: what an answer means (see chat_api), trying
-again.
+Comes in: the body of a request. Goes out: the answer without the secrets that were sent, or a RequestError.
+For all requests: proxies from the environment, but not for this machine; the system's certificates and those
+of a file; redirects only to the same path with a slash; no .netrc; bounds on bytes and time. Each byte that
+comes is noted as a sign of life of its endpoint. Why aiohttp: docs/decisions/0021. Not its job: what an
+answer means (see chat_api), retries.
 """
 
 from __future__ import annotations
@@ -27,50 +26,56 @@ from triptych.captioning.endpoints.backoff import retry_after_s
 from triptych.captioning.endpoints.chat_api import ChatAnswer, read_answer
 from triptych.captioning.endpoints.endpoint import Endpoint
 from triptych.captioning.endpoints.proxies import proxy_for, without_login
-from triptych.captioning.endpoints.request_errors import RequestError, TimedOut, Transient, Unreachable, shown
+from triptych.captioning.endpoints.request_errors import (
+    RequestError,
+    TimedOut,
+    Transient,
+    Unreachable,
+    excerpt,
+)
 from triptych.captioning.endpoints.secrets import Secrets, password_of
 from triptych.errors import SetupError
 
 CONNECT_TIMEOUT_S = 5.0
 
 KEEP_IDLE_S = 2.0
-"""Servers close connections that idle, uvicorn after 5 s; a request sent at that moment would be lost."""
+"""Servers close idle connections, uvicorn after 5 s; a request sent at that moment would be lost."""
 
 ENDS_WITHIN_S = 1.0
-"""How long a connection may take to end behind the last line of an answer."""
+"""How long a connection may stay open after ``[DONE]``."""
 
 FINISHES_WITHIN_S = 5.0
-"""How long an answer may take to end behind its finish reason: a count of tokens may follow."""
+"""How long an answer may go on after its finish reason: token counts may follow."""
 
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
-"""4,096 tokens as events are about 1 MB. More is no caption, and no list of models."""
+"""4,096 tokens as events are about 1 MB. More is neither a caption nor a list of models."""
 
 SENT_AT_ONCE_BYTES = 512 * 1024
-"""A larger body is handed to the connection piece by piece, so that other answers are read meanwhile."""
+"""Larger bodies are sent in pieces, so that other answers are read in between."""
 
-_NO_TOKEN = re.compile(
+_KEEP_ALIVE_LINE = re.compile(
     rb"[ \t]*$|:|(?:event|id|retry):|data:[ \t]*(?:$|\"?ping|\{[ \t]*\"type\"[ \t]*:[ \t]*\"ping)"
 )
-"""A line of a stream that only keeps the connection open."""
+"""A line of a stream without any token."""
 
 TELLING_BYTES = 24
+"""From this length on, the beginning of a line shows whether it has a token."""
 
 _FINISHED = re.compile(rb"\"finish_reason\"[ ]?:[ ]?\"(?!null|none)\w", re.IGNORECASE)
-"""In a line of a stream that says why the text ends."""
 
 
 class TimeLimits(msgspec.Struct, frozen=True, kw_only=True):
     """How long an endpoint may take."""
 
     first_token_s: float
-    """To the first token of the answer, its queue included."""
+    """To the first token, time in the server's queue included."""
     token_s: float
-    """From then on between any two."""
+    """Between two tokens."""
     total_s: float
 
 
 class Response(msgspec.Struct, frozen=True):
-    """An answer. ``cut`` says how it ended where it did not end well."""
+    """An answer. ``cut`` is the error that broke it off, if any."""
 
     status: int
     content: bytes
@@ -79,7 +84,7 @@ class Response(msgspec.Struct, frozen=True):
 
 
 class HttpClient:
-    """The connections to all endpoints. How many there are is bounded by what is in flight."""
+    """The connections to all endpoints, as many as there are requests in flight."""
 
     def __init__(
         self,
@@ -88,12 +93,12 @@ class HttpClient:
         secrets: Iterable[str] = (),
         ca_file: Path | None = None,
     ) -> None:
-        """In a running event loop. Raises SetupError for a proxy or a file that can't be used."""
+        """Needs a running event loop. Raises SetupError for a proxy or a file that can't be used."""
         self._proxies = {_origin(url): proxy_for(url) for url in urls}
         logins = [secret for proxy in self._proxies.values() if proxy for secret in password_of(proxy)]
         self.secrets = Secrets([*secrets, *logins])
         self._slashed: set[str] = set()
-        """URLs that are served with a slash behind them, and say so by a redirect."""
+        """URLs whose server redirects to the same URL with a slash."""
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=0, keepalive_timeout=KEEP_IDLE_S, ssl=_certificates(ca_file)
@@ -108,13 +113,13 @@ class HttpClient:
         await self._session.close()
 
     def name(self, url: str) -> str:
-        """An endpoint in a message, with the proxy on the way to it."""
+        """An endpoint's name in messages, with its proxy if there is one."""
         proxy = self._proxies[_origin(url)]
         return url if proxy is None else f"{url} (through the proxy {without_login(proxy)})"
 
     async def chat(self, endpoint: Endpoint, body: bytes, limits: TimeLimits) -> ChatAnswer:
-        """Send ``body`` and read the answer to its end. Raises a RequestError, or SetupError where the
-        endpoint was set up wrongly."""
+        """Send ``body`` and read the whole answer. Raises a RequestError, or SetupError where the endpoint is
+        misconfigured."""
         response = await self._send(endpoint, "/chat/completions", body, limits)
         try:
             answer = read_answer(
@@ -131,7 +136,7 @@ class HttpClient:
         return answer if text == answer.text else msgspec.structs.replace(answer, text=text)
 
     async def models(self, endpoint: Endpoint, within_s: float) -> Response:
-        """What ``/models`` answers. Raises a RequestError where nothing whole comes."""
+        """The answer of ``/models``. Raises a RequestError where it isn't complete."""
         limits = TimeLimits(first_token_s=within_s, token_s=within_s, total_s=within_s)
         response = await self._send(endpoint, "/models", None, limits)
         if response.cut is not None:
@@ -147,7 +152,7 @@ class HttpClient:
             if asked == url and _is_same_place(url, target) and target.endswith("/"):
                 self._slashed.add(url)
                 return await self._send(endpoint, path, body, limits)
-            raise SetupError(self._sent_away(endpoint, path, asked, answer))
+            raise SetupError(self._redirect_error(endpoint, path, asked, answer))
         content = bytes(answer.content)
         if body is None or not 200 <= answer.status < 300:
             content = self.secrets.removed_from_bytes(content)
@@ -156,7 +161,7 @@ class HttpClient:
     async def _exchange(
         self, endpoint: Endpoint, url: str, body: bytes | None, limits: TimeLimits
     ) -> tuple[_Answer, Transient | None]:
-        """An answer, and what cut it where something did."""
+        """An answer, and the error that broke it off, if any."""
         where = self.name(endpoint.url)
         answer = _Answer(endpoint, limits)
         cut: Transient | None = None
@@ -164,37 +169,37 @@ class HttpClient:
             await answer.read(self._request(url, body))
         except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError) as error:
             raise SetupError(
-                f"{where}: no safe connection ({self._words(error)}); name the file with its authority's"
-                " certificate in --ca-file, or http:// where it is meant"
+                f"{where}: no secure connection ({self._excerpt(error)}); name the file with its authority's"
+                " certificate in --ca-file, or use http:// if that is meant"
             ) from None
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            raise Unreachable(f"{where} can't be reached ({self._words(error)})") from None
+            raise Unreachable(f"{where} can't be reached ({self._excerpt(error)})") from None
         except TimeoutError:
             if not answer.is_whole:
                 cut = TimedOut(f"{where} gave {answer.waited_for}")
         except aiohttp.ClientHttpProxyError as error:
             raise Unreachable(f"{where}: the proxy answered HTTP {error.status}") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            cut = Transient(f"{where}, {type(error).__name__}: {self._words(error)}")
+            cut = Transient(f"{where}, {type(error).__name__}: {self._excerpt(error)}")
         if cut is not None and not answer.status:
             raise cut
         if len(answer.content) > MAX_ANSWER_BYTES:
             raise Transient(f"{where} gave more than {MAX_ANSWER_BYTES:,} bytes")
         return answer, cut
 
-    def _sent_away(self, endpoint: Endpoint, path: str, asked: str, answer: _Answer) -> str:
-        """What a redirect that isn't followed says, and what to do."""
+    def _redirect_error(self, endpoint: Endpoint, path: str, asked: str, answer: _Answer) -> str:
+        """Why a redirect isn't followed, and what to do."""
         where, status = self.name(endpoint.url), f"(HTTP {answer.status})"
         if not answer.location:
-            return f"{where} sends its callers to nowhere {status}; name another endpoint with --server"
+            return f"{where} redirects without a location {status}; name another endpoint with --server"
         target = _target(asked, answer.location)
         if _is_same_place(asked, target):
             return (
-                f"{where} sends callers of {path} back to it {status}, and no other --server would help:"
-                " mend that redirect, at the server or at the gateway in front of it"
+                f"{where} redirects {path} to itself {status}, so another --server wouldn't help: fix the"
+                " redirect, at the server or at the gateway in front of it"
             )
-        base = self._words(target.rstrip("/")).removesuffix(path)
-        return f"{where} sends its callers to {base} {status}; name that with --server, if it is right"
+        base = self._excerpt(target.rstrip("/")).removesuffix(path)
+        return f"{where} redirects to {base} {status}; name that with --server if it is right"
 
     def _request(self, url: str, body: bytes | None) -> Any:
         return self._session.request(
@@ -206,12 +211,12 @@ class HttpClient:
             allow_redirects=False,
         )
 
-    def _words(self, error: object) -> str:
-        return shown(self.secrets.removed(str(error)))
+    def _excerpt(self, error: object) -> str:
+        return excerpt(self.secrets.removed(str(error)))
 
 
 def _target(url: str, location: str) -> str:
-    """Where a redirect leads, as it was said where it can't be read."""
+    """The URL that a redirect leads to; ``location`` itself where it is no valid URL."""
     try:
         return urlsplit(urljoin(url, location)).geturl()
     except ValueError:
@@ -219,7 +224,7 @@ def _target(url: str, location: str) -> str:
 
 
 def _is_same_place(url: str, target: str) -> bool:
-    """Whether a redirect leads to where it came from, but for a slash at the end."""
+    """Whether two URLs are the same but for case and a slash at the end."""
     return url.rstrip("/").lower() == target.rstrip("/").lower()
 
 
@@ -242,11 +247,11 @@ def _certificates(ca_file: Path | None) -> ssl.SSLContext | bool:
 
 
 _LAST_BYTES = 64
-"""That tell whether an answer's last line has come."""
+"""Searched for ``[DONE]``."""
 
 
 class _Answer:
-    """What has come of an answer so far."""
+    """An answer while it is received."""
 
     def __init__(self, endpoint: Endpoint, limits: TimeLimits) -> None:
         self.status = 0
@@ -255,15 +260,16 @@ class _Answer:
         self.content = bytearray()
         self.waited_for = ""
         self.is_whole = False
-        """Whether its last line has come, though the connection may stay open."""
+        """Whether ``[DONE]`` has come, though the connection may stay open."""
         self._is_finished = False
-        """Whether it has said why its text ends."""
-        self._seen = 0
+        """Whether a finish reason has come."""
+        self._scanned = 0
+        """Bytes that were searched for tokens."""
         self._endpoint = endpoint
         self._limits = limits
 
     async def read(self, request: Any) -> None:
-        """Until it ends, or is longer than MAX_ANSWER_BYTES."""
+        """Receive it to its end, or until it is longer than MAX_ANSWER_BYTES."""
         limits, loop = self._limits, asyncio.get_running_loop()
         ends_at = loop.time() + limits.total_s
         self.waited_for = f"no token within {min(limits.first_token_s, limits.total_s):g} s"
@@ -292,12 +298,12 @@ class _Answer:
                         patience.reschedule(ends_at)
 
     def _has_new_token(self) -> bool:
-        """Whether the new lines hold more than what keeps a connection open, wherever pieces are cut. The
-        beginning of a line counts when it is long enough to tell."""
-        *whole, begun = self.content[self._seen :].replace(b"\r", b"\n").split(b"\n")
-        is_token = any(_NO_TOKEN.match(line) is None for line in whole)
+        """Whether new lines have come that are no keep-alive. An unfinished line counts from TELLING_BYTES
+        on."""
+        *whole, begun = self.content[self._scanned :].replace(b"\r", b"\n").split(b"\n")
+        is_token = any(_KEEP_ALIVE_LINE.match(line) is None for line in whole)
         self._is_finished = self._is_finished or any(map(_FINISHED.search, whole))
-        if len(begun) >= TELLING_BYTES and _NO_TOKEN.match(begun) is None:
+        if len(begun) >= TELLING_BYTES and _KEEP_ALIVE_LINE.match(begun) is None:
             is_token, begun = True, bytearray()
-        self._seen = len(self.content) - len(begun)
+        self._scanned = len(self.content) - len(begun)
         return is_token

@@ -1,10 +1,10 @@
-"""Which endpoint gets the next request, or that it waits until one is free.
+"""Gives each request a slot at an endpoint, first come first served.
 
-Comes in: endpoints. Goes out: an endpoint with a free slot, of those the one where the request has failed
-least and that would be done with it first. One that asked to be left alone gets none for so long. Requests
-wait in line; since a slot is free when a request has ended, each endpoint gets as many as it
-completes. Where all endpoints are down they wait for ``patience_s``, and then the engine has to stop. Belongs
-to the event loop's thread. Not its job: sending.
+Comes in: endpoints. Goes out: an endpoint with a free slot; among several the one where the request has
+failed least, and then the one that would be done with it first. An endpoint gets no request while its
+Retry-After lasts. Since slots become free as requests end, each endpoint gets as many as it completes. Where
+all endpoints are down, requests wait for ``patience_s``, and then fail. For the event loop's thread. Not its
+job: sending.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from triptych.captioning.endpoints.endpoint import Endpoint
 from triptych.captioning.engine import BusyMeter
 
 ALONE_S = 2.0
-"""For so long an endpoint's first request is alone: refusals come at once, answers may take minutes."""
+"""How long an endpoint's first request is alone: refusals come at once, answers may take minutes."""
 
 Waiter = tuple[asyncio.Future[Endpoint], Counter[Endpoint]]
 
@@ -28,7 +28,7 @@ class AllEndpointsDown(Exception):
 
 
 class LoadBalancer:
-    """Gives the slots of all endpoints to those who wait, first come first served."""
+    """Hands out the slots of all endpoints."""
 
     def __init__(
         self, endpoints: Sequence[Endpoint], patience_s: float, loop: asyncio.AbstractEventLoop
@@ -44,7 +44,7 @@ class LoadBalancer:
             endpoint.on_change = self._look_again
 
     async def acquire(self, errors_at: Counter[Endpoint]) -> Endpoint:
-        """Wait for a slot at an endpoint. Raises AllEndpointsDown where there is none for too long."""
+        """Wait for a slot. Raises AllEndpointsDown when patience has run out."""
         waiter: asyncio.Future[Endpoint] = self._loop.create_future()
         self._waiting.append((waiter, errors_at))
         self.assign()
@@ -62,17 +62,19 @@ class LoadBalancer:
         self.assign()
 
     def assign(self) -> None:
-        """Give slots to those who wait, first come first served, or plan when to look again."""
+        """Give slots to those who wait, or schedule when to look again."""
         while self._waiting:
             waiter, errors_at = self._waiting[0]
             if waiter.done():
                 self._waiting.popleft()
                 continue
-            free = [each for each in self._endpoints if each.has_free_slot and not each.held_for_s]
+            free = [each for each in self._endpoints if each.has_free_slot and not each.retry_after_left_s]
             if not free:
                 break
             self._waiting.popleft()
-            chosen = _soonest_done(free, errors_at)
+            chosen = min(
+                free, key=lambda e: (errors_at[e], (e.in_flight + 1) * e.mean_latency_s, e.in_flight)
+            )
             self.meter.change(+1)
             chosen.in_flight += 1
             if not chosen.is_tried:
@@ -81,10 +83,10 @@ class LoadBalancer:
         self._watch_patience()
 
     @property
-    def held_for_s(self) -> float:
-        """How long all that are well, or all where none is, ask to be left alone; 0 where one doesn't."""
+    def retry_after_left_s(self) -> float:
+        """How long until the Retry-After of some healthy endpoint is over; of any where none is healthy."""
         well = [each for each in self._endpoints if each.is_well]
-        return min(each.held_for_s for each in well or self._endpoints)
+        return min(each.retry_after_left_s for each in well or self._endpoints)
 
     def _look_again(self) -> None:
         """From any thread."""
@@ -101,16 +103,18 @@ class LoadBalancer:
             self._down_since = time.monotonic()
         if not self._waiting:
             return
-        pauses = [pause_s for each in self._endpoints for pause_s in (each.rests_for_s, each.held_for_s)]
-        rests = [pause_s for pause_s in pauses if pause_s > 0]
+        pauses = [
+            pause_s for each in self._endpoints for pause_s in (each.rest_left_s, each.retry_after_left_s)
+        ]
+        wakes_in_s = [pause_s for pause_s in pauses if pause_s > 0]
         if self._down_since is not None:
             left_s = self._down_since + self._patience_s - time.monotonic()
             if left_s <= 0:
                 self._give_up()
                 return
-            rests.append(left_s)
-        if rests:
-            self._timer = self._loop.call_later(min(rests) + 0.001, self.assign)
+            wakes_in_s.append(left_s)
+        if wakes_in_s:
+            self._timer = self._loop.call_later(min(wakes_in_s) + 0.001, self.assign)
 
     @property
     def is_down(self) -> bool:
@@ -122,7 +126,3 @@ class LoadBalancer:
             waiter, _ = self._waiting.popleft()
             if not waiter.done():
                 waiter.set_exception(AllEndpointsDown())
-
-
-def _soonest_done(free: Sequence[Endpoint], errors_at: Counter[Endpoint]) -> Endpoint:
-    return min(free, key=lambda e: (errors_at[e], (e.in_flight + 1) * e.mean_latency_s, e.in_flight))

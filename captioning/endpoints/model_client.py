@@ -1,9 +1,9 @@
-"""Asks endpoints for captions, each in the fields that it takes, and tells whose fault a refusal is.
+"""Sends requests to endpoints in the fields that each accepts, and finds out what a refusal is about.
 
-Comes in: an endpoint, a request. Goes out: its answer. A field that an endpoint doesn't take is left out from
-then on, which is said once. A refusal is checked with a trial: a short request with pictures of our own.
-Where that is refused too, no image is to blame, and the set-up is. Not its job: which endpoint, trying again
-(see engines.openai_server).
+Comes in: an endpoint, a request. Goes out: its answer. A field that an endpoint refuses is left out from then
+on, with one message to the user. Any other refusal is checked with a trial: a short request with generated
+images. Where that is refused too, the set-up is to blame and not the image. Not its job: which endpoint to
+ask, retries (see engines.openai_server).
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from triptych.errors import SetupError
 TRIAL_TOKENS = 32
 TRIAL_PROMPT = "Describe the image in a few words."
 TRIAL_PX = 112
-"""Small enough for any bound, large enough for any model's patches."""
+"""Small enough for any limit, large enough for any model's patches."""
 
 
 def trial_request(
     image_count: int = 1, side_px: int = TRIAL_PX, like: CaptionRequest | None = None
 ) -> CaptionRequest:
-    """So many square pictures of our own, in the fields of a request that it is to be ``like``."""
+    """A short request with generated square images, sampled as ``like`` is."""
     return CaptionRequest(
         id="trial",
         prompt=TRIAL_PROMPT,
@@ -46,20 +46,21 @@ class ModelClient:
     model = ""
     """Its served name."""
     is_named = False
-    """Whether a person named it; else it is the one that endpoints list."""
+    """Whether the user named it; otherwise it is the one that endpoints list."""
 
     def __init__(self, http: HttpClient, limits: TimeLimits, say: Callable[[str], None]) -> None:
-        """``say`` takes lines for a person."""
+        """``say`` takes messages to the user."""
         self._http = http
         self._limits = limits
         self._say = say
         self._said: set[str] = set()
 
     async def ask(self, endpoint: Endpoint, request: CaptionRequest) -> ChatAnswer:
-        """Raises a RequestError, or SetupError where the endpoint takes no request."""
+        """The answer to ``request``. Raises a RequestError, or SetupError where the endpoint refuses every
+        request."""
         while True:
             try:
-                return await self._send(endpoint, request)
+                return await self.send(endpoint, request)
             except TooLong as error:
                 bound = ", or raise its bound (nginx: client_max_body_size)" if error.code == 413 else ""
                 advice = f"set captioning.max_tiles lower{bound}"
@@ -68,48 +69,45 @@ class ModelClient:
                 raise
             except Refused:
                 left_out = endpoint.dialect.left_out
-                await self.try_out(endpoint, trial_request(len(request.images), like=request))
+                await self.checked_trial(endpoint, trial_request(len(request.images), like=request))
                 if endpoint.dialect.left_out == left_out:
                     raise
 
-    async def try_out(self, endpoint: Endpoint, request: CaptionRequest) -> ChatAnswer:
-        """What it answers to a trial. Raises Transient, and SetupError where it takes no picture, not so
-        many, or has no text for them."""
+    async def checked_trial(self, endpoint: Endpoint, request: CaptionRequest) -> ChatAnswer:
+        """The answer to a trial request. Raises Transient, and SetupError where the endpoint refuses images,
+        or as many of them, or answers without text."""
         try:
-            answer = await self.trial(endpoint, request)
+            answer = await self.send(endpoint, request, is_trial=True)
         except Refused as refusal:
             raise SetupError(await self._why_refused(endpoint, request, refusal)) from None
         if not answer.text.strip() and answer.finish_reason != "length":
-            raise SetupError(f"{self._http.name(endpoint.url)} answered a trial picture {no_text(answer)}")
+            raise SetupError(f"{self._http.name(endpoint.url)} answered a test image {no_text(answer)}")
         return answer
 
-    async def trial(self, endpoint: Endpoint, request: CaptionRequest) -> ChatAnswer:
-        """What it answers to a trial request. What it doesn't take is left out, what it names before what it
-        doesn't name. Raises a RequestError, or SetupError where it refuses the key."""
-        return await self._send(endpoint, request, is_trial=True)
-
-    async def _send(
+    async def send(
         self, endpoint: Endpoint, request: CaptionRequest, *, is_trial: bool = False
     ) -> ChatAnswer:
-        """A field that is left out on the way stays out only if the request is served then and refused with
-        it: a refusal may quote the request, and so name fields that it takes, or pass by itself."""
+        """Send a request, again with fewer fields where some are refused. They stay left out only if the
+        request is served without them and still refused with them: a refusal may name fields just because it
+        quotes the request, or may be a passing one. In a trial, fields that a refusal doesn't name are left
+        out as well. Raises a RequestError, or SetupError where the endpoint refuses the key."""
         known = endpoint.dialect.left_out
         tried = endpoint.dialect.copy()
-        doubted: Dialect | None = None
+        unproven: Dialect | None = None
         while True:
             try:
                 answer = await self._chat(endpoint, tried, request)
             except (Refused, Transient) as error:
-                if endpoint.dialect.left_out != known:  # another request has learned it meanwhile
+                if endpoint.dialect.left_out != known:  # another request has changed it meanwhile
                     known = endpoint.dialect.left_out
-                    tried, doubted = endpoint.dialect.copy(), None
+                    tried, unproven = endpoint.dialect.copy(), None
                     continue
-                if not is_about_fields(error.said):
-                    doubted = doubted or tried.copy()
+                if not is_about_fields(error.server_message):
+                    unproven = unproven or tried.copy()
                 if not _leave_out(tried, error, is_trial=is_trial):
                     raise
             else:
-                return await self._confirmed(endpoint, request, answer, tried, doubted)
+                return await self._confirmed(endpoint, request, answer, tried, unproven)
 
     async def _chat(self, endpoint: Endpoint, dialect: Dialect, request: CaptionRequest) -> ChatAnswer:
         return await self._http.chat(endpoint, dialect.body(self.model, request), self._limits)
@@ -120,41 +118,41 @@ class ModelClient:
         request: CaptionRequest,
         answer: ChatAnswer,
         tried: Dialect,
-        doubted: Dialect | None,
+        unproven: Dialect | None,
     ) -> ChatAnswer:
-        """``answer``, which came in the dialect ``tried``; or where ``doubted``, which has more fields, was
-        refused before and is served now, so that it wasn't the fields, the answer to that."""
-        if doubted is not None:
+        """``answer``, which came in the dialect ``tried``. Where ``unproven``, which has more fields and was
+        refused before, is served now, so that the fields weren't the cause: its answer."""
+        if unproven is not None:
             try:
-                fuller = await self._chat(endpoint, doubted, request)
+                fuller = await self._chat(endpoint, unproven, request)
             except Refused:
                 pass
             except Transient:
                 return answer  # the next request finds out
             else:
-                self._keep(endpoint, doubted)
+                self._keep(endpoint, unproven)
                 return fuller
         self._keep(endpoint, tried)
         return answer
 
     def _keep(self, endpoint: Endpoint, tried: Dialect) -> None:
         endpoint.dialect.keep(tried)
-        if words := endpoint.dialect.words():
-            self.say_once(endpoint, words, f"doesn't take {words}: left out")
+        if fields := endpoint.dialect.describe():
+            self.say_once(endpoint, fields, f"doesn't take {fields}: left out")
 
-    def say_once(self, endpoint: Endpoint, what: str, words: str) -> None:
-        """``words`` about an endpoint, the first time that there are some about ``what``."""
-        if what not in self._said:
-            self._said.add(what)
+    def say_once(self, endpoint: Endpoint, topic: str, words: str) -> None:
+        """Tell the user ``words`` about an endpoint, unless something was said about ``topic`` before."""
+        if topic not in self._said:
+            self._said.add(topic)
             name = self._http.name(endpoint.url)
             self._say(f"captions: {words if words.startswith(name) else f'{name} {words}'}")
 
     async def _why_refused(self, endpoint: Endpoint, request: CaptionRequest, refusal: Refused) -> str:
-        """With what to do, by whether it takes a single picture."""
+        """The message for a refused trial, with what to do: it depends on whether a single image is taken."""
         image_count = len(request.images)
         if image_count > 1:
             try:
-                await self.trial(endpoint, trial_request(like=request))
+                await self.send(endpoint, trial_request(like=request), is_trial=True)
             except RequestError:
                 pass
             else:
@@ -165,22 +163,23 @@ class ModelClient:
                 )
         of_key, of_body = "api_key_env names the key's variable", "extra_body can change what is sent"
         return (
-            f"{refusal}; a trial picture is refused as well, so it is no image's fault: mend that and run the"
-            f" same command (captioning.server.{of_key if refusal.code == 403 else of_body})"
+            f"{refusal}; a generated test image is refused as well, so your images are not the cause: fix"
+            " that and run the same command again"
+            f" (captioning.server.{of_key if refusal.code == 403 else of_body})"
         )
 
 
 def _leave_out(dialect: Dialect, error: Refused | Transient, *, is_trial: bool) -> bool:
-    """Leave out more after ``error``: what it names, or of a trial also what it doesn't. Whether it is worth
-    trying again."""
-    may_pass = isinstance(error, Transient) and not is_about_fields(error.said)
-    if not (may_pass or isinstance(error, TooLong)) and dialect.learn(error.said):
+    """Leave out the field that ``error`` names, in a trial also further ones. Returns whether there was
+    something left to leave out."""
+    may_pass = isinstance(error, Transient) and not is_about_fields(error.server_message)
+    if not (may_pass or isinstance(error, TooLong)) and dialect.leave_out_named(error.server_message):
         return True
-    return is_trial and isinstance(error, Refused) and dialect.leave_out_more()
+    return is_trial and isinstance(error, Refused) and dialect.leave_out_next_step()
 
 
 def no_text(answer: ChatAnswer) -> str:
-    """That an answer has no text, why, and what to do about it."""
+    """Why an answer has no text, and what to do, as the end of a sentence."""
     if not answer.has_reasoning:
         return "with no text"
     if answer.finish_reason == "length":

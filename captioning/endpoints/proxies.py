@@ -1,7 +1,7 @@
-"""Which proxy a URL is asked through, by the environment: the same for every request.
+"""Chooses the proxy for a URL from environment variables.
 
-Comes in: a base URL, and http_proxy, https_proxy, all_proxy and no_proxy, in small letters or capitals. Goes
-out: a proxy's URL, or None. This machine itself is never asked through a proxy. Not its job: asking.
+Comes in: a base URL, and http_proxy, https_proxy, all_proxy and no_proxy, in lower or upper case. Goes out: a
+proxy's URL, or None. Requests to this machine never use a proxy. Not its job: sending.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from triptych.errors import SetupError
 
 
 def proxy_for(url: str) -> str | None:
-    """The proxy for ``url``. Raises SetupError where the environment names one of another kind."""
+    """The proxy for ``url``. Raises SetupError for a kind of proxy that isn't supported."""
     parts = urlsplit(url)
     host = parts.hostname or ""
     proxies = urllib.request.getproxies_environment()
@@ -27,20 +27,20 @@ def proxy_for(url: str) -> str | None:
     kind = urlsplit(proxy).scheme
     if kind not in ("http", "https"):
         raise SetupError(
-            f"the environment names a {kind} proxy for {url}, and Triptych can use http proxies only; set"
+            f"the environment names a {kind} proxy for {url}, but Triptych supports http proxies only; set"
             f" {parts.scheme}_proxy to one, or no_proxy={host}"
         )
     return proxy
 
 
 def without_login(proxy: str) -> str:
-    """A proxy's URL as it may be shown."""
+    """A proxy's URL without user and password."""
     parts = urlsplit(proxy)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
 def is_loopback(host: str) -> bool:
-    """Whether ``host`` is this machine itself, by name or address."""
+    """Whether ``host`` is the name or address of this machine."""
     name = host.rstrip(".").lower()
     if name in ("localhost", "localhost.localdomain") or name.endswith(".localhost"):
         return True

@@ -1,7 +1,7 @@
-"""What is sent to endpoints and must never be seen again: keys, secret headers, passwords of proxies.
+"""Reads secrets from the environment, and removes them from what servers send back.
 
-Comes in: the name of a key's variable, headers as they are configured, the environment. Goes out: headers to
-send, and one function that takes what was sent out of whatever comes back. Not its job: sending.
+Comes in: the name of a key's variable, configured headers, the environment. Goes out: headers to send, and
+``Secrets``, which removes keys, secret headers and proxy passwords from texts. Not its job: sending.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from triptych.errors import SetupError, UsageError
 REMOVED = "(removed)"
 
 MIN_SECRET = 4
-"""Shorter ones are in every text."""
+"""Characters: shorter values occur in any text by chance."""
 
 MIN_IN_CAPTION = 8
-"""From captions only those are removed that are as long and no plain word: a local server's key may be
-``EMPTY`` or ``ollama``, which a caption may well say."""
+"""From captions, shorter secrets and plain words are not removed: a local server's key may be ``EMPTY`` or
+``ollama``, which a caption may contain."""
 
 SHOWN_PREFIX = 8
-"""Whoever quotes a key half quotes its beginning: it is removed with what follows."""
+"""Servers that quote a key in part quote its beginning: that is removed with what follows it."""
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _SECRET_NAME = re.compile(r"auth|cookie|token|secret|passw|key|credential|session|signature", re.IGNORECASE)
@@ -33,13 +33,14 @@ _SECRET_FIELD = re.compile(
     r"(?:api|access|secret|auth)[_-]?(?:key|token)|passw|secret|credential|authorization|bearer",
     re.IGNORECASE,
 )
-"""Of a request's body, where "token" alone is mostly no secret."""
+"""Names of fields in a request's body, where "token" alone is rarely a secret."""
+
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|([A-Za-z_]\w*))")
 _OWN_HEADERS = frozenset({"content-type", "content-length", "transfer-encoding", "host", "connection"})
 
 
 class Secrets:
-    """Some values that were sent, in every form in which they may come back."""
+    """Secret values, in every encoding in which a server may send them back."""
 
     def __init__(self, values: Iterable[str]) -> None:
         forms = {form for value in values if len(value) >= MIN_SECRET for form in _forms(value)}
@@ -48,15 +49,15 @@ class Secrets:
         self._in_captions = _pattern([f for f in everywhere if len(f) >= MIN_IN_CAPTION and not f.isalpha()])
 
     def removed(self, text: str) -> str:
-        """``text`` from outside, such as an error, without them."""
+        """``text``, such as an error message, without secrets."""
         return self._anywhere.sub(REMOVED, text) if self._anywhere is not None else text
 
     def removed_from_caption(self, text: str) -> str:
-        """The same of what a model said."""
+        """A caption without secrets."""
         return self._in_captions.sub(REMOVED, text) if self._in_captions is not None else text
 
     def removed_from_bytes(self, content: bytes) -> bytes:
-        """The same of an error's body."""
+        """The body of an answer without secrets."""
         if self._anywhere is None:
             return content
         return self.removed(content.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
@@ -77,7 +78,7 @@ def _pattern(forms: list[str]) -> re.Pattern[str] | None:
 
 
 def check_headers(headers: Mapping[str, str]) -> None:
-    """Raise UsageError where a header can't be sent, or holds a secret that would be stored with the run."""
+    """Raise UsageError where a header can't be sent, or has a secret that would be stored with the run."""
     for name, value in headers.items():
         key = "captioning.server.headers"
         if not _HEADER_NAME.fullmatch(name) or name.lower() in _OWN_HEADERS:
@@ -93,7 +94,7 @@ def check_headers(headers: Mapping[str, str]) -> None:
 
 
 def secret_fields(body: object) -> Iterator[str]:
-    """The names of fields, at any depth, whose text is a secret by its name."""
+    """The names of fields, at any depth, that suggest that their value is a secret."""
     if isinstance(body, Mapping):
         for name, value in body.items():
             if isinstance(value, str) and value and _SECRET_FIELD.search(name):
@@ -105,8 +106,8 @@ def secret_fields(body: object) -> Iterator[str]:
 
 
 def headers_to_send(api_key_env: str | None, headers: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
-    """Headers with their values out of the environment, and those values. Raises SetupError for a variable
-    that isn't set, or whose value can't be sent."""
+    """Headers with variables replaced by their values, and all secret values. Raises SetupError for a
+    variable that isn't set, or whose value can't be sent."""
     sent: dict[str, str] = {}
     secret: list[str] = []
 
@@ -121,11 +122,11 @@ def headers_to_send(api_key_env: str | None, headers: Mapping[str, str]) -> tupl
         sent[name] = _VARIABLE.sub(from_environment, value)
         if sent[name] != value:
             secret += [sent[name], *sent[name].split()[1:]]
-    return sent, secret + [login for value in secret if (login := _decoded(value))]
+    return sent, secret + [password for value in secret if (password := _basic_auth_password(value))]
 
 
-def _decoded(value: str) -> str:
-    """The password in a login as HTTP's Basic scheme writes it; empty where it is none."""
+def _basic_auth_password(value: str) -> str:
+    """The password in a login of HTTP's Basic scheme; empty where ``value`` is none."""
     try:
         user, colon, password = base64.b64decode(value, validate=True).decode("ascii").partition(":")
     except ValueError:
@@ -139,8 +140,8 @@ def _variable(name: str, key: str) -> str:
         raise SetupError(f"{key} names {name}, which is not set; export {name}=KEY", key=key)
     if not _is_sendable(value):
         raise SetupError(
-            f"{key} names {name}, whose value holds a line break, a control character or a letter that is"
-            f" not ASCII, as no key does; export {name} again",
+            f"{key} names {name}, whose value contains a line break, a control character or a letter that is"
+            f" not ASCII; export {name} again",
             key=key,
         )
     return value
@@ -151,6 +152,6 @@ def _is_sendable(value: str) -> bool:
 
 
 def password_of(url: str) -> list[str]:
-    """What is secret in a URL, such as a proxy's: its password, and user and password together."""
+    """The secrets in a proxy's URL: its password, and user and password together."""
     parts = urlsplit(url)
     return [parts.password, f"{parts.username}:{parts.password}"] if parts.password else []

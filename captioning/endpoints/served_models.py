@@ -1,8 +1,8 @@
-"""Which model endpoints serve.
+"""Finds out which model endpoints serve.
 
-Comes in: endpoints, the model that a user named, or none. Goes out: the served name to ask for, and which
-endpoints aren't there; or a SetupError of one line. Where the list doesn't settle it (there is none, or the
-name isn't in it, as with an alias) a trial request does. Not its job: captions.
+Comes in: endpoints, and the model that the user named, if any. Goes out: the served name to ask for, and
+which endpoints are unavailable; or a SetupError. Where an endpoint has no list of models, or the name isn't
+in it (an alias), a trial request decides. Not its job: captions.
 """
 
 from __future__ import annotations
@@ -24,30 +24,29 @@ from triptych.captioning.endpoints.request_errors import (
     TimedOut,
     Transient,
     Unreachable,
-    no_access,
+    access_refused,
 )
 from triptych.errors import SetupError
 
 LISTED_AT_ONCE = 16
 LIST_TIMEOUT_S = 15.0
-"""A loaded server may be slow to list its models, but it does."""
+"""A loaded server may be slow to list its models."""
 
 MAX_SHOWN = 5
-MAX_NAME = 256
-"""Letters. A longer name is none."""
-
+MAX_NAME_CHARS = 256
+"""A longer name is ignored."""
 
 BUSY_STATUS = frozenset({408, 425, 429})
 TRIES = 4
-"""Before an endpoint that is busy counts as one that isn't there."""
+"""Before a busy endpoint counts as unavailable."""
 
 
-class _NotThere(Exception):
-    """Nobody listens, or it isn't ready at the moment."""
+class _NotReady(Exception):
+    """Nothing listens there, or the server isn't ready at the moment."""
 
 
-class _Busy(_NotThere):
-    """It has too much to do for too long, or doesn't answer a trial."""
+class _Busy(_NotReady):
+    """The server stays busy, or doesn't answer a trial request."""
 
 
 async def find_model(
@@ -56,36 +55,36 @@ async def find_model(
     endpoints: Sequence[Endpoint],
     model: str | None,
 ) -> list[str]:
-    """Tell ``client`` the name of the model that all serve; returns in words which endpoints aren't there:
-    those rest. An endpoint that isn't found at its URL is looked for with or without a /v1 behind it.
+    """Set the model of ``client`` to the one that all endpoints serve. Returns why endpoints are unavailable;
+    those rest. An endpoint that isn't found at its URL is also tried with or without a /v1 after it.
 
-    Raises SetupError where none is there, or one refuses the key or doesn't serve ``model``; with
-    ``model`` None where the first list hasn't exactly one, or another list hasn't that one.
+    Raises SetupError where no endpoint is available, or one refuses the key or doesn't serve ``model``; with
+    ``model`` None where the first list hasn't exactly one model, or another list lacks that one.
     """
     at_once = asyncio.Semaphore(LISTED_AT_ONCE)
 
-    async def listed(endpoint: Endpoint) -> list[str] | _NotThere:
+    async def listed(endpoint: Endpoint) -> list[str] | _NotReady:
         async with at_once:
             try:
                 return await _list_models(http, client, endpoint, needs_list=model is None)
-            except _NotThere as absent:
-                return absent
+            except _NotReady as error:
+                return error
 
     absent: list[str] = []
-    there: list[tuple[Endpoint, list[str]]] = []
+    available: list[tuple[Endpoint, list[str]]] = []
     client.is_named = model is not None
     answers = await asyncio.gather(*map(listed, endpoints))
     for endpoint, served in zip(endpoints, answers, strict=True):
-        if isinstance(served, _NotThere):
+        if isinstance(served, _NotReady):
             absent.append(str(served))
             endpoint.failed(Unreachable(str(served)))
         else:
-            there.append((endpoint, served))
-    if not there:
+            available.append((endpoint, served))
+    if not available:
         advice = "try again later" if isinstance(answers[0], _Busy) else "start the server"
         raise SetupError(f"{absent[0]}; {advice} or name another with --server")
-    client.model = _the_one(http, there) if model is None else model
-    for endpoint, served in there:
+    client.model = _common_model(http, available) if model is None else model
+    for endpoint, served in available:
         if client.model in served:
             continue
         try:
@@ -95,55 +94,57 @@ async def find_model(
             endpoint.failed(Unreachable(str(error)))
             continue
         if served:
-            words = f"{_in_words(served)}, and answers to {client.model} as well"
-            client.say_once(endpoint, "alias", words)
+            client.say_once(endpoint, "alias", f"{_describe(served)}, and answers to {client.model} as well")
     if len(absent) == len(endpoints):
         raise SetupError(f"{absent[0]}; try again later or name another with --server")
     return absent
 
 
-def _the_one(http: HttpClient, there: Sequence[tuple[Endpoint, list[str]]]) -> str:
-    """The model that all list which have a list. Raises SetupError where the first lists not exactly one, or
-    another not that one: a server with one model often answers to any name."""
-    listing = [(http.name(endpoint.url), served) for endpoint, served in there if served]
+def _common_model(http: HttpClient, available: Sequence[tuple[Endpoint, list[str]]]) -> str:
+    """The model that every endpoint with a list has in it. Raises SetupError where the first lists not
+    exactly one, or another lacks it: asking wouldn't help, as a server with one model often answers to any
+    name."""
+    listing = [(http.name(endpoint.url), served) for endpoint, served in available if served]
     if not listing:
-        first = http.name(there[0][0].url)
+        first = http.name(available[0][0].url)
         raise SetupError(
-            f"{first} lists no models; name the one to ask for with --model, or its right path with --server"
-            " where it lists them elsewhere",
+            f"{first} lists no models; name the one to ask for with --model, or the path where it lists them"
+            " with --server",
             key="captioning.model",
         )
     (first, served), *others = listing
     if len(served) > 1:
         raise SetupError(
-            f"{first} {_in_words(served)}; name one of them with --model", key="captioning.model"
+            f"{first} {_describe(served)}; name one of them with --model", key="captioning.model"
         )
     for other, lists in others:
         if served[0] not in lists:
             raise SetupError(
-                f"{first} {_in_words(served)}, and {other} {_in_words(lists)}; a run asks one model: name it"
-                " with --model, or leave one of them out",
+                f"{first} {_describe(served)}, and {other} {_describe(lists)}; a run uses one model: name it"
+                " with --model, or leave one of the endpoints out",
                 key="captioning.model",
             )
     return served[0]
 
 
 async def check_late(http: HttpClient, client: ModelClient, endpoint: Endpoint) -> None:
-    """That an endpoint serves the model which was not there when the others were asked for theirs. Raises
-    Unreachable where it doesn't, or isn't there yet."""
+    """Check that an endpoint which was unavailable at the start serves the model. Raises Unreachable where it
+    doesn't, or is still unavailable."""
     try:
         served = await _list_models(http, client, endpoint, needs_list=False)
         if client.model not in served and (client.is_named or not served):
             await _try_name(http, client, endpoint, served)
         elif client.model not in served:
-            words = f"{http.name(endpoint.url)} {_in_words(served)}, not {client.model}"
-            client.say_once(endpoint, f"another model at {endpoint.url}", f"{words}: left alone")
-            raise _NotThere(words)
-    except (_NotThere, SetupError) as error:
+            words = f"{http.name(endpoint.url)} {_describe(served)}, not {client.model}"
+            client.say_once(endpoint, f"another model at {endpoint.url}", f"{words}: not used")
+            raise _NotReady(words)
+    except (_NotReady, SetupError) as error:
         raise Unreachable(str(error)) from None
 
 
 async def _try_name(http: HttpClient, client: ModelClient, endpoint: Endpoint, served: list[str]) -> None:
+    """Check with a trial that an endpoint answers to a name that isn't in its list. Raises _Busy, or
+    SetupError where it doesn't."""
     name = http.name(endpoint.url)
     try:
         await _trial(client, endpoint)
@@ -151,8 +152,8 @@ async def _try_name(http: HttpClient, client: ModelClient, endpoint: Endpoint, s
         if error.code == 404 and await _is_elsewhere(client, endpoint):
             return
         if isinstance(error, Transient) and error.code != 404:
-            raise _Busy(f"{name} {_in_words(served)}, and doesn't answer at the moment ({error})") from None
-        if error.code == 404 and not served and "model" not in error.said.lower():
+            raise _Busy(f"{name} {_describe(served)}, and doesn't answer at the moment ({error})") from None
+        if error.code == 404 and not served and "model" not in error.server_message.lower():
             forms = " and ".join((endpoint.url, *other_base_urls(endpoint.url)))
             what = f"and nothing is served at {forms}"
             advice = "its path is wrong: name the one before /chat/completions with --server"
@@ -160,15 +161,15 @@ async def _try_name(http: HttpClient, client: ModelClient, endpoint: Endpoint, s
             what = f"not {client.model}"
             advice = "name a served model with --model, or another endpoint with --server"
         raise SetupError(
-            f"{name} {_in_words(served)}, {what}; {advice} ({error})", key="captioning.model"
+            f"{name} {_describe(served)}, {what}; {advice} ({error})", key="captioning.model"
         ) from None
 
 
 async def _trial(client: ModelClient, endpoint: Endpoint) -> None:
-    """Ask for a trial picture, and again where the answer says that this may pass. 404 is said of a model."""
+    """Send a trial request, again where the error is a passing one. A 404 is about the model."""
     for errors in range(1, TRIES + 1):
         try:
-            await client.trial(endpoint, trial_request())
+            await client.send(endpoint, trial_request(), is_trial=True)
         except Transient as error:
             if errors == TRIES or error.code == 404 or isinstance(error, TimedOut):
                 raise
@@ -178,44 +179,40 @@ async def _trial(client: ModelClient, endpoint: Endpoint) -> None:
 
 
 async def _is_elsewhere(client: ModelClient, endpoint: Endpoint) -> bool:
-    """Whether it answers a trial at another form of its URL, by which it is asked from then on."""
-    url, is_served = endpoint.url, False
-    try:
-        for other in other_base_urls(url):
-            endpoint.url = other
-            with contextlib.suppress(RequestError, SetupError):
-                await client.trial(endpoint, trial_request())
-                is_served = True
-                break
-    finally:
-        if not is_served:
-            endpoint.url = url
-    return is_served
+    """Whether it answers a trial at another form of its URL, which it keeps then."""
+    url = endpoint.url
+    for other in other_base_urls(url):
+        endpoint.url = other
+        with contextlib.suppress(RequestError, SetupError):
+            await client.send(endpoint, trial_request(), is_trial=True)
+            return True
+    endpoint.url = url
+    return False
 
 
 async def _list_models(
     http: HttpClient, client: ModelClient, endpoint: Endpoint, *, needs_list: bool
 ) -> list[str]:
-    """What an endpoint says that it serves; nothing where it has no list. Raises _NotThere, and SetupError
-    where it refuses access to a list that is needed."""
+    """The models that an endpoint lists; empty without a list. Raises _NotReady, and SetupError where it
+    refuses access to a list that is needed."""
     answer = await _ask_for_list(http, client, endpoint)
     names = _names(answer)
     url = endpoint.url
     if answer.status == 404:
         for other in other_base_urls(url):
             endpoint.url = other
-            with contextlib.suppress(_NotThere, SetupError):
+            with contextlib.suppress(_NotReady, SetupError):
                 names = _names(await _ask_for_list(http, client, endpoint))
             if names:
                 break
             endpoint.url = url
     where = f"endpoint {http.name(endpoint.url)}"
     if answer.status in (401, 403) and needs_list:
-        raise no_access(answer.status, answer.content, where)
+        raise access_refused(answer.status, answer.content, where)
     if answer.status in BUSY_STATUS and needs_list:
         raise _Busy(f"{where} is busy (HTTP {answer.status} for its models, {TRIES} times)")
-    if answer.status > 501:  # a server that answers 500 or 501 may caption, and have no list
-        raise _NotThere(f"{where} is not ready (HTTP {answer.status} for its models)")
+    if answer.status > 501:  # with 500 or 501, the server may caption and just have no list
+        raise _NotReady(f"{where} is not ready (HTTP {answer.status} for its models)")
     return names
 
 
@@ -224,9 +221,9 @@ async def _ask_for_list(http: HttpClient, client: ModelClient, endpoint: Endpoin
         try:
             answer = await http.models(endpoint, LIST_TIMEOUT_S)
         except Unreachable as error:
-            raise _NotThere(f"endpoint {error}") from None
+            raise _NotReady(f"endpoint {error}") from None
         except Transient as error:
-            raise _NotThere(f"endpoint {error} when it was asked for its models") from None
+            raise _NotReady(f"endpoint {error} when it was asked for its models") from None
         if answer.status not in BUSY_STATUS or errors == TRIES:
             return answer
         wait_s = pause_s(errors) + retry_after_s(answer.retry_after)
@@ -238,7 +235,7 @@ async def _ask_for_list(http: HttpClient, client: ModelClient, endpoint: Endpoin
 
 
 def _names(answer: Response) -> list[str]:
-    """Those in a list of models, in OpenAI's form or a gateway's. One that a terminal can't show is none."""
+    """The printable names in a list of models, in OpenAI's form or a gateway's."""
     try:
         decoded: Any = msgspec.json.decode(answer.content) if answer.status == 200 else []
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -254,11 +251,11 @@ def _names(answer: Response) -> list[str]:
         next((m[key] for key in ("id", "name", "model") if m.get(key)), "") if isinstance(m, dict) else m
         for m in models
     ]
-    usable = (n for n in names if isinstance(n, str) and 0 < len(n) <= MAX_NAME and n.isprintable())
+    usable = (n for n in names if isinstance(n, str) and 0 < len(n) <= MAX_NAME_CHARS and n.isprintable())
     return list(dict.fromkeys(usable))
 
 
-def _in_words(served: list[str]) -> str:
+def _describe(served: list[str]) -> str:
     if not served:
         return "lists no models"
     more = f" and {len(served) - MAX_SHOWN:,} more" if len(served) > MAX_SHOWN else ""

@@ -1,8 +1,8 @@
-"""What the rest of Triptych knows of an engine before it runs: an EngineSpec, and the settings of its own.
+"""EngineSpec: how an engine is configured, checked and opened, before it runs.
 
 An engine is one file here: a Struct of settings, a class with the methods of ``Engine`` (see
-captioning.engine), and an EngineSpec that names both. What is heavy is imported by the functions that need
-it. The table of engines is captioning/engine_table.py. Not an engine's job: reading images, choosing targets,
+captioning.engine), and an EngineSpec that names both. Heavy imports belong into the functions that need them.
+The table of engines is captioning/engine_table.py. Not an engine's job: reading images, choosing targets,
 writing journals (see scheduler).
 """
 
@@ -22,17 +22,17 @@ C = TypeVar("C", bound=msgspec.Struct)
 
 
 def check_setting(ok: bool, key: str, found: object, expected: str) -> None:
-    """Raise UsageError where a value of ``captioning`` can't be."""
+    """Raise UsageError for an invalid value of ``captioning.key``."""
     if not ok:
         key = f"captioning.{key}"
         raise UsageError(f"{key} is {found!r}; expected {expected}", key=key)
 
 
 class RequestLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How servers are asked, whoever started them. Raises UsageError where a value can't be."""
+    """Limits on requests to servers. Raises UsageError for an invalid value."""
 
     max_in_flight: int = 64
-    """Requests in flight per endpoint. An lmdeploy server accepts more than it can hold."""
+    """Requests in flight per endpoint. An lmdeploy server accepts more than it can handle."""
     timeout_s: float = 1800.0
     """How long one answer may take in total."""
     first_token_timeout_s: float = 600.0
@@ -40,8 +40,8 @@ class RequestLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     token_timeout_s: float = 120.0
     """How long an answer that has begun may pause."""
     max_attempts: int = 4
-    """How often a request may fail before its failure is recorded. Times when the server said that it could
-    not take any don't count."""
+    """How often a request may fail before its failure is recorded. Answers that the server takes no requests
+    at the moment don't count."""
     patience_s: float = 900.0
     """How long requests wait while no endpoint answers, before the run stops."""
 
@@ -56,7 +56,7 @@ DEFAULT_LIMITS = RequestLimits()
 
 
 class Suitability(msgspec.Struct, frozen=True):
-    """Whether ``auto`` may take an engine on this machine, and why or why not, for a person."""
+    """Whether ``auto`` may choose an engine on this machine, and why or why not, for a person."""
 
     suits: bool
     why: str
@@ -66,7 +66,7 @@ Level = Literal["ok", "missing", "failed"]
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """The answer to one question. ``missing`` limits what can run; ``failed`` means that nothing can."""
+    """The result of one check. ``missing`` limits what can run; ``failed`` means that nothing can."""
 
     name: str
     level: Level
@@ -74,8 +74,8 @@ class Finding(msgspec.Struct, frozen=True):
     advice: str = ""
 
 
-class Examined(msgspec.Struct, frozen=True, kw_only=True):
-    """What doctor looked at before it asks the engine."""
+class DoctorContext(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``triptych doctor`` knows when it asks an engine for findings."""
 
     model: str
     """Empty where none is named."""
@@ -85,29 +85,29 @@ class Examined(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EngineSpec(msgspec.Struct, Generic[C], frozen=True, kw_only=True):
-    """One engine. ``model`` is the config's, resolved; empty where none is named."""
+    """One engine. ``model`` is the resolved one of the config; empty where none is named."""
 
     name: str
-    """Of ``captioning.engine``, of ``--engine``, and of the table with its settings."""
+    """The value of ``captioning.engine`` and ``--engine``, and the name of the table with its settings."""
     config: type[C]
-    """The settings of its own."""
+    """The Struct of its settings."""
     open: Callable[[str, C, RequestLimits, Path, Callable[[str], None]], Engine]
     """Load, connect or start: ``open(model, config, limits, logs, say)``. ``logs`` is a folder for the logs
-    of servers that are started, ``say`` takes lines for a person. Raises SetupError where it can't be had."""
+    of servers that it starts, ``say`` takes messages to the user. Raises SetupError where that fails."""
     check: Callable[[str, C], None]
-    """Raise in seconds what ``open`` would raise, without loading any weights."""
+    """Raise within seconds what ``open`` would raise, without loading weights."""
     probe: Callable[[str, C, int, Callable[[str], None]], Mapping[str, str]] | None = None
-    """``probe(model, config, images, say)``: have one short caption made, and one of so many images, and say
-    what was found. Raises SetupError where that can't be. None: what ``check`` says is enough."""
+    """``probe(model, config, images, say)``: request a short caption of one image, and of up to ``images``,
+    and report the result. Raises SetupError where that fails. None: ``check`` is enough."""
     suitability: Callable[[C], Suitability] | None = None
-    """Whether ``auto`` may take it here. None: only where it is named."""
+    """Whether ``auto`` may choose it here. None: never."""
     needs_model: bool = True
-    """Whether ``model`` has to be named, and to be on this machine or to be had from a hub."""
+    """Whether ``model`` has to be named, and to be on this machine or downloadable from a hub."""
     holds_form: bool = False
-    """Whether it can hold an answer to a form (see structured)."""
+    """Whether it supports structured output (see structured)."""
     fingerprint: Callable[[C], Mapping[str, str | int | float | bool | None]] = lambda _: {}
-    """Of its settings those that a caption's text depends on: they can't change within a run."""
-    findings: Callable[[Examined, C], Iterable[Finding]] = lambda *_: ()
-    """What doctor says of it."""
+    """The settings that a caption's text depends on: they can't change within a run."""
+    findings: Callable[[DoctorContext, C], Iterable[Finding]] = lambda *_: ()
+    """Its checks for ``triptych doctor``."""
     context: Callable[[C], tuple[str, int] | None] = lambda _: None
-    """A setting of its own that bounds a request in tokens, by its config key; None: the model's alone."""
+    """The config key and value of a setting that limits a request's tokens; None: only the model does."""

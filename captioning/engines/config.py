@@ -1,7 +1,7 @@
-"""What can be set about endpoints and about a model in this process.
+"""Settings of the engines ``server`` and ``transformers``.
 
 Comes in: the tables ``captioning.server`` and ``captioning.transformers`` of a config. Goes out: checked,
-frozen Structs. Not its job: what becomes of them (see the specs and engines beside it).
+frozen Structs. Not its job: using them (see the specs and engines beside it).
 """
 
 from __future__ import annotations
@@ -26,32 +26,30 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     urls: tuple[str, ...] = ()
     """Their base URLs, with or without /v1."""
     api_key_env: str | None = None
-    """Name of the environment variable with their key; the key itself is never written down."""
+    """Name of the environment variable with their key; the key itself is never stored."""
     headers: dict[str, str] = msgspec.field(default_factory=dict)
-    """Further headers of every request. A secret one has $VARIABLE in its value, which is taken from the
-    environment when it is sent and never written down."""
+    """Further headers of every request. A secret is written as $VARIABLE, which is replaced from the
+    environment when it is sent, and never stored."""
     extra_body: dict[str, Any] = msgspec.field(default_factory=dict)
-    """Fields over those of every request, such as chat_template_kwargs; null leaves out a
-    field."""
+    """Fields that override those of every request, such as chat_template_kwargs; null removes a field."""
     ca_file: str | None = None
-    """A file of certificates (PEM) that is trusted beside the system's."""
+    """A PEM file of certificates to trust besides the system's."""
 
     def __post_init__(self) -> None:
-        """Raises UsageError where a value can't be, or would store a secret. Shows none."""
-        for number, url in enumerate(self.urls):
+        """Raises UsageError for an invalid value, or one that would store a secret. Prints no secret."""
+        for number, url in enumerate(self.urls, start=1):
             try:
                 base_url(url)
             except ValueError as error:
                 key = "captioning.server.urls"
-                named = repr(url) if is_showable(url) else f"number {number + 1}"
+                named = repr(url) if is_showable(url) else f"number {number}"
                 raise UsageError(
-                    f"{key} is {named}; expected http://HOST:PORT/v1 or https://..., but {error}",
-                    key=key,
+                    f"{key} is {named}; expected http://HOST:PORT/v1 or https://..., but {error}", key=key
                 ) from None
         check_headers(self.headers)
         if self.api_key_env is not None and not _VARIABLE.fullmatch(self.api_key_env):
             raise UsageError(
-                "captioning.server.api_key_env is no name of a variable; expected the name of the environment"
+                "captioning.server.api_key_env isn't a variable's name; expected the name of the environment"
                 " variable that holds the key, never the key itself",
                 key="captioning.server.api_key_env",
             )
@@ -65,7 +63,7 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class TransformersConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A model in this process. Raises UsageError where a value can't be."""
+    """A model in this process. Raises UsageError for an invalid value."""
 
     batch_size: int = 16
     """Captions generated together. Rounding depends on it, so it can't change within a run."""

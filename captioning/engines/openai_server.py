@@ -1,10 +1,9 @@
-"""The engine that asks OpenAI-compatible endpoints: lmdeploy's server, or any other.
+"""The engine for OpenAI-compatible endpoints: lmdeploy's server, or any other.
 
-Comes in: requests, from any number of threads. Goes out: completions, from one or many endpoints that
-serve one model. All that is in flight lives in one event loop in a thread of its own. What may pass is
-sent again after a growing, jittered pause; what is refused for good, or keeps failing
-alone, becomes a recorded failure; where nobody answers, requests wait. Not its job: starting servers,
-judging texts (see regenerate).
+Comes in: requests, from any number of threads. Goes out: completions, from one or many endpoints that serve
+one model. All requests run in one event loop in a thread of its own. Transient errors are retried after a
+growing, jittered pause; a request that is refused, or keeps failing, becomes a recorded failure; while no
+endpoint answers, requests wait. Not its job: starting servers, judging texts (see regenerate).
 """
 
 from __future__ import annotations
@@ -40,11 +39,11 @@ from triptych.captioning.engines.config import ServerConfig
 from triptych.errors import SetupError
 
 WAITING_SHARE = 1 / 8
-"""Of the slots: requests that wait for one, so that a slot that gets free is taken at once."""
+"""Requests that wait for a slot, as a share of the slots, so that a free one is taken at once."""
 
-TOGETHER = 16
-"""Requests that one endpoint is asked at a time, beside what it has in flight, where it is asked by itself:
-what mixes up requests does so when it has several."""
+CONCURRENT_AT_ONE_ENDPOINT = 16
+"""Requests in flight for ``caption_at``, besides others: a server that mixes up requests does so under
+load."""
 
 T = TypeVar("T")
 
@@ -61,11 +60,8 @@ class ServerEngine:
         *,
         first_pause_s: float = FIRST_PAUSE_S,
     ) -> None:
-        """Connect to the endpoints. ``model`` is a served name; empty: the only one. ``say`` takes lines for
-        a person.
-
-        Raises SetupError where none is there, or one is wrongly set up.
-        """
+        """Connect to the endpoints. ``model`` is a served name; empty: the only one that they serve. ``say``
+        takes messages to the user. Raises SetupError where none is available, or one is misconfigured."""
         self._max_attempts = limits.max_attempts
         self._patience_s = limits.patience_s
         self._first_pause_s = first_pause_s
@@ -74,12 +70,10 @@ class ServerEngine:
             token_s=limits.token_timeout_s,
             total_s=limits.timeout_s,
         )
-        by_url = {
-            endpoint.url: endpoint
-            for url in config.urls
-            for endpoint in [Endpoint(url, limits.max_in_flight, first_pause_s, config.extra_body)]
-        }
-        self.endpoints = list(by_url.values())
+        endpoints = [
+            Endpoint(url, limits.max_in_flight, first_pause_s, config.extra_body) for url in config.urls
+        ]
+        self.endpoints = list({endpoint.url: endpoint for endpoint in endpoints}.values())
         self._slots = limits.max_in_flight * len(self.endpoints)
         self._say = say
         self._http: HttpClient | None = None
@@ -111,7 +105,7 @@ class ServerEngine:
     def describe(self) -> str:
         where = ", ".join(endpoint.url for endpoint in self.endpoints[:3])
         more = f" and {len(self.endpoints) - 3} more" if len(self.endpoints) > 3 else ""
-        absent = f"; going on without those not there, until they are: {'; '.join(self._absent)}"
+        absent = f"; for now without those that are unavailable: {'; '.join(self._absent)}"
         return f"server, {self._client.model} at {where}{more}{absent if self._absent else ''}"
 
     def slot_s(self) -> float:
@@ -121,17 +115,18 @@ class ServerEngine:
         return self._in_loop(self._caption_all(requests))
 
     def caption_at(self, endpoint: Endpoint, requests: Sequence[CaptionRequest]) -> list[Completion]:
-        """Ask this endpoint alone, once: the first request alone, then the others together. What gets no
-        answer is a failure. Raises SetupError where it takes no picture, or not so many."""
+        """Ask only this endpoint, without retries: the first request alone, then the others together. Without
+        an answer, a completion is a failure. Raises SetupError where it refuses images, or as many of
+        them."""
         return self._in_loop(self._caption_at(endpoint, requests))
 
     async def _caption_at(self, endpoint: Endpoint, requests: Sequence[CaptionRequest]) -> list[Completion]:
-        at_once = asyncio.Semaphore(min(TOGETHER, endpoint.limit.limit))
+        at_once = asyncio.Semaphore(min(CONCURRENT_AT_ONE_ENDPOINT, endpoint.limit.limit))
 
         async def ask(request: CaptionRequest) -> Completion:
             tries = _Tries()
+            tries.endpoint, tries.sent = endpoint, 1
             async with at_once:
-                tries.endpoint, tries.sent = endpoint, 1
                 try:
                     return self._completion(request, tries, await self._client.ask(endpoint, request))
                 except (Refused, Transient) as error:
@@ -143,7 +138,7 @@ class ServerEngine:
         return [first, *await asyncio.gather(*map(ask, requests[1:]))]
 
     def close(self) -> None:
-        """Drop what is still in flight and the connections."""
+        """Cancel requests in flight and close the connections."""
         if self._loop.is_running():
             self._in_loop(self._close())
             self._loop.call_soon_threadsafe(self._loop.stop)
@@ -164,29 +159,30 @@ class ServerEngine:
         self._unchecked = {endpoint for endpoint in self.endpoints if not endpoint.is_well}
 
     def probe(self, image_count: int = 1, side_px: int = TRIAL_PX) -> list[ChatAnswer]:
-        """What each that is there answers to trial pictures. Raises SetupError where one takes none."""
+        """The answers of all available endpoints to a request with generated images. Raises SetupError where
+        one refuses it."""
         return self._in_loop(self._probe(image_count, side_px))
 
     async def _probe(self, image_count: int, side_px: int) -> list[ChatAnswer]:
-        there = [endpoint for endpoint in self.endpoints if endpoint.is_well]
+        available = [endpoint for endpoint in self.endpoints if endpoint.is_well]
+        request = trial_request(image_count, side_px)
         try:
-            request = trial_request(image_count, side_px)
-            return [await self._client.try_out(endpoint, request) for endpoint in there]
+            return [await self._client.checked_trial(endpoint, request) for endpoint in available]
         except Transient as error:
             raise SetupError(f"{error}; wait until it is ready, or name another with --server") from None
 
-    def drop(self) -> None:
-        """Drop what is in flight or waits: who called ``caption`` gets a CancelledError."""
-        self._in_loop(self._drop())
+    def cancel_all(self) -> None:
+        """Cancel requests that are in flight or wait: callers of ``caption`` get a CancelledError."""
+        self._in_loop(self._cancel_all())
 
-    async def _drop(self) -> None:
+    async def _cancel_all(self) -> None:
         others = asyncio.all_tasks() - {asyncio.current_task()}
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
 
     async def _close(self) -> None:
-        await self._drop()
+        await self._cancel_all()
         if self._http is not None:
             await self._http.close()
 
@@ -197,8 +193,8 @@ class ServerEngine:
         tries = _Tries()
         while True:
             if tries.error is not None:
-                own_s = pause_s(tries.errors, self._first_pause_s)
-                await asyncio.sleep(own_s + self._balancer.held_for_s)  # not all in the same moment
+                jittered_s = pause_s(tries.errors, self._first_pause_s)
+                await asyncio.sleep(jittered_s + self._balancer.retry_after_left_s)
             try:
                 answer = await self._ask(request, tries)
             except AllEndpointsDown:
@@ -217,7 +213,7 @@ class ServerEngine:
                 return self._completion(request, tries, answer)
 
     def _completion(self, request: CaptionRequest, tries: _Tries, answer: ChatAnswer) -> Completion:
-        """An answer whose text is elsewhere is a failure; one without any may be asked again."""
+        """An answer that is reasoning only is a failure; one that is empty may be requested again."""
         if answer.has_reasoning and not answer.text.strip():
             return Completion(id=request.id, attempts=tries.sent, failure=f"empty: {no_text(answer)}")
         was_cut = answer.completion_tokens >= request.max_tokens
@@ -233,7 +229,7 @@ class ServerEngine:
         )
 
     async def _ask(self, request: CaptionRequest, tries: _Tries) -> ChatAnswer:
-        """One attempt; its endpoint is given its outcome."""
+        """Make one attempt, and tell its endpoint how it ended."""
         waiting_since = time.monotonic()
         endpoint = tries.endpoint = await self._balancer.acquire(tries.errors_at)
         began = time.monotonic()
@@ -262,13 +258,13 @@ class ServerEngine:
         where = self.endpoints[0].url if len(self.endpoints) == 1 else f"{len(self.endpoints)} endpoints"
         last = f" (the last said: {tries.error})" if tries.error is not None else ""
         return (
-            f"{where} gave no answer for {self._patience_s:g} s{last};"
-            f" start {self._client.model} there again and run the same command: captions so far stay"
+            f"{where} gave no answer for {self._patience_s:g} s{last}; start {self._client.model} there again"
+            " and run the same command: captions so far stay"
         )
 
 
 class _Tries:
-    """What has been tried of one request."""
+    """The attempts at one request."""
 
     def __init__(self) -> None:
         self.sent = 0
@@ -277,7 +273,7 @@ class _Tries:
         self.error: Transient | None = None
         self.errors_at: Counter[Endpoint] = Counter()
         self.endpoint: Endpoint | None = None
-        """That was asked last."""
+        """The one asked last."""
         self.errors = 0
         self._began = time.monotonic()
 
@@ -288,5 +284,5 @@ class _Tries:
 
     @property
     def took_s(self) -> float:
-        """Since the first attempt, without waiting for a slot: others were served then, or nobody was."""
+        """The time since the first attempt, without that spent waiting for a slot."""
         return time.monotonic() - self._began - self.waited_s

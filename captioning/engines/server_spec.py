@@ -1,7 +1,6 @@
-"""OpenAI-compatible endpoints, as they are checked and examined.
+"""The EngineSpec ``server``: how OpenAI-compatible endpoints are checked and opened.
 
-Comes in: a ServerConfig. Goes out: the EngineSpec of the engine that asks them. Not its job: asking (see
-openai_server).
+Not its job: sending requests (see openai_server).
 """
 
 from __future__ import annotations
@@ -14,12 +13,12 @@ from pathlib import Path
 import msgspec
 
 from triptych.captioning.engine import Engine
-from triptych.captioning.engines import EngineSpec, Examined, Finding, RequestLimits
+from triptych.captioning.engines import DoctorContext, EngineSpec, Finding, RequestLimits
 from triptych.captioning.engines.config import ServerConfig
 from triptych.errors import SetupError
 
 PROBE_TIMEOUT_S = 60.0
-"""For a few tokens: a loaded server answers late, but not that late."""
+"""For a few tokens. A loaded server answers late, but not that late."""
 
 PROBE_LIMITS = RequestLimits(
     first_token_timeout_s=PROBE_TIMEOUT_S, timeout_s=PROBE_TIMEOUT_S, patience_s=PROBE_TIMEOUT_S
@@ -47,31 +46,29 @@ def _probe(
         for count in range(1, image_count + 1):
             engine.probe(count)
         images = "one image" if image_count == 1 else f"{image_count} images"
-        say(f"captions: tried with {images} a request: {engine.describe()}")
+        say(f"captions: tested with {images} a request: {engine.describe()}")
         return engine.identity
 
 
-def _findings(examined: Examined, config: ServerConfig) -> Iterator[Finding]:
+def _findings(context: DoctorContext, config: ServerConfig) -> Iterator[Finding]:
     for url in config.urls:
         try:
-            yield Finding("endpoint", "ok", _try(url, examined, config))
+            yield Finding("endpoint", "ok", _test_endpoint(url, context, config))
         except SetupError as error:
             yield Finding("endpoint", "failed", str(error))
 
 
-def _try(url: str, examined: Examined, config: ServerConfig) -> str:
-    """Send one image of one tile through the engine that a run uses, and say what came back.
-
-    Raises SetupError where no caption did.
-    """
+def _test_endpoint(url: str, context: DoctorContext, config: ServerConfig) -> str:
+    """Request a caption of one tile through the engine that a run uses, and describe the answer. Raises
+    SetupError without a caption."""
     from triptych.captioning.endpoints.model_client import no_text
     from triptych.captioning.engines.openai_server import ServerEngine
 
     said: list[str] = []
     one = msgspec.structs.replace(config, urls=(url,))
-    with contextlib.closing(ServerEngine(one, examined.model, PROBE_LIMITS, said.append)) as engine:
+    with contextlib.closing(ServerEngine(one, context.model, PROBE_LIMITS, said.append)) as engine:
         began = time.monotonic()
-        answer = engine.probe(side_px=examined.tile_px)[0]
+        answer = engine.probe(side_px=context.tile_px)[0]
         took_s = time.monotonic() - began
         takes_sets = "two images a request too"
         try:

@@ -1,9 +1,9 @@
-"""The in-process engine, and the one file that imports transformers.
+"""The in-process engine, and the only file of captioning that imports transformers.
 
-Comes in: requests. Goes out: completions, batched, on a CPU in float32 or on a GPU in
-bfloat16. On a CPU several batches run side by side with one thread each: threads inside one operation
-wait for each other at every step, and as soon as another process takes a core that made a step 30
-times slower here (2 cores); single-threaded arithmetic also rounds alike whatever the number of cores.
+Comes in: requests. Goes out: completions, batched, on a CPU in float32 or on a GPU in bfloat16. On a CPU
+several batches run side by side with one thread each. Threads inside one operation wait for each other at
+every step: on 2 cores, steps were 30 times slower when another process took one. Single-threaded arithmetic
+also rounds the same for any number of cores.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from triptych.executors.processes import core_count
 from triptych.prompts import message_parts
 
 MAX_CPU_BATCHES = 8
-"""Batches side by side on a CPU. Each holds a cache of its own; with more, Python's lock is what bounds."""
+"""Each has its own key-value cache; with more, Python's GIL is the limit."""
 
 
 class TransformersEngine:
     """An image-text-to-text checkpoint in Hugging Face format. Thread-safe."""
 
     def __init__(self, model: str, config: TransformersConfig) -> None:
-        """``model`` is a folder or a hub id. Raises SetupError, in seconds, where it can't be loaded."""
+        """``model`` is a folder or a hub id. Raises SetupError where it can't be loaded."""
         self._name = model
         self._batch_size = config.batch_size
         self._device = _choose_device(config.device)
@@ -71,10 +71,8 @@ class TransformersEngine:
         return f"transformers, {self._name} on {self._device} in {self.identity['precision']}"
 
     def caption(self, requests: Sequence[CaptionRequest]) -> list[Completion]:
-        """One batch. Texts depend on the batch only by the rounding of its padding.
-
-        Each request's tokens are chosen by its own sampling, whatever the others' are.
-        """
+        """Caption one batch, each request with its own sampling. Texts depend on the rest of the batch only
+        by the rounding of its padding."""
         with self._meter.slot():
             return self._generate(requests) if requests else []
 
@@ -83,7 +81,7 @@ class TransformersEngine:
         prompt_tokens = inputs["attention_mask"].sum(dim=1).tolist()
         samplings = [request.sampling for request in requests]
         greedy = all(sampling == GREEDY for sampling in samplings)
-        most = max(request.top_logprobs for request in requests)
+        top_logprobs = max(request.top_logprobs for request in requests)
         try:
             with torch.inference_mode():
                 generated = self._model.generate(
@@ -92,7 +90,7 @@ class TransformersEngine:
                     logits_processor=[] if greedy else [TokenChoice(samplings, inputs["input_ids"].shape[1])],
                     max_new_tokens=max(request.max_tokens for request in requests),
                     return_dict_in_generate=True,
-                    output_logits=most > 0,
+                    output_logits=top_logprobs > 0,
                 )
         except RuntimeError as error:
             if isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error):
@@ -107,18 +105,18 @@ class TransformersEngine:
             self._completion(request, row, prompt)
             for request, row, prompt in zip(requests, rows, prompt_tokens, strict=True)
         ]
-        if not most:
+        if not top_logprobs:
             return completions
-        chances, tokens = generated.logits[0].float().softmax(dim=-1).topk(most, dim=-1)
+        chances, tokens = generated.logits[0].float().softmax(dim=-1).topk(top_logprobs, dim=-1)
         decode = self._processor.tokenizer.decode
         return [
-            msgspec.structs.replace(each, first_tokens=dict(zip(map(decode, ids), of_each, strict=True)))
-            for each, ids, of_each in zip(completions, tokens.tolist(), chances.tolist(), strict=True)
+            msgspec.structs.replace(each, first_tokens=dict(zip(map(decode, ids), row, strict=True)))
+            for each, ids, row in zip(completions, tokens.tolist(), chances.tolist(), strict=True)
         ]
 
     def model_inputs(self, requests: Sequence[CaptionRequest]) -> Any:
-        """What the model gets, by name: ``input_ids`` int64[n, length], padded on the left,
-        ``attention_mask`` alike, and ``pixel_values`` float32[n_tiles, 3, side_px, side_px], normalised."""
+        """The model's inputs: ``input_ids`` and ``attention_mask`` int64[n, length], padded on the left, and
+        ``pixel_values`` float32[n_tiles, 3, side_px, side_px], normalised."""
         return self._processor.apply_chat_template(
             [_conversation(request) for request in requests],
             add_generation_prompt=True,
@@ -144,9 +142,9 @@ class TransformersEngine:
 
 
 def _conversation(request: CaptionRequest) -> list[dict[str, Any]]:
-    pictures = iter(request.images)
+    images = iter(request.images)
     content = [
-        {"type": "image", "image": unpack(next(pictures))} if part is None else {"type": "text", "text": part}
+        {"type": "image", "image": unpack(next(images))} if part is None else {"type": "text", "text": part}
         for part in message_parts(request.prompt, len(request.images))
     ]
     return [{"role": "user", "content": content}]
@@ -178,15 +176,15 @@ def _load(model: str, device: torch.device, dtype: torch.dtype) -> tuple[Any, An
         missing = sorted(report["missing_keys"])
         raise SetupError(
             f"model {model} lacks {len(missing)} of its weights, such as {missing[0]};"
-            " it is damaged or of another architecture: get it again"
+            " it is damaged or has another architecture: download it again"
         )
     if not getattr(processor, "chat_template", None):
         raise SetupError(f"model {model} has no chat template; captioning needs a chat checkpoint")
     tokenizer = processor.tokenizer
-    tokenizer.padding_side = "left"  # else a caption would go on after padding
+    tokenizer.padding_side = "left"  # otherwise captions would follow the padding
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
-    # A checkpoint's sampling settings don't apply to greedy search, and transformers warns about them.
+    # transformers warns about a checkpoint's sampling settings, which don't apply to a greedy search.
     loaded.generation_config.update(do_sample=False, temperature=None, top_p=None, top_k=None)
     return processor, loaded.to(device).eval()
 
@@ -195,7 +193,7 @@ def _why_not_loaded(model: str, error: Exception) -> str:
     if "trust_remote_code" in str(error):
         return (
             f"model {model} needs its own code, which Triptych doesn't run;"
-            " take its Hugging Face format (a name that ends in -hf), or serve it and use --server"
+            " use its Hugging Face format (a name that ends in -hf), or serve it and use --server"
         )
     first_line = next((line for line in str(error).splitlines() if line.strip()), "").strip()
     return (
@@ -205,15 +203,15 @@ def _why_not_loaded(model: str, error: Exception) -> str:
 
 
 def _end_token_ids(model: Any, tokenizer: Any) -> frozenset[int]:
-    ends = model.generation_config.eos_token_id
-    if ends is None:
-        ends = tokenizer.eos_token_id
-    return frozenset(ends if isinstance(ends, list) else [ends])
+    ids = model.generation_config.eos_token_id
+    if ids is None:
+        ids = tokenizer.eos_token_id
+    return frozenset(ids if isinstance(ids, list) else [ids])
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Load without bars and notes: what goes wrong is raised."""
+    """Silence progress bars and warnings while a model is loaded: errors are raised anyway."""
     log = transformers.utils.logging
     verbosity, bars = log.get_verbosity(), log.is_progress_bar_enabled()
     log.set_verbosity_error()

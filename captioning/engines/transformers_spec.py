@@ -1,6 +1,6 @@
-"""The in-process engine, as it is checked and examined. Doesn't import transformers.
+"""The EngineSpec ``transformers``: how the in-process engine is checked and opened.
 
-Comes in: a TransformersConfig. Goes out: the EngineSpec. Not its job: running a model (see transformers).
+Doesn't import transformers. Not its job: running a model (see transformers.py).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from triptych.captioning.engine import Engine
-from triptych.captioning.engines import EngineSpec, Examined, Finding, RequestLimits, Suitability
+from triptych.captioning.engines import DoctorContext, EngineSpec, Finding, RequestLimits, Suitability
 from triptych.captioning.engines.config import TransformersConfig
 from triptych.captioning.models.location import locate
 from triptych.extras import require
@@ -35,12 +35,12 @@ def _check(model: str, _config: TransformersConfig) -> None:
     locate(model)
 
 
-def _findings(examined: Examined, _config: TransformersConfig) -> Iterator[Finding]:
-    facts = examined.facts
+def _findings(context: DoctorContext, _config: TransformersConfig) -> Iterator[Finding]:
+    facts = context.facts
     if facts is not None and facts.needs_own_code:
         yield Finding(
-            "architecture", "failed", f"{facts.architecture} runs code of its own, which Triptych doesn't",
-            "take its Hugging Face format (a name that ends in -hf), or --engine lmdeploy",
+            "architecture", "failed", f"{facts.architecture} needs its own code, which Triptych doesn't run",
+            "use its Hugging Face format (a name that ends in -hf), or --engine lmdeploy",
         )  # fmt: skip
 
 

@@ -1,8 +1,8 @@
-"""From settings to the command lines of `lmdeploy serve api_server`, one for each group of GPUs.
+"""Builds the command line of `lmdeploy serve api_server` for each group of GPUs.
 
-Comes in: a model, a LmdeployConfig, GPUs. Goes out: groups, arguments and environment as lmdeploy 0.18
-wants them. lmdeploy is never imported here: importing it makes Pillow accept damaged images. Not its job:
-running them (see server_process).
+Comes in: a model, a LmdeployConfig, GPUs. Goes out: groups, arguments and environments for lmdeploy 0.18.
+lmdeploy isn't imported: that makes Pillow accept damaged images. Not its job: running the commands (see
+server_process).
 """
 
 from __future__ import annotations
@@ -19,37 +19,35 @@ from triptych.errors import SetupError
 from triptych.executors import PLACED_GPUS
 
 SERVE = ("-m", "lmdeploy", "serve", "api_server")
-"""What this Python is started with."""
+"""Arguments of Python that start a server."""
 
-PLACED = ("-m", "triptych.executors.ray.placed")
-"""And before it, where its GPUs may be those of several nodes."""
+PLACED = ("-m", "triptych.executors.ray.placement_group")
+"""Starts it where its GPUs may be those of several nodes."""
 
 
 def groups_here(tp: int) -> list[tuple[Gpu, ...]]:
-    """The GPUs of each server of this process; one group without any where Ray gives a server its GPUs.
-
-    Raises SetupError where there are too few.
-    """
+    """The GPUs of each server of this process; one empty group where Ray assigns the GPUs. Raises SetupError
+    where there are too few."""
     return [()] if PLACED_GPUS in os.environ else gpu_groups(visible_gpus(), tp)
 
 
 def gpu_groups(gpus: Sequence[Gpu], tp: int) -> list[tuple[Gpu, ...]]:
-    """As many groups of ``tp`` GPUs as there are. Raises SetupError where there is none."""
+    """As many groups of ``tp`` GPUs as possible. Raises SetupError where that is none."""
     if not gpus:
         raise SetupError(
             "lmdeploy needs a GPU and this machine shows none (nvidia-smi, CUDA_VISIBLE_DEVICES);"
-            " name endpoints on GPU machines with --server, or take --engine transformers"
+            " name endpoints on GPU machines with --server, or use --engine transformers"
         )
     if len(gpus) < tp:
         raise SetupError(
             f"--tp {tp} needs {tp} GPUs and this machine shows {len(gpus)} ({gpus[0].name});"
-            " take a smaller --tp or a machine with more"
+            " use a smaller --tp or a machine with more"
         )
     return [tuple(gpus[start : start + tp]) for start in range(0, len(gpus) - tp + 1, tp)]
 
 
 def served_name(model: str) -> str:
-    """What a model is called over HTTP: the hub id, or the folder's name wherever the folder is."""
+    """The model's name over HTTP: the hub id, or the name of its folder."""
     folder = Path(model).expanduser()
     return folder.resolve().name if folder.is_dir() else model
 
@@ -67,7 +65,7 @@ def serve_command(model: str, config: LmdeployConfig, port: int) -> list[str]:
         "--tp": config.tp,
         "--cache-max-entry-count": config.cache_share,
         "--log-level": config.log_level,
-        # Else the model's own sampling defaults would fill in what a request leaves out.
+        # Otherwise the model's own sampling defaults would fill in what a request leaves out.
         "--generation-config": "lmdeploy",
         "--session-len": config.session_len,
         "--max-batch-size": config.max_batch,
@@ -81,15 +79,15 @@ def serve_command(model: str, config: LmdeployConfig, port: int) -> list[str]:
 
 
 def serve_environment(group: Sequence[Gpu]) -> Mapping[str, str]:
-    """The environment of one server: its GPUs, quiet access logs, no threads that fight for cores.
+    """The environment of one server: its GPUs, quiet access logs, no threads that compete for cores.
 
-    Without a group, all of this machine's: lmdeploy wants to see one where it starts, and Ray hands out those
-    that it takes.
+    With an empty group it sees all GPUs of this machine: lmdeploy wants one at its start, and Ray assigns
+    those that it uses.
     """
     environment = os.environ | {
         "OMP_NUM_THREADS": "1",
         "PYTHONUNBUFFERED": "1",
-        "UVICORN_LOG_LEVEL": "warning",  # else a line for each of millions of requests
+        "UVICORN_LOG_LEVEL": "warning",  # otherwise a line for each of millions of requests
     }
     environment.pop("CUDA_VISIBLE_DEVICES", None)
     if group:

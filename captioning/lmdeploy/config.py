@@ -1,7 +1,7 @@
-"""What can be set about lmdeploy servers that Triptych starts itself.
+"""Settings of the lmdeploy servers that Triptych starts.
 
-Comes in: the table ``captioning.lmdeploy`` of a config file. Goes out: one checked, frozen LmdeployConfig.
-Not its job: lmdeploy's own words for these settings (see command).
+Comes in: the table ``captioning.lmdeploy`` of a config file. Goes out: a checked, frozen LmdeployConfig. Not
+its job: lmdeploy's own names for these settings (see command).
 """
 
 from __future__ import annotations
@@ -17,32 +17,33 @@ LogLevel = Literal["CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG"]
 
 
 class LmdeployConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Servers of this machine. Raises UsageError where a value can't be."""
+    """Servers of this machine. Raises UsageError for an invalid value."""
 
     backend: Backend = "turbomind"
-    """lmdeploy's engine. With turbomind, lmdeploy takes pytorch for a model that turbomind can't run."""
+    """lmdeploy's engine. lmdeploy falls back to pytorch for a model that turbomind can't run."""
     tp: int = 1
-    """GPUs that share one model (tensor parallel): a server for each so many of this machine's GPUs."""
+    """GPUs that share one model (tensor parallelism). Each group of so many GPUs gets a server."""
     session_len: int | None = None
-    """Tokens of prompt, images and caption together, at most; None: the model's own."""
+    """Maximum tokens of prompt, images and caption together; None: the model's own limit."""
     cache_share: float = 0.8
-    """Share of the memory that weights leave free which the key and value cache takes. lmdeploy's default."""
+    """Share of the memory left free by the weights that the key-value cache takes. lmdeploy's default."""
     max_batch: int | None = None
     """Captions that one server works on at a time; None: lmdeploy's choice, 128 to 1024 by the GPU."""
     port: int | None = None
-    """The first server's port, the next one's is one higher; None: free ones."""
+    """The first server's port, counted up for the next ones; None: free ones."""
     log_level: LogLevel = "WARNING"
-    """Of the servers' logs, which lie in the run folder."""
+    """Of the servers' logs, which are in the run folder."""
     trust_remote_code: bool = False
-    """Let the model's folder bring code of its own, which the original InternVL releases need."""
+    """Run code from the model's folder, which the original InternVL releases need."""
     extra_args: tuple[str, ...] = ()
     """Further arguments of `lmdeploy serve api_server`, such as ["--quant-policy", "8"]."""
     startup_timeout_s: float = 1800.0
-    """How long a server may take to answer for the first time: 150 GB of weights from a network disk."""
+    """How long a server may take to start: 150 GB of weights from a network disk."""
     hang_timeout_s: float = 180.0
-    """Requests in flight and not a byte for so long: it hangs. lmdeploy says so after 90 s, if it can."""
+    """A server with requests in flight that sends no byte for so long is restarted. lmdeploy itself reports a
+    hang after 90 s, if it can."""
     max_deaths: int = 5
-    """A server that dies so often without a caption between ends the run."""
+    """A server that dies this often without a caption in between ends the run."""
 
     def __post_init__(self) -> None:
         for name in ("tp", "max_deaths"):

@@ -1,8 +1,8 @@
-"""The engine that serves the model itself: lmdeploy servers on this machine's GPUs, started and watched.
+"""The engine that starts lmdeploy servers on this machine's GPUs, and captions through them.
 
 Comes in: requests. Goes out: completions, from one `lmdeploy serve api_server` for each group of GPUs. A
-server that dies or hangs is started again, and what it had is asked again; the requests themselves are the
-server engine's. Nothing outlives this process. Not its job: what a server is asked, and in which order.
+server that dies or hangs is restarted, and its requests are sent again. No server outlives this process. Not
+its job: sending requests (see engines.openai_server).
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from triptych.captioning.engines.config import ServerConfig
 from triptych.captioning.engines.openai_server import ServerEngine
 from triptych.captioning.lmdeploy.command import groups_here, serve_command, serve_environment, served_name
 from triptych.captioning.lmdeploy.config import LmdeployConfig
-from triptych.captioning.lmdeploy.ports import held_ports
+from triptych.captioning.lmdeploy.ports import reserved_ports
 from triptych.captioning.lmdeploy.server_log import ServerLog
 from triptych.captioning.lmdeploy.server_process import ServerProcess
 from triptych.captioning.lmdeploy.supervisor import Supervisor, why_not_serving
 from triptych.errors import SetupError
 
 RESTART_MARGIN_S = 120.0
-"""So much longer than a server's start may take do requests wait for one that is started again: it has to end
-first, and there is a pause."""
+"""Requests wait this much longer than a start may take: the old server has to end first, and there is a
+pause."""
 
 
 class LmdeployEngine(ServerEngine):
@@ -43,16 +43,16 @@ class LmdeployEngine(ServerEngine):
         logs: Path,
         say: Callable[[str], None],
     ) -> None:
-        """Start the servers and wait until all serve: minutes for a large model.
+        """Start the servers and wait until all are ready: minutes for a large model.
 
-        ``logs`` is the folder of their logs, ``say`` takes lines for a person. Raises SetupError where
-        there is no GPU, or a server doesn't come up.
+        ``logs`` is the folder of their logs, ``say`` takes messages to the user. Raises SetupError where
+        there is no GPU, or a server doesn't start.
         """
         self._backend = config.backend
         self._given_up: str | None = None
         groups = groups_here(config.tp)
-        with contextlib.ExitStack() as held:
-            ports = held.enter_context(held_ports(len(groups), config.port))
+        with contextlib.ExitStack() as resources:
+            ports = resources.enter_context(reserved_ports(len(groups), config.port))
             children = [
                 ServerProcess(
                     number,
@@ -64,7 +64,7 @@ class LmdeployEngine(ServerEngine):
                 for number, (group, port) in enumerate(zip(groups, ports, strict=True))
             ]
             for end in (*(child.stop for child in children), *(child.ask_to_end for child in children)):
-                held.callback(end)
+                resources.callback(end)
             servers = "one lmdeploy server" if len(children) == 1 else f"{len(children)} lmdeploy servers"
             say(f"captions: starting {servers} (logs: {logs})")
             _start(children, config.startup_timeout_s)
@@ -72,10 +72,10 @@ class LmdeployEngine(ServerEngine):
             patience_s = max(limits.patience_s, config.startup_timeout_s + RESTART_MARGIN_S)
             limits = msgspec.structs.replace(limits, patience_s=patience_s)
             super().__init__(ServerConfig(urls=urls), served_name(model), limits, say)
-            held.callback(super().close)
+            resources.callback(super().close)
             for child, endpoint in zip(children, self.endpoints, strict=True):
-                held.callback(Supervisor(child, endpoint, config, say, self._give_up).end)
-            self._held = held.pop_all()
+                resources.callback(Supervisor(child, endpoint, config, say, self._give_up).end)
+            self._resources = resources.pop_all()
 
     @property
     def identity(self) -> Mapping[str, str]:
@@ -85,14 +85,13 @@ class LmdeployEngine(ServerEngine):
         return f"lmdeploy ({self._backend}) started here, {super().describe()}"
 
     def caption(self, requests: Sequence[CaptionRequest]) -> list[Completion]:
-        """As the server engine does. Raises SetupError where a server was given up."""
         return self._unless_given_up(super().caption, requests)
 
     def caption_at(self, endpoint: Endpoint, requests: Sequence[CaptionRequest]) -> list[Completion]:
-        """Likewise."""
         return self._unless_given_up(super().caption_at, endpoint, requests)
 
     def _unless_given_up(self, ask: Callable[..., list[Completion]], *arguments: object) -> list[Completion]:
+        """Raises SetupError where a server was given up, even while ``ask`` runs."""
         if self._given_up is None:
             try:
                 return ask(*arguments)
@@ -102,12 +101,12 @@ class LmdeployEngine(ServerEngine):
         raise SetupError(self._given_up)
 
     def close(self) -> None:
-        self._held.close()
+        self._resources.close()
 
     def _give_up(self, why: str) -> None:
-        """End the requests that wait for a server that won't come back."""
+        """Cancel all requests, since some wait for a server that won't come back."""
         self._given_up = self._given_up or why
-        self.drop()
+        self.cancel_all()
 
 
 def _start(children: Sequence[ServerProcess], timeout_s: float) -> None:
@@ -117,6 +116,6 @@ def _start(children: Sequence[ServerProcess], timeout_s: float) -> None:
     if found is not None:
         child, fault = found
         raise SetupError(
-            f"lmdeploy server {child.number} {fault} at its start; its last words:"
-            f" {child.log.last_words()} (log: {child.log.path}); mend that and run the same command"
+            f"lmdeploy server {child.number} {fault} at its start; its log ends with:"
+            f" {child.log.tail()} (log: {child.log.path}); fix that and run the same command again"
         )

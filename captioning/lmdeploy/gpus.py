@@ -1,7 +1,7 @@
-"""The GPUs of this machine, as NVIDIA's driver lists them, without importing anything heavy.
+"""Lists the GPUs of this machine with nvidia-smi, without heavy imports.
 
-Comes in: nothing but the machine, and CUDA_VISIBLE_DEVICES where it is set. Goes out: the GPUs that a
-process started here would see, in its order. Not its job: whether a model fits (see spec).
+Comes in: CUDA_VISIBLE_DEVICES, if it is set. Goes out: the GPUs that a process started here would see, in its
+order. Not its job: whether a model fits (see spec).
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import msgspec
 from triptych.errors import SetupError
 
 QUERY_TIMEOUT_S = 20.0
-"""A driver that wakes up a sleeping GPU takes some seconds."""
+"""Waking up a sleeping GPU takes the driver some seconds."""
 
 
 class Gpu(msgspec.Struct, frozen=True):
-    """One GPU. ``device`` is its name in CUDA_VISIBLE_DEVICES."""
+    """One GPU. ``device`` is its entry in CUDA_VISIBLE_DEVICES."""
 
     device: str
     name: str
@@ -26,10 +26,10 @@ class Gpu(msgspec.Struct, frozen=True):
 
 
 def visible_gpus() -> list[Gpu]:
-    """The GPUs that may be used; none without a driver. Raises SetupError where the driver doesn't answer.
+    """The GPUs that may be used; none without a driver. Raises SetupError where nvidia-smi fails.
 
-    Numbers in CUDA_VISIBLE_DEVICES count as the driver's tool counts, in the order of the PCI bus: whoever
-    starts a process on one of these GPUs sets CUDA_DEVICE_ORDER=PCI_BUS_ID.
+    Numbers in CUDA_VISIBLE_DEVICES are read as nvidia-smi's, in the order of the PCI bus: set
+    CUDA_DEVICE_ORDER=PCI_BUS_ID for a process on one of these GPUs.
     """
     import shutil
     import subprocess
@@ -42,14 +42,13 @@ def visible_gpus() -> list[Gpu]:
         answer = subprocess.run(query, capture_output=True, text=True, timeout=QUERY_TIMEOUT_S, check=True)
     except (subprocess.SubprocessError, OSError) as error:
         raise SetupError(
-            f"nvidia-smi does not list the GPUs ({error});"
-            " look at the driver, or name endpoints with --server"
+            f"nvidia-smi does not list the GPUs ({error}); check the driver, or name endpoints with --server"
         ) from None
     return _chosen(answer.stdout, os.environ.get("CUDA_VISIBLE_DEVICES"))
 
 
 def _chosen(listed: str, wanted: str | None) -> list[Gpu]:
-    """Of the lines that the tool printed, those GPUs that ``wanted`` names, in that order; None: all."""
+    """The GPUs in nvidia-smi's output that ``wanted`` names, in that order; None: all."""
     by_name: dict[str, Gpu] = {}
     for line in listed.strip().splitlines():
         index, uuid, name, *memory = (field.strip() for field in line.split(","))
@@ -62,7 +61,7 @@ def _chosen(listed: str, wanted: str | None) -> list[Gpu]:
         found = [
             gpu for name, gpu in by_name.items() if name == word or (name.startswith(word) and "-" in word)
         ]
-        if not found:  # as CUDA does: what comes after an unknown name counts no more
+        if not found:  # like CUDA, ignore what follows an unknown name
             break
         chosen.append(msgspec.structs.replace(found[0], device=word))
     return chosen

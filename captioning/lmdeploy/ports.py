@@ -1,9 +1,9 @@
-"""TCP ports for servers on this machine, each held for one server.
+"""Reserves TCP ports for servers on this machine.
 
-Comes in: how many are wanted, and from which number on. Goes out: ports that nobody else gets until they are
-given back. A server binds its port minutes after it was chosen, when its weights are loaded, so each is held
-by a socket that is bound and doesn't listen. Bound alone, nobody else gets the port, this machine's outgoing
-connections included; shared from then on, the server may listen there. Linux only.
+Comes in: how many, and the first number if it matters. Goes out: ports that no other program gets until they
+are released. A server binds its port minutes later, when its weights are loaded, so a socket that is bound
+and doesn't listen holds it until then. Binding without SO_REUSEADDR keeps everyone else away, outgoing
+connections included; setting it afterwards lets the server listen there as well. Linux only.
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ LOOPBACK = "127.0.0.1"
 
 
 @contextlib.contextmanager
-def held_ports(count: int, first: int | None = None) -> Iterator[list[int]]:
+def reserved_ports(count: int, first: int | None = None) -> Iterator[list[int]]:
     """Free ports, or exactly those from ``first`` on, until the end of the ``with`` statement. Raises
-    SetupError where one can't be had."""
-    with contextlib.ExitStack() as held:
-        sockets = [
-            held.enter_context(_hold(0 if first is None else first + number, count))
+    SetupError where one is in use."""
+    with contextlib.ExitStack() as sockets:
+        bound = [
+            sockets.enter_context(_bound_socket(0 if first is None else first + number, count))
             for number in range(count)
         ]
-        yield [each.getsockname()[1] for each in sockets]
+        yield [each.getsockname()[1] for each in bound]
 
 
-def _hold(number: int, count: int) -> socket.socket:
-    """0: one of the kernel's choice."""
-    held = socket.socket()
+def _bound_socket(number: int, count: int) -> socket.socket:
+    """A socket on port ``number``; 0: the kernel chooses one."""
+    bound = socket.socket()
     try:
-        held.bind((LOOPBACK, number))
+        bound.bind((LOOPBACK, number))
     except (OSError, OverflowError) as error:
-        held.close()
+        bound.close()
         raise SetupError(
-            f"port {number} is in use on this machine ({error}); set captioning.lmdeploy.port to one that"
-            f" has {count} free from it on, or leave it out",
+            f"port {number} is in use on this machine ({error}); set captioning.lmdeploy.port to the first of"
+            f" {count} free ports, or leave it out",
             key="captioning.lmdeploy.port",
         ) from None
-    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does
-    return held
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does
+    return bound

@@ -1,12 +1,11 @@
-"""A command that doesn't outlive who started it, and takes its own children with it.
+"""Runs a command that ends with its parent process, and all of whose child processes end with it.
 
     python -I process_reaper.py PARENT_PID GRACE_S COMMAND...
 
-Comes in: a command, and signals. SIGTERM: it is asked to end, and killed after GRACE_S; SIGQUIT: it is
-killed. So it is when the process PARENT_PID is gone, by whatever cause. Goes out: nothing of COMMAND's
-processes is left, and its exit code, or 128 and the number of the signal that ended it. A program of its own,
-with the standard library alone, because whoever is killed can't clean up after himself. Linux only. Not
-its job: what the command does.
+Comes in: a command, and signals. SIGTERM terminates the command, and kills it after GRACE_S; SIGQUIT kills it
+at once, and so does the end of the process PARENT_PID. Goes out: the command's exit code, or 128 plus the
+number of the signal that ended it; none of its processes is left. It is a program of its own, since a process
+that is killed can't clean up, and uses the standard library alone. Linux only.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 LOOK_EVERY_S = 0.25
-"""How soon a parent's death is noticed. Asking costs microseconds."""
+"""How soon a parent's death is noticed. Looking costs microseconds."""
 
 _SIGNALS = {signal.SIGCHLD, signal.SIGTERM, signal.SIGQUIT}
 _PR_SET_PDEATHSIG = 1
@@ -32,7 +31,7 @@ _PR_SET_CHILD_SUBREAPER = 36
 def main(parent_pid: int, grace_s: float, command: list[str]) -> int:
     """Run ``command`` to its end."""
     libc = ctypes.CDLL(None, use_errno=True)
-    # What the command leaves behind becomes this process's child instead of init's, so it can be found.
+    # Orphaned processes of the command become this process's children instead of init's.
     libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
 
@@ -62,7 +61,7 @@ def _watch(child: subprocess.Popen[bytes], parent_pid: int, grace_s: float) -> i
 
 
 def _kill_all(child: subprocess.Popen[bytes]) -> None:
-    """Kill the command's process group, and then every process that this one inherits, until none is left."""
+    """Kill the command's process group, and then orphans as they arrive here, until none is left."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(child.pid, signal.SIGKILL)
     child.wait()

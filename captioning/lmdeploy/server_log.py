@@ -1,8 +1,7 @@
-"""The log of one server that Triptych starts: a file of bounded size, and those of the starts before.
+"""A server's log file, rotated at each start and when it grows too large.
 
-Comes in: a path, ``RUN/logs/lmdeploy-0.log``. Goes out: a file to write to; the last words of it. The logs
-of the last starts are kept beside it: ``lmdeploy-0.1.log`` is the one before. Not its job: reading sense
-into them.
+Comes in: a path, ``RUN/logs/lmdeploy-0.log``. Goes out: a file to write to; its last lines. Earlier logs are
+kept beside it: ``lmdeploy-0.1.log`` is the last one before. Not its job: interpreting them.
 """
 
 from __future__ import annotations
@@ -12,11 +11,11 @@ import shutil
 from pathlib import Path
 from typing import BinaryIO
 
-KEPT_STARTS = 3
-"""Logs of earlier starts that stay."""
+KEPT_LOGS = 3
+"""Earlier logs that stay."""
 
 MAX_BYTES = 32 * 1024 * 1024
-"""A log that has grown beyond becomes that of an earlier start, and begins anew: a server runs for days."""
+"""A larger log is rotated: a server runs for days."""
 
 _TAIL_BYTES = 16 * 1024
 _SHOWN = 600
@@ -29,22 +28,22 @@ class ServerLog:
         self.path = path
 
     def begin(self) -> BinaryIO:
-        """An empty file to append to; the log that was there moves on, the oldest goes."""
+        """Rotate the logs, and open an empty one for appending."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._move_on()
+        self._rotate_earlier()
         if self.path.exists():
             self.path.replace(self._earlier(1))
         return self.path.open("ab")
 
     def limit_size(self) -> None:
-        """Set what there is aside where it has grown too large. Whoever appends goes on undisturbed."""
+        """Rotate the log if it is too large. The server keeps appending to the same file."""
         if self.path.exists() and self.path.stat().st_size > MAX_BYTES:
-            self._move_on()
+            self._rotate_earlier()
             shutil.copyfile(self.path, self._earlier(1))
             os.truncate(self.path, 0)
 
-    def last_words(self) -> str:
-        """Its last lines as one, at most a few hundred characters; empty where nothing was said."""
+    def tail(self) -> str:
+        """The last lines in one, at most a few hundred characters; empty for an empty log."""
         if not self.path.exists():
             return ""
         with self.path.open("rb") as file:
@@ -53,8 +52,8 @@ class ServerLog:
         words = " | ".join(" ".join(line.split()) for line in lines[-8:] if line.strip())
         return words if len(words) <= _SHOWN else "..." + words[-_SHOWN:]
 
-    def _move_on(self) -> None:
-        for number in range(KEPT_STARTS - 1, 0, -1):
+    def _rotate_earlier(self) -> None:
+        for number in range(KEPT_LOGS - 1, 0, -1):
             if self._earlier(number).exists():
                 self._earlier(number).replace(self._earlier(number + 1))
 

@@ -1,8 +1,8 @@
-"""One `lmdeploy serve api_server` process of this run: started, asked how it is, ended, started again.
+"""One `lmdeploy serve api_server` process: start, health check, stop.
 
-Comes in: a command line, an environment, a port, a log. Goes out: a server behind ``url``. It runs
-under a reaper (see process_reaper), so it ends with this process, however that ends. Not its job: when to do
-what (see supervisor).
+Comes in: a command line, an environment, a port, a log. Goes out: a server at ``url``. It runs under a reaper
+(see process_reaper), so it ends with this process, however that ends. Not its job: when to start and stop it
+(see supervisor).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ HEALTH_TIMEOUT_S = 10.0
 
 
 class ServerProcess:
-    """A server process. Methods are called by one thread at a time."""
+    """A server process. Not thread-safe."""
 
     def __init__(
         self, number: int, command: Sequence[str], environment: Mapping[str, str], port: int, log: ServerLog
@@ -40,7 +40,7 @@ class ServerProcess:
         self._reaper: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Begin a process with a log of its own."""
+        """Start a process, with a new log."""
         arguments = [str(os.getpid()), str(GRACE_S), *self._command]
         with self.log.begin() as log:
             self._reaper = subprocess.Popen(
@@ -49,16 +49,16 @@ class ServerProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C is for this process, which lets captions in flight finish
+                start_new_session=True,  # so that Ctrl-C reaches this process only, which finishes captions
             )
 
     @property
     def exit_code(self) -> int | None:
-        """None while it runs."""
+        """None while the process runs."""
         return self._reaper.poll() if self._reaper is not None else None
 
     def is_healthy(self) -> bool:
-        """Whether it says that it is, within seconds. No proxy that the environment names is asked."""
+        """Whether ``/health`` answers 200 within seconds. Ignores proxies of the environment."""
         connection = http.client.HTTPConnection(LOOPBACK, self._port, timeout=HEALTH_TIMEOUT_S)
         try:
             connection.request("GET", "/health")
@@ -77,18 +77,20 @@ class ServerProcess:
         self._end(signal.SIGTERM, 2 * GRACE_S)
 
     def ask_to_end(self) -> None:
-        """What ``stop`` begins with: to stop many at the same time."""
+        """Send SIGTERM without waiting, to stop several servers at the same time."""
+        self._signal(signal.SIGTERM)
+
+    def _signal(self, number: signal.Signals) -> None:
         if self._reaper is not None and self._reaper.poll() is None:
-            self._reaper.send_signal(signal.SIGTERM)
+            self._reaper.send_signal(number)
 
     def _end(self, how: signal.Signals, patience_s: float) -> None:
+        self._signal(how)
         if self._reaper is None:
             return
-        if self._reaper.poll() is None:
-            self._reaper.send_signal(how)
         try:
             self._reaper.wait(patience_s)
-        except subprocess.TimeoutExpired:  # the reaper itself was stopped: the server ends with it
+        except subprocess.TimeoutExpired:  # the reaper itself is stopped: the server ends with it
             with contextlib.suppress(ProcessLookupError):
                 self._reaper.kill()
             self._reaper.wait()

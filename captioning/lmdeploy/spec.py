@@ -1,7 +1,7 @@
-"""lmdeploy servers of this machine, as they are chosen, checked and examined before one is started.
+"""The EngineSpec ``lmdeploy``: how servers of this machine are chosen, checked and started.
 
-Comes in: a model, a LmdeployConfig. Goes out: the EngineSpec. lmdeploy is never imported: its version is
-looked up, GPUs are asked of the driver's own tool. Not its job: starting servers (see engine).
+lmdeploy isn't imported: its version comes from its metadata, GPUs from nvidia-smi. Not its job: starting
+servers (see engine).
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from triptych.captioning.engine import Engine
-from triptych.captioning.engines import EngineSpec, Examined, Finding, RequestLimits, Suitability
+from triptych.captioning.engines import DoctorContext, EngineSpec, Finding, RequestLimits, Suitability
 from triptych.captioning.lmdeploy.command import gpu_groups, groups_here
 from triptych.captioning.lmdeploy.config import LmdeployConfig
 from triptych.captioning.lmdeploy.gpus import Gpu, visible_gpus
 from triptych.captioning.models.facts import ModelFacts
 from triptych.captioning.models.location import locate
 from triptych.errors import SetupError
-from triptych.extras import install
+from triptych.extras import install_command
 
 VERSIONS = ("0.18",)
-"""Whose command line and server Triptych is tested with."""
+"""Those that Triptych is tested with."""
 
 MARGIN_BYTES_PER_GPU = 3 * 1024**3
-"""For the driver's context, the vision tower's activations and fragments. A rule of thumb, not measured."""
+"""For the CUDA context, the vision tower's activations and fragmentation. A rule of thumb, not measured."""
 
 GIB = 1024**3
 
@@ -55,7 +55,8 @@ def _open(
 def _check(model: str, config: LmdeployConfig) -> None:
     if (fault := installation_fault()) is not None:
         raise SetupError(
-            f"{fault}; {install('lmdeploy')}, name endpoints with --server, or take --engine transformers"
+            f"{fault}; {install_command('lmdeploy')}, name endpoints with --server, or use --engine"
+            " transformers"
         )
     groups_here(config.tp)
     locate(model)
@@ -73,15 +74,17 @@ def _suitability(_config: LmdeployConfig) -> Suitability:
     return Suitability(True, found) if fault is None else Suitability(False, f"{found}, but {fault}")
 
 
-def _findings(examined: Examined, config: LmdeployConfig) -> Iterator[Finding]:
-    facts = examined.facts
+def _findings(context: DoctorContext, config: LmdeployConfig) -> Iterator[Finding]:
+    facts = context.facts
     if facts is not None and facts.needs_own_code and not config.trust_remote_code:
         yield Finding(
-            "architecture", "failed", f"{facts.architecture} brings code of its own; lmdeploy won't run it",
-            "set captioning.lmdeploy.trust_remote_code=true if you trust it, or take a model ending in -hf",
+            "architecture", "failed", f"{facts.architecture} needs its own code; lmdeploy won't run it",
+            "set captioning.lmdeploy.trust_remote_code=true if you trust it, or use a model ending in -hf",
         )  # fmt: skip
     if (fault := installation_fault()) is not None:
-        yield Finding("lmdeploy version", "failed", fault, f"install the tested one: {install('lmdeploy')}")
+        yield Finding(
+            "lmdeploy version", "failed", fault, f"install the tested one: {install_command('lmdeploy')}"
+        )
     try:
         groups = gpu_groups(visible_gpus(), config.tp)
     except SetupError as error:
@@ -92,7 +95,7 @@ def _findings(examined: Examined, config: LmdeployConfig) -> Iterator[Finding]:
 
 
 def _memory(config: LmdeployConfig, facts: ModelFacts, groups: Sequence[tuple[Gpu, ...]]) -> Finding:
-    """Weights and margin against the smallest group; what is left holds keys and values."""
+    """Whether weights and margin fit into the group with the least memory; the rest is for the cache."""
     group = min(groups, key=lambda gpus: sum(gpu.free_bytes for gpu in gpus))
     free = sum(gpu.free_bytes for gpu in group)
     needed = facts.weights_bytes + MARGIN_BYTES_PER_GPU * len(group)

@@ -1,8 +1,8 @@
-"""Watches one lmdeploy server, and starts it again when it has died or hangs.
+"""Watches one lmdeploy server, and restarts it when it has died or hangs.
 
-Comes in: a child, and what the engine that asks it knows: requests in flight, when the last byte came. Goes
-out: a server that serves, most of the time, and rests while it doesn't; where it dies again and again, the
-one line that says why. A thread of its own for each server. Not its job: requests.
+Comes in: a server process, and the state of its endpoint: requests in flight, when the last byte came. Goes
+out: a server that is restarted as often as needed, whose endpoint rests meanwhile; if it keeps dying, the
+reason. Each server has a thread of its own. Not its job: requests.
 """
 
 from __future__ import annotations
@@ -19,18 +19,19 @@ from triptych.captioning.lmdeploy.server_process import ServerProcess
 LOOK_EVERY_S = 0.5
 HEALTH_EVERY_S = 5.0
 UNHEALTHY_S = 60.0
-"""Without one good answer of /health and without a byte for so long, it is dead. lmdeploy's own word for a
-stalled scheduler comes after 90 s more; a busy server is late, but not by that much."""
+"""Without a good answer of /health and without a byte for so long, the server counts as dead. lmdeploy itself
+reports a stalled scheduler 90 s later; a busy server isn't that late."""
 
 UNTIL_WOKEN_S = 7 * 24 * 3600.0
+"""The endpoint's rest, which ``wake`` ends."""
 
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 60.0
-"""Before the 1st, 2nd, ... start without a caption between: doubled each time."""
+"""The pause before a restart doubles each time, until the server captions again."""
 
 
 class Supervisor:
-    """One server. ``on_given_up`` is called with the reason when it is given up, again and again."""
+    """Watches one server. ``on_given_up`` is called repeatedly with the reason once it is given up."""
 
     def __init__(
         self,
@@ -40,7 +41,7 @@ class Supervisor:
         say: Callable[[str], None],
         on_given_up: Callable[[str], None],
     ) -> None:
-        """``child`` has been started and serves."""
+        """``child`` has been started and is ready."""
         self._child = child
         self._endpoint = endpoint
         self._config = config
@@ -53,30 +54,29 @@ class Supervisor:
         self._thread.start()
 
     def end(self) -> None:
-        """Watch no more. The child is left as it is."""
+        """Stop watching. The child is left as it is."""
         self._stopping.set()
         self._thread.join()
 
     def _run(self) -> None:
-        """A watch that fell asleep would leave requests waiting for a server that never comes back."""
         try:
             self._watch()
-        except Exception as error:
+        except Exception as error:  # otherwise requests would wait forever for a server that has died
             self._give_up(f"could not be watched any more ({type(error).__name__}: {error})")
 
     def _watch(self) -> None:
         while not self._stopping.wait(LOOK_EVERY_S):
             fault = self._fault()
             if fault is not None:
-                self._lose(fault)
-                if not self._bring_back(fault):
+                self._take_down(fault)
+                if not self._restart(fault):
                     return
 
     def _fault(self) -> str | None:
-        """What is wrong with the server at this moment."""
+        """What is wrong with the server now; None where nothing is."""
         code = self._child.exit_code
         if code is not None:
-            return ended(code)
+            return exit_reason(code)
         now = time.monotonic()
         if self._endpoint.in_flight == 0:
             self._idle_at = now
@@ -85,7 +85,7 @@ class Supervisor:
             return f"has {self._endpoint.in_flight} requests and sent no byte for {silent_s:.0f} s"
         if now - self._health_asked_at > HEALTH_EVERY_S:
             self._health_asked_at = now
-            with contextlib.suppress(OSError):  # a full disk is no fault of the server's
+            with contextlib.suppress(OSError):  # a full disk is not the server's fault
                 self._child.log.limit_size()
             if self._child.is_healthy():
                 self._healthy_at = time.monotonic()
@@ -94,21 +94,19 @@ class Supervisor:
             return f"has not been healthy for {now - sign_at:.0f} s"
         return None
 
-    def _lose(self, fault: str) -> None:
-        captioned = self._endpoint.last_sign_at > self._serves_since
-        self._deaths = 1 if captioned else self._deaths + 1
+    def _take_down(self, fault: str) -> None:
+        has_captioned = self._endpoint.last_sign_at > self._serves_since
+        self._deaths = 1 if has_captioned else self._deaths + 1
         self._endpoint.rest(UNTIL_WOKEN_S)
-        self._say(
-            f"captions: lmdeploy server {self._child.number} {fault}; starting it again ({self._where()})"
-        )
+        self._say(f"captions: lmdeploy server {self._child.number} {fault}; restarting it ({self._where()})")
         self._child.kill()
 
-    def _bring_back(self, fault: str) -> bool:
-        """Start it until it serves. Whether it does; not where it was given up or the watch is to end."""
+    def _restart(self, fault: str) -> bool:
+        """Restart it until it is ready. False where it was given up, or the watch is to end."""
         while True:
             if self._deaths >= self._config.max_deaths:
                 self._give_up(
-                    f"died {self._deaths} times without a caption between, the last time it {fault}"
+                    f"died {self._deaths} times without a caption in between, the last time it {fault}"
                 )
                 return False
             if self._stopping.wait(min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** (self._deaths - 1))):
@@ -124,14 +122,14 @@ class Supervisor:
             self._child.kill()
         self._serves_since = self._healthy_at = time.monotonic()
         self._endpoint.wake()
-        self._say(f"captions: lmdeploy server {self._child.number} is back")
+        self._say(f"captions: lmdeploy server {self._child.number} is ready again")
         return True
 
     def _give_up(self, fault: str) -> None:
-        """Say why until the supervisor is ended: a request that came at this very moment gets it too."""
+        """Report the reason until the supervisor is ended, so that requests that come just now get it too."""
         why = (
-            f"lmdeploy server {self._child.number} {fault}; its last words: {self._child.log.last_words()}"
-            f" ({self._where()}); mend that and run the same command: captions so far stay"
+            f"lmdeploy server {self._child.number} {fault}; its log ends with: {self._child.log.tail()}"
+            f" ({self._where()}); fix that and run the same command again: captions so far stay"
         )
         self._on_given_up(why)
         while not self._stopping.wait(LOOK_EVERY_S):
@@ -144,22 +142,22 @@ class Supervisor:
 def why_not_serving(
     children: Sequence[ServerProcess], timeout_s: float, stopping: threading.Event | None = None
 ) -> tuple[ServerProcess, str] | None:
-    """Wait until all of ``children`` serve. None when they do, or when ``stopping`` is set; else the first
-    one that doesn't, and what it has done, as the end of a sentence that begins with it."""
+    """Wait until all of ``children`` are ready. Returns None when they are, or when ``stopping`` is set;
+    otherwise the first one that isn't, and why, as the predicate of a sentence."""
     stopping = stopping or threading.Event()
     began = time.monotonic()
     waiting = list(children)
     while waiting and not stopping.is_set():
         for child in waiting:
             if child.exit_code is not None:
-                return child, ended(child.exit_code)
+                return child, exit_reason(child.exit_code)
         waiting = [child for child in waiting if not child.is_healthy()]
         if waiting and time.monotonic() - began > timeout_s:
-            return waiting[0], f"did not serve within {timeout_s:g} s"
+            return waiting[0], f"was not ready within {timeout_s:g} s"
         stopping.wait(LOOK_EVERY_S if waiting else 0)
     return None
 
 
-def ended(code: int) -> str:
-    """An exit code in words."""
+def exit_reason(code: int) -> str:
+    """What an exit code means, as the predicate of a sentence."""
     return f"was ended by signal {code - 128}" if code > 128 else f"ended with exit code {code}"

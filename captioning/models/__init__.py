@@ -1,1 +1,1 @@
-"""What is known of a model before it runs."""
+"""What can be found out about a model before it is loaded."""

@@ -1,8 +1,8 @@
-"""What can be read off a model's folder without loading it: architecture, weights, tiles, context.
+"""Reads a model's architecture, weights, tiles and context from its folder, without loading it.
 
 Comes in: a folder, or a hub id that is in the hub's cache. Goes out: ModelFacts. Knows the two formats of
-InternVL, the original releases (InternVLChatModel) and Hugging Face's own (names that end in -hf); of any
-other model it says what all configs have in common. Not its job: loading, judging (see triptych's doctor).
+InternVL, the original releases (InternVLChatModel) and Hugging Face's (names that end in -hf); of other
+models only what all configs have in common. Not its job: loading, judging (see doctor).
 """
 
 from __future__ import annotations
@@ -19,30 +19,30 @@ from triptych.errors import SetupError
 CHAT_FORMAT = "InternVLChatModel"
 HF_FORMAT = "InternVLForConditionalGeneration"
 
-CONTEXT_WORDS = ("max_position_embeddings", "max_seq_len", "n_positions")
+CONTEXT_KEYS = ("max_position_embeddings", "max_seq_len", "n_positions")
 
 
 class ModelFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """``None`` where the folder doesn't say."""
+    """``None``: the folder doesn't tell."""
 
     folder: Path
     architecture: str
     needs_own_code: bool
-    """Its config names Python files of its own, which nobody runs unasked."""
+    """Whether it has Python files of its own, which aren't run without trust_remote_code."""
     weights_bytes: int
     missing_files: tuple[str, ...]
-    """Files that a whole model folder has, or that its weight index lists, and that aren't there."""
+    """Missing weights, tokenizer and config files."""
     tile_px: int | None = None
     tokens_per_tile: int | None = None
     context_tokens: int | None = None
     cache_bytes_per_token: int | None = None
-    """Of keys and values in 16 bits, over all GPUs of a group together."""
+    """Keys and values in 16 bits, on all GPUs together."""
 
 
 def read_model(model: str) -> ModelFacts | None:
-    """The facts about ``model``; None where it is a hub id that isn't on this machine yet.
+    """The facts about ``model``; None if it is a hub id that isn't on this machine yet.
 
-    Raises SetupError where it is neither a folder with a config nor known to the hub.
+    Raises SetupError if it is neither a folder with a config nor known to the hub.
     """
     folder = _on_this_machine(model)
     if folder is None:
@@ -62,10 +62,10 @@ def read_model(model: str) -> ModelFacts | None:
         architecture=architecture,
         needs_own_code="auto_map" in config or architecture == CHAT_FORMAT,
         weights_bytes=sum(path.stat().st_size for path in weights if path.is_file()),
-        missing_files=(*missing_weights(folder), *_missing_beside(folder)),
+        missing_files=(*missing_weights(folder), *_missing_tokenizer_files(folder)),
         tile_px=tile_px,
         tokens_per_tile=_tokens_per_tile(config, vision, tile_px),
-        context_tokens=next((int(language[word]) for word in CONTEXT_WORDS if word in language), None),
+        context_tokens=next((int(language[key]) for key in CONTEXT_KEYS if key in language), None),
         cache_bytes_per_token=_cache_bytes(language),
     )
 
@@ -78,7 +78,7 @@ def _on_this_machine(model: str) -> Path | None:
     return Path(source) if is_here else None
 
 
-def _missing_beside(folder: Path) -> list[str]:
+def _missing_tokenizer_files(folder: Path) -> list[str]:
     tokenizers = ("tokenizer.json", "tokenizer.model")
     missing = [] if any((folder / name).is_file() for name in tokenizers) else [" or ".join(tokenizers)]
     if not (folder / "tokenizer_config.json").is_file():
@@ -99,13 +99,8 @@ def _cache_bytes(language: dict[str, Any]) -> int | None:
     try:
         heads = int(language["num_attention_heads"])
         head_dim = int(language.get("head_dim") or language["hidden_size"] // heads)
-        return (
-            2
-            * 2
-            * int(language["num_hidden_layers"])
-            * int(language.get("num_key_value_heads", heads))
-            * head_dim
-        )
+        cache_heads = int(language["num_hidden_layers"]) * int(language.get("num_key_value_heads", heads))
+        return 2 * 2 * cache_heads * head_dim  # keys and values, two bytes each
     except (KeyError, TypeError):
         return None
 

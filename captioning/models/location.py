@@ -1,7 +1,6 @@
-"""Where a model is: a folder of this machine, the hub's cache, or the hub. Says so in seconds.
+"""Finds a model in a folder of this machine, in the hub's cache, or on the hub, within seconds.
 
-Comes in: what a user named. Goes out: what transformers can load, or a SetupError of one line. Not
-its job: loading.
+Comes in: a folder or a hub id. Goes out: what transformers can load, or a SetupError. Not its job: loading.
 """
 
 from __future__ import annotations
@@ -13,19 +12,19 @@ from pathlib import Path
 from triptych.errors import SetupError
 
 HUB_TIMEOUT_S = 5.0
-"""Longer than a healthy hub takes to answer; shorter than a person waits for a typing error."""
+"""Longer than a healthy hub takes to answer, and short enough for a user who mistyped a name."""
 
 MAX_SHOWN = 300
-"""Letters of what the hub says."""
+"""Characters of the hub's error message."""
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 def locate(model: str) -> tuple[str, bool]:
-    """What to load, and whether to load it without asking the hub.
+    """What to load, and whether it is on this machine.
 
-    Raises SetupError where ``model`` is neither a model folder, nor in the hub's cache, nor on a hub
-    that can be reached.
+    Raises SetupError if ``model`` is neither a model folder, nor in the hub's cache, nor on a hub that can be
+    reached.
     """
     folder = Path(model).expanduser()
     if folder.is_dir():
@@ -48,17 +47,17 @@ def locate(model: str) -> tuple[str, bool]:
 
 
 def cached_folder(model: str) -> Path | None:
-    """Where the hub's cache has what it has of a hub id."""
+    """The folder of a hub id in the hub's cache, which may be incomplete. None if it isn't cached."""
     from huggingface_hub import snapshot_download
 
     try:
         return Path(snapshot_download(model, local_files_only=True))
-    except Exception:  # not cached, or no hub id at all: which exception says so differs between versions
+    except Exception:  # not cached, or not a hub id: the exception depends on the version
         return None
 
 
 def weight_files(folder: Path) -> list[str]:
-    """The names of the weight files that there should be; of a damaged index its own."""
+    """The names of the weight files that a folder should have. A damaged index is named in place of them."""
     index = folder / "model.safetensors.index.json"
     try:
         return sorted(set(json.loads(index.read_bytes())["weight_map"].values()))
@@ -69,7 +68,7 @@ def weight_files(folder: Path) -> list[str]:
 
 
 def missing_weights(folder: Path) -> list[str]:
-    """Of those the ones that aren't there."""
+    """Those of ``weight_files`` that don't exist."""
     return [name for name in weight_files(folder) if not (folder / name).is_file()]
 
 
@@ -81,12 +80,12 @@ def _ask_hub(model: str) -> None:
     try:
         HfApi().model_info(model, timeout=HUB_TIMEOUT_S)
     except HfHubHTTPError as error:
-        said = " ".join(str(error).split())[:MAX_SHOWN]
+        message = " ".join(str(error).split())[:MAX_SHOWN]
         raise SetupError(
-            f"{where}, and {constants.ENDPOINT} doesn't give it ({said}); check the name, or log in with"
+            f"{where}, and {constants.ENDPOINT} doesn't give it ({message}); check the name, or log in with"
             " `hf auth login`"
         ) from None
-    except Exception as error:  # no network, or none that is allowed
+    except Exception as error:  # no network, or it isn't allowed
         raise SetupError(
             f"{where}, and {constants.ENDPOINT} can't be reached ({type(error).__name__}: {error});"
             " connect this machine or name a folder with --model"

@@ -1,4 +1,4 @@
-"""How many tokens the longest request of a job comes to, against what a model can take.
+"""Computes the tokens of the longest request of each job.
 
 Comes in: settings, prompts, facts about a model. Goes out: for each job its longest request, in tokens of
 images, words and caption. Not its job: what to do about one that is too long.
@@ -15,29 +15,29 @@ from triptych.captioning.models.facts import ModelFacts
 from triptych.captioning.tiling import tiles_per_image
 from triptych.jobs import Job
 from triptych.prompts import Prompt, message_parts
-from triptych.prompts.fields import longest
+from triptych.prompts.fields import fill_longest
 
 CHAT_TOKENS = 64
-"""Allowed for a chat template and a system prompt. InternVL's own come to about 40."""
+"""A bound for chat template and system prompt. InternVL's have about 40."""
 
 IMAGE_TOKENS = 4
-"""Around each image: its begin, its end, a line break, and one to spare."""
+"""Around each image: begin, end, a line break, and one to spare."""
 
 
 class LongestRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """The longest that a job can ask."""
+    """The longest request of a job, in tokens."""
 
     job: str
     images: int
     tiles: int
-    """Thumbnails included."""
+    """With thumbnails."""
     image_tokens: int
     word_tokens: int
     max_tokens: int
 
     @property
     def total(self) -> int:
-        """What the context must hold."""
+        """What has to fit into the context."""
         return self.image_tokens + self.word_tokens + self.max_tokens
 
 
@@ -50,13 +50,15 @@ def longest_requests(
     max_tiles: int,
     max_tokens: Callable[[Job], int],
 ) -> Iterator[LongestRequest]:
-    """One for each of ``jobs``. ``facts`` knows tiles; ``set_sizes`` are the images of a set."""
+    """One for each of ``jobs``. ``facts`` must have ``tokens_per_tile``; ``set_sizes`` are images per set."""
     assert facts.tokens_per_tile is not None
     for job in jobs:
         counts = set_sizes if job.is_multi else range(1, 2)
         images = max(counts, key=lambda count: _tiles(max_tiles, count))
         tiles = _tiles(max_tiles, images)
-        words = "".join(part or "" for part in message_parts(longest(prompts[job.name].text, images), images))
+        words = "".join(
+            part or "" for part in message_parts(fill_longest(prompts[job.name].text, images), images)
+        )
         yield LongestRequest(
             job=job.name,
             images=images,
@@ -68,13 +70,13 @@ def longest_requests(
 
 
 def _tiles(max_tiles: int, image_count: int) -> int:
-    """Of all images together, each with a thumbnail where it has more than one tile."""
+    """The tiles of all images. An image with more than one has a thumbnail too."""
     each = tiles_per_image(max_tiles, image_count)
     return image_count * (each + (each > 1))
 
 
 def count_tokens(folder: Path, words: str) -> int:
-    """Tokens of ``words``: by the model's own tokenizer where it is a tokenizer.json, else at most."""
+    """Tokens of ``words`` by the model's tokenizer.json; without one, an upper bound."""
     file = folder / "tokenizer.json"
     if not file.is_file():
         return len(words.encode())  # no tokenizer makes more tokens than bytes

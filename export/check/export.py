@@ -1,8 +1,8 @@
-"""Reloads an export and checks it against its manifest and against the run it was made from.
+"""Reloads an export, and compares it with its manifest and with the run that it was made from.
 
-Comes in: a run with an export. Goes out: what was checked, with counts, and mismatches of files and of single
-rows, in words. Nothing is believed that can be recounted. Memory: one shard, and 8 bytes a row. Not its job:
-the ledger (see runs.ledger), the images themselves (see verify).
+Comes in: a run with an export. Goes out: what was checked, with counts, and messages on mismatches of files
+and rows. Everything is recounted that can be. Memory: one shard, and 8 bytes a row. Not its job: the ledger
+(see runs.ledger), the images themselves (see verify).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from triptych.export.check.expected import ExpectedRow, expected_rows
 from triptych.export.containers import CONTAINERS
 from triptych.export.containers.rows_file import read_lines
 from triptych.export.conversation_text import IMAGE_TAG
+from triptych.export.extra_columns import ExtraValues, extra_columns, type_with_columns
 from triptych.export.formats import FORMATS
 from triptych.export.formats.row_format import RowFacts
 from triptych.export.manifest import (
@@ -30,7 +31,6 @@ from triptych.export.manifest import (
     read_manifest,
     rows_file_name,
 )
-from triptych.export.row_marks import RowMarks, columns_of, marked_type
 from triptych.jobs import Job
 from triptych.progress import Progress, Task
 from triptych.records import content_hash
@@ -39,14 +39,14 @@ from triptych.runs.jsonl import sha256_of
 from triptych.runs.sampling import hash64
 
 MAX_MISMATCHES_A_FILE = 20
-"""More are counted, not listed."""
+"""Further ones are counted, not listed."""
 
 _ROWS_A_TICK = 1024
-"""Progress advances by so many."""
+"""How often progress is reported."""
 
 
 class Check(msgspec.Struct, frozen=True):
-    """Something that was looked at, and how many of it."""
+    """What was checked, and how many of it."""
 
     what: str
     count: int
@@ -96,19 +96,19 @@ def check_export(run: RunFolder, progress: Progress) -> tuple[list[Check], list[
 
 
 def _check_files(run: RunFolder, manifest: Manifest, progress: Progress) -> tuple[set[str], list[str]]:
-    """The names of the files that are as the manifest says, and mismatches."""
+    """The names of the files that match the manifest, and mismatches."""
     intact, mismatches = set(), []
     with progress.task("check files", len(manifest.files), "files") as task:
         for name, entry in manifest.files.items():
             path = run.export_folder / name
             if not path.is_file():
-                mismatches.append(f"{path} is in the manifest, but not there")
+                mismatches.append(f"{path} is in the manifest, but missing")
             elif path.stat().st_size != entry.size_bytes:
                 mismatches.append(
                     f"{path} has {path.stat().st_size:,} bytes, the manifest says {entry.size_bytes:,}"
                 )
             elif sha256_of(path) != entry.sha256:
-                mismatches.append(f"{path} has another checksum than in the manifest: it was changed")
+                mismatches.append(f"{path} doesn't have the checksum in the manifest: it was changed")
             else:
                 intact.add(name)
             task.advance(1)
@@ -121,10 +121,10 @@ def _check_files(run: RunFolder, manifest: Manifest, progress: Progress) -> tupl
 
 
 class _JobCheck:
-    """The files of one job against the kept captions of the run, part after part."""
+    """Compares the files of one job with the kept captions of the run, part after part."""
 
     def __init__(self, run: RunFolder, manifest: Manifest, job: str, files: Sequence[str]) -> None:
-        """``files`` are those that will be read."""
+        """``files`` are those that can be read."""
         self._run, self._manifest, self._files = run, manifest, files
         jobs = [
             Job(name=name, subject=each.subject, language=each.language)
@@ -136,9 +136,9 @@ class _JobCheck:
         self._format = FORMATS[manifest.row_format]
         row_type = self._format.row_type(several_images=chosen.is_multi)
         settings = {name: stage.settings for name, stage in manifest.stages.items()}
-        columns = columns_of(chosen, self._format, settings)
-        self._marks = RowMarks.of(run, columns)
-        self._decoder = msgspec.json.Decoder(marked_type(row_type, columns))
+        columns = extra_columns(chosen, self._format, settings)
+        self._extra = ExtraValues(run, columns)
+        self._decoder = msgspec.json.Decoder(type_with_columns(row_type, columns))
         self._expected = expected_rows(run, chosen, manifest.jobs[job].prompt)
         self._hashes = array("Q")
 
@@ -148,7 +148,7 @@ class _JobCheck:
             pass
 
     def mismatches(self, name: str, entry: FileEntry, part: int, of: int, task: Task) -> Iterator[str]:
-        """One line for each thing wrong with a file or one of its rows. The last says what is missing."""
+        """The mismatches of a file and its rows; for the last part also repeated and missing rows."""
         rows = 0
         for line, images in zip(self._lines(name), self._images(name), strict=False):
             rows += 1
@@ -160,10 +160,9 @@ class _JobCheck:
                 yield from _content_mismatches(f"{name}, row {rows}", images, wanted)
         task.advance(rows % _ROWS_A_TICK)
         if part == of - 1:
-            for identifier in repeated_ids(self._hashes, self._ids_again):
+            for identifier in repeated_ids(self._hashes, self._read_ids):
                 yield f"{name}: id {identifier} came before"
-            missing = sum(1 for _ in self._expected)
-            if missing:
+            if missing := sum(1 for _ in self._expected):
                 yield f"{name}: {missing:,} kept captions are not in it"
         if rows != entry.rows:
             yield f"{name} has {rows:,} rows, the manifest says {entry.rows}"
@@ -182,19 +181,21 @@ class _JobCheck:
         self._hashes.append(hash64(facts.id))
         for mismatch in row_mismatches(facts, wanted, self._format.speakers):
             yield f"{where} ({facts.id}): {mismatch}"
-        marks = self._marks.in_row(row)
-        if wanted is not None and marks != (expected := self._marks.on(wanted.verdict, wanted.caption)):
-            yield f"{where} ({facts.id}): {' and '.join(marks)} are not {tuple(expected.values())}"
+        found = self._extra.in_row(row)
+        if wanted is not None and found != (
+            expected := self._extra.of_caption(wanted.verdict, wanted.caption)
+        ):
+            yield f"{where} ({facts.id}): {' and '.join(found)} are not {tuple(expected.values())}"
 
     def _lines(self, name: str) -> Iterator[bytes]:
         return read_lines(self._run.export_folder / name, self._manifest.file_type)
 
     def _images(self, name: str) -> Iterator[Sequence[bytes] | None]:
-        """Of each row, those in the file; None where it holds none."""
+        """The images of each row; None where the file includes none."""
         read = CONTAINERS[self._manifest.file_type].read_images
         return itertools.repeat(None) if read is None else read(self._run.export_folder / name)
 
-    def _ids_again(self) -> Iterator[str]:
+    def _read_ids(self) -> Iterator[str]:
         for name in self._files:
             for line in self._lines(name):
                 with contextlib.suppress(msgspec.MsgspecError, ValueError):
@@ -202,7 +203,7 @@ class _JobCheck:
 
 
 def _content_mismatches(where: str, images: Sequence[bytes], wanted: ExpectedRow) -> Iterator[str]:
-    """Images in the file that aren't those of the run."""
+    """Images in the file that differ from those of the run."""
     if len(images) != len(wanted.images):
         yield f"{where}: {len(images)} images are in it, expected {len(wanted.images)}"
         return
@@ -211,12 +212,11 @@ def _content_mismatches(where: str, images: Sequence[bytes], wanted: ExpectedRow
             yield f"{where}: the bytes of {key} are not those of the run"
 
 
-def repeated_ids(hashes: array[int], ids_again: Callable[[], Iterator[str]]) -> Iterator[str]:
-    """Each id after its first time, in eight bytes an id. ``hashes`` are those of the ids that it gives
-    again.
+def repeated_ids(hashes: array[int], read_ids: Callable[[], Iterator[str]]) -> Iterator[str]:
+    """Ids that occur again, found with eight bytes of memory an id. ``hashes`` are those of all ids.
 
-    ``ids_again`` is called only where two hashes are equal, to tell a repeated id from two ids with one hash
-    (among 11 million: 3 times in a million exports).
+    ``read_ids`` gives the ids themselves. It is called only where two hashes are equal, to tell a repeated id
+    from a collision (with 11 million ids: 3 in a million exports).
     """
     import numpy as np
 
@@ -225,7 +225,7 @@ def repeated_ids(hashes: array[int], ids_again: Callable[[], Iterator[str]]) -> 
     if not suspects:
         return
     seen: set[str] = set()
-    for identifier in ids_again():
+    for identifier in read_ids():
         if hash64(identifier) in suspects:
             if identifier in seen:
                 yield identifier
@@ -235,7 +235,7 @@ def repeated_ids(hashes: array[int], ids_again: Callable[[], Iterator[str]]) -> 
 def row_mismatches(
     row: RowFacts, expected: ExpectedRow | None, speakers: tuple[str, str] | None
 ) -> Iterator[str]:
-    """Speakers, words, image keys and sizes. ``expected`` is None where no row should be."""
+    """Mismatches of speakers, text, image keys and sizes. ``expected`` is None if there should be no row."""
     if row.speakers != speakers:
         yield f"speakers are {' and '.join(row.speakers or ())}, expected {' and '.join(speakers or ())}"
     question = row.question or ()

@@ -1,8 +1,8 @@
-"""What rows lie in: JSON Lines as they are or compressed, tables, and files that hold the images as well.
+"""File types for rows: plain or compressed JSON Lines, tables, and files that include the images.
 
-Comes in: rows as JSON lines, and the type of a row. Goes out: bytes in a file that was opened for it, and
-lines from such a file. To add one: a file with the two classes or functions of a ContainerSpec, and a line
-here. Not its job: what stands in a row (see formats), what the file is called.
+Comes in: rows as JSON lines, and the type of a row. Goes out: bytes in an open file, and lines from such a
+file. To add one: a file with a ContainerSpec, and a line here. Not its job: the content of rows (see
+formats), file names (see manifest).
 """
 
 from __future__ import annotations
@@ -26,4 +26,4 @@ CONTAINERS: Mapping[str, ContainerSpec] = {
     "json": JSON_ARRAY,
     "csv": CSV_TABLE,
 }
-"""By the ending of the file's name."""
+"""By the extension of the file."""

@@ -1,4 +1,4 @@
-"""What every container offers.
+"""The interface of containers.
 
 Not its job: which containers there are (see containers), opening and hashing the file (see rows_file).
 """
@@ -15,56 +15,56 @@ from triptych.extras import require
 
 
 class Sink(Protocol):
-    """The file below a container. Has what pyarrow asks of a Python file besides."""
+    """The file that a container writes to. It also has the methods that pyarrow needs."""
 
     def write(self, content: bytes) -> int: ...
 
 
 class CaptionedFiles(NamedTuple):
-    """What a row is of, for containers that hold images."""
+    """The caption and images of a row, for containers that include images."""
 
     caption: str
     images: Sequence[bytes]
-    """The bytes of each image's file, in the order of the row."""
+    """The bytes of each image file, in the order of the row."""
     name: str = ""
-    """That no other row of the export has."""
+    """Unique in the export."""
 
 
 class Container(Protocol):
-    """What lies between lines and the bytes of a file."""
+    """Writes rows in one file type."""
 
     def write(self, lines: bytes, files: Iterable[CaptionedFiles] = ()) -> None:
-        """Add rows; ``files`` are those of each, where the container holds images."""
+        """Add rows, with the files of each row if the container includes images."""
 
     def close(self) -> None:
-        """Write what is still held back; the file below stays open."""
+        """Write what is buffered; the file itself stays open."""
 
 
 class ContainerSpec(NamedTuple):
-    """One kind of file."""
+    """One file type."""
 
     open: Callable[[Sink, type[msgspec.Struct]], Container]
-    """A new container in an open file, for rows of a type."""
+    """Begin a container in an open file, for rows of a type."""
     read: Callable[[Path], Iterator[bytes]]
     """The rows of a file as JSON lines, in order. Raises OSError or ValueError where it is damaged."""
     needs_pyarrow: bool = False
     read_images: Callable[[Path], Iterator[Sequence[bytes]]] | None = None
-    """The images of each row, in order; None where the container holds none."""
+    """The images of each row, in order; None if the container includes none."""
     image_fields: Callable[[CaptionedFiles], Sequence[str]] | None = None
-    """What readers call the images of a row, where that depends on them."""
+    """The names of a row's images for readers, where they depend on the images."""
     rows_a_file: int = 0
-    """Where nobody says otherwise; 0: all."""
+    """The default number of rows in a file; 0: all."""
     hint: str = ""
-    """For the card: what a reader finds in the file."""
+    """For the card: what is in the file."""
 
     @property
     def holds_images(self) -> bool:
-        """Whether the images go into the file as well."""
+        """Whether the images are included in the file."""
         return self.read_images is not None
 
 
 def pyarrow() -> Any:
-    """The library, imported where it is first needed. Raises SetupError where it isn't installed."""
+    """pyarrow, imported only when it is needed. Raises SetupError where it isn't installed."""
     require("arrow", "pyarrow", what="export.file_type jsonl.zst or parquet", instead="export plain jsonl")
     import pyarrow
 

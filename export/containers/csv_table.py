@@ -1,8 +1,8 @@
-"""CSV with a line for each image of a row, for tools that know one image at a time.
+"""CSV with a line for each image of a row, for tools with one image a sample.
 
 Comes in: rows of texts, whose ``filepath`` is a list. Goes out: a header, and for each image a line with its
-``position`` in the row, from 1, and the row's texts. All is quoted, so that captions may have any character.
-Not its job: what stands in a row (see formats).
+``position`` in the row, from 1, and the row's texts. Every field is quoted. Not its job: the content of rows
+(see formats).
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ import msgspec
 from triptych.export.containers.container import CaptionedFiles, ContainerSpec, Sink
 
 LISTED, POSITION = "filepath", "position"
-"""The column that is a list in a row, and the one that tells its entries apart."""
+"""The column that is a list in a row, and the one that numbers its entries."""
 
-MOST_FIELD_BYTES = 64 * 1024 * 1024
-"""The csv module refuses fields over 128 KiB, and a person's text may be longer."""
+MAX_FIELD_BYTES = 64 * 1024 * 1024
+"""The csv module's own limit is 128 KiB, and a person's text may be longer."""
 
 
 class _CsvTable:
@@ -50,7 +50,7 @@ def _lines_of(row: dict[str, Any]) -> Iterator[list[object]]:
 
 
 def _read(path: Path) -> Iterator[bytes]:
-    csv.field_size_limit(MOST_FIELD_BYTES)
+    csv.field_size_limit(MAX_FIELD_BYTES)
     encoder = msgspec.json.Encoder()
     with path.open(encoding="utf-8", newline="") as file:
         numbered = _numbered(csv.DictReader(file, strict=True))
@@ -64,7 +64,7 @@ def _read(path: Path) -> Iterator[bytes]:
 
 
 def _numbered(lines: Iterable[dict[str, str]]) -> Iterator[tuple[int, dict[str, str]]]:
-    """Each line with the number of its row: one with position 1 begins the next."""
+    """Each line with the number of its row. A line with position 1 begins a row."""
     number = 0
     for line in lines:
         number += line.pop(POSITION) == "1"

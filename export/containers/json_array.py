@@ -1,6 +1,6 @@
-"""One JSON array, for tools that import no JSON Lines. Each row has a line of its own.
+"""One JSON array, with a line for each row, for tools that can't import JSON Lines.
 
-Not its job: what stands in a row (see formats).
+Not its job: the content of rows (see formats).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""JSON Lines as they are, and in one zstd frame.
+"""JSON Lines, plain or in one zstd frame.
 
 The compressed bytes depend on pyarrow's version, which the manifest names.
 """
@@ -14,8 +14,6 @@ from triptych.export.containers.container import CaptionedFiles, ContainerSpec, 
 
 
 class _JsonLines:
-    """The lines themselves."""
-
     def __init__(self, file: Sink, row_type: type[msgspec.Struct]) -> None:
         self._file = file
 
@@ -27,8 +25,6 @@ class _JsonLines:
 
 
 class _ZstdLines:
-    """The lines in one zstd frame."""
-
     def __init__(self, file: Sink, row_type: type[msgspec.Struct]) -> None:
         pa = pyarrow()
         self._stream = pa.CompressedOutputStream(pa.PythonFile(file, "w"), "zstd")

@@ -1,7 +1,7 @@
-"""Parquet, with columns that are derived from the type of a row.
+"""Parquet, with columns derived from the type of a row.
 
-Comes in: JSON lines, a Struct type. Goes out: a file whose schema is that of the type, also where there are
-no rows. The bytes depend on pyarrow's version, which the manifest names.
+Comes in: JSON lines, a Struct type. Goes out: a file with the schema of the type, even without rows. The
+bytes depend on pyarrow's version, which the manifest names.
 """
 
 from __future__ import annotations
@@ -16,12 +16,10 @@ from msgspec import inspect
 from triptych.export.containers.container import CaptionedFiles, ContainerSpec, Sink, pyarrow
 
 ROWS_A_GROUP = 4096
-"""Of a Parquet row group: a few megabytes of captions, which is what a reader holds at a time."""
+"""A row group is a few megabytes of captions, which is what a reader has in memory at a time."""
 
 
 class _ParquetRows:
-    """A Parquet file, a row group every ROWS_A_GROUP rows."""
-
     def __init__(self, file: Sink, row_type: type[msgspec.Struct]) -> None:
         pyarrow()
         import pyarrow.parquet as pq
@@ -70,7 +68,7 @@ def arrow_schema(row_type: type[msgspec.Struct]) -> Any:
 
 
 def _arrow_field(field: inspect.Field) -> Any:
-    """A column, or a field of a Struct in one. Null where it may be None."""
+    """A column, or a field of a nested Struct. Nullable where it may be None."""
     kind, nullable = _without_none(field.type)
     return pyarrow().field(field.encode_name, _arrow_type(kind), nullable)
 
@@ -105,7 +103,7 @@ def _arrow_list(item: inspect.Type) -> Any:
 
 
 def _without_none(kind: inspect.Type) -> tuple[inspect.Type, bool]:
-    """``kind`` of an optional value, and whether it is one."""
+    """``kind`` without None, and whether it was optional."""
     if isinstance(kind, inspect.UnionType):
         kinds = [one for one in kind.types if not isinstance(one, inspect.NoneType)]
         if len(kinds) == 1 and len(kinds) < len(kind.types):

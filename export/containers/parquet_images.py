@@ -1,8 +1,8 @@
-"""Parquet with the images inside, as the Hub shows it and `datasets` decodes it.
+"""Parquet that includes the images, as the Hub displays and `datasets` decodes it.
 
-Comes in: rows with their images. Goes out: the columns of the row's type, but its paths are ``{bytes,
-path}``, and the schema says that these are images. Row groups are cut by the bytes of images, so that a
-reader holds no more. Not its job: columns of other rows (see parquet).
+Comes in: rows with their images. Goes out: the columns of the row's type, with ``{bytes, path}`` in place of
+paths, and a schema that marks these as images. The size of row groups is limited by image bytes, so that
+readers need little memory. Not its job: other Parquet files (see parquet).
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from triptych.export.containers.container import CaptionedFiles, ContainerSpec, 
 from triptych.export.containers.parquet import arrow_schema
 
 GROUP_BYTES = 32 * 1024 * 1024
-"""Of images in a row group; its last row may go beyond."""
+"""Image bytes in a row group; its last row may exceed them."""
 
 PATH_FIELDS = ("image", "images")
-"""What the formats call the paths of images."""
+"""The formats' fields for the paths of images."""
 
 _IMAGE = {"_type": "Image"}
 
@@ -32,7 +32,7 @@ class _ParquetImages:
         import pyarrow.parquet as pq
 
         self._field, self._schema = _schema_with_images(row_type)
-        # Images are compressed already, and no two are equal.
+        # Images are already compressed, and no two are equal.
         self._writer = pq.ParquetWriter(
             file, self._schema, compression="snappy", use_dictionary=False, write_statistics=False
         )
@@ -63,7 +63,7 @@ class _ParquetImages:
 
 
 def _schema_with_images(row_type: type[msgspec.Struct]) -> tuple[str, Any]:
-    """The name of the field that has the images, and the Arrow schema."""
+    """The name of the field for images, and the Arrow schema."""
     pa = pyarrow()
     schema = arrow_schema(row_type)
     field = next(name for name in PATH_FIELDS if name in schema.names)

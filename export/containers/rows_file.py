@@ -1,7 +1,7 @@
-"""One file of rows in the making: written and hashed as the rows come.
+"""Writes and hashes one file of rows.
 
-Comes in: JSON lines, many at a time. Goes out: a file on disk, its size and checksum. Memory: what is given
-at a time. Not its job: what stands in a row, what the file is called in the end.
+Comes in: JSON lines, many at a time. Goes out: a file on disk, its size and checksum. Not its job: the
+content of rows, the final name of the file.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from triptych.export.containers import CONTAINERS
 from triptych.export.containers.container import CaptionedFiles
 
 WRITE_BACK_BYTES = 32 * 1024 * 1024
-"""What is handed to the disk at a time, while more rows are made. Left to itself, Linux begins when a tenth
-of the memory waits, and looks for new memory for every page: 1.6 µs a kilobyte against 0.3."""
+"""How much is flushed to disk at a time, while more rows are made. By itself Linux begins when a tenth of the
+memory is dirty, and allocates new memory for every page: 1.6 µs a kilobyte instead of 0.3."""
 
 _CHUNK_BYTES = 1024 * 1024
-"""Hashed and written while it is in the processor's cache."""
+"""Small enough to be written from the processor's cache after hashing."""
 
 
 class HashedFile:
-    """A file for writing that knows its size and SHA-256. Has what pyarrow asks of a Python file."""
+    """A file for writing that knows its size and SHA-256. Has the methods that pyarrow needs."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -38,7 +38,7 @@ class HashedFile:
         self._is_given_up = False
 
     def give_up(self) -> None:
-        """Take no more: a library may yet want to end a file that nobody wants."""
+        """Ignore further writes, such as a library's footer for a file that is thrown away."""
         self._is_given_up = True
 
     def write(self, content: bytes) -> int:
@@ -51,14 +51,14 @@ class HashedFile:
     def _write(self, content: memoryview) -> None:
         self._digest.update(content)
         written = self._file.write(content)
-        while written < len(content):  # a disk that is nearly full takes a part
+        while written < len(content):  # a nearly full disk takes only a part
             written += self._file.write(content[written:])
         self.size_bytes += len(content)
         if self.size_bytes - self._handed_over_bytes >= WRITE_BACK_BYTES:
             self._hand_over()
 
     def _hand_over(self) -> None:
-        """Begin to write what is not on disk yet, and give up the memory of what is."""
+        """Begin to flush what is not on disk yet, and free the page cache of what is."""
         os.posix_fadvise(self._file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
         self._handed_over_bytes = self.size_bytes
 
@@ -76,10 +76,10 @@ class HashedFile:
 
 
 class RowsFile:
-    """Rows in one of the containers."""
+    """A file of rows in one of the containers."""
 
     def __init__(self, path: Path, file_type: str, row_type: type[msgspec.Struct]) -> None:
-        """``path`` may be the null device, to learn a size without writing anything."""
+        """``path`` may be the null device, to find out a size without writing anything."""
         self._file = path.open("wb", buffering=0)
         self._hashed = HashedFile(self._file)
         try:
@@ -89,12 +89,12 @@ class RowsFile:
             raise
 
     def write(self, lines: bytes, files: Iterable[CaptionedFiles] = ()) -> None:
-        """Add rows, with the files of each where the container holds images. Raises OSError, as on a full
-        disk."""
+        """Add rows, with the files of each if the container includes images. Raises OSError, for example on a
+        full disk."""
         self._container.write(lines, files)
 
     def close(self) -> None:
-        """Everything is on disk when it returns."""
+        """Finish the file. Everything is on disk when this returns."""
         self._container.close()
         if stat.S_ISREG(os.fstat(self._file.fileno()).st_mode):
             os.fsync(self._file.fileno())

@@ -1,10 +1,10 @@
-"""Tars as WebDataset reads them: the files of a sample have one name and lie side by side.
+"""WebDataset tars: the files of a sample share a name and follow each other.
 
-Comes in: rows with their images. Goes out: of row 17 of a job, from 0, ``single_en-000000017.jpg`` (of a set
-``multi_en-000000017.0.jpg`` and so on), ``.txt`` of that name, the caption alone, and ``.json``, the row: no
-two samples of an export have one name, so all tars unpack into one folder. The images are the files that were
-found; what they are called follows from what they are. Bytes depend on the rows alone. Not its job: which
-rows are in which tar (see parts).
+Comes in: rows with their images. Goes out: for row 17 of a job, from 0, ``single_en-000000017.jpg`` (for a
+set ``multi_en-000000017.0.jpg`` and so on), with the same name a ``.txt`` with the caption and a ``.json``
+with the row. Names are unique in an export, so all tars can be unpacked into one folder. Images are the
+original files, with an extension by their content. Bytes depend on the rows alone. Not its job: which rows
+are in which tar (see parts).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from triptych.export.containers.container import CaptionedFiles, ContainerSpec, 
 from triptych.sources.image_format import image_format
 
 SUFFIXES = {"JPEG": "jpg", "JPEG 2000": "jp2", "JPEG XL": "jxl", "TIFF": "tif", "Netpbm": "ppm"}
-"""Of formats whose name in small letters isn't the suffix that decoders look for."""
+"""For formats whose name in lower case isn't the usual extension."""
 
 _BLOCK_BYTES = 512
 
@@ -47,7 +47,7 @@ class _Tar:
 
 
 def _image_fields(files: CaptionedFiles) -> list[str]:
-    """Such as ``jpg``; of several ``0.jpg``, ``1.png``."""
+    """The extensions of a sample's images, such as ``jpg``; of several ``0.jpg``, ``1.png``."""
     suffixes = map(_suffix, files.images)
     return [f"{n}.{each}" for n, each in enumerate(suffixes)] if len(files.images) > 1 else list(suffixes)
 
@@ -69,8 +69,7 @@ def _read_images(path: Path) -> Iterator[Sequence[bytes]]:
 
 
 def _samples(path: Path) -> Iterator[tuple[bytes, list[bytes]]]:
-    """The row of each sample, and its images. Raises ValueError where the tar is damaged, or where what is in
-    it isn't as it was written."""
+    """The row and images of each sample. Raises ValueError where the tar is damaged."""
     images: list[bytes] = []
     try:
         with tarfile.open(path, "r|") as tar:

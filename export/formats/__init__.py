@@ -1,7 +1,7 @@
-"""Which row formats there are.
+"""The row formats, by name.
 
-To add one: a file with a class that has the methods of ``row_format.RowFormat``, and a line here. Its tests
-are the row that its trainer documents, in tests/export/test_formats.py.
+To add one: a file with a class that has the methods of ``row_format.RowFormat``, a line here, and the row
+that its trainer documents in tests/export/formats/test_formats.py.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Predictions that CapEvalKit scores: CLIPScore, PAC-S, Polos, VELA and others.
+"""Predictions for CapEvalKit, which scores them with CLIPScore, PAC-S, Polos, VELA and others.
 
 Source: "For VLM Developers" in CapEvalKit's documentation (``id``, ``caption``, ``image`` below
-``--image-dir``). It scores captions of one image each; rows of sets list theirs, and are for reading.
+``--image-dir``). It scores captions of single images only; rows of sets have a list of images.
 """
 
 from __future__ import annotations
@@ -10,12 +10,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from triptych.export.formats.row_format import (
-    RowFacts,
-    ShownImage,
-    WithoutCompanions,
-    root_or_here,
-)
+from triptych.export.formats.row_format import FormatDefaults, RowFacts, ShownImage, root_or_here
 
 
 class PredictionRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
@@ -34,12 +29,10 @@ class SetPredictionRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     image: list[str]
 
 
-class CapEvalKit(WithoutCompanions):
+class CapEvalKit(FormatDefaults):
     """``--format capevalkit``."""
 
-    speakers = None
     file_types = ("jsonl",)
-    states_sizes = False
 
     def row_type(self, *, several_images: bool) -> type[msgspec.Struct]:
         return SetPredictionRow if several_images else PredictionRow
@@ -52,9 +45,7 @@ class CapEvalKit(WithoutCompanions):
     def facts(self, row: msgspec.Struct) -> RowFacts:
         assert isinstance(row, (PredictionRow, SetPredictionRow))
         images = row.image if isinstance(row, SetPredictionRow) else [row.image]
-        return RowFacts(
-            id=row.id, images=images, sizes_px=None, speakers=None, question=None, answer=row.caption
-        )
+        return RowFacts(id=row.id, images=images, answer=row.caption)
 
     def hint(self, prefix: str, image_root: str) -> str:
         return (

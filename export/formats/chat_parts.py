@@ -1,4 +1,4 @@
-"""Messages whose content is a list of parts, ``{"type": "image"}`` among them, as chat templates read them.
+"""Messages whose content is a list of parts, such as ``{"type": "image"}``, for chat templates.
 
 Source: "Vision datasets" in TRL's documentation (``messages`` with parts, ``images`` beside them), "Dataset
 Format" of Axolotl's multimodal documentation, which fills each image part from ``images``, and "Multimodal
@@ -13,17 +13,11 @@ from collections.abc import Sequence
 import msgspec
 
 from triptych.export.conversation_text import question_parts
-from triptych.export.formats.row_format import (
-    TRAINER_FILES,
-    RowFacts,
-    ShownImage,
-    WithoutCompanions,
-    root_or_here,
-)
+from triptych.export.formats.row_format import FormatDefaults, RowFacts, ShownImage, root_or_here
 
 
 class Part(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
-    """Words, or the place of an image."""
+    """Text, or the place of an image."""
 
     type: str
     """``text`` or ``image``."""
@@ -31,7 +25,7 @@ class Part(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_field
 
 
 class PartsMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
-    """One side's parts."""
+    """A message as a list of parts."""
 
     role: str
     content: list[Part]
@@ -45,12 +39,10 @@ class PartsRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     images: list[str]
 
 
-class ChatParts(WithoutCompanions):
+class ChatParts(FormatDefaults):
     """``--format chat-parts``."""
 
     speakers = ("user", "assistant")
-    file_types = TRAINER_FILES
-    states_sizes = False
 
     def row_type(self, *, several_images: bool) -> type[msgspec.Struct]:
         return PartsRow
@@ -77,7 +69,6 @@ class ChatParts(WithoutCompanions):
         return RowFacts(
             id=row.id,
             images=row.images,
-            sizes_px=None,
             speakers=(user.role, assistant.role),
             question=tuple(part.text for part in user.content),
             answer=answer[0] or "",
@@ -94,6 +85,6 @@ class ChatParts(WithoutCompanions):
 
 @functools.lru_cache(maxsize=256)
 def parts_question(prompt: str, image_count: int) -> PartsMessage:
-    """Shared by all rows that ask the same of as many images."""
+    """The question as a message. Cached, since it is the same for all rows with as many images."""
     parts = question_parts(prompt, image_count)
     return PartsMessage("user", [Part("image") if part is None else Part("text", part) for part in parts])

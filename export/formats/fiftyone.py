@@ -1,7 +1,7 @@
-"""Captions beside the paths of their images, for FiftyOne's CSV importer (``fo.types.CSVDataset``).
+"""Captions with the paths of their images, for FiftyOne's CSV importer (``fo.types.CSVDataset``).
 
 Source: "CSVDataset" in FiftyOne's documentation of imports. A sample has one image, so the images of a set
-are samples with one ``caption_id``, in the order of ``position`` (see containers.csv_table).
+become samples with the same ``caption_id``, ordered by ``position`` (see containers.csv_table).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from triptych.export.formats.row_format import RowFacts, ShownImage, WithoutCompanions, root_or_here
+from triptych.export.formats.row_format import FormatDefaults, RowFacts, ShownImage, root_or_here
 
 
 class FiftyOneRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
@@ -18,16 +18,14 @@ class FiftyOneRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     filepath: list[str]
     caption_id: str
-    """A sample has an ``id`` of its own."""
+    """Not ``id``, which FiftyOne's samples have themselves."""
     caption: str
 
 
-class FiftyOne(WithoutCompanions):
+class FiftyOne(FormatDefaults):
     """``--format fiftyone --file-type csv``."""
 
-    speakers = None
     file_types = ("csv",)
-    states_sizes = False
 
     def row_type(self, *, several_images: bool) -> type[msgspec.Struct]:
         return FiftyOneRow
@@ -37,14 +35,7 @@ class FiftyOne(WithoutCompanions):
 
     def facts(self, row: msgspec.Struct) -> RowFacts:
         assert isinstance(row, FiftyOneRow)
-        return RowFacts(
-            id=row.caption_id,
-            images=row.filepath,
-            sizes_px=None,
-            speakers=None,
-            question=None,
-            answer=row.caption,
-        )
+        return RowFacts(id=row.caption_id, images=row.filepath, answer=row.caption)
 
     def hint(self, prefix: str, image_root: str) -> str:
         return (

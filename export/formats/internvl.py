@@ -1,19 +1,20 @@
-"""InternVL chat rows, with image sizes, and the meta JSON that its trainer is started with.
+"""InternVL chat rows, with image sizes, and the meta JSON for its trainer.
 
 Source: "Chat Data Format" in InternVL's documentation. One image: ``image``, ``width``, ``height``;
-several: lists ``image``, ``width_list``, ``height_list``. An ``<image>`` stands for each in the question.
+several: lists ``image``, ``width_list``, ``height_list``. The question has an ``<image>`` for each.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
 from triptych.export.conversation_text import parts_of, tagged_question
 from triptych.export.formats.row_format import (
-    TRAINER_FILES,
+    Companions,
     FilledFile,
+    FormatDefaults,
     RowFacts,
     ShownImage,
     Turn,
@@ -41,11 +42,10 @@ class MultiRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     conversations: tuple[Turn, Turn]
 
 
-class InternVL:
-    """The default format."""
+class InternVL(FormatDefaults):
+    """``--format internvl``, the default."""
 
     speakers = ("human", "gpt")
-    file_types = TRAINER_FILES
     states_sizes = True
 
     def row_type(self, *, several_images: bool) -> type[msgspec.Struct]:
@@ -92,9 +92,7 @@ class InternVL:
             answer=gpt.value,
         )
 
-    def companions(
-        self, prefix: str, image_root: str, files: Sequence[FilledFile]
-    ) -> Mapping[str, Mapping[str, object]]:
+    def companions(self, prefix: str, image_root: str, files: Sequence[FilledFile]) -> Companions:
         meta = {
             file.entry: {
                 "root": image_root,

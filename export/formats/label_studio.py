@@ -1,7 +1,7 @@
-"""Tasks for Label Studio, with the caption as a prediction that a person edits.
+"""Tasks for Label Studio, with the caption as a prediction to edit.
 
 Source: "Label Studio JSON format of annotated tasks" and "Import pre-annotated data" in Label Studio's
-documentation. Images are named as its storage of local files serves them.
+documentation. Images are URLs of its storage of local files.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from urllib.parse import quote, unquote
 
 import msgspec
 
-from triptych.export.formats.row_format import RowFacts, ShownImage, WithoutCompanions, root_or_here
+from triptych.export.formats.row_format import FormatDefaults, RowFacts, ShownImage, root_or_here
 
 LABEL_CONFIG = (
     '<View><Image name="image" valueList="$images"/>'
     '<TextArea name="caption" toName="image" editable="true" rows="8" maxSubmissions="1"/></View>'
 )
-"""Of a project that takes these tasks."""
+"""The labelling interface of a project for these tasks."""
 
 _LOCAL_FILES = "/data/local-files/?d="
 
 
 class Data(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
-    """What a labeller sees."""
+    """What is shown to an annotator."""
 
     id: str
     images: list[str]
@@ -32,7 +32,7 @@ class Data(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Text(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
-    """Of a text area."""
+    """The value of a text area."""
 
     text: tuple[str]
 
@@ -47,7 +47,7 @@ class Region(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Prediction(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
-    """What was there before anybody looked."""
+    """The caption as a pre-annotation."""
 
     result: tuple[Region]
 
@@ -59,12 +59,10 @@ class TaskRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     predictions: tuple[Prediction]
 
 
-class LabelStudio(WithoutCompanions):
+class LabelStudio(FormatDefaults):
     """``--format label-studio --file-type json``."""
 
-    speakers = None
     file_types = ("json",)
-    states_sizes = False
 
     def row_type(self, *, several_images: bool) -> type[msgspec.Struct]:
         return TaskRow
@@ -84,9 +82,6 @@ class LabelStudio(WithoutCompanions):
         return RowFacts(
             id=row.data.id,
             images=[unquote(url.removeprefix(_LOCAL_FILES)) for url in row.data.images],
-            sizes_px=None,
-            speakers=None,
-            question=None,
             answer=row.predictions[0].result[0].value.text[0],
         )
 

@@ -1,19 +1,20 @@
-"""LLaVA conversations, and the YAML that LLaVA-NeXT's trainer is started with.
+"""LLaVA conversations, and the YAML for LLaVA-NeXT's trainer.
 
-Source: LLaVA's "Finetune on custom datasets" and LLaVA-NeXT's training loader, which takes a list of
-images as well, and JSON Lines through a YAML. LLaVA's first trainer takes one JSON array instead.
+Source: LLaVA's "Finetune on custom datasets" and LLaVA-NeXT's training loader, which also accepts a list of
+images, and JSON Lines through a YAML. The original LLaVA trainer wants one JSON array instead.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
 from triptych.export.conversation_text import parts_of, tagged_question
 from triptych.export.formats.row_format import (
-    TRAINER_FILES,
+    Companions,
     FilledFile,
+    FormatDefaults,
     RowFacts,
     ShownImage,
     Turn,
@@ -37,12 +38,10 @@ class MultiRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     conversations: tuple[Turn, Turn]
 
 
-class Llava:
+class Llava(FormatDefaults):
     """``--format llava``."""
 
     speakers = ("human", "gpt")
-    file_types = TRAINER_FILES
-    states_sizes = False
 
     def row_type(self, *, several_images: bool) -> type[msgspec.Struct]:
         return MultiRow if several_images else SingleRow
@@ -62,15 +61,12 @@ class Llava:
         return RowFacts(
             id=row.id,
             images=[row.image] if isinstance(row, SingleRow) else row.image,
-            sizes_px=None,
             speakers=(human.speaker, gpt.speaker),
             question=parts_of(human.value),
             answer=gpt.value,
         )
 
-    def companions(
-        self, prefix: str, image_root: str, files: Sequence[FilledFile]
-    ) -> Mapping[str, Mapping[str, object]]:
+    def companions(self, prefix: str, image_root: str, files: Sequence[FilledFile]) -> Companions:
         datasets = [{"json_path": file.name, "sampling_strategy": "all"} for file in files]
         return {f"{prefix}_llava.yaml": {"datasets": datasets}}  # JSON is YAML
 

@@ -1,29 +1,29 @@
-"""OpenAI-style messages beside a list of images: rows of ms-swift and of LLaMA-Factory.
+"""OpenAI-style messages with a list of images: rows of ms-swift and of LLaMA-Factory.
 
 Source: "Custom dataset" in ms-swift's documentation (``messages``, ``images``), and LLaMA-Factory's
 ``data/README.md`` (``sharegpt`` formatting with ``role``/``content`` tags and an ``images`` column).
-The rows are the same; what the trainers are started with isn't.
+The rows are the same; the trainers' configuration files aren't.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
 from triptych.export.conversation_text import parts_of, tagged_question
 from triptych.export.formats.row_format import (
-    TRAINER_FILES,
+    Companions,
     FilledFile,
+    FormatDefaults,
     RowFacts,
     ShownImage,
-    WithoutCompanions,
     root_or_here,
 )
 
 
 class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
-    """One side's words."""
+    """One message."""
 
     role: str
     content: str
@@ -37,10 +37,8 @@ class MessagesRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     images: list[str]
 
 
-class _Messages:
+class _Messages(FormatDefaults):
     speakers = ("user", "assistant")
-    file_types = TRAINER_FILES
-    states_sizes = False
 
     def row_type(self, *, several_images: bool) -> type[msgspec.Struct]:
         return MessagesRow
@@ -61,14 +59,13 @@ class _Messages:
         return RowFacts(
             id=row.id,
             images=row.images,
-            sizes_px=None,
             speakers=(user.role, assistant.role),
             question=parts_of(user.content),
             answer=assistant.content,
         )
 
 
-class MsSwift(WithoutCompanions, _Messages):
+class MsSwift(_Messages):
     """``--format ms-swift``: its ``--dataset`` takes the files themselves."""
 
     def hint(self, prefix: str, image_root: str) -> str:
@@ -79,11 +76,9 @@ class MsSwift(WithoutCompanions, _Messages):
 
 
 class LlamaFactory(_Messages):
-    """``--format llama-factory``: the folder is its ``dataset_dir``, by way of dataset_info.json."""
+    """``--format llama-factory``: the export is its ``dataset_dir``, with a dataset_info.json."""
 
-    def companions(
-        self, prefix: str, image_root: str, files: Sequence[FilledFile]
-    ) -> Mapping[str, Mapping[str, object]]:
+    def companions(self, prefix: str, image_root: str, files: Sequence[FilledFile]) -> Companions:
         info = {
             file.entry: {
                 "file_name": file.name,

@@ -1,4 +1,4 @@
-"""Pairs of captions of the same images, a better and a worse one: rows for DPO in TRL and LLaMA-Factory.
+"""Pairs of a better and a worse caption of the same images: rows for DPO in TRL and LLaMA-Factory.
 
 Source: "Preference" and "Vision" in TRL's "Dataset formats and types" (``prompt``, ``chosen`` and
 ``rejected`` as messages in parts, ``images`` beside them), and "Preference Dataset" and "Multimodal Image
@@ -8,7 +8,7 @@ caption is worse (see export.rejected).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -16,12 +16,12 @@ import msgspec
 from triptych.export.conversation_text import parts_of, tagged_question
 from triptych.export.formats.chat_parts import Part, PartsMessage, parts_question
 from triptych.export.formats.row_format import (
-    TRAINER_FILES,
+    Companions,
     FilledFile,
+    FormatDefaults,
     RowFacts,
     ShownImage,
     Turn,
-    WithoutCompanions,
     root_or_here,
 )
 from triptych.prompts.statements import statements
@@ -30,14 +30,14 @@ RejectedBy = Literal["people", "check", "swapped", "other image", "cut"]
 
 
 class Rejected(NamedTuple):
-    """A caption that is worse than the kept one, and why it is."""
+    """A caption that is worse than the kept one, and why."""
 
     text: str
     by: RejectedBy
 
 
 def cut(text: str) -> Rejected:
-    """Its first half: whole sentences, where it has several."""
+    """The first half of ``text``, in whole sentences where it has several."""
     found = statements(text, 1, None)
     end = found[len(found) // 2 - 1].end if len(found) > 1 else len(text) // 2
     return Rejected(text[:end].rstrip(), "cut")
@@ -72,12 +72,10 @@ class TurnsPairRow(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     rejected_by: RejectedBy
 
 
-class Preference(WithoutCompanions):
+class Preference(FormatDefaults):
     """``--format preference``: TRL's."""
 
     speakers = ("user", "assistant")
-    file_types = TRAINER_FILES
-    states_sizes = False
 
     def row_type(self, *, several_images: bool) -> type[msgspec.Struct]:
         return PairRow
@@ -88,7 +86,7 @@ class Preference(WithoutCompanions):
     def pair(
         self, identifier: str, prompt: str, images: Sequence[ShownImage], caption: str, rejected: Rejected
     ) -> msgspec.Struct:
-        """A row whose worse caption is ``rejected``; in ``row`` it is half of the better one."""
+        """A row with the worse caption ``rejected``. In ``row`` that is half of the better one."""
         return PairRow(
             id=identifier,
             images=[image.key for image in images],
@@ -106,7 +104,6 @@ class Preference(WithoutCompanions):
         return RowFacts(
             id=row.id,
             images=row.images,
-            sizes_px=None,
             speakers=(user.role, chosen.role),
             question=tuple(part.text for part in user.content),
             answer=chosen.content[0].text or "",
@@ -121,7 +118,7 @@ class Preference(WithoutCompanions):
 
 
 class PreferenceLlamaFactory(Preference):
-    """``--format preference-llama-factory``: by way of dataset_info.json."""
+    """``--format preference-llama-factory``: the export is its ``dataset_dir``, with a dataset_info.json."""
 
     speakers = ("human", "gpt")
 
@@ -148,22 +145,24 @@ class PreferenceLlamaFactory(Preference):
         return RowFacts(
             id=row.id,
             images=row.images,
-            sizes_px=None,
             speakers=(asked.speaker, row.chosen.speaker),
             question=parts_of(asked.value),
             answer=row.chosen.value,
         )
 
-    def companions(
-        self, prefix: str, image_root: str, files: Sequence[FilledFile]
-    ) -> Mapping[str, Mapping[str, object]]:
-        columns = {name: name for name in ("chosen", "rejected", "images")}
+    def companions(self, prefix: str, image_root: str, files: Sequence[FilledFile]) -> Companions:
+        columns = {
+            "messages": "conversations",
+            "chosen": "chosen",
+            "rejected": "rejected",
+            "images": "images",
+        }
         info = {
             file.entry: {
                 "file_name": file.name,
                 "formatting": "sharegpt",
                 "ranking": True,
-                "columns": {"messages": "conversations", **columns},
+                "columns": columns,
             }
             for file in files
         }

@@ -1,4 +1,4 @@
-"""What every row format offers, and what a row of any format says.
+"""The interface of row formats, and the content of a row in any format.
 
 Not its job: which formats there are (see formats), where rows are written (see containers).
 """
@@ -10,23 +10,25 @@ from typing import Protocol
 
 import msgspec
 
+Companions = Mapping[str, Mapping[str, object]]
+"""Configuration files for a trainer: their content as JSON, by name."""
+
 
 class RowFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What a row says, whatever its format."""
+    """The content of a row, independent of its format. None where the format has no field for it."""
 
     id: str
     images: list[str]
-    sizes_px: list[tuple[int, int]] | None
-    """Width and height of each image; None where the format has no place for them."""
-    speakers: tuple[str, str] | None
-    """None where the format names none."""
-    question: tuple[str | None, ...] | None
-    """Its parts in order: words, or None where an image stands. None where the format has no place for it."""
+    sizes_px: list[tuple[int, int]] | None = None
+    """Width and height of each image."""
+    speakers: tuple[str, str] | None = None
+    question: tuple[str | None, ...] | None = None
+    """Its parts in order: text, or None in place of an image."""
     answer: str
 
 
 class ShownImage(Protocol):
-    """Of an ImageRecord, what a row says."""
+    """The fields of an ImageRecord that go into a row."""
 
     @property
     def key(self) -> str: ...
@@ -39,71 +41,68 @@ class ShownImage(Protocol):
 
 
 class FilledFile(msgspec.Struct, frozen=True, kw_only=True):
-    """A file of an export that has rows, as a trainer's own configuration names it."""
+    """A file of an export that has rows, for a trainer's configuration."""
 
     name: str
     entry: str
-    """What the configuration calls it: the export's prefix and the job."""
+    """Its name in the configuration: the export's prefix and the job."""
     rows: int
 
 
 class RowFormat(Protocol):
-    """A trainer's own JSON Lines. A new one is a file with such a class, and a line in ``formats``."""
+    """The rows that a trainer or tool reads. A new one is a file with such a class, and a line in
+    ``formats``."""
 
     @property
     def speakers(self) -> tuple[str, str] | None:
-        """What the one who asks and the one who answers are called; None where they aren't."""
+        """The roles of question and answer; None in formats without roles."""
 
     @property
     def file_types(self) -> tuple[str, ...]:
-        """What its rows can lie in (see containers)."""
+        """The file types that its rows can be written to (see containers)."""
 
     @property
     def states_sizes(self) -> bool:
         """Whether a row states the width and height of each image."""
 
     def row_type(self, *, several_images: bool) -> type[msgspec.Struct]:
-        """A row as its loader documents it: these fields in this order, no others.
+        """The type of a row: the fields that its loader documents, in this order.
 
-        Parquet files get their columns from it. A row may be a Struct of text, numbers, lists, tuples of one
-        kind, optional fields and such Structs.
+        The columns of Parquet files follow from it. A row may have text, numbers, lists, tuples of one kind,
+        optional fields and Structs of these.
         """
 
     def row(self, identifier: str, prompt: str, images: Sequence[ShownImage], caption: str) -> msgspec.Struct:
-        """The row of a caption. Reserved words are gone from ``prompt`` and ``caption`` already."""
+        """The row of a caption. ``prompt`` and ``caption`` have no reserved words any more."""
 
     def facts(self, row: msgspec.Struct) -> RowFacts:
-        """What a decoded row says. A row whose lists differ in length raises ValueError."""
+        """The content of a decoded row. Raises ValueError where its parts contradict each other."""
 
-    def companions(
-        self, prefix: str, image_root: str, files: Sequence[FilledFile]
-    ) -> Mapping[str, Mapping[str, object]]:
-        """Files that the trainer is started with, by name, as JSON. ``prefix`` begins all file names."""
+    def companions(self, prefix: str, image_root: str, files: Sequence[FilledFile]) -> Companions:
+        """Configuration files for the trainer. All file names begin with ``prefix``."""
 
     def hint(self, prefix: str, image_root: str) -> str:
-        """For the card: where the trainer finds the path of the images."""
+        """For the card: how to use the rows, and where the image root goes."""
 
 
-TRAINER_FILES = ("jsonl", "jsonl.zst", "parquet", "images.parquet", "tar")
-"""What rows of trainers can lie in."""
+class FormatDefaults:
+    """What most formats have in common: rows for trainers, without further files."""
+
+    speakers: tuple[str, str] | None = None
+    file_types: tuple[str, ...] = ("jsonl", "jsonl.zst", "parquet", "images.parquet", "tar")
+    states_sizes = False
+
+    def companions(self, prefix: str, image_root: str, files: Sequence[FilledFile]) -> Companions:
+        return {}
 
 
 class Turn(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
-    """One side's words, as InternVL and LLaVA have them."""
+    """One turn of a conversation, as in InternVL and LLaVA."""
 
     speaker: str = msgspec.field(name="from")
     value: str
 
 
 def root_or_here(image_root: str) -> str:
-    """The image root for prose."""
+    """The image root in prose."""
     return image_root or "the folder that the trainer is started in"
-
-
-class WithoutCompanions:
-    """A format whose files say all that their reader is started with."""
-
-    def companions(
-        self, prefix: str, image_root: str, files: Sequence[FilledFile]
-    ) -> Mapping[str, Mapping[str, object]]:
-        return {}

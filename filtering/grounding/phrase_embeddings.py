@@ -1,8 +1,8 @@
-"""Embeddings of phrases, and how well each phrase fits its images and what else is said of them.
+"""Embed phrases, and measure how well each fits its images and other captions of these images.
 
 Comes in: captions with the embeddings of their images, other images, other captions of the same images, and
-a text encoder that the caller hands in. Goes out: two numbers a phrase. Not its job: what those numbers
-should be (see score), which texts to take (see phrases).
+the caller's text encoder. Goes out: two numbers for each phrase. Not its job: judging these numbers (see
+score), splitting captions into phrases (see phrases).
 """
 
 from __future__ import annotations
@@ -16,28 +16,29 @@ from numpy.typing import NDArray
 from triptych.filtering.grounding.phrases import Phrase
 
 CACHE_BYTES = 256 * 2**20
-"""Of embeddings, in each of two generations: half a million phrases of 128 dimensions in fp32, 87,000 of 768.
-A corpus says the same thing again and again; what it hasn't said for a generation is encoded anew."""
+"""Of embeddings, in each of two cache generations: half a million phrases of 128 dimensions in fp32, or
+87,000 of 768. Phrases recur often in a corpus. Those that don't recur within a generation are encoded
+again."""
 
 ROWS_AT_ONCE = 256
-"""Always as many, filled up: a row of a matrix product may depend in its last bits on how many there are."""
+"""Blocks are padded to this size: the last bits of a matrix product may depend on its number of rows."""
 
 
 class TextEncoder(Protocol):
-    """The text tower of the model that made the embeddings."""
+    """The text tower of the embedding model."""
 
     def reads(self, language: str) -> bool:
-        """Whether it knows words of the language with this code."""
+        """Whether it knows the language with this code."""
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """``float32[n, dim]``, each row of length 1, the same whatever else is encoded with it."""
+        """``float32[n, dim]``, rows of length 1 that don't depend on the other texts."""
 
 
 LoadTextEncoder = Callable[[], TextEncoder]
 
 
 class PhraseEmbeddings:
-    """Encodes texts, and remembers those that were asked for lately."""
+    """Encodes texts, and caches recent ones."""
 
     def __init__(self, encoder: TextEncoder, cache_bytes: int = CACHE_BYTES) -> None:
         self._encoder, self._cache_bytes = encoder, cache_bytes
@@ -45,20 +46,15 @@ class PhraseEmbeddings:
         self._old: dict[str, NDArray[np.float32]] = {}
 
     def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """``float32[n, dim]`` for one text or more."""
-        found = {
-            text: known if (known := self._young.get(text)) is not None else self._old.get(text)
-            for text in texts
-        }
-        unknown = [text for text, known in found.items() if known is None]
-        if unknown:
-            found.update(zip(unknown, self._encoder.encode_texts(unknown), strict=True))
-        # A copy each: a row of the encoder's block would keep the whole block.
-        known_now = {text: row for text, row in found.items() if row is not None}
-        self._young.update((text, row.copy()) for text, row in known_now.items() if text not in self._young)
-        if len(self._young) * known_now[texts[0]].nbytes > self._cache_bytes:
+        """``float32[n, dim]`` for at least one text."""
+        rows = {text: cache[text] for cache in (self._old, self._young) for text in texts if text in cache}
+        if unknown := [text for text in dict.fromkeys(texts) if text not in rows]:
+            rows.update(zip(unknown, self._encoder.encode_texts(unknown), strict=True))
+        # Copies, because a row of the encoder's block would keep the whole block alive.
+        self._young.update((text, row.copy()) for text, row in rows.items() if text not in self._young)
+        if len(self._young) * rows[texts[0]].nbytes > self._cache_bytes:
             self._old, self._young = self._young, {}
-        return np.stack([known_now[text] for text in texts])
+        return np.stack([rows[text] for text in texts])
 
 
 class Described(NamedTuple):
@@ -69,28 +65,28 @@ class Described(NamedTuple):
 
 
 class Images(NamedTuple):
-    """What captions are compared with."""
+    """The images that captions are compared with."""
 
     own: Mapping[str, NDArray[np.float32]]
     """The embeddings of the captions' images, by key."""
     others: NDArray[np.float32]
-    """``float32[n, dim]``, images of the corpus."""
+    """``float32[n, dim]``: a sample of the corpus."""
     rows: Mapping[str, int]
-    """Their rows, by key."""
+    """The rows of ``others``, by key."""
 
 
 class Fits(NamedTuple):
-    """n phrases of several captions."""
+    """The measurements of n phrases of several captions."""
 
     captions: NDArray[np.int64]
-    """The number of the caption that each belongs to."""
+    """The index of each phrase's caption."""
     texts: list[str]
     embeddings: NDArray[np.float32]
     """``float32[n, dim]``."""
     misfit: NDArray[np.float64]
-    """The share of other images that each fits better than its own: the higher, the worse."""
+    """The share of other images that the phrase fits better than its own: the higher, the worse."""
     support: NDArray[np.float64]
-    """The cosine to the nearest phrase of another caption of the image; NaN where there is none."""
+    """The cosine to the nearest phrase of another caption of the image; NaN if there is none."""
 
 
 def measure(
@@ -99,9 +95,10 @@ def measure(
     elsewhere: Mapping[str, Sequence[str]],
     embed: PhraseEmbeddings,
 ) -> Fits | None:
-    """None where no caption has a phrase. ``elsewhere`` has phrases of other captions, by image key.
+    """Measure the phrases of ``captions``; None if there are none. ``elsewhere`` has phrases of other
+    captions, by image key.
 
-    A phrase of several images is measured on the worst; one of any of them on the best.
+    A phrase that holds of each of several images is measured on the worst, one that holds of any on the best.
     """
     phrases = [(number, phrase) for number, caption in enumerate(captions) for phrase in caption.phrases]
     if not phrases:
@@ -126,27 +123,25 @@ def measure(
         _better_shares(alone[of_phrase], own, images.others, excluded)
         + _better_shares(added[of_phrase], own, images.others, excluded)
     ) / 2
-    others_said = {key: embeddings[[row[text] for text in said]] for key, said in elsewhere.items() if said}
-    cosines = [
-        float((others_said[key] @ alone[at]).max()) if key in others_said else np.nan for at, key in pairs
-    ]
+    theirs = {key: embeddings[[row[text] for text in texts]] for key, texts in elsewhere.items() if texts}
+    cosines = [float((theirs[key] @ alone[at]).max()) if key in theirs else np.nan for at, key in pairs]
     misfit, support = np.full(len(phrases), np.nan), np.full(len(phrases), np.nan)
     for at, share, cosine in zip(of_phrase, shares, cosines, strict=True):
         worse, better = (np.fmax, np.fmin) if phrases[at][1].holds_of_each else (np.fmin, np.fmax)
         misfit[at], support[at] = worse(misfit[at], share), better(support[at], cosine)
-    numbers, said = np.array([number for number, _ in phrases]), [phrase.text for _, phrase in phrases]
-    return Fits(numbers, said, alone, misfit, support)
+    numbers = np.array([number for number, _ in phrases])
+    return Fits(numbers, [phrase.text for _, phrase in phrases], alone, misfit, support)
 
 
 def products(
     left: NDArray[np.float32], right: NDArray[np.float32]
 ) -> Iterator[tuple[int, NDArray[np.float32]]]:
-    """``left @ right.T`` in blocks of rows, each with the number of its first."""
+    """``left @ right.T`` in blocks of rows, each with the index of its first row."""
     for start in range(0, len(left), ROWS_AT_ONCE):
         block = left[start : start + ROWS_AT_ONCE]
-        filled = np.zeros((ROWS_AT_ONCE, left.shape[1]), np.float32)
-        filled[: len(block)] = block
-        yield start, (filled @ right.T)[: len(block)]
+        padded = np.zeros((ROWS_AT_ONCE, left.shape[1]), np.float32)
+        padded[: len(block)] = block
+        yield start, (padded @ right.T)[: len(block)]
 
 
 def _better_shares(
@@ -155,7 +150,7 @@ def _better_shares(
     others: NDArray[np.float32],
     excluded: Sequence[Sequence[int]],
 ) -> NDArray[np.float64]:
-    """For each row the share of ``others`` that it fits better than its ``own``, without those excluded."""
+    """For each row the share of ``others``, without ``excluded``, that it fits better than its ``own``."""
     fit_own = np.einsum("nd,nd->n", embeddings, own)
     shares = np.zeros(len(embeddings))
     for start, fits in products(embeddings, others):

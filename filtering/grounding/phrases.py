@@ -1,8 +1,8 @@
-"""A caption split into phrases that can be compared with an image.
+"""Split a caption into phrases that can be compared with an image.
 
-Comes in: a caption's text, the code of its language, how many images it is of, how it names them. Goes out:
-phrases, each with its sentence, with that sentence without it, and with the images that it describes. Not
-its job: comparing (see score).
+Comes in: a caption's text, its language code, its number of images, how it names them. Goes out: phrases,
+each with its sentence, the rest of the sentence, and the images that it describes. Not its job: comparing
+(see score).
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from triptych.filtering.rules.image_references import READERS, named_images
 from triptych.prompts import Naming
 
 SHORTEST_SENTENCE_UNITS = 3
-"""A sentence of fewer words or characters says too little to be compared."""
+"""In words or characters. Shorter sentences say too little to be compared."""
 SHORTEST_PHRASE_UNITS = 2
 MAX_SENTENCES = 200
-"""Of a caption; the longest that any job allows has a quarter of that."""
+"""Of a caption: four times as many as in the longest one that any job allows."""
 
 
 class _Grammar(NamedTuple):
-    """Where a language ends sentences and phrases."""
+    """How to split the text of one language."""
 
     sentence_end: re.Pattern[str]
     between_phrases: re.Pattern[str]
-    """With one group around all of it."""
+    """With one group around all of it, so that splitting keeps the separators."""
     of_each: re.Pattern[str] | None = None
-    """Of all images, and said so."""
+    """Matches sentences that explicitly describe all images."""
     compares: re.Pattern[str] | None = None
-    """Of images beside each other: no image by itself shows that."""
+    """Matches comparisons of images, which no single image shows."""
 
 
 _GRAMMARS: Mapping[str, _Grammar] = {
@@ -46,7 +46,7 @@ _GRAMMARS: Mapping[str, _Grammar] = {
     ),
     "zh": _Grammar(
         sentence_end=re.compile(r"[。！？；!?;\r\n]+"),
-        # 和 joins two things, but in 柔和 ("soft") and its like it is part of a word.
+        # 和 means "and", but it is also a part of words such as 柔和 ("soft").
         between_phrases=re.compile(r"([、，]|(?<![柔温暖缓饱平随总共祥谐])和(?![谐平服睦蔼煦解]))"),
         of_each=re.compile(r"[每都均各]"),
         compares=re.compile(r"[最比更]|不同|相同"),
@@ -56,7 +56,7 @@ _ANY_GRAMMAR = _Grammar(
     sentence_end=re.compile(r"(?<=[^\W\d_])[.!?;؟۔।]+(?=\s|$)|[。！？；\r\n]+"),
     between_phrases=re.compile(r"([,،、，]\s*)"),
 )
-"""Of every other language that a text tower reads: punctuation alone."""
+"""For all other languages: only punctuation separates phrases."""
 
 
 class Sentence(NamedTuple):
@@ -64,10 +64,9 @@ class Sentence(NamedTuple):
 
     text: str
     images: tuple[int, ...]
-    """Which of the caption's images it describes, from 0."""
+    """Indices of the images that it describes."""
     of: Literal["named", "any", "each"]
-    """``named``: it holds of each of ``images``; ``any``: of one of them at least; ``each``: of all, and
-    it says so."""
+    """``named``: it describes each of ``images``; ``any``: at least one of them; ``each``: explicitly all."""
 
 
 class Phrase(NamedTuple):
@@ -76,16 +75,16 @@ class Phrase(NamedTuple):
     text: str
     sentence: str
     rest: str
-    """The sentence without the phrase; empty where the phrase is the sentence."""
+    """The sentence without the phrase; empty if the phrase is the whole sentence."""
     images: tuple[int, ...]
     holds_of_each: bool
-    """Whether it holds of each of ``images``. If not, one that it fits is enough."""
+    """Whether it describes each of ``images``, or at least one of them."""
 
 
 def phrases_of(text: str, language: str, image_count: int, naming: Naming | None = None) -> list[Phrase]:
-    """The phrases that say something of particular images; of a set where none does, all phrases.
+    """The phrases that describe particular images; if a set's caption has none, all phrases.
 
-    What a set's caption says of all images together, or of images beside each other, is left out.
+    Sentences of a set's caption that describe all images together or compare them are left out.
     """
     grammar = _GRAMMARS.get(language, _ANY_GRAMMAR)
     sentences = split_sentences(text, language, image_count, naming)
@@ -102,8 +101,9 @@ def phrases_of(text: str, language: str, image_count: int, naming: Naming | None
 def split_sentences(
     text: str, language: str, image_count: int, naming: Naming | None = None
 ) -> list[Sentence]:
-    """The sentences that can be compared. In a caption of a set, one that names no image goes on about the
-    images of the one before it, unless it speaks of each; before any name it may be of any.
+    """The sentences that are long enough to compare. In a caption of a set, a sentence that names no image
+    describes the images of the sentence before it, unless it describes each. Before the first name it may
+    describe any.
     """
     grammar = _GRAMMARS.get(language, _ANY_GRAMMAR)
     everything = tuple(range(image_count))
@@ -124,7 +124,7 @@ def split_sentences(
 
 
 def _images_named(sentence: str, language: str, image_count: int, naming: Naming | None) -> tuple[int, ...]:
-    """From 0, in order, those that the set has."""
+    """The indices of the images that ``sentence`` names, in order."""
     if naming is not None:
         numbers = naming.numbers(sentence)
     else:
@@ -137,7 +137,7 @@ def _has(pattern: re.Pattern[str] | None, text: str) -> bool:
 
 
 def _split(sentence: str, between: re.Pattern[str]) -> list[tuple[str, str]]:
-    """Each phrase with the sentence without it and without what joins it to the next."""
+    """Each phrase with the rest of the sentence, without the separator between them."""
     parts = between.split(sentence)
     if len(parts) < 3:
         return [(sentence, "")]
@@ -152,6 +152,6 @@ def _split(sentence: str, between: re.Pattern[str]) -> list[tuple[str, str]]:
 
 
 def _within_a_sentence(phrase: str) -> str:
-    """ "A red kite" as it stands within a sentence: some text towers read a capital as another word."""
+    """The phrase without a sentence's initial capital, which some text towers read as another word."""
     begins_a_sentence = phrase[:2] == "A " or phrase[1:2].islower()
     return phrase[0].lower() + phrase[1:] if begins_a_sentence else phrase

@@ -1,7 +1,7 @@
-"""The rules that ship, in order of priority: the first that rejects a caption is its reason.
+"""The built-in rules in order of priority: the first that rejects a caption is its reason.
 
-Comes in: nothing. Goes out: RULES. A new rule is a Rule in a file beside this one, and a line
-below. Not its job: what a rule is (see rule), thresholds that a config overrides (see config).
+Comes in: nothing. Goes out: RULES. A new rule is a Rule in a file beside this one, and a line below. Not its
+job: what a rule is (see rule), overriding thresholds (see config).
 """
 
 from __future__ import annotations
@@ -25,8 +25,6 @@ from triptych.filtering.rules.scored_elsewhere import (
     UNGROUNDED,
     UNTRUE,
 )
-
-__all__ = ["RULES", "Rule"]
 
 RULES: tuple[Rule, ...] = (
     GARBLED,

@@ -1,7 +1,7 @@
-"""Rules: captions that stop before their end, and ones that are too short or too long.
+"""Rules: captions that are cut off, too short or too long.
 
-Comes in: a caption and why its model stopped. Goes out: 1 or 0; its length in the units of its script (see
-caption). Not its job: what it says.
+Comes in: a caption with its finish reason. Goes out: 1 if it is cut off, else 0; its length in the units of
+its script (see caption). Not its job: what it says.
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ from triptych.languages import Language
 _Lengths = Mapping[str, Mapping[Subject, int]]
 
 FINISHED = frozenset({"", "stop", "eos", "eos_token", "end_turn", "stop_sequence"})
-"""Finish reasons of a model that ended by itself, in the words of several servers; others mean a cut."""
+"""Finish reasons of several servers for a complete answer. All others mean that it was cut off."""
 
 _SENTENCE_ENDS = frozenset(".!?。！？．｡؟۔।॥։።။།។৷")
-"""Of all scripts, so that a caption in the wrong language isn't taken for a cut one. An ellipsis is not among
-them: a description that trails off has stopped in mid-sentence."""
+"""Of all scripts, so that a caption in the wrong language doesn't count as cut off. An ellipsis is not
+included, since a description that trails off is incomplete."""
 
 _WITHOUT_FULL_STOP = frozenset({"THAI", "LAO"})
-"""Scripts that put nothing behind a sentence."""
+"""Scripts that don't mark the end of a sentence."""
 
 _MAY_FOLLOW_THE_END = frozenset({"Pe", "Pf", "Pi", "So", "Sk", "Mn", "Cf", "Cc", "Zs", "Zl", "Zp"})
-"""Unicode categories: closing brackets, quotation marks, emoji and what modifies them, white space."""
+"""Unicode categories: closing brackets, quotation marks, emoji and their modifiers, white space."""
 
 _DANGLING = frozenset("a an the and or of with into onto beside while which their its".split())
-"""No English sentence ends in one of these: a point behind it only closes what was cut ("beside a.")."""
+"""No English sentence ends in one of these. A full stop after it only hides the cut ("beside a.")."""
 
 _CLOSE_QUOTES = frozenset('"”“»」』')
-_QUOTED = re.compile(r'["“„«「『][^"“”„«»「」『』]{1,80}["”“»」』]\Z')
+_QUOTED_END = re.compile(r'["“„«「『][^"“”„«»「」『』]{1,80}["”“»」』]\Z')
 
 
 def truncation(caption: CaptionText) -> float:
-    """1 where the token limit cut the caption, or it ends without the end of a sentence; else 0."""
+    """1 if the token limit cut the caption, or it doesn't end with a complete sentence; else 0."""
     if caption.finish_reason not in FINISHED:
         return 1.0
     text = caption.text.rstrip()
@@ -56,8 +56,8 @@ def truncation(caption: CaptionText) -> float:
 
 
 def _ends_in_inscription(text: str) -> bool:
-    """What a sign says may end a caption, without a point behind the quotation mark."""
-    quoted = _QUOTED.search(text, max(0, len(text) - 100))
+    """Whether it ends with the quoted text of a sign, which needs no full stop after it."""
+    quoted = _QUOTED_END.search(text, max(0, len(text) - 100))
     return quoted is not None and is_inscribed(text, quoted.start())
 
 
@@ -65,36 +65,37 @@ TRUNCATED = Rule(
     name="truncated",
     measure=truncation,
     threshold=0.0,
-    likely_cause="captioning.max_tokens_single or max_tokens_multi is too small, or stop words cut in",
+    likely_cause="captioning.max_tokens_single or max_tokens_multi is too small, or stop words cut captions",
 )
 
 
-# A sixth of the seed's mean of 95 words, or 150 characters; for a set, a dozen words for each of two images, the
-# smallest set. Shorter is a label, not a description; true demo captions have 24 and more.
+# A sixth of the seed's mean of 95 words or 150 characters; for the smallest set, a dozen words for each of
+# its two images. Anything shorter is a label, not a description. Demo captions have at least 24 words.
 _SHORTEST: _Lengths = {"en": {"image": 15, "set": 25}, "zh": {"image": 22, "set": 38}}
-# Nearly four times the seed's mean; for a set, three times. Longer is speculation or a loop: in two held-out sets,
-# what was too long had 788 words or 981 characters and more, good captions of sets up to 267 and 371.
+# Nearly four times the seed's mean; for a set, three times. Longer texts are speculation or a loop: in two
+# held-out sets, those that were too long had at least 788 words or 981 characters, good captions of sets at
+# most 267 or 371.
 _LONGEST: _Lengths = {"en": {"image": 350, "set": 700}, "zh": {"image": 550, "set": 900}}
 
 
 def length(caption: CaptionText) -> float:
-    """In words, and in characters of scripts without spaces."""
+    """In words, or in characters of scripts without spaces."""
     return float(len(caption.unit_sequence))
 
 
 def shortest(subject: Subject, language: Language) -> float:
-    """That of the language, where it has one of its own, else as long as in English."""
-    return _own_or_derived(_SHORTEST, subject, language)
+    """The limit of the language, or one that is derived from English."""
+    return _limit(_SHORTEST, subject, language)
 
 
 def longest(subject: Subject, language: Language) -> float:
-    """The same of the other end."""
-    return _own_or_derived(_LONGEST, subject, language)
+    """Like ``shortest``, for the upper limit."""
+    return _limit(_LONGEST, subject, language)
 
 
-def _own_or_derived(lengths: _Lengths, subject: Subject, language: Language) -> float:
-    if own := lengths.get(language.code):
-        return float(own[subject])
+def _limit(lengths: _Lengths, subject: Subject, language: Language) -> float:
+    if language.code in lengths:
+        return float(lengths[language.code][subject])
     return float(round(lengths["en"][subject] * language.units_per_english_word))
 
 

@@ -1,7 +1,7 @@
-"""Rule: what is guessed rather than seen.
+"""Rule: guesses instead of observations.
 
-Comes in: an English or Chinese caption. Goes out: how much of it is guessed, outside quotation marks. Not its
-job: other phrases that a description doesn't have (see refusal).
+Comes in: an English or Chinese caption. Goes out: a weighted count of hedges outside quotation marks. Not its
+job: other phrases that don't belong in a description (see refusal).
 """
 
 from __future__ import annotations
@@ -37,23 +37,23 @@ _NOT_A_HEDGE = {
     ),
     "zh": re.compile("[不尽]可能|可能性不|大概[是的]?[0-9一二三四五六七八九十]"),
 }
-"""Other uses of these words; each takes one from the score."""
+"""Other uses of these words. Each subtracts one from the score."""
 
 
 def hedges(caption: CaptionText) -> float:
-    """How much is guessed: 1 for "perhaps" and its like, 0.5 for "seems" and its like."""
+    """The number of hedges: words like "perhaps" count 1, words like "seems" 0.5."""
     weights = _WEIGHTS[caption.language.code]
-    words = caption.among(weights.keys())
+    words = caption.present_needles(weights.keys())
     if caption.language.unit == "word" and words.isdisjoint(caption.units):
         return 0.0
-    said = units_of(caption.unquoted) if caption.language.unit == "word" else caption.unquoted
-    score = sum(weights[word] * said.count(word) for word in words)
+    searched = units_of(caption.unquoted) if caption.language.unit == "word" else caption.unquoted
+    score = sum(weights[word] * searched.count(word) for word in words)
     return max(0.0, score - len(_NOT_A_HEDGE[caption.language.code].findall(caption.unquoted)))
 
 
 def most_hedges(subject: Subject, language: Language) -> float:
-    """The seed's prompt forbids speculation. One hedge is caution, and two guesses with a "seems" still
-    describe: good captions of one image (labelled) reach 2.0, speculation begins at 3. A set is twice as long.
+    """The seed's prompt forbids speculation. A few hedges are just caution: labelled good captions of one
+    image reach 2.0, speculation begins at 3. Captions of sets are twice as long.
     """
     return 3.0 if subject == "set" else 2.5
 

@@ -1,10 +1,10 @@
-"""Rules: a set's caption names each of its images, and no caption one that isn't there.
+"""Rules: a set's caption names each of its images, and no caption names a nonexistent one.
 
-Comes in: a caption. Goes out: numbers of images. Where the job's prompt says how images are named
-(``Naming``), that is checked exactly, in any language. Captions without that contract are read leniently. Two
-things are certain then, and reject: an image beyond the last one is numbered, or a caption speaks of one image
-from its first words on and of no other. Whether an image was left out is a guess, and a flag, because prose has
-too many ways to name one. Not its job: whether what is said of an image is true (see grounding).
+Comes in: a caption. Goes out: numbers of images. If the job's prompt says how images are named (``Naming``),
+that is checked exactly, in any language. Other captions are read leniently. Then two faults are certain and
+reject: a number beyond the last image, and a caption of a set that mentions a single image only, from its
+first words on. Whether an image was left out is a guess and only flags, because prose can name images in too
+many ways. Not its job: whether statements about an image are true (see grounding).
 """
 
 from __future__ import annotations
@@ -34,36 +34,37 @@ _SHOWS = "(?:show|depict|feature|capture|present|display|portray|is|are|has|have
 _PLACE = "(?:left|right|top|bottom|upper|lower|middle|cent(?:er|re))"
 _HAN_NUMBER = rf"(?:\d{{1,2}}|十[一二]|[{HAN_NUMBERS}①②③④⑤⑥⑦⑧⑨⑩])"
 _HAN_NOUN = "(?:图像|图片|照片|画面|图)"
-_BEHIND_A_NAME = "[中里上的是为则与和及同也都均有展显呈描拍捕聚记]"
-_HAN_END = rf"(?:(?<![{HAN_NUMBERS}])|(?![^\W\d_])|(?={_BEHIND_A_NAME}))"
-"""Behind a number in characters: not "图片四周", "照片三名"."""
+_AFTER_A_NAME = "[中里上的是为则与和及同也都均有展显呈描拍捕聚记]"
+_HAN_END = rf"(?:(?<![{HAN_NUMBERS}])|(?![^\W\d_])|(?={_AFTER_A_NAME}))"
+"""After a Chinese number, which must not count something else: not "图片四周", "照片三名"."""
 
 
 class Reader(NamedTuple):
-    """The patterns of one language. Groups without a name hold numbers. Those that read every caption begin with
-    letters: looking for these is several times as quick as looking for the border of a word."""
+    """The patterns of one language. Unnamed groups capture numbers. Patterns that are searched for in every
+    caption begin with letters, which is several times as fast as beginning with a word boundary."""
 
     named: re.Pattern[str]
-    """Nothing but an image is called that: "image 2", "images 1 to 3", "the second photograph"."""
+    """Certainly an image: "image 2", "images 1 to 3", "the second photograph"."""
     counted: re.Pattern[str]
-    """In words, beside any names that a prompt asks for: "the third image", "all three images"."""
+    """In words, which captions use beside the names of their prompt: "the third image", "all three
+    images"."""
     numbered: re.Pattern[str]
-    """By a figure, as the caption of a single image has no reason to: "Image-2 shows"."""
+    """By a figure, which a single image's caption has no reason to use: "Image-2 shows"."""
     nth: re.Pattern[str]
-    """The nth of what may be an image: "the second shows"."""
+    """The nth of something that may be an image: "the second shows"."""
     several: re.Pattern[str]
-    """Several from one end: "the last two". Groups: ``many``, and ``last`` where it is the end."""
+    """Several from one end: "the last two". Groups: ``many``, and ``last`` if counted from the end."""
     last: re.Pattern[str]
     other: re.Pattern[str]
     """One image without a number: "another picture", "the one on the left"."""
     rest: re.Pattern[str]
-    """All that aren't named: "the remaining images"."""
+    """All images that aren't named: "the remaining images"."""
     plural: re.Pattern[str]
-    """Words that only a caption of several images has."""
+    """Words that only captions of several images have."""
     single: re.Pattern[str]
-    """An opening that speaks of one image."""
+    """An opening that describes one image."""
     within: re.Pattern[str]
-    """Where a picture has pictures in it: what is numbered there is no image of the set."""
+    """Things that have pictures on them. Numbers in their sentences are not those of the set's images."""
 
 
 _ENGLISH = Reader(
@@ -108,7 +109,7 @@ _CHINESE = Reader(
         rf"第\s?({_HAN_NUMBER})\s?[张幅]\s?{_HAN_NOUN}|(?<![^，。；：])({_HAN_NUMBER})[张幅]{_HAN_NOUN}(?:全?都|均)"
         rf"|(?:这|\A|组{_HAN_NOUN}共?有?)({_HAN_NUMBER})[张幅]{_HAN_NOUN}"
     ),
-    numbered=re.compile(rf"图(?<![地插配附]图)[像片]?\s?[-#]?\s?(\d{{1,2}})(?=[\s：:，、]|{_BEHIND_A_NAME})"),
+    numbered=re.compile(rf"图(?<![地插配附]图)[像片]?\s?[-#]?\s?(\d{{1,2}})(?=[\s：:，、]|{_AFTER_A_NAME})"),
     nth=re.compile(rf"第\s?({_HAN_NUMBER}(?:\s?[、和与至到]\s?第?{_HAN_NUMBER}){{0,11}})\s?[张幅帧]"),
     several=re.compile("(?:前|(?P<last>最?后|末))(?P<many>[两二三四五])[张幅]"),
     last=re.compile("最后(?:[一的]|那)?[张幅图]|最末一?[张幅]|末尾的?那?[张幅]"),
@@ -128,7 +129,7 @@ _CHINESE = Reader(
     within=re.compile("墙|相册|屏幕|展览|画廊|报纸|杂志|手机|投影|木板|课本|教材|书页|试卷"),
 )
 READERS: Mapping[str, Reader] = {"en": _ENGLISH, "zh": _CHINESE}
-"""By the code of a language. Others can't be read."""
+"""By language code. Other languages can't be read."""
 
 _SENTENCE_END = re.compile(r"[.!?](?=\s|$)|[。！？]")
 _NOTHING = re.compile(r"\s*[:：]\s*(?:[.。…;；]|\Z)")
@@ -138,8 +139,8 @@ _NUMBER_OR_RANGE = re.compile(
 
 
 def beyond_last(text: str, language: str, image_count: int, *kinds: str) -> set[int]:
-    """Numbers that the caption certainly gives to images, and that a set of ``image_count`` does not have. ``kinds``:
-    the patterns of a Reader that find them."""
+    """Numbers beyond ``image_count`` that the text certainly uses for images. ``kinds`` are the Reader's
+    patterns to use."""
     reader, numbers = READERS[language], set[int]()
     for pattern in [getattr(reader, kind) for kind in kinds or ("named", "counted")]:
         if max(_numbers(pattern, text), default=0) > image_count:
@@ -148,14 +149,14 @@ def beyond_last(text: str, language: str, image_count: int, *kinds: str) -> set[
     return {number for number in numbers if number > image_count}
 
 
-def speaks_of_one(text: str, language: str) -> bool:
-    """Whether the caption speaks of one image from its first words on, and of no other."""
+def mentions_only_one(text: str, language: str) -> bool:
+    """Whether the caption describes one image from its first words on, and mentions no other."""
     reader = READERS[language]
     return bool(reader.single.match(text)) and not reader.plural.search(text)
 
 
 def left_out(text: str, language: str, image_count: int) -> int:
-    """How many images the caption seems to say nothing of: 0 where that can't be known."""
+    """How many images the caption seems to leave out; 0 if that can't be known."""
     reader, every = READERS[language], set(range(1, image_count + 1))
     certain = _numbers(reader.named, text)
     if every <= certain or reader.rest.search(text):
@@ -163,20 +164,20 @@ def left_out(text: str, language: str, image_count: int) -> int:
     named = (certain | _less_certain(text, reader, image_count)) & every
     if named == every:
         return 0
-    spoken_of = len(named) + len(reader.other.findall(text))
-    if not spoken_of and reader.plural.search(text):
+    mentioned = len(named) + len(reader.other.findall(text))
+    if not mentioned and reader.plural.search(text):
         return 0
-    return max(0, image_count - max(1, spoken_of))
+    return max(0, image_count - max(1, mentioned))
 
 
 def named_images(text: str, language: str, image_count: int) -> set[int]:
-    """Numbers from 1 of the images that ``text`` names, also in words which may be of other things."""
+    """Numbers from 1 of the images that ``text`` names, including words that may mean something else."""
     reader = READERS[language]
     return _numbers(reader.named, text) | _less_certain(text, reader, image_count)
 
 
 def _less_certain(text: str, reader: Reader, image_count: int) -> set[int]:
-    """Those named by words which may be of other things."""
+    """Numbers of images that are named by words that may mean something else."""
     numbers = _numbers(reader.nth, text)
     if reader.last.search(text):
         numbers.add(image_count)
@@ -193,7 +194,7 @@ def _numbers(pattern: re.Pattern[str], text: str) -> set[int]:
 
 
 def _expand(listed: str) -> set[int]:
-    """ "1, 2 and 4" and "first to third" as numbers."""
+    """The numbers in texts like "1, 2 and 4" or "first to third"."""
     if value := _value(listed):
         return {value}
     numbers: set[int] = set()
@@ -209,7 +210,7 @@ def _expand(listed: str) -> set[int]:
 
 
 def _value(word: str) -> int | None:
-    """The number that one word or figure means."""
+    """The value of one word or figure."""
     if len(word) == 2 and word[0] == "十":
         return 10 + _VALUES[word[1]]
     figures = word.rstrip("stndrh")
@@ -217,17 +218,17 @@ def _value(word: str) -> int | None:
 
 
 def missing_images(caption: CaptionText) -> float:
-    """How many images the caption does not name, or has nothing to say of; without a contract, all but one of a
-    caption of one."""
+    """How many images the caption doesn't name, or doesn't describe after their name. If the prompt has no
+    naming, all but one if the caption mentions only one."""
     if caption.naming is not None:
         missing = caption.naming.missing(caption.unquoted, caption.image_count)
         return float(len(missing | _empty(caption.text[:LONGEST_READ], caption.naming)))
     text = _prose(caption)
-    return float(caption.image_count - 1) if text and speaks_of_one(text, caption.language.code) else 0.0
+    return float(caption.image_count - 1) if text and mentions_only_one(text, caption.language.code) else 0.0
 
 
 def unknown_images(caption: CaptionText) -> float:
-    """How many numbers of images the caption has that aren't there. A sign may say any number."""
+    """How many nonexistent images the caption names, outside quotation marks."""
     text, naming, count = _prose(caption), caption.naming, caption.image_count
     kinds = ("counted",) if naming else ("named", "counted") if caption.is_multi else ("numbered",)
     found = beyond_last(text, caption.language.code, count, *kinds) if text else set[int]()
@@ -235,7 +236,7 @@ def unknown_images(caption: CaptionText) -> float:
 
 
 def _empty(text: str, naming: Naming) -> set[int]:
-    """Images whose name and colon nothing follows, up to the end of a sentence or the next name."""
+    """Images whose name and colon are followed by nothing before the next name or the end of a sentence."""
     names = list(re.finditer(naming.pattern, text))
     ends = [*(each.start() for each in names[1:]), len(text)]
     parts = ((each[0], text[each.end() : end]) for each, end in zip(names, ends, strict=False))
@@ -243,7 +244,7 @@ def _empty(text: str, naming: Naming) -> set[int]:
 
 
 def unnamed_images(caption: CaptionText) -> float:
-    """How many images a caption without a contract seems to leave out."""
+    """How many images a caption seems to leave out, if the prompt doesn't say how to name them."""
     if caption.naming is not None:
         return 0.0
     text = _prose(caption)
@@ -251,7 +252,7 @@ def unnamed_images(caption: CaptionText) -> float:
 
 
 def _prose(caption: CaptionText) -> str:
-    """What the lenient reader reads; nothing where it can't."""
+    """The text for the lenient reader; empty if it can't read the language."""
     if caption.language.code not in READERS:
         return ""
     text = caption.unquoted_lowered[:LONGEST_READ]

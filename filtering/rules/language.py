@@ -1,10 +1,10 @@
-"""Rules: captions in another language than asked for, or in Traditional Chinese; the one file that imports
+"""Rules: captions in another language than requested, or in Traditional Chinese; the one file that imports
 py3langid and opencc.
 
-Comes in: a caption. Goes out: the share of it that is in another language, in [0, 1]. The script decides first.
-Languages in one script are then told apart by an identifier, sentence by sentence, and only what is plainly
-another language counts: related ones, which no identifier tells apart reliably, are taken for the same. Not its
-job: what is said.
+Comes in: a caption. Goes out: the share of it that is in another language, in [0, 1]. Scripts are compared
+first. Then a language identifier looks at each sentence, for languages of the same script. Only clearly
+different languages count: identifiers can't reliably distinguish related ones, so these count as the same.
+Not its job: what the caption says.
 """
 
 from __future__ import annotations
@@ -25,71 +25,72 @@ ENGLISH_WORDS = frozenset(
     "the and of with is are to this that its there from by which while has other at on it their was he she"
     " his her they where these as for an being image each both near behind beside across above along".split()
 )
-"""Words that make up a third of any English description and little of any other language."""
+"""Words that make up a third of any English description, and are rare in other languages."""
 SURELY_ENGLISH_SHARE = 0.22
-"""Of the units. Labelled captions have 0.25 and more; one with a foreign sentence among four falls below, and then
-sentences are looked at one by one."""
-SURE_WORDS_IN_SENTENCE = 0.12
-"""A sentence with this share of ENGLISH_WORDS is English without being asked about."""
-SHORTEST_IDENTIFIED, MOST_CHARACTERS, MOST_IDENTIFIED = 5, 400, 50
-"""Words of a sentence that are enough for an identifier; characters of it that are read; sentences of a caption,
-more than the longest that any job allows has."""
-LEAST_LIKELY = 0.05
-"""A sentence is plainly foreign where its language, and those taken for it, are less likely than this."""
+"""Of the units. Labelled captions have at least 0.25. A caption with one foreign sentence among four has
+less; then each sentence is identified."""
+SURELY_ENGLISH_SENTENCE_SHARE = 0.12
+"""A sentence with this share of ENGLISH_WORDS is English, so it need not be identified."""
+MIN_WORDS_IDENTIFIED, MAX_CHARACTERS_IDENTIFIED, MAX_SENTENCES_IDENTIFIED = 5, 400, 50
+"""Shorter sentences are too short for the identifier, and of longer ones only the beginning is read. No
+caption that a job allows has so many sentences."""
+MIN_LIKELIHOOD = 0.05
+"""A sentence is foreign if the requested language and those that count as the same are less likely."""
 
 FOREIGN_RUN_WORDS, FOREIGN_RUN_CHARACTERS = 6, 10
-"""In a row they make a clause in another script: of Latin words one has to be of ENGLISH_WORDS, since names and
-brands are shorter and have none."""
+"""So many consecutive words or characters make a clause in another script. One of the Latin words has to be
+in ENGLISH_WORDS, since names and brands have none."""
 FOREIGN_SHARE_OF_RUN = 0.4
-"""Of its characters: Japanese has as many kana beside its Chinese characters, and more."""
-LONGEST_SIGN, MOST_SIGNS = 24, 100
-"""Characters that a sign or a banner has in one go, and signs that are looked at."""
-FEW_FOREIGN = 0.1
-"""A share of words that is below any threshold, so that it isn't looked into."""
+"""Of a run's characters. Japanese has at least this share of kana beside its Chinese characters."""
+LONGEST_SIGN, MAX_SIGNS = 24, 100
+"""Characters of a sign's text, and signs that are looked at."""
+NEGLIGIBLE_SHARE = 0.1
+"""Of words. It is below any threshold, so no closer look is needed."""
 
-FEWEST_MIXED_IN = 3
-"""Different words of another script in between; of Latin ones in small letters, which no name has."""
-LEAST_ENGLISH_SHARE, SHORTEST_PROSE = 0.04, 12
-"""Of the units, and units: a text with less has lost its spaces. Labelled captions have 0.11 and more."""
+MIN_MIXED_IN = 3
+"""Different words of another script among others. Latin ones count only in lower case, unlike names."""
+MIN_ENGLISH_SHARE, MIN_PROSE_UNITS = 0.04, 12
+"""An English text of at least so many units with a lower share of ENGLISH_WORDS has lost its spaces. Labelled
+captions have at least 0.11."""
 
 _SAME = "no nb nn da|hr bs sr|id ms|zh yue wuu|cs sk|pt gl|es gl an ext|ar arz ary|af nl".split("|")
-"""Languages that one sentence may belong to as well as to the other."""
+"""Groups of languages that count as the same."""
 
-FEWEST_TRADITIONAL = 3
-"""Different characters. One or two are a name, or a character that both write (乾隆, 著名)."""
+MIN_TRADITIONAL = 3
+"""Different characters. One or two may be a name, or also occur in Simplified Chinese (乾隆, 著名)."""
 
 _BRACKETED = re.compile(r"\([^()\n]{1,80}\)|（[^（）\n]{1,80}）")
 _LATIN_RUN = re.compile(rf"(?<![{LATIN}])[{LATIN}]++(?:[\s,'’\-]++[{LATIN}]++){{{FOREIGN_RUN_WORDS - 1},}}")
 _UNSPACED_RUN = re.compile(rf"[{UNSPACED}](?:[{UNSPACED}，、：]){{{FOREIGN_RUN_CHARACTERS - 1},}}")
 _SIGN = re.compile(rf"[{UNSPACED}]{{1,{LONGEST_SIGN}}}(?![{UNSPACED}])")
 _BEYOND_LATIN = re.compile("[\u0250-\u1fff\u2070-\U0010ffff]")
-"""Without any, all letters are Latin ones; dashes and quotation marks lie between."""
+"""Without any of these, all letters are Latin. Dashes and quotation marks are not included."""
 _LETTER = re.compile(r"[^\W\d_]")
 _LETTERS_BUT: Mapping[tuple[str, ...], re.Pattern[str]] = {
     ("LATIN",): re.compile(rf"[^\W\d_{LATIN}]+"),
     ("CJK",): re.compile(rf"[^\W\d_{HAN}]+"),
 }
-"""Words in letters of other scripts, by the only script of a language: a short cut for the commonest."""
+"""Words in other scripts, for languages with a single script: a fast path for the commonest ones."""
 _MIXED_IN: Mapping[tuple[str, ...], re.Pattern[str]] = {
     ("LATIN",): re.compile(rf"[^\W\d_{LATIN}\u0250-\u036f]{{2,}}"),
     ("CJK",): re.compile(r"(?<![A-Za-z0-9.@/:_#'’-])[a-z]{4,}(?![A-Za-z0-9.@/:_#'’-])"),
 }
 _NAME = re.compile(r"(?<![A-Za-z])i?[A-Z][A-Za-z0-9]*(?:[ -](?:i?[A-Z][A-Za-z0-9]*|\d+))+")
-"""In Latin letters; it counts as one word."""
+"""A name in Latin letters counts as one word."""
 _SENTENCE = re.compile(r"[^.!?;。！？；।؟۔\n]+")
 _INSCRIBED = re.compile(
     rf"(?:[写寫題题刻印标標书書][着著有了]|字样|匾额|招牌|店名|牌匾)(?:是|为|上?[的]?)?[：:]?[{HAN}·]{{1,12}}"
 )
-"""What a Chinese sign says without quotation marks, as far as a sign goes."""
+"""The text of a Chinese sign without quotation marks."""
 
 
 def foreign_share(caption: CaptionText) -> float:
-    """The share of the text that is in another language, quotations and brackets aside."""
+    """The share of the text in another language, without quoted and bracketed parts."""
     return (_other_scripts(caption) or _other_languages(caption)) if caption.unit_sequence else 0.0
 
 
 def _other_scripts(caption: CaptionText) -> float:
-    """The share of units in scripts that the language isn't written in; 1 for no letter of its own."""
+    """The share of units in scripts that the language doesn't use; 1 if no letter is in its own script."""
     language = caption.language
     if "LATIN" in language.scripts and _LETTER.search(caption.text):
         text = caption.text
@@ -98,11 +99,11 @@ def _other_scripts(caption: CaptionText) -> float:
     text = _BRACKETED.sub(" ", caption.unquoted[:LONGEST_READ])
     if others := _LETTERS_BUT.get(language.scripts):
         found = others.findall(text)
-        mixed_in = _MIXED_IN[language.scripts].finditer(text) if len(found) >= FEWEST_MIXED_IN else ()
-        if len({each[0] for each in mixed_in if not is_inscribed(text, each.start())}) >= FEWEST_MIXED_IN:
+        mixed_in = _MIXED_IN[language.scripts].finditer(text) if len(found) >= MIN_MIXED_IN else ()
+        if len({each[0] for each in mixed_in if not is_inscribed(text, each.start())}) >= MIN_MIXED_IN:
             return 1.0
         share = len(found) / len(caption.unit_sequence)
-        if share < FEW_FOREIGN and len(found) < FOREIGN_RUN_WORDS and "".join(found).isascii():
+        if share < NEGLIGIBLE_SHARE and len(found) < FOREIGN_RUN_WORDS and "".join(found).isascii():
             return share if found or _LETTER.search(caption.text) else 1.0
     counted = text if "LATIN" in language.scripts else _NAME.sub("X", text)
     own, foreign = _count(units_of(counted), language.scripts)
@@ -111,7 +112,7 @@ def _other_scripts(caption: CaptionText) -> float:
     if own == 0:
         return 1.0
     if foreign and "CJK" not in language.scripts:
-        signs = islice(_SIGN.finditer(text), MOST_SIGNS)
+        signs = islice(_SIGN.finditer(text), MAX_SIGNS)
         foreign -= sum(len(sign[0]) for sign in signs if is_inscribed(text, sign.start()))
     if foreign <= 0:
         return 0.0
@@ -119,7 +120,7 @@ def _other_scripts(caption: CaptionText) -> float:
 
 
 def _count(units: Iterable[str], scripts: tuple[str, ...]) -> tuple[int, int]:
-    """How many units are in ``scripts``, and in others."""
+    """The number of units in ``scripts``, and in other scripts."""
     own = foreign = 0
     for unit in units:
         script = script_of(unit[0])
@@ -131,7 +132,7 @@ def _count(units: Iterable[str], scripts: tuple[str, ...]) -> tuple[int, int]:
 
 
 def _has_foreign_clause(text: str, language: Language) -> bool:
-    """Whether a whole clause is in another script, and no sign says it."""
+    """Whether a whole clause is in another script, and is not the text of a sign."""
     runs = []
     for run in _UNSPACED_RUN.finditer(text):
         own, foreign = _count(run[0], language.scripts)
@@ -144,39 +145,39 @@ def _has_foreign_clause(text: str, language: Language) -> bool:
 
 
 def _other_languages(caption: CaptionText) -> float:
-    """The share of units in sentences that are plainly in another language of the same script."""
+    """The share of units in sentences that are clearly in another language of the same script."""
     language, is_english = caption.language, caption.language.code == "en"
     if is_english:
         share = _english_count(caption.units) / max(len(caption.units), 1)
         if share >= SURELY_ENGLISH_SHARE:
             return 0.0
-        if share < LEAST_ENGLISH_SHARE and len(caption.units) >= SHORTEST_PROSE:
+        if share < MIN_ENGLISH_SHARE and len(caption.units) >= MIN_PROSE_UNITS:
             return 1.0
     likelihood = _likelihood(language)
     if likelihood is None:
         return 0.0
-    shortest = SHORTEST_IDENTIFIED * (language.units_per_english_word if language.unit == "character" else 1)
+    shortest = MIN_WORDS_IDENTIFIED * (language.units_per_english_word if language.unit == "character" else 1)
     foreign = total = identified = 0
     for sentence in _SENTENCE.findall(caption.unquoted[:LONGEST_READ]):
         units = units_of(sentence)
         total += len(units)
-        if len(units) < shortest or identified == MOST_IDENTIFIED:
+        if len(units) < shortest or identified == MAX_SENTENCES_IDENTIFIED:
             continue
-        if not is_english or _english_count(units) < SURE_WORDS_IN_SENTENCE * len(units):
+        if not is_english or _english_count(units) < SURELY_ENGLISH_SENTENCE_SHARE * len(units):
             identified += 1
-            if likelihood(sentence.strip()[:MOST_CHARACTERS]) < LEAST_LIKELY:
+            if likelihood(sentence.strip()[:MAX_CHARACTERS_IDENTIFIED]) < MIN_LIKELIHOOD:
                 foreign += len(units)
     return foreign / max(total, 1)
 
 
 def _english_count(units: Iterable[str]) -> int:
-    return len(list(filter(ENGLISH_WORDS.__contains__, units)))
+    return len(list(filter(ENGLISH_WORDS.__contains__, units)))  # the fastest way
 
 
 @functools.cache
 def _likelihood(language: Language) -> Callable[[str], float] | None:
-    """A function that says how likely a sentence is in ``language``, of all that are written in its scripts;
-    None where nothing is to be told apart."""
+    """A function that returns how likely a sentence is in ``language``, among all languages of its scripts;
+    None if there is nothing to distinguish."""
     same = {language.code}.union(*(codes.split() for codes in _SAME if language.code in codes.split()))
     rivals = {each.code for each in LANGUAGES.values() if set(each.scripts) <= set(language.scripts)}
     known = set(_identifier().labels)
@@ -189,16 +190,16 @@ def _likelihood(language: Language) -> Callable[[str], float] | None:
 
 @functools.cache
 def _identifier() -> Any:
-    """One of our own: those of the module are for everybody in the process. The model is in the package."""
+    """A separate instance, since the module's own is shared by the whole process."""
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
     return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
 
 
 def most_foreign(subject: Subject, language: Language) -> float:
-    """Of words or characters. data-juicer asks its language classifier for 0.8; a clause of a second language
-    in an English caption of the seed's length is 0.15 (labelled: goods stay below 0.12). Other scripts write
-    brands and abbreviations in Latin letters without quotation marks: Chinese goods reach 0.19.
+    """Of words or characters. data-juicer demands a language score of 0.8. A clause of a second language in
+    an English caption of the seed's length is 0.15, and labelled good captions stay below 0.12. Other scripts
+    write brands and abbreviations in Latin letters without quotation marks: good Chinese captions reach 0.19.
     """
     return 0.14 if "LATIN" in language.scripts else 0.22
 
@@ -214,18 +215,18 @@ WRONG_LANGUAGE = Rule(
 
 
 def traditional_share(caption: CaptionText) -> float:
-    """The share, in [0, 1], of the Han characters outside quotation marks."""
+    """The share of Traditional characters among the Han characters outside quotation marks, in [0, 1]."""
     pattern = _traditional_only()
-    if len(set(pattern.findall(caption.text))) < FEWEST_TRADITIONAL:
+    if len(set(pattern.findall(caption.text))) < MIN_TRADITIONAL:
         return 0.0
     text = _INSCRIBED.sub(" ", caption.unquoted)
     found = pattern.findall(text)
-    return len(found) / len(re.findall(f"[{HAN}]", text)) if len(set(found)) >= FEWEST_TRADITIONAL else 0.0
+    return len(found) / len(re.findall(f"[{HAN}]", text)) if len(set(found)) >= MIN_TRADITIONAL else 0.0
 
 
 @functools.cache
 def _traditional_only() -> re.Pattern[str]:
-    """Every character of the common blocks that opencc turns into another one for Simplified Chinese."""
+    """Every character of the common blocks that opencc replaces for Simplified Chinese."""
     import opencc
 
     to_simplified = opencc.OpenCC("t2s")
@@ -237,8 +238,8 @@ TRADITIONAL = Rule(
     name="traditional",
     measure=traditional_share,
     threshold=0.02,
-    # Of Han characters outside quotation marks. A text in Traditional Chinese has 0.3, one sentence of five in
-    # it 0.06, an unquoted shop sign in a caption of the seed's length 0.02.
+    # A text in Traditional Chinese has 0.3, one with a Traditional sentence among five 0.06, a caption of the
+    # seed's length with an unquoted shop sign 0.02.
     languages=frozenset({"zh"}),
     is_share=True,
     likely_cause="a model or prompt set to Traditional Chinese",

@@ -1,7 +1,7 @@
-"""Rule: what a person would not want passed on.
+"""Rule: personal data.
 
-Comes in: a caption. Goes out: the number of e-mail addresses and telephone numbers, also those that a sign in
-the picture shows. Not its job: names of people, which nothing tells from other names.
+Comes in: a caption. Goes out: the number of e-mail addresses and telephone numbers, including those on a sign
+in the picture. Not its job: names of people, which can't be distinguished from other names.
 """
 
 from __future__ import annotations
@@ -19,16 +19,15 @@ _PHONE = re.compile(
     r"|0\d{2,4}[\s\-]\d{3,4}[\s\-]\d{3,4}|\d{3}-\d{4})(?![\w])"
 )
 _MAY_BE_A_PHONE = re.compile(r"\d(?:\D{0,3}\d){4}")
-"""Any telephone number has five digits with at most three other characters before each."""
+"""Every telephone number has five digits with at most three other characters between neighbours."""
 
 
 def personal_data(caption: CaptionText) -> float:
     """The number of e-mail addresses and telephone numbers."""
     text = caption.text
-    found = len(_EMAIL.findall(text)) if "@" in text else 0
-    if _MAY_BE_A_PHONE.search(text):
-        found += len(_PHONE.findall(text))
-    return float(found)
+    emails = _EMAIL.findall(text) if "@" in text else []
+    phones = _PHONE.findall(text) if _MAY_BE_A_PHONE.search(text) else []
+    return float(len(emails) + len(phones))
 
 
 PERSONAL_DATA = Rule(
@@ -36,8 +35,7 @@ PERSONAL_DATA = Rule(
     measure=personal_data,
     threshold=0.0,
     action="flag",
-    needles=frozenset(
-        {"@", *(f"{number:02}" for number in range(100))}
-    ),  # a telephone number has two in a row
+    # A telephone number has two digits in a row.
+    needles=frozenset({"@", *(f"{number:02}" for number in range(100))}),
     likely_cause="images of signs, documents and screens",
 )

@@ -1,7 +1,7 @@
-"""Rule: what was asked is in the answer, or a chat template's roles are.
+"""Rule: the caption repeats its prompt, or the roles of a chat template.
 
-Comes in: a caption. Goes out: the number of such phrases, outside quotation marks. Roles, and what its own job's
-prompt says, are read in any language; the wording of other prompts in English and Chinese. Not its job: special
+Comes in: a caption. Goes out: the number of such phrases outside quotation marks. Roles and the job's own
+prompt are found in any language, the wording of typical prompts in English and Chinese. Not its job: special
 tokens (see garbled).
 """
 
@@ -16,7 +16,7 @@ from triptych.languages import Language
 
 
 def _before_a_colon(roles: str) -> str:
-    """Needles: each role as a colon or bold type ends it."""
+    """Needles: each role followed by a colon or the end of bold text."""
     return "|".join(f"{role}{end}" for role in roles.split("|") for end in (":", " :", "：", " ：", "**"))
 
 
@@ -69,20 +69,20 @@ _CHINESE = Phrases(
 
 _PHRASES = {"en": (_ROLES, _ENGLISH), "zh": (_ROLES, _ENGLISH, _CHINESE)}
 
-_SHORTEST_CLAUSE = {"word": 6, "character": 8}
-"""Units of a prompt's clause that no caption has by chance."""
+_MIN_CLAUSE_UNITS = {"word": 6, "character": 8}
+"""No caption contains a clause of this length by chance."""
 _CLAUSE_END = re.compile(r"[.,;:!?\"“”，。；：！？、\n]")
 
 
 @lru_cache(maxsize=64)
 def _clauses(prompt: str, language: Language) -> tuple[str, ...]:
-    """Those of ``prompt`` that are long enough, in lower case."""
+    """The clauses of ``prompt`` that are long enough, in lower case."""
     clauses = (each.strip() for each in _CLAUSE_END.split(prompt.lower()))
-    return tuple(each for each in clauses if len(units_of(each)) >= _SHORTEST_CLAUSE[language.unit])
+    return tuple(each for each in clauses if len(units_of(each)) >= _MIN_CLAUSE_UNITS[language.unit])
 
 
 def prompt_leaks(caption: CaptionText) -> float:
-    """The number of places where what was asked is in the answer, or a chat template's roles."""
+    """The number of phrases of a prompt or a chat template."""
     count = sum(phrases.count(caption) for phrases in _PHRASES.get(caption.language.code, (_ROLES,)))
     if caption.prompt is not None:
         count += sum(each in caption.lowered for each in _clauses(caption.prompt.text, caption.language))
@@ -95,6 +95,6 @@ PROMPT_LEAK = Rule(
     version=2,
     needles=_ROLES.needles | _ENGLISH.needles | _CHINESE.needles,
     needs_needle=False,
-    threshold=0.0,  # PixelProse and BLIP3-KALE reject at the first, too
-    likely_cause="a wrong chat template, so that the model goes on with the prompt",
+    threshold=0.0,  # PixelProse and BLIP3-KALE also reject at the first one
+    likely_cause="a wrong chat template, so that the model continues the prompt",
 )

@@ -1,7 +1,7 @@
-"""Rule: the model speaks of itself, of its answer or to the user, in place of describing.
+"""Rule: the model speaks about itself, about its answer or to the user instead of describing.
 
-Comes in: a caption. Goes out: the number of such phrases. What stands between quotation marks is the
-picture's, not the model's. Not its job: words of the prompt (see prompt_leak), guesses (see hedging).
+Comes in: a caption. Goes out: the number of such phrases outside quotation marks. Not its job: words of the
+prompt (see prompt_leak), guesses (see hedging).
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ _OTHERS = {
     "vi": "xin lỗi|tôi không thể|tôi có thể|mô hình ngôn ngữ|trợ lý ai|dưới đây là mô tả|chắc chắn rồi",
     "pl": "przepraszam|jako ai|model językowy|nie mogę|oto opis",
 }
-"""The commonest phrases of these languages, as models say them."""
+"""The commonest phrases of models in these languages."""
 
 _PHRASES = {"en": _ENGLISH, "zh": _CHINESE} | {
     code: Phrases(phrases, are_words=code not in ("ja", "ko", "hi", "th"))
@@ -130,20 +130,20 @@ _CALL_MARKS = frozenset("!?！？")
 _CALLS = re.compile(
     r"\A[^.!?。！？]{1,45}(?:\?|!(?!\s*[a-z]))|\A[^.!?。！？]{1,14}[！？]|(?:[.!?]\s[^.!?。！？]{1,45}!|[。！？][^.!?。！？]{1,14}！|[?？])\s*\Z"
 )
-"""A few words at the beginning or the end that call out or ask, or a question at the end: no picture says it. One
-good caption of 2,280 ends in an exclamation mark, behind 54 characters. A name may have one: "Yahoo! offices"."""
+"""A short exclamation or question at the beginning or the end, or any question at the end. Only one of 2,280
+good captions ends in an exclamation mark, after 54 characters. Names may contain one: "Yahoo! offices"."""
 
 
 def refusals(caption: CaptionText) -> float:
-    """The number of places where the model refuses, speaks of itself or of its answer, or to the user."""
+    """The number of phrases in which the model refuses, or speaks about itself, its answer or to the user."""
     language = caption.language
     found = _PHRASES[language.code].count(caption)
     if language.code != "en" and "LATIN" not in language.scripts:
-        found += _ENGLISH.count(caption)  # the language that models refuse in
-    if caption.among(_CALL_MARKS):
+        found += _ENGLISH.count(caption)  # models often refuse in English
+    if caption.present_needles(_CALL_MARKS):
         text = caption.unquoted.strip()
         found += sum(not is_inscribed(text, each.end() - 1) for each in _CALLS.finditer(text))
-    if not found and caption.among(NEEDLES):
+    if not found and caption.present_needles(NEEDLES):
         found = failure_notices(caption.unquoted, caption.image_count)
     return float(found)
 
@@ -152,7 +152,7 @@ REFUSAL = Rule(
     name="refusal",
     measure=refusals,
     version=8,
-    threshold=0.0,  # a description of a picture has none
+    threshold=0.0,  # a description has none
     languages=frozenset(_PHRASES),
     needles=NEEDLES.union(_CALL_MARKS, *(phrases.needles for phrases in _PHRASES.values())),
     likely_cause="a chat model that wasn't given the images, or a prompt that invites conversation",

@@ -1,7 +1,7 @@
-"""What is said twice at once: words, pieces of words, characters and marks that come again immediately.
+"""Find stutter: words, parts of words, characters and marks that are repeated immediately.
 
-Comes in: a caption. Goes out: how many such places it has, in English and Chinese; a few are a manner of speaking
-("very very", 慢慢). Not its job: longer things that are said again (see repetition).
+Comes in: an English or Chinese caption. Goes out: whether it has more of them than normal language ("very
+very", 慢慢). Not its job: longer repetition (see repetition).
 """
 
 from __future__ import annotations
@@ -12,52 +12,53 @@ from zlib import crc32
 
 from triptych.filtering.caption import HAN, LONGEST_READ, CaptionText
 
-FEWEST_STUTTERS, STUTTER_SHARE = 3, 0.02
-"""Places, and places a unit: of good captions in words that are rightly doubled, none has more than two."""
-LONGEST_TWICE, LONGEST_BESIDE = 4, 12
-"""Units: a word of so many characters, or so many words; a phrase, where something shorter is said twice as well."""
-PIECE_TWICE, SHORTEST_PIECE = 0, 4
-"""The byte of a word that is a piece said twice ("windowwindow"), and the fewest letters of one: "muumuu" is a word."""
-MOST_REMEMBERED = 100_000
-"""Words. Most captions have no others; what is noise is forgotten with them."""
+MIN_STUTTERS, MIN_STUTTER_SHARE = 3, 0.02
+"""Places, and places per unit. No good caption has more than two."""
+LONGEST_DOUBLED, LONGEST_DOUBLED_PHRASE = 4, 12
+"""In units. Longer phrases count only if something shorter is doubled as well."""
+DOUBLED_WORD, MIN_HALF_LETTERS = 0, 4
+"""The byte of a word that consists of two equal halves ("windowwindow"), and the minimum length of a half:
+"muumuu" is a word."""
+MAX_CACHED = 100_000
+"""Words. Captions rarely have others. The cache is cleared when noise has filled it."""
 DOUBLED_MARKS = frozenset({",,", "..", "，，", "。。"})
 """Needles."""
 _DOUBLED_MARK = re.compile(r"([,.，。])\1(?!\1)")
 
-_TWICE = re.compile(
-    rf"\b([a-z]\w*(?: \w+){{0,2}})(?:(?:, ?|-| )\1)+\b|\b([a-z]\w{{{SHORTEST_PIECE - 1},19}})\2\b"
+_DOUBLED = re.compile(
+    rf"\b([a-z]\w*(?: \w+){{0,2}})(?:(?:, ?|-| )\1)+\b|\b([a-z]\w{{{MIN_HALF_LETTERS - 1},19}})\2\b"
 )
-"""Words, and a piece of one. Names are written with capitals: "Bora Bora"."""
-_BEGUN = re.compile(
+"""Doubled words, and words of two equal halves. Names have capitals: "Bora Bora"."""
+_RESTARTED = re.compile(
     r"\b(?!(?:an|in|on|to|at|be|as|is|of|so|we|he|it|no|the|up|by|for|and|are|her|his|all|over|under|with|car|sun) )"
     r"([a-z]{2,}) \1[a-z]+\b"
 )
-"""Words that the next one begins with ("wo woman"), other than those that many begin with."""
+"""Words that the next word begins with ("wo woman"), except for words that many others begin with."""
 
 _LIST_MARKS = ",，、"
 
 _LETTER = f"[{HAN}]"
 _AABB = re.compile(rf"({_LETTER})\1({_LETTER})\2")
-_SURE = re.compile(
+_CERTAIN = re.compile(
     rf"(?<!一)(?:(?!一.?一)({_LETTER}{{2,12}}?)(?:\1(?!地)|(?:[，、]\1)+)|([的了在是有着和与上中里为被把其这那于从对将及并也但而位名所以])\2)"
 )
-"""Words, and what nobody doubles, save a measure word behind 一."""
-_HAN_TWICE = re.compile(
+"""Doubled words, and characters that are never doubled, except for a measure word after 一."""
+_DOUBLED_HAN = re.compile(
     rf"(?<!一)(?![爸妈爷奶哥姐弟妹叔舅姑婶伯公婆宝星狗猫娃])({_LETTER})\1(?=(?![地的们儿]){_LETTER})"
 )
-"""Any other, inside a clause: of people (妈妈) and of manner (慢慢) as well."""
+"""Any other doubled character within a clause, except for most words for people (妈妈) and of manner (慢慢地)."""
 
 
 class _Bytes(dict[str, int]):
-    """Of units that were asked for."""
+    """A cache of the bytes of units."""
 
     def __missing__(self, unit: str) -> int:
-        if len(self) >= MOST_REMEMBERED:
+        if len(self) >= MAX_CACHED:
             self.clear()
-        piece = unit[: len(unit) // 2]
-        is_twice = len(piece) >= SHORTEST_PIECE and piece * 2 == unit
+        half = unit[: len(unit) // 2]
+        is_doubled = len(half) >= MIN_HALF_LETTERS and half * 2 == unit
         digest = 1 + crc32(unit.encode("utf-8", "surrogatepass")) % 255
-        self[unit] = byte = PIECE_TWICE if is_twice else digest
+        self[unit] = byte = DOUBLED_WORD if is_doubled else digest
         return byte
 
 
@@ -65,38 +66,38 @@ _BYTES = _Bytes()
 
 
 def bytes_of(units: Sequence[str]) -> bytes:
-    """A byte for each unit, the same for the same one, for others mostly another; PIECE_TWICE for a word that is a
-    piece said twice. What comes again is quickly looked for in them."""
+    """A byte for each unit, in which repetition is fast to find. Equal units have equal bytes, others mostly
+    different ones. DOUBLED_WORD stands for all words of two equal halves."""
     if isinstance(units, str):
         return units.encode("utf-32-le", "surrogatepass")[::4]
     return bytes(map(_BYTES.__getitem__, units))
 
 
-def has_stutter(caption: CaptionText, units: Sequence[str], of_units: bytes) -> bool:
-    """Whether the caption has more places than a good one where something is said twice at once. Those of its units
-    are counted first: that is quick, and mostly enough."""
+def has_stutter(caption: CaptionText, units: Sequence[str], unit_bytes: bytes) -> bool:
+    """Whether the caption stutters in more places than a good one. An upper bound from its units is computed
+    first, which is fast and usually enough."""
     code = caption.language.code
     if code not in ("en", "zh"):
         return False
-    fewest = max(FEWEST_STUTTERS, STUTTER_SHARE * len(units))
-    marks = len(_DOUBLED_MARK.findall(caption.text)) if caption.among(DOUBLED_MARKS) else 0
-    found = marks + _said_twice(units, of_units)
+    fewest = max(MIN_STUTTERS, MIN_STUTTER_SHARE * len(units))
+    marks = len(_DOUBLED_MARK.findall(caption.text)) if caption.present_needles(DOUBLED_MARKS) else 0
+    found = marks + _doubled_units(units, unit_bytes)
     if code == "zh":
-        return found >= fewest and marks + _chinese(caption.unquoted[:LONGEST_READ]) >= fewest
-    found += of_units.count(PIECE_TWICE) + sum(map(str.startswith, units[1:], units))
+        return found >= fewest and marks + _count_chinese(caption.unquoted[:LONGEST_READ]) >= fewest
+    found += unit_bytes.count(DOUBLED_WORD) + sum(map(str.startswith, units[1:], units))
     if found < fewest:
         return False
     text = caption.unquoted[:LONGEST_READ]
-    return marks + len(_BEGUN.findall(text)) + _count(_TWICE, text) >= fewest
+    return marks + len(_RESTARTED.findall(text)) + _count(_DOUBLED, text) >= fewest
 
 
-def _said_twice(units: Sequence[str], of_units: bytes) -> int:
-    """How many units come again at once, up to LONGEST_BESIDE together. Numbers as long as the text are quicker to
-    compare than its units."""
-    whole, last = int.from_bytes(of_units, "little"), len(of_units) - 1
+def _doubled_units(units: Sequence[str], unit_bytes: bytes) -> int:
+    """How many units or phrases of units are immediately repeated. The text as one large number is compared
+    with itself, shifted by a length, which is faster than comparing units."""
+    whole, last = int.from_bytes(unit_bytes, "little"), len(unit_bytes) - 1
     found = 0
-    for length in range(1, LONGEST_BESIDE + 1):
-        if length > LONGEST_TWICE and not found:
+    for length in range(1, LONGEST_DOUBLED_PHRASE + 1):
+        if length > LONGEST_DOUBLED and not found:
             break
         differ = (whole ^ whole >> 8 * length).to_bytes(last + 1, "little")
         at = differ.find(equal := bytes(length), 0, last)
@@ -107,14 +108,14 @@ def _said_twice(units: Sequence[str], of_units: bytes) -> int:
 
 
 def _count(pattern: re.Pattern[str], text: str) -> int:
-    """In how many places something is said twice. Three with marks between them are a list ("red, red, red"), and a
-    word with a hyphen may come again ("tuk-tuk")."""
+    """The number of matches. Three items separated by marks are a list ("red, red, red") and don't count, and
+    equal matches with a hyphen count once ("tuk-tuk")."""
     found = [match[0] for match in pattern.finditer(text)]
     found = [each for each in found if sum(map(each.count, _LIST_MARKS)) < 2]
     return len([each for each in found if "-" not in each]) + len({each for each in found if "-" in each})
 
 
-def _chinese(text: str) -> float:
-    """What nobody doubles counts twice as much as what somebody may, and without it the rest is style."""
-    rest, sure = _AABB.sub("", _SURE.sub("", text)), _count(_SURE, text)
-    return sure + len(_HAN_TWICE.findall(rest)) / 2 if sure else 0.0
+def _count_chinese(text: str) -> float:
+    """Certain stutter counts 1, other doubled characters 0.5. Without any the others are style."""
+    rest, certain = _AABB.sub("", _CERTAIN.sub("", text)), _count(_CERTAIN, text)
+    return certain + len(_DOUBLED_HAN.findall(rest)) / 2 if certain else 0.0

@@ -1,1 +1,1 @@
-"""Images become vectors."""
+"""Turns images into vectors."""

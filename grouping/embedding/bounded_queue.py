@@ -1,6 +1,6 @@
-"""Queues between a pipeline's threads, which keep its memory bounded.
+"""Bounded queues between a pipeline's threads.
 
-They can be closed, which wakes and stops every thread that waits at them. Not its job: what is held.
+Closing a queue wakes and stops every thread that waits at it. Not its job: what the items are.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ T = TypeVar("T")
 
 
 class _End(NamedTuple):
-    """Behind the last item of a queue."""
+    """Marks the end of a queue."""
 
     error: BaseException | None
 
 
 class BoundedQueue(Generic[T]):
-    """A queue of at most ``size`` items from one thread to another, which hands on errors, too."""
+    """A queue of at most ``size`` items from one thread to another. It passes on exceptions, too."""
 
     def __init__(self, size: int) -> None:
         self._budget = MemoryBudget(size)
         self._items: queue.SimpleQueue[T | _End] = queue.SimpleQueue()
 
     def fill_from(self, source: Iterator[T]) -> None:
-        """Put every item of ``source``; what it raises is raised for the taker. The body of a thread."""
+        """Put every item of ``source``; whatever it raises is raised in the consumer. Runs as a thread."""
         try:
             for item in source:
                 self._budget.acquire(1)
@@ -40,7 +40,7 @@ class BoundedQueue(Generic[T]):
             self._items.put(_End(error))
 
     def __iter__(self) -> Iterator[T]:
-        """Take items until the source has ended. Raises what it raised; ClosedError once closed."""
+        """Take items until the source ends. Raises what the source raised, or ClosedError once closed."""
         while True:
             item = self._items.get()
             if isinstance(item, _End):
@@ -51,10 +51,10 @@ class BoundedQueue(Generic[T]):
             yield item
 
     def fail(self, error: BaseException) -> None:
-        """Raise ``error`` for the taker, behind the items that are there. Called from a third thread."""
+        """Raise ``error`` in the consumer, after the items queued so far. Called from a third thread."""
         self._items.put(_End(error))
 
     def close(self) -> None:
-        """Stop both sides."""
+        """Stop producer and consumer."""
         self._budget.close()
         self._items.put(_End(ClosedError()))

@@ -1,9 +1,9 @@
-"""The embedding pipeline on several devices: one worker each, which takes shard after shard.
+"""The embedding pipeline on several devices: one worker per device, each taking shard after shard.
 
-Comes in: a run, shards, devices, who loads the model. Goes out: every shard's files, the same bytes whatever
-worker made them. A worker that dies is replaced and its shards are given out again; a shard at which workers
-keep dying is one error, after all others are whole. Not its job: what a pipeline does (see pipeline),
-starting and ending processes (see triptych.executors).
+Comes in: a run, shards, devices, a function that loads the model. Goes out: every shard's files, the same
+bytes whichever worker made them. A worker that dies is replaced and its shards are retried; if workers keep
+dying at a shard, all other shards are finished first, then one error is raised. Not its job: what a pipeline
+does (see pipeline), starting and ending processes (see triptych.executors).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import msgspec
 
 from triptych.errors import SetupError, TriptychError
 from triptych.executors import (
-    Desk,
+    Channel,
     Event,
     Executor,
     Finished,
@@ -30,7 +30,7 @@ from triptych.executors import (
     WorkerDeathsError,
 )
 from triptych.grouping.embedding.pipeline import Encoder, Pipeline, Report
-from triptych.grouping.embedding.throughput import Throughput, sum_of
+from triptych.grouping.embedding.throughput import Throughput, sum_throughputs
 from triptych.runs.checkpoints import forget_shard, shard_note
 from triptych.runs.context import RunContext
 from triptych.runs.folder import RunFolder
@@ -38,10 +38,10 @@ from triptych.runs.jsonl import make_folder, sync_directory
 from triptych.sources.shard import Shard
 
 EncoderLoader = Callable[[str], Encoder]
-"""Loads the model on a device. Sent to other processes, so it must not hold what takes long to import."""
+"""Loads the model on a device. It is pickled for other processes, so it must be cheap to import."""
 
 
-class EmbedOn(msgspec.Struct, frozen=True):
+class _WorkerSetUp(msgspec.Struct, frozen=True):
     """Sets up a worker: loads the model on the device that the worker is named after."""
 
     run_path: Path
@@ -49,8 +49,8 @@ class EmbedOn(msgspec.Struct, frozen=True):
     batch_size: int
     decode_threads: int
     is_staged: bool = False
-    """The worker may be taken for dead and live on: it writes into a folder of its own, and what it has
-    reported is moved from there."""
+    """Write into a folder of the worker's own, from which finished shards are moved: a worker that is taken
+    for dead may still be writing."""
 
     def __call__(self, device: str) -> Work:
         encoder = self.load_encoder(device)
@@ -59,8 +59,8 @@ class EmbedOn(msgspec.Struct, frozen=True):
         if self.is_staged:
             folder = RunFolder(folder.cluster_folder / worker, folder.run_file)
 
-        def work(desk: Desk) -> None:
-            report = _DeskReport(desk, worker, folder.path)
+        def work(channel: Channel) -> None:
+            report = _ChannelReport(channel, worker, folder.path)
             pipeline = Pipeline(folder, encoder, self.batch_size, self.decode_threads)
             pipeline.run(report.shards(), report)
 
@@ -68,44 +68,44 @@ class EmbedOn(msgspec.Struct, frozen=True):
 
 
 class _Advanced(NamedTuple):
-    """Progress of a shard: so many more files have gone through the encoder."""
+    """More files of a shard have been encoded."""
 
     worker: str
-    items: int
+    files: int
     throughput: Throughput
 
 
 class _Wrote(NamedTuple):
-    """A shard is whole."""
+    """A shard is complete."""
 
     path: Path
-    """The folder that it lies in: the run, or a worker's own."""
+    """Folder that contains it: the run's, or the worker's own."""
     files: int
 
 
-class _DeskReport:
-    """The pipeline's Report, handed on to the desk."""
+class _ChannelReport:
+    """Forwards the pipeline's reports to the channel."""
 
-    def __init__(self, desk: Desk, worker: str, path: Path) -> None:
-        self._desk, self._worker, self._path = desk, worker, path
+    def __init__(self, channel: Channel, worker: str, path: Path) -> None:
+        self._channel, self._worker, self._path = channel, worker, path
         self._number_of: dict[str, int] = {}
         self._files: Counter[str] = Counter()
 
     def shards(self) -> Iterator[Shard]:
-        for number, shard in self._desk.units():
+        for number, shard in self._channel.units():
             self._number_of[shard.name] = number
             yield shard
 
     def advance(self, shard: str, files: int, throughput: Throughput) -> None:
         self._files[shard] += files
-        self._desk.progress(self._number_of[shard], _Advanced(self._worker, files, throughput))
+        self._channel.progress(self._number_of[shard], _Advanced(self._worker, files, throughput))
 
     def wrote(self, shard: str) -> None:
-        self._desk.finish(self._number_of.pop(shard), _Wrote(self._path, self._files.pop(shard, 0)))
+        self._channel.finish(self._number_of.pop(shard), _Wrote(self._path, self._files.pop(shard, 0)))
 
 
 Embed = Callable[[Sequence[Shard], Report], object]
-"""Embeds shards and reports. Raises what no worker can avoid, and SetupError where workers keep dying."""
+"""Embeds shards and reports progress. Raises SetupError if workers keep dying at a shard."""
 
 
 @contextlib.contextmanager
@@ -118,11 +118,10 @@ def open_devices(
     decode_threads: int,
     gpus: float = 0,
 ) -> Iterator[Embed]:
-    """What embeds shards, with its models loaded: this process on one CPU, else a worker a device.
-    On a cluster, ``devices`` are those that a worker sees there, and it takes so many ``gpus``.
+    """Load the models and yield a function that embeds shards: in this process for a single CPU, otherwise in
+    one worker per device. On a cluster, a worker sees ``devices`` and gets ``gpus`` GPUs.
 
-    A GPU's model is in a process of its own even if it is the only one, so that its memory is free when
-    captioning begins. Raises what loading raises.
+    Even a single GPU has a process of its own, so that its memory is free when captioning begins.
     """
     if list(devices) == ["cpu"] and run.cluster is None:
         encoder = load_encoder("cpu")
@@ -131,7 +130,7 @@ def open_devices(
         )
         return
     path, is_staged = run.folder.path.absolute(), run.cluster is not None
-    set_up = EmbedOn(path, load_encoder, batch_size, decode_threads, is_staged)
+    set_up = _WorkerSetUp(path, load_encoder, batch_size, decode_threads, is_staged)
     with run.open_executor(devices, set_up, purpose="embeds images", ahead=0, gpus=gpus) as executor:
         yield lambda shards, report: _embed(run, executor, shards, report)
 
@@ -139,20 +138,20 @@ def open_devices(
 def _embed(run: RunContext, executor: Executor, shards: Sequence[Shard], report: Report) -> None:
     given_up: list[GivenUp] = []
     files: Counter[int] = Counter()
-    """Reported of shards that are not whole yet, by number."""
+    """Files reported so far, by number of an unfinished shard."""
     throughputs: dict[str, Throughput] = {}
-    """The last of each worker, those that died included."""
+    """Latest of each worker, dead ones included."""
     for event in _events(executor, shards):
-        total = sum_of(throughputs.values())
+        total = sum_throughputs(throughputs.values())
         match event:
             case Progressed(number, _Advanced(worker, count, throughput)):
                 files[number] += count
                 throughputs[worker] = throughput
-                report.advance(shards[number].name, count, sum_of(throughputs.values()))
+                report.advance(shards[number].name, count, sum_throughputs(throughputs.values()))
             case Finished(number, _Wrote(path, count)):
                 if path != run.folder.path.absolute():
                     _move(RunFolder(path, run.folder.run_file), run.folder, shards[number].name)
-                if uncounted := count - files.pop(number, 0):  # two workers had it
+                if uncounted := count - files.pop(number, 0):  # two workers embedded it
                     report.advance(shards[number].name, uncounted, total)
                 report.wrote(shards[number].name)
             case Lost():
@@ -162,11 +161,11 @@ def _embed(run: RunContext, executor: Executor, shards: Sequence[Shard], report:
             case GivenUp():
                 given_up.append(event)
     if given_up:
-        raise _one_line(given_up, shards)
+        raise _given_up_error(given_up, shards)
 
 
 def _move(staged: RunFolder, run: RunFolder, shard: str) -> None:
-    """Put the files of a whole shard into their places: what says that it is whole comes last."""
+    """Move the files of a finished shard into the run, the one that marks it as complete last."""
     forget_shard(run, shard)
     for path in (run.embeddings_file(shard), run.images_file(shard), shard_note(run, shard)):
         make_folder(path.parent)
@@ -175,17 +174,16 @@ def _move(staged: RunFolder, run: RunFolder, shard: str) -> None:
 
 
 def _events(executor: Executor, shards: Sequence[Shard]) -> Iterator[Event]:
-    """What happens to ``shards``; a one-line error where nothing comes of any."""
+    """Events of embedding ``shards``. Raises a one-line SetupError if no shard can be embedded."""
     try:
         yield from executor.run(shards)
     except (TriptychError, OSError):
         raise
     except Exception as error:
-        raise SetupError(f"three embedding processes ended with {_reason(error)}; {_GO_ON}") from error
+        raise SetupError(f"three embedding processes ended with {_reason(error)}; {_RESUME}") from error
 
 
-def _one_line(given_up: Sequence[GivenUp], shards: Sequence[Shard]) -> SetupError:
-    """All the other shards are whole."""
+def _given_up_error(given_up: Sequence[GivenUp], shards: Sequence[Shard]) -> SetupError:
     last = given_up[-1]
     names = ", ".join(shards[each.number].name for each in given_up[:3])
     more = f" and {len(given_up) - 3:,} more" if len(given_up) > 3 else ""
@@ -193,10 +191,10 @@ def _one_line(given_up: Sequence[GivenUp], shards: Sequence[Shard]) -> SetupErro
         what = f"{_describe(last.lost, shards)}, as two did before"
     else:
         what = f"three embedding processes ended with {_reason(last.error)}"
-    return SetupError(f"embeddings: without {names}{more}, all others are whole: {what}; {_GO_ON}")
+    return SetupError(f"embeddings: all shards are complete except {names}{more}: {what}; {_RESUME}")
 
 
-_GO_ON = "shards that are whole stay, so mend what ended it and run the same command: it goes on from here"
+_RESUME = "complete shards are kept, so fix the cause and run the same command: it goes on from here"
 
 
 def _reason(error: Exception) -> str:
@@ -204,7 +202,7 @@ def _reason(error: Exception) -> str:
 
 
 def _describe(lost: Lost, shards: Sequence[Shard]) -> str:
-    """What happened, as the beginning of a sentence."""
+    """What happened, without a full stop."""
     names = " and ".join(shards[number].name for number in lost.numbers)
     where = f"with shard {names}" if names else "without a shard"
     hint = " (lower embedding.batch_size or embedding.decode_threads)" if "memory" in lost.why else ""

@@ -1,7 +1,7 @@
-"""What can be told of a picture before anything is captioned: contrast, light, sharpness, text.
+"""Simple image statistics that screens decide by: contrast, brightness, sharpness, resemblance to text.
 
-Comes in: an upright RGB picture, perhaps decoded small. Goes out: Measures, of the picture at one size, so
-that they mean the same for every encoder. Not its job: what is made of them (see grouping.screens).
+Comes in: an upright RGB picture, perhaps decoded at reduced scale. Goes out: Measures, taken at one fixed
+size, so that they mean the same for every encoder. Not its job: deciding by them (see grouping.screens).
 """
 
 from __future__ import annotations
@@ -15,37 +15,37 @@ from PIL import Image
 from triptych.records import Measures
 
 SIDE_PX = 256
-"""Of the longer side that a picture is brought down to; a smaller one is measured as it is."""
+"""Longer side to which a picture is scaled down; a smaller one is measured at its own size."""
 
 BACKGROUND_LEVELS = 24
-"""Pixels at most so far from the commonest brightness are background."""
+"""Pixels within this distance of the most common brightness, from 0 to 255, are background."""
 
 MIN_BACKGROUND_SHARE = 0.5
-"""A picture with less background is no page of text: its ``text`` is 0."""
+"""A picture with less background isn't a page of text: its ``text`` is 0."""
 
 LITTLE_CONTRAST = 16
-"""Of brightness: below it the colours are looked at, too."""
+"""Standard deviation of brightness, from 0 to 128, below which the colour channels count, too."""
 
 MAX_STROKE_PX = 10
-"""A run of ink that is longer, across or down, is no letter: a line, an edge, a thing."""
+"""A longer run of ink, across or down, is not part of a letter but of a line, an edge or an object."""
 
 MIN_INK_SHARE = 0.03
-"""Of the picture, in letters. A picture with less has a line or a mark on it."""
+"""Smallest share of pixels in letters. A picture with less has only a line or a mark on it."""
 
 
 def measure(picture: Image.Image) -> Measures:
-    """The measures of ``picture``. For any number of threads."""
+    """The measures of ``picture``. Thread-safe."""
     shades = _small(picture.convert("L"))
     grey, counts = np.asarray(shades), np.array(shades.histogram())
     contrast = _deviation(counts)
-    if contrast < LITTLE_CONTRAST:  # its colours may differ where its brightness doesn't
+    if contrast < LITTLE_CONTRAST:  # colours may vary where brightness doesn't
         by_channel = np.array(_small(picture).histogram()).reshape(3, 256)
         contrast = max(map(_deviation, by_channel))
-    up_to = np.cumsum(counts)
+    cumulative = np.cumsum(counts)
     return Measures(
         contrast=round(contrast, 1),
-        darkest=int(np.searchsorted(up_to, 0.01 * up_to[-1])),
-        brightest=int(np.searchsorted(up_to, 0.99 * up_to[-1])),
+        darkest=int(np.searchsorted(cumulative, 0.01 * cumulative[-1])),
+        brightest=int(np.searchsorted(cumulative, 0.99 * cumulative[-1])),
         sharpness=round(_sharpness(grey.astype(np.int32)), 1),
         text=round(_text(grey, counts), 2),
     )
@@ -60,14 +60,14 @@ def _small(picture: Image.Image) -> Image.Image:
 
 
 def _deviation(counts: NDArray[np.int64]) -> float:
-    """The standard deviation of levels from 0 to 255 that come so often."""
+    """Standard deviation of a histogram: ``int64[256]`` counts of the levels 0 to 255."""
     levels = np.arange(256)
     total, summed, squared = int(counts.sum()), int(counts @ levels), int(counts @ levels**2)
     return math.sqrt(total * squared - summed**2) / total
 
 
 def _sharpness(grey: NDArray[np.int32]) -> float:
-    """The variance of the Laplacian; 0 where there are no three pixels in a row."""
+    """Variance of the Laplacian of ``int32[height, width]``; 0 if a side has fewer than 3 pixels."""
     if min(grey.shape) < 3:
         return 0.0
     around = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:]
@@ -77,11 +77,11 @@ def _sharpness(grey: NDArray[np.int32]) -> float:
 
 
 def _text(grey: NDArray[np.uint8], counts: NDArray[np.int64]) -> float:
-    """How much the picture looks like lines of letters on one background, from 0 to about 1.
+    """How much the picture looks like lines of letters on a uniform background, from 0 to about 1.
 
-    Letters are ink with background near on all four sides. The share of the ink that is in letters tells a
-    page from a photograph, of which most stands in larger patches; how much letters change from one row of
-    pixels to the next tells lines from grain.
+    Letters are ink with background close by on all four sides. The score is the share of ink in letters,
+    which is low in photographs, where most ink forms larger patches, times the relative change of ink in
+    letters from one pixel row to the next, which is low in grain.
     """
     near = np.convolve(counts, np.ones(2 * BACKGROUND_LEVELS + 1, np.int64), "same")
     is_ink = np.abs(np.arange(256) - int(near.argmax())) > BACKGROUND_LEVELS
@@ -98,11 +98,10 @@ def _text(grey: NDArray[np.uint8], counts: NDArray[np.int64]) -> float:
 
 
 def _in_short_runs(ink: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """``bool[height, width]``: ink in short runs along a row, with background at both ends."""
+    """``bool[height, width]``: ink in short horizontal runs with background at both ends."""
     height, width = ink.shape
-    beside = np.zeros((height, width + 2), np.int8)
-    beside[:, 1:-1] = ink
-    change = np.diff(beside, axis=1)  # 1 where a run begins, -1 behind its end
+    # 1 where a run begins, -1 behind its end
+    change = np.diff(ink.astype(np.int8), axis=1, prepend=np.int8(0), append=np.int8(0))
     rows, starts = np.nonzero(change == 1)
     ends = np.nonzero(change == -1)[1]
     short = (ends - starts <= MAX_STROKE_PX) & (starts > 0) & (ends < width)

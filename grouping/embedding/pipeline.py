@@ -1,11 +1,10 @@
 """Shards of files to image records and embeddings: the pipeline of one encoder.
 
-Comes in: shards, an encoder. Goes out: of each shard ``embeddings/<shard>.npy`` and then
-``images/<shard>.jsonl``, whose presence means that the shard is whole. One thread reads, several decode,
-one cuts batches, the caller's encodes and one writes, so the encoder waits for nothing that could have
-been done before. Everything is recorded and batched in file order, and a batch never holds images of two
-shards, so the bytes written depend on neither timing nor on which process gets which shard. Not its job:
-which shards (see stage) and how many processes (see device_workers).
+Comes in: shards, an encoder. Goes out: for each shard ``embeddings/<shard>.npy`` and then
+``images/<shard>.jsonl``, whose presence means that the shard is complete. One thread reads, several decode,
+one cuts batches, the caller's thread encodes and one writes. Files are recorded and batched in order, and a
+batch never mixes shards, so the bytes written depend neither on timing nor on which process gets which shard.
+Not its job: which shards (see stage) and how many processes (see device_workers).
 """
 
 from __future__ import annotations
@@ -32,10 +31,10 @@ from triptych.runs.jsonl import write_jsonl
 from triptych.sources.shard import FoundFile, Shard
 
 READ_AHEAD_BYTES = 512 * 1024**2
-"""Of files that were read and not decoded yet."""
+"""Of files that are read but not decoded yet."""
 
 ENDS_WITHIN_S = 2.0
-"""A thread that reads may hang with its disk, or wait for a shard that doesn't come; it is left behind."""
+"""Longest wait for a reading thread to end: it may hang on its disk, or wait for a next shard."""
 
 
 class Encoder(Protocol):
@@ -43,41 +42,41 @@ class Encoder(Protocol):
 
     @property
     def shape(self) -> InputShape:
-        """What pictures are resized to."""
+        """Input size, and how pictures are resized to it."""
 
     def encode(self, pixels: NDArray[np.uint8]) -> NDArray[np.float16]:
-        """``uint8[n, height, width, 3]`` to ``float16[n, dim]`` unit rows; a row that can't be had is NaN."""
+        """``uint8[n, height, width, 3]`` to ``float16[n, dim]`` unit rows, or NaN rows."""
 
 
 class Report(Protocol):
-    """Is informed of how far the pipeline is."""
+    """Receives the pipeline's progress."""
 
     def advance(self, shard: str, files: int, throughput: Throughput) -> None:
-        """``files`` more of ``shard`` have gone through the encoder."""
+        """``files`` more files of ``shard`` have been encoded."""
 
     def wrote(self, shard: str) -> None:
-        """``shard`` is whole. Called from another thread than ``advance``."""
+        """``shard`` is complete. Called from another thread than ``advance``."""
 
 
 class Pipeline:
-    """Reads, decodes, encodes and writes shards, as one encoder needs them. For one call of ``run``.
+    """Reads, decodes, encodes and writes shards for one encoder. ``run`` may be called once.
 
-    Held at once: at most ``max_images`` images (three batches and two a decoding thread) between
-    reading and encoding. Of them READ_AHEAD_BYTES and one file as they were read, some being decoded (see
-    image_decoding for how many), and the others as ``uint8[height, width, 3]`` pixels, 147 KiB at 224 x 224.
+    Memory holds at most ``max_images`` images (three batches, plus two per decoding thread) between reading
+    and encoding: up to READ_AHEAD_BYTES plus one file of undecoded bytes, some images being decoded (see
+    image_decoding for how many), and the rest as ``uint8[height, width, 3]`` pixels, 147 KiB at 224 x 224.
     """
 
     def __init__(self, run: RunFolder, encoder: Encoder, batch_size: int, decode_threads: int) -> None:
         self.max_images = 3 * batch_size + 2 * decode_threads
         self.images = MemoryBudget(self.max_images)
-        """What is held between reading and encoding."""
+        """Budget for images between reading and encoding."""
         self._bytes = MemoryBudget(READ_AHEAD_BYTES)
         self._run, self._encoder = run, encoder
         self._batch_size, self._decode_threads = batch_size, decode_threads
         self._stopwatch = Stopwatch(decode_threads)
 
     def run(self, shards: Iterable[Shard], report: Report) -> Throughput:
-        """Embed every image and record every file of ``shards``. Returns how busy each part was."""
+        """Embed every image and record every file of ``shards``. Returns how busy each stage was."""
         decoders = ThreadPoolExecutor(self._decode_threads, thread_name_prefix="decode")
         writer = ThreadPoolExecutor(1, thread_name_prefix="write")
         files: BoundedQueue[_Read] = BoundedQueue(self.max_images)
@@ -93,7 +92,7 @@ class Pipeline:
                     if writing is not None:
                         writing.result()
                     writing = writer.submit(_write, self._run, batch.shard, report)
-                    writing.add_done_callback(lambda done: _say_failure(done, batches))
+                    writing.add_done_callback(lambda done: _pass_on_failure(done, batches))
             if writing is not None:
                 writing.result()
         finally:
@@ -106,9 +105,9 @@ class Pipeline:
         return self._stopwatch.throughput()
 
     def _read(self, shards: Iterable[Shard], decoders: ThreadPoolExecutor) -> Iterator[_Read]:
-        """Every file, with what is becoming of it; after the last one of a shard, None."""
+        """Every file as a future; None after the last file of a shard."""
         for shard in shards:
-            under_way = _ShardUnderWay(shard.name, [], [])
+            progress = _ShardProgress(shard.name, [], [])
             files = iter(shard.files())
             while True:
                 self.images.acquire(1)
@@ -118,8 +117,8 @@ class Pipeline:
                     self.images.release(1)
                     break
                 self._bytes.acquire(len(file.content))
-                yield _Read(under_way, decoders.submit(self._prepare, file))
-            yield _Read(under_way, None)
+                yield _Read(progress, decoders.submit(self._prepare, file))
+            yield _Read(progress, None)
 
     def _prepare(self, file: FoundFile) -> Prepared:
         try:
@@ -129,21 +128,21 @@ class Pipeline:
             self._bytes.release(len(file.content))
 
     def _cut(self, files: Iterable[_Read]) -> Iterator[_Batch]:
-        """Batches of ``batch_size`` readable images; the last of a shard may have fewer, or none."""
+        """Batches of ``batch_size`` readable images; the last of a shard may be smaller, or empty."""
         pixels: list[NDArray[np.uint8]] = []
         count = 0
-        for shard, coming in files:
-            if coming is not None:
-                prepared = coming.result()
+        for shard, future in files:
+            if future is not None:
+                prepared = future.result()
                 shard.records.append(prepared.record)
                 count += 1
                 if prepared.pixels is None:
                     self.images.release(1)
                 else:
                     pixels.append(prepared.pixels)
-            if coming is None or len(pixels) == self._batch_size:
+            if future is None or len(pixels) == self._batch_size:
                 stacked = np.stack(pixels) if pixels else None
-                yield _Batch(shard, stacked, count, is_last=coming is None)
+                yield _Batch(shard, stacked, count, is_last=future is None)
                 pixels, count = [], 0
 
     def _encode(self, batch: _Batch) -> None:
@@ -155,8 +154,8 @@ class Pipeline:
             batch.shard.rows.append(self._encoder.encode(self._encoder.shape.grey())[:0])
 
 
-class _ShardUnderWay(NamedTuple):
-    """What is known of a shard so far."""
+class _ShardProgress(NamedTuple):
+    """Records and embeddings of a shard so far."""
 
     name: str
     records: list[ImageRecord]
@@ -164,12 +163,12 @@ class _ShardUnderWay(NamedTuple):
 
 
 class _Read(NamedTuple):
-    shard: _ShardUnderWay
-    coming: Future[Prepared] | None
+    shard: _ShardProgress
+    future: Future[Prepared] | None
 
 
 class _Batch(NamedTuple):
-    shard: _ShardUnderWay
+    shard: _ShardProgress
     pixels: NDArray[np.uint8] | None
     files: int
     is_last: bool
@@ -179,20 +178,20 @@ T = TypeVar("T")
 
 
 def _started(queue: BoundedQueue[T], source: Iterator[T]) -> threading.Thread:
-    """A thread that fills ``queue``. A daemon: a disk that hangs must not keep the process alive."""
+    """Start a thread that fills ``queue``. A daemon, so that a hanging disk can't keep the process alive."""
     thread = threading.Thread(target=queue.fill_from, args=(source,), daemon=True)
     thread.start()
     return thread
 
 
-def _say_failure(writing: Future[None], batches: BoundedQueue[_Batch]) -> None:
-    """The next batch may be long in coming, and a full disk has to be known now."""
+def _pass_on_failure(writing: Future[None], batches: BoundedQueue[_Batch]) -> None:
+    """Report an error such as a full disk at once, not only after the next batch."""
     error = writing.exception()
     if error is not None:
         batches.fail(error)
 
 
-def _write(run: RunFolder, shard: _ShardUnderWay, report: Report) -> None:
+def _write(run: RunFolder, shard: _ShardProgress, report: Report) -> None:
     rows = np.concatenate(shard.rows)
     usable: NDArray[np.bool_] = np.logical_and.reduce(np.isfinite(rows), axis=1)
     forget_shard(run, shard.name)
@@ -203,7 +202,7 @@ def _write(run: RunFolder, shard: _ShardUnderWay, report: Report) -> None:
 
 
 def _without_unusable(records: list[ImageRecord], usable: NDArray[np.bool_]) -> Iterator[ImageRecord]:
-    """The images for which the model gave no vector become unreadable ones."""
+    """``records``, in which images without a finite vector are marked as unreadable."""
     row = iter(usable)
     for record in records:
         if record.unreadable is None and not next(row):

@@ -1,9 +1,8 @@
-"""The bytes of one file to its image record and what the image tower sees.
+"""Turns the bytes of one file into its image record and the pixels for the image tower.
 
-Comes in: a file as its source found it. Goes out: a record, and pixels where it is a readable image. The
-bytes are decoded once, at a reduced scale where JPEG offers it; size, both hashes, measures and pixels come
-of it.
-Not its job: threads and order (see pipeline).
+Comes in: a file as found by its source. Goes out: a record, and pixels if the image is readable. The bytes
+are decoded only once, for JPEG at a reduced scale if possible; size, both hashes, measures and pixels are
+taken from that. Not its job: threads and order (see pipeline).
 """
 
 from __future__ import annotations
@@ -23,29 +22,29 @@ from triptych.sources.image_decoding import decode_rgb
 from triptych.sources.shard import FoundFile
 
 DRAFT_OVER_INPUT = 1.1
-"""JPEGs are decoded at a scale that leaves at least this many times the tower's input. SA-1B's shorter side
-of 1500 pixels is then decoded at 1/8 for 112, at 1/4 for 224 and 336, at 1/2 for 384 pixels. Embeddings of
-the nano CLIP stay within a cosine of 0.9999 of those of a full decode, and a photograph's pixels within
-0.01 (224) and 0.02 (336) of normalised units, on average: python -m benchmarks.decode_speed."""
+"""JPEGs are decoded at the smallest scale that is still at least this many times the tower's input size.
+SA-1B's shorter side of 1500 pixels is decoded at 1/8 for 112, at 1/4 for 224 and 336, at 1/2 for 384 pixels.
+Compared with a full decode, embeddings of the nano CLIP keep a cosine of 0.9999, and a photograph's pixels
+differ on average by 0.01 (224) and 0.02 (336) normalised units: python -m benchmarks.decode_speed."""
 
 MAX_ASPECT_RATIO = 100
-"""A picture longer than this is refused: resized by its shorter side it would fill the memory."""
+"""A longer picture is refused: resized by its shorter side, it would fill the memory."""
 
 
 class Prepared(NamedTuple):
-    """What became of a file. ``pixels`` is ``uint8[height, width, 3]``, None where it can't be read."""
+    """A file's record and pixels, ``uint8[height, width, 3]``; None if the file is unreadable."""
 
     record: ImageRecord
     pixels: NDArray[np.uint8] | None
 
 
 def prepare(file: FoundFile, shape: InputShape) -> Prepared:
-    """The record of ``file`` and its pixels for a tower of ``shape``. For any number of threads."""
+    """The record of ``file`` and its pixels for a tower of ``shape``. Thread-safe."""
     if file.unreadable is not None:
         record = ImageRecord(key=file.key, modified_ns=file.modified_ns, unreadable=file.unreadable)
         return Prepared(record, None)
     width_px = height_px = 0
-    shown = ""
+    perceptual_hash = ""
     pixels: NDArray[np.uint8] | None = None
     measures: Measures | None = None
     unreadable: str | None = None
@@ -53,8 +52,8 @@ def prepare(file: FoundFile, shape: InputShape) -> Prepared:
         picture, width_px, height_px = _decoded(shape, file.content)
         measures = measure(picture)
         resized = resize_to(shape, picture, width_px, height_px)
-        pixels = np.ascontiguousarray(resized.framed)  # lets go of the whole picture
-        shown = picture_hash(Image.fromarray(resized.whole))
+        pixels = np.ascontiguousarray(resized.framed)  # a copy, to free the whole picture
+        perceptual_hash = picture_hash(Image.fromarray(resized.whole))
     except _TooNarrowError as error:
         unreadable, width_px, height_px = str(error), error.width_px, error.height_px
     except UnreadableImageError as error:
@@ -65,7 +64,7 @@ def prepare(file: FoundFile, shape: InputShape) -> Prepared:
         height_px=height_px,
         size_bytes=len(file.content),
         content_hash=content_hash(file.content),
-        picture_hash=shown,
+        picture_hash=perceptual_hash,
         offset_bytes=file.offset_bytes,
         modified_ns=file.modified_ns,
         measures=measures,
@@ -74,17 +73,13 @@ def prepare(file: FoundFile, shape: InputShape) -> Prepared:
     return Prepared(record, pixels)
 
 
-def decode_to(shape: InputShape, content: bytes) -> tuple[Resized, int, int]:
-    """A file's picture at the tower's scale, and the width and height in pixels of the upright original.
-
-    Raises UnreadableImageError.
-    """
-    picture, width_px, height_px = _decoded(shape, content)
-    return resize_to(shape, picture, width_px, height_px), width_px, height_px
+def decode_to(shape: InputShape, content: bytes) -> Resized:
+    """A file's picture at the tower's scale. Raises UnreadableImageError."""
+    return resize_to(shape, *_decoded(shape, content))
 
 
 def _decoded(shape: InputShape, content: bytes) -> tuple[Image.Image, int, int]:
-    """The picture itself, perhaps decoded small, and the same sides."""
+    """The picture, perhaps at a reduced scale, and the width and height of the upright original."""
     draft_side_px = int(DRAFT_OVER_INPUT * max(shape.scaled_to))
     picture, width_px, height_px = decode_rgb(content, draft_side_px)
     if max(width_px, height_px) > MAX_ASPECT_RATIO * min(width_px, height_px):

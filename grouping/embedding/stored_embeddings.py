@@ -1,8 +1,8 @@
-"""Embeddings from elsewhere: ``.npy`` files as clip-retrieval writes them.
+"""Imports embeddings made elsewhere, from ``.npy`` files as clip-retrieval writes them.
 
-Comes in: a ``.npy`` file or a folder of them, perhaps keys. Goes out: the same files in the run folder that
-the embedding pipeline writes, so that all that follows is the same. Rows are floats of any width, of any
-length. Not its job: keys (see stored_keys); pictures, of which there are none.
+Comes in: a ``.npy`` file or a folder of them, optionally keys. Goes out: the same files in the run folder
+that the embedding pipeline writes, so that later stages see no difference. Rows are vectors of floats, of any
+dimension and length. Not its job: keys (see stored_keys).
 """
 
 from __future__ import annotations
@@ -25,35 +25,35 @@ from triptych.sources.locations import refuse_unless_utf_8
 ROWS_AT_ONCE = 16_384
 
 IMAGES_OF_CLIP_RETRIEVAL = "img_emb"
-"""The folder of its embeddings of images, and how its files of them are called; others are of texts."""
+"""Its folder of image embeddings, and the prefix of the files in it; other files embed texts."""
 
 
 class StoredShard(msgspec.Struct, frozen=True, kw_only=True):
-    """One ``.npy`` file. ``keys`` is None where rows are named by their number."""
+    """One ``.npy`` file. If ``keys`` is None, rows are named by their number."""
 
     name: str
     path: Path
     keys: Sequence[str] | None
 
     def rows(self) -> NDArray[np.floating]:
-        """``float[n, dim]``, mapped, not read."""
+        """``float[n, dim]``, memory-mapped."""
         rows: NDArray[np.floating] = np.load(self.path, mmap_mode="r", allow_pickle=False)
         return rows
 
     def fingerprint(self) -> str:
-        """Changes with any byte of the file or of its keys."""
+        """A digest that changes with any byte of the file or its keys."""
         keys = hashlib.sha256(msgspec.json.encode(self.keys)).hexdigest()
         return f"{self.name}\t{sha256_of(self.path)}\t{keys}"
 
     def key_of(self, row: int) -> str:
-        """``<file stem>/<row>``, else what the file of keys says."""
+        """The given key, or ``<file stem>/<row>`` without keys."""
         return self.keys[row] if self.keys is not None else f"{self.name}/{row}"
 
 
 def adopt(run: RunFolder, shard: StoredShard) -> None:
-    """Write ``shard`` as the pipeline would: unit vectors in float16, then a record a row.
+    """Write ``shard`` as the pipeline would: unit vectors in float16, then one record per row.
 
-    A row that has no direction (zeros, not finite) is recorded as unreadable.
+    A row that is zero or not finite is recorded as unreadable.
     """
     rows = shard.rows()
     sound = np.concatenate([*(have_direction(block) for block in _blocks(rows)), np.zeros(0, bool)])
@@ -78,14 +78,16 @@ def _blocks(rows: NDArray[np.floating]) -> Iterator[NDArray[np.floating]]:
 
 
 def have_direction(rows: NDArray[np.floating]) -> NDArray[np.bool_]:
-    """``bool[n]``: rows of finite numbers that aren't all 0."""
+    """``bool[n]``: whether each row is finite and not all zero."""
     sound: NDArray[np.bool_] = np.isfinite(rows).all(axis=1) & rows.any(axis=1)
     return sound
 
 
 def unit_float16(rows: NDArray[np.floating]) -> NDArray[np.float16]:
-    """Rows that have a direction at length 1, as run folders store them. A power of two first brings them to
-    where float32 can square them, and changes no bit of what comes out."""
+    """``float16[n, dim]``: rows that have a direction, scaled to length 1, as run folders store them.
+
+    Scaling by a power of two first keeps squares within the range of float32, and doesn't change the result.
+    """
     wide = rows.astype(np.promote_types(rows.dtype, np.float32))
     _, exponents = np.frexp(np.abs(wide).max(axis=1, initial=0))
     units: NDArray[np.float32] = np.ldexp(wide, -exponents[:, None]).astype(np.float32)
@@ -94,10 +96,10 @@ def unit_float16(rows: NDArray[np.floating]) -> NDArray[np.float16]:
 
 
 def open_stored(embeddings: Path, keys_file: Path | None) -> list[StoredShard]:
-    """The files of ``embeddings``, in the order of their names, numbers in them by value.
+    """The files of ``embeddings``, in natural order of their names (2 before 10).
 
     ``keys_file`` has the keys in the order of the files and their rows (see stored_keys). Raises UsageError
-    where a file is no matrix of floats, its path is not UTF-8, widths differ, or keys don't match the rows.
+    if a file isn't a matrix of floats, a path isn't UTF-8, dimensions differ, or keys don't match the rows.
     """
     paths = _files_of(embeddings) if embeddings.is_dir() else [embeddings]
     for path in paths:
@@ -122,23 +124,23 @@ def open_stored(embeddings: Path, keys_file: Path | None) -> list[StoredShard]:
 
 
 def _files_of(folder: Path) -> list[Path]:
-    """Those of images where clip-retrieval has put others beside them, here or in a folder below."""
+    """The ``.npy`` files in ``folder``; only the image embeddings of clip-retrieval's output."""
     found = files_in(folder, ".npy") or files_in(folder / IMAGES_OF_CLIP_RETRIEVAL, ".npy")
     if not found:
-        raise UsageError(f"no .npy files in {folder}; expected embeddings, one row an image")
+        raise UsageError(f"no .npy files in {folder}; expected embeddings, one row per image")
     return [path for path in found if path.name.startswith(IMAGES_OF_CLIP_RETRIEVAL)] or found
 
 
 def _shape(path: Path) -> tuple[int, int]:
     try:
         if not path.is_file():
-            raise OSError("it is no file")  # a pipe would be waited for
+            raise OSError("it is no file")  # opening a pipe would block
         rows = np.lib.format.open_memmap(path, mode="r")
     except Exception as error:  # numpy raises anything on other bytes
         raise UsageError(f"{path} can't be read as embeddings ({error}); expected a .npy matrix") from None
     if rows.ndim != 2 or rows.dtype.kind != "f":
         raise UsageError(
-            f"{path} holds {rows.dtype}{list(rows.shape)}; expected float16, float32 or float64, one row an"
+            f"{path} holds {rows.dtype}{list(rows.shape)}; expected float16, float32 or float64, one row per"
             " image: numpy.save(path, rows.astype(numpy.float32)) writes it so"
         )
     return int(rows.shape[0]), int(rows.shape[1])

@@ -1,7 +1,7 @@
-"""The keys of embeddings from elsewhere.
+"""Reads the keys of embeddings made elsewhere.
 
-Comes in: a text file with a key a line, a Parquet file, or a folder of them as clip-retrieval writes beside
-its embeddings. Goes out: keys, one a row, none twice. Not its job: the embeddings.
+Comes in: a text file with one key per line, a Parquet file, or a folder of them as clip-retrieval writes
+beside its embeddings. Goes out: unique keys, one per row. Not its job: the embeddings.
 """
 
 from __future__ import annotations
@@ -10,32 +10,32 @@ import re
 from pathlib import Path
 
 from triptych.errors import UsageError
-from triptych.sources.file_names import Says, what_it_says
+from triptych.sources.file_names import FileKind, kind_by_name
 from triptych.sources.unpacking import import_pyarrow
 
 KEY_COLUMNS = ("image_path", "key", "url", "image_url", "file_name", "path")
-"""Of a Parquet file, in order: clip-retrieval's and img2dataset's names of an image."""
+"""Parquet columns, by precedence: how clip-retrieval and img2dataset name images."""
 
 METADATA_FOLDER = "metadata"
-"""Where clip-retrieval's Parquet files are, below the folder that it writes to."""
+"""Subfolder of clip-retrieval's output with the Parquet files."""
 
 
 def files_in(folder: Path, suffix: str) -> list[Path]:
-    """The files of one kind without what systems leave beside them; none where there is no such folder.
+    """Files with ``suffix`` in ``folder``, without system files such as .DS_Store; none if it doesn't exist.
 
-    By name, numbers in it by their value: ``img_emb_2`` comes before ``img_emb_10``.
+    In natural order of their names: ``img_emb_2`` comes before ``img_emb_10``.
     """
     if not folder.is_dir():
         return []
     found = [each for each in folder.iterdir() if each.suffix.lower() == suffix]
     return sorted(
-        (each for each in found if what_it_says(each.name) is not Says.JUNK),
+        (each for each in found if kind_by_name(each.name) is not FileKind.JUNK),
         key=lambda path: [(int(p) if p.isdecimal() else 0, p) for p in re.split(r"(\d+)", path.name)],
     )
 
 
 def read_keys(path: Path, expected: int) -> list[str]:
-    """The keys in ``path``. Raises UsageError where they aren't ``expected`` different ones."""
+    """The keys in ``path``. Raises UsageError unless they are ``expected`` unique ones."""
     if path.is_dir():
         files = files_in(path, ".parquet") or files_in(path / METADATA_FOLDER, ".parquet")
         if not files:
@@ -59,12 +59,12 @@ def read_keys(path: Path, expected: int) -> list[str]:
 
 
 def _lines(path: Path) -> list[str]:
-    """Only a line feed ends a key: other separators of lines may be part of it."""
+    """Lines end at a line feed only: other line separators may be part of a key."""
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except (OSError, UnicodeDecodeError, MemoryError) as error:
         raise UsageError(
-            f"keys file {path} can't be read ({error}); expected a key a line in UTF-8"
+            f"keys file {path} can't be read ({error}); expected one key per line in UTF-8"
         ) from None
     return [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")] if text else []
 

@@ -1,4 +1,4 @@
-"""Image encoders: what one is, and what a family of them has to offer.
+"""Image encoders: the interface of a family of models, and of a checkpoint.
 
 A family is one file: it turns a name into a Checkpoint, and a Checkpoint into towers. The table of families
 is in ``choice``. Not its job: running a tower (see tower), shards and batches (see embedding).
@@ -17,31 +17,31 @@ if TYPE_CHECKING:
 
 
 class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """A model of a family, checked as far as a file system goes. Small: it is sent to processes."""
+    """A model of a family, whose files were checked to exist. Small, as other processes get a copy."""
 
     model: str
-    """As the config names it, with the family's prefix."""
+    """Name in the config, with the family's prefix."""
     name: str
-    """As the family's library takes it."""
+    """Name for the family's library."""
     folder: Path | None = None
-    """Where its files are, if it is a folder."""
+    """Folder with its files, if the config names one."""
     weights: str | None = None
-    """A file of weights, or a tag; None where ``name`` or ``folder`` says it all."""
+    """A weights file, or a tag; None if ``name`` or ``folder`` is sufficient."""
     identity: str
-    """Goes with the embeddings: the same wherever a folder is moved, another for other weights."""
+    """Recorded with the embeddings. Differs for other weights, but not if a folder is moved."""
 
 
 class EncoderFamily(NamedTuple):
-    """Encoders that one library builds. Add one in a file of its own, and in the table of ``choice``."""
+    """Encoders of one library. A new one gets a file of its own and a line in the table of ``choice``."""
 
     prefix: str
-    """What the names of its models begin with in ``embedding.model``."""
+    """Prefix of its models' names in ``embedding.model``."""
     library: str
-    """The module that builds them."""
+    """Name of the module to import."""
     resolve: Callable[[str, str | None], Checkpoint]
-    """``embedding.model`` without the prefix, and ``embedding.pretrained``, to a Checkpoint. Imports no heavy
-    library: a finished run is recognised without it. Raises SetupError where there is no such model."""
+    """From ``embedding.model`` without the prefix and ``embedding.pretrained``. Imports no heavy library, so
+    that a finished run is recognised quickly. Raises SetupError if there is no such model."""
     load: Callable[[Checkpoint, Placement], TorchTower]
-    """Raises whatever its library raises: the caller makes one line of it."""
+    """Raises whatever its library raises; the caller turns it into a one-line error."""
     load_text: Callable[[Checkpoint, Placement], TextTower] | None = None
-    """Of the text tower whose vectors compare with the image tower's; None where the family has none."""
+    """Loads the text tower that shares the image tower's vector space; None if the family has none."""

@@ -1,8 +1,7 @@
-"""The encoder that a config names.
+"""Resolves and loads the encoder that a config names.
 
-Comes in: ``embedding.model`` and ``embedding.pretrained``. Goes out: a Checkpoint, and its towers. Every way
-in which a model can't be loaded ends in one SetupError with one line, in seconds. Not its job: what the
-models of a family are (see its file).
+Comes in: ``embedding.model`` and ``embedding.pretrained``. Goes out: a Checkpoint, and its towers. Any
+failure to load becomes a one-line SetupError within seconds. Not its job: what is specific to a family.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 import msgspec
 
 from triptych.errors import SetupError
-from triptych.extras import missing_line, require
+from triptych.extras import missing_message, require
 from triptych.grouping.config import Precision
 from triptych.grouping.encoders import Checkpoint, EncoderFamily, open_clip, timm, transformers
 from triptych.grouping.encoders.library_import import import_library
@@ -26,16 +25,16 @@ if TYPE_CHECKING:
 FAMILIES: tuple[EncoderFamily, ...] = (
     timm.FAMILY,
     transformers.FAMILY,
-    open_clip.FAMILY,  # without a prefix, so it comes last
+    open_clip.FAMILY,  # last, as its prefix is empty
 )
 
 T = TypeVar("T")
 
 
 def resolve_encoder(model: str, pretrained: str | None = None) -> Checkpoint:
-    """The checkpoint that a config's ``model`` and ``pretrained`` name, without loading any library.
+    """The checkpoint that a config's ``model`` and ``pretrained`` name, without importing any library.
 
-    Raises SetupError where a folder isn't there or isn't a model of its family.
+    Raises SetupError if a folder is missing or isn't a model of its family.
     """
     family = _family_of(model)
     checkpoint = family.resolve(model.removeprefix(family.prefix), pretrained)
@@ -47,8 +46,8 @@ def load_encoder(
 ) -> TorchTower:
     """The image tower of ``checkpoint`` on ``device`` (``cpu``, ``cuda``, ``cuda:N``; see usable_devices).
 
-    Raises SetupError: an unknown name, weights that are neither on disk nor to be had, weights that don't fit
-    the config or are damaged, too little memory.
+    Raises SetupError for an unknown name, weights that are neither on disk nor downloadable, weights that are
+    damaged or don't match the config, and insufficient memory.
     """
     family = _family_of(checkpoint.model)
 
@@ -57,30 +56,29 @@ def load_encoder(
         tower.check()
         return tower
 
-    return _in_one_line(checkpoint, load)
+    return _load_or_explain(checkpoint, load)
 
 
 def load_text_encoder(checkpoint: Checkpoint, device: str, cpu_threads: int = 1) -> TextTower:
-    """The text tower of ``checkpoint``. Raises SetupError as load_encoder does, and where there is none."""
-    family = _family_of(checkpoint.model)
-    load = family.load_text
+    """The text tower of ``checkpoint``. Raises SetupError like load_encoder, and if the model has none."""
+    load = _family_of(checkpoint.model).load_text
     if load is None:
         raise SetupError(
             f"embedding model {checkpoint.model} has no text tower, so texts can't be compared"
-            " with its images; set filtering.grounding=false, search by --image, or embed with a model of"
-            " both such as open_clip's"
+            " with its images; set filtering.grounding=false, search by --image, or embed with a model that"
+            " has one, such as open_clip's"
         )
-    return _in_one_line(checkpoint, lambda: load(checkpoint, _placement(device, "auto", cpu_threads)))
+    return _load_or_explain(checkpoint, lambda: load(checkpoint, _placement(device, "auto", cpu_threads)))
 
 
 def usable_devices(devices: Literal["auto"] | tuple[str, ...]) -> list[str]:
-    """Torch's names of the devices that a config's ``embedding.devices`` means, one a worker.
+    """Torch device names for a config's ``embedding.devices``, one per worker.
 
-    ``auto`` is all GPUs, or the CPU. Raises SetupError where a named GPU isn't there, or torch isn't.
+    ``auto`` means all GPUs, or the CPU. Raises SetupError if a named GPU or torch is missing.
     """
     instead = "group embeddings that you have with `triptych group --embeddings PATH`"
     require("local", "torch", what="the image encoder", instead=instead)
-    with _without_collecting():
+    with _garbage_collection_paused():
         import torch
 
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
@@ -109,18 +107,18 @@ def _placement(device: str, precision: Precision, cpu_threads: int) -> Placement
     return Placement(device=device, precision=precision, cpu_threads=cpu_threads)
 
 
-def _in_one_line(checkpoint: Checkpoint, load: Callable[[], T]) -> T:
-    """What ``load`` returns. Whatever it raises becomes a SetupError of one line that names the model."""
+def _load_or_explain(checkpoint: Checkpoint, load: Callable[[], T]) -> T:
+    """Call ``load``. Whatever it raises becomes a one-line SetupError that names the model."""
     try:
-        with _without_collecting():
+        with _garbage_collection_paused():
             import_library(_family_of(checkpoint.model).library)
             return load()
     except SetupError as error:
         raise SetupError(f"embedding model {checkpoint.model}: {error}") from None
     except ModuleNotFoundError as error:
         what = f"embedding model {checkpoint.model}"
-        raise SetupError(missing_line("local", error.name or str(error), what=what)) from None
-    except Exception as error:  # libraries raise whatever a config or a file makes them raise
+        raise SetupError(missing_message("local", error.name or str(error), what=what)) from None
+    except Exception as error:  # a library may raise anything on a bad config or file
         reason = " ".join(str(error).split())[:300]
         raise SetupError(
             f"embedding model {checkpoint.model} can't be loaded ({type(error).__name__}: {reason});"
@@ -129,8 +127,8 @@ def _in_one_line(checkpoint: Checkpoint, load: Callable[[], T]) -> T:
 
 
 @contextlib.contextmanager
-def _without_collecting() -> Iterator[None]:
-    """Imports go a tenth faster where the garbage collector doesn't look through them again and again."""
+def _garbage_collection_paused() -> Iterator[None]:
+    """Makes imports a tenth faster, as the collector doesn't traverse their objects again and again."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:

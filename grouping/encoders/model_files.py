@@ -1,7 +1,7 @@
-"""Where the files of a model are: in a folder, in the Hugging Face cache, or on the hub.
+"""Locates the files of a model: in a folder, in the Hugging Face cache, or on the hub.
 
-Comes in: names from a config. Goes out: paths, digests, and one-line errors. The cache is asked by itself, so
-that a model that is there loads at once, with or without a network. Not its job: what is in the files.
+Comes in: names from a config. Goes out: paths, digests, and one-line errors. The cache is checked before the
+hub, so that a cached model loads at once, with or without a network. Not its job: what is in the files.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from triptych.errors import SetupError
 from triptych.runs.jsonl import sha256_of
 
 WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pth")
-"""Of what counts as weights in a folder."""
+"""Suffixes of weights files."""
 
 HUB_ANSWERS_WITHIN_S = 10.0
-"""huggingface_hub by itself retries for 46 s before it says that there is no network."""
+"""Timeout. huggingface_hub itself retries for 46 s before it reports that there is no network."""
 
 
 def is_folder_name(name: str) -> bool:
-    """Whether a name means a folder: it begins like a path, or a folder of that name is there."""
+    """Whether a name means a folder: it begins like a path, or a folder of that name exists."""
     return name.startswith((".", "/", "~")) or Path(name).is_dir()
 
 
 def digest_of_model(folder: Path, library: str, configs: Sequence[str], weights_name: str) -> str:
-    """``sha256:`` and a hash over configs (the first must be there) and weights: the same wherever it lies.
+    """``sha256:`` and a hash over configs and weights, independent of the folder's location.
 
-    Raises SetupError if ``folder`` has no model of ``library``.
+    Raises SetupError if the first of ``configs`` or weights are missing, so it has no model of ``library``.
     """
     if not folder.is_dir():
         raise SetupError(
@@ -54,19 +54,19 @@ def digest_of_model(folder: Path, library: str, configs: Sequence[str], weights_
 
 
 def weights_in(folder: Path) -> list[Path]:
-    """Files of weights, by name."""
+    """Weights files, sorted by name."""
     return sorted(path for path in folder.iterdir() if path.suffix in WEIGHT_SUFFIXES)
 
 
-def closest(name: str, known: Iterable[str]) -> str:
-    """A hint for an unknown name, to go behind it: those of ``known`` that look like it."""
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A hint to append to an unknown name: the ``known`` names most similar to it, or ""."""
     lower = {candidate.lower(): candidate for candidate in known}
     found = difflib.get_close_matches(name.lower(), lower, n=3, cutoff=0.5)
     return f" (did you mean {' or '.join(lower[each] for each in found)}?)" if found else ""
 
 
 def cached_folder(repository: str) -> Path | None:
-    """The files of a hub repository that are in the cache; None where there is none."""
+    """Folder with the cached files of a hub repository; None if nothing is cached."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
@@ -77,14 +77,13 @@ def cached_folder(repository: str) -> Path | None:
 
 
 def require_hub(expected: str) -> None:
-    """Raise SetupError where the hub gives no answer: one request, no retries.
+    """Raise SetupError if the hub doesn't answer: one request, no retries.
 
-    ``expected`` is a folder that can be named in place of what would have to be downloaded.
+    ``expected`` describes a folder that can be configured instead of downloading.
     """
     import httpx
     from huggingface_hub import constants
 
-    reason = f"{constants.ENDPOINT} can't be reached"
     if constants.is_offline_mode():
         reason = "HF_HUB_OFFLINE is set"
     else:
@@ -92,7 +91,7 @@ def require_hub(expected: str) -> None:
             httpx.head(constants.ENDPOINT, timeout=HUB_ANSWERS_WITHIN_S, follow_redirects=False)
             return
         except httpx.HTTPError:
-            pass
+            reason = f"{constants.ENDPOINT} can't be reached"
     raise SetupError(
         f"its weights are not on this machine and {reason}; on a machine with network, download {expected},"
         " and name it as embedding.model"

@@ -1,8 +1,7 @@
-"""CLIP models of open_clip, with image and text towers; the one file that imports open_clip.
+"""CLIP models of open_clip, with image and text towers; the only file that imports open_clip.
 
 Comes in: an open_clip name with a tag or a weights file, ``hf-hub:OWNER/NAME``, or a folder (its path, or
-``local-dir:PATH``) with open_clip_config.json and weights. Goes out: towers. Not its job: running them (see
-tower).
+``local-dir:PATH``) with open_clip_config.json and weights. Goes out: towers. Not its job: running them.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from triptych.grouping.embedding.preprocess import InputShape
 from triptych.grouping.encoders import Checkpoint, EncoderFamily
 from triptych.grouping.encoders.model_files import (
     cached_folder,
-    closest,
+    did_you_mean,
     digest_of_model,
     is_folder_name,
     require_hub,
@@ -70,9 +69,9 @@ def load(checkpoint: Checkpoint, placement: Placement) -> TorchTower:
 
 
 def input_shape(settings: Any) -> InputShape:
-    """Of an open_clip PreprocessCfg."""
+    """The InputShape of an open_clip PreprocessCfg."""
     height, width = settings.size if isinstance(settings.size, (tuple, list)) else [settings.size] * 2
-    # open_clip takes its default filter for a frame that isn't square, whatever the config says.
+    # For a frame that isn't square, open_clip ignores the configured filter.
     is_default = settings.resize_mode == "shortest" and height != width
     is_bilinear = settings.interpolation == "bilinear" and not is_default
     return InputShape(
@@ -95,9 +94,9 @@ def load_text(checkpoint: Checkpoint, placement: Placement) -> TextTower:
         with _without_root_handler():
             try:
                 tokenizer = open_clip.get_tokenizer(checkpoint.name, local_files_only=True)
-            except TypeError:  # open_clip's own tokenizer takes no such option, and needs no files
+            except TypeError:  # open_clip's own tokenizer has no such option, and needs no files
                 tokenizer = open_clip.get_tokenizer(checkpoint.name)
-    except Exception as error:  # whatever a tokenizer's files make it raise
+    except Exception as error:  # a tokenizer may raise anything on bad files
         reason = " ".join(str(error).split())[:300]
         raise SetupError(
             f"has no tokenizer on this machine ({type(error).__name__}: {reason}); set"
@@ -112,7 +111,7 @@ def load_text(checkpoint: Checkpoint, placement: Placement) -> TextTower:
 
 
 def _load_model(checkpoint: Checkpoint, placement: Placement) -> torch.nn.Module:
-    """From a folder, a file or the hub's cache; else downloaded, if the hub answers."""
+    """Load from a folder, a file or the hub's cache; otherwise download, if the hub answers."""
     name, weights = checkpoint.name, checkpoint.weights
     if name.startswith(HUB_PREFIX):
         folder = cached_folder(name.removeprefix(HUB_PREFIX))
@@ -144,9 +143,9 @@ def _create(placement: Placement, name: str, **settings: Any) -> torch.nn.Module
 
 
 def _known_tag(checkpoint: Checkpoint) -> dict[str, Any]:
-    """What open_clip knows of the weights' tag; nothing where they are a file.
+    """open_clip's metadata of the weights' tag; empty for a weights file.
 
-    Raises SetupError, with the closest ones, where open_clip has no such model or tag.
+    Raises SetupError, with similar names, if open_clip has no such model or tag.
     """
     import open_clip
 
@@ -154,13 +153,13 @@ def _known_tag(checkpoint: Checkpoint) -> dict[str, Any]:
     models = open_clip.list_models()
     if name not in models:
         raise SetupError(
-            f"neither a folder nor a name that open_clip knows{closest(name, models)};"
+            f"neither a folder nor a name that open_clip knows{did_you_mean(name, models)};"
             " open_clip.list_models() has them all"
         )
     tags = open_clip.list_pretrained_tags_by_model(name)
     if weights is None:
         raise SetupError(
-            f"needs embedding.pretrained; expected a weights file or a tag such as {_some(tags)}"
+            f"needs embedding.pretrained; expected a weights file or a tag such as {_first(tags)}"
         )
     if Path(weights).is_file():
         return {}
@@ -168,15 +167,17 @@ def _known_tag(checkpoint: Checkpoint) -> dict[str, Any]:
     if not tag:
         raise SetupError(
             f"embedding.pretrained {weights} is neither a weights file nor a tag of"
-            f" {name}{closest(weights, tags)}; it has {_some(tags)}"
+            f" {name}{did_you_mean(weights, tags)}; it has {_first(tags)}"
         )
     if tag.get("quick_gelu", False) != open_clip.get_model_config(name).get("quick_gelu", False):
-        warnings.warn(f"{name} and its weights {weights} differ in quick_gelu; take another", stacklevel=2)
+        warnings.warn(
+            f"{name} and its weights {weights} differ in quick_gelu; choose another tag", stacklevel=2
+        )
     return tag
 
 
 def _cached_file(hub_path: str) -> Path | None:
-    """The weights ``OWNER/NAME/[FILE]`` in the hub's cache, as open_clip chooses among files."""
+    """The weights ``OWNER/NAME/[FILE]`` in the hub's cache, chosen as open_clip does."""
     repository, _, file_name = hub_path.rpartition("/")
     folder = cached_folder(repository)
     names = [Path(file_name).with_suffix(".safetensors").name, file_name] if file_name else []
@@ -186,23 +187,20 @@ def _cached_file(hub_path: str) -> Path | None:
     return None
 
 
-def _some(tags: Sequence[str]) -> str:
+def _first(tags: Sequence[str]) -> str:
     more = f" and {len(tags) - 5} more" if len(tags) > 5 else ""
     return f"{', '.join(tags[:5])}{more}" if tags else "none: its weights were not published"
 
 
 @contextlib.contextmanager
 def _without_root_handler() -> Iterator[None]:
-    """Keep open_clip from setting up the root logger, which ``logging.info`` does where it has no handler.
-
-    Whoever has set it up gets open_clip's log as everything else.
-    """
-    root, nothing = logging.getLogger(), logging.NullHandler()
-    root.addHandler(nothing)
+    """Keep open_clip's ``logging.info`` from installing a handler at the root logger if it has none."""
+    root, null_handler = logging.getLogger(), logging.NullHandler()
+    root.addHandler(null_handler)
     try:
         yield
     finally:
-        root.removeHandler(nothing)
+        root.removeHandler(null_handler)
 
 
 FAMILY = EncoderFamily(prefix="", library="open_clip", resolve=resolve, load=load, load_text=load_text)

@@ -1,9 +1,8 @@
-"""Image models of timm, such as DINOv2; the one file that imports timm.
+"""Image models of timm, such as DINOv2; the only file that imports timm.
 
-Comes in: a timm name (``timm:vit_small_patch14_dinov2.lvd142m``), with a checkpoint file as
-``embedding.pretrained`` if the weights are one's own, or a folder that timm saved (config.json and weights).
-Goes out: an image tower; its vectors are what the model gives its classifier. Not its job: running it (see
-tower).
+Comes in: a timm name (``timm:vit_small_patch14_dinov2.lvd142m``), for custom weights with a checkpoint file
+as ``embedding.pretrained``, or a folder saved by timm (config.json and weights). Goes out: an image tower;
+its vectors are the input of the model's classifier. Not its job: running it (see tower).
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from triptych.grouping.embedding.preprocess import InputShape, ResizeMode, suppo
 from triptych.grouping.encoders import Checkpoint, EncoderFamily
 from triptych.grouping.encoders.model_files import (
     cached_folder,
-    closest,
+    did_you_mean,
     digest_of_model,
     is_folder_name,
     require_hub,
@@ -34,7 +33,7 @@ RESIZE_MODES: dict[str, ResizeMode] = {"center": "shortest", "squash": "squash",
 
 
 def resolve(name: str, pretrained: str | None) -> Checkpoint:
-    """See EncoderFamily. ``pretrained`` is a checkpoint file; anything else is open_clip's."""
+    """See EncoderFamily. ``pretrained`` is a checkpoint file; a tag of open_clip's is ignored."""
     if is_folder_name(name):
         folder = Path(name).expanduser()
         digest = digest_of_model(folder, "timm", ["config.json"], "model.safetensors")
@@ -63,7 +62,7 @@ def load(checkpoint: Checkpoint, placement: Placement) -> TorchTower:
         file = file or _cached_weights(checkpoint.name)
     overlay = {"pretrained_cfg_overlay": {"file": file}} if file is not None else {}
     model = timm.create_model(checkpoint.name, pretrained=True, **overlay)
-    model.reset_classifier(0)  # only now: without its classifier, timm would load weights that don't fit
+    model.reset_classifier(0)  # after loading: without its classifier, timm would load weights that don't fit
     settings = timm.data.resolve_model_data_config(model)
     return TorchTower(
         model.to(placement.device, DTYPES[placement.precision]).eval(),
@@ -75,7 +74,7 @@ def load(checkpoint: Checkpoint, placement: Placement) -> TorchTower:
 
 
 def input_shape(settings: dict[str, Any]) -> InputShape:
-    """Of timm's data config: ``crop_pct`` is the part of the scaled picture that is cut out."""
+    """The InputShape of timm's data config: ``crop_pct`` is the share of the scaled picture that is kept."""
     height, width = settings["input_size"][1:]
     red, green, blue = (round(255 * level) for level in settings["mean"])
     return InputShape(
@@ -94,7 +93,7 @@ def _check_known(checkpoint: Checkpoint) -> None:
     name = checkpoint.name
     if not timm.is_model(name):
         raise SetupError(
-            f"neither a folder nor a name that timm knows{closest(name, timm.list_models())};"
+            f"neither a folder nor a name that timm knows{did_you_mean(name, timm.list_models())};"
             " timm.list_pretrained() has them all"
         )
     if checkpoint.weights is None and not timm.is_model_pretrained(name):
@@ -102,7 +101,7 @@ def _check_known(checkpoint: Checkpoint) -> None:
 
 
 def _cached_weights(name: str) -> str | None:
-    """In the hub's cache; None where they are to be downloaded, from wherever timm knows them to be."""
+    """Weights file in the hub's cache; None if timm has to download it."""
     import timm
 
     config = timm.get_pretrained_cfg(name)

@@ -1,8 +1,7 @@
 """Runs a tower: pixels or texts to unit vectors, in batches, on a CPU or a GPU.
 
-Comes in: what a family's library makes of a batch, and its preprocessing. Goes out: unit vectors, the same
-bytes however many threads there are. Not its job: loading a model (see the families' files), decoding and
-resizing (see embedding).
+Comes in: a model's forward function and its preprocessing. Goes out: unit vectors, the same bytes for any
+number of threads. Not its job: loading a model (see the families), decoding and resizing (see embedding).
 """
 
 from __future__ import annotations
@@ -24,23 +23,23 @@ from triptych.grouping.embedding.preprocess import InputShape
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 SLICE_IMAGES = 16
-"""Images that one thread of a CPU encodes at once, at most. torch's own threads would change the last bits of
-rows with their number (seen at 7 images: 1 thread against 2); slices, each in one thread, don't."""
+"""Most images that one CPU thread encodes at once. If torch used several threads for a slice, the last bits
+of rows would depend on their number (seen with 7 images: 1 thread against 2)."""
 
 SLICE_BYTES = 16 * 2**20
-"""Of the largest tensor that a slice makes. glibc maps blocks above 32 MiB anew each time, and a thread's
-heap holds 64 MiB: in larger slices half of the processor's time goes into clearing pages (decision 0083)."""
+"""Limit for the largest tensor in encoding a slice. glibc maps blocks above 32 MiB anew each time, and a
+thread's heap holds 64 MiB: larger slices spend half of the processor time clearing pages (decision 0083)."""
 
 KEPT_BLOCK_BYTES = 31 * 2**20
-"""glibc keeps freed memory up to twice the largest block below 32 MiB that was freed before."""
+"""glibc keeps free memory up to twice the largest block below 32 MiB freed so far, so one is freed first."""
 
-TEXTS_TOGETHER = {"cpu": 64, "cuda": 1024}
-"""Always as many, filled up: in a smaller product rows can have other last bits."""
+TEXT_BATCH_SIZE = {"cpu": 64, "cuda": 1024}
+"""Batches are padded to this size: in a smaller matrix product, the last bits of a row can differ."""
 
 CHINESE_PROBE = "图中有一座红色的房子"
-"""The commonest characters of any Chinese caption. An English byte vocabulary takes 2 to 3 pieces a
-character for it, a multilingual one 1 or fewer."""
-MAX_PIECES_A_CHARACTER = 1.5
+"""Common characters of Chinese captions. An English byte-level vocabulary needs 2 to 3 tokens per character,
+a multilingual one at most 1."""
+MAX_TOKENS_PER_CHARACTER = 1.5
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -50,28 +49,28 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True):
     """Where and how a tower runs."""
 
     device: str
-    """As torch names it: ``cpu``, ``cuda``, ``cuda:1``."""
+    """Torch device name: ``cpu``, ``cuda``, ``cuda:1``."""
     precision: str
     """``fp32``, ``fp16`` or ``bf16``."""
     cpu_threads: int = 1
 
 
 class _LargestTensor(TorchFunctionMode):
-    """Notes the size of the largest tensor that is made inside."""
+    """Records the size of the largest tensor created in its context."""
 
     size_bytes = 1
 
     def __torch_function__(
         self, function: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
-        made = function(*args, **(kwargs or {}))
-        if isinstance(made, torch.Tensor):
-            self.size_bytes = max(self.size_bytes, made.nbytes)
-        return made
+        result = function(*args, **(kwargs or {}))
+        if isinstance(result, torch.Tensor):
+            self.size_bytes = max(self.size_bytes, result.nbytes)
+        return result
 
 
 class TorchTower:
-    """An image tower. ``encode`` is for one thread at a time."""
+    """An image tower. ``encode`` isn't thread-safe."""
 
     def __init__(
         self,
@@ -82,11 +81,11 @@ class TorchTower:
         std: Sequence[float],
         placement: Placement,
     ) -> None:
-        """``embed`` takes ``[n, 3, height, width]``, normalised by ``mean`` and ``std`` of values in [0, 1],
-        to ``[n, dim]`` of any length."""
+        """``embed`` maps ``[n, 3, height, width]`` to vectors ``[n, dim]`` of any length. Its input is scaled
+        to [0, 1], then normalised by ``mean`` and ``std``."""
         self.embed = embed
         self.shape = shape
-        """What pictures are resized to."""
+        """Input size, and how pictures are resized to it."""
         self.device = torch.device(placement.device)
         self._dtype = DTYPES[placement.precision]
         self._cpu_threads = placement.cpu_threads
@@ -96,8 +95,8 @@ class TorchTower:
     def encode(self, pixels: NDArray[np.uint8]) -> NDArray[np.float16]:
         """``uint8[n, height, width, 3]`` to ``float16[n, dim]``; rows are scaled to length 1 in float32.
 
-        A picture for which the model gives no direction (zeros, infinities) gets a row of NaN. Rows are
-        the same bytes for any number of threads. Raises SetupError where a GPU has too little memory.
+        A picture for which the model returns zeros or infinities gets a row of NaN. Rows are the same bytes
+        for any number of threads. Raises SetupError if a GPU has too little memory.
         """
         if self.device.type == "cpu":
             size = self.slice_images
@@ -113,8 +112,8 @@ class TorchTower:
 
     @cached_property
     def slice_images(self) -> int:
-        """Images that one thread of a CPU encodes at once: the same for a model wherever it runs."""
-        torch.empty(KEPT_BLOCK_BYTES, dtype=torch.uint8)  # and freed
+        """Images that one CPU thread encodes at once. Depends on the model only, not on the machine."""
+        torch.empty(KEPT_BLOCK_BYTES, dtype=torch.uint8)  # freed at once
         largest = _LargestTensor()
         with largest:
             self._encode_at_once(self.shape.grey())
@@ -131,14 +130,14 @@ class TorchTower:
         return rows
 
     def check(self) -> None:
-        """Raise SetupError if the model gives nothing finite for a plain grey picture."""
+        """Raise SetupError if the model returns no finite vector for a plain grey picture."""
         if not np.isfinite(self.encode(self.shape.grey())).all():
             raise SetupError("gives no finite vector for a grey picture; its weights are damaged")
 
 
 class TextTower:
-    """A text tower. Its vectors compare with those of the same checkpoint's image tower, and are the same
-    bytes whatever is encoded with them."""
+    """A text tower. It shares the vector space of the checkpoint's image tower. A text's vector is the same
+    bytes whatever other texts are encoded with it."""
 
     def __init__(
         self,
@@ -148,23 +147,23 @@ class TextTower:
         languages: frozenset[str],
         placement: Placement,
     ) -> None:
-        """``tokenize`` gives ``int64[n, context]``, ``embed`` takes them to ``[n, dim]`` of any length.
-        ``languages`` are codes of those that the vocabulary has words of."""
+        """``tokenize`` returns ``int64[n, context]``, ``embed`` maps them to vectors ``[n, dim]`` of any
+        length. ``languages`` are the codes of the languages that the vocabulary covers."""
         self._tokenize, self._embed, self._languages = tokenize, embed, languages
         self._device = torch.device(placement.device)
         self._threads = placement.cpu_threads if self._device.type == "cpu" else 1
-        self._together = TEXTS_TOGETHER[self._device.type]
+        self._batch_size = TEXT_BATCH_SIZE[self._device.type]
 
     def reads(self, language: str) -> bool:
-        """Whether the vocabulary has words of the language with this code."""
+        """Whether the vocabulary covers the language with this code."""
         return language in self._languages
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """``float32[n, dim]``, each row of length 1. What is longer than the tower reads is cut off."""
-        tokens = self._tokenize(list(texts))
+        """``float32[n, dim]`` unit rows. Texts longer than the tower's context are truncated."""
+        tokens, size = self._tokenize(list(texts)), self._batch_size
         batches = [
-            tokens[np.resize(np.arange(start, min(start + self._together, len(texts))), self._together)]
-            for start in range(0, len(texts), self._together)
+            tokens[np.resize(np.arange(start, min(start + size, len(texts))), size)]
+            for start in range(0, len(texts), size)
         ]
         rows = np.concatenate(one_thread_each(self._encode_at_once, batches, self._threads))
         return rows[: len(texts)]
@@ -177,23 +176,22 @@ class TextTower:
 
 
 def languages_of(tokenizer: Any) -> frozenset[str]:
-    """English always; Chinese where the vocabulary has its characters, whole and not as bytes.
+    """English, and Chinese if the vocabulary has its characters as whole tokens rather than bytes.
 
-    ``tokenizer`` is one of Hugging Face's; None is an English vocabulary.
+    ``tokenizer`` is a Hugging Face tokenizer; None means an English vocabulary.
     """
     if tokenizer is None:
         return frozenset({"en"})
-    pieces = tokenizer(CHINESE_PROBE, add_special_tokens=False)["input_ids"]
-    unknown = sum(piece == tokenizer.unk_token_id for piece in pieces)
-    if unknown or len(pieces) > MAX_PIECES_A_CHARACTER * len(CHINESE_PROBE):
+    tokens = tokenizer(CHINESE_PROBE, add_special_tokens=False)["input_ids"]
+    if tokenizer.unk_token_id in tokens or len(tokens) > MAX_TOKENS_PER_CHARACTER * len(CHINESE_PROBE):
         return frozenset({"en"})
     return frozenset({"en", "zh"})
 
 
 def one_thread_each(work: Callable[[T], R], pieces: Sequence[T], threads: int) -> list[R]:
-    """``work`` of each piece, each computed by one thread alone; so many side by side.
+    """``work`` of each piece, in ``threads`` threads, each of which runs torch single-threaded.
 
-    torch counts threads for the whole process: its number is back as it was when this returns.
+    torch's number of threads is global to the process; it is restored on return.
     """
     threads_before = torch.get_num_threads()
     try:

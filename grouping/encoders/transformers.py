@@ -1,9 +1,9 @@
-"""Image models of Hugging Face transformers, such as DINOv2 and SigLIP 2; the one file here that imports it.
+"""Image models of Hugging Face transformers, such as DINOv2 and SigLIP 2; the only encoder that imports it.
 
 Comes in: a hub id (``transformers:google/siglip2-base-patch16-224``) or a folder with config.json,
-preprocessor_config.json and weights. Goes out: an image tower, and a text tower where the model has one.
-Vectors are what the model itself pools: ``get_image_features`` of a model of images and texts, else the
-pooled output, else the first token. Not its job: running it (see tower).
+preprocessor_config.json and weights. Goes out: an image tower, and a text tower if the model has one. Vectors
+are ``get_image_features`` for a model of images and texts, otherwise the pooled output, otherwise the first
+token. Not its job: running it (see tower).
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 PREFIX = "transformers:"
 CONFIGS = ("config.json", "preprocessor_config.json")
 FILTERS = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")
-"""By Pillow's number, which a preprocessor's ``resample`` is."""
+"""Indexed by Pillow's filter number, which a preprocessor's config has as ``resample``."""
 CONVNEXT_SQUASHES_FROM_PX = 384
-"""Its preprocessor crops to smaller frames alone, though ``crop_pct`` is in its config for any size.
-PoolFormer's, which has a ``crop_pct`` too, always crops."""
+"""From this frame size on, ConvNeXT's preprocessor doesn't crop, although its config has ``crop_pct`` for any
+size. PoolFormer's, which has ``crop_pct`` too, always crops."""
 
 
 def resolve(name: str, pretrained: str | None) -> Checkpoint:
-    """See EncoderFamily. ``pretrained`` is open_clip's alone."""
+    """See EncoderFamily. ``pretrained`` is ignored."""
     if is_folder_name(name):
         folder = Path(name).expanduser()
         digest = digest_of_model(folder, "transformers", CONFIGS, "model.safetensors")
@@ -47,7 +47,7 @@ def load(checkpoint: Checkpoint, placement: Placement) -> TorchTower:
 
     model = _load_model(checkpoint, placement)
     features = getattr(model, "get_image_features", model)
-    settings = _loaded(checkpoint, "AutoImageProcessor").to_dict()
+    settings = _from_pretrained(checkpoint, "AutoImageProcessor").to_dict()
     return TorchTower(
         lambda pixels: _pooled(features(pixel_values=pixels)),
         input_shape(settings),
@@ -58,7 +58,7 @@ def load(checkpoint: Checkpoint, placement: Placement) -> TorchTower:
 
 
 def load_text(checkpoint: Checkpoint, placement: Placement) -> TextTower:
-    """See EncoderFamily. Raises SetupError where the model is one of images alone."""
+    """See EncoderFamily. Raises SetupError if the model has no text tower."""
     from triptych.grouping.encoders.tower import TextTower, languages_of
 
     model = _load_model(checkpoint, placement)
@@ -67,7 +67,7 @@ def load_text(checkpoint: Checkpoint, placement: Placement) -> TextTower:
             "has no text tower, so texts can't be compared with its images; set filtering.grounding=false,"
             " or search by --image"
         )
-    tokenizer = _loaded(checkpoint, "AutoTokenizer")
+    tokenizer = _from_pretrained(checkpoint, "AutoTokenizer")
     context = model.config.text_config.max_position_embeddings
 
     def tokenize(texts: list[str]) -> torch.Tensor:
@@ -85,9 +85,9 @@ def load_text(checkpoint: Checkpoint, placement: Placement) -> TextTower:
 
 
 def input_shape(settings: Mapping[str, Any]) -> InputShape:
-    """Of a preprocessor's own config. Raises SetupError where it makes frames of no fixed size.
+    """The InputShape of a preprocessor's config. Raises SetupError if its frames have no fixed size.
 
-    Where an odd number of pixels is cropped away, the frame lies one pixel further than transformers' own.
+    If an odd number of pixels is cropped, the frame is shifted by one pixel from transformers' own.
     """
     size, crop = settings.get("size") or {}, settings.get("crop_size") or {}
     crop = crop if settings.get("do_center_crop") else {}
@@ -96,7 +96,7 @@ def input_shape(settings: Mapping[str, Any]) -> InputShape:
     resize_mode: ResizeMode = "shortest" if "shortest_edge" in size else "squash"
     if "shortest_edge" in size and settings.get("crop_pct"):
         edge = size["shortest_edge"]
-        if crop or edge < CONVNEXT_SQUASHES_FROM_PX:  # a part of what is scaled
+        if crop or edge < CONVNEXT_SQUASHES_FROM_PX:  # crops part of the scaled picture
             cropped_from = (int(edge / settings["crop_pct"]),) * 2
         else:
             resize_mode = "squash"
@@ -122,20 +122,20 @@ def input_shape(settings: Mapping[str, Any]) -> InputShape:
 def _load_model(checkpoint: Checkpoint, placement: Placement) -> Any:
     from triptych.grouping.encoders.tower import DTYPES
 
-    model, found = _loaded(
+    model, found = _from_pretrained(
         checkpoint, "AutoModel", dtype=DTYPES[placement.precision], output_loading_info=True
     )
     if found["missing_keys"]:
         missing = sorted(found["missing_keys"])
         raise SetupError(
             f"lacks {len(missing)} of its weights, such as {missing[0]}; it is damaged or of another"
-            " architecture: get it again"
+            " architecture: download it again"
         )
     return model.to(placement.device).eval()
 
 
-def _loaded(checkpoint: Checkpoint, auto_class: str, **settings: Any) -> Any:
-    """From a folder or the cache; else downloaded, if the hub answers."""
+def _from_pretrained(checkpoint: Checkpoint, auto_class: str, **settings: Any) -> Any:
+    """Load from a folder or the cache; otherwise download, if the hub answers."""
     import transformers
 
     load_from = getattr(transformers, auto_class).from_pretrained
@@ -149,7 +149,7 @@ def _loaded(checkpoint: Checkpoint, auto_class: str, **settings: Any) -> Any:
 
 
 def _pooled(output: Any) -> torch.Tensor:
-    """``[n, dim]`` of a model's output."""
+    """The vectors ``[n, dim]`` in a model's output."""
     pooled = getattr(output, "pooler_output", None)
     vectors: torch.Tensor = output.last_hidden_state[:, 0] if pooled is None else pooled
     return vectors.flatten(1)

@@ -1,9 +1,9 @@
 """Nearest neighbours: an index of inverted lists on disk, and exact searches in it on a CPU or a GPU.
 
-Comes in: stored embeddings. Goes out: for each image its nearest others. Here is what a searcher is, which
-one is taken, and how its work is spread over threads. Its cosines come from matrix products and only
-preselect: those that decide are computed pair by pair (see unit_vectors). Not its job: which vectors are
-searched (see self_join), what a similarity means (see sets).
+Comes in: stored embeddings. Goes out: the nearest other images of each image. This module has the searcher
+protocol, the choice of a searcher, and its thread pool. A searcher's cosines come from matrix products and
+only preselect pairs: final cosines are computed pair by pair (see unit_vectors). Not its job: which vectors
+are searched (see self_join), what a similarity means (see sets).
 """
 
 from __future__ import annotations
@@ -24,49 +24,49 @@ from triptych.grouping.config import SearchDevice
 from triptych.grouping.neighbours.unit_vectors import Block
 
 DRIVERS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
-"""Of NVIDIA, of it under Windows, of AMD. torch is asked only where one is: it takes 600 MB of memory."""
+"""Of NVIDIA, NVIDIA on WSL, and AMD. torch, which takes 600 MB of memory, is imported only if one exists."""
 
 SEARCH_SLACK = 1e-4
-"""A matrix product and a plain sum differ by less in float32. Whatever preselects takes a threshold lower by
-this much."""
+"""Upper bound on the difference between a matrix product and a pairwise sum in float32. Thresholds for
+preselection are lower by this much."""
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
 class Searcher(Protocol):
-    """Multiplies on a CPU or a GPU. Called from ``threads`` threads at a time."""
+    """Exact search on a CPU or a GPU. May be called from ``threads`` threads at a time."""
 
     @property
     def name(self) -> str:
-        """For a person: with what, and where."""
+        """Library and device, as shown to the user."""
 
     @property
     def threads(self) -> int:
-        """Pieces of work side by side."""
+        """Number of threads to search from."""
 
     def work_in_one_thread(self) -> None:
-        """Called first in each of the threads."""
+        """Called once in each of these threads, before any search."""
 
     def search(
         self, queries: NDArray[np.float32], blocks: Iterable[Block], count: int
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """The ``count`` nearest of all ``blocks`` to each query, nearest first.
+        """The ``count`` vectors of all ``blocks`` that are nearest to each query, nearest first.
 
-        Returns images ``int64[q, count]`` and cosines ``float32[q, count]``; where there are fewer vectors
-        than ``count``, -1 ends a line.
+        Returns images ``int64[q, count]`` and cosines ``float32[q, count]``. If there are fewer than
+        ``count`` vectors, rows are padded with image -1.
         """
 
     def nearest_centroids(
         self, vectors: NDArray[np.float32], centroids: NDArray[np.float32], count: int
     ) -> NDArray[np.int64]:
-        """``int64[n, count]``: the centroids nearest to each vector, nearest first; fewer where there are."""
+        """``int64[n, min(count, len(centroids))]``: the centroids nearest to each vector, nearest first."""
 
 
 def open_searcher(device: SearchDevice, threads: int) -> Searcher:
-    """``auto`` takes the first GPU that torch finds, else the CPU with ``threads`` threads (0: all cores).
+    """``auto`` means the first GPU that torch finds, or the CPU with ``threads`` threads (0: one per core).
 
-    Raises SetupError where a GPU is asked for and there is none.
+    Raises SetupError if ``device`` is ``cuda`` and there is no GPU.
     """
     if device == "cuda":
         require("local", "torch", what="sets.device cuda", instead="set it to auto or cpu")
@@ -88,40 +88,40 @@ def _may_have_gpu() -> bool:
     return is_installed("torch") and any(Path(driver).exists() for driver in DRIVERS)
 
 
-class Spread(NamedTuple):
-    """Workers of a cluster that search."""
+class SearchWorkers(NamedTuple):
+    """Workers of a cluster that run the search."""
 
     open_executor: OpenExecutor
     gpus: float
-    """That each has for itself."""
+    """Per worker."""
     threads: int
-    """Of each, where it has no GPU."""
+    """Per worker, if it has no GPU."""
 
 
-def spread_over(cluster: Cluster | None, device: SearchDevice) -> Spread | None:
-    """Workers on GPUs where there are some, unless ``device`` is the CPU; None without a cluster."""
+def search_workers(cluster: Cluster | None, device: SearchDevice) -> SearchWorkers | None:
+    """Workers on the cluster's GPUs if it has any and ``device`` permits; None without a cluster."""
     if cluster is None:
         return None
     gpus = cluster.config.gpus_per_worker if device != "cpu" and cluster.has_gpus else 0
-    return Spread(cluster.open_executor, gpus, max(1, int(cluster.config.cpus_per_worker)))
+    return SearchWorkers(cluster.open_executor, gpus, max(1, int(cluster.config.cpus_per_worker)))
 
 
-def in_threads(work: Callable[[T], R], pieces: Iterable[T], searcher: Searcher) -> Iterator[R]:
-    """``work`` of each piece, in order, in the searcher's threads.
+def map_in_threads(work: Callable[[T], R], pieces: Iterable[T], searcher: Searcher) -> Iterator[R]:
+    """Results of ``work`` for each piece, in order, computed in the searcher's threads.
 
-    Each thread computes its pieces alone, so a piece comes out the same for any number of threads. At most
-    two pieces a thread are begun before the first is taken.
+    Each piece is computed by a single thread, so results don't depend on the number of threads. At most two
+    pieces per thread are started before the first result is taken.
     """
-    count, begin = searcher.threads, searcher.work_in_one_thread
-    waiting: deque[Future[R]] = deque()
-    with ThreadPoolExecutor(count, thread_name_prefix="neighbours", initializer=begin) as pool:
+    threads, initializer = searcher.threads, searcher.work_in_one_thread
+    pending: deque[Future[R]] = deque()
+    with ThreadPoolExecutor(threads, thread_name_prefix="neighbours", initializer=initializer) as pool:
         try:
             for piece in pieces:
-                waiting.append(pool.submit(work, piece))
-                if len(waiting) >= 2 * count:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
+                pending.append(pool.submit(work, piece))
+                if len(pending) >= 2 * threads:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
         finally:
-            for future in waiting:
+            for future in pending:
                 future.cancel()

@@ -1,7 +1,6 @@
-"""Exact searches on the CPU; the one file that imports faiss.
+"""Exact searches on the CPU, by faiss.
 
-Comes in: unit vectors, ``float32[n, dim]``. Goes out: the nearest of them. Not its job: which are searched
-(see self_join).
+Comes in: unit vectors, ``float32[n, dim]``. Goes out: the nearest of them. Not its job: which are searched.
 """
 
 from __future__ import annotations
@@ -17,17 +16,15 @@ from triptych.grouping.neighbours.unit_vectors import Block
 
 
 class FaissSearcher:
-    """On the CPU, with ``threads`` threads; 0 takes as many as there are cores."""
+    """Searches on the CPU with ``threads`` threads; 0 means one per core."""
+
+    name = "faiss on the CPU"
 
     def __init__(self, threads: int = 0) -> None:
         self.threads = threads or core_count()
 
-    @property
-    def name(self) -> str:
-        return "faiss on the CPU"
-
     def work_in_one_thread(self) -> None:
-        """Keep what this thread asks of faiss in it, so that its sums don't depend on others."""
+        """Run faiss single-threaded in this thread, so that sums don't depend on the number of threads."""
         faiss.omp_set_num_threads(1)
 
     def search(
@@ -50,8 +47,7 @@ class FaissSearcher:
     def nearest_centroids(
         self, vectors: NDArray[np.float32], centroids: NDArray[np.float32], count: int
     ) -> NDArray[np.int64]:
-        at_most = min(count, len(centroids))
-        nearest: NDArray[np.int64] = faiss.knn(
-            vectors, centroids, at_most, metric=faiss.METRIC_INNER_PRODUCT
-        )[1]
+        count = min(count, len(centroids))
+        nearest: NDArray[np.int64]
+        _, nearest = faiss.knn(vectors, centroids, count, metric=faiss.METRIC_INNER_PRODUCT)
         return nearest

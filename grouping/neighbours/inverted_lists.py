@@ -1,9 +1,8 @@
-"""An IVF index: embeddings sorted into the cells of a similarity space, on disk.
+"""An IVF index on disk: embeddings sorted into k-means cells.
 
-Comes in: blocks of stored embeddings, as a run or a benchmark has them. Goes out, in a scratch folder:
-centroids, each image's cell, and the vectors in cell order (the inverted lists), so that a cell is read in
-one piece. Each file appears whole; what is there already, and as it was left, is taken over. Not its job:
-which cells are probed (see probe_count).
+Comes in: blocks of stored embeddings. Goes out, in a scratch folder: centroids, each image's cell, and the
+vectors in cell order (the inverted lists), so that a cell is read in one piece. Files are written atomically,
+and reused if they are complete and undamaged. Not its job: which cells are probed (see probe_count).
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from triptych.grouping.neighbours import Searcher, Spread, in_threads
+from triptych.grouping.neighbours import Searcher, SearchWorkers, map_in_threads
 from triptych.grouping.neighbours.unit_vectors import UnitVectors, as_units
 from triptych.progress import Progress, Silent
 from triptych.runs.arrays import allocate_array, write_array
@@ -28,32 +27,32 @@ from triptych.runs.jsonl import make_folder, sync_directory
 CENTROIDS, CELL_OF = "centroids.npy", "cell_of.npy"
 
 IMAGES_PER_CELL = 512
-"""Small enough to search few vectors besides the near ones, large enough for fast matrix products."""
+"""Small enough to search few distant vectors, large enough for fast matrix products."""
 
 MAX_CELLS = 16_384
-"""What a self-join of 11 million takes; assigning costs images x cells."""
+"""Reached at 8 million images; assigning them to cells costs images x cells."""
 
 SAMPLE_PER_CELL = 40
-"""Images a cell that k-means looks at; faiss asks for 39 or more."""
+"""Images per cell to train k-means on; faiss recommends 39 or more."""
 
 TRAINING_ROUNDS = 6
-"""Of k-means. Cells only have to be compact: how many are probed is measured on the cells as they are."""
+"""Iterations of k-means. Few suffice, as the number of cells to probe is measured on the result."""
 
 SAMPLE_AT_ONCE, VECTORS_AT_ONCE = 4_096, 16_384
-"""In training and otherwise: 32 MB in float32 at 512 dimensions."""
+"""Vectors per piece, in training and otherwise: 8 and 32 MB in float32 at 512 dimensions."""
 
 
 class StoredBlock(NamedTuple):
-    """Consecutive stored embeddings and the images (numbers in key order) that they belong to."""
+    """Consecutive stored embeddings and the images that they belong to, numbered in key order."""
 
     images: NDArray[np.int64]
     load: Callable[[], NDArray[np.float16]]
-    """``float16[len(images), dim]``. Maps the file anew at each call, so that what was read of it can be let
-    go."""
+    """Returns ``float16[len(images), dim]``. Each call maps the file again, so that memory for pages read
+    through the previous map is freed."""
 
 
 class InvertedLists:
-    """Images 0 to n - 1 (in key order) in cells. Vectors lie by cell, inside a cell by image number."""
+    """Images 0 to n - 1 (in key order) in cells. Vectors are sorted by cell, then by image number."""
 
     def __init__(
         self,
@@ -61,25 +60,25 @@ class InvertedLists:
         cell_of: NDArray[np.int16],
         centroids: NDArray[np.float32],
         searcher: Searcher,
-        spread: Spread | None = None,
+        workers: SearchWorkers | None = None,
     ) -> None:
         self.searcher = searcher
-        """What these vectors are searched with."""
-        self.spread = spread
-        """Whose workers search them; None: this process."""
+        """Searches these vectors."""
+        self.workers = workers
+        """Workers that search them; None means this process."""
         self.folder = folder
         self.centroids = centroids
-        """``float32[cells, dim]``, in an order in which cells that follow each other are near."""
+        """``float32[cells, dim]``, ordered so that consecutive cells are near each other."""
         self.cell_of = cell_of
-        """``int16[n]``."""
+        """``int16[n]``: each image's cell."""
         self.order: NDArray[np.int64] = np.argsort(cell_of, kind="stable")
-        """``int64[n]``: images in the order of their vectors."""
+        """``int64[n]``: images in the order of the vectors file."""
         self.starts: NDArray[np.int64] = np.concatenate(
             [[0], np.cumsum(np.bincount(cell_of, minlength=len(centroids)))]
         )
-        """``int64[cells + 1]``: cell c has the vectors ``starts[c]`` to ``starts[c + 1]``."""
+        """``int64[cells + 1]``: cell c has vectors ``starts[c]`` up to but excluding ``starts[c + 1]``."""
         self.position = np.empty(len(cell_of), np.int32)
-        """``int32[n]``: where each image's vector lies."""
+        """``int32[n]``: row of each image in the vectors file."""
         self.position[self.order] = np.arange(len(cell_of), dtype=np.int32)
         self.vectors_path = folder / "vectors.npy"
 
@@ -89,11 +88,11 @@ class InvertedLists:
 
     @cached_property
     def vectors(self) -> UnitVectors:
-        """Those of all images; mapped once, so that what is cached of the file is counted once."""
+        """The vectors of all images, through a single map, so that cached pages are counted once."""
         return UnitVectors(np.load(self.vectors_path, mmap_mode="r"), self.position)
 
     def spans(self, cell: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
-        """Images and unit vectors of one cell, at most VECTORS_AT_ONCE at a time."""
+        """Images and unit vectors of a cell, at most VECTORS_AT_ONCE at a time."""
         end = int(self.starts[cell + 1])
         for start in range(int(self.starts[cell]), end, VECTORS_AT_ONCE):
             stop = min(start + VECTORS_AT_ONCE, end)
@@ -101,7 +100,7 @@ class InvertedLists:
 
 
 def cell_count(images: int) -> int:
-    """How many cells ``images`` are sorted into."""
+    """Number of cells for ``images`` images."""
     return max(1, min(MAX_CELLS, math.ceil(images / IMAGES_PER_CELL)))
 
 
@@ -112,35 +111,35 @@ def build_inverted_lists(
     folder: Path,
     searcher: Searcher,
     progress: Progress | None = None,
-    spread: Spread | None = None,
+    workers: SearchWorkers | None = None,
 ) -> InvertedLists:
-    """Make what isn't there yet of the files of ``folder``, and open them.
+    """Open the index in ``folder``, after making the files that are missing.
 
-    The same for the same images in whatever blocks they come: the sample is drawn from key order.
+    The result doesn't depend on how images are divided into blocks: the sample is drawn in key order.
     """
     make_folder(folder)
-    centroids = _made_once(folder / CENTROIDS, lambda: _train(blocks, images, dimensions, searcher))
-    cell_of = _made_once(
+    centroids = _load_or_make(folder / CENTROIDS, lambda: _train(blocks, images, dimensions, searcher))
+    cell_of = _load_or_make(
         folder / CELL_OF, lambda: _assign(blocks, images, centroids, searcher, progress or Silent())
     )
-    lists = InvertedLists(folder, cell_of, centroids, searcher, spread)
+    lists = InvertedLists(folder, cell_of, centroids, searcher, workers)
     if not is_whole(lists.vectors_path):
         _sort_vectors(blocks, lists, dimensions)
     return lists
 
 
 def open_inverted_lists(folder: Path, searcher: Searcher) -> InvertedLists:
-    """Those that were built in ``folder``."""
+    """Open the finished index in ``folder``."""
     cell_of, centroids = (np.load(folder / name, allow_pickle=False) for name in (CELL_OF, CENTROIDS))
     return InvertedLists(folder, cell_of, centroids, searcher)
 
 
-def _made_once(path: Path, make: Callable[[], NDArray[np.generic]]) -> NDArray:  # type: ignore[type-arg]
+def _load_or_make(path: Path, make: Callable[[], NDArray[np.generic]]) -> NDArray:  # type: ignore[type-arg]
     if not is_whole(path):
         write_array(path, make())
         note_whole(path)
-    made: NDArray[Any] = np.load(path, allow_pickle=False)
-    return made
+    array: NDArray[Any] = np.load(path, allow_pickle=False)
+    return array
 
 
 def _train(
@@ -176,7 +175,7 @@ def _assign(
         return len(numbers)
 
     with progress.task("sorting into cells", images, "images") as task:
-        for assigned in in_threads(assign, _chunks(blocks), searcher):
+        for assigned in map_in_threads(assign, _chunks(blocks), searcher):
             task.advance(assigned)
     return cell_of
 
@@ -186,7 +185,7 @@ def _sort_vectors(blocks: Sequence[StoredBlock], lists: InvertedLists, dimension
     shape = (len(lists.order), dimensions)
     allocate_array(part, np.float16, shape)
     for numbers, stored in _chunks(blocks):
-        # Mapped anew for each chunk: what was touched before then no longer counts as this process's memory.
+        # Mapped again for each chunk, so that pages written before no longer count as this process's memory.
         in_cell_order = np.lib.format.open_memmap(part, mode="r+")
         in_cell_order[lists.position[numbers]] = stored
         del in_cell_order
@@ -207,26 +206,26 @@ def _chunks(blocks: Sequence[StoredBlock]) -> Iterator[tuple[NDArray[np.int64], 
 def spherical_kmeans(sample: NDArray[np.float32], cells: int, searcher: Searcher) -> NDArray[np.float32]:
     """``float32[cells, dim]``: unit centroids. ``sample`` is ``float32[n, dim]`` with n >= cells.
 
-    Each round's matrix work is cut into fixed pieces and its sums are taken in a fixed order, so they are the
-    same for any number of threads, which faiss.Kmeans doesn't promise.
+    Work is split into fixed pieces and summed in a fixed order, so that centroids are the same bits for any
+    number of threads, which faiss.Kmeans doesn't guarantee.
     """
     first = np.random.default_rng(1).choice(len(sample), cells, replace=False)
     centroids: NDArray[np.float32] = sample[np.sort(first)]
     starts = range(0, len(sample), SAMPLE_AT_ONCE)
     for _ in range(TRAINING_ROUNDS):
-        now = centroids
 
-        def assign(start: int, centroids: NDArray[np.float32] = now) -> NDArray[np.int64]:
+        def assign(start: int, centroids: NDArray[np.float32] = centroids) -> NDArray[np.int64]:
             return searcher.nearest_centroids(sample[start : start + SAMPLE_AT_ONCE], centroids, 1)[:, 0]
 
-        centroids = _means(sample, np.concatenate(list(in_threads(assign, starts, searcher))), now)
-    return _chained(centroids)
+        cell_of = np.concatenate(list(map_in_threads(assign, starts, searcher)))
+        centroids = _means(sample, cell_of, centroids)
+    return _chain(centroids)
 
 
 def _means(
     sample: NDArray[np.float32], cell_of: NDArray[np.int64], before: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """The unit mean of each cell's vectors; a cell without any stays where it was."""
+    """The normalised mean of each cell's vectors; an empty cell keeps its centroid."""
     means = before.copy()
     order = np.argsort(cell_of, kind="stable")
     cells, starts = np.unique(cell_of[order], return_index=True)
@@ -238,8 +237,8 @@ def _means(
     return means
 
 
-def _chained(centroids: NDArray[np.float32]) -> NDArray[np.float32]:
-    """``centroids`` in an order in which each is followed by the nearest one that is left."""
+def _chain(centroids: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Reorder ``centroids`` greedily: each is followed by the nearest of those left."""
     left = np.ones(len(centroids), bool)
     order = [0]
     for _ in range(len(centroids) - 1):

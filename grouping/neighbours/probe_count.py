@@ -1,9 +1,8 @@
-"""How many cells have to be probed for an image's neighbours (faiss calls it nprobe), and what that found.
+"""Chooses how many cells to probe per image (faiss's nprobe), and measures the recall.
 
-Comes in: inverted lists, a finished join. Goes out: a number, a recall. Both are measured: the true
-neighbours of a sample of images are found by a search through everything, and the fewest cells that hold the
-wanted share of them are taken. The recall of a finished join is measured on another sample. Not its job: the
-search (see self_join).
+Comes in: inverted lists, a finished join. Goes out: a number, a recall. The number is the smallest that
+reaches the wanted recall on a sample of images, whose true neighbours are found by an exhaustive search. The
+recall of a finished join is measured on another sample. Not its job: the search (see self_join).
 """
 
 from __future__ import annotations
@@ -18,28 +17,28 @@ from triptych.grouping.neighbours.self_join import Neighbours, without_self
 from triptych.grouping.neighbours.unit_vectors import Block
 
 EXACT_BELOW_IMAGES = 30_000
-"""Up to here every cell is searched: about 20 s on two cores at 512 dimensions."""
+"""Up to this many images, all cells are searched: about 20 s on two cores at 512 dimensions."""
 
 MAX_PROBES = 128
-"""Cells that are searched for one image, at most."""
+"""Most cells to search for one image."""
 
 SAMPLE_IMAGES = 1_024
-"""Whose true neighbours are looked for. At a recall of 0.97 its standard error is about 0.003."""
+"""Size of a sample. At a recall of 0.97, the standard error is about 0.003."""
 
 STANDARD_ERRORS = 2.0
-"""The wanted recall is to be kept on other images too: so much above it is asked of the sample."""
+"""By which the sample must exceed the wanted recall, so that other images reach it too."""
 
 
 def choose_probe_count(lists: InvertedLists, count: int, min_recall: float) -> int:
-    """The fewest cells an image that surely hold ``min_recall`` of its ``count`` true neighbours."""
+    """The fewest cells to probe per image that contain ``min_recall`` of its ``count`` true neighbours."""
     vectors = lists.vectors
     if len(vectors) <= EXACT_BELOW_IMAGES:
         return lists.cells
     images = sample_images(len(vectors), seed=2)
     most = min(MAX_PROBES, lists.cells)
     probed = lists.searcher.nearest_centroids(vectors.take(images), lists.centroids, most)
-    home = lists.cell_of[true_neighbours(lists, images, count)[0]]
-    inside = home[:, :, None] == probed[:, None, :]
+    neighbour_cells = lists.cell_of[true_neighbours(lists, images, count)[0]]
+    inside = neighbour_cells[:, :, None] == probed[:, None, :]
     needed = np.where(inside.any(axis=2), inside.argmax(axis=2) + 1, most + 1)
     for probes in range(1, most):
         shares = (needed <= probes).mean(axis=1)
@@ -50,7 +49,7 @@ def choose_probe_count(lists: InvertedLists, count: int, min_recall: float) -> i
 
 
 def sample_images(images: int, seed: int) -> NDArray[np.int64]:
-    """SAMPLE_IMAGES images, ascending; others for another seed."""
+    """A sorted random sample of up to SAMPLE_IMAGES image numbers."""
     size = min(images, SAMPLE_IMAGES)
     return np.sort(np.random.default_rng(seed).choice(images, size, replace=False))
 
@@ -61,9 +60,9 @@ def true_neighbours(
     count: int,
     candidates: NDArray[np.bool_] | None = None,
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """The nearest other images, by a search through all, ``int64[len(images), count]``; -1 where none is.
+    """The nearest other images ``int64[len(images), count]``, padded with -1, by an exhaustive search.
 
-    Beside them their cosines, right to SEARCH_SLACK. ``candidates``: a mask of images that may be found.
+    Also returns their cosines, accurate to SEARCH_SLACK. ``candidates`` masks the images to find.
     """
     vectors, everyone = lists.vectors, np.arange(len(images))
 
@@ -84,9 +83,9 @@ def measure_recall(
     count: int,
     mask: NDArray[np.bool_] | None = None,
 ) -> float:
-    """The share of the ``count`` true neighbours that were found, by an exact search for a sample of images.
+    """The share of the ``count`` true neighbours in ``neighbours``, for a sample of images.
 
-    ``mask`` says which images searched and could be found.
+    ``mask``: the images that took part in the search; None means all.
     """
     images = sample_images(len(lists.vectors), seed=3)
     if mask is not None:

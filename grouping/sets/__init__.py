@@ -1,8 +1,8 @@
 """From embeddings to duplicates and sets.
 
-Comes in: an image table, a config, a scratch folder. Goes out: duplicates, sets, and the figures worth
-remembering. Work that takes long leaves checkpoints in the scratch folder, so that a killed run goes on. Not
-its job: where embeddings come from, and where results go (see stage and library).
+Comes in: an image table, a config, a scratch folder. Goes out: duplicates, sets, and figures for run.json.
+Slow steps leave checkpoints in the scratch folder, so that a killed run can be resumed. Not its job: where
+embeddings come from, and where results go (see sets_stage and library).
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from numpy.typing import NDArray
 
 from triptych.executors import Cluster
 from triptych.grouping.config import SetsConfig
-from triptych.grouping.neighbours import SEARCH_SLACK, open_searcher, spread_over
+from triptych.grouping.neighbours import SEARCH_SLACK, open_searcher, search_workers
 from triptych.grouping.neighbours.inverted_lists import build_inverted_lists
 from triptych.grouping.neighbours.probe_count import choose_probe_count, measure_recall
 from triptych.grouping.neighbours.self_join import Neighbours, SelfJoin
-from triptych.grouping.sets.duplicates import Corpus, find_duplicates, same_bytes
-from triptych.grouping.sets.groups import Groups, neighbours_in_groups
-from triptych.grouping.sets.growing import Before, group_what_is_new
+from triptych.grouping.sets.duplicates import Corpus, copies_by_bytes, find_duplicates
+from triptych.grouping.sets.groups import GroupConstraint, neighbours_in_groups
 from triptych.grouping.sets.image_table import ImageTable
-from triptych.grouping.sets.making import make_sets
+from triptych.grouping.sets.incremental import PreviousGrouping, group_incrementally
+from triptych.grouping.sets.set_assembly import assemble_sets
 from triptych.grouping.sets.spacing import measure_spacing
 from triptych.grouping.sets.thresholds import Thresholds, choose_thresholds
 from triptych.progress import Progress
@@ -32,16 +32,16 @@ from triptych.records import Duplicate, ImageSet
 from triptych.runs.folder import Setting
 
 MAX_SHARE_LOST = 0.25
-"""Of an image's neighbours, to duplicates, before it searches for others."""
+"""An image that loses a larger share of its neighbours as duplicates is searched again."""
 
 
 class Grouped(NamedTuple):
-    """What became of the images."""
+    """The result of grouping."""
 
     duplicates: list[Duplicate]
     sets: list[ImageSet]
     thresholds: Thresholds | None
-    """None where there was no image."""
+    """None if there were no images."""
     notes: dict[str, Setting]
 
 
@@ -50,21 +50,21 @@ def group_images(
     config: SetsConfig,
     scratch: Path,
     progress: Progress,
-    before: Before | None = None,
-    groups: Groups | None = None,
+    previous: PreviousGrouping | None = None,
+    groups: GroupConstraint | None = None,
     cluster: Cluster | None = None,
 ) -> Grouped:
-    """Duplicates and sets of ``table``: the same for any number of threads and after any restart.
+    """Find duplicates and sets in ``table``. The result is independent of threads and restarts.
 
-    What was found ``before`` stays, as far as it holds (see growing). ``groups`` say which images may share a
-    set; without them all may.
+    Results of a ``previous`` grouping are kept as far as they still hold (see incremental). ``groups``
+    restricts which images may share a set.
     """
     count = len(table.keys)
     if count == 0:
         return Grouped([], [], None, {})
     searcher = open_searcher(config.device, config.threads)
-    spread = spread_over(cluster, config.device)
-    lists = build_inverted_lists(table.blocks, count, table.dimensions, scratch, searcher, progress, spread)
+    workers = search_workers(cluster, config.device)
+    lists = build_inverted_lists(table.blocks, count, table.dimensions, scratch, searcher, progress, workers)
     probes = choose_probe_count(lists, config.neighbours, config.min_recall)
     corpus = Corpus(table, lists, probes)
     searched: dict[str, Setting] = {
@@ -72,10 +72,11 @@ def group_images(
         "cells": lists.cells,
         "cells_searched": probes,
     }
-    if before is not None:
-        duplicates, sets = group_what_is_new(corpus, before, config, scratch, progress, groups)
-        return Grouped(duplicates, sets, before.thresholds, {**_thresholds(before.thresholds), **searched})
-    copies = same_bytes(table.content_hashes)
+    if previous is not None:
+        duplicates, sets = group_incrementally(corpus, previous, config, scratch, progress, groups)
+        thresholds = previous.thresholds
+        return Grouped(duplicates, sets, thresholds, {**_threshold_notes(thresholds), **searched})
+    copies = copies_by_bytes(table.content_hashes)
     distinct = np.ones(count, bool)
     distinct[list(copies)] = False
     join = SelfJoin(lists, probes, config.neighbours, queries=distinct, candidates=distinct)
@@ -86,22 +87,22 @@ def group_images(
     thresholds = choose_thresholds(
         config, lists.vectors, spacing, int(distinct.sum()), with_hashes=with_hashes
     )
-    duplicates, stays = find_duplicates(
+    duplicates, is_kept = find_duplicates(
         corpus, neighbours, copies, thresholds, progress, distinct=distinct, rank=np.zeros(count, np.int32)
     )
     if groups is None:
-        _replace_lost(corpus, neighbours, distinct, stays, thresholds, scratch / "second-join", progress)
+        _search_again(corpus, neighbours, distinct, is_kept, thresholds, scratch / "second-join", progress)
     else:
         neighbours = neighbours_in_groups(
-            corpus, groups, config.neighbours, stays, scratch / "join-in-groups", progress
+            corpus, groups, config.neighbours, is_kept, scratch / "join-in-groups", progress
         )
-    sets = make_sets(corpus, neighbours, stays, thresholds, config, progress, groups)
-    recalled: dict[str, Setting] = {f"recall_at_{config.neighbours}": round(recall, 4)}
-    return Grouped(duplicates, sets, thresholds, {**_thresholds(thresholds), **searched, **recalled})
+    sets = assemble_sets(corpus, neighbours, is_kept, thresholds, config, progress, groups)
+    searched[f"recall_at_{config.neighbours}"] = round(recall, 4)
+    return Grouped(duplicates, sets, thresholds, {**_threshold_notes(thresholds), **searched})
 
 
-def _thresholds(thresholds: Thresholds) -> dict[str, Setting]:
-    """As a run notes them."""
+def _threshold_notes(thresholds: Thresholds) -> dict[str, Setting]:
+    """Thresholds as run.json notes them."""
     notes: dict[str, Setting] = {
         "related_cosine_similarity": thresholds.related,
         "close_cosine_similarity": thresholds.close,
@@ -113,7 +114,7 @@ def _thresholds(thresholds: Thresholds) -> dict[str, Setting]:
 
 
 def noted_thresholds(notes: Mapping[str, Setting]) -> Thresholds | None:
-    """Those that a run notes; None where sets were never made."""
+    """Thresholds noted in run.json; None if sets were never made."""
     if "unlike_cosine_similarity" not in notes:
         return None
     return Thresholds(
@@ -126,24 +127,27 @@ def noted_thresholds(notes: Mapping[str, Setting]) -> Thresholds | None:
     )
 
 
-def _replace_lost(
+def _search_again(
     corpus: Corpus,
     neighbours: Neighbours,
     distinct: NDArray[np.bool_],
-    stays: NDArray[np.bool_],
+    is_kept: NDArray[np.bool_],
     thresholds: Thresholds,
     folder: Path,
     progress: Progress,
 ) -> None:
-    """Search again for images that lost many of their ``neighbours`` to duplicates. Changes ``neighbours``.
+    """Search again for images that lost many neighbours as duplicates. Updates ``neighbours`` in place.
 
-    A line that is full of related images and lost many has others waiting behind its end.
+    Only images whose last neighbour is still related: more related ones may follow it.
     """
-    share_lost = (distinct & ~stays)[neighbours.images].mean(axis=1)
-    lost = stays & (share_lost > MAX_SHARE_LOST)
-    lost &= neighbours.cosines[:, -1] >= thresholds.related - SEARCH_SLACK
-    if lost.any():
+    share_lost = (distinct & ~is_kept)[neighbours.images].mean(axis=1)
+    queries = is_kept & (share_lost > MAX_SHARE_LOST)
+    queries &= neighbours.cosines[:, -1] >= thresholds.related - SEARCH_SLACK
+    if queries.any():
         count = neighbours.images.shape[1]
-        join = SelfJoin(corpus.lists, corpus.probe_count, count, queries=lost, candidates=stays)
-        filled = join.run(folder, progress)
-        neighbours.images[lost], neighbours.cosines[lost] = filled.images[lost], filled.cosines[lost]
+        join = SelfJoin(corpus.lists, corpus.probe_count, count, queries=queries, candidates=is_kept)
+        found = join.run(folder, progress)
+        neighbours.images[queries], neighbours.cosines[queries] = (
+            found.images[queries],
+            found.cosines[queries],
+        )

@@ -1,8 +1,7 @@
-"""Why one image is in its set, or in none.
+"""Explains why an image is in its set, or in none.
 
-Comes in: a run whose sets are made, an image key. Goes out: lines for a person. Its neighbours are found by
-a search through every embedding of the run, so what an approximate self-join may have missed shows here. Not
-its job: changing anything.
+Comes in: a run with finished sets, an image key. Goes out: lines of text. Neighbours are found by an
+exhaustive search, so they include any that the approximate self-join missed. Not its job: changing anything.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ NEIGHBOURS_COUNTED = 40
 
 
 class _Outcome(NamedTuple):
-    """What became of the images of a run."""
+    """The outcome of grouping by image key."""
 
     screened: dict[str, Screened]
     duplicates: dict[str, Duplicate]
@@ -41,9 +40,9 @@ class _Outcome(NamedTuple):
 
 
 def explain(run: RunFolder, key: str) -> Iterator[str]:
-    """What became of ``key``, why, and its nearest neighbours with what became of them.
+    """The outcome for ``key`` and why, and its nearest neighbours with their outcomes.
 
-    Raises SetupError where the sets are not made, UsageError where ``key`` is no image of the run.
+    Raises SetupError if sets aren't finished, UsageError if ``key`` isn't an image of the run.
     """
     if not run.is_finished("sets"):
         raise SetupError(f"{run.path}: sets are not finished; run `triptych group` first")
@@ -62,9 +61,8 @@ def explain(run: RunFolder, key: str) -> Iterator[str]:
         yield f"{key} is screened out: {screened.reason} ({screened.value:g}; sets.screens.{screened.reason})"
         return
     stage = run.run_file.stages["sets"]
-    notes = stage.notes
     related, close, duplicate = (
-        float(str(notes[f"{name}_cosine_similarity"])) for name in ("related", "close", "duplicate")
+        float(str(stage.notes[f"{name}_cosine_similarity"])) for name in ("related", "close", "duplicate")
     )
     cosines = _cosines_to(table, image)
     nearest = [at for at in np.argsort(-cosines, kind="stable")[: NEIGHBOURS_COUNTED + 1] if at != image]
@@ -72,9 +70,10 @@ def explain(run: RunFolder, key: str) -> Iterator[str]:
     if key in outcome.set_of:
         yield from _why_in_set(outcome.set_of[key], key, table, cosines)
     else:
-        groups = _kept_apart(stage.settings)
+        groups = _group_hint(stage.settings)
         yield _why_in_none(key, outcome, cosine_to, related, close, duplicate, groups)
-    yield f"thresholds: related from {related}, duplicates from {duplicate} ({notes['thresholds_why']})"
+    why = stage.notes["thresholds_why"]
+    yield f"thresholds: related from {related}, duplicates from {duplicate} ({why})"
     yield "nearest neighbours:"
     for other, cosine in list(cosine_to.items())[:NEIGHBOURS_SHOWN]:
         yield f"  {cosine:.4f}  {other}  {outcome.of(other)}"
@@ -88,7 +87,7 @@ def _why_unreadable(run: RunFolder, key: str) -> str:
 
 
 def _cosines_to(table: ImageTable, image: int) -> NDArray[np.float32]:
-    """``float32[n]``: of every image of the table to ``image``."""
+    """``float32[n]``: cosines of all images of the table to ``image``."""
     own = next(block for block in table.blocks if image in block.images)
     at = int(np.flatnonzero(own.images == image)[0])
     vector = as_units(own.load()[at : at + 1])[0]
@@ -103,7 +102,7 @@ def _cosines_to(table: ImageTable, image: int) -> NDArray[np.float32]:
 def _why_in_set(own: ImageSet, key: str, table: ImageTable, cosines: NDArray[np.float32]) -> Iterator[str]:
     why = {
         "related": "every pair is related",
-        "varied": "a varied set, each two images of which are unlike",
+        "varied": "a varied set, in which all images are unlike each other",
         "contrast": f"a contrast set, whose odd image is {own.odd}; the others are related",
     }
     yield (
@@ -115,8 +114,8 @@ def _why_in_set(own: ImageSet, key: str, table: ImageTable, cosines: NDArray[np.
             yield f"  {cosines[bisect_left(table.keys, member)]:.4f}  {member}"
 
 
-def _kept_apart(settings: Mapping[str, Setting]) -> str:
-    """By ``together`` or ``apart``, as far as can be told: the sources alone say which group is whose."""
+def _group_hint(settings: Mapping[str, Setting]) -> str:
+    """That ``together`` or ``apart`` may be the reason. The run doesn't store the groups of images."""
     if field := settings.get("together"):
         what = f"only images of one {field} share a set, and an image without one is in none"
         return f"; some may be kept apart by `sets.together = {field}`: {what}"
@@ -141,11 +140,9 @@ def _why_in_none(
     staying = [other for other in cosine_to if other not in gone]
     near = [other for other in staying if related <= cosine_to[other] < duplicate]
     if not near:
-        nearest = (
-            f"the nearest that stays, {staying[0]}, has {cosine_to[staying[0]]:.4f}"
-            if staying
-            else "none stays"
-        )
+        nearest = "no other is kept"
+        if staying:
+            nearest = f"the nearest that is kept, {staying[0]}, has {cosine_to[staying[0]]:.4f}"
         return f"{key} is in no set: no other image is related; {nearest}"
     taken = sum(other in outcome.set_of for other in near)
     return (

@@ -1,13 +1,14 @@
-"""What grouping knows about each readable image, in key order, in columns.
+"""A table of the readable images, in columns, sorted by key.
 
-Comes in: a run's images and embeddings. Goes out: an ImageTable whose order doesn't depend on how the
-images were sharded; the embeddings stay where they are. Not its job: an index of them (see inverted_lists).
+Comes in: a run's images and embeddings. Goes out: an ImageTable whose order doesn't depend on how the images
+were sharded; embeddings stay in their files. Not its job: an index of them (see inverted_lists).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence, Set
 from functools import partial
+from itertools import compress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,32 +25,32 @@ from triptych.runs.missing_sources import listed_shards
 
 
 class ImageTable(NamedTuple):
-    """Image i of n is the i-th readable image of the run by key."""
+    """Image i of n is the i-th readable image by key. Arrays have length n."""
 
     keys: list[str]
     pixels: NDArray[np.int64]
-    """Width times height; 0 where only an embedding is known."""
+    """Width times height; 0 if only an embedding is known."""
     size_bytes: NDArray[np.int64]
     content_hashes: list[str]
-    """Empty where only an embedding is known."""
+    """Empty if only an embedding is known."""
     picture_hashes: NDArray[np.uint8]
     """``uint8[n, HASH_BYTES]``; zeros where ``has_picture_hash`` is False."""
     has_picture_hash: NDArray[np.bool_]
     blocks: list[StoredBlock]
     dimensions: int
     batches: NDArray[np.int32]
-    """Which time images were added to the run each came in (see ListedShard)."""
+    """Number of the addition to the run with which each image came (see ListedShard)."""
 
     def content_of(self, images: Sequence[int]) -> str:
-        """What ``images`` show, in their order (see records.content_of)."""
+        """A digest of the contents of ``images``, in their order (see records.content_of)."""
         return content_of([self.content_hashes[image] for image in images])
 
 
 def load_image_table(run: RunFolder, without: Set[str] = frozenset()) -> ImageTable:
-    """Every readable image whose key isn't in ``without``.
+    """All readable images whose key isn't in ``without``.
 
-    Raises SetupError where a shard's embeddings don't match its images: another number of rows,
-    another width than the other shards', or values that aren't finite.
+    Raises SetupError if a shard's embeddings have another number of rows than it has images, another
+    dimension than those of other shards, or values that aren't finite.
     """
     batch_of = {each.name: each.batch for each in listed_shards(run)}
     records: list[ImageRecord] = []
@@ -58,8 +59,8 @@ def load_image_table(run: RunFolder, without: Set[str] = frozenset()) -> ImageTa
     dimensions = 0
     for shard in run.shards():
         embedded = [record for record in run.images(shard) if record.is_embedded]
-        taken = np.array([not record.is_gone and record.key not in without for record in embedded], bool)
-        readable = [record for record, is_taken in zip(embedded, taken, strict=True) if is_taken]
+        is_taken = np.array([not record.is_gone and record.key not in without for record in embedded], bool)
+        readable = list(compress(embedded, is_taken))
         path = run.embeddings_file(shard)
         width = _check(path, len(embedded))
         if dimensions and width != dimensions:
@@ -70,12 +71,12 @@ def load_image_table(run: RunFolder, without: Set[str] = frozenset()) -> ImageTa
         batches += [batch_of.get(shard, 0)] * len(readable)
         load = partial(np.load, path, mmap_mode="r")
         if len(readable) < len(embedded):
-            load = partial(_rows_of, path, np.flatnonzero(taken))
+            load = partial(_load_rows, path, np.flatnonzero(is_taken))
         stored.append(StoredBlock(places, load))
     return make_image_table(records, stored, dimensions, batches)
 
 
-def _rows_of(path: Path, rows: NDArray[np.int64]) -> NDArray[np.float16]:
+def _load_rows(path: Path, rows: NDArray[np.int64]) -> NDArray[np.float16]:
     stored: NDArray[np.float16] = np.load(path, mmap_mode="r")
     return stored[rows]
 
@@ -86,7 +87,7 @@ def make_image_table(
     dimensions: int,
     batches: Sequence[int] = (),
 ) -> ImageTable:
-    """``records`` of readable images in any order; ``stored`` names them by their place among these."""
+    """From readable images in any order. ``stored`` numbers them by position in ``records``."""
     order = sorted(range(len(records)), key=lambda at: records[at].key)
     number = np.empty(len(records), np.int64)
     number[order] = np.arange(len(records))
@@ -110,7 +111,7 @@ def make_image_table(
 
 
 def _check(path: Path, expected: int) -> int:
-    """The width of the rows in ``path``. Raises SetupError unless they are ``expected`` sound ones."""
+    """The dimension of the rows in ``path``. Raises SetupError unless there are ``expected`` valid ones."""
     rows = map_embeddings(path, expected)
     for start in range(0, len(rows), VECTORS_AT_ONCE):
         some = rows[start : start + VECTORS_AT_ONCE]
@@ -121,6 +122,6 @@ def _check(path: Path, expected: int) -> int:
 
 def _damaged(path: Path, found: str) -> SetupError:
     return SetupError(
-        f"{path} is damaged: {found}; expected one row of one width a readable image:"
+        f"{path} is damaged: {found}; expected one row of the same dimension per readable image:"
         " `triptych repair` sets the file aside, or make all again with --fresh embeddings"
     )

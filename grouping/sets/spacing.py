@@ -1,8 +1,8 @@
-"""How near images lie to others, and how many copies they have.
+"""Measures how near images are to others, and how many copies they have.
 
-Comes in: inverted lists, the image table. Goes out: for a sample of images their nearest others, by an exact
-search, from which a median is read in which an image counts as often as it would if its copies were gone. Not
-its job: what is a copy (see thresholds).
+Comes in: inverted lists, the image table. Goes out: the distances of a sample of images to their nearest
+others, by an exact search, and their weighted median, in which an image and its copies count as one. Not its
+job: deciding what a copy is (see thresholds).
 """
 
 from __future__ import annotations
@@ -18,28 +18,27 @@ from triptych.grouping.perceptual_hash import hashes_agree
 from triptych.grouping.sets.image_table import ImageTable
 
 SAMPLE_IMAGES = 4_096
-"""Of larger corpora; a median of nearest neighbours is right to about 0.001 with so many."""
+"""Size of the sample. The median distance to the nearest neighbour is then accurate to about 0.001."""
 
 OTHERS = 1_024
-"""Nearest others of each. Images that have more copies say nothing of what lies behind these."""
+"""Nearest others per image. Images with more copies are left out of the median."""
 
 
 class Spacing(NamedTuple):
-    """Of the sampled ``images``, ``int64[n]``: distances (1 - cosine) to others, nearest first.
-
-    ``float32[n, others]``; 0 where perceptual hashes say that the other is a copy.
-    """
+    """Distances of sampled images to their nearest others."""
 
     images: NDArray[np.int64]
+    """``int64[n]``: the sample."""
     distances: NDArray[np.float32]
+    """``float32[n, others]``: 1 - cosine, in [0, 2], ascending; 0 if perceptual hashes of the two agree."""
 
     def weights(self, radius: float) -> NDArray[np.float64]:
-        """One share an image: it and its copies, those within ``radius``, count as one image together."""
+        """``float64[n]``: an image and its copies within ``radius`` have a total weight of one."""
         weights: NDArray[np.float64] = 1.0 / (1 + self._copies(radius))
         return weights
 
-    def nearest_behind(self, radius: float) -> float | None:
-        """The weighted median of the nearest distance beyond ``radius``; None where no image has one."""
+    def nearest_beyond(self, radius: float) -> float | None:
+        """Weighted median of the nearest distance beyond ``radius``; None if no image has one."""
         copies = self._copies(radius)
         known = np.flatnonzero(copies < self.distances.shape[1])
         if not len(known):
@@ -55,14 +54,14 @@ class Spacing(NamedTuple):
 
 
 def measure_spacing(lists: InvertedLists, table: ImageTable, distinct: NDArray[np.bool_]) -> Spacing:
-    """Of up to SAMPLE_IMAGES images of those that ``distinct`` masks."""
-    everyone = np.flatnonzero(distinct)
-    drawn = np.random.default_rng(4).permutation(everyone)[:SAMPLE_IMAGES]
-    images = np.sort(drawn).astype(np.int64)
-    found, cosines = true_neighbours(lists, images, min(OTHERS, len(everyone) - 1), distinct)
+    """The spacing of up to SAMPLE_IMAGES of the ``distinct`` images."""
+    candidates = np.flatnonzero(distinct)
+    sample = np.random.default_rng(4).permutation(candidates)[:SAMPLE_IMAGES]
+    images = np.sort(sample).astype(np.int64)
+    found, cosines = true_neighbours(lists, images, min(OTHERS, len(candidates) - 1), distinct)
     distances = np.maximum(1 - cosines, 0)
-    for line, image in enumerate(images.tolist()):
-        distances[line][_pictures_agree(table, image, found[line])] = 0
+    for row, image in enumerate(images.tolist()):
+        distances[row][_pictures_agree(table, image, found[row])] = 0
     return Spacing(images, np.sort(distances, axis=1))
 
 

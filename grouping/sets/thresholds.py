@@ -1,10 +1,9 @@
-"""The thresholds between unrelated, related and duplicate images, for the encoder and corpus at hand.
+"""Chooses the thresholds between unrelated, related and duplicate images for an encoder and a corpus.
 
-Comes in: the config, unit vectors, the spacing of a sample. Goes out: Thresholds and why. Cosines mean
-different things to different encoders, so ``auto`` reads them off the corpus: how similar two images are by
-chance, and how similar an image and its nearest neighbour are that is no copy. What is a copy is asked of the
-corpus too: from far to near, until those that are left aside are the duplicates that follow from the others.
-Not its job: applying the thresholds.
+Comes in: the config, unit vectors, the spacing of a sample. Goes out: Thresholds with an explanation. Scales
+of cosines differ between encoders, so ``auto`` derives thresholds from the corpus: from the cosines of random
+pairs, and of an image and its nearest neighbour other than copies. How near a copy must be depends on the
+latter, so both are iterated until they are consistent. Not its job: applying the thresholds.
 """
 
 from __future__ import annotations
@@ -20,69 +19,69 @@ from triptych.grouping.neighbours.unit_vectors import UnitVectors, pair_cosines
 from triptych.grouping.sets.spacing import Spacing
 
 MIN_IMAGES = 50
-"""Fewer say nothing about chance; then the thresholds of ViT-B/32 are taken."""
+"""Fewer are no basis for statistics; then the thresholds for ViT-B/32 are used."""
 
 CHANCE_IMAGES, CHANCE_OTHERS = 512, 64
-"""So many images are each compared with so many random others."""
+"""Sample of random pairs: images, and random others that each is compared with."""
 
 CHANCE_DEVIATIONS = 2.33
-"""The 99th percentile of unrelated pairs, if they were spread upwards as they are downwards from their
-median. The upward side itself is mixed with related pairs. On the demo's scenes this gives 0.22 as
-chance and 0.57 as the related threshold, where 0.6 had been set by hand against their truth."""
+"""Standard deviations above the median at which unrelated pairs have their 99th percentile. The deviation is
+measured below the median, since related pairs mix in above it. On the demo's scenes this gives 0.22 as chance
+and 0.57 as the related threshold; 0.6 had been tuned by hand against the ground truth."""
 
 DUPLICATE_SHARE = 0.08
-"""Duplicates are nearer than this share of the usual distance (1 - cosine) to a nearest neighbour. On
-the demo's scenes this gives 0.992; against their truth, 0.992 had been set by hand."""
+"""Duplicates are within this share of the median distance (1 - cosine) to a nearest neighbour. On the demo's
+scenes this gives 0.992, the value that had been tuned by hand against the ground truth."""
 
 DUPLICATE_SHARE_WITHOUT_HASHES = 0.20
-"""Where no perceptual hash can find the copies that lie below the threshold, it has to be lower itself."""
+"""Larger, because no perceptual hashes find the copies beyond it."""
 
 MIN_NEAREST_SHARE = 0.05
-"""Of the distance between random pairs. A usual neighbour nearer than that is a copy: on the demo's scenes it
-has 0.10, on photographs seen by the same model 0.13 to 0.26, in made-up corpora 0.15 to 0.24
-(`python -m benchmarks.near_copies`)."""
+"""A nearest neighbour within this share of the median distance of random pairs is a copy. Other nearest
+neighbours have a median of 0.10 on the demo's scenes, 0.13 to 0.26 on photographs with the same model, and
+0.15 to 0.24 in synthetic corpora (`python -m benchmarks.near_copies`)."""
 
 MAX_CHANCE_COSINE = 0.98
-"""Random pairs that are more alike than this say nothing. Of a model with random weights they have 0.97."""
+"""Largest usable median cosine of random pairs. A model with random weights has 0.97."""
 
 SAME_VECTOR = 1 - 1e-5
-"""No duplicate threshold is above it: in float32 a vector has a cosine a hair below 1 with itself, at worst
-0.9999974 of 8,192 dimensions."""
+"""Upper limit of the duplicate threshold: in float32, a vector's cosine with itself may be below 1, at worst
+0.9999974 at 8,192 dimensions."""
 
-HARDLY_DIFFERENT = "the images are too much alike to tell copies from related ones"
+TOO_SIMILAR = "the images are too much alike to tell copies from related ones"
 
 CLOSE_SHARE = 0.2
-"""Of the way from ``related`` to ``duplicate``. Of the pairs below it that no third image stands beside, one
-in five was unrelated in made-up corpora of 20,000, of those above one in eighty
-(`python -m benchmarks.grouping_quality`; docs/decisions/0014-leftovers-join-sets.md)."""
-
+"""Position of ``close`` between ``related`` (0) and ``duplicate`` (1). In synthetic corpora of 20,000 images,
+1 in 5 pairs without a common third image was unrelated below it, and 1 in 80 above it (`python -m
+benchmarks.grouping_quality`; docs/decisions/0014-leftovers-join-sets.md)."""
 
 UNLIKE_SHARE = 0.5
-"""Of the width of the band, how far below it two images lie that are unlike. On labelled photographs 9 of 10
-random pairs do, and of these 1 in 100 is of one kind; of all random pairs 3 in 100 are."""
+"""Distance of ``unlike`` below ``related``, in widths of the band from ``related`` to ``duplicate``. On
+labelled photographs, 9 in 10 random pairs are below it, and 1 in 100 of these shows the same kind of subject;
+of all random pairs, 3 in 100 do."""
 
 
 class Thresholds(msgspec.Struct, frozen=True, kw_only=True):
     """Cosine similarities, in [-1, 1]."""
 
     related: float
-    """Two images are related from here up to below ``duplicate``; duplicates where their hashes agree."""
+    """From here to ``duplicate``, images are related, or duplicates if their perceptual hashes agree."""
     close: float
-    """Asked of two images that make a set alone, with no third one related to both."""
+    """Required of a set of two images if no third image is related to both."""
     duplicate: float
     """From here on, two images are duplicates."""
     unlike: float
-    """Below it, two images have nothing to do with each other."""
+    """Below it, two images count as unlike each other."""
     why: str
-    """For a person: where they come from."""
+    """Explanation for the user."""
     warning: str = ""
-    """For a person: why the corpus doesn't tell them; empty where it does."""
+    """For the user: why the thresholds can't be derived reliably from the corpus; empty if they can."""
 
 
 def choose_thresholds(
     config: SetsConfig, vectors: UnitVectors, spacing: Spacing, images: int, *, with_hashes: bool
 ) -> Thresholds:
-    """The explicit thresholds of ``config``; those left to ``auto`` from the sample of ``images`` images."""
+    """As set in ``config``; those left at ``auto`` are derived from a corpus of ``images`` images."""
     related, duplicate = config.related_cosine_similarity, config.duplicate_cosine_similarity
     derived = _Derived(0.0, 1.0, "as configured")
     if "auto" in (related, duplicate):
@@ -103,7 +102,7 @@ def choose_thresholds(
 
 
 class _Derived(NamedTuple):
-    """The related and the duplicate threshold, where they come from, and what speaks against them."""
+    """The related and the duplicate threshold, with explanation and warning."""
 
     related: float
     duplicate: float
@@ -113,20 +112,20 @@ class _Derived(NamedTuple):
 
 def _derive(vectors: UnitVectors, spacing: Spacing, images: int, share: float) -> _Derived:
     if images < MIN_IMAGES:
-        return _as_usual(f"{images} images are too few to tell")
-    alike = float(np.median(_cosines_by_chance(vectors, spacing, -1.0, 1.0)))
-    if alike > MAX_CHANCE_COSINE:
-        return _as_usual(f"random pairs have a median cosine of {alike:.4f}", HARDLY_DIFFERENT)
-    behind = _behind_the_copies(spacing, 1 - alike, share)
-    if behind is None:
-        return _as_usual("no image has a neighbour that is no copy", HARDLY_DIFFERENT)
-    nearest, radius, warning = behind
+        return _defaults(f"{images} images are too few to tell")
+    random_median = float(np.median(_cosines_by_chance(vectors, spacing, -1.0, 1.0)))
+    if random_median > MAX_CHANCE_COSINE:
+        return _defaults(f"random pairs have a median cosine of {random_median:.4f}", TOO_SIMILAR)
+    beyond = _nearest_beyond_copies(spacing, 1 - random_median, share)
+    if beyond is None:
+        return _defaults("no image has a neighbour that is no copy", TOO_SIMILAR)
+    nearest, radius, warning = beyond
     different = round(images * float(spacing.weights(radius).mean()))
     if different < MIN_IMAGES:
-        return _as_usual(f"{different} images that are no copies are too few to tell", HARDLY_DIFFERENT)
+        return _defaults(f"{different} images that are no copies are too few to tell", TOO_SIMILAR)
     by_chance = _cosines_by_chance(vectors, spacing, radius, nearest)
     median = float(np.median(by_chance))
-    deviation = median - float(np.quantile(by_chance, 0.1587))
+    deviation = median - float(np.quantile(by_chance, 0.1587))  # median - 1 sigma of a normal distribution
     chance = min(median + CHANCE_DEVIATIONS * deviation, nearest)
     why = (
         f"random pairs have a median cosine of {median:.3f} and reach {chance:.3f} by chance; a nearest"
@@ -136,29 +135,31 @@ def _derive(vectors: UnitVectors, spacing: Spacing, images: int, share: float) -
     return _Derived(round((chance + nearest) / 2, 4), round(1 - share * (1 - nearest), 4), why, warning)
 
 
-def _as_usual(found: str, warning: str = "") -> _Derived:
+def _defaults(found: str, warning: str = "") -> _Derived:
     why = f"{found}; thresholds of ViT-B/32"
     return _Derived(
         RELATED_COSINE_SIMILARITY, DUPLICATE_COSINE_SIMILARITY, why, warning and f"{found}: {warning}"
     )
 
 
-def _behind_the_copies(spacing: Spacing, usual: float, share: float) -> tuple[float, float, str] | None:
-    """The cosine of a nearest neighbour behind the copies, how far copies reach, and a warning or "".
+def _nearest_beyond_copies(
+    spacing: Spacing, random_distance: float, share: float
+) -> tuple[float, float, str] | None:
+    """Median cosine of nearest neighbours beyond the copies, the radius of copies, and a warning or "".
 
-    ``usual`` is the distance of random pairs. Copies are taken to reach as far as ``share`` of it at first;
-    what lies behind them says anew how far they reach, and so on until that stays. Begun from near, the usual
-    neighbour of a corpus in which most images have a copy would be that copy. None where the copies
-    hide what is behind them.
+    ``random_distance`` is the median distance (1 - cosine) of random pairs. The radius of copies starts at
+    ``share`` of it, then shrinks to ``share`` of the nearest distance beyond it until that is consistent.
+    Starting from a small radius wouldn't work: in a corpus where most images have a copy, the nearest
+    neighbour would be that copy. None if copies fill the sampled neighbours.
     """
-    first = radius = share * usual
-    distance = farthest = spacing.nearest_behind(radius)
+    first = radius = share * random_distance
+    distance = farthest = spacing.nearest_beyond(radius)
     while distance is not None and share * distance < radius:
         radius = share * distance
-        distance = spacing.nearest_behind(radius)
+        distance = spacing.nearest_beyond(radius)
     if distance is None or farthest is None:
         return None
-    if distance >= MIN_NEAREST_SHARE * usual:
+    if distance >= MIN_NEAREST_SHARE * random_distance:
         return 1 - distance, radius, ""
     warning = (
         f"neighbours come ever nearer, down to a cosine of {1 - distance:.4f}, as frames of a video do:"
@@ -170,19 +171,19 @@ def _behind_the_copies(spacing: Spacing, usual: float, share: float) -> tuple[fl
 def _cosines_by_chance(
     vectors: UnitVectors, spacing: Spacing, radius: float, nearest: float
 ) -> NDArray[np.float64]:
-    """Cosines of random pairs, without those of images that are like most of the corpus.
+    """``float64[pairs]``: cosines of random pairs, without images that resemble most of the corpus.
 
-    An image and its copies, those within ``radius``, are drawn as often as one image. Where one theme makes
-    up most of a corpus, its own pairs are what is usual, and would pass for chance. Its images are known by
-    a usual cosine nearer to ``nearest`` than to that of the others.
+    An image and its copies, within ``radius``, are drawn as often as one image. If one theme makes up most of
+    a corpus, pairs within the theme would pass for random ones. Its images are those with a median cosine
+    closer to ``nearest`` than to the median cosine of unrelated images (the 5th percentile of medians).
     """
-    drawn, weights = np.random.default_rng(4), spacing.weights(radius)
-    chances = weights / weights.sum()
-    left = drawn.choice(spacing.images, CHANCE_IMAGES, p=chances)[:, None]
-    right = drawn.choice(spacing.images, (CHANCE_IMAGES, CHANCE_OTHERS), p=chances)
-    ones = np.broadcast_to(left, right.shape)
-    cosines = pair_cosines(vectors, ones.ravel(), right.ravel()).astype(np.float64).reshape(right.shape)
-    usual = np.median(cosines, axis=1)
-    apart = usual <= (np.quantile(usual, 0.05) + nearest) / 2
-    chance: NDArray[np.float64] = cosines[apart[:, None] & (left != right)]
-    return chance
+    rng, weights = np.random.default_rng(4), spacing.weights(radius)
+    probabilities = weights / weights.sum()
+    left = rng.choice(spacing.images, CHANCE_IMAGES, p=probabilities)[:, None]
+    right = rng.choice(spacing.images, (CHANCE_IMAGES, CHANCE_OTHERS), p=probabilities)
+    left_repeated = np.broadcast_to(left, right.shape).ravel()
+    cosines = pair_cosines(vectors, left_repeated, right.ravel()).astype(np.float64).reshape(right.shape)
+    medians = np.median(cosines, axis=1)
+    is_random = medians <= (np.quantile(medians, 0.05) + nearest) / 2
+    by_chance: NDArray[np.float64] = cosines[is_random[:, None] & (left != right)]
+    return by_chance

@@ -6,7 +6,7 @@ from tests.support.contexts import limited
 from tests.support.small_run import SmallRun
 from triptych.captioning.backlog import Backlog, cut_into_groups
 from triptych.records import Caption
-from triptych.runs.done_shards import CaptionCounts
+from triptych.runs.caption_counts import CaptionCounts
 from triptych.runs.journal import JournalWriter, write_journal
 from triptych.runs.plan import JobPlan, Planned
 

@@ -134,7 +134,7 @@ def test_a_missing_source_is_one_line(small_run: SmallRun, config: CaptioningCon
     """Rather than a failure for each of its images."""
     (small_run.pile / "sa_000000.tar").unlink()
 
-    with pytest.raises(SetupError, match="lists images of sa_000000, but the sources hold no such shard"):
+    with pytest.raises(SetupError, match="lists images of sa_000000, but the sources have no such shard"):
         small_run.caption(config)
 
 

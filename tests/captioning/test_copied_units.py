@@ -6,9 +6,9 @@ from pathlib import Path
 from tests.support.contexts import JOBS
 from tests.support.small_run import SmallRun
 from triptych.captioning.backlog import Group
-from triptych.captioning.cluster import _Taking
+from triptych.captioning.cluster import _RowCollector
 from triptych.captioning.metrics import JobMetrics
-from triptych.captioning.worker import GroupsUnit, Rows, journal_of_worker
+from triptych.captioning.worker import GroupsUnit, Rows, new_worker_journal
 from triptych.executors import Finished, Progressed
 from triptych.records import Caption
 from triptych.runs.folder import RunFolder
@@ -29,11 +29,11 @@ def test_rows_of_a_second_worker_are_not_written_again(small_run: SmallRun) -> N
     rows = [_row(target.id, target.content) for target in targets]
     journals = [_written(run, rows[:3]), _written(run, rows)]
     journal_of = partial(run.captions_file, "single_en")
-    taking = _Taking(run, journal_of, Caption, lambda unit, failure: [])
+    collector = _RowCollector(run, journal_of, Caption, lambda unit, failure: [])
     open_units = {0: GroupsUnit(Path("job"), (group,))}
 
     events = [Progressed(0, Rows(path, JobMetrics())) for path in journals] + [Finished(0, journals[1])]
-    taken = [taken.rows for event in events for taken in taking.of(event, open_units)]
+    taken = [rows for event in events for _, rows, _ in collector.collect(event, open_units)]
 
     assert [3, len(rows) - 3, 0] == [len(each) for each in taken]
     assert [row.id for row in rows] == [row.id for row in run.captions("single_en", SHARD)]
@@ -48,7 +48,7 @@ def _row(identifier: str, content: str) -> Caption:
 
 def _written(run: RunFolder, rows: list[Caption]) -> Path:
     """A worker's journal."""
-    path = journal_of_worker(run, run.captions_file("single_en", SHARD))
+    path = new_worker_journal(run, run.captions_file("single_en", SHARD))
     with JournalWriter(path) as journal:
         journal.commit(rows)
     return path

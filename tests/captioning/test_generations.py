@@ -278,5 +278,5 @@ def test_settings_of_a_generation_that_were_edited_are_seen(
     other = small_run.run.captions_folder("single_zh") / "generation.json"
     path.write_bytes(other.read_bytes())
 
-    with pytest.raises(SetupError, match=r"generation\.json is of other captions than those beside it"):
+    with pytest.raises(SetupError, match=r"generation\.json belongs to other captions than those beside it"):
         _caption(small_run, Call(0), tmp_path)

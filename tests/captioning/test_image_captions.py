@@ -15,7 +15,7 @@ from triptych.captioning.engines.config import ServerConfig
 from triptych.captioning.stage import caption_run
 from triptych.errors import SetupError, UsageError
 from triptych.jobs import SEED_JOBS, Job
-from triptych.prompts.fields import harmless
+from triptych.prompts.fields import sanitize
 from triptych.records import Verdict
 from triptych.runs.jsonl import write_jsonl
 
@@ -63,7 +63,7 @@ def test_the_captions_of_a_set_s_images_are_asked_with_it(
     }
     asked = asked_of_sets(chat_server)
     assert PLANNED["multi_en"] == len(asked)
-    first = f"Compare 2 images. Image-1: {harmless(texts['single_en:sa_000000/sa_0.jpg'])} Image-2: "
+    first = f"Compare 2 images. Image-1: {sanitize(texts['single_en:sa_000000/sa_0.jpg'])} Image-2: "
     assert any(text.startswith(first) for text in asked)
     assert any(text.startswith("Compare 3 images.") for text in asked)
 

@@ -123,7 +123,7 @@ def test_what_is_asked_can_be_said_in_place_of_a_jobs_own_prompt(
         ({"engine": "vllm"}, "captioning.engine is 'vllm'"),
         ({"engine": "server"}, "captioning.engine is server, but no endpoint is given"),
         ({"engine": "transformers"}, "captioning needs a model"),
-        ({"prompt": "Describe <image>."}, "prompt holds <image>, which stands for a picture"),
+        ({"prompt": "Describe <image>."}, "prompt contains <image>, which stands for a picture"),
         ({"prompt": " "}, "prompt is empty"),
         (
             {"job": Job(name="m", subject="set", language="en", structured=True), "prompt": "Compare."},

@@ -116,7 +116,9 @@ def test_a_prompt_without_names_of_images_is_refused(tmp_path: Path) -> None:
     path.write_text('version = 1\ntext = "Compare the images."\n')
     job = jobs_from({"multi_en": {"structured": True, "prompt": str(path)}})[2]
 
-    with pytest.raises(UsageError, match=r"own\.toml of multi_en has no \[naming\], by whose label"):
+    with pytest.raises(
+        UsageError, match=r"own\.toml of multi_en has no \[naming\], which jobs\.multi_en\.structured needs"
+    ):
         load_prompt(job)
 
 

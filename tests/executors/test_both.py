@@ -11,7 +11,17 @@ import pytest
 
 from tests.support.ray_nodes import RayNodes
 from triptych.errors import SetupError
-from triptych.executors import Desk, Each, Finished, GivenUp, Lost, OpenExecutor, Progressed, Work, in_order
+from triptych.executors import (
+    Channel,
+    Finished,
+    GivenUp,
+    Lost,
+    OpenExecutor,
+    PerUnit,
+    Progressed,
+    Work,
+    in_order,
+)
 from triptych.executors.local import LocalExecutor
 
 
@@ -88,26 +98,26 @@ def never_ready(name: str) -> Work:
 def says_how_far(name: str) -> Work:
     """Takes the next unit while it has one in hand, as a pipeline does."""
 
-    def finish(desk: Desk, number: int) -> None:
+    def finish(channel: Channel, number: int) -> None:
         time.sleep(0.1)
-        desk.finish(number, name)
+        channel.finish(number, name)
 
-    def work(desk: Desk) -> None:
+    def work(channel: Channel) -> None:
         with ThreadPoolExecutor() as pool:
-            for number, unit in desk.units():
-                desk.progress(number, f"{name} has {unit}")
-                pool.submit(finish, desk, number)
+            for number, unit in channel.units():
+                channel.progress(number, f"{name} has {unit}")
+                pool.submit(finish, channel, number)
 
     return work
 
 
 def test_results_come_in_order(open_executor: OpenExecutor) -> None:
     """Also more than a pipe holds, none at all, and a second time."""
-    with open_executor("ab", Each(doubles), purpose="doubles") as executor:
+    with open_executor("ab", PerUnit(doubles), purpose="doubles") as executor:
         assert [2 * number for number in range(50)] == list(in_order(executor, range(50)))
         assert [] == list(in_order(executor, []))
         assert [0, 2] == list(in_order(executor, range(2)))
-    with open_executor("ab", Each(repeats), purpose="repeats") as executor:
+    with open_executor("ab", PerUnit(repeats), purpose="repeats") as executor:
         assert [b"x" * 4_000_000] * 8 == list(in_order(executor, [b"x" * 4_000_000] * 8))
 
 
@@ -120,7 +130,7 @@ def test_units_are_taken_as_results_are(open_executor: OpenExecutor) -> None:
             taken.append(number)
             yield number
 
-    with open_executor("ab", Each(doubles), purpose="doubles") as executor:
+    with open_executor("ab", PerUnit(doubles), purpose="doubles") as executor:
         next(executor.run(units()))
 
     assert len(taken) <= 8
@@ -141,7 +151,7 @@ def test_a_worker_may_have_several_units_in_hand_and_say_how_far_they_are(
 
 def test_a_fault_of_the_work_is_raised_with_where_it_was(open_executor: OpenExecutor) -> None:
     """After two more workers had it too; the results before it come first."""
-    with open_executor("a", Each(fails_at_three), purpose="fails") as executor:
+    with open_executor("a", PerUnit(fails_at_three), purpose="fails") as executor:
         results = in_order(executor, range(9))
         before = [next(results) for _ in range(3)]
         with pytest.raises(ValueError, match="three") as raised:
@@ -154,7 +164,7 @@ def test_a_fault_of_the_work_is_raised_with_where_it_was(open_executor: OpenExec
 def test_a_fault_that_cannot_be_sent_is_told_in_words(open_executor: OpenExecutor) -> None:
     """An error whose class wants more than its message is never made again by pickle."""
     with (
-        open_executor("a", Each(fails_oddly), purpose="fails") as executor,
+        open_executor("a", PerUnit(fails_oddly), purpose="fails") as executor,
         pytest.raises(RuntimeError, match="OddError: no such thing"),
     ):
         next(in_order(executor, range(1)))
@@ -164,7 +174,7 @@ def test_a_worker_that_dies_is_replaced_and_its_units_are_given_out_again(
     open_executor: OpenExecutor, tmp_path: Path
 ) -> None:
     """The loss is an event that names the units."""
-    with open_executor("ab", Each(Dies(tmp_path / "died")), purpose="dies") as executor:
+    with open_executor("ab", PerUnit(Dies(tmp_path / "died")), purpose="dies") as executor:
         events = list(executor.run(range(9)))
 
     (lost,) = [event for event in events if isinstance(event, Lost)]
@@ -177,7 +187,7 @@ def test_a_unit_at_which_three_workers_die_is_given_up_and_the_others_are_done(
     open_executor: OpenExecutor,
 ) -> None:
     """Also those that a worker had in hand beside it."""
-    with open_executor("ab", Each(Dies()), purpose="dies") as executor:
+    with open_executor("ab", PerUnit(Dies()), purpose="dies") as executor:
         events = list(executor.run(range(9)))
 
     (given_up,) = [event for event in events if isinstance(event, GivenUp)]
@@ -191,7 +201,7 @@ def test_units_that_are_all_given_up_are_no_fault_of_theirs(open_executor: OpenE
     """After the second one, with none finished between, the work ends."""
     with (
         pytest.raises(SetupError, match=r"a (process|worker) that dies"),
-        open_executor("a", Each(dies_always), purpose="dies") as executor,
+        open_executor("a", PerUnit(dies_always), purpose="dies") as executor,
     ):
         list(executor.run([3] * 9))
 
@@ -200,7 +210,7 @@ def test_a_unit_at_which_workers_keep_dying_is_one_line(open_executor: OpenExecu
     """What they do, how they ended and what to do; nothing waits for them."""
     with (
         pytest.raises(SetupError, match=r"a (process|worker) that dies .* it goes on"),
-        open_executor("ab", Each(Dies()), purpose="dies") as executor,
+        open_executor("ab", PerUnit(Dies()), purpose="dies") as executor,
     ):
         list(in_order(executor, range(9)))
 

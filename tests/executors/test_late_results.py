@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.ray_nodes import RayNodes
-from triptych.executors import Each, in_order
+from triptych.executors import PerUnit, in_order
 
 
 def one_is_late(folder: Path, name: str) -> Callable[[str], str]:
@@ -39,7 +39,7 @@ def test_a_late_result_is_not_taken_for_one_of_the_next_run(
     monkeypatch.setattr("triptych.executors.ray.executor.COPY_AFTER_S", 0.2)
     following = [f"next {number}" for number in range(12)]
     with ray_nodes.open(tmp_path / "cluster") as cluster:
-        set_up = Each(partial(one_is_late, tmp_path))
+        set_up = PerUnit(partial(one_is_late, tmp_path))
         with cluster.open_executor("abcd", set_up, purpose="is late") as executor:
             first = list(in_order(executor, ["quick", "quick", "quick", "quick", "slow"]))
             (tmp_path / "next").touch()

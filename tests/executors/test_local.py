@@ -12,7 +12,7 @@ import pytest
 
 CHILD = """
 import time
-from triptych.executors import Each, in_order
+from triptych.executors import PerUnit, in_order
 from triptych.executors.local import LocalExecutor
 
 def make(name):
@@ -25,7 +25,7 @@ def work(number):
 if __name__ == "__main__":
     try:
         print("here", flush=True)
-        with LocalExecutor("ab", Each(make), purpose="waits") as executor:
+        with LocalExecutor("ab", PerUnit(make), purpose="waits") as executor:
             for _ in in_order(executor, range(10_000)):
                 pass
     except KeyboardInterrupt:

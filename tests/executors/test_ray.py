@@ -11,7 +11,7 @@ import ray
 
 from tests.support.ray_nodes import RayNodes
 from triptych.errors import SetupError
-from triptych.executors import Each, in_order
+from triptych.executors import PerUnit, in_order
 from triptych.executors.actor_worker import DRIVER
 
 
@@ -34,7 +34,7 @@ def test_what_is_large_goes_through_the_shared_folder_and_is_gone_afterwards(
     large = [b"x" * 1_000_000] * 6
     with (
         ray_nodes.open(tmp_path / "shared") as cluster,
-        cluster.open_executor("a", Each(repeats), purpose="repeats") as executor,
+        cluster.open_executor("a", PerUnit(repeats), purpose="repeats") as executor,
     ):
         results = in_order(executor, large)
         first = next(results)
@@ -48,7 +48,7 @@ def test_no_more_workers_than_are_wanted_on_as_many_nodes(ray_nodes: RayNodes, t
     """One ends; another takes its place, and no further ones come."""
     with (
         ray_nodes.open(tmp_path / "shared", cpus_per_worker=0.25) as cluster,
-        cluster.open_executor("a", Each(says_where), purpose="says where", most=2) as executor,
+        cluster.open_executor("a", PerUnit(says_where), purpose="says where", most=2) as executor,
     ):
         assert 16 == cluster.room
         assert 2 == len(set(in_order(executor, [0.5] * 6)))
@@ -64,7 +64,7 @@ def test_nodes_without_the_labels_or_the_room_are_named(ray_nodes: RayNodes, tmp
         with (
             ray_nodes.open(tmp_path / "shared", **settings) as cluster,
             pytest.raises(SetupError, match=f"room for a worker that repeats: {expected}"),
-            cluster.open_executor("a", Each(repeats), purpose="repeats"),
+            cluster.open_executor("a", PerUnit(repeats), purpose="repeats"),
         ):
             raise AssertionError("entered")
 
@@ -75,7 +75,7 @@ def test_a_node_that_does_not_share_the_folder_is_named(ray_nodes: RayNodes, tmp
         (tmp_path / "shared" / DRIVER).unlink()
         with (
             pytest.raises(SetupError, match=r": .* is not the run's folder here; expected a file system"),
-            cluster.open_executor("a", Each(repeats), purpose="repeats"),
+            cluster.open_executor("a", PerUnit(repeats), purpose="repeats"),
         ):
             raise AssertionError("entered")
 
@@ -87,7 +87,7 @@ def test_a_node_with_another_triptych_is_named(
     with (
         ray_nodes.open(tmp_path / "shared") as cluster,
         pytest.raises(SetupError, match=r"has Triptych .*, this machine 0.0.0; install the same on all"),
-        cluster.open_executor("a", Each(repeats), purpose="repeats"),
+        cluster.open_executor("a", PerUnit(repeats), purpose="repeats"),
     ):
         raise AssertionError("entered")
 

@@ -201,7 +201,7 @@ def test_damage_of_a_named_export_is_seen(run: RunFolder, call) -> None:
     found = Findings()
     _check_export(opened, found)
 
-    assert "has another checksum" in found.violations[0]
+    assert "doesn't have the checksum in the manifest" in found.violations[0]
 
 
 def test_a_folder_that_is_no_export_of_the_run_is_left(run: RunFolder, call) -> None:
@@ -211,9 +211,7 @@ def test_a_folder_that_is_no_export_of_the_run_is_left(run: RunFolder, call) -> 
     mine.write_text("mine")
 
     for options in ((), ("--fresh", "export"), ("--dry-run",)):
-        with pytest.raises(
-            SetupError, match=r"exports/mine is there and .* or name another export with --to"
-        ):
+        with pytest.raises(SetupError, match=r"exports/mine exists and .* or name another export with --to"):
             call("--to", "mine", *options)
 
     assert "mine" == mine.read_text()

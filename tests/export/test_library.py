@@ -64,11 +64,11 @@ def test_a_format_that_states_sizes_needs_them() -> None:
     captions = [CaptionedImages([ImageRecord(key="a.jpg")], "A boat.")]
 
     assert "a.jpg" == next(rows(captions, "llava"))["image"]
-    with pytest.raises(UsageError, match=r"a\.jpg: no width_px and height_px"):
+    with pytest.raises(UsageError, match=r"a\.jpg has no width_px and height_px"):
         next(rows(captions, "internvl"))
 
 
 def test_a_caption_of_no_image_is_an_error() -> None:
     """It says which."""
-    with pytest.raises(UsageError, match="caption 2 is of no image"):
+    with pytest.raises(UsageError, match="caption 2 has no images"):
         list(rows([CaptionedImages([ONE], "A boat."), CaptionedImages([], "A boat.")]))

@@ -184,7 +184,7 @@ def test_verify_goes_on_behind_a_part_that_is_gone(judged_run, export) -> None:
 
     _, mismatches = check_export(run, Silent())
 
-    assert [f"{gone} is in the manifest, but not there"] == mismatches
+    assert [f"{gone} is in the manifest, but missing"] == mismatches
 
 
 def test_verify_sees_an_image_that_is_not_the_runs(judged_run, export) -> None:
@@ -215,7 +215,7 @@ def test_an_image_that_can_not_go_in_ends_the_export_and_leaves_nothing(
     at = content.index(jpeg_of("sub/b/2.jpg"))
     pile.write_bytes(content[:at] if fault == "gone" else content[:at] + b"\0" * 99 + content[at + 99 :])
 
-    with pytest.raises(SetupError, match=r"the images can't go into the export: .*sub/b/2\.jpg"):
+    with pytest.raises(SetupError, match=r"the images can't be exported: .*sub/b/2\.jpg"):
         export(run, file_type=file_type)
 
     assert not run.export_folder.exists()
@@ -224,7 +224,7 @@ def test_an_image_that_can_not_go_in_ends_the_export_and_leaves_nothing(
 
 def test_rows_of_a_tool_lie_in_its_own_kind_of_file(judged_run, export) -> None:
     """Any other is refused with the one to take."""
-    with pytest.raises(UsageError, match="rows of label-studio lie in json: add --file-type json"):
+    with pytest.raises(UsageError, match="rows of label-studio can be written to json: add --file-type json"):
         ExportConfig(format="label-studio")
 
 

@@ -9,12 +9,12 @@ import pytest
 from tests.export.conftest import FORMAT_OF, PROMPTS, sources_of
 from tests.support.contexts import context_of, limited
 from triptych.errors import SetupError
-from triptych.executors import Desk, SetUp, Work
+from triptych.executors import Channel, SetUp, Work
 from triptych.executors.local import LocalExecutor
 from triptych.export import rows
 from triptych.export.config import ExportConfig
 from triptych.export.containers import CONTAINERS
-from triptych.export.job_files import Written, write_rows
+from triptych.export.job_files import JobFiles, write_rows
 from triptych.export.manifest import FileEntry
 from triptych.jobs import Job
 from triptych.runs.folder import RunFolder
@@ -63,8 +63,8 @@ class DiesOnce:
         except FileExistsError:
             return self._set_up(name)
 
-        def die(desk: Desk) -> None:
-            next(desk.units())
+        def die(channel: Channel) -> None:
+            next(channel.units())
             os._exit(9)
 
         return die
@@ -108,13 +108,13 @@ def test_sets_are_read_by_one_process(judged_run, monkeypatch: pytest.MonkeyPatc
     assert 1 == only(write(run, limited("multi_en", None), run.path / "rows")).rows
 
 
-def write(run: RunFolder, job: Job, path: Path, file_type: str = "jsonl") -> Written:
+def write(run: RunFolder, job: Job, path: Path, file_type: str = "jsonl") -> JobFiles:
     context = context_of(run, job, prompts=PROMPTS)
     config = ExportConfig(format=FORMAT_OF[file_type], file_type=file_type)
     return write_rows(context, config, job, lambda part: path, lambda: sources_of(run))
 
 
-def only(written: Written) -> FileEntry:
+def only(written: JobFiles) -> FileEntry:
     """Of a job that has one file."""
     (entry,) = written.files.values()
     return entry

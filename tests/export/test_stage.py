@@ -344,14 +344,14 @@ def test_the_old_export_stays_until_the_new_one_has_its_name(judged_run, export,
             raise PermissionError(13, "no")
         return rename(path, target)
 
-    run.made_again.add("export")
+    run.fresh_stages.add("export")
     monkeypatch.setattr(Path, "rename", refuse)
     with pytest.raises(PermissionError):
         export(run, prefix="other")
     assert before == contents(run)
 
     monkeypatch.undo()
-    run.made_again.add("export")
+    run.fresh_stages.add("export")
     assert export(run, prefix="other")
     assert before.keys() != contents(run).keys()
     assert not (run.path / ".export.replaced").exists()
@@ -363,7 +363,7 @@ def test_a_copy_of_an_export_that_somebody_made_beside_it_stays(judged_run, expo
     export(run)
     copy = Path(shutil.copytree(run.export_folder, run.path / "export.old"))
 
-    run.made_again.add("export")
+    run.fresh_stages.add("export")
     assert export(run, prefix="other")
 
     assert (copy / "manifest.json").is_file()
@@ -382,7 +382,7 @@ def test_what_no_export_of_the_run_made_is_not_replaced(judged_run, export, try_
 
     for act in (export, try_export):
         with pytest.raises(
-            SetupError, match=r"run/export is there and no export of this run; move it, or name"
+            SetupError, match=r"run/export exists and is no export of this run; move it, or name"
         ):
             act(run)
 
@@ -402,13 +402,15 @@ def test_a_file_that_an_export_has_not_written_is_not_removed(judged_run, export
     for killed in (False, True):
         run.run_file.stages["export"].finished = not killed
         run.run_file.stages["export"].wrote = {} if killed else run.run_file.stages["export"].wrote
-        run.made_again.add("export")
-        with pytest.raises(SetupError, match=r"notes/mine\.txt is no file of this export.*move it elsewhere"):
+        run.fresh_stages.add("export")
+        with pytest.raises(
+            SetupError, match=r"notes/mine\.txt wasn't written by this export.*move it elsewhere"
+        ):
             export(run, prefix="other")
         assert before == contents_below(run.export_folder)
 
     mine.unlink()
-    run.made_again.add("export")
+    run.fresh_stages.add("export")
     assert export(run, prefix="other")
 
 
@@ -419,7 +421,7 @@ def test_a_file_in_the_place_of_an_export_is_named(judged_run, export) -> None:
     shutil.rmtree(run.export_folder)
     run.export_folder.write_text("mine")
 
-    run.made_again.add("export")
-    with pytest.raises(SetupError, match="run/export is there and no export of this run"):
+    run.fresh_stages.add("export")
+    with pytest.raises(SetupError, match="run/export exists and is no export of this run"):
         export(run)
     assert "mine" == run.export_folder.read_text()

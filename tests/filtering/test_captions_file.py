@@ -90,7 +90,9 @@ def test_a_row_that_is_no_caption_costs_its_own_verdict(
     assert [*"abcde", identifier, "b"] == [row["id"] for row in verdicts]
     assert not verdicts[5]["keep"]
     assert why in str(verdicts[5]["reason"])
-    assert f"1 of the rows of {captions} no captions, so not kept, the first {identifier}" in answer.stderr
+    assert (
+        f"1 rows of {captions} are no captions and are not kept, the first is {identifier}" in answer.stderr
+    )
 
 
 def test_a_file_without_any_caption_is_refused(captions: Path, tmp_path: Path) -> None:
@@ -110,7 +112,7 @@ def test_an_unknown_job_is_refused_by_its_line(captions: Path, tmp_path: Path) -
 
     answer = CliRunner().invoke(filter_, [str(captions), "--out", str(tmp_path / "verdicts.jsonl")])
 
-    said = "caption 6: unknown job 'de'.*single_zh, multi_en, multi_zh: mend the line"
+    said = "caption 6: unknown job 'de'.*single_zh, multi_en, multi_zh: fix the line"
     assert re.search(said, str(answer.exception))
     assert not (tmp_path / "verdicts.jsonl").exists()
 
@@ -146,5 +148,5 @@ def test_ids_that_come_again_are_said(captions: Path, tmp_path: Path) -> None:
 
     answer, verdicts = judged(captions, tmp_path / "verdicts.jsonl")
 
-    assert "1 with the id of an earlier row, the first a" in answer.stderr
+    assert "1 rows have the id of an earlier row, the first is a" in answer.stderr
     assert 6 == len(verdicts)

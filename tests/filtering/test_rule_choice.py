@@ -90,7 +90,7 @@ def test_a_rule_that_fails_is_named_with_the_caption(own_rules: Path) -> None:
     scorer = make_scorer(FilteringConfig(rules=("own_rules:BROKEN",)), filter_jobs_of("single_en"))
 
     with pytest.raises(
-        SetupError, match=r"rule broken failed on caption a \(ZeroDivisionError.*mend the rule"
+        SetupError, match=r"rule broken failed on caption a \(ZeroDivisionError.*fix the rule"
     ):
         scorer.score_block([CaptionInput("a", "single_en", GOOD)])
 
@@ -187,7 +187,9 @@ def test_a_rule_that_gives_no_number_is_named_with_the_caption(score: str) -> No
     rule = Rule(name="shares", measure=lambda _: float(score), threshold=0.0, likely_cause="")
     scorer = Scorer(FilteringConfig(), filter_jobs_of("single_en"), (rule,))
 
-    with pytest.raises(SetupError, match=rf"rule shares failed on caption a \(ValueError: it said {score}\)"):
+    with pytest.raises(
+        SetupError, match=rf"rule shares failed on caption a \(ValueError: it returned {score}\)"
+    ):
         scorer.score_block([CaptionInput("a", "single_en", GOOD)])
 
 

@@ -41,7 +41,7 @@ def checked(tmp_path: Path) -> Checked:
 
 def judge(checked: Checked, **settings: object) -> list[Verdict]:
     checked.run.run_file.stages["captions"] = StageState(settings={}, finished=True)
-    checked.run.made_again.add("verdicts")  # those of before were made up
+    checked.run.fresh_stages.add("verdicts")  # those of before were made up
     FilterStage(checked.context, FilteringConfig(grounding=False, **settings)).write_verdicts()
     shards = checked.run.shards()
     return [verdict for shard in shards for verdict in checked.run.verdicts("single_en", shard)]
@@ -78,9 +78,7 @@ def test_where_answers_are_lost_nothing_is_judged(checked: Checked) -> None:
     stage = FilterStage(checked.context, FilteringConfig(grounding=False))
 
     for act in (stage.write_verdicts, stage.count, lambda: stage.find(before[0].id)):
-        with pytest.raises(
-            SetupError, match=r"checks of single_en: 0 of 26 answers are there; put them back"
-        ):
+        with pytest.raises(SetupError, match=r"checks of single_en: 0 of 26 answers are there; restore them"):
             act()
     assert before == [v for s in checked.run.shards() for v in checked.run.verdicts("single_en", s)]
 
@@ -150,7 +148,7 @@ def test_where_a_set_loses_an_image_its_caption_is_rejected(tmp_path: Path) -> N
         checked.check(endpoint)
         settings = StageState(settings={}, finished=True)
         checked.run.run_file.stages["captions"] = settings
-        checked.run.made_again.add("verdicts")
+        checked.run.fresh_stages.add("verdicts")
         config = FilteringConfig(grounding=False, untrue="repair", rules=("untrue",), accepted=("untrue",))
         FilterStage(checked.context, config).write_verdicts()
 

@@ -1,4 +1,4 @@
-"""What the tests of grouping share."""
+"""Fixtures shared by the tests of grouping."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What is written for the same input stays the same bytes from one version to the next.
+"""The same input gives the same bytes from one version to the next.
 
 A change of these digests is a change of data: raise the stage's data version with it.
 """

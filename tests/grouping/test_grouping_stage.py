@@ -37,7 +37,7 @@ THRESHOLDS = SetsConfig(related_cosine_similarity=0.7, duplicate_cosine_similari
 
 
 def _corpus(seed: int = 7) -> dict[str, NDArray[np.float32]]:
-    """60 images in 15 groups of four, of which two are near duplicates."""
+    """60 images in 15 groups of four, each with two near duplicates."""
     rng = np.random.default_rng(seed)
     rows = []
     for centre in rng.normal(size=(15, 16)):
@@ -107,7 +107,7 @@ def test_making_sets_again_does_nothing_until_embeddings_change(tmp_path: Path) 
 def test_a_corpus_without_related_images_has_an_empty_sets_file(
     tmp_path: Path, vectors: Mapping[str, list[float]], duplicates: int
 ) -> None:
-    """The stage finishes, and the file is there."""
+    """The stage finishes with an empty file."""
     run = make_run(tmp_path / "run", {key: np.array(row, np.float32) for key, row in vectors.items()})
 
     assert make_sets(context_of(run), THRESHOLDS) is True
@@ -118,7 +118,7 @@ def test_a_corpus_without_related_images_has_an_empty_sets_file(
 
 
 def test_embeddings_that_do_not_match_their_images_are_refused(tmp_path: Path) -> None:
-    """A row too few, and a row of NaN: the file is named, and --fresh embeddings."""
+    """A missing row, and a row of NaN: the error names the file and --fresh embeddings."""
     run = make_run(tmp_path / "run", _corpus())
     path = run.embeddings_file("shard-0")
     rows = np.load(path)
@@ -189,7 +189,7 @@ def test_a_stage_that_has_nothing_to_do_loads_no_model(tmp_path: Path) -> None:
 def test_what_is_noted_while_images_are_embedded_is_what_a_recount_finds(
     tiny_clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After each shard, also where others were embedded before: status needn't read what there is."""
+    """After each shard, including shards embedded earlier, so that status needs no recount."""
     source = tmp_path / "source"
     source.mkdir()
     for name, colour in (("a.png", "red"), ("d.png", "green")):
@@ -236,8 +236,8 @@ def _in_albums(folder: Path) -> tuple[RunFolder, list[Shard]]:
     return run, open_sources([folder / "pile.tar"])
 
 
-def test_groups_are_read_from_what_the_source_says(tmp_path: Path) -> None:
-    """Sets are of one album each; an image of which nothing is said is in none, and counted."""
+def test_groups_are_read_from_the_source(tmp_path: Path) -> None:
+    """Each set is of one album; an image without an album is in no set, and counted."""
     run, sources = _in_albums(tmp_path)
     config = SetsConfig(related_cosine_similarity=0.6, duplicate_cosine_similarity=0.999, together="album")
 
@@ -251,17 +251,17 @@ def test_groups_are_read_from_what_the_source_says(tmp_path: Path) -> None:
     assert f'{{"related":{len(sets)}}}' == run.run_file.stages["sets"].notes["sets_by_kind"]
 
 
-def test_a_field_that_no_image_has_is_a_mistake(tmp_path: Path) -> None:
+def test_a_field_that_no_image_has_is_an_error(tmp_path: Path) -> None:
     """Named, with what is expected."""
     run, sources = _in_albums(tmp_path)
 
     with pytest.raises(
-        UsageError, match=r"sets.apart is 'albun', and no image has that; expected folder, a key"
+        UsageError, match=r"sets.apart is 'albun', but no image has that; expected folder, a key"
     ):
         make_sets(context_of(run), SetsConfig(apart="albun"), sources)
 
 
-def test_a_misspelt_group_leaves_the_sets_that_are_there(tmp_path: Path) -> None:
+def test_a_misspelt_group_keeps_the_existing_sets(tmp_path: Path) -> None:
     """They are finished as before, and nothing has to be made again."""
     run, sources = _in_albums(tmp_path)
     config = SetsConfig(related_cosine_similarity=0.6, duplicate_cosine_similarity=0.999, together="album")
@@ -269,8 +269,8 @@ def test_a_misspelt_group_leaves_the_sets_that_are_there(tmp_path: Path) -> None
     before, state = _written(run), RunFolder.open(run.path).run_file.stages["sets"]
 
     fresh = RunFolder.open(run.path)
-    fresh.made_again.add("sets")
-    with pytest.raises(UsageError, match=r"sets.together is 'albun', and no image has that"):
+    fresh.fresh_stages.add("sets")
+    with pytest.raises(UsageError, match=r"sets.together is 'albun', but no image has that"):
         make_sets(context_of(fresh), msgspec.structs.replace(config, together="albun"), sources)
 
     again = RunFolder.open(run.path)
@@ -294,7 +294,7 @@ def _rows() -> Iterable[tuple[int, NDArray[np.float32]]]:
 
 
 def test_the_folder_is_a_group(tmp_path: Path) -> None:
-    """Two photographers of the same things: no set holds two of one."""
+    """Two photographers of the same subjects: no set has two images by one of them."""
     run = make_run(tmp_path / "run", {f"{'ab'[at % 2]}/{at:03d}.jpg": row for at, row in _rows()})
 
     make_sets(context_of(run), msgspec.structs.replace(THRESHOLDS, apart="folder"))
@@ -304,8 +304,8 @@ def test_the_folder_is_a_group(tmp_path: Path) -> None:
     assert all(len({key[0] for key in each.keys}) == len(each.keys) for each in sets)
 
 
-def test_kinds_that_come_short_are_said(tmp_path: Path) -> None:
-    """One theme has nothing unlike: sets stay related, and a line says that it is so."""
+def test_missing_kinds_are_reported(tmp_path: Path) -> None:
+    """Within one theme no images are unlike: sets stay related, and a line says why."""
     rng = np.random.default_rng(3)
     rows = as_unit(rng.normal(size=(80, 64)) * 0.5 + 4 * np.eye(64)[0])
     run = make_run(tmp_path / "run", {f"{at:03d}.jpg": row for at, row in enumerate(rows)})
@@ -319,10 +319,10 @@ def test_kinds_that_come_short_are_said(tmp_path: Path) -> None:
     count = len(list(run.sets()))
     assert f"sets: {count} related, 0 varied, 0 contrast" in lines
     wanted = round(0.5 * count)
-    assert f"note: {wanted} contrast sets were asked for; too few single images are unlike enough" in lines
+    assert f"note: {wanted} contrast sets were requested; too few single images are unlike enough" in lines
 
 
-def test_kinds_that_only_new_sets_could_make_up_for_are_said(tmp_path: Path) -> None:
+def test_kinds_that_kept_sets_leave_no_room_for_are_reported(tmp_path: Path) -> None:
     """Sets of one theme, which nothing is unlike; then a pair comes, and many images that are unlike all."""
     rng = np.random.default_rng(3)
     theme = {f"{at:03d}.jpg": rng.normal(size=64) * 0.5 + 4 * np.eye(64)[0] for at in range(80)}
@@ -344,13 +344,13 @@ def test_kinds_that_only_new_sets_could_make_up_for_are_said(tmp_path: Path) -> 
     assert 1 <= kinds["contrast"] < kept
     wanted = round(0.5 * kinds.total())
     assert [line for line in lines if "contrast sets" in line] == [
-        f"note: {wanted} contrast sets were asked for; too few sets are new, and those of before stay as they"
-        " are: `triptych group --regroup` makes all again"
+        f"note: {wanted} contrast sets were requested; too few sets are new, and earlier ones are kept"
+        " unchanged: `triptych group --regroup` makes all again"
     ]
 
 
 class _Killed(Silent):
-    """Ends the process, as far as that goes, where a task of this name begins."""
+    """Raises as if the process were killed when a task of this name begins."""
 
     def __init__(self, label: str) -> None:
         self._label = label
@@ -365,7 +365,7 @@ class _Killed(Silent):
 def test_kinds_and_groups_come_out_the_same_after_an_interruption(
     bound: dict[str, str], tmp_path: Path
 ) -> None:
-    """Stopped while neighbours were looked for, and once more before sets are packed; with other threads."""
+    """Stopped while neighbours are searched, and again before packing; resumed with other threads."""
     rng = np.random.default_rng(5)
     rows = np.repeat(rng.normal(size=(60, 32)), 6, axis=0) + rng.normal(0, 0.5, (360, 32))
     rows = as_unit(np.concatenate([rows, rng.normal(size=(120, 32))]))
@@ -385,7 +385,7 @@ def test_kinds_and_groups_come_out_the_same_after_an_interruption(
 
 
 def test_an_explanation_names_the_odd_image(tmp_path: Path) -> None:
-    """And doesn't call every pair related."""
+    """It doesn't call every pair related."""
     rng = np.random.default_rng(5)
     rows = np.repeat(rng.normal(size=(30, 32)), 3, axis=0) + rng.normal(0, 0.5, (90, 32))
     rows = as_unit(np.concatenate([rows, rng.normal(size=(60, 32))]))

@@ -96,7 +96,7 @@ def test_no_images_are_no_groups() -> None:
     ],
     ids=["integers", "one dimension", "zeros", "too many keys", "a key twice"],
 )
-def test_what_can_not_be_grouped_is_one_line(
+def test_invalid_embeddings_and_keys_are_one_line_errors(
     rows: list[object], keys: list[str] | None, message: str
 ) -> None:
     """What was found, and what is expected."""
@@ -119,7 +119,7 @@ def test_what_can_not_be_grouped_is_one_line(
     ],
     ids=["a range", "numbers", "a path", "no hash", "no group", "a gap in a table"],
 )
-def test_what_is_no_text_is_one_line(columns: dict[str, Any], message: str) -> None:
+def test_columns_that_are_not_strings_are_one_line_errors(columns: dict[str, Any], message: str) -> None:
     """The first row that isn't, in keys, hashes and groups."""
     with pytest.raises(UsageError, match=message):
         group(at_degrees(0, 30, 60), config=SetsConfig(together="album"), **columns)

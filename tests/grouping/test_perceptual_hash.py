@@ -43,7 +43,7 @@ def test_variations_of_a_scene_do_not_agree() -> None:
 
 
 @pytest.mark.parametrize(("bits", "agree"), [(MAX_BITS_APART, True), (MAX_BITS_APART + 1, False)])
-def test_so_many_bits_may_differ(bits: int, agree: bool) -> None:
+def test_hashes_agree_up_to_the_bit_limit(bits: int, agree: bool) -> None:
     """Of 256, wherever they are."""
     rng = np.random.default_rng(bits)
     hashes = rng.integers(0, 256, (20, 32), np.uint8)
@@ -53,7 +53,7 @@ def test_so_many_bits_may_differ(bits: int, agree: bool) -> None:
     assert (hashes_agree(hashes, hashes ^ np.packbits(rng.permuted(flipped, axis=1), axis=1)) == agree).all()
 
 
-def test_one_hash_is_held_against_many() -> None:
+def test_one_hash_is_compared_with_many() -> None:
     """Itself among them."""
     hashes = np.random.default_rng(1).integers(0, 256, (9, 32), np.uint8)
 

@@ -1,4 +1,4 @@
-"""Which images screens leave out, what is counted of all of them, and what a run makes of it."""
+"""Which images screens leave out, their counts, and their effect on a run."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ALL_ON = ScreensConfig(**{screen.name: "on" for screen in SCREENS})  # type: ign
 
 
 def image(key: str = "a.jpg", width_px: int = 640, height_px: int = 480, **measured: float) -> ImageRecord:
-    """A good photograph, but for what is given."""
+    """A good photograph, except for the given values."""
     measures = msgspec.structs.replace(GOOD, **measured)
     return ImageRecord(key=key, width_px=width_px, height_px=height_px, content_hash=key, measures=measures)
 
@@ -58,14 +58,14 @@ def reasons(config: ScreensConfig, *records: ImageRecord) -> dict[str, str]:
 def test_each_screen_leaves_out_what_is_beyond_its_threshold(
     reason: str, record: ImageRecord, at_the_threshold: ImageRecord
 ) -> None:
-    """What is just at the threshold stays; with the screen off, all stays."""
+    """An image exactly at the threshold stays; with the screen off, all do."""
     assert reasons(ALL_ON, record) == {"a.jpg": reason}
     assert reasons(ALL_ON, at_the_threshold) == {}
     assert reasons(msgspec.structs.replace(ALL_ON, **{reason: "off"}), record) == {}
 
 
-def test_only_uniform_images_are_left_out_unasked() -> None:
-    """The others are off."""
+def test_only_uniform_images_are_left_out_by_default() -> None:
+    """All other screens are off."""
     bad = [image("uniform", contrast=1), image("blurred", sharpness=1), image("small", width_px=5)]
 
     assert reasons(ScreensConfig(), *bad) == {"uniform": "nearly_uniform"}
@@ -77,7 +77,7 @@ def test_the_first_screen_in_order_is_the_reason() -> None:
 
 
 def test_a_threshold_of_ones_own_turns_a_screen_on() -> None:
-    """From the config as it is written."""
+    """As written in a config."""
     config = checked_config({"sets": {"screens": {"blurred": 100, "nearly_uniform": "off"}}}).sets.screens
 
     assert reasons(config, image("soft", sharpness=80), image("plain", contrast=0)) == {"soft": "blurred"}
@@ -91,7 +91,7 @@ def test_other_settings_are_refused(value: object) -> None:
 
 
 def test_counts_say_what_another_threshold_would_leave_out() -> None:
-    """Exactly, and also of a screen that is off; only those that no other screen takes are its own."""
+    """Exactly, also for a screen that is off. Images that another screen leaves out too are counted apart."""
     config = ScreensConfig(too_dark="on")
     screening = Screening(config)
     sharpness = [3, 20, 47, 50, 52, 71, 300, 4000]
@@ -151,7 +151,7 @@ def test_a_screened_image_is_in_no_set_and_no_plan(tmp_path: Path) -> None:
 
 
 def test_another_threshold_makes_sets_again_and_embeds_nothing(tmp_path: Path) -> None:
-    """It is asked for by --fresh, as for all settings of sets."""
+    """It requires --fresh, as all settings of sets do."""
     run = _run(tmp_path / "run")
     make_sets(context_of(run), SetsConfig())
     embedded = {path: path.read_bytes() for path in run.files_of("embeddings", "images")}
@@ -159,7 +159,7 @@ def test_another_threshold_makes_sets_again_and_embeds_nothing(tmp_path: Path) -
     config = SetsConfig(screens=ScreensConfig(blurred="on"))
     with pytest.raises(SetupError, match=r"screens\.blurred = None, now it is 50"):
         make_sets(context_of(run), config)
-    run.made_again.add("sets")
+    run.fresh_stages.add("sets")
     make_sets(context_of(run), config)
 
     assert recount(run, []).images.screened == {"blurred": 1, "nearly_uniform": 2}
@@ -167,7 +167,7 @@ def test_another_threshold_makes_sets_again_and_embeds_nothing(tmp_path: Path) -
 
 
 def test_images_without_measures_stay(tmp_path: Path) -> None:
-    """A run of before there were any keeps its images; what needs no measures still works."""
+    """A run without measures keeps its images; screens that need no measures still work."""
     rows = as_unit(np.random.default_rng(4).normal(size=(6, 8)))
     vectors = {f"{number}.jpg": row for number, row in enumerate(rows)}
     run = make_run(tmp_path / "run", vectors, width_px={"3.jpg": 12})

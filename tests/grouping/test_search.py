@@ -1,4 +1,4 @@
-"""Searches in made-up embeddings: exact, in the order of the run where images tie, without what has gone."""
+"""Searches in synthetic embeddings: exact, ties in the order of the run, without images that are gone."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_images_that_tie_come_in_the_order_of_the_run(tmp_path: Path) -> None:
 
 
 def test_images_that_have_gone_are_not_found(tmp_path: Path) -> None:
-    """Their rows stay in the files; others take their place."""
+    """Their rows stay in the files; the next nearest images are found instead."""
     rows = made_up(12, seed=1)
     run = run_of(tmp_path, [rows, made_up(5, seed=2)])
     gone = [
@@ -84,19 +84,19 @@ def test_sets_come_by_their_nearest_image(tmp_path: Path) -> None:
     assert 3 == len(Search(run, vector).sets(9))
 
 
-def test_a_vector_of_another_width_is_one_line(tmp_path: Path) -> None:
+def test_a_vector_of_another_dimension_is_a_one_line_error(tmp_path: Path) -> None:
     run = run_of(tmp_path, [made_up(3, seed=1)])
 
     with pytest.raises(SetupError, match=r"has 24 dimensions, the encoder gives 5; expected"):
         Search(run, np.ones(5, np.float32))
 
 
-def test_a_run_without_embeddings_is_one_line(tmp_path: Path) -> None:
+def test_a_run_without_embeddings_is_a_one_line_error(tmp_path: Path) -> None:
     with pytest.raises(SetupError, match="nothing is embedded yet; run `triptych group` first"):
         Search(RunFolder.create_or_open(tmp_path / "run"), np.ones(5, np.float32))
 
 
-def test_damaged_embeddings_are_one_line(tmp_path: Path) -> None:
+def test_damaged_embeddings_are_a_one_line_error(tmp_path: Path) -> None:
     """Fewer rows than images."""
     run = run_of(tmp_path, [made_up(9, seed=1)])
     write_array(run.embeddings_file("shard-0"), made_up(8, seed=1))

@@ -9,7 +9,7 @@ import pytest
 from triptych.errors import UsageError
 from triptych.jobs import Job
 from triptych.prompts import PLACEHOLDERS, TURN_MARKS, load_prompt
-from triptych.prompts.fields import MAX_CHARACTERS, filled, harmless, longest
+from triptych.prompts.fields import MAX_CHARACTERS, fill_fields, fill_longest, sanitize
 
 SINGLE = {"name": "single_en", "subject": "image", "language": "en"}
 MULTI = {"name": "multi_en", "subject": "set", "language": "en"}
@@ -25,7 +25,7 @@ def test_fields_are_filled_and_other_braces_stay() -> None:
     """Values of a set have the names that its images have in the message."""
     text = 'Look at {count} images, as JSON {"a": 1}. Known: {text}. Said: {captions}.'
 
-    asked = filled(text, count=2, texts=["A cat.", ""], captions=["One cat.", "Two dogs."])
+    asked = fill_fields(text, count=2, texts=["A cat.", ""], captions=["One cat.", "Two dogs."])
 
     assert (
         'Look at 2 images, as JSON {"a": 1}. Known: Image-1: A cat. Image-2: -.'
@@ -35,7 +35,7 @@ def test_fields_are_filled_and_other_braces_stay() -> None:
 
 def test_a_single_image_s_text_has_no_number() -> None:
     """There is only one."""
-    assert "Known: A cat" == filled("Known: {text}", count=1, texts=["A cat"])
+    assert "Known: A cat" == fill_fields("Known: {text}", count=1, texts=["A cat"])
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_a_single_image_s_text_has_no_number() -> None:
 )
 def test_no_value_holds_a_special_token_of_any_family(word: str) -> None:
     """Nor a field, which would be filled in after it."""
-    value = harmless(f"before {word} after")
+    value = sanitize(f"before {word} after")
 
     assert word not in value
     assert value.startswith("before ")
@@ -52,14 +52,14 @@ def test_no_value_holds_a_special_token_of_any_family(word: str) -> None:
 
 def test_a_value_is_one_line_of_bounded_length() -> None:
     """Control characters and line breaks are blanks."""
-    assert "a b c" == harmless("a\n\n\tb\x00\u2028c ")
-    assert MAX_CHARACTERS == len(harmless("字" * 5000))
-    assert len(longest("{text}{captions}", 3)) >= 6 * MAX_CHARACTERS
+    assert "a b c" == sanitize("a\n\n\tb\x00\u2028c ")
+    assert MAX_CHARACTERS == len(sanitize("字" * 5000))
+    assert len(fill_longest("{text}{captions}", 3)) >= 6 * MAX_CHARACTERS
 
 
 def test_a_caption_can_not_bring_a_field_of_its_own() -> None:
     """Values are filled in one after the other."""
-    assert "(captions) secret" == filled(
+    assert "(captions) secret" == fill_fields(
         "{text} {captions}", count=1, texts=["{captions}"], captions=["secret"]
     )
 
@@ -79,7 +79,7 @@ def test_a_prompt_with_fields_says_what_rows_ask(tmp_path: Path) -> None:
         (SINGLE, 'text = "Describe."\nquestion = "Why?"', "are for a text with fields"),
         (SINGLE, 'text = "{text}"\nquestion = "{count}?"', "question has a field"),
         (SINGLE, 'text = "{captions}"\nquestion = "Describe."', "{captions} is for sets"),
-        (MULTI, 'text = "{captions}"\nquestion = "See <image>"', "question holds <image>"),
+        (MULTI, 'text = "{captions}"\nquestion = "See <image>"', "question contains <image>"),
     ],
 )
 def test_fields_that_make_no_sense_are_refused(

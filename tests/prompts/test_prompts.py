@@ -89,7 +89,7 @@ def test_a_word_that_means_more_than_itself_is_refused(tmp_path: Path, word: str
     own = tmp_path / "own.toml"
     own.write_text(f'version = 1\ntext = "Describe {word} well."\n', "utf-8")
 
-    with pytest.raises(UsageError, match=re.escape(f"text holds {word}, which {meaning}; leave it out")):
+    with pytest.raises(UsageError, match=re.escape(f"text contains {word}, which {meaning}; leave it out")):
         load_prompts(jobs_from({"multi_zh": {"prompt": str(own)}}))
 
 
@@ -141,7 +141,7 @@ def test_the_contract_says_which_images_a_caption_names(
     [
         ('label = "Image"\npattern = "Image"', "naming.label is 'Image'; expected {number} in it"),
         ('label = "Image-{number}"\npattern = "图\\\\d+"', "doesn't read 'Image-1' as image 1"),
-        ('label = "Image-{number}"\npattern = "("', "is no regular expression"),
+        ('label = "Image-{number}"\npattern = "("', "is not a regular expression"),
     ],
 )
 def test_a_contract_that_cannot_be_kept_is_refused(tmp_path: Path, naming: str, message: str) -> None:

@@ -16,7 +16,7 @@ from tests.support.contexts import context_of
 from triptych.jobs import SEED_JOBS, Job
 from triptych.prompts import Prompt
 from triptych.records import Caption, Duplicate, ImageRecord, ImageSet, Verdict
-from triptych.report.stage import ReportWritten, write_report
+from triptych.report.write_report import ReportWritten, write_report
 from triptych.runs.folder import RunFolder
 from triptych.runs.journal import JournalWriter
 from triptych.runs.jsonl import write_jsonl

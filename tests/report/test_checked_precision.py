@@ -10,7 +10,7 @@ from tests.support.checked_run import Checked, denies_red
 from tests.support.made_up_run import make_up_run
 from tests.support.scripted_endpoint import ScriptedEndpoint
 from tests.support.small_run import SmallRun
-from triptych.filtering.people import People
+from triptych.filtering.human_overrides import HumanOverrides
 from triptych.report.checked_precision import corrected, corrected_by_checks, verdicts_for
 from triptych.runs.folder import RunFolder
 from triptych.runs.human_verdicts import HumanVerdict, digest_of_text
@@ -107,12 +107,12 @@ def test_how_many_verdicts_an_interval_needs(share: float, half_width: float, ex
 
 def apply_verdicts(run: RunFolder, said: list[HumanVerdict]) -> None:
     """As `triptych filter --verdicts` does."""
-    people = People(said, "")
+    people = HumanOverrides(said, "")
     for shard in run.shards():
         for each in run.captions("single_en", shard):
-            people.meet(each.id, each.text)
+            people.match(each.id, each.text)
         path = run.verdicts_file("single_en", shard)
-        write_jsonl(path, [people.last_word(each) for each in run.verdicts("single_en", shard)])
+        write_jsonl(path, [people.override(each) for each in run.verdicts("single_en", shard)])
 
 
 def test_checks_of_a_run_correct_its_precision(tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ def test_the_later_of_two_words_on_one_item_counts(tmp_path: Path) -> None:
         (line(1, True, report="r2"), "a verdict on report r2, and none on this run's, which is r1"),
         (line(1, True) + "\nnonsense", "line 2: expected a verdict"),
         ('{"id": 1}', "line 1: expected a verdict"),
-        ("\n", "holds no verdicts"),
+        ("\n", "has no verdicts"),
         (b"\xff\xfe", "line 1: expected a verdict"),
     ],
 )

@@ -13,7 +13,7 @@ from tests.support.contexts import context_of
 from triptych.records import Caption
 from triptych.report.identity import report_id
 from triptych.report.precision import precisions
-from triptych.report.stage import write_report
+from triptych.report.write_report import write_report
 from triptych.runs.folder import RunFolder
 from triptych.runs.human_verdicts import digest_of_text, read_verdicts
 from triptych.runs.journal import JournalWriter

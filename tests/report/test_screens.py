@@ -11,7 +11,7 @@ from triptych.grouping.config import ScreensConfig
 from triptych.grouping.screens import Screening
 from triptych.records import ImageRecord, Measures
 from triptych.report.content import Content, ScreenShown
-from triptych.report.stage import read_content
+from triptych.report.write_report import read_content
 from triptych.runs.folder import RunFolder
 from triptych.runs.jsonl import read_jsonl, write_jsonl
 from triptych.sources.opening import open_sources

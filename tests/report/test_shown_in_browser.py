@@ -13,7 +13,7 @@ from triptych.filtering.config import FilteringConfig
 from triptych.filtering.rule import Rule
 from triptych.filtering.scoring import Scorer
 from triptych.filtering.stage import filter_jobs
-from triptych.report.stage import write_report
+from triptych.report.write_report import write_report
 from triptych.runs.folder import RunFolder
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: `make setup`")

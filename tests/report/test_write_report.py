@@ -25,7 +25,7 @@ from triptych.jobs import SEED_JOBS, Job
 from triptych.languages import Language
 from triptych.prompts import Prompt
 from triptych.report.identity import report_id
-from triptych.report.stage import write_report
+from triptych.report.write_report import write_report
 from triptych.runs.folder import RunFolder
 from triptych.sources.opening import open_sources
 
@@ -183,7 +183,7 @@ def test_missing_embeddings_are_named(own_run) -> None:
     run, images = own_run()
     run.embeddings_file("files-00000").unlink()
 
-    with pytest.raises(SetupError, match=r"files-00000.npy is not there any more"):
+    with pytest.raises(SetupError, match=r"files-00000.npy is missing"):
         shown(run, images)
 
 

@@ -21,7 +21,7 @@ from triptych.runs.arrays import allocate_array, map_embeddings, write_array
     ids=["empty", "rows", "columns", "numbers"],
 )
 def test_an_array_is_written_as_numpy_does(tmp_path: Path, array: np.ndarray) -> None:
-    """Byte by byte, in the order of rows."""
+    """The same bytes, in row order."""
     expected = io.BytesIO()
     np.save(expected, np.ascontiguousarray(array))
     write_array(tmp_path / "array.npy", array)
@@ -29,8 +29,8 @@ def test_an_array_is_written_as_numpy_does(tmp_path: Path, array: np.ndarray) ->
     assert expected.getvalue() == (tmp_path / "array.npy").read_bytes()
 
 
-def test_a_file_to_be_mapped_has_its_room_on_disk(tmp_path: Path) -> None:
-    """A sparse one would kill whoever stores into it when the disk is full."""
+def test_an_allocated_file_takes_up_its_space_on_disk(tmp_path: Path) -> None:
+    """A store to a mapped sparse file would kill the process when the disk is full."""
     path = tmp_path / "array.npy"
     allocate_array(path, np.float16, (1000, 512))
 
@@ -38,7 +38,7 @@ def test_a_file_to_be_mapped_has_its_room_on_disk(tmp_path: Path) -> None:
     assert not np.load(path).any()
 
 
-def test_a_file_system_without_room_is_an_error_that_names_the_file(tmp_path: Path) -> None:
+def test_a_full_file_system_is_an_error_that_names_the_file(tmp_path: Path) -> None:
     """A petabyte fits nowhere."""
     with pytest.raises(OSError) as raised:
         allocate_array(tmp_path / "array.npy", np.float16, (1 << 40, 512))
@@ -52,14 +52,14 @@ def test_a_file_system_without_room_is_an_error_that_names_the_file(tmp_path: Pa
     [
         (b"", "can't be read"),
         (b"\x93NUMPY\x01\x00v\x00{'descr': '<f2', 'shape': (((((((", "can't be read"),
-        (None, "is not there any more;"),
+        (None, "is missing;"),
         (np.zeros((3, 4), np.float16), r"has float16\[3, 4\], expected float16\[2, dim\]"),
         (np.zeros((2, 4), np.float32), r"has float32\[2, 4\], expected float16\[2, dim\]"),
         (np.zeros(2, np.float16), r"has float16\[2\], expected float16\[2, dim\]"),
     ],
 )
-def test_what_are_no_embeddings_is_named(content: object, found: str, tmp_path: Path) -> None:
-    """With who mends it."""
+def test_damaged_embeddings_are_named(content: object, found: str, tmp_path: Path) -> None:
+    """With the command that repairs them."""
     path = tmp_path / "a.npy"
     if isinstance(content, bytes):
         path.write_bytes(content)

@@ -1,4 +1,4 @@
-"""The digest of captions follows what they say, and nothing else."""
+"""The digest of captions depends on their content, and nothing else."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -36,7 +36,7 @@ def _caption(identifier: str, text: str = "A boat.", **fields: object) -> Captio
 
 
 def test_neither_the_order_of_answers_nor_their_cost_counts(digest: Callable[..., str]) -> None:
-    """A resumed run answers in another order, and may ask again."""
+    """A resumed run gets answers in another order, and may request one twice."""
     expected = digest(*map(_caption, IDS))
 
     assert expected == digest(*map(_caption, reversed(IDS)))
@@ -48,13 +48,13 @@ def test_neither_the_order_of_answers_nor_their_cost_counts(digest: Callable[...
 @pytest.mark.parametrize(
     "change", [{"text": "A ship."}, {"finish_reason": "length"}, {"text": "", "failure": "timeout: x"}]
 )
-def test_what_captions_say_counts(digest: Callable[..., str], change: dict[str, str]) -> None:
-    """Text, whether it was cut, whether there is one."""
+def test_the_content_of_captions_counts(digest: Callable[..., str], change: dict[str, str]) -> None:
+    """The text, whether it was cut off, and whether it failed."""
     others = map(_caption, IDS[1:])
 
     assert digest(*map(_caption, IDS)) != digest(_caption(IDS[0], **change), *others)
 
 
 def test_a_missing_caption_counts(digest: Callable[..., str]) -> None:
-    """It is still to come."""
+    """It may still be made."""
     assert digest(*map(_caption, IDS)) != digest(*map(_caption, IDS[1:]))

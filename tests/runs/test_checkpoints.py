@@ -1,4 +1,4 @@
-"""What an unfinished stage left is trusted only as it left it."""
+"""Files of an unfinished stage are trusted only if they are unchanged."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _checkpoint(path: Path, content: bytes) -> Path:
 
 
 def test_a_checkpoint_is_whole_as_long_as_it_has_its_bytes_and_its_name(tmp_path: Path) -> None:
-    """Another's bytes are damage, and so is a note that says something else, whatever it says."""
+    """Another file's bytes are damage, and so is a note with any other content."""
     one, other = _checkpoint(tmp_path / "1.npy", b"one"), _checkpoint(tmp_path / "2.npy", b"other")
     assert is_whole(one)
     assert is_whole(other)
@@ -45,7 +45,7 @@ def test_a_checkpoint_is_whole_as_long_as_it_has_its_bytes_and_its_name(tmp_path
 
 
 def test_damage_to_a_shard_of_an_unfinished_stage_is_refused_and_set_aside(tmp_path: Path) -> None:
-    """Named, with what to do; the other shard stays, and so does one without a note."""
+    """The error says what to do. The other shard stays, and so does one without a note."""
     run = RunFolder.create_or_open(tmp_path / "run")
     run.begin_stage("embeddings", {}, {})
     for shard in ("in/a", "b", "c"):

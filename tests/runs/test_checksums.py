@@ -1,4 +1,4 @@
-"""A sealed line or document has a CRC-32 of 0, and loses it with any change."""
+"""A sealed line or document has a CRC-32 of 0, until anything changes."""
 
 import json
 import random
@@ -16,7 +16,7 @@ def _line(rng: random.Random) -> bytes:
 
 
 def test_any_number_of_sealed_lines_is_intact() -> None:
-    """Alone and in a row, and each is a line of JSON with the fields that it had."""
+    """Each one and all together; each is a line of JSON with its original fields."""
     rng = random.Random(1)
     lines = [_line(rng) for _ in range(200)]
 
@@ -27,7 +27,7 @@ def test_any_number_of_sealed_lines_is_intact() -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_change_of_any_byte_is_seen(seed: int) -> None:
-    """Of the content, of the checksum, of the newline: a bit, a byte, two bytes swapped, one lost or more."""
+    """In content, checksum or newline: a flipped bit, swapped bytes, a byte lost or added."""
     rng = random.Random(seed)
     line = _line(rng)
     for at in range(len(line)):
@@ -43,7 +43,7 @@ def test_a_change_of_any_byte_is_seen(seed: int) -> None:
 
 
 def test_a_document_is_indented_and_sealed() -> None:
-    """As msgspec indents it, with one field more."""
+    """As msgspec indents it, with one more field."""
     content = msgspec.json.format(msgspec.json.encode({"stages": {"sets": [1]}, "version": 2}), indent=2)
     sealed = sealed_document(content)
 

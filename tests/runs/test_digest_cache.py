@@ -1,4 +1,4 @@
-"""Digests of files that nobody has touched."""
+"""Digests of untouched files are cached."""
 
 import os
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from triptych.runs.digest_cache import MIN_AGE_S, remembered_digest
 
 @pytest.fixture
 def digest(tmp_path: Path) -> Callable[..., str]:
-    """``digest(age_s=...)``: of the file ``rows``, as if it were so old; ``digest.times`` counts the work."""
+    """``digest()`` digests the file ``rows``; ``digest.times`` counts how often it was computed."""
 
     class Digest:
         times = 0
@@ -28,19 +28,19 @@ def digest(tmp_path: Path) -> Callable[..., str]:
 
 @pytest.fixture
 def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """``later()``: the file system's clock goes on by an hour."""
+    """``later()`` advances the file system's clock by an hour."""
 
     def go_on() -> None:
-        from triptych.runs import digest_cache as remembered
+        from triptych.runs import digest_cache
 
-        now = remembered._now_ns
-        monkeypatch.setattr(remembered, "_now_ns", lambda root: now(root) + int(3600e9))
+        now = digest_cache._now_ns
+        monkeypatch.setattr(digest_cache, "_now_ns", lambda root: now(root) + int(3600e9))
 
     return go_on
 
 
 def test_an_untouched_file_is_digested_once(tmp_path: Path, digest, later) -> None:
-    """However often it is asked for."""
+    """However often it is requested."""
     (tmp_path / "rows").write_text("one")
     later()
 
@@ -67,7 +67,7 @@ def test_a_change_of_the_same_length_is_seen(tmp_path: Path, digest, later) -> N
     assert "two" == digest()
 
 
-def test_a_change_with_the_old_time_put_back_is_seen(tmp_path: Path, digest, later) -> None:
+def test_a_change_with_the_old_time_restored_is_seen(tmp_path: Path, digest, later) -> None:
     """A user can set the modification time, not the change time."""
     path = tmp_path / "rows"
     path.write_text("one")
@@ -90,15 +90,13 @@ def test_what_it_depends_on_besides_the_files_counts(tmp_path: Path, digest, lat
     assert 2 == digest.times
 
 
-def test_a_damaged_memory_is_forgotten(tmp_path: Path, digest, later) -> None:
-    """Wherever a bit is flipped, also in a digest: it costs time, nothing else."""
+def test_a_damaged_cache_is_ignored(tmp_path: Path, digest, later) -> None:
+    """Wherever a bit is flipped, even in a digest: it costs only time."""
     (tmp_path / "rows").write_text("one")
     later()
     digest()
-    memory = (tmp_path / ".digests.json").read_bytes()
-    damaged = [
-        memory[:at] + bytes([memory[at] ^ 128 >> at % 8]) + memory[at + 1 :] for at in range(len(memory))
-    ]
+    cache = (tmp_path / ".digests.json").read_bytes()
+    damaged = [cache[:at] + bytes([cache[at] ^ 128 >> at % 8]) + cache[at + 1 :] for at in range(len(cache))]
     for content in (b"", b"{", b"[]", *damaged):
         (tmp_path / ".digests.json").write_bytes(content)
         times = digest.times
@@ -107,8 +105,8 @@ def test_a_damaged_memory_is_forgotten(tmp_path: Path, digest, later) -> None:
         assert times + 1 == digest.times
 
 
-def test_a_folder_that_cannot_be_written_is_read(tmp_path: Path, digest, monkeypatch) -> None:
-    """Only remembering needs more."""
+def test_a_read_only_folder_is_digested(tmp_path: Path, digest, monkeypatch) -> None:
+    """Without the cache."""
 
     def refuse(root: Path) -> int:
         raise PermissionError(13, "no", str(root))

@@ -1,4 +1,4 @@
-"""A run folder is opened, or refused with what to do; and where things lie in it."""
+"""A run folder is opened, or refused with what to do."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ def test_a_folder_of_another_version_is_refused(tmp_path: Path) -> None:
 
 
 def test_any_damage_of_the_run_file_is_refused_with_what_to_do(tmp_path: Path) -> None:
-    """Cut off anywhere, a bit flipped anywhere, or gone; its copy says the same as it did."""
+    """Cut off anywhere, a bit flipped anywhere, or missing. Its copy has the same content."""
     RunFolder.create_or_open(tmp_path)
     path = tmp_path / "run.json"
     whole = path.read_bytes()
@@ -32,12 +32,12 @@ def test_any_damage_of_the_run_file_is_refused_with_what_to_do(tmp_path: Path) -
                 RunFolder.open(tmp_path)
     path.unlink()
     for opening in (RunFolder.open, RunFolder.create_or_open):
-        with pytest.raises(SetupError, match=r"run\.json is not there any more; `triptych repair"):
+        with pytest.raises(SetupError, match=r"run\.json is missing; `triptych repair"):
             opening(tmp_path)
 
 
 def test_a_run_file_without_a_checksum_is_refused(tmp_path: Path) -> None:
-    """As sound as it looks."""
+    """Even if it decodes."""
     (tmp_path / "run.json").write_text(f'{{"format_version": {FORMAT_VERSION}}}')
     with pytest.raises(SetupError, match="its checksum doesn't fit"):
         RunFolder.open(tmp_path)
@@ -51,7 +51,7 @@ def test_a_folder_with_other_things_in_it_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_was_only_begun_is_begun_again(tmp_path: Path) -> None:
-    """A run that was killed before its first run.json leaves its lock and files half written."""
+    """A run that was killed before its first run.json leaves its lock and half-written files."""
     for name in (".lock", "run.json.part", ".digests.json.part"):
         (tmp_path / name).write_bytes(b'{"format_')
 
@@ -59,8 +59,8 @@ def test_a_folder_that_was_only_begun_is_begun_again(tmp_path: Path) -> None:
     assert (tmp_path / "run.json").exists()
 
 
-def test_shards_may_lie_in_folders(tmp_path: Path) -> None:
-    """A tar in a subfolder of the source keeps its place in its name."""
+def test_names_of_shards_may_have_folders(tmp_path: Path) -> None:
+    """A tar in a subfolder of the source has that folder in its name."""
     run = RunFolder.create_or_open(tmp_path)
     for name in ("sub/b", "a"):
         write_jsonl(run.images_file(name), [])

@@ -1,4 +1,4 @@
-"""An append-only journal keeps what was committed, and only that."""
+"""A journal keeps exactly the committed records."""
 
 import os
 import random
@@ -22,7 +22,7 @@ def _captions(count: int) -> list[Caption]:
 
 
 def test_committed_records_are_read_back_in_order(tmp_path: Path) -> None:
-    """Several commits through several openings read as one list."""
+    """Several commits, with the journal reopened in between, read as one list."""
     path = tmp_path / "captions" / "a.jsonl"
     captions = _captions(5)
     with JournalWriter(path) as journal:
@@ -35,11 +35,11 @@ def test_committed_records_are_read_back_in_order(tmp_path: Path) -> None:
 
 
 def test_a_missing_journal_is_empty(tmp_path: Path) -> None:
-    """Nothing was made yet: that is no error."""
+    """No caption was made yet, which is no error."""
     assert list(read_journal(tmp_path / "none.jsonl", Caption)) == []
 
 
-def test_a_torn_tail_is_passed_over_and_cut_at_any_byte(tmp_path: Path) -> None:
+def test_a_torn_tail_is_skipped_and_cut_at_any_byte(tmp_path: Path) -> None:
     """Wherever a crash cuts the file, whole lines stay and the next commit starts on a new line."""
     path = tmp_path / "a.jsonl"
     captions = _captions(6)
@@ -60,7 +60,7 @@ def test_a_torn_tail_is_passed_over_and_cut_at_any_byte(tmp_path: Path) -> None:
 
 
 def test_damage_in_the_middle_is_an_error_that_names_the_line(tmp_path: Path) -> None:
-    """A broken line that isn't the last is damage, which must not pass silently."""
+    """A broken line that isn't the last one is damage, which must not be ignored."""
     path = tmp_path / "a.jsonl"
     with JournalWriter(path) as journal:
         journal.commit(_captions(3))
@@ -72,7 +72,7 @@ def test_damage_in_the_middle_is_an_error_that_names_the_line(tmp_path: Path) ->
 
 
 def test_a_line_that_is_still_json_but_not_as_it_was_written_is_damage(tmp_path: Path) -> None:
-    """A letter of a caption, a key, white space, a checksum: whoever reads it sees that, and where."""
+    """A letter of a caption, a key, white space, a checksum: the line is named."""
     path = tmp_path / "a.jsonl"
     write_journal(path, _captions(20_000))
     whole = path.read_bytes()
@@ -92,7 +92,7 @@ def test_a_line_that_is_still_json_but_not_as_it_was_written_is_damage(tmp_path:
 
 
 def test_nothing_follows_a_commit_that_failed(tmp_path: Path) -> None:
-    """A disk that is full takes a part: were more appended, the torn line would lie in the middle."""
+    """A full disk takes part of a record: if more were appended, the torn line would be in the middle."""
     path = tmp_path / "a.jsonl"
     captions = _captions(300)
     journal = JournalWriter(path)
@@ -119,7 +119,7 @@ def test_nothing_follows_a_commit_that_failed(tmp_path: Path) -> None:
 def test_entries_of_files_and_folders_are_synced_also_after_a_crash(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A folder and a journal that a crash left empty may not be on disk yet."""
+    """An empty folder or journal that a crash left behind may not be synced yet."""
     synced: set[str] = set()
     fsync = os.fsync
 

@@ -1,4 +1,4 @@
-"""A file is whole or not there."""
+"""A file is whole or missing."""
 
 import errno
 import os
@@ -11,7 +11,7 @@ from triptych.records import Duplicate
 from triptych.runs.jsonl import digest_of_files, read_jsonl, write_jsonl, written_whole
 
 
-def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path: Path) -> None:
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     """An exception inside the block changes nothing on disk."""
     path = tmp_path / "rows.jsonl"
     path.write_bytes(b"old")
@@ -40,7 +40,7 @@ def test_a_damaged_row_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("damage", [b"{}", b'{"key":"\xff"}', b"\x00", b'{"a":' + b"[" * 5000])
 def test_a_damaged_row_is_named_by_its_number_far_into_a_file(tmp_path: Path, damage: bytes) -> None:
-    """Files are read a megabyte at a time; lines are counted over all of them, and read up to the damage."""
+    """Files are read a megabyte at a time; line numbers count from the start, and lines before are read."""
     row = Duplicate(key="k" * 1000, of="o", reason="same bytes", cosine_similarity=1.0)
     path = tmp_path / "rows.jsonl"
     write_jsonl(path, [row] * 3000)
@@ -56,7 +56,7 @@ def test_a_damaged_row_is_named_by_its_number_far_into_a_file(tmp_path: Path, da
 
 
 def test_a_digest_depends_on_names_and_bytes_but_not_on_order(tmp_path: Path) -> None:
-    """What a stage reads is the set of its input files."""
+    """The inputs of a stage are a set of files."""
     one, two = tmp_path / "one", tmp_path / "two"
     one.write_bytes(b"1")
     two.write_bytes(b"2")
@@ -71,7 +71,7 @@ def test_a_digest_depends_on_names_and_bytes_but_not_on_order(tmp_path: Path) ->
 
 
 def test_a_link_in_the_place_of_a_new_file_is_not_followed(tmp_path: Path) -> None:
-    """What it leads to stays as it is."""
+    """Its target stays unchanged."""
     outside = tmp_path / "outside"
     outside.write_bytes(b"precious")
     (tmp_path / "rows.jsonl.part").symlink_to(outside)
@@ -82,7 +82,7 @@ def test_a_link_in_the_place_of_a_new_file_is_not_followed(tmp_path: Path) -> No
 
 
 def test_a_failed_write_names_its_file(tmp_path: Path) -> None:
-    """A write itself knows no name."""
+    """The OSError of a write has no file name."""
     with pytest.raises(OSError) as raised, written_whole(tmp_path / "rows.jsonl"):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

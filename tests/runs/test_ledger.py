@@ -1,4 +1,4 @@
-"""The ledger adds up for a sound run, at any point of its life, and says where it doesn't."""
+"""The ledger adds up for a sound run, finished or not, and otherwise says where it doesn't."""
 
 from pathlib import Path
 
@@ -99,7 +99,7 @@ def test_a_sound_run_adds_up(judged: RunFolder) -> None:
 
 
 def test_screened_images_are_part_of_the_sum(grouped: RunFolder) -> None:
-    """They are neither single nor planned; one that is a duplicate as well, or twice there, is named."""
+    """They are neither single nor planned; one that is also a duplicate, or listed twice, is named."""
     write_jsonl(grouped.screened_file, [Screened(key="a/2.jpg", reason="blurred", value=12.5)])
 
     ledger = stock(grouped)
@@ -119,7 +119,7 @@ def test_screened_images_are_part_of_the_sum(grouped: RunFolder) -> None:
 
 
 def test_an_empty_run_has_no_figures_and_no_violation(tmp_path: Path) -> None:
-    """What isn't known yet is None."""
+    """Unknown counts are None."""
     ledger = stock(RunFolder.create_or_open(tmp_path / "run"))
 
     assert [] == ledger.violations()
@@ -142,21 +142,21 @@ def test_captions_still_to_be_made_are_pending(grouped: RunFolder) -> None:
 
 
 def test_captions_that_are_missing_at_the_end_are_a_violation(grouped: RunFolder) -> None:
-    """Planned is captioned and failed, once captioning says that it has finished."""
+    """Once captioning has finished, everything planned is captioned or failed."""
     finish(grouped, "captions")
 
     assert ["single_en: 6 planned, but 0 captioned + 0 failed make 0"] == stock(grouped).violations()
 
 
 def test_captions_that_are_no_longer_planned_are_no_violation(judged: RunFolder) -> None:
-    """Images may have left the corpus since."""
+    """Images may have left the sources since."""
     journal(judged, "a", Caption(id="single_en:gone.jpg", job=JOB, text="A boat."))
 
     assert [] == stock(judged).violations()
 
 
 def test_a_caption_journalled_twice_is_a_violation(judged: RunFolder) -> None:
-    """A resume must not ask again for what it has."""
+    """Resuming must not request a caption that exists."""
     journal(judged, "a", Caption(id="single_en:a/0.jpg", job=JOB, text="A boat."))
 
     assert ["single_en:a/0.jpg is captioned twice in shard a"] == stock(judged).violations()
@@ -199,7 +199,7 @@ def test_an_image_in_two_sets_is_a_violation(grouped: RunFolder) -> None:
     ],
 )
 def test_a_set_member_that_cannot_be_one_is_a_violation(grouped: RunFolder, key: str, violation: str) -> None:
-    """A duplicate, an unreadable image, or none at all; and captions can't be counted then."""
+    """A duplicate, an unreadable image, or none at all. Captions can't be counted then."""
     write_jsonl(grouped.sets_file, [image_set("s1", "a/0.jpg", key)])
 
     ledger = stock(grouped)
@@ -209,7 +209,7 @@ def test_a_set_member_that_cannot_be_one_is_a_violation(grouped: RunFolder, key:
 
 
 def test_a_duplicate_of_a_duplicate_is_a_violation(grouped: RunFolder) -> None:
-    """What a duplicate is one of must stay."""
+    """A duplicate refers to an image that stays."""
     write_jsonl(grouped.duplicates_file, [duplicate("a/1.jpg", "a/2.jpg"), duplicate("a/2.jpg", "a/3.jpg")])
 
     assert ["a/1.jpg is a duplicate of a/2.jpg, itself a duplicate"] == stock(grouped).violations()

@@ -20,8 +20,8 @@ with owned(Path(sys.argv[1])):
 """
 
 
-def test_a_second_owner_is_refused_and_told_who_has_it(tmp_path: Path) -> None:
-    """Another process's hold is an error that names its pid; when it is killed, the lock is free."""
+def test_a_second_owner_is_refused_with_the_name_of_the_first(tmp_path: Path) -> None:
+    """The error names the pid of the process that has the lock; when it is killed, the lock is free."""
     holder = subprocess.Popen(
         [sys.executable, "-c", _HOLDER, str(tmp_path)], stdout=subprocess.PIPE, text=True
     )
@@ -38,8 +38,8 @@ def test_a_second_owner_is_refused_and_told_who_has_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["link", "dangling link", "link to a folder", "hard link", "folder", "pipe"])
-def test_a_lock_that_is_no_file_of_its_own_is_refused(tmp_path: Path, kind: str) -> None:
-    """What it leads to is neither emptied nor made."""
+def test_a_lock_that_is_not_a_plain_file_is_refused(tmp_path: Path, kind: str) -> None:
+    """The target of a link is neither emptied nor created."""
     run, outside = tmp_path / "run", tmp_path / "outside"
     run.mkdir()
     lock = run / ".lock"
@@ -58,7 +58,10 @@ def test_a_lock_that_is_no_file_of_its_own_is_refused(tmp_path: Path, kind: str)
                 lock.mkdir()
             case "pipe":
                 os.mkfifo(lock)
-    with pytest.raises(SetupError, match=r"\.lock is a link or no file; expected .* remove it"), owned(run):
+    with (
+        pytest.raises(SetupError, match=r"\.lock is a link or not a file; expected .* remove it"),
+        owned(run),
+    ):
         pass
 
     assert outside.exists() == (kind != "dangling link")
@@ -66,7 +69,7 @@ def test_a_lock_that_is_no_file_of_its_own_is_refused(tmp_path: Path, kind: str)
 
 
 def test_a_lock_of_any_bytes_can_be_taken_over(tmp_path: Path) -> None:
-    """What stands in it is only said."""
+    """Its content is only used for messages."""
     (tmp_path / ".lock").write_bytes(b'{"pid":1,"host":"\xff","since":""}')
     with owned(tmp_path), pytest.raises(SetupError, match="in use by process"), owned(tmp_path):
         pass

@@ -1,4 +1,4 @@
-"""A run goes on when some of its sources have gone."""
+"""A run continues when some of its sources are missing."""
 
 import pickle
 from pathlib import Path
@@ -33,7 +33,7 @@ def _described(shards: list[Shard]) -> list[tuple[str, str]]:
 
 
 def test_an_archive_that_has_gone_keeps_its_place(tmp_path: Path, run: RunFolder) -> None:
-    """Name and fingerprint are as noted; listing it is one record, reading from it an error."""
+    """Name and fingerprint are as noted; it lists one unreadable file, and reading an image fails."""
     for number in range(3):
         write_tar(tmp_path / "pile" / f"sa_{number}.tar", {"x.jpg": jpeg()})
     before = open_sources([tmp_path / "pile"])
@@ -50,7 +50,7 @@ def test_an_archive_that_has_gone_keeps_its_place(tmp_path: Path, run: RunFolder
 
 
 def test_archives_of_every_kind_are_named_when_they_have_gone(tmp_path: Path, run: RunFolder) -> None:
-    """As they were called, and a Parquet file of several shards once for each."""
+    """By their names, a Parquet file of several shards once for each."""
     pile = tmp_path / "pile"
     write_tar(pile / "a.tar", {"x.jpg": jpeg()})
     write_zip(pile / "b.zip", {"x.jpg": jpeg()})
@@ -70,7 +70,7 @@ def test_archives_of_every_kind_are_named_when_they_have_gone(tmp_path: Path, ru
 def test_loose_files_are_read_again_whatever_shards_they_are_in_now(
     tmp_path: Path, run: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When one goes, those behind it move up."""
+    """When one is removed, the files after it move up."""
     monkeypatch.setattr(loose_files, "FILES_PER_SHARD", 2)
     for number in range(5):
         write_file(tmp_path / "pile" / f"{number}.jpg", jpeg(number))
@@ -91,7 +91,7 @@ def test_loose_files_are_read_again_whatever_shards_they_are_in_now(
 def test_a_shard_that_goes_to_another_process_takes_its_own_files_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not the list of all."""
+    """Not the list of all files."""
     monkeypatch.setattr(loose_files, "FILES_PER_SHARD", 2)
     for number in range(5):
         write_file(tmp_path / f"{number}.jpg", jpeg(number))
@@ -104,7 +104,7 @@ def test_a_shard_that_goes_to_another_process_takes_its_own_files_only(
 
 
 def test_archives_that_were_named_by_themselves_may_go_too(tmp_path: Path, run: RunFolder) -> None:
-    """A stored command line names files that aren't there any more; a folder must be."""
+    """A stored command line may name missing files, but not a missing folder."""
     kept, gone = (write_tar(tmp_path / f"{name}.tar", {"x.jpg": jpeg()}) for name in "ab")
     _note(run, open_sources([kept, gone]))
     gone.unlink()

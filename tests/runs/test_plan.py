@@ -1,4 +1,4 @@
-"""Each job's targets are decided by the corpus alone."""
+"""A job's targets depend only on the run's images and sets."""
 
 import itertools
 from pathlib import Path
@@ -87,8 +87,8 @@ def test_jobs_sample_different_images(tmp_path: Path) -> None:
     assert chosen[0] != chosen[1]
 
 
-def test_another_process_that_is_given_the_last_hash_plans_the_same(tmp_path: Path) -> None:
-    """It needn't read the whole run to know what one shard plans."""
+def test_another_process_that_gets_the_last_hash_plans_the_same(tmp_path: Path) -> None:
+    """It needn't read the whole run for the plan of one shard."""
     run, job = _run(tmp_path), limited("single_en", 4)
     last_hash = JobPlan(run, job).last_hash
     of_b = JobPlan(run, job).targets("b")
@@ -98,7 +98,7 @@ def test_another_process_that_is_given_the_last_hash_plans_the_same(tmp_path: Pa
 
 
 def test_captions_are_read_in_the_order_of_the_plan(tmp_path: Path) -> None:
-    """Not in that of answers; of several with one id the last counts, and one that isn't planned doesn't."""
+    """Not in that of answers. Of several with one id the last counts; ids that aren't planned don't."""
     run = _run(tmp_path)
     with JournalWriter(run.captions_file("single_en", "a")) as journal:
         journal.commit(
@@ -135,7 +135,7 @@ def test_captions_are_read_in_the_order_of_the_plan(tmp_path: Path) -> None:
 def test_only_what_the_filter_kept_without_a_reason_against_it_is_kept(
     tmp_path: Path, verdict: Verdict, is_kept: bool
 ) -> None:
-    """A verdict that contradicts itself keeps nothing, nor does that on another caption."""
+    """A verdict that contradicts itself keeps nothing, and neither does one on another caption."""
     run = _run(tmp_path)
     with JournalWriter(run.captions_file("single_en", "a")) as journal:
         journal.commit([_caption("single_en:a/0.jpg")])
@@ -144,8 +144,8 @@ def test_only_what_the_filter_kept_without_a_reason_against_it_is_kept(
     assert is_kept == JobPlan(run, JOBS["single_en"]).read("a", verdicts=True)[0].is_kept
 
 
-def test_what_a_shard_has_twice_or_besides_the_plan_is_named(tmp_path: Path) -> None:
-    """For those who check a run."""
+def test_repeated_and_stray_rows_of_a_shard_are_named(tmp_path: Path) -> None:
+    """For checks of a run."""
     run = _run(tmp_path)
     first, second = "single_en:a/0.jpg", "single_en:a/1.jpg"
     with JournalWriter(run.captions_file("single_en", "a")) as journal:
@@ -161,8 +161,8 @@ def test_what_a_shard_has_twice_or_besides_the_plan_is_named(tmp_path: Path) -> 
     assert [second, "single_en:gone.jpg"] == shard.stray_verdicts
 
 
-def test_what_jobs_share_of_a_run_is_read_once(tmp_path: Path) -> None:
-    """A stage that takes its plans from the context may ask for them as often as it likes."""
+def test_what_jobs_share_is_read_once(tmp_path: Path) -> None:
+    """Plans from the context share the run's sets."""
     run = _run(tmp_path)
     context = context_of(run, "multi_en", "multi_zh")
     english = dict(context.plan(JOBS["multi_en"]).shards())
@@ -175,7 +175,7 @@ def test_what_jobs_share_of_a_run_is_read_once(tmp_path: Path) -> None:
 
 
 def test_a_set_of_images_that_are_not_there_is_refused(tmp_path: Path) -> None:
-    """With the image's name; not when its set is asked for, hours later."""
+    """With the image's name, and at once, not when the set is captioned hours later."""
     run = _run(tmp_path)
     keys = ("a/0.jpg", "a/3.jpg")
     unreadable = ImageSet(id="set_3", keys=keys, min_cosine_similarity=0.5, mean_cosine_similarity=0.5)

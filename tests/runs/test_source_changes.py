@@ -1,4 +1,4 @@
-"""What becomes of a run's records and shards when its sources change."""
+"""How a run's records and shards change when its sources do."""
 
 import errno
 import hashlib
@@ -43,7 +43,7 @@ def pile(tmp_path: Path) -> Path:
 
 
 def _embed(run: RunFolder, *sources: Path | str, at_most: int = 100) -> SourceChanges:
-    """As the stage does, without a model: each image has its own row. Returns what was found."""
+    """Do what the stage does, without a model. Returns the changes that were found."""
     changes = find_changes(run, open_sources(sources))
     run.run_file.stages["embeddings"] = StageState(settings={}, finished=False)
     changes.apply(run)
@@ -69,7 +69,7 @@ def _embed(run: RunFolder, *sources: Path | str, at_most: int = 100) -> SourceCh
 
 
 def _keys(run: RunFolder) -> dict[str, list[str | None]]:
-    """Why the records of each key don't count, in the order of shards."""
+    """For each key, the ``unreadable`` of its records, in the order of shards."""
     found: dict[str, list[str | None]] = {}
     for record in run.all_images():
         found.setdefault(record.key, []).append(record.unreadable)
@@ -80,15 +80,15 @@ def _todo(changes: SourceChanges) -> dict[str, list[str]]:
     return {shard.name: [file.key for file in shard.files()] for shard in changes.todo}
 
 
-def test_nothing_is_to_do_where_nothing_has_changed(run: RunFolder, pile: Path) -> None:
-    """Also when the run was opened again."""
+def test_unchanged_sources_need_no_work(run: RunFolder, pile: Path) -> None:
+    """Also after the run was opened again."""
     _embed(run, pile)
 
-    assert find_changes(RunFolder(run.path, run.run_file), open_sources([pile])).are_none
+    assert find_changes(RunFolder(run.path, run.run_file), open_sources([pile])).is_empty
 
 
 def test_new_files_make_new_shards(run: RunFolder, pile: Path) -> None:
-    """Whatever lies between whose keys theirs do; those that are embedded keep theirs."""
+    """Even if their keys sort between those of an embedded shard, which stays unchanged."""
     _embed(run, pile)
     write_file(pile / "2b.jpg", jpeg(20))
     write_file(pile / "9.jpg", jpeg(90))
@@ -97,7 +97,9 @@ def test_new_files_make_new_shards(run: RunFolder, pile: Path) -> None:
     assert 7 == len(_keys(run))
 
 
-def test_an_archive_that_is_called_much_like_loose_files_is_none(run: RunFolder, pile: Path) -> None:
+def test_an_archive_with_a_name_like_a_shard_of_loose_files_is_no_such_shard(
+    run: RunFolder, pile: Path
+) -> None:
     """Its shard's name has another number, or none."""
     write_tar(pile / "files-2023.tar", {"1.jpg": jpeg(50)})
     write_tar(pile / "files-by-year" / "2020.tar", {"1.jpg": jpeg(60)})
@@ -125,7 +127,7 @@ def test_a_file_that_is_gone_is_a_record_and_counts_again_when_it_is_back(run: R
 
 
 def test_a_changed_file_is_embedded_again_and_its_old_row_stays(run: RunFolder, pile: Path) -> None:
-    """Until the file holds the old bytes again; of the same size or not."""
+    """Also with the same size. The old row counts again once the file has its old bytes."""
     _embed(run, pile)
     before = (pile / "1.jpg").read_bytes()
     (pile / "1.jpg").write_bytes(before[:-3] + b"\0" + before[-2:])
@@ -140,17 +142,17 @@ def test_a_changed_file_is_embedded_again_and_its_old_row_stays(run: RunFolder, 
 
 
 def test_another_time_alone_is_noted_and_nothing_is_embedded(run: RunFolder, pile: Path) -> None:
-    """As in a copy of the folder: its bytes are read once."""
+    """As after copying the folder: the bytes are read once."""
     _embed(run, pile)
     os.utime(pile / "1.jpg", ns=(5, 5))
     changes = _embed(run, pile)
 
     assert ({}, ["files-00000"], []) == (_todo(changes), list(changes.edits), changes.lines)
-    assert find_changes(run, open_sources([pile])).are_none
+    assert find_changes(run, open_sources([pile])).is_empty
 
 
-def test_what_was_no_image_is_looked_at_again_when_it_has_changed(run: RunFolder, pile: Path) -> None:
-    """Its record goes: there is no row to keep."""
+def test_a_file_that_was_no_image_is_read_again_when_it_has_changed(run: RunFolder, pile: Path) -> None:
+    """Its record is removed: there is no row to keep."""
     write_file(pile / "x.jpg", b"")
     _embed(run, pile)
     write_file(pile / "x.jpg", jpeg(7))
@@ -159,10 +161,10 @@ def test_what_was_no_image_is_looked_at_again_when_it_has_changed(run: RunFolder
     assert [None] == _keys(run)["x.jpg"]
 
 
-def test_a_run_that_was_killed_goes_on_with_the_same_shards(
+def test_a_run_that_was_killed_continues_with_the_same_shards(
     run: RunFolder, pile: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """New files are added to one that isn't embedded yet; others make a new one."""
+    """New files join a shard that isn't embedded yet, or make a new one."""
     monkeypatch.setattr(loose_files, "FILES_PER_SHARD", 2)
     _embed(run, pile, at_most=1)
 
@@ -179,31 +181,29 @@ def test_a_run_that_was_killed_goes_on_with_the_same_shards(
         "files-00002": ["4.jpg"],
         "files-00003": ["0b.jpg"],
     } == _todo(_embed(run, pile))
-    assert find_changes(run, open_sources([pile])).are_none
+    assert find_changes(run, open_sources([pile])).is_empty
 
 
 @pytest.mark.parametrize("write", [write_tar, write_zip])
-def test_an_archive_that_holds_other_bytes_is_embedded_anew(
-    write: object, run: RunFolder, tmp_path: Path
-) -> None:
-    """Also of the same size; not where its time alone is another."""
+def test_a_changed_archive_is_embedded_again(write: object, run: RunFolder, tmp_path: Path) -> None:
+    """Also with the same size, but not if only its time differs."""
     archive = tmp_path / "pile" / f"a.{'tar' if write is write_tar else 'zip'}"
     write(archive, {"x.jpg": jpeg(1), "y.jpg": jpeg(2)})  # type: ignore[operator]
     _embed(run, tmp_path / "pile")
     os.utime(archive, ns=(5, 5))
 
-    assert find_changes(run, open_sources([tmp_path / "pile"])).are_none
+    assert find_changes(run, open_sources([tmp_path / "pile"])).is_empty
 
     write(archive, {"x.jpg": jpeg(1), "y.jpg": jpeg(3)})  # type: ignore[operator]
     changes = _embed(run, tmp_path / "pile")
 
     assert [f"{archive.name} has changed, or can be read now: all of it is embedded again"] == changes.lines
     assert {"a": ["a/x.jpg", "a/y.jpg"]} == _todo(changes)
-    assert find_changes(run, open_sources([tmp_path / "pile"])).are_none
+    assert find_changes(run, open_sources([tmp_path / "pile"])).is_empty
 
 
 def test_an_archive_that_is_gone_and_back(run: RunFolder, tmp_path: Path) -> None:
-    """All its records count as gone, also of what was no image; when it is back they say what they said."""
+    """All its records count as gone, also those of other files; when it is back, they are as before."""
     pile = tmp_path / "pile"
     write_tar(pile / "a.tar", {"x.jpg": jpeg(1), "y.psd": b"8BPS"})
     write_tar(pile / "b.tar", {"x.jpg": jpeg(2)})
@@ -224,7 +224,7 @@ def test_an_archive_that_is_gone_and_back(run: RunFolder, tmp_path: Path) -> Non
 def test_an_archive_that_was_gone_before_it_was_embedded_is_a_record_until_it_is_back(
     run: RunFolder, tmp_path: Path
 ) -> None:
-    """Then it is embedded."""
+    """It is embedded when it is back."""
     pile = tmp_path / "pile"
     write_tar(pile / "a.tar", {"x.jpg": jpeg(1)})
     write_tar(pile / "b.tar", {"x.jpg": jpeg(2)})
@@ -241,7 +241,7 @@ def test_an_archive_that_was_gone_before_it_was_embedded_is_a_record_until_it_is
 
 
 def test_sources_with_none_of_the_images_are_refused(run: RunFolder, pile: Path, tmp_path: Path) -> None:
-    """Whoever names another folder by mistake loses nothing."""
+    """Naming another folder by mistake loses nothing."""
     _embed(run, pile)
     write_file(tmp_path / "other" / "x.jpg", jpeg(7))
     with pytest.raises(SetupError, match=r"none of the images .* name the place that they have moved to"):
@@ -249,7 +249,7 @@ def test_sources_with_none_of_the_images_are_refused(run: RunFolder, pile: Path,
 
 
 def test_a_lost_list_of_sources_is_made_again(run: RunFolder, pile: Path) -> None:
-    """From the records; archives are compared by their bytes."""
+    """From the records. Archives are compared by their bytes."""
     write_tar(pile / "a.tar", {"x.jpg": jpeg(1)})
     _embed(run, pile)
     before = run.sources_file.read_bytes()
@@ -260,12 +260,12 @@ def test_a_lost_list_of_sources_is_made_again(run: RunFolder, pile: Path) -> Non
 
 
 def test_files_that_are_no_images_come_and_go_and_change_nothing(run: RunFolder, pile: Path) -> None:
-    """They are listed when images are."""
+    """They are listed together with new images."""
     write_file(pile / "a.xyz", b"hello")
     _embed(run, pile)
     (pile / "a.xyz").rename(pile / "b.xyz")
 
-    assert find_changes(run, open_sources([pile])).are_none
+    assert find_changes(run, open_sources([pile])).is_empty
 
     write_file(pile / "9.jpg", jpeg(9))
 
@@ -275,11 +275,11 @@ def test_files_that_are_no_images_come_and_go_and_change_nothing(run: RunFolder,
 def test_objects_that_change_or_go_are_noticed(
     run: RunFolder, pile: Path, tmp_path: Path, s3_port: int
 ) -> None:
-    """Of the same size and second: by what the storage says of their content."""
+    """With the same size and second: by the ETag of their content."""
     write_tar(pile / "a.tar", {"1.jpg": jpeg(1)})
     url = uploaded(pile, "changing")
     _embed(run, url)
-    assert _embed(run, url).are_none
+    assert _embed(run, url).is_empty
     files().pipe_file(f"{BUCKET}/changing/1.jpg", jpeg(77))
     files().pipe_file(f"{BUCKET}/changing/2.jpg", jpeg(2))  # the same again
     files().rm(f"{BUCKET}/changing/3.jpg")
@@ -296,29 +296,31 @@ def test_objects_that_change_or_go_are_noticed(
     assert {"1.jpg", "a/1.jpg"} == {file.key for shard in changes.todo for file in shard.files()}
 
 
-def test_what_moves_between_disk_and_storage_is_the_same(run: RunFolder, pile: Path, s3_port: int) -> None:
-    """Whatever stands for its time."""
+def test_files_that_move_between_disk_and_storage_are_unchanged(
+    run: RunFolder, pile: Path, s3_port: int
+) -> None:
+    """Although their times differ."""
     write_tar(pile / "a.tar", {"1.jpg": jpeg(1)})
     _embed(run, pile)
     url = uploaded(pile, "moving")
 
     assert [] == _embed(run, url).todo
-    assert _embed(run, url).are_none
+    assert _embed(run, url).is_empty
     assert [] == _embed(run, pile).todo
 
 
 def test_a_file_that_could_not_be_read_is_read_again(
     run: RunFolder, pile: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As when the disk is well again; while it isn't, nothing is done."""
+    """As after the disk was fixed."""
 
-    def ill(path: str, size_bytes: int | None = None) -> bytes:
+    def failing(path: str, size_bytes: int | None = None) -> bytes:
         if path.endswith("1.jpg"):
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         return read_regular(path, size_bytes)
 
-    with monkeypatch.context() as while_it_is_ill:
-        while_it_is_ill.setattr(loose_files, "read_regular", ill)
+    with monkeypatch.context() as patched:
+        patched.setattr(loose_files, "read_regular", failing)
         _embed(run, pile)
 
     assert ["read error: Input/output error"] == _keys(run)["1.jpg"]
@@ -329,17 +331,17 @@ def test_a_file_that_could_not_be_read_is_read_again(
 def test_an_archive_that_could_not_be_read_is_read_again(
     run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All of it; while it can't be, nothing is done."""
+    """All of it, once it can be read."""
     tar = write_tar(tmp_path / "a.tar", {f"{n}.jpg": jpeg(n) for n in range(3)})
     whole = TarShard.content
 
-    def ill(self: TarShard, raw: IO[bytes], member: Member, most_bytes: int | None = None) -> bytes:
+    def failing(self: TarShard, raw: IO[bytes], member: Member, most_bytes: int | None = None) -> bytes:
         if member.name == "1.jpg":
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         return whole(self, raw, member, most_bytes)
 
-    with monkeypatch.context() as while_it_is_ill:
-        while_it_is_ill.setattr(TarShard, "content", ill)
+    with monkeypatch.context() as patched:
+        patched.setattr(TarShard, "content", failing)
         _embed(run, tar)
         assert {} == _todo(_embed(run, tar))
 
@@ -368,10 +370,8 @@ def test_pictures_whose_decoder_was_missing_are_embedded_once_it_is_there(
     assert [records[0].key] == [key for keys in found.values() for key in keys]
 
 
-def test_a_shard_reads_what_it_was_made_of_whatever_the_sources_are_cut_into(
-    run: RunFolder, pile: Path
-) -> None:
-    """In another process, too: its images, and what lies beside them."""
+def test_a_shard_reads_its_own_files_however_the_sources_are_cut_now(run: RunFolder, pile: Path) -> None:
+    """In another process, too: its images, and the files beside them."""
     _embed(run, pile)
     write_file(pile / "0a.jpg", jpeg(20))
     write_file(pile / "0a.txt", b"new")

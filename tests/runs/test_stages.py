@@ -1,4 +1,4 @@
-"""A run knows what each stage was made with, and never mixes old and new."""
+"""A run knows the settings and inputs of each stage, and never mixes old and new files."""
 
 from pathlib import Path
 
@@ -20,15 +20,15 @@ def _with_sets(path: Path) -> RunFolder:
 
 
 def test_a_finished_stage_with_the_same_fingerprint_has_nothing_to_do(tmp_path: Path) -> None:
-    """Resume is the default, and ends where all is done."""
+    """Resuming is the default."""
     run = _with_sets(tmp_path)
 
     assert not run.begin_stage("sets", {"bound": 0.5}, {"embeddings": "a"})
     assert {"seconds": 1.5} == run.run_file.stages["sets"].notes
 
 
-def test_an_interrupted_stage_goes_on_with_what_it_wrote(tmp_path: Path) -> None:
-    """Begun and not finished: what is there stays."""
+def test_an_interrupted_stage_keeps_what_it_wrote(tmp_path: Path) -> None:
+    """It was begun and not finished."""
     run = RunFolder.create_or_open(tmp_path)
     run.begin_stage("sets", {"bound": 0.5}, {})
     write_jsonl(run.duplicates_file, [])
@@ -38,7 +38,7 @@ def test_an_interrupted_stage_goes_on_with_what_it_wrote(tmp_path: Path) -> None
 
 
 def test_a_changed_setting_is_refused_and_named(tmp_path: Path) -> None:
-    """The user decides: make it again, or go elsewhere. Nothing is touched."""
+    """The user decides: make it again, or use another folder. Nothing is touched."""
     run = _with_sets(tmp_path)
     with pytest.raises(SetupError, match=r"bound = 0\.5, now it is 0\.6; add --fresh sets"):
         run.begin_stage("sets", {"bound": 0.6}, {"embeddings": "a"})
@@ -47,8 +47,8 @@ def test_a_changed_setting_is_refused_and_named(tmp_path: Path) -> None:
     assert RunFolder.open(tmp_path).is_finished("sets")
 
 
-def test_changed_inputs_alone_do_the_stage_again(tmp_path: Path) -> None:
-    """Derived files follow what they are derived from."""
+def test_changed_inputs_alone_run_the_stage_again(tmp_path: Path) -> None:
+    """Derived files follow their inputs."""
     run = RunFolder.create_or_open(tmp_path)
     run.begin_stage("verdicts", {"bound": 0.5}, {"captions": "a"})
     write_jsonl(run.verdicts_file("multi_en", "s"), [])
@@ -59,7 +59,7 @@ def test_changed_inputs_alone_do_the_stage_again(tmp_path: Path) -> None:
 
 
 def test_changed_inputs_keep_sets_until_others_are_found(tmp_path: Path) -> None:
-    """Those whose images stay are to stay; the thresholds that they were made with are kept, too."""
+    """Sets whose images stay have to stay; so do the thresholds that they were made with."""
     run = RunFolder.create_or_open(tmp_path)
     run.begin_stage("sets", {"bound": 0.5}, {"embeddings": "a"})
     write_jsonl(run.sets_file, [])
@@ -72,7 +72,7 @@ def test_changed_inputs_keep_sets_until_others_are_found(tmp_path: Path) -> None
 
 
 def test_changed_inputs_keep_captions(tmp_path: Path) -> None:
-    """A caption stays valid for as long as its image or set is there: GPU days are not thrown away."""
+    """A caption stays valid as long as its image or set exists: GPU days are not thrown away."""
     run = RunFolder.create_or_open(tmp_path)
     run.begin_stage("captions", {"model": "m"}, {"sets": "a"})
     journal = run.captions_file("multi_en", "s")
@@ -103,7 +103,7 @@ def test_the_digest_of_inputs_follows_their_bytes(tmp_path: Path) -> None:
 
 
 def test_files_that_a_finished_stage_has_lost_are_counted(tmp_path: Path) -> None:
-    """By number and bytes, without reading any; a stage that is marked unfinished again has lost nothing."""
+    """By number and size, without reading them; a stage that is marked unfinished again has lost nothing."""
     run = _with_sets(tmp_path)
 
     assert run.loss_of("sets") is None
@@ -122,7 +122,7 @@ def test_files_that_a_finished_stage_has_lost_are_counted(tmp_path: Path) -> Non
 
 
 def test_files_that_changed_although_their_stage_has_not_run_since_are_refused(tmp_path: Path) -> None:
-    """Whoever reads them names them, and goes on when the stage has run again."""
+    """The stage that reads them names them, and runs once they have been made again."""
     run = _with_sets(tmp_path)
     read = {"sets": run.digest("sets.jsonl"), "duplicates": run.digest("duplicates.jsonl")}
     assert run.begin_stage("verdicts", {}, read)

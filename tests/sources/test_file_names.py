@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.pile import jpeg, keys, reasons, write_file, write_tar, write_zip
-from triptych.sources.file_names import Says, what_it_says
+from triptych.sources.file_names import FileKind, kind_by_name
 from triptych.sources.opening import find_sources
 
 JUNK = [
@@ -32,7 +32,7 @@ JUNK_FOLDERS = [
 )  # fmt: skip
 def test_what_people_call_their_images_is_no_junk(name: str) -> None:
     """Also hidden files, and those with odd first letters."""
-    assert (what_it_says(name) is Says.JUNK) == (name == "._")
+    assert (kind_by_name(name) is FileKind.JUNK) == (name == "._")
 
 
 def test_junk_is_counted_and_nothing_else(tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ def test_what_can_not_be_kept_is_handed_on(tmp_path: Path) -> None:
 def test_sizes_have_units() -> None:
     """A setting that has none of these is refused."""
     assert [500, 1_500_000_000_000, 20_000_000] == [size_in_bytes(text) for text in ("500", "1.5 TB", "20mb")]
-    with pytest.raises(UsageError, match="a size of 'lots'; expected such as 500MB"):
+    with pytest.raises(UsageError, match="found the size 'lots'; expected one such as 500MB"):
         load_config(flags={"input.image_cache": "lots"})
 
 

@@ -19,7 +19,7 @@ from triptych.errors import SetupError, UsageError
 from triptych.sources import remote_file, remote_storage
 from triptych.sources.config import InputConfig
 from triptych.sources.opening import open_sources
-from triptych.sources.reading_ahead import produced_ahead
+from triptych.sources.prefetching import prefetched
 from triptych.sources.regular_files import open_regular
 from triptych.sources.remote_storage import UnreachableError
 from triptych.sources.shard import FoundFile, Shard, estimate_count
@@ -138,7 +138,7 @@ def test_listings_have_more_than_one_page(s3_port: int) -> None:
 def test_nothing_there_is_said(url: str) -> None:
     """Of objects and buckets."""
     for missing in (f"{url}/none", "s3://no-such-bucket/x", f"{url}/*.webp"):
-        with pytest.raises(UsageError, match=r"is not there|matches nothing"):
+        with pytest.raises(UsageError, match=r"does not exist|matches nothing"):
             open_sources([missing])
 
 
@@ -230,7 +230,7 @@ def test_images_of_a_row_group_wait_while_the_next_one_comes() -> None:
             yield number
         raise SetupError("the storage")
 
-    found = produced_ahead(items(), 5)
+    found = prefetched(items(), 5)
     assert 0 == next(found)
     time.sleep(0.1)
     assert 5 <= len(made) <= 7
@@ -238,9 +238,9 @@ def test_images_of_a_row_group_wait_while_the_next_one_comes() -> None:
 
     got = list[int]()
     with pytest.raises(SetupError, match="the storage"):
-        got.extend(produced_ahead(items(), 5))
+        got.extend(prefetched(items(), 5))
     assert list(range(100)) == got
-    assert [] == list(produced_ahead(iter(()), 5))
+    assert [] == list(prefetched(iter(()), 5))
 
 
 def test_counting_reads_little(large_url: str, s3_port: int) -> None:
@@ -313,7 +313,7 @@ class TestReading:
         with open_regular(f"{large_url}/a.tar") as file:
             while file.read(30_000):
                 cache = file._file.cache._fetch_block_cached  # type: ignore[attr-defined]
-                assert cache.cache_info().currsize <= remote_file.HELD_BLOCKS
+                assert cache.cache_info().currsize <= remote_file.CACHED_BLOCKS
 
 
 class _Quiet(SimpleHTTPRequestHandler):

@@ -63,5 +63,5 @@ def test_a_file_that_is_too_large_says_how_large(tmp_path: Path, monkeypatch: py
 def test_a_pipe_that_is_named_itself_is_a_usage_error(tmp_path: Path) -> None:
     """With what it is."""
     os.mkfifo(tmp_path / "x.dat")
-    with pytest.raises(UsageError, match=r"x\.dat is no source \(not an image: a pipe\)"):
+    with pytest.raises(UsageError, match=r"x\.dat can't be a source \(not an image: a pipe\)"):
         open_sources([tmp_path / "x.dat"])

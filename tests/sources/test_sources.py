@@ -58,7 +58,7 @@ def test_a_file_that_has_gone_is_a_record(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "problem"),
     [
-        ("none", "is not there"),
+        ("none", "does not exist"),
         ("empty", "no images in"),
         ("x.rar", "not an image: .rar"),
         ("x.tar.Z", "compressed tar: .* unpack it"),

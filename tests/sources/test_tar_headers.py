@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.pile import jpeg, keys, read_again, reasons, write_file, write_tar
 from triptych.sources.opening import open_sources
-from triptych.sources.shard import Uncounted
+from triptych.sources.shard import Peekable
 
 BLOCK = tarfile.BLOCKSIZE
 SIZE, CHECKSUM, TYPE, SPARSE = slice(124, 136), slice(148, 156), slice(156, 157), slice(386, 483)
@@ -177,7 +177,7 @@ def test_no_damage_ends_a_run(tmp_path: Path, dialect: int) -> None:
         (shard,) = open_sources([path])
         files = list(shard.files())
 
-        assert isinstance(shard, Uncounted)
+        assert isinstance(shard, Peekable)
         assert shard.peek(256) >= (0, 0)
         assert files, seed
         assert len(files) == len({file.key for file in files}), seed

@@ -20,7 +20,7 @@ def test_who_comes_second_leaves_nothing_behind(tmp_path: Path, monkeypatch: pyt
     unpacked = UnpackedFile(str(archive), tmp_path / "unpacked" / "a", partial(decompress, str(archive)))
     unpacked.open().close()
     looks = iter([False, True])
-    monkeypatch.setattr(unpacked, "_is_there", lambda: next(looks))
+    monkeypatch.setattr(unpacked, "_is_current", lambda: next(looks))
 
     with unpacked.open() as file:
         assert b"what is in it" == file.read()

@@ -27,7 +27,7 @@ def violations(text: str, language: str = "en", images: int = 1, end: str = "sto
     found = {}
     for rule in RULES:
         is_for = rule.subject in (None, judged.subject) and rule.reads(judged.language)
-        is_skipped = rule.needles and rule.needs_needle and not judged.among(rule.needles)
+        is_skipped = rule.needles and rule.needs_needle and not judged.present_needles(rule.needles)
         if rule.measure is None or not is_for or is_skipped:
             continue
         score = rule.measure(judged)

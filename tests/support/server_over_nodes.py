@@ -1,6 +1,7 @@
 """Takes the command line of `lmdeploy serve api_server`, and its GPUs from Ray as lmdeploy's own code does.
 
-    python -m triptych.executors.ray.placed tests.support.server_over_nodes serve api_server MODEL --tp N ...
+    python -m triptych.executors.ray.placement_group tests.support.server_over_nodes \
+        serve api_server MODEL --tp N ...
 
 lmdeploy's RayContext finds or makes the placement group, and an actor is put into each bundle as its executor
 does. What came of it is noted in $LMDEPLOY_NOTES/placed; then stand_in_server serves.

@@ -100,7 +100,7 @@ def test_a_run_that_was_opened_to_look_at_does_no_work(finished: Run) -> None:
     """It needs no lock, so it opens while another process has the folder."""
     with open_run(finished.path, read_only=True) as looked_at:
         assert 6 == looked_at.ledger().images.found
-        with pytest.raises(SetupError, match="opened to look at"):
+        with pytest.raises(SetupError, match="opened read-only"):
             looked_at.group()
 
 

@@ -30,7 +30,7 @@ def test_a_source_that_is_not_there(triptych: Command, tmp_path: Path) -> None:
     """And no run folder is left behind."""
     outcome = triptych("run", tmp_path / "none", *DEMO, "--out", tmp_path / "run")
 
-    assert_one_line(outcome, 2, "none is not there", "expected a folder")
+    assert_one_line(outcome, 2, "none does not exist", "expected a folder")
     assert not (tmp_path / "run").exists()
 
 

@@ -178,7 +178,7 @@ def test_generations_on_the_command_line(triptych: Command, run: Path, new_promp
         triptych("captions", run, "--use", "single_en=nonsense"), 2, "no generation is called", "single_en"
     )
     used = triptych("captions", run, "--use", f"single_en={old['generation'][:5]}")
-    assert f"single_en has {old['generation']} now" in used.stdout
+    assert f"single_en uses {old['generation']} now" in used.stdout
     assert_one_line(triptych("filter", run), 1, "captions are not finished")
 
     assert_one_line(triptych("captions", "prune", run), 2, "--yes")

@@ -142,7 +142,7 @@ def test_a_table_of_the_users_own_names_is_checked_as_others_are(
 
 def test_a_prefix_fits_into_a_file_name() -> None:
     """Else it is found out when all rows have been made."""
-    with pytest.raises(UsageError, match="prefix has 250 letters; expected at most 150"):
+    with pytest.raises(UsageError, match="prefix has 250 characters; expected at most 150"):
         load_config(flags={"export.prefix": "x" * 250})
 
 

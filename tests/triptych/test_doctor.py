@@ -120,7 +120,7 @@ def test_the_original_format_needs_trust_in_lmdeploy_and_cannot_run_here(
     _, served = found(triptych, *lmdeploy)
     _, trusted = found(triptych, *lmdeploy, *trust)
 
-    assert "take its Hugging Face format" in in_process["architecture"][1]
+    assert "use its Hugging Face format" in in_process["architecture"][1]
     assert "trust_remote_code=true if you trust it" in served["architecture"][1]
     assert ("failed", "failed", "ok") == tuple(
         findings["architecture"][0] for findings in (in_process, served, trusted)

@@ -1,4 +1,4 @@
-"""Sentences that say, in no person, why there is no description."""
+"""Impersonal sentences that say why there is no description."""
 
 import pytest
 

@@ -131,7 +131,7 @@ def test_commands_that_look_say_what_has_gone(command: str, triptych: Command, r
     outcome = triptych(command, run)
 
     assert 1 == outcome.exit_code
-    assert "sets.jsonl is not there any more; `triptych run`" in outcome.stdout + outcome.stderr
+    assert "sets.jsonl is missing; `triptych run`" in outcome.stdout + outcome.stderr
 
 
 @pytest.mark.parametrize("command", ["filter", "export"])

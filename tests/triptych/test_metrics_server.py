@@ -20,9 +20,9 @@ from tests.support.fault_server import FaultServer
 from tests.support.made_up_run import QUICK, make_up_run
 from tests.support.ports import free_port
 from tests.triptych.conftest import Command
-from triptych.metrics_server import _worker_metrics, metrics_served
+from triptych.metrics_server import _worker_metrics, serve_metrics
 from triptych.runs.folder import RunFolder
-from triptych.runs.heartbeats import EndpointBeat
+from triptych.runs.heartbeats import EndpointStatus
 from triptych.workers import WorkerState
 
 DASHBOARD = Path(__file__).parents[2] / "docs" / "grafana.json"
@@ -70,7 +70,7 @@ def captioned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, 
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("triptych.captioning.stage.NOTE_EVERY_S", 0.1)
-        patch.setattr("triptych.runs.heartbeats.BEAT_EVERY_S", 0.1)
+        patch.setattr("triptych.runs.heartbeats.HEARTBEAT_INTERVAL_S", 0.1)
         made_up = make_up_run(tmp_path_factory.mktemp("metrics"), 60)
         port = free_port()
         scraper = Scraper(port)
@@ -89,7 +89,7 @@ def test_counts_are_those_of_the_run_and_only_grow(captioned: tuple[Path, list[F
     """What Prometheus makes a rate of."""
     path, seen = captioned
     made = [value for figures in seen for _, value in figures.get("triptych_captions_total", [])]
-    with metrics_served(str(port := free_port()), path):
+    with serve_metrics(str(port := free_port()), path):
         last = scraped(port)
     notes = RunFolder.open(path).run_file.stages["captions"].notes
 
@@ -127,14 +127,14 @@ def test_the_dashboard_asks_for_what_is_served_and_all_of_it(
 def test_only_this_machine_can_ask_unless_a_host_is_named(tmp_path: Path) -> None:
     """The figures name images and hosts."""
     port = free_port()
-    with metrics_served(str(port), tmp_path), socket.socket() as other:
+    with serve_metrics(str(port), tmp_path), socket.socket() as other:
         other.bind(("127.0.0.2", port))  # taken, were it bound to every address
 
 
 def test_a_folder_that_is_no_run_yet_is_served_without_figures(tmp_path: Path) -> None:
     """`triptych run` serves before it has listed anything."""
     port = free_port()
-    with metrics_served(f"127.0.0.1:{port}", tmp_path / "new"):
+    with serve_metrics(f"127.0.0.1:{port}", tmp_path / "new"):
         assert {} == {name: each for name, each in scraped(port).items() if each}
 
 
@@ -160,7 +160,7 @@ def test_a_port_that_is_taken_is_one_line(run: Path, triptych: Command) -> None:
 
 def test_workers_of_one_name_have_figures_of_their_own(tmp_path: Path) -> None:
     """As those of a cluster have, and one that took the place of a dead one."""
-    endpoint = EndpointBeat(url="http://e", in_flight=3, slots=4, mean_latency_s=1.0, is_well=True)
+    endpoint = EndpointStatus(url="http://e", in_flight=3, slots=4, mean_latency_s=1.0, is_well=True)
     state = WorkerState(
         worker="captioner", purpose="makes captions", host="a", pid=1, state="at work", seconds=9.0,
         silent_s=0.0, unit="", unit_s=0.0, units=1, items=9, items_per_s=1.0, units_per_h=1.0, in_flight=3.0,

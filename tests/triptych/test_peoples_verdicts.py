@@ -204,7 +204,7 @@ def test_a_damaged_line_of_what_the_run_has_stored_is_said(triptych: Command, ru
     assert 0 == triptych("verify", run).exit_code
 
     stored.write_text(lines[0][:40] + "\n" + "".join(lines[1:3]))
-    line = f"1 lines of {stored} are no verdicts: damaged or cut short"
+    line = f"1 lines of {stored} are not verdicts: damaged or cut short"
 
     assert line in triptych("filter", run).stderr
     assert line in triptych("report", run, "--verdicts", stored).stderr

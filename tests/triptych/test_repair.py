@@ -177,7 +177,7 @@ def test_a_file_that_a_stage_did_not_leave(triptych: Command, few_images: Path, 
     """Neither used nor deleted."""
     (run / "images" / "more.jsonl").write_bytes(b"")
 
-    assert "images/more.jsonl is no file that embeddings left" in triptych("verify", run).stdout
+    assert "images/more.jsonl is not a file that embeddings wrote" in triptych("verify", run).stdout
     assert_one_line(again(triptych, few_images, run), 1, "images/more.jsonl", "triptych repair")
 
     triptych("repair", run, "--yes")
@@ -197,7 +197,7 @@ def test_a_repair_that_ended_early_forgets_nothing(triptych: Command, few_images
         flip(run / name)
     one, other = find_damage(run)
 
-    one.mend(run / "damaged" / "before")
+    one.fix(run / "damaged" / "before")
 
     assert [other.what] == [each.what for each in find_damage(run)]
     assert 1 == again(triptych, few_images, run).exit_code

@@ -174,7 +174,7 @@ def test_exports_and_pages_are_uploaded_whole(both: Both) -> None:
     ):
         opened.export("https://host/never")
     assert not (run.path / "exports" / "never").exists()
-    with pytest.raises(UsageError, match="a run folder is on a file system"):
+    with pytest.raises(UsageError, match="a run folder must be on a file system"):
         triptych.open_run(f"s3://{BUCKET}/run", ["x"])
     files().pipe_file(f"{BUCKET}/exports/mine/old.jsonl", b"")
     with triptych.open_run(run.path) as opened, pytest.raises(UsageError, match=r"such as old\.jsonl"):

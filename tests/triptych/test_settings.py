@@ -11,7 +11,7 @@ from tests.triptych.conftest import Command
 from tests.triptych.conftest import again as run_again
 from tests.triptych.test_bad_input import assert_one_line
 from triptych.cli.flags import flags_of
-from triptych.cli.stages import of_languages
+from triptych.cli.stages import jobs_in_languages
 from triptych.config import Config, as_tree
 from triptych.errors import UsageError
 from triptych.opening import open_run
@@ -148,10 +148,16 @@ def test_a_command_given_again_keeps_what_was_changed(run: Path, few_images: Pat
         (["export.prefix=x"], "export.prefix=x changes a run: name its folder"),
         (["export.prefx"], "unknown config key export.prefx (did you mean export.prefix?)"),
         (["RUN", "export.prefix=a b"], "export.prefix is 'a b'; expected letters"),
-        (["RUN", "--preset", "demo"], "a run has its own"),
-        (["RUN", "captioning.sample=20"], "captioning.sample is of one command only: give it as --sample N"),
-        (["RUN", "captioning={sample=20}"], "captioning.sample is of one command only"),
-        (["RUN", "cluster.address=auto"], "cluster.address is of one command only: give it as --cluster"),
+        (["RUN", "--preset", "demo"], "--preset shows the settings of a preset, RUN those of a run"),
+        (
+            ["RUN", "captioning.sample=20"],
+            "captioning.sample applies to one command only: give it as --sample N",
+        ),
+        (["RUN", "captioning={sample=20}"], "captioning.sample applies to one command only"),
+        (
+            ["RUN", "cluster.address=auto"],
+            "cluster.address applies to one command only: give it as --cluster",
+        ),
     ],
 )
 def test_config_refuses_in_one_line(words: list[str], expected: str, run: Path, triptych: Command) -> None:
@@ -200,10 +206,10 @@ def test_a_flag_that_makes_no_sense_is_refused(given: dict[str, object], message
 def test_a_language_chooses_its_jobs(run: Path) -> None:
     """Of those that --job names, or of all; one that no job is in is refused with how to add it."""
     with open_run(run) as opened:
-        assert ["single_zh", "multi_zh"] == of_languages(opened, [], ["zh"])
-        assert ["multi_en"] == of_languages(opened, ["multi_en", "multi_zh"], ["en"])
+        assert ["single_zh", "multi_zh"] == jobs_in_languages(opened, [], ["zh"])
+        assert ["multi_en"] == jobs_in_languages(opened, ["multi_en", "multi_zh"], ["en"])
         with pytest.raises(UsageError, match="only en, zh; add one with --job name=single_ja"):
-            of_languages(opened, [], ["ja"])
+            jobs_in_languages(opened, [], ["ja"])
 
 
 def test_names_in_tables_may_have_dots(tmp_path: Path) -> None:
@@ -221,7 +227,7 @@ def test_a_key_in_place_of_its_variable_is_refused_and_not_shown(triptych: Comma
     """It would be stored."""
     outcome = triptych("caption", run, "--server", "http://127.0.0.1:9", "--api-key-env", "sk-proj-12ab")
 
-    assert_one_line(outcome, 2, "captioning.server.api_key_env is no name of a variable")
+    assert_one_line(outcome, 2, "captioning.server.api_key_env isn't a variable's name")
     assert "12ab" not in outcome.stderr + (run / "run.json").read_text("utf-8")
 
 
@@ -256,7 +262,7 @@ def test_files_that_settings_name_are_found_from_everywhere(
     monkeypatch.chdir(tmp_path)
 
     read = load_settings(file=file, flags={"jobs.single_zh.prompt": "zh.txt"}).config
-    in_python = Settings.of(Config(jobs={"single_en": {"prompt": "short.txt"}})).config
+    in_python = Settings.from_config(Config(jobs={"single_en": {"prompt": "short.txt"}})).config
 
     prompts = {name: table["prompt"] for name, table in read.jobs.items()}
     assert {

@@ -76,7 +76,9 @@ def test_a_folder_that_is_not_there_is_one_line(tmp_path: Path, triptych: Comman
     outcome = triptych("doctor", tmp_path / "missing")
 
     assert 1 == outcome.exit_code
-    assert "missing is no folder; name the run folder, or the folder that it will lie in" in outcome.stderr
+    assert (
+        "missing is not a folder; name the run folder, or the folder that will contain it" in outcome.stderr
+    )
     assert [] == list(tmp_path.iterdir())
 
 
@@ -158,9 +160,9 @@ def test_another_folder_at_the_same_path_is_found(tmp_path: Path, second: Elsewh
         # No file system of this machine does these: made up.
         ({"create_all": [f"once-{n}" for n in range(200)]}, "create once", "were created more than once"),
         ({"faults_while_replaced": "saw no file while it was replaced"}, "rename", "node-b saw no file"),
-        ({"who": steps.Node("node-b", "3.12.1", "0.0.9", "2.40", time.time())}, "versions",
+        ({"this_node": steps.Node("node-b", "3.12.1", "0.0.9", "2.40", time.time())}, "versions",
          "node-b has python 3.12.1, this machine"),
-        ({"who": steps.Node("node-b", "", "", "", time.time() - 100)}, "clock", "node-b is "),
+        ({"this_node": steps.Node("node-b", "", "", "", time.time() - 100)}, "clock", "node-b is "),
     ],
 )  # fmt: skip
 def test_other_faults_of_nodes_are_told(
@@ -185,7 +187,7 @@ def test_an_error_of_a_node_is_its_line(tmp_path: Path) -> None:
     """And not a traceback."""
 
     def node_b(step: steps.Step, folder: Path) -> list[Answer]:
-        if step is steps.synced:
+        if step is steps.sync:
             return [Answer("node-b", None, "Invalid argument")]
         return [Answer("node-b", *steps.tried(step, str(folder)))]
 

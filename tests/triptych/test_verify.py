@@ -58,7 +58,7 @@ def test_a_stage_that_has_read_something_else(stage: str, triptych: Command, run
     folder.save()
 
     said = {"sets": "sets are stale: images were"}.get(
-        stage, f"{with_verb(stage, 'were')} made of other {name} than there"
+        stage, f"{with_verb(stage, 'were')} made from other {name} than there"
     )
     assert said in triptych("verify", run).stdout
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.triptych.conftest import Command
-from triptych.runs.heartbeats import Beat, EndpointBeat, write_beat
+from triptych.runs.heartbeats import EndpointStatus, Heartbeat, write_heartbeat
 from triptych.workers import worker_lines, worker_states
 
 NOW = 1_000_000.0
@@ -14,7 +14,7 @@ NOW = 1_000_000.0
 
 def put(run: Path, worker: str, **fields: object) -> None:
     """A beat of a worker that has done 500 images of the last 300 s' 1,000."""
-    beat = Beat(
+    beat = Heartbeat(
         **{
             "worker": worker,
             "purpose": "embeds images",
@@ -33,7 +33,7 @@ def put(run: Path, worker: str, **fields: object) -> None:
         }
         | fields  # type: ignore[arg-type]
     )
-    write_beat(run, beat)
+    write_heartbeat(run, beat)
 
 
 @pytest.mark.parametrize(
@@ -41,12 +41,12 @@ def put(run: Path, worker: str, **fields: object) -> None:
     [
         ({"pressure": {"cpu": 0.1, "io": 0.63, "memory": 0.0}}, "its node waits for disk or network 63%"),
         ({"pressure": {"cpu": 0.2, "io": 0.1, "memory": 0.4}}, "its node is short of memory 40%"),
-        ({"pressure": {"cpu": 0.9}}, "its node has more to do than processors 90%"),
+        ({"pressure": {"cpu": 0.9}}, "its node is short of processors 90%"),
         ({"recent_waited_s": 150.0}, "it waited for work 50%"),
-        ({"slots": 64, "in_flight": 8.0, "endpoints": (EndpointBeat(
+        ({"slots": 64, "in_flight": 8.0, "endpoints": (EndpointStatus(
             url="http://a", in_flight=8, slots=64, mean_latency_s=1.0, is_well=True),)},
          "8 of its engine's 64 slots are taken"),
-        ({}, "nothing on its node says why; its process used 0.8 cores"),
+        ({}, "its node gives no reason; its process used 0.8 cores"),
     ],
 )  # fmt: skip
 def test_a_slow_worker_is_named_with_the_reason(
@@ -115,7 +115,7 @@ def test_of_many_workers_those_with_something_to_tell_are_shown(tmp_path: Path) 
 def test_endpoints_of_a_captioner_are_shown_and_the_slow_one_named(tmp_path: Path) -> None:
     """One endpoint alone is no line of its own."""
     endpoints = tuple(
-        EndpointBeat(url=f"http://{name}", in_flight=9, slots=64, mean_latency_s=s, is_well=name != "c")
+        EndpointStatus(url=f"http://{name}", in_flight=9, slots=64, mean_latency_s=s, is_well=name != "c")
         for name, s in (("a", 2.0), ("b", 2.2), ("c", 0.0), ("d", 9.0))
     )
     put(tmp_path, "x", purpose="makes captions", slots=256, in_flight=31.0, endpoints=endpoints)

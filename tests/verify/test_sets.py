@@ -43,7 +43,7 @@ def test_sets_of_all_kinds_are_sound(run: RunFolder) -> None:
 
     assert [] == found.violations
     (line,) = found.checks
-    assert "what their kind asks" in line
+    assert "meet the conditions of their kind" in line
     assert all(kind in line for kind in (" contrast", " related", " varied"))
 
 

@@ -1,4 +1,4 @@
-"""The ``triptych`` command: a skin over the Python API.
+"""The ``triptych`` command: a thin layer over the Python API.
 
 Data goes to stdout, progress and notes to stderr. Exit codes: 0 finished, 1 failed, 2 wrong usage,
 130 interrupted. Nothing heavy is imported before a command needs it.
@@ -31,7 +31,7 @@ _INTERRUPTED = "interrupted; the same command goes on from here"
 
 
 class _InOrderOfWork(click.Group):
-    """Commands as they were added, rather than by the alphabet."""
+    """Lists commands in the order they were added, not alphabetically."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
@@ -86,12 +86,12 @@ def main() -> None:
     except click.exceptions.Exit as error:
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        _leave_captions_in_the_making()
+        _exit_at_once_if_captioning()
         _fail(_INTERRUPTED, 130)
     except TriptychError as error:
         verbosity.show_traceback()
         _fail(str(error), error.exit_code)
-    except BrokenPipeError:  # `triptych ... | head`: who reads has had enough
+    except BrokenPipeError:  # `triptych ... | head`: the reader has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except Exception as error:
@@ -103,8 +103,8 @@ def main() -> None:
         _fail(line, 1)
 
 
-def _leave_captions_in_the_making() -> None:
-    """Interrupted twice: a model in the middle of a batch can't be stopped otherwise."""
+def _exit_at_once_if_captioning() -> None:
+    """After a second Ctrl-C: a model in the middle of a batch can't be stopped otherwise."""
     if any(thread.name.startswith("caption-") for thread in threading.enumerate()):
         echo(f"triptych: {_INTERRUPTED}", to_stderr=True)
         sys.stdout.flush()

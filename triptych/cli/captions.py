@@ -1,4 +1,5 @@
-"""The command that lists the generations of a run's captions, switches between them, and removes old ones."""
+"""The command captions: lists the generations of a run's captions, switches between them, removes old
+ones."""
 
 from __future__ import annotations
 
@@ -23,16 +24,16 @@ _PRUNE = "prune"
 @click.command(epilog=options.example("triptych captions run --use single_en=3fab01c2"))
 @click.argument("words", metavar="[prune] RUN", nargs=-1, required=True)
 @click.option(
-    "--use", "uses", multiple=True, metavar="JOB=GENERATION", help="Let this generation count. Repeatable."
+    "--use", "uses", multiple=True, metavar="JOB=GENERATION", help="Use this generation. Repeatable."
 )
-@click.option("--yes", is_flag=True, help="With prune: don't ask.")
+@click.option("--yes", is_flag=True, help="With prune: don't ask for confirmation.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document instead of text.")
 def captions(words: tuple[str, ...], uses: tuple[str, ...], yes: bool, as_json: bool) -> None:
     """List generations of captions, switch, remove old ones.
 
-    New captions of a job, by another prompt or --fresh captions, lie beside those that were there, and count
-    in their place. `triptych captions RUN` lists all; `triptych captions prune RUN` removes those that don't
-    count, after asking, and embeddings by other encoders.
+    When a job is captioned again, with another prompt or --fresh captions, the new generation is used and the
+    old one is kept. `triptych captions RUN` lists all; `triptych captions prune RUN` asks, then removes
+    generations that aren't used, and embeddings by other encoders.
     """
     from triptych.opening import open_run
     from triptych.runs.generation_table import generation_rows
@@ -40,15 +41,15 @@ def captions(words: tuple[str, ...], uses: tuple[str, ...], yes: bool, as_json: 
     folder = _folder(words)
     if words[0] == _PRUNE and len(words) == 2:
         if uses or as_json:
-            raise UsageError("--use and --json are for the list; leave them out of prune")
+            raise UsageError("--use and --json don't go with prune; leave them out")
         _prune(folder, yes=yes)
         return
     if yes:
-        raise UsageError("--yes is for prune; the list asks nothing")
+        raise UsageError("--yes only goes with prune; leave it out")
     if uses:
         with open_run(folder, progress=for_stderr()) as opened:
             for job, name in map(_job_and_name, uses):
-                echo(f"{job} has {opened.use_captions(job, name)} now; `triptych run` does the rest")
+                echo(f"{job} uses {opened.use_captions(job, name)} now; `triptych run` updates the rest")
         return
     rows = generation_rows(open_run(folder, read_only=True).folder)
     if as_json:
@@ -73,7 +74,7 @@ def _job_and_name(text: str) -> tuple[str, str]:
 
 
 def _lines(rows: Sequence[GenerationRow]) -> Iterator[str]:
-    """A line a generation, and below it how one that doesn't count differs from the one that does."""
+    """A line per generation, and below it how an unused one differs from the one in use."""
     if not rows:
         yield "No captions yet."
     else:
@@ -99,12 +100,12 @@ def _prune(folder: Path, *, yes: bool) -> None:
         old = [row for row in generation_rows(opened.folder) if not row.counts]
         others = other_folders(opened.folder)
         if not old and not others:
-            echo("Nothing to remove: all captions and embeddings count.")
+            echo("Nothing to remove: all captions and embeddings are in use.")
             return
         echo(*(_lines(old) if old else ()), *map(_embeddings_line, others))
         if not yes:
             if not sys.stdin.isatty():
-                raise UsageError("there is no terminal to ask on: add --yes to remove this")
+                raise UsageError("there is no terminal to confirm on: add --yes to remove this")
             total, damaged = sum(row.captions for row in old), sum(row.damaged for row in old)
             lines = f" ({damaged:,} more lines are damaged)" if damaged else ""
             click.confirm(
@@ -125,5 +126,5 @@ def _embeddings_line(path: Path) -> str:
     try:
         encoder = RunFolder.open(path).run_file.stages["embeddings"].settings["encoder"]
     except SetupError as error:
-        encoder = f"an encoder that can't be told: {error}"
+        encoder = f"an unknown encoder: {error}"
     return f"embeddings by {encoder}, {size_bytes:,} bytes in {path}"

@@ -1,4 +1,4 @@
-"""The command that has captions checked by a second model: check."""
+"""The command check: a second model checks captions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import click
 from triptych.cli import options
 from triptych.cli.flags import flags_of, remember_moves
 from triptych.progress import for_stderr, hint
-from triptych.runs.checks import lines_on
+from triptych.runs.checks import outcome_lines
 from triptych.terminal import echo, echo_json
 
 if TYPE_CHECKING:
@@ -47,14 +47,14 @@ def check(
 ) -> None:
     """Ask a second model whether each statement of captions is true.
 
-    Captions that the filter kept are cut into sentences. Each is put to the model together with the image
-    that it is about, alone, for a yes, a no or an unclear. A model from another family than the captioner's
-    finds the most errors. The next `triptych filter RUN` takes the answers into account (rule untrue).
+    Captions that the filter kept are split into sentences. For each, the model sees the image that it is
+    about and answers yes, no or unclear. A model from another family than the captioner's finds the most
+    errors. The next `triptych filter RUN` uses the answers (rule untrue).
     """
     from triptych.opening import open_run
 
     if captions is not None and everything:
-        raise click.UsageError("--sample and --all: name one of the two")
+        raise click.UsageError("--sample and --all exclude each other; give one of them")
     remember_moves(folder, moved)
     flags = {key.replace("captioning.", "checking.", 1): value for key, value in flags_of(**given).items()}
     if captions is not None or everything:
@@ -73,4 +73,4 @@ def _lines(found: Mapping[str, JobChecks]) -> Iterator[str]:
         answers = ", ".join(f"{checks.answers.get(word, 0):,} {word}" for word in ("yes", "no", "unclear"))
         left = f", {checks.missing:,} without an answer" if checks.missing else ""
         yield f"{job:<30} answers: {answers}{left}"
-        yield from (f"  {line}" for line in lines_on(checks))
+        yield from (f"  {line}" for line in outcome_lines(checks))

@@ -1,4 +1,4 @@
-"""The command that shows and changes the settings of a run."""
+"""The command config: shows and changes the settings of a run."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ if TYPE_CHECKING:
 @click.argument("folder", metavar="[RUN]", required=False)
 @click.argument("keys", metavar="[KEY[=VALUE]]...", nargs=-1)
 @options.preset
-@click.option("--changed", is_flag=True, help="Only what is not the default.")
+@click.option("--changed", is_flag=True, help="Show only settings that aren't the default.")
 @options.as_json
 def config(
     folder: str | None, keys: tuple[str, ...], preset: str | None, changed: bool, as_json: bool
 ) -> None:
     """Show all settings, or change those of a run.
 
-    Of RUN, or the defaults where none is named: each setting with its value, where the value is from, its
-    default, its unit and what it means. KEY shows one setting or table; KEY=VALUE changes it for all
-    commands from then on (none is no value; it takes out a job or a threshold that you named). What was made
-    with other settings stays until it is made again.
+    Shows each setting of RUN, or the defaults if RUN is left out: its value, where the value comes from, its
+    default, its unit and its meaning. KEY shows one setting or table; KEY=VALUE changes it for all later
+    commands (none means no value, and removes a job or a threshold that you added). Results made with other
+    settings stay until they are made again.
     """
     run, words = _run_and_keys(folder, keys)
     changes = [word for word in words if "=" in word]
     if run is None and changes:
         raise UsageError(f"{changes[0]} changes a run: name its folder, triptych config RUN KEY=VALUE")
     if run is not None and preset is not None:
-        raise UsageError("--preset shows the settings of a preset; a run has its own: leave out one of both")
+        raise UsageError("--preset shows the settings of a preset, RUN those of a run; leave out one of them")
     settings = _settings(run, preset, changes)
     shown = [word.partition("=")[0].strip() for word in words]
     _show(settings, shown, changed=changed, as_json=as_json)
 
 
 def _run_and_keys(folder: str | None, keys: Sequence[str]) -> tuple[Path | None, list[str]]:
-    """A first word that is a key, or no folder, begins the keys."""
+    """The run folder and the keys. If the first word is a key and not a folder, there is no run folder."""
     from triptych.config import Config
 
     if folder is None:
@@ -58,7 +58,7 @@ def _run_and_keys(folder: str | None, keys: Sequence[str]) -> tuple[Path | None,
 def _settings(run: Path | None, preset: str | None, changes: Sequence[str]) -> Settings:
     from triptych.opening import open_run, stored_settings
     from triptych.runs.folder import RunFolder
-    from triptych.settings import OF_ONE_COMMAND, leaves, load_settings, parse_assignment
+    from triptych.settings import NOT_STORED, leaves, load_settings, parse_assignment
 
     if run is None:
         return load_settings(preset)
@@ -66,8 +66,8 @@ def _settings(run: Path | None, preset: str | None, changes: Sequence[str]) -> S
         return stored_settings(RunFolder.open(run))[0]
     flags = dict(map(parse_assignment, changes))
     for key, _ in leaves(flags):
-        if key in OF_ONE_COMMAND:
-            raise UsageError(f"{key} is of one command only: give it as {OF_ONE_COMMAND[key]}", key=key)
+        if key in NOT_STORED:
+            raise UsageError(f"{key} applies to one command only: give it as {NOT_STORED[key]}", key=key)
     with open_run(run, settings=flags, progress=for_stderr()) as opened:
         opened.save_settings()
         return opened.settings
@@ -84,9 +84,9 @@ def _show(settings: Settings, keys: Sequence[str], *, changed: bool, as_json: bo
     rows = [row for row in rows if not keys or any(_is_below(row, key) for key in keys)]
     if as_json:
         echo_json(rows)
-        return
-    for row in rows:
-        _print(row)
+    else:
+        for row in rows:
+            _print(row)
 
 
 def _is_below(row: SettingRow, key: str) -> bool:
@@ -94,12 +94,12 @@ def _is_below(row: SettingRow, key: str) -> bool:
 
 
 def _print(row: SettingRow) -> None:
-    from triptych.settings_table import as_words
+    from triptych.settings_table import assignable_text
 
     about = [row.origin]
     if row.origin != "default":
-        about.append(f"default {as_words(row.default)}")
+        about.append(f"default {assignable_text(row.default)}")
     if row.unit:
         about.append(row.unit)
-    echo(f"{row.key} = {as_words(row.value)}  ({'; '.join(about)})")
+    echo(f"{row.key} = {assignable_text(row.value)}  ({'; '.join(about)})")
     echo(*click.wrap_text(row.help, 100, "    ", "    ").splitlines())

@@ -1,4 +1,4 @@
-"""The command filter: a run, or a plain file of captions from elsewhere."""
+"""The command filter: judges captions of a run, or of a plain file from elsewhere."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 )
 @click.argument("source", metavar="RUN|FILE.jsonl", type=click.Path(path_type=Path))
 @click.option(
-    "--out", type=options.FILE, metavar="VERDICTS.jsonl", help="Where the verdicts on FILE.jsonl go."
+    "--out", type=options.FILE, metavar="VERDICTS.jsonl", help="Where to write the verdicts on FILE.jsonl."
 )
 @click.option("--dry-run", is_flag=True, help="Write nothing; print what each rule would reject.")
 @click.option("--explain", metavar="ID", help="Write nothing; print every rule's score on this caption.")
@@ -42,8 +42,7 @@ if TYPE_CHECKING:
     "verdicts_file",
     type=options.FILE,
     metavar="FILE",
-    help="People's verdicts, from the report: they have the last word on each caption. RUN remembers the"
-    " file's place.",
+    help="People's verdicts, from the report; they override the rules. RUN remembers the file's location.",
 )
 @options.settings("verdicts")
 def filter_(
@@ -60,17 +59,17 @@ def filter_(
 ) -> None:
     """Judge captions: those of a run, or of a JSON Lines file.
 
-    A row of FILE.jsonl is {"id", "job", "text", "images", "finish_reason"}; images is their number (1 if
-    left out). It may be gzip, and one JSON array. Its verdicts {"id", "keep", "reason", "scores"} go to
-    --out, in the same order; those on duplicates also have "repeats", the id of the earlier caption, and a
-    row that is no caption isn't kept.
+    A row of FILE.jsonl is {"id", "job", "text", "images", "finish_reason"}; images is their number (1 if left
+    out). The file may be gzip, or one JSON array. Its verdicts {"id", "keep", "reason", "scores"} go to
+    --out, in the same order; those on duplicates also have "repeats", the id of the earlier caption. Rows
+    that aren't captions are not kept.
     """
     flags = flags_of(assignments, cluster=cluster)
     if accept:
         flags["filtering.accepted"] = list(accept)
     if verdicts_file is not None:
         if source.is_file():
-            raise UsageError(f"--verdicts {verdicts_file} is for runs, and {source} is a file; leave it out")
+            raise UsageError(f"--verdicts {verdicts_file} needs a run, and {source} is a file; leave it out")
         flags["filtering.verdicts"] = str(verdicts_file.absolute())
     if not source.exists():
         raise SetupError(f"{source}: no such file or run folder", path=source)
@@ -78,7 +77,7 @@ def filter_(
         _filter_file(source, out, dry_run, explain, config_file, flags, fresh)
         return
     if out is not None:
-        raise UsageError(f"--out {out} is for verdicts on a file, and {source} is none; leave it out")
+        raise UsageError(f"--out {out} needs a file of captions, and {source} is a run; leave it out")
     _filter_run(source, dry_run, explain, config_file, flags, fresh)
 
 
@@ -92,9 +91,9 @@ def _filter_run(
 ) -> None:
     from triptych.opening import open_run
 
-    only_looks = dry_run or explain is not None
+    read_only = dry_run or explain is not None
     with open_run(
-        folder, config_file=config_file, settings=flags, progress=for_stderr(), read_only=only_looks
+        folder, config_file=config_file, settings=flags, progress=for_stderr(), read_only=read_only
     ) as opened:
         if explain is not None:
             stage = opened.filter_stage()
@@ -122,7 +121,7 @@ def _filter_file(
     from triptych.settings import load_config
 
     if fresh:
-        raise UsageError(f"--fresh {fresh[0]} is for runs, and {source} is a file; leave it out")
+        raise UsageError(f"--fresh {fresh[0]} needs a run, and {source} is a file; leave it out")
     config = load_config(None, config_file, flags)
     jobs = [FilterJob(job, language_of(job.language, config.languages)) for job in config.all_jobs()]
     captions = CaptionsFile(source, jobs)
@@ -130,7 +129,7 @@ def _filter_file(
         _explain(make_scorer(config.filtering, jobs), captions.find(explain), None)
         return
     if out is None and not dry_run:
-        raise UsageError(f"verdicts on {source} need a place; name a file with --out, or add --dry-run")
+        raise UsageError(f"verdicts on {source} go to a file; name it with --out, or add --dry-run")
     echo(*captions.filter(None if dry_run else out, config.filtering, for_stderr()))
 
 

@@ -1,7 +1,7 @@
-"""What was given on the command line, as config keys and names.
+"""Translates command-line options into config keys.
 
-Comes in: the values of options.py's options. Goes out: dotted config keys with their values, moved folders,
-jobs. Not its job: what a key means (triptych/config.py).
+Comes in: the values of the options in options.py. Goes out: dotted config keys with their values, moved
+folders, jobs. Not its job: what a key means (triptych/config.py).
 """
 
 from __future__ import annotations
@@ -35,31 +35,33 @@ CONFIG_KEYS = {
     "rows_per_file": "export.rows_per_file",
     "image_root": "export.image_root",
 }
-"""What an option sets, by its parameter's name, where that is one config key."""
+"""The config key that an option sets, by its parameter's name."""
 
 
 def moves(texts: Sequence[str]) -> list[tuple[str, str]]:
-    """What --moved says."""
-    pairs = [text.partition("=") for text in texts]
-    for text, (old, _, new) in zip(texts, pairs, strict=True):
+    """The pairs of --moved: (old folder, new folder)."""
+    pairs = []
+    for text in texts:
+        old, _, new = text.partition("=")
         if not old or not new:
             raise UsageError(f"--moved {text!r}: expected OLD=NEW, two folders")
-    return [(old, new) for old, _, new in pairs]
+        pairs.append((old, new))
+    return pairs
 
 
 def moved_sources(sources: Sequence[str], texts: Sequence[str]) -> list[str]:
-    """``sources`` where --moved says that they are now."""
-    from triptych.sources.locations import in_full
+    """``sources`` at their new locations, given the texts of --moved."""
+    from triptych.sources.locations import absolute_source
     from triptych.sources.locations import moved as moved_source
 
-    found = [in_full(source) for source in sources]
+    found = [absolute_source(source) for source in sources]
     for old, new in moves(texts):
-        found = [moved_source(source, in_full(old), in_full(new)) for source in found]
+        found = [moved_source(source, absolute_source(old), absolute_source(new)) for source in found]
     return found if texts else list(sources)
 
 
 def remember_moves(run: Path, texts: Sequence[str]) -> None:
-    """Store in ``run`` what --moved says."""
+    """Store the pairs of --moved in ``run``."""
     if not texts:
         return
     from triptych.opening import open_run
@@ -70,7 +72,7 @@ def remember_moves(run: Path, texts: Sequence[str]) -> None:
 
 
 def define_jobs(texts: Sequence[str], flags: dict[str, object]) -> list[str]:
-    """The names of the jobs that --job names. Adds to ``flags`` what it says of them."""
+    """The names of the jobs in --job. Adds the settings of jobs that it defines to ``flags``."""
     names = []
     for text in texts:
         name, table = parse_job(text)
@@ -90,13 +92,13 @@ def flags_of(
     no_tile_fit: bool = False,
     **given: object,
 ) -> dict[str, object]:
-    """What was given on the command line, as dotted config keys. ``given`` are options of CONFIG_KEYS."""
+    """Options as dotted config keys. ``given`` are options of CONFIG_KEYS."""
     flags = dict(map(parse_assignment, assignments))
     if servers:
         flags["captioning.server.urls"] = list(servers)
         flags.setdefault("captioning.engine", "server")
     elif given.get("engine") not in (None, AUTO, "server"):
-        flags.setdefault("captioning.server.urls", [])  # those of an earlier call
+        flags.setdefault("captioning.server.urls", [])  # of an earlier command
     if headers:
         flags["captioning.server.headers"] = dict(map(_header, headers))
     if extra_body is not None:
@@ -123,7 +125,7 @@ def _json_object(text: str) -> dict[str, object]:
         return msgspec.json.decode(text, type=dict[str, Any])
     except msgspec.MsgspecError as error:
         raise UsageError(
-            f"--extra-body is no JSON object ({error}); expected such as"
+            f"--extra-body is not a JSON object ({error}); expected for example"
             ' \'{"chat_template_kwargs": {"enable_thinking": false}}\'',
             key="captioning.server.extra_body",
         ) from None

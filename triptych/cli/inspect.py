@@ -1,4 +1,4 @@
-"""The commands that only look: status, verify, doctor, and the report for a person to read and to judge."""
+"""The commands that only read a run: status, explain, verify, report; and doctor."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from triptych.report.precision import Precision
 
 WANTED_HALF_WIDTH = 0.02
-"""Of a precision's interval: how many verdicts that needs is shown."""
+"""The report says how many verdicts an interval of this half width needs."""
 
 
 @click.command(epilog=options.example("triptych status run --json"))
@@ -30,20 +30,20 @@ WANTED_HALF_WIDTH = 0.02
 def status(folder: Path, as_json: bool) -> None:
     """Show progress, time left, and what limits the throughput.
 
-    Its counts, failures by class, the captions' pace; while it runs also each worker's pace, and why one is
-    slow. After `triptych caption RUN --sample N` it says how long all of it would take.
+    Shows counts, failures by class and captions per second; while it runs also each worker's speed, and why
+    one is slow. After `triptych caption RUN --sample N` it estimates how long all captions would take.
     """
     from triptych.opening import open_run
-    from triptych.runs.checks import checked_jobs, lost_lines
-    from triptych.status import check_lines, ledger_lines, pace_lines, pace_of, stage_lines
+    from triptych.runs.checks import check_outcomes, lost_answer_lines
+    from triptych.status import check_lines, job_paces, ledger_lines, pace_lines, stage_lines
     from triptych.workers import worker_lines, worker_states
 
     opened = open_run(folder, read_only=True)
     ledger = opened.noted_ledger() or opened.ledger()
-    paces = pace_of(opened, ledger)
+    paces = job_paces(opened, ledger)
     names = [job.name for job in opened.jobs]
-    workers, checks = worker_states(opened.path), checked_jobs(opened.folder, names)
-    lost = lost_lines(opened.folder, names)
+    workers, checks = worker_states(opened.path), check_outcomes(opened.folder, names)
+    lost = lost_answer_lines(opened.folder, names)
     if as_json:
         echo_json(
             {
@@ -56,30 +56,21 @@ def status(folder: Path, as_json: bool) -> None:
             }
         )
         return
-    of_workers = list(worker_lines(workers))
-    for line in (
-        *ledger_lines(ledger),
-        *check_lines(checks),
-        *lost,
-        "",
-        *pace_lines(paces),
-        *([""] if paces else []),
-        *of_workers,
-        *([""] if of_workers else []),
-        *stage_lines(opened),
-    ):
-        echo(line)
+    blocks = [*ledger_lines(ledger), *check_lines(checks), *lost], pace_lines(paces), worker_lines(workers)
+    for lines in map(list, blocks):
+        echo(*lines, *([""] if lines else []))
+    echo(*stage_lines(opened))
 
 
 @click.command(epilog=options.example("triptych explain run sa_000000/sa_1.jpg"))
 @click.argument("folder", metavar="RUN", type=options.FOLDER)
 @click.argument("wanted", metavar="KEY|SET|CAPTION")
 def explain(folder: Path, wanted: str) -> None:
-    """Say what became of an image, a set or a caption, and why.
+    """Explain what happened to an image, a set or a caption, and why.
 
-    KEY is an image's, as RUN/images has it, SET a set's id, CAPTION a caption's, such as single_en:KEY.
-    Prints where an image is from, its set or what it is a duplicate of, its nearest neighbours, its
-    captions, the words that a rule objects to, and the row of the export that has it, or why none has.
+    KEY is an image's key, as in RUN/images, SET a set's id, CAPTION a caption's id, such as single_en:KEY.
+    Prints where an image comes from, its set or the image it duplicates, its nearest neighbours, its
+    captions, the words that a rule objects to, and its row of the export, or why it has none.
     """
     from triptych.explain import explain as lines_on
     from triptych.opening import open_run
@@ -127,8 +118,8 @@ def verify(
 ) -> None:
     """Check everything that a run wrote; exit 1 on any problem.
 
-    Reloads and recounts the ledger, the embeddings, the exported files against their checksums, every
-    exported row against its format, its caption and its images, and the images themselves.
+    Recounts the ledger, and checks the embeddings, the exported files against their checksums, every exported
+    row against its format, its caption and its images, and the images themselves.
     """
     from triptych.opening import open_run
     from triptych.verify.images import ImageCheck
@@ -141,10 +132,8 @@ def verify(
     if as_json:
         echo_json(result)
     else:
-        for check in result.checks:
-            echo(f"ok   {check}")
-        for violation in result.violations:
-            echo(f"BAD  {violation}")
+        echo(*(f"ok   {check}" for check in result.checks))
+        echo(*(f"BAD  {violation}" for violation in result.violations))
         echo(f"{len(result.checks)} checks passed, {len(result.violations)} violations")
     if result.violations:
         sys.exit(1)
@@ -167,17 +156,17 @@ def doctor(
 ) -> None:
     """Check this machine: packages, memory, models, endpoints.
 
-    With a model or endpoints also whether captioning could begin: GPU memory, the model's folder, the
-    context against tiles and prompt, and one small image to each endpoint. With FOLDER, a run's or the one
-    that it will lie in, also whether its file system does what runs rely on: between two processes, or with
-    --cluster between all nodes. Exit 1 where anything failed.
+    With a model or endpoints, also checks whether captioning could start: GPU memory, the model's folder,
+    whether tiles and prompt fit the context, and one small image to each endpoint. With FOLDER, a run or the
+    folder that will contain it, also checks that its file system does what runs rely on: between two
+    processes, or with --cluster between all nodes. Exit 1 if anything failed.
     """
     from triptych.doctor import examine, examine_captioning
     from triptych.settings import load_config
     from triptych.shared_folder.examine import every_node, examine_folder, second_process
 
     if cluster is not None and folder is None:
-        raise click.UsageError("--cluster: name the FOLDER that all nodes share, which runs will lie in")
+        raise click.UsageError("--cluster: name the FOLDER that all nodes share and that will contain runs")
     config = load_config(preset, config_file, flags_of(cluster=cluster, **given))
     findings = [*examine(), *examine_captioning(config)]
     if folder is not None:
@@ -200,19 +189,19 @@ def doctor(
     "verdicts_file",
     type=options.FILE,
     metavar="FILE",
-    help="Instead of a page: the precision from votes downloaded from it.",
+    help="Print the precision from verdicts that were downloaded from the page; make no page.",
 )
 @click.option("--to", metavar="URL", help="Upload the page, too, such as to s3://bucket/report.html.")
 @click.option(
     "--beside",
     type=options.FOLDER,
     metavar="OTHER",
-    help="Show captions of the same images by the run OTHER beside those of RUN, to judge blindly.",
+    help="Show captions of RUN and of the run OTHER on the same images side by side, for blind comparison.",
 )
 @click.option(
     "--serve",
     is_flag=True,
-    help="Serve the page live, also while the run goes on: captions as they arrive, search, originals.",
+    help="Serve the page live, also while the run is at work: new captions, search, original images.",
 )
 @click.option("--host", default="127.0.0.1", show_default=True, metavar="HOST", help="With --serve.")
 @click.option(
@@ -237,16 +226,16 @@ def report(
 ) -> None:
     """Make an HTML page: sets, captions, rejects, failures.
 
-    To read and to judge. The page opens from a file and needs no network. Keys in it: j and k for the
-    next and the previous item, g and b for good and bad; a button downloads the verdicts. With --serve it
-    is served at an address that holds a secret, and stores verdicts in RUN.
+    The page opens from a file and needs no network. Its keys: j and k for the next and the previous item, g
+    and b for good and bad; a button downloads the verdicts. With --serve the address of the page contains a
+    secret, and verdicts are stored in RUN.
     """
     from triptych.opening import open_run
     from triptych.report.checked_precision import corrected_by_checks
     from triptych.report.identity import report_id
-    from triptych.report.opened import cautions_of, scorer_of, sources_still_there
     from triptych.report.precision import precisions
-    from triptych.report.stage import write_report
+    from triptych.report.run_content import cautions_of, scorer_of, sources_still_there
+    from triptych.report.write_report import write_report
     from triptych.runs.human_verdicts import damage_line, read_verdicts
 
     if serve:
@@ -266,7 +255,7 @@ def report(
         if damaged:
             progress.say(f"warning: {damage_line(verdicts_file, damaged)}")
         if others:
-            progress.say(f"note: {others:,} verdicts are on other reports of this run, and not counted")
+            progress.say(f"note: {others:,} verdicts on other reports of this run are not counted")
         echo(*_precision_lines(precisions(verdicts), corrected_by_checks(opened.context, verdicts)))
         return
     sources, lost = sources_still_there(opened)
@@ -283,7 +272,7 @@ def report(
 
 
 def _refuse(context: click.Context, names: Sequence[str], what_for: str) -> None:
-    """Raise UsageError where one of these options was given."""
+    """Raise UsageError if one of these options was given."""
     for name in names:
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             raise UsageError(f"--{name.removesuffix('_file')} is for {what_for}")
@@ -295,7 +284,7 @@ def _serve(folder: Path, host: str, port: int) -> None:
     def say(address: str) -> None:
         echo(address)
         sys.stdout.flush()
-        echo("Anyone with this address can see the run. Ctrl-C ends it.", to_stderr=True)
+        echo("Anyone with this address can see the run. Stop with Ctrl-C.", to_stderr=True)
 
     serve_report(folder, host, port, say)
 

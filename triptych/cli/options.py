@@ -25,7 +25,7 @@ def example(line: str) -> str:
 
 
 def _together(*options: Decorator) -> Decorator:
-    """Several options as one decorator, in the order in which help shows them."""
+    """Several options as one decorator, in the order of the help."""
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         for option in reversed(options):
@@ -36,7 +36,7 @@ def _together(*options: Decorator) -> Decorator:
 
 
 def _given(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> list[str] | None:
-    """A repeatable option's values; None where it wasn't given, so that a config file's stay."""
+    """A repeatable option's values; None if it wasn't given, so that a config file's values stay."""
     return list(values) or None
 
 
@@ -65,8 +65,8 @@ def sources(*, required: bool) -> Decorator:
             "image_columns",
             multiple=True,
             metavar="NAME",
-            help="Of Parquet files: where the images are, if more than one column could hold them."
-            " PATTERN=NAME: of files whose name or path matches only. Repeatable.",
+            help="The column of Parquet files that has the images, if several could. PATTERN=NAME: only for"
+            " files whose name or path matches. Repeatable.",
         ),
     )
 
@@ -107,8 +107,8 @@ stored_embeddings = _together(
         "--embeddings",
         type=click.Path(path_type=Path, exists=True),
         metavar="PATH",
-        help="Group these .npy embeddings in place of images: a file, or a folder, whose files are taken in"
-        " the order of their numbers (img_emb_2 before img_emb_10).",
+        help="Group these .npy embeddings instead of images: a file, or a folder, whose files are sorted by"
+        " number (img_emb_2 before img_emb_10).",
     ),
     click.option(
         "--keys",
@@ -134,7 +134,7 @@ config = _together(
 metrics = click.option(
     "--metrics",
     metavar="[HOST:]PORT",
-    help="Serve metrics for Prometheus while the command runs, on this machine alone unless a host such as"
+    help="Serve metrics for Prometheus while the command runs, only to this machine unless a host such as"
     " 0.0.0.0 is named. Needs triptych[metrics].",
 )
 
@@ -144,20 +144,20 @@ as_json = click.option("--json", "as_json", is_flag=True, help="One JSON documen
 cluster = click.option(
     "--cluster",
     metavar="auto|ADDRESS",
-    help="Have the nodes of a Ray cluster work too: the one that this machine belongs to, or HOST:PORT of its"
-    " head. They share the run's file system. [default: this machine alone]",
+    help="Use all nodes of a Ray cluster: auto for the one that this machine belongs to, or HOST:PORT of its"
+    " head node. They share the run's file system. [default: this machine alone]",
 )
 
 
 def settings(*stages: StageName) -> Decorator:
-    """--config, --set, --cluster, and --fresh of the ``stages`` that a command makes."""
-    helps = {
+    """--config, --set, --cluster, and --fresh for the ``stages`` of a command."""
+    notes = {
         "embeddings": "Embeddings of other encoders are kept, and used again when their encoder is named.",
         "captions": "Old captions are kept (see triptych captions); new ones are made for the jobs that --job"
         " names, or whose settings have changed.",
     }
-    told = " ".join(["Redo this stage.", *(helps[each] for each in stages if each in helps)])
-    fresh = click.option("--fresh", type=click.Choice(stages), multiple=True, help=f"{told} Repeatable.")
+    text = " ".join(["Redo this stage.", *(notes[each] for each in stages if each in notes), "Repeatable."])
+    fresh = click.option("--fresh", type=click.Choice(stages), multiple=True, help=text)
     return _together(config, cluster, fresh)
 
 
@@ -166,7 +166,7 @@ serving = _together(
     click.option(
         "--engine",
         metavar="|".join((AUTO, *ENGINES)),
-        help="What runs the model. auto: --server where given, lmdeploy on a GPU, else transformers."
+        help="What runs the model. auto: --server if given, lmdeploy on a GPU, else transformers."
         " MODULE:OBJECT: an engine of your own. [default: auto]",
     ),
     click.option(
@@ -212,7 +212,7 @@ captioning = _together(
     click.option(
         "--image-cache",
         metavar="SIZE",
-        help="Keep images that were read on a local disk, up to SIZE such as 500GB, for jobs that follow.",
+        help="Cache images on a local disk for the jobs that follow, up to SIZE such as 500GB.",
     ),
     click.option(
         "--job",
@@ -234,7 +234,7 @@ captioning = _together(
         "prompts",
         metavar="JOB=FILE",
         multiple=True,
-        help="What a job asks: a .txt file, or .toml with version, text and, for sets, how images are named."
+        help="A job's prompt: a .txt file, or .toml with version, text and, for sets, how images are named."
         " Repeatable.",
     ),
     click.option(
@@ -246,7 +246,7 @@ captioning = _together(
     click.option(
         "--no-tile-fit",
         is_flag=True,
-        help="For models that don't use InternVL's tiles: only limit each image's longer side.",
+        help="For models without InternVL's tiles: only limit each image's longer side.",
     ),
 )
 
@@ -260,14 +260,14 @@ exporting = _together(
     click.option(
         "--file-type",
         type=click.Choice(list(CONTAINERS)),
-        help="Output file type. images.parquet and tar (WebDataset) hold the images as well. zst and Parquet"
+        help="Output file type. images.parquet and tar (WebDataset) contain the images, too. zst and Parquet"
         " need pyarrow. [default: jsonl]",
     ),
     click.option(
         "--rows-per-file",
         type=int,
         metavar="N",
-        help="Split each file into parts of N rows. [default: 10,000 where images are inside, else no parts]",
+        help="Split each file into parts of N rows. [default: 10,000 with images inside, else no parts]",
     ),
     click.option("--prefix", metavar="NAME", help="Prefix of file names. [default: triptych_caption]"),
     click.option(

@@ -1,4 +1,4 @@
-"""The command that uploads an export to the Hugging Face hub."""
+"""The command push: uploads an export to the Hugging Face hub."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from triptych.terminal import echo
 @click.argument("folder", metavar="RUN", type=options.FOLDER)
 @click.argument("url", metavar="hf://datasets/NAME")
 @click.option("--export", "name", default="", metavar="NAME", help="RUN/exports/NAME. [default: RUN/export]")
-@click.option("--private", is_flag=True, help="Make it a private dataset, if it isn't there yet.")
+@click.option("--private", is_flag=True, help="Make the dataset private, if it is created.")
 def push(folder: Path, url: str, name: str, private: bool) -> None:
     """Upload an export to the Hugging Face hub.
 
-    The dataset is made if it isn't there. NAME is OWNER/DATASET, or DATASET alone for the account of
-    HF_TOKEN or `hf auth login`. After an interruption, run the same command again: what is there already
-    isn't uploaded twice.
+    The dataset is created if it doesn't exist. NAME is OWNER/DATASET, or DATASET alone for the account of
+    HF_TOKEN or `hf auth login`. After an interruption, run the same command again: files that were uploaded
+    are skipped.
     """
     from triptych.opening import open_run
 

@@ -1,4 +1,4 @@
-"""The command that sets aside what is damaged in a run folder."""
+"""The command repair: sets damaged files of a run aside."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from triptych.terminal import echo
 
 @click.command(epilog=options.example("triptych repair run --dry-run"))
 @click.argument("folder", metavar="RUN", type=options.FOLDER)
-@click.option("--dry-run", is_flag=True, help="Say what is damaged; change nothing.")
-@click.option("--yes", is_flag=True, help="Don't ask.")
+@click.option("--dry-run", is_flag=True, help="List what is damaged; change nothing.")
+@click.option("--yes", is_flag=True, help="Don't ask for confirmation.")
 def repair(folder: Path, dry_run: bool, yes: bool) -> None:
     """Set damaged files aside, so that only they are made again.
 
     Damaged files, and damaged lines of caption journals, are moved to RUN/damaged, never deleted. `triptych
-    run` then makes what is missing; everything else stays. `triptych verify` says what else is wrong.
+    run` then makes what is missing; everything else stays. `triptych verify` finds other problems.
     """
     from triptych.repair import find_damage
     from triptych.repair import repair as set_aside
@@ -35,9 +35,7 @@ def repair(folder: Path, dry_run: bool, yes: bool) -> None:
         return
     if not yes:
         if not sys.stdin.isatty():
-            raise UsageError(
-                "there is no terminal to ask on: add --yes to set it aside, or --dry-run to look"
-            )
+            raise UsageError("there is no terminal to confirm on: add --yes to set it aside, or --dry-run")
         click.confirm("Set it aside?", abort=True)
     with owned(folder):
         damage = find_damage(folder)

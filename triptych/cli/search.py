@@ -1,4 +1,4 @@
-"""The command that looks for images and sets: search."""
+"""The command search: finds images and sets."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from triptych.terminal import echo, echo_json
 @click.command(epilog=options.example('triptych search run "two dogs on a beach" --sets'))
 @click.argument("folder", metavar="RUN", type=options.FOLDER)
 @click.argument("text", metavar="[TEXT]", default="")
-@click.option("--image", type=options.FILE, metavar="FILE", help="Look for what is like this picture.")
-@click.option("--sets", is_flag=True, help="Show sets, each by its nearest image, in place of images.")
+@click.option("--image", type=options.FILE, metavar="FILE", help="Find images like this one.")
+@click.option("--sets", is_flag=True, help="Find sets instead, each by its nearest image.")
 @click.option("-n", "count", type=click.IntRange(1), default=10, show_default=True, help="How many to show.")
 @options.as_json
 def search(folder: Path, text: str, image: Path | None, sets: bool, count: int, as_json: bool) -> None:
     """Find images or sets of a run by words or by a picture.
 
-    The model that made the run's embeddings reads TEXT or FILE, and all embeddings are compared with it.
-    Prints cosine and key of the nearest images, nearest first. Words need a model of images and texts,
-    such as CLIP or SigLIP.
+    TEXT or FILE is embedded with the model of the run, and compared with all its embeddings. Prints cosine
+    and key of the nearest images, nearest first. Words need a model of images and texts, such as CLIP or
+    SigLIP.
     """
     from triptych.opening import open_run
 
     if bool(text.strip()) == (image is not None):
-        raise UsageError("name either words or --image FILE: what is to be found?")
+        raise UsageError("name either words or --image FILE to search for")
     run = open_run(folder, progress=for_stderr(), read_only=True)
     run.progress.say(f"loading the encoder {run.config.embedding.model}")
     if sets:

@@ -50,15 +50,15 @@ def run(
 
     SOURCE is a folder of images, tars, zips and Parquet files, at any depth; a single file of these kinds;
     a .txt or .lst file with one path per line; or a quoted pattern such as 'photos/**/*.jpg'; on disk or at
-    a URL such as s3://bucket/photos. Run it again to go on from where it stopped; a finished run does
-    nothing. Settings are stored in RUN and hold until they are changed (triptych config RUN).
+    a URL such as s3://bucket/photos. Run the command again to continue where it stopped; a finished run does
+    nothing. Settings are stored in RUN and stay until they are changed (triptych config RUN).
     """
-    from triptych.metrics_server import metrics_served
+    from triptych.metrics_server import serve_metrics
 
     flags = flags_of(**given)
     found = moved_sources(sources, moved)
-    with metrics_served(metrics, out):
-        run_all(found, out, preset, config_file, flags, fresh, define_jobs(jobs, flags), languages)
+    with serve_metrics(metrics, out):
+        run_pipeline(found, out, preset, config_file, flags, fresh, define_jobs(jobs, flags), languages)
     _say_next(out, "report")
 
 
@@ -88,14 +88,14 @@ def group(
 ) -> None:
     """Group related images into sets; find duplicates.
 
-    SOURCE is as for `triptych run`; or name stored --embeddings in place of images. Where images were
-    added, only those are embedded, and they make sets among themselves and with single images. Where the
-    images have moved, name their new place as SOURCE.
+    SOURCE is as for `triptych run`; or give stored --embeddings instead of images. If images were added, only
+    those are embedded; they form sets with each other and with single images. If the images have moved, give
+    their new location as SOURCE.
     """
     from triptych.opening import open_run
 
     if bool(sources) == (embeddings is not None):
-        raise click.UsageError("name either SOURCE... or --embeddings PATH: what is to be grouped?")
+        raise click.UsageError("give either SOURCE... or --embeddings PATH")
     if keys_file is not None and embeddings is None:
         raise click.UsageError("--keys names the rows of --embeddings PATH; images have keys of their own")
     with open_run(
@@ -129,18 +129,18 @@ def caption(
     **given: Any,
 ) -> None:
     """Caption the sets and single images of a run."""
-    from triptych.metrics_server import metrics_served
+    from triptych.metrics_server import serve_metrics
 
     remember_moves(folder, moved)
     flags = flags_of(**given)
     names = define_jobs(jobs, flags)
-    with metrics_served(metrics, folder):
+    with serve_metrics(metrics, folder):
         _one_stage(
             folder,
             config_file,
             flags,
             fresh,
-            lambda opened: opened.caption(of_languages(opened, names, languages)),
+            lambda opened: opened.caption(jobs_in_languages(opened, names, languages)),
             "filter",
         )
 
@@ -154,8 +154,8 @@ def caption(
     "--to",
     default="",
     metavar="NAME",
-    help="Write to RUN/exports/NAME, beside other exports; the options given are its own and are remembered."
-    " A URL such as s3://bucket/NAME: upload it there, too.",
+    help="Write to RUN/exports/NAME, in addition to other exports; its options are remembered. A URL such as"
+    " s3://bucket/NAME: upload it there, too.",
 )
 @click.option("--dry-run", is_flag=True, help="Show what would be written, with exact sizes; write nothing.")
 @options.settings("export")
@@ -169,15 +169,15 @@ def export(
 ) -> None:
     """Write the dataset files, with card, checksums and metadata."""
     flags = flags_of(**given)
-    own = {key: flags.pop(key) for key in list(flags) if to and key.startswith("export.")}
-    own = {key.removeprefix("export."): value for key, value in own.items()}
+    own_keys = [key for key in flags if to and key.startswith("export.")]
+    own = {key.removeprefix("export."): flags.pop(key) for key in own_keys}
     if dry_run:
-        _say_what_export_would_write(folder, config_file, flags, fresh, to, own)
+        _show_export_plan(folder, config_file, flags, fresh, to, own)
     else:
         _one_stage(folder, config_file, flags, fresh, lambda opened: opened.export(to, **own), "report")
 
 
-def _say_what_export_would_write(
+def _show_export_plan(
     folder: Path,
     config_file: Path | None,
     flags: dict[str, object],
@@ -188,13 +188,13 @@ def _say_what_export_would_write(
     from triptych.opening import open_run
 
     opened = open_run(folder, config_file=config_file, settings=flags, progress=for_stderr(), read_only=True)
-    opened.folder.made_again |= set(fresh)
+    opened.folder.fresh_stages |= set(fresh)
     found = opened.try_export(to, **own)
     echo(f"Would write to {found.folder}:")
     for file in found.files:
         echo(f"  {file.name:<56} {file.rows:>12,} rows {file.size_bytes:>16,} bytes")
     total = sum(file.size_bytes for file in found.files)
-    echo(f"{total:,} bytes in all, and some kilobytes beside; {found.free_bytes:,} are free there.")
+    echo(f"{total:,} bytes in total, plus a few kilobytes; {found.free_bytes:,} are free there.")
 
 
 @click.command(epilog=options.example("triptych demo my-demo"))
@@ -202,8 +202,8 @@ def _say_what_export_would_write(
 def demo(folder: Path) -> None:
     """Run the whole pipeline offline, on drawn images.
 
-    Draws scenes into FOLDER/images and does what `triptych run FOLDER/images --preset demo --out
-    FOLDER/run` does, with the nano models that are part of Triptych. [default: triptych-demo]
+    Draws scenes into FOLDER/images, then does the same as `triptych run FOLDER/images --preset demo --out
+    FOLDER/run`, with the nano models that are part of Triptych. [default: triptych-demo]
     """
     from triptych.demo.archive import draw_archive
     from triptych.extras import require
@@ -211,7 +211,7 @@ def demo(folder: Path) -> None:
     require("demo", "torch", "open_clip", "transformers", what="the demo")
     progress = for_stderr()
     draw_archive(folder, progress)
-    run_all([folder / "images"], folder / "run", "demo", None, {}, ())
+    run_pipeline([folder / "images"], folder / "run", "demo", None, {}, ())
     echo("", "Three captions to read:")
     for images, text in _three_captions(folder / "run"):
         echo("", images, f"  {text}")
@@ -219,7 +219,7 @@ def demo(folder: Path) -> None:
 
 
 def _three_captions(run_folder: Path) -> Iterator[tuple[str, str]]:
-    """Names of images and caption of the first exported row of three jobs."""
+    """The image names and the caption of the first exported row of three jobs."""
     from triptych.opening import open_run
 
     run = open_run(run_folder, read_only=True)
@@ -229,7 +229,7 @@ def _three_captions(run_folder: Path) -> Iterator[tuple[str, str]]:
             yield ", ".join(images), row["conversations"][1]["value"]
 
 
-def run_all(
+def run_pipeline(
     sources: Sequence[str | Path],
     out: Path,
     preset: str | None,
@@ -239,30 +239,30 @@ def run_all(
     jobs: Sequence[str] = (),
     languages: Sequence[str] = (),
 ) -> None:
-    """What `triptych run` does, but for the command that comes next."""
+    """Run all stages, then print the counts and the exported files."""
     from triptych.opening import open_run
 
     with open_run(
         out, sources, preset=preset, config_file=config_file, settings=flags, progress=for_stderr()
     ) as opened:
         opened.make_again(fresh)
-        report(opened, opened.run(of_languages(opened, jobs, languages)))
+        report(opened, opened.run(jobs_in_languages(opened, jobs, languages)))
         echo("", f"Files in {opened.folder.export_folder}:")
         for path in sorted(opened.folder.export_folder.iterdir()):
             echo(f"  {path.name:<56} {path.stat().st_size:>12,} bytes")
 
 
-def of_languages(opened: Run, names: Sequence[str], languages: Sequence[str]) -> list[str]:
-    """The names of the jobs that are chosen; none: all."""
-    from triptych.jobs import named
+def jobs_in_languages(opened: Run, names: Sequence[str], languages: Sequence[str]) -> list[str]:
+    """The names of the chosen jobs; empty means all."""
+    from triptych.jobs import select_jobs
 
     if not languages:
         return list(names)
-    jobs = named(opened.config.all_jobs(), names or opened.config.captioning.jobs)
+    jobs = select_jobs(opened.config.all_jobs(), names or opened.config.captioning.jobs)
     for language in languages:
         if language not in (known := sorted({job.language for job in jobs})):
             raise UsageError(
-                f"--language {language}: no job is in it, only {', '.join(known)}; add one with --job"
+                f"--language {language}: no job has it, only {', '.join(known)}; add one with --job"
                 f" name=single_{language},subject=image,language={language},prompt=FILE"
             )
     return [job.name for job in jobs if job.language in languages]
@@ -284,13 +284,12 @@ def _one_stage(
 
 
 def report(opened: Run, result: StageResult, then: str = "") -> None:
-    """The counts of a run, whether there was anything to do, and the command that comes next."""
+    """Print a run's counts, whether there was nothing to do, and the next command."""
     from triptych.status import ledger_lines
 
     if not result.did_work:
         hint("Nothing to do: everything was done already.")
-    for line in ledger_lines(result.ledger):
-        echo(line)
+    echo(*ledger_lines(result.ledger))
     if then:
         _say_next(opened.path, then)
 

@@ -1,6 +1,6 @@
-"""``--quiet`` and ``--verbose``, which every command takes.
+"""``--quiet`` and ``--verbose``, which every command has.
 
-Goes out: two options. Not its job: what is printed (see progress and terminal).
+Goes out: two options. Not its job: printing (see progress and terminal).
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from triptych import progress
 _LOG_FORMAT = "%(levelname)s %(name)s: %(message)s"
 
 _is_verbose = False
-"""Of the command that runs."""
+"""Whether the running command was given --verbose."""
 
 
-def _be_quiet(_: click.Context, __: click.Parameter, quiet: bool) -> None:
-    progress.be_quiet(quiet)
+def _set_quiet(_: click.Context, __: click.Parameter, quiet: bool) -> None:
+    progress.set_quiet(quiet)
 
 
 def _be_verbose(_: click.Context, __: click.Parameter, verbose: bool) -> None:
@@ -31,19 +31,19 @@ def _be_verbose(_: click.Context, __: click.Parameter, verbose: bool) -> None:
 
 
 def show_traceback() -> None:
-    """Of the error that is being handled, where somebody asked for it."""
+    """Print the traceback of the error that is being handled, with --verbose."""
     if _is_verbose:
         traceback.print_exc()
 
 
 def add_to(command: click.Command) -> None:
-    """Let ``command`` take both."""
+    """Add both options to ``command``."""
     command.params += [
         click.Option(
             ["-q", "--quiet"],
             is_flag=True,
             expose_value=False,
-            callback=_be_quiet,
+            callback=_set_quiet,
             help="Print no progress and no notes: results and errors only.",
         ),
         click.Option(

@@ -1,1 +1,1 @@
-"""The demo world: drawn scenes with known content, their pictures and their true captions."""
+"""The demo's images: drawn scenes with known content."""

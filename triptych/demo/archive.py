@@ -1,9 +1,9 @@
-"""The demo's images: drawn scenes packed like SA-1B, with copies and damage planted.
+"""The demo's images: drawn scenes packed like SA-1B, with planted copies and damaged files.
 
 Comes in: a folder. Goes out: ``images/sa_000000.tar`` and ``images/sa_000001.tar`` (bare ``sa_N.jpg`` and
-``sa_N.json``, 1500 pixels on the shortest side) and ``truth.jsonl``, one Picture a file, always the same.
-Series of related scenes make sets; planted copies make duplicates; damaged files make unreadable ones. A tar
-that is there already is not drawn again.
+``sa_N.json``, 1500 pixels on the shortest side) and ``truth.jsonl``, one Picture per file; deterministic.
+Series of related scenes become sets; copies become duplicates; damaged files become unreadable images.
+Existing tars are not drawn again. Not its job: how scenes look (see painting).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 import tarfile
 from collections.abc import Callable, Iterator
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 from random import Random
 from typing import Literal
@@ -21,26 +21,27 @@ from PIL import Image, ImageEnhance
 
 from triptych.demo.painting import paint
 from triptych.demo.scene import Scene, imagine_scene, vary_scene
-from triptych.executors import Each, in_order
+from triptych.executors import PerUnit, in_order
 from triptych.executors.local import LocalExecutor
 from triptych.executors.processes import core_count
 from triptych.progress import Progress
 from triptych.runs.jsonl import write_jsonl, written_whole
 
 SERIES_SIZES = (2, 3, 4, 3, 5, 1) * 12
-"""How many scenes each series has; a series of one is a picture with no close relation."""
+"""How many scenes each series has; a series of one is a picture without related ones."""
 EXACT_COPIES = 10
 NEAR_COPIES = 24
 DAMAGED = 6
 SIZES_PX = ((2250, 1500), (2000, 1500), (1500, 2000), (2250, 1500))
 """Width and height; SA-1B's shortest side is 1500."""
 PICTURES_PER_TAR = 128
+JPEG_QUALITY = 90
 
 Planted = Literal["exact copy", "near copy", "damaged"]
 
 
 class Picture(msgspec.Struct, frozen=True, kw_only=True):
-    """One file of the demo's archive and the truth about it."""
+    """One file of the demo's archive, and what it shows."""
 
     key: str
     theme: str
@@ -50,26 +51,23 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True):
     height_px: int
     planted: Planted | None = None
     of: str | None = None
-    """The key that this one is a copy of."""
+    """The key of the picture that this one is a copy of."""
     variant: int = 0
-    """Which way of copying or damaging."""
+    """Selects the way of copying or damaging."""
     scene: int = 0
-    """Index into the cast's scenes."""
+    """The index of its scene."""
 
 
-def cast() -> tuple[list[Scene], list[Picture]]:
-    """All distinct scenes, and every picture in file order."""
+def plan_pictures() -> tuple[list[Scene], list[Picture]]:
+    """All scenes, and every picture of the archive in file order."""
     scenes = list(_distinct_scenes())
     rng = Random(20)
     originals = [(index, None, 0) for index in range(len(scenes))]
-    copied = rng.sample(range(len(scenes)), EXACT_COPIES + NEAR_COPIES + DAMAGED)
+    chosen = iter(rng.sample(range(len(scenes)), EXACT_COPIES + NEAR_COPIES + DAMAGED))
     plants: list[tuple[int, Planted | None, int]] = [
-        *((index, "exact copy", 0) for index in copied[:EXACT_COPIES]),
-        *(
-            (index, "near copy", n)
-            for n, index in enumerate(copied[EXACT_COPIES : EXACT_COPIES + NEAR_COPIES])
-        ),
-        *((index, "damaged", n) for n, index in enumerate(copied[EXACT_COPIES + NEAR_COPIES :])),
+        *((index, "exact copy", 0) for index in islice(chosen, EXACT_COPIES)),
+        *((index, "near copy", n) for n, index in enumerate(islice(chosen, NEAR_COPIES))),
+        *((index, "damaged", n) for n, index in enumerate(chosen)),
     ]
     order = [*originals, *plants]
     rng.shuffle(order)
@@ -97,7 +95,7 @@ def _key(number: int) -> str:
 
 
 def _distinct_scenes() -> Iterator[Scene]:
-    """The scenes of all series, none with the content of another; all from the unseen split."""
+    """The scenes of all series, all from the unseen split, without repeated content."""
     seen: set[tuple[object, ...]] = set()
     for series, size in enumerate(SERIES_SIZES):
         candidates = _series(series)
@@ -117,17 +115,14 @@ def _series(number: int) -> Iterator[Scene]:
     for index in range(1000):
         yield vary_scene(first, "unseen", index)
     attempt = 1_000_000 + number
-    while True:  # every variation was taken: go on with other scenes
+    while True:  # every variation was taken: continue with other scenes
         yield imagine_scene("unseen", attempt)
         attempt += 1_000
 
 
-JPEG_QUALITY = 90
-
-
 def draw_archive(folder: Path, progress: Progress) -> None:
-    """Draw and pack whatever of the demo's archive isn't in ``folder`` yet."""
-    scenes, pictures = cast()
+    """Draw and pack the tars of the demo's archive that are missing in ``folder``, and write truth.jsonl."""
+    scenes, pictures = plan_pictures()
     tars = {name: list(members) for name, members in groupby(pictures, key=lambda p: p.key.split("/")[0])}
     missing = [name for name in tars if not (folder / "images" / f"{name}.tar").exists()]
     if missing:
@@ -135,7 +130,7 @@ def draw_archive(folder: Path, progress: Progress) -> None:
         workers = map(str, range(core_count()))
         with (
             progress.task("draw scenes", len(wanted), "images") as task,
-            LocalExecutor(workers, Each(_artist), purpose="draws scenes") as executor,
+            LocalExecutor(workers, PerUnit(_start_drawing), purpose="draws scenes") as executor,
         ):
             jpegs = in_order(executor, ((picture, scenes[picture.scene]) for picture in wanted))
             for name in missing:
@@ -164,8 +159,8 @@ def _add_member(archive: tarfile.TarFile, picture: Picture, jpeg: bytes) -> None
         archive.addfile(header, io.BytesIO(content))
 
 
-def _artist(name: str) -> Callable[[tuple[Picture, Scene]], bytes]:
-    """What a worker does with a picture."""
+def _start_drawing(worker: str) -> Callable[[tuple[Picture, Scene]], bytes]:
+    """The function that a worker calls for each picture."""
     return _draw
 
 
@@ -183,7 +178,7 @@ def _draw(task: tuple[Picture, Scene]) -> bytes:
 
 
 def _near_copy(image: Image.Image, variant: int) -> bytes:
-    """What happens to pictures on the web: squeezed, shrunk and grown, trimmed, brightened."""
+    """A copy as found on the web: compressed, shrunk and enlarged, cropped, or brightened."""
     match variant % 4:
         case 0:
             return _jpeg(image, 45)
@@ -199,7 +194,7 @@ def _near_copy(image: Image.Image, variant: int) -> bytes:
 
 
 def _damage(jpeg: bytes, variant: int) -> bytes:
-    """A file that no decoder should accept."""
+    """The bytes of a file that no decoder accepts."""
     match variant % 3:
         case 0:
             return jpeg[: len(jpeg) // 2]

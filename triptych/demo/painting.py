@@ -1,7 +1,7 @@
-"""Scenes as pictures: backdrop, then every thing in its slot.
+"""Paints scenes: the backdrop, then every thing in its slot.
 
 Comes in: a ``Scene`` and a size. Goes out: an RGB image; deterministic, and the same picture at every size.
-Not its job: what a theme's backdrop or a kind looks like (see drawings).
+Not its job: what the backdrop of a theme or a kind of thing looks like (see drawings).
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _UNIT = {2: 0.34, 3: 0.285, 4: 0.225, 5: 0.188}
 _MAX_UNIT_HEIGHT = 0.37
 """A figure's unit is at most this share of the picture's height."""
 _ROAD, _PAVEMENT = 0.89, 0.815
-"""Vehicles on a street drive on the road, in front of the pavement."""
+"""Vehicles stand on the road, in front of the pavement."""
 _GROUND = {
     "harbour": 0.79,
     "street": _PAVEMENT,
@@ -57,9 +57,9 @@ _GROUND = {
 }
 """Where things stand, as a share of the height from the top."""
 _AFLOAT = {"balloon": 0.64, "kite": 0.6, "rocket": 0.76}
-"""Kinds off the ground, and where they float."""
+"""Kinds that are off the ground, and where they float."""
 _BEACH_WATER = 0.59
-"""Where a sailboat floats off a beach."""
+"""Where a sailboat floats at a beach."""
 _POST = {"flag": -0.36, "lantern": 0.42}
 """Where the shadow of a kind on a post falls: its middle, in units of the figure."""
 
@@ -118,7 +118,7 @@ def _shade(brush: Brush, kind: str) -> None:
 
 
 def _supersampling(longer_side_px: int) -> int:
-    """How many times finer to draw than asked, so that edges come out smooth; once when huge."""
+    """How many times larger to draw than asked, for smooth edges; 1 for huge pictures."""
     if longer_side_px <= 256:
         return 3
     return 2 if longer_side_px <= 3000 else 1

@@ -1,11 +1,10 @@
-"""What is in a demo scene: a theme and two to five coloured things, left to right.
+"""The content of demo scenes: a theme and two to five coloured things, left to right.
 
-Comes in: a split name and an index. Goes out: a ``Scene``, always the same for the same input.
-Not its job: how a scene looks (see painting) and how it is described (see wording).
+Comes in: a split name and an index. Goes out: a ``Scene``, always the same for the same input. Not its job:
+how a scene looks (see painting) and how it is described (see wording in scripts/nano).
 
-The two splits share no content. Whether a scene is "unseen" is decided by a stable hash of
-what it holds (theme and the ordered kinds and colours), so a model trained on "train" has
-never met a combination that "unseen" asks about.
+The two splits share no content. Whether a scene is "unseen" is decided by a stable hash of its content (theme
+and the ordered kinds and colours), so a model trained on "train" has never seen a combination of "unseen".
 """
 
 from __future__ import annotations
@@ -30,11 +29,11 @@ PLACES: dict[int, tuple[str, ...]] = {
 """Where things stand, by how many there are."""
 
 _COUNTS = (2, 2, 2, 3, 3, 3, 3, 4, 4, 5)
-"""How often scenes have two, three, four and five things: small ones slightly more often."""
+"""The distribution of the number of things: small scenes are more frequent."""
 
 
 class ThemeContents(msgspec.Struct, frozen=True):
-    """What may appear in a theme: kinds that belong there, colours that stand out there."""
+    """What may appear in a theme: kinds that belong there, colours that stand out."""
 
     kinds: tuple[str, ...]
     colours: tuple[str, ...]
@@ -70,8 +69,6 @@ THEMES: dict[str, ThemeContents] = {
 COLOURS: tuple[str, ...] = tuple(dict.fromkeys(c for t in THEMES.values() for c in t.colours))
 KINDS: tuple[str, ...] = tuple(dict.fromkeys(k for t in THEMES.values() for k in t.kinds))
 
-_THEME_NAMES = tuple(THEMES)
-
 _Item = tuple[str, str]
 """A (kind, colour) pair."""
 
@@ -103,13 +100,13 @@ def split_of(scene: Scene) -> Split:
 def imagine_scene(split: Split, index: int) -> Scene:
     """The scene number ``index`` of ``split``; deterministic, and always of that split's content.
 
-    Raises ValueError for a split that doesn't exist.
+    Raises ValueError for an unknown split.
     """
     if split not in get_args(Split):
         raise ValueError(f"no split {split!r}; there are {', '.join(get_args(Split))}")
     rng = Random(_stable_hash(f"imagine {split} {index}"))
     while True:
-        theme = rng.choice(_THEME_NAMES)
+        theme = rng.choice(tuple(THEMES))
         items: list[_Item] = []
         count = rng.choice(_COUNTS)
         while len(items) < count:
@@ -121,9 +118,8 @@ def imagine_scene(split: Split, index: int) -> Scene:
 def vary_scene(scene: Scene, split: Split, index: int) -> Scene:
     """Variation number ``index`` of ``scene``: same theme, one or two things changed, in ``split``.
 
-    A change recolours, replaces, adds or takes away one thing. A scene of two or three things
-    changes once, so that it always keeps something. The result's content always differs from
-    ``scene``'s; deterministic.
+    A change recolours, replaces, adds or removes one thing. A scene of two or three things changes once, so
+    that it always keeps something. The content always differs from that of ``scene``. Deterministic.
     """
     before = [(t.kind, t.colour) for t in scene.things]
     rng = Random(_stable_hash(f"vary {scene.seed} {split} {index} {before}"))

@@ -1,9 +1,8 @@
-"""Work spread over workers: one protocol for the processes of a machine, and for those of many.
+"""The protocol of executors: they spread units of work over processes of one machine or of a cluster.
 
-Comes in: a set-up, which each worker runs once, and units of work. Goes out: small results, as they come; all
-that is large goes through the run folder. A worker that dies is replaced and its units are given out again,
-so a unit has to leave the same files whichever worker does it, and however often. Not its job: what the work
-is.
+Comes in: a set-up, which each worker runs once, and units of work. Goes out: small results, as they finish;
+anything large goes through the run folder. A dead worker is replaced and its units are handed out again, so a
+unit has to leave the same files whichever worker does it, and however often. Not its job: what the work is.
 """
 
 from __future__ import annotations
@@ -24,19 +23,19 @@ class Finished(NamedTuple):
     """A unit is done."""
 
     number: int
-    """Of the unit, from 0, in the order in which units were taken."""
+    """The unit's number, from 0, in the order in which units were taken."""
     result: Any
 
 
 class Progressed(NamedTuple):
-    """A unit is under way."""
+    """A worker reports progress on a unit."""
 
     number: int
     message: Any
 
 
 class Lost(NamedTuple):
-    """A worker died. Its units are given out again; progress that they had reported no longer counts."""
+    """A worker died. Its units are handed out again; progress reported on them no longer counts."""
 
     worker: str
     numbers: tuple[int, ...]
@@ -44,51 +43,50 @@ class Lost(NamedTuple):
 
 
 class GivenUp(NamedTuple):
-    """MAX_DEATHS workers died at a unit. It is not given out again; the others go on."""
+    """MAX_DEATHS workers died while they had this unit. It isn't tried again; the other units are."""
 
     number: int
     lost: Lost
-    """The last of them."""
+    """The last death."""
     error: Exception
-    """What the work raised, where that is why, else a WorkerDeathsError."""
+    """What the work raised, or a WorkerDeathsError if the worker just died."""
 
 
 Event = Finished | Progressed | Lost | GivenUp
 
 AHEAD = 4
-"""Units for each worker that are taken while an earlier one isn't finished, where results are wanted in
-order."""
+"""When results are wanted in order: units per worker that may be taken while an earlier one is unfinished."""
 
 MAX_DEATHS = 3
-"""Of workers that had the same unit: once can be bad luck."""
-
+"""Deaths after which a unit is given up: a single one can be bad luck."""
 
 PLACED_GPUS = "TRIPTYCH_PLACED_GPUS"
-"""In the environment of a worker whose GPUs are for a server that may span nodes: which they are."""
+"""Environment variable that names the GPUs reserved for a worker's server, which may span nodes."""
 
 
 class WorkerDeathsError(SetupError):
-    """Workers keep dying at the same unit."""
+    """Several workers died at the same unit."""
 
 
-class Desk(Protocol):
-    """What a worker's work is given: where units come from and results go. Thread-safe."""
+class Channel(Protocol):
+    """A worker's connection to its executor: units come from it, results go into it. Thread-safe."""
 
     def units(self) -> Iterator[tuple[int, Any]]:
-        """Numbered units, each asked for when the iterator is advanced. It ends when there are no more."""
+        """Numbered units. Advancing the iterator requests one; it ends when there are no more."""
 
     def progress(self, number: int, message: Any) -> None:
-        """Report how far unit ``number`` is."""
+        """Report progress on unit ``number``."""
 
     def finish(self, number: int, result: Any = None) -> None:
-        """Hand in what came of unit ``number``."""
+        """Report the result of unit ``number``."""
 
 
-Work = Callable[[Desk], None]
-"""Does units until there are no more. May have several in hand, as a pipeline has."""
+Work = Callable[[Channel], None]
+"""Does units until there are no more. May work on several at once, as a pipeline does."""
 
 SetUp = Callable[[str], Work]
-"""Run once in each worker, with the worker's name; a model is loaded here. Pickled, so it must be small."""
+"""Called once in each worker, with the worker's name; loads a model, for example. It is pickled, so it must
+be small."""
 
 
 class Executor(Protocol):
@@ -96,14 +94,14 @@ class Executor(Protocol):
 
     @property
     def workers(self) -> int:
-        """How many units are under way at a time, at most."""
+        """The number of workers."""
 
     def run(self, units: Iterable[Any], *, most_ahead: int | None = None) -> Iterator[Event]:
-        """Have every one of ``units`` done, or given up. A few are taken ahead of what was finished, not all.
-        ``most_ahead``: so many at most from the first one on that isn't finished, however slow that is.
+        """Do all ``units``, or give them up. Only a few are taken from the iterable in advance.
+        ``most_ahead`` limits how many are taken after the first unfinished one, however slow that is.
 
-        Raises what the work raised, where that is an error that no other worker could avoid; what a unit was
-        given up for, where one was before and none has been finished since.
+        Raises an error of the work that no other worker could avoid. Also raises the error of a unit that is
+        given up if the unit that ended before it was given up, too.
         """
 
 
@@ -121,41 +119,41 @@ class OpenExecutor(Protocol):
         across_nodes: bool = False,
         most: int | None = None,
     ) -> AbstractContextManager[Executor]:
-        """``names`` are those of the workers, one each, such as devices; on a cluster there are as many
-        workers as there is room for, and names come again. ``purpose`` says what they do, for messages:
-        "embeds images". ``ahead``: units that a worker gets before it asks for them. ``gpus``: of a cluster's
-        node, for each worker alone. ``across_nodes``: a server that the worker starts takes them through Ray,
-        of one node or several, and finds them by $PLACED_GPUS. ``most``: so many workers of a cluster at
-        most, spread over its nodes."""
+        """``names``: one per worker, such as devices; on a cluster there are as many workers as there is room
+        for, and names repeat. ``purpose``: what a worker does, for messages: "embeds images". ``ahead``:
+        units that a worker gets before it needs them. The rest is for clusters. ``gpus``: how many each
+        worker has to itself. ``across_nodes``: the GPUs may be on several nodes; a server that the worker
+        starts uses them through Ray and finds them by $PLACED_GPUS. ``most``: the largest number of
+        workers."""
 
 
 class Cluster(Protocol):
-    """Other machines that work for this run."""
+    """The machines that work on this run."""
 
     @property
     def config(self) -> ClusterConfig:
-        """How they are used."""
+        """Its settings."""
 
     @property
     def open_executor(self) -> OpenExecutor:
-        """Opens an Executor over them."""
+        """Opens an Executor on it."""
 
     @property
     def has_gpus(self) -> bool:
-        """Whether one of them has a GPU now."""
+        """Whether some node has GPUs for a worker now."""
 
     @property
     def most_gpus(self) -> float:
-        """How many the one with the most has now."""
+        """The number of GPUs of the node that has the most now."""
 
     @property
     def room(self) -> int:
-        """For how many workers without a GPU they have room now."""
+        """How many workers without GPUs fit now."""
 
 
-class Each(Generic[Unit, Result]):
-    """A set-up for work that does one unit after the other: ``make(name)`` is run once in each worker and
-    returns a function from a unit to its result."""
+class PerUnit(Generic[Unit, Result]):
+    """A SetUp for work on one unit at a time: ``make(name)`` is called once in each worker and returns a
+    function from a unit to its result."""
 
     def __init__(self, make: Callable[[str], Callable[[Unit], Result]]) -> None:
         self._make = make
@@ -163,29 +161,29 @@ class Each(Generic[Unit, Result]):
     def __call__(self, name: str) -> Work:
         function = self._make(name)
 
-        def work(desk: Desk) -> None:
-            for number, unit in desk.units():
-                desk.finish(number, function(unit))
+        def work(channel: Channel) -> None:
+            for number, unit in channel.units():
+                channel.finish(number, function(unit))
 
         return work
 
 
-def side_by_side(threads: int, work: Work) -> Work:
-    """What ``work`` does, in so many threads. What one raises is raised, and the others are left behind."""
+def in_threads(threads: int, work: Work) -> Work:
+    """``work`` in several threads. If one raises, its error is raised without waiting for the others."""
 
-    def works(desk: Desk) -> None:
+    def run(channel: Channel) -> None:
         pool = ThreadPoolExecutor(threads, thread_name_prefix="unit")
-        at_work = [pool.submit(work, desk) for _ in range(threads)]
-        for ended in wait(at_work, return_when=FIRST_EXCEPTION).done:
+        futures = [pool.submit(work, channel) for _ in range(threads)]
+        for ended in wait(futures, return_when=FIRST_EXCEPTION).done:
             ended.result()
 
-    return works
+    return run
 
 
 def in_order(executor: Executor, units: Iterable[Any]) -> Iterator[Any]:
-    """The results of ``units`` in their order. Those that came early wait, AHEAD for each worker at most.
+    """The results of ``units``, in their order. Results that come early are buffered, up to AHEAD per worker.
 
-    Raises what a unit was given up for, when its turn comes.
+    Raises the error of a unit that was given up, when its turn comes.
     """
     waiting: dict[int, Finished | GivenUp] = {}
     due = 0
@@ -193,8 +191,8 @@ def in_order(executor: Executor, units: Iterable[Any]) -> Iterator[Any]:
         if isinstance(event, Finished | GivenUp):
             waiting[event.number] = event
             while due in waiting:
-                come = waiting.pop(due)
-                if isinstance(come, GivenUp):
-                    raise come.error
-                yield come.result
+                ended = waiting.pop(due)
+                if isinstance(ended, GivenUp):
+                    raise ended.error
+                yield ended.result
                 due += 1

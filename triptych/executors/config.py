@@ -1,7 +1,7 @@
-"""What can be set about other machines.
+"""Settings of a cluster.
 
-Comes in: the table ``cluster`` of a config file. Goes out: one checked, frozen ClusterConfig. Not its job:
-what a cluster is asked to do (see ray).
+Comes in: the table ``cluster`` of a config file. Goes out: a validated, frozen ClusterConfig. Not its job:
+using the cluster (see ray).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import msgspec
 
 
 class ClusterConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Machines of a Ray cluster, each a node. Raises ValueError where a value can't be."""
+    """How the nodes of a Ray cluster are used. Raises ValueError for impossible values."""
 
     address: str = ""
     """``auto``, or where the head node of the cluster is (HOST:PORT). Empty: this machine alone. It counts

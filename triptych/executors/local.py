@@ -1,9 +1,9 @@
 """The executor of one machine: a process for each worker.
 
-Comes in: names of workers, a set-up, units. Goes out: events. Each process has a pipe of its own, never sees
-Ctrl-C, and is ended by its parent alone, at any moment and whatever it is at; it ends by itself as soon as
-its parent is gone, however that came. The standard library's pools do neither: they wait for work that nobody
-wants any more, or for ever for half an answer. Not its job: what is done in them.
+Comes in: names of workers, a set-up, units. Goes out: events. Each process has its own pipe, never sees
+Ctrl-C, and can be ended by its parent at any moment; it ends by itself when its parent dies. The standard
+library's pools do neither: they wait for work that nobody wants any more, or forever for half an answer. Not
+its job: the work.
 """
 
 from __future__ import annotations
@@ -21,20 +21,19 @@ from typing import Any, Self
 
 from triptych.errors import SetupError
 from triptych.executors import MAX_DEATHS, Event, Finished, Lost, Progressed, SetUp, WorkerDeathsError
-from triptych.executors.desk import Crashed, Failed, QueueDesk, Ready, Wanted, described, serve
+from triptych.executors.channel import Crashed, Failed, QueueChannel, Ready, Wanted, described, serve
 from triptych.executors.processes import without_interrupts
-from triptych.executors.units import Units
+from triptych.executors.units import Units, Worker
 
 ENDS_WITHIN_S = 5.0
-"""A process that was asked to end, before it is killed."""
-
+"""How long a process may take to end before it is killed."""
 
 GUARD = '; a script has to call stages under `if __name__ == "__main__":`'
-"""A process imports the script that started it: without a guard it would begin the stage again, and fails."""
+"""A process imports the script that started it. Without the guard it would start the stage again and fail."""
 
 
 class LocalExecutor:
-    """Processes of this machine. A context manager: they are set up on entering, and end with the block."""
+    """Processes of this machine. A context manager: they are set up on entering and ended on leaving."""
 
     def __init__(
         self,
@@ -51,7 +50,7 @@ class LocalExecutor:
         self._names = list(names)
         self._processes: list[_Process] = []
         self._deaths: Counter[str] = Counter()
-        """Of processes that had no unit, one after the other, by name."""
+        """By name: processes in a row that died without a unit."""
 
     @property
     def workers(self) -> int:
@@ -61,7 +60,7 @@ class LocalExecutor:
         """Start all processes and wait until each is set up. Raises what a set-up raised."""
         try:
             for name in self._names:
-                self._processes.append(self._started(name))
+                self._processes.append(_Process(name, self._set_up, self._ahead))
             for process in self._processes:
                 while not process.is_ready:
                     process.receive()
@@ -100,7 +99,7 @@ class LocalExecutor:
         lost = Lost(dead.name, tuple(sorted(dead.units)), dead.crash or "")
         error = dead.error or WorkerDeathsError(
             f"a process that {self._purpose} {dead.crash}, as two did before at the same work;"
-            " what is finished stays: remove the cause and run the same command: it goes on"
+            " remove the cause and run the same command: it goes on, and finished work is kept"
         )
         yield lost
         yield from left.lose(lost, error)
@@ -108,10 +107,7 @@ class LocalExecutor:
         if self._deaths[dead.name] >= MAX_DEATHS:
             raise error
         dead.end()
-        self._processes[self._processes.index(dead)] = self._started(dead.name)
-
-    def _started(self, name: str) -> _Process:
-        return _Process(name, self._set_up, self._ahead)
+        self._processes[self._processes.index(dead)] = _Process(dead.name, self._set_up, self._ahead)
 
     def _end_all(self) -> None:
         for process in self._processes:
@@ -120,20 +116,12 @@ class LocalExecutor:
             process.end()
 
 
-class _Process:
-    """One process and what is known of it."""
+class _Process(Worker):
+    """One process, as its parent sees it."""
 
     def __init__(self, name: str, set_up: SetUp, ahead: int) -> None:
-        self.name = name
-        self.units: set[int] = set()
-        """Given to it and not finished, by number."""
-        self.wanted = 0
-        self.is_ready = False
-        self.crash: str | None = None
-        """Why it ended, as the end of a sentence."""
-        self.error: Exception | None = None
-        """What it raised, where that is why."""
-        context = multiprocessing.get_context("spawn")  # not fork: torch and the progress have threads
+        super().__init__(name)
+        context = multiprocessing.get_context("spawn")  # not fork: torch and the progress bar have threads
         self.pipe, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, set_up, name, ahead), daemon=True)
         with without_interrupts():
@@ -141,7 +129,8 @@ class _Process:
             theirs.close()
 
     def receive(self) -> object:
-        """Its next message, noted. Sets ``crash`` where it has ended. Raises what no worker could avoid."""
+        """Receive and note its next message. Sets ``crash`` if it has ended. Raises errors that every worker
+        would meet."""
         try:
             message = self.pipe.recv()
         except (EOFError, OSError):
@@ -162,20 +151,17 @@ class _Process:
                 raise error
         return message
 
-    def give(self, unit: tuple[int, Any]) -> None:
-        """Hand out a unit. If the process has just died, that is seen at the next message."""
-        self.wanted -= 1
-        self.units.add(unit[0])
+    def _send(self, number: int, unit: Any) -> None:
         with contextlib.suppress(OSError):
-            self.pipe.send(unit)
+            self.pipe.send((number, unit))
 
     def ask_to_end(self) -> None:
-        """What it has in hand is lost, and was not finished."""
+        """Unfinished units are lost."""
         if self._process.pid is not None:
             self._process.terminate()
 
     def end(self) -> None:
-        """See to it that it has ended."""
+        """End the process and wait for it."""
         if self._process.pid is not None:
             self._process.terminate()
             self._process.join(ENDS_WITHIN_S)
@@ -185,22 +171,21 @@ class _Process:
 
 
 def _serve(pipe: connection.Connection, set_up: SetUp, name: str, ahead: int) -> None:
-    """The main function of the process. A thread reads the pipe, so that the parent never waits to give a
-    unit."""
+    """The main function of the process. A thread reads the pipe, so the parent never blocks on sending."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    desk = QueueDesk(pipe.send, ahead)
-    threading.Thread(target=_read, args=(pipe, desk), daemon=True).start()
-    serve(desk, set_up, name)
+    channel = QueueChannel(pipe.send, ahead)
+    threading.Thread(target=_read, args=(pipe, channel), daemon=True).start()
+    serve(channel, set_up, name)
 
 
-def _read(pipe: connection.Connection, desk: QueueDesk) -> None:
+def _read(pipe: connection.Connection, channel: QueueChannel) -> None:
     while True:
         try:
-            desk.given.put(pipe.recv())
-        except (EOFError, OSError):  # the parent has gone, or ends this process
+            channel.given.put(pipe.recv())
+        except (EOFError, OSError):  # the parent is gone, or ends this process
             return
-        except Exception as error:  # of a unit that can't be unpickled: the parent has to know
-            desk.given.put(error)
+        except Exception as error:  # the unit can't be unpickled: the parent has to know
+            channel.given.put(error)
 
 
 def _end_with_parent() -> None:

@@ -1,4 +1,4 @@
-"""A limit on what threads hold at once: images, bytes or pixels. Not its job: what is held."""
+"""A limit on how many images, bytes or pixels threads hold at once. Not its job: what is held."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 class ClosedError(Exception):
-    """Raised in whatever waits at a closed budget or queue: its thread has to end."""
+    """Raised in threads that wait at a budget or queue when it is closed: they have to end."""
 
 
 class MemoryBudget:
@@ -20,10 +20,10 @@ class MemoryBudget:
         self._closed = False
         self._changed = threading.Condition()
         self.peak = 0
-        """The largest amount that was ever held at once."""
+        """The largest amount held at once so far."""
 
     def acquire(self, amount: int) -> None:
-        """Wait until ``amount`` more fits, then hold it. What is larger than the limit is held alone.
+        """Wait until ``amount`` more fits, then hold it. An amount above the limit is held alone.
 
         Raises ClosedError once the budget is closed.
         """
@@ -37,14 +37,14 @@ class MemoryBudget:
             self.peak = max(self.peak, self._held)
 
     def release(self, amount: int) -> None:
-        """Hold ``amount`` less."""
+        """Give ``amount`` back."""
         with self._changed:
             self._held -= amount
             self._changed.notify_all()
 
     @contextmanager
     def held(self, amount: int) -> Iterator[None]:
-        """Hold ``amount`` meanwhile."""
+        """Hold ``amount`` inside the block."""
         self.acquire(amount)
         try:
             yield
@@ -52,7 +52,7 @@ class MemoryBudget:
             self.release(amount)
 
     def close(self) -> None:
-        """Stop every thread that waits."""
+        """Raise ClosedError in every waiting thread."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()

@@ -1,6 +1,6 @@
-"""What a process may use, and starting those that an interruption is not for.
+"""The resources of this process, and child processes that ignore Ctrl-C.
 
-Comes in: a block that starts some. Goes out: nothing. Not its job: ending them; their parent does.
+Comes in: a block that starts processes. Goes out: nothing. Not its job: ending them; their parent does.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def core_count() -> int:
 
 
 def allow_open_files() -> None:
-    """As many as this process may allow itself. Shells give 1,024, and each connection is one."""
+    """Raise the limit of open files as far as possible. Shells set 1,024, and each connection counts."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         with contextlib.suppress(OSError, ValueError):
@@ -29,12 +29,12 @@ def allow_open_files() -> None:
 
 @contextlib.contextmanager
 def without_interrupts() -> Iterator[None]:
-    """What is started inside never sees Ctrl-C, which a terminal sends to everyone: its parent ends it.
+    """Processes started inside never see Ctrl-C, which a terminal sends to all: their parent ends them.
 
-    It inherits the blocked signal. This process gets one that came in the meantime afterwards: another of
-    its threads can take it in spite of the block, so the handler is put off, too.
+    They inherit the blocked signal. This process handles one that arrives meanwhile after the block: another
+    of its threads can receive it although it is blocked here, so the handler is replaced, too.
     """
-    resource_tracker.ensure_running()  # else it would be started inside, and lift the block
+    resource_tracker.ensure_running()  # else it is started inside, and unblocks the signal
     came: list[int] = []
     is_main = threading.current_thread() is threading.main_thread()
     handler = signal.signal(signal.SIGINT, lambda number, _: came.append(number)) if is_main else None

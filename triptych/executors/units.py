@@ -1,89 +1,103 @@
-"""The units of one run of an executor: who has which, and what becomes of those whose worker dies.
+"""The units of one run of an executor: which worker has which, and what happens when a worker dies.
 
-Comes in: units, and what happened to those that were given out. Goes out: the next one for a worker. At a
-unit that workers died with, a worker is alone: so it is found out which of several it was. Not its job:
+Comes in: units, and what happened to those that were handed out. Goes out: the next unit for a worker. A unit
+that a worker died with is handed out alone, to find out which of several units was at fault. Not its job:
 workers.
 """
 
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Set
 from statistics import median
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from triptych.executors import MAX_DEATHS, GivenUp, Lost
 
 SLOWER = 1.5
-"""Times the usual time, and a unit is given to a second worker that has nothing else to do. What is finished
-first counts."""
+"""A unit that takes this many times the median is also given to an idle worker. The first result counts."""
 
 TIMES_KEPT = 200
 
 
-class Taker(Protocol):
-    """A worker as its executor knows it."""
+class Worker(ABC):
+    """A worker, as seen by its executor."""
 
-    wanted: int
-    """Units that it waits for."""
-    units: set[int]
-    """The numbers of those that it has in hand."""
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.units: set[int] = set()
+        """The numbers of the units it has."""
+        self.wanted = 0
+        """How many units it waits for."""
+        self.is_ready = False
+        self.crash: str | None = None
+        """Why it ended, as the end of a sentence."""
+        self.error: Exception | None = None
+        """What it raised, if that is why it ended."""
 
-    def give(self, unit: tuple[int, Any]) -> None: ...
+    def give(self, number: int, unit: Any) -> None:
+        """Send it a unit. If it has just died, that is noticed when its next message is received."""
+        self.wanted -= 1
+        self.units.add(number)
+        self._send(number, unit)
+
+    @abstractmethod
+    def _send(self, number: int, unit: Any) -> None: ...
 
 
 class Done(NamedTuple):
-    """A unit that a worker has finished."""
+    """A unit that is finished."""
 
     unit: Any
     is_nowhere_else: bool
-    """Whether no other worker has it in hand."""
+    """Whether no other worker has it."""
 
 
 class Units:
-    """Numbered as they are taken."""
+    """Units, numbered in the order in which they are taken."""
 
     def __init__(
         self, units: Iterable[Any], *, copy_after_s: float | None = None, most_ahead: int | None = None
     ) -> None:
-        """``copy_after_s``: a unit is given to a second worker after so long at least; None: never.
-        ``most_ahead``: see Executor.run."""
+        """``copy_after_s``: no unit is given to a second worker before; None: never. ``most_ahead``: see
+        Executor.run."""
         self._untaken: Iterator[tuple[int, Any]] | None = enumerate(units)
         self._next, self._most_ahead = 0, most_ahead
         self._again: deque[int] = deque()
-        """Those of workers that died."""
+        """Units of workers that died."""
         self._open: dict[int, _Open] = {}
         self._deaths: Counter[int] = Counter()
         self._took_s: deque[float] = deque(maxlen=TIMES_KEPT)
         self._copy_after_s = copy_after_s
         self._given_up: GivenUp | None = None
-        """The last one, until a unit is finished."""
+        """The last unit that was given up; None again once a unit is finished."""
 
     @property
     def are_left(self) -> bool:
         """Whether any is not finished yet."""
-        return bool(self._untaken is not None or self._open)
+        return self._untaken is not None or bool(self._open)
 
     @property
     def _is_far_ahead(self) -> bool:
-        """Whether the first unit that isn't finished has to come first."""
+        """Whether the first unfinished unit has to be finished before more are taken."""
         first = next(iter(self._open), self._next)  # they are opened in order
         return self._most_ahead is not None and self._next - first >= self._most_ahead
 
     def is_open(self, number: int) -> bool:
-        """Whether a unit was given out and is not finished."""
+        """Whether a unit was handed out and is not finished."""
         return number in self._open
 
-    def give_out(self, takers: Iterable[Taker]) -> bool:
-        """Give units to those who wait for some. Returns whether any is not finished yet."""
-        for taker in takers:
-            while taker.wanted and (unit := self.next_for(taker.units)) is not None:
-                taker.give(unit)
+    def give_out(self, workers: Iterable[Worker]) -> bool:
+        """Give units to the workers that wait for some. Returns whether any is not finished yet."""
+        for worker in workers:
+            while worker.wanted and (unit := self.next_for(worker.units)) is not None:
+                worker.give(*unit)
         return self.are_left
 
     def next_for(self, in_hand: Set[int]) -> tuple[int, Any] | None:
-        """The next unit for a worker that has those ``in_hand``; None where there is none now."""
+        """The next unit for a worker that has the units ``in_hand``; None if there is none now."""
         if any(self._deaths[number] for number in in_hand):
             return None
         if self._again:
@@ -100,7 +114,7 @@ class Units:
         return None if in_hand else self._copy()
 
     def finish(self, number: int) -> Done | None:
-        """Note that a worker has finished. Returns the unit where it is the first that has finished it."""
+        """Note that a worker has finished a unit. Returns None if another worker was faster."""
         unit = self._open.pop(number, None)
         if unit is None:
             return None
@@ -109,10 +123,10 @@ class Units:
         return Done(unit.content, unit.workers == 1)
 
     def lose(self, lost: Lost, error: Exception, *, is_blamed: bool = True) -> Iterator[GivenUp]:
-        """Have the units of a dead worker done again, but for those that it was one too many for.
+        """Hand out the units of a dead worker again; those that had MAX_DEATHS deaths are given up.
 
-        ``is_blamed``: its death may be the fault of a unit. Raises ``error`` where the last unit that came to
-        an end was given up too: then it's hardly the units' fault.
+        ``is_blamed``: a unit may have caused the death. Raises ``error`` if the unit that ended last was
+        given up as well: then the units are hardly at fault.
         """
         for number in reversed(lost.numbers):
             unit = self._open.get(number)
@@ -137,7 +151,7 @@ class Units:
         return number, unit.content
 
     def _copy(self) -> tuple[int, Any] | None:
-        """One that takes longer than it should."""
+        """An unfinished unit that takes longer than usual."""
         if self._copy_after_s is None or not self._took_s:
             return None
         before = time.monotonic() - max(self._copy_after_s, SLOWER * median(self._took_s))
@@ -148,10 +162,10 @@ class Units:
 
 
 class _Open:
-    """A unit that is not finished."""
+    """A unit that was handed out and is not finished."""
 
     def __init__(self, content: Any) -> None:
         self.content = content
         self.workers = 0
-        """That have it."""
+        """How many have it."""
         self.given_at = 0.0

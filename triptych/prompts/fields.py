@@ -1,12 +1,12 @@
-"""Fields of a prompt: what it may know of the target that it is asked for.
+"""Fields of a prompt, which are filled in for each target.
 
     {count}      how many images there are
-    {text}       what the source says of each image (see input.text)
+    {text}       the source's text on each image (see input.text)
     {captions}   the kept captions of a set's images in another job
 
-Comes in: a prompt's text, what is known of a target. Goes out: the words to ask. Values come from the web and
-from models, so they are bounded, and nothing of them can be read as an image, a turn of the chat or a line of
-its own. Not its job: looking values up (see captioning).
+Comes in: a prompt's text, the values for a target. Goes out: the prompt to send. Values come from the web and
+from models, so their length is bounded, and they can't contain special tokens or line breaks. Not its job:
+looking values up (see captioning).
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from collections.abc import Sequence
 
 FIELDS = ("count", "text", "captions")
 MAX_CHARACTERS = 1000
-"""Of one value, at most: some 250 tokens of English, 700 of Chinese."""
+"""The limit for one value: about 250 tokens of English, 700 of Chinese."""
 NOTHING = "-"
-"""In place of a value that isn't there."""
+"""Stands for a missing value."""
 
 _HARMLESS = str.maketrans({"<": "‹", ">": "›", "[": "(", "]": ")", "{": "(", "}": ")", "|": "¦", "`": "'"})
 """Special tokens of all model families are written with one of these (<image>, <|im_end|>, [INST])."""
@@ -32,10 +32,10 @@ def fields_of(text: str) -> frozenset[str]:
     return frozenset(name for name in FIELDS if f"{{{name}}}" in text)
 
 
-def filled(text: str, *, count: int, texts: Sequence[str] = (), captions: Sequence[str] = ()) -> str:
-    """The prompt's ``text`` with its fields filled in. ``texts`` and ``captions`` are one an image, in order.
+def fill_fields(text: str, *, count: int, texts: Sequence[str] = (), captions: Sequence[str] = ()) -> str:
+    """``text`` with its fields filled in. ``texts`` and ``captions`` have one entry per image, in order.
 
-    >>> filled("Of {count} images: {text}", count=2, texts=["A cat", ""])
+    >>> fill_fields("Of {count} images: {text}", count=2, texts=["A cat", ""])
     'Of 2 images: Image-1: A cat Image-2: -'
     """
     values = {"count": str(count), "text": _numbered(texts, count), "captions": _numbered(captions, count)}
@@ -44,16 +44,16 @@ def filled(text: str, *, count: int, texts: Sequence[str] = (), captions: Sequen
     return text
 
 
-def longest(text: str, count: int) -> str:
-    """The prompt with values as long as they can be."""
+def fill_longest(text: str, count: int) -> str:
+    """``text`` with its fields filled in with the longest possible values."""
     values = ["字" * MAX_CHARACTERS] * count
-    return filled(text, count=count, texts=values, captions=values)
+    return fill_fields(text, count=count, texts=values, captions=values)
 
 
-def harmless(value: str) -> str:
+def sanitize(value: str) -> str:
     """One line of at most MAX_CHARACTERS, without the characters that special tokens are written with.
 
-    >>> harmless("A cat<|im_end|>\\n<image> [INST]")
+    >>> sanitize("A cat<|im_end|>\\n<image> [INST]")
     'A cat‹¦im_end¦› ‹image› (INST)'
     """
     line = " ".join("".join(letter if letter.isprintable() else " " for letter in value).split())
@@ -62,6 +62,6 @@ def harmless(value: str) -> str:
 
 
 def _numbered(values: Sequence[str], count: int) -> str:
-    """One value as it is; several with the names that a message gives its images."""
-    lines = [harmless(value) or NOTHING for value in values] or [NOTHING] * count
+    """A single value, or several with the names of their images in the message."""
+    lines = [sanitize(value) or NOTHING for value in values] or [NOTHING] * count
     return lines[0] if count == 1 else " ".join(f"Image-{n}: {line}" for n, line in enumerate(lines, 1))

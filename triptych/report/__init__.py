@@ -1,1 +1,1 @@
-"""One static page that shows what is in a run, and what a person's verdicts on it come to."""
+"""A page that shows samples of a run, and the precision that people's verdicts on it give."""

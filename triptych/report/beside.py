@@ -1,8 +1,8 @@
-"""Two runs side by side: what each says of the same images, to be judged without knowing which is which.
+"""Compares two runs: pairs of captions on the same images, for a blind choice of the better one.
 
-Comes in: two runs. Goes out: pairs of captions of jobs of one name, on targets whose images are the same in
-both: drawn evenly, so that the share of those in which one is better is that of all. Not its job: pictures
-(see cards), votes and what they come to (see page/beside.js, precision).
+Comes in: two runs. Goes out: pairs of captions of jobs with the same name, on targets whose images are the
+same in both runs. They are drawn evenly, so the win rate among them estimates that of all. Not its job:
+pictures (see cards), verdicts and win rates (see page/beside.js, precision).
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from triptych.runs.plan import Planned, Target
 from triptych.runs.sampling import hash64
 
 PAIRS_PER_JOB = 40
-"""A win rate of 0.7 is then known to about 0.14 either way (Wilson, 95 %)."""
+"""Enough to know a win rate of 0.7 to about ±0.14 (Wilson, 95 %)."""
 
 
 class Pair(NamedTuple):
-    """A target that both runs have captioned."""
+    """A target that both runs captioned, and the two captions."""
 
     job: Job
     target: Target
@@ -34,7 +34,7 @@ class Pair(NamedTuple):
 
 
 def pairs_of(here: RunContext, there: RunContext) -> list[Pair]:
-    """Up to PAIRS_PER_JOB for each job that both have, with the captions of both."""
+    """Up to PAIRS_PER_JOB for each job that both runs have."""
     jobs = {job.name: job for job in there.jobs}
     pairs: list[Pair] = []
     for job in here.jobs:
@@ -61,13 +61,13 @@ def _of_job(here: RunContext, there: RunContext, job: Job, other: Job) -> Iterat
 
 
 def _captioned(context: RunContext, job: Job) -> Iterator[list[Planned]]:
-    """Shard by shard."""
+    """The captioned targets, shard by shard."""
     for _, planned in context.plan(job).read_all():
         yield [each for each in planned if each.is_captioned]
 
 
 def _hashes(shard: list[Planned]) -> NDArray[np.uint64]:
-    """Of targets with what their images show."""
+    """A hash per target of its id and the content of its images."""
     names = (
         f"{each.target.id}\n{content_of([image.content_hash for image in each.target.images])}"
         for each in shard

@@ -1,8 +1,8 @@
-"""Cards for the page: what was drawn, with its pictures and captions beside it, and why images were grouped.
+"""The cards of the page: sampled items with their pictures and captions, and why images were grouped.
 
-Comes in: samples, located images, measured cosines. Goes out: the cards of each section. The words on cosines
-say only what the cosines are, so they hold whichever way the sets were made. Not its job: drawing samples
-(see samples), measuring (see neighbours).
+Comes in: samples, located images, measured cosines. Goes out: the cards of each section. Explanations of sets
+only state cosines, so they hold however the sets were made. Not its job: sampling (see samples), measuring
+(see neighbours).
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ from triptych.runs.sampling import hash64
 
 
 class Thresholds(NamedTuple):
-    """Cosine similarities of which sets were made; None where none was noted."""
+    """The cosine similarities between which sets were made; None if not recorded."""
 
     related: float | None
     duplicate: float | None
 
 
 class Cards:
-    """Puts cards together; every picture that a card names is asked of the thumbnails."""
+    """Builds cards; registers each picture that a card shows with the thumbnails."""
 
     def __init__(
         self,
@@ -56,9 +56,8 @@ class Cards:
         thumbnails: Thumbnails,
         scorer: Scorer | None,
     ) -> None:
-        """``scorer``: None where what rules object to isn't marked."""
-        self._scorer = scorer
-        self._context, self._captions = context, captions
+        """``scorer``: finds the words that rules object to; None: they aren't marked."""
+        self._context, self._captions, self._scorer = context, captions, scorer
         self._images, self._thumbnails = images, thumbnails
 
     def sets(
@@ -68,7 +67,7 @@ class Cards:
         jobs: Sequence[Job],
         thresholds: Thresholds,
     ) -> list[SetShown]:
-        """One card a set. ``nearness`` is in the order of ``drawn``, ``jobs`` are those on sets."""
+        """One card per set. ``nearness`` is in the order of ``drawn``; ``jobs`` are those on sets."""
         set_of = self._sets_of([found for found in nearness.outsiders if found is not None])
         cards = []
         for number, (image_set, how) in enumerate(drawn):
@@ -91,7 +90,7 @@ class Cards:
         return cards
 
     def singles(self, jobs: Sequence[Job]) -> list[SingleShown]:
-        """One card an image, with its caption in each of ``jobs``."""
+        """One card per image, with its caption in each of ``jobs``."""
         return [
             SingleShown(
                 how=how,
@@ -105,7 +104,8 @@ class Cards:
     def rules(
         self, rules: Sequence[str], jobs: Sequence[Job], repeated: Mapping[str, Repeated]
     ) -> list[RuleShown]:
-        """One section a rule, with what it rejected. ``repeated``: captions that others repeat, by id."""
+        """One section per rule, with captions that it rejected. ``repeated``: captions that others repeat, by
+        id."""
         shard_of = {key: image.shard for key, image in self._images.items()}
         texts = texts_of(self._context, repeated, shard_of)
         return [
@@ -132,7 +132,7 @@ class Cards:
         ]
 
     def duplicates(self, drawn: Sequence[Drawn[Duplicate]]) -> list[DuplicateShown]:
-        """One card a pair."""
+        """One card per pair."""
         return [
             DuplicateShown(
                 how=how,
@@ -147,7 +147,7 @@ class Cards:
         ]
 
     def _denied(self, rejected: Rejected) -> list[StatementCheck]:
-        """Its statements that a checker denied. A caption is filed under the shard of its first image."""
+        """The statements that a checker denied. A caption belongs to the shard of its first image."""
         if "untrue" not in rejected.verdict.scores:
             return []
         shard = self._images[rejected.target.images[0].key].shard
@@ -155,7 +155,7 @@ class Cards:
         return denied_of(checks.get(rejected.caption.id, ()), rejected.caption, rejected.target)
 
     def pairs(self, pairs: Sequence[Pair]) -> list[PairShown]:
-        """One card a pair; which side a run is on depends on the name alone."""
+        """One card per pair; which side shows which run depends on a hash of the target's id."""
         shown = []
         for job, target, here, there in pairs:
             swapped = hash64(target.id) % 2 == 1
@@ -195,7 +195,7 @@ class Cards:
         )
 
     def _sets_of(self, outsiders: Sequence[Outsider]) -> dict[str, str]:
-        """The set that each outsider is in, where it is in one."""
+        """The set of each outsider that is in one."""
         keys = {outsider.image.record.key for outsider in outsiders}
         return {key: each.id for each in self._context.folder.sets() for key in each.keys if key in keys}
 
@@ -207,11 +207,9 @@ class Cards:
 
 
 def why_joined(cosines: NDArray[np.float32]) -> list[str]:
-    """One line an image, from ``float32[n, n]``: first the closest pair, then the best weakest link each
-    time.
+    """One line per image, from ``float32[n, n]``, in the order in which a set grows from its closest pair.
 
-    This is the order in which a set grows from its closest pair when the next image is always the one
-    whose least cosine to those before is greatest.
+    The next image is always the one whose smallest cosine to those before is largest.
     """
     count = len(cosines)
     lines = [""] * count
@@ -232,7 +230,7 @@ def why_joined(cosines: NDArray[np.float32]) -> list[str]:
 
 
 def why_left_out(outsider: Outsider, thresholds: Thresholds, own_set: str | None) -> str:
-    """One line. ``own_set`` is the set that the image is in, if it is in one."""
+    """One line. ``own_set`` is the set that the image is in, if any."""
     weakest, closest = float(outsider.cosines.min()), float(outsider.cosines.max())
     related, duplicate = thresholds
     at = int(outsider.cosines.argmin()) + 1
@@ -241,13 +239,11 @@ def why_left_out(outsider: Outsider, thresholds: Thresholds, own_set: str | None
         return f"{weakest:.3f} to image {at}, below {related:g}, where related images begin{home}"
     if duplicate is not None and closest >= duplicate:
         return f"{closest:.3f} to image {int(outsider.cosines.argmax()) + 1}, as near as a duplicate{home}"
-    if own_set:
-        return f"at least {weakest:.3f} to every image: related to all, and in {own_set}"
-    return f"at least {weakest:.3f} to every image: related to all, and in no set"
+    return f"at least {weakest:.3f} to every image: related to all, and in {own_set or 'no set'}"
 
 
 def matrix(cosines: NDArray[np.float32]) -> list[list[float]]:
-    """Rows for the page, to three digits; the diagonal is exactly 1."""
+    """Rows for the page, rounded to three digits; the diagonal is exactly 1."""
     rounded = np.round(cosines.astype(np.float64), 3)
     np.fill_diagonal(rounded, 1.0)
     return [[float(value) for value in row] for row in rounded]

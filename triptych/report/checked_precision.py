@@ -1,13 +1,13 @@
-"""A precision that a checker's answers make narrower, and how many verdicts a wanted interval needs.
+"""Narrows the interval of a precision with a checker's answers, and computes how many verdicts it needs.
 
-Comes in: verdicts of people on some kept captions, and what a checker said of those and of many more (see
+Comes in: people's verdicts on some kept captions, and a checker's answers on those and many more (see
 runs.checks). Goes out: an estimate with its interval at 95%. Not its job: reading verdicts.
 
-Prediction-powered inference: the mean of what the checker says of the rest, corrected by how far it was off
-where people judged (Angelopoulos et al., Science 382, 2023), with the weight on the checker that makes the
-variance least (PPI++, arXiv 2311.01453). Its normal interval is too short for shares near 1, so the variance
-becomes a number of verdicts that would have been needed without the checker, and Wilson's interval is taken
-of those. In simulation it holds in 94 to 96% of trials (`python -m benchmarks.precision_intervals`).
+Prediction-powered inference: the checker's mean over the captions that nobody judged, corrected by its error
+on the judged ones (Angelopoulos et al., Science 382, 2023), with the weight on the checker that minimises the
+variance (PPI++, arXiv 2311.01453). The normal interval is too short for shares near 1, so the variance is
+converted into the number of verdicts that would give it without the checker, and Wilson's interval is taken
+for that number. In simulations it holds in 94 to 96% of trials (`python -m benchmarks.precision_intervals`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from triptych.filtering.people import BY_PEOPLE
+from triptych.filtering.human_overrides import BY_PEOPLE
 from triptych.jobs import Job
 from triptych.runs.checks import read_checks, untruth_of
 from triptych.runs.context import RunContext
@@ -29,7 +29,7 @@ from triptych.runs.plan import Planned
 from triptych.runs.shares import wilson_interval
 
 LEAST_VERDICTS = 30
-"""Fewer say too little of how far the checker is off."""
+"""Fewer verdicts don't show how wrong the checker is."""
 
 
 class Corrected(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,7 +39,7 @@ class Corrected(msgspec.Struct, frozen=True, kw_only=True):
     low: float
     high: float
     worth: float
-    """How many verdicts would give this interval without the checker."""
+    """The number of verdicts that would give this interval without the checker."""
 
 
 def corrected(
@@ -47,8 +47,9 @@ def corrected(
 ) -> Corrected | None:
     """The share of good captions among all that were checked.
 
-    ``is_good`` is what people say of n captions drawn evenly, ``said`` what the checker says of the same, in
-    [0, 1], and ``said_of_all`` what it says of all N, theirs among them. None for n below LEAST_VERDICTS.
+    ``is_good``: people's verdicts on n captions drawn evenly; ``said``: the checker's answers on the same
+    captions, in [0, 1]; ``said_of_all``: its answers on all N, those n included. None for n below
+    LEAST_VERDICTS.
     """
     n, everyone = len(is_good), np.asarray(said_of_all, np.float64)
     if n < LEAST_VERDICTS:
@@ -61,7 +62,7 @@ def corrected(
     together = float(np.cov(good, guessed, ddof=1)[0, 1])
     weight = min(max(together / ((1 + n / others) * spread), 0.0), 1.0)
     off = good - weight * guessed
-    said_of_others = float(everyone.sum() - guessed.sum()) / others  # else the n would count twice
+    said_of_others = float(everyone.sum() - guessed.sum()) / others  # without the n, which ``off`` counts
     share = min(max(weight * said_of_others + float(off.mean()), 0.0), 1.0)
     variance = weight**2 * spread / others + float(off.var(ddof=1)) / n
     alone = float(good.var(ddof=1)) / n
@@ -71,7 +72,7 @@ def corrected(
 
 
 def corrected_by_checks(context: RunContext, verdicts: Iterable[HumanVerdict]) -> dict[str, Corrected]:
-    """By job, of its kept captions; of those jobs that were checked, and judged often enough.
+    """The precision of kept captions by job, for jobs that were checked and have enough verdicts.
 
     Verdicts on a text that the caption no longer has don't count.
     """
@@ -85,7 +86,7 @@ def corrected_by_checks(context: RunContext, verdicts: Iterable[HumanVerdict]) -
         goods, said, said_of_all = list[bool](), list[float](), array("d")
         for planned, true in _checked(context, job) if judged else ():
             said_of_all.append(true)
-            # Of an edited one, the text that people judged is the model's.
+            # If a person edited the caption, the verdict is on the model's text.
             texts = (planned.text, planned.caption.text if planned.caption is not None else "")
             items = [(planned.target.id, digest_of_text(text)) for text in texts]
             if met := [judged[item] for item in items if item in judged]:
@@ -97,8 +98,8 @@ def corrected_by_checks(context: RunContext, verdicts: Iterable[HumanVerdict]) -
 
 
 def _checked(context: RunContext, job: Job) -> Iterator[tuple[Planned, float]]:
-    """Captions that are kept, or would be but for people, with how likely they are true, by what the
-    checker said of the sentences they have."""
+    """Captions that the rules keep, whatever people said, with the probability that they are true, from the
+    checker's answers on their sentences."""
     for shard, planned in context.plan(job).read_all(verdicts=True):
         checks = read_checks(context.folder, job.name, shard)
         for each in planned:
@@ -112,9 +113,9 @@ def _checked(context: RunContext, job: Job) -> Iterator[tuple[Planned, float]]:
 
 
 def verdicts_for(share: float, half_width: float, worth_a_verdict: float = 1.0) -> int:
-    """How many verdicts make the interval about ``share`` at most ``half_width`` wide on either side.
+    """How many verdicts narrow the interval around ``share`` to ``half_width`` on either side.
 
-    ``worth_a_verdict``: how many verdicts without a checker one with it is worth.
+    ``worth_a_verdict``: how many verdicts without a checker equal one with it.
     """
     few, many = 1, 2
     while _half_width(share, many) > half_width:

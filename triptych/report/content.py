@@ -1,7 +1,7 @@
-"""What the page shows: the document that is embedded in it as JSON.
+"""The content of the page: the document that is embedded in it as JSON.
 
-The page's scripts read these very names. Pictures are given once, in ``pictures``, and elsewhere by their
-number there. Not its job: filling it (see stage), drawing it (see page/).
+The page's scripts read these names. Pictures are stored once, in ``pictures``, and referred to by their
+index. Not its job: filling it (see write_report), drawing it (see page/).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from triptych.runs.stage_record import Setting
 
 
 class Picture(msgspec.Struct, frozen=True, kw_only=True):
-    """A thumbnail as a data URL, or why there is none."""
+    """A thumbnail as a data URL, or the reason why there is none."""
 
     key: str
     width_px: int
@@ -26,13 +26,13 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JobShown(msgspec.Struct, frozen=True, kw_only=True):
-    """A job, and what the page calls it."""
+    """A job, and its names on the page."""
 
     name: str
     label: str
-    """Such as ``Single English``; the job's name where two jobs would have the same."""
+    """Such as ``Single English``; the job's name if two jobs would have the same label."""
     short_label: str
-    """Beside its captions: the language, or the job's name."""
+    """Shown with its captions: the language, or the job's name."""
     language: str
     """Its code, for fonts and line breaks."""
     language_name: str
@@ -41,17 +41,17 @@ class JobShown(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Mark(msgspec.Struct, frozen=True, kw_only=True):
-    """A stretch of a caption's text that a rule objects to, in UTF-16 units."""
+    """A span of a caption's text that a rule objects to, in UTF-16 units."""
 
     start: int
     end: int
     rule: str
     images: list[int] = []
-    """The numbers of the images of a set that a checker denied it of, from 1."""
+    """For sets: the images that a checker denied it for, numbered from 1."""
 
 
 class CaptionShown(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one planned caption. ``why`` names the rules or the failure."""
+    """One planned caption and its state. ``why`` names the rules or the failure."""
 
     id: str
     job: str
@@ -60,17 +60,17 @@ class CaptionShown(msgspec.Struct, frozen=True, kw_only=True):
     """``kept``, ``rejected``, ``failed``, ``not judged`` or ``not made``."""
     text: str = ""
     digest: str = ""
-    """Of the text, for verdicts on it."""
+    """A digest of the text, which verdicts refer to."""
     edited: str = ""
-    """What is exported in its place, as a person wrote it."""
+    """A person's text, which is exported instead."""
     why: str = ""
     rules: list[str] = []
-    """Those that reject it, or flag it."""
+    """The rules that reject or flag it."""
     marks: list[Mark] = []
     removed: list[str] = []
-    """Sentences that a checker denied, and that the text doesn't have any more."""
+    """Sentences that a checker denied and that were removed from the text."""
     unfit: str = ""
-    """The phrase that fits the images least, where the rule ``ungrounded`` objects."""
+    """The phrase that fits the images least, if the rule ``ungrounded`` objects."""
 
 
 class LeftOut(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,12 +79,12 @@ class LeftOut(msgspec.Struct, frozen=True, kw_only=True):
     picture: int
     min_cosine_similarity: float
     weakest_member: int
-    """Which image of the set it is least similar to, from 0."""
+    """The image of the set that it is least similar to, numbered from 0."""
     why: str
 
 
 class SetShown(msgspec.Struct, frozen=True, kw_only=True):
-    """A contact sheet. ``cosine_similarities`` has one row and one column an image."""
+    """A set as a contact sheet. ``cosine_similarities`` has one row and one column per image."""
 
     id: str
     how: How
@@ -93,7 +93,7 @@ class SetShown(msgspec.Struct, frozen=True, kw_only=True):
     pictures: list[int]
     cosine_similarities: list[list[float]]
     why_joined: list[str]
-    """One line an image."""
+    """One line per image."""
     captions: list[CaptionShown]
     left_out: LeftOut | None
 
@@ -116,7 +116,7 @@ class RepeatedShown(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RejectedShown(msgspec.Struct, frozen=True, kw_only=True):
-    """A caption that a rule rejected, with the score of every rule that did."""
+    """A rejected caption, with the score of every rule that rejects it."""
 
     how: How
     pictures: list[int]
@@ -126,17 +126,17 @@ class RejectedShown(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RuleCounts(msgspec.Struct, frozen=True, kw_only=True):
-    """One rule in one job."""
+    """The counts of one rule in one job."""
 
     job: str
     first: int
-    """Captions of which it is the reason."""
+    """Captions rejected with this rule as the reason."""
     caught: int
     """Captions that it rejects, alone or with others."""
     alone: int
     """Captions that no other rule rejects."""
     scores: RuleScores | None
-    """What it would reject with another threshold; None where there is none to move."""
+    """What it would reject with another threshold; None if it has no threshold."""
 
 
 class RuleShown(msgspec.Struct, frozen=True, kw_only=True):
@@ -159,7 +159,7 @@ class DuplicateShown(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ScreenedShown(msgspec.Struct, frozen=True, kw_only=True):
-    """An image that a screen leaves out, or would, and what it measured."""
+    """An image that a screen leaves out, or would, and the measured value."""
 
     picture: int
     value: float
@@ -170,14 +170,14 @@ class ScreenShown(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     count: int
-    """Images of which it is the reason."""
+    """Images left out with this screen as the reason."""
     scores: RuleScores
     examples: list[ScreenedShown]
-    """Of one that is off: images that it would leave out."""
+    """If it is off: images that it would leave out."""
 
 
 class PairShown(msgspec.Struct, frozen=True, kw_only=True):
-    """What two runs say of the same images."""
+    """The captions of two runs on the same images."""
 
     job: str
     key: str
@@ -186,11 +186,11 @@ class PairShown(msgspec.Struct, frozen=True, kw_only=True):
     texts: tuple[str, str]
     """Left and right."""
     swapped: bool
-    """Whether the left one is the other run's."""
+    """Whether the left text is the other run's."""
 
 
 class Beside(msgspec.Struct, frozen=True, kw_only=True):
-    """Another run beside this one. Of two values the first is this run's."""
+    """A comparison with another run. In each pair of values the first is this run's."""
 
     names: tuple[str, str]
     reports: tuple[str, str]
@@ -221,17 +221,17 @@ class Histogram(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Similarity(msgspec.Struct, frozen=True, kw_only=True):
-    """What is similar to what, on one axis with the thresholds between which sets are made."""
+    """Distributions of cosine similarities, and the thresholds between which sets are made."""
 
     related: float | None
     duplicate: float | None
     why: str
-    """Why the thresholds are where they are, as grouping noted; empty where they were set by hand."""
+    """Why these thresholds were chosen, as grouping noted; empty if they were set by hand."""
     histograms: list[Histogram]
 
 
 class TimedStage(msgspec.Struct, frozen=True, kw_only=True):
-    """One stretch of work that the run recorded."""
+    """The duration of a stage or of a job's captions, as recorded."""
 
     name: str
     seconds: float
@@ -246,11 +246,11 @@ class Throughput(msgspec.Struct, frozen=True, kw_only=True):
     points: list[tuple[float, int, str]]
     note: str
     workers: list[str] = []
-    """Lines about each, where it was and how fast."""
+    """A line per worker: where it ran and how fast."""
 
 
 class StageShown(msgspec.Struct, frozen=True, kw_only=True):
-    """A stage's state, settings and the digests of what it read."""
+    """A stage's state, its settings and the digests of its inputs."""
 
     name: str
     finished: bool
@@ -264,7 +264,7 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     report: str
-    """A hash of everything that decides what the run holds: verdicts on another report don't count."""
+    """A hash of everything that determines the run's content. Verdicts on another report don't count."""
     model: str
     encoder: str
     engine: str
@@ -280,7 +280,7 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
     jobs: list[JobShown]
     ledger: Ledger
     checks: dict[str, list[str]] = {}
-    """What a checker said of the captions of each job, in words."""
+    """Lines on the checker's answers, by job."""
     violations: list[str] = []
     set_sizes: dict[str, int] = {}
     similarity: Similarity
@@ -294,10 +294,10 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
     beside: Beside | None = None
     pictures: list[Picture] = []
     map: list[tuple[float, float]] = []
-    """Where each picture lies on the map, across and down, from 0 to 1."""
+    """The position of each picture on the map: x and y, from 0 to 1."""
     reasons: tuple[str, ...] = REASONS
     """Why a caption may be bad."""
     live: bool = False
-    """Whether the page is served: then it asks its server for the state of the run, and tells it verdicts."""
+    """Whether the page is served: then it polls its server for the run's state, and sends it verdicts."""
     verdicts: list[HumanVerdict] = []
-    """Those that the server has stored."""
+    """Verdicts that the server has stored."""

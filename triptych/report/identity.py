@@ -1,14 +1,14 @@
-"""Which run it is: what made it, under which settings, and what to be careful about.
+"""Identifies a run on the page: what made it, and with which settings.
 
 Comes in: run.json, jobs, prompts. Goes out: the page's Identity, and the jobs with their labels. Absolute
-paths are shortened to their last name, as in the manifest. Not its job: what the settings mean.
+paths are shortened to their last part, as in the manifest. Not its job: what the settings mean.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
@@ -49,7 +49,7 @@ def identity_of(run: RunFolder, cautions: Sequence[str]) -> Identity:
 
 
 def jobs_shown(context: RunContext) -> list[JobShown]:
-    """The jobs of the run, each with a label of its own."""
+    """The jobs of the run, each with a unique label."""
     times = Counter((job.subject, job.language) for job in context.jobs)
     shown = []
     for job in context.jobs:
@@ -70,7 +70,7 @@ def jobs_shown(context: RunContext) -> list[JobShown]:
 
 
 def beside_of(here: RunContext, there: RunContext, pairs: list[PairShown]) -> Beside:
-    """``pairs`` with which runs they are of; runs of one name are called by their folders."""
+    """``pairs`` with the two runs' names; runs with the same name are called by their folders."""
     one, other = (identity_of(each.folder, ()) for each in (here, there))
     paths = (str(here.folder.path), str(there.folder.path))
     return Beside(
@@ -88,8 +88,8 @@ def beside_of(here: RunContext, there: RunContext, pairs: list[PairShown]) -> Be
 def report_id(run: RunFolder) -> str:
     """12 hex digits over the settings and inputs of grouping, captioning and filtering.
 
-    Two runs of the same images and settings share it; anything that gives other sets, captions or
-    verdicts of the rules changes it. What people said doesn't: it is of this page.
+    Two runs with the same images and settings share it; anything that leads to other sets, captions or rule
+    verdicts changes it. People's verdicts don't, as they are on this report.
     """
     stages = {name: stage for name, stage in fingerprints(run).items() if name != "export"}
     for stage in stages.values():
@@ -98,18 +98,15 @@ def report_id(run: RunFolder) -> str:
 
 
 def _encoder(run: RunFolder) -> str:
-    """What made the embeddings, as their stage has it; what is there by its hash is named by the config."""
+    """The encoder that the embeddings stage recorded. For one recorded by its hash, the config has the
+    name."""
     state = run.run_file.stages.get("embeddings")
     made_with = str(state.settings.get("encoder") or "") if state is not None else ""
     if _HASH not in made_with:
         return made_with or "not recorded"
-    model = str(_table(run.run_file.config, "embedding").get("model") or "not recorded")
+    table = run.run_file.config.get("embedding")
+    model = str((table.get("model") if isinstance(table, dict) else None) or "not recorded")
     return f"{_last(model)} ({_HASH}{made_with.partition(_HASH)[2][:8]})"
-
-
-def _table(config: Mapping[str, object], name: str) -> Mapping[str, object]:
-    table = config.get(name)
-    return table if isinstance(table, dict) else {}
 
 
 def _last(name: str) -> str:

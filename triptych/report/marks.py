@@ -1,7 +1,7 @@
-"""The words that a rule or a check objects to, marked in a caption that is shown.
+"""Marks the words of a caption that a rule or a check objects to.
 
 Comes in: captions of the page with the rules that reject or flag them, checks of their statements. Goes out:
-the same with marks. Not its job: finding the words (see filtering.objections), painting them (see
+the captions with marks. Not its job: finding the words (see filtering.objections), painting them (see
 page/cards.js).
 """
 
@@ -21,8 +21,8 @@ from triptych.report.content import CaptionShown, Mark
 def marked(
     shown: CaptionShown, scorer: Scorer | None, image_count: int, denied: Sequence[StatementCheck] = ()
 ) -> CaptionShown:
-    """``shown`` with a mark for each stretch of its text that one of its rules objects to, for the phrase
-    that fits its images least, and for each statement that is ``denied``."""
+    """``shown`` with a mark for each span of its text that one of its rules objects to, for the phrase that
+    fits its images least, and for each ``denied`` statement."""
     if scorer is None or shown.job not in scorer.jobs:
         return shown
     given = CaptionInput(shown.id, shown.job, shown.text, image_count)
@@ -50,5 +50,5 @@ def marked(
 
 
 def _utf16(text: str, at: int) -> int:
-    """The place that browsers call so: they count in UTF-16."""
+    """The position in UTF-16 units, as browsers count."""
     return len(text[:at].encode("utf-16-le", "surrogatepass")) // 2

@@ -1,15 +1,15 @@
-"""Which images are near which: within the sets that are shown, just outside them, and by chance.
+"""Cosine similarities of images: within the sampled sets, just outside them, and of random images.
 
-Comes in: keys of images. Goes out: where those images are in the run; cosines of the stored embeddings, and
-histograms of them. Everything outside a set is searched exactly, in one pass, a block of rows in memory at a
-time; embeddings are mapped, not loaded. Not its job: making sets (see grouping), putting into words what was
-found (see cards).
+Comes in: keys of images. Goes out: where those images are in the run; cosines of their stored embeddings, and
+histograms. All images outside a set are searched exactly, in one pass, with one block of rows in memory at a
+time; embeddings are memory-mapped. Not its job: making sets (see grouping), explaining the results (see
+cards).
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -24,8 +24,13 @@ from triptych.runs.arrays import map_embeddings
 from triptych.runs.folder import RunFolder
 
 SAMPLED_IMAGES = 256
-"""Drawn evenly from the images that stay; their 32,640 pairs stand for all pairs."""
+"""Drawn evenly from the images that aren't left out; their 32,640 pairs stand for all pairs."""
 UNREADABLE_PER_CLASS = 5
+ROWS_AT_ONCE = 8192
+STEP = 0.01
+"""The bin width of histograms of cosines."""
+_LOW = -1.0
+_BINS = round(2 / STEP)
 
 
 class LocatedImage(NamedTuple):
@@ -37,12 +42,12 @@ class LocatedImage(NamedTuple):
 
 
 class Located(NamedTuple):
-    """What one pass over the images found."""
+    """The result of one pass over the images."""
 
     of_key: dict[str, LocatedImage]
     sample: list[LocatedImage]
     unreadable: dict[str, list[tuple[str, str]]]
-    """By class: ``(key, reason)`` of a few."""
+    """A few ``(key, reason)`` of each class."""
 
 
 def locate(
@@ -52,7 +57,7 @@ def locate(
     progress: Progress,
     see: Callable[[LocatedImage], object] = lambda image: None,
 ) -> Located:
-    """The images ``keys``, a sample of those that aren't ``left_out``, and of those that can't be read.
+    """Find the images ``keys``, a sample of those that aren't ``left_out``, and some unreadable ones.
 
     ``see`` is called with every readable image.
     """
@@ -99,22 +104,17 @@ def unit_vectors(run: RunFolder, images: Sequence[LocatedImage]) -> NDArray[np.f
 
 
 def normalised(rows: NDArray[np.float16]) -> NDArray[np.float32]:
-    """Stored rows brought back to length 1."""
+    """Stored rows, scaled to length 1 again."""
     units = rows.astype(np.float32)
     units /= np.maximum(np.sqrt(np.einsum("ij,ij->i", units, units)), 1e-12)[:, None]
     return units
 
 
-def blocks(rows: NDArray[np.float16], rows_at_once: int) -> Iterator[tuple[int, NDArray[np.float32]]]:
-    """``(first row, unit vectors)``, a block at a time."""
-    for start in range(0, len(rows), rows_at_once):
-        yield start, normalised(rows[start : start + rows_at_once])
-
-
 def map_of(units: NDArray[np.float32]) -> list[tuple[float, float]]:
-    """Each vector's place along the first two principal components of all, by rank, from 0 to 1.
+    """The position of each vector along the first two principal components, by rank, from 0 to 1.
 
-    Ranks use the whole square, which outliers would have for themselves. ``units`` is ``float32[n, dim]``.
+    Ranks fill the whole square; with plain coordinates, outliers would squeeze the others together. ``units``
+    is ``float32[n, dim]``.
     """
     import faiss
 
@@ -127,13 +127,6 @@ def map_of(units: NDArray[np.float32]) -> list[tuple[float, float]]:
     return [(float(across), float(down)) for across, down in ranks[:, [0, -1]].round(4)]
 
 
-ROWS_AT_ONCE = 8192
-STEP = 0.01
-"""Of histograms of cosines."""
-_LOW = -1.0
-_BINS = round(2 / STEP)
-
-
 class CosineHistogram:
     """Bins of STEP over [-1, 1]; 1 falls into the last."""
 
@@ -142,8 +135,8 @@ class CosineHistogram:
         self._counts = np.zeros(_BINS, np.int64)
 
     def add(self, cosines: ArrayLike) -> None:
-        """Count some more."""
-        # A tiny push up, so that 0.75 as a float falls into the bin that begins at 0.75.
+        """Count ``cosines``."""
+        # A tiny offset, so that 0.75 as a float falls into the bin that begins at 0.75.
         bins = np.floor((np.asarray(cosines, np.float64) - _LOW) / STEP + 1e-6).astype(np.int64)
         self._counts += np.bincount(np.clip(bins, 0, _BINS - 1).ravel(), minlength=_BINS)
 
@@ -161,20 +154,20 @@ class CosineHistogram:
 
 
 class Outsider(NamedTuple):
-    """The image outside a set whose least cosine to the set's images is greatest."""
+    """The image outside a set whose smallest cosine to the set's images is largest."""
 
     image: LocatedImage
     cosines: NDArray[np.float32]
-    """To each image of the set, in its order."""
+    """The cosine to each image of the set, in its order."""
 
 
 class Nearness(NamedTuple):
-    """What the pass found."""
+    """The result of the pass."""
 
     within: list[NDArray[np.float32]]
-    """Of each set, ``float32[n, n]``: the cosines of its images."""
+    """The cosines between the images of each set, ``float32[n, n]``."""
     outsiders: list[Outsider | None]
-    """Of each set; None where there is no other image."""
+    """The outsider of each set; None if there is no other image."""
     by_chance: CosineHistogram
     nearest: CosineHistogram
 
@@ -194,10 +187,11 @@ def measure(
         for shard in run.shards():
             records = [record for record in run.images(shard) if record.is_embedded]
             rows = map_embeddings(run.embeddings_file(shard), len(records))
-            for start, block in blocks(rows, ROWS_AT_ONCE):
-                some = records[start : start + len(block)]
-                passed_over = [record.key in left_out or record.unreadable is not None for record in some]
-                scan.see(shard, start, block, np.array(passed_over, bool))
+            for start in range(0, len(rows), ROWS_AT_ONCE):
+                some = records[start : start + ROWS_AT_ONCE]
+                is_excluded = [record.key in left_out or record.unreadable is not None for record in some]
+                block = normalised(rows[start : start + ROWS_AT_ONCE])
+                scan.see(shard, start, block, np.array(is_excluded, bool))
                 scan.name_winners(shard, start, some)
                 task.advance(len(block))
     if len(sample) > 1:
@@ -208,7 +202,7 @@ def measure(
 
 
 class _Scan:
-    """One pass: every block is multiplied once, by the images of all sets and of the sample."""
+    """One pass: each block is multiplied once, with the images of all sets and of the sample."""
 
     def __init__(
         self, run: RunFolder, sets: Sequence[Sequence[LocatedImage]], sample: Sequence[LocatedImage]
@@ -226,16 +220,14 @@ class _Scan:
         self._own = _by_shard([(image, number) for number, image in own])
         self._drawn_at = _by_shard([(image, column) for column, image in enumerate(sample)])
 
-    def see(
-        self, shard: str, start: int, block: NDArray[np.float32], is_duplicate: NDArray[np.bool_]
-    ) -> None:
-        """Take a block into account. Of equals the first in the order of shards and rows."""
+    def see(self, shard: str, start: int, block: NDArray[np.float32], is_excluded: NDArray[np.bool_]) -> None:
+        """Take a block into account. Of equal images the first wins, in the order of shards and rows."""
         cosines = block @ self._units.T
         np.clip(cosines, -1.0, 1.0, out=cosines)
         to_sets, to_sample = cosines[:, : self._width], cosines[:, self._width :]
         if len(self._starts):
             weakest = np.minimum.reduceat(to_sets, self._starts, axis=1)
-            weakest[is_duplicate] = -np.inf
+            weakest[is_excluded] = -np.inf
             for row, number in self._own.get(shard, ()):
                 if start <= row < start + len(block):
                     weakest[row - start, number] = -np.inf
@@ -243,19 +235,19 @@ class _Scan:
             for number in np.flatnonzero(weakest.max(axis=0) > self._best).tolist():
                 row, first = int(rows[number]), self._starts[number]
                 self._best[number] = weakest[row, number]
-                ties = to_sets[row, first : first + len(self.members[number])].copy()
-                self._won.append((number, row, ties))
+                to_members = to_sets[row, first : first + len(self.members[number])].copy()
+                self._won.append((number, row, to_members))
         if len(self.nearest):
-            to_sample[is_duplicate] = -np.inf
+            to_sample[is_excluded] = -np.inf
             for row, column in self._drawn_at.get(shard, ()):
                 if start <= row < start + len(block):
                     to_sample[row - start, column] = -np.inf
             np.maximum(self.nearest, to_sample.max(axis=0), out=self.nearest)
 
     def name_winners(self, shard: str, start: int, records: Sequence[ImageRecord]) -> None:
-        """Say which images the last block's winners are."""
-        for number, row, ties in self._won:
-            self.outsiders[number] = Outsider(LocatedImage(records[row], shard, start + row), ties)
+        """Note the records of the last block's winners."""
+        for number, row, to_members in self._won:
+            self.outsiders[number] = Outsider(LocatedImage(records[row], shard, start + row), to_members)
         self._won = []
 
 

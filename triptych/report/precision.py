@@ -1,7 +1,7 @@
-"""What a person's verdicts come to: a precision and its confidence interval for every kind.
+"""Computes a precision and its confidence interval from people's verdicts, for every kind of item.
 
 Comes in: verdicts of people. Goes out: counts and Wilson intervals. Only items that were drawn evenly count;
-those added because their kind is rare are counted beside. Not its job: which items are shown (see sampling),
+those added because their kind is rare are counted separately. Not its job: choosing items (see sampling),
 reading verdicts (see runs.human_verdicts).
 """
 
@@ -16,20 +16,21 @@ from triptych.runs.shares import wilson_interval
 
 
 class Precision(msgspec.Struct, frozen=True, kw_only=True):
-    """Of one kind. ``low`` and ``high`` are the Wilson interval at 95 %, None where nothing counts."""
+    """The precision of one kind. ``low`` and ``high`` are the Wilson interval at 95 %, None if nothing
+    counts."""
 
     kind: str
     good: int
     judged: int
     other_good: int
     other_judged: int
-    """Of what wasn't drawn evenly."""
+    """Verdicts on items that weren't drawn evenly."""
     low: float | None
     high: float | None
 
 
 def precisions(verdicts: Iterable[HumanVerdict]) -> list[Precision]:
-    """One for every kind, in the order in which kinds come up."""
+    """One per kind, in the order of first appearance."""
     by_kind: dict[str, list[HumanVerdict]] = {}
     for verdict in verdicts:
         by_kind.setdefault(verdict.kind, []).append(verdict)
@@ -52,5 +53,5 @@ def _precision(kind: str, verdicts: list[HumanVerdict]) -> Precision:
 
 
 def _counts(verdict: HumanVerdict) -> bool:
-    """Of two captions that are equal neither is better."""
+    """Whether the verdict counts towards the precision. "equal" says nothing on which caption is better."""
     return verdict.drawn == "even" and verdict.verdict != "equal"

@@ -1,8 +1,8 @@
-"""What is shown of sets and captions, and what is counted of all of them: one pass over each.
+"""Samples and statistics of sets and captions, from one pass over each.
 
 Comes in: a run with finished sets, its jobs. Goes out: samples of sets, duplicates, single images, rejected
-and failed captions; distributions and counts of rules over everything. One shard is in memory at a time. Not
-its job: counting for the funnel (see runs.ledger), putting cards together (see cards).
+and failed captions; distributions and rule counts over everything. One shard is in memory at a time. Not its
+job: counts for the funnel (see runs.ledger), building cards (see cards).
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ from triptych.runs.plan import Target
 from triptych.runs.rule_scores import RuleScores
 
 EVEN_SETS = 40
-"""A precision of 0.9 is then known to about 0.1 either way (Wilson, 95 %)."""
+"""Enough to know a precision of 0.9 to about ±0.1 (Wilson, 95 %)."""
 MAX_SET_PICTURES = 240
-"""Evenly drawn sets are fewer where sets are so large that they would need more pictures."""
+"""Fewer sets are drawn if they are so large that they would need more pictures."""
 SETS_PER_STRATUM = 1
 MAX_RARE_SETS = 12
 EVEN_DUPLICATES = 36
@@ -47,16 +47,16 @@ DUPLICATES_PER_STRATUM = 2
 MAX_RARE_DUPLICATES = 8
 EVEN_SINGLES = 60
 LEAST_TO_READ = 150
-"""Captions that are drawn evenly over all jobs: where jobs are few, there are more single images."""
+"""Captions that are drawn evenly over all jobs. With few jobs, more single images are drawn."""
 EVEN_REJECTED_PER_RULE = 10
 REJECTED_PER_JOB = 2
-"""Of a rule, also where the even draw over its jobs has fewer."""
+"""Per rule; more are added if the even draw over its jobs has fewer of a job."""
 FAILURES_PER_CLASS = 5
 _QUARTERS = 4
 
 
 class SampledSets(msgspec.Struct, frozen=True, kw_only=True):
-    """What one pass over sets and duplicates saw."""
+    """The result of one pass over sets and duplicates."""
 
     sizes: Counter[int]
     min_cosines: CosineHistogram
@@ -65,11 +65,12 @@ class SampledSets(msgspec.Struct, frozen=True, kw_only=True):
     sets: list[Drawn[ImageSet]]
     duplicates: list[Drawn[Duplicate]]
     duplicate_keys: set[str]
-    """Of all duplicates."""
+    """The keys of all duplicates."""
 
 
 def sample_sets(context: RunContext, related: float | None, duplicate: float | None) -> SampledSets:
-    """Read ``sets.jsonl`` and ``duplicates.jsonl`` once. The thresholds are those of sets, if known."""
+    """Read ``sets.jsonl`` and ``duplicates.jsonl`` once. ``related`` and ``duplicate`` are the thresholds
+    between which sets were made, if known."""
     run, strata = context.folder, Strata(context, [job for job in context.jobs if job.is_multi])
     low, high = related if related is not None else 0.0, duplicate if duplicate is not None else 1.0
     sizes: Counter[int] = Counter()
@@ -89,7 +90,7 @@ def sample_sets(context: RunContext, related: float | None, duplicate: float | N
     for copy in run.duplicates():
         keys.add(copy.key)
         duplicate_cosines.add(copy.cosine_similarity)
-        # The surest duplicates and those just over the threshold are both worth a look.
+        # Both the surest duplicates and those just above the threshold are worth a look.
         nearness = "same bytes" if copy.reason == "same bytes" else f"{copy.cosine_similarity:.2f}"
         duplicates.offer(copy.key, nearness, copy)
     largest = max(sizes, default=1)
@@ -114,7 +115,8 @@ class Rejected(NamedTuple):
 
 
 class SampledCaptions:
-    """What the passes have seen. Sets come first, then the job that single images are drawn from."""
+    """Samples from the passes over captions: of sets first, then of the job that single images are drawn
+    from."""
 
     def __init__(self, context: RunContext, set_ids: set[str]) -> None:
         self._context = context
@@ -130,8 +132,8 @@ class SampledCaptions:
     def read(self, ledger: Ledger) -> None:
         """Pass over the captions of all jobs.
 
-        Single images are drawn from the smallest job that has enough, so that they have captions in
-        all: its targets are themselves chosen by a hash, so they are even for a larger job too.
+        Single images are drawn from the smallest job that has enough, so that they have captions in all jobs.
+        The targets of a smaller job are chosen by a hash, so the draw is even for larger jobs, too.
         """
         jobs = self._context.jobs
         made = {job.name: ledger.jobs[job.name].captioned or 0 for job in jobs}
@@ -144,7 +146,7 @@ class SampledCaptions:
             self._read_job(job, ledger.jobs[job.name].planned)
 
     def shown(self, job: Job, target: str) -> CaptionShown:
-        """What became of the caption of ``target`` (an image key or set id), which the passes met or not."""
+        """The caption of ``target`` (an image key or a set id); "not made" if the passes didn't meet it."""
         identifier = caption_id(job.name, target)
         return self._shown.get(identifier) or CaptionShown(
             id=identifier, job=job.name, language=job.language, state="not made"
@@ -156,11 +158,11 @@ class SampledCaptions:
         return [Drawn(record, "even") for record in self._singles or []]
 
     def rejected(self, rule: str) -> list[Drawn[Rejected]]:
-        """A sample of the captions that ``rule`` rejected as the first of the rules."""
+        """A sample of the captions whose reason for rejection is ``rule``."""
         return self._rejected[rule].taken() if rule in self._rejected else []
 
     def failures(self) -> dict[tuple[str, str], list[tuple[str, str]]]:
-        """By job and class: ``(caption id, reason)`` of a few."""
+        """A few ``(caption id, reason)`` by job and class."""
         return {key: draw.taken() for key, draw in sorted(self._failures.items())}
 
     def _read_job(self, job: Job, planned: int | None) -> None:
@@ -170,14 +172,15 @@ class SampledCaptions:
         with self._context.progress.task(f"report {job.name}", planned, "captions") as task:
             for shard, all_planned in self._context.plan(job).read_all(verdicts=True):
                 made = 0
-                for target, caption, verdict in ((p.target, p.caption, p.verdict) for p in all_planned):
-                    if caption is None:
+                for each in all_planned:
+                    if each.caption is None:
                         continue
                     made += 1
-                    self._see(job, target, caption, verdict)
-                    record = target.images[0]
+                    self._see(job, each.target, each.caption, each.verdict)
+                    record = each.target.images[0]
                     if draws_singles and (stratum := strata.of(record.key)) is not None:
-                        singles.offer(record.key, stratum, (record, caption_shown(job, caption, verdict)))
+                        shown = caption_shown(job, each.caption, each.verdict)
+                        singles.offer(record.key, stratum, (record, shown))
                 if made:
                     self.made[job.name, shard] = made
                 task.advance(made)
@@ -203,7 +206,7 @@ class SampledCaptions:
 
 
 def caption_shown(job: Job, caption: Caption, verdict: Verdict | None) -> CaptionShown:
-    """A caption with what became of it."""
+    """A caption and its state."""
     state, why, rules = "not judged", "", list[str]()
     if caption.failure is not None:
         state, why = "failed", caption.failure
@@ -241,13 +244,13 @@ class Repeated(NamedTuple):
 
     job: Job
     keys: tuple[str, ...]
-    """Of the images that it is on, in order."""
+    """The keys of its images, in order."""
 
 
 def repeated_captions(run: RunFolder, jobs: Sequence[Job], ids: Collection[str]) -> dict[str, Repeated]:
-    """The captions ``ids``, by id. One of a set that is not there any more is left out."""
+    """The captions ``ids``, by id, without those of sets that no longer exist."""
     by_name = {job.name: job for job in jobs}
-    job_of = {identifier: by_name[name] for identifier in ids if (name := _job_name(identifier)) in by_name}
+    job_of = {each: by_name[name] for each in ids if (name := each.partition(":")[0]) in by_name}
     wanted = {target_of(identifier) for identifier, job in job_of.items() if job.is_multi}
     sets = {one.id: one.keys for one in (run.sets() if wanted else ()) if one.id in wanted}
     found: dict[str, Repeated] = {}
@@ -262,7 +265,7 @@ def repeated_captions(run: RunFolder, jobs: Sequence[Job], ids: Collection[str])
 def texts_of(
     context: RunContext, repeated: Mapping[str, Repeated], shard_of: Mapping[str, str]
 ) -> dict[str, str]:
-    """The text of each caption. A caption is filed under the shard of its first image."""
+    """The text of each caption. A caption belongs to the shard of its first image."""
     wanted = {(job, shard_of[keys[0]]) for job, keys in repeated.values() if keys[0] in shard_of}
     captions = (each.caption for job, shard in wanted for each in context.plan(job).read(shard))
     return {
@@ -270,12 +273,8 @@ def texts_of(
     }
 
 
-def _job_name(identifier: str) -> str:
-    return identifier.partition(":")[0]
-
-
 class CountsOfRules:
-    """The counts of every rule in every job."""
+    """Counts rejections, by rule and job."""
 
     def __init__(self, scores: Iterable[RuleScores]) -> None:
         self._scores = {(each.rule, each.job): each for each in scores}
@@ -294,16 +293,17 @@ class CountsOfRules:
             self._alone[rule, job] += len(scores) == 1
 
     def rules(self) -> list[str]:
-        """The rules that rejected anything, by how often they are the reason; then those that could."""
+        """The rules that rejected anything, the most frequent reason first; then those that could."""
         totals: Counter[str] = Counter()
-        for rule, job in self._caught:  # a rule that is never the first is listed too
+        for rule, job in self._caught:  # includes rules that are never the reason
             totals[rule] += self._first[rule, job]
         rejecting = sorted(totals, key=lambda rule: (-totals[rule], rule))
         could = {rule: None for (rule, _), each in self._scores.items() if _is_movable(each)}
         return rejecting + [rule for rule in could if rule not in totals]
 
     def counts(self, rule: str, jobs: Sequence[str]) -> list[RuleCounts]:
-        """``rule`` in each of ``jobs`` where it rejected anything, or would with another threshold."""
+        """The counts of ``rule`` in those of ``jobs`` where it rejected anything, or would with another
+        threshold."""
         rows = []
         for job in jobs:
             scores = self._scores.get((rule, job))
@@ -322,5 +322,5 @@ class CountsOfRules:
 
 
 def _is_movable(scores: RuleScores) -> bool:
-    """Whether its threshold is a setting, and another one would change anything."""
+    """Whether the threshold is a setting, and another value would change anything."""
     return bool(scores.setting and scores.bins)

@@ -1,9 +1,9 @@
-"""Which of millions are shown: the same ones every time, in bounded memory.
+"""Samples a few of millions of items: the same ones every time, in bounded memory.
 
-Comes in: a stream of items with ids. Goes out: those whose ids have the smallest hashes. What is drawn
-evenly has each item with the same chance, also its first n, so a precision may be read off it; it may be
-spread over strata in proportion to how large they are, which makes it no less certain. What is added so that
-rare kinds are seen is marked, and may not count. Not its job: what is sampled (see the readers), strata (see
+Comes in: a stream of items with ids. Goes out: those whose ids have the smallest hashes. In an even draw, and
+in its first n items, each item has the same chance, so a precision can be estimated from it; it may be
+stratified in proportion to the sizes of strata, which doesn't lose precision. Items that are added so that
+rare kinds are seen are marked, and must not count. Not its job: reading items (see samples), strata (see
 strata).
 """
 
@@ -30,7 +30,7 @@ class Drawn(NamedTuple, Generic[T]):
 
 
 class Draw(Generic[T]):
-    """Keeps the ``count`` items with the smallest hashes of all that are offered."""
+    """Keeps the ``count`` offered items with the smallest hashes."""
 
     def __init__(self, count: int) -> None:
         self._count = count
@@ -38,7 +38,7 @@ class Draw(Generic[T]):
         self._heap: list[tuple[int, int, T]] = []
 
     def offer(self, identifier: str, item: T) -> None:
-        """Take ``item`` into account. An id that is offered again counts again."""
+        """Take ``item`` into account. An id that is offered twice counts twice."""
         self._offered += 1
         entry = (-drawn_rank(identifier), self._offered, item)
         if len(self._heap) < self._count:
@@ -52,7 +52,7 @@ class Draw(Generic[T]):
 
 
 class SpreadDraw(Generic[T]):
-    """An even draw of which each stratum has its share, in proportion to its size."""
+    """An even draw in which each stratum has a share in proportion to its size."""
 
     def __init__(self, count: int) -> None:
         self._count = count
@@ -67,8 +67,9 @@ class SpreadDraw(Generic[T]):
     def taken(self, at_most: int | None = None) -> list[T]:
         """The kept items, smallest hash first.
 
-        Of a stratum that is due 2.3 items, 2 or 3 are drawn: a line of all items, stratum after stratum, is
-        cut into ``count`` equal parts, and one point in each, which a hash chooses, says whose turn it is.
+        From a stratum with a share of 2.3 items, 2 or 3 are drawn (systematic sampling): all items, stratum
+        after stratum, form a line that is cut into ``count`` equal parts; the same point in each part, chosen
+        by a hash, selects a stratum.
         """
         total = self._sizes.total()
         count = min(self._count if at_most is None else min(at_most, self._count), total)
@@ -82,7 +83,7 @@ class SpreadDraw(Generic[T]):
 
 
 class StratifiedDraw(Generic[T]):
-    """An even draw over everything, and a few of each stratum that it left out."""
+    """An even draw over everything, plus a few of each stratum that is missing in it."""
 
     def __init__(self, count: int, count_per_stratum: int) -> None:
         self._per_stratum = count_per_stratum
@@ -90,14 +91,14 @@ class StratifiedDraw(Generic[T]):
         self._strata: dict[Hashable, Draw[T]] = {}
 
     def offer(self, identifier: str, stratum: Hashable, item: T, spread: Hashable | None = "") -> None:
-        """Take ``item`` of ``stratum`` into account. The even draw is spread over what ``spread`` says, and
-        leaves out what has None there."""
+        """Take ``item`` of ``stratum`` into account. ``spread`` is its stratum in the even draw; None leaves
+        it out of that draw."""
         if spread is not None:
             self._even.offer(identifier, spread, (stratum, item))
         self._strata.setdefault(stratum, Draw(self._per_stratum)).offer(identifier, item)
 
     def taken(self, at_most_even: int | None = None, at_most_rare: int | None = None) -> list[Drawn[T]]:
-        """Evenly drawn items first, then those of strata that have fewer than ``count_per_stratum`` there."""
+        """Evenly drawn items first, then more of the strata with fewer than ``count_per_stratum`` of them."""
         even = self._even.taken(at_most_even)
         seen = Counter(stratum for stratum, _ in even)
         drawn = [item for _, item in even]

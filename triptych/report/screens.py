@@ -1,7 +1,7 @@
-"""Examples of what each screen leaves out, or would, were it on.
+"""Examples of images that each screen leaves out, or would if it were on.
 
-Comes in: a run with finished sets, its readable images as they are passed. Goes out: what the page shows of
-each screen. Not its job: screening (see grouping.screens).
+Comes in: a run with finished sets, its readable images one by one. Goes out: the screens of the page. Not its
+job: screening (see grouping.screens).
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from triptych.report.thumbnails import Thumbnails
 from triptych.runs.folder import RunFolder
 
 EXAMPLES = 12
-"""Of one screen."""
+"""Examples per screen."""
 
 
 class ScreenExamples:
-    """Drawn evenly from all that a screen leaves out, or would leave out of what is there."""
+    """Draws evenly from the images that a screen leaves out, or would leave out."""
 
     def __init__(self, run: RunFolder) -> None:
         self._screened = {each.key: each for each in run.screened()}
@@ -31,7 +31,7 @@ class ScreenExamples:
 
     @property
     def keys(self) -> set[str]:
-        """Of all images that are left out."""
+        """The keys of all images that are left out."""
         return set(self._screened)
 
     def offer(self, image: LocatedImage) -> None:
@@ -46,7 +46,7 @@ class ScreenExamples:
                 self._draws[screen.name].offer(key, (image, value))
 
     def shown(self, thumbnails: Thumbnails) -> list[ScreenShown]:
-        """Every screen, in order; none in a run whose sets were made before there were any."""
+        """Every screen, in order; none if the sets were made by a version without screens."""
         counts = Counter(each.reason for each in self._screened.values())
         return [
             ScreenShown(

@@ -1,8 +1,8 @@
-"""What evenly drawn items are spread over: how large a set is, and what a checker said of its captions.
+"""Strata for even draws: by the size of a set, and by a checker's answers on its captions.
 
-Comes in: a run, its jobs on sets or one on images. Goes out: a stratum for each set or image. Where enough
-captions were checked, items are drawn from among those: a checker's answers help a precision only where
-people have judged, too. Not its job: drawing (see sampling).
+Comes in: a run, its jobs on sets or one on images. Goes out: a stratum for each set or image. If enough
+captions were checked, only those are drawn: a checker's answers help a precision only where people judged the
+same captions. Not its job: drawing (see sampling).
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from triptych.runs.context import RunContext
 from triptych.runs.sampling import drawn_rank
 
 POOL = 4000
-"""Checked images or sets, of which some dozen are drawn: those with the smallest hashes of more."""
+"""Checked images or sets that are kept, those with the smallest hashes; some dozen of them are drawn."""
 
 LEAST_CHECKED = 300
-"""From so many on enough is drawn from among what was checked."""
+"""With at least so many checked captions, only those are drawn."""
 
 UNTRUTHS = (0.02, 0.1, 0.5)
-"""How likely the least likely statement is untrue: where one stratum ends and the next one begins."""
+"""Bounds between strata: the probability that the least likely statement is untrue."""
 
 NOT_CHECKED = -1
 
 
 class Strata:
-    """Those of all sets, or of all images, of a run."""
+    """The strata of all sets, or of all images, of a run."""
 
     def __init__(self, context: RunContext, jobs: Sequence[Job]) -> None:
         """Reads the checks of ``jobs`` once."""
@@ -46,7 +46,7 @@ class Strata:
         self._last_rank = max(map(drawn_rank, self._untruth), default=None)
 
     def of(self, target: str, size: int = 1) -> Hashable | None:
-        """The stratum of a set of ``size`` images, or of an image; None where it isn't to be drawn."""
+        """The stratum of a set of ``size`` images, or of an image; None if it must not be drawn."""
         if self._last_rank is None:
             return (size,)
         if drawn_rank(target) > self._last_rank:

@@ -1,9 +1,9 @@
-"""How fast the run was, from what it recorded and from when its journals were written.
+"""How fast the run was, from its recorded durations and the modification times of its journals.
 
 Comes in: stage notes, the times of the journal files. Goes out: the page's Throughput. A caption has no time
-of its own, but a shard's journal is last written when its last caption is, which gives a curve with
-one point a shard. Where those times don't fit the recorded durations (a folder that was copied), there
-is no curve, and the page says so. Not its job: progress of a run at work.
+of its own, but a journal's modification time is that of its last caption, which gives a curve with one point
+per shard. If those times don't fit the recorded durations (as in a copied folder), there is no curve, and the
+page says so. Not its job: progress of a run at work.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from triptych.runs.stage_record import Setting
 
 MAX_POINTS = 400
 MIN_SPAN_SHARE = 0.3
-"""Of the recorded seconds. The first point comes when a shard is done, so the span is always shorter."""
+"""Of the recorded duration. The first point is a finished shard, so the curve is always shorter."""
 
 
 def throughput_of(run: RunFolder, made: Mapping[tuple[str, str], int]) -> Throughput:

@@ -1,7 +1,7 @@
-"""Pictures for the page: small, each once, read from the sources.
+"""Thumbnails for the page, each stored once, made from the sources.
 
-Comes in: located images, the shards of the sources. Goes out: thumbnails as data URLs, or the reason
-why there is none. Each has a bounded size, and so has the page. Not its job: decoding (see sources).
+Comes in: located images, the shards of the sources. Goes out: thumbnails as data URLs, or the reason why
+there is none. The size of each is bounded, and so is that of the page. Not its job: decoding (see sources).
 """
 
 from __future__ import annotations
@@ -23,38 +23,37 @@ from triptych.sources.image_decoding import decode_rgb
 from triptych.sources.shard import Shard
 
 SIZES = ((640, 72), (448, 64), (320, 56), (208, 50), (208, 25), (208, 5))
-"""Longer side in pixels, and WebP's quality: the first at which a thumbnail is small enough is taken."""
+"""Longer side in pixels and quality of WebP, from the best down; the first that is small enough is used."""
 PAGE_BYTES = 5_400_000
-"""Of all thumbnails; in base64 7.2 MB."""
+"""All thumbnails together; 7.2 MB in base64."""
 MAX_BYTES = 40_000
-"""Of one thumbnail, where few share the page."""
+"""The largest thumbnail, on a page with few of them."""
 
 
 class Thumbnails:
-    """Numbers the pictures of the page; makes them all at the end."""
+    """Numbers the pictures of the page, and makes their thumbnails at the end."""
 
     def __init__(self, sources: Mapping[str, Shard]) -> None:
         self._sources = sources
         self._numbered: dict[str, tuple[int, LocatedImage]] = {}
 
     def number_of(self, image: LocatedImage) -> int:
-        """The number of a picture on the page, the same whenever it is asked for."""
+        """The number of a picture on the page. The same picture always gets the same number."""
         number, _ = self._numbered.setdefault(image.record.key, (len(self._numbered), image))
         return number
 
     @property
     def images(self) -> list[LocatedImage]:
-        """Of all pictures, by number."""
+        """The images of all pictures, by number."""
         return [image for _, image in self._numbered.values()]
 
     def pictures(self, progress: Progress) -> list[Picture]:
-        """All of them, by number."""
+        """All pictures, by number."""
         images = self.images
         max_bytes = min(MAX_BYTES, PAGE_BYTES // max(1, len(images)))
-        threads = core_count()
         with (
             progress.task("report pictures", len(images), "images") as task,
-            ThreadPoolExecutor(threads, thread_name_prefix="thumbnail") as pool,
+            ThreadPoolExecutor(core_count(), thread_name_prefix="thumbnail") as pool,
         ):
             pictures = []
             for picture in pool.map(self._picture, images, repeat(max_bytes)):

@@ -1,13 +1,13 @@
-"""What each endpoint's last canary came to, and what was made since by one that failed it.
+"""Results of canaries, which test endpoints with known pictures, and removal of answers after a failure.
 
     RUN/canaries/<endpoint>.json          the last canary of an endpoint (see captioning.canary)
-    RUN/canaries/<endpoint>.asking        locked while a process asks it, so that others wait for the answer
-    RUN/canaries/<id>.failed              what was made since this canary is to be set aside
-    RUN/doubted/captions/..., checks/...  journals of what was set aside
+    RUN/canaries/<endpoint>.asking        locked while a process tests the endpoint, so that others wait
+    RUN/canaries/<id>.failed              answers made since this canary have to be set aside
+    RUN/doubted/captions/..., checks/...  journals of the answers that were set aside
 
 Comes in: outcomes of canaries. Goes out: files that any process reads. Every caption has the id of the last
-canary that its endpoint had passed. Where the next one fails, those with that id leave their journals: they
-are missing then, and the next command makes them again. Nothing is deleted. Not its job: asking.
+canary that its endpoint had passed. If the next one fails, captions with that id are moved out of their
+journals, and the next command makes them again. Nothing is deleted. Not its job: running canaries.
 """
 
 from __future__ import annotations
@@ -35,47 +35,47 @@ DOUBTED = "doubted"
 
 
 class CanaryRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """The last canary of one endpoint, with sums over all of this run's."""
+    """The last canary of one endpoint, with totals over all canaries of the run."""
 
     endpoint: str
-    """Its URL; what only one machine can reach with that machine's name."""
+    """Its URL, with the machine's name if only one machine can reach it."""
     asks: str
     """``captions`` or ``statements``."""
     passed: str
-    """The id of the last one that it passed; what is made since has it. Empty: none."""
+    """The id of the last canary that it passed, which later answers have; empty if there is none."""
     at: float
     """Seconds since 1970."""
     right: int
     answered: int
     wrong: str = ""
-    """Why it failed, in words; empty where it passed."""
+    """Why it failed, in words; empty if it passed."""
     asked: int = 0
-    """How many canaries it has had."""
+    """How many canaries the endpoint has had."""
     requests: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
 
 
 def canary_file(run: Path, asks: str, endpoint: str) -> Path:
-    """Where the last one of an endpoint is."""
+    """The path of an endpoint's last canary."""
     return run / FOLDER / (re.sub(r"[^\w.]+", "-", f"{asks} {endpoint}") + ".json")
 
 
 def read_canary(path: Path) -> CanaryRecord | None:
-    """None where there is none, or no whole one."""
+    """The canary in ``path``; None if the file is missing or damaged."""
     with contextlib.suppress(OSError, *UNDECODABLE):
         return msgspec.json.decode(path.read_bytes(), type=CanaryRecord)
     return None
 
 
 def read_canaries(run: Path) -> list[CanaryRecord]:
-    """The last one of every endpoint, by name."""
+    """The last canary of every endpoint, by name."""
     found = (read_canary(path) for path in sorted((run / FOLDER).glob("*.json")))
     return [each for each in found if each is not None]
 
 
 def canary_lines(run: Path) -> Iterator[str]:
-    """For a person: the last one of every endpoint."""
+    """A line for the last canary of every endpoint."""
     for each in read_canaries(run):
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(each.at))
         failed = f"; failed: {each.wrong}" if each.wrong else ""
@@ -87,20 +87,20 @@ def canary_lines(run: Path) -> Iterator[str]:
 
 
 def write_canary(run: Path, record: CanaryRecord) -> None:
-    """In place of the one before."""
+    """Replace the endpoint's last canary."""
     with written_whole(canary_file(run, record.asks, record.endpoint)) as file:
         file.write(msgspec.json.format(msgspec.json.encode(record)))
 
 
-def doubt(run: Path, passed: str, why: str) -> None:
-    """What was made since the canary with this id, where that was the last good one, is to be set aside."""
+def mark_failed(run: Path, passed: str, why: str) -> None:
+    """Note that answers made since the canary ``passed``, the last good one, have to be set aside."""
     with written_whole(run / FOLDER / f"{passed}.failed") as file:
         file.write(why.encode())
 
 
 @contextlib.contextmanager
-def only_one_asks(run: Path, asks: str, endpoint: str) -> Iterator[None]:
-    """Wait while another process asks this endpoint. Where folders can't be locked, several ask."""
+def asking_lock(run: Path, asks: str, endpoint: str) -> Iterator[None]:
+    """Let one process at a time test an endpoint. On file systems without locks, several may."""
     make_folder(run / FOLDER)
     with canary_file(run, asks, endpoint).with_suffix(".asking").open("ab") as file:
         with contextlib.suppress(OSError):
@@ -109,9 +109,9 @@ def only_one_asks(run: Path, asks: str, endpoint: str) -> Iterator[None]:
 
 
 def set_aside_doubted(run: RunFolder, say: Callable[[str], None]) -> None:
-    """Take what was made since canaries that were the last good ones out of its journals.
+    """Move answers made since the last good canary of a failed endpoint out of their journals.
 
-    For the process that writes them, while nobody else does. ``say`` is told how much it was.
+    Only for the process that owns the run. ``say`` gets a message with their number.
     """
     failed = sorted((run.path / FOLDER).glob("*.failed"))
     ids = {path.stem for path in failed}
@@ -145,10 +145,10 @@ def _take_out(
     ids: set[str],
     before: Callable[[], None],
 ) -> int:
-    """How many rows were taken out of a journal. ``before`` notes that there are to be fewer: a crash in
-    between must not look like a loss."""
+    """Move rows out of a journal and return how many. ``before`` is called before the journal is rewritten,
+    to note that rows go on purpose: a crash in between must not look like a loss."""
     content = path.read_bytes()
-    if not any(each.encode() in content for each in ids):
+    if not any(each.encode() in content for each in ids):  # faster than decoding
         return 0
     rows = read_journal(path, kind)
     doubted = [row for row in rows if row.canary in ids]

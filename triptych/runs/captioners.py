@@ -1,6 +1,6 @@
-"""Which models wrote a run's captions, by the names under which they are known.
+"""The names of the models that wrote a run's captions.
 
-Comes in: the settings of the captions stage. Goes out: names, the served one where a server names its model.
+Comes in: the settings of the captions stage. Goes out: names, the served one if a server names its model.
 Not its job: which settings there are (see captioning).
 """
 
@@ -11,22 +11,19 @@ from collections.abc import Mapping
 
 from triptych.runs.folder import Setting
 
-_SERVED = "served_model"
-_MODEL = "model"
-_OF_A_MODEL = re.compile(rf"(?:{_SERVED}|{_MODEL})(?:_|$)")
-"""Of all jobs, or of one, whose name goes on behind it."""
+_MODEL_SETTING = re.compile(r"(?:served_model|model)(?:_|$)")
+"""A setting that names a model: of all jobs, or of one job, whose name follows."""
 
 
 def captioners(settings: Mapping[str, Setting]) -> list[str]:
-    """Each once. A folder's setting goes on with a hash, and is cut down to its last name.
+    """The name of each model, once. For a local model, whose setting is path and hash, the folder's name.
 
     >>> captioners({"model": None, "served_model_single_en": "acme/a", "served_model_single_zh": "acme/b"})
     ['acme/a', 'acme/b']
     """
-    jobs = {
-        key.removeprefix(_SERVED).removeprefix(_MODEL): None for key in settings if _OF_A_MODEL.match(key)
-    }
-    names = (_name(settings.get(_SERVED + of) or settings.get(_MODEL + of)) for of in jobs)
+    found = filter(_MODEL_SETTING.match, settings)
+    jobs = dict.fromkeys(key.removeprefix("served_model").removeprefix("model") for key in found)
+    names = (_name(settings.get(f"served_model{of}") or settings.get(f"model{of}")) for of in jobs)
     return [name for name in dict.fromkeys(names) if name]
 
 

@@ -1,7 +1,7 @@
-"""One digest of what captions say: what verdicts and an export were made of.
+"""A digest of captions' content, the input of verdicts and exports.
 
-Comes in: a run folder, jobs. Goes out: a SHA-256 that is the same whatever the order in which answers came,
-and however often one was asked for. Not its job: remembering it (see digest_cache).
+Comes in: a run folder, jobs. Goes out: a SHA-256 that doesn't depend on the order in which answers came, or
+on how often a caption was requested. Not its job: caching it (see digest_cache).
 """
 
 from __future__ import annotations
@@ -20,10 +20,9 @@ from triptych.runs.plan import JobPlan
 
 
 def captions_digest(folder: RunFolder, jobs: Sequence[Job], progress: Progress | None = None) -> str:
-    """One SHA-256, in hex, over the captions of ``jobs``, in plan order.
+    """One SHA-256, in hex, over the captions of ``jobs``, in plan order. Cached while no file is touched.
 
-    Covers id, text, finish reason and whether it failed; not how many attempts or tokens it took. Not
-    computed again where no file was touched since.
+    Covers id, text, finish reason and whether it failed; not how many attempts or tokens it took.
     """
     planned_by = [
         name
@@ -45,7 +44,7 @@ def captions_digest(folder: RunFolder, jobs: Sequence[Job], progress: Progress |
 
 
 def digest_captions(folder: RunFolder, jobs: Sequence[Job], progress: Progress) -> str:
-    """The same, computed from the files."""
+    """``captions_digest`` without the cache."""
     digest = hashlib.sha256()
     grouped = GroupedImages(folder)
     encoder = msgspec.json.Encoder()

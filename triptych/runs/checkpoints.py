@@ -1,8 +1,8 @@
-"""Digests of what a stage leaves before it has finished: damage between a kill and the next run is seen.
+"""Digests of the files of an unfinished stage, so that damage to them is noticed when it resumes.
 
-Comes in: files that lie there whole. Goes out: a note with their SHA-256; which files are not as noted. Once
-a stage has finished, run.json has the digests of its files, and the notes go. Not its job: what is done about
-it: checkpoints of sets are made again, embeddings are refused (see grouping), named or set aside (see verify,
+Comes in: complete files. Goes out: a note with their SHA-256; the files that differ from it. Once a stage has
+finished, run.json has the digests of its files, and the notes are removed. Not its job: handling damage:
+checkpoints of sets are made again, embeddings are refused (see grouping), named or set aside (see verify,
 repair).
 """
 
@@ -20,32 +20,32 @@ _SUFFIX = ".sha256"
 
 
 def note_whole(checkpoint: Path) -> None:
-    """Note, beside it, that a checkpoint is whole."""
+    """Write the digest of a complete checkpoint beside it."""
     _write_note(_note_of(checkpoint), checkpoint.parent, checkpoint)
 
 
 def is_whole(checkpoint: Path) -> bool:
-    """Whether a checkpoint is there, and as it was when that was noted."""
+    """Whether a checkpoint exists and matches its digest."""
     return not _not_as_noted(_note_of(checkpoint), checkpoint.parent, checkpoint)
 
 
 def note_shard(run: RunFolder, shard: str) -> None:
-    """Note that ``shard`` is embedded to its end."""
+    """Note the digests of ``shard``, which is completely embedded."""
     _write_note(shard_note(run, shard), run.path, run.images_file(shard), run.embeddings_file(shard))
 
 
 def forget_shard(run: RunFolder, shard: str) -> None:
-    """Before its files are written anew."""
+    """Remove the note of ``shard``, before its files are rewritten."""
     shard_note(run, shard).unlink(missing_ok=True)
 
 
 def forget_shards(run: RunFolder) -> None:
-    """Once run.json has the digests of all."""
+    """Remove all notes of shards, once run.json has the digests."""
     shutil.rmtree(_shard_notes(run), ignore_errors=True)
 
 
 def damaged_shards(run: RunFolder) -> Iterator[Path]:
-    """Files of shards that were embedded by a stage that isn't finished, and are not as it left them."""
+    """The files of embedded shards that differ from their notes."""
     for note in sorted(_shard_notes(run).rglob(f"*{_SUFFIX}")):
         shard = note.relative_to(_shard_notes(run)).as_posix().removesuffix(_SUFFIX)
         files = run.images_file(shard), run.embeddings_file(shard)
@@ -53,10 +53,10 @@ def damaged_shards(run: RunFolder) -> Iterator[Path]:
 
 
 def refuse_damaged_shards(run: RunFolder) -> None:
-    """Raise SetupError where going on would trust one of them."""
+    """Raise SetupError if a file of an embedded shard is damaged."""
     for path in damaged_shards(run):
         raise SetupError(
-            f"{path} was damaged or edited after it had been written; `triptych repair {run.path}` sets it"
+            f"{path} was damaged or edited after it was written; `triptych repair {run.path}` sets it"
             " aside, so that it is made again",
             path=path,
         )
@@ -67,7 +67,7 @@ def _shard_notes(run: RunFolder) -> Path:
 
 
 def shard_note(run: RunFolder, shard: str) -> Path:
-    """Where it is noted that ``shard`` is embedded to its end."""
+    """The path of the note of ``shard``."""
     return _shard_notes(run) / f"{shard}{_SUFFIX}"
 
 
@@ -81,11 +81,11 @@ def _write_note(note: Path, root: Path, *files: Path) -> None:
 
 
 def _not_as_noted(note: Path, root: Path, *files: Path) -> list[Path]:
-    """Those of ``files`` that are gone, or others than in ``note``; all where there is none."""
+    """The ``files`` that are missing or differ from ``note``; all of them if there is no note."""
     noted = note.read_bytes().splitlines(keepends=True) if note.is_file() else []
     return [each for each in files if not each.is_file() or _line(root, each) not in noted]
 
 
 def _line(root: Path, path: Path) -> bytes:
-    """As sha256sum writes it."""
+    """A line of sha256sum's format."""
     return f"{sha256_of(path)}  {path.relative_to(root).as_posix()}\n".encode()

@@ -1,12 +1,12 @@
-"""Where checks of captions lie, and which of them count.
+"""Checks of captions in a run folder: a checker's answers on whether statements are true of their images.
 
-    RUN/checks/<job>/<checker>/<shard>.jsonl    journals, a line a statement and image
-    RUN/checks/<job>/<checker>/checker.json     who was asked, with which prompt
+    RUN/checks/<job>/<checker>/<shard>.jsonl    journals, one line per statement and image
+    RUN/checks/<job>/<checker>/checker.json     the checker's settings and prompt
 
-Comes in: a run folder. Goes out: checks by caption. Another checker's lie beside those before; run.json says
-which count: the new ones once all were asked, and how many there were then: who reads fewer stops. A check
-counts for the caption that it was made of: of another text, or of an image that shows something else now, it
-doesn't. Not its job: making checks (see captioning.checking).
+Comes in: a run folder. Goes out: checks by caption. Each checker has its own folder. run.json names the
+current one, which changes when all of its questions are answered, and how many answers it had then: fewer are
+an error. A check counts only for the caption text and the images that it was made with. Not its job: making
+checks (see captioning.checking).
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ FILE_NAME = "checker.json"
 
 
 class Checker(msgspec.Struct, frozen=True, kw_only=True):
-    """Who is asked, and what."""
+    """The model that checks captions, and its settings."""
 
     settings: dict[str, Setting]
-    """Engine and model, what they are shown, how answers are drawn (see captioning.fingerprint)."""
+    """Engine, model, image sizes and sampling (see captioning.fingerprint)."""
     identity: dict[str, str]
-    """What the engine turned out to run."""
+    """What the engine reported about its model."""
     prompt: str
     """The hash of the question."""
 
     @property
     def name(self) -> str:
-        """Of its folder: a part of the model's name for people, a digest of all of it."""
+        """The name of its folder: a readable part of the model's name, and a digest of everything."""
         settings = self.settings
         model = str(settings.get("model") or self.identity.get("served_model") or settings["engine"])
         model = model.partition(", sha256 ")[0].rstrip("/").rpartition("/")[2]
@@ -52,12 +52,12 @@ class Checker(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def checks_file(run: RunFolder, job: str, checker: str, shard: str) -> Path:
-    """The journal of a shard."""
+    """The path of a shard's journal."""
     return run.path / FOLDER / job / checker / f"{shard}.jsonl"
 
 
 def begin_checks(run: RunFolder, job: str, checker: Checker) -> None:
-    """Make room for this checker's checks of ``job``. They count from now on where none did before."""
+    """Make the folder for this checker's checks of ``job``. It becomes current if there is no other."""
     folder = run.path / FOLDER / job / checker.name
     if not (folder / FILE_NAME).exists():
         make_folder(folder)
@@ -68,69 +68,61 @@ def begin_checks(run: RunFolder, job: str, checker: Checker) -> None:
 
 
 def use_checks(run: RunFolder, job: str, checker: Checker) -> None:
-    """From now on this checker's checks of ``job`` count; those that there were lie there still."""
+    """Make this checker the current one of ``job``. The checks of the one before stay on disk."""
     if run.run_file.checks.get(job) != checker.name:
         run.run_file.checks[job] = checker.name
         forget_outcome(run, job)
 
 
 def note_outcome(run: RunFolder, job: str, found: JobChecks) -> None:
-    """Remember what came of the checks of ``job`` that count, and how much there is of them."""
+    """Store the outcome of the current checks of ``job``, and how many there are."""
     run.run_file.checked[job] = found
-    there = _extent(run, job)
-    run.run_file.checks_left[job] = AnswersLeft(there.files, there.size_bytes, _answers(run, job))
+    extent = _extent(run, job)
+    run.run_file.checks_left[job] = AnswersLeft(extent.files, extent.size_bytes, _count_answers(run, job))
     run.save()
 
 
 def forget_outcome(run: RunFolder, job: str) -> None:
-    """Others count now, or fewer on purpose: what came of them isn't known until they are asked for again."""
+    """Forget the outcome of the checks of ``job``, as the checker has changed or answers were set aside."""
     run.run_file.checked.pop(job, None)
     run.run_file.checks_left.pop(job, None)
     run.save()
 
 
 def refuse_lost_answers(run: RunFolder, jobs: Iterable[str]) -> None:
-    """Raise SetupError where answers have gone that counted: captions that were denied would be kept."""
+    """Raise SetupError if answers are missing: captions that they denied would be kept."""
     if lost := lost_answers(run, jobs):
         raise SetupError(f"{run.path}: {', '.join(lost.values())}; {_ask_again(run)}", path=run.path)
 
 
-def lost_lines(run: RunFolder, jobs: Iterable[str]) -> list[str]:
-    """The same as lines with what to do."""
+def lost_answer_lines(run: RunFolder, jobs: Iterable[str]) -> list[str]:
+    """A line for each of ``jobs`` with missing answers, with what to do."""
     return [f"{each}; {_ask_again(run)}" for each in lost_answers(run, jobs).values()]
 
 
 def _ask_again(run: RunFolder) -> str:
     return (
-        f"put them back, or run `triptych check {run.path}` to ask again; `triptych repair {run.path}` notes"
-        " that this is all"
+        f"restore them, or run `triptych check {run.path}` to ask again; `triptych repair {run.path}` accepts"
+        " the loss"
     )
 
 
 def lost_answers(run: RunFolder, jobs: Iterable[str]) -> dict[str, str]:
-    """The jobs of which answers have gone since they were last asked for, with how many are there."""
-    there_were = {job: _were_more(run, job) for job in jobs}
-    return {
-        job: f"checks of {job}: {_answers(run, job):,} of {count:,} answers are there"
-        for job, count in there_were.items()
-        if count
-    }
-
-
-def _were_more(run: RunFolder, job: str) -> int:
-    """How many answers there were, where there are fewer now; else 0. By the sizes of journals: they only
-    grow."""
-    left, now = run.run_file.checks_left.get(job), _extent(run, job)
-    if left is None:
-        return 0
-    return left.answers if now.files < left.files or now.size_bytes < left.size_bytes else 0
+    """The jobs with fewer answers than after their last check, with a message. Compares sizes of journals."""
+    lost: dict[str, str] = {}
+    for job in jobs:
+        left, now = run.run_file.checks_left.get(job), _extent(run, job)
+        if left and left.answers and (now.files < left.files or now.size_bytes < left.size_bytes):
+            found = _count_answers(run, job)
+            lost[job] = f"checks of {job}: {found:,} of {left.answers:,} answers are there"
+    return lost
 
 
 def read_checks(
     run: RunFolder, job: str, shard: str, checker: str | None = None
 ) -> Mapping[str, list[StatementCheck]]:
-    """Those of ``checker``, or else those that count, by caption; of several answers to one question on one
-    text the last."""
+    """The checks of ``checker``, or of the current one, by caption. Of several answers to one question about
+    the same text, the last one counts."""
     checker = checker or run.run_file.checks.get(job)
     if checker is None:
         return {}
@@ -143,12 +135,14 @@ def read_checks(
 
 
 def checked_content(caption: Caption, target: Target) -> str:
-    """A digest of what a check is about."""
+    """A digest of a caption's text and its target's content, which a check refers to."""
     return content_of([hashlib.blake2b(caption.text.encode(), digest_size=16).hexdigest(), target.content])
 
 
-def of_caption(checks: Sequence[StatementCheck], caption: Caption, target: Target) -> list[StatementCheck]:
-    """Of the checks with a caption's id, those of this text."""
+def checks_of_caption(
+    checks: Sequence[StatementCheck], caption: Caption, target: Target
+) -> list[StatementCheck]:
+    """The ``checks`` that refer to the caption's current text and images."""
     content = checked_content(caption, target)
     return [each for each in checks if each.content == content]
 
@@ -156,25 +150,25 @@ def of_caption(checks: Sequence[StatementCheck], caption: Caption, target: Targe
 def untruths(
     checks: Sequence[StatementCheck], caption: Caption, target: Target
 ) -> dict[tuple[int, int], float]:
-    """How likely each statement of a caption is untrue, in [0, 1], by its place in the text; of those that
-    were answered. One on several images is as untrue as it is of the image that it fits least.
+    """The probability that each answered statement of a caption is untrue, by its place in the text. Of
+    several images, the one that it fits least counts.
 
-    An answer whose probability isn't known is certain, and an unclear one says nothing against it.
+    An answer without a probability counts as certain, and an unclear one isn't counted.
     """
     found: dict[tuple[int, int], float] = {}
-    for each in of_caption(checks, caption, target):
+    for each in checks_of_caption(checks, caption, target):
         if (chance := _untruth(each)) is not None:
             found[each.start, each.end] = max(chance, found.get((each.start, each.end), 0.0))
     return found
 
 
 def worst_answer(checks: Sequence[StatementCheck]) -> float:
-    """How likely the least likely statement is untrue of all that were answered; 0 where none was."""
+    """The highest probability that a statement is untrue; 0 if none was answered."""
     return max((chance for each in checks if (chance := _untruth(each)) is not None), default=0.0)
 
 
 def _untruth(check: StatementCheck) -> float | None:
-    """None where the answer says nothing against or for the statement."""
+    """The probability that a statement is untrue; None if the answer is unclear or about another image."""
     if check.answer not in ("yes", "no") or check.is_swapped:
         return None
     return float(check.answer == "no") if check.yes_probability is None else 1 - check.yes_probability
@@ -183,34 +177,33 @@ def _untruth(check: StatementCheck) -> float | None:
 def untruth_of(
     checks: Sequence[StatementCheck], caption: Caption, target: Target, removed: Sequence[str] = ()
 ) -> float | None:
-    """How likely the least likely statement of a caption is untrue; None where none was answered. Without the
-    sentences ``removed``."""
+    """The highest probability that a statement of a caption is untrue, ignoring the sentences ``removed``;
+    None if none was answered."""
     found = untruths(checks, caption, target).items()
     return max((each for (start, end), each in found if caption.text[start:end] not in removed), default=None)
 
 
 def denied_of(checks: Sequence[StatementCheck], caption: Caption, target: Target) -> list[StatementCheck]:
-    """The statements of a caption that are rather untrue than true, in the order of the text."""
-    found = of_caption(checks, caption, target)
+    """The statements of a caption that are more likely untrue than true, in the order of the text."""
+    found = checks_of_caption(checks, caption, target)
     return sorted((each for each in found if (_untruth(each) or 0) > 0.5), key=lambda each: each.start)
 
 
-def came_of_checks(run: RunFolder, job: str) -> JobChecks | None:
-    """What came of the checks of the captions that ``job`` has now, as far as they were asked for; None where
-    there are none, or some have gone."""
+def check_outcome(run: RunFolder, job: str) -> JobChecks | None:
+    """The outcome of the checks of a job's current captions; None if there is none or answers are missing."""
     found = run.run_file.checked.get(job)
     is_known = found is not None and found.made_of == run.captions_mark(job)
     return found if is_known and not lost_answers(run, [job]) else None
 
 
-def checked_jobs(run: RunFolder, jobs: Sequence[str]) -> dict[str, JobChecks]:
-    """The same of each of ``jobs`` whose captions were checked."""
-    found = {job: came_of_checks(run, job) for job in jobs}
+def check_outcomes(run: RunFolder, jobs: Sequence[str]) -> dict[str, JobChecks]:
+    """The outcome for each of ``jobs`` that has one."""
+    found = {job: check_outcome(run, job) for job in jobs}
     return {job: each for job, each in found.items() if each is not None}
 
 
-def lines_on(found: JobChecks) -> Iterator[str]:
-    """What came of checks, in words."""
+def outcome_lines(found: JobChecks) -> Iterator[str]:
+    """The outcome of checks in words."""
     if found.captions:
         denied = in_words(found.denied, found.captions)
         yield f"{found.captions:,} captions checked, {found.denied:,} with a statement denied: {denied}"
@@ -219,8 +212,8 @@ def lines_on(found: JobChecks) -> Iterator[str]:
         yield f"of {found.swapped:,} statements on one image {elsewhere} hold for another of its set as well"
 
 
-def checks_of(run: RunFolder, jobs: Sequence[str]) -> list[str]:
-    """The folders of checks that count, below the run's."""
+def check_folders(run: RunFolder, jobs: Sequence[str]) -> list[str]:
+    """The folders of current checks, as paths below the run folder."""
     chosen = [_folder(run, job) for job in jobs if job in run.run_file.checks]
     return [name for name in chosen if (run.path / name).is_dir()]
 
@@ -230,11 +223,11 @@ def _folder(run: RunFolder, job: str) -> str:
 
 
 def _extent(run: RunFolder, job: str) -> Extent:
-    """Of the answers that count."""
+    """The extent of the current answers."""
     return run.journals(_folder(run, job)) if job in run.run_file.checks else Extent(0, 0)
 
 
-def _answers(run: RunFolder, job: str) -> int:
-    """How many there are of those that count, with what failed or was asked again."""
+def _count_answers(run: RunFolder, job: str) -> int:
+    """The number of current answers, including failed and repeated ones."""
     journals = (run.path / _folder(run, job)).rglob("*.jsonl") if job in run.run_file.checks else ()
     return sum(path.read_bytes().count(b"\n") for path in journals)

@@ -1,10 +1,10 @@
-"""A checksum inside a line, or inside a document: the CRC-32 of all its bytes is 0.
+"""A checksum inside a JSON line or document that makes the CRC-32 of all its bytes 0.
 
     {"id":"single_en:a.jpg","job":"single_en","text":"A boat.","crc32":"oLEGdfnN"}
 
 Comes in: JSON. Goes out: the same JSON with a last field ``crc32``, whose eight letters are chosen so that
-the CRC-32 of the whole line, its newline included, is 0. So a line need not be taken apart to be checked, and
-a megabyte of lines is checked in one call. Not its job: what is done about damage.
+the CRC-32 of the whole line, including its newline, is 0. So lines are checked without parsing them, a
+megabyte in one call. Not its job: what to do about damage.
 """
 
 from __future__ import annotations
@@ -13,25 +13,25 @@ import zlib
 from functools import cache
 
 _LETTERS = b"DEFGLMNOdefglmno"
-"""Each is 0x44 with some of the bits 0x01, 0x02, 0x08 and 0x20. With eight of them a CRC-32 can be made any
-number: for the ends below, their 32 bits act on it independently (_flips fails where they don't)."""
+"""Each is 0x44 with some of the bits 0x01, 0x02, 0x08 and 0x20. Eight of them can give a CRC-32 any value:
+for the ends below, their 32 bits change it independently (otherwise _flips fails)."""
 
 _TO_LETTERS = bytes.maketrans(b"0123456789abcdef", _LETTERS)
 _NO_LETTERS = _LETTERS[:1] * 8
 
 
 def sealed_line(line: bytes) -> bytes:
-    """A JSON object, not empty, as a line with a checksum and a newline."""
+    """The non-empty JSON object ``line``, with a checksum and a newline."""
     return _sealed(line[:-1] + b',"crc32":"', b'"}\n')
 
 
 def sealed_document(document: bytes) -> bytes:
-    """An indented JSON object, not empty, with a checksum and a newline."""
+    """The non-empty, indented JSON object ``document``, with a checksum and a newline."""
     return _sealed(document.removesuffix(b"\n}") + b',\n  "crc32": "', b'"\n}\n')
 
 
 def is_intact(content: bytes) -> bool:
-    """Whether ``content``, which is any number of whole lines or one document, is as it was sealed."""
+    """Whether ``content``, any number of whole sealed lines or one sealed document, is unchanged."""
     return zlib.crc32(content) == 0
 
 
@@ -48,10 +48,10 @@ def _letters(number: int) -> bytes:
 
 @cache
 def _flips(end: bytes) -> list[list[int]]:
-    """By byte of a CRC-32 and its value: the number whose letters, before ``end``, flip those bits.
+    """For each byte of a CRC-32 and each value: the number whose letters, before ``end``, flip those bits.
 
-    A CRC is linear: what a bit of the letters does to it is the same for all lines. Those 32 effects are
-    solved for the single bits of the CRC, by elimination.
+    A CRC is linear: a bit of the letters has the same effect on it in every line. Gaussian elimination turns
+    these 32 effects into the letters that flip each single bit of the CRC.
     """
     without = zlib.crc32(_NO_LETTERS + end)
     solved = [(zlib.crc32(_letters(1 << bit) + end) ^ without, 1 << bit) for bit in range(32)]

@@ -1,7 +1,7 @@
-"""What every stage is given of a run, in one object.
+"""RunContext: what every stage needs of a run, in one object.
 
 Comes in: an open run folder, the jobs and prompts of its config. Goes out: a RunContext. Not its job: a
-stage's own settings, which are its second argument.
+stage's own settings, which are passed separately.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ class RunContext(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     folder: RunFolder
     jobs: Sequence[Job] = ()
-    """Those to work on, in order; a sample is in their limits already."""
+    """The jobs to work on, in order; a sample's size is already part of their limits."""
     prompts: Mapping[str, Prompt] = {}
-    """By job's name."""
+    """By name of job."""
     added_languages: Mapping[str, Language] = {}
-    """Those that the config adds, by code."""
+    """The languages that the config adds, by code."""
     text_field: str = ""
-    """Where the source has the text of an image (see sources.texts); empty where nothing is asked for."""
+    """Where the sources have the text of an image (see sources.texts); empty if no text is read."""
     image_cache: ImageCache | None = None
-    """Where images stay that were read once; None: nowhere."""
+    """Keeps images that were read once; None: they aren't kept."""
     progress: Progress = msgspec.field(default_factory=Silent)
     open_executor: OpenExecutor = LocalExecutor
-    """Where work is spread over processes: on this machine, unless something else is put here."""
+    """Opens the executor that runs work in several processes, by default on this machine."""
     cluster: Cluster | None = None
-    """Other machines that share the run's file system; None: this one alone."""
+    """Machines that share the run's file system; None: only this one works."""
 
     def job(self, name: str) -> Job:
-        """The job with this name. Raises UsageError where the run has none."""
+        """The job with this name. Raises UsageError if the run has none."""
         for job in self.jobs:
             if job.name == name:
                 return job
@@ -54,17 +54,17 @@ class RunContext(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         )
 
     def language(self, job: Job) -> Language:
-        """What a job's captions are written in."""
+        """The language of a job's captions."""
         return language_of(job.language, self.added_languages)
 
     def plan(self, job: Job) -> JobPlan:
-        """What a job has to caption, and what became of it. What all plans need of the run is read once."""
+        """The plan of a job, made once. All plans share ``grouped``."""
         if job not in self._plans:
             self._plans[job] = JobPlan(self.folder, job, grouped=self.grouped)
         return self._plans[job]
 
     def plan_anew(self, job: Job) -> JobPlan:
-        """The same, after captions that ``job`` is told have changed."""
+        """A new plan of ``job``, for when captions that its prompt quotes have changed."""
         self._plans.pop(job, None)
         return self.plan(job)
 
@@ -74,5 +74,5 @@ class RunContext(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     @cached_property
     def grouped(self) -> GroupedImages:
-        """What grouping has found."""
+        """What grouping found, read once for all plans."""
         return GroupedImages(self.folder)

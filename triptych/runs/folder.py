@@ -1,23 +1,23 @@
-"""The run folder: where everything of one run lies.
+"""The run folder: the files of one run.
 
     RUN/run.json, .run.json.copy        resolved config, versions, each stage's fingerprint
-    RUN/sources.jsonl                   the shards of the sources, as they were listed
-    RUN/images/<shard>.jsonl            every file that was found: readable, or why not
+    RUN/sources.jsonl                   the shards of the sources, as they were embedded
+    RUN/images/<shard>.jsonl            every file found, with the reason if it is unreadable
     RUN/embeddings/<shard>.npy          float16[n, dim]; row i is readable image i of the shard
     RUN/sets.jsonl, duplicates.jsonl, screened.jsonl, screen_scores.jsonl
-    RUN/other_embeddings/               of other encoders, with their sets, each as a run folder
-    RUN/unpacked/                       copies of compressed archives; may be removed, made again when needed
+    RUN/other_embeddings/               embeddings of other encoders with their sets, each as a run folder
+    RUN/unpacked/                       unpacked archives; safe to delete, unpacked again when needed
     RUN/grouping/                       checkpoints, only while sets are made
-    RUN/cluster/                        what goes from one machine to another, only while several work
-    RUN/worker_journals/                captions and checks on their way from there into the journals below
+    RUN/cluster/                        files that machines exchange, only while a cluster works
+    RUN/worker_journals/                captions and checks of a cluster, before they reach the journals below
     RUN/captions/<job>/<generation>/<shard>.jsonl    append-only journals
     RUN/verdicts/<job>/<shard>.jsonl    and scores.jsonl: what other thresholds would reject
-    RUN/logs/                           of the servers that Triptych started
-    RUN/workers/                        a heartbeat a worker (see heartbeats); may be removed
-    RUN/export/                         one file a job, dataset card, manifest
-    RUN/exports/<name>/                 the same, in other forms
+    RUN/logs/                           logs of the servers that Triptych started
+    RUN/workers/                        one heartbeat file per worker (see heartbeats); safe to delete
+    RUN/export/                         one file per job, dataset card, manifest
+    RUN/exports/<name>/                 the same in other formats
 
-Comes in: names of shards and jobs. Goes out: paths and records. Not its job: what state each stage is in (see
+Comes in: names of shards and jobs. Goes out: paths and records. Not its job: the state of each stage (see
 stages), captions in plan order (see plan).
 """
 
@@ -35,7 +35,7 @@ from triptych.records import Caption, Duplicate, ImageRecord, ImageSet, Screened
 from triptych.runs.journal import read_journal
 from triptych.runs.jsonl import PART_SUFFIX, make_folder, read_jsonl, write_sealed
 from triptych.runs.rule_scores import RuleScores
-from triptych.runs.run_file import NAME, is_run_folder, read_run_file
+from triptych.runs.run_file import RUN_FILE_NAME, is_run_folder, read_run_file
 from triptych.runs.stage_record import STAGE_NAMES as STAGE_NAMES
 from triptych.runs.stage_record import RunFile
 from triptych.runs.stage_record import Setting as Setting
@@ -44,18 +44,18 @@ from triptych.runs.stage_record import StageState as StageState
 from triptych.runs.stages import StageStates
 
 UNPACKED = "unpacked"
-"""What archives are unpacked to whose images can't be read one by one; made again where it was removed."""
+"""Folder for archives whose images can't be read one by one. They are unpacked again if it was removed."""
 
 
 class RunFolder(StageStates):
-    """Paths and records of one run, besides its stages' states. Who writes holds its lock (see lock)."""
+    """Paths, records and stage states of one run. Hold its lock to write (see lock)."""
 
     export_stage: StageName = "export"
-    """Which of its exports is looked at or made (see with_export)."""
+    """The export that is read or written (see with_export)."""
 
     @classmethod
     def create_or_open(cls, path: Path) -> Self:
-        """Open the run in ``path``, or begin one there. Raises SetupError if neither can be."""
+        """Open the run in ``path``, or begin one there. Raises SetupError if neither is possible."""
         if is_run_folder(path):
             return cls.open(path)
         if path.is_file() or (path.is_dir() and not _is_only_begun(path)):
@@ -66,16 +66,18 @@ class RunFolder(StageStates):
             )
         make_folder(path)
         run = cls(path, RunFile())
-        write_sealed(path / NAME, run.run_file)  # without its copy: where that is alone, run.json was lost
+        write_sealed(
+            path / RUN_FILE_NAME, run.run_file
+        )  # before its copy: a copy alone means that run.json was lost
         run.save()
         return run
 
     @classmethod
     def open(cls, path: Path) -> Self:
-        """Open the run in ``path``. Raises SetupError where there is none or it is of another version."""
+        """Open the run in ``path``. Raises SetupError if there is none or its format is another version's."""
         return cls(path, read_run_file(path, RunFile))
 
-    # -- where things lie -------------------------------------------------------------------------
+    # -- paths ------------------------------------------------------------------------------------
 
     @property
     def sources_file(self) -> Path:
@@ -88,7 +90,7 @@ class RunFolder(StageStates):
         return self.path / "embeddings" / f"{shard}.npy"
 
     def is_embedded(self, shard: str) -> bool:
-        """Whether ``shard`` was embedded to its end."""
+        """Whether ``shard`` is completely embedded."""
         return self.images_file(shard).exists() and self.embeddings_file(shard).exists()
 
     @property
@@ -97,17 +99,17 @@ class RunFolder(StageStates):
 
     @property
     def scratch_folder(self) -> Path:
-        """Checkpoints of sets while they are made; gone when they are."""
+        """Checkpoints of the sets stage, removed when it finishes."""
         return self.path / "grouping"
 
     @property
     def cluster_folder(self) -> Path:
-        """What the machines of a cluster leave for each other; gone when the command ends."""
+        """Files that the machines of a cluster exchange, removed when the command ends."""
         return self.path / "cluster"
 
     @property
     def worker_journals(self) -> Path:
-        """What machines of a cluster have made, until it is in the run's own journals."""
+        """What a cluster's workers wrote, until it is copied into the run's own journals."""
         return self.path / "worker_journals"
 
     @property
@@ -129,7 +131,7 @@ class RunFolder(StageStates):
         return self.path / "captions"
 
     def captions_folder(self, job: str) -> Path:
-        """Of the generation that counts; nothing is there before one was begun."""
+        """The folder of the current generation. It doesn't exist before the first one is begun."""
         return self.captions_root / job / self.run_file.generations.get(job, "none")
 
     def captions_file(self, job: str, shard: str) -> Path:
@@ -144,7 +146,7 @@ class RunFolder(StageStates):
 
     @property
     def logs_folder(self) -> Path:
-        """Logs of servers that were started for this run. Nothing reads them but a person."""
+        """Logs of servers that were started for this run. Triptych never reads them."""
         return self.path / "logs"
 
     @property
@@ -152,12 +154,12 @@ class RunFolder(StageStates):
         return self.path / self.export_stage
 
     def with_export(self, stage: StageName) -> Self:
-        """The same run, looking at this one of its exports."""
+        """The same run, with ``stage`` as the export that is read or written."""
         other = copy.copy(self)
         other.export_stage = stage
         return other
 
-    # -- what is in it ----------------------------------------------------------------------------
+    # -- records ----------------------------------------------------------------------------------
 
     def shards(self) -> list[str]:
         """The names of the shards whose images are listed, sorted. A name may contain ``/``."""
@@ -165,11 +167,11 @@ class RunFolder(StageStates):
         return sorted(p.relative_to(root).as_posix()[: -len(".jsonl")] for p in root.rglob("*.jsonl"))
 
     def images(self, shard: str) -> Iterator[ImageRecord]:
-        """Every file found in ``shard``: a folder's in key order, a tar's in archive order."""
+        """Every file found in ``shard``: in key order for loose files, in archive order for an archive."""
         return read_jsonl(self.images_file(shard), ImageRecord)
 
     def first_image(self, shard: str) -> ImageRecord | None:
-        """The first with an embedding; some lines of the file are read, not all."""
+        """The first image with an embedding. Reads the file only up to it."""
         with self.images_file(shard).open("rb") as file:
             lines = (msgspec.json.decode(line, type=ImageRecord) for line in file)
             return next((record for record in lines if record.is_embedded), None)
@@ -186,19 +188,19 @@ class RunFolder(StageStates):
         return read_jsonl(self.duplicates_file, Duplicate)
 
     def screened(self) -> Iterator[Screened]:
-        """Images that are left out; nothing in a run whose sets were made before there were screens."""
+        """Images that a screen left out; none if the sets were made before screens existed."""
         return _rows_of(self.screened_file, Screened)
 
     def screen_scores(self) -> Iterator[RuleScores]:
-        """What each screen would leave out at other thresholds; nothing likewise."""
+        """What each screen would leave out at other thresholds; empty as above."""
         return _rows_of(self.screen_scores_file, RuleScores)
 
     def captions(self, job: str, shard: str) -> list[Caption]:
-        """The journalled captions of a job on a shard; nothing if none were made."""
+        """The journal of a job on a shard; empty if there is none."""
         return read_journal(self.captions_file(job, shard), Caption)
 
     def verdicts(self, job: str, shard: str) -> Iterator[Verdict]:
-        """The verdicts of a job on a shard; nothing if none were made on the captions that count."""
+        """The verdicts of a job on a shard; none if those on disk are on another generation of captions."""
         state = self.run_file.stages.get("verdicts")
         judged = state.made_of.get(job) if state is not None else None
         if judged is not None and judged.generation != self.run_file.generations.get(job):
@@ -206,7 +208,7 @@ class RunFolder(StageStates):
         return _rows_of(self.verdicts_file(job, shard), Verdict)
 
     def rule_scores(self) -> Iterator[RuleScores]:
-        """What each rule would reject at other thresholds; nothing where no rule was asked for."""
+        """What each rule would reject at other thresholds; empty if no rules ran."""
         return _rows_of(self.rule_scores_file, RuleScores)
 
 
@@ -214,10 +216,10 @@ T = TypeVar("T")
 
 
 def _rows_of(path: Path, kind: type[T]) -> Iterator[T]:
-    """Nothing where there is no such file."""
+    """The rows of ``path``, none if there is no such file."""
     return read_jsonl(path, kind) if path.exists() else iter(())
 
 
 def _is_only_begun(path: Path) -> bool:
-    """Whether there is nothing in ``path`` but what a run leaves that is killed before its first run.json."""
+    """Whether ``path`` has only what a run leaves behind when it is killed before its first run.json."""
     return all(entry.name == ".lock" or entry.name.endswith(PART_SUFFIX) for entry in path.iterdir())

@@ -1,7 +1,7 @@
-"""All generations of a run's captions, counted: what `triptych captions` shows.
+"""The table of `triptych captions`: all generations of a run's captions, with counts.
 
-Comes in: a run folder. Goes out: a row for each generation, also for one whose files are damaged. Not its
-job: what a generation is (see generations).
+Comes in: a run folder. Goes out: a row for each generation, even if its files are damaged. Not its job: what
+a generation is (see generations).
 """
 
 from __future__ import annotations
@@ -11,12 +11,7 @@ import msgspec
 from triptych.errors import SetupError
 from triptych.records import Caption
 from triptych.runs.folder import RunFolder
-from triptych.runs.generations import (
-    Generation,
-    captioned_jobs,
-    generation_names,
-    read_generation,
-)
+from triptych.runs.generations import Generation, captioned_jobs, generation_names, read_generation
 from triptych.runs.journal import journal_lines, read_journal
 
 
@@ -26,21 +21,21 @@ class GenerationRow(msgspec.Struct, frozen=True, kw_only=True):
     job: str
     generation: str
     counts: bool
-    """Whether it is the one that counts."""
+    """Whether it is the current one."""
     begun: str
     what: str
-    """Model, prompt and sampling in words; of a damaged one what is wrong."""
+    """Model, prompt and sampling in words; for a damaged one, what is wrong."""
     damaged: int
-    """Lines that can't be read; each was a caption or a failure."""
+    """Lines that can't be decoded; each was a caption or a failure."""
     captions: int
     failures: int
     size_bytes: int
     differences: list[str]
-    """From the one that counts."""
+    """How it differs from the current one."""
 
 
 def generation_rows(folder: RunFolder) -> list[GenerationRow]:
-    """By job, the oldest first."""
+    """A row per generation, by job, the oldest first."""
     rows = []
     for job in captioned_jobs(folder):
         current = _read(folder, job, folder.run_file.generations.get(job, ""))
@@ -50,7 +45,7 @@ def generation_rows(folder: RunFolder) -> list[GenerationRow]:
 
 
 def _read(folder: RunFolder, job: str, name: str) -> Generation | str:
-    """A line in place of one that can't be read."""
+    """The generation, or the message of the error if it can't be read."""
     try:
         return read_generation(folder, job, name)
     except SetupError as error:

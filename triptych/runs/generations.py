@@ -1,12 +1,11 @@
-"""Generations of a job's captions: what other settings gave, or the same ones again, lies beside the first.
+"""Generations of a job's captions: captions made with other settings are stored beside the earlier ones.
 
-    RUN/captions/<job>/<generation>/generation.json    what decided its texts, and when it was begun
+    RUN/captions/<job>/<generation>/generation.json    the settings behind its texts, and when it was begun
     RUN/captions/<job>/<generation>/<shard>.jsonl      its captions
 
-Comes in: a run folder, a job, settings. Goes out: its generations; a new one. A generation is named after
-its settings, with a number where there are several of the same. Which one counts is said in run.json: to
-change that is one write, and no file is moved or removed. Not its job: which settings decide a text (see
-captioning).
+Comes in: a run folder, a job, settings. Goes out: its generations; a new one. A generation's name is a hash
+of its settings, with a number if there are several with the same settings. run.json names the current one, so
+switching is a single write that moves no files. Not its job: which settings decide a text (see captioning).
 """
 
 from __future__ import annotations
@@ -27,39 +26,39 @@ FILE_NAME = "generation.json"
 
 
 class Generation(msgspec.Struct, frozen=True, kw_only=True):
-    """Captions of one job that belong together."""
+    """Captions of one job that were made with the same settings."""
 
     job: str
     name: str
     settings: dict[str, Setting]
-    """What was set of what a text depends on."""
+    """The settings that a text depends on."""
     engine: dict[str, str] = {}
-    """What the engine turned out to run: its precision, the model that a server names."""
+    """What the engine reported: its precision, the model that a server names."""
     begun: str
-    """In UTC."""
+    """When it was begun, in UTC."""
     fresh: bool = False
-    """Whether it was asked for although there were captions."""
+    """Whether it was begun by ``--fresh``, although there were captions."""
 
-    def lies_in(self, job: str, name: str) -> bool:
-        """Whether ``captions/<job>/<name>`` is its folder, whose name is a digest of what it says."""
+    def belongs_in(self, job: str, name: str) -> bool:
+        """Whether ``captions/<job>/<name>`` is its folder: the name has a digest of its settings."""
         digest = digest_of_settings(self.settings, self.engine)
         return (self.job, self.name) == (job, name) and name.partition("-")[0] == digest
 
     def fits(self, settings: Mapping[str, Setting], engine: Mapping[str, str] | None = None) -> bool:
-        """Whether captions with these settings belong to it; ``engine``: where that is known already."""
+        """Whether captions with these settings, and ``engine`` if it is known already, belong to it."""
         return self.settings == settings and (engine is None or not self.differences({}, engine))
 
     def differences(
         self, settings: Mapping[str, Setting], engine: Mapping[str, str] | None = None
     ) -> dict[str, tuple[Setting, Setting]]:
-        """Of what is given here, what it was made with otherwise: ``(its own, the one given)`` by name."""
+        """The given settings that differ from its own: ``(its own, the given one)`` by name."""
         pairs = {key: (self.settings.get(key), value) for key, value in settings.items()}
         pairs |= {key: (self.engine.get(key, value), value) for key, value in (engine or {}).items()}
         return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
 
 
 def current_generation(folder: RunFolder, job: str) -> Generation | None:
-    """The one that counts; None where none was begun. Raises SetupError where it is damaged."""
+    """The current generation; None if none was begun. Raises SetupError if it is damaged."""
     name = folder.run_file.generations.get(job)
     if name is None or not folder.captions_folder(job).is_dir():
         return None
@@ -67,7 +66,7 @@ def current_generation(folder: RunFolder, job: str) -> Generation | None:
 
 
 def generations(folder: RunFolder, job: str) -> list[Generation]:
-    """Those that can be read, the oldest first."""
+    """The generations of ``job`` that can be read, the oldest first."""
     found = []
     for name in generation_names(folder, job):
         try:
@@ -78,7 +77,8 @@ def generations(folder: RunFolder, job: str) -> list[Generation]:
 
 
 def generation_names(folder: RunFolder, job: str) -> list[str]:
-    """Also of those that can't be read; not of what was left before its settings were written."""
+    """The names of all generations of ``job``, also of damaged ones. Leaves out folders with neither settings
+    nor captions, which a crash can leave."""
     root = folder.captions_root / job
     there = sorted(path.name for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
     return [name for name in there if (root / name / FILE_NAME).exists() or _has_captions(folder, job, name)]
@@ -91,13 +91,13 @@ def captioned_jobs(folder: RunFolder) -> list[str]:
 
 
 def read_generation(folder: RunFolder, job: str, name: str) -> Generation:
-    """Raises SetupError where it isn't there or is damaged: its name is a digest of what it says."""
+    """Read one generation. Raises SetupError if it is missing, damaged or another one's."""
     path = folder.captions_root / job / name / FILE_NAME
     found = read_twice_written(path, Generation, folder.path)
-    if not found.lies_in(job, name):
+    if not found.belongs_in(job, name):
         raise SetupError(
-            f"{path} is of other captions than those beside it; `triptych repair {folder.path}` puts its copy"
-            f" in its place, or make new captions with --fresh captions --job {job}",
+            f"{path} belongs to other captions than those beside it; `triptych repair {folder.path}` restores"
+            f" it from its copy, or make new captions with --fresh captions --job {job}",
             path=path,
         )
     return found
@@ -106,9 +106,9 @@ def read_generation(folder: RunFolder, job: str, name: str) -> Generation:
 def begin_generation(
     folder: RunFolder, job: str, settings: Mapping[str, Setting], engine: Mapping[str, str], *, fresh: bool
 ) -> Generation:
-    """Make the folder of a new one. It doesn't count yet: ``folder.run_file.generations`` says which does.
+    """Make the folder of a new generation. The caller makes it current in ``folder.run_file.generations``.
 
-    One that was begun, and left before a caption came, is taken for it.
+    Reuses one with the same settings that has no captions yet.
     """
     digest, number = digest_of_settings(settings, engine), 1
     while _has_captions(folder, job, name := digest if number == 1 else f"{digest}-{number}"):
@@ -126,7 +126,7 @@ def begin_generation(
 
 
 def chosen_generation(folder: RunFolder, job: str, name: str) -> Generation:
-    """The one whose name begins so. Raises UsageError where that is none or several."""
+    """The generation whose name begins with ``name``. Raises UsageError if there is none or several."""
     found = [each for each in generation_names(folder, job) if each.startswith(name)]
     exact = [each for each in found if each == name] or found
     if len(exact) != 1:
@@ -137,7 +137,7 @@ def chosen_generation(folder: RunFolder, job: str, name: str) -> Generation:
 
 
 def superseded(folder: RunFolder) -> Iterator[tuple[str, str]]:
-    """``(job, generation)`` of all that don't count."""
+    """``(job, generation)`` of all generations that aren't current."""
     for job in captioned_jobs(folder):
         for name in generation_names(folder, job):
             if name != folder.run_file.generations.get(job):
@@ -145,7 +145,7 @@ def superseded(folder: RunFolder) -> Iterator[tuple[str, str]]:
 
 
 def put_aside(folder: RunFolder, generations: Mapping[str, str]) -> None:
-    """Note what there is of what counts now, before ``generations``, by job, count."""
+    """Note digests of the current generations, before ``generations``, by job, replace them."""
     noted = folder.run_file.put_aside
     for job, name in generations.items():
         before = folder.run_file.generations.get(job, name)
@@ -155,27 +155,27 @@ def put_aside(folder: RunFolder, generations: Mapping[str, str]) -> None:
 
 
 def changed_since_put_aside(folder: RunFolder) -> list[str]:
-    """The generations, as ``<job>/<generation>``, whose journals are not as they were then. Reads them."""
+    """The generations, as ``<job>/<generation>``, that have changed since they were put aside. Reads them."""
     noted = folder.run_file.put_aside
     return [name for name, digest in noted.items() if _digest_of_journals(folder, name) != digest]
 
 
 def accept_change(folder: RunFolder, name: str) -> None:
-    """What is there of ``<job>/<generation>`` is all that there is."""
+    """Accept what ``<job>/<generation>`` has now, if it was put aside."""
     if name in folder.run_file.put_aside:
         folder.run_file.put_aside[name] = _digest_of_journals(folder, name)
         folder.save()
 
 
 def remove_generation(folder: RunFolder, job: str, name: str) -> None:
-    """Remove its captions. Raises UsageError for the one that counts."""
+    """Remove a generation's captions. Raises UsageError for the current one."""
     if name == folder.run_file.generations.get(job):
-        raise UsageError(f"{name} is what {job} has in {folder.path}; it can't be removed")
+        raise UsageError(f"{name} is the current generation of {job} in {folder.path}; it can't be removed")
     folder.run_file.put_aside.pop(f"{job}/{name}", None)
     folder.save()
     root = folder.captions_root / job / name
     for file in (root / FILE_NAME, copy_of(root / FILE_NAME)):
-        file.unlink(missing_ok=True)  # first: half of one is never taken up again
+        file.unlink(missing_ok=True)  # first, so that half a generation is never used again
     shutil.rmtree(root)
 
 
@@ -188,6 +188,6 @@ def _has_captions(folder: RunFolder, job: str, name: str) -> bool:
 
 
 def digest_of_settings(*settings: Mapping[str, Setting]) -> str:
-    """What a folder of what they made is named after."""
+    """8 hex digits that name the folder of what was made with ``settings``."""
     content = msgspec.json.encode(tuple(map(dict, settings)), order="deterministic")
     return hashlib.sha256(content).hexdigest()[:8]

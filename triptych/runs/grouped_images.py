@@ -1,7 +1,7 @@
-"""What grouping has found in a run, as plans need it: the images that are captioned, sets and their images.
+"""The images to caption and the sets that grouping found, as plans need them.
 
-Comes in: a run folder. Goes out: keys and ids, shard by shard; the records of a set's images, wherever they
-lie. Not its job: what a job makes of it (see plan).
+Comes in: a run folder. Goes out: keys and ids, shard by shard; the records of a set's images from any shard.
+Not its job: what a job captions (see plan).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from triptych.runs.jsonl import UNDECODABLE, read_jsonl, read_placed_jsonl, read
 
 
 class _Listed(msgspec.Struct, frozen=True, gc=False):
-    """What of an image's record tells whether it is captioned."""
+    """The fields of an image's record that decide whether it is captioned."""
 
     key: str
     unreadable: str | None = None
@@ -30,21 +30,21 @@ T = TypeVar("T", _Listed, ImageRecord)
 
 
 class _SetKeys(msgspec.Struct, frozen=True, gc=False):
-    """What of a set's record tells what is captioned."""
+    """The fields of a set's record that a plan needs."""
 
     id: str
     keys: tuple[str, ...]
 
 
 _OFFSET_BITS = 40
-"""Of a place: below them the offset of a line, above them the number of its shard."""
+"""A place is one integer: the offset of a line in these low bits, the number of its shard above them."""
 
 
 class GroupedImages:
-    """What grouping has found in a run. Each part is read when it is first needed, once for all jobs.
+    """The images and sets of a run. Each part is read when it is first needed, once for all jobs.
 
-    Of millions of sets, ids and keys stay in memory; the records of their images are read again from where
-    they are.
+    Ids and keys of sets stay in memory, for millions of sets; the records of their images are read from the
+    files each time.
     """
 
     def __init__(self, folder: RunFolder) -> None:
@@ -53,30 +53,30 @@ class GroupedImages:
 
     @cached_property
     def left_out(self) -> frozenset[str]:
-        """The keys of duplicates, and of images that are screened out."""
+        """The keys of duplicates and of screened-out images."""
         duplicates, screened = self._folder.duplicates(), self._folder.screened()
         return frozenset([*(each.key for each in duplicates), *(each.key for each in screened)])
 
     def images(self, shard: str) -> list[ImageRecord]:
-        """The images of ``shard`` that a job on images captions, in order."""
+        """The images of ``shard`` to caption, in order."""
         return self._captioned(shard, ImageRecord)
 
     def image_keys(self, shard: str) -> list[str]:
-        """The keys of these."""
+        """The keys of ``images(shard)``."""
         return [each.key for each in self._captioned(shard, _Listed)]
 
     def image_count(self, shard: str) -> int:
-        """How many these are."""
+        """The number of ``images(shard)``."""
         if shard not in self._image_counts:
             self._image_counts[shard] = len(self.image_keys(shard))
         return self._image_counts[shard]
 
     def set_ids(self, shard: str) -> list[str]:
-        """The sets whose first image is in ``shard``, in the order of its key."""
+        """The ids of the sets whose first image is in ``shard``, in the order of that image's key."""
         return [each.id for each in self._sets.get(shard, ())]
 
     def sets(self, shard: str) -> Iterator[tuple[str, tuple[ImageRecord, ...]]]:
-        """``(set id, images)`` of these."""
+        """``(set id, images)`` for each of ``set_ids(shard)``."""
         for each in self._sets.get(shard, ()):
             yield each.id, tuple(map(self._record, each.keys))
 
@@ -86,7 +86,7 @@ class GroupedImages:
         return self._places.keys()
 
     def shard_of(self, key: str) -> str:
-        """The shard of an image of a set: those of one set may lie in several."""
+        """The shard of an image of a set; the images of one set may be in several."""
         return self._shards[self._places[key] >> _OFFSET_BITS]
 
     def _captioned(self, shard: str, kind: type[T]) -> list[T]:
@@ -122,7 +122,7 @@ class GroupedImages:
 
     @cached_property
     def _places(self) -> dict[str, int]:
-        """Where the record of each image of a set is. All images of the run are read."""
+        """Where the record of each image of a set is. Reads the records of all images of the run."""
         places = dict.fromkeys((key for each in self._sorted_sets for key in each.keys), -1)
         for number, shard in enumerate(self._shards if places else ()):
             records, offsets = read_placed_jsonl(self._folder.images_file(shard), _Listed)

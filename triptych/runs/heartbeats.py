@@ -1,10 +1,10 @@
-"""What every worker writes of itself, so that the run folder alone tells how each is getting on.
+"""Heartbeats: every worker reports its progress in a small file of the run folder.
 
     RUN/workers/<purpose>-<worker>-<host>-<pid>.json
 
-Comes in: units that a worker takes and hands in, what its engine has in flight. Goes out: one small file a
-worker, written anew every BEAT_EVERY_S, whole but not synced; a beat that can't be written is left out. Not
-its job: what a beat means (see triptych.workers), whose workers beat (see beating_workers).
+Comes in: units that a worker takes and finishes, its engine's status. Goes out: one file per worker, replaced
+every HEARTBEAT_INTERVAL_S, atomically but without a sync; one that can't be written is skipped. Not its job:
+judging workers by it (see triptych.workers), adding it to an executor's workers (see executor_heartbeats).
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ import msgspec
 
 from triptych.runs.jsonl import PART_SUFFIX, UNDECODABLE
 
-BEAT_EVERY_S = 10.0
+HEARTBEAT_INTERVAL_S = 10.0
 
-PACE_OVER_S = 300.0
-"""What a worker's pace is measured over: some units of most kinds of work, and not the whole night."""
+PACE_WINDOW_S = 300.0
+"""The window over which a worker's pace is measured: long enough for some units of most kinds of work."""
 
 FOLDER = "workers"
 
 
-class EndpointBeat(msgspec.Struct, frozen=True, kw_only=True):
-    """How an endpoint is doing, as a worker that asks it sees it."""
+class EndpointStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """The state of an endpoint, as seen by a worker that uses it."""
 
     url: str
     in_flight: int
     slots: int
-    """Requests that it is given at a time now."""
+    """Requests that it currently gets at a time."""
     mean_latency_s: float
     is_well: bool
 
 
-class Beat(msgspec.Struct, frozen=True, kw_only=True):
-    """One worker at one moment. Times of day are seconds since 1970 by the clock of its own node."""
+class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
+    """The state of a worker. Times are seconds since 1970 by the clock of its own node."""
 
     worker: str
     purpose: str
@@ -53,46 +53,46 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True):
     began_at: float
     at: float
     ended: bool = False
-    """Whether it has no more to do."""
+    """Whether it has finished."""
     units: int = 0
-    """Handed in since it began."""
+    """Finished since it began."""
     items: int = 0
-    """Images or captions since it began; 0 where its work doesn't count any."""
+    """Images or captions since it began; 0 if its work doesn't count any."""
     unit: str = ""
-    """The oldest that it has in hand; empty where it has none."""
+    """The unit that it has worked on for longest; empty if it has none."""
     unit_since: float = 0.0
     recent_s: float = 0.0
-    """The following are of the last so many seconds, PACE_OVER_S at most."""
+    """The length of the window of the following fields, at most PACE_WINDOW_S."""
     recent_units: int = 0
     recent_items: int = 0
     recent_waited_s: float = 0.0
-    """Without any unit in hand."""
+    """Time without a unit."""
     recent_cpu_s: float = 0.0
-    """Processor time of its process, over all cores."""
+    """CPU time of its process, over all cores."""
     in_flight: float = 0.0
-    """Of its engine's slots so many were taken, on average since the last beat."""
+    """How many of its engine's slots were taken, on average since the last heartbeat."""
     slots: int = 0
-    endpoints: tuple[EndpointBeat, ...] = ()
+    endpoints: tuple[EndpointStatus, ...] = ()
     pressure: dict[str, float] = {}
-    """Of its node: for what share of the last minute something waited for cpu, io, memory (Linux's pressure
-    stall information); empty where the kernel doesn't say."""
+    """Linux's pressure stall information of its node: the share of the last minute in which something waited
+    for cpu, io or memory; empty if the kernel doesn't report it."""
 
 
-class EngineBeat(NamedTuple):
-    """What a captioning engine says of itself."""
+class EngineStatus(NamedTuple):
+    """What a captioning engine reports."""
 
     slot_s: float
-    """The integral so far of its taken slots."""
+    """The integral of its taken slots over time, in slot-seconds."""
     slots: int
-    endpoints: tuple[EndpointBeat, ...] = ()
+    endpoints: tuple[EndpointStatus, ...] = ()
 
 
-_watched: list[Callable[[], EngineBeat]] = []
-"""At most one: of the engine that this process works with."""
+_watched: list[Callable[[], EngineStatus]] = []
+"""At most one function, for the engine of this process."""
 
 
-def watch_engine(look: Callable[[], EngineBeat]) -> None:
-    """Hearts of this process that are given no engine tell of this one from now on."""
+def watch_engine(look: Callable[[], EngineStatus]) -> None:
+    """Report this engine in all heartbeats of this process that have no engine of their own."""
     _watched[:] = [look]
 
 
@@ -105,23 +105,23 @@ class _Sample(NamedTuple):
     slot_s: float
 
 
-class Heart:
-    """Writes a worker's beats while its ``with`` block runs. Thread-safe."""
+class HeartbeatWriter:
+    """Writes a worker's heartbeats while its ``with`` block runs. Thread-safe."""
 
     def __init__(
-        self, run: Path, purpose: str, worker: str, engine: Callable[[], EngineBeat] | None = None
+        self, run: Path, purpose: str, worker: str, engine: Callable[[], EngineStatus] | None = None
     ) -> None:
         self._run = run
         self._purpose, self._worker, self._engine = purpose, worker, engine
         self._lock = threading.Lock()
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._beat_on, name="heart", daemon=True)
+        self._thread = threading.Thread(target=self._write_repeatedly, name="heartbeat", daemon=True)
         self._began_at = time.time()
         self._units = self._items = 0
         self._waited_s = 0.0
         self._idle_since: float | None = time.monotonic()
         self._in_hand: dict[int, tuple[str, float]] = {}
-        """Name of each unit, and since when."""
+        """By unit number: its name, and when it was taken."""
         self._samples: deque[_Sample] = deque()
 
     def __enter__(self) -> Self:
@@ -135,7 +135,7 @@ class Heart:
         self._write()
 
     def take(self, number: int, unit: Any) -> None:
-        """It has one more unit."""
+        """The worker has taken a unit."""
         name = str(getattr(unit, "name", unit if isinstance(unit, str) else "a unit"))
         with self._lock:
             self._waited_s = self._waited()
@@ -143,12 +143,12 @@ class Heart:
             self._in_hand[number] = (name, time.time())
 
     def advance(self, items: int) -> None:
-        """So many more images or captions."""
+        """The worker has done ``items`` more images or captions."""
         with self._lock:
             self._items += items
 
-    def hand_in(self, number: int) -> None:
-        """A unit is done."""
+    def finish(self, number: int) -> None:
+        """The worker has finished a unit."""
         with self._lock:
             self._units += 1
             self._in_hand.pop(number, None)
@@ -159,29 +159,28 @@ class Heart:
         idle = 0.0 if self._idle_since is None else time.monotonic() - self._idle_since
         return self._waited_s + idle
 
-    def _beat_on(self) -> None:
-        while not self._ended.wait(BEAT_EVERY_S):
+    def _write_repeatedly(self) -> None:
+        while not self._ended.wait(HEARTBEAT_INTERVAL_S):
             self._write()
 
     def _write(self) -> None:
-        """Never raises: the work doesn't depend on it."""
+        """Write a heartbeat. Ignores an OSError: the work doesn't depend on it."""
         with contextlib.suppress(OSError):
-            write_beat(self._run, self._now())
+            write_heartbeat(self._run, self._now())
 
-    def _now(self) -> Beat:
+    def _now(self) -> Heartbeat:
         looks = [self._engine] if self._engine is not None else _watched
-        engine = looks[0]() if looks else EngineBeat(0.0, 0)
+        engine = looks[0]() if looks else EngineStatus(0.0, 0)
         with self._lock:
-            now = _Sample(
-                *(time.time(), self._units, self._items, self._waited(), time.process_time(), engine.slot_s)
-            )
-            in_hand = min(self._in_hand.values(), key=lambda each: each[1], default=("", 0.0))
+            work = self._units, self._items, self._waited()
+            now = _Sample(time.time(), *work, time.process_time(), engine.slot_s)
+            unit, unit_since = min(self._in_hand.values(), key=lambda each: each[1], default=("", 0.0))
         before = self._samples[-1] if self._samples else now
         self._samples.append(now)
-        while now.at - self._samples[0].at > PACE_OVER_S and len(self._samples) > 2:
+        while now.at - self._samples[0].at > PACE_WINDOW_S and len(self._samples) > 2:
             self._samples.popleft()
         first = self._samples[0]
-        return Beat(
+        return Heartbeat(
             worker=self._worker,
             purpose=self._purpose,
             host=socket.gethostname(),
@@ -191,8 +190,8 @@ class Heart:
             ended=self._ended.is_set(),
             units=now.units,
             items=now.items,
-            unit=in_hand[0],
-            unit_since=in_hand[1],
+            unit=unit,
+            unit_since=unit_since,
             recent_s=now.at - first.at,
             recent_units=now.units - first.units,
             recent_items=now.items - first.items,
@@ -205,32 +204,32 @@ class Heart:
         )
 
 
-def beat_file(run: Path, beat: Beat) -> Path:
-    """Where a worker's beats are."""
+def heartbeat_file(run: Path, beat: Heartbeat) -> Path:
+    """The path of a worker's heartbeat."""
     name = f"{beat.purpose} {beat.worker} {beat.host} {beat.pid}"
     return run / FOLDER / (re.sub(r"[^\w.]+", "-", name) + ".json")
 
 
-def read_beats(run: Path) -> list[Beat]:
-    """The last beat of every worker, by purpose and name; what is no beat is passed over."""
+def read_heartbeats(run: Path) -> list[Heartbeat]:
+    """The last heartbeat of every worker, by purpose and name. Skips damaged files."""
     beats = []
     for path in (run / FOLDER).glob("*.json"):
         with contextlib.suppress(OSError, *UNDECODABLE):
-            beats.append(msgspec.json.decode(path.read_bytes(), type=Beat))
+            beats.append(msgspec.json.decode(path.read_bytes(), type=Heartbeat))
     return sorted(beats, key=lambda beat: (beat.purpose, beat.worker))
 
 
-def forget_beats(run: Path, purpose: str, worker: str | None = None) -> None:
-    """Remove those of an earlier crew with this ``purpose``; None: of every worker."""
-    for beat in read_beats(run):
+def remove_heartbeats(run: Path, purpose: str, worker: str | None = None) -> None:
+    """Remove the heartbeats of earlier workers with this ``purpose``, or of one ``worker`` among them."""
+    for beat in read_heartbeats(run):
         if beat.purpose == purpose and worker in (None, beat.worker):
             with contextlib.suppress(OSError):
-                beat_file(run, beat).unlink()
+                heartbeat_file(run, beat).unlink()
 
 
-def write_beat(run: Path, beat: Beat) -> None:
-    """Whole or not at all for who reads it; not synced, as it is worth nothing after a crash."""
-    path = beat_file(run, beat)
+def write_heartbeat(run: Path, beat: Heartbeat) -> None:
+    """Write a heartbeat atomically. It isn't synced, since it is worthless after a crash."""
+    path = heartbeat_file(run, beat)
     path.parent.mkdir(exist_ok=True)
     part = path.with_name(path.name + PART_SUFFIX)
     part.write_bytes(msgspec.json.encode(beat))
@@ -240,7 +239,7 @@ def write_beat(run: Path, beat: Beat) -> None:
 def _pressure() -> dict[str, float]:
     found = {}
     for name in ("cpu", "io", "memory"):
-        with contextlib.suppress(OSError, ValueError):  # of an older kernel, or a container without
+        with contextlib.suppress(OSError, ValueError):  # older kernels and some containers don't have it
             some = Path("/proc/pressure", name).read_text("ascii").split("\n")[0]
             found[name] = float(some.partition("avg60=")[2].split()[0]) / 100
     return found

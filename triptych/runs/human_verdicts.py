@@ -1,8 +1,8 @@
-"""What people say of sets and captions: the lines that the page's button downloads, or its server stores.
+"""People's verdicts on sets and captions, as the report page downloads them or its server stores them.
 
-Comes in: JSON Lines, one verdict a line. Goes out: verdicts, each item once; a file in a run that is only
-ever appended to. Not its job: what verdicts come to (see triptych.report.precision), what
-becomes of captions (see triptych.filtering).
+Comes in: JSON Lines, one verdict per line. Goes out: the last verdict on each item; an append-only file in
+the run folder. Not its job: computing precision from verdicts (see triptych.report.precision), applying them
+to captions (see triptych.filtering).
 """
 
 from __future__ import annotations
@@ -23,35 +23,35 @@ from triptych.runs.journal import cut_torn_tail
 from triptych.runs.jsonl import UNDECODABLE, sync_directory
 
 REASONS = ("wrong object", "wrong count", "wrong colour", "wrong text", "too vague", "bad language", "other")
-"""Why a caption is bad: the page offers these."""
+"""The reasons for a bad caption that the page offers."""
 
 STORED = "human_verdicts.jsonl"
-"""In the run folder: what the served page was told."""
+"""The file in the run folder that the page's server appends to."""
 
 
 class HumanVerdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """One line: what a person says of one item."""
+    """One line: a person's verdict on one item."""
 
     report: str
-    """Of the page that was judged (see triptych.report.identity)."""
+    """The id of the report that was judged (see triptych.report.identity)."""
     kind: str
-    """``set``, a job's name for its kept captions, ``near duplicate``, ``rejected: RULE``, ``beside: REPORT``
-    (this run's caption beside that of another run: ``good`` where it is the better one)."""
+    """``set``, a job's name for its kept captions, ``near duplicate``, ``rejected: RULE``, or ``beside:
+    REPORT`` for this run's caption beside another run's: ``good`` if it is the better one."""
     key: str
     """The image key or the set id."""
     job: str = ""
-    """Whose caption it is about; empty where it is about images."""
+    """The caption's job; empty if images were judged."""
     verdict: Literal["good", "bad", "equal", "withdrawn"]
     reason: str = ""
-    """Why it is bad, one of REASONS; empty where nothing was said."""
+    """Why it is bad, one of REASONS; empty if no reason was given."""
     text: str = ""
-    """The caption as the person has written it; empty where it was left as it is."""
+    """The caption as the person corrected it; empty if it wasn't edited."""
     of: str = ""
-    """Which text was judged (see digest_of_text); empty where it is about images."""
+    """The digest of the judged text (see digest_of_text); empty if images were judged."""
     drawn: Literal["even", "rare"]
-    """``rare`` was added so that its kind is seen, and doesn't count towards a precision."""
+    """``rare`` items were added so that each kind is seen, and don't count towards a precision."""
     time: str = ""
-    """UTC. Of two verdicts on one item the later counts."""
+    """UTC. Of two verdicts on one item, the later one counts."""
 
     @property
     def is_good(self) -> bool:
@@ -59,38 +59,38 @@ class HumanVerdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
     @property
     def is_right(self) -> bool:
-        """Whether all is right as it is: a kept caption that was rewritten wasn't."""
+        """Whether the item is good as it is. A kept caption that was corrected isn't."""
         return self.is_good and not (self.text and self.kind == self.job)
 
     @property
     def item(self) -> tuple[str, str, str]:
-        """What it is about."""
+        """Identifies the judged item."""
         return self.kind, self.job, self.key
 
     @property
     def caption(self) -> str:
-        """The id of its caption; empty where it is about images."""
+        """The id of the judged caption; empty if images were judged."""
         return caption_id(self.job, self.key) if self.job else ""
 
 
 class VerdictsFile(NamedTuple):
-    """The verdicts of a file, each item once."""
+    """The verdicts of a file, one per item."""
 
     verdicts: list[HumanVerdict]
     on_other_reports: int
-    """Lines on another report than the one asked for, as a run's own file has when its report has changed."""
+    """Lines on other reports, such as earlier reports of a run in its own file."""
     damaged: int
-    """Lines of a run's own file that are no verdicts, but for a last one without an end."""
+    """Lines of the run's own file that can't be decoded, except an incomplete last line."""
     sha256: str
-    """Of the file as it was read."""
+    """The digest of the file's content."""
 
 
 def read_verdicts(path: Path, report: str | None = None) -> VerdictsFile:
-    """Of all reports, or of ``report`` alone. In a run's own file a line that a crash cut short or that is
-    damaged is passed over, and of two verdicts the later line counts.
+    """Read verdicts on all reports, or only on ``report``. In the run's own file, damaged lines are skipped,
+    and of two verdicts on an item the later line counts.
 
-    Raises UsageError where the file can't be read, a line isn't a verdict, two lines contradict each other
-    without a time that tells which came later, or there is none at all, or none on ``report``.
+    Raises UsageError if the file can't be read, a line isn't a verdict, two lines contradict each other and
+    their times don't tell which is later, or there is no verdict, or none on ``report``.
     """
     try:
         content = path.read_bytes()
@@ -98,7 +98,8 @@ def read_verdicts(path: Path, report: str | None = None) -> VerdictsFile:
         raise UsageError(
             f"verdicts file {path}: {error.strerror}; name the file that the page's button downloaded"
         ) from None
-    others, is_own, damaged = list[str](), path.name == STORED, 0
+    is_own, damaged = path.name == STORED, 0
+    others: list[str] = []
     found: dict[tuple[str, str, str], tuple[int, HumanVerdict]] = {}
     for number, verdict in _decoded(path, content, is_own=is_own):
         if verdict is None:
@@ -119,23 +120,21 @@ def read_verdicts(path: Path, report: str | None = None) -> VerdictsFile:
         )
     if not found:
         but = f" but {damaged:,} damaged lines" if damaged else ""
-        raise UsageError(
-            f"{path} holds no verdicts{but}; judge items in the page with g and b, then download"
-        )
+        raise UsageError(f"{path} has no verdicts{but}; judge items in the page with g and b, then download")
     verdicts = [verdict for _, verdict in found.values() if verdict.verdict != "withdrawn"]
     return VerdictsFile(verdicts, len(others), damaged, hashlib.sha256(content).hexdigest())
 
 
 def damage_line(path: Path, damaged: int) -> str:
-    """What is said of so many lines of a run's own file."""
+    """The warning about ``damaged`` lines of the run's own file."""
     return (
-        f"{damaged:,} lines of {path} are no verdicts: damaged or cut short, so what they said doesn't count;"
-        " put them back, or take them out and judge those items again"
+        f"{damaged:,} lines of {path} are not verdicts: damaged or cut short, so they don't count; restore"
+        " them, or remove them and judge those items again"
     )
 
 
 def damaged_lines(run: Path) -> int:
-    """How many lines of what a run has stored are no verdicts, but for a last one without an end."""
+    """How many lines of the run's own file can't be decoded, not counting an incomplete last line."""
     path = run / STORED
     if not path.is_file():
         return 0
@@ -143,17 +142,17 @@ def damaged_lines(run: Path) -> int:
 
 
 def digest_of_text(text: str) -> str:
-    """12 hex digits that tell whether a caption is still the one that was judged."""
+    """12 hex digits, to tell whether a caption still has the text that was judged."""
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=6).hexdigest()
 
 
 def decode_verdict(line: bytes) -> HumanVerdict:
-    """One line. Raises one of UNDECODABLE where it is none."""
+    """Decode one line. Raises one of UNDECODABLE if it isn't a verdict."""
     return msgspec.json.decode(line, type=HumanVerdict)
 
 
 def append_verdict(run: Path, verdict: HumanVerdict) -> None:
-    """Add a line to what the run ``run`` has stored; it is on disk when this returns."""
+    """Append a verdict to the run's own file; it is on disk when this returns."""
     path = run / STORED
     is_new = not path.exists()
     line = msgspec.json.encode(verdict) + b"\n"
@@ -169,7 +168,7 @@ def append_verdict(run: Path, verdict: HumanVerdict) -> None:
 
 
 def stored_verdicts(run: Path, report: str) -> list[HumanVerdict]:
-    """What the run has stored of verdicts on ``report``, each item once: the last that was said."""
+    """The verdicts on ``report`` in the run's own file, the last one on each item."""
     try:
         content = (run / STORED).read_bytes()
     except FileNotFoundError:
@@ -185,9 +184,9 @@ def stored_verdicts(run: Path, report: str) -> list[HumanVerdict]:
 
 
 def _decoded(path: Path, content: bytes, *, is_own: bool) -> Iterator[tuple[int, HumanVerdict | None]]:
-    """The verdicts of a file with the numbers of their lines; of a run's own None where a line isn't one, but
-    for a last one without an end, which nobody was told is stored. Raises UsageError where another has such a
-    line."""
+    """The verdicts of a file with their line numbers. Raises UsageError for a line that isn't a verdict. In
+    the run's own file such a line is None, and an incomplete last line, which was never confirmed, is
+    skipped."""
     for number, line in enumerate(content.splitlines(keepends=True), start=1):
         if not line.strip():
             continue
@@ -205,9 +204,8 @@ def _decoded(path: Path, content: bytes, *, is_own: bool) -> Iterator[tuple[int,
 def _refuse_contradiction(
     path: Path, number: int, verdict: HumanVerdict, before: tuple[int, HumanVerdict] | None
 ) -> None:
-    if before is None or before[1].verdict == verdict.verdict or before[1].time != verdict.time:
-        return
-    raise UsageError(
-        f"{path}, line {number}: {verdict.key} is {verdict.verdict} here and {before[1].verdict} in line"
-        f" {before[0]}; keep one of the two lines"
-    )
+    if before is not None and before[1].verdict != verdict.verdict and before[1].time == verdict.time:
+        raise UsageError(
+            f"{path}, line {number}: {verdict.key} is {verdict.verdict} here and {before[1].verdict} in line"
+            f" {before[0]}; keep one of the two lines"
+        )

@@ -1,7 +1,7 @@
-"""The bytes of a run's images, from the sources that they were found in.
+"""Reads the bytes of a run's images from its sources.
 
-Comes in: a run, the shards of its sources. Goes out: the bytes of an image, or why they can't be had: through
-its own fault, or through this machine's, which would be every image's. Not its job: decoding them.
+Comes in: a run, the shards of its sources. Goes out: the bytes of an image, or an error that tells whether
+the image is at fault or the machine, which would affect every image. Not its job: decoding images.
 """
 
 from __future__ import annotations
@@ -19,30 +19,29 @@ from triptych.runs.context import RunContext
 from triptych.sources.remote_storage import ChangedObjectError, is_url
 from triptych.sources.shard import Shard
 
-_OF_MACHINE = frozenset(
+_MACHINE_ERRORS = frozenset(
     {
         *(errno.EIO, errno.ESTALE, errno.ENODEV, errno.ENXIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE),
         *(errno.ETIMEDOUT, errno.ENOTCONN, errno.ESHUTDOWN, errno.ECONNABORTED, errno.ECONNREFUSED),
         *(errno.ECONNRESET, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETDOWN, errno.ENETUNREACH),
     }
 )
-"""What a disk, a mount or a limit says, whichever file is read."""
+"""Errors of a disk, a mount or a limit, which don't depend on the file that is read."""
 
 Read = Callable[[Job, str, ImageRecord], bytes]
-"""The bytes of an image of a target that a job has filed under a shard. Raises OSError where it is gone.
-Thread-safe."""
+"""Reads an image of a job's target in a shard. Raises OSError if it is missing. Thread-safe."""
 
 
 def reader_of(run: RunContext, sources: Sequence[Shard]) -> Read:
-    """What reads the images of a run, through its cache if it has one.
+    """A function that reads the images of a run, through its cache if it has one.
 
-    Raises SetupError where a shard of the run is not among ``sources``.
+    Raises SetupError if a shard of the run is not among ``sources``.
     """
     by_name = {shard.name: shard for shard in sources}
     for name in run.folder.shards():
         if name not in by_name:
             raise SetupError(
-                f"{run.folder.path} lists images of {name}, but the sources hold no such shard;"
+                f"{run.folder.path} lists images of {name}, but the sources have no such shard;"
                 " name the sources that it was grouped from"
             )
 
@@ -55,47 +54,47 @@ def reader_of(run: RunContext, sources: Sequence[Shard]) -> Read:
 
 
 def read_unchanged(read: Read, job: Job, shard: str, image: ImageRecord) -> bytes:
-    """What ``read`` gives. Raises UnreadableImageError where that fails, or isn't what was grouped, and
-    SetupError where the machine is to blame."""
+    """The bytes from ``read``. Raises UnreadableImageError if that fails or the bytes have changed since
+    grouping, and SetupError if the machine is at fault."""
     try:
         content = read(job, shard, image)
     except OSError as error:
-        raise why_unread(error, image.key) from None
+        raise image_read_error(error, image.key) from None
     if image.content_hash and content_hash(content) != image.content_hash:
         raise UnreadableImageError(f"changed image: {image.key}: its bytes are not those that were grouped")
     return content
 
 
-def why_unread(error: OSError, key: str) -> UnreadableImageError | SetupError:
-    """What to raise for an image that could not be read: whether it is to blame, or the machine."""
+def image_read_error(error: OSError, key: str) -> UnreadableImageError | SetupError:
+    """The exception to raise for an image that could not be read, through its own fault or the machine's."""
     reason = error.strerror or error
     if not _is_of_machine(error, key):
         return UnreadableImageError(f"unreadable image: {key}: {reason}")
     return SetupError(
         f"{error.filename or key} can't be read on {socket.gethostname()} ({reason}): no image's fault;"
-        " see to the disk, mount or limit (ulimit -n) there and run the same command: it goes on from here"
+        " fix the disk, mount or limit (ulimit -n) there and run the same command, which continues from here"
     )
 
 
 def _is_of_machine(error: OSError, key: str) -> bool:
-    """Whether ``error``, or what it came from, is of this machine, or the folder of its source isn't there.
+    """Whether ``error`` or its context is a machine error, or the folder of the source is missing.
 
-    One archive of many may go, and costs its images.
+    A single missing archive isn't one: only its images are lost.
     """
     cause = error.__context__
     if isinstance(cause, OSError) and cause.errno == errno.ENOENT and cause.filename is None:
-        return True  # pyarrow's, of a whole file
+        return True  # pyarrow's error for a missing file
     for each in (error, cause):
         if isinstance(each, OSError) and not isinstance(each, ChangedObjectError):
             folder = os.path.dirname(str(each.filename or "").removesuffix(key))
-            is_gone = folder and not is_url(folder) and not _is_there(folder)
-            if is_gone or each.errno in _OF_MACHINE:
+            is_missing = folder and not is_url(folder) and not _has_entries(folder)
+            if is_missing or each.errno in _MACHINE_ERRORS:
                 return True
     return False
 
 
-def _is_there(path: str) -> bool:
-    """Whether the folder is there, with something in it: nothing may be mounted at an empty one."""
+def _has_entries(path: str) -> bool:
+    """Whether the folder exists and isn't empty: an empty one may be a mount point without its mount."""
     try:
         with os.scandir(path) as entries:
             return any(entries)

@@ -1,8 +1,8 @@
 """Append-only JSON Lines that survive a crash at any byte, each with a checksum.
 
 Comes in: records as they are made. Goes out: a file in which every committed record is on disk. A
-line that a crash left half written is cut off when the journal is next opened for writing, and
-passed over when it is read. Not its job: deciding which records to make (see captioning).
+half-written last line, left by a crash, is cut off when the journal is next opened for writing, and skipped
+when it is read. Not its job: deciding which records to make (see captioning).
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Generic, NamedTuple, Self, TypeVar
 
 import msgspec
@@ -40,14 +39,14 @@ class JournalWriter:
         self._file = path.open("ab", buffering=0)
         with path.open("rb+") as there:
             cut_torn_tail(there)
-        if path.stat().st_size == 0:  # new, or left by a crash before this
+        if path.stat().st_size == 0:  # new, or left empty by a crash
             sync_directory(path.parent)
         self._encoder = msgspec.json.Encoder()
 
     def commit(self, records: Iterable[msgspec.Struct]) -> None:
         """Append ``records`` and return when they are on disk (one fsync for all of them).
 
-        An OSError closes the journal: what a full disk took of ``records`` must stay the last of it.
+        An OSError closes the journal: nothing may follow a record that a full disk cut short.
         """
         content = memoryview(b"".join(sealed_line(self._encoder.encode(record)) for record in records))
         try:
@@ -60,36 +59,34 @@ class JournalWriter:
             raise
 
     def close(self) -> None:
-        """Close the file. Everything committed stays."""
+        """Close the file."""
         self._file.close()
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
 def write_journal(path: Path, records: Iterable[msgspec.Struct]) -> None:
-    """Put a journal of ``records`` in the place of the one in ``path``, whole or not at all."""
+    """Replace the journal in ``path`` by one of ``records``, whole or not at all."""
     encoder = msgspec.json.Encoder()
     with written_whole(path) as file:
         file.writelines(sealed_line(encoder.encode(record)) for record in records)
 
 
 def read_journal(path: Path, kind: type[T]) -> list[T]:
-    """The whole records of a journal, in the order they were committed; nothing if there is no file.
+    """The records of a journal, in the order they were committed; none if there is no file.
 
-    A last line without its newline is a torn write and passed over. Raises SetupError where an
-    earlier line is not a ``kind``, or not as it was written: that is damage, not a crash.
+    A last line without its newline is a torn write and is skipped. Raises SetupError if any other line is not
+    a ``kind`` or has a wrong checksum: that is damage, not a crash.
     """
     return read_journal_from(path, kind, 0)[0]
 
 
 def read_journal_from(path: Path, kind: type[T], start: int) -> tuple[list[T], int]:
-    """The same of the records that begin at byte ``start`` or behind it, and the byte where they end."""
+    """The records from byte ``start`` on, and the byte where they end."""
     try:
         with path.open("rb") as file:
             file.seek(start)
@@ -103,17 +100,17 @@ def read_journal_from(path: Path, kind: type[T], start: int) -> tuple[list[T], i
 
 
 class JournalLine(NamedTuple, Generic[T]):
-    """One line of a journal, and what is wrong with it."""
+    """One line of a journal, and its damage, if any."""
 
     number: int
     content: bytes
     record: T | None
-    """None where it is damaged."""
+    """None if the line is damaged."""
     damage: str | None
 
 
 def journal_lines(path: Path, kind: type[T]) -> Iterator[JournalLine[T]]:
-    """Every whole line, also the damaged ones. Slower than the functions above."""
+    """Every complete line, including damaged ones. Slower than ``read_journal``."""
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             if not line.endswith(b"\n"):
@@ -126,7 +123,7 @@ def journal_lines(path: Path, kind: type[T]) -> Iterator[JournalLine[T]]:
 
 
 def cut_torn_tail(file: IO[bytes]) -> None:
-    """Remove what follows the last newline of a file that is open to be read and written."""
+    """Remove everything after the last newline of a file that is open for reading and writing."""
     end = file.seek(0, os.SEEK_END)
     keep = end
     while keep > 0:

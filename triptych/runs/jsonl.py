@@ -1,8 +1,8 @@
-"""Files that are whole or not there, and JSON in and out of them.
+"""Atomic file writes, and JSON and JSON Lines files.
 
-Comes in: records, a final path. Goes out: a file that appears under its final name only when every
-byte is on disk; records again, or a SetupError that names the file and the line that isn't one. Not its job:
-append-only files (see journal).
+Comes in: records, a path. Goes out: a file that appears under its name only when every byte is on disk;
+records again, or a SetupError that names the damaged file and line. Not its job: append-only files (see
+journal).
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 PART_SUFFIX = ".part"
-"""Of a file that is being written beside its place."""
+"""Suffix of a file that is still being written."""
 
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-"""A link that lies there isn't followed: its target would be emptied."""
+"""Doesn't follow a link in the file's place: its target would be emptied."""
 
 _SET_ASIDE = "the file was damaged or edited; `triptych repair` sets it aside, so that it is made again"
 
 UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-"""What decoding raises where bytes are no JSON, no UTF-8, of another type, or nested without end."""
+"""What decoding raises for bytes that are not JSON, not UTF-8, of another type, or nested too deeply."""
 
 CHUNK_BYTES = 1024 * 1024
-"""What is read of a JSON Lines file at a time: large enough for msgspec to be twice as fast as line by
-line, small enough to be nothing beside a shard."""
+"""How much of a JSON Lines file is read at a time: enough for msgspec to be twice as fast as line by line,
+and little compared to a shard."""
 
 
 @contextlib.contextmanager
@@ -63,10 +63,10 @@ def written_whole(path: Path) -> Iterator[IO[bytes]]:
 
 
 def make_folder(path: Path) -> None:
-    """Make ``path`` and the folders above it that are missing; each one's entry is on disk on return.
+    """Make ``path`` and its missing parents, and sync their directory entries.
 
-    An empty folder may be one that a crash left between its making and this: its entry is synced too. A
-    folder above that may not be listed is left to itself.
+    The entry of an existing empty folder is synced too, as a crash may have come before its sync. A parent
+    that may not be listed isn't synced.
     """
     try:
         path.mkdir()
@@ -83,7 +83,7 @@ def make_folder(path: Path) -> None:
 
 @contextlib.contextmanager
 def errors_naming(path: Path) -> Iterator[None]:
-    """An OSError inside that names no file, as of a write to a full disk, names ``path``."""
+    """Add ``path`` to an OSError that names no file, such as of a write to a full disk."""
     try:
         yield
     except OSError as error:
@@ -102,7 +102,7 @@ def sync_directory(path: Path) -> None:
 
 
 def write_jsonl(path: Path, records: Iterable[msgspec.Struct]) -> int:
-    """Write one record a line, whole or not at all. Returns how many."""
+    """Write one record per line, whole or not at all. Returns how many."""
     encoder = msgspec.json.Encoder()
     count = 0
     with written_whole(path) as file:
@@ -119,16 +119,15 @@ def write_json(path: Path, value: object) -> None:
 
 
 def write_sealed(path: Path, value: object) -> None:
-    """The same with a checksum in it."""
+    """Write one indented JSON document with a checksum, whole or not at all."""
     with written_whole(path) as file:
         file.write(sealed_document(msgspec.json.format(msgspec.json.encode(value), indent=2)))
 
 
 def read_json(path: Path, kind: type[T], what_to_do: str, *, is_sealed: bool = False) -> T:
-    """One JSON document. ``is_sealed``: by write_sealed.
+    """Read one JSON document. ``is_sealed``: it was written by ``write_sealed``.
 
-    Raises SetupError that ends with ``what_to_do`` where it is anything else, FileNotFoundError where there
-    is none.
+    Raises SetupError, which ends with ``what_to_do``, if it is damaged; FileNotFoundError if it is missing.
     """
     content = path.read_bytes()
     if is_sealed and not is_intact(content):
@@ -142,13 +141,13 @@ def read_json(path: Path, kind: type[T], what_to_do: str, *, is_sealed: bool = F
 def read_jsonl(path: Path, kind: type[T], what_to_do: str = _SET_ASIDE) -> Iterator[T]:
     """The records of a JSON Lines file, in order. At most CHUNK_BYTES of it are in memory at a time.
 
-    Raises SetupError that names the file where it has gone, and the line where one is not a ``kind``, with
-    ``what_to_do`` then.
+    Raises SetupError if the file is missing, and for a line that is not a ``kind``: that one ends with
+    ``what_to_do``.
     """
     try:
         file = path.open("rb")
     except FileNotFoundError:
-        raise SetupError(f"{path} is not there any more; `triptych run` makes it again", path=path) from None
+        raise SetupError(f"{path} is missing; `triptych run` makes it again", path=path) from None
     decoder, lines_before = msgspec.json.Decoder(kind), 0
     with file, damage_as_setup_error(path, what_to_do):
         for chunk in _whole_lines(file):
@@ -163,8 +162,8 @@ def read_whole_jsonl(path: Path, kind: type[T]) -> list[T]:
 
 
 def read_placed_jsonl(path: Path, kind: type[T]) -> tuple[list[T], NDArray[np.int64]]:
-    """The same, and the offset of each one's line in the file, beyond the last one's that of its end."""
-    import numpy as np  # not what every command needs
+    """All records of a JSON Lines file, the offsets of their lines, and last the file's length."""
+    import numpy as np  # not needed by every command
 
     content = path.read_bytes()
     with damage_as_setup_error(path, _SET_ASIDE):
@@ -183,7 +182,7 @@ def damage_as_setup_error(path: Path, what_to_do: str) -> Iterator[None]:
 
 
 class DamagedLineError(Exception):
-    """A line that isn't what its file should hold: ``line N: expected ..., found ...``."""
+    """A line that isn't what its file should have: ``line N: expected ..., found ...``."""
 
     def __init__(self, number: int, what: str) -> None:
         super().__init__(f"line {number}: {what}")
@@ -191,9 +190,9 @@ class DamagedLineError(Exception):
 
 
 def decode_all(content: bytes, kind: type[T], *, are_sealed: bool = False) -> list[T]:
-    """The records of JSON Lines that are in memory: cheaper than one by one, where all are wanted.
+    """The records of the JSON Lines in ``content``, decoded together, which is faster than one by one.
 
-    Raises DamagedLineError at the first line that is not a ``kind``, or whose checksum doesn't fit.
+    Raises DamagedLineError at the first line that is not a ``kind`` or has a wrong checksum.
     """
     return list(_decoded(content, msgspec.json.Decoder(kind), are_sealed))
 
@@ -201,7 +200,7 @@ def decode_all(content: bytes, kind: type[T], *, are_sealed: bool = False) -> li
 def _decoded(
     content: bytes, decoder: msgspec.json.Decoder[T], are_sealed: bool = False, lines_before: int = 0
 ) -> Iterable[T]:
-    """All records at once; where that fails, one by one up to the damaged line."""
+    """Decode all records at once; if that fails, one by one up to the damaged line."""
     if not are_sealed or is_intact(content):
         with contextlib.suppress(*UNDECODABLE):
             return decoder.decode_lines(content)
@@ -213,7 +212,7 @@ def _decoded(
 
 
 def _whole_lines(file: IO[bytes]) -> Iterator[bytes]:
-    """The file in chunks that end with a newline; the last one may not."""
+    """The file in chunks that end with a newline, except perhaps the last one."""
     rest = b""
     while block := file.read(CHUNK_BYTES):
         cut = block.rfind(b"\n") + 1
@@ -248,7 +247,7 @@ def digest_of_files(root: Path, paths: Iterable[Path]) -> str:
 
 
 def digest_of_hashes(hashes: Mapping[str, str]) -> str:
-    """The same of files whose SHA-256 is known, by name."""
+    """``digest_of_files`` for files whose SHA-256 is known, by name."""
     digest = hashlib.sha256()
     for name in sorted(hashes):
         digest.update(f"{name}\0{hashes[name]}\n".encode())

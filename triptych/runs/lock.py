@@ -1,7 +1,7 @@
-"""One process owns a run folder at a time.
+"""A lock that lets one process at a time write to a run folder.
 
-The lock is an advisory kernel lock (flock) on ``.lock``, so it ends with its owner, however that
-ended: a stale lock file is taken over by the next process. The file's content only names the owner.
+It is an advisory kernel lock (flock) on ``.lock``, so it ends with the process that holds it, however that
+ended, and the next process takes over the file. The file's content only names the owner.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from triptych.runs.jsonl import UNDECODABLE
 
 
 class LockOwner(msgspec.Struct, frozen=True):
-    """Who holds a run folder."""
+    """The process that holds a run folder."""
 
     pid: int
     host: str
@@ -32,7 +32,7 @@ class LockOwner(msgspec.Struct, frozen=True):
 
 @contextlib.contextmanager
 def owned(folder: Path) -> Iterator[None]:
-    """Hold ``folder`` for the length of the block. Raises SetupError if another process has it."""
+    """Hold the lock of ``folder`` inside the block. Raises SetupError if another process has it."""
     with _opened(folder / ".lock") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -52,23 +52,25 @@ def owned(folder: Path) -> Iterator[None]:
 
 
 def _opened(path: Path) -> IO[bytes]:
-    """The lock file. Raises SetupError where it is a link or no file: it is emptied, whatever it is."""
+    """Open the lock file. Raises SetupError if it is a link or no regular file, since it will be emptied."""
     try:
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         file = os.fdopen(os.open(path, flags, 0o666), "r+b", buffering=0)
     except OSError:
         if path.is_symlink() or path.is_dir():
-            raise _no_lock(path) from None
+            raise _not_a_lock(path) from None
         raise
     status = os.fstat(file.fileno())
     if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
         file.close()
-        raise _no_lock(path)
+        raise _not_a_lock(path)
     return file
 
 
-def _no_lock(path: Path) -> SetupError:
-    return SetupError(f"{path} is a link or no file; expected the run's own lock file: remove it", path=path)
+def _not_a_lock(path: Path) -> SetupError:
+    return SetupError(
+        f"{path} is a link or not a file; expected the run's own lock file: remove it", path=path
+    )
 
 
 def _describe(content: bytes) -> str:

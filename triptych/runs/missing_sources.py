@@ -1,9 +1,9 @@
-"""What the sources of a run were when their images were embedded, shard by shard.
+"""Stand-ins for sources of a run that have gone since their images were embedded.
 
-Comes in: a run folder, the shards of its sources as they are now. Goes out: the same with a GoneShard for
-each archive that has gone since, so that a run of a thousand archives goes on when a disk has lost one: a
-caption that needs the archive fails with that reason. And which archives were damaged or lost, in one line
-each. Not its job: what to do about new, changed and gone files (see source_changes).
+Comes in: a run folder, the current shards of its sources. Goes out: the same with a GoneShard for each
+missing archive, so that a run of a thousand archives continues if a disk loses one: a caption that needs it
+fails with that reason. Also a line for each missing or damaged archive. Not its job: what to do about new,
+changed and missing files (see source_changes).
 """
 
 from __future__ import annotations
@@ -27,26 +27,26 @@ from triptych.sources.shard import FoundFile, Shard
 from triptych.sources.source_kinds import ARCHIVE_SUFFIXES
 
 MOST_LINES = 20
-"""Of archives that have gone or are damaged; more are counted."""
+"""How many missing or damaged archives are named; the others are counted."""
 
 
 class ListedShard(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A shard as it was."""
+    """A line of ``sources.jsonl``: a shard as it was embedded."""
 
     name: str
     archive_key: str | None
     """None: loose files."""
     fingerprint: str
-    """As it was when it was embedded; empty for loose files, whose records say it one by one."""
+    """Its fingerprint when it was embedded; empty for loose files, whose records have size and time."""
     first_key: str = ""
     last_key: str = ""
-    """Of loose files, the first and the last that it was cut for."""
+    """For loose files, the range of keys that it was cut from."""
     batch: int = 0
-    """Which time images were added to the run: 0 at first. What was there before stays before what is new."""
+    """Counts the times that images were added to the run, from 0. Earlier images stay before later ones."""
 
 
 class GoneShard:
-    """An archive that isn't in the sources any more."""
+    """Stands for an archive that is no longer in the sources."""
 
     file_count = 1
 
@@ -65,7 +65,7 @@ class GoneShard:
 
 
 class RunLooseShard(LooseShard):
-    """The loose files that a shard of a run was made of, whatever the sources are cut into now."""
+    """The loose files that a shard was embedded with, however the sources are cut into shards now."""
 
     def __init__(self, name: str, loose: LooseFiles, run: RunFolder) -> None:
         super().__init__(name, loose, 0, 0)
@@ -73,13 +73,13 @@ class RunLooseShard(LooseShard):
 
     @cached_property
     def own(self) -> LooseShard:
-        """Reads the shard's records: only where more than some image's bytes are asked for."""
+        """The shard with only its own files. Reads its records, which ``read`` doesn't need."""
         keys, places = self.loose.keys, []
         for record in self._run.images(self.name):
             at = bisect.bisect_left(keys, record.key)
             if keys[at : at + 1] == [record.key]:
                 places.append(at)
-        part = self.loose.part(places)
+        part = self.loose.subset(places)
         return LooseShard(self.name, part, 0, len(part.keys))
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -95,14 +95,14 @@ class RunLooseShard(LooseShard):
     def files(self) -> Iterator[FoundFile]:
         return self.own.files()
 
-    def files_beside(self, suffix: str) -> Iterator[tuple[str, bytes]]:
-        return self.own.files_beside(suffix)
+    def sidecars(self, suffix: str) -> Iterator[tuple[str, bytes]]:
+        return self.own.sidecars(suffix)
 
 
 def listed_shards(run: RunFolder) -> Iterator[ListedShard]:
-    """What ``sources.jsonl`` says; nothing before embedding began.
+    """The shards in ``sources.jsonl``; none before embedding began.
 
-    Raises SetupError where it isn't what embedding has left.
+    Raises SetupError if the file has changed since embedding finished.
     """
     if not run.sources_file.exists():
         return iter(())
@@ -111,7 +111,7 @@ def listed_shards(run: RunFolder) -> Iterator[ListedShard]:
 
 
 def gone_archives(shards: Sequence[Shard]) -> list[str]:
-    """Those of ``shards`` that have gone, in one line each."""
+    """A line for each missing archive among ``shards``."""
     gone = [shard.archive_key for shard in shards if isinstance(shard, GoneShard)]
     lines = [f"{key} is not in the sources any more" for key in gone[:MOST_LINES]]
     if len(gone) > MOST_LINES:
@@ -120,8 +120,7 @@ def gone_archives(shards: Sequence[Shard]) -> list[str]:
 
 
 def without_gone_archives(run: RunFolder, sources: Sequence[str]) -> Sequence[str]:
-    """``sources`` without the archives and images that were named by themselves and have gone, if others are
-    left."""
+    """``sources`` without missing archives and images that were named directly, unless nothing is left."""
     if not run.sources_file.exists():
         return sources
     files = (*ARCHIVE_SUFFIXES, *IMAGE_SUFFIXES)
@@ -133,8 +132,8 @@ def without_gone_archives(run: RunFolder, sources: Sequence[str]) -> Sequence[st
 
 
 def with_gone_shards(run: RunFolder, shards: Sequence[Shard]) -> list[Shard]:
-    """What reads the images of each shard of the run: ``shards``, and stand-ins for those that aren't among
-    them, sorted by name. Any shard of loose files reads all of them."""
+    """A shard to read each shard of the run: ``shards``, and stand-ins for the missing ones, sorted by name.
+    Every shard of loose files can read all loose files."""
     loose = next((s.loose for s in shards if isinstance(s, LooseShard)), LooseFiles({}, {}))
     found: dict[str, Shard] = {}
     for shard in shards:
@@ -153,7 +152,7 @@ def with_gone_shards(run: RunFolder, shards: Sequence[Shard]) -> list[Shard]:
 
 
 class ArchiveDamage:
-    """Collects the records that stand for an archive or a stretch of one."""
+    """Collects the records of damaged archives or damaged parts of them."""
 
     def __init__(self) -> None:
         self._lines: list[str] = []
@@ -169,7 +168,7 @@ class ArchiveDamage:
                 self._lines.append(" ".join(f"{record.key}: {reason}".split()))
 
     def lines(self) -> Iterator[str]:
-        """One an archive; at the end how many more there are."""
+        """A line for each archive, and a last one for how many more there are."""
         yield from self._lines
         if self._count > len(self._lines):
             yield f"{self._count - len(self._lines):,} more damaged archives; images/*.jsonl has each reason"

@@ -1,12 +1,12 @@
-"""What each job has to caption, what was captioned, and which verdicts there are: in the order of the plan.
+"""The plan of a job: what it captions, in a fixed order, with the captions and verdicts so far.
 
 Comes in: a run folder, a job. Goes out: targets, shard by shard, with their captions and verdicts. A job on
-images covers every readable image that isn't a duplicate, in the order in which files were found; a job on
-sets covers every set, filed under the shard of its first image, in the order of that image's key.
+images covers every readable image that is neither a duplicate nor screened out, in the order of the files; a
+job on sets covers every set, in the shard of its first image, in the order of that image's key.
 
-Journals are in the order in which answers came, and may hold captions of images and sets that are no longer
-planned. Nothing may depend on either, so captions are read here and nowhere else. Not its job: making
-captions or judging them.
+Journals are in the order in which answers came, and may have captions of images and sets that are no longer
+planned. Nothing may depend on either, so captions are read only here. Not its job: making captions or judging
+them.
 """
 
 from __future__ import annotations
@@ -34,66 +34,66 @@ class Target(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     id: str
     images: tuple[ImageRecord, ...]
-    told: str = ""
-    """A digest of the captions of its images that the prompt is told."""
+    quoted: str = ""
+    """A digest of the captions of its images that the prompt quotes; empty if it quotes none."""
 
     @property
     def content(self) -> str:
-        """What its images show (see content_of), and what the prompt is told of them."""
+        """A digest of its images (see content_of) and of the captions that the prompt quotes."""
         shown = content_of([image.content_hash for image in self.images])
-        return f"{shown}/{self.told}" if self.told else shown
+        return f"{shown}/{self.quoted}" if self.quoted else shown
 
     def is_captioned_by(self, caption: Caption) -> bool:
-        """Whether ``caption``, which has its id, is on what its images show, and the model was told, now."""
+        """Whether ``caption``, which has its id, was made from the current content."""
         return not caption.content or caption.content == self.content
 
 
 class Planned(msgspec.Struct, frozen=True, gc=False):
-    """A target and what became of it so far."""
+    """A target with its caption and verdict so far."""
 
     target: Target
     caption: Caption | None
-    """Of several in the journal the last. Its ``failure`` is set where there is no text."""
+    """The last of several in the journal. Without a text, its ``failure`` is set."""
     verdict: Verdict | None = None
-    """None also where verdicts were not asked for."""
+    """Also None if verdicts weren't read."""
 
     @property
     def is_captioned(self) -> bool:
-        """Whether there is a text."""
+        """Whether there is a caption that didn't fail."""
         return self.caption is not None and self.caption.failure is None
 
     @property
     def text(self) -> str:
-        """The caption's, or in its place a person's or what a repair left; empty where there is none."""
+        """The caption's text, or its correction by a person or a repair; empty if there is none."""
         if self.verdict is not None and self.verdict.text:
             return self.verdict.text
         return self.caption.text if self.caption is not None else ""
 
     @property
     def is_kept(self) -> bool:
-        """Whether there is a text that the filter kept."""
+        """Whether there is a caption that the filter kept."""
         verdict = self.verdict
         return verdict is not None and verdict.keep and verdict.reason is None and self.is_captioned
 
 
 class PlannedShard(NamedTuple):
-    """What a job plans in one shard, and what its files hold that can't be: ids, once for each time."""
+    """What a job plans in one shard, and ids in its files that shouldn't be there, once for each time."""
 
     name: str
     planned: list[Planned]
     repeated_captions: list[str]
     repeated_verdicts: list[str]
     stray_verdicts: list[str]
-    """On what isn't planned, or has no text."""
+    """Verdicts on targets that aren't planned or captioned."""
 
 
 class JobPlan:
-    """The targets of one job of a run, for any shard by itself.
+    """The targets of one job of a run, for each shard independently.
 
-    With a limit, those are kept whose ids have the smallest hashes, over all shards: so the choice depends on
-    nothing else, and a larger limit keeps what a smaller one chose. ``last_hash`` is the largest of them;
-    give it to spare a second process from reading the whole plan, and ``grouped`` to spare a second job from
-    reading duplicates and sets.
+    A limit keeps the ids with the smallest hashes over all shards: so the choice depends on nothing else, and
+    a larger limit includes what a smaller one chose. ``last_hash`` is the largest of these hashes; pass it so
+    that another process needn't read the whole plan, and ``grouped`` so that another job needn't read
+    duplicates and sets.
     """
 
     def __init__(
@@ -102,12 +102,12 @@ class JobPlan:
         self.folder, self.job = folder, job
         self._last_hash = last_hash
         self._counts: dict[str, int] = {}
-        """Of a plan with a limit, by shard."""
+        """With a limit: the number of targets, by shard."""
         self._grouped = grouped or GroupedImages(folder)
 
     @cached_property
     def last_hash(self) -> int | None:
-        """The largest hash of an id that the limit lets through; None: all."""
+        """The largest hash of an id within the limit; None: there is no limit."""
         if self.job.limit is None or self._last_hash is not None:
             return self._last_hash
         by_shard = {shard: array("Q", map(hash64, self._ids(shard))) for shard in self.folder.shards()}
@@ -116,22 +116,22 @@ class JobPlan:
         return last
 
     def count(self, shard: str) -> int:
-        """How much is planned in ``shard``. Not of a plan that was given its ``last_hash``."""
+        """The number of targets in ``shard``. Not for a plan that was given its ``last_hash``."""
         if self.last_hash is not None:
             return self._counts[shard]
         return len(self._grouped.set_ids(shard)) if self.job.is_multi else self._grouped.image_count(shard)
 
     def targets(self, shard: str) -> list[Target]:
-        """What is planned in ``shard``."""
+        """The targets in ``shard``."""
         last_hash, targets = self.last_hash, self._all_targets(shard)
         return targets if last_hash is None else [each for each in targets if hash64(each.id) <= last_hash]
 
     def read(self, shard: str, *, verdicts: bool = False) -> list[Planned]:
-        """What is planned in ``shard``, with captions and, where asked for, verdicts."""
+        """The targets in ``shard`` with their captions and, if requested, verdicts."""
         return self.read_shard(shard, verdicts=verdicts).planned
 
     def read_shard(self, shard: str, *, verdicts: bool = True) -> PlannedShard:
-        """What is planned in ``shard``, and what its files hold besides: for those who check them."""
+        """The same, with what shouldn't be in the shard's files, for checks."""
         targets = self.targets(shard)
         if not targets:
             return PlannedShard(shard, [], [], [], [])
@@ -165,15 +165,14 @@ class JobPlan:
                 yield shard, planned
 
     def _ids(self, shard: str) -> Iterator[str]:
-        """Without regard to the limit."""
-        grouped = self._grouped
-        found = grouped.set_ids(shard) if self.job.is_multi else grouped.image_keys(shard)
+        """The ids of all targets in ``shard``, ignoring the limit."""
+        found = self._grouped.set_ids(shard) if self.job.is_multi else self._grouped.image_keys(shard)
         return (caption_id(self.job.name, each) for each in found)
 
     @cached_property
-    def _texts_told(self) -> dict[str, str]:
-        """By image, a digest of its caption in the job that the prompt builds on. Whether it was rejected
-        doesn't matter: verdicts come later, and make no caption of a set another."""
+    def _quoted_texts(self) -> dict[str, str]:
+        """By image, a digest of its caption that prompts of this job quote. Rejected captions are included:
+        prompts quote captions before they are judged."""
         base = self.folder.captions_base(self.job.name)
         if base is None:
             return {}
@@ -190,14 +189,14 @@ class JobPlan:
         }
 
     def _all_targets(self, shard: str) -> list[Target]:
-        """Without regard to the limit."""
+        """All targets in ``shard``, ignoring the limit."""
         if self.job.is_multi:
-            told = self._texts_told
+            texts = self._quoted_texts
             return [
                 Target(
                     id=caption_id(self.job.name, identifier),
                     images=images,
-                    told=content_of([told.get(image.key, "") for image in images]) if told else "",
+                    quoted=content_of([texts.get(image.key, "") for image in images]) if texts else "",
                 )
                 for identifier, images in self._grouped.sets(shard)
             ]
@@ -208,7 +207,7 @@ class JobPlan:
 
 
 def _repeated(records: Sequence[Caption | Verdict], ids: Collection[str]) -> list[str]:
-    """Each id as often as it comes too many times."""
+    """Each id that occurs more than once, once for each repetition."""
     if len(records) == len(ids):
         return []
     times = Counter(record.id for record in records)
@@ -216,7 +215,7 @@ def _repeated(records: Sequence[Caption | Verdict], ids: Collection[str]) -> lis
 
 
 def _stray(planned: Sequence[Planned], judged: Collection[str]) -> list[str]:
-    """Of the ids ``judged``, those that have no text in the plan."""
+    """The ids in ``judged`` that have no caption in the plan."""
     matched = sum(each.verdict is not None and each.is_captioned for each in planned)
     if matched == len(judged):
         return []

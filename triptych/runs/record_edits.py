@@ -1,6 +1,7 @@
-"""Records of a shard that say something else from now on.
+"""Edits of a shard's image records after its sources have changed.
 
-Comes in: records. Goes out: what takes their place, and the file with that. Not its job: why.
+Comes in: records. Goes out: their replacements, and the rewritten file. Not its job: finding out what has
+changed (see source_changes, loose_changes).
 """
 
 from __future__ import annotations
@@ -15,14 +16,13 @@ from triptych.runs.folder import RunFolder
 from triptych.runs.jsonl import write_jsonl
 
 Edits = dict[int, ImageRecord | None]
-"""What takes the place of a shard's records, by their place in its file; None: nothing."""
-
+"""Replacements of a shard's records, by their index in its file; None: the record is removed."""
 
 _WAS = "; it was "
 
 
 def as_gone(record: ImageRecord) -> ImageRecord:
-    """Of a file that isn't there any more."""
+    """The record of a file that no longer exists."""
     if record.is_gone:
         return record
     was = "" if record.unreadable is None else f"{_WAS}{record.unreadable}"
@@ -30,14 +30,14 @@ def as_gone(record: ImageRecord) -> ImageRecord:
 
 
 def as_replaced(record: ImageRecord) -> ImageRecord | None:
-    """Of a file that holds other bytes now: of an image the embedding stays, others are left out."""
+    """The record of a file with new bytes. An image's record stays with its embedding, others are removed."""
     if not record.is_embedded:
         return None
     return record if record.unreadable == REPLACED else msgspec.structs.replace(record, unreadable=REPLACED)
 
 
 def as_back(record: ImageRecord) -> ImageRecord:
-    """Of a file that is there."""
+    """The record of a file that exists (again)."""
     if not record.is_gone or record.unreadable is None:
         return record
     was = record.unreadable.removeprefix(REPLACED).removeprefix(GONE).removeprefix(_WAS)
@@ -45,13 +45,13 @@ def as_back(record: ImageRecord) -> ImageRecord:
 
 
 def edits_of(run: RunFolder, shard: str, change: Callable[[ImageRecord], ImageRecord | None]) -> Edits:
-    """Those that ``change`` makes."""
+    """The edits that ``change`` makes to the records of ``shard``."""
     changed = ((place, record, change(record)) for place, record in enumerate(run.images(shard)))
     return {place: now for place, record, now in changed if now is not record}
 
 
 def write_edited(run: RunFolder, shard: str, edits: Edits) -> None:
-    """Write the records of ``shard`` anew."""
+    """Rewrite the records of ``shard`` with ``edits`` applied."""
 
     def edited() -> Iterator[ImageRecord]:
         for place, record in enumerate(run.images(shard)):

@@ -1,11 +1,11 @@
-"""How many captions got which score of a rule, in few enough bins to lie beside the verdicts.
+"""Histograms of rule scores: what a rule or screen would reject at other thresholds.
 
-    RUN/verdicts/scores.jsonl     one RuleScores a rule and job
-    RUN/screen_scores.jsonl       one RuleScores a screen: the same of images
+    RUN/verdicts/scores.jsonl     one RuleScores per rule and job
+    RUN/screen_scores.jsonl       one RuleScores per screen, of images
 
-Verdicts keep only the scores of rules that are violated. These counts are of all captions, so they say what a
-rule would reject with its threshold anywhere: exactly, at the edges of the bins. Not its job: measuring
-(see filtering, grouping.screens), showing (see report).
+Verdicts keep only the scores of violated rules. These histograms count all captions, so they tell what a rule
+would reject at any threshold: exactly, at the edges of the bins. Not its job: measuring (see filtering,
+grouping.screens), showing (see report).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAX_STEPS = 100
-"""Bins on either side of a threshold. What lies beyond is put into the last."""
+"""Bins on either side of a threshold. Scores beyond go into the last one."""
 
 _ROUNDING = 1e-9
 """A score of 0.3 is not beyond a threshold of 0.1 + 20 steps of 0.01."""
@@ -34,25 +34,24 @@ class RuleScores(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     job: str
     rule: str
     setting: str
-    """The key of its threshold in the config, of a rule under ``filtering``."""
+    """The config key of the threshold; a rule's is below ``filtering``."""
     threshold: float
     violated: Violated
-    """On which side of the threshold."""
+    """The side of the threshold on which a score violates the rule."""
     step: float
     bins: list[tuple[int, int, int]]
-    """``(k, captions, captions that no other rule rejects)`` by rising k.
+    """``(k, captions, captions that no other rule rejects)`` by increasing k.
 
-    With the threshold at ``threshold + j * step`` a rule that is violated above it rejects the bins k > j,
-    one that is violated below it the bins k < j. The outermost bins hold everything beyond them; scores of 0
-    of a rule that is violated above are left out. Duplicates are looked for after the other rules, and count
-    as kept here.
+    With the threshold at ``threshold + j * step``, a rule that is violated above it rejects the bins k > j,
+    one that is violated below it the bins k < j. The outermost bins include everything beyond them. Scores
+    of 0 are left out if the rule is violated above. Near duplicates, which are found after all other rules,
+    count as kept here.
     """
     is_off: bool = False
-    """Of a screen: whether nothing is left out by it, and ``threshold`` is what it has where it is on."""
+    """Whether the screen is off; ``threshold`` is then its default."""
 
     def beyond(self, steps: int) -> tuple[int, int]:
-        """Captions that it rejects with its threshold ``steps`` steps away, and how many of them it alone
-        rejects."""
+        """How many captions it rejects with its threshold moved by ``steps``, and how many only it does."""
         is_above = self.violated == "above"
         taken = [(n, alone) for k, n, alone in self.bins if (k > steps if is_above else k < steps)]
         return sum(n for n, _ in taken), sum(alone for _, alone in taken)
@@ -61,7 +60,7 @@ class RuleScores(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 def in_bins(
     away: NDArray[np.float64], alone: NDArray[np.bool_], violated: Violated
 ) -> Iterator[tuple[int, bool, int]]:
-    """``(k, whether no other rule rejects them, how many)`` of scores ``away`` steps from a threshold."""
+    """Count scores that are ``away`` steps from a threshold: ``(k, no other rule rejects them, count)``."""
     import numpy as np
 
     k = np.ceil(away - _ROUNDING) if violated == "above" else np.floor(away + _ROUNDING)

@@ -1,6 +1,6 @@
-"""Shares of what was counted, with how far they can be trusted.
+"""Shares of counted items, with confidence intervals.
 
-Comes in: counts. Goes out: intervals at 95%, and shares in words. Not its job: what was counted.
+Comes in: counts. Goes out: 95% intervals, and shares in words.
 """
 
 from __future__ import annotations

@@ -1,10 +1,9 @@
-"""What has become of the sources since their images were embedded: what is new, changed, gone, back.
+"""How the sources have changed since their images were embedded: what is new, changed, gone or back.
 
-Comes in: a run folder, the shards of its sources as they are now. Goes out: the shards that are still to
-embed, and what has to change in the run's records; applied, a run counts what is there. An archive that holds
-other bytes is embedded anew as a whole, of loose files those that are others. What is gone keeps its row in
-the embeddings and its captions, and counts again when it is back. Not its job: embedding (see
-grouping.stage), sets.
+Comes in: a run folder, the current shards of its sources. Goes out: the shards to embed, and the changes to
+the run's records, to be applied. A changed archive is embedded again as a whole; of loose files, only the
+changed ones are. What is gone keeps its row in the embeddings and its captions, and counts again when it is
+back. Not its job: embedding (see grouping.stage), sets.
 """
 
 from __future__ import annotations
@@ -25,39 +24,39 @@ from triptych.sources.regular_files import READ_ERROR
 from triptych.sources.shard import Shard
 
 NEVER_EMBEDDED = "gone before it was embedded"
-"""The fingerprint that is noted of such an archive, so that it is embedded when it is back."""
+"""The fingerprint noted for such an archive, so that it is embedded when it is back."""
 
 _NO_DECODER, _COULD_NOT_BE_READ = b"install triptych[", f'"unreadable":"{READ_ERROR}'.encode()
-"""In a file of records."""
+"""Bytes that a file of records has if a decoder was missing, or a file couldn't be read."""
 
 MOST_NAMED = 3
-"""Files that one line names."""
+"""How many files a line names."""
 
 
 class SourceChanges(NamedTuple):
-    """What to do about them."""
+    """How the sources of a run have changed, and what to do about it."""
 
     todo: list[Shard]
-    """To embed."""
+    """The shards to embed."""
     listed: list[ListedShard]
-    """What ``sources.jsonl`` is to say."""
+    """The new content of ``sources.jsonl``."""
     is_listed: bool
-    """Whether it says so already."""
+    """Whether ``sources.jsonl`` has it already."""
     edits: dict[str, Edits]
     """By shard."""
-    anew: list[str]
-    """Shards of archives that have changed."""
+    changed_archives: list[str]
+    """Shards of changed archives, whose records and embeddings are removed."""
     lines: list[str]
-    """For a person."""
+    """Messages for the user."""
 
     @property
-    def are_none(self) -> bool:
-        """Whether there is nothing to embed and nothing that counts otherwise than before."""
-        return not (self.todo or self.edits or self.anew)
+    def is_empty(self) -> bool:
+        """Whether there is nothing to embed and no record to change."""
+        return not (self.todo or self.edits or self.changed_archives)
 
     def apply(self, run: RunFolder) -> None:
-        """Write everything down. Interrupted, it leaves what ``find_changes`` finds again."""
-        for name in self.anew:
+        """Write the changes. After an interruption, ``find_changes`` finds the rest again."""
+        for name in self.changed_archives:
             run.images_file(name).unlink(missing_ok=True)
             run.embeddings_file(name).unlink(missing_ok=True)
         for name, edits in self.edits.items():
@@ -67,9 +66,9 @@ class SourceChanges(NamedTuple):
 
 
 def find_changes(run: RunFolder, shards: Sequence[Shard]) -> SourceChanges:
-    """What ``shards``, those of all sources, ask of the run. Changes nothing.
+    """Compare ``shards``, those of all sources, with the run. Changes nothing.
 
-    Raises SetupError where none of the images that the run has is among them.
+    Raises SetupError if they contain none of the run's images.
     """
     noted = list(listed_shards(run))
     batch = max((each.batch for each in noted), default=-1)
@@ -78,14 +77,14 @@ def find_changes(run: RunFolder, shards: Sequence[Shard]) -> SourceChanges:
     there = [shard for shard in shards if not isinstance(shard, (LooseShard, GoneShard))]
     for shard in there:
         archives.compare(shard)
-    archives.miss({shard.name for shard in there})
+    archives.note_missing({shard.name for shard in there})
     files = next((shard.loose for shard in shards if isinstance(shard, LooseShard)), LooseFiles({}, {}))
     loose = LooseChanges(run, files)
     known, still_there = loose.images + archives.known, loose.still_there + archives.still_there
     if known and not still_there:
         raise SetupError(
-            f"none of the images of {run.path} is in the sources; name the place that they have moved to, or"
-            " the old sources beside the new ones, or another --out for other images",
+            f"none of the images of {run.path} is in the sources; name the place that they have moved to, the"
+            " old sources beside the new ones, or another --out for other images",
             path=run.path,
         )
     cut = loose.shards(run, noted, batch)
@@ -100,13 +99,13 @@ def find_changes(run: RunFolder, shards: Sequence[Shard]) -> SourceChanges:
         *gone_archives([*archives.todo, *archives.gone]),
         *(
             f"{shard.archive_key} has changed, or can be read now: all of it is embedded again"
-            for shard in archives.anew
+            for shard in archives.changed
         ),
         *_line(loose.gone, "not in the sources any more"),
         *_line(loose.changed, "changed"),
     ]
-    anew = [shard.name for shard in archives.anew]
-    return SourceChanges(todo, listed, listed == noted, {**loose.edits, **archives.edits}, anew, lines)
+    changed = [shard.name for shard in archives.changed]
+    return SourceChanges(todo, listed, listed == noted, {**loose.edits, **archives.edits}, changed, lines)
 
 
 def _line(keys: Sequence[str], what: str) -> list[str]:
@@ -119,22 +118,22 @@ def _line(keys: Sequence[str], what: str) -> list[str]:
 
 
 class _Archives:
-    """The archives beside what is noted of them."""
+    """Compares archives with what ``sources.jsonl`` notes about them."""
 
     def __init__(self, run: RunFolder, noted: dict[str, ListedShard], batch: int) -> None:
         self._run, self._noted, self._batch = run, noted, batch
         state = run.run_file.stages.get("embeddings")
         self._are_all_read = state is not None and state.finished and state.notes.get("unreadable") == 0
-        """No record needs to be looked at for what could not be read."""
+        """Whether no record can be of a file that couldn't be read."""
         self.listed: list[ListedShard] = []
         self.todo: list[Shard] = []
         self.edits: dict[str, Edits] = {}
-        self.anew: list[Shard] = []
+        self.changed: list[Shard] = []
         self.gone: list[Shard] = []
         self.known = self.still_there = 0
 
     def compare(self, shard: Shard) -> None:
-        """One that is there."""
+        """Compare an archive that is in the sources."""
         noted, embedded = self._noted.get(shard.name), self._run.is_embedded(shard.name)
         self.known += embedded
         self.still_there += embedded
@@ -146,10 +145,10 @@ class _Archives:
             return
         self.todo.append(shard)
         if embedded:
-            self.anew.append(shard)
+            self.changed.append(shard)
 
-    def miss(self, there: set[str]) -> None:
-        """Those that are not ``there`` any more."""
+    def note_missing(self, there: set[str]) -> None:
+        """Note the archives whose shards are no longer ``there``."""
         for noted in self._noted.values():
             if noted.archive_key is None or noted.name in there:
                 continue
@@ -166,22 +165,22 @@ class _Archives:
                 self.todo.append(gone)
 
     def _edit(self, name: str, *, is_back: bool) -> None:
-        """All of an archive is there or gone, so its first image tells whether there is anything to edit."""
+        """Edit the records if the first one needs it: all images of an archive are there or gone."""
         first = self._run.first_image(name)
         if first is not None and first.is_gone == is_back:
             self.edits[name] = edits_of(self._run, name, as_back if is_back else as_gone)
 
     def _is_same(self, shard: Shard, noted: ListedShard | None) -> bool:
-        """By size and time; by the bytes of all members where the time alone differs, nothing is noted, or
-        some of it could not be read."""
+        """Whether an archive is unchanged: by size and time, or by the bytes of all members if only the time
+        differs, nothing is noted, or some of it could not be read."""
         now = shard.fingerprint()
         if noted is not None and noted.fingerprint == now:
             if self._are_all_read:
                 return True
-            said = self._run.images_file(shard.name).read_bytes()
-            if _NO_DECODER in said and has_decoder_now(said.decode()):
+            records_json = self._run.images_file(shard.name).read_bytes()
+            if _NO_DECODER in records_json and has_decoder_now(records_json.decode()):
                 return False
-            if _COULD_NOT_BE_READ not in said:
+            if _COULD_NOT_BE_READ not in records_json:
                 return True
         if noted is not None and noted.fingerprint.rpartition("\t")[0] != now.rpartition("\t")[0]:
             return False

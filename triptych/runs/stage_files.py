@@ -1,7 +1,7 @@
-"""What stages have left in a run folder, held against what run.json notes of it.
+"""The files that stages wrote to a run folder, compared with their digests and sizes in run.json.
 
-Comes in: a run folder, its records. Goes out: digests of what a stage reads; which files are not as their
-stage left them, and a SetupError that names them. Not its job: changing anything (see stages, repair).
+Comes in: a run folder, its run.json. Goes out: digests of what a stage reads; which files have changed since
+their stage finished, and a SetupError that names them. Not its job: changing anything (see stages, repair).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from triptych.runs.stage_record import (
 )
 
 _MOST_NAMED = 3
-"""Damaged files that one message names."""
+"""How many damaged files a message names."""
 
 
 class StageFiles:
@@ -37,14 +37,14 @@ class StageFiles:
         self.run_file = run_file
 
     def refuse_damage(self, inputs: Mapping[str, str]) -> None:
-        """Raise SetupError where a file has changed since the stage that wrote it finished."""
+        """Raise SetupError if a file has changed since the stage that wrote it finished."""
         for name, now in inputs.items():
             stage, left = self.left_by(name)
             if stage is not None and left != now:
                 raise SetupError(self.damage_line(stage), path=self.path)
 
     def left_by(self, name: str) -> tuple[StageName | None, str]:
-        """Which finished stage wrote what others read as input ``name``, and its digest then."""
+        """The finished stage that wrote the input ``name``, and the input's digest at that time."""
         for stage, written in WRITTEN_BY.items():
             state = self.run_file.stages.get(stage)
             found = [each for each in written if each.removesuffix(".jsonl") == name]
@@ -53,7 +53,7 @@ class StageFiles:
         return None, ""
 
     def refuse_changed_file(self, stage: StageName, name: str) -> None:
-        """Raise SetupError where the file ``name`` isn't what ``stage`` had left when it finished."""
+        """Raise SetupError if the file ``name`` has changed since ``stage`` finished."""
         state = self.run_file.stages.get(stage)
         path = self.path / name
         if state is None or not state.finished or name not in state.wrote or not path.is_file():
@@ -62,9 +62,9 @@ class StageFiles:
             raise SetupError(self.damage_line(stage, [name]), path=path)
 
     def refuse_changed_files(self, stage: StageName) -> None:
-        """Raise SetupError where a file of ``stage`` isn't what it had left when it finished.
+        """Raise SetupError if any file of ``stage`` has changed since it finished.
 
-        Files that nobody has touched since they were last read are not read again.
+        Files that are untouched since they were last read are not read again.
         """
         state = self.run_file.stages.get(stage)
         if state is None or not state.finished or not state.wrote:
@@ -73,20 +73,20 @@ class StageFiles:
             raise SetupError(self.damage_line(stage), path=self.path)
 
     def damage_line(self, stage: StageName, changed: Sequence[str] = ()) -> str:
-        """In one line which files of ``stage`` have changed since it finished, and what to do.
+        """One line: which files of ``stage`` have changed since it finished, and what to do.
 
-        They are looked for where ``changed`` names none.
+        Looks for them if ``changed`` is empty.
         """
         changed = changed or self.changed_files(stage)
         more = len(changed) - _MOST_NAMED
         named = ", ".join(changed[:_MOST_NAMED]) + (f" and {more:,} more" if more > 0 else "")
         return (
             f"{self.path}: {named or stage} changed after {stage} had finished, so it was damaged or edited;"
-            f" put back what there was, or run `triptych repair {self.path}`, so that it is made again"
+            f" restore it, or run `triptych repair {self.path}`, so that it is made again"
         )
 
     def changed_files(self, stage: StageName) -> list[str]:
-        """The files that are not as ``stage`` left them: other bytes, gone, or new. Reads them all."""
+        """The files of ``stage`` that were changed, removed or added since it finished. Reads them all."""
         state = self.run_file.stages.get(stage)
         if state is None or not state.wrote:
             return []
@@ -96,7 +96,7 @@ class StageFiles:
         )
 
     def captions_mark(self, job: str) -> CaptionsMark:
-        """Of the captions that ``job`` has now."""
+        """A mark that changes whenever the captions of ``job`` do."""
         planned_of = {name: self.left_by(name)[1] for name in ("images", "sets", "duplicates", "screened")}
         if base := self.captions_base(job):
             planned_of |= {base: "{} {}".format(*self._generation_and_size(base))}
@@ -105,7 +105,7 @@ class StageFiles:
         return CaptionsMark(generation, limit, digest_of_hashes(planned_of), size_bytes)
 
     def captions_base(self, job: str) -> str | None:
-        """The job whose captions those of ``job`` are built on; None where they are on images alone."""
+        """The job whose captions the prompt of ``job`` quotes; None if it quotes none."""
         base = self._captions_note(f"{job}.captions_of")
         return base if isinstance(base, str) else None
 
@@ -121,7 +121,7 @@ class StageFiles:
         return {job: self.captions_mark(job) for job in self.run_file.generations}
 
     def loss_of(self, name: StageName) -> Loss | None:
-        """What has become of the files of ``name`` since it finished; None where there are as many bytes."""
+        """How the number or size of the files of ``name`` changed since it finished; None if they didn't."""
         state = self.run_file.stages.get(name)
         if state is None or not state.finished or state.left is None:
             return None
@@ -130,16 +130,16 @@ class StageFiles:
 
     @property
     def every_stage(self) -> list[StageName]:
-        """All stages in order, and the exports beside."""
+        """All stages in order, then the named exports."""
         return [*STAGE_NAMES, *sorted(name for name in self.run_file.stages if name not in STAGE_NAMES)]
 
     def is_finished(self, name: StageName) -> bool:
-        """Whether ``name`` has run to its end."""
+        """Whether ``name`` has finished."""
         state = self.run_file.stages.get(name)
         return state is not None and state.finished
 
     def files_of(self, *names: str) -> list[Path]:
-        """The files among ``names`` of this run, and those in the folders among them."""
+        """The files ``names``, and all files below the folders ``names``."""
         paths: list[Path] = []
         for name in names:
             path = self.path / name
@@ -147,7 +147,7 @@ class StageFiles:
         return paths
 
     def extent(self, name: StageName) -> Extent:
-        """By the sizes of the files: nothing is read."""
+        """Number and total size of the files of ``name``. Reads none of them."""
         written = written_by(name)
         if name == "captions":
             written = tuple(f"captions/{job}/{kept}" for job, kept in self.run_file.generations.items())
@@ -155,24 +155,24 @@ class StageFiles:
         return Extent(len(sizes), sum(sizes))
 
     def journals(self, name: str) -> Extent:
-        """The same of the journals in the folder ``name``."""
+        """Number and total size of the journals in the folder ``name``."""
         sizes = list(_sizes(self.path / name, ".jsonl"))
         return Extent(len(sizes), sum(sizes))
 
     def hashes(self, stage: StageName) -> dict[str, str]:
-        """The SHA-256 of each file of ``stage`` that is there, by its path below the run folder."""
+        """The SHA-256 of each existing file of ``stage``, by its path below the run folder."""
         there = [path for path in self.files_of(*written_by(stage)) if path.is_file()]
         return {path.relative_to(self.path).as_posix(): sha256_of(path) for path in sorted(there)}
 
     def digest(self, *names: str) -> str:
-        """One SHA-256 over the files and folders ``names`` of this run: what a later stage reads."""
+        """One SHA-256 over the files and folders ``names``, the inputs of a later stage."""
         paths = self.files_of(*names)
         what = "files: " + ", ".join(names)
         return remembered_digest(self.path, what, paths, "", lambda: digest_of_files(self.path, paths))
 
 
 def _sizes(path: Path, suffix: str = "") -> Iterator[int]:
-    """Of the file ``path``, or of those below the folder ``path``; of 100,000 files in half a second."""
+    """The size of the file ``path``, or of each file below it. Takes half a second for 100,000 files."""
     try:
         with os.scandir(path) as entries:
             for entry in entries:
@@ -187,5 +187,5 @@ def _sizes(path: Path, suffix: str = "") -> Iterator[int]:
 
 
 def _below(name: str, hashes: Mapping[str, str]) -> dict[str, str]:
-    """Those of the file ``name``, or of the files in the folder ``name``."""
+    """The hashes of the file ``name``, or of the files in the folder ``name``."""
     return {path: sha256 for path, sha256 in hashes.items() if path == name or path.startswith(f"{name}/")}

@@ -1,6 +1,6 @@
-"""What is remembered of a run and its stages, as run.json has it.
+"""The content of run.json: records of a run and its stages.
 
-Comes in and goes out: records. Not its job: changing them (see stages), writing run.json (see run_file).
+Not its job: changing them (see stages), writing run.json (see run_file).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from triptych.errors import UsageError
 from triptych.runs.run_file import FORMAT_VERSION
 
 StageName = str
-"""One of STAGE_NAMES; or ``exports/NAME``, an export in a folder of that name beside `triptych run`'s."""
+"""One of STAGE_NAMES, or ``exports/NAME`` for an export with a name of its own."""
 STAGE_NAMES: tuple[StageName, ...] = ("embeddings", "sets", "captions", "verdicts", "export")
 
 WRITTEN_BY: dict[StageName, tuple[str, ...]] = {
@@ -24,16 +24,16 @@ WRITTEN_BY: dict[StageName, tuple[str, ...]] = {
     "verdicts": ("verdicts",),
     "export": ("export",),
 }
-"""What is counted and hashed when a stage has finished. Lines of captions have checksums of their own."""
+"""The files that are counted and hashed when a stage finishes. Lines of captions have their own checksums."""
 
 
 def is_export(stage: StageName) -> bool:
-    """Whether it is the run's export, or one beside it."""
+    """Whether ``stage`` is an export, with or without a name of its own."""
     return stage.startswith("export")
 
 
 def with_verb(stage: StageName, verb: str) -> str:
-    """Its name and "are" or "were", or of an export what one thing has.
+    """The stage's name and ``verb`` ("are" or "were"), in the singular for an export.
 
     >>> with_verb("sets", "are"), with_verb("exports/lf", "were")
     ('sets are', 'exports/lf was')
@@ -48,7 +48,7 @@ Setting = str | int | float | bool | None
 
 
 class Extent(msgspec.Struct, frozen=True):
-    """How much there is of what a stage writes."""
+    """How many files there are, and their total size."""
 
     files: int
     size_bytes: int
@@ -58,13 +58,13 @@ class Extent(msgspec.Struct, frozen=True):
 
 
 class AnswersLeft(Extent, frozen=True):
-    """How much there is of what a checker said of a job's captions, in journals that only grow."""
+    """How many answers of a checker there are, and the journals they are in, which only grow."""
 
     answers: int
 
 
 class Loss(NamedTuple):
-    """Files that a finished stage wrote were removed, cut short or edited."""
+    """Files of a finished stage that were removed, cut short or edited."""
 
     stage: StageName
     was: Extent
@@ -75,55 +75,55 @@ class Loss(NamedTuple):
 
 
 class CaptionsMark(msgspec.Struct, frozen=True):
-    """What the captions of a job look like from outside: it changes when they do."""
+    """Identifies the captions of a job without reading them: it changes when they do."""
 
     generation: str
     limit: Setting
     planned_of: str
-    """A digest of what grouping wrote."""
+    """A digest of the files that decide what is captioned."""
     size_bytes: int
-    """Of its journals, which only grow."""
+    """Total size of the journals, which only grow."""
 
 
 class StageState(msgspec.Struct, kw_only=True):
-    """A stage's fingerprint and how far it got.
+    """A stage's fingerprint and progress.
 
     ``settings`` are its own config, flattened, and its code's data version: when they change, the
-    user decides. ``inputs`` are digests of what it reads: when only they change, it is done again.
+    user decides. ``inputs`` are digests of what it reads: when only they change, it runs again.
     """
 
     settings: dict[str, Setting]
     inputs: dict[str, str] = {}
     finished: bool = False
     fresh: bool = False
-    """Whether it was begun by ``--fresh``, and hasn't finished: the same command goes on with it."""
+    """Whether it was begun by ``--fresh`` and hasn't finished: the same command resumes it."""
     notes: dict[str, Setting] = {}
-    """Figures a stage wants remembered: how long it took, what it chose."""
+    """Figures of the stage: how long it took, what it chose."""
     left: Extent | None = None
-    """What it left in the folder when it finished; None before that."""
+    """Number and size of its files when it finished; None before that."""
     made_of: dict[str, CaptionsMark] = {}
-    """Of verdicts and export: which captions they were made of, by job."""
+    """For verdicts and exports: the captions they were made of, by job."""
     wrote: dict[str, str] = {}
-    """The SHA-256 of each file that it left, by its path below the run folder."""
+    """The SHA-256 of each file it wrote, by its path below the run folder."""
 
 
 class JobChecks(msgspec.Struct, kw_only=True):
-    """What came of the checks of a job (see captioning.checking)."""
+    """The outcome of a job's checks (see captioning.checking)."""
 
     captions: int = 0
-    """That are checked, or were to be."""
+    """Captions to check."""
     statements: int = 0
-    """Times images: what was asked, and is to be."""
+    """Questions to ask: one per statement and image."""
     missing: int = 0
-    """Of these, not answered yet."""
+    """Questions without an answer so far."""
     answers: dict[str, int] = {}
-    """How many were yes, no and unclear; of the image that a statement is about."""
+    """How many answers were yes, no and unclear, about the image that a statement describes."""
     denied: int = 0
-    """Captions of which a statement was denied."""
+    """Captions with a denied statement."""
     swapped: int = 0
-    """Statements that hold for their image of a set, and were put to another image of that set as well."""
+    """Statements that are true of their image of a set, and were asked about another image of it as well."""
     hold_elsewhere: int = 0
-    """Of these, the ones that hold for that image, too."""
+    """Those of them that are true of the other image, too."""
     prompt_tokens: int = 0
     completion_tokens: int = 0
     made_of: CaptionsMark | None = None
@@ -137,23 +137,23 @@ class RunFile(msgspec.Struct, kw_only=True):
     versions: dict[str, str] = {}
     config: dict[str, object] = {}
     origins: dict[str, str] = {}
-    """Where the config's values are from, by dotted key (see settings); one that isn't here is a default."""
+    """Where the config's values come from, by dotted key (see settings); a missing key is a default."""
     generations: dict[str, str] = {}
-    """Which generation of its captions counts, by job (see generations)."""
+    """The current generation of captions, by job (see generations)."""
     put_aside: dict[str, str] = {}
-    """A digest of the journals of each generation that counts no more, by ``<job>/<generation>``."""
+    """A digest of the journals of each superseded generation, by ``<job>/<generation>``."""
     checks: dict[str, str] = {}
-    """Which checks of its captions count, by job (see checks)."""
+    """The current checker, by job (see checks)."""
     checked: dict[str, JobChecks] = {}
-    """What came of those when they were last asked for, by job."""
+    """The outcome of its checks after the last `triptych check`, by job."""
     checks_left: dict[str, AnswersLeft] = {}
-    """How much there was of those when they were last asked for, by job."""
+    """How many answers of it there were then, by job."""
     stages: dict[str, StageState] = {}
 
 
 def export_stage(name: str) -> StageName:
-    """The stage of the export called ``name``, that of `triptych run` where it is empty. Raises UsageError
-    for a name that can't be a folder's."""
+    """The stage of the export ``name``; the run's own export if it is empty. Raises UsageError for a name
+    that can't be a folder's."""
     if not name:
         return "export"
     if not _EXPORT_NAME.fullmatch(name):
@@ -162,5 +162,5 @@ def export_stage(name: str) -> StageName:
 
 
 def written_by(stage: StageName) -> tuple[str, ...]:
-    """The files and folders that ``stage`` writes, below the run folder."""
+    """The files and folders that ``stage`` writes, as paths below the run folder."""
     return WRITTEN_BY.get(stage, (stage,))

@@ -1,8 +1,8 @@
-"""Which finished stages were made of something else than there is now.
+"""Which finished stages are stale: made from inputs that have changed since.
 
-Comes in: a run folder. Goes out: why a stage is stale, in words; whether the verdicts on a job's captions are
-of these very captions. It is told by run.json, by the sizes of journals and by people's verdicts, so it costs
-next to nothing: `triptych status` shows it. Not its job: finding damage (see triptych.verify).
+Comes in: a run folder. Goes out: why a stage is stale, in words; whether a job's current captions are judged.
+Reads only run.json, sizes of journals and people's verdicts, so it is cheap enough for `triptych status`. Not
+its job: finding damage (see triptych.verify).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from triptych.runs.stage_record import STAGE_NAMES, StageName, is_export, with_v
 
 
 def stale_reason(folder: RunFolder, stage: StageName) -> str | None:
-    """Why what ``stage`` made isn't of what there is now; None where it is, and before it has finished."""
+    """Why ``stage`` is stale; None if it isn't, or hasn't finished."""
     state = folder.run_file.stages.get(stage)
     if state is None or not state.finished:
         return None
@@ -28,9 +28,9 @@ def stale_reason(folder: RunFolder, stage: StageName) -> str | None:
     changed += sorted(folder.run_file.generations.keys() - state.made_of.keys()) if state.made_of else []
     if changed:
         return f"captions of {', '.join(changed)} have changed since"
-    if stage == "verdicts" and _people_say_otherwise(folder, state.inputs.get("people")):
+    if stage == "verdicts" and _peoples_verdicts_changed(folder, state.inputs.get("people")):
         return "people's verdicts have changed since"
-    before = _before(stage)
+    before = _stage_before(stage)
     if before is not None and before in folder.run_file.stages:
         if not folder.is_finished(before):
             return f"{with_verb(before, 'are')} not finished"
@@ -39,23 +39,23 @@ def stale_reason(folder: RunFolder, stage: StageName) -> str | None:
 
 
 def stale_stages(folder: RunFolder) -> dict[StageName, str]:
-    """The stages that are stale, with the reason."""
+    """The stale stages, with the reason."""
     reasons = {stage: stale_reason(folder, stage) for stage in folder.every_stage}
     return {stage: why for stage, why in reasons.items() if why is not None}
 
 
 def makes_again(stage: StageName, run: Path) -> str:
-    """Which command does."""
+    """The end of a message: which command makes ``stage`` of ``run`` again."""
     return f"{maker_of(stage, run)} makes {'it' if is_export(stage) else 'them'} again"
 
 
 def maker_of(stage: StageName, run: Path) -> str:
-    """The command that makes what is missing of this stage of ``run``."""
+    """The command that makes ``stage`` of ``run``, in backticks."""
     return "`triptych run`" if stage in STAGE_NAMES else f"`{command_of(stage, run)}`"
 
 
 def command_of(stage: StageName, run: Path) -> str:
-    """The one that makes this stage of ``run``, as it is typed."""
+    """The command line that makes ``stage`` of ``run``."""
     folder = shlex.quote(str(run))
     match stage:
         case "embeddings" | "sets":
@@ -70,9 +70,8 @@ def command_of(stage: StageName, run: Path) -> str:
             return f"triptych export {folder} --to {stage.rpartition('/')[2]}"
 
 
-def _people_say_otherwise(folder: RunFolder, digest: str | None) -> bool:
-    """Whether the file of people's verdicts, by the run's settings, is another than that with ``digest``.
-    One that can't be read says nothing."""
+def _peoples_verdicts_changed(folder: RunFolder, digest: str | None) -> bool:
+    """Whether the configured file of people's verdicts no longer has ``digest``; False if unreadable."""
     filtering = folder.run_file.config.get("filtering")
     path = filtering.get("verdicts") if isinstance(filtering, dict) else None
     if not path:
@@ -83,14 +82,14 @@ def _people_say_otherwise(folder: RunFolder, digest: str | None) -> bool:
         return False
 
 
-def _before(stage: StageName) -> StageName | None:
-    if stage not in STAGE_NAMES:  # an export of a name of its own
+def _stage_before(stage: StageName) -> StageName | None:
+    if stage not in STAGE_NAMES:  # an export with a name of its own
         return "verdicts"
     return STAGE_NAMES[STAGE_NAMES.index(stage) - 1] if stage != STAGE_NAMES[0] else None
 
 
 def is_judged(folder: RunFolder, job: str) -> bool:
-    """Whether the verdicts are finished, and on the captions that ``job`` has now."""
+    """Whether the verdicts are finished and on the current captions of ``job``."""
     state = folder.run_file.stages.get("verdicts")
     if state is None or not state.finished:
         return False

@@ -1,6 +1,6 @@
-"""Which versions of what shapes a run's output are installed.
+"""The installed versions of the packages that shape a run's output.
 
-Goes out: names and versions, without importing any of it. Not its job: comparing them.
+Goes out: names and versions, without importing the packages. Not its job: comparing them.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ _RECORDED_VERSIONS = (
 
 @cache
 def installed_versions() -> dict[str, str]:
-    """The versions of what shapes a run's output, without importing any of it."""
-    from importlib import metadata  # it takes as long as all of `--help`
+    """The versions of those packages that are installed, by name."""
+    from importlib import metadata  # takes as long to import as all of `--help`
 
     versions: dict[str, str] = {}
     for name in _RECORDED_VERSIONS:

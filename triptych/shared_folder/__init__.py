@@ -1,1 +1,1 @@
-"""Whether the file system of a run folder does what runs rely on."""
+"""Checks that a file system does what runs rely on."""

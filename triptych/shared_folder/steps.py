@@ -1,7 +1,7 @@
-"""What is tried in a folder by another process or on another node.
+"""Steps that another process or node tries in a folder.
 
-Comes in: a folder for trials. Goes out: what was seen there. Each step is sent as it is, so it has to be
-importable where it is done. Not its job: what that means for a run (see examine).
+Comes in: a folder for trials. Goes out: what was observed. Steps are pickled by name, so they have to be
+importable where they run. Not its job: what the result means for a run (see examine).
 """
 
 from __future__ import annotations
@@ -22,33 +22,33 @@ from triptych import __version__
 from triptych.runs.jsonl import sync_directory, written_whole
 
 NAMES = 200
-"""Created by everybody at once."""
+"""Files that all processes try to create at once."""
 
 READ_FOR_S = 0.5
-"""So long a file is replaced while others read it."""
+"""How long a file is read while it is replaced."""
 
 Step = Callable[[Path], Any]
 
 
 class Node(NamedTuple):
-    """Who answers."""
+    """A node, its versions and its clock."""
 
     host: str
     python: str
     triptych: str
     ray: str
-    at: float
+    time: float
 
 
 def tried(step: Step, folder: str) -> tuple[Any, str]:
-    """The step's result, or why there is none; the whole of what runs elsewhere."""
+    """The step's result and error; one of them is empty. The entry point of what runs elsewhere."""
     try:
         return step(Path(folder)), ""
     except OSError as error:
         return None, error.strerror or str(error)
 
 
-def who(_: Path) -> Node:
+def this_node(_: Path) -> Node:
     """This node."""
     try:
         ray = metadata.version("ray")
@@ -58,7 +58,7 @@ def who(_: Path) -> Node:
 
 
 def seen(name: str, within_s: float, trial: Path) -> float | None:
-    """After how many seconds a file is there; None: not within that time."""
+    """After how many seconds a file appears; None if it doesn't within ``within_s``."""
     began = time.monotonic()
     while not (trial / name).is_file():
         if time.monotonic() - began >= within_s:
@@ -68,6 +68,7 @@ def seen(name: str, within_s: float, trial: Path) -> float | None:
 
 
 def can_lock(trial: Path) -> bool:
+    """Whether this process gets the lock."""
     with (trial / "lock").open("r+b") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -85,7 +86,7 @@ def create_all(trial: Path) -> list[str]:
         with contextlib.suppress(FileExistsError):
             os.close(os.open(trial / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
             created.append(name)
-        time.sleep(0.0005)  # so that all are at it together
+        time.sleep(0.0005)  # so that the processes overlap
     return created
 
 
@@ -96,7 +97,7 @@ def replace(path: Path, number: int) -> None:
 
 
 def faults_while_replaced(trial: Path) -> str:
-    """What a reader sees that it should not; empty: nothing."""
+    """What a reader sees that it shouldn't; empty if nothing."""
     until = time.monotonic() + READ_FOR_S
     while time.monotonic() < until:
         try:
@@ -108,8 +109,8 @@ def faults_while_replaced(trial: Path) -> str:
     return ""
 
 
-def synced(trial: Path) -> bool:
+def sync(trial: Path) -> None:
+    """Sync a file and its folder."""
     with written_whole(trial / f"synced-{uuid.uuid4().hex}") as file:
         file.write(b"whole")
     sync_directory(trial)
-    return True

@@ -1,1 +1,1 @@
-"""Where images come from: folders, archives, lists (see opening), and what is read of them (see shard)."""
+"""Image sources: folders, archives, lists and URLs, read as shards. Start at opening.py and shard.py."""

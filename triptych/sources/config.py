@@ -1,7 +1,7 @@
-"""What a user can set about sources.
+"""Settings of sources.
 
-Comes in: values from presets, a TOML file, flags. Goes out: one Struct, with one inside for each kind of
-source that has settings. Not its job: reading (see sources).
+Comes in: values from presets, a TOML file, flags. Goes out: one Struct, with a nested one for Parquet. Not
+its job: reading the sources (see opening).
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ class ParquetConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """How Parquet files are read."""
 
     image_column: str | None = None
-    """Where the images are, if more than one column could hold them. A field within one has a dot before it:
+    """Column that holds the images, if more than one could. A nested field is written with a dot:
     ``sample.image``."""
 
     image_columns: dict[str, str] = {}
-    """The same for some files only, by a pattern of their name or path below the source."""
+    """Image columns of some files only, by a pattern of their name or path below the source."""
 
 
 class InputConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -29,24 +29,24 @@ class InputConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """How Parquet files are read."""
 
     text: str = ""
-    """Where the text of an image is, for prompts with ``{text}``: ``txt``, a .txt beside it; else the name of
-    a key in the .json beside it, or of a Parquet column."""
+    """Where prompts get ``{text}`` from: ``txt`` for the .txt beside an image, else the name of a key in the
+    .json beside it, or of a Parquet column."""
 
     image_cache: str = ""
-    """How much of a local disk images may take that were read to be captioned, such as ``500GB``: later jobs
-    needn't fetch them again. They lie in $XDG_CACHE_HOME/triptych. Empty: none stay."""
+    """Size limit of the local cache of images read for captioning, such as ``500GB``, so that later jobs
+    don't fetch them again. It is in $XDG_CACHE_HOME/triptych. Empty: no cache."""
 
     include: tuple[str, ...] = ()
-    """Patterns such as ``*.jpg`` or ``train/*``: only files are read whose path below the source matches one,
-    or whose name, or that of a folder on the way to it. None: all."""
+    """Patterns such as ``*.jpg`` or ``train/*``: only files are read whose path below the source, name, or
+    parent folder matches one. None: all."""
 
     exclude: tuple[str, ...] = ()
-    """Patterns as above: files and folders that are left out, also where ``include`` names them."""
+    """Patterns of files and folders to leave out, even if ``include`` matches them."""
 
     def __post_init__(self) -> None:
         if self.image_cache:
             size_in_bytes(self.image_cache)
 
     def opened_cache(self) -> ImageCache | None:
-        """Where images stay; None: nowhere."""
+        """The image cache; None if ``image_cache`` is empty or 0."""
         return opened_cache(size_in_bytes(self.image_cache or "0"))

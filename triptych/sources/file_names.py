@@ -1,8 +1,8 @@
-"""What a file's name says: an image, what describes one, what a system or an editor left, or nothing.
+"""File names: which are images, sidecars or junk, which become keys, and which patterns match.
 
-Comes in: names, as the file system or an archive has them, and the patterns that a user has set. Goes out:
-what they say, keys, and reasons for a record. Where a name says nothing, the first bytes decide. Not its job:
-kinds of archives (see source_kinds), what is in an image (see image_format).
+Comes in: names from the file system or an archive, and the user's patterns. Goes out: kinds, keys, and
+reasons for records. If a name is not enough, the first bytes decide. Not its job: kinds of archives (see
+source_kinds), image formats (see image_format).
 """
 
 from __future__ import annotations
@@ -24,29 +24,25 @@ IMAGE_SUFFIXES = frozenset(
     | {".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx", ".pbm", ".pgm", ".ppm", ".pnm", ".ico", ".cur", ".qoi"}
     | {".psd", ".psb", ".xcf", ".exr", ".hdr", ".dds", ".jxr", ".wdp", ".pam", ".pfm", ".fits"}
 )
-"""Of files that are opened as images. Whether what is in one can be decoded is for image_decoding to say."""
+"""Files with these are opened as images. image_decoding finds out whether they can be decoded."""
 
 UNSUPPORTED_SUFFIXES = frozenset(
     {".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dng", ".erf", ".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf"}
     | {".raw", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f", ".svg", ".svgz", ".eps", ".ai", ".tga", ".pcx"}
 )
-"""Of pictures that nothing here decodes, and whose bytes don't say so: raw files of cameras begin as TIFF."""
+"""Pictures that can't be decoded, and whose first bytes don't show it: camera raw files begin as TIFF."""
 
 SIDECAR_SUFFIXES = frozenset(
     {".json", ".jsonl", ".txt", ".xml", ".caption", ".transcript", ".cls", ".cls2", ".id", ".index", ".inx"}
     | {".csv", ".tsv", ".yaml", ".yml", ".npy", ".npz", ".pyd", ".pickle", ".pth", ".cbor", ".msg", ".mp"}
     | {".xmp", ".aae"}
 )
-"""Files that describe an image: what WebDataset's decoders know besides pictures, the usual lists, and what
-photo programs put beside a picture. They are passed over; any other file is listed as not an image."""
+"""Files that describe an image: what WebDataset's decoders know besides pictures, the usual lists, and the
+files of photo programs. They are skipped; any other file is listed as not an image."""
 
-COMPRESSED_TAR_SUFFIXES = tuple(
-    f"{tar}{packed}"
-    for tar, packers in (
-        (".tar", (".gz", ".bz2", ".xz", ".zst", ".zstd", ".lz4", ".lzma", ".z", ".lz", ".lzo", ".br")),
-        (".t", ("gz", "az", "bz", "bz2", "xz", "zst", "lz4", "lzma", "lz", "z")),
-    )
-    for packed in packers
+COMPRESSED_TAR_SUFFIXES = (
+    *(f".tar.{each}" for each in ["gz", "bz2", "xz", "zst", "zstd", "lz4", "lzma", "z", "lz", "lzo", "br"]),
+    *(f".t{each}" for each in ["gz", "az", "bz", "bz2", "xz", "zst", "lz4", "lzma", "lz", "z"]),
 )
 
 _JUNK = re.compile(
@@ -62,7 +58,7 @@ _JUNK = re.compile(
     r"|_(common_)?metadata|_success|_started|_committed_\d+|\..+\.crc",
     re.IGNORECASE | re.DOTALL,
 )
-"""Names of files and folders that systems, editors and Spark leave. A run doesn't see them."""
+"""Names of files and folders that systems, editors and Spark leave behind. A run ignores them."""
 
 _RSYNCED = "|".join(suffix[1:] for suffix in sorted(IMAGE_SUFFIXES | {".tar", ".zip", ".parquet"}))
 
@@ -72,66 +68,65 @@ _JUNK_FILE = re.compile(
     rf"|\..+\.({_RSYNCED})\.[a-z0-9]{{6}}",
     re.IGNORECASE | re.DOTALL,
 )
-"""Of files alone: what editors, downloads and copies that broke off leave. A folder of such a name was called
-so by a person."""
+"""Names of files, not folders, that editors and interrupted downloads and copies leave behind."""
 
 
-class Says(Enum):
-    """What a name can say of its file."""
+class FileKind(Enum):
+    """What a file is, by its name."""
 
     IMAGE = auto()
     UNSUPPORTED = auto()
     SIDECAR = auto()
     JUNK = auto()
-    NOTHING = auto()
-    """Only the bytes can tell."""
+    UNKNOWN = auto()
+    """Only the first bytes can tell."""
 
 
-_SUFFIXES_SAY = {
-    **dict.fromkeys(IMAGE_SUFFIXES, Says.IMAGE),
-    **dict.fromkeys(UNSUPPORTED_SUFFIXES, Says.UNSUPPORTED),
-    **dict.fromkeys(SIDECAR_SUFFIXES, Says.SIDECAR),
+_KIND_BY_SUFFIX = {
+    **dict.fromkeys(IMAGE_SUFFIXES, FileKind.IMAGE),
+    **dict.fromkeys(UNSUPPORTED_SUFFIXES, FileKind.UNSUPPORTED),
+    **dict.fromkeys(SIDECAR_SUFFIXES, FileKind.SIDECAR),
 }
 
 
-def what_it_says(name: str, *, is_folder: bool = False) -> Says:
-    """What ``name``, without a folder, says of a file or, if it is junk, of a folder."""
-    said = _SUFFIXES_SAY.get(suffix_of(name), Says.NOTHING)
-    if said is Says.IMAGE and name[0].isalnum():  # as most are
-        return said
+def kind_by_name(name: str, *, is_folder: bool = False) -> FileKind:
+    """The kind of a file by its ``name``, without a folder. Of a folder, only whether it is junk counts."""
+    kind = _KIND_BY_SUFFIX.get(suffix_of(name), FileKind.UNKNOWN)
+    if kind is FileKind.IMAGE and name[0].isalnum():  # the common case, without the slow patterns
+        return kind
     is_junk = _JUNK.fullmatch(name) or (not is_folder and _JUNK_FILE.fullmatch(name))
-    return Says.JUNK if is_junk else said
+    return FileKind.JUNK if is_junk else kind
 
 
 def is_passed_over(path: str) -> bool:
-    """Whether a member of an archive is no file of its own: a sidecar, or junk at any depth."""
+    """Whether a member of an archive is a sidecar, or junk at any depth."""
     *folders, name = path.split("/")
-    said = what_it_says(name)
-    return said in (Says.SIDECAR, Says.JUNK) or any(_JUNK.fullmatch(folder) for folder in folders)
+    is_skipped = kind_by_name(name) in (FileKind.SIDECAR, FileKind.JUNK)
+    return is_skipped or any(_JUNK.fullmatch(folder) for folder in folders)
 
 
 def suffix_of(name: str) -> str:
-    """With its dot, in lower case."""
+    """The suffix with its dot, in lower case; empty if there is none."""
     ending = name.rpartition(".")[2]
     return f".{ending.lower()}" if len(ending) < len(name) and "/" not in ending else ""
 
 
 def stems_of(path: str) -> tuple[str, ...]:
-    """What a file that describes ``path`` may be called, but for its suffix: ``a.b`` for ``a.b.jpg``, as
-    trainers put it, or ``a``, as WebDataset does."""
+    """Possible names of a sidecar of ``path``, without suffix: ``a.b`` for ``a.b.jpg``, as trainers expect,
+    or ``a``, as WebDataset does."""
     folder, slash, name = path.rpartition("/")
     stem, first = name.rpartition(".")[0] or name, name.partition(".")[0]
     return tuple(f"{folder}{slash}{each}" for each in ((stem, first) if first not in ("", stem) else (stem,)))
 
 
 def why_not_an_image(name: str, head: Callable[[], bytes]) -> str | None:
-    """None for what can be an image by its name, else by its first bytes, which are asked for then; else the
-    reason that its record keeps."""
+    """The reason to record for a file that can't be an image; None if it can. ``head`` returns its first
+    bytes, and is called only if the name is not enough."""
     suffix = suffix_of(name)
-    said = _SUFFIXES_SAY.get(suffix)
-    if said is Says.UNSUPPORTED:
+    kind = _KIND_BY_SUFFIX.get(suffix)
+    if kind is FileKind.UNSUPPORTED:
         return f"unsupported format: {suffix}; convert it to PNG or JPEG"
-    if said is Says.IMAGE or image_format(head()) is not None:
+    if kind is FileKind.IMAGE or image_format(head()) is not None:
         return None
     if name.lower().endswith(COMPRESSED_TAR_SUFFIXES):
         return "compressed tar: in another archive; unpack that"
@@ -139,10 +134,10 @@ def why_not_an_image(name: str, head: Callable[[], bytes]) -> str | None:
 
 
 def usable_key(name: str) -> tuple[str, str | None]:
-    """``name`` as a key, and why nothing of that name can have one.
+    """``name`` as a key, and the reason why it can't be one, if any.
 
-    A key is written as JSON, in UTF-8, and a trainer looks for a file of that name: bytes that are no
-    UTF-8 are shown as ``\\xNN``, in a key that only the record of the failure has.
+    Keys are written as JSON, in UTF-8, and trainers look for files of that name. Bytes that are not UTF-8 are
+    shown as ``\\xNN``, in a key that only the failure's record has.
     """
     if (shown := shown_if_not_utf_8(name)) is not None:
         return shown, "unusable name: it is not UTF-8; rename the file"
@@ -152,7 +147,7 @@ def usable_key(name: str) -> tuple[str, str | None]:
 
 
 def member_key(archive: str, name: str) -> tuple[str, str | None]:
-    """The key of the member ``name`` of ``archive``, which stands for a folder, and why it can't have one."""
+    """The key of a member of ``archive``, which counts as a folder, and why it can't be one, if any."""
     inside = posixpath.normpath(name).lstrip("/")
     key, unusable = usable_key(f"{archive}/{inside}")
     if inside in (".", "..") or inside.startswith("../"):
@@ -161,28 +156,31 @@ def member_key(archive: str, name: str) -> tuple[str, str | None]:
 
 
 class PathFilter(msgspec.Struct, frozen=True):
-    """``*`` stands for any letters, ``/`` included. A pattern without ``/`` is compared with each name on the
-    path, folders included, one with ``/`` with the whole path below the source and the folders on it."""
+    """Include and exclude patterns. ``*`` matches any characters, also ``/``.
+
+    A pattern without ``/`` is matched against each name on the path, folders included; one with ``/`` against
+    the whole path below the source and each of its parent folders.
+    """
 
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
 
     def excludes(self, path: str) -> bool:
-        """Whether ``path``, of a file or a folder, or a folder on it, is named by an exclude pattern."""
+        """Whether an exclude pattern matches ``path``, a file or a folder, or one of its parents."""
         return any(_matches(path, pattern) for pattern in self.exclude)
 
     def leaves_out(self, path: str) -> bool:
-        """Whether the file at ``path`` is excluded, or there are include patterns and none names it."""
+        """Whether the file at ``path`` is excluded, or there are include patterns and none matches."""
         if self.excludes(path):
             return True
         return bool(self.include) and not any(_matches(path, pattern) for pattern in self.include)
 
     def of_members(self, path: str) -> PathFilter:
-        """The filter of what is in the archive at ``path``: one that is included itself is so with all."""
-        return PathFilter(() if not self.leaves_out(path) else self.include, self.exclude)
+        """The filter of members of the archive at ``path``: if it is included itself, so are all of them."""
+        return PathFilter(self.include if self.leaves_out(path) else (), self.exclude)
 
     def described(self) -> str:
-        """Part of a fingerprint; empty where nothing is left out."""
+        """Part of a fingerprint; empty without patterns."""
         both = (("include", self.include), ("exclude", self.exclude))
         return "".join(f"\t{name} {' '.join(map(repr, patterns))}" for name, patterns in both if patterns)
 

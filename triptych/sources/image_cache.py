@@ -1,8 +1,8 @@
-"""Images that were read once, kept on a local disk within a bound: each is asked for by several jobs.
+"""A local disk cache of images, as several jobs read the same ones.
 
-Comes in: the digest of an image's bytes, and what fetches it. Goes out: its bytes, which are those or none.
-The images of all runs of a user lie in one folder, and what was used longest ago goes first. Not its job:
-where images are fetched from.
+Comes in: the digest of an image's bytes, and a function that fetches it. Goes out: its bytes. All runs of a
+user share one folder of limited size; the least recently used images are removed first. Not its job:
+fetching.
 """
 
 from __future__ import annotations
@@ -20,36 +20,31 @@ from triptych.records import content_hash
 UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 KEPT_SHARE = 0.9
-"""When there is no room left, so much stays: not every image has to look for what goes."""
+"""How full the cache is after old images were removed, so that this is rare."""
 
 
 def size_in_bytes(text: str) -> int:
-    """Of ``500MB`` or ``1.5 TB``. Raises ValueError."""
+    """Bytes of a text such as ``500MB`` or ``1.5 TB``. Raises ValueError."""
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]B)?\s*", text, re.IGNORECASE)
     if found is None:
-        raise ValueError(f"a size of {text!r}; expected such as 500MB or 1.5TB")
+        raise ValueError(f"found the size {text!r}; expected one such as 500MB or 1.5TB")
     return int(float(found[1]) * UNITS[(found[2] or "").upper()])
 
 
-def cache_folder() -> Path:
-    """Where programs of this user keep what can be had again."""
-    root = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(root).expanduser() / "triptych" / "images"
-
-
 def opened_cache(max_bytes: int) -> ImageCache | None:
-    """The user's own on this machine; None where it may hold nothing."""
-    return ImageCache(cache_folder(), max_bytes) if max_bytes else None
+    """The user's cache on this machine; None if ``max_bytes`` is 0."""
+    root = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return ImageCache(Path(root).expanduser() / "triptych" / "images", max_bytes) if max_bytes else None
 
 
 class ImageCache:
-    """For any number of threads and processes."""
+    """A folder of images by digest, at most ``max_bytes`` in all. Safe for threads and processes."""
 
     def __init__(self, folder: Path, max_bytes: int) -> None:
         self._folder, self.max_bytes = folder, max_bytes
 
     def read(self, digest: str, fetch: Callable[[], bytes]) -> bytes:
-        """The bytes with this content_hash; from ``fetch`` where they aren't here. Raises what that does."""
+        """The bytes with this content_hash, from the cache or from ``fetch``. Raises what ``fetch`` does."""
         path = self._folder / digest[:2] / digest
         with contextlib.suppress(OSError):
             content = path.read_bytes()
@@ -59,41 +54,42 @@ class ImageCache:
                 return content
         content = fetch()
         if content_hash(content) == digest and len(content) <= self.max_bytes:
-            with contextlib.suppress(OSError):  # a full disk is no reason not to go on
-                self._keep(path, content)
+            with contextlib.suppress(OSError):  # such as a full disk
+                self._store(path, content)
         return content
 
-    def _keep(self, path: Path, content: bytes) -> None:
+    def _store(self, path: Path, content: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with self._count() as count:
-            text = count.read_text(errors="replace")
-            held = int(text) + len(content) if text.isascii() and text.isdecimal() else self.max_bytes + 1
-            if held > self.max_bytes:  # or nobody knows: a crash left the count empty
-                held = self._make_room(len(content)) + len(content)
+        with self._locked_total() as total:
+            text = total.read_text(errors="replace")
+            is_known = text.isascii() and text.isdecimal()  # not after a crash
+            total_bytes = int(text) + len(content) if is_known else 0
+            if not is_known or total_bytes > self.max_bytes:
+                total_bytes = self._make_room(len(content)) + len(content)
             part = path.with_name(f"{path.name}.{threading.get_ident()}.part")
             part.write_bytes(content)
             part.replace(path)
-            count.write_text(str(held))
+            total.write_text(str(total_bytes))
 
     @contextlib.contextmanager
-    def _count(self) -> Iterator[Path]:
-        """The file that says how many bytes there are, for one at a time."""
-        count = self._folder / "bytes"
-        with count.open("a") as file:
+    def _locked_total(self) -> Iterator[Path]:
+        """The file with the total size of the cache, locked."""
+        total = self._folder / "bytes"
+        with total.open("a") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            yield count
+            yield total
 
     def _make_room(self, size_bytes: int) -> int:
-        """Remove what was used longest ago, so that ``size_bytes`` fit. Returns how many bytes are left."""
+        """Remove the least recently used images, so that ``size_bytes`` fit. Returns the size of the rest."""
         found = []
         for path in self._folder.glob("??/*"):
             with contextlib.suppress(FileNotFoundError):
                 stat = path.stat()
                 found.append((stat.st_mtime_ns, stat.st_size, path))
-        held = sum(size for _, size, _ in found)
+        kept_bytes = sum(size for _, size, _ in found)
         for _, size, path in sorted(found):
-            if held <= KEPT_SHARE * self.max_bytes - size_bytes:
+            if kept_bytes <= KEPT_SHARE * self.max_bytes - size_bytes:
                 break
             path.unlink(missing_ok=True)
-            held -= size
-        return held
+            kept_bytes -= size
+        return kept_bytes

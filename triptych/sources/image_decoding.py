@@ -1,9 +1,8 @@
-"""Bytes to upright RGB pictures; the one place where an image is decoded.
+"""Decodes images to upright RGB pictures.
 
-Comes in: a file's bytes. Goes out: an RGB picture, turned upright, alpha laid on white. Pixels decide: what
-else a file holds is left out before a decoder sees it, and can't make it unreadable. A file whose pixels are
-cut short or damaged is refused, never greyed out, as far as its format shows it. Not its job: finding the
-bytes, and the formats' own ways (see pixels).
+Comes in: a file's bytes. Goes out: an upright RGB picture, transparent parts on white. Metadata is removed
+before decoding, so that broken metadata can't make an image unreadable. An image whose pixels are truncated
+or damaged is refused, as far as its format shows that. Not its job: the single formats (see pixels).
 """
 
 from __future__ import annotations
@@ -18,30 +17,30 @@ from PIL import Image, ImageChops, ImageFile, TiffImagePlugin, _imaging
 from triptych.errors import UnreadableImageError
 from triptych.executors.memory_budget import MemoryBudget
 from triptych.sources.image_format import ImageFormat, image_format, missing_decoder
-from triptych.sources.pixels import chunks, jpeg, jpeg_2000, libtiff, tiff
+from triptych.sources.pixels import chunks, jpeg, jpeg_2000, libtiff_errors, tiff
 from triptych.sources.pixels.bare_file import BareFile, from_metadata, turned_upright
 from triptych.sources.pixels.bare_file import upright_size as size_upright
 from triptych.sources.pixels.to_rgb import reduced_to_rgb, to_rgb
 
 MAX_PIXELS = 400_000_000
-"""More is refused: a decompression bomb or a scan that no vision tower can use."""
+"""Larger pictures are refused: decompression bombs, or scans that no vision tower can use."""
 
 LARGE_PIXELS = 32_000_000
-"""A picture with more is reduced while it is converted, where a smaller one will do."""
+"""A larger picture is reduced while it is converted, if a smaller one will do."""
 
 DECODED_AT_ONCE_PIXELS = 256_000_000
-"""By all threads of a process: 1 GiB, at Pillow's 4 bytes a pixel. A larger picture is decoded alone."""
+"""By all threads of a process: 1 GiB at Pillow's 4 bytes per pixel. A larger picture is decoded alone."""
 
 MAX_HEAD_BYTES = 4096
-"""That are looked at for the format, which may begin with comments."""
+"""To recognise the format: Netpbm files may begin with comments."""
 
 TRUNCATED = ("truncat", "premature end of jpeg")
-"""What decoders call files that are cut short."""
+"""Words of decoders for truncated files."""
 
 _DECODING = MemoryBudget(DECODED_AT_ONCE_PIXELS)
 
-MOST_ERRORS = 3
-"""Of libtiff's that are told: it may have one for each row."""
+MAX_ERRORS = 3
+"""Of libtiff in a reason: it may report one for each row."""
 
 _BARE_FILES = {
     "AVIF": chunks.bare_avif,
@@ -53,16 +52,15 @@ _BARE_FILES = {
     "TIFF": tiff.bare_file,
     "WebP": chunks.bare_webp,
 }
-"""The formats whose metadata could be in the way, or whose decoder passes over what lacks."""
+"""Formats whose metadata can break decoding, or whose decoder ignores missing pixels."""
 
 
 def decode_rgb(content: bytes, draft_side_px: int | None = None) -> tuple[Image.Image, int, int]:
     """The upright RGB picture, and the width and height in pixels of the upright original.
 
-    With ``draft_side_px`` a JPEG is decoded at 1/2, 1/4 or 1/8 scale, as long as both sides stay at
-    least that long: 2.7 times faster on 1500-pixel photographs, and the picture is smaller than the
-    original. Another large picture is reduced likewise, so that little memory is held. Raises
-    UnreadableImageError with the class and cause as its reason. For any number of threads.
+    With ``draft_side_px`` a JPEG is decoded at 1/2, 1/4 or 1/8 scale, as long as both sides stay at least
+    that long, which is 2.7 times faster on 1500-pixel photographs. Large pictures of other formats are
+    reduced to save memory. Raises UnreadableImageError. Thread-safe.
     """
     if ImageFile.LOAD_TRUNCATED_IMAGES:
         raise RuntimeError("PIL.ImageFile.LOAD_TRUNCATED_IMAGES is set in this process; it hides damage")
@@ -76,8 +74,9 @@ def decode_rgb(content: bytes, draft_side_px: int | None = None) -> tuple[Image.
         is_jpeg = opened.format.name == "JPEG"
         if is_jpeg and draft_side_px is not None:
             image.draft("RGB", (draft_side_px, draft_side_px))
-        held = width * height if "progressive" in image.info else image.width * image.height
-        with _DECODING.held(held):
+        # The coefficients of a progressive JPEG are in memory at full size.
+        pixels = width * height if "progressive" in image.info else image.width * image.height
+        with _DECODING.held(pixels):
             try:
                 decoded = jpeg.decoded(opened.bare, image) if is_jpeg else _loaded(image)
                 if opened.bare.without_zeros is not None and _is_picture(opened):
@@ -96,7 +95,7 @@ def decode_rgb(content: bytes, draft_side_px: int | None = None) -> tuple[Image.
 def upright_size(content: bytes) -> tuple[int, int]:
     """Width and height in pixels of the upright picture, from the header alone.
 
-    Raises UnreadableImageError where there is no header to read. What follows it may be damaged.
+    Raises UnreadableImageError if the header can't be read. The pixels may still be damaged.
     """
     opened = _open(content)
     with opened.image:
@@ -112,8 +111,8 @@ class _Opened(NamedTuple):
 
     @property
     def orientation(self) -> int:
-        """AVIF's decoder gives its own as EXIF. Those of HEIC and JPEG XL turn the picture themselves, but
-        for a JPEG inside."""
+        """Pillow reports that of an AVIF as EXIF. The decoders of HEIC and JPEG XL turn the picture
+        themselves, except for a JPEG inside a JPEG XL."""
         if self.format.name == "AVIF" or getattr(self.image, "jpeg", False):
             return from_metadata(self.image.info.get("exif", b""))
         return self.bare.orientation
@@ -157,25 +156,25 @@ def _decoder(found: ImageFormat) -> Callable[[io.BytesIO, str], ImageFile.ImageF
 
 
 def _loaded(image: ImageFile.ImageFile) -> Image.Image:
-    """The picture, where neither Pillow nor libtiff has anything to say against it."""
+    """The decoded picture. Raises OSError on an error of Pillow or libtiff."""
     if not isinstance(image, TiffImagePlugin.TiffImageFile):
         image.load()
         if image.format == "BMP" and image.mode == "RGBA" and not image.getchannel("A").getbbox():
-            return image.convert("RGB")  # many programs leave BMP's alpha 0, and none that shows it minds
+            return image.convert("RGB")  # many programs write 0, and viewers ignore it
         return image
-    image.im = _imaging.new(image.mode, image.size)  # else Pillow's own limit on pixels would count
-    with libtiff.errors_kept() as errors:
+    image.im = _imaging.new(image.mode, image.size)  # avoids Pillow's own limit on pixels
+    with libtiff_errors.captured_errors() as errors:
         try:
             image.load()
         except OSError as error:
-            raise OSError("; ".join([*errors[:MOST_ERRORS], str(error)])) from None
+            raise OSError("; ".join([*errors[:MAX_ERRORS], str(error)])) from None
     if errors:
-        raise OSError("; ".join(errors[:MOST_ERRORS]))
+        raise OSError("; ".join(errors[:MAX_ERRORS]))
     return image
 
 
 def _is_picture(opened: _Opened) -> bool:
-    """Whether it is one without the zeros at its end."""
+    """Whether it can be decoded without the zeros at its end."""
     try:
         with _decoder(opened.format)(io.BytesIO(opened.bare.without_zeros or b""), "") as image:
             image.load()
@@ -185,12 +184,12 @@ def _is_picture(opened: _Opened) -> bool:
 
 
 def _unreadable(found: ImageFormat, error: Exception | str, kind: str = "damaged") -> UnreadableImageError:
-    """The class of what is wrong, and which decoder failed with what."""
-    said = " ".join(str(error).split()) or type(error).__name__
+    """The error with its reason: its class, the format, and the decoder's message."""
+    message = " ".join(str(error).split()) or type(error).__name__
     if isinstance(error, MemoryError):
         kind = "too large"
-    elif "unknown pixel mode" in said:
+    elif "unknown pixel mode" in message:
         kind = "unsupported format"
-    elif any(word in said.lower() for word in TRUNCATED):
+    elif any(word in message.lower() for word in TRUNCATED):
         kind = "truncated"
-    return UnreadableImageError(f"{kind}: {found.name}: {said}")
+    return UnreadableImageError(f"{kind}: {found.name}: {message}")

@@ -1,7 +1,7 @@
-"""What format a file's bytes are, whatever the file is called.
+"""Recognises image formats by a file's first bytes.
 
-Comes in: the first HEAD_BYTES of a file. Goes out: its image format, or None for what is no image. Not its
-job: decoding (see image_decoding), and what files are called (see shard).
+Comes in: the first HEAD_BYTES of a file. Goes out: its image format, or None. Not its job: decoding (see
+image_decoding), file names (see file_names).
 """
 
 from __future__ import annotations
@@ -12,18 +12,17 @@ from typing import NamedTuple
 from triptych.extras import is_installed
 
 HEAD_BYTES = 64
-"""So many of a file tell its format. More do no harm."""
+"""Enough to recognise every format."""
 
 
 class ImageFormat(NamedTuple):
-    """A format of images."""
+    """An image format, and what decodes it."""
 
     name: str
     decoder: str | None = None
-    """Module and class of what decodes it. No other one is ever opened: Pillow by itself starts a program for
-    what turns out to be PostScript. None: nothing here decodes it."""
+    """Module and class, if there is one. Pillow's own detection would start a program for PostScript."""
     extra: str | None = None
-    """The extra of Triptych that brings the decoder. None: Pillow itself has it."""
+    """The extra that installs the decoder; None for Pillow's own."""
 
 
 AVIF = ImageFormat("AVIF", "PIL.AvifImagePlugin.AvifImageFile")
@@ -59,42 +58,41 @@ _STARTS: tuple[tuple[re.Pattern[bytes], ImageFormat], ...] = tuple(
         (rb"FUJIFILMCCD-RAW|II(RO|RS|U\0)|MMOR|FOVb|....ftypcrx ", "camera raw"),
     )
 )
-"""Formats by how their files begin."""
+"""Formats by their first bytes."""
 
 MAX_BRANDS_BYTES = 1024
-"""Of a list of brands; files have some 40."""
+"""Of a list of brands; usual ones take 40."""
 
 _AVIF_BRANDS = frozenset({b"avif", b"avis"})
 _HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"})
 _OTHER_HEIF_BRANDS = frozenset({b"mif1", b"mif2", b"msf1"})
-"""The family of both. A file that names none of theirs is left to the decoder of HEIC."""
-
+"""Of the format that both are based on. A file with only these goes to the decoder of HEIC."""
 
 _NO_DECODER = re.compile(r"unsupported format: ([^:]+): install ")
 
 
-def missing_decoder(extra_of: ImageFormat) -> str:
-    """The reason that a record keeps of a picture whose decoder isn't installed."""
-    return f"unsupported format: {extra_of.name}: install triptych[{extra_of.extra}]"
+def missing_decoder(found: ImageFormat) -> str:
+    """The reason to record if a format's decoder isn't installed."""
+    return f"unsupported format: {found.name}: install triptych[{found.extra}]"
 
 
 def has_decoder_now(reasons: str) -> bool:
-    """Whether a decoder that ``reasons`` say is missing has been installed since."""
+    """Whether a decoder that was missing according to ``reasons`` is installed now."""
     names = set(_NO_DECODER.findall(reasons))
     formats = [each for each in (HEIC, *(found for _, found in _STARTS)) if each.name in names and each.extra]
     return any(is_installed((each.decoder or "").partition(".")[0]) for each in formats)
 
 
 def image_format(head: bytes) -> ImageFormat | None:
-    """The format of a file that begins with ``head``; None where it is no format of images."""
+    """The format of a file that begins with ``head``; None if it isn't an image."""
     for start, found in _STARTS:
         if start.match(head):
             return found
-    return _of_brands(head)
+    return _heif_format(head)
 
 
-def _of_brands(head: bytes) -> ImageFormat | None:
-    """AVIF and HEIC are of one family of files, which name the brands that they are compatible with."""
+def _heif_format(head: bytes) -> ImageFormat | None:
+    """AVIF or HEIC, by the brands that the file lists."""
     if head[4:8] != b"ftyp":
         return None
     end = min(len(head), int.from_bytes(head[:4]), MAX_BRANDS_BYTES)

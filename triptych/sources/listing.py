@@ -1,11 +1,9 @@
-"""The files of a user's sources: folders walked, patterns matched, lists read.
+"""Lists the files of a source: walks folders, matches patterns, reads lists of paths.
 
-Comes in: one source as it was named. Goes out: files, each as its path below a root. Links are followed;
-one that leads back above itself is a file that can't be read, and so is a folder that can't be listed.
-Sidecars are left out, and so is what the filter excludes. Nothing is opened but lists. Not its job: what is
-in the files (see source_kinds).
-
-In object storage what lies below a prefix is a folder. It has no links.
+Comes in: one source. Goes out: files, each as a path below a root. Links are followed; a link to one of its
+parent folders, or a folder that can't be listed, is a file that can't be read. Sidecars and what the filter
+excludes are left out. Only lists are opened. In object storage a prefix is a folder. Not its job: what is in
+the files (see source_kinds).
 """
 
 from __future__ import annotations
@@ -17,15 +15,15 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from triptych.errors import UsageError
-from triptych.sources.file_names import EVERYTHING, PathFilter, Says, what_it_says
+from triptych.sources.file_names import EVERYTHING, FileKind, PathFilter, kind_by_name
 from triptych.sources.locations import exists, is_folder
 from triptych.sources.regular_files import SizeAndTime, open_regular
-from triptych.sources.remote_storage import RemoteEntry, is_url, is_web, place_of, remote_entries
+from triptych.sources.remote_storage import RemoteEntry, canonical_url, is_url, is_web, remote_entries
 
 LIST_SUFFIXES = (".txt", ".lst")
 
-MAX_LINE_LETTERS = 64 * 1024
-"""Of a list. Systems allow paths of 4,096 bytes; what has longer lines is no list, and may have no end."""
+MAX_LINE_CHARACTERS = 64 * 1024
+"""Of a list. Systems allow paths of 4,096 bytes; a file with longer lines is not a list."""
 
 EXPECTED = (
     "expected a folder, an image, a tar, zip or Parquet file, a .txt or .lst file with a path or URL a line,"
@@ -38,45 +36,47 @@ class Listed(NamedTuple):
 
     root: str
     path: str
-    says: Says
-    """What its name says: of junk no more is known, and of a folder of that name neither."""
+    kind: FileKind
+    """By its name. Junk may also be a folder."""
     unreadable: str | None = None
-    """Why it isn't a file after all."""
+    """Why it can't be read as a file."""
     size_and_time: SizeAndTime | None = None
-    """Of a file in object storage, where listing has told it."""
+    """Of a file in object storage, if listing gave them."""
 
 
-def list_source(source: str, chosen: PathFilter = EVERYTHING) -> Iterator[Listed]:
-    """The files of ``source``, in full: a path below the folder that was named, or above the first wildcard.
+def list_source(source: str, path_filter: PathFilter = EVERYTHING) -> Iterator[Listed]:
+    """The files of ``source``, an absolute path or URL. The root of a pattern is the folder above its first
+    wildcard.
 
-    Raises UsageError where there is nothing, or a list names nothing; SetupError where storage can't be
-    reached.
+    Raises UsageError if ``source`` doesn't exist or has no files; SetupError if storage can't be reached.
     """
     if is_folder(source):
-        files = _walk(source.rstrip("/") or os.sep, "", (), (), chosen)
+        files = _walk(source.rstrip("/") or os.sep, "", (), (), path_filter)
     elif exists(source):
         is_list = os.path.splitext(source)[1].lower() in LIST_SUFFIXES
         is_list = is_list and (is_url(source) or os.path.isfile(source))
         files = _read_list(source) if is_list else iter([_listed(*os.path.split(source))])
     elif any(map(is_pattern, source.split(os.sep))) and not is_web(source):
-        files = _match(source, chosen)
+        files = _match(source, path_filter)
     else:
-        raise UsageError(f"source {source} is not there; {EXPECTED}", path=source)
-    return (listed for listed in files if not chosen.excludes(listed.path)) if chosen.exclude else files
+        raise UsageError(f"source {source} does not exist; {EXPECTED}", path=source)
+    if not path_filter.exclude:
+        return files
+    return (listed for listed in files if not path_filter.excludes(listed.path))
 
 
-_Folder = tuple[int, int] | str
-"""Device and inode: the same for a folder and all links to it. A URL has none."""
+_FolderId = tuple[int, int] | str
+"""Device and inode: the same for a folder and all links to it. Of a URL the URL."""
 
 
 def _walk(
-    root: str, path: str, pattern: Sequence[str], above: tuple[_Folder, ...], chosen: PathFilter
+    root: str, path: str, pattern: Sequence[str], above: tuple[_FolderId, ...], path_filter: PathFilter
 ) -> Iterator[Listed]:
-    """The files below ``root/path`` that match ``pattern``, a name of a folder or file each, or at any depth
-    where there is none. ``above`` are the folders on the way."""
+    """The files below ``root/path``. ``pattern`` has one part for each level of folders; with none left, all
+    files at any depth match. ``above`` are the folders from ``root`` to here."""
     folder = f"{root}/{path}" if path else root
     try:
-        here = _identity(folder)
+        here = _folder_id(folder)
         if here in above:
             if not pattern:
                 yield _listed(root, path, "link loop: the link leads to a folder above itself")
@@ -90,10 +90,9 @@ def _walk(
         yield _listed(root, path, f"read error: the folder can't be listed: {error.strerror}")
         return
     head, rest = (pattern[0], pattern[1:]) if pattern else ("*", ())
-    inward = (*above, here)
     any_depth = head == "**" and bool(rest)
     if any_depth:
-        yield from _walk(root, path, rest, above, chosen)
+        yield from _walk(root, path, rest, above, path_filter)
     for entry in entries:
         if pattern and not _matches(entry.name, head):
             continue
@@ -103,31 +102,31 @@ def _walk(
             continue
         size_and_time = entry.size_and_version if isinstance(entry, RemoteEntry) else None
         is_folder = _is_folder(entry)
-        listed = Listed(
-            root, below, what_it_says(entry.name, is_folder=is_folder), size_and_time=size_and_time
-        )
-        if listed.says is Says.JUNK:
+        kind = kind_by_name(entry.name, is_folder=is_folder)
+        listed = Listed(root, below, kind, size_and_time=size_and_time)
+        if listed.kind is FileKind.JUNK:
             if not any_depth:
                 yield listed
         elif is_folder:
-            if not chosen.excludes(listed.path):
-                yield from _walk(root, listed.path, pattern if any_depth else rest, inward, chosen)
-        elif not rest and listed.says is not Says.SIDECAR:
+            if not path_filter.excludes(below):
+                deeper = pattern if any_depth else rest
+                yield from _walk(root, below, deeper, (*above, here), path_filter)
+        elif not rest and listed.kind is not FileKind.SIDECAR:
             yield listed
 
 
-def _match(source: str, chosen: PathFilter) -> Iterator[Listed]:
-    """The files that a pattern matches, and those below the folders that it matches."""
+def _match(source: str, path_filter: PathFilter) -> Iterator[Listed]:
+    """The files that a pattern matches, and all files in the folders that it matches."""
     parts = source.split(os.sep)
     if is_url(source):
         fixed = next(at for at, part in enumerate(parts) if is_pattern(part))
     else:
-        fixed = 1  # a folder may well be called [2023]: what is there is meant literally
+        fixed = 1  # an existing folder is taken literally: its name may be [2023]
         while os.path.isdir(os.sep.join(parts[: fixed + 1])):
             fixed += 1
     root = os.sep.join(parts[:fixed]) or os.sep
     seen: set[str] = set()
-    for listed in _walk(root, "", parts[fixed:], (), chosen):
+    for listed in _walk(root, "", parts[fixed:], (), path_filter):
         if listed.path not in seen:
             seen.add(listed.path)
             yield listed
@@ -136,32 +135,33 @@ def _match(source: str, chosen: PathFilter) -> Iterator[Listed]:
 
 
 def _read_list(name: str) -> Iterator[Listed]:
-    """The files that a list names, a path a line, each once; below the list's folder where they lie there.
+    """The files of a list with a path or URL a line, without duplicates. The root of those in the list's
+    folder is that folder.
 
-    A file that isn't there is listed: reading it will say so. Raises UsageError where none is there.
+    A missing file is listed, and recorded when it is read. Raises UsageError if all are missing.
     """
     folder = os.path.dirname(name)
     seen: set[str] = set()
-    any_there = False
+    any_exists = False
     with io.TextIOWrapper(
         open_regular(name), encoding="utf-8-sig", errors="surrogateescape", newline="\n"
     ) as lines:
-        while line := lines.readline(MAX_LINE_LETTERS):
-            if len(line) == MAX_LINE_LETTERS:
+        while line := lines.readline(MAX_LINE_CHARACTERS):
+            if len(line) == MAX_LINE_CHARACTERS:
                 raise UsageError(
-                    f"{name} has a line of over {MAX_LINE_LETTERS:,} letters; expected a file a line"
+                    f"{name} has a line of over {MAX_LINE_CHARACTERS:,} characters; expected a file a line"
                 )
-            named = line.rstrip("\r\n")
-            if not named.strip():
+            entry = line.rstrip("\r\n")
+            if not entry.strip():
                 continue
-            path = _beside(folder, named)
-            place = place_of(path) if is_url(path) else path
-            if place in seen:
+            path = _resolved(folder, entry)
+            identity = canonical_url(path) if is_url(path) else path
+            if identity in seen:
                 continue
-            seen.add(place)
-            any_there = any_there or is_url(path) or os.path.exists(path)
+            seen.add(identity)
+            any_exists = any_exists or is_url(path) or os.path.exists(path)
             if not os.path.splitext(path)[1] and os.path.isdir(path):
-                raise UsageError(f"{name} names a folder, {named}; expected a file a line")
+                raise UsageError(f"{name} names a folder, {entry}; expected a file a line")
             if path.startswith(folder.rstrip(os.sep) + os.sep):
                 yield _listed(folder, path.removeprefix(folder).lstrip(os.sep))
             elif is_url(path):
@@ -169,26 +169,26 @@ def _read_list(name: str) -> Iterator[Listed]:
                 yield _listed(f"{scheme}/", below)
             else:
                 yield _listed(os.sep, path[1:])
-    if not any_there:
-        example = f", not even {min(seen)}" if seen else ""
+    if not any_exists:
+        example = f", such as {min(seen)}," if seen else ""
         raise UsageError(
-            f"none of the {len(seen):,} files that {name} names is there{example};"
+            f"none of the {len(seen):,} files in {name}{example} exists;"
             " expected a path a line, absolute or relative to the list's folder"
         )
 
 
-def _beside(folder: str, named: str) -> str:
-    """What a list in ``folder`` means by a line."""
-    if is_url(named):
-        return named
+def _resolved(folder: str, entry: str) -> str:
+    """The path or URL that a line of a list in ``folder`` names."""
+    if is_url(entry):
+        return entry
     if is_url(folder):
         scheme, _, rest = folder.partition("://")
-        return f"{scheme}://{os.path.normpath(os.path.join(rest, named))}"
-    return os.path.normpath(os.path.join(folder, named))
+        return f"{scheme}://{os.path.normpath(os.path.join(rest, entry))}"
+    return os.path.normpath(os.path.join(folder, entry))
 
 
 def is_pattern(part: str) -> bool:
-    """Whether a path, or a part of one, stands for all that match it."""
+    """Whether a path, or a part of one, has wildcards."""
     return any(letter in part for letter in "*?[")
 
 
@@ -200,11 +200,11 @@ def _entries(folder: str) -> Sequence[os.DirEntry[str] | RemoteEntry]:
 
 
 def _listed(root: str, path: str, unreadable: str | None = None) -> Listed:
-    return Listed(root, path, what_it_says(os.path.basename(path)), unreadable)
+    return Listed(root, path, kind_by_name(os.path.basename(path)), unreadable)
 
 
 def _matches(name: str, pattern: str) -> bool:
-    """As shells have it: what begins with a dot is hidden."""
+    """Like a shell: wildcards don't match names that begin with a dot."""
     return fnmatch.fnmatchcase(name, pattern) and (not name.startswith(".") or pattern.startswith("."))
 
 
@@ -215,7 +215,7 @@ def _is_folder(entry: os.DirEntry[str] | RemoteEntry) -> bool:
         return False
 
 
-def _identity(folder: str) -> _Folder:
+def _folder_id(folder: str) -> _FolderId:
     if is_url(folder):
         return folder
     stat = os.stat(folder)

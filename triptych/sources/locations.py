@@ -1,7 +1,7 @@
-"""Where a user's images are: paths on this machine, and URLs.
+"""Locations of sources: local paths and URLs.
 
-Comes in: sources as they were named. Goes out: the same in full, whether something is there, where it has
-moved. Not its job: what is in them (see listing).
+Comes in: sources as the user gave them. Goes out: absolute locations, and answers on them: whether one
+exists, is a folder, lies in another. Not its job: the files in a source (see listing).
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from triptych.errors import UsageError
 from triptych.sources.remote_storage import info_of, is_remote_folder, is_url
 
 
-def in_full(source: str | Path) -> str:
+def absolute_source(source: str | Path) -> str:
     """An absolute path, or the URL."""
     name = str(source)
     return name if is_url(name) else str(Path(name).absolute())
 
 
 def shown_if_not_utf_8(name: str) -> str | None:
-    """How to show a path that is no UTF-8: other bytes as ``\\xNN``. None where it is."""
+    """How to show a path that is not UTF-8: other bytes as ``\\xNN``. None if it is UTF-8."""
     try:
         name.encode()
     except UnicodeEncodeError:
@@ -29,7 +29,7 @@ def shown_if_not_utf_8(name: str) -> str | None:
 
 
 def refuse_unless_utf_8(source: str) -> None:
-    """Raise UsageError where the name of a source can't be written into a run's settings."""
+    """Raise UsageError if a source's path can't be stored in a run's settings."""
     if (shown := shown_if_not_utf_8(source)) is not None:
         raise UsageError(
             f"source {shown}: its path is not UTF-8; rename it, or name a link to it", path=source
@@ -37,7 +37,7 @@ def refuse_unless_utf_8(source: str) -> None:
 
 
 def exists(source: str) -> bool:
-    """Raises SetupError where the storage can't be reached."""
+    """Whether the source exists. Raises SetupError if its storage can't be reached."""
     if not is_url(source):
         return os.path.lexists(source)
     try:
@@ -48,7 +48,7 @@ def exists(source: str) -> bool:
 
 
 def is_folder(source: str) -> bool:
-    """Whether files may lie below it; False where nothing is there. Raises as above."""
+    """Whether files can lie below the source; False if it doesn't exist. Raises as ``exists`` does."""
     try:
         return is_remote_folder(source) if is_url(source) else os.path.isdir(source)
     except FileNotFoundError:
@@ -56,10 +56,10 @@ def is_folder(source: str) -> bool:
 
 
 def is_below(source: str, folder: str) -> bool:
-    """Whether ``source`` is ``folder``, or lies in it; both in full."""
+    """Whether ``source`` is ``folder`` or lies in it; both are absolute."""
     return f"{source.rstrip('/')}/".startswith(f"{folder.rstrip('/')}/")
 
 
 def moved(source: str, old: str, new: str) -> str:
-    """``source`` where it is if all in ``old`` is now in ``new``."""
+    """``source`` after everything in ``old`` was moved to ``new``."""
     return new.rstrip("/") + source[len(old.rstrip("/")) :] if is_below(source, old) else source

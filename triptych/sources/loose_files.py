@@ -1,7 +1,7 @@
 """Loose files as shards.
 
-Comes in: keys, each with the root that it is a path below. Goes out: up to FILES_PER_SHARD images together,
-and beside them the files that are none. Not its job: finding them (see listing).
+Comes in: keys, each with its root folder. Goes out: shards of up to FILES_PER_SHARD images, and of the other
+files between them. Not its job: finding files (see listing).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from functools import cached_property
 from itertools import product
 
 from triptych.sources.file_names import stems_of
-from triptych.sources.reading_ahead import map_ahead
+from triptych.sources.prefetching import prefetch_map
 from triptych.sources.regular_files import (
     MAX_TEXT_FILE_BYTES,
     SizeAndTime,
@@ -31,18 +31,18 @@ from triptych.sources.shard import FoundFile
 FILES_PER_SHARD = 4096
 
 LOOSE_PREFIX = "files-"
-"""What the names of shards of loose files begin with; their number follows."""
+"""Prefix of the names of shards of loose files; their number follows."""
 
 _LOOSE_NAME = re.compile(rf"{LOOSE_PREFIX}[0-9]{{5,}}")
 
 
 def is_loose_name(name: str) -> bool:
-    """Whether a shard of this name has loose files: no archive's shard may be called so."""
+    """Whether a shard of this name has loose files. No archive may have such a name."""
     return _LOOSE_NAME.fullmatch(name) is not None
 
 
 class LooseFiles:
-    """All loose files of a run, by key: of eleven million, two words a file besides its key are held."""
+    """All loose files of a run, by key. As there may be millions, each takes two words besides its key."""
 
     def __init__(
         self,
@@ -50,16 +50,15 @@ class LooseFiles:
         unreadable: Mapping[str, str],
         listed: Mapping[str, SizeAndTime] | None = None,
     ) -> None:
-        """``roots`` has each key's root; ``unreadable`` why some of them are no images; ``listed`` size and
-        time of those in object storage, where each costs a request."""
+        """``roots`` has each key's root, ``unreadable`` why some of them are not images, and ``listed`` size
+        and time of those in object storage, where asking for each would cost a request."""
         self.keys = sorted(roots)
         self._roots = [roots[key] for key in self.keys]
         self._unreadable = unreadable
         self._listed = listed or {}
 
     def shards(self, number: int = 0) -> Iterator[LooseShard]:
-        """In key order, FILES_PER_SHARD images at a time: a file that is none moves no image to another.
-        ``number`` is the first one's."""
+        """Shards in key order, numbered from ``number``. Only images count towards FILES_PER_SHARD."""
         start = images = 0
         for at, key in enumerate(self.keys):
             if key in self._unreadable:
@@ -73,17 +72,17 @@ class LooseFiles:
 
     @cached_property
     def images(self) -> list[str]:
-        """The keys of what can be an image, sorted."""
+        """The sorted keys of the files that can be images."""
         return [key for key in self.keys if key not in self._unreadable] if self._unreadable else self.keys
 
     @property
     def reasons(self) -> Iterator[str]:
-        """Why the other files are none."""
+        """Why the other files are not images."""
         return iter(self._unreadable.values())
 
-    def part(self, places: Iterable[int]) -> LooseFiles:
-        """The files at ``places`` of the keys by themselves."""
-        roots = {self.keys[at]: self._roots[at] for at in places}
+    def subset(self, indices: Iterable[int]) -> LooseFiles:
+        """The files at these indices of ``keys``."""
+        roots = {self.keys[at]: self._roots[at] for at in indices}
         unreadable = {key: self._unreadable[key] for key in roots if key in self._unreadable}
         return LooseFiles(roots, unreadable, {k: self._listed[k] for k in roots if k in self._listed})
 
@@ -91,24 +90,26 @@ class LooseFiles:
         return f"{self._roots[at]}/{self.keys[at]}"
 
     def size_and_time(self, at: int) -> SizeAndTime:
-        """As it is now, or was when it was listed."""
+        """As listed, else as it is now."""
         return self._listed.get(self.keys[at]) or size_and_time_of(self.path(at))
 
     def path_of(self, key: str) -> str:
-        """Raises OSError where there is no such image, or none any more."""
+        """Path or URL of an image. Raises OSError if there is no image of this key."""
         at = bisect.bisect_left(self.keys, key)
         if at == len(self.keys) or self.keys[at] != key or key in self._unreadable:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), key)
         return self.path(at)
 
     def why_not(self, key: str) -> str | None:
-        """Why the file of ``key`` is no image, as far as can be told without reading it."""
+        """Why the file of ``key`` is not an image, as far as is known without reading it."""
         return self._unreadable.get(key)
 
 
 class LooseShard:
-    """The loose files from ``start`` to ``end``. It reads any loose file again: when some have gone, those
-    behind them are in other shards than before."""
+    """The loose files from ``start`` to ``end``.
+
+    ``read`` takes the key of any loose file: after files were removed, others may be in other shards.
+    """
 
     archive_key = None
 
@@ -120,12 +121,11 @@ class LooseShard:
         self._fingerprint = ""
 
     def __reduce__(self) -> tuple[object, ...]:
-        """To another process goes the shard's own part of the list."""
-        own = self.loose.part(self._range)
-        return LooseShard, (self.name, own, 0, len(self._range))
+        """Only the shard's own files are sent to another process."""
+        return LooseShard, (self.name, self.loose.subset(self._range), 0, len(self._range))
 
     def fingerprint(self) -> str:
-        """Of what can be images, as it was when it was first asked for. It costs one stat a file."""
+        """Of the files that can be images, computed once, with a stat for each file."""
         if not self._fingerprint:
             digest, images = hashlib.sha256(), 0
             for at in self._range:
@@ -137,11 +137,11 @@ class LooseShard:
 
     @property
     def keys(self) -> Sequence[str]:
-        """Those of its files, sorted."""
+        """The sorted keys of its files."""
         return self.loose.keys[self._range.start : self._range.stop]
 
     def files(self) -> Iterator[FoundFile]:
-        return map_ahead(self._file, self._range, is_slow=self._is_remote)
+        return prefetch_map(self._file, self._range, is_slow=self._is_remote)
 
     @property
     def _is_remote(self) -> bool:
@@ -154,7 +154,7 @@ class LooseShard:
             return FoundFile(key=key, unreadable=reason)
         modified_ns = 0
         try:
-            # Before: a change meanwhile is seen next time.
+            # Taken before reading, so that a change meanwhile is noticed by the next run.
             size_bytes, modified_ns = self.loose.size_and_time(at)
             return FoundFile(key=key, content=read_regular(path, size_bytes), modified_ns=modified_ns)
         except (OSError, MemoryError) as error:
@@ -164,16 +164,16 @@ class LooseShard:
                 raise
             return FoundFile(key=key, modified_ns=modified_ns, unreadable=f"read error: {error}")
 
-    def files_beside(self, suffix: str) -> Iterator[tuple[str, bytes]]:
-        """See texts.WithFilesBeside."""
-        contents = map_ahead(lambda at: self._beside(at, suffix), self._range, is_slow=self._is_remote)
+    def sidecars(self, suffix: str) -> Iterator[tuple[str, bytes]]:
+        """See texts.HasSidecars."""
+        contents = prefetch_map(lambda at: self._sidecar(at, suffix), self._range, is_slow=self._is_remote)
         for at, content in zip(self._range, contents, strict=True):
             if content is not None:
                 yield self.loose.keys[at], content
 
-    def _beside(self, at: int, suffix: str) -> bytes | None:
+    def _sidecar(self, at: int, suffix: str) -> bytes | None:
         path = self.loose.path(at)
-        suffixes = (suffix,) if is_url(path) else (suffix, suffix.upper())  # there each look is a request
+        suffixes = (suffix,) if is_url(path) else (suffix, suffix.upper())  # for a URL each is a request
         for stem, ending in product(stems_of(path), suffixes):
             with contextlib.suppress(OSError, MemoryError):
                 size_bytes, _ = size_and_time_of(f"{stem}{ending}")

@@ -1,8 +1,8 @@
-"""Archives of files as shards: what tars and zips have in common.
+"""What tars and zips as shards have in common.
 
-Comes in: members, as their kind finds them. Goes out: a file for each that isn't passed over, found again by
-its offset without another walk, and a record for each place from which members are lost. Not its job: where
-members are, and how they are packed (see tar and zip).
+Comes in: members, found by a subclass. Goes out: a file for each that isn't skipped, which can be read again
+by its offset, and a record for each place where members are lost. Not its job: where members are, and how
+they are compressed (see tar and zip).
 """
 
 from __future__ import annotations
@@ -18,37 +18,37 @@ from triptych.sources.regular_files import MAX_TEXT_FILE_BYTES, open_regular, si
 from triptych.sources.remote_storage import is_url
 from triptych.sources.shard import Archive, FoundFile
 
-PEEKED_REMOTE_MEMBERS = 16
-"""Each of them is a request."""
+MAX_PEEKED_REMOTE_MEMBERS = 16
+"""Each takes a request."""
 
 
 class Member(NamedTuple):
-    """One file, or what else an archive can hold."""
+    """One entry of an archive."""
 
     name: str
     offset_bytes: int
-    """Where it is read from."""
+    """Where reading starts: at its header in a zip, at its content in a tar."""
     size_bytes: int
     end_bytes: int = 0
     """Where the next one begins."""
     packed_bytes: int = sys.maxsize
-    """At most."""
+    """Compressed size; by default unbounded."""
     crc32: int | None = None
     is_file: bool = True
-    """Or a folder, a label: what has no record."""
+    """False for folders and labels, which get no record."""
     unreadable: str | None = None
-    """Why it can't be read, whatever is in it."""
+    """Why it can't be read, if its header shows that."""
 
 
 class LostMembers(NamedTuple):
-    """A place of the archive from which members are lost."""
+    """A place in the archive where members are lost."""
 
     offset_bytes: int
     reason: str
 
 
 class DamagedMemberError(Exception):
-    """A member's bytes aren't what they should be: the reason that its record keeps."""
+    """A member's bytes are damaged. The message is the reason to record."""
 
 
 class MembersShard:
@@ -58,27 +58,26 @@ class MembersShard:
 
     def __init__(self, archive: Archive) -> None:
         self.name, self.archive_key = archive.name, archive.key
-        self._path, self._chosen = archive.path, archive.chosen
+        self._path, self._filter = archive.path, archive.member_filter
         self.size_bytes, self._modified_ns = archive.size_and_time
 
     def open(self, *, in_ranges: bool = False) -> IO[bytes]:
-        """The archive, to be walked through, or to read here and there. Raises OSError."""
+        """The archive, to read through, or here and there if ``in_ranges``. Raises OSError."""
         return open_regular(self._path, in_ranges=in_ranges)
 
-    def members(self, raw: IO[bytes], *, look_on: bool = True) -> Iterator[Member | LostMembers]:
-        """In the order in which they lie. Without ``look_on`` nothing is searched for behind damage."""
+    def members(self, raw: IO[bytes], *, scan_past_damage: bool = True) -> Iterator[Member | LostMembers]:
+        """In file order. ``scan_past_damage``: search for more members after damage."""
         raise NotImplementedError
 
-    def content(self, raw: IO[bytes], member: Member, most_bytes: int | None = None) -> bytes:
-        """All of a member, or its first ``most_bytes``. Raises DamagedMemberError, OSError."""
+    def content(self, raw: IO[bytes], member: Member, max_bytes: int | None = None) -> bytes:
+        """The content of a member, or its first ``max_bytes``. Raises DamagedMemberError, OSError."""
         raise NotImplementedError
 
     def fingerprint(self) -> str:
-        return f"{self.archive_key}\t{self.size_bytes}{self._chosen.described()}\t{self._modified_ns}"
+        return f"{self.archive_key}\t{self.size_bytes}{self._filter.described()}\t{self._modified_ns}"
 
     def files(self) -> Iterator[FoundFile]:
-        """Every member that isn't passed over. A name that comes again is listed as unreadable, as its key
-        would not be unique."""
+        """Every member that isn't skipped. Repeated names are unreadable, as keys must be unique."""
         seen: set[str] = set()
         members = listed = left_out = 0
         try:
@@ -104,15 +103,15 @@ class MembersShard:
             what = "the file has no bytes" if is_empty else what
             yield FoundFile(key=self.archive_key, unreadable=f"empty archive: {what}")
 
-    def peek(self, most_members: int) -> tuple[int, int]:
-        """See Uncounted."""
+    def peek(self, max_members: int) -> tuple[int, int]:
+        """See Peekable."""
         files = end = 0
         if is_url(self._path):
-            most_members = min(most_members, PEEKED_REMOTE_MEMBERS)
+            max_members = min(max_members, MAX_PEEKED_REMOTE_MEMBERS)
         try:
             with self.open(in_ranges=True) as raw:
-                for count, member in enumerate(self.members(raw, look_on=False)):
-                    if count == most_members or isinstance(member, LostMembers):
+                for count, member in enumerate(self.members(raw, scan_past_damage=False)):
+                    if count == max_members or isinstance(member, LostMembers):
                         return files, end
                     files += not self._is_passed_over(member)
                     end = member.end_bytes
@@ -121,7 +120,7 @@ class MembersShard:
             return 0, 0
 
     def read(self, key: str, offset_bytes: int | None, size_bytes: int) -> bytes:
-        """The bytes of one member found before. Raises OSError if they aren't there any more."""
+        """The bytes of one member found before. Raises OSError if it is gone."""
         if offset_bytes is None:
             raise OSError(f"no offset known for {key} in {self._path}")
         try:
@@ -130,8 +129,8 @@ class MembersShard:
         except DamagedMemberError as error:
             raise OSError(f"{key} is not in {self._path} any more: {error}") from None
 
-    def files_beside(self, suffix: str) -> Iterator[tuple[str, bytes]]:
-        """See texts.WithFilesBeside."""
+    def sidecars(self, suffix: str) -> Iterator[tuple[str, bytes]]:
+        """See texts.HasSidecars."""
         with contextlib.suppress(OSError, MemoryError), self.open() as raw:
             for member in self.members(raw):
                 if isinstance(member, LostMembers) or member.unreadable or not member.is_file:
@@ -143,10 +142,10 @@ class MembersShard:
     def _is_passed_over(self, member: Member) -> bool:
         if not member.is_file or is_passed_over(member.name):
             return True
-        return self._chosen.leaves_out(member_key(self.name, member.name)[0])
+        return self._filter.leaves_out(member_key(self.name, member.name)[0])
 
     def _found(self, raw: IO[bytes], member: Member, seen: set[str]) -> FoundFile:
-        """``seen`` are the keys of the members before; this one's is added."""
+        """The member as a file. ``seen`` has the keys of earlier members; this one's is added."""
         key, reason = member_key(self.name, member.name)
         if key in seen:
             reason = "name twice: an earlier member of the archive has this name"

@@ -1,11 +1,11 @@
-"""Where images come from, as shards of files with stable keys.
+"""Opens sources as shards of files with stable keys.
 
-Comes in: what a user named: folders, archives, lists, patterns, images. Goes out: shards, which list their
-files and read their bytes. The key of an image is its path below the folder that was named, an archive
-standing for a folder of its own name: ``sub/sa_000000.tar`` with member ``sa_1.jpg`` gives
-``sub/sa_000000/sa_1.jpg``; a tar named by itself gives ``sa_000000/sa_1.jpg``. In a Parquet file the row's
-number stands for the name. Originals are never copied or changed. Not its job: decoding (see image_decoding),
-finding the files (see listing), what archives there are (see source_kinds).
+Comes in: the user's sources: folders, archives, lists, patterns, images. Goes out: shards, which list their
+files and read their bytes. The key of an image is its path below the source; an archive counts as a folder of
+its name: member ``sa_1.jpg`` of ``sub/sa_000000.tar`` has the key ``sub/sa_000000/sa_1.jpg``, or
+``sa_000000/sa_1.jpg`` if the tar itself is the source. In a Parquet file the row number takes the place of
+the name. Originals are never copied or changed. Not its job: decoding (see image_decoding), finding files
+(see listing), kinds of archives (see source_kinds).
 """
 
 from __future__ import annotations
@@ -15,35 +15,34 @@ import os
 from collections.abc import Sequence
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from triptych.errors import UsageError
 from triptych.sources.config import InputConfig
-from triptych.sources.file_names import EVERYTHING, PathFilter, Says, usable_key
+from triptych.sources.file_names import EVERYTHING, FileKind, PathFilter, usable_key
 from triptych.sources.listing import EXPECTED, LIST_SUFFIXES, Listed, list_source
-from triptych.sources.locations import in_full, is_folder, refuse_unless_utf_8
+from triptych.sources.locations import absolute_source, is_folder, refuse_unless_utf_8
 from triptych.sources.loose_files import LooseFiles, is_loose_name
-from triptych.sources.reading_ahead import map_ahead
+from triptych.sources.prefetching import prefetch_map
 from triptych.sources.regular_files import SizeAndTime, size_and_time_of
-from triptych.sources.remote_storage import UnreachableError, is_url, is_web, place_of
+from triptych.sources.remote_storage import UnreachableError, canonical_url, is_url, is_web
 from triptych.sources.shard import Archive, Shard, UnreadableArchive, hold_no_images
-from triptych.sources.shared_keys import refuse_other, refuse_shared
 from triptych.sources.source_kinds import PARQUET, SOURCE_KINDS, SourceKind, recognise, without_suffix
 from triptych.sources.unpacking import temporary_folder
 
 DEFAULTS = InputConfig()
 
 MAX_NAME_BYTES = 200
-"""Of an archive, as its shard's files have its name and a longer suffix; file systems allow 255."""
+"""Of an archive's name: the run folder's files on it have longer suffixes, and file systems allow 255."""
 
 
 class Sources(NamedTuple):
-    """Everything that was named."""
+    """All shards of all sources."""
 
     shards: list[Shard]
     """Sorted by name."""
     junk: int
-    """Files and folders that systems and editors left."""
+    """Number of files and folders that systems and editors left behind."""
 
 
 def open_sources(
@@ -56,17 +55,16 @@ def open_sources(
 def find_sources(
     sources: Sequence[str | Path], config: InputConfig = DEFAULTS, unpack_to: Path | None = None
 ) -> Sources:
-    """Everything in ``sources``. What can't be read one by one will be unpacked to ``unpack_to``, else to a
-    folder that goes with the process.
+    """Find all files in ``sources``, and cut them into shards. Compressed tars are unpacked to ``unpack_to``,
+    by default a folder that is removed when the process ends.
 
-    Raises UsageError where a source isn't there, has a path that is not UTF-8, or is nothing that can be one,
-    where two sources give two images one key, and where no image and no archive is found at all; SetupError
-    where pyarrow is missing for a Parquet file, where what reads a URL is missing, or where object storage
-    can't be reached.
+    Raises UsageError if a source doesn't exist, isn't one, or has a path that is not UTF-8, if two images
+    would get the same key, or if there are no images and no archives at all; SetupError if pyarrow or the
+    library for a URL is missing, or if object storage can't be reached.
     """
-    found = _Found(config, unpack_to or Path(temporary_folder().name), several=len(sources) > 1)
+    found = _FileCollector(config, unpack_to or Path(temporary_folder().name), several=len(sources) > 1)
     for source in sources:
-        found.add_source(in_full(source))
+        found.add_source(absolute_source(source))
     shards = found.open_archives()
     loose = LooseFiles(found.roots, found.unreadable, found.listed)
     found.refuse_shared_keys(loose.images)
@@ -75,103 +73,100 @@ def find_sources(
     return Sources(shards, found.junk)
 
 
-class _Found:
-    """All files of all sources. The root of a file is that which its key is a path below."""
+class _FileCollector:
+    """Collects the files of all sources. A file's root is the folder that its key is relative to."""
 
     def __init__(self, config: InputConfig, unpack_to: Path, *, several: bool) -> None:
         self._config, self._unpack_to = config, unpack_to
-        self._chosen = PathFilter(config.include, config.exclude)
+        self._filter = PathFilter(config.include, config.exclude)
         self._several = several
         self.roots: dict[str, str] = {}
         """Of loose files, by key."""
         self.unreadable: dict[str, str] = {}
-        """Those of them that are no images, with the reason."""
+        """Reasons why some of them are not images, by key."""
         self.listed: dict[str, SizeAndTime] = {}
-        """Size and time of loose files, as far as listing has told them."""
+        """Size and time of loose files, as far as listing gave them."""
         self.junk = 0
         self._archives: dict[str, tuple[str, SourceKind, SizeAndTime | None]] = {}
-        """Root, kind and what listing has told, by path below it."""
-        self._holding: dict[str, tuple[str, Sequence[Shard]]] = {}
-        """The archives that may hold images: path and shards of each, by what its keys begin with."""
-        self._named: set[str] = set()
-        """All that was found in the sources before, if there are several, by its real path."""
+        """Root, kind, and size and time if listing gave them, by path below the root."""
+        self._readable: dict[str, tuple[str, Sequence[Shard]]] = {}
+        """Path and shards of each archive that may hold images, by the prefix of its keys."""
+        self._seen: set[str] = set()
+        """Real paths of the files of earlier sources, if there are several."""
 
     def add_source(self, source: str) -> None:
-        """Take in its files. One that an earlier source named as well is the same file."""
+        """Add the files of ``source`` that no earlier source has."""
         refuse_unless_utf_8(source)
-        named: set[str] = set()
-        is_alone = not is_folder(source)
-        files = list_source(source, self._chosen)
-        may_be_far = is_url(source) or source.lower().endswith(LIST_SUFFIXES)
-        for listed, kind in map_ahead(_kind_of, files, is_slow=may_be_far):
-            if listed.says is Says.JUNK:
+        found: set[str] = set()
+        is_file = not is_folder(source)
+        files = list_source(source, self._filter)
+        may_be_remote = is_url(source) or source.lower().endswith(LIST_SUFFIXES)
+        for listed, kind in prefetch_map(_kind_of, files, is_slow=may_be_remote):
+            if listed.kind is FileKind.JUNK:
                 self.junk += 1
                 continue
             if self._several:
                 real = _real_path(f"{listed.root}/{listed.path}")
-                named.add(real)
-                if real in self._named:
+                found.add(real)
+                if real in self._seen:
                     continue
-            self._add(listed, kind, alone=is_alone and listed.path == os.path.basename(source))
-        self._named |= named
+            self._add(listed, kind, is_source=is_file and listed.path == os.path.basename(source))
+        self._seen |= found
 
-    def _add(self, listed: Listed, kind: SourceKind | str | None, *, alone: bool) -> None:
-        """Take in a file. ``alone``: it was named by itself."""
+    def _add(self, listed: Listed, kind: SourceKind | str | None, *, is_source: bool) -> None:
+        """Add one file. ``is_source``: it is a source itself."""
         root, (key, _) = listed.root, usable_key(listed.path)
-        is_left_out = self._chosen != EVERYTHING and self._chosen.leaves_out(key)
+        is_left_out = self._filter != EVERYTHING and self._filter.leaves_out(key)
         if isinstance(kind, SourceKind):
-            if kind is PARQUET and is_left_out:  # its rows have no names that could be chosen
+            if kind is PARQUET and is_left_out:  # its rows have no names to match
                 return
             self._add_archive(root, key, kind, listed.size_and_time)
         elif is_left_out:
             return
         elif kind is None:
-            refuse_other(key, root, self.roots.setdefault(key, root))
+            _refuse_duplicate_key(key, root, self.roots.setdefault(key, root))
             if listed.size_and_time is not None:
                 self.listed[key] = listed.size_and_time
-        elif alone:
-            raise UsageError(f"source {root}/{key} is no source ({kind}); {EXPECTED}")
+        elif is_source:
+            raise UsageError(f"{root}/{key} can't be a source ({kind}); {EXPECTED}")
         else:
-            self._add_other(root, key, kind)
+            self._add_unreadable(root, key, kind)
 
     def _add_archive(self, root: str, path: str, kind: SourceKind, size_and_time: SizeAndTime | None) -> None:
         if len(path.rpartition("/")[2].encode()) > MAX_NAME_BYTES:
-            raise UsageError(
-                f"{root}/{path}: the name has more than {MAX_NAME_BYTES} bytes; give it a shorter one"
-            )
+            raise UsageError(f"{root}/{path}: expected a name of at most {MAX_NAME_BYTES} bytes; shorten it")
         if is_loose_name(without_suffix(path)):
             raise UsageError(
-                f"{root}/{path} is called as Triptych calls its shards of loose files; rename it"
+                f"{root}/{path} has a name that Triptych uses for shards of loose files; rename it"
             )
-        refuse_other(path, root, self._archives.setdefault(path, (root, kind, size_and_time))[0])
+        _refuse_duplicate_key(path, root, self._archives.setdefault(path, (root, kind, size_and_time))[0])
 
-    def _add_other(self, root: str, key: str, reason: str) -> None:
-        """Take in a file that is no image. Where another source has one at this path, too, its key is its
-        path from the top."""
+    def _add_unreadable(self, root: str, key: str, reason: str) -> None:
+        """Add a file that is not an image. Its key is its absolute path if another root has its usual key."""
         if self.roots.get(key, root) != root:
             root, key = "/", f"{root}/{key}"[1:]
         self.roots[key], self.unreadable[key] = root, reason
 
     def open_archives(self) -> list[Shard]:
-        """The shards of the archives; one without images is a file that is none.
+        """The shards of the archives. One that is none after all becomes a file that is not an image.
 
-        Raises UsageError where two that may hold images would share keys.
+        Raises UsageError if two with images would share keys.
         """
         shards: list[Shard] = []
-        holding: dict[str, list[tuple[Archive, Sequence[Shard]]]] = {}
+        readable: dict[str, list[tuple[Archive, Sequence[Shard]]]] = {}
         for kind in SOURCE_KINDS:
             archives = [
                 self._archive(path) for path, (_, its_kind, _) in self._archives.items() if its_kind is kind
             ]
             for archive, opened in zip(archives, kind.open(archives), strict=True):
                 if isinstance(opened, str):
-                    self._add_other(self._archives[archive.key][0], archive.key, opened)
+                    self._add_unreadable(self._archives[archive.key][0], archive.key, opened)
                 elif all(isinstance(shard, UnreadableArchive) for shard in opened):
                     shards += opened
                 else:
-                    holding.setdefault(archive.name, []).append((archive, opened))
-        for alike in holding.values():
-            shards += self._of_one_name(alike)
+                    readable.setdefault(archive.name, []).append((archive, opened))
+        for same_name in readable.values():
+            shards += self._shards_of_name(same_name)
         return shards
 
     def _archive(self, path: str) -> Archive:
@@ -180,42 +175,42 @@ class _Found:
         size_and_time = known or size_and_time_of(full)
         return Archive(without_suffix(path), path, full, self._config, self._unpack_to, size_and_time)
 
-    def _of_one_name(self, alike: Sequence[tuple[Archive, Sequence[Shard]]]) -> list[Shard]:
-        """The shards of archives that are called alike but for their suffix: of the one that holds images.
-        Others, with annotations, are a record each."""
-        with_images = [each for each in alike if len(alike) == 1 or not hold_no_images(each[1])]
-        (one, shards), *others = with_images or alike[:1]
-        self._holding[one.name] = one.key, shards
+    def _shards_of_name(self, same_name: Sequence[tuple[Archive, Sequence[Shard]]]) -> list[Shard]:
+        """The shards of archives whose names differ in the suffix only. At most one may hold images; each of
+        the others, such as one of annotations, is one record."""
+        with_images = [each for each in same_name if len(same_name) == 1 or not hold_no_images(each[1])]
+        (one, shards), *others = with_images or same_name[:1]
+        self._readable[one.name] = one.key, shards
         root = self._archives[one.key][0]
         for other, _ in others:
-            refuse_other(other.key, self._archives[other.key][0], root, one.key)
+            _refuse_duplicate_key(other.key, self._archives[other.key][0], root, one.key)
         reason = "empty archive: it holds no image that is read"
-        return [*shards, *(UnreadableArchive(other, reason) for other, _ in alike if other is not one)]
+        return [*shards, *(UnreadableArchive(other, reason) for other, _ in same_name if other is not one)]
 
     def refuse_shared_keys(self, images: Sequence[str]) -> None:
-        """Raise UsageError where one of the loose ``images``, sorted, or a member of another archive, could
-        have the key of a member."""
-        has_images = cache(lambda name: not hold_no_images(self._holding[name][1]))
-        for name, (path, _) in self._holding.items():
+        """Raise UsageError if one of the loose ``images`` (sorted keys), or a member of another archive,
+        could get the same key as a member of an archive."""
+        has_images = cache(lambda name: not hold_no_images(self._readable[name][1]))
+        for name, (path, _) in self._readable.items():
             above = name
             while above := above.rpartition("/")[0]:
-                if above in self._holding and has_images(above) and has_images(name):
-                    other = self._holding[above][0]
-                    refuse_shared(self._archives[other][0], other, self._archives[path][0], path)
+                if above in self._readable and has_images(above) and has_images(name):
+                    other = self._readable[above][0]
+                    _refuse_archive_overlap(self._archives[other][0], other, self._archives[path][0], path)
             at = bisect.bisect_left(images, f"{name}/")
             if at < len(images) and images[at].startswith(f"{name}/") and has_images(name):
-                refuse_shared(self._archives[path][0], path, self.roots[images[at]], images[at])
+                _refuse_archive_overlap(self._archives[path][0], path, self.roots[images[at]], images[at])
 
 
 def _kind_of(listed: Listed) -> tuple[Listed, SourceKind | str | None]:
-    """What a file is (see source_kinds.recognise). Junk isn't looked into."""
+    """``listed`` and its kind of source (see source_kinds.recognise). Junk isn't opened."""
     key, unusable = usable_key(listed.path)
-    why_none = listed.unreadable or unusable
-    if why_none is not None or listed.says is Says.JUNK:
-        return listed, why_none
+    reason = listed.unreadable or unusable
+    if reason is not None or listed.kind is FileKind.JUNK:
+        return listed, reason
     path = f"{listed.root}/{key}"
     try:
-        return listed, recognise(path, listed.says)
+        return listed, recognise(path, listed.kind)
     except UnreachableError as error:
         if not is_web(path):
             raise
@@ -223,9 +218,9 @@ def _kind_of(listed: Listed) -> tuple[Listed, SourceKind | str | None]:
 
 
 def _real_path(path: str) -> str:
-    """Without links; of a URL its place. Of a file that is no link itself, its folder's is looked up once."""
+    """The path without links, or the canonical URL. The real paths of folders are cached."""
     if is_url(path):
-        return place_of(path)
+        return canonical_url(path)
     folder, name = os.path.split(path)
     return os.path.realpath(path) if os.path.islink(path) else f"{_real_folder(folder)}/{name}"
 
@@ -234,9 +229,34 @@ _real_folder = lru_cache(maxsize=4096)(os.path.realpath)
 
 
 def _refuse_no_images(sources: Sequence[str | Path], shards: Sequence[Shard], loose: LooseFiles) -> None:
-    """That archives are damaged is no reason to stop; that there is none and no image is one."""
+    """Raise UsageError if there are neither images nor archives; damaged archives count."""
     if shards or loose.images:
         return
-    found = "; ".join(sorted(set(loose.reasons))[:3])
-    named = ", ".join(map(str, sources))
-    raise UsageError(f"no images in {named}{'; found ' if found else ''}{found}; {EXPECTED}")
+    reasons = "; ".join(sorted(set(loose.reasons))[:3])
+    found = f"; found {reasons}" if reasons else ""
+    raise UsageError(f"no images in {', '.join(map(str, sources))}{found}; {EXPECTED}")
+
+
+def _refuse_duplicate_key(path: str, root: str, known_root: str, known_path: str | None = None) -> None:
+    """Raise UsageError unless ``root/path`` is ``known_root/known_path``, the first file with its key.
+    ``known_path`` is ``path`` by default."""
+    if (root, path) == (known_root, known_path or path):
+        return
+    key = path if known_path is None else without_suffix(path)
+    if root == known_root:
+        fix = "rename one, or leave one out with --exclude"
+    elif is_url(f"{root}/{path}"):
+        fix = "name only one of them, or one folder above both as the source"
+    else:
+        fix = "name one folder above both as the source, or a folder with a link to each"
+    raise UsageError(
+        f"{known_root}/{known_path or path} and {root}/{path} would both get the key {key}; {fix},"
+        " so that keys stay unique"
+    )
+
+
+def _refuse_archive_overlap(root: str, path: str, other_root: str, other_path: str) -> NoReturn:
+    raise UsageError(
+        f"{root}/{path} and {other_root}/{other_path} would share keys, as an archive stands for a folder of"
+        " its name; rename one, or leave the archive out with --exclude and its name"
+    )

@@ -1,12 +1,11 @@
-"""Parquet files with an image column as shards; the one place that reads images with pyarrow.
+"""Parquet files as shards of images.
 
-Comes in: ``.parquet`` files. Goes out: shards of whole row groups, or one line that says why a file holds no
-images. The key of an image is ``<file without .parquet>/<row>``, counted from 0, so that it is found again
-without an index; in a column of lists a number in the row follows. Memory: a page of the column, packed and
-unpacked, to go through a file (of pyarrow's writer up to 1,024 rows; of a remote one a row group and
-IMAGES_AHEAD images), KEPT_ROW_GROUPS row groups to read images again; those of larger row groups are copied
-to a file of their own. Not its job: which column it is (see parquet_columns), footers (see parquet_footers),
-Parquet that Triptych writes (see export).
+Comes in: ``.parquet`` files. Goes out: shards of whole row groups, or the reason why a file holds no images.
+The key of an image is ``<file without .parquet>/<row>``, counted from 0; in a column of lists a number in the
+row follows. Memory: one page of the column to read through a file (of a remote one a row group and
+IMAGES_AHEAD images); CACHED_ROW_GROUPS row groups to read images again. Images of larger row groups are
+copied to a file. Not its job: choosing the column (see parquet_columns), footers (see parquet_footers),
+writing Parquet (see export).
 """
 
 from __future__ import annotations
@@ -29,28 +28,28 @@ from triptych.sources.parquet_footers import (
     read_footers,
     why_unreadable,
 )
-from triptych.sources.reading_ahead import produced_ahead
+from triptych.sources.prefetching import prefetched
 from triptych.sources.regular_files import MAX_FILE_BYTES
 from triptych.sources.remote_storage import is_url
 from triptych.sources.shard import Archive, FoundFile, Shard, UnreadableArchive
 from triptych.sources.unpacking import UnpackedFile
 
-MOST_ROWS_AT_ONCE, READ_AT_ONCE_BYTES = 16, 64 * 1024**2
-"""Of a row group, when all of it is gone through."""
+MAX_BATCH_ROWS, BATCH_BYTES = 16, 64 * 1024**2
+"""Of a batch, when a row group is read through."""
 
 MAX_ROW_GROUP_BYTES = 128 * 1024**2
-"""Of images, uncompressed. To read one of them again, its row group has to be read, which took 4.3 times
-as much memory for a moment (pyarrow 26, 400 values of 1 MB). `datasets` writes about 100 rows a group."""
+"""Of uncompressed images. To read one image again, its row group is read, at a peak of 4.3 times its size in
+memory (pyarrow 26, 400 values of 1 MB). `datasets` writes about 100 rows a group."""
 
 IMAGES_AHEAD = 128
-"""Of a remote file. `datasets` writes 100 images a row group, and readers need all of it at once."""
+"""How many images of a remote file are prefetched: more than a row group of `datasets` has, which is 100."""
 
-KEPT_ROW_GROUPS = 2
-"""Whose images stay in memory for the next that is read again: a set's images may lie in two."""
+CACHED_ROW_GROUPS = 2
+"""Kept in memory for images that are read again: those of a set may be in two row groups."""
 
 
 class ParquetShard:
-    """Whole row groups of one file. Reading again is for any number of threads."""
+    """Whole row groups of one file. ``read`` is thread-safe."""
 
     def __init__(self, name: str, archive: Archive, footer: Footer, groups: range) -> None:
         assert footer.column is not None
@@ -69,13 +68,13 @@ class ParquetShard:
         return f"{self._key}\t{self._rows_of_column}\t{self._size_bytes}\t{self._modified_ns}"
 
     def files(self) -> Iterator[FoundFile]:
-        """A file for every image, in row order; where a row group breaks off, one for its other rows.
+        """A file for every image, in row order, and one for the remaining rows of a damaged row group.
 
-        Of a remote file the next page, which may be a whole row group, comes while images of this one wait.
+        Remote files are prefetched.
         """
         if is_url(self._path) and max(self._group_bytes) <= MAX_ROW_GROUP_BYTES:
-            # With a buffer pyarrow copies each page once more: 1 MB costs 0.6 ms of a processor.
-            return produced_ahead(self._files(buffer_bytes=0), IMAGES_AHEAD)
+            # A buffer would only cost another copy of each page: 0.6 ms of CPU time per MB.
+            return prefetched(self._files(buffer_bytes=0), IMAGES_AHEAD)
         return self._files(READ_AHEAD_BYTES)
 
     def _files(self, buffer_bytes: int) -> Iterator[FoundFile]:
@@ -96,15 +95,16 @@ class ParquetShard:
                     except Exception as error:  # pyarrow raises anything on damaged bytes
                         yield self._lost(row, end, error)
                         row = end
-        except SetupError:  # as above
+        except SetupError:
             raise
         except Exception as error:
             yield self._lost(row, self._starts[-1], error)
 
     def read(self, key: str, offset_bytes: int | None, size_bytes: int) -> bytes:
-        row, number = self._place(key)
+        row_text, _, number_text = key.removeprefix(f"{self._prefix}/").partition("/")
+        row, number = int(row_text), int(number_text or 0)
         group = bisect.bisect_right(self._starts, row) - 1
-        with _one_at_a_time:
+        with _read_lock:
             values = _row_group(self._path, self._groups[group], self._column)
         within = row - self._starts[group]
         contents = self._column.contents(values[within].as_py()) if within < len(values) else []
@@ -114,7 +114,7 @@ class ParquetShard:
         return content
 
     def column(self, name: str) -> Iterator[tuple[str, object]]:
-        """See texts.WithColumns."""
+        """See texts.HasColumns."""
         row = self._starts[0]
         try:
             with parquet_file(self._path, in_ranges=True) as file:
@@ -129,17 +129,12 @@ class ParquetShard:
         except Exception:  # pyarrow raises anything on damaged bytes
             return
 
-    def _place(self, key: str) -> tuple[int, int]:
-        """The row and, in a column of lists, the number within it."""
-        row, _, number = key.removeprefix(f"{self._prefix}/").partition("/")
-        return int(row), int(number or 0)
-
     def _rows(self, file: Any, at: int) -> Iterator[list[bytes | None]]:
-        """The images of each row of a row group."""
+        """The images of each row of the row group at this index."""
         rows = self._starts[at + 1] - self._starts[at]
-        at_once = READ_AT_ONCE_BYTES * rows // max(1, self._group_bytes[at])
+        at_once = BATCH_BYTES * rows // max(1, self._group_bytes[at])
         batches = file.iter_batches(
-            max(1, min(at_once, MOST_ROWS_AT_ONCE)),
+            max(1, min(at_once, MAX_BATCH_ROWS)),
             [self._groups[at]],
             [self._column.leaf],
             use_threads=False,
@@ -165,7 +160,7 @@ class ParquetShard:
 
 
 class CopiedParquetShard(ParquetShard):
-    """Row groups that are too large to be read for one image: their images are copied to a file."""
+    """Row groups that are too large to read for one image: their images are copied to a file."""
 
     def __init__(self, name: str, archive: Archive, footer: Footer, groups: range) -> None:
         super().__init__(name, archive, footer, groups)
@@ -196,13 +191,13 @@ class CopiedParquetShard(ParquetShard):
 
 
 def open_parquet(archives: Sequence[Archive]) -> Iterator[Sequence[Shard] | str]:
-    """Of each file its shards, or why it holds no images. Raises SetupError where pyarrow is missing."""
+    """The shards of each file, or why it holds no images. Raises SetupError if pyarrow is missing."""
     footers = read_footers([(archive.path, _wanted_column(archive)) for archive in archives])
     return map(_shards, archives, footers)
 
 
 def _wanted_column(archive: Archive) -> str | None:
-    """The column that the user named for this file, or for all."""
+    """The image column that the user set for this file or for all."""
     config = archive.config.parquet
     for pattern, column in config.image_columns.items():
         if PathFilter(exclude=(pattern,)).excludes(archive.key):
@@ -211,7 +206,7 @@ def _wanted_column(archive: Archive) -> str | None:
 
 
 def _shards(archive: Archive, footer: Footer) -> Sequence[Shard] | str:
-    """Of up to FILES_PER_SHARD images, as far as row groups allow."""
+    """Shards of up to FILES_PER_SHARD images each, but at least one row group."""
     if footer.no_images:
         return f"not an image: {footer.no_images}"
     if footer.column is None:
@@ -225,7 +220,7 @@ def _shards(archive: Archive, footer: Footer) -> Sequence[Shard] | str:
     first = row = 0
     while first < len(footer.group_rows):
         end = max(bisect.bisect_right(images, images[first] + FILES_PER_SHARD) - 1, first + 1)
-        # The first keeps its name when the file grows.
+        # The first shard keeps its name when the file grows.
         name = archive.name if first == 0 else f"{archive.name}/rows-{row:09d}"
         fits = max(footer.group_bytes[first:end]) <= MAX_ROW_GROUP_BYTES
         kind = ParquetShard if fits else CopiedParquetShard
@@ -235,17 +230,17 @@ def _shards(archive: Archive, footer: Footer) -> Sequence[Shard] | str:
     return shards
 
 
-_one_at_a_time = threading.Lock()
-"""The others mostly wait for the same row group."""
+_read_lock = threading.Lock()
+"""Other threads mostly wait for the same row group."""
 
 
-@lru_cache(KEPT_ROW_GROUPS)
+@lru_cache(CACHED_ROW_GROUPS)
 def _row_group(path: str, group: int, column: ImageColumn) -> Any:
-    """A row group's images as an Arrow array. Raises OSError where they can't be read any more."""
+    """A row group's images as an Arrow array. Raises OSError if they can't be read."""
     try:
         with parquet_file(path, in_ranges=True) as file:
             return file.read_row_group(group, [column.leaf], use_threads=False).column(0)
-    except SetupError:  # as above
+    except SetupError:
         raise
     except Exception as error:
         raise OSError(f"{path}: {why_unreadable(error)}") from None

@@ -1,9 +1,8 @@
-"""Which column of a Parquet file holds its images.
+"""Finds the image column of a Parquet file.
 
-Comes in: an open file, as pyarrow has it, and what the user named. Goes out: the column, or why there is none
-or not one. Types are seen through: bytes of every width, in structs and lists, as `datasets`, polars, pandas,
-Spark and DuckDB write them, and lists of numbers that are bytes. Not its job: reading the images (see
-parquet).
+Comes in: a pyarrow file, and the column that the user set, if any. Goes out: the column, or why there is none
+or more than one. It may be any type of bytes, also nested in structs and lists, as `datasets`, polars,
+pandas, Spark and DuckDB write them, or a list of uint8. Not its job: reading the images (see parquet).
 """
 
 from __future__ import annotations
@@ -17,17 +16,17 @@ from triptych.errors import SetupError
 from triptych.sources.image_format import HEAD_BYTES, image_format
 
 LIST = "[]"
-"""The step into a list, on the way to a column's bytes."""
+"""A step into the items of a list."""
 
 NAMES = frozenset(
     {"image", "images", "img", "imgs", "picture", "pictures", "photo", "photos", "jpg", "jpeg", "png", "webp"}
     | {"gif", "bmp", "tif", "tiff", "avif", "bytes", "content", "image_bytes", "img_bytes", "image_data"}
     | {"image_content", "jpg_bytes", "jpeg_bytes", "png_bytes"}
 )
-"""What columns of images are called."""
+"""Usual names of image columns."""
 
-LOOKED_AT_ROWS, LOOKED_AT_GROUPS = 32, 3
-"""To see whether a column holds images."""
+SAMPLED_ROWS, SAMPLED_GROUPS = 32, 3
+"""How many rows of how many row groups are read to see whether a column holds images."""
 
 SHOWN_COLUMNS = 8
 
@@ -36,15 +35,15 @@ class ImageColumn(msgspec.Struct, frozen=True):
     """Where a file's images are."""
 
     steps: tuple[str, ...]
-    """From a row to its bytes: names of fields, the column's first, and LIST."""
+    """The path from a row to its bytes: the column's name, names of fields, and LIST."""
     leaf: str
-    """As Parquet calls it: the one column of bytes that is read."""
+    """Path of the Parquet leaf column that is read."""
     number: int
-    """Of that among all of the file."""
+    """Its index among the file's leaf columns."""
 
     @property
     def name(self) -> str:
-        """As users call it: without the field that holds the bytes."""
+        """Name for users: without LIST and the field ``bytes`` of a struct."""
         steps = [step for step in self.steps if step != LIST]
         return ".".join(steps[:-1] if len(steps) > 1 and steps[-1] == "bytes" else steps)
 
@@ -54,12 +53,12 @@ class ImageColumn(msgspec.Struct, frozen=True):
         return LIST in self.steps
 
     @property
-    def is_called_so(self) -> bool:
-        """Whether its name says that it holds images."""
+    def has_image_name(self) -> bool:
+        """Whether its name is usual for images."""
         return self.name.rpartition(".")[2].lower() in NAMES
 
     def contents(self, value: Any) -> list[bytes | None]:
-        """The images of a row, given what its column holds as Python objects."""
+        """The images of a row, given the column's value as Python objects."""
         return _contents(value, self.steps[1:])
 
 
@@ -70,15 +69,17 @@ def _contents(value: Any, steps: Sequence[str]) -> list[bytes | None]:
         if step == LIST:
             return [each for item in value for each in _contents(item, steps[at + 1 :])] or [None]
         value = value[step]
-    if isinstance(value, list):  # of numbers; one with gaps is no image
+    if isinstance(value, list):  # of numbers; with a null among them it is not an image
         return [None if None in value else bytes(value)]
     return [value]
 
 
 def find_image_column(file: Any, wanted: str | None) -> ImageColumn | str:
-    """The column ``wanted``; else the one that holds images, by its first rows, where not a single one is
-    called so; of several the one that `datasets` declares, or that is called so. Where there is none or more
-    than one, what there is."""
+    """The column ``wanted``, or else the image column; a message if there is none, or more than one.
+
+    A single column of bytes with a usual name is taken. Otherwise those with images in their first rows are;
+    of several, the one that the metadata of `datasets` declares, or that has a usual name.
+    """
     schema = file.schema_arrow
     columns = list(_columns_of_bytes(file, schema))
     if wanted is not None:
@@ -86,16 +87,16 @@ def find_image_column(file: Any, wanted: str | None) -> ImageColumn | str:
         return named[0] if len(named) == 1 else f"no column {wanted} of bytes, found {_described(schema)}"
     if columns and all(_is_empty(file, column) for column in columns):
         return f"no images: {_listed([column.name for column in columns])} without a value in any row"
-    if len(columns) != 1 or not columns[0].is_called_so:
-        holding = [column for column in columns if _holds_images(file, column)]
-        columns = holding or [column for column in columns if column.is_called_so]
+    if len(columns) != 1 or not columns[0].has_image_name:
+        with_images = [column for column in columns if _holds_images(file, column)]
+        columns = with_images or [column for column in columns if column.has_image_name]
     if not columns:
         return f"no column of images, found {_described(schema)}"
-    declared = _declared(schema)
     if len(columns) > 1:
+        declared = _declared(schema)
         columns = [column for column in columns if column.steps[0] in declared] or columns
     if len(columns) > 1:
-        columns = [column for column in columns if column.is_called_so] or columns
+        columns = [column for column in columns if column.has_image_name] or columns
     if len(columns) > 1:
         names = _listed([column.name for column in columns])
         return (
@@ -106,7 +107,7 @@ def find_image_column(file: Any, wanted: str | None) -> ImageColumn | str:
 
 
 def _columns_of_bytes(file: Any, schema: Any) -> Iterator[ImageColumn]:
-    """pyarrow's columns, taken apart, are those of Parquet in the same order."""
+    """pyarrow's columns flattened to leaves are Parquet's leaf columns, in the same order."""
     leaves = [leaf for field in schema for leaf in _leaves((field.name,), field.type)]
     for number, (steps, holds_bytes) in enumerate(leaves):
         if holds_bytes:
@@ -114,10 +115,10 @@ def _columns_of_bytes(file: Any, schema: Any) -> Iterator[ImageColumn]:
 
 
 def _leaves(steps: tuple[str, ...], kind: Any) -> Iterator[tuple[tuple[str, ...], bool]]:
-    """The way to each of the columns that Parquet makes of one, and whether it is one of bytes."""
+    """The steps to each leaf of a column, and whether it holds bytes."""
     from pyarrow import types
 
-    if str(getattr(kind, "extension_name", "")) == "arrow.uuid":  # 16 bytes, and no image
+    if str(getattr(kind, "extension_name", "")) == "arrow.uuid":  # 16 bytes, not an image
         yield steps, False
         return
     while hasattr(kind, "storage_type"):
@@ -141,7 +142,7 @@ def _leaves(steps: tuple[str, ...], kind: Any) -> Iterator[tuple[tuple[str, ...]
 
 
 def _declared(schema: Any) -> set[str]:
-    """The columns in which there are images by the metadata of `datasets`."""
+    """The columns that the metadata of `datasets` declares as images."""
     try:
         about = msgspec.json.decode((schema.metadata or {}).get(b"huggingface", b"{}"))
         features = about["info"]["features"].items()
@@ -151,7 +152,7 @@ def _declared(schema: Any) -> set[str]:
 
 
 def _is_empty(file: Any, column: ImageColumn) -> bool:
-    """Whether the file says that there is no value: images may lie beside a table that has their names."""
+    """Whether all values are null by the file's statistics: a table may list images without holding them."""
     of_groups = [file.metadata.row_group(n).column(column.number) for n in range(file.num_row_groups)]
     stats = [(each.num_values, each.statistics) for each in of_groups if each.num_values]
     return bool(stats) and all(
@@ -160,15 +161,15 @@ def _is_empty(file: Any, column: ImageColumn) -> bool:
 
 
 def _holds_images(file: Any, column: ImageColumn) -> bool:
-    """Whether any of the first rows holds the beginning of an image."""
+    """Whether any of the first rows holds an image."""
     groups = [group for group in range(file.num_row_groups) if file.metadata.row_group(group).num_rows]
-    for group in groups[:LOOKED_AT_GROUPS]:
+    for group in groups[:SAMPLED_GROUPS]:
         try:
-            batches = file.iter_batches(LOOKED_AT_ROWS, [group], [column.leaf], use_threads=False)
+            batches = file.iter_batches(SAMPLED_ROWS, [group], [column.leaf], use_threads=False)
             values = next(iter(batches)).column(0)
         except SetupError:  # the storage
             raise
-        except Exception:  # damaged: what can be read decides
+        except Exception:  # damaged: other row groups decide
             continue
         contents = (content for value in values for content in column.contents(value.as_py()))
         if any(content and image_format(content[:HEAD_BYTES]) for content in contents):

@@ -1,9 +1,9 @@
-"""A file in object storage, open to be read: through all of it, or here and there.
+"""A remote file, opened for reading.
 
-Comes in: a URL. Goes out: what ``open`` gives of a local file. Reading through fetches a block ahead while
-the one before is worked on, and holds three; reading here and there fetches what is asked for and a little
-more. Where a connection drops, reading goes on from where it was, in smaller blocks; a file that was replaced
-meanwhile is an error, not half of each. Not its job: when to try again (see remote_storage).
+Comes in: a URL. Goes out: a file object. Sequential reading prefetches the next block, and keeps three;
+random access fetches what is asked for and a little more. After a dropped connection, reading continues in
+smaller blocks; if the file was replaced meanwhile, that is an error. Not its job: retries (see
+remote_storage).
 """
 
 from __future__ import annotations
@@ -17,34 +17,34 @@ from triptych.sources.remote_storage import (
     filesystem,
     info_of,
     is_web,
-    persistently,
     version_of,
+    with_retries,
 )
 
-BLOCK_BYTES, HELD_BLOCKS = 8 * 1024**2, 3
-"""To read through."""
+BLOCK_BYTES, CACHED_BLOCKS = 8 * 1024**2, 3
+"""For sequential reading."""
 
-LEAST_BLOCK_BYTES = 512 * 1024
-"""Where connections don't last for more: each failure halves the block."""
+MIN_BLOCK_BYTES = 512 * 1024
+"""Each failed read halves the block size, down to this."""
 
 RANGE_AHEAD_BYTES = 32 * 1024
-"""To read here and there: a zip's header and what it is of come together."""
+"""For random access: so a member of a zip comes together with its header."""
 
-_THROUGH = {"cache_type": "background", "cache_options": {"maxblocks": HELD_BLOCKS}}
+_SEQUENTIAL = {"cache_type": "background", "cache_options": {"maxblocks": CACHED_BLOCKS}}
 _IN_RANGES = {"cache_type": "readahead"}
 
 
 class RemoteFile(io.RawIOBase):
-    """For one thread. Raises OSError where it is gone or was replaced, UnreachableError."""
+    """Not thread-safe. Raises OSError if the file is gone or was replaced, and UnreachableError."""
 
     def __init__(self, url: str, *, in_ranges: bool) -> None:
-        self._url, self._options = url, _IN_RANGES if in_ranges else _THROUGH
+        self._url, self._options = url, _IN_RANGES if in_ranges else _SEQUENTIAL
         self._block_bytes = RANGE_AHEAD_BYTES if in_ranges else BLOCK_BYTES
         self._at = 0
         self._file: Any = None
         self.size: int = 0
         self._version: int | None = None
-        persistently(url, self._open)
+        with_retries(url, self._open)
 
     def _open(self) -> None:
         files, path = filesystem(self._url)
@@ -57,10 +57,10 @@ class RemoteFile(io.RawIOBase):
         self._file, self.size, self._version = file, size, version
 
     def read(self, size: int | None = -1) -> bytes:
-        """The next ``size`` bytes, or what there is of them; less at the end only."""
+        """The next ``size`` bytes; fewer only at the end."""
         left = max(0, self.size - self._at)
         wanted = left if size is None or size < 0 else min(size, left)
-        content = persistently(self._url, lambda: self._read(wanted)) if wanted else b""
+        content = with_retries(self._url, lambda: self._read(wanted)) if wanted else b""
         self._at += wanted
         return content
 
@@ -69,15 +69,15 @@ class RemoteFile(io.RawIOBase):
             if self._file is None:
                 self._open()
             self._file.seek(self._at)
-            # Blocks one by one: of a read of more than it holds, fsspec fetches all twice.
+            # Block by block: fsspec fetches a read that exceeds its cache twice.
             step = wanted if self._options is _IN_RANGES else self._block_bytes
             content = b"".join(self._file.read(min(step, wanted - at)) for at in range(0, wanted, step))
             if len(content) < wanted:
                 raise OSError(errno.EIO, "the connection broke off")
             return content
         except BaseException:
-            self._file = None  # it may go on failing
-            self._block_bytes = min(self._block_bytes, max(LEAST_BLOCK_BYTES, self._block_bytes // 2))
+            self._file = None  # opened anew by the next try
+            self._block_bytes = min(self._block_bytes, max(MIN_BLOCK_BYTES, self._block_bytes // 2))
             raise
 
     def readinto(self, buffer: Any, /) -> int:

@@ -1,9 +1,8 @@
-"""Files in object storage and on web servers, through fsspec: what ``os`` is for local ones.
+"""Access to object storage and web servers through fsspec, with retries.
 
-Comes in: URLs. Goes out: what a folder holds, sizes, versions, and answers in spite of connections that drop.
-Credentials, endpoints and regions are fsspec's matter: the variables and files of each service, and fsspec's
-own config. An object that has gone is FileNotFoundError, as a file is; storage that can't be reached, or
-denies access, is a set-up that can't do it, as it says nothing of the images. Not its job: reading (see
+Comes in: URLs. Goes out: listings, sizes, versions. fsspec handles credentials, endpoints and regions: the
+variables and files of each service, and fsspec's own config. A missing object is FileNotFoundError, like a
+missing file; storage that can't be reached or denies access is a SetupError. Not its job: reading files (see
 remote_file).
 """
 
@@ -18,20 +17,19 @@ from hashlib import blake2b
 from typing import Any, NamedTuple, TypeVar
 
 from triptych.errors import SetupError, TriptychError, UsageError
-from triptych.extras import install
+from triptych.extras import install_command
 
 T = TypeVar("T")
 
 PAUSES_S = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
-"""Before each further try: half a minute in all. The services' own clients try several times within each."""
+"""Before each retry: half a minute in all. The services' own clients may retry within each try."""
 
 EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs", "az": "az", "abfs": "az", "abfss": "az"}
-"""What is installed to read such URLs; what others need is there."""
+"""The extra that each scheme needs; others need none."""
 
 SCHEMES = (*EXTRAS, "hf", "http", "https")
 
-_SAME_AS = {**EXTRAS, "http": "https"}
-"""Which scheme leads to the same, by scheme."""
+_CANONICAL_SCHEMES = {**EXTRAS, "http": "https"}
 
 _URL = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*)://")
 
@@ -39,14 +37,14 @@ _VERSION_FIELDS = (
     *("ETag", "etag", "md5Hash", "blob_id"),
     *("LastModified", "last_modified", "Last-Modified", "updated", "mtime"),
 )
-"""What services say that is another where an object was replaced. The first that is there counts."""
+"""What changes when an object is replaced, by service. The first that is present counts."""
 
 _LOGIN = re.compile("Credential|Authenti|ProfileNotFound|TokenRetrieval")
-"""In the names of what their clients raise where they know no key, or not this one."""
+"""In the names of exceptions for missing or invalid credentials."""
 
 
 class UnreachableError(SetupError):
-    """Storage doesn't answer, or not to us."""
+    """Storage doesn't answer or denies access."""
 
 
 class ChangedObjectError(OSError):
@@ -57,32 +55,32 @@ class ChangedObjectError(OSError):
 
 
 class RemoteEntry(NamedTuple):
-    """What a folder holds."""
+    """An entry of a folder."""
 
     name: str
     is_folder: bool
     size_and_version: tuple[int, int] | None
-    """As ``size_and_version`` gives it; None where the listing doesn't say."""
+    """See ``size_and_version``; None if the listing doesn't have it."""
 
     def is_dir(self) -> bool:
-        """As os.DirEntry has it."""
+        """Like os.DirEntry.is_dir."""
         return self.is_folder
 
 
 def is_url(name: str) -> bool:
-    """Whether ``name`` isn't a path on this machine."""
+    """Whether ``name`` is a URL rather than a local path."""
     return _URL.match(name) is not None
 
 
 def is_web(url: str) -> bool:
-    """Whether it is on any web server: each image may be on another, and be gone for good."""
+    """Whether it is on a web server. Each image may be on a different one, which may be gone for good."""
     return url.lower().startswith(("http://", "https://"))
 
 
-def place_of(url: str) -> str:
-    """The same for all URLs of one object, which schemes may be several for: http and https, s3 and s3a."""
-    scheme, _, place = url.partition("://")
-    return f"{_SAME_AS.get(scheme.lower(), scheme.lower())}://{place}"
+def canonical_url(url: str) -> str:
+    """The same for all URLs of one object: schemes may be synonyms, such as s3 and s3a, http and https."""
+    scheme, _, rest = url.partition("://")
+    return f"{_CANONICAL_SCHEMES.get(scheme.lower(), scheme.lower())}://{rest}"
 
 
 def filesystem(url: str) -> tuple[Any, str]:
@@ -93,18 +91,18 @@ def filesystem(url: str) -> tuple[Any, str]:
     if scheme not in SCHEMES:
         raise UsageError(f"{url}: expected {', '.join(f'{each}://' for each in SCHEMES)}")
     try:
-        kind = fsspec.get_filesystem_class(scheme)  # its url_to_fs would take :: in a name for two URLs
+        kind = fsspec.get_filesystem_class(scheme)  # url_to_fs would take :: in a name for chained URLs
         files = kind(**{**kind._get_kwargs_from_urls(url), "use_listings_cache": False})
         return files, kind._strip_protocol(url)
     except ImportError as error:
-        command = install(EXTRAS.get(scheme, scheme))
+        command = install_command(EXTRAS.get(scheme, scheme))
         raise SetupError(f"{url} can't be read, as a library isn't installed ({error}); {command}") from None
 
 
-def persistently(url: str, action: Callable[[], T]) -> T:
-    """What ``action`` returns, which is tried again where it fails for a reason that may pass.
+def with_retries(url: str, action: Callable[[], T]) -> T:
+    """The result of ``action``, which is retried after errors that may be temporary.
 
-    Raises FileNotFoundError and ChangedObjectError as they are; UnreachableError for the rest.
+    Raises FileNotFoundError, ChangedObjectError, and UnreachableError for all other errors.
     """
     for pause_s in (*PAUSES_S, None):
         try:
@@ -116,30 +114,31 @@ def persistently(url: str, action: Callable[[], T]) -> T:
             if isinstance(cause, FileNotFoundError):
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), url) from None
             if pause_s is None or (final := _why_final(cause)) is not None:
-                said = " ".join(str(cause).split()) or type(cause).__name__
+                message = " ".join(str(cause).split()) or type(cause).__name__
                 what = f"can't be reached after {len(PAUSES_S)} more tries" if pause_s is None else final
                 raise UnreachableError(
-                    f"{url} {what} ({said}); see to that, and run the same command again: it goes on"
+                    f"{url} {what} ({message}); see to that, and run the same command again: it goes on"
                 ) from None
         time.sleep(pause_s)
     raise AssertionError
 
 
 def _cause_of(error: Exception) -> Exception:
-    """fsspec calls whatever a web server does at first FileNotFoundError."""
+    """The real error of a web server: fsspec raises FileNotFoundError whatever the status is."""
     cause = error.__cause__
-    is_other = isinstance(error, FileNotFoundError) and isinstance(cause, Exception)
-    return cause if is_other and getattr(cause, "status", None) not in (404, 410) else error  # type: ignore[return-value]
+    if not isinstance(error, FileNotFoundError) or not isinstance(cause, Exception):
+        return error
+    return error if getattr(cause, "status", None) in (404, 410) else cause
 
 
 def _why_final(error: Exception) -> str | None:
-    """What is the matter, where another try would fail as well; None where it may pass."""
+    """The reason not to retry; None for an error that may be temporary."""
     status = getattr(error, "status", 0)
     asks_for_login = _LOGIN.search(type(error).__name__) is not None
     if isinstance(error, PermissionError) or asks_for_login or status in (401, 403):
         return "denies access; credentials may be missing or have expired"
     is_invalid = isinstance(error, OSError) and error.errno in (errno.EINVAL, errno.ENOSYS, errno.EPERM)
-    if is_invalid and "range" not in str(error):  # of an object that is shorter now
+    if is_invalid and "range" not in str(error):  # a range error: the object is shorter now
         return "refuses the request"
     if isinstance(error, ValueError) or (status in range(400, 500) and status not in (408, 429)):
         return "can't be read in parts"
@@ -147,20 +146,21 @@ def _why_final(error: Exception) -> str | None:
 
 
 def version_of(info: Mapping[str, Any]) -> int:
-    """A number that is another where the object was replaced; 0 where the service doesn't say.
+    """A number that changes when the object is replaced; 0 if the service has none.
 
-    It stands where a file's time of change does, in ns, and is that of a time before 2007, which any file
-    system can keep.
+    It takes the place of a file's time of change in ns, and is a time before 2007, which any file system can
+    store.
     """
-    said = next((info[field] for field in _VERSION_FIELDS if info.get(field)), None)
-    if said is None:
+    version = next((info[field] for field in _VERSION_FIELDS if info.get(field)), None)
+    if version is None:
         return 0
-    text = said.strip('"') if isinstance(said, str) else repr(getattr(said, "timestamp", lambda: said)())
+    is_text = isinstance(version, str)
+    text = version.strip('"') if is_text else repr(getattr(version, "timestamp", lambda: version)())
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest()) >> 4
 
 
 def size_and_version(url: str) -> tuple[int | None, int]:
-    """In bytes, and its version; None, 0 where it isn't there."""
+    """Size in bytes and version, or (None, 0) if it doesn't exist."""
     try:
         info = info_of(url)
     except FileNotFoundError:
@@ -169,14 +169,14 @@ def size_and_version(url: str) -> tuple[int | None, int]:
 
 
 def info_of(url: str) -> dict[str, Any]:
-    """What fsspec knows of a file or folder. Raises FileNotFoundError, UnreachableError."""
+    """fsspec's info on a file or folder. Raises FileNotFoundError, UnreachableError."""
     files, path = filesystem(url)
-    return persistently(url, lambda: files.info(path))
+    return with_retries(url, lambda: files.info(path))
 
 
-def read_at_once(url: str) -> bytes | None:
-    """All of an object, in one request; None where that fails, for whatever reason: reading it in parts says
-    why, or goes on where connections are cut. None for web servers too, where nobody knows how much comes."""
+def read_whole_object(url: str) -> bytes | None:
+    """An object's content in one request; None if that fails: reading it in blocks may succeed, or raises the
+    error. None for web servers too, whose answers may have any size."""
     if is_web(url):
         return None
     files, path = filesystem(url)
@@ -188,23 +188,23 @@ def read_at_once(url: str) -> bytes | None:
 
 
 def is_remote_folder(url: str) -> bool:
-    """Whether files may lie below ``url``: on a web server, where it ends so. Raises as above."""
+    """Whether ``url`` is a folder: on a web server, whether it ends with a slash. Raises as ``info_of``."""
     return url.endswith("/") if is_web(url) else info_of(url)["type"] == "directory"
 
 
 def remote_entries(url: str) -> list[RemoteEntry]:
-    """What lies in the folder, by name; asked for a page at a time. Raises as above."""
+    """The entries of a folder, sorted by name. Raises as ``info_of``."""
     files, path = filesystem(f"{url.rstrip('/')}/" if is_web(url) else url)
     found = []
-    for info in persistently(url, lambda: files.ls(path, detail=True)):
+    for info in with_retries(url, lambda: files.ls(path, detail=True)):
         full_name, is_folder = info["name"], info["type"] == "directory"
         known = None if is_folder or info.get("size") is None else (info["size"], version_of(info))
         name = full_name.rstrip("/").rpartition("/")[2]
         if full_name.rstrip("/") == path.rstrip("/"):
             if not is_folder:
-                continue  # an empty object that stands for the folder
-            name = ""  # of a key with // in it
+                continue  # an empty object as a placeholder of the folder
+            name = ""  # the key has // in it
         elif is_web(url) and (not full_name.startswith(path) or "?" in name):
-            continue  # links to elsewhere, or to the same in another order
+            continue  # a link to elsewhere, or to this page in another sort order
         found.append(RemoteEntry(name, is_folder, known))
     return sorted(found, key=lambda entry: entry.name)

@@ -1,7 +1,6 @@
-"""Shards, which every kind of source is cut into, and the files that they list and read again.
+"""Shards: the unit of work, and the interface that every kind of source implements (see source_kinds).
 
-The kinds of sources implement the protocol (see source_kinds). Not its job: names (see file_names), what is
-in a file.
+Not its job: names (see file_names), what is in a file (see image_format).
 """
 
 from __future__ import annotations
@@ -18,31 +17,31 @@ from triptych.sources.regular_files import SizeAndTime
 
 
 class Archive(NamedTuple):
-    """One that was found."""
+    """An archive that was found."""
 
     name: str
-    """Its key without the suffix: what the keys of its images begin with."""
+    """Its key without the suffix, which the keys of its images begin with."""
     key: str
     path: str
     config: InputConfig
     unpack_to: Path
-    """Where what can't be read one by one is unpacked to."""
+    """Folder for the unpacked content of archives without random access."""
     size_and_time: SizeAndTime
 
     @property
-    def chosen(self) -> PathFilter:
+    def member_filter(self) -> PathFilter:
         """Which of its members are read."""
         return PathFilter(self.config.include, self.config.exclude).of_members(self.key)
 
 
 class FoundFile(msgspec.Struct, frozen=True, kw_only=True):
-    """One file of a shard: its key, and its bytes or why they can't be had."""
+    """One file of a shard: its key, and its bytes or why they can't be read."""
 
     key: str
     content: bytes = b""
     offset_bytes: int | None = None
     modified_ns: int = 0
-    """Of a loose file: when it was last changed."""
+    """Of a loose file: its time of change."""
     unreadable: str | None = None
 
 
@@ -51,50 +50,52 @@ class Shard(Protocol):
 
     @property
     def name(self) -> str:
-        """Unique in a run; what the shard's files in the run folder are called."""
+        """Unique in a run; the shard's files in the run folder are named after it."""
 
     @property
     def archive_key(self) -> str | None:
-        """The key of the record that stands for all of the archive, or what the shard has of it. Records of
-        stretches have ``#`` and a place behind it. None: loose files."""
+        """The key of a record on the archive, or the shard's part of it, as a whole. Records on a place in it
+        append ``#`` and the place. None for loose files."""
 
     @property
     def file_count(self) -> int | None:
-        """How many files it holds; None where only a walk through it would show (see Uncounted)."""
+        """Number of files; None if only reading all of it would tell (see Peekable)."""
 
     def fingerprint(self) -> str:
-        """One line that changes when files were added, removed or changed. Of an archive the last part,
-        after a tab, is when it was changed: with another one it may hold the same."""
+        """One line that changes when files are added, removed or changed. An archive's ends with a tab and
+        its time of change, which may change alone."""
 
     def files(self) -> Iterator[FoundFile]:
-        """Every file, in key order of loose files, else in the order of the archive."""
+        """Every file: of an archive in its order, of loose files in key order."""
 
     def read(self, key: str, offset_bytes: int | None, size_bytes: int) -> bytes:
-        """The bytes of one image found before. Raises OSError if it is gone. For any number of threads."""
+        """The bytes of one image found before. Raises OSError if it is gone. Thread-safe."""
 
 
 @runtime_checkable
-class Uncounted(Shard, Protocol):
-    """A shard whose files can be estimated: by how many are at its beginning, and its size."""
+class Peekable(Shard, Protocol):
+    """A shard whose number of files can be estimated from its beginning."""
 
     @property
     def size_bytes(self) -> int | None:
-        """Of the archive."""
+        """Size of the archive."""
 
-    def peek(self, most_members: int) -> tuple[int, int]:
-        """How many files the first ``most_members`` members are, and up to which byte of the archive they
-        reach: ``size_bytes`` where they are all. 0, 0 where it is damaged."""
+    def peek(self, max_members: int) -> tuple[int, int]:
+        """How many of the first ``max_members`` members are files that would be listed, and where in the
+        archive these members end: ``size_bytes`` if there are no more. (0, 0) if it is damaged."""
 
 
 class UnreadableArchive:
-    """An archive that can't be opened: one record. Its shard is called by the whole name of the file, as an
-    archive of the same stem may hold the images that it describes."""
+    """An archive that can't be opened: a shard with one record.
+
+    Its name has the suffix, as another archive with the same stem may hold images.
+    """
 
     file_count = 1
 
     def __init__(self, archive: Archive, reason: str) -> None:
         self.name = self.archive_key = archive.key
-        self.reason = reason
+        self._reason = reason
         self._path = archive.path
         self._size_bytes, self._modified_ns = archive.size_and_time
 
@@ -102,33 +103,33 @@ class UnreadableArchive:
         return f"{self.archive_key}\tdamaged\t{self._size_bytes}\t{self._modified_ns}"
 
     def files(self) -> Iterator[FoundFile]:
-        yield FoundFile(key=self.archive_key, unreadable=self.reason)
+        yield FoundFile(key=self.archive_key, unreadable=self._reason)
 
     def read(self, key: str, offset_bytes: int | None, size_bytes: int) -> bytes:
         raise OSError(f"{self._path} could not be opened when its images were listed")
 
 
 SAMPLED_SHARDS = 8
-"""Spread over all that don't know their count."""
+"""Spread evenly over the shards without a count."""
 
 SAMPLED_MEMBERS = 256
-"""Of each. On 1,000 tars of SA-1B's form that is 2,048 headers, some milliseconds on a local disk."""
+"""In each of them: 2,048 headers in all, which take milliseconds on a local disk."""
 
-MOST_PEEKED = 100_000
-"""Members of an archive that are looked at for an image, where another archive or a folder has its name."""
+MAX_PEEKED_MEMBERS = 100_000
+"""How many members of an archive are searched for an image, if another archive or a folder has its name."""
 
 
 class CountEstimate(NamedTuple):
-    """``is_estimate``: some shards don't know their count, and not every sampled one was read to its end."""
+    """A number of files; ``is_estimate`` if not every archive without a count was read to its end."""
 
     files: int
     is_estimate: bool
 
 
 def estimate_count(shards: Sequence[Shard]) -> CountEstimate | None:
-    """The files of ``shards`` that will be listed; None where no uncounted one could be looked into."""
+    """How many files ``shards`` will list; None if no archive without a count could be read."""
     known = sum(shard.file_count or 0 for shard in shards)
-    uncounted = [shard for shard in shards if shard.file_count is None and isinstance(shard, Uncounted)]
+    uncounted = [shard for shard in shards if shard.file_count is None and isinstance(shard, Peekable)]
     if not uncounted:
         return CountEstimate(known, False)
     count = min(SAMPLED_SHARDS, len(uncounted))
@@ -142,13 +143,13 @@ def estimate_count(shards: Sequence[Shard]) -> CountEstimate | None:
 
 
 def hold_no_images(shards: Sequence[Shard]) -> bool:
-    """Whether no member of an archive can be an image, as a look at up to MOST_PEEKED shows."""
+    """Whether none of an archive's members can be an image. Checks up to MAX_PEEKED_MEMBERS."""
     for shard in shards:
-        if not isinstance(shard, Uncounted):
+        if not isinstance(shard, Peekable):
             return False
         files, end = shard.peek(SAMPLED_MEMBERS)
-        if not files and end != shard.size_bytes:  # annotations may have as many members as there are images
-            files, end = shard.peek(MOST_PEEKED)
+        if not files and end != shard.size_bytes:  # it may be an archive of annotations: check more
+            files, end = shard.peek(MAX_PEEKED_MEMBERS)
         if files or end != shard.size_bytes:
             return False
     return True

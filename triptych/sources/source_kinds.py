@@ -1,7 +1,7 @@
-"""The kinds of archives that can be a source, and what a file is: an image, an archive, or neither.
+"""The kinds of archives, and whether a file is an image, an archive, or neither.
 
-Comes in: a file's name and first bytes. Goes out: its kind, which opens it. To add one, write a file with a
-class for its shards (see shard.Shard) and name it here. Not its job: folders, lists, patterns (see listing).
+Comes in: a file's name and first bytes. Goes out: its kind, which opens it. To add a kind, write a module
+with a shard class (see shard.Shard), and list it here. Not its job: folders, lists, patterns (see listing).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from functools import partial
 from typing import NamedTuple
 
 from triptych.errors import SetupError
-from triptych.sources.file_names import COMPRESSED_TAR_SUFFIXES, Says, suffix_of, why_not_an_image
+from triptych.sources.file_names import COMPRESSED_TAR_SUFFIXES, FileKind, suffix_of, why_not_an_image
 from triptych.sources.parquet import open_parquet
 from triptych.sources.regular_files import read_head, why_not_read
 from triptych.sources.shard import Archive, Shard
@@ -24,23 +24,23 @@ from triptych.sources.unpacking import OTHER_COMPRESSIONS, decompressed, is_comp
 from triptych.sources.zip import ZipShard
 
 HEAD_BYTES = 512
-"""As many as tell every kind of archive."""
+"""Enough to recognise every kind of archive."""
 
 
 class SourceKind(NamedTuple):
     """One kind of archive."""
 
     suffixes: tuple[str, ...]
-    """Of files that are called so, in lower case: only some of them are, and others are as well."""
-    begins: Callable[[bytes], bool]
+    """In lower case. A hint only: the first bytes count before the name."""
+    matches: Callable[[bytes], bool]
     """Whether a file with these first HEAD_BYTES is one."""
     open: Callable[[Sequence[Archive]], Iterable[Sequence[Shard] | str]]
-    """Of each, its shards, or why it holds no images. Raises SetupError where a library is missing."""
+    """Gives the shards of each archive, or why it holds no images. Raises SetupError without its library."""
 
 
 def _is_tar(head: bytes) -> bool:
-    """By its mark, or the checksum of its first header, as the oldest ones have no mark."""
-    with contextlib.suppress(Exception):  # it raises anything on other bytes
+    """By its magic number, or by the checksum of its first header, as the oldest tars have none."""
+    with contextlib.suppress(Exception):  # tarfile raises anything on other bytes
         tarfile.TarInfo.frombuf(head, "utf-8", "surrogateescape")
         return True
     return head[257:262] == b"ustar"
@@ -61,7 +61,7 @@ ARCHIVE_SUFFIXES = tuple(suffix for kind in SOURCE_KINDS for suffix in kind.suff
 
 
 OTHER_ARCHIVES = {b"7z\xbc\xaf\x27\x1c": "7z", b"Rar!\x1a\x07": "rar"}
-"""How files begin that nothing here unpacks, whatever they are called."""
+"""First bytes of archives that can't be read."""
 
 ZIPPED_SUFFIXES = frozenset(
     f".{suffix}"
@@ -76,10 +76,10 @@ ZIPPED_SUFFIXES = frozenset(
     )
     for suffix in suffixes.split()
 )
-"""Of zips in which programs keep a document, a model or themselves. Their pictures are part of it."""
+"""Zips that are a program's document, model or package: their pictures are not images of a data set."""
 
 _DOWNLOADED = re.compile(r"(\.\d+|\?.*)$", re.DOTALL)
-"""What wget and browsers put behind a name: the number of a copy, or what was asked for."""
+"""What wget and browsers append to a name: the number of a copy, or a URL's query."""
 
 
 def _is_document(path: str) -> bool:
@@ -87,7 +87,7 @@ def _is_document(path: str) -> bool:
 
 
 def _holds_tar(path: str) -> bool:
-    """Whether what ``path`` unpacks to begins as a tar does."""
+    """Whether ``path`` is a compressed tar."""
     try:
         with decompressed(path) as (stream, _):
             return _is_tar(stream.read(HEAD_BYTES))
@@ -98,37 +98,36 @@ def _holds_tar(path: str) -> bool:
 
 
 def without_suffix(path: str) -> str:
-    """What the keys of an archive's images begin with."""
+    """``path`` without the suffix of an archive: what the keys of its images begin with."""
     suffix = max((each for each in ARCHIVE_SUFFIXES if path.lower().endswith(each)), key=len, default="")
     return path[: len(path) - len(suffix)]
 
 
-def recognise(path: str, says: Says) -> SourceKind | str | None:
-    """The kind of archive that ``path`` is, whose name says ``says``; None for what can be an image; else
-    why it is neither.
+def recognise(path: str, file_kind: FileKind) -> SourceKind | str | None:
+    """The kind of archive at ``path``; None if it can be an image; else the reason why it is neither.
 
-    What is called like an image is not opened. Else bytes count before names, for archives that are called
-    like others, and for images that are called like nothing.
+    Files with the suffix of an image (``file_kind``) are not opened. For others the first bytes count before
+    the name: archives may have another's suffix, and images none.
     """
-    if says is Says.IMAGE:
+    if file_kind is FileKind.IMAGE:
         return None
-    head = b""
-    if says is Says.UNSUPPORTED:
-        return why_not_an_image(path, lambda: head)
+    if file_kind is FileKind.UNSUPPORTED:
+        return why_not_an_image(path, lambda: b"")
     named = next((kind for kind in SOURCE_KINDS if path.lower().endswith(kind.suffixes)), None)
     try:
         head = read_head(path, HEAD_BYTES)
     except OSError as error:
-        if named is None and error.errno in (errno.ENOENT, errno.ELOOP):  # a link to nothing
-            return why_not_an_image(path, lambda: head)
+        if named is None and error.errno in (errno.ENOENT, errno.ELOOP):  # a broken link
+            return why_not_an_image(path, lambda: b"")
         return why_not_read(error)
-    if other := next((OTHER_ARCHIVES[begin] for begin in OTHER_ARCHIVES if head.startswith(begin)), None):
-        return f"unsupported archive: {other}; unpack it, or make it a zip or a tar"
-    found = next((kind for kind in SOURCE_KINDS if kind.begins(head)), None)
+    for begin, other in OTHER_ARCHIVES.items():
+        if head.startswith(begin):
+            return f"unsupported archive: {other}; unpack it, or make it a zip or a tar"
+    found = next((kind for kind in SOURCE_KINDS if kind.matches(head)), None)
     if named is None and found is ZIP and _is_document(path):
         found = None
     if named is TAR and found is None and head.startswith(OTHER_COMPRESSIONS):
-        found = COMPRESSED_TAR  # which says that it can't be unpacked
+        found = COMPRESSED_TAR  # its reader reports that it can't be unpacked
     if named is None and found is COMPRESSED_TAR and not _holds_tar(path):
         found = None
     return found or named or why_not_an_image(path, lambda: head)

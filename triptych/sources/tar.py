@@ -1,8 +1,8 @@
-"""Tar archives as shards: SA-1B's bare ``sa_N.jpg`` + ``sa_N.json``, WebDataset's, and any other plain tar.
+"""Tar archives as shards: SA-1B's, WebDataset's, and any other.
 
-A compressed one is unpacked, so that its images are found again without walking it. An archive that is cut
-short or damaged gives every member that is whole, and a record for each place where others are lost. Not its
-job: where headers are (see tar_headers).
+Comes in: a tar, which is unpacked first if it is compressed. Goes out: a shard. A truncated or damaged
+archive gives every intact member, and a record for each place where members are lost. Not its job: finding
+headers (see tar_headers).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from triptych.sources.file_names import usable_key
 from triptych.sources.members import DamagedMemberError, LostMembers, Member, MembersShard
 from triptych.sources.regular_files import read_bounded, read_head, size_of, why_not_read
 from triptych.sources.shard import Archive, FoundFile, Shard, UnreadableArchive
-from triptych.sources.tar_headers import members_of
+from triptych.sources.tar_headers import find_headers
 from triptych.sources.unpacking import (
     COMPRESSED_HEAD_BYTES,
     OTHER_COMPRESSIONS,
@@ -27,19 +27,19 @@ from triptych.sources.unpacking import (
 )
 
 NO_FILES = (tarfile.DIRTYPE, b"V", b"D")
-"""Types of folders, of GNU tar's names of archives, and of its lists of folders."""
+"""Types of members that are no files: folders, GNU tar's volume labels and directory listings."""
 
 
 class TarShard(MembersShard):
     """All members of one uncompressed tar."""
 
-    def members(self, raw: IO[bytes], *, look_on: bool = True) -> Iterator[Member | LostMembers]:
-        whole = size_of(raw)
-        for found in members_of(raw, whole, look_on=look_on):
-            yield found if isinstance(found, LostMembers) else _member(*found, whole)
+    def members(self, raw: IO[bytes], *, scan_past_damage: bool = True) -> Iterator[Member | LostMembers]:
+        tar_bytes = size_of(raw)
+        for found in find_headers(raw, tar_bytes, scan_past_damage=scan_past_damage):
+            yield found if isinstance(found, LostMembers) else _member(*found, tar_bytes)
 
-    def content(self, raw: IO[bytes], member: Member, most_bytes: int | None = None) -> bytes:
-        size_bytes = member.size_bytes if most_bytes is None else min(most_bytes, member.size_bytes)
+    def content(self, raw: IO[bytes], member: Member, max_bytes: int | None = None) -> bytes:
+        size_bytes = member.size_bytes if max_bytes is None else min(max_bytes, member.size_bytes)
         raw.seek(member.offset_bytes)
         content = read_bounded(raw, size_bytes)
         if len(content) < size_bytes:
@@ -47,8 +47,8 @@ class TarShard(MembersShard):
         return content
 
 
-def _member(header: tarfile.TarInfo, end_bytes: int, whole: int) -> Member:
-    """``end_bytes`` is where the next header is, in a tar of ``whole`` bytes."""
+def _member(header: tarfile.TarInfo, end_bytes: int, tar_bytes: int) -> Member:
+    """``end_bytes`` is the offset of the next header."""
     reason = None
     content_end = end_bytes if header.issparse() else header.offset_data + header.size
     if header.issym() or header.islnk():
@@ -57,8 +57,8 @@ def _member(header: tarfile.TarInfo, end_bytes: int, whole: int) -> Member:
         reason = "sparse member: only parts of it are in the archive; unpack it"
     elif not header.isreg():
         reason = f"not an image: a special file, of type {header.type!r}"
-    elif content_end > whole:
-        reason = f"truncated archive: it ends at byte {whole}, this member at byte {content_end}"
+    elif content_end > tar_bytes:
+        reason = f"truncated archive: it ends at byte {tar_bytes}, this member at byte {content_end}"
     return Member(
         name=header.name,
         offset_bytes=header.offset_data,
@@ -70,7 +70,7 @@ def _member(header: tarfile.TarInfo, end_bytes: int, whole: int) -> Member:
 
 
 class CompressedTarShard(TarShard):
-    """All members of one compressed tar, which is unpacked when it is gone through."""
+    """All members of one compressed tar, which is unpacked when it is first read."""
 
     def __init__(self, archive: Archive) -> None:
         super().__init__(archive)
@@ -87,27 +87,27 @@ class CompressedTarShard(TarShard):
         if (damage := self._unpacked.damage()) is not None:
             yield FoundFile(key=self.archive_key, unreadable=damage)
 
-    def peek(self, most_members: int) -> tuple[int, int]:
-        """Unpacks the beginning only."""
+    def peek(self, max_members: int) -> tuple[int, int]:
+        """See Peekable. Unpacks the beginning only."""
         files = 0
         try:
             with (
                 decompressed(self._path) as (stream, raw),
                 tarfile.open(fileobj=stream, mode="r|", errors="surrogateescape") as archive,
             ):
-                for _ in range(most_members):
+                for _ in range(max_members):
                     header = archive.next()
                     if header is None:
                         return files, self.size_bytes or 0
                     files += not self._is_passed_over(_member(header, 0, 0))
-                # It reads ahead: at the archive's end there may be more members all the same.
+                # The stream is buffered: all bytes may be read before the last member is reached.
                 return files, min(raw.tell(), (self.size_bytes or 1) - 1)
         except Exception:  # each library raises its own
             return 0, 0
 
 
 def open_compressed_tar(archive: Archive) -> Sequence[Shard] | str:
-    """The one shard of a file that is compressed, or called as if it were."""
+    """The shard of a file that is compressed or has such a suffix, or why it can't be read."""
     try:
         head = read_head(archive.path, COMPRESSED_HEAD_BYTES)
     except OSError as error:

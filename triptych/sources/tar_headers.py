@@ -1,9 +1,8 @@
-"""The headers of a tar, whatever was done to it.
+"""Finds the headers of a tar, also of a damaged one.
 
-Comes in: an open tar. Goes out: its members in order, and a note for each stretch in which others are lost.
-The library reads one header where it is told to; here is decided where. It takes what it can't read for the
-end, and much of it makes it raise anything at all, read all that is left, or go back. Not its job: what
-members are.
+Comes in: an open tar. Goes out: its headers in order, and a note for each place where members are lost.
+tarfile alone takes damage for the end, may raise anything, read the whole rest, or go back; so here it only
+reads one header at a given offset. Not its job: what members are.
 """
 
 from __future__ import annotations
@@ -19,29 +18,30 @@ from triptych.errors import SetupError
 from triptych.sources.members import LostMembers
 
 MAX_HEADER_BYTES = 64 * 1024 * 1024
-"""Of a long name or of further fields. Most have some thousand bytes; some programs put texts there."""
+"""Of a header with a long name or extended fields. Some programs store texts in these."""
 
-SCANNED_AT_ONCE_BYTES = 1024 * 1024
+SCAN_BLOCK_BYTES = 1024 * 1024
 
 BLOCK_BYTES = tarfile.BLOCKSIZE
 
 
-def members_of(
-    raw: IO[bytes], whole: int, *, look_on: bool = True
+def find_headers(
+    raw: IO[bytes], tar_bytes: int, *, scan_past_damage: bool = True
 ) -> Iterator[tuple[tarfile.TarInfo, int] | LostMembers]:
-    """The members of the tar in ``raw``, of ``whole`` bytes, each with where the next header is, and what is
-    wrong with it, in its order.
+    """The headers of the tar in ``raw``, each with the offset of the next one, and what is wrong, in file
+    order.
 
-    It looks on behind a broken header and behind the end mark, which finds the members of archives that were
-    appended to each other. Without ``look_on`` what doesn't begin as a tar is not searched for one.
+    Headers after damage and after the end mark are found too: tars may be concatenated. Without
+    ``scan_past_damage``, a file that doesn't begin with a header isn't searched for one.
     """
     headers = _Headers(raw)
     end = at = 0
     any_member = False
-    while at < whole:
+    while at < tar_bytes:
         member = headers.read(at)
         if member is None:
-            at = _next_header(raw, at + BLOCK_BYTES, whole) if look_on or any_member else whole
+            is_scanned = scan_past_damage or any_member
+            at = _next_header(raw, at + BLOCK_BYTES, tar_bytes) if is_scanned else tar_bytes
             continue
         if at > end and _has_content(raw, end, at):
             lost = f"damaged archive: no header at byte {end}; members before byte {at} are lost"
@@ -49,21 +49,23 @@ def members_of(
         any_member = True
         yield member
         end = at = member[1]
-    if (reason := _why_not_whole(raw, end, whole, any_member)) is not None:
-        yield LostMembers(min(end, whole), reason)
+    if (reason := _damage_at_end(raw, end, tar_bytes, any_member)) is not None:
+        yield LostMembers(min(end, tar_bytes), reason)
 
 
-def _why_not_whole(raw: IO[bytes], end: int, whole: int, any_member: bool) -> str | None:
-    """What is wrong with a tar of ``whole`` bytes whose last member has its end at ``end``."""
-    cut = f"truncated archive: it ends at byte {whole}; later members are lost"
-    if end > whole:
-        return cut
-    if any_member and whole - end < BLOCK_BYTES:
-        return f"truncated archive: no end mark at byte {whole}; later members may be lost"
-    if not _has_content(raw, end, min(end + BLOCK_BYTES, whole)):  # what is behind an end mark is no matter
+def _damage_at_end(raw: IO[bytes], end: int, tar_bytes: int, any_member: bool) -> str | None:
+    """What is wrong after ``end``, where the last member ends."""
+    truncated = f"truncated archive: it ends at byte {tar_bytes}; later members are lost"
+    if end > tar_bytes:
+        return truncated
+    if any_member and tar_bytes - end < BLOCK_BYTES:
+        return f"truncated archive: no end mark at byte {tar_bytes}; later members may be lost"
+    if not _has_content(
+        raw, end, min(end + BLOCK_BYTES, tar_bytes)
+    ):  # an end mark: what follows doesn't matter
         return None
-    if _Headers(raw).reaches_the_end(end):
-        return cut
+    if _Headers(raw).is_cut_off(end):
+        return truncated
     if not any_member:
         return "damaged archive: not a tar file"
     return f"damaged archive: no header at byte {end}; members behind it are lost"
@@ -78,7 +80,7 @@ class _Headers:
         self._tar.fileobj = self._bounded  # type: ignore[assignment]
 
     def read(self, offset_bytes: int) -> tuple[tarfile.TarInfo, int] | None:
-        """The member whose headers begin there, and its end; None where none do, or they make no sense."""
+        """The header at an offset, and the offset of the next; None if there is no valid header."""
         self._bounded.seek(offset_bytes)
         try:
             header = tarfile.TarInfo.fromtarfile(self._tar)
@@ -89,18 +91,18 @@ class _Headers:
             return None
         except SetupError:  # the storage
             raise
-        except Exception:  # it raises anything on damaged bytes
+        except Exception:  # tarfile raises anything on damaged bytes
             return None
-        sound = header.size >= 0 and offset_bytes < header.offset_data <= end
-        return (header, end) if sound else None
+        is_valid = header.size >= 0 and offset_bytes < header.offset_data <= end
+        return (header, end) if is_valid else None
 
-    def reaches_the_end(self, offset_bytes: int) -> bool:
-        """Whether the headers that begin there go on behind the end of the file."""
+    def is_cut_off(self, offset_bytes: int) -> bool:
+        """Whether the file ends within the header at this offset."""
         return self.read(offset_bytes) is None and self._bounded.ran_out
 
 
 class _Bounded:
-    """A file of which no header can ask for more than headers have."""
+    """A file with limited reads, as a damaged header may ask for any number of bytes."""
 
     def __init__(self, raw: IO[bytes]) -> None:
         self._raw, self.tell, self.seek = raw, raw.tell, raw.seek
@@ -114,33 +116,33 @@ class _Bounded:
         return content
 
 
-def _next_header(raw: IO[bytes], at: int, whole: int) -> int:
-    """Where the first block from ``at`` on is that looks like a header; ``whole`` where none does."""
-    while (at := _skip_hole(raw, at, whole)) < whole:
+def _next_header(raw: IO[bytes], at: int, tar_bytes: int) -> int:
+    """The offset of the first valid header from ``at`` on; ``tar_bytes`` if there is none."""
+    while (at := _skip_hole(raw, at, tar_bytes)) < tar_bytes:
         raw.seek(at)
-        stretch = raw.read(SCANNED_AT_ONCE_BYTES)
-        for begin in range(0, len(stretch) if stretch.strip(b"\0") else 0, BLOCK_BYTES):
+        blocks = raw.read(SCAN_BLOCK_BYTES)
+        for begin in range(0, len(blocks) if blocks.strip(b"\0") else 0, BLOCK_BYTES):
             try:
-                tarfile.TarInfo.frombuf(stretch[begin : begin + BLOCK_BYTES], "utf-8", "surrogateescape")
+                tarfile.TarInfo.frombuf(blocks[begin : begin + BLOCK_BYTES], "utf-8", "surrogateescape")
             except Exception:  # as above
                 continue
             return at + begin
-        at += len(stretch) or whole
-    return whole
+        at += len(blocks) or tar_bytes
+    return tar_bytes
 
 
-def _skip_hole(raw: IO[bytes], at: int, whole: int) -> int:
-    """Where the file has bytes again: of a sparse one of a terabyte, not every zero is read."""
+def _skip_hole(raw: IO[bytes], at: int, end: int) -> int:
+    """``at``, or the end of a hole there: a sparse file may have a terabyte of zeros."""
     try:
         before = os.lseek(raw.fileno(), 0, os.SEEK_CUR)
-    except io.UnsupportedOperation:  # it isn't on this machine
+    except io.UnsupportedOperation:  # a remote file
         return at
     try:
         data = os.lseek(raw.fileno(), at, os.SEEK_DATA)
     except OSError as error:
-        return whole if error.errno == errno.ENXIO else at
+        return end if error.errno == errno.ENXIO else at
     finally:
-        os.lseek(raw.fileno(), before, os.SEEK_SET)  # what is buffered doesn't know that it was moved
+        os.lseek(raw.fileno(), before, os.SEEK_SET)  # the buffered reader counts on it
     return at + max(0, data - at) // BLOCK_BYTES * BLOCK_BYTES
 
 
@@ -148,7 +150,7 @@ def _has_content(raw: IO[bytes], begin: int, end: int) -> bool:
     """Whether any byte from ``begin`` to ``end`` isn't zero."""
     while (begin := _skip_hole(raw, begin, end)) < end:
         raw.seek(begin)
-        block = raw.read(min(end - begin, SCANNED_AT_ONCE_BYTES))
+        block = raw.read(min(end - begin, SCAN_BLOCK_BYTES))
         if not block or block.strip(b"\0"):
             return bool(block)
         begin += len(block)

@@ -1,10 +1,10 @@
-"""Zip archives as shards: stored and deflated members, read by their own.
+"""Zip archives as shards.
 
-Comes in: a ``.zip``. Goes out: a shard. The standard library reads the directory; members are unpacked here,
-by their offset, so that an image is found again without reading the directory another time. A member that is
-encrypted, damaged or absurd is a record, and the others stay. What is unpacked is limited by its size in the
-directory, by MAX_FILE_BYTES, and, as members may not overlap, by the length of the archive: no small file
-keeps a run busy for days. Not its job: other compression than deflate, which no tool uses for images.
+Comes in: a ``.zip``. Goes out: a shard. zipfile reads the directory; members are unpacked here by their
+offset, so that reading an image again doesn't read the directory again. A member that is encrypted or damaged
+is a record, and doesn't affect others. The unpacked size is limited by the size in the directory and by
+MAX_FILE_BYTES, and members may not overlap, so that zip bombs are harmless. Not its job: other compression
+than deflate, which no tool uses for images.
 """
 
 from __future__ import annotations
@@ -23,42 +23,39 @@ from triptych.sources.regular_files import MAX_FILE_BYTES, size_of
 
 COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
-ENCRYPTED = 0x1
-"""Flag of a member."""
+ENCRYPTED, UTF_8 = 0x1, 0x800
+"""Flags of a member: its content is encrypted; its name is UTF-8."""
 
 MEMBER_SIGNATURE = b"PK\x03\x04"
 
 PART_SIGNATURE = b"PK\x07\x08"
-"""Of the first file of a split archive."""
+"""At the beginning of a split archive's first file."""
 
 END_SIGNATURE, MAX_END_BYTES = b"PK\x05\x06", 22 + 65535
-"""Of the record at an archive's end, and how many bytes that has, with a comment."""
+"""The record at an archive's end, and its maximum size, with a comment."""
 
 IN_ZIP64 = 0xFFFF
-"""A number that stands in another record, which the library reads."""
-
-UTF_8 = 0x800
-"""Flag of a member: its name is."""
+"""Marks a number that is in the ZIP64 record instead, which zipfile reads."""
 
 UNICODE_PATH = 0x7075
-"""Extra field of a member: its name in UTF-8, and the checksum of the name that it stands for."""
+"""A member's extra field: its name in UTF-8, and the checksum of the name that it replaces."""
 
 HOW_TO_SAVE = "; `zip -FF` can save members"
 
 SPLIT = "split archive: it has several files; join them with `zip -s 0 SPLIT.zip --out WHOLE.zip`"
 
 _HEADER = struct.Struct("<4s5H3L2H")
-"""Of a member: signature, version, flags, method, time, date, checksum, packed and unpacked bytes, lengths of
-name and extra. Checksum and sizes may follow the member instead, so they aren't looked at here."""
+"""A member's header: signature, version, flags, method, time, date, checksum, compressed and uncompressed
+size, lengths of name and extra. Checksum and sizes are not used, as they may follow the member instead."""
 
 
 class ZipShard(MembersShard):
     """All members of one zip."""
 
-    def members(self, raw: IO[bytes], *, look_on: bool = True) -> Iterator[Member | LostMembers]:
+    def members(self, raw: IO[bytes], *, scan_past_damage: bool = True) -> Iterator[Member | LostMembers]:
         if not (head := raw.read(len(MEMBER_SIGNATURE))):
             return
-        archive = self._opened(raw, head)
+        archive = self._open_zip(raw, head)
         if isinstance(archive, LostMembers):
             yield archive
             return
@@ -80,41 +77,43 @@ class ZipShard(MembersShard):
                 unreadable=_why_not_read(info, end),
             )
 
-    def _opened(self, raw: IO[bytes], head: bytes) -> zipfile.ZipFile | LostMembers:
-        """With its directory, or why that can't be read."""
+    def _open_zip(self, raw: IO[bytes], head: bytes) -> zipfile.ZipFile | LostMembers:
+        """The archive with its directory, or why that can't be read."""
         try:
             return LostMembers(0, SPLIT) if _is_split(raw) else zipfile.ZipFile(raw)
         except SetupError:  # the storage
             raise
-        except Exception as error:  # it raises anything on damaged bytes
+        except Exception as error:  # zipfile raises anything on damaged bytes
             if isinstance(error, OSError) and error.errno is not None:  # the disk, not the archive
                 raise
-            said = str(error)
-        has_no_end = said == "File is not a zip file"
-        if (has_no_end and head == PART_SIGNATURE) or "multiple disks" in said:
+            message = str(error)
+        has_no_end = message == "File is not a zip file"
+        if (has_no_end and head == PART_SIGNATURE) or "multiple disks" in message:
             return LostMembers(0, SPLIT)
         if head != MEMBER_SIGNATURE:
-            return LostMembers(0, f"damaged archive: {said}")
-        if has_no_end and self._path.endswith(".001"):  # as 7-Zip calls it
+            return LostMembers(0, f"damaged archive: {message}")
+        if has_no_end and self._path.endswith(".001"):  # 7-Zip's naming
             return LostMembers(0, "split archive: it is the first of several files; join all with `cat`")
-        what = "truncated archive: it ends before its directory" if has_no_end else f"damaged archive: {said}"
+        what = (
+            "truncated archive: it ends before its directory" if has_no_end else f"damaged archive: {message}"
+        )
         return LostMembers(0, f"{what}{HOW_TO_SAVE}")
 
-    def content(self, raw: IO[bytes], member: Member, most_bytes: int | None = None) -> bytes:
+    def content(self, raw: IO[bytes], member: Member, max_bytes: int | None = None) -> bytes:
         raw.seek(member.offset_bytes)
         header = raw.read(_HEADER.size)
         if len(header) < _HEADER.size or not header.startswith(MEMBER_SIGNATURE):
             raise DamagedMemberError(f"there is no member at byte {member.offset_bytes}")
         _, _, _, method, *_, name_bytes, extra_bytes = _HEADER.unpack(header)
         raw.seek(member.offset_bytes + _HEADER.size + name_bytes + extra_bytes)
-        size_bytes = member.size_bytes if most_bytes is None else min(most_bytes, member.size_bytes)
+        size_bytes = member.size_bytes if max_bytes is None else min(max_bytes, member.size_bytes)
         if method == zipfile.ZIP_STORED:
             content = raw.read(min(size_bytes, member.packed_bytes))
         elif method == zipfile.ZIP_DEFLATED:
-            content = _inflated(raw, size_bytes, member.packed_bytes, most_bytes is not None)
+            content = _inflated(raw, size_bytes, member.packed_bytes, max_bytes is not None)
         else:
             raise DamagedMemberError(f"its header says compression method {method}")
-        if most_bytes is not None:
+        if max_bytes is not None:
             return content
         if len(content) != size_bytes:
             raise DamagedMemberError(f"{len(content):,} bytes, expected {size_bytes:,}")
@@ -124,27 +123,27 @@ class ZipShard(MembersShard):
 
 
 def _is_split(raw: IO[bytes]) -> bool:
-    """Whether its end is that of a file behind others: the library would look for all members in this one."""
+    """Whether it is the last file of a split archive, in which zipfile would look for all members."""
     raw.seek(max(0, size_of(raw) - MAX_END_BYTES))
     _, found, end = raw.read().rpartition(END_SIGNATURE)
     return bool(found) and int.from_bytes(end[:2], "little") not in (0, IN_ZIP64)
 
 
 def _name(info: zipfile.ZipInfo) -> str:
-    """As its writer meant it, up to a NUL. Without the flag it should be in the old code page, but Info-ZIP
-    and macOS write UTF-8. The extra field is read here, as only newer versions of the library do so."""
+    """A member's name, up to a NUL. Without the UTF-8 flag it should be in code page 437, but Info-ZIP and
+    macOS write UTF-8. The extra field is read here, as only newer versions of zipfile read it."""
     name = info.orig_filename
     if not info.flag_bits & UTF_8:
-        written = name.encode("cp437")  # which has a letter for every byte
-        for meant in (_unicode_path(info.extra, written), written):
+        raw_name = name.encode("cp437")  # lossless
+        for utf_8 in (_unicode_path(info.extra, raw_name), raw_name):
             with contextlib.suppress(UnicodeDecodeError):
-                name = meant.decode() or name
+                name = utf_8.decode() or name
                 break
     return name.partition("\0")[0]
 
 
 def _unicode_path(extra: bytes, name: bytes) -> bytes:
-    """What the extra fields of a member say in place of ``name``, or that."""
+    """The name in a member's extra fields that replaces ``name``; ``name`` if there is none."""
     while len(extra) >= 4:
         kind, length = struct.unpack_from("<2H", extra)
         field, extra = extra[4 : 4 + length], extra[4 + length :]
@@ -154,7 +153,7 @@ def _unicode_path(extra: bytes, name: bytes) -> bytes:
 
 
 def _why_not_read(info: zipfile.ZipInfo, end_bytes: int) -> str | None:
-    """By a member's entry in the directory."""
+    """The reason not to read a member, by its entry in the directory."""
     if info.create_system == 3 and stat.S_ISLNK(info.external_attr >> 16):  # of Unix
         return "link in archive: it has no bytes of its own"
     if info.volume:
@@ -173,11 +172,12 @@ def _why_not_read(info: zipfile.ZipInfo, end_bytes: int) -> str | None:
 
 
 def _inflated(raw: IO[bytes], size_bytes: int, packed_bytes: int, head_only: bool) -> bytes:
-    """What is deflated from here on: ``size_bytes`` of it, or what shows that there are more or fewer."""
+    """Up to ``size_bytes`` + 1 of the deflated content at the current position: more or fewer than
+    ``size_bytes`` are an error for the caller."""
     inflating = zlib.decompressobj(-zlib.MAX_WBITS)
-    most_bytes = size_bytes + size_bytes // 4 + 1024  # what can't get smaller grows by an eighth at worst
+    max_bytes = size_bytes + size_bytes // 4 + 1024  # incompressible data grows by an eighth at worst
     try:
-        content = inflating.decompress(raw.read(min(packed_bytes, most_bytes)), size_bytes + 1)
+        content = inflating.decompress(raw.read(min(packed_bytes, max_bytes)), size_bytes + 1)
     except zlib.error as error:
         raise DamagedMemberError(f"it can't be inflated: {error}") from None
     if not inflating.eof and not head_only:

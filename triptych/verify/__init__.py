@@ -1,1 +1,1 @@
-"""What `triptych verify` looks at."""
+"""The checks of `triptych verify`."""

@@ -1,7 +1,7 @@
-"""The files of a run, byte by byte, against what their stages have noted of them.
+"""Compares the bytes of a run's files with what the stages noted when they wrote them.
 
-Comes in: a run. Goes out: findings, each with the file and what to do. Not its job: whether what the files
-say adds up (see runs.ledger).
+Comes in: a run. Goes out: findings, each with the file and what to do. Not its job: whether the files'
+content adds up (see runs.ledger).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from triptych.records import Caption, StatementCheck
 from triptych.runs.arrays import map_embeddings
 from triptych.runs.checkpoints import damaged_shards
 from triptych.runs.checks import FOLDER as CHECKS
-from triptych.runs.checks import lost_lines
+from triptych.runs.checks import lost_answer_lines
 from triptych.runs.folder import RunFolder
 from triptych.runs.generations import (
     FILE_NAME,
@@ -28,14 +28,13 @@ from triptych.runs.generations import (
 )
 from triptych.runs.human_verdicts import STORED, damage_line, damaged_lines
 from triptych.runs.journal import journal_lines, read_journal
-from triptych.runs.run_file import NAME, copy_of, read_twice_written
+from triptych.runs.run_file import RUN_FILE_NAME, copy_of, read_twice_written
 from triptych.runs.stage_record import RunFile, StageName
 from triptych.runs.staleness import maker_of
 from triptych.verify.findings import Findings
 
 MOST_LINES = 20
-"""Damaged lines of a journal that are named; more are counted."""
-
+"""Damaged lines of a journal that are listed; more are only counted."""
 
 _DAMAGED = "was damaged or edited after"
 
@@ -43,31 +42,28 @@ _DAMAGED = "was damaged or edited after"
 def check_twice_written(opened: Run, found: Findings) -> None:
     """run.json, and what each generation of captions was made with, are sound; so are their copies."""
     folder = opened.folder
-    damaged = list(_twice_damaged(folder, opened.path / NAME, RunFile))
+    damaged = list(_damaged_copies(folder, opened.path / RUN_FILE_NAME, RunFile))
     for job in captioned_jobs(folder):
         for name in generation_names(folder, job):
-            damaged += _twice_damaged(folder, folder.captions_root / job / name / FILE_NAME, Generation)
+            damaged += _damaged_copies(folder, folder.captions_root / job / name / FILE_NAME, Generation)
     found.violations += damaged
     if not damaged:
-        found.checks.append(
-            "run.json, what captions were made with, and their copies are as they were written"
-        )
+        found.checks.append("run.json, the settings of captions, and their copies are as they were written")
 
 
-def _twice_damaged(folder: RunFolder, file: Path, kind: type[msgspec.Struct]) -> Iterator[str]:
-    said = []
+def _damaged_copies(folder: RunFolder, file: Path, kind: type[msgspec.Struct]) -> Iterator[str]:
+    contents = []
     for each in (file, copy_of(file)):
         try:
-            said.append(read_twice_written(each, kind, folder.path))
+            contents.append(read_twice_written(each, kind, folder.path))
         except SetupError as error:
             yield str(error)
-    if len(said) == 2 and said[0] != said[1]:
-        mend = f"`triptych repair {folder.path}` writes it anew"
-        yield f"{copy_of(file)} doesn't say what {file.name} does; {mend}"
+    if len(contents) == 2 and contents[0] != contents[1]:
+        yield f"{copy_of(file)} differs from {file.name}; `triptych repair {folder.path}` writes it again"
 
 
 def check_files(opened: Run, found: Findings) -> None:
-    """Each file of a finished stage has the bytes that it had when the stage finished."""
+    """The files of each finished stage haven't changed since it finished."""
     folder = opened.folder
     damaged = damaged_shards(folder) if not folder.is_finished("embeddings") else ()
     found.violations += [f"{path} {_DAMAGED} it had been written; {_set_aside(folder)}" for path in damaged]
@@ -78,16 +74,14 @@ def check_files(opened: Run, found: Findings) -> None:
         changed = folder.changed_files(stage)
         found.violations += [f"{folder.path / name} {_what_became(folder, stage, name)}" for name in changed]
         if not changed:
-            found.checks.append(
-                f"{len(state.wrote):,} files of {stage} have the bytes that they were left with"
-            )
+            found.checks.append(f"{len(state.wrote):,} files of {stage} are unchanged since it finished")
 
 
 def _what_became(folder: RunFolder, stage: StageName, name: str) -> str:
     if not (folder.path / name).is_file():
-        return f"is not there any more; {maker_of(stage, folder.path)} makes it again"
+        return f"is missing; {maker_of(stage, folder.path)} makes it again"
     if name not in folder.run_file.stages[stage].wrote:
-        return f"is no file that {stage} left; `triptych repair {folder.path}` sets it aside"
+        return f"is not a file that {stage} wrote; `triptych repair {folder.path}` sets it aside"
     return f"{_DAMAGED} {stage} had finished; {_set_aside(folder)}"
 
 
@@ -96,8 +90,8 @@ def _set_aside(folder: RunFolder) -> str:
 
 
 def check_journals(opened: Run, found: Findings) -> None:
-    """Each line of each journal is as it was written, also of jobs, generations and checkers that don't count
-    now; no answer that counted has gone, and what people said can be read."""
+    """All lines of all journals are intact, also of jobs, generations and checkers that aren't in use; no
+    answer that was counted is missing, and people's verdicts can be read."""
     roots: dict[Path, type[Caption | StatementCheck]] = {
         opened.folder.captions_root: Caption,
         opened.path / CHECKS: StatementCheck,
@@ -113,11 +107,11 @@ def check_journals(opened: Run, found: Findings) -> None:
                 damaged += _damaged_lines(path, kind, opened.folder)
             task.advance(1)
     damaged += [
-        f"{opened.folder.captions_root / name} has other captions than when it was put aside; put back what"
-        f" there was, or `triptych repair {opened.path}` notes that this is all"
+        f"{opened.folder.captions_root / name} has other captions than when it was put aside; restore its"
+        f" files, or accept the loss with `triptych repair {opened.path}`"
         for name in changed_since_put_aside(opened.folder)
     ]
-    damaged += lost_lines(opened.folder, opened.folder.run_file.checked)
+    damaged += lost_answer_lines(opened.folder, opened.folder.run_file.checked)
     if broken := damaged_lines(opened.path):
         damaged.append(damage_line(opened.path / STORED, broken))
     found.violations += damaged

@@ -1,6 +1,6 @@
-"""What was checked, and what is wrong.
+"""The result of `triptych verify`.
 
-Comes in: one line at a time. Goes out: all of them. Not its job: looking.
+Comes in: lines of the checks. Goes out: all of them. Not its job: checking.
 """
 
 from __future__ import annotations

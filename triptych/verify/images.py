@@ -1,7 +1,7 @@
-"""The images of a run, read again: is each still there, and has it the bytes and the size that the run noted?
+"""Reads a run's images again, to see if they still exist with the bytes and the size that the run noted.
 
-Comes in: a run, how many images to look at, and where. Goes out: findings. Not its job: decoding every pixel
-again, as equal bytes are the bytes that were decoded before.
+Comes in: a run, how many images to read, and where from. Goes out: findings. Not its job: decoding pixels:
+these bytes were decoded before.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ from triptych.sources.shard import Shard
 from triptych.verify.findings import Findings
 
 MOST_IMAGE_VIOLATIONS = 20
-"""More are counted, not listed."""
+"""Violations that are listed; more are only counted."""
 
 
 class ImageCheck(msgspec.Struct, frozen=True, kw_only=True):
-    """Which images are read again, and where."""
+    """Which images are read again, and where from."""
 
     count: int | None = 100
     """How many, spread over the run; None: all."""
     root: Path | None = None
-    """The folder that rows' paths are below; None: where the run found the images."""
+    """The folder that paths in exported rows are relative to; None: where the run found the images."""
 
 
 def check_images(opened: Run, found: Findings, asked: ImageCheck) -> None:
-    """Each image is where it was, with the bytes and the size that the run noted."""
+    """Each image still exists, with the bytes and the size that the run noted."""
     state = opened.folder.run_file.stages.get("embeddings")
     has_none = state is not None and state.settings.get("encoder") == STORED_EMBEDDINGS
     if asked.count == 0 or has_none:
@@ -54,10 +54,10 @@ def check_images(opened: Run, found: Findings, asked: ImageCheck) -> None:
     where = "their sources" if asked.root is None else str(asked.root)
     violations = [*changed.values(), *(gone[key] for key in gone if key in needed)]
     if not violations:
-        there = checked - len(gone)
-        found.checks.append(f"{there:,} of {checked:,} images in {where} have their bytes and size")
+        unchanged = checked - len(gone)
+        found.checks.append(f"{unchanged:,} of {checked:,} images in {where} have their bytes and size")
         if gone:
-            found.checks.append(f"{len(gone):,} have gone since, and no exported row shows any of them")
+            found.checks.append(f"{len(gone):,} are gone since, and no exported row shows any of them")
         return
     found.violations += violations[:MOST_IMAGE_VIOLATIONS]
     if len(violations) > MOST_IMAGE_VIOLATIONS:
@@ -65,7 +65,7 @@ def check_images(opened: Run, found: Findings, asked: ImageCheck) -> None:
 
 
 def _needed(opened: Run, gone: Collection[str]) -> Collection[str]:
-    """Those of the images ``gone`` that an exported row shows; before the export, all of them."""
+    """The keys in ``gone`` that exported rows show; before the export, all of them."""
     if not gone or not opened.folder.is_finished("export"):
         return gone
     needed: set[str] = set()
@@ -79,7 +79,7 @@ def _needed(opened: Run, gone: Collection[str]) -> Collection[str]:
 
 
 ReadImage = Callable[[str, ImageRecord], bytes]
-"""The bytes of an image, by the name of its shard and its record. Raises OSError where they aren't there."""
+"""Reads an image's bytes, given the name of its shard and its record. Raises OSError if it is missing."""
 
 
 def from_sources(shards: Sequence[Shard]) -> ReadImage:
@@ -98,12 +98,12 @@ def from_sources(shards: Sequence[Shard]) -> ReadImage:
 
 
 def from_folder(root: Path) -> ReadImage:
-    """Reads images where a trainer would: below ``root``, at the path that a row has."""
+    """Reads images as a trainer would: below ``root``, at the path in the row."""
     return lambda _, image: (root / image.key).read_bytes()
 
 
 class Rechecked(NamedTuple):
-    """What became of the images that were checked. ``gone`` and ``changed`` say why, by key."""
+    """How many images were checked; ``gone`` and ``changed`` have a line by key."""
 
     checked: int
     gone: dict[str, str]
@@ -111,7 +111,7 @@ class Rechecked(NamedTuple):
 
 
 def recheck_images(run: RunFolder, read: ReadImage, count: int | None, progress: Progress) -> Rechecked:
-    """Check ``count`` readable images, spread over the whole run and always the same; None: at all."""
+    """Check ``count`` readable images, spread over the whole run and always the same; None: all."""
     chosen = list(_chosen(run, count)) if count is not None else None
     gone: dict[str, str] = {}
     changed: dict[str, str] = {}

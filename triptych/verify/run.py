@@ -1,8 +1,7 @@
-"""Everything that a run wrote, read again and recounted: what `triptych verify` does.
+"""`triptych verify`: reads everything that a run wrote, and recounts it.
 
-Comes in: a run. Goes out: the checks that passed, with counts, and the violations. What is remembered of
-files that nobody has touched isn't believed here: everything is read. Not its job: mending anything (see
-triptych.repair).
+Comes in: a run. Goes out: the checks that passed, with counts, and the violations. Cached digests are not
+trusted: every file is read. Not its job: repairing anything (see triptych.repair).
 """
 
 from __future__ import annotations
@@ -21,9 +20,9 @@ from triptych.verify.state import check_inputs, check_notes, check_sets
 
 
 def verify_run(opened: Run, images: ImageCheck) -> Findings:
-    """Check run.json, the ledger, the files of all stages, the images and, where there is one, the export.
+    """Check run.json, the ledger, the files of all stages, the images, and the export if there is one.
 
-    Never raises for damage.
+    Never raises because of damage.
     """
     found = Findings()
     for check in (
@@ -41,7 +40,7 @@ def verify_run(opened: Run, images: ImageCheck) -> Findings:
             check(opened, found)
         except (OSError, TriptychError) as error:
             found.violations.append(str(error))
-        except Exception as error:  # whatever bytes there are, the other checks are made as well
+        except Exception as error:  # damage may raise anything; the other checks go on
             name = getattr(check, "__name__", "check_images").strip("_").replace("_", " ")
             found.violations.append(
                 f"{name} ended with {type(error).__name__}: {error}; is something damaged?"
@@ -51,16 +50,15 @@ def verify_run(opened: Run, images: ImageCheck) -> Findings:
 
 
 def _check_ledger(opened: Run, found: Findings) -> None:
-    """Every image and every planned caption is accounted for, and run.json says the same of them."""
-    ledger = opened.ledger(opened.progress)
+    """Every image and every planned caption is accounted for, and run.json has the same counts."""
+    ledger, folder = opened.ledger(opened.progress), opened.folder
     violations = [f"{each}; {_remedy(each, opened)}" for each in ledger.violations()]
-    folder = opened.folder
     violations += [
         f"{with_verb(stage, 'were')} begun and not finished; `{command_of(stage, folder.path)}` goes on"
         for stage in folder.every_stage
         if stage in folder.run_file.stages and not folder.is_finished(stage)
     ]
-    violations += check_notes(opened.folder, ledger)
+    violations += check_notes(folder, ledger)
     found.violations += violations
     if not violations:
         found.checks.append(_summary(ledger, opened))
@@ -75,11 +73,11 @@ def _summary(ledger: Ledger, opened: Run) -> str:
 
 
 def _remedy(violation: str, opened: Run) -> str:
-    """What mends a contradiction in the ledger."""
+    """How to resolve a contradiction in the ledger."""
     if "has other counts" in violation:
         return "remove the file, so that journals are counted again"
     if "is captioned twice" in violation:
-        return f"`triptych repair {opened.path}` takes out all but the last"
+        return f"`triptych repair {opened.path}` removes all but the last"
     if "planned, but" in violation or not opened.folder.is_finished("captions"):
         return "`triptych run` makes what is missing"
     if "verdict" in violation or "judged" in violation:

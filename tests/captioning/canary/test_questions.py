@@ -19,7 +19,7 @@ from triptych.captioning.canary.captions import caption_questions
 from triptych.captioning.canary.question import ONLY_THOUGHTS, Outcome, Question, outcome
 from triptych.captioning.canary.statements import statement_questions
 from triptych.captioning.engine import Completion
-from triptych.jobs import SEED_JOBS, named
+from triptych.jobs import SEED_JOBS, select_jobs
 
 SIDE_PX = 56
 
@@ -115,7 +115,7 @@ def test_a_fault_of_every_third_answer_is_seen(captions: list[Question]) -> None
 
 def test_a_run_without_sets_is_asked_none() -> None:
     """Its endpoints may take one image a request."""
-    questions = caption_questions(named(SEED_JOBS, ["single_en", "single_zh"]), SIDE_PX)
+    questions = caption_questions(select_jobs(SEED_JOBS, ["single_en", "single_zh"]), SIDE_PX)
 
     assert (26, {1}) == (len(questions), {len(each.request.images) for each in questions})
 

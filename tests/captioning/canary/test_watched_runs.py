@@ -13,7 +13,7 @@ from tests.support.scripted_endpoint import CAPTION, Asked, Reply, ScriptedEndpo
 from tests.support.seeing_model import BLANK, OfTheRequestBefore, SeeingModel, blank, dropped, swapped
 from tests.support.small_run import PLANNED, SmallRun, changed, make_small_run
 from triptych.captioning.canary import watched_engine
-from triptych.captioning.canary.captions import caption_questions, captions_of
+from triptych.captioning.canary.captions import caption_canary, caption_questions
 from triptych.captioning.canary.config import CanaryConfig
 from triptych.captioning.canary.statements import statement_questions
 from triptych.captioning.canary.watched_engine import WatchedEngine
@@ -35,7 +35,7 @@ ALWAYS_S = 1e-6
 @pytest.fixture(autouse=True)
 def worth_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Small runs are asked too."""
-    monkeypatch.setattr(watched_engine, "LEAST_REQUESTS", 1)
+    monkeypatch.setattr(watched_engine, "MIN_REQUESTS", 1)
 
 
 @pytest.fixture(scope="module")
@@ -206,7 +206,7 @@ def test_it_can_be_switched_off_and_small_commands_ask_none(
     small_run: SmallRun, monkeypatch: pytest.MonkeyPatch, least: int
 ) -> None:
     """An endpoint that sees nothing goes through then."""
-    monkeypatch.setattr(watched_engine, "LEAST_REQUESTS", least)
+    monkeypatch.setattr(watched_engine, "MIN_REQUESTS", least)
     with ScriptedEndpoint() as endpoint:
         small_run.caption(config_of(endpoint, every_s=0 if least == 1 else 1800.0))
         assert 17 == len(endpoint.asked)
@@ -224,7 +224,9 @@ def test_an_endpoint_that_gives_no_answers_is_not_wrong(small_run: SmallRun, cap
 
     with ScriptedEndpoint(busy) as endpoint:
         engine = ServerEngine(ServerConfig(urls=(endpoint.url,)))
-        watched = WatchedEngine(engine, captions_of(SEED_JOBS, SIDE_PX), 1800.0, small_run.run.path, said.say)
+        watched = WatchedEngine(
+            engine, caption_canary(SEED_JOBS, SIDE_PX), 1800.0, small_run.run.path, said.say
+        )
         try:
             assert 1 == len(endpoint.asked)
             assert watched.caption([asked_for()])[0].text
@@ -232,7 +234,7 @@ def test_an_endpoint_that_gives_no_answers_is_not_wrong(small_run: SmallRun, cap
             watched.close()
 
     (line,) = said.lines
-    assert "can't be told: no answer: " in line and "busy" in line
+    assert "can't be judged: no answer: " in line and "busy" in line
 
 
 def test_an_endpoint_of_several_processes_is_asked_by_one(
@@ -244,7 +246,9 @@ def test_an_endpoint_of_several_processes_is_asked_by_one(
     def join() -> WatchedEngine:
         engine = ServerEngine(ServerConfig(urls=(seeing.url,)))
         run = small_run.run.path
-        return WatchedEngine(engine, captions_of(SEED_JOBS, SIDE_PX), 1800.0, run, said.say, since=began_at)
+        return WatchedEngine(
+            engine, caption_canary(SEED_JOBS, SIDE_PX), 1800.0, run, said.say, since=began_at
+        )
 
     first, second = join(), join()
     try:
@@ -260,7 +264,7 @@ def test_at_the_end_an_old_canary_is_asked_again(
     small_run: SmallRun, seeing: ScriptedEndpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So that what was made since is known to be sound."""
-    monkeypatch.setattr(watched_engine, "LAST_AFTER_S", 0.0)
+    monkeypatch.setattr(watched_engine, "FINAL_CANARY_AFTER_S", 0.0)
     small_run.caption(config_of(seeing))
 
     assert [True] * 40 + [False] * 17 + [True] * 40 == [is_canary(asked) for asked in seeing.asked]

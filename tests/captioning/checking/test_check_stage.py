@@ -24,11 +24,11 @@ from triptych.errors import SetupError, UsageError
 from triptych.prompts import Prompt
 from triptych.repair import find_damage, repair
 from triptych.runs.checks import (
-    came_of_checks,
+    check_outcome,
     checks_file,
     denied_of,
-    lines_on,
     lost_answers,
+    outcome_lines,
     read_checks,
     untruths,
 )
@@ -228,7 +228,7 @@ def test_a_checker_counts_once_it_has_answered(checked: Checked) -> None:
             checked.check(refusing)
 
     assert before == checked.run.run_file.checks["single_en"]
-    assert first == came_of_checks(checked.run, "single_en")
+    assert first == check_outcome(checked.run, "single_en")
     assert 39 == len(checked.rows("single_en"))
 
 
@@ -243,7 +243,7 @@ def test_a_checker_that_answered_nothing_changes_no_count(checked: Checked) -> N
         found = checked.check(refusing)["single_en"]
 
     assert (39, {}) == (found.missing, found.answers)
-    assert first == came_of_checks(checked.run, "single_en")
+    assert first == check_outcome(checked.run, "single_en")
 
 
 def test_what_a_checker_is_shown_is_part_of_which_checker_it_is(checked: Checked) -> None:
@@ -300,7 +300,7 @@ def test_an_answer_that_is_lost_is_said_and_asked_again(checked: Checked) -> Non
 
         lost = lost_answers(RunFolder.open(checked.run.path), ["single_en"])
         assert {"single_en": "checks of single_en: 38 of 39 answers are there"} == lost
-        assert came_of_checks(checked.run, "single_en") is None
+        assert check_outcome(checked.run, "single_en") is None
         endpoint.asked.clear()
         assert more == checked.check(endpoint)["single_en"]
 
@@ -382,16 +382,16 @@ def test_what_came_of_checks_is_noted_until_there_are_other_captions(tmp_path: P
     with ScriptedEndpoint(lambda asked: answer("yes")) as endpoint:
         found = checked.check(endpoint)["multi_en"]
 
-    noted = came_of_checks(RunFolder.open(checked.run.path), "multi_en")
+    noted = check_outcome(RunFolder.open(checked.run.path), "multi_en")
     assert noted == found
     assert len(SETS) == noted.swapped == noted.hold_elsewhere
-    denied, swapped = lines_on(noted)
+    denied, swapped = outcome_lines(noted)
     assert denied.startswith(
         f"{len(SETS)} captions checked, 0 with a statement denied: 0.0% (95% interval 0.0% to"
     )
     assert "100.0% (95% interval" in swapped and "hold for another of its set as well" in swapped
     checked.caption({"multi_en": "Image-1: A dog. Image-2: A dog."})
-    assert came_of_checks(checked.run, "multi_en") is None
+    assert check_outcome(checked.run, "multi_en") is None
 
 
 def _colours_of(checked: Checked, number: int) -> set[tuple[int, ...]]:

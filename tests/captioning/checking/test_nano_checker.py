@@ -9,8 +9,8 @@ from typing import Literal
 
 import pytest
 
-from scripts.nano.untruths import turned
-from scripts.nano.wording import sentence_of
+from scripts.nano.untruths import change_one_fact
+from scripts.nano.wording import image_sentence
 from tests.support.embedded_engine import embedded_engine
 from triptych.captioning.canary.question import outcome
 from triptych.captioning.canary.statements import statement_questions
@@ -20,7 +20,7 @@ from triptych.captioning.engines.transformers import TransformersEngine
 from triptych.captioning.tiling import fit_to_tiles
 from triptych.demo.painting import paint
 from triptych.demo.scene import Scene, imagine_scene, vary_scene
-from triptych.prompts.questions import ASKED_IN, check_prompt
+from triptych.prompts.check_prompt import ASKED_IN, check_prompt
 
 SIDE_PX = 112
 FIRST_SCENE, PAIRS = 520_000, 10
@@ -63,7 +63,7 @@ def _pairs(kind: str, rng: Random) -> Iterator[tuple[Scene, Scene]]:
     number, found = FIRST_SCENE, 0
     while found < PAIRS:
         scene, number = imagine_scene("unseen", number), number + 1
-        other = turned(scene, [scene, vary_scene(scene, "unseen", 0)], rng, kind)
+        other = change_one_fact(scene, [scene, vary_scene(scene, "unseen", 0)], rng, kind)
         if other is not None:
             found += 1
             yield scene, other
@@ -73,7 +73,7 @@ def _asked(said_of: Scene, shown: Scene, language: Literal["en", "zh"]) -> Capti
     name = "Image-1" if language == "en" else "图1"
     return CaptionRequest(
         id=language,
-        prompt=check_prompt(language).asked(sentence_of(said_of, 1, language), name),
+        prompt=check_prompt(language).question(image_sentence(said_of, 1, language), name),
         images=(fit_to_tiles(paint(shown, 336, 224), (1, 1), SIDE_PX),),
         max_tokens=8,
         top_logprobs=TOP_LOGPROBS,

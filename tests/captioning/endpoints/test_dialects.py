@@ -171,7 +171,9 @@ def test_a_refusal_in_prose_names_no_field() -> None:
     """Words such as stream and seed count where they are called fields."""
     dialect = Dialect()
 
-    assert not dialect.learn("cannot decode the byte stream; the seed of a plant; temperature of a sea")
+    assert not dialect.leave_out_named(
+        "cannot decode the byte stream; the seed of a plant; temperature of a sea"
+    )
     assert () == dialect.left_out
 
 
@@ -238,7 +240,7 @@ def test_bounds_that_exclude_each_other_cost_neither() -> None:
     """Another field that is named goes first."""
     dialect = Dialect()
 
-    assert dialect.learn("'max_tokens', 'max_completion_tokens' and 'seed' cannot both be set")
+    assert dialect.leave_out_named("'max_tokens', 'max_completion_tokens' and 'seed' cannot both be set")
     body = json.loads(dialect.body(MODEL, REQUEST))
     assert "seed" not in body and "max_tokens" in body
 

@@ -13,8 +13,8 @@ from triptych.captioning.endpoints.request_errors import (
     TooLong,
     Transient,
     Unavailable,
-    fault,
-    shown,
+    error_for,
+    excerpt,
 )
 
 TOO_LONG = {
@@ -152,7 +152,7 @@ REFUSED = [
 @pytest.mark.parametrize("words", TOO_LONG.values(), ids=TOO_LONG)
 def test_too_long_in_the_words_of_many_servers(words: str, status: int) -> None:
     """A size, and that it is too much: half the tiles may help."""
-    assert TooLong is type(fault(status, words, "http://host/v1"))
+    assert TooLong is type(error_for(status, words, "http://host/v1"))
 
 
 @pytest.mark.parametrize("words", TOO_LONG.values(), ids=TOO_LONG)
@@ -168,14 +168,14 @@ def test_too_long_leaves_no_field_out(words: str) -> None:
 @pytest.mark.parametrize("words", REFUSED)
 def test_other_refusals_are_not_too_long(words: str) -> None:
     """Fewer tiles would not help."""
-    assert Refused is type(fault(400, words, "http://host/v1"))
+    assert Refused is type(error_for(400, words, "http://host/v1"))
 
 
 @pytest.mark.parametrize("status", [400, 403, 500])
 @pytest.mark.parametrize("words", OTHER_LIMITS)
 def test_what_exceeds_another_limit_is_not_too_long(words: str, status: int) -> None:
     """A time, a queue, a rate, a plan: half the tiles would be sent for nothing."""
-    assert (Transient if status == 500 else Refused) is type(fault(status, words, "http://host/v1"))
+    assert (Transient if status == 500 else Refused) is type(error_for(status, words, "http://host/v1"))
 
 
 @pytest.mark.parametrize(
@@ -195,10 +195,10 @@ def test_what_exceeds_another_limit_is_not_too_long(words: str, status: int) -> 
 def test_statuses_whatever_is_said(status: int, kind: type[RequestError]) -> None:
     """A gateway's page has a body, which is no word on a request's size."""
     page = "<html><head><title>Error</title></head><body>Sorry, we exceed ourselves.</body></html>"
-    assert kind is type(fault(status, page, "http://host/v1"))
+    assert kind is type(error_for(status, page, "http://host/v1"))
 
 
 def test_what_is_shown_is_one_line_that_moves_no_cursor() -> None:
     """Escapes and line breaks of a server's words, and no more than a beginning."""
-    assert "a \\x1b]0;PWNED\\x07 b" == shown("a\n\x1b]0;PWNED\x07   b")
-    assert len(shown("x" * 10**6)) < 400
+    assert "a \\x1b]0;PWNED\\x07 b" == excerpt("a\n\x1b]0;PWNED\x07   b")
+    assert len(excerpt("x" * 10**6)) < 400

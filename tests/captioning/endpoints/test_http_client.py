@@ -125,7 +125,7 @@ def test_a_redirect_is_one_line_and_not_followed(status: int, of_models: bool) -
         ScriptedEndpoint(
             well if of_models else lambda _: away, models=away if of_models else listed(MODEL)
         ) as endpoint,
-        pytest.raises(SetupError, match=rf"sends its callers to https://other.host/v1 \(HTTP {status}\)"),
+        pytest.raises(SetupError, match=rf"redirects to https://other.host/v1 \(HTTP {status}\)"),
     ):
         ask(endpoint.url)
 
@@ -158,8 +158,8 @@ def test_a_slash_that_a_server_wants_is_put_behind_its_paths(status: int, is_rel
     [
         ("/other/v1/chat/completions", r"to http://127.0.0.1:\d+/other/v1 \(HTTP 307\); name that with"),
         ("https://other.host/v1/chat/completions/", r"to https://other.host/v1 \(HTTP 307\); name that with"),
-        ("/v1/chat/completions", "back to it .HTTP 307., and no other --server would help: mend"),
-        ("", "to nowhere .HTTP 307.; name another endpoint"),
+        ("/v1/chat/completions", "to itself .HTTP 307., so another --server wouldn't help: fix"),
+        ("", "without a location .HTTP 307.; name another endpoint"),
         ("http://[", r"to http://\[ \(HTTP 307\)"),
     ],
 )
@@ -205,11 +205,11 @@ def test_a_self_signed_endpoint_is_trusted_by_its_file(tmp_path: Any) -> None:
         endpoint.encrypt(context)
         assert CAPTION == ask(f"https://127.0.0.1:{endpoint.port}", ca_file=certificate).text
         for url, settings, words in (
-            (f"https://127.0.0.1:{endpoint.port}", {}, "no safe connection .*self-signed.*--ca-file"),
+            (f"https://127.0.0.1:{endpoint.port}", {}, "no secure connection .*self-signed.*--ca-file"),
             (
                 f"https://localhost:{endpoint.port}",
                 {"ca_file": certificate},
-                "no safe connection .*--ca-file",
+                "no secure connection .*--ca-file",
             ),
             (f"http://127.0.0.1:{endpoint.port}", {}, "start the server or name another"),
         ):

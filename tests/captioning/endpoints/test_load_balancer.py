@@ -69,7 +69,7 @@ def test_it_is_asked_again_when_the_time_has_passed() -> None:
             while len(limited.asked) < 3:
                 time.sleep(0.01)
             took_s = time.monotonic() - began
-            engine.drop()
+            engine.cancel_all()
         engine.close()
 
     assert RETRY_AFTER_S <= took_s < 8.0

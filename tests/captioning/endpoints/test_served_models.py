@@ -146,7 +146,7 @@ def test_an_endpoint_that_comes_late_with_another_model_is_left_alone() -> None:
         engine.close()
 
     assert [] == late.asked
-    assert f"{late.url} serves gemma-3-4b.gguf, not {MODEL}: left alone" in said[0]
+    assert f"{late.url} serves gemma-3-4b.gguf, not {MODEL}: not used" in said[0]
 
 
 @pytest.mark.parametrize("status", [408, 425, 429])

@@ -172,7 +172,7 @@ def test_requests_wait_for_endpoints_that_are_down_without_losing_attempts(
         port = int(first.url.rpartition(":")[2])
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(engine.caption, [REQUEST])
-        while not engine.endpoints[0].rests_for_s:
+        while not engine.endpoints[0].rest_left_s:
             time.sleep(0.01)
         with ChatServer(tiny_engine, port=port):
             completion = waiting.result()[0]
@@ -188,7 +188,7 @@ def test_an_endpoint_that_is_missing_at_the_start_is_used_when_it_comes(
     port = free_port()
     with ChatServer(tiny_engine) as there:
         engine = ServerEngine(ServerConfig(urls=(f"http://127.0.0.1:{port}", there.url)), first_pause_s=0.01)
-        assert "going on without those not there" in engine.describe()
+        assert "for now without those that are unavailable" in engine.describe()
         with ChatServer(tiny_engine, port=port) as late:
             while not late.payloads:
                 assert engine.caption([REQUEST])[0].failure is None
@@ -202,7 +202,7 @@ def test_an_endpoint_that_refuses_a_trial_picture_too_ends_the_run(chat_server: 
     chat_server.mishaps.extend(["400"] * 99)
     engine = asking(chat_server)
 
-    with pytest.raises(SetupError, match=r"planned 400.*trial picture is refused as well.*same command"):
+    with pytest.raises(SetupError, match=r"planned 400.*test image is refused as well.*same command"):
         engine.caption([REQUEST])
     engine.close()
 

@@ -23,7 +23,7 @@ from triptych.captioning.lmdeploy.command import (
 )
 from triptych.captioning.lmdeploy.config import LmdeployConfig
 from triptych.captioning.lmdeploy.gpus import visible_gpus
-from triptych.captioning.lmdeploy.ports import held_ports
+from triptych.captioning.lmdeploy.ports import reserved_ports
 from triptych.errors import SetupError, UsageError
 from triptych.executors import PLACED_GPUS
 
@@ -128,7 +128,7 @@ def test_gpus_that_ray_gives_are_not_looked_for(monkeypatch: pytest.MonkeyPatch,
     (group,) = groups_here(16)
     command = serve_command("some/model", LmdeployConfig(backend="pytorch", tp=16), 1)
 
-    assert ["-m", "triptych.executors.ray.placed", "lmdeploy", "serve", "api_server"] == command[1:6]
+    assert ["-m", "triptych.executors.ray.placement_group", "lmdeploy", "serve", "api_server"] == command[1:6]
     assert not {"CUDA_VISIBLE_DEVICES", "RAY_ADDRESS"} & set(serve_environment(group))
 
 
@@ -142,12 +142,12 @@ def test_a_machine_without_a_gpu_is_one_line(monkeypatch: pytest.MonkeyPatch, tm
 
 def test_two_runs_never_hold_the_same_port() -> None:
     """Although neither listens there yet; closed, a port is free again."""
-    with held_ports(3) as first, held_ports(3) as second:
+    with reserved_ports(3) as first, reserved_ports(3) as second:
         assert not set(first) & set(second)
-        with pytest.raises(SetupError, match=f"port {first[0]} is in use"), held_ports(1, first[0]):
+        with pytest.raises(SetupError, match=f"port {first[0]} is in use"), reserved_ports(1, first[0]):
             pass
 
-    with held_ports(1, first[0]) as again:
+    with reserved_ports(1, first[0]) as again:
         assert first[:1] == again
 
 
@@ -159,15 +159,15 @@ def test_a_port_that_somebody_listens_at_is_refused() -> None:
         listener.listen()
         number = listener.getsockname()[1]
 
-        with pytest.raises(SetupError, match=f"port {number} is in use"), held_ports(1, number):
+        with pytest.raises(SetupError, match=f"port {number} is in use"), reserved_ports(1, number):
             pass
-        with held_ports(1) as other:
+        with reserved_ports(1) as other:
             assert [number] != other
 
 
 def test_a_server_can_listen_at_a_held_port() -> None:
     """And again after it has died; nobody else binds it in the meantime."""
-    with held_ports(1) as held:
+    with reserved_ports(1) as held:
         for _ in range(2):
             with socket.create_server(("127.0.0.1", held[0])) as server:
                 socket.create_connection(server.getsockname()).close()

@@ -108,7 +108,7 @@ def _lines(small_run: SmallRun) -> int:
     return sum(path.read_bytes().count(b"\n") for path in (small_run.run.path / "captions").rglob("*.jsonl"))
 
 
-def test_a_model_that_can_not_be_served_is_one_line_with_the_logs_last_words(
+def test_a_model_that_can_not_be_served_is_one_line_with_the_end_of_the_log(
     notes: Path, tmp_path: Path
 ) -> None:
     """And with the log's path."""
@@ -121,7 +121,7 @@ def test_a_model_that_can_not_be_served_is_one_line_with_the_logs_last_words(
         LmdeployEngine(str(model), config, RequestLimits(), tmp_path / "logs", lambda _: None)
 
     line = str(raised.value)
-    assert "lmdeploy server 0 ended with exit code 1 at its start; its last words: " in line
+    assert "lmdeploy server 0 ended with exit code 1 at its start; its log ends with: " in line
     assert "find model architecture from config" in line
     assert f"(log: {tmp_path / 'logs' / 'lmdeploy-0.log'})" in line
     assert "\n" not in line

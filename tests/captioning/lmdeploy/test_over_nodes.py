@@ -17,7 +17,7 @@ from tests.support.ray_nodes import RayNodes
 from triptych.captioning.engines import RequestLimits
 from triptych.captioning.lmdeploy import command
 from triptych.captioning.lmdeploy.config import LmdeployConfig
-from triptych.executors import Each, in_order
+from triptych.executors import PerUnit, in_order
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("lmdeploy") is None, reason="lmdeploy is not installed"
@@ -61,7 +61,7 @@ def test_a_server_takes_its_gpus_of_two_nodes(
     with (
         ray_nodes.open(tmp_path / "shared", labels=POOL, cpus_per_worker=0.5) as cluster,
         cluster.open_executor(
-            "a", Each(partial(serves, tmp_path)), purpose="captions", gpus=2, across_nodes=True
+            "a", PerUnit(partial(serves, tmp_path)), purpose="captions", gpus=2, across_nodes=True
         ) as executor,
     ):
         assert 1 == executor.workers

@@ -35,11 +35,11 @@ def test_a_log_that_grows_too_large_begins_anew(tmp_path: Path, monkeypatch: pyt
     assert ("more\n", "much has been said\n") == (log.path.read_text(), (tmp_path / "a.1.log").read_text())
 
 
-def test_the_last_words_are_one_line(tmp_path: Path) -> None:
+def test_the_tail_is_one_line(tmp_path: Path) -> None:
     """Of bounded length, from the end of the log."""
     log = ServerLog(tmp_path / "a.log")
     with log.begin() as file:
         file.write(b"x" * 10_000 + b"\nTraceback:\n\n  File a\nValueError: no such thing\n")
 
-    assert log.last_words().endswith("Traceback: | File a | ValueError: no such thing")
-    assert 610 > len(log.last_words())
+    assert log.tail().endswith("Traceback: | File a | ValueError: no such thing")
+    assert 610 > len(log.tail())

@@ -16,7 +16,7 @@ from triptych.captioning.engines import RequestLimits
 from triptych.captioning.lmdeploy import command, supervisor
 from triptych.captioning.lmdeploy.config import LmdeployConfig
 from triptych.captioning.lmdeploy.engine import LmdeployEngine
-from triptych.captioning.lmdeploy.ports import held_ports
+from triptych.captioning.lmdeploy.ports import reserved_ports
 from triptych.captioning.lmdeploy.server_log import ServerLog
 from triptych.captioning.lmdeploy.server_process import ServerProcess
 from triptych.captioning.lmdeploy.supervisor import Supervisor, why_not_serving
@@ -69,12 +69,12 @@ def pids(notes: Path) -> list[int]:
 def test_a_server_that_dies_again_and_again_is_given_up(
     notes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After max_deaths without a caption between, with its last words and its log."""
+    """After max_deaths without a caption in between, with the end and the path of its log."""
     for name, value in (("LOOK_EVERY_S", 0.02), ("HEALTH_EVERY_S", 0.02), ("FIRST_PAUSE_S", 0.01)):
         monkeypatch.setattr(supervisor, name, value)
     said: list[str] = []
     given_up: list[str] = []
-    with held_ports(1) as ports:
+    with reserved_ports(1) as ports:
         command = [sys.executable, *STAND_IN, "model", "--server-port", str(ports[0])]
         log = ServerLog(tmp_path / "lmdeploy-0.log")
         environment = os.environ | {"STAND_IN_DIES": "after 3"}
@@ -87,12 +87,14 @@ def test_a_server_that_dies_again_and_again_is_given_up(
         watch.end()
 
     (line,) = set(given_up)
-    assert line.startswith("lmdeploy server 0 died 3 times without a caption between, the last time it ended")
-    assert "exit code 3; its last words: RuntimeError: CUDA error: an illegal memory access" in line
+    assert line.startswith(
+        "lmdeploy server 0 died 3 times without a caption in between, the last time it ended"
+    )
+    assert "exit code 3; its log ends with: RuntimeError: CUDA error: an illegal memory access" in line
     assert f"(log: {log.path})" in line
     assert 6 == len(pids(notes))  # three servers with a helper each
     assert not any(map(is_alive, pids(notes)))
-    assert all("starting it again" in words or "is back" in words for words in said)
+    assert all("restarting it" in words or "is ready again" in words for words in said)
 
 
 def test_a_server_that_can_not_be_started_again_is_given_up(
@@ -102,7 +104,7 @@ def test_a_server_that_can_not_be_started_again_is_given_up(
     monkeypatch.setattr(supervisor, "LOOK_EVERY_S", 0.02)
     monkeypatch.setattr(supervisor, "FIRST_PAUSE_S", 0.01)
     given_up: list[str] = []
-    with held_ports(1) as ports:
+    with reserved_ports(1) as ports:
         command = [sys.executable, *STAND_IN, "model", "--server-port", str(ports[0])]
         log = ServerLog(tmp_path / "logs" / "lmdeploy-0.log")
         child = ServerProcess(0, command, os.environ, ports[0], log)
@@ -156,5 +158,7 @@ def test_a_server_that_never_serves_ends_the_start(
     monkeypatch.setattr(command, "SERVE", ("-c", "import time; print('loading'); time.sleep(300)"))
     config = LmdeployConfig(startup_timeout_s=0.5)
 
-    with pytest.raises(SetupError, match=r"server 0 did not serve within 0.5 s at its start; its last words"):
+    with pytest.raises(
+        SetupError, match=r"server 0 was not ready within 0.5 s at its start; its log ends with"
+    ):
         LmdeployEngine("some/model", config, RequestLimits(), tmp_path / "logs", lambda _: None)

@@ -81,14 +81,14 @@ def test_a_changed_file_is_found(exported: RunFolder) -> None:
     path = exported.export_folder / NAME
     path.write_bytes(path.read_bytes().replace(b"red", b"bed"))
 
-    assert "another checksum" in first_mismatch(exported)
+    assert "have the checksum in the manifest" in first_mismatch(exported)
 
 
 def test_a_missing_file_is_found(exported: RunFolder) -> None:
     """The manifest names it."""
     (exported.export_folder / NAME).unlink()
 
-    assert "not there" in first_mismatch(exported)
+    assert "missing" in first_mismatch(exported)
 
 
 def test_a_file_that_nobody_exported_is_found(exported: RunFolder) -> None:
@@ -100,7 +100,7 @@ def test_a_file_that_nobody_exported_is_found(exported: RunFolder) -> None:
 
 def test_a_missing_export_is_a_mismatch(judged_run) -> None:
     """Nothing was exported, or it was removed."""
-    assert "manifest.json is not there" in first_mismatch(judged_run())
+    assert "manifest.json is missing" in first_mismatch(judged_run())
 
 
 @pytest.mark.parametrize(

@@ -76,11 +76,11 @@ def test_the_phrase_that_lacks_most_is_named(grounding: Grounding) -> None:
     untrue = "A purple submarine is in the middle"
     said = ". ".join([*sentences[:2], untrue, *sentences[2:]])
 
-    (worst,) = grounding.worst(JOBS["single_en"], SHARD, [([f"{SHARD}/00.png"], said)])
+    (worst,) = grounding.worst_phrases(JOBS["single_en"], SHARD, [([f"{SHARD}/00.png"], said)])
 
     assert worst is not None
-    assert worst.phrase.lower() == untrue.lower()
-    assert [worst.lacks] == grounding.scores(JOBS["single_en"], SHARD, [([f"{SHARD}/00.png"], said)])
+    assert worst.text.lower() == untrue.lower()
+    assert [worst.deficit] == grounding.scores(JOBS["single_en"], SHARD, [([f"{SHARD}/00.png"], said)])
 
 
 def test_each_image_of_a_set_has_to_be_covered(grounding: Grounding) -> None:

@@ -6,9 +6,9 @@ from triptych.filtering.caption import CaptionText
 from triptych.filtering.rules.image_references import (
     beyond_last,
     left_out,
+    mentions_only_one,
     missing_images,
     named_images,
-    speaks_of_one,
     unknown_images,
     unnamed_images,
 )
@@ -192,7 +192,7 @@ def test_the_caption_of_a_single_image_names_no_other(text: str, language: str, 
 def test_a_caption_of_one_image_says_so_from_the_start(text: str, language: str, is_one: bool) -> None:
     """And has no word that only several images call for."""
 
-    assert is_one == speaks_of_one(text.lower(), language)
+    assert is_one == mentions_only_one(text.lower(), language)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.caption_texts import GOOD, GOOD_EN, caption, violations
-from triptych.filtering.rules import RULES, Rule
+from triptych.filtering.rule import Rule
+from triptych.filtering.rules import RULES
 from triptych.languages import LANGUAGES
 
 GOOD_SET_EN = (

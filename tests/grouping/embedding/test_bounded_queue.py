@@ -12,7 +12,7 @@ from triptych.grouping.embedding.bounded_queue import BoundedQueue
 
 
 def test_a_budget_holds_no_more_than_its_limit() -> None:
-    """Twelve threads that take three of ten each: at most nine are ever held."""
+    """Twelve threads that acquire three of ten each: at most nine are ever in use."""
     budget = MemoryBudget(10)
     all_there = threading.Barrier(12)
 
@@ -31,8 +31,8 @@ def test_a_budget_holds_no_more_than_its_limit() -> None:
     assert 3 <= budget.peak <= 9
 
 
-def test_what_is_larger_than_a_budget_is_held_alone() -> None:
-    """It waits until nothing is held, and doesn't wait for ever."""
+def test_an_item_larger_than_the_budget_is_admitted_alone() -> None:
+    """It waits until nothing else is in use, but not for ever."""
     budget = MemoryBudget(10)
     budget.acquire(4)
     entered = threading.Event()
@@ -45,7 +45,7 @@ def test_what_is_larger_than_a_budget_is_held_alone() -> None:
     giant.join()
 
 
-def test_closing_a_budget_stops_who_waits() -> None:
+def test_closing_a_budget_wakes_waiting_threads() -> None:
     """They get ClosedError, now and later."""
     budget = MemoryBudget(1)
     budget.acquire(1)
@@ -64,7 +64,7 @@ def test_closing_a_budget_stops_who_waits() -> None:
     waiting.join()
 
 
-def test_a_queue_hands_over_in_order_and_then_what_was_raised() -> None:
+def test_a_queue_keeps_the_order_and_then_raises_the_error() -> None:
     """All items, then the source's own error."""
 
     def source() -> Iterator[int]:
@@ -83,7 +83,7 @@ def test_a_queue_hands_over_in_order_and_then_what_was_raised() -> None:
     assert [0, 1, 2, 3, 4] == taken
 
 
-def test_a_closed_queue_lets_its_filler_end() -> None:
+def test_closing_a_queue_ends_its_producer() -> None:
     """A source without end stops at the next item that doesn't fit."""
 
     def endless() -> Iterator[int]:

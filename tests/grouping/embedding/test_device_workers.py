@@ -26,7 +26,7 @@ from triptych.runs.folder import RunFolder
 from triptych.sources.opening import open_sources
 
 PATIENCE_S = 90
-"""For what takes seconds on a machine that has nothing else to do."""
+"""Timeout for what takes seconds on an idle machine."""
 
 
 class _Counted:
@@ -51,14 +51,14 @@ def tars(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def undisturbed(tars: Path, tmp_path: Path) -> dict[str, bytes]:
-    """What one process makes of the tars."""
+    """The result of a single process."""
     run = RunFolder.create_or_open(tmp_path / "undisturbed")
     Pipeline(run, ColourOn()("cpu"), 2, 1).run(open_sources([tars]), _Counted())
     return bytes_of(run.path)
 
 
 class _Heard(Silent):
-    """Progress that keeps what is said."""
+    """Progress that records messages."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -99,7 +99,7 @@ def test_two_processes_write_the_bytes_of_one(tars: Path, tiny_clip: Path, tmp_p
 def test_a_process_that_dies_is_replaced(
     tars: Path, undisturbed: dict[str, bytes], tmp_path: Path, at_white: str, devices: int, why: str
 ) -> None:
-    """Its shard is tried again, each file counts once, and the end is the same bytes."""
+    """Its shard is retried, each file counts once, and the result is the same bytes."""
     encoder = ColourOn(at_white, str(tmp_path / "met"))  # type: ignore[arg-type]
 
     report, said = _embed(tmp_path / "run", tars, encoder, devices)
@@ -113,7 +113,7 @@ def test_a_process_that_dies_is_replaced(
 
 
 def test_a_shard_at_which_processes_keep_dying_is_one_error(tars: Path, tmp_path: Path) -> None:
-    """It names the shard and what happened; what was whole before stays."""
+    """It names the shard and what happened; complete shards are kept."""
     with pytest.raises(
         SetupError, match=r"on cpu:0 was killed .* with shard .*sa_000003.* as two did before"
     ):
@@ -126,7 +126,7 @@ def test_a_shard_at_which_processes_keep_dying_is_one_error(tars: Path, tmp_path
 def test_processes_end_with_a_parent_that_was_killed(
     tars: Path, undisturbed: dict[str, bytes], tmp_path: Path
 ) -> None:
-    """SIGKILL to the parent alone, in the middle of a shard: nobody stays; resumed, it is the same bytes."""
+    """After SIGKILL to the parent, no process is left, and resuming gives the same bytes."""
     met = tmp_path / "met"
     code = (
         "import sys\nfrom pathlib import Path\n"
@@ -152,7 +152,7 @@ def test_processes_end_with_a_parent_that_was_killed(
 
 
 def test_ctrl_c_ends_every_process_without_a_traceback(tars: Path, tiny_clip: Path, tmp_path: Path) -> None:
-    """Sent to the whole group, as a terminal does, while models are loaded: 130, one line, nobody stays."""
+    """Sent to the whole process group while models load: exit code 130, one line, no process left."""
     command = [sys.executable, "-m", "triptych", "group", tars, "--out", tmp_path / "run"]
     command += ["--set", f"embedding.model={tiny_clip}", "--set", 'embedding.devices=["cpu","cpu"]']
     parent = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""What measures say of pictures whose answer is known, and that one size is measured."""
+"""Measures of pictures with known values, and their independence of size."""
 
 import numpy as np
 import pytest
@@ -35,7 +35,7 @@ def page(size_px: int = 24, *, ink: int = 30, paper: int = 245) -> Image.Image:
 
 
 def test_a_plain_picture_has_no_contrast_and_no_edges() -> None:
-    """Nothing but one colour: darkest and brightest are the same."""
+    """A single colour: darkest and brightest are the same."""
     measures = measure(Image.new("RGB", (300, 200), (120, 120, 120)))
 
     assert (0, 0, 0) == (measures.contrast, measures.sharpness, measures.text)
@@ -67,7 +67,7 @@ def test_blur_lowers_the_sharpness_step_by_step() -> None:
     assert found[-1] < 20 < 200 < found[0]
 
 
-def test_light_shows_in_the_ends() -> None:
+def test_darkest_and_brightest_follow_the_light() -> None:
     """A tenth of the light: nothing is bright; a tenth of the darkness: nothing is dark."""
     sharp = scene()
     dark, bright = (

@@ -130,7 +130,7 @@ def test_a_shard_without_a_readable_image_has_no_rows(tiny_clip: Path, tmp_path:
 
 
 def test_embedding_again_does_nothing(source: Path, tiny_clip: Path, tmp_path: Path) -> None:
-    """The second call says that there was no work, and touches no file."""
+    """The second call returns that there was no work, and touches no file."""
     run = RunFolder.create_or_open(tmp_path / "run")
     config = EmbeddingConfig(model=str(tiny_clip))
     sources = open_sources([source])
@@ -143,7 +143,7 @@ def test_embedding_again_does_nothing(source: Path, tiny_clip: Path, tmp_path: P
 
 
 class _Killed(BaseException):
-    """Stands for a kill: nothing catches it on the way out."""
+    """Simulates a kill: nothing catches it."""
 
 
 def test_a_killed_run_goes_on_with_the_shards_that_are_missing(
@@ -173,7 +173,7 @@ def test_a_killed_run_goes_on_with_the_shards_that_are_missing(
 
 
 def test_a_changed_model_asks_for_fresh(source: Path, tiny_clip: Path, tmp_path: Path) -> None:
-    """Its vectors don't go together with those that are there."""
+    """Its vectors can't be mixed with the existing ones."""
     _embed(tmp_path / "run", source, tiny_clip)
 
     with pytest.raises(SetupError, match=r"made with encoder = .*add --fresh embeddings"):
@@ -193,12 +193,12 @@ def test_a_model_that_fails_to_load_leaves_no_trace(source: Path, tiny_clip: Pat
 def test_an_image_without_a_finite_vector_is_recorded_with_its_reason(
     tiny_clip: Path, tmp_path: Path
 ) -> None:
-    """It has no row, and the rows of the others stay with their images."""
+    """It has no row; the rows of the others still match their images."""
     encoder = load_encoder(resolve_encoder(str(tiny_clip)), "cpu")
     run = RunFolder.create_or_open(tmp_path / "run")
 
     class Overflowing:
-        """The tiny CLIP, as it would be where its numbers overflow for white pictures."""
+        """The tiny CLIP, with an overflow for white pictures."""
 
         shape = encoder.shape
 

@@ -1,4 +1,4 @@
-"""What the pipeline holds in memory, in what order it works, and how it ends."""
+"""The pipeline's memory bounds, its order, and how it ends."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from PIL import Image
 from tests.support.colour_encoder import ColourEncoder, ColourOn
 from triptych.grouping.embedding import pipeline as embed_module
 from triptych.grouping.embedding.pipeline import Pipeline
-from triptych.grouping.embedding.throughput import Throughput, sum_of
+from triptych.grouping.embedding.throughput import Throughput, sum_throughputs
 from triptych.runs.folder import RunFolder
 from triptych.sources.shard import FoundFile
 
@@ -48,7 +48,7 @@ class _Endless:
 
 
 class _Stalled(ColourEncoder):
-    """Encodes nothing until it is let go."""
+    """Blocks until it is released."""
 
     def __init__(self) -> None:
         super().__init__(ColourOn())
@@ -71,7 +71,7 @@ class _Report:
 
 
 def test_a_stalled_encoder_stops_reading_at_the_limit(tmp_path: Path) -> None:
-    """300 files, an encoder that takes none: no more than max_images are read; let go, all are embedded."""
+    """300 files and a blocked encoder: at most max_images are read; once released, all are embedded."""
     shard, encoder = _Endless(300), _Stalled()
     pipeline = Pipeline(RunFolder.create_or_open(tmp_path / "run"), encoder, 4, 2)
     work = threading.Thread(target=pipeline.run, args=([shard], _Report()))
@@ -118,7 +118,7 @@ def test_files_that_were_read_are_bounded_in_bytes(tmp_path: Path, monkeypatch: 
 
 
 def test_the_next_shard_is_read_while_one_is_encoded(tmp_path: Path) -> None:
-    """The pipeline doesn't run dry at the border of two shards."""
+    """The pipeline doesn't run dry between two shards."""
     first, second, encoder = _Endless(3, "first"), _Endless(3, "second"), _Stalled()
     pipeline = Pipeline(RunFolder.create_or_open(tmp_path / "run"), encoder, 4, 1)
     report = _Report()
@@ -139,7 +139,7 @@ def test_the_next_shard_is_read_while_one_is_encoded(tmp_path: Path) -> None:
 def test_an_error_anywhere_ends_the_pipeline_with_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
-    """In the encoder's thread or in the reader's: the caller gets it, and no thread stays."""
+    """In the encoder's thread or the reader's: the caller gets it, and no thread is left."""
     before = set(threading.enumerate())
     shard, encoder = _Endless(100), ColourOn()("cpu")
 
@@ -154,8 +154,10 @@ def test_an_error_anywhere_ends_the_pipeline_with_it(
     assert not (tmp_path / "run" / "images").exists()
 
 
-def test_a_full_disk_is_said_while_no_shard_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The last write fails while the next shard is waited for: the caller gets the error all the same."""
+def test_a_full_disk_is_reported_while_waiting_for_a_shard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last write fails while the pipeline waits for the next shard: the caller gets the error at once."""
     never = threading.Event()
 
     def one_and_no_end() -> Iterator[_Endless]:
@@ -180,4 +182,4 @@ def test_the_busiest_part_bounds_the_throughput() -> None:
 
     assert "decoding" == one.bounded_by
     assert "model" == other.bounded_by
-    assert {"reading": 0.1, "decoding": 0.6, "model": 0.7} == sum_of([one, other]).shares
+    assert {"reading": 0.1, "decoding": 0.6, "model": 0.7} == sum_throughputs([one, other]).shares

@@ -18,7 +18,7 @@ NO_NORM = {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
 @pytest.mark.parametrize("interpolation", ["bicubic", "bilinear"])
 @pytest.mark.parametrize("frame", [(32, 32), (24, 40)], ids=["square", "wide"])
 @pytest.mark.parametrize("size", [(301, 203), (97, 310), (20, 11), (32, 32)], ids=str)
-def test_frames_are_open_clips(
+def test_frames_match_open_clips_transform(
     mode: str, interpolation: str, frame: tuple[int, int], size: tuple[int, int]
 ) -> None:
     """Every resize mode and filter, wide and tall and small pictures: at most one level of 255 apart."""

@@ -1,4 +1,4 @@
-"""Grouping embeddings from elsewhere."""
+"""Grouping embeddings made elsewhere."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_a_second_run_does_nothing_and_other_embeddings_are_refused(tmp_path: Pa
     ],
     ids=["integers", "one dimension", "not an array"],
 )
-def test_what_is_no_matrix_of_floats_is_refused(
+def test_a_file_that_is_not_a_matrix_of_floats_is_refused(
     saved: NDArray[np.generic] | bytes, message: str, tmp_path: Path
 ) -> None:
     """With what was found and what is expected; nothing is begun."""
@@ -153,7 +153,7 @@ def test_keys_that_do_not_fit_are_refused(lines: list[str], message: str, tmp_pa
 
 
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
-    """Nobody writes to it."""
+    """Opening it would block."""
     os.mkfifo(tmp_path / "e.npy")
     with pytest.raises(UsageError, match=r"e\.npy can't be read as embeddings \(it is no file\)"):
         open_stored(tmp_path, None)
@@ -217,9 +217,7 @@ def _clip_retrieval_folder(folder: Path, **columns: list[object]) -> NDArray[np.
 
 @pytest.mark.parametrize("folder", ["", "img_emb"])
 @pytest.mark.parametrize("keys", ["", "metadata"])
-def test_what_clip_retrieval_writes_is_taken_in_the_order_of_its_numbers(
-    folder: str, keys: str, tmp_path: Path
-) -> None:
+def test_clip_retrieval_files_are_read_in_numeric_order(folder: str, keys: str, tmp_path: Path) -> None:
     """Its folder or the one below; every row has the key that its metadata gives it."""
     names: list[object] = [f"in/{row}.jpg" for row in range(36)]
     rows = _clip_retrieval_folder(tmp_path / "out", caption=names[::-1], image_path=names)
@@ -317,7 +315,7 @@ def test_explain_knows_only_images_of_the_run(tmp_path: Path) -> None:
     assert "no image e/99" in str(outcome.exception)
 
 
-def test_lost_rows_are_taken_over_again(tmp_path: Path) -> None:
+def test_lost_rows_are_imported_again(tmp_path: Path) -> None:
     """As of images: what is missing of a finished stage is made again."""
     np.save(tmp_path / "rows.npy", _rows())
     arguments = ("--embeddings", tmp_path / "rows.npy", "--out", tmp_path / "run")

@@ -12,8 +12,8 @@ from triptych.grouping.encoders.choice import usable_devices
     ("devices", "message"),
     [(("cuda:99",), "names cuda:99, but torch finds"), (("cpu", "cuda:98"), "names cuda:98")],
 )
-def test_a_gpu_that_is_not_there_is_refused(devices: tuple[str, ...], message: str) -> None:
-    """By its name, and what torch finds."""
+def test_a_missing_gpu_is_refused(devices: tuple[str, ...], message: str) -> None:
+    """The error names the device, and what torch finds."""
     with pytest.raises(SetupError, match=message):
         usable_devices(devices)
 

@@ -1,4 +1,4 @@
-"""Loading an open_clip model, and what it makes of pictures."""
+"""Loading an open_clip model, and its vectors."""
 
 import io
 import json
@@ -91,7 +91,7 @@ def test_weights_of_ones_own_are_loaded_from_a_file(tmp_path: Path) -> None:
     assert np.allclose(expected, rows, atol=1e-3)
 
 
-def test_a_gpu_without_memory_is_one_line(tiny_clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gpu_out_of_memory_is_a_one_line_error(tiny_clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What to lower. The device is named cuda here; the error is torch's own class."""
     encoder = load_encoder(resolve_encoder(str(tiny_clip)), "cpu")
 
@@ -138,19 +138,17 @@ def test_other_weights_are_another_encoder(tiny_clip: Path, tmp_path: Path) -> N
         ("ViT-B-32", None, "needs embedding.pretrained; expected a weights file or a tag such as openai"),
     ],
 )
-def test_a_model_that_is_not_there_is_one_line_with_a_way_out(
+def test_a_missing_model_is_a_one_line_error_with_a_hint(
     model: str, pretrained: str | None, message: str
 ) -> None:
-    """What was named, and what there is instead."""
+    """The error names the model, and what exists instead."""
     with pytest.raises(SetupError, match=message) as caught:
         load_encoder(resolve_encoder(model, pretrained), "cpu")
 
     assert "\n" not in str(caught.value)
 
 
-def test_a_hub_that_cannot_be_reached_is_said_at_once(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_an_unreachable_hub_is_reported_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """One refused connection and an empty cache: no retries, and what to do instead."""
     from huggingface_hub import constants
 

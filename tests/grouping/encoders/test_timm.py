@@ -87,7 +87,7 @@ def test_a_folder_gives_the_vectors_of_timm(dinov2: Path) -> None:
 @pytest.mark.parametrize("crop_mode", ["center", "squash", "border"])
 @pytest.mark.parametrize("interpolation", ["bicubic", "bilinear"])
 @pytest.mark.parametrize("size", [(301, 203), (97, 310), (60, 60)], ids=str)
-def test_frames_are_timms(crop_mode: str, interpolation: str, size: tuple[int, int]) -> None:
+def test_frames_match_timms_transform(crop_mode: str, interpolation: str, size: tuple[int, int]) -> None:
     """Each crop mode and filter, wide and tall pictures: at most a level of 255 apart."""
     settings = {
         "input_size": (3, 28, 28),
@@ -129,8 +129,8 @@ def test_an_identity_goes_with_the_weights(weights: Path, dinov2: Path, tmp_path
         ("test_vit4", "has no published weights; name a checkpoint file as embedding.pretrained"),
     ],
 )
-def test_a_model_that_is_not_there_is_one_line_with_a_way_out(name: str, message: str) -> None:
-    """What was named, and what there is instead."""
+def test_a_missing_model_is_a_one_line_error_with_a_hint(name: str, message: str) -> None:
+    """The error names the model, and what exists instead."""
     with pytest.raises(SetupError, match=message) as caught:
         load_encoder(resolve_encoder(f"timm:{name}"), "cpu")
 
@@ -138,14 +138,14 @@ def test_a_model_that_is_not_there_is_one_line_with_a_way_out(name: str, message
 
 
 @pytest.mark.parametrize("weights_file", ["/weights/typo.pth", "~/w.safetensors", "typo.pt"])
-def test_a_checkpoint_that_is_not_there_is_refused(weights_file: str) -> None:
+def test_a_missing_checkpoint_is_refused(weights_file: str) -> None:
     """Published weights aren't taken in its place."""
     with pytest.raises(SetupError, match="is not there; expected weights of timm:"):
         resolve_encoder(f"timm:{NAME}", weights_file)
 
 
 def test_a_checkpoint_of_another_model_is_refused(dinov2: Path) -> None:
-    """In one line, before the first image, whatever is missing in it."""
+    """In one line, before the first image."""
     with pytest.raises(SetupError, match=f"embedding model timm:{NAME} can't be loaded") as caught:
         load_encoder(resolve_encoder(f"timm:{NAME}", str(dinov2 / "model.safetensors")), "cpu")
 

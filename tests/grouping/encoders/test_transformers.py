@@ -191,7 +191,7 @@ def test_an_identity_goes_with_weights_and_preprocessing(saved: Saved, tmp_path:
     assert "transformers:a/b" == resolve_encoder("transformers:a/b").identity
 
 
-def test_a_damaged_model_is_one_line(saved: Saved, tmp_path: Path) -> None:
+def test_a_damaged_model_is_a_one_line_error(saved: Saved, tmp_path: Path) -> None:
     """Weights that lack a layer, and frames of no fixed size."""
     from safetensors.torch import load_file, save_file
 
@@ -208,7 +208,7 @@ def test_a_damaged_model_is_one_line(saved: Saved, tmp_path: Path) -> None:
         assert "\n" not in str(caught.value)
 
 
-def test_a_hub_that_cannot_be_reached_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_hub_is_a_one_line_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """What isn't in the cache would have to be downloaded; the library doesn't wait between tries."""
     from huggingface_hub import constants
 

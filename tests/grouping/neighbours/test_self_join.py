@@ -1,4 +1,4 @@
-"""The self-join: what it finds, that it doesn't depend on how it was run, and that it goes on."""
+"""The self-join: its results, their independence of threads and blocks, and resuming."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ COUNT = 8
 
 @pytest.fixture
 def small_cells(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Small corpora are searched as large ones are."""
+    """Search small corpora approximately, like large ones."""
     monkeypatch.setattr(inverted_lists, "IMAGES_PER_CELL", 50)
     monkeypatch.setattr(probe_count, "EXACT_BELOW_IMAGES", 100)
     monkeypatch.setattr(self_join, "MIN_PIECE_IMAGES", 200)
@@ -50,7 +50,7 @@ def _same(one: Neighbours, other: Neighbours) -> bool:
 
 
 def test_searching_every_cell_finds_exactly_the_nearest(tmp_path: Path) -> None:
-    """As a plain product of all with all says."""
+    """Compared with the full matrix product."""
     rows = _rows(600)
     made = _index(rows, tmp_path)
     units = made.vectors.take(np.arange(600))
@@ -66,7 +66,7 @@ def test_searching_every_cell_finds_exactly_the_nearest(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("small_cells")
 def test_searching_few_cells_reaches_the_wanted_recall(tmp_path: Path) -> None:
-    """With far fewer cells than there are; and with one cell alone it would not."""
+    """With far fewer cells than there are, but not with a single one."""
     made = _index(_rows(), tmp_path)
     wanted = choose_probe_count(made, COUNT, 0.95)
 
@@ -95,8 +95,8 @@ def test_the_result_does_not_depend_on_threads_or_blocks(tmp_path: Path) -> None
 
 
 @pytest.mark.usefixtures("small_cells")
-def test_a_killed_join_takes_over_the_pieces_that_are_there(tmp_path: Path) -> None:
-    """Of 15 pieces 5 are gone: those are made again, the others are not touched, the result is the same."""
+def test_a_resumed_join_reuses_its_checkpoints(tmp_path: Path) -> None:
+    """Of 15 pieces, 5 are missing: only those are computed, and the result is the same."""
     made = _index(_rows(), tmp_path)
     before = SelfJoin(made, 6, COUNT).run(tmp_path / "join")
     pieces = sorted((tmp_path / "join").glob("*.npz"))
@@ -112,8 +112,8 @@ def test_a_killed_join_takes_over_the_pieces_that_are_there(tmp_path: Path) -> N
 
 
 @pytest.mark.usefixtures("small_cells")
-def test_what_is_damaged_between_a_kill_and_the_next_run_is_made_again(tmp_path: Path) -> None:
-    """A flipped bit in any file, and two pieces that have changed places: the result is the same."""
+def test_damaged_checkpoints_are_computed_again(tmp_path: Path) -> None:
+    """With a flipped bit in any file, or two pieces swapped, the result is the same."""
     before = SelfJoin(_index(_rows(), tmp_path), 6, COUNT).run(tmp_path / "join")
     first, second, *others = sorted((tmp_path / "join").glob("*.npz"))
     for path in (*others[:3], *tmp_path.glob("*.npy")):
@@ -128,8 +128,8 @@ def test_what_is_damaged_between_a_kill_and_the_next_run_is_made_again(tmp_path:
 
 
 @pytest.mark.usefixtures("small_cells")
-def test_masks_say_who_looks_and_who_is_found(tmp_path: Path) -> None:
-    """Only even images look, only odd ones are found."""
+def test_masks_restrict_queries_and_candidates(tmp_path: Path) -> None:
+    """Even images are queries, odd ones are candidates."""
     made = _index(_rows(), tmp_path)
     even = np.arange(3_000) % 2 == 0
 
@@ -140,7 +140,7 @@ def test_masks_say_who_looks_and_who_is_found(tmp_path: Path) -> None:
 
 
 def test_an_image_is_never_its_own_neighbour_even_among_equals(tmp_path: Path) -> None:
-    """Ten equal rows: each has the nine others or fewer, and then nothing."""
+    """Ten equal rows: each finds at most the nine others; the rest is padding."""
     made = _index(np.repeat(_rows(20)[:1], 10, axis=0), tmp_path)
 
     found = SelfJoin(made, made.cells, 12).run(tmp_path / "join")
@@ -150,8 +150,8 @@ def test_an_image_is_never_its_own_neighbour_even_among_equals(tmp_path: Path) -
     assert (found.images[:, 9:] == -1).all()
 
 
-def test_true_neighbours_are_found_among_those_asked_for(tmp_path: Path) -> None:
-    """The measure of recall itself: against a plain product of all with all."""
+def test_true_neighbours_are_limited_to_candidates(tmp_path: Path) -> None:
+    """Compared with the full matrix product."""
     rows = _rows(400)
     made = _index(rows, tmp_path)
     odd = np.arange(400) % 2 == 1
@@ -169,7 +169,7 @@ def test_true_neighbours_are_found_among_those_asked_for(tmp_path: Path) -> None
 
 @pytest.mark.usefixtures("small_cells")
 def test_torch_finds_what_faiss_finds(tmp_path: Path) -> None:
-    """The code for GPUs, on a CPU: the same cells, neighbours and cosines but for rounding."""
+    """The code for GPUs, on a CPU: the same cells and neighbours, and cosines up to rounding."""
     from triptych.grouping.neighbours.torch_search import TorchSearcher
 
     rows, torch_on_cpu = _rows(), TorchSearcher("cpu")
@@ -184,8 +184,8 @@ def test_torch_finds_what_faiss_finds(tmp_path: Path) -> None:
     assert np.allclose(ours.cosines, theirs.cosines, atol=1e-6)
 
 
-def test_torch_ends_a_line_that_has_too_few_neighbours(tmp_path: Path) -> None:
-    """Five images, eight places: four neighbours each, then nothing."""
+def test_torch_pads_rows_with_too_few_neighbours(tmp_path: Path) -> None:
+    """Five images, eight columns: four neighbours each, then padding."""
     from triptych.grouping.neighbours.torch_search import TorchSearcher
 
     searcher = TorchSearcher("cpu")
@@ -196,8 +196,8 @@ def test_torch_ends_a_line_that_has_too_few_neighbours(tmp_path: Path) -> None:
     assert [4] * 5 == (found.images >= 0).sum(axis=1).tolist()
 
 
-def test_a_gpu_that_is_asked_for_and_not_there_is_said(tmp_path: Path) -> None:
-    """One line: what was asked, what was found, what to do."""
+def test_a_missing_gpu_is_a_one_line_error(tmp_path: Path) -> None:
+    """It names the setting, what was found, and what to do."""
     import torch
 
     if torch.cuda.is_available():

@@ -1,4 +1,4 @@
-"""Which image of several alike stays."""
+"""Which image among duplicates is kept."""
 
 from pathlib import Path
 
@@ -58,7 +58,7 @@ def test_a_chain_of_near_duplicates_is_not_followed(tmp_path: Path) -> None:
     assert [(d.key, d.of) for d in grouped.duplicates] == [("001.jpg", "000.jpg")]
 
 
-def test_of_equals_the_one_that_most_others_copy_stays(tmp_path: Path) -> None:
+def test_among_equals_the_one_with_most_copies_is_kept(tmp_path: Path) -> None:
     """0 and 40 both copy 20, which stays for both: else 40 would be left beside 0."""
     grouped = group(at_degrees(0, 20, 40), THRESHOLDS, tmp_path)
 
@@ -88,7 +88,7 @@ def test_however_many_copies_there_are_none_is_missed(tmp_path: Path) -> None:
     assert len({duplicate.of for duplicate in grouped.duplicates}) == 1
 
 
-def test_copies_do_not_hide_who_is_related(tmp_path: Path) -> None:
+def test_copies_do_not_hide_related_images(tmp_path: Path) -> None:
     """An image whose nearest neighbours are all copies still finds the related one behind them."""
     rng = np.random.default_rng(2)
     copies = np.array([1.0, 0, 0, 0]) + rng.normal(0, 1e-3, (60, 4))
@@ -113,14 +113,14 @@ def test_below_the_threshold_the_perceptual_hash_decides(
 
 
 def test_a_mirrored_picture_is_a_copy(tmp_path: Path) -> None:
-    """Its hash has every other bit the other way round; at a cosine of 0.57."""
+    """About every other bit of its hash is inverted; at a cosine of 0.57."""
     grouped = group(at_degrees(0, 55), THRESHOLDS, tmp_path, picture_hash=["0" * 64, "5" * 64])
 
     assert ["hashes agree"] == [duplicate.reason for duplicate in grouped.duplicates]
 
 
 def test_equal_hashes_of_unlike_embeddings_are_no_copies(tmp_path: Path) -> None:
-    """Of images that aren't related no hash is asked."""
+    """Hashes of unrelated images don't count."""
     grouped = group(at_degrees(0, 65), THRESHOLDS, tmp_path, picture_hash=["0" * 64, "0" * 64])
 
     assert [] == grouped.duplicates
@@ -135,8 +135,8 @@ def test_duplicates_are_found_across_shards(tmp_path: Path) -> None:
     assert [("b", "a")] == [(d.key, d.of) for d in run.duplicates()]
 
 
-def test_a_pair_has_the_same_cosine_both_ways_and_in_any_company() -> None:
-    """What decides about a pair doesn't depend on what else is computed with it."""
+def test_a_cosine_is_the_same_in_both_directions_and_any_batch() -> None:
+    """A pair's final cosine doesn't depend on what else is computed with it."""
     vectors = _vectors(as_unit(np.random.default_rng(2).normal(size=(300, 67))))
     left, right = np.triu_indices(300, k=1)
 

@@ -1,4 +1,4 @@
-"""Images of one album that share a set or don't."""
+"""Groups that keep images together or apart."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_images_share_a_set_with_those_of_their_group_only(kinds: dict[str, floa
     assert all(len(set(each)) == 1 for each in _groups_in(found.sets, albums))
 
 
-def test_what_is_near_in_its_group_is_found_behind_many_nearer_others() -> None:
+def test_a_neighbour_in_the_same_group_is_found_behind_many_nearer_images() -> None:
     """With two neighbours an image and 24 as near in other groups, the one in the own group is found."""
     albums = [f"{at // EACH}-{at % 12}" for at in range(len(ROWS))]
 
@@ -79,11 +79,11 @@ def test_images_without_a_group() -> None:
     )
 
 
-def test_groups_and_what_they_are_for_go_with_each_other() -> None:
+def test_groups_and_the_setting_that_uses_them_need_each_other() -> None:
     """One without the other is a mistake."""
-    with pytest.raises(UsageError, match="groups and the config's together or apart go with each other"):
+    with pytest.raises(UsageError, match="groups and the config's together or apart need each other"):
         group(ROWS, groups=list(map(str, TURNS)))
-    with pytest.raises(UsageError, match="groups and the config's together or apart go with each other"):
+    with pytest.raises(UsageError, match="groups and the config's together or apart need each other"):
         group(ROWS, config=SetsConfig(apart="video"))
     with pytest.raises(UsageError, match="2 groups for 960 embeddings"):
         group(ROWS, groups=["a", "b"], config=SetsConfig(apart="video"))

@@ -61,7 +61,7 @@ def test_the_odd_image_is_unlike_all_others_which_are_related() -> None:
 
 
 def test_each_two_images_of_a_varied_set_are_unlike() -> None:
-    """Of the sizes that are wanted."""
+    """In the wanted sizes."""
     found = group(ROWS, config=SetsConfig(varied_share=1.0, size_weights=(0, 1, 1, 0)))
     assert found.thresholds is not None
 
@@ -117,7 +117,7 @@ def test_all_kinds_together_are_at_most_max_sets() -> None:
     assert {"related": 22, "varied": 10, "contrast": 8} == _kinds(group(ROWS, config=config))
 
 
-def test_sets_that_are_kept_count_in_how_many_related_ones_stay() -> None:
+def test_kept_sets_reduce_the_number_of_related_ones() -> None:
     """A quarter of 40 is varied: ten, of which as many are made as there is room for."""
     config = SetsConfig(varied_share=0.25, max_sets=40)
 

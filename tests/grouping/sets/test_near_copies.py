@@ -55,7 +55,7 @@ def test_copies_are_set_aside_and_sets_are_as_without_them(kind: str, alone: Gro
 
 
 @pytest.mark.parametrize("cosine", [1.0, 0.9997])
-def test_of_equal_rows_one_stays_and_a_warning_says_that_nothing_tells(cosine: float) -> None:
+def test_one_of_all_equal_rows_is_kept_with_a_warning(cosine: float) -> None:
     """Exactly equal, or nearly."""
     groups = group(equal_rows(cosine, 500))
 
@@ -65,7 +65,7 @@ def test_of_equal_rows_one_stays_and_a_warning_says_that_nothing_tells(cosine: f
 
 
 def test_frames_that_drift_without_a_gap_are_warned_of() -> None:
-    """Neighbouring frames are set aside all the same."""
+    """Neighbouring frames are duplicates nevertheless."""
     groups = group(frames(0.98, 6).rows)
 
     assert groups.thresholds is not None
@@ -73,7 +73,7 @@ def test_frames_that_drift_without_a_gap_are_warned_of() -> None:
     assert groups.thresholds.duplicate < 0.98
 
 
-def test_copies_that_only_their_pictures_tell_do_not_move_the_thresholds(tmp_path: Path) -> None:
+def test_copies_found_by_hashes_alone_do_not_move_the_thresholds(tmp_path: Path) -> None:
     """Two sizes of everything, which the encoder sees half as far apart (0.88) as neighbours."""
     rng = np.random.default_rng(6)
     hashes = [

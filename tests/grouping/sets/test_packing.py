@@ -115,7 +115,7 @@ def test_only_mutual_neighbours_seed_a_set(tmp_path: Path) -> None:
     assert [{"000.jpg", "001.jpg"}] == [set(each.keys) for each in sets]
 
 
-def test_who_would_only_fill_a_set_up_stays_out(tmp_path: Path) -> None:
+def test_an_image_that_would_make_a_set_uneven_stays_out(tmp_path: Path) -> None:
     """A third image is in the set of two others if it is hardly farther from them than they are apart."""
     three = SetsConfig(
         related_cosine_similarity=0.7, duplicate_cosine_similarity=0.95, size_weights=(0, 1, 0, 0)

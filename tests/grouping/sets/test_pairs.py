@@ -1,4 +1,4 @@
-"""Undirected pairs out of directed neighbours."""
+"""Undirected pairs from directed neighbours."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ def _pairs(rows: NDArray[np.float16], among: NDArray[np.bool_]) -> Pairs:
 
 
 def test_a_pair_is_mutual_where_each_found_the_other(rows: NDArray[np.float16]) -> None:
-    """Against a plain loop over all lines."""
+    """Compared with a plain loop over all rows."""
     cosines = rows.astype(np.float64) @ rows.T.astype(np.float64)
     np.fill_diagonal(cosines, -2)
     near = [set(np.argsort(-line)[:8].tolist()) for line in cosines]

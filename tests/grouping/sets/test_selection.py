@@ -1,4 +1,4 @@
-"""Which sets stay where fewer are wanted."""
+"""Which sets are kept if fewer are wanted."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _sets(size: int, count: int, likeness: float, region: str = "a") -> list[Ima
     ]
 
 
-def test_those_that_stay_have_the_sizes_that_are_wanted() -> None:
+def test_kept_sets_have_the_wanted_sizes() -> None:
     """Nine in ten are pairs, and yet 40, 30, 20 and 10 of 100 have 2, 3, 4 and 5 images."""
     sets = _sets(2, 900, 0.8) + _sets(3, 50, 0.8) + _sets(4, 30, 0.8) + _sets(5, 20, 0.8)
 
@@ -31,8 +31,8 @@ def test_those_that_stay_have_the_sizes_that_are_wanted() -> None:
     assert {2: 40, 3: 30, 4: 20, 5: 10} == Counter(len(each.keys) for each in kept)
 
 
-def test_where_a_size_is_rare_smaller_ones_fill_up_and_then_larger_ones() -> None:
-    """Whatever there is: as many as are wanted."""
+def test_a_rare_size_is_made_up_for_by_smaller_then_larger_ones() -> None:
+    """Always the wanted number, if there are enough."""
     even = SetsConfig(size_weights=(1, 1, 1, 1))
 
     assert {5: 0, 4: 5, 3: 55, 2: 40} == sizes_of({2: 900, 3: 80, 4: 5, 5: 0}, 100, SetsConfig())
@@ -40,8 +40,8 @@ def test_where_a_size_is_rare_smaller_ones_fill_up_and_then_larger_ones() -> Non
     assert {3: 4, 2: 2} == sizes_of({2: 2, 3: 4}, 100, even)
 
 
-def test_the_surer_half_comes_first_in_every_size() -> None:
-    """Sets of three below the usual likeness stay only where no others are left, the most alike first."""
+def test_the_more_certain_half_comes_first_in_every_size() -> None:
+    """Sets of three below the median likeness are kept only if no others are left, highest likeness first."""
     sets = _sets(2, 100, 0.9) + _sets(3, 20, 0.9) + _sets(3, 40, 0.5) + _sets(3, 40, 0.6) + _sets(3, 40, 0.4)
     threes = SetsConfig(size_weights=(0, 1, 0, 0))
 

@@ -1,4 +1,4 @@
-"""Thresholds that calibrate themselves, and thresholds that are given."""
+"""Derived and explicit thresholds."""
 
 import re
 from pathlib import Path
@@ -27,7 +27,7 @@ def _themes(within: float, by_chance: float, seed: int = 3) -> np.ndarray:
 
 
 def _thresholds(notes: dict[str, Setting]) -> tuple[float, float]:
-    """Related, duplicate."""
+    """The related and the duplicate threshold."""
     related, duplicate = notes["related_cosine_similarity"], notes["duplicate_cosine_similarity"]
     return float(str(related)), float(str(duplicate))
 
@@ -60,7 +60,7 @@ def test_a_theme_that_is_most_of_the_corpus_does_not_pass_for_chance(tmp_path: P
 
 
 def test_what_auto_chose_is_written_with_its_reason(tmp_path: Path) -> None:
-    """The similarity of random pairs and of nearest neighbours, in words."""
+    """The explanation names the cosines of random pairs and of nearest neighbours."""
     notes = group(_themes(0.8, 0.2), AUTO, tmp_path).notes
 
     said = re.search(
@@ -106,8 +106,8 @@ def test_a_related_threshold_near_one_is_taken_as_it_is(count: int, tmp_path: Pa
     assert 0.99965 == pytest.approx(duplicate)
 
 
-def test_a_few_images_tell_nothing(tmp_path: Path) -> None:
-    """Then the thresholds of ViT-B/32 are taken, and the run says so."""
+def test_few_images_get_the_default_thresholds(tmp_path: Path) -> None:
+    """Those of ViT-B/32, and the run notes that."""
     notes = group(at_degrees(0, 10, 40, 90), AUTO, tmp_path).notes
 
     assert (0.75, 0.94) == (notes["related_cosine_similarity"], notes["duplicate_cosine_similarity"])

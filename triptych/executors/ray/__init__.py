@@ -1,8 +1,9 @@
-"""Work on many machines: a Ray cluster, and an executor over its nodes. Nothing else imports Ray.
+"""A Ray cluster, and an executor on its nodes. Nothing else imports Ray.
 
 Comes in: a ClusterConfig, a folder that all nodes share. Goes out: a RayCluster. Messages between machines
-are of a few bytes: what is larger lies in that folder, and nothing in Ray's object store. Not its job: which
-node has room (see nodes), workers and units (see executor, actor), servers on several nodes (see placed).
+have a few bytes; anything larger goes through that folder, nothing through Ray's object store. Not its job:
+which node has room (see nodes), workers and units (see executor, actor), servers that span nodes (see
+placement_group).
 """
 
 from __future__ import annotations
@@ -27,17 +28,17 @@ from triptych.executors.ray.nodes import Nodes, only_on
 CONNECTS_WITHIN_S = 10.0
 
 ANSWERS_WITHIN_S = 60.0
-"""A node that was asked something small."""
+"""How long a node may take for a small task."""
 
 
 class RayCluster:
-    """The nodes that a config means. Connected from the start, until it is closed."""
+    """The nodes that match a config. Connected from the start until it is closed."""
 
     def __init__(self, config: ClusterConfig, folder: Path, say: Callable[[str], None]) -> None:
-        """``folder`` is on the file system that all nodes share; what it has is removed, now and at the end.
-        ``say`` takes lines for a person.
+        """``folder`` is on the file system that all nodes share; its content is deleted, now and at the end.
+        ``say`` shows a line to the user.
 
-        Raises UsageError or SetupError where there is no such cluster.
+        Raises UsageError or SetupError if there is no such cluster.
         """
         self.config = config
         self._nodes, self._folder, self._say = Nodes(config), folder.absolute(), say
@@ -49,7 +50,7 @@ class RayCluster:
         (self._folder / DRIVER).write_text(socket.gethostname())
 
     def close(self) -> None:
-        """Leave the cluster. It stays as it is."""
+        """Disconnect. The cluster itself keeps running."""
         shutil.rmtree(self._folder, ignore_errors=True)
         if self._is_ours:
             ray.shutdown()
@@ -67,8 +68,8 @@ class RayCluster:
         return sum(self._nodes.places(node, 0) for node in self._nodes.there())
 
     def on_each_node(self, function: Callable[..., Any], *arguments: Any) -> list[tuple[str, Any, str]]:
-        """Call a function once on every node, at the same time. Of each its host, what was returned, and why
-        nothing was: empty where something was."""
+        """Call a function once on every node, in parallel. Returns a host, result and error for each; the
+        error is empty if there is a result."""
         tasks = [
             (node.host, _CALLED.options(scheduling_strategy=only_on(node)).remote(function, *arguments))
             for node in self._nodes.there()
@@ -102,19 +103,19 @@ class RayCluster:
 def _connect(address: str) -> None:
     if "://" in address:
         raise UsageError(
-            f"--cluster {address}: expected auto, or HOST:PORT of the head node. The command has to run on a"
-            " machine of the cluster, which shares the run's file system with the others"
+            f"--cluster {address}: expected auto, or HOST:PORT of the head node. Run the command on a machine"
+            " of the cluster, which shares the run's file system with the others"
         )
     host, _, port = address.rpartition(":")
     try:
-        if host:  # Ray itself takes minutes to see that there is nobody
+        if host:  # Ray itself takes minutes to notice that nobody listens
             socket.create_connection((host, int(port)), CONNECTS_WITHIN_S).close()
         ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL)
-    except Exception as error:  # Ray has no class for it
+    except Exception as error:  # Ray has no exception class of its own for this
         reason = " ".join(str(error).split())[:200]
         raise SetupError(
             f"--cluster {address}: no Ray cluster can be joined there ({reason}); start one with"
-            " `ray start --head`, on the other machines `ray start --address=HOST:PORT`"
+            " `ray start --head`, and `ray start --address=HOST:PORT` on the other machines"
         ) from None
 
 

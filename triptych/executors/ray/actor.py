@@ -1,7 +1,7 @@
-"""One worker of a cluster as the driver sees it: an actor, what it has in hand, and why it ended.
+"""A worker of a cluster as the driver sees it: an actor, its units, and why it ended.
 
-Comes in: where it is to be, units for it. Goes out: its messages, noted. Not its job: what is in the actor's
-process (see executors.actor_worker).
+Comes in: Ray's options for the actor, units for it. Goes out: its messages. Not its job: what runs in the
+actor's process (see executors.actor_worker).
 """
 
 from __future__ import annotations
@@ -14,15 +14,16 @@ import ray
 
 from triptych.errors import SetupError
 from triptych.executors import Finished, Progressed
-from triptych.executors.actor_worker import ActorWorker, SetUpDone, taken, triptych_version
-from triptych.executors.desk import Crashed, Failed, Wanted, described
+from triptych.executors.actor_worker import ActorWorker, SetUpDone, triptych_version
+from triptych.executors.channel import Crashed, Failed, Wanted, described
 from triptych.executors.ray.nodes import Node
+from triptych.executors.units import Worker
 
 LOST_WITH_NODE = "was lost with its node"
 
 
-class Actor:
-    """One actor and what is known of it."""
+class Actor(Worker):
+    """One actor, as the driver sees it."""
 
     def __init__(
         self,
@@ -33,31 +34,25 @@ class Actor:
         *arguments: Any,
         on_end: Callable[[], None] = lambda: None,
     ) -> None:
-        """It is started with ``options`` of Ray's and with ``arguments`` of ActorWorker."""
-        self.name, self.node, self._on_end = name, node, on_end
+        """Start the actor with Ray's ``options`` and ActorWorker's ``arguments``."""
+        super().__init__(name)
+        self.node, self._on_end = node, on_end
         self._handle: Any = _ACTOR_WORKER.options(max_concurrency=2, **options).remote(*arguments)
         self._first = first
-        """What it is told as the number of the run's first unit."""
-        self.units: set[int] = set()
-        """Given to it in this run and not finished, by number."""
-        self.wanted = 0
-        self.is_ready = False
-        self.crash: str | None = None
-        """Why it ended, as the end of a sentence."""
-        self.error: Exception | None = None
-        """What it raised, where that is why."""
+        """The number it gets for the run's first unit."""
 
     def begin(self, first: int) -> None:
-        """Another run: copies of units that others were first with, if it still has any, are nobody's."""
+        """Begin another run. Unfinished copies of the last run's units, if any, no longer count."""
         self._first = first
         self.units.clear()
 
     def next_messages(self) -> Any:
-        """A reference to those that it sends next."""
+        """A reference to the messages it sends next."""
         return self._handle.messages.remote()
 
     def receive(self, reference: Any) -> list[object]:
-        """The messages, noted. Sets ``crash`` where it has ended. Raises what no worker could avoid."""
+        """Get and note its messages. Sets ``crash`` if it has ended. Raises errors that every worker would
+        meet."""
         try:
             received: list[object] = ray.get(reference)
         except ray.exceptions.RayError as error:
@@ -77,7 +72,7 @@ class Actor:
                     self.wanted += 1
                 case Finished(number):
                     self.units.discard(number)
-                case Crashed() | Failed(OSError()):  # a disk of that node, it may be
+                case Crashed() | Failed(OSError()):  # an OSError may be of that node's disk
                     self.error = cast(Exception, message.error)
                     self.crash = described(message.error)
                 case Failed(SetupError() as fault):
@@ -87,23 +82,20 @@ class Actor:
         return messages
 
     def _of_this_run(self, message: object) -> object | None:
-        """The message with the number that its unit has in this run; None for one of an earlier run."""
+        """The message, with the unit's number in this run; None if it is of an earlier run."""
         if not isinstance(message, Finished | Progressed):
             return message
         if message.number >= self._first:
             return message._replace(number=message.number - self._first)
         if isinstance(message, Finished):
-            taken(message.result)
+            message.result.take()
         return None
 
-    def give(self, unit: tuple[int, Any]) -> None:
-        """Hand out a unit. If the worker has just died, that is seen at the next message."""
-        self.wanted -= 1
-        self.units.add(unit[0])
-        self._handle.give.remote(self._first + unit[0], unit[1])
+    def _send(self, number: int, unit: Any) -> None:
+        self._handle.give.remote(self._first + number, unit)
 
     def end(self) -> None:
-        """What it has in hand is lost."""
+        """Kill the actor. Unfinished units are lost."""
         with suppress(ray.exceptions.RayError):
             ray.kill(self._handle)
             self._on_end()
@@ -115,7 +107,7 @@ _ACTOR_WORKER = ray.remote(ActorWorker)
 def _cause(error: Exception) -> str:
     """Why an actor ended, as the end of a sentence."""
     if isinstance(error, ray.exceptions.OutOfMemoryError):
-        return "was killed by Ray for want of memory"
+        return "was killed by Ray because the node ran out of memory"
     if "node has died" in str(error):
         return LOST_WITH_NODE
     if isinstance(error, ray.exceptions.ActorUnavailableError):

@@ -1,9 +1,9 @@
-"""The executor of many machines: actors of a Ray cluster, pinned to its nodes.
+"""The executor of a Ray cluster: actors, pinned to its nodes.
 
-Comes in: names of workers, a set-up, units. Goes out: events. As many workers as the nodes have room for; a
-node that joins gets its own, those of a node that leaves are lost with it. Each worker writes under names of
-its own, and the driver alone reads or renames what a worker has reported: one that was taken for dead and
-comes back reports to nobody. Not its job: what is done in them.
+Comes in: names of workers, a set-up, units. Goes out: events. There are as many workers as the nodes have
+room for: nodes that join get workers, and those of a node that leaves are lost. Each worker writes files
+under names of its own, and the driver alone reads or renames them, once they are reported; reports of a
+worker that was declared dead are ignored. Not its job: the work.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ import ray
 
 from triptych.errors import SetupError
 from triptych.executors import MAX_DEATHS, Event, Finished, Lost, Progressed, SetUp, WorkerDeathsError
-from triptych.executors.actor_worker import stored, taken
+from triptych.executors.actor_worker import store
 from triptych.executors.ray.actor import LOST_WITH_NODE, Actor
 from triptych.executors.ray.nodes import Node, Nodes, only_on
-from triptych.executors.ray.placed import SEVERAL_NODES, PlacedGpus
+from triptych.executors.ray.placement_group import SEVERAL_NODES, GpuPlacementGroup
 from triptych.executors.units import Units
 
 NODES_EVERY_S = 2.0
-"""How often the driver looks for nodes that have joined."""
+"""How often the driver looks for new nodes."""
 
 COPY_AFTER_S = 5.0
 """A slow unit isn't given to a second worker before. Less gains nothing."""
 
-WAITING_IS_SAID_AFTER_S = 30.0
+REPORT_WAITING_AFTER_S = 30.0
 
-NUMBERS_A_RUN = 2**40
+NUMBERS_PER_RUN = 2**40
 """More than any run has units."""
 
 
@@ -57,12 +57,12 @@ class RayExecutor:
         self._ahead, self._gpus, self._folder, self._say = ahead, gpus, folder, say
         self._across_nodes, self._most = across_nodes, most
         self._workers: dict[Any, Actor] = {}
-        """By the reference to their next messages."""
+        """Workers, by the reference to their next messages."""
         self._deaths: Counter[str] = Counter()
-        """Of workers one after the other that had no unit, by the node's id. MAX_DEATHS: it gets no more."""
+        """By the node's id: workers in a row that died without a unit. With MAX_DEATHS it gets no more."""
         self._started = 0
         self._first = 0
-        """What workers are told as the number of the run's first unit: no two runs have the same numbers."""
+        """The number that workers get for the run's first unit. No two runs have the same numbers."""
         self._looked_at = self._had_one_at = float("-inf")
 
     @property
@@ -70,9 +70,9 @@ class RayExecutor:
         return len(self._workers)
 
     def __enter__(self) -> Self:
-        """Start a worker wherever there is room, and wait until the first is set up. Raises what a set-up
+        """Start workers wherever there is room, and wait until the first is set up. Raises what a set-up
         raised until then."""
-        self._stored_set_up = stored(self._folder, self._set_up)
+        self._stored_set_up = store(self._folder, self._set_up)
         self._had_one_at = time.monotonic()
         try:
             if not self._staff():
@@ -95,9 +95,9 @@ class RayExecutor:
 
     def run(self, units: Iterable[Any], *, most_ahead: int | None = None) -> Iterator[Event]:
         """See Executor."""
-        kept = (stored(self._folder, unit) for unit in units)
-        left = Units(kept, copy_after_s=COPY_AFTER_S, most_ahead=most_ahead)
-        self._first += NUMBERS_A_RUN
+        stored = (store(self._folder, unit) for unit in units)
+        left = Units(stored, copy_after_s=COPY_AFTER_S, most_ahead=most_ahead)
+        self._first += NUMBERS_PER_RUN
         for worker in self._workers.values():
             worker.begin(self._first)
         while left.give_out(self._workers.values()):
@@ -108,7 +108,7 @@ class RayExecutor:
                 elif isinstance(message, Finished):
                     self._deaths[worker.node.id] = 0
                     done = left.finish(message.number)
-                    result = taken(message.result)
+                    result = message.result.take()
                     if done is not None:
                         if done.is_nowhere_else:
                             done.unit.remove()
@@ -121,7 +121,7 @@ class RayExecutor:
         lost = Lost(f"{worker.name} on {node.host}", tuple(sorted(worker.units)), worker.crash or "")
         error = worker.error or WorkerDeathsError(
             f"a worker that {self._purpose} on {node.host} {worker.crash}, as two did before at the same"
-            " work; what is finished stays: remove the cause and run the same command: it goes on"
+            " work; remove the cause and run the same command: it goes on, and finished work is kept"
         )
         yield lost
         has_left = worker.crash == LOST_WITH_NODE or (
@@ -135,7 +135,7 @@ class RayExecutor:
                 raise error
 
     def _messages(self) -> Iterator[tuple[Actor, Any]]:
-        """What has come, of any worker; None at last of one that has ended."""
+        """New messages of all workers; None is the last of a worker that has ended."""
         references = list(self._workers)
         if not references:
             time.sleep(NODES_EVERY_S)
@@ -155,44 +155,46 @@ class RayExecutor:
                 yield from ((worker, message) for message in messages)
 
     def _staff(self, *, now: bool = False) -> int:
-        """Start workers where there is room, now and then. Returns how many there are."""
+        """Start workers where there is room, at most every NODES_EVERY_S unless ``now``. Returns how many
+        there are."""
         if not now and time.monotonic() - self._looked_at < NODES_EVERY_S:
             return len(self._workers)
         self._looked_at = time.monotonic()
         left = None if self._most is None else max(0, self._most - len(self._workers))
         for node in islice(self._free_places(), left):
-            worker = self._begun(node)
+            worker = self._start(node)
             self._workers[worker.next_messages()] = worker
         if any(worker.is_ready for worker in self._workers.values()):
             self._had_one_at = self._looked_at
-        elif self._looked_at - self._had_one_at > WAITING_IS_SAID_AFTER_S:
+        elif self._looked_at - self._had_one_at > REPORT_WAITING_AFTER_S:
             self._had_one_at = self._looked_at
             others = "" if not self._workers else " (something else may have taken it)"
             self._say(f"cluster: waiting for room for a worker that {self._purpose}{others}")
         return len(self._workers)
 
     def _free_places(self) -> Iterator[Node]:
-        """The node of each worker that there is room for and that isn't there, node by node in turns."""
-        taken_by_node = Counter(worker.node.id for worker in self._workers.values())
+        """A node for each worker that could be started, in turns over the nodes."""
+        workers_by_node = Counter(worker.node.id for worker in self._workers.values())
         nodes = self._nodes.there()
         if self._across_nodes:
             places = [(SEVERAL_NODES, int(sum(node.gpus for node in nodes) / self._gpus))]
         else:
             places = [(node, self._nodes.places(node, self._gpus)) for node in nodes]
         free = [
-            [node] * (count - taken_by_node[node.id])
+            [node] * (count - workers_by_node[node.id])
             for node, count in places
             if self._deaths[node.id] < MAX_DEATHS
         ]
         for turn in zip_longest(*free):
             yield from filter(None, turn)
 
-    def _begun(self, node: Node) -> Actor:
+    def _start(self, node: Node) -> Actor:
         name = self._names[self._started % len(self._names)]
         self._started += 1
         arguments = (self._stored_set_up, name, self._ahead, str(self._folder))
         if node == SEVERAL_NODES:
-            return PlacedGpus(self._nodes.config, round(self._gpus)).actor(name, self._first, *arguments)
+            group = GpuPlacementGroup(self._nodes.config, round(self._gpus))
+            return group.actor(name, self._first, *arguments)
         options = {
             "num_cpus": self._nodes.config.cpus_per_worker,
             "num_gpus": self._gpus,

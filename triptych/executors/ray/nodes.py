@@ -1,6 +1,6 @@
-"""The nodes of a Ray cluster: which are there, and how many workers each has room for.
+"""The nodes of a Ray cluster, and how many workers each has room for.
 
-Comes in: a ClusterConfig. Goes out: nodes, and numbers of places. Not its job: what has taken a place.
+Comes in: a ClusterConfig. Goes out: nodes and numbers of workers. Not its job: starting workers.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ class Node(NamedTuple):
 
 
 class Nodes:
-    """Those that a config means."""
+    """The nodes that a config selects."""
 
     def __init__(self, config: ClusterConfig) -> None:
         self.config = config
 
     def there(self) -> list[Node]:
-        """Those that are there now and have the labels."""
+        """The live nodes that have the wanted labels."""
         wanted = self.config.labels.items()
         return [
             Node(each["NodeID"], each["NodeManagerHostname"], each["Resources"])
@@ -50,11 +50,11 @@ class Nodes:
         room = node.cpus / self.config.cpus_per_worker
         if gpus:
             room = min(room, node.gpus / gpus)
-        whole = int(room + 1e-6)  # a tenth of a CPU goes ten times into one, in decimals
+        whole = int(room + 1e-6)  # 1 / 0.1 may be a little less than 10
         return whole if self.config.workers_per_node is None else min(whole, self.config.workers_per_node)
 
     def no_room(self, purpose: str, gpus: float) -> str:
-        """A line on a worker that no node has room for."""
+        """The error message for a worker that no node has room for."""
         config = self.config
         wanted = f"{config.cpus_per_worker:g} CPUs" + (f" and {gpus:g} GPUs" if gpus else "")
         labels = ", ".join(f"{key}={value}" for key, value in config.labels.items())
@@ -67,5 +67,5 @@ class Nodes:
 
 
 def only_on(node: Node) -> NodeAffinitySchedulingStrategy:
-    """What has it there, or fails."""
+    """A strategy that runs on ``node`` or fails."""
     return NodeAffinitySchedulingStrategy(node.id, soft=False)

@@ -1,1 +1,1 @@
-"""The report's page while a run goes on: what it shows of the run, and the server that hands it out."""
+"""The live report: the state of a run at work, and the server of the page."""

@@ -1,9 +1,9 @@
-"""Captions as they arrive: what a running job has appended to its journals since they were last looked at.
+"""Follows the journals of a run, to show captions as they arrive.
 
-Comes in: a run folder that another process may be writing. Goes out: the last captions and failures, and
-how many came in the last minute. A look costs the size of every journal and reading what was appended; what
-was there before the first look is never read but for the ends of a few journals. Not its job: counting
-captions (see runs.ledger).
+Comes in: a run folder that another process may be writing to. Goes out: the last captions and failures, and
+how many came in the last minute. Each look reads the size of every journal and what was appended; of what
+existed before the first look, only the ends of a few journals are read. Not its job: counting captions (see
+runs.ledger).
 """
 
 from __future__ import annotations
@@ -22,43 +22,43 @@ from triptych.runs.folder import RunFolder
 from triptych.runs.jsonl import DamagedLineError, decode_all
 
 KEPT = 40
-"""Of captions, and of failures; older ones are forgotten."""
+"""Captions, and failures, that are kept."""
 
 MOST_READ_BYTES = 4 * 1024**2
-"""Of one journal in one look; where more was appended, its end."""
+"""Per journal and look. If more was appended, only the end is read."""
 
 BEGINNING_BYTES = 64 * 1024
 BEGINNING_JOURNALS = 4
-"""At the first look the ends of those that were last written are read."""
+"""At the first look, the ends of the most recently written journals are read."""
 
 PACE_OVER_S = 60.0
 SUFFIX = ".jsonl"
 
 
 class Arrival(msgspec.Struct, frozen=True, kw_only=True):
-    """A caption that was written, or a failure."""
+    """A new caption or failure."""
 
     number: int
-    """Rises with every one."""
+    """Increases with every arrival."""
     shard: str
     caption: Caption
 
 
 class Arrivals:
-    """Those of one run. For one thread at a time."""
+    """New captions of one run. Not thread-safe."""
 
     def __init__(self) -> None:
         self.captions: deque[Arrival] = deque(maxlen=KEPT)
-        """The last ones with a text, oldest first."""
+        """The last captions with a text, oldest first."""
         self.failures: deque[Arrival] = deque(maxlen=KEPT)
         self._read_to: dict[str, int] = {}
         self._numbers = count(1)
         self._looked_at: float | None = None
         self._came: dict[str, deque[tuple[float, int]]] = {}
-        """By job: since when, and how many, within PACE_OVER_S."""
+        """By job: time of the look before, and number of arrivals, within PACE_OVER_S."""
 
     def look(self, run: RunFolder, jobs: Iterable[str]) -> None:
-        """Take up what was appended to the journals of ``jobs`` since the last look."""
+        """Read what was appended to the journals of ``jobs`` since the last look."""
         now = time.monotonic()
         looked_at, self._looked_at = self._looked_at, now
         roots = {job: str(run.captions_folder(job)) for job in jobs}
@@ -69,7 +69,7 @@ class Arrivals:
             size_bytes, read_to = status.st_size, self._read_to.get(path, 0)
             if size_bytes == read_to:
                 continue
-            if size_bytes < read_to:  # lines were taken out
+            if size_bytes < read_to:  # lines were removed
                 self._read_to[path] = size_bytes
                 continue
             if size_bytes - read_to > MOST_READ_BYTES:
@@ -83,14 +83,14 @@ class Arrivals:
                 came.popleft()
 
     def answers_per_s(self, job: str) -> float | None:
-        """Captions and failures, since the first that came in the last minute; None where none did."""
+        """Captions and failures per second, over the last minute; None if there were none."""
         came = self._came.get(job)
         if not came:
             return None
         return sum(number for _, number in came) / max(time.monotonic() - came[0][0], 1.0)
 
     def _begin(self, journals: list[tuple[str, str, os.stat_result]]) -> None:
-        """What is there isn't new; the ends of a few journals show what came last."""
+        """Skip existing lines, except the ends of a few journals."""
         self._read_to = {path: status.st_size for _, path, status in journals}
         for _, path, status in sorted(journals, key=lambda each: each[2].st_mtime_ns)[-BEGINNING_JOURNALS:]:
             self._read_to[path] = max(0, status.st_size - BEGINNING_BYTES)
@@ -102,7 +102,7 @@ class Arrivals:
 
 
 def _files(folder: str) -> Iterator[os.DirEntry[str]]:
-    """The journals below a folder; none where it isn't there yet."""
+    """The journals below a folder; none if it doesn't exist yet."""
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except FileNotFoundError:
@@ -115,8 +115,8 @@ def _files(folder: str) -> Iterator[os.DirEntry[str]]:
 
 
 def _rows_from(path: str, start: int) -> tuple[list[Caption], int]:
-    """The whole lines from ``start`` on, and where they end. A line that began before is left out, and one
-    that is damaged with all others of this look: `triptych verify` finds it."""
+    """The complete lines from ``start`` on, and where they end. A line that begins before ``start`` is
+    skipped; if a line is damaged, so are all of this look (`triptych verify` reports it)."""
     with Path(path).open("rb") as file:
         file.seek(max(0, start - 1))
         content = file.read()
@@ -131,6 +131,7 @@ def _rows_from(path: str, start: int) -> tuple[list[Caption], int]:
 
 
 def _from_next_line(content: bytes, start: int) -> tuple[bytes, int]:
-    """``content`` begins a byte before ``start``."""
+    """``content`` from its first full line on, and where that starts. ``content`` begins a byte before
+    ``start``."""
     begun = content.find(b"\n") + 1
     return (content[begun:], start - 1 + begun) if begun else (b"", start)

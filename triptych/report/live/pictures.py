@@ -1,8 +1,7 @@
-"""Original pictures of a run, out of folders, archives and whatever else its images come from.
+"""Original images of a run, from folders, archives or any other source.
 
-Comes in: an image's key. Goes out: its file's bytes where browsers read them, or else a WebP; a smaller
-picture where one is asked for. Only images that the run lists can be had. Not its job: where records lie (see
-places).
+Comes in: an image's key. Goes out: its bytes if browsers can show them, else a WebP; a smaller one on
+request. Only images in the run's records are accessible. Not its job: finding records (see record_index).
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from PIL import Image
 
 from triptych.api import Run
 from triptych.errors import UnreadableImageError
-from triptych.report.live.places import Place, Places
+from triptych.report.live.record_index import RecordIndex
 from triptych.sources.image_decoding import decode_rgb
 from triptych.sources.shard import Shard
 
@@ -32,23 +31,23 @@ class Encoded(NamedTuple):
 
 
 class Pictures:
-    """Those of one run. Thread-safe; the sources are listed when the first picture is asked for."""
+    """The images of one run. Thread-safe; the sources are listed at the first request."""
 
-    def __init__(self, places: Places) -> None:
-        self._places = places
+    def __init__(self, records: RecordIndex) -> None:
+        self._records = records
         self._shards: dict[str, Shard] = {}
         self._lock = threading.Lock()
 
     def picture(self, run: Run, key: str, shard: str | None, side_px: int | None) -> Encoded | None:
-        """``key`` with its longer side at ``side_px``, or as it is. None where the run has no such image.
+        """The image ``key``, scaled down to ``side_px`` if given. None if the run has no such image.
 
-        Raises UnreadableImageError or OSError where its bytes can't be had, TriptychError where the sources
-        can't be opened.
+        Raises UnreadableImageError or OSError if it can't be read, TriptychError if the sources can't be
+        opened.
         """
-        place = self._places.image(run.folder, key, shard)
-        if place is None or place.image.unreadable is not None:
+        found = self._records.image(run.folder, key, shard)
+        if found is None or found.image.unreadable is not None:
             return None
-        content = self._shard(run, place).read(key, place.image.offset_bytes, place.image.size_bytes)
+        content = self._shard(run, found.shard).read(key, found.image.offset_bytes, found.image.size_bytes)
         if side_px is None and (media_type := _media_type(content)):
             return Encoded(content, media_type)
         side_px = min(side_px or LARGEST_SIDE_PX, LARGEST_SIDE_PX)
@@ -58,18 +57,18 @@ class Pictures:
         picture.save(buffer, "WEBP", quality=QUALITY)
         return Encoded(buffer.getvalue(), "image/webp")
 
-    def _shard(self, run: Run, place: Place) -> Shard:
+    def _shard(self, run: Run, name: str) -> Shard:
         with self._lock:
-            if place.shard not in self._shards:
+            if name not in self._shards:
                 self._shards = {each.name: each for each in run.shards}
-            shard = self._shards.get(place.shard)
+            shard = self._shards.get(name)
         if shard is None:
-            raise UnreadableImageError(f"{place.shard} is not in the sources any more")
+            raise UnreadableImageError(f"{name} is not in the sources any more")
         return shard
 
 
 def _media_type(content: bytes) -> str | None:
-    """Of what browsers show as it is, told by its bytes."""
+    """The media type of an image that browsers can show; None for other formats."""
     try:
         with Image.open(io.BytesIO(content), formats=tuple(SHOWN_AS_THEY_ARE)) as image:
             return SHOWN_AS_THEY_ARE[image.format or ""]

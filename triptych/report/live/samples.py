@@ -1,8 +1,8 @@
-"""The samples of the live page: drawn again where the run has gone on since.
+"""The samples of the live page: drawn again as the run continues.
 
-Comes in: a run that is watched. Goes out: the page's Content. Drawing reads all captions: it takes a small
-share of the time at most, and a page that is asked for meanwhile shows the samples of before. Not its job:
-drawing them (see triptych.report.stage).
+Comes in: a run that is watched. Goes out: the page's Content. Drawing reads all captions, so it is limited to
+a small share of the time; a page that is requested meanwhile shows the last samples. Not its job: drawing
+(see triptych.report.write_report).
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ import time
 from triptych.errors import TriptychError
 from triptych.report.content import Content
 from triptych.report.live.watch import Watch
-from triptych.report.opened import content_of_run, content_without_samples
+from triptych.report.run_content import content_of_run, content_without_samples
 
 WAITS_S = 5.0
-"""A page waits so long for new samples, then it shows those of before."""
+"""How long a page waits for new samples before it shows the last ones."""
 
 DRAWING_SHARE = 0.1
-"""Of the time, at most."""
+"""The largest share of the time that is spent on drawing."""
 
 _NONE_YET = "the run is being read for samples; load this page again to see them"
 
 
 class Samples:
-    """Those of one run. Thread-safe."""
+    """The samples of one run. Thread-safe."""
 
     def __init__(self, watch: Watch) -> None:
         self._watch = watch
@@ -37,10 +37,10 @@ class Samples:
         self._next_at = 0.0
 
     def content(self) -> Content:
-        """The newest, where drawing them doesn't take too long."""
+        """The newest samples, if drawing them doesn't take too long; else the last ones."""
         with self._lock:
             if self._drawing is None and time.monotonic() >= self._next_at:
-                # A daemon: reading millions of captions doesn't hold up the end of the server.
+                # A daemon, so that reading millions of captions doesn't delay the server's exit.
                 self._drawing = threading.Thread(target=self._draw, name="samples", daemon=True)
                 self._drawing.start()
             drawing = self._drawing

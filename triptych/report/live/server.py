@@ -1,9 +1,9 @@
-"""The server of `triptych report RUN --serve`: the report's page, live, with original pictures and search.
+"""The server of `triptych report RUN --serve`: the live page, with original images and search.
 
-Comes in: a run folder that another process may be writing, requests of browsers that know the token. Goes
-out: the page, its state, pictures, search results. It takes no lock and writes nothing but people's verdicts,
-to a file of their own. What may take long is done in threads, one search at a time. Not its job: what the
-page shows (see triptych.report.opened, watch), the page itself (see page/).
+Comes in: a run folder that another process may be writing to, requests of browsers that know the token. Goes
+out: the page, its state, images, search results. It takes no lock and writes nothing except people's
+verdicts, to a file of their own. Slow work is done in threads, one search at a time. Not its job: the page's
+content (see triptych.report.run_content, watch), the page itself (see page/).
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from triptych.api import Run
 from triptych.errors import TriptychError, UsageError
 from triptych.grouping.search import FoundImage
 from triptych.report.live.pictures import Pictures
-from triptych.report.live.places import Places
+from triptych.report.live.record_index import RecordIndex
 from triptych.report.live.samples import Samples
 from triptych.report.live.watch import Watch
-from triptych.report.stage import render
+from triptych.report.write_report import render
 from triptych.runs.human_verdicts import append_verdict, decode_verdict, stored_verdicts
 from triptych.runs.jsonl import UNDECODABLE
 from triptych.runs.stage_record import Setting
@@ -40,21 +40,21 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class LiveReport:
-    """The handlers, for one run. Everything is below the path of a token that only the address tells."""
+    """The request handlers for one run. All paths are below a secret token, which is part of the address."""
 
     def __init__(self, path: Path, token: str | None = None) -> None:
-        """Raises SetupError where ``path`` is no run."""
+        """Raises SetupError if ``path`` is not a run."""
         self.token = token or secrets.token_urlsafe(16)
         self._path = path
         self._watch = Watch(path)
-        self._places = Places()
-        self._pictures = Pictures(self._places)
+        self._records = RecordIndex()
+        self._pictures = Pictures(self._records)
         self._samples = Samples(self._watch)
         self._searching = asyncio.Lock()
         self._searched: Run | None = None
 
     def application(self) -> web.Application:
-        """To be run by aiohttp."""
+        """The aiohttp application."""
         application = web.Application(client_max_size=LARGEST_VERDICT_BYTES, middlewares=[self._guarded])
         application.add_routes(
             [
@@ -70,7 +70,7 @@ class LiveReport:
 
     @web.middleware
     async def _guarded(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Without the token there is nothing; what goes wrong is one line."""
+        """Answer 404 without the token; errors become one line."""
         token = request.match_info.get("token", "")
         if not secrets.compare_digest(token.encode(), self.token.encode()):
             raise web.HTTPNotFound
@@ -102,7 +102,7 @@ class LiveReport:
     async def _images(self, request: web.Request) -> web.Response:
         """The keys of a set's images."""
         return _json(
-            await asyncio.to_thread(self._places.keys_of, self._watch.run.folder, _word(request, "set"))
+            await asyncio.to_thread(self._records.keys_of, self._watch.run.folder, _word(request, "set"))
         )
 
     async def _picture(self, request: web.Request) -> web.Response:
@@ -119,10 +119,10 @@ class LiveReport:
             return _json(await asyncio.to_thread(self._found, words))
 
     def _found(self, words: str) -> list[FoundImage]:
-        """By the run's own encoder: it is loaded once, and again only where the run has another."""
-        now = self._watch.run
-        if self._searched is None or _encoder_of(self._searched) != _encoder_of(now):
-            self._searched = now
+        """Search with the run's encoder. It is loaded once, and again only if the run has another."""
+        run = self._watch.run
+        if self._searched is None or _encoder_of(self._searched) != _encoder_of(run):
+            self._searched = run
         return self._searched.search(words, count=MOST_FOUND)
 
     async def _verdict(self, request: web.Request) -> web.Response:
@@ -137,7 +137,7 @@ class LiveReport:
 def serve_report(path: Path, host: str, port: int, say: Callable[[str], None]) -> None:
     """Serve the page of the run in ``path`` until Ctrl-C. ``port`` 0: any free one.
 
-    Raises SetupError where ``path`` is no run, UsageError where ``host`` and ``port`` can't be had.
+    Raises SetupError if ``path`` is not a run, UsageError if ``host`` and ``port`` can't be used.
     """
     report = LiveReport(path)
     try:
@@ -165,7 +165,7 @@ def _family(host: str) -> socket.AddressFamily:
 
 
 def _word(request: web.Request, name: str) -> str:
-    """As it is: a name may begin or end with a space."""
+    """A parameter, not stripped: names may begin or end with a space."""
     if not (word := request.query.get(name, "")).strip():
         raise UsageError(f"{name} is missing")
     return word

@@ -1,9 +1,9 @@
-"""What the live page shows of a run at work, as often as it asks.
+"""The state of a run at work, which the live page polls.
 
-Comes in: a run folder that another process may be writing. Goes out: a State: stages, counts as the run notes
-them, the pace of the last minute, the time left, the last captions and failures. No lock is taken. run.json
-is read again where it has changed, journals where they have grown; everything is counted only where the run
-notes nothing. Not its job: pictures (see pictures), samples (see samples).
+Comes in: a run folder that another process may be writing to. Goes out: a State: stages, counts from
+run.json, the speed of the last minute, the time left, the last captions and failures. No lock is taken.
+run.json is read again when it has changed, journals when they have grown; everything is counted only if
+run.json has no counts. Not its job: pictures (see pictures), samples (see samples).
 """
 
 from __future__ import annotations
@@ -23,20 +23,21 @@ from triptych.opening import open_run
 from triptych.report.live.arrivals import Arrival, Arrivals
 from triptych.runs.jsonl import UNDECODABLE
 from triptych.runs.ledger import Ledger, total_of
+from triptych.runs.ledger.images import ImageCounts
 from triptych.runs.lock import LockOwner
-from triptych.runs.run_file import NAME
+from triptych.runs.run_file import RUN_FILE_NAME
 from triptych.runs.stage_record import STAGE_NAMES, Setting
 from triptych.runs.staleness import stale_stages
 
 FRESH_FOR_S = 0.9
-"""Pages that ask within this time are told the same."""
+"""Requests within this time get the same state."""
 
 COUNTING_SHARE = 0.05
-"""Of the time, where counts aren't noted and everything has to be counted again."""
+"""The largest share of the time that is spent on counting, if run.json has no counts."""
 
 
 class StageNow(msgspec.Struct, frozen=True, kw_only=True):
-    """One stage: ``not begun``, ``begun``, ``finished`` or ``stale``, and what it notes of its pace."""
+    """One stage: ``not begun``, ``begun``, ``finished`` or ``stale``, and its speed as noted."""
 
     name: str
     state: str
@@ -44,7 +45,7 @@ class StageNow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JobNow(msgspec.Struct, frozen=True, kw_only=True):
-    """One job. None: not known."""
+    """One job. None means unknown."""
 
     job: str
     planned: int | None
@@ -52,12 +53,12 @@ class JobNow(msgspec.Struct, frozen=True, kw_only=True):
     failed: int | None
     left: int | None
     answers_per_s: float | None
-    """Captions and failures in the last minute; where none came, captions over all time spent on the job."""
+    """Captions and failures in the last minute; if there were none, the average of the job's captions."""
     left_s: float | None
 
 
 class CaptionNow(msgspec.Struct, frozen=True, kw_only=True):
-    """A caption that has come, or what the server said in its place."""
+    """A new caption, or the failure of one."""
 
     number: int
     id: str
@@ -68,35 +69,35 @@ class CaptionNow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
-    """All that is polled."""
+    """The answer to a poll."""
 
     at_work: str
-    """Which process works on the run; empty where none does."""
+    """The process that works on the run; empty if there is none."""
     counted_s_ago: float | None
-    """How old the counts are; None where there are none."""
+    """The age of the counts; None if there are none."""
     stages: list[StageNow]
     images: dict[str, int | None]
     jobs: list[JobNow]
     left_s: float | None
-    """Of all captions; None where some job's pace isn't known."""
+    """For all captions; None if the speed of some job isn't known."""
     captions: list[CaptionNow]
     failures: list[CaptionNow]
     trouble: str
-    """Why there is nothing to show; empty where there is."""
+    """Why the state can't be read; empty if it can."""
 
 
 class Watch:
     """Looks at one run folder, at most once in FRESH_FOR_S. Thread-safe."""
 
     def __init__(self, path: Path) -> None:
-        """Raises SetupError where ``path`` is no run."""
+        """Raises SetupError if ``path`` is not a run."""
         self._path = path
         self._opening, self._looking = threading.Lock(), threading.Lock()
         self._stamp = self._run_stamp()
         self._run = open_run(path, read_only=True)
         self._arrivals = Arrivals()
         self._counted: Run | None = None
-        """The run as it was when ``_ledger`` was counted."""
+        """The run that ``_ledger`` was counted for."""
         self._ledger: Ledger | None = None
         self._counted_at = 0.0
         self._count_next_at = 0.0
@@ -105,7 +106,7 @@ class Watch:
 
     @property
     def run(self) -> Run:
-        """The run as it is now, opened to look at."""
+        """The run as it is now, opened read-only."""
         with self._opening:
             stamp = self._run_stamp()
             if stamp != self._stamp:
@@ -113,7 +114,7 @@ class Watch:
             return self._run
 
     def state(self, after: int = 0) -> State:
-        """Of now; of captions and failures those with a number above ``after``."""
+        """The current state, with the captions and failures whose number is above ``after``."""
         with self._looking:
             if time.monotonic() - self._looked_at >= FRESH_FOR_S:
                 self._look()
@@ -125,23 +126,23 @@ class Watch:
             self._count(run)
             self._arrivals.look(run.folder, [job.name for job in run.jobs])
             self._trouble = ""
-        except (TriptychError, OSError) as error:  # files that are just being replaced, or damaged ones
+        except (TriptychError, OSError) as error:  # files that are being replaced, or damaged
             self._trouble = str(error)
         self._looked_at = time.monotonic()
 
     def _run_stamp(self) -> tuple[int, int]:
         try:
-            status = (self._path / NAME).stat()
+            status = (self._path / RUN_FILE_NAME).stat()
         except FileNotFoundError:
             raise SetupError(
-                f"{self._path} is not a run folder (no {NAME}); `triptych run SOURCE... --out {self._path}`"
-                " begins one",
+                f"{self._path} is not a run folder (no {RUN_FILE_NAME});"
+                f" `triptych run SOURCE... --out {self._path}` creates one",
                 path=self._path,
             ) from None
         return status.st_mtime_ns, status.st_size
 
     def _count(self, run: Run) -> None:
-        """As noted; where it isn't, everything, but for COUNTING_SHARE of the time at most."""
+        """Take the noted counts, or else count everything, for COUNTING_SHARE of the time at most."""
         if self._counted is run:
             return
         began = time.monotonic()
@@ -157,16 +158,11 @@ class Watch:
         jobs = self._jobs()
         lefts = [job.left_s for job in jobs if job.left != 0]
         known = [left for left in lefts if left is not None]
-        images = self._ledger.images if self._ledger is not None else None
-        totals = {} if images is None else {
-            "found": images.found, "sets": images.sets, "in sets": images.in_sets, "single": images.single,
-            "duplicates": total_of(images.duplicates), "unreadable": total_of(images.unreadable),
-        }  # fmt: skip
         return State(
             at_work=owner_of(self._path),
             counted_s_ago=None if self._ledger is None else round(time.time() - self._counted_at, 1),
             stages=self._stages(),
-            images=totals,
+            images={} if self._ledger is None else _image_counts(self._ledger.images),
             jobs=jobs,
             left_s=sum(known) if lefts and len(known) == len(lefts) else None,
             captions=[_shown(each) for each in self._arrivals.captions if each.number > after],
@@ -209,15 +205,26 @@ class Watch:
         return jobs
 
 
+def _image_counts(images: ImageCounts) -> dict[str, int | None]:
+    return {
+        "found": images.found,
+        "sets": images.sets,
+        "in sets": images.in_sets,
+        "single": images.single,
+        "duplicates": total_of(images.duplicates),
+        "unreadable": total_of(images.unreadable),
+    }
+
+
 def owner_of(path: Path) -> str:
-    """The process that works on the run, as its lock file names it; empty where it has ended."""
+    """The process that works on the run, from its lock file; empty if it has ended."""
     try:
         owner = msgspec.json.decode((path / ".lock").read_bytes(), type=LockOwner)
     except (OSError, *UNDECODABLE):
         return ""
     if owner.host == socket.gethostname():
         try:
-            os.kill(owner.pid, 0)  # asks only whether it is there
+            os.kill(owner.pid, 0)  # signal 0 only checks that it exists
         except ProcessLookupError:
             return ""
         except OSError:

@@ -1,4 +1,4 @@
-// Side by side: two captions of the same images, whose runs are named once they were judged; and the win rate.
+// Side by side: two captions of the same images. The names of the runs appear once a pair is judged. And the win rate.
 
 const beside = (() => {
   const { beside: shown } = content;
@@ -13,13 +13,12 @@ const beside = (() => {
     return [centre - spread, centre + spread].map((bound) => bound / (1 + (z * z) / judged));
   };
 
-  // `said` are the verdicts on pairs.
   const describe = (verdictOf) => {
     if (!shown) return;
-    const said = pairUnits.map(verdictOf).filter(Boolean).map((each) => each.verdict);
-    const good = said.filter((each) => each === "good").length;
-    const judged = said.filter((each) => each !== "equal").length;
-    const equal = said.length - judged;
+    const verdicts = pairUnits.map(verdictOf).filter(Boolean).map((each) => each.verdict);
+    const good = verdicts.filter((each) => each === "good").length;
+    const judged = verdicts.filter((each) => each !== "equal").length;
+    const equal = verdicts.length - judged;
     const [low, high] = judged ? wilson(good, judged) : [];
     result.replaceChildren();
     fill(result, {}, judged
@@ -28,7 +27,7 @@ const beside = (() => {
   };
 
   const pairCard = (pair, number) => {
-    const sides = pair.swapped ? ["bad", "good"] : ["good", "bad"];  // of this run's caption it is good
+    const sides = pair.swapped ? ["bad", "good"] : ["good", "bad"];  // "good" means that this run's caption is better
     const id = anchor("pair", `${pair.job}:${pair.key}`);
     const node = el("article.card.pair-card", { id });
     const unit = { node, kind, key: pair.key, job: pair.job, drawn: "even", caption: null, item: `${kind}\n${pair.job}\n${pair.key}`, verdicts: sides };

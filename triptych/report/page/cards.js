@@ -1,6 +1,6 @@
 // Cards: sets as contact sheets, single images, rejected captions, duplicates.
 
-// `beside` are the pictures that one goes through from this one.
+// `beside`: the pictures that the lightbox steps through.
 const thumbnail = (number, beside = [number]) => {
   const picture = content.pictures[number];
   if (!picture.url) return el("span.no-picture", { title: picture.key }, picture.why_not);
@@ -11,10 +11,10 @@ const permalink = (id, text) => el("a.ordinal", { href: `#${id}`, title: "link t
 const ordinal = (id, number) => permalink(id, String(number + 1).padStart(2, "0"));
 const keyOf = (number) => name(content.pictures[number].key);
 
-// Where a long text scrolls, by the keyboard as well.
+// For long texts, which scroll: by the keyboard, too.
 const SCROLLS = { tabindex: "0" };
 
-// With the words that rules object to marked; where marks overlap, the first.
+// The text with the words that rules object to marked. Of overlapping marks, the first is shown.
 const captionText = (caption, more = {}) => {
   const parts = [];
   let at = 0;
@@ -53,7 +53,7 @@ const similarityMatrix = (rows) => {
     el("tbody", {}, rows.map((row, i) => el("tr", {}, el("th", {}, i + 1), row.map((value, j) => cell(value, i, j))))));
 };
 
-// The cosines of a set's pairs, each once; and the least of them.
+// The cosine of each pair of a set; and the smallest.
 const pairCosines = (set) => set.cosine_similarities.flatMap((row, i) => row.slice(i + 1));
 const weakest = (set) => Math.min(...pairCosines(set));
 
@@ -119,7 +119,7 @@ const ruleBlock = (rule) => {
     rule.examples.length > 0 && el("div.grid.rejects", {}, rule.examples.map((each) => rejectedCard(rule.rule, each))));
 };
 
-// Rules that rejected something, then, folded away, those that would with another threshold.
+// Rules that rejected something; then, folded, those that would with another threshold.
 const rulesSection = () => {
   const rejecting = content.rules.filter((rule) => rule.jobs.some((counts) => counts.caught));
   const others = content.rules.filter((rule) => !rejecting.includes(rule));

@@ -1,7 +1,7 @@
-// Charts that stretch: shapes in SVG without a scale of their own, words in HTML beside and below them.
+// Charts that stretch with the page: shapes in SVG, without fixed size; texts in HTML around them.
 
 const steps = (points, width, height) => {
-  // points: [x0, x1, y] in [0, 1]; an outline of steps over the base line
+  // points: [x0, x1, y] in [0, 1]; returns the outline of the steps above the base line
   let path = "";
   let last = null;
   for (const [from, to, y] of points) {
@@ -16,7 +16,7 @@ const shape = (path, kind) =>
   svg("svg", { viewBox: "0 0 1000 100", preserveAspectRatio: "none", class: `shape ${kind}`, "aria-hidden": "true" },
     svg("path", { d: path, "vector-effect": "non-scaling-stroke" }));
 
-// One bar of parts: [[label, count, kind], ...]; empty parts leave no trace.
+// One bar of parts: [[label, count, kind], ...]; empty parts aren't drawn.
 const stacked = (parts, whole, title) =>
   el("div.stacked", { role: "img", "aria-label": title },
     parts.filter(([, value]) => value > 0).map(([label, value, kind]) =>
@@ -59,18 +59,18 @@ const ridges = (similarity) => {
       el("span.tick", { style: { left: percentAt(value) } }, value.toFixed(1))))));
 };
 
-// What a slider of thresholds says of captions, and of images.
+// The words of a threshold slider, for captions and for images.
 const OF_CAPTIONS = { one: "caption", caught: "caught", out: "rejected", back: "back among the kept", same: "the same captions kept", rule: "rule" };
 const OF_IMAGES = { one: "image", caught: "beyond it", out: "left out", back: "back", same: "the same images left out", rule: "screen" };
 
-// How many captions a rule would reject, or images a screen leave out, with another threshold; with a slider.
-// Bins are counted in steps from the threshold (see runs/rule_scores.py): exact at every place of the slider.
+// A slider that shows how many captions a rule would reject, or images a screen would leave out, with another
+// threshold. Bins are numbered in steps from the threshold (see runs/rule_scores.py), so every position is exact.
 const thresholdCurve = (rule, scores, label, all, say) => {
   const { threshold, step, violated, setting, bins } = scores;
   const above = violated === "above";
   const beyond = (at, column) => bins.reduce((sum, row) =>
     sum + ((above ? row[0] > at : row[0] < at) ? row[column] : 0), 0);
-  // On the looser side until nothing is rejected, on the tighter side until half of all are.
+  // From the loosest threshold, where nothing is rejected, to the tightest, where half of all are.
   const half = all / 2;
   const outermost = (from, towards, enough) => {
     let at = from;

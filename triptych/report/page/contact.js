@@ -4,7 +4,7 @@ const CONTACTS = 6;
 
 const keptText = (captions) => captions.find((caption) => caption.state === "kept") ?? captions.find((caption) => caption.text);
 
-// Half of them the tightest, half as they were drawn; single images where there are no sets.
+// Half of them the tightest sets, half as drawn; single images if there are no sets.
 const contacts = () => {
   const good = content.sets.filter((set) => set.pictures.every((number) => content.pictures[number].url));
   const best = [...good].sort((a, b) => weakest(b) - weakest(a)).slice(0, CONTACTS / 2);

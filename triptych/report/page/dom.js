@@ -1,4 +1,4 @@
-// Elements, numbers and words. Text only ever becomes text nodes: nothing in a run is read as markup.
+// Elements, numbers and words. Text only ever becomes text nodes, so nothing in a run is parsed as markup.
 
 const content = JSON.parse(document.getElementById("content").textContent);
 const ledger = content.ledger;
@@ -36,7 +36,7 @@ const percent = (part, whole) => {
   return share === 100 || share === 0 ? `${share} %` : `${share.toFixed(1)} %`;
 };
 const words = (name) => name.replaceAll("_", " ");
-// One word of a shell's, for lines that are copied.
+// Quoted for a shell, for commands that are copied.
 const quoted = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'"'"'`)}'`);
 
 const jobOf = new Map(content.jobs.map((job) => [job.name, job]));
@@ -51,5 +51,5 @@ const seconds = (value) => {
 // The id of a card, for links to it.
 const anchor = (kind, id) => `${kind}-${encodeURIComponent(id)}`;
 
-// A name as it stands in the run, kept from turning the text around it, whatever its script.
+// A name from the run, isolated so that right-to-left scripts don't reorder the text around it.
 const name = (text, selector = "bdi.name") => el(selector, { title: text }, text);

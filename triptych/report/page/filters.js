@@ -1,4 +1,4 @@
-// Filters: which cards are shown, by job, rule, size, cosine, length, or by a choice on the map.
+// Filters: which cards are shown, by job, rule, size, cosine, length, or by a selection on the map.
 
 const filters = (() => {
   const facts = new WeakMap();  // of a card: jobs, rules, pictures, size, cosine, lengths
@@ -14,7 +14,7 @@ const filters = (() => {
     lengths: captions.filter((caption) => caption.text).map((caption) => caption.text.length),
   });
 
-  // Values in three parts of about as many, where there are enough to divide.
+  // Splits values into three parts of about the same size, if there are enough.
   const thirds = (values, show) => {
     const sorted = [...values].sort((a, b) => a - b);
     const [low, high] = [1, 2].map((part) => sorted[Math.floor((part * sorted.length) / 3)]);

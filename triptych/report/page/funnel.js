@@ -1,4 +1,4 @@
-// The funnel: every count with what it is made of, and the sums written out.
+// The funnel: every count with its parts, and the sums written out.
 
 const equation = (whole, label, parts) => {
   const known = whole !== null && whole !== undefined && parts.every(([, value]) => value !== null && value !== undefined);

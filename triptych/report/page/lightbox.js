@@ -1,6 +1,6 @@
-// A picture as large as the page holds it, with the others of its card; and the list of keys.
+// The lightbox: an enlarged picture, and the others of its card; and the list of keys.
 
-// A click beside it closes it as well.
+// A click outside closes it, too.
 const dialog = (kind, label, ...children) => {
   const box = el(`dialog.${kind}`, { "aria-label": label }, children,
     el("button.close", { type: "button", "aria-label": "close", onclick: () => box.close() }, "×"));
@@ -34,7 +34,7 @@ const lightbox = (() => {
     arrows.forEach((each) => { each.hidden = shown.length < 2; });
   };
 
-  // `numbers` are of the pictures that the arrows go through.
+  // `numbers`: the pictures that the arrows step through.
   const open = (numbers, number) => {
     shown = numbers.filter((each) => content.pictures[each].url);
     show(shown.indexOf(number));

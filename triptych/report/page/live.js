@@ -1,4 +1,4 @@
-// Live: what the page's own server says of the run every two seconds, and its search by words.
+// Live: polls the server for the run's state every two seconds, and searches images by words.
 
 const live = (() => {
   const EVERY_MS = 2000;
@@ -15,7 +15,7 @@ const live = (() => {
   };
 
   const address = ({ key, shard }, more) => `picture?${new URLSearchParams({ key, ...(shard && { shard }), ...more })}`;
-  // Pictures that came since the page was drawn have numbers as those in it have.
+  // Pictures that arrive later get numbers like those in the page.
   const numbers = new Map(content.pictures.map((picture, number) => [picture.key, number]).filter(([, number]) => content.pictures[number].url));
   const numberOf = (key, shard) => {
     if (!numbers.has(key)) {
@@ -114,6 +114,6 @@ const live = (() => {
     ];
   };
 
-  const tell = (verdict) => fetch("verdicts", { method: "POST", body: JSON.stringify(verdict) }).then((answer) => answer.ok, () => false);
-  return { panel, tell, address };
+  const send = (verdict) => fetch("verdicts", { method: "POST", body: JSON.stringify(verdict) }).then((answer) => answer.ok, () => false);
+  return { panel, send, address };
 })();

@@ -1,29 +1,29 @@
-// The page: its sections in order, the way through them, light and dark.
+// The page: its sections in order, the navigation, light and dark.
 
 const sampleNote = (shown, all, what) => {
   if (!all) return `No ${what.split(",")[0]}.`;
   if (shown.length >= all) return `All ${count(shown.length)} ${what}.`;
   const rareOnes = shown.filter((each) => each.how === "rare").length;
   return `${count(shown.length)} of ${count(all)} ${what}; drawn evenly by a hash of their names, the same ones every time` +
-    (rareOnes ? `, but for ${rareOnes} that were added because their kind is rare.` : ".");
+    (rareOnes ? `, except ${rareOnes} that were added because their kind is rare.` : ".");
 };
 
-const searchNote = (flags) => ` Others are found by words: triptych search ${quoted(content.identity.name)} "a dog"${flags}`;
+const searchNote = (flags) => ` Find others by words: triptych search ${quoted(content.identity.name)} "a dog"${flags}`;
 
 const keptImages = (ledger.images.in_sets || 0) + (ledger.images.single || 0);
 const allRejected = Object.values(ledger.jobs).reduce((sum, counts) => sum + total(counts.rejected), 0);
 const allFailed = content.failures.reduce((sum, each) => sum + each.count, 0);
 
 const SECTIONS = [
-  ...(content.beside ? [["beside", "Side by side", content.beside.pairs.length, "The same images, captioned by two runs; drawn evenly by a hash of their names. Which is whose is shown once a pair was judged.", () => beside.section()]] : []),
-  ["funnel", "Funnel", null, "What became of every image and every planned caption, recounted from the files.", funnelSection],
+  ...(content.beside ? [["beside", "Side by side", content.beside.pairs.length, "The same images, captioned by two runs; drawn evenly by a hash of their names. The names of the runs appear once a pair is judged.", () => beside.section()]] : []),
+  ["funnel", "Funnel", null, "What happened to every image and every planned caption, recounted from the files.", funnelSection],
   ["shapes", "Sets in numbers", null, "How large sets are, and how similar images are: by chance, to their nearest, within sets.", shapesSection],
   ["map", "Map", null, `The ${count(content.pictures.length)} pictures of this page by their embeddings: their first two principal components, spread evenly.`, mapSection],
   ["sets", "Sets", ledger.images.sets, sampleNote(content.sets, ledger.images.sets, "sets") + searchNote(" --sets"),
     sortableSets],
   ["singles", "Images", keptImages, sampleNote(content.singles, keptImages, "images, in sets or not, with their captions") + searchNote(""),
     () => (content.singles.length ? el("div.grid.singles", {}, content.singles.map(singleCard)) : el("p.none", {}, "No captions of images yet."))],
-  ["rejected", "Rejected", allRejected, "By rule, with examples. Move a threshold to see what another one would reject; duplicates of captions, which are looked for last, are left out of that.", rulesSection],
+  ["rejected", "Rejected", allRejected, "By rule, with examples. Move a threshold to see what another one would reject; duplicates of captions, which are found last, don't count there.", rulesSection],
   ["screened", "Screened out", total(ledger.images.screened), "Images that are neither in a set nor captioned, by screen. Move a threshold to see what another one would leave out; to make the sets with it, set it and add --fresh sets.", screensSection],
   ["duplicates", "Duplicates", total(ledger.images.duplicates), sampleNote(content.duplicates, total(ledger.images.duplicates), "duplicates, each beside the image that is kept in its place"),
     () => el("div.grid.duplicates", {}, content.duplicates.map(duplicateCard))],
@@ -32,7 +32,7 @@ const SECTIONS = [
   ["identity", "Identity", null, "What made this run, and the settings it was made with.", identitySection],
 ];
 
-const LIVE = ["live", "Live", null, "As the run notes it, every few seconds; captions and failures as they are written.", () => live.panel()];
+const LIVE = ["live", "Live", null, "Counts, updated every few seconds; captions and failures as they are written.", () => live.panel()];
 
 const themeSwitch = () => {
   const root = document.documentElement;
@@ -71,7 +71,7 @@ document.body.append(
     filters.node(),
     SECTIONS.map(section))),
   el("footer", {}, review.dock()), lightbox.box, help.box);
-// The cards are there only now: go to the one that the address names.
+// The cards exist only now: scroll to the one in the address.
 if (location.hash) document.getElementById(location.hash.slice(1))?.scrollIntoView();
 
 const links = new Map([...document.querySelectorAll("nav a")].map((link) => [link.getAttribute("href").slice(1), link]));
@@ -80,7 +80,7 @@ const watcher = new IntersectionObserver((entries) => {
     if (!entry.isIntersecting) continue;
     links.forEach((link, id) => link.classList.toggle("here", id === entry.target.id));
     const link = links.get(entry.target.id);
-    link.parentElement.scrollLeft = link.offsetLeft - 40;  // where the links are one line that scrolls
+    link.parentElement.scrollLeft = link.offsetLeft - 40;  // on narrow screens the links are one line that scrolls
   }
 }, { rootMargin: "-10% 0px -80% 0px" });
 document.querySelectorAll("section.section").forEach((each) => watcher.observe(each));

@@ -1,5 +1,5 @@
-// The map: every picture of the page where its embedding puts it; those of one set light up together. A line
-// drawn around some of them, or a click with shift, chooses them.
+// The map: every picture of the page, placed by its embedding; those of one set light up together. Draw a line
+// around some of them, or shift-click, to select them.
 
 const inside = ([x, y], outline) => outline.reduce((is, [x1, y1], i) => {
   const [x2, y2] = outline[(i + 1) % outline.length];

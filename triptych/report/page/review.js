@@ -1,4 +1,4 @@
-// Review: which unit is current, whether each is good or bad and why, kept in this browser and downloaded as JSON Lines.
+// Review: the current unit, and the verdicts: stored in this browser, and downloaded as JSON Lines.
 
 const stored = {
   read: (key) => { try { return localStorage.getItem(key); } catch { return null; } },
@@ -14,10 +14,10 @@ const review = (() => {
     for (const [item, verdict] of Object.entries(JSON.parse(stored.read(storageKey)) || {})) {
       if (!(verdicts.get(item)?.time > verdict.time)) verdicts.set(item, verdict);
     }
-  } catch { /* what is stored there isn't ours */ }
+  } catch { /* something else is stored there */ }
   const valid = (item) => (verdicts.get(item)?.verdict === "withdrawn" ? undefined : verdicts.get(item));
 
-  // A person's words, said here or before the captions were filtered; empty where the model's are to stay.
+  // The person's text, from here or from before the captions were filtered; empty to keep the model's.
   const textOf = (unit) => valid(unit.item)?.text ?? unit.caption?.edited;
 
   const bar = {
@@ -34,7 +34,7 @@ const review = (() => {
     unit.buttons.forEach((button, i) => button.setAttribute("aria-pressed", String(verdict === (unit.judges || ["good", "bad"])[i])));
     if (!unit.caption) return;
     edits.show(unit, textOf(unit) || "");
-    if (unit.kind !== unit.job) return;  // a rejected one has its reason
+    if (unit.kind !== unit.job) return;  // rejected captions have a reason already
     if (verdict !== "bad") return unit.why?.remove();
     if (!unit.why?.isConnected) unit.node.append(reasonsOf(unit));
     unit.reasons.forEach((chip) => chip.setAttribute("aria-pressed", String(chip.textContent === reason)));
@@ -47,7 +47,7 @@ const review = (() => {
     beside.describe((unit) => valid(unit.item));
     bar.where.textContent = current < 0 ? counted(units.length, "item") : `${current + 1} / ${units.length}`;
     bar.question.textContent = !kept
-      ? "What you say can't be stored: download it before you close."
+      ? "Your verdicts can't be stored: download them before you close."
       : current < 0 ? "Read with j and k, judge with g and b." : question(units[current].kind);
   };
 
@@ -61,7 +61,7 @@ const review = (() => {
     describe();
   };
 
-  // `verdict` null: as it was, or good where only the text is new. What isn't said in `more` stays.
+  // `verdict` null: keep the verdict, or "good" if there is none. Fields that `more` doesn't set are kept, too.
   const judge = (unit, verdict, more = {}) => {
     const before = valid(unit.item);
     const is = verdict ?? before?.verdict ?? "good";
@@ -69,23 +69,23 @@ const review = (() => {
     put(unit, { verdict: is, reason: reason || "", text: text || "" });
   };
   const withdraw = (unit) => valid(unit.item) && put(unit, { verdict: "withdrawn" });
-  const put = (unit, said) => {
+  const put = (unit, fields) => {
     const { kind, key, job, drawn } = unit;
-    const verdict = { report: content.identity.report, kind, key, job, ...said, of: unit.caption?.digest ?? "", drawn, time: new Date().toISOString() };
+    const verdict = { report: content.identity.report, kind, key, job, ...fields, of: unit.caption?.digest ?? "", drawn, time: new Date().toISOString() };
     verdicts.set(unit.item, verdict);
     kept = stored.write(storageKey, JSON.stringify(Object.fromEntries(verdicts)));
-    if (content.live) live.tell(verdict).then((told) => { kept = told; describe(); });
+    if (content.live) live.send(verdict).then((isStored) => { kept = isStored; describe(); });
     paint(unit);
     describe();
   };
 
-  // Where there is no current item, or a search has hidden it, one that is shown becomes it, and no more.
+  // If there is no current unit, or a search has hidden it, only select one that is shown.
   const onCurrent = (act) => {
     const unit = units[current];
     if (unit?.node.checkVisibility()) act(unit);
     else if (!move(1)) move(-1);
   };
-  // `choice`: of the unit's buttons.
+  // `choice`: the index of the unit's button.
   const judgeCurrent = (choice, more) => onCurrent((unit) => {
     const verdict = (unit.judges || ["good", "bad"])[choice];
     if (!verdict) return;
@@ -108,7 +108,7 @@ const review = (() => {
     setTimeout(() => URL.revokeObjectURL(url), 10000);
   };
 
-  // Past those that a search has hidden.
+  // Skips units that a search has hidden.
   const move = (by) => {
     let index = current + by;
     while (units[index] && !units[index].node.checkVisibility()) index += by;
@@ -136,7 +136,7 @@ const review = (() => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea") || document.querySelector("dialog[open]")) return;
     const size = { ArrowUp: "Height", ArrowDown: "Height", ArrowLeft: "Width", ArrowRight: "Width" }[event.key];
     if (size && scrolls(event.target.closest("[tabindex]"), size)) return;
-    // Up and down scroll the page until a review has begun.
+    // Until a review has begun, up and down scroll the page.
     if (current < 0 && size === "Height") return;
     const act = KEYS[event.key];
     if (!act) return;

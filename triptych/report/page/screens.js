@@ -1,4 +1,4 @@
-// Screens: what each leaves out, or would if it were on, with examples.
+// Screens: the images that each leaves out, or would if it were on.
 
 const screenedFigure = (each, pictures) => el("figure", {}, thumbnail(each.picture, pictures),
   el("figcaption", {}, keyOf(each.picture), el("small", {}, String(Number(each.value.toFixed(2))))));
@@ -14,9 +14,9 @@ const screenBlock = (screen) => {
     pictures.length > 0 && el("div.screened", {}, screen.examples.map((each) => screenedFigure(each, pictures))));
 };
 
-// Those with anything to show, then, folded away, the others.
+// Screens with anything to show; then, folded, the others.
 const screensSection = () => {
-  if (!content.screens.length) return el("p.none", {}, "The sets of this run were made before there were screens.");
+  if (!content.screens.length) return el("p.none", {}, "The sets of this run were made by a version without screens.");
   const shown = content.screens.filter((screen) => screen.count || screen.examples.length);
   const others = content.screens.filter((screen) => !shown.includes(screen));
   return [

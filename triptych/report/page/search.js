@@ -1,4 +1,4 @@
-// Search in captions and names, and the order of sets. Cards that don't match are hidden, not removed.
+// Search in captions and names; the order of sets. Cards that don't match are hidden, not removed.
 
 const ORDERS = [
   ["as drawn", () => 0],
@@ -62,7 +62,7 @@ const search = (() => {
     return ranges;
   };
 
-  // Painted over the text, which stays as it is.
+  // Highlights are painted over the text; the document doesn't change.
   const mark = (wanted) => {
     if (!CSS.highlights) return;
     CSS.highlights.delete("found");

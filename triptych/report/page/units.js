@@ -1,4 +1,4 @@
-// Units: what a person judges, one at a time. A unit has a kind, a key, and how it was drawn.
+// Units: the items that a person judges. A unit has a kind, a key, and how it was drawn.
 
 const QUESTIONS = new Map([
   ["set", "Do these images belong together, without being the same?"],
@@ -9,8 +9,7 @@ const question = (kind) => QUESTIONS.get(kind) ?? (kind.startsWith("beside: ") ?
 
 const units = [];
 
-// Makes `node` a unit; returns the buttons that judge it, to be placed inside. `caption` is what it is about,
-// unless it is about images.
+// Makes `node` a unit; returns its buttons, to be placed inside. `caption` is null for units about images.
 const judged = (node, kind, key, drawn, caption = null) => {
   const unit = { node, kind, key, job: caption?.job ?? "", drawn, caption, item: `${kind}\n${caption?.job ?? ""}\n${key}` };
   const button = (verdict, sign) => el(`button.judge.${verdict}`, {
@@ -26,7 +25,7 @@ const judged = (node, kind, key, drawn, caption = null) => {
 };
 const judgedCaption = (node, kind, caption, drawn) => judged(node, kind, caption.id.slice(caption.job.length + 1), drawn, caption);
 
-// Why a caption is bad: a row of chips below it, of which one is pressed.
+// Why a caption is bad: a row of chips below it, one of which is pressed.
 const reasonsOf = (unit) => {
   unit.reasons ??= content.reasons.map((reason, i) => el("button.chip", {
     type: "button", title: `${reason} (${i + 1})`, onclick: () => review.judge(unit, "bad", { reason }),
@@ -35,7 +34,7 @@ const reasonsOf = (unit) => {
   return unit.why;
 };
 
-// A caption in a person's own words, below the model's.
+// A person's version of a caption, below the model's.
 const edits = {
   show: (unit, text) => {
     unit.edited ??= el("p.text.edited", { lang: unit.caption.language, dir: "auto" });

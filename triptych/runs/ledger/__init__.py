@@ -4,8 +4,8 @@
     per job: planned = captioned + failed + pending, and pending is 0 once captioning has finished
              captioned = kept + rejected (by the first rule that rejects)
 
-Comes in: a run folder, at any point of its life. Goes out: counts, and in words where they don't add up. No
-counter that a stage stored is believed; whether a stage has finished is. Not its job: what was exported (see
+Comes in: a run folder, finished or not. Goes out: counts, and where they don't add up, in words. Of what
+stages stored it trusts only whether they have finished, not their counts. Not its job: what was exported (see
 export.check).
 """
 
@@ -26,7 +26,7 @@ from triptych.runs.stage_record import STAGE_NAMES, StageName
 
 
 def total_of(parts: Mapping[str, int] | None) -> int | None:
-    """Of counts by class; None where they aren't known."""
+    """The sum of counts by class; None if they aren't known."""
     return None if parts is None else sum(parts.values())
 
 
@@ -36,12 +36,12 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
     images: ImageCounts
     jobs: dict[str, JobCounts]
     unfinished: tuple[StageName, ...]
-    """The stages that haven't run to their end."""
+    """The stages that haven't finished."""
     contradictions: tuple[str, ...]
-    """Where the files contradict each other: an image in two sets, a verdict without a caption."""
+    """Contradictions between files: an image in two sets, a verdict without a caption."""
 
     def violations(self) -> list[str]:
-        """The contradictions, and sums that don't add up. None in a sound run, also in an unfinished one."""
+        """The contradictions, and sums that don't add up. A sound run has none, even if it is unfinished."""
         violations = [*self.contradictions, *_image_mismatches(self.images)]
         for job, counts in self.jobs.items():
             violations += _job_mismatches(job, counts, captions_done="captions" not in self.unfinished)
@@ -49,12 +49,9 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def recount(folder: RunFolder, jobs: Sequence[Job], progress: Progress | None = None) -> Ledger:
-    """Recount everything. Figures that a stage still has to make are None.
-
-    Raises SetupError where a file can't be read as what it should be.
-    """
+    """Recount everything. Counts of stages that didn't run are None. Raises SetupError for a damaged file."""
     images, contradictions = recount_images(folder)
-    # Where images and sets contradict each other there is no plan to count captions against.
+    # If images and sets contradict each other, there is no plan to count captions against.
     has_plan = images.sets is not None and not contradictions
     counted: dict[str, JobCounts] = {}
     grouped = GroupedImages(folder)
@@ -73,7 +70,7 @@ def ledger_of(
     jobs: Mapping[str, JobCounts],
     contradictions: Sequence[str],
 ) -> Ledger:
-    """The ledger of what was counted elsewhere, as export counts captions while it reads them."""
+    """A ledger of counts made elsewhere: export counts captions while it reads them."""
     return Ledger(
         images=images,
         jobs=dict(jobs),

@@ -1,18 +1,18 @@
 """Counts of a job's captions and verdicts, from its journals and verdict files.
 
-Comes in: what a job plans in a shard, as its plan reads it. Goes out: counts, and what contradicts itself, in
-words. A stage that reads all of a job anyway counts it on the way (see JobRecount). Not its job: images and
-sets (see images).
+Comes in: the shards of a job's plan. Goes out: counts, and contradictions in words. Export, which reads all
+of a job anyway, counts it on the way. Not its job: images and sets (see images).
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 import msgspec
 
 from triptych.progress import Task
-from triptych.runs.done_shards import CaptionCounts, DoneShards
+from triptych.runs.caption_counts import CaptionCountCache, CaptionCounts
 from triptych.runs.folder import RunFolder
 from triptych.runs.plan import JobPlan, PlannedShard
 from triptych.runs.staleness import is_judged
@@ -23,20 +23,20 @@ class JobCounts(msgspec.Struct, frozen=True, kw_only=True):
 
     planned: int | None = None
     captioned: int | None = None
-    """Targets with a caption; failures are not among them."""
+    """Without failures."""
     failed: dict[str, int] | None = None
     """By class of failure."""
     pending: int | None = None
     """Targets with neither a caption nor a failure yet."""
     kept: int | None = None
     repaired: int | None = None
-    """Of those kept, the ones without sentences that a checker denied."""
+    """The kept captions from which sentences that a checker denied were removed."""
     rejected: dict[str, int] | None = None
     """By the first rule that rejects."""
 
 
 class ShardCounts(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of what a job plans in one shard, and what contradicts itself there."""
+    """The counts of a job in one shard, and the contradictions there."""
 
     shard: str
     captions: CaptionCounts
@@ -47,10 +47,14 @@ class ShardCounts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def count_shard(shard: PlannedShard, *, all_judged: bool) -> ShardCounts:
-    """Count a shard that was read with its verdicts. ``all_judged``: every caption is to have one."""
+    """Count a shard that was read with its verdicts. ``all_judged``: every caption should have one."""
     kept = repaired = 0
     rejected: Counter[str] = Counter()
-    contradictions = _repeated_or_stray(shard, all_judged=all_judged)
+    contradictions = [
+        *(f"{i} is captioned twice in shard {shard.name}" for i in shard.repeated_captions),
+        *(f"{i} is judged twice in shard {shard.name}" for i in shard.repeated_verdicts),
+        *(f"verdict on {i}, which has no caption in the plan" for i in shard.stray_verdicts if all_judged),
+    ]
     for each in shard.planned:
         verdict = each.verdict
         if not each.is_captioned:
@@ -75,67 +79,46 @@ def count_shard(shard: PlannedShard, *, all_judged: bool) -> ShardCounts:
     )
 
 
-def _repeated_or_stray(shard: PlannedShard, *, all_judged: bool) -> list[str]:
-    return [
-        *(f"{i} is captioned twice in shard {shard.name}" for i in shard.repeated_captions),
-        *(f"{i} is judged twice in shard {shard.name}" for i in shard.repeated_verdicts),
-        *(f"verdict on {i}, which has no caption in the plan" for i in shard.stray_verdicts if all_judged),
+def sum_shards(folder: RunFolder, job: str, shards: Sequence[ShardCounts]) -> tuple[JobCounts, list[str]]:
+    """The counts and contradictions of ``job`` over all ``shards`` in which it plans anything."""
+    captions = CaptionCounts.added_up(each.captions for each in shards)
+    counts = JobCounts(
+        planned=captions.planned,
+        captioned=captions.captioned,
+        failed=dict(sorted(captions.failed_by.items())),
+        pending=captions.missing,
+    )
+    contradictions = [line for each in shards for line in each.contradictions]
+    if not is_judged(folder, job):
+        return counts, contradictions
+    root, names = folder.path / "verdicts" / job, {f"{each.shard}.jsonl" for each in shards}
+    contradictions += [
+        f"{path}: verdicts of a shard that plans nothing for {job}"
+        for path in sorted(root.rglob("*.jsonl"))
+        if path.relative_to(root).as_posix() not in names
     ]
-
-
-class JobRecount:
-    """One job, added up shard by shard."""
-
-    def __init__(self, folder: RunFolder, job: str) -> None:
-        self._folder, self._job = folder, job
-        self._shards: list[ShardCounts] = []
-
-    def add(self, counts: ShardCounts) -> None:
-        """Take in what ``count_shard`` has found."""
-        self._shards.append(counts)
-
-    def counts(self) -> JobCounts:
-        """Of all shards that were added."""
-        judged = is_judged(self._folder, self._job)
-        captions = CaptionCounts.added_up(each.captions for each in self._shards)
-        rejected = sum((Counter(each.rejected) for each in self._shards), Counter[str]())
-        return JobCounts(
-            planned=captions.planned,
-            captioned=captions.captioned,
-            failed=dict(sorted(captions.failed_by.items())),
-            pending=captions.missing,
-            kept=sum(each.kept for each in self._shards) if judged else None,
-            repaired=sum(each.repaired for each in self._shards) if judged else None,
-            rejected=dict(sorted(rejected.items())) if judged else None,
-        )
-
-    def contradictions(self) -> list[str]:
-        """Those of the shards, and verdicts filed under a shard that plans nothing for this job."""
-        found = [line for each in self._shards for line in each.contradictions]
-        if not is_judged(self._folder, self._job):
-            return found
-        root = self._folder.path / "verdicts" / self._job
-        filed = ((path, path.relative_to(root).as_posix()) for path in sorted(root.rglob("*.jsonl")))
-        counted = {each.shard for each in self._shards}
-        return found + [
-            f"{path}: verdicts of a shard that plans nothing for {self._job}"
-            for path, name in filed
-            if name.removesuffix(".jsonl") not in counted
-        ]
+    rejected = sum((Counter(each.rejected) for each in shards), Counter[str]())
+    counts = msgspec.structs.replace(
+        counts,
+        kept=sum(each.kept for each in shards),
+        repaired=sum(each.repaired for each in shards),
+        rejected=dict(sorted(rejected.items())),
+    )
+    return counts, contradictions
 
 
 def recount_captions(plan: JobPlan, task: Task) -> tuple[JobCounts, list[str]]:
-    """The counts, and what contradicts itself. Needs finished sets that don't contradict themselves."""
-    recount = JobRecount(plan.folder, plan.job.name)
+    """Recount a job: its counts and contradictions. Needs finished sets without contradictions."""
     all_judged = is_judged(plan.folder, plan.job.name)
-    noted, wrong = DoneShards(plan.folder, plan.job), []
-    believed = noted.read()
+    cache = CaptionCountCache(plan.folder, plan.job)
+    cached, shards, wrong = cache.read(), list[ShardCounts](), list[str]()
     for name in plan.folder.shards():
         shard = plan.read_shard(name)
         if shard.planned:
             counts = count_shard(shard, all_judged=all_judged)
-            recount.add(counts)
+            shards.append(counts)
             task.advance(len(shard.planned))
-            if name in believed and believed[name] != counts.captions:
-                wrong.append(f"{plan.job.name}: {noted.path} has other counts of {name} than its journal")
-    return recount.counts(), recount.contradictions() + wrong
+            if cached.get(name, counts.captions) != counts.captions:
+                wrong.append(f"{plan.job.name}: {cache.path} has other counts of {name} than its journal")
+    job_counts, contradictions = sum_shards(plan.folder, plan.job.name, shards)
+    return job_counts, contradictions + wrong

@@ -1,8 +1,7 @@
 """Counts of images, screened ones, duplicates and sets, from the files that list them.
 
-Comes in: a run folder. Goes out: counts, and what contradicts itself, in words. Each number is
-counted by itself, none is inferred from the others, so that the ledger can fail to close.
-Not its job: captions (see captions).
+Comes in: a run folder. Goes out: counts, and contradictions in words. Each number is counted, none is derived
+from the others, so that a mismatch shows. Not its job: captions (see captions).
 """
 
 from __future__ import annotations
@@ -23,63 +22,58 @@ class ImageCounts(msgspec.Struct, frozen=True, kw_only=True):
     unreadable: dict[str, int] | None = None
     """By class of reason."""
     screened: dict[str, int] | None = None
-    """Readable images that are left out, by screen."""
+    """Readable images that a screen left out, by screen."""
     duplicates: dict[str, int] | None = None
     """By reason."""
     in_sets: int | None = None
     """Members of sets."""
     single: int | None = None
-    """Readable images that are in no set, no duplicate and not screened out."""
+    """Readable images that are neither in a set nor a duplicate nor screened out."""
     sets: int | None = None
     gone: int | None = None
-    """Images that were embedded and are not in the sources any more: they are not among those found."""
+    """Images that were embedded and are no longer in the sources. They don't count as found."""
 
 
 def recount_images(run: RunFolder) -> tuple[ImageCounts, list[str]]:
-    """The counts, and one line for each contradiction. Figures of stages that haven't finished stay None."""
+    """The counts, and a line for each contradiction. Counts of stages that haven't finished are None."""
     if not run.shards():
         return ImageCounts(), []
     if not run.is_finished("sets"):
-        found, unreadable, _, gone, contradictions = _walk(run, _Keys([], [], []))
-        return ImageCounts(found=found, unreadable=unreadable, gone=gone), contradictions
+        files, contradictions = _count_files(run, _Keys([], [], []))
+        return msgspec.structs.replace(files, single=None), contradictions
     duplicates, sets, screened = list(run.duplicates()), list(run.sets()), list(run.screened())
     keys = _Keys(duplicates, sets, screened)
-    found, unreadable, single, gone, contradictions = _walk(run, keys)
+    files, contradictions = _count_files(run, keys)
     contradictions += _contradictory_screened(screened, keys)
     contradictions += _contradictory_duplicates(duplicates, keys)
     contradictions += _contradictory_sets(sets, keys)
-    counts = ImageCounts(
-        found=found,
-        unreadable=unreadable,
+    counts = msgspec.structs.replace(
+        files,
         screened=dict(sorted(Counter(each.reason for each in screened).items())),
-        duplicates=dict(sorted(Counter(duplicate.reason for duplicate in duplicates).items())),
-        in_sets=sum(len(image_set.keys) for image_set in sets),
-        single=single,
+        duplicates=dict(sorted(Counter(each.reason for each in duplicates).items())),
+        in_sets=sum(len(each.keys) for each in sets),
         sets=len(sets),
-        gone=gone,
     )
     return counts, contradictions
 
 
 class _Keys:
-    """The image keys that screens, duplicates and sets name, and which of them are readable images."""
+    """The image keys in the files of screens, duplicates and sets, and which of them are readable images."""
 
     def __init__(self, duplicates: list[Duplicate], sets: list[ImageSet], screened: list[Screened]) -> None:
         self.screened = {each.key for each in screened}
         self.duplicates = {duplicate.key for duplicate in duplicates}
         self.members = {key for image_set in sets for key in image_set.keys}
-        self.named = (
-            self.screened | self.duplicates | self.members | {duplicate.of for duplicate in duplicates}
-        )
+        self.not_single = self.screened | self.duplicates | self.members
+        self.named = self.not_single | {duplicate.of for duplicate in duplicates}
         self.readable: set[str] = set()
 
 
-def _walk(run: RunFolder, keys: _Keys) -> tuple[int, dict[str, int], int, int, list[str]]:
-    """Found, unreadable by class, single, gone, contradictions. Fills ``keys.readable``."""
+def _count_files(run: RunFolder, keys: _Keys) -> tuple[ImageCounts, list[str]]:
+    """Count found, unreadable, single and gone images, and contradictions. Fills ``keys.readable``."""
     found = single = gone = 0
     unreadable: Counter[str] = Counter()
     contradictions = []
-    elsewhere = keys.screened | keys.duplicates | keys.members
     for shard in run.shards():
         records = read_whole_jsonl(run.images_file(shard), ImageRecord)
         gone += sum((record.unreadable or "").startswith(GONE) for record in records)
@@ -93,8 +87,9 @@ def _walk(run: RunFolder, keys: _Keys) -> tuple[int, dict[str, int], int, int, l
         )
         readable = [record.key for record in records if record.unreadable is None]
         keys.readable |= keys.named.intersection(readable)
-        single += len(readable) - sum(map(elsewhere.__contains__, readable))
-    return found, dict(sorted(unreadable.items())), single, gone, contradictions
+        single += sum(key not in keys.not_single for key in readable)
+    by_class = dict(sorted(unreadable.items()))
+    return ImageCounts(found=found, unreadable=by_class, single=single, gone=gone), contradictions
 
 
 def _contradictory_screened(screened: list[Screened], keys: _Keys) -> list[str]:

@@ -1,8 +1,8 @@
-"""The ledger as the stages have noted it: what `triptych status` shows, where a recount takes minutes.
+"""The ledger from the counts that stages noted in run.json: `triptych status` shows it instead of a recount.
 
-Comes in: a run folder. Goes out: its counts, from run.json, at most some seconds old while captions are made;
-None where not all of them are noted, or files were lost: then they have to be counted. `triptych verify`
-recounts, and says where the notes are wrong. Not its job: counting (see captions, images).
+Comes in: a run folder. Goes out: its counts, at most some seconds old while captions are made; None if some
+aren't noted or files were lost, so that a recount is needed. `triptych verify` recounts, and names notes that
+are wrong. Not its job: counting (see captions, images).
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ from triptych.runs.staleness import is_judged, stale_stages
 
 
 def as_note(counts: Mapping[str, int]) -> str:
-    """Counts by class as one note."""
+    """Counts by class, encoded as one note."""
     return msgspec.json.encode(dict(sorted(counts.items()))).decode()
 
 
 def noted_ledger(folder: RunFolder, jobs: Sequence[Job]) -> Ledger | None:
-    """None where it has to be counted."""
+    """The ledger of noted counts; None if a recount is needed."""
     has_sets = folder.is_finished("embeddings") and folder.is_finished("sets")
     stale = stale_stages(folder)
     if "sets" in stale or "captions" in stale or any(map(folder.loss_of, folder.every_stage)):
         return None
     try:
-        images = _sets(folder) if has_sets else _files(folder)
-        by_job = {job.name: _job(folder, job.name) if has_sets else JobCounts() for job in jobs}
+        images = _grouped_counts(folder) if has_sets else _file_counts(folder)
+        by_job = {job.name: _job_counts(folder, job.name) if has_sets else JobCounts() for job in jobs}
         return ledger_of(folder, images, by_job, contradictions=())
     except (KeyError, TypeError, ValueError):
         return None
 
 
-def _files(folder: RunFolder) -> ImageCounts:
-    """Of the shards that are embedded, while others may not be."""
+def _file_counts(folder: RunFolder) -> ImageCounts:
+    """The counts of embedded shards, which may not be all."""
     notes = folder.run_file.stages["embeddings"].notes
     return ImageCounts(
         found=_number(notes["found"]),
@@ -48,8 +48,8 @@ def _files(folder: RunFolder) -> ImageCounts:
     )
 
 
-def _sets(folder: RunFolder) -> ImageCounts:
-    files, notes = _files(folder), folder.run_file.stages["sets"].notes
+def _grouped_counts(folder: RunFolder) -> ImageCounts:
+    files, notes = _file_counts(folder), folder.run_file.stages["sets"].notes
     duplicates, in_sets = _by_class(notes["duplicates_by"]), _number(notes["images_in_sets"])
     screened = _by_class(notes["screened_by"])
     left_out = sum(sum(each.values()) for each in (files.unreadable or {}, duplicates, screened))
@@ -63,7 +63,7 @@ def _sets(folder: RunFolder) -> ImageCounts:
     )
 
 
-def _job(folder: RunFolder, job: str) -> JobCounts:
+def _job_counts(folder: RunFolder, job: str) -> JobCounts:
     notes = folder.run_file.stages["captions"].notes
     planned, captioned = _number(notes[f"{job}.planned"]), _number(notes[f"{job}.captioned"])
     failed = _by_class(notes[f"{job}.failed_by"])

@@ -1,1 +1,1 @@
-"""What is between a file's bytes and its upright RGB picture: one file for each format or step."""
+"""Steps from a file's bytes to an upright RGB picture: one module for each format or step."""

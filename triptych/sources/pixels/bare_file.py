@@ -1,7 +1,7 @@
-"""A file without its metadata, and which way up its picture was stored.
+"""A file without its metadata, and the orientation of its picture.
 
-Pixels decide: a decoder that never sees a profile, a text or EXIF can't fail on a strange one. EXIF and XMP
-come from a camera or from anybody: whatever can't be read is 1, upright. Not its job: where they are kept.
+A decoder that never sees profiles, texts or EXIF can't fail on them. An orientation that can't be read counts
+as upright. Not its job: finding metadata in a file (see the formats' modules).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from triptych.sources.pixels.tiff_directory import Directory
 UPRIGHT = 1
 
 ORIENTATION = 0x0112
-"""Its tag in EXIF and TIFF."""
+"""A tag of EXIF and TIFF."""
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -33,34 +33,34 @@ _XMP = re.compile(rb"""tiff:Orientation(?:\s*=\s*["']|>)\s*([1-8])""")
 
 
 class BareFile(NamedTuple):
-    """The bytes for the decoder, and what the rest of the file said."""
+    """The bytes for the decoder, and what was read from the rest of the file."""
 
     content: bytes
     orientation: int = UPRIGHT
     damage: str | None = None
-    """Why the pixels can't be whole, as far as it shows without decoding."""
+    """Why the pixels are incomplete, as far as that shows without decoding."""
     white: int | None = None
-    """The level of white, where the decoder doesn't say it."""
+    """The level of white, if the decoder doesn't report it."""
     inverted: bool = False
-    """Whether 0 is white, where the decoder doesn't know it."""
+    """Whether 0 is white and the decoder ignores that."""
     size: tuple[int, int] | None = None
-    """Width and height, where the decoder would say them too late."""
+    """Width and height, if the decoder only reports them after decoding."""
     without_zeros: bytes | None = None
-    """The same without zeros at the end of its codes: if that is a picture as well, they were none."""
+    """``content`` without trailing zeros of pixel data: if this can be decoded, pixels are missing."""
 
 
 def upright_size(size: tuple[int, int], orientation: int) -> tuple[int, int]:
-    """Width and height of the upright picture of one that is stored in ``size``."""
+    """Width and height of the upright picture, given its stored ``size``."""
     return (size[1], size[0]) if orientation >= 5 else size
 
 
 def turned_upright(picture: Image.Image, orientation: int) -> Image.Image:
-    """``picture`` as it is to be seen."""
+    """``picture`` turned upright."""
     return picture.transpose(_TURNS[orientation]) if orientation in _TURNS else picture
 
 
 def from_metadata(exif: bytes, xmp: bytes = b"") -> int:
-    """What EXIF says; where it says nothing, what XMP does."""
+    """The orientation in EXIF, or else in XMP."""
     while exif.startswith(b"Exif\0\0"):
         exif = exif[6:]
     try:
@@ -71,7 +71,7 @@ def from_metadata(exif: bytes, xmp: bytes = b"") -> int:
 
 
 def valid_orientation(found: int | None, xmp: bytes) -> int:
-    """``found``, what XMP says where that is None, or 1."""
+    """``found``, or that in XMP if it is None; UPRIGHT if invalid."""
     if found is None and (match := _XMP.search(xmp)):
         return int(match[1])
     return found if found in _TURNS else UPRIGHT

@@ -1,7 +1,7 @@
-"""Where the pixels of an AVIF or HEIC lie: by the boxes of ISO/IEC 14496-12 that tell its items.
+"""Where the pixel data of an AVIF or HEIC is, by its item boxes (ISO/IEC 14496-12).
 
-Comes in: a file's bytes. Goes out: the places of what is coded, without those of metadata, which may lie
-behind it. Not its job: decoding, and films, whose frames are no items.
+Comes in: a file's bytes. Goes out: the extents of coded images, without metadata. Not its job: decoding, and
+image sequences, whose frames are not items.
 """
 
 from __future__ import annotations
@@ -11,31 +11,31 @@ import struct
 from collections.abc import Iterator
 
 CODED = frozenset({b"av01", b"hvc1", b"hev1", b"lhv1", b"vvc1", b"evc1", b"avc1", b"jpeg", b"j2k1", b"unci"})
-"""Types of items. A picture may be of several, which another one puts together."""
+"""Types of items with pixel data. A picture may consist of several, combined by another item."""
 
-_FORMS = {0: "", 4: "L", 8: "Q"}
-"""Of the numbers in a box that says itself how wide they are."""
+_FORMATS = {0: "", 4: "L", 8: "Q"}
+"""struct formats by the width of a number in bytes."""
 
 
-def pixel_places(content: bytes) -> list[tuple[int, int]]:
-    """Where each part of what is coded begins and ends; of a file without items, all data."""
+def coded_extents(content: bytes) -> list[tuple[int, int]]:
+    """Start and end of each part of the coded images; of a file without items, of all media data."""
     kinds: dict[int, bytes] = {}
-    places: list[tuple[int, int, int]] = []
+    extents: list[tuple[int, int, int]] = []
     data: list[tuple[int, int]] = []
-    with contextlib.suppress(struct.error, KeyError):  # the decoder will say so
+    with contextlib.suppress(struct.error, KeyError):  # the decoder reports damage
         for name, start, end in _boxes(content, 0, len(content)):
             if name == b"mdat":
                 data.append((start, end))
             for inner, at, to in _boxes(content, start + 4, end) if name == b"meta" else ():
                 if inner == b"iinf":
-                    kinds |= _kinds(content, at, to)
+                    kinds |= _item_types(content, at, to)
                 elif inner == b"iloc":
-                    places += _places(content[at:to])
-    return [(start, end) for item, start, end in places if kinds.get(item) in CODED] or data
+                    extents += _extents(content[at:to])
+    return [(start, end) for item, start, end in extents if kinds.get(item) in CODED] or data
 
 
 def _boxes(content: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """The name of each box, and where what is in it begins and ends."""
+    """Name of each box, and start and end of its content."""
     while at + 8 <= end:
         length, name = struct.unpack_from(">L4s", content, at)
         start = at + 8
@@ -48,7 +48,7 @@ def _boxes(content: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int]
         yield name, start, min(at, end)
 
 
-def _kinds(content: bytes, at: int, end: int) -> dict[int, bytes]:
+def _item_types(content: bytes, at: int, end: int) -> dict[int, bytes]:
     """The type of each item, by its number."""
     kinds: dict[int, bytes] = {}
     (version,) = struct.unpack_from("B", content, at)
@@ -60,11 +60,11 @@ def _kinds(content: bytes, at: int, end: int) -> dict[int, bytes]:
     return kinds
 
 
-def _places(box: bytes) -> Iterator[tuple[int, int, int]]:
-    """Of each part of an item that lies in the file the item's number, and where it begins and ends."""
+def _extents(box: bytes) -> Iterator[tuple[int, int, int]]:
+    """Item number, start and end of each part of an item that is stored in the file."""
     version, widths, more = struct.unpack_from(">B3xBB", box)
     numbers = (widths >> 4, widths & 15, more >> 4, more & 15 if version else 0)
-    offset, length, base, index = (_FORMS[width] for width in numbers)
+    offset, length, base, index = (_FORMATS[width] for width in numbers)
     wide = "L" if version == 2 else "H"
     at = 6
 
@@ -74,10 +74,10 @@ def _places(box: bytes) -> Iterator[tuple[int, int, int]]:
         at += struct.calcsize(f">{form}")
         return int(value)
 
-    for _ in range(take(wide) if length else 0):  # else an item is all of the file
+    for _ in range(take(wide) if length else 0):  # else the item is the whole file
         item = take(wide)
         is_in_file = not (version and take("H") & 15)
-        take("H")  # which file
+        take("H")  # number of the file
         first = take(base)
         for _ in range(take("H")):
             take(index)

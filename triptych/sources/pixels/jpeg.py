@@ -1,8 +1,7 @@
-"""JPEG: its segments without metadata, and a decoder that reports damage.
+"""JPEG: removes metadata, and decodes without hiding damage.
 
-Comes in: a file's bytes. Goes out: a BareFile, and the picture that libjpeg-turbo makes of it without a
-warning. Pillow's decoder passes over libjpeg's warnings: what is missing or garbled becomes grey, and nobody
-learns of it. simplejpeg decodes with the same library, to the same pixels, and raises.
+Comes in: a file's bytes. Goes out: a BareFile, and its decoded picture. Pillow ignores libjpeg's warnings, so
+that missing or damaged parts are grey. simplejpeg gives the same pixels, and raises on warnings.
 """
 
 from __future__ import annotations
@@ -10,10 +9,9 @@ from __future__ import annotations
 import io
 import re
 import zlib
+from functools import partial
 
-import numpy as np
 import simplejpeg
-from numpy.typing import NDArray
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
@@ -23,30 +21,30 @@ from triptych.sources.pixels.bare_file import BareFile, from_metadata
 END, SCAN = 0xD9, 0xDA
 ADOBE, EXIF_OR_XMP, JFIF = 0xEE, 0xE1, 0xE0
 ADOBE_BYTES = 16
-"""Of a whole segment; Pillow refuses a shorter one."""
+"""Of a complete segment; Pillow refuses a shorter one."""
 FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-"""Markers of a frame, which has the picture's size and components."""
+"""Markers of frame headers, which have the picture's size and components."""
 PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 WITHOUT_LENGTH = frozenset({0x00, 0x01, *range(0xD0, 0xD9)})
 PLAIN_JFIF = b"\xff\xe0\0\x10JFIF\0\1\1\0\0\1\0\1\0\0"
 MAX_METADATA_BYTES = 1 << 20
-"""Of EXIF and of XMP, in segments of at most 64 KiB. The orientation stands near the beginning."""
+"""Of EXIF and of XMP, joined from segments. The orientation is near the beginning."""
 
 _SCAN_END = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])")
-"""The next marker behind a scan's data, in which 0xFF is followed by 0 or is a mark to restart at."""
+"""The next marker after a scan's data, in which 0xFF is followed by 0 or begins a restart marker."""
 
 _DAMAGE = ("Corrupt JPEG data", "Premature end", "Inconsistent progression")
-"""How libjpeg's warnings of damage begin."""
+"""Prefixes of libjpeg's warnings of damage."""
 _HARMLESS = "Invalid SOS parameters"
-"""Its warning of a careless writer: the data is what it would be anyway."""
+"""Its warning of a sloppy encoder, which doesn't affect the pixels."""
 
-_MARK = re.compile(rb"\xff+[\x01-\xfe]")
-_MORE_SCAN = b"\x5a" * 64
-"""In front of a mark: libjpeg passes it over where it needs no more data, and decodes it where it does."""
+_MARKER = re.compile(rb"\xff+[\x01-\xfe]")
+_MORE_SCAN_DATA = b"\x5a" * 64
+"""Inserted before markers: libjpeg skips it if a scan is complete, and decodes it if data is missing."""
 
 
 def bare_file(content: bytes) -> BareFile:
-    """Only what the pixels need, from the tables on."""
+    """Only the segments that the pixels need."""
     kept = [b"\xff\xd8"]
     exif = xmp = frame = b""
     at = 2
@@ -75,7 +73,7 @@ def bare_file(content: bytes) -> BareFile:
 
 
 def _segment(content: bytes, at: int) -> tuple[int, int, bytes]:
-    """The next segment from ``at`` on: its marker, where it ends, and its bytes from the marker on."""
+    """Marker, end, and bytes of the next segment from ``at`` on."""
     while True:
         at = content.find(b"\xff", at)
         if not 0 <= at < len(content) - 3:
@@ -93,84 +91,76 @@ def _segment(content: bytes, at: int) -> tuple[int, int, bytes]:
 
 
 def _missing_scan(content: bytes, at: int, frame: bytes) -> str | None:
-    """Why the scans from ``at`` on are not all that ``frame`` needs: each component, and of a progressive
-    picture each coefficient to its last bit. The scans that are there decode without a warning."""
-    progressive = frame != b"" and frame[1] in PROGRESSIVE
+    """Which of the scans that ``frame`` needs are missing from ``at`` on: one for each component, and of a
+    progressive picture for each coefficient to its last bit. libjpeg doesn't warn of that."""
+    is_progressive = bool(frame) and frame[1] in PROGRESSIVE
     components = frame[10::3]
-    if not progressive and content[at + 4 : at + 5] == frame[9:10]:
+    if not is_progressive and content[at + 4 : at + 5] == frame[9:10]:
         return None
-    missing = {component: [True] * (64 if progressive else 1) for component in components}
+    missing = {component: [True] * (64 if is_progressive else 1) for component in components}
     while True:
         marker, end, segment = _segment(content, at)
         if marker == SCAN:
             count = segment[4]
             first, last, bits = segment[5 + 2 * count : 8 + 2 * count]
-            coefficients = range(first, last + 1) if progressive else range(1)
+            coefficients = range(first, last + 1) if is_progressive else range(1)
             for component in segment[5 : 5 + 2 * count : 2]:
                 for coefficient in coefficients:
-                    missing[component][coefficient] = bool(progressive and bits & 0x0F)
+                    missing[component][coefficient] = bool(is_progressive and bits & 0x0F)
         found = _SCAN_END.search(content, end)
         if found is None:
-            return None  # cut short: libjpeg says so
+            return None  # truncated: libjpeg warns
         if found[1] == bytes([END]):
             break
         at = found.start(1) - 1
-    lacking = sum(any(each) for each in missing.values())
-    return f"scans are missing for {lacking} of {len(components)} components" if lacking else None
+    incomplete = sum(any(each) for each in missing.values())
+    return f"scans are missing for {incomplete} of {len(components)} components" if incomplete else None
 
 
 def decoded(file: BareFile, image: Image.Image) -> Image.Image:
-    """The picture at the size that ``image``, which is Pillow's of the same bytes, is set to.
+    """The picture at the size of ``image``, which Pillow has opened from the same bytes.
 
-    Raises ValueError, with libjpeg's words, where the data is damaged.
+    Raises ValueError with libjpeg's message if the data is damaged.
     """
+    mode = "GRAY" if image.mode == "L" else image.mode
+    decode = partial(
+        simplejpeg.decode_jpeg, file.content, mode, min_height=image.height, min_width=image.width
+    )
     try:
-        pixels = _decode(file.content, image, strict=True)
+        pixels = decode()
     except ValueError as error:
         if str(error).startswith(_DAMAGE):
             raise
-        if not str(error).startswith(_HARMLESS):  # a kind that simplejpeg doesn't know, such as odd sampling
+        if not str(error).startswith(_HARMLESS):  # not supported by simplejpeg, such as odd subsampling
             image.load()
             if _is_scan_cut(file.content):
                 raise ValueError("Premature end of JPEG data") from None
             return image
-        pixels = _decode(file.content, image, strict=False)
-    if image.mode == "CMYK":  # with 255 for no ink, as Adobe's programs began and all others took up
+        pixels = decode(strict=False)
+    if image.mode == "CMYK":  # inverted, as Adobe's programs write it, and all others
         return Image.frombytes("CMYK", image.size, pixels.tobytes(), "raw", "CMYK;I")
     return Image.fromarray(pixels[:, :, 0] if image.mode == "L" else pixels)
 
 
 def _is_scan_cut(content: bytes) -> bool:
-    """Whether the picture goes on where a scan, or a part of one, ends. libjpeg fills that up, and Pillow has
-    no word for it."""
+    """Whether data is missing at the end of a scan or restart interval, which Pillow ignores."""
     at, marker = 2, 0
     while marker != SCAN:
         marker, at, _ = _segment(content, at)
-    longer = content[:at] + _MARK.sub(_MORE_SCAN + rb"\g<0>", content[at:])
+    longer = content[:at] + _MARKER.sub(_MORE_SCAN_DATA + rb"\g<0>", content[at:])
     return _checksum(content) != _checksum(longer)
 
 
 def _checksum(content: bytes) -> int:
-    """Of the pixels that Pillow makes of it, at full size."""
+    """Of the pixels as decoded by Pillow at full size."""
     with JpegImageFile(io.BytesIO(content)) as image:
         return zlib.crc32(image.tobytes())
 
 
 def warning(content: bytes) -> str | None:
-    """What libjpeg says is damaged in JPEG data, which it decodes at an eighth."""
+    """libjpeg's warning of damage in JPEG data, if any. It decodes at 1/8 scale."""
     try:
         simplejpeg.decode_jpeg(content, "GRAY", min_height=1, min_width=1)
     except ValueError as error:
         return str(error) if str(error).startswith(_DAMAGE) else None
     return None
-
-
-def _decode(content: bytes, image: Image.Image, *, strict: bool) -> NDArray[np.uint8]:
-    pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(
-        content,
-        "GRAY" if image.mode == "L" else image.mode,
-        min_height=image.height,
-        min_width=image.width,
-        strict=strict,
-    )
-    return pixels

@@ -1,4 +1,4 @@
-"""JPEG 2000: whether all its tiles are there, as its decoder leaves black what lacks behind a tile's mark.
+"""JPEG 2000: detects missing tiles, which its decoder leaves black.
 
 Comes in: a file's bytes. Goes out: a BareFile of them. Not its job: decoding.
 """
@@ -12,22 +12,22 @@ from triptych.sources.pixels.bare_file import BareFile
 START, TILE_PART = b"\xff\x4f\xff\x51", b"\xff\x90"
 
 _SIZES = struct.Struct(">8L")
-"""Of the picture and of its tiles: where they end, or how large they are, and where they begin."""
+"""Right, bottom, left and top of the picture, and width, height, left and top of its tiles."""
 _TILE_PART = struct.Struct(">4xHL2x")
-"""Its header: of which tile it is, and how long."""
+"""Header of a tile part: the tile's number, and the length."""
 
 
 def bare_file(content: bytes) -> BareFile:
-    """As it is."""
+    """The unchanged file, checked for missing tiles."""
     try:
         missing = _missing_tiles(content, content.index(START))
-    except (ValueError, struct.error, ZeroDivisionError):  # the decoder will say so
+    except (ValueError, struct.error, ZeroDivisionError):  # the decoder reports damage
         return BareFile(content)
     return BareFile(content, damage=f"it is truncated before {missing} of its tiles" if missing else None)
 
 
 def _missing_tiles(content: bytes, at: int) -> int:
-    """How many tiles lack of the codes that begin at ``at``."""
+    """How many tiles are missing from the codestream at ``at``."""
     right, bottom, _, _, width, height, left, top = _SIZES.unpack_from(content, at + 8)
     needed = -(-(right - left) // width) * -(-(bottom - top) // height)
     at += len(TILE_PART)
@@ -38,6 +38,6 @@ def _missing_tiles(content: bytes, at: int) -> int:
     while content.startswith(TILE_PART, at) and at + _TILE_PART.size <= len(content):
         tile, length = _TILE_PART.unpack_from(content, at)
         found.add(tile)
-        at = at + length if length else len(content)  # the last one may go to the end
+        at = at + length if length else len(content)  # 0: the last one, up to the end
     is_cut = content.startswith(TILE_PART, at)  # in its header
     return max(int(needed) - len(found), int(is_cut))

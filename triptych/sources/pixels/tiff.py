@@ -1,8 +1,7 @@
-"""TIFF: its first picture under a directory without metadata.
+"""TIFF: replaces the directory of the first picture by one without metadata, and detects damage.
 
-Comes in: a file's bytes. Goes out: a BareFile with the same pixels, and behind them a new directory of the
-tags that the pixels need, with offsets of 32 bits, which every reader takes. Not its job: unpacking, which
-libtiff and Pillow do.
+Comes in: a file's bytes. Goes out: a BareFile with the same pixels, followed by a new directory of the tags
+that the pixels need, with 32-bit offsets. Not its job: decoding.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from PIL.TiffImagePlugin import MAX_SAMPLESPERPIXEL
 from triptych.errors import UnreadableImageError
 from triptych.sources.pixels import jpeg
 from triptych.sources.pixels.bare_file import ORIENTATION, BareFile, valid_orientation
-from triptych.sources.pixels.tiff_directory import FORMS, WIDE, Directory
+from triptych.sources.pixels.tiff_directory import FORMATS, WIDE, Directory
 
 SUBFILE_TYPE, SUB_DIRECTORIES, XMP, DNG_VERSION = 254, 330, 700, 50706
 WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC = 256, 257, 258, 259, 262
@@ -27,7 +26,7 @@ STRIP_OFFSETS, STRIP_HEIGHT, STRIP_COUNTS, PREDICTOR = 273, 278, 279, 317
 TILE_WIDTH, TILE_HEIGHT, TILE_OFFSETS, TILE_COUNTS, JPEG_TABLES = 322, 323, 324, 325, 347
 WHITE_IS_ZERO, BLACK_IS_ZERO, BACKWARDS, PLANE_BY_PLANE = 0, 1, 2, 2
 UNPACKED, OLD_JPEG, JPEG, DEFLATE = 1, 6, 7, (8, 32946)
-"""How pixels are packed. Writers of the old JPEG got lengths wrong, and libtiff doesn't rely on them."""
+"""Compressions. Lengths of OLD_JPEG are often wrong, and libtiff doesn't rely on them."""
 FAX_BY_BYTE, FAX_GROUP_3, FAX_GROUP_4, FAX_BY_WORD = 2, 3, 4, 32771
 
 ONE_VALUE = frozenset({WIDTH, HEIGHT, COMPRESSION, PHOTOMETRIC, FILL_ORDER, SAMPLES, PLANES})
@@ -35,21 +34,20 @@ ONE_VALUE |= {STRIP_HEIGHT, PREDICTOR, TILE_WIDTH, TILE_HEIGHT}
 NEEDED = ONE_VALUE | {BITS, STRIP_OFFSETS, STRIP_COUNTS, TILE_OFFSETS, TILE_COUNTS, JPEG_TABLES}
 WITH_DEFAULTS = frozenset({FILL_ORDER, PLANES, PREDICTOR, 292, 293, 332, 338, 339, *range(529, 533)})
 NEEDED |= WITH_DEFAULTS | {320, *range(512, 522)}
-"""How the pixels are packed and where they lie, down to options of facsimile (292). What has a default may be
-without a value."""
+"""Tags of how and where pixels are stored, including options of fax. Those with defaults may be empty."""
 
-MAX_PIECE_BYTES = 1 << 20
+MAX_BLOCK_BYTES = 1 << 20
 
 FAX_ZEROS = {FAX_BY_BYTE: 1, FAX_GROUP_3: 255, FAX_GROUP_4: 1, FAX_BY_WORD: 2}
-"""How many bytes of codes are 0 on end, at most: a code begins with up to 7 zeros and ends in up to 3, an end
-mark has 11, and rows may be filled up to a byte or to two. Those of group 3 may take 40 ms: at 33,600 bits/s
-that is 168 bytes."""
+"""The longest run of zero bytes in fax data, by compression: a code begins with up to 7 zero bits and ends in
+up to 3, an end mark has 11, and rows may be padded to one or two bytes. Rows of group 3 may be padded to 40
+ms, which at 33,600 bits/s is 168 bytes."""
 MAX_FAX_PADDING_BYTES = 4
-"""Behind the codes of a strip without an end mark."""
+"""After the data of a strip without an end mark."""
 
 MAX_FAX_END_BYTES = 16
 _FAX_END = re.compile("0{11}1+0{11,}1+$")
-"""The end mark, in bits; behind it anything is padding."""
+"""The end mark, in bits; anything after it is padding."""
 _MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
@@ -59,7 +57,7 @@ def bare_file(content: bytes) -> BareFile:
         directory = Directory(content)
     except struct.error:
         raise UnreadableImageError("truncated: TIFF: its directory lies behind its end") from None
-    if directory.is_cut:
+    if directory.is_truncated:
         raise UnreadableImageError("truncated: TIFF: its directory reaches behind its end")
     entries = directory.entries
     reduced = (directory.first_integer(SUBFILE_TYPE) or 0) & 1
@@ -76,9 +74,9 @@ def bare_file(content: bytes) -> BareFile:
     head = content[:2] + struct.pack(f"{directory.order}HL", 42, at)
     bare = b"".join((head, content[8:], bytes(at - len(content)), _packed(directory, at, inverted)))
     xmp = directory.packed(XMP) if XMP in entries else b""
-    turn = valid_orientation(directory.first_integer(ORIENTATION), xmp)
+    orientation = valid_orientation(directory.first_integer(ORIENTATION), xmp)
     white = 2**bits - 1 if 8 < bits < 16 else None
-    return BareFile(bare, turn, _damage(content, directory), white, inverted)
+    return BareFile(bare, orientation, _damage(content, directory), white, inverted)
 
 
 class _Parts(NamedTuple):
@@ -86,14 +84,15 @@ class _Parts(NamedTuple):
 
     offsets: int
     counts: int
-    """The tags of where they lie, and of how long they are."""
+    """Tags of their offsets and lengths."""
     in_plane: int
+    """Parts of each plane."""
     planes: int
     row_bytes: int
     rows: int
-    """Of each of them, unpacked."""
+    """Size of each, uncompressed."""
     all_rows: int
-    """Of a plane, where they lie below each other: the last strip may be lower, while tiles are alike."""
+    """Sum of the rows of a plane's parts: the last strip may have fewer; all tiles have the same."""
 
     def unpacked_bytes(self, number: int) -> int:
         return self.row_bytes * min(self.rows, self.all_rows - number % self.in_plane * self.rows)
@@ -104,21 +103,22 @@ def _parts(directory: Directory) -> _Parts:
         directory.first_integer(tag) or 0
         for tag in (WIDTH, HEIGHT, BITS, SAMPLES, PLANES, STRIP_HEIGHT, TILE_WIDTH, TILE_HEIGHT)
     )
-    apart = max(1, samples) if planes == PLANE_BY_PLANE else 1
-    pixel_bits = max(1, bits) * max(1, samples) // apart
+    plane_count = max(1, samples) if planes == PLANE_BY_PLANE else 1
+    pixel_bits = max(1, bits) * max(1, samples) // plane_count
     if TILE_OFFSETS in directory.entries and tile_width > 0 and tile_height > 0:
         tiles = -(-width // tile_width) * -(-height // tile_height)
         row_bytes = -(-tile_width * pixel_bits // 8)
-        return _Parts(TILE_OFFSETS, TILE_COUNTS, tiles, apart, row_bytes, tile_height, tiles * tile_height)
+        rows = tiles * tile_height
+        return _Parts(TILE_OFFSETS, TILE_COUNTS, tiles, plane_count, row_bytes, tile_height, rows)
     rows = strip_height if 0 < strip_height < height else max(1, height)
     strips = max(1, -(-height // rows))
     row_bytes = -(-width * pixel_bits // 8)
-    return _Parts(STRIP_OFFSETS, STRIP_COUNTS, strips, apart, row_bytes, rows, height)
+    return _Parts(STRIP_OFFSETS, STRIP_COUNTS, strips, plane_count, row_bytes, rows, height)
 
 
 def _damage(content: bytes, directory: Directory) -> str | None:
-    """What libtiff and Pillow pass over: parts that aren't there to their end, where they would take the new
-    directory for them; Deflate's checksums; libjpeg's warnings; zeros in place of a facsimile's codes."""
+    """Damage that libtiff and Pillow don't report: incomplete parts, which would be read from the new
+    directory; Deflate checksums; libjpeg's warnings; zeros in place of fax data."""
     parts = _parts(directory)
     needed = parts.in_plane * parts.planes
     offsets = directory.integers(parts.offsets)
@@ -126,20 +126,20 @@ def _damage(content: bytes, directory: Directory) -> str | None:
         return f"it is truncated by {needed - len(offsets)} strips or tiles"
     compression = directory.first_integer(COMPRESSION) or UNPACKED
     counts = directory.integers(parts.counts)[:needed]
-    if compression == UNPACKED:  # Pillow takes as many as there should be; some writers say more
+    if compression == UNPACKED:  # Pillow ignores lengths; some writers' are too large
         sizes = map(parts.unpacked_bytes, range(needed))
-        counts = tuple(min(said or size, size) for said, size in zip_longest(counts, sizes, fillvalue=0))
-    places = list(zip(offsets, counts, strict=False))
-    if compression != OLD_JPEG and any(at + length > len(content) for at, length in places):
+        counts = tuple(min(count or size, size) for count, size in zip_longest(counts, sizes, fillvalue=0))
+    extents = list(zip(offsets, counts, strict=False))
+    if compression != OLD_JPEG and any(at + length > len(content) for at, length in extents):
         return "its pixels are truncated"
     is_backwards = directory.first_integer(FILL_ORDER) == BACKWARDS
     tables = directory.packed(JPEG_TABLES)[:-2] if JPEG_TABLES in directory.entries else b""
-    for at, length in places:
+    for at, length in extents:
         part = content[at : at + length]
         damage = None
         if compression in FAX_ZEROS:
-            codes = part.translate(_MIRRORED) if is_backwards else part
-            damage = _fax_damage(codes, FAX_ZEROS[compression])
+            data = part.translate(_MIRRORED) if is_backwards else part
+            damage = _fax_damage(data, FAX_ZEROS[compression])
         elif is_backwards:
             continue
         elif compression == JPEG:
@@ -151,55 +151,55 @@ def _damage(content: bytes, directory: Directory) -> str | None:
     return None
 
 
-def _fax_damage(part: bytes, most_zeros: int) -> str | None:
-    """libtiff takes zeros for the end of a strip, or for white rows."""
+def _fax_damage(part: bytes, max_zeros: int) -> str | None:
+    """Whether a strip has zeros in place of data, which libtiff takes for its end or for white rows."""
     codes = part.rstrip(b"\0")
     if len(part) - len(codes) > MAX_FAX_PADDING_BYTES:
         last_bits = f"{int.from_bytes(codes[-MAX_FAX_END_BYTES:]):b}".rstrip("0")
         if not _FAX_END.search(last_bits):
             return "a part of it is truncated, and filled up with zeros"
-    if bytes(most_zeros + 1) in codes:
+    if bytes(max_zeros + 1) in codes:
         return "zeros are in the place of codes"
     return None
 
 
 def _zlib_damage(packed: bytes) -> str | None:
-    """Unpacks it a piece at a time."""
-    unpacking = zlib.decompressobj()
+    """Decompresses block by block to save memory."""
+    decompressor = zlib.decompressobj()
     try:
-        while packed and not unpacking.eof:
-            unpacking.decompress(packed, MAX_PIECE_BYTES)
-            packed = unpacking.unconsumed_tail
+        while packed and not decompressor.eof:
+            decompressor.decompress(packed, MAX_BLOCK_BYTES)
+            packed = decompressor.unconsumed_tail
     except zlib.error as error:
         return str(error)
-    return None if unpacking.eof else "a part of it is truncated"
+    return None if decompressor.eof else "a part of it is truncated"
 
 
 def _packed(old: Directory, at: int, inverted: bool) -> bytes:
-    """A directory that stands at ``at``, with the values behind it; of an ``inverted`` picture, which Pillow
-    knows up to 8 bits alone, one of a plain picture."""
+    """A new directory for offset ``at``, followed by its values. An ``inverted`` picture is declared as a
+    normal one, as Pillow supports inverted ones only up to 8 bits."""
     tags = sorted(
         tag
         for tag in old.entries.keys() & NEEDED
-        if old.entries[tag].kind in FORMS and (tag not in WITH_DEFAULTS or old.packed(tag))
+        if old.entries[tag].kind in FORMATS and (tag not in WITH_DEFAULTS or old.packed(tag))
     )
     start = at + 2 + 12 * len(tags) + 4
-    directory, behind = struct.pack(f"{old.order}H", len(tags)), b""
+    directory, appended = struct.pack(f"{old.order}H", len(tags)), b""
     for tag in tags:
-        kind, values, _ = old.entries[tag]
+        kind, count, _ = old.entries[tag]
         packed = old.packed(tag)
         if inverted and tag == PHOTOMETRIC:
-            kind, values, packed = 3, 1, struct.pack(f"{old.order}H", BLACK_IS_ZERO)
+            kind, count, packed = 3, 1, struct.pack(f"{old.order}H", BLACK_IS_ZERO)
         elif tag in ONE_VALUE:
-            values, packed = 1, packed[: struct.calcsize(f"={FORMS[kind]}")]
+            count, packed = 1, packed[: struct.calcsize(f"={FORMATS[kind]}")]
         if not packed:
             raise UnreadableImageError(f"truncated: TIFF: the values of its tag {tag} lie behind its end")
-        if kind in WIDE:  # what fits into memory fits into 32 bits
-            kind, packed = 4, struct.pack(f"{old.order}{values}L", *old.numbers(tag)[:values])
-        directory += struct.pack(f"{old.order}HHL", tag, kind, values)
+        if kind in WIDE:  # numbers within a file in memory fit into 32 bits
+            kind, packed = 4, struct.pack(f"{old.order}{count}L", *old.numbers(tag)[:count])
+        directory += struct.pack(f"{old.order}HHL", tag, kind, count)
         if len(packed) <= 4:
             directory += packed.ljust(4, b"\0")
         else:
-            directory += struct.pack(f"{old.order}L", start + len(behind))
-            behind += packed + bytes(len(packed) % 2)
-    return directory + bytes(4) + behind
+            directory += struct.pack(f"{old.order}L", start + len(appended))
+            appended += packed + bytes(len(packed) % 2)
+    return directory + bytes(4) + appended

@@ -1,7 +1,6 @@
-"""Pictures of every mode to RGB: what is transparent becomes white, and wide levels are brought to 8 bits.
+"""Converts pictures of every mode to RGB: on white, and at 8 bits.
 
-Comes in: a decoded picture of Pillow's. Goes out: an RGB picture, of a large one a smaller one. Not its job:
-decoding.
+Comes in: a Pillow picture. Goes out: an RGB picture, reduced in size if wanted. Not its job: decoding.
 """
 
 from __future__ import annotations
@@ -13,23 +12,22 @@ from numpy.typing import NDArray
 from PIL import Image
 
 WHITES = {"I": (255, 65535), "F": (1, 255, 65535)}
-"""What white may be in pictures of 32-bit integers or floats, which have no place for it: the ranges of 8 and
-16 bits, and of floats from 0 to 1."""
+"""Possible levels of white in modes of 32-bit integers and floats, which don't define it."""
 BRIGHTER_THAN_WHITE = {"I": 1, "F": 1.5}
-"""So many times as bright as white a level may be, which then is white: what a filter makes of an edge."""
+"""How far levels may exceed white, as a factor, such as edges after a sharpening filter. They are clipped."""
 NO_LEVEL = 1e18
-"""From here on it stands for a pixel without one, as in maps: 1e20, or the largest float."""
+"""Larger values mark pixels without data, as in maps: 1e20, or the largest float."""
 
 STRIPE_PIXELS = 4_000_000
-"""Of a large picture that are worked on at a time."""
+"""How much of a large picture is converted at a time."""
 
 MAX_REDUCTION = 64
-"""At more the rounding of the smaller sides would tell in the proportion."""
+"""More would distort the aspect ratio, as sides are rounded."""
 
 
 def to_rgb(image: Image.Image, white: float | None = None) -> Image.Image:
-    """The RGB picture. ``white`` is the level of white in modes of more than 8 bits; None: of 16 bits the
-    highest, of more than that this picture's own."""
+    """The RGB picture. ``white`` is the level of white in modes of more than 8 bits; by default the highest
+    level of 16 bits, and for 32 bits a guess by the picture's levels."""
     if image.mode.startswith("I;16"):
         return _sixteen_bits(image, white or 65535)
     if image.mode in WHITES:
@@ -39,15 +37,15 @@ def to_rgb(image: Image.Image, white: float | None = None) -> Image.Image:
     if image.mode in ("RGBa", "La"):
         image = image.convert(image.mode.upper())
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        return _on_white(image.convert("RGBA"))
+        image = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
     return image.convert("RGB")
 
 
 def reduced_to_rgb(image: Image.Image, side_px: int, white: float | None = None) -> Image.Image:
-    """The RGB picture at 1/2, 1/3, ... of its size: the least that leaves both sides ``side_px``.
+    """The RGB picture at 1/2, 1/3, ... of its size: the smallest with both sides at least ``side_px``.
 
-    Each pixel is the mean of those in its place. It is made a stripe at a time, so that a large picture needs
-    little more memory than Pillow's own copy of it.
+    Each pixel is the mean of those that it replaces. Stripes are converted one by one to save memory.
     """
     factor = max(1, min(MAX_REDUCTION, min(image.size) // side_px))
     rows = factor * max(1, STRIPE_PIXELS // (factor * image.width))
@@ -64,12 +62,8 @@ def _stripes(image: Image.Image, rows: int) -> Iterator[tuple[int, Image.Image]]
         yield top, image.crop((0, top, image.width, min(image.height, top + rows)))
 
 
-def _on_white(image: Image.Image) -> Image.Image:
-    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
-
-
 def _sixteen_bits(image: Image.Image, white: float) -> Image.Image:
-    """Grey, of which PNG can name one level that stands for transparent."""
+    """Grey of 16 bits, of which a PNG can declare one level as transparent."""
     grey = image.convert("I").point(lambda value: value * (256 / (white + 1))).convert("L")
     transparent = image.info.get("transparency")
     if transparent is not None:
@@ -78,15 +72,15 @@ def _sixteen_bits(image: Image.Image, white: float) -> Image.Image:
 
 
 def _levels(image: Image.Image) -> NDArray[np.floating]:
-    """``float[height, width]``. What is no number or no level is 0."""
-    with np.errstate(invalid="ignore"):  # some of what is no number
+    """``float[height, width]``, with 0 for NaN and for pixels without data."""
+    with np.errstate(invalid="ignore"):  # signalling NaN
         levels = np.asarray(image).astype(np.float64)
         levels[~(np.abs(levels) < NO_LEVEL)] = 0
     return levels
 
 
 def _white(parts: Iterable[NDArray[np.floating]], mode: str) -> float:
-    """The first of WHITES that no level exceeds by much, else the brightest level."""
+    """The first of WHITES that no level exceeds by much, or else the brightest level."""
     brightest = max(float(part.max()) for part in parts)
     whites = (white for white in WHITES[mode] if brightest <= white * BRIGHTER_THAN_WHITE[mode])
     return next(whites, brightest)

@@ -1,10 +1,10 @@
-"""GPUs of several nodes for one worker, taken by a server that it starts and that spreads itself with Ray.
+"""GPUs of several nodes for one worker: for a server that it starts and that distributes itself with Ray.
 
-    python -m triptych.executors.ray.placed MODULE ARGUMENTS...
+    python -m triptych.executors.ray.placement_group MODULE ARGUMENTS...
 
-Comes in: how many GPUs; as a program, a module to run as ``python -m`` does, in a worker's environment. Goes
-out: an actor beside a placement group; the module finds that group as the current one, as it would in an
-actor of its own. lmdeploy's PyTorch engine is such a module. Not its job: what a server is told otherwise.
+Comes in: how many GPUs; as a program, a module to run like ``python -m`` does, in a worker's environment.
+Goes out: an actor with a placement group, which the module finds as the current one, as if it ran in an actor
+of its own. lmdeploy's PyTorch engine is such a module. Not its job: the server's other arguments.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from triptych.executors.ray.actor import Actor
 from triptych.executors.ray.nodes import Node
 
 SEVERAL_NODES = Node("", "several nodes", {})
-"""The node of a worker whose GPUs Ray chooses."""
+"""Stands for the nodes of a worker whose GPUs Ray chooses."""
 
 
-class PlacedGpus:
-    """A placement group: bundles of a GPU, on as few nodes as have room; the worker's CPUs in the first."""
+class GpuPlacementGroup:
+    """A placement group: a bundle per GPU, packed on few nodes; the first also has the worker's CPUs."""
 
     def __init__(self, config: ClusterConfig, gpus: int) -> None:
         self._cpus, self._name = config.cpus_per_worker, uuid.uuid4().hex
@@ -39,7 +39,7 @@ class PlacedGpus:
         )
 
     def actor(self, name: str, first: int, *arguments: Any) -> Actor:
-        """A worker in the first bundle, as soon as there is room. It uses no GPU itself."""
+        """Start a worker in the first bundle, as soon as there is room. It uses no GPU itself."""
         at = ray.get_runtime_context()
         options = {
             "num_cpus": self._cpus,
@@ -54,12 +54,12 @@ class PlacedGpus:
 
 
 def main() -> None:
-    """Join the cluster that the worker is of, and run the module with its GPUs."""
+    """Join the worker's cluster and run the module with the worker's GPUs."""
     address, namespace, name = os.environ[PLACED_GPUS].split()
     ray.init(address=address, namespace=namespace)
     group = ray.util.get_placement_group(name)
     ray.util.get_current_placement_group = lambda: group
-    # Rank 0 listens here. Else lmdeploy takes the address of the cluster's head, which may have no GPU.
+    # Rank 0 listens here. By default lmdeploy takes the cluster's head node, which may have no GPU.
     os.environ["LMDEPLOY_DIST_MASTER_ADDR"] = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
     sys.argv = sys.argv[1:]
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

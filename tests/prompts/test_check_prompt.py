@@ -2,7 +2,7 @@
 
 import pytest
 
-from triptych.prompts.questions import check_prompt
+from triptych.prompts.check_prompt import check_prompt
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ from triptych.prompts.questions import check_prompt
 )
 def test_an_answer_is_one_of_three_words(language: str, answer: str, word: str | None) -> None:
     """Or says none of them: what merely begins like one isn't it."""
-    assert word == check_prompt(language).word(answer)
+    assert word == check_prompt(language).parse_answer(answer)
 
 
 @pytest.mark.parametrize(

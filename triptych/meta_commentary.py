@@ -1,7 +1,7 @@
-"""Texts that are about captions, and how one comes about, in place of things.
+"""Recognise texts that talk about captioning itself instead of describing a picture.
 
-Comes in: a text without what stands between quotation marks. Goes out: whether it is one: a refusal in no
-person, a note of a service, a question back. English and Chinese. Not its job: single sentences (see
+Examples are an impersonal refusal, a service notice or a question back. Comes in: a text without its quoted
+parts, in English or Chinese. Goes out: whether it is such a text. Not its job: single sentences (see
 failure_notices).
 """
 
@@ -18,22 +18,24 @@ CARRIERS_ZH = (
     "屏(?!蔽)|弹窗|手机|电脑|显示器|终端|牌|海报|告示|标语|对话框|横幅|[写印刻贴][着在]|报纸|书|标签|[网页]页|页面|按钮|[界截]面|截图"
     "|字样|[大几个]字|黑板|展板|石碑|窗口"
 )
-"""What shows words in a picture, in lower case."""
+"""Things in a picture that show words. The patterns match lower-case text."""
+
+SENTENCE_END = re.compile(r"(?<=[.!?])\s+|[。！？；;\n]")
 
 
-class _Words(NamedTuple):
-    """Of one language: a group of a pattern for each kind of words."""
+class _Vocabulary(NamedTuple):
+    """The words of one language. Each group of ``acts`` and ``related`` is one kind of word."""
 
     acts: re.Pattern[str]
-    """Describing, and asking for it. Pictures hardly show it."""
-    others: re.Pattern[str]
-    """What has to do with it: files, services, rules. A picture may show some."""
+    """Describing, and asking for a description. Pictures hardly ever show that."""
+    related: re.Pattern[str]
+    """Files, services and rules. A picture may show some of them."""
     hedges: re.Pattern[str]
-    """What isn't, could be or is asked for: pictures show what is."""
+    """Negation, possibility and requests: a description says what is there."""
     carriers: re.Pattern[str]
-    """What shows words: a sentence that names one is about a thing."""
-    characters: int
-    """A text about captions has a kind in so many characters, on average."""
+    """Things that show words. Sentences that name one are ignored."""
+    characters_per_kind: int
+    """A text about captioning has at least one kind for this many characters."""
 
 
 def _kinds(lines: str, start: str = "") -> re.Pattern[str]:
@@ -42,7 +44,7 @@ def _kinds(lines: str, start: str = "") -> re.Pattern[str]:
     )
 
 
-_EN = _Words(
+_EN = _Vocabulary(
     acts=_kinds(
         r"""descri[bp]
         caption
@@ -55,7 +57,7 @@ _EN = _Words(
         retry|(?:try|repeat\w*) again|again after|(?:an)?other (?:image|picture|photo)|different (?:image|picture|photo)""",
         r"\b",
     ),
-    others=_kinds(
+    related=_kinds(
         r"""files?\b(?! of)|file ?name|links?\b
         input|resolution|pixels?\b|thumbnail
         version|quota|subscription|premium|usage|documentation
@@ -73,9 +75,9 @@ _EN = _Words(
         r"|un(?:available|supported|known)|retry|try|please|due to|because|since|for reasons|according|instead|yet|only)\b|n['’]t\b"
     ),
     carriers=re.compile(rf"\b(?:{CARRIERS_EN}|window|notice|plate|desk|shel(?:f|ves)|walls?\b)"),
-    characters=150,
+    characters_per_kind=150,
 )
-_ZH = _Words(
+_ZH = _Vocabulary(
     acts=_kinds(
         r"""描述
         说明(?![牌书卡栏])
@@ -85,7 +87,7 @@ _ZH = _Words(
         生成
         重试|稍后|重新(?:上传|提交|处理|生成)|再次(?:上传|提交)|[换另]一张|其他题材"""
     ),
-    others=_kinds(
+    related=_kinds(
         r"""文件(?![夹柜])|链接|格式
         系统|平台|版本|功能|升级|配置
         规范|政策|条款|违规|合规|隐私|敏感|审核
@@ -101,43 +103,41 @@ _ZH = _Words(
         "无法|不|未|没有|没能|可以|可|能|请|如果|如需|建议|需要|暂|由于|因此|仍|将|再|出于|才|均|若|或者"
     ),
     carriers=re.compile(f"{CARRIERS_ZH}|桌|墙|柜"),
-    characters=40,
+    characters_per_kind=40,
 )
-FEWEST_KINDS, FEWEST_WITH_HEDGES = 3, 5
-"""Of both together, one of acts among them; and of these and different hedges, of which there must be one. Of
-2,980 good captions none has more than two kinds."""
+MIN_KINDS, MIN_KINDS_AND_HEDGES = 3, 5
+"""Kinds of acts and related words, with at least one act; and these plus the different hedges, with at least
+one hedge. None of 2,980 good captions has more than two kinds."""
 
-ABOUT_NEEDLES = frozenset(
+META_NEEDLES = frozenset(
     (
         "descri|caption|upload|transmit|submit|request|prompt|analy|generat|identif|recogni|provided|availab|retry|try again"
         "|描述|说明|上传|提交|请求|分析|识别|生成|重试|稍后|重新|再次|一张|其他题材"
     ).split("|")
 )
-"""In lower case: a text without any isn't about captions."""
-
-_SENTENCE_END = re.compile(r"(?<=[.!?])\s+|[。！？；;\n]")
+"""In lower case. A text without any of them is no meta-commentary."""
 
 
-def is_about_captions(lowered: str) -> bool:
-    """Whether a text in lower case speaks of describing, files, services and rules all along.
+def is_meta_commentary(lowered: str) -> bool:
+    """Whether a lower-case text is mostly about describing, files, services and rules.
 
-    >>> is_about_captions("the quota is used up. descriptions can be generated again after midnight.")
+    >>> is_meta_commentary("the quota is used up. descriptions can be generated again after midnight.")
     True
-    >>> is_about_captions("a page with a description and a caption lies on a request form.")
+    >>> is_meta_commentary("a page with a description and a caption lies on a request form.")
     False
     """
-    if not any(map(lowered.__contains__, ABOUT_NEEDLES)):
+    if not any(needle in lowered for needle in META_NEEDLES):
         return False
-    return any(_is_about_captions(lowered, words) for words in (_EN, _ZH))
+    return any(_is_about_captioning(lowered, words) for words in (_EN, _ZH))
 
 
-def _is_about_captions(lowered: str, words: _Words) -> bool:
-    text = "\n".join(each for each in _SENTENCE_END.split(lowered) if not words.carriers.search(each))
+def _is_about_captioning(lowered: str, words: _Vocabulary) -> bool:
+    text = "\n".join(each for each in SENTENCE_END.split(lowered) if not words.carriers.search(each))
     acts = {each.lastindex for each in words.acts.finditer(text)}
     if not acts:
         return False
-    kinds = len(acts) + len({each.lastindex for each in words.others.finditer(text)})
-    if kinds < max(FEWEST_KINDS, len(lowered) / words.characters):
+    kinds = len(acts) + len({each.lastindex for each in words.related.finditer(text)})
+    if kinds < max(MIN_KINDS, len(lowered) / words.characters_per_kind):
         return False
     hedges = len(set(words.hedges.findall(text)))
-    return hedges > 0 and kinds + hedges >= FEWEST_WITH_HEDGES
+    return hedges > 0 and kinds + hedges >= MIN_KINDS_AND_HEDGES

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from triptych.records import ImageRecord, ImageSet
-from triptych.report.live.places import Places
+from triptych.report.live.record_index import RecordIndex
 from triptych.runs.folder import RunFolder
 from triptych.runs.jsonl import write_jsonl
 
@@ -23,45 +23,45 @@ def run(tmp_path: Path) -> RunFolder:
 
 def test_images_are_found_wherever_they_are(run: RunFolder) -> None:
     """Also in a shard that came later, or where another was named; not what isn't there."""
-    places = Places()
+    index = RecordIndex()
 
-    assert [1, 2, 3] == [places.image(run, key).image.width_px for key in KEYS]
-    assert places.image(run, "c.jpg") is None
+    assert [1, 2, 3] == [index.image(run, key).image.width_px for key in KEYS]
+    assert index.image(run, "c.jpg") is None
 
     write_jsonl(run.images_file("c"), [ImageRecord(key="c.jpg", width_px=9)])
 
-    assert ("c", 9) == (places.image(run, "c.jpg", "a").shard, places.image(run, "c.jpg").image.width_px)
+    assert ("c", 9) == (index.image(run, "c.jpg", "a").shard, index.image(run, "c.jpg").image.width_px)
 
 
 def test_the_images_of_a_set_are_those_of_now(run: RunFolder) -> None:
     """Sets may be made again; before they are made there are none."""
-    places = Places()
+    index = RecordIndex()
 
-    assert () == places.keys_of(run, "set_1")
+    assert () == index.keys_of(run, "set_1")
 
     for keys in (("a", "b"), ("b", "c", "d")):
         one = ImageSet(id="set_1", keys=keys, min_cosine_similarity=0.8, mean_cosine_similarity=0.8)
         write_jsonl(run.sets_file, [one])
 
-        assert keys == places.keys_of(run, "set_1")
+        assert keys == index.keys_of(run, "set_1")
 
 
 def test_no_other_file_is_read(run: RunFolder, tmp_path: Path) -> None:
     """Where a page names a shard that the run hasn't."""
     write_jsonl(tmp_path / "elsewhere.jsonl", [ImageRecord(key="secret.jpg", width_px=1)])
 
-    assert Places().image(run, "secret.jpg", str(tmp_path / "elsewhere")) is None
-    assert Places().image(run, "secret.jpg", "../../elsewhere") is None
+    assert RecordIndex().image(run, "secret.jpg", str(tmp_path / "elsewhere")) is None
+    assert RecordIndex().image(run, "secret.jpg", "../../elsewhere") is None
 
 
 def test_a_damaged_line_hides_no_other(run: RunFolder) -> None:
     """`triptych verify` names it."""
-    places, file = Places(), run.images_file("a")
+    index, file = RecordIndex(), run.images_file("a")
     lines = file.read_bytes().splitlines(keepends=True)
     file.write_bytes(b"".join([lines[0], b"{\n", *lines[2:]]))
 
-    assert places.image(run, KEYS[1]) is None
-    assert places.image(run, KEYS[2]).image.width_px == 3
+    assert index.image(run, KEYS[1]) is None
+    assert index.image(run, KEYS[2]).image.width_px == 3
 
 
 def test_where_a_shard_is_named_no_other_list_is_read(run: RunFolder) -> None:
@@ -70,4 +70,4 @@ def test_where_a_shard_is_named_no_other_list_is_read(run: RunFolder) -> None:
     run.images_file("a").unlink()
     run.images_file("a").mkdir()  # can't be read
 
-    assert ("c", 9) == ((found := Places().image(run, "c.jpg", "c")).shard, found.image.width_px)
+    assert ("c", 9) == ((found := RecordIndex().image(run, "c.jpg", "c")).shard, found.image.width_px)

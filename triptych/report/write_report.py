@@ -1,11 +1,10 @@
-"""The report of a run: everything that is read, and the page that is written.
+"""Writes the report of a run: reads its content, and renders the page.
 
-Comes in: a run with finished sets, at any later point of its life. Goes out: ``report/index.html``, whole or
-not at all: template, style and scripts of page/, with the content as JSON in which no character can end its
-element. The page asks for nothing, and its policy lets run only the very scripts and styles that are put in
-here, by their hashes. It only looks at the run, so the run may be at work; it is made anew every time. Memory
-is bounded by a shard, the keys of images that are left out and of sets, and the samples. Not its job:
-anything that a trainer reads (see export).
+Comes in: a run with finished sets, which may still be at work. Goes out: ``report/index.html``, written
+atomically: template, style and scripts of page/, with the content as JSON, escaped so that it can't end its
+element. The page loads nothing, and its Content-Security-Policy allows only the scripts and styles that are
+embedded here, by their hashes. Memory is bounded by a shard, the keys of images that are left out and of
+sets, and the samples. Not its job: anything that a trainer reads (see export).
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ from triptych.report.screens import ScreenExamples
 from triptych.report.throughput import throughput_of
 from triptych.report.thumbnails import Thumbnails
 from triptych.runs.canaries import canary_lines
-from triptych.runs.checks import came_of_checks, lines_on
+from triptych.runs.checks import check_outcome, outcome_lines
 from triptych.runs.context import RunContext
 from triptych.runs.folder import RunFolder
 from triptych.runs.jsonl import written_whole
@@ -58,7 +57,7 @@ SCRIPTS = (
     "live.js",
     "main.js",
 )
-"""In the order in which they build on each other."""
+"""In the order of their dependencies."""
 
 _SLOT = re.compile(r"\{\{(\w+)\}\}")
 _UNSAFE = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
@@ -85,10 +84,10 @@ def write_report(
     scorer: Scorer | None = None,
     other: RunContext | None = None,
 ) -> ReportWritten:
-    """Write the page. ``sources`` may lack shards: their pictures are then missing, and say so. ``scorer``
-    has the rules whose objections are marked in captions, ``other`` is a run to compare captions with.
+    """Write the page. If ``sources`` lack shards, the page shows their pictures as missing. ``scorer`` has
+    the rules whose objections are marked in captions; ``other`` is a run to compare captions with.
 
-    Raises SetupError where there are no finished sets, or a file of the run can't be read.
+    Raises SetupError if there are no finished sets, or if a file of the run can't be read.
     """
     run = context.folder
     if not run.is_finished("sets"):
@@ -120,7 +119,7 @@ def read_content(
     thresholds = _thresholds(run)
     sampled = sample_sets(context, *thresholds)
     captions = SampledCaptions(context, {each.item.id for each in sampled.sets})
-    if not ledger.contradictions:  # else there is no plan
+    if not ledger.contradictions:  # with contradictions there is no plan
         captions.read(ledger)
     rules = captions.rule_counts.rules()
     repeated = _repeated(context, captions, rules)
@@ -130,7 +129,7 @@ def read_content(
     screens = ScreenExamples(run)
     left_out = sampled.duplicate_keys | screens.keys
     located = locate(run, keys, left_out, progress, screens.offer)
-    # All of them, but in a damaged run: the ledger's violations, on the page, then name the others.
+    # All of them, except in a damaged run; the page then lists the ledger's violations.
     drawn = [each for each in sampled.sets if all(key in located.of_key for key in each.item.keys)]
     images_of_sets = [[located.of_key[key] for key in each.item.keys] for each in drawn]
     nearness = measure(run, images_of_sets, located.sample, left_out, progress)
@@ -165,8 +164,8 @@ def read_content(
 
 
 def _checks(run: RunFolder, job: str) -> list[str]:
-    found = came_of_checks(run, job)
-    return [] if found is None else list(lines_on(found))
+    found = check_outcome(run, job)
+    return [] if found is None else list(outcome_lines(found))
 
 
 def _throughput(run: RunFolder, captions: SampledCaptions) -> Throughput:
@@ -176,7 +175,7 @@ def _throughput(run: RunFolder, captions: SampledCaptions) -> Throughput:
 
 
 def _repeated(context: RunContext, captions: SampledCaptions, rules: Sequence[str]) -> dict[str, Repeated]:
-    """The captions that those shown as rejected repeat, by id."""
+    """The captions that the shown rejected captions repeat, by id."""
     ids = {each.item.verdict.repeats for rule in rules for each in captions.rejected(rule)}
     return repeated_captions(context.folder, context.jobs, {each for each in ids if each is not None})
 
@@ -187,7 +186,7 @@ def _keys_shown(
     rules: Sequence[str],
     repeated: Mapping[str, Repeated],
 ) -> set[str]:
-    """The keys of all images on the page, but for those that are left out of sets."""
+    """The keys of all images on the page, except those that screens left out."""
     keys = {key for each in sampled.sets for key in each.item.keys}
     keys |= {key for each in sampled.duplicates for key in (each.item.key, each.item.of)}
     keys |= {each.item.key for each in captions.singles}
@@ -225,7 +224,7 @@ def _similarity(run: RunFolder, thresholds: Thresholds, histograms: Sequence[Cos
 
 
 def _thresholds(run: RunFolder) -> Thresholds:
-    """Between which sets were made: chosen for the corpus and noted, or as it was set."""
+    """The thresholds that sets were made with: those that grouping chose and noted, or the settings."""
     state = run.run_file.stages.get("sets")
     found: list[float | None] = []
     for name in ("related_cosine_similarity", "duplicate_cosine_similarity"):
@@ -245,23 +244,23 @@ def render(content: Content) -> bytes:
         "content": embedded_json(content),
         "script": script,
     }
-    # One pass: what is put in is never looked through for slots.
+    # In one pass, so that inserted text is never searched for slots.
     page = _SLOT.sub(lambda slot: filling[slot[1]], _read("page.html"))
     return page.encode("utf-8", "replace")
 
 
 def embedded_json(value: object) -> str:
-    """JSON that may stand in a ``<script type="application/json">``, whatever its strings hold."""
+    """JSON that is safe in ``<script type="application/json">``, whatever strings it contains."""
     text = msgspec.json.encode(value).decode()
     return re.sub("[<>&\u2028\u2029]", lambda found: _UNSAFE[found[0]], text)
 
 
 def policy(style: str, script: str, *, live: bool) -> str:
-    """The Content-Security-Policy: nothing but this style, this script and pictures in the page; of a page
-    that is served also what its own server has."""
-    pictures, asked = ("'self' data:", " connect-src 'self';") if live else ("data:", "")
+    """The Content-Security-Policy: only this style, this script and embedded pictures; for a served page also
+    requests to its own server."""
+    pictures, requests = ("'self' data:", " connect-src 'self';") if live else ("data:", "")
     return (
-        f"default-src 'none'; img-src {pictures};{asked} style-src '{_source_hash(style)}';"
+        f"default-src 'none'; img-src {pictures};{requests} style-src '{_source_hash(style)}';"
         f" script-src '{_source_hash(script)}'; base-uri 'none'; form-action 'none'"
     )
 

@@ -9,8 +9,8 @@ import pytest
 from tests.support.contexts import JOBS
 from triptych.export.check.export import check_export
 from triptych.export.containers.rows_file import read_lines
+from triptych.export.extra_columns import extra_columns, type_with_columns
 from triptych.export.formats import FORMATS
-from triptych.export.row_marks import columns_of, marked_type
 from triptych.progress import Silent
 from triptych.records import ImageSet
 from triptych.runs.folder import RunFolder
@@ -127,8 +127,8 @@ def test_another_mark_than_that_of_the_set_is_found(
 def test_a_marked_row_is_read_back_by_its_type() -> None:
     """Strictly, as other rows are."""
     llava = FORMATS["llava"]
-    columns = columns_of(JOBS["multi_en"], llava, {"sets": {"contrast_share": 0.5}})
-    row_type = marked_type(llava.row_type(several_images=True), columns)
+    columns = extra_columns(JOBS["multi_en"], llava, {"sets": {"contrast_share": 0.5}})
+    row_type = type_with_columns(llava.row_type(several_images=True), columns)
     fields = {"id": "m:s", "image": ["a", "b"], "conversations": [{"from": "human", "value": "x"}] * 2}
 
     with pytest.raises(msgspec.ValidationError, match="missing required field `kind`"):

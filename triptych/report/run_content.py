@@ -1,6 +1,6 @@
-"""The page's content of an open run, with its sources as far as they are there, and what to be careful of.
+"""The page's content for an open run, with warnings about what is missing, stale or unfinished.
 
-Comes in: an open run. Goes out: the page's Content. Not its job: reading samples (see stage).
+Comes in: an open run. Goes out: the page's Content. Not its job: reading samples (see write_report).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from triptych.filtering.stage import filter_jobs
 from triptych.models import CAUTION, is_embedded
 from triptych.report.content import Content, Similarity, Throughput
 from triptych.report.identity import identity_of, jobs_shown
-from triptych.report.stage import read_content
+from triptych.report.write_report import read_content
 from triptych.runs.folder import STAGE_NAMES
 from triptych.runs.ledger import ledger_of
 from triptych.runs.ledger.captions import JobCounts
@@ -26,13 +26,13 @@ from triptych.sources.shard import Shard
 
 
 def content_of_run(run: Run) -> Content:
-    """Everything, with the samples. Raises SetupError where there are no finished sets."""
+    """Everything, with the samples. Raises SetupError if there are no finished sets."""
     sources, lost = sources_still_there(run)
     return read_content(run.context, sources, [*cautions_of(run), *lost], scorer_of(run))
 
 
 def content_without_samples(run: Run, why: str) -> Content:
-    """What a page shows of a run of which there is nothing to read yet: ``why`` is at its top."""
+    """The content for a run that has nothing to sample yet; ``why`` is shown at the top."""
     context = run.context
     ledger = run.noted_ledger() or ledger_of(
         run.folder, ImageCounts(), {job.name: JobCounts() for job in context.jobs}, ()
@@ -47,7 +47,7 @@ def content_without_samples(run: Run, why: str) -> Content:
 
 
 def sources_still_there(run: Run) -> tuple[list[Shard], list[str]]:
-    """The shards of the sources, and a caution where they can't be opened any more."""
+    """The shards of the sources; none, and a caution, if the sources can't be opened any more."""
     try:
         return run.shards, []
     except TriptychError as error:
@@ -55,12 +55,12 @@ def sources_still_there(run: Run) -> tuple[list[Shard], list[str]]:
 
 
 def scorer_of(run: Run) -> Scorer:
-    """The rules as the run's settings have them now."""
+    """The rules with the run's current settings."""
     return make_scorer(run.config.filtering, filter_jobs(run.context))
 
 
 def cautions_of(run: Run) -> Iterator[str]:
-    """What is at the top of the page."""
+    """Warnings for the top of the page."""
     if is_embedded(run.config.captioning.model) or is_embedded(run.config.embedding.model):
         yield CAUTION
     for stage, why in stale_stages(run.folder).items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from triptych.captioning.endpoints.said_once import said_once
+from triptych.captioning.endpoints.repeated_stream_text import without_repeated_text
 
 TEXT = "A red bird sits on a branch in the rain."
 PIECES = [TEXT[:5], TEXT[5:20], TEXT[20:]]
@@ -29,7 +29,7 @@ THOUGHT = ["<think>", "a bird?", "</think>\n\n"]
 )
 def test_a_text_that_comes_again_is_said_once(pieces: list[str]) -> None:
     """Whole, piece by piece, twice, behind thoughts, or growing."""
-    assert TEXT == said_once(pieces).strip()
+    assert TEXT == without_repeated_text(pieces).strip()
 
 
 @pytest.mark.parametrize(
@@ -46,4 +46,4 @@ def test_a_text_that_comes_again_is_said_once(pieces: list[str]) -> None:
 )
 def test_what_a_model_repeats_by_itself_stays(pieces: list[str]) -> None:
     """A loop, or a doubled word; and blanks at the ends."""
-    assert "".join(pieces) == said_once(pieces)
+    assert "".join(pieces) == without_repeated_text(pieces)

@@ -1,4 +1,4 @@
-"""Counts of shards hold for as long as what they were counted over is as it was."""
+"""Cached counts of shards are valid while their journal and the plan are unchanged."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from tests.support.contexts import limited
 from triptych.progress import Silent
 from triptych.records import Caption, ImageRecord
-from triptych.runs.done_shards import CaptionCounts, DoneShards
+from triptych.runs.caption_counts import CaptionCountCache, CaptionCounts
 from triptych.runs.folder import RunFolder, StageState
 from triptych.runs.journal import JournalWriter, write_journal
 from triptych.runs.jsonl import write_jsonl
@@ -36,13 +36,13 @@ def run(tmp_path: Path) -> RunFolder:
     for shard in ("a", "b"):
         write_jsonl(run.images_file(shard), [ImageRecord(key=f"{shard}/{n}.jpg") for n in range(3)])
         write_journal(run.captions_file("single_en", shard), _rows(shard))
-    DoneShards(run, JOB).add([("a", COUNTS), ("b", COUNTS)])
+    CaptionCountCache(run, JOB).add([("a", COUNTS), ("b", COUNTS)])
     return run
 
 
-def test_counts_are_remembered(run: RunFolder) -> None:
-    """As they were counted."""
-    assert {"a": COUNTS, "b": COUNTS} == DoneShards(run, JOB).read()
+def test_counts_are_cached(run: RunFolder) -> None:
+    """Until something changes."""
+    assert {"a": COUNTS, "b": COUNTS} == CaptionCountCache(run, JOB).read()
 
 
 def test_a_touched_journal_is_counted_again(run: RunFolder) -> None:
@@ -51,25 +51,25 @@ def test_a_touched_journal_is_counted_again(run: RunFolder) -> None:
 
     journal.write_bytes(journal.read_bytes().replace(b"kite", b"boat"))
 
-    assert ["b"] == list(DoneShards(run, JOB).read())
+    assert ["b"] == list(CaptionCountCache(run, JOB).read())
     run.captions_file("single_en", "b").unlink()
-    assert {} == DoneShards(run, JOB).read()
+    assert {} == CaptionCountCache(run, JOB).read()
 
 
 def test_counts_are_of_one_plan_and_generation(run: RunFolder) -> None:
-    """Other images, another limit, another generation: nothing of it holds."""
-    assert {} == DoneShards(run, limited("single_en", 2)).read()
+    """Other images, another limit, another generation: no count is valid."""
+    assert {} == CaptionCountCache(run, limited("single_en", 2)).read()
     run.run_file.generations["single_en"] = "other"
-    assert {} == DoneShards(run, JOB).read()
+    assert {} == CaptionCountCache(run, JOB).read()
     run.run_file.generations["single_en"] = "g"
     run.run_file.stages["captions"].inputs = {"images": "j"}
-    assert {} == DoneShards(run, JOB).read()
+    assert {} == CaptionCountCache(run, JOB).read()
 
 
 @pytest.mark.parametrize("damage", ["flipped", "cut", "no text", "gone"])
-def test_damaged_counts_are_none(run: RunFolder, damage: str) -> None:
-    """The journals are read then."""
-    path = DoneShards(run, JOB).path
+def test_damaged_counts_are_ignored(run: RunFolder, damage: str) -> None:
+    """The journals are read instead."""
+    path = CaptionCountCache(run, JOB).path
     whole = path.read_bytes()
     if damage == "gone":
         path.unlink()
@@ -77,28 +77,28 @@ def test_damaged_counts_are_none(run: RunFolder, damage: str) -> None:
         found = {"flipped": whole.replace(b'"captioned":2', b'"captioned":3', 1), "cut": whole[:-9]}
         path.write_bytes(found.get(damage, b"\xff\x00\n" * 3))
 
-    believed = DoneShards(run, JOB).read()
+    cached = CaptionCountCache(run, JOB).read()
 
-    assert {"flipped": ["b"], "cut": ["a"]}.get(damage, []) == list(believed)
-    DoneShards(run, JOB).add([("a", COUNTS), ("b", COUNTS)])
-    assert {"a": COUNTS, "b": COUNTS} == DoneShards(run, JOB).read()
+    assert {"flipped": ["b"], "cut": ["a"]}.get(damage, []) == list(cached)
+    CaptionCountCache(run, JOB).add([("a", COUNTS), ("b", COUNTS)])
+    assert {"a": COUNTS, "b": COUNTS} == CaptionCountCache(run, JOB).read()
 
 
 def test_a_recount_contradicts_wrong_counts(run: RunFolder) -> None:
-    """Whoever wrote them: the journals have the last word."""
+    """The journals decide."""
     plan = JobPlan(run, JOB)
     task = Silent().task("recount", None, "captions")
     with task as counting:
         assert [] == recount_captions(plan, counting)[1]
-        DoneShards(run, JOB).add([("b", CaptionCounts(planned=3, captioned=3))])
+        CaptionCountCache(run, JOB).add([("b", CaptionCounts(planned=3, captioned=3))])
         (found,) = recount_captions(plan, counting)[1]
 
     assert "has other counts of b than its journal" in found
 
 
-def test_a_journal_that_goes_on_has_no_counts(run: RunFolder) -> None:
-    """A row that comes later is counted."""
+def test_a_journal_that_has_grown_has_no_valid_counts(run: RunFolder) -> None:
+    """So a later row is counted."""
     with JournalWriter(run.captions_file("single_en", "a")) as journal:
         journal.commit(_rows("a")[:1])
 
-    assert ["b"] == list(DoneShards(run, JOB).read())
+    assert ["b"] == list(CaptionCountCache(run, JOB).read())

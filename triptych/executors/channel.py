@@ -1,7 +1,7 @@
-"""The worker's side of an executor: a desk that units come to and messages go from, whatever carries them.
+"""The worker's end of an executor: a queue of units, and messages back.
 
-Comes in: a set-up, what sends a message, units put into a queue. Goes out: messages. Not its job: how they
-travel (see local, ray).
+Comes in: a set-up, a function that sends a message, units that are put into the queue. Goes out: messages.
+Not its job: how they are transported (see local, ray).
 """
 
 from __future__ import annotations
@@ -24,28 +24,29 @@ class Ready(NamedTuple):
 
 
 class Wanted(NamedTuple):
-    """Another unit, please. The answer may be long in coming: as long as another worker may die."""
+    """The worker requests another unit. The answer can take long: units are withheld while another worker
+    may die and leave some."""
 
 
 class Failed(NamedTuple):
-    """No worker could do it: a full disk, a model that isn't there."""
+    """An error that every worker would meet: a full disk, a missing model."""
 
     error: BaseException
 
 
 class Crashed(NamedTuple):
-    """The worker ends for a reason that another one may not meet: a GPU that failed, a bug."""
+    """An error that another worker may not meet: a GPU that failed, a bug."""
 
     error: Exception
 
 
 def described(error: BaseException) -> str:
-    """Why a worker ended that raised ``error``, as the end of a sentence."""
+    """The end of a sentence about a worker that raised ``error``."""
     return f"ended with {' '.join(f'{type(error).__name__}: {error}'.split())[:300]}"
 
 
-class QueueDesk:
-    """A Desk whose units are put into ``given``: numbered, or an exception in place of one."""
+class QueueChannel:
+    """A Channel. Numbered units are put into ``given``, or an exception to raise in the worker."""
 
     def __init__(self, send: Callable[[object], None], ahead: int) -> None:
         self._send, self._ahead = send, ahead
@@ -73,24 +74,24 @@ class QueueDesk:
             self._send(message)
 
 
-def serve(desk: QueueDesk, set_up: SetUp, name: str) -> None:
-    """What a worker does, from its beginning to its end."""
+def serve(channel: QueueChannel, set_up: SetUp, name: str) -> None:
+    """Set up a worker and do its work, to the end."""
     try:
         work = set_up(name)
-        desk.send(Ready())
-        work(desk)
+        channel.send(Ready())
+        work(channel)
     except (TriptychError, OSError) as error:
-        _tell(desk, Failed(error))
+        _report(channel, Failed(error))
     except Exception as error:
         error.add_note(traceback.format_exc())
-        _tell(desk, Crashed(error))
+        _report(channel, Crashed(error))
 
 
-def _tell(desk: QueueDesk, message: Failed | Crashed) -> None:
+def _report(channel: QueueChannel, message: Failed | Crashed) -> None:
     try:
         pickle.loads(pickle.dumps(message))
-    except Exception:  # an error that can't be pickled, or not be made again
+    except Exception:  # the error can't be pickled or unpickled
         traceback.print_exc(file=sys.stderr)
         message = Crashed(RuntimeError(f"{type(message.error).__name__}: {message.error}"))
-    with contextlib.suppress(OSError):  # the parent has gone
-        desk.send(message)
+    with contextlib.suppress(OSError):  # the parent is gone
+        channel.send(message)

@@ -1,4 +1,4 @@
-"""What stays of duplicates and sets when images come and go."""
+"""How duplicates and sets are updated when images are added or removed."""
 
 from collections import Counter
 from pathlib import Path
@@ -13,8 +13,8 @@ from triptych.grouping.config import SetsConfig
 from triptych.grouping.embedding.stored_embeddings import unit_float16
 from triptych.grouping.neighbours.inverted_lists import StoredBlock
 from triptych.grouping.sets import Grouped, group_images
-from triptych.grouping.sets.growing import Before
 from triptych.grouping.sets.image_table import make_image_table
+from triptych.grouping.sets.incremental import PreviousGrouping
 from triptych.progress import Silent
 from triptych.records import ImageRecord
 
@@ -24,7 +24,7 @@ IMAGES = themes(RNG)[:OLD]
 
 
 class Corpus:
-    """Old images, 000 to 199 unless others are given, grouped; what comes then has the batch 1."""
+    """Old images, by default 000 to 199, grouped; images added later are in batch 1."""
 
     def __init__(
         self, folder: Path, config: SetsConfig | None = None, rows: NDArray[np.floating] = IMAGES
@@ -39,24 +39,24 @@ class Corpus:
         self.found = self._group(None)
 
     def add(self, key: str, row: NDArray[np.floating], *, width_px: int = PIXELS, content: str = "") -> None:
-        """An image, or another one in the place of one."""
+        """Add or replace an image."""
         self.rows[key] = np.asarray(row)
         self.records[key] = ImageRecord(
             key=key, content_hash=content or f"{key}-new", width_px=width_px, height_px=1
         )
 
     def remove(self, key: str) -> None:
-        """An image that is gone."""
+        """Remove an image."""
         del self.rows[key], self.records[key]
 
     def group_again(self) -> tuple[Grouped, Grouped]:
-        """What was found before, and now."""
+        """The previous and the new result."""
         before = self.found
         assert before.thresholds is not None
-        self.found = self._group(Before(before.duplicates, before.sets, before.thresholds))
+        self.found = self._group(PreviousGrouping(before.duplicates, before.sets, before.thresholds))
         return before, self.found
 
-    def _group(self, before: Before | None) -> Grouped:
+    def _group(self, before: PreviousGrouping | None) -> Grouped:
         self._count += 1
         records = list(self.records.values())
         units = unit_float16(np.stack(list(self.rows.values())).astype(np.float32))
@@ -74,7 +74,7 @@ def corpus(tmp_path: Path) -> Corpus:
 
 
 def test_new_images_make_sets_among_themselves_and_change_no_set(corpus: Corpus) -> None:
-    """Though they would fit into some; by the thresholds of before."""
+    """Though they would fit into some; thresholds stay the same."""
     for number, row in enumerate(near(IMAGES[:20:2], 0.85, RNG)):
         corpus.add(f"new-{number}", row)
     before, now = corpus.group_again()
@@ -101,7 +101,7 @@ def test_a_new_copy_is_a_duplicate_of_what_was_there_though_it_is_larger(corpus:
 
 
 def test_more_new_copies_than_an_image_has_neighbours(corpus: Corpus) -> None:
-    """All are duplicates, of the one that was there."""
+    """All are duplicates of the existing image."""
     kept = corpus.found.sets[0].keys[0]
     for number, row in enumerate(near(np.repeat(corpus.rows[kept][None], 50, axis=0), 0.995, RNG)):
         corpus.add(f"copy-{number:02d}", row, width_px=number * PIXELS + 1)
@@ -144,7 +144,7 @@ def test_images_of_a_set_with_other_bytes_make_sets_with_new_ones(corpus: Corpus
 
 
 def test_a_duplicate_whose_image_is_gone_takes_its_place(corpus: Corpus) -> None:
-    """It is free, and no duplicate any more."""
+    """It is free, and no longer a duplicate."""
     member = corpus.found.sets[0].keys[0]
     corpus.add("copy", near(corpus.rows[member][None], 0.99, RNG)[0])
     corpus.group_again()
@@ -155,7 +155,7 @@ def test_a_duplicate_whose_image_is_gone_takes_its_place(corpus: Corpus) -> None
     assert "copy" in {key for each in now.sets for key in each.keys}
 
 
-def test_sets_that_stay_count_where_only_some_are_wanted(tmp_path: Path) -> None:
+def test_kept_sets_count_towards_max_sets(tmp_path: Path) -> None:
     """No more are made than there is room for."""
     corpus = Corpus(tmp_path, SetsConfig(max_sets=10))
     for number, row in enumerate(near(IMAGES[:40:2], 0.85, RNG)):
@@ -167,7 +167,7 @@ def test_sets_that_stay_count_where_only_some_are_wanted(tmp_path: Path) -> None
 
 
 def test_grouping_again_with_nothing_new_finds_the_same(corpus: Corpus) -> None:
-    """To the letter."""
+    """Exactly."""
     corpus.add("copy", near(corpus.rows["000"][None], 0.99, RNG)[0])
     corpus.group_again()
     before, now = corpus.group_again()
@@ -223,7 +223,7 @@ def test_varied_sets_make_up_for_what_those_before_lack(tmp_path: Path) -> None:
     )
 
 
-def test_a_duplicate_whose_bytes_changed_has_the_reason_that_there_is_now(corpus: Corpus) -> None:
+def test_a_duplicate_whose_bytes_changed_gets_its_current_reason(corpus: Corpus) -> None:
     """Of the same bytes; then one is saved anew, and looks a little different."""
     corpus.add("copy", corpus.rows["000"], content="000-old")
     corpus.group_again()
@@ -238,7 +238,7 @@ def test_a_duplicate_whose_bytes_changed_has_the_reason_that_there_is_now(corpus
     assert 0.99 == pytest.approx(row.cosine_similarity, abs=1e-3)
 
 
-def test_a_near_duplicate_that_has_the_same_bytes_now_says_so(corpus: Corpus) -> None:
+def test_a_near_duplicate_that_now_has_the_same_bytes_gets_that_reason(corpus: Corpus) -> None:
     """It was replaced by a copy of the file."""
     corpus.add("copy", near(corpus.rows["000"][None], 0.99, RNG)[0])
     corpus.group_again()

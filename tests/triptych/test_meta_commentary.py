@@ -1,9 +1,9 @@
-"""Texts that are about captions in place of things."""
+"""Texts that talk about captioning instead of describing a picture."""
 
 import pytest
 
-from triptych.about_captions import ABOUT_NEEDLES, is_about_captions
 from triptych.failure_notices import failure_notices
+from triptych.meta_commentary import META_NEEDLES, is_meta_commentary
 
 
 @pytest.mark.parametrize(
@@ -17,11 +17,11 @@ from triptych.failure_notices import failure_notices
         "样本已跳过，文件可能被截断，因此没有为它生成任何描述，详情见数据日志。",
     ],
 )
-def test_what_a_service_says_of_a_caption_is_about_captions(text: str) -> None:
-    """Quotas, questions back, samples of a data set; each has a needle."""
-    assert is_about_captions(text.lower())
+def test_service_notices_are_meta_commentary(text: str) -> None:
+    """Quotas, questions back, skipped samples of a data set; each contains a needle."""
+    assert is_meta_commentary(text.lower())
     assert 1 <= failure_notices(text)
-    assert any(needle in text.lower() for needle in ABOUT_NEEDLES)
+    assert any(needle in text.lower() for needle in META_NEEDLES)
 
 
 @pytest.mark.parametrize(
@@ -38,15 +38,15 @@ def test_what_a_service_says_of_a_caption_is_about_captions(text: str) -> None:
         "法庭里，法官低头看着有关隐私政策的文件，律师在一旁说明情况，旁听席坐满了人。",
     ],
 )
-def test_what_a_picture_shows_is_not_about_captions(text: str) -> None:
+def test_descriptions_of_pictures_are_not_meta_commentary(text: str) -> None:
     """Offices, laboratories, museums; screens and pages with the same words on them."""
-    assert not is_about_captions(text.lower())
+    assert not is_meta_commentary(text.lower())
 
 
 def test_a_long_description_may_have_a_few_of_the_words() -> None:
-    """A text about captions has them all along."""
+    """Meta-commentary has them throughout."""
     few = "No description is available, and a file may be uploaded on request. "
     scene = "A red boat lies beside the wooden pier and a blue boat drifts farther out. " * 20
 
-    assert is_about_captions(few.lower())
-    assert not is_about_captions((few + scene).lower())
+    assert is_meta_commentary(few.lower())
+    assert not is_meta_commentary((few + scene).lower())

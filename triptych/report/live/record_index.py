@@ -1,7 +1,7 @@
-"""Where the records of images and sets lie, so that one of millions is found without reading them all.
+"""An index of the records of images and sets: finds one of millions without reading them all.
 
 Comes in: a run folder that may still grow. Goes out: the record and shard of an image by its key, the keys of
-a set by its id. Sixteen bytes each stay in memory; a file is read through once, and again only where it has
+a set by its id. The index takes sixteen bytes per record; a file is read once, and again only when it has
 changed. Not its job: pictures (see pictures).
 """
 
@@ -25,60 +25,60 @@ from triptych.runs.jsonl import UNDECODABLE
 T = TypeVar("T", ImageRecord, ImageSet)
 
 
-class Place(NamedTuple):
-    """An image, and its shard."""
+class IndexedImage(NamedTuple):
+    """An image's record, and its shard."""
 
     shard: str
     image: ImageRecord
 
 
 class _Named(msgspec.Struct, gc=False):
-    """What names a record."""
+    """The part of a record that names it."""
 
     key: str = ""
     id: str = ""
 
 
 class _Lines(NamedTuple):
-    """Of one file, sorted by the hashes of names."""
+    """The lines of one file, sorted by the hashes of their names."""
 
     signature: tuple[int, int]
     hashes: NDArray[np.int64]
     offsets: NDArray[np.int64]
 
 
-class Places:
-    """Those of one run. Thread-safe; the first search for an image reads all lists of images."""
+class RecordIndex:
+    """The records of one run. Thread-safe; the first search for an image may read all lists of images."""
 
     def __init__(self) -> None:
         self._lines: dict[Path, _Lines] = {}
         self._lock = threading.Lock()
         self._shards: dict[Path, list[str]] = {}
 
-    def image(self, run: RunFolder, key: str, shard: str | None = None) -> Place | None:
-        """The image ``key``, which may be in ``shard``; None where no shard has it."""
+    def image(self, run: RunFolder, key: str, shard: str | None = None) -> IndexedImage | None:
+        """The image ``key``, searched for in ``shard`` first; None if no shard has it."""
         shards = self._shards.get(run.path)
         if shards is None or (shard is not None and shard not in shards):
-            shards = self._listed_anew(run)
+            shards = self._list_shards(run)
         first = [shard] if shard in shards else []
         return self._among(run, key, first + shards) or self._among(
-            run, key, [name for name in self._listed_anew(run) if name not in shards]
+            run, key, [name for name in self._list_shards(run) if name not in shards]
         )
 
-    def _among(self, run: RunFolder, key: str, shards: Iterable[str]) -> Place | None:
+    def _among(self, run: RunFolder, key: str, shards: Iterable[str]) -> IndexedImage | None:
         for name in shards:
             record = self._find(run.images_file(name), ImageRecord, key)
             if record is not None:
-                return Place(name, record)
+                return IndexedImage(name, record)
         return None
 
-    def _listed_anew(self, run: RunFolder) -> list[str]:
-        """A run that goes on gets more of them."""
-        listed = self._shards[run.path] = run.shards()
-        return listed
+    def _list_shards(self, run: RunFolder) -> list[str]:
+        """The shards now: a run at work gets more of them."""
+        shards = self._shards[run.path] = run.shards()
+        return shards
 
     def keys_of(self, run: RunFolder, set_id: str) -> tuple[str, ...]:
-        """The images of a set; nothing where there is no such set (any more)."""
+        """The keys of a set's images; empty if there is no such set (any more)."""
         found = self._find(run.sets_file, ImageSet, set_id)
         return found.keys if found is not None else ()
 
@@ -107,7 +107,7 @@ class Places:
         except FileNotFoundError:
             return None
         signature = (status.st_mtime_ns, status.st_size)
-        with self._lock:  # of one file: others get their turn between files
+        with self._lock:  # per file, so that other threads get their turn between files
             known = self._lines.get(path)
             if known is None or known.signature != signature:
                 known = self._lines[path] = _read(path, signature)
@@ -119,7 +119,7 @@ def _read(path: Path, signature: tuple[int, int]) -> _Lines:
     decoder = msgspec.json.Decoder(_Named)
     with path.open("rb") as file:
         for line in file:
-            with contextlib.suppress(*UNDECODABLE):  # `triptych verify` names a damaged line
+            with contextlib.suppress(*UNDECODABLE):  # `triptych verify` reports damaged lines
                 named = decoder.decode(line)
                 hashes.append(hash(named.key or named.id))
                 offsets.append(at)

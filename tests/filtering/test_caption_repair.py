@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.contexts import JOBS
-from triptych.filtering.repaired import repaired
+from triptych.filtering.caption_repair import repair_caption
 from triptych.prompts import load_prompt
 from triptych.prompts.statements import statements
 
@@ -19,7 +19,7 @@ def without(text: str, denied: str, images: int = 1) -> str | None:
     found = statements(text, images, naming)
     places = [(each.start, each.end) for each in found if text[each.start :].startswith(starts)]
     assert places
-    return repaired(text, images, naming, places)
+    return repair_caption(text, images, naming, places)
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,11 @@
-"""What was counted of a job's shards, so that the start of a run needn't read the journals of those it is
-done with.
+"""Counts of a job's captions, and a cache of them, so that a run starts without reading finished journals.
 
-    RUN/.counts/<job>/<generation>.jsonl     counts a line, of a shard several times the last one
+    RUN/.counts/<job>/<generation>.jsonl     a shard's counts per line; the last line of a shard is valid
 
-Comes in: counts, once nothing is missing in a shard. Goes out: those that still hold: what they were counted
-over is as it was then, which sizes and times of journals tell (see digest_cache), and digests in run.json. A
-count that doesn't hold, a damaged line or no file at all means that the journal is read. `triptych verify`
-counts all of it again. Not its job: counting (see captioning.backlog).
+Comes in: the counts of shards in which nothing is missing. Goes out: the counts that are still valid: their
+journal (by size and times, see digest_cache) and the inputs in run.json are unchanged. Otherwise, and for a
+damaged line or a missing file, the journal is read. `triptych verify` counts everything again. Not its job:
+counting (see captioning.backlog).
 """
 
 from __future__ import annotations
@@ -20,14 +19,14 @@ import msgspec
 
 from triptych.jobs import Job
 from triptych.records import Caption, reason_class
-from triptych.runs.digest_cache import looks_of
+from triptych.runs.digest_cache import stat_of
 from triptych.runs.folder import RunFolder
 from triptych.runs.journal import JournalWriter, journal_lines
 from triptych.runs.plan import Planned
 
 
 class CaptionCounts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How far a job is, or a shard of it. ``planned`` = captioned + failed + missing."""
+    """The progress of a job or of a shard of it. ``planned`` = captioned + failed + missing."""
 
     planned: int = 0
     captioned: int = 0
@@ -44,7 +43,7 @@ class CaptionCounts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
         return self.planned - self.captioned - self.failed
 
     def with_rows(self, rows: Iterable[Caption]) -> Self:
-        """With these in the journal as well."""
+        """The counts with ``rows`` added to the journal."""
         failures = [row.failure for row in rows]
         failed_by = Counter(reason_class(each) for each in failures if each is not None)
         more = CaptionCounts(captioned=failures.count(None), failed_by=failed_by)
@@ -52,13 +51,13 @@ class CaptionCounts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 
     @classmethod
     def of(cls, planned: Sequence[Planned]) -> Self:
-        """Of what was planned and read with its captions."""
+        """The counts of targets that were read with their captions."""
         rows = (each.caption for each in planned if each.caption is not None)
         return cls(planned=len(planned)).with_rows(rows)
 
     @classmethod
     def added_up(cls, counts: Iterable[CaptionCounts]) -> Self:
-        """Of all together."""
+        """The sum of ``counts``."""
         listed = list(counts)
         return cls(
             planned=sum(each.planned for each in listed),
@@ -73,8 +72,8 @@ class _Line(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     counted_over: str
 
 
-class DoneShards:
-    """Those of the captions that ``job`` has now."""
+class CaptionCountCache:
+    """The cached counts of the current captions of ``job``."""
 
     def __init__(self, folder: RunFolder, job: Job) -> None:
         generation = folder.run_file.generations.get(job.name, "none")
@@ -86,7 +85,7 @@ class DoneShards:
         )
 
     def read(self) -> dict[str, CaptionCounts]:
-        """Those that hold, by shard; none of captions that are built on others and change with these."""
+        """The valid counts, by shard. Empty if the job's prompt quotes captions, which may have changed."""
         if not self.path.exists() or self._folder.captions_base(self._job.name) is not None:
             return {}
         lines = (line.record for line in journal_lines(self.path, _Line))
@@ -98,7 +97,7 @@ class DoneShards:
         }
 
     def add(self, counts: Iterable[tuple[str, CaptionCounts]]) -> None:
-        """Note what was counted of shards. Their journals must be on disk."""
+        """Store the counts of shards. Their journals must be on disk."""
         lines = [
             _Line(shard=shard, counts=each, counted_over=self._counted_over(shard)) for shard, each in counts
         ]
@@ -108,7 +107,7 @@ class DoneShards:
 
     def _counted_over(self, shard: str) -> str:
         try:
-            looks = looks_of(self._folder.captions_file(self._job.name, shard))
-        except OSError:  # it isn't there
+            stat = stat_of(self._folder.captions_file(self._job.name, shard))
+        except OSError:  # there is no journal
             return ""
-        return hashlib.sha256(self._over + msgspec.json.encode(looks)).hexdigest()[:16]
+        return hashlib.sha256(self._over + msgspec.json.encode(stat)).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""Bars beside their names as an SVG that reads on a light and on a dark page.
+"""A horizontal bar chart as an SVG, readable on light and dark pages.
 
 Comes in: names, what each was compared with, values. Goes out: the SVG's text. Not its job: measuring.
 """
@@ -14,9 +14,8 @@ WIDTH, ROW, TOP, NAMES = 720, 44, 40, 300
 
 
 def bar_chart(bars: Sequence[tuple[str, str, float]], title: str) -> str:
-    """One bar per (name, note, times); bars begin at zero, and a line marks 1."""
-    most = max(value for _, _, value in bars)
-    scale = (WIDTH - NAMES - 60) / most
+    """One bar for each (name, note, value); bars start at zero, and a dashed line marks 1."""
+    scale = (WIDTH - NAMES - 60) / max(value for _, _, value in bars)
     height = TOP + ROW * len(bars) + 8
     one = NAMES + scale
     drawn = []

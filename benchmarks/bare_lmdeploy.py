@@ -1,9 +1,9 @@
-"""lmdeploy's own pipeline on a folder of images, without Triptych: what it is held against.
+"""lmdeploy's own pipeline on a folder of images, without Triptych, as a baseline.
 
     python -m benchmarks.bare_lmdeploy MODEL IMAGES BACKEND MAX_TOKENS
 
-Prints one JSON line: captions, seconds, tokens. Loading the model and a first batch of four don't count;
-reading and decoding images does, as a user of the pipeline has to do that too. A process of its own,
+Prints one JSON line: captions, seconds, tokens. Loading the model and a first batch of four are not timed;
+reading and decoding images is, since a user of the pipeline has to do that too. It runs in its own process
 because importing lmdeploy makes Pillow accept damaged images.
 """
 

@@ -1,12 +1,14 @@
-"""What the canary sees: planted faults of an engine, and sound ones that it must let pass; what it costs.
+"""Which faults of an engine the canary detects, how often it raises a false alarm, and what checking costs.
 
     python -m benchmarks.canary [--runs 200] [--model builtin:nano-internvl] [--prompt builtin:multi_en]
         [--checker builtin:nano-checker]
 
-The captioner answers each question ANSWERS times, at temperature 0 and with other seeds at SAMPLED, and
-again with the images lost, blank and, of sets, in the wrong order. A run draws one answer a question. A fault
-of all requests has to be seen in every run; of a share of requests it is said how often it is. The same for a
-checker. Blind answers are random ones. Last, what a check costs beside its caption.
+The captioner answers each question ANSWERS times: once at temperature 0, the others sampled with different
+seeds. It does so again with the images missing, blank, and for sets in reverse order; another fault returns
+the answers to the previous request. Each run draws one answer per question. A fault that affects all requests
+must be detected in every run; for one that affects a share of them, the number of runs that detect it is
+recorded. The same is done for a checker, and for one that answers at random. The last measurement is the cost
+of a caption's checks relative to the caption.
 """
 
 from __future__ import annotations
@@ -26,44 +28,47 @@ from triptych.captioning.canary.statements import statement_questions
 from triptych.captioning.engine import GREEDY, CaptionRequest, Completion, Engine, Sampling
 from triptych.captioning.engines.config import TransformersConfig
 from triptych.captioning.tiling import resized_jpeg
-from triptych.jobs import SEED_JOBS, Job, named
+from triptych.jobs import SEED_JOBS, Job, select_jobs
 from triptych.models import resolve_model
 from triptych.prompts import load_prompt
-from triptych.prompts.questions import check_prompt
+from triptych.prompts.check_prompt import check_prompt
 from triptych.prompts.statements import statements
 
 ANSWERS = 5
 SAMPLED = Sampling(temperature=0.5, top_k=40)
 SIDE_PX = 112
 SHARES = (0.1, 0.2, 0.3, 0.5)
-"""Of requests that a fault meets."""
+"""Of requests that are affected by a fault."""
 
 Answers = list[list[Completion]]
-"""Of each question, several."""
+"""Several completions for each question."""
 Fault = Callable[[CaptionRequest], tuple[bytes, ...]]
 
 
 @click.command()
 @click.option("--runs", default=200, show_default=True)
 @click.option("--model", default="builtin:nano-internvl", show_default=True)
-@click.option("--prompt", default="builtin:multi_en", show_default=True, help="Of sets.")
+@click.option("--prompt", default="builtin:multi_en", show_default=True, help="For English sets.")
 @click.option("--checker", default="builtin:nano-checker", show_default=True)
 def main(runs: int, model: str, prompt: str, checker: str) -> None:
-    """Measure and commit the result; exit 1 where a fault is missed or there is a false alarm."""
+    """Measure and record the result; exit 1 if a fault is missed or there is a false alarm."""
     refuse_dirty_tree()
     jobs = [_with_prompt(job, prompt) for job in SEED_JOBS]
     measured: dict[str, object] = {"runs": runs}
-    asked = statement_questions(SIDE_PX)
-    to_caption, captioner, checks = caption_questions(jobs, SIDE_PX), _engine(model), _engine(checker)
-    measured["captioner"], is_well = measure(captioner, to_caption, runs)
-    measured["checker"], checks_well = measure(checks, asked, runs)
+    captions, statements_asked = caption_questions(jobs, SIDE_PX), statement_questions(SIDE_PX)
+    captioner, checking = _engine(model), _engine(checker)
+    measured["captioner"], captioner_passes = measure(captioner, captions, runs)
+    measured["checker"], checker_passes = measure(checking, statements_asked, runs)
     rng = Random(1)
-    blind = [[_said(each, rng.choice(("yes", "no"))) for each in asked] for _ in range(100 * runs)]
-    measured["blind_yes_or_no_passed"] = sum(not outcome(asked, each).wrong for each in blind)
+    blind = [
+        [Completion(id=each.request.id, text=rng.choice(("yes", "no"))) for each in statements_asked]
+        for _ in range(100 * runs)
+    ]
+    measured["blind_yes_or_no_passed"] = sum(not outcome(statements_asked, each).wrong for each in blind)
     measured["blind_yes_or_no_of"] = len(blind)
-    measured["check_cost"] = check_cost(captioner, checks, to_caption)
+    measured["check_cost"] = check_cost(captioner, checking, captions)
     record("canary", f"python -m benchmarks.canary --runs {runs}", measured)
-    sys.exit(0 if is_well and checks_well else 1)
+    sys.exit(0 if captioner_passes and checker_passes else 1)
 
 
 def _with_prompt(job: Job, prompt: str) -> Job:
@@ -77,14 +82,14 @@ def _engine(model: str) -> Engine:
 
 
 def measure(engine: Engine, questions: Sequence[Question], runs: int) -> tuple[dict[str, object], bool]:
-    """Figures of one model, and whether all is as it has to be."""
+    """The figures of one engine, and whether it had no false alarm and no missed fault."""
     rng = Random(0)
     sound = answers(engine, questions, lambda request: request.images)
-    grey = resized_jpeg(_grey(), (SIDE_PX, SIDE_PX))
+    grey = resized_jpeg(Image.new("RGB", (SIDE_PX, SIDE_PX), (128, 128, 128)), (SIDE_PX, SIDE_PX))
     faulty = {
         "images lost": answers(engine, questions, lambda request: ()),
         "images blank": answers(engine, questions, lambda request: (grey,) * len(request.images)),
-        "of the request before": _of_the_request_before(questions, sound),
+        "of the request before": _shifted(questions, sound),
     }
     if any(len(question.request.images) > 1 for question in questions):
         faulty["sets swapped"] = answers(engine, questions, lambda request: request.images[::-1])
@@ -104,13 +109,11 @@ def measure(engine: Engine, questions: Sequence[Question], runs: int) -> tuple[d
         }
         for name, of_fault in faulty.items()
     }
-    kinds = dict.fromkeys(question.kind for question in questions)
-    by_kind = {
-        kind: [q.is_right(c.text) for q, c in zip(questions, greedy, strict=True) if q.kind == kind]
-        for kind in kinds
-    }
+    right: dict[str, list[bool]] = {}
+    for question, completion in zip(questions, greedy, strict=True):
+        right.setdefault(question.kind, []).append(question.is_right(completion.text))
     measured: dict[str, object] = {
-        "right": {kind: f"{sum(of_kind)} of {len(of_kind)}" for kind, of_kind in by_kind.items()},
+        "right": {kind: f"{sum(of_kind)} of {len(of_kind)}" for kind, of_kind in right.items()},
         "false_alarms": alarms,
         "faults_seen": seen,
         "faults_of_a_share_seen": partly,
@@ -122,7 +125,7 @@ def measure(engine: Engine, questions: Sequence[Question], runs: int) -> tuple[d
 
 
 def answers(engine: Engine, questions: Sequence[Question], fault: Fault) -> Answers:
-    """ANSWERS to each question, the first greedy; ``fault`` gives the images that the model gets."""
+    """ANSWERS completions for each question, the first greedy. ``fault`` chooses the images that are sent."""
     found: Answers = [[] for _ in questions]
     for number in range(ANSWERS):
         asked = []
@@ -136,7 +139,7 @@ def answers(engine: Engine, questions: Sequence[Question], fault: Fault) -> Answ
 
 
 def ask(engine: Engine, requests: Sequence[CaptionRequest]) -> list[Completion]:
-    """In groups with equally many images."""
+    """The completions of ``requests``, sent in groups with the same number of images."""
     found: dict[int, Completion] = {}
     for count in sorted({len(request.images) for request in requests}):
         alike = [at for at, request in enumerate(requests) if len(request.images) == count]
@@ -146,18 +149,19 @@ def ask(engine: Engine, requests: Sequence[CaptionRequest]) -> list[Completion]:
     return [found[at] for at in range(len(requests))]
 
 
-def _of_the_request_before(questions: Sequence[Question], sound: Answers) -> Answers:
-    """Of the same kind."""
+def _shifted(questions: Sequence[Question], sound: Answers) -> Answers:
+    """Each question with the answers to the one before it that has the same prompt."""
     found: Answers = []
     for at, question in enumerate(questions):
-        kin = [n for n, other in enumerate(questions) if other.request.prompt == question.request.prompt]
-        kin = kin if len(kin) > 1 else list(range(len(questions)))
-        found.append(sound[kin[kin.index(at) - 1]])
+        alike = [n for n, other in enumerate(questions) if other.request.prompt == question.request.prompt]
+        if len(alike) == 1:
+            alike = list(range(len(questions)))
+        found.append(sound[alike[alike.index(at) - 1]])
     return found
 
 
 def _draw(sound: Answers, rng: Random, faulty: Answers | None = None, share: float = 0.0) -> list[Completion]:
-    """An answer a question; of a ``share`` of them a faulty one."""
+    """One answer for each question; for a ``share`` of them a faulty one."""
     return [
         rng.choice(faulty[at] if faulty is not None and rng.random() < share else of_one)
         for at, of_one in enumerate(sound)
@@ -165,8 +169,8 @@ def _draw(sound: Answers, rng: Random, faulty: Answers | None = None, share: flo
 
 
 def check_cost(captioner: Engine, checker: Engine, questions: Sequence[Question]) -> dict[str, object]:
-    """Tokens of captions, and of their checks at equal tiles, by kind of caption."""
-    prompt, naming = check_prompt("en"), load_prompt(named(SEED_JOBS, ["multi_en"])[0]).naming
+    """Mean tokens of a caption and of its checks with images of the same size, by kind of caption."""
+    prompt, naming = check_prompt("en"), load_prompt(select_jobs(SEED_JOBS, ["multi_en"])[0]).naming
     found: dict[str, object] = {}
     for kind in dict.fromkeys(question.kind for question in questions):
         asked = [question.request for question in questions if question.kind == kind]
@@ -174,7 +178,7 @@ def check_cost(captioner: Engine, checker: Engine, questions: Sequence[Question]
         checks = [
             CaptionRequest(
                 id="check",
-                prompt=prompt.asked(caption.text[each.start : each.end]),
+                prompt=prompt.question(caption.text[each.start : each.end]),
                 images=(request.images[image - 1],),
                 max_tokens=8,
             )
@@ -201,15 +205,6 @@ def _ratio(checks: Sequence[Completion], captions: Sequence[Completion], name: s
         "its_checks": round(of_checks, 1),
         "ratio": round(of_checks / of_captions, 2),
     }
-
-
-def _said(question: Question, word: str) -> Completion:
-    return Completion(id=question.request.id, text=word)
-
-
-def _grey() -> Image.Image:
-
-    return Image.new("RGB", (SIDE_PX, SIDE_PX), (128, 128, 128))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""SIGKILL a captioning client at seeded moments, resume it each time, and count what was asked again.
+"""SIGKILL a captioning client at seeded moments, resume it each time, and count the repeated requests.
 
     python -m benchmarks.caption_kill [--kills 20] [--seed 1] [--images 1500]
 
-Exits 1 where a caption is missing or doubled, or one that was on disk was asked for again.
+Exits 1 if a caption is missing or there twice, or if one that was on disk was requested again.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tests.support.made_up_run import make_up_run
 @click.option("--seed", default=1, show_default=True)
 @click.option("--images", default=1500, show_default=True)
 def main(kills: int, seed: int, images: int) -> None:
-    """Measure and commit the result."""
+    """Measure and record the result."""
     refuse_dirty_tree()
     with tempfile.TemporaryDirectory() as scratch:
         made_up = make_up_run(Path(scratch), images)

@@ -1,12 +1,12 @@
-"""The memory of a captioning client over very many requests, plotted.
+"""The memory of a captioning client over very many requests, with a plot.
 
     python -m benchmarks.caption_memory [--requests 100000]
 
-`triptych caption` on a made-up run, two jobs on half as many small images, against a local server with
-1,024 slots of 250 ms; a hundredth of the requests meets a mishap, so that retries are part of it. Its
-resident memory is read every second. Flat: the mean of the last quarter is at most MOST_GROWTH_MIB above
-that of the third. The first job, which is the first half, fills caches whose size is bounded (64 MiB of
-fitted images), and the start of the second is a step. Exits 1 where it isn't.
+Runs `triptych caption` with two jobs on half as many small images, against a local server with 1,024 slots
+of 250 ms. One request in a hundred fails, so that retries are included. Resident memory is read every second.
+It counts as flat if the mean of the last quarter is at most MAX_GROWTH_MIB above that of the third quarter:
+the first half is the first job, which fills caches of bounded size (64 MiB of fitted images), and the start
+of the second job is a step. Exits 1 otherwise.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from pathlib import Path
 import click
 
 from benchmarks.line_plot import line_plot
-from benchmarks.record import record, refuse_dirty_tree
+from benchmarks.record import ROOT, record, refuse_dirty_tree
 from tests.support.fault_server import FaultServer
 from tests.support.made_up_run import MadeUpRun, make_up_run
 
 JOBS: tuple[str, ...] = ("single_en", "single_zh")
 SLOTS = 1024
 FAULTS = 0.01
-MOST_GROWTH_MIB = 8.0
+MAX_GROWTH_MIB = 8.0
 MIB = 1024 * 1024
 
 
 @click.command()
 @click.option("--requests", default=100_000, show_default=True)
 def main(requests: int) -> None:
-    """Measure, draw and commit the result."""
+    """Measure, plot and record the result."""
     refuse_dirty_tree()
     with tempfile.TemporaryDirectory() as scratch:
         click.echo(f"making {requests // 2:,} images", err=True)
@@ -64,14 +64,14 @@ def main(requests: int) -> None:
         },
         plot=line_plot(points, title, "seconds", "MiB"),
     )
-    if exit_code or rows != requests or growth > MOST_GROWTH_MIB:
+    if exit_code or rows != requests or growth > MAX_GROWTH_MIB:
         sys.exit(1)
 
 
 def _watch(made_up: MadeUpRun, server: FaultServer) -> tuple[list[tuple[float, float]], float, int]:
-    """(seconds, MiB) every second, processor seconds, exit code."""
+    """(seconds, MiB) for every second, CPU seconds, exit code."""
     command = made_up.command(server.urls, JOBS, max_in_flight=SLOTS)
-    process = subprocess.Popen(command, cwd=Path(__file__).parents[1])
+    process = subprocess.Popen(command, cwd=ROOT)
     began = time.monotonic()
     points: list[tuple[float, float]] = []
     cpu_s = 0.0

@@ -1,13 +1,14 @@
-"""How many untrue statements `triptych check` finds, how many true ones it denies; grounding beside it.
+"""How well `triptych check` separates true from untrue statements, compared with grounding.
 
     python -m benchmarks.checker_roc [FOLDER] [--checker MODEL] [--scenes 900] [--first-series 250000]
 
-Draws scenes that no model was trained on and groups them; every image and set gets a true caption or one with
-one untrue statement: a colour, a thing, a place, a number of things, a theme, what is said of another image
-of the set, or of all of them. MODEL, the nano checker unless named, is asked by `Run.check`; the
-same captions are scored by grounding. AUROC: the chance that an untrue statement (caption) has a higher score
-than a true one, with half of the ties. ``found``: the share of untrue ones above the score that 5% of true
-ones exceed. A statement that is asked with several images counts once, with the answer that denies it most.
+Draws scenes that no model was trained on and groups them. Every image and set gets a true caption, or one
+with one untrue statement: a colour, an object, a position, a number of objects, a theme, something that is
+true of another image of the set, or a false claim about all its images. MODEL checks the statements with
+`Run.check`; grounding scores the same captions. AUROC is the probability that an untrue statement (or
+caption) has a higher score than a true one, ties counted half. ``found`` is the share of untrue ones above
+the score that 5% of the true ones exceed. A statement that is checked with several images counts once, with
+its least favourable answer.
 """
 
 from __future__ import annotations
@@ -31,9 +32,10 @@ from triptych.filtering.grounding.score import Grounding
 from triptych.grouping.encoders.choice import load_text_encoder, resolve_encoder
 from triptych.jobs import Job
 from triptych.models import resolve_model
-from triptych.runs.checks import of_caption, read_checks
+from triptych.runs.checks import checks_of_caption, read_checks
 
 FIRST_SERIES = 250_000
+"""Of the unseen split; the demo and the tests use much smaller numbers."""
 OTHER_IMAGES = 512
 DENIED_OF_TRUE = 0.05
 SETTINGS: dict[str, object] = {
@@ -41,19 +43,19 @@ SETTINGS: dict[str, object] = {
     "filtering.grounding": False,
     "checking.captions": 0,
     "captioning.canary.every_s": 0,
-    "checking.canary.every_s": 0,  # a bad checker is measured, too
+    "checking.canary.every_s": 0,  # so that bad checkers are measured too
 }
 
 
 class Scored(NamedTuple):
-    """Scores, higher where rather untrue, and what is untrue: a kind, or ""."""
+    """Scores, higher for less credible texts, and the kind of untruth in each ("": true)."""
 
     scores: list[float]
     kinds: list[str]
 
 
 def score_statements(run: Run, job: Job, truth: Mapping[str, Truth], kinds: Mapping[str, str]) -> Scored:
-    """Every statement of the captions of ``job`` that was answered."""
+    """Scores of every answered statement in the captions of ``job``."""
     found = Scored([], [])
     for shard, planned in run.context.plan(job).read_all():
         checks = read_checks(run.folder, job.name, shard)
@@ -61,12 +63,12 @@ def score_statements(run: Run, job: Job, truth: Mapping[str, Truth], kinds: Mapp
             assert each.caption is not None
             keys = [image.key for image in each.target.images]
             scenes = [truth[key.rpartition("/")[2]].scene for key in keys]
-            of_statement: dict[tuple[int, int], dict[int, float]] = {}
-            for check in of_caption(checks.get(each.caption.id, ()), each.caption, each.target):
+            by_statement: dict[tuple[int, int], dict[int, float]] = {}
+            for check in checks_of_caption(checks.get(each.caption.id, ()), each.caption, each.target):
                 if check.yes_probability is not None and not check.is_swapped:
-                    place = of_statement.setdefault((check.start, check.end), {})
+                    place = by_statement.setdefault((check.start, check.end), {})
                     place[keys.index(check.image) + 1] = 1 - check.yes_probability
-            for (start, end), by_image in of_statement.items():
+            for (start, end), by_image in by_statement.items():
                 is_true = holds(each.caption.text[start:end], job.language, scenes, list(by_image))
                 found.scores.append(max(by_image.values()))
                 found.kinds.append("" if is_true else kinds[each.caption.id])
@@ -76,14 +78,14 @@ def score_statements(run: Run, job: Job, truth: Mapping[str, Truth], kinds: Mapp
 def score_captions(
     run: Run, job: Job, kinds: Mapping[str, str], grounding: Grounding
 ) -> tuple[Scored, Scored]:
-    """Every checked caption of ``job``: by its statement that is likeliest untrue, and by grounding."""
+    """Scores of every checked caption of ``job``: of its least credible statement, and by grounding."""
     checked, grounded = Scored([], []), Scored([], [])
     for shard, planned in run.context.plan(job).read_all():
         checks = read_checks(run.folder, job.name, shard)
         texts = []
         for each in planned:
             assert each.caption is not None
-            answers = of_caption(checks.get(each.caption.id, ()), each.caption, each.target)
+            answers = checks_of_caption(checks.get(each.caption.id, ()), each.caption, each.target)
             own = [a.yes_probability for a in answers if not a.is_swapped]
             chances = [1 - yes for yes in own if yes is not None]
             if chances:
@@ -96,7 +98,7 @@ def score_captions(
 
 
 def figures(scored: Scored) -> dict[str, object]:
-    """Of all kinds, and by kind."""
+    """AUROC and share found, over all kinds of untruth and for each."""
     scores, kinds = np.array(scored.scores), np.array(scored.kinds)
     true = scores[kinds == ""]
     bound = np.quantile(true, 1 - DENIED_OF_TRUE, method="higher")
@@ -113,8 +115,8 @@ def figures(scored: Scored) -> dict[str, object]:
     return {"true": len(true), **of(scores[kinds != ""]), "by_kind": by_kind}
 
 
-def together(parts: Sequence[Scored]) -> Scored:
-    """As one."""
+def merged(parts: Sequence[Scored]) -> Scored:
+    """All scores of several ``parts``."""
     return Scored([s for part in parts for s in part.scores], [k for part in parts for k in part.kinds])
 
 
@@ -124,7 +126,7 @@ def together(parts: Sequence[Scored]) -> Scored:
 @click.option("--scenes", default=900, show_default=True)
 @click.option("--first-series", default=FIRST_SERIES, show_default=True)
 def main(folder: Path | None, checker: str, scenes: int, first_series: int) -> None:
-    """Measure, and commit the result."""
+    """Measure and record the result."""
     refuse_dirty_tree()
     settings = {**SETTINGS, "checking.model": checker}
     with tempfile.TemporaryDirectory() as scratch:
@@ -144,7 +146,7 @@ def main(folder: Path | None, checker: str, scenes: int, first_series: int) -> N
         "scenes": scenes,
         "questions": {name: count.statements for name, count in counts.items()},
         "statements": {
-            "all": figures(together(list(statements.values()))),
+            "all": figures(merged(list(statements.values()))),
             **{name: figures(scored) for name, scored in statements.items()},
         },
         "captions": {name: figures(checked) for name, (checked, _) in captions.items()},

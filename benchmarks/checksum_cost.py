@@ -1,12 +1,12 @@
-"""What checksums and digests cost: of a journal's commit, of reading it, of an export.
+"""The cost of checksums and digests: when a journal is written, when it is read, and in an export.
 
     python -m benchmarks.checksum_cost [--rows 200000] [--scratch FOLDER]     # on a disk
 
-Captions have the seed's length (see synthetic_run). Of writing: batches are committed to a journal, in
-turns as it is done and without checksums. Of reading: a journal is decoded with and without. Of an export:
-what the whole stage takes with no digest remembered, and in it what only damage needs: the checksums of all
-lines, which are read twice, and the digests of images, sets, duplicates and verdicts. Everything in
-processor time but the commits, whose time is the disk's.
+Captions have the length of those of InternVL-SA-1B-Caption (see synthetic_run). Writing: batches are
+committed to a journal, alternately with and without checksums. Reading: a journal is decoded with and
+without. Export: the whole stage without remembered digests, and the share of it that only serves to detect
+damage, namely the checksums of all lines, which are read twice, and the digests of images, sets, duplicates
+and verdicts. All times are CPU time, except those of commits, which depend on the disk.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ from triptych.runs.journal import JournalWriter
 from triptych.runs.jsonl import CHUNK_BYTES, decode_all
 
 CAPTIONS_PER_S = 1_000
-"""What the cost of writing is set against: more than a machine with eight GPUs makes."""
+"""The rate that the cost of writing is compared with: more than a machine with eight GPUs reaches."""
 
 BATCH = round(CAPTIONS_PER_S * BATCH_EVERY_S)
-"""Captions in a commit then."""
+"""Captions per commit at that rate."""
 
 TURNS = 5
 COMMITS = 100
@@ -48,7 +48,7 @@ COMMITS = 100
 @click.option("--rows", default=200_000, show_default=True)
 @click.option("--scratch", type=click.Path(path_type=Path, file_okay=False))
 def main(rows: int, scratch: Path | None) -> None:
-    """Measure and commit the result."""
+    """Measure and record the result."""
     refuse_dirty_tree()
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
         run = make_run(Path(folder) / "run", rows)
@@ -121,18 +121,18 @@ def _exporting(run: RunFolder, journals: list[Path]) -> dict[str, object]:
 
 
 def _chunks(content: bytes) -> list[bytes]:
-    """As journals are read."""
+    """The pieces in which journals are read."""
     return [content[start : start + CHUNK_BYTES] for start in range(0, len(content), CHUNK_BYTES)]
 
 
 def _best_us(work: Callable[[], object], count: int) -> float:
-    """Microseconds of each of ``count``: the least of some turns, which others disturb the least."""
-    took = []
+    """Microseconds per item, the minimum of several turns: the one that other processes disturbed least."""
+    times_s = []
     for _ in range(TURNS * 3):
         began = time.process_time()
         work()
-        took.append(time.process_time() - began)
-    return min(took) / count * 1e6
+        times_s.append(time.process_time() - began)
+    return min(times_s) / count * 1e6
 
 
 if __name__ == "__main__":

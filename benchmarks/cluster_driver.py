@@ -1,10 +1,10 @@
-"""What a driver needs for 10,000 shards: its memory while Ray workers do stand-in work, and a resumed start.
+"""The memory of a cluster's driver for 10,000 shards of simulated work, and how soon a killed run resumes.
 
-python -m benchmarks.cluster_driver [--shards 10000]
+    python -m benchmarks.cluster_driver [--shards 10000]
 
-Each unit is a shard's name, and a result of some bytes. Then a run of as many small shards is captioned on
-the cluster, killed after some seconds and started again: measured is how long it takes until the workers are
-there and it is known what is missing.
+Ray workers do units that take a hundredth of a second. Then a run with as many small shards is captioned on
+the cluster, killed after WORKS_FOR_S and started again: measured is the time until the workers are ready and
+the missing captions are known.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ from tests.crash.engine import ASKED
 from tests.support import made_up_run
 from tests.support.made_up_run import make_up_run
 from tests.support.ray_nodes import RayNodes
-from triptych.executors import Each, in_order
+from triptych.executors import PerUnit, in_order
 
 IMAGES_A_SHARD = 10
 WORKS_FOR_S = 20.0
-"""Before it is killed."""
+"""Seconds of work before the run is killed."""
 
 
 class Shard(msgspec.Struct, frozen=True):
-    """As large as a TarShard is."""
+    """A unit of work, of the size of a TarShard."""
 
     name: str
     path: str
 
 
-def stand_in(_: str) -> Callable[[Shard], str]:
+def make_work(_: str) -> Callable[[Shard], str]:
     """Work that takes a hundredth of a second."""
 
     def work(shard: Shard) -> str:
@@ -53,7 +53,7 @@ def stand_in(_: str) -> Callable[[Shard], str]:
 @click.command()
 @click.option("--shards", default=10_000, show_default=True)
 def main(shards: int) -> None:
-    """Measure and commit the result."""
+    """Measure and record the result."""
     refuse_dirty_tree()
     os.environ[ASKED] = os.devnull
     nodes = RayNodes()
@@ -63,7 +63,7 @@ def main(shards: int) -> None:
             with nodes.open(Path(scratch, "shared")) as cluster:
                 samples = []
                 made = (Shard(f"sa_{n:06d}", f"/data/sa1b/sa_{n:06d}.tar") for n in range(shards))
-                with cluster.open_executor(["stand-in"], Each(stand_in), purpose="waits") as executor:
+                with cluster.open_executor(["stand-in"], PerUnit(make_work), purpose="waits") as executor:
                     for number, _ in enumerate(in_order(executor, made)):
                         if number % max(1, shards // 10) == 0:
                             samples.append(_resident_mib())
@@ -83,7 +83,7 @@ def _resident_mib() -> float:
 
 
 def _resumed_start_s(folder: Path, shards: int, address: str) -> float:
-    """From the command to its first line on captions, of a run that was killed."""
+    """Seconds from the command to its first line about captions, for a run that was killed."""
     made_up_run.IMAGES_A_SHARD = IMAGES_A_SHARD
     made = make_up_run(folder, shards * IMAGES_A_SHARD)
     command = [

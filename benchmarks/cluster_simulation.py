@@ -1,18 +1,17 @@
-"""1,000 shards on 50 places of a Ray cluster whose nodes die and join, with stragglers: throughput and tail.
+"""Throughput of a simulated Ray cluster of 50 workers whose nodes die and join, with stragglers.
 
-python -m benchmarks.cluster_simulation [--units 1000] [--seed 1]
+    python -m benchmarks.cluster_simulation [--units 1000] [--seed 1]
 
-Five raylets of ten workers with a tenth of a CPU each stand for 50 nodes: a Ray node takes 300 MB, and there
-are two cores. The captioner is a stand-in that waits as long as its unit takes, 4 s on average: the mean of
-sixteen answers, each drawn log-normally with the spread that the fault benchmark measured (median 0.8 s, 95th
-percentile 2.5 s).
-Every fortieth unit finds a worker that is ten times slower for as long as it has it: of a node that is
-throttled, or waits for its disk. Twice a raylet is killed and another one joins.
+Five raylets with ten workers each, of a tenth of a CPU, simulate 50 nodes: a real Ray node takes 300 MB, and
+there are two cores. The work of a unit is to sleep, 4 s on average: the mean of sixteen answers, each drawn
+from a log-normal distribution with the spread that the fault benchmark measured (median 0.8 s, 95th
+percentile 2.5 s). Every fortieth unit meets a worker that is ten times slower during that unit, as on a node
+that is throttled or waits for its disk. Twice a raylet is killed and another one joins.
 
-Ideal is all the work over the capacity that there was: the seconds of workers that are set up, at a tenth
-while one straggles. It is slow whatever unit it has, so that nobody who gives out units can get that time
-back; what an executor can lose is the rest, by workers that wait, units that are begun again, and a tail.
-Beside it is the share where the seconds of stragglers count in full.
+The ideal is all work divided by the available capacity: the seconds of workers that are ready, with the
+seconds of stragglers counted at a tenth. No scheduler can recover the time lost by a slow worker; what it can
+lose is the rest, through idle workers, repeated units and a long tail. The share with stragglers' seconds
+counted in full is recorded too.
 """
 
 from __future__ import annotations
@@ -33,27 +32,27 @@ import msgspec
 
 from benchmarks.record import record, refuse_dirty_tree
 from tests.support.ray_nodes import RayNodes
-from triptych.executors import Each, Finished, Lost
+from triptych.executors import Finished, Lost, PerUnit
 
 RAYLETS, WORKERS_A_RAYLET = 5, 10
 MEAN_S = 4.0
 SIGMA = math.log(2.5 / 0.8) / 1.645
 ANSWERS_A_UNIT = 16
 STRAGGLES_EVERY, SLOWER = 40, 10.0
-LEAST_THROUGHPUT, MOST_TAIL_UNITS = 0.9, 3.0
+MIN_THROUGHPUT, MAX_TAIL_UNITS = 0.9, 3.0
 
 
 class Unit(msgspec.Struct, frozen=True):
-    """A shard's captions."""
+    """The captions of one shard."""
 
     number: int
     takes_s: float
     straggles: str
-    """A file that is made where it is first done, with the process and when; empty: nowhere."""
+    """A file that the first attempt writes (process, start, end) and is slow; empty: never slow."""
 
 
-def stand_in(_: str) -> Callable[[Unit], int]:
-    """Waits. Returns the unit's number."""
+def make_work(_: str) -> Callable[[Unit], int]:
+    """Work that sleeps, and returns the unit's number."""
 
     def work(unit: Unit) -> int:
         if unit.straggles and not Path(unit.straggles).exists():
@@ -69,7 +68,7 @@ def stand_in(_: str) -> Callable[[Unit], int]:
 
 
 def straggled_s(work: Sequence[Unit]) -> float:
-    """Until now, by workers that were not killed meanwhile."""
+    """Seconds that straggling workers have spent until now, without those that were killed meanwhile."""
     total_s = 0.0
     for unit in work:
         if unit.straggles and Path(unit.straggles).exists():
@@ -83,7 +82,7 @@ def straggled_s(work: Sequence[Unit]) -> float:
 @click.option("--units", default=1000, show_default=True)
 @click.option("--seed", default=1, show_default=True)
 def main(units: int, seed: int) -> None:
-    """Measure and commit the result."""
+    """Measure and record the result."""
     refuse_dirty_tree()
     rng = random.Random(seed)
     nodes = RayNodes(workers=RAYLETS)
@@ -103,12 +102,12 @@ def main(units: int, seed: int) -> None:
     command = f"python -m benchmarks.cluster_simulation --units {units} --seed {seed}"
     record("cluster_simulation", command, measured)
     share, tail = measured["share_of_ideal"], measured["tail_units"]
-    if share < LEAST_THROUGHPUT or tail > MOST_TAIL_UNITS or measured["lost"]:  # type: ignore[operator]
+    if share < MIN_THROUGHPUT or tail > MAX_TAIL_UNITS or measured["lost"]:  # type: ignore[operator]
         sys.exit(1)
 
 
 def _answer(rng: random.Random) -> float:
-    """How long one takes, 1 on average."""
+    """The relative duration of an answer, 1 on average."""
     return math.exp(rng.gauss(0.0, SIGMA) - SIGMA**2 / 2)
 
 
@@ -117,11 +116,11 @@ def _simulate(nodes: RayNodes, folder: Path, work: list[Unit]) -> dict[str, obje
     losses = 0
     last_given = 0.0
     with nodes.open(folder, cpus_per_worker=1 / WORKERS_A_RAYLET) as cluster:
-        set_up = Each(stand_in)
+        set_up = PerUnit(make_work)
         with cluster.open_executor(["stand-in"], set_up, purpose="waits", ahead=0) as executor:
             while executor.workers < RAYLETS * WORKERS_A_RAYLET or not _are_ready(executor):
                 next(iter(executor.run([Unit(0, 0.1, "")])))
-            present = _Present(executor)
+            ready_time = _ReadyTime(executor)
 
             def given() -> Iterator[Unit]:
                 nonlocal last_given
@@ -138,7 +137,7 @@ def _simulate(nodes: RayNodes, folder: Path, work: list[Unit]) -> dict[str, obje
                 elif isinstance(event, Lost):
                     losses += bool(event.numbers)
             took_s, tail_s = time.monotonic() - began, time.time() - last_given
-            worker_s, slow_s = present.end(), straggled_s(work)
+            worker_s, slow_s = ready_time.stop(), straggled_s(work)
     work_s = sum(unit.takes_s for unit in work)
     capacity_s = worker_s - slow_s * (1 - 1 / SLOWER)
     return {
@@ -163,8 +162,8 @@ def _are_ready(executor: object) -> bool:
     return all(worker.is_ready for worker in executor._workers.values())  # type: ignore[attr-defined]
 
 
-class _Present:
-    """Adds up worker-seconds: of workers that are set up."""
+class _ReadyTime:
+    """Adds up the seconds of all workers that are ready."""
 
     def __init__(self, executor: object) -> None:
         self._executor, self._worker_s = executor, 0.0
@@ -172,7 +171,7 @@ class _Present:
         self._thread = threading.Thread(target=self._count, daemon=True)
         self._thread.start()
 
-    def end(self) -> float:
+    def stop(self) -> float:
         self._ending.set()
         self._thread.join()
         return self._worker_s

@@ -1,4 +1,4 @@
-"""Strike a small run at every change to its folder, by every kind of fault, and let it go on.
+"""Inject every kind of fault at every change that a small run makes to its folder, and resume it.
 
 python -m benchmarks.crash_points [--points 500] [--seed 1] [--workers 2]
 """
@@ -18,13 +18,11 @@ from tests.crash.sweep import sweep
 
 
 @click.command()
-@click.option(
-    "--points", type=int, help="Draw so many of them, evenly from the kinds of faults.  [default: all]"
-)
+@click.option("--points", type=int, help="Sample so many, evenly over the kinds of faults.  [default: all]")
 @click.option("--seed", default=1, show_default=True)
 @click.option("--workers", default=len(os.sched_getaffinity(0)), show_default="the cores")
 def main(points: int | None, seed: int, workers: int) -> None:
-    """Measure and commit the result."""
+    """Measure and record the result."""
     refuse_dirty_tree()
     began = time.monotonic()
     outcomes = sweep(points=points, seed=seed, workers=workers)

@@ -1,15 +1,19 @@
-"""Damage every kind of file of a finished run in every way, and look what is said and done then.
+"""Damage every kind of file of a run in every way, and check that the damage is detected and repaired.
 
     python -m benchmarks.damage [--damages 2050] [--seed 1] [--workers 2]
 
-Bits, bytes, blocks, lines, whole files, and values of every field by others of the same size, of a finished
-run with three exports beside the first and captions that were put aside, and of one that was killed in each
-stage: see tests/damage. After each, `triptych status`, `verify` and `report` have to end without a traceback,
-and `verify`, of an unfinished run the stage that would use it, to see it unless it provably changes nothing
-that a stage or a reader uses; the next run has to refuse, with the file's name and what to do, or to end with
-the same export; after `triptych repair` it has
-to end as if nothing had been, and without asking for a caption that was still there. Exits 1 where anything
-of that isn't so.
+Damages are changed bits, bytes, blocks, lines and whole files, and values of every field replaced by others
+of the same size. They are made in a finished run with four exports and captions that were set aside, and in
+runs killed in each stage: see tests/damage. After each damage
+
+- `triptych status`, `verify` and `report` must end without a traceback;
+- `verify` (in an unfinished run: the stage that reads the file) must detect it, unless it provably changes
+  nothing that a stage or a reader uses;
+- the next run must refuse, naming the file and what to do, or end with the same export;
+- after `triptych repair` the run must end with the same export, without repeating a request whose caption
+  still exists.
+
+Exits 1 if any of this fails.
 """
 
 from __future__ import annotations
@@ -30,7 +34,7 @@ from tests.damage.trials import Outcome
 @click.option("--seed", default=1, show_default=True)
 @click.option("--workers", default=2, show_default=True)
 def main(damages: int, seed: int, workers: int) -> None:
-    """Measure and commit the result."""
+    """Measure and record the result."""
     refuse_dirty_tree()
     outcomes = sweep(damages=damages, seed=seed, workers=workers)
     wrong = [str(outcome) for outcome in outcomes if outcome.wrong]
@@ -55,14 +59,12 @@ def main(damages: int, seed: int, workers: int) -> None:
 
 
 def _kind_of_file(outcome: Outcome) -> str:
-    """Its folder, and what it is there."""
+    """Its folder, with its name or its suffix."""
     path = PurePosixPath(outcome.name)
     if len(path.parts) == 1:
         return outcome.name
-    named = (
-        path.name if path.name in ("generation.json", "manifest.json", "README.md", "scores.jsonl") else ""
-    )
-    return f"{path.parts[0]}/{named or f'*{path.suffix}'}"
+    is_named = path.name in ("generation.json", "manifest.json", "README.md", "scores.jsonl")
+    return f"{path.parts[0]}/{path.name if is_named else f'*{path.suffix}'}"
 
 
 def _kind_of_damage(outcome: Outcome) -> str:

@@ -1,10 +1,10 @@
-"""Share of damaged JPEGs that are seen, and of whole ones that are taken for damaged.
+"""The share of damaged JPEGs that are detected, and of intact ones that are refused.
 
     python -m benchmarks.damaged_pictures PHOTOGRAPHS
 
-Each photograph below the folder is read as it is and written anew in 27 ways, and is damaged in each way of
-tests/support/damaged_files.py. Of the damaged copies that pass, it is noted how much of the picture has
-changed. Without a folder of photographs there is nothing to measure: one line says so, and it ends with 0.
+Every photograph in the folder is read as it is, re-encoded in 27 ways, and damaged in each way of
+tests/support/damaged_files.py. For damaged copies that are not detected, the share of changed pixels is
+recorded. Without photographs the benchmark is skipped with one line and exit code 0.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from triptych.errors import UnreadableImageError
 from triptych.sources.image_decoding import decode_rgb
 
 DRAFT_SIDE_PX = 246
-"""What embedding asks for at 224 pixels."""
+"""What embedding requests for an input of 224 pixels."""
 
-MOST_FALSE_ALARMS = 1 / 10_000
-LEAST_SEEN = {"cut": 1.0, "cut_and_ended": 0.99, "without_last_scan": 0.99}
+MAX_FALSE_ALARM_RATE = 1 / 10_000
+MIN_DETECTED_SHARE = {"cut": 1.0, "cut_and_ended": 0.99, "without_last_scan": 0.99}
 
 FORMS: tuple[dict[str, int], ...] = (
     {},
@@ -45,8 +45,8 @@ WAYS = [
 ]
 
 
-def written_anew(content: bytes) -> Iterator[bytes]:
-    """The photograph as other programs could have written it."""
+def reencoded(content: bytes) -> Iterator[bytes]:
+    """The photograph as other programs might have written it."""
     picture = Image.open(io.BytesIO(content)).convert("RGB")
     for way in WAYS:
         buffer = io.BytesIO()
@@ -54,8 +54,8 @@ def written_anew(content: bytes) -> Iterator[bytes]:
         yield buffer.getvalue()
 
 
-def why_not(content: bytes) -> str | None:
-    """What is said of a file that isn't taken for whole."""
+def refusal(content: bytes) -> str | None:
+    """Why the decoder refuses a file, or None if it accepts it."""
     try:
         decode_rgb(content, DRAFT_SIDE_PX)
     except UnreadableImageError as error:
@@ -64,43 +64,43 @@ def why_not(content: bytes) -> str | None:
 
 
 def false_alarms(photographs: list[bytes]) -> dict[str, Any]:
-    """Whole files that are refused, with the reasons."""
-    as_they_are = Counter(filter(None, map(why_not, photographs)))
-    anew = Counter(filter(None, (why_not(each) for content in photographs for each in written_anew(content))))
+    """How many intact files are refused, and why."""
+    unchanged = Counter(filter(None, map(refusal, photographs)))
+    anew = Counter(filter(None, (refusal(each) for content in photographs for each in reencoded(content))))
     return {
         "photographs": len(photographs),
-        "refused": as_they_are.total(),
+        "refused": unchanged.total(),
         "written_anew": len(photographs) * len(WAYS),
         "refused_anew": anew.total(),
-        "reasons": dict(as_they_are + anew),
+        "reasons": dict(unchanged + anew),
     }
 
 
 def seen_shares(photographs: list[bytes]) -> dict[str, dict[str, Any]]:
-    """For each kind of damage the share that is refused, and what the others look like."""
-    chance = Random(1)
-    progressive = [list(written_anew(content))[4] for content in photographs[::8]]
-    ways = {name: (photographs, made) for name, made in DAMAGE.items()}
+    """For each kind of damage the share that is detected, and how much of the others has changed."""
+    rng = Random(1)
+    progressive = [list(reencoded(content))[4] for content in photographs[::8]]
+    ways = {name: (photographs, damage) for name, damage in DAMAGE.items()}
     ways["without_last_scan"] = (progressive, without_last_scan)
     found = {}
-    for name, (contents, made) in ways.items():
+    for name, (contents, damage) in ways.items():
         passed = [
-            _changed(content, damaged)
+            _changed_share(content, damaged)
             for content in contents
-            if why_not(damaged := made(content, chance)) is None
+            if refusal(damaged := damage(content, rng)) is None
         ]
         found[name] = {
             "copies": len(contents),
             "seen": round(1 - len(passed) / len(contents), 4),
-            "median_share_of_pixels_changed_where_not": round(statistics.median(passed), 5)
-            if passed
-            else None,
+            "median_share_of_pixels_changed_where_not": (
+                round(statistics.median(passed), 5) if passed else None
+            ),
         }
     return found
 
 
-def _changed(content: bytes, damaged: bytes) -> float:
-    """The share of pixels that are more than 8 of 255 from what they were, in any colour."""
+def _changed_share(content: bytes, damaged: bytes) -> float:
+    """The share of pixels that differ by more than 8 of 255 in any colour."""
     whole, other = (np.asarray(decode_rgb(each)[0], np.int16) for each in (content, damaged))
     return float((np.abs(whole - other) > 8).any(axis=2).mean()) if whole.shape == other.shape else 1.0
 
@@ -108,19 +108,19 @@ def _changed(content: bytes, damaged: bytes) -> float:
 @click.command()
 @click.argument("folder", metavar="PHOTOGRAPHS", type=click.Path(path_type=Path), required=False)
 def main(folder: Path | None) -> None:
-    """Measure and commit; exit 1 where too much is missed, or anything whole is refused too often."""
+    """Measure and record; exit 1 if too much damage is missed or too many intact files are refused."""
     refuse_dirty_tree()
     paths = sorted(folder.rglob("*.[jJ][pP]*[gG]")) if folder is not None else []
     if not paths:
-        print("damaged_pictures: skipped, as there is no folder of photographs; name one")
+        print("damaged_pictures: skipped, because there are no photographs; name a folder that has some")
         return
     photographs = [path.read_bytes() for path in paths]
     measured = {"whole": false_alarms(photographs), "damaged": seen_shares(photographs)}
     record("damaged_pictures", "python -m benchmarks.damaged_pictures PHOTOGRAPHS", measured)
     whole = measured["whole"]
     refused = (whole["refused"] + whole["refused_anew"]) / (whole["photographs"] + whole["written_anew"])
-    seen = all(measured["damaged"][name]["seen"] >= least for name, least in LEAST_SEEN.items())
-    sys.exit(0 if refused < MOST_FALSE_ALARMS and seen else 1)
+    seen = all(measured["damaged"][name]["seen"] >= least for name, least in MIN_DETECTED_SHARE.items())
+    sys.exit(0 if refused < MAX_FALSE_ALARM_RATE and seen else 1)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""How much of what a demo's captions say is there, and of what is there they say.
+"""How accurate and how complete the demo's captions are.
 
     python -m benchmarks.demo_quality DEMO_FOLDER
 
-What the figures mean: tests/support/demo_truth.py. Every caption of a copy of the run is checked, by the nano
-checker unless another is named, and filtered again: ``checked`` says what is kept then, how many of those
-captions have an untrue statement, how many true ones were lost for it, and what it cost beside captioning.
+tests/support/demo_truth.py defines the figures. Every caption of a copy of the run is checked, by the nano
+checker unless another is named, and filtered again: ``checked`` has what is kept then, the share of those
+captions with an untrue statement, the share of true captions lost, and the cost relative to captioning.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from tests.support.demo_truth import missed_bounds, read_truth, score_captions, 
 
 CHECKING: dict[str, object] = {
     "checking.captions": 0,
-    "checking.canary.every_s": 0,  # a bad checker is measured, too
+    "checking.canary.every_s": 0,  # so that bad checkers are measured too
 }
 
 
 def check_again(folder: Path, checker: str) -> dict[str, object]:
-    """By job, of a copy of the run in which every caption is checked."""
+    """The effect of checking every caption, by job, on a copy of the run."""
     truth = read_truth(folder)
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(shutil.copytree(folder / "run", Path(scratch) / "run"))
@@ -62,7 +62,7 @@ def check_again(folder: Path, checker: str) -> dict[str, object]:
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option("--checker", default="builtin:nano-checker", show_default=True)
 def main(folder: Path, checker: str) -> None:
-    """Score a finished demo, commit the result, and exit 1 where a bound is missed."""
+    """Score a finished demo and record the result; exit 1 if it misses a bound."""
     refuse_dirty_tree()
     scores = score_demo(folder)
     missed = missed_bounds(scores)

@@ -1,12 +1,12 @@
-"""How busy an encoder is that costs a fixed time a batch: in the pipeline, and in the naive loop.
+"""How busy the pipeline keeps an encoder that takes a fixed time per batch, compared with a naive loop.
 
     python -m benchmarks.encoder_busy [--images 512] [--batch-size 32]
 
-The encoder is artificial: it sleeps, as long as 1.5 times what this machine's decoders need for a batch, so
-that decoding can keep up. It goes through the same pipeline as a real one. The naive loop decodes a batch
-with as many threads and then encodes it. Busy is the share of encoding in the time from its first batch's
-beginning to its last batch's end; waiting for the first batch, which nothing can avoid, is given beside it.
-Drawn JPEGs of 2250 x 1500 pixels and 1 MB, in shards of 128.
+The encoder only sleeps, for 1.5 times as long as this machine needs to decode a batch, so that decoding can
+keep up. It is driven by the same pipeline as a real one. The naive loop decodes a batch with the same number
+of threads and then encodes it. Busy is the share of time spent encoding, from the start of the first batch to
+the end of the last one; the unavoidable wait for the first batch is recorded separately. The images are drawn
+JPEGs of 2250 x 1500 pixels and 1 MB, in shards of 128.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -39,11 +39,11 @@ DISTINCT = 16
 SHARD_FILES = 128
 RUNS = 3
 SLACK = 1.5
-LEAST_BUSY = 0.95
+MIN_BUSY = 0.95
 
 
-class Sleeping:
-    """An encoder that takes ``cost_s`` a batch and no core, as a GPU does."""
+class SleepingEncoder:
+    """An encoder that takes ``cost_s`` per batch and no CPU time, like one on a GPU."""
 
     shape = InputShape(height_px=224, width_px=224)
 
@@ -60,12 +60,12 @@ class Sleeping:
 
     @property
     def busy(self) -> float:
-        """From the first batch's beginning to the last one's end."""
+        """Share of the time from the first batch's start to the last one's end."""
         return sum(end - began for began, end in self.spans) / (self.spans[-1][1] - self.spans[0][0])
 
 
-class Drawn(msgspec.Struct, frozen=True):
-    """A shard of large pictures, in memory: reading is not what is measured."""
+class InMemoryShard(msgspec.Struct, frozen=True):
+    """A shard of large pictures in memory, because reading is not measured."""
 
     name: str
     contents: tuple[bytes, ...]
@@ -83,8 +83,8 @@ class Drawn(msgspec.Struct, frozen=True):
         raise OSError(key)
 
 
-class Ignored:
-    """A Report that nobody reads."""
+class NullReport:
+    """A progress report that is discarded."""
 
     def advance(self, shard: str, files: int, throughput: Throughput) -> None:
         pass
@@ -94,39 +94,39 @@ class Ignored:
 
 
 def decoding_s(contents: tuple[bytes, ...], threads: int, batch_size: int) -> float:
-    """Wall time in which ``threads`` decode a batch: the median of RUNS."""
+    """Seconds in which ``threads`` threads decode a batch: the median of RUNS."""
     files = [FoundFile(key=str(n), content=c) for n, c in enumerate(contents)]
     batch = [files[number % DISTINCT] for number in range(batch_size)]
     took = []
     with ThreadPoolExecutor(threads) as pool:
         for _ in range(RUNS + 1):
             began = time.perf_counter()
-            list(pool.map(lambda file: prepare(file, Sleeping.shape), batch))
+            list(pool.map(lambda file: prepare(file, SleepingEncoder.shape), batch))
             took.append(time.perf_counter() - began)
     return statistics.median(took[1:])
 
 
-def in_pipeline(shards: Sequence[Drawn], cost_s: float, threads: int, batch_size: int) -> dict[str, Any]:
-    """Busy, and the shares that the pipeline says by itself."""
-    encoder = Sleeping(cost_s)
+def in_pipeline(shards: list[InMemoryShard], cost_s: float, threads: int, batch: int) -> dict[str, Any]:
+    """How busy the encoder was, and the shares of time that the pipeline reports itself."""
+    encoder = SleepingEncoder(cost_s)
     with tempfile.TemporaryDirectory() as scratch:
         began = time.perf_counter()
         run = RunFolder.create_or_open(Path(scratch, "run"))
-        throughput = Pipeline(run, encoder, batch_size, threads).run(shards, Ignored())
+        throughput = Pipeline(run, encoder, batch, threads).run(shards, NullReport())
     first_s = encoder.spans[0][0] - began
     shares = {part: round(share, 3) for part, share in throughput.shares.items()}
     return {"busy": round(encoder.busy, 4), "first_batch_after_s": round(first_s, 2), "said": shares}
 
 
-def in_naive_loop(shards: list[Drawn], cost_s: float, threads: int, batch_size: int) -> float:
-    """Busy where a batch is decoded, then encoded, then the next."""
-    encoder, batch = Sleeping(cost_s), []
+def in_naive_loop(shards: list[InMemoryShard], cost_s: float, threads: int, batch_size: int) -> float:
+    """How busy the encoder is if each batch is decoded, then encoded, before the next one."""
+    encoder, batch = SleepingEncoder(cost_s), []
     with ThreadPoolExecutor(threads) as pool:
         for shard in shards:
             for file in shard.files():
                 batch.append(file)
                 if len(batch) == batch_size:
-                    prepared = list(pool.map(lambda each: prepare(each, Sleeping.shape), batch))
+                    prepared = list(pool.map(lambda each: prepare(each, SleepingEncoder.shape), batch))
                     encoder.encode(np.stack([each.pixels for each in prepared if each.pixels is not None]))
                     batch.clear()
     return round(encoder.busy, 4)
@@ -136,14 +136,14 @@ def in_naive_loop(shards: list[Drawn], cost_s: float, threads: int, batch_size: 
 @click.option("--images", default=512, show_default=True)
 @click.option("--batch-size", default=32, show_default=True)
 def main(images: int, batch_size: int) -> None:
-    """Measure in turns and commit the medians; exit 1 where the pipeline keeps it busy less than wanted."""
+    """Measure in turns and record the medians; exit 1 if the encoder is less busy than MIN_BUSY."""
     refuse_dirty_tree()
     threads = len(os.sched_getaffinity(0))
     contents = tuple(large_jpeg(number) for number in range(DISTINCT))
-    shards = [Drawn(f"drawn-{number}", contents) for number in range(max(1, images // SHARD_FILES))]
+    shards = [InMemoryShard(f"drawn-{number}", contents) for number in range(max(1, images // SHARD_FILES))]
     turns, costs_s = [], []
     for _ in range(RUNS):
-        # Each time anew: what decoders can keep up with changes with what else the machine does.
+        # Measured in each turn, because decoding speed depends on the load of the machine.
         cost_s = SLACK * decoding_s(contents, threads, batch_size)
         costs_s.append(round(cost_s, 3))
         turns.append(
@@ -164,10 +164,10 @@ def main(images: int, batch_size: int) -> None:
             "busy_in_pipeline": busy,
             "busy_in_naive_loop": statistics.median(naive for _, naive in turns),
             "runs": [{"pipeline": pipeline, "naive_loop_busy": naive} for pipeline, naive in turns],
-            "least_busy": LEAST_BUSY,
+            "least_busy": MIN_BUSY,
         },
     )
-    sys.exit(0 if busy >= LEAST_BUSY else 1)
+    sys.exit(0 if busy >= MIN_BUSY else 1)
 
 
 if __name__ == "__main__":

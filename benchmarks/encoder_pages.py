@@ -1,10 +1,11 @@
-"""What a CPU spends on clearing pages while it embeds: slices as they are chosen, and slices of 16 as before.
+"""CPU time that the kernel spends on memory pages while embedding, by the size of slices.
 
     python -m benchmarks.encoder_pages [--images 64]
 
-Towers of timm with random weights (speed doesn't depend on them), each measurement in a process of its own,
-in turns; the medians are recorded. System time is what the kernel spends for the process, nearly all of it
-on pages that the allocator gives back and takes again.
+Compares slices whose size is chosen by the encoder with fixed slices of 16 images, for timm models with
+random weights (which don't affect speed). Each measurement has its own process, and the variants take turns;
+medians are recorded. System time is what the kernel spends for the process, nearly all of it on clearing
+pages that the allocator returns and requests again.
 """
 
 from __future__ import annotations
@@ -25,14 +26,14 @@ import numpy as np
 from benchmarks.record import record, refuse_dirty_tree
 
 TOWERS = {"tf_efficientnet_lite2": 260, "resnet50": 224, "convnext_tiny": 224, "vit_base_patch32_224": 224}
-"""With the side in pixels of what they see."""
+"""timm's name of the model, and the side of its input in pixels."""
 
 RUNS = 3
-MOST_SYSTEM = 0.10
+MAX_SYSTEM_SHARE = 0.10
 
 
 def measure(name: str, side_px: int, images: int, *, fixed: bool) -> dict[str, Any]:
-    """In this process. ``fixed``: slices of 16 whatever they hold, and the allocator as it is."""
+    """Encode random images in this process. ``fixed``: in slices of 16, with the default allocator."""
     import timm
 
     from triptych.grouping.embedding.preprocess import InputShape
@@ -67,7 +68,7 @@ def measure(name: str, side_px: int, images: int, *, fixed: bool) -> dict[str, A
 
 
 def in_own_process(name: str, images: int, *, fixed: bool) -> dict[str, Any]:
-    """What ``measure`` finds."""
+    """The result of ``measure`` in a new process."""
     command = [sys.executable, "-m", "benchmarks.encoder_pages", "--one", name, "--images", str(images)]
     run = subprocess.run([*command, *(["--fixed"] if fixed else [])], capture_output=True, check=True)
     found: dict[str, Any] = json.loads(run.stdout)
@@ -75,7 +76,7 @@ def in_own_process(name: str, images: int, *, fixed: bool) -> dict[str, Any]:
 
 
 def medians(found: list[dict[str, Any]]) -> dict[str, Any]:
-    """Of numbers; anything else is the same in each."""
+    """Medians of all numbers; texts are the same in each run."""
     return {
         key: statistics.median(each[key] for each in found) if not isinstance(value, str) else value
         for key, value in found[0].items()
@@ -87,7 +88,7 @@ def medians(found: list[dict[str, Any]]) -> dict[str, Any]:
 @click.option("--one", type=click.Choice(list(TOWERS)), hidden=True)
 @click.option("--fixed", is_flag=True, hidden=True)
 def main(images: int, one: str | None, fixed: bool) -> None:
-    """Measure and record; exit 1 where a tower spends more than a tenth of the processor in the system."""
+    """Measure and record; exit 1 if the kernel takes more than MAX_SYSTEM_SHARE of a model's CPU time."""
     if one is not None:
         print(json.dumps(measure(one, TOWERS[one], images, fixed=fixed)))
         return
@@ -100,9 +101,9 @@ def main(images: int, one: str | None, fixed: bool) -> None:
             "slices_by_size": medians([each for each, fixed in turns if not fixed]),
         }
     command = f"python -m benchmarks.encoder_pages --images {images}"
-    record("encoder_pages", command, {"images": images, "most_system": MOST_SYSTEM, "towers": measured})
+    record("encoder_pages", command, {"images": images, "most_system": MAX_SYSTEM_SHARE, "towers": measured})
     worst = max(each["slices_by_size"]["system_share"] for each in measured.values())
-    sys.exit(0 if worst <= MOST_SYSTEM else 1)
+    sys.exit(0 if worst <= MAX_SYSTEM_SHARE else 1)
 
 
 if __name__ == "__main__":

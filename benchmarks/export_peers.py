@@ -1,6 +1,6 @@
-"""What one would write rows with otherwise, and how fast a disk takes as many bytes.
+"""Other ways to write rows of JSON, and the speed at which a disk takes the same number of bytes.
 
-Comes in: rows, a path to write them to. Goes out: a file; who calls takes the time. Not its job: export.
+Comes in: rows, a path to write them to. Goes out: a file; the caller measures. Not its job: export.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ BUFFER_BYTES = 1024 * 1024
 
 
 def peers_in_memory(rows: Sequence[dict[str, object]], scratch: Path) -> dict[str, Write]:
-    """By name. Each has ``rows`` in the form that it wants; they are made here, outside of its time."""
+    """Writers by name. ``rows`` are converted here to what each one needs, outside the measured time."""
     return {"json_dumps": lambda out: json_dumps_loop(rows, out), **_pandas(rows), **_datasets(rows, scratch)}
 
 
 def json_dumps_loop(rows: Sequence[dict[str, object]], path: Path) -> None:
-    """Plain Python. The captions are ASCII, for which the default is faster than ensure_ascii=False."""
+    """Plain Python. The captions are ASCII, for which the default is faster than ``ensure_ascii=False``."""
     with path.open("w", encoding="utf-8") as file:
         for row in rows:
             file.write(json.dumps(row) + "\n")
@@ -37,7 +37,7 @@ def _pandas(rows: Sequence[dict[str, object]]) -> dict[str, Write]:
 
 
 def _datasets(rows: Sequence[dict[str, object]], scratch: Path) -> dict[str, Write]:
-    """From disk, as datasets holds what it has loaded: one from memory is pickled whole for every batch."""
+    """A dataset loaded from disk, as usual: one in memory would be pickled whole for every batch."""
     import datasets
 
     datasets.disable_progress_bars()
@@ -51,7 +51,7 @@ def _datasets(rows: Sequence[dict[str, object]], scratch: Path) -> dict[str, Wri
 
 
 def json_from_files(run: RunFolder, job: str, shards: Sequence[str], prompt: str, path: Path) -> None:
-    """What export does to the rows, without hashing and counting them: read, join, write."""
+    """What export does, without hashing and counting: read, join and write rows."""
     question = f"<image>\n{prompt}"
     with path.open("w", encoding="utf-8") as file:
         for shard in shards:
@@ -78,9 +78,9 @@ def json_from_files(run: RunFolder, job: str, shards: Sequence[str], prompt: str
 
 
 def bytes_alone(size_bytes: int, hand_over_bytes: int | None, path: Path) -> None:
-    """As many bytes as a file has, written and synced, made of nothing: the disk's limit.
+    """Write and sync ``size_bytes`` of random data: the limit of the disk.
 
-    ``hand_over_bytes``: what the system is told to write at a time; None: it decides.
+    After every ``hand_over_bytes`` the system is asked to write them to disk; None: it decides itself.
     """
     buffer = os.urandom(BUFFER_BYTES)
     with path.open("wb", buffering=0) as file:

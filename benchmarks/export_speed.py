@@ -1,25 +1,26 @@
-"""Millions of captions through export, against what one would write rows with otherwise.
+"""The speed of exporting millions of captions, compared with other ways to write rows.
 
     python -m benchmarks.export_speed [--rows 11000000] [--scratch FOLDER]     # on a disk
-    python -m benchmarks.export_speed --in-memory [--rows 5000000]             # where no disk is the limit
+    python -m benchmarks.export_speed --in-memory [--rows 5000000]             # in a memory file system
 
-Makes a run with captions of the seed's length (see synthetic_run), as `triptych filter` leaves it: digests
-of images, sets and captions are remembered. Then measures in turns, three times in one sitting:
+Makes a run with captions of InternVL-SA-1B-Caption's length (see synthetic_run), in the state in which
+`triptych filter` leaves it: with remembered digests of images, sets and captions. Then measures, three times
+in turns:
 
-- ``export``: the whole stage (``export.stage.export_run``) in a process of its own, which reads images,
-  captions and verdicts, recounts them, makes the rows, hashes, writes and syncs them;
-- ``rows``: of that, making and writing the rows, from the run folder's files to the synced file;
-- peers on the first ``--peer-rows`` of the exported rows, which are handed to each in memory, in the form
-  that it wants, loaded beforehand: ``json.dumps`` line by line, ``pandas.DataFrame.to_json``, and
-  ``datasets.Dataset.to_json`` in one process and in as many as there are cores. They neither read, join,
-  hash, count nor sync anything, and take as long for each row however many there are;
-- ``json_from_files``: the plain loop that reads the same three files a shard with ``json.loads`` and writes
-  rows with ``json.dumps``, on the shards of the first ``--peer-rows``: the job of ``rows`` in plain Python;
-- ``bytes_alone``, on a disk: as many bytes as the export has, written and synced, from nothing, in two
-  ways. The faster one is the limit: no program can write these rows faster to the same place.
+- ``export``: the whole stage (``export.stage.export_run``) in its own process, which reads images, captions
+  and verdicts, recounts them, and makes, hashes, writes and syncs the rows;
+- ``rows``: the part of that which makes and writes the rows, from the run folder's files to the synced file;
+- peers, on the first ``--peer-rows`` exported rows, which each gets in memory in its own form:
+  ``json.dumps`` line by line, ``pandas.DataFrame.to_json``, and ``datasets.Dataset.to_json`` in one process
+  and in as many as there are cores. They don't read, join, hash, count or sync, and their time per row
+  doesn't depend on the number of rows;
+- ``json_from_files``: a plain loop that reads the same three files per shard with ``json.loads`` and writes
+  rows with ``json.dumps``, on the shards of the first ``--peer-rows``: the work of ``rows`` in plain Python;
+- ``bytes_alone``, only on a disk: the same number of random bytes, written and synced in two ways. The faster
+  one is the limit for any program that writes to this disk.
 
-All write into the same folder, below ``--scratch``, which is removed at the end. 11 million rows need 35 GB
-there and about ten minutes on two cores; in memory, 5 million need 17 GB and five minutes.
+All write into the same folder in ``--scratch``, which is removed at the end. 11 million rows need 35 GB and
+about ten minutes on two cores; 5 million in memory need 17 GB and five minutes.
 """
 
 from __future__ import annotations
@@ -47,13 +48,13 @@ from benchmarks.synthetic_run import ROWS_A_SHARD, make_run
 from tests.support.contexts import JOBS, context_of
 from triptych.export.containers.rows_file import WRITE_BACK_BYTES
 from triptych.progress import Silent
-from triptych.prompts import load_prompts
+from triptych.prompts import load_prompt
 from triptych.runs.captions_digest import captions_digest
 from triptych.runs.digest_cache import MIN_AGE_S
 from triptych.runs.folder import RunFolder
 
 BYTES_A_ROW = 3_100
-"""In the scratch folder: images, captions and verdicts 910, the export 1,035, and bytes alone as many."""
+"""In the scratch folder: images, captions and verdicts 910, the export 1,035, ``bytes_alone`` the same."""
 
 PEER_BYTES_A_ROW = 2_500
 MEMORY_FILE_SYSTEM = Path("/dev/shm")
@@ -68,32 +69,27 @@ JOB = "single_en"
 Measured = dict[str, float]
 
 
-def seed_prompt() -> str:
-    """The words that the seed's single EN captions answer."""
-    return load_prompts([JOBS[JOB]])[JOB].text
-
-
 def remember_digests(run: RunFolder) -> None:
-    """What the stages before export leave in a run folder."""
-    time.sleep(MIN_AGE_S)  # Files that were just written are not remembered.
+    """Store the digests that the stages before export leave in a run folder."""
+    time.sleep(MIN_AGE_S)  # Digests of younger files are not remembered.
     for name in ("images", "sets.jsonl", "duplicates.jsonl"):
         run.digest(name)
     captions_digest(run, [JOBS[JOB]])
 
 
-# -- the export, in a process of its own --------------------------------------------------------------
+# -- the export, in its own process -------------------------------------------------------------------
 
 
 def export_here(folder: Path) -> Measured:
-    """The whole stage on a run that was never exported; of it, the rows."""
+    """Time the whole stage on a run that was never exported, and the writing of rows in it."""
     from triptych.export import job_files, stage
     from triptych.export.config import ExportConfig
-    from triptych.export.job_files import Written
+    from triptych.export.job_files import JobFiles
 
     rows_watch = Stopwatch()
     write_rows = job_files.write_rows
 
-    def timed(*arguments: Any) -> Written:
+    def timed(*arguments: Any) -> JobFiles:
         with rows_watch:
             return write_rows(*arguments)
 
@@ -112,7 +108,7 @@ def export_here(folder: Path) -> Measured:
 
 
 def verify_here(folder: Path) -> Measured:
-    """`triptych verify`'s look at the export."""
+    """Time the part of `triptych verify` that checks the export."""
     from triptych.export.check.export import check_export
 
     with Stopwatch() as watch:
@@ -123,7 +119,7 @@ def verify_here(folder: Path) -> Measured:
 
 
 def in_a_process(what: str, folder: Path) -> Measured:
-    """Run ``export_here`` or ``verify_here`` alone; what it measured, and the peak of its memory."""
+    """Run ``export_here`` or ``verify_here`` in a new process; its result, with its peak memory."""
     command = [sys.executable, "-m", "benchmarks.export_speed", "--only", what, "--scratch", str(folder)]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     peak = PeakMemory(child.pid)
@@ -135,24 +131,24 @@ def in_a_process(what: str, folder: Path) -> Measured:
 
 
 def fresh_export(run: RunFolder) -> Measured:
-    """One more export of a run that may have one."""
+    """Export again, after removing an earlier export."""
     RunFolder.open(run.path).discard("export")
     return in_a_process("export", run.path)
 
 
-# -- all of it ----------------------------------------------------------------------------------------
+# -- the benchmark ------------------------------------------------------------------------------------
 
 
 def measure(
     run: RunFolder, rows: int, peer_rows: int, scratch: Path, *, on_disk: bool, verify: bool
 ) -> dict[str, object]:
-    """Everything in turns, RUNS times."""
+    """Measure everything in turns, RUNS times."""
     exports, others = [fresh_export(run)], defaultdict(list)
     exported = rows_file(run)
     size_bytes = exported.stat().st_size
     peers = peers_in_memory(first_rows(exported, peer_rows), scratch)
     shards = run.shards()[: max(1, peer_rows // ROWS_A_SHARD)]
-    peers["json_from_files"] = partial(json_from_files, run, JOB, shards, seed_prompt())
+    peers["json_from_files"] = partial(json_from_files, run, JOB, shards, load_prompt(JOBS[JOB]).text)
     limits: dict[str, Write] = {}
     if on_disk:
         limits["bytes_alone"] = partial(bytes_alone, size_bytes, None)
@@ -182,7 +178,7 @@ def measure(
 
 
 def timed(write: Write, scratch: Path) -> Stopwatch:
-    """``write`` to a new file in ``scratch``, which is removed."""
+    """Time ``write`` on a new file in ``scratch``, and remove the file."""
     out = scratch / "peer"
     with Stopwatch() as watch:
         write(out)
@@ -201,7 +197,7 @@ def first_rows(exported: Path, count: int) -> list[dict[str, object]]:
 
 
 def check_same_rows(write: Write, exported: Path, scratch: Path) -> int:
-    """How many rows the plain loop makes; each must be the exported one, but for blanks."""
+    """How many rows the plain loop makes; each must equal the exported one, except for whitespace."""
     out = scratch / "peer"
     write(out)
     made = 0
@@ -217,7 +213,7 @@ def check_same_rows(write: Write, exported: Path, scratch: Path) -> int:
 def result_of(
     rows: int, ours: Measured, per_s: dict[str, tuple[float, float]], in_memory: list[str], limits: list[str]
 ) -> dict[str, object]:
-    """Rows a second, ratios and bounds. ``per_s``: rows a second of wall and of processor time."""
+    """Rows per second, ratios and bounds. ``per_s``: rows per second of wall and of CPU time."""
     wall = {name: speed for name, (speed, _) in per_s.items()}
     speeds = {"rows": rows / ours["rows_s"], "export": rows / ours["export_s"]}
 
@@ -243,16 +239,16 @@ def result_of(
 
 
 @click.command()
-@click.option("--rows", type=int, help="11 million; in memory 5.")
+@click.option("--rows", type=int, help="[default: 11 million, in memory 5 million]")
 @click.option("--peer-rows", default=500_000, show_default=True)
-@click.option("--scratch", type=click.Path(path_type=Path), help="Where there are 35 GB for 11 million rows.")
-@click.option("--in-memory", is_flag=True, help=f"Below {MEMORY_FILE_SYSTEM}: 17 GB for 5 million rows.")
-@click.option("--verify", is_flag=True, help="Measure `triptych verify`'s look at the export as well.")
+@click.option("--scratch", type=click.Path(path_type=Path), help="A folder; 11 million rows need 35 GB.")
+@click.option("--in-memory", is_flag=True, help=f"Write to {MEMORY_FILE_SYSTEM}: 17 GB for 5 million rows.")
+@click.option("--verify", is_flag=True, help="Also measure how long `triptych verify` takes for the export.")
 @click.option("--only", type=click.Choice(["export", "verify"]), hidden=True)
 def main(
     rows: int | None, peer_rows: int, scratch: Path | None, in_memory: bool, verify: bool, only: str | None
 ) -> None:
-    """Measure and commit the result."""
+    """Measure and record the result."""
     refuse_dirty_tree()
     if only is not None and scratch is not None:
         print(json.dumps(export_here(scratch) if only == "export" else verify_here(scratch)))

@@ -1,12 +1,13 @@
-"""Caption through endpoints of which a fifth of all requests meets a mishap, and which die and come back.
+"""Captioning with servers that fail a fifth of all requests, die and come back.
 
     python -m benchmarks.faults [--images 2000] [--faults 0.2] [--seed 1]
 
-The server is tests/captioning/fault_server.py: 500, 503, 429 with Retry-After, resets before and in the
-middle of the answer, hangs, ten-fold slowness, malformed JSON, both of lmdeploy's proxy errors in a 200,
-error events, streams without an end, empty, cut, looping, refusing and wrong-language texts. It counts the
-good answers that it gave; what of them is not in the journals was thrown away. Exits 1 where a request
-has no row or two, or more than MOST_THROWN_AWAY were.
+The faults come from tests/support/fault_server.py: 500, 503, 429 with Retry-After, connections reset before
+and during the answer, hangs, ten-fold slowness, malformed JSON, both of lmdeploy's proxy errors in a 200,
+error events, streams without an end, and texts that are empty, truncated, repetitive, refusals or in the
+wrong language. The server counts the good answers it gives; those that are missing in the journals were
+discarded. Exits 1 if a request has no row or two, or if more than MAX_DISCARDED_SHARE of the good answers
+were discarded.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ JOBS: tuple[str, ...] = ("single_en", "single_zh")
 CHECKS = {job.name: AnswerCheck(language=LANGUAGES[job.language]) for job in SEED_JOBS}
 SLOTS = 64
 LATENCY_S = 0.2
-MOST_THROWN_AWAY = 0.02
+MAX_DISCARDED_SHARE = 0.02
 
 
 @click.command()
@@ -38,7 +39,7 @@ MOST_THROWN_AWAY = 0.02
 @click.option("--faults", default=0.2, show_default=True)
 @click.option("--seed", default=1, show_default=True)
 def main(images: int, faults: float, seed: int) -> None:
-    """Measure and commit the result."""
+    """Measure and record the result."""
     refuse_dirty_tree()
     requests = images * len(JOBS)
     deaths = tuple((requests * n // 5, n % 2, 3.0) for n in range(1, 5))
@@ -81,7 +82,7 @@ def main(images: int, faults: float, seed: int) -> None:
     command = f"python -m benchmarks.faults --images {images} --faults {faults:g} --seed {seed}"
     record("faults", command, measured)
     complete = requests == len(rows) == measured["distinct_rows"] and not measured["captions_named_twice"]
-    if process.returncode or not complete or good - len(usable) > MOST_THROWN_AWAY * good:
+    if process.returncode or not complete or good - len(usable) > MAX_DISCARDED_SHARE * good:
         sys.exit(1)
 
 

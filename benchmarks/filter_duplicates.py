@@ -1,10 +1,10 @@
-"""Find near duplicates among a million captions of realistic length: time and memory.
+"""Time and memory to find near duplicates among a million captions of realistic length.
 
     python -m benchmarks.filter_duplicates [--captions 1000000]
 
-Captions are 95 words drawn from the vocabulary of the labelled ones, so that they are as
-long as real ones; one in twenty is an earlier one with one word changed. All rules are off but the two
-that compare, so the time is theirs.
+Captions have 95 random words from the vocabulary of the labelled ones, which is the length of real captions;
+one in twenty is a copy of an earlier one with one word changed. Only the two rules that compare captions are
+on.
 """
 
 from __future__ import annotations
@@ -19,43 +19,42 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
-import msgspec
 
 from benchmarks.record import record, refuse_dirty_tree
 from tests.support.contexts import filter_jobs_of
+from tests.support.labelled_captions import read_labelled
 from triptych.executors.local import LocalExecutor
 from triptych.filtering.config import FilteringConfig
 from triptych.filtering.filter_pass import BLOCK_CAPTIONS, FilterPass
 from triptych.filtering.scoring import CaptionInput
 
-LABELLED = Path("tests/filtering/labelled/captions.jsonl")
 PLANTED_ONE_IN = 20
 WORDS = 95
-"""The seed's mean."""
+"""The mean of InternVL-SA-1B-Caption."""
 
 
-def made_up(count: int) -> Iterator[tuple[str, bool]]:
-    """``(caption, whether it is a planted copy)``, always the same ones."""
+def synthetic_captions(count: int) -> Iterator[tuple[str, bool]]:
+    """``(caption, is_copy)``, the same ones in every call."""
     dice = random.Random(20260101)
-    rows = map(msgspec.json.decode, LABELLED.read_bytes().splitlines())
-    texts = [row["text"] for row in rows if row["job"] == "single_en" and row["fault"] is None]
+    labelled = read_labelled("captions")
+    texts = [each.text for each in labelled if each.job == "single_en" and each.fault is None]
     vocabulary = sorted({word for text in texts for word in re.findall(r"[a-z]{3,}", text.lower())})
-    said: list[str] = []
+    recent: list[str] = []
     for at in range(count):
         if at % PLANTED_ONE_IN == PLANTED_ONE_IN - 1:
-            words = dice.choice(said).split()
+            words = dice.choice(recent).split()
             words[dice.randrange(len(words))] = "changed"
             yield " ".join(words), True
             continue
         text = " ".join(dice.choices(vocabulary, k=WORDS)) + "."
-        said = [*said[-999:], text]
+        recent = [*recent[-999:], text]
         yield text, False
 
 
 def blocks(count: int, planted: list[bool]) -> Iterator[list[CaptionInput]]:
-    """As the stage gives them."""
+    """The captions in blocks, as the filter stage passes them; notes in ``planted`` which are copies."""
     block = []
-    for at, (text, is_copy) in enumerate(made_up(count)):
+    for at, (text, is_copy) in enumerate(synthetic_captions(count)):
         planted.append(is_copy)
         block.append(CaptionInput(str(at), "single_en", text))
         if len(block) == BLOCK_CAPTIONS:
@@ -69,13 +68,13 @@ def blocks(count: int, planted: list[bool]) -> Iterator[list[CaptionInput]]:
 @click.option("--captions", default=1_000_000)
 @click.option("--workers", default=2)
 def main(captions: int, workers: int) -> None:
-    """Measure and commit."""
+    """Measure and record the result."""
     refuse_dirty_tree()
     load_average = round(os.getloadavg()[0], 1)
     config = FilteringConfig(rules=("exact_duplicate", "near_duplicate"), workers=workers)
     planted: list[bool] = []
     began = time.monotonic()
-    for _ in made_up(captions):
+    for _ in synthetic_captions(captions):
         pass
     making_s = time.monotonic() - began
     began = time.monotonic()

@@ -1,14 +1,14 @@
-"""Recall of bad captions and share of good ones kept, on the labelled sets.
+"""The share of bad captions that are rejected, and of good ones that are kept, on labelled captions.
 
     python -m benchmarks.filter_quality
 
-``contract_en`` and ``contract_zh`` are captions of sets that name images as the prompts ask, half of them
-faulty; they are judged with those prompts. The other files are in free prose, as captions from elsewhere
-are, and are judged without: what they say of images is read leniently, so captions that leave an image out
-or name one that isn't there (``naming``) are counted apart from all other faults (``other``). ``captions``
-is the set that thresholds were chosen on, the held-out ones were written after the rules, by others,
-``phrasings`` with the rules in view; ``tellings`` describe sets in every way but the usual. Rules that look
-at one caption only.
+``contract_en`` and ``contract_zh`` are captions of sets that refer to images as the prompts ask, half of them
+faulty; they are judged with those prompts. The other files are free prose, like captions from other sources,
+and are judged without prompts. References to images are then read leniently, so captions that omit an image
+or name a nonexistent one (``naming``) are counted separately from all other faults (``other``). Thresholds
+were chosen on ``captions``. The held-out files were written after the rules, by other authors; ``phrasings``
+with knowledge of the rules; ``tellings`` describe sets in unusual ways. Only rules that look at a single
+caption are used.
 """
 
 from __future__ import annotations
@@ -27,32 +27,17 @@ CONTRACT = ("contract_en", "contract_zh")
 FREE_PROSE = (
     "captions",
     "held_out",
-    *(
-        f"{nth}_held_out"
-        for nth in (
-            "second",
-            "third",
-            "fourth",
-            "fifth",
-            "sixth",
-            "seventh",
-            "eighth",
-            "ninth",
-            "tenth",
-            "eleventh",
-            "twelfth",
-            "thirteenth",
-            "fourteenth",
-        )
-    ),
+    "second_held_out", "third_held_out", "fourth_held_out", "fifth_held_out", "sixth_held_out",
+    "seventh_held_out", "eighth_held_out", "ninth_held_out", "tenth_held_out", "eleventh_held_out",
+    "twelfth_held_out", "thirteenth_held_out", "fourteenth_held_out",
     "phrasings",
     "tellings",
-)
+)  # fmt: skip
 NAMING_FAULTS = frozenset({"missing_image", "unknown_image"})
 
 
 def score(captions: list[Labelled], *, contract: bool) -> dict[str, object]:
-    """Per job: recall and share kept. Per fault: how many were rejected or flagged, and by their own rule."""
+    """By job, recall and share kept; by fault, how many were rejected, flagged, or found by its own rule."""
     scorer = make_scorer(FilteringConfig(), filter_jobs_of(contract=contract))
     counts: Counter[tuple[str, str, bool]] = Counter()
     faults: dict[str, Counter[str]] = {}
@@ -87,7 +72,7 @@ def _shares(counts: Counter[tuple[str, str, bool]], job: str) -> dict[str, objec
 
 @click.command()
 def main() -> None:
-    """Measure and commit."""
+    """Measure and record the result."""
     refuse_dirty_tree()
     every = [caption for name in FREE_PROSE[:-1] for caption in read_labelled(name)]
     measured: dict[str, object] = {

@@ -1,15 +1,15 @@
-"""How many captions a second one core judges, beside data-juicer's and datatrove's matching operators.
+"""How many captions per second one core filters, compared with data-juicer and datatrove.
 
     python -m benchmarks.filter_speed [--peers PYTHON] [--before CHECKOUT]
 
-PYTHON is an interpreter with py-data-juicer and datatrove. All judge the same good captions of each job, of
-the seed's lengths (see seed_length_captions), in one process and in processor time: medians of rounds, and
-of turns, so that a busy machine is as busy for each. ``all_rules`` is every rule of ours, ``with_sketches``
-all that a worker does: rules, sketches for duplicates and the lines that it hands on. The seed's mix of
-jobs is 11M, 1M, 77K and 77K captions. The peers have a counterpart to a few of our rules, and run those:
-data-juicer repetition, special characters and length, datatrove Gopher's repetition and quality rules.
-``matching_rules`` is ours with no more than that: repetition, garbled text and length. CHECKOUT is one of
-commit c94a48a, whose filter judged blocks of captions in arrays.
+PYTHON is an interpreter with py-data-juicer and datatrove. All filter the same good captions of each job, of
+realistic length (see seed_length_captions), in one process. CPU time is measured: the median over rounds, and
+over turns, in which all run under the same load. ``all_rules`` uses all our rules; ``with_sketches`` is
+everything a worker does: rules, sketches for duplicates and the lines it returns. The mix of jobs is that of
+InternVL-SA-1B-Caption (the seed): 11M, 1M, 77K and 77K captions. The peers have counterparts to a few of our
+rules: data-juicer has repetition, special characters and length, datatrove has Gopher's repetition and
+quality rules. ``matching_rules`` uses only our rules for the same: repetition, garbled text and length.
+CHECKOUT is one of commit c94a48a, whose filter judged blocks of captions in arrays.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from collections.abc import Callable, Mapping, Sequence
 import click
 
 from benchmarks.record import record, refuse_dirty_tree
-from benchmarks.seed_length_captions import MadeUp, make_captions, row_of
+from benchmarks.seed_length_captions import SyntheticCaption, make_captions, row_of
 from tests.support.contexts import filter_jobs_of
 from triptych.filtering.caption import units_of
 from triptych.filtering.config import FilteringConfig
@@ -43,7 +43,7 @@ SEED_CAPTIONS: dict[str, int] = {
 }
 PEER_NAMES = ("datatrove", "data-juicer")
 MATCHING: tuple[str, ...] = ("garbled", "too_short", "repeated", "too_long")
-"""What the peers' operators below look for."""
+"""Our counterparts of the peers' operators below."""
 
 PEERS = """
 import json, statistics, sys, time
@@ -90,7 +90,7 @@ except Exception as error:
 print("FOUND" + json.dumps(found))
 """
 
-
+# Runs in CHECKOUT, with the names that its modules have.
 BEFORE = """
 import json, sys
 from benchmarks.filter_speed import rules_alone, with_sketches
@@ -105,26 +105,26 @@ print("FOUND" + json.dumps({
 """
 
 
-def rules_alone(captions: Sequence[MadeUp], config: FilteringConfig) -> int:
-    """Captions a second with the rules of ``config``."""
+def rules_alone(captions: Sequence[SyntheticCaption], config: FilteringConfig) -> int:
+    """Captions per second with the rules of ``config``."""
     scorer = make_scorer(config, filter_jobs_of())
     given = _inputs(captions)
     return rate(lambda: scorer.score_rules(given), len(captions))
 
 
-def with_sketches(captions: Sequence[MadeUp], config: FilteringConfig) -> int:
-    """Captions a second of all that a worker does."""
+def with_sketches(captions: Sequence[SyntheticCaption], config: FilteringConfig) -> int:
+    """Captions per second for everything that a worker does."""
     scorer = make_scorer(config, filter_jobs_of())
     given = _inputs(captions)
     return rate(lambda: scorer.score_block(given), len(captions))
 
 
-def _inputs(captions: Sequence[MadeUp]) -> list[CaptionInput]:
+def _inputs(captions: Sequence[SyntheticCaption]) -> list[CaptionInput]:
     return [CaptionInput(f"{c.job}:{at}", c.job, c.text, c.image_count) for at, c in enumerate(captions)]
 
 
 def rate(run: Callable[[], object], captions: int) -> int:
-    """Captions a second, the median of rounds."""
+    """Captions per second, the median of ROUNDS."""
     run()
     rounds = []
     for _ in range(ROUNDS):
@@ -135,29 +135,29 @@ def rate(run: Callable[[], object], captions: int) -> int:
 
 
 def of_the_mix(rates: Mapping[str, int]) -> int:
-    """Captions a second of all four jobs together, as many of each as the seed has."""
+    """Captions per second of all four jobs together, in the proportions of the seed."""
     seconds = sum(SEED_CAPTIONS[job] / rates[job] for job in SEED_CAPTIONS)
     return round(sum(SEED_CAPTIONS.values()) / seconds)
 
 
-def lengths(job: str, captions: Sequence[MadeUp]) -> dict[str, int]:
-    """Means: bytes of a row as the seed has them, words or Han characters of a caption."""
+def lengths(job: str, captions: Sequence[SyntheticCaption]) -> dict[str, int]:
+    """Means: bytes of a row in the seed's format, words or Han characters of a caption."""
     rows = [len(row_of(job, each.text, each.image_count)) for each in captions]
     units = [len(units_of(each.text)) for each in captions]
     return {"bytes_a_row": round(statistics.mean(rows)), "units": round(statistics.mean(units))}
 
 
 def found_by(command: Sequence[str], given: str, folder: str | None = None) -> dict[str, dict[str, int]]:
-    """What a program prints behind FOUND, run in ``folder``."""
+    """The JSON that a program prints after FOUND, when it runs in ``folder``."""
     environment = os.environ | ({"PYTHONPATH": folder} if folder else {})
     answer = subprocess.run(command, input=given, capture_output=True, text=True, cwd=folder, env=environment)
     line = next((each for each in answer.stdout.splitlines() if each.startswith("FOUND")), None)
     if line is None:
-        sys.exit(f"{command[0]} measured nothing: {answer.stderr[-300:]}")
+        sys.exit(f"{command[0]} printed no result: {answer.stderr[-300:]}")
     return json.loads(line[5:])  # type: ignore[no-any-return]
 
 
-OURS: dict[str, Callable[[Sequence[MadeUp]], int]] = {
+OURS: dict[str, Callable[[Sequence[SyntheticCaption]], int]] = {
     "all_rules": lambda captions: rules_alone(captions, FilteringConfig()),
     "with_sketches": lambda captions: with_sketches(captions, FilteringConfig()),
     "matching_rules": lambda captions: rules_alone(captions, FilteringConfig(rules=MATCHING)),
@@ -165,10 +165,10 @@ OURS: dict[str, Callable[[Sequence[MadeUp]], int]] = {
 
 
 @click.command()
-@click.option("--peers", default=sys.executable, help="An interpreter that has both peers.")
+@click.option("--peers", default=sys.executable, help="A Python interpreter with both peers.")
 @click.option("--before", type=click.Path(exists=True), help="A checkout of commit c94a48a.")
 def main(peers: str, before: str | None) -> None:
-    """Measure and commit."""
+    """Measure and record the result."""
     refuse_dirty_tree()
     load_average = round(os.getloadavg()[0], 1)
     made = make_captions(CAPTIONS_A_JOB)

@@ -1,11 +1,11 @@
-"""The longest that each rule takes on any text of 20 KB, over texts made to keep patterns busy.
+"""The longest time that each rule takes on a text of 20 KB, over texts designed to be slow.
 
     python -m benchmarks.filter_worst [--drawn 300]
 
-In milliseconds of processor time, the least of three tries of the worst text, each rule on a caption that no
-other rule has looked at; ``needles`` is finding those of all rules. The texts are fixed ones that patterns
-choke on, and texts that hypothesis draws, with a fixed seed (see tests.support.odd_texts). A rule may take
-10 ms.
+The result for a rule is the CPU time for its slowest text in milliseconds, the minimum of three tries. Each
+rule gets a caption that no other rule has parsed; ``needles`` is the search for the needles of all rules. The
+texts are fixed ones that are hard for regular expressions, and texts that hypothesis generates with a fixed
+seed (see tests.support.odd_texts). A rule may take MAX_MS.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ MAX_MS = 10.0
 SEED = 20260101
 
 
-class Worst:
-    """The worst text of each rule, so far."""
+class SlowestTexts:
+    """The slowest text of each rule so far."""
 
     def __init__(self) -> None:
         self.ms: dict[str, tuple[float, str, str]] = {}
 
-    def see(self, text: str, job: str, images: int) -> None:
-        """Time every rule on ``text``; what would be a new worst is timed three times."""
+    def measure(self, text: str, job: str, images: int) -> None:
+        """Time every rule on ``text``; a candidate for the slowest text is timed three times."""
         language = JOBS[job].language
 
         def caption() -> CaptionText:
@@ -63,27 +63,27 @@ class Worst:
                 self._time(rule.name, lambda m=measure: functools.partial(m, caption()), job, text)  # type: ignore[misc]
 
     def _time(self, name: str, prepare: Callable[[], Callable[[], object]], job: str, text: str) -> None:
-        worst = self.ms.get(name, (0.0, job, ""))[0]
+        slowest = self.ms.get(name, (0.0, job, ""))[0]
         least = float("inf")
         for _ in range(3):
             run = prepare()
             began = time.process_time()
             run()
             least = min(least, 1000 * (time.process_time() - began))
-            if least <= worst:
+            if least <= slowest:
                 return
         self.ms[name] = (least, job, text)
 
 
 @click.command()
-@click.option("--drawn", default=300, help="How many texts hypothesis draws.")
+@click.option("--drawn", default=300, help="How many texts hypothesis generates.")
 def main(drawn: int) -> None:
-    """Measure and commit."""
+    """Measure and record the result."""
     refuse_dirty_tree()
-    worst, seen = Worst(), 0
+    slowest, seen = SlowestTexts(), 0
     for at, text in enumerate(fixed_texts()):
         for job in JOBS:
-            worst.see(text, job, 2 + at % 4)
+            slowest.measure(text, job, 2 + at % 4)
             seen += 1
 
     @seed(SEED)
@@ -98,10 +98,10 @@ def main(drawn: int) -> None:
     def draw(text: str, job: str, images: int) -> None:
         nonlocal seen
         seen += 1
-        worst.see(text, job, images)
+        slowest.measure(text, job, images)
 
     draw()
-    in_order = sorted(worst.ms.items(), key=lambda item: -item[1][0])
+    in_order = sorted(slowest.ms.items(), key=lambda item: -item[1][0])
     record(
         "filter_worst",
         "python -m benchmarks.filter_worst",

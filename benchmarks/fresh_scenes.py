@@ -1,7 +1,7 @@
-"""Scenes that no model was trained on and no demo draws.
+"""Scenes that no model was trained on and that no demo contains.
 
 Comes in: a folder, a number. Goes out: ``images/`` with that many drawn scenes in series of related ones, and
-``truth.jsonl`` (what is in each). What is there already is not made again.
+``truth.jsonl`` with their contents. If the file exists, nothing is drawn again.
 """
 
 from __future__ import annotations
@@ -17,25 +17,18 @@ from triptych.demo.painting import paint
 from triptych.demo.scene import Scene, imagine_scene, vary_scene
 from triptych.runs.jsonl import write_jsonl
 
-FIRST_SERIES = 50_000
-"""Scenes of the unseen split are drawn by number; the demo's and the tests' are far below."""
 SIZE_PX = (750, 500)
 
 
 class Truth(msgspec.Struct, frozen=True, kw_only=True):
-    """What is in one picture."""
+    """The contents of one picture."""
 
     key: str
     scene: Scene
 
-    @property
-    def things(self) -> list[tuple[str, str]]:
-        """``(colour, kind)`` from left to right."""
-        return [(thing.colour, thing.kind) for thing in self.scene.things]
 
-
-def draw_fresh_scenes(folder: Path, count: int, first_series: int = FIRST_SERIES) -> dict[str, Truth]:
-    """The pictures lie in ``folder/images``. Returns the truth by key."""
+def draw_fresh_scenes(folder: Path, count: int, first_series: int) -> dict[str, Truth]:
+    """Draw ``count`` pictures into ``folder/images``. Returns their contents by key."""
     truth_file = folder / "truth.jsonl"
     if not truth_file.exists():
         (folder / "images").mkdir(parents=True, exist_ok=True)

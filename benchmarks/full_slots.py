@@ -1,14 +1,14 @@
-"""How full a client keeps a server, and how many images it fits a second.
+"""How many of a server's slots a client keeps in use, and how many images per second it prepares.
 
     python -m benchmarks.full_slots [--requests 3840] [--peers VENV] [--peer NAME ...]
 
-Slots: a local server with 64 slots of 500 ms, so 128 answers a second at best. The whole of `triptych
-caption`, one process, from small images in a tar to rows on disk; beside it, in the same run, clients that
-get the same requests already fitted and encoded: a hand-written asyncio + openai client,
-bespokelabs-curator, and Ray Data's HTTP processor, each as far as it is installed in VENV. Throughput is
-counted by the server, from the first request that it gets to the last answer that it gives; processor time
-is that of the client and all its children. Fitting: images of 1500 x 2250 pixels, read from a tar, decoded,
-fitted and encoded on one core. Exits 1 where Triptych stays below LEAST_SHARE of the ideal.
+Slots: a local server has 64 slots of 500 ms, so it answers at most 128 requests per second. `triptych
+caption` runs as a whole, in one process, from small images in a tar to rows on disk. In the same run, other
+clients get the same requests already resized and encoded: a hand-written asyncio + openai client,
+bespokelabs-curator, and Ray Data's HTTP processor, each from VENV. The server measures the throughput, from
+its first request to its last answer; CPU time is that of the client and all its children. Fitting: images of
+1500 x 2250 pixels are read from a tar, decoded, resized and encoded on one core. Exits 1 if Triptych reaches
+less than MIN_SHARE of the ideal.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from pathlib import Path
 import click
 
 from benchmarks.full_slots_peer import PEERS
-from benchmarks.record import record, refuse_dirty_tree
+from benchmarks.record import ROOT, record, refuse_dirty_tree
 from benchmarks.sa1b_size import fitted_per_core_second
 from tests.support.contexts import JOBS, context_of
-from tests.support.fault_server import FaultServer, Stats
+from tests.support.fault_server import FaultServer
 from tests.support.made_up_run import QUICK, MadeUpRun, make_up_run
 from triptych.captioning.request_builder import RequestBuilder
 from triptych.prompts import load_prompt
@@ -43,19 +43,19 @@ from triptych.sources.opening import open_sources
 SLOTS = 64
 LATENCY_S = 0.5
 IDEAL_PER_S = SLOTS / LATENCY_S
-LEAST_SHARE = 0.95
+MIN_SHARE = 0.95
 PEER_TIMEOUT_S = 600
-FEWER = {"ray": 256}
-"""Of a client that is far slower, so many requests: its throughput is as well seen from them. It is last."""
+REDUCED_REQUESTS = {"ray": 256}
+"""Enough to measure a client that is much slower. It has to be the last one."""
 PEER_SCRIPT = Path(__file__).with_name("full_slots_peer.py")
 
 
 @click.command()
 @click.option("--requests", default=3840, show_default=True)
-@click.option("--peers", type=click.Path(path_type=Path, exists=True), help="A virtual environment.")
+@click.option("--peers", type=click.Path(path_type=Path, exists=True), help="An environment with the peers.")
 @click.option("--peer", "names", multiple=True, type=click.Choice(list(PEERS)), default=list(PEERS))
 def main(requests: int, peers: Path | None, names: Sequence[str]) -> None:
-    """Measure and commit the result."""
+    """Measure and record the result."""
     refuse_dirty_tree()
     load_before = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as scratch:
@@ -67,9 +67,9 @@ def main(requests: int, peers: Path | None, names: Sequence[str]) -> None:
             command = made_up.command(server.urls, ("single_en",), max_in_flight=SLOTS)
             clients["triptych"] = _measure(command, server, requests)
         for name in names if peers is not None else ():
-            if name in FEWER:
+            if name in REDUCED_REQUESTS:
                 lines = encoded.read_text().splitlines(keepends=True)
-                encoded.write_text("".join(lines[: FEWER[name]]))
+                encoded.write_text("".join(lines[: REDUCED_REQUESTS[name]]))
             with FaultServer(slots=SLOTS, latency_s=LATENCY_S) as server:
                 url = f"{server.urls[0]}/v1"
                 python = str(peers / "bin" / "python")  # type: ignore[operator]
@@ -88,7 +88,7 @@ def main(requests: int, peers: Path | None, names: Sequence[str]) -> None:
     record("full_slots", f"python -m benchmarks.full_slots --requests {requests}{with_peers}", measured)
     ours = clients["triptych"]
     assert isinstance(ours, dict)
-    if ours.get("share_of_ideal", 0.0) < LEAST_SHARE:
+    if ours.get("share_of_ideal", 0.0) < MIN_SHARE:
         sys.exit(1)
 
 
@@ -96,19 +96,17 @@ def _measure(command: Sequence[str], server: FaultServer, requests: int) -> dict
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     began = time.monotonic()
     try:
-        ended = subprocess.run(
-            command, capture_output=True, text=True, timeout=PEER_TIMEOUT_S, cwd=Path(__file__).parents[1]
-        )
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=PEER_TIMEOUT_S, cwd=ROOT)
     except subprocess.TimeoutExpired:
         return {"fault": f"not done within {PEER_TIMEOUT_S} s", "answers": sum(server.stats().good.values())}
     wall_s = time.monotonic() - began
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     stats = server.stats()
     if ended.returncode or sum(stats.good.values()) < requests:
-        last = (ended.stderr.strip() or "nothing said").splitlines()[-1]
+        last = (ended.stderr.strip() or "no message").splitlines()[-1]
         return {"fault": f"exit {ended.returncode}: {last[:300]}", "answers": sum(stats.good.values())}
     cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    rate = _rate(stats)
+    rate = sum(stats.good.values()) / (stats.last_answered_at - stats.first_asked_at)
     return {
         "requests": requests,
         "per_s": round(rate, 2),
@@ -119,12 +117,8 @@ def _measure(command: Sequence[str], server: FaultServer, requests: int) -> dict
     }
 
 
-def _rate(stats: Stats) -> float:
-    return sum(stats.good.values()) / (stats.last_answered_at - stats.first_asked_at)
-
-
 def _encode(made_up: MadeUpRun, path: Path) -> None:
-    """The chat messages of all requests, as Triptych sends them."""
+    """Write the chat messages of all requests, as Triptych sends them."""
     run = RunFolder.open(made_up.path)
     images = reader_of(context_of(run, "single_en"), open_sources([made_up.pile]))
     builder = RequestBuilder(images, load_config(flags=QUICK).captioning)

@@ -1,9 +1,9 @@
-"""Another client on the requests of full_slots; runs in an environment of its own, without Triptych.
+"""Another client for the requests of full_slots. Runs in its own environment, without Triptych.
 
     python full_slots_peer.py NAME URL REQUESTS SLOTS
 
-REQUESTS is a JSONL file of chat messages with the images as data URLs: already fitted and encoded, which
-Triptych does by itself. Prints how many answers came as its last line.
+REQUESTS is a JSONL file of chat messages with images as data URLs, already resized and encoded, which
+Triptych has to do itself. The last line of the output is the number of answers.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ RAY_ACTORS = 4
 
 
 def with_openai(url: str, requests: Path, slots: int) -> int:
-    """What one writes by hand: a semaphore around the client."""
+    """A hand-written client: openai's, limited by a semaphore."""
     from openai import AsyncOpenAI
 
     async def main() -> int:
@@ -42,9 +42,9 @@ def with_openai(url: str, requests: Path, slots: int) -> int:
 
 
 def with_curator(url: str, requests: Path, slots: int) -> int:
-    """bespokelabs-curator's LLM with the limits out of its way."""
+    """bespokelabs-curator's LLM, with limits that don't slow it down."""
     os.environ |= {"OPENAI_API_KEY": "none", "TELEMETRY_ENABLED": "0", "CURATOR_DISABLE_CACHE": "1"}
-    # It counts tokens with tiktoken, which would download; litellm, which it needs anyway, ships the file.
+    # It counts tokens with tiktoken, which would download a file that litellm, its dependency, ships.
     shipped = Path(str(importlib.util.find_spec("litellm").origin)).parent  # type: ignore[union-attr]
     os.environ["TIKTOKEN_CACHE_DIR"] = str(shipped / "litellm_core_utils" / "tokenizers")
     from bespokelabs import curator
@@ -75,8 +75,8 @@ def with_curator(url: str, requests: Path, slots: int) -> int:
 def with_ray(url: str, requests: Path, slots: int) -> int:
     """Ray Data's HTTP processor.
 
-    An actor awaits a batch's requests one after the other (ray 2.60, http_request_stage.py), so only more
-    actors, which are processes, have more in flight.
+    An actor sends the requests of a batch one after the other (ray 2.60, http_request_stage.py), so more
+    requests in flight need more actors, which are processes.
     """
     import ray
     from ray.data.llm import HttpRequestProcessorConfig, build_processor

@@ -1,16 +1,16 @@
-"""Captioning on this machine's GPUs: the same words as in process, and how fast beside what.
+"""Captioning on this machine's GPUs: whether lmdeploy gives the same captions, and how fast it is.
 
     python -m benchmarks.gpu_captioning FOLDER [--shape 8b] [--images 400] [--dry-run]
 
-1. lmdeploy for real with the embedded model, started by Triptych, against the in-process engine on the
-   CPU: four jobs on unseen scenes, how many captions are the same word for word, for each backend.
-2. Random weights in a real size (8b: InternVL2-8B; auto: the largest that fits) on drawn images of SA-1B's
-   size, every caption 150 tokens long, one GPU: captions a second of Triptych's whole captions stage with
-   lmdeploy, of lmdeploy's bare pipeline on the same images, and of Triptych with the transformers engine
-   on fewer of them. Starting servers and loading weights don't count.
+1. Same captions: the embedded model served by lmdeploy, which Triptych starts, against the in-process engine
+   on the CPU. Four jobs on unseen scenes; how many captions are identical, for each backend.
+2. Speed: a model of real size with random weights (8b: InternVL2-8B; auto: the largest that fits) on drawn
+   images of SA-1B's size, every caption 150 tokens long, on one GPU. Captions per second of Triptych's whole
+   captions stage with lmdeploy, of lmdeploy's own pipeline on the same images, and of Triptych with the
+   transformers engine on fewer images. Starting servers and loading weights are not timed.
 
-FOLDER takes weights (8b: 16 GB) and images, and keeps them for another call. A part that fails is recorded
-with its reason, and the others go on.
+FOLDER keeps the weights (8b: 16 GB) and images for later calls. A part that fails is recorded with its
+reason, and the others are still measured.
 """
 
 from __future__ import annotations
@@ -25,12 +25,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks.gpu_parts import (
-    bare_pipeline,
-    draw_images,
-    same_captions,
-    triptych_stage,
-)
+from benchmarks.gpu_parts import bare_pipeline, draw_images, same_captions, triptych_stage
 from benchmarks.random_internvl import SHAPES, weights_bytes, write_random_internvl
 from benchmarks.record import record, refuse_dirty_tree
 from triptych.captioning.lmdeploy.config import Backend
@@ -39,13 +34,13 @@ from triptych.errors import TriptychError
 
 BACKENDS: tuple[Backend, ...] = ("pytorch", "turbomind")
 MAX_TOKENS = 150
-"""The seed's average."""
+"""The mean of InternVL-SA-1B-Caption."""
 
 SPARE_BYTES = 16 * 1024**3
-"""Left for keys and values, activations and the driver, when the largest shape is looked for."""
+"""Left free for the KV cache, activations and the driver when the largest shape is chosen."""
 
 TRANSFORMERS_SHARE = 8
-"""Images for the transformers engine: one in so many, because it is the slow one."""
+"""The transformers engine gets one image in so many, because it is slow."""
 
 Measured = dict[str, object]
 
@@ -54,9 +49,9 @@ Measured = dict[str, object]
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--shape", type=click.Choice(["auto", *SHAPES]), default="auto", show_default=True)
 @click.option("--images", type=click.IntRange(min=TRANSFORMERS_SHARE), default=400, show_default=True)
-@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+@click.option("--dry-run", is_flag=True, help="Print what would be done, and do nothing.")
 def main(folder: Path, shape: str, images: int, dry_run: bool) -> None:
-    """Measure and commit the result; exit 1 where there is no GPU or a part failed."""
+    """Measure and record the result; exit 1 if there is no GPU or a part fails."""
     gpus = visible_gpus()
     chosen = choose_shape(shape, gpus)
     if dry_run:
@@ -65,12 +60,12 @@ def main(folder: Path, shape: str, images: int, dry_run: bool) -> None:
         return
     if not gpus:
         print(
-            "gpu_captioning: no GPU on this machine; run it on one that has (--dry-run works here)",
+            "gpu_captioning: no GPU on this machine; run it on one that has a GPU (--dry-run works here)",
             file=sys.stderr,
         )
         sys.exit(1)
     refuse_dirty_tree()
-    # One GPU for each part alike: Triptych would take all that it sees.
+    # The same single GPU for each part: Triptych would use all visible ones.
     os.environ |= {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": gpus[0].device}
     folder.mkdir(parents=True, exist_ok=True)
     parts = list_parts(folder, chosen, images)
@@ -88,17 +83,17 @@ def main(folder: Path, shape: str, images: int, dry_run: bool) -> None:
 
 
 def choose_shape(wanted: str, gpus: list[Gpu]) -> str:
-    """``wanted``, or the largest whose weights leave SPARE_BYTES of one GPU free; the smallest without."""
+    """``wanted``; for ``auto`` the largest whose weights leave SPARE_BYTES free, or else the smallest."""
     if wanted != "auto":
         return wanted
     free = gpus[0].free_bytes if gpus else 0
     sizes = {name: weights_bytes(shape) for name, shape in SHAPES.items() if name != "tiny"}
     fitting = [name for name, size in sizes.items() if size + SPARE_BYTES <= free]
-    return max(fitting or [min(sizes, key=lambda name: sizes[name])], key=lambda name: sizes[name])
+    return max(fitting, key=sizes.__getitem__) if fitting else min(sizes, key=sizes.__getitem__)
 
 
 def plan_lines(folder: Path, shape: str, images: int, gpus: list[Gpu]) -> list[str]:
-    """What a call without --dry-run would do here."""
+    """What a call without --dry-run would do on this machine."""
     gb = weights_bytes(SHAPES[shape]) / 1e9
     parent = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     return [
@@ -112,7 +107,7 @@ def plan_lines(folder: Path, shape: str, images: int, gpus: list[Gpu]) -> list[s
 
 
 def list_parts(folder: Path, shape: str, images: int) -> dict[str, Callable[[], Measured]]:
-    """What is measured, by name, in order."""
+    """The parts by name, in the order in which they are measured."""
     model, pictures = folder / f"random-{shape}", folder / f"images-{images}"
 
     def prepared() -> tuple[Path, Path]:
@@ -137,7 +132,7 @@ def list_parts(folder: Path, shape: str, images: int) -> dict[str, Callable[[], 
 
 
 def run_parts(parts: dict[str, Callable[[], Measured]]) -> Measured:
-    """What each came to, or why it failed."""
+    """The result of each part, or why it failed."""
     measured: Measured = {}
     for name, part in parts.items():
         began = time.monotonic()
@@ -150,7 +145,7 @@ def run_parts(parts: dict[str, Callable[[], Measured]]) -> Measured:
 
 
 def ratios(measured: Measured) -> Measured:
-    """Triptych's captions a second over those of what it is held against."""
+    """Triptych's captions per second divided by those of each baseline."""
 
     def rate(name: str) -> float | None:
         part = measured.get(name)

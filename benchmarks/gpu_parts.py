@@ -1,6 +1,7 @@
-"""The parts of gpu_captioning, each of which measures one thing and gives it as a table.
+"""The parts of gpu_captioning. Each measures one thing and returns a dict.
 
-Comes in: folders of a model and of images. Goes out: figures. Not its job: which parts, and their order.
+Comes in: folders of a model and of images. Goes out: figures. Not its job: which parts there are, and their
+order.
 """
 
 from __future__ import annotations
@@ -43,19 +44,19 @@ Measured = dict[str, object]
 
 
 def draw_images(folder: Path, count: int) -> Path:
-    """``count`` JPEGs of SA-1B's size; those that are there already stay."""
+    """Draw ``count`` JPEGs of SA-1B's size; existing ones are kept."""
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(count):
         path = folder / f"{number:05}.jpg"
         if not path.exists():
-            begun = path.with_suffix(".begun")
-            paint(imagine_scene("unseen", number), WIDTH_PX, HEIGHT_PX).save(begun, "JPEG", quality=90)
-            begun.replace(path)
+            part = path.with_suffix(".part")
+            paint(imagine_scene("unseen", number), WIDTH_PX, HEIGHT_PX).save(part, "JPEG", quality=90)
+            part.replace(path)
     return folder
 
 
 def same_captions(logs: Path, backend: Backend) -> Measured:
-    """The embedded model, served by lmdeploy, against the in-process engine on the CPU."""
+    """Compare the embedded model served by lmdeploy with the in-process engine on the CPU."""
     in_process = CaptioningConfig(
         engine="transformers",
         model=resolve_model("builtin:nano-internvl"),
@@ -72,7 +73,7 @@ def same_captions(logs: Path, backend: Backend) -> Measured:
 
 
 def four_jobs(scenes: int) -> list[CaptionRequest]:
-    """The four jobs on unseen scenes with two variations each, in the embedded model's tiles."""
+    """Requests of the four jobs for unseen scenes with two variations each, in the embedded model's size."""
     requests = []
     for number in range(scenes):
         first = imagine_scene("unseen", 900 + number)
@@ -101,21 +102,21 @@ def _ask(engine: Engine, requests: Sequence[CaptionRequest]) -> list[str]:
 def triptych_stage(
     model: Path, images: Path, *, engine: str, captions: int, max_tokens: int, backend: Backend = "pytorch"
 ) -> Measured:
-    """The captions stage from files to journals, on one GPU."""
+    """Time the captions stage from files to journals, on one GPU."""
     config = CaptioningConfig(
         engine=engine,
         model=str(model),
         jobs=("single_en",),
         sample=captions,
         max_tokens_single=max_tokens,
-        canary=CanaryConfig(every_s=0),  # random weights see nothing
-        ask_again=0,  # each caption is cut by length: on purpose, not for want of another answer
+        canary=CanaryConfig(every_s=0),  # a model with random weights fails every canary
+        ask_again=0,  # every caption reaches max_tokens on purpose
         max_in_flight=256,
         lmdeploy=LmdeployConfig(backend=backend, max_deaths=2),
         transformers=TransformersConfig(batch_size=8),
     )
     with tempfile.TemporaryDirectory(dir=model.parent) as scratch:
-        run, sources = grouped_run(Path(scratch) / "run", images)
+        run, sources = single_image_run(Path(scratch) / "run", images)
         try:
             caption_run(context_of(run, limited("single_en", captions), progress=Lines()), sources, config)
         finally:
@@ -130,7 +131,7 @@ def triptych_stage(
     return _rate(int(str(notes["single_en.made"])), seconds, sum(row.completion_tokens for row in rows))
 
 
-def grouped_run(path: Path, images: Path) -> tuple[RunFolder, list[Shard]]:
+def single_image_run(path: Path, images: Path) -> tuple[RunFolder, list[Shard]]:
     """A run of single images that is ready to be captioned."""
     run = RunFolder.create_or_open(path)
     sources = open_sources([images])
@@ -153,16 +154,9 @@ def grouped_run(path: Path, images: Path) -> tuple[RunFolder, list[Shard]]:
 
 
 def bare_pipeline(model: Path, images: Path, backend: Backend, max_tokens: int) -> Measured:
-    """lmdeploy without Triptych. Raises RuntimeError with its last words where it fails."""
-    command = [
-        sys.executable,
-        "-m",
-        "benchmarks.bare_lmdeploy",
-        str(model),
-        str(images),
-        backend,
-        str(max_tokens),
-    ]
+    """Time lmdeploy without Triptych. Raises RuntimeError with its last lines if it fails."""
+    command = [sys.executable, "-m", "benchmarks.bare_lmdeploy"]
+    command += [str(model), str(images), backend, str(max_tokens)]
     answer = subprocess.run(command, capture_output=True, text=True, check=False)
     if answer.returncode != 0:
         raise RuntimeError(" | ".join(answer.stderr.strip().splitlines()[-3:]))

@@ -1,10 +1,10 @@
-"""Other ways to group the same embeddings; one a process, so that each has its own peak memory.
+"""Other ways to group the same embeddings, one per process, so that each has its own peak memory.
 
     python -m benchmarks.grouping_peers METHOD ROWS.npy LABELS.npy BOUND
 
-Comes in: ``float16[n, dim]`` rows. Goes out: a label an image (-1: in no group), and on stdout the time
-and peak memory. Imports nothing of Triptych, so a method can run under a Python of its own, where its
-packages are: scikit-learn and k-means-constrained are no dependencies of Triptych.
+Comes in: ``float16[n, dim]`` rows. Goes out: one label per image (-1: in no group), and on stdout the time
+and peak memory. Imports nothing of Triptych, so that a method can run with another Python that has its
+packages: scikit-learn and k-means-constrained are not dependencies of Triptych.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ LARGEST_GROUP = 5
 
 
 def faiss_kmeans(rows: np.ndarray, bound: float) -> np.ndarray:
-    """k = n / 4, which leaves the size of a group open."""
+    """faiss' k-means with k = n / 4; groups have any size."""
     import faiss
 
     kmeans = faiss.Kmeans(
@@ -32,7 +32,7 @@ def faiss_kmeans(rows: np.ndarray, bound: float) -> np.ndarray:
 
 
 def connected_components(rows: np.ndarray, bound: float) -> np.ndarray:
-    """Of the graph of all pairs at ``bound`` or above, up to 64 an image."""
+    """Connected components of the graph of pairs with cosines >= ``bound``, up to 64 neighbours per image."""
     import faiss
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components as components
@@ -45,7 +45,7 @@ def connected_components(rows: np.ndarray, bound: float) -> np.ndarray:
 
 
 def agglomerative(rows: np.ndarray, bound: float) -> np.ndarray:
-    """scikit-learn, complete link, cut at ``bound``."""
+    """scikit-learn's complete-link clustering, cut at ``bound``."""
     from sklearn.cluster import AgglomerativeClustering
 
     model = AgglomerativeClustering(
@@ -56,7 +56,7 @@ def agglomerative(rows: np.ndarray, bound: float) -> np.ndarray:
 
 
 def constrained_kmeans(rows: np.ndarray, bound: float) -> np.ndarray:
-    """k-means-constrained: groups of 2 to 5."""
+    """k-means-constrained, with groups of 2 to 5."""
     from k_means_constrained import KMeansConstrained
 
     model = KMeansConstrained(
@@ -72,11 +72,11 @@ def constrained_kmeans(rows: np.ndarray, bound: float) -> np.ndarray:
 
 
 def fastdup_components(rows: np.ndarray, bound: float) -> np.ndarray:
-    """fastdup's connected components at ``bound``, from the same vectors."""
+    """fastdup's connected components at ``bound``."""
     import os
     import tempfile
 
-    os.environ["SENTRY_OPT_OUT"] = "1"  # else it reports home
+    os.environ["SENTRY_OPT_OUT"] = "1"  # else it sends telemetry
     import fastdup
 
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as empty:
@@ -96,13 +96,13 @@ METHODS = {
 
 
 def peak_memory_mb() -> float:
-    """Of this process alone: ru_maxrss would begin with what the process that started it held."""
+    """Peak memory of this process alone; ru_maxrss would start with the memory of its parent."""
     with open("/proc/self/status") as status:  # noqa: PTH123
         return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1024
 
 
 def main() -> None:
-    """Run one method and say what it took."""
+    """Run one method, and print its time and memory."""
     name, source, target, bound = sys.argv[1:]
     rows = np.load(source).astype(np.float32)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
@@ -110,8 +110,7 @@ def main() -> None:
     labels = METHODS[name](rows, float(bound))
     took_s = time.monotonic() - began
     np.save(target, labels)
-    peak_mb = peak_memory_mb()
-    print(json.dumps({"time_s": round(took_s, 1), "peak_memory_mb": round(peak_mb)}))
+    print(json.dumps({"time_s": round(took_s, 1), "peak_memory_mb": round(peak_memory_mb())}))
 
 
 if __name__ == "__main__":

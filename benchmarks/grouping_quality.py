@@ -1,18 +1,20 @@
-"""All of grouping from stored embeddings, beside other ways to group, against a planted truth.
+"""Quality, time and memory of grouping stored embeddings, compared with other methods on planted groups.
 
     python -m benchmarks.grouping_quality FOLDER [--peer-python PYTHON] [--fastdup-python PYTHON]
 
-Comes in: made-up corpora of several sizes. Goes out: one table. Each method runs in a process of its
-own. Copies of one image count as that image, for every method, so nobody is right by putting an image
-beside its copy; how many such pairs there are stands apart. Groups of one image are no sets. Coverage:
-the share of the images that are in sets. Precision is B-cubed [Bagga and Baldwin 1998]: the share of
-an image's set mates that were planted as related to it, averaged over the images in sets, so that a
-group of thirty doesn't count a hundred times a group of three. Methods cover different shares of the
-corpus, so precision is also given at equal coverage: each method's sets are taken from the one with
-the best worst pair on, until they cover 50%, 80% or 100% of what the method covers that covers least.
-In small corpora a few pairs decide, so there are several of them: the median and the mean
-count. The bound that other
-methods take is the one that Triptych derived for the same corpus.
+Comes in: synthetic corpora of several sizes. Goes out: one table. Each method runs in its own process.
+
+- Copies of an image count as that image for every method, so that a method gains nothing by grouping an image
+  with its copy; such pairs are counted separately. Groups of one image are not sets.
+- Coverage is the share of images in sets.
+- Precision is B-cubed [Bagga and Baldwin 1998]: the share of an image's set mates that were planted as
+  related to it, averaged over the images in sets, so that a group of thirty does not count a hundred times as
+  much as a group of three.
+- Methods cover different shares of the corpus, so precision is also given at equal coverage: each method's
+  sets are sorted by their least similar pair, and the best ones are taken until they cover 50%, 80% or 100%
+  of the coverage of the method that covers least.
+- A few pairs decide in a small corpus, so there are several of each small size, with their median and mean.
+- The other methods use the threshold that Triptych derived for the same corpus.
 """
 
 from __future__ import annotations
@@ -24,7 +26,6 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.baseline_sets import groups_of
 from benchmarks.grouping_peers import peak_memory_mb
 from benchmarks.record import record, refuse_dirty_tree
 from tests.support.made_up_corpus import MadeUpCorpus, make_corpus
@@ -43,21 +45,21 @@ PEERS = {
     "agglomerative": (2_000, 20_000),
     "constrained_kmeans": (2_000, 2_000),
 }
-"""The fewest and most images that each peer is given; beyond, it needs hours or more memory than there is."""
+"""The smallest and largest corpus for each peer; with more images it takes hours or too much memory."""
 
 SIZES = {2_000: 12, 5_000: 12, 20_000: 3, 50_000: 1}
-"""Images, and how many corpora of that size."""
+"""Number of images, and how many corpora of that size."""
 
 SHARES_OF_LEAST_COVERAGE = (0.5, 0.8, 1.0)
 
-MOST_PAIRS_JUDGED = 5_000
-"""Of one group: those of connected components have millions."""
+MAX_PAIRS_JUDGED = 5_000
+"""Per group; those of connected components have millions."""
 
 Sets = list[NDArray[np.int64]]
 
 
 def group_ourselves(corpus: MadeUpCorpus, folder: Path, images: int) -> tuple[Sets, dict[str, Any]]:
-    """Sets of Triptych, run as a user would on stored embeddings."""
+    """Triptych's sets, made by the command on stored embeddings, and its figures."""
     np.save(folder / "rows.npy", corpus.rows)
     run = folder / f"run-{images}"
     shutil.rmtree(run, ignore_errors=True)
@@ -81,7 +83,8 @@ def group_ourselves(corpus: MadeUpCorpus, folder: Path, images: int) -> tuple[Se
         "duplicates",
         "cells_searched",
     )
-    sets = [np.array(rows_of_keys(each["keys"])) for each in _rows_of(run / "sets.jsonl")]
+    lines = (run / "sets.jsonl").read_bytes().splitlines()
+    sets = [np.array(row_numbers(json.loads(line)["keys"])) for line in lines]
     return sets, {
         "time_s": round(took_s, 1),
         "peak_memory_mb": round(peak_mb),
@@ -90,18 +93,13 @@ def group_ourselves(corpus: MadeUpCorpus, folder: Path, images: int) -> tuple[Se
     }
 
 
-def rows_of_keys(keys: list[str]) -> list[int]:
-    """A key of stored embeddings ends in the number of its row."""
+def row_numbers(keys: list[str]) -> list[int]:
+    """Row numbers, with which keys of stored embeddings end."""
     return [int(key.rpartition("/")[2]) for key in keys]
 
 
-def _rows_of(path: Path) -> Iterator[dict[str, Any]]:
-    with path.open("rb") as lines:
-        yield from map(json.loads, lines)
-
-
 def _pairs_outside(run: Path, sets: Sets, notes: dict[str, Any]) -> int:
-    """By the embeddings as they are stored in the run, in double precision, to 1e-6."""
+    """How many pairs are outside the thresholds by more than 1e-6, in double precision."""
     [stored_file] = (run / "embeddings").glob("*.npy")
     stored = np.load(stored_file, mmap_mode="r")
     related, duplicate = notes["related_cosine_similarity"], notes["duplicate_cosine_similarity"]
@@ -115,7 +113,7 @@ def _pairs_outside(run: Path, sets: Sets, notes: dict[str, Any]) -> int:
 
 
 def group_by_peer(python: str, method: str, folder: Path, bound: float) -> tuple[Sets, dict[str, Any]] | str:
-    """Sets of a peer, or why there are none."""
+    """A peer's sets and figures, or why it failed."""
     script = Path(__file__).with_name("grouping_peers.py")
     labels_file = folder / "labels.npy"
     answer = subprocess.run(
@@ -124,15 +122,11 @@ def group_by_peer(python: str, method: str, folder: Path, bound: float) -> tuple
     )  # fmt: skip
     if answer.returncode:
         return " ".join(answer.stderr.split())[-200:]
-    labels = np.load(labels_file)
-    order = np.argsort(labels, kind="stable")
-    groups = np.split(order, np.flatnonzero(np.diff(labels[order])) + 1)
-    sets = [group for group in groups if len(group) > 1 and labels[group[0]] >= 0]
-    return sets, json.loads(answer.stdout.splitlines()[-1])
+    return groups_of(np.load(labels_file)), json.loads(answer.stdout.splitlines()[-1])
 
 
 class Judged:
-    """Sets against the truth; in each, copies of one image are that image."""
+    """Sets compared with the truth; copies of an image count as that image."""
 
     def __init__(self, corpus: MadeUpCorpus, sets: Sets) -> None:
         origin = np.where(corpus.copy_of >= 0, corpus.copy_of, np.arange(len(corpus.copy_of)))
@@ -150,7 +144,7 @@ class Judged:
         return float(self.sizes.sum()) / self._images
 
     def precision_at(self, coverage: float) -> float:
-        """B-cubed, of the sets with the best worst pairs, as many as cover ``coverage``."""
+        """B-cubed precision of the best sets, by their least similar pair, that cover ``coverage``."""
         best = np.argsort(-self.worst, kind="stable")
         enough = int(np.searchsorted(np.cumsum(self.sizes[best]), coverage * self._images)) + 1
         chosen = best[:enough]
@@ -175,10 +169,10 @@ def _pairs_of_copies(origins: NDArray[np.int64]) -> int:
 def _judge(
     corpus: MadeUpCorpus, members: NDArray[np.int64], rng: np.random.Generator
 ) -> tuple[int, float, float]:
-    """Size, worst cosine, and the share of its pairs that were planted as related."""
+    """Size, lowest cosine, and the share of its pairs that were planted as related."""
     left, right = (members[some] for some in np.triu_indices(min(len(members), 100), k=1))
     if len(members) > 100:
-        drawn = rng.choice(members, (2, MOST_PAIRS_JUDGED))
+        drawn = rng.choice(members, (2, MAX_PAIRS_JUDGED))
         left, right = drawn[:, drawn[0] != drawn[1]]
     one, other = corpus.rows[left].astype(np.float32), corpus.rows[right].astype(np.float32)
     cosines = np.einsum("ij,ij->i", one, other)
@@ -186,7 +180,7 @@ def _judge(
 
 
 def compare(size: int, seed: int, folder: Path, pythons: dict[str, str]) -> dict[str, Any]:
-    """The table of one corpus: Triptych, and every peer that can take so many images."""
+    """The table of one corpus: Triptych, and every peer that can handle its size."""
     corpus = make_corpus(size, seed=seed)
     sets, figures = group_ourselves(corpus, folder, size)
     judged = {"triptych": Judged(corpus, sets)}
@@ -211,7 +205,7 @@ def compare(size: int, seed: int, folder: Path, pythons: dict[str, str]) -> dict
 
 
 def median_of(tables: list[dict[str, Any]]) -> dict[str, Any]:
-    """Value by value; of precisions at equal coverage, which differ in their coverage, place by place."""
+    """Medians of all values; precisions at equal coverage, with different keys, are matched by position."""
     merged: dict[str, Any] = {}
     for method in tables[0]:
         rows = [table[method] for table in tables if "failed" not in table[method]]
@@ -236,11 +230,11 @@ def median_of(tables: list[dict[str, Any]]) -> dict[str, Any]:
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--images", type=int, default=1_000_000, help="Of the largest corpus, for Triptych alone.")
+@click.option("--images", type=int, default=1_000_000, help="Size of the largest corpus, for Triptych alone.")
 @click.option("--peer-python", default=sys.executable, help="Has scikit-learn and k-means-constrained.")
 @click.option("--fastdup-python", default=sys.executable, help="Has fastdup.")
 def main(folder: Path, images: int, peer_python: str, fastdup_python: str) -> None:
-    """Make the table and commit it."""
+    """Make the table and record it."""
     refuse_dirty_tree()
     folder.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()

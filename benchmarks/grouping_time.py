@@ -1,11 +1,12 @@
-"""How long grouping of stored embeddings takes, beside an earlier state of the repository.
+"""How long it takes to group stored embeddings, compared with an earlier commit.
 
     python -m benchmarks.grouping_time FOLDER --before CHECKOUT [--images N]
 
-Comes in: a checkout of commit c94a48a, or of another. Goes out: time and memory of `triptych group` on stored
-embeddings of a made-up corpus of N images, with the checkout's code and with this one, in turns, each in a
-process of its own; and of `triptych.group` with sets of all kinds, and with groups that stay apart. CHECKOUT
-is run with this environment's packages. Not its job: how good sets are (see grouping_quality, photo_sets).
+Comes in: a checkout of an earlier commit, such as c94a48a. Goes out: time and memory of `triptych group` on
+stored embeddings of a synthetic corpus of N images, with the code of CHECKOUT and of this tree, in turns,
+each in its own process; and of `triptych.group` with sets of all kinds, and with groups that must stay apart.
+CHECKOUT runs with the packages of this environment. Not its job: the quality of sets (see grouping_quality,
+photo_sets).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import Any
 import click
 import numpy as np
 
-from benchmarks.record import record, refuse_dirty_tree
+from benchmarks.record import ROOT, record, refuse_dirty_tree
 from tests.support.made_up_corpus import make_corpus
 
 COMMAND = """
@@ -63,11 +64,11 @@ WAYS: dict[str, dict[str, Any]] = {
     "all kinds": {"contrast_share": 0.2, "varied_share": 0.1},
     "apart": {"apart": "every 12 that follow each other"},
 }
-"""Settings of this checkout."""
+"""Settings for this tree."""
 
 
 def measure(checkout: Path, code: str, rows: Path, *arguments: str) -> dict[str, float]:
-    """What ``code`` prints, in a process that imports the code of ``checkout``."""
+    """The JSON that ``code`` prints when it runs in a new process with the modules of ``checkout``."""
     answer = subprocess.run(
         [sys.executable, "-c", code, str(rows), *arguments],
         env=os.environ | {"PYTHONPATH": str(checkout)},
@@ -92,17 +93,17 @@ def _median(turns: list[dict[str, float]]) -> dict[str, float]:
 @click.option("--turns", default=2)
 @click.option("--kinds/--no-kinds", default=True, help="Also measure sets of all kinds, and groups apart.")
 def main(folder: Path, before: Path, images: int, turns: int, kinds: bool) -> None:
-    """Measure and commit the figures."""
+    """Measure and record the figures."""
     refuse_dirty_tree()
     folder.mkdir(parents=True, exist_ok=True)
-    rows, here = (folder / f"{images}.npy").absolute(), Path(__file__).absolute().parent.parent
+    rows = (folder / f"{images}.npy").absolute()
     np.save(rows, make_corpus(images).rows)
     earlier, now = [], []
     for _ in range(turns):
         earlier.append(measure(before.absolute(), COMMAND, rows))
-        now.append(measure(here, COMMAND, rows))
+        now.append(measure(ROOT, COMMAND, rows))
         print(earlier[-1], now[-1], flush=True)
-    others = {name: measure(here, CODE, rows, json.dumps(how)) for name, how in WAYS.items() if kinds}
+    others = {name: measure(ROOT, CODE, rows, json.dumps(how)) for name, how in WAYS.items() if kinds}
     rows.unlink()
     commit = subprocess.run(
         ["git", "-C", str(before), "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True

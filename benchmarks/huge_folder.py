@@ -1,8 +1,8 @@
-"""A run folder of millions of images, as its stages would have left it, and its states of life.
+"""A run folder of millions of images as its stages would leave it, in several states.
 
 Comes in: a folder, numbers of images, shards and sets. Goes out: images, embeddings, sets, journals and
-verdicts by the product's own writers, and run.json with what the stages themselves would note. Left short:
-every archive holds one picture, which all its records are of; embeddings have 16 numbers; captions are one
+verdicts written by Triptych's own code, and run.json with the notes of each stage. To save time and space,
+every archive contains one picture, which all its records share; embeddings have 16 numbers; captions are one
 sentence; the export is an empty folder. Not its job: measuring (see huge_run).
 """
 
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import tarfile
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -19,6 +18,7 @@ import msgspec
 import numpy as np
 from PIL import Image
 
+from tests.support.pile import write_tar
 from triptych.captioning.fingerprint import job_settings
 from triptych.captioning.job_notes import JobNotes
 from triptych.config import Config
@@ -33,8 +33,8 @@ from triptych.opening import open_run, stored_settings
 from triptych.prompts import load_prompts
 from triptych.records import Caption, Duplicate, ImageRecord, ImageSet, Verdict, content_of, set_id
 from triptych.runs.arrays import write_array
+from triptych.runs.caption_counts import CaptionCountCache, CaptionCounts
 from triptych.runs.context import RunContext
-from triptych.runs.done_shards import CaptionCounts, DoneShards
 from triptych.runs.folder import RunFolder, Setting
 from triptych.runs.generations import begin_generation
 from triptych.runs.journal import write_journal
@@ -60,7 +60,7 @@ SETTINGS: dict[str, object] = {
 
 
 class Size(msgspec.Struct, frozen=True):
-    """How large a run is."""
+    """The size of a run."""
 
     images: int
     shards: int
@@ -68,20 +68,21 @@ class Size(msgspec.Struct, frozen=True):
 
 
 class HugeFolder:
-    """The run in ``path``, over archives beside it."""
+    """The run in ``path``, with its archives in a folder beside it."""
 
     def __init__(self, path: Path, size: Size, url: str) -> None:
         self.path, self.size, self.pile = path, size, path.with_name("pile")
         self._url = url
-        self._a_shard = -(-size.images // size.shards)
+        self._images_per_shard = -(-size.images // size.shards)
         self._stride = size.images // size.sets
         assert self._stride >= 6, "too many sets for so few images"
 
-    # -- the life of a run ------------------------------------------------------------------------
+    # -- states of the run ------------------------------------------------------------------------
 
     def make(self) -> None:
-        """Up to finished captions."""
-        _write_archives(self.pile, self.size.shards)
+        """Make the run, up to finished captions."""
+        for number in range(self.size.shards):
+            write_tar(self.pile / f"sa_{number:06d}.tar", {"sa_0.jpg": _picture()})
         settings = SETTINGS | {"captioning.server.urls": [self._url]}
         with open_run(self.path, [self.pile], settings=settings) as opened:
             opened.save_settings()
@@ -94,13 +95,13 @@ class HugeFolder:
             for shard, ids in self._planned(folder, job):
                 write_journal(folder.captions_file(job.name, shard), (_caption(job, *each) for each in ids))
                 counted.append((shard, CaptionCounts(planned=len(ids), captioned=len(ids))))
-            DoneShards(folder, job).add(counted)
+            CaptionCountCache(folder, job).add(counted)
             total = sum(each.planned for _, each in counted)
             notes.end(job, CaptionCounts(planned=total, captioned=total))
         folder.finish_stage("captions", notes.values)
 
     def finish(self) -> None:
-        """Verdicts, and an export."""
+        """Add verdicts and an export."""
         folder = RunFolder.open(self.path)
         config = stored_settings(folder)[0].config
         for job in SEED_JOBS:
@@ -108,19 +109,19 @@ class HugeFolder:
                 write_jsonl(
                     folder.verdicts_file(job.name, shard), (Verdict(id=each, keep=True) for each, _ in ids)
                 )
-        asked = _Asked.open(self.path)
-        FilterStage(_context(asked), config.filtering).write_verdicts()
+        recording = _RecordingFolder.open(self.path)
+        FilterStage(_context(recording), config.filtering).write_verdicts()
         captions = folder.run_file.stages["captions"].notes
         kept = {f"{job.name}.kept": captions[f"{job.name}.planned"] for job in SEED_JOBS}
         rejected: dict[str, Setting] = {f"{job.name}.rejected_by": "{}" for job in SEED_JOBS}
-        asked.leave(folder, "verdicts", kept | rejected)
-        asked = _Asked.open(self.path)
+        recording.mark_finished(folder, "verdicts", kept | rejected)
+        recording = _RecordingFolder.open(self.path)
         folder.export_folder.mkdir()
-        export_run(_context(asked), config.export)
-        asked.leave(folder, "export", {})
+        export_run(_context(recording), config.export)
+        recording.mark_finished(folder, "export", {})
 
     def fail_some(self, job: str, failures: int) -> None:
-        """A run that had asked for all, for some in vain."""
+        """Turn some captions of a job into failures."""
         folder = RunFolder.open(self.path)
         shard = folder.shards()[self.size.shards // 2]
         rows = list(folder.captions(job, shard))
@@ -131,21 +132,21 @@ class HugeFolder:
         counts = CaptionCounts(
             planned=len(rows), captioned=len(rows) - failures, failed_by={"no answer": failures}
         )
-        _leave_captions(folder, job, {shard: counts})
+        _update_captions(folder, job, {shard: counts})
 
-    def mend(self, job: str) -> None:
-        """All captions of the shard that ``fail_some`` took, again."""
+    def restore_failed(self, job: str) -> None:
+        """Restore the captions that ``fail_some`` replaced."""
         folder = RunFolder.open(self.path)
         shard, ids = list(self._planned(folder, _job(job)))[self.size.shards // 2]
         write_journal(folder.captions_file(job, shard), (_caption(_job(job), *each) for each in ids))
-        _leave_captions(folder, job, {shard: CaptionCounts(planned=len(ids), captioned=len(ids))})
+        _update_captions(folder, job, {shard: CaptionCounts(planned=len(ids), captioned=len(ids))})
 
     def kill_halfway(self, job: str) -> None:
-        """No verdicts, no journals of the second half of the shards, and half of one in the middle."""
+        """Remove verdicts, the journals of the second half of the shards, and half of the middle one."""
         folder = RunFolder.open(self.path)
         folder.discard("export")
         folder.discard("verdicts")
-        known = DoneShards(folder, _job(job)).read()
+        known = CaptionCountCache(folder, _job(job)).read()
         middle, *rest = sorted(known)[len(known) // 2 :]
         for shard in rest:
             folder.captions_file(job, shard).unlink()
@@ -153,14 +154,14 @@ class HugeFolder:
         write_journal(folder.captions_file(job, middle), rows)
         left = {shard: CaptionCounts(planned=known[shard].planned) for shard in rest}
         left[middle] = CaptionCounts(planned=known[middle].planned, captioned=len(rows))
-        _leave_captions(folder, job, left)
+        _update_captions(folder, job, left)
 
     def captions(self) -> int:
-        """How many are planned."""
+        """How many captions are planned."""
         notes = RunFolder.open(self.path).run_file.stages["captions"].notes
         return sum(int(notes[f"{job.name}.planned"] or 0) for job in SEED_JOBS)
 
-    # -- what there is ----------------------------------------------------------------------------
+    # -- contents of the run ----------------------------------------------------------------------
 
     def _embed(self, folder: RunFolder, config: Config) -> None:
         shards = open_sources([self.pile])
@@ -219,7 +220,7 @@ class HugeFolder:
         folder.finish_stage("sets", notes)
 
     def _planned(self, folder: RunFolder, job: Job) -> Iterator[tuple[str, list[tuple[str, str]]]]:
-        """Ids of captions, with what their images show, by shard."""
+        """Ids of captions, with the content hash of their images, by shard."""
         content = _content_hash()
         every = STRIDES_A_DUPLICATE * self._stride
         for number, shard in enumerate(folder.shards()):
@@ -233,20 +234,21 @@ class HugeFolder:
             yield shard, [(f"{job.name}:{target}", shown) for target in targets]
 
     def _set(self, number: int) -> ImageSet:
-        """Its images lie far apart, in three shards."""
+        """A set whose images are far apart, in three shards."""
         places = ((number + third * self.size.sets // 3) % self.size.sets for third in range(IMAGES_A_SET))
         keys = tuple(self._key(place * self._stride + at) for at, place in enumerate(places))
         return ImageSet(id=set_id(keys), keys=keys, min_cosine_similarity=0.8, mean_cosine_similarity=0.85)
 
     def _numbers(self, shard: int) -> range:
-        return range(shard * self._a_shard, min((shard + 1) * self._a_shard, self.size.images))
+        start = shard * self._images_per_shard
+        return range(start, min(start + self._images_per_shard, self.size.images))
 
     def _key(self, number: int) -> str:
-        return f"sa_{number // self._a_shard:06d}/sa_{number}.jpg"
+        return f"sa_{number // self._images_per_shard:06d}/sa_{number}.jpg"
 
 
-class _Asked(RunFolder):
-    """Notes with what a stage would begin, and lets it do nothing."""
+class _RecordingFolder(RunFolder):
+    """Records the settings and inputs of a stage that would begin, and tells it to do nothing."""
 
     def has_work(self, name: StageName, settings: Mapping[str, Setting], inputs: Mapping[str, str]) -> bool:
         self._settings, self._inputs = settings, inputs
@@ -260,8 +262,8 @@ class _Asked(RunFolder):
     def refuse_changed_files(self, stage: StageName) -> None:
         pass
 
-    def leave(self, folder: RunFolder, name: StageName, notes: Mapping[str, Setting]) -> None:
-        """The same stage as finished."""
+    def mark_finished(self, folder: RunFolder, name: StageName, notes: Mapping[str, Setting]) -> None:
+        """Note the recorded stage as finished."""
         folder.begin_stage(name, self._settings, self._inputs)
         folder.finish_stage(name, notes)
 
@@ -277,10 +279,10 @@ def _begin_captions(folder: RunFolder, config: Config) -> JobNotes:
     return notes
 
 
-def _leave_captions(folder: RunFolder, name: str, changed: Mapping[str, CaptionCounts]) -> None:
-    """Note of a job what a run has noted when it ends, or is killed; all but ``changed`` is as it was."""
+def _update_captions(folder: RunFolder, name: str, changed: Mapping[str, CaptionCounts]) -> None:
+    """Update the noted counts of a job with those of the ``changed`` shards, as a run does."""
     job, notes = _job(name), JobNotes(folder)
-    counts = DoneShards(folder, job)
+    counts = CaptionCountCache(folder, job)
     total = CaptionCounts.added_up({**counts.read(), **changed}.values())
     counts.add((shard, each) for shard, each in changed.items() if not each.missing)
     notes.end(job, total)
@@ -321,13 +323,3 @@ def _picture() -> bytes:
 @cache
 def _content_hash() -> str:
     return hashlib.blake2b(_picture(), digest_size=16).hexdigest()
-
-
-def _write_archives(pile: Path, count: int) -> None:
-    pile.mkdir(parents=True)
-    content = _picture()
-    member = tarfile.TarInfo("sa_0.jpg")
-    member.size = len(content)
-    for number in range(count):
-        with tarfile.open(pile / f"sa_{number:06d}.tar", "w") as archive:
-            archive.addfile(member, io.BytesIO(content))

@@ -1,12 +1,12 @@
-"""How long a run of 11 million images and 24 million captions takes to start, and `triptych status` on it.
+"""How long a run of 11 million images and 24 million captions takes to resume, and `triptych status` on it.
 
     python -m benchmarks.huge_run SCRATCH [--images 11186000] [--shards 1000] [--sets 1000000] [--filtered]
 
-Of a run in several states: time and memory of the command, until an endpoint got its first request for a
-caption (it never answers; the command is killed then), or until the command had ended. SCRATCH has to have
-some 10 GB; a run that lies there, up to finished captions, is taken as it is, and can't be
-measured again afterwards. ``--filtered``: with verdicts, for which all captions are read first. Exits 1 where
-a start takes over MOST_START_S or MOST_MIB, or a status over MOST_STATUS_S.
+For a run in several states, measures time and memory of a command until it ends, or until a server gets its
+first request for a caption; the server never answers, and the command is then killed. SCRATCH needs about
+10 GB. A run that is already there, up to finished captions, is used; it can't be measured twice.
+``--filtered`` also measures with verdicts, for which all captions are read first. Exits 1 if a start takes
+more than MAX_START_S or MAX_MIB, or a status more than MAX_STATUS_S.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from benchmarks.huge_folder import MODEL, HugeFolder, Size
 from benchmarks.record import ROOT, record, refuse_dirty_tree
 from benchmarks.stopwatch import PeakMemory, Stopwatch
 
-MOST_START_S, MOST_STATUS_S, MOST_MIB = 60.0, 3.0, 2048.0
+MAX_START_S, MAX_STATUS_S, MAX_MIB = 60.0, 3.0, 2048.0
 PATIENCE_S = 900.0
 FAILURES = 100
 LOST = "its counts were lost"
-"""The one state in which all journals of unfinished jobs have to be read: it may take its time."""
+"""The only state in which all journals of unfinished jobs have to be read; its time is not limited."""
 
 
 class Cost(msgspec.Struct, frozen=True, kw_only=True):
-    """Of one command."""
+    """Time and memory of one command."""
 
     state: str
     command: str
@@ -47,13 +47,13 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
     memory_mib: float
 
     @property
-    def is_too_much(self) -> bool:
-        most_s = MOST_STATUS_S if self.command == "status" else MOST_START_S
-        return self.wall_s > most_s or self.memory_mib > MOST_MIB
+    def exceeds_limits(self) -> bool:
+        most_s = MAX_STATUS_S if self.command == "status" else MAX_START_S
+        return self.wall_s > most_s or self.memory_mib > MAX_MIB
 
 
 class Endpoint:
-    """Notes when it is first asked for a caption, and never answers that."""
+    """A server that notes its first request for a caption, and never answers it."""
 
     def __init__(self) -> None:
         self.asked = threading.Event()
@@ -81,14 +81,14 @@ class Endpoint:
 
 
 class Measurements:
-    """Commands on one run."""
+    """Runs commands on one run, and collects their costs."""
 
     def __init__(self, folder: HugeFolder, endpoint: Endpoint) -> None:
         self._folder, self._endpoint = folder, endpoint
         self.costs: list[Cost] = []
 
     def to_first_request(self, state: str, *arguments: str) -> None:
-        """Of `triptych caption`, killed then."""
+        """Measure `triptych caption` until its first request, and kill it."""
         self._endpoint.asked.clear()
         self._measure(
             state,
@@ -98,21 +98,21 @@ class Measurements:
         )
 
     def to_end(self, state: str, command: str = "run") -> None:
-        """Of a command with nothing to do, or of a status."""
+        """Measure a command that has nothing to do, or a status, to its end."""
         path, pile = str(self._folder.path), str(self._folder.pile)
         named = (pile, "--out", path) if command == "run" else (path,)
         self._measure(state, (command, *named), "end", None)
 
     def _measure(
-        self, state: str, arguments: Sequence[str], until: str, is_there: Callable[[], bool] | None
+        self, state: str, arguments: Sequence[str], until: str, is_reached: Callable[[], bool] | None
     ) -> None:
-        with tempfile.TemporaryFile("w+") as said, Stopwatch() as watch:
+        with tempfile.TemporaryFile("w+") as output, Stopwatch() as watch:
             process = subprocess.Popen(
-                [sys.executable, "-m", "triptych", *arguments], cwd=ROOT, stdout=said, stderr=said
+                [sys.executable, "-m", "triptych", *arguments], cwd=ROOT, stdout=output, stderr=output
             )
             memory = PeakMemory(process.pid)
             began = time.monotonic()
-            while process.poll() is None and not (is_there and is_there()):
+            while process.poll() is None and not (is_reached and is_reached()):
                 time.sleep(0.02)
                 if time.monotonic() - began > PATIENCE_S:
                     break
@@ -120,9 +120,9 @@ class Measurements:
             is_over = process.poll() is not None
             process.kill()
             process.wait()
-            if (is_there is None) != is_over or process.returncode not in (0, -9):
-                said.seek(0)
-                sys.exit(f"{state}: triptych {' '.join(arguments)} ended otherwise:\n{said.read()}")
+            if (is_reached is None) != is_over or process.returncode not in (0, -9):
+                output.seek(0)
+                sys.exit(f"{state}: triptych {' '.join(arguments)} ended unexpectedly:\n{output.read()}")
         cost = Cost(
             state=state,
             command=arguments[0],
@@ -136,7 +136,7 @@ class Measurements:
 
 
 def measure(folder: HugeFolder, endpoint: Endpoint, *, filtered: bool) -> list[Cost]:
-    """All states, one after the other."""
+    """Measure all states, one after the other."""
     taken = Measurements(folder, endpoint)
     taken.to_end("captions finished", "status")
     taken.to_end("captions finished", "caption")
@@ -147,7 +147,7 @@ def measure(folder: HugeFolder, endpoint: Endpoint, *, filtered: bool) -> list[C
     folder.fail_some("single_en", FAILURES)
     taken.to_end("failures to ask for again", "status")
     taken.to_first_request("failures to ask for again")
-    folder.mend("single_en")
+    folder.restore_failed("single_en")
     folder.kill_halfway("single_zh")
     taken.to_end("killed amid a job on images", "status")
     taken.to_first_request("killed amid a job on images")
@@ -167,7 +167,7 @@ def measure(folder: HugeFolder, endpoint: Endpoint, *, filtered: bool) -> list[C
 @click.option("--sets", default=1_000_000, show_default=True)
 @click.option("--filtered", is_flag=True)
 def main(scratch: Path, images: int, shards: int, sets: int, filtered: bool) -> None:
-    """Measure and commit the result."""
+    """Measure and record the result."""
     refuse_dirty_tree()
     endpoint = Endpoint()
     folder = HugeFolder(scratch / "run", Size(images, shards, sets), endpoint.url)
@@ -188,7 +188,7 @@ def main(scratch: Path, images: int, shards: int, sets: int, filtered: bool) -> 
     command = f"python -m benchmarks.huge_run SCRATCH --images {images} --shards {shards} --sets {sets}"
     name = "huge_run_filtered" if filtered else "huge_run"
     record(name, f"{command}{' --filtered' if filtered else ''}", measured)
-    if any(cost.is_too_much for cost in usual):
+    if any(cost.exceeds_limits for cost in usual):
         sys.exit(1)
 
 

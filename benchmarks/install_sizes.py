@@ -1,10 +1,10 @@
-"""What an installation takes on disk and how long it takes: the core, and the core with each extra.
+"""Size on disk and time of an installation: of the core, and of the core with each extra.
 
-python -m benchmarks.install_sizes [--extra NAME ...] [--cold]
+    python -m benchmarks.install_sizes [--extra NAME ...] [--cold]
 
 Comes in: a wheel of this checkout, an empty environment for each. Goes out: megabytes (10^6 bytes) in
-site-packages, packages, seconds of `uv pip install` with what it needs in uv's cache (with ``--cold``:
-downloaded anew), and of `triptych --version` and `import triptych`.
+site-packages, number of packages, seconds of `uv pip install` with a filled cache (with ``--cold``: without
+one), and seconds of `triptych --version` and `import triptych`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path
 from benchmarks.record import ROOT, record, refuse_dirty_tree
 
 CORE = "core"
-MOST_CORE_MB = 400
+MAX_CORE_MB = 400
 
 
 def _uv(*arguments: object) -> None:
@@ -59,7 +59,7 @@ def _median_s(command: list[str | Path]) -> float:
 
 
 def main() -> None:
-    """Measure and commit the result; exit 1 where the core is too large."""
+    """Measure and record the result; exit 1 if the core is too large."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--extra", action="append", choices=[CORE, *project["optional-dependencies"]])
@@ -83,10 +83,10 @@ def main() -> None:
     record(
         "install_sizes",
         "python -m benchmarks.install_sizes",
-        {**measured, "install": "cold" if options.cold else "from uv's cache", "most_core_mb": MOST_CORE_MB},
+        {**measured, "install": "cold" if options.cold else "from uv's cache", "most_core_mb": MAX_CORE_MB},
     )
     core = measured.get(CORE)
-    sys.exit(1 if isinstance(core, dict) and core["size_mb"] > MOST_CORE_MB else 0)
+    sys.exit(1 if isinstance(core, dict) and core["size_mb"] > MAX_CORE_MB else 0)
 
 
 if __name__ == "__main__":

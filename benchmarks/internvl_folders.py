@@ -1,9 +1,9 @@
-"""Model folders without weights, from which lmdeploy builds InternVL's preprocessing at its real size.
+"""Model folders without weights, from which lmdeploy builds InternVL's preprocessing in its real size.
 
-Comes in: an empty folder. Goes out: a config, a tokenizer (the embedded model's: preprocessing only
-asks it for the number of the image token) and, for the Hugging Face format, a processor config. The
-vision side is that of InternVL2: tiles of 448 pixels, at most 12, and a thumbnail. float16, because
-lmdeploy asks the GPU whether it knows bfloat16.
+Comes in: a folder to create. Goes out: a config, a tokenizer (the embedded model's, since preprocessing only
+needs the id of the image token) and, for the Hugging Face format, a processor config. The vision settings are
+those of InternVL2: up to 12 tiles of 448 pixels, and a thumbnail. float16, because for bfloat16 lmdeploy
+checks what the GPU supports.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _NANO = Path(resolve_model("builtin:nano-internvl"))
 
 
 def write_chat_format(folder: Path) -> Path:
-    """InternVLChatModel: the format of InternVL2-Llama3-76B and all other original releases."""
+    """InternVLChatModel, the format of InternVL2-Llama3-76B and all other original releases."""
     _copy_tokenizer(folder)
     config = {
         "architectures": ["InternVLChatModel"],
@@ -41,7 +41,7 @@ def write_chat_format(folder: Path) -> Path:
 
 
 def write_hf_format(folder: Path) -> Path:
-    """InternVLForConditionalGeneration: the format of the releases whose names end in -hf."""
+    """InternVLForConditionalGeneration, the format of releases whose names end in -hf."""
     _copy_tokenizer(folder)
     config = json.loads((_NANO / "config.json").read_text())
     config["vision_config"]["image_size"] = [TILE_PX, TILE_PX]

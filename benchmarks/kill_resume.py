@@ -1,4 +1,4 @@
-"""Kill a run at seeded moments, resume it each time, and compare its export with an undisturbed one.
+"""Kill a run at seeded moments, resume it each time, and compare its export with that of an undisturbed run.
 
 python -m benchmarks.kill_resume IMAGES [--kills 20] [--seed 1]
 """
@@ -27,7 +27,7 @@ from tests.support.killed_runs import (
 @click.option("--kills", default=20, show_default=True)
 @click.option("--seed", default=1, show_default=True)
 def main(images: Path, kills: int, seed: int) -> None:
-    """Measure on the demo's images and commit the result."""
+    """Measure and record the result."""
     refuse_dirty_tree()
     with tempfile.TemporaryDirectory() as scratch:
         calm, killed = Path(scratch, "calm"), Path(scratch, "killed")

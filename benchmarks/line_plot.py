@@ -1,4 +1,4 @@
-"""One line over time as an SVG that reads on a light and on a dark page.
+"""A line plot as an SVG, readable on light and dark pages.
 
 Comes in: points, a title, the names of the axes. Goes out: the SVG's text. Not its job: measuring.
 """
@@ -13,7 +13,7 @@ GREY, LINE = "#7d8590", "#2f81f7"
 
 
 def line_plot(points: Sequence[tuple[float, float]], title: str, x_name: str, y_name: str) -> str:
-    """Both axes begin at zero."""
+    """A plot of one line; both axes start at zero."""
     most_x = max(x for x, _ in points) or 1.0
     most_y = 1.15 * max(y for _, y in points) or 1.0
 
@@ -48,7 +48,7 @@ def line_plot(points: Sequence[tuple[float, float]], title: str, x_name: str, y_
 
 
 def _ticks(most: float) -> Iterator[float]:
-    """Four or so round numbers from zero up."""
+    """About four round numbers from zero to ``most``."""
     step = 1.0
     while most / step > 8:
         step *= 2 if str(step)[0] != "2" else 2.5

@@ -1,18 +1,17 @@
-"""Thresholds and sets of corpora in which many images have copies, beside those of the same images alone.
+"""Thresholds and sets of corpora in which many images have copies, compared with the same images alone.
 
     python -m benchmarks.near_copies [--photographs FOLDER]
 
-Comes in: made-up embeddings and, where there is a folder of them, photographs. Goes out: one table. Copies
-are added to a corpus in several ways: near copies of up to 90% of the images, exact ones, several each,
-the frames of a video, smaller versions of photographs. For each: how many copies were set aside, how many
-sets hold an image and its copy, how many images other than copies were lost as duplicates, how many images
-are in sets, and the share of pairs in sets that are a pair in the corpus without copies too. Corpora of equal
-or nearly equal rows have no truth but that nothing is left beside one image.
+Comes in: synthetic embeddings and, if a folder is named, photographs. Goes out: one table. Copies are added
+to a corpus in several ways: near copies of up to 90% of the images, exact copies, several copies of each,
+frames of a video, thumbnails of photographs. For each, the table has the number of copies that were set
+aside, of sets with an image and its copy, of other images that were lost as duplicates, of images in sets,
+and the share of the pairs in sets that are also together without copies. In corpora of equal or nearly equal
+rows, all but one image should be set aside.
 """
 
 from __future__ import annotations
 
-import io
 import subprocess
 import sys
 import tempfile
@@ -38,7 +37,7 @@ THUMBNAIL_PX = 128
 
 
 def judge(copied: Copied, groups: Groups, alone: Groups) -> dict[str, Any]:
-    """What became of the copies, and of the images beside what becomes of them ``alone``."""
+    """How copies were treated, and how the other images are grouped compared with ``alone``."""
     origin = [str(each) for each in copied.origin]
     in_alone = pairs_of(alone.sets, lambda key: key)
     in_copied = pairs_of(groups.sets, lambda key: origin[int(key)])
@@ -63,12 +62,12 @@ def judge(copied: Copied, groups: Groups, alone: Groups) -> dict[str, Any]:
 
 
 def pairs_of(sets: Sequence[ImageSet], name: Any) -> set[frozenset[str]]:
-    """The pairs that are together in a set."""
+    """All pairs of images in the same set; ``name`` maps keys to the names to compare."""
     return {frozenset(pair) for each in sets for pair in combinations(map(name, each.keys), 2)}
 
 
 def embeddings_table() -> dict[str, Any]:
-    """Every kind of copies on themes of equal size and on the corpus of the other benchmarks."""
+    """Every kind of copies, on themes of equal size and on the corpus of the other benchmarks."""
     table: dict[str, Any] = {}
     for name, make in KINDS.items():
         copied = make()
@@ -98,7 +97,7 @@ def embeddings_table() -> dict[str, Any]:
 
 
 def photographs_table(photographs: Path) -> dict[str, Any]:
-    """Photographs alone, and each with a thumbnail beside it, through a run with the embedded model."""
+    """Photographs alone and with a thumbnail of each, grouped by a run with the embedded model."""
     table: dict[str, Any] = {}
     for folder in sorted(path for path in photographs.iterdir() if path.is_dir()):
         paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in (".jpg", ".jpeg", ".png"))
@@ -112,20 +111,18 @@ def photographs_table(photographs: Path) -> dict[str, Any]:
 
 
 def write_both(picture: Image.Image, folder: Path, name: str) -> None:
-    """``picture`` into ``alone``, and with its thumbnail into ``both``."""
+    """Write ``picture`` to ``alone``, and with its thumbnail to ``both``."""
     picture = picture.convert("RGB")
     small = picture.copy()
     small.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
     for at, image in (("alone", picture), ("both", picture), ("both", small)):
-        content = io.BytesIO()
-        image.save(content, "JPEG", quality=90)
         path = folder / at / f"{name}{'-small' if image is small else ''}.jpg"
         path.parent.mkdir(exist_ok=True)
-        path.write_bytes(content.getvalue())
+        image.save(path, "JPEG", quality=90)
 
 
-class Run:
-    """Duplicates, sets and notes of a run that was grouped."""
+class GroupedRun:
+    """Duplicates, sets and notes of a run."""
 
     def __init__(self, path: Path) -> None:
         folder = RunFolder.open(path)
@@ -134,15 +131,15 @@ class Run:
         self.notes = folder.run_file.stages["sets"].notes
 
 
-def grouped(source: Path, run: Path) -> Run:
-    """As a user would group ``source``, with the embedded model."""
+def grouped(source: Path, run: Path) -> GroupedRun:
+    """Group ``source`` by the command, with the embedded model."""
     command = [sys.executable, "-m", "triptych", "group", str(source), "--out", str(run)]
     subprocess.run([*command, "--set", "embedding.model=builtin:nano-clip"], check=True, capture_output=True)
-    return Run(run)
+    return GroupedRun(run)
 
 
-def compare(alone: Run, both: Run) -> dict[str, Any]:
-    """The photographs with their thumbnails beside the photographs alone."""
+def compare(alone: GroupedRun, both: GroupedRun) -> dict[str, Any]:
+    """The figures of photographs with thumbnails, compared with the photographs alone."""
 
     def origin(key: str) -> str:
         return key.replace("-small", "")
@@ -170,7 +167,7 @@ def compare(alone: Run, both: Run) -> dict[str, Any]:
 @click.command()
 @click.option("--photographs", type=click.Path(path_type=Path, exists=True, file_okay=False), default=None)
 def main(photographs: Path | None) -> None:
-    """Make the table and commit it."""
+    """Make the table and record it."""
     refuse_dirty_tree()
     measured: dict[str, Any] = {"embeddings": embeddings_table()}
     if photographs is not None:

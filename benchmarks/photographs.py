@@ -1,9 +1,9 @@
-"""Take real photographs through the whole run and account for every file.
+"""Send real photographs through all stages, and account for every file.
 
     python -m benchmarks.photographs FOLDER
 
-The embedded models know nothing of photographs; this shows that nothing is lost, not that captions
-are good.
+The embedded models were not trained on photographs: this shows that no file is lost, not that captions are
+good.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def count_files(folder: Path) -> int:
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
 def main(folder: Path) -> None:
-    """Run, verify and commit the funnel; exit 1 where a file is missing from it."""
+    """Run, verify and record the counts; exit 1 if a file is missing from them."""
     refuse_dirty_tree()
     with tempfile.TemporaryDirectory() as scratch:
         out = Path(scratch, "run")
@@ -62,8 +62,8 @@ def main(folder: Path) -> None:
             "ledger": ledger,
         },
     )
-    sound = files == ledger["images"]["found"] and answer.returncode == verified.returncode == 0
-    sys.exit(0 if sound else 1)
+    is_sound = files == ledger["images"]["found"] and answer.returncode == verified.returncode == 0
+    sys.exit(0 if is_sound else 1)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""An engine that says what it was told to say: captions of drawn scenes, some with one untrue statement.
+"""An engine that returns prepared captions of drawn scenes, some with one untrue statement.
 
-Comes in: a run whose sets are made, its scenes by key, a seed. Goes out: captions in the run's own journals,
-by way of `captioning.engine = "benchmarks.planted_captions:SPEC"`; for each what is untrue in it.
+Comes in: a run whose sets are made, its scenes by key, a seed. Goes out: captions in the run's journals, with
+`captioning.engine = "benchmarks.planted_captions:SPEC"`, and the kind of untruth in each.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from triptych.captioning.engine import CaptionRequest, Completion
 from triptych.demo.scene import Scene
 from triptych.runs.context import RunContext
 
-_TOLD: dict[str, str] = {}
-"""What is said, by request."""
+_PREPARED: dict[str, str] = {}
+"""Captions by request id."""
 
 
 def plan_captions(context: RunContext, scenes: Mapping[str, Scene], seed: int) -> dict[str, str]:
-    """Decide on every caption of the context's jobs, half of them with one untrue statement.
+    """Prepare all captions of the context's jobs, half of them with one untrue statement.
 
-    Returns by caption what is untrue in it: a kind of ``PLANTED``, or "".
+    Returns the kind of untruth by caption: one of ``PLANTED``, or "".
     """
     kinds: dict[str, str] = {}
     for job in context.jobs:
@@ -35,30 +35,30 @@ def plan_captions(context: RunContext, scenes: Mapping[str, Scene], seed: int) -
                 rng = Random(f"{seed} {target.id}")
                 shown = [scenes[image.key.rpartition("/")[2]] for image in target.images]
                 kind = rng.choice(PLANTED) if rng.random() < 0.5 else ""
-                told = planted_caption(shown, job.language, kind, rng) if kind else None
+                untrue = planted_caption(shown, job.language, kind, rng) if kind else None
                 true = (
                     describe_set(shown, job.language) if len(shown) > 1 else describe(shown[0], job.language)
                 )
-                _TOLD[target.id] = told or true
-                kinds[target.id] = kind if told else ""
+                _PREPARED[target.id] = untrue or true
+                kinds[target.id] = kind if untrue else ""
     return kinds
 
 
-class PlannedEngine(MarkingEngine):
-    """See the module."""
+class PreparedEngine(MarkingEngine):
+    """Returns the prepared captions."""
 
     group_size = 32
     identity: Mapping[str, str] = {"served_model": "planned captions"}
 
     def caption(self, requests: Sequence[CaptionRequest]) -> list[Completion]:
-        """An answer each."""
-        return [Completion(id=each.id, text=_TOLD[each.id], finish_reason="stop") for each in requests]
+        """One completion for each request."""
+        return [Completion(id=each.id, text=_PREPARED[each.id], finish_reason="stop") for each in requests]
 
     def describe(self) -> str:
-        """For a person."""
+        """The engine's name in messages."""
         return "planned captions"
 
 
 SPEC = msgspec.structs.replace(
-    MARKS, name="planned", open=lambda model, config, limits, logs, say: PlannedEngine()
+    MARKS, name="planned", open=lambda model, config, limits, logs, say: PreparedEngine()
 )

@@ -1,10 +1,9 @@
-"""How often a precision's 95% interval holds, with and without a checker's answers, and how wide it is.
+"""How often the 95% interval of a precision holds, and how wide it is, with and without a checker.
 
     python -m benchmarks.precision_intervals [--trials 2000]
 
-Captions that are good with a known share, a checker that has read so many of them, finds so much of the bad
-ones and denies so many of the good ones, some hundred verdicts. Every trial draws anew.
-Medians of widths; shares of trials.
+Each trial simulates captions with a known share of good ones, a checker that answers for some of them with
+known error rates, and a few hundred human verdicts. Results are median widths and shares of trials.
 """
 
 from __future__ import annotations
@@ -30,19 +29,19 @@ HOLDS = (0.94, 0.96)
 def trial(
     rng: np.random.Generator, share: float, checked: int, verdicts: int, finds: float, denies: float
 ) -> tuple[tuple[float, float], tuple[float, float]]:
-    """The interval of verdicts alone, and that with a checker."""
+    """The interval from verdicts alone, and the one that also uses a checker."""
     good = rng.random(checked) < share
-    said = np.where(good, rng.random(checked) >= denies, rng.random(checked) >= finds).astype(float)
+    answers = np.where(good, rng.random(checked) >= denies, rng.random(checked) >= finds).astype(float)
     judged = good[:verdicts]
-    helped = corrected(judged.tolist(), said[:verdicts].tolist(), said)
-    assert helped is not None
-    return wilson_interval(int(judged.sum()), verdicts), (helped.low, helped.high)
+    with_checker = corrected(judged.tolist(), answers[:verdicts].tolist(), answers)
+    assert with_checker is not None
+    return wilson_interval(int(judged.sum()), verdicts), (with_checker.low, with_checker.high)
 
 
 @click.command()
 @click.option("--trials", default=2000, show_default=True)
 def main(trials: int) -> None:
-    """Simulate and commit; exit 1 where an interval with a checker holds too seldom or too often."""
+    """Simulate and record; exit 1 if an interval with a checker holds too rarely or too often."""
     refuse_dirty_tree()
     rng = np.random.default_rng(17)
     found: dict[str, dict[str, object]] = {}
@@ -53,9 +52,9 @@ def main(trials: int) -> None:
         if verdicts > checked:
             continue
         pairs = [trial(rng, share, checked, verdicts, finds, denies) for _ in range(trials)]
-        alone, helped = zip(*pairs, strict=True)
-        widths = [statistics.median(high - low for low, high in each) for each in (alone, helped)]
-        holds = [sum(low <= share <= high for low, high in each) / trials for each in (alone, helped)]
+        alone, with_checker = zip(*pairs, strict=True)
+        widths = [statistics.median(high - low for low, high in each) for each in (alone, with_checker)]
+        holds = [sum(low <= share <= high for low, high in each) / trials for each in (alone, with_checker)]
         name = f"{checker}; {share:.0%} good, {checked} checked, {verdicts} verdicts"
         found[name] = {
             "holds_alone": round(holds[0], 4),

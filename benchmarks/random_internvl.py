@@ -1,10 +1,9 @@
-"""Models of InternVL's real sizes with random weights, that transformers and lmdeploy load alike.
+"""Models in InternVL's real sizes with random weights, which both transformers and lmdeploy can load.
 
-Comes in: a shape and a folder that isn't there. Goes out: a Hugging Face folder with safetensors in bfloat16
-(InternVLForConditionalGeneration), written shard by shard. For measuring speed: what such a model says is
-nonsense, but costs what a trained one of its shape costs. Every caption is exactly as long as max_tokens
-allows: of the output layer only the rows of the tokenizer's plain words aren't zero, so that greedy search
-never ends.
+Comes in: a shape and a folder to create. Goes out: a Hugging Face folder with safetensors in bfloat16
+(InternVLForConditionalGeneration), written shard by shard. They serve to measure speed: the captions are
+nonsense, but take as long as those of a trained model of the same shape. Every caption has exactly
+max_tokens: only the output rows of plain words are nonzero, so greedy search never produces an end token.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from transformers import InternVLConfig, InternVLForConditionalGeneration
 from benchmarks.internvl_folders import TOKENS_PER_TILE, write_hf_format
 
 INDEX = "model.safetensors.index.json"
-"""Written last: where it is, the folder is whole."""
+"""Written last: if it exists, the folder is complete."""
 
 SHARD_BYTES = 2 * 1024**3
 CONTEXT_TOKENS = 8192
@@ -38,7 +37,7 @@ FIRST_WORD, LAST_WORD = 300, 1200
 
 
 class Shape(msgspec.Struct, frozen=True, kw_only=True):
-    """Layers and widths, as the release of that name has them."""
+    """Layers and widths of the release named ``like``."""
 
     like: str
     hidden: int
@@ -74,31 +73,31 @@ SHAPES = {
 
 
 def weights_bytes(shape: Shape) -> int:
-    """How large its weights are."""
-    numbers: int = sum(tensor.numel() for tensor in _skeleton(shape).state_dict().values())
+    """The size of the weights in bfloat16."""
+    numbers: int = sum(tensor.numel() for tensor in _meta_model(shape).state_dict().values())
     return 2 * numbers
 
 
 def write_random_internvl(shape: Shape, folder: Path) -> Path:
-    """Write the folder and return it. One that is whole already is left as it is."""
+    """Write the folder and return it. A complete one is not written again."""
     if (folder / INDEX).is_file():
         return folder
     shutil.rmtree(folder, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
     write_hf_format(folder)
-    skeleton = _skeleton(shape)
-    config = json.loads(skeleton.config.to_json_string())
+    model = _meta_model(shape)
+    config = json.loads(model.config.to_json_string())
     config["architectures"] = ["InternVLForConditionalGeneration"]
     (folder / "config.json").write_text(json.dumps(config, indent=2))
     tokenizer = json.loads((folder / "tokenizer_config.json").read_text())
     tokenizer["model_max_length"] = CONTEXT_TOKENS
     (folder / "tokenizer_config.json").write_text(json.dumps(tokenizer, indent=2))
-    _write_weights(skeleton, folder)
+    _write_weights(model, folder)
     return folder
 
 
-def _skeleton(shape: Shape) -> Any:
-    """The model without memory for its weights."""
+def _meta_model(shape: Shape) -> Any:
+    """The model on the meta device, without memory for its weights."""
     config = InternVLConfig(
         vision_config={
             "hidden_size": shape.vision_hidden,
@@ -133,13 +132,13 @@ def _skeleton(shape: Shape) -> Any:
         return InternVLForConditionalGeneration(config)
 
 
-def _write_weights(skeleton: Any, folder: Path) -> None:
+def _write_weights(model: Any, folder: Path) -> None:
     torch.manual_seed(SEED)
     shards: list[dict[str, torch.Tensor]] = [{}]
-    where: dict[str, int] = {}
+    shard_numbers: dict[str, int] = {}
     filled = total = 0
-    for name, shell in skeleton.state_dict().items():
-        tensor = _random(name, shell)
+    for name, empty in model.state_dict().items():
+        tensor = _random(name, empty)
         size_bytes = tensor.numel() * 2
         if filled and filled + size_bytes > SHARD_BYTES:
             _save(shards[-1], folder, len(shards))
@@ -147,24 +146,25 @@ def _write_weights(skeleton: Any, folder: Path) -> None:
             shards.append({})
             filled = 0
         shards[-1][_checkpoint_name(name)] = tensor
-        where[_checkpoint_name(name)] = len(shards)
+        shard_numbers[_checkpoint_name(name)] = len(shards)
         filled += size_bytes
         total += size_bytes
     _save(shards[-1], folder, len(shards))
-    index = {"metadata": {"total_size": total}, "weight_map": {n: _file(k) for n, k in where.items()}}
+    files = {name: _file(number) for name, number in shard_numbers.items()}
+    index = {"metadata": {"total_size": total}, "weight_map": files}
     (folder / INDEX).write_text(json.dumps(index))
 
 
-def _random(name: str, shell: torch.Tensor) -> torch.Tensor:
-    """Normalisations are 1, biases 0, everything else normal."""
-    if shell.dim() < 2:
+def _random(name: str, like: torch.Tensor) -> torch.Tensor:
+    """1 for normalisation weights, 0 for biases, normally distributed for everything else."""
+    if like.dim() < 2:
         value = 0.1 if "lambda" in name else 0.0 if name.endswith("bias") else 1.0
-        return torch.full(shell.shape, value, dtype=torch.bfloat16)
-    tensor = torch.empty(shell.shape, dtype=torch.bfloat16).normal_(std=STD)
+        return torch.full(like.shape, value, dtype=torch.bfloat16)
+    tensor = torch.empty(like.shape, dtype=torch.bfloat16).normal_(std=STD)
     if name == "lm_head.weight":
         tensor[:FIRST_WORD] = 0
         tensor[LAST_WORD:] = 0
-        tensor[FIRST_WORD:LAST_WORD] *= 1 / (STD * math.sqrt(shell.shape[1]))  # logits of about 1
+        tensor[FIRST_WORD:LAST_WORD] *= 1 / (STD * math.sqrt(like.shape[1]))  # logits of about 1
     return tensor
 
 
@@ -177,7 +177,7 @@ def _file(number: int) -> str:
 
 
 def _checkpoint_name(name: str) -> str:
-    """A tensor's name in a release, which differs from the one in memory."""
+    """The name of a tensor in releases, which differs from the one in memory."""
     if name == "lm_head.weight":
         return "language_model.lm_head.weight"
     if name.startswith("model.language_model."):

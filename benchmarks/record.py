@@ -1,8 +1,8 @@
-"""Where and when a figure was measured, and the file that it is committed in.
+"""Records what a benchmark measured, with date, machine and commit.
 
-Comes in: a name and measured values. Goes out: ``benchmarks/results/<name>.json``. A figure is recorded only
-where it can be measured again: from a commit. With ``PRINT_ONLY=1`` in the environment a benchmark prints
-what it measured and records nothing, whatever the tree is like. Not its job: measuring.
+Comes in: a name and measured values. Goes out: ``benchmarks/results/<name>.json``. Results are recorded only
+from a clean commit, so that they can be measured again. With ``PRINT_ONLY=1`` in the environment a benchmark
+prints its result and records nothing, even if the tree is dirty. Not its job: measuring.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 
 PRINT_ONLY = "PRINT_ONLY"
-"""The environment variable that asks for figures without a record."""
+"""The environment variable that prevents recording."""
 
 PRODUCT_FOLDERS = (
     "triptych",
@@ -32,18 +32,17 @@ PRODUCT_FOLDERS = (
     "tests/support",
     "tests/crash",
 )
-"""Where a file that git doesn't know could change what is measured."""
+"""Folders in which an untracked file could change what is measured."""
 
 _OUTPUTS = ("benchmarks/results/", "BENCHMARKS.md", "docs/benchmarks.svg")
-"""What recording changes: it says nothing of the code that was measured."""
+"""Files that recording itself changes."""
 
 
 def refuse_dirty_tree(root: Path = ROOT) -> None:
-    """First thing in a benchmark's ``main``: ends it with one line, before hours of work, where what it
-    measures could not be recorded."""
+    """Exit with one line if the result could not be recorded. Call it first, before hours of work."""
     if os.environ.get(PRINT_ONLY):
         return
-    dirty = what_is_dirty(root)
+    dirty = dirty_files(root)
     if dirty:
         sys.exit(_refusal(dirty))
 
@@ -51,12 +50,11 @@ def refuse_dirty_tree(root: Path = ROOT) -> None:
 def record(
     name: str, command: str, measured: Mapping[str, object], *, plot: str | None = None, root: Path = ROOT
 ) -> None:
-    """Print the result of ``command`` with date, machine and commit, and write it; ``plot`` is an SVG that
-    goes beside it.
+    """Print the result of ``command`` and write it; ``plot`` is an SVG to write beside it.
 
-    Where the tree is dirty nothing is written and the benchmark ends with one line that says what is.
+    If the tree is dirty, nothing is written and the benchmark exits with one line that names the files.
     """
-    dirty = what_is_dirty(root)
+    dirty = dirty_files(root)
     document = {
         "command": command,
         "date": time.strftime("%Y-%m-%d"),
@@ -83,10 +81,10 @@ def record(
         (results / f"{name}.svg").write_text(plot, "utf-8")
 
 
-def what_is_dirty(root: Path = ROOT) -> list[str]:
-    """Files that differ from the commit: tracked ones that were changed, and unknown ones in product folders.
+def dirty_files(root: Path = ROOT) -> list[str]:
+    """Changed tracked files, and untracked ones in product folders.
 
-    Recorded results and BENCHMARKS.md, which shows them, don't count. Without git there is no commit either.
+    Recorded results and the files generated from them don't count. Without git everything is dirty.
     """
     try:
         listed = _git(root, "status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames")

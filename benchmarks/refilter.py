@@ -1,14 +1,15 @@
-"""How long it takes to filter a run again with other bounds, and how much memory.
+"""Time and memory to filter a run again with another threshold.
 
     python -m benchmarks.refilter [--captions 200000]
 
-Makes a run with captions of the seed's lengths (single EN), filters it, then filters it again with another
-bound as `triptych filter RUN --fresh verdicts --set ...` does, with one worker process and with two.
-``of_12m_minutes`` takes processor time linearly to 12 million captions: the parent's (reading, duplicates,
-writing) and then its children's (rules and sketches) shared by 2 or 32 cores; they overlap, so at most that.
-Sorting duplicates grows a little faster; the seed's 154,000 captions of sets are longer. Memory is the peak
-of the parent and of its largest child, at a quarter of the captions and at all of them: what is kept between
-passes lies in files, and a few numbers a caption in memory. Processes are the workers and Python's tracker.
+Makes a run with captions of the length of InternVL-SA-1B-Caption (single images, English) and filters it with
+`triptych filter RUN --fresh verdicts --set ...`, with one worker process and with two. ``of_12m_minutes``
+extrapolates CPU time linearly to 12 million captions: that of the parent (reading, duplicates, writing) plus
+that of its children (rules and sketches) divided by 2 or 32 cores. It is an upper limit as far as the two
+overlap, but sorting duplicates grows a little faster, and the 154,000 captions of sets are longer. Memory is
+the peak of the parent plus its largest child, for a quarter of the captions and for all: data between passes
+are in files, with a few numbers per caption in memory. Processes are the workers and Python's resource
+tracker.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from benchmarks.record import record, refuse_dirty_tree
 from benchmarks.synthetic_run import make_run
 
 SEED_CAPTIONS = 12_154_000
-"""11M and 1M captions of one image, 77,000 and 77,000 of a set."""
+"""InternVL-SA-1B-Caption: 11M and 1M captions of single images, 77,000 and 77,000 of sets."""
 
 FILTER = """
 import resource, sys, threading, time
@@ -52,10 +53,10 @@ finally:
 """
 
 
-def refilter(run: Path, workers: int, bound: int) -> dict[str, float]:
-    """Filter ``run`` afresh with another bound."""
-    command = ["filter", str(run), "--fresh", "verdicts", "--set", f"filtering.thresholds.too_short={bound}"]
-    command += ["--set", f"filtering.workers={workers}"]
+def refilter(run: Path, workers: int, threshold: int) -> dict[str, float]:
+    """Filter ``run`` from scratch with another threshold."""
+    command = ["filter", str(run), "--fresh", "verdicts", "--set", f"filtering.workers={workers}"]
+    command += ["--set", f"filtering.thresholds.too_short={threshold}"]
     for rule in ("near_duplicate", "exact_duplicate", "wrong_language", "repeated"):
         command += ["--accept", rule]
     answer = subprocess.run([sys.executable, "-c", FILTER, *command], capture_output=True, text=True)
@@ -75,7 +76,7 @@ def refilter(run: Path, workers: int, bound: int) -> dict[str, float]:
 @click.command()
 @click.option("--captions", default=200_000)
 def main(captions: int) -> None:
-    """Measure and commit."""
+    """Measure and record the result."""
     refuse_dirty_tree()
     load_average = round(os.getloadavg()[0], 1)
     with tempfile.TemporaryDirectory() as folder:

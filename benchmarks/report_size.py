@@ -1,13 +1,12 @@
-"""How large the report's page is, what making it takes, and how soon a browser has drawn it, over a made-up
-run of any size.
+"""Size of the report, time and memory to make it, and time until a browser has rendered it.
 
     python -m benchmarks.report_size 11000000 /tmp/large-run
 
-Comes in: a number of images, a folder for the run (about 1.1 kB an image), which is made where it isn't there
-and stays. Goes out: page size, seconds and peak memory of the process that makes the page, seconds until
-Chromium has drawn it and its pictures. The run has the seed's proportions (one ZH caption to eleven EN, 7
-sets to 1,000 images) and 5 % duplicates. Every picture is noise, which compresses worst. Not its job: whether
-the page is right (see tests/report).
+Comes in: a number of images, a folder for a synthetic run (about 1.1 kB per image), which is made if it is
+missing, and kept. Goes out: page size, seconds and peak memory of the process that makes the page, seconds
+until Chromium has rendered it with its pictures. The run has the proportions of InternVL-SA-1B-Caption (one
+ZH caption for eleven EN, 7 sets for 1,000 images) and 5 % duplicates. Every picture is noise, the worst case
+for compression. Not its job: whether the page is right (see tests/report).
 """
 
 from __future__ import annotations
@@ -30,25 +29,25 @@ from PIL import Image
 from benchmarks.record import record, refuse_dirty_tree
 from tests.support.contexts import JOBS, context_of, limited
 from triptych.progress import Lines
-from triptych.report.stage import report_file
+from triptych.report.write_report import report_file
 from triptych.runs.checksums import sealed_line
 from triptych.runs.folder import RunFolder
 from triptych.runs.plan import JobPlan, Target
 from triptych.sources.shard import FoundFile
 
 IMAGES_PER_SHARD = 11_186
-"""SA-1B's."""
+"""As in SA-1B."""
 DIMENSIONS = 32
 BYTES_AN_IMAGE = 1_200
 IMAGES_PER_SET = 3
-MOST_PAGE_BYTES = 10_000_000
-MOST_DRAWN_S = 3.0
-DRAWN_TIMES = 5
+MAX_PAGE_BYTES = 10_000_000
+MAX_RENDER_S = 3.0
+RENDERINGS = 5
 SENTENCE = "A red boat lies on the sand in front of a row of white houses, and two people walk past it. "
 
 
 class NoiseShard:
-    """A shard whose every image is the same hard picture."""
+    """A shard whose images are all the same picture."""
 
     archive_key: str | None = None
     file_count: int | None = None
@@ -67,7 +66,7 @@ class NoiseShard:
 
 
 def limit_of(job: str, images: int) -> int | None:
-    """One Chinese caption to eleven English ones, as in the seed."""
+    """One Chinese caption for eleven English ones."""
     return images // 11 if job == "single_zh" else None
 
 
@@ -127,7 +126,7 @@ def _write_groups(keys: list[str], sets: IO[str], duplicates: IO[str]) -> None:
 
 
 def _write_captions(run: RunFolder, job: str, shard: str, targets: list[Target]) -> None:
-    """Long captions, of which every 33rd is dropped."""
+    """Long captions, of which every 33rd is rejected."""
     text = SENTENCE * (12 if JOBS[job].is_multi else 5)
     _write(
         run.captions_file(job, shard),
@@ -158,7 +157,7 @@ def _write(path: Path, lines: Iterator[str]) -> None:
 
 def measure(path: Path, images: int) -> dict[str, object]:
     """Make the page in this process."""
-    from triptych.report.stage import write_report
+    from triptych.report.write_report import write_report
 
     run = RunFolder.open(path)
     noise = np.random.default_rng(2).integers(0, 256, (500, 500, 3), dtype=np.uint8)
@@ -177,8 +176,8 @@ def measure(path: Path, images: int) -> dict[str, object]:
     }
 
 
-def drawn_s(page: Path) -> float:
-    """From opening the file until all of it has been laid out and painted: the median, in seconds."""
+def render_s(page: Path) -> float:
+    """Median seconds from opening the file until it is laid out and painted."""
     from playwright.sync_api import sync_playwright
 
     from tests.support.browser import FLAGS, find_chromium
@@ -186,36 +185,36 @@ def drawn_s(page: Path) -> float:
     times = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=list(FLAGS))
-        for _ in range(DRAWN_TIMES):
+        for _ in range(RENDERINGS):
             context = browser.new_context(viewport={"width": 1440, "height": 900})
             opened = context.new_page()
             opened.goto(page.as_uri(), wait_until="load")
             painted = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
-            drawn_ms: float = opened.evaluate(f"{painted}.then(() => performance.now())")
-            times.append(drawn_ms / 1000)
+            rendered_ms: float = opened.evaluate(f"{painted}.then(() => performance.now())")
+            times.append(rendered_ms / 1000)
             context.close()
         browser.close()
     return round(statistics.median(times), 2)
 
 
 def main() -> None:
-    """Measure in a process of its own, commit the result; exit 1 where the page is too large or too slow."""
+    """Measure in a new process and record the result; exit 1 if the page is too large or too slow."""
     refuse_dirty_tree()
     images, path = int(sys.argv[1]), Path(sys.argv[2])
     if len(sys.argv) > 3:
         print(json.dumps(measure(path, images)))
         return
-    needed, free = images * BYTES_AN_IMAGE, shutil.disk_usage(path.parent).free
     if not path.exists():
+        needed, free = images * BYTES_AN_IMAGE, shutil.disk_usage(path.parent).free
         if free < needed:
             sys.exit(f"{path.parent} has {free / 1e9:.0f} GB free, {needed / 1e9:.0f} GB are needed")
         make_run(path, images)
     command = [sys.executable, "-m", "benchmarks.report_size", str(images), str(path), "measure"]
     measured = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
-    measured["drawn_s"] = drawn_s(report_file(RunFolder.open(path)))
-    limits = {"most_page_bytes": MOST_PAGE_BYTES, "most_drawn_s": MOST_DRAWN_S}
+    measured["drawn_s"] = render_s(report_file(RunFolder.open(path)))
+    limits = {"most_page_bytes": MAX_PAGE_BYTES, "most_drawn_s": MAX_RENDER_S}
     record("report_size", f"python -m benchmarks.report_size {images} FOLDER", {**measured, **limits})
-    sys.exit(measured["page_bytes"] > MOST_PAGE_BYTES or measured["drawn_s"] > MOST_DRAWN_S)
+    sys.exit(measured["page_bytes"] > MAX_PAGE_BYTES or measured["drawn_s"] > MAX_RENDER_S)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
-"""What screens find, and what they cost: the share of pictures that each leaves out with its threshold.
+"""Accuracy and cost of screens: the share of pictures that each leaves out.
 
     python -m benchmarks.screens PHOTOGRAPHS [--chinese-font FONT]
 
-Comes in: a folder of good photographs. Goes out: for them, for copies that are blurred, darkened or
-brightened step by step, for plain pictures, for pages of text in English and Chinese as scanned and as
-photographed, and for patterns that could be taken for text, the share that each screen leaves out, alone.
-All are JPEGs of quality 90 and go the way of an image of a run. Without a Chinese font there are no Chinese
-pages. Where photographs are missing it says so and ends.
+Comes in: a folder of good photographs. Goes out: the share that each screen leaves out, of these photographs,
+of copies that are blurred, darkened or brightened in several steps, of plain pictures, of pages of text in
+English and Chinese, scanned and photographed, and of patterns that might be mistaken for text. All are JPEGs
+of quality 90 and are decoded and measured as in a run. Without a Chinese font there are no Chinese pages. If
+there are no photographs, the benchmark says so and ends.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 import io
 import random
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -32,9 +33,9 @@ from triptych.sources.shard import FoundFile
 
 SHAPE = InputShape(height_px=224, width_px=224)
 COPIED = 300
-"""Photographs, drawn evenly, of which copies are made."""
+"""The number of photographs, chosen at random, that are copied."""
 BLUR_SHARES = (0.0015, 0.003, 0.005, 0.008, 0.012, 0.02)
-"""Radius of the blur over the longer side."""
+"""Radius of the blur divided by the longer side."""
 LIGHT_SHARES = (0.5, 0.3, 0.2, 0.1, 0.05)
 CHINESE_FONT = Path("/usr/share/fonts/opentype/noto/NotoSerifCJK-Bold.ttc")
 ENGLISH = "light falls on the table; a page of text holds little that a caption could say about it"
@@ -45,22 +46,22 @@ Picture = Image.Image
 
 
 def blurred(share: float) -> Callable[[Picture], Picture]:
-    """Copies with a radius of ``share`` of the longer side."""
+    """A function that blurs with a radius of ``share`` of the longer side."""
     return lambda picture: picture.filter(ImageFilter.GaussianBlur(share * max(picture.size)))
 
 
 def darker(share: float) -> Callable[[Picture], Picture]:
-    """Copies with ``share`` of the light."""
+    """A function that reduces the light to ``share``."""
     return lambda picture: picture.point(lambda level: round(share * level))
 
 
 def brighter(share: float) -> Callable[[Picture], Picture]:
-    """Copies that are ``share`` as far from white."""
+    """A function that reduces the distance from white to ``share``."""
     return lambda picture: picture.point(lambda level: 255 - round(share * (255 - level)))
 
 
 def plain(rng: np.random.Generator) -> Iterator[Picture]:
-    """One colour each, with grain of up to 2 levels, some with a soft slope of up to 8 levels."""
+    """Pictures of one colour with noise of up to 2 levels, half of them with a gradient of up to 8 levels."""
     for number in range(200):
         slope = np.linspace(0, 8 * (number % 2), 480)[None, :, None]
         pixels = rng.integers(10, 245, 3) + slope + rng.normal(0, number % 3, (320, 480, 3))
@@ -70,7 +71,7 @@ def plain(rng: np.random.Generator) -> Iterator[Picture]:
 def page(
     rng: random.Random, font: ImageFont.FreeTypeFont, words: Iterable[str], columns: int, filled: float
 ) -> Picture:
-    """A4 with lines of ``words``, dark on light or the other way round; ``filled``: how far down."""
+    """An A4 page of text, dark on light or inverted, ``filled`` to a share of its height."""
     paper, ink = (rng.randint(235, 255), rng.randint(0, 60)) if rng.random() < 0.8 else (25, 230)
     picture = Image.new("RGB", A4, (paper,) * 3)
     draw, choice = ImageDraw.Draw(picture), list(words)
@@ -88,14 +89,14 @@ def page(
 
 
 def latin_font(size_px: int) -> ImageFont.FreeTypeFont:
-    """Pillow's own."""
+    """Pillow's default font."""
     font = ImageFont.load_default(size_px)
     assert isinstance(font, ImageFont.FreeTypeFont)
     return font
 
 
 def pages(fonts: Callable[[int], ImageFont.FreeTypeFont], words: Iterable[str], seed: int) -> list[Picture]:
-    """In sizes of 22 to 64 pixels, in one and two columns, full and half full."""
+    """Pages with letters of 22 to 64 pixels, in one and two columns, full and half full."""
     rng, words = random.Random(seed), list(words)
     return [
         page(rng, fonts(size), words, columns, filled)
@@ -107,7 +108,7 @@ def pages(fonts: Callable[[int], ImageFont.FreeTypeFont], words: Iterable[str], 
 
 
 def photographed(picture: Picture, rng: np.random.Generator) -> Picture:
-    """Turned by up to 3 degrees, with a third less light towards one side, and grain."""
+    """The page rotated by up to 3 degrees, with up to a third less light at one side, and noise."""
     paper = picture.getpixel((0, 0))
     turned = picture.rotate(rng.uniform(-3, 3), Image.Resampling.BICUBIC, fillcolor=paper)
     light = np.linspace(rng.uniform(0.67, 1), rng.uniform(0.67, 1), turned.width)[None, :, None]
@@ -116,7 +117,7 @@ def photographed(picture: Picture, rng: np.random.Generator) -> Picture:
 
 
 def patterns() -> dict[str, list[Picture]]:
-    """Cloth over the whole picture, in repeats of 12 to 80 pixels, and signs with large letters."""
+    """Textile patterns with periods of 12 to 80 pixels, and signs with large letters."""
     stripes, checks, dots = [], [], []
     for step in (12, 16, 24, 32, 48, 80):
         cloth = Image.new("RGB", (800, 1000), (240, 240, 240))
@@ -141,8 +142,8 @@ def patterns() -> dict[str, list[Picture]]:
     return {"stripes": stripes, "checks": checks, "dots": dots, "signs": signs}
 
 
-def shares(pictures: Iterable[Picture], pool: ThreadPoolExecutor) -> dict[str, float]:
-    """Of ``pictures`` the share that each screen leaves out, but for those that leave out none."""
+def shares_left_out(pictures: Iterable[Picture], pool: ThreadPoolExecutor) -> dict[str, float]:
+    """The share of ``pictures`` that each screen leaves out, without screens that leave out none."""
     records = list(pool.map(_as_record, pictures))
     found = {}
     for screen in SCREENS:
@@ -165,32 +166,34 @@ def _as_record(picture: Picture) -> ImageRecord:
 @click.argument("photographs", type=click.Path(path_type=Path))
 @click.option("--chinese-font", type=click.Path(path_type=Path), default=CHINESE_FONT)
 def main(photographs: Path, chinese_font: Path) -> None:
-    """Measure and commit the result."""
+    """Measure and record the result."""
     refuse_dirty_tree()
     paths = sorted(path for path in photographs.rglob("*") if path.suffix.lower() in (".jpg", ".jpeg"))
     if not paths:
-        sys.exit(f"no photographs in {photographs}: nothing is measured")
+        sys.exit(f"no photographs in {photographs}; nothing to measure")
     random.Random(5).shuffle(paths)
     rng = np.random.default_rng(6)
     found: dict[str, object] = {}
     with ThreadPoolExecutor(2) as pool:
-        found["photographs"] = shares(map(_load, paths), pool)
+        found["photographs"] = shares_left_out(map(_load, paths), pool)
         copied = [_load(path) for path in paths[:COPIED]]
         for share in BLUR_SHARES:
-            found[f"blurred by {share:.2%} of the longer side"] = shares(map(blurred(share), copied), pool)
+            name = f"blurred by {share:.2%} of the longer side"
+            found[name] = shares_left_out(map(blurred(share), copied), pool)
         for share in LIGHT_SHARES:
-            found[f"{share:.0%} of the light"] = shares(map(darker(share), copied), pool)
+            found[f"{share:.0%} of the light"] = shares_left_out(map(darker(share), copied), pool)
         for share in LIGHT_SHARES:
-            found[f"{share:.0%} as far from white"] = shares(map(brighter(share), copied), pool)
-        found["plain"] = shares(plain(rng), pool)
+            found[f"{share:.0%} as far from white"] = shares_left_out(map(brighter(share), copied), pool)
+        found["plain"] = shares_left_out(plain(rng), pool)
         written = {"English": pages(latin_font, (f"{word} " for word in ENGLISH.split()), 7)}
         if chinese_font.exists():
             written["Chinese"] = pages(lambda size: ImageFont.truetype(chinese_font, size), CHINESE, 8)
         for language, some in written.items():
-            found[f"pages in {language}"] = shares(some, pool)
-            found[f"pages in {language}, photographed"] = shares((photographed(p, rng) for p in some), pool)
+            found[f"pages in {language}"] = shares_left_out(some, pool)
+            photos = (photographed(each, rng) for each in some)
+            found[f"pages in {language}, photographed"] = shares_left_out(photos, pool)
         for name, some in patterns().items():
-            found[name] = shares(some, pool)
+            found[name] = shares_left_out(some, pool)
     record(
         "screens",
         "python -m benchmarks.screens PHOTOGRAPHS",
@@ -205,8 +208,6 @@ def main(photographs: Path, chinese_font: Path) -> None:
 
 
 def _ms_per_image(pictures: list[Picture]) -> float:
-    import time
-
     began = time.process_time()
     for picture in pictures:
         measure(picture)

@@ -1,11 +1,11 @@
-"""The self-join against IndexIVFFlat.search on the same cells, and how it grows.
+"""Speed of the self-join, compared with IndexIVFFlat.search on the same cells, and how it scales.
 
     python -m benchmarks.self_join FOLDER [--images N ...]
 
-For each size, in a process of its own: a made-up corpus is written to FOLDER, sorted into cells, and
-joined. The peer searches the very same cells, as many of them an image, on as many threads: its
-recall is ours, and what differs is the throughput. It answers samples of the images, since all of
-them would take hours; the median of three samples counts.
+For each size a synthetic corpus is written to FOLDER, sorted into cells and joined, in a new process. The
+peer searches the same cells, the same number per image, on the same number of threads, so that its recall is
+equal and only the throughput differs. It searches samples of the images, since all of them would take hours;
+the median of three samples counts.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ ROUNDS = 3
 
 
 def measure(folder: Path, images: int) -> dict[str, float]:
-    """Figures of one size. Run in a fresh process, so that its peak memory is that of this size."""
+    """The figures of one size. Run in a new process, so that peak memory is that of this size."""
     corpus = folder / f"{images}.npy"
     scratch = folder / f"scratch-{images}"
     shutil.rmtree(scratch, ignore_errors=True)
@@ -108,7 +108,7 @@ def _peer_queries_per_s(lists: InvertedLists, probes: int) -> list[float]:
 @click.option("--images", multiple=True, type=int, default=(125_000, 250_000, 500_000, 1_000_000))
 @click.option("--only", is_flag=True, hidden=True)
 def main(folder: Path, images: tuple[int, ...], only: bool) -> None:
-    """Measure each size, extrapolate to 11 million, and commit the result."""
+    """Measure each size, extrapolate to 11 million, and record the result."""
     refuse_dirty_tree()
     if only:
         print(json.dumps(measure(folder, images[0])))
@@ -117,29 +117,25 @@ def main(folder: Path, images: tuple[int, ...], only: bool) -> None:
     sizes = []
     for count in images:
         np.save(folder / f"{count}.npy", make_corpus(count).rows)
-        command = [
-            sys.executable,
-            "-m",
-            "benchmarks.self_join",
-            str(folder),
-            "--only",
-            "--images",
-            str(count),
-        ]
+        command = [sys.executable, "-m", "benchmarks.self_join", str(folder)]
+        command += ["--only", "--images", str(count)]
         answer = subprocess.run(command, capture_output=True, text=True, check=True)
         sizes.append(json.loads(answer.stdout))
         print(sizes[-1], flush=True)
         (folder / f"{count}.npy").unlink()
-    load = os.getloadavg()[2]
     record(
         "self_join",
         "python -m benchmarks.self_join FOLDER",
-        {"load_average_15_min": round(load, 1), "sizes": sizes, "at_11_million": _extrapolated(sizes)},
+        {
+            "load_average_15_min": round(os.getloadavg()[2], 1),
+            "sizes": sizes,
+            "at_11_million": _extrapolated(sizes),
+        },
     )
 
 
 def _extrapolated(sizes: list[dict[str, float]]) -> dict[str, float]:
-    """Join time at 11 million by the power law through the measured sizes; memory by a line."""
+    """Join time at 11 million images by a power-law fit, memory by a linear fit."""
     counts = np.log([size["images"] for size in sizes])
     exponent, scale = np.polyfit(counts, np.log([size["join_s"] for size in sizes]), 1)
     slope, fixed = np.polyfit([s["images"] for s in sizes], [s["peak_memory_mb"] for s in sizes], 1)

@@ -1,13 +1,13 @@
-"""Time in lmdeploy's own preprocessing per SA-1B-size image: sent as it is, and fitted to its tiles.
+"""Time of lmdeploy's preprocessing per image of SA-1B's size: unchanged, and resized to the model's tiles.
 
     python -m benchmarks.server_load [PHOTOGRAPHS]
 
-On drawn scenes of 2250 x 1500 pixels and, where a folder or tar of photographs is named, on those of at
-least 1500 pixels on the shortest side. Timed is lmdeploy's code: `_parse_multimodal_item` (base64,
-decoding; lmdeploy runs it in a pool of threads) and `VisionModel.preprocess` (resizing, cutting,
-thumbnail, normalising; lmdeploy has ONE thread for it, which bounds a server), of both classes that
-serve InternVL. Raw and fitted take turns, with one thread, and processor time is counted beside wall
-time, so that other processes on the machine can't favour one of the two.
+The images are drawn scenes of 2250 x 1500 pixels and, if a folder or tar of photographs is named, those with
+a shorter side of at least 1500 pixels. lmdeploy's code is timed: `_parse_multimodal_item` (base64, decoding),
+which runs in a pool of threads, and `VisionModel.preprocess` (resizing, cutting, thumbnail, normalising), for
+which lmdeploy has ONE thread, the bottleneck of a server; for both classes that serve InternVL. Raw and
+fitted images take turns, with one thread. CPU time is measured besides wall time, so that other processes
+don't favour one of the two.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ DRAWN = 5
 PHOTOGRAPHS = 10
 SHORTEST_SIDE_PX = 1500
 RUNS = 5
-LEAST_RATIO = 2.0
+MIN_RATIO = 2.0
 
-Preprocess = Callable[[bytes], tuple["Spent", Any]]
+Preprocess = Callable[[bytes], tuple["Times", Any]]
 
 
 class Picture(msgspec.Struct, frozen=True):
-    """One image as it is in an archive, and as the client sends it."""
+    """One image as in an archive, and as the client sends it."""
 
     kind: str
     grid: tuple[int, int]
@@ -57,8 +57,8 @@ class Picture(msgspec.Struct, frozen=True):
     client_ms: float
 
 
-class Spent(msgspec.Struct, frozen=True):
-    """Of one image, in milliseconds: processor time by step, and wall time in all."""
+class Times(msgspec.Struct, frozen=True):
+    """CPU time by step and total wall time for one image."""
 
     decode_ms: float
     preprocess_ms: float
@@ -66,7 +66,7 @@ class Spent(msgspec.Struct, frozen=True):
 
 
 def all_pictures(photographs: Path | None) -> list[Picture]:
-    """All pictures, fitted. Before lmdeploy is imported: it makes PIL accept damaged files."""
+    """All pictures, fitted. Call it before lmdeploy is imported, which makes PIL accept damaged files."""
     scenes = (paint(imagine_scene("unseen", n), 2250, SHORTEST_SIDE_PX) for n in range(DRAWN))
     drawn = [_fit("drawn", _encoded(scene, "JPEG", quality=90)) for scene in scenes]
     found = [] if photographs is None else [_fit("photograph", raw) for raw in _large_ones(photographs)]
@@ -91,7 +91,7 @@ def _is_large(content: bytes) -> bool:
 
 
 def _fit(kind: str, raw: bytes) -> Picture:
-    """As captioning/request_builder.py does it."""
+    """Resize and encode ``raw`` like captioning/request_builder.py, and time it."""
     with Image.open(io.BytesIO(raw)) as image:
         grid = tile_grid(*image.size, TILE_PX, MAX_TILES)
     times = []
@@ -110,15 +110,15 @@ def _encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
     return buffer.getvalue()
 
 
-def lmdeploys(model: Path) -> tuple[str, Preprocess]:
-    """The class that lmdeploy takes for ``model``, and its preprocessing of one image."""
+def lmdeploy_preprocess(model: Path) -> tuple[str, Preprocess]:
+    """The name of lmdeploy's class for ``model``, and a function that preprocesses and times one image."""
     from lmdeploy.messages import PytorchEngineConfig
     from lmdeploy.serve.processors import MultimodalProcessor
     from lmdeploy.vl.engine import ImageEncoder
 
     vision = ImageEncoder(str(model), "pytorch", backend_config=PytorchEngineConfig()).model
 
-    def preprocess(image: bytes) -> tuple[Spent, Any]:
+    def preprocess(image: bytes) -> tuple[Times, Any]:
         url = "data:image/jpeg;base64," + base64.b64encode(image).decode()
         asked = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]}]
         parsed: list[Any] = [None]
@@ -128,19 +128,19 @@ def lmdeploys(model: Path) -> tuple[str, Preprocess]:
         result = vision.preprocess(parsed)
         done = time.thread_time()
         spent = (decoded - began, done - decoded, time.perf_counter() - wall)
-        return Spent(*(1000 * each for each in spent)), result[-1]["content"][0]["pixel_values"].float()
+        return Times(*(1000 * each for each in spent)), result[-1]["content"][0]["pixel_values"].float()
 
     return f"{type(vision).__module__}.{type(vision).__name__}", preprocess
 
 
 def measure(picture: Picture, preprocess: Preprocess) -> dict[str, Any]:
-    """Medians of RUNS turns, and how far the pixels that the model gets are apart."""
+    """Medians of RUNS turns, and the difference between the pixels that the model gets."""
     preprocess(picture.raw), preprocess(picture.fitted)  # the first call of a class is slower
     turns = [(preprocess(picture.raw)[0], preprocess(picture.fitted)[0]) for _ in range(RUNS)]
     raw, fitted = (_median(list(spent)) for spent in zip(*turns, strict=True))
     ours, theirs = preprocess(picture.fitted)[1], preprocess(picture.raw)[1]
     lossless = preprocess(picture.fitted_lossless)[1]
-    assert ours.shape == theirs.shape, "the fit changed the number of tiles"
+    assert ours.shape == theirs.shape, "fitting changed the number of tiles"
     apart = (ours - theirs).abs()
     tiles_only = slice(0, picture.grid[0] * picture.grid[1])
     return {
@@ -157,21 +157,21 @@ def measure(picture: Picture, preprocess: Preprocess) -> dict[str, Any]:
     }
 
 
-def _median(spent: list[Spent]) -> Spent:
-    names = Spent.__struct_fields__
-    return Spent(*(statistics.median(getattr(each, name) for each in spent) for name in names))
+def _median(spent: list[Times]) -> Times:
+    names = Times.__struct_fields__
+    return Times(*(statistics.median(getattr(each, name) for each in spent) for name in names))
 
 
-def _busy_ms(spent: Spent) -> float:
+def _busy_ms(spent: Times) -> float:
     return spent.decode_ms + spent.preprocess_ms
 
 
-def _rounded(spent: Spent) -> dict[str, float]:
+def _rounded(spent: Times) -> dict[str, float]:
     return {name: round(value, 1) for name, value in msgspec.structs.asdict(spent).items()}
 
 
 def summary(rows: list[dict[str, Any]]) -> dict[str, float]:
-    """Over all images of a kind: medians, and the worst."""
+    """Medians and worst values over all images of a kind."""
     names = ("ratio_preprocess", "ratio_with_decoding", "ratio_wall")
     medians = {name: round(statistics.median(row[name] for row in rows), 2) for name in names}
     return {
@@ -188,7 +188,7 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, float]:
 @click.command()
 @click.argument("photographs", type=click.Path(path_type=Path, exists=True), required=False)
 def main(photographs: Path | None) -> None:
-    """Measure and commit; exit 1 where a class spends more than half of the time on fitted images."""
+    """Measure and record; exit 1 if a class needs more than half of the time for fitted images."""
     refuse_dirty_tree()
     torch.set_num_threads(1)
     pictures = all_pictures(photographs)
@@ -196,7 +196,7 @@ def main(photographs: Path | None) -> None:
     by_class: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as scratch:
         folders = [write_chat_format(Path(scratch, "chat")), write_hf_format(Path(scratch, "hf"))]
-        for name, preprocess in map(lmdeploys, folders):
+        for name, preprocess in map(lmdeploy_preprocess, folders):
             rows = [measure(picture, preprocess) for picture in pictures]
             summaries = {kind: summary([row for row in rows if row["kind"] == kind]) for kind in kinds}
             by_class[name] = {**summaries, "each": rows}
@@ -214,7 +214,7 @@ def main(photographs: Path | None) -> None:
         },
     )
     ratios = [by_class[name][kind]["ratio_preprocess"] for name in by_class for kind in kinds]
-    sys.exit(0 if min(ratios) >= LEAST_RATIO else 1)
+    sys.exit(0 if min(ratios) >= MIN_RATIO else 1)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,14 @@
-"""What sources cost before and beside decoding: finding files, and each shard whatever is in it.
+"""The overhead of sources apart from decoding: finding files, and opening and reading shards.
 
     python -m benchmarks.source_overhead [FILES] [TARS]
 
-Finds FILES empty files in nested folders, beside ``os.walk`` with an ``os.stat`` a file, and walks through
-TARS tars of SA-1B's form (22 small members each), beside ``tarfile`` reading the same bytes. Each is done
-RUNS times in a process of its own; figures are medians, in processor time.
+Finds FILES empty files in nested folders, compared with ``os.walk`` and an ``os.stat`` per file, and reads
+TARS tars like those of SA-1B (22 small members each), compared with ``tarfile``. Each is done RUNS times in a
+new process; the figures are medians of CPU time.
 """
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import resource
@@ -25,6 +24,7 @@ from pathlib import Path
 import click
 
 from benchmarks.record import record, refuse_dirty_tree
+from tests.support.pile import write_tar
 from triptych.sources.opening import open_sources
 from triptych.sources.shard import estimate_count
 
@@ -35,7 +35,7 @@ IMAGE_BYTES = 20_000
 
 
 def make_files(folder: Path, count: int) -> None:
-    """Empty files, two folders deep."""
+    """Create empty files, two folders deep."""
     for start in range(0, count, FILES_A_FOLDER):
         inner = folder / f"{start // FILES_A_FOLDER // 100:03d}" / f"{start // FILES_A_FOLDER:06d}"
         inner.mkdir(parents=True)
@@ -44,19 +44,17 @@ def make_files(folder: Path, count: int) -> None:
 
 
 def make_tars(folder: Path, count: int) -> None:
-    """SA-1B's form, in small."""
-    folder.mkdir()
+    """Create small tars with the layout of SA-1B's."""
+    sizes: dict[str, int] = {}
+    for image in range(IMAGES_A_TAR):
+        sizes |= {f"sa_{image}.jpg": IMAGE_BYTES, f"sa_{image}.json": 200}
+    members = {name: b"x" * size for name, size in sizes.items()}
     for tar in range(count):
-        with tarfile.open(folder / f"sa_{tar:06d}.tar", "w") as archive:
-            for image in range(IMAGES_A_TAR):
-                for name, size in ((f"sa_{image}.jpg", IMAGE_BYTES), (f"sa_{image}.json", 200)):
-                    member = tarfile.TarInfo(name)
-                    member.size = size
-                    archive.addfile(member, io.BytesIO(b"x" * size))
+        write_tar(folder / f"sa_{tar:06d}.tar", members)
 
 
 def find_files(folder: str) -> int:
-    """As a run does at its start."""
+    """Find files like a run at its start."""
     shards = open_sources([Path(folder)])
     for shard in shards:
         shard.fingerprint()
@@ -65,7 +63,7 @@ def find_files(folder: str) -> int:
 
 
 def walk_files(folder: str) -> int:
-    """The least that finding files can cost in Python."""
+    """The minimum cost of finding files in Python."""
     count = 0
     for parent, _, names in os.walk(folder):
         for name in names:
@@ -75,12 +73,12 @@ def walk_files(folder: str) -> int:
 
 
 def read_tars(folder: str) -> int:
-    """As a run does, without decoding."""
+    """Read tars like a run, without decoding."""
     return sum(1 for shard in open_sources([Path(folder)]) for _ in shard.files())
 
 
 def read_tars_plainly(folder: str) -> int:
-    """The same images by ``tarfile`` alone."""
+    """Read the same images with ``tarfile`` alone."""
     count = 0
     for path in sorted(Path(folder).glob("*.tar")):
         with tarfile.open(path, "r:") as archive:
@@ -98,7 +96,7 @@ WORK: dict[str, Callable[[str], int]] = {
 
 
 def measure(name: str, folder: Path, expected: int) -> tuple[float, float]:
-    """Median processor seconds, and by how many MiB the peak memory rose."""
+    """Median CPU seconds, and median increase of peak memory in MiB."""
     runs = []
     for _ in range(RUNS):
         command = [sys.executable, "-m", "benchmarks.source_overhead", "--work", name, str(folder)]
@@ -110,7 +108,7 @@ def measure(name: str, folder: Path, expected: int) -> tuple[float, float]:
 
 
 def work(name: str, folder: str) -> None:
-    """In a process of its own: do it once and print what it took."""
+    """Do it once in this process, and print time and memory."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     began = time.process_time()
     found = WORK[name](folder)
@@ -123,7 +121,7 @@ def work(name: str, folder: str) -> None:
 @click.argument("files", default=200_000)
 @click.argument("tars", default=200)
 def main(files: int, tars: int) -> None:
-    """Measure and record; all of it lies in a folder that is removed."""
+    """Measure and record, in a temporary folder."""
     refuse_dirty_tree()
     with tempfile.TemporaryDirectory() as scratch:
         make_files(Path(scratch, "files"), files)

@@ -1,9 +1,9 @@
-"""How soon a run says what it does, and what its imports cost: the median of 7 runs.
+"""Time until a run prints its first lines, and CPU time of its imports: medians of 7 runs.
 
     python -m benchmarks.start_time
 
-`triptych group` of one picture with the embedded encoder on a CPU: seconds until its first line, until it
-says that it loads the encoder, and the processor time of all of it, of which nearly all is imports.
+Runs `triptych group` on one picture with the embedded encoder on a CPU. Measures seconds until its first
+line, seconds until it loads the encoder, and its CPU time, nearly all of which is spent on imports.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from triptych.demo.painting import paint
 from triptych.demo.scene import imagine_scene
 
 RUNS = 7
-MOST_FIRST_LINE_S = 1.0
-MOST_PROCESSOR_S = 5.0
+MAX_FIRST_LINE_S = 1.0
+MAX_PROCESSOR_S = 5.0
 
 
 class Start(NamedTuple):
-    """One run, in seconds since its start."""
+    """Seconds since the start of one run, and its CPU time."""
 
     first_line_s: float
     loading_line_s: float
@@ -47,11 +47,11 @@ def start(pictures: Path, out: Path) -> Start:
         env=environment,
     )
     assert process.stderr is not None
-    said = [(time.perf_counter() - began, line) for line in process.stderr]
+    lines = [(time.perf_counter() - began, line) for line in process.stderr]
     if process.wait():
-        sys.exit("".join(line for _, line in said))
-    loading_s = next(at for at, line in said if "loading the encoder" in line)
-    return Start(said[0][0], loading_s, _processor_s() - before)
+        sys.exit("".join(line for _, line in lines))
+    loading_s = next(at for at, line in lines if "loading the encoder" in line)
+    return Start(lines[0][0], loading_s, _processor_s() - before)
 
 
 def _processor_s() -> float:
@@ -60,19 +60,19 @@ def _processor_s() -> float:
 
 
 def main() -> None:
-    """Measure and commit the result; exit 1 where the first line or the processor time is above its limit."""
+    """Measure and record the result; exit 1 if the first line or the CPU time exceeds its limit."""
     refuse_dirty_tree()
     with tempfile.TemporaryDirectory() as scratch:
         pictures = Path(scratch, "pictures")
         pictures.mkdir()
         paint(imagine_scene("unseen", 1), 336, 224).save(pictures / "one.png")
-        start(pictures, Path(scratch, "warm"))  # compiles what is imported
+        start(pictures, Path(scratch, "warm"))  # compiles bytecode
         starts = [start(pictures, Path(scratch, f"run{number}")) for number in range(RUNS)]
     median = Start(*(statistics.median(column) for column in zip(*starts, strict=True)))
     measured: dict[str, object] = {name: round(value, 2) for name, value in median._asdict().items()}
-    limits = {"most_first_line_s": MOST_FIRST_LINE_S, "most_processor_s": MOST_PROCESSOR_S}
+    limits = {"most_first_line_s": MAX_FIRST_LINE_S, "most_processor_s": MAX_PROCESSOR_S}
     record("start_time", "python -m benchmarks.start_time", {**measured, **limits})
-    sys.exit(median.first_line_s > MOST_FIRST_LINE_S or median.processor_s > MOST_PROCESSOR_S)
+    sys.exit(median.first_line_s > MAX_FIRST_LINE_S or median.processor_s > MAX_PROCESSOR_S)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""What a block or a process took: wall time, processor time, memory.
+"""Measures wall time, CPU time and memory of a block or a process.
 
-Comes in: a block, or a process's number. Goes out: seconds, MiB. Not its job: what is measured.
+Comes in: a block, or the id of a process. Goes out: seconds, MiB. Not its job: what is measured.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 
 
 class Stopwatch:
-    """Wall seconds, and CPU seconds of this process and of the children that have ended."""
+    """Wall seconds, and CPU seconds of this process and its ended children."""
 
     def __enter__(self) -> Stopwatch:
         self._wall, self._cpu = time.perf_counter(), _cpu_s()
@@ -29,34 +29,34 @@ def _cpu_s() -> float:
 
 
 class PeakMemory:
-    """The most that a process and its children had in memory at one time, looked at 20 times a second."""
+    """Peak memory of a process and its children together, sampled 20 times a second."""
 
     def __init__(self, pid: int) -> None:
-        self._pid, self._peak_kib, self._over = pid, 0, threading.Event()
-        self._thread = threading.Thread(target=self._watch)
+        self._pid, self._peak_kib, self._stopped = pid, 0, threading.Event()
+        self._thread = threading.Thread(target=self._sample)
         self._thread.start()
 
     def stop(self) -> float:
-        """In MiB."""
-        self._over.set()
+        """Stop sampling and return the peak in MiB."""
+        self._stopped.set()
         self._thread.join()
         return self._peak_kib / 1024
 
-    def _watch(self) -> None:
-        while not self._over.wait(0.05):
-            self._peak_kib = max(self._peak_kib, sum(map(_rss_kib, _family(self._pid))))
+    def _sample(self) -> None:
+        while not self._stopped.wait(0.05):
+            self._peak_kib = max(self._peak_kib, sum(map(_pss_kib, _process_tree(self._pid))))
 
 
-def _family(pid: int) -> list[int]:
+def _process_tree(pid: int) -> list[int]:
     try:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     except OSError:
         return [pid]
-    return [pid, *(member for child in children for member in _family(int(child)))]
+    return [pid, *(member for child in children for member in _process_tree(int(child)))]
 
 
-def _rss_kib(pid: int) -> int:
-    """Resident memory, pages shared with other processes divided among them."""
+def _pss_kib(pid: int) -> int:
+    """Resident memory, with pages shared between processes divided among them."""
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     except OSError:

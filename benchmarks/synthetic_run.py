@@ -1,7 +1,7 @@
-"""A run of any size that is ready to be exported, with captions of the seed's length.
+"""A synthetic run of any size that is ready to be exported, with captions of realistic length.
 
-Comes in: a number of rows. Goes out: a run folder whose images, captions and verdicts are written as the
-stages before export write them, captions in another order than the images. Not its job: sets.
+Comes in: a number of rows. Goes out: a run folder with images, captions and verdicts as the stages before
+export write them; captions are in a different order than images. Not its job: sets.
 """
 
 from __future__ import annotations
@@ -15,13 +15,10 @@ from triptych.runs.journal import JournalWriter
 from triptych.runs.jsonl import write_jsonl
 
 ROWS_A_SHARD = 11_186
-"""Images of an SA-1B tar, on average."""
-
-SEED_BYTES_A_ROW = 1_040
-"""The seed's single EN file, over its nominal count."""
+"""Images per tar of SA-1B, on average."""
 
 CAPTION_LETTERS = 555
-"""What brings a row to SEED_BYTES_A_ROW with the seed's prompt."""
+"""Gives rows of 1,040 bytes, like those of InternVL-SA-1B-Caption for single images in English."""
 
 _WORDS = (  # noqa: SIM905
     "a the of in on with and red white small tall wooden stone open narrow street harbour boat building tree"
@@ -30,10 +27,10 @@ _WORDS = (  # noqa: SIM905
 ).split()
 
 
-def make_run(path: Path, rows: int, seed: int = 1) -> RunFolder:
-    """``rows`` images with a kept caption each (job single_en); every 50th caption besides is dropped."""
+def make_run(path: Path, rows: int) -> RunFolder:
+    """A run with ``rows`` kept captions (job single_en), and one rejected caption for every 50 of them."""
     run = RunFolder.create_or_open(path)
-    texts = _texts(random.Random(seed), 4096)
+    texts = _texts(random.Random(1), 4096)
     write_jsonl(run.duplicates_file, [])
     write_jsonl(run.sets_file, [])
     for start in range(0, rows, ROWS_A_SHARD):
@@ -82,7 +79,7 @@ def _write_shard(run: RunFolder, start: int, kept: int, texts: list[str]) -> Non
 
 
 def _texts(rng: random.Random, count: int) -> list[str]:
-    """Made-up captions of about CAPTION_LETTERS letters; one in ten has quotation marks, as real ones do."""
+    """Random captions of about CAPTION_LETTERS letters; one in ten has quotation marks, like real ones."""
     texts = []
     for number in range(count):
         words = []

@@ -1,12 +1,12 @@
-"""Exports of a run loaded by ms-swift's and LLaMA-Factory's own code, each in its own environment.
+"""Loads exports of a run with the code of ms-swift and LLaMA-Factory, each in its own environment.
 
     python -m benchmarks.trainer_loaders RUN --ms-swift PYTHON --llama-factory PYTHON
 
-Both pin other versions of libraries than Triptych uses, so they can't live beside it: PYTHON is the
-interpreter of an environment with ``pip install ms-swift`` or ``pip install llamafactory``. For each, the
-run is exported in a copy in the trainer's format, its images are laid out below a root, and the trainer
-loads all files; every row must come out with the words and the images that were exported. The tests check
-the same formats field by field without the trainers (tests/export/test_formats.py).
+Both pin versions of libraries that conflict with Triptych's, so PYTHON is the interpreter of an environment
+with ``pip install ms-swift`` or ``pip install llamafactory``. For each, a copy of the run is exported in the
+trainer's format, its images are written to a root folder, and the trainer loads all files; every row must
+have the texts and images that were exported. Tests check the same formats field by field without the trainers
+(tests/export/formats/test_formats.py).
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ print(json.dumps({"version": metadata.version("llamafactory"), "rows": rows}))
 
 
 def export_as(run: Path, row_format: str) -> list[list[object]]:
-    """Export ``run`` anew; ``[[question, answer], images]`` of every row, sorted."""
+    """Export ``run`` again. Returns ``[[question, answer], images]`` of every row, sorted."""
     command = [sys.executable, "-m", "triptych", "export", str(run), "--fresh", "export"]
     subprocess.run([*command, "--format", row_format], check=True, capture_output=True)
     rows: list[list[object]] = []
@@ -77,11 +77,11 @@ def export_as(run: Path, row_format: str) -> list[list[object]]:
     return sorted(rows, key=json.dumps)
 
 
-def lay_out_images(pipeline: Run, root: Path) -> None:
-    """Every readable image at its key below ``root``."""
-    by_name = {shard.name: shard for shard in pipeline.shards}
-    for shard in pipeline.folder.shards():
-        for image in pipeline.folder.images(shard):
+def write_images(run: Run, root: Path) -> None:
+    """Write every readable image to ``root``, with its key as the path."""
+    by_name = {shard.name: shard for shard in run.shards}
+    for shard in run.folder.shards():
+        for image in run.folder.images(shard):
             if image.unreadable is None:
                 content = by_name[shard].read(image.key, image.offset_bytes, image.size_bytes)
                 (root / image.key).parent.mkdir(parents=True, exist_ok=True)
@@ -89,7 +89,7 @@ def lay_out_images(pipeline: Run, root: Path) -> None:
 
 
 def load_with(python: Path, code: str, folder: Path, root: Path) -> dict[str, object]:
-    """What the trainer's own code makes of an export."""
+    """The rows that the trainer's code loads from an export."""
     command = [str(python), "-c", code, str(folder), str(root)]
     answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     loaded: dict[str, object] = json.loads(answer.stdout.splitlines()[-1])
@@ -101,13 +101,13 @@ def load_with(python: Path, code: str, folder: Path, root: Path) -> dict[str, ob
 @click.option("--ms-swift", "swift", type=click.Path(path_type=Path), required=True)
 @click.option("--llama-factory", "factory", type=click.Path(path_type=Path), required=True)
 def main(folder: Path, swift: Path, factory: Path) -> None:
-    """Load a copy of RUN with both and commit the result; exit 1 where a row differs."""
+    """Load a copy of RUN with both and record the result; exit 1 if a row differs."""
     refuse_dirty_tree()
     measured: dict[str, object] = {}
     with tempfile.TemporaryDirectory() as scratch:
         copy, root = Path(scratch, "run"), Path(scratch, "images")
         subprocess.run(["cp", "-r", str(folder), str(copy)], check=True)
-        lay_out_images(open_run(copy, read_only=True), root)
+        write_images(open_run(copy, read_only=True), root)
         for name, python, code in (("ms-swift", swift, MS_SWIFT), ("llama-factory", factory, LLAMA_FACTORY)):
             expected = export_as(copy, name)
             loaded = load_with(python, code, copy / "export", root)

@@ -1,9 +1,9 @@
-"""BENCHMARKS.md and its chart, made from what the benchmarks recorded.
+"""Generates BENCHMARKS.md and its chart from the recorded results.
 
-    python -m scripts.benchmarks_page [--check]      # with --check: fails where a file says otherwise
+    python -m scripts.benchmarks_page [--check]      # --check: fail if a file is out of date, write nothing
 
-Comes in: ``benchmarks/results/*.json``. Goes out: BENCHMARKS.md and docs/benchmarks.svg, so that no figure
-there is typed by hand. Not its job: measuring, and what is claimed (see benchmark_figures).
+Comes in: ``benchmarks/results/*.json``. Goes out: BENCHMARKS.md and docs/benchmarks.svg. Not its job:
+measuring, and the claims (see benchmark_figures).
 """
 
 from __future__ import annotations
@@ -24,10 +24,15 @@ COMMAND = "make figures"
 
 PAGE = """# Benchmarks
 
-Made from [benchmarks/results](benchmarks/results) by `make figures`; each result there has its date, commit
-and machine. Speed is a ratio against a named peer in the same run, and a median of several. Everything was
-measured on two shared cores without a GPU. The command beside a figure measures it anew. Figures by topic,
-and those behind decisions: [docs/measurements](docs/measurements/README.md).
+Generated from [benchmarks/results](benchmarks/results) by `make figures`; each result there has its date,
+commit and machine. Speeds are ratios to a named peer, measured in the same run, and medians of several runs.
+Everything was measured on two shared cores without a GPU. The command in a row repeats its measurement.
+Figures by topic, and those behind decisions: [docs/measurements](docs/measurements/README.md).
+
+A *job* is a kind of caption: of a single image or of a set of related images, in English or Chinese.
+*Screens* leave out bad images before captioning. The *checker* is a second model that verifies statements of
+captions. *Canaries* are pictures with known contents; an engine is asked about them now and then, to see
+whether it still works.
 
 ![Times as fast as the named peer, measured in the same run](docs/benchmarks.svg)
 
@@ -35,11 +40,11 @@ and those behind decisions: [docs/measurements](docs/measurements/README.md).
 
 
 class NoFigure(Exception):
-    """A result doesn't have what a claim shows, or says otherwise."""
+    """A result lacks a value that a claim shows, or contradicts the claim."""
 
 
 def table(results: Path = RESULTS) -> str:
-    """The rows of every claim whose result is there."""
+    """One row for each claim that has a recorded result."""
     lines = ["| what | measured | command |", "|---|---|---|"]
     for claim in CLAIMS:
         path = results / f"{claim.result}.json"
@@ -50,16 +55,16 @@ def table(results: Path = RESULTS) -> str:
 
 
 def sentence(claim: Claim, document: dict[str, Any]) -> str:
-    """What the result says of the claim. Raises NoFigure where it says nothing, or the contrary."""
+    """The claim's figure with the values of the result. Raises NoFigure if one is missing or it is false."""
     measured = document["measured"]
     try:
-        for condition in filter(None, claim.must_be.split(" and ")):
+        for condition in filter(None, claim.condition.split(" and ")):
             left, right = condition.split(" == ")
             if str(_value(measured, left)) != str(_value(measured, right)):
                 raise NoFigure(f"{claim.result}.json: {condition} doesn't hold; the claim is false")
         return re.sub(
             r"\{(?:(least|most) )?([^{}:]+)(?::([^{}]*))?\}",
-            lambda m: _shown(_chosen(list(_values(measured, m[2].split("/"))), m[1], m[2]), m[3] or ""),
+            lambda m: _format(_pick(list(_values(measured, m[2].split("/"))), m[1], m[2]), m[3] or ""),
             claim.figure,
         )
     except (KeyError, IndexError) as error:
@@ -67,7 +72,7 @@ def sentence(claim: Claim, document: dict[str, Any]) -> str:
 
 
 def _value(measured: object, text: str) -> object:
-    """What lies under these keys; the text itself where it is a constant."""
+    """The value under these keys, or ``text`` itself if it is a constant."""
     return text if text.isdigit() or text in ("True", "False") else next(_values(measured, text.split("/")))
 
 
@@ -86,13 +91,13 @@ def _has(node: Any, keys: list[str]) -> bool:
     return not keys or keys[0] == "*" or (isinstance(node, dict) and keys[0] in node)
 
 
-def _chosen(values: list[Any], which: str | None, keys: str) -> Any:
+def _pick(values: list[Any], which: str | None, keys: str) -> Any:
     if not values:
         raise KeyError(keys)
     return {"least": min, "most": max, None: lambda found: found[0]}[which](values)
 
 
-def _shown(value: Any, spec: str) -> str:
+def _format(value: Any, spec: str) -> str:
     if spec == "MB":
         return f"{value / 1e6:.1f} MB"
     if spec == "min":
@@ -100,18 +105,18 @@ def _shown(value: Any, spec: str) -> str:
     return format(value, spec)
 
 
-def chart(results: Path = RESULTS) -> str:
-    """How many times as fast as its peers, as an SVG."""
+def chart() -> str:
+    """A bar chart of RATIOS, as an SVG."""
     bars = []
     for ratio in RATIOS:
-        measured = json.loads((results / f"{ratio.result}.json").read_text("utf-8"))["measured"]
+        measured = json.loads((RESULTS / f"{ratio.result}.json").read_text("utf-8"))["measured"]
         value = next(_values(measured, ratio.keys.split("/")))
         bars.append((ratio.what, f"than {ratio.peer}", float(value)))
-    return bar_chart(bars, "Times as fast as the named peer, in the same run")
+    return bar_chart(bars, "Times as fast as the named peer, measured in the same run")
 
 
 def main() -> int:
-    """Write the page and the chart, or say that they are not current."""
+    """Write the page and the chart, or check that they are up to date."""
     try:
         wanted = {
             ROOT / "BENCHMARKS.md": PAGE.format(table=table()),
@@ -127,7 +132,7 @@ def main() -> int:
     stale = [p for p, text in wanted.items() if not p.exists() or p.read_text("utf-8") != text]
     for path in stale:
         name = path.relative_to(ROOT)
-        print(f"{name} doesn't say what benchmarks/results say; run `{COMMAND}`", file=sys.stderr)
+        print(f"{name} is out of date with benchmarks/results; run `{COMMAND}`", file=sys.stderr)
     return 1 if stale else 0
 
 

@@ -1,6 +1,6 @@
-"""The command line's reference, as `triptych COMMAND --help` says it.
+"""Generates the command line reference, docs/cli.md, from the texts of `triptych COMMAND --help`.
 
-    python -m scripts.cli_reference [--check]      # with --check: fails where the page is out of date
+    python -m scripts.cli_reference [--check]      # with --check: fails if the page is out of date
 
 Comes in: the click commands. Goes out: docs/cli.md. Not its job: explaining settings (see docs/).
 """
@@ -24,7 +24,7 @@ Made from the commands themselves by `{COMMAND}`; `make check` fails where it is
 
 
 def reference() -> str:
-    """The whole page."""
+    """The page's Markdown."""
     return "\n".join([HEAD, *_sections()])
 
 
@@ -43,13 +43,13 @@ def _section(title: str, text: str) -> str:
 
 
 def main() -> int:
-    """Write the page, or say that it is not current."""
+    """Write the page, or check that it is up to date."""
     if "--check" not in sys.argv[1:]:
         PATH.write_text(reference(), "utf-8")
         return 0
     if PATH.is_file() and PATH.read_text("utf-8") == reference():
         return 0
-    print(f"{PATH} is not what the commands say; run `{COMMAND}`", file=sys.stderr)
+    print(f"{PATH} is out of date; run `{COMMAND}`", file=sys.stderr)
     return 1
 
 

@@ -1,9 +1,9 @@
-"""The pictures in docs/: the first screen of a report, and one set with its captions, light and dark.
+"""Takes the screenshots in docs/: a report's first screen, and one set with its captions, light and dark.
 
     python -m scripts.photograph_report DEMO/run
 
-Comes in: a run whose report has been made. Goes out: ``docs/report-*.png`` and ``docs/set-*.png``. Needs
-Chromium, and fonts with Chinese.
+Comes in: a run with a report. Goes out: ``docs/report-*.png`` and ``docs/set-*.png``. Needs Chromium and a
+Chinese font.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from tests.support.browser import FLAGS, find_chromium
 DOCS = Path(__file__).parents[1] / "docs"
 SCREEN = {"width": 1440, "height": 900}
 CARD = {"width": 1000, "height": 900}
-"""At which a set's card is as wide as a README shows it."""
+"""The viewport in which a set's card is as wide as in the README."""
 
 
-def photograph_screen(browser: Browser, report: Path, scheme: str) -> bytes:
-    """The page as it opens."""
+def screenshot_page(browser: Browser, report: Path, scheme: str) -> bytes:
+    """The first screen of the report, as PNG."""
     page = browser.new_page(viewport=SCREEN, color_scheme=scheme)
     page.goto(report.as_uri())
     page.wait_for_timeout(300)
@@ -33,13 +33,12 @@ def photograph_screen(browser: Browser, report: Path, scheme: str) -> bytes:
     return shot
 
 
-def photograph_set(browser: Browser, report: Path, scheme: str) -> bytes:
-    """The first set of three images whose captions are all kept."""
+def screenshot_set(browser: Browser, report: Path, scheme: str) -> bytes:
+    """The first set of three images whose captions are all kept, as PNG."""
     page = browser.new_page(viewport=CARD, color_scheme=scheme, device_scale_factor=1.5)
     page.goto(report.as_uri())
-    three = ":has(.badge:text-is('3')):not(:has(.badge:text-is('4')))"
-    cards = page.locator(f"article.set{three}:not(:has(.state))")
-    card = cards.first
+    has_three_images = ":has(.badge:text-is('3')):not(:has(.badge:text-is('4')))"
+    card = page.locator(f"article.set{has_three_images}:not(:has(.state))").first
     card.scroll_into_view_if_needed()
     card.evaluate("card => Promise.all([...card.querySelectorAll('img')].map(image => image.decode()))")
     shot: bytes = card.screenshot()
@@ -48,16 +47,16 @@ def photograph_set(browser: Browser, report: Path, scheme: str) -> bytes:
 
 
 def main() -> None:
-    """Take them all."""
+    """Take all screenshots."""
     report = Path(sys.argv[1]).absolute() / "report" / "index.html"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=find_chromium(), args=[*FLAGS, "--hide-scrollbars"]
         )
-        for what, photograph in (("report", photograph_screen), ("set", photograph_set)):
+        for name, screenshot in (("report", screenshot_page), ("set", screenshot_set)):
             for scheme in ("light", "dark"):
-                path = DOCS / f"{what}-{scheme}.png"
-                shot = Image.open(io.BytesIO(photograph(browser, report, scheme))).convert("RGB")
+                path = DOCS / f"{name}-{scheme}.png"
+                shot = Image.open(io.BytesIO(screenshot(browser, report, scheme))).convert("RGB")
                 shot.save(path, optimize=True)
                 print(f"{path}  {path.stat().st_size:,} bytes")
         browser.close()

@@ -1,6 +1,6 @@
-"""How large the product is: files, lines, the longest functions, layers of imports.
+"""Measures the size of the product: files, lines, longest functions, layers of imports.
 
-    python -m scripts.product_size [REF ...]      # commits to measure, . for the working tree: the default
+    python -m scripts.product_size [REF ...]      # commits, or . for the working tree, which is the default
 
 Comes in: the Python files of the product's folders. Goes out: tables for docs/measurements/house.md. Tests,
 benchmarks and scripts don't count, nor do the shapes that the demo draws. Not its job: judging the figures.
@@ -20,39 +20,41 @@ from typing import NamedTuple
 ROOT = Path(__file__).parents[1]
 STAGES = ("grouping", "captioning", "filtering", "export")
 FOLDERS = (*STAGES, "corpus", "triptych")
-"""Where product code lies, or lay: corpus was a folder until sources and runs took its place."""
+"""Folders of product code, now or in the past: corpus was replaced by sources and runs."""
 DRAWINGS = ("brush", "tints", "backdrops", "land_figures", "shore_figures")
-"""Files of the demo, or of its folder ``drawings``, that are nothing but shapes."""
-LONGEST = 8
-HERE = "."
-"""The working tree, among refs."""
+"""Files of the demo, or of its folder ``drawings``, that only define shapes."""
+LISTED_FUNCTIONS = 8
+WORKING_TREE = "."
+"""Among refs."""
 
 
 class Function(NamedTuple):
-    """One function, by the lines from its ``def`` to its end."""
+    """A function, and its lines from ``def`` to its end."""
 
     lines: int
     name: str
 
 
 class Layers(NamedTuple):
-    """The imports among the modules of one folder."""
+    """The imports between the modules of a folder."""
 
     depth: int
-    """Modules on the longest chain of imports; modules that import each other in a circle are one."""
+    """Modules on the longest chain of imports; the modules of a cycle count as one."""
     imports: int
-    circles: list[list[str]]
+    cycles: list[list[str]]
 
 
 def main() -> None:
     """Print the tables."""
-    refs = sys.argv[1:] or [HERE]
-    states = {ref: without_drawings(from_working_tree() if ref == HERE else from_commit(ref)) for ref in refs}
+    states = {}
+    for ref in sys.argv[1:] or [WORKING_TREE]:
+        sources = read_working_tree() if ref == WORKING_TREE else read_commit(ref)
+        states[ref] = without_drawings(sources)
     print("\n".join(report(states)))
 
 
-def from_working_tree() -> dict[str, str]:
-    """Path to text. The stages lie at the root; their links below triptych/ are not followed."""
+def read_working_tree() -> dict[str, str]:
+    """Path to text. The stages are at the root; their links below triptych/ are not followed."""
     paths = [
         path
         for folder in FOLDERS
@@ -62,8 +64,8 @@ def from_working_tree() -> dict[str, str]:
     return {path.relative_to(ROOT).as_posix(): path.read_text("utf-8") for path in sorted(paths)}
 
 
-def from_commit(ref: str) -> dict[str, str]:
-    """The same of a commit."""
+def read_commit(ref: str) -> dict[str, str]:
+    """Path to text, at a commit."""
     packed = subprocess.run(["git", "archive", ref], cwd=ROOT, check=True, capture_output=True).stdout
     with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
         return {
@@ -75,7 +77,7 @@ def from_commit(ref: str) -> dict[str, str]:
 
 
 def without_drawings(sources: Mapping[str, str]) -> dict[str, str]:
-    """What is left of ``sources`` without the demo's shapes."""
+    """``sources`` without the demo's shapes."""
     drawings = {f"triptych/demo/{folder}{name}.py" for name in DRAWINGS for folder in ("", "drawings/")}
     return {
         path: text
@@ -85,7 +87,7 @@ def without_drawings(sources: Mapping[str, str]) -> dict[str, str]:
 
 
 def report(states: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
-    """The tables, line by line: sources by the name of their state, the states side by side."""
+    """The lines of the tables, with the states side by side. ``states``: sources by ref."""
     yield "| folder | " + " | ".join(f"files, {ref} | lines | layers" for ref in states) + " |"
     yield "|---|" + "---|" * 3 * len(states)
     folders = {folder: None for sources in states.values() for folder in _folders(sources)}
@@ -94,26 +96,26 @@ def report(states: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
         yield f"| {folder or 'all'} | {' | '.join(cells)} |"
     for ref, sources in states.items():
         yield from ("", f"| longest functions, {ref} | lines |", "|---|---|")
-        for function in sorted(functions_of(sources), reverse=True)[:LONGEST]:
+        for function in sorted(functions_of(sources), reverse=True)[:LISTED_FUNCTIONS]:
             yield f"| {function.name} | {function.lines} |"
         yield ""
-        for names in layers_of("", sources).circles:
-            yield f"- Circle of imports, {ref}: {', '.join(names)}"
+        for names in layers_of("", sources).cycles:
+            yield f"- Cycle of imports, {ref}: {', '.join(names)}"
 
 
 def _size(folder: str, sources: Mapping[str, str]) -> str:
-    """Files, lines and layers of ``folder``, as cells."""
+    """The table cells with files, lines and layers of ``folder``."""
     inside = [text for path, text in sources.items() if path.startswith(f"{folder}/" if folder else "")]
     lines = sum(len(text.splitlines()) for text in inside)
     return f"{len(inside)} | {lines:,} | {layers_of(folder, sources).depth}" if inside else " | | "
 
 
 def _folders(sources: Mapping[str, str]) -> list[str]:
-    """The folders of FOLDERS that there are, and those below triptych/."""
+    """The existing folders of ``FOLDERS``, and those below triptych/."""
     below = {"/".join(path.split("/")[:2]) for path in sources if path.startswith("triptych/")}
     nested = sorted(name for name in below if not name.endswith(".py"))
-    there = [name for name in FOLDERS if any(path.startswith(f"{name}/") for path in sources)]
-    return [*there, *nested]
+    present = [name for name in FOLDERS if any(path.startswith(f"{name}/") for path in sources)]
+    return [*present, *nested]
 
 
 def functions_of(sources: Mapping[str, str]) -> list[Function]:
@@ -127,32 +129,29 @@ def functions_of(sources: Mapping[str, str]) -> list[Function]:
 
 
 def layers_of(folder: str, sources: Mapping[str, str]) -> Layers:
-    """The imports among the modules below ``folder``, those inside functions and for types included."""
-    modules = {_module(path): text for path, text in sources.items()}
+    """The imports between the modules below ``folder``, including those in functions and for types."""
+    modules = {_module_name(path): text for path, text in sources.items()}
     inside = {name for name in modules if not folder or name.startswith(folder.replace("/", "."))}
-    imported = {name: _imported(name, modules[name], modules) & inside - {name} for name in inside}
-    circles = _circles(imported)
-    circle_of = {name: number for number, names in enumerate(circles) for name in names}
-    below = {
-        number: {circle_of[other] for name in names for other in imported[name]} - {number}
-        for number, names in enumerate(circles)
-    }
-    depths: dict[int, int] = {}
-    for number in range(len(circles)):  # what a module imports comes before it
-        depths[number] = 1 + max((depths[other] for other in below[number]), default=0)
+    imported = {name: _imported_modules(modules[name], modules) & inside - {name} for name in inside}
+    components = _strongly_connected(imported)
+    depths: dict[str, int] = {}
+    for names in components:  # a module comes after those that it imports
+        below = {other for name in names for other in imported[name]} - set(names)
+        depth = 1 + max((depths[other] for other in below), default=0)
+        depths |= dict.fromkeys(names, depth)
     return Layers(
         max(depths.values(), default=0),
         sum(map(len, imported.values())),
-        [sorted(names) for names in circles if len(names) > 1],
+        [sorted(names) for names in components if len(names) > 1],
     )
 
 
-def _module(path: str) -> str:
+def _module_name(path: str) -> str:
     return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
-def _imported(module: str, text: str, modules: Mapping[str, str]) -> set[str]:
-    """The modules that ``module`` imports from, however the import is spelt."""
+def _imported_modules(text: str, modules: Mapping[str, str]) -> set[str]:
+    """The modules that the module ``text`` imports, however the import is spelt."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
@@ -166,13 +165,13 @@ def _imported(module: str, text: str, modules: Mapping[str, str]) -> set[str]:
 
 
 def _at_root(name: str) -> str:
-    """``triptych.filtering.x`` as the path says it: ``filtering.x``."""
+    """The name by path: ``triptych.filtering.x`` is ``filtering.x``."""
     first, _, rest = name.partition(".")
     return rest if first == "triptych" and rest.split(".")[0] in STAGES else name
 
 
-def _circles(imported: Mapping[str, set[str]]) -> list[list[str]]:
-    """Modules by the circle that they are in, most alone; each behind all that it imports (Tarjan)."""
+def _strongly_connected(imported: Mapping[str, set[str]]) -> list[list[str]]:
+    """The strongly connected components of the imports, each after those that it imports (Tarjan)."""
     found: list[list[str]] = []
     order: dict[str, int] = {}
     lowest: dict[str, int] = {}

@@ -1,10 +1,10 @@
-"""Whether this checkout can be released, and the files that would be.
+"""Checks whether this checkout can be released, and builds its sdist and wheel.
 
-    python -m scripts.release [--build-only]     # --build-only: no questions of version, changelog and tag
+    python -m scripts.release [--build-only]     # --build-only: doesn't check version, changelog and tag
 
-Comes in: a committed checkout. Goes out: ``dist/`` with an sdist and a wheel, each built twice in clones of
-their own to the same bytes, with metadata that the index takes; or what stands in the way, a line each.
-Nothing is tagged or uploaded. Not its job: the tests (see .ci/run).
+Comes in: a committed checkout. Goes out: ``dist/`` with an sdist and a wheel, built twice in separate
+clones to the same bytes, with metadata that the index accepts; or the problems, one per line. Nothing is
+tagged or uploaded. Not its job: running tests (see .ci/run).
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-RELEASED = re.compile(r"\d+\.\d+\.\d+((a|b|rc)\d+)?")
+RELEASE_VERSION = re.compile(r"\d+\.\d+\.\d+((a|b|rc)\d+)?")
 
 
 def problems(root: Path) -> list[str]:
-    """What stands in the way of releasing the checkout, besides its files."""
+    """What prevents a release of the checkout, apart from its build."""
     found = []
     version = version_of(root)
-    if not RELEASED.fullmatch(version):
+    if not RELEASE_VERSION.fullmatch(version):
         found.append(f"triptych/__init__.py has version {version}; expected one such as 0.1.0 or 0.2.0rc1")
     cited = re.search(r"^version: (.+)$", (root / "CITATION.cff").read_text("utf-8"), re.MULTILINE)
     if cited is None or cited[1].strip() != version:
@@ -33,16 +33,16 @@ def problems(root: Path) -> list[str]:
     found += _changelog_problems((root / "CHANGELOG.md").read_text("utf-8"), version)
     if dirty := _git(root, "status", "--porcelain"):
         found.append(
-            f"not as committed: {', '.join(line[3:] for line in dirty.splitlines()[:3])}; commit first"
+            f"uncommitted changes: {', '.join(line[3:] for line in dirty.splitlines()[:3])}; commit first"
         )
     tagged = _git(root, "rev-list", "-n1", f"v{version}", "--", check=False)
     if tagged and tagged != _git(root, "rev-parse", "HEAD"):
-        found.append(f"v{version} is a tag of {tagged[:9]} already; raise the version")
+        found.append(f"tag v{version} already exists at {tagged[:9]}; raise the version")
     return found
 
 
 def version_of(root: Path) -> str:
-    """Where it is written once."""
+    """The version in triptych/__init__.py."""
     found = re.search(r'^__version__ = "(.+)"$', (root / "triptych" / "__init__.py").read_text("utf-8"), re.M)
     assert found is not None
     return found[1]
@@ -59,14 +59,14 @@ def _changelog_problems(changelog: str, version: str) -> list[str]:
 
 
 def build(root: Path, out: Path) -> list[str]:
-    """Build HEAD of ``root`` twice into ``out``; what differs, and what the index would refuse."""
+    """Build HEAD of ``root`` into ``out``. Returns what differs in a second build, or fails `twine check`."""
     shutil.rmtree(out, ignore_errors=True)
     epoch = _git(root, "log", "-1", "--format=%ct")
     with tempfile.TemporaryDirectory() as scratch:
-        folders = [_built(root, Path(scratch, name), epoch) for name in ("one", "another")]
+        folders = [_build_clone(root, Path(scratch, name), epoch) for name in ("one", "another")]
         names = [sorted(path.name for path in folder.iterdir()) for folder in folders]
         found = [
-            f"two builds of {name} have other bytes"
+            f"two builds of {name} differ"
             for name in names[0]
             if names[0] != names[1] or len({(folder / name).read_bytes() for folder in folders}) > 1
         ]
@@ -77,12 +77,12 @@ def build(root: Path, out: Path) -> list[str]:
     return found
 
 
-def _built(root: Path, clone: Path, epoch: str) -> Path:
-    """The folder with the files that ``uv build`` makes of a clone; those alone."""
+def _build_clone(root: Path, clone: Path, epoch: str) -> Path:
+    """Clone ``root`` and build it. Returns the folder with the built files."""
     _git(root, "clone", "--quiet", str(root), str(clone))
-    answer = _uv("build", "--quiet", "--out-dir", "dist", cwd=clone, SOURCE_DATE_EPOCH=epoch)
-    if answer.returncode:
-        sys.exit(f"uv build fails: {answer.stderr.strip()}")
+    completed = _uv("build", "--quiet", "--out-dir", "dist", cwd=clone, SOURCE_DATE_EPOCH=epoch)
+    if completed.returncode:
+        sys.exit(f"uv build failed: {completed.stderr.strip()}")
     (clone / "dist" / ".gitignore").unlink(missing_ok=True)
     return clone / "dist"
 
@@ -93,12 +93,12 @@ def _uv(*arguments: str, cwd: Path | None = None, **variables: str) -> subproces
 
 
 def _git(root: Path, *arguments: str, check: bool = True) -> str:
-    answer = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=check)
-    return answer.stdout.strip()
+    completed = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=check)
+    return completed.stdout.strip()
 
 
 def main() -> None:
-    """Exit 1 where something stands in the way."""
+    """Exit with 1 if there are problems."""
     build_only = "--build-only" in sys.argv[1:]
     found = [] if build_only else problems(ROOT)
     found = found or build(ROOT, ROOT / "dist")

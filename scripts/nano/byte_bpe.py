@@ -1,7 +1,7 @@
-"""The byte-level BPE that both nano models read and write.
+"""The byte-level BPE tokenizer of the nano models.
 
 Comes in: captions and prompts, English and Chinese. Goes out: tokenizers in the form that transformers'
-`AutoTokenizer` and open_clip's `HFTokenizer` load. Not its job: chat templates (see ``model_folders.py``).
+`AutoTokenizer` and open_clip's `HFTokenizer` load. Not its job: chat templates (see ``model_folders``).
 """
 
 from collections.abc import Iterable
@@ -20,12 +20,12 @@ VIDEO = "<video>"
 SPECIAL_TOKENS = [PAD, TURN_START, TURN_END, IMAGE_START, IMAGE_END, IMAGE_CONTEXT, VIDEO]
 
 VOCAB_SIZE = 1400
-LONGEST_TOKEN_BYTES = 36
-"""Counted in the two-byte letters that stand for bytes, so 18 English letters or 6 Chinese characters."""
+MAX_TOKEN_BYTES = 36
+"""So 36 English letters or 12 Chinese characters."""
 
 
 def train_tokenizer(texts: Iterable[str], vocab_size: int = VOCAB_SIZE) -> Tokenizer:
-    """Learn the merges from ``texts``. The first ids are those of ``SPECIAL_TOKENS``, in order."""
+    """Train on ``texts``. The first ids belong to ``SPECIAL_TOKENS``, in order."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
     tokenizer.decoder = decoders.ByteLevel()
@@ -33,7 +33,7 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int = VOCAB_SIZE) -> Token
         vocab_size=vocab_size,
         special_tokens=SPECIAL_TOKENS,
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        max_token_length=LONGEST_TOKEN_BYTES,
+        max_token_length=MAX_TOKEN_BYTES,
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
@@ -41,7 +41,7 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int = VOCAB_SIZE) -> Token
 
 
 def wrap_for_captioner(tokenizer: Tokenizer, chat_template: str) -> PreTrainedTokenizerFast:
-    """The tokenizer with the names that transformers' InternVL processor looks up; adds nothing to a text."""
+    """Add the token names that transformers' InternVL processor looks up. No tokens are added to a text."""
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         eos_token=TURN_END,
@@ -60,7 +60,7 @@ def wrap_for_captioner(tokenizer: Tokenizer, chat_template: str) -> PreTrainedTo
 
 
 def wrap_for_clip(tokenizer: Tokenizer, context_length: int) -> PreTrainedTokenizerFast:
-    """A copy that ends every text with ``TURN_END``, where the text tower pools, also a text cut to fit."""
+    """A copy that ends every text, truncated ones too, with ``TURN_END``, which the text tower pools at."""
     copy = Tokenizer.from_str(tokenizer.to_str())
     end_id = token_id(copy, TURN_END)
     copy.post_processor = processors.TemplateProcessing(
@@ -77,13 +77,13 @@ def wrap_for_clip(tokenizer: Tokenizer, context_length: int) -> PreTrainedTokeni
 
 
 def token_id(tokenizer: Tokenizer, token: str) -> int:
-    """The id of a special token. Raises KeyError where the tokenizer has no such token."""
-    found = tokenizer.token_to_id(token)
-    if found is None:
+    """The id of a special token. Raises KeyError if the tokenizer doesn't have it."""
+    index = tokenizer.token_to_id(token)
+    if index is None:
         raise KeyError(token)
-    return int(found)
+    return int(index)
 
 
 def load_tokenizer(path: Path) -> Tokenizer:
-    """Read the tokenizer back from its JSON file at ``path``."""
+    """Load a tokenizer from its JSON file."""
     return Tokenizer.from_file(str(path))

@@ -1,8 +1,8 @@
 """The architecture of the captioner and the checker.
 
 An ``InternVLForConditionalGeneration`` of 3.8M parameters: vision 4 layers of width 192, text (Qwen2) 4
-layers of width 192, heads of 64 dimensions as lmdeploy's kernels want them, 16 tokens an image. The checker
-has more layers of text.
+layers of width 192, heads of 64 dimensions as lmdeploy's kernels require, 16 tokens per image. The checker
+has more text layers.
 """
 
 from pathlib import Path
@@ -19,13 +19,13 @@ IMAGE_TOKENS = 16
 WIDTH = 192
 HEADS = 3
 TEXT_LAYERS = 4
-"""Of the captioner."""
-LONGEST_SEQUENCE_TOKENS = 1024
+"""Of the captioner; the checker has more."""
+MAX_SEQUENCE_TOKENS = 1024
 ROPE_THETA = 10000.0
 
 
 def captioner_config(tokenizer: Tokenizer, text_layers: int = TEXT_LAYERS) -> InternVLConfig:
-    """The configuration for ``tokenizer``'s vocabulary."""
+    """The model's configuration, with ``tokenizer``'s vocabulary."""
     end_id, pad_id = token_id(tokenizer, TURN_END), token_id(tokenizer, PAD)
     vision = {
         "hidden_size": WIDTH,
@@ -46,7 +46,7 @@ def captioner_config(tokenizer: Tokenizer, text_layers: int = TEXT_LAYERS) -> In
         "num_key_value_heads": HEADS,
         "intermediate_size": 448,
         "vocab_size": tokenizer.get_vocab_size(),
-        "max_position_embeddings": LONGEST_SEQUENCE_TOKENS,
+        "max_position_embeddings": MAX_SEQUENCE_TOKENS,
         "rope_theta": ROPE_THETA,
         "tie_word_embeddings": True,
         "bos_token_id": None,
@@ -64,7 +64,7 @@ def captioner_config(tokenizer: Tokenizer, text_layers: int = TEXT_LAYERS) -> In
 
 
 def build_captioner(tokenizer: Tokenizer, text_layers: int = TEXT_LAYERS) -> InternVLForConditionalGeneration:
-    """A fresh captioner in float32. Position embeddings start as noise, not as the library's zeros."""
+    """A newly initialised model in float32. Position embeddings start as noise, not as the usual zeros."""
     model = InternVLForConditionalGeneration(captioner_config(tokenizer, text_layers))
     embeddings = model.model.vision_tower.embeddings
     nn.init.normal_(embeddings.position_embeddings, std=0.02)
@@ -72,42 +72,43 @@ def build_captioner(tokenizer: Tokenizer, text_layers: int = TEXT_LAYERS) -> Int
     return model
 
 
-def start_from(model: InternVLForConditionalGeneration, tokenizer: Tokenizer, folder: Path) -> None:
-    """Give ``model`` the weights in ``folder``, of the same architecture with a tokenizer of its own.
+def load_weights(model: InternVLForConditionalGeneration, tokenizer: Tokenizer, folder: Path) -> None:
+    """Load the weights in ``folder``, whose tokenizer may differ and which may have fewer text layers.
 
-    Tokens are the same where their text is; those that ``folder`` hasn't keep the weights they have.
+    Token embeddings are matched by the tokens' text. Weights that ``folder`` doesn't have stay as they are.
     """
-    before = InternVLForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)
+    source = InternVLForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)
     rows = model.get_input_embeddings().weight.detach().clone()
-    old = load_tokenizer(folder / "tokenizer.json").get_vocab()
+    source_vocab = load_tokenizer(folder / "tokenizer.json").get_vocab()
     for token, at in tokenizer.get_vocab().items():
-        if token in old:
-            rows[at] = before.get_input_embeddings().weight[old[token]].detach()
-    kept = {name: weight for name, weight in before.state_dict().items() if len(weight) != len(old)}
-    model.load_state_dict(kept, strict=False)
+        if token in source_vocab:
+            rows[at] = source.get_input_embeddings().weight[source_vocab[token]].detach()
+    state = source.state_dict()
+    others = {name: weight for name, weight in state.items() if len(weight) != len(source_vocab)}
+    model.load_state_dict(others, strict=False)
     with torch.no_grad():
         model.get_input_embeddings().weight.copy_(rows)
 
 
-def text_layers_in(folder: Path) -> int:
-    """How many the model in ``folder`` has."""
+def count_text_layers(folder: Path) -> int:
+    """The number of text layers of the model in ``folder``."""
     return int(InternVLConfig.from_pretrained(folder).text_config.num_hidden_layers)
 
 
 def image_features(
     model: InternVLForConditionalGeneration, pixels: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Of ``pixels``, float[n, 3, side, side]: the vision tower's patches, and the tokens made of them."""
+    """The vision tower's patches of ``pixels``, float[n, 3, side, side], and their image tokens."""
     features = model.model.get_image_features(
         pixels, vision_feature_layer=-1, vision_feature_select_strategy="default", return_dict=True
     )
     return features.last_hidden_state[:, 1:], features.pooler_output
 
 
-def with_images(
+def embed_with_images(
     model: InternVLForConditionalGeneration, input_ids: torch.Tensor, image_tokens: torch.Tensor
 ) -> torch.Tensor:
-    """The embeddings of ``input_ids``, with ``image_tokens`` in place, in order."""
+    """The embeddings of ``input_ids``, with ``image_tokens`` put in at the image positions, in order."""
     embedded = model.get_input_embeddings()(input_ids)
     is_image = (input_ids == model.config.image_token_id).unsqueeze(-1)
     return embedded.masked_scatter(is_image, image_tokens.to(embedded.dtype))

@@ -1,12 +1,12 @@
-"""What the checker learns: to say what is there, word by word; up to which word a statement is true; answers.
+"""The checker's training task: next words, then up to which word a statement is true, then yes/no answers.
 
-Comes in: a pool, a tokenizer, a captioner's or a checker's folder. Goes out: the losses of a step. Not its
-job: the steps (see training_loop).
+Comes in: a pool, a tokenizer, a captioner's or a checker's folder. Goes out: the loss of each step. Not its
+job: the loop (see training_loop).
 
-The captioner's layers stay the lower ones, and first learn to tell the next word of true statements. The
-layers above see what was expected and what came. They begin with heads that look one token back, which is
-where the expectation stands, and learn how far what came is from the likeliest word: without either they take
-far longer to compare the two.
+The captioner's layers stay the lower ones, and first learn to predict the next word of true statements. The
+layers above compare the predicted word with the actual one. Their heads start by attending one token back,
+where the prediction is, and they learn how much less likely the actual word is than the likeliest one.
+Without either of these, they take far longer to learn the comparison.
 """
 
 import math
@@ -21,10 +21,10 @@ from captioner_model import (
     TEXT_LAYERS,
     WIDTH,
     build_captioner,
+    count_text_layers,
+    embed_with_images,
     image_features,
-    start_from,
-    text_layers_in,
-    with_images,
+    load_weights,
 )
 from check_batches import UNKNOWN, CheckBatches, StatementBatch
 from image_batches import relight
@@ -37,31 +37,31 @@ from torch.nn import functional
 from training_loop import Losses, half_precision
 
 LAYERS_ABOVE = 3
-WORDS_UNTIL, STATEMENTS_UNTIL = 0.15, 0.5
-"""Of progress: up to there only words are learnt; from there on also answers."""
-SHARE_OF_WORDS, SHARE_OF_ANSWERS = 0.2, 0.4
-"""Of the steps after that."""
+WORDS_ONLY_UNTIL, ANSWERS_FROM = 0.15, 0.5
+"""Progress up to which only words are learnt, and from which answers are, too."""
+WORD_SHARE, ANSWER_SHARE = 0.2, 0.4
+"""Shares of the steps after that."""
 SEEING_WEIGHT = 0.3
-FARTHEST = 8.0
-"""How far a token is from the likeliest, in nats, counts up to here."""
-SHARPNESS = 4.0
-"""Of a head that looks one token back: it gives that token 0.8 of its attention at first."""
+MAX_GAP_NATS = 8.0
+"""A token's gap to the likeliest one is capped here."""
+LOOK_BACK_SHARPNESS = 4.0
+"""A head that attends one token back starts with 0.8 of its attention there."""
 
 
-class CheckerCourse:
-    """``begun``: the folder of a captioner, or of a checker, whose weights are trained on."""
+class CheckerTask:
+    """``begun``: the folder of the captioner or checker to start from."""
 
     def __init__(self, pool: ScenePool, tokenizer: Tokenizer, begun: Path) -> None:
         self.model = build_captioner(tokenizer, TEXT_LAYERS + LAYERS_ABOVE)
-        start_from(self.model, tokenizer, begun)
+        load_weights(self.model, tokenizer, begun)
         self._language = self.model.model.language_model
         self._below, self._above = self._language.layers[:TEXT_LAYERS], self._language.layers[TEXT_LAYERS:]
-        self._is_checker = text_layers_in(begun) > TEXT_LAYERS
-        if not self._is_checker:
+        self._begun_is_checker = count_text_layers(begun) > TEXT_LAYERS
+        if not self._begun_is_checker:
             for layer in self._above:
                 nn.init.zeros_(layer.self_attn.o_proj.weight)
                 nn.init.zeros_(layer.mlp.down_proj.weight)
-            _look_one_token_back(self._above[0].self_attn)
+            _attend_one_token_back(self._above[0].self_attn)
         self._seeing = SlotHead(WIDTH)
         self._comparing, self._judging = (
             nn.Sequential(nn.LayerNorm(WIDTH), nn.Linear(WIDTH, 1)) for _ in range(2)
@@ -74,43 +74,43 @@ class CheckerCourse:
         self._tokenizer = tokenizer
 
     def export(self, weights: Mapping[str, torch.Tensor], folder: Path) -> None:
-        """Write the model's folder with ``weights``."""
+        """Write the model folder with ``weights``."""
         export_captioner(weights, self._tokenizer, folder)
 
     def losses(self, progress: float, rng: Random, generator: torch.Generator) -> tuple[torch.Tensor, Losses]:
-        """Of one step: on words, on statements or on questions."""
-        draw, progress = rng.random(), 1.0 if self._is_checker else progress
-        if progress < WORDS_UNTIL or draw < SHARE_OF_WORDS:
+        """The losses of one step on words, on statements or on questions."""
+        draw, progress = rng.random(), 1.0 if self._begun_is_checker else progress
+        if progress < WORDS_ONLY_UNTIL or draw < WORD_SHARE:
             return self._words(rng, generator)
-        if progress < STATEMENTS_UNTIL or draw < 1 - SHARE_OF_ANSWERS:
+        if progress < ANSWERS_FROM or draw < 1 - ANSWER_SHARE:
             return self._statements(rng, generator)
         return self._questions(rng, generator)
 
     def _words(self, rng: Random, generator: torch.Generator) -> tuple[torch.Tensor, Losses]:
         batch = self._batches.statements(rng, true_share=1.0)
         with half_precision():
-            patches, image_tokens = self._see(batch.images, generator)
+            patches, image_tokens = self._encode_images(batch.images, generator)
             seeing = self._seeing(
                 patches, image_tokens, self._slots[batch.images], self._things[batch.images]
             )
-            below = self._from_below(batch.input_ids, image_tokens, batch.mask, batch.positions)
+            below = self._run_lower_layers(batch.input_ids, image_tokens, batch.mask, batch.positions)
             is_known = batch.next_ids != UNKNOWN
-            words = self.model.lm_head(self._language.norm(below)[is_known])
-        word = functional.cross_entropy(words.float(), batch.next_ids[is_known])
+            logits = self.model.lm_head(self._language.norm(below)[is_known])
+        word = functional.cross_entropy(logits.float(), batch.next_ids[is_known])
         return word + SEEING_WEIGHT * seeing, {"seeing": seeing.detach(), "word": word.detach()}
 
     def _statements(self, rng: Random, generator: torch.Generator) -> tuple[torch.Tensor, Losses]:
         batch = self._batches.statements(rng)
         with half_precision():
-            _, image_tokens = self._see(batch.images, generator)
-            below = self._from_below(batch.input_ids, image_tokens, batch.mask, batch.positions)
-            compared = self._through(self._above[:1], below, batch.mask, batch.positions)
-            top = self._through(self._above[1:], compared, batch.mask, batch.positions)
-            follows, far = self._how_far(below, batch)
-            said_far = self._comparing(compared[:, 1:][follows]).squeeze(-1)
+            _, image_tokens = self._encode_images(batch.images, generator)
+            below = self._run_lower_layers(batch.input_ids, image_tokens, batch.mask, batch.positions)
+            compared = self._run_layers(self._above[:1], below, batch.mask, batch.positions)
+            top = self._run_layers(self._above[1:], compared, batch.mask, batch.positions)
+            follows, gaps = self._likelihood_gaps(below, batch)
+            predicted_gaps = self._comparing(compared[:, 1:][follows]).squeeze(-1)
             is_judged = batch.truth != UNKNOWN
             judged = self._judging(self._language.norm(top)[is_judged]).squeeze(-1)
-        comparing = functional.smooth_l1_loss(said_far.float(), far)
+        comparing = functional.smooth_l1_loss(predicted_gaps.float(), gaps)
         truth = batch.truth[is_judged].float()
         judging = functional.binary_cross_entropy_with_logits(judged.float(), truth)
         wrong = ((judged > 0) != (truth > 0)).float().mean()
@@ -118,14 +118,16 @@ class CheckerCourse:
         return judging + comparing, parts
 
     @torch.no_grad()
-    def _how_far(self, below: torch.Tensor, batch: StatementBatch) -> tuple[torch.Tensor, torch.Tensor]:
-        """Of the tokens that follow one of their statement: which, bool[n, longest - 1], and how far each is
-        from the likeliest one by the captioner's layers, in nats."""
-        numbers = batch.numbers
+    def _likelihood_gaps(
+        self, below: torch.Tensor, batch: StatementBatch
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Which tokens follow another of their statement, bool[n, longest - 1], and by how many nats each of
+        them is less likely than the likeliest one, as predicted by the captioner's layers."""
+        numbers = batch.statement_numbers
         follows = (numbers[:, 1:] > 0) & (numbers[:, 1:] == numbers[:, :-1])
-        expected = self.model.lm_head(self._language.norm(below)[:, :-1][follows]).float()
-        came = expected.gather(1, batch.input_ids[:, 1:][follows][:, None]).squeeze(1)
-        return follows, (expected.max(dim=1).values - came).clamp(max=FARTHEST)
+        logits = self.model.lm_head(self._language.norm(below)[:, :-1][follows]).float()
+        actual = logits.gather(1, batch.input_ids[:, 1:][follows][:, None]).squeeze(1)
+        return follows, (logits.max(dim=1).values - actual).clamp(max=MAX_GAP_NATS)
 
     def _questions(self, rng: Random, generator: torch.Generator) -> tuple[torch.Tensor, Losses]:
         batch = self._batches.checks(rng)
@@ -133,45 +135,51 @@ class CheckerCourse:
         mask = torch.full((length, length), float("-inf")).triu(1)[None, None]
         positions = torch.arange(length)[None]
         with half_precision():
-            _, image_tokens = self._see(batch.distinct, generator)
-            below = self._from_below(batch.input_ids, image_tokens[batch.row_of], mask, positions)
-            top = self._language.norm(self._through(self._above, below, mask, positions))
-            is_learnt = batch.weights > 0
-            said = self.model.lm_head(top[:, :-1][is_learnt[:, 1:]])
-        answering = functional.cross_entropy(said.float(), batch.input_ids[is_learnt])
+            _, image_tokens = self._encode_images(batch.unique_images, generator)
+            image_tokens = image_tokens[batch.unique_inverse]
+            below = self._run_lower_layers(batch.input_ids, image_tokens, mask, positions)
+            top = self._language.norm(self._run_layers(self._above, below, mask, positions))
+            has_weight = batch.weights > 0
+            logits = self.model.lm_head(top[:, :-1][has_weight[:, 1:]])
+        answering = functional.cross_entropy(logits.float(), batch.input_ids[has_weight])
         return answering, {"answering": answering.detach()}
 
-    def _see(self, images: list[int], generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-        """The images' patches, and their tokens."""
+    def _encode_images(
+        self, images: list[int], generator: torch.Generator
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The patches and the image tokens of ``images``."""
         return image_features(self.model, relight(self._pool.images[images], generator))
 
-    def _from_below(
+    def _run_lower_layers(
         self,
         input_ids: torch.Tensor,
         image_tokens: torch.Tensor,
         mask: torch.Tensor,
         positions: torch.Tensor,
     ) -> torch.Tensor:
-        """What the captioner's layers make of each token."""
-        embedded = with_images(self.model, input_ids, image_tokens)
-        return self._through(self._below, embedded, mask, positions)
+        """The hidden states after the captioner's layers."""
+        embedded = embed_with_images(self.model, input_ids, image_tokens)
+        return self._run_layers(self._below, embedded, mask, positions)
 
-    def _through(
+    def _run_layers(
         self, layers: Sequence[nn.Module], hidden: torch.Tensor, mask: torch.Tensor, positions: torch.Tensor
     ) -> torch.Tensor:
-        turned = self._language.rotary_emb(hidden, positions)
+        rotary = self._language.rotary_emb(hidden, positions)
         for layer in layers:
-            hidden = layer(hidden, attention_mask=mask, position_embeddings=turned, position_ids=positions)
+            hidden = layer(hidden, attention_mask=mask, position_embeddings=rotary, position_ids=positions)
         return hidden
 
 
-def _look_one_token_back(attention: nn.Module) -> None:
-    """By the biases of queries and keys alone: rotary embeddings turn them by the distance of two tokens, so
-    that they are parallel where it is one. Only frequencies count that tell one token from the next."""
+def _attend_one_token_back(attention: nn.Module) -> None:
+    """Initialise the heads to attend to the previous token, by query and key biases alone.
+
+    Rotary embeddings rotate queries and keys by position. The biases are chosen so that the two are parallel
+    at a distance of one token. Frequencies too low to tell neighbouring tokens apart stay zero.
+    """
     half = WIDTH // HEADS // 2
-    turn = ROPE_THETA ** (-torch.arange(half) / half)
-    weight = (turn > 0.05).float() * SHARPNESS
-    query = torch.cat([weight * torch.cos(turn), -weight * torch.sin(turn)])
+    angle = ROPE_THETA ** (-torch.arange(half) / half)
+    weight = (angle > 0.05).float() * LOOK_BACK_SHARPNESS
+    query = torch.cat([weight * torch.cos(angle), -weight * torch.sin(angle)])
     key = torch.cat([weight, torch.zeros(half)])
     with torch.no_grad():
         attention.q_proj.bias.copy_(query.repeat(HEADS))

@@ -1,4 +1,4 @@
-"""The CLIP's architecture: open_clip's own, small.
+"""The CLIP's architecture: a small one of open_clip's.
 
 Vision 4 layers of width 192, text 4 layers of width 128, embeddings of 64 dimensions.
 """
@@ -40,6 +40,6 @@ def clip_config(tokenizer: Tokenizer) -> dict[str, Any]:
 
 
 def build_clip(tokenizer: Tokenizer) -> open_clip.CLIP:
-    """A fresh CLIP in float32."""
+    """A newly initialised CLIP in float32."""
     config = clip_config(tokenizer)
     return open_clip.CLIP(config["embed_dim"], config["vision_cfg"], config["text_cfg"], output_dict=True)

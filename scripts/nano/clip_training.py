@@ -1,8 +1,8 @@
-"""What the CLIP learns: captions find their images, alike scenes lie near each other, near copies closest.
+"""The CLIP's training task: captions match their images, similar scenes are close, near copies closest.
 
-Three losses: text against image (what is told is true of the image or not), image against image (cosine
-against how much two scenes share), and ``SlotHead``'s. Comes in: a pool, a tokenizer. Goes out: the losses of
-a step. Not its job: the steps (see training_loop).
+Three losses: text against image (whether the text is true of it), image against image (cosine against how
+much two scenes share), and ``SlotHead``'s. Comes in: a pool, a tokenizer. Goes out: the loss of each step.
+Not its job: the loop (see training_loop).
 """
 
 from collections.abc import Mapping
@@ -35,44 +35,45 @@ from scripts.nano.vocabulary import (
     named_en,
     named_zh,
 )
-from scripts.nano.wording import describe, sentence_of, sentences, things_sentence
+from scripts.nano.wording import describe, image_sentence, sentences, things_sentence
 from triptych.demo.scene import Scene
 
-PEAK_RATE_OF_CLIP = 1e-3
+CLIP_PEAK_RATE = 1e-3
 """At 2e-3, with the image tower alone in the first 15%, near copies and words came out worse."""
-FAMILIES_A_BATCH = 24
-SCENES_A_FAMILY = 3
+FAMILIES_PER_BATCH = 24
+SCENES_PER_FAMILY = 3
 SECOND_VIEWS = 24
-"""So many images of a batch come twice, as near duplicates of each other."""
+"""Number of images of a batch that come twice, as near duplicates of each other."""
 LOSS_WEIGHTS = (1.0, 20.0, 0.5)
-"""Of matching, likeness and seeing."""
+"""Of the losses matching, likeness and seeing."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A text, and what an image must show for it to be true; ``whole`` where it must show nothing else,
-    ``count`` where it must show so many things."""
+    """A text, and what an image must show for it to be true: a theme, things, a number of things."""
 
     text: str
     theme: str | None
     things: frozenset[tuple[str, ...]]
-    """(kind, colour), or with the place as well."""
-    whole: bool
+    """(kind, colour) or (kind, colour, place)."""
+    is_complete: bool
+    """Whether the image must have no other things."""
     count: int | None = None
 
     def holds(self, scene: Scene) -> bool:
         """Whether the claim is true of ``scene``."""
-        shown = _things(scene)
+        things = _things(scene)
         return (
             self.theme in (None, scene.theme)
             and self.count in (None, len(scene.things))
-            and (shown == self.things if self.whole else self.things <= shown | _placed(scene))
+            and (things == self.things if self.is_complete else self.things <= things | _placed_things(scene))
         )
 
 
 @dataclass(frozen=True)
 class ClipBatch:
-    """``float32[n, 3, 112, 112]`` with scenes and pool indices; claims with tokens, ``int64[m, 96]``."""
+    """``pixels``, float32[n, 3, 112, 112], with their scenes and pool indices; claims with their token ids,
+    ``texts``, int64[m, 96]."""
 
     pixels: torch.Tensor
     scenes: list[Scene]
@@ -81,9 +82,9 @@ class ClipBatch:
     texts: torch.Tensor
 
 
-class ClipCourse:
-    """``begun``: a folder, with this tokenizer, whose text tower is trained on and whose image tower is
-    kept; None: both are trained from noise."""
+class ClipTask:
+    """``begun``: the folder of a CLIP with this tokenizer, whose text tower is trained further and whose
+    image tower is frozen; None: both are trained from random weights."""
 
     def __init__(self, pool: ScenePool, tokenizer: Tokenizer, begun: Path | None) -> None:
         self.model = build_clip(tokenizer)
@@ -96,7 +97,7 @@ class ClipCourse:
         self._wrapped = wrap_for_clip(tokenizer, CONTEXT_LENGTH)
 
     def losses(self, progress: float, rng: Random, generator: torch.Generator) -> tuple[torch.Tensor, Losses]:
-        """Of one step: matching, likeness and seeing."""
+        """The losses of one step: matching, likeness and seeing."""
         with torch.no_grad():
             self.model.logit_scale.clamp_(max=4.0)
         losses = _losses(self.model, self.extra, _draw_batch(self._pool, self._wrapped, rng, generator))
@@ -104,17 +105,18 @@ class ClipCourse:
         return losses @ torch.tensor(LOSS_WEIGHTS), parts
 
     def export(self, weights: Mapping[str, torch.Tensor], folder: Path) -> None:
-        """Write the model's folder with ``weights``."""
+        """Write the model folder with ``weights``."""
         export_clip(weights, self._tokenizer, folder)
 
 
 def _draw_batch(
     pool: ScenePool, wrapped: PreTrainedTokenizerFast, rng: Random, generator: torch.Generator
 ) -> ClipBatch:
-    """24 families' scenes, three each, with a claim for each; then 24 of the scenes once more."""
+    """Three scenes of each of 24 families, with a claim for each; then 24 of the scenes once more."""
     indices: list[int] = []
-    for kin in rng.sample(range(pool.families), FAMILIES_A_BATCH):
-        indices += [kin * FAMILY_SIZE + offset for offset in rng.sample(range(FAMILY_SIZE), SCENES_A_FAMILY)]
+    for number in rng.sample(range(pool.families), FAMILIES_PER_BATCH):
+        offsets = rng.sample(range(FAMILY_SIZE), SCENES_PER_FAMILY)
+        indices += [number * FAMILY_SIZE + offset for offset in offsets]
     claims = [_claim(pool.scenes[index], rng) for index in indices]
     indices += rng.sample(indices, SECOND_VIEWS)
     texts = wrapped(
@@ -133,30 +135,30 @@ def _claim(scene: Scene, rng: Random) -> Claim:
     if chance < 0.45:
         return Claim(caption, scene.theme, everything, True)
     if chance < 0.65:
-        opening, counted, told, closing = sentences(scene, language)
+        opening, counted, placed, closing = sentences(scene, language)
         if chance < 0.5:
             return Claim(rng.choice((opening, closing)), scene.theme, frozenset(), False)
         if chance < 0.55:
-            said = counted if rng.random() < 0.4 else _counted(len(scene.things), language)
-            return Claim(said, None, frozenset(), False, count=len(scene.things))
+            text = counted if rng.random() < 0.4 else _count_phrase(len(scene.things), language)
+            return Claim(text, None, frozenset(), False, count=len(scene.things))
         if chance < 0.6:
-            return Claim(sentence_of(scene, rng.randint(1, 5), language), scene.theme, everything, True)
-        return Claim(told, None, everything, True)
+            return Claim(image_sentence(scene, rng.randint(1, 5), language), scene.theme, everything, True)
+        return Claim(placed, None, everything, True)
     if chance < 0.8:
         thing = rng.choice(scene.things)
         text = things_sentence([thing], language, place_first=rng.random() < 0.5).strip(".。")
-        held = frozenset([(thing.kind, thing.colour, thing.place)])
-        return Claim(rng.choice((text, text.lower(), text.replace(" is ", " "))), None, held, False)
+        placed_thing = frozenset([(thing.kind, thing.colour, thing.place)])
+        return Claim(rng.choice((text, text.lower(), text.replace(" is ", " "))), None, placed_thing, False)
     if chance < 0.84:
         name = (THEMES_EN if language == "en" else THEMES_ZH)[scene.theme].name
         number = rng.randint(1, 5)
         named = f"Image-{number}: {name}" if language == "en" else f"图{number}:{name}"
         return Claim(named, scene.theme, frozenset(), False)
     some = rng.sample(sorted(everything), rng.choice((1, 1, 2, min(3, len(everything)))))
-    return Claim(_listed(some, language, rng), None, frozenset(some), False)
+    return Claim(_list_things(some, language, rng), None, frozenset(some), False)
 
 
-def _listed(things: list[tuple[str, str]], language: str, rng: Random) -> str:
+def _list_things(things: list[tuple[str, str]], language: str, rng: Random) -> str:
     if language == "en":
         names = listed_en([named_en(kind, colour) for kind, colour in things])
         return rng.choice((names, f"Image-{rng.randint(1, 5)}: {names}"))
@@ -164,11 +166,11 @@ def _listed(things: list[tuple[str, str]], language: str, rng: Random) -> str:
     return rng.choice((names, f"图{rng.randint(1, 5)}:{names}"))
 
 
-def _counted(count: int, language: str) -> str:
+def _count_phrase(count: int, language: str) -> str:
     return f"{NUMBERS_EN[count]} things" if language == "en" else f"有{NUMBERS_ZH[count]}样东西"
 
 
-def _placed(scene: Scene) -> frozenset[tuple[str, str, str]]:
+def _placed_things(scene: Scene) -> frozenset[tuple[str, str, str]]:
     return frozenset((thing.kind, thing.colour, thing.place) for thing in scene.things)
 
 
@@ -176,35 +178,35 @@ def _things(scene: Scene) -> frozenset[tuple[str, str]]:
     return frozenset((thing.kind, thing.colour) for thing in scene.things)
 
 
-def likeness(one: Scene, other: Scene) -> float:
-    """The cosine that images should have: 0 across themes, else 0.35 + half the share of common things."""
+def target_cosine(one: Scene, other: Scene) -> float:
+    """The cosine for a pair of images: 0 across themes, else 0.35 + half their share of common things."""
     if one.theme != other.theme:
         return 0.0
     left, right = _things(one), _things(other)
     return 0.35 + 0.5 * len(left & right) / len(left | right)
 
 
-def _losses(model: open_clip.CLIP, eyes: SlotHead, batch: ClipBatch) -> torch.Tensor:
+def _losses(model: open_clip.CLIP, slot_head: SlotHead, batch: ClipBatch) -> torch.Tensor:
     """float[3]: matching (text and image), likeness (image and image), seeing (slots)."""
     with half_precision():
         pooled, patches = model.visual(batch.pixels)
-        seeing = eyes(patches, true_slots(batch.scenes))
-        told = model.encode_text(batch.texts)
-    shown = functional.normalize(pooled.float(), dim=-1)
-    told = functional.normalize(told.float(), dim=-1)
+        seeing = slot_head.columns_loss(patches, true_slots(batch.scenes))
+        encoded_texts = model.encode_text(batch.texts)
+    images = functional.normalize(pooled.float(), dim=-1)
+    texts = functional.normalize(encoded_texts.float(), dim=-1)
     holds = torch.tensor([[float(claim.holds(scene)) for scene in batch.scenes] for claim in batch.claims])
-    logits = model.logit_scale.exp() * told @ shown.T
+    logits = model.logit_scale.exp() * texts @ images.T
     matching = (_soft_loss(logits, holds) + _soft_loss(logits.T, holds.T)) / 2
-    pictures = list(zip(batch.indices, batch.scenes, strict=True))
-    wanted = [[1.0 if i == j else likeness(one, other) for j, other in pictures] for i, one in pictures]
-    near = functional.mse_loss(shown @ shown.T, torch.tensor(wanted))
-    return torch.stack([matching, near, seeing])
+    indexed = list(zip(batch.indices, batch.scenes, strict=True))
+    targets = [[1.0 if i == j else target_cosine(one, other) for j, other in indexed] for i, one in indexed]
+    likeness = functional.mse_loss(images @ images.T, torch.tensor(targets))
+    return torch.stack([matching, likeness, seeing])
 
 
 def _soft_loss(logits: torch.Tensor, holds: torch.Tensor) -> torch.Tensor:
-    """Cross-entropy of each row against all that holds for it, equally; empty rows don't count."""
+    """Cross-entropy of each row against a uniform target over what holds for it; empty rows don't count."""
     counts = holds.sum(dim=1)
     rows = counts > 0
-    wanted = holds[rows] / counts[rows, None]
-    loss: torch.Tensor = functional.cross_entropy(logits[rows], wanted)
+    targets = holds[rows] / counts[rows, None]
+    loss: torch.Tensor = functional.cross_entropy(logits[rows], targets)
     return loss

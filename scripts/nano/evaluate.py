@@ -1,8 +1,8 @@
-"""Measures the two nano models on unseen scenes.
+"""Measures the captioner and the CLIP on scenes that they weren't trained on.
 
 Comes in: the model folders. Goes out: JSON on stdout and, with --out, in a file. Pictures are drawn as the
-demo draws them (1500 pixels on the shortest side, JPEG 90) and squashed as a caption request squashes them;
-captions are greedy and read back into things.
+demo draws them (1500 pixels on the shortest side, JPEG 90) and resized as in a caption request; captions are
+greedy and parsed back into things.
 """
 
 import datetime
@@ -22,19 +22,19 @@ MODELS = Path(__file__).parents[2] / "triptych" / "models"
 
 
 @click.command()
-@click.option("--singles", default=200, show_default=True, help="Single images a language.")
-@click.option("--sets", default=100, show_default=True, help="Sets a language.")
-@click.option("--first", default=100_000, show_default=True, help="Index of the first unseen scene to take.")
+@click.option("--singles", default=200, show_default=True, help="Single images per language.")
+@click.option("--sets", default=100, show_default=True, help="Sets per language.")
+@click.option("--first", default=100_000, show_default=True, help="Index of the first unseen scene.")
 @click.option("--threads", default=2, show_default=True, help="CPU threads.")
 @click.option(
-    "--captioner", type=click.Path(path_type=Path), default=MODELS / "nano_internvl", help="Its folder."
+    "--captioner", type=click.Path(path_type=Path), default=MODELS / "nano_internvl", help="Model folder."
 )
-@click.option("--clip", type=click.Path(path_type=Path), default=MODELS / "nano_clip", help="Its folder.")
-@click.option("--out", type=click.Path(path_type=Path), help="JSON file to write as well.")
+@click.option("--clip", type=click.Path(path_type=Path), default=MODELS / "nano_clip", help="Model folder.")
+@click.option("--out", type=click.Path(path_type=Path), help="JSON file to write, besides stdout.")
 def main(
     singles: int, sets: int, first: int, threads: int, captioner: Path, clip: Path, out: Path | None
 ) -> None:
-    """Print what the models get right on scenes that they were not trained on."""
+    """Print how well the models do on unseen scenes."""
     torch.set_num_threads(threads)
     started = time.monotonic()
     report = {

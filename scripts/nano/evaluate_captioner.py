@@ -1,7 +1,7 @@
-"""Captions of unseen scenes against the truth: what they name of what is there, and what they make up.
+"""Compares captions of unseen scenes with the truth.
 
-Comes in: the captioner's folder. Goes out: recall, share of wrong things, share of captions with an untrue
-statement, share of captions right to the letter.
+Comes in: the captioner's folder. Goes out: recall of things, share of wrong things, share of captions with an
+untrue statement, share of captions that match the reference exactly.
 """
 
 from pathlib import Path
@@ -16,27 +16,26 @@ from scripts.nano.reading import read_images, untrue_statements
 from scripts.nano.wording import describe, describe_set
 from triptych.demo.scene import Scene, imagine_scene
 
-BATCH = 16
+BATCH_SIZE = 16
 MAX_NEW_TOKENS = 256
 
 
 def measure_captions(folder: Path, language: str, first: int, count: int, is_set: bool) -> dict[str, float]:
-    """Shares from 0 to 1 over ``count`` captions. A thing in a set counts for the image it is said of."""
+    """Shares from 0 to 1 over ``count`` captions. A thing in a set counts for the image it is named in."""
     if is_set:
         groups = [unseen_series(first, index) for index in range(count)]
     else:
         groups = [[imagine_scene("unseen", first + index)] for index in range(count)]
-    true, named, found, exact, untrue, untrue_of_all = 0, 0, 0, 0, 0, 0
+    true = named = found = exact = untrue = untrue_of_all = 0
     for scenes, caption in zip(groups, _write_captions(folder, language, groups), strict=True):
-        told = read_images(caption, language, len(scenes))
-        for things, shown in zip(true_things(scenes), told, strict=True):
+        read = read_images(caption, language, len(scenes))
+        for things, mentioned in zip(true_things(scenes), map(set, read), strict=True):
             true += len(things)
-            named += len(shown)
-            found += len(things & set(shown))
-            named -= len(shown) - len(set(shown))
-        denied = untrue_statements(caption, language, scenes)
-        untrue += bool(denied)
-        untrue_of_all += is_set and any(len(each.images) == len(scenes) for each in denied)
+            named += len(mentioned)
+            found += len(things & mentioned)
+        wrong = untrue_statements(caption, language, scenes)
+        untrue += bool(wrong)
+        untrue_of_all += is_set and any(len(each.images) == len(scenes) for each in wrong)
         exact += caption == (describe_set(scenes, language) if is_set else describe(scenes[0], language))
     return {
         "captions": count,
@@ -49,17 +48,17 @@ def measure_captions(folder: Path, language: str, first: int, count: int, is_set
 
 
 def _write_captions(folder: Path, language: str, groups: list[list[Scene]]) -> list[str]:
-    """One greedy caption a group, in order; groups of one size share batches."""
+    """One greedy caption per group, in order. Groups of the same size are batched."""
     processor = AutoProcessor.from_pretrained(folder)
     model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32).eval()
     captions = [""] * len(groups)
     for size in sorted({len(group) for group in groups}):
         members = [index for index, group in enumerate(groups) if len(group) == size]
-        for start in range(0, len(members), BATCH):
-            batch = members[start : start + BATCH]
-            turns = [_turn(groups[index], index, language) for index in batch]
+        for start in range(0, len(members), BATCH_SIZE):
+            batch = members[start : start + BATCH_SIZE]
+            conversations = [_conversation(groups[index], index, language) for index in batch]
             inputs = processor.apply_chat_template(
-                turns,
+                conversations,
                 add_generation_prompt=True,
                 tokenize=True,
                 return_dict=True,
@@ -73,7 +72,7 @@ def _write_captions(folder: Path, language: str, groups: list[list[Scene]]) -> l
     return captions
 
 
-def _turn(scenes: list[Scene], index: int, language: str) -> list[dict[str, Any]]:
+def _conversation(scenes: list[Scene], index: int, language: str) -> list[dict[str, Any]]:
     parts: list[dict[str, Any]] = []
     for number, scene in enumerate(scenes, start=1):
         if len(scenes) > 1:

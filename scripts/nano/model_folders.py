@@ -1,8 +1,7 @@
-"""Writes the two model folders that ship in the package, whole or not at all.
+"""Writes the model folders that ship in the package.
 
-Comes in: weights in float32, the tokenizer. Goes out: ``nano_internvl/`` for transformers and lmdeploy,
-``nano_clip/`` for open_clip, with float16 safetensors. A file appears under its final name only when it is
-whole.
+Comes in: weights in float32, the tokenizer. Goes out: a folder for transformers and lmdeploy, or one for
+open_clip, with float16 safetensors. A file gets its final name only when it is complete.
 """
 
 import json
@@ -37,11 +36,11 @@ CHAT_TEMPLATE = (
     "{% endfor %}{% endif %}{{ '<|im_end|>\\n' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
 )
-"""InternVL3's own template in short: parts in order, a newline after each image, as lmdeploy renders them."""
+"""InternVL3's template, shortened: parts in order, a newline after each image, as lmdeploy renders it."""
 
 
 def export_captioner(weights: Mapping[str, torch.Tensor], tokenizer: Tokenizer, folder: Path) -> None:
-    """Write the captioner's folder: ``weights`` by parameter name, float16 on disk."""
+    """Write the folder of a captioner or checker with ``weights`` by parameter name, float16 on disk."""
     wrapped = wrap_for_captioner(tokenizer, CHAT_TEMPLATE)
     layers = {int(name.split(".")[3]) for name in weights if name.startswith("model.language_model.layers.")}
     config = captioner_config(tokenizer, len(layers))
@@ -71,11 +70,11 @@ def export_captioner(weights: Mapping[str, torch.Tensor], tokenizer: Tokenizer, 
     with tempfile.TemporaryDirectory() as scratch:
         model.save_pretrained(scratch)
         processor.save_pretrained(scratch)
-        _move_files(Path(scratch), folder)
+        _copy_files(Path(scratch), folder)
 
 
 def export_clip(weights: Mapping[str, torch.Tensor], tokenizer: Tokenizer, folder: Path) -> None:
-    """Write the CLIP's folder, for open_clip's ``local-dir:`` names: ``weights`` by name, float16 on disk."""
+    """Write the CLIP's folder for open_clip's ``local-dir:`` names: ``weights`` by name, float16 on disk."""
     wrapped = wrap_for_clip(tokenizer, CONTEXT_LENGTH)
     config = {
         "model_cfg": clip_config(tokenizer),
@@ -93,11 +92,11 @@ def export_clip(weights: Mapping[str, torch.Tensor], tokenizer: Tokenizer, folde
         (Path(scratch) / "open_clip_config.json").write_text(
             json.dumps(config, indent=2) + "\n", encoding="utf-8"
         )
-        _move_files(Path(scratch), folder)
+        _copy_files(Path(scratch), folder)
 
 
-def _move_files(source: Path, folder: Path) -> None:
-    """Move each file of ``source`` into ``folder`` by way of a temporary name beside its final one."""
+def _copy_files(source: Path, folder: Path) -> None:
+    """Copy each file of ``source`` into ``folder`` under a temporary name, then rename it."""
     folder.mkdir(parents=True, exist_ok=True)
     for file in sorted(source.iterdir()):
         partial = folder / f".{file.name}.partial"

@@ -1,9 +1,9 @@
-"""Captions of drawn scenes read back, to hold what a model wrote against what is in the scenes.
+"""Parses captions of drawn scenes, to compare what a model wrote with what the scenes contain.
 
 Comes in: caption text, possibly imperfect, and the scenes. Goes out: which things it names in which image,
-and which of its statements are untrue. A statement about an image is untrue where its theme, its number of
-things, one of its things or a thing's place is another; one that compares images, where it doesn't hold.
-Nothing here raises: what can't be read says nothing. Not its job: cutting captions into statements (see
+and which of its statements are untrue. A statement about an image is untrue if it has a wrong theme, number
+of things, thing or place; a statement that compares images, if the comparison is wrong. Nothing here raises:
+text that can't be parsed states nothing. Not its job: splitting captions into statements (see
 prompts.statements).
 """
 
@@ -30,11 +30,11 @@ from triptych.prompts import load_prompts
 from triptych.prompts.statements import Statement, statements
 
 ColourAndKind = tuple[str, str]
-"""What a reader returns: (colour, kind)."""
+"""(colour, kind) of a thing."""
 
 
 class Words(NamedTuple):
-    """A language's words and what they mean."""
+    """A language's words with their meaning, and patterns that match them."""
 
     colours: Mapping[str, str]
     kinds: Mapping[str, str]
@@ -57,66 +57,59 @@ def _any_of(words: Mapping[str, object]) -> str:
 def _english() -> Words:
     colours = {colour: colour for colour in COLOURS}
     kinds = {kind: kind for kind in KINDS} | {name: kind for kind, name in KINDS_EN.items()}
-    themes = {t: t for t in THEMES} | {told.closing.lower(): t for t, told in THEMES_EN.items()}
+    themes = {t: t for t in THEMES} | {phrases.closing.lower(): t for t, phrases in THEMES_EN.items()}
     places = {words: place for place, words in PLACES_EN.items()}
     numbers = {word: number for number, word in NUMBERS_EN.items()}
     size = r"(?:(?:big|large|little|small)\s+)?"
     thing = rf"\b{_any_of(colours)}[\s-]+{size}{_any_of(kinds)}s?\b"
     count = rf"\b{_any_of(numbers)}\s+things\b|most things,?\s+(?:with\s+)?{_any_of(numbers)}"
     theme = rf"\b{_any_of(themes)}"
-    return Words(
-        colours, kinds, themes, places, numbers, *map(re.compile, (thing, theme, _any_of(places), count))
-    )
+    patterns = map(re.compile, (thing, theme, _any_of(places), count))
+    return Words(colours, kinds, themes, places, numbers, *patterns)
 
 
 def _chinese() -> Words:
     colours = {name: colour for colour, name in COLOURS_ZH.items()} | {"粉红色": "pink", "橘色": "orange"}
     kinds = {noun: kind for kind, (_, noun) in KINDS_ZH.items()}
     themes = {"港口": "harbour", "街道": "street", "草地": "meadow", "雪地": "snowfield", "夜": "night"}
-    themes |= {"海滩": "beach"} | {told.closing: t for t, told in THEMES_ZH.items()}
+    themes |= {"海滩": "beach"} | {phrases.closing: t for t, phrases in THEMES_ZH.items()}
     places = {words: place for place, words in PLACES_ZH.items()}
     numbers = {word: number for number, word in NUMBERS_ZH.items()}
     thing = rf"{_any_of(colours)}的?\s*{_any_of(kinds)}"
     count = rf"{_any_of(numbers)}样|最多，各?有{_any_of(numbers)}"
-    return Words(
-        colours,
-        kinds,
-        themes,
-        places,
-        numbers,
-        *map(re.compile, (thing, _any_of(themes), _any_of(places), count)),
-    )
+    patterns = map(re.compile, (thing, _any_of(themes), _any_of(places), count))
+    return Words(colours, kinds, themes, places, numbers, *patterns)
 
 
 _WORDS = {"en": _english(), "zh": _chinese()}
 
 _PROMPTS = load_prompts(SEED_JOBS)
 
-_MOST = {"en": "most things", "zh": "最多"}
-_OTHER_PLACES = {"en": "different places", "zh": "地点不同"}
+_MOST_THINGS = {"en": "most things", "zh": "最多"}
+_DIFFERENT_PLACES = {"en": "different places", "zh": "地点不同"}
 
 
 def read_things(text: str, language: str) -> list[ColourAndKind]:
-    """Every (colour, kind) that ``text`` names, in order of mention, repeats kept."""
+    """Every (colour, kind) that ``text`` names, in order, with repeats."""
     words = _WORDS[language]
     return [(words.colours[c], words.kinds[k]) for c, k in words.thing.findall(text.lower())]
 
 
 def theme_of(text: str, language: str) -> str | None:
-    """The first theme that ``text`` names or tells of, or None."""
+    """The first theme that ``text`` names or paraphrases, or None."""
     words = _WORDS[language]
     found = words.theme.search(text.lower())
     return words.themes[found[1]] if found else None
 
 
 def caption_statements(caption: str, language: str, image_count: int) -> list[Statement]:
-    """The statements of a caption, each with the images that it is about."""
+    """The statements of a caption, each with its image numbers."""
     kind = "multi" if image_count > 1 else "single"
     return statements(caption, image_count, _PROMPTS[f"{kind}_{language}"].naming)
 
 
 def read_images(caption: str, language: str, image_count: int) -> list[list[ColourAndKind]]:
-    """What ``caption`` says of each image alone; what it says of several counts for none."""
+    """The things that ``caption`` names in each image; statements about several images are ignored."""
     images: list[list[ColourAndKind]] = [[] for _ in range(image_count)]
     for each in caption_statements(caption, language, image_count):
         if len(each.images) == 1:
@@ -125,7 +118,7 @@ def read_images(caption: str, language: str, image_count: int) -> list[list[Colo
 
 
 def untrue_statements(caption: str, language: str, scenes: Sequence[Scene]) -> list[Statement]:
-    """Those of a caption that don't hold."""
+    """The untrue statements of a caption."""
     return [
         each
         for each in caption_statements(caption, language, len(scenes))
@@ -134,15 +127,15 @@ def untrue_statements(caption: str, language: str, scenes: Sequence[Scene]) -> l
 
 
 def holds(text: str, language: str, scenes: Sequence[Scene], images: Sequence[int]) -> bool:
-    """Whether what ``text`` says is true of each of the ``images``, numbered from 1, among ``scenes``."""
+    """Whether ``text`` is true of each of ``images``, numbers from 1 into ``scenes``."""
     lowered = text.lower()
-    if _OTHER_PLACES[language] in lowered and len({scene.theme for scene in scenes}) == 1:
+    if _DIFFERENT_PLACES[language] in lowered and len({scene.theme for scene in scenes}) == 1:
         return False
-    about = [scenes[number - 1] for number in images]
+    subjects = [scenes[number - 1] for number in images]
     most = max(len(scene.things) for scene in scenes)
-    if _MOST[language] in lowered and any(len(scene.things) < most for scene in about):
+    if _MOST_THINGS[language] in lowered and any(len(scene.things) < most for scene in subjects):
         return False
-    return all(_holds_of(lowered, language, scene) for scene in about)
+    return all(_holds_of(lowered, language, scene) for scene in subjects)
 
 
 def _holds_of(text: str, language: str, scene: Scene) -> bool:
@@ -152,10 +145,10 @@ def _holds_of(text: str, language: str, scene: Scene) -> bool:
     counts = {words.numbers[next(filter(None, found.groups()))] for found in words.count.finditer(text)}
     if counts - {len(scene.things)}:
         return False
-    told = read_things(text, language)
-    if set(told) - {(thing.colour, thing.kind) for thing in scene.things}:
+    named = read_things(text, language)
+    if set(named) - {(thing.colour, thing.kind) for thing in scene.things}:
         return False
     places = [words.places[found[1]] for found in words.place.finditer(text)]
-    if len(places) != len(told):  # it doesn't say of each where it is
+    if len(places) != len(named):  # places can't be matched to things
         return True
-    return set(zip(told, places, strict=True)) <= {((t.colour, t.kind), t.place) for t in scene.things}
+    return set(zip(named, places, strict=True)) <= {((t.colour, t.kind), t.place) for t in scene.things}

@@ -1,9 +1,9 @@
 """A pool of painted training scenes, rendered once into a cache folder.
 
-Comes in: a number of families. Goes out: ``ScenePool``: ``uint8[n, 112, 112, 3]`` on disk and the scenes that
-they show. A family is one imagined scene and its variations, like a photographer's series of one place: sets
-are drawn from families. Images go through what they go through at inference: painted, squashed to a square
-with antialiasing, JPEG at quality 95.
+Comes in: a number of families. Goes out: ``ScenePool``, images as ``uint8[n, 112, 112, 3]`` on disk and their
+scenes. A family is one imagined scene and its variations, like a photographer's series of one place: sets are
+drawn from families. Images are prepared as at inference: painted, squashed to a square with antialiasing,
+encoded as JPEG at quality 95.
 """
 
 import io
@@ -25,10 +25,10 @@ from triptych.demo.scene import Scene, Split, imagine_scene, vary_scene
 SIDE_PX = 112
 FAMILY_SIZE = 4
 SHORT_SIDE_PX = 224
-ASPECTS = ((3, 2), (3, 2), (3, 2), (4, 3), (4, 3), (16, 9), (1, 1), (3, 4), (2, 3))
-"""Width to height; landscape more often than portrait, as photographs are."""
+ASPECT_RATIOS = ((3, 2), (3, 2), (3, 2), (4, 3), (4, 3), (16, 9), (1, 1), (3, 4), (2, 3))
+"""(width, height); landscape more often than portrait, as photographs are."""
 MAX_CROP = 0.02
-"""Share of a side that may be cut off, so that no position is exact."""
+"""Share of a side that may be cropped, so that positions vary."""
 JPEG_QUALITY = 95
 
 Images = npt.NDArray[np.uint8]
@@ -36,18 +36,18 @@ Images = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class ScenePool:
-    """``scenes[i]`` is what ``images[i]``, ``uint8[112, 112, 3]``, shows; family f starts at index 4 f."""
+    """``images[i]``, ``uint8[112, 112, 3]``, shows ``scenes[i]``; family f starts at index 4 f."""
 
     images: Images
     scenes: Sequence[Scene]
 
     @property
     def families(self) -> int:
-        """How many families there are."""
+        """The number of families."""
         return len(self.scenes) // FAMILY_SIZE
 
     def draw(self, rng: Random, count: int) -> list[int]:
-        """Indices of images; those of many things, which are told apart last, more often."""
+        """Random image indices. Scenes of many things, which are learnt last, come more often."""
         return rng.choices(range(len(self.scenes)), cum_weights=self._weights, k=count)
 
     @cached_property
@@ -63,8 +63,8 @@ def family(split: Split, index: int) -> list[Scene]:
 
 
 def render(scene: Scene, rng: Random) -> Images:
-    """Paint ``scene`` in a random aspect, crop it by a trifle, squash it: ``uint8[112, 112, 3]``."""
-    across, down = rng.choice(ASPECTS)
+    """Paint ``scene`` in a random aspect ratio, crop it slightly, squash it: ``uint8[112, 112, 3]``."""
+    across, down = rng.choice(ASPECT_RATIOS)
     unit = SHORT_SIDE_PX / min(across, down)
     width, height = round(across * unit), round(down * unit)
     box = (
@@ -77,16 +77,16 @@ def render(scene: Scene, rng: Random) -> Images:
     return through_jpeg(painted.resize((SIDE_PX, SIDE_PX), Image.Resampling.BICUBIC, box))
 
 
-def through_jpeg(image: Image.Image, quality: int = JPEG_QUALITY) -> Images:
-    """``image`` encoded and decoded again."""
+def through_jpeg(image: Image.Image) -> Images:
+    """``image`` encoded as JPEG and decoded again."""
     buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=quality, subsampling=0)
-    with Image.open(buffer) as again:
-        return np.asarray(again.convert("RGB"))
+    image.save(buffer, "JPEG", quality=JPEG_QUALITY, subsampling=0)
+    with Image.open(buffer) as decoded:
+        return np.asarray(decoded.convert("RGB"))
 
 
 def open_pool(folder: Path, families: int, workers: int) -> ScenePool:
-    """The pool of the first ``families`` training families, rendered into ``folder`` unless it is there."""
+    """The pool of the first ``families`` training families, rendered into ``folder`` if missing."""
     path = folder / f"train_{families}x{FAMILY_SIZE}.npy"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)

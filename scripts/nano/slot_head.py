@@ -1,9 +1,9 @@
-"""A throw-away head that teaches a vision tower to see: which thing, in which colour, is where.
+"""An auxiliary head that teaches a vision tower which thing, in which colour, is where.
 
-Things stand in equal slots from left to right, so that a scene's truth gives a kind and a colour for each
-of the 8 columns of patches. Of the tokens that the language model is given for an image, the first is to tell
-the leftmost thing, the second the next one, and so on: it then finds each in one place, however many there
-are. The head and its loss exist in training only; no shipped folder holds them.
+Things stand in equal slots from left to right, so a scene gives a kind and a colour for each of the 8
+columns of patches. Of an image's tokens, the first learns to encode the leftmost thing, the second the next
+one, and so on: the language model then finds each thing in one token, however many there are. The head and
+its loss exist in training only and are never exported.
 """
 
 from collections.abc import Sequence
@@ -15,13 +15,13 @@ from torch.nn import functional
 from triptych.demo.scene import COLOURS, KINDS, PLACES, Scene
 
 COLUMNS = 8
-MOST_THINGS = max(PLACES)
+MAX_THINGS = max(PLACES)
 PLACE_NAMES = sorted({place for places in PLACES.values() for place in places})
 
 
 class SlotHead(nn.Module):
-    """Linear readouts: of each column's mean patch its thing's kind and colour, of each of the first image
-    tokens its thing's kind, colour and place."""
+    """Linear readouts: of kind and colour from the mean patch of each column; of kind, colour and place from
+    each of the first image tokens."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -31,15 +31,20 @@ class SlotHead(nn.Module):
     def forward(
         self, patches: torch.Tensor, tokens: torch.Tensor, slots: torch.Tensor, things: torch.Tensor
     ) -> torch.Tensor:
-        """The loss of ``patches``, float[n, 64, width] row by row, against ``slots``, int64[n, 8, 2], and of
-        ``tokens``, float[n, 16, width], against ``things``, int64[n, 5, 3]."""
+        """The loss of ``columns_loss``, and of ``tokens``, float[n, 16, width], against ``things``,
+        int64[n, 5, 3]."""
+        of_tokens: torch.Tensor = self.of_tokens(tokens[:, :MAX_THINGS].float(), things)
+        return self.columns_loss(patches, slots) + of_tokens
+
+    def columns_loss(self, patches: torch.Tensor, slots: torch.Tensor) -> torch.Tensor:
+        """The loss of ``patches``, float[n, 64, width], row by row, against ``slots``, int64[n, 8, 2]."""
         columns = patches.reshape(len(patches), COLUMNS, COLUMNS, -1).float().mean(dim=1)
         loss: torch.Tensor = self.of_columns(columns, slots)
-        return loss + self.of_tokens(tokens[:, :MOST_THINGS].float(), things)
+        return loss
 
 
 class _Readouts(nn.Module):
-    """One for each of ``sizes``, the number of its classes; the sum of their losses."""
+    """A readout for each of ``sizes``, its number of classes, and the sum of their losses."""
 
     def __init__(self, width: int, *sizes: int) -> None:
         super().__init__()
@@ -57,20 +62,20 @@ class _Readouts(nn.Module):
 
 
 def true_things(scenes: Sequence[Scene]) -> torch.Tensor:
-    """int64[n, 5, 3]: of each thing from left to right the index of its kind, of its colour and of its place;
-    where there is none, those behind the last."""
+    """int64[n, 5, 3]: for each thing from left to right, the indices of its kind, colour and place. Where
+    there is no thing, each index is one past the last."""
     none = (len(KINDS), len(COLOURS), len(PLACE_NAMES))
     rows = []
     for scene in scenes:
         row = [
             (KINDS.index(t.kind), COLOURS.index(t.colour), PLACE_NAMES.index(t.place)) for t in scene.things
         ]
-        rows.append([*row, *[none] * (MOST_THINGS - len(row))])
+        rows.append([*row, *[none] * (MAX_THINGS - len(row))])
     return torch.tensor(rows, dtype=torch.int64)
 
 
 def true_slots(scenes: Sequence[Scene]) -> torch.Tensor:
-    """int64[n, 8, 2]: for each column of each scene, the index of its thing's kind and of its colour."""
+    """int64[n, 8, 2]: for each column, the indices of its thing's kind and colour."""
     rows = []
     for scene in scenes:
         count = len(scene.things)

@@ -1,7 +1,7 @@
 """Trains the nano models that ship with Triptych: ``python scripts/nano/train.py clip|captioner|checker``.
 
-Renders the pool of scenes into the cache folder on first use, learns the tokenizer from it, trains, and
-writes the model folder.
+On first use, renders the pool of scenes into the cache folder and trains the tokenizer on their captions.
+Then trains the model and writes its folder.
 """
 
 import logging
@@ -12,54 +12,54 @@ import click
 import torch
 from byte_bpe import load_tokenizer, train_tokenizer
 from caption_batches import LANGUAGES, read_prompt
-from captioner_training import EYES_UNTIL, CaptionerCourse
-from checker_training import CheckerCourse
-from clip_training import PEAK_RATE_OF_CLIP, ClipCourse
+from captioner_training import VISION_ONLY_UNTIL, CaptionerTask
+from checker_training import CheckerTask
+from clip_training import CLIP_PEAK_RATE, ClipTask
 from scene_pool import FAMILY_SIZE, ScenePool, open_pool
 from tokenizers import Tokenizer
-from training_loop import Course, train
+from training_loop import TrainingTask, train
 from training_state import Budget
 
 from scripts.nano.wording import describe, describe_set
-from triptych.prompts.questions import ASKED_IN, check_prompt
+from triptych.prompts.check_prompt import ASKED_IN, check_prompt
 
 MODELS = Path(__file__).parents[2] / "triptych" / "models"
 FOLDERS = {"clip": "nano_clip", "captioner": "nano_internvl", "checker": "nano_checker"}
 STEPS = {"clip": 1019, "captioner": 2300, "checker": 4000}
-FAMILIES_FOR_TOKENIZER = 1500
+TOKENIZER_FAMILIES = 1500
 PEAK_RATE, PEAK_RATE_WHEN_BEGUN = 2e-3, 1e-3
-"""Of captioner and checker."""
-PROMPT_WEIGHT = 4000
-"""How often each prompt counts in the tokenizer's corpus, so that it becomes few tokens."""
+"""Of captioner and checker, from random weights and from given ones."""
+PROMPT_REPEATS = 4000
+"""Of each prompt in the tokenizer's corpus, so that it becomes few tokens."""
 
 
 @click.command()
 @click.argument("model", type=click.Choice(list(FOLDERS)))
 @click.option(
-    "--out", type=click.Path(path_type=Path), help="Model folder to write; default: the one in the package."
+    "--out", type=click.Path(path_type=Path), help="Model folder to write; default: the package's own."
 )
 @click.option(
     "--cache", type=click.Path(path_type=Path), required=True, help="Folder for the pool and checkpoints."
 )
 @click.option("--families", default=8000, show_default=True, help="Families of four scenes in the pool.")
-@click.option("--steps", type=int, help="Steps to train; default: as the shipped weights were trained.")
-@click.option("--minutes", type=float, help="End after this much training time, whatever the steps.")
+@click.option("--steps", type=int, help="Training steps; default: depends on MODEL.")
+@click.option("--minutes", type=float, help="Stop after this training time, even before --steps.")
 @click.option("--snapshot-every", default=10.0, show_default=True, help="Minutes between snapshots.")
 @click.option("--threads", default=2, show_default=True, help="CPU threads.")
 @click.option("--seed", default=1, show_default=True)
 @click.option(
     "--begun",
     type=click.Path(path_type=Path, exists=True),
-    help="Model folder whose weights are trained on: a CLIP's of the text tower alone.",
+    help="Model folder to start from; of a CLIP, only the text tower is trained.",
 )
 @click.option("--peak-rate", type=float, help="Learning rate after the warm-up.")
 @click.option(
     "--eyes-until",
-    default=EYES_UNTIL,
+    default=VISION_ONLY_UNTIL,
     show_default=True,
-    help="Share of the training in which a captioner only learns to see.",
+    help="Share of the training in which only the captioner's vision tower learns.",
 )
-@click.option("--resume", is_flag=True, help="Go on from the last checkpoint in the cache folder.")
+@click.option("--resume", is_flag=True, help="Continue from the checkpoint in the cache folder.")
 def main(
     model: str,
     out: Path | None,
@@ -75,37 +75,35 @@ def main(
     eyes_until: float,
     resume: bool,
 ) -> None:
-    """Train MODEL from a seed on scenes that ``triptych.demo`` draws."""
+    """Train MODEL on scenes that ``triptych.demo`` draws."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     torch.set_num_threads(threads)
     pool = open_pool(cache, families, workers=max(1, threads))
-    tokenizer = _tokenizer(pool, cache / "tokenizer.json")
+    tokenizer = _load_tokenizer(pool, cache / "tokenizer.json")
     if model == "clip" and begun is not None:
         tokenizer = load_tokenizer(begun / "tokenizer.json")
     budget = Budget(steps or STEPS[model], minutes, snapshot_every, cache / f"{model}.pt", seed)
     folder = out or MODELS / FOLDERS[model]
     torch.manual_seed(budget.seed)
-    course: Course
+    task: TrainingTask
     if model == "clip":
-        course, rate = ClipCourse(pool, tokenizer, begun), PEAK_RATE_OF_CLIP
+        task, rate = ClipTask(pool, tokenizer, begun), CLIP_PEAK_RATE
     elif model == "captioner":
-        course, rate = (
-            CaptionerCourse(pool, tokenizer, begun, eyes_until),
-            PEAK_RATE if begun is None else PEAK_RATE_WHEN_BEGUN,
-        )
+        task = CaptionerTask(pool, tokenizer, begun, eyes_until)
+        rate = PEAK_RATE if begun is None else PEAK_RATE_WHEN_BEGUN
     else:
-        course = CheckerCourse(pool, tokenizer, begun or MODELS / FOLDERS["captioner"])
+        task = CheckerTask(pool, tokenizer, begun or MODELS / FOLDERS["captioner"])
         rate = PEAK_RATE_WHEN_BEGUN
-    train(course, budget, folder, peak_rate=peak_rate or rate, resume=resume)
+    train(task, budget, folder, peak_rate=peak_rate or rate, resume=resume)
 
 
-def _tokenizer(pool: ScenePool, path: Path) -> Tokenizer:
-    """The tokenizer at ``path``, learned first unless it is there; both models use the same."""
+def _load_tokenizer(pool: ScenePool, path: Path) -> Tokenizer:
+    """The tokenizer at ``path``, trained first if missing. All models use it."""
     if not path.exists():
         prompts = [read_prompt(kind, language) for kind in ("single", "multi") for language in LANGUAGES]
-        texts = [*prompts, *(check_prompt(language).text for language in ASKED_IN)] * PROMPT_WEIGHT
-        for start in range(0, min(pool.families, FAMILIES_FOR_TOKENIZER) * FAMILY_SIZE, FAMILY_SIZE):
+        texts = [*prompts, *(check_prompt(language).text for language in ASKED_IN)] * PROMPT_REPEATS
+        for start in range(0, min(pool.families, TOKENIZER_FAMILIES) * FAMILY_SIZE, FAMILY_SIZE):
             scenes = pool.scenes[start : start + FAMILY_SIZE]
             for language in LANGUAGES:
                 texts += [describe(scene, language) for scene in scenes]

@@ -1,8 +1,8 @@
-"""What both trainings share: the schedule, the averaged weights, and checkpoints that survive a kill.
+"""The state of a training: learning rate schedule, averaged weights, and checkpoints that survive a kill.
 
-The schedule runs on progress from 0 to 1, which is steps done over ``steps``, or, where ``minutes`` is given,
-training time over that budget, whichever is further. With steps alone a run can be repeated; with minutes
-it ends in time on a busy machine.
+The schedule follows progress from 0 to 1: the share of ``steps`` that is done or, if ``minutes`` is given and
+it is larger, the share of that time. With steps alone a training is reproducible; with minutes it ends in
+time on a busy machine.
 """
 
 import math
@@ -20,7 +20,7 @@ AVERAGING = 0.998
 
 @dataclass(frozen=True)
 class Budget:
-    """When a training ends, how often it saves (minutes), and where."""
+    """When a training ends, how often and where it saves, and its seed."""
 
     steps: int
     minutes: float | None
@@ -30,7 +30,7 @@ class Budget:
 
 
 class TrainingState:
-    """The optimiser, averaged weights and clock of one training; ``extra`` is trained but never exported."""
+    """The optimiser, averaged weights and clock of a training. ``extra`` is trained but never exported."""
 
     def __init__(self, model: nn.Module, extra: nn.Module, peak_rate: float, budget: Budget) -> None:
         self.model, self.extra, self.budget = model, extra, budget
@@ -47,7 +47,7 @@ class TrainingState:
 
     @property
     def seconds(self) -> float:
-        """Training time so far, over all resumed runs."""
+        """Training time so far, over all resumes."""
         return self._seconds_before + time.monotonic() - self._started
 
     @property
@@ -60,7 +60,7 @@ class TrainingState:
 
     @property
     def rate(self) -> float:
-        """The learning rate now: linear warm-up, then half a cosine."""
+        """The current learning rate: linear warm-up, then cosine decay."""
         progress = self.progress
         if progress < WARM_UP:
             return self._peak_rate * max(0.02, progress / WARM_UP)
@@ -68,7 +68,7 @@ class TrainingState:
         return self._peak_rate * (FINAL_RATE + (1 - FINAL_RATE) * (1 + math.cos(angle)) / 2)
 
     def learn(self, loss: torch.Tensor) -> None:
-        """One optimiser step on ``loss``, and one step of the averages."""
+        """Take an optimiser step on ``loss`` and update the averaged weights."""
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self._parameters, 1.0)
         for group in self._optimiser.param_groups:
@@ -83,7 +83,7 @@ class TrainingState:
                     self.averaged[name].lerp_(tensor, share)
 
     def save(self) -> None:
-        """Write the checkpoint under its final name only when it is whole."""
+        """Write the checkpoint, which gets its final name only when it is complete."""
         state = {
             "model": self.model.state_dict(),
             "extra": self.extra.state_dict(),
@@ -98,7 +98,7 @@ class TrainingState:
         partial.replace(self.budget.checkpoint)
 
     def load(self) -> None:
-        """Go on from the checkpoint."""
+        """Restore the checkpoint."""
         state = torch.load(self.budget.checkpoint, weights_only=True)
         self.model.load_state_dict(state["model"])
         self.extra.load_state_dict(state["extra"])

@@ -1,4 +1,4 @@
-"""Unseen scenes as pictures, drawn and encoded as the demo's archive draws and encodes them."""
+"""Pictures of unseen scenes, drawn and encoded like those of the demo's archive."""
 
 import io
 from collections.abc import Sequence
@@ -14,25 +14,26 @@ SET_SIZES = (2, 3, 4, 5)
 
 
 def unseen_series(first: int, index: int) -> list[Scene]:
-    """Set number ``index``: a scene and its variations, two to five in all."""
+    """Set ``index``: a scene and its variations, two to five in total."""
     scene = imagine_scene("unseen", first + index)
     return [scene, *(vary_scene(scene, "unseen", n) for n in range(SET_SIZES[index % len(SET_SIZES)] - 1))]
 
 
 @lru_cache(maxsize=4096)
 def squashed(scene: Scene, size: int) -> Image.Image:
-    """``scene`` at size number ``size``, through the file's JPEG, squashed, through the request's JPEG."""
+    """``scene`` in ``SIZES_PX[size]``, encoded as a file, squashed, encoded again for a request."""
     width, height = SIZES_PX[size % len(SIZES_PX)]
-    return encoded(encoded(paint(scene, width, height), 90).resize((112, 112), Image.Resampling.BICUBIC), 95)
+    file = through_jpeg(paint(scene, width, height), 90)
+    return through_jpeg(file.resize((112, 112), Image.Resampling.BICUBIC), 95)
 
 
-def encoded(image: Image.Image, quality: int) -> Image.Image:
-    """``image`` through JPEG."""
+def through_jpeg(image: Image.Image, quality: int) -> Image.Image:
+    """``image`` encoded as JPEG and decoded again."""
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=quality)
     return Image.open(io.BytesIO(buffer.getvalue())).convert("RGB")
 
 
 def true_things(scenes: Sequence[Scene]) -> list[set[tuple[str, str]]]:
-    """(colour, kind) of each thing of each scene."""
+    """(colour, kind) of the things of each scene."""
     return [{(thing.colour, thing.kind) for thing in scene.things} for scene in scenes]

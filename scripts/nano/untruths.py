@@ -1,7 +1,7 @@
 """Scenes with one fact changed, and captions with one untrue statement.
 
-Comes in: scenes and what is to be untrue. Goes out: other scenes, captions. Not its job: how a scene is told
-(see wording).
+Comes in: scenes and the kind of untruth. Goes out: changed scenes, captions. Not its job: the wording of
+captions (see wording).
 """
 
 from __future__ import annotations
@@ -11,60 +11,68 @@ from random import Random
 
 import msgspec
 
-from scripts.nano.wording import difference, most_things, sentence_of, sentences, shared, things_sentence
+from scripts.nano.wording import (
+    difference_sentence,
+    image_sentence,
+    join_sentences,
+    most_things_sentence,
+    sentences,
+    shared_sentence,
+    things_sentence,
+)
 from triptych.demo.scene import PLACES, THEMES, Scene, Thing
 
 PLANTED = ("colour", "thing", "place", "count", "theme", "other image", "shared")
-"""What may be untrue in a caption; ``shared``: of what all images of a set show."""
+"""Kinds of untruths in captions. ``shared``: about what all images of a set show."""
 
 
 def planted_caption(scenes: Sequence[Scene], language: str, kind: str, rng: Random) -> str | None:
-    """A caption of one image or a set with one statement untrue in this way; None where it can't be drawn.
+    """A caption of one image or a set with one untrue statement of this ``kind``; None if none can be drawn.
 
-    ``other image``: said of another image of the set.
+    ``other image``: the statement describes another image of the set.
     """
     at = rng.randrange(len(scenes))
     if len(scenes) == 1:
-        told = _single_with(scenes[0], language, kind, rng)
+        planted = _single_with(scenes[0], language, kind, rng)
     else:
-        told = _set_with(scenes, at, language, kind, rng)
-    return None if told is None else (" " if language == "en" else "").join(told)
+        planted = _set_with(scenes, at, language, kind, rng)
+    return None if planted is None else join_sentences(planted, language)
 
 
 def _single_with(scene: Scene, language: str, kind: str, rng: Random) -> list[str] | None:
-    told = sentences(scene, language)
+    planted = sentences(scene, language)
     if kind == "count":
-        told[1] = sentences(scene, language, _other_count(scene, rng))[1]
+        planted[1] = sentences(scene, language, _other_count(scene, rng))[1]
     elif kind == "theme":
         at = rng.choice((0, 3))
-        told[at] = sentences(_with_other_theme(scene, rng), language)[at]
+        planted[at] = sentences(_with_other_theme(scene, rng), language)[at]
     elif kind in ("colour", "thing", "place"):
-        other = turned(scene, (), rng, kind)
+        other = change_one_fact(scene, (), rng, kind)
         if other is None:
             return None
-        place_first = told[2] == things_sentence(scene.things, language, place_first=True)
-        told[2] = things_sentence(other.things, language, place_first=place_first)
+        place_first = planted[2] == things_sentence(scene.things, language, place_first=True)
+        planted[2] = things_sentence(other.things, language, place_first=place_first)
     else:
         return None
-    return told
+    return planted
 
 
 def _set_with(scenes: Sequence[Scene], at: int, language: str, kind: str, rng: Random) -> list[str] | None:
-    told = [sentence_of(scene, number, language) for number, scene in enumerate(scenes, start=1)]
-    compared, common = difference(scenes, language), shared(scenes, language)
+    planted = [image_sentence(scene, number, language) for number, scene in enumerate(scenes, start=1)]
+    compared, common = difference_sentence(scenes, language), shared_sentence(scenes, language)
     if kind == "count":
         fullest = max(scenes, key=lambda scene: len(scene.things))
         numbers = [n for n, each in enumerate(scenes, start=1) if len(each.things) == len(fullest.things)]
         numbers = [] if len(numbers) == len(scenes) else numbers
-        compared = most_things(numbers, _other_count(fullest, rng), language)
+        compared = most_things_sentence(numbers, _other_count(fullest, rng), language)
     elif kind == "shared":
-        common = shared([_with_other_theme(scenes[0], rng)] * len(scenes), language)
+        common = shared_sentence([_with_other_theme(scenes[0], rng)] * len(scenes), language)
     else:
-        other = turned(scenes[at], scenes, rng, kind)
+        other = change_one_fact(scenes[at], scenes, rng, kind)
         if other is None or kind == "theme":
             return None
-        told[at] = sentence_of(other, at + 1, language)
-    return [*told, compared, common]
+        planted[at] = image_sentence(other, at + 1, language)
+    return [*planted, compared, common]
 
 
 def _other_count(scene: Scene, rng: Random) -> int:
@@ -76,21 +84,24 @@ def _with_other_theme(scene: Scene, rng: Random) -> Scene:
     return msgspec.structs.replace(scene, theme=theme)
 
 
-def some_of(scene: Scene, rng: Random, must_have: Sequence[Thing]) -> Scene:
-    """With some of its things only, those of ``must_have`` among them."""
+def keep_some_things(scene: Scene, rng: Random, must_keep: Sequence[Thing]) -> Scene:
+    """``scene`` with a random part of its things, ``must_keep`` among them."""
     count = 1 if rng.random() < 0.4 else rng.randrange(1, len(scene.things) + 1)
     kept = set(rng.sample(range(len(scene.things)), count))
-    things = [t for at, t in enumerate(scene.things) if at in kept or t in must_have]
+    things = [t for at, t in enumerate(scene.things) if at in kept or t in must_keep]
     return msgspec.structs.replace(scene, things=tuple(things))
 
 
-def differing(scene: Scene, other: Scene) -> list[Thing]:
-    """What ``other`` has that ``scene`` hasn't."""
+def missing_things(scene: Scene, other: Scene) -> list[Thing]:
+    """The things of ``other`` that ``scene`` doesn't have."""
     return [thing for thing in other.things if thing not in scene.things]
 
 
-def turned(scene: Scene, family: Sequence[Scene], rng: Random, kind: str) -> Scene | None:
-    """``scene`` with one fact of this ``kind`` another."""
+def change_one_fact(scene: Scene, family: Sequence[Scene], rng: Random, kind: str) -> Scene | None:
+    """``scene`` with one fact of this ``kind`` changed; None if that isn't possible.
+
+    ``other image``: another scene of ``family`` that has things which this one doesn't have.
+    """
     things = list(scene.things)
     at = rng.randrange(len(things))
     thing = things[at]
@@ -103,27 +114,22 @@ def turned(scene: Scene, family: Sequence[Scene], rng: Random, kind: str) -> Sce
         if not free:
             return None
         things[at] = msgspec.structs.replace(thing, kind=rng.choice(free))
-    elif kind == "copied":  # from the thing beside it: a captioner confuses the two
-        to = rng.choice([n for n in (at - 1, at + 1) if 0 <= n < len(things)])
-        what = rng.choice(("colour", "kind"))
-        things[at] = msgspec.structs.replace(thing, **{what: getattr(things[to], what)})
-        if rng.random() < 0.3:  # and the other way round
-            things[to] = msgspec.structs.replace(things[to], **{what: getattr(thing, what)})
+    elif kind == "copied":  # from the neighbouring thing: captioners confuse the two
+        neighbour = rng.choice([n for n in (at - 1, at + 1) if 0 <= n < len(things)])
+        field = rng.choice(("colour", "kind"))
+        things[at] = msgspec.structs.replace(thing, **{field: getattr(things[neighbour], field)})
+        if rng.random() < 0.3:  # swapped
+            things[neighbour] = msgspec.structs.replace(things[neighbour], **{field: getattr(thing, field)})
         if taken == {(each.kind, each.colour) for each in things}:
             return None
     elif kind == "place":
-        to = rng.choice([n for n in range(len(things)) if n != at])
-        one, two = things[at], things[to]
+        partner = rng.choice([n for n in range(len(things)) if n != at])
+        one, two = things[at], things[partner]
         things[at] = msgspec.structs.replace(two, place=one.place)
-        things[to] = msgspec.structs.replace(one, place=two.place)
+        things[partner] = msgspec.structs.replace(one, place=two.place)
     elif kind == "theme":
         return _with_other_theme(scene, rng)
     else:
-        others = [each for each in family if _says_more(each, scene)]
+        others = [each for each in family if missing_things(scene, each)]
         return rng.choice(others) if others else None
     return msgspec.structs.replace(scene, things=tuple(things))
-
-
-def _says_more(other: Scene, scene: Scene) -> bool:
-    """Whether a sentence on ``other`` is untrue of ``scene``."""
-    return bool(differing(scene, other))

@@ -1,6 +1,6 @@
 """The words for themes, places, colours and kinds, and how to join them, in both languages.
 
-Comes in: names from ``scene``. Goes out: phrases. Not its job: whole captions (``wording``).
+Comes in: names from ``triptych.demo.scene``. Goes out: phrases. Not its job: whole captions (see wording).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import msgspec
 
 
 class ThemePhrases(msgspec.Struct, frozen=True):
-    """How a theme is described: its noun phrase, first and last sentence.
+    """How a theme is described: its noun phrase, and a caption's first and last sentence.
 
     ``place_first`` chooses between "on the left is a car" and "a car is on the left"
     (in Chinese between "左边是" and "左边有").
@@ -150,10 +150,10 @@ KINDS_ZH: dict[str, tuple[str, str]] = {
     "bucket": ("个", "水桶"),
     "crab": ("只", "螃蟹"),
 }
-"""Kind to its measure word and noun."""
+"""(measure word, noun) of each kind."""
 
 KINDS_EN: dict[str, str] = {"balloon": "hot-air balloon", "gift": "gift box"}
-"""Kinds whose English name is more than their key."""
+"""Kinds whose English name differs from their key."""
 
 NUMBERS_EN: dict[int, str] = {2: "two", 3: "three", 4: "four", 5: "five"}
 NUMBERS_ZH: dict[int, str] = {2: "两", 3: "三", 4: "四", 5: "五"}

@@ -1,4 +1,4 @@
-"""The GPU script as far as a CPU goes: its weights, its plan, its parts, its report."""
+"""The GPU benchmark, as far as a CPU can run it: its weights, plan, parts and ratios."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from triptych.captioning.models.facts import read_model
 from triptych.errors import SetupError
 
 
-def test_random_weights_are_a_model_that_the_captions_stage_runs(tmp_path: Path) -> None:
-    """Six tiles and a thumbnail of a drawn picture; every caption exactly as long as allowed."""
+def test_the_captions_stage_runs_a_model_with_random_weights(tmp_path: Path) -> None:
+    """On drawn pictures of six tiles and a thumbnail. Every caption is exactly as long as allowed."""
     model = write_random_internvl(SHAPES["tiny"], tmp_path / "model")
     images = draw_images(tmp_path / "images", 2)
 
@@ -33,8 +33,8 @@ def test_random_weights_are_a_model_that_the_captions_stage_runs(tmp_path: Path)
     assert weights_bytes(SHAPES["tiny"]) == pytest.approx(facts.weights_bytes, rel=0.05)
 
 
-def test_its_tensors_are_named_as_in_a_release(tmp_path: Path) -> None:
-    """As in the embedded model, which lmdeploy loads; the output layer besides, which is its own."""
+def test_random_weights_have_the_names_of_a_release(tmp_path: Path) -> None:
+    """The names are those of the embedded model, which lmdeploy loads, and a separate output layer."""
     model = write_random_internvl(SHAPES["tiny"], tmp_path / "model")
     names = json.loads((model / "model.safetensors.index.json").read_text())["weight_map"]
 
@@ -51,8 +51,8 @@ def test_its_tensors_are_named_as_in_a_release(tmp_path: Path) -> None:
     } == prefixes
 
 
-def test_the_largest_shape_that_fits_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of 80 GB; the smallest where there is no GPU to ask."""
+def test_the_largest_shape_that_fits_is_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It fits into 80 GB here. Without a GPU, it is the smallest shape."""
     show_gpus(monkeypatch, tmp_path, 1)
 
     assert "26b" == choose_shape("auto", visible_gpus())
@@ -60,32 +60,34 @@ def test_the_largest_shape_that_fits_is_taken(tmp_path: Path, monkeypatch: pytes
     assert "8b" == choose_shape("8b", [])
 
 
-def test_a_dry_run_says_what_would_be_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And does nothing."""
+def test_a_dry_run_prints_the_plan_and_writes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The plan has the weights and every part."""
     show_gpus(monkeypatch, tmp_path, 1)
     folder = tmp_path / "work"
 
-    said = CliRunner().invoke(gpu_captioning.main, [str(folder), "--shape", "8b", "--dry-run"])
+    result = CliRunner().invoke(gpu_captioning.main, [str(folder), "--shape", "8b", "--dry-run"])
 
-    assert 0 == said.exit_code
-    assert "weights like InternVL2-8B: 16.2 GB" in said.output
-    assert 7 == said.output.count("part: ")
+    assert 0 == result.exit_code
+    assert "weights like InternVL2-8B: 16.2 GB" in result.output
+    assert 7 == result.output.count("part: ")
     assert not folder.exists()
 
 
-def test_without_a_gpu_it_stops_with_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Before anything is written."""
+def test_without_a_gpu_it_ends_with_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is one line, before anything is written."""
     monkeypatch.setenv("PATH", str(tmp_path))
 
-    said = CliRunner().invoke(gpu_captioning.main, [str(tmp_path / "work"), "--shape", "8b"])
+    result = CliRunner().invoke(gpu_captioning.main, [str(tmp_path / "work"), "--shape", "8b"])
 
-    assert 1 == said.exit_code
-    assert "gpu_captioning: no GPU on this machine" in said.output
+    assert 1 == result.exit_code
+    assert "gpu_captioning: no GPU on this machine" in result.output
     assert not (tmp_path / "work").exists()
 
 
-def test_a_part_that_fails_is_recorded_and_the_others_go_on() -> None:
-    """With its reason; ratios are of what there is."""
+def test_a_part_that_fails_is_recorded_and_the_others_still_run() -> None:
+    """The record has the reason. Ratios are computed from the parts that succeeded."""
 
     def fails() -> dict[str, object]:
         raise SetupError("no such kernel")

@@ -1,4 +1,4 @@
-"""A figure is recorded only where it can be measured again."""
+"""A result is recorded only if it can be measured again, from a commit."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def _result(checkout: Path) -> Path:
     return checkout / "benchmarks" / "results" / "speed.json"
 
 
-def test_a_clean_tree_is_recorded_with_its_commit(checkout: Path) -> None:
-    """With command, figures and plot."""
+def test_a_result_from_a_clean_tree_is_recorded_with_its_commit(checkout: Path) -> None:
+    """And with its command, figures and plot."""
     record("speed", "python -m benchmarks.speed", {"per_s": 3}, plot="<svg/>", root=checkout)
 
     written = json.loads(_result(checkout).read_text())
@@ -44,8 +44,8 @@ def test_a_clean_tree_is_recorded_with_its_commit(checkout: Path) -> None:
 @pytest.mark.parametrize(
     "path", ["filtering/rule.py", "docs/page.md", "filtering/new.py", "triptych/new.toml"]
 )
-def test_a_dirty_tree_is_refused_by_name(checkout: Path, path: str) -> None:
-    """A tracked file that was changed, an unknown one in a product folder: before work, and after."""
+def test_a_dirty_tree_is_refused_naming_the_file(checkout: Path, path: str) -> None:
+    """A changed tracked file, or an untracked one in a product folder, both before and after the work."""
     (checkout / path).parent.mkdir(exist_ok=True)
     (checkout / path).write_text("changed\n")
 
@@ -59,8 +59,8 @@ def test_a_dirty_tree_is_refused_by_name(checkout: Path, path: str) -> None:
 @pytest.mark.parametrize(
     "path", ["BENCHMARKS.md", "benchmarks/results/old.json", "benchmarks/results/new.json"]
 )
-def test_what_recording_changes_does_not_count(checkout: Path, path: str) -> None:
-    """Else only the first of several benchmarks could be recorded."""
+def test_files_that_recording_changes_are_ignored(checkout: Path, path: str) -> None:
+    """Otherwise only the first of several benchmarks could be recorded."""
     (checkout / path).write_text("changed\n")
 
     refuse_dirty_tree(checkout)
@@ -69,17 +69,17 @@ def test_what_recording_changes_does_not_count(checkout: Path, path: str) -> Non
     assert "-dirty" not in json.loads(_result(checkout).read_text())["commit"]
 
 
-def test_an_unknown_file_outside_product_folders_does_not_count(checkout: Path) -> None:
-    """Notes and scratch files measure nothing."""
+def test_untracked_files_outside_product_folders_are_ignored(checkout: Path) -> None:
+    """Notes and scratch files change no measurement."""
     (checkout / "notes.txt").write_text("mine\n")
 
     refuse_dirty_tree(checkout)
 
 
-def test_print_only_shows_figures_and_records_nothing(
+def test_print_only_prints_the_result_and_records_nothing(
     checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Of a dirty tree, too, and says that it is one."""
+    """From a dirty tree too, which the printed commit shows."""
     (checkout / "filtering" / "rule.py").write_text("changed\n")
     monkeypatch.setenv(PRINT_ONLY, "1")
 
@@ -94,7 +94,7 @@ def test_print_only_shows_figures_and_records_nothing(
 
 
 def test_without_git_nothing_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """There is no commit to name."""
+    """There is no commit to record."""
     monkeypatch.delenv(PRINT_ONLY, raising=False)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
 

@@ -1,4 +1,4 @@
-"""What the nano checker learns from: statements that know each other not, and words known to be untrue."""
+"""Training sequences for the nano checker: statements that don't see each other, and labelled tokens."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FAMILIES = 12
 
 @pytest.fixture(scope="module")
 def batches() -> Iterator[Any]:
-    """The trainings' modules know each other by their bare names."""
+    """The training modules import each other by bare names."""
     sys.path.insert(0, str(ROOT / "scripts" / "nano"))
     try:
         import check_batches
@@ -39,10 +39,10 @@ def text(batches: Any, ids: torch.Tensor) -> str:
     return str(batches._tokenizer.decode(ids.tolist()))
 
 
-def test_a_statement_sees_what_is_before_all_and_itself(batches: Any) -> None:
-    """Each token nothing behind it, and every statement begins at the same position."""
+def test_a_statement_sees_the_shared_prefix_and_itself(batches: Any) -> None:
+    """No token sees a later one, and every statement begins at the same position."""
     batch = batches.statements(Random(1))
-    numbers, seen = batch.numbers[0], batch.mask[0, 0] == 0
+    numbers, seen = batch.statement_numbers[0], batch.mask[0, 0] == 0
 
     for at in range(len(numbers)):
         if numbers[at] >= 0:
@@ -52,12 +52,12 @@ def test_a_statement_sees_what_is_before_all_and_itself(batches: Any) -> None:
     assert {int((numbers == 0).sum())} == {*firsts}
 
 
-def test_a_true_statement_is_true_at_every_word_and_teaches_each_next_one(batches: Any) -> None:
-    """An untrue one teaches no words."""
+def test_a_true_statement_is_true_at_every_token_and_has_next_tokens(batches: Any) -> None:
+    """An untrue one has no next tokens."""
     batch = batches.statements(Random(2))
     rows = [
-        (batch.truth[row][batch.numbers[row] == n], batch.next_ids[row][batch.numbers[row] == n])
-        for row in range(len(batch.images))
+        (batch.truth[row][numbers == n], batch.next_ids[row][numbers == n])
+        for row, numbers in enumerate(batch.statement_numbers)
         for n in range(1, 9)
     ]
     true = [(truth, following) for truth, following in rows if (truth == 1).all()]
@@ -69,12 +69,12 @@ def test_a_true_statement_is_true_at_every_word_and_teaches_each_next_one(batche
 
 
 def test_an_untrue_statement_is_true_up_to_its_first_untrue_word(batches: Any) -> None:
-    """Where what is true begins with the same words."""
+    """The true statement begins with the same words."""
     import check_batches
 
     check = check_batches.Check("On the left is a red kite.", "", "colour", "On the left is a white kite.")
-    encoded = check_batches.opening(batches._tokenizer, f"Statement: {check.statement}\nTrue?", 1)
-    row = [token for token in check_batches._tokens(check, encoded, 1) if token.number == 1]
+    encoding = check_batches.encode_request(batches._tokenizer, f"Statement: {check.statement}\nTrue?", 1)
+    row = [token for token in check_batches._label_tokens(check, encoding, 1) if token.statement_number == 1]
 
     def words(truth: int) -> str:
         return text(batches, torch.tensor([token.input_id for token in row if token.truth == truth])).strip()
@@ -83,11 +83,11 @@ def test_an_untrue_statement_is_true_up_to_its_first_untrue_word(batches: Any) -
 
 
 def test_a_question_ends_in_its_answer(batches: Any) -> None:
-    """In the very words of a check, half of them yes."""
+    """In the words that a check expects."""
     batch = batches.checks(Random(3))
-    learnt = [
+    answers = [
         text(batches, ids[weights > 0]) for ids, weights in zip(batch.input_ids, batch.weights, strict=True)
     ]
 
-    assert {"yes", "no", "是", "否"} == {each.removesuffix("<|im_end|>") for each in learnt}
-    assert len(learnt) == 64
+    assert {"yes", "no", "是", "否"} == {each.removesuffix("<|im_end|>") for each in answers}
+    assert len(answers) == 64

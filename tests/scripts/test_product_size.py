@@ -12,20 +12,20 @@ CHAIN = {
 
 
 def test_layers_are_the_longest_chain_of_imports_within_a_folder() -> None:
-    """Those inside functions count; those of other folders don't."""
+    """Imports inside functions count; those of other folders don't."""
     assert (4, 4, []) == layers_of("filtering", CHAIN)
     assert 5 == layers_of("", CHAIN).depth
 
 
 def test_modules_that_import_each_other_are_one_layer() -> None:
-    """And are named."""
-    circle = {"export/a.py": "import triptych.export.b", "export/b.py": "from triptych.export.a import x"}
+    """And they are named."""
+    cycle = {"export/a.py": "import triptych.export.b", "export/b.py": "from triptych.export.a import x"}
 
-    assert (1, 2, [["export.a", "export.b"]]) == layers_of("export", circle)
+    assert (1, 2, [["export.a", "export.b"]]) == layers_of("export", cycle)
 
 
 def test_a_function_counts_from_its_def_to_its_end() -> None:
-    """Its docstring and the functions in it included."""
+    """Including its docstring and nested functions."""
     source = '@cached\ndef f():\n    """Text."""\n\n    def g():\n        return 1\n\n    return g\n'
 
     assert [Function(7, "export/a.py f"), Function(2, "export/a.py g")] == functions_of(
@@ -34,7 +34,7 @@ def test_a_function_counts_from_its_def_to_its_end() -> None:
 
 
 def test_the_shapes_that_the_demo_draws_do_not_count() -> None:
-    """Wherever they lay."""
+    """In all places where they have been."""
     sources = dict.fromkeys(
         ["triptych/demo/brush.py", "triptych/demo/drawings/brush.py", "triptych/api.py"], ""
     )

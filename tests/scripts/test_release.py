@@ -1,4 +1,4 @@
-"""What stands in the way of a release is said before anything is built."""
+"""Problems that prevent a release are found before anything is built."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ IDENTITY = ("-c", "user.name=a", "-c", "user.email=a@example.org")
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """One that can be released as 0.2.0."""
+    """A checkout that can be released as 0.2.0."""
     (tmp_path / "triptych").mkdir()
     (tmp_path / "triptych" / "__init__.py").write_text('__version__ = "0.2.0"\n')
     (tmp_path / "CITATION.cff").write_text("title: Triptych\nversion: 0.2.0\n")
@@ -35,8 +35,8 @@ def commit(folder: Path) -> None:
     git(folder, "commit", "--quiet", "--allow-empty", "-m", "x")
 
 
-def test_nothing_stands_in_the_way_of_a_whole_checkout(checkout: Path) -> None:
-    """Also where its tag is there already."""
+def test_a_complete_checkout_has_no_problems(checkout: Path) -> None:
+    """Nor if its tag already exists."""
     assert [] == problems(checkout)
 
     git(checkout, "tag", "-a", "v0.2.0", "-m", "v0.2.0")
@@ -45,7 +45,7 @@ def test_nothing_stands_in_the_way_of_a_whole_checkout(checkout: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "before", "now", "said"),
+    ("name", "before", "now", "expected"),
     [
         ("triptych/__init__.py", "0.2.0", "0.2.0.dev1", "expected one such as 0.1.0"),
         ("CITATION.cff", "0.2.0", "0.1.0", "CITATION.cff has version 0.1.0; expected 0.2.0"),
@@ -53,27 +53,27 @@ def test_nothing_stands_in_the_way_of_a_whole_checkout(checkout: Path) -> None:
         ("CHANGELOG.md", "- New.", "", "nothing below `## 0.2.0`"),
     ],
 )
-def test_what_does_not_fit_is_named(checkout: Path, name: str, before: str, now: str, said: str) -> None:
+def test_what_does_not_fit_is_named(checkout: Path, name: str, before: str, now: str, expected: str) -> None:
     """Version, citation, changelog."""
     path = checkout / name
     path.write_text(path.read_text().replace(before, now))
     commit(checkout)
 
-    assert any(said in line for line in problems(checkout)), problems(checkout)
+    assert any(expected in line for line in problems(checkout)), problems(checkout)
 
 
-def test_a_tree_that_is_not_as_committed_is_not_released(checkout: Path) -> None:
-    """With the file that differs."""
+def test_a_tree_with_uncommitted_changes_is_not_released(checkout: Path) -> None:
+    """The changed file is named."""
     (checkout / "new.py").touch()
 
-    assert ["not as committed: new.py; commit first"] == problems(checkout)
+    assert ["uncommitted changes: new.py; commit first"] == problems(checkout)
 
 
 def test_a_version_that_is_tagged_elsewhere_is_not_released_again(checkout: Path) -> None:
-    """What was published under it stays."""
+    """A published version stays as it is."""
     git(checkout, "tag", "-a", "v0.2.0", "-m", "v0.2.0")
     commit(checkout)
 
-    (said,) = problems(checkout)
+    (problem,) = problems(checkout)
 
-    assert said.startswith("v0.2.0 is a tag of") and said.endswith("raise the version")
+    assert problem.startswith("tag v0.2.0 already exists at") and problem.endswith("raise the version")

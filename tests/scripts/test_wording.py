@@ -1,4 +1,4 @@
-"""Captions of scenes: true, readable back, and a function of what is visible."""
+"""Captions of scenes: true, parseable, and dependent on what is visible only."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def things_of(scene: Scene) -> list[tuple[str, str]]:
 
 
 def related_set(index: int, n_images: int) -> list[Scene]:
-    """A scene and variations of it."""
+    """A scene and its variations."""
     scene = imagine_scene("train", index)
     return [scene, *(vary_scene(scene, "train", i) for i in range(n_images - 1))]
 
@@ -74,7 +74,7 @@ def test_a_chinese_set_caption_says_the_same() -> None:
 
 
 def test_a_set_of_different_themes_shares_none() -> None:
-    """And says so."""
+    """The caption says so."""
     caption = describe_set([HARBOUR, BEACH], "en")
 
     assert caption.endswith("Each of them has two things. Both images show different places.")
@@ -115,7 +115,7 @@ def test_set_captions_read_back_to_their_scenes(language: str, n_images: int) ->
 @pytest.mark.parametrize("n_images", [1, 2, 3, 5])
 @pytest.mark.parametrize("kind", PLANTED)
 def test_a_planted_untruth_is_the_one_that_is_found(language: str, n_images: int, kind: str) -> None:
-    """Of the caption one statement is untrue, and reading says which."""
+    """Exactly one statement of the caption is found to be untrue."""
     rng = Random(n_images)
     drawn = 0
     for index in range(40):
@@ -129,15 +129,15 @@ def test_a_planted_untruth_is_the_one_that_is_found(language: str, n_images: int
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_scenes_that_hold_the_same_have_the_same_caption(language: str) -> None:
-    """The seed, which no caption mentions, changes no word."""
-    twin = Scene(HARBOUR.theme, HARBOUR.things, HARBOUR.seed + 1)
+def test_scenes_with_the_same_things_have_the_same_caption(language: str) -> None:
+    """The seed has no effect on a caption."""
+    reseeded = Scene(HARBOUR.theme, HARBOUR.things, HARBOUR.seed + 1)
 
-    assert describe(HARBOUR, language) == describe(twin, language)
+    assert describe(HARBOUR, language) == describe(reseeded, language)
 
 
 def test_every_kind_theme_and_place_has_words_in_both_languages() -> None:
-    """A scene that can be imagined can be told."""
+    """Every imagined scene can be described."""
     places = {place for row in PLACES.values() for place in row}
 
     assert set(KINDS) == set(KINDS_ZH)
@@ -152,13 +152,13 @@ def test_every_kind_theme_and_place_has_words_in_both_languages() -> None:
     "caption", ["", "image", "Image 9 shows a red", "图像1中有图像7", "a a a\n红色", "İ image 1"]
 )
 def test_nonsense_reads_as_nothing(language: str, caption: str) -> None:
-    """What a model wrote may be broken; the score is then zero, not an error."""
+    """Broken model output scores zero instead of raising an error."""
     assert read_things(caption, language) == []
     assert read_images(caption, language, 2) == [[], []]
     assert theme_of(caption, language) is None
 
 
-def test_an_imperfect_caption_still_counts_for_what_it_says() -> None:
-    """Small slips in form don't hide the things: case, added size words, plain balloon, 粉红色."""
+def test_an_imperfect_caption_still_counts_for_what_it_names() -> None:
+    """Things are found despite case, added size words, plain balloon, 粉红色."""
     assert read_things("A Red balloon, two blue small cars", "en") == [("red", "balloon"), ("blue", "car")]
     assert read_things("一只粉红色螃蟹，红色的的巴士，红色巴士", "zh") == [("pink", "crab"), ("red", "bus")]

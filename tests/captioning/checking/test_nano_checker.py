@@ -1,5 +1,4 @@
-"""The checker that ships in the package, asked in the words of `triptych check` about scenes that it was not
-trained on."""
+"""The checker that ships with the package, asked as `triptych check` asks it, about unseen drawn scenes."""
 
 from __future__ import annotations
 
@@ -28,17 +27,17 @@ FIRST_SCENE, PAIRS = 520_000, 10
 
 @pytest.fixture(scope="module")
 def checker() -> Iterator[TransformersEngine]:
-    """The embedded one, loaded."""
+    """The embedded checker, loaded."""
     with embedded_engine("nano-checker") as engine:
         yield engine
 
 
 @pytest.mark.parametrize("language", ASKED_IN)
 @pytest.mark.parametrize("kind", ["colour", "thing", "place"])
-def test_what_is_untrue_is_less_likely_true(
+def test_an_untrue_statement_gets_a_lower_probability(
     checker: TransformersEngine, language: Literal["en", "zh"], kind: str
 ) -> None:
-    """Nine of ten times: the same sentence about the same image, with one fact another."""
+    """In nine of ten pairs. The statements about an image differ in one fact."""
     rng = Random(kind)
     requests = []
     for scene, other in _pairs(kind, rng):
@@ -51,7 +50,7 @@ def test_what_is_untrue_is_less_likely_true(
 
 
 def test_it_passes_its_canary(checker: TransformersEngine) -> None:
-    """As it is asked before statements are checked."""
+    """It is asked the canary before it checks statements."""
     questions = statement_questions(SIDE_PX)
 
     answers = [checker.caption([question.request])[0] for question in questions]
